@@ -1,0 +1,42 @@
+# Two commands do all the set-up: `make run` the main job, `make test` the tests.
+# They need Python 3.11 or later and nothing else.
+PYTHON ?= python3
+CORES ?= all
+BIN = .venv/bin
+
+.PHONY: run test test-all check env clean
+
+run: .venv/ready ## process the datasets of config.yaml and write the report
+	$(BIN)/snakemake --cores $(CORES) all
+
+test: .venv/ready-dev ## the fast tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/ready-dev ## all tests: also faults, corpus, and browser
+	$(BIN)/python -m pytest
+
+check: .venv/ready-dev ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --cores 1 --lint
+
+env: .venv/ready-dev ## only make the environment
+
+clean: .venv/ready ## remove results, generated images and logs
+	$(BIN)/snakemake --cores 1 clean
+
+.venv/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "pixelmill needs Python 3.11 or later; say make PYTHON=python3.12, or where yours is."; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/ready: .venv/python envs/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.lock
+	@touch $@
+
+.venv/ready-dev: .venv/python envs/requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements-dev.lock
+	@touch $@ .venv/ready

@@ -1,0 +1,33 @@
+# pixelmill: a folder of images in, processed images out, proved right.
+# This file wires; what is done is in scripts/, what is asked for in config.yaml.
+import os
+
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+
+# The config beside which Snakemake runs, else the one that comes with pixelmill.
+beside = "config.yaml"
+
+
+configfile: beside if os.path.exists(beside) else workflow.source_path(beside)
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/generate.smk"
+include: "workflow/rules/catalog.smk"
+include: "workflow/rules/process.smk"
+include: "workflow/rules/verify.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/tools.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.verdict.output.text,
+    localrule: True

@@ -1,0 +1,35 @@
+"""Write the report: tables and figures from the files of a run."""
+
+import argparse
+import json
+import logging
+
+from pixelmill import cli
+
+
+def main(options: argparse.Namespace) -> None:
+    """Gather what the trees hold and write the report."""
+    from pixelmill.errors import UserError
+    from pixelmill.report import Tree, collect, find_trees, write
+
+    trees = [Tree.at(path) for path in options.trees or []] or find_trees(options.results)
+    if not trees:
+        raise UserError(f"No processed images lie in '{options.results}'; run 'snakemake' first.")
+    report = collect(trees, options.command, json.loads(options.config))
+    write(report, options.output or f"{options.results}/report")
+    logging.info("report: %s/report.html", options.output or f"{options.results}/report")
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(__doc__, "python scripts/benchmark_report.py results")
+    parser.add_argument("results", metavar="RESULTS", help="folder of all results")
+    parser.add_argument("--trees", nargs="+", help="output trees to report on (default: all)")
+    parser.add_argument("--output", metavar="DIR", help="where to (default: RESULTS/report)")
+    parser.add_argument("--command", default="snakemake --cores all all", help="what made them")
+    parser.add_argument("--config", default="{}", metavar="JSON", help="configuration to show")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main, arguments())

@@ -1,0 +1,32 @@
+"""List the images of a folder in a table; files that did not change are not opened again."""
+
+import argparse
+import json
+import logging
+
+from pixelmill import cli
+
+
+def main(options: argparse.Namespace) -> None:
+    """Bring the table up to date."""
+    from pixelmill.catalog import Selection, refresh
+
+    selection = Selection(**json.loads(options.selection))
+    found = refresh(options.table, options.source, selection)
+    left_out = "".join(f", {n:,} {what} left out" for what, n in sorted(found.left_out.items()))
+    logging.info("'%s': %s images%s", options.source, f"{len(found.entries):,}", left_out)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(__doc__, "python scripts/catalog.py my_photos catalog.csv")
+    parser.add_argument("source", metavar="SRC", help="folder of images; never written to")
+    parser.add_argument("table", metavar="CSV", help="where the table goes")
+    parser.add_argument(
+        "--selection", default="{}", metavar="JSON", help='as {"include": [], "exclude": []}'
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main, arguments())

@@ -1,0 +1,39 @@
+"""Check that engines made the same bytes as the sequential one."""
+
+import argparse
+
+from pixelmill import cli
+
+
+def main(options: argparse.Namespace) -> int:
+    """Compare the manifests of several trees."""
+    from pathlib import Path
+
+    from pixelmill.comparison import compare
+    from pixelmill.errors import UserError
+    from pixelmill.files import write_json
+
+    trees = {Path(tree).name: tree for tree in options.trees}
+    if "sequential" not in trees:
+        raise UserError("trees: none is named 'sequential'; give its folder too.")
+    result = compare(trees)
+    cli.print_checks(options.label, result)
+    if options.output:
+        write_json(options.output, result)
+    return 0 if result["passed"] or options.evidence else cli.CHECK_FAILED
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(
+        __doc__, "python scripts/compare_engines.py results/demo/light/{sequential,threads}"
+    )
+    parser.add_argument("trees", nargs="+", help="output trees, one named 'sequential'")
+    parser.add_argument("--label", default="engines", help="what to call them")
+    parser.add_argument("--output", metavar="JSON", help="write the checks here")
+    parser.add_argument("--evidence", action="store_true", help="exit 0 also where a check failed")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main, arguments())

@@ -1,0 +1,47 @@
+"""Generate test images; the same seed gives the same pixels on any number of workers."""
+
+import argparse
+import json
+
+from pixelmill import cli
+
+
+def main(options: argparse.Namespace) -> None:
+    """Bring the folder up to date."""
+    from pixelmill.files import write_json
+    from pixelmill.generator import Spec, generate
+
+    if options.spec:
+        spec = Spec.from_config(json.loads(options.spec))
+    else:
+        spec = Spec(
+            count=options.count,
+            width=tuple(sorted(options.width)),
+            height=tuple(sorted(options.height)),
+            content=options.content,
+            format=((options.format, 1.0),),
+            seed=options.seed,
+        )
+    generate(options.target, spec, cli.count_workers(options))
+    if options.done:
+        write_json(options.done, {"spec": spec.fingerprint(), "count": spec.count})
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(__doc__, "python scripts/generate.py my_images --count 1000")
+    parser.add_argument("target", metavar="DST", help="folder of the images; made if missing")
+    parser.add_argument("--count", type=cli.positive, default=1000)
+    parser.add_argument("--width", type=cli.positive, nargs=2, default=(300, 600))
+    parser.add_argument("--height", type=cli.positive, nargs=2, default=(300, 600))
+    parser.add_argument("--content", choices=("photo", "solid", "noise"), default="photo")
+    parser.add_argument("--format", choices=("jpeg", "png", "bmp", "gif"), default="jpeg")
+    parser.add_argument("--seed", type=int, default=2026)
+    parser.add_argument("--spec", metavar="JSON", help="all of these at once, as in the config")
+    parser.add_argument("--done", metavar="FILE", help="write this file when all is there")
+    cli.add_workers(parser)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main, arguments())

@@ -1,0 +1,197 @@
+"""Catalog: which images a folder holds, from one walk, in a stable order."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from pixelmill.errors import UserError
+from pixelmill.files import read_table, walk, write_table
+from pixelmill.formats import IMAGE_SUFFIXES, SNIFF_BYTES, sniff
+from pixelmill.names import escape, unescape
+
+HEADER = ("path", "bytes", "mtime_ns", "format")
+
+#: What stands for the format of a file that is no image, in the memory of a scan.
+_OTHER = "-"
+
+
+class Entry(NamedTuple):
+    """One input: its path below the folder, and what tells whether it changed.
+
+    `format` is empty where the suffix promises an image and the content is none.
+    """
+
+    path: str
+    bytes: int
+    mtime_ns: int
+    format: str
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The images of a folder, sorted by path, and how many other files lie there."""
+
+    entries: Sequence[Entry]
+    left_out: Mapping[str, int]
+
+    def digest(self) -> str:
+        """Digest of the set: paths and sizes, not times."""
+        return digest(self.entries)
+
+
+def digest(entries: Iterable[Entry]) -> str:
+    """Digest of a set of inputs: paths and sizes, not times."""
+    state = hashlib.blake2b(digest_size=16)
+    for entry in entries:
+        state.update(f"{escape(entry.path)}\t{entry.bytes}\n".encode())
+    return state.hexdigest()
+
+
+class Selection:
+    """Which paths belong to a dataset: globs in which ``*`` also matches ``/``.
+
+    Case does not matter. No `include` means everything; `exclude` wins.
+
+    Examples
+    --------
+    >>> chosen = Selection(["*.jpg"], ["private/*"])
+    >>> [chosen(path) for path in ("a/b.JPG", "private/c.jpg", "d.png")]
+    [True, False, False]
+    """
+
+    def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+        self._include = _compile(include)
+        self._exclude = _compile(exclude)
+
+    def __call__(self, path: str) -> bool:
+        """Whether the path is chosen."""
+        if self._exclude and self._exclude.match(path):
+            return False
+        return not self._include or bool(self._include.match(path))
+
+
+def _compile(globs: Sequence[str]) -> re.Pattern[str] | None:
+    expression = "|".join(fnmatch.translate(glob) for glob in globs)
+    return re.compile(expression, re.IGNORECASE) if globs else None
+
+
+def scan(
+    folder: str, select: Selection | None = None, known: Mapping[str, Entry] | None = None
+) -> tuple[Catalog, list[Entry]]:
+    """Find the images of a folder.
+
+    Parameters
+    ----------
+    folder : str
+        Read, never written to. Dot files and dot folders are skipped; links to
+        files inside the folder are followed, other links are left out.
+    select : Selection, optional
+    known : mapping, optional
+        Entries of an earlier scan by path: files of the same size and time are not
+        opened again.
+
+    Returns
+    -------
+    catalog : Catalog
+    memory : list of Entry
+        What to hand in as `known` next time.
+
+    Raises
+    ------
+    UserError
+        If the folder is missing.
+    """
+    known = known or {}
+    entries: list[Entry] = []
+    memory: list[Entry] = []
+    left_out: Counter[str] = Counter()
+    for path, size, mtime_ns, full in _files(folder, select or Selection(), left_out):
+        before = known.get(path)
+        if before is not None and before[1:3] == (size, mtime_ns):
+            entry = before
+        else:
+            meant_as_image = PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+            entry = Entry(path, size, mtime_ns, _format(full) or ("" if meant_as_image else _OTHER))
+        memory.append(entry)
+        if entry.format == _OTHER:
+            left_out["other files"] += 1
+        else:
+            entries.append(entry)
+    entries.sort()
+    return Catalog(entries, left_out), memory
+
+
+def fingerprint(folder: str, select: Selection | None = None) -> str:
+    """Digest of a folder's names, sizes and times; opens no file."""
+    files = sorted(_files(folder, select or Selection(), Counter()))
+    state = hashlib.blake2b(digest_size=16)
+    for path, size, mtime_ns, _ in files:
+        state.update(f"{escape(path)}\t{size}\t{mtime_ns}\n".encode())
+    return state.hexdigest()
+
+
+def _files(
+    folder: str, select: Selection, left_out: Counter[str]
+) -> Iterable[tuple[str, int, int, str]]:
+    if not os.path.isdir(folder):
+        raise UserError(f"The folder '{folder}' does not exist; correct its path or mount it.")
+    root = os.path.realpath(folder)
+    for path, entry in walk(folder):
+        if path.startswith(".") or "/." in path or not select(path):
+            continue
+        try:
+            if entry.is_symlink():
+                inside = os.path.commonpath([root, os.path.realpath(entry.path)]) == root
+                if not inside:
+                    left_out["links that leave the folder"] += 1
+                    continue
+            if not entry.is_file():
+                left_out["links to folders" if entry.is_dir() else "special files"] += 1
+                continue
+            state = entry.stat()
+        except OSError:  # it vanished between the listing and now
+            continue
+        yield path, state.st_size, state.st_mtime_ns, entry.path
+
+
+def _format(path: str) -> str | None:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return sniff(file.read(SNIFF_BYTES))
+    except OSError:
+        return None  # the suffix decides; processing says what is wrong
+
+
+def write(path: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
+    """Write a catalog as a table."""
+    write_table(path, HEADER, ((escape(e.path), *e[1:]) for e in entries))
+
+
+def read(path: str | os.PathLike[str]) -> list[Entry]:
+    """Read a catalog that `write` wrote."""
+    return [
+        Entry(unescape(row["path"]), int(row["bytes"]), int(row["mtime_ns"]), row["format"])
+        for row in read_table(path)
+    ]
+
+
+def refresh(table: str, folder: str, select: Selection | None = None) -> Catalog:
+    """Bring a catalog table up to date, opening only files that are new or changed.
+
+    The memory lies beside the table, because Snakemake deletes the table itself
+    before it runs the step.
+    """
+    memory = Path(table).with_suffix(".known.csv")
+    known = {entry.path: entry for entry in read(memory)} if memory.exists() else {}
+    catalog, seen = scan(folder, select, known)
+    write(memory, seen)
+    write(table, catalog.entries)
+    return catalog

@@ -1,0 +1,163 @@
+"""What all scripts share: arguments, logging, errors for people, exit status."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pixelmill.engines import pin_inner_threads
+from pixelmill.errors import UserError
+
+#: Exit status after Ctrl-C and after SIGTERM, as shells expect them: 128 + signal.
+INTERRUPTED = 130
+TERMINATED = 143
+
+#: Exit status where the script ran and the answer is no (a check failed).
+CHECK_FAILED = 1
+#: Exit status where the script could not run: wrong arguments, missing files.
+CANNOT_RUN = 2
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def parser(description: str, example: str) -> argparse.ArgumentParser:
+    """Build a parser with what all scripts take: ``--log`` and ``--debug``."""
+    made = argparse.ArgumentParser(
+        description=description,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--log", metavar="FILE", help="also write messages to this file")
+    made.add_argument("--debug", action="store_true", help="show tracebacks of errors")
+    return made
+
+
+def add_workers(made: argparse.ArgumentParser) -> None:
+    """Let the script take a number of workers."""
+    made.add_argument(
+        "--workers", type=positive, metavar="N", help="workers (default: as many as cores)"
+    )
+    made.add_argument(
+        "--cap-workers", action="store_true", help="use no more workers than there are cores"
+    )
+
+
+def add_pass(made: argparse.ArgumentParser) -> None:
+    """Let the script take what a pass needs: folders, recipe, catalog."""
+    made.add_argument("source", metavar="SRC", help="folder of images; never written to")
+    made.add_argument("target", metavar="DST", help="folder of the results; made if missing")
+    made.add_argument(
+        "--recipe", default="light", help="light, intensive, or FILE.yaml (default: light)"
+    )
+    made.add_argument("--steps-folder", default=".", help="where own steps are looked for first")
+    made.add_argument("--catalog", metavar="CSV", help="table of the inputs, if made before")
+    made.add_argument("--label", default="images", help="what the progress line calls them")
+
+
+def positive(text: str) -> int:
+    """Parse a whole number of at least one."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def count_workers(options: argparse.Namespace) -> int:
+    """Return how many workers to use, and say where that is not what was asked for."""
+    from pixelmill.provenance import cores
+
+    available = cores()
+    if options.workers is None:
+        return available
+    wanted: int = options.workers
+    if wanted > available and options.cap_workers:
+        logging.info("%d workers, not %d: no more cores may be used", available, wanted)
+        return available
+    if wanted > available:
+        logging.warning("%d workers share %d cores; more will not be faster", wanted, available)
+    return wanted
+
+
+def print_checks(label: str, result: Mapping[str, Any]) -> None:
+    """Print each check with its counts, the images that differ, and the verdict."""
+    for check in result["checks"]:
+        mark = "passed" if check["passed"] else "FAILED"
+        text = f"  {mark}  {check['name']:<12} {check['compared']:,} compared"
+        if check["not_compared"]:
+            text += f", {check['not_compared']:,} not compared"
+        if check["differing"]:
+            text += f", {check['differing']:,} differ"
+        logging.info("%s  (%s)", text, check["question"])
+        for image in check["named"]:
+            logging.info("            %s: %s", image["image"], image["why"])
+    (logging.info if result["passed"] else logging.error)("%s: %s", label, result["summary"])
+
+
+def run(main: Callable[[argparse.Namespace], int | None], options: argparse.Namespace) -> None:
+    """Run a script's main function and exit: 0 well, 1 check failed, 2 could not run."""
+    pin_inner_threads()
+    _set_up_logging(options.log)
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        status = main(options) or 0
+    except UserError as error:
+        logging.debug("%s", traceback.format_exc())
+        if options.debug:
+            traceback.print_exc()
+        logging.error("%s", error)
+        status = CANNOT_RUN
+    except (KeyboardInterrupt, Terminated) as error:
+        status = INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED
+        logging.error("Stopped; what is done is kept. Run the same again to go on.")
+        _leave_at_once(status)
+    except Exception as error:
+        logging.getLogger("pixelmill.traceback").debug("%s", traceback.format_exc())
+        if options.debug:
+            traceback.print_exc()
+        logging.error("Unexpected %s: %s (--debug shows where)", type(error).__name__, error)
+        status = CANNOT_RUN
+    sys.exit(status)
+
+
+def _leave_at_once(status: int) -> None:
+    """Exit without waiting for threads that are busy with an image."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _raise_terminated(number: int, frame: object) -> None:
+    raise Terminated
+
+
+def _set_up_logging(path: str | None) -> None:
+    root = logging.getLogger()
+    root.setLevel(logging.DEBUG)
+    people = logging.StreamHandler(sys.stderr)
+    people.setLevel(logging.INFO)
+    people.setFormatter(_Plain())
+    root.addHandler(people)
+    for noisy in ("matplotlib", "PIL", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    if path:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        file = logging.FileHandler(path, mode="w", encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        root.addHandler(file)
+
+
+class _Plain(logging.Formatter):
+    """Messages as they are; only what went wrong says so."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return text if record.levelno < logging.WARNING else f"{record.levelname}: {text}"

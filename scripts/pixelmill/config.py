@@ -1,0 +1,235 @@
+"""The configuration: defaults filled in, checked, and refused with one sentence."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from pixelmill import recipe
+from pixelmill.errors import UserError
+
+SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
+
+#: Names that stand for something else below the results.
+RESERVED = ("report",)
+
+#: Longest rendering of a wrong value in a message, in characters.
+_LONGEST_VALUE = 60
+
+
+@functools.cache
+def schema() -> dict[str, Any]:
+    """Return the schema; it also holds the defaults."""
+    loaded: dict[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    return loaded
+
+
+def default_recipes() -> dict[str, Any]:
+    """Recipes that are there without any config."""
+    recipes = schema()["properties"]["recipes"]["properties"]
+    return {name: copy.deepcopy(entry["default"]) for name, entry in recipes.items()}
+
+
+def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
+    """Check a config and fill in its defaults.
+
+    Parameters
+    ----------
+    config : mapping
+        As read from YAML.
+    base : str
+        Folder of the config, where own steps are looked for.
+
+    Raises
+    ------
+    UserError
+        With the key, what was found and what is allowed.
+    """
+    filled: dict[str, Any] = _fill(copy.deepcopy(dict(config)), schema())
+    error = best_match(Draft202012Validator(schema()).iter_errors(filled))
+    if error is not None:
+        raise UserError(_sentence(error))
+    _check_names(filled)
+    for name, dataset in filled["datasets"].items():
+        if name in filled["run"]["datasets"]:
+            _check_dataset(name, dataset, filled["results"])
+    for name, data in filled["recipes"].items():
+        recipe.parse(data, f"recipes.{name}", base)
+    return filled
+
+
+def _fill(value: Any, part: Mapping[str, Any]) -> Any:
+    """Put in defaults of a schema, at every depth."""
+    if "$ref" in part:
+        target: Any = schema()
+        for key in part["$ref"].removeprefix("#/").split("/"):
+            target = target[key]
+        part = {**target, **part}
+    if not isinstance(value, dict):
+        return value
+    for key, entry in part.get("properties", {}).items():
+        if value.get(key) is None and "default" in entry:
+            value[key] = copy.deepcopy(entry["default"])
+        if key in value:
+            value[key] = _fill(value[key], entry)
+    extra = part.get("additionalProperties")
+    if isinstance(extra, Mapping):
+        for key in value.keys() - part.get("properties", {}).keys():
+            value[key] = _fill(value[key], extra)
+    return value
+
+
+def _sentence(error: ValidationError) -> str:
+    key = _path(error.absolute_path)
+    rule, allowed = error.validator, cast(Any, error.validator_value)
+    found = _short(error.instance)
+    part = cast(Mapping[str, Any], error.schema)
+    if rule == "additionalProperties":
+        known = list(part.get("properties", {}))
+        unknown = next(str(k) for k in cast(Any, error.instance) if k not in known)
+        place = f"{key}.{unknown}" if key else unknown
+        return f"{place}: unknown key; allowed are {', '.join(known)}."
+    if rule == "type":
+        return f"{key}: found {found}; give {_TYPES.get(str(allowed), allowed)}."
+    if rule == "enum":
+        return f"{key}: found {found}; allowed are {', '.join(map(str, allowed))}."
+    if rule in ("minimum", "maximum", "exclusiveMinimum"):
+        return f"{key}: found {found}; give {_bounds(part)}."
+    if rule == "pattern":
+        return (
+            f"{key}: the name {found} is not allowed; "
+            "use letters, digits, '_' and '-', beginning with a letter or digit."
+        )
+    if rule in ("minItems", "maxItems"):
+        return f"{key}: found {found}; give {allowed} values."
+    if rule == "uniqueItems":
+        return f"{key}: found {found}; name each only once."
+    if rule == "oneOf":
+        return f"{key}: found {found}; {part.get('description', '')}"
+    if rule in ("minProperties", "minLength"):
+        return f"{key}: found {found}; it must not be empty."
+    return f"{key}: {error.message}."
+
+
+_TYPES = {
+    "object": "a map",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+}
+
+
+def _bounds(part: Mapping[str, Any]) -> str:
+    if "exclusiveMinimum" in part:
+        return f"a number above {part['exclusiveMinimum']}"
+    if "maximum" not in part:
+        return f"at least {part['minimum']}"
+    return f"{part['minimum']} to {part['maximum']}"
+
+
+def _path(parts: Any) -> str:
+    text = ""
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
+
+
+def _check_names(config: Mapping[str, Any]) -> None:
+    for kind in ("datasets", "recipes"):
+        for name in RESERVED:
+            if name in config[kind]:
+                raise UserError(f"{kind}.{name}: this name is reserved; choose another.")
+        for name in config["run"][kind]:
+            if name not in config[kind]:
+                known = ", ".join(config[kind])
+                raise UserError(f"run.{kind}: '{name}' is not defined; defined are {known}.")
+        if not config["run"][kind]:
+            raise UserError(f"run.{kind}: the list is empty; name at least one.")
+
+
+def _check_dataset(name: str, dataset: Mapping[str, Any], results: str) -> None:
+    key = f"datasets.{name}"
+    if ("folder" in dataset) == ("generate" in dataset):
+        raise UserError(f"{key}: give either 'folder' or 'generate'.")
+    if "generate" in dataset:
+        for side in ("width", "height"):
+            low, high = dataset["generate"][side]
+            if low > high:
+                raise UserError(
+                    f"{key}.generate.{side}: found [{low}, {high}]; give the smaller number first."
+                )
+        for glob in ("include", "exclude"):
+            if glob in dataset:
+                raise UserError(f"{key}.{glob}: goes with 'folder' only; leave it out.")
+        return
+    folder = dataset["folder"]
+    if not os.path.isdir(folder):
+        raise UserError(f"{key}.folder: '{folder}' is no folder; correct the path or mount it.")
+    inside, outside = os.path.realpath(folder), os.path.realpath(results)
+    try:
+        common = os.path.commonpath([inside, outside])
+    except ValueError:  # on different drives
+        return
+    if common == outside:
+        raise UserError(
+            f"{key}.folder: '{folder}' lies inside the results '{results}'; "
+            "choose folders side by side."
+        )
+    if common == inside:
+        raise UserError(
+            f"{key}.folder: '{folder}' contains the results '{results}'; "
+            "choose folders side by side, or set 'results' to a place outside it."
+        )
+
+
+def own_step_files(config: Mapping[str, Any], name: str, base: str) -> Iterator[str]:
+    """Paths of the files that a recipe's own steps come from."""
+    return recipe.parse(config["recipes"][name], f"recipes.{name}", base).own_files()
+
+
+def named_recipe(text: str, folder: str = ".") -> recipe.Recipe:
+    """Read a recipe given by name, as a YAML file or as JSON.
+
+    Parameters
+    ----------
+    text : str
+        ``light`` or another recipe that comes with pixelmill, ``FILE.yaml``, or a
+        JSON object.
+    folder : str
+        Where own steps are looked for; beside a YAML file by default.
+
+    Raises
+    ------
+    UserError
+        If there is no such recipe, or something is wrong with it.
+    """
+    if text.lstrip().startswith("{"):
+        return recipe.parse(json.loads(text), "recipe", folder)
+    if text.endswith((".yaml", ".yml")):
+        try:
+            data = yaml.safe_load(Path(text).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UserError(f"recipe: '{text}' cannot be read as YAML: {error}") from error
+        beside = os.path.dirname(text) or "."
+        return recipe.parse(data, text, beside if folder == "." else folder)
+    recipes = default_recipes()
+    if text not in recipes:
+        raise UserError(
+            f"recipe: '{text}' is unknown; give {', '.join(recipes)} or a file that ends in .yaml."
+        )
+    return recipe.parse(recipes[text], text)

@@ -1,0 +1,310 @@
+"""Engines: ways to run one function over batches, on one core or on all of them.
+
+All take the same work and give back the same stream of results, in whatever order
+they end. Only this module knows Dask.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for_futures
+from typing import Any, Protocol, TypeVar
+
+from pixelmill.errors import UserError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+#: Names of all engines. `auto` means what `resolve` says.
+ENGINES = ("sequential", "threads", "processes", "futures")
+
+#: Windows waits for no more than 63 handles at once, of which a pool uses two.
+MOST_WINDOWS_PROCESSES = 61
+
+#: How long a pool may take to start, in seconds, before it is given up.
+STARTUP_TIMEOUT = 60.0
+
+#: Inner thread pools that would multiply with our workers.
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "VIPS_CONCURRENCY",
+    "OPENCV_FOR_THREADS_NUM",
+)
+
+
+class Engine(Protocol):
+    """Runs work over tasks.
+
+    Attributes
+    ----------
+    workers : int
+    startup_seconds : float
+        Until all workers were ready.
+    """
+
+    workers: int
+    startup_seconds: float
+
+    def run(
+        self,
+        work: Callable[[Task], Result],
+        tasks: Iterable[Task],
+        done: Callable[[Result], None],
+    ) -> None:
+        """Call ``work(task)`` for each task and ``done(result)`` as each one ends.
+
+        `work` and the tasks must be picklable; `done` runs in the calling thread.
+        """
+
+
+def resolve(name: str) -> str:
+    """Name of the engine that `auto` stands for.
+
+    Examples
+    --------
+    >>> resolve("auto"), resolve("threads")
+    ('processes', 'threads')
+    """
+    return "processes" if name == "auto" else name
+
+
+def pin_inner_threads() -> None:
+    """Give each worker one core: libraries must not start threads of their own.
+
+    To be called before NumPy or OpenCV are imported. Snakemake would have set
+    ``OMP_NUM_THREADS`` to the job's threads, for each worker.
+    """
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+
+
+@contextlib.contextmanager
+def open_engine(name: str, workers: int, preload: Sequence[str] = ()) -> Iterator[Engine]:
+    """Start an engine; end it and its workers on leaving, whatever happened.
+
+    Parameters
+    ----------
+    name : str
+        One of `ENGINES`.
+    workers : int
+    preload : sequence of str
+        Modules that the work needs, imported once for all workers where the
+        platform allows.
+
+    Raises
+    ------
+    UserError
+        If the name is unknown.
+    """
+    started = time.perf_counter()
+    if name == "sequential":
+        yield _Sequential(time.perf_counter() - started)
+        return
+    if name not in ENGINES:
+        raise UserError(f"engine: '{name}' is unknown; allowed are {', '.join(ENGINES)}.")
+    # On Linux and macOS the import of Dask overlaps with the start of the workers.
+    pool = _thread_pool(workers) if name == "threads" else _process_pool(workers, preload)
+    try:
+        kind = _Futures if name == "futures" else _DaskLocal
+        engine = kind(pool.executor, pool.workers)
+        pool.wait()
+        engine.startup_seconds = time.perf_counter() - started
+        yield engine
+        pool.executor.shutdown()
+    except BaseException:
+        pool.executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    finally:
+        if name != "threads":
+            _end_processes()
+
+
+class _Sequential:
+    """A plain loop: no Dask, no pool."""
+
+    def __init__(self, startup_seconds: float) -> None:
+        self.workers = 1
+        self.startup_seconds = startup_seconds
+
+    def run(
+        self,
+        work: Callable[[Task], Result],
+        tasks: Iterable[Task],
+        done: Callable[[Result], None],
+    ) -> None:
+        for task in tasks:
+            done(work(task))
+
+
+class _DaskLocal:
+    """Dask's local scheduler over an executor of ours, kept warm from first to last."""
+
+    def __init__(self, executor: Executor, workers: int) -> None:
+        import dask.callbacks  # the slow part of the start, done while workers start
+
+        del dask
+        self.workers = workers
+        self.startup_seconds = 0.0
+        self._executor = _Ahead(executor, workers)
+
+    def run(
+        self,
+        work: Callable[[Task], Result],
+        tasks: Iterable[Task],
+        done: Callable[[Result], None],
+    ) -> None:
+        from dask.base import compute
+        from dask.callbacks import Callback
+        from dask.delayed import delayed
+
+        tasks = list(tasks)
+        lazy = delayed(work, name="work", pure=False, traverse=False)
+        # Independent tasks run in descending order of their keys.
+        todo = [
+            lazy(task, dask_key_name=f"pixelmill-batch-{len(tasks) - rank:09d}")
+            for rank, task in enumerate(tasks)
+        ]
+
+        def posttask(key: str, result: Any, dsk: Any, state: Any, worker: Any) -> None:
+            state["cache"][key] = None  # or Dask would keep every result to the end
+            if key.startswith("pixelmill-batch-"):
+                done(result)
+
+        with Callback(posttask=posttask):  # type: ignore[no-untyped-call]
+            compute(  # type: ignore[no-untyped-call]
+                *todo, scheduler=self._executor, traverse=False, optimize_graph=False
+            )
+
+
+class _Ahead(Executor):
+    """Take twice as many tasks as there are workers, so that one always waits for each.
+
+    Dask hands out no more than ``_max_workers`` at once, and a worker would wait for
+    its next batch while the main thread looks at the last one.
+    """
+
+    def __init__(self, executor: Executor, workers: int) -> None:
+        self._inner = executor
+        self._max_workers = 2 * workers
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._inner.submit(function, *args, **kwargs)
+
+
+class _Futures:
+    """`concurrent.futures` alone: the yardstick for what Dask costs."""
+
+    def __init__(self, executor: Executor, workers: int) -> None:
+        self.workers = workers
+        self.startup_seconds = 0.0
+        self._executor = executor
+
+    def run(
+        self,
+        work: Callable[[Task], Result],
+        tasks: Iterable[Task],
+        done: Callable[[Result], None],
+    ) -> None:
+        pending: set[Future[Result]] = set()
+        remaining = iter(tasks)
+        while True:
+            for task in remaining:
+                pending.add(self._executor.submit(work, task))
+                if len(pending) >= 2 * self.workers:
+                    break
+            if not pending:
+                return
+            finished, pending = wait_for_futures(pending, return_when="FIRST_COMPLETED")
+            for future in finished:
+                done(future.result())
+
+
+class _Pool:
+    """An executor whose workers are starting."""
+
+    def __init__(self, executor: Executor, workers: int, ready: Sequence[Future[None]]) -> None:
+        self.executor = executor
+        self.workers = workers
+        self._ready = ready
+
+    def wait(self) -> None:
+        for future in self._ready:
+            future.result(STARTUP_TIMEOUT)
+
+
+def _thread_pool(workers: int) -> _Pool:
+    executor = ThreadPoolExecutor(workers, thread_name_prefix="pixelmill")
+    return _Pool(executor, workers, [])
+
+
+def _process_pool(workers: int, preload: Sequence[str]) -> _Pool:
+    if os.name == "nt" and workers > MOST_WINDOWS_PROCESSES:
+        warnings.warn(f"Windows allows {MOST_WINDOWS_PROCESSES} processes at most", stacklevel=2)
+        workers = MOST_WINDOWS_PROCESSES
+    # Never fork: it deadlocks where a library holds a lock in another thread.
+    method = "forkserver" if sys.platform == "linux" else "spawn"
+    context = multiprocessing.get_context(method)
+    if method == "forkserver":
+        _put_library_on_path()
+        context.set_forkserver_preload(list(preload))
+    barrier = context.Barrier(workers + 1)
+    executor = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start_worker, initargs=(barrier,)
+    )
+    ready = [executor.submit(_nothing) for _ in range(workers)]
+    # Workers start one by one as tasks are submitted and none is idle: the barrier
+    # keeps each from being idle until all are there.
+    threading.Thread(target=_pass, args=(barrier,), daemon=True).start()
+    return _Pool(executor, workers, ready)
+
+
+def _put_library_on_path() -> None:
+    """Let the fork server find this package, which need not be installed."""
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if folder not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, *paths]))
+
+
+def _pass(barrier: Any) -> None:
+    with contextlib.suppress(threading.BrokenBarrierError):
+        barrier.wait(STARTUP_TIMEOUT)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _start_worker(barrier: Any) -> None:
+    """Prepare a worker process: Ctrl-C is its parent's, and so is its life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    barrier.wait(STARTUP_TIMEOUT)
+
+
+def _die_with_parent() -> None:
+    from multiprocessing.connection import wait
+
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _end_processes() -> None:
+    for child in multiprocessing.active_children():
+        child.kill()
+    for child in multiprocessing.active_children():
+        child.join()

@@ -1,0 +1,43 @@
+"""What can go wrong: one exception for people, one vocabulary for images."""
+
+from __future__ import annotations
+
+#: Why an image failed. The only words that `reason` columns ever hold.
+REASONS = {
+    "unreadable": "the file could not be read (permission, disk)",
+    "vanished": "the file was gone when its turn came",
+    "not_an_image": "the content is no image of a known format",
+    "truncated": "the file ends before the image does",
+    "corrupt": "the image data is damaged",
+    "too_large": "the image has more pixels than allowed",
+    "unsupported": "the format is known, but this Pillow cannot decode it",
+    "step_failed": "a step of the recipe raised an error",
+    "write_failed": "the output could not be written",
+}
+
+
+class UserError(Exception):
+    """An error that its message alone explains: what, where, and what to do.
+
+    Scripts print it as one sentence without a traceback and exit with 2.
+    """
+
+
+class ImageError(Exception):
+    """One image failed; the run goes on.
+
+    Parameters
+    ----------
+    stage : str
+        Where it failed: read, decode, steps, encode or write.
+    reason : str
+        A key of `REASONS`.
+    message : str
+        The library's own words.
+    """
+
+    def __init__(self, stage: str, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.stage = stage
+        self.reason = reason
+        self.message = message

@@ -1,0 +1,149 @@
+"""Files that are whole or absent: temporary names, atomic writes, locks, tables."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+import secrets
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from pixelmill.errors import UserError
+
+#: Every temporary file bears this pattern, so that a sweep can tell it from a user's.
+TEMPORARY = re.compile(r"\.pixelmill-[0-9a-f-]+\.tmp")
+
+
+def temporary_beside(path: str) -> str:
+    """Name a temporary file in the folder of `path`, short and unique to this thread."""
+    folder = os.path.dirname(path)
+    # Process and thread alone could meet their like from another machine.
+    unique = f"{os.getpid():x}-{threading.get_ident():x}-{secrets.token_hex(4)}"
+    return os.path.join(folder, f".pixelmill-{unique}.tmp")
+
+
+@contextlib.contextmanager
+def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
+    r"""Open a file that appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    path : path
+        Where the file goes; its folder is made.
+    mode : {"w", "wb"}
+        Text is UTF-8 with ``\n`` line ends.
+    """
+    path = os.fspath(path)
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    temporary = temporary_beside(path)
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    try:
+        with open(temporary, mode, **text) as file:  # type: ignore[call-overload]
+            yield file
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def write_json(path: str | os.PathLike[str], value: object) -> None:
+    """Write JSON, atomically and in a fixed form."""
+    with atomic(path) as file:
+        json.dump(value, file, indent=1, sort_keys=False, allow_nan=False)
+        file.write("\n")
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read JSON that pixelmill wrote."""
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def write_table(
+    path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """Write a CSV table, atomically."""
+    with atomic(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """Read a CSV table that pixelmill wrote, one dict a row.
+
+    Raises
+    ------
+    UserError
+        If the table is not there.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(
+            f"The table '{path}' is missing; run the step that makes it first."
+        ) from error
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+@contextlib.contextmanager
+def exclusive(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold a folder for this process alone; the system lets go of it when we die.
+
+    Raises
+    ------
+    UserError
+        If another process holds it.
+    """
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, ".lock")
+    with open(path, "a+b") as file:
+        try:
+            _lock(file.fileno())
+        except OSError as error:
+            raise UserError(
+                f"Another run is writing to '{folder}'; wait for it to end, or stop it."
+            ) from error
+        yield
+
+
+def _lock(descriptor: int) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def walk(root: str | os.PathLike[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Walk a tree with one scandir a folder, sub-folders last, links not followed.
+
+    Yields
+    ------
+    relative : str
+        Path below `root`, with ``/``.
+    entry : os.DirEntry
+        Of everything that is no folder.
+    """
+    pending = [("", os.fspath(root))]
+    while pending:
+        prefix, folder = pending.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except FileNotFoundError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                pending.append((f"{prefix}{entry.name}/", entry.path))
+            else:
+                yield prefix + entry.name, entry

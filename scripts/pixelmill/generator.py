@@ -1,0 +1,293 @@
+"""Generator: test images whose every pixel follows from (seed, number)."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from PIL import Image, ImageDraw, ImageFilter
+
+from pixelmill.engines import open_engine
+from pixelmill.errors import UserError
+from pixelmill.files import atomic, exclusive, read_json, read_table, write_json, write_table
+from pixelmill.progress import Progress
+from pixelmill.provenance import digest_of_modules
+
+if TYPE_CHECKING:
+    import numpy as np
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = {"jpeg": ".jpg", "png": ".png", "bmp": ".bmp", "gif": ".gif"}
+CONTENTS = ("photo", "solid", "noise")
+
+#: What was generated and how; dot files are no part of a dataset.
+RECORD = ".generated.json"
+TABLE = ".generated.csv"
+COLUMNS = ("name", "bytes", "sha256")
+
+#: Name, bytes and sha256 of an image.
+Made: TypeAlias = tuple[str, int, str]
+
+#: Images that a worker makes in one go: about half a second.
+BATCH = 32
+
+#: Quality of generated JPEGs, that of a usual camera or web export.
+JPEG_QUALITY = 90
+
+_OURS = re.compile(r"\d{8}\.(jpg|png|bmp|gif)")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to generate.
+
+    Attributes
+    ----------
+    count : int
+    width, height : tuple of int
+        Smallest and largest side in pixels; drawn evenly.
+    content : {"photo", "solid", "noise"}
+        ``photo`` has edges, gradients, texture and grain and compresses as
+        photographs do; ``solid`` is one colour; ``noise`` is the worst case.
+    format : tuple of (str, float)
+        Formats and their weights.
+    seed : int
+    """
+
+    count: int = 1000
+    width: tuple[int, int] = (300, 600)
+    height: tuple[int, int] = (300, 600)
+    content: str = "photo"
+    format: tuple[tuple[str, float], ...] = (("jpeg", 1.0),)
+    seed: int = 2026
+
+    @classmethod
+    def from_config(cls, data: Mapping[str, Any]) -> Spec:
+        """Read the map under ``generate`` of a dataset, as the schema allows it."""
+        data = dict(data)
+        formats = data.get("format", "jpeg")
+        weights = {formats: 1.0} if isinstance(formats, str) else formats
+        data["format"] = tuple(sorted((name, float(w)) for name, w in weights.items()))
+        for side in ("width", "height"):
+            if side in data:
+                low, high = data[side]
+                if low > high:
+                    raise UserError(
+                        f"generate.{side}: found [{low}, {high}]; give the smaller number first."
+                    )
+                data[side] = (low, high)
+        return cls(**data)
+
+    def fingerprint(self) -> str:
+        """Digest of all that decides an image but its number."""
+        parts = {key: value for key, value in asdict(self).items() if key != "count"}
+        text = json.dumps([parts, digest_of_modules(["generator"])], sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def image(spec: Spec, number: int) -> tuple[Image.Image, str]:
+    """Make image `number` and choose its format.
+
+    Returns
+    -------
+    image : PIL.Image.Image
+        RGB.
+    format : str
+        A key of `SUFFIXES`.
+    """
+    import numpy as np
+
+    random = np.random.default_rng([spec.seed, number])
+    width = int(random.integers(spec.width[0], spec.width[1] + 1))
+    height = int(random.integers(spec.height[0], spec.height[1] + 1))
+    names = [name for name, _ in spec.format]
+    weights = np.array([weight for _, weight in spec.format])
+    format_ = names[int(random.choice(len(names), p=weights / weights.sum()))]
+    if spec.content == "solid":
+        color = tuple(int(level) for level in random.integers(0, 256, 3))
+        return Image.new("RGB", (width, height), color), format_
+    if spec.content == "noise":
+        pixels = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        return Image.fromarray(pixels), format_
+    return _photo(random, width, height), format_
+
+
+def _photo(random: np.random.Generator, width: int, height: int) -> Image.Image:
+    """Clouds of noise at falling scales, shapes with soft edges, texture and grain.
+
+    Natural images have a spectrum that falls as 1/f (Field 1987): each octave has
+    half the amplitude of the one before.
+    """
+    import numpy as np
+
+    total = np.zeros((height, width, 3), np.float32)
+    for octave in range(1, 6):
+        cells = 2**octave
+        coarse = random.normal(0, 1, (cells, cells, 3)).astype(np.float32)
+        gray = coarse.mean(axis=2, keepdims=True)
+        coarse = 0.35 * coarse + 0.9 * gray  # neighbouring colours are alike in nature
+        for channel in range(3):
+            layer = Image.fromarray(np.ascontiguousarray(coarse[..., channel]))
+            smooth = layer.resize((width, height), Image.Resampling.BICUBIC)
+            total[..., channel] += np.asarray(smooth) * (70.0 / 2 ** (octave - 1))
+    total += random.uniform(80, 170, 3).astype(np.float32)
+    scene = Image.fromarray(np.clip(total, 0, 255).astype(np.uint8))
+    draw = ImageDraw.Draw(scene, "RGBA")
+    for _ in range(int(random.integers(6, 16))):
+        _draw_shape(draw, random, width, height)
+    scene = scene.filter(ImageFilter.GaussianBlur(0.7))
+    texture = random.normal(0, 1, (height // 2 + 1, width // 2 + 1)).astype(np.float32)
+    grain = Image.fromarray(texture).resize((width, height), Image.Resampling.BILINEAR)
+    pixels = np.asarray(scene, np.float32) + np.asarray(grain)[..., None] * random.uniform(2, 6)
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def _draw_shape(
+    draw: ImageDraw.ImageDraw, random: np.random.Generator, width: int, height: int
+) -> None:
+    color = (*(int(level) for level in random.integers(0, 256, 3)), int(random.integers(90, 230)))
+    x, y = random.uniform(-0.1, 1.0, 2) * (width, height)
+    w, h = random.uniform(0.05, 0.45, 2) * (width, height)
+    kind = random.integers(0, 3)
+    if kind == 0:
+        draw.ellipse((x, y, x + w, y + h), fill=color)
+    elif kind == 1:
+        draw.polygon([(x, y), (x + w, y + h * 0.3), (x + w * 0.4, y + h)], fill=color)
+    else:
+        draw.line((x, y, x + 2 * w, y + h), fill=color, width=int(random.integers(1, 9)))
+
+
+class Numbers:
+    """Numbers of images; opaque to Dask, which would walk into a list."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: Sequence[int]) -> None:
+        self.values = tuple(values)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.values)
+
+
+class Maker:
+    """The work that engines run: numbers in, rows of the table out."""
+
+    def __init__(self, folder: str, spec: Spec) -> None:
+        self._folder = folder
+        self._spec = spec
+
+    def __call__(self, numbers: Numbers) -> list[Made]:
+        """Make the images of some numbers; return name, bytes and sha256 of each."""
+        return [self._make(number) for number in numbers]
+
+    def _make(self, number: int) -> Made:
+        made, format_ = image(self._spec, number)
+        name = f"{number:08d}{SUFFIXES[format_]}"
+        path = os.path.join(self._folder, name)
+        options = {"quality": JPEG_QUALITY} if format_ == "jpeg" else {}
+        if format_ == "gif":
+            made = made.quantize(256, Image.Quantize.FASTOCTREE)
+        with atomic(path, "wb") as file:
+            made.save(file, format_.upper(), **options)
+        data = Path(path).read_bytes()
+        return name, len(data), hashlib.sha256(data).hexdigest()
+
+
+def generate(folder: str, spec: Spec, workers: int) -> int:
+    """Bring a folder of generated images up to date.
+
+    Images that the last call made by the same spec stay; surplus ones are removed,
+    others never.
+
+    Returns
+    -------
+    int
+        How many were made.
+    """
+    record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
+    with exclusive(folder):
+        finished = _intact(folder, spec)
+        kept = len(finished)
+        missing = [number for number in range(spec.count) if number not in finished]
+        if missing:
+            _make_all(folder, spec, missing, workers, finished)
+        _remove_surplus(folder, {name for name, _, _ in finished.values()})
+        write_table(table, COLUMNS, (finished[number] for number in sorted(finished)))
+        write_json(record, {"spec": spec.fingerprint(), "count": spec.count})
+    log.info("generated %s images, kept %s", f"{len(missing):,}", f"{kept:,}")
+    return len(missing)
+
+
+def _intact(folder: str, spec: Spec) -> dict[int, Made]:
+    """Images of this spec that stand as they were made, by number."""
+    record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
+    if not os.path.exists(record) or read_json(record).get("spec") != spec.fingerprint():
+        # From here on the table's rows are of the new spec.
+        write_table(table, COLUMNS, [])
+        write_json(record, {"spec": spec.fingerprint(), "count": 0})
+        return {}
+    intact: dict[int, Made] = {}
+    for row in read_table(table) if os.path.exists(table) else []:
+        name, size, sha256 = (row.get(column) or "" for column in COLUMNS)
+        if len(sha256) != 64:  # cut off when a run was killed
+            continue
+        if int(name[:8]) < spec.count and _size(os.path.join(folder, name)) == int(size):
+            intact[int(name[:8])] = (name, int(size), sha256)
+    return intact
+
+
+def _make_all(
+    folder: str,
+    spec: Spec,
+    missing: Sequence[int],
+    workers: int,
+    finished: dict[int, Made],
+) -> None:
+    tasks = [Numbers(missing[k : k + BATCH]) for k in range(0, len(missing), BATCH)]
+    with (
+        open(os.path.join(folder, TABLE), "a", encoding="utf-8") as table,
+        open_engine("processes", workers, preload=("pixelmill.generator",)) as engine,
+        Progress(len(missing), "generate") as progress,
+    ):
+
+        def done(rows: list[Made]) -> None:
+            finished.update((int(row[0][:8]), row) for row in rows)
+            table.writelines(",".join(map(str, row)) + "\n" for row in rows)
+            table.flush()
+            progress.advance(len(rows))
+
+        engine.run(Maker(folder, spec), tasks, done)
+
+
+def stands(folder: str) -> bool:
+    """Whether all images that were generated in a folder are still there."""
+    record = os.path.join(folder, RECORD)
+    if not os.path.exists(record):
+        return False
+    with os.scandir(folder) as entries:
+        there = {entry.name for entry in entries}
+    return all(row["name"] in there for row in read_table(os.path.join(folder, TABLE)))
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return -1
+
+
+def _remove_surplus(folder: str, wanted: set[str]) -> None:
+    with os.scandir(folder) as entries:
+        surplus = [e.path for e in entries if _OURS.fullmatch(e.name) and e.name not in wanted]
+    for path in surplus:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)

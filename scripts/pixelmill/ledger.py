@@ -1,0 +1,201 @@
+"""Ledger: what happened to each image and in each pass, in one SQLite file.
+
+Written as batches end, so that a crash loses at most the batches in flight. All
+tables that people read are exported from it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import NamedTuple
+
+from pixelmill.errors import UserError
+from pixelmill.names import escape, unescape
+from pixelmill.transform import STAGES, Outcome
+
+#: Raised when the tables change; an older ledger is then put aside, not misread.
+VERSION = 1
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS images (
+  source TEXT NOT NULL, variant TEXT NOT NULL, output TEXT NOT NULL,
+  status TEXT NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
+  bytes_in INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest TEXT NOT NULL,
+  pixels_in INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
+  bytes_out INTEGER NOT NULL, sha256 TEXT NOT NULL,
+  recipe TEXT NOT NULL, code TEXT NOT NULL,
+  {stages}, PRIMARY KEY (source, variant)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS passes (
+  id INTEGER PRIMARY KEY, whole INTEGER NOT NULL, engine TEXT NOT NULL,
+  workers INTEGER NOT NULL, seconds REAL NOT NULL, startup_seconds REAL NOT NULL,
+  images INTEGER NOT NULL, failed INTEGER NOT NULL, bytes_in INTEGER NOT NULL,
+  bytes_out INTEGER NOT NULL, megapixels_in REAL NOT NULL, catalog TEXT NOT NULL,
+  recipe TEXT NOT NULL, code TEXT NOT NULL, machine TEXT NOT NULL
+);
+""".format(stages=", ".join(f"{stage}_seconds REAL NOT NULL" for stage in STAGES))
+
+
+class Row(NamedTuple):
+    """What the ledger knows of one image, as far as the plan asks."""
+
+    output: str
+    status: str
+    reason: str
+    bytes_in: int
+    mtime_ns: int
+    digest: str
+    bytes_out: int
+    recipe: str
+    code: str
+
+
+class Pass(NamedTuple):
+    """One run over a dataset. `whole`: it made every image of the catalog."""
+
+    whole: bool
+    engine: str
+    workers: int
+    seconds: float
+    startup_seconds: float
+    images: int
+    failed: int
+    bytes_in: int
+    bytes_out: int
+    megapixels_in: float
+    catalog: str
+    recipe: str
+    code: str
+    machine: str
+
+
+class Ledger:
+    """The state of one output tree.
+
+    Parameters
+    ----------
+    path : str
+        Of the SQLite file; made where it is missing.
+    """
+
+    def __init__(self, path: str) -> None:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        try:
+            self._connect(path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise UserError(f"The ledger '{path}' cannot be opened: {error}.") from error
+            # Damaged: all it would have saved is work. Images are made again.
+            os.replace(path, f"{path}.damaged")
+            self._connect(path)
+
+    def _connect(self, path: str) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        version = self._database.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, VERSION):
+            self._database.close()
+            os.replace(path, f"{path}.version-{version}")
+            self._database = sqlite3.connect(path, isolation_level=None)
+        # No WAL: it is not safe on network file systems.
+        self._database.execute("PRAGMA journal_mode = TRUNCATE")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.executescript(_TABLES)
+        self._database.execute(f"PRAGMA user_version = {VERSION}")
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._database.close()
+
+    def rows(self) -> dict[str, Row]:
+        """All images by source."""
+        query = f"SELECT source, {', '.join(Row._fields)} FROM images"
+        return {
+            unescape(source): Row(unescape(output), *rest)
+            for source, output, *rest in self._database.execute(query)
+        }
+
+    def record(self, outcomes: Iterable[Outcome], recipe: str, code: str) -> None:
+        """Note what became of a batch, in one transaction."""
+        rows = [
+            (
+                escape(o.source), "", escape(o.output), o.status, o.stage, o.reason, o.message,
+                o.bytes_in, o.mtime_ns, o.digest, o.pixels_in, o.width, o.height,
+                o.bytes_out, o.sha256, recipe, code, *o.seconds,
+            )
+            for o in outcomes
+        ]  # fmt: skip
+        marks = ", ".join("?" * (17 + len(STAGES)))
+        with self._database:
+            self._database.execute("BEGIN")
+            self._database.executemany(f"REPLACE INTO images VALUES ({marks})", rows)
+
+    def touch(self, times: Iterable[tuple[str, int]]) -> None:
+        """Note new modification times of sources whose content is the same."""
+        with self._database:
+            self._database.execute("BEGIN")
+            self._database.executemany(
+                "UPDATE images SET mtime_ns = ? WHERE source = ?",
+                ((mtime_ns, escape(source)) for source, mtime_ns in times),
+            )
+
+    def forget(self, sources: Iterable[str]) -> None:
+        """Drop images whose sources are gone."""
+        with self._database:
+            self._database.execute("BEGIN")
+            self._database.executemany(
+                "DELETE FROM images WHERE source = ?", ((escape(s),) for s in sources)
+            )
+
+    def manifest(self) -> Iterator[tuple[object, ...]]:
+        """Rows of the manifest, sorted by path; nothing in them depends on time."""
+        return iter(
+            self._database.execute(
+                "SELECT source, variant, output, status, reason, width, height, sha256"
+                " FROM images ORDER BY source, variant"
+            )
+        )
+
+    def failures(self) -> Iterator[tuple[str, str, str, str]]:
+        """Rows of the table of failures, sorted by path."""
+        return iter(
+            self._database.execute(
+                "SELECT source, stage, reason, message FROM images"
+                " WHERE status = 'failed' ORDER BY source, variant"
+            )
+        )
+
+    def add_pass(self, finished: Pass) -> None:
+        """Note a pass that came to its end."""
+        marks = ", ".join("?" * len(finished))
+        with self._database:
+            self._database.execute(
+                f"INSERT INTO passes ({', '.join(Pass._fields)}) VALUES ({marks})", finished
+            )
+
+    def last_pass(self, whole: bool = False) -> Pass | None:
+        """Return the last pass, or the last one that made every image."""
+        row = self._database.execute(
+            f"SELECT {', '.join(Pass._fields)} FROM passes"
+            f"{' WHERE whole' if whole else ''} ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else Pass(bool(row[0]), *row[1:])
+
+    def rate(self, recipe: str, code: str) -> tuple[float, float] | None:
+        """Mean seconds an image and mean bytes an image, as this recipe and code took."""
+        stages = " + ".join(f"{stage}_seconds" for stage in STAGES)
+        count, seconds, size = self._database.execute(
+            f"SELECT count(*), avg({stages}), avg(bytes_in) FROM images"
+            " WHERE status = 'ok' AND recipe = ? AND code = ?",
+            (recipe, code),
+        ).fetchone()
+        return (seconds, size) if count else None

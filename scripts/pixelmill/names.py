@@ -1,0 +1,128 @@
+"""Names of files: written reversibly into tables, and chosen for outputs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+#: Longest file name, in bytes, that every common file system takes.
+MAX_NAME_BYTES = 255
+
+_SPECIAL = re.compile(r"[\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_ESCAPED = re.compile(r"\\(\\|u[0-9a-f]{4})")
+
+
+def escape(name: str) -> str:
+    r"""Write a file name so that it fits on one line of any table.
+
+    Control characters and undecodable bytes (which Python holds as lone
+    surrogates) become ``\uXXXX``, the backslash is doubled.
+
+    Examples
+    --------
+    >>> print(escape("two\nlines"))
+    two\u000alines
+    >>> unescape(escape("caf\udce9 \\ new\nline")) == "caf\udce9 \\ new\nline"
+    True
+    """
+    return _SPECIAL.sub(_escape_one, name)
+
+
+def _escape_one(match: re.Match[str]) -> str:
+    character = match[0]
+    return r"\\" if character == "\\" else f"\\u{ord(character):04x}"
+
+
+def unescape(text: str) -> str:
+    r"""Undo `escape`.
+
+    Examples
+    --------
+    >>> unescape(r"two\u000alines")
+    'two\nlines'
+    """
+    if "\\" not in text:
+        return text
+    return _ESCAPED.sub(lambda m: "\\" if m[1] == "\\" else chr(int(m[1][1:], 16)), text)
+
+
+def name_outputs(sources: Iterable[str], suffix: str) -> dict[str, str]:
+    """Give each source the path of its output, without collisions.
+
+    Two paths collide when a file system that ignores case or Unicode
+    normalization would take them for one. The plain name goes to the source that
+    already bears the suffix, else to the first by path; the others keep their own
+    suffix before the new one.
+
+    Parameters
+    ----------
+    sources : iterable of str
+        Relative paths with ``/``.
+    suffix : str
+        Suffix of the outputs, with its dot.
+
+    Returns
+    -------
+    dict
+        Output path by source.
+
+    Examples
+    --------
+    >>> name_outputs(["a.gif", "a.png", "b/c.PNG"], ".jpg")
+    {'a.gif': 'a.jpg', 'a.png': 'a.png.jpg', 'b/c.PNG': 'b/c.jpg'}
+    >>> name_outputs(["a.bmp", "a.jpg"], ".jpg")
+    {'a.bmp': 'a.bmp.jpg', 'a.jpg': 'a.jpg'}
+    """
+    ordered = sorted(sources)
+    taken: set[str] = set()
+    outputs: dict[str, str] = {}
+    colliding: dict[str, list[str]] = {}
+    for source in ordered:
+        colliding.setdefault(_identity(_with_suffix(source, suffix)), []).append(source)
+    rest: list[str] = []
+    for identity, group in colliding.items():
+        winner = next((s for s in group if s.lower().endswith(suffix)), group[0])
+        outputs[winner] = _with_suffix(winner, suffix)
+        taken.add(identity)
+        rest.extend(source for source in group if source != winner)
+    for source in rest:
+        candidate = _fit(source + suffix, source)
+        if _identity(candidate) in taken:
+            candidate = _fit(f"{source}.{_short_digest(source)}{suffix}", source)
+        taken.add(_identity(candidate))
+        outputs[source] = candidate
+    return {source: outputs[source] for source in ordered}
+
+
+def _with_suffix(source: str, suffix: str) -> str:
+    path = PurePosixPath(source)
+    # Only a real suffix is replaced: "IMG.2024-05-01" keeps its whole name.
+    known = re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]{1,4}", path.suffix)
+    stem = path.name[: -len(path.suffix)] if known else path.name
+    parent = "" if len(path.parts) == 1 else f"{path.parent}/"
+    return _fit(f"{parent}{stem}{suffix}", source)
+
+
+def _fit(output: str, source: str) -> str:
+    """Shorten a name over the limit; a digest of the source keeps it unique."""
+    parent, slash, name = output.rpartition("/")
+    if len(os.fsencode(name)) <= MAX_NAME_BYTES:
+        return output
+    suffix = PurePosixPath(name).suffix
+    tail = f"~{_short_digest(source)}{suffix}"
+    stem = name[: -len(suffix)]
+    while len(os.fsencode(stem + tail)) > MAX_NAME_BYTES:
+        stem = stem[:-1]
+    return f"{parent}{slash}{stem}{tail}"
+
+
+def _identity(path: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def _short_digest(text: str) -> str:
+    return hashlib.blake2b(escape(text).encode(), digest_size=4).hexdigest()

@@ -1,0 +1,173 @@
+"""Steps that users write: ``- call: {function: "my_steps:boost", amount: 2}``.
+
+The function takes an image and returns one. Its first argument's annotation says
+which kind: ``numpy.ndarray`` for a uint8 array of shape (height, width, channels)
+or (height, width), anything else for a `PIL.Image.Image`. The file is looked for
+beside the config, then on Python's path; it is read, not run, until images are
+processed.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.util
+import os
+import re
+import sys
+import traceback
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from pixelmill.errors import ImageError, UserError
+
+_REFERENCE = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
+
+
+def check(params: Mapping[str, Any], where: str, folder: str) -> dict[str, Any]:
+    """Check a call: the function exists and takes these parameters.
+
+    Parameters
+    ----------
+    params : mapping
+        ``function`` and the keyword arguments.
+    where : str
+        Name of the step for messages.
+    folder : str
+        Where the module is looked for first.
+
+    Raises
+    ------
+    UserError
+        If anything is amiss; nothing of the user's file is run.
+    """
+    reference = params.get("function")
+    if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
+        raise UserError(
+            f"{where}.function: '{reference}' names no function; "
+            'write "module:function", such as "my_steps:boost".'
+        )
+    module, name = reference.split(":")
+    path = find(reference, folder)
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise UserError(f"{where}.function: '{path}', line {line}: {error}") from error
+    function = next(
+        (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name), None
+    )
+    if function is None:
+        raise UserError(
+            f"{where}.function: '{path}' has no function '{name}' at its top level; "
+            "define it there, or correct the name."
+        )
+    arguments = function.args
+    names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+    allowed = names[1:] + [a.arg for a in arguments.kwonlyargs]
+    given = [key for key in params if key != "function"]
+    unknown = [key for key in given if key not in allowed]
+    if unknown and not arguments.kwarg:
+        raise UserError(
+            f"{where}.{unknown[0]}: '{module}:{name}' takes no such parameter; "
+            f"it takes {', '.join(allowed) or 'none'}."
+        )
+    optional = names[len(names) - len(arguments.defaults) :] + [
+        a.arg
+        for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if d is not None
+    ]
+    missing = [key for key in allowed if key not in given and key not in optional]
+    if missing:
+        raise UserError(f"{where}.{missing[0]}: '{module}:{name}' needs this parameter; give it.")
+    return dict(params)
+
+
+def find(reference: str, folder: str) -> Path:
+    """Path of the file that a reference ``module:function`` means.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    module = reference.split(":")[0]
+    beside = Path(folder, *module.split(".")).with_suffix(".py")
+    if beside.is_file():
+        return beside
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+        raise UserError(
+            f"The step's module '{module}' is neither '{beside}' nor on Python's path; "
+            "put the file beside the config, or correct the name."
+        )
+    return Path(spec.origin)
+
+
+@functools.cache
+def load(reference: str, folder: str) -> Callable[..., Any]:
+    """Import the function; once for each process."""
+    path = find(reference, folder)
+    name = f"pixelmill_own_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    # A user's file may import its neighbours.
+    if (beside := str(path.parent)) not in sys.path:
+        sys.path.append(beside)
+    spec.loader.exec_module(module)
+    function: Callable[..., Any] = getattr(module, reference.split(":")[1])
+    return function
+
+
+def call(image: Image.Image, params: Mapping[str, Any], folder: str) -> Image.Image:
+    """Run a user's function on an image.
+
+    Raises
+    ------
+    ImageError
+        If the function raises, or returns no image: with its file and line.
+    """
+    arguments = {key: value for key, value in params.items() if key != "function"}
+    try:
+        function = load(params["function"], folder)
+        if _takes_array(function):
+            import numpy as np
+
+            result = function(np.array(image), **arguments)
+            if not isinstance(result, np.ndarray) or result.dtype != np.uint8:
+                raise TypeError("an array step must return a uint8 array")
+            result = Image.fromarray(result)
+        else:
+            result = function(image, **arguments)
+            if not isinstance(result, Image.Image):
+                raise TypeError("a step must return an image")
+    except ImageError:
+        raise
+    except Exception as error:
+        raise ImageError("steps", "step_failed", _locate(error, params["function"])) from error
+    return result if result.mode in ("RGB", "L") else result.convert("RGB")
+
+
+def _takes_array(function: Callable[..., Any]) -> bool:
+    hints = typing.get_type_hints(function)
+    hints.pop("return", None)
+    first = next(iter(hints.values()), None)
+    origin = typing.get_origin(first) or first
+    return getattr(origin, "__name__", "") == "ndarray"
+
+
+def _locate(error: Exception, reference: str) -> str:
+    """Say where in the user's file an error arose."""
+    own = [f for f in traceback.extract_tb(error.__traceback__) if "pixelmill" not in f.filename]
+    frame = own[-1] if own else None
+    place = f"{os.path.basename(frame.filename)}, line {frame.lineno}" if frame else reference
+    return f"{place}: {type(error).__name__}: {error}"

@@ -1,0 +1,149 @@
+"""Parameters of steps: what a value may be, checked before anything runs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+#: Marks a parameter that a recipe must give.
+REQUIRED: Any = object()
+
+_NAMED_COLORS = {"white": "#ffffff", "black": "#000000", "gray": "#808080"}
+
+
+class Parameter(Protocol):
+    """One parameter of a step."""
+
+    @property
+    def default(self) -> Any:
+        """What a recipe that is silent gets; `REQUIRED` where it must speak."""
+
+    @property
+    def allowed(self) -> str:
+        """What a value may be, to complete the sentence "give ..."."""
+
+    def check(self, value: Any) -> Any:
+        """Return the value in its normal form.
+
+        Raises
+        ------
+        ValueError
+            If it is not allowed.
+        """
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number between two bounds, both included."""
+
+    minimum: int
+    maximum: int
+    default: Any = REQUIRED
+
+    @property
+    def allowed(self) -> str:
+        """The bounds in words."""
+        return f"a whole number from {self.minimum} to {self.maximum}"
+
+    def check(self, value: Any) -> int:
+        """Return the value, if it is a whole number within the bounds."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(self.allowed)
+        if not self.minimum <= value <= self.maximum:
+            raise ValueError(self.allowed)
+        return value
+
+
+@dataclass(frozen=True)
+class Number:
+    """A real number between two bounds, both included.
+
+    Examples
+    --------
+    >>> Number(0, 10).check(3)
+    3.0
+    """
+
+    minimum: float
+    maximum: float
+    default: Any = REQUIRED
+
+    @property
+    def allowed(self) -> str:
+        """The bounds in words."""
+        return f"a number from {self.minimum:g} to {self.maximum:g}"
+
+    def check(self, value: Any) -> float:
+        """Return the value as a float, if it is within the bounds."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(self.allowed)
+        if not math.isfinite(value) or not self.minimum <= value <= self.maximum:
+            raise ValueError(self.allowed)
+        return float(value)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values."""
+
+    choices: tuple[Any, ...]
+    default: Any = REQUIRED
+
+    @property
+    def allowed(self) -> str:
+        """The choices in words."""
+        return "one of " + ", ".join(map(str, self.choices))
+
+    def check(self, value: Any) -> Any:
+        """Return the value, if it is one of the choices."""
+        if isinstance(value, list | dict | bool) or value not in self.choices:
+            raise ValueError(self.allowed)
+        return value
+
+
+@dataclass(frozen=True)
+class Color:
+    """A colour as ``#rrggbb``, or white, black or gray.
+
+    Examples
+    --------
+    >>> Color().check("white")
+    '#ffffff'
+    """
+
+    default: Any = REQUIRED
+    allowed = 'a colour such as "#ffffff", or white, black or gray'
+
+    def check(self, value: Any) -> str:
+        """Return the colour as ``#rrggbb`` in lower case."""
+        value = _NAMED_COLORS.get(value, value) if isinstance(value, str) else value
+        if not isinstance(value, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+            raise ValueError(self.allowed)
+        return value.lower()
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Three rows of three numbers, or of four (the last one an offset in levels)."""
+
+    default: Any = REQUIRED
+    allowed = "3 rows of 3 numbers, or of 4 where the last is an offset, each from -1000 to 1000"
+
+    def check(self, value: Any) -> tuple[tuple[float, ...], ...]:
+        """Return the matrix as tuples of floats."""
+        number = Number(-1000, 1000)
+        if not _is_list(value, (3,)) or not all(_is_list(row, (3, 4)) for row in value):
+            raise ValueError(self.allowed)
+        if len({len(row) for row in value}) != 1:
+            raise ValueError(self.allowed)
+        try:
+            return tuple(tuple(number.check(entry) for entry in row) for row in value)
+        except ValueError as error:
+            raise ValueError(self.allowed) from error
+
+
+def _is_list(value: Any, lengths: tuple[int, ...]) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) in lengths

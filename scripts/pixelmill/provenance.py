@@ -1,0 +1,174 @@
+"""Provenance: fingerprints of the code, the libraries and the machine."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+_LIBRARY = Path(__file__).parent
+_IMPORT = re.compile(r"^\s*from pixelmill(?:\.(\w+))? import (.+)$", re.MULTILINE)
+
+#: What makes an image; a change in one of them makes all images stale.
+RENDERING = ("codec", "formats", "operations", "own_steps", "parameters", "transform")
+
+
+def code_of(script: str) -> list[Path]:
+    """Files of a script and of all modules that it uses, itself first.
+
+    Snakemake sees no imports: rules list these files as inputs instead.
+
+    Examples
+    --------
+    >>> [path.name for path in code_of("compare_engines.py")][:3]
+    ['compare_engines.py', 'checks.py', 'cli.py']
+    """
+    found: dict[str, Path] = {}
+    pending = _imported_by(_LIBRARY.parent / script)
+    while pending:
+        name = pending.pop()
+        path = _LIBRARY / f"{name}.py"
+        if name in found or not path.exists():
+            continue
+        found[name] = path
+        pending += _imported_by(path)
+    return [_LIBRARY.parent / script, *(found[name] for name in sorted(found))]
+
+
+def _imported_by(path: Path) -> list[str]:
+    names: list[str] = []
+    for module, imported in _IMPORT.findall(path.read_text(encoding="utf-8")):
+        names += [module] if module else re.findall(r"\w+", imported)
+    return names
+
+
+def code_fingerprint(own_files: Iterable[str] = ()) -> str:
+    """Digest of the code and the libraries that make images.
+
+    Taken from the syntax trees without docstrings, so that a changed comment does
+    not make a million images stale.
+
+    Parameters
+    ----------
+    own_files : iterable of str
+        Files of the recipe's own steps.
+    """
+    libraries = json.dumps(rendering_software(), sort_keys=True)
+    parts = [digest_of_modules(RENDERING), *sorted(map(_digest_of_code, own_files)), libraries]
+    return _digest("\n".join(parts))
+
+
+def digest_of_modules(names: Iterable[str]) -> str:
+    """Digest of the code of some of the library's modules, comments left aside."""
+    return _digest("".join(_digest_of_code(_LIBRARY / f"{name}.py") for name in sorted(names)))
+
+
+def _digest_of_code(path: str | os.PathLike[str]) -> str:
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    return _digest(ast.dump(_without_docstrings(tree)))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(
+            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        ) and ast.get_docstring(node, clean=False):
+            node.body = node.body[1:]
+    return tree
+
+
+@functools.cache
+def rendering_software() -> dict[str, str]:
+    """Versions of the libraries that decide pixels: Pillow with its codecs, NumPy."""
+    from PIL import features
+
+    versions = {"Pillow": _version("pillow-simd", "pillow"), "NumPy": _version("numpy")}
+    for codec in ("libjpeg_turbo", "jpg", "zlib", "libtiff", "webp", "avif", "littlecms2"):
+        check = features.version_feature if codec == "libjpeg_turbo" else _codec_version
+        versions[codec] = str(check(codec))
+    return versions
+
+
+def _codec_version(name: str) -> str | None:
+    from PIL import features
+
+    known = name in features.modules or name in features.codecs
+    return features.version(name) if known else None
+
+
+def software() -> dict[str, str]:
+    """Versions of all that a report should name."""
+    return {
+        "pixelmill": _pixelmill_version(),
+        "Python": platform.python_version(),
+        "Snakemake": _version("snakemake"),
+        "Dask": _version("dask"),
+        **rendering_software(),
+        "OpenCV": _version("opencv-python-headless"),
+    }
+
+
+def _pixelmill_version() -> str:
+    from pixelmill import __version__
+
+    return __version__
+
+
+def _version(*names: str) -> str:
+    for name in names:
+        try:
+            return f"{version(name)}{' (SIMD)' if name == 'pillow-simd' else ''}"
+        except PackageNotFoundError:
+            continue
+    return "not installed"
+
+
+def cores() -> int:
+    """Cores that this process may use: affinity and container limits counted in."""
+    from dask.system import CPU_COUNT
+
+    return int(CPU_COUNT)
+
+
+def machine() -> dict[str, str | int]:
+    """The machine in words, without its name or its owner's."""
+    return {
+        "processor": _processor(),
+        "cores": cores(),
+        "memory_gib": round(_memory_bytes() / 2**30),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def machine_fingerprint() -> str:
+    """Digest of the machine, to keep figures of several apart."""
+    parts = [str(part) for part in machine().values()] + [sys.implementation.cache_tag or ""]
+    return _digest("\n".join(parts))
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine()
+    match = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
+    return match[1] if match else platform.machine()
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 0

@@ -1,0 +1,206 @@
+"""Report: what was done, how fast, and whether it is right, from the files of a run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pixelmill.files import atomic, read_json, read_table, write_json, write_table
+
+#: Columns of benchmark.csv; the first ten are a promise to those who read it.
+COLUMNS = (
+    "dataset",
+    "recipe",
+    "engine",
+    "workers",
+    "images",
+    "seconds",
+    "images_per_second",
+    "megapixels_per_second",
+    "speedup",
+    "efficiency",
+    "startup_seconds",
+    "failed",
+)
+
+#: What must agree before two passes are compared.
+COMPARABLE = ("catalog", "recipe", "code", "machine")
+
+#: What a cell says where no comparison stands.
+NO_COMPARISON = "run: snakemake --cores all scaling"
+
+#: Failures that the page lists for each tree; failures.csv has all.
+MOST_FAILURES = 50
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One output tree: a dataset, by a recipe, by an engine."""
+
+    dataset: str
+    recipe: str
+    engine: str
+    path: str
+
+    @classmethod
+    def at(cls, path: str | os.PathLike[str]) -> Tree:
+        """Read the names off the path ``.../dataset/recipe/engine``."""
+        dataset, recipe, engine = Path(os.path.abspath(path)).parts[-3:]
+        return cls(dataset, recipe, engine, os.fspath(path))
+
+    def read(self, name: str) -> Any:
+        """Read one of its JSON files; None where it is missing."""
+        path = os.path.join(self.path, name)
+        return read_json(path) if os.path.exists(path) else None
+
+
+def find_trees(results: str) -> list[Tree]:
+    """All output trees below a folder of results."""
+    return sorted(
+        (Tree.at(path.parent) for path in Path(results).glob("*/*/*/timing.json")),
+        key=lambda tree: (tree.dataset, tree.recipe, tree.engine != "sequential", tree.engine),
+    )
+
+
+def collect(trees: Sequence[Tree], command: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Gather all that the report says, as plain data.
+
+    Parameters
+    ----------
+    trees : sequence of Tree
+        Those of one dataset and recipe stand together, `sequential` among them.
+    command : str
+        What reproduces the run.
+    config : mapping
+        The effective configuration.
+    """
+    from pixelmill.provenance import machine, software
+
+    passes = {tree: (tree.read("timing.json") or {}).get("last_full_pass") for tree in trees}
+    baselines = {
+        (tree.dataset, tree.recipe): full
+        for tree, full in passes.items()
+        if tree.engine == "sequential"
+    }
+    rows = [_row(t, full, baselines.get((t.dataset, t.recipe))) for t, full in passes.items()]
+    verifications = [{**_names(t), **(t.read("verification.json") or _UNVERIFIED)} for t in trees]
+    comparisons = _comparisons(trees)
+    failures = [entry for tree in trees if (entry := _failures(tree))]
+    return {
+        "schema": 1,
+        "command": command,
+        "machine": machine(),
+        "software": software(),
+        "rows": rows,
+        "failures": failures,
+        "verifications": verifications,
+        "comparisons": comparisons,
+        "passed": all(v["passed"] for v in verifications) and all(c["passed"] for c in comparisons),
+        "config": config,
+    }
+
+
+_UNVERIFIED = {"passed": False, "summary": "Not verified yet: snakemake verify", "checks": []}
+
+
+def _names(tree: Tree) -> dict[str, str]:
+    names = asdict(tree)
+    del names["path"]  # it may be absolute, and reports are passed on
+    return names
+
+
+def _row(
+    tree: Tree, full: Mapping[str, Any] | None, baseline: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    if full is None:
+        cells: dict[str, Any] = dict.fromkeys(COLUMNS[3:])
+        return {**_names(tree), **cells, "speedup": NO_COMPARISON, "efficiency": ""}
+    seconds = full["seconds"]
+    row = {
+        **_names(tree),
+        "workers": full["workers"],
+        "images": full["images"],
+        "seconds": round(seconds, 3),
+        "images_per_second": round(full["images"] / seconds, 1),
+        "megapixels_per_second": round(full["megapixels_in"] / seconds, 1),
+        "speedup": NO_COMPARISON,
+        "efficiency": "",
+        "startup_seconds": round(full["startup_seconds"], 3),
+        "failed": full["failed"],
+    }
+    if baseline is not None and all(full[key] == baseline[key] for key in COMPARABLE):
+        speedup = baseline["seconds"] / seconds
+        row["speedup"] = round(speedup, 2)
+        row["efficiency"] = round(speedup / full["workers"], 3)
+    return row
+
+
+def _comparisons(trees: Iterable[Tree]) -> list[dict[str, Any]]:
+    found = {}
+    for tree in trees:
+        path = Path(tree.path).parent / "comparison.json"
+        if path.exists():
+            names = {"dataset": tree.dataset, "recipe": tree.recipe}
+            found[tree.dataset, tree.recipe] = {**names, **read_json(path)}
+    return list(found.values())
+
+
+def _failures(tree: Tree) -> dict[str, Any] | None:
+    path = os.path.join(tree.path, "failures.csv")
+    rows = read_table(path) if os.path.exists(path) else []
+    if not rows:
+        return None
+    total = len(read_table(os.path.join(tree.path, "manifest.csv")))
+    return {
+        **_names(tree),
+        "failed": len(rows),
+        "images": total,
+        "reasons": dict(Counter(row["reason"] for row in rows).most_common()),
+        "listed": rows[:MOST_FAILURES],
+    }
+
+
+def write(report: Mapping[str, Any], folder: str) -> None:
+    """Write benchmark.csv, benchmark.json and report.html."""
+    rows = report["rows"]
+    write_table(
+        os.path.join(folder, "benchmark.csv"),
+        COLUMNS,
+        (["" if row[column] is None else row[column] for column in COLUMNS] for row in rows),
+    )
+    write_json(os.path.join(folder, "benchmark.json"), report)
+    with atomic(os.path.join(folder, "report.html")) as file:
+        file.write(html(report))
+
+
+def html(report: Mapping[str, Any]) -> str:
+    """Render the page; it needs no network and no other file."""
+    import jinja2
+
+    from pixelmill.figures import throughput
+
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
+    environment.filters["number"] = _number
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in report["rows"]:
+        groups.setdefault((row["dataset"], row["recipe"]), []).append(row)
+    sections = [
+        {"dataset": dataset, "recipe": name, "rows": rows, "figure": throughput(rows)}
+        for (dataset, name), rows in groups.items()
+    ]
+    config = json.dumps(report["config"], indent=1)
+    template = environment.get_template("report.html")
+    return template.render(**{**report, "sections": sections, "config": config})
+
+
+def _number(value: Any, digits: int = 0) -> str:
+    """Write a number with its thousands apart; anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "" if value is None else str(value)
+    return f"{value:,.{digits}f}"

@@ -1,0 +1,308 @@
+"""Verification: independent checks of what was written, each with its counts.
+
+Nothing here uses the code that makes images. Outputs that passed and did not change
+since are not opened again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pixelmill import reference
+from pixelmill.catalog import Entry
+from pixelmill.checks import MOST_NAMED, Check
+from pixelmill.engines import open_engine
+from pixelmill.files import TEMPORARY, read_table, walk
+from pixelmill.inspection import Finding, Inspector, Task, Tasks, name_and_params
+from pixelmill.names import escape, unescape
+from pixelmill.progress import Progress
+from pixelmill.provenance import digest_of_modules
+
+#: Outputs that a worker opens in one go: about half a second.
+BATCH = 200
+
+
+def verify(
+    source: str,
+    target: str,
+    recipe: Mapping[str, Any],
+    entries: Iterable[Entry],
+    workers: int,
+    scope: str = "changed",
+    sample: int = 250,
+    min_psnr: float = 30.0,
+) -> dict[str, Any]:
+    """Check an output tree.
+
+    Parameters
+    ----------
+    source, target : str
+        Folder of the inputs, and of the output tree.
+    recipe : mapping
+        As in the config.
+    entries : iterable of Entry
+        The catalog.
+    workers : int
+    scope : {"changed", "all"}
+        Whether outputs that passed before and did not change are opened again.
+    sample : int
+        Number of images to compare with a reference.
+    min_psnr : float
+        Least similarity, in dB.
+
+    Returns
+    -------
+    dict
+        ``passed``, ``checks``, and ``summary`` for people.
+    """
+    images = os.path.join(target, "images")
+    rows = read_table(os.path.join(target, "manifest.csv"))
+    made = {unescape(row["output"]): row for row in rows if row["status"] == "ok"}
+    checks = _checks()
+    present = _check_set(checks, images, made)
+    _check_inputs(checks["inputs"], rows, entries)
+    steps = [name_and_params(step) for step in recipe.get("steps", [])]
+    chosen = _sample(made, sample) if reference.can_render(steps) else set()
+    code = digest_of_modules(["inspection", "reference", "verification"])
+    rules = _digest([recipe, min_psnr, code])
+    with Memory(os.path.join(target, "verification.sqlite")) as memory:
+        known = memory.recall(rules) if scope == "changed" else {}
+        tasks, remembered = _select(made, present, known, chosen)
+        findings = list(_open(tasks, Inspector(source, images, recipe, min_psnr), workers))
+        _count(checks, findings, remembered, made, len(chosen))
+        memory.learn(rules, findings, made.keys() - {f.output for f in findings if f.faults})
+    checks["similarity"].not_compared = len(made) - checks["similarity"].compared
+    result = [check.as_dict() for check in checks.values()]
+    passed = all(check["passed"] for check in result)
+    return {
+        "passed": passed,
+        "summary": _summary(checks, len(made), len(rows) - len(made), len(findings)),
+        "checks": result,
+    }
+
+
+def _checks() -> dict[str, Check]:
+    questions = {
+        "inputs": "has every input a row in the manifest, and every row an input?",
+        "missing": "is every output of the manifest there?",
+        "extra": "is every file there in the manifest?",
+        "temporaries": "was nothing left half-written?",
+        "decodes": "can every output be decoded to its end?",
+        "format": "is it in the format that the recipe demands?",
+        "size": "has it the size that the recipe demands?",
+        "mode": "has it the colours that the recipe demands?",
+        "sha256": "has it the bytes that the manifest notes?",
+        "similarity": "does it look like its source, as another library renders it?",
+    }
+    return {name: Check(name, question) for name, question in questions.items()}
+
+
+def _check_set(
+    checks: Mapping[str, Check], images: str, made: Mapping[str, Any]
+) -> dict[str, tuple[int, int]]:
+    """Compare what is there with the manifest; return size and time of each output."""
+    present: dict[str, tuple[int, int]] = {}
+    for path, entry in walk(images):
+        if TEMPORARY.fullmatch(entry.name):
+            checks["temporaries"].fail(escape(path), "left by a run that was killed")
+            continue
+        state = entry.stat(follow_symlinks=False)
+        present[path] = (state.st_size, state.st_mtime_ns)
+    for path in sorted(made.keys() - present.keys()):
+        checks["missing"].fail(escape(path), "is in the manifest and not there")
+    for path in sorted(present.keys() - made.keys()):
+        checks["extra"].fail(escape(path), "is there and not in the manifest")
+    checks["missing"].compared = len(made)
+    checks["extra"].compared = len(present)
+    checks["temporaries"].compared = len(present) + checks["temporaries"].differing
+    return present
+
+
+def _check_inputs(
+    check: Check, rows: Sequence[Mapping[str, str]], entries: Iterable[Entry]
+) -> None:
+    noted = {row["source"] for row in rows}
+    inputs = {escape(entry.path) for entry in entries}
+    check.compared = len(inputs)
+    for path in sorted(inputs - noted):
+        check.fail(path, "is an input without a row")
+    for path in sorted(noted - inputs):
+        check.fail(path, "has a row and is no input")
+
+
+def _sample(made: Iterable[str], size: int) -> set[str]:
+    """Choose outputs evenly over the tree and always the same ones."""
+    return set(sorted(made, key=_digest)[:size])
+
+
+def _select(
+    made: Mapping[str, Mapping[str, str]],
+    present: Mapping[str, tuple[int, int]],
+    known: Mapping[str, Known],
+    chosen: set[str],
+) -> tuple[list[Task], list[Known]]:
+    """Split the outputs into those to open and those that passed and did not change."""
+    tasks, remembered = [], []
+    for output in sorted(made.keys() & present.keys()):
+        row, before = made[output], known.get(output)
+        compare = output in chosen
+        if (
+            before is not None
+            and (before.bytes, before.mtime_ns) == present[output]
+            and before.sha256 == row["sha256"]
+            and (before.similarity is not None or not compare or before.incomparable)
+        ):
+            remembered.append(before)
+        else:
+            tasks.append(Task(output, unescape(row["source"]), row["sha256"], compare))
+    return tasks, remembered
+
+
+def _open(tasks: Sequence[Task], inspector: Inspector, workers: int) -> Iterator[Finding]:
+    if not tasks:
+        return
+    batches = [Tasks(tasks[k : k + BATCH]) for k in range(0, len(tasks), BATCH)]
+    found: list[Finding] = []
+    name = "processes" if len(batches) > 1 and workers > 1 else "sequential"
+    with (
+        open_engine(name, workers, preload=("pixelmill.verification",)) as engine,
+        Progress(len(tasks), "verify") as progress,
+    ):
+
+        def done(findings: list[Finding]) -> None:
+            found.extend(findings)
+            progress.advance(len(findings), sum(bool(f.faults) for f in findings))
+
+        engine.run(inspector, batches, done)
+    yield from sorted(found, key=lambda finding: finding.output)
+
+
+def _count(
+    checks: Mapping[str, Check],
+    findings: Sequence[Finding],
+    remembered: Sequence[Known],
+    made: Mapping[str, Mapping[str, str]],
+    chosen: int,
+) -> None:
+    by_sha = {row["sha256"]: output for output, row in made.items()}
+    faulty = [finding for finding in findings if finding.pictures is not None]
+    for finding in findings:
+        for name, why in finding.faults:
+            if name == "sha256" and by_sha.get(finding.sha256, finding.output) != finding.output:
+                why = f"exchanged: holds the image of '{escape(by_sha[finding.sha256])}'"
+            elif name == "similarity" and (other := _exchanged_with(finding, faulty)):
+                why = f"exchanged: looks like the image of '{escape(other)}'"
+            checks[name].fail(escape(finding.output), why)
+    opened = len(findings) + len(remembered)
+    broken = sum(any(name == "decodes" for name, _ in f.faults) for f in findings)
+    for name in ("decodes", "sha256"):
+        checks[name].compared = opened
+    for name in ("format", "mode"):
+        checks[name].compared, checks[name].not_compared = opened - broken, broken
+    sized = sum(f.sized for f in findings) + sum(known.sized for known in remembered)
+    checks["size"].compared, checks["size"].not_compared = sized, opened - sized
+    similarities = [f.similarity for f in findings] + [known.similarity for known in remembered]
+    checks["similarity"].compared = sum(s is not None for s in similarities)
+
+
+def _exchanged_with(finding: Finding, faulty: Sequence[Finding]) -> str | None:
+    """Name of the image that an output looks like, among those that look wrong."""
+    if finding.pictures is None or not any("does not look" in why for _, why in finding.faults):
+        return None
+    output = finding.pictures[0]
+    for other in faulty[: 5 * MOST_NAMED]:
+        if other.output != finding.output and other.pictures is not None:
+            expected = other.pictures[1]
+            # 30 dB: as sure as two renderings of one picture.
+            if output.shape == expected.shape and reference.psnr(output, expected) >= 30:
+                return other.output
+    return None
+
+
+def _summary(checks: Mapping[str, Check], made: int, failed: int, opened: int) -> str:
+    wrong = [check.name for check in checks.values() if check.differing]
+    inputs = f" ({failed:,} inputs failed and have none)" if failed else ""
+    if wrong:
+        return f"NOT verified: {', '.join(wrong)} failed among {made:,} outputs{inputs}."
+    fresh = f"{opened:,} opened" if opened else "none changed since they last passed"
+    return f"Verified: {made:,} outputs{inputs}, {fresh}."
+
+
+class Known(NamedTuple):
+    """An output that passed, and what it was like then."""
+
+    output: str
+    bytes: int
+    mtime_ns: int
+    sha256: str
+    similarity: float | None
+    sized: bool
+    incomparable: bool
+
+
+class Memory:
+    """What passed before, in an SQLite file beside the tree."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            self._connect(path)
+        except sqlite3.DatabaseError:
+            os.unlink(path)  # all it saves is time
+            self._connect(path)
+
+    def _connect(self, path: str) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = TRUNCATE")
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS passed (rules TEXT, output TEXT PRIMARY KEY,"
+            " bytes INTEGER, mtime_ns INTEGER, sha256 TEXT, similarity REAL, sized INTEGER,"
+            " incomparable INTEGER) WITHOUT ROWID"
+        )
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._database.close()
+
+    def recall(self, rules: str) -> dict[str, Known]:
+        """Outputs that passed by these rules."""
+        query = f"SELECT {', '.join(Known._fields)} FROM passed WHERE rules = ?"
+        return {
+            unescape(output): Known(unescape(output), *rest)
+            for output, *rest in self._database.execute(query, (rules,))
+        }
+
+    def learn(self, rules: str, findings: Sequence[Finding], standing: Iterable[str]) -> None:
+        """Note what passed, and forget all that does not stand any more."""
+        passed = [
+            (
+                rules, escape(f.output), f.bytes, f.mtime_ns, f.sha256, f.similarity, f.sized,
+                f.asked and f.similarity is None,
+            )
+            for f in findings
+            if not f.faults
+        ]  # fmt: skip
+        keep = {escape(output) for output in standing}
+        with self._database:
+            self._database.execute("BEGIN")
+            gone = [
+                (output,)
+                for (output,) in self._database.execute("SELECT output FROM passed")
+                if output not in keep
+            ]
+            self._database.executemany("DELETE FROM passed WHERE output = ?", gone)
+            self._database.executemany(
+                "REPLACE INTO passed VALUES (?, ?, ?, ?, ?, ?, ?, ?)", passed
+            )
+
+
+def _digest(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return hashlib.blake2b(escape(text).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,27 @@
+"""Process a folder of images one after another: the baseline of every comparison."""
+
+import argparse
+
+from pixelmill import cli
+
+
+def main(options: argparse.Namespace) -> None:
+    """Run one pass with the sequential engine."""
+    from pixelmill.config import named_recipe
+    from pixelmill.process import process_folder
+
+    recipe = named_recipe(options.recipe, options.steps_folder)
+    process_folder(
+        options.source, options.target, recipe, "sequential", 1, options.catalog, options.label
+    )
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(__doc__, "python scripts/process_sequential.py my_photos out")
+    cli.add_pass(parser)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main, arguments())

@@ -1,0 +1,35 @@
+"""Say whether all is well with some output trees; exit 1 where it is not."""
+
+import argparse
+import logging
+
+from pixelmill import cli
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print what a person needs, and write it down when all is well."""
+    from pixelmill.files import atomic
+    from pixelmill.report import Tree, collect
+    from pixelmill.verdict import judge
+
+    report = collect([Tree.at(path) for path in options.trees], "", {})
+    well, lines = judge(report, options.max_failure_rate)
+    for line in lines:
+        (logging.info if well else logging.warning)("%s", line)
+    if well and options.output:
+        with atomic(options.output) as file:
+            file.writelines(f"{line}\n" for line in lines)
+    return 0 if well else cli.CHECK_FAILED
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(__doc__, "python scripts/verdict.py results/demo/light/processes")
+    parser.add_argument("trees", nargs="+", metavar="TREE", help="output trees")
+    parser.add_argument("--max-failure-rate", type=float, default=0.01, metavar="RATE")
+    parser.add_argument("--output", metavar="TXT", help="write the verdict here when all is well")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main, arguments())

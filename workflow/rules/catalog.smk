@@ -1,0 +1,28 @@
+# What a dataset holds.
+
+
+rule catalog:
+    input:
+        code=code("catalog.py"),
+        generated=generated,
+    output:
+        table=f"{RESULTS}/{{dataset}}/catalog.csv",
+    log:
+        "logs/{dataset}/catalog.log",
+    benchmark:
+        "benchmarks/{dataset}/catalog.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        folder=folder,
+        selection=selection,
+        fingerprint=fingerprint,
+    message:
+        "Catalog {wildcards.dataset}"
+    shell:
+        "python {input.code[0]:q} {params.folder:q} {output.table:q}"
+        " --selection {params.selection:q} --log {log:q}"

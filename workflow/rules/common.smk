@@ -1,0 +1,96 @@
+# What the rules share: the checked configuration, paths, and inputs by name.
+import json
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(workflow.current_basedir).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from pixelmill import config as settings
+from pixelmill import provenance, wiring
+from pixelmill.errors import UserError
+
+wiring.prefer_this_python()
+
+# Own steps are looked for beside the last config file that was given.
+BASE = os.path.relpath(
+    os.path.dirname(os.path.abspath((workflow.configfiles or ["config.yaml"])[-1]))
+)
+
+try:
+    CONFIG = settings.complete(config, BASE)
+except UserError as error:
+    raise WorkflowError(str(error))
+
+RUN = CONFIG["run"]
+RESULTS = CONFIG["results"]
+TREE = f"{RESULTS}/{{dataset}}/{{recipe}}/{{engine}}"
+ENGINES = list(dict.fromkeys(["sequential", *RUN["engines"]]))
+
+# Only once, by the process that plans; jobs' own Snakemake processes take its word.
+if workflow.is_main_process:
+    wiring.drop_false_marks(CONFIG)
+
+
+wildcard_constraints:
+    dataset="|".join(CONFIG["datasets"]),
+    recipe="|".join(CONFIG["recipes"]),
+    engine="sequential|threads|processes|futures|auto",
+
+
+def code(script):
+    """A script and the modules that it uses, relative to where Snakemake runs."""
+    return [os.path.relpath(path) for path in provenance.code_of(script)]
+
+
+def as_json(value):
+    """A slice of the config in a fixed form: another order of keys is no change."""
+    return json.dumps(value, sort_keys=True)
+
+
+def folder(wildcards):
+    """Where a dataset's images lie."""
+    dataset = CONFIG["datasets"][wildcards.dataset]
+    return dataset.get("folder", f"resources/{wildcards.dataset}")
+
+
+def selection(wildcards):
+    """Which of a folder's files belong to a dataset."""
+    return as_json(wiring.selection(CONFIG["datasets"][wildcards.dataset]))
+
+
+def fingerprint(wildcards):
+    """What a folder holds now, so that a new, changed or removed file is seen."""
+    if not workflow.is_main_process:
+        return ""
+    return wiring.fingerprint(CONFIG["datasets"][wildcards.dataset])
+
+
+def generated(wildcards):
+    """The mark of a generated dataset; nothing for a user's folder."""
+    dataset = CONFIG["datasets"][wildcards.dataset]
+    return (
+        f"{RESULTS}/{wildcards.dataset}/generated.json" if "generate" in dataset else []
+    )
+
+
+def recipe(wildcards):
+    """A recipe as the config has it, in a fixed form."""
+    return as_json(CONFIG["recipes"][wildcards.recipe])
+
+
+def own_steps(wildcards):
+    """Files of a recipe's own steps."""
+    return list(settings.own_step_files(CONFIG, wildcards.recipe, BASE))
+
+
+def software(wildcards):
+    """Versions of the libraries that decide pixels."""
+    return as_json(provenance.rendering_software())
+
+
+def trees(engines):
+    """Output trees of all datasets and recipes to be run, by these engines."""
+    return expand(TREE, dataset=RUN["datasets"], recipe=RUN["recipes"], engine=engines)

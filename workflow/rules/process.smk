@@ -1,0 +1,70 @@
+# The images themselves. A timed job has the machine to itself: the sequential one
+# claims all cores too and uses one.
+
+
+rule process_seq:
+    input:
+        code=code("process_sequential.py"),
+        own_steps=own_steps,
+        catalog=rules.catalog.output.table,
+    output:
+        manifest=f"{RESULTS}/{{dataset}}/{{recipe}}/sequential/manifest.csv",
+        timing=f"{RESULTS}/{{dataset}}/{{recipe}}/sequential/timing.json",
+    log:
+        "logs/{dataset}/{recipe}/sequential.log",
+    benchmark:
+        "benchmarks/{dataset}/{recipe}/sequential.tsv"
+    priority: 1  # the baseline comes first
+    conda:
+        "../../envs/environment.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=1000,
+        runtime=600,
+    params:
+        folder=folder,
+        tree=subpath(output.manifest, parent=True),
+        recipe=recipe,
+        software=software,
+        steps_folder=BASE,
+    message:
+        "Process {wildcards.dataset} by {wildcards.recipe}, one image after another"
+    shell:
+        "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
+        " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
+        " --label {wildcards.dataset}/{wildcards.recipe} --log {log:q}"
+
+
+rule process_par:
+    input:
+        code=code("process_parallel.py"),
+        own_steps=own_steps,
+        catalog=rules.catalog.output.table,
+    output:
+        manifest=f"{TREE}/manifest.csv",
+        timing=f"{TREE}/timing.json",
+    log:
+        "logs/{dataset}/{recipe}/{engine}.log",
+    benchmark:
+        "benchmarks/{dataset}/{recipe}/{engine}.tsv"
+    wildcard_constraints:
+        engine="threads|processes|futures|auto",
+    conda:
+        "../../envs/environment.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=lambda wildcards, threads: 500 + 500 * threads,
+        runtime=600,
+    params:
+        folder=folder,
+        tree=subpath(output.manifest, parent=True),
+        recipe=recipe,
+        software=software,
+        steps_folder=BASE,
+    message:
+        "Process {wildcards.dataset} by {wildcards.recipe} with {wildcards.engine}"
+    shell:
+        "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
+        " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
+        " --engine {wildcards.engine} --workers {threads} --cap-workers"
+        " --label {wildcards.dataset}/{wildcards.recipe} --log {log:q}"

@@ -1,0 +1,67 @@
+# Checks. A failed one must not lose its evidence: these jobs write what they found and
+# succeed; the verdict, after the report, is what fails.
+
+
+rule verify_tree:
+    input:
+        code=code("verify.py"),
+        catalog=rules.catalog.output.table,
+        manifest=f"{TREE}/manifest.csv",
+    output:
+        checks=f"{TREE}/verification.json",
+    log:
+        "logs/{dataset}/{recipe}/{engine}.verify.log",
+    benchmark:
+        "benchmarks/{dataset}/{recipe}/{engine}.verify.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=lambda wildcards, threads: 500 + 500 * threads,
+        runtime=120,
+    params:
+        folder=folder,
+        tree=subpath(output.checks, parent=True),
+        recipe=recipe,
+        steps_folder=BASE,
+        scope=lookup(dpath="verify/scope", within=CONFIG),
+        sample=lookup(dpath="verify/sample", within=CONFIG),
+        min_psnr=lookup(dpath="verify/min_psnr", within=CONFIG),
+    message:
+        "Verify {wildcards.dataset} by {wildcards.recipe} with {wildcards.engine}"
+    shell:
+        "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
+        " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
+        " --scope {params.scope} --sample {params.sample} --min-psnr {params.min_psnr}"
+        " --output {output.checks:q} --evidence --workers {threads} --cap-workers"
+        " --label {wildcards.dataset}/{wildcards.recipe}/{wildcards.engine} --log {log:q}"
+
+
+rule compare_engines:
+    input:
+        code=code("compare_engines.py"),
+        manifests=expand(
+            f"{RESULTS}/{{{{dataset}}}}/{{{{recipe}}}}/{{engine}}/manifest.csv",
+            engine=ENGINES,
+        ),
+    output:
+        checks=f"{RESULTS}/{{dataset}}/{{recipe}}/comparison.json",
+    log:
+        "logs/{dataset}/{recipe}/compare.log",
+    benchmark:
+        "benchmarks/{dataset}/{recipe}/compare.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        trees=expand(
+            f"{RESULTS}/{{{{dataset}}}}/{{{{recipe}}}}/{{engine}}", engine=ENGINES
+        ),
+    message:
+        "Compare the engines on {wildcards.dataset} by {wildcards.recipe}"
+    shell:
+        "python {input.code[0]:q} {params.trees:q} --output {output.checks:q} --evidence"
+        " --label {wildcards.dataset}/{wildcards.recipe} --log {log:q}"
