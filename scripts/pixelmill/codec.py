@@ -135,7 +135,7 @@ def _decode(data: bytes, kind: str, target: Target | None, margin: float) -> Dec
             raise Image.DecompressionBombError(f"{pixels} pixels exceed {MAX_PIXELS}")
         box = None
         if target is not None and margin and image.format in ("JPEG", "MPO"):
-            box = _shrink(image, target, margin)
+            box = shrink(image, target, margin)
         image.load()
         profile = image.info.get("icc_profile")
         orientation = image.getexif().get(_ORIENTATION, 1)
@@ -148,8 +148,22 @@ def _decode(data: bytes, kind: str, target: Target | None, margin: float) -> Dec
     return Decoded(image, box, pixels, profile if _describes(profile, image) else None)
 
 
-def _shrink(image: Any, target: Target, margin: float) -> Box | None:
-    """Have libjpeg decode at a fraction of the size, where that cannot be seen."""
+def shrink(image: Any, target: Target, margin: float) -> Box | None:
+    """Have libjpeg decode at a fraction of the size, where that cannot be seen.
+
+    Parameters
+    ----------
+    image : PIL.JpegImagePlugin.JpegImageFile
+        Opened and not loaded.
+    target, margin
+        As for `decode`.
+
+    Returns
+    -------
+    tuple of float or None
+        The region of the image to be decoded that holds the picture, where rounding
+        made it larger.
+    """
     upright: Size = image.size
     swapped = image.getexif().get(_ORIENTATION, 1) in _SWAPPING
     if swapped:

@@ -114,7 +114,6 @@ def open_engine(name: str, workers: int, preload: Sequence[str] = ()) -> Iterato
         return
     if name not in ENGINES:
         raise UserError(f"engine: '{name}' is unknown; allowed are {', '.join(ENGINES)}.")
-    # On Linux and macOS the import of Dask overlaps with the start of the workers.
     pool = _thread_pool(workers) if name == "threads" else _process_pool(workers, preload)
     try:
         kind = _Futures if name == "futures" else _DaskLocal
@@ -152,12 +151,12 @@ class _DaskLocal:
     """Dask's local scheduler over an executor of ours, kept warm from first to last."""
 
     def __init__(self, executor: Executor, workers: int) -> None:
-        import dask.callbacks  # the slow part of the start, done while workers start
-
-        del dask
         self.workers = workers
         self.startup_seconds = 0.0
         self._executor = _Ahead(executor, workers)
+        # Dask imports most of itself when it first computes: that belongs to the start,
+        # and goes on while the workers start.
+        self.run(_ignore, [None], _ignore)
 
     def run(
         self,
@@ -284,6 +283,10 @@ def _pass(barrier: Any) -> None:
 
 
 def _nothing() -> None:
+    return None
+
+
+def _ignore(task: object) -> None:
     return None
 
 

@@ -17,7 +17,7 @@ RETRIED = ("vanished", "unreadable", "write_failed")
 #: A batch is this much work, in seconds: long enough that handing it out does not
 #: count, short enough that workers end together. Near the end batches shrink.
 LARGEST_BATCH_SECONDS = 1.0
-SMALLEST_BATCH_SECONDS = 0.1
+SMALLEST_BATCH_SECONDS = 0.03
 
 #: Each batch takes this part of what is left, divided by the workers (guided
 #: self-scheduling: Polychronopoulos & Kuck 1987).

@@ -96,7 +96,7 @@ class Renderer:
             output = os.path.join(self.output_root, job.output)
             data = _read(os.path.join(self.source_root, job.source), facts)
             clock.lap()
-            decoded = codec.decode(data, self._target(), self.recipe.shrink_margin)
+            decoded = codec.decode(data, self.target(), self.recipe.shrink_margin)
             facts.pixels_in = decoded.pixels
             clock.lap()
             image = self._apply_steps(decoded.image, decoded.box)
@@ -110,10 +110,11 @@ class Renderer:
             return facts.outcome(job, clock, unexpected)
         return facts.outcome(job, clock, None)
 
-    def _target(self) -> codec.Target | None:
+    def target(self) -> codec.Target | None:
+        """Return what tells a decoder how large the image need be, if anything does."""
         first = self.recipe.steps[0] if self.recipe.steps else None
-        if first is None or first.name != "resize":
-            return None
+        if first is None or first.name != "resize" or first.params["filter"] == "nearest":
+            return None  # to take the nearest pixel of a smaller image would be another pixel
         width, height, fit = (first.params[key] for key in ("width", "height", "fit"))
 
         def target(source: Size) -> tuple[float, float]:

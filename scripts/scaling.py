@@ -1,0 +1,44 @@
+"""Measure what parallelism wins on a folder of images: the controlled benchmark."""
+
+import argparse
+import logging
+
+from pixelmill import cli
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure, print a table, and keep all samples as JSON."""
+    from pixelmill import benchmark
+    from pixelmill.config import named_recipe
+    from pixelmill.files import write_json
+
+    recipe = named_recipe(options.recipe, options.steps_folder)
+    arms = benchmark.arms_for(cli.count_workers(options))
+    if options.only:
+        arms = [arm for arm in arms if f"{arm.kind}-{arm.workers}" in options.only]
+    result = benchmark.run(
+        options.source, recipe, arms, options.images, options.repeats, options.scratch, logging.info
+    )
+    for line in benchmark.table(result["figures"]):
+        logging.info("%s", line)
+    if options.output:
+        write_json(options.output, result)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(__doc__, "python scripts/scaling.py my_photos --recipe light")
+    parser.add_argument("source", metavar="SRC", help="folder of images; never written to")
+    parser.add_argument("--recipe", default="light", help="light, intensive, or FILE.yaml")
+    parser.add_argument("--steps-folder", default=".", help="where own steps are looked for first")
+    parser.add_argument("--images", type=cli.positive, default=1000, help="how many to run over")
+    parser.add_argument("--repeats", type=cli.positive, default=5, help="the median counts")
+    parser.add_argument("--only", nargs="+", metavar="ARM", help="such as loop-1 processes-2")
+    parser.add_argument("--scratch", metavar="DIR", help="where outputs go meanwhile")
+    parser.add_argument("--output", metavar="JSON", help="keep all samples here")
+    cli.add_workers(parser)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main, arguments())
