@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from pixelmill import catalog, codec, operations
@@ -316,8 +317,8 @@ def _overhead(
         ours = os.path.join(target, f"{number}{recipe.suffix}")
         theirs = os.path.join(target, f"{number}-bare{recipe.suffix}")
         turns: list[tuple[str, Callable[[], Any]]] = [
-            ("library", lambda e=entry, o=ours: _render(renderer, e.path, o)),
-            ("bare", lambda p=path, o=theirs: _bare(p, o, recipe)),
+            ("library", partial(_render, renderer, entry.path, ours)),
+            ("bare", partial(_bare, path, theirs, recipe)),
         ]
         for name, turn in turns if number % 2 else reversed(turns):
             began = time.perf_counter()

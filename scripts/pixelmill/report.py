@@ -144,7 +144,7 @@ def _comparisons(trees: Iterable[Tree]) -> list[dict[str, Any]]:
     found = {}
     for tree in trees:
         path = Path(tree.path).parent / "comparison.json"
-        if path.exists():
+        if tree.engine == "sequential" and path.exists():
             names = {"dataset": tree.dataset, "recipe": tree.recipe}
             found[tree.dataset, tree.recipe] = {**names, **read_json(path)}
     return list(found.values())

@@ -233,6 +233,33 @@ def _summary(checks: Mapping[str, Check], made: int, failed: int, opened: int) -
     return f"Verified: {made:,} outputs{inputs}, {fresh}."
 
 
+_ALTERED = (
+    "they were altered after they were made: delete them, then"
+    " 'snakemake --cores all --forcerun process_seq process_par'"
+)
+
+#: What to do about each check that fails.
+_REMEDIES = {
+    "inputs": "the inputs changed: run 'snakemake --cores all'",
+    "missing": "make them again: 'snakemake --cores all --forcerun process_seq process_par'",
+    "extra": "pixelmill did not make them: move them away",
+    "temporaries": "they are swept away when the images are next processed",
+    "decodes": _ALTERED,
+    "format": _ALTERED,
+    "size": _ALTERED,
+    "mode": _ALTERED,
+    "sha256": _ALTERED,
+    "similarity": "if they were not altered, the recipe's code is wrong: please report it",
+}
+
+
+def remedy(result: Mapping[str, Any]) -> Iterator[str]:
+    """Say, for each check that failed, what to do."""
+    for check in result["checks"]:
+        if not check["passed"]:
+            yield f"{check['name']}: {_REMEDIES[check['name']]}"
+
+
 class Known(NamedTuple):
     """An output that passed, and what it was like then."""
 

@@ -1,0 +1,160 @@
+# Targets besides `all`: the everyday one, and looking without changing.
+
+
+rule process:
+    input:
+        code=code("verdict.py"),
+        checks=expand("{tree}/verification.json", tree=trees(RUN["production"])),
+    output:
+        text=f"{RESULTS}/verdict-process.txt",
+    log:
+        "logs/process.log",
+    benchmark:
+        "benchmarks/process.tsv"
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        trees=trees(RUN["production"]),
+        max_rate=lookup(dpath="failures/max_rate", within=CONFIG),
+    message:
+        "Judge the images made by the production engine"
+    shell:
+        "python {input.code[0]:q} {params.trees:q} --max-failure-rate {params.max_rate}"
+        " --output {output.text:q} --log {log:q}"
+
+
+rule report:
+    input:
+        rules.benchmark_report.output.page,
+    localrule: True
+
+
+rule verify:
+    input:
+        code=code("verify_results.py"),
+    log:
+        "logs/verify.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=lambda wildcards, threads: 500 + 500 * threads,
+        runtime=120,
+    params:
+        config=as_json(CONFIG),
+        steps_folder=BASE,
+    message:
+        "Verify what stands there"
+    shell:
+        "python {input.code[0]:q} --config {params.config:q} --steps-folder {params.steps_folder:q}"
+        " --workers {threads} --cap-workers --log {log:q}"
+
+
+rule plan:
+    input:
+        code=code("plan.py"),
+    log:
+        "logs/plan.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        config=as_json(CONFIG),
+        steps_folder=BASE,
+    message:
+        "Say what would be done, and why"
+    shell:
+        "python {input.code[0]:q} --config {params.config:q} --steps-folder {params.steps_folder:q}"
+        " --log {log:q}"
+
+
+rule measure:
+    input:
+        code=code("scaling.py"),
+        own_steps=own_steps,
+        catalog=rules.catalog.output.table,
+    output:
+        samples=f"{RESULTS}/{{dataset}}/{{recipe}}/scaling.json",
+    log:
+        "logs/{dataset}/{recipe}/scaling.log",
+    benchmark:
+        "benchmarks/{dataset}/{recipe}/scaling.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=lambda wildcards, threads: 500 + 500 * threads,
+        runtime=240,
+    params:
+        folder=folder,
+        recipe=recipe,
+        software=software,
+        steps_folder=BASE,
+        images=lookup(dpath="benchmark/images", within=CONFIG),
+        repeats=lookup(dpath="benchmark/repeats", within=CONFIG),
+    message:
+        "Measure what parallelism wins on {wildcards.dataset} by {wildcards.recipe}"
+    shell:
+        "python {input.code[0]:q} {params.folder:q} --recipe {params.recipe:q}"
+        " --steps-folder {params.steps_folder:q} --images {params.images}"
+        " --repeats {params.repeats} --output {output.samples:q}"
+        " --workers {threads} --cap-workers --log {log:q}"
+
+
+rule scaling:
+    input:
+        expand(
+            rules.measure.output.samples,
+            dataset=RUN["datasets"],
+            recipe=RUN["recipes"],
+        ),
+    localrule: True
+
+
+rule steps:
+    input:
+        code=code("steps.py"),
+    output:
+        page=f"{RESULTS}/report/steps.html",
+    log:
+        "logs/steps.log",
+    benchmark:
+        "benchmarks/steps.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    message:
+        "Show every step on a picture"
+    shell:
+        "python {input.code[0]:q} {output.page:q} --log {log:q}"
+
+
+rule clean:
+    input:
+        code=code("clean.py"),
+    log:
+        ".snakemake/log/clean.log",
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=60,
+    params:
+        config=as_json(CONFIG),
+    message:
+        "Remove results, generated images and logs"
+    shell:
+        "python {input.code[0]:q} --config {params.config:q} --log {log:q}"

@@ -1,0 +1,43 @@
+"""Say what would be done to each output tree that a config covers, and why."""
+
+import argparse
+import json
+import logging
+import os
+
+from pixelmill import cli
+
+
+def main(options: argparse.Namespace) -> None:
+    """Draw up each plan and print it."""
+    from pixelmill import catalog
+    from pixelmill.layout import Layout
+    from pixelmill.process import preview
+    from pixelmill.recipe import parse
+
+    config = json.loads(options.config)
+    layout = Layout(config)
+    for dataset in config["run"]["datasets"]:
+        folder, selection = layout.source(dataset)
+        if not os.path.isdir(folder):
+            count = config["datasets"][dataset]["generate"]["count"]
+            logging.info("%s: %s images would be generated and made", dataset, f"{count:,}")
+            continue
+        entries = catalog.scan(folder, selection)[0].entries
+        for tree in layout.trees():
+            if tree.dataset == dataset:
+                recipe = parse(config["recipes"][tree.recipe], tree.recipe, options.steps_folder)
+                plan = preview(folder, tree.path, recipe, entries)
+                logging.info("%s/%s/%s: %s", tree.dataset, tree.recipe, tree.engine, plan)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(__doc__, "snakemake --cores 1 plan")
+    parser.add_argument("--config", required=True, metavar="JSON", help="complete configuration")
+    parser.add_argument("--steps-folder", default=".", help="where own steps are looked for first")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main, arguments())

@@ -1,0 +1,54 @@
+"""Check all output trees that a config covers, as they stand now, and name the remedy."""
+
+import argparse
+import json
+import logging
+import os
+
+from pixelmill import cli
+
+
+def main(options: argparse.Namespace) -> int:
+    """Verify each tree; nothing is written but what passed."""
+    from pixelmill import catalog
+    from pixelmill.errors import UserError
+    from pixelmill.layout import Layout
+    from pixelmill.recipe import parse
+    from pixelmill.verification import remedy, verify
+
+    config = json.loads(options.config)
+    layout = Layout(config)
+    trees = [tree for tree in layout.trees() if os.path.exists(f"{tree.path}/manifest.csv")]
+    if not trees:
+        raise UserError("No processed images are there yet; run 'snakemake --cores all' first.")
+    workers = cli.count_workers(options)
+    well = True
+    for tree in trees:
+        folder, selection = layout.source(tree.dataset)
+        result = verify(
+            folder,
+            tree.path,
+            parse(config["recipes"][tree.recipe], tree.recipe, options.steps_folder).as_data(),
+            catalog.scan(folder, selection)[0].entries,
+            workers,
+            **config["verify"],
+        )
+        cli.print_checks(f"{tree.dataset}/{tree.recipe}/{tree.engine}", result)
+        for line in remedy(result):
+            logging.error("%s", line)
+        well = well and result["passed"]
+    logging.info("%s", "All is well." if well else "NOT well: see above.")
+    return 0 if well else cli.CHECK_FAILED
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(__doc__, "snakemake --cores all verify")
+    parser.add_argument("--config", required=True, metavar="JSON", help="complete configuration")
+    parser.add_argument("--steps-folder", default=".", help="where own steps are looked for first")
+    cli.add_workers(parser)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main, arguments())
