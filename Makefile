@@ -10,10 +10,10 @@ run: .venv/ready ## process the datasets of config.yaml and write the report
 	$(BIN)/snakemake --cores $(CORES) all
 
 test: .venv/ready-dev ## the fast tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_OPTIONS)
 
 test-all: .venv/ready-dev ## all tests: also faults, corpus, and browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 check: .venv/ready-dev ## style and types
 	$(BIN)/ruff check .
@@ -40,3 +40,12 @@ clean: .venv/ready ## remove results, generated images and logs
 .venv/ready-dev: .venv/python envs/requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements-dev.lock
 	@touch $@ .venv/ready
+
+UV_COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-annotate --no-header --quiet
+
+.PHONY: lock
+lock: ## pin all dependencies anew, from pyproject.toml
+	$(UV_COMPILE) -o envs/requirements.lock
+	$(UV_COMPILE) --group dev -o envs/requirements-dev.lock
+	$(PYTHON) envs/conda.py

@@ -15,7 +15,7 @@ def main(options: argparse.Namespace) -> None:
     trees = [Tree.at(path) for path in options.trees or []] or find_trees(options.results)
     if not trees:
         raise UserError(f"No processed images lie in '{options.results}'; run 'snakemake' first.")
-    report = collect(trees, options.command, json.loads(options.config))
+    report = collect(trees, json.loads(options.config))
     write(report, options.output or f"{options.results}/report")
     logging.info("report: %s/report.html", options.output or f"{options.results}/report")
 
@@ -26,7 +26,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("results", metavar="RESULTS", help="folder of all results")
     parser.add_argument("--trees", nargs="+", help="output trees to report on (default: all)")
     parser.add_argument("--output", metavar="DIR", help="where to (default: RESULTS/report)")
-    parser.add_argument("--command", default="snakemake --cores all all", help="what made them")
     parser.add_argument("--config", default="{}", metavar="JSON", help="configuration to show")
     return parser.parse_args()
 

@@ -12,7 +12,7 @@ def main(options: argparse.Namespace) -> int:
     from pixelmill.report import Tree, collect
     from pixelmill.verdict import judge
 
-    report = collect([Tree.at(path) for path in options.trees], "", {})
+    report = collect([Tree.at(path) for path in options.trees], {})
     well, lines = judge(report, options.max_failure_rate)
     for line in lines:
         (logging.info if well else logging.warning)("%s", line)

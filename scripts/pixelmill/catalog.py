@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pixelmill.errors import UserError
-from pixelmill.files import read_table, walk, write_table
+from pixelmill.files import lies_in, read_table, walk, write_table
 from pixelmill.formats import IMAGE_SUFFIXES, SNIFF_BYTES, sniff
 from pixelmill.names import escape, unescape
 
@@ -143,16 +143,13 @@ def _files(
 ) -> Iterable[tuple[str, int, int, str]]:
     if not os.path.isdir(folder):
         raise UserError(f"The folder '{folder}' does not exist; correct its path or mount it.")
-    root = os.path.realpath(folder)
     for path, entry in walk(folder):
         if path.startswith(".") or "/." in path or not select(path):
             continue
         try:
-            if entry.is_symlink():
-                inside = os.path.commonpath([root, os.path.realpath(entry.path)]) == root
-                if not inside:
-                    left_out["links that leave the folder"] += 1
-                    continue
+            if entry.is_symlink() and not lies_in(entry.path, folder):
+                left_out["links that leave the folder"] += 1
+                continue
             if not entry.is_file():
                 left_out["links to folders" if entry.is_dir() else "special files"] += 1
                 continue

@@ -150,7 +150,7 @@ def _set_up_logging(path: str | None) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     if path:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        file = logging.FileHandler(path, mode="w", encoding="utf-8")
+        file = logging.FileHandler(path, mode="w", encoding="utf-8", errors="backslashreplace")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         root.addHandler(file)
 

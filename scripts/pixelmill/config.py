@@ -16,6 +16,7 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from pixelmill import recipe
 from pixelmill.errors import UserError
+from pixelmill.files import lies_in
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
 
@@ -183,17 +184,12 @@ def _check_dataset(name: str, dataset: Mapping[str, Any], results: str) -> None:
     folder = dataset["folder"]
     if not os.path.isdir(folder):
         raise UserError(f"{key}.folder: '{folder}' is no folder; correct the path or mount it.")
-    inside, outside = os.path.realpath(folder), os.path.realpath(results)
-    try:
-        common = os.path.commonpath([inside, outside])
-    except ValueError:  # on different drives
-        return
-    if common == outside:
+    if lies_in(folder, results):
         raise UserError(
             f"{key}.folder: '{folder}' lies inside the results '{results}'; "
             "choose folders side by side."
         )
-    if common == inside:
+    if lies_in(results, folder):
         raise UserError(
             f"{key}.folder: '{folder}' contains the results '{results}'; "
             "choose folders side by side, or set 'results' to a place outside it."

@@ -93,6 +93,15 @@ def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
+def lies_in(inner: str | os.PathLike[str], outer: str | os.PathLike[str]) -> bool:
+    """Whether a path is the other one or lies below it, links followed."""
+    outer = os.path.realpath(outer)
+    try:
+        return os.path.commonpath([os.path.realpath(inner), outer]) == outer
+    except ValueError:  # on different drives
+        return False
+
+
 @contextlib.contextmanager
 def exclusive(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Hold a folder for this process alone; the system lets go of it when we die.

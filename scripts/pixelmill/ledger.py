@@ -128,8 +128,8 @@ class Ledger:
         """Note what became of a batch, in one transaction."""
         rows = [
             (
-                escape(o.source), "", escape(o.output), o.status, o.stage, o.reason, o.message,
-                o.bytes_in, o.mtime_ns, o.digest, o.pixels_in, o.width, o.height,
+                escape(o.source), "", escape(o.output), o.status, o.stage, o.reason,
+                escape(o.message), o.bytes_in, o.mtime_ns, o.digest, o.pixels_in, o.width, o.height,
                 o.bytes_out, o.sha256, recipe, code, *o.seconds,
             )
             for o in outcomes

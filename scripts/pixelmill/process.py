@@ -14,7 +14,7 @@ from pixelmill import provenance
 from pixelmill.catalog import Entry
 from pixelmill.engines import open_engine
 from pixelmill.errors import UserError
-from pixelmill.files import TEMPORARY, exclusive, walk, write_json, write_table
+from pixelmill.files import TEMPORARY, exclusive, lies_in, walk, write_json, write_table
 from pixelmill.ledger import Ledger, Pass, Row
 from pixelmill.plan import Plan, batches, draw_up
 from pixelmill.progress import Progress
@@ -258,8 +258,7 @@ def check_apart(source: str, target: str) -> None:
     UserError
         As inputs are never written to.
     """
-    inside, outside = os.path.realpath(source), os.path.realpath(target)
-    if os.path.commonpath([inside, outside]) in (inside, outside):
+    if lies_in(source, target) or lies_in(target, source):
         raise UserError(
             f"The images in '{source}' and the results in '{target}' lie in one another; "
             "choose folders side by side."

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pixelmill.files import atomic, read_json, read_table, write_json, write_table
 
@@ -67,15 +67,13 @@ def find_trees(results: str) -> list[Tree]:
     )
 
 
-def collect(trees: Sequence[Tree], command: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
     """Gather all that the report says, as plain data.
 
     Parameters
     ----------
     trees : sequence of Tree
         Those of one dataset and recipe stand together, `sequential` among them.
-    command : str
-        What reproduces the run.
     config : mapping
         The effective configuration.
     """
@@ -93,7 +91,7 @@ def collect(trees: Sequence[Tree], command: str, config: Mapping[str, Any]) -> d
     failures = [entry for tree in trees if (entry := _failures(tree))]
     return {
         "schema": 1,
-        "command": command,
+        "command": f"snakemake --cores {max([1, *(row['workers'] or 1 for row in rows)])} all",
         "machine": machine(),
         "software": software(),
         "rows": rows,
@@ -101,11 +99,22 @@ def collect(trees: Sequence[Tree], command: str, config: Mapping[str, Any]) -> d
         "verifications": verifications,
         "comparisons": comparisons,
         "passed": all(v["passed"] for v in verifications) and all(c["passed"] for c in comparisons),
-        "config": config,
+        "config": _without_paths(config),
     }
 
 
 _UNVERIFIED = {"passed": False, "summary": "Not verified yet: snakemake verify", "checks": []}
+
+
+def _without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out of a config what tells of a person's disk: all of a path but its name."""
+    shown = json.loads(json.dumps(config))
+    for dataset in shown.get("datasets", {}).values():
+        if os.path.isabs(dataset.get("folder", "")):
+            dataset["folder"] = f".../{Path(dataset['folder']).name}"
+    if os.path.isabs(shown.get("results", "")):
+        shown["results"] = f".../{Path(shown['results']).name}"
+    return cast(dict[str, Any], shown)
 
 
 def _names(tree: Tree) -> dict[str, str]:
