@@ -26,6 +26,11 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/tools.smk"
 
 
+# Dry runs and jobs' own Snakemake processes do not come here.
+onstart:
+    hold_folder()
+
+
 rule all:
     default_target: True
     input:

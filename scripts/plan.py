@@ -12,11 +12,12 @@ def main(options: argparse.Namespace) -> None:
     """Draw up each plan and print it."""
     from pixelmill import catalog
     from pixelmill.layout import Layout
+    from pixelmill.policy import Policy
     from pixelmill.process import preview
     from pixelmill.recipe import parse
 
     config = json.loads(options.config)
-    layout = Layout(config)
+    layout, policy = Layout(config), Policy.from_config(config)
     for dataset in config["run"]["datasets"]:
         folder, selection = layout.source(dataset)
         if not os.path.isdir(folder):
@@ -27,8 +28,9 @@ def main(options: argparse.Namespace) -> None:
         for tree in layout.trees():
             if tree.dataset == dataset:
                 recipe = parse(config["recipes"][tree.recipe], tree.recipe, options.steps_folder)
-                plan = preview(folder, tree.path, recipe, entries)
-                logging.info("%s/%s/%s: %s", tree.dataset, tree.recipe, tree.engine, plan)
+                plan, seconds, size = preview(folder, tree.path, recipe, entries, policy)
+                cost = f"; about {seconds:.0f} s of one core, {size / 1e6:.0f} MB" * bool(seconds)
+                logging.info("%s/%s/%s: %s%s", tree.dataset, tree.recipe, tree.engine, plan, cost)
 
 
 def arguments() -> argparse.Namespace:

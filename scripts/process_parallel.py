@@ -1,6 +1,7 @@
 """Process a folder of images on all cores."""
 
 import argparse
+import os
 
 from pixelmill import cli
 
@@ -11,11 +12,16 @@ def main(options: argparse.Namespace) -> None:
     from pixelmill.engines import resolve
     from pixelmill.process import process_folder
 
-    recipe = named_recipe(options.recipe, options.steps_folder)
-    workers = cli.count_workers(options)
-    engine = resolve(options.engine)
     process_folder(
-        options.source, options.target, recipe, engine, workers, options.catalog, options.label
+        options.source,
+        options.target,
+        named_recipe(options.recipe, options.steps_folder),
+        resolve(options.engine),
+        cli.count_workers(options),
+        options.catalog,
+        options.label,
+        cli.policy(options),
+        options.log or os.devnull,
     )
 
 
@@ -26,6 +32,7 @@ def arguments() -> argparse.Namespace:
         "python scripts/process_parallel.py my_photos out --recipe light --engine processes",
     )
     cli.add_pass(parser)
+    cli.add_policy(parser)
     parser.add_argument(
         "--engine",
         default="auto",

@@ -1,6 +1,7 @@
 """Process a folder of images one after another: the baseline of every comparison."""
 
 import argparse
+import os
 
 from pixelmill import cli
 
@@ -10,9 +11,16 @@ def main(options: argparse.Namespace) -> None:
     from pixelmill.config import named_recipe
     from pixelmill.process import process_folder
 
-    recipe = named_recipe(options.recipe, options.steps_folder)
     process_folder(
-        options.source, options.target, recipe, "sequential", 1, options.catalog, options.label
+        options.source,
+        options.target,
+        named_recipe(options.recipe, options.steps_folder),
+        "sequential",
+        1,
+        options.catalog,
+        options.label,
+        cli.policy(options),
+        options.log or os.devnull,
     )
 
 
@@ -20,6 +28,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/process_sequential.py my_photos out")
     cli.add_pass(parser)
+    cli.add_policy(parser)
     return parser.parse_args()
 
 

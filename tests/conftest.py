@@ -1,6 +1,22 @@
 """What all tests share."""
 
+import io
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).parents[1]
+
+#: Nothing that a test starts may run longer, in seconds.
+LONGEST = 120
 
 
 def pytest_addoption(parser):
@@ -15,3 +31,180 @@ def pytest_sessionfinish(session, exitstatus):
     skipped = reporter.stats.get("skipped", []) if reporter else []
     if session.config.getoption("--fail-on-skip") and skipped and exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def repository():
+    """Root of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def picture():
+    """Function that draws a picture: smooth, unlike all others, its mirror image and its turns."""
+
+    def draw(number, size=(96, 64)):
+        patches = np.random.default_rng(number).integers(0, 256, (3, 4, 3), dtype=np.uint8)
+        return Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def photos(picture):
+    """Function that fills a folder with JPEGs ``0.jpg``, ``1.jpg``, ... and returns it."""
+
+    def fill(folder, count, size=(96, 64)):
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            picture(number, size).save(folder / f"{number}.jpg", quality=95)
+        return folder
+
+    return fill
+
+
+class Ran(NamedTuple):
+    """How a command ended, and all that it wrote."""
+
+    status: int
+    text: str
+
+    @property
+    def jobs(self):
+        """Messages of Snakemake's jobs that ran, or in a dry run would have, sorted."""
+        return sorted(re.findall(r"^Job \d+: (.+)$", self.text, re.MULTILINE))
+
+    @property
+    def made(self):
+        """How many images each pass made."""
+        return [int(count) for count in re.findall(r"^make ([\d,]+)[:;]", self.text, re.MULTILINE)]
+
+
+def clean_environment():
+    """Environment of a user who knows nothing of the tests' own settings."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+
+def run(command, **options):
+    options = {"env": clean_environment(), **options}
+    done = subprocess.run(
+        [str(part) for part in command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="backslashreplace",
+        timeout=LONGEST,
+        check=False,
+        **options,
+    )
+    return Ran(done.returncode, done.stdout)
+
+
+@pytest.fixture(scope="session")
+def script():
+    """Function that runs a script by hand: name, arguments, options of `subprocess.run`."""
+
+    def run_script(name, *arguments, **options):
+        return run([sys.executable, REPOSITORY / "scripts" / name, *arguments], **options)
+
+    return run_script
+
+
+@pytest.fixture(scope="session")
+def snakemake():
+    """Function that runs Snakemake in a folder, with the Snakefile there or that of `code`."""
+
+    def run_snakemake(folder, *arguments, code=None, **options):
+        command = [sys.executable, "-m", "snakemake", "--directory", folder]
+        command += ["--snakefile", (code or folder) / "Snakefile", *arguments]
+        if not any(str(argument).startswith(("--cores", "--lint")) for argument in arguments):
+            command += ["--cores", "2"]
+        return run(command, **{"cwd": folder, **options})
+
+    return run_snakemake
+
+
+@pytest.fixture
+def start():
+    """Function that starts a command in a session of its own; it is killed after the test."""
+    started = []
+
+    def start_command(command, **options):
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            **{"env": clean_environment(), **options},
+        )
+        started.append(process)
+        return process
+
+    yield start_command
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def wait_until():
+    """Function that waits for a condition and fails if it does not come true."""
+
+    def wait(condition, seconds=60):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "the condition did not come true in time"
+            time.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture
+def photo():
+    """Function that makes a picture with structure at all scales, as photographs have."""
+
+    def make(width, height, seed=0):
+        random = np.random.default_rng(seed)
+        total = np.full((height, width, 3), 128.0)
+        for octave in range(1, 7):
+            coarse = random.normal(0, 60 / octave, (3, 2**octave, 2**octave)).astype(np.float32)
+            layers = [Image.fromarray(layer).resize((width, height), 3) for layer in coarse]
+            total += np.dstack(layers)
+        total += random.normal(0, 3, total.shape)
+        return Image.fromarray(np.clip(total, 0, 255).astype(np.uint8))
+
+    return make
+
+
+@pytest.fixture
+def encoded():
+    """Function that gives the bytes of an image in a format, with Pillow's options."""
+
+    def encode(image, format, **options):
+        file = io.BytesIO()
+        image.save(file, format, **options)
+        return file.getvalue()
+
+    return encode
+
+
+@pytest.fixture
+def stored():
+    """Function that turns an upright image as a camera stores it: pixels, and EXIF that says how.
+
+    By the definition in EXIF 2.32 (which side of the picture row 0 and column 0 are), not
+    by Pillow's table.
+    """
+
+    def store(image, orientation):
+        upright = np.asarray(image)
+        across = upright.swapaxes(0, 1)  # row 0 is the left side, column 0 the top
+        turned = {
+            1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
+            5: across, 6: across[::-1], 7: across[::-1, ::-1], 8: across[:, ::-1],
+        }[orientation]  # fmt: skip
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        return Image.fromarray(np.ascontiguousarray(turned)), exif
+
+    return store

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pixelmill.engines import pin_inner_threads
-from pixelmill.errors import UserError
+from pixelmill.errors import REASONS, UserError
+from pixelmill.policy import Policy
 
 #: Exit status after Ctrl-C and after SIGTERM, as shells expect them: 128 + signal.
 INTERRUPTED = 130
@@ -62,6 +65,29 @@ def add_pass(made: argparse.ArgumentParser) -> None:
     made.add_argument("--label", default="images", help="what the progress line calls them")
 
 
+def add_policy(made: argparse.ArgumentParser) -> None:
+    """Let the script take how a pass treats what it finds."""
+    made.add_argument(
+        "--check-outputs", action="store_true", help="hash outputs too: make altered ones again"
+    )
+    made.add_argument(
+        "--retry-failed", nargs="+", default=[], metavar="REASON", help="try these failures again"
+    )
+    made.add_argument("--policy", metavar="JSON", help="all of a config's policies at once")
+
+
+def policy(options: argparse.Namespace) -> Policy:
+    """Read the policy: the workflow gives it whole, a person a flag or two."""
+    if options.policy:
+        return Policy.from_config(json.loads(options.policy))
+    unknown = [reason for reason in options.retry_failed if reason not in REASONS]
+    if unknown:
+        raise UserError(
+            f"--retry-failed: '{unknown[0]}' is no reason; allowed are {', '.join(REASONS)}."
+        )
+    return Policy(check_outputs=options.check_outputs, retry_failed=tuple(options.retry_failed))
+
+
 def positive(text: str) -> int:
     """Parse a whole number of at least one."""
     number = int(text)
@@ -106,6 +132,7 @@ def run(main: Callable[[argparse.Namespace], int | None], options: argparse.Name
     pin_inner_threads()
     _set_up_logging(options.log)
     signal.signal(signal.SIGTERM, _raise_terminated)
+    threading.Thread(target=_end_with_runner, daemon=True).start()
     try:
         status = main(options) or 0
     except UserError as error:
@@ -125,6 +152,31 @@ def run(main: Callable[[argparse.Namespace], int | None], options: argparse.Name
         logging.error("Unexpected %s: %s (--debug shows where)", type(error).__name__, error)
         status = CANNOT_RUN
     sys.exit(status)
+
+
+def _end_with_runner() -> None:
+    """End this process when the Snakemake that runs it was killed.
+
+    The shell between the two would go on, and so would we.
+    """
+    runner = os.environ.get("PIXELMILL_RUNNER")
+    if not runner:
+        return
+    if hasattr(os, "pidfd_open"):
+        import select
+
+        try:
+            select.select([os.pidfd_open(int(runner))], [], [])
+        except OSError:  # it is gone already, or runs on another machine
+            return
+    else:
+        import psutil
+
+        try:
+            psutil.Process(int(runner)).wait()
+        except psutil.Error:
+            return
+    os._exit(TERMINATED)
 
 
 def _leave_at_once(status: int) -> None:
@@ -150,7 +202,9 @@ def _set_up_logging(path: str | None) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     if path:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        file = logging.FileHandler(path, mode="w", encoding="utf-8", errors="backslashreplace")
+        # Appending, because workers write to it too: what libraries print goes there.
+        open(path, "w", encoding="utf-8").close()
+        file = logging.FileHandler(path, mode="a", encoding="utf-8", errors="backslashreplace")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         root.addHandler(file)
 

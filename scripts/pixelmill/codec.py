@@ -34,10 +34,8 @@ from PIL import (
 
 from pixelmill.errors import ImageError
 from pixelmill.formats import SNIFF_BYTES, sniff
+from pixelmill.limits import Limits
 from pixelmill.operations import Box, Size
-
-#: More pixels than this are refused before they are decoded: 3 bytes each make 0.5 GB.
-MAX_PIXELS = 178_956_970
 
 #: EXIF tag of the orientation, and the values of it that swap width and height.
 _ORIENTATION = 0x0112
@@ -57,6 +55,7 @@ PLUGINS = (
     WebPImagePlugin,
 )
 
+_ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 _DEEP_GRAY = ("I;16", "I;16L", "I;16B", "I;16N")
 _UNSUPPORTED = re.compile(r"not available|unsupported|not supported|not implemented|unknown", re.I)
 _TRUNCATED = re.compile(r"truncated|unexpected end|not enough|broken data stream|premature", re.I)
@@ -64,7 +63,6 @@ _TRUNCATED = re.compile(r"truncated|unexpected end|not enough|broken data stream
 #: Tells the size that a source of a given size will be scaled to, in pixels.
 Target: TypeAlias = Callable[[Size], tuple[float, float]]
 
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns above this and refuses twice of it
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters arrives as an outcome
 
 
@@ -91,7 +89,12 @@ class Decoded:
     profile: bytes | None
 
 
-def decode(data: bytes, target: Target | None = None, margin: float = 0.0) -> Decoded:
+def decode(
+    data: bytes,
+    target: Target | None = None,
+    margin: float = 0.0,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> Decoded:
     """Decode the first frame of an image file, upright, as RGB or L.
 
     Parameters
@@ -103,36 +106,44 @@ def decode(data: bytes, target: Target | None = None, margin: float = 0.0) -> De
     margin : float
         A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as that stays
         this many times larger than the target; 0 always decodes in full.
+    limits : Limits
+        What is refused before it is decoded.
 
     Raises
     ------
     ImageError
         In stage ``decode``, with the reason.
+    MemoryError
+        If there is not enough.
     """
     kind = sniff(data[:SNIFF_BYTES])
     if kind is None:
         message = "the content is of no known image format" if data else "the file is empty"
         raise ImageError("decode", "not_an_image", message)
+    limits.check_file(len(data), kind)
+    # What hides inside a file, as the frames of a GIF, is held to twice of this by Pillow.
+    Image.MAX_IMAGE_PIXELS = limits.max_pixels
     try:
-        return _decode(data, kind, target, margin)
+        return _decode(data, kind, target, margin, limits)
+    except (ImageError, MemoryError):
+        raise
     except Image.DecompressionBombError as error:
         raise ImageError("decode", "too_large", str(error)) from error
     except UnidentifiedImageError as error:
         message = f"{kind.upper()} data that Pillow cannot identify"
         lacking = kind == "avif" and not features.check("avif")
         raise ImageError("decode", "unsupported" if lacking else "corrupt", message) from error
-    except MemoryError as error:
-        raise ImageError("decode", "too_large", "not enough memory to decode it") from error
     except Exception as error:  # Pillow's plugins raise anything on broken files
         raise ImageError("decode", _reason(error), f"{type(error).__name__}: {error}") from error
 
 
-def _decode(data: bytes, kind: str, target: Target | None, margin: float) -> Decoded:
+def _decode(
+    data: bytes, kind: str, target: Target | None, margin: float, limits: Limits
+) -> Decoded:
     image: Image.Image
     with Image.open(io.BytesIO(data), formats=(kind.upper(),)) as image:
         pixels = image.width * image.height
-        if pixels > MAX_PIXELS:
-            raise Image.DecompressionBombError(f"{pixels} pixels exceed {MAX_PIXELS}")
+        limits.check_header(*image.size, _frames(image))
         box = None
         if target is not None and margin and image.format in ("JPEG", "MPO"):
             box = shrink(image, target, margin)
@@ -146,6 +157,16 @@ def _decode(data: bytes, kind: str, target: Target | None, margin: float) -> Dec
         image = to_rgb_or_l(image)
     image.info = {}
     return Decoded(image, box, pixels, profile if _describes(profile, image) else None)
+
+
+def _frames(image: Image.Image) -> int:
+    """Count frames where a file may hold a flood of them."""
+    if image.format not in _ANIMATED:
+        return 1
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception:  # a later frame is broken; only the first one is used
+        return 1
 
 
 def shrink(image: Any, target: Target, margin: float) -> Box | None:
@@ -245,6 +266,8 @@ def _describes(profile: bytes | None, image: Image.Image) -> bool:
 
 def _reason(error: Exception) -> str:
     text = str(error)
+    if "too large" in text:  # as of a text that a PNG would unpack to
+        return "too_large"
     if isinstance(error, EOFError) or _TRUNCATED.search(text):
         return "truncated"
     if isinstance(error, NotImplementedError) or _UNSUPPORTED.search(text):

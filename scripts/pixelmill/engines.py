@@ -91,7 +91,12 @@ def pin_inner_threads() -> None:
 
 
 @contextlib.contextmanager
-def open_engine(name: str, workers: int, preload: Sequence[str] = ()) -> Iterator[Engine]:
+def open_engine(
+    name: str,
+    workers: int,
+    preload: Sequence[str] = (),
+    prepare: Callable[[], None] | None = None,
+) -> Iterator[Engine]:
     """Start an engine; end it and its workers on leaving, whatever happened.
 
     Parameters
@@ -102,6 +107,8 @@ def open_engine(name: str, workers: int, preload: Sequence[str] = ()) -> Iterato
     preload : sequence of str
         Modules that the work needs, imported once for all workers where the
         platform allows.
+    prepare : callable, optional
+        Called in each worker process before it begins.
 
     Raises
     ------
@@ -114,7 +121,7 @@ def open_engine(name: str, workers: int, preload: Sequence[str] = ()) -> Iterato
         return
     if name not in ENGINES:
         raise UserError(f"engine: '{name}' is unknown; allowed are {', '.join(ENGINES)}.")
-    pool = _thread_pool(workers) if name == "threads" else _process_pool(workers, preload)
+    pool = _thread_pool(workers) if name == "threads" else _process_pool(workers, preload, prepare)
     try:
         kind = _Futures if name == "futures" else _DaskLocal
         engine = kind(pool.executor, pool.workers)
@@ -248,7 +255,9 @@ def _thread_pool(workers: int) -> _Pool:
     return _Pool(executor, workers, [])
 
 
-def _process_pool(workers: int, preload: Sequence[str]) -> _Pool:
+def _process_pool(
+    workers: int, preload: Sequence[str], prepare: Callable[[], None] | None
+) -> _Pool:
     if os.name == "nt" and workers > MOST_WINDOWS_PROCESSES:
         warnings.warn(f"Windows allows {MOST_WINDOWS_PROCESSES} processes at most", stacklevel=2)
         workers = MOST_WINDOWS_PROCESSES
@@ -260,7 +269,7 @@ def _process_pool(workers: int, preload: Sequence[str]) -> _Pool:
         context.set_forkserver_preload(list(preload))
     barrier = context.Barrier(workers + 1)
     executor = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start_worker, initargs=(barrier,)
+        workers, mp_context=context, initializer=_start_worker, initargs=(barrier, prepare)
     )
     ready = [executor.submit(_nothing) for _ in range(workers)]
     # Workers start one by one as tasks are submitted and none is idle: the barrier
@@ -290,14 +299,30 @@ def _ignore(task: object) -> None:
     return None
 
 
-def _start_worker(barrier: Any) -> None:
+def _start_worker(barrier: Any, prepare: Callable[[], None] | None) -> None:
     """Prepare a worker process: Ctrl-C is its parent's, and so is its life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
+    if prepare is not None:
+        prepare()
     barrier.wait(STARTUP_TIMEOUT)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """End this child process when its parent ends, however that does."""
+    if sys.platform == "linux":
+        import ctypes
+
+        # A thread cannot act while C code holds the GIL; the kernel can.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_watch_parent, daemon=True).start()
+
+
+#: Number of the call that asks Linux for a signal when the parent dies.
+_PR_SET_PDEATHSIG = 1
+
+
+def _watch_parent() -> None:
     from multiprocessing.connection import wait
 
     parent = multiprocessing.parent_process()

@@ -13,6 +13,9 @@ REASONS = {
     "unsupported": "the format is known, but this Pillow cannot decode it",
     "step_failed": "a step of the recipe raised an error",
     "write_failed": "the output could not be written",
+    "timed_out": "it took longer than an image may",
+    "crashed": "its decoder or a step ended the process",
+    "out_of_memory": "it needs more memory than an image may",
 }
 
 

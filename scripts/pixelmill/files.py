@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
 import re
 import secrets
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +20,15 @@ from pixelmill.errors import UserError
 
 #: Every temporary file bears this pattern, so that a sweep can tell it from a user's.
 TEMPORARY = re.compile(r"\.pixelmill-[0-9a-f-]+\.tmp")
+
+
+#: How long to wait for a lock, in seconds: a run whose parent was killed ends by itself.
+LOCK_PATIENCE = 3.0
+
+#: Enough for the tables of some ten thousand failures.
+RESERVE_BYTES = 2**20
+
+_DISK_ERRORS = {os.strerror(code) for code in (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO)}
 
 
 def temporary_beside(path: str) -> str:
@@ -111,27 +122,84 @@ def exclusive(folder: str | os.PathLike[str]) -> Iterator[None]:
     UserError
         If another process holds it.
     """
-    os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, ".lock")
-    with open(path, "a+b") as file:
-        try:
-            _lock(file.fileno())
-        except OSError as error:
-            raise UserError(
-                f"Another run is writing to '{folder}'; wait for it to end, or stop it."
-            ) from error
+    try:
+        os.makedirs(folder, exist_ok=True)
+        file = open(os.path.join(folder, ".lock"), "a+b")  # noqa: SIM115
+    except OSError as error:
+        raise UserError(f"The folder '{folder}' cannot be written: {error.strerror}.") from error
+    with file:
+        patience = time.monotonic() + LOCK_PATIENCE
+        while not _lock(file.fileno()):
+            if time.monotonic() > patience:
+                raise UserError(
+                    f"Another run is writing to '{folder}'; wait for it to end, or stop it."
+                )
+            time.sleep(0.1)
         yield
 
 
-def _lock(descriptor: int) -> None:
-    if os.name == "nt":
-        import msvcrt
+def _lock(descriptor: int) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
 
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        import fcntl
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+class Reserve:
+    """A little of the disk, kept to be able to say that it is full.
+
+    Parameters
+    ----------
+    folder : str
+        On the disk that is written to.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._path = os.path.join(folder, ".reserve")
+
+    def __enter__(self) -> Reserve:
+        try:
+            with open(self._path, "wb") as file:
+                file.write(bytes(RESERVE_BYTES))
+        except OSError as error:
+            self.release()
+            raise UserError(self._sentence(error.strerror or "")) from error
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Give it back."""
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
+
+    def check(self, messages: Iterable[str]) -> None:
+        """Look whether writing failed for a reason that all images share.
+
+        Raises
+        ------
+        UserError
+            If the disk is full or cannot be written.
+        """
+        for message in messages:
+            if message in _DISK_ERRORS:
+                raise UserError(self._sentence(message))
+
+    def _sentence(self, why: str) -> str:
+        return (
+            f"The folder '{self._folder}' cannot be written: {why}; make room or mend it, then "
+            "run the same again. What is done is kept."
+        )
 
 
 def walk(root: str | os.PathLike[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -11,6 +11,9 @@ IMAGE_SUFFIXES = frozenset(
     | {".tif", ".tiff", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".avif", ".avifs"}
 )
 
+#: Formats that are read, as `sniff` names them. MPO begins as JPEG.
+FORMATS = ("jpeg", "png", "gif", "bmp", "tiff", "webp", "ppm", "ico", "avif")
+
 _SIGNATURES = (
     (b"\xff\xd8\xff", "jpeg"),
     (b"\x89PNG\r\n\x1a\n", "png"),

@@ -49,6 +49,7 @@ class Row(NamedTuple):
     mtime_ns: int
     digest: str
     bytes_out: int
+    sha256: str
     recipe: str
     code: str
 
@@ -189,6 +190,14 @@ class Ledger:
             f"{' WHERE whole' if whole else ''} ORDER BY id DESC LIMIT 1"
         ).fetchone()
         return None if row is None else Pass(bool(row[0]), *row[1:])
+
+    def cost(self) -> tuple[float, float]:
+        """Mean seconds and mean bytes of an output, whatever made it; 0 where none is."""
+        stages = " + ".join(f"{stage}_seconds" for stage in STAGES)
+        seconds, size = self._database.execute(
+            f"SELECT avg({stages}), avg(bytes_out) FROM images WHERE status = 'ok'"
+        ).fetchone()
+        return seconds or 0.0, size or 0.0
 
     def rate(self, recipe: str, code: str) -> tuple[float, float] | None:
         """Mean seconds an image and mean bytes an image, as this recipe and code took."""

@@ -98,6 +98,22 @@ def name_outputs(sources: Iterable[str], suffix: str) -> dict[str, str]:
     return {source: outputs[source] for source in ordered}
 
 
+def first_collision(sources: Iterable[str], suffix: str) -> tuple[str, str] | None:
+    """Two sources whose outputs would bear one name; None where all differ.
+
+    Examples
+    --------
+    >>> first_collision(["a.gif", "A.png"], ".jpg")
+    ('A.png', 'a.gif')
+    """
+    seen: dict[str, str] = {}
+    for source in sorted(sources):
+        other = seen.setdefault(_identity(_with_suffix(source, suffix)), source)
+        if other != source:
+            return other, source
+    return None
+
+
 def _with_suffix(source: str, suffix: str) -> str:
     path = PurePosixPath(source)
     # Only a real suffix is replaced: "IMG.2024-05-01" keeps its whole name.

@@ -150,7 +150,7 @@ def call(image: Image.Image, params: Mapping[str, Any], folder: str) -> Image.Im
             result = function(image, **arguments)
             if not isinstance(result, Image.Image):
                 raise TypeError("a step must return an image")
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:
         raise ImageError("steps", "step_failed", _locate(error, params["function"])) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pixelmill.catalog import Entry
@@ -79,6 +79,8 @@ def draw_up(
     recipe: str,
     code: str,
     digest: Callable[[str], str],
+    altered: Callable[[str, str], bool],
+    retry: Collection[str] = (),
 ) -> Plan:
     """Decide for each image whether to keep, make or remove it.
 
@@ -97,16 +99,24 @@ def draw_up(
     digest : callable
         Content digest of a source by its path; asked only where the time changed
         and nothing else did.
+    altered : callable
+        Whether an output has other bytes than its sha256 says; asked of those that
+        would be kept.
+    retry : collection of str
+        Reasons whose failures are tried again.
     """
     plan = Plan(outputs=name_outputs((entry.path for entry in entries), suffix))
     for entry in entries:
         row = rows.get(entry.path)
-        reason = _why(entry, row, plan.outputs[entry.path], present, recipe, code)
+        output = plan.outputs[entry.path]
+        reason = _why(entry, row, output, present, recipe, code, retry)
         if reason == "touched" and row is not None:
             same = digest(entry.path) == row.digest
             reason = "" if same else "source changed"
             if same:
                 plan.touched.append((entry.path, entry.mtime_ns))
+        if not reason and row is not None and row.output and altered(output, row.sha256):
+            reason = "output altered"
         if reason:
             plan.make.append(entry)
             plan.reasons[reason] += 1
@@ -123,7 +133,13 @@ def draw_up(
 
 
 def _why(
-    entry: Entry, row: Row | None, output: str, present: Mapping[str, int], recipe: str, code: str
+    entry: Entry,
+    row: Row | None,
+    output: str,
+    present: Mapping[str, int],
+    recipe: str,
+    code: str,
+    retry: Collection[str],
 ) -> str:
     if row is None:
         return "new"
@@ -131,7 +147,7 @@ def _why(
         return "recipe changed"
     if row.code != code:
         return "code changed"
-    if row.status == "failed" and row.reason in RETRIED:
+    if row.status == "failed" and (row.reason in RETRIED or row.reason in retry):
         return "failed before"
     if row.bytes_in != entry.bytes:
         return "source changed"

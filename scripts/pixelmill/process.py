@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
+import shutil
+import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,16 +15,30 @@ from pathlib import Path
 from pixelmill import catalog as catalogs
 from pixelmill import provenance
 from pixelmill.catalog import Entry
-from pixelmill.engines import open_engine
 from pixelmill.errors import UserError
-from pixelmill.files import TEMPORARY, exclusive, lies_in, walk, write_json, write_table
+from pixelmill.files import (
+    TEMPORARY,
+    Reserve,
+    atomic,
+    exclusive,
+    lies_in,
+    walk,
+    write_json,
+    write_table,
+)
 from pixelmill.ledger import Ledger, Pass, Row
-from pixelmill.plan import Plan, batches, draw_up
+from pixelmill.names import escape, first_collision, unescape
+from pixelmill.plan import Plan, draw_up
+from pixelmill.policy import Policy
 from pixelmill.progress import Progress
 from pixelmill.recipe import Recipe
+from pixelmill.supervision import Work, render
 from pixelmill.transform import Outcome, Renderer, content_digest
 
 log = logging.getLogger(__name__)
+
+#: A pass that is less work than this, in seconds, does not repay an engine's start.
+STARTUP_SECONDS = 0.5
 
 MANIFEST = ("source", "variant", "output", "status", "reason", "width", "height", "sha256")
 FAILURES = ("source", "stage", "reason", "message")
@@ -35,6 +52,8 @@ def process(
     workers: int,
     entries: Sequence[Entry],
     label: str = "images",
+    policy: Policy = Policy(),  # noqa: B008 - frozen
+    noise: str = os.devnull,
 ) -> Pass:
     """Bring an output tree up to date.
 
@@ -52,6 +71,9 @@ def process(
         The catalog of `source`.
     label : str
         What the progress line calls them.
+    policy : Policy
+    noise : str
+        File that takes what C libraries print.
 
     Returns
     -------
@@ -61,46 +83,60 @@ def process(
     Raises
     ------
     UserError
-        If another run holds the tree.
+        If another run holds the tree, if it cannot be written, if too much would be
+        removed, or if there is nothing to process.
     """
-    started = time.perf_counter()
+    began = time.perf_counter()
     images = os.path.join(target, "images")
     code = provenance.code_fingerprint(recipe.own_files())
     fingerprint = recipe.fingerprint()
+    if not entries:
+        raise UserError(f"'{source}' holds no image; correct the path, or mount the disk.")
     with exclusive(target), Ledger(os.path.join(target, "ledger.sqlite")) as ledger:
         os.makedirs(images, exist_ok=True)
         rows = ledger.rows()
-        present = _outputs(images, sweep=True)
-        plan = _plan(source, present, recipe, code, entries, rows)
+        plan = _plan(source, images, recipe, code, entries, rows, policy, sweep=True)
         log.info("%s", plan)
+        _check_removals(plan, rows, policy, target)
         _remove(plan, images, ledger)
-        totals = _Totals()
-        startup = 0.0
-        if plan.make:
-            with (
-                open_engine(engine, workers, preload=("pixelmill.transform",)) as running,
-                Progress(len(plan.make), f"{label} {engine}") as progress,
-            ):
-                workers, startup = running.workers, running.startup_seconds
-
-                def done(outcomes: list[Outcome]) -> None:
-                    _drop_failed(outcomes, rows, images)
-                    ledger.record(outcomes, fingerprint, code)
-                    totals.add(outcomes)
-                    progress.advance(len(outcomes), sum(o.status == "failed" for o in outcomes))
-
-                rate = ledger.rate(fingerprint, code)
-                running.run(
-                    Renderer(source, images, recipe),
-                    batches(plan.make, plan.outputs, workers, rate),
-                    done,
-                )
-        finished = Pass(
-            whole=bool(entries) and len(plan.make) == len(entries),
-            engine=engine,
+        rate = ledger.rate(fingerprint, code)
+        work = Work(
+            renderer=Renderer(source, images, recipe, policy.limits, policy.durable),
+            outputs=plan.outputs,
+            engine=_engine_for(engine, plan, rate),
             workers=workers,
-            seconds=time.perf_counter() - started,
-            startup_seconds=startup,
+            limits=policy.limits,
+            crumbs=os.path.join(target, ".crumbs"),
+            rate=rate,
+            noise=noise,
+        )
+        totals = _Totals()
+        with Progress(len(plan.make), f"{label} {engine}") as progress, Reserve(target) as reserve:
+
+            def done(outcomes: list[Outcome]) -> None:
+                reserve.check(o.message for o in outcomes if o.reason == "write_failed")
+                _drop_failed(outcomes, rows, images)
+                ledger.record(outcomes, fingerprint, code)
+                totals.add(outcomes)
+                progress.advance(len(outcomes), sum(o.status == "failed" for o in outcomes))
+                if policy.stop_on_first:
+                    _stop_at_failure(outcomes)
+
+            try:
+                started = render(work, plan.make, done)
+            except sqlite3.OperationalError as error:
+                raise UserError(f"The ledger in '{target}' cannot be written: {error}.") from error
+            finally:
+                reserve.release()
+                _outputs(images, sweep=True)
+                write_failures(ledger, target)
+        shutil.rmtree(work.crumbs, ignore_errors=True)
+        finished = Pass(
+            whole=len(plan.make) == len(entries),
+            engine=engine,
+            workers=started.workers or workers,
+            seconds=time.perf_counter() - began,
+            startup_seconds=started.seconds,
             images=totals.images,
             failed=totals.failed,
             bytes_in=totals.bytes_in,
@@ -116,16 +152,57 @@ def process(
     return finished
 
 
-def preview(source: str, target: str, recipe: Recipe, entries: Sequence[Entry]) -> Plan:
-    """Draw up the plan of a pass without doing it."""
+def _engine_for(engine: str, plan: Plan, rate: tuple[float, float] | None) -> str:
+    """Choose a plain loop where the work is known to be less than an engine's start."""
+    if rate is not None and len(plan.make) * rate[0] < STARTUP_SECONDS:
+        return "sequential"
+    return engine
+
+
+def _check_removals(plan: Plan, rows: Mapping[str, Row], policy: Policy, target: str) -> None:
+    if len(plan.remove) > policy.max_removal_rate * len(rows):
+        raise UserError(
+            f"{len(plan.remove):,} of {len(rows):,} images in '{target}' have lost their source "
+            "and would be removed; mount the disk that is missing, or, if it is right, set "
+            "removals.max_rate to 1."
+        )
+
+
+def _stop_at_failure(outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            raise UserError(
+                f"'{escape(outcome.source)}' failed ({outcome.reason}: {outcome.message}), and "
+                "failures.stop_on_first is set; mend or remove it."
+            )
+
+
+def preview(
+    source: str,
+    target: str,
+    recipe: Recipe,
+    entries: Sequence[Entry],
+    policy: Policy = Policy(),  # noqa: B008 - frozen
+) -> tuple[Plan, float, float]:
+    """Draw up the plan of a pass without doing it.
+
+    Returns
+    -------
+    plan : Plan
+    seconds, bytes : float
+        What it would cost one worker and the disk, by past rates; 0 where unknown.
+    """
     path = os.path.join(target, "ledger.sqlite")
     code = provenance.code_fingerprint(recipe.own_files())
-    rows = {}
+    rows: dict[str, Row] = {}
+    seconds = size = 0.0
     if os.path.exists(path):
         with Ledger(path) as ledger:
             rows = ledger.rows()
-    present = _outputs(os.path.join(target, "images"))
-    return _plan(source, present, recipe, code, entries, rows)
+            seconds, size = ledger.cost()
+    images = os.path.join(target, "images")
+    plan = _plan(source, images, recipe, code, entries, rows, policy)
+    return plan, seconds * len(plan.make), size * len(plan.make)
 
 
 def _outputs(images: str, sweep: bool = False) -> dict[str, int]:
@@ -141,11 +218,13 @@ def _outputs(images: str, sweep: bool = False) -> dict[str, int]:
 
 def _plan(
     source: str,
-    present: Mapping[str, int],
+    images: str,
     recipe: Recipe,
     code: str,
     entries: Sequence[Entry],
     rows: Mapping[str, Row],
+    policy: Policy,
+    sweep: bool = False,
 ) -> Plan:
     def digest(path: str) -> str:
         try:
@@ -153,7 +232,29 @@ def _plan(
         except OSError:
             return ""
 
-    return draw_up(entries, rows, present, recipe.suffix, recipe.fingerprint(), code, digest)
+    def altered(output: str, sha256: str) -> bool:
+        if not policy.check_outputs:
+            return False
+        return hashlib.sha256(Path(images, output).read_bytes()).hexdigest() != sha256
+
+    if policy.collisions == "error":
+        pair = first_collision([entry.path for entry in entries], recipe.suffix)
+        if pair is not None:
+            raise UserError(
+                f"'{escape(pair[0])}' and '{escape(pair[1])}' would give the same output; rename "
+                "one, or set 'collisions' to rename."
+            )
+    return draw_up(
+        entries,
+        rows,
+        _outputs(images, sweep),
+        recipe.suffix,
+        recipe.fingerprint(),
+        code,
+        digest,
+        altered,
+        policy.retry_failed,
+    )
 
 
 def _remove(plan: Plan, images: str, ledger: Ledger) -> None:
@@ -202,7 +303,6 @@ class _Totals:
 
 def _export(ledger: Ledger, target: str) -> None:
     """Write the tables that others read, the manifest last."""
-    write_table(os.path.join(target, "failures.csv"), FAILURES, ledger.failures())
     last, full = ledger.last_pass(), ledger.last_pass(whole=True)
     timing = {
         "last_pass": None if last is None else last._asdict(),
@@ -210,6 +310,14 @@ def _export(ledger: Ledger, target: str) -> None:
     }
     write_json(os.path.join(target, "timing.json"), timing)
     write_table(os.path.join(target, "manifest.csv"), MANIFEST, ledger.manifest())
+
+
+def write_failures(ledger: Ledger, target: str) -> None:
+    """Write the table of failures, and their paths for ``xargs -0``."""
+    rows = list(ledger.failures())
+    write_table(os.path.join(target, "failures.csv"), FAILURES, rows)
+    with atomic(os.path.join(target, "failures.txt"), "wb") as file:
+        file.writelines(os.fsencode(unescape(row[0])) + b"\0" for row in rows)
 
 
 def process_folder(
@@ -220,6 +328,8 @@ def process_folder(
     workers: int,
     catalog: str | None = None,
     label: str = "images",
+    policy: Policy = Policy(),  # noqa: B008 - frozen
+    noise: str = os.devnull,
 ) -> Pass:
     """Do what the scripts do: catalog the folder where that was not done, then process.
 
@@ -238,7 +348,7 @@ def process_folder(
         entries = catalogs.refresh(os.path.join(target, "catalog.csv"), source).entries
     else:
         entries = catalogs.read(catalog)
-    finished = process(source, target, recipe, engine, workers, entries, label)
+    finished = process(source, target, recipe, engine, workers, entries, label, policy, noise)
     if finished.images:
         rate = finished.images / max(finished.seconds - finished.startup_seconds, 1e-9)
         log.info(

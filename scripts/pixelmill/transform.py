@@ -16,6 +16,7 @@ from PIL import Image
 from pixelmill import codec, own_steps
 from pixelmill.errors import ImageError
 from pixelmill.files import temporary_beside
+from pixelmill.limits import Limits
 from pixelmill.operations import STEPS, Box, Size, scaled_size
 from pixelmill.recipe import Recipe
 
@@ -77,12 +78,24 @@ class Renderer:
     source_root, output_root : str
         Folders that the jobs' paths lie below.
     recipe : Recipe
+    limits : Limits, optional
+    durable : bool
+        Sync each output to the disk before it takes its name.
     """
 
-    def __init__(self, source_root: str, output_root: str, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        source_root: str,
+        output_root: str,
+        recipe: Recipe,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        durable: bool = False,
+    ) -> None:
         self.source_root = source_root
         self.output_root = output_root
         self.recipe = recipe
+        self.limits = limits
+        self.durable = durable
 
     def __call__(self, batch: Batch) -> list[Outcome]:
         """Make each image of a batch; failures are outcomes too."""
@@ -96,16 +109,19 @@ class Renderer:
             output = os.path.join(self.output_root, job.output)
             data = _read(os.path.join(self.source_root, job.source), facts)
             clock.lap()
-            decoded = codec.decode(data, self.target(), self.recipe.shrink_margin)
+            decoded = codec.decode(data, self.target(), self.recipe.shrink_margin, self.limits)
             facts.pixels_in = decoded.pixels
             clock.lap()
             image = self._apply_steps(decoded.image, decoded.box)
             clock.lap()
-            _write(image, output, self.recipe, decoded.profile, facts, clock)
+            _write(image, output, self.recipe, decoded.profile, facts, clock, self.durable)
         except ImageError as error:
             return facts.outcome(job, clock, error)
         except Exception as error:  # whatever it was, it costs this image alone
             stage = STAGES[min(len(clock.laps), len(STAGES) - 1)]
+            if isinstance(error, MemoryError):
+                message = f"it needs more than limits.memory_mb = {self.limits.memory_mb:,}"
+                return facts.outcome(job, clock, ImageError(stage, "out_of_memory", message))
             unexpected = ImageError(stage, "corrupt", f"{type(error).__name__}: {error}")
             return facts.outcome(job, clock, unexpected)
         return facts.outcome(job, clock, None)
@@ -131,7 +147,7 @@ class Renderer:
                     image = STEPS[step.name].function(image, **step.params, box=box)
                 else:
                     image = STEPS[step.name].function(image, **step.params)
-            except ImageError:
+            except (ImageError, MemoryError):
                 raise
             except Exception as error:
                 message = f"{step.name}: {type(error).__name__}: {error}"
@@ -181,6 +197,15 @@ class _Facts:
         )
 
 
+def failed(
+    job: Job, stage: str, reason: str, message: str, size: int, mtime_ns: int, digest: str
+) -> Outcome:
+    """Outcome of an image whose process could not tell it itself."""
+    facts = _Facts()
+    facts.bytes_in, facts.mtime_ns, facts.digest = size, mtime_ns, digest
+    return facts.outcome(job, _Clock(), ImageError(stage, reason, message))
+
+
 def _read(path: str, facts: _Facts) -> bytes:
     try:
         with open(path, "rb", buffering=0) as file:
@@ -207,6 +232,7 @@ def _write(
     profile: bytes | None,
     facts: _Facts,
     clock: _Clock,
+    durable: bool,
 ) -> None:
     """Encode beside the output's place, then rename: it is whole or absent."""
     temporary = temporary_beside(path)
@@ -223,10 +249,14 @@ def _write(
                 file.seek(0)
                 data = file.read()
                 facts.sha256 = hashlib.sha256(data).hexdigest()
+                if durable:
+                    os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
             raise
+    except MemoryError:
+        raise
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
         if isinstance(error, OSError) and error.strerror:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -9,12 +10,45 @@ from pathlib import Path
 from typing import Any
 
 from pixelmill import catalog, generator
+from pixelmill.errors import UserError
+from pixelmill.files import exclusive
 
 
 def prefer_this_python() -> None:
     """Let jobs run the Python that runs Snakemake, whether or not it is activated."""
     folder = os.path.dirname(sys.executable)
     os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])
+
+
+#: Tells jobs which process runs them: where it ends, however it does, so do they.
+RUNNER = "PIXELMILL_RUNNER"
+
+#: The lock that `hold` took; the system lets go of it when this process dies.
+_held = contextlib.ExitStack()
+
+
+def announce_runner() -> None:
+    """Let jobs know the process that runs them."""
+    os.environ[RUNNER] = str(os.getpid())
+
+
+def hold() -> None:
+    """Hold the folder that Snakemake runs in, for this process alone.
+
+    Snakemake's own lock holds no process: it outlives a run that was killed. It is off
+    in our profile, and this one stands in its place.
+
+    Raises
+    ------
+    UserError
+        If another run holds the folder.
+    """
+    try:
+        _held.enter_context(exclusive(os.path.join(".snakemake", "pixelmill")))
+    except UserError as error:
+        raise UserError(
+            "Another Snakemake works in this folder; wait for it to end, or stop it."
+        ) from error
 
 
 def drop_false_marks(config: Mapping[str, Any]) -> None:

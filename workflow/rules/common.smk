@@ -13,6 +13,7 @@ from pixelmill import provenance, wiring
 from pixelmill.errors import UserError
 
 wiring.prefer_this_python()
+wiring.announce_runner()
 
 # Own steps are looked for beside the last config file that was given.
 BASE = os.path.relpath(
@@ -22,7 +23,7 @@ BASE = os.path.relpath(
 try:
     CONFIG = settings.complete(config, BASE)
 except UserError as error:
-    raise WorkflowError(str(error))
+    sys.exit(f"config: {error}")
 
 RUN = CONFIG["run"]
 RESULTS = CONFIG["results"]
@@ -38,6 +39,14 @@ wildcard_constraints:
     dataset="|".join(CONFIG["datasets"]),
     recipe="|".join(CONFIG["recipes"]),
     engine="sequential|threads|processes|futures|auto",
+
+
+def hold_folder():
+    """Let no other run work in this folder."""
+    try:
+        wiring.hold()
+    except UserError as error:
+        sys.exit(f"config: {error}")
 
 
 def code(script):
@@ -84,6 +93,16 @@ def recipe(wildcards):
 def own_steps(wildcards):
     """Files of a recipe's own steps."""
     return list(settings.own_step_files(CONFIG, wildcards.recipe, BASE))
+
+
+def policy():
+    """How passes treat what they find, in a fixed form."""
+    run = {key: RUN[key] for key in ("check_outputs", "retry_failed")}
+    failures = {"stop_on_first": CONFIG["failures"]["stop_on_first"]}
+    parts = {
+        key: CONFIG[key] for key in ("limits", "removals", "collisions", "durable")
+    }
+    return as_json({**parts, "run": run, "failures": failures})
 
 
 def software(wildcards):

@@ -27,12 +27,13 @@ rule process_seq:
         recipe=recipe,
         software=software,
         steps_folder=BASE,
+        policy=policy(),
     message:
         "Process {wildcards.dataset} by {wildcards.recipe}, one image after another"
     shell:
         "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
         " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
-        " --label {wildcards.dataset}/{wildcards.recipe} --log {log:q}"
+        " --policy {params.policy:q} --label {wildcards.dataset}/{wildcards.recipe} --log {log:q}"
 
 
 rule process_par:
@@ -61,10 +62,11 @@ rule process_par:
         recipe=recipe,
         software=software,
         steps_folder=BASE,
+        policy=policy(),
     message:
         "Process {wildcards.dataset} by {wildcards.recipe} with {wildcards.engine}"
     shell:
         "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
         " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
         " --engine {wildcards.engine} --workers {threads} --cap-workers"
-        " --label {wildcards.dataset}/{wildcards.recipe} --log {log:q}"
+        " --policy {params.policy:q} --label {wildcards.dataset}/{wildcards.recipe} --log {log:q}"

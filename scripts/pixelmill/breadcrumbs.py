@@ -1,0 +1,87 @@
+"""Breadcrumbs: which image each worker has in hand, readable after it was killed.
+
+A worker that dies takes its knowledge with it, but not a page that it shares with a
+file. Each batch has a file while it runs; one that is left tells at what the worker
+died, and one that grows old tells at what it hangs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from pixelmill.names import escape, unescape
+
+#: Monotonic time in seconds, then length in bytes of the escaped path that follows.
+_HEAD = struct.Struct("<dI")
+
+#: Room for a path: the longest that Linux opens, with every character escaped.
+_BYTES = 32_768
+
+
+class Crumb(NamedTuple):
+    """An image that was in hand, and since when (monotonic seconds)."""
+
+    source: str
+    since: float
+
+
+@contextlib.contextmanager
+def trail(folder: str | None) -> Iterator[Callable[[str], None]]:
+    """Leave crumbs while a batch runs.
+
+    Parameters
+    ----------
+    folder : str or None
+        Where to; None leaves none.
+
+    Yields
+    ------
+    callable
+        To be called with each source before it is touched.
+    """
+    if folder is None:
+        yield lambda source: None
+        return
+    path = os.path.join(folder, f"{os.getpid()}-{threading.get_ident()}")
+    with open(path, "w+b") as file:
+        file.truncate(_BYTES)
+        with mmap.mmap(file.fileno(), _BYTES) as page:
+
+            def leave(source: str) -> None:
+                name = escape(source).encode()[: _BYTES - _HEAD.size]
+                page[_HEAD.size : _HEAD.size + len(name)] = name
+                _HEAD.pack_into(page, 0, time.monotonic(), len(name))
+
+            yield leave
+    os.unlink(path)
+
+
+def read(folder: str) -> list[Crumb]:
+    """Read the crumbs that lie there."""
+    crumbs = []
+    for entry in os.scandir(folder):
+        try:
+            with open(entry.path, "rb") as file:
+                content = file.read()
+        except FileNotFoundError:  # its batch just ended
+            continue
+        if len(content) >= _HEAD.size:
+            since, length = _HEAD.unpack_from(content)
+            name = content[_HEAD.size : _HEAD.size + length]
+            if length:
+                crumbs.append(Crumb(unescape(name.decode(errors="replace")), since))
+    return crumbs
+
+
+def clear(folder: str) -> None:
+    """Make the folder, empty."""
+    os.makedirs(folder, exist_ok=True)
+    for entry in os.scandir(folder):
+        os.unlink(entry.path)

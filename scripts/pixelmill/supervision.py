@@ -1,0 +1,301 @@
+"""Supervision: rendering goes on in a child, and what kills the child is found out.
+
+The child hosts the engine. Where it or one of its workers dies or hangs, breadcrumbs
+say which images were in hand. Each of these is tried once more, alone in a fresh
+process with limits of time and memory; what still fails is recorded and left in
+peace, and a new child goes on with the rest. So an image costs one image on every
+engine, also on those that share one process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from pixelmill import breadcrumbs
+from pixelmill.catalog import Entry
+from pixelmill.engines import die_with_parent, open_engine
+from pixelmill.errors import UserError
+from pixelmill.limits import Limits
+from pixelmill.names import escape
+from pixelmill.plan import batches
+from pixelmill.transform import Batch, Job, Outcome, Renderer, content_digest, failed
+
+log = logging.getLogger(__name__)
+
+#: Children that may die before the machine is blamed, not the images.
+MOST_REBUILDS = 20
+
+#: How often the age of the crumbs is looked at, in seconds.
+_LOOK_INTERVAL = 0.25
+
+#: Time that a fresh process is given to start, beyond that of its image, in seconds.
+_START_ALLOWANCE = 10.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be rendered, and how.
+
+    Attributes
+    ----------
+    renderer : Renderer
+    outputs : mapping
+        Output path by source.
+    engine : str
+    workers : int
+    limits : Limits
+    crumbs : str
+        Folder for breadcrumbs.
+    rate : tuple of float or None
+        Mean seconds and bytes of an image, where some were measured.
+    noise : str
+        File that takes what C libraries print to standard error.
+    """
+
+    renderer: Renderer
+    outputs: Mapping[str, str]
+    engine: str
+    workers: int
+    limits: Limits
+    crumbs: str
+    rate: tuple[float, float] | None
+    noise: str
+
+
+@dataclass
+class Started:
+    """How the engine started: workers, and seconds until all were ready, over all children."""
+
+    workers: int = 0
+    seconds: float = 0.0
+
+
+def render(work: Work, entries: Sequence[Entry], done: Callable[[list[Outcome]], None]) -> Started:
+    """Render images, whatever they do to the process that has them in hand.
+
+    Parameters
+    ----------
+    work : Work
+    entries : sequence of Entry
+        What to make.
+    done : callable
+        Called with the outcomes of each batch, in this process.
+
+    Raises
+    ------
+    UserError
+        If children keep dying.
+    """
+    pending = {entry.path: entry for entry in entries}
+    started = Started()
+    deaths = 0
+    while pending:
+        overdue = _run_child(work, list(pending.values()), pending, done, started)
+        if not pending:
+            break
+        suspects = overdue or [crumb.source for crumb in breadcrumbs.read(work.crumbs)]
+        deaths += 1
+        if deaths > MOST_REBUILDS:
+            raise UserError(
+                f"{MOST_REBUILDS} worker processes died, and not of single images; look at the "
+                "machine's memory and disk. What is done is kept: run the same again to go on."
+            )
+        for outcome in _try_alone(work, [pending[s] for s in suspects if s in pending]):
+            del pending[outcome.source]
+            done([outcome])
+    return started
+
+
+def _run_child(
+    work: Work,
+    entries: Sequence[Entry],
+    pending: dict[str, Entry],
+    done: Callable[[list[Outcome]], None],
+    started: Started,
+) -> list[str]:
+    """Run one child until it ends or dies; return what it hung at."""
+    breadcrumbs.clear(work.crumbs)
+    # Children that are killed leave semaphores; Python removes them, and need not say so.
+    sys.warnoptions.append("ignore:resource_tracker")
+    began = time.perf_counter()
+    receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    child = multiprocessing.get_context("spawn").Process(
+        target=_host, args=(sender, work, entries), name="pixelmill-host"
+    )
+    child.start()
+    sender.close()
+    overdue: list[str] = []
+    try:
+        for kind, content in _messages(child, receiver, work, overdue):
+            if kind == "ready":
+                started.workers = content
+                started.seconds += time.perf_counter() - began
+            elif kind == "error":
+                log.debug("%s", content[1])
+                raise RuntimeError(content[0])
+            elif kind == "batch":
+                outcomes, again = _sort_out(pickle.loads(content))
+                for outcome in outcomes:
+                    del pending[outcome.source]
+                done(outcomes)
+                for outcome in _try_alone(work, [pending[o.source] for o in again]):
+                    del pending[outcome.source]
+                    done([outcome])
+    finally:
+        child.kill()
+        child.join()
+        receiver.close()
+    return overdue
+
+
+def _messages(
+    child: Any, receiver: Connection, work: Work, overdue: list[str]
+) -> Iterator[tuple[str, Any]]:
+    """Yield what the child says, until it ends or hangs."""
+    look = time.monotonic() + _LOOK_INTERVAL
+    while True:
+        if time.monotonic() < look and wait([receiver], timeout=_LOOK_INTERVAL):
+            try:
+                message = receiver.recv()
+            except (EOFError, OSError, pickle.UnpicklingError):  # it died, perhaps mid-word
+                return
+            if message[0] == "end":
+                child.join(_START_ALLOWANCE)  # let it close what it opened
+                return
+            yield message
+            continue
+        look = time.monotonic() + _LOOK_INTERVAL
+        oldest = time.monotonic() - work.limits.seconds_per_image
+        overdue += [c.source for c in breadcrumbs.read(work.crumbs) if c.since < oldest]
+        if overdue:
+            return
+
+
+def _sort_out(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
+    """Set apart what failed for want of memory: others may have taken it."""
+    again = [o for o in outcomes if o.reason == "out_of_memory"]
+    return [o for o in outcomes if o.reason != "out_of_memory"], again
+
+
+def _host(sender: Connection, work: Work, entries: Sequence[Entry]) -> None:
+    """Run the engine in this process, and say what becomes of each batch."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
+    die_with_parent()
+    _send_noise_to(work.noise)
+    apart = work.engine in ("processes", "futures")
+    prepare = partial(work.limits.cap_memory, 1)
+    try:
+        if not apart:
+            work.limits.cap_memory(work.workers)
+        with open_engine(
+            work.engine, work.workers, ("pixelmill.transform",), prepare if apart else None
+        ) as engine:
+            sender.send(("ready", engine.workers))
+            engine.run(
+                _Packed(work.renderer, work.crumbs),
+                batches(entries, work.outputs, engine.workers, work.rate),
+                lambda outcomes: sender.send(("batch", outcomes)),
+            )
+        sender.send(("end", None))
+    except BrokenExecutor:
+        os._exit(1)  # the crumbs tell the rest
+    except Exception as error:
+        import traceback
+
+        with contextlib.suppress(OSError):
+            text = f"{type(error).__name__}: {error}"
+            sender.send(("error", (text, traceback.format_exc())))
+
+
+class _Packed:
+    """The work of a worker: a batch in, its outcomes out as bytes that the host passes on."""
+
+    def __init__(self, renderer: Renderer, crumbs: str) -> None:
+        self._renderer = renderer
+        self._crumbs = crumbs
+
+    def __call__(self, batch: Batch) -> bytes:
+        with breadcrumbs.trail(self._crumbs) as leave:
+            return pickle.dumps([self._one(job, leave) for job in batch.jobs])
+
+    def _one(self, job: Job, leave: Callable[[str], None]) -> Outcome:
+        leave(job.source)
+        return self._renderer.render(job)
+
+
+def _send_noise_to(path: str) -> None:
+    """Let what C libraries print past Python's streams go to a file."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
+def _try_alone(work: Work, entries: Sequence[Entry]) -> list[Outcome]:
+    """Try each image once more, in a fresh process with limits."""
+    if not entries:
+        return []
+    log.info("trying alone: %s", ", ".join(f"'{escape(entry.path)}'" for entry in entries))
+    with ThreadPoolExecutor(max(1, work.workers)) as pool:
+        return list(pool.map(partial(_try_one_alone, work), entries))
+
+
+def _try_one_alone(work: Work, entry: Entry) -> Outcome:
+    job = Job(entry.path, work.outputs[entry.path])
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_alone, args=(sender, work, job))
+    child.start()
+    sender.close()
+    seconds = work.limits.seconds_per_image
+    outcome: Outcome | None = None
+    hung = not wait([receiver], timeout=_START_ALLOWANCE)
+    with contextlib.suppress(EOFError, OSError):
+        if not hung and receiver.recv() == "ready":
+            hung = not wait([receiver], timeout=seconds)
+            if not hung:
+                outcome = receiver.recv()
+    if hung:
+        child.kill()
+    child.join()
+    receiver.close()
+    if outcome is not None:
+        return outcome
+    if hung:
+        return _culprit(work, job, entry, "timed_out", f"not done after {seconds:g} s")
+    signal_ = -(child.exitcode or 0)
+    if signal_ == getattr(signal, "SIGKILL", 9):
+        return _culprit(work, job, entry, "out_of_memory", "killed by the system: signal 9")
+    how = f"signal {signal_}" if signal_ > 0 else f"exit status {child.exitcode}"
+    return _culprit(work, job, entry, "crashed", f"its process ended by {how}")
+
+
+def _alone(sender: Connection, work: Work, job: Job) -> None:
+    """Render one image in this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
+    _send_noise_to(work.noise)
+    work.limits.cap_memory(1)
+    sender.send("ready")
+    sender.send(work.renderer.render(job))
+
+
+def _culprit(work: Work, job: Job, entry: Entry, reason: str, message: str) -> Outcome:
+    """Outcome of an image that ended its process."""
+    digest = ""
+    with contextlib.suppress(OSError):
+        digest = content_digest(Path(work.renderer.source_root, job.source).read_bytes())
+    return failed(job, "render", reason, message, entry.bytes, entry.mtime_ns, digest)
