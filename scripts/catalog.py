@@ -10,10 +10,14 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> None:
     """Bring the table up to date."""
     from pixelmill.catalog import Selection, refresh
+    from pixelmill.errors import UserError
 
     selection = Selection(**json.loads(options.selection))
     found = refresh(options.table, options.source, selection)
     left_out = "".join(f", {n:,} {what} left out" for what, n in sorted(found.left_out.items()))
+    if not found.entries:
+        remedy = "correct the path or the globs, or mount the disk"
+        raise UserError(f"'{options.source}' holds no image{left_out}; {remedy}.")
     logging.info("'%s': %s images%s", options.source, f"{len(found.entries):,}", left_out)
 
 

@@ -13,7 +13,7 @@ def main(options: argparse.Namespace) -> int:
     from pixelmill.verdict import judge
 
     report = collect([Tree.at(path) for path in options.trees], {})
-    well, lines = judge(report, options.max_failure_rate)
+    well, lines = judge(report, options.max_failure_rate, options.max_failures)
     for line in lines:
         (logging.info if well else logging.warning)("%s", line)
     if well and options.output:
@@ -27,6 +27,7 @@ def arguments() -> argparse.Namespace:
     parser = cli.parser(__doc__, "python scripts/verdict.py results/demo/light/processes")
     parser.add_argument("trees", nargs="+", metavar="TREE", help="output trees")
     parser.add_argument("--max-failure-rate", type=float, default=0.01, metavar="RATE")
+    parser.add_argument("--max-failures", type=int, metavar="N", help="default: no bound")
     parser.add_argument("--output", metavar="TXT", help="write the verdict here when all is well")
     return parser.parse_args()
 

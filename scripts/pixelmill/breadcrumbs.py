@@ -50,16 +50,21 @@ def trail(folder: str | None) -> Iterator[Callable[[str], None]]:
         yield lambda source: None
         return
     path = os.path.join(folder, f"{os.getpid()}-{threading.get_ident()}")
-    with open(path, "w+b") as file:
-        file.truncate(_BYTES)
-        with mmap.mmap(file.fileno(), _BYTES) as page:
+    try:
+        file = open(path, "w+b")  # noqa: SIM115
+        file.write(bytes(_BYTES))  # a page without room on the disk would be a bus error
+        file.flush()
+    except OSError:  # the disk is full: the images will say so
+        yield lambda source: None
+        return
+    with file, mmap.mmap(file.fileno(), _BYTES) as page:
 
-            def leave(source: str) -> None:
-                name = escape(source).encode()[: _BYTES - _HEAD.size]
-                page[_HEAD.size : _HEAD.size + len(name)] = name
-                _HEAD.pack_into(page, 0, time.monotonic(), len(name))
+        def leave(source: str) -> None:
+            name = escape(source).encode()[: _BYTES - _HEAD.size]
+            page[_HEAD.size : _HEAD.size + len(name)] = name
+            _HEAD.pack_into(page, 0, time.monotonic(), len(name))
 
-            yield leave
+        yield leave
     os.unlink(path)
 
 

@@ -173,7 +173,7 @@ def _end_with_runner() -> None:
         import psutil
 
         try:
-            psutil.Process(int(runner)).wait()
+            psutil.Process(int(runner)).wait()  # type: ignore[no-untyped-call]
         except psutil.Error:
             return
     os._exit(TERMINATED)

@@ -28,7 +28,8 @@ LOCK_PATIENCE = 3.0
 #: Enough for the tables of some ten thousand failures.
 RESERVE_BYTES = 2**20
 
-_DISK_ERRORS = {os.strerror(code) for code in (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO)}
+_DISK_ERRNOS = {errno.ENOSPC, errno.EROFS, errno.EIO, errno.EACCES, getattr(errno, "EDQUOT", -1)}
+_DISK_ERRORS = {os.strerror(code) for code in _DISK_ERRNOS}
 
 
 def temporary_beside(path: str) -> str:
@@ -51,16 +52,18 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
         Text is UTF-8 with ``\n`` line ends.
     """
     path = os.fspath(path)
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     temporary = temporary_beside(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         with open(temporary, mode, **text) as file:  # type: ignore[call-overload]
             yield file
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno in _DISK_ERRNOS:
+            raise UserError(_cannot_write(path, error.strerror)) from error
         raise
 
 
@@ -126,7 +129,7 @@ def exclusive(folder: str | os.PathLike[str]) -> Iterator[None]:
         os.makedirs(folder, exist_ok=True)
         file = open(os.path.join(folder, ".lock"), "a+b")  # noqa: SIM115
     except OSError as error:
-        raise UserError(f"The folder '{folder}' cannot be written: {error.strerror}.") from error
+        raise UserError(_cannot_write(folder, error.strerror)) from error
     with file:
         patience = time.monotonic() + LOCK_PATIENCE
         while not _lock(file.fileno()):
@@ -172,7 +175,7 @@ class Reserve:
                 file.write(bytes(RESERVE_BYTES))
         except OSError as error:
             self.release()
-            raise UserError(self._sentence(error.strerror or "")) from error
+            raise UserError(_cannot_write(self._folder, error.strerror)) from error
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -193,13 +196,14 @@ class Reserve:
         """
         for message in messages:
             if message in _DISK_ERRORS:
-                raise UserError(self._sentence(message))
+                raise UserError(_cannot_write(self._folder, message))
 
-    def _sentence(self, why: str) -> str:
-        return (
-            f"The folder '{self._folder}' cannot be written: {why}; make room or mend it, then "
-            "run the same again. What is done is kept."
-        )
+
+def _cannot_write(path: object, why: str | None) -> str:
+    return (
+        f"'{path}' cannot be written: {why}; make room or mend it, then run the same again. "
+        "What is done is kept."
+    )
 
 
 def walk(root: str | os.PathLike[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:

@@ -6,9 +6,10 @@ tables that people read are exported from it.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ CREATE TABLE IF NOT EXISTS images (
   recipe TEXT NOT NULL, code TEXT NOT NULL,
   {stages}, PRIMARY KEY (source, variant)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS makers (code TEXT PRIMARY KEY, software TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS passes (
   id INTEGER PRIMARY KEY, whole INTEGER NOT NULL, engine TEXT NOT NULL,
   workers INTEGER NOT NULL, seconds REAL NOT NULL, startup_seconds REAL NOT NULL,
@@ -139,6 +141,18 @@ class Ledger:
         with self._database:
             self._database.execute("BEGIN")
             self._database.executemany(f"REPLACE INTO images VALUES ({marks})", rows)
+
+    def note_maker(self, code: str, software: Mapping[str, str]) -> None:
+        """Note the libraries behind a fingerprint of code."""
+        text = json.dumps(software, sort_keys=True)
+        with self._database:
+            self._database.execute("REPLACE INTO makers VALUES (?, ?)", (code, text))
+
+    def software_of(self, code: str) -> dict[str, str]:
+        """Libraries behind a fingerprint of code; empty where it was never noted."""
+        query = "SELECT software FROM makers WHERE code = ?"
+        row = self._database.execute(query, (code,)).fetchone()
+        return json.loads(row[0]) if row else {}
 
     def touch(self, times: Iterable[tuple[str, int]]) -> None:
         """Note new modification times of sources whose content is the same."""

@@ -97,6 +97,8 @@ def process(
         rows = ledger.rows()
         plan = _plan(source, images, recipe, code, entries, rows, policy, sweep=True)
         log.info("%s", plan)
+        _explain_code(plan, rows, ledger)
+        ledger.note_maker(code, provenance.rendering_software())
         _check_removals(plan, rows, policy, target)
         _remove(plan, images, ledger)
         rate = ledger.rate(fingerprint, code)
@@ -125,12 +127,15 @@ def process(
             try:
                 started = render(work, plan.make, done)
             except sqlite3.OperationalError as error:
-                raise UserError(f"The ledger in '{target}' cannot be written: {error}.") from error
+                raise UserError(
+                    f"The ledger in '{target}' cannot be written: {error}; make room or mend it, "
+                    "then run the same again. What is done is kept."
+                ) from error
             finally:
                 reserve.release()
+                shutil.rmtree(work.crumbs, ignore_errors=True)
                 _outputs(images, sweep=True)
                 write_failures(ledger, target)
-        shutil.rmtree(work.crumbs, ignore_errors=True)
         finished = Pass(
             whole=len(plan.make) == len(entries),
             engine=engine,
@@ -150,6 +155,21 @@ def process(
         ledger.add_pass(finished)
         _export(ledger, target)
     return finished
+
+
+def _explain_code(plan: Plan, rows: Mapping[str, Row], ledger: Ledger) -> None:
+    """Say which library it was, where images are made again for their code."""
+    if not plan.reasons["code changed"]:
+        return
+    now = provenance.rendering_software()
+    before = [ledger.software_of(code) for code in {row.code for row in rows.values()}]
+    changed = {
+        f"{name} {old[name]} is now {version}"
+        for old in before
+        for name, version in now.items()
+        if name in old and old[name] != version
+    }
+    log.info("code changed: %s", ", ".join(sorted(changed)) or "pixelmill's or your own steps'")
 
 
 def _engine_for(engine: str, plan: Plan, rate: tuple[float, float] | None) -> str:

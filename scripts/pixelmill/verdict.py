@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def judge(report: Mapping[str, Any], max_failure_rate: float) -> tuple[bool, list[str]]:
+def judge(
+    report: Mapping[str, Any], max_failure_rate: float, max_failures: int | None = None
+) -> tuple[bool, list[str]]:
     """Decide from the report's data.
 
     Parameters
@@ -15,6 +17,8 @@ def judge(report: Mapping[str, Any], max_failure_rate: float) -> tuple[bool, lis
         As in benchmark.json.
     max_failure_rate : float
         Largest part of a tree's images that may fail, 0..1.
+    max_failures : int, optional
+        Largest number of a tree's images that may fail.
 
     Returns
     -------
@@ -35,11 +39,15 @@ def judge(report: Mapping[str, Any], max_failure_rate: float) -> tuple[bool, lis
     for entry in report["failures"]:
         rate = entry["failed"] / max(1, entry["images"])
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in entry["reasons"].items())
-        too_many = rate > max_failure_rate
-        wrong += too_many
+        too_many = ""
+        if rate > max_failure_rate:
+            too_many = f"; more than failures.max_rate = {max_failure_rate:g} allows"
+        elif max_failures is not None and entry["failed"] > max_failures:
+            too_many = f"; more than failures.max_count = {max_failures:,} allows"
+        wrong += bool(too_many)
         lines.append(
-            f"{_name(entry)}: {entry['failed']:,} of {entry['images']:,} images failed ({reasons})"
-            + (f"; more than failures.max_rate = {max_failure_rate:g} allows." if too_many else ".")
+            f"{_name(entry)}: {entry['failed']:,} of {entry['images']:,} images failed "
+            f"({reasons}){too_many}."
         )
     for row in report["rows"]:
         if row["images_per_second"]:

@@ -105,6 +105,12 @@ def policy():
     return as_json({**parts, "run": run, "failures": failures})
 
 
+def max_count():
+    """The option that bounds the number of failures, where the config does."""
+    count = CONFIG["failures"]["max_count"]
+    return "" if count is None else f"--max-failures {count}"
+
+
 def software(wildcards):
     """Versions of the libraries that decide pixels."""
     return as_json(provenance.rendering_software())

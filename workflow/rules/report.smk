@@ -67,8 +67,10 @@ rule verdict:
     params:
         trees=trees(ENGINES),
         max_rate=lookup(dpath="failures/max_rate", within=CONFIG),
+        max_count=max_count(),
     message:
         "Judge"
     shell:
         "python {input.code[0]:q} {params.trees:q} --max-failure-rate {params.max_rate}"
+        " {params.max_count}"
         " --output {output.text:q} --log {log:q}"

@@ -21,10 +21,12 @@ rule process:
     params:
         trees=trees(RUN["production"]),
         max_rate=lookup(dpath="failures/max_rate", within=CONFIG),
+        max_count=max_count(),
     message:
         "Judge the images made by the production engine"
     shell:
         "python {input.code[0]:q} {params.trees:q} --max-failure-rate {params.max_rate}"
+        " {params.max_count}"
         " --output {output.text:q} --log {log:q}"
 
 
