@@ -14,10 +14,13 @@ from typing import NamedTuple
 
 from pixelmill.errors import UserError
 from pixelmill.files import lies_in, read_table, walk, write_table
-from pixelmill.formats import IMAGE_SUFFIXES, SNIFF_BYTES, sniff
+from pixelmill.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
 from pixelmill.names import escape, unescape
 
-HEADER = ("path", "bytes", "mtime_ns", "format")
+HEADER = ("path", "bytes", "mtime_ns", "format", "width", "height")
+
+#: Read at once of each file: most JPEGs tell their size within the first page.
+LOOK_BYTES = 4096
 
 #: What stands for the format of a file that is no image, in the memory of a scan.
 _OTHER = "-"
@@ -26,13 +29,16 @@ _OTHER = "-"
 class Entry(NamedTuple):
     """One input: its path below the folder, and what tells whether it changed.
 
-    `format` is empty where the suffix promises an image and the content is none.
+    `format` is empty where the suffix promises an image and the content is none;
+    `width` and `height` are what its header claims, in pixels, 0 where it does not.
     """
 
     path: str
     bytes: int
     mtime_ns: int
     format: str
+    width: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,8 +124,10 @@ def scan(
         if before is not None and before[1:3] == (size, mtime_ns):
             entry = before
         else:
-            meant_as_image = PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
-            entry = Entry(path, size, mtime_ns, _format(full) or ("" if meant_as_image else _OTHER))
+            format_, width, height = _look(full)
+            if not format_ and PurePosixPath(path).suffix.lower() not in IMAGE_SUFFIXES:
+                format_ = _OTHER
+            entry = Entry(path, size, mtime_ns, format_, width, height)
         memory.append(entry)
         if entry.format == _OTHER:
             left_out["other files"] += 1
@@ -159,12 +167,15 @@ def _files(
         yield path, state.st_size, state.st_mtime_ns, entry.path
 
 
-def _format(path: str) -> str | None:
+def _look(path: str) -> tuple[str, int, int]:
+    """Format and claimed size of a file; an empty format where it is no image."""
     try:
-        with open(path, "rb", buffering=0) as file:
-            return sniff(file.read(SNIFF_BYTES))
+        with open(path, "rb", buffering=LOOK_BYTES) as file:
+            head = file.read(SNIFF_BYTES)
+            format_ = sniff(head)
+            return (format_ or "", *dimensions(file, head, format_))
     except OSError:
-        return None  # the suffix decides; processing says what is wrong
+        return "", 0, 0  # the suffix decides; processing says what is wrong
 
 
 def write(path: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
@@ -175,7 +186,14 @@ def write(path: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
 def read(path: str | os.PathLike[str]) -> list[Entry]:
     """Read a catalog that `write` wrote."""
     return [
-        Entry(unescape(row["path"]), int(row["bytes"]), int(row["mtime_ns"]), row["format"])
+        Entry(
+            path=unescape(row["path"]),
+            bytes=int(row["bytes"]),
+            mtime_ns=int(row["mtime_ns"]),
+            format=row["format"],
+            width=int(row["width"]),
+            height=int(row["height"]),
+        )
         for row in read_table(path)
     ]
 

@@ -91,6 +91,13 @@ class Limits:
             resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
+#: Bytes that a pixel takes at the height of its processing: decoded, converted, resized.
+BYTES_PER_PIXEL = 9
+
+#: Bytes that a worker takes by itself.
+WORKER_BYTES = 60 * _MIB
+
+
 def workers_for_memory(workers: int, largest_pixels: int, available_bytes: int) -> int:
     """How many workers find room for the largest images at once.
 
@@ -103,10 +110,3 @@ def workers_for_memory(workers: int, largest_pixels: int, available_bytes: int) 
         return workers
     each = largest_pixels * BYTES_PER_PIXEL + WORKER_BYTES
     return max(1, min(workers, math.floor(available_bytes / each)))
-
-
-#: Bytes that a pixel takes at the height of its processing: decoded, converted, resized.
-BYTES_PER_PIXEL = 9
-
-#: Bytes that a worker takes by itself.
-WORKER_BYTES = 60 * _MIB

@@ -23,9 +23,11 @@ SMALLEST_BATCH_SECONDS = 0.03
 #: self-scheduling: Polychronopoulos & Kuck 1987).
 SHARE_OF_REST = 3
 
-#: Cost of an image before any was measured: a small JPEG, one core of 2020.
-SECONDS_PER_IMAGE = 0.004
-SECONDS_PER_BYTE = 50e-9
+#: Cost of an image before any was measured, on one core of 2020: a part for each, one
+#: by its bytes (entropy decoding) and one by its pixels (the rest of decoding, resizing).
+SECONDS_PER_IMAGE = 0.001
+SECONDS_PER_BYTE = 40e-9
+SECONDS_PER_PIXEL = 10e-9
 
 
 @dataclass
@@ -165,7 +167,7 @@ def batches(
     entries: Sequence[Entry],
     outputs: Mapping[str, str],
     workers: int,
-    rate: tuple[float, float] | None = None,
+    rate: float | None = None,
 ) -> Iterator[Batch]:
     """Cut the work into batches, the costliest images and the largest batches first.
 
@@ -176,8 +178,8 @@ def batches(
     outputs : mapping
         Output path by source.
     workers : int
-    rate : tuple of float, optional
-        Mean seconds and mean bytes of an image, where some were measured.
+    rate : float, optional
+        Mean seconds of an image, where some were measured.
     """
     costs = _costs(entries, rate)
     order = sorted(range(len(entries)), key=lambda k: (-costs[k], entries[k].path))
@@ -198,14 +200,16 @@ def batches(
         yield Batch(jobs)
 
 
-def _costs(entries: Sequence[Entry], rate: tuple[float, float] | None) -> list[float]:
-    """Estimated seconds of each image: a fixed part, and one by its bytes."""
-    costs = [SECONDS_PER_IMAGE + SECONDS_PER_BYTE * entry.bytes for entry in entries]
-    if rate is not None:
-        seconds, size = rate
-        scale = seconds / (SECONDS_PER_IMAGE + SECONDS_PER_BYTE * size)
-        costs = [cost * scale for cost in costs]
-    return costs
+def _costs(entries: Sequence[Entry], rate: float | None) -> list[float]:
+    """Estimated seconds of each image; their mean is the rate, where that is known."""
+    costs = [
+        SECONDS_PER_IMAGE
+        + SECONDS_PER_BYTE * entry.bytes
+        + SECONDS_PER_PIXEL * entry.width * entry.height
+        for entry in entries
+    ]
+    scale = rate * len(costs) / sum(costs) if rate and costs else 1.0
+    return [cost * scale for cost in costs]
 
 
 def _batch_seconds(rest: float, workers: int) -> float:

@@ -27,6 +27,7 @@ from pixelmill.files import (
     write_table,
 )
 from pixelmill.ledger import Ledger, Pass, Row
+from pixelmill.limits import Limits, workers_for_memory
 from pixelmill.names import escape, first_collision, unescape
 from pixelmill.plan import Plan, draw_up
 from pixelmill.policy import Policy
@@ -101,12 +102,12 @@ def process(
         ledger.note_maker(code, provenance.rendering_software())
         _check_removals(plan, rows, policy, target)
         _remove(plan, images, ledger)
-        rate = ledger.rate(fingerprint, code)
+        rate = ledger.rate(fingerprint)
         work = Work(
             renderer=Renderer(source, images, recipe, policy.limits, policy.durable),
             outputs=plan.outputs,
             engine=_engine_for(engine, plan, rate),
-            workers=workers,
+            workers=_workers_for(workers, plan, policy.limits),
             limits=policy.limits,
             crumbs=os.path.join(target, ".crumbs"),
             rate=rate,
@@ -172,11 +173,23 @@ def _explain_code(plan: Plan, rows: Mapping[str, Row], ledger: Ledger) -> None:
     log.info("code changed: %s", ", ".join(sorted(changed)) or "pixelmill's or your own steps'")
 
 
-def _engine_for(engine: str, plan: Plan, rate: tuple[float, float] | None) -> str:
+def _engine_for(engine: str, plan: Plan, rate: float | None) -> str:
     """Choose a plain loop where the work is known to be less than an engine's start."""
-    if rate is not None and len(plan.make) * rate[0] < STARTUP_SECONDS:
+    if rate is not None and len(plan.make) * rate < STARTUP_SECONDS:
         return "sequential"
     return engine
+
+
+def _workers_for(workers: int, plan: Plan, limits: Limits) -> int:
+    """Give fewer workers where memory would not hold their largest images at once."""
+    largest = max((min(e.width * e.height, limits.max_pixels) for e in plan.make), default=0)
+    fitting = workers_for_memory(workers, largest, provenance.available_memory())
+    if fitting < workers:
+        log.warning(
+            "%d workers, not %d: images of %d megapixels need the memory",
+            fitting, workers, largest // 10**6,
+        )  # fmt: skip
+    return fitting
 
 
 def _check_removals(plan: Plan, rows: Mapping[str, Row], policy: Policy, target: str) -> None:

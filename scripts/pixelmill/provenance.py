@@ -167,6 +167,19 @@ def _processor() -> str:
     return match[1] if match else platform.machine()
 
 
+def available_memory() -> int:
+    """Bytes that are free for use now, container limits counted in; 0 where unknown."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)  # type: ignore[no-untyped-call]
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii")
+        return free if limit == "max" else min(free, int(limit) - int(used))
+    except (OSError, ValueError):
+        return free
+
+
 def _memory_bytes() -> int:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

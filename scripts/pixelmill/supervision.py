@@ -60,8 +60,8 @@ class Work:
     limits : Limits
     crumbs : str
         Folder for breadcrumbs.
-    rate : tuple of float or None
-        Mean seconds and bytes of an image, where some were measured.
+    rate : float or None
+        Mean seconds of an image, where some were measured.
     noise : str
         File that takes what C libraries print to standard error.
     """
@@ -72,7 +72,7 @@ class Work:
     workers: int
     limits: Limits
     crumbs: str
-    rate: tuple[float, float] | None
+    rate: float | None
     noise: str
 
 
