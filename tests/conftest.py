@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import functools
 import io
 import os
 import re
@@ -159,10 +160,11 @@ def wait_until():
     return wait
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def photo():
     """Function that makes a picture with structure at all scales, as photographs have."""
 
+    @functools.cache
     def make(width, height, seed=0):
         random = np.random.default_rng(seed)
         total = np.full((height, width, 3), 128.0)
@@ -176,7 +178,7 @@ def photo():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def encoded():
     """Function that gives the bytes of an image in a format, with Pillow's options."""
 
@@ -188,7 +190,7 @@ def encoded():
     return encode
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stored():
     """Function that turns an upright image as a camera stores it: pixels, and EXIF that says how.
 

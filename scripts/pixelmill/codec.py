@@ -128,7 +128,8 @@ def decode(
     except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
-        raise ImageError("decode", "too_large", str(error)) from error
+        message = f"{error} (limits.max_pixels = {limits.max_pixels:,})"
+        raise ImageError("decode", "too_large", message) from error
     except UnidentifiedImageError as error:
         message = f"{kind.upper()} data that Pillow cannot identify"
         lacking = kind == "avif" and not features.check("avif")

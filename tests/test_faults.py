@@ -1,0 +1,278 @@
+"""Faults caused for real: what kills a run costs what was in hand, and nothing else."""
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+ENGINES = ["sequential", "threads", "processes", "futures"]
+
+#: Seconds that an image may take in these tests.
+SECONDS = 4
+
+#: Heights that tell the poisonous step what to do.
+POISON = {
+    "segfault": (301, "crashed", "signal 11"),
+    "hang": (302, "timed_out", "4 s"),
+    "memory": (303, "out_of_memory", "memory"),
+    "abort": (304, "crashed", "signal 6"),
+}
+
+STEPS = """
+import os, signal, time
+from PIL import Image
+
+
+def poison(image: Image.Image) -> Image.Image:
+    if image.height == 301:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if image.height == 302:
+        time.sleep(10_000)
+    if image.height == 303:
+        hoard = []
+        while True:
+            hoard.append(bytearray(50_000_000))
+    if image.height == 304:
+        os.abort()
+    return image
+"""
+
+RECIPE = """
+steps:
+  - call: {function: "my_steps:poison"}
+  - resize: {width: 64, height: 64}
+"""
+
+
+def policy(**limits):
+    formats = ["jpeg", "png", "gif", "bmp", "tiff", "webp", "ppm", "ico", "avif"]
+    return json.dumps(
+        {
+            "limits": {"formats": formats, **limits},
+            "removals": {"max_rate": 0.5},
+            "collisions": "rename",
+            "durable": False,
+            "run": {"check_outputs": False, "retry_failed": []},
+            "failures": {"stop_on_first": False},
+        }
+    )
+
+
+def tree_digest(tree):
+    """Digest of the manifest and of every output's bytes."""
+    state = hashlib.sha256((tree / "manifest.csv").read_bytes())
+    for path in sorted((tree / "images").rglob("*")):
+        if path.is_file():
+            state.update(path.name.encode() + path.read_bytes())
+    return state.hexdigest()
+
+
+def offspring():
+    return [child.pid for child in psutil.Process().children(recursive=True)]
+
+
+def partial_outputs(tree):
+    """Files under final names that do not decode."""
+    wrong = []
+    for path in (tree / "images").rglob("*.jpg"):
+        try:
+            with Image.open(path) as image:
+                image.load()
+        except OSError:
+            wrong.append(path)
+    return wrong
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory, photos):
+    return photos(tmp_path_factory.mktemp("sources") / "src", 300, (240, 180))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, sources, script):
+    tree = tmp_path_factory.mktemp("undisturbed") / "out"
+    assert script("process_sequential.py", sources, tree, "--recipe", "intensive").status == 0
+    return tree_digest(tree)
+
+
+def command(sources, tree, engine="processes"):
+    name = [sys.executable, "scripts/process_parallel.py", sources, tree, "--engine", engine]
+    return [*name, "--workers", "2", "--recipe", "intensive"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_poisonous_images_are_blamed_alone(engine, tmp_path, photos, script):
+    sources = photos(tmp_path / "src", 296)
+    for name, (height, _, _) in POISON.items():
+        Image.new("RGB", (64, height)).save(sources / f"{name}.jpg")
+    (tmp_path / "my_steps.py").write_text(STEPS)
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    tree = tmp_path / "out"
+    before = offspring()
+    done = script(
+        "process_parallel.py", sources, tree, "--engine", engine, "--workers", "2",
+        "--recipe", tmp_path / "recipe.yaml", "--log", tmp_path / "log",
+        "--policy", policy(seconds_per_image=SECONDS, memory_mb=400),
+    )  # fmt: skip
+    assert done.status == 0, done.text
+    rows = (tree / "failures.csv").read_text().splitlines()[1:]
+    assert len(rows) == len(POISON)
+    for name, (_, reason, message) in POISON.items():
+        (row,) = [row for row in rows if row.startswith(f"{name}.jpg,")]
+        assert f",{reason}," in row
+        assert message in row
+    assert (tree / "manifest.csv").read_text().count(",ok,") == 296
+    assert offspring() == before
+    again = script(
+        "process_parallel.py", sources, tree, "--engine", engine,
+        "--recipe", tmp_path / "recipe.yaml",
+        "--policy", policy(seconds_per_image=SECONDS, memory_mb=400),
+    )  # fmt: skip
+    assert "make 0; keep 300" in again.text
+
+
+def test_a_machine_that_kills_everything_stops_the_run(tmp_path, photos, script):
+    sources = photos(tmp_path / "src", 60, (64, POISON["segfault"][0]))
+    (tmp_path / "my_steps.py").write_text(STEPS)
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    recipe = ("--recipe", tmp_path / "recipe.yaml")
+    done = script("process_parallel.py", sources, tmp_path / "out", "--workers", "2", *recipe)
+    assert done.status == 2
+    assert "worker processes died" in done.text
+    assert "Traceback" not in done.text
+
+
+def test_thirty_kills_of_everything_change_nothing(sources, undisturbed, tmp_path, repository):
+    tree = tmp_path / "out"
+    moments = random.Random(3)
+    for _ in range(30):
+        run = subprocess.Popen(
+            command(sources, tree),
+            cwd=repository,
+            start_new_session=True,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            run.wait(moments.uniform(0.2, 1.6))
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+        if tree.exists():
+            assert partial_outputs(tree) == []
+    subprocess.run(command(sources, tree), cwd=repository, check=True, capture_output=True)
+    assert tree_digest(tree) == undisturbed
+    assert not list(tree.rglob("*.tmp"))
+
+
+def test_ten_killed_workers_cost_nothing(
+    sources, undisturbed, tmp_path, repository, start, wait_until
+):
+    tree = tmp_path / "out"
+    run = start(command(sources, tree), cwd=repository, stderr=subprocess.DEVNULL)
+    killed = set()
+
+    def kill_one():
+        """Kill a process that has an image in hand, if there is one."""
+        for crumb in (tree / ".crumbs").glob("*") if (tree / ".crumbs").exists() else ():
+            worker = int(crumb.name.split("-")[0])
+            if worker not in killed and psutil.pid_exists(worker):
+                os.kill(worker, signal.SIGKILL)
+                killed.add(worker)
+                return True
+        return run.poll() is not None
+
+    for _ in range(10):
+        wait_until(kill_one)
+    wait_until(lambda: run.poll() is not None)
+    assert run.returncode == 0
+    assert len(killed) > 1
+    assert tree_digest(tree) == undisturbed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["term", "interrupt"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_signal_to_the_group_ends_it_and_the_next_run_goes_on(
+    engine, number, sources, undisturbed, tmp_path, repository, start, wait_until
+):
+    tree = tmp_path / "out"
+    run = start(command(sources, tree, engine), cwd=repository, stderr=subprocess.DEVNULL)
+    wait_until(lambda: len(list(tree.glob("images/*.jpg"))) > 20 or run.poll() is not None)
+    os.killpg(run.pid, number)
+    assert run.wait(10) == 128 + number
+    assert partial_outputs(tree) == []
+    subprocess.run(command(sources, tree, engine), cwd=repository, check=True, capture_output=True)
+    assert tree_digest(tree) == undisturbed
+
+
+def test_jobs_end_when_snakemake_alone_is_killed(
+    sources, tmp_path, repository, start, wait_until, snakemake
+):
+    config = {
+        "datasets": {"mine": {"folder": str(sources)}},
+        "run": {"datasets": ["mine"], "recipes": ["intensive"], "engines": ["processes"]},
+    }
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    run = start(
+        [sys.executable, "-m", "snakemake", "--snakefile", repository / "Snakefile",
+         "--directory", tmp_path, "--cores", "2", "process"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    images = tmp_path / "results/mine/intensive/auto/images"
+    wait_until(lambda: len(list(images.glob("*.jpg"))) > 10 or run.poll() is not None)
+    members = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
+    run.kill()
+    run.wait()
+    _, alive = psutil.wait_procs(members, timeout=10)
+    assert [process.cmdline() for process in alive] == []
+    assert snakemake(tmp_path, "process", code=repository).status == 0
+
+
+def test_a_second_run_says_so_and_stops(sources, tmp_path, repository, start, wait_until, script):
+    tree = tmp_path / "out"
+    run = start(command(sources, tree), cwd=repository, stderr=subprocess.DEVNULL)
+    os.makedirs(tree, exist_ok=True)
+    wait_until(lambda: (tree / "images").exists())
+    os.kill(run.pid, signal.SIGSTOP)  # so that it is there for as long as it takes
+    second = script("process_parallel.py", sources, tree)
+    assert second.status == 2
+    assert "Another run is writing" in second.text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
+def test_a_full_disk_ends_with_a_sentence_and_is_made_good(sources, undisturbed, tmp_path, script):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], check=True)
+    try:
+        tree = disk / "out"
+        options = ("--engine", "processes", "--recipe", "intensive")
+        full = script("process_parallel.py", sources, tree, *options)
+        assert full.status == 2
+        assert "cannot be written" in full.text
+        assert "make room" in full.text
+        assert "Traceback" not in full.text
+        assert (tree / "failures.csv").exists()
+        assert partial_outputs(tree) == []
+        assert not list(tree.rglob("*.tmp"))
+        subprocess.run(["mount", "-o", "remount,size=60m", disk], check=True)
+        assert script("process_parallel.py", sources, tree, *options).status == 0
+        assert tree_digest(tree) == undisturbed
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        shutil.copytree(sources, tmp_path / "more")
+        (tmp_path / "more" / "0.jpg").unlink()
+        refused = script("process_parallel.py", tmp_path / "more", tree, *options)
+        assert refused.status == 2
+        assert "Read-only" in refused.text
+        assert tree_digest(tree) == undisturbed
+    finally:
+        subprocess.run(["umount", disk], check=True)
