@@ -8,7 +8,9 @@ against it, and no engine can be better.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import random
 import shutil
@@ -22,7 +24,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from pixelmill import catalog, codec, operations
+from pixelmill import catalog, codec, operations, own_steps
 from pixelmill.catalog import Entry
 from pixelmill.engines import open_engine, pin_inner_threads
 from pixelmill.errors import UserError
@@ -30,6 +32,8 @@ from pixelmill.names import name_outputs
 from pixelmill.process import process
 from pixelmill.recipe import Recipe
 from pixelmill.transform import Job, Outcome, Renderer, content_digest
+
+log = logging.getLogger(__name__)
 
 #: Engines that are measured at every number of workers.
 PARALLEL = ("threads", "processes", "futures")
@@ -241,7 +245,9 @@ def _measure_apart(source: str, target: str, recipe: Recipe, arm: Arm, images: i
         check=False,
     )
     if done.returncode:
-        raise UserError(f"Measuring '{arm.kind}' failed: {done.stderr.strip()}")
+        log.debug("%s", done.stderr)
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise UserError(f"Measuring '{arm.kind}' failed: {last}")
     return Sample(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -322,7 +328,8 @@ def _overhead(
         ]
         for name, turn in turns if number % 2 else reversed(turns):
             began = time.perf_counter()
-            turn()
+            with contextlib.suppress(Exception):  # a bad image is as bad for both
+                turn()
             seconds[name] += time.perf_counter() - began
         for data, digest in _digested(path, ours):
             began = time.perf_counter()
@@ -350,6 +357,9 @@ def _bare(path: str, output: str, recipe: Recipe) -> None:
         if upright.mode not in ("RGB", "L"):
             upright = upright.convert("RGB")
         for number, step in enumerate(recipe.steps):
+            if step.name == "call":
+                upright = own_steps.call(upright, step.params, recipe.folder)
+                continue
             extra = {"box": box} if number == 0 and box is not None else {}
             upright = operations.STEPS[step.name].function(upright, **step.params, **extra)
         options = {"quality": recipe.quality} if recipe.format in ("jpeg", "webp") else {}
@@ -361,6 +371,8 @@ def _digested(source: str, output: str) -> Iterator[tuple[bytes, Callable[[bytes
 
     with open(source, "rb") as file:
         yield file.read(), content_digest
+    if not os.path.exists(output):
+        return
     with open(output, "rb") as file:
         yield file.read(), lambda data: hashlib.sha256(data).hexdigest()
 

@@ -60,6 +60,10 @@ _DEEP_GRAY = ("I;16", "I;16L", "I;16B", "I;16N")
 _UNSUPPORTED = re.compile(r"not available|unsupported|not supported|not implemented|unknown", re.I)
 _TRUNCATED = re.compile(r"truncated|unexpected end|not enough|broken data stream|premature", re.I)
 
+#: What whole files of a format end with, and how far from their end it is looked for.
+_END_MARKS = {"jpeg": b"\xff\xd9", "png": b"IEND", "gif": b";"}
+_TAIL_BYTES = 16
+
 #: Tells the size that a source of a given size will be scaled to, in pixels.
 Target: TypeAlias = Callable[[Size], tuple[float, float]]
 
@@ -135,7 +139,8 @@ def decode(
         lacking = kind == "avif" and not features.check("avif")
         raise ImageError("decode", "unsupported" if lacking else "corrupt", message) from error
     except Exception as error:  # Pillow's plugins raise anything on broken files
-        raise ImageError("decode", _reason(error), f"{type(error).__name__}: {error}") from error
+        reason = _reason(error, _is_complete(data, kind))
+        raise ImageError("decode", reason, f"{type(error).__name__}: {error}") from error
 
 
 def _decode(
@@ -219,6 +224,12 @@ def to_rgb_or_l(image: Image.Image) -> Image.Image:
     where it exceeds 255; floating-point grey as 0..1 where nothing exceeds 1.
     """
     mode = image.mode
+    transparent = image.info.get("transparency")
+    if mode in _DEEP_GRAY and isinstance(transparent, int):
+        return _scale_gray(image, transparent)
+    if mode == "RGB" and isinstance(transparent, tuple) and max(transparent) > 255:
+        # Of 16-bit pixels Pillow keeps the upper halves, but not of their one colour.
+        image.info["transparency"] = tuple(level >> 8 for level in transparent)
     if "transparency" in image.info or mode in ("LA", "La", "PA", "RGBA", "RGBa"):
         return _flatten(image)
     if mode in ("L", "RGB"):
@@ -245,10 +256,12 @@ def _flatten(image: Image.Image) -> Image.Image:
     return canvas
 
 
-def _scale_gray(image: Image.Image) -> Image.Image:
+def _scale_gray(image: Image.Image, transparent: int | None = None) -> Image.Image:
     import numpy as np
 
     levels = np.asarray(image)
+    if transparent is not None:
+        levels = np.where(levels == transparent, 65535, levels)
     if levels.dtype.kind == "f":
         levels = np.nan_to_num(levels, posinf=0, neginf=0)
         scale = 255.0 if levels.size and levels.max() <= 1.0 else 1.0
@@ -265,15 +278,21 @@ def _describes(profile: bytes | None, image: Image.Image) -> bool:
     return bool(profile) and profile is not None and profile[16:20] == space
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, complete: bool) -> str:
     text = str(error)
     if "too large" in text:  # as of a text that a PNG would unpack to
         return "too_large"
     if isinstance(error, EOFError) or _TRUNCATED.search(text):
-        return "truncated"
+        return "corrupt" if complete else "truncated"
     if isinstance(error, NotImplementedError) or _UNSUPPORTED.search(text):
         return "unsupported"
     return "corrupt"
+
+
+def _is_complete(data: bytes, kind: str) -> bool:
+    """Whether a file has the mark that its format ends with."""
+    end = data[-_TAIL_BYTES:].rstrip(b"\0")
+    return kind in _END_MARKS and _END_MARKS[kind] in end
 
 
 def encode(

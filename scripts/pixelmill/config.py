@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
 from pixelmill import recipe
@@ -25,6 +26,23 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 #: Names that stand for something else below the results.
 RESERVED = ("report",)
+
+
+def _is_integer(checker: object, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(checker: object, value: object) -> bool:
+    return _is_integer(checker, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+#: JSON Schema takes 1000.0 for an integer, and knows no infinity; YAML does.
+_Validator = validators.extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"integer": _is_integer, "number": _is_number}
+    ),
+)
 
 #: Longest rendering of a wrong value in a message, in characters.
 _LONGEST_VALUE = 60
@@ -59,7 +77,7 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
         With the key, what was found and what is allowed.
     """
     filled: dict[str, Any] = _fill(copy.deepcopy(dict(config)), schema())
-    error = best_match(Draft202012Validator(schema()).iter_errors(filled))
+    error = best_match(_Validator(schema()).iter_errors(filled))
     if error is not None:
         raise UserError(_sentence(error))
     _check_names(filled)
@@ -103,7 +121,10 @@ def _sentence(error: ValidationError) -> str:
         place = f"{key}.{unknown}" if key else unknown
         return f"{place}: unknown key; allowed are {', '.join(known)}."
     if rule == "type":
-        return f"{key}: found {found}; give {_TYPES.get(str(allowed), allowed)}."
+        kinds = [allowed] if isinstance(allowed, str) else allowed
+        kind = " or ".join(_TYPES.get(name, name) for name in kinds)
+        bounds = f", {_bounds(part)}" if "minimum" in part or "exclusiveMinimum" in part else ""
+        return f"{key}: found {found}; give {kind}{bounds}."
     if rule == "enum":
         return f"{key}: found {found}; allowed are {', '.join(map(str, allowed))}."
     if rule in ("minimum", "maximum", "exclusiveMinimum"):
@@ -130,6 +151,7 @@ _TYPES = {
     "string": "a text",
     "integer": "a whole number",
     "number": "a number",
+    "boolean": "true or false",
 }
 
 
@@ -218,12 +240,17 @@ def named_recipe(text: str, folder: str = ".") -> recipe.Recipe:
         If there is no such recipe, or something is wrong with it.
     """
     if text.lstrip().startswith("{"):
-        return recipe.parse(json.loads(text), "recipe", folder)
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(f"recipe: the JSON given cannot be read: {error}.") from error
+        return recipe.parse(data, "recipe", folder)
     if text.endswith((".yaml", ".yml")):
         try:
             data = yaml.safe_load(Path(text).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UserError(f"recipe: '{text}' cannot be read as YAML: {error}") from error
+            why = " ".join(str(error).split())
+            raise UserError(f"recipe: '{text}' cannot be read as YAML: {why}.") from error
         beside = os.path.dirname(text) or "."
         return recipe.parse(data, text, beside if folder == "." else folder)
     recipes = default_recipes()

@@ -108,7 +108,7 @@ def dimensions(file: IO[bytes], head: bytes, format_: str | None) -> tuple[int, 
             return abs(width), abs(height)
         if format_ == "webp":
             return _webp_dimensions(head)
-    except (struct.error, IndexError):
+    except (struct.error, IndexError, ValueError):
         pass
     return 0, 0
 
@@ -117,7 +117,10 @@ def _jpeg_dimensions(file: IO[bytes]) -> tuple[int, int]:
     """Walk the segments to the frame header (ITU-T T.81, B.1.1 and B.2.2)."""
     file.seek(2)
     for _ in range(_MOST_SEGMENTS):
-        marker, code, length = struct.unpack(">BBH", file.read(4))
+        marker, code = file.read(2)
+        while code == 0xFF:  # any number of fill bytes may stand before a marker
+            (code,) = file.read(1)
+        (length,) = struct.unpack(">H", file.read(2))
         if marker != 0xFF:
             break
         if 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC):

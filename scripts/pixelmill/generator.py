@@ -220,7 +220,6 @@ def generate(folder: str, spec: Spec, workers: int) -> int:
         missing = [number for number in range(spec.count) if number not in finished]
         if missing:
             _make_all(folder, spec, missing, workers, finished)
-        _remove_surplus(folder, {name for name, _, _ in finished.values()})
         write_table(table, COLUMNS, (finished[number] for number in sorted(finished)))
         write_json(record, {"spec": spec.fingerprint(), "count": spec.count})
     log.info("generated %s images, kept %s", f"{len(missing):,}", f"{kept:,}")
@@ -228,20 +227,23 @@ def generate(folder: str, spec: Spec, workers: int) -> int:
 
 
 def _intact(folder: str, spec: Spec) -> dict[int, Made]:
-    """Images of this spec that stand as they were made, by number."""
+    """Keep images of this spec that stand as they were made; remove all others of ours."""
     record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
-    if not os.path.exists(record) or read_json(record).get("spec") != spec.fingerprint():
-        # From here on the table's rows are of the new spec.
-        write_table(table, COLUMNS, [])
-        write_json(record, {"spec": spec.fingerprint(), "count": 0})
-        return {}
+    same = os.path.exists(record) and read_json(record).get("spec") == spec.fingerprint()
     intact: dict[int, Made] = {}
     for row in read_table(table) if os.path.exists(table) else []:
         name, size, sha256 = (row.get(column) or "" for column in COLUMNS)
-        if len(sha256) != 64:  # cut off when a run was killed
+        if not _OURS.fullmatch(name) or len(sha256) != 64:  # cut off when a run was killed
             continue
-        if int(name[:8]) < spec.count and _size(os.path.join(folder, name)) == int(size):
+        path = os.path.join(folder, name)
+        if not same or int(name[:8]) >= spec.count:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        elif _size(path) == int(size):
             intact[int(name[:8])] = (name, int(size), sha256)
+    if not same:  # from here on the table's rows are of the new spec
+        write_table(table, COLUMNS, [])
+        write_json(record, {"spec": spec.fingerprint(), "count": 0})
     return intact
 
 
@@ -283,11 +285,3 @@ def _size(path: str) -> int:
         return os.stat(path).st_size
     except OSError:
         return -1
-
-
-def _remove_surplus(folder: str, wanted: set[str]) -> None:
-    with os.scandir(folder) as entries:
-        surplus = [e.path for e in entries if _OURS.fullmatch(e.name) and e.name not in wanted]
-    for path in surplus:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)

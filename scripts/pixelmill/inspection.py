@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from pixelmill import reference
 
@@ -94,6 +94,8 @@ class Inspector:
         try:
             with Image.open(io.BytesIO(data)) as image:
                 image.load()
+        except UnidentifiedImageError:
+            faults.append(("decodes", "is no image" if data else "is empty"))
         except Exception as error:  # anything at all means that it does not decode
             faults.append(("decodes", f"{type(error).__name__}: {error}"))
         else:

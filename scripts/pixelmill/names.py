@@ -78,21 +78,30 @@ def name_outputs(sources: Iterable[str], suffix: str) -> dict[str, str]:
     {'a.bmp': 'a.bmp.jpg', 'a.jpg': 'a.jpg'}
     """
     ordered = sorted(sources)
-    taken: set[str] = set()
+    # Folders keep their names: no file may bear one.
+    taken = {
+        _identity(str(parent))
+        for folder in {source.rpartition("/")[0] for source in ordered}
+        for parent in (PurePosixPath(folder), *PurePosixPath(folder).parents)
+    }
     outputs: dict[str, str] = {}
     colliding: dict[str, list[str]] = {}
     for source in ordered:
         colliding.setdefault(_identity(_with_suffix(source, suffix)), []).append(source)
     rest: list[str] = []
     for identity, group in colliding.items():
+        if identity in taken:
+            rest.extend(group)
+            continue
         winner = next((s for s in group if s.lower().endswith(suffix)), group[0])
         outputs[winner] = _with_suffix(winner, suffix)
         taken.add(identity)
         rest.extend(source for source in group if source != winner)
     for source in rest:
-        candidate = _fit(source + suffix, source)
-        if _identity(candidate) in taken:
-            candidate = _fit(f"{source}.{_short_digest(source)}{suffix}", source)
+        candidate, tries = _fit(source + suffix, source), 0
+        while _identity(candidate) in taken:
+            mark = _short_digest(source + "/" * tries)
+            candidate, tries = _fit(f"{source}.{mark}{suffix}", source), tries + 1
         taken.add(_identity(candidate))
         outputs[source] = candidate
     return {source: outputs[source] for source in ordered}

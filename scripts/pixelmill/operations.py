@@ -101,12 +101,13 @@ def resize(
     source_width, source_height = right - left, bottom - top
     size = resampled_size((source_width, source_height), width, height, fit)
     if fit == "cover":
-        scale = min(source_width / width, source_height / height)
-        keep_width, keep_height = width * scale, height * scale
-        left += (source_width - keep_width) / 2
-        top += (source_height - keep_height) / 2
-        right, bottom = left + keep_width, top + keep_height
-    region = (left, top, min(right, image.width), min(bottom, image.height))
+        scaled_width, scaled_height = scaled_size((source_width, source_height), width, height, fit)
+        cut_width = source_width * (1 - width / scaled_width)
+        cut_height = source_height * (1 - height / scaled_height)
+        left, right = left + cut_width / 2, right - cut_width / 2
+        top, bottom = top + cut_height / 2, bottom - cut_height / 2
+    # Rounding may lead a hair beyond the edge.
+    region = (max(left, 0.0), max(top, 0.0), min(right, image.width), min(bottom, image.height))
     if filter == "nearest" or size != image.size or region != (0, 0, *image.size):
         image = image.resize(size, _FILTERS[filter], box=region)
     if fit != "pad" or size == (width, height):
@@ -124,13 +125,14 @@ def scaled_size(
     Examples
     --------
     >>> scaled_size((4000, 3000), 300, 300, "cover")
-    (400.0, 300.0)
+    (400.0, 300)
     """
     if fit == "stretch":
         return width, height
-    choose = max if fit == "cover" else min
-    scale = choose(width / source[0], height / source[1])
-    return source[0] * scale, source[1] * scale
+    wider = source[0] * height >= source[1] * width
+    if wider == (fit == "cover"):
+        return source[0] * height / source[1], height
+    return width, source[1] * width / source[0]
 
 
 def resampled_size(source: tuple[float, float], width: int, height: int, fit: str) -> Size:

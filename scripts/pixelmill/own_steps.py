@@ -12,6 +12,8 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
+import inspect
+import json
 import os
 import re
 import sys
@@ -52,7 +54,13 @@ def check(params: Mapping[str, Any], where: str, folder: str) -> dict[str, Any]:
             'write "module:function", such as "my_steps:boost".'
         )
     module, name = reference.split(":")
-    path = find(reference, folder)
+    try:
+        path = find(reference, folder)
+    except UserError as error:
+        raise UserError(f"{where}.function: {error}") from error
+    for key, value in params.items():
+        if not _is_plain(value):
+            raise UserError(f"{where}.{key}: found {value!r}; give numbers, texts, lists or maps.")
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     except (SyntaxError, UnicodeDecodeError) as error:
@@ -68,6 +76,10 @@ def check(params: Mapping[str, Any], where: str, folder: str) -> dict[str, Any]:
         )
     arguments = function.args
     names = [a.arg for a in (*arguments.posonlyargs, *arguments.args)]
+    if not names and not arguments.vararg:
+        raise UserError(
+            f"{where}.function: '{module}:{name}' takes no image; give it a first argument."
+        )
     allowed = names[1:] + [a.arg for a in arguments.kwonlyargs]
     given = [key for key in params if key != "function"]
     unknown = [key for key in given if key not in allowed]
@@ -85,6 +97,14 @@ def check(params: Mapping[str, Any], where: str, folder: str) -> dict[str, Any]:
     if missing:
         raise UserError(f"{where}.{missing[0]}: '{module}:{name}' needs this parameter; give it.")
     return dict(params)
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def find(reference: str, folder: str) -> Path:
@@ -105,7 +125,7 @@ def find(reference: str, folder: str) -> Path:
         spec = None
     if spec is None or not spec.origin or not spec.origin.endswith(".py"):
         raise UserError(
-            f"The step's module '{module}' is neither '{beside}' nor on Python's path; "
+            f"the step's module '{module}' is neither '{beside}' nor on Python's path; "
             "put the file beside the config, or correct the name."
         )
     return Path(spec.origin)
@@ -153,21 +173,25 @@ def call(image: Image.Image, params: Mapping[str, Any], folder: str) -> Image.Im
     except (ImageError, MemoryError):
         raise
     except Exception as error:
-        raise ImageError("steps", "step_failed", _locate(error, params["function"])) from error
+        raise ImageError(
+            "steps", "step_failed", _locate(error, params["function"], folder)
+        ) from error
     return result if result.mode in ("RGB", "L") else result.convert("RGB")
 
 
 def _takes_array(function: Callable[..., Any]) -> bool:
-    hints = typing.get_type_hints(function)
-    hints.pop("return", None)
-    first = next(iter(hints.values()), None)
-    origin = typing.get_origin(first) or first
-    return getattr(origin, "__name__", "") == "ndarray"
+    first = next(iter(inspect.signature(function).parameters), None)
+    hint = typing.get_type_hints(function).get(first or "")
+    return getattr(typing.get_origin(hint) or hint, "__name__", "") == "ndarray"
 
 
-def _locate(error: Exception, reference: str) -> str:
-    """Say where in the user's file an error arose."""
-    own = [f for f in traceback.extract_tb(error.__traceback__) if "pixelmill" not in f.filename]
-    frame = own[-1] if own else None
-    place = f"{os.path.basename(frame.filename)}, line {frame.lineno}" if frame else reference
-    return f"{place}: {type(error).__name__}: {error}"
+def _locate(error: Exception, reference: str, folder: str) -> str:
+    """Say at which line of the user's file an error arose, or was called for."""
+    what = f"{type(error).__name__}: {error}"
+    own = os.path.abspath(find(reference, folder))
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if os.path.abspath(frame.filename) == own]
+    if isinstance(error, SyntaxError) and error.filename == own:
+        lines = [error.lineno]
+    place = f"{os.path.basename(own)}, line {lines[-1]}" if lines else reference
+    return f"{place}: {what}"

@@ -118,7 +118,7 @@ def process(
 
             def done(outcomes: list[Outcome]) -> None:
                 reserve.check(o.message for o in outcomes if o.reason == "write_failed")
-                _drop_failed(outcomes, rows, images)
+                _drop_failed(outcomes, rows, plan, images)
                 ledger.record(outcomes, fingerprint, code)
                 totals.add(outcomes)
                 progress.advance(len(outcomes), sum(o.status == "failed" for o in outcomes))
@@ -139,8 +139,8 @@ def process(
                 write_failures(ledger, target)
         finished = Pass(
             whole=len(plan.make) == len(entries),
-            engine=engine,
-            workers=started.workers or workers,
+            engine=work.engine,
+            workers=started.workers or work.workers,
             seconds=time.perf_counter() - began,
             startup_seconds=started.seconds,
             images=totals.images,
@@ -298,11 +298,14 @@ def _remove(plan: Plan, images: str, ledger: Ledger) -> None:
     ledger.touch(plan.touched)
 
 
-def _drop_failed(outcomes: list[Outcome], rows: Mapping[str, Row], images: str) -> None:
+def _drop_failed(outcomes: list[Outcome], rows: Mapping[str, Row], plan: Plan, images: str) -> None:
     """Take away what an image that now failed had given before."""
     for outcome in outcomes:
         before = rows.get(outcome.source)
-        if outcome.status == "failed" and before is not None and before.output:
+        if outcome.status == "ok" or before is None:
+            continue
+        # A name that passed to another image in between is not this one's any more.
+        if before.output and before.output == plan.outputs[outcome.source]:
             _unlink(images, before.output)
 
 

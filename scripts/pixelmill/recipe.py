@@ -115,7 +115,7 @@ from 1 to 65500.
         raise UserError(f"{where}.output: found {output!r}; give a map such as {{format: jpeg}}.")
     _only(output, ("format", "quality"), f"{where}.output")
     format_ = output.get("format", "jpeg")
-    if format_ not in SUFFIXES:
+    if not isinstance(format_, str) or format_ not in SUFFIXES:
         raise UserError(
             f"{where}.output.format: found {format_!r}; allowed are {', '.join(SUFFIXES)}."
         )
@@ -123,7 +123,11 @@ from 1 to 65500.
     if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= 100:
         raise UserError(f"{where}.output.quality: found {quality!r}; give 1 to 100.")
     margin = data.get("shrink_margin", DEFAULT_SHRINK_MARGIN)
-    if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 <= margin <= 100:
+    if (
+        isinstance(margin, bool)
+        or not isinstance(margin, int | float)
+        or not (margin == 0 or 1 <= margin <= 100)
+    ):
         raise UserError(
             f"{where}.shrink_margin: found {margin!r}; give 1 to 100, or 0 to decode in full."
         )

@@ -142,11 +142,13 @@ def _scale(picture: Array, size: tuple[int, int], nearest: bool = False) -> Arra
 
 
 def reduce(picture: Array) -> Array:
-    """Reduce to at most `SIDE` pixels, by averaging."""
+    """Reduce to a quarter, and to at most `SIDE` pixels, by averaging.
+
+    Small pictures too, because kernels and JPEG's chroma differ most in single pixels.
+    """
     longest = max(picture.shape[:2])
-    if longest <= SIDE:
-        return picture
-    size = tuple(max(1, round(side * SIDE / longest)) for side in picture.shape[1::-1])
+    most = min(SIDE, max(1, longest // 4))
+    size = tuple(max(1, round(side * most / longest)) for side in picture.shape[1::-1])
     return _array(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
 
 

@@ -111,9 +111,9 @@ def render(work: Work, entries: Sequence[Entry], done: Callable[[list[Outcome]],
         deaths += 1
         if deaths > MOST_REBUILDS:
             raise UserError(
-                f"More than {MOST_REBUILDS} worker processes died. If failures.csv does not explain "
-                "it, look at the machine's memory and disk; what is done is kept, and the same run "
-                "again goes on."
+                f"More than {MOST_REBUILDS} worker processes died. If failures.csv does not "
+                "explain it, look at the machine's memory and disk; what is done is kept, and the "
+                "same run again goes on."
             )
         for outcome in _try_alone(work, [pending[s] for s in suspects if s in pending]):
             del pending[outcome.source]

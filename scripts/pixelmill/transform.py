@@ -248,7 +248,7 @@ def _write(
                 clock.lap()
                 file.seek(0)
                 data = file.read()
-                facts.sha256 = hashlib.sha256(data).hexdigest()
+                sha256 = hashlib.sha256(data).hexdigest()
                 if durable:
                     os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -258,10 +258,12 @@ def _write(
     except MemoryError:
         raise
     except Exception as error:
-        message = f"{type(error).__name__}: {error}"
+        stage, message = STAGES[len(clock.laps)], f"{type(error).__name__}: {error}"
         if isinstance(error, OSError) and error.strerror:
-            message = error.strerror  # its file name would be the temporary one
-        raise ImageError("write", "write_failed", message) from error
+            # The disk's doing; its file name would be the temporary one.
+            stage, message = "write", error.strerror
+        raise ImageError(stage, "write_failed", message) from error
+    facts.sha256 = sha256
     facts.width, facts.height = image.size
     facts.bytes_out = len(data)
     clock.lap()
