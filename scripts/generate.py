@@ -22,7 +22,7 @@ def main(options: argparse.Namespace) -> None:
             format=((options.format, 1.0),),
             seed=options.seed,
         )
-    generate(options.target, spec, cli.count_workers(options))
+    generate(options.target, spec, cli.count_workers(options), options.token)
     if options.done:
         write_json(options.done, {"spec": spec.fingerprint(), "count": spec.count})
 
@@ -38,6 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--format", choices=("jpeg", "png", "bmp", "gif"), default="jpeg")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--spec", metavar="JSON", help="all of these at once, as in the config")
+    parser.add_argument("--token", default="", help="what the workflow knows the images by")
     parser.add_argument("--done", metavar="FILE", help="write this file when all is there")
     cli.add_workers(parser)
     return parser.parse_args()

@@ -8,7 +8,6 @@ against it, and no engine can be better.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -21,25 +20,22 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
-from pixelmill import catalog, codec, operations, own_steps
+from pixelmill import catalog
 from pixelmill.catalog import Entry
 from pixelmill.engines import open_engine, pin_inner_threads
 from pixelmill.errors import UserError
 from pixelmill.names import name_outputs
+from pixelmill.overhead import overhead
 from pixelmill.process import process
 from pixelmill.recipe import Recipe
-from pixelmill.transform import Job, Outcome, Renderer, content_digest
+from pixelmill.transform import Job, Renderer
 
 log = logging.getLogger(__name__)
 
 #: Engines that are measured at every number of workers.
 PARALLEL = ("threads", "processes", "futures")
-
-#: EXIF tag of the orientation.
-_ORIENTATION = 0x0112
 
 #: How far apart the clocks of loops that were started together may be, in seconds.
 _START_DELAY = 0.5
@@ -256,7 +252,7 @@ def measure(source: str, target: str, recipe: Recipe, arm: Arm, images: int) -> 
     entries = select(catalog.scan(source)[0].entries, images)
     parts: dict[str, float] = {}
     if arm.kind == "overhead":
-        startup, parts = 0.0, _overhead(source, target, recipe, entries)
+        startup, parts = 0.0, overhead(source, target, recipe, entries)
         seconds = parts["library"]
     elif arm.kind in ("loop", "ceiling"):
         startup, seconds = _loops(source, target, recipe, entries, arm.workers)
@@ -303,78 +299,6 @@ class _Loop:
 
 def _call(loop: _Loop) -> float:
     return loop()
-
-
-def _overhead(
-    source: str, target: str, recipe: Recipe, entries: Sequence[Entry]
-) -> dict[str, float]:
-    """Time the library and the same bare Pillow calls, image by image in turn.
-
-    Returns
-    -------
-    dict
-        Seconds of ``library``, ``bare`` and ``digests`` over all images.
-    """
-    renderer = Renderer(source, target, recipe)
-    seconds = {"library": 0.0, "bare": 0.0, "digests": 0.0}
-    os.makedirs(target, exist_ok=True)
-    for number, entry in enumerate(entries):
-        path = os.path.join(source, entry.path)
-        ours = os.path.join(target, f"{number}{recipe.suffix}")
-        theirs = os.path.join(target, f"{number}-bare{recipe.suffix}")
-        turns: list[tuple[str, Callable[[], Any]]] = [
-            ("library", partial(_render, renderer, entry.path, ours)),
-            ("bare", partial(_bare, path, theirs, recipe)),
-        ]
-        for name, turn in turns if number % 2 else reversed(turns):
-            began = time.perf_counter()
-            with contextlib.suppress(Exception):  # a bad image is as bad for both
-                turn()
-            seconds[name] += time.perf_counter() - began
-        for data, digest in _digested(path, ours):
-            began = time.perf_counter()
-            digest(data)
-            seconds["digests"] += time.perf_counter() - began
-    return seconds
-
-
-def _render(renderer: Renderer, source: str, output: str) -> Outcome:
-    return renderer.render(Job(source, os.path.relpath(output, renderer.output_root)))
-
-
-def _bare(path: str, output: str, recipe: Recipe) -> None:
-    """Make an image by nothing but Pillow's calls, straight to its place."""
-    from PIL import Image, ImageOps
-
-    with Image.open(path) as image:
-        box = None
-        target = Renderer("", "", recipe).target()
-        if target is not None and recipe.shrink_margin:
-            box = codec.shrink(image, target, recipe.shrink_margin)
-        upright: Image.Image = image
-        if image.getexif().get(_ORIENTATION, 1) != 1:
-            upright = ImageOps.exif_transpose(image)
-        if upright.mode not in ("RGB", "L"):
-            upright = upright.convert("RGB")
-        for number, step in enumerate(recipe.steps):
-            if step.name == "call":
-                upright = own_steps.call(upright, step.params, recipe.folder)
-                continue
-            extra = {"box": box} if number == 0 and box is not None else {}
-            upright = operations.STEPS[step.name].function(upright, **step.params, **extra)
-        options = {"quality": recipe.quality} if recipe.format in ("jpeg", "webp") else {}
-        upright.save(output, recipe.format.upper(), **options)
-
-
-def _digested(source: str, output: str) -> Iterator[tuple[bytes, Callable[[bytes], Any]]]:
-    import hashlib
-
-    with open(source, "rb") as file:
-        yield file.read(), content_digest
-    if not os.path.exists(output):
-        return
-    with open(output, "rb") as file:
-        yield file.read(), lambda data: hashlib.sha256(data).hexdigest()
 
 
 def _peak_mib() -> float:

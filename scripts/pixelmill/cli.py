@@ -136,7 +136,6 @@ def run(main: Callable[[argparse.Namespace], int | None], options: argparse.Name
     try:
         status = main(options) or 0
     except UserError as error:
-        logging.debug("%s", traceback.format_exc())
         if options.debug:
             traceback.print_exc()
         logging.error("%s", error)

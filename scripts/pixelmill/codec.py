@@ -60,9 +60,10 @@ _DEEP_GRAY = ("I;16", "I;16L", "I;16B", "I;16N")
 _UNSUPPORTED = re.compile(r"not available|unsupported|not supported|not implemented|unknown", re.I)
 _TRUNCATED = re.compile(r"truncated|unexpected end|not enough|broken data stream|premature", re.I)
 
-#: What whole files of a format end with, and how far from their end it is looked for.
-_END_MARKS = {"jpeg": b"\xff\xd9", "png": b"IEND", "gif": b";"}
-_TAIL_BYTES = 16
+#: What whole files of a format end with, and how far from their end it is looked for:
+#: some cameras append notes.
+_END_MARKS = {"jpeg": b"\xff\xd9", "png": b"IEND"}
+_TAIL_BYTES = 1024
 
 #: Tells the size that a source of a given size will be scaled to, in pixels.
 Target: TypeAlias = Callable[[Size], tuple[float, float]]
@@ -291,8 +292,9 @@ def _reason(error: Exception, complete: bool) -> str:
 
 def _is_complete(data: bytes, kind: str) -> bool:
     """Whether a file has the mark that its format ends with."""
-    end = data[-_TAIL_BYTES:].rstrip(b"\0")
-    return kind in _END_MARKS and _END_MARKS[kind] in end
+    if kind == "gif":
+        return data.endswith(b";")
+    return kind in _END_MARKS and _END_MARKS[kind] in data[-_TAIL_BYTES:]
 
 
 def encode(

@@ -89,6 +89,28 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     return filled
 
 
+def typed(value: Any) -> Any:
+    """Read texts as YAML would: numbers, true, false and null, at every depth.
+
+    Examples
+    --------
+    >>> typed({"failures": {"max_rate": "0.5"}, "durable": "true", "results": "out"})
+    {'failures': {'max_rate': 0.5}, 'durable': True, 'results': 'out'}
+    """
+    if isinstance(value, Mapping):
+        return {key: typed(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [typed(entry) for entry in value]
+    if isinstance(value, str):
+        try:
+            read = yaml.safe_load(value)
+        except yaml.YAMLError:
+            return value
+        if isinstance(read, bool | int | float) or value in ("null", "~"):
+            return read
+    return value
+
+
 def _fill(value: Any, part: Mapping[str, Any]) -> Any:
     """Put in defaults of a schema, at every depth."""
     if "$ref" in part:

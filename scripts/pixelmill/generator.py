@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -202,11 +203,19 @@ class Maker:
         return name, len(data), hashlib.sha256(data).hexdigest()
 
 
-def generate(folder: str, spec: Spec, workers: int) -> int:
+def generate(folder: str, spec: Spec, workers: int, token: str = "") -> int:
     """Bring a folder of generated images up to date.
 
     Images that the last call made by the same spec stay; surplus ones are removed,
     others never.
+
+    Parameters
+    ----------
+    folder : str
+    spec : Spec
+    workers : int
+    token : str
+        To be kept beside the images, see `token`.
 
     Returns
     -------
@@ -221,7 +230,7 @@ def generate(folder: str, spec: Spec, workers: int) -> int:
         if missing:
             _make_all(folder, spec, missing, workers, finished)
         write_table(table, COLUMNS, (finished[number] for number in sorted(finished)))
-        write_json(record, {"spec": spec.fingerprint(), "count": spec.count})
+        write_json(record, {"spec": spec.fingerprint(), "count": spec.count, "token": token})
     log.info("generated %s images, kept %s", f"{len(missing):,}", f"{kept:,}")
     return len(missing)
 
@@ -270,14 +279,19 @@ def _make_all(
         engine.run(Maker(folder, spec), tasks, done)
 
 
-def stands(folder: str) -> bool:
-    """Whether all images that were generated in a folder are still there."""
-    record = os.path.join(folder, RECORD)
-    if not os.path.exists(record):
-        return False
-    with os.scandir(folder) as entries:
-        there = {entry.name for entry in entries}
-    return all(row["name"] in there for row in read_table(os.path.join(folder, TABLE)))
+def token(folder: str) -> str:
+    """What tells Snakemake, which does not know the images, whether they stand.
+
+    It stays the same as long as all images are there, and is a new one where some are
+    gone; `generate` then writes it down beside the images.
+    """
+    record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
+    if os.path.exists(record) and os.path.exists(table):
+        with os.scandir(folder) as entries:
+            there = {entry.name for entry in entries}
+        if all(row["name"] in there for row in read_table(table)):
+            return str(read_json(record).get("token", ""))
+    return secrets.token_hex(8)
 
 
 def _size(path: str) -> int:

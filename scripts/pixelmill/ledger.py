@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
@@ -82,9 +83,14 @@ class Ledger:
     ----------
     path : str
         Of the SQLite file; made where it is missing.
+    only_look : bool
+        Read what is there, and change nothing.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, only_look: bool = False) -> None:
+        if only_look:
+            self._database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
+            return
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         try:
             self._connect(path)
@@ -118,6 +124,12 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         self._database.close()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the tables are those of this version."""
+        version: int = self._database.execute("PRAGMA user_version").fetchone()[0]
+        return version == VERSION
 
     def rows(self) -> dict[str, Row]:
         """All images by source."""

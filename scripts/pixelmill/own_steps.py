@@ -40,7 +40,7 @@ def check(params: Mapping[str, Any], where: str, folder: str) -> dict[str, Any]:
     where : str
         Name of the step for messages.
     folder : str
-        Where the module is looked for first.
+        Where the module is looked for first; several as on a search path.
 
     Raises
     ------
@@ -116,9 +116,10 @@ def find(reference: str, folder: str) -> Path:
         If there is none.
     """
     module = reference.split(":")[0]
-    beside = Path(folder, *module.split(".")).with_suffix(".py")
-    if beside.is_file():
-        return beside
+    for place in folder.split(os.pathsep):
+        beside = Path(place, *module.split(".")).with_suffix(".py")
+        if beside.is_file():
+            return beside
     try:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):

@@ -16,19 +16,11 @@ from pixelmill import catalog as catalogs
 from pixelmill import provenance
 from pixelmill.catalog import Entry
 from pixelmill.errors import UserError
-from pixelmill.files import (
-    TEMPORARY,
-    Reserve,
-    atomic,
-    exclusive,
-    lies_in,
-    walk,
-    write_json,
-    write_table,
-)
+from pixelmill.exports import write_failures, write_tables
+from pixelmill.files import TEMPORARY, Reserve, exclusive, lies_in, walk
 from pixelmill.ledger import Ledger, Pass, Row
 from pixelmill.limits import Limits, workers_for_memory
-from pixelmill.names import escape, first_collision, unescape
+from pixelmill.names import escape, first_collision
 from pixelmill.plan import Plan, draw_up
 from pixelmill.policy import Policy
 from pixelmill.progress import Progress
@@ -40,9 +32,6 @@ log = logging.getLogger(__name__)
 
 #: A pass that is less work than this, in seconds, does not repay an engine's start.
 STARTUP_SECONDS = 0.5
-
-MANIFEST = ("source", "variant", "output", "status", "reason", "width", "height", "sha256")
-FAILURES = ("source", "stage", "reason", "message")
 
 
 def process(
@@ -154,7 +143,7 @@ def process(
             machine=provenance.machine_fingerprint(),
         )
         ledger.add_pass(finished)
-        _export(ledger, target)
+        write_tables(ledger, target)
     return finished
 
 
@@ -230,9 +219,10 @@ def preview(
     rows: dict[str, Row] = {}
     seconds = size = 0.0
     if os.path.exists(path):
-        with Ledger(path) as ledger:
-            rows = ledger.rows()
-            seconds, size = ledger.cost()
+        with Ledger(path, only_look=True) as ledger:
+            if ledger.is_current:
+                rows = ledger.rows()
+                seconds, size = ledger.cost()
     images = os.path.join(target, "images")
     plan = _plan(source, images, recipe, code, entries, rows, policy)
     return plan, seconds * len(plan.make), size * len(plan.make)
@@ -335,25 +325,6 @@ class _Totals:
             self.bytes_in += outcome.bytes_in
             self.bytes_out += outcome.bytes_out
             self.pixels_in += outcome.pixels_in
-
-
-def _export(ledger: Ledger, target: str) -> None:
-    """Write the tables that others read, the manifest last."""
-    last, full = ledger.last_pass(), ledger.last_pass(whole=True)
-    timing = {
-        "last_pass": None if last is None else last._asdict(),
-        "last_full_pass": None if full is None else full._asdict(),
-    }
-    write_json(os.path.join(target, "timing.json"), timing)
-    write_table(os.path.join(target, "manifest.csv"), MANIFEST, ledger.manifest())
-
-
-def write_failures(ledger: Ledger, target: str) -> None:
-    """Write the table of failures, and their paths for ``xargs -0``."""
-    rows = list(ledger.failures())
-    write_table(os.path.join(target, "failures.csv"), FAILURES, rows)
-    with atomic(os.path.join(target, "failures.txt"), "wb") as file:
-        file.writelines(os.fsencode(unescape(row[0])) + b"\0" for row in rows)
 
 
 def process_folder(

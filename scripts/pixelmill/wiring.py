@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pixelmill import catalog, generator
@@ -51,14 +51,17 @@ def hold() -> None:
         ) from error
 
 
-def drop_false_marks(config: Mapping[str, Any]) -> None:
-    """Remove the mark "generated" of each dataset whose images are gone.
+def folders_of(configfiles: Sequence[str | os.PathLike[str]]) -> str:
+    """Folders of config files, those of the command line first, as a search path."""
+    *given, default = configfiles or ["config.yaml"]
+    folders = [os.path.dirname(os.path.abspath(path)) for path in (*reversed(given), default)]
+    return os.pathsep.join(dict.fromkeys(os.path.relpath(folder) for folder in folders))
 
-    Snakemake knows the mark and not the images; without it, it makes them again.
-    """
-    for name, dataset in config["datasets"].items():
-        if "generate" in dataset and not generator.stands(f"resources/{name}"):
-            Path(config["results"], name, "generated.json").unlink(missing_ok=True)
+
+@functools.cache
+def token(dataset: str) -> str:
+    """What a generated dataset's images are known by, the same for all of this process."""
+    return generator.token(f"resources/{dataset}")
 
 
 def fingerprint(dataset: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@ import json
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
 ROOT = Path(workflow.current_basedir).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -15,10 +15,11 @@ from pixelmill.errors import UserError
 wiring.prefer_this_python()
 wiring.announce_runner()
 
-# Own steps are looked for beside the last config file that was given.
-BASE = os.path.relpath(
-    os.path.dirname(os.path.abspath((workflow.configfiles or ["config.yaml"])[-1]))
-)
+# Own steps are looked for beside the config files, those of the command line first.
+BASE = wiring.folders_of(workflow.configfiles)
+
+# Snakemake reads what stands in a map after --config as text; YAML knows better.
+update_config(config, settings.typed(dict(workflow.config_settings.config)))
 
 try:
     CONFIG = settings.complete(config, BASE)
@@ -29,10 +30,6 @@ RUN = CONFIG["run"]
 RESULTS = CONFIG["results"]
 TREE = f"{RESULTS}/{{dataset}}/{{recipe}}/{{engine}}"
 ENGINES = list(dict.fromkeys(["sequential", *RUN["engines"]]))
-
-# Only once, by the process that plans; jobs' own Snakemake processes take its word.
-if workflow.is_main_process:
-    wiring.drop_false_marks(CONFIG)
 
 
 wildcard_constraints:
@@ -83,6 +80,11 @@ def generated(wildcards):
     return (
         f"{RESULTS}/{wildcards.dataset}/generated.json" if "generate" in dataset else []
     )
+
+
+def token(wildcards):
+    """What generated images are known by: a new one where some are gone."""
+    return wiring.token(wildcards.dataset) if workflow.is_main_process else ""
 
 
 def recipe(wildcards):

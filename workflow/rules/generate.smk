@@ -18,6 +18,7 @@ rule generate:
         runtime=60,
     params:
         folder="resources/{dataset}",
+        token=token,
         spec=lambda wildcards: as_json(
             CONFIG["datasets"][wildcards.dataset]["generate"]
         ),
@@ -25,4 +26,5 @@ rule generate:
         "Generate the images of {wildcards.dataset}"
     shell:
         "python {input.code[0]:q} {params.folder:q} --spec {params.spec:q} --done {output.done:q}"
+        " --token {params.token:q}"
         " --workers {threads} --cap-workers --log {log:q}"

@@ -38,13 +38,14 @@ rule benchmark_report:
         mem_mb=1000,
         runtime=10,
     params:
+        folder=subpath(output.page, parent=True),
         trees=trees(ENGINES),
         config=as_json(CONFIG),
     message:
         "Write the report"
     shell:
         "python {input.code[0]:q} . --trees {params.trees:q} --config {params.config:q}"
-        " --output $(dirname {output.page:q}) --log {log:q}"
+        " --output {params.folder:q} --log {log:q}"
 
 
 rule verdict:

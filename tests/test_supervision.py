@@ -1,4 +1,4 @@
-"""Faults caused for real: what kills a run costs what was in hand, and nothing else."""
+"""Supervision, by faults caused for real: what kills costs what was in hand, and no more."""
 
 import hashlib
 import json

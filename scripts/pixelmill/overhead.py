@@ -1,0 +1,89 @@
+"""Overhead: what the library costs beyond the Pillow calls that it makes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from pixelmill import codec, operations, own_steps
+from pixelmill.catalog import Entry
+from pixelmill.recipe import Recipe
+from pixelmill.transform import Job, Outcome, Renderer, content_digest
+
+#: EXIF tag of the orientation.
+_ORIENTATION = 0x0112
+
+
+def overhead(
+    source: str, target: str, recipe: Recipe, entries: Sequence[Entry]
+) -> dict[str, float]:
+    """Time the library and the same bare Pillow calls, image by image in turn.
+
+    Returns
+    -------
+    dict
+        Seconds of ``library``, ``bare`` and ``digests`` over all images.
+    """
+    renderer = Renderer(source, target, recipe)
+    seconds = {"library": 0.0, "bare": 0.0, "digests": 0.0}
+    os.makedirs(target, exist_ok=True)
+    for number, entry in enumerate(entries):
+        path = os.path.join(source, entry.path)
+        ours = os.path.join(target, f"{number}{recipe.suffix}")
+        theirs = os.path.join(target, f"{number}-bare{recipe.suffix}")
+        turns: list[tuple[str, Callable[[], Any]]] = [
+            ("library", partial(_render, renderer, entry.path, ours)),
+            ("bare", partial(_bare, path, theirs, recipe)),
+        ]
+        for name, turn in turns if number % 2 else reversed(turns):
+            began = time.perf_counter()
+            with contextlib.suppress(Exception):  # a bad image is as bad for both
+                turn()
+            seconds[name] += time.perf_counter() - began
+        for data, digest in _digested(path, ours):
+            began = time.perf_counter()
+            digest(data)
+            seconds["digests"] += time.perf_counter() - began
+    return seconds
+
+
+def _render(renderer: Renderer, source: str, output: str) -> Outcome:
+    return renderer.render(Job(source, os.path.relpath(output, renderer.output_root)))
+
+
+def _bare(path: str, output: str, recipe: Recipe) -> None:
+    """Make an image by nothing but Pillow's calls, straight to its place."""
+    with Image.open(path) as image:
+        box = None
+        target = Renderer("", "", recipe).target()
+        if target is not None and recipe.shrink_margin:
+            box = codec.shrink(image, target, recipe.shrink_margin)
+        upright: Image.Image = image
+        if image.getexif().get(_ORIENTATION, 1) != 1:
+            upright = ImageOps.exif_transpose(image)
+        if upright.mode not in ("RGB", "L"):
+            upright = upright.convert("RGB")
+        for number, step in enumerate(recipe.steps):
+            if step.name == "call":
+                upright = own_steps.call(upright, step.params, recipe.folder)
+                continue
+            extra = {"box": box} if number == 0 and box is not None else {}
+            upright = operations.STEPS[step.name].function(upright, **step.params, **extra)
+        options = {"quality": recipe.quality} if recipe.format in ("jpeg", "webp") else {}
+        upright.save(output, recipe.format.upper(), **options)
+
+
+def _digested(source: str, output: str) -> Iterator[tuple[bytes, Callable[[bytes], Any]]]:
+    with open(source, "rb") as file:
+        yield file.read(), content_digest
+    if not os.path.exists(output):
+        return
+    with open(output, "rb") as file:
+        yield file.read(), lambda data: hashlib.sha256(data).hexdigest()

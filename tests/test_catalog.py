@@ -1,0 +1,329 @@
+"""The catalog holds the images of a folder: all of them, nothing else, each opened once."""
+
+import os
+
+import pytest
+from PIL import Image
+
+from pixelmill import catalog
+from pixelmill.catalog import Entry, Selection, fingerprint, refresh, scan
+from pixelmill.errors import UserError
+
+TEXT = b"this is text and no image, whatever its name says"
+
+
+@pytest.fixture
+def jpeg(encoded):
+    return encoded(Image.new("RGB", (12, 8), "teal"), "JPEG")
+
+
+@pytest.fixture
+def png(encoded):
+    return encoded(Image.new("RGB", (8, 8), "teal"), "PNG")
+
+
+def put(folder, path, content):
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+    return target
+
+
+def replace_secretly(path, content):
+    """Write other content of the same size and time: only who opens the file can tell."""
+    before = path.stat()
+    assert len(content) <= before.st_size
+    path.write_bytes(content.ljust(before.st_size))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def formats(folder, **options):
+    found, _ = scan(str(folder), **options)
+    return {entry.path: entry.format for entry in found.entries}
+
+
+def test_content_decides_and_not_the_suffix(tmp_path, jpeg, png):
+    put(tmp_path, "really-jpeg.png", jpeg)
+    put(tmp_path, "no-suffix", png)
+    put(tmp_path, "upper/CASE.JPG", jpeg)
+    assert formats(tmp_path) == {
+        "really-jpeg.png": "jpeg",
+        "no-suffix": "png",
+        "upper/CASE.JPG": "jpeg",
+    }
+
+
+def test_a_file_that_only_its_suffix_calls_an_image_is_an_entry_without_format(tmp_path):
+    put(tmp_path, "text.JPG", TEXT)
+    put(tmp_path, "empty.png", b"")
+    assert formats(tmp_path) == {"text.JPG": "", "empty.png": ""}
+
+
+def test_other_files_are_left_out_and_counted(tmp_path, jpeg):
+    for path in ("readme.txt", "deep/er/notes", "table.csv"):
+        put(tmp_path, path, TEXT)
+    put(tmp_path, "a.jpg", jpeg)
+    found, _ = scan(str(tmp_path))
+    assert [entry.path for entry in found.entries] == ["a.jpg"]
+    assert found.left_out == {"other files": 3}
+
+
+def test_hidden_files_and_folders_are_skipped(tmp_path, jpeg):
+    for path in (".a.jpg", ".cache/b.jpg", "c/.d/e.jpg", "f/.g.jpg"):
+        put(tmp_path, path, jpeg)
+    put(tmp_path, "dots.in.name.jpg", jpeg)
+    found, _ = scan(str(tmp_path))
+    assert [entry.path for entry in found.entries] == ["dots.in.name.jpg"]
+    assert found.left_out == {}
+
+
+def test_an_entry_tells_size_and_time(tmp_path, jpeg):
+    state = put(tmp_path, "a.jpg", jpeg).stat()
+    found, _ = scan(str(tmp_path))
+    assert found.entries == [Entry("a.jpg", len(jpeg), state.st_mtime_ns, "jpeg", 12, 8)]
+
+
+def test_an_entry_has_no_size_in_pixels_where_its_header_tells_none(tmp_path):
+    put(tmp_path, "text.jpg", TEXT)
+    found, _ = scan(str(tmp_path))
+    assert found.entries[0][3:] == ("", 0, 0)
+
+
+def test_entries_are_sorted_by_path(tmp_path, jpeg):
+    for path in ("b.jpg", "a/z.jpg", "a.jpg", "c/a.jpg", "B.jpg"):
+        put(tmp_path, path, jpeg)
+    assert list(formats(tmp_path)) == ["B.jpg", "a.jpg", "a/z.jpg", "b.jpg", "c/a.jpg"]
+
+
+def test_an_empty_folder_has_no_entries(tmp_path):
+    found, memory = scan(str(tmp_path))
+    assert (found.entries, found.left_out, memory) == ([], {}, [])
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"absent.*does not exist"):
+        scan(str(tmp_path / "absent"))
+    with pytest.raises(UserError, match=r"absent.*does not exist"):
+        fingerprint(str(tmp_path / "absent"))
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path, jpeg):
+    with pytest.raises(UserError, match=r"a\.jpg"):
+        scan(str(put(tmp_path, "a.jpg", jpeg)))
+
+
+ODD_NAMES = {
+    "newline": "two\nlines\r.jpg",
+    "quote": "say \"a\", 'b'.jpg",
+    "spaces": " a  b .jpg",
+    "backslash": "back\\u0041slash.jpg",
+    "formula": "=1+1.jpg",
+    "line-separator": "a\u2028b.jpg",
+    "undecodable": "caf\udce9.jpg",
+    "255-bytes": "é" * 125 + "x.jpg",
+    "folder": "a, b/c\nd/e.jpg",
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")
+@pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES)
+def test_an_odd_name_survives_the_table(tmp_path, jpeg, name):
+    try:
+        put(tmp_path / "in", name, jpeg)
+    except OSError:
+        pytest.skip("this file system refuses the name")
+    found, _ = scan(str(tmp_path / "in"))
+    assert [entry.path for entry in found.entries] == [name]
+    catalog.write(tmp_path / "catalog.csv", found.entries)
+    assert catalog.read(tmp_path / "catalog.csv") == found.entries
+
+
+def test_a_link_within_the_folder_is_followed(tmp_path, jpeg):
+    put(tmp_path, "a.jpg", jpeg)
+    (tmp_path / "b.jpg").symlink_to("a.jpg")
+    assert formats(tmp_path) == {"a.jpg": "jpeg", "b.jpg": "jpeg"}
+
+
+def test_a_link_that_leaves_the_folder_is_left_out_and_counted(tmp_path, jpeg):
+    # "in" is also how the name of its neighbour begins.
+    outside = put(tmp_path, "in-between/a.jpg", jpeg)
+    put(tmp_path, "in/b.jpg", jpeg)
+    (tmp_path / "in" / "out.jpg").symlink_to(outside)
+    found, _ = scan(str(tmp_path / "in"))
+    assert [entry.path for entry in found.entries] == ["b.jpg"]
+    assert found.left_out == {"links that leave the folder": 1}
+
+
+def test_a_folder_that_is_a_link_itself_is_read(tmp_path, jpeg):
+    put(tmp_path, "real/a.jpg", jpeg)
+    (tmp_path / "real" / "b.jpg").symlink_to("a.jpg")
+    (tmp_path / "link").symlink_to("real", target_is_directory=True)
+    assert formats(tmp_path / "link") == {"a.jpg": "jpeg", "b.jpg": "jpeg"}
+
+
+def test_links_to_folders_are_counted_and_not_entered(tmp_path, jpeg):
+    put(tmp_path, "a/b.jpg", jpeg)
+    (tmp_path / "again").symlink_to("a", target_is_directory=True)
+    (tmp_path / "a" / "loop").symlink_to("..", target_is_directory=True)
+    found, _ = scan(str(tmp_path))
+    assert [entry.path for entry in found.entries] == ["a/b.jpg"]
+    assert found.left_out == {"links to folders": 2}
+
+
+def test_a_link_to_itself_or_to_nothing_is_no_entry(tmp_path):
+    (tmp_path / "self.jpg").symlink_to("self.jpg")
+    (tmp_path / "nothing.jpg").symlink_to("absent.jpg")
+    assert formats(tmp_path) == {}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_named_pipe_is_counted_and_never_opened(tmp_path, jpeg):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    # With a writer at its end, who opens it sees a JPEG; without one he would wait for ever.
+    writer = os.open(tmp_path / "pipe.jpg", os.O_RDWR | os.O_NONBLOCK)
+    os.write(writer, jpeg)
+    found, _ = scan(str(tmp_path))
+    os.close(writer)
+    assert found.entries == []
+    assert found.left_out == {"special files": 1}
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "chosen"),
+    [
+        pytest.param([], [], ["a.jpg", "b/a.PNG", "b/c/a.jpg"], id="everything"),
+        pytest.param(["*.jpg"], [], ["a.jpg", "b/c/a.jpg"], id="star-matches-slash"),
+        pytest.param(["*.png"], [], ["b/a.PNG"], id="case-does-not-matter"),
+        pytest.param(["b/*"], [], ["b/a.PNG", "b/c/a.jpg"], id="folder"),
+        pytest.param(["a.jpg"], [], ["a.jpg"], id="whole-path"),
+        pytest.param([], ["*/c/*"], ["a.jpg", "b/a.PNG"], id="exclude"),
+        pytest.param(["*.jpg"], ["b/*"], ["a.jpg"], id="exclude-wins"),
+        pytest.param(["a.*", "b/a.*"], [], ["a.jpg", "b/a.PNG"], id="any-of-two"),
+        pytest.param(["[ab].jpg"], [], ["a.jpg"], id="set-of-characters"),
+        pytest.param(["*.gif"], [], [], id="none"),
+    ],
+)
+def test_globs_choose(tmp_path, jpeg, include, exclude, chosen):
+    for path in ("a.jpg", "b/a.PNG", "b/c/a.jpg"):
+        put(tmp_path, path, jpeg)
+    assert list(formats(tmp_path, select=Selection(include, exclude))) == chosen
+
+
+def test_a_file_that_is_not_chosen_is_not_counted(tmp_path):
+    put(tmp_path, "a.txt", TEXT)
+    found, _ = scan(str(tmp_path), Selection(["*.jpg"]))
+    assert found.left_out == {}
+
+
+def test_an_unchanged_file_is_not_opened_again(tmp_path, jpeg):
+    path = put(tmp_path, "a.jpg", jpeg)
+    _, memory = scan(str(tmp_path))
+    replace_secretly(path, TEXT)
+    assert formats(tmp_path, known={e.path: e for e in memory}) == {"a.jpg": "jpeg"}
+    assert formats(tmp_path) == {"a.jpg": ""}
+
+
+def test_an_unchanged_file_that_is_no_image_is_not_opened_again_either(tmp_path, jpeg):
+    path = put(tmp_path, "notes", TEXT * 100)
+    _, memory = scan(str(tmp_path))
+    replace_secretly(path, jpeg)
+    assert formats(tmp_path, known={e.path: e for e in memory}) == {}
+    assert formats(tmp_path) == {"notes": "jpeg"}
+
+
+@pytest.mark.parametrize("change", ["size", "time"])
+def test_a_file_of_another_size_or_time_is_opened_again(tmp_path, jpeg, change):
+    path = put(tmp_path, "a.jpg", jpeg)
+    _, memory = scan(str(tmp_path))
+    time = path.stat().st_mtime_ns
+    path.write_bytes(TEXT if change == "size" else TEXT.ljust(len(jpeg)))
+    os.utime(path, ns=(time, time + (10**9 if change == "time" else 0)))
+    assert formats(tmp_path, known={e.path: e for e in memory}) == {"a.jpg": ""}
+
+
+def test_a_refresh_remembers_though_its_table_was_deleted(tmp_path, jpeg):
+    path = put(tmp_path, "in/a.jpg", jpeg)
+    table = tmp_path / "out" / "catalog.csv"
+    first = refresh(str(table), str(tmp_path / "in"))
+    written = table.read_bytes()
+    table.unlink()  # as Snakemake does
+    replace_secretly(path, TEXT)
+    assert refresh(str(table), str(tmp_path / "in")).entries == first.entries
+    assert table.read_bytes() == written
+
+
+def test_a_refresh_forgets_what_is_gone_and_learns_what_is_new(tmp_path, jpeg, png):
+    table = tmp_path / "catalog.csv"
+    old = put(tmp_path, "in/old.jpg", jpeg)
+    refresh(str(table), str(tmp_path / "in"))
+    old.unlink()
+    put(tmp_path, "in/new.png", png)
+    refresh(str(table), str(tmp_path / "in"))
+    assert [entry.path for entry in catalog.read(table)] == ["new.png"]
+    assert "old" not in "".join(path.read_text() for path in tmp_path.glob("*.csv"))
+
+
+def test_nothing_is_written_to_the_folder(tmp_path, jpeg):
+    put(tmp_path, "in/a/b.jpg", jpeg)
+    before = sorted(path.stat().st_mtime_ns for path in (tmp_path / "in").rglob("*"))
+    refresh(str(tmp_path / "catalog.csv"), str(tmp_path / "in"))
+    fingerprint(str(tmp_path / "in"))
+    assert sorted(path.stat().st_mtime_ns for path in (tmp_path / "in").rglob("*")) == before
+
+
+def add(folder, jpeg):
+    put(folder, "b/new.jpg", jpeg)
+
+
+def grow(folder, jpeg):
+    time = (folder / "b" / "a.jpg").stat().st_mtime_ns
+    put(folder, "b/a.jpg", jpeg + b"\0")
+    os.utime(folder / "b" / "a.jpg", ns=(time, time))
+
+
+def remove(folder, jpeg):
+    (folder / "b" / "a.jpg").unlink()
+
+
+def rename(folder, jpeg):
+    (folder / "b" / "a.jpg").rename(folder / "b" / "z.jpg")
+
+
+def touch(folder, jpeg):
+    os.utime(folder / "b" / "a.jpg", ns=(0, 0))
+
+
+@pytest.mark.parametrize("happens", [add, grow, remove, rename, touch], ids=lambda f: f.__name__)
+def test_the_fingerprint_tells_that_something_happened(tmp_path, jpeg, happens):
+    put(tmp_path, "b/a.jpg", jpeg)
+    before = fingerprint(str(tmp_path))
+    assert fingerprint(str(tmp_path)) == before
+    happens(tmp_path, jpeg)
+    assert fingerprint(str(tmp_path)) != before
+
+
+def test_the_fingerprint_leaves_out_what_does_not_belong(tmp_path, jpeg):
+    put(tmp_path, "a.jpg", jpeg)
+    before = fingerprint(str(tmp_path), Selection(exclude=["drafts/*"]))
+    put(tmp_path, "drafts/b.jpg", jpeg)
+    put(tmp_path, ".hidden.jpg", jpeg)
+    assert fingerprint(str(tmp_path), Selection(exclude=["drafts/*"])) == before
+
+
+ENTRIES = [Entry("a.jpg", 10, 1, "jpeg"), Entry("b.jpg", 20, 2, "jpeg")]
+
+
+def test_the_digest_of_a_set_does_not_depend_on_times():
+    later = [entry._replace(mtime_ns=99) for entry in ENTRIES]
+    assert catalog.digest(later) == catalog.digest(ENTRIES)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [ENTRIES[:1], [ENTRIES[0]._replace(bytes=11), ENTRIES[1]],
+     [ENTRIES[0]._replace(path="c.jpg"), ENTRIES[1]],
+     [Entry("a.jpg\t10\nb.jpg", 20, 1, "jpeg")]],
+    ids=["fewer", "size", "path", "path-that-looks-like-two-entries"],
+)  # fmt: skip
+def test_the_digest_of_another_set_differs(other):
+    assert catalog.digest(other) != catalog.digest(ENTRIES)

@@ -1,0 +1,358 @@
+"""The config: every key explained, defaults filled in, mistakes told in one sentence."""
+
+import copy
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from pixelmill import config, engines, generator, recipe
+from pixelmill.errors import REASONS, UserError
+from pixelmill.formats import FORMATS
+from pixelmill.policy import Policy
+
+CONFIG_FILE = Path(__file__).parents[1] / "config.yaml"
+
+
+@pytest.fixture(autouse=True)
+def somewhere(tmp_path, monkeypatch):
+    """Work in an empty folder: relative paths of configs lie there."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def demo(**generate):
+    return {"datasets": {"demo": {"generate": generate}}}
+
+
+def folder(path, **more):
+    return {"datasets": {"demo": {"folder": path, **more}}}
+
+
+def parts(schema, path=""):
+    """Each key that a user can write, with its part of the schema."""
+    for key, part in schema.get("properties", {}).items():
+        yield f"{path}.{key}".removeprefix("."), part
+        yield from parts(part, f"{path}.{key}")
+    for name, part in schema.get("$defs", {}).items():
+        yield from parts(part, f"{path}.{name}")
+
+
+KEYS = dict(parts(config.schema()))
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(config.schema())
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_is_described(key):
+    description = KEYS[key].get("description", "")
+    assert description.endswith(".")
+    assert len(description.splitlines()) == 1
+
+
+@pytest.mark.parametrize("key", [key for key, part in KEYS.items() if part.get("properties")])
+def test_a_map_allows_no_other_keys_or_says_which(key):
+    assert "additionalProperties" in KEYS[key]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_stands_in_the_file_that_users_edit(key):
+    text = CONFIG_FILE.read_text(encoding="utf-8")
+    assert re.search(rf"\b{key.split('.')[-1]}:", text)
+
+
+def test_the_file_that_users_edit_shows_the_defaults():
+    written = yaml.safe_load(CONFIG_FILE.read_text(encoding="utf-8"))
+    assert config.complete(written) == config.complete({})
+
+
+def test_the_defaults_of_the_schema_are_those_of_the_generator():
+    filled = config.complete({})["datasets"]["demo"]["generate"]
+    assert generator.Spec.from_config(filled) == generator.Spec()
+
+
+def test_the_defaults_of_the_schema_are_those_of_a_policy():
+    assert Policy.from_config(config.complete({})) == Policy()
+
+
+def test_the_schema_allows_what_the_code_knows():
+    known = config.schema()
+    formats = known["properties"]["limits"]["properties"]["formats"]
+    assert formats["items"]["enum"] == formats["default"] == list(FORMATS)
+    assert known["$defs"]["reason"]["enum"] == list(REASONS)
+    run = known["properties"]["run"]["properties"]
+    generate = known["$defs"]["dataset"]["properties"]["generate"]["properties"]
+    one, mix = generate["format"]["oneOf"]
+    assert run["engines"]["items"]["enum"] == list(engines.ENGINES)
+    assert run["production"]["enum"] == ["auto", *engines.ENGINES]
+    assert generate["content"]["enum"] == list(generator.CONTENTS)
+    assert one["enum"] == list(mix["properties"]) == list(generator.SUFFIXES)
+
+
+def test_a_complete_config_is_complete():
+    once = config.complete({})
+    assert config.complete(once) == once
+
+
+def test_what_was_handed_in_stays_as_it_was():
+    given = demo(count=3)
+    before = copy.deepcopy(given)
+    config.complete(given)
+    assert given == before
+
+
+def test_defaults_are_not_shared_between_configs():
+    config.complete({})["recipes"]["light"]["steps"].clear()
+    assert config.complete({})["recipes"]["light"]["steps"]
+
+
+def test_one_key_leaves_its_neighbours_at_their_defaults():
+    filled = config.complete({"verify": {"sample": 5}, **demo(count=3)})
+    assert filled["verify"] == {"sample": 5, "scope": "changed", "min_psnr": 30}
+    assert filled["datasets"]["demo"]["generate"]["seed"] == 2026
+    assert filled["datasets"]["demo"]["generate"]["count"] == 3
+
+
+def test_a_key_without_a_value_means_its_default():
+    assert config.complete({"run": None, "verify": {"sample": None}}) == config.complete({})
+
+
+def test_a_recipe_of_ones_own_stands_beside_the_others():
+    filled = config.complete({"recipes": {"mine": {"steps": ["grayscale"]}}})
+    assert list(filled["recipes"]) == ["mine", "light", "intensive"]
+
+
+def test_the_default_recipes_are_recipes():
+    for name, data in config.default_recipes().items():
+        assert recipe.parse(data).steps, name
+
+
+#: What was written, the key that the message begins with, and words that it must hold:
+#: what was found and what is allowed.
+MISTAKES = {
+    "unknown-key": ({"result": "x"}, "result", ["unknown", "datasets", "results"]),
+    "unknown-key-deeper": (
+        {"verify": {"sampel": 1}}, "verify.sampel", ["unknown", "scope, sample, min_psnr"],
+    ),
+    "unknown-key-of-generate": (demo(widht=9), "datasets.demo.generate.widht", ["count, width"]),
+    "map-as-list": ({"benchmark": []}, "benchmark", ["[]", "a map"]),
+    "map-as-text": ({"run": "light"}, "run", ["'light'", "a map"]),
+    "results-empty": ({"results": ""}, "results", ["''", "not be empty"]),
+    "results-as-number": ({"results": 3}, "results", ["3", "a text"]),
+    "no-datasets": ({"datasets": {}}, "datasets", ["{}", "not be empty"]),
+    "dataset-of-nothing": ({"datasets": {"demo": {}}}, "datasets.demo", ["{}", "not be empty"]),
+    "dataset-without-value": ({"datasets": {"demo": None}}, "datasets.demo", ["None", "a map"]),
+    "dataset-as-path": ({"datasets": {"demo": "photos"}}, "datasets.demo", ["'photos'", "a map"]),
+    "dataset-of-two-kinds": (
+        {"datasets": {"demo": {"folder": ".", "generate": {}}}}, "datasets.demo",
+        ["either 'folder' or 'generate'"],
+    ),
+    "dataset-name-with-space": (
+        {"datasets": {"my photos": {"generate": {}}}}, "datasets",
+        ["'my photos'", "letters, digits, '_' and '-'"],
+    ),
+    "dataset-name-as-number": ({"datasets": {2024: {"generate": {}}}}, "datasets", ["2024"]),
+    "dataset-name-reserved": (
+        {"datasets": {"report": {"generate": {}}}}, "datasets.report", ["reserved", "another"],
+    ),
+    "recipe-name-with-slash": (
+        {"recipes": {"a/b": {}}}, "recipes", ["'a/b'", "letters, digits"],
+    ),
+    "recipe-name-reserved": ({"recipes": {"report": {}}}, "recipes.report", ["reserved"]),
+    "recipe-without-value": ({"recipes": {"mine": None}}, "recipes.mine", ["None", "a map"]),
+    "recipe-with-unknown-step": (
+        {"recipes": {"mine": {"steps": ["blur"]}}}, "recipes.mine.steps[0].blur",
+        ["no such step", "gaussian_blur"],
+    ),
+    "folder-as-number": (folder(5), "datasets.demo.folder", ["5", "a text"]),
+    "folder-missing": (folder("absent"), "datasets.demo.folder", ["'absent'", "correct the path"]),
+    "include-as-text": (folder(".", include="*.jpg"), "datasets.demo.include", ["a list"]),
+    "include-of-generated": (
+        {"datasets": {"demo": {"generate": {}, "include": ["*.jpg"]}}}, "datasets.demo.include",
+        ["'folder' only"],
+    ),
+    "count-as-text": (demo(count="1e3"), "datasets.demo.generate.count", ["'1e3'", "whole number"]),
+    "count-as-fraction": (demo(count=2.5), "datasets.demo.generate.count", ["2.5", "whole number"]),
+    "count-as-float": (demo(count=1000.0), "datasets.demo.generate.count", ["1000.0", "whole"]),
+    "count-yes": (demo(count=True), "datasets.demo.generate.count", ["True", "whole number"]),
+    "count-zero": (demo(count=0), "datasets.demo.generate.count", ["0", "1 to 99999999"]),
+    "width-alone": (demo(width=300), "datasets.demo.generate.width", ["300", "a list"]),
+    "width-of-three": (demo(width=[1, 2, 3]), "datasets.demo.generate.width", ["2 values"]),
+    "width-zero": (demo(width=[0, 5]), "datasets.demo.generate.width[0]", ["0", "1 to 20000"]),
+    "width-reversed": (
+        demo(width=[600, 300]), "datasets.demo.generate.width",
+        ["[600, 300]", "smaller number first"],
+    ),
+    "unknown-content": (
+        demo(content="cats"), "datasets.demo.generate.content", ["'cats'", "photo, solid, noise"],
+    ),
+    "unknown-format": (demo(format="tiff"), "datasets.demo.generate.format", ["'tiff'", "bmp"]),
+    "unknown-format-in-mix": (
+        demo(format={"tiff": 1}), "datasets.demo.generate.format.tiff", ["jpeg, png, bmp, gif"],
+    ),
+    "weight-zero": (demo(format={"png": 0}), "datasets.demo.generate.format.png", ["0", "above 0"]),
+    "seed-negative": (demo(seed=-1), "datasets.demo.generate.seed", ["-1", "0 to 4294967295"]),
+    "run-of-unknown-dataset": (
+        {"run": {"datasets": ["mine"]}}, "run.datasets", ["'mine'", "demo"],
+    ),
+    "run-of-unknown-recipe": (
+        {"run": {"recipes": ["heavy"]}}, "run.recipes", ["'heavy'", "light, intensive"],
+    ),
+    "run-of-nothing": ({"run": {"recipes": []}}, "run.recipes", ["empty", "at least one"]),
+    "run-twice": (
+        {"run": {"recipes": ["light", "light"]}}, "run.recipes", ["['light', 'light']", "once"],
+    ),
+    "engines-as-text": ({"run": {"engines": "threads"}}, "run.engines", ["'threads'", "a list"]),
+    "unknown-engine": (
+        {"run": {"engines": ["gpu"]}}, "run.engines[0]", ["'gpu'", "sequential, threads"],
+    ),
+    "unknown-production": (
+        {"run": {"production": "fast"}}, "run.production", ["'fast'", "auto, sequential"],
+    ),
+    "rate-in-percent": ({"failures": {"max_rate": 5}}, "failures.max_rate", ["5", "0 to 1"]),
+    "rate-not-a-number": (
+        {"failures": {"max_rate": float("nan")}}, "failures.max_rate", ["nan", "number"],
+    ),
+    "failures-as-text": (
+        {"failures": {"max_count": "few"}}, "failures.max_count", ["'few'", "a whole number"],
+    ),
+    "switch-as-text": (
+        {"durable": "maybe"}, "durable", ["'maybe'", "true or false"],
+    ),
+    "unknown-reason": (
+        {"run": {"retry_failed": ["timeout"]}}, "run.retry_failed[0]", ["'timeout'", "timed_out"],
+    ),
+    "unknown-collisions": (
+        {"collisions": "skip"}, "collisions", ["'skip'", "rename, error"],
+    ),
+    "limit-of-nothing": ({"limits": {"max_pixels": 0}}, "limits.max_pixels", ["0", "at least 1"]),
+    "limit-in-units": ({"limits": {"max_bytes": "1 GB"}}, "limits.max_bytes", ["'1 GB'", "number"]),
+    "no-time": (
+        {"limits": {"seconds_per_image": 0}}, "limits.seconds_per_image", ["0", "above 0"],
+    ),
+    "unknown-format-of-limits": (
+        {"limits": {"formats": ["heic"]}}, "limits.formats[0]", ["'heic'", "jpeg, png"],
+    ),
+    "unknown-scope": ({"verify": {"scope": "some"}}, "verify.scope", ["'some'", "changed, all"]),
+    "sample-negative": ({"verify": {"sample": -1}}, "verify.sample", ["-1", "0 to 1000000"]),
+    "repeats-zero": ({"benchmark": {"repeats": 0}}, "benchmark.repeats", ["0", "1 to 1000"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "key", "words"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_told_in_one_sentence_that_begins_with_its_key(written, key, words):
+    with pytest.raises(UserError) as refusal:
+        config.complete(written)
+    sentence = str(refusal.value)
+    assert sentence.startswith(f"{key}: ")
+    assert sentence.endswith(".")
+    assert len(sentence.splitlines()) == 1
+    assert [word for word in words if word not in sentence] == []
+
+
+def test_a_long_wrong_value_is_cut_short_in_the_sentence():
+    with pytest.raises(UserError) as refusal:
+        config.complete({"results": ["photo.jpg"] * 1000})
+    assert len(str(refusal.value)) < 200
+
+
+@pytest.fixture
+def trees(somewhere):
+    for name in ("photos/a", "photos-old", "results/photos"):
+        (somewhere / name).mkdir(parents=True)
+    (somewhere / "link").symlink_to("results/photos", target_is_directory=True)
+    return somewhere
+
+
+@pytest.mark.parametrize(
+    ("images", "results"),
+    [("photos", "results"), ("photos", "photos-old"), ("photos-old", "photos/a"),
+     ("photos/a", "photos/b")],
+)  # fmt: skip
+def test_folders_side_by_side_are_taken(trees, images, results):
+    filled = config.complete({**folder(images), "results": results})
+    assert filled["datasets"]["demo"]["folder"] == images
+
+
+@pytest.mark.parametrize(
+    ("images", "results", "how"),
+    [("results/photos", "results", "lies inside"), ("results", "results", "lies inside"),
+     ("photos", "photos/results", "contains"), (".", "results", "contains"),
+     ("link", "results", "lies inside")],
+)  # fmt: skip
+def test_folders_in_one_another_are_refused(trees, images, results, how):
+    with pytest.raises(UserError, match=rf"^datasets\.demo\.folder: '{images}' {how} .*side"):
+        config.complete({**folder(images), "results": results})
+
+
+def test_a_dataset_that_is_not_run_may_be_away():
+    given = {"datasets": {"demo": {"generate": {}}, "disk": {"folder": "unmounted"}}}
+    config.complete(given)
+    with pytest.raises(UserError, match=r"^datasets\.disk\.folder: "):
+        config.complete({**given, "run": {"datasets": ["disk"]}})
+
+
+def test_own_steps_are_looked_for_beside_the_config(somewhere):
+    (somewhere / "project").mkdir()
+    step_file = somewhere / "project" / "mine.py"
+    step_file.write_text("def boost(image): return image\n")
+    given = {"recipes": {"mine": {"steps": [{"call": {"function": "mine:boost"}}]}}}
+    filled = config.complete(given, str(somewhere / "project"))
+    files = config.own_step_files(filled, "mine", str(somewhere / "project"))
+    assert list(files) == [str(step_file)]
+    with pytest.raises(UserError, match="'mine'"):
+        config.complete(given, str(somewhere))
+
+
+GRAY = {"steps": ["grayscale"]}
+
+
+def test_a_recipe_is_named():
+    assert config.named_recipe("intensive") == recipe.parse(config.default_recipes()["intensive"])
+
+
+def test_a_recipe_is_read_from_json():
+    assert config.named_recipe(' {"steps": ["grayscale"]}') == recipe.parse(GRAY)
+
+
+@pytest.mark.parametrize("name", ["mine.yaml", "mine.yml", "sub/mine.yaml"])
+def test_a_recipe_is_read_from_a_file(somewhere, name):
+    (somewhere / name).parent.mkdir(exist_ok=True)
+    (somewhere / name).write_text(yaml.safe_dump(GRAY))
+    assert config.named_recipe(name) == recipe.parse(GRAY)
+
+
+def test_own_steps_are_looked_for_beside_the_file_of_the_recipe(somewhere):
+    (somewhere / "sub").mkdir()
+    (somewhere / "sub" / "mine.py").write_text("def boost(image): return image\n")
+    (somewhere / "sub" / "mine.yaml").write_text('steps: [{call: {function: "mine:boost"}}]')
+    files = config.named_recipe("sub/mine.yaml").own_files()
+    assert [Path(path) for path in files] == [Path("sub", "mine.py")]
+
+
+WRONG_RECIPES = {
+    "unknown": ("heavy", ["'heavy'", "light, intensive", ".yaml"]),
+    "missing-file": ("absent.yaml", ["absent.yaml"]),
+    "broken-yaml": ("broken.yaml", ["broken.yaml", "line 2"]),
+    "not-text": ("bytes.yaml", ["bytes.yaml"]),
+    "empty-file": ("empty.yaml", ["empty.yaml", "None", "a map"]),
+    "wrong-step": ("wrong.yaml", ["wrong.yaml.steps[0].blur", "no such step"]),
+    "broken-json": ('{"steps": [', ["recipe", "JSON"]),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), WRONG_RECIPES.values(), ids=WRONG_RECIPES)
+def test_a_recipe_that_cannot_be_read_is_told_in_one_sentence(somewhere, text, words):
+    (somewhere / "broken.yaml").write_text("steps:\n - resize: {width: 3\n")
+    (somewhere / "bytes.yaml").write_bytes(b"\xff\xfe\x00steps")
+    (somewhere / "empty.yaml").write_text("")
+    (somewhere / "wrong.yaml").write_text("steps: [blur]")
+    with pytest.raises(UserError) as refusal:
+        config.named_recipe(text)
+    sentence = str(refusal.value)
+    assert len(sentence.splitlines()) == 1
+    assert [word for word in words if word not in sentence] == []

@@ -1,0 +1,252 @@
+"""Engines run any work alike, in order, and leave nothing behind, whatever happens."""
+
+import contextlib
+import operator
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+
+import psutil
+import pytest
+
+from pixelmill.engines import ENGINES, open_engine, resolve
+from pixelmill.errors import UserError
+
+PARALLEL = [name for name in ENGINES if name != "sequential"]
+APART = [name for name in PARALLEL if name != "threads"]
+
+
+class Opaque:
+    """A result that can be watched; Dask must not look into it."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+def square(number):
+    return number * number
+
+
+def started_at(number):
+    return number, time.monotonic()
+
+
+def process_id(task):
+    return os.getpid()
+
+
+def meet(folder):
+    """Wait for another worker to come, so that no worker takes all tasks."""
+    (folder / str(os.getpid())).touch()
+    end = time.monotonic() + 60
+    while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    return os.getpid()
+
+
+def refuse_seven(number):
+    if number == 7:
+        raise ValueError("seven is refused")
+    return number
+
+
+def results_of(engine, work, tasks):
+    results = []
+    engine.run(work, tasks, results.append)
+    return results
+
+
+def alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("name", ENGINES)
+def test_every_engine_gives_every_result_once(name, workers):
+    with open_engine(name, workers) as engine:
+        assert sorted(results_of(engine, square, range(20))) == [n * n for n in range(20)]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_engine_can_run_again_and_over_nothing(name):
+    with open_engine(name, 2) as engine:
+        assert results_of(engine, square, []) == []
+        assert results_of(engine, square, [3]) == [9]
+        assert results_of(engine, square, [4]) == [16]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_results_arrive_in_the_calling_thread(name):
+    threads = set()
+    with open_engine(name, 2) as engine:
+        engine.run(square, range(5), lambda result: threads.add(threading.get_ident()))
+    assert threads == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_with_one_worker_tasks_start_in_the_order_given(name):
+    """Dask would take them by descending key, that is by name."""
+    with open_engine(name, 1) as engine:
+        began = results_of(engine, started_at, range(30))
+    assert [number for number, _ in sorted(began, key=operator.itemgetter(1))] == list(range(30))
+
+
+@pytest.mark.parametrize("name", ["sequential", "threads", "futures"])
+def test_results_are_let_go_of_as_they_arrive(name):
+    """A million outcomes must not be kept to the end."""
+    living, most = weakref.WeakSet(), 0
+
+    def done(result):
+        nonlocal most
+        living.add(result)
+        most = max(most, len(living))
+
+    with open_engine(name, 2) as engine:
+        engine.run(Opaque, range(200), done)
+    assert most < 50
+
+
+@pytest.mark.parametrize("name", PARALLEL)
+def test_an_engine_says_how_many_workers_it_has_and_how_long_they_took_to_start(name):
+    with open_engine(name, 3) as engine:
+        assert engine.workers == 3
+        assert engine.startup_seconds > 0
+
+
+def test_the_sequential_engine_has_one_worker_whatever_was_asked_for():
+    with open_engine("sequential", 8) as engine:
+        assert engine.workers == 1
+
+
+@pytest.mark.parametrize("name", APART)
+def test_work_is_spread_over_all_worker_processes(name, tmp_path):
+    with open_engine(name, 2) as engine:
+        pids = set(results_of(engine, meet, [tmp_path] * 2))
+    assert len(pids) == 2
+    assert os.getpid() not in pids
+
+
+@pytest.mark.parametrize("name", ["sequential", "threads"])
+def test_work_stays_in_this_process(name):
+    with open_engine(name, 2) as engine:
+        assert set(results_of(engine, process_id, [0] * 4)) == {os.getpid()}
+
+
+@pytest.mark.parametrize("name", APART)
+def test_no_worker_outlives_the_engine(name, tmp_path, wait_until):
+    with open_engine(name, 2) as engine:
+        pids = set(results_of(engine, meet, [tmp_path] * 2))
+    wait_until(lambda: not any(map(alive, pids)))
+
+
+@pytest.mark.parametrize("name", APART)
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_no_worker_outlives_an_error(name, error, tmp_path, wait_until):
+    pids = set()
+    with pytest.raises(error), open_engine(name, 2) as engine:
+        pids.update(results_of(engine, meet, [tmp_path] * 2))
+        raise error
+    wait_until(lambda: not any(map(alive, pids)))
+
+
+@pytest.mark.parametrize("name", PARALLEL)
+def test_no_thread_outlives_the_engine(name, wait_until):
+    before = set(threading.enumerate())
+    with open_engine(name, 2) as engine:
+        results_of(engine, square, range(10))
+    wait_until(lambda: set(threading.enumerate()) <= before)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_error_of_the_work_arrives_as_it_is(name):
+    with pytest.raises(ValueError, match="seven is refused"), open_engine(name, 2) as engine:
+        results_of(engine, refuse_seven, range(10))
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_error_of_the_receiver_ends_the_run(name):
+    def done(result):
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="disk is full"), open_engine(name, 2) as engine:
+        engine.run(square, range(10), done)
+
+
+@pytest.mark.parametrize("name", APART)
+def test_workers_leave_ctrl_c_to_their_parent(name):
+    with open_engine(name, 2) as engine:
+        handlers = results_of(engine, signal.getsignal, [signal.SIGINT] * 4)
+    assert set(handlers) == {signal.SIG_IGN}
+
+
+def test_an_unknown_engine_is_refused_with_the_ones_that_are_known():
+    with pytest.raises(UserError, match="'gpu' is unknown; allowed are sequential, threads"):
+        open_engine("gpu", 2).__enter__()
+
+
+def test_auto_means_an_engine_that_is_there():
+    assert resolve("auto") in ENGINES
+
+
+PROGRAM = """
+import json, os, sys, time
+from pixelmill.engines import open_engine, pin_inner_threads
+from multiprocessing import active_children
+
+if __name__ == "__main__":
+    pin_inner_threads()
+    with open_engine(sys.argv[1], 2) as engine:
+        {body}
+"""
+
+
+def program(tmp_path, body):
+    """A program of its own that opens an engine; its workers can import it."""
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM.format(body=body), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def library(repository):
+    """Environment in which a program finds the library, with threads as Snakemake sets them."""
+    scripts = str(repository / "scripts")
+    return {**os.environ, "PYTHONPATH": scripts, "OMP_NUM_THREADS": "28"}
+
+
+@pytest.mark.parametrize("name", PARALLEL)
+def test_each_worker_has_one_inner_thread(name, tmp_path, library):
+    path = program(tmp_path, "engine.run(os.getenv, ['OMP_NUM_THREADS'] * 4, print)")
+    done = subprocess.run(
+        [sys.executable, path, name], env=library, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["1"] * 4
+
+
+@pytest.mark.parametrize("name", APART)
+def test_workers_die_with_a_parent_that_is_killed(name, tmp_path, library, start, wait_until):
+    path = program(
+        tmp_path,
+        "print(json.dumps([child.pid for child in active_children()]), flush=True);"
+        "engine.run(time.sleep, [600] * 2, print)",
+    )
+    parent = start(
+        [sys.executable, path, name], env=library, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    pids = [int(pid) for pid in parent.stdout.readline().strip(b"[]\n").split(b",")]
+    family = {*pids, *(child.pid for child in psutil.Process(parent.pid).children(recursive=True))}
+    assert len(pids) == 2 and all(map(alive, pids))
+    parent.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+    try:
+        wait_until(lambda: not any(map(alive, family)), seconds=30)
+    finally:
+        for pid in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()

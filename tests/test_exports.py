@@ -1,0 +1,29 @@
+"""Tables are written from the ledger, in a fixed form."""
+
+import json
+import os
+
+from pixelmill.exports import FAILURES, MANIFEST, write_failures, write_tables
+from pixelmill.ledger import Ledger
+from pixelmill.transform import Job, failed
+
+
+def test_failures_are_ready_for_xargs(tmp_path):
+    names = ["plain.jpg", "two\nlines.jpg", "undecodable \udcff.jpg"]
+    with Ledger(str(tmp_path / "ledger.sqlite")) as ledger:
+        outcomes = [failed(Job(n, n), "read", "vanished", "gone", 1, 2, "") for n in names]
+        ledger.record(outcomes, "recipe", "code")
+        write_failures(ledger, str(tmp_path))
+    paths = (tmp_path / "failures.txt").read_bytes().split(b"\0")
+    assert paths == [os.fsencode(name) for name in names] + [b""]
+    assert len((tmp_path / "failures.csv").read_text().splitlines()) == 1 + len(names)
+
+
+def test_empty_tables_have_a_header_alone(tmp_path):
+    with Ledger(str(tmp_path / "ledger.sqlite")) as ledger:
+        write_failures(ledger, str(tmp_path))
+        write_tables(ledger, str(tmp_path))
+    assert (tmp_path / "failures.csv").read_text() == ",".join(FAILURES) + "\n"
+    assert (tmp_path / "manifest.csv").read_text() == ",".join(MANIFEST) + "\n"
+    timing = json.loads((tmp_path / "timing.json").read_text())
+    assert timing == {"last_pass": None, "last_full_pass": None}

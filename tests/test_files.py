@@ -1,0 +1,323 @@
+"""Files are whole or absent, a folder has one holder, and a walk sees each file once."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import pixelmill
+from pixelmill import files
+from pixelmill.errors import UserError
+from pixelmill.files import (
+    TEMPORARY,
+    Reserve,
+    atomic,
+    exclusive,
+    lies_in,
+    read_json,
+    read_table,
+    temporary_beside,
+    walk,
+    write_json,
+    write_table,
+)
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_only_when_it_is_complete(tmp_path):
+    target = tmp_path / "table.csv"
+    with atomic(target) as file:
+        file.write("half")
+        file.flush()
+        assert not target.exists()
+    assert target.read_text() == "half"
+    assert names_in(tmp_path) == ["table.csv"]
+
+
+def test_the_old_file_stands_until_the_new_one_is_complete(tmp_path):
+    target = tmp_path / "table.csv"
+    target.write_text("old")
+    with atomic(target) as file:
+        file.write("new")
+        file.flush()
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    target = tmp_path / "table.csv"
+    target.write_text("old")
+    with pytest.raises(error), atomic(target) as file:
+        file.write("half")
+        raise error
+    assert target.read_text() == "old"
+    assert names_in(tmp_path) == ["table.csv"]
+
+
+def test_a_rename_that_fails_leaves_nothing_behind(tmp_path):
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError), atomic(tmp_path / "taken") as file:
+        file.write("text")
+    assert names_in(tmp_path) == ["taken"]
+
+
+def test_the_folder_of_a_file_is_made(tmp_path):
+    with atomic(tmp_path / "a" / "b" / "c.txt") as file:
+        file.write("text")
+    assert (tmp_path / "a" / "b" / "c.txt").exists()
+
+
+def test_a_file_in_the_current_folder_needs_no_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with atomic("here.txt") as file:
+        file.write("text")
+    assert names_in(tmp_path) == ["here.txt"]
+
+
+def test_text_is_utf_8_with_unix_line_ends(tmp_path):
+    with atomic(tmp_path / "text") as file:
+        file.write("é\n")
+    assert (tmp_path / "text").read_bytes() == b"\xc3\xa9\n"
+
+
+def test_bytes_are_written_as_they_are(tmp_path):
+    with atomic(tmp_path / "bytes", "wb") as file:
+        file.write(b"\r\n\xff")
+    assert (tmp_path / "bytes").read_bytes() == b"\r\n\xff"
+
+
+def test_of_many_writers_one_wins_whole(tmp_path):
+    target = tmp_path / "table.json"
+    values = [[number] * 5000 for number in range(16)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda value: write_json(target, value), values))
+    assert read_json(target) in values
+    assert names_in(tmp_path) == ["table.json"]
+
+
+def test_a_temporary_file_lies_beside_its_target_under_a_name_that_sweeps_know(tmp_path):
+    temporary = temporary_beside(str(tmp_path / ("a" * 255)))
+    assert os.path.dirname(temporary) == str(tmp_path)
+    assert TEMPORARY.fullmatch(os.path.basename(temporary))
+    Path(temporary).touch()  # short enough whatever the target's name
+
+
+def test_temporary_names_differ_each_time():
+    assert len({temporary_beside("a") for _ in range(100)}) == 100
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.tmp", ".pixelmill.tmp", ".pixelmill-notes.tmp", "x.pixelmill-1-2-3.tmp",
+     ".pixelmill-1-2-3.tmp.jpg", ".pixelmill-1-2-3", "Xpixelmill-1-2-3.tmp"],
+)  # fmt: skip
+def test_a_file_of_a_user_is_not_taken_for_a_temporary_one(name):
+    assert not TEMPORARY.fullmatch(name)
+
+
+def test_json_comes_back(tmp_path):
+    value = {"b": [1, 2.5, None, True], "a": "é\n\u2028"}
+    write_json(tmp_path / "value.json", value)
+    assert read_json(tmp_path / "value.json") == value
+    assert (tmp_path / "value.json").read_bytes().endswith(b"}\n")
+
+
+def test_json_that_other_readers_would_refuse_is_not_written(tmp_path):
+    write_json(tmp_path / "value.json", 1)
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "value.json", {"rate": float("nan")})
+    assert json.loads((tmp_path / "value.json").read_text()) == 1
+    assert names_in(tmp_path) == ["value.json"]
+
+
+def test_a_table_comes_back(tmp_path):
+    cells = ["plain", 'say "a", b', " spaces ", "two\nlines", "é\u2028", ""]
+    write_table(tmp_path / "t.csv", ("name", "number"), [(cell, 7) for cell in cells])
+    assert read_table(tmp_path / "t.csv") == [{"name": cell, "number": "7"} for cell in cells]
+
+
+def test_a_table_keeps_the_line_ends_in_its_cells(tmp_path):
+    write_table(tmp_path / "t.csv", ("message",), [("one\r\ntwo\rthree",)])
+    assert read_table(tmp_path / "t.csv") == [{"message": "one\r\ntwo\rthree"}]
+
+
+def test_a_table_whose_rows_break_off_leaves_the_old_one(tmp_path):
+    def rows(count):
+        for number in range(count):
+            yield [10 // (5 - number)]
+
+    write_table(tmp_path / "t.csv", ("number",), rows(2))
+    with pytest.raises(ZeroDivisionError):
+        write_table(tmp_path / "t.csv", ("number",), rows(9))
+    assert read_table(tmp_path / "t.csv") == [{"number": "2"}, {"number": "2"}]
+    assert names_in(tmp_path) == ["t.csv"]
+
+
+def test_a_table_without_rows_has_its_header(tmp_path):
+    write_table(tmp_path / "t.csv", ("name", "number"), [])
+    assert (tmp_path / "t.csv").read_bytes() == b"name,number\n"
+    assert read_table(tmp_path / "t.csv") == []
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"absent\.csv.*missing"):
+        read_table(tmp_path / "absent.csv")
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Refuse a folder that is held at once."""
+    monkeypatch.setattr(files, "LOCK_PATIENCE", 0.0)
+
+
+HOLDER = """
+import sys
+from pixelmill import files
+from pixelmill.errors import UserError
+files.LOCK_PATIENCE = 0.0
+try:
+    with files.exclusive(sys.argv[1]):
+        print("held", flush=True)
+        sys.stdin.read()
+except UserError as error:
+    print(error, flush=True)
+"""
+
+
+def start_holder(folder):
+    """Another process that takes a folder and holds it until its input ends."""
+    library = str(Path(pixelmill.__file__).parents[1])
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)],
+        env={**os.environ, "PYTHONPATH": library},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_second_process_is_refused(tmp_path):
+    with exclusive(tmp_path), start_holder(tmp_path) as other:
+        said, _ = other.communicate()
+    assert said == f"Another run is writing to '{tmp_path}'; wait for it to end, or stop it.\n"
+
+
+def test_a_folder_is_free_again_when_its_holder_is_killed(tmp_path, impatient):
+    with start_holder(tmp_path) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(UserError), exclusive(tmp_path):
+            pass
+        other.kill()
+        other.wait()
+        with exclusive(tmp_path):
+            pass
+
+
+def test_a_holder_that_is_about_to_end_is_waited_for(tmp_path):
+    with start_holder(tmp_path) as other:
+        assert other.stdout.readline() == "held\n"
+        other.stdin.close()
+        with exclusive(tmp_path):
+            pass
+
+
+def test_a_folder_is_free_again_after_an_error(tmp_path, impatient):
+    with pytest.raises(ZeroDivisionError), exclusive(tmp_path):
+        raise ZeroDivisionError
+    with exclusive(tmp_path):
+        pass
+
+
+def test_other_folders_stay_free(tmp_path):
+    with exclusive(tmp_path / "a"), exclusive(tmp_path / "b"):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_the_reason(tmp_path):
+    taken = tmp_path / "taken"
+    taken.write_bytes(b"in the way")
+    with pytest.raises(UserError, match=r"taken.*cannot be written: \w+"), exclusive(taken):
+        pass
+
+
+def test_an_error_of_the_holder_is_not_taken_for_a_lock(tmp_path):
+    with pytest.raises(PermissionError), exclusive(tmp_path):
+        raise PermissionError
+
+
+def test_a_reserve_takes_room_and_gives_it_back(tmp_path):
+    with Reserve(str(tmp_path)):
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) == files.RESERVE_BYTES
+    assert names_in(tmp_path) == []
+
+
+def test_a_reserve_that_was_given_back_early_is_gone(tmp_path):
+    with Reserve(str(tmp_path)) as reserve:
+        reserve.release()
+        assert names_in(tmp_path) == []
+
+
+def test_a_reserve_that_finds_no_room_says_so(tmp_path):
+    with pytest.raises(UserError, match=r"absent.*cannot be written: .*; make room"):
+        Reserve(str(tmp_path / "absent")).__enter__()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_what_hinders_all_images_stops_the_run(tmp_path, number):
+    with pytest.raises(UserError, match=os.strerror(number)):
+        Reserve(str(tmp_path)).check(["cannot identify", os.strerror(number)])
+
+
+def test_what_hinders_one_image_stops_nothing(tmp_path):
+    Reserve(str(tmp_path)).check(["", "no space for such an image", os.strerror(errno.EISDIR)])
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "expected"),
+    [("a/b", "a", True), ("a", "a", True), ("a/../a/b/c", "a", True), ("a", "a/b", False),
+     ("a-b", "a", False), ("b", "a", False), ("link/x", "a", True), ("link", "b", False)],
+)  # fmt: skip
+def test_a_path_lies_in_another_with_links_followed(tmp_path, inner, outer, expected):
+    make_tree(tmp_path, "a/b/x", "b/x", "a-b/x")
+    (tmp_path / "link").symlink_to("a/b", target_is_directory=True)
+    assert lies_in(tmp_path / inner, tmp_path / outer) is expected
+
+
+def make_tree(root, *paths):
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(path)
+
+
+def test_a_walk_sees_each_file_once_with_its_path_below_the_root(tmp_path):
+    paths = ["a.txt", "b/a.txt", "b/c/d.txt", "b/c/.hidden", "e f/g.txt"]
+    make_tree(tmp_path, *paths)
+    assert sorted(path for path, _ in walk(tmp_path)) == sorted(paths)
+    for path, entry in walk(tmp_path):
+        assert Path(entry.path).read_text() == path
+
+
+def test_files_of_a_folder_come_before_those_of_its_folders(tmp_path):
+    make_tree(tmp_path, "b/x", "a", "z", "b/c/y")
+    seen = [path for path, _ in walk(tmp_path)]
+    assert [path.count("/") for path in seen] == [0, 0, 1, 2]
+
+
+def test_a_walk_does_not_follow_links(tmp_path):
+    make_tree(tmp_path, "tree/a", "elsewhere/b")
+    (tmp_path / "tree" / "out").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "tree" / "loop").symlink_to(tmp_path / "tree", target_is_directory=True)
+    assert sorted(path for path, _ in walk(tmp_path / "tree")) == ["a", "loop", "out"]
+
+
+def test_a_walk_of_a_missing_folder_is_empty(tmp_path):
+    assert list(walk(tmp_path / "absent")) == []

@@ -1,0 +1,209 @@
+"""Generated images follow from their seed and number, and only what is missing is made."""
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelmill import generator
+from pixelmill.errors import UserError
+from pixelmill.generator import Spec, generate
+
+SMALL = {"width": (20, 40), "height": (20, 40)}
+
+
+def spec(count=4, **more):
+    return Spec(**{"count": count, **SMALL, **more})
+
+
+def pictures(folder):
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in pictures(folder)}
+
+
+def times(folder):
+    return {path.name: path.stat().st_mtime_ns for path in pictures(folder)}
+
+
+# Images
+
+
+@pytest.mark.parametrize("content", generator.CONTENTS)
+def test_an_image_depends_on_seed_and_number_alone(content):
+    base, _ = generator.image(spec(content=content), 3)
+    assert generator.image(spec(1, content=content), 3)[0] == base
+    assert generator.image(spec(999, content=content), 3)[0] == base
+    assert generator.image(spec(content=content), 2)[0] != base
+    assert generator.image(spec(content=content, seed=7), 3)[0] != base
+
+
+def test_neighbouring_seeds_and_numbers_give_other_images():
+    made = [generator.image(spec(seed=seed), k)[0].tobytes() for seed in (1, 2) for k in range(3)]
+    assert len(set(made)) == 6
+
+
+def test_sides_lie_between_their_bounds_and_reach_them():
+    sizes = [generator.image(spec(width=(5, 7), height=(9, 9)), k)[0].size for k in range(60)]
+    assert {width for width, _ in sizes} == {5, 6, 7}
+    assert {height for _, height in sizes} == {9}
+
+
+def test_a_solid_image_is_one_colour_and_another_each_time():
+    made = [generator.image(spec(content="solid"), number)[0] for number in range(5)]
+    assert [len(image.getcolors()) for image in made] == [1] * 5
+    assert len({image.getpixel((0, 0)) for image in made}) == 5
+
+
+def test_noise_uses_all_levels_evenly():
+    image, _ = generator.image(Spec(width=(200, 200), height=(200, 200), content="noise"), 0)
+    counts = np.bincount(np.asarray(image).ravel(), minlength=256)
+    assert counts.min() > 300  # of 469 expected
+
+
+def test_photos_compress_as_photos_do(encoded):
+    for number in range(10):
+        image, _ = generator.image(Spec(), number)
+        assert all(300 <= side <= 600 for side in image.size)
+        size = len(encoded(image, "JPEG", quality=generator.JPEG_QUALITY))
+        assert 10_000 <= size <= 120_000
+
+
+def test_formats_are_mixed_by_their_weights():
+    mixed = Spec.from_config({**SMALL, "content": "solid", "format": {"jpeg": 3, "png": 1}})
+    formats = [generator.image(mixed, number)[1] for number in range(800)]
+    assert formats.count("jpeg") + formats.count("png") == 800
+    assert formats.count("png") == pytest.approx(200, abs=40)  # more than 3 deviations
+
+
+def test_the_order_of_a_mix_does_not_matter():
+    one, other = ({"format": {"png": 1, "jpeg": 2}}, {"format": {"jpeg": 2, "png": 1}})
+    assert Spec.from_config(one) == Spec.from_config(other)
+
+
+def test_a_range_in_the_wrong_order_is_refused():
+    with pytest.raises(UserError, match=r"^generate\.height: found \[9, 5\]"):
+        Spec.from_config({"height": [9, 5]})
+
+
+# Folders
+
+
+@pytest.mark.parametrize("format", generator.SUFFIXES)
+def test_files_are_of_their_format_and_numbered(tmp_path, format):
+    assert generate(str(tmp_path), spec(2, format=((format, 1.0),)), 1) == 2
+    suffix = generator.SUFFIXES[format]
+    assert [path.name for path in pictures(tmp_path)] == [f"00000000{suffix}", f"00000001{suffix}"]
+    for number, path in enumerate(pictures(tmp_path)):
+        with Image.open(path) as image:
+            assert image.format == format.upper()
+            assert image.size == generator.image(spec(), number)[0].size
+
+
+def test_the_number_of_workers_does_not_matter(tmp_path):
+    generate(str(tmp_path / "one"), spec(70), 1)
+    generate(str(tmp_path / "two"), spec(70), 2)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert len(contents(tmp_path / "one")) == 70
+
+
+def test_the_same_again_makes_nothing(tmp_path):
+    generate(str(tmp_path), spec(), 1)
+    before = times(tmp_path)
+    assert generate(str(tmp_path), spec(), 1) == 0
+    assert times(tmp_path) == before
+
+
+def test_a_raised_count_makes_the_new_ones_only(tmp_path):
+    generate(str(tmp_path), spec(3), 1)
+    before = times(tmp_path)
+    assert generate(str(tmp_path), spec(5), 1) == 2
+    after = times(tmp_path)
+    assert len(after) == 5
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_lowered_count_removes_the_surplus_only(tmp_path):
+    generate(str(tmp_path), spec(5), 1)
+    before = times(tmp_path)
+    assert generate(str(tmp_path), spec(2), 1) == 0
+    assert times(tmp_path) == {name: before[name] for name in sorted(before)[:2]}
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 7}, {"content": "solid"}, {"width": (41, 60)}, {"format": (("png", 1.0),)}]
+)
+def test_another_spec_makes_all_anew(tmp_path, change):
+    generate(str(tmp_path), spec(3), 1)
+    before = contents(tmp_path)
+    assert generate(str(tmp_path), spec(3, **change), 1) == 3
+    assert len(contents(tmp_path)) == 3
+    assert not set(contents(tmp_path).values()) & set(before.values())
+
+
+@pytest.mark.parametrize("harm", ["delete", "cut", "empty"])
+def test_a_file_that_is_gone_or_of_another_size_is_made_again(tmp_path, harm):
+    generate(str(tmp_path), spec(3), 1)
+    before, kept = contents(tmp_path), times(tmp_path)
+    victim = tmp_path / "00000001.jpg"
+    if harm == "delete":
+        victim.unlink()
+    else:
+        victim.write_bytes(before[victim.name][:100] if harm == "cut" else b"")
+    assert generate(str(tmp_path), spec(3), 1) == 1
+    assert contents(tmp_path) == before
+    assert [name for name, time in times(tmp_path).items() if time != kept[name]] == [victim.name]
+
+
+@pytest.mark.parametrize(
+    "name", ["holiday.jpg", "readme.txt", "00000001.webp", "0000001.jpg", ".x"]
+)
+def test_files_of_others_are_left_alone(tmp_path, name):
+    (tmp_path / name).write_bytes(b"mine")
+    generate(str(tmp_path), spec(2), 1)
+    generate(str(tmp_path), spec(1, seed=7), 1)
+    assert (tmp_path / name).read_bytes() == b"mine"
+
+
+def test_a_photo_of_others_that_is_named_by_its_date_is_left_alone(tmp_path):
+    (tmp_path / "20260131.jpg").write_bytes(b"mine")
+    generate(str(tmp_path), spec(2), 1)
+    assert (tmp_path / "20260131.jpg").read_bytes() == b"mine"
+
+
+def test_what_was_made_before_a_kill_is_kept(tmp_path):
+    generate(str(tmp_path), spec(3), 1)
+    before = times(tmp_path)
+    # As a kill leaves it: the last line of the table cut off, its image not noted.
+    table = tmp_path / generator.TABLE
+    table.write_text(table.read_text()[:-40])
+    assert generate(str(tmp_path), spec(3), 1) == 1
+    after = times(tmp_path)
+    assert [name for name in before if before[name] != after[name]] == ["00000002.jpg"]
+
+
+def test_the_table_tells_what_stands_there(tmp_path):
+    generate(str(tmp_path), spec(3), 1)
+    lines = (tmp_path / generator.TABLE).read_text().splitlines()
+    assert lines[0] == "name,bytes,sha256"
+    sizes = {line.split(",")[0]: int(line.split(",")[1]) for line in lines[1:]}
+    assert sizes == {path.name: path.stat().st_size for path in pictures(tmp_path)}
+
+
+def test_images_are_known_by_their_token_until_some_are_gone(tmp_path):
+    generate(str(tmp_path), spec(3), 1, token="first")
+    assert generator.token(str(tmp_path)) == "first"
+    os.unlink(tmp_path / "00000001.jpg")
+    assert generator.token(str(tmp_path)) not in ("", "first")
+    assert generator.token(str(tmp_path)) != generator.token(str(tmp_path))
+    generate(str(tmp_path), spec(3), 1, token="second")
+    assert generator.token(str(tmp_path)) == "second"
+
+
+def test_nothing_but_images_and_dot_files_is_left(tmp_path):
+    generate(str(tmp_path), spec(3), 2)
+    others = {path.name for path in tmp_path.iterdir()} - {path.name for path in pictures(tmp_path)}
+    assert others == {generator.RECORD, generator.TABLE, ".lock"}

@@ -1,0 +1,238 @@
+"""The ledger remembers what happened to each image and in each pass, through crashes and damage."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pixelmill.errors import UserError
+from pixelmill.ledger import VERSION, Ledger, Pass
+from pixelmill.recipe import parse
+from pixelmill.transform import Batch, Job, Renderer
+
+RECIPE = parse({"steps": [{"resize": {"width": 16, "height": 12}}]})
+
+PASS = Pass(
+    whole=True,
+    engine="threads",
+    workers=2,
+    seconds=1.5,
+    startup_seconds=0.5,
+    images=10,
+    failed=1,
+    bytes_in=100,
+    bytes_out=50,
+    megapixels_in=0.25,
+    catalog="catalog",
+    recipe="recipe",
+    code="code",
+    machine="machine",
+)
+
+HOSTILE = ["two\nlines.jpg", "caf\udce9.jpg", "back\\slash.jpg", "line\u2028end.jpg", 'quo"te,.jpg']
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory, photos):
+    """Of an image that went well and of one that did not."""
+    folder = tmp_path_factory.mktemp("rendered")
+    photos(folder / "in", 1)
+    (folder / "in/broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    renderer = Renderer(str(folder / "in"), str(folder / "out"), RECIPE)
+    return renderer(Batch([Job("0.jpg", "0.jpg"), Job("broken.jpg", "broken.jpg")]))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return str(tmp_path / "tree" / "ledger.sqlite")
+
+
+@pytest.fixture
+def ledger(path):
+    with Ledger(path) as opened:
+        yield opened
+
+
+def renamed(outcome, name):
+    return outcome._replace(source=name, output=outcome.output and name)
+
+
+def test_a_fresh_ledger_is_empty_and_its_folder_is_made(ledger):
+    assert (ledger.rows(), list(ledger.manifest()), list(ledger.failures())) == ({}, [], [])
+    assert ledger.last_pass() is None
+    assert ledger.rate("recipe") is None
+
+
+def test_what_was_recorded_is_known_to_the_next_process(path, outcomes):
+    with Ledger(path) as first:
+        first.record(outcomes, "recipe", "code")
+    with Ledger(path) as second:
+        rows = second.rows()
+    good, bad = outcomes
+    assert rows["0.jpg"].digest == good.digest
+    assert (rows["0.jpg"].status, rows["0.jpg"].output) == ("ok", "0.jpg")
+    assert (rows["0.jpg"].bytes_in, rows["0.jpg"].mtime_ns) == (good.bytes_in, good.mtime_ns)
+    assert (rows["0.jpg"].recipe, rows["0.jpg"].code) == ("recipe", "code")
+    assert (rows["broken.jpg"].status, rows["broken.jpg"].output) == ("failed", "")
+    assert rows["broken.jpg"].reason == bad.reason
+
+
+def test_an_image_recorded_again_has_one_row(ledger, outcomes):
+    ledger.record(outcomes, "recipe", "code")
+    ledger.record(outcomes, "recipe", "new code")
+    assert {row.code for row in ledger.rows().values()} == {"new code"}
+    assert len(list(ledger.manifest())) == 2
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+def test_any_name_comes_back_as_it_was(ledger, outcomes, name):
+    ledger.record([renamed(outcomes[0], name)], "recipe", "code")
+    assert ledger.rows()[name].output == name
+    ledger.touch([(name, 77)])
+    assert ledger.rows()[name].mtime_ns == 77
+    ledger.forget([name])
+    assert ledger.rows() == {}
+
+
+def test_any_message_can_be_noted(ledger, outcomes):
+    ledger.record([outcomes[1]._replace(message="two\nlines, caf\udce9")], "recipe", "code")
+    ((_, _, _, message),) = ledger.failures()
+    message.encode()  # must be fit for a file
+    assert "\n" not in message
+
+
+def test_the_manifest_is_sorted_and_does_not_depend_on_order_or_time(tmp_path, outcomes):
+    names = ["b.jpg", "a/z.jpg", "a.jpg", "B.jpg"]
+    tables = []
+    for number, order in enumerate((names, names[::-1])):
+        with Ledger(str(tmp_path / f"{number}.sqlite")) as ledger:
+            for name in order:
+                late = renamed(outcomes[0], name)._replace(mtime_ns=number)
+                ledger.record([late], "recipe", "code")
+            tables.append(list(ledger.manifest()))
+    assert tables[0] == tables[1]
+    assert [row[0] for row in tables[0]] == sorted(names)
+
+
+def test_a_row_of_the_manifest_tells_size_and_digest_of_the_output(ledger, outcomes):
+    ledger.record(outcomes, "recipe", "code")
+    good, bad = outcomes
+    assert list(ledger.manifest()) == [
+        ("0.jpg", "", "0.jpg", "ok", "", 16, 12, good.sha256),
+        ("broken.jpg", "", "", "failed", bad.reason, 0, 0, ""),
+    ]
+
+
+def test_failures_tell_stage_reason_and_message(ledger, outcomes):
+    ledger.record(outcomes, "recipe", "code")
+    bad = outcomes[1]
+    assert list(ledger.failures()) == [("broken.jpg", "decode", bad.reason, bad.message)]
+
+
+def test_the_last_pass_and_the_last_whole_pass_are_told_apart(ledger):
+    part = PASS._replace(whole=False, images=1)
+    ledger.add_pass(PASS._replace(images=9))
+    ledger.add_pass(PASS)
+    ledger.add_pass(part)
+    assert ledger.last_pass() == part
+    assert ledger.last_pass(whole=True) == PASS
+
+
+def test_without_a_whole_pass_there_is_none(ledger):
+    ledger.add_pass(PASS._replace(whole=False))
+    assert ledger.last_pass(whole=True) is None
+
+
+def test_the_rate_is_that_of_this_recipe_and_code_and_of_images_that_went_well(ledger, outcomes):
+    good, bad = outcomes
+    slow = renamed(good, "slow.jpg")._replace(seconds=(1.0,) * 5, bytes_in=300)
+    fast = good._replace(seconds=(0.2,) * 5, bytes_in=100)
+    ledger.record([slow, fast, bad], "recipe", "code")
+    ledger.record([renamed(good, "other.jpg")], "other recipe", "code")
+    assert ledger.rate("recipe") == pytest.approx(3.0)
+
+
+def test_a_batch_is_recorded_whole_or_not_at_all(ledger, outcomes):
+    unfit = renamed(outcomes[0], "unfit.jpg")._replace(bytes_in=object())
+    with pytest.raises(sqlite3.Error):
+        ledger.record([outcomes[0], unfit], "recipe", "code")
+    assert ledger.rows() == {}
+
+
+def test_a_damaged_ledger_is_put_aside_and_a_fresh_one_begun(path, outcomes, tmp_path):
+    with Ledger(path) as ledger:
+        ledger.record(outcomes, "recipe", "code")
+    damaged = tmp_path / "tree" / "ledger.sqlite"
+    damaged.write_bytes(b"no database " * 1000)
+    with Ledger(path) as ledger:
+        assert ledger.rows() == {}
+    assert (tmp_path / "tree" / "ledger.sqlite.damaged").exists()
+
+
+def test_a_ledger_of_another_version_is_put_aside_not_misread(path, outcomes, tmp_path):
+    with Ledger(path) as ledger:
+        ledger.record(outcomes, "recipe", "code")
+    database = sqlite3.connect(path)
+    database.execute(f"PRAGMA user_version = {VERSION + 1}")
+    database.close()
+    with Ledger(path) as ledger:
+        assert ledger.rows() == {}
+    assert (tmp_path / "tree" / f"ledger.sqlite.version-{VERSION + 1}").exists()
+
+
+def test_a_ledger_that_cannot_be_opened_is_said_so_in_a_sentence(tmp_path):
+    with pytest.raises(UserError, match=r"ledger '.*' cannot be opened"):
+        Ledger(str(tmp_path))
+
+
+def test_the_ledger_does_without_a_write_ahead_log(path, ledger):
+    """Which is not safe on network file systems."""
+    ledger.add_pass(PASS)
+    (mode,) = sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone()
+    assert mode != "wal"
+
+
+KILLED = """
+import os, sys
+from pixelmill.ledger import Ledger
+
+database = Ledger(sys.argv[1])._database
+database.execute("PRAGMA cache_size = 1")  # what does not fit into it is written before the end
+database.execute("BEGIN")
+for number in range(1000):
+    database.execute("REPLACE INTO makers VALUES (?, ?)", (str(number), "x" * 500))
+os._exit(1)
+"""
+
+
+@pytest.mark.parametrize("only_look", [False, True], ids=["opened", "looked at"])
+def test_a_ledger_that_a_killed_run_left_in_the_middle_is_as_before(
+    path, outcomes, repository, only_look
+):
+    with Ledger(path) as ledger:
+        ledger.record(outcomes, "recipe", "code")
+    env = {**os.environ, "PYTHONPATH": str(repository / "scripts")}
+    subprocess.run([sys.executable, "-c", KILLED, path], env=env, check=False)
+    assert Path(f"{path}-journal").stat().st_size > 0
+    with Ledger(path, only_look=only_look) as ledger:
+        assert set(ledger.rows()) == {"0.jpg", "broken.jpg"}
+
+
+def test_to_look_at_a_ledger_changes_nothing(path, outcomes):
+    with Ledger(path) as ledger:
+        ledger.record(outcomes, "recipe", "code")
+    before = os.stat(path).st_mtime_ns
+    with Ledger(path, only_look=True) as ledger:
+        assert len(ledger.rows()) == 2
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            ledger.add_pass(PASS)
+    assert os.stat(path).st_mtime_ns == before
+
+
+def test_the_libraries_behind_a_fingerprint_are_remembered(ledger):
+    ledger.note_maker("code", {"Pillow": "13.0"})
+    assert ledger.software_of("code") == {"Pillow": "13.0"}
+    assert ledger.software_of("never noted") == {}

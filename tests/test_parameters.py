@@ -1,0 +1,91 @@
+"""Parameters take what they say they allow, in one normal form, and nothing else."""
+
+import math
+
+import pytest
+
+from pixelmill.parameters import Choice, Color, Integer, Matrix, Number
+
+WHOLE = Integer(1, 10)
+REAL = Number(-1, 10)
+TEXTS = Choice(("stretch", "pad"))
+SIZES = Choice((3, 5, 7))
+UNIT = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def described(part):
+    return type(part).__name__ if hasattr(part, "check") else repr(part)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "normal"),
+    [
+        (WHOLE, 1, 1),
+        (WHOLE, 10, 10),
+        (REAL, 3, 3.0),
+        (REAL, -1.0, -1.0),
+        (REAL, 10, 10.0),
+        (TEXTS, "pad", "pad"),
+        (SIZES, 5, 5),
+        (Color(), "white", "#ffffff"),
+        (Color(), "#A0b1C2", "#a0b1c2"),
+        (Matrix(), UNIT, ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))),
+        (Matrix(), [[0.5, 0, 0, -1000]] * 3, ((0.5, 0.0, 0.0, -1000.0),) * 3),
+    ],
+    ids=described,
+)
+def test_a_value_that_is_allowed_gets_its_normal_form(parameter, value, normal):
+    checked = parameter.check(value)
+    assert checked == normal
+    assert type(checked) is type(normal)
+    assert parameter.check(checked) == normal
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [
+        (WHOLE, 0),
+        (WHOLE, 11),
+        (WHOLE, 3.0),
+        (WHOLE, "3"),
+        (WHOLE, True),
+        (WHOLE, None),
+        (WHOLE, [3]),
+        (REAL, -1.001),
+        (REAL, 10.001),
+        (REAL, "1.5"),
+        (REAL, False),
+        (REAL, None),
+        (REAL, math.nan),
+        (REAL, math.inf),
+        pytest.param(REAL, 10**400, id="number-beyond-floats"),
+        (TEXTS, "Pad"),
+        (TEXTS, ["pad"]),
+        (TEXTS, {"pad": 1}),
+        (TEXTS, None),
+        (SIZES, 4),
+        (SIZES, "3"),
+        pytest.param(SIZES, 3.0, id="choice-of-another-type"),
+        (Choice((0, 1)), True),
+        (Color(), "ffffff"),
+        (Color(), "#fff"),
+        (Color(), "#ffffff\n"),
+        (Color(), "#gggggg"),
+        (Color(), "pink"),
+        (Color(), 0xFFFFFF),
+        (Matrix(), "abc"),
+        (Matrix(), 3),
+        (Matrix(), UNIT[:2]),
+        (Matrix(), [[1, 0], [0, 1], [0, 0]]),
+        (Matrix(), [[1, 0, 0], [0, 1, 0, 5], [0, 0, 1]]),
+        (Matrix(), [["1", 0, 0], [0, 1, 0], [0, 0, 1]]),
+        (Matrix(), [[math.nan, 0, 0], [0, 1, 0], [0, 0, 1]]),
+        (Matrix(), [[1001, 0, 0], [0, 1, 0], [0, 0, 1]]),
+        (Matrix(), {0: [1, 0, 0], 1: [0, 1, 0], 2: [0, 0, 1]}),
+    ],
+    ids=described,
+)
+def test_any_other_value_is_refused_with_what_is_allowed(parameter, value):
+    with pytest.raises(ValueError) as refusal:
+        parameter.check(value)
+    assert str(refusal.value) == parameter.allowed

@@ -1,0 +1,184 @@
+"""The plan makes what is new or changed, keeps the rest, and cuts the work into fair batches."""
+
+import pytest
+
+from pixelmill.catalog import Entry
+from pixelmill.ledger import Row
+from pixelmill.plan import LARGEST_BATCH_SECONDS, SMALLEST_BATCH_SECONDS, batches, draw_up
+
+ENTRY = Entry("a.jpg", bytes=100, mtime_ns=5, format="jpeg")
+ROW = Row(
+    output="a.jpg",
+    status="ok",
+    reason="",
+    bytes_in=100,
+    mtime_ns=5,
+    digest="same",
+    bytes_out=40,
+    sha256="bytes",
+    recipe="recipe",
+    code="code",
+)
+PRESENT = {"a.jpg": 40}
+
+
+def plan_of(entries=(ENTRY,), rows=None, present=None, suffix=".jpg", **changes):
+    answers = {"digest": lambda path: "same", "altered": lambda output, sha256: False, **changes}
+    rows = {"a.jpg": ROW} if rows is None else rows
+    present = PRESENT if present is None else present
+    return draw_up(entries, rows, present, suffix, "recipe", "code", **answers)
+
+
+def failed(reason, **changes):
+    return ROW._replace(status="failed", reason=reason, output="", bytes_out=0, **changes)
+
+
+def test_an_image_that_did_not_change_is_kept():
+    plan = plan_of()
+    assert (plan.make, plan.keep, plan.remove, plan.stale) == ([], 1, [], [])
+
+
+@pytest.mark.parametrize(
+    ("reason", "row", "present"),
+    [
+        ("new", None, PRESENT),
+        ("recipe changed", ROW._replace(recipe="other"), PRESENT),
+        ("code changed", ROW._replace(code="other"), PRESENT),
+        ("source changed", ROW._replace(bytes_in=99), PRESENT),
+        ("source changed", ROW._replace(mtime_ns=4, digest="other"), PRESENT),
+        ("output missing", ROW, {}),
+        ("output altered", ROW, {"a.jpg": 39}),
+        ("name changed", ROW._replace(output="old.jpg"), PRESENT),
+        ("failed before", failed("vanished"), {}),
+        ("failed before", failed("unreadable"), {}),
+        ("failed before", failed("write_failed"), {}),
+        ("source changed", failed("corrupt", bytes_in=99), {}),
+        ("code changed", failed("corrupt", code="other"), {}),
+    ],
+)
+def test_an_image_is_made_where(reason, row, present):
+    plan = plan_of(rows={} if row is None else {"a.jpg": row}, present=present)
+    assert dict(plan.reasons) == {reason: 1}
+    assert plan.make == [ENTRY]
+
+
+@pytest.mark.parametrize("reason", ["corrupt", "truncated", "not_an_image", "step_failed"])
+def test_an_image_that_failed_by_its_own_fault_is_not_tried_again(reason):
+    assert plan_of(rows={"a.jpg": failed(reason)}, present={}).keep == 1
+
+
+def test_a_touched_image_is_kept_and_its_new_time_is_noted():
+    plan = plan_of(rows={"a.jpg": ROW._replace(mtime_ns=4)})
+    assert (plan.keep, plan.touched) == (1, [("a.jpg", 5)])
+
+
+def test_a_digest_is_taken_only_where_nothing_but_the_time_changed():
+    asked = []
+    same, changed = ENTRY._replace(path="same.jpg"), ENTRY._replace(path="changed.jpg")
+    rows = {
+        "a.jpg": ROW._replace(mtime_ns=4),
+        "same.jpg": ROW._replace(output="same.jpg"),
+        "changed.jpg": ROW._replace(output="changed.jpg", bytes_in=1, mtime_ns=4),
+    }
+    present = dict.fromkeys(("a.jpg", "same.jpg", "changed.jpg"), 40)
+    plan_of([ENTRY, same, changed], rows, present, digest=lambda path: asked.append(path) or "same")
+    assert asked == ["a.jpg"]
+
+
+def test_an_output_with_other_bytes_is_made_again_where_that_is_looked_for():
+    plan = plan_of(altered=lambda output, sha256: (output, sha256) == ("a.jpg", "bytes"))
+    assert dict(plan.reasons) == {"output altered": 1}
+
+
+def test_an_output_that_is_made_anyway_is_not_looked_into():
+    def altered(output, sha256):
+        raise AssertionError("was asked")
+
+    assert plan_of(rows={"a.jpg": ROW._replace(code="other")}, altered=altered).make == [ENTRY]
+
+
+def test_failures_are_tried_again_for_reasons_that_were_named():
+    rows = {"a.jpg": failed("timed_out")}
+    assert plan_of(rows=rows, present={}).keep == 1
+    assert plan_of(rows=rows, present={}, retry=["timed_out"]).make == [ENTRY]
+
+
+def test_an_image_whose_source_is_gone_is_removed_with_its_output():
+    plan = plan_of(entries=[])
+    assert (plan.remove, plan.stale) == (["a.jpg"], ["a.jpg"])
+
+
+def test_a_failed_image_whose_source_is_gone_leaves_no_output_to_remove():
+    plan = plan_of(entries=[], rows={"a.jpg": failed("corrupt")}, present={})
+    assert (plan.remove, plan.stale) == (["a.jpg"], [])
+
+
+def test_an_output_that_another_source_takes_over_is_not_removed():
+    png = ENTRY._replace(path="a.png")
+    plan = plan_of([ENTRY, png], {"a.png": ROW})
+    assert plan.outputs == {"a.jpg": "a.jpg", "a.png": "a.png.jpg"}
+    assert dict(plan.reasons) == {"new": 1, "name changed": 1}
+    assert plan.stale == []
+
+
+def test_another_suffix_makes_all_anew_and_removes_the_old_outputs():
+    plan = plan_of(suffix=".png")
+    assert (dict(plan.reasons), plan.stale) == ({"name changed": 1}, ["a.jpg"])
+
+
+def entries_of(sizes):
+    return [Entry(f"{number}.jpg", size, 0, "jpeg") for number, size in enumerate(sizes)]
+
+
+def cut(sizes, workers=2, rate=None):
+    """Sources of each batch."""
+    entries = entries_of(sizes)
+    outputs = {entry.path: entry.path for entry in entries}
+    cut_up = batches(entries, outputs, workers, rate)
+    return [[job.source for job in batch.jobs] for batch in cut_up]
+
+
+def order_of(sizes):
+    """Sources in the order in which they are handed out."""
+    return [source for batch in cut(sizes) for source in batch]
+
+
+def test_batches_hold_every_image_once_the_costliest_first():
+    sizes = [10, 10_000_000, 500_000, 20, 3_000_000]
+    assert order_of(sizes) == ["1.jpg", "4.jpg", "2.jpg", "3.jpg", "0.jpg"]
+
+
+def test_equal_images_go_by_path_so_that_batches_are_the_same_every_time():
+    assert order_of([100] * 5) == [f"{number}.jpg" for number in range(5)]
+
+
+def test_batches_know_where_their_outputs_go():
+    (batch,) = batches(entries_of([1]), {"0.jpg": "sub/0.png"}, 1)
+    assert batch.jobs == (("0.jpg", "sub/0.png"),)
+
+
+def test_nothing_to_make_gives_no_batch():
+    assert cut([]) == []
+
+
+def test_batches_shrink_towards_the_end_so_that_workers_end_together():
+    lengths = [len(batch) for batch in cut([0] * 5000, workers=4)]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[-1] < lengths[0] / 10
+
+
+def test_each_worker_gets_several_batches():
+    assert len(cut([0] * 1000, workers=8)) >= 3 * 8
+
+
+@pytest.mark.parametrize("seconds", [0.0001, 0.004, 0.05])
+def test_a_batch_is_neither_too_small_nor_too_large_by_what_images_took_before(seconds):
+    *batches_, _ = cut([1000] * 20_000, workers=2, rate=seconds)
+    for batch in batches_:
+        least, most = SMALLEST_BATCH_SECONDS, LARGEST_BATCH_SECONDS
+        assert least - 1e-9 <= len(batch) * seconds <= most + seconds + 1e-9
+
+
+def test_an_image_that_costs_more_than_a_batch_has_a_batch_of_its_own():
+    first, *_ = cut([1_000_000_000, *[1000] * 100])
+    assert first == ["0.jpg"]

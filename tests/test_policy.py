@@ -1,0 +1,36 @@
+"""A policy is read whole from a config; its defaults are those of the schema."""
+
+import dataclasses
+
+from pixelmill import config
+from pixelmill.limits import Limits
+from pixelmill.policy import Policy
+
+
+def test_the_defaults_by_hand_are_those_of_the_schema():
+    assert Policy.from_config(config.complete({})) == Policy()
+
+
+def test_every_limit_can_be_set_in_the_config():
+    fields = {field.name for field in dataclasses.fields(Limits)}
+    assert fields == set(config.schema()["properties"]["limits"]["properties"])
+
+
+def test_what_a_config_says_is_taken():
+    said = {
+        "limits": {"max_pixels": 5, "formats": ["png"]},
+        "removals": {"max_rate": 1},
+        "collisions": "error",
+        "durable": True,
+        "run": {"check_outputs": True, "retry_failed": ["timed_out"]},
+        "failures": {"stop_on_first": True},
+    }
+    assert Policy.from_config(config.complete(said)) == Policy(
+        limits=Limits(max_pixels=5, formats=("png",)),
+        check_outputs=True,
+        retry_failed=("timed_out",),
+        max_removal_rate=1,
+        collisions="error",
+        durable=True,
+        stop_on_first=True,
+    )

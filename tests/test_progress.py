@@ -1,0 +1,68 @@
+"""Progress is one live line on a terminal and a plain line now and then elsewhere."""
+
+import io
+
+import pytest
+
+from pixelmill import progress as progress_module
+from pixelmill.progress import Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("done", "failed", "seconds", "line"),
+    [
+        (0, 0, 0.0, "light: 0/1,000 images, 0.0/s, time left unknown"),
+        (0, 0, 5.0, "light: 0/1,000 images, 0.0/s, time left unknown"),
+        (500, 0, 10.0, "light: 500/1,000 images, 50.0/s, 10 s left"),
+        (1000, 3, 10.0, "light: 1,000/1,000 images, 100.0/s, 0 s left, 3 failed"),
+    ],
+)
+def test_the_line_tells_done_rate_rest_and_failures(done, failed, seconds, line):
+    progress = Progress(1000, "light", io.StringIO())
+    progress.done, progress.failed = done, failed
+    assert progress.line(seconds) == line
+
+
+def test_what_was_done_adds_up():
+    with Progress(10, "light", io.StringIO()) as progress:
+        progress.advance(3)
+        progress.advance(4, failed=2)
+    assert (progress.done, progress.failed) == (7, 2)
+
+
+def test_a_log_gets_no_line_before_it_is_time():
+    stream = io.StringIO()
+    with Progress(10, "light", stream) as progress:
+        for _ in range(10):
+            progress.advance(1)
+    assert stream.getvalue() == ""
+
+
+def test_a_log_gets_plain_lines_when_it_is_time(monkeypatch):
+    monkeypatch.setattr(progress_module, "PLAIN_INTERVAL", 0.0)
+    stream = io.StringIO()
+    with Progress(10, "light", stream) as progress:
+        progress.advance(5, failed=1)
+    (line,) = stream.getvalue().splitlines()
+    assert line.startswith("light: 5/10 images, ")
+    assert line.endswith(", 1 failed")
+
+
+def test_a_terminal_gets_a_live_line_that_goes_away():
+    stream = Terminal()
+    with Progress(10, "light", stream) as progress:
+        progress.advance(10, failed=1)
+    assert "light" in stream.getvalue()
+    assert "\n" not in stream.getvalue()
+
+
+def test_a_pass_with_nothing_to_do_shows_nothing():
+    stream = Terminal()
+    with Progress(0, "light", stream):
+        pass
+    assert stream.getvalue() == ""

@@ -1,0 +1,177 @@
+"""The repository keeps its own promises: pins agree, rules are complete, scripts are thin."""
+
+import re
+
+import pytest
+import yaml
+
+from pixelmill.config import schema
+
+#: Longest script and longest module, in lines: more means that something should be split.
+LONGEST_SCRIPT = 80
+LONGEST_MODULE = 400
+
+#: Where tests and code may not point: they must run on any machine.
+PLACES = ("/" + "work", "/" + "root", "/" + "tmp", "/" + "home")
+
+
+def texts(repository, *patterns):
+    """Texts of files by their path, as git would see them."""
+    found = {}
+    for pattern in patterns:
+        for path in repository.glob(pattern):
+            found[path.relative_to(repository).as_posix()] = path.read_text(encoding="utf-8")
+    assert found
+    return found
+
+
+def pins_of(text):
+    """Versions by package and marker."""
+    pins = re.findall(r"([A-Za-z0-9_.-]+)==([^\s;\"\\]+)(?: ; ([^\"\\\n]+))?", text)
+    return {(name.lower(), marker.strip()): version for name, version, marker in pins}
+
+
+def test_conda_has_the_pins_of_the_lock_file(repository):
+    environment = (repository / "envs/environment.yaml").read_text(encoding="utf-8")
+    if not environment.strip():
+        pytest.skip("envs/environment.yaml is still empty")
+    lock = (repository / "envs/requirements.lock").read_text(encoding="utf-8")
+    assert pins_of(environment) == pins_of(lock)
+    dependencies = yaml.safe_load(environment)["dependencies"]
+    assert dependencies[-1].keys() == {"pip"}
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_file_has_hashes_and_names_no_index(repository, name):
+    text = (repository / "envs" / name).read_text(encoding="utf-8")
+    assert not re.search(r"https?://|--(extra-)?index-url|--find-links|--trusted-host", text)
+    packages = re.findall(r"^[A-Za-z0-9_.-]+==[^\n]*\n((?:    .*\n?)*)", text, re.MULTILINE)
+    assert len(packages) > 20
+    assert all("--hash=sha256:" in hashes for hashes in packages)
+
+
+def test_what_runs_is_pinned_alike_for_development(repository):
+    locks = [(repository / "envs" / f"requirements{kind}.lock") for kind in ("", "-dev")]
+    running, developing = (pins_of(path.read_text(encoding="utf-8")) for path in locks)
+    assert running.items() <= developing.items()
+
+
+def test_every_direct_dependency_is_locked_and_explained(repository):
+    project = (repository / "pyproject.toml").read_text(encoding="utf-8")
+    names = re.findall(r'^  "([a-z-]+)[=>]', project, re.MULTILINE)
+    assert "snakemake" in names
+    lock = pins_of((repository / "envs/requirements.lock").read_text(encoding="utf-8"))
+    explained = (repository / "envs/README.md").read_text(encoding="utf-8")
+    for name in names:
+        assert name in {package for package, _ in lock}, name
+        assert f"| {name} |" in explained, name
+
+
+def rules_of(repository):
+    """Text of each rule by its name."""
+    text = "\n".join(texts(repository, "workflow/rules/*.smk").values())
+    return dict(re.findall(r"^rule (\w+):\n((?:(?:    .*)?\n)+)", text, re.MULTILINE))
+
+
+#: What each rule that runs something says, besides what it does.
+EVERY_RULE = ("input", "log", "conda", "threads", "resources", "message", "shell")
+
+
+def test_every_rule_says_what_it_needs_and_does(repository):
+    rules = rules_of(repository)
+    assert {"generate", "catalog", "process_seq", "process_par", "verify_tree"} <= rules.keys()
+    assert {"compare_engines", "benchmark_report", "verdict"} <= rules.keys()
+    for name, body in rules.items():
+        said = set(re.findall(r"^    (\w+):", body, re.MULTILINE))
+        if "shell" in said:
+            assert said >= set(EVERY_RULE), name
+        else:
+            assert said == {"input", "localrule"}, name  # a name for what others make
+
+
+def test_every_rule_that_makes_something_is_measured(repository):
+    for name, body in rules_of(repository).items():
+        if "    output:" in body:
+            assert "    benchmark:" in body, name
+
+
+def test_every_rule_lists_its_code_and_calls_it(repository):
+    """Snakemake sees no other change of code."""
+    for name, body in rules_of(repository).items():
+        if "    shell:" in body:
+            assert re.search(r"code=code\(\"\w+\.py\"\)", body), name
+            assert '"python {input.code[0]:q}' in body, name
+
+
+def test_every_script_is_called_by_a_rule(repository):
+    called = set(re.findall(r'code\("(\w+\.py)"\)', "".join(rules_of(repository).values())))
+    assert called == {path.name for path in (repository / "scripts").glob("*.py")}
+
+
+def test_scripts_are_thin(repository):
+    for name, text in texts(repository, "scripts/*.py").items():
+        assert len(text.splitlines()) <= LONGEST_SCRIPT, name
+
+
+def test_modules_are_short(repository):
+    for name, text in texts(repository, "scripts/pixelmill/*.py").items():
+        assert len(text.splitlines()) <= LONGEST_MODULE, name
+
+
+@pytest.mark.parametrize(
+    ("library", "allowed"),
+    [
+        ("dask", {"engines", "provenance"}),
+        ("snakemake", set()),
+        ("cv2", {"reference"}),
+        ("matplotlib", {"figures"}),
+        ("sqlite3", {"ledger", "process", "verification"}),
+    ],
+)
+def test_a_library_is_known_to_few_modules(repository, library, allowed):
+    knowing = {
+        name.split("/")[-1].removesuffix(".py")
+        for name, text in texts(repository, "scripts/pixelmill/*.py", "scripts/*.py").items()
+        if re.search(rf"^\s*(import|from) {library}\b", text, re.MULTILINE)
+    }
+    assert knowing <= allowed
+
+
+@pytest.mark.parametrize("key", schema()["properties"])
+def test_every_key_of_the_config_is_explained(repository, key):
+    assert f"`{key}`" in (repository / "README.md").read_text(encoding="utf-8")
+    config = yaml.safe_load((repository / "config.yaml").read_text(encoding="utf-8"))
+    assert key in config
+
+
+def defaults_of(part):
+    """Defaults that a schema writes out, without those that are maps of maps."""
+    return {
+        key: entry["default"]
+        for key, entry in part["properties"].items()
+        if not isinstance(entry.get("default"), dict) and "default" in entry
+    }
+
+
+@pytest.mark.parametrize(
+    "key", [key for key, part in schema()["properties"].items() if part.get("properties")]
+)
+def test_the_config_shows_every_default(repository, key):
+    config = yaml.safe_load((repository / "config.yaml").read_text(encoding="utf-8"))
+    shown = {name: config[key][name] for name in defaults_of(schema()["properties"][key])}
+    assert shown == defaults_of(schema()["properties"][key])
+
+
+def test_every_module_has_its_tests(repository):
+    tests = {path.stem.removeprefix("test_") for path in (repository / "tests").glob("test_*.py")}
+    modules = {path.stem for path in (repository / "scripts/pixelmill").glob("[a-z]*.py")}
+    # Tested with those that use them: the command line, words, checks, wiring.
+    together = {"cli", "errors", "checks", "wiring", "figures"}
+    assert modules - tests - together == set()
+
+
+def test_no_file_names_a_place_on_somebodys_disk(repository):
+    patterns = ["tests/*.py", "scripts/**/*.py", "workflow/**/*.*", "Snakefile", "*.yaml", "*.md"]
+    for name, text in texts(repository, *patterns).items():
+        found = [place for place in PLACES if re.search(rf"(?<![\w.}}]){place}/", text)]
+        assert not found, name

@@ -1,0 +1,149 @@
+"""Fingerprints change when pixels may change, and with nothing else."""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from pixelmill import provenance
+from pixelmill.provenance import (
+    code_fingerprint,
+    code_of,
+    cores,
+    machine,
+    machine_fingerprint,
+    rendering_software,
+    software,
+)
+
+STEP = '''
+def lighten(image, amount=40):
+    """Make lighter."""
+    return image.point(lambda level: min(255, level + amount))
+'''
+
+
+def imports_of(path):
+    """Modules of the library that a file imports, wherever in it, by its syntax tree."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "pixelmill":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("pixelmill."):
+            found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("pixelmill.")}
+    return found - {"__version__"}
+
+
+def scripts_of(repository):
+    return sorted((repository / "scripts").glob("*.py"))
+
+
+def test_the_code_of_a_script_is_all_that_it_imports_itself_first(repository):
+    """Snakemake sees no imports: what is left out here would not rerun its rule."""
+    for script in scripts_of(repository):
+        first, *modules = code_of(script.name)
+        expected, pending = set(), imports_of(script)
+        while pending:
+            name = pending.pop()
+            if name not in expected:
+                expected.add(name)
+                pending |= imports_of(repository / f"scripts/pixelmill/{name}.py")
+        assert first == script
+        assert {path.stem for path in modules} == expected, script.name
+
+
+def test_what_makes_an_image_is_all_that_its_renderer_imports(repository):
+    """Else a change would leave images stale that it concerns."""
+    reached, pending = set(), {"transform"}
+    while pending:
+        name = pending.pop()
+        if name not in reached:
+            reached.add(name)
+            pending |= imports_of(repository / f"scripts/pixelmill/{name}.py")
+    # Words and files; what a recipe means is in its own fingerprint.
+    no_pixels = {"errors", "files", "recipe", "limits", "names"}
+    assert reached - no_pixels == set(provenance.RENDERING)
+
+
+@pytest.fixture
+def own_step(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(STEP, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("edit", "changes"),
+    [
+        (lambda text: text, False),
+        (lambda text: f"# A comment.\n\n{text}", False),
+        (lambda text: text.replace("Make lighter.", "Lighten."), False),
+        (lambda text: text.replace('    """Make lighter."""\n', ""), False),
+        (lambda text: text.replace("amount=40", "amount=41"), True),
+        (lambda text: text.replace("min(255", "min(250"), True),
+    ],
+    ids=["nothing", "a comment", "the docstring", "no docstring", "a default", "the code"],
+)
+def test_only_code_counts_in_the_fingerprint(own_step, edit, changes):
+    before = code_fingerprint([str(own_step)])
+    own_step.write_text(edit(STEP), encoding="utf-8")
+    assert (code_fingerprint([str(own_step)]) != before) is changes
+
+
+def test_own_steps_count_in_the_fingerprint_and_their_order_does_not(own_step, tmp_path):
+    other = tmp_path / "other.py"
+    other.write_text("SIZE = 3\n", encoding="utf-8")
+    both = code_fingerprint([str(own_step), str(other)])
+    assert both == code_fingerprint([str(other), str(own_step)])
+    assert both != code_fingerprint([str(own_step)]) != code_fingerprint()
+
+
+def test_the_place_of_the_library_does_not_count(repository, tmp_path):
+    """A repository that was moved or checked out anew must not make all images stale."""
+    shutil.copytree(repository / "scripts/pixelmill", tmp_path / "pixelmill")
+    program = "from pixelmill.provenance import code_fingerprint; print(code_fingerprint())"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == code_fingerprint()
+
+
+@pytest.mark.parametrize("name", ["Pillow", "NumPy", "libjpeg_turbo", "zlib", "webp"])
+def test_the_software_that_decides_pixels_is_told_with_its_version(name):
+    assert rendering_software()[name][0].isdigit()
+
+
+def test_the_report_names_more_software_than_decides_pixels():
+    assert software().keys() > {*rendering_software(), "Python", "Snakemake", "Dask", "OpenCV"}
+
+
+def test_the_machine_is_told_in_words_that_fit_a_report():
+    told = machine()
+    assert told.keys() == {"processor", "cores", "memory_gib", "system"}
+    assert json.loads(json.dumps(told)) == told
+    assert machine_fingerprint() == machine_fingerprint()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")
+def test_cores_are_those_that_this_process_may_use():
+    program = "from pixelmill.provenance import cores; print(cores())"
+    core = min(os.sched_getaffinity(0))
+    done = subprocess.run(
+        [sys.executable, "-c", f"import os; os.sched_setaffinity(0, [{core}]); {program}"],
+        env={**os.environ, "PYTHONPATH": str(provenance._LIBRARY.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "1"
+    assert 1 <= cores() <= len(os.sched_getaffinity(0))

@@ -1,0 +1,220 @@
+"""The reference is made independently, and tells a wrong picture from a right one."""
+
+import ast
+import math
+import random
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelmill import reference
+
+STRETCH = [("resize", {"width": 50, "height": 40})]
+
+
+def array(image):
+    return np.asarray(image.convert("RGB"))
+
+
+def test_nothing_is_shared_with_the_code_that_makes_images():
+    tree = ast.parse(Path(reference.__file__).read_text(encoding="utf-8"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported |= {
+        n.name for node in ast.walk(tree) if isinstance(node, ast.Import) for n in node.names
+    }
+    assert not [name for name in imported if name.startswith("pixelmill")]
+
+
+@pytest.mark.parametrize(
+    ("steps", "possible"),
+    [
+        ([], True),
+        (["resize"], True),
+        (["resize", "grayscale"], True),
+        (["grayscale"], True),
+        (["grayscale", "resize"], False),
+        (["resize", "resize"], False),
+        (["resize", "sharpen"], False),
+        (["call"], False),
+    ],
+)
+def test_a_reference_exists_for_a_resize_first_and_for_grey(steps, possible):
+    assert reference.can_render([(name, {}) for name in steps]) is possible
+
+
+def test_without_steps_it_is_the_source(photo, encoded):
+    image = photo(60, 40)
+    np.testing.assert_array_equal(reference.render(encoded(image, "PNG"), []), array(image))
+
+
+def test_it_shrinks_by_averaging(photo, encoded):
+    image = photo(100, 80)
+    blocks = array(image).reshape(40, 2, 50, 2, 3).astype(float).mean(axis=(1, 3))
+    made = reference.render(encoded(image, "PNG"), STRETCH)
+    assert np.abs(made - blocks).max() <= 1
+
+
+def test_grey_is_601_luma_in_three_channels(photo, encoded):
+    image = photo(60, 40)
+    made = reference.render(encoded(image, "PNG"), [("grayscale", {})])
+    luma = array(image) @ np.array([0.299, 0.587, 0.114])
+    assert made.shape == (40, 60, 3)
+    assert np.abs(made - luma[..., None]).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_jpeg_is_upright(photo, stored, encoded, orientation):
+    upright = photo(120, 80)
+    pixels, exif = stored(upright, orientation)
+    made = reference.render(encoded(pixels, "JPEG", quality=95, subsampling=0, exif=exif), [])
+    assert made.shape == (80, 120, 3)
+    assert reference.psnr(made, array(upright)) >= 35
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_shows_white(encoded, mode):
+    image = Image.new("RGBA", (8, 4), (200, 100, 100, 255))
+    image.paste((0, 0, 0, 0), (0, 0, 4, 4))
+    made = reference.render(encoded(image.convert(mode), "PNG"), [])
+    assert made[0, 0].tolist() == [255, 255, 255]
+    opaque = image.getpixel((7, 0))[:3] if mode != "LA" else (130,) * 3
+    assert np.abs(made[0, 7].astype(int) - opaque).max() <= 1
+
+
+def test_half_transparent_is_half_white(encoded):
+    made = reference.render(encoded(Image.new("RGBA", (4, 4), (0, 100, 200, 128)), "PNG"), [])
+    assert np.abs(made[0, 0].astype(int) - (127, 177, 227)).max() <= 1
+
+
+def test_16_bit_grey_is_scaled(encoded):
+    levels = np.array([[0, 257, 32768, 65535]], np.uint16)
+    made = reference.render(encoded(Image.fromarray(levels), "PNG"), [])
+    assert made[0, :, 0].tolist() == [0, 1, 128, 255]
+
+
+@pytest.mark.parametrize("data", [b"", b"text", b"\xff\xd8\xff\xe0nothing more"])
+def test_there_is_none_for_what_does_not_decode(data):
+    assert reference.render(data, STRETCH) is None
+
+
+def test_there_is_none_for_half_an_image_of_another_library(photo, encoded):
+    # OpenCV would fill in what is missing; it was never asked to judge such files.
+    data = encoded(photo(60, 40), "PNG")
+    assert reference.render(data[: len(data) // 3], STRETCH) is None
+
+
+def test_there_is_none_where_the_libraries_differ_by_design(photo, stored, encoded):
+    turned, exif = stored(photo(60, 40), 6)
+    assert reference.render(encoded(photo(60, 40).convert("CMYK"), "JPEG"), STRETCH) is None
+    assert reference.render(encoded(turned, "PNG", exif=exif), STRETCH) is None
+    deep = Image.fromarray(np.array([[0.0, 1.0]], np.float32))
+    assert reference.render(encoded(deep, "TIFF"), STRETCH) is None
+
+
+# Geometry
+
+
+def exactly_contained(columns, rows, width, height):
+    scale = min(Fraction(width, columns), Fraction(height, rows))
+    return tuple(max(1, math.floor(side * scale + Fraction(1, 2))) for side in (columns, rows))
+
+
+def test_any_size_is_contained_exactly():
+    draw = random.Random(2026)
+    for _ in range(20_000):
+        sizes = [draw.randrange(1, 60) for _ in range(4)]  # small ones meet halves often
+        assert reference.contained(*sizes) == exactly_contained(*sizes), sizes
+
+
+@pytest.mark.parametrize(
+    ("source", "fit", "size"),
+    [((120, 60), "stretch", (50, 40)), ((120, 60), "cover", (50, 40)), ((120, 60), "pad", (50, 40)),
+     ((120, 60), "contain", (50, 25)), ((60, 120), "contain", (20, 40)),
+     ((1, 90), "cover", (50, 40)), ((90, 1), "cover", (50, 40)), ((90, 1), "pad", (50, 40)),
+     ((90, 1), "contain", (50, 1)), ((1, 1), "contain", (40, 40)), ((9, 6), "stretch", (50, 40))],
+)  # fmt: skip
+def test_a_fit_gives_its_size(photo, encoded, source, fit, size):
+    step = ("resize", {"width": 50, "height": 40, "fit": fit})
+    made = reference.render(encoded(photo(*source), "PNG"), [step])
+    assert made.shape == (size[1], size[0], 3)
+
+
+def test_cover_keeps_the_middle(photo, encoded):
+    image = photo(90, 40)
+    step = ("resize", {"width": 50, "height": 40, "fit": "cover"})
+    made = reference.render(encoded(image, "PNG"), [step])
+    np.testing.assert_array_equal(made, array(image)[:, 20:70])
+
+
+def test_pad_fills_with_its_colour(photo, encoded):
+    image = photo(50, 20)
+    step = ("resize", {"width": 50, "height": 40, "fit": "pad", "color": "#102030"})
+    made = reference.render(encoded(image, "PNG"), [step])
+    np.testing.assert_array_equal(made[10:30], array(image))
+    assert (made[:10] == (0x10, 0x20, 0x30)).all()
+    assert (made[30:] == (0x10, 0x20, 0x30)).all()
+
+
+def test_nearest_takes_pixels_as_they_are(photo, encoded):
+    image = photo(100, 80)
+    step = ("resize", {"width": 50, "height": 40, "filter": "nearest"})
+    made = reference.render(encoded(image, "PNG"), [step])
+    np.testing.assert_array_equal(made, array(image)[1::2, 1::2])
+
+
+# Likeness
+
+
+@pytest.mark.parametrize(
+    ("difference", "expected"), [(0, 100.0), (255, 0.0), (1, 48.13), (16, 24.05)]
+)
+def test_psnr_is_that_of_the_textbook(difference, expected):
+    a = np.zeros((5, 7, 3), np.uint8)
+    assert reference.psnr(a, a + np.uint8(difference)) == pytest.approx(expected, abs=0.01)
+
+
+def test_psnr_does_not_wrap_around():
+    a, b = np.full((2, 2, 3), 250, np.uint8), np.full((2, 2, 3), 5, np.uint8)
+    assert reference.psnr(a, b) == reference.psnr(b, a) == pytest.approx(0.35, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("size", "reduced"),
+    [((64, 64), (16, 16)), ((640, 320), (64, 32)), ((256, 256), (64, 64)), ((5000, 3), (64, 1)),
+     ((8, 20), (2, 5)), ((1, 1), (1, 1))],
+)  # fmt: skip
+def test_pictures_are_reduced_to_what_is_seen_at_a_glance(size, reduced):
+    made = reference.reduce(np.full((size[1], size[0], 3), 77, np.uint8))
+    assert made.shape == (reduced[1], reduced[0], 3)
+    assert (made == 77).all()
+
+
+#: Errors that a processor may make, and how they are told.
+ERRORS = {
+    "swapped": (lambda a: a[..., ::-1], "channels are swapped"),
+    "upside-down": (lambda a: a[::-1], "mirrored"),
+    "mirrored": (lambda a: a[:, ::-1], "mirrored"),
+    "half-a-turn": (lambda a: a[::-1, ::-1], "180 degrees"),
+    "a-quarter-turn": (lambda a: np.rot90(a), "degrees"),
+    "transposed": (lambda a: a.swapaxes(0, 1), "mirrored"),
+    "black": (np.zeros_like, "does not look like its source"),
+    "darker": (lambda a: a // 2, "does not look like its source"),
+    "shifted": (lambda a: np.roll(a, 12, axis=1), "does not look like its source"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "words"), ERRORS.values(), ids=ERRORS)
+def test_an_error_is_noticed_and_explained(photo, spoil, words):
+    expected = array(photo(64, 64))
+    spoiled = np.ascontiguousarray(spoil(expected))
+    assert reference.psnr(spoiled, expected) < 30
+    assert words in reference.explain(spoiled, expected, 30)
+
+
+def test_a_picture_of_another_shape_is_explained_too(photo):
+    expected = array(photo(64, 48))
+    turned = np.ascontiguousarray(np.rot90(expected))
+    assert "degrees" in reference.explain(turned, expected, 30)

@@ -1,0 +1,263 @@
+"""The report shows what was won and what is wrong, and is safe to open and to pass on."""
+
+import csv
+import json
+import os
+import platform
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from pixelmill import catalog
+from pixelmill.comparison import compare
+from pixelmill.figures import throughput
+from pixelmill.files import write_json
+from pixelmill.process import process_folder
+from pixelmill.recipe import parse
+from pixelmill.report import COMPARABLE, Tree, collect, find_trees, html, write
+from pixelmill.verification import verify
+
+RECIPE = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
+
+FIRST_TEN = [
+    "dataset",
+    "recipe",
+    "engine",
+    "workers",
+    "images",
+    "seconds",
+    "images_per_second",
+    "megapixels_per_second",
+    "speedup",
+    "efficiency",
+]
+
+HEADINGS = ["demo · light", "What was checked", "Failures", "How it was made"]
+
+#: Attributes that make a browser fetch something.
+LINKS = ("src", "href", "srcset", "poster", "action")
+
+HOSTILE = "<script>alert(1)<img src=x onerror=alert(2)>&amp;.jpg"
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.text, self.headings = [], [], "", []
+        self._open = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += attributes
+        self._open.append(tag)
+        if tag == "h2":
+            self.headings.append("")
+
+    def handle_endtag(self, tag):
+        while self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        self.text += data
+        if self._open and self._open[-1] == "h2":
+            self.headings[-1] += data
+
+
+def full_pass(**changes):
+    timing = {
+        "whole": True,
+        "engine": "threads",
+        "workers": 2,
+        "seconds": 4.0,
+        "startup_seconds": 0.5,
+        "images": 100,
+        "failed": 0,
+        "bytes_in": 1000,
+        "bytes_out": 500,
+        "megapixels_in": 20.0,
+        "catalog": "catalog",
+        "recipe": "recipe",
+        "code": "code",
+        "machine": "machine",
+    }
+    return {**timing, **changes}
+
+
+@pytest.fixture
+def trees(tmp_path):
+    """Function that writes a timing.json for each engine, given by its last full pass."""
+
+    def write_timings(**passes):
+        found = []
+        for engine, full in passes.items():
+            folder = tmp_path / "results/demo/light" / engine
+            timing = {"last_pass": full, "last_full_pass": full}
+            write_json(folder / "timing.json", timing)
+            found.append(Tree.at(folder))
+        return found
+
+    return write_timings
+
+
+BASELINE = full_pass(engine="sequential", workers=1, seconds=8.0)
+
+
+def row_of(report, engine):
+    return next(row for row in report["rows"] if row["engine"] == engine)
+
+
+def test_a_speedup_is_the_seconds_of_sequential_divided_by_ours(trees):
+    row = row_of(collect(trees(sequential=BASELINE, threads=full_pass()), {}), "threads")
+    assert (row["speedup"], row["efficiency"]) == (2.0, 1.0)
+    assert (row["images_per_second"], row["megapixels_per_second"]) == (25.0, 5.0)
+
+
+@pytest.mark.parametrize("key", COMPARABLE)
+def test_passes_that_differ_are_not_compared_and_the_cell_says_what_to_run(trees, key):
+    report = collect(trees(sequential=BASELINE, threads=full_pass(**{key: "other"})), {})
+    row = row_of(report, "threads")
+    assert row["speedup"].startswith("run: snakemake")
+    assert row["efficiency"] == ""
+    assert row["images_per_second"] == 25.0
+    assert row["speedup"] in Page(html(report)).text
+
+
+def test_without_a_sequential_pass_nothing_is_compared(trees):
+    (row,) = collect(trees(threads=full_pass()), {})["rows"]
+    assert row["speedup"].startswith("run: snakemake")
+
+
+@pytest.mark.parametrize("missing", ["sequential", "threads"])
+def test_a_tree_without_a_full_pass_has_no_figures_and_gives_none(trees, missing):
+    passes = {"sequential": BASELINE, "threads": full_pass(), missing: None}
+    report = collect(trees(**passes), {})
+    assert row_of(report, missing)["seconds"] is None
+    assert row_of(report, "threads")["speedup"].startswith("run: snakemake")
+    Page(html(report))
+
+
+def test_a_tree_that_was_not_verified_does_not_pass(trees):
+    report = collect(trees(sequential=BASELINE), {})
+    assert not report["passed"]
+    assert "Some checks failed" in html(report)
+    assert report["verifications"][0]["summary"].startswith("Not verified yet")
+
+
+def test_the_table_begins_with_the_columns_that_others_rely_on(trees, tmp_path):
+    write(collect(trees(sequential=BASELINE, threads=full_pass()), {}), str(tmp_path / "report"))
+    with (tmp_path / "report/benchmark.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header[:10] == FIRST_TEN
+    assert rows[1][:4] == ["demo", "light", "threads", "2"]
+    assert all(len(row) == len(header) for row in rows)
+
+
+def test_the_data_holds_what_the_page_shows(trees, tmp_path):
+    report = collect(trees(sequential=BASELINE, threads=full_pass()), {"results": "results"})
+    write(report, str(tmp_path / "report"))
+    text = (tmp_path / "report/benchmark.json").read_text(encoding="utf-8")
+    assert json.loads(text) == report
+
+
+def test_trees_are_found_with_sequential_first(trees, tmp_path):
+    trees(threads=full_pass(), sequential=BASELINE, processes=full_pass())
+    engines = [tree.engine for tree in find_trees(str(tmp_path / "results"))]
+    assert engines == ["sequential", "processes", "threads"]
+
+
+def test_places_on_a_disk_are_left_out_of_the_configuration(trees, tmp_path):
+    folder = str(tmp_path / "somebody" / "photos")
+    config = {"datasets": {"mine": {"folder": folder}}, "results": str(tmp_path / "out")}
+    report = collect(trees(sequential=BASELINE), config)
+    assert report["config"]["datasets"]["mine"]["folder"] == ".../photos"
+    assert "somebody" not in html(report)
+    assert str(tmp_path) not in html(report) + json.dumps(report)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, photos):
+    """Report of a real run with a hostile file name that failed and an output that is missing."""
+    if os.name == "nt":
+        pytest.skip("Windows does not allow such names")
+    root = tmp_path_factory.mktemp("run")
+    source, recipe = photos(root / "in", 4), root / "results/demo/light"
+    (source / HOSTILE).write_bytes(b"\xff\xd8\xff and no more")
+    (source / f"whole {HOSTILE}").write_bytes((source / "0.jpg").read_bytes())
+    entries = list(catalog.scan(str(source))[0].entries)
+    for engine in ("sequential", "threads"):
+        process_folder(str(source), str(recipe / engine), RECIPE, engine, 2)
+        (recipe / engine / "images" / f"whole {HOSTILE}").unlink()
+        checks = verify(str(source), str(recipe / engine), RECIPE.as_data(), entries, 1)
+        write_json(recipe / engine / "verification.json", checks)
+    trees = {engine: str(recipe / engine) for engine in ("sequential", "threads")}
+    write_json(recipe / "comparison.json", compare(trees))
+    write(collect(find_trees(str(root / "results")), {"note": HOSTILE}), str(root / "report"))
+    return (root / "report/report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_has_all_its_sections(page):
+    assert Page(page).headings == HEADINGS
+
+
+def test_a_hostile_file_name_is_text_and_nothing_else(page):
+    shown = Page(page)
+    assert shown.text.count(HOSTILE) >= 3  # as failed, as missing, in the configuration
+    assert "script" not in shown.tags
+    assert "img" not in shown.tags
+    assert not [name for name, _ in shown.attributes if name.startswith("on")]
+
+
+def test_the_page_needs_no_network_and_no_other_file(page):
+    links = [value for name, value in Page(page).attributes if name.split(":")[-1] in LINKS]
+    assert [link for link in links if not link.startswith(("#", "data:"))] == []
+    assert not re.search(r"@import|url\((?!['\"]?(#|data:))", page)
+
+
+def test_the_page_shows_every_check_with_its_counts_and_what_differs(page):
+    text = Page(page).text
+    assert "whole <script>" in text
+    assert "is in the manifest and not there" in text
+    assert "byte-identical to sequential" in text
+    assert "Some checks failed" in text
+
+
+def test_the_page_shows_why_images_failed(page):
+    text = Page(page).text
+    assert "1 of 6" in text
+    assert "decode" in text
+
+
+def test_the_page_does_not_tell_on_which_machine_and_where_it_was_made(page, tmp_path_factory):
+    assert platform.node() not in re.findall(r"[\w.-]+", Page(page).text)
+    assert str(tmp_path_factory.getbasetemp()) not in page
+    assert str(Path.home()) not in page
+
+
+def test_many_failures_are_listed_up_to_a_number_and_counted_all(trees, tmp_path):
+    (tree,) = trees(sequential=BASELINE)
+    lines = [f"{number:03d}.jpg,decode,corrupt,broken" for number in range(70)]
+    header = "source,stage,reason,message"
+    for name in ("failures.csv", "manifest.csv"):
+        text = "\n".join([header, *lines]) + "\n"
+        (tmp_path / "results/demo/light/sequential" / name).write_text(text, encoding="utf-8")
+    (failures,) = collect([tree], {})["failures"]
+    assert (failures["failed"], failures["reasons"]) == (70, {"corrupt": 70})
+    text = Page(html(collect([tree], {}))).text
+    assert "The first 50" in text
+    assert "049.jpg" in text and "050.jpg" not in text
+
+
+def test_a_figure_is_the_same_every_time_and_takes_its_colours_from_the_page(trees):
+    rows = collect(trees(sequential=BASELINE, threads=full_pass()), {})["rows"]
+    assert throughput(rows) == throughput(rows)
+    assert "currentColor" in throughput(rows)
+    assert "2.00x on 2" in throughput(rows)
+
+
+def test_without_a_measured_pass_there_is_no_figure(trees):
+    assert throughput(collect(trees(sequential=None), {})["rows"]) == ""

@@ -1,0 +1,299 @@
+"""One image, whole: it is written as the outcome says, or it leaves nothing and says why."""
+
+import hashlib
+import io
+import math
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelmill import recipe
+from pixelmill.errors import REASONS
+from pixelmill.limits import Limits
+from pixelmill.transform import STAGES, Batch, Job, Renderer, content_digest, failed
+
+RESIZE = {"resize": {"width": 40, "height": 30}}
+
+
+@pytest.fixture
+def roots(tmp_path):
+    """Folders of the sources and of the outputs."""
+    (tmp_path / "in").mkdir()
+    return tmp_path / "in", tmp_path / "out"
+
+
+@pytest.fixture
+def render(roots):
+    """Function that makes one image and returns its outcome."""
+
+    def render_one(source, output, data=None, **options):
+        parsed = recipe.parse(data or {"steps": [RESIZE]}, folder=str(roots[0]))
+        return Renderer(str(roots[0]), str(roots[1]), parsed, **options).render(Job(source, output))
+
+    return render_one
+
+
+def everything(folder):
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("format", recipe.SUFFIXES)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_an_outcome_tells_what_was_read_and_written(roots, render, photo, format, mode):
+    source = roots[0] / "a.png"
+    photo(101, 67).convert(mode).save(source)
+    made = render("a.png", "b/a.out", {"steps": [RESIZE], "output": {"format": format}})
+    data = (roots[1] / "b" / "a.out").read_bytes()
+    assert (made.status, made.stage, made.reason, made.message) == ("ok", "", "", "")
+    assert (made.source, made.output) == ("a.png", "b/a.out")
+    assert (made.bytes_in, made.mtime_ns) == (source.stat().st_size, source.stat().st_mtime_ns)
+    assert made.digest == content_digest(source.read_bytes())
+    assert made.pixels_in == 101 * 67
+    assert (made.bytes_out, made.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    with Image.open(io.BytesIO(data)) as image:
+        assert (made.width, made.height) == image.size == (40, 30)
+        assert image.format == format.upper()
+    assert everything(roots[1]) == ["a.out", "b"]
+
+
+def test_times_are_told_for_each_stage(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    seconds = render("a.png", "a.jpg").seconds
+    assert len(seconds) == len(STAGES)
+    assert all(value > 0 for value in seconds)
+
+
+def test_the_source_is_left_as_it_was(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    before = (roots[0] / "a.png").read_bytes(), (roots[0] / "a.png").stat().st_mtime_ns
+    render("a.png", "a.jpg")
+    assert ((roots[0] / "a.png").read_bytes(), (roots[0] / "a.png").stat().st_mtime_ns) == before
+    assert everything(roots[0]) == ["a.png"]
+
+
+@pytest.mark.parametrize("format", recipe.SUFFIXES)
+def test_the_same_image_gives_the_same_bytes(roots, render, photo, format):
+    photo(90, 70).save(roots[0] / "a.jpg")
+    data = {"steps": [RESIZE, "sharpen"], "output": {"format": format}}
+    first, second = render("a.jpg", "first", data), render("a.jpg", "second", data)
+    assert first.sha256 == second.sha256
+    assert (roots[1] / "first").read_bytes() == (roots[1] / "second").read_bytes()
+
+
+def test_steps_run_in_their_order(roots, render, photo):
+    photo(60, 60).save(roots[0] / "a.png")
+    steps = [{"median": {"size": 5}}, "sharpen", "grayscale"]
+    forward = {"steps": steps, "output": {"format": "png"}}
+    backward = {"steps": [steps[1], steps[0], steps[2]], "output": {"format": "png"}}
+    assert render("a.png", "a", forward).sha256 != render("a.png", "b", backward).sha256
+    with Image.open(roots[1] / "a") as image:
+        assert (image.mode, image.size) == ("L", (60, 60))
+
+
+def test_a_recipe_without_steps_turns_upright_and_saves(roots, render, photo, stored):
+    pixels, exif = stored(photo(60, 40), 6)
+    pixels.save(roots[0] / "a.png", exif=exif)
+    assert render("a.png", "a.png", {"output": {"format": "png"}}).status == "ok"
+    with Image.open(roots[1] / "a.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(photo(60, 40)))
+
+
+def test_a_recipe_that_shrinks_on_load_makes_the_same_picture(roots, render, photo):
+    photo(1003, 701).save(roots[0] / "a.jpg", quality=92)
+    pictures = []
+    for margin in (0, 2.5):
+        data = {"steps": [RESIZE], "output": {"format": "png"}, "shrink_margin": margin}
+        assert render("a.jpg", f"{margin}", data).pixels_in == 1003 * 701
+        with Image.open(roots[1] / f"{margin}") as image:
+            pictures.append(np.asarray(image).astype(float))
+    error = np.mean((pictures[0] - pictures[1]) ** 2)
+    assert error > 0  # or nothing was shrunken, and the test would be worth nothing
+    assert 10 * math.log10(255**2 / error) >= 48
+
+
+@pytest.mark.parametrize(
+    ("steps", "size"),
+    [
+        pytest.param([RESIZE], (40, 30), id="stretch"),
+        pytest.param([{"resize": {"width": 40, "height": 40, "fit": "contain"}}], (40, 30),
+                     id="contain"),
+        pytest.param([{"resize": {"width": 40, "height": 40, "fit": "pad"}}], (40, 30), id="pad"),
+        pytest.param([{"resize": {"width": 30, "height": 30, "fit": "cover"}}], (40, 30),
+                     id="cover"),
+        pytest.param([{"resize": {"width": 40, "height": 30, "filter": "nearest"}}], None,
+                     id="nearest-needs-every-pixel"),
+        pytest.param(["sharpen", RESIZE], None, id="resize-is-not-first"),
+        pytest.param([], None, id="no-steps"),
+    ],
+)  # fmt: skip
+def test_a_decoder_is_told_what_size_will_do(steps, size):
+    target = Renderer("in", "out", recipe.parse({"steps": steps})).target()
+    assert (target and target((400, 300))) == (size and pytest.approx(size))
+
+
+def test_an_output_replaces_an_older_one(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    roots[1].mkdir()
+    (roots[1] / "a.jpg").write_bytes(b"old")
+    made = render("a.png", "a.jpg")
+    assert made.sha256 == hashlib.sha256((roots[1] / "a.jpg").read_bytes()).hexdigest()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")
+@pytest.mark.parametrize(
+    "name", ["new\nline", "caf\udce9", "é" * 125], ids=["line", "bytes", "long"]
+)
+def test_an_odd_name_is_no_obstacle(roots, render, photo, encoded, name):
+    try:
+        (roots[0] / name).write_bytes(encoded(photo(50, 50), "PNG"))
+    except OSError:
+        pytest.skip("this file system refuses the name")
+    assert render(name, f"{name}.jpg").status == "ok"
+    assert everything(roots[1]) == [f"{name}.jpg"]
+
+
+def test_a_profile_is_passed_on_where_it_fits(roots, render, photo):
+    profile = b"\0" * 16 + b"RGB " + b"\0" * 108
+    photo(50, 50).save(roots[0] / "a.png", icc_profile=profile)
+    render("a.png", "color.jpg")
+    render("a.png", "gray.jpg", {"steps": ["grayscale"]})
+    with Image.open(roots[1] / "color.jpg") as color, Image.open(roots[1] / "gray.jpg") as gray:
+        assert color.info["icc_profile"] == profile
+        assert "icc_profile" not in gray.info
+
+
+# What fails
+
+
+def assert_failed(outcome, stage, reason):
+    assert (outcome.status, outcome.stage, outcome.reason) == ("failed", stage, reason)
+    assert outcome.message
+    assert reason in REASONS
+    nothing = ("", 0, 0, 0, "")
+    written = outcome.output, outcome.width, outcome.height, outcome.bytes_out, outcome.sha256
+    assert written == nothing
+    assert len(outcome.seconds) == len(STAGES)
+
+
+def test_an_image_that_is_gone_has_vanished(roots, render):
+    outcome = render("absent.jpg", "absent.jpg")
+    assert_failed(outcome, "read", "vanished")
+    assert (outcome.bytes_in, outcome.digest) == (0, "")
+    assert not roots[1].exists()
+
+
+def test_a_folder_in_place_of_the_image_is_unreadable(roots, render):
+    (roots[0] / "a.jpg").mkdir()
+    assert_failed(render("a.jpg", "a.jpg"), "read", "unreadable")
+    assert not roots[1].exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "not_an_image"), (b"text", "not_an_image"), (b"\x89PNG\r\n\x1a\n", "corrupt")],
+)
+def test_an_image_that_does_not_decode_leaves_no_file(roots, render, content, reason):
+    (roots[0] / "a.jpg").write_bytes(content)
+    outcome = render("a.jpg", "a.jpg")
+    assert_failed(outcome, "decode", reason)
+    assert (outcome.bytes_in, outcome.digest) == (len(content), content_digest(content))
+    assert not roots[1].exists()
+
+
+def test_an_image_beyond_the_limits_is_refused(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    assert_failed(render("a.png", "a.jpg", limits=Limits(max_pixels=2499)), "decode", "too_large")
+    assert render("a.png", "a.jpg", limits=Limits(max_pixels=2500)).status == "ok"
+
+
+def test_a_step_that_raises_is_blamed_by_file_and_line(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    (roots[0] / "mine.py").write_text("def boost(image):\n    raise ValueError('too dark')\n")
+    outcome = render("a.png", "a.jpg", {"steps": [{"call": {"function": "mine:boost"}}]})
+    assert_failed(outcome, "steps", "step_failed")
+    assert outcome.message == "mine.py, line 2: ValueError: too dark"
+    assert outcome.pixels_in == 2500
+    assert not roots[1].exists()
+
+
+def test_a_file_where_the_output_folder_should_be_is_a_failure_to_write(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    roots[1].mkdir()
+    (roots[1] / "b").write_bytes(b"in the way")
+    assert_failed(render("a.png", "b/a.jpg"), "write", "write_failed")
+    assert everything(roots[1]) == ["b"]
+
+
+def test_a_folder_where_the_output_should_be_is_a_failure_to_write(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    (roots[1] / "a.jpg").mkdir(parents=True)
+    assert_failed(render("a.png", "a.jpg"), "write", "write_failed")
+    assert everything(roots[1]) == ["a.jpg"]
+
+
+def test_an_image_that_its_format_cannot_hold_leaves_no_file(roots, render):
+    # WebP ends at 16,383 pixels a side.
+    Image.new("L", (16_384, 20)).save(roots[0] / "a.png")
+    outcome = render("a.png", "a.webp", {"output": {"format": "webp"}})
+    assert outcome.status == "failed"
+    assert outcome.stage == "encode"
+    assert everything(roots[1]) == []
+
+
+def test_no_message_tells_where_the_folders_lie(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    (roots[0] / "text.jpg").write_bytes(b"text")
+    (roots[0] / "folder.jpg").mkdir()
+    (roots[1] / "folder").mkdir(parents=True)
+    (roots[1] / "file").write_bytes(b"in the way")
+    for source, output in [("absent.jpg", "x"), ("text.jpg", "x"), ("folder.jpg", "x"),
+                           ("a.png", "folder"), ("a.png", "file/x")]:  # fmt: skip
+        message = render(source, output).message
+        assert message
+        assert str(roots[0].parent) not in message
+        assert ".pixelmill-" not in message
+
+
+# Batches
+
+
+def test_a_batch_goes_on_after_a_failure(roots, photo):
+    for name in ("a.png", "c.png"):
+        photo(50, 50).save(roots[0] / name)
+    batch = Batch([Job(name, f"{name}.jpg") for name in ("a.png", "b.png", "c.png")])
+    outcomes = Renderer(str(roots[0]), str(roots[1]), recipe.parse({}))(batch)
+    assert [outcome.source for outcome in outcomes] == ["a.png", "b.png", "c.png"]
+    assert [outcome.status for outcome in outcomes] == ["ok", "failed", "ok"]
+
+
+def test_a_renderer_and_its_work_travel_to_other_processes(roots, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    renderer = Renderer(str(roots[0]), str(roots[1]), recipe.parse({"steps": [RESIZE]}))
+    sent, batch = pickle.loads(pickle.dumps((renderer, Batch([Job("a.png", "a.jpg")]))))
+    outcomes = pickle.loads(pickle.dumps(sent(batch)))
+    assert outcomes[0]._replace(seconds=()) == renderer(batch)[0]._replace(seconds=())
+
+
+def test_threads_that_write_one_output_leave_it_whole(roots, render, photo):
+    photo(90, 70).save(roots[0] / "a.png")
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(lambda _: render("a.png", "b/a.jpg"), range(24)))
+    assert {outcome.status for outcome in outcomes} == {"ok"}
+    data = (roots[1] / "b" / "a.jpg").read_bytes()
+    assert {outcome.sha256 for outcome in outcomes} == {hashlib.sha256(data).hexdigest()}
+    assert everything(roots[1]) == ["a.jpg", "b"]
+
+
+def test_a_synced_output_is_the_same(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    assert render("a.png", "a", durable=True).sha256 == render("a.png", "b").sha256
+
+
+def test_an_outcome_can_be_told_for_an_image_that_could_not_tell_it():
+    outcome = failed(Job("a.png", "a.jpg"), "steps", "crashed", "killed", 7, 8, "digest")
+    assert_failed(outcome, "steps", "crashed")
+    assert (outcome.bytes_in, outcome.mtime_ns, outcome.digest) == (7, 8, "digest")
