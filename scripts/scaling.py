@@ -17,7 +17,14 @@ def main(options: argparse.Namespace) -> None:
     if options.only:
         arms = [arm for arm in arms if f"{arm.kind}-{arm.workers}" in options.only]
     result = benchmark.run(
-        options.source, recipe, arms, options.images, options.repeats, options.scratch, logging.info
+        options.source,
+        recipe,
+        arms,
+        options.images,
+        options.repeats,
+        options.scratch,
+        logging.info,
+        options.catalog,
     )
     for line in benchmark.table(result["figures"]):
         logging.info("%s", line)
@@ -33,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps-folder", default=".", help="where own steps are looked for first")
     parser.add_argument("--images", type=cli.positive, default=1000, help="how many to run over")
     parser.add_argument("--repeats", type=cli.positive, default=5, help="the median counts")
+    parser.add_argument("--catalog", metavar="CSV", help="table of the inputs, if made before")
     parser.add_argument("--only", nargs="+", metavar="ARM", help="such as loop-1 processes-2")
     parser.add_argument("--scratch", metavar="DIR", help="where outputs go meanwhile")
     parser.add_argument("--output", metavar="JSON", help="keep all samples here")

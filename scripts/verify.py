@@ -28,7 +28,7 @@ def main(options: argparse.Namespace) -> int:
     )
     cli.print_checks(options.label, result)
     if options.output:
-        write_json(options.output, result)
+        write_json(options.output, {**result, "token": options.token})
     return 0 if result["passed"] or options.evidence else cli.CHECK_FAILED
 
 
@@ -40,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=250, help="images compared with a reference")
     parser.add_argument("--min-psnr", type=float, default=30.0, help="least similarity, in dB")
     parser.add_argument("--output", metavar="JSON", help="write the checks here")
+    parser.add_argument("--token", default="", help="what the workflow knows the checks by")
     parser.add_argument("--evidence", action="store_true", help="exit 0 also where a check failed")
     cli.add_workers(parser)
     return parser.parse_args()

@@ -252,6 +252,35 @@ def test_a_refresh_remembers_though_its_table_was_deleted(tmp_path, jpeg):
     assert table.read_bytes() == written
 
 
+def test_a_refresh_remembers_what_is_no_image_too(tmp_path, jpeg):
+    path = put(tmp_path, "in/notes", TEXT * 100)
+    table = tmp_path / "catalog.csv"
+    refresh(str(table), str(tmp_path / "in"))
+    replace_secretly(path, jpeg)
+    found = refresh(str(table), str(tmp_path / "in"))
+    assert (found.entries, found.left_out) == ([], {"other files": 1})
+
+
+@pytest.mark.parametrize(
+    "memory", ["", "path,bytes,mtime_ns,format\na.jpg,1,1,jpeg\n", "\0\0\0", "path,bytes\na,b\n"],
+    ids=["empty", "of-an-older-version", "zeros", "damaged"],
+)  # fmt: skip
+def test_a_memory_that_cannot_be_read_is_forgotten(tmp_path, jpeg, memory):
+    put(tmp_path, "in/a.jpg", jpeg)
+    table = tmp_path / "catalog.csv"
+    first = refresh(str(table), str(tmp_path / "in"))
+    (tmp_path / "catalog.known.csv").write_text(memory)
+    assert refresh(str(table), str(tmp_path / "in")) == first
+
+
+def test_a_refresh_takes_what_is_chosen(tmp_path, jpeg):
+    for path in ("in/a.jpg", "in/drafts/b.jpg"):
+        put(tmp_path, path, jpeg)
+    chosen = Selection(exclude=["drafts/*"])
+    refresh(str(tmp_path / "catalog.csv"), str(tmp_path / "in"), chosen)
+    assert [entry.path for entry in catalog.read(tmp_path / "catalog.csv")] == ["a.jpg"]
+
+
 def test_a_refresh_forgets_what_is_gone_and_learns_what_is_new(tmp_path, jpeg, png):
     table = tmp_path / "catalog.csv"
     old = put(tmp_path, "in/old.jpg", jpeg)
@@ -300,6 +329,14 @@ def test_the_fingerprint_tells_that_something_happened(tmp_path, jpeg, happens):
     assert fingerprint(str(tmp_path)) == before
     happens(tmp_path, jpeg)
     assert fingerprint(str(tmp_path)) != before
+
+
+def test_the_fingerprint_does_not_depend_on_the_order_that_files_came_in(tmp_path, jpeg):
+    names = [f"{number}.jpg" for number in range(20)]
+    for folder, order in (("one", names), ("other", names[::-1])):
+        for name in order:
+            os.utime(put(tmp_path / folder, name, jpeg), ns=(0, 0))
+    assert fingerprint(str(tmp_path / "one")) == fingerprint(str(tmp_path / "other"))
 
 
 def test_the_fingerprint_leaves_out_what_does_not_belong(tmp_path, jpeg):

@@ -17,6 +17,9 @@ from pixelmill.limits import Limits
 
 ORIENTATIONS = range(1, 9)
 
+# Pillow warns of much that it finds; what matters is the outcome.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
 
 def psnr(a, b):
     error = np.mean((np.asarray(a).astype(float) - np.asarray(b).astype(float)) ** 2)
@@ -387,7 +390,9 @@ def test_no_part_of_a_file_passes_for_the_whole(noisy, encoded, format, kept):
 
 
 # Some cameras append a film or notes to each photo.
-@pytest.mark.parametrize("appended", [b"", b"notes" * 50], ids=["", "with-notes-appended"])
+@pytest.mark.parametrize(
+    "appended", [b"", b"notes" * 50, b"film" * 5000], ids=["", "with-notes", "with-a-film"]
+)
 @pytest.mark.parametrize("format", ["PNG", "JPEG"])
 def test_a_whole_file_with_garbage_in_it_is_corrupt(noisy, encoded, format, appended):
     data = bytearray(encoded(noisy, format))
@@ -422,7 +427,6 @@ def test_many_pixels_are_not_too_many():
     assert reason(png(13_377, 13_377, 8, 0, [])) != "too_large"
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow warns of sizes within twice of its own limit
 @pytest.mark.parametrize(
     ("limits", "why"),
     [
@@ -467,7 +471,6 @@ WRITABLE = {
 }
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow warns of what it finds
 @pytest.mark.parametrize("kind", WRITABLE)
 def test_a_damaged_file_decodes_or_has_a_reason_and_nothing_else(photo, encoded, kind):
     format_, options = WRITABLE[kind]

@@ -107,6 +107,7 @@ def test_what_was_handed_in_stays_as_it_was():
 
 def test_defaults_are_not_shared_between_configs():
     config.complete({})["recipes"]["light"]["steps"].clear()
+    config.default_recipes()["light"]["steps"].clear()
     assert config.complete({})["recipes"]["light"]["steps"]
 
 
@@ -119,6 +120,10 @@ def test_one_key_leaves_its_neighbours_at_their_defaults():
 
 def test_a_key_without_a_value_means_its_default():
     assert config.complete({"run": None, "verify": {"sample": None}}) == config.complete({})
+
+
+def test_a_range_may_hold_one_size():
+    assert config.complete(demo(width=[300, 300]))
 
 
 def test_a_recipe_of_ones_own_stands_beside_the_others():

@@ -1,6 +1,7 @@
 """Engines run any work alike, in order, and leave nothing behind, whatever happens."""
 
 import contextlib
+import multiprocessing
 import operator
 import os
 import signal
@@ -65,6 +66,13 @@ def alive(pid):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def kill_all(pids):
+    """Leave none behind where a test failed."""
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).kill()
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -154,6 +162,21 @@ def test_no_worker_outlives_an_error(name, error, tmp_path, wait_until):
         pids.update(results_of(engine, meet, [tmp_path] * 2))
         raise error
     wait_until(lambda: not any(map(alive, pids)))
+
+
+@pytest.mark.parametrize("name", APART)
+def test_no_worker_that_is_busy_outlives_an_error(name, wait_until):
+    def done(result):
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError), open_engine(name, 2) as engine:
+        pids = [child.pid for child in multiprocessing.active_children()]
+        engine.run(time.sleep, [0, 600, 600], done)
+    assert len(pids) == 2
+    try:
+        wait_until(lambda: not any(map(alive, pids)), seconds=30)
+    finally:
+        kill_all(pids)
 
 
 @pytest.mark.parametrize("name", PARALLEL)
@@ -247,6 +270,4 @@ def test_workers_die_with_a_parent_that_is_killed(name, tmp_path, library, start
     try:
         wait_until(lambda: not any(map(alive, family)), seconds=30)
     finally:
-        for pid in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                psutil.Process(pid).kill()
+        kill_all(family)

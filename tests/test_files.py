@@ -1,5 +1,6 @@
 """Files are whole or absent, a folder has one holder, and a walk sees each file once."""
 
+import contextlib
 import errno
 import json
 import os
@@ -222,12 +223,12 @@ def test_a_folder_is_free_again_when_its_holder_is_killed(tmp_path, impatient):
             pass
 
 
-def test_a_holder_that_is_about_to_end_is_waited_for(tmp_path):
-    with start_holder(tmp_path) as other:
-        assert other.stdout.readline() == "held\n"
-        other.stdin.close()
-        with exclusive(tmp_path):
-            pass
+def test_a_holder_that_is_about_to_end_is_waited_for(tmp_path, monkeypatch):
+    holder = contextlib.ExitStack()
+    holder.enter_context(exclusive(tmp_path))
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: holder.close())
+    with exclusive(tmp_path):
+        pass
 
 
 def test_a_folder_is_free_again_after_an_error(tmp_path, impatient):

@@ -75,6 +75,7 @@ NO_IMAGES = {
     "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
     "cursor": b"\x00\x00\x02\x00\x01\x00",
     "pam": b"P7\nWIDTH 2\n",
+    "thumbnail-of-xv": b"P7 332\n80 60 255\n",
     "zeros": bytes(32),
     "half-a-png-signature": b"\x89PNG\r\n",
 }
@@ -138,7 +139,16 @@ def test_the_size_of_a_jpeg_stands_behind_its_profile_and_thumbnail(small, encod
 
 
 def test_the_size_of_a_webp_with_alpha_is_known(small, encoded):
-    assert claimed(encoded(small.convert("RGBA"), "WEBP")) == small.size
+    small.putalpha(128)
+    assert claimed(encoded(small, "WEBP")) == small.size
+
+
+def test_the_size_of_a_webp_is_no_matter_of_how_it_is_to_be_shown(small, encoded):
+    # RFC 6386, 9.1: the upper two bits of each side ask to scale the picture for display.
+    data = bytearray(encoded(small, "WEBP"))
+    data[27] |= 0x40
+    data[29] |= 0x80
+    assert claimed(bytes(data)) == small.size
 
 
 def test_a_bitmap_may_be_stored_from_the_top(small, encoded):
@@ -158,6 +168,13 @@ def test_a_file_cut_off_anywhere_claims_its_size_or_none(kind, small, encoded):
     data = encoded(image, format_, **options)
     seen = {claimed(data[:length]) for length in range(min(len(data), 700))}
     assert seen <= {(0, 0), small.size}
+
+
+def test_the_tables_of_a_jpeg_may_stand_before_its_frame(small, encoded):
+    data = encoded(small, "JPEG")
+    frame, table = data.index(b"\xff\xc0"), data.index(b"\xff\xc4")
+    end = table + 2 + int.from_bytes(data[table + 2 : table + 4], "big")
+    assert claimed(data[:frame] + data[table:end] + data[frame:]) == small.size
 
 
 def test_a_jpeg_of_empty_segments_comes_to_an_end():

@@ -53,9 +53,12 @@ def test_sides_lie_between_their_bounds_and_reach_them():
 
 
 def test_a_solid_image_is_one_colour_and_another_each_time():
-    made = [generator.image(spec(content="solid"), number)[0] for number in range(5)]
-    assert [len(image.getcolors()) for image in made] == [1] * 5
-    assert len({image.getpixel((0, 0)) for image in made}) == 5
+    made = [generator.image(spec(content="solid"), number)[0] for number in range(50)]
+    assert [len(image.getcolors()) for image in made] == [1] * 50
+    colors = np.array([image.getpixel((0, 0)) for image in made])
+    assert len(np.unique(colors, axis=0)) == 50
+    assert (colors.min(axis=0) < 40).all()
+    assert (colors.max(axis=0) > 215).all()
 
 
 def test_noise_uses_all_levels_evenly():
@@ -70,6 +73,15 @@ def test_photos_compress_as_photos_do(encoded):
         assert all(300 <= side <= 600 for side in image.size)
         size = len(encoded(image, "JPEG", quality=generator.JPEG_QUALITY))
         assert 10_000 <= size <= 120_000
+
+
+def test_photos_have_structure_at_all_scales():
+    for number in range(10):
+        image = generator.image(Spec(), number)[0].convert("L")
+        small, tiny = image.resize((64, 64), Image.Resampling.BOX), image.resize((4, 4))
+        assert np.asarray(tiny).std() > 8  # light and shade
+        assert np.abs(np.diff(np.asarray(small).astype(int))).max() > 30  # edges
+        assert np.abs(np.diff(np.asarray(image).astype(int))).mean() > 0.5  # grain
 
 
 def test_formats_are_mixed_by_their_weights():
@@ -101,6 +113,13 @@ def test_files_are_of_their_format_and_numbered(tmp_path, format):
         with Image.open(path) as image:
             assert image.format == format.upper()
             assert image.size == generator.image(spec(), number)[0].size
+
+
+def test_a_jpeg_is_of_the_quality_that_is_told(tmp_path, encoded):
+    generate(str(tmp_path), spec(1), 1)
+    image, _ = generator.image(spec(), 0)
+    expected = encoded(image, "JPEG", quality=generator.JPEG_QUALITY)
+    assert (tmp_path / "00000000.jpg").read_bytes() == expected
 
 
 def test_the_number_of_workers_does_not_matter(tmp_path):
@@ -174,6 +193,15 @@ def test_a_photo_of_others_that_is_named_by_its_date_is_left_alone(tmp_path):
     assert (tmp_path / "20260131.jpg").read_bytes() == b"mine"
 
 
+def test_a_table_that_names_files_of_others_harms_none(tmp_path):
+    generate(str(tmp_path / "in"), spec(1), 1)
+    (tmp_path / "mine.txt").write_bytes(b"mine")
+    with open(tmp_path / "in" / generator.TABLE, "a", encoding="utf-8") as table:
+        table.write(f"../mine.txt,4,{'0' * 64}\n")
+    generate(str(tmp_path / "in"), spec(1, seed=7), 1)
+    assert (tmp_path / "mine.txt").read_bytes() == b"mine"
+
+
 def test_what_was_made_before_a_kill_is_kept(tmp_path):
     generate(str(tmp_path), spec(3), 1)
     before = times(tmp_path)
@@ -185,10 +213,22 @@ def test_what_was_made_before_a_kill_is_kept(tmp_path):
     assert [name for name in before if before[name] != after[name]] == ["00000002.jpg"]
 
 
+def test_what_a_killed_run_had_not_noted_does_not_stay_as_surplus(tmp_path):
+    generate(str(tmp_path), spec(3), 1)
+    # As a kill leaves it: images were written whose batch had not come to its end.
+    table = tmp_path / generator.TABLE
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:2]))
+    generate(str(tmp_path), spec(1), 1)
+    assert [path.name for path in pictures(tmp_path)] == ["00000000.jpg"]
+
+
 def test_the_table_tells_what_stands_there(tmp_path):
+    generate(str(tmp_path), spec(3), 1)
+    (tmp_path / "00000000.jpg").unlink()
     generate(str(tmp_path), spec(3), 1)
     lines = (tmp_path / generator.TABLE).read_text().splitlines()
     assert lines[0] == "name,bytes,sha256"
+    assert lines[1:] == sorted(lines[1:])
     sizes = {line.split(",")[0]: int(line.split(",")[1]) for line in lines[1:]}
     assert sizes == {path.name: path.stat().st_size for path in pictures(tmp_path)}
 

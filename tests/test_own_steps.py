@@ -1,5 +1,6 @@
 """Own steps are read before a run, run on images, and blamed by file and line."""
 
+import os
 import sys
 
 import numpy as np
@@ -108,6 +109,16 @@ def test_a_file_may_import_its_neighbours(write, tmp_path):
     assert call(folder) == PICTURE.rotate(180)
 
 
+def test_a_file_is_imported_once(write, tmp_path):
+    folder = write(
+        f"with open({str(tmp_path / 'imports')!r}, 'a') as file: file.write('x')\n"
+        "def f(image): return image\n"
+    )
+    for _ in range(3):
+        call(folder)
+    assert (tmp_path / "imports").read_text() == "x"
+
+
 def test_a_file_may_lie_in_a_folder_below(tmp_path, write):
     write("def f(image): return image.rotate(180)\n", "steps")
     step = {"function": "steps.mine:f"}
@@ -126,6 +137,12 @@ def test_a_file_may_lie_on_pythons_path(tmp_path, monkeypatch):
 def test_a_file_beside_the_config_goes_before_one_on_pythons_path(tmp_path):
     (tmp_path / "colorsys.py").write_text("def f(image): return image\n")
     assert own_steps.find("colorsys:f", str(tmp_path)) == tmp_path / "colorsys.py"
+
+
+def test_of_several_folders_the_first_that_has_the_file_counts(tmp_path, write):
+    first, second = write("def f(image): pass\n", "one"), write("def f(image): pass\n", "two")
+    folders = os.pathsep.join([str(tmp_path), first, second])
+    assert own_steps.find("mine:f", folders) == tmp_path / "one" / "mine.py"
 
 
 def test_two_files_of_one_name_stay_apart(write):
@@ -167,6 +184,7 @@ MISTAKES = {
     "path": (FILE, "mine.py:f:g", {}, ["'mine.py:f:g'", "module:function"]),
     "no-such-function": (FILE, "mine:boost", {}, ["mine.py", "'boost'", "top level"]),
     "method": (FILE, "mine:g", {}, ["'g'", "top level"]),
+    "class": (FILE, "mine:C", {}, ["'C'", "top level"]),
     "name-that-is-no-def": (FILE, "mine:h", {}, ["'h'", "top level"]),
     "no-such-file": (FILE, "absent:f", {}, ["'absent'", "absent.py", "beside the config"]),
     "unknown-parameter": (FILE, F, {"amuont": 1}, ["amuont", "takes", "amount, sigma"]),
@@ -198,6 +216,7 @@ FAILURES = {
         "def f(image):\n    return image.resize((0,))\n", "mine.py, line 2", "Error",
     ),
     "raises-when-imported": ("import no_such_thing\ndef f(image): pass\n", "mine.py, line 1", "no"),
+    "broken-since-the-check": ("x = 1\ndef f(image:\n", "mine.py, line 2", "SyntaxError"),
     "returns-nothing": ("def f(image): pass\n", "mine:f", "must return an image"),
     "returns-an-array-unasked": (
         "import numpy as np\ndef f(image): return np.array(image)\n", "mine:f", "return an image",

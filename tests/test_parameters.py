@@ -77,6 +77,7 @@ def test_a_value_that_is_allowed_gets_its_normal_form(parameter, value, normal):
         (Matrix(), 3),
         (Matrix(), UNIT[:2]),
         (Matrix(), [[1, 0], [0, 1], [0, 0]]),
+        (Matrix(), [[1, 0, 0, 0, 0]] * 3),
         (Matrix(), [[1, 0, 0], [0, 1, 0, 5], [0, 0, 1]]),
         (Matrix(), [["1", 0, 0], [0, 1, 0], [0, 0, 1]]),
         (Matrix(), [[math.nan, 0, 0], [0, 1, 0], [0, 0, 1]]),

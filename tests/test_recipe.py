@@ -99,6 +99,7 @@ MISTAKES = {
         {"output": {"quality": "high"}}, "recipe.output.quality", ["'high'", "1 to 100"],
     ),
     "quality-as-part": ({"output": {"quality": 0.85}}, "recipe.output.quality", ["0.85", "100"]),
+    "quality-zero": ({"output": {"quality": 0}}, "recipe.output.quality", ["0", "1 to 100"]),
     "quality-too-high": ({"output": {"quality": 101}}, "recipe.output.quality", ["101", "100"]),
     "quality-yes": ({"output": {"quality": True}}, "recipe.output.quality", ["True", "100"]),
     "margin-as-text": ({"shrink_margin": "off"}, "recipe.shrink_margin", ["'off'", "0 to decode"]),
@@ -200,6 +201,7 @@ def test_the_order_of_keys_does_not_change_the_fingerprint():
 
 def test_a_default_written_out_does_not_change_the_fingerprint():
     written = {"steps": [{"gaussian_blur": {"radius": 2}}], "output": {"quality": 85}}
+    assert parse({"shrink_margin": 3}).fingerprint() == parse({"shrink_margin": 3.0}).fingerprint()
     assert parse(written).fingerprint() == parse({"steps": ["gaussian_blur"]}).fingerprint()
 
 
@@ -211,8 +213,10 @@ def test_a_colour_by_name_does_not_change_the_fingerprint():
     assert padded("white") == padded("#FFFFFF") != padded("black")
 
 
-def test_the_folder_does_not_change_the_fingerprint():
-    assert parse(FULL, folder="here").fingerprint() == parse(FULL, folder="there").fingerprint()
+def test_the_folder_does_not_make_another_recipe():
+    here, there = parse(FULL, folder="here"), parse(FULL, folder="there")
+    assert here == there
+    assert here.fingerprint() == there.fingerprint()
 
 
 OTHERS = {
@@ -234,7 +238,7 @@ def test_whatever_decides_pixels_changes_the_fingerprint(other):
 
 @pytest.fixture
 def own_step(tmp_path):
-    (tmp_path / "mine.py").write_text("def boost(image, amount=1): return image\n")
+    (tmp_path / "mine.py").write_text("def boost(image, amount=1, times=1): return image\n")
     return tmp_path
 
 
@@ -249,6 +253,15 @@ def test_parameters_of_own_steps_change_the_fingerprint(own_step):
         return parse({"steps": [step]}, folder=str(own_step)).fingerprint()
 
     assert boosted(1) == boosted(1) != boosted(2)
+
+
+def test_the_order_of_parameters_of_own_steps_does_not_change_the_fingerprint(own_step):
+    call = {"function": "mine:boost", "amount": 1, "times": 2}
+    one, other = (
+        parse({"steps": [{"call": params}]}, folder=str(own_step))
+        for params in (call, dict(reversed(call.items())))
+    )
+    assert one.fingerprint() == other.fingerprint()
 
 
 def test_a_parameter_that_has_no_fingerprint_is_refused_by_its_key(own_step):

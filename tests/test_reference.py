@@ -176,6 +176,12 @@ def test_psnr_is_that_of_the_textbook(difference, expected):
     assert reference.psnr(a, a + np.uint8(difference)) == pytest.approx(expected, abs=0.01)
 
 
+def test_psnr_ends_at_that_of_equal_pictures():
+    a, b = np.zeros((1000, 1000, 3), np.uint8), np.zeros((1000, 1000, 3), np.uint8)
+    b[0, 0, 0] = 1
+    assert reference.psnr(a, b) == 100.0
+
+
 def test_psnr_does_not_wrap_around():
     a, b = np.full((2, 2, 3), 250, np.uint8), np.full((2, 2, 3), 5, np.uint8)
     assert reference.psnr(a, b) == reference.psnr(b, a) == pytest.approx(0.35, abs=0.01)

@@ -204,6 +204,7 @@ def test_an_image_that_does_not_decode_leaves_no_file(roots, render, content, re
     assert not roots[1].exists()
 
 
+@pytest.mark.filterwarnings("ignore")  # Pillow warns at the limit that it is given
 def test_an_image_beyond_the_limits_is_refused(roots, render, photo):
     photo(50, 50).save(roots[0] / "a.png")
     assert_failed(render("a.png", "a.jpg", limits=Limits(max_pixels=2499)), "decode", "too_large")

@@ -39,7 +39,6 @@ CONFIG = {
         "recipes": ["light", "intensive"],
         "engines": ["threads"],
     },
-    "benchmark": {"images": 4, "repeats": 1},
 }
 
 #: The same with as few jobs as there can be.
@@ -282,10 +281,12 @@ def test_it_runs_from_elsewhere_without_an_activated_environment(
 
 
 @pytest.mark.slow
-def test_results_may_lie_in_a_folder_whose_name_has_a_space(small, snakemake):
-    write_config(small, {**SMALL, "results": "my results"})
+def test_folders_may_have_names_that_a_shell_would_take_apart(small, snakemake):
+    (small / "pictures").rename(small / "it's my (best) pictures")
+    mine = {"mine": {"folder": "it's my (best) pictures"}}
+    write_config(small, {**SMALL, "datasets": mine, "results": "my $HOME results"})
     assert snakemake(small, "all").status == 0
-    assert (small / "my results/report/report.html").exists()
+    assert (small / "my $HOME results/report/report.html").exists()
 
 
 def test_a_config_file_on_the_command_line_goes_before_the_one_beside(small, snakemake, tmp_path):
@@ -373,13 +374,14 @@ def test_the_target_plan_says_what_would_be_done_and_does_nothing(finished, snak
 
 
 @pytest.mark.slow
-def test_the_target_scaling_measures_each_dataset_by_each_recipe(finished, snakemake):
-    only = "run={datasets: [mine], recipes: [light]}"
-    ran = snakemake(finished, "scaling", "--cores", "1", "--config", only)
+def test_the_target_scaling_measures_what_a_dataset_selects(small, snakemake):
+    mine = {"mine": {"folder": "pictures", "exclude": ["2.jpg"]}}
+    write_config(small, {**SMALL, "datasets": mine, "benchmark": {"images": 99, "repeats": 1}})
+    ran = snakemake(small, "scaling", "--cores", "1")
     assert ran.status == 0
-    assert ran.jobs == ["Measure what parallelism wins on mine by light"]
-    measured = json.loads((finished / "results/mine/light/scaling.json").read_text("utf-8"))
-    assert (measured["images"], measured["repeats"]) == (4, 1)
+    assert ran.jobs == ["Catalog mine", "Measure what parallelism wins on mine by light"]
+    measured = json.loads((small / "results/mine/light/scaling.json").read_text("utf-8"))
+    assert (measured["images"], measured["repeats"]) == (2, 1)
 
 
 @pytest.mark.slow
@@ -396,7 +398,7 @@ def test_the_target_clean_leaves_what_the_user_brought(finished, snakemake):
     assert len(list((finished / "pictures").iterdir())) == COUNT
 
 
-def test_a_failed_check_keeps_its_evidence(small, snakemake):
+def test_too_many_failed_images_decide_and_their_evidence_is_kept(small, snakemake):
     for number in range(2):
         (small / f"pictures/broken{number}.jpg").write_bytes(b"\xff\xd8\xff and no more")
     ran = snakemake(small, "all")
@@ -409,9 +411,24 @@ def test_a_failed_check_keeps_its_evidence(small, snakemake):
         assert [row["source"] for row in csv.DictReader(file)] == ["broken0.jpg", "broken1.jpg"]
     assert not (results / "verdict.txt").exists()
     write_config(small, {**SMALL, "failures": {"max_rate": 0.5}})
+    assert snakemake(small, "--dry-run", "all").jobs == sorted(END)
+
+
+@pytest.mark.slow
+def test_a_failed_check_keeps_its_evidence_and_passes_once_it_is_mended(small, snakemake, picture):
+    stray = small / "results/mine/light/sequential/images/stray.jpg"
+    stray.parent.mkdir(parents=True)
+    picture(50).save(stray)
+    ran = snakemake(small, "all")
+    assert ran.status != 0
+    assert "extra: stray.jpg: is there and not in the manifest" in ran.text
+    page = (small / "results/report/report.html").read_text(encoding="utf-8")
+    assert "stray.jpg" in page
+    assert not (small / "results/verdict.txt").exists()
+    stray.unlink()
     again = snakemake(small, "all")
-    assert again.status == 0
-    assert again.jobs == sorted(END)
+    assert again.status == 0, again.text
+    assert "Verify mine by light with sequential" in again.jobs
 
 
 @pytest.mark.slow

@@ -98,6 +98,7 @@ def run(
     repeats: int,
     scratch: str | None = None,
     said: Callable[[str], None] = print,
+    table: str | None = None,
 ) -> dict[str, Any]:
     """Measure all arms, interleaved.
 
@@ -115,13 +116,15 @@ def run(
         Where outputs go meanwhile; a temporary folder by default.
     said : callable
         Told of each measurement.
+    table : str, optional
+        Catalog of the folder, if made before.
 
     Returns
     -------
     dict
         All samples by arm, and the figures that follow from them.
     """
-    entries = select(catalog.scan(source)[0].entries, images)
+    entries = select(_entries(source, table), images)
     for entry in entries:  # every arm finds the files in the page cache
         with open(os.path.join(source, entry.path), "rb") as file:
             file.read()
@@ -130,7 +133,7 @@ def run(
     for repeat in range(repeats):
         for arm in order.sample(list(arms), len(arms)):
             with tempfile.TemporaryDirectory(dir=scratch, prefix="pixelmill-") as target:
-                sample = _measure_apart(source, target, recipe, arm, images)
+                sample = _measure_apart(source, target, recipe, arm, images, table)
             samples[arm].append(sample)
             said(
                 f"{repeat + 1}/{repeats} {arm.kind} x{arm.workers}: "
@@ -146,6 +149,10 @@ def run(
         ],
         "figures": figures(samples),
     }
+
+
+def _entries(source: str, table: str | None) -> Sequence[Entry]:
+    return catalog.scan(source)[0].entries if table is None else catalog.read(table)
 
 
 def select(entries: Sequence[Entry], count: int) -> list[Entry]:
@@ -223,7 +230,9 @@ def _ratios(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[float]:
     ]
 
 
-def _measure_apart(source: str, target: str, recipe: Recipe, arm: Arm, images: int) -> Sample:
+def _measure_apart(
+    source: str, target: str, recipe: Recipe, arm: Arm, images: int, table: str | None
+) -> Sample:
     """Measure in a fresh process."""
     order = {
         "source": source,
@@ -232,6 +241,7 @@ def _measure_apart(source: str, target: str, recipe: Recipe, arm: Arm, images: i
         "folder": recipe.folder,
         "arm": asdict(arm),
         "images": images,
+        "table": table,
     }
     done = subprocess.run(
         [sys.executable, "-m", "pixelmill.benchmark", json.dumps(order)],
@@ -247,9 +257,11 @@ def _measure_apart(source: str, target: str, recipe: Recipe, arm: Arm, images: i
     return Sample(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def measure(source: str, target: str, recipe: Recipe, arm: Arm, images: int) -> Sample:
+def measure(
+    source: str, target: str, recipe: Recipe, arm: Arm, images: int, table: str | None = None
+) -> Sample:
     """Measure one arm in this process."""
-    entries = select(catalog.scan(source)[0].entries, images)
+    entries = select(_entries(source, table), images)
     parts: dict[str, float] = {}
     if arm.kind == "overhead":
         startup, parts = 0.0, overhead(source, target, recipe, entries)
@@ -316,7 +328,8 @@ def _main(order: dict[str, Any]) -> None:
     pin_inner_threads()
     recipe = parse(order["recipe"], folder=order["folder"])
     arm = Arm(**order["arm"])
-    sample = measure(order["source"], order["target"], recipe, arm, order["images"])
+    folders = order["source"], order["target"]
+    sample = measure(*folders, recipe, arm, order["images"], order["table"])
     shutil.rmtree(order["target"], ignore_errors=True)
     print(json.dumps(asdict(sample)))  # noqa: T201
 

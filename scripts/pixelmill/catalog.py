@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import hashlib
 import os
@@ -205,7 +206,10 @@ def refresh(table: str, folder: str, select: Selection | None = None) -> Catalog
     before it runs the step.
     """
     memory = Path(table).with_suffix(".known.csv")
-    known = {entry.path: entry for entry in read(memory)} if memory.exists() else {}
+    known: dict[str, Entry] = {}
+    # A memory that cannot be read saves no time, and costs nothing else.
+    with contextlib.suppress(UserError, KeyError, ValueError, TypeError):
+        known = {entry.path: entry for entry in read(memory)}
     catalog, seen = scan(folder, select, known)
     write(memory, seen)
     write(table, catalog.entries)

@@ -58,12 +58,7 @@ PLUGINS = (
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 _DEEP_GRAY = ("I;16", "I;16L", "I;16B", "I;16N")
 _UNSUPPORTED = re.compile(r"not available|unsupported|not supported|not implemented|unknown", re.I)
-_TRUNCATED = re.compile(r"truncated|unexpected end|not enough|broken data stream|premature", re.I)
-
-#: What whole files of a format end with, and how far from their end it is looked for:
-#: some cameras append notes.
-_END_MARKS = {"jpeg": b"\xff\xd9", "png": b"IEND"}
-_TAIL_BYTES = 1024
+_TRUNCATED = re.compile(r"truncated|unexpected end|not enough|premature", re.I)
 
 #: Tells the size that a source of a given size will be scaled to, in pixels.
 Target: TypeAlias = Callable[[Size], tuple[float, float]]
@@ -140,7 +135,7 @@ def decode(
         lacking = kind == "avif" and not features.check("avif")
         raise ImageError("decode", "unsupported" if lacking else "corrupt", message) from error
     except Exception as error:  # Pillow's plugins raise anything on broken files
-        reason = _reason(error, _is_complete(data, kind))
+        reason = _reason(error)
         raise ImageError("decode", reason, f"{type(error).__name__}: {error}") from error
 
 
@@ -279,22 +274,15 @@ def _describes(profile: bytes | None, image: Image.Image) -> bool:
     return bool(profile) and profile is not None and profile[16:20] == space
 
 
-def _reason(error: Exception, complete: bool) -> str:
+def _reason(error: Exception) -> str:
     text = str(error)
     if "too large" in text:  # as of a text that a PNG would unpack to
         return "too_large"
     if isinstance(error, EOFError) or _TRUNCATED.search(text):
-        return "corrupt" if complete else "truncated"
+        return "truncated"
     if isinstance(error, NotImplementedError) or _UNSUPPORTED.search(text):
         return "unsupported"
     return "corrupt"
-
-
-def _is_complete(data: bytes, kind: str) -> bool:
-    """Whether a file has the mark that its format ends with."""
-    if kind == "gif":
-        return data.endswith(b";")
-    return kind in _END_MARKS and _END_MARKS[kind] in data[-_TAIL_BYTES:]
 
 
 def encode(

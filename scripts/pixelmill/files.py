@@ -13,7 +13,6 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import IO, Any
 
 from pixelmill.errors import UserError
@@ -99,7 +98,8 @@ def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:
         If the table is not there.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        with open(path, encoding="utf-8", newline="") as file:
+            text = file.read()
     except FileNotFoundError as error:
         raise UserError(
             f"The table '{path}' is missing; run the step that makes it first."
@@ -223,6 +223,10 @@ def walk(root: str | os.PathLike[str]) -> Iterator[tuple[str, os.DirEntry[str]]]
             entries = list(os.scandir(folder))
         except FileNotFoundError:
             continue
+        except OSError as error:  # to go on would take its images for removed
+            raise UserError(
+                f"The folder '{folder}' cannot be read: {error.strerror}; mend or exclude it."
+            ) from error
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 pending.append((f"{prefix}{entry.name}/", entry.path))

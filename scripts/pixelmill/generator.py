@@ -238,7 +238,8 @@ def generate(folder: str, spec: Spec, workers: int, token: str = "") -> int:
 def _intact(folder: str, spec: Spec) -> dict[int, Made]:
     """Keep images of this spec that stand as they were made; remove all others of ours."""
     record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
-    same = os.path.exists(record) and read_json(record).get("spec") == spec.fingerprint()
+    before = read_json(record) if os.path.exists(record) else {}
+    same = before.get("spec") == spec.fingerprint()
     intact: dict[int, Made] = {}
     for row in read_table(table) if os.path.exists(table) else []:
         name, size, sha256 = (row.get(column) or "" for column in COLUMNS)
@@ -250,9 +251,14 @@ def _intact(folder: str, spec: Spec) -> dict[int, Made]:
                 os.unlink(path)
         elif _size(path) == int(size):
             intact[int(name[:8])] = (name, int(size), sha256)
+    for number in range(spec.count, before.get("count", 0)):
+        # Made by a run that was killed before it noted them.
+        for suffix in SUFFIXES.values():
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, f"{number:08d}{suffix}"))
     if not same:  # from here on the table's rows are of the new spec
         write_table(table, COLUMNS, [])
-        write_json(record, {"spec": spec.fingerprint(), "count": 0})
+    write_json(record, {**before, "spec": spec.fingerprint(), "count": spec.count})
     return intact
 
 

@@ -6,6 +6,7 @@ tables that people read are exported from it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -90,7 +91,11 @@ class Ledger:
     def __init__(self, path: str, only_look: bool = False) -> None:
         if only_look:
             self._database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
-            return
+            # What a killed run left in the middle has to be put right before it is read.
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                return
+            self._database.close()
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         try:
             self._connect(path)

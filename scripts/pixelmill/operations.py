@@ -108,7 +108,7 @@ def resize(
         top, bottom = top + cut_height / 2, bottom - cut_height / 2
     # Rounding may lead a hair beyond the edge.
     region = (max(left, 0.0), max(top, 0.0), min(right, image.width), min(bottom, image.height))
-    if filter == "nearest" or size != image.size or region != (0, 0, *image.size):
+    if size != image.size or region != (0, 0, *image.size):
         image = image.resize(size, _FILTERS[filter], box=region)
     if fit != "pad" or size == (width, height):
         return image

@@ -173,7 +173,7 @@ def call(image: Image.Image, params: Mapping[str, Any], folder: str) -> Image.Im
                 raise TypeError("a step must return an image")
     except (ImageError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ImageError(
             "steps", "step_failed", _locate(error, params["function"], folder)
         ) from error
@@ -186,7 +186,7 @@ def _takes_array(function: Callable[..., Any]) -> bool:
     return getattr(typing.get_origin(hint) or hint, "__name__", "") == "ndarray"
 
 
-def _locate(error: Exception, reference: str, folder: str) -> str:
+def _locate(error: BaseException, reference: str, folder: str) -> str:
     """Say at which line of the user's file an error arose, or was called for."""
     what = f"{type(error).__name__}: {error}"
     own = os.path.abspath(find(reference, folder))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pixelmill import catalog, generator
 from pixelmill.errors import UserError
-from pixelmill.files import exclusive
+from pixelmill.files import exclusive, read_json
 
 
 def prefer_this_python() -> None:
@@ -62,6 +63,23 @@ def folders_of(configfiles: Sequence[str | os.PathLike[str]]) -> str:
 def token(dataset: str) -> str:
     """What a generated dataset's images are known by, the same for all of this process."""
     return generator.token(f"resources/{dataset}")
+
+
+@functools.cache
+def checks_token(path: str) -> str:
+    """What checks that passed are known by; a new one where they did not, or are not there.
+
+    So a check that failed is made again by every run until it passes.
+    """
+    try:
+        checks = read_json(path)
+    except (OSError, ValueError):
+        checks = {}
+    return str(checks["token"]) if checks.get("passed") and "token" in checks else _fresh()
+
+
+def _fresh() -> str:
+    return secrets.token_hex(8)
 
 
 def fingerprint(dataset: Mapping[str, Any]) -> str:

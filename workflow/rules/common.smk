@@ -87,6 +87,12 @@ def token(wildcards):
     return wiring.token(wildcards.dataset) if workflow.is_main_process else ""
 
 
+def checks_token(wildcards):
+    """What a tree's checks are known by: a new one as long as they fail."""
+    path = f"{RESULTS}/{wildcards.dataset}/{wildcards.recipe}/{wildcards.engine}/verification.json"
+    return wiring.checks_token(path) if workflow.is_main_process else ""
+
+
 def recipe(wildcards):
     """A recipe as the config has it, in a fixed form."""
     return as_json(CONFIG["recipes"][wildcards.recipe])

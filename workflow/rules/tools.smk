@@ -106,6 +106,7 @@ rule measure:
         "Measure what parallelism wins on {wildcards.dataset} by {wildcards.recipe}"
     shell:
         "python {input.code[0]:q} {params.folder:q} --recipe {params.recipe:q}"
+        " --catalog {input.catalog:q}"
         " --steps-folder {params.steps_folder:q} --images {params.images}"
         " --repeats {params.repeats} --output {output.samples:q}"
         " --workers {threads} --cap-workers --log {log:q}"
@@ -124,6 +125,7 @@ rule scaling:
 rule steps:
     input:
         code=code("steps.py"),
+        template=[os.path.relpath(ROOT / "scripts/pixelmill/templates/steps.html")],
     output:
         page=f"{RESULTS}/report/steps.html",
     log:

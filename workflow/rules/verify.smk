@@ -24,6 +24,7 @@ rule verify_tree:
         tree=subpath(output.checks, parent=True),
         recipe=recipe,
         steps_folder=BASE,
+        token=checks_token,
         scope=lookup(dpath="verify/scope", within=CONFIG),
         sample=lookup(dpath="verify/sample", within=CONFIG),
         min_psnr=lookup(dpath="verify/min_psnr", within=CONFIG),
@@ -33,7 +34,7 @@ rule verify_tree:
         "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
         " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
         " --scope {params.scope} --sample {params.sample} --min-psnr {params.min_psnr}"
-        " --output {output.checks:q} --evidence --workers {threads} --cap-workers"
+        " --output {output.checks:q} --token {params.token:q} --evidence --workers {threads} --cap-workers"
         " --label {wildcards.dataset}/{wildcards.recipe}/{wildcards.engine} --log {log:q}"
 
 
