@@ -7,6 +7,7 @@ they end. Only this module knows Dask.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import multiprocessing
 import os
 import signal
@@ -121,6 +122,8 @@ def open_engine(
         return
     if name not in ENGINES:
         raise UserError(f"engine: '{name}' is unknown; allowed are {', '.join(ENGINES)}.")
+    if name == "processes":
+        preload = (*preload, "dask.delayed")  # what unpickles Dask's tasks
     pool = _thread_pool(workers) if name == "threads" else _process_pool(workers, preload, prepare)
     try:
         kind = _Futures if name == "futures" else _DaskLocal
@@ -269,7 +272,10 @@ def _process_pool(
         context.set_forkserver_preload(list(preload))
     barrier = context.Barrier(workers + 1)
     executor = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start_worker, initargs=(barrier, prepare)
+        workers,
+        mp_context=context,
+        initializer=_start_worker,
+        initargs=(barrier, tuple(preload), prepare),
     )
     ready = [executor.submit(_nothing) for _ in range(workers)]
     # Workers start one by one as tasks are submitted and none is idle: the barrier
@@ -299,10 +305,12 @@ def _ignore(task: object) -> None:
     return None
 
 
-def _start_worker(barrier: Any, prepare: Callable[[], None] | None) -> None:
+def _start_worker(barrier: Any, preload: Sequence[str], prepare: Callable[[], None] | None) -> None:
     """Prepare a worker process: Ctrl-C is its parent's, and so is its life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
+    for module in preload:  # at once where the fork server has them
+        importlib.import_module(module)
     if prepare is not None:
         prepare()
     barrier.wait(STARTUP_TIMEOUT)

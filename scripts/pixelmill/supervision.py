@@ -141,7 +141,7 @@ def _run_child(
     sender.close()
     overdue: list[str] = []
     try:
-        for kind, content in _messages(child, receiver, work, overdue):
+        for kind, content in _messages(receiver, work, overdue):
             if kind == "ready":
                 started.workers = content
                 started.seconds += time.perf_counter() - began
@@ -157,15 +157,13 @@ def _run_child(
                     del pending[outcome.source]
                     done([outcome])
     finally:
-        child.kill()
+        child.kill()  # also when it is done: its pool has nothing left that needs closing
         child.join()
         receiver.close()
     return overdue
 
 
-def _messages(
-    child: Any, receiver: Connection, work: Work, overdue: list[str]
-) -> Iterator[tuple[str, Any]]:
+def _messages(receiver: Connection, work: Work, overdue: list[str]) -> Iterator[tuple[str, Any]]:
     """Yield what the child says, until it ends or hangs."""
     look = time.monotonic() + _LOOK_INTERVAL
     while True:
@@ -175,7 +173,6 @@ def _messages(
             except (EOFError, OSError, pickle.UnpicklingError):  # it died, perhaps mid-word
                 return
             if message[0] == "end":
-                child.join(_START_ALLOWANCE)  # let it close what it opened
                 return
             yield message
             continue
