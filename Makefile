@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= all
 BIN = .venv/bin
 
-.PHONY: run test test-all check env clean
+.PHONY: run test test-all test-slow check env clean
 
 run: .venv/ready ## process the datasets of config.yaml and write the report
 	$(BIN)/snakemake --cores $(CORES) all
@@ -14,6 +14,9 @@ test: .venv/ready-dev ## the fast tests
 
 test-all: .venv/ready-dev ## all tests: also faults, corpus, and browser
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+test-slow: .venv/ready-dev ## only the slow ones
+	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)
 
 check: .venv/ready-dev ## style and types
 	$(BIN)/ruff check .
