@@ -308,3 +308,20 @@ def encode(
     if _describes(profile, image) and format != "bmp":
         options["icc_profile"] = profile
     image.save(file, format.upper(), **options)
+
+
+def is_whole(data: bytes, format: str) -> bool:
+    """Whether an encoded file ends where its format says.
+
+    Examples
+    --------
+    >>> is_whole(b"BM" + (10).to_bytes(4, "little") + bytes(4), "bmp")
+    True
+    """
+    if format == "jpeg":
+        return data.endswith(b"\xff\xd9")
+    if format == "png":
+        return data.endswith(b"IEND\xaeB`\x82")
+    start = 2 if format == "bmp" else 4
+    length = int.from_bytes(data[start : start + 4], "little")
+    return len(data) >= length + (0 if format == "bmp" else 8) > 8

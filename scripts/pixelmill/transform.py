@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -248,6 +249,9 @@ def _write(
                 clock.lap()
                 file.seek(0)
                 data = file.read()
+                if not codec.is_whole(data, recipe.format):
+                    # Pillow takes a short write, as on a disk that fills up, for a whole one.
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 sha256 = hashlib.sha256(data).hexdigest()
                 if durable:
                     os.fsync(file.fileno())
