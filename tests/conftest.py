@@ -78,7 +78,8 @@ class Ran(NamedTuple):
     @property
     def made(self):
         """How many images each pass made."""
-        return [int(count) for count in re.findall(r"^make ([\d,]+)[:;]", self.text, re.MULTILINE)]
+        counts = re.findall(r"^make ([\d,]+)[:;]", self.text, re.MULTILINE)
+        return [int(count.replace(",", "")) for count in counts]
 
 
 def clean_environment():
