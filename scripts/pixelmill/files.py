@@ -12,6 +12,7 @@ import re
 import secrets
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
@@ -220,14 +221,15 @@ def walk(root: str | os.PathLike[str]) -> Iterator[tuple[str, os.DirEntry[str]]]
     while pending:
         prefix, folder = pending.pop()
         try:
-            entries = list(os.scandir(folder))
+            entries = deque(os.scandir(folder))
         except FileNotFoundError:
             continue
         except OSError as error:  # to go on would take its images for removed
             raise UserError(
                 f"The folder '{folder}' cannot be read: {error.strerror}; mend or exclude it."
             ) from error
-        for entry in entries:
+        while entries:  # each keeps its state once asked, and is let go of here
+            entry = entries.popleft()
             if entry.is_dir(follow_symlinks=False):
                 pending.append((f"{prefix}{entry.name}/", entry.path))
             else:
