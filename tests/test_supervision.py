@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import multiprocessing.util
 import os
 import random
 import shutil
@@ -12,6 +13,9 @@ import sys
 import psutil
 import pytest
 from PIL import Image
+
+from pixelmill.config import named_recipe
+from pixelmill.process import process_folder
 
 pytestmark = pytest.mark.slow
 
@@ -212,6 +216,39 @@ def test_a_signal_to_the_group_ends_it_and_the_next_run_goes_on(
     assert partial_outputs(tree) == []
     subprocess.run(command(sources, tree, engine), cwd=repository, check=True, capture_output=True)
     assert tree_digest(tree) == undisturbed
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_is_left_in_the_folder_for_temporary_files(engine, tmp_path, photos, script):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    env = {**os.environ, "TMPDIR": str(scratch)}
+    sources = photos(tmp_path / "src", 8)
+    options = ("--engine", engine, "--workers", "2")
+    done = script("process_parallel.py", sources, tmp_path / "out", *options, env=env)
+    assert done.status == 0, done.text
+    assert list(scratch.iterdir()) == []
+
+
+def test_the_folder_for_temporary_files_of_a_caller_is_left_in_peace(tmp_path, photos):
+    folder = multiprocessing.util.get_temp_dir()
+    light = named_recipe("light")
+    process_folder(str(photos(tmp_path / "src", 8)), str(tmp_path / "out"), light, "processes", 1)
+    assert os.path.isdir(folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["term", "interrupt"])
+def test_nothing_is_left_in_the_folder_for_temporary_files_by_a_run_that_was_stopped(
+    number, sources, tmp_path, repository, start, wait_until
+):
+    tree, scratch = tmp_path / "out", tmp_path / "scratch"
+    scratch.mkdir()
+    env = {**os.environ, "TMPDIR": str(scratch)}
+    run = start(command(sources, tree), cwd=repository, stderr=subprocess.DEVNULL, env=env)
+    wait_until(lambda: list(tree.glob("images/*.jpg")) or run.poll() is not None)
+    os.killpg(run.pid, number)
+    assert run.wait(10) == 128 + number
+    assert list(scratch.iterdir()) == []
 
 
 def test_jobs_end_when_snakemake_alone_is_killed(

@@ -12,8 +12,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import multiprocessing
+import multiprocessing.util
 import os
 import pickle
+import shutil
 import signal
 import sys
 import time
@@ -140,10 +142,11 @@ def _run_child(
     child.start()
     sender.close()
     overdue: list[str] = []
+    scratch = ""
     try:
         for kind, content in _messages(receiver, work, overdue):
             if kind == "ready":
-                started.workers = content
+                started.workers, scratch = content
                 started.seconds += time.perf_counter() - began
             elif kind == "error":
                 log.debug("%s", content[1])
@@ -157,9 +160,11 @@ def _run_child(
                     del pending[outcome.source]
                     done([outcome])
     finally:
-        child.kill()  # also when it is done: its pool has nothing left that needs closing
+        child.kill()  # also when it is done: all that is left to tidy is its folder
         child.join()
         receiver.close()
+        if scratch:
+            shutil.rmtree(scratch, ignore_errors=True)
     return overdue
 
 
@@ -196,13 +201,16 @@ def _host(sender: Connection, work: Work, entries: Sequence[Entry]) -> None:
     _send_noise_to(work.noise)
     apart = work.engine in ("processes", "futures")
     prepare = partial(work.limits.cap_memory, 1)
+    # The folder of a caller that has engines of its own would be shared with it.
+    inherited = getattr(multiprocessing.current_process(), "_config", {}).get("tempdir")
     try:
         if not apart:
             work.limits.cap_memory(work.workers)
         with open_engine(
             work.engine, work.workers, ("pixelmill.transform",), prepare if apart else None
         ) as engine:
-            sender.send(("ready", engine.workers))
+            scratch = multiprocessing.util.get_temp_dir() if apart and not inherited else ""
+            sender.send(("ready", (engine.workers, scratch)))
             engine.run(
                 _Packed(work.renderer, work.crumbs),
                 batches(entries, work.outputs, engine.workers, work.rate),
