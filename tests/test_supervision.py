@@ -1,5 +1,6 @@
 """Supervision, by faults caused for real: what kills costs what was in hand, and no more."""
 
+import contextlib
 import hashlib
 import json
 import multiprocessing.util
@@ -176,6 +177,49 @@ def test_thirty_kills_of_everything_change_nothing(sources, undisturbed, tmp_pat
     subprocess.run(command(sources, tree), cwd=repository, check=True, capture_output=True)
     assert tree_digest(tree) == undisturbed
     assert not list(tree.rglob("*.tmp"))
+
+
+def session_of(leader):
+    """Command lines of what lives in the session that a process began, orphans too."""
+    members = []
+    for process in psutil.process_iter(["status"]):
+        with contextlib.suppress(OSError, psutil.Error):  # it ended meanwhile
+            if os.getsid(process.pid) == leader.pid and process.info["status"] != "zombie":
+                members.append(process.cmdline())
+    return members
+
+
+def test_eight_kills_of_everything_with_snakemake_change_nothing_and_the_same_command_goes_on(
+    sources, undisturbed, tmp_path, repository, start, wait_until, snakemake
+):
+    config = {
+        "datasets": {"mine": {"folder": str(sources)}},
+        "run": {"datasets": ["mine"], "recipes": ["intensive"]},
+    }
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    tree = tmp_path / "results/mine/intensive/auto"
+    options = ["--snakefile", repository / "Snakefile", "--directory", tmp_path, "--cores", "2"]
+    moments, kills = random.Random(3), 0
+    while kills < 8:
+        run = start(
+            [sys.executable, "-m", "snakemake", *options, "process"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            run.wait(moments.uniform(0.5, 5))
+        except subprocess.TimeoutExpired:
+            kills += 1
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+            wait_until(lambda run=run: session_of(run) == [], seconds=10)
+            assert partial_outputs(tree) == []
+        else:  # it came to its end: once more from nothing
+            assert tree_digest(tree) == undisturbed
+            shutil.rmtree(tmp_path / "results")
+    ran = snakemake(tmp_path, "process", code=repository)
+    assert ran.status == 0, ran.text
+    assert tree_digest(tree) == undisturbed
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def test_ten_killed_workers_cost_nothing(
