@@ -1,10 +1,18 @@
 """Real and hostile images: every one renders, or fails with a reason."""
 
+import contextlib
 import csv
+import functools
 import os
+import re
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -114,3 +122,122 @@ def test_every_orientation_shows_the_same_upright_picture(rows, tmp_path, series
     assert (upright.shape[0] < upright.shape[1]) == (series == "Landscape" and fit == "contain")
     likeness = [psnr(picture, upright) for picture in pictures]
     assert [number for number in range(9) if likeness[number] < LIKENESS] == []
+
+
+ENGINES = ["sequential", "threads", "processes", "futures"]
+
+#: A run that takes longer than this hangs, in seconds.
+LONGEST = 120
+
+#: Bytes of memory that all processes of a run may take together. One bomb of the corpus,
+#: unpacked, would take 4 GB and more; all of the rest was seen to take less than 0.2 GB.
+MOST_MEMORY = 1_500_000_000
+
+#: The lines that pixelmill itself writes about a pass.
+OWN_LINES = re.compile(
+    r"make [\d,]+: [\d,]+ new; keep 0; remove 0"
+    r"|images \w+: [\d,]+ images in .* workers\)"
+    r"|images \w+: [\d,]+/[\d,]+ images, .* left.*"  # on a slow machine
+    r"|WARNING: [\d,]+ images failed; see '.*failures\.csv'"
+)
+
+
+class Whole(NamedTuple):
+    """A run over the whole folder: how it ended, what it wrote, and its tree."""
+
+    status: int
+    text: str
+    memory: int
+    tree: Path
+
+    @property
+    def rows(self):
+        with open(self.tree / "manifest.csv", encoding="utf-8", newline="") as file:
+            return {f"robustness/{row['source']}": row for row in csv.DictReader(file)}
+
+    @property
+    def files(self):
+        """Bytes of each output and of the tables that do not tell times."""
+        images = [path for path in (self.tree / "images").rglob("*") if path.is_file()]
+        tables = [self.tree / name for name in ("manifest.csv", "failures.csv", "failures.txt")]
+        return {str(path.relative_to(self.tree)): path.read_bytes() for path in images + tables}
+
+
+def memory_of(process):
+    """Bytes that a process and its descendants take, shared ones counted once."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        for member in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.Error, OSError):
+                total += member.memory_full_info().pss
+    return total
+
+
+@pytest.fixture(scope="module")
+def whole(repository, tmp_path_factory):
+    """Function that processes all of the folder `robustness` with an engine, once."""
+
+    @functools.cache
+    def process(engine):
+        folder = tmp_path_factory.mktemp(engine)
+        options = ("--engine", engine, "--workers", "2")
+        name = "process_sequential.py" if engine == "sequential" else "process_parallel.py"
+        command = [sys.executable, repository / "scripts" / name]
+        command += [Path(CORPUS, "robustness"), folder / "out"]
+        with open(folder / "text", "w+b") as text:
+            run = subprocess.Popen(
+                command if engine == "sequential" else [*command, *options],
+                stdin=subprocess.DEVNULL, stdout=text, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            watched, memory, end = psutil.Process(run.pid), 0, time.monotonic() + LONGEST
+            while run.poll() is None and time.monotonic() < end:
+                memory = max(memory, memory_of(watched))
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    run.wait(0.05)
+            run.kill()  # where it hangs
+        written = (folder / "text").read_text(encoding="utf-8", errors="backslashreplace")
+        return Whole(run.wait(), written, memory, folder / "out")
+
+    return process
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_whole_folder_is_processed_by_every_engine_without_a_crash(engine, whole, rows):
+    ran = whole(engine)
+    assert ran.status == 0, ran.text
+    folder = {row["path"] for row in rows if row["path"].startswith("robustness/")}
+    assert ran.rows.keys() == folder
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_but_own_lines_is_printed_whatever_libraries_say(engine, whole):
+    raw = [line for line in whole(engine).text.splitlines() if not OWN_LINES.fullmatch(line)]
+    assert raw == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_in_the_whole_folder_what_decodes_is_made_and_what_fails_has_a_reason(engine, whole, rows):
+    made = whole(engine).rows
+    expected = {row["path"]: row for row in rows if row["path"] in made}
+    decodes = [
+        path
+        for path, row in expected.items()
+        if row["expect"] == "decodes"
+        and BEGINS_AS.get(row["format"], row["format"].lower()) in FORMATS
+    ]
+    assert [path for path in decodes if made[path]["status"] != "ok"] == []
+    fails = [path for path, row in expected.items() if row["expect"] == "fails"]
+    assert [path for path in fails if made[path]["reason"] not in REASONS] == []
+    assert decodes
+    assert fails
+
+
+@pytest.mark.parametrize("engine", ENGINES[1:])
+def test_every_engine_makes_the_same_files_of_the_whole_folder(engine, whole):
+    assert whole(engine).files == whole("sequential").files
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is shared")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_bomb_in_the_whole_folder_is_unpacked(engine, whole):
+    assert 0 < whole(engine).memory < MOST_MEMORY
