@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixelmill.operations import STEPS
+from pixelmill.recipe import parse
+
 REPOSITORY = Path(__file__).parents[1]
 
 #: Nothing that a test starts may run longer, in seconds.
@@ -211,3 +214,14 @@ def stored():
         return Image.fromarray(np.ascontiguousarray(turned)), exif
 
     return store
+
+
+@pytest.fixture(scope="session")
+def apply():
+    """Function that runs a step on an image, with parameters as a recipe gives them."""
+
+    def apply_step(image, name, **params):
+        step = parse({"steps": [{name: params}]}).steps[0]
+        return STEPS[name].function(image, **step.params)
+
+    return apply_step

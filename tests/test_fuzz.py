@@ -67,7 +67,7 @@ def damaged(draw):
 @given(damaged(), st.booleans())
 def test_a_damaged_file_gives_an_image_or_a_reason(data, shrink):
     def target(size):
-        return scaled_size(size, 16, 16, "contain")
+        return scaled_size(size, {"longest": 16})
 
     try:
         decoded = codec.decode(data, target if shrink else None, 2.5 * shrink, LIMITS)

@@ -4,12 +4,14 @@ import math
 
 import pytest
 
-from pixelmill.parameters import Choice, Color, Integer, Matrix, Number
+from pixelmill.parameters import Choice, Color, Flag, Integer, Matrix, Number
 
 WHOLE = Integer(1, 10)
 REAL = Number(-1, 10)
 TEXTS = Choice(("stretch", "pad"))
 SIZES = Choice((3, 5, 7))
+FITS = Choice(("contain", "cover"), synonyms={"inside": "contain"})
+CLEAR = Color(also=("transparent",))
 UNIT = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
 
@@ -27,7 +29,13 @@ def described(part):
         (REAL, 10, 10.0),
         (TEXTS, "pad", "pad"),
         (SIZES, 5, 5),
+        (FITS, "contain", "contain"),
+        (FITS, "inside", "contain"),
+        (Flag(), True, True),
+        (Flag(), False, False),
         (Color(), "white", "#ffffff"),
+        (CLEAR, "transparent", "transparent"),
+        (CLEAR, "black", "#000000"),
         (Color(), "#A0b1C2", "#a0b1c2"),
         (Matrix(), UNIT, ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))),
         (Matrix(), [[0.5, 0, 0, -1000]] * 3, ((0.5, 0.0, 0.0, -1000.0),) * 3),
@@ -67,6 +75,14 @@ def test_a_value_that_is_allowed_gets_its_normal_form(parameter, value, normal):
         (SIZES, "3"),
         pytest.param(SIZES, 3.0, id="choice-of-another-type"),
         (Choice((0, 1)), True),
+        (FITS, "outside"),
+        (FITS, ["inside"]),
+        (Flag(), 1),
+        (Flag(), "true"),
+        (Flag(), None),
+        (Color(), "transparent"),
+        (CLEAR, "blur"),
+        (CLEAR, ["transparent"]),
         (Color(), "ffffff"),
         (Color(), "#fff"),
         (Color(), "#ffffff\n"),

@@ -45,8 +45,11 @@ MISTAKES = {
         ["unknown", "none"],
     ),
     "missing-parameter": (
-        {"steps": [{"resize": {"width": 64}}]}, "recipe.steps[0].resize.height",
-        ["missing", "1 to 65500"],
+        {"steps": ["color_matrix"]}, "recipe.steps[0].color_matrix.matrix", ["missing", "3 rows"],
+    ),
+    "parameters-that-do-not-go-together": (
+        {"steps": [{"resize": {"width": 64, "percent": 50}}]}, "recipe.steps[0].resize",
+        ["give either width or percent"],
     ),
     "number-as-text": (
         {"steps": [{"gaussian_blur": {"radius": "2"}}]}, "recipe.steps[0].gaussian_blur.radius",
@@ -140,8 +143,9 @@ def test_what_a_recipe_leaves_out_is_filled_in():
         "steps": [
             {
                 "resize": {
-                    "width": 64, "height": 48, "fit": "stretch", "filter": "lanczos",
-                    "color": "#ffffff",
+                    "width": 64, "height": 48, "percent": None, "longest": None, "shortest": None,
+                    "fit": "stretch", "gravity": "center", "color": "#ffffff", "upscale": "allow",
+                    "filter": "lanczos", "linear": False,
                 }
             }
         ],

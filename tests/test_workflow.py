@@ -203,7 +203,7 @@ def test_edited_code_of_the_report_reruns_the_report_and_the_verdict(
 
 
 def test_edited_code_of_a_step_reruns_all_processing(finished, snakemake):
-    edit(finished / "scripts/pixelmill/operations.py", "ImageFilter.SHARPEN", "ImageFilter.DETAIL")
+    edit(finished / "scripts/pixelmill/filters.py", "ImageFilter.SHARPEN", "ImageFilter.DETAIL")
     assert snakemake(finished, "--dry-run", "all").jobs == sorted([*EVERY_CHAIN, *END])
 
 
@@ -215,7 +215,7 @@ def test_edited_code_of_a_step_reruns_all_processing(finished, snakemake):
 def test_a_step_that_is_edited_makes_images_again_and_a_comment_none(
     finished, snakemake, new, made
 ):
-    edit(finished / "scripts/pixelmill/operations.py", "ImageFilter.SHARPEN)", new)
+    edit(finished / "scripts/pixelmill/filters.py", "ImageFilter.SHARPEN)", new)
     ran = snakemake(finished, "results/mine/light/sequential/manifest.csv")
     assert ran.jobs == ["Process mine by light, one image after another"]
     assert ran.made == [made]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 #: Marks a parameter that a recipe must give.
@@ -18,7 +18,10 @@ class Parameter(Protocol):
 
     @property
     def default(self) -> Any:
-        """What a recipe that is silent gets; `REQUIRED` where it must speak."""
+        """What a recipe that is silent gets; `REQUIRED` where it must speak.
+
+        None where the parameter is then left out; a recipe may say so itself.
+        """
 
     @property
     def allowed(self) -> str:
@@ -85,19 +88,41 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Flag:
+    """Yes or no."""
+
+    default: Any = REQUIRED
+    allowed = "true or false"
+
+    def check(self, value: Any) -> bool:
+        """Return the value, if it is one of the two."""
+        if not isinstance(value, bool):
+            raise ValueError(self.allowed)
+        return value
+
+
+@dataclass(frozen=True)
 class Choice:
-    """One of a few values."""
+    """One of a few values; some may have another name, as other tools say it.
+
+    Examples
+    --------
+    >>> Choice(("contain", "cover"), synonyms={"inside": "contain"}).check("inside")
+    'contain'
+    """
 
     choices: tuple[Any, ...]
     default: Any = REQUIRED
+    synonyms: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def allowed(self) -> str:
         """The choices in words."""
-        return "one of " + ", ".join(map(str, self.choices))
+        return "one of " + ", ".join(map(str, (*self.choices, *self.synonyms)))
 
     def check(self, value: Any) -> Any:
         """Return the value, if it is one of the choices."""
+        value = self.synonyms.get(value, value) if isinstance(value, str) else value
         if not any(type(value) is type(choice) and value == choice for choice in self.choices):
             raise ValueError(self.allowed)
         return value
@@ -105,19 +130,29 @@ class Choice:
 
 @dataclass(frozen=True)
 class Color:
-    """A colour as ``#rrggbb``, or white, black or gray.
+    """A colour as ``#rrggbb``, or white, black or gray, or a few words more.
 
     Examples
     --------
     >>> Color().check("white")
     '#ffffff'
+    >>> Color(also=("transparent",)).check("transparent")
+    'transparent'
     """
 
     default: Any = REQUIRED
-    allowed = 'a colour such as "#ffffff", or white, black or gray'
+    also: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """The form and the names."""
+        *names, last = *_NAMED_COLORS, *self.also
+        return f'a colour such as "#ffffff", or {", ".join(names)} or {last}'
 
     def check(self, value: Any) -> str:
-        """Return the colour as ``#rrggbb`` in lower case."""
+        """Return the colour as ``#rrggbb`` in lower case, or the word."""
+        if isinstance(value, str) and value in self.also:
+            return value
         value = _NAMED_COLORS.get(value, value) if isinstance(value, str) else value
         if not isinstance(value, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
             raise ValueError(self.allowed)

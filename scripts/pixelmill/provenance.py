@@ -18,7 +18,10 @@ _LIBRARY = Path(__file__).parent
 _IMPORT = re.compile(r"^\s*from pixelmill(?:\.(\w+))? import (.+)$", re.MULTILINE)
 
 #: What makes an image; a change in one of them makes all images stale.
-RENDERING = ("codec", "formats", "operations", "own_steps", "parameters", "transform")
+RENDERING = (
+    *("codec", "formats", "operations", "own_steps", "parameters", "transform"),
+    *("canvas", "filters", "resizing", "steps", "tones"),
+)
 
 
 def code_of(script: str) -> list[Path]:

@@ -99,10 +99,10 @@ def parse(data: Any, where: str = "recipe", folder: str = ".") -> Recipe:
     --------
     >>> parse({"steps": [{"resize": {"width": 64, "height": 48}}]}).steps[0].params["filter"]
     'lanczos'
-    >>> parse({"steps": [{"resize": {"width": 64}}]})
+    >>> parse({"steps": [{"resize": {"fit": "cover"}}]})
     Traceback (most recent call last):
-    pixelmill.errors.UserError: recipe.steps[0].resize.height: missing; give a whole number \
-from 1 to 65500.
+    pixelmill.errors.UserError: recipe.steps[0].resize: give width, height, percent, longest \
+or shortest.
     """
     if not isinstance(data, Mapping):
         raise UserError(f"{where}: found {data!r}; give a map with steps and output.")
@@ -156,17 +156,25 @@ def _parse_step(data: Any, where: str, folder: str) -> Step:
         return Step("call", own_steps.check(params, where, folder))
     if name not in STEPS:
         raise UserError(f"{where}: no such step; allowed are {', '.join((*STEPS, 'call'))}.")
-    parameters = STEPS[name].parameters
-    _only(params, tuple(parameters), where)
-    checked = {}
-    for key, parameter in parameters.items():
+    kind = STEPS[name]
+    _only(params, tuple(kind.parameters), where)
+    checked: dict[str, Any] = {}
+    for key, parameter in kind.parameters.items():
         value = params.get(key, parameter.default)
+        if value is None and parameter.default is None:
+            checked[key] = None
+            continue
         if value is REQUIRED:
             raise UserError(f"{where}.{key}: missing; give {parameter.allowed}.")
         try:
             checked[key] = parameter.check(value)
         except ValueError as error:
             raise UserError(f"{where}.{key}: found {value!r}; give {error}.") from error
+    if kind.check is not None:
+        try:
+            kind.check(checked)
+        except ValueError as error:
+            raise UserError(f"{where}: give {error}.") from error
     return Step(name, checked)
 
 

@@ -130,12 +130,18 @@ class Renderer:
     def target(self) -> codec.Target | None:
         """Return what tells a decoder how large the image need be, if anything does."""
         first = self.recipe.steps[0] if self.recipe.steps else None
-        if first is None or first.name != "resize" or first.params["filter"] == "nearest":
+        if first is None or first.name != "resize":
+            return None
+        params = first.params
+        if params["filter"] == "nearest":
             return None  # to take the nearest pixel of a smaller image would be another pixel
-        width, height, fit = (first.params[key] for key in ("width", "height", "fit"))
+        if params["linear"]:
+            return None  # a shrunken decode takes the mean of levels, not of light
+        if params["percent"] is not None:
+            return None  # `resize` would take percent of what was decoded
 
         def target(source: Size) -> tuple[float, float]:
-            return scaled_size(source, width, height, fit)
+            return scaled_size(source, params)
 
         return target
 

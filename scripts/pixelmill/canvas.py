@@ -1,0 +1,56 @@
+"""Canvas: where a picture lies in a frame, and what surrounds it."""
+
+from __future__ import annotations
+
+from PIL import Image, ImageColor
+
+from pixelmill.steps import WITH_ALPHA, Size
+
+#: Fractions of the free space that lie to the left of a picture and above it.
+GRAVITIES = {
+    "center": (0.5, 0.5),
+    "top": (0.5, 0.0),
+    "bottom": (0.5, 1.0),
+    "left": (0.0, 0.5),
+    "right": (1.0, 0.5),
+    "top_left": (0.0, 0.0),
+    "top_right": (1.0, 0.0),
+    "bottom_left": (0.0, 1.0),
+    "bottom_right": (1.0, 1.0),
+}
+
+
+def offset(frame: Size, size: Size, gravity: str) -> Size:
+    """Left and top of a picture in a frame, in whole pixels, rounded down.
+
+    Negative where the picture is larger than the frame.
+
+    Examples
+    --------
+    >>> offset((100, 100), (61, 20), "top")
+    (19, 0)
+    """
+    across, down = GRAVITIES[gravity]
+    return int((frame[0] - size[0]) * across // 1), int((frame[1] - size[1]) * down // 1)
+
+
+def mode_on(mode: str, color: str) -> str:
+    """Mode of a picture once it lies on this colour: with alpha where that is transparent."""
+    return WITH_ALPHA.get(mode, mode) if color == "transparent" else mode
+
+
+def new(mode: str, size: Size, color: str) -> Image.Image:
+    """Make a canvas of one colour: ``#rrggbb`` or ``transparent``."""
+    if color == "transparent":
+        return Image.new(mode, size)
+    if mode == "I;16":
+        return Image.new(mode, size, ImageColor.getcolor(color, "L") * 257)  # 255 * 257 = 65535
+    return Image.new(mode, size, ImageColor.getcolor(color, mode))
+
+
+def place(image: Image.Image, frame: Size, left: int, top: int, color: str) -> Image.Image:
+    """Put an image, with its alpha, into a frame of a colour; cut off what stands over."""
+    mode = mode_on(image.mode, color)
+    canvas = new(mode, frame, color)
+    canvas.paste(image.convert(mode), (left, top))
+    return canvas

@@ -1,0 +1,270 @@
+"""Resizing: the sizes that fits ask for, and the resampling to them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from PIL import Image, ImageFilter
+
+from pixelmill import canvas
+from pixelmill.parameters import Choice, Color, Flag, Integer, Number
+from pixelmill.steps import MAX_SIDE, WITH_ALPHA, Box, Size, step
+
+_FILTERS = {
+    "lanczos": Image.Resampling.LANCZOS,
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
+    "box": Image.Resampling.BOX,
+    "nearest": Image.Resampling.NEAREST,
+}
+
+#: Standard deviation of the blur behind a padded picture, as a part of the frame's
+#: longer side: no shape is left, only colours.
+BACKDROP_BLUR = 1 / 30
+
+#: Below this alpha, which rounds to no level, a pixel's colour is not seen.
+_LEAST_ALPHA = 1 / 1024
+
+_WAYS = "width, height, percent, longest or shortest"
+
+
+def _check(params: Mapping[str, Any]) -> None:
+    """Let there be one way to tell the size, and a whole frame where a fit needs it."""
+    frame = [key for key in ("width", "height") if params[key] is not None]
+    others = [key for key in ("percent", "longest", "shortest") if params[key] is not None]
+    if not frame and not others:
+        raise ValueError(_WAYS)
+    if len(others) + bool(frame) > 1:
+        first, second = (frame[:1] + others)[:2]
+        raise ValueError(f"either {first} or {second}, not both")
+    if params["fit"] in ("cover", "pad") and len(frame) < 2:
+        raise ValueError(f"both width and height, which fit: {params['fit']} needs")
+
+
+@step(
+    "own",  # Pillow premultiplies by itself
+    check=_check,
+    deep=True,
+    width=Integer(1, MAX_SIDE, None),
+    height=Integer(1, MAX_SIDE, None),
+    percent=Number(0.1, 1000, None),
+    longest=Integer(1, MAX_SIDE, None),
+    shortest=Integer(1, MAX_SIDE, None),
+    fit=Choice(("stretch", "contain", "cover", "pad", "outside"), "stretch", {"inside": "contain"}),
+    gravity=Choice(tuple(canvas.GRAVITIES), "center"),
+    color=Color("#ffffff", also=("transparent", "blur")),
+    upscale=Choice(("allow", "never"), "allow"),
+    filter=Choice(tuple(_FILTERS), "lanczos"),
+    linear=Flag(False),
+)
+def resize(
+    image: Image.Image,
+    *,
+    width: int | None,
+    height: int | None,
+    percent: float | None,
+    longest: int | None,
+    shortest: int | None,
+    fit: str,
+    gravity: str,
+    color: str,
+    upscale: str,
+    filter: str,
+    linear: bool,
+    box: Box | None = None,
+) -> Image.Image:
+    """Resample to a size, given by its sides, in percent, or by its longest or shortest side.
+
+    Sides are rounded to the nearest pixel, halves up, and never below one.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        RGB, L, RGBA, LA or I;16. Pixels with alpha are premultiplied.
+    width, height : int, optional
+        The frame, in pixels. One alone keeps the proportions.
+    percent : float, optional
+        Both sides, in percent of the image's.
+    longest, shortest : int, optional
+        The longer or the shorter side, in pixels; the proportions are kept.
+    fit : str
+        What to make of the frame's proportions: ``stretch`` ignores the image's own;
+        ``contain`` (or ``inside``) is the largest that fits into the frame; ``cover``
+        fills the frame and cuts off what stands over; ``pad`` fits inside and fills
+        the frame with `color`; ``outside`` is the smallest that covers the frame,
+        nothing cut.
+    gravity : str
+        Which part ``cover`` keeps, and where ``pad`` puts the picture.
+    color : str
+        What ``pad`` fills with: a colour; ``transparent`` (the result has alpha); or
+        ``blur``, the picture itself, covering the frame and strongly blurred.
+    upscale : str
+        With ``never`` no side is made longer: ``cover`` gives what there is of the
+        frame, ``pad`` fills the frame around the picture as it is.
+    filter : str
+        The resampling kernel.
+    linear : bool
+        Resample amounts of light (IEC 61966-2-1) instead of levels: fine bright
+        detail keeps its brightness.
+    box : tuple of float, optional
+        The region of `image` that holds the picture, in its pixels, where a
+        shrunken decode rounded the size up.
+    """
+    params = {
+        "width": width,
+        "height": height,
+        "percent": percent,
+        "longest": longest,
+        "shortest": shortest,
+        "fit": fit,
+        "gravity": gravity,
+        "upscale": upscale,
+    }
+    region = box or (0.0, 0.0, float(image.width), float(image.height))
+    made = _resample(image, params, region, filter, linear)
+    if width is None or height is None or fit != "pad":
+        return made
+    if color == "blur":
+        cover = {**params, "fit": "cover", "gravity": "center", "upscale": "allow"}
+        backdrop = _blurred(_resample(image, cover, region, "bilinear", linear=False))
+        backdrop.paste(made, canvas.offset((width, height), made.size, gravity))
+        return backdrop
+    if made.size == (width, height) and canvas.mode_on(made.mode, color) == made.mode:
+        return made
+    place = canvas.offset((width, height), made.size, gravity)
+    return canvas.place(made, (width, height), *place, color)
+
+
+def scaled_size(source: tuple[float, float], params: Mapping[str, Any]) -> tuple[float, float]:
+    """Size that `resize` scales the whole source to, before it cuts or pads.
+
+    Examples
+    --------
+    >>> scaled_size((4000, 3000), {"width": 300, "height": 300, "fit": "cover"})
+    (400.0, 300)
+    """
+    scaled = _freely_scaled(source, params)
+    if params.get("upscale") == "never":
+        return min(scaled[0], source[0]), min(scaled[1], source[1])
+    return scaled
+
+
+def _freely_scaled(source: tuple[float, float], params: Mapping[str, Any]) -> tuple[float, float]:
+    width: Any = params.get("width")
+    height: Any = params.get("height")
+    fit = params.get("fit", "stretch")
+    if (percent := params.get("percent")) is not None:
+        part = Fraction(str(percent)) / 100  # in floats, 32.3 % of 500 would be below 161.5
+        return float(Fraction(source[0]) * part), float(Fraction(source[1]) * part)
+    if (longest := params.get("longest")) is not None:
+        width, height, fit = longest, longest, "contain"
+    if (shortest := params.get("shortest")) is not None:
+        width, height, fit = shortest, shortest, "outside"
+    if width is None:
+        return source[0] * height / source[1], height
+    if height is None:
+        return width, source[1] * width / source[0]
+    if fit == "stretch":
+        return width, height
+    wider = source[0] * height >= source[1] * width
+    if wider == (fit in ("cover", "outside")):
+        return source[0] * height / source[1], height
+    return width, source[1] * width / source[0]
+
+
+def resampled_size(source: tuple[float, float], params: Mapping[str, Any]) -> Size:
+    """Size in pixels that `resize` resamples to, before any padding.
+
+    Sides are rounded to the nearest pixel (halves up) and never below one.
+
+    Examples
+    --------
+    >>> resampled_size((4000, 3000), {"width": 256, "height": 256, "fit": "contain"})
+    (256, 192)
+    >>> resampled_size((10_000, 10), {"longest": 100})
+    (100, 1)
+    """
+    width, height = (math.floor(side + 0.5) for side in scaled_size(source, params))
+    if params.get("fit") == "cover":
+        width, height = min(width, params["width"]), min(height, params["height"])
+    return max(1, width), max(1, height)
+
+
+def _resample(
+    image: Image.Image, params: Mapping[str, Any], box: Box, filter: str, linear: bool
+) -> Image.Image:
+    left, top, right, bottom = box
+    source = right - left, bottom - top
+    size = resampled_size(source, params)
+    if max(size) > MAX_SIDE:
+        raise ValueError(f"{size[0]}x{size[1]} would exceed {MAX_SIDE} pixels a side")
+    if params["fit"] == "cover":
+        scaled = scaled_size(source, params)
+        across, down = canvas.GRAVITIES[params["gravity"]]
+        cut_width = source[0] * max(0.0, 1 - params["width"] / scaled[0])
+        cut_height = source[1] * max(0.0, 1 - params["height"] / scaled[1])
+        left, right = left + cut_width * across, right - cut_width * (1 - across)
+        top, bottom = top + cut_height * down, bottom - cut_height * (1 - down)
+    # Rounding may lead a hair beyond the edge.
+    region = (max(left, 0.0), max(top, 0.0), min(right, image.width), min(bottom, image.height))
+    if size == image.size and region == (0, 0, *image.size):
+        return image
+    if linear and filter != "nearest":
+        return _resample_light(image, size, region, filter)
+    return image.resize(size, _FILTERS[filter], box=region)
+
+
+def _resample_light(image: Image.Image, size: Size, region: Box, filter: str) -> Image.Image:
+    """Resample channel by channel in floats that are proportional to light."""
+    import numpy as np
+
+    full = 65535 if image.mode == "I;16" else 255
+    light = to_linear(np.arange(full + 1, dtype=np.float32) / full)
+
+    def resampled(channel: Any) -> Any:
+        return np.asarray(Image.fromarray(channel).resize(size, _FILTERS[filter], box=region))
+
+    channels = [
+        np.ascontiguousarray(c) for c in np.moveaxis(np.atleast_3d(np.asarray(image)), -1, 0)
+    ]
+    if image.mode not in WITH_ALPHA.values():
+        made = [to_srgb(resampled(light[levels])) for levels in channels]
+    else:
+        *colors, last = channels
+        alpha = last.astype(np.float32) / full
+        covered = np.clip(resampled(alpha), 0, 1)
+        divisor = np.maximum(covered, _LEAST_ALPHA)
+        made = [to_srgb(resampled(light[levels] * alpha) / divisor) for levels in colors]
+        made.append(covered)
+    levels = np.floor(np.stack(made, axis=-1) * full + 0.5).astype(channels[0].dtype)
+    return Image.fromarray(levels[..., 0] if len(made) == 1 else levels)
+
+
+def to_linear(values: Any) -> Any:
+    """Amount of light of sRGB values, both 0..1 (IEC 61966-2-1)."""
+    import numpy as np
+
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def to_srgb(light: Any) -> Any:
+    """Return the sRGB values of amounts of light, both 0..1; what lies outside is clipped."""
+    import numpy as np
+
+    light = np.clip(light, 0, 1)
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
+def _blurred(image: Image.Image) -> Image.Image:
+    if image.mode == "I;16":
+        raise ValueError("color: blur needs 8 bits a channel; give another color")
+    blur = ImageFilter.GaussianBlur(max(image.size) * BACKDROP_BLUR)
+    if image.mode in WITH_ALPHA.values():
+        return (
+            image.convert("RGBA").convert("RGBa").filter(blur).convert("RGBA").convert(image.mode)
+        )
+    return image.filter(blur)

@@ -1,0 +1,128 @@
+"""Registry of steps: what recipes can name, with parameters and what each can take.
+
+A step takes an image and returns one, both RGB, L, RGBA or LA. What becomes of alpha
+is settled here, once, so that a step's function need not know of it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from PIL import Image
+
+from pixelmill.parameters import Parameter
+
+Box: TypeAlias = tuple[float, float, float, float]
+Size: TypeAlias = tuple[int, int]
+Function: TypeAlias = Callable[..., Image.Image]
+Check: TypeAlias = Callable[[Mapping[str, Any]], None]
+
+#: What becomes of alpha: the function sees the colours alone and alpha stays as it is;
+#: or premultiplied pixels, whose neighbours can be mixed; or it takes any mode itself.
+Alpha: TypeAlias = Literal["kept", "premultiplied", "own"]
+
+#: Largest side of an output, in pixels: what JPEG can hold.
+MAX_SIDE = 65_500
+
+#: The mode that has alpha too, by the one that has not.
+WITH_ALPHA = {"RGB": "RGBA", "L": "LA"}
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """A step that recipes can name.
+
+    Attributes
+    ----------
+    name : str
+    function : callable
+        Takes an image and the parameters by name.
+    parameters : dict of str to Parameter
+    check : callable or None
+        Takes all parameters in their normal form; raises ValueError with what to give
+        where they do not go together.
+    holds_gil : bool
+        Most of its time it holds the GIL, so that threads do not scale on it.
+    deep : bool
+        It takes 16-bit grey (Pillow's mode ``I;16``) too, and keeps it.
+    """
+
+    name: str
+    function: Function
+    parameters: dict[str, Parameter]
+    check: Check | None = None
+    holds_gil: bool = False
+    deep: bool = False
+
+
+#: All steps by name.
+STEPS: dict[str, StepKind] = {}
+
+
+def step(
+    alpha: Alpha,
+    *,
+    check: Check | None = None,
+    holds_gil: bool = False,
+    deep: bool = False,
+    **parameters: Parameter,
+) -> Callable[[Function], Function]:
+    """Register a function as a step with the parameters that a recipe may give.
+
+    Parameters
+    ----------
+    alpha : {"kept", "premultiplied", "own"}
+        What the function gets of an image with alpha: its colours alone (for steps
+        that change each pixel by itself), premultiplied pixels in mode RGBa (for
+        those that mix neighbours), or the image as it is.
+    check, holds_gil, deep, parameters
+        As in `StepKind`.
+    """
+
+    def register(function: Function) -> Function:
+        made = {"kept": _beside_alpha, "premultiplied": _premultiplied, "own": _itself}[alpha]
+        registered = made(function)
+        STEPS[function.__name__] = StepKind(
+            function.__name__, registered, parameters, check, holds_gil, deep
+        )
+        return registered
+
+    return register
+
+
+def _itself(function: Function) -> Function:
+    return function
+
+
+def _beside_alpha(function: Function) -> Function:
+    @functools.wraps(function)
+    def apply(image: Image.Image, **params: Any) -> Image.Image:
+        if image.mode not in ("RGBA", "LA"):
+            return function(image, **params)
+        return with_alpha_of(image, function(image.convert(image.mode[:-1]), **params))
+
+    return apply
+
+
+def with_alpha_of(image: Image.Image, colors: Image.Image) -> Image.Image:
+    """Give `colors` (RGB or L) the alpha of `image` (RGBA or LA, of the same size)."""
+    import numpy as np  # Pillow's putalpha would hold the GIL
+
+    pixels = np.array(colors.convert(WITH_ALPHA[colors.mode]))
+    pixels[..., -1] = np.asarray(image)[..., -1]
+    return Image.fromarray(pixels)
+
+
+def _premultiplied(function: Function) -> Function:
+    @functools.wraps(function)
+    def apply(image: Image.Image, **params: Any) -> Image.Image:
+        if image.mode not in ("RGBA", "LA"):
+            return function(image, **params)
+        # Grey too as RGBa, since not everything takes two channels.
+        made = function(image.convert("RGBA").convert("RGBa"), **params)
+        return made.convert("RGBA").convert(image.mode)
+
+    return apply

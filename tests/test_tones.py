@@ -1,0 +1,121 @@
+"""Tones change each pixel as their words say, held against NumPy's formulas."""
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+#: Luma of ITU-R 601.
+LUMA = np.array([0.299, 0.587, 0.114])
+
+IDENTITY = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def pixels(image):
+    return np.asarray(image).astype(float)
+
+
+def test_enhance_changes_nothing_by_default(apply, photo):
+    image = photo(60, 40)
+    assert apply(image, "enhance") == image
+
+
+def test_brightness_multiplies(apply, photo):
+    image = photo(60, 40)
+    made = apply(image, "enhance", brightness=1.4)
+    assert np.abs(pixels(made) - np.clip(pixels(image) * 1.4, 0, 255)).max() <= 1
+
+
+def test_contrast_spreads_around_the_mean_luma(apply, photo):
+    image = photo(60, 40)
+    mean = (pixels(image) @ LUMA).mean()
+    expected = np.clip(mean + (pixels(image) - mean) * 1.5, 0, 255)
+    assert np.abs(pixels(apply(image, "enhance", contrast=1.5)) - expected).max() <= 2
+
+
+def test_color_spreads_around_the_luma_of_each_pixel(apply, photo):
+    image = photo(60, 40)
+    gray = (pixels(image) @ LUMA)[..., None]
+    expected = np.clip(gray + (pixels(image) - gray) * 1.5, 0, 255)
+    assert np.abs(pixels(apply(image, "enhance", color=1.5)) - expected).max() <= 2
+
+
+def test_sharpness_spreads_around_a_smoothed_image(apply, photo):
+    image = photo(60, 40)
+    smooth = cv2.filter2D(pixels(image), -1, np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13)
+    expected = np.clip(smooth + (pixels(image) - smooth) * 2, 0, 255)
+    made = pixels(apply(image, "enhance", sharpness=2))
+    assert np.abs(made - expected)[1:-1, 1:-1].max() <= 2
+
+
+def test_brightness_comes_before_contrast_and_contrast_before_colour(apply, photo):
+    image = photo(60, 40)
+    one_by_one = apply(image, "enhance", brightness=1.3)
+    for factor in ("contrast", "color", "sharpness"):
+        one_by_one = apply(one_by_one, "enhance", **{factor: 1.3})
+    assert apply(image, "enhance", sharpness=1.3, color=1.3, contrast=1.3, brightness=1.3) == (
+        one_by_one
+    )
+
+
+def test_grayscale_is_601_luma(apply, photo):
+    image = photo(60, 40)
+    made = apply(image, "grayscale")
+    assert made.mode == "L"
+    assert np.abs(pixels(made) - pixels(image) @ LUMA).max() <= 1
+
+
+def narrow(image):
+    """The same picture in levels 40 to 167."""
+    return Image.fromarray(np.asarray(image) // 2 + 40)
+
+
+def test_autocontrast_stretches_each_channel(apply, photo):
+    image = narrow(photo(60, 40))
+    low, high = pixels(image).min(axis=(0, 1)), pixels(image).max(axis=(0, 1))
+    expected = (pixels(image) - low) * 255 / (high - low)
+    assert np.abs(pixels(apply(image, "autocontrast")) - expected).max() <= 1
+
+
+def test_autocontrast_ignores_its_cutoff_at_both_ends(apply):
+    levels = np.repeat(np.array([0] + [100] * 49 + [150] * 49 + [255], np.uint8), 4)
+    made = np.asarray(apply(Image.fromarray(levels.reshape(10, 40)), "autocontrast", cutoff=2))
+    assert [int(np.median(made[levels.reshape(10, 40) == x])) for x in (100, 150)] == [0, 255]
+
+
+def test_equalize_evens_out_each_channel(apply, photo):
+    made = pixels(apply(narrow(photo(200, 150)), "equalize"))
+    for channel in range(3):
+        below = [np.mean(made[..., channel] <= level) for level in (63, 127, 191)]
+        assert below == pytest.approx([0.25, 0.5, 0.75], abs=0.04)
+
+
+MATRICES = {
+    "identity": IDENTITY,
+    "swap": [[0, 0, 1], [0, 1, 0], [1, 0, 0]],
+    "mix": [[0.5, 0.25, 0.25], [0.125, 0.75, 0.125], [0.0, 0.5, 0.5]],
+    "clips": [[4, 0, 0], [0, -1, 0], [1, 1, 1]],
+    "offset": [[1, 0, 0, 10.25], [0, 0.5, 0, -20], [0, 0, 0, 99]],
+    "default-recipe": [[0.95, 0.05, 0.0], [0.02, 0.96, 0.02], [0.0, 0.08, 0.92]],
+}
+
+
+@pytest.mark.parametrize("matrix", MATRICES.values(), ids=MATRICES)
+def test_color_matrix_multiplies_each_pixel(apply, photo, matrix):
+    image = photo(61, 43)
+    rows = np.array(matrix, float)
+    product = np.einsum("ij,yxj->yxi", rows[:, :3], pixels(image))
+    if rows.shape[1] == 4:
+        product += rows[:, 3]
+    # Single precision may round a product that lies on a half the other way.
+    exact = np.abs(product - np.floor(product) - 0.5) > 1e-4
+    made, expected = pixels(apply(image, "color_matrix", matrix=matrix)), np.rint(product)
+    np.testing.assert_array_equal(made[exact], np.clip(expected, 0, 255)[exact])
+    assert np.abs(made - np.clip(expected, 0, 255)).max() <= 1
+
+
+def test_color_matrix_takes_grey_as_three_equal_channels(apply):
+    made = apply(
+        Image.new("L", (3, 2), 100), "color_matrix", matrix=[[1, 0, 0], [0.5, 0, 0], [0] * 3]
+    )
+    assert made.getcolors() == [(6, (100, 50, 0))]
