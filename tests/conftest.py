@@ -220,7 +220,7 @@ def stored():
 def apply():
     """Function that runs a step on an image, with parameters as a recipe gives them."""
 
-    def apply_step(image, name, **params):
+    def apply_step(image, name, /, **params):
         step = parse({"steps": [{name: params}]}).steps[0]
         return STEPS[name].function(image, **step.params)
 

@@ -5,6 +5,7 @@ import math
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 
 def pixels(image):
@@ -18,6 +19,17 @@ def psnr(a, b):
 
 def to_levels(values):
     return np.clip(np.floor(values + 0.5), 0, 255)
+
+
+@pytest.fixture
+def noise():
+    """Function that gives an image in which no pixel is like its neighbours."""
+
+    def make(width, height):
+        levels = np.random.default_rng(7).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        return Image.fromarray(levels)
+
+    return make
 
 
 @pytest.mark.parametrize("radius", [0.5, 1, 2, 5, 10])
@@ -63,3 +75,52 @@ def test_median_is_that_of_the_square(apply, photo, size):
     expected = cv2.medianBlur(np.asarray(image), size)
     made = np.asarray(apply(image, "median", size=size))
     np.testing.assert_array_equal(made[inner], expected[inner])
+
+
+# The same as Pillow's own forms, which hold the GIL
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 3), (64, 48)])
+def test_median_and_unsharp_mask_are_those_of_pillow_to_the_edge(apply, noise, mode, size):
+    image = noise(*size).convert(mode)
+    for side in (3, 5, 7):
+        own = image.filter(ImageFilter.MedianFilter(side))
+        assert apply(image, "median", size=side) == own
+    for radius, percent, threshold in ((0.5, 80, 0), (2, 150, 3), (5, 1000, 50)):
+        own = image.filter(ImageFilter.UnsharpMask(radius, percent, threshold))
+        params = {"radius": radius, "percent": percent, "threshold": threshold}
+        assert apply(image, "unsharp_mask", **params) == own
+
+
+# Denoise
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA"])
+def test_denoise_comes_nearer_to_the_picture_without_noise(apply, photo, mode):
+    clean = photo(90, 60).filter(ImageFilter.GaussianBlur(2))
+    noisy = pixels(clean) + np.random.default_rng(1).normal(0, 8, (60, 90, 3))
+    noisy = Image.fromarray(to_levels(noisy).astype(np.uint8)).convert(mode)
+    made = apply(noisy, "denoise", strength=10)
+    assert made.mode == mode
+    assert psnr(made, clean.convert(mode)) >= psnr(noisy, clean.convert(mode)) + 4
+
+
+def test_denoise_of_no_strength_changes_nothing(apply, photo):
+    assert apply(photo(60, 40), "denoise", strength=0) == photo(60, 40)
+
+
+# Alpha
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("gaussian_blur", {"radius": 2}), ("median", {"size": 5}), ("denoise", {"strength": 5})],
+)
+def test_hidden_colours_do_not_bleed_into_edges(apply, name, params):
+    hidden = np.zeros((30, 30, 4), np.uint8)
+    hidden[:, :15] = (200, 40, 40, 255)
+    hidden[:, 15:] = (0, 255, 0, 0)
+    made = np.asarray(apply(Image.fromarray(hidden), name, **params)).astype(int)
+    seen = made[..., 3] > 16
+    assert np.abs(made[seen][:, :3] - (200, 40, 40)).max() <= 8

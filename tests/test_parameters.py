@@ -4,13 +4,24 @@ import math
 
 import pytest
 
-from pixelmill.parameters import Choice, Color, Flag, Integer, Matrix, Number
+from pixelmill.parameters import (
+    Choice,
+    Color,
+    File,
+    Flag,
+    Integer,
+    Matrix,
+    Number,
+    Sides,
+    Text,
+)
 
 WHOLE = Integer(1, 10)
 REAL = Number(-1, 10)
 TEXTS = Choice(("stretch", "pad"))
 SIZES = Choice((3, 5, 7))
 FITS = Choice(("contain", "cover"), synonyms={"inside": "contain"})
+PICTURE = File("an image", read=lambda path: None)
 CLEAR = Color(also=("transparent",))
 UNIT = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
@@ -37,6 +48,10 @@ def described(part):
         (CLEAR, "transparent", "transparent"),
         (CLEAR, "black", "#000000"),
         (Color(), "#A0b1C2", "#a0b1c2"),
+        (Sides(10), 3, (3, 3, 3, 3)),
+        (Sides(10), [0, 1, 2, 10], (0, 1, 2, 10)),
+        (Text(), "© me", "© me"),
+        (PICTURE, "marks/logo.png", "marks/logo.png"),
         (Matrix(), UNIT, ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))),
         (Matrix(), [[0.5, 0, 0, -1000]] * 3, ((0.5, 0.0, 0.0, -1000.0),) * 3),
     ],
@@ -89,6 +104,20 @@ def test_a_value_that_is_allowed_gets_its_normal_form(parameter, value, normal):
         (Color(), "#gggggg"),
         (Color(), "pink"),
         (Color(), 0xFFFFFF),
+        (Sides(10), 11),
+        (Sides(10), -1),
+        (Sides(10), 2.0),
+        (Sides(10), [1, 2]),
+        (Sides(10), [1, 2, 3, 11]),
+        (Sides(10), "1234"),
+        (Sides(10), None),
+        (Text(), ""),
+        (Text(), " \n"),
+        (Text(), 5),
+        (PICTURE, ""),
+        (PICTURE, "a\0b"),
+        (PICTURE, 5),
+        (PICTURE, None),
         (Matrix(), "abc"),
         (Matrix(), 3),
         (Matrix(), UNIT[:2]),

