@@ -1,8 +1,12 @@
 """An output is held against what its recipe demands, whatever made it."""
 
+import random
+
+import numpy as np
 import pytest
 from PIL import Image
 
+from pixelmill import reference
 from pixelmill.inspection import expected_modes, expected_size, upright_size
 
 FRAME = {"width": 40, "height": 30}
@@ -16,11 +20,31 @@ FRAME = {"width": 40, "height": 30}
         ([("resize", {**FRAME, "fit": "pad"})], None, (40, 30)),
         ([("resize", {**FRAME, "fit": "contain"})], None, "source"),
         ([("resize", {**FRAME, "fit": "contain"})], (100, 10), (40, 4)),
+        ([("resize", {"width": 40})], (100, 10), (40, 4)),
+        ([("resize", {"width": 40})], None, "source"),
+        ([("resize", {"percent": 50})], (7, 9), (4, 5)),
+        ([("resize", {**FRAME, "upscale": "never"})], None, "source"),
+        ([("resize", {**FRAME, "upscale": "never", "fit": "pad"})], None, (40, 30)),
+        ([("crop", {"width": 50, "height": 20})], (40, 30), (40, 20)),
+        ([("crop", {"width": 50, "height": 20})], None, "source"),
+        ([("crop", {"left": 50})], (40, 30), None),
+        ([("resize", FRAME), ("crop", {"width": 50, "unit": "percent"})], None, (20, 30)),
+        ([("rotate", {"angle": -90})], (7, 9), (9, 7)),
+        ([("rotate", {"angle": 180})], (7, 9), (7, 9)),
+        ([("rotate", {"angle": 90, "expand": False})], (7, 9), (7, 9)),
+        ([("rotate", {"angle": 10, "expand": False})], (7, 9), (7, 9)),
+        ([("rotate", {"angle": 10})], (7, 9), None),
+        ([("rotate", {"angle": 10})], None, None),
+        ([("rotate", {"angle": 10}), ("resize", FRAME)], None, (40, 30)),
+        ([("trim", {})], (7, 9), None),
+        ([("trim", {}), ("resize", {"longest": 5})], (7, 9), None),
+        ([("border", {"width": [1, 2, 3, 4]})], (7, 9), (13, 13)),
+        ([("resize", FRAME), ("border", {"width": 5})], None, (50, 40)),
         ([("sharpen", {})], (7, 9), (7, 9)),
         ([("call", {}), ("sharpen", {})], (7, 9), None),
         ([("call", {}), ("resize", FRAME)], (7, 9), (40, 30)),
     ],
-    ids=["stretch", "cover", "pad", "contain-unknown", "contain", "none", "own", "own-first"],
+    ids=str,
 )
 def test_the_size_follows_from_the_recipe(steps, source, expected):
     assert expected_size(steps, source) == expected
@@ -32,12 +56,79 @@ def test_the_size_follows_from_the_recipe(steps, source, expected):
         (["resize"], {"RGB", "L"}),
         (["grayscale", "sharpen"], {"L"}),
         (["grayscale", "color_matrix"], {"RGB"}),
+        (["grayscale", "sepia"], {"RGB"}),
         (["color_matrix", "call"], {"RGB", "L"}),
     ],
-    ids=["either", "grey", "colour-again", "own"],
+    ids=["either", "grey", "colour-again", "tinted", "own"],
 )
 def test_the_mode_follows_from_the_recipe(names, modes):
     assert set(expected_modes([(name, {}) for name in names])) == modes
+
+
+CLEAR = {"width": 9, "height": 9, "color": "transparent"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "modes"),
+    [
+        ([("resize", {})], {"RGB", "L", "RGBA", "LA"}),
+        ([("grayscale", {})], {"L", "LA"}),
+        ([("resize", {**CLEAR, "fit": "pad"})], {"RGBA", "LA"}),
+        ([("resize", {**CLEAR, "fit": "cover"})], {"RGB", "L", "RGBA", "LA"}),
+        ([("border", CLEAR), ("grayscale", {})], {"LA"}),
+        ([("rotate", CLEAR), ("call", {})], {"RGB", "L", "RGBA", "LA"}),
+    ],
+    ids=["either", "grey", "padded", "covered", "grey-with-a-border", "own"],
+)
+def test_alpha_may_be_there_and_must_where_something_transparent_was_added(steps, modes):
+    assert set(expected_modes(steps, keeps_alpha=True)) == modes
+    assert not {"RGBA", "LA"} & set(expected_modes(steps))
+
+
+#: Steps that a recipe can hold, as it writes them, drawn from again and again.
+GEOMETRY = [
+    lambda draw: ("resize", {
+        **draw.choice([
+            {"width": draw.randint(9, 90), "height": draw.randint(9, 90),
+             "fit": draw.choice(["stretch", "contain", "inside", "cover", "pad", "outside"])},
+            {"width": draw.randint(9, 90)}, {"height": draw.randint(9, 90)},
+            {"percent": draw.randint(200, 1500) / 10}, {"longest": draw.randint(9, 90)},
+            {"shortest": draw.randint(9, 90)},
+        ]),
+        "gravity": draw.choice(["center", "top", "left", "top_right", "bottom_left"]),
+        "upscale": draw.choice(["allow", "never"]),
+        "linear": draw.choice([True, False]),
+        "color": draw.choice(["gray", "#204060", "transparent", "blur"]),
+        "filter": draw.choice(["lanczos", "bicubic"]),
+    }),
+    lambda draw: ("crop", draw.choice([
+        {"width": draw.randint(5, 150), "height": draw.randint(5, 150),
+         "gravity": draw.choice(["center", "bottom", "right", "top_left"])},
+        {"unit": "percent", "width": draw.randint(100, 1000) / 10, "left": draw.randint(0, 50)},
+    ])),
+    lambda draw: ("rotate", {"angle": draw.choice([-90, 0, 90, 180, 270]),
+                             "expand": draw.choice([True, False]), "color": "#804020"}),
+    lambda draw: ("flip", {"direction": draw.choice(["horizontal", "vertical", "both"])}),
+    lambda draw: ("border", {"width": [draw.randint(0, 9) for _ in range(4)], "color": "gray"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_is_made_has_the_size_and_the_look_that_are_expected(apply, photo, encoded, seed):
+    """The code that makes images and the code that checks them have nothing in common."""
+    draw = random.Random(seed)
+    chosen = draw.sample(range(len(GEOMETRY)), draw.randint(1, 3))
+    steps = [GEOMETRY[number](draw) for number in chosen]
+    image = photo(draw.randint(60, 120), draw.randint(60, 120))
+    source, size = encoded(image, "PNG"), image.size
+    for name, params in steps:
+        image = apply(image, name, **params)
+    assert expected_size(steps, size) == image.size, steps
+    assert image.mode in expected_modes(steps, keeps_alpha=True)
+    assert reference.can_render(steps)
+    made = reference.reduce(reference.on_white(np.asarray(image.convert("RGBA"))))
+    expected = reference.reduce(reference.render(source, steps))
+    assert reference.psnr(made, expected) >= 30, steps
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

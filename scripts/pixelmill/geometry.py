@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from PIL import Image
@@ -11,6 +12,8 @@ from PIL import Image
 from pixelmill import canvas
 from pixelmill.parameters import Choice, Color, Flag, Integer, Number, Sides
 from pixelmill.steps import MAX_SIDE, Size, step
+
+_HALF = Fraction(1, 2)
 
 #: Quarter turns clockwise, by their angle.
 _QUARTERS = {
@@ -92,15 +95,19 @@ def _span(
     adjective: str,
 ) -> tuple[int, int]:
     """First pixel of a side that is kept, and the one after the last."""
-    part = whole / 100 if unit == "percent" else 1.0
+
+    def rounded(*parts: float) -> int:
+        total = sum(Fraction(str(part)) for part in parts)  # as written, halves stay halves
+        return math.floor(total * (Fraction(whole, 100) if unit == "percent" else 1) + _HALF)
+
     if start is None:
-        size = whole if length is None else max(1, math.floor(length * part + 0.5))
+        size = whole if length is None else max(1, rounded(length))
         begin = int((whole - min(size, whole)) * gravity // 1)
     else:
-        begin = math.floor(start * part + 0.5)
+        begin = rounded(start)
         if unit == "percent" and start < 100:
             begin = min(begin, whole - 1)  # the last pixel, where rounding would lead beyond
-        end = whole if length is None else math.floor((start + length) * part + 0.5)
+        end = whole if length is None else rounded(start, length)
         size = max(1, end - begin)
     if begin >= whole:
         raise ValueError(

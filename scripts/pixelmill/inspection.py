@@ -24,6 +24,14 @@ _SWAPPING = (5, 6, 7, 8)
 #: Formats that Pillow turns upright by itself when it loads them.
 _ORIENTED_BY_PILLOW = ("TIFF",)
 
+#: Modes that a step leaves, where it does not leave them to the image.
+_MODES = {
+    "grayscale": ("L",),
+    "color_matrix": ("RGB",),
+    "sepia": ("RGB",),
+    "lookup": ("RGB",),
+}
+
 
 class Task(NamedTuple):
     """One output to open."""
@@ -151,26 +159,45 @@ def name_and_params(step: Any) -> tuple[str, Mapping[str, Any]]:
     return name, params or {}
 
 
-def expected_modes(steps: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[str, ...]:
+def expected_modes(
+    steps: Sequence[tuple[str, Mapping[str, Any]]], keeps_alpha: bool = False
+) -> tuple[str, ...]:
     """Modes that an output may have after these steps.
+
+    Parameters
+    ----------
+    steps : sequence of (str, mapping)
+    keeps_alpha : bool
+        Whether alpha reaches the output: then the modes with alpha may be, and must
+        be where a step fills with what is transparent.
 
     Examples
     --------
     >>> expected_modes([("resize", {}), ("grayscale", {})])
     ('L',)
+    >>> expected_modes([("border", {"width": 5, "color": "transparent"})], keeps_alpha=True)
+    ('RGBA', 'LA')
     """
     modes: tuple[str, ...] = ("RGB", "L")
-    for name, _ in steps:
-        modes = {"grayscale": ("L",), "color_matrix": ("RGB",), "call": ("RGB", "L")}.get(
-            name, modes
-        )
-    return modes
+    must = False
+    for name, params in steps:
+        if name == "call":
+            modes, must = ("RGB", "L"), False
+        modes = _MODES.get(name, modes)
+        fills = name in ("border", "rotate") or (name == "resize" and params.get("fit") == "pad")
+        must = must or (fills and params.get("color") == "transparent")
+    layered = tuple({"RGB": "RGBA", "L": "LA"}[mode] for mode in modes)
+    if not keeps_alpha:
+        return modes
+    return layered if must else (*modes, *layered)
 
 
 def expected_size(
     steps: Sequence[tuple[str, Mapping[str, Any]]], source: tuple[int, int] | None
 ) -> tuple[int, int] | str | None:
-    """Size in pixels that an output must have; "source" where that has to be known first.
+    """Size in pixels that an output must have.
+
+    "source" where that has to be known first, None where it cannot be known.
 
     Examples
     --------
@@ -179,14 +206,44 @@ def expected_size(
     """
     size: tuple[int, int] | str | None = source or "source"
     for name, params in steps:
-        if name == "call":
+        if name in ("call", "trim"):
             size = None
-        elif name == "resize":
-            frame = (params["width"], params["height"])
-            if params.get("fit", "stretch") != "contain":
-                size = frame
-            elif isinstance(size, tuple):
-                size = reference.contained(*size, *frame)
+        elif name == "resize" and _fills_any_frame(params):
+            size = (params["width"], params["height"])
+        elif isinstance(size, tuple):
+            size = _size_after(name, params, size)
+        elif name == "rotate" and reference.quarter_turns(params) is None and _expands(params):
+            size = None
+    return size
+
+
+def _fills_any_frame(params: Mapping[str, Any]) -> bool:
+    """Whether the result of a resize is its frame, whatever the source."""
+    framed = params.get("width") is not None and params.get("height") is not None
+    fit = params.get("fit", "stretch")
+    never = params.get("upscale") == "never"
+    return framed and (fit == "pad" or (fit in ("stretch", "cover") and not never))
+
+
+def _expands(params: Mapping[str, Any]) -> bool:
+    return bool(params.get("expand", True))
+
+
+def _size_after(
+    name: str, params: Mapping[str, Any], size: tuple[int, int]
+) -> tuple[int, int] | None:
+    if name == "resize":
+        return reference.resized(*size, params)
+    if name == "border":
+        return reference.bordered(*size, params)
+    if name == "crop":
+        box = reference.cropped(*size, params)
+        return None if box is None else (box[2] - box[0], box[3] - box[1])
+    if name == "rotate" and _expands(params):
+        quarters = reference.quarter_turns(params)
+        if quarters is None:
+            return None
+        return (size[1], size[0]) if quarters % 2 else size
     return size
 
 

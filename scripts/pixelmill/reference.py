@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 import cv2
@@ -22,7 +23,12 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 SIDE = 64
 
 #: Steps that a reference can be made for.
-KNOWN_STEPS = ("resize", "grayscale")
+KNOWN_STEPS = ("resize", "crop", "rotate", "flip", "border", "grayscale")
+
+#: Colours that recipes may name; what is transparent is seen on white.
+_COLORS = {"white": "#ffffff", "black": "#000000", "gray": "#808080", "transparent": "#ffffff"}
+
+_HALF = Fraction(1, 2)
 
 #: Sources that the two libraries understand differently, by Pillow's mode.
 _ODD_MODES = ("CMYK", "YCbCr", "LAB", "HSV", "F", "I", "I;16B", "I;16L", "La", "RGBX")
@@ -34,9 +40,11 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def can_render(steps: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
-    """Whether a reference exists for these steps: at most one resize, first."""
+    """Whether a reference exists for these steps: one resize at most, quarter turns only."""
     names = [name for name, _ in steps]
-    return all(name in KNOWN_STEPS for name in names) and "resize" not in names[1:]
+    if not all(name in KNOWN_STEPS for name in names) or names.count("resize") > 1:
+        return False
+    return all(quarter_turns(params) is not None for name, params in steps if name == "rotate")
 
 
 def render(data: bytes, steps: Sequence[tuple[str, Mapping[str, Any]]]) -> Array | None:
@@ -58,11 +66,7 @@ def render(data: bytes, steps: Sequence[tuple[str, Mapping[str, Any]]]) -> Array
     if picture is None:
         return None
     for name, params in steps:
-        if name == "resize":
-            picture = _resize(picture, params)
-        elif name == "grayscale":
-            gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-            picture = _array(cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB))
+        picture = _array(_RENDERERS[name](picture, params))
     return picture
 
 
@@ -91,9 +95,7 @@ def _decode(data: bytes) -> Array | None:
     if picture.ndim == 2:
         return _array(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB))
     if picture.shape[2] == 4:
-        alpha = picture[..., 3:].astype(np.float32) / 255
-        blended = picture[..., :3] * alpha + 255 * (1 - alpha)
-        picture = np.rint(blended).astype(np.uint8)
+        picture = on_white(picture)
     return _array(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)) if picture.shape[2] == 3 else None
 
 
@@ -101,44 +103,221 @@ def _array(picture: Any) -> Array:
     return np.ascontiguousarray(picture, dtype=np.uint8)
 
 
-def _resize(picture: Array, params: Mapping[str, Any]) -> Array:
-    width, height, fit = params["width"], params["height"], params.get("fit", "stretch")
+def on_white(picture: Any) -> Array:
+    """Blend an array of shape (height, width, 4), alpha last, with white."""
+    alpha = picture[..., 3:].astype(np.float32) / 255
+    return _array(np.rint(picture[..., :3] * alpha + 255 * (1 - alpha)))
+
+
+def resized(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[int, int]:
+    """Width and height that `resize` must give an image, in exact fractions.
+
+    Examples
+    --------
+    >>> resized(4000, 3000, {"longest": 300})
+    (300, 225)
+    """
+    if params.get("fit") == "pad":
+        return params["width"], params["height"]
+    return _resampled(columns, rows, params)
+
+
+def _resampled(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[int, int]:
+    """Width and height of the picture itself, without what `pad` puts around it."""
+    across, down = _scales(columns, rows, params)
+    size = math.floor(columns * across + _HALF), math.floor(rows * down + _HALF)
+    if params.get("fit") == "cover":
+        size = min(size[0], params["width"]), min(size[1], params["height"])
+    return max(1, size[0]), max(1, size[1])
+
+
+def _scales(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[Fraction, Fraction]:
+    asked = {key: value for key, value in params.items() if value is not None}
+    fit = asked.get("fit", "stretch")
+    scales = []
+    if "width" in asked:
+        scales.append(Fraction(asked["width"], columns))
+    if "height" in asked:
+        scales.append(Fraction(asked["height"], rows))
+    if "percent" in asked:
+        scales.append(Fraction(str(asked["percent"])) / 100)
+    if "longest" in asked:
+        scales.append(Fraction(asked["longest"], max(columns, rows)))
+    if "shortest" in asked:
+        scales.append(Fraction(asked["shortest"], min(columns, rows)))
+    if fit in ("contain", "inside", "pad"):
+        scales = [min(scales)]
+    elif fit in ("cover", "outside"):
+        scales = [max(scales)]
+    if asked.get("upscale") == "never":
+        scales = [min(scale, Fraction(1)) for scale in scales]
+    return scales[0], scales[-1]
+
+
+def _gravity(params: Mapping[str, Any]) -> tuple[Fraction, Fraction]:
+    """Parts of the free space to the left and above."""
+    name = params.get("gravity", "center")
+    across = 0 if "left" in name else 1 if "right" in name else _HALF
+    down = 0 if "top" in name else 1 if "bottom" in name else _HALF
+    return Fraction(across), Fraction(down)
+
+
+def _resize(picture: Array, params: Mapping[str, Any]) -> Any:
     rows, columns = picture.shape[:2]
-    if fit == "cover":
-        scale = min(columns / width, rows / height)
-        keep_rows, keep_columns = height * scale, width * scale
-        top, left = (rows - keep_rows) / 2, (columns - keep_columns) / 2
-        picture = picture[
-            round(top) : max(round(top + keep_rows), round(top) + 1),
-            round(left) : max(round(left + keep_columns), round(left) + 1),
-        ]
-    size = (width, height)
-    if fit in ("contain", "pad"):
-        size = contained(columns, rows, width, height)
-    picture = _scale(picture, size, nearest=params.get("filter") == "nearest")
-    if fit == "pad":
-        color = params.get("color", "#ffffff")
-        canvas = np.empty((height, width, 3), np.uint8)
-        canvas[:] = [int(color[k : k + 2], 16) for k in (1, 3, 5)]
-        top, left = (height - size[1]) // 2, (width - size[0]) // 2
-        canvas[top : top + size[1], left : left + size[0]] = picture
-        picture = canvas
-    return picture
+    size = _resampled(columns, rows, params)
+    nearest, linear = params.get("filter") == "nearest", bool(params.get("linear"))
+    region = picture
+    if params.get("fit") == "cover":
+        scale = _scales(columns, rows, params)[0]
+        keep = min(columns, params["width"] / scale), min(rows, params["height"] / scale)
+        region = _region(picture, keep, _gravity(params))
+    made = _scale(region, size, nearest, linear)
+    if params.get("fit") != "pad":
+        return made
+    frame = params["width"], params["height"]
+    if params.get("color") == "blur":
+        covered = max(Fraction(frame[0], columns), Fraction(frame[1], rows))
+        middle = _region(picture, (frame[0] / covered, frame[1] / covered), (_HALF, _HALF))
+        # As documented: no shape is left.
+        canvas = cv2.GaussianBlur(_scale(middle, frame), (0, 0), max(frame) / 30)
+    else:
+        canvas = _canvas(frame, params)
+    across, down = _gravity(params)
+    left, top = int((frame[0] - size[0]) * across), int((frame[1] - size[1]) * down)
+    canvas[top : top + size[1], left : left + size[0]] = made
+    return canvas
 
 
-def contained(columns: float, rows: float, width: int, height: int) -> tuple[int, int]:
-    """Width and height of a picture made as large as fits into a frame."""
-    if columns * height >= rows * width:
-        return width, max(1, min(height, math.floor(rows * width / columns + 0.5)))
-    return max(1, min(width, math.floor(columns * height / rows + 0.5))), height
+def _region(picture: Array, keep: tuple[Any, Any], gravity: tuple[Fraction, Fraction]) -> Array:
+    """Cut out so many columns and rows, rounded to whole ones."""
+    rows, columns = picture.shape[:2]
+    left, top = (columns - keep[0]) * gravity[0], (rows - keep[1]) * gravity[1]
+    return picture[
+        round(top) : max(round(top + keep[1]), round(top) + 1),
+        round(left) : max(round(left + keep[0]), round(left) + 1),
+    ]
 
 
-def _scale(picture: Array, size: tuple[int, int], nearest: bool = False) -> Array:
+def _canvas(frame: tuple[int, int], params: Mapping[str, Any]) -> Array:
+    color = params.get("color", "#ffffff")
+    color = _COLORS.get(color, color)
+    canvas = np.empty((frame[1], frame[0], 3), np.uint8)
+    canvas[:] = [int(color[k : k + 2], 16) for k in (1, 3, 5)]
+    return canvas
+
+
+def cropped(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom of what `crop` keeps; None where nothing is left."""
+    across, down = _gravity(params)
+    unit = params.get("unit", "pixels")
+    x = _kept(columns, params.get("left"), params.get("width"), across, unit)
+    y = _kept(rows, params.get("top"), params.get("height"), down, unit)
+    return (x[0], y[0], x[1], y[1]) if x and y else None
+
+
+def _kept(
+    side: int, start: Any, length: Any, gravity: Fraction, unit: str
+) -> tuple[int, int] | None:
+    part = Fraction(side, 100) if unit == "percent" else Fraction(1)
+
+    def pixels(value: Fraction) -> int:
+        return math.floor(value * part + _HALF)
+
+    if start is None:
+        size = side if length is None else min(side, max(1, pixels(Fraction(str(length)))))
+        first = int((side - size) * gravity)
+        return first, first + size
+    begin = Fraction(str(start))
+    if begin * part >= side:
+        return None
+    first = min(pixels(begin), side - 1)
+    last = side if length is None else pixels(begin + Fraction(str(length)))
+    return first, min(side, max(last, first + 1))
+
+
+def _crop(picture: Array, params: Mapping[str, Any]) -> Any:
+    box = cropped(picture.shape[1], picture.shape[0], params)
+    if box is None:  # then there is no output to compare
+        return picture
+    return picture[box[1] : box[3], box[0] : box[2]]
+
+
+def quarter_turns(params: Mapping[str, Any]) -> int | None:
+    """How many quarters, 0 to 3, `rotate` turns clockwise; None for any other angle."""
+    quarters, rest = divmod(Fraction(str(params["angle"])), 90)
+    return None if rest else int(quarters % 4)
+
+
+def _rotate(picture: Array, params: Mapping[str, Any]) -> Any:
+    turned = np.rot90(picture, -(quarter_turns(params) or 0))
+    if params.get("expand", True) or turned.shape == picture.shape:
+        return turned
+    rows, columns = picture.shape[:2]
+    # The frame stays: what stands over at two sides is cut, the others are filled.
+    canvas = _canvas((columns, rows), params)
+    side = min(rows, columns)
+    top, left = (rows - side) // 2, (columns - side) // 2
+    from_top, from_left = -((rows - columns) // 2), -((columns - rows) // 2)
+    canvas[top : top + side, left : left + side] = turned[
+        max(0, from_top) : max(0, from_top) + side, max(0, from_left) : max(0, from_left) + side
+    ]
+    return canvas
+
+
+def _flip(picture: Array, params: Mapping[str, Any]) -> Any:
+    code = {"horizontal": 1, "vertical": 0, "both": -1}[params.get("direction", "horizontal")]
+    return cv2.flip(picture, code)
+
+
+def bordered(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[int, int]:
+    """Width and height of an image with its border."""
+    top, right, bottom, left = _sides(params)
+    return columns + left + right, rows + top + bottom
+
+
+def _sides(params: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    width = params["width"]
+    top, right, bottom, left = [width] * 4 if isinstance(width, int) else width
+    return top, right, bottom, left
+
+
+def _border(picture: Array, params: Mapping[str, Any]) -> Any:
+    rows, columns = picture.shape[:2]
+    top, _, _, left = _sides(params)
+    canvas = _canvas(bordered(columns, rows, params), params)
+    canvas[top : top + rows, left : left + columns] = picture
+    return canvas
+
+
+def _grayscale(picture: Array, params: Mapping[str, Any]) -> Any:
+    return cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+
+
+_RENDERERS = {
+    "resize": _resize,
+    "crop": _crop,
+    "rotate": _rotate,
+    "flip": _flip,
+    "border": _border,
+    "grayscale": _grayscale,
+}
+
+
+def _scale(
+    picture: Array, size: tuple[int, int], nearest: bool = False, linear: bool = False
+) -> Array:
+    if nearest:
+        return _array(cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST_EXACT))
     shrinks = size[0] <= picture.shape[1] and size[1] <= picture.shape[0]
     kernel = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return _array(
-        cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST_EXACT if nearest else kernel)
-    )
+    if not linear:
+        return _array(cv2.resize(picture, size, interpolation=kernel))
+    # IEC 61966-2-1, of levels and back again.
+    values = picture.astype(np.float32) / 255
+    light = np.where(values > 0.04045, ((values + 0.055) / 1.055) ** 2.4, values / 12.92)
+    light = np.clip(cv2.resize(light, size, interpolation=kernel), 0, 1)
+    values = np.where(light > 0.0031308, 1.055 * light ** (1 / 2.4) - 0.055, light * 12.92)
+    return _array(np.rint(values * 255))
 
 
 def reduce(picture: Array) -> Array:
