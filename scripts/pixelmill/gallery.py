@@ -1,66 +1,179 @@
-"""Gallery: every step shown on a picture, with its parameters."""
+"""Gallery: every step shown on a picture, before and after, with its parameters."""
 
 from __future__ import annotations
 
 import base64
-import inspect
 import io
+import itertools
+import os
+import re
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from PIL import Image
+from markupsafe import Markup, escape
+from PIL import Image, ImageFilter
 
+from pixelmill import canvas, handbook
 from pixelmill.files import atomic
 from pixelmill.generator import Spec, image
-from pixelmill.operations import STEPS, StepKind
-from pixelmill.parameters import REQUIRED
+from pixelmill.operations import MODULES, STEPS
+from pixelmill.recipe import parse
 
-#: Parameters to show a step with, where its defaults do not show much or are missing.
-EXAMPLES: dict[str, dict[str, Any]] = {
-    "resize": {"width": 180, "height": 180, "fit": "pad", "color": "#808080"},
-    "gaussian_blur": {"radius": 4.0},
-    "unsharp_mask": {"radius": 3.0, "percent": 250},
-    "median": {"size": 7},
-    "enhance": {"contrast": 1.5, "color": 1.8},
-    "autocontrast": {"cutoff": 5.0},
-    "color_matrix": {"matrix": ((0.39, 0.77, 0.19), (0.35, 0.69, 0.17), (0.27, 0.53, 0.13))},
+#: Size of the picture in pixels, and the number of a generated one in which left and
+#: right, above and below are easily told.
+_SIZE = (240, 180)
+_NUMBER = 10
+
+_FRAME = {"width": 150, "height": 150}
+
+#: Parameters to show a step with, one map a picture.
+EXAMPLES: dict[str, list[dict[str, Any]]] = {
+    "resize": [
+        {**_FRAME, "fit": "stretch"},
+        {**_FRAME, "fit": "contain"},
+        {**_FRAME, "fit": "cover"},
+        {**_FRAME, "fit": "cover", "gravity": "left"},
+        {**_FRAME, "fit": "outside"},
+        {**_FRAME, "fit": "pad", "color": "#204060"},
+        {**_FRAME, "fit": "pad", "color": "transparent", "gravity": "bottom"},
+        {**_FRAME, "fit": "pad", "color": "blur"},
+        {"width": 260, "height": 260, "fit": "pad", "upscale": "never", "color": "gray"},
+        {"percent": 40},
+    ],
+    "crop": [
+        {"width": 120, "height": 90},
+        {"width": 50, "height": 50, "unit": "percent", "gravity": "top_right"},
+    ],
+    "rotate": [{"angle": 90}, {"angle": 15}, {"angle": 15, "expand": False}],
+    "flip": [{"direction": "horizontal"}, {"direction": "vertical"}],
+    "trim": [{}],
+    "border": [{"width": 12, "color": "black"}, {"width": [0, 0, 40, 0]}],
+    "gaussian_blur": [{"radius": 4}],
+    "unsharp_mask": [{"radius": 3, "percent": 250}],
+    "median": [{"size": 3}],
+    "denoise": [{"strength": 25}],
+    "enhance": [{"brightness": 1.4}, {"contrast": 1.5}, {"color": 2}, {"sharpness": 4}],
+    "gamma": [{"gamma": 2.2}, {"gamma": 0.5}],
+    "levels": [{"black": 90, "white": 175}],
+    "posterize": [{"bits": 2}],
+    "autocontrast": [{"cutoff": 1}],
+    "sepia": [{}, {"amount": 0.5}],
+    "color_matrix": [{"matrix": [[0, 0, 1], [0, 1, 0], [1, 0, 0]]}],
+    "lookup": [{"file": "look.cube"}, {"file": "look.cube", "amount": 0.5}],
+    "vignette": [{"strength": 0.9}],
+    "watermark": [{"text": "© pixelmill", "size": 0.5, "opacity": 0.8}],
 }
-
-#: Side of the picture, in pixels.
-_SIDE = 240
 
 
 def write(page: str) -> int:
     """Write the gallery as one HTML file; return the number of steps."""
-    before, _ = image(Spec(width=(_SIDE, _SIDE), height=(_SIDE * 3 // 4,) * 2), 7)
-    steps = [_show(kind, before) for kind in STEPS.values()]
+    with tempfile.TemporaryDirectory() as folder:
+        _write_look(os.path.join(folder, "look.cube"))
+        subjects = [
+            {
+                "title": handbook.subject(module),
+                "steps": [_show(kind.name, folder) for kind in handbook.kinds_of(module)],
+            }
+            for module in MODULES
+        ]
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
-    text = environment.get_template("steps.html").render(before=_data_url(before), steps=steps)
+    environment.filters["code"] = _code
+    text = environment.get_template("steps.html").render(subjects=subjects)
     with atomic(page) as file:
         file.write(text)
-    return len(steps)
+    return len(STEPS)
 
 
-def _show(kind: StepKind, before: Image.Image) -> dict[str, Any]:
-    params = {key: parameter.default for key, parameter in kind.parameters.items()}
-    params.update(EXAMPLES.get(kind.name, {}))
-    after = kind.function(before, **params)
-    return {
-        "name": kind.name,
-        "summary": (inspect.getdoc(kind.function) or "").split("\n\n")[0],
-        "shown": ", ".join(f"{key}: {value}" for key, value in params.items()),
-        "parameters": [
-            {
-                "name": key,
-                "allowed": parameter.allowed,
-                "default": "required" if parameter.default is REQUIRED else parameter.default,
-            }
-            for key, parameter in kind.parameters.items()
-        ],
-        "picture": _data_url(after),
-    }
+def _show(name: str, folder: str) -> dict[str, Any]:
+    before = PICTURES.get(name, _photo)()
+    after = [_example(name, params, before, folder) for params in EXAMPLES.get(name, [{}])]
+    words = handbook.describe(STEPS[name])
+    return {"words": words, "before": _data_url(before), "after": after}
+
+
+def _example(name: str, params: dict[str, Any], before: Image.Image, folder: str) -> dict[str, str]:
+    step = parse({"steps": [{name: params}]}).steps[0]
+    given = dict(step.params)
+    if name == "lookup":
+        given["file"] = os.path.join(folder, given["file"])
+    pairs = (f"{key}: {handbook.as_recipe(value)}" for key, value in params.items())
+    shown = f"{name}: {{{', '.join(pairs)}}}" if params else name
+    return {"picture": _data_url(STEPS[name].function(before, **given)), "shown": shown}
+
+
+def _photo() -> Image.Image:
+    return image(Spec(width=(_SIZE[0],) * 2, height=(_SIZE[1],) * 2), _NUMBER)[0]
+
+
+def _flat() -> Image.Image:
+    """The picture as through fog: in a third of the levels."""
+    return _photo().point([90 + level // 3 for level in range(256)] * 3)
+
+
+def _soft() -> Image.Image:
+    """The picture out of focus."""
+    return _photo().filter(ImageFilter.GaussianBlur(0.8))
+
+
+def _noisy() -> Image.Image:
+    """The picture with the noise of a dark night: 20 levels."""
+    import numpy as np
+
+    clean = np.asarray(_photo().filter(ImageFilter.GaussianBlur(1)), np.float32)
+    noise = np.random.default_rng(1).normal(0, 20, clean.shape)
+    return Image.fromarray(np.clip(clean + noise, 0, 255).astype(np.uint8))
+
+
+def _speckled() -> Image.Image:
+    """The picture with one pixel of twenty white or black."""
+    import numpy as np
+
+    random = np.random.default_rng(1)
+    pixels = np.array(_photo())
+    hit = random.random(pixels.shape[:2]) < 0.05
+    pixels[hit] = random.choice(np.array([0, 255], np.uint8), (int(hit.sum()), 1))
+    return Image.fromarray(pixels)
+
+
+def _scanned() -> Image.Image:
+    """The picture on a white sheet, as a scanner gives it."""
+    small = _photo().resize((150, 112))
+    return canvas.place(small, _SIZE, 60, 40, "#ffffff")
+
+
+#: Pictures that show what a step is for, where the usual one does not.
+PICTURES: dict[str, Callable[[], Image.Image]] = {
+    "trim": _scanned,
+    "unsharp_mask": _soft,
+    "sharpen": _soft,
+    "edge_enhance": _soft,
+    "median": _speckled,
+    "denoise": _noisy,
+    "levels": _flat,
+    "normalise": _flat,
+    "autocontrast": _flat,
+    "equalize": _flat,
+}
+
+
+def _write_look(path: str) -> None:
+    """Write a look of the cinema: shadows turn blue-green, lights orange."""
+    steps = (0, 0.25, 0.5, 0.75, 1)
+    rows = []
+    for blue, green, red in itertools.product(steps, repeat=3):
+        tint = 0.4 * (0.3 * red + 0.6 * green + 0.1 * blue - 0.4)
+        rows.append((red + tint, green, blue - tint))
+    lines = (" ".join(f"{value:.4f}" for value in row) for row in rows)
+    Path(path).write_text("\n".join(("LUT_3D_SIZE 5", *lines)), encoding="utf-8")
+
+
+def _code(text: str) -> Markup:
+    """Set what stands between backquotes as code."""
+    return Markup(re.sub(r"(`+)(.+?)\1", r"<code>\2</code>", str(escape(text))))
 
 
 def _data_url(picture: Image.Image) -> str:

@@ -70,10 +70,14 @@ def crop(
 
     Parameters
     ----------
-    width, height : float, optional
-        The rectangle, in `unit`; what is not given reaches to the image's end.
-    left, top : float, optional
-        Its first column and row, in `unit`, counted from 0; else `gravity` places it.
+    width : float, optional
+        Of the rectangle, in `unit`; else all there is to the right of `left`.
+    height : float, optional
+        Of the rectangle, in `unit`; else all there is below `top`.
+    left : float, optional
+        First column that is kept, in `unit`, counted from 0; else `gravity` decides.
+    top : float, optional
+        First row that is kept, in `unit`, counted from 0; else `gravity` decides.
     gravity : str
         The part of the image that is kept.
     unit : str
@@ -176,7 +180,7 @@ def _turn_deep(image: Image.Image, angle: float, expand: bool, color: str) -> Im
 
 @step("own", deep=True, direction=Choice(tuple(_DIRECTIONS), "horizontal"))
 def flip(image: Image.Image, *, direction: str) -> Image.Image:
-    """Mirror.
+    """Mirror the image.
 
     Parameters
     ----------

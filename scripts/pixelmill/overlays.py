@@ -84,7 +84,7 @@ def watermark(
     Parameters
     ----------
     text : str, optional
-        Set in Pillow's own font.
+        What the mark says, in Pillow's own font.
     image : str, optional
         An image file instead, beside the recipe; its alpha counts.
     gravity : str

@@ -77,20 +77,25 @@ def resize(
     linear: bool,
     box: Box | None = None,
 ) -> Image.Image:
-    """Resample to a size, given by its sides, in percent, or by its longest or shortest side.
+    """Resample to another size.
 
-    Sides are rounded to the nearest pixel, halves up, and never below one.
+    Give `width`, `height` or both; or `percent`; or `longest`; or `shortest`. Sides are
+    rounded to the nearest pixel, halves up, and never below one.
 
     Parameters
     ----------
     image : PIL.Image.Image
         RGB, L, RGBA, LA or I;16. Pixels with alpha are premultiplied.
-    width, height : int, optional
-        The frame, in pixels. One alone keeps the proportions.
+    width : int, optional
+        Of the frame, in pixels. Alone it keeps the proportions.
+    height : int, optional
+        Of the frame, in pixels. Alone it keeps the proportions.
     percent : float, optional
         Both sides, in percent of the image's.
-    longest, shortest : int, optional
-        The longer or the shorter side, in pixels; the proportions are kept.
+    longest : int, optional
+        The longer side, in pixels; the proportions are kept.
+    shortest : int, optional
+        The shorter side, in pixels; the proportions are kept.
     fit : str
         What to make of the frame's proportions: ``stretch`` ignores the image's own;
         ``contain`` (or ``inside``) is the largest that fits into the frame; ``cover``

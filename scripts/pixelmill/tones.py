@@ -27,7 +27,7 @@ def enhance(
 ) -> Image.Image:
     """Change brightness, contrast, colour and sharpness by factors, in this order; 1 keeps.
 
-    The same as Pillow's ImageEnhance, but for the GIL, which its blending holds.
+    As Pillow's ImageEnhance does, within one level.
 
     Parameters
     ----------
@@ -99,8 +99,10 @@ def levels(image: Image.Image, *, black: int, white: int, gamma: float) -> Image
 
     Parameters
     ----------
-    black, white : int
-        The levels, of 0..255, that become black and white; what lies beyond is cut.
+    black : int
+        The level, of 0..255, that becomes black, as all below it do.
+    white : int
+        The level, of 0..255, that becomes white, as all above it do.
     gamma : float
         Each stretched level, as a part of 255, is taken to the power 1 / gamma.
     """

@@ -1,0 +1,159 @@
+"""Handbook: every step in words, from the registry and the docstrings."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from pixelmill.operations import MODULES, STEPS
+from pixelmill.parameters import REQUIRED, Parameter
+from pixelmill.steps import StepKind
+
+_HEADING = re.compile(r"\n\n(\w+)\n-+\n")
+_NAMES = re.compile(r"^(\w+(?:, \w+)*) : ", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Words:
+    """A parameter in words.
+
+    Attributes
+    ----------
+    name : str
+    meaning : str
+        With its unit.
+    allowed : str
+        What a value may be.
+    default : str
+        As a recipe would write it; "required" or "not given" where there is none.
+    """
+
+    name: str
+    meaning: str
+    allowed: str
+    default: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """A step in words: what it does, in a line and in full, and its parameters."""
+
+    name: str
+    summary: str
+    text: str
+    parameters: tuple[Words, ...]
+
+
+def pages() -> Iterator[tuple[str, list[Page]]]:
+    """Give each subject with its steps, in the order of `MODULES`."""
+    for module in MODULES:
+        yield subject(module), [describe(kind) for kind in kinds_of(module)]
+
+
+def subject(module: ModuleType) -> str:
+    """Title of a module of steps, from its docstring."""
+    return (module.__doc__ or "").split(":")[0]
+
+
+def kinds_of(module: ModuleType) -> list[StepKind]:
+    """Steps that a module holds, as they stand in it."""
+    return [kind for kind in STEPS.values() if kind.function.__module__ == module.__name__]
+
+
+def describe(kind: StepKind) -> Page:
+    """Put a step into words.
+
+    Examples
+    --------
+    >>> describe(STEPS["gaussian_blur"]).parameters[0].meaning
+    'Standard deviation, in pixels.'
+    """
+    head, *sections = _HEADING.split(inspect.getdoc(kind.function) or "")
+    summary, _, text = head.partition("\n\n")
+    meanings = _meanings(dict(zip(sections[::2], sections[1::2], strict=True)))
+    words = (_words(*entry, meanings) for entry in kind.parameters.items())
+    return Page(kind.name, _joined(summary), _joined(text), tuple(words))
+
+
+def _meanings(sections: dict[str, str]) -> dict[str, str]:
+    """Texts of a numpydoc section ``Parameters`` by name."""
+    _, *parts = _NAMES.split(sections.get("Parameters", ""))
+    found: dict[str, str] = {}
+    for names, entry in zip(parts[::2], parts[1::2], strict=True):
+        _, _, meaning = entry.partition("\n")
+        found.update((name, _joined(meaning)) for name in names.split(", "))
+    return found
+
+
+def _joined(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _words(name: str, parameter: Parameter, meanings: dict[str, str]) -> Words:
+    return Words(name, meanings.get(name, ""), parameter.allowed, default_of(parameter))
+
+
+def default_of(parameter: Parameter) -> str:
+    """Tell what a recipe gets that does not give a parameter."""
+    if parameter.default is REQUIRED:
+        return "required"
+    return "not given" if parameter.default is None else as_recipe(parameter.default)
+
+
+def as_recipe(value: Any) -> str:
+    """Write a value as a recipe does.
+
+    Examples
+    --------
+    >>> as_recipe(True), as_recipe(2.0), as_recipe("#ffffff"), as_recipe("cover")
+    ('true', '2', '"#ffffff"', 'cover')
+    """
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(as_recipe, value))}]"
+    return value if isinstance(value, str) and value.isidentifier() else json.dumps(value)
+
+
+def markdown() -> str:
+    """Write all steps as one page of Markdown."""
+    parts = [_INTRODUCTION]
+    for title, steps in pages():
+        parts.append(f"## {title}")
+        for page in steps:
+            parts += [f"### {page.name}", _plain(page.summary)]
+            if page.text:
+                parts.append(_plain(page.text))
+            if page.parameters:
+                parts.append("\n".join((_TABLE, *map(_row, page.parameters))))
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(words: Words) -> str:
+    cells = (f"`{words.name}`", _plain(words.meaning), words.allowed, words.default)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _plain(text: str) -> str:
+    return text.replace("``", "`")
+
+
+_TABLE = "| parameter | what it is | allowed | default |\n|---|---|---|---|"
+
+_INTRODUCTION = """\
+# Steps
+
+All steps that a recipe can name. `snakemake --cores 1 steps` shows each one on a picture
+(`results/report/steps.html`). How to write a recipe, and steps of your own:
+[recipes.md](recipes.md).
+
+Every step takes colour and grey, with alpha or without. Steps that change each pixel by itself
+leave alpha as it is; those that mix neighbours work on premultiplied pixels, so that no hidden
+colour gets into an edge; geometry takes alpha along.
+
+This page is written by `python scripts/steps.py steps.html --markdown docs/steps.md`."""
