@@ -41,7 +41,7 @@ def test_color_spreads_around_the_luma_of_each_pixel(apply, photo):
     image = photo(60, 40)
     gray = (pixels(image) @ LUMA)[..., None]
     expected = np.clip(gray + (pixels(image) - gray) * 1.5, 0, 255)
-    assert np.abs(pixels(apply(image, "enhance", color=1.5)) - expected).max() <= 2
+    assert np.abs(pixels(apply(image, "enhance", color=1.5)) - expected).max() <= 0.51
 
 
 def test_sharpness_spreads_around_a_smoothed_image(apply, photo):
@@ -49,7 +49,7 @@ def test_sharpness_spreads_around_a_smoothed_image(apply, photo):
     smooth = cv2.filter2D(pixels(image), -1, np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13)
     expected = np.clip(smooth + (pixels(image) - smooth) * 2, 0, 255)
     made = pixels(apply(image, "enhance", sharpness=2))
-    assert np.abs(made - expected)[1:-1, 1:-1].max() <= 2
+    assert np.abs(made - expected)[1:-1, 1:-1].max() <= 0.51
 
 
 def test_brightness_comes_before_contrast_and_contrast_before_colour(apply, photo):
@@ -135,7 +135,7 @@ ENHANCERS = {
 }
 
 
-@pytest.mark.parametrize("factor", [0, 0.5, 1.2, 3, 100])
+@pytest.mark.parametrize("factor", [0, 0.5, 1.2, 3])
 @pytest.mark.parametrize("name", ENHANCERS)
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_enhance_is_that_of_pillow_within_a_level(apply, mode, name, factor):

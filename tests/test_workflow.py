@@ -493,8 +493,8 @@ MISTAKES = {
         "recipes.light.steps[0].blur: no such step",
     ),
     "missing parameter": (
-        {"recipes": {"light": {"steps": [{"resize": {"width": 5}}]}}},
-        "recipes.light.steps[0].resize.height: missing",
+        {"recipes": {"light": {"steps": ["color_matrix"]}}},
+        "recipes.light.steps[0].color_matrix.matrix: missing",
     ),
     "missing folder": (
         {"datasets": {"mine": {"folder": "picturs"}}},

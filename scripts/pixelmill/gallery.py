@@ -165,7 +165,7 @@ def _write_look(path: str) -> None:
     steps = (0, 0.25, 0.5, 0.75, 1)
     rows = []
     for blue, green, red in itertools.product(steps, repeat=3):
-        tint = 0.4 * (0.3 * red + 0.6 * green + 0.1 * blue - 0.4)
+        tint = 0.8 * (0.3 * red + 0.6 * green + 0.1 * blue - 0.4)
         rows.append((red + tint, green, blue - tint))
     lines = (" ".join(f"{value:.4f}" for value in row) for row in rows)
     Path(path).write_text("\n".join(("LUT_3D_SIZE 5", *lines)), encoding="utf-8")

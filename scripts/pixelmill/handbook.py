@@ -117,7 +117,9 @@ def as_recipe(value: Any) -> str:
         return f"{value:g}"
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(as_recipe, value))}]"
-    return value if isinstance(value, str) and value.isidentifier() else json.dumps(value)
+    if isinstance(value, str) and value.isidentifier():
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def markdown() -> str:

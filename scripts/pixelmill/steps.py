@@ -109,11 +109,10 @@ def _beside_alpha(function: Function) -> Function:
 
 def with_alpha_of(image: Image.Image, colors: Image.Image) -> Image.Image:
     """Give `colors` (RGB or L) the alpha of `image` (RGBA or LA, of the same size)."""
-    import numpy as np  # Pillow's putalpha would hold the GIL
-
-    pixels = np.array(colors.convert(WITH_ALPHA[colors.mode]))
-    pixels[..., -1] = np.asarray(image)[..., -1]
-    return Image.fromarray(pixels)
+    # It holds the GIL for 1.5 ms of 1500x1500 pixels; by NumPy, free of it, it took 25 ms.
+    made = colors.convert(WITH_ALPHA[colors.mode])
+    made.putalpha(image.getchannel("A"))
+    return made
 
 
 def _premultiplied(function: Function) -> Function:

@@ -9,7 +9,13 @@ from PIL import Image, ImageFilter, ImageOps, ImageStat
 
 from pixelmill import lookup_table
 from pixelmill.parameters import File, Integer, Matrix, Number
-from pixelmill.steps import from_array, opencv, step
+from pixelmill.steps import step
+
+#: Each of red, green and blue as the luma of ITU-R 601.
+_LUMA = ((0.299, 0.587, 0.114),) * 3
+
+#: Pillow's kernel that smooths, which sharpness 0 gives.
+_SMOOTH = (1, 1, 1, 1, 5, 1, 1, 1, 1)
 
 #: Sepia in common use: each of red, green and blue as a sum of all three.
 _SEPIA = ((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131))
@@ -27,7 +33,7 @@ def enhance(
 ) -> Image.Image:
     """Change brightness, contrast, colour and sharpness by factors, in this order; 1 keeps.
 
-    As Pillow's ImageEnhance does, within one level.
+    As Pillow's ImageEnhance does, within one level for factors up to 3.
 
     Parameters
     ----------
@@ -45,11 +51,22 @@ def enhance(
     if contrast != 1.0:
         mean = int(ImageStat.Stat(image.convert("L")).mean[0] + 0.5)
         image = _spread(image, mean, contrast)
-    if color != 1.0:
-        image = _blend(image.convert("L").convert(image.mode), image, color)
+    # Pillow blends two images, which holds the GIL; the sums of their pixels are linear.
+    if color != 1.0 and image.mode == "RGB":
+        image = color_matrix(image, matrix=_towards(_LUMA, color))
     if sharpness != 1.0:
-        image = _blend(image.filter(ImageFilter.SMOOTH), image, sharpness)
+        smooth = [(1 - sharpness) * weight for weight in _SMOOTH]
+        smooth[4] += sharpness * sum(_SMOOTH)
+        image = image.filter(ImageFilter.Kernel((3, 3), smooth, sum(_SMOOTH)))
     return image
+
+
+def _towards(rows: tuple[tuple[float, ...], ...], factor: float) -> tuple[tuple[float, ...], ...]:
+    """Mix a matrix, where the factor is 0, with the identity, where it is 1."""
+    return tuple(
+        tuple((1 - factor) * entry + factor * (row == column) for column, entry in enumerate(line))
+        for row, line in enumerate(rows)
+    )
 
 
 def _spread(image: Image.Image, middle: int, factor: float) -> Image.Image:
@@ -57,17 +74,6 @@ def _spread(image: Image.Image, middle: int, factor: float) -> Image.Image:
     ramp = Image.frombytes("L", (256, 1), bytes(range(256)))
     table = Image.blend(Image.new("L", (256, 1), middle), ramp, factor)
     return image.point(list(table.tobytes()) * len(image.getbands()))
-
-
-def _blend(base: Image.Image, image: Image.Image, factor: float) -> Image.Image:
-    """Multiply the distance of each pixel to that of a base image."""
-    import numpy as np
-
-    # Pillow cuts fractions off and OpenCV rounds; a little less than a half makes up for
-    # it, and keeps clear of errors of single precision.
-    shift = 1 / 1024 - 0.5
-    first, second = np.asarray(base), np.asarray(image)
-    return from_array(opencv().addWeighted(second, factor, first, 1 - factor, shift), image.mode)
 
 
 @step("kept", gamma=Number(0.1, 10))
@@ -168,11 +174,7 @@ def sepia(image: Image.Image, *, amount: float) -> Image.Image:
     amount : float
         From 0, the image's own colours, to 1.
     """
-    rows = tuple(
-        tuple(amount * entry + (1 - amount) * (row == column) for column, entry in enumerate(line))
-        for row, line in enumerate(_SEPIA)
-    )
-    return color_matrix(image, matrix=rows)
+    return color_matrix(image, matrix=_towards(_SEPIA, 1 - amount))
 
 
 @step("kept", matrix=Matrix())
