@@ -1,4 +1,4 @@
-"""The report opens in a real browser, on a wide screen and on a narrow one."""
+"""The report and the gallery open in a real browser, on a wide screen and on a narrow one."""
 
 import re
 import shutil
@@ -76,10 +76,22 @@ def test_the_page_is_drawn_and_not_wider_than_the_screen(page, browse, tmp_path,
     assert background < 0.99 * image.width * image.height
 
 
-def test_nothing_is_wider_than_a_narrow_screen_but_what_scrolls_by_itself(page, browse, tmp_path):
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory, script):
+    """The gallery of all steps."""
+    path = tmp_path_factory.mktemp("gallery") / "steps.html"
+    assert script("steps.py", path).status == 0
+    return path
+
+
+@pytest.mark.parametrize("name", ["page", "steps"])
+def test_nothing_is_wider_than_a_narrow_screen_but_what_scrolls_by_itself(
+    name, browse, tmp_path, request
+):
     probe = tmp_path / "probe.html"
     script = "document.title = document.documentElement.scrollWidth"
-    text = page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>")
+    text = request.getfixturevalue(name).read_text(encoding="utf-8")
+    text = text.replace("</body>", f"<script>{script}</script></body>")
     probe.write_text(text, encoding="utf-8")
     made = browse(probe, "--dump-dom", "--window-size=500,1000")
     assert int(re.search(r"<title>(\d+)</title>", made)[1]) <= 500

@@ -98,7 +98,15 @@ def test_the_annotation_of_the_first_argument_alone_decides(write):
     assert call(folder) == PICTURE.transpose(0)
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "CMYK", "P", "1"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_alpha_goes_in_and_out(write, mode):
+    image = PICTURE.convert(mode)
+    assert call(write("def f(image): return image.transpose(0)\n"), image) == image.transpose(0)
+    text = "import numpy as np\ndef f(image: np.ndarray): return image[:, ::-1].copy()\n"
+    assert call(write(text, "array"), image) == image.transpose(0)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "P", "1"])
 def test_an_image_of_another_mode_becomes_rgb(write, mode):
     assert call(write(f"def f(image): return image.convert({mode!r})\n")).mode == "RGB"
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pixelmill import canvas
 from pixelmill.parameters import Choice, Color, Flag, Integer, Number, Sides
-from pixelmill.steps import MAX_SIDE, Size, step
+from pixelmill.steps import MAX_SIDE, Size, opencv, step
 
 _HALF = Fraction(1, 2)
 
@@ -204,19 +204,14 @@ def trim(image: Image.Image, *, tolerance: int) -> Image.Image:
     """
     import numpy as np
 
+    cv2 = opencv()
     seen = {"RGBA": "RGBa", "LA": "La"}.get(image.mode, image.mode)
-    pixels = np.atleast_3d(np.asarray(image.convert(seen)))
+    pixels = np.asarray(image.convert(seen))
+    corner = np.atleast_1d(pixels[0, 0]).astype(int)
     most = tolerance * (257 if image.mode == "I;16" else 1)
-    full = np.iinfo(pixels.dtype).max
-    low, high = (
-        np.clip(pixels[0, 0].astype(int) + sign * most, 0, full).astype(pixels.dtype)
-        for sign in (-1, 1)
-    )
-    inside = ((pixels < low) | (pixels > high)).any(axis=2)
-    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-    if not rows.size:
-        return image
-    return image.crop((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
+    same = cv2.inRange(pixels, corner - most, corner + most)
+    left, top, width, height = cv2.boundingRect(cv2.bitwise_not(same))
+    return image.crop((left, top, left + width, top + height)) if width else image
 
 
 @step(

@@ -2,7 +2,7 @@
 
 The function takes an image and returns one. Its first argument's annotation says
 which kind: ``numpy.ndarray`` for a uint8 array of shape (height, width, channels)
-or (height, width), anything else for a `PIL.Image.Image`. The file is looked for
+or (height, width), alpha last, anything else for a `PIL.Image.Image`. The file is looked for
 beside the config, then on Python's path; it is read, not run, until images are
 processed.
 """
@@ -26,6 +26,9 @@ from typing import Any
 from PIL import Image
 
 from pixelmill.errors import ImageError, UserError
+
+#: What steps take and return.
+_MODES = ("RGB", "L", "RGBA", "LA")
 
 _REFERENCE = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
 
@@ -177,7 +180,7 @@ def call(image: Image.Image, params: Mapping[str, Any], folder: str) -> Image.Im
         raise ImageError(
             "steps", "step_failed", _locate(error, params["function"], folder)
         ) from error
-    return result if result.mode in ("RGB", "L") else result.convert("RGB")
+    return result if result.mode in _MODES else result.convert("RGB")
 
 
 def _takes_array(function: Callable[..., Any]) -> bool:
