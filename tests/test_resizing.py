@@ -385,6 +385,15 @@ def test_blur_fills_with_the_picture_itself_strongly_blurred(apply, photo, mode)
     assert psnr(np.asarray(made)[:40], backdrop[:40]) >= 30
 
 
+def test_16_bits_are_padded_with_the_blurred_picture_too(apply, photo):
+    image = photo(120, 40).convert("L")
+    deep = Image.fromarray(np.asarray(image) * np.uint16(257))
+    params = framed((120, 120), "pad", color="blur")
+    made = apply(deep, "resize", **params)
+    assert made.mode == "I;16"
+    assert np.abs(pixels(made) / 257 - pixels(apply(image, "resize", **params))).max() <= 1
+
+
 # Alpha
 
 

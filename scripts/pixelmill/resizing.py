@@ -265,9 +265,12 @@ def to_srgb(light: Any) -> Any:
 
 
 def _blurred(image: Image.Image) -> Image.Image:
-    if image.mode == "I;16":
-        raise ValueError("color: blur needs 8 bits a channel; give another color")
     blur = ImageFilter.GaussianBlur(max(image.size) * BACKDROP_BLUR)
+    if image.mode == "I;16":  # Pillow blurs 8 bits only, and no more can be seen here
+        import numpy as np
+
+        coarse = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+        return Image.fromarray(np.asarray(coarse.filter(blur)) * np.uint16(257))
     if image.mode in WITH_ALPHA.values():
         return (
             image.convert("RGBA").convert("RGBa").filter(blur).convert("RGBA").convert(image.mode)
