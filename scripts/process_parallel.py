@@ -1,7 +1,6 @@
 """Process a folder of images on all cores."""
 
 import argparse
-import os
 
 from pixelmill import cli
 
@@ -9,19 +8,17 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> None:
     """Run one pass with a parallel engine."""
     from pixelmill.config import named_recipe
-    from pixelmill.engines import resolve
     from pixelmill.process import process_folder
 
     process_folder(
         options.source,
         options.target,
         named_recipe(options.recipe, options.steps_folder),
-        resolve(options.engine),
+        options.engine,
         cli.count_workers(options),
         options.catalog,
         options.label,
         cli.policy(options),
-        options.log or os.devnull,
     )
 
 
@@ -37,7 +34,7 @@ def arguments() -> argparse.Namespace:
         "--engine",
         default="auto",
         choices=("auto", "sequential", "threads", "processes", "futures"),
-        help="how to run in parallel (default: auto, which means processes)",
+        help="how to run in parallel (default: auto, which chooses)",
     )
     cli.add_workers(parser)
     return parser.parse_args()

@@ -1,7 +1,6 @@
 """Process a folder of images one after another: the baseline of every comparison."""
 
 import argparse
-import os
 
 from pixelmill import cli
 
@@ -20,7 +19,6 @@ def main(options: argparse.Namespace) -> None:
         options.catalog,
         options.label,
         cli.policy(options),
-        options.log or os.devnull,
     )
 
 

@@ -17,6 +17,9 @@ from PIL import Image
 from pixelmill.operations import STEPS
 from pixelmill.recipe import parse
 
+#: Fixtures that are shared from modules of their own.
+pytest_plugins = ["projects"]
+
 REPOSITORY = Path(__file__).parents[1]
 
 #: Nothing that a test starts may run longer, in seconds.

@@ -39,7 +39,7 @@ def test_equal_manifests_pass_with_one_check_for_each_engine(trees):
     assert result["passed"]
     assert [check["name"] for check in result["checks"]] == ["threads", "processes"]
     assert [check["compared"] for check in result["checks"]] == [2, 2]
-    assert result["summary"] == "threads, processes: byte-identical to sequential over 2 images."
+    assert result["summary"] == "threads, processes: byte-identical to sequential over 2 outputs."
 
 
 def test_the_checks_have_the_keys_that_others_rely_on(trees):

@@ -307,7 +307,7 @@ def test_own_steps_are_looked_for_beside_the_config(somewhere):
     step_file.write_text("def boost(image): return image\n")
     given = {"recipes": {"mine": {"steps": [{"call": {"function": "mine:boost"}}]}}}
     filled = config.complete(given, str(somewhere / "project"))
-    files = config.own_step_files(filled, "mine", str(somewhere / "project"))
+    files = config.recipe_files(filled, "mine", str(somewhere / "project"))
     assert list(files) == [str(step_file)]
     with pytest.raises(UserError, match="'mine'"):
         config.complete(given, str(somewhere))

@@ -215,7 +215,8 @@ def test_an_unknown_engine_is_refused_with_the_ones_that_are_known():
 
 
 def test_auto_means_an_engine_that_is_there():
-    assert resolve("auto") in ENGINES
+    cases = [(True, 1.0), (False, 1.0), (True, 1e6)]
+    assert {resolve("auto", *case) for case in cases} <= {*ENGINES}
 
 
 PROGRAM = """

@@ -72,7 +72,6 @@ NO_IMAGES = {
     "zip": b"PK\x03\x04\x14\x00\x06\x00",
     "wave": b"RIFF\x24\x00\x00\x00WAVEfmt ",
     "mp4": b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41",
-    "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
     "cursor": b"\x00\x00\x02\x00\x01\x00",
     "pam": b"P7\nWIDTH 2\n",
     "thumbnail-of-xv": b"P7 332\n80 60 255\n",
@@ -110,7 +109,22 @@ def test_suffixes_of_every_format_that_is_read_promise_an_image(format):
 
 
 def test_formats_are_those_that_are_known():
-    assert {kind.split("-")[0] for kind in WRITTEN} == set(FORMATS)
+    # Pillow alone writes no HEIC.
+    assert {kind.split("-")[0] for kind in WRITTEN} | {"heif"} == set(FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        pytest.param(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "heif", id="of-a-phone"),
+        pytest.param(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "heif", id="of-any-image"),
+        pytest.param(b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", "avif", id="avif-of-any-image"),
+        pytest.param(b"\0\0\0\x18ftypmp42\0\0\0\0mp41isom", None, id="film"),
+    ],
+)
+def test_heic_is_told_from_avif_and_films_by_its_brands(head, name):
+    assert sniff(head + bytes(8)) == name
+    assert dimensions(io.BytesIO(head), head, name) == (0, 0)
 
 
 def claimed(data):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixelmill import codec
+from pixelmill.decoding import Reading, decode
 from pixelmill.errors import REASONS, ImageError
 from pixelmill.limits import Limits
 from pixelmill.operations import scaled_size
@@ -58,22 +58,41 @@ def damaged(draw):
     return bytes(data[: draw(st.one_of(st.just(len(data)), places))])
 
 
+@st.composite
+def readings(draw):
+    """Settings of a recipe."""
+    choices = {
+        "orientation": ("apply", "keep"),
+        "color": ("srgb", "keep", "drop"),
+        "depth": (8, "keep"),
+        "animation": ("first", "all", "error"),
+        "metadata": ("strip", "keep", "none"),
+        "alpha": (True, False),
+        "shrink_margin": (0, 2.5),
+    }
+    return {key: draw(st.sampled_from(values)) for key, values in choices.items()}
+
+
 @settings(
     max_examples=EXAMPLES,
     derandomize=True,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-@given(damaged(), st.booleans())
-def test_a_damaged_file_gives_an_image_or_a_reason(data, shrink):
+@given(damaged(), st.booleans(), readings())
+def test_a_damaged_file_gives_an_image_or_a_reason(data, shrink, reading):
     def target(size):
         return scaled_size(size, {"longest": 16})
 
     try:
-        decoded = codec.decode(data, target if shrink else None, 2.5 * shrink, LIMITS)
+        decoded = decode(data, target if shrink else None, Reading(**reading), LIMITS)
     except ImageError as error:
         assert error.reason in REASONS
         assert error.stage == "decode"
     else:
-        assert decoded.image.mode in ("RGB", "L")
-        assert decoded.image.width * decoded.image.height <= LIMITS.max_pixels
+        allowed = {"RGB", "L"}
+        allowed |= {"RGBA", "LA"} if reading["alpha"] else set()
+        allowed |= {"I;16"} if reading["depth"] == "keep" else set()
+        for frame in decoded.frames:
+            assert frame.mode in allowed
+            assert frame.width * frame.height <= LIMITS.max_pixels

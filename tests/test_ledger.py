@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from pixelmill.errors import UserError
-from pixelmill.ledger import VERSION, Ledger, Pass
+from pixelmill.ledger import VERSION, Ledger, Maker, Pass
 from pixelmill.recipe import parse
 from pixelmill.transform import Batch, Job, Renderer
 
 RECIPE = parse({"steps": [{"resize": {"width": 16, "height": 12}}]})
+
+MAKER = Maker(recipe="recipe", code="code", limits="limits")
 
 PASS = Pass(
     whole=True,
@@ -42,7 +44,7 @@ def outcomes(tmp_path_factory, photos):
     photos(folder / "in", 1)
     (folder / "in/broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
     renderer = Renderer(str(folder / "in"), str(folder / "out"), RECIPE)
-    return renderer(Batch([Job("0.jpg", "0.jpg"), Job("broken.jpg", "broken.jpg")]))
+    return renderer(Batch([Job("0.jpg", ("0.jpg",)), Job("broken.jpg", ("broken.jpg",))]))
 
 
 @pytest.fixture
@@ -57,7 +59,8 @@ def ledger(path):
 
 
 def renamed(outcome, name):
-    return outcome._replace(source=name, output=outcome.output and name)
+    made = tuple(made._replace(path=name) for made in outcome.made)
+    return outcome._replace(source=name, made=made)
 
 
 def test_a_fresh_ledger_is_empty_and_its_folder_is_made(ledger):
@@ -68,29 +71,29 @@ def test_a_fresh_ledger_is_empty_and_its_folder_is_made(ledger):
 
 def test_what_was_recorded_is_known_to_the_next_process(path, outcomes):
     with Ledger(path) as first:
-        first.record(outcomes, "recipe", "code")
+        first.record(outcomes, MAKER)
     with Ledger(path) as second:
         rows = second.rows()
     good, bad = outcomes
     assert rows["0.jpg"].digest == good.digest
-    assert (rows["0.jpg"].status, rows["0.jpg"].output) == ("ok", "0.jpg")
+    assert (rows["0.jpg"].status, rows["0.jpg"].made) == ("ok", good.made)
     assert (rows["0.jpg"].bytes_in, rows["0.jpg"].mtime_ns) == (good.bytes_in, good.mtime_ns)
-    assert (rows["0.jpg"].recipe, rows["0.jpg"].code) == ("recipe", "code")
-    assert (rows["broken.jpg"].status, rows["broken.jpg"].output) == ("failed", "")
+    assert rows["0.jpg"].maker == MAKER
+    assert (rows["broken.jpg"].status, rows["broken.jpg"].made) == ("failed", ())
     assert rows["broken.jpg"].reason == bad.reason
 
 
 def test_an_image_recorded_again_has_one_row(ledger, outcomes):
-    ledger.record(outcomes, "recipe", "code")
-    ledger.record(outcomes, "recipe", "new code")
-    assert {row.code for row in ledger.rows().values()} == {"new code"}
+    ledger.record(outcomes, MAKER)
+    ledger.record(outcomes, MAKER._replace(code="new code"))
+    assert {row.maker.code for row in ledger.rows().values()} == {"new code"}
     assert len(list(ledger.manifest())) == 2
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
 def test_any_name_comes_back_as_it_was(ledger, outcomes, name):
-    ledger.record([renamed(outcomes[0], name)], "recipe", "code")
-    assert ledger.rows()[name].output == name
+    ledger.record([renamed(outcomes[0], name)], MAKER)
+    assert [made.path for made in ledger.rows()[name].made] == [name]
     ledger.touch([(name, 77)])
     assert ledger.rows()[name].mtime_ns == 77
     ledger.forget([name])
@@ -98,7 +101,7 @@ def test_any_name_comes_back_as_it_was(ledger, outcomes, name):
 
 
 def test_any_message_can_be_noted(ledger, outcomes):
-    ledger.record([outcomes[1]._replace(message="two\nlines, caf\udce9")], "recipe", "code")
+    ledger.record([outcomes[1]._replace(message="two\nlines, caf\udce9")], MAKER)
     ((_, _, _, message),) = ledger.failures()
     message.encode()  # must be fit for a file
     assert "\n" not in message
@@ -111,23 +114,23 @@ def test_the_manifest_is_sorted_and_does_not_depend_on_order_or_time(tmp_path, o
         with Ledger(str(tmp_path / f"{number}.sqlite")) as ledger:
             for name in order:
                 late = renamed(outcomes[0], name)._replace(mtime_ns=number)
-                ledger.record([late], "recipe", "code")
+                ledger.record([late], MAKER)
             tables.append(list(ledger.manifest()))
     assert tables[0] == tables[1]
     assert [row[0] for row in tables[0]] == sorted(names)
 
 
 def test_a_row_of_the_manifest_tells_size_and_digest_of_the_output(ledger, outcomes):
-    ledger.record(outcomes, "recipe", "code")
+    ledger.record(outcomes, MAKER)
     good, bad = outcomes
     assert list(ledger.manifest()) == [
-        ("0.jpg", "", "0.jpg", "ok", "", 16, 12, good.sha256),
+        ("0.jpg", "", "0.jpg", "ok", "", 16, 12, good.made[0].sha256),
         ("broken.jpg", "", "", "failed", bad.reason, 0, 0, ""),
     ]
 
 
 def test_failures_tell_stage_reason_and_message(ledger, outcomes):
-    ledger.record(outcomes, "recipe", "code")
+    ledger.record(outcomes, MAKER)
     bad = outcomes[1]
     assert list(ledger.failures()) == [("broken.jpg", "decode", bad.reason, bad.message)]
 
@@ -150,21 +153,21 @@ def test_the_rate_is_that_of_this_recipe_and_code_and_of_images_that_went_well(l
     good, bad = outcomes
     slow = renamed(good, "slow.jpg")._replace(seconds=(1.0,) * 5, bytes_in=300)
     fast = good._replace(seconds=(0.2,) * 5, bytes_in=100)
-    ledger.record([slow, fast, bad], "recipe", "code")
-    ledger.record([renamed(good, "other.jpg")], "other recipe", "code")
+    ledger.record([slow, fast, bad], MAKER)
+    ledger.record([renamed(good, "other.jpg")], MAKER._replace(recipe="other recipe"))
     assert ledger.rate("recipe") == pytest.approx(3.0)
 
 
 def test_a_batch_is_recorded_whole_or_not_at_all(ledger, outcomes):
     unfit = renamed(outcomes[0], "unfit.jpg")._replace(bytes_in=object())
     with pytest.raises(sqlite3.Error):
-        ledger.record([outcomes[0], unfit], "recipe", "code")
+        ledger.record([outcomes[0], unfit], MAKER)
     assert ledger.rows() == {}
 
 
 def test_a_damaged_ledger_is_put_aside_and_a_fresh_one_begun(path, outcomes, tmp_path):
     with Ledger(path) as ledger:
-        ledger.record(outcomes, "recipe", "code")
+        ledger.record(outcomes, MAKER)
     damaged = tmp_path / "tree" / "ledger.sqlite"
     damaged.write_bytes(b"no database " * 1000)
     with Ledger(path) as ledger:
@@ -174,7 +177,7 @@ def test_a_damaged_ledger_is_put_aside_and_a_fresh_one_begun(path, outcomes, tmp
 
 def test_a_ledger_of_another_version_is_put_aside_not_misread(path, outcomes, tmp_path):
     with Ledger(path) as ledger:
-        ledger.record(outcomes, "recipe", "code")
+        ledger.record(outcomes, MAKER)
     database = sqlite3.connect(path)
     database.execute(f"PRAGMA user_version = {VERSION + 1}")
     database.close()
@@ -213,7 +216,7 @@ def test_a_ledger_that_a_killed_run_left_in_the_middle_is_as_before(
     path, outcomes, repository, only_look
 ):
     with Ledger(path) as ledger:
-        ledger.record(outcomes, "recipe", "code")
+        ledger.record(outcomes, MAKER)
     env = {**os.environ, "PYTHONPATH": str(repository / "scripts")}
     subprocess.run([sys.executable, "-c", KILLED, path], env=env, check=False)
     assert Path(f"{path}-journal").stat().st_size > 0
@@ -223,7 +226,7 @@ def test_a_ledger_that_a_killed_run_left_in_the_middle_is_as_before(
 
 def test_to_look_at_a_ledger_changes_nothing(path, outcomes):
     with Ledger(path) as ledger:
-        ledger.record(outcomes, "recipe", "code")
+        ledger.record(outcomes, MAKER)
     before = os.stat(path).st_mtime_ns
     with Ledger(path, only_look=True) as ledger:
         assert len(ledger.rows()) == 2

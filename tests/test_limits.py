@@ -8,7 +8,7 @@ import zlib
 import pytest
 from PIL import Image, PngImagePlugin
 
-from pixelmill import codec
+from pixelmill.decoding import decode
 from pixelmill.errors import ImageError
 from pixelmill.limits import Limits, workers_for_memory
 
@@ -53,25 +53,25 @@ CASES = {
 @pytest.mark.parametrize(("data", "limits", "named"), CASES.values(), ids=CASES)
 def test_what_exceeds_a_limit_is_too_large_and_names_it(data, limits, named):
     with pytest.raises(ImageError, match=named) as caught:
-        codec.decode(data, limits=limits)
+        decode(data, limits=limits)
     assert caught.value.reason == "too_large"
 
 
 def test_what_just_fits_is_decoded():
     limits = Limits(max_pixels=64, max_frames=9, max_aspect=1)
-    assert codec.decode(animation(9), limits=limits).image.size == (8, 8)
+    assert decode(animation(9), limits=limits).frames[0].size == (8, 8)
 
 
 def test_a_text_that_unpacks_to_a_flood_is_refused():
     with pytest.raises(ImageError) as caught:
-        codec.decode(text_bomb())
+        decode(text_bomb())
     assert caught.value.reason == "too_large"
 
 
 def test_a_format_that_is_not_asked_for_is_unsupported():
     data = encoded(Image.new("L", (8, 8)), "GIF")
     with pytest.raises(ImageError, match=r"limits\.formats") as caught:
-        codec.decode(data, limits=Limits(formats=("jpeg",)))
+        decode(data, limits=Limits(formats=("jpeg",)))
     assert caught.value.reason == "unsupported"
 
 

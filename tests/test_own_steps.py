@@ -98,6 +98,11 @@ def test_the_annotation_of_the_first_argument_alone_decides(write):
     assert call(folder) == PICTURE.transpose(0)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA"])
+def test_an_image_of_a_mode_that_steps_take_stays_so(write, mode):
+    assert call(write(f"def f(image): return image.convert({mode!r})\n")).mode == mode
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_alpha_goes_in_and_out(write, mode):
     image = PICTURE.convert(mode)
@@ -106,7 +111,7 @@ def test_alpha_goes_in_and_out(write, mode):
     assert call(write(text, "array"), image) == image.transpose(0)
 
 
-@pytest.mark.parametrize("mode", ["CMYK", "P", "1"])
+@pytest.mark.parametrize("mode", ["CMYK", "P", "1", "F"])
 def test_an_image_of_another_mode_becomes_rgb(write, mode):
     assert call(write(f"def f(image): return image.convert({mode!r})\n")).mode == "RGB"
 

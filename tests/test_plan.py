@@ -3,34 +3,53 @@
 import pytest
 
 from pixelmill.catalog import Entry
-from pixelmill.ledger import Row
-from pixelmill.plan import LARGEST_BATCH_SECONDS, SMALLEST_BATCH_SECONDS, batches, draw_up
+from pixelmill.ledger import Maker, Row
+from pixelmill.plan import (
+    LARGEST_BATCH_SECONDS,
+    SMALLEST_BATCH_SECONDS,
+    batches,
+    draw_up,
+    paths_of_outputs,
+)
+from pixelmill.recipe import parse
+from pixelmill.transform import Made
 
+RECIPE = parse({})
 ENTRY = Entry("a.jpg", bytes=100, mtime_ns=5, format="jpeg")
+MAKER = Maker("recipe", "code", "limits")
+MADE = Made("", "a.jpg", 4, 3, bytes=40, sha256="bytes")
 ROW = Row(
-    output="a.jpg",
     status="ok",
     reason="",
     bytes_in=100,
     mtime_ns=5,
     digest="same",
-    bytes_out=40,
-    sha256="bytes",
-    recipe="recipe",
-    code="code",
+    maker=MAKER,
+    made=(MADE,),
 )
 PRESENT = {"a.jpg": 40}
 
 
-def plan_of(entries=(ENTRY,), rows=None, present=None, suffix=".jpg", **changes):
-    answers = {"digest": lambda path: "same", "altered": lambda output, sha256: False, **changes}
+def plan_of(entries=(ENTRY,), rows=None, present=None, recipe=RECIPE, **changes):
+    answers = {"digest": lambda path: "same", "altered": lambda made: False, **changes}
     rows = {"a.jpg": ROW} if rows is None else rows
     present = PRESENT if present is None else present
-    return draw_up(entries, rows, present, suffix, "recipe", "code", **answers)
+    outputs = paths_of_outputs(entries, recipe)
+    return draw_up(entries, rows, present, outputs, MAKER, **answers)
+
+
+def by(**changes):
+    """The image as another maker made it."""
+    return ROW._replace(maker=MAKER._replace(**changes))
+
+
+def of(*paths):
+    """The image with its outputs under these names."""
+    return ROW._replace(made=tuple(MADE._replace(path=path) for path in paths))
 
 
 def failed(reason, **changes):
-    return ROW._replace(status="failed", reason=reason, output="", bytes_out=0, **changes)
+    return ROW._replace(status="failed", reason=reason, made=(), **changes)
 
 
 def test_an_image_that_did_not_change_is_kept():
@@ -42,18 +61,18 @@ def test_an_image_that_did_not_change_is_kept():
     ("reason", "row", "present"),
     [
         ("new", None, PRESENT),
-        ("recipe changed", ROW._replace(recipe="other"), PRESENT),
-        ("code changed", ROW._replace(code="other"), PRESENT),
+        ("recipe changed", by(recipe="other"), PRESENT),
+        ("code changed", by(code="other"), PRESENT),
         ("source changed", ROW._replace(bytes_in=99), PRESENT),
         ("source changed", ROW._replace(mtime_ns=4, digest="other"), PRESENT),
         ("output missing", ROW, {}),
         ("output altered", ROW, {"a.jpg": 39}),
-        ("name changed", ROW._replace(output="old.jpg"), PRESENT),
+        ("name changed", of("old.jpg"), PRESENT),
         ("failed before", failed("vanished"), {}),
         ("failed before", failed("unreadable"), {}),
         ("failed before", failed("write_failed"), {}),
         ("source changed", failed("corrupt", bytes_in=99), {}),
-        ("code changed", failed("corrupt", code="other"), {}),
+        ("code changed", failed("corrupt", maker=MAKER._replace(code="other")), {}),
     ],
 )
 def test_an_image_is_made_where(reason, row, present):
@@ -77,8 +96,8 @@ def test_a_digest_is_taken_only_where_nothing_but_the_time_changed():
     same, changed = ENTRY._replace(path="same.jpg"), ENTRY._replace(path="changed.jpg")
     rows = {
         "a.jpg": ROW._replace(mtime_ns=4),
-        "same.jpg": ROW._replace(output="same.jpg"),
-        "changed.jpg": ROW._replace(output="changed.jpg", bytes_in=1, mtime_ns=4),
+        "same.jpg": of("same.jpg"),
+        "changed.jpg": of("changed.jpg")._replace(bytes_in=1, mtime_ns=4),
     }
     present = dict.fromkeys(("a.jpg", "same.jpg", "changed.jpg"), 40)
     plan_of([ENTRY, same, changed], rows, present, digest=lambda path: asked.append(path) or "same")
@@ -86,15 +105,15 @@ def test_a_digest_is_taken_only_where_nothing_but_the_time_changed():
 
 
 def test_an_output_with_other_bytes_is_made_again_where_that_is_looked_for():
-    plan = plan_of(altered=lambda output, sha256: (output, sha256) == ("a.jpg", "bytes"))
+    plan = plan_of(altered=lambda made: made == MADE)
     assert dict(plan.reasons) == {"output altered": 1}
 
 
 def test_an_output_that_is_made_anyway_is_not_looked_into():
-    def altered(output, sha256):
+    def altered(made):
         raise AssertionError("was asked")
 
-    assert plan_of(rows={"a.jpg": ROW._replace(code="other")}, altered=altered).make == [ENTRY]
+    assert plan_of(rows={"a.jpg": by(code="other")}, altered=altered).make == [ENTRY]
 
 
 def test_failures_are_tried_again_for_reasons_that_were_named():
@@ -116,13 +135,13 @@ def test_a_failed_image_whose_source_is_gone_leaves_no_output_to_remove():
 def test_an_output_that_another_source_takes_over_is_not_removed():
     png = ENTRY._replace(path="a.png")
     plan = plan_of([ENTRY, png], {"a.png": ROW})
-    assert plan.outputs == {"a.jpg": "a.jpg", "a.png": "a.png.jpg"}
+    assert plan.outputs == {"a.jpg": ("a.jpg",), "a.png": ("a.png.jpg",)}
     assert dict(plan.reasons) == {"new": 1, "name changed": 1}
     assert plan.stale == []
 
 
 def test_another_suffix_makes_all_anew_and_removes_the_old_outputs():
-    plan = plan_of(suffix=".png")
+    plan = plan_of(recipe=parse({"output": {"format": "png"}}))
     assert (dict(plan.reasons), plan.stale) == ({"name changed": 1}, ["a.jpg"])
 
 
@@ -133,7 +152,7 @@ def entries_of(sizes):
 def cut(sizes, workers=2, rate=None):
     """Sources of each batch."""
     entries = entries_of(sizes)
-    outputs = {entry.path: entry.path for entry in entries}
+    outputs = {entry.path: (entry.path,) for entry in entries}
     cut_up = batches(entries, outputs, workers, rate)
     return [[job.source for job in batch.jobs] for batch in cut_up]
 
@@ -153,8 +172,8 @@ def test_equal_images_go_by_path_so_that_batches_are_the_same_every_time():
 
 
 def test_batches_know_where_their_outputs_go():
-    (batch,) = batches(entries_of([1]), {"0.jpg": "sub/0.png"}, 1)
-    assert batch.jobs == (("0.jpg", "sub/0.png"),)
+    (batch,) = batches(entries_of([1]), {"0.jpg": ("sub/0.png",)}, 1)
+    assert batch.jobs == (("0.jpg", ("sub/0.png",)),)
 
 
 def test_nothing_to_make_gives_no_batch():
@@ -162,13 +181,18 @@ def test_nothing_to_make_gives_no_batch():
 
 
 def test_batches_shrink_towards_the_end_so_that_workers_end_together():
-    lengths = [len(batch) for batch in cut([0] * 5000, workers=4)]
+    lengths = [len(batch) for batch in cut([0] * 5000, workers=4, rate=0.004)]
     assert lengths == sorted(lengths, reverse=True)
     assert lengths[-1] < lengths[0] / 10
 
 
 def test_each_worker_gets_several_batches():
     assert len(cut([0] * 1000, workers=8)) >= 3 * 8
+
+
+def test_as_long_as_nobody_knows_what_an_image_takes_batches_begin_small_and_double():
+    lengths = [len(batch) for batch in cut([0] * 5000, workers=2)]
+    assert lengths[:8] == [1, 1, 2, 2, 4, 4, 8, 8]
 
 
 @pytest.mark.parametrize("seconds", [0.0001, 0.004, 0.05])

@@ -123,7 +123,7 @@ def test_modules_are_short(repository):
     [
         ("dask", {"engines", "provenance"}),
         ("snakemake", set()),
-        ("cv2", {"reference", "steps"}),
+        ("cv2", {"likeness", "reference", "steps", "opencv_backend", "opencv_steps"}),
         ("matplotlib", {"figures"}),
         ("sqlite3", {"ledger", "process", "verification"}),
     ],
@@ -165,8 +165,9 @@ def test_the_config_shows_every_default(repository, key):
 def test_every_module_has_its_tests(repository):
     tests = {path.stem.removeprefix("test_") for path in (repository / "tests").glob("test_*.py")}
     modules = {path.stem for path in (repository / "scripts/pixelmill").glob("[a-z]*.py")}
-    # Tested with those that use them: the command line, words, checks, wiring.
-    together = {"cli", "errors", "checks", "wiring", "figures"}
+    # Tested with those that use them: the command line, words, checks, wiring, inspection,
+    # and the files of moving PNGs.
+    together = {"apng", "cli", "errors", "checks", "wiring", "figures", "inspection"}
     assert modules - tests - together == set()
 
 
@@ -175,3 +176,12 @@ def test_no_file_names_a_place_on_somebodys_disk(repository):
     for name, text in texts(repository, *patterns).items():
         found = [place for place in PLACES if re.search(rf"(?<![\w.}}]){place}/", text)]
         assert not found, name
+
+
+def test_every_test_that_the_docs_name_is_there(repository):
+    there = set()
+    for path in (repository / "tests").glob("test_*.py"):
+        there |= {path.name, *re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.MULTILINE)}
+    for name, text in texts(repository, "docs/*.md").items():
+        named = set(re.findall(r"`(test_\w+(?:\.py)?)`", text))
+        assert named <= there, name

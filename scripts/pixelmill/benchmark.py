@@ -26,8 +26,8 @@ from pixelmill import catalog
 from pixelmill.catalog import Entry
 from pixelmill.engines import open_engine, pin_inner_threads
 from pixelmill.errors import UserError
-from pixelmill.names import name_outputs
 from pixelmill.overhead import overhead
+from pixelmill.plan import paths_of_outputs
 from pixelmill.process import process
 from pixelmill.recipe import Recipe
 from pixelmill.transform import Job, Renderer
@@ -285,8 +285,7 @@ def _loops(
     renderer = Renderer(source, target, recipe)
     with open_engine("futures", count, preload=("pixelmill.transform",)) as engine:
         startup = time.perf_counter() - started
-        outputs = name_outputs((entry.path for entry in entries), recipe.suffix)
-        jobs = [Job(entry.path, outputs[entry.path]) for entry in entries]
+        jobs = [Job(*job) for job in paths_of_outputs(entries, recipe).items()]
         ends: list[float] = []
         begin = time.time() + _START_DELAY
         loops = [_Loop(renderer, tuple(jobs[k::count]), begin) for k in range(count)]

@@ -130,6 +130,7 @@ def print_checks(label: str, result: Mapping[str, Any]) -> None:
 def run(main: Callable[[argparse.Namespace], int | None], options: argparse.Namespace) -> None:
     """Run a script's main function and exit: 0 well, 1 check failed, 2 could not run."""
     pin_inner_threads()
+    _set_noise_apart(options.log or os.devnull)
     _set_up_logging(options.log)
     signal.signal(signal.SIGTERM, _raise_terminated)
     threading.Thread(target=_end_with_runner, daemon=True).start()
@@ -206,6 +207,19 @@ def _set_up_logging(path: str | None) -> None:
         file = logging.FileHandler(path, mode="a", encoding="utf-8", errors="backslashreplace")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         root.addHandler(file)
+
+
+def _set_noise_apart(path: str) -> None:
+    """Let what C libraries print past Python's streams go to a file, here and in children.
+
+    libtiff alone can print hundreds of lines on a folder of scans.
+    """
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    sys.stderr = open(  # noqa: SIM115 - as long as this process lives
+        os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1
+    )
+    with open(path, "ab") as file:
+        os.dup2(file.fileno(), 2)
 
 
 class _Plain(logging.Formatter):

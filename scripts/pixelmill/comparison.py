@@ -46,7 +46,7 @@ def compare(trees: Mapping[str, str]) -> dict[str, Any]:
     verdict = "byte-identical to" if passed else "NOT byte-identical to"
     return {
         "passed": passed,
-        "summary": f"{engines}: {verdict} sequential over {len(baseline):,} images.",
+        "summary": f"{engines}: {verdict} sequential over {len(baseline):,} outputs.",
         "checks": [check.as_dict() for check in checks],
     }
 

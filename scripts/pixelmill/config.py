@@ -240,9 +240,16 @@ def _check_dataset(name: str, dataset: Mapping[str, Any], results: str) -> None:
         )
 
 
-def own_step_files(config: Mapping[str, Any], name: str, base: str) -> Iterator[str]:
-    """Paths of the files that a recipe's own steps come from."""
-    return recipe.parse(config["recipes"][name], f"recipes.{name}", base).own_files()
+def recipe_files(config: Mapping[str, Any], name: str, base: str) -> Iterator[str]:
+    """Paths of the files that a recipe's own steps come from, and of those its steps read."""
+    parsed = recipe.parse(config["recipes"][name], f"recipes.{name}", base)
+    yield from parsed.own_files()
+    yield from parsed.files()
+
+
+def uses_opencv(config: Mapping[str, Any], name: str, base: str) -> bool:
+    """Whether OpenCV makes some of a recipe's pixels."""
+    return recipe.parse(config["recipes"][name], f"recipes.{name}", base).uses_opencv
 
 
 def named_recipe(text: str, folder: str = ".") -> recipe.Recipe:

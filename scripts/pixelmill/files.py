@@ -234,3 +234,13 @@ def walk(root: str | os.PathLike[str]) -> Iterator[tuple[str, os.DirEntry[str]]]
                 pending.append((f"{prefix}{entry.name}/", entry.path))
             else:
                 yield prefix + entry.name, entry
+
+
+def sync_folder(folder: str) -> None:
+    """Bring a folder's names to the disk, where the system can."""
+    with contextlib.suppress(OSError):  # Windows opens no folder, and syncs names by itself
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

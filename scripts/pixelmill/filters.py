@@ -28,6 +28,7 @@ def gaussian_blur(image: Image.Image, *, radius: float) -> Image.Image:
 
 @step(
     "premultiplied",
+    opencv=True,
     radius=Number(0, 1000, 2.0),
     percent=Integer(0, 1000, 150),
     threshold=Integer(0, 255, 3),
@@ -69,7 +70,7 @@ def edge_enhance(image: Image.Image) -> Image.Image:
     return image.filter(ImageFilter.EDGE_ENHANCE)
 
 
-@step("premultiplied", size=Choice((3, 5, 7), 3))
+@step("premultiplied", opencv=True, size=Choice((3, 5, 7), 3))
 def median(image: Image.Image, *, size: int) -> Image.Image:
     """Replace each pixel by the median of a square around it.
 
@@ -84,7 +85,7 @@ def median(image: Image.Image, *, size: int) -> Image.Image:
     return from_array(opencv().medianBlur(np.asarray(image), size), image.mode)
 
 
-@step("premultiplied", strength=Number(0, 100, 5.0))
+@step("premultiplied", opencv=True, strength=Number(0, 100, 5.0))
 def denoise(image: Image.Image, *, strength: float) -> Image.Image:
     """Take away noise by non-local means: the mean of places that look alike.
 

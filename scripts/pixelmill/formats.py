@@ -12,14 +12,23 @@ SNIFF_BYTES = 32
 #: Segments that a JPEG may have before its frame header: maker notes need some dozens.
 _MOST_SEGMENTS = 1000
 
-#: Suffixes of the formats that are read: a file that bears one is meant as an image.
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp"}
-    | {".tif", ".tiff", ".mpo", ".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".avif", ".avifs"}
-)
+#: Suffixes of the formats that are read, as `sniff` names them. MPO begins as JPEG.
+SUFFIXES_OF = {
+    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+    "png": (".png", ".apng"),
+    "gif": (".gif",),
+    "bmp": (".bmp", ".dib"),
+    "tiff": (".tif", ".tiff"),
+    "webp": (".webp",),
+    "ppm": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "ico": (".ico",),
+    "avif": (".avif", ".avifs"),
+    "heif": (".heic", ".heif", ".hif"),
+}
+FORMATS = tuple(SUFFIXES_OF)
 
-#: Formats that are read, as `sniff` names them. MPO begins as JPEG.
-FORMATS = ("jpeg", "png", "gif", "bmp", "tiff", "webp", "ppm", "ico", "avif")
+#: A file that bears one of these is meant as an image.
+IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES_OF.values() for suffix in suffixes)
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -41,7 +50,7 @@ def sniff(head: bytes) -> str | None:
     Returns
     -------
     str or None
-        jpeg, png, gif, bmp, tiff, webp, ppm, ico or avif; None for anything else.
+        A key of `SUFFIXES_OF`; None for anything else.
 
     Examples
     --------
@@ -58,12 +67,19 @@ def sniff(head: bytes) -> str | None:
             return name
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
-    if head[4:8] == b"ftyp" and (b"avif" in head[8:] or b"avis" in head[8:]):
-        return "avif"
+    if head[4:8] == b"ftyp":
+        brands = {head[k : k + 4] for k in range(8, len(head), 4)}
+        if brands & {b"avif", b"avis"}:
+            return "avif"
+        if brands & _HEIF_BRANDS:
+            return "heif"
     if _PIXMAP.match(head):
         return "ppm"
     return None
 
+
+#: What HEIC calls itself (ISO/IEC 23008-12, annex B).
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 #: "P1" to "P6", then a number or a comment.
 _PIXMAP = re.compile(rb"P[1-6]\s+[\d#]")
@@ -87,7 +103,7 @@ def dimensions(file: IO[bytes], head: bytes, format_: str | None) -> tuple[int, 
     -------
     tuple of int
         (0, 0) where the header does not tell, or telling takes a decoder (TIFF, ICO,
-        PPM, AVIF).
+        PPM, AVIF, HEIC).
 
     Examples
     --------

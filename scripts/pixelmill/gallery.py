@@ -96,13 +96,10 @@ def _show(name: str, folder: str) -> dict[str, Any]:
 
 
 def _example(name: str, params: dict[str, Any], before: Image.Image, folder: str) -> dict[str, str]:
-    step = parse({"steps": [{name: params}]}).steps[0]
-    given = dict(step.params)
-    if name == "lookup":
-        given["file"] = os.path.join(folder, given["file"])
+    (step,) = parse({"steps": [{name: params}]}, folder=folder).with_files().steps
     pairs = (f"{key}: {handbook.as_recipe(value)}" for key, value in params.items())
     shown = f"{name}: {{{', '.join(pairs)}}}" if params else name
-    return {"picture": _data_url(STEPS[name].function(before, **given)), "shown": shown}
+    return {"picture": _data_url(STEPS[name].function(before, **step.params)), "shown": shown}
 
 
 def _photo() -> Image.Image:

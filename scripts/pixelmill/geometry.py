@@ -190,7 +190,7 @@ def flip(image: Image.Image, *, direction: str) -> Image.Image:
     return image.transpose(_DIRECTIONS[direction])
 
 
-@step("own", deep=True, tolerance=Integer(0, 255, 10))
+@step("own", deep=True, opencv=True, tolerance=Integer(0, 255, 10))
 def trim(image: Image.Image, *, tolerance: int) -> Image.Image:
     """Cut off a border of one colour, that of the top left corner.
 

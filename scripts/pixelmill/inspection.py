@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,22 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from pixelmill import reference
+from pixelmill import likeness, reference
+from pixelmill.demands import demands, expected_modes, format_of, size_of
 
-#: EXIF tag of the orientation, and the values of it that swap width and height.
-_ORIENTATION = 0x0112
-_SWAPPING = (5, 6, 7, 8)
-
-#: Formats that Pillow turns upright by itself when it loads them.
-_ORIENTED_BY_PILLOW = ("TIFF",)
-
-#: Modes that a step leaves, where it does not leave them to the image.
-_MODES = {
-    "grayscale": ("L",),
-    "color_matrix": ("RGB",),
-    "sepia": ("RGB",),
-    "lookup": ("RGB",),
-}
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters arrives as a finding
 
 
 class Task(NamedTuple):
@@ -38,6 +27,7 @@ class Task(NamedTuple):
 
     output: str
     source: str
+    variant: str
     sha256: str
     compare: bool
 
@@ -77,8 +67,7 @@ class Inspector:
     ) -> None:
         self._source_root = source_root
         self._images = images
-        self._steps = [name_and_params(step) for step in recipe.get("steps", [])]
-        self._format = recipe.get("output", {}).get("format", "jpeg").upper()
+        self._demands = demands(recipe)
         self._min_psnr = min_psnr
 
     def __call__(self, tasks: Tasks) -> list[Finding]:
@@ -107,16 +96,20 @@ class Inspector:
         except Exception as error:  # anything at all means that it does not decode
             faults.append(("decodes", f"{type(error).__name__}: {error}"))
         else:
-            if image.format != self._format:
-                faults.append(("format", f"is {image.format}, not {self._format}"))
-            modes = expected_modes(self._steps)
+            demand = self._demands[task.variant]
+            source = Path(self._source_root, task.source)
+            format_ = demand.format or format_of(source)
+            if format_ and image.format != format_:
+                faults.append(("format", f"is {image.format}, not {format_}"))
+            modes = expected_modes(demand)
             if image.mode not in modes:
                 faults.append(("mode", f"is {image.mode}, not {' or '.join(modes)}"))
-            expected = self._expected_size(task.source)
+            expected = size_of(demand, source)
             sized = expected is not None
             if expected is not None and image.size != expected:
                 faults.append(("size", "is {}x{}, not {}x{}".format(*image.size, *expected)))
-            if (task.compare or faults) and reference.can_render(self._steps):
+            # Of a GIF, with its 256 colours, nothing can be said.
+            if (task.compare or faults) and demand.comparable and image.format != "GIF":
                 similarity, pictures = self._compare(task, image, faults)
         return Finding(
             task.output, tuple(faults), sha256, len(data), state.st_mtime_ns,
@@ -126,137 +119,32 @@ class Inspector:
     def _compare(
         self, task: Task, image: Image.Image, faults: list[tuple[str, str]]
     ) -> tuple[float | None, tuple[Any, Any] | None]:
+        demand = self._demands[task.variant]
         try:
             data = Path(self._source_root, task.source).read_bytes()
         except OSError:
             return None, None
-        expected = reference.render(data, self._steps)
+        asked = (data, demand.steps, demand.background, demand.color == "srgb")
+        expected = reference.render(*asked)
         if expected is None:
             return None, None
-        expected = reference.reduce(expected)
-        output = reference.reduce(np.asarray(image.convert("RGB")))
-        similarity = 0.0
-        if output.shape == expected.shape:
-            similarity = reference.psnr(output, expected)
+        expected = likeness.reduce(expected)
+        output = likeness.reduce(_on_white(image))
+        similarity = likeness.alike(output, expected)
+        if similarity < self._min_psnr:
+            other = reference.second_opinion(*asked)
+            if other is not None:
+                similarity = max(similarity, likeness.alike(output, likeness.reduce(other)))
         if similarity >= self._min_psnr:
             return similarity, None
-        why = reference.explain(output, expected, self._min_psnr)
+        why = likeness.explain(output, expected, self._min_psnr)
         faults.append(("similarity", f"{why} ({similarity:.1f} dB)"))
         return similarity, (output, expected)
 
-    def _expected_size(self, source: str) -> tuple[int, int] | None:
-        size = expected_size(self._steps, None)
-        if size == "source":
-            size = expected_size(self._steps, upright_size(Path(self._source_root, source)))
-        return size if isinstance(size, tuple) else None
 
-
-def name_and_params(step: Any) -> tuple[str, Mapping[str, Any]]:
-    """Split a step as a recipe writes it."""
-    if isinstance(step, str):
-        return step, {}
-    ((name, params),) = step.items()
-    return name, params or {}
-
-
-def expected_modes(
-    steps: Sequence[tuple[str, Mapping[str, Any]]], keeps_alpha: bool = False
-) -> tuple[str, ...]:
-    """Modes that an output may have after these steps.
-
-    Parameters
-    ----------
-    steps : sequence of (str, mapping)
-    keeps_alpha : bool
-        Whether alpha reaches the output: then the modes with alpha may be, and must
-        be where a step fills with what is transparent.
-
-    Examples
-    --------
-    >>> expected_modes([("resize", {}), ("grayscale", {})])
-    ('L',)
-    >>> expected_modes([("border", {"width": 5, "color": "transparent"})], keeps_alpha=True)
-    ('RGBA', 'LA')
-    """
-    modes: tuple[str, ...] = ("RGB", "L")
-    must = False
-    for name, params in steps:
-        if name == "call":
-            modes, must = ("RGB", "L"), False
-        modes = _MODES.get(name, modes)
-        fills = name in ("border", "rotate") or (name == "resize" and params.get("fit") == "pad")
-        must = must or (fills and params.get("color") == "transparent")
-    layered = tuple({"RGB": "RGBA", "L": "LA"}[mode] for mode in modes)
-    if not keeps_alpha:
-        return modes
-    return layered if must else (*modes, *layered)
-
-
-def expected_size(
-    steps: Sequence[tuple[str, Mapping[str, Any]]], source: tuple[int, int] | None
-) -> tuple[int, int] | str | None:
-    """Size in pixels that an output must have.
-
-    "source" where that has to be known first, None where it cannot be known.
-
-    Examples
-    --------
-    >>> expected_size([("resize", {"width": 64, "height": 48})], None)
-    (64, 48)
-    """
-    size: tuple[int, int] | str | None = source or "source"
-    for name, params in steps:
-        if name in ("call", "trim"):
-            size = None
-        elif name == "resize" and _fills_any_frame(params):
-            size = (params["width"], params["height"])
-        elif isinstance(size, tuple):
-            size = _size_after(name, params, size)
-        elif name == "rotate" and reference.quarter_turns(params) is None and _expands(params):
-            size = None
-    return size
-
-
-def _fills_any_frame(params: Mapping[str, Any]) -> bool:
-    """Whether the result of a resize is its frame, whatever the source."""
-    framed = params.get("width") is not None and params.get("height") is not None
-    fit = params.get("fit", "stretch")
-    never = params.get("upscale") == "never"
-    return framed and (fit == "pad" or (fit in ("stretch", "cover") and not never))
-
-
-def _expands(params: Mapping[str, Any]) -> bool:
-    return bool(params.get("expand", True))
-
-
-def _size_after(
-    name: str, params: Mapping[str, Any], size: tuple[int, int]
-) -> tuple[int, int] | None:
-    if name == "resize":
-        return reference.resized(*size, params)
-    if name == "border":
-        return reference.bordered(*size, params)
-    if name == "crop":
-        box = reference.cropped(*size, params)
-        return None if box is None else (box[2] - box[0], box[3] - box[1])
-    if name == "rotate" and _expands(params):
-        quarters = reference.quarter_turns(params)
-        if quarters is None:
-            return None
-        return (size[1], size[0]) if quarters % 2 else size
-    return size
-
-
-def upright_size(path: Path) -> tuple[int, int] | None:
-    """Width and height of a source after its orientation is applied."""
-    try:
-        with Image.open(path) as image:
-            size = image.size
-            if image.format in _ORIENTED_BY_PILLOW:
-                return size
-            if image.format == "PNG":
-                image.load()  # its EXIF may follow the pixels
-            swapped = image.getexif().get(_ORIENTATION, 1) in _SWAPPING
-    except Exception:  # it decoded before; what is wrong now is another check's matter
-        return None
-    return (size[1], size[0]) if swapped else size
+def _on_white(image: Image.Image) -> Any:
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return np.asarray(image.convert("RGB"))
+    return reference.blend(np.asarray(image.convert("RGBA")))

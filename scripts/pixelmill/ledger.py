@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 from pixelmill.errors import UserError
 from pixelmill.names import escape, unescape
-from pixelmill.transform import STAGES, Outcome
+from pixelmill.transform import STAGES, Made, Outcome
 
 #: Raised when the tables change; an older ledger is then put aside, not misread.
-VERSION = 1
+VERSION = 2
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS images (
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS images (
   bytes_in INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest TEXT NOT NULL,
   pixels_in INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
   bytes_out INTEGER NOT NULL, sha256 TEXT NOT NULL,
-  recipe TEXT NOT NULL, code TEXT NOT NULL,
+  recipe TEXT NOT NULL, code TEXT NOT NULL, limits TEXT NOT NULL,
   {stages}, PRIMARY KEY (source, variant)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS makers (code TEXT PRIMARY KEY, software TEXT NOT NULL);
@@ -43,19 +43,24 @@ CREATE TABLE IF NOT EXISTS passes (
 """.format(stages=", ".join(f"{stage}_seconds REAL NOT NULL" for stage in STAGES))
 
 
+class Maker(NamedTuple):
+    """Fingerprints of what makes images: another one of them may make other pixels."""
+
+    recipe: str
+    code: str
+    limits: str
+
+
 class Row(NamedTuple):
     """What the ledger knows of one image, as far as the plan asks."""
 
-    output: str
     status: str
     reason: str
     bytes_in: int
     mtime_ns: int
     digest: str
-    bytes_out: int
-    sha256: str
-    recipe: str
-    code: str
+    maker: Maker
+    made: tuple[Made, ...]
 
 
 class Pass(NamedTuple):
@@ -77,6 +82,10 @@ class Pass(NamedTuple):
     machine: str
 
 
+#: What stands in the row of an image that failed.
+_NOTHING = Made("", "", 0, 0, 0, "")
+
+
 class Ledger:
     """The state of one output tree.
 
@@ -86,9 +95,12 @@ class Ledger:
         Of the SQLite file; made where it is missing.
     only_look : bool
         Read what is there, and change nothing.
+    durable : bool
+        Sync every batch to the disk.
     """
 
-    def __init__(self, path: str, only_look: bool = False) -> None:
+    def __init__(self, path: str, only_look: bool = False, durable: bool = False) -> None:
+        self._synchronous = "EXTRA" if durable else "NORMAL"
         if only_look:
             self._database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
             # What a killed run left in the middle has to be put right before it is read.
@@ -115,7 +127,7 @@ class Ledger:
             self._database = sqlite3.connect(path, isolation_level=None)
         # No WAL: it is not safe on network file systems.
         self._database.execute("PRAGMA journal_mode = TRUNCATE")
-        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.execute(f"PRAGMA synchronous = {self._synchronous}")
         self._database.executescript(_TABLES)
         self._database.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -138,26 +150,42 @@ class Ledger:
 
     def rows(self) -> dict[str, Row]:
         """All images by source."""
-        query = f"SELECT source, {', '.join(Row._fields)} FROM images"
-        return {
-            unescape(source): Row(unescape(output), *rest)
-            for source, output, *rest in self._database.execute(query)
-        }
+        query = (
+            "SELECT source, status, reason, bytes_in, mtime_ns, digest, recipe, code, limits,"
+            " variant, output, width, height, bytes_out, sha256 FROM images"
+        )
+        rows: dict[str, Row] = {}
+        makers: dict[tuple[str, ...], Maker] = {}  # a million rows share one
+        for source, status, reason, size, mtime, digest, *rest in self._database.execute(query):
+            maker = makers.setdefault(tuple(rest[:3]), Maker(*rest[:3]))
+            variant, output, *facts = rest[3:]
+            made = (Made(variant, unescape(output), *facts),) if output else ()
+            source = unescape(source)
+            if source in rows:
+                made = (*rows[source].made, *made)
+            rows[source] = Row(status, reason, size, mtime, digest, maker, made)
+        return rows
 
-    def record(self, outcomes: Iterable[Outcome], recipe: str, code: str) -> None:
+    def record(self, outcomes: Iterable[Outcome], maker: Maker) -> None:
         """Note what became of a batch, in one transaction."""
+        outcomes = list(outcomes)
         rows = [
             (
-                escape(o.source), "", escape(o.output), o.status, o.stage, o.reason,
-                escape(o.message), o.bytes_in, o.mtime_ns, o.digest, o.pixels_in, o.width, o.height,
-                o.bytes_out, o.sha256, recipe, code, *o.seconds,
+                escape(o.source), made.variant, escape(made.path), o.status, o.stage, o.reason,
+                escape(o.message), o.bytes_in, o.mtime_ns, o.digest, o.pixels_in, made.width,
+                made.height, made.bytes, made.sha256, *maker, *o.seconds,
             )
             for o in outcomes
+            for made in o.made or (_NOTHING,)
         ]  # fmt: skip
-        marks = ", ".join("?" * (17 + len(STAGES)))
+        marks = ", ".join("?" * (15 + len(maker) + len(STAGES)))
         with self._database:
             self._database.execute("BEGIN")
-            self._database.executemany(f"REPLACE INTO images VALUES ({marks})", rows)
+            # It may have had other variants before.
+            self._database.executemany(
+                "DELETE FROM images WHERE source = ?", ((escape(o.source),) for o in outcomes)
+            )
+            self._database.executemany(f"INSERT INTO images VALUES ({marks})", rows)
 
     def note_maker(self, code: str, software: Mapping[str, str]) -> None:
         """Note the libraries behind a fingerprint of code."""
@@ -223,10 +251,11 @@ class Ledger:
         return None if row is None else Pass(bool(row[0]), *row[1:])
 
     def cost(self) -> tuple[float, float]:
-        """Mean seconds and mean bytes of an output, whatever made it; 0 where none is."""
+        """Mean seconds and bytes of an image, whatever made it; 0 where none is."""
         stages = " + ".join(f"{stage}_seconds" for stage in STAGES)
         seconds, size = self._database.execute(
-            f"SELECT avg({stages}), avg(bytes_out) FROM images WHERE status = 'ok'"
+            f"SELECT avg({stages}), sum(bytes_out) * 1.0 / count(DISTINCT source)"
+            " FROM images WHERE status = 'ok'"
         ).fetchone()
         return seconds or 0.0, size or 0.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import sys
 from dataclasses import dataclass
@@ -41,6 +42,10 @@ class Limits:
     formats: tuple[str, ...] = FORMATS
     seconds_per_image: float = 60.0
     memory_mb: int = 4_096
+
+    def fingerprint(self, decoders: str = "") -> str:
+        """Digest of all limits, and of the decoders there are: what failed by others may not."""
+        return hashlib.blake2b(f"{self}{decoders}".encode(), digest_size=16).hexdigest()
 
     def check_file(self, size: int, format_: str) -> None:
         """Refuse a file by its size in bytes or its format.

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
 #: Longest file name, in bytes, that every common file system takes.
@@ -50,7 +50,7 @@ def unescape(text: str) -> str:
     return _ESCAPED.sub(lambda m: "\\" if m[1] == "\\" else chr(int(m[1][1:], 16)), text)
 
 
-def name_outputs(sources: Iterable[str], suffix: str) -> dict[str, str]:
+def name_outputs(sources: Iterable[str], suffix: str | Callable[[str], str]) -> dict[str, str]:
     """Give each source the path of its output, without collisions.
 
     Two paths collide when a file system that ignores case or Unicode
@@ -62,8 +62,8 @@ def name_outputs(sources: Iterable[str], suffix: str) -> dict[str, str]:
     ----------
     sources : iterable of str
         Relative paths with ``/``.
-    suffix : str
-        Suffix of the outputs, with its dot.
+    suffix : str or callable
+        Suffix of the outputs, with its dot; or what gives that of a source.
 
     Returns
     -------
@@ -78,6 +78,7 @@ def name_outputs(sources: Iterable[str], suffix: str) -> dict[str, str]:
     {'a.bmp': 'a.bmp.jpg', 'a.jpg': 'a.jpg'}
     """
     ordered = sorted(sources)
+    suffix_of = suffix if callable(suffix) else lambda _: suffix
     # Folders keep their names: no file may bear one.
     taken = {
         _identity(str(parent))
@@ -87,17 +88,18 @@ def name_outputs(sources: Iterable[str], suffix: str) -> dict[str, str]:
     outputs: dict[str, str] = {}
     colliding: dict[str, list[str]] = {}
     for source in ordered:
-        colliding.setdefault(_identity(_with_suffix(source, suffix)), []).append(source)
+        colliding.setdefault(_identity(_with_suffix(source, suffix_of(source))), []).append(source)
     rest: list[str] = []
     for identity, group in colliding.items():
         if identity in taken:
             rest.extend(group)
             continue
-        winner = next((s for s in group if s.lower().endswith(suffix)), group[0])
-        outputs[winner] = _with_suffix(winner, suffix)
+        winner = next((s for s in group if s.lower().endswith(suffix_of(s).lower())), group[0])
+        outputs[winner] = _with_suffix(winner, suffix_of(winner))
         taken.add(identity)
         rest.extend(source for source in group if source != winner)
     for source in rest:
+        suffix = suffix_of(source)
         candidate, tries = _fit(source + suffix, source), 0
         while _identity(candidate) in taken:
             mark = _short_digest(source + "/" * tries)
@@ -107,7 +109,9 @@ def name_outputs(sources: Iterable[str], suffix: str) -> dict[str, str]:
     return {source: outputs[source] for source in ordered}
 
 
-def first_collision(sources: Iterable[str], suffix: str) -> tuple[str, str] | None:
+def first_collision(
+    sources: Iterable[str], suffix: str | Callable[[str], str]
+) -> tuple[str, str] | None:
     """Two sources whose outputs would bear one name; None where all differ.
 
     Examples
@@ -115,9 +119,10 @@ def first_collision(sources: Iterable[str], suffix: str) -> tuple[str, str] | No
     >>> first_collision(["a.gif", "A.png"], ".jpg")
     ('A.png', 'a.gif')
     """
+    suffix_of = suffix if callable(suffix) else lambda _: suffix
     seen: dict[str, str] = {}
     for source in sorted(sources):
-        other = seen.setdefault(_identity(_with_suffix(source, suffix)), source)
+        other = seen.setdefault(_identity(_with_suffix(source, suffix_of(source))), source)
         if other != source:
             return other, source
     return None

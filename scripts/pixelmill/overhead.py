@@ -7,13 +7,15 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from PIL import Image, ImageOps
 
-from pixelmill import codec, operations, own_steps
+from pixelmill import decoding, operations, own_steps
 from pixelmill.catalog import Entry
+from pixelmill.encoding import ENCODERS, encoder_name, save_options
 from pixelmill.recipe import Recipe
 from pixelmill.transform import Job, Outcome, Renderer, content_digest
 
@@ -30,14 +32,18 @@ def overhead(
     -------
     dict
         Seconds of ``library``, ``bare`` and ``digests`` over all images.
+
+    Notes
+    -----
+    Of a recipe with several outputs only the first is made.
     """
+    recipe = replace(recipe.with_files(), outputs=recipe.outputs[:1])
     renderer = Renderer(source, target, recipe)
     seconds = {"library": 0.0, "bare": 0.0, "digests": 0.0}
     os.makedirs(target, exist_ok=True)
     for number, entry in enumerate(entries):
         path = os.path.join(source, entry.path)
-        ours = os.path.join(target, f"{number}{recipe.suffix}")
-        theirs = os.path.join(target, f"{number}-bare{recipe.suffix}")
+        ours, theirs = os.path.join(target, f"{number}"), os.path.join(target, f"{number}-bare")
         turns: list[tuple[str, Callable[[], Any]]] = [
             ("library", partial(_render, renderer, entry.path, ours)),
             ("bare", partial(_bare, path, theirs, recipe)),
@@ -55,29 +61,32 @@ def overhead(
 
 
 def _render(renderer: Renderer, source: str, output: str) -> Outcome:
-    return renderer.render(Job(source, os.path.relpath(output, renderer.output_root)))
+    return renderer.render(Job(source, (os.path.relpath(output, renderer.output_root),)))
 
 
-def _bare(path: str, output: str, recipe: Recipe) -> None:
+def _bare(path: str, path_out: str, recipe: Recipe) -> None:
     """Make an image by nothing but Pillow's calls, straight to its place."""
     with Image.open(path) as image:
         box = None
         target = Renderer("", "", recipe).target()
-        if target is not None and recipe.shrink_margin:
-            box = codec.shrink(image, target, recipe.shrink_margin)
+        if target is not None and image.format == "JPEG" and recipe.reading.shrink_margin:
+            box = decoding.shrink(image, target, recipe.reading)
         upright: Image.Image = image
         if image.getexif().get(_ORIENTATION, 1) != 1:
             upright = ImageOps.exif_transpose(image)
         if upright.mode not in ("RGB", "L"):
             upright = upright.convert("RGB")
-        for number, step in enumerate(recipe.steps):
+        output = recipe.outputs[0]
+        for number, step in enumerate((*recipe.steps, *output.steps)):
             if step.name == "call":
                 upright = own_steps.call(upright, step.params, recipe.folder)
                 continue
             extra = {"box": box} if number == 0 and box is not None else {}
             upright = operations.STEPS[step.name].function(upright, **step.params, **extra)
-        options = {"quality": recipe.quality} if recipe.format in ("jpeg", "webp") else {}
-        upright.save(output, recipe.format.upper(), **options)
+        name = encoder_name(output.format, (image.format or "").lower())
+        defaults = {key: kind.default for key, kind in ENCODERS[name].options.items()}
+        options = save_options(name, {**defaults, **output.options})
+        upright.save(path_out, name.upper(), **options)
 
 
 def _digested(source: str, output: str) -> Iterator[tuple[bytes, Callable[[bytes], Any]]]:

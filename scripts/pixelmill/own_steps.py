@@ -25,10 +25,8 @@ from typing import Any
 
 from PIL import Image
 
+from pixelmill.color import WORKING_MODES
 from pixelmill.errors import ImageError, UserError
-
-#: What steps take and return.
-_MODES = ("RGB", "L", "RGBA", "LA")
 
 _REFERENCE = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
 
@@ -180,7 +178,7 @@ def call(image: Image.Image, params: Mapping[str, Any], folder: str) -> Image.Im
         raise ImageError(
             "steps", "step_failed", _locate(error, params["function"], folder)
         ) from error
-    return result if result.mode in _MODES else result.convert("RGB")
+    return result if result.mode in WORKING_MODES else result.convert("RGB")
 
 
 def _takes_array(function: Callable[..., Any]) -> bool:

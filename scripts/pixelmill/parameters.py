@@ -102,6 +102,22 @@ class Flag:
 
 
 @dataclass(frozen=True)
+class Margin:
+    """How many times larger at least: 1 to 100, or 0 for "does not matter"."""
+
+    default: Any = REQUIRED
+    allowed = "1 to 100, or 0 to decode in full"
+
+    def check(self, value: Any) -> float:
+        """Return the value as a float, if it is allowed."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(self.allowed)
+        if value != 0 and not 1 <= value <= 100:
+            raise ValueError(self.allowed)
+        return float(value)
+
+
+@dataclass(frozen=True)
 class Choice:
     """One of a few values; some may have another name, as other tools say it.
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from pixelmill.catalog import Entry
-from pixelmill.ledger import Row
-from pixelmill.names import name_outputs
-from pixelmill.transform import Batch, Job
+from pixelmill.encoding import suffix_for
+from pixelmill.ledger import Maker, Row
+from pixelmill.names import first_collision, name_outputs
+from pixelmill.recipe import Recipe
+from pixelmill.transform import Batch, Job, Made
 
 #: Failures that the next pass tries again: their cause lies outside the image.
 RETRIED = ("vanished", "unreadable", "write_failed")
+
+#: Failures that are tried again under other limits.
+LIMITED = ("too_large", "unsupported", "timed_out", "out_of_memory")
 
 #: A batch is this much work, in seconds: long enough that handing it out does not
 #: count, short enough that workers end together. Near the end batches shrink.
@@ -46,8 +52,8 @@ class Plan:
         Outputs under names that are no longer theirs.
     touched : list of (str, int)
         Sources with a new time (ns) and the old content.
-    outputs : dict
-        Output path by source, over the whole dataset.
+    outputs : mapping
+        Paths of the outputs by source, over the whole dataset.
     keep : int
         Images that stay as they are.
     """
@@ -57,7 +63,7 @@ class Plan:
     remove: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
     touched: list[tuple[str, int]] = field(default_factory=list)
-    outputs: dict[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     keep: int = 0
 
     def __str__(self) -> str:
@@ -73,15 +79,37 @@ class Plan:
         return f"{make}; keep {self.keep:,}; remove {len(self.remove):,}"
 
 
+def paths_of_outputs(entries: Sequence[Entry], recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """Paths of each source's outputs, in the order of the recipe's; they never collide."""
+    kinds = {entry.path: entry.format for entry in entries}
+    columns = []
+    for output in recipe.outputs:
+        suffix = partial(_suffix, output.format, kinds)
+        named = name_outputs(kinds, suffix)
+        folder = f"{output.name}/" if output.name else ""
+        columns.append([folder + named[source] for source in kinds])
+    return dict(zip(kinds, zip(*columns, strict=True), strict=True))
+
+
+def colliding(entries: Sequence[Entry], recipe: Recipe) -> tuple[str, str] | None:
+    """Two sources whose outputs would bear one name; None where all differ."""
+    kinds = {entry.path: entry.format for entry in entries}
+    found = (first_collision(kinds, partial(_suffix, o.format, kinds)) for o in recipe.outputs)
+    return next(filter(None, found), None)
+
+
+def _suffix(format: str, kinds: Mapping[str, str], source: str) -> str:
+    return suffix_for(format, kinds[source], source)
+
+
 def draw_up(
     entries: Sequence[Entry],
     rows: Mapping[str, Row],
     present: Mapping[str, int],
-    suffix: str,
-    recipe: str,
-    code: str,
+    outputs: Mapping[str, tuple[str, ...]],
+    maker: Maker,
     digest: Callable[[str], str],
-    altered: Callable[[str, str], bool],
+    altered: Callable[[Made], bool],
     retry: Collection[str] = (),
 ) -> Plan:
     """Decide for each image whether to keep, make or remove it.
@@ -94,78 +122,75 @@ def draw_up(
         What the ledger knows, by source.
     present : mapping
         Size in bytes of each output that exists, by path.
-    suffix : str
-        Of the outputs.
-    recipe, code : str
-        Fingerprints of what would make the images now.
+    outputs : mapping
+        Paths of the outputs by source, over the whole dataset.
+    maker : Maker
+        What would make the images now.
     digest : callable
         Content digest of a source by its path; asked only where the time changed
         and nothing else did.
     altered : callable
-        Whether an output has other bytes than its sha256 says; asked of those that
+        Whether an output has other bytes than were noted; asked of those that
         would be kept.
     retry : collection of str
         Reasons whose failures are tried again.
     """
-    plan = Plan(outputs=name_outputs((entry.path for entry in entries), suffix))
+    plan = Plan(outputs=outputs)
     for entry in entries:
         row = rows.get(entry.path)
-        output = plan.outputs[entry.path]
-        reason = _why(entry, row, output, present, recipe, code, retry)
+        reason = _why(entry, row, outputs[entry.path], present, maker, retry)
         if reason == "touched" and row is not None:
             same = digest(entry.path) == row.digest
             reason = "" if same else "source changed"
             if same:
                 plan.touched.append((entry.path, entry.mtime_ns))
-        if not reason and row is not None and row.output and altered(output, row.sha256):
+        if not reason and row is not None and any(map(altered, row.made)):
             reason = "output altered"
         if reason:
             plan.make.append(entry)
             plan.reasons[reason] += 1
         else:
             plan.keep += 1
-    plan.remove = [source for source in rows if source not in plan.outputs]
-    taken = set(plan.outputs.values())
-    plan.stale = [
-        row.output
-        for source, row in rows.items()
-        if row.output and row.output not in taken and row.output != plan.outputs.get(source)
-    ]
+    plan.remove = [source for source in rows if source not in outputs]
+    taken = {path for paths in outputs.values() for path in paths}
+    plan.stale = [made.path for row in rows.values() for made in row.made if made.path not in taken]
     return plan
 
 
 def _why(
     entry: Entry,
     row: Row | None,
-    output: str,
+    outputs: tuple[str, ...],
     present: Mapping[str, int],
-    recipe: str,
-    code: str,
+    maker: Maker,
     retry: Collection[str],
 ) -> str:
     if row is None:
         return "new"
-    if row.recipe != recipe:
+    if row.maker.recipe != maker.recipe:
         return "recipe changed"
-    if row.code != code:
+    if row.maker.code != maker.code:
         return "code changed"
-    if row.status == "failed" and (row.reason in RETRIED or row.reason in retry):
-        return "failed before"
+    if row.status == "failed":
+        if row.reason in RETRIED or row.reason in retry:
+            return "failed before"
+        if row.reason in LIMITED and row.maker.limits != maker.limits:
+            return "limits changed"
     if row.bytes_in != entry.bytes:
         return "source changed"
     if row.status == "ok":
-        if row.output != output:
+        if sorted(made.path for made in row.made) != sorted(outputs):
             return "name changed"
-        if output not in present:
+        if any(made.path not in present for made in row.made):
             return "output missing"
-        if present[output] != row.bytes_out:
+        if any(present[made.path] != made.bytes for made in row.made):
             return "output altered"
     return "" if row.mtime_ns == entry.mtime_ns else "touched"
 
 
 def batches(
     entries: Sequence[Entry],
-    outputs: Mapping[str, str],
+    outputs: Mapping[str, tuple[str, ...]],
     workers: int,
     rate: float | None = None,
 ) -> Iterator[Batch]:
@@ -176,23 +201,28 @@ def batches(
     entries : sequence of Entry
         What to make.
     outputs : mapping
-        Output path by source.
+        Paths of the outputs by source.
     workers : int
     rate : float, optional
         Mean seconds of an image, where some were measured.
     """
-    costs = _costs(entries, rate)
-    order = sorted(range(len(entries)), key=lambda k: (-costs[k], entries[k].path))
-    rest = sum(costs)
+    seconds = costs(entries, rate)
+    order = sorted(range(len(entries)), key=lambda k: (-seconds[k], entries[k].path))
+    rest = sum(seconds)
     jobs: list[Job] = []
     cost = 0.0
     size = _batch_seconds(rest, workers)
+    number = 0
     for k in order:
         source = entries[k].path
         jobs.append(Job(source, outputs[source]))
-        cost += costs[k]
-        if cost >= size:
+        cost += seconds[k]
+        # An estimate may be wrong a hundredfold: without a rate, batches begin small and
+        # double, so that a run that is killed early has got somewhere.
+        most = 2 ** (number // workers) if rate is None else len(entries)
+        if cost >= size or len(jobs) >= most:
             yield Batch(jobs)
+            number += 1
             rest -= cost
             jobs, cost = [], 0.0
             size = _batch_seconds(rest, workers)
@@ -200,16 +230,16 @@ def batches(
         yield Batch(jobs)
 
 
-def _costs(entries: Sequence[Entry], rate: float | None) -> list[float]:
-    """Estimated seconds of each image; their mean is the rate, where that is known."""
-    costs = [
+def costs(entries: Sequence[Entry], rate: float | None = None) -> list[float]:
+    """Estimate the seconds of each image; their mean is the rate, where that is known."""
+    estimates = [
         SECONDS_PER_IMAGE
         + SECONDS_PER_BYTE * entry.bytes
         + SECONDS_PER_PIXEL * entry.width * entry.height
         for entry in entries
     ]
-    scale = rate * len(costs) / sum(costs) if rate and costs else 1.0
-    return [cost * scale for cost in costs]
+    scale = rate * len(estimates) / sum(estimates) if rate and estimates else 1.0
+    return [estimate * scale for estimate in estimates]
 
 
 def _batch_seconds(rest: float, workers: int) -> float:

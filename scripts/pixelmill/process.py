@@ -9,24 +9,26 @@ import os
 import shutil
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pixelmill import catalog as catalogs
 from pixelmill import provenance
 from pixelmill.catalog import Entry
+from pixelmill.engines import resolve
 from pixelmill.errors import UserError
 from pixelmill.exports import write_failures, write_tables
 from pixelmill.files import TEMPORARY, Reserve, exclusive, lies_in, walk
-from pixelmill.ledger import Ledger, Pass, Row
+from pixelmill.ledger import Ledger, Maker, Pass, Row
 from pixelmill.limits import Limits, workers_for_memory
-from pixelmill.names import escape, first_collision
-from pixelmill.plan import Plan, draw_up
+from pixelmill.names import escape
+from pixelmill.plan import Plan, colliding, costs, draw_up, paths_of_outputs
 from pixelmill.policy import Policy
 from pixelmill.progress import Progress
 from pixelmill.recipe import Recipe
 from pixelmill.supervision import Work, render
-from pixelmill.transform import Outcome, Renderer, content_digest
+from pixelmill.transform import Made, Outcome, Renderer, content_digest
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,6 @@ def process(
     entries: Sequence[Entry],
     label: str = "images",
     policy: Policy = Policy(),  # noqa: B008 - frozen
-    noise: str = os.devnull,
 ) -> Pass:
     """Bring an output tree up to date.
 
@@ -55,15 +56,13 @@ def process(
         Folder of the output tree: images, ledger and tables.
     recipe : Recipe
     engine : str
-        One of `pixelmill.engines.ENGINES`.
+        One of `pixelmill.engines.ENGINES`, or ``auto``.
     workers : int
     entries : sequence of Entry
         The catalog of `source`.
     label : str
         What the progress line calls them.
     policy : Policy
-    noise : str
-        File that takes what C libraries print.
 
     Returns
     -------
@@ -78,37 +77,38 @@ def process(
     """
     began = time.perf_counter()
     images = os.path.join(target, "images")
-    code = provenance.code_fingerprint(recipe.own_files())
-    fingerprint = recipe.fingerprint()
+    maker = _maker(recipe, policy)
     if not entries:
         raise UserError(f"'{source}' holds no image; correct the path, or mount the disk.")
-    with exclusive(target), Ledger(os.path.join(target, "ledger.sqlite")) as ledger:
+    with exclusive(target), _open_ledger(target, policy) as ledger:
         os.makedirs(images, exist_ok=True)
         rows = ledger.rows()
-        plan = _plan(source, images, recipe, code, entries, rows, policy, sweep=True)
+        plan = _plan(source, images, recipe, maker, entries, rows, policy, sweep=True)
         log.info("%s", plan)
-        _explain_code(plan, rows, ledger)
-        ledger.note_maker(code, provenance.rendering_software())
+        _explain_code(plan, rows, ledger, recipe)
+        ledger.note_maker(maker.code, provenance.rendering_software(recipe.uses_opencv))
         _check_removals(plan, rows, policy, target)
         _remove(plan, images, ledger)
-        rate = ledger.rate(fingerprint)
+        rate = ledger.rate(maker.recipe)
         work = Work(
             renderer=Renderer(source, images, recipe, policy.limits, policy.durable),
             outputs=plan.outputs,
-            engine=_engine_for(engine, plan, rate),
+            engine=_engine_for(engine, plan, rate, recipe),
             workers=_workers_for(workers, plan, policy.limits),
             limits=policy.limits,
             crumbs=os.path.join(target, ".crumbs"),
             rate=rate,
-            noise=noise,
         )
         totals = _Totals()
-        with Progress(len(plan.make), f"{label} {engine}") as progress, Reserve(target) as reserve:
+        with (
+            Progress(len(plan.make), f"{label} {work.engine}") as progress,
+            Reserve(target) as reserve,
+        ):
 
             def done(outcomes: list[Outcome]) -> None:
                 reserve.check(o.message for o in outcomes if o.reason == "write_failed")
                 _drop_failed(outcomes, rows, plan, images)
-                ledger.record(outcomes, fingerprint, code)
+                ledger.record(outcomes, maker)
                 totals.add(outcomes)
                 progress.advance(len(outcomes), sum(o.status == "failed" for o in outcomes))
                 if policy.stop_on_first:
@@ -138,21 +138,39 @@ def process(
             bytes_out=totals.bytes_out,
             megapixels_in=totals.pixels_in / 1e6,
             catalog=catalogs.digest(entries),
-            recipe=fingerprint,
-            code=code,
+            recipe=maker.recipe,
+            code=maker.code,
             machine=provenance.machine_fingerprint(),
         )
         ledger.add_pass(finished)
         write_tables(ledger, target)
+    if totals.reasons:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in totals.reasons.most_common())
+        log.warning(
+            "%s of %s images failed (%s); see '%s/failures.csv'",
+            f"{finished.failed:,}", f"{finished.images:,}", why, target,
+        )  # fmt: skip
     return finished
 
 
-def _explain_code(plan: Plan, rows: Mapping[str, Row], ledger: Ledger) -> None:
+def _maker(recipe: Recipe, policy: Policy) -> Maker:
+    return Maker(
+        recipe.fingerprint(),
+        provenance.code_fingerprint(recipe.own_files(), recipe.uses_opencv),
+        policy.limits.fingerprint(provenance.extra_decoders()),
+    )
+
+
+def _open_ledger(target: str, policy: Policy) -> Ledger:
+    return Ledger(os.path.join(target, "ledger.sqlite"), durable=policy.durable)
+
+
+def _explain_code(plan: Plan, rows: Mapping[str, Row], ledger: Ledger, recipe: Recipe) -> None:
     """Say which library it was, where images are made again for their code."""
     if not plan.reasons["code changed"]:
         return
-    now = provenance.rendering_software()
-    before = [ledger.software_of(code) for code in {row.code for row in rows.values()}]
+    now = provenance.rendering_software(recipe.uses_opencv)
+    before = [ledger.software_of(code) for code in {row.maker.code for row in rows.values()}]
     changed = {
         f"{name} {old[name]} is now {version}"
         for old in before
@@ -162,11 +180,11 @@ def _explain_code(plan: Plan, rows: Mapping[str, Row], ledger: Ledger) -> None:
     log.info("code changed: %s", ", ".join(sorted(changed)) or "pixelmill's or your own steps'")
 
 
-def _engine_for(engine: str, plan: Plan, rate: float | None) -> str:
+def _engine_for(engine: str, plan: Plan, rate: float | None, recipe: Recipe) -> str:
     """Choose a plain loop where the work is known to be less than an engine's start."""
     if rate is not None and len(plan.make) * rate < STARTUP_SECONDS:
         return "sequential"
-    return engine
+    return resolve(engine, recipe.scales_on_threads, sum(costs(plan.make, rate)))
 
 
 def _workers_for(workers: int, plan: Plan, limits: Limits) -> int:
@@ -215,7 +233,6 @@ def preview(
         What it would cost one worker and the disk, by past rates; 0 where unknown.
     """
     path = os.path.join(target, "ledger.sqlite")
-    code = provenance.code_fingerprint(recipe.own_files())
     rows: dict[str, Row] = {}
     seconds = size = 0.0
     if os.path.exists(path):
@@ -224,7 +241,7 @@ def preview(
                 rows = ledger.rows()
                 seconds, size = ledger.cost()
     images = os.path.join(target, "images")
-    plan = _plan(source, images, recipe, code, entries, rows, policy)
+    plan = _plan(source, images, recipe, _maker(recipe, policy), entries, rows, policy)
     return plan, seconds * len(plan.make), size * len(plan.make)
 
 
@@ -243,7 +260,7 @@ def _plan(
     source: str,
     images: str,
     recipe: Recipe,
-    code: str,
+    maker: Maker,
     entries: Sequence[Entry],
     rows: Mapping[str, Row],
     policy: Policy,
@@ -255,13 +272,13 @@ def _plan(
         except OSError:
             return ""
 
-    def altered(output: str, sha256: str) -> bool:
+    def altered(made: Made) -> bool:
         if not policy.check_outputs:
             return False
-        return hashlib.sha256(Path(images, output).read_bytes()).hexdigest() != sha256
+        return hashlib.sha256(Path(images, made.path).read_bytes()).hexdigest() != made.sha256
 
     if policy.collisions == "error":
-        pair = first_collision([entry.path for entry in entries], recipe.suffix)
+        pair = colliding(entries, recipe)
         if pair is not None:
             raise UserError(
                 f"'{escape(pair[0])}' and '{escape(pair[1])}' would give the same output; rename "
@@ -271,9 +288,8 @@ def _plan(
         entries,
         rows,
         _outputs(images, sweep),
-        recipe.suffix,
-        recipe.fingerprint(),
-        code,
+        paths_of_outputs(entries, recipe),
+        maker,
         digest,
         altered,
         policy.retry_failed,
@@ -294,9 +310,10 @@ def _drop_failed(outcomes: list[Outcome], rows: Mapping[str, Row], plan: Plan, i
         before = rows.get(outcome.source)
         if outcome.status == "ok" or before is None:
             continue
-        # A name that passed to another image in between is not this one's any more.
-        if before.output and before.output == plan.outputs[outcome.source]:
-            _unlink(images, before.output)
+        for made in before.made:
+            # A name that passed to another image in between is not this one's any more.
+            if made.path in plan.outputs[outcome.source]:
+                _unlink(images, made.path)
 
 
 def _unlink(images: str, output: str) -> None:
@@ -317,11 +334,14 @@ class _Totals:
 
     def __init__(self) -> None:
         self.images = self.failed = self.bytes_in = self.bytes_out = self.pixels_in = 0
+        self.reasons: Counter[str] = Counter()
 
     def add(self, outcomes: list[Outcome]) -> None:
         self.images += len(outcomes)
         for outcome in outcomes:
             self.failed += outcome.status == "failed"
+            if outcome.reason:
+                self.reasons[outcome.reason] += 1
             self.bytes_in += outcome.bytes_in
             self.bytes_out += outcome.bytes_out
             self.pixels_in += outcome.pixels_in
@@ -336,7 +356,6 @@ def process_folder(
     catalog: str | None = None,
     label: str = "images",
     policy: Policy = Policy(),  # noqa: B008 - frozen
-    noise: str = os.devnull,
 ) -> Pass:
     """Do what the scripts do: catalog the folder where that was not done, then process.
 
@@ -355,15 +374,14 @@ def process_folder(
         entries = catalogs.refresh(os.path.join(target, "catalog.csv"), source).entries
     else:
         entries = catalogs.read(catalog)
-    finished = process(source, target, recipe, engine, workers, entries, label, policy, noise)
+    finished = process(source, target, recipe, engine, workers, entries, label, policy)
     if finished.images:
         rate = finished.images / max(finished.seconds - finished.startup_seconds, 1e-9)
         log.info(
             "%s %s: %s images in %.1f s (%.0f/s, %d workers)",
-            label, engine, f"{finished.images:,}", finished.seconds, rate, finished.workers,
+            label, finished.engine, f"{finished.images:,}", finished.seconds, rate,
+            finished.workers,
         )  # fmt: skip
-    if finished.failed:
-        log.warning("%s failed; see '%s/failures.csv'", f"{finished.failed:,} images", target)
     return finished
 
 

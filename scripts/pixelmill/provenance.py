@@ -22,8 +22,10 @@ _IMPORT = re.compile(r"^\s*from pixelmill(?:\.(\w+))? import (.+)$", re.MULTILIN
 
 #: What makes an image; a change in one of them makes all images stale.
 RENDERING = (
-    *("codec", "formats", "operations", "own_steps", "parameters", "transform"),
-    *("canvas", "filters", "geometry", "lookup_table", "overlays", "resizing", "steps", "tones"),
+    "apng",
+    *("backends", "canvas", "color", "decoding", "encoding", "filters", "formats", "geometry"),
+    *("lookup_table", "metadata", "opencv_backend", "opencv_steps", "operations", "overlays"),
+    *("own_steps", "parameters", "resizing", "steps", "tones", "transform"),
 )
 
 
@@ -56,7 +58,7 @@ def _imported_by(path: Path) -> list[str]:
     return names
 
 
-def code_fingerprint(own_files: Iterable[str] = ()) -> str:
+def code_fingerprint(own_files: Iterable[str] = (), opencv: bool = False) -> str:
     """Digest of the code and the libraries that make images.
 
     Taken from the syntax trees without docstrings, so that a changed comment does
@@ -66,8 +68,10 @@ def code_fingerprint(own_files: Iterable[str] = ()) -> str:
     ----------
     own_files : iterable of str
         Files of the recipe's own steps.
+    opencv : bool
+        Whether OpenCV makes some of the pixels.
     """
-    libraries = json.dumps(rendering_software(), sort_keys=True)
+    libraries = json.dumps(rendering_software(opencv), sort_keys=True)
     parts = [digest_of_modules(RENDERING), *sorted(map(_digest_of_code, own_files)), libraries]
     return _digest("\n".join(parts))
 
@@ -96,16 +100,22 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 
 @functools.cache
-def rendering_software() -> dict[str, str]:
+def rendering_software(opencv: bool = False) -> dict[str, str]:
     """Versions of the libraries that decide pixels: Pillow with its codecs, NumPy, OpenCV."""
     from PIL import features
 
     versions = {"Pillow": _version("pillow-simd", "pillow"), "NumPy": _version("numpy")}
-    versions["OpenCV"] = _version("opencv-python-headless")
     for codec in _CODECS:
         check = features.version_feature if codec == "libjpeg_turbo" else _codec_version
         versions[codec] = str(check(codec))
+    if opencv:
+        versions["OpenCV"] = _version("opencv-python-headless")
     return versions
+
+
+def extra_decoders() -> str:
+    """Decoders that are used where they are installed, in words."""
+    return f"pillow-heif {_version('pillow-heif')}"
 
 
 def _codec_version(name: str) -> str | None:
@@ -122,7 +132,7 @@ def software() -> dict[str, str]:
         "Python": platform.python_version(),
         "Snakemake": _version("snakemake"),
         "Dask": _version("dask"),
-        **rendering_software(),
+        **rendering_software(opencv=True),
     }
 
 

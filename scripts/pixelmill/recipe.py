@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from pixelmill import own_steps
+from pixelmill import opencv_steps, own_steps
+from pixelmill.decoding import Reading
+from pixelmill.encoding import ENCODERS, SAME
 from pixelmill.errors import UserError
 from pixelmill.operations import STEPS
-from pixelmill.parameters import REQUIRED
-
-#: Suffix of the outputs, by format.
-SUFFIXES = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "bmp": ".bmp"}
+from pixelmill.parameters import REQUIRED, Choice, Color, File, Flag, Margin, Parameter
 
 #: A shrunken decode stays this many times larger than the result, so that the
 #: shrinking cannot be seen: 49.8 dB or more on real photos, against 42.8 at 2.0.
 DEFAULT_SHRINK_MARGIN = 2.5
+
+#: What a recipe may say beside its steps and outputs.
+SETTINGS: dict[str, Parameter] = {
+    "backend": Choice(("pillow", "opencv"), "pillow"),
+    "orientation": Choice(("apply", "keep"), "apply"),
+    "color": Choice(("srgb", "keep", "drop"), "srgb"),
+    "depth": Choice((8, "keep"), 8),
+    "animation": Choice(("first", "all", "error"), "first"),
+    "metadata": Choice(("strip", "keep", "none"), "strip"),
+    "background": Color("#ffffff"),
+    "keep_mtime": Flag(False),
+    "shrink_margin": Margin(DEFAULT_SHRINK_MARGIN),
+}
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True)
@@ -30,52 +47,143 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Output:
+    """One of the images that come out of a source.
+
+    Attributes
+    ----------
+    name : str
+        Of the variant, and of its folder; empty where a recipe has one output.
+    format : str
+        A key of `pixelmill.encoding.ENCODERS`, or ``same`` for that of the source.
+    options : mapping
+        Of the encoder; all of them, but for ``same`` only those that were given.
+    steps : tuple of Step
+        What is done for this output alone, after the recipe's steps.
+    """
+
+    name: str = ""
+    format: str = "jpeg"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """An ordered list of steps and an output encoding.
+    """What to do to an image.
 
     Attributes
     ----------
     steps : tuple of Step
-    format : str
-        A key of `SUFFIXES`.
-    quality : int
-        1..100, for JPEG and WebP.
-    shrink_margin : float
-        How many times larger than the first resize's result a JPEG is decoded at
-        least; 0 always decodes in full.
+        Done for all outputs.
+    outputs : tuple of Output
+    settings : mapping
+        A value for each key of `SETTINGS`.
     folder : str
         Where own steps are looked for. Not part of the fingerprint.
     """
 
     steps: tuple[Step, ...]
-    format: str = "jpeg"
-    quality: int = 85
-    shrink_margin: float = DEFAULT_SHRINK_MARGIN
+    outputs: tuple[Output, ...]
+    settings: Mapping[str, Any]
     folder: str = field(default=".", compare=False)
 
     @property
-    def suffix(self) -> str:
-        """Suffix of the outputs, with its dot."""
-        return SUFFIXES[self.format]
+    def reading(self) -> Reading:
+        """How sources are taken in."""
+        keys = ("orientation", "color", "depth", "animation", "metadata", "background")
+        encoders = [ENCODERS.get(output.format) for output in self.outputs]
+        return Reading(
+            **{key: self.settings[key] for key in keys},
+            alpha=any(encoder is None or encoder.alpha for encoder in encoders),
+            shrink_margin=self.settings["shrink_margin"],
+        )
+
+    @property
+    def all_steps(self) -> Iterator[Step]:
+        """Steps of the recipe and of its outputs."""
+        yield from self.steps
+        for output in self.outputs:
+            yield from output.steps
 
     def as_data(self) -> dict[str, Any]:
-        """Return the recipe as plain data with every default written out."""
-        return {
-            "steps": [{step.name: dict(step.params)} for step in self.steps],
-            "output": {"format": self.format, "quality": self.quality},
-            "shrink_margin": self.shrink_margin,
-        }
+        """Return the recipe as plain data with every default written out; `parse` reads it."""
+        named = [
+            {
+                "name": output.name,
+                "steps": _plain(output.steps),
+                "format": output.format,
+                **output.options,
+            }
+            for output in self.outputs
+        ]
+        written: dict[str, Any] = {"outputs": named}
+        if not self.outputs[0].name:
+            first = self.outputs[0]
+            written = {"output": {"format": first.format, **first.options}}
+        return {"steps": _plain(self.steps), **written, **self.settings}
 
     def fingerprint(self) -> str:
         """Digest of all that decides the pixels; equal recipes have equal ones."""
-        text = json.dumps(self.as_data(), sort_keys=True)
+        files = [hashlib.blake2b(Path(path).read_bytes()).hexdigest() for path in self.files()]
+        text = json.dumps([self.as_data(), files], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @property
+    def scales_on_threads(self) -> bool:
+        """Whether no step holds the GIL for most of its time; of own steps nobody knows."""
+        return all(step.name in STEPS and not STEPS[step.name].holds_gil for step in self.all_steps)
+
+    @property
+    def uses_opencv(self) -> bool:
+        """Whether OpenCV makes some of the pixels."""
+        return self.settings["backend"] == "opencv" or any(
+            step.name in STEPS and STEPS[step.name].opencv for step in self.all_steps
+        )
+
+    def files(self) -> Iterator[str]:
+        """Paths of the files that steps read, such as a watermark."""
+        for step in self.all_steps:
+            for key in _file_keys(step):
+                yield find_file(step.params[key], self.folder)
+
+    def with_files(self) -> Recipe:
+        """Return the recipe as its steps are called: with the paths of the files they read."""
+
+        def found(step: Step) -> Step:
+            paths = {key: find_file(step.params[key], self.folder) for key in _file_keys(step)}
+            return Step(step.name, {**step.params, **paths}) if paths else step
+
+        return replace(
+            self,
+            steps=tuple(map(found, self.steps)),
+            outputs=tuple(replace(o, steps=tuple(map(found, o.steps))) for o in self.outputs),
+        )
 
     def own_files(self) -> Iterator[str]:
         """Paths of the files that own steps come from."""
-        for step in self.steps:
+        for step in self.all_steps:
             if step.name == "call":
                 yield str(own_steps.find(step.params["function"], self.folder))
+
+
+def _file_keys(step: Step) -> list[str]:
+    parameters = STEPS[step.name].parameters if step.name in STEPS else {}
+    return [
+        key
+        for key, kind in parameters.items()
+        if isinstance(kind, File) and step.params[key] is not None
+    ]
+
+
+def find_file(path: str, folder: str) -> str:
+    """Path of a file that a recipe names, looked for where own steps are; else beside them."""
+    places = [Path(place, path) for place in folder.split(os.pathsep)]
+    return str(next((place for place in places if place.is_file()), places[0]))
+
+
+def _plain(steps: tuple[Step, ...]) -> list[dict[str, Any]]:
+    return [{step.name: dict(step.params)} for step in steps]
 
 
 def parse(data: Any, where: str = "recipe", folder: str = ".") -> Recipe:
@@ -84,7 +192,7 @@ def parse(data: Any, where: str = "recipe", folder: str = ".") -> Recipe:
     Parameters
     ----------
     data : mapping
-        ``steps``, ``output`` and ``shrink_margin``, as in the config.
+        ``steps``, ``output`` or ``outputs``, and any of `SETTINGS`.
     where : str
         Key of the recipe, for messages.
     folder : str
@@ -106,38 +214,114 @@ or shortest.
     """
     if not isinstance(data, Mapping):
         raise UserError(f"{where}: found {data!r}; give a map with steps and output.")
-    _only(data, ("steps", "output", "shrink_margin"), where)
+    _only(data, ("steps", "output", "outputs", *SETTINGS), where)
+    settings = {key: _value(data, key, kind, where) for key, kind in SETTINGS.items()}
+    recipe = Recipe(
+        steps=_parse_steps(data, where, folder),
+        outputs=_parse_outputs(data, where, folder),
+        settings=settings,
+        folder=folder,
+    )
+    _check_together(recipe, where)
+    return recipe
+
+
+def _value(data: Mapping[str, Any], key: str, kind: Parameter, where: str) -> Any:
+    try:
+        return kind.check(data.get(key, kind.default))
+    except ValueError as error:
+        raise UserError(f"{where}.{key}: found {data.get(key)!r}; give {error}.") from error
+
+
+def _parse_steps(data: Mapping[str, Any], where: str, folder: str) -> tuple[Step, ...]:
     steps = data.get("steps", [])
     if not isinstance(steps, list):
         raise UserError(f"{where}.steps: found {steps!r}; give a list of steps.")
-    output = data.get("output", {})
-    if not isinstance(output, Mapping):
-        raise UserError(f"{where}.output: found {output!r}; give a map such as {{format: jpeg}}.")
-    _only(output, ("format", "quality"), f"{where}.output")
-    format_ = output.get("format", "jpeg")
-    if not isinstance(format_, str) or format_ not in SUFFIXES:
+    return tuple(_parse_step(s, f"{where}.steps[{k}]", folder) for k, s in enumerate(steps))
+
+
+def _parse_outputs(data: Mapping[str, Any], where: str, folder: str) -> tuple[Output, ...]:
+    if "outputs" not in data:
+        return (_parse_output(data.get("output", {}), f"{where}.output"),)
+    if "output" in data:
+        raise UserError(f"{where}: has both 'output' and 'outputs'; leave one of them out.")
+    where, given = f"{where}.outputs", data["outputs"]
+    if not isinstance(given, list) or not given:
+        raise UserError(f"{where}: found {given!r}; give a list such as [{{name: thumb}}].")
+    outputs: list[Output] = []
+    for number, entry in enumerate(given):
+        place = f"{where}[{number}]"
+        if not isinstance(entry, Mapping):
+            raise UserError(f"{place}: found {entry!r}; give a map such as {{name: thumb}}.")
+        name = entry.get("name")
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise UserError(
+                f"{place}.name: found {name!r}; give letters, digits, '_' and '-', "
+                "beginning with a letter or digit."
+            )
+        if name.lower() in (output.name.lower() for output in outputs):
+            raise UserError(f"{place}.name: '{name}' is there twice; give each output its own.")
+        rest = {key: value for key, value in entry.items() if key not in ("name", "steps")}
+        steps = _parse_steps(entry, place, folder)
+        outputs.append(replace(_parse_output(rest, place), name=name, steps=steps))
+    return tuple(outputs)
+
+
+def _parse_output(data: Any, where: str) -> Output:
+    if not isinstance(data, Mapping):
+        raise UserError(f"{where}: found {data!r}; give a map such as {{format: jpeg}}.")
+    format_ = data.get("format", "jpeg")
+    if not isinstance(format_, str) or format_ not in (*ENCODERS, SAME):
         raise UserError(
-            f"{where}.output.format: found {format_!r}; allowed are {', '.join(SUFFIXES)}."
+            f"{where}.format: found {format_!r}; allowed are {', '.join((*ENCODERS, SAME))}."
         )
-    quality = output.get("quality", 85)
-    if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= 100:
-        raise UserError(f"{where}.output.quality: found {quality!r}; give 1 to 100.")
-    margin = data.get("shrink_margin", DEFAULT_SHRINK_MARGIN)
-    if (
-        isinstance(margin, bool)
-        or not isinstance(margin, int | float)
-        or not (margin == 0 or 1 <= margin <= 100)
-    ):
-        raise UserError(
-            f"{where}.shrink_margin: found {margin!r}; give 1 to 100, or 0 to decode in full."
-        )
-    return Recipe(
-        steps=tuple(_parse_step(s, f"{where}.steps[{k}]", folder) for k, s in enumerate(steps)),
-        format=format_,
-        quality=quality,
-        shrink_margin=float(margin),
-        folder=folder,
-    )
+    # Whoever tries another format need not take the quality out: it says nothing there.
+    quality = ENCODERS["jpeg"].options["quality"]
+    if "quality" in data:
+        _value(data, "quality", quality, where)
+    if format_ == SAME:
+        _only(data, ("format", "quality"), where)
+        return Output(format=SAME, options={k: v for k, v in data.items() if k == "quality"})
+    parameters = ENCODERS[format_].options
+    _only(data, tuple(dict.fromkeys(("format", "quality", *parameters))), where)
+    options = {key: _value(data, key, kind, where) for key, kind in parameters.items()}
+    return Output(format=format_, options=options)
+
+
+def _check_together(recipe: Recipe, where: str) -> None:
+    """Refuse settings that the outputs or the steps cannot live up to."""
+    settings = recipe.settings
+    wanted = {
+        "orientation": ("keep", "exif", "the tag"),
+        "animation": ("all", "frames", "moving pictures"),
+        "depth": ("keep", "deep", "16 bits"),
+    }
+    for key, (value, ability, what) in wanted.items():
+        if settings[key] != value:
+            continue
+        able = [name for name, encoder in ENCODERS.items() if getattr(encoder, ability)]
+        for output in recipe.outputs:
+            if output.format not in (*able, SAME):
+                raise UserError(
+                    f"{where}.{key}: found '{value}', but {output.format} cannot hold {what}; "
+                    f"give an output format of {', '.join(able)} or {SAME}."
+                )
+    if settings["backend"] == "opencv":
+        for step in recipe.all_steps:
+            try:
+                opencv_steps.check(step.name, step.params)
+            except ValueError as error:
+                raise UserError(
+                    f"{where}.backend: opencv cannot do {step.name}; {error}."
+                ) from error
+    elif settings["depth"] == "keep":
+        for step in recipe.all_steps:
+            if step.name not in STEPS or not STEPS[step.name].deep:
+                deep = ", ".join(name for name, kind in STEPS.items() if kind.deep)
+                raise UserError(
+                    f"{where}.depth: found 'keep', but {step.name} works on 8 bits; "
+                    f"leave it out, or use {deep} only."
+                )
 
 
 def _parse_step(data: Any, where: str, folder: str) -> Step:
@@ -175,7 +359,14 @@ def _parse_step(data: Any, where: str, folder: str) -> Step:
             kind.check(checked)
         except ValueError as error:
             raise UserError(f"{where}: give {error}.") from error
-    return Step(name, checked)
+    step = Step(name, checked)
+    for key in _file_keys(step):
+        try:
+            kind.parameters[key].read(find_file(checked[key], folder))  # type: ignore[attr-defined]
+        except ValueError as error:
+            found = checked[key]
+            raise UserError(f"{where}.{key}: found {found!r}; give {error}.") from error
+    return step
 
 
 def _only(data: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:

@@ -14,13 +14,12 @@ from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
-#: Both pictures are reduced to at most this side, in pixels: what is left is what a
-#: person sees at a glance, whatever the kernel and the compression.
-SIDE = 64
+#: A picture is not enlarged to more than this, in pixels, only to be cut.
+_MOST_PIXELS = 16_000_000
 
 #: Steps that a reference can be made for.
 KNOWN_STEPS = ("resize", "crop", "rotate", "flip", "border", "grayscale")
@@ -47,7 +46,12 @@ def can_render(steps: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
     return all(quarter_turns(params) is not None for name, params in steps if name == "rotate")
 
 
-def render(data: bytes, steps: Sequence[tuple[str, Mapping[str, Any]]]) -> Array | None:
+def render(
+    data: bytes,
+    steps: Sequence[tuple[str, Mapping[str, Any]]],
+    background: str = "#ffffff",
+    by_profile: bool = True,
+) -> Array | None:
     """Make the picture that a recipe should give.
 
     Parameters
@@ -56,30 +60,62 @@ def render(data: bytes, steps: Sequence[tuple[str, Mapping[str, Any]]]) -> Array
         The source file.
     steps : sequence of (str, mapping)
         Steps for which `can_render` holds.
+    background : str
+        What transparency is seen on, ``#rrggbb``.
+    by_profile : bool
+        Whether colours are those that an ICC profile means, or as they are stored.
 
     Returns
     -------
     array of shape (height, width, 3), RGB, or None
         None where OpenCV cannot read the source, or reads it otherwise by design.
     """
-    picture = _decode(data)
-    if picture is None:
+    picture = _decode(data, background, by_profile)
+    return None if picture is None else _apply(picture, steps)
+
+
+def second_opinion(
+    data: bytes,
+    steps: Sequence[tuple[str, Mapping[str, Any]]],
+    background: str = "#ffffff",
+    by_profile: bool = True,
+) -> Array | None:
+    """Make the picture anew from what Pillow decodes, by its plainest calls.
+
+    OpenCV reads some rare files wrongly; an output that follows Pillow is not wrong.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            upright = ImageOps.exif_transpose(image)
+            deep = np.asarray(upright) if upright.mode.startswith("I;16") else None
+            layers = np.asarray(upright.convert("RGBA")).astype(np.float32)
+            profile = upright.info.get("icc_profile") if by_profile else None
+    except Exception:  # whatever is wrong with it, it is no reference
         return None
+    if deep is not None:
+        layers[..., :3] = (deep.astype(np.float32) / 257)[..., None]
+    return _apply(_in_srgb(blend(layers, background), profile), steps)
+
+
+def _apply(picture: Array, steps: Sequence[tuple[str, Mapping[str, Any]]]) -> Array:
     for name, params in steps:
         picture = _array(_RENDERERS[name](picture, params))
     return picture
 
 
-def _decode(data: bytes) -> Array | None:
-    """Decode upright, on white, as RGB."""
+def _decode(data: bytes, background: str, by_profile: bool) -> Array | None:
+    """Decode upright, on a colour, as RGB in sRGB."""
     try:
         with Image.open(io.BytesIO(data)) as header:
             mode = header.mode
             turned = header.getexif().get(_ORIENTATION, 1) not in (0, 1)
             jpeg = header.format in ("JPEG", "MPO")
+            profile = header.info.get("icc_profile") if by_profile else None
     except Exception:  # whatever is wrong with it, it is no reference
         return None
     if mode in _ODD_MODES or (turned and not jpeg):
+        return None
+    if profile and profile[16:20] == b"GRAY":
         return None
     buffer = np.frombuffer(data, np.uint8)
     try:
@@ -95,18 +131,36 @@ def _decode(data: bytes) -> Array | None:
     if picture.ndim == 2:
         return _array(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB))
     if picture.shape[2] == 4:
-        picture = on_white(picture)
-    return _array(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)) if picture.shape[2] == 3 else None
+        layers = cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA)
+        return _in_srgb(blend(layers, background), profile)
+    if picture.shape[2] != 3:
+        return None
+    return _in_srgb(_array(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)), profile)
+
+
+def _in_srgb(picture: Array, profile: bytes | None) -> Array:
+    """Follow an ICC profile, where there is one that can be followed."""
+    if not profile or profile[16:20] != b"RGB ":
+        return picture
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        seen = ImageCms.profileToProfile(
+            Image.fromarray(picture), source, ImageCms.createProfile("sRGB")
+        )
+    except (ImageCms.PyCMSError, OSError):
+        return picture
+    return _array(seen)
 
 
 def _array(picture: Any) -> Array:
     return np.ascontiguousarray(picture, dtype=np.uint8)
 
 
-def on_white(picture: Any) -> Array:
-    """Blend an array of shape (height, width, 4), alpha last, with white."""
-    alpha = picture[..., 3:].astype(np.float32) / 255
-    return _array(np.rint(picture[..., :3] * alpha + 255 * (1 - alpha)))
+def blend(layers: Any, background: str = "#ffffff") -> Array:
+    """Put an array of shape (height, width, 4), RGB and alpha in 0..255, on a colour."""
+    alpha = layers[..., 3:].astype(np.float32) / 255
+    behind = np.asarray([int(background[k : k + 2], 16) for k in (1, 3, 5)], np.float32)
+    return _array(np.rint(layers[..., :3] * alpha + behind * (1 - alpha)))
 
 
 def resized(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[int, int]:
@@ -166,12 +220,9 @@ def _resize(picture: Array, params: Mapping[str, Any]) -> Any:
     rows, columns = picture.shape[:2]
     size = _resampled(columns, rows, params)
     nearest, linear = params.get("filter") == "nearest", bool(params.get("linear"))
-    region = picture
     if params.get("fit") == "cover":
-        scale = _scales(columns, rows, params)[0]
-        keep = min(columns, params["width"] / scale), min(rows, params["height"] / scale)
-        region = _region(picture, keep, _gravity(params))
-    made = _scale(region, size, nearest, linear)
+        return _covered(picture, size, params)
+    made = _scale(picture, size, nearest, linear)
     if params.get("fit") != "pad":
         return made
     frame = params["width"], params["height"]
@@ -186,6 +237,22 @@ def _resize(picture: Array, params: Mapping[str, Any]) -> Any:
     left, top = int((frame[0] - size[0]) * across), int((frame[1] - size[1]) * down)
     canvas[top : top + size[1], left : left + size[0]] = made
     return canvas
+
+
+def _covered(picture: Array, size: tuple[int, int], params: Mapping[str, Any]) -> Any:
+    rows, columns = picture.shape[:2]
+    nearest, linear = params.get("filter") == "nearest", bool(params.get("linear"))
+    scale = _scales(columns, rows, params)[0]
+    whole = max(size[0], round(columns * scale)), max(size[1], round(rows * scale))
+    if scale > 1 and whole[0] * whole[1] <= _MOST_PIXELS:
+        # Cut where a pixel is least: half a pixel of a small picture can be seen.
+        across, down = _gravity(params)
+        left, top = (columns * scale - size[0]) * across, (rows * scale - size[1]) * down
+        shift = np.asarray([[1, 0, -left], [0, 1, -top]], np.float32)
+        scaled = _scale(picture, whole, nearest, linear)
+        return cv2.warpAffine(scaled, shift, size, borderMode=cv2.BORDER_REPLICATE)
+    keep = min(columns, params["width"] / scale), min(rows, params["height"] / scale)
+    return _scale(_region(picture, keep, _gravity(params)), size, nearest, linear)
 
 
 def _region(picture: Array, keep: tuple[Any, Any], gravity: tuple[Fraction, Fraction]) -> Array:
@@ -318,37 +385,3 @@ def _scale(
     light = np.clip(cv2.resize(light, size, interpolation=kernel), 0, 1)
     values = np.where(light > 0.0031308, 1.055 * light ** (1 / 2.4) - 0.055, light * 12.92)
     return _array(np.rint(values * 255))
-
-
-def reduce(picture: Array) -> Array:
-    """Reduce to a quarter, and to at most `SIDE` pixels, by averaging.
-
-    Small pictures too, because kernels and JPEG's chroma differ most in single pixels.
-    """
-    longest = max(picture.shape[:2])
-    most = min(SIDE, max(1, longest // 4))
-    size = tuple(max(1, round(side * most / longest)) for side in picture.shape[1::-1])
-    return _array(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
-
-
-def psnr(a: Array, b: Array) -> float:
-    """Peak signal-to-noise ratio of two arrays of one shape, in dB; equal ones give 100.
-
-    10 log10(255^2 / MSE), ITU-T J.340.
-    """
-    error = float(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2))
-    return 100.0 if error == 0 else min(100.0, 10 * math.log10(255**2 / error))
-
-
-def explain(output: Array, expected: Array, least: float) -> str:
-    """Say what is wrong with an output, where a simple cause makes it right again."""
-    if output.shape == expected.shape and psnr(output[..., ::-1], expected) >= least:
-        return "channels are swapped"
-    for quarter_turns in range(4):
-        for mirrored in (False, True):
-            turned = np.rot90(output, quarter_turns)
-            turned = turned[:, ::-1] if mirrored else turned
-            if turned.shape == expected.shape and psnr(turned, expected) >= least:
-                how = "mirrored" if mirrored else f"turned by {90 * quarter_turns} degrees"
-                return f"wrong orientation: {how}"
-    return "does not look like its source"

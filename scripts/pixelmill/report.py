@@ -164,7 +164,8 @@ def _failures(tree: Tree) -> dict[str, Any] | None:
     rows = read_table(path) if os.path.exists(path) else []
     if not rows:
         return None
-    total = len(read_table(os.path.join(tree.path, "manifest.csv")))
+    manifest = read_table(os.path.join(tree.path, "manifest.csv"))
+    total = len({row["source"] for row in manifest})
     return {
         **_names(tree),
         "failed": len(rows),

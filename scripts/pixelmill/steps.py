@@ -48,6 +48,8 @@ class StepKind:
         Most of its time it holds the GIL, so that threads do not scale on it.
     deep : bool
         It takes 16-bit grey (Pillow's mode ``I;16``) too, and keeps it.
+    opencv : bool
+        It is done by OpenCV, so that another version of that may make other pixels.
     """
 
     name: str
@@ -56,6 +58,7 @@ class StepKind:
     check: Check | None = None
     holds_gil: bool = False
     deep: bool = False
+    opencv: bool = False
 
 
 #: All steps by name.
@@ -68,6 +71,7 @@ def step(
     check: Check | None = None,
     holds_gil: bool = False,
     deep: bool = False,
+    opencv: bool = False,
     **parameters: Parameter,
 ) -> Callable[[Function], Function]:
     """Register a function as a step with the parameters that a recipe may give.
@@ -78,7 +82,7 @@ def step(
         What the function gets of an image with alpha: its colours alone (for steps
         that change each pixel by itself), premultiplied pixels in mode RGBa (for
         those that mix neighbours), or the image as it is.
-    check, holds_gil, deep, parameters
+    check, holds_gil, deep, opencv, parameters
         As in `StepKind`.
     """
 
@@ -86,7 +90,7 @@ def step(
         made = {"kept": _beside_alpha, "premultiplied": _premultiplied, "own": _itself}[alpha]
         registered = made(function)
         STEPS[function.__name__] = StepKind(
-            function.__name__, registered, parameters, check, holds_gil, deep
+            function.__name__, registered, parameters, check, holds_gil, deep, opencv
         )
         return registered
 

@@ -56,7 +56,7 @@ class Work:
     ----------
     renderer : Renderer
     outputs : mapping
-        Output path by source.
+        Paths of the outputs by source.
     engine : str
     workers : int
     limits : Limits
@@ -64,18 +64,15 @@ class Work:
         Folder for breadcrumbs.
     rate : float or None
         Mean seconds of an image, where some were measured.
-    noise : str
-        File that takes what C libraries print to standard error.
     """
 
     renderer: Renderer
-    outputs: Mapping[str, str]
+    outputs: Mapping[str, tuple[str, ...]]
     engine: str
     workers: int
     limits: Limits
     crumbs: str
     rate: float | None
-    noise: str
 
 
 @dataclass
@@ -198,17 +195,15 @@ def _host(sender: Connection, work: Work, entries: Sequence[Entry]) -> None:
     """Run the engine in this process, and say what becomes of each batch."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     die_with_parent()
-    _send_noise_to(work.noise)
     apart = work.engine in ("processes", "futures")
     prepare = partial(work.limits.cap_memory, 1)
+    modules = ["pixelmill.transform", *(["cv2"] if work.renderer.recipe.uses_opencv else [])]
     # The folder of a caller that has engines of its own would be shared with it.
     inherited = getattr(multiprocessing.current_process(), "_config", {}).get("tempdir")
     try:
         if not apart:
             work.limits.cap_memory(work.workers)
-        with open_engine(
-            work.engine, work.workers, ("pixelmill.transform",), prepare if apart else None
-        ) as engine:
+        with open_engine(work.engine, work.workers, modules, prepare if apart else None) as engine:
             scratch = multiprocessing.util.get_temp_dir() if apart and not inherited else ""
             sender.send(("ready", (engine.workers, scratch)))
             engine.run(
@@ -236,18 +231,14 @@ class _Packed:
 
     def __call__(self, batch: Batch) -> bytes:
         with breadcrumbs.trail(self._crumbs) as leave:
-            return pickle.dumps([self._one(job, leave) for job in batch.jobs])
+            outcomes = [self._one(job, leave) for job in batch.jobs]
+            if self._renderer.durable:
+                self._renderer.sync(batch.jobs)
+            return pickle.dumps(outcomes)
 
     def _one(self, job: Job, leave: Callable[[str], None]) -> Outcome:
         leave(job.source)
         return self._renderer.render(job)
-
-
-def _send_noise_to(path: str) -> None:
-    """Let what C libraries print past Python's streams go to a file."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
 
 
 def _try_alone(work: Work, entries: Sequence[Entry]) -> list[Outcome]:
@@ -293,7 +284,6 @@ def _alone(sender: Connection, work: Work, job: Job) -> None:
     """Render one image in this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
-    _send_noise_to(work.noise)
     work.limits.cap_memory(1)
     sender.send("ready")
     sender.send(work.renderer.render(job))

@@ -5,21 +5,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import time
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, NamedTuple
 
-from PIL import Image
-
-from pixelmill import codec, own_steps
+from pixelmill.backends import backend
+from pixelmill.decoding import Decoded, Target
+from pixelmill.encoding import encoder_name, is_whole
 from pixelmill.errors import ImageError
-from pixelmill.files import temporary_beside
+from pixelmill.files import sync_folder, temporary_beside
 from pixelmill.limits import Limits
-from pixelmill.operations import STEPS, Box, Size, scaled_size
-from pixelmill.recipe import Recipe
+from pixelmill.operations import Box, Size, scaled_size
+from pixelmill.recipe import Output, Recipe, Step
 
 #: Stages that an outcome's times are split into, in order.
 STAGES = ("read", "decode", "steps", "encode", "write")
@@ -29,10 +30,10 @@ DIGEST_BYTES = 16
 
 
 class Job(NamedTuple):
-    """One image to make: where from, where to, below the roots."""
+    """One image to make: where from, and where each of its outputs goes, below the roots."""
 
     source: str
-    output: str
+    outputs: tuple[str, ...]
 
 
 class Batch:
@@ -47,15 +48,26 @@ class Batch:
         self.jobs = tuple(jobs)
 
 
+class Made(NamedTuple):
+    """One output that was written; sides in pixels."""
+
+    variant: str
+    path: str
+    width: int
+    height: int
+    bytes: int
+    sha256: str
+
+
 class Outcome(NamedTuple):
     """What became of one image.
 
-    `stage`, `reason` and `message` are empty where it went well; `width`, `height`,
-    `bytes_out` and `sha256` are those of the output. `seconds` are by stage.
+    `stage`, `reason` and `message` are empty where it went well, `made` where it did
+    not. `seconds` are by stage.
     """
 
     source: str
-    output: str
+    made: tuple[Made, ...]
     status: str
     stage: str
     reason: str
@@ -64,11 +76,12 @@ class Outcome(NamedTuple):
     mtime_ns: int
     digest: str
     pixels_in: int
-    width: int
-    height: int
-    bytes_out: int
-    sha256: str
     seconds: tuple[float, ...]
+
+    @property
+    def bytes_out(self) -> int:
+        """Size of all outputs."""
+        return sum(made.bytes for made in self.made)
 
 
 class Renderer:
@@ -94,85 +107,160 @@ class Renderer:
     ) -> None:
         self.source_root = source_root
         self.output_root = output_root
-        self.recipe = recipe
+        self.recipe = recipe.with_files()
         self.limits = limits
         self.durable = durable
+        self._backend = backend(recipe.settings["backend"])
 
     def __call__(self, batch: Batch) -> list[Outcome]:
         """Make each image of a batch; failures are outcomes too."""
-        return [self.render(job) for job in batch.jobs]
+        outcomes = [self.render(job) for job in batch.jobs]
+        if self.durable:
+            self.sync(batch.jobs)
+        return outcomes
+
+    def sync(self, jobs: Sequence[Job]) -> None:
+        """Bring the names of outputs to the disk; their content is there."""
+        paths = (os.path.join(self.output_root, path) for job in jobs for path in job.outputs)
+        for folder in {os.path.dirname(path) for path in paths}:
+            sync_folder(folder)
 
     def render(self, job: Job) -> Outcome:
         """Make one image."""
         clock = _Clock()
         facts = _Facts()
         try:
-            output = os.path.join(self.output_root, job.output)
             data = _read(os.path.join(self.source_root, job.source), facts)
-            clock.lap()
-            decoded = codec.decode(data, self.target(), self.recipe.shrink_margin, self.limits)
+            clock.lap("read")
+            reading = self.recipe.reading
+            decoded = self._backend.decode(data, self.target(), reading, self.limits)
             facts.pixels_in = decoded.pixels
-            clock.lap()
-            image = self._apply_steps(decoded.image, decoded.box)
-            clock.lap()
-            _write(image, output, self.recipe, decoded.profile, facts, clock, self.durable)
+            clock.lap("decode")
+            self._make(job, decoded, facts, clock)
         except ImageError as error:
             return facts.outcome(job, clock, error)
         except Exception as error:  # whatever it was, it costs this image alone
-            stage = STAGES[min(len(clock.laps), len(STAGES) - 1)]
             if isinstance(error, MemoryError):
                 message = f"it needs more than limits.memory_mb = {self.limits.memory_mb:,}"
-                return facts.outcome(job, clock, ImageError(stage, "out_of_memory", message))
-            unexpected = ImageError(stage, "corrupt", f"{type(error).__name__}: {error}")
+                return facts.outcome(job, clock, ImageError(clock.stage, "out_of_memory", message))
+            unexpected = ImageError(clock.stage, "corrupt", f"{type(error).__name__}: {error}")
             return facts.outcome(job, clock, unexpected)
         return facts.outcome(job, clock, None)
 
-    def target(self) -> codec.Target | None:
+    def target(self) -> Target | None:
         """Return what tells a decoder how large the image need be, if anything does."""
-        first = self.recipe.steps[0] if self.recipe.steps else None
-        if first is None or first.name != "resize":
+        recipe = self.recipe
+        firsts = [(*recipe.steps, *output.steps)[:1] for output in recipe.outputs]
+        resizes = [step.params for first in firsts for step in first if step.name == "resize"]
+        if len(resizes) < len(firsts) or not all(map(_may_shrink, resizes)):
             return None
-        params = first.params
-        if params["filter"] == "nearest":
-            return None  # to take the nearest pixel of a smaller image would be another pixel
-        if params["linear"]:
-            return None  # a shrunken decode takes the mean of levels, not of light
-        if params["percent"] is not None:
-            return None  # `resize` would take percent of what was decoded
 
         def target(source: Size) -> tuple[float, float]:
-            return scaled_size(source, params)
+            sizes = [scaled_size(source, params) for params in resizes]
+            return max(size[0] for size in sizes), max(size[1] for size in sizes)
 
         return target
 
-    def _apply_steps(self, image: Image.Image, box: Box | None) -> Image.Image:
-        for number, step in enumerate(self.recipe.steps):
+    def _make(self, job: Job, decoded: Decoded, facts: _Facts, clock: _Clock) -> None:
+        """Do the steps and write each output; all take their names, or none does."""
+        recipe = self.recipe
+        frames = [self._apply(frame, recipe.steps, decoded.box) for frame in decoded.frames]
+        box = None if recipe.steps else decoded.box
+        written: list[tuple[str, str]] = []
+        try:
+            for output, path in zip(recipe.outputs, job.outputs, strict=True):
+                pictures = [self._apply(frame, output.steps, box) for frame in frames]
+                clock.lap("steps")
+                place = os.path.join(self.output_root, path)
+                temporary, file = _open_beside(place)
+                written.append((temporary, place))
+                name = encoder_name(output.format, decoded.kind)
+                with file:
+                    size, sha256 = self._write(pictures, file, name, output, decoded, clock)
+                width, height = self._backend.size(pictures[0])
+                facts.made.append(Made(output.name, path, width, height, size, sha256))
+                clock.lap("write")
+            for temporary, place in written:
+                if recipe.settings["keep_mtime"]:
+                    os.utime(temporary, ns=(facts.mtime_ns, facts.mtime_ns))
+                os.replace(temporary, place)
+            clock.lap("write")
+        except BaseException as error:
+            for temporary, _ in written:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(temporary)
+            if isinstance(error, OSError):
+                raise ImageError("write", "write_failed", str(error.strerror or error)) from error
+            raise
+
+    def _apply(self, picture: Any, steps: Sequence[Step], box: Box | None) -> Any:
+        for number, step in enumerate(steps):
+            first_box = box if number == 0 else None
             try:
-                if step.name == "call":
-                    image = own_steps.call(image, step.params, self.recipe.folder)
-                elif number == 0 and box is not None:
-                    image = STEPS[step.name].function(image, **step.params, box=box)
-                else:
-                    image = STEPS[step.name].function(image, **step.params)
+                picture = self._backend.apply(
+                    picture, step.name, step.params, first_box, self.recipe.folder
+                )
             except (ImageError, MemoryError):
                 raise
             except Exception as error:
                 message = f"{step.name}: {type(error).__name__}: {error}"
                 raise ImageError("steps", "step_failed", message) from error
-        return image
+        return picture
+
+    def _write(
+        self,
+        pictures: Sequence[Any],
+        file: IO[bytes],
+        name: str,
+        output: Output,
+        decoded: Decoded,
+        clock: _Clock,
+    ) -> tuple[int, str]:
+        """Encode to an open file; return its size in bytes and its sha256."""
+        background = self.recipe.settings["background"]
+        try:
+            self._backend.encode(pictures, file, name, output.options, background, decoded)
+        except MemoryError:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.strerror:
+                raise  # the disk's doing
+            message = f"{type(error).__name__}: {error}"
+            raise ImageError("encode", "write_failed", message) from error
+        clock.lap("encode")
+        file.seek(0)
+        data = file.read()
+        if not is_whole(data, name):
+            # Pillow takes a short write, as on a disk that fills up, for a whole one.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self.durable:
+            os.fsync(file.fileno())
+        return len(data), hashlib.sha256(data).hexdigest()
+
+
+def _may_shrink(resize: Mapping[str, Any]) -> bool:
+    """Whether a resize gives the same, as far as can be seen, from a smaller image."""
+    return not (
+        resize["filter"] == "nearest"  # the nearest pixel would be another one
+        or resize["linear"]  # a shrunken decode takes the mean of levels, not of light
+        or resize["percent"] is not None  # it would be percent of what was decoded
+    )
 
 
 class _Clock:
     """Seconds by stage."""
 
     def __init__(self) -> None:
-        self.laps: list[float] = []
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self.stage = STAGES[0]  # the one that goes on now
         self._last = time.perf_counter()
 
-    def lap(self) -> None:
+    def lap(self, stage: str) -> None:
+        """Note that a stage ended; the next one begins."""
         now = time.perf_counter()
-        self.laps.append(now - self._last)
+        self.seconds[stage] += now - self._last
         self._last = now
+        self.stage = STAGES[min(STAGES.index(stage) + 1, len(STAGES) - 1)]
 
 
 class _Facts:
@@ -180,14 +268,13 @@ class _Facts:
 
     def __init__(self) -> None:
         self.bytes_in = self.mtime_ns = self.pixels_in = 0
-        self.width = self.height = self.bytes_out = 0
-        self.digest = self.sha256 = ""
+        self.digest = ""
+        self.made: list[Made] = []
 
     def outcome(self, job: Job, clock: _Clock, error: ImageError | None) -> Outcome:
-        seconds = tuple(clock.laps) + (0.0,) * (len(STAGES) - len(clock.laps))
         return Outcome(
             source=job.source,
-            output=job.output if error is None else "",
+            made=tuple(self.made) if error is None else (),
             status="ok" if error is None else "failed",
             stage="" if error is None else error.stage,
             reason="" if error is None else error.reason,
@@ -196,11 +283,7 @@ class _Facts:
             mtime_ns=self.mtime_ns,
             digest=self.digest,
             pixels_in=self.pixels_in,
-            width=self.width,
-            height=self.height,
-            bytes_out=self.bytes_out,
-            sha256=self.sha256,
-            seconds=seconds,
+            seconds=tuple(clock.seconds.values()),
         )
 
 
@@ -232,48 +315,11 @@ def content_digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
 
 
-def _write(
-    image: Image.Image,
-    path: str,
-    recipe: Recipe,
-    profile: bytes | None,
-    facts: _Facts,
-    clock: _Clock,
-    durable: bool,
-) -> None:
-    """Encode beside the output's place, then rename: it is whole or absent."""
+def _open_beside(path: str) -> tuple[str, IO[bytes]]:
+    """Open a temporary file beside an output's place; its folder is made."""
     temporary = temporary_beside(path)
     try:
-        try:
-            file = open(temporary, "w+b")  # noqa: SIM115
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(temporary), exist_ok=True)
-            file = open(temporary, "w+b")  # noqa: SIM115
-        try:
-            with file:
-                codec.encode(image, file, recipe.format, recipe.quality, profile)
-                clock.lap()
-                file.seek(0)
-                data = file.read()
-                if not codec.is_whole(data, recipe.format):
-                    # Pillow takes a short write, as on a disk that fills up, for a whole one.
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                sha256 = hashlib.sha256(data).hexdigest()
-                if durable:
-                    os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except MemoryError:
-        raise
-    except Exception as error:
-        stage, message = STAGES[len(clock.laps)], f"{type(error).__name__}: {error}"
-        if isinstance(error, OSError) and error.strerror:
-            # The disk's doing; its file name would be the temporary one.
-            stage, message = "write", error.strerror
-        raise ImageError(stage, "write_failed", message) from error
-    facts.sha256 = sha256
-    facts.width, facts.height = image.size
-    facts.bytes_out = len(data)
-    clock.lap()
+        return temporary, open(temporary, "w+b")
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(temporary), exist_ok=True)
+        return temporary, open(temporary, "w+b")

@@ -13,12 +13,13 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pixelmill import reference
+from pixelmill import likeness
 from pixelmill.catalog import Entry
 from pixelmill.checks import MOST_NAMED, Check
+from pixelmill.demands import demands
 from pixelmill.engines import open_engine
 from pixelmill.files import TEMPORARY, read_table, walk
-from pixelmill.inspection import Finding, Inspector, Task, Tasks, name_and_params
+from pixelmill.inspection import Finding, Inspector, Task, Tasks
 from pixelmill.names import escape, unescape
 from pixelmill.progress import Progress
 from pixelmill.provenance import digest_of_modules
@@ -66,9 +67,9 @@ def verify(
     checks = _checks()
     present = _check_set(checks, images, made)
     _check_inputs(checks["inputs"], rows, entries)
-    steps = [name_and_params(step) for step in recipe.get("steps", [])]
-    chosen = _sample(made, sample) if reference.can_render(steps) else set()
-    code = digest_of_modules(["inspection", "reference", "verification"])
+    comparable = {name for name, demand in demands(recipe).items() if demand.comparable}
+    chosen = _sample((o for o, row in made.items() if row["variant"] in comparable), sample)
+    code = digest_of_modules(["demands", "inspection", "likeness", "reference", "verification"])
     rules = _digest([recipe, min_psnr, code])
     with Memory(os.path.join(target, "verification.sqlite")) as memory:
         known = memory.recall(rules) if scope == "changed" else {}
@@ -159,7 +160,8 @@ def _select(
         ):
             remembered.append(before)
         else:
-            tasks.append(Task(output, unescape(row["source"]), row["sha256"], compare))
+            source = unescape(row["source"])
+            tasks.append(Task(output, source, row["variant"], row["sha256"], compare))
     return tasks, remembered
 
 
@@ -219,7 +221,7 @@ def _exchanged_with(finding: Finding, faulty: Sequence[Finding]) -> str | None:
         if other.output != finding.output and other.pictures is not None:
             expected = other.pictures[1]
             # 30 dB: as sure as two renderings of one picture.
-            if output.shape == expected.shape and reference.psnr(output, expected) >= 30:
+            if output.shape == expected.shape and likeness.psnr(output, expected) >= 30:
                 return other.output
     return None
 

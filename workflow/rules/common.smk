@@ -99,8 +99,8 @@ def recipe(wildcards):
 
 
 def own_steps(wildcards):
-    """Files of a recipe's own steps."""
-    return list(settings.own_step_files(CONFIG, wildcards.recipe, BASE))
+    """Files of a recipe's own steps, and those that its steps read."""
+    return list(settings.recipe_files(CONFIG, wildcards.recipe, BASE))
 
 
 def policy():
@@ -121,7 +121,8 @@ def max_count():
 
 def software(wildcards):
     """Versions of the libraries that decide pixels."""
-    return as_json(provenance.rendering_software())
+    opencv = settings.uses_opencv(CONFIG, wildcards.recipe, BASE)
+    return as_json(provenance.rendering_software(opencv))
 
 
 def trees(engines):

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill import reference
-from pixelmill.inspection import expected_modes, expected_size, upright_size
+from pixelmill import likeness, reference
+from pixelmill.demands import demands, expected_modes, expected_size, stored_size
 
+MATRIX = {"color_matrix": {"matrix": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}}
+OWN = {"call": {"function": "mine:change"}}
 FRAME = {"width": 40, "height": 30}
 
 
@@ -51,18 +53,31 @@ def test_the_size_follows_from_the_recipe(steps, source, expected):
 
 
 @pytest.mark.parametrize(
-    ("names", "modes"),
+    ("names", "output", "modes"),
     [
-        (["resize"], {"RGB", "L"}),
-        (["grayscale", "sharpen"], {"L"}),
-        (["grayscale", "color_matrix"], {"RGB"}),
-        (["grayscale", "sepia"], {"RGB"}),
-        (["color_matrix", "call"], {"RGB", "L"}),
+        ([], {}, {"RGB", "L"}),
+        (["grayscale", "sharpen"], {}, {"L"}),
+        (["grayscale", MATRIX], {}, {"RGB"}),
+        ([MATRIX, OWN], {}, {"RGB", "L"}),
+        (["grayscale", OWN], {"format": "png"}, {"RGB", "L", "RGBA", "LA", "P"}),
+        (["grayscale", MATRIX], {"format": "png"}, {"RGB", "RGBA"}),
+        (["grayscale", "sepia"], {}, {"RGB"}),
+        ([], {"format": "bmp"}, {"RGB", "L"}),
+        ([], {"format": "png"}, {"RGB", "L", "RGBA", "LA", "P"}),
+        (["grayscale"], {"format": "png"}, {"L", "LA"}),
+        ([MATRIX], {"format": "png"}, {"RGB", "RGBA"}),
+        (["grayscale"], {"format": "webp"}, {"RGB", "RGBA"}),
+        ([], {"format": "gif"}, {"P", "L", "RGB", "RGBA"}),
     ],
-    ids=["either", "grey", "colour-again", "tinted", "own"],
-)
-def test_the_mode_follows_from_the_recipe(names, modes):
-    assert set(expected_modes([(name, {}) for name in names])) == modes
+    ids=[
+        "either", "grey", "colour-again", "own", "own-transparent",
+        "colour-again-transparent", "tinted", "bmp", "transparent", "transparent-grey",
+        "transparent-colour", "webp-has-no-grey", "gif-has-palettes",
+    ],
+)  # fmt: skip
+def test_the_mode_follows_from_steps_and_format(names, output, modes):
+    (demand,) = demands({"steps": names, "output": output}).values()
+    assert set(expected_modes(demand)) == modes
 
 
 CLEAR = {"width": 9, "height": 9, "color": "transparent"}
@@ -71,18 +86,20 @@ CLEAR = {"width": 9, "height": 9, "color": "transparent"}
 @pytest.mark.parametrize(
     ("steps", "modes"),
     [
-        ([("resize", {})], {"RGB", "L", "RGBA", "LA"}),
-        ([("grayscale", {})], {"L", "LA"}),
-        ([("resize", {**CLEAR, "fit": "pad"})], {"RGBA", "LA"}),
-        ([("resize", {**CLEAR, "fit": "cover"})], {"RGB", "L", "RGBA", "LA"}),
-        ([("border", CLEAR), ("grayscale", {})], {"LA"}),
-        ([("rotate", CLEAR), ("call", {})], {"RGB", "L", "RGBA", "LA"}),
+        ([{"resize": {}}], {"RGB", "L", "RGBA", "LA", "P"}),
+        ([{"grayscale": {}}], {"L", "LA"}),
+        ([{"resize": {**CLEAR, "fit": "pad"}}], {"RGBA", "LA"}),
+        ([{"resize": {**CLEAR, "fit": "cover"}}], {"RGB", "L", "RGBA", "LA", "P"}),
+        ([{"border": CLEAR}, {"grayscale": {}}], {"LA"}),
+        ([{"rotate": CLEAR}, {"call": {}}], {"RGB", "L", "RGBA", "LA", "P"}),
     ],
     ids=["either", "grey", "padded", "covered", "grey-with-a-border", "own"],
 )
 def test_alpha_may_be_there_and_must_where_something_transparent_was_added(steps, modes):
-    assert set(expected_modes(steps, keeps_alpha=True)) == modes
-    assert not {"RGBA", "LA"} & set(expected_modes(steps))
+    (png,) = demands({"steps": steps, "output": {"format": "png"}}).values()
+    assert set(expected_modes(png)) == modes
+    (jpeg,) = demands({"steps": steps}).values()
+    assert not {"RGBA", "LA"} & set(expected_modes(jpeg))
 
 
 #: Steps that a recipe can hold, as it writes them, drawn from again and again.
@@ -124,11 +141,14 @@ def test_what_is_made_has_the_size_and_the_look_that_are_expected(apply, photo, 
     for name, params in steps:
         image = apply(image, name, **params)
     assert expected_size(steps, size) == image.size, steps
-    assert image.mode in expected_modes(steps, keeps_alpha=True)
+    (png,) = demands(
+        {"steps": [dict([step]) for step in steps], "output": {"format": "png"}}
+    ).values()
+    assert image.mode in expected_modes(png)
     assert reference.can_render(steps)
-    made = reference.reduce(reference.on_white(np.asarray(image.convert("RGBA"))))
-    expected = reference.reduce(reference.render(source, steps))
-    assert reference.psnr(made, expected) >= 30, steps
+    made = likeness.reduce(reference.blend(np.asarray(image.convert("RGBA"))))
+    expected = likeness.reduce(reference.render(source, steps))
+    assert likeness.psnr(made, expected) >= 30, steps
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -138,9 +158,9 @@ def test_the_upright_size_is_that_of_the_picture_as_seen(tmp_path, format_, orie
     exif[0x0112] = orientation
     path = tmp_path / "stored"
     Image.new("RGB", (30, 20)).save(path, format_, exif=exif)
-    assert upright_size(path) == ((20, 30) if orientation >= 5 else (30, 20))
+    assert stored_size(path) == ((20, 30) if orientation >= 5 else (30, 20))
 
 
 def test_the_size_of_a_broken_source_is_unknown(tmp_path):
     (tmp_path / "broken").write_bytes(b"\xff\xd8\xff")
-    assert upright_size(tmp_path / "broken") is None
+    assert stored_size(tmp_path / "broken") is None

@@ -1,0 +1,362 @@
+"""Decode: an image file in, upright pictures out that the steps take.
+
+Reads with Pillow, JPEG at a fraction of its size where that cannot be seen.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    IcoImagePlugin,
+    Image,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+    features,
+)
+
+from pixelmill import apng, metadata
+from pixelmill.color import to_working
+from pixelmill.errors import ImageError
+from pixelmill.formats import SNIFF_BYTES, sniff
+from pixelmill.limits import Limits
+from pixelmill.operations import Box, Size
+
+#: Orientations that swap width and height.
+_SWAPPING = (5, 6, 7, 8)
+
+#: Importing a plugin registers it; Pillow's own search would load all of them.
+PLUGINS = (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    IcoImagePlugin,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+#: What Pillow calls the formats that may hold moving pictures; pages are none.
+_ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+_UNSUPPORTED = re.compile(r"not available|unsupported|not supported|not implemented|unknown", re.I)
+_TRUNCATED = re.compile(r"truncated|unexpected end|not enough|premature", re.I)
+
+#: Tells the size that a source of a given size will be scaled to, in pixels.
+Target: TypeAlias = Callable[[Size], tuple[float, float]]
+
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters arrives as an outcome
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How images are taken in.
+
+    Attributes
+    ----------
+    orientation : {"apply", "keep"}
+        Turn upright by EXIF, or leave the pixels as stored and hand the tag on.
+    color : {"srgb", "keep", "drop"}
+        What to do by an ICC profile: see `pixelmill.color.to_working`.
+    depth : {8, "keep"}
+        Bits of grey.
+    animation : {"first", "all", "error"}
+        Frames of moving pictures.
+    metadata : {"strip", "keep", "none"}
+        See `pixelmill.metadata.exif`.
+    alpha : bool
+        Keep transparency; else flatten it on `background`.
+    background : str
+        ``#rrggbb``.
+    shrink_margin : float
+        A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as that stays
+        this many times larger than the target; 0 always decodes in full.
+    """
+
+    orientation: str = "apply"
+    color: str = "srgb"
+    depth: int | str = 8
+    animation: str = "first"
+    metadata: str = "strip"
+    alpha: bool = False
+    background: str = "#ffffff"
+    shrink_margin: float = 0.0
+
+
+@dataclass
+class Decoded:
+    """An image in memory.
+
+    Attributes
+    ----------
+    frames : list of PIL.Image.Image
+        One, or all of a moving picture; RGB, L, RGBA, LA or I;16.
+    box : tuple of float or None
+        The region of the frame that holds the picture, where a shrunken decode
+        rounded its size up.
+    pixels : int
+        Of the source as stored.
+    kind : str
+        Format of the source, as `pixelmill.formats.sniff` names it.
+    profile : bytes or None
+        ICC profile that describes the frames, where they are not sRGB.
+    exif : bytes
+        For the outputs; empty where there is none.
+    durations : tuple of int
+        How long each frame stands, in ms.
+    loop : int or None
+        How often a moving picture is shown; 0 for ever, None once.
+    """
+
+    frames: list[Any]
+    box: Box | None
+    pixels: int
+    kind: str
+    profile: bytes | None = None
+    exif: bytes = b""
+    durations: tuple[int, ...] = ()
+    loop: int | None = None
+
+
+def decode(
+    data: bytes,
+    target: Target | None = None,
+    reading: Reading = Reading(),
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> Decoded:
+    """Decode an image file.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    target : callable, optional
+        Given the size of the upright image, the size it will be scaled to first.
+    reading : Reading
+    limits : Limits
+        What is refused before it is decoded.
+
+    Raises
+    ------
+    ImageError
+        In stage ``decode``, with the reason.
+    MemoryError
+        If there is not enough.
+    """
+    kind = sniff(data[:SNIFF_BYTES])
+    if kind is None:
+        message = "the content is of no known image format" if data else "the file is empty"
+        raise ImageError("decode", "not_an_image", message)
+    limits.check_file(len(data), kind)
+    # What hides inside a file, as the frames of a GIF, is held to twice of this by Pillow.
+    Image.MAX_IMAGE_PIXELS = limits.max_pixels
+    try:
+        return _decode(data, kind, target, reading, limits)
+    except (ImageError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        message = f"{error} (limits.max_pixels = {limits.max_pixels:,})"
+        raise ImageError("decode", "too_large", message) from error
+    except UnidentifiedImageError as error:
+        message = f"{kind.upper()} data that Pillow cannot identify"
+        lacking = kind == "avif" and not features.check("avif")
+        raise ImageError("decode", "unsupported" if lacking else "corrupt", message) from error
+    except Exception as error:  # Pillow's plugins raise anything on broken files
+        reason = _reason(error)
+        raise ImageError("decode", reason, f"{type(error).__name__}: {error}") from error
+
+
+def _decode(
+    data: bytes, kind: str, target: Target | None, reading: Reading, limits: Limits
+) -> Decoded:
+    if kind == "heif":
+        _register_heif()
+    image: Image.Image
+    with Image.open(io.BytesIO(data), formats=(kind.upper(),)) as image:
+        pixels = image.width * image.height
+        frames = _frames(image, reading.animation == "all")
+        limits.check_header(*image.size, frames)
+        if frames > 1:
+            _check_frames(frames, pixels, reading, limits)
+        _scale_transparency(image)
+        box = None
+        if target is not None and reading.shrink_margin and image.format in ("JPEG", "MPO"):
+            box = shrink(image, target, reading)
+        if frames > 1 and reading.animation == "all":
+            return _decode_all(image, data, frames, kind, reading)
+        image.load()
+        orientation = metadata.orientation_of(image)
+        kept = 1 if reading.orientation == "apply" else orientation
+        exif = metadata.exif(image, reading.metadata, kept)
+        picture, profile = _working(image, reading)
+        if orientation != kept:
+            if box is not None:
+                box = _transposed(box, picture.size, orientation)
+            picture = picture.transpose(_TRANSPOSITIONS[orientation])
+    picture.info = {}
+    return Decoded([picture], box, pixels, kind, profile, exif)
+
+
+#: What levels of grey of 2 and 4 bits are multiplied by to fill 8, by Pillow's raw modes.
+_SHALLOW = {"L;2": 85, "L;4": 17}
+
+
+def _scale_transparency(image: Image.Image) -> None:
+    """Scale a PNG's one transparent level as Pillow scales the pixels, and forgets to."""
+    level = image.info.get("transparency")
+    if image.format == "PNG" and image.mode == "L" and isinstance(level, int):
+        tiles = getattr(image, "tile", None)
+        raw = tiles[0][3] if tiles else None
+        if isinstance(raw, str):
+            image.info["transparency"] = level * _SHALLOW.get(raw, 1)
+
+
+def _working(image: Image.Image, reading: Reading) -> tuple[Image.Image, bytes | None]:
+    return to_working(
+        image,
+        color=reading.color,
+        depth=reading.depth,
+        alpha=reading.alpha,
+        background=reading.background,
+    )
+
+
+#: How to turn an image upright, by its orientation (EXIF 2.32, 4.6.4.1.4).
+_TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _decode_all(
+    image: Image.Image, data: bytes, frames: int, kind: str, reading: Reading
+) -> Decoded:
+    """Decode every frame of a moving picture, each whole as it is shown."""
+    shown = apng.frames(data) if kind == "png" else _seek_all(image, frames)
+    pictures, durations = [], []
+    profile: bytes | None = None
+    for frame, duration in shown:
+        frame.info["icc_profile"] = image.info.get("icc_profile")
+        picture, profile = _working(frame, reading)
+        picture.info = {}
+        pictures.append(picture)
+        durations.append(round(duration))
+    pixels = image.width * image.height
+    exif = metadata.exif(image, reading.metadata)
+    loop = image.info.get("loop")
+    if kind == "gif" and loop:
+        loop += 1  # a GIF counts how often it is shown again
+    return Decoded(pictures, None, pixels, kind, profile, exif, tuple(durations), loop)
+
+
+def _seek_all(image: Image.Image, frames: int) -> Iterator[tuple[Image.Image, float]]:
+    for number in range(frames):
+        image.seek(number)
+        image.load()
+        yield image.copy(), image.info.get("duration", 0)
+
+
+def _frames(image: Image.Image, all_wanted: bool) -> int:
+    """Count frames where a file may hold a flood of them."""
+    if image.format not in _ANIMATED:
+        return 1
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception:  # a later frame is broken
+        if all_wanted:
+            raise
+        return 1
+
+
+def _check_frames(frames: int, pixels: int, reading: Reading, limits: Limits) -> None:
+    if reading.animation == "error":
+        message = f"it has {frames:,} frames, and the recipe's 'animation' is error"
+        raise ImageError("decode", "unsupported", message)
+    if reading.animation == "all" and frames * pixels > limits.max_pixels:
+        message = f"{frames:,} frames of {pixels:,} pixels exceed limits.max_pixels"
+        raise ImageError("decode", "too_large", f"{message} = {limits.max_pixels:,}")
+
+
+def _register_heif() -> None:
+    try:
+        import pillow_heif  # type: ignore[import-not-found,unused-ignore]
+    except ImportError as error:
+        message = "HEIC needs the package pillow-heif: pip install pillow-heif"
+        raise ImageError("decode", "unsupported", message) from error
+    if "HEIF" not in Image.OPEN:
+        pillow_heif.register_heif_opener(thumbnails=False)
+
+
+def shrink(image: Any, target: Target, reading: Reading) -> Box | None:
+    """Have libjpeg decode at a fraction of the size, where that cannot be seen.
+
+    Parameters
+    ----------
+    image : PIL.JpegImagePlugin.JpegImageFile
+        Opened and not loaded.
+    target, reading
+        As for `decode`.
+
+    Returns
+    -------
+    tuple of float or None
+        The region of the image to be decoded that holds the picture, where rounding
+        made it larger.
+    """
+    upright: Size = image.size
+    swapped = reading.orientation == "apply" and metadata.orientation_of(image) in _SWAPPING
+    if swapped:
+        upright = (upright[1], upright[0])
+    width, height = target(upright)
+    if swapped:
+        width, height = height, width
+    margin = reading.shrink_margin
+    least = (max(1, math.ceil(width * margin)), max(1, math.ceil(height * margin)))
+    drafted = image.draft(None, least)
+    if drafted is None:
+        return None
+    box: Box = drafted[1]
+    return None if box == (0, 0, *image.size) else box
+
+
+def _transposed(box: Box, size: Size, orientation: int) -> Box:
+    """Follow a region through the transposition that an orientation asks for."""
+    left, top, right, bottom = box
+    width, height = size
+    if orientation in (2, 3, 7, 8):
+        left, right = width - right, width - left
+    if orientation in (3, 4, 6, 7):
+        top, bottom = height - bottom, height - top
+    return (top, left, bottom, right) if orientation in _SWAPPING else (left, top, right, bottom)
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "too large" in text:  # as of a text that a PNG would unpack to
+        return "too_large"
+    if isinstance(error, EOFError) or _TRUNCATED.search(text):
+        return "truncated"
+    if isinstance(error, NotImplementedError) or _UNSUPPORTED.search(text):
+        return "unsupported"
+    return "corrupt"

@@ -1,0 +1,237 @@
+"""Encode: formats that outputs may have, with what each of them can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+from PIL import Image
+
+from pixelmill import metadata
+from pixelmill.color import describes, flatten
+from pixelmill.formats import SUFFIXES_OF
+from pixelmill.parameters import Choice, Flag, Integer, Parameter
+
+#: As it is in all formats that lose something.
+_QUALITY = Integer(1, 100, 85)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A format of outputs.
+
+    Attributes
+    ----------
+    suffix : str
+        Of the files, with its dot.
+    options : dict
+        What a recipe may set, by its name.
+    alpha, frames, exif, icc, deep : bool
+        Whether it holds transparency, moving pictures, EXIF, an ICC profile, 16-bit
+        grey.
+    """
+
+    suffix: str
+    options: Mapping[str, Parameter] = field(default_factory=dict)
+    alpha: bool = False
+    frames: bool = False
+    exif: bool = False
+    icc: bool = False
+    deep: bool = False
+
+
+ENCODERS: dict[str, Encoder] = {
+    "jpeg": Encoder(
+        ".jpg",
+        {
+            "quality": _QUALITY,
+            "subsampling": Choice(("4:4:4", "4:2:2", "4:2:0"), "4:2:0"),
+            "progressive": Flag(False),
+            "optimize": Flag(False),
+        },
+        exif=True,
+        icc=True,
+    ),
+    "png": Encoder(
+        ".png", {"level": Integer(0, 9, 6)}, alpha=True, frames=True, exif=True, icc=True, deep=True
+    ),
+    "webp": Encoder(
+        ".webp",
+        {"quality": _QUALITY, "lossless": Flag(False)},
+        alpha=True,
+        frames=True,
+        exif=True,
+        icc=True,
+    ),
+    "avif": Encoder(".avif", {"quality": _QUALITY}, alpha=True, frames=True, exif=True, icc=True),
+    "tiff": Encoder(
+        ".tif",
+        {"compression": Choice(("none", "lzw", "deflate"), "lzw")},
+        alpha=True,
+        exif=True,
+        icc=True,
+        deep=True,
+    ),
+    "gif": Encoder(".gif", alpha=True, frames=True),
+    "bmp": Encoder(".bmp"),
+}
+
+#: A format that stands for that of each source.
+SAME = "same"
+
+#: What a source becomes by `SAME` where its own format is never written.
+_INSTEAD = {"heif": "jpeg", "ppm": "png", "ico": "png"}
+
+_COMPRESSIONS = {"none": None, "lzw": "tiff_lzw", "deflate": "tiff_adobe_deflate"}
+
+
+def encoder_name(format: str, kind: str) -> str:
+    """Key of `ENCODERS` for an output of a source of some format.
+
+    Examples
+    --------
+    >>> encoder_name("webp", "jpeg"), encoder_name("same", "gif"), encoder_name("same", "ppm")
+    ('webp', 'gif', 'png')
+    """
+    if format != SAME:
+        return format
+    return kind if kind in ENCODERS else _INSTEAD.get(kind, "png")
+
+
+def suffix_for(format: str, kind: str, source: str) -> str:
+    """Suffix of an output, with its dot; with `SAME` that of the source, where it is true.
+
+    Examples
+    --------
+    >>> suffix_for("png", "jpeg", "a.JPEG"), suffix_for("same", "jpeg", "a.JPEG")
+    ('.png', '.JPEG')
+    >>> suffix_for("same", "png", "really_a_png.jpg")
+    '.png'
+    """
+    own = PurePosixPath(source).suffix
+    if format == SAME and kind in ENCODERS and own.lower() in SUFFIXES_OF[kind]:
+        return own
+    return ENCODERS[encoder_name(format, kind)].suffix
+
+
+def encode(
+    frames: Sequence[Image.Image],
+    file: IO[bytes],
+    name: str,
+    options: Mapping[str, Any],
+    *,
+    background: str = "#ffffff",
+    profile: bytes | None = None,
+    exif: bytes = b"",
+    durations: Sequence[int] = (),
+    loop: int | None = None,
+) -> None:
+    """Write a picture, or a moving one, to an open file.
+
+    Parameters
+    ----------
+    frames : sequence of PIL.Image.Image
+        RGB, L, RGBA, LA or I;16.
+    file : binary file
+        A real one: only then does Pillow let go of the GIL while it encodes JPEG.
+    name : str
+        A key of `ENCODERS`.
+    options : mapping
+        Values of some of its options; the others have their defaults.
+    background : str
+        What transparency is flattened on where the format has none, ``#rrggbb``.
+    profile : bytes or None
+        ICC profile to embed, left out where it does not fit the image's mode.
+    exif : bytes
+    durations : sequence of int
+        How long each frame stands, in ms.
+    loop : int or None
+        How often a moving picture is shown; 0 for ever, None once.
+    """
+    encoder = ENCODERS[name]
+    if not encoder.alpha:
+        frames = [
+            flatten(frame, background) if frame.mode in ("LA", "RGBA") else frame
+            for frame in frames
+        ]
+    values = {key: parameter.default for key, parameter in encoder.options.items()}
+    values.update({key: value for key, value in options.items() if key in values})
+    save = save_options(name, values)
+    if encoder.icc and describes(profile, frames[0]):
+        save["icc_profile"] = profile
+    if encoder.exif and exif:
+        save["exif"] = metadata.texts(exif) if name == "tiff" else exif
+    if encoder.frames and len(frames) > 1:
+        save.update(save_all=True, append_images=frames[1:], duration=list(durations))
+        save.update(_MOVING.get(name, {}))
+        times = 1 if loop is None else loop
+        if name != "gif":
+            save["loop"] = times
+        elif times != 1:
+            save["loop"] = max(0, times - 1)  # a GIF counts how often it is shown again
+    frames[0].save(file, name.upper(), **save)
+
+
+#: Frames are whole: each is cleared away before the next one is shown.
+_MOVING: dict[str, dict[str, Any]] = {
+    "gif": {"disposal": 2, "optimize": False},
+    "png": {"disposal": 0, "blend": 0},
+}
+
+
+def save_options(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Pillow's options for those of a recipe.
+
+    Examples
+    --------
+    >>> save_options("png", {"level": 9})
+    {'compress_level': 9}
+    """
+    options = dict(values)
+    if name == "png":
+        return {"compress_level": options["level"]}
+    if name == "tiff":
+        return {"compression": _COMPRESSIONS[options["compression"]]}
+    if name == "avif":
+        return {"quality": options["quality"], "max_threads": 1}  # a worker has one core
+    return options
+
+
+def is_whole(data: bytes, name: str) -> bool:
+    """Whether an encoded file ends where its format says.
+
+    Examples
+    --------
+    >>> is_whole(b"BM" + (10).to_bytes(4, "little") + bytes(4), "bmp")
+    True
+    """
+    if name == "jpeg":
+        return data.endswith(b"\xff\xd9")
+    if name == "png":
+        return data.endswith(b"IEND\xaeB`\x82")
+    if name == "gif":
+        return data.endswith(b"\0;")  # the end of the last image, and of the file
+    if name == "avif":
+        return _boxes_end(data) == len(data) > 0
+    if name == "tiff":
+        return len(data) > 8  # libtiff writes by itself, and says where it could not
+    start = 2 if name == "bmp" else 4
+    length = int.from_bytes(data[start : start + 4], "little")
+    return len(data) >= length + (0 if name == "bmp" else 8) > 8
+
+
+def _boxes_end(data: bytes) -> int:
+    """Where the last top-level box of an ISO media file ends (ISO/IEC 14496-12, 4.2).
+
+    0 where none of them holds the coded pictures.
+    """
+    place, coded = 0, False
+    while place + 8 <= len(data):
+        size = int.from_bytes(data[place : place + 4], "big")
+        if size < 8:
+            break
+        coded = coded or data[place + 4 : place + 8] == b"mdat"
+        place += size
+    return place if coded else 0

@@ -1,0 +1,235 @@
+"""OpenCV as a backend: the steps that it has, on arrays, by the same policies.
+
+Plain JPEGs are decoded and encoded by OpenCV, and 16-bit PNG and TIFF; for all else,
+where it knows less of colours and metadata, Pillow reads and writes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from pixelmill import decoding, encoding, metadata, own_steps
+from pixelmill.color import describes, is_srgb
+from pixelmill.decoding import Decoded, Reading, Target
+from pixelmill.limits import Limits
+from pixelmill.opencv_steps import OPENCV_STEPS, Array
+from pixelmill.operations import Box, Size
+
+cv2.setNumThreads(1)
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+_PLANES = 0x011C
+_SWAPPING = (5, 6, 7, 8)
+
+#: Flags that decode at a fraction of the size, in colour and in grey.
+_REDUCED = {
+    8: (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
+    4: (cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
+    2: (cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
+    1: (cv2.IMREAD_COLOR, cv2.IMREAD_GRAYSCALE),
+}
+
+_SUBSAMPLING = {
+    "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    "4:2:2": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+    "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+}
+
+
+class OpenCV:
+    """Pictures are uint8 arrays of shape (height, width), or with 3 or 4 channels, blue first.
+
+    Where a recipe keeps the depth, they may be uint16.
+    """
+
+    def decode(
+        self, data: bytes, target: Target | None, reading: Reading, limits: Limits
+    ) -> Decoded:
+        """Decode a file; see `pixelmill.decoding.decode`."""
+        decoded = None
+        if data.startswith(b"\xff\xd8\xff"):
+            decoded = _decode_jpeg(data, target, reading, limits)
+        elif reading.depth == "keep":
+            decoded = _decode_deep(data, reading, limits)
+        if decoded is None:
+            decoded = decoding.decode(data, None, reading, limits)
+            decoded.frames = [_to_array(frame) for frame in decoded.frames]
+        return decoded
+
+    def apply(
+        self, picture: Array, name: str, params: Mapping[str, Any], box: Box | None, folder: str
+    ) -> Array:
+        """Do one step."""
+        if name == "call":
+            return _to_array(own_steps.call(_to_image(picture), params, folder))
+        return OPENCV_STEPS[name](picture, **params)
+
+    def encode(
+        self,
+        frames: Sequence[Array],
+        file: IO[bytes],
+        name: str,
+        options: Mapping[str, Any],
+        background: str,
+        decoded: Decoded,
+    ) -> None:
+        """Write an output to an open file."""
+        first = frames[0]
+        plain = not decoded.exif and decoded.profile is None
+        if first.dtype == np.uint16 and first.ndim == 3:
+            _write(first, file, ".png" if name == "png" else ".tif", [])
+        elif name == "jpeg" and plain and first.shape[2:] != (4,):
+            _write(first, file, ".jpg", _jpeg_options(options))
+        else:
+            encoding.encode(
+                [_to_image(frame) for frame in frames],
+                file,
+                name,
+                options,
+                background=background,
+                profile=decoded.profile,
+                exif=decoded.exif,
+                durations=decoded.durations,
+                loop=decoded.loop,
+            )
+
+    def size(self, picture: Array) -> Size:
+        """Width and height in pixels."""
+        return picture.shape[1], picture.shape[0]
+
+
+def _decode_jpeg(
+    data: bytes, target: Target | None, reading: Reading, limits: Limits
+) -> Decoded | None:
+    """Decode a JPEG that OpenCV reads as Pillow would; None for any other."""
+    # OpenCV takes half a file for a whole one.
+    if not data.endswith(b"\xff\xd9"):
+        return None
+    limits.check_file(len(data), "jpeg")
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as header:
+            profile = None if reading.color == "drop" else header.info.get("icc_profile")
+            orientation = metadata.orientation_of(header)
+            kept = 1 if reading.orientation == "apply" else orientation
+            exif = metadata.exif(header, reading.metadata, kept)
+            size, mode = header.size, header.mode
+    except Exception:  # Pillow says why
+        return None
+    limits.check_header(*size, 1)
+    if mode not in ("RGB", "L"):
+        return None
+    if not describes(profile, header) or is_srgb(profile or b""):
+        profile = None
+    elif reading.color == "srgb":
+        return None
+    turned = orientation if orientation != kept else 1
+    scale = _scale(size, target, reading.shrink_margin, turned in _SWAPPING)
+    flag = _REDUCED[scale][mode == "L"] | cv2.IMREAD_IGNORE_ORIENTATION
+    picture: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    if picture is None:
+        return None
+    return Decoded([_upright(picture, turned)], None, size[0] * size[1], "jpeg", profile, exif)
+
+
+def _scale(size: Size, target: Target | None, margin: float, swapped: bool) -> int:
+    """How far a JPEG may be decoded smaller without being seen.
+
+    Only where both sides divide evenly: OpenCV cannot resize a region whose edges
+    lie between pixels.
+    """
+    if target is None or not margin:
+        return 1
+    width, height = target(size[::-1] if swapped else size)
+    if swapped:
+        width, height = height, width
+    for scale in (8, 4, 2):
+        if size[0] % scale == size[1] % scale == 0 and (
+            size[0] / scale >= width * margin and size[1] / scale >= height * margin
+        ):
+            return scale
+    return 1
+
+
+def _decode_deep(data: bytes, reading: Reading, limits: Limits) -> Decoded | None:
+    """Decode PNG or TIFF with 16 bits a channel; None for any other."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "TIFF")) as header:
+            size, kind = header.size, (header.format or "").lower()
+            profile = header.info.get("icc_profile")
+            orientation = metadata.orientation_of(header)
+            exif = metadata.exif(header, reading.metadata)
+            # OpenCV mixes up the planes of a TIFF that has one for each colour.
+            chunky = getattr(header, "tag_v2", {}).get(_PLANES, 1) == 1
+    except Exception:  # Pillow says why
+        return None
+    if not chunky:
+        return None
+    limits.check_file(len(data), kind)
+    limits.check_header(*size, 1)
+    flag = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+    picture: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    if picture is None or picture.dtype != np.uint16:
+        return None
+    turned = orientation if reading.orientation == "apply" else 1
+    if picture.ndim == 3 and picture.shape[2] == 4 and not reading.alpha:
+        picture = _flatten_deep(picture, reading.background)
+    keep = profile if reading.color != "drop" and profile and not is_srgb(profile) else None
+    return Decoded([_upright(picture, turned)], None, size[0] * size[1], kind, keep, exif)
+
+
+def _flatten_deep(picture: Any, background: str) -> Array:
+    alpha = picture[..., 3:].astype(np.float64) / 65535
+    behind = np.asarray([int(background[k : k + 2], 16) * 257 for k in (5, 3, 1)])
+    flat = np.rint(picture[..., :3] * alpha + behind * (1 - alpha))
+    return np.asarray(flat.astype(np.uint16))
+
+
+def _upright(picture: Any, orientation: int) -> Array:
+    """Turn an array as its orientation asks (EXIF 2.32, 4.6.4.1.4)."""
+    if orientation in _SWAPPING:
+        picture = cv2.transpose(picture)
+    flips = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}  # 0 over the middle row, 1 over the column
+    if orientation in flips:
+        picture = cv2.flip(picture, flips[orientation])
+    return np.asarray(picture)
+
+
+def _to_array(image: Image.Image) -> Array:
+    if image.mode == "LA":
+        image = image.convert("RGBA")  # OpenCV knows no grey with alpha
+    codes = {"RGB": cv2.COLOR_RGB2BGR, "RGBA": cv2.COLOR_RGBA2BGRA}
+    picture: Any = np.asarray(image)
+    return np.asarray(cv2.cvtColor(picture, codes[image.mode]) if image.mode in codes else picture)
+
+
+def _to_image(picture: Array) -> Image.Image:
+    codes = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
+    if picture.ndim == 3:
+        picture = np.asarray(cv2.cvtColor(picture, codes[picture.shape[2]]))
+    return Image.fromarray(picture)
+
+
+def _jpeg_options(options: Mapping[str, Any]) -> list[int]:
+    values = {key: kind.default for key, kind in encoding.ENCODERS["jpeg"].options.items()}
+    values.update(options)
+    return [
+        cv2.IMWRITE_JPEG_QUALITY, values["quality"],
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SUBSAMPLING[values["subsampling"]],
+        cv2.IMWRITE_JPEG_PROGRESSIVE, int(values["progressive"]),
+        cv2.IMWRITE_JPEG_OPTIMIZE, int(values["optimize"]),
+    ]  # fmt: skip
+
+
+def _write(picture: Array, file: IO[bytes], suffix: str, options: list[int]) -> None:
+    done, data = cv2.imencode(suffix, picture, options)
+    if not done:
+        rows, columns = picture.shape[:2]
+        raise ValueError(f"OpenCV cannot encode {columns}x{rows} pixels as {suffix}")
+    file.write(data.tobytes())
+    file.flush()  # what a full disk does not take must not go unseen

@@ -1,0 +1,209 @@
+"""The steps that the OpenCV backend has: arrays in, arrays out, blue first.
+
+Importing this costs nothing: OpenCV and NumPy come with the first step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pixelmill import canvas
+from pixelmill.resizing import resampled_size, scaled_size
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+else:
+    Array = Any
+
+#: All steps by name; a recipe whose backend is opencv may use these.
+OPENCV_STEPS: dict[str, Callable[..., Array]] = {}
+
+#: Kernels by name. For making smaller, where OpenCV's wider kernels do not average,
+#: all but the two that people choose for what they are give way to its area filter.
+_KERNELS = {"nearest": "INTER_NEAREST_EXACT", "bilinear": "INTER_LINEAR", "box": "INTER_AREA"}
+_ENLARGING = {"bicubic": "INTER_CUBIC", "lanczos": "INTER_LANCZOS4"}
+
+
+def _step(function: Callable[..., Array]) -> Callable[..., Array]:
+    OPENCV_STEPS[function.__name__] = function
+    return function
+
+
+def check(name: str, params: Mapping[str, Any]) -> None:
+    """Refuse what OpenCV has not.
+
+    Raises
+    ------
+    ValueError
+        With what it has, or has not.
+    """
+    if name != "call" and name not in OPENCV_STEPS:
+        raise ValueError(f"it has {', '.join(OPENCV_STEPS)} and call")
+    if name != "resize":
+        return
+    if params["filter"] == "hamming":
+        raise ValueError("it has no filter hamming")
+    if params["linear"] or params["color"] in ("blur", "transparent"):
+        raise ValueError("it has no linear light, and no blurred or transparent padding")
+
+
+@_step
+def resize(picture: Array, **params: Any) -> Array:
+    """Resample to a size; see `pixelmill.resizing.resize`."""
+    import cv2
+
+    source = picture.shape[1::-1]
+    cover = params["fit"] == "cover"
+    if cover and max(scaled_size(source, params)[k] / source[k] for k in (0, 1)) < 1:
+        picture, cover = _covered(picture, params), False
+    # OpenCV resizes no region whose edges lie between pixels: it is cut, to whole ones,
+    # where pixels are least.
+    size = resampled_size(source, {**params, "fit": "outside"} if cover else params)
+    shrinks = size[0] <= source[0] and size[1] <= source[1]
+    name = params["filter"]
+    kernel = _KERNELS.get(name) or ("INTER_AREA" if shrinks else _ENLARGING[name])
+    if size != picture.shape[1::-1]:
+        interpolation = getattr(cv2, kernel)
+        picture = _premultiplied(
+            picture, lambda p: cv2.resize(p, size, interpolation=interpolation)
+        )
+    frame = (params["width"], params["height"])
+    if cover:
+        left, top = (-place for place in canvas.offset(frame, size, params["gravity"]))
+        left, top = max(0, left), max(0, top)
+        return picture[top : top + frame[1], left : left + frame[0]]
+    if params["fit"] != "pad" or size == frame:
+        return picture
+    left, top = canvas.offset(frame, size, params["gravity"])
+    right, bottom = frame[0] - size[0] - left, frame[1] - size[1] - top
+    return _framed(picture, (top, bottom, left, right), params["color"])
+
+
+def _covered(picture: Array, params: Mapping[str, Any]) -> Array:
+    """Cut off what would stand over the frame."""
+    rows, columns = picture.shape[:2]
+    width, height = scaled_size((columns, rows), params)
+    keep = round(columns * params["width"] / width), round(rows * params["height"] / height)
+    keep = max(1, min(keep[0], columns)), max(1, min(keep[1], rows))
+    across, down = canvas.GRAVITIES[params["gravity"]]
+    left, top = round((columns - keep[0]) * across), round((rows - keep[1]) * down)
+    return picture[top : top + keep[1], left : left + keep[0]]
+
+
+def _framed(picture: Array, sides: tuple[int, int, int, int], color: str) -> Array:
+    """Put a border of a colour around: top, bottom, left, right, in pixels."""
+    import cv2
+    import numpy as np
+
+    red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
+    if picture.ndim == 2 and not red == green == blue:
+        picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
+    full = np.iinfo(picture.dtype).max // 255
+    fill = [blue * full, green * full, red * full, 255 * full]
+    return np.asarray(cv2.copyMakeBorder(picture, *sides, cv2.BORDER_CONSTANT, value=fill))
+
+
+def _premultiplied(picture: Array, mix: Callable[[Any], Any]) -> Array:
+    """Mix neighbours without letting the colour of what is transparent shine through."""
+    import numpy as np
+
+    if picture.ndim == 2 or picture.shape[2] != 4:
+        return np.asarray(mix(picture))
+    full = np.iinfo(picture.dtype).max
+    alpha = picture[..., 3:].astype(np.float32) / full
+    mixed = np.asarray(mix(np.dstack([picture[..., :3] * alpha, alpha])), dtype=np.float32)
+    seen = np.maximum(mixed[..., 3:], 1 / full)
+    result = np.dstack([mixed[..., :3] / seen, mixed[..., 3:] * full])
+    return np.asarray(np.clip(np.rint(result), 0, full), dtype=picture.dtype)
+
+
+def _colors(picture: Array, change: Callable[[Any], Any]) -> Array:
+    """Change colours and leave alpha as it is."""
+    import numpy as np
+
+    if picture.ndim == 2 or picture.shape[2] != 4:
+        return np.asarray(change(picture))
+    return np.dstack([change(np.ascontiguousarray(picture[..., :3])), picture[..., 3]])
+
+
+@_step
+def flip(picture: Array, *, direction: str) -> Array:
+    """Mirror; see `pixelmill.geometry.flip`."""
+    import cv2
+    import numpy as np
+
+    return np.asarray(cv2.flip(picture, {"horizontal": 1, "vertical": 0, "both": -1}[direction]))
+
+
+@_step
+def gaussian_blur(picture: Array, *, radius: float) -> Array:
+    """Blur with a Gaussian of this standard deviation, in pixels."""
+    import cv2
+
+    if not radius:
+        return picture
+    return _premultiplied(picture, lambda p: cv2.GaussianBlur(p, (0, 0), radius))
+
+
+@_step
+def unsharp_mask(picture: Array, *, radius: float, percent: int, threshold: int) -> Array:
+    """Sharpen by what a blur takes away; see `pixelmill.filters.unsharp_mask`."""
+    import cv2
+    import numpy as np
+
+    def sharpen(p: Any) -> Any:
+        blurred = cv2.GaussianBlur(p, (0, 0), max(radius, 1e-3))
+        sharp = cv2.addWeighted(p, 1 + percent / 100, blurred, -percent / 100, 0)
+        return np.where(cv2.absdiff(p, blurred) >= threshold, sharp, p) if threshold else sharp
+
+    return _colors(picture, sharpen)
+
+
+@_step
+def median(picture: Array, *, size: int) -> Array:
+    """Replace each pixel by the median of a square of `size` pixels."""
+    import cv2
+
+    return _colors(picture, lambda p: cv2.medianBlur(p, size))
+
+
+@_step
+def grayscale(picture: Array) -> Array:
+    """Turn to grey by ITU-R 601 luma."""
+    import cv2
+    import numpy as np
+
+    if picture.ndim == 2:
+        return picture
+    gray = np.asarray(cv2.cvtColor(picture[..., :3], cv2.COLOR_BGR2GRAY))
+    if picture.shape[2] == 3:
+        return gray
+    return np.dstack([gray, gray, gray, picture[..., 3]])
+
+
+@_step
+def equalize(picture: Array) -> Array:
+    """Even out the histogram of each channel."""
+    import cv2
+    import numpy as np
+
+    if picture.ndim == 2:
+        return np.asarray(cv2.equalizeHist(picture))
+    return _colors(picture, lambda p: np.dstack([cv2.equalizeHist(p[..., k]) for k in range(3)]))
+
+
+@_step
+def color_matrix(picture: Array, *, matrix: tuple[tuple[float, ...], ...]) -> Array:
+    """Multiply each pixel (R, G, B) by a matrix; see `pixelmill.tones.color_matrix`."""
+    import cv2
+    import numpy as np
+
+    if picture.ndim == 2:
+        picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
+    order = [2, 1, 0]  # rows and columns blue first
+    rows = np.asarray(matrix, dtype=np.float32)[order]
+    rows[:, :3] = rows[:, order]
+    return _colors(picture, lambda p: cv2.transform(p, rows))

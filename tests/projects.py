@@ -1,0 +1,118 @@
+"""Projects as users have them, for the tests of the workflow."""
+
+import itertools
+import shutil
+
+import pytest
+import yaml
+
+#: What a user needs of the repository, besides a config.
+CODE = ("Snakefile", "workflow", "scripts", "profiles", "envs")
+
+COUNT = 8
+
+RESIZE = {"resize": {"width": 96, "height": 72}}
+
+CONFIG = {
+    "datasets": {
+        "mine": {"folder": "pictures"},
+        "demo": {"generate": {"count": 4, "width": [120, 160], "height": [120, 160]}},
+    },
+    "recipes": {
+        "light": {"steps": [RESIZE]},
+        "intensive": {
+            "steps": [
+                RESIZE,
+                {"gaussian_blur": {"radius": 1.0}},
+                {"color_matrix": {"matrix": [[0.9, 0.1, 0], [0, 1, 0], [0, 0.1, 0.9]]}},
+            ]
+        },
+    },
+    "run": {
+        "datasets": ["mine", "demo"],
+        "recipes": ["light", "intensive"],
+        "engines": ["threads"],
+    },
+}
+
+#: The same with as few jobs as there can be.
+SMALL = {
+    "datasets": {"mine": {"folder": "pictures"}},
+    "recipes": {"light": {"steps": [RESIZE]}},
+    "run": {"datasets": ["mine"], "recipes": ["light"], "engines": []},
+}
+
+END = ["Write the report", "Judge"]
+
+
+def processing(dataset, recipe):
+    """Messages of the jobs that make the images of a dataset by a recipe."""
+    made = f"Process {dataset} by {recipe}"
+    return [f"{made}, one image after another", f"{made} with threads"]
+
+
+def chain(dataset, recipe):
+    """Messages of the jobs that make and check the images of a dataset by a recipe."""
+    verified = [f"Verify {dataset} by {recipe} with {e}" for e in ("sequential", "threads")]
+    compared = f"Compare the engines on {dataset} by {recipe}"
+    return [*processing(dataset, recipe), *verified, compared]
+
+
+EVERY_CHAIN = [
+    job
+    for dataset, recipe in itertools.product(["mine", "demo"], ["light", "intensive"])
+    for job in chain(dataset, recipe)
+]
+
+
+def write_config(folder, config):
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+
+
+def edit(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def times_below(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def is_up_to_date(ran):
+    return ran.status == 0 and ran.jobs == [] and "Nothing to be done" in ran.text
+
+
+@pytest.fixture(scope="session")
+def new_project(repository, photos):
+    """Function that makes a folder with the code, a config and some pictures."""
+
+    def make(folder, config, count=COUNT):
+        folder.mkdir()
+        for part in CODE:
+            copy = shutil.copytree if (repository / part).is_dir() else shutil.copy2
+            copy(repository / part, folder / part)
+        write_config(folder, config)
+        photos(folder / "pictures", count, size=(160, 120))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def first(new_project, tmp_path_factory, snakemake):
+    """A project that was run once from nothing, and how that went."""
+    folder = new_project(tmp_path_factory.mktemp("first") / "project", CONFIG)
+    return folder, snakemake(folder, "all")
+
+
+@pytest.fixture
+def finished(first, tmp_path):
+    """A copy of the finished project, to change something in."""
+    return shutil.copytree(first[0], tmp_path / "project")
+
+
+@pytest.fixture
+def small(new_project, tmp_path):
+    """A fresh project of few jobs."""
+    return new_project(tmp_path / "project", SMALL, count=3)

@@ -1,0 +1,51 @@
+"""A backend is a library; the steps that need another one say so."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pixelmill.backends import Pillow, backend
+from pixelmill.operations import STEPS
+from pixelmill.parameters import REQUIRED
+
+#: What a step is given that it has no default for.
+GIVEN = {
+    "width": 20, "height": 20, "angle": 30, "gamma": 2.0, "bits": 3, "text": "a",
+    "matrix": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "color": "#808080",
+}  # fmt: skip
+
+PROGRAM = """
+import sys
+sys.modules["cv2"] = None  # as if it were not installed
+from PIL import Image
+from pixelmill.recipe import parse
+from pixelmill.operations import STEPS
+name, params = sys.argv[1], eval(sys.argv[2])
+(step,) = parse({"steps": [{name: params}]}).steps
+STEPS[name].function(Image.linear_gradient("L").convert("RGB"), **step.params)
+"""
+
+
+def test_a_backend_is_found_by_its_name():
+    assert isinstance(backend("pillow"), Pillow)
+    assert type(backend("opencv")).__name__ == "OpenCV"
+
+
+@pytest.mark.parametrize("name", [name for name in STEPS if name != "lookup"])
+def test_a_step_says_whether_opencv_makes_its_pixels(repository, name):
+    """Or another version of it would leave stale images in place."""
+    kind = STEPS[name]
+    params = {key: GIVEN[key] for key, kind in kind.parameters.items() if kind.default is REQUIRED}
+    params |= {"resize": {"width": 20}, "crop": {"width": 20}, "watermark": {"text": "a"},
+               "enhance": {"color": 2, "sharpness": 2}}.get(name, {})  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, name, repr(params)],
+        env={"PYTHONPATH": str(repository / "scripts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    needs = "import of cv2 halted" in done.stderr
+    assert needs or done.returncode == 0, done.stderr
+    assert needs is kind.opencv
