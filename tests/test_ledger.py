@@ -11,7 +11,7 @@ import pytest
 from pixelmill.errors import UserError
 from pixelmill.ledger import VERSION, Ledger, Maker, Pass
 from pixelmill.recipe import parse
-from pixelmill.transform import Batch, Job, Renderer
+from pixelmill.transform import Batch, Job, Renderer, Stretch
 
 RECIPE = parse({"steps": [{"resize": {"width": 16, "height": 12}}]})
 
@@ -222,6 +222,24 @@ def test_a_ledger_that_a_killed_run_left_in_the_middle_is_as_before(
     assert Path(f"{path}-journal").stat().st_size > 0
     with Ledger(path, only_look=only_look) as ledger:
         assert set(ledger.rows()) == {"0.jpg", "broken.jpg"}
+
+
+def test_the_timeline_is_that_of_the_last_full_pass(ledger):
+    stretches = [Stretch("b", 102.0, 103.5, 7), Stretch("a", 100.0, 101.0, 3)]
+    ledger.add_pass(PASS, [Stretch("old", 1.0, 2.0, 1)])
+    ledger.add_pass(PASS, stretches)
+    ledger.add_pass(PASS._replace(whole=False), [Stretch("part", 5.0, 6.0, 1)])
+    assert ledger.timeline() == [(0, 0.0, 1.0, 3), (1, 2.0, 3.5, 7)]
+
+
+def test_latencies_are_those_of_sources_the_slowest_first(ledger, outcomes):
+    good, bad = outcomes
+    several = good._replace(
+        source="both", made=(good.made[0], good.made[0]._replace(variant="x")), seconds=(1.0,) * 5
+    )
+    ledger.record([bad, several], MAKER)
+    ledger.record([good._replace(seconds=(0.5,) * 5)], MAKER)
+    assert ledger.latencies()[:2] == [("both", (1.0,) * 5), (good.source, (0.5,) * 5)]
 
 
 def test_to_look_at_a_ledger_changes_nothing(path, outcomes):

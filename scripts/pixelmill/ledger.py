@@ -10,14 +10,14 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
 from pixelmill.errors import UserError
 from pixelmill.names import escape, unescape
-from pixelmill.transform import STAGES, Made, Outcome
+from pixelmill.transform import STAGES, Made, Outcome, Stretch
 
 #: Raised when the tables change; an older ledger is then put aside, not misread.
 VERSION = 2
@@ -33,6 +33,10 @@ CREATE TABLE IF NOT EXISTS images (
   {stages}, PRIMARY KEY (source, variant)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS makers (code TEXT PRIMARY KEY, software TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS stretches (
+  pass INTEGER NOT NULL, worker INTEGER NOT NULL, began REAL NOT NULL, ended REAL NOT NULL,
+  images INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS passes (
   id INTEGER PRIMARY KEY, whole INTEGER NOT NULL, engine TEXT NOT NULL,
   workers INTEGER NOT NULL, seconds REAL NOT NULL, startup_seconds REAL NOT NULL,
@@ -234,13 +238,53 @@ class Ledger:
             )
         )
 
-    def add_pass(self, finished: Pass) -> None:
-        """Note a pass that came to its end."""
+    def add_pass(self, finished: Pass, stretches: Sequence[Stretch] = ()) -> None:
+        """Note a pass that came to its end, and when its workers were busy.
+
+        Of earlier passes, only what is needed to show the last full one is kept.
+        """
         marks = ", ".join("?" * len(finished))
+        zero = min((stretch.began for stretch in stretches), default=0.0)
+        numbers: dict[str, int] = {}
         with self._database:
-            self._database.execute(
+            self._database.execute("BEGIN")
+            number = self._database.execute(
                 f"INSERT INTO passes ({', '.join(Pass._fields)}) VALUES ({marks})", finished
-            )
+            ).lastrowid
+            self._database.executemany(
+                "INSERT INTO stretches VALUES (?, ?, ?, ?, ?)",
+                (
+                    (number, numbers.setdefault(s.worker, len(numbers)),
+                     s.began - zero, s.ended - zero, s.images)
+                    for s in sorted(stretches, key=lambda s: s.began)
+                ),
+            )  # fmt: skip
+            if finished.whole:
+                self._database.execute("DELETE FROM stretches WHERE pass != ?", (number,))
+
+    def timeline(self) -> list[tuple[int, float, float, int]]:
+        """When each worker of the last full pass was busy.
+
+        Returns
+        -------
+        list of tuple
+            Number of the worker, beginning and end of a batch in seconds since the
+            first one began, and its images.
+        """
+        query = (
+            "SELECT worker, began, ended, images FROM stretches"
+            " WHERE pass = (SELECT max(id) FROM passes WHERE whole) ORDER BY began"
+        )
+        return list(self._database.execute(query))
+
+    def latencies(self) -> list[tuple[str, tuple[float, ...]]]:
+        """Seconds by stage that each source took when it was last made, the slowest first."""
+        stages = [f"{stage}_seconds" for stage in STAGES]
+        query = (
+            f"SELECT source, {', '.join(f'max({stage})' for stage in stages)} FROM images"
+            f" GROUP BY source ORDER BY {' + '.join(f'max({stage})' for stage in stages)} DESC"
+        )
+        return [(source, tuple(rest)) for source, *rest in self._database.execute(query)]
 
     def last_pass(self, whole: bool = False) -> Pass | None:
         """Return the last pass, or the last one that made every image."""

@@ -142,7 +142,7 @@ def process(
             code=maker.code,
             machine=provenance.machine_fingerprint(),
         )
-        ledger.add_pass(finished)
+        ledger.add_pass(finished, started.stretches)
         write_tables(ledger, target)
     if totals.reasons:
         why = ", ".join(f"{count:,} {reason}" for reason, count in totals.reasons.most_common())

@@ -18,10 +18,11 @@ import pickle
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -34,7 +35,15 @@ from pixelmill.errors import UserError
 from pixelmill.limits import Limits
 from pixelmill.names import escape
 from pixelmill.plan import batches
-from pixelmill.transform import Batch, Job, Outcome, Renderer, content_digest, failed
+from pixelmill.transform import (
+    Batch,
+    Job,
+    Outcome,
+    Renderer,
+    Stretch,
+    content_digest,
+    failed,
+)
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +86,20 @@ class Work:
 
 @dataclass
 class Started:
-    """How the engine started: workers, and seconds until all were ready, over all children."""
+    """How the engine started and went on.
+
+    Attributes
+    ----------
+    workers : int
+    seconds : float
+        Until all workers were ready, over all children.
+    stretches : list of Stretch
+        When each worker was busy.
+    """
 
     workers: int = 0
     seconds: float = 0.0
+    stretches: list[Stretch] = field(default_factory=list)
 
 
 def render(work: Work, entries: Sequence[Entry], done: Callable[[list[Outcome]], None]) -> Started:
@@ -149,7 +168,9 @@ def _run_child(
                 log.debug("%s", content[1])
                 raise RuntimeError(content[0])
             elif kind == "batch":
-                outcomes, again = _sort_out(pickle.loads(content))
+                outcomes, stretch = pickle.loads(content)
+                started.stretches.append(stretch)
+                outcomes, again = _sort_out(outcomes)
                 for outcome in outcomes:
                     del pending[outcome.source]
                 done(outcomes)
@@ -231,10 +252,12 @@ class _Packed:
 
     def __call__(self, batch: Batch) -> bytes:
         with breadcrumbs.trail(self._crumbs) as leave:
+            began = time.time()
             outcomes = [self._one(job, leave) for job in batch.jobs]
             if self._renderer.durable:
                 self._renderer.sync(batch.jobs)
-            return pickle.dumps(outcomes)
+            worker = f"{os.getpid()}-{threading.get_ident()}"
+            return pickle.dumps((outcomes, Stretch(worker, began, time.time(), len(outcomes))))
 
     def _one(self, job: Job, leave: Callable[[str], None]) -> Outcome:
         leave(job.source)

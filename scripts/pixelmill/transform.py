@@ -48,6 +48,15 @@ class Batch:
         self.jobs = tuple(jobs)
 
 
+class Stretch(NamedTuple):
+    """When a worker was busy with a batch: the time of its beginning and end, in seconds."""
+
+    worker: str
+    began: float
+    ended: float
+    images: int
+
+
 class Made(NamedTuple):
     """One output that was written; sides in pixels."""
 
