@@ -7,15 +7,18 @@ from pixelmill import cli
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print what a person needs, and write it down when all is well."""
+    """Print what is not well and a summary, and write it down when all is well."""
     from pixelmill.files import atomic
     from pixelmill.report import Tree, collect
-    from pixelmill.verdict import judge
+    from pixelmill.verdict import judge, summary
 
     report = collect([Tree.at(path) for path in options.trees], {})
-    well, lines = judge(report, options.max_failure_rate, options.max_failures)
+    well, wrong = judge(report, options.max_failure_rate, options.max_failures)
+    lines = summary(report, well, options.report or "")
+    for line in wrong:
+        logging.warning("%s", line)
     for line in lines:
-        (logging.info if well else logging.warning)("%s", line)
+        logging.info("%s", line)
     if well and options.output:
         with atomic(options.output) as file:
             file.writelines(f"{line}\n" for line in lines)
@@ -28,6 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("trees", nargs="+", metavar="TREE", help="output trees")
     parser.add_argument("--max-failure-rate", type=float, default=0.01, metavar="RATE")
     parser.add_argument("--max-failures", type=int, metavar="N", help="default: no bound")
+    parser.add_argument("--report", metavar="HTML", help="where to read more")
     parser.add_argument("--output", metavar="TXT", help="write the verdict here when all is well")
     return parser.parse_args()
 

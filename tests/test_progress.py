@@ -1,6 +1,7 @@
 """Progress is one live line on a terminal and a plain line now and then elsewhere."""
 
 import io
+import json
 
 import pytest
 
@@ -66,3 +67,25 @@ def test_a_pass_with_nothing_to_do_shows_nothing():
     with Progress(0, "light", stream):
         pass
     assert stream.getvalue() == ""
+
+
+def test_lines_of_json_tell_the_same_to_machines(monkeypatch):
+    monkeypatch.setenv("PIXELMILL_PROGRESS", "json")
+    monkeypatch.setattr(progress_module, "JSON_INTERVAL", 0.0)
+    stream = Terminal()
+    with Progress(4, "light", stream) as progress:
+        progress.advance(3, 1)
+        progress.advance(1)
+    states = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(state["done"], state["failed"]) for state in states] == [(3, 1), (4, 1), (4, 1)]
+    assert {(state["stage"], state["total"]) for state in states} == {("light", 4)}
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_quiet_says_nothing(monkeypatch, stream):
+    monkeypatch.setenv("PIXELMILL_PROGRESS", "none")
+    monkeypatch.setattr(progress_module, "PLAIN_INTERVAL", 0.0)
+    said = stream()
+    with Progress(4, "light", said) as progress:
+        progress.advance(4)
+    assert said.getvalue() == ""

@@ -1,20 +1,22 @@
-"""The verdict says whether all is well, and if not, what is wrong, in a few lines."""
+"""The verdict says whether all is well, what is not, and sums a run up in five lines."""
 
 import pytest
 
-from pixelmill.verdict import judge
+from pixelmill.verdict import judge, summary
 
 TREE = {"dataset": "demo", "recipe": "light", "engine": "threads"}
 
-CHECK = {"name": "missing", "named": [{"image": "a.jpg", "why": "is not there"}]}
+CHECK = {"name": "missing", "compared": 9, "named": [{"image": "a.jpg", "why": "is not there"}]}
+
+INPUTS = {"name": "inputs", "compared": 1234, "named": []}
 
 
 def report(**parts):
     return {"verifications": [], "comparisons": [], "failures": [], "rows": [], **parts}
 
 
-def verification(passed=True, checks=()):
-    return {**TREE, "passed": passed, "summary": "Looked at.", "checks": list(checks)}
+def verification(passed=True, checks=(INPUTS,), **tree):
+    return {**TREE, **tree, "passed": passed, "summary": "Looked at.", "checks": list(checks)}
 
 
 def failures(failed, images):
@@ -22,22 +24,19 @@ def failures(failed, images):
     return {**TREE, "failed": failed, "images": images, "reasons": reasons, "listed": []}
 
 
-def measured(speedup):
-    return {**TREE, "images_per_second": 1234.5, "speedup": speedup}
+def measured(rate, speedup, **tree):
+    return {**TREE, **tree, "images_per_second": rate, "speedup": speedup}
 
 
 def test_where_nothing_is_wrong_all_is_well():
-    well, lines = judge(report(verifications=[verification()]), 0.01)
-    assert well
-    assert lines == ["demo/light/threads: Looked at.", "All is well."]
+    assert judge(report(verifications=[verification()]), 0.01) == (True, [])
 
 
 @pytest.mark.parametrize("part", ["verifications", "comparisons"])
 def test_a_check_that_failed_decides_and_its_images_are_named(part):
-    well, lines = judge(report(**{part: [verification(False, [CHECK])]}), 0.01)
+    well, wrong = judge(report(**{part: [verification(False, [CHECK])]}), 0.01)
     assert not well
-    assert "  missing: a.jpg: is not there" in lines
-    assert lines[-1] == "NOT well: 1 of the above failed."
+    assert wrong == ["demo/light/threads: Looked at.", "  missing: a.jpg: is not there"]
 
 
 @pytest.mark.parametrize(
@@ -46,38 +45,52 @@ def test_a_check_that_failed_decides_and_its_images_are_named(part):
     ids=["at the limit", "above it", "all may fail", "none may fail"],
 )
 def test_failed_images_decide_by_their_rate(failed, images, most, well):
-    decided, lines = judge(report(failures=[failures(failed, images)]), most)
+    decided, wrong = judge(report(failures=[failures(failed, images)]), most)
     assert decided is well
-    assert ("more than failures.max_rate" in lines[0]) is not well
+    assert ["more than failures.max_rate" in line for line in wrong] == [True] * (not well)
 
 
 @pytest.mark.parametrize(("most", "well"), [(None, True), (5, True), (4, False)])
 def test_failed_images_decide_by_their_number_where_it_is_bounded(most, well):
-    decided, lines = judge(report(failures=[failures(5, 10**6)]), 0.01, most)
+    decided, wrong = judge(report(failures=[failures(5, 10**6)]), 0.01, most)
     assert decided is well
-    assert ("more than failures.max_count = 4 allows" in lines[0]) is not well
+    assert ["more than failures.max_count = 4" in line for line in wrong] == [True] * (not well)
 
 
-def test_failed_images_are_told_with_their_reasons_in_any_case():
-    _, lines = judge(report(failures=[failures(3, 1000)]), 0.01)
-    assert lines[0] == ("demo/light/threads: 3 of 1,000 images failed (2 corrupt, 1 truncated).")
-
-
-def test_throughput_is_told_and_the_gain_only_where_it_stands():
-    _, lines = judge(report(rows=[measured(1.91), measured("run: ...")]), 0.01)
-    assert lines[:2] == [
-        "demo/light/threads: 1,234 images/s, 1.91x sequential",
-        "demo/light/threads: 1,234 images/s",
+def test_a_run_is_summed_up_in_five_lines():
+    run = report(
+        verifications=[verification(engine="sequential"), verification(engine="processes")],
+        comparisons=[verification()],
+        failures=[failures(3, 1000)],
+        rows=[measured(250.4, 1.0, engine="sequential"), measured(470.6, 1.88)],
+    )
+    assert summary(run, True, "results/report/report.html") == [
+        "Done: 1,234 images of demo by light, on sequential and processes.",
+        "Checked: 2 of 2 trees of outputs passed; engines agree.",
+        "Failed: 3 of 1,000 images (2 corrupt, 1 truncated) in demo/light/threads; see its "
+        "failures.csv.",
+        "Fast: demo/light/threads 471 images/s, 1.88x sequential.",
+        "Report: results/report/report.html. All is well.",
     ]
 
 
-def test_a_tree_without_a_full_pass_has_no_throughput_to_tell():
-    _, lines = judge(report(rows=[{**TREE, "images_per_second": None, "speedup": ""}]), 0.01)
-    assert lines == ["All is well."]
+def test_the_summary_says_so_where_it_is_not_well():
+    lines = summary(report(verifications=[verification(False)]), False)
+    assert lines[1] == "Checked: 0 of 1 trees of outputs passed."
+    assert lines[-1] == "NOT well: see above."
 
 
-def test_every_fault_is_counted():
-    wrong = verification(False)
-    parts = {"verifications": [wrong, wrong], "comparisons": [wrong], "failures": [failures(9, 9)]}
-    _, lines = judge(report(**parts), 0.01)
-    assert lines[-1] == "NOT well: 4 of the above failed."
+def test_engines_that_disagree_are_told():
+    wrong = report(verifications=[verification()], comparisons=[verification(False)])
+    assert summary(wrong, False)[1].endswith("; engines DISAGREE.")
+
+
+def test_without_a_full_pass_nothing_is_told_of_speed():
+    run = report(rows=[measured(None, "run: ...")])
+    assert summary(run, True) == ["Failed: no image.", "All is well."]
+
+
+def test_the_gain_is_told_only_where_it_stands():
+    assert "Fast: demo/light/threads 9 images/s." in summary(
+        report(rows=[measured(9, "run")]), True
+    )

@@ -196,3 +196,40 @@ def test_an_own_step_is_found_beside_a_config_file_on_the_command_line(with_own_
     ran = snakemake(with_own_step, "--dry-run", *target)
     assert ran.status == 0, ran.text
     assert ran.jobs == ["Catalog mine", "Process mine by own, one image after another"]
+
+
+def test_quiet_says_nothing_where_all_goes_well(small, snakemake):
+    ran = snakemake(small, "process", "--quiet", "all")
+    assert ran.status == 0
+    assert [line for line in ran.text.splitlines() if not line.startswith("Using")] == []
+
+
+MODULE = """
+module pixelmill:
+    snakefile:
+        {snakefile!r}
+    config:
+        config
+
+
+use rule * from pixelmill as images_*
+
+
+rule thumbnails:
+    default_target: True
+    input:
+        "results/verdict.txt",
+"""
+
+
+def test_another_workflow_can_use_this_one_as_a_module(small, snakemake, tmp_path):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    pictures = {"mine": {"folder": str(small / "pictures")}}
+    (folder / "config.json").write_text(json.dumps({**SMALL, "datasets": pictures}))
+    text = MODULE.format(snakefile=str(small / "Snakefile"))
+    (folder / "Snakefile").write_text(f"configfile: 'config.json'\n{text}")
+    ran = snakemake(folder)
+    assert ran.status == 0, ran.text
+    assert (folder / "results/report/report.html").exists()
+    assert snakemake(folder).jobs == []

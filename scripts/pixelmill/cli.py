@@ -16,6 +16,7 @@ from typing import Any
 from pixelmill.engines import pin_inner_threads
 from pixelmill.errors import REASONS, UserError
 from pixelmill.policy import Policy
+from pixelmill.progress import QUIET, VARIABLE
 
 #: Exit status after Ctrl-C and after SIGTERM, as shells expect them: 128 + signal.
 INTERRUPTED = 130
@@ -32,13 +33,17 @@ class Terminated(BaseException):
 
 
 def parser(description: str, example: str) -> argparse.ArgumentParser:
-    """Build a parser with what all scripts take: ``--log`` and ``--debug``."""
+    """Build a parser with what all scripts take: log, quietness, debugging."""
     made = argparse.ArgumentParser(
         description=description,
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--log", metavar="FILE", help="also write messages to this file")
+    made.add_argument("--quiet", action="store_true", help="say only what went wrong")
+    made.add_argument(
+        "--progress", choices=("line", "json"), help="a line for people (default), or JSON lines"
+    )
     made.add_argument("--debug", action="store_true", help="show tracebacks of errors")
     return made
 
@@ -130,8 +135,11 @@ def print_checks(label: str, result: Mapping[str, Any]) -> None:
 def run(main: Callable[[argparse.Namespace], int | None], options: argparse.Namespace) -> None:
     """Run a script's main function and exit: 0 well, 1 check failed, 2 could not run."""
     pin_inner_threads()
+    if options.quiet or options.progress:
+        os.environ[VARIABLE] = QUIET if options.quiet else options.progress
     _set_noise_apart(options.log or os.devnull)
-    _set_up_logging(options.log)
+    quiet = os.environ.get(VARIABLE) == QUIET
+    _set_up_logging(options.log, logging.WARNING if quiet else logging.INFO)
     signal.signal(signal.SIGTERM, _raise_terminated)
     threading.Thread(target=_end_with_runner, daemon=True).start()
     try:
@@ -191,11 +199,11 @@ def _raise_terminated(number: int, frame: object) -> None:
     raise Terminated
 
 
-def _set_up_logging(path: str | None) -> None:
+def _set_up_logging(path: str | None, level: int) -> None:
     root = logging.getLogger()
     root.setLevel(logging.DEBUG)
     people = logging.StreamHandler(sys.stderr)
-    people.setLevel(logging.INFO)
+    people.setLevel(level)
     people.setFormatter(_Plain())
     root.addHandler(people)
     for noisy in ("matplotlib", "PIL", "asyncio"):

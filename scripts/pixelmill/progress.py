@@ -1,16 +1,30 @@
-"""Progress: one live line on a terminal, a plain line now and then elsewhere."""
+"""Progress: one live line on a terminal, a plain line now and then elsewhere.
+
+The environment variable ``PIXELMILL_PROGRESS`` says otherwise: ``json`` gives a line of
+JSON each second, ``none`` nothing at all.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import time
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 #: Seconds between plain lines, where there is no terminal.
 PLAIN_INTERVAL = 5.0
+
+#: Seconds between lines of JSON.
+JSON_INTERVAL = 1.0
+
+#: Environment variable that says how to speak, and what it says for silence.
+VARIABLE = "PIXELMILL_PROGRESS"
+QUIET = "none"
 
 
 class Progress:
@@ -34,7 +48,10 @@ class Progress:
         self._stream = stream or sys.stderr
         self._started = self._spoken = time.monotonic()
         self._bar: tqdm[Any] | None = None
-        if self._stream.isatty() and total:
+        self._style = os.environ.get(VARIABLE, "line")
+        if self._style == "line" and self._stream.isatty() and total:
+            from tqdm import tqdm
+
             self._bar = tqdm(
                 total=total,
                 desc=label,
@@ -56,6 +73,8 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+        if self._style == "json":
+            self._say(self.as_json(time.monotonic() - self._started))
 
     def advance(self, done: int, failed: int = 0) -> None:
         """Note that so many more images are done, of which so many failed."""
@@ -65,9 +84,30 @@ class Progress:
             if self.failed:
                 self._bar.set_postfix_str(f"{self.failed:,} failed", refresh=False)
             self._bar.update(done)
-        elif time.monotonic() - self._spoken >= PLAIN_INTERVAL:
-            self._spoken = time.monotonic()
-            print(self.line(self._spoken - self._started), file=self._stream, flush=True)
+            return
+        now = time.monotonic()
+        if self._style == "json" and now - self._spoken >= JSON_INTERVAL:
+            self._spoken = now
+            self._say(self.as_json(now - self._started))
+        elif self._style == "line" and now - self._spoken >= PLAIN_INTERVAL:
+            self._spoken = now
+            self._say(self.line(now - self._started))
+
+    def _say(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+    def as_json(self, seconds: float) -> str:
+        """Say the state as JSON, after so many seconds.
+
+        Examples
+        --------
+        >>> progress = Progress(1000, "light", stream=sys.stdout)
+        >>> progress.done = 250
+        >>> print(progress.as_json(10.0))
+        {"stage": "light", "done": 250, "total": 1000, "failed": 0, "seconds": 10.0}
+        """
+        state = {"stage": self.label, "done": self.done, "total": self.total}
+        return json.dumps({**state, "failed": self.failed, "seconds": round(seconds, 3)})
 
     def line(self, seconds: float) -> str:
         """Say the state in a line, after so many seconds.

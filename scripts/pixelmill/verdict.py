@@ -1,8 +1,8 @@
-"""Verdict: one page of text that says whether all is well, and what to do if not."""
+"""Verdict: whether all is well, what is not, and a run in five lines."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -23,39 +23,85 @@ def judge(
     Returns
     -------
     well : bool
-    lines : list of str
-        What a person needs to know, the decision last.
+    wrong : list of str
+        What is not well, each with the images that show it.
     """
-    lines = []
-    wrong = 0
-    for entry in report["verifications"]:
-        wrong += not entry["passed"]
-        lines.append(f"{_name(entry)}: {entry['summary']}")
-        lines += _named(entry)
-    for entry in report["comparisons"]:
-        wrong += not entry["passed"]
-        lines.append(f"{_name(entry)}: {entry['summary']}")
-        lines += _named(entry)
+    wrong = []
+    for entry in [*report["verifications"], *report["comparisons"]]:
+        if not entry["passed"]:
+            wrong += [f"{_name(entry)}: {entry['summary']}", *_named(entry)]
     for entry in report["failures"]:
         rate = entry["failed"] / max(1, entry["images"])
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in entry["reasons"].items())
         too_many = ""
         if rate > max_failure_rate:
-            too_many = f"; more than failures.max_rate = {max_failure_rate:g} allows"
+            too_many = f"more than failures.max_rate = {max_failure_rate:g} allows"
         elif max_failures is not None and entry["failed"] > max_failures:
-            too_many = f"; more than failures.max_count = {max_failures:,} allows"
-        wrong += bool(too_many)
-        lines.append(
-            f"{_name(entry)}: {entry['failed']:,} of {entry['images']:,} images failed "
-            f"({reasons}){too_many}."
-        )
+            too_many = f"more than failures.max_count = {max_failures:,} allows"
+        if too_many:
+            wrong.append(f"{_name(entry)}: {_failed(entry)}: {too_many}.")
+    return not wrong, wrong
+
+
+def summary(report: Mapping[str, Any], well: bool, page: str = "") -> list[str]:
+    """Say in five lines at most what was done, what failed, how fast, and where to look.
+
+    Parameters
+    ----------
+    report : mapping
+        As in benchmark.json.
+    well : bool
+        What `judge` decided.
+    page : str
+        Path of the report; empty where there is none.
+    """
+    lines = []
+    trees = report["verifications"]
+    if trees:
+        images = max(_inputs(tree) for tree in trees)
+        recipes = _and(dict.fromkeys(tree["recipe"] for tree in trees))
+        engines = _and(dict.fromkeys(tree["engine"] for tree in trees))
+        datasets = _and(dict.fromkeys(tree["dataset"] for tree in trees))
+        lines.append(f"Done: {images:,} images of {datasets} by {recipes}, on {engines}.")
+        passed = sum(entry["passed"] for entry in trees)
+        same = [entry["passed"] for entry in report["comparisons"]]
+        bytes_ = "" if not same else "; engines agree" if all(same) else "; engines DISAGREE"
+        lines.append(f"Checked: {passed} of {len(trees)} trees of outputs passed{bytes_}.")
+    if report["failures"]:
+        worst = max(report["failures"], key=lambda entry: entry["failed"])
+        lines.append(f"Failed: {_failed(worst)} in {_name(worst)}; see its failures.csv.")
+    else:
+        lines.append("Failed: no image.")
+    fastest: dict[tuple[str, str], Mapping[str, Any]] = {}
     for row in report["rows"]:
-        if row["images_per_second"]:
-            speedup = row["speedup"]
-            gain = f", {speedup:.2f}x sequential" if isinstance(speedup, float) else ""
-            lines.append(f"{_name(row)}: {row['images_per_second']:,.0f} images/s{gain}")
-    lines.append("All is well." if not wrong else f"NOT well: {wrong} of the above failed.")
-    return not wrong, lines
+        key = (row["dataset"], row["recipe"])
+        rate = row["images_per_second"] or 0
+        if rate > (fastest[key]["images_per_second"] if key in fastest else 0):
+            fastest[key] = row
+    if fastest:
+        lines.append(f"Fast: {'; '.join(map(_speed, fastest.values()))}.")
+    end = "All is well." if well else "NOT well: see above."
+    lines.append(f"Report: {page}. {end}" if page else end)
+    return lines
+
+
+def _inputs(tree: Mapping[str, Any]) -> int:
+    return next((c["compared"] for c in tree["checks"] if c["name"] == "inputs"), 0)
+
+
+def _and(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _failed(entry: Mapping[str, Any]) -> str:
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in entry["reasons"].items())
+    return f"{entry['failed']:,} of {entry['images']:,} images ({reasons})"
+
+
+def _speed(row: Mapping[str, Any]) -> str:
+    gain = row["speedup"]
+    times = f", {gain:.2f}x sequential" if isinstance(gain, float) else ""
+    return f"{_name(row)} {row['images_per_second']:,.0f} images/s{times}"
 
 
 def _name(entry: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from pixelmill import catalog, generator
 from pixelmill.errors import UserError
 from pixelmill.files import exclusive, read_json
+from pixelmill.progress import QUIET, VARIABLE
 
 
 def prefer_this_python() -> None:
@@ -28,9 +29,11 @@ RUNNER = "PIXELMILL_RUNNER"
 _held = contextlib.ExitStack()
 
 
-def announce_runner() -> None:
-    """Let jobs know the process that runs them."""
+def announce_runner(quiet: bool) -> None:
+    """Let jobs know the process that runs them, and whether to be silent."""
     os.environ[RUNNER] = str(os.getpid())
+    if quiet:
+        os.environ[VARIABLE] = QUIET
 
 
 def hold() -> None:

@@ -13,7 +13,9 @@ from pixelmill import provenance, wiring
 from pixelmill.errors import UserError
 
 wiring.prefer_this_python()
-wiring.announce_runner()
+wiring.announce_runner(
+    any(kind.name == "ALL" for kind in workflow.output_settings.quiet or ())
+)
 
 # Own steps are looked for beside the config files, those of the command line first.
 BASE = wiring.folders_of(workflow.configfiles)

@@ -52,6 +52,7 @@ rule verdict:
     input:
         code=code("verdict.py"),
         data=rules.benchmark_report.output.data,
+        page=rules.benchmark_report.output.page,
     output:
         text=f"{RESULTS}/verdict.txt",
     log:
@@ -74,4 +75,4 @@ rule verdict:
     shell:
         "python {input.code[0]:q} {params.trees:q} --max-failure-rate {params.max_rate}"
         " {params.max_count}"
-        " --output {output.text:q} --log {log:q}"
+        " --report {input.page:q} --output {output.text:q} --log {log:q}"
