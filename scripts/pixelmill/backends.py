@@ -26,6 +26,9 @@ class Backend(Protocol):
     ) -> Any:
         """Do one step."""
 
+    def reduce(self, picture: Any, factor: int, box: Box | None) -> tuple[Any, Box | None]:
+        """Average blocks of pixels, where that makes a resize faster; follow the region."""
+
     def encode(
         self,
         frames: Sequence[Any],
@@ -64,6 +67,14 @@ class Pillow:
         if box is not None:
             return STEPS[name].function(picture, **params, box=box)
         return STEPS[name].function(picture, **params)
+
+    def reduce(
+        self, picture: Image.Image, factor: int, box: Box | None
+    ) -> tuple[Image.Image, Box | None]:
+        """Average blocks of pixels, and follow the region through it."""
+        left, top, right, bottom = box or (0, 0, *picture.size)
+        region = (left / factor, top / factor, right / factor, bottom / factor)
+        return picture.reduce(factor), region
 
     def encode(
         self,

@@ -70,6 +70,10 @@ class OpenCV:
             return _to_array(own_steps.call(_to_image(picture), params, folder))
         return OPENCV_STEPS[name](picture, **params)
 
+    def reduce(self, picture: Array, factor: int, box: Box | None) -> tuple[Array, Box | None]:
+        """Leave the picture as it is: OpenCV resizes large ones as fast."""
+        return picture, box
+
     def encode(
         self,
         frames: Sequence[Array],

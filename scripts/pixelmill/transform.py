@@ -173,12 +173,16 @@ class Renderer:
     def _make(self, job: Job, decoded: Decoded, facts: _Facts, clock: _Clock) -> None:
         """Do the steps and write each output; all take their names, or none does."""
         recipe = self.recipe
-        frames = [self._apply(frame, recipe.steps, decoded.box) for frame in decoded.frames]
+        frames = [self._apply(frame, decoded.box, recipe.steps) for frame in decoded.frames]
         box = None if recipe.steps else decoded.box
         written: list[tuple[str, str]] = []
+        placed: list[str] = []
         try:
             for output, path in zip(recipe.outputs, job.outputs, strict=True):
-                pictures = [self._apply(frame, output.steps, box) for frame in frames]
+                pictures = [
+                    self._apply(*self._reduced(frame, output.steps, box, decoded.kind))
+                    for frame in frames
+                ]
                 clock.lap("steps")
                 place = os.path.join(self.output_root, path)
                 temporary, file = _open_beside(place)
@@ -193,16 +197,37 @@ class Renderer:
                 if recipe.settings["keep_mtime"]:
                     os.utime(temporary, ns=(facts.mtime_ns, facts.mtime_ns))
                 os.replace(temporary, place)
+                placed.append(place)
             clock.lap("write")
         except BaseException as error:
-            for temporary, _ in written:
+            for path in (*(temporary for temporary, _ in written), *placed):
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(temporary)
+                    os.unlink(path)
             if isinstance(error, OSError):
                 raise ImageError("write", "write_failed", str(error.strerror or error)) from error
             raise
 
-    def _apply(self, picture: Any, steps: Sequence[Step], box: Box | None) -> Any:
+    def _reduced(
+        self, picture: Any, steps: Sequence[Step], box: Box | None, kind: str
+    ) -> tuple[Any, Box | None, Sequence[Step]]:
+        """Reduce what was decoded for a larger output, as a decoder would have for this one."""
+        recipe = self.recipe
+        margin = recipe.settings["shrink_margin"]
+        lone = bool(recipe.steps) or len(recipe.outputs) == 1
+        if lone or not margin or kind != "jpeg" or not steps or steps[0].name != "resize":
+            return picture, box, steps
+        if not _may_shrink(steps[0].params):
+            return picture, box, steps
+        size = self._backend.size(picture)
+        left, top, right, bottom = box or (0, 0, *size)
+        width, height = scaled_size((right - left, bottom - top), steps[0].params)
+        factor = min(size[0] / max(1, width * margin), size[1] / max(1, height * margin))
+        for whole in (8, 4, 2):  # as libjpeg has them
+            if factor >= whole:
+                return *self._backend.reduce(picture, whole, box), steps
+        return picture, box, steps
+
+    def _apply(self, picture: Any, box: Box | None, steps: Sequence[Step]) -> Any:
         for number, step in enumerate(steps):
             first_box = box if number == 0 else None
             try:
