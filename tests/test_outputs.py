@@ -165,6 +165,26 @@ def test_the_largest_output_decides_how_far_a_decode_shrinks(tmp_path, photo):
         assert psnr(opened((tmp_path / str(number)).read_bytes()), expected) >= 35
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("size", [(1600, 1200), (1603, 1201)])
+def test_smaller_outputs_are_made_of_fewer_pixels_and_that_cannot_be_seen(
+    tmp_path, photo, stored, size, orientation
+):
+    pixels, exif = stored(photo(*size), orientation)
+    pixels.save(tmp_path / "a.jpg", quality=95, exif=exif)
+    made = {}
+    for margin in (0, 2.5):
+        outputs = [{"name": f"w{side}", "steps": [sized(side)], "format": "png"}
+                   for side in (640, 160, 100, 40)]  # fmt: skip
+        recipe = parse({"outputs": outputs, "shrink_margin": margin})
+        renderer = Renderer(str(tmp_path), str(tmp_path), recipe)
+        assert renderer.render(Job("a.jpg", tuple("0123"))).status == "ok"
+        made[margin] = [opened((tmp_path / name).read_bytes()) for name in "0123"]
+    likeness = [psnr(*pair) for pair in zip(made[0], made[2.5], strict=True)]
+    assert likeness[0] == np.inf  # the largest takes all of them
+    assert all(48 <= dB < np.inf for dB in likeness[1:])
+
+
 def test_the_steps_of_the_recipe_come_before_those_of_each_output(tmp_path, picture):
     picture(3, (64, 48)).save(tmp_path / "a.png")
     outputs = [{"name": "plain", "format": "png"},
@@ -254,6 +274,16 @@ def test_where_one_output_cannot_be_made_none_is(tmp_path, failing):
     renderer = Renderer(str(tmp_path), str(tmp_path / "out"), parse({"outputs": outputs}))
     outcome = renderer.render(Job("a.png", ("v0/a", "v1/a", "v2/a")))
     assert (outcome.status, outcome.stage, outcome.made) == ("failed", "encode", ())
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("blocked", [0, 1, 2])
+def test_where_one_output_cannot_take_its_name_none_does(tmp_path, picture, blocked):
+    picture(1).save(tmp_path / "a.jpg")
+    places = ("large/a.jpg", "small/a.webp", "tiny/a.png")
+    (tmp_path / "out" / places[blocked]).mkdir(parents=True)
+    outcome = Renderer(str(tmp_path), str(tmp_path / "out"), THREE).render(Job("a.jpg", places))
+    assert (outcome.reason, outcome.made) == ("write_failed", ())
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
 
 
