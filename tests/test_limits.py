@@ -10,6 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from pixelmill.decoding import decode
 from pixelmill.errors import ImageError
+from pixelmill.formats import FORMATS
 from pixelmill.limits import Limits, workers_for_memory
 
 
@@ -104,3 +105,12 @@ def test_memory_beyond_the_limit_is_an_error_and_not_a_catastrophe(script, tmp_p
 )
 def test_as_many_workers_as_find_room(workers, pixels, gib, expected):
     assert workers_for_memory(workers, pixels, gib * 2**30) == expected
+
+
+def test_limits_that_are_the_same_have_one_fingerprint_however_they_are_written():
+    """Else what failed by the script would be tried again by the workflow, and in turn."""
+    written = Limits(max_aspect=1000, seconds_per_image=60, formats=tuple(reversed(FORMATS)))
+    assert written.fingerprint() == Limits().fingerprint()
+    assert Limits(max_aspect=999).fingerprint() != Limits().fingerprint()
+    assert Limits(formats=("jpeg",)).fingerprint() != Limits().fingerprint()
+    assert Limits().fingerprint("with a decoder") != Limits().fingerprint()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pixelmill.errors import ImageError
 from pixelmill.formats import FORMATS
@@ -45,7 +45,14 @@ class Limits:
 
     def fingerprint(self, decoders: str = "") -> str:
         """Digest of all limits, and of the decoders there are: what failed by others may not."""
-        return hashlib.blake2b(f"{self}{decoders}".encode(), digest_size=16).hexdigest()
+        # A config may say 1000 where another says 1000.0, and name formats in any order.
+        alike = replace(
+            self,
+            max_aspect=float(self.max_aspect),
+            seconds_per_image=float(self.seconds_per_image),
+            formats=tuple(sorted(self.formats)),
+        )
+        return hashlib.blake2b(f"{alike}{decoders}".encode(), digest_size=16).hexdigest()
 
     def check_file(self, size: int, format_: str) -> None:
         """Refuse a file by its size in bytes or its format.
