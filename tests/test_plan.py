@@ -6,6 +6,7 @@ from pixelmill.catalog import Entry
 from pixelmill.ledger import Maker, Row
 from pixelmill.plan import (
     LARGEST_BATCH_SECONDS,
+    LIMITED,
     SMALLEST_BATCH_SECONDS,
     batches,
     draw_up,
@@ -120,6 +121,21 @@ def test_failures_are_tried_again_for_reasons_that_were_named():
     rows = {"a.jpg": failed("timed_out")}
     assert plan_of(rows=rows, present={}).keep == 1
     assert plan_of(rows=rows, present={}, retry=["timed_out"]).make == [ENTRY]
+
+
+@pytest.mark.parametrize("reason", LIMITED)
+def test_what_limits_refused_is_tried_again_by_other_limits(reason):
+    rows = {"a.jpg": failed(reason)}
+    assert plan_of(rows=rows, present={}).keep == 1
+    rows = {"a.jpg": failed(reason, maker=MAKER._replace(limits="other"))}
+    assert dict(plan_of(rows=rows, present={}).reasons) == {"limits changed": 1}
+
+
+@pytest.mark.parametrize("reason", ["", "corrupt", "truncated", "step_failed"])
+def test_other_limits_change_nothing_else(reason):
+    row = failed(reason) if reason else ROW
+    rows = {"a.jpg": row._replace(maker=MAKER._replace(limits="other"))}
+    assert plan_of(rows=rows).keep == 1
 
 
 def test_an_image_whose_source_is_gone_is_removed_with_its_output():
