@@ -47,6 +47,10 @@ clean: .venv/ready ## remove results, generated images and logs
 UV_COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-annotate --no-header --quiet
 
+.PHONY: docs
+docs: .venv/ready-dev ## write the pages that come from the code: docs/steps.md, docs/configuration.md
+	$(BIN)/python scripts/steps.py --docs docs
+
 .PHONY: lock
 lock: ## pin all dependencies anew, from pyproject.toml
 	$(UV_COMPILE) -o envs/requirements.lock

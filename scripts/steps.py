@@ -1,4 +1,4 @@
-"""Show every step on a picture: a page to choose from."""
+"""Show every step on a picture, and write the docs that come from the code."""
 
 import argparse
 import logging
@@ -8,20 +8,25 @@ from pixelmill import cli
 
 
 def main(options: argparse.Namespace) -> None:
-    """Render the gallery."""
-    from pixelmill import gallery, handbook
+    """Render the gallery, or write pages of text."""
+    from pixelmill import gallery, handbook, reference_page
 
-    count = gallery.write(options.page)
-    logging.info("%d steps: %s", count, options.page)
-    if options.markdown:
-        Path(options.markdown).write_text(handbook.markdown(), encoding="utf-8")
+    if options.page:
+        count = gallery.write(options.page)
+        logging.info("%d steps: %s", count, options.page)
+    if options.docs:
+        for name, text in (
+            ("steps.md", handbook.markdown()),
+            ("configuration.md", reference_page.markdown()),
+        ):
+            Path(options.docs, name).write_text(text, encoding="utf-8")
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/steps.py steps.html")
-    parser.add_argument("page", metavar="HTML", help="where the page goes")
-    parser.add_argument("--markdown", metavar="FILE", help="all parameters as a page of text, too")
+    parser.add_argument("page", metavar="HTML", nargs="?", help="where the page goes")
+    parser.add_argument("--docs", metavar="DIR", help="write steps.md and configuration.md there")
     return parser.parse_args()
 
 

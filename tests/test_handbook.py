@@ -8,9 +8,7 @@ from pixelmill.operations import STEPS
 
 def test_the_docs_are_what_the_registry_says(repository):
     text = (repository / "docs/steps.md").read_text(encoding="utf-8")
-    assert text == handbook.markdown(), (
-        "say: python scripts/steps.py steps.html --markdown docs/steps.md"
-    )
+    assert text == handbook.markdown(), "say: make docs"
 
 
 def test_every_step_stands_under_its_subject_once():

@@ -137,13 +137,6 @@ def test_a_library_is_known_to_few_modules(repository, library, allowed):
     assert knowing <= allowed
 
 
-@pytest.mark.parametrize("key", schema()["properties"])
-def test_every_key_of_the_config_is_explained(repository, key):
-    assert f"`{key}`" in (repository / "README.md").read_text(encoding="utf-8")
-    config = yaml.safe_load((repository / "config.yaml").read_text(encoding="utf-8"))
-    assert key in config
-
-
 def defaults_of(part):
     """Defaults that a schema writes out, without those that are maps of maps."""
     return {

@@ -158,4 +158,4 @@ Every step takes colour and grey, with alpha or without. Steps that change each 
 leave alpha as it is; those that mix neighbours work on premultiplied pixels, so that no hidden
 colour gets into an edge; geometry takes alpha along.
 
-This page is written by `python scripts/steps.py steps.html --markdown docs/steps.md`."""
+This page is written by `make docs`."""

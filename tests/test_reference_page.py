@@ -1,0 +1,30 @@
+"""The reference page has every key of the config, as the schema says it."""
+
+from pixelmill import reference_page
+from pixelmill.config import schema
+
+
+def test_the_docs_are_what_the_schema_says(repository):
+    text = (repository / "docs/configuration.md").read_text(encoding="utf-8")
+    assert text == reference_page.markdown(), "say: make docs"
+
+
+def keys_of(part):
+    """Names of all keys below a part of the schema, whatever holds them."""
+    if isinstance(part, dict):
+        for name, entry in part.get("properties", {}).items():
+            yield name
+            yield from keys_of(entry)
+        yield from keys_of(part.get("additionalProperties"))
+
+
+def test_every_key_is_there_with_its_meaning():
+    rows = [line for line in reference_page.markdown().splitlines() if line.startswith("| `")]
+    told = {row.split("`")[1].split(".")[-1] for row in rows}
+    everything = schema()
+    expected = {*keys_of(everything), *keys_of(everything["$defs"]["dataset"])}
+    held = {"datasets", "recipes", "light", "intensive", "generate", "run", "failures", "removals"}
+    held |= {"limits", "verify", "benchmark", "jpeg", "png", "bmp", "gif"}
+    assert expected - told - held == set()
+    for row in rows:
+        assert all(cell.strip() for cell in row.strip("|").split("|")), row
