@@ -110,9 +110,10 @@ def suffix_for(format: str, kind: str, source: str) -> str:
     >>> suffix_for("same", "png", "really_a_png.jpg")
     '.png'
     """
-    own = PurePosixPath(source).suffix
-    if format == SAME and kind in ENCODERS and own.lower() in SUFFIXES_OF[kind]:
-        return own
+    if format == SAME and kind in ENCODERS:
+        own = PurePosixPath(source).suffix
+        if own.lower() in SUFFIXES_OF[kind]:
+            return own
     return ENCODERS[encoder_name(format, kind)].suffix
 
 

@@ -12,6 +12,12 @@ from pathlib import PurePosixPath
 #: Longest file name, in bytes, that every common file system takes.
 MAX_NAME_BYTES = 255
 
+#: Bytes that a character takes at most in a file name.
+_MOST_BYTES = 4
+
+#: What looks like the suffix of a format, after something that bears it.
+_SUFFIX = re.compile(r"(?<=[^/])\.[A-Za-z][A-Za-z0-9]{1,4}\Z")
+
 _SPECIAL = re.compile(r"[\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ESCAPED = re.compile(r"\\(\\|u[0-9a-f]{4})")
 
@@ -86,16 +92,19 @@ def name_outputs(sources: Iterable[str], suffix: str | Callable[[str], str]) -> 
         for parent in (PurePosixPath(folder), *PurePosixPath(folder).parents)
     }
     outputs: dict[str, str] = {}
+    plain = {source: _with_suffix(source, suffix_of(source)) for source in ordered}
     colliding: dict[str, list[str]] = {}
-    for source in ordered:
-        colliding.setdefault(_identity(_with_suffix(source, suffix_of(source))), []).append(source)
+    for source, candidate in plain.items():
+        colliding.setdefault(_identity(candidate), []).append(source)
     rest: list[str] = []
     for identity, group in colliding.items():
         if identity in taken:
             rest.extend(group)
             continue
-        winner = next((s for s in group if s.lower().endswith(suffix_of(s).lower())), group[0])
-        outputs[winner] = _with_suffix(winner, suffix_of(winner))
+        winner = group[0]
+        if len(group) > 1:
+            winner = next((s for s in group if s.lower().endswith(suffix_of(s).lower())), winner)
+        outputs[winner] = plain[winner]
         taken.add(identity)
         rest.extend(source for source in group if source != winner)
     for source in rest:
@@ -129,16 +138,15 @@ def first_collision(
 
 
 def _with_suffix(source: str, suffix: str) -> str:
-    path = PurePosixPath(source)
     # Only a real suffix is replaced: "IMG.2024-05-01" keeps its whole name.
-    known = re.fullmatch(r"\.[A-Za-z][A-Za-z0-9]{1,4}", path.suffix)
-    stem = path.name[: -len(path.suffix)] if known else path.name
-    parent = "" if len(path.parts) == 1 else f"{path.parent}/"
-    return _fit(f"{parent}{stem}{suffix}", source)
+    known = _SUFFIX.search(source)
+    return _fit((source[: known.start()] if known else source) + suffix, source)
 
 
 def _fit(output: str, source: str) -> str:
     """Shorten a name over the limit; a digest of the source keeps it unique."""
+    if len(output) * _MOST_BYTES <= MAX_NAME_BYTES:  # as nearly all are
+        return output
     parent, slash, name = output.rpartition("/")
     if len(os.fsencode(name)) <= MAX_NAME_BYTES:
         return output
@@ -151,6 +159,8 @@ def _fit(output: str, source: str) -> str:
 
 
 def _identity(path: str) -> str:
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 

@@ -124,7 +124,8 @@ def process(
             finally:
                 reserve.release()
                 shutil.rmtree(work.crumbs, ignore_errors=True)
-                _outputs(images, sweep=True)
+                if plan.make:
+                    _outputs(images, sweep=True)
                 write_failures(ledger, target)
         finished = Pass(
             whole=len(plan.make) == len(entries),
