@@ -11,8 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-#: ImageMagick 7 or 6.
-MAGICK = next(filter(None, map(shutil.which, ("magick", "convert"))), None)
+
+def imagemagick():
+    """Path of ImageMagick 7 or 6; None where what bears its name is another program."""
+    for path in filter(None, map(shutil.which, ("magick", "convert"))):
+        said = subprocess.run([path, "-version"], capture_output=True, check=False).stdout
+        if b"ImageMagick" in said:
+            return path
+    return None
+
+
+MAGICK = imagemagick()
 
 needs_magick = pytest.mark.skipif(MAGICK is None, reason="ImageMagick is not installed")
 
