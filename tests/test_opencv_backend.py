@@ -63,7 +63,7 @@ def test_orientation_is_followed(both, photo, stored, encoded, orientation, poli
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
-@pytest.mark.parametrize(("scale", "side"), itertools.product([2, 4, 8], [960, 961]))
+@pytest.mark.parametrize(("scale", "side"), list(itertools.product([2, 4, 8], [960, 961])))
 def test_shrinking_on_load_cannot_be_seen(both, photo, stored, encoded, orientation, scale, side):
     pixels, exif = stored(photo(side, 720), orientation)
     data = encoded(pixels, "JPEG", quality=95, exif=exif)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import os
@@ -14,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pixelmill import catalog as catalogs
-from pixelmill import provenance
+from pixelmill import outputs, provenance
 from pixelmill.catalog import Entry
 from pixelmill.engines import resolve
 from pixelmill.errors import UserError
 from pixelmill.exports import write_failures, write_tables
-from pixelmill.files import TEMPORARY, Reserve, exclusive, lies_in, walk
+from pixelmill.files import Reserve, exclusive, lies_in
 from pixelmill.ledger import Ledger, Maker, Pass, Row
 from pixelmill.limits import Limits, workers_for_memory
 from pixelmill.names import escape
@@ -125,7 +124,7 @@ def process(
                 reserve.release()
                 shutil.rmtree(work.crumbs, ignore_errors=True)
                 if plan.make:
-                    _outputs(images, sweep=True)
+                    outputs.present(images, sweep=True)
                 write_failures(ledger, target)
         finished = Pass(
             whole=len(plan.make) == len(entries),
@@ -246,17 +245,6 @@ def preview(
     return plan, seconds * len(plan.make), size * len(plan.make)
 
 
-def _outputs(images: str, sweep: bool = False) -> dict[str, int]:
-    """Sizes of the outputs that exist, by path; what a killed run left is swept away."""
-    present = {}
-    for path, entry in walk(images):
-        if not TEMPORARY.fullmatch(entry.name):
-            present[path] = entry.stat(follow_symlinks=False).st_size
-        elif sweep:
-            os.unlink(entry.path)
-    return present
-
-
 def _plan(
     source: str,
     images: str,
@@ -288,7 +276,7 @@ def _plan(
     return draw_up(
         entries,
         rows,
-        _outputs(images, sweep),
+        outputs.present(images, sweep),
         paths_of_outputs(entries, recipe),
         maker,
         digest,
@@ -300,7 +288,7 @@ def _plan(
 def _remove(plan: Plan, images: str, ledger: Ledger) -> None:
     """Take away outputs whose sources are gone or whose names changed."""
     for output in plan.stale:
-        _unlink(images, output)
+        outputs.remove(images, output)
     ledger.forget(plan.remove)
     ledger.touch(plan.touched)
 
@@ -314,20 +302,7 @@ def _drop_failed(outcomes: list[Outcome], rows: Mapping[str, Row], plan: Plan, i
         for made in before.made:
             # A name that passed to another image in between is not this one's any more.
             if made.path in plan.outputs[outcome.source]:
-                _unlink(images, made.path)
-
-
-def _unlink(images: str, output: str) -> None:
-    """Remove an output and the folders that it leaves empty."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(images, output))
-    folder = os.path.dirname(output)
-    while folder:
-        try:
-            os.rmdir(os.path.join(images, folder))
-        except OSError:  # others live there
-            break
-        folder = os.path.dirname(folder)
+                outputs.remove(images, made.path)
 
 
 class _Totals:
