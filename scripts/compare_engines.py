@@ -17,7 +17,7 @@ def main(options: argparse.Namespace) -> int:
     if "sequential" not in trees:
         raise UserError("trees: none is named 'sequential'; give its folder too.")
     result = compare(trees)
-    cli.print_checks(options.label, result)
+    cli.print_checks(options.label, result, brief=options.evidence)
     if options.output:
         write_json(options.output, result)
     return 0 if result["passed"] or options.evidence else cli.CHECK_FAILED

@@ -26,7 +26,7 @@ def main(options: argparse.Namespace) -> int:
         options.sample,
         options.min_psnr,
     )
-    cli.print_checks(options.label, result)
+    cli.print_checks(options.label, result, brief=options.evidence)
     if options.output:
         write_json(options.output, {**result, "token": options.token})
     return 0 if result["passed"] or options.evidence else cli.CHECK_FAILED

@@ -117,8 +117,12 @@ def count_workers(options: argparse.Namespace) -> int:
     return wanted
 
 
-def print_checks(label: str, result: Mapping[str, Any]) -> None:
-    """Print each check with its counts, the images that differ, and the verdict."""
+def print_checks(label: str, result: Mapping[str, Any], brief: bool = False) -> None:
+    """Print each check with its counts, the images that differ, and the verdict.
+
+    Where all is well the brief form leaves the checks to the log file.
+    """
+    level = logging.DEBUG if brief and result["passed"] else logging.INFO
     for check in result["checks"]:
         mark = "passed" if check["passed"] else "FAILED"
         text = f"  {mark}  {check['name']:<12} {check['compared']:,} compared"
@@ -126,7 +130,7 @@ def print_checks(label: str, result: Mapping[str, Any]) -> None:
             text += f", {check['not_compared']:,} not compared"
         if check["differing"]:
             text += f", {check['differing']:,} differ"
-        logging.info("%s  (%s)", text, check["question"])
+        logging.log(level, "%s  (%s)", text, check["question"])
         for image in check["named"]:
             logging.info("            %s: %s", image["image"], image["why"])
     (logging.info if result["passed"] else logging.error)("%s: %s", label, result["summary"])
