@@ -160,7 +160,7 @@ MISTAKES = {
         {"datasets": {"my photos": {"generate": {}}}}, "datasets",
         ["'my photos'", "letters, digits, '_' and '-'"],
     ),
-    "dataset-name-as-number": ({"datasets": {2024: {"generate": {}}}}, "datasets", ["2024"]),
+    "dataset-name-as-truth": ({"datasets": {True: {"generate": {}}}}, "datasets", ["True"]),
     "dataset-name-reserved": (
         {"datasets": {"report": {"generate": {}}}}, "datasets.report", ["reserved", "another"],
     ),
@@ -361,3 +361,13 @@ def test_a_recipe_that_cannot_be_read_is_told_in_one_sentence(somewhere, text, w
     sentence = str(refusal.value)
     assert len(sentence.splitlines()) == 1
     assert [word for word in words if word not in sentence] == []
+
+
+def test_names_may_look_like_numbers_and_dates(tmp_path):
+    written = yaml.safe_load(
+        "{datasets: {2024: {generate: {}}, 2024-05-01: {generate: {}}}, "
+        "recipes: {1: {steps: []}}, run: {datasets: [2024], recipes: [1]}}"
+    )
+    filled = config.complete(written)
+    assert list(filled["datasets"]) == ["2024", "2024-05-01"]
+    assert (filled["run"]["datasets"], filled["run"]["recipes"]) == (["2024"], ["1"])

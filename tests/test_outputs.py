@@ -382,6 +382,10 @@ def test_the_time_of_the_source_is_kept_where_that_is_asked_for(tmp_path, pictur
     noted = catalog.scan(str(tree.source))[0].entries[0].mtime_ns
     times = {path.stat().st_mtime_ns for path in tree.images.rglob("*") if path.is_file()}
     assert times == {noted}
+    os.utime(tree.source / "a.jpg", ns=(then + 10**12, then + 10**12))
+    assert tree.process(parse({"keep_mtime": True, "outputs": VARIANTS})).images == 0
+    times = {path.stat().st_mtime_ns for path in tree.images.rglob("*") if path.is_file()}
+    assert times == {catalog.scan(str(tree.source))[0].entries[0].mtime_ns}
     tree.process(parse({"outputs": VARIANTS}))
     times = {path.stat().st_mtime_ns for path in tree.images.rglob("*") if path.is_file()}
     assert then not in times

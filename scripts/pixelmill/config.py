@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import functools
 import json
 import math
@@ -76,7 +77,7 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     UserError
         With the key, what was found and what is allowed.
     """
-    filled: dict[str, Any] = _fill(copy.deepcopy(dict(config)), schema())
+    filled: dict[str, Any] = _fill(_with_names(copy.deepcopy(dict(config))), schema())
     error = best_match(_Validator(schema()).iter_errors(filled))
     if error is not None:
         raise UserError(_sentence(error))
@@ -87,6 +88,22 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     for name, data in filled["recipes"].items():
         recipe.parse(data, f"recipes.{name}", base)
     return filled
+
+
+def _with_names(config: dict[str, Any]) -> dict[str, Any]:
+    """Take for names what YAML takes for numbers and dates, as of a dataset ``2024``."""
+
+    def name(value: Any) -> Any:
+        numeric = isinstance(value, int | float | datetime.date) and not isinstance(value, bool)
+        return str(value) if numeric else value
+
+    for kind in ("datasets", "recipes"):
+        if isinstance(entries := config.get(kind), Mapping):
+            config[kind] = {name(key): value for key, value in entries.items()}
+        run = config.get("run")
+        if isinstance(run, dict) and isinstance(names := run.get(kind), list):
+            run[kind] = [name(value) for value in names]
+    return config
 
 
 def typed(value: Any) -> Any:

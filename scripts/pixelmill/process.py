@@ -88,6 +88,8 @@ def process(
         ledger.note_maker(maker.code, provenance.rendering_software(recipe.uses_opencv))
         _check_removals(plan, rows, policy, target)
         _remove(plan, images, ledger)
+        if recipe.settings["keep_mtime"]:
+            _follow_times(plan, images, rows)
         rate = ledger.rate(maker.recipe)
         work = Work(
             renderer=Renderer(source, images, recipe, policy.limits, policy.durable),
@@ -291,6 +293,13 @@ def _remove(plan: Plan, images: str, ledger: Ledger) -> None:
         outputs.remove(images, output)
     ledger.forget(plan.remove)
     ledger.touch(plan.touched)
+
+
+def _follow_times(plan: Plan, images: str, rows: Mapping[str, Row]) -> None:
+    """Give the outputs of sources that were touched their new times."""
+    for source, mtime_ns in plan.touched:
+        for made in rows[source].made:
+            os.utime(os.path.join(images, made.path), ns=(mtime_ns, mtime_ns))
 
 
 def _drop_failed(outcomes: list[Outcome], rows: Mapping[str, Row], plan: Plan, images: str) -> None:
