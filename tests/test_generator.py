@@ -247,3 +247,11 @@ def test_nothing_but_images_and_dot_files_is_left(tmp_path):
     generate(str(tmp_path), spec(3), 2)
     others = {path.name for path in tmp_path.iterdir()} - {path.name for path in pictures(tmp_path)}
     assert others == {generator.RECORD, generator.TABLE, ".lock"}
+
+
+def test_what_was_not_generated_is_not_written_over(tmp_path):
+    mine = tmp_path / "00000000.jpg"
+    mine.write_bytes(b"a photo of mine")
+    with pytest.raises(UserError, match=r"holds '00000000\.jpg', which was not generated"):
+        generate(str(tmp_path), Spec(count=2), 1)
+    assert mine.read_bytes() == b"a photo of mine"

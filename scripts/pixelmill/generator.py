@@ -221,9 +221,15 @@ def generate(folder: str, spec: Spec, workers: int, token: str = "") -> int:
     -------
     int
         How many were made.
+
+    Raises
+    ------
+    UserError
+        If files of somebody else bear the names of ours.
     """
     record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
     with exclusive(folder):
+        _check_ours(folder, spec.count)
         finished = _intact(folder, spec)
         kept = len(finished)
         missing = [number for number in range(spec.count) if number not in finished]
@@ -233,6 +239,17 @@ def generate(folder: str, spec: Spec, workers: int, token: str = "") -> int:
         write_json(record, {"spec": spec.fingerprint(), "count": spec.count, "token": token})
     log.info("generated %s images, kept %s", f"{len(missing):,}", f"{kept:,}")
     return len(missing)
+
+
+def _check_ours(folder: str, count: int) -> None:
+    """Refuse to write over what was not generated: without our record nothing was."""
+    if os.path.exists(os.path.join(folder, RECORD)):
+        return
+    for entry in os.scandir(folder):
+        if _OURS.fullmatch(entry.name) and int(entry.name[:8]) < count:
+            raise UserError(
+                f"'{folder}' holds '{entry.name}', which was not generated; choose another folder."
+            )
 
 
 def _intact(folder: str, spec: Spec) -> dict[int, Made]:
