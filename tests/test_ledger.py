@@ -232,14 +232,44 @@ def test_the_timeline_is_that_of_the_last_full_pass(ledger):
     assert ledger.timeline() == [(0, 0.0, 1.0, 3), (1, 2.0, 3.5, 7)]
 
 
-def test_latencies_are_those_of_sources_the_slowest_first(ledger, outcomes):
+@pytest.fixture
+def timed(ledger, outcomes):
+    """A ledger of two sources that were made, one of them in two variants, and one that failed."""
     good, bad = outcomes
     several = good._replace(
         source="both", made=(good.made[0], good.made[0]._replace(variant="x")), seconds=(1.0,) * 5
     )
-    ledger.record([bad, several], MAKER)
+    ledger.record([bad._replace(seconds=(9.0,) * 5), several], MAKER)
     ledger.record([good._replace(seconds=(0.5,) * 5)], MAKER)
-    assert ledger.latencies()[:2] == [("both", (1.0,) * 5), (good.source, (0.5,) * 5)]
+    return ledger
+
+
+def test_latencies_are_those_of_sources_the_slowest_first(timed, outcomes):
+    good = outcomes[0]
+    assert timed.latencies(10) == [("both", (1.0,) * 5), (good.source, (0.5,) * 5)]
+    assert timed.latencies(1) == [("both", (1.0,) * 5)]
+
+
+def test_durations_and_their_means_count_a_source_once_and_no_failure(timed):
+    assert sorted(timed.durations()) == [2.5, 5.0]
+    assert timed.stage_means() == (0.75,) * 5
+
+
+def test_where_nothing_was_made_there_are_no_means(ledger):
+    assert ledger.stage_means() == ()
+    assert ledger.extent(10**9) == (0, 0.0)
+
+
+def test_examples_are_evenly_spread_and_not_too_large(ledger, outcomes):
+    good = outcomes[0]
+    ledger.record([good._replace(source=f"{k}", pixels_in=k) for k in range(10)], MAKER)
+    assert ledger.extent(7) == (8, 3.5)
+    assert [example.source for example in ledger.every(3, 7)] == ["0", "3", "6"]
+
+
+def test_the_example_of_a_source_with_variants_is_the_first(timed):
+    (example,) = (e for e in timed.every(1, 10**9) if e.source == "both")
+    assert example.output == timed.rows()["both"].made[0].path
 
 
 def test_to_look_at_a_ledger_changes_nothing(path, outcomes):

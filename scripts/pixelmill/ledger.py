@@ -86,6 +86,22 @@ class Pass(NamedTuple):
     machine: str
 
 
+class Example(NamedTuple):
+    """A source and its first output."""
+
+    source: str
+    output: str
+    pixels_in: int
+    bytes_in: int
+    width: int
+    height: int
+    bytes_out: int
+
+
+#: Columns of seconds, and their sum. Every variant's row has those of its source.
+_SECONDS = ", ".join(f"{stage}_seconds" for stage in STAGES)
+_TOTAL = " + ".join(f"{stage}_seconds" for stage in STAGES)
+
 #: What stands in the row of an image that failed.
 _NOTHING = Made("", "", 0, 0, 0, "")
 
@@ -277,14 +293,46 @@ class Ledger:
         )
         return list(self._database.execute(query))
 
-    def latencies(self) -> list[tuple[str, tuple[float, ...]]]:
-        """Seconds by stage that each source took when it was last made, the slowest first."""
-        stages = [f"{stage}_seconds" for stage in STAGES]
+    def latencies(self, most: int) -> list[tuple[str, tuple[float, ...]]]:
+        """Sources that took longest when they were last made, with their seconds by stage."""
         query = (
-            f"SELECT source, {', '.join(f'max({stage})' for stage in stages)} FROM images"
-            f" GROUP BY source ORDER BY {' + '.join(f'max({stage})' for stage in stages)} DESC"
+            f"SELECT source, {_SECONDS} FROM images WHERE status = 'ok' GROUP BY source"
+            f" ORDER BY {_TOTAL} DESC, source LIMIT ?"
         )
-        return [(source, tuple(rest)) for source, *rest in self._database.execute(query)]
+        return [(source, tuple(rest)) for source, *rest in self._database.execute(query, (most,))]
+
+    def durations(self) -> Iterator[float]:
+        """Seconds that each source took when it was last made; failed ones are left out."""
+        query = f"SELECT {_TOTAL} FROM images WHERE status = 'ok' GROUP BY source"
+        return (seconds for (seconds,) in self._database.execute(query))
+
+    def stage_means(self) -> tuple[float, ...]:
+        """Mean seconds of a source by stage; empty where none was made."""
+        means = ", ".join(f"avg({stage}_seconds)" for stage in STAGES)
+        sources = f"SELECT {_SECONDS} FROM images WHERE status = 'ok' GROUP BY source"
+        row = self._database.execute(f"SELECT {means} FROM ({sources})").fetchone()
+        return () if row[0] is None else tuple(row)
+
+    def extent(self, largest: int) -> tuple[int, float]:
+        """Count the sources that were made of at most so many pixels, and their mean pixels."""
+        query = (
+            "SELECT count(*), avg(pixels_in) FROM (SELECT pixels_in FROM images"
+            " WHERE status = 'ok' AND pixels_in <= ? GROUP BY source)"
+        )
+        count, mean = self._database.execute(query, (largest,)).fetchone()
+        return count, mean or 0.0
+
+    def every(self, step: int, largest: int) -> list[Example]:
+        """Every so-manieth source that was made of at most so many pixels."""
+        query = (
+            f"SELECT {', '.join(Example._fields)} FROM"
+            " (SELECT *, row_number() OVER (ORDER BY source) - 1 AS number FROM"
+            "   (SELECT *, min(variant) FROM images WHERE status = 'ok' AND pixels_in <= ?"
+            "    GROUP BY source))"
+            " WHERE number % ? = 0"
+        )
+        rows = map(Example._make, self._database.execute(query, (largest, step)))
+        return [r._replace(source=unescape(r.source), output=unescape(r.output)) for r in rows]
 
     def last_pass(self, whole: bool = False) -> Pass | None:
         """Return the last pass, or the last one that made every image."""
@@ -296,16 +344,14 @@ class Ledger:
 
     def cost(self) -> tuple[float, float]:
         """Mean seconds and bytes of an image, whatever made it; 0 where none is."""
-        stages = " + ".join(f"{stage}_seconds" for stage in STAGES)
         seconds, size = self._database.execute(
-            f"SELECT avg({stages}), sum(bytes_out) * 1.0 / count(DISTINCT source)"
+            f"SELECT avg({_TOTAL}), sum(bytes_out) * 1.0 / count(DISTINCT source)"
             " FROM images WHERE status = 'ok'"
         ).fetchone()
         return seconds or 0.0, size or 0.0
 
     def rate(self, recipe: str) -> float | None:
         """Mean seconds of an image, as this recipe took; None where it made none."""
-        stages = " + ".join(f"{stage}_seconds" for stage in STAGES)
-        query = f"SELECT avg({stages}) FROM images WHERE status = 'ok' AND recipe = ?"
+        query = f"SELECT avg({_TOTAL}) FROM images WHERE status = 'ok' AND recipe = ?"
         seconds: float | None = self._database.execute(query, (recipe,)).fetchone()[0]
         return seconds

@@ -1,0 +1,144 @@
+"""Contact sheet: a dozen images before and after, those that differ most first."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pixelmill.decoding import Reading, decode
+from pixelmill.errors import ImageError
+from pixelmill.ledger import Example, Ledger
+from pixelmill.limits import Limits
+
+#: Pictures shown, and the longer side of each in pixels: sharp on a phone held upright.
+SHOWN = 12
+SIDE = 168
+
+#: Images that are looked at, evenly spread, and pixels of them all: some seconds of work.
+MOST_EXAMPLES = 200
+MOST_PIXELS = 600_000_000
+
+#: Larger sources are left out: a thumbnail is not worth their memory.
+LARGEST_PIXELS = 50_000_000
+
+#: Quality of the thumbnails: 4 kB each.
+_QUALITY = 72
+
+#: Both pictures are compared at this side, in pixels, whatever their shape.
+_COMPARED = 48
+
+#: A JPEG is decoded no larger than twice its thumbnail.
+_READING = Reading(shrink_margin=2.0)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image before and after.
+
+    Attributes
+    ----------
+    source : str
+    difference : float
+        Mean of the absolute difference at thumbnail size, 0..1.
+    facts : Example
+    before, after : str
+        JPEG as data URLs.
+    before_size, after_size : tuple of int
+        Of the thumbnails, in pixels.
+    """
+
+    source: str
+    difference: float
+    facts: Example
+    before: str
+    after: str
+    before_size: tuple[int, int]
+    after_size: tuple[int, int]
+
+
+def contact_sheet(tree: str, folder: str) -> list[Pair]:
+    """Choose a dozen images of an output tree and show them before and after.
+
+    Parameters
+    ----------
+    tree : str
+        Folder of the output tree.
+    folder : str
+        Of its sources.
+
+    Returns
+    -------
+    list of Pair
+        The largest difference first. Images that cannot be read, or are gone, are
+        left out; of several variants the first is shown.
+    """
+    found = []
+    for example in _examples(tree):
+        before = _thumbnail(os.path.join(folder, example.source))
+        after = _thumbnail(os.path.join(tree, "images", example.output))
+        if before is not None and after is not None:
+            found.append((difference(before, after), example, before, after))
+    found.sort(key=lambda entry: (-entry[0], entry[1].source))
+    return [
+        Pair(e.source, round(d, 4), e, _data_url(b), _data_url(a), b.size, a.size)
+        for d, e, b, a in found[:SHOWN]
+    ]
+
+
+def _examples(tree: str) -> list[Example]:
+    """Sources and outputs evenly spread, as many as it takes little time to open."""
+    path = os.path.join(tree, "ledger.sqlite")
+    if not os.path.exists(path):
+        return []
+    with Ledger(path, only_look=True) as ledger:
+        if not ledger.is_current:
+            return []
+        count, pixels = ledger.extent(LARGEST_PIXELS)
+        affordable = max(SHOWN, min(MOST_EXAMPLES, int(MOST_PIXELS / max(1.0, pixels))))
+        return ledger.every(max(1, math.ceil(count / affordable)), LARGEST_PIXELS)
+
+
+def _thumbnail(path: str) -> Image.Image | None:
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        limits = Limits(max_pixels=LARGEST_PIXELS)
+        picture: Image.Image = decode(data, _thumbnail_size, _READING, limits).frames[0]
+    except (OSError, ImageError, MemoryError):
+        return None
+    picture.thumbnail((SIDE, SIDE))
+    return picture.convert("RGB")
+
+
+def _thumbnail_size(size: tuple[int, int]) -> tuple[float, float]:
+    scale = min(1.0, SIDE / max(size))
+    return size[0] * scale, size[1] * scale
+
+
+def difference(before: Image.Image, after: Image.Image) -> float:
+    """Mean absolute difference of two pictures stretched to one size, 0..1.
+
+    Examples
+    --------
+    >>> difference(Image.new("RGB", (9, 5)), Image.new("RGB", (20, 20), "white"))
+    1.0
+    """
+    one, other = (
+        np.asarray(picture.resize((_COMPARED, _COMPARED), Image.Resampling.BOX), np.float32)
+        for picture in (before, after)
+    )
+    return float(np.mean(np.abs(one - other)) / 255)
+
+
+def _data_url(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    options: dict[str, Any] = {"quality": _QUALITY, "optimize": True}
+    picture.save(buffer, "JPEG", **options)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,137 @@
+"""Distributions: where the time of a tree's images went, small enough for one page.
+
+A million images are told by bins, quantiles and the slowest few.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pixelmill.ledger import Ledger, Pass
+from pixelmill.transform import STAGES
+
+#: Bins of the latencies: each is 12 % wider than the one before, as fine as one can see.
+BINS_PER_DECADE = 20
+
+#: Shortest time that is told apart, in seconds: clocks say no more.
+SHORTEST = 1e-6
+
+#: Images that are named as the slowest.
+SLOWEST = 10
+
+#: A pause of a worker shorter than this part of the pass cannot be seen in a figure.
+_FINEST = 1 / 400
+
+#: Bars of one tree's timeline at most: what a page can hold for each of its trees.
+_MOST_BARS = 1500
+
+
+def distributions(tree: str) -> dict[str, Any] | None:
+    """Tell where the time of an output tree went, from its ledger.
+
+    Parameters
+    ----------
+    tree : str
+        Folder of the output tree.
+
+    Returns
+    -------
+    dict or None
+        `stages`: mean seconds of an image by stage, with `wait`, the workers' time
+        that no image took, where the last pass made every image. `latency`:
+        `edges` of bins in seconds, `counts`, and quantiles. `slowest`: images with
+        their seconds by stage. `workers`: when each was busy in the last full pass, in
+        seconds since its first batch began. None where there is no ledger of this
+        version, or nothing was made.
+    """
+    path = os.path.join(tree, "ledger.sqlite")
+    if not os.path.exists(path):
+        return None
+    with Ledger(path, only_look=True) as ledger:
+        if not ledger.is_current:
+            return None
+        seconds = np.fromiter(ledger.durations(), np.float64)
+        if not seconds.size:
+            return None
+        stages = dict(zip(STAGES, ledger.stage_means(), strict=True))
+        last = ledger.last_pass()
+        if last is not None and last.whole:
+            stages["wait"] = _wait(last, sum(stages.values()))
+        return {
+            "images": int(seconds.size),
+            "stages": {stage: _rounded(value) for stage, value in stages.items()},
+            "latency": latency(seconds),
+            "slowest": [
+                {
+                    "image": source,
+                    "seconds": _rounded(sum(taken)),
+                    "stages": dict(zip(STAGES, map(_rounded, taken), strict=True)),
+                }
+                for source, taken in ledger.latencies(SLOWEST)
+            ],
+            "workers": timeline(ledger.timeline()),
+        }
+
+
+def _wait(last: Pass, busy: float) -> float:
+    """Seconds of a worker, for each image, that no image took."""
+    paid = last.workers * (last.seconds - last.startup_seconds)
+    return max(0.0, paid / max(1, last.images) - busy)
+
+
+def latency(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+    """Bin seconds evenly on a logarithmic scale, and take their quantiles.
+
+    Examples
+    --------
+    >>> found = latency(np.array([0.010, 0.011, 1.0]))
+    >>> found["counts"][0], found["counts"][-1], found["median"], found["slowest"]
+    (2, 1, 0.011, 1.0)
+    """
+    # Away from the edges of bins, which powers of ten would fall on by a rounding error.
+    places = np.log10(np.maximum(seconds, SHORTEST)) * BINS_PER_DECADE + 1e-9
+    bins = np.floor(places).astype(int)
+    first = int(bins.min())
+    counts = np.bincount(bins - first)
+    middle, most, nearly_all = np.quantile(seconds, [0.5, 0.95, 0.99])
+    return {
+        "edges": [_rounded(10 ** (k / BINS_PER_DECADE)) for k in range(first, first + len(counts) + 1)],
+        "counts": counts.tolist(),
+        "median": _rounded(middle),
+        "p95": _rounded(most),
+        "p99": _rounded(nearly_all),
+        "slowest": _rounded(seconds.max()),
+    }  # fmt: skip
+
+
+def timeline(stretches: Sequence[tuple[int, float, float, int]]) -> list[dict[str, Any]]:
+    """When each worker was busy; pauses too short to be seen are closed.
+
+    Examples
+    --------
+    >>> timeline([(0, 0.0, 1.0, 5), (0, 1.001, 4.0, 5), (0, 9.0, 10.0, 1)])
+    [{'worker': 1, 'images': 11, 'busy': [[0.0, 4.0], [9.0, 10.0]]}]
+    """
+    workers = {worker for worker, *_ in stretches}
+    span = max((ended for _, _, ended, _ in stretches), default=0.0)
+    pause = span * max(_FINEST, len(workers) / _MOST_BARS)
+    rows: dict[int, dict[str, Any]] = {}
+    for worker, began, ended, images in stretches:
+        row = rows.setdefault(worker, {"worker": worker + 1, "images": 0, "busy": []})
+        row["images"] += images
+        if row["busy"] and began - row["busy"][-1][1] <= pause:
+            row["busy"][-1][1] = round(max(ended, row["busy"][-1][1]), 4)
+        else:
+            row["busy"].append([round(began, 4), round(ended, 4)])
+    return [rows[worker] for worker in sorted(rows)]
+
+
+def _rounded(value: float) -> float:
+    """Round to four digits: more is noise, and weighs."""
+    value = float(value)
+    return value if value == 0 else round(value, 3 - math.floor(math.log10(abs(value))))

@@ -1,0 +1,107 @@
+"""The contact sheet shows a dozen images, the most different first, for bounded work."""
+
+import base64
+import io
+
+import pytest
+from PIL import Image
+
+from pixelmill import contact_sheet as module
+from pixelmill.contact_sheet import contact_sheet, difference
+from pixelmill.ledger import Ledger
+from pixelmill.process import process_folder
+from pixelmill.recipe import parse
+
+SMALL = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
+
+
+def opened(url):
+    head, data = url.split(",", 1)
+    assert head == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+@pytest.fixture
+def tree(tmp_path, photos):
+    """Function that processes some pictures; it returns the tree and the sources."""
+
+    def make(count=3, recipe=SMALL):
+        source = photos(tmp_path / "in", count)
+        process_folder(str(source), str(tmp_path / "out"), recipe, "sequential", 1)
+        return tmp_path / "out", source
+
+    return make
+
+
+def test_every_pair_is_the_source_and_what_was_made_of_it(tree):
+    out, source = tree()
+    pairs = contact_sheet(str(out), str(source))
+    assert sorted(pair.source for pair in pairs) == ["0.jpg", "1.jpg", "2.jpg"]
+    for pair in pairs:
+        with Image.open(source / pair.source) as picture:
+            assert difference(opened(pair.before), picture.convert("RGB")) < 0.02
+        assert opened(pair.before).size == pair.before_size == (96, 64)
+        assert opened(pair.after).size == pair.after_size == (32, 24)
+        assert (pair.facts.width, pair.facts.height, pair.facts.pixels_in) == (32, 24, 96 * 64)
+
+
+def test_the_largest_difference_comes_first(tree):
+    out, source = tree()
+    Image.new("RGB", (32, 24), "white").save(out / "images/1.jpg")
+    pairs = contact_sheet(str(out), str(source))
+    assert pairs[0].source == "1.jpg"
+    assert [p.difference for p in pairs] == sorted((p.difference for p in pairs), reverse=True)
+
+
+def test_a_dozen_is_shown_and_no_more_images_are_opened_than_a_bound(tree, monkeypatch):
+    opened_paths = []
+    whole = module._thumbnail
+    monkeypatch.setattr(module, "_thumbnail", lambda path: opened_paths.append(path) or whole(path))
+    monkeypatch.setattr(module, "MOST_EXAMPLES", 14)
+    out, source = tree(count=40)
+    assert len(contact_sheet(str(out), str(source))) == 12
+    assert len(opened_paths) <= 2 * 14
+
+
+def test_of_large_images_fewer_are_opened(tree, monkeypatch):
+    out, source = tree(count=40)
+    monkeypatch.setattr(module, "MOST_PIXELS", 20 * 96 * 64)
+    assert len(module._examples(str(out))) == 20
+    monkeypatch.setattr(module, "LARGEST_PIXELS", 96 * 64 - 1)
+    assert contact_sheet(str(out), str(source)) == []
+
+
+@pytest.mark.parametrize("spoil", ["source gone", "output gone", "source broken"])
+def test_what_cannot_be_read_is_left_out(tree, spoil):
+    out, source = tree()
+    path = out / "images/1.jpg" if spoil == "output gone" else source / "1.jpg"
+    path.write_bytes(b"\xff\xd8\xff") if "broken" in spoil else path.unlink()
+    assert len(contact_sheet(str(out), str(source))) == 2
+
+
+@pytest.mark.parametrize("spoil", ["ledger.sqlite", "an old ledger"])
+def test_without_a_ledger_there_is_no_sheet(tree, spoil):
+    out, source = tree()
+    if spoil == "ledger.sqlite":
+        (out / spoil).unlink()
+    else:
+        with Ledger(str(out / "ledger.sqlite")) as ledger:
+            ledger._database.execute("PRAGMA user_version = 1")
+    assert contact_sheet(str(out), str(source)) == []
+
+
+def test_of_variants_the_first_is_shown(tree):
+    outputs = {"b": {"format": "png"}, "a": {"format": "jpeg"}}
+    out, source = tree(count=1, recipe=parse({"steps": [], "outputs": outputs}))
+    (pair,) = contact_sheet(str(out), str(source))
+    assert pair.facts.output == "a/0.jpg"
+
+
+def test_transparent_and_deep_pictures_are_shown_on_white_in_eight_bits(tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.new("RGBA", (40, 40), (0, 0, 0, 0)).save(tmp_path / "in/clear.png")
+    Image.new("I;16", (40, 40), 2**16 - 1).save(tmp_path / "in/deep.png")
+    recipe = parse({"steps": [], "output": {"format": "png"}})
+    process_folder(str(tmp_path / "in"), str(tmp_path / "out"), recipe, "sequential", 1)
+    pairs = contact_sheet(str(tmp_path / "out"), str(tmp_path / "in"))
+    assert [opened(pair.before).getpixel((9, 9)) for pair in pairs] == [(255,) * 3] * 2

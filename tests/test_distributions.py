@@ -1,0 +1,131 @@
+"""Where the time went is told in a few numbers, however many images there are."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from pixelmill import distributions as module
+from pixelmill.distributions import distributions, latency, timeline
+from pixelmill.ledger import Ledger, Maker, Pass
+from pixelmill.transform import Made, Outcome, Stretch
+
+MAKER = Maker("recipe", "code", "limits")
+
+
+def outcome(source, seconds, status="ok"):
+    made = (Made("", f"{source}.jpg", 8, 8, 100, "0"),) if status == "ok" else ()
+    reason = "" if status == "ok" else "corrupt"
+    return Outcome(source, made, status, "", reason, "", 100, 0, "", 64, seconds)
+
+
+def finished(whole=True, workers=2, seconds=4.0, startup=1.0, images=10):
+    return Pass(
+        whole, "threads", workers, seconds, startup, images, 0, 0, 0, 0.0, "c", "r", "k", "m"
+    )
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Function that makes a tree of ten images and its pass; it returns its folder."""
+
+    def make(outcomes=(), **changes):
+        with Ledger(str(tmp_path / "ledger.sqlite")) as ledger:
+            stages = (0.0, 0.1, 0.2, 0.1, 0.0)
+            ledger.record([outcome(f"{k}.jpg", stages) for k in range(10)], MAKER)
+            ledger.record(outcomes, MAKER)
+            ledger.add_pass(finished(**changes), [Stretch("a", 5.0, 8.0, 10)])
+        return str(tmp_path)
+
+    return make
+
+
+def test_a_planted_slow_image_is_the_first_of_the_slowest(tree):
+    slow = outcome("a/slow.jpg", (0.0, 0.1, 30.0, 0.1, 0.0))
+    found = distributions(tree([slow]))
+    assert len(found["slowest"]) == 10
+    assert found["slowest"][0]["image"] == "a/slow.jpg"
+    assert found["slowest"][0]["stages"]["steps"] == 30.0
+    assert found["latency"]["slowest"] == 30.2
+
+
+def test_failed_images_have_no_latency(tree):
+    found = distributions(tree([outcome("bad.jpg", (0.0, 99.0, 0.0, 0.0, 0.0), "failed")]))
+    assert found["images"] == 10
+    assert found["latency"]["slowest"] == 0.4
+
+
+def test_what_the_workers_were_paid_for_and_no_image_took_is_waiting(tree):
+    # Two workers for three seconds: 0.6 s for each of ten images, of which 0.4 s were work.
+    assert distributions(tree())["stages"] == {
+        "read": 0.0, "decode": 0.1, "steps": 0.2, "encode": 0.1, "write": 0.0, "wait": 0.2,
+    }  # fmt: skip
+
+
+def test_where_the_last_pass_made_some_images_only_nothing_is_said_of_waiting(tree):
+    assert "wait" not in distributions(tree(whole=False))["stages"]
+
+
+@pytest.mark.parametrize("what", ["no ledger", "another version", "no image"])
+def test_without_a_ledger_to_read_there_are_no_distributions(tmp_path, what):
+    path = str(tmp_path / "ledger.sqlite")
+    if what == "another version":
+        with Ledger(path) as ledger:
+            ledger._database.execute("PRAGMA user_version = 1")
+    elif what == "no image":
+        Ledger(path).__exit__(None, None, None)
+    assert distributions(str(tmp_path)) is None
+
+
+def test_every_image_is_in_the_bin_that_its_seconds_lie_in():
+    seconds = np.geomspace(0.001, 10, 1000)
+    found = latency(seconds)
+    edges = np.array(found["edges"])
+    assert sum(found["counts"]) == 1000
+    assert len(edges) == len(found["counts"]) + 1
+    assert np.allclose(edges[1:] / edges[:-1], 10 ** (1 / module.BINS_PER_DECADE), rtol=1e-3)
+    assert (np.cumsum(found["counts"])[:-1] == [(seconds < e).sum() for e in edges[1:-1]]).all()
+
+
+def test_quantiles_are_those_of_all_images():
+    found = latency(np.arange(1, 1001) / 1000)
+    assert (found["median"], found["p95"], found["p99"]) == (0.5005, 0.95, 0.99)
+
+
+def test_no_time_at_all_has_its_bin_too():
+    assert latency(np.zeros(3))["counts"] == [3]
+
+
+def test_however_many_batches_there_were_a_timeline_stays_small():
+    random = np.random.default_rng(1)
+    stretches = [
+        (worker, began, began + random.uniform(0.1, 0.9), 100)
+        for began in range(2000)
+        for worker in range(32)
+    ]
+    rows = timeline(stretches)
+    assert len(rows) == 32
+    assert sum(row["images"] for row in rows) == 32 * 2000 * 100
+    assert sum(len(row["busy"]) for row in rows) <= 1.1 * module._MOST_BARS
+
+
+def test_long_pauses_stay(tree):
+    assert timeline([(1, 0.0, 1.0, 3), (0, 0.5, 1.0, 2), (1, 5.0, 9.0, 1)]) == [
+        {"worker": 1, "images": 2, "busy": [[0.5, 1.0]]},
+        {"worker": 2, "images": 4, "busy": [[0.0, 1.0], [5.0, 9.0]]},
+    ]
+    assert timeline([]) == []
+
+
+def test_what_is_told_is_plain_data(tree):
+    found = distributions(tree())
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_to_look_changes_nothing(tree, tmp_path):
+    folder = tree()
+    before = shutil.copy(f"{folder}/ledger.sqlite", tmp_path / "before")
+    distributions(folder)
+    with open(before, "rb") as old, open(f"{folder}/ledger.sqlite", "rb") as new:
+        assert old.read() == new.read()
