@@ -9,15 +9,19 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Gather what the trees hold and write the report."""
+    from pixelmill.contact_sheet import contact_sheets
     from pixelmill.errors import UserError
-    from pixelmill.report import Tree, collect, find_trees, write
+    from pixelmill.page import write
+    from pixelmill.report import Tree, collect, describe, find_trees
 
     trees = [Tree.at(path) for path in options.trees or []] or find_trees(options.results)
     if not trees:
         raise UserError(f"No processed images lie in '{options.results}'; run 'snakemake' first.")
-    report = collect(trees, json.loads(options.config))
-    write(report, options.output or f"{options.results}/report")
-    logging.info("report: %s/report.html", options.output or f"{options.results}/report")
+    config = json.loads(options.config)
+    report = {**collect(trees, config), **describe(trees)}
+    folder = options.output or f"{options.results}/report"
+    write(report, folder, contact_sheets(trees, config))
+    logging.info("report: %s/report.html", folder)
 
 
 def arguments() -> argparse.Namespace:

@@ -90,8 +90,8 @@ def test_without_a_ledger_there_is_no_sheet(tree, spoil):
     assert contact_sheet(str(out), str(source)) == []
 
 
-def test_of_variants_the_first_is_shown(tree):
-    outputs = {"b": {"format": "png"}, "a": {"format": "jpeg"}}
+def test_of_variants_the_first_by_name_is_shown(tree):
+    outputs = [{"name": "b", "format": "png"}, {"name": "a", "format": "jpeg"}]
     out, source = tree(count=1, recipe=parse({"steps": [], "outputs": outputs}))
     (pair,) = contact_sheet(str(out), str(source))
     assert pair.facts.output == "a/0.jpg"

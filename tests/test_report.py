@@ -12,11 +12,12 @@ import pytest
 
 from pixelmill import catalog
 from pixelmill.comparison import compare
-from pixelmill.figures import throughput
+from pixelmill.contact_sheet import contact_sheets
 from pixelmill.files import write_json
+from pixelmill.page import html, write
 from pixelmill.process import process_folder
 from pixelmill.recipe import parse
-from pixelmill.report import COMPARABLE, Tree, collect, find_trees, html, write
+from pixelmill.report import COMPARABLE, Tree, collect, describe, find_trees
 from pixelmill.verification import verify
 
 RECIPE = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
@@ -34,7 +35,7 @@ FIRST_TEN = [
     "efficiency",
 ]
 
-HEADINGS = ["demo · light", "What was checked", "Failures", "How it was made"]
+HEADINGS = ["Advice", "demo · light", "Failures", "What was checked", "How it was made"]
 
 #: Attributes that make a browser fetch something.
 LINKS = ("src", "href", "srcset", "poster", "action")
@@ -144,7 +145,7 @@ def test_a_tree_without_a_full_pass_has_no_figures_and_gives_none(trees, missing
 def test_a_tree_that_was_not_verified_does_not_pass(trees):
     report = collect(trees(sequential=BASELINE), {})
     assert not report["passed"]
-    assert "Some checks failed" in html(report)
+    assert "NOT well: checks failed for demo/light/sequential." in html(report)
     assert report["verifications"][0]["summary"].startswith("Not verified yet")
 
 
@@ -196,7 +197,10 @@ def page(tmp_path_factory, photos):
         write_json(recipe / engine / "verification.json", checks)
     trees = {engine: str(recipe / engine) for engine in ("sequential", "threads")}
     write_json(recipe / "comparison.json", compare(trees))
-    write(collect(find_trees(str(root / "results")), {"note": HOSTILE}), str(root / "report"))
+    trees = find_trees(str(root / "results"))
+    config = {"note": HOSTILE, "datasets": {"demo": {"folder": str(source)}}}
+    report = {**collect(trees, config), **describe(trees)}
+    write(report, str(root / "report"), contact_sheets(trees, config))
     return (root / "report/report.html").read_text(encoding="utf-8")
 
 
@@ -208,7 +212,8 @@ def test_a_hostile_file_name_is_text_and_nothing_else(page):
     shown = Page(page)
     assert shown.text.count(HOSTILE) >= 3  # as failed, as missing, in the configuration
     assert "script" not in shown.tags
-    assert "img" not in shown.tags
+    pictures = [value for name, value in shown.attributes if name == "src"]
+    assert pictures and all(value.startswith("data:image/jpeg") for value in pictures)
     assert not [name for name, _ in shown.attributes if name.startswith("on")]
 
 
@@ -223,7 +228,7 @@ def test_the_page_shows_every_check_with_its_counts_and_what_differs(page):
     assert "whole <script>" in text
     assert "is in the manifest and not there" in text
     assert "byte-identical to sequential" in text
-    assert "Some checks failed" in text
+    assert "NOT well: checks failed for demo/light/" in text
 
 
 def test_the_page_shows_why_images_failed(page):
@@ -252,12 +257,41 @@ def test_many_failures_are_listed_up_to_a_number_and_counted_all(trees, tmp_path
     assert "049.jpg" in text and "050.jpg" not in text
 
 
-def test_a_figure_is_the_same_every_time_and_takes_its_colours_from_the_page(trees):
-    rows = collect(trees(sequential=BASELINE, threads=full_pass()), {})["rows"]
-    assert throughput(rows) == throughput(rows)
-    assert "currentColor" in throughput(rows)
-    assert "2.00x on 2" in throughput(rows)
+def test_the_verdict_of_the_page_is_that_of_the_run(trees, tmp_path):
+    """Also where all checks passed, and too many images failed."""
+    (tree,) = trees(sequential=BASELINE)
+    folder = tmp_path / "results/demo/light/sequential"
+    write_json(folder / "verification.json", {"passed": True, "summary": "Verified.", "checks": []})
+    rows = "".join(f"{number}.jpg,decode,corrupt,broken\n" for number in range(3))
+    for name in ("failures.csv", "manifest.csv"):
+        (folder / name).write_text(f"source,stage,reason,message\n{rows}", encoding="utf-8")
+    for failures, well in (({"max_rate": 0.5}, False), ({"max_rate": 1, "max_count": None}, True)):
+        report = collect([tree], {"failures": failures})
+        assert report["verdict"]["well"] is well
+        assert report["passed"]
+        assert report["verdict"]["sentence"] in Page(html(report)).text
 
 
-def test_without_a_measured_pass_there_is_no_figure(trees):
-    assert throughput(collect(trees(sequential=None), {})["rows"]) == ""
+BENCHMARK = {
+    "images": 120,
+    "repeats": 3,
+    "samples": [{"kind": "loop", "workers": 1, "samples": [{"seconds": 1.0}]}],
+    "recipe": {"steps": []},
+    "figures": [{"kind": "loop", "workers": 1, "images_per_second": 80.0}],
+}
+
+
+def test_a_controlled_benchmark_is_taken_in_without_its_samples(trees, tmp_path):
+    found = trees(sequential=BASELINE, threads=full_pass())
+    write_json(tmp_path / "results/demo/light/scaling.json", BENCHMARK)
+    (benchmark,) = describe(found)["scaling"]
+    assert (benchmark["dataset"], benchmark["recipe"]) == ("demo", "light")
+    assert benchmark["figures"] == BENCHMARK["figures"]
+    assert "samples" not in benchmark
+
+
+def test_where_time_went_is_told_for_every_tree(page):
+    """And the slowest images are named."""
+    text = Page(page).text
+    assert "The slowest images of sequential" in text
+    assert "wait" in text

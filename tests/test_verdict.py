@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelmill.verdict import judge, summary
+from pixelmill.verdict import judge, sentence, summary
 
 TREE = {"dataset": "demo", "recipe": "light", "engine": "threads"}
 
@@ -94,3 +94,38 @@ def test_the_gain_is_told_only_where_it_stands():
     assert "Fast: demo/light/threads 9 images/s." in summary(
         report(rows=[measured(9, "run")]), True
     )
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"verifications": [verification(False)]},
+        {"comparisons": [verification(False)]},
+        {"failures": [failures(2, 100)]},
+        {"failures": [failures(1, 100)]},
+    ],
+    ids=["nothing", "a check", "a comparison", "too many failures", "few failures"],
+)
+def test_one_sentence_says_what_the_verdict_decides(parts):
+    well, _ = judge(report(**parts), 0.01)
+    assert sentence(report(**parts), 0.01)[0] is well
+    assert sentence(report(**parts), 0.01)[1].startswith("All is well" if well else "NOT well")
+
+
+def test_the_sentence_names_what_is_wrong():
+    wrong = report(verifications=[verification(False)] * 5, failures=[failures(30, 100)])
+    assert sentence(wrong)[1] == (
+        "NOT well: checks failed for demo/light/threads, demo/light/threads, demo/light/threads "
+        "and 2 more; 30 of 100 images failed in demo/light/threads, more than failures.max_rate "
+        "= 0.01 allows."
+    )
+
+
+def test_failures_within_bounds_are_not_passed_over():
+    assert (
+        "; 1 image was not made, which is within"
+        in sentence(report(failures=[failures(1, 100)]))[1]
+    )
+    assert "the same on every engine" not in sentence(report())[1]
+    assert "the same on every engine" in sentence(report(comparisons=[verification()]))[1]

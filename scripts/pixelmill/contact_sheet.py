@@ -6,6 +6,7 @@ import base64
 import io
 import math
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,10 @@ from PIL import Image
 
 from pixelmill.decoding import Reading, decode
 from pixelmill.errors import ImageError
+from pixelmill.layout import Layout
 from pixelmill.ledger import Example, Ledger
 from pixelmill.limits import Limits
+from pixelmill.report import Tree, by_recipe
 
 #: Pictures shown, and the longer side of each in pixels: sharp on a phone held upright.
 SHOWN = 12
@@ -61,6 +64,18 @@ class Pair:
     after: str
     before_size: tuple[int, int]
     after_size: tuple[int, int]
+
+
+def contact_sheets(
+    trees: Iterable[Tree], config: Mapping[str, Any]
+) -> dict[tuple[str, str], list[Pair]]:
+    """Contact sheets by dataset and recipe, where the config tells where the sources lie."""
+    found = {}
+    for _, (tree, *_) in by_recipe(trees):
+        if tree.dataset in config.get("datasets", {}):
+            folder, _ = Layout({"results": "", **config}).source(tree.dataset)
+            found[tree.dataset, tree.recipe] = contact_sheet(tree.path, folder)
+    return found
 
 
 def contact_sheet(tree: str, folder: str) -> list[Pair]:

@@ -98,15 +98,16 @@ def latency(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
     bins = np.floor(places).astype(int)
     first = int(bins.min())
     counts = np.bincount(bins - first)
+    steps = range(first, first + len(counts) + 1)
     middle, most, nearly_all = np.quantile(seconds, [0.5, 0.95, 0.99])
     return {
-        "edges": [_rounded(10 ** (k / BINS_PER_DECADE)) for k in range(first, first + len(counts) + 1)],
+        "edges": [_rounded(10 ** (k / BINS_PER_DECADE)) for k in steps],
         "counts": counts.tolist(),
         "median": _rounded(middle),
         "p95": _rounded(most),
         "p99": _rounded(nearly_all),
         "slowest": _rounded(seconds.max()),
-    }  # fmt: skip
+    }
 
 
 def timeline(stretches: Sequence[tuple[int, float, float, int]]) -> list[dict[str, Any]]:

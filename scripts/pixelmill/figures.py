@@ -1,16 +1,28 @@
-"""Figures of the report, as SVG that takes its colours from the page."""
+"""Figures of the report, as SVG that takes its colours from the page.
+
+Each is drawn at the width that it is shown at, in inches: on a phone a figure with room
+for its words is another figure.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+#: Widths in inches of a figure on a desk and on a phone.
+WIDE, NARROW = 7.4, 3.7
 
 #: Stands for the page's text colour until the SVG is written.
 _INK = "#010203"
@@ -18,12 +30,39 @@ _INK = "#010203"
 #: Colours by engine, distinct for the colour-blind too (Okabe & Ito 2008).
 COLORS = {
     "sequential": "#8a8f98",
+    "loop": "#8a8f98",
+    "synchronous": "#56b4e9",
+    "ceiling": "#b9a44c",
     "threads": "#0072b2",
     "processes": "#009e73",
     "futures": "#cc79a7",
     "distributed": "#d55e00",
+    "rival": "#d55e00",
     "auto": "#e69f00",
 }
+
+#: Colours by stage (Paul Tol's "bright", made for the colour-blind).
+STAGE_COLORS = {
+    "read": "#66ccee",
+    "decode": "#4477aa",
+    "steps": "#228833",
+    "encode": "#ccbb44",
+    "write": "#ee6677",
+    "wait": "#a5a9b0",
+}
+
+#: What arms of the benchmark are called.
+NAMES = {
+    "loop": "plain loop",
+    "synchronous": "Dask, one thread",
+    "ceiling": "independent loops",
+}
+
+#: An axis whose values span more than this factor is logarithmic.
+_DECADE = 10
+
+#: Heights in inches: of a bar with its gap, of a worker's row, and of all rows at most.
+_BAR, _ROW, _ROWS = 0.42, 0.24, 7.0
 
 _STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
@@ -32,47 +71,305 @@ _STYLE: Any = {
     "text.color": _INK,
     "axes.labelcolor": _INK,
     "axes.edgecolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
     "xtick.color": _INK,
     "ytick.color": _INK,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
     "svg.hashsalt": "pixelmill",  # the same figure gives the same bytes
 }
 
 
-def throughput(rows: Sequence[Mapping[str, Any]]) -> Markup:
-    """Bars of images per second by engine, with the speedup beside each."""
-    measured = [row for row in rows if row["images_per_second"]]
-    if not measured:
+@dataclass
+class _Drawing:
+    """One figure while it is drawn, and its SVG when it is done."""
+
+    title: str
+    width: float
+    height: float
+    svg: Markup = field(default=Markup(""))
+
+    @contextlib.contextmanager
+    def axes(self) -> Iterator[Axes]:
+        """Axes to draw on; on leaving them the SVG is there."""
+        with mpl.rc_context(_STYLE):
+            figure = Figure(figsize=(self.width, self.height), layout="constrained")
+            FigureCanvasSVG(figure)
+            axes = figure.subplots()
+            yield axes
+            if axes.get_legend_handles_labels()[0]:
+                columns = 3 if self.width > NARROW else 2
+                figure.legend(loc="outside upper left", ncols=columns, columnspacing=1.2)
+            self.svg = _svg(figure, self.title)
+
+
+def throughput(
+    rows: Sequence[Mapping[str, Any]], benchmark: Mapping[str, Any] | None, width: float = WIDE
+) -> Markup:
+    """Bars of images per second, with whiskers from slowest to fastest where measured.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Of the table: one pass by each engine.
+    benchmark : mapping or None
+        The controlled benchmark; its bars are those of most workers.
+    width : float
+        In inches.
+    """
+    bars = _measured_bars(benchmark) or _pass_bars(rows)
+    if not bars:
         return Markup("")
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(7.2, 0.55 + 0.42 * len(measured)))
-        FigureCanvasSVG(figure)
-        axes = figure.subplots()
-        names = [row["engine"] for row in measured]
-        values = [row["images_per_second"] for row in measured]
-        bars = axes.barh(names, values, height=0.62, color=[COLORS.get(n, _INK) for n in names])
-        labels = [f" {row['images_per_second']:,.0f}{_speedup(row)}" for row in measured]
-        axes.bar_label(bars, labels=labels, padding=2)
-        axes.invert_yaxis()
-        axes.set_xlim(0, max(values) * 1.28)
+    drawing = _Drawing("Images per second", width, 0.65 + _BAR * len(bars))
+    with drawing.axes() as axes:
+        for place, bar in enumerate(bars):
+            axes.barh(place, bar["rate"], height=0.62, color=COLORS.get(bar["kind"], _INK))
+            if bar["low"] is not None:
+                spread = [[bar["rate"] - bar["low"]], [bar["high"] - bar["rate"]]]
+                axes.errorbar(bar["rate"], place, xerr=spread, color=_INK, capsize=3, lw=1)
+            end = max(bar["rate"], bar["high"] or 0)
+            _write_after(axes, end, place, bar["label"])
+        largest = max(max(bar["rate"], bar["high"] or 0) for bar in bars)
+        # Room for the words at the longest bar.
+        axes.set_xlim(0, largest * (1.4 if width > NARROW else 2.1))
+        axes.set_yticks(range(len(bars)), [bar["name"] for bar in bars])
+        _as_list(axes)
         axes.set_xlabel("images per second (more is better)")
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.tick_params(axis="y", length=0)
-        figure.tight_layout(pad=0.4)
-        return _svg(figure, "Images per second by engine")
+    return drawing.svg
 
 
-def _speedup(row: Mapping[str, Any]) -> str:
-    if isinstance(row["speedup"], str) or row["engine"] == "sequential":
-        return ""
-    return f"  ·  {row['speedup']:.2f}x on {row['workers']}"
+def _pass_bars(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": row["engine"],
+            "name": row["engine"],
+            "rate": row["images_per_second"],
+            "low": None,
+            "high": None,
+            "label": _rate(row, row["engine"] == "sequential"),
+        }
+        for row in rows
+        if row["images_per_second"]
+    ]
+
+
+def _measured_bars(benchmark: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    arms = [row for row in (benchmark or {}).get("figures", []) if row["kind"] != "overhead"]
+    engines = [row["workers"] for row in arms if row["kind"] in COLORS]
+    most = max(engines, default=1)
+    shown = [
+        row
+        for row in arms
+        if row["workers"] == most or row["kind"] in ("loop", "synchronous", "rival")
+    ]
+    return [
+        {
+            "kind": row["kind"],
+            "name": row.get("name") or NAMES.get(row["kind"], row["kind"]),
+            "rate": row["images_per_second"],
+            "low": row.get("slowest"),
+            "high": row.get("fastest"),
+            "label": _rate(row, row["kind"] == "loop"),
+        }
+        for row in shown
+    ]
+
+
+def _rate(row: Mapping[str, Any], baseline: bool) -> str:
+    speedup = row.get("speedup")
+    gain = isinstance(speedup, int | float) and not baseline
+    rate = f"{row['images_per_second']:,.0f}"
+    return f"{rate}  ·  {speedup:.2f}x on {row['workers']}" if gain else rate
+
+
+def scaling(benchmark: Mapping[str, Any] | None, width: float = WIDE) -> Markup:
+    """Speedup against workers: measured, ideal, and of the best engine fit and prediction."""
+    arms: dict[str, list[Mapping[str, Any]]] = {}
+    for row in (benchmark or {}).get("figures", []):
+        if row["kind"] not in ("loop", "overhead", "synchronous", "rival") and row.get("speedup"):
+            arms.setdefault(row["kind"], []).append(row)
+    if benchmark is None or not arms:
+        return Markup("")
+    engines = [kind for kind in arms if kind != "ceiling"]
+    best = max(engines, key=lambda k: max(row["speedup"] for row in arms[k]), default="")
+    fit = (benchmark.get("fits") or {}).get(best) or {}
+    predicted = fit.get("predictions") or []
+    measured = max(row["workers"] for rows in arms.values() for row in rows)
+    counts = sorted({row["workers"] for rows in (*arms.values(), predicted) for row in rows})
+    drawing = _Drawing("Speedup by number of workers", width, 3.9)
+    with drawing.axes() as axes:
+        axes.plot(counts, counts, color=_INK, lw=0.8, ls=":", label="ideal")
+        for kind, rows in arms.items():
+            _curve(axes, kind, sorted(rows, key=lambda row: row["workers"]))
+        if (amdahl := fit.get("amdahl")) is not None:
+            fine = [1 + (measured - 1) * k / 40 for k in range(41)]
+            curve = [1 / (amdahl["serial_share"] + (1 - amdahl["serial_share"]) / n) for n in fine]
+            axes.plot(fine, curve, color=COLORS.get(best, _INK), lw=1, label=f"{best}: fit")
+        if predicted:
+            _prediction(axes, best, sorted(predicted, key=lambda row: row["workers"]))
+        if counts[-1] > _DECADE:
+            axes.set_xscale("log", base=2)
+            axes.set_yscale("log", base=2)
+            _plain(axes.yaxis, [2**k for k in range(counts[-1].bit_length())])
+        _plain(axes.xaxis, counts)
+        axes.set_xlabel("workers")
+        axes.set_ylabel("speedup against a plain loop")
+        axes.grid(alpha=0.25, lw=0.5)
+    return drawing.svg
+
+
+def _curve(axes: Axes, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Draw the points of one kind of arm, with their spread."""
+    speedups = [row["speedup"] for row in rows]
+    spread = [
+        # The spread of the rate, in terms of the speedup.
+        [row["speedup"] * abs(1 - row.get(end, row["images_per_second"]) / row["images_per_second"])
+         for row in rows]
+        for end in ("slowest", "fastest")
+    ]  # fmt: skip
+    style: Any = {"marker": "o", "ms": 4, "lw": 1.4, "capsize": 2, "elinewidth": 0.8}
+    style |= {"color": COLORS.get(kind, _INK), "label": NAMES.get(kind, kind)}
+    axes.errorbar([row["workers"] for row in rows], speedups, yerr=spread, **style)
+
+
+def _prediction(axes: Axes, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    color = COLORS.get(name, _INK)
+    counts = [row["workers"] for row in rows]
+    axes.plot(
+        counts, [row["speedup"] for row in rows], color=color, ls="--", label=f"{name}: prediction"
+    )
+    if all("low" in row and "high" in row for row in rows):
+        low, high = ([row[end] for row in rows] for end in ("low", "high"))
+        axes.fill_between(counts, low, high, color=color, alpha=0.18, lw=0)
+
+
+def stages(times: Sequence[Mapping[str, Any]], width: float = WIDE) -> Markup:
+    """Stacked bars: milliseconds of a core for an image, by stage, for each engine."""
+    if not times:
+        return Markup("")
+    drawing = _Drawing("Time by stage", width, 1.15 + _BAR * len(times))
+    with drawing.axes() as axes:
+        left = [0.0] * len(times)
+        for stage, color in STAGE_COLORS.items():
+            values = [1000 * entry["stages"].get(stage, 0.0) for entry in times]
+            axes.barh(range(len(times)), values, 0.62, left, color=color, label=stage)
+            left = [sum(pair) for pair in zip(left, values, strict=True)]
+        for place, end in enumerate(left):
+            _write_after(axes, end, place, _short(end))
+        axes.set_xlim(0, max(max(left), 1e-9) * (1.12 if width > NARROW else 1.25))
+        axes.set_yticks(range(len(times)), [entry["engine"] for entry in times])
+        _as_list(axes)
+        axes.set_xlabel("milliseconds of one core for an image")
+    return drawing.svg
+
+
+def latencies(times: Sequence[Mapping[str, Any]], width: float = WIDE) -> Markup:
+    """Histogram of milliseconds for an image by engine; marks below are the slowest ten."""
+    if not times:
+        return Markup("")
+    drawing = _Drawing("How long images took", width, 3.0)
+    with drawing.axes() as axes:
+        for entry in times:
+            color = COLORS.get(entry["engine"], _INK)
+            edges = [1000 * edge for edge in entry["latency"]["edges"]]
+            counts = entry["latency"]["counts"]
+            axes.stairs(counts, edges, fill=True, color=color, alpha=0.15)
+            axes.stairs(counts, edges, color=color, lw=1.4, label=entry["engine"])
+            slowest = [1000 * row["seconds"] for row in entry["slowest"]]
+            axes.plot(slowest, [0] * len(slowest), "|", color=color, ms=9, clip_on=False)
+        low = min(entry["latency"]["edges"][0] for entry in times)
+        high = max(entry["latency"]["edges"][-1] for entry in times)
+        if high / low > _DECADE:
+            axes.set_xscale("log")
+            # 1, 2, 5, 10, ... where that leaves room for the words.
+            subs = (1, 2, 5) if high / low < _DECADE**2 else (1,)
+            axes.xaxis.set_major_locator(LogLocator(subs=subs))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_major_formatter(lambda value, _: _short(value))
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.set_xlabel("milliseconds for an image")
+        axes.set_ylabel("images")
+    return drawing.svg
+
+
+def workers(times: Sequence[Mapping[str, Any]], width: float = WIDE) -> Markup:
+    """One row a worker: when it was busy, in seconds since the first batch began."""
+    groups = [entry for entry in times if entry["workers"]]
+    count = sum(len(entry["workers"]) for entry in groups)
+    if not count:
+        return Markup("")
+    drawing = _Drawing("When workers were busy", width, 0.65 + min(_ROWS, _ROW * (count + 1)))
+    places, names = [], []
+    with drawing.axes() as axes:
+        place = 0.0
+        for entry in groups:
+            # Labels stay apart where rows are thin.
+            step = -(-len(entry["workers"]) * count // 1200) if count > _ROWS / _ROW else 1
+            for row in entry["workers"]:
+                bars = [(began, ended - began) for began, ended in row["busy"]]
+                color = COLORS.get(entry["engine"], _INK)
+                axes.broken_barh(bars, (place - 0.4, 0.8), facecolor=color, edgecolor="none")
+                if (row["worker"] - 1) % step == 0:
+                    places.append(place)
+                    names.append(f"{entry['engine']} {row['worker']}")
+                place += 1
+            place += 0.5
+        axes.set_yticks(places, names)
+        axes.set_ylim(-0.7, place - 0.8)
+        axes.set_xlim(left=0)
+        _as_list(axes)
+        axes.set_xlabel("seconds since the first batch began")
+    return drawing.svg
+
+
+def _write_after(axes: Axes, end: float, place: float, text: str) -> None:
+    """Write a few words after the end of a bar."""
+    axes.annotate(text, (end, place), (6, 0), textcoords="offset points", va="center")
+
+
+def _as_list(axes: Axes) -> None:
+    """Let rows read from top to bottom, with no line at their names."""
+    axes.invert_yaxis()
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+
+
+def _plain(axis: Any, values: Sequence[int]) -> None:
+    axis.set_ticks(values, [str(value) for value in values])
+    axis.set_ticks([], minor=True)
+
+
+def _short(value: float) -> str:
+    """Write a number with three digits.
+
+    Examples
+    --------
+    >>> _short(4.5678), _short(0.05), _short(12345.0)
+    ('4.57', '0.05', '12,345')
+    """
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _svg(figure: Figure, title: str) -> Markup:
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r"'DejaVu Sans', .*?sans-serif", "sans-serif", text)
     text = text.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
-    return Markup(text)
+    return Markup(_own_ids(text))
+
+
+def _own_ids(text: str) -> str:
+    """Give a figure's parts names of their own: a page has several figures."""
+    mark = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+    used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text))
+    names = {name for pair in used for name in pair if name}
+    text = re.sub(r' id="([^"]+)"', lambda m: f' id="{m[1]}-{mark}"' if m[1] in names else "", text)
+    text = re.sub(r'href="#([^"]+)"', rf'href="#\1-{mark}"', text)
+    return re.sub(r"url\(#([^)]+)\)", rf"url(#\1-{mark})", text)

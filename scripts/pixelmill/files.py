@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import errno
-import io
 import json
 import os
 import re
@@ -98,14 +97,19 @@ def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     UserError
         If the table is not there.
     """
+    return list(iterate_table(path))
+
+
+def iterate_table(path: str | os.PathLike[str]) -> Iterator[dict[str, str]]:
+    """Read a CSV table as `read_table` does, row by row."""
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            text = file.read()
+        file = open(path, encoding="utf-8", newline="")  # noqa: SIM115
     except FileNotFoundError as error:
         raise UserError(
             f"The table '{path}' is missing; run the step that makes it first."
         ) from error
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    with file:
+        yield from csv.DictReader(file)
 
 
 def lies_in(inner: str | os.PathLike[str], outer: str | os.PathLike[str]) -> bool:

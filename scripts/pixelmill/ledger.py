@@ -87,7 +87,7 @@ class Pass(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A source and its first output."""
+    """A source and its first output, by the name of the variant."""
 
     source: str
     output: str

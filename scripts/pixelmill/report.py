@@ -1,16 +1,21 @@
-"""Report: what was done, how fast, and whether it is right, from the files of a run."""
+"""Report: what was done, how fast, and whether it is right, gathered from the files of a run.
+
+`collect` gathers what the verdict decides by, `describe` what a person looks at besides.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
-from pixelmill.files import atomic, read_json, read_table, write_json, write_table
+from pixelmill.files import iterate_table, read_json
+from pixelmill.verdict import MAX_FAILURE_RATE, sentence
 
 #: Columns of benchmark.csv; the first ten are a promise to those who read it.
 COLUMNS = (
@@ -89,7 +94,7 @@ def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
     verifications = [{**_names(t), **(t.read("verification.json") or _UNVERIFIED)} for t in trees]
     comparisons = _comparisons(trees)
     failures = [entry for tree in trees if (entry := _failures(tree))]
-    return {
+    report = {
         "schema": 1,
         "command": f"snakemake --cores {max([1, *(row['workers'] or 1 for row in rows)])} all",
         "machine": machine(),
@@ -101,6 +106,40 @@ def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
         "passed": all(v["passed"] for v in verifications) and all(c["passed"] for c in comparisons),
         "config": _without_paths(config),
     }
+    bounds = config.get("failures", {})
+    well, words = sentence(
+        report, bounds.get("max_rate", MAX_FAILURE_RATE), bounds.get("max_count")
+    )
+    return {**report, "verdict": {"well": well, "sentence": words}}
+
+
+def describe(trees: Sequence[Tree]) -> dict[str, Any]:
+    """Gather what is told besides: where the time went, and the controlled benchmarks.
+
+    Returns
+    -------
+    dict
+        `times`, one a tree: see `pixelmill.distributions.distributions`. `scaling`, one
+        a dataset and recipe: ``scaling.json`` without its samples.
+    """
+    from pixelmill.distributions import distributions
+
+    times = [{**_names(tree), **found} for tree in trees if (found := distributions(tree.path))]
+    return {"times": times, "scaling": [*_benchmarks(trees)]}
+
+
+def _benchmarks(trees: Iterable[Tree]) -> Iterator[dict[str, Any]]:
+    for folder, (tree, *_) in by_recipe(trees):
+        path = folder / "scaling.json"
+        if path.exists():
+            names = {"dataset": tree.dataset, "recipe": tree.recipe}
+            yield {**{k: v for k, v in read_json(path).items() if k != "samples"}, **names}
+
+
+def by_recipe(trees: Iterable[Tree]) -> Iterator[tuple[Path, list[Tree]]]:
+    """Trees that lie in one folder, those of one dataset by one recipe."""
+    for folder, group in groupby(trees, lambda tree: Path(tree.path).parent):
+        yield folder, list(group)
 
 
 _UNVERIFIED = {"passed": False, "summary": "Not verified yet: snakemake verify", "checks": []}
@@ -150,67 +189,34 @@ def _row(
 
 
 def _comparisons(trees: Iterable[Tree]) -> list[dict[str, Any]]:
-    found = {}
-    for tree in trees:
-        path = Path(tree.path).parent / "comparison.json"
+    found = []
+    for folder, (tree, *_) in by_recipe(trees):
+        path = folder / "comparison.json"
         if tree.engine == "sequential" and path.exists():
             names = {"dataset": tree.dataset, "recipe": tree.recipe}
-            found[tree.dataset, tree.recipe] = {**names, **read_json(path)}
-    return list(found.values())
+            found.append({**names, **read_json(path)})
+    return found
 
 
 def _failures(tree: Tree) -> dict[str, Any] | None:
     path = os.path.join(tree.path, "failures.csv")
-    rows = read_table(path) if os.path.exists(path) else []
-    if not rows:
+    if not os.path.exists(path):
         return None
-    manifest = read_table(os.path.join(tree.path, "manifest.csv"))
-    total = len({row["source"] for row in manifest})
+    reasons: Counter[str] = Counter()
+    listed: list[dict[str, str]] = []
+    for row in iterate_table(path):
+        reasons[row["reason"]] += 1
+        if len(listed) < MOST_FAILURES:
+            listed.append(row)
+    if not reasons:
+        return None
+    manifest = iterate_table(os.path.join(tree.path, "manifest.csv"))
+    # Sorted by source, so that a million of them need not be held.
+    total = sum(1 for _ in groupby(row["source"] for row in manifest))
     return {
         **_names(tree),
-        "failed": len(rows),
+        "failed": reasons.total(),
         "images": total,
-        "reasons": dict(Counter(row["reason"] for row in rows).most_common()),
-        "listed": rows[:MOST_FAILURES],
+        "reasons": dict(reasons.most_common()),
+        "listed": listed,
     }
-
-
-def write(report: Mapping[str, Any], folder: str) -> None:
-    """Write benchmark.csv, benchmark.json and report.html."""
-    rows = report["rows"]
-    write_table(
-        os.path.join(folder, "benchmark.csv"),
-        COLUMNS,
-        (["" if row[column] is None else row[column] for column in COLUMNS] for row in rows),
-    )
-    write_json(os.path.join(folder, "benchmark.json"), report)
-    with atomic(os.path.join(folder, "report.html")) as file:
-        file.write(html(report))
-
-
-def html(report: Mapping[str, Any]) -> str:
-    """Render the page; it needs no network and no other file."""
-    import jinja2
-
-    from pixelmill.figures import throughput
-
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
-    environment.filters["number"] = _number
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in report["rows"]:
-        groups.setdefault((row["dataset"], row["recipe"]), []).append(row)
-    sections = [
-        {"dataset": dataset, "recipe": name, "rows": rows, "figure": throughput(rows)}
-        for (dataset, name), rows in groups.items()
-    ]
-    config = json.dumps(report["config"], indent=1)
-    template = environment.get_template("report.html")
-    return template.render(**{**report, "sections": sections, "config": config})
-
-
-def _number(value: Any, digits: int = 0) -> str:
-    """Write a number with its thousands apart; anything else as it is."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "" if value is None else str(value)
-    return f"{value:,.{digits}f}"

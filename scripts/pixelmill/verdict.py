@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+#: Largest part of a tree's images that may fail where nobody says otherwise.
+MAX_FAILURE_RATE = 0.01
+
 
 def judge(
     report: Mapping[str, Any], max_failure_rate: float, max_failures: int | None = None
@@ -31,13 +34,7 @@ def judge(
         if not entry["passed"]:
             wrong += [f"{_name(entry)}: {entry['summary']}", *_named(entry)]
     for entry in report["failures"]:
-        rate = entry["failed"] / max(1, entry["images"])
-        too_many = ""
-        if rate > max_failure_rate:
-            too_many = f"more than failures.max_rate = {max_failure_rate:g} allows"
-        elif max_failures is not None and entry["failed"] > max_failures:
-            too_many = f"more than failures.max_count = {max_failures:,} allows"
-        if too_many:
+        if too_many := _too_many(entry, max_failure_rate, max_failures):
             wrong.append(f"{_name(entry)}: {_failed(entry)}: {too_many}.")
     return not wrong, wrong
 
@@ -102,6 +99,52 @@ def _speed(row: Mapping[str, Any]) -> str:
     gain = row["speedup"]
     times = f", {gain:.2f}x sequential" if isinstance(gain, float) else ""
     return f"{_name(row)} {row['images_per_second']:,.0f} images/s{times}"
+
+
+def sentence(
+    report: Mapping[str, Any],
+    max_failure_rate: float = MAX_FAILURE_RATE,
+    max_failures: int | None = None,
+) -> tuple[bool, str]:
+    """Decide as `judge` does, and say it in one sentence."""
+    well, _ = judge(report, max_failure_rate, max_failures)
+    checked = [*report["verifications"], *report["comparisons"]]
+    wrong = [entry for entry in checked if not entry["passed"]]
+    bounds = max_failure_rate, max_failures
+    too_many = [entry for entry in report["failures"] if _too_many(entry, *bounds)]
+    faults = []
+    if wrong:
+        names = ", ".join(map(_name, wrong[:_NAMED]))
+        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        faults.append(f"checks failed for {names}{more}")
+    if too_many:
+        worst = max(too_many, key=lambda entry: entry["failed"] / max(1, entry["images"]))
+        faults.append(
+            f"{worst['failed']:,} of {worst['images']:,} images failed in {_name(worst)}, "
+            f"{_too_many(worst, *bounds)}"
+        )
+    if not well:
+        return False, f"NOT well: {'; '.join(faults)}."
+    same = ", and the same on every engine" if report["comparisons"] else ""
+    failed = max((entry["failed"] for entry in report["failures"]), default=0)
+    but = ""
+    if failed:
+        images = "image was" if failed == 1 else "images were"
+        but = f"; {failed:,} {images} not made, which is within bounds"
+    return True, f"All is well: every output is whole and as its recipe demands{same}{but}."
+
+
+#: Trees that the sentence names.
+_NAMED = 3
+
+
+def _too_many(entry: Mapping[str, Any], rate: float, count: int | None) -> str:
+    """Say which bound a tree's failures exceed; nothing where none."""
+    if entry["failed"] / max(1, entry["images"]) > rate:
+        return f"more than failures.max_rate = {rate:g} allows"
+    if count is not None and entry["failed"] > count:
+        return f"more than failures.max_count = {count:,} allows"
+    return ""
 
 
 def _name(entry: Mapping[str, Any]) -> str:

@@ -1,0 +1,174 @@
+"""Page: the report as people and machines read it: HTML, Markdown, CSV, JSON, figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from pixelmill import figures
+from pixelmill.contact_sheet import Pair
+from pixelmill.files import atomic, write_json, write_table
+from pixelmill.report import COLUMNS
+
+#: Colours of a figure that stands alone, with no page to take them from.
+_ALONE = 'style="color: #1c2128; background: #ffffff"'
+
+Sheets = Mapping[tuple[str, str], Sequence[Pair]]
+
+
+def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) -> None:
+    """Write all files of the report.
+
+    Parameters
+    ----------
+    report : mapping
+        Of `pixelmill.report.collect`, and `pixelmill.report.describe` where wanted.
+    folder : str
+        Where ``report.html``, ``report.md``, ``benchmark.csv``, ``benchmark.json`` and
+        the folder ``figures`` go.
+    sheets : mapping, optional
+        Contact sheets by dataset and recipe.
+    """
+    rows = report["rows"]
+    write_table(
+        os.path.join(folder, "benchmark.csv"),
+        COLUMNS,
+        (["" if row[column] is None else row[column] for column in COLUMNS] for row in rows),
+    )
+    write_json(os.path.join(folder, "benchmark.json"), report)
+    with atomic(os.path.join(folder, "report.md")) as file:
+        file.write(markdown(report))
+    with atomic(os.path.join(folder, "report.html")) as file:
+        file.write(html(report, sheets))
+    alone = os.path.join(folder, "figures")
+    shutil.rmtree(alone, ignore_errors=True)  # of what is no longer run, none may stay
+    os.makedirs(alone)
+    for section in _sections(report, {}):
+        for kind, draw in section["drawings"].items():
+            if drawn := draw(figures.WIDE):
+                name = f"{section['dataset']}.{section['recipe']}.{kind}.svg"
+                with atomic(os.path.join(alone, name)) as file:
+                    file.write(str(drawn).replace("<svg", f"<svg {_ALONE}", 1))
+
+
+def html(report: Mapping[str, Any], sheets: Sheets | None = None) -> str:
+    """Render the page; it needs no network and no other file."""
+    page = _environment(autoescape=True).get_template("report.html")
+    config = json.dumps(report["config"], indent=1)
+    sections = [*_sections(report, sheets or {})]
+    return page.render(
+        **{**report, "failures": _together(report["failures"])}
+        | {"sections": sections, "config": config, "names": figures.NAMES}
+    )
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """Render what stands in a pull request: verdict, table, failures, machine."""
+    page = _environment(autoescape=False).get_template("report.md")
+    return page.render(**{**report, "failures": _together(report["failures"])})
+
+
+def _environment(autoescape: bool) -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=autoescape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.ChainableUndefined,  # a figure that was not measured is an empty cell
+    )
+    made.filters |= {"number": _number, "span": _span, "size": _size, "plain": _plain}
+    return made
+
+
+def _sections(report: Mapping[str, Any], sheets: Sheets) -> Iterator[dict[str, Any]]:
+    """One a dataset and recipe, with all that is told of it."""
+    for dataset, recipe in dict.fromkeys((r["dataset"], r["recipe"]) for r in report["rows"]):
+
+        def ours(part: str, names: tuple[str, str] = (dataset, recipe)) -> list[Any]:
+            return [e for e in report.get(part, []) if (e["dataset"], e["recipe"]) == names]
+
+        rows, times = ours("rows"), ours("times")
+        benchmark = next(iter(ours("scaling")), None)
+        drawings: dict[str, Callable[[float], Markup]] = {
+            "throughput": partial(figures.throughput, rows, benchmark),
+            "scaling": partial(figures.scaling, benchmark),
+            "stages": partial(figures.stages, times),
+            "latencies": partial(figures.latencies, times),
+            "workers": partial(figures.workers, times),
+        }
+        yield {
+            "dataset": dataset,
+            "recipe": recipe,
+            "rows": rows,
+            "times": times,
+            "benchmark": benchmark,
+            "drawings": drawings,
+            "pairs": sheets.get((dataset, recipe)),
+            "widths": (figures.WIDE, figures.NARROW),
+        }
+
+
+def _together(failures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Tell once what failed alike on several engines."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in failures:
+        rest = {key: value for key, value in entry.items() if key != "engine"}
+        same = found.setdefault(json.dumps(rest, sort_keys=True), {**rest, "engines": []})
+        same["engines"].append(entry["engine"])
+    return list(found.values())
+
+
+def _number(value: Any, digits: int = 0) -> str:
+    """Write a number with its thousands apart; anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "" if value is None else str(value)
+    return f"{value:,.{digits}f}"
+
+
+def _span(seconds: Any) -> str:
+    """Write seconds with three digits, in a unit that suits them.
+
+    Examples
+    --------
+    >>> _span(0.00456), _span(0.25), _span(12.34), _span(600)
+    ('4.56 ms', '250 ms', '12.3 s', '600 s')
+    """
+    if not isinstance(seconds, int | float):
+        return ""
+    value, unit = (1000 * seconds, "ms") if seconds < 1 else (seconds, "s")
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    return f"{value:,.{digits}f} {unit}"
+
+
+def _size(count: int) -> str:
+    """Write a number of bytes.
+
+    Examples
+    --------
+    >>> _size(999), _size(37_400), _size(12_300_000)
+    ('999 bytes', '37 kB', '12.3 MB')
+    """
+    if count < 1000:
+        return f"{count} bytes"
+    return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+
+
+def _plain(text: str) -> str:
+    r"""Write a text so that Markdown takes it for nothing else.
+
+    Examples
+    --------
+    >>> print(_plain("a_b|<i>.jpg"))
+    a\_b\|&lt;i&gt;.jpg
+    """
+    marked = re.sub(r"([\\`*_{}\[\]()#+!|~$@-])", r"\\\1", text)
+    return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,157 @@
+"""Figures show what was measured, in the page's colours, and mark what was not measured."""
+
+import re
+
+import pytest
+
+from pixelmill import figures
+from pixelmill.figures import NARROW, WIDE, latencies, scaling, stages, throughput, workers
+
+ROWS = [
+    {"engine": "sequential", "workers": 1, "images_per_second": 12.5, "speedup": 1.0},
+    {"engine": "threads", "workers": 2, "images_per_second": 25.0, "speedup": 2.0},
+]
+
+#: As scaling.json has it.
+BENCHMARK = {
+    "figures": [
+        {"kind": "overhead", "workers": 1, "images_per_second": 9.0, "slowest": 8, "fastest": 9},
+        {"kind": "loop", "workers": 1, "images_per_second": 80.0, "slowest": 70, "fastest": 90},
+        *(
+            {
+                "kind": kind,
+                "workers": count,
+                "images_per_second": 78.0 * count,
+                "slowest": 70.0 * count,
+                "fastest": 80.0 * count,
+                "speedup": 0.97 * count,
+            }
+            for kind in ("ceiling", "threads", "processes")
+            for count in (1, 2, 4)
+        ),
+    ],
+    "fits": {
+        "threads": {
+            "amdahl": {"serial_share": 0.02, "low": 0.01, "high": 0.03},
+            "usl": None,
+            "predictions": [{"workers": n, "speedup": n * 0.8, "low": n * 0.7, "high": n * 0.9}
+                            for n in (8, 32)],
+        }
+    },
+}  # fmt: skip
+
+TIMES = [
+    {
+        "engine": engine,
+        "stages": {"read": 0.001, "decode": 0.002, "steps": 0.004, "encode": 0.001, "wait": 0.001},
+        "latency": {"edges": [0.001, 0.01, 0.1], "counts": [90, 10]},
+        "slowest": [{"image": "a.jpg", "seconds": 0.09}],
+        "workers": [{"worker": k + 1, "images": 50, "busy": [[0.0, 1.0], [2.0, 3.0]]}
+                    for k in range(count)],
+    }
+    for engine, count in (("sequential", 1), ("threads", 2))
+]  # fmt: skip
+
+EVERY = {
+    "throughput": lambda width=WIDE: throughput(ROWS, None, width),
+    "measured": lambda width=WIDE: throughput(ROWS, BENCHMARK, width),
+    "scaling": lambda width=WIDE: scaling(BENCHMARK, width),
+    "stages": lambda width=WIDE: stages(TIMES, width),
+    "latencies": lambda width=WIDE: latencies(TIMES, width),
+    "workers": lambda width=WIDE: workers(TIMES, width),
+}
+
+
+def words(svg):
+    return re.findall(r"<text[^>]*>([^<]+)</text>", svg)
+
+
+@pytest.mark.parametrize("draw", EVERY.values(), ids=EVERY)
+def test_a_figure_is_the_same_every_time_and_takes_its_colours_from_the_page(draw):
+    assert draw() == draw()
+    assert "currentColor" in draw()
+    assert figures._INK not in draw()
+
+
+@pytest.mark.parametrize("draw", EVERY.values(), ids=EVERY)
+def test_figures_of_one_page_share_no_name(draw):
+    names = [set(re.findall(r' id="([^"]+)"', svg)) for svg in (draw(WIDE), draw(NARROW))]
+    assert not names[0] & names[1]
+    for svg, own in zip((draw(WIDE), draw(NARROW)), names, strict=True):
+        assert set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', svg)) <= {
+            pair for name in own for pair in ((name, ""), ("", name))
+        }
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("throughput", "images per second (more is better)"),
+        ("scaling", "speedup against a plain loop"),
+        ("stages", "milliseconds of one core for an image"),
+        ("latencies", "milliseconds for an image"),
+        ("workers", "seconds since the first batch began"),
+    ],
+)
+def test_axes_say_what_they_show_in_which_unit(name, label):
+    assert label in words(EVERY[name]())
+
+
+def test_bars_say_their_rate_and_speedup():
+    said = words(throughput(ROWS, None))
+    assert "25  ·  2.00x on 2" in said or "25 · 2.00x on 2" in said
+    assert "12" in said  # the baseline has none
+
+
+def test_bars_of_the_benchmark_are_those_of_most_workers_and_the_loop():
+    said = " | ".join(words(throughput(ROWS, BENCHMARK)))
+    assert "plain loop" in said and "independent loops" in said
+    assert "3.88x on 4" in said.replace("  ", " ")
+    assert "on 2" not in said
+    assert "overhead" not in said
+
+
+def test_what_is_predicted_is_named_so_and_of_the_best_engine():
+    said = words(scaling(BENCHMARK))
+    assert {"ideal", "threads", "processes", "independent loops"} <= set(said)
+    assert {"threads: fit", "threads: prediction"} <= set(said)
+    assert "32" in said
+
+
+def test_without_fits_a_benchmark_shows_what_it_has():
+    said = words(scaling({"figures": BENCHMARK["figures"]}))
+    assert "threads" in said
+    assert not [word for word in said if "prediction" in word or "fit" in word]
+
+
+def test_a_stage_that_took_no_time_takes_no_room_and_all_have_their_colours():
+    assert {"read", "decode", "steps", "encode", "write", "wait"} <= set(words(stages(TIMES)))
+    assert "9" in words(stages(TIMES))  # 1 + 2 + 4 + 1 + 1 ms
+
+
+def test_latencies_that_span_decades_are_on_a_logarithmic_axis():
+    said = words(latencies(TIMES))
+    assert {"10", "100"} <= set(said)
+
+
+def test_a_row_is_shown_for_every_worker_and_few_names_where_there_are_many():
+    assert {"sequential 1", "threads 1", "threads 2"} <= set(words(workers(TIMES)))
+    busy = [{"worker": k + 1, "images": 1, "busy": [[0.0, 1.0]]} for k in range(128)]
+    said = words(workers([{"engine": "processes", "workers": busy}]))
+    assert 3 <= sum(word.startswith("processes") for word in said) <= 40
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        throughput([{**ROWS[0], "images_per_second": None}], None),
+        scaling(None),
+        scaling({"figures": []}),
+        stages([]),
+        latencies([]),
+        workers([]),
+        workers([{**TIMES[0], "workers": []}]),
+    ],
+)
+def test_where_nothing_was_measured_there_is_no_figure(drawn):
+    assert drawn == ""

@@ -1,0 +1,106 @@
+"""The page, its Markdown and its figures: whole, light, and the same to everybody."""
+
+import re
+
+import pytest
+
+from pixelmill.exports import write_tables
+from pixelmill.ledger import Ledger, Maker, Pass
+from pixelmill.page import html, markdown, write
+from pixelmill.report import Tree, collect, describe
+from pixelmill.transform import Made, Outcome, Stretch
+
+#: Largest page, in bytes, whatever the number of images.
+LARGEST_PAGE = 2_000_000
+
+MANY = 20_000
+
+
+def outcome(number):
+    made = (Made("", f"{number}.jpg", 8, 8, 100, "0"),)
+    seconds = (0.001, 0.002 + number * 1e-6, 0.004, 0.001, 0.001)
+    return Outcome(f"{number}.jpg", made, "ok", "", "", "", 9, 0, "", 64, seconds)
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Report of trees with as many images as asked for, and no image there."""
+
+    def make(count=50, **changes):
+        trees = []
+        for engine in ("sequential", "threads"):
+            folder = tmp_path / "results/demo/light" / engine
+            folder.mkdir(parents=True)
+            with Ledger(str(folder / "ledger.sqlite")) as ledger:
+                ledger.record(map(outcome, range(count)), Maker("r", "c", "l"))
+                stretches = [Stretch("a", k, k + 0.5, 1) for k in range(min(count, 2000))]
+                finished = Pass(
+                    True, engine, 1, 9.0, 0.1, count, 0, 9, 9, 1.0, "k", "r", "c", "m"
+                )  # fmt: skip
+                ledger.add_pass(finished, stretches)
+                write_tables(ledger, str(folder))
+            trees.append(Tree.at(folder))
+        return {**collect(trees, {}), **describe(trees), **changes}
+
+    return make
+
+
+def test_a_page_of_many_images_weighs_little_more_than_one_of_few(report):
+    page = html(report(MANY))
+    assert len(page.encode()) < LARGEST_PAGE / 4  # one recipe, no pictures
+    assert page.count(".jpg") < 100
+
+
+def test_a_page_without_a_benchmark_says_which_command_makes_it(report):
+    page = html(report())
+    assert page.count("snakemake --cores all scaling") >= 3
+    assert "the sources lie" in page
+
+
+def test_advice_is_shown_with_its_evidence_and_as_text(report):
+    advice = [
+        {"rule": "a", "text": "Use <b>threads</b>.", "evidence": "2.0x against 1.5x"},
+        {"rule": "b", "text": "Encode less.", "evidence": {"encode_share": 0.6}},
+    ]
+    benchmark = {"dataset": "demo", "recipe": "light", "images": 9, "repeats": 3, "figures": []}
+    page = html(report(scaling=[{**benchmark, "advice": advice}]))
+    assert "Use &lt;b&gt;threads&lt;/b&gt;." in page
+    assert "2.0x against 1.5x" in page
+    assert "encode share: 0.6" in page
+
+
+def test_what_failed_alike_on_several_engines_is_told_once(report):
+    row = {"source": "a|b_<i>.jpg", "stage": "decode", "reason": "corrupt", "message": "no"}
+    entry = {
+        "dataset": "demo",
+        "recipe": "light",
+        "failed": 1,
+        "images": 50,
+        "reasons": {"corrupt": 1},
+    }
+    failures = [{**entry, "engine": e, "listed": [row]} for e in ("sequential", "threads")]
+    made = report(failures=failures)
+    assert html(made).count("1 of 50 images") == 1
+    assert "sequential, threads" in html(made)
+    assert markdown(made).count("1 of 50 images failed") == 1
+    assert r"a\|b\_&lt;i&gt;.jpg: corrupt" in markdown(made)
+
+
+def test_the_markdown_has_verdict_table_failures_and_machine(report):
+    text = markdown(report())
+    assert text.startswith("## pixelmill: NOT well\n")
+    assert "| demo | light | threads | 1 | 50 |" in text
+    assert "No image failed." in text
+    assert "cores" in text and "Pillow" in text and "`snakemake --cores 1 all`" in text
+
+
+def test_figures_are_written_apart_too_and_old_ones_removed(report, tmp_path):
+    old = tmp_path / "report/figures/gone.svg"
+    old.parent.mkdir(parents=True)
+    old.write_text("old", encoding="utf-8")
+    write(report(), str(tmp_path / "report"))
+    names = {path.name for path in old.parent.iterdir()}
+    kinds = ("throughput", "stages", "latencies", "workers")
+    assert names == {f"demo.light.{kind}.svg" for kind in kinds}
+    for path in old.parent.iterdir():
+        assert re.match(r'<svg style="color: #\w+; background: #\w+"', path.read_text("utf-8"))
