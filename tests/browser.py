@@ -1,0 +1,150 @@
+"""A real browser for tests: Chromium without a window, told what to do through a pipe.
+
+The protocol is Chrome's own (https://chromedevtools.github.io/devtools-protocol/).
+"""
+
+import base64
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import time
+
+PATH = shutil.which("chromium") if os.name == "posix" else None
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
+
+#: Longest wait for an answer, in seconds.
+PATIENCE = 60
+
+#: Where the browser reads what it is told, and writes what it answers.
+_TOLD, _ANSWERED = 3, 4
+
+
+def _out_of_the_way(descriptor):
+    """The same pipe under a number that the browser's two ends do not take."""
+    import fcntl  # which Windows lacks, and the tests are skipped there
+
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(descriptor)
+    return moved
+
+
+class Browser:
+    """The browser, until the end of the block; `profile` is a folder for what it keeps."""
+
+    def __init__(self, profile):
+        theirs_in, self._out = map(_out_of_the_way, os.pipe())
+        self._in, theirs_out = map(_out_of_the_way, os.pipe())
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_DUP2, theirs_in, _TOLD),
+            (os.POSIX_SPAWN_DUP2, theirs_out, _ANSWERED),
+        ]
+        command = [PATH, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+        self._process = os.posix_spawn(PATH, command, os.environ, file_actions=actions)
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self._buffer, self._count, self.events = b"", 0, []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        with contextlib.suppress(BrokenPipeError, AssertionError):
+            self.tell("Browser.close")
+        os.close(self._out)
+        os.close(self._in)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process, signal.SIGKILL)
+        os.waitpid(self._process, 0)
+
+    def tell(self, method, session=None, **params):
+        """Give a command and return its result; what happens meanwhile goes to `events`."""
+        self._count += 1
+        order = {"id": self._count, "method": method, "params": params}
+        if session:
+            order["sessionId"] = session
+        os.write(self._out, json.dumps(order).encode() + b"\0")
+        while (message := self._read()).get("id") != self._count:
+            self.events.append(message)
+        assert "error" not in message, f"{method}: {message['error']}"
+        return message["result"]
+
+    def wait_for(self, method):
+        """Wait until something happens, if it has not yet."""
+        while not any(event.get("method") == method for event in self.events):
+            self.events.append(self._read())
+
+    def _read(self):
+        end = time.monotonic() + PATIENCE
+        while b"\0" not in self._buffer:
+            ready, _, _ = select.select([self._in], [], [], end - time.monotonic())
+            assert ready, "the browser does not answer"
+            data = os.read(self._in, 2**20)
+            assert data, "the browser has ended"
+            self._buffer += data
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        return json.loads(message)
+
+
+class Page:
+    """A page that is open: what it asked for, complained of, and looks like."""
+
+    def __init__(self, browser, address, width, height=900, dark=False):
+        self._browser, browser.events = browser, []
+        target = browser.tell("Target.createTarget", url="about:blank")["targetId"]
+        attached = browser.tell("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self._tell(f"{domain}.enable")
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._tell("Emulation.setEmulatedMedia", features=[scheme])
+        self._tell(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=False,
+        )  # fmt: skip
+        self._tell("Page.navigate", url=address)
+        browser.wait_for("Page.loadEventFired")
+
+    def _tell(self, method, **params):
+        return self._browser.tell(method, self._session, **params)
+
+    def ask(self, expression):
+        """Value of an expression in the page."""
+        answer = self._tell("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def _happened(self, method):
+        return [e["params"] for e in self._browser.events if e.get("method") == method]
+
+    @property
+    def requests(self):
+        """Addresses that the page asked for."""
+        return [event["request"]["url"] for event in self._happened("Network.requestWillBeSent")]
+
+    @property
+    def complaints(self):
+        """What went to the console: errors, warnings, and exceptions."""
+        kinds = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
+        return [event for kind in kinds for event in self._happened(kind)]
+
+    def picture(self, whole=True):
+        """A PNG of the page: all of it, or what is on the screen."""
+        shot = self._tell("Page.captureScreenshot", captureBeyondViewport=whole)
+        return base64.b64decode(shot["data"])
