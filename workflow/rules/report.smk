@@ -4,7 +4,10 @@
 rule benchmark_report:
     input:
         code=code("benchmark_report.py"),
-        template=[os.path.relpath(ROOT / "scripts/pixelmill/templates/report.html")],
+        templates=[
+            os.path.relpath(ROOT / "scripts/pixelmill/templates" / name)
+            for name in ("report.html", "report.md")
+        ],
         timings=expand("{tree}/timing.json", tree=trees(ENGINES)),
         manifests=expand("{tree}/manifest.csv", tree=trees(ENGINES)),
         checks=expand("{tree}/verification.json", tree=trees(ENGINES)),
@@ -17,16 +20,25 @@ rule benchmark_report:
         page=report(
             f"{RESULTS}/report/report.html",
             caption="../report/report.rst",
-            category="Results",
-            labels={"what": "report"},
+            category="Report",
+            labels={"what": "the whole report", "format": "HTML"},
         ),
         table=report(
             f"{RESULTS}/report/benchmark.csv",
             caption="../report/benchmark.rst",
-            category="Results",
-            labels={"what": "table"},
+            category="Report",
+            labels={"what": "throughput and speedup", "format": "CSV"},
         ),
         data=f"{RESULTS}/report/benchmark.json",
+        text=f"{RESULTS}/report/report.md",
+        figures=report(
+            directory(f"{RESULTS}/report/figures"),
+            patterns=["{of}.{by}.{figure}.svg"],
+            caption="../report/figures.rst",
+            category="Figures",
+            subcategory="{of} by {by}",
+            labels={"figure": "{figure}"},
+        ),
     log:
         "logs/report.log",
     benchmark:
@@ -41,6 +53,7 @@ rule benchmark_report:
         folder=subpath(output.page, parent=True),
         trees=trees(ENGINES),
         config=as_json(CONFIG),
+        scaling=measured,
     message:
         "Write the report"
     shell:
@@ -54,7 +67,12 @@ rule verdict:
         data=rules.benchmark_report.output.data,
         page=rules.benchmark_report.output.page,
     output:
-        text=f"{RESULTS}/verdict.txt",
+        text=report(
+            f"{RESULTS}/verdict.txt",
+            caption="../report/verdict.rst",
+            category="Report",
+            labels={"what": "verdict", "format": "text"},
+        ),
     log:
         "logs/verdict.log",
     benchmark:
