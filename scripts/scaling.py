@@ -8,12 +8,12 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Measure, print a table, and keep all samples as JSON."""
-    from pixelmill import benchmark
+    from pixelmill import benchmark, samples, speedups
     from pixelmill.config import named_recipe
     from pixelmill.files import write_json
 
     recipe = named_recipe(options.recipe, options.steps_folder)
-    arms = benchmark.arms_for(cli.count_workers(options))
+    arms = samples.arms_for(cli.count_workers(options))
     if options.only:
         arms = [arm for arm in arms if f"{arm.kind}-{arm.workers}" in options.only]
     result = benchmark.run(
@@ -26,7 +26,7 @@ def main(options: argparse.Namespace) -> None:
         logging.info,
         options.catalog,
     )
-    for line in benchmark.table(result["figures"]):
+    for line in speedups.table(result["figures"]):
         logging.info("%s", line)
     if options.output:
         write_json(options.output, result)

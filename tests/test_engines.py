@@ -14,7 +14,7 @@ import weakref
 import psutil
 import pytest
 
-from pixelmill.engines import ENGINES, open_engine, resolve
+from pixelmill.engines import ENGINES, SYNCHRONOUS, open_engine, resolve
 from pixelmill.errors import UserError
 
 PARALLEL = [name for name in ENGINES if name != "sequential"]
@@ -34,6 +34,10 @@ def square(number):
 
 def started_at(number):
     return number, time.monotonic()
+
+
+def started_in(task):
+    return threading.get_ident()
 
 
 def process_id(task):
@@ -80,6 +84,12 @@ def kill_all(pids):
 def test_every_engine_gives_every_result_once(name, workers):
     with open_engine(name, workers) as engine:
         assert sorted(results_of(engine, square, range(20))) == [n * n for n in range(20)]
+
+
+def test_dasks_synchronous_scheduler_is_an_engine_of_one_worker_too():
+    with open_engine(SYNCHRONOUS, 4) as engine:
+        assert engine.workers == 1
+        assert results_of(engine, started_in, range(5)) == [threading.get_ident()] * 5
 
 
 @pytest.mark.parametrize("name", ENGINES)

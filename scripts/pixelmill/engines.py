@@ -28,6 +28,10 @@ Result = TypeVar("Result")
 #: Names of all engines. `auto` means what `resolve` says.
 ENGINES = ("sequential", "threads", "processes", "futures")
 
+#: Dask's synchronous scheduler over the same batches: only measured, to tell what handing
+#: them out costs.
+SYNCHRONOUS = "synchronous"
+
 #: Windows waits for no more than 63 handles at once, of which a pool uses two.
 MOST_WINDOWS_PROCESSES = 61
 
@@ -119,7 +123,7 @@ def open_engine(
     Parameters
     ----------
     name : str
-        One of `ENGINES`.
+        One of `ENGINES`, or `SYNCHRONOUS`, which has one worker.
     workers : int
     preload : sequence of str
         Modules that the work needs, imported once for all workers where the
@@ -136,17 +140,25 @@ def open_engine(
     if name == "sequential":
         yield _Sequential(time.perf_counter() - started)
         return
+    if name == SYNCHRONOUS:
+        engine = _DaskLocal(_synchronous_executor(), 1)
+        engine.startup_seconds = time.perf_counter() - started
+        yield engine
+        return
     if name not in ENGINES:
         raise UserError(f"engine: '{name}' is unknown; allowed are {', '.join(ENGINES)}.")
     if name == "processes":
         preload = (*preload, "dask.delayed")  # what unpickles Dask's tasks
     pool = _thread_pool(workers) if name == "threads" else _process_pool(workers, preload, prepare)
     try:
-        kind = _Futures if name == "futures" else _DaskLocal
-        engine = kind(pool.executor, pool.workers)
+        pooled: _Futures | _DaskLocal
+        if name == "futures":
+            pooled = _Futures(pool.executor, pool.workers)
+        else:
+            pooled = _DaskLocal(_Ahead(pool.executor, pool.workers), pool.workers)
         pool.wait()
-        engine.startup_seconds = time.perf_counter() - started
-        yield engine
+        pooled.startup_seconds = time.perf_counter() - started
+        yield pooled
         pool.executor.shutdown()
     except BaseException:
         pool.executor.shutdown(wait=False, cancel_futures=True)
@@ -179,7 +191,7 @@ class _DaskLocal:
     def __init__(self, executor: Executor, workers: int) -> None:
         self.workers = workers
         self.startup_seconds = 0.0
-        self._executor = _Ahead(executor, workers)
+        self._executor = executor
         # Dask imports most of itself when it first computes: that belongs to the start,
         # and goes on while the workers start.
         self.run(_ignore, [None], _ignore)
@@ -211,6 +223,14 @@ class _DaskLocal:
             compute(  # type: ignore[no-untyped-call]
                 *todo, scheduler=self._executor, traverse=False, optimize_graph=False
             )
+
+
+def _synchronous_executor() -> Executor:
+    """Dask's own: what its synchronous scheduler is made of."""
+    from dask.local import SynchronousExecutor
+
+    made: Executor = SynchronousExecutor()
+    return made
 
 
 class _Ahead(Executor):

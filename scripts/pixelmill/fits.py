@@ -1,0 +1,232 @@
+"""Fits: laws of scaling through measured speedups, and what they predict.
+
+Amdahl's law (G. M. Amdahl, Validity of the single processor approach, AFIPS 1967) has
+a serial share, the Universal Scalability Law (N. J. Gunther, Guerrilla Capacity
+Planning, 2007, chapter 4) contention and coherency besides::
+
+    S(N) = one * N / (1 + sigma (N - 1) + kappa N (N - 1))
+
+Amdahl's is the case kappa = 0, with sigma the serial share. `one` is the speedup of one
+worker against the plain loop: what the engine costs by itself.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pixelmill.samples import PARALLEL, Arm, Samples, ratios
+from pixelmill.speedups import LEVEL
+
+#: Repeats of an arm that an uncertainty can be drawn from; below, nothing is fitted.
+LEAST_REPEATS = 5
+
+#: Numbers of workers that a law needs: as many as it has parameters.
+AMDAHL_COUNTS, USL_COUNTS = 2, 3
+
+#: Draws of the bootstrap: enough for the second digit of an interval's ends.
+DRAWS = 1000
+
+#: Numbers of workers that are predicted, as multiples of the most measured.
+BEYOND = (2, 4)
+
+
+@dataclass(frozen=True)
+class Law:
+    """Speedup by number of workers.
+
+    Attributes
+    ----------
+    one : float
+        Speedup of one worker.
+    sigma : float
+        Contention: the serial share, 0 to 1.
+    kappa : float
+        Coherency: what each pair of workers costs the others, 0 or more.
+    """
+
+    one: float
+    sigma: float
+    kappa: float = 0.0
+
+    def speedup(self, workers: float) -> float:
+        """Speedup against the plain loop.
+
+        Examples
+        --------
+        >>> Law(1.0, 0.0).speedup(8), Law(1.0, 1.0).speedup(8), Law(1.0, 0.5).speedup(2)
+        (8.0, 1.0, 1.3333333333333333)
+        """
+        pairs = workers * (workers - 1)
+        return self.one * workers / (1 + self.sigma * (workers - 1) + self.kappa * pairs)
+
+
+def fit_amdahl(counts: Sequence[int], speedups: Sequence[float]) -> Law:
+    """Fit Amdahl's law; see `fit_usl`.
+
+    Examples
+    --------
+    >>> counts = [1, 2, 4, 8]
+    >>> law = fit_amdahl(counts, [Law(0.95, 0.1).speedup(n) for n in counts])
+    >>> round(law.one, 6), round(law.sigma, 6)
+    (0.95, 0.1)
+    """
+    return _fit(counts, speedups, coherency=False)
+
+
+def fit_usl(counts: Sequence[int], speedups: Sequence[float]) -> Law:
+    """Fit the Universal Scalability Law.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        Numbers of workers, at least as many distinct ones as parameters.
+    speedups : sequence of float
+        The measured ones.
+
+    Notes
+    -----
+    N/S is linear in 1/one, sigma/one and kappa/one. Each equation is divided by what was
+    measured, so that the squares are those of relative deviations of throughput: the
+    spread of a measurement goes with its size. Of the solutions with sigma from 0 to 1
+    and kappa from 0, found by trying which bounds hold, the best is taken.
+
+    Examples
+    --------
+    >>> counts = [1, 2, 4, 8]
+    >>> law = fit_usl(counts, [Law(1.0, 0.05, 0.01).speedup(n) for n in counts])
+    >>> round(law.sigma, 6), round(law.kappa, 6)
+    (0.05, 0.01)
+    """
+    return _fit(counts, speedups, coherency=True)
+
+
+def _fit(counts: Sequence[int], speedups: Sequence[float], coherency: bool) -> Law:
+    workers = np.array(counts, float)
+    weight = np.array(speedups, float) / workers
+    best, least = Law(float(np.median(weight)), 0.0), np.inf
+    for columns, law_of in _choices(workers, coherency):
+        weighted = columns * weight[:, None]
+        solution = np.linalg.lstsq(weighted, np.ones(len(workers)), rcond=None)[0].tolist()
+        if solution[0] <= 0:
+            continue
+        law = law_of(solution)
+        squares = float(np.sum((weighted @ solution - 1) ** 2))
+        if 0 <= law.sigma <= 1 and law.kappa >= 0 and squares < least:
+            best, least = law, squares
+    return best
+
+
+def _choices(
+    workers: np.ndarray[Any, Any], coherency: bool
+) -> Iterator[tuple[np.ndarray[Any, Any], Callable[[Any], Law]]]:
+    """Columns of the equations and what their solution says, for each set of bounds that hold."""
+    ones, pairs = np.ones_like(workers), workers * (workers - 1)
+    yield np.stack([ones, workers - 1], 1), lambda x: Law(1 / x[0], x[1] / x[0])
+    yield np.stack([ones], 1), lambda x: Law(1 / x[0], 0.0)
+    yield np.stack([workers], 1), lambda x: Law(1 / x[0], 1.0)
+    if coherency:
+        yield (
+            np.stack([ones, workers - 1, pairs], 1),
+            lambda x: Law(1 / x[0], x[1] / x[0], x[2] / x[0]),
+        )
+        yield np.stack([ones, pairs], 1), lambda x: Law(1 / x[0], 0.0, x[1] / x[0])
+        yield np.stack([workers, pairs], 1), lambda x: Law(1 / x[0], 1.0, x[1] / x[0])
+
+
+def fit_all(samples: Samples) -> dict[str, Any]:
+    """Fit each engine's speedups against the plain loop; see `fit`."""
+    loop = samples.get(Arm("loop", 1), [])
+    found = {}
+    for kind in PARALLEL:
+        arms = [arm for arm in samples if arm.kind == kind]
+        if loop and (fitted := fit({arm.workers: ratios(samples[arm], loop) for arm in arms})):
+            found[kind] = fitted
+    return found
+
+
+def fit(speedups: Mapping[int, Sequence[float]], draws: int = DRAWS) -> dict[str, Any] | None:
+    """Fit both laws and predict, with uncertainty.
+
+    Parameters
+    ----------
+    speedups : mapping
+        By number of workers, of each repeat.
+    draws : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict or None
+        None where there are too few numbers of workers, or too few repeats to tell
+        how uncertain a fit would be.
+
+    Notes
+    -----
+    Laws go through the medians. Intervals are percentiles over fits to repeats that are
+    drawn with replacement, the same ones for all numbers of workers, as these were
+    measured side by side (B. Efron, R. Tibshirani, An Introduction to the Bootstrap,
+    1993, chapter 13). A prediction is USL's where that can be fitted, else Amdahl's; its
+    interval encloses that of both, since neither is known to hold beyond what was
+    measured.
+    """
+    counts = sorted(speedups)
+    repeats = min((len(taken) for taken in speedups.values()), default=0)
+    if len(counts) < AMDAHL_COUNTS or repeats < LEAST_REPEATS:
+        return None
+    laws = {"amdahl": fit_amdahl}
+    if len(counts) >= USL_COUNTS:
+        laws["usl"] = fit_usl
+    medians = [statistics.median(speedups[count]) for count in counts]
+    taken = np.array([list(speedups[count])[:repeats] for count in counts])
+    chosen = np.random.default_rng(0).integers(0, repeats, (draws, repeats))
+    drawn = np.median(taken[:, chosen], axis=2).T
+    fitted = {name: law(counts, medians) for name, law in laws.items()}
+    redone = {name: [law(counts, list(row)) for row in drawn] for name, law in laws.items()}
+    return {
+        "amdahl": {
+            "serial_share": round(fitted["amdahl"].sigma, 5),
+            **_ends("", [law.sigma for law in redone["amdahl"]]),
+            "one_worker": round(fitted["amdahl"].one, 4),
+        },
+        "usl": None
+        if "usl" not in laws
+        else {
+            "sigma": round(fitted["usl"].sigma, 5),
+            **_ends("sigma_", [law.sigma for law in redone["usl"]]),
+            "kappa": round(fitted["usl"].kappa, 6),
+            **_ends("kappa_", [law.kappa for law in redone["usl"]]),
+            "one_worker": round(fitted["usl"].one, 4),
+        },
+        "note": "" if "usl" in laws else _NO_USL,
+        "predictions": [
+            _prediction(factor * counts[-1], list(fitted.values())[-1], redone) for factor in BEYOND
+        ],
+    }
+
+
+#: What stands in the place of a law that needs more.
+_NO_USL = (
+    f"The Universal Scalability Law needs {USL_COUNTS} numbers of workers at least; "
+    "predictions are Amdahl's."
+)
+
+
+def _prediction(workers: int, law: Law, redone: Mapping[str, Sequence[Law]]) -> dict[str, float]:
+    ends = [_ends("", [law.speedup(workers) for law in laws]) for laws in redone.values()]
+    return {
+        "workers": workers,
+        "speedup": round(law.speedup(workers), 3),
+        "low": round(min(end["low"] for end in ends), 3),
+        "high": round(max(end["high"] for end in ends), 3),
+    }
+
+
+def _ends(prefix: str, values: Sequence[float]) -> dict[str, float]:
+    """Ends of the interval that holds `LEVEL` of the values."""
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return {f"{prefix}low": round(float(low), 6), f"{prefix}high": round(float(high), 6)}

@@ -1,0 +1,168 @@
+"""Measure one arm in this process: `python -m pixelmill.measuring ORDER` prints a sample.
+
+A fresh process for each measurement leaves nothing of one arm to the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from pixelmill import memory
+from pixelmill.catalog import Entry
+from pixelmill.engines import open_engine, pin_inner_threads
+from pixelmill.ledger import Ledger
+from pixelmill.overhead import overhead
+from pixelmill.plan import paths_of_outputs
+from pixelmill.process import process
+from pixelmill.recipe import Recipe
+from pixelmill.samples import STAGES, Arm, Sample
+from pixelmill.step_times import step_times
+from pixelmill.transform import Job, Renderer
+
+#: How far apart the clocks of loops that were started together may be, in seconds.
+_START_DELAY = 0.5
+
+
+def measure(source: str, target: str, recipe: Recipe, arm: Arm, entries: Sequence[Entry]) -> Sample:
+    """Measure one arm.
+
+    Parameters
+    ----------
+    source, target : str
+        Folder of images, and an empty one for what is made of them.
+    recipe : Recipe
+    arm : Arm
+    entries : sequence of Entry
+        The images.
+    """
+    if arm.kind == "overhead":
+        parts = overhead(source, target, recipe, entries)
+        return Sample(parts["library"], 0.0, len(entries), parts=parts)
+    if arm.kind == "steps":
+        return _steps(source, recipe, entries)
+    if arm.kind in ("loop", "ceiling"):
+        return _loops(source, target, recipe, entries, arm.workers)
+    return _pass(source, target, recipe, entries, arm)
+
+
+def _steps(source: str, recipe: Recipe, entries: Sequence[Entry]) -> Sample:
+    began = time.perf_counter()
+    parts = {}
+    for number, step in enumerate(step_times(source, recipe, entries)):
+        parts[f"{number} {step.step} alone"] = step.alone
+        parts[f"{number} {step.step} together"] = step.together
+    return Sample(time.perf_counter() - began, 0.0, len(entries), parts=parts)
+
+
+def _pass(source: str, target: str, recipe: Recipe, entries: Sequence[Entry], arm: Arm) -> Sample:
+    """Time a whole pass; its ledger tells what its workers did meanwhile."""
+    done = process(source, target, recipe, arm.kind, arm.workers, entries)
+    seconds = done.seconds - done.startup_seconds
+    with Ledger(os.path.join(target, "ledger.sqlite"), only_look=True) as ledger:
+        stages = _stages((times for _, times in ledger.latencies()), seconds, done.workers)
+        timeline = ledger.timeline()
+    busy = [0.0] * done.workers
+    ends = [0.0] * done.workers
+    for worker, began, ended, _ in timeline:
+        if worker < done.workers:  # not one that took the place of a dead one
+            busy[worker] += ended - began
+            ends[worker] = ended
+    return Sample(
+        seconds=seconds,
+        startup_seconds=done.startup_seconds,
+        images=len(entries),
+        tail_seconds=max(ends) - min(ends),
+        stages=stages,
+        idle=[_share_idle(part, seconds) for part in busy],
+    )
+
+
+def _stages(images: Iterable[Sequence[float]], seconds: float, workers: int) -> dict[str, float]:
+    """Sum seconds by stage over images, for a worker; what is left, it waited."""
+    sums = [sum(times) / workers for times in zip(*images, strict=True)] or [0.0] * 5
+    return dict(zip(STAGES, (*sums, max(0.0, seconds - sum(sums))), strict=True))
+
+
+def _share_idle(busy: float, seconds: float) -> float:
+    return max(0.0, 1 - busy / seconds)
+
+
+def _loops(
+    source: str, target: str, recipe: Recipe, entries: Sequence[Entry], count: int
+) -> Sample:
+    """Time independent loops over parts of the data, started together.
+
+    The work ends when the last loop ends, as it does for an engine.
+    """
+    started = time.perf_counter()
+    renderer = Renderer(source, target, recipe)
+    with open_engine("futures", count, preload=("pixelmill.transform",)) as engine:
+        startup = time.perf_counter() - started
+        jobs = [Job(*job) for job in paths_of_outputs(entries, recipe).items()]
+        done: list[_Looped] = []
+        begin = time.time() + _START_DELAY
+        loops = [_Loop(renderer, tuple(jobs[k::count]), begin) for k in range(count)]
+        engine.run(_call, loops, done.append)
+    ends = [loop.ended - begin for loop in done]
+    return Sample(
+        seconds=max(ends),
+        startup_seconds=startup,
+        images=len(entries),
+        tail_seconds=max(ends) - min(ends),
+        stages=_stages([times for loop in done for times in loop.images], max(ends), count),
+        idle=[_share_idle(end, max(ends)) for end in ends],
+    )
+
+
+class _Looped(NamedTuple):
+    """When a loop ended, and the seconds by stage of each of its images."""
+
+    ended: float
+    images: list[tuple[float, ...]]
+
+
+class _Loop:
+    """One independent loop: waits for its time, then renders one image after another."""
+
+    def __init__(self, renderer: Renderer, jobs: Sequence[Job], begin: float) -> None:
+        self.renderer = renderer
+        self.jobs = jobs
+        self.begin = begin
+
+    def __call__(self) -> _Looped:
+        time.sleep(max(0.0, self.begin - time.time()))
+        images = [self.renderer.render(job).seconds for job in self.jobs]
+        return _Looped(time.time(), images)
+
+
+def _call(loop: _Loop) -> _Looped:
+    return loop()
+
+
+def _main(order: dict[str, Any]) -> None:
+    from pixelmill.recipe import parse
+
+    pin_inner_threads()
+    recipe = parse(order["recipe"], folder=order["folder"])
+    arm = Arm(**order["arm"])
+    entries = [Entry(*entry) for entry in order["entries"]]
+    answer: dict[str, Any]
+    if order["memory"]:
+        with memory.watched() as peak:
+            measure(order["source"], order["target"], recipe, arm, entries)
+        answer = {"peak_mib": peak.mib}
+    else:
+        answer = asdict(measure(order["source"], order["target"], recipe, arm, entries))
+    shutil.rmtree(order["target"], ignore_errors=True)
+    print(json.dumps(answer))  # noqa: T201
+
+
+if __name__ == "__main__":
+    _main(json.load(sys.stdin))

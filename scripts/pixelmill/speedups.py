@@ -1,0 +1,152 @@
+"""Speedups: the figures that follow from samples, with their spread."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pixelmill.samples import PARALLEL, STAGES, Arm, Sample, Samples, ratios
+
+#: How sure an interval is to hold the true median.
+LEVEL = 0.9
+
+
+def interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Interval that holds the true median with a probability of `LEVEL` at least.
+
+    Between two order statistics; nothing is assumed of how the values are spread.
+
+    Returns
+    -------
+    tuple of float or None
+        None where there are too few values for any such interval: fewer than five.
+
+    Notes
+    -----
+    The k-th smallest and the k-th largest of n values enclose the median with
+    probability 1 - 2 P(B < k), B binomial with n and 1/2 (W. J. Conover, Practical
+    Nonparametric Statistics, section 3.2).
+
+    Examples
+    --------
+    >>> interval([1.9, 1.8, 2.0, 1.7, 1.95])
+    (1.7, 2.0)
+    >>> interval([1.9, 1.8, 2.0]) is None
+    True
+    """
+    count = len(values)
+    ordered = sorted(values)
+    best, outside = None, 0.0
+    for k in range(count // 2):
+        outside += math.comb(count, k) / 2**count
+        if 1 - 2 * outside < LEVEL:
+            break
+        best = ordered[k], ordered[-1 - k]
+    return best
+
+
+def karp_flatt(speedup: float, workers: int) -> float:
+    """Serial share that a measured speedup tells of.
+
+    Notes
+    -----
+    (1/S - 1/N) / (1 - 1/N), for N > 1 (A. H. Karp, H. P. Flatt, Measuring parallel
+    processor performance, CACM 33, 1990).
+
+    Examples
+    --------
+    >>> karp_flatt(4.0, 4), round(karp_flatt(1.6, 2), 6), karp_flatt(1.0, 2)
+    (0.0, 0.25, 1.0)
+    """
+    return (1 / speedup - 1 / workers) / (1 - 1 / workers)
+
+
+def serial_share(efficiency: float, workers: int) -> float:
+    """Serial share of an engine that reaches so much of the ceiling.
+
+    Notes
+    -----
+    (1/eta - 1) / (N - 1), for N > 1: Amdahl's law solved for it, with the ceiling in
+    the place of the ideal.
+
+    Examples
+    --------
+    >>> serial_share(1.0, 8), round(serial_share(0.8, 2), 6)
+    (0.0, 0.25)
+    """
+    return (1 / efficiency - 1) / (workers - 1)
+
+
+def figures(samples: Samples) -> list[dict[str, Any]]:
+    """Median, spread, speedup and efficiencies of each arm.
+
+    `engine_efficiency` is the median of the ratios to the ceiling of the same
+    repeat, with as many workers: what is left to be won by a better engine.
+    """
+    return [_row(samples, arm, taken) for arm, taken in samples.items()]
+
+
+def _row(samples: Samples, arm: Arm, taken: Sequence[Sample]) -> dict[str, Any]:
+    loop = samples.get(Arm("loop", 1), [])
+    ceiling = samples.get(Arm("ceiling", arm.workers), [])
+    rates = [s.rate for s in taken]
+    row: dict[str, Any] = {
+        **arm.as_data(),
+        "images_per_second": round(statistics.median(rates), 2),
+        "slowest": round(min(rates), 2),
+        "fastest": round(max(rates), 2),
+        "startup_seconds": round(statistics.median(s.startup_seconds for s in taken), 3),
+        "tail_seconds": round(statistics.median(s.tail_seconds for s in taken), 3),
+    }
+    if taken[0].idle:
+        row["idle"] = round(statistics.median(statistics.mean(s.idle) for s in taken), 3)
+    if taken[0].stages:
+        row["stages"] = {
+            stage: round(statistics.median(s.stages[stage] for s in taken), 4) for stage in STAGES
+        }
+    if loop and arm.kind != "overhead":
+        faster = ratios(taken, loop)
+        speedup = statistics.median(faster)
+        row["speedup"] = round(speedup, 3)
+        row["speedup_spread"] = [round(min(faster), 3), round(max(faster), 3)]
+        row["efficiency"] = round(speedup / arm.workers, 3)
+        if arm.workers > 1:
+            row["karp_flatt"] = round(karp_flatt(speedup, arm.workers), 4)
+    if ceiling and arm.kind in (*PARALLEL, "rival"):
+        reached = ratios(taken, ceiling)
+        eta = statistics.median(reached)
+        row["engine_efficiency"] = round(eta, 3)
+        row["engine_efficiency_spread"] = [round(min(reached), 3), round(max(reached), 3)]
+        if arm.workers > 1:
+            row["serial_share"] = round(serial_share(eta, arm.workers), 4)
+    if taken[0].parts:
+        row["parts"] = {
+            part: statistics.median(s.parts[part] for s in taken) for part in taken[0].parts
+        }
+    return row
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Write the figures as lines of text."""
+    yield (
+        f"{'arm':<14} {'workers':>7} {'images/s':>9} {'from':>8} {'to':>8} {'speedup':>8}"
+        f" {'of ceiling':>10} {'start-up s':>10} {'tail s':>7} {'MiB':>6}"
+    )
+    for row in rows:
+        peak = row.get("peak_mib")
+        yield (
+            f"{row.get('tool', row['kind']):<14} {row['workers']:>7}"
+            f" {row['images_per_second']:>9.1f}"
+            f" {row['slowest']:>8.1f} {row['fastest']:>8.1f} {row.get('speedup', ''):>8}"
+            f" {row.get('engine_efficiency', ''):>10} {row['startup_seconds']:>10.2f}"
+            f" {row['tail_seconds']:>7.2f} {'' if peak is None else round(peak):>6}"
+        )
+        if parts := row.get("parts"):
+            ours = parts["library"] - parts["bare"] - parts["digests"]
+            yield (
+                f"    bare Pillow calls {parts['bare']:.3f} s, content digests"
+                f" {parts['digests']:.3f} s ({parts['digests'] / parts['bare']:.1%}), the rest of"
+                f" the library {ours:.3f} s ({ours / parts['bare']:.1%})"
+            )

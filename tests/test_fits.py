@@ -1,0 +1,92 @@
+"""Laws of scaling come back from what they made, and say how sure they are."""
+
+import random
+
+import pytest
+
+from pixelmill.fits import LEAST_REPEATS, Law, fit, fit_all, fit_amdahl, fit_usl
+from pixelmill.samples import Arm, Sample
+
+COUNTS = [1, 2, 4, 8]
+
+#: Spread of a synthetic measurement, as a part of it: that of a quiet machine.
+NOISE = 0.02
+
+
+def noisy(law, counts=COUNTS, repeats=7, noise=NOISE):
+    """Speedups by number of workers, as a machine would give them."""
+    luck = random.Random(5)
+    return {n: [law.speedup(n) * luck.gauss(1, noise) for _ in range(repeats)] for n in counts}
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.3, 0.7])
+def test_a_planted_serial_share_comes_back_within_a_tenth(share):
+    amdahl = fit(noisy(Law(0.97, share)))["amdahl"]
+    assert amdahl["serial_share"] == pytest.approx(share, rel=0.1)
+    assert amdahl["low"] <= share <= amdahl["high"]
+
+
+def test_planted_contention_and_coherency_come_back():
+    counts = [1, 2, 4, 8, 16, 32]
+    usl = fit(noisy(Law(1.0, 0.08, 0.004), counts))["usl"]
+    assert usl["sigma"] == pytest.approx(0.08, rel=0.25)
+    assert usl["kappa"] == pytest.approx(0.004, rel=0.25)
+    assert usl["kappa_low"] <= 0.004 <= usl["kappa_high"]
+
+
+@pytest.mark.parametrize("law", [Law(1.0, 0.0), Law(0.9, 1.0), Law(0.9, 0.2), Law(1.0, 0.0, 0.01)])
+def test_without_noise_a_law_is_found_exactly(law):
+    found = fit_usl(COUNTS, [law.speedup(n) for n in COUNTS])
+    assert (found.one, found.sigma, found.kappa) == pytest.approx((law.one, law.sigma, law.kappa))
+
+
+def test_faster_than_ideal_is_no_negative_share():
+    law = fit_amdahl([1, 2, 4], [1.0, 2.1, 4.4])
+    assert law.sigma == 0
+    assert law.one == pytest.approx(1.05, abs=0.03)
+
+
+def test_slower_with_each_worker_is_a_share_of_one_at_most():
+    assert fit_amdahl([1, 2, 4], [1.0, 0.9, 0.7]).sigma == 1
+
+
+def test_a_prediction_is_for_more_workers_than_were_measured_and_encloses_the_truth():
+    law = Law(1.0, 0.05)
+    predictions = fit(noisy(law))["predictions"]
+    assert [p["workers"] for p in predictions] == [16, 32]
+    for prediction in predictions:
+        assert prediction["low"] <= law.speedup(prediction["workers"]) <= prediction["high"]
+        assert prediction["low"] <= prediction["speedup"] <= prediction["high"]
+
+
+def test_two_numbers_of_workers_make_no_usl_and_that_is_said():
+    fitted = fit(noisy(Law(1.0, 0.2), [1, 2]))
+    assert fitted["usl"] is None
+    assert "3 numbers of workers" in fitted["note"]
+    assert [p["workers"] for p in fitted["predictions"]] == [4, 8]
+
+
+@pytest.mark.parametrize(
+    "speedups",
+    [{}, noisy(Law(1.0, 0.2), [4]), noisy(Law(1.0, 0.2), repeats=LEAST_REPEATS - 1)],
+    ids=["nothing", "one number of workers", "too few repeats"],
+)
+def test_what_cannot_be_told_is_not_fitted(speedups):
+    assert fit(speedups) is None
+
+
+def test_the_same_samples_give_the_same_fit():
+    assert fit(noisy(Law(1.0, 0.1))) == fit(noisy(Law(1.0, 0.1)))
+
+
+def test_engines_are_fitted_against_the_plain_loop():
+    law = Law(1.0, 0.25)
+    samples = {
+        Arm(kind, n): [Sample(100 / (speed * 50), 0.1, 100) for speed in (law.speedup(n),) * 5]
+        for kind in ("threads", "ceiling")
+        for n in COUNTS
+    }
+    assert fit_all(samples) == {}
+    fits = fit_all({Arm("loop", 1): [Sample(2.0, 0.1, 100)] * 5, **samples})
+    assert list(fits) == ["threads"]
+    assert fits["threads"]["amdahl"]["serial_share"] == pytest.approx(0.25)
