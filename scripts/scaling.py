@@ -28,6 +28,8 @@ def main(options: argparse.Namespace) -> None:
     )
     for line in speedups.table(result["figures"]):
         logging.info("%s", line)
+    for said in result["advice"]:
+        logging.info("%s (%s)", said["text"], said["evidence"])
     if options.output:
         write_json(options.output, result)
 

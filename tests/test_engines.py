@@ -14,7 +14,7 @@ import weakref
 import psutil
 import pytest
 
-from pixelmill.engines import ENGINES, SYNCHRONOUS, open_engine, resolve
+from pixelmill.engines import ENGINES, SYNCHRONOUS, open_engine
 from pixelmill.errors import UserError
 
 PARALLEL = [name for name in ENGINES if name != "sequential"]
@@ -222,11 +222,6 @@ def test_workers_leave_ctrl_c_to_their_parent(name):
 def test_an_unknown_engine_is_refused_with_the_ones_that_are_known():
     with pytest.raises(UserError, match="'gpu' is unknown; allowed are sequential, threads"):
         open_engine("gpu", 2).__enter__()
-
-
-def test_auto_means_an_engine_that_is_there():
-    cases = [(True, 1.0), (False, 1.0), (True, 1e6)]
-    assert {resolve("auto", *case) for case in cases} <= {*ENGINES}
 
 
 PROGRAM = """

@@ -1,9 +1,11 @@
 """Laws of scaling come back from what they made, and say how sure they are."""
 
 import random
+import time
 
 import pytest
 
+from pixelmill.engines import open_engine
 from pixelmill.fits import LEAST_REPEATS, Law, fit, fit_all, fit_amdahl, fit_usl
 from pixelmill.samples import Arm, Sample
 
@@ -90,3 +92,24 @@ def test_engines_are_fitted_against_the_plain_loop():
     fits = fit_all({Arm("loop", 1): [Sample(2.0, 0.1, 100)] * 5, **samples})
     assert list(fits) == ["threads"]
     assert fits["threads"]["amdahl"]["serial_share"] == pytest.approx(0.25)
+
+
+#: Work of the engine below, in seconds, so much that handing out its tasks does not count.
+WORK, TASKS = 1.0, 8
+
+
+@pytest.mark.slow
+def test_an_engine_with_a_serial_part_gives_it_back():
+    """Real threads; as they sleep, the machine's own cores do not matter."""
+    share = 0.5
+
+    def seconds(workers):
+        with open_engine("threads", workers) as engine:
+            began = time.perf_counter()
+            time.sleep(share * WORK)
+            engine.run(time.sleep, [(1 - share) * WORK / TASKS] * TASKS, lambda _: None)
+            return time.perf_counter() - began
+
+    taken = {n: [seconds(n) for _ in range(LEAST_REPEATS)] for n in (1, 2, 4)}
+    speedups = {n: [a / b for a, b in zip(taken[1], taken[n], strict=True)] for n in taken}
+    assert fit(speedups)["amdahl"]["serial_share"] == pytest.approx(share, rel=0.1)

@@ -21,6 +21,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pixelmill import catalog, measuring, provenance
+from pixelmill.advice import advise
 from pixelmill.catalog import Entry
 from pixelmill.errors import UserError
 from pixelmill.fits import fit_all
@@ -67,7 +68,7 @@ def run(
     -------
     dict
         All samples by arm, the
-        figures that follow from them, and fits.
+        figures that follow from them, fits and advice.
     """
     entries = select(_entries(source, table), images)
     for entry in entries:  # every arm finds the files in the page cache
@@ -96,7 +97,7 @@ def run(
         {**row, "peak_mib": peaks.get(arm)}
         for arm, row in zip(samples, figures(samples), strict=True)
     ]
-    return {
+    result = {
         "schema": 1,
         "images": len(entries),
         "repeats": repeats,
@@ -111,6 +112,7 @@ def run(
         "figures": rows,
         "fits": fit_all(samples),
     }
+    return {**result, "advice": advise(result)}
 
 
 def _entries(source: str, table: str | None) -> Sequence[Entry]:

@@ -25,7 +25,7 @@ from pixelmill.errors import UserError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-#: Names of all engines. `auto` means what `resolve` says.
+#: Names of all engines. `auto` means what `pixelmill.choice` says.
 ENGINES = ("sequential", "threads", "processes", "futures")
 
 #: Dask's synchronous scheduler over the same batches: only measured, to tell what handing
@@ -73,33 +73,6 @@ class Engine(Protocol):
 
         `work` and the tasks must be picklable; `done` runs in the calling thread.
         """
-
-
-#: Threads start 0.2 s sooner than processes and are 2 % slower (measured on two cores,
-#: `light` at 2,000 images): a pass of less work than this, in seconds, repays them.
-SHORT_PASS = 10.0
-
-
-def resolve(name: str, scales_on_threads: bool, seconds: float) -> str:
-    """Name of the engine that `auto` stands for.
-
-    Parameters
-    ----------
-    name : str
-        One of `ENGINES`, which stays as it is, or ``auto``.
-    scales_on_threads : bool
-        Whether the work lets go of the GIL.
-    seconds : float
-        Estimate of the work, as one worker would take.
-
-    Examples
-    --------
-    >>> resolve("auto", True, 3600.0), resolve("auto", True, 5.0), resolve("auto", False, 5.0)
-    ('processes', 'threads', 'processes')
-    """
-    if name != "auto":
-        return name
-    return "threads" if scales_on_threads and seconds < SHORT_PASS else "processes"
 
 
 def pin_inner_threads() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from pixelmill import catalog as catalogs
 from pixelmill import outputs, provenance
 from pixelmill.catalog import Entry
-from pixelmill.engines import resolve
+from pixelmill.choice import choose
 from pixelmill.errors import UserError
 from pixelmill.exports import write_failures, write_tables
 from pixelmill.files import Reserve, exclusive, lies_in
@@ -30,9 +30,6 @@ from pixelmill.supervision import Work, render
 from pixelmill.transform import Made, Outcome, Renderer, content_digest
 
 log = logging.getLogger(__name__)
-
-#: A pass that is less work than this, in seconds, does not repay an engine's start.
-STARTUP_SECONDS = 0.5
 
 
 def process(
@@ -91,11 +88,12 @@ def process(
         if recipe.settings["keep_mtime"]:
             _follow_times(plan, images, rows)
         rate = ledger.rate(maker.recipe)
+        fitting = _workers_for(workers, plan, policy.limits)
         work = Work(
             renderer=Renderer(source, images, recipe, policy.limits, policy.durable),
             outputs=plan.outputs,
-            engine=_engine_for(engine, plan, rate, recipe),
-            workers=_workers_for(workers, plan, policy.limits),
+            engine=_engine_for(engine, fitting, plan, rate, recipe),
+            workers=fitting,
             limits=policy.limits,
             crumbs=os.path.join(target, ".crumbs"),
             rate=rate,
@@ -182,11 +180,10 @@ def _explain_code(plan: Plan, rows: Mapping[str, Row], ledger: Ledger, recipe: R
     log.info("code changed: %s", ", ".join(sorted(changed)) or "pixelmill's or your own steps'")
 
 
-def _engine_for(engine: str, plan: Plan, rate: float | None, recipe: Recipe) -> str:
-    """Choose a plain loop where the work is known to be less than an engine's start."""
-    if rate is not None and len(plan.make) * rate < STARTUP_SECONDS:
-        return "sequential"
-    return resolve(engine, recipe.scales_on_threads, sum(costs(plan.make, rate)))
+def _engine_for(engine: str, workers: int, plan: Plan, rate: float | None, recipe: Recipe) -> str:
+    """Choose the engine by how much there is to do."""
+    work = sum(costs(plan.make, rate))
+    return choose(engine, workers, recipe.scales_on_threads, work, known=rate is not None)
 
 
 def _workers_for(workers: int, plan: Plan, limits: Limits) -> int:

@@ -1,0 +1,279 @@
+"""Advice: what the figures of a benchmark mean for whoever has to choose.
+
+Each rule looks at the data of a scaling.json and says nothing, or a sentence with its
+evidence. No winner is claimed inside the noise: two arms are equal where the interval
+of their ratio, repeat by repeat, holds 1.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pixelmill import samples as sampled
+from pixelmill.choice import LOOP, Rating, break_even, quickest
+from pixelmill.operations import STEPS
+from pixelmill.samples import PARALLEL, STAGES, Arm, Samples, ratios
+from pixelmill.speedups import interval
+
+#: Share of an image's time from which one stage is worth a word.
+LARGE_SHARE = 0.5
+
+#: Share of the workers' time from which their waiting is.
+LONG_WAIT = 0.3
+
+#: Share of the processes' throughput that threads must lose before the GIL is blamed:
+#: less may be the processes' own caches.
+GIL_LOSS = 0.1
+
+#: How much longer a step must take in two threads to be named: 2 is all of its time.
+GIL_SLOWDOWN = 1.3
+
+#: Speedup that twice the workers must promise at best, or more cores are not worth it.
+WORTH_DOUBLING = 1.25
+
+#: What makes encoding cheaper, by format.
+_CHEAPER = {
+    "jpeg": "a lower quality and no optimize or progressive cost less",
+    "png": "a lower level costs less",
+    "webp": "jpeg costs less",
+    "avif": "jpeg or webp costs less",
+    "tiff": "compression none costs less",
+}
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One sentence for people.
+
+    Attributes
+    ----------
+    rule : str
+        Which rule says it.
+    text : str
+        What to do or to know.
+    evidence : str
+        The figures behind it.
+    """
+
+    rule: str
+    text: str
+    evidence: str
+
+
+def advise(result: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Read a scaling.json and say what it means, the most important first."""
+    samples = sampled.read(result)
+    if Arm("loop", 1) not in samples:
+        return []  # nothing to hold anything against
+    rules = (_engine, _start_up, _gil, _stage, _disk, _wait, _cores)
+    return [asdict(said) for rule in rules for said in rule(result, samples)]
+
+
+def equal(samples: Samples, one: Arm, other: Arm) -> bool:
+    """Whether the noise does not let two arms be told apart; so with fewer than five repeats."""
+    ends = interval(ratios(samples[one], samples[other]))
+    return one == other or ends is None or ends[0] <= 1 <= ends[1]
+
+
+def best(samples: Samples) -> tuple[Arm, list[Arm]]:
+    """Arm to use, and those that are equal to the fastest one.
+
+    Of equals the one with the fewest workers, and the simplest.
+    """
+    order = ("loop", *PARALLEL)
+    arms = [arm for arm in samples if arm.kind in order]
+    fastest = max(arms, key=lambda arm: statistics.median(s.rate for s in samples[arm]))
+    equals = [arm for arm in arms if equal(samples, arm, fastest)]
+    return min(equals, key=lambda arm: (arm.workers, order.index(arm.kind))), equals
+
+
+def _engine(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
+    chosen, equals = best(samples)
+    loop = samples[Arm("loop", 1)]
+    if interval([s.rate for s in loop]) is None:
+        yield Advice(
+            "engine",
+            "No engine is named: too few repeats to tell a difference from the noise.",
+            f"{len(loop)} repeats; an interval needs 5",
+        )
+        return
+    ends = interval(ratios(samples[chosen], loop)) or (1.0, 1.0)
+    rate = statistics.median(s.rate for s in samples[chosen])
+    others = ", ".join(arm.name for arm in equals if arm != chosen)
+    equality = f"; equal within the noise: {others}" if others else ""
+    if chosen.kind == "loop":
+        text = "Use `sequential`: no engine is faster beyond the noise."
+        evidence = f"{rate:.0f} images/s by the plain loop{equality}"
+    else:
+        speedup = statistics.median(ratios(samples[chosen], loop))
+        workers = f"{chosen.workers} worker{'s' if chosen.workers > 1 else ''}"
+        text = (
+            f"Use `{chosen.kind}` with {workers}: {rate:.0f} images/s, {speedup:.2f} times "
+            "the plain loop."
+        )
+        evidence = f"speedup {ends[0]:.2f} to {ends[1]:.2f} over {len(loop)} repeats{equality}"
+    yield Advice("engine", text, evidence)
+
+
+def _start_up(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
+    """Whether the set that was measured repays the start of the chosen engine."""
+    chosen, _ = best(samples)
+    if chosen.kind == "loop":
+        return
+    taken, loop = samples[chosen], samples[Arm("loop", 1)]
+    start = statistics.median(s.startup_seconds for s in taken)
+    rating = Rating(start, statistics.median(ratios(taken, loop)))
+    rate = statistics.median(s.rate for s in loop)
+    needed = break_even(rating)
+    ratings = {"sequential": LOOP, chosen.kind: rating}
+    if needed is not None and quickest(ratings, result["images"] / rate) == "sequential":
+        yield Advice(
+            "startup",
+            f"The set is too small to repay start-up: `{chosen.kind}` pays from about "
+            f"{needed * rate:,.0f} images.",
+            f"{result['images']:,} images take the plain loop {result['images'] / rate:.2f} s; "
+            f"{chosen.name} starts in {start:.2f} s",
+        )
+
+
+def _gil(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
+    both = [a.workers for a in samples if a.kind == "threads" and a.workers > 1]
+    workers = max((n for n in both if Arm("processes", n) in samples), default=0)
+    if not workers:
+        return
+    reached = ratios(samples[Arm("threads", workers)], samples[Arm("processes", workers)])
+    lost, ends = 1 - statistics.median(reached), interval(reached)
+    if lost < GIL_LOSS or ends is None or ends[1] >= 1:
+        return
+    culprits = _holding(result)
+    where = f" in {', '.join(f'`{name}`' for name in culprits)}" if culprits else ""
+    measured = "".join(
+        f"; {step['step']} takes {1000 * step['alone']:.1f} ms alone and "
+        f"{1000 * step['together']:.1f} ms beside another thread"
+        for step in result["steps"]
+        if step["step"] in culprits
+    )
+    yield Advice(
+        "gil",
+        f"Threads lose {_percent(lost)} to the GIL{where}: use processes.",
+        f"threads x{workers} reach {ends[0]:.2f} to {ends[1]:.2f} of processes x{workers}"
+        + measured,
+    )
+
+
+def _holding(result: Mapping[str, Any]) -> list[str]:
+    """Steps that hold the GIL: the worst one measured, else those that may."""
+    slowed = [s for s in result["steps"] if s["together"] >= GIL_SLOWDOWN * s["alone"]]
+    if slowed:
+        return [max(slowed, key=lambda s: float(s["together"] - s["alone"]))["step"]]
+    recipe = result["recipe"]
+    lists = [recipe["steps"], *(output["steps"] for output in recipe.get("outputs", []))]
+    steps = [item for steps in lists for entry in steps for item in entry.items()]
+    own = [params["function"] for name, params in steps if name == "call"]
+    return own or [name for name, _ in steps if name in STEPS and STEPS[name].holds_gil]
+
+
+def _stage(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
+    """Name the stage that takes most of an image's time, if one does."""
+    shares = _shares(samples, Arm("loop", 1))
+    stage = max(shares, key=lambda name: shares[name], default="")
+    if stage not in ("decode", "steps", "encode") or shares[stage] < LARGE_SHARE:
+        return
+    share = _percent(shares[stage])
+    told = ", ".join(f"{name} {_percent(part)}" for name, part in shares.items())
+    evidence = f"of the plain loop's time: {told}"
+    if stage == "decode":
+        text = f"Decoding takes {share}: smaller sources would help more than fewer steps."
+    elif stage == "steps":
+        costly = max(result["steps"], key=lambda step: float(step["alone"]), default=None)
+        name = f", most of it `{costly['step']}`" if costly else ""
+        text = f"The steps take {share}{name}: a faster library for them pays (envs/README.md)."
+        if costly:
+            evidence += f"; {costly['step']} {1000 * costly['alone']:.1f} ms an image"
+    else:
+        outputs = result["recipe"].get("outputs") or [result["recipe"]["output"]]
+        told = "; ".join(_described(output) for output in outputs)
+        than = "more than all steps together" if shares["steps"] < shares["encode"] else "as much"
+        cheaper = _CHEAPER.get(outputs[0]["format"], "another format may cost less")
+        text = f"Encoding takes {share}, {than} ({told}): {cheaper}."
+    yield Advice("stage", text, evidence)
+
+
+def _described(output: Mapping[str, Any]) -> str:
+    """Say an output's format and what makes it costly.
+
+    Examples
+    --------
+    >>> _described({"name": "a", "format": "jpeg", "quality": 95, "optimize": True})
+    'jpeg, quality 95, optimize'
+    """
+    options = {key: output[key] for key in output if key not in ("name", "steps", "format")}
+    told = [key if value is True else f"{key} {value}" for key, value in options.items() if value]
+    return ", ".join([output["format"], *told])
+
+
+def _disk(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
+    chosen, _ = best(samples)
+    shares = _shares(samples, chosen)
+    if (both := shares.get("read", 0.0) + shares.get("write", 0.0)) >= LARGE_SHARE:
+        yield Advice(
+            "disk",
+            f"Your disk is the bound: reading and writing take {_percent(both)}, and more "
+            "workers wait for it too.",
+            f"{chosen.name}: read {_percent(shares['read'])}, write {_percent(shares['write'])}",
+        )
+
+
+def _wait(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
+    """Whether workers wait for something that is none of an image's stages."""
+    chosen, _ = best(samples)
+    taken = [s for s in samples[chosen] if s.stages]
+    if chosen.kind == "loop" or not taken:
+        return
+    waits = statistics.median(s.stages["wait"] / s.seconds for s in taken)
+    tail = statistics.median(s.tail_seconds / s.seconds for s in taken)
+    if waits >= LONG_WAIT:
+        yield Advice(
+            "wait",
+            f"Workers wait {_percent(waits)} of their time: for the last batch, where the set is "
+            "small, or for the disk that the ledger lies on.",
+            f"{chosen.name}: from the first worker's end to the last one's {_percent(tail)}",
+        )
+
+
+def _cores(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
+    """Whether twice the workers promise anything."""
+    chosen, _ = best(samples)
+    fitted = result["fits"].get(chosen.kind)
+    most = max(arm.workers for arm in samples if arm.kind == chosen.kind)
+    if fitted is None or chosen.workers != most:
+        return
+    now = statistics.median(ratios(samples[chosen], samples[Arm("loop", 1)]))
+    for ahead in fitted["predictions"][:1]:
+        if ahead["high"] < WORTH_DOUBLING * now:
+            yield Advice(
+                "cores",
+                f"More cores would win little: {ahead['workers']} workers are predicted to reach "
+                f"{ahead['speedup']:.2f} times the plain loop.",
+                f"prediction, {ahead['low']:.2f} to {ahead['high']:.2f}; {now:.2f} with "
+                f"{chosen.workers} now",
+            )
+
+
+def _shares(samples: Samples, arm: Arm) -> dict[str, float]:
+    """Share of each stage in the time that images took, waiting aside."""
+    taken = [s.stages for s in samples[arm] if s.stages]
+    sums = {
+        stage: statistics.median(stages[stage] for stages in taken)
+        for stage in STAGES
+        if stage != "wait" and taken
+    }
+    whole = sum(sums.values())
+    return {stage: part / whole for stage, part in sums.items()} if whole else {}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

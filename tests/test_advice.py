@@ -1,0 +1,197 @@
+"""Advice follows from figures, and claims nothing that the noise does not let it."""
+
+import os
+import random
+import re
+from dataclasses import asdict
+
+import pytest
+from pytest import approx
+
+from pixelmill.advice import advise, best, equal
+from pixelmill.benchmark import run
+from pixelmill.fits import Law, fit_all
+from pixelmill.recipe import parse
+from pixelmill.samples import PARALLEL, STAGES, Arm, Sample
+
+LIGHT = {"steps": [{"resize": {"width": 24, "height": 16}}], "output": {"quality": 95}}
+
+#: Images a second of the synthetic plain loop.
+RATE = 100.0
+
+#: Share of each stage where nothing else is planted.
+EVEN = {"read": 0.1, "decode": 0.3, "steps": 0.3, "encode": 0.2, "write": 0.1}
+
+
+class Machine:
+    """A synthetic benchmark: speedups of arms, with the noise of a machine."""
+
+    def __init__(self, noise=0.01, repeats=5, images=10_000, startup=0.5, stages=EVEN, wait=0.02):
+        self.luck = random.Random(3)
+        self.noise, self.repeats, self.images = noise, repeats, images
+        self.startup, self.stages, self.wait = startup, stages, wait
+        self.samples = {}
+        self.add("loop", 1, 1.0)
+
+    def add(self, kind, workers, speedup):
+        self.samples[Arm(kind, workers)] = [self.sample(speedup) for _ in range(self.repeats)]
+        return self
+
+    def sample(self, speedup):
+        seconds = self.images / (RATE * speedup * self.luck.gauss(1, self.noise))
+        busy = {name: part * (1 - self.wait) * seconds for name, part in self.stages.items()}
+        return Sample(
+            seconds, self.startup, self.images, stages={**busy, "wait": self.wait * seconds}
+        )
+
+    def engines(self, law, counts=(1, 2, 4)):
+        for kind in PARALLEL:
+            for workers in counts:
+                self.add(kind, workers, law.speedup(workers))
+        return self
+
+    def advice(self, recipe=LIGHT, steps=(), folder="."):
+        """Text of each advice by its rule."""
+        said = advise(
+            {
+                "images": self.images,
+                "recipe": parse(recipe, folder=str(folder)).as_data(),
+                "samples": [
+                    {**arm.as_data(), "samples": [asdict(s) for s in taken]}
+                    for arm, taken in self.samples.items()
+                ],
+                "steps": steps,
+                "fits": fit_all(self.samples),
+            }
+        )
+        assert all(one["evidence"] for one in said)
+        return {one["rule"]: one["text"] for one in said}
+
+
+def test_engine_and_workers_are_named():
+    machine = Machine().add("threads", 2, 1.5).add("processes", 2, 1.9).add("processes", 1, 0.97)
+    assert machine.advice()["engine"].startswith("Use `processes` with 2 workers")
+
+
+def test_equal_arms_are_reported_as_equal():
+    machine = Machine(noise=0.03).engines(Law(1.0, 0.02))
+    assert equal(machine.samples, Arm("threads", 4), Arm("futures", 4))
+    chosen, equals = best(machine.samples)
+    assert chosen == Arm("threads", 4)
+    assert {arm for arm in equals if arm != chosen} <= {Arm("processes", 4), Arm("futures", 4)}
+
+
+def test_of_equal_arms_the_one_with_fewer_workers_is_advised():
+    machine = Machine(noise=0.03).add("threads", 2, 1.5).add("threads", 4, 1.5)
+    assert "`threads` with 2 workers" in machine.advice()["engine"]
+
+
+def test_no_engine_is_advised_that_is_no_faster_than_the_loop():
+    machine = Machine(noise=0.03).add("threads", 2, 1.0).add("processes", 2, 0.98)
+    assert "Use `sequential`" in machine.advice()["engine"]
+
+
+def test_too_few_repeats_name_no_winner():
+    advice = Machine(repeats=4).add("threads", 2, 1.9).advice()
+    assert "too few repeats" in advice["engine"]
+
+
+def test_a_set_that_does_not_repay_the_start_is_said_so_with_the_number_that_would():
+    advice = Machine(images=20).add("processes", 2, 2.0).advice()
+    # Half a second of start, half of each second saved, at 100 images a second.
+    assert int(re.search(r"from about (\d+) images", advice["startup"])[1]) == approx(100, 0.05)
+    assert "startup" not in Machine(images=1000).add("processes", 2, 2.0).advice()
+
+
+MEASURED = [
+    {"step": "resize", "alone": 0.004, "together": 0.0042},
+    {"step": "my:median", "alone": 0.02, "together": 0.039},
+]
+
+
+def test_a_planted_step_that_holds_the_gil_is_named():
+    advice = Machine().add("threads", 2, 1.05).add("processes", 2, 1.9).advice(steps=MEASURED)
+    assert re.fullmatch(
+        r"Threads lose 4\d % to the GIL in `my:median`: use processes\.", advice["gil"]
+    )
+
+
+def test_without_times_of_steps_own_ones_are_named(tmp_path):
+    machine = Machine().add("threads", 2, 1.05).add("processes", 2, 1.9)
+    (tmp_path / "my.py").write_text("def boost(image):\n    return image\n", encoding="utf-8")
+    recipe = {"steps": [*LIGHT["steps"], {"call": {"function": "my:boost"}}]}
+    assert "in `my:boost`" in machine.advice(recipe, folder=tmp_path)["gil"]
+    assert "to the GIL: use" in machine.advice()["gil"]
+
+
+@pytest.mark.parametrize("threads", [1.88, 1.8])
+def test_threads_that_lose_little_are_not_blamed(threads):
+    assert "gil" not in Machine().add("threads", 2, threads).add("processes", 2, 1.9).advice()
+
+
+@pytest.mark.parametrize(
+    ("stage", "sentence"),
+    [
+        ("encode", "Encoding takes 60 %, more than all steps together (jpeg, quality 95"),
+        ("decode", "Decoding takes 60 %"),
+        ("steps", "The steps take 60 %, most of it `my:median`"),
+    ],
+)
+def test_a_planted_slow_stage_is_named(stage, sentence):
+    stages = {**dict.fromkeys(EVEN, 0.1), stage: 0.6}
+    advice = Machine(stages=stages).add("threads", 2, 1.9).advice(steps=MEASURED)
+    assert advice["stage"].startswith(sentence)
+
+
+def test_no_stage_is_named_where_none_stands_out():
+    assert "stage" not in Machine().add("threads", 2, 1.9).advice()
+
+
+def test_a_disk_that_takes_most_of_the_time_is_the_bound():
+    stages = {**dict.fromkeys(EVEN, 0.1), "write": 0.5, "read": 0.2}
+    advice = Machine(stages=stages).add("threads", 2, 1.9).advice()
+    assert "Your disk is the bound: reading and writing take 70 %" in advice["disk"]
+    assert "disk" not in Machine().add("threads", 2, 1.9).advice()
+
+
+def test_workers_that_wait_are_seen():
+    assert "wait 40 %" in Machine(wait=0.4).add("threads", 2, 1.2).advice()["wait"]
+
+
+def test_more_cores_are_advised_against_where_they_are_predicted_to_win_little():
+    assert "cores" in Machine().engines(Law(1.0, 0.5)).advice()
+    assert "cores" not in Machine().engines(Law(1.0, 0.02)).advice()
+
+
+def test_without_a_loop_nothing_is_said():
+    result = {"samples": [{"kind": "threads", "workers": 2, "samples": []}]}
+    assert advise(result) == []
+
+
+def test_every_stage_is_one_of_a_sample():
+    assert {*EVEN, "wait"} == set(STAGES)
+
+
+#: Sleeps without letting go of the GIL, so that the test does not depend on the machine.
+HOLDING = """
+import ctypes
+
+
+def stall(image):
+    ctypes.PyDLL(None).usleep(30_000)
+    return image
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="there is no usleep")
+def test_a_step_that_really_holds_the_gil_is_found_by_a_real_benchmark(tmp_path, photos):
+    (tmp_path / "my.py").write_text(HOLDING, encoding="utf-8")
+    source = str(photos(tmp_path / "in", 24))
+    recipe = parse(
+        {"steps": [*LIGHT["steps"], {"call": {"function": "my:stall"}}]}, folder=str(tmp_path)
+    )
+    arms = [Arm("loop", 1), Arm("threads", 2), Arm("processes", 2), Arm("steps", 2)]
+    said = {one["rule"]: one for one in run(source, recipe, arms, 24, 5)["advice"]}
+    assert "to the GIL in `my:stall`" in said["gil"]["text"]
+    assert "most of it `my:stall`" in said["stage"]["text"]
