@@ -11,6 +11,12 @@ def main(options: argparse.Namespace) -> None:
     """Gather what the trees hold and write the report."""
     from pixelmill.contact_sheet import contact_sheets
     from pixelmill.errors import UserError
+
+    if options.compare:
+        _compare(options)
+        return
+    if not options.results:
+        raise UserError("Give the folder of all results, or --compare and scaling.json files.")
     from pixelmill.page import write
     from pixelmill.report import Tree, collect, describe, find_trees
 
@@ -24,12 +30,24 @@ def main(options: argparse.Namespace) -> None:
     logging.info("report: %s/report.html", folder)
 
 
+def _compare(options: argparse.Namespace) -> None:
+    """Lay what several machines measured side by side."""
+    from pixelmill import machines
+
+    page = f"{options.output or '.'}/compare.html"
+    machines.write(machines.read(options.compare), page)
+    logging.info("machines: %s", page)
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/benchmark_report.py results")
-    parser.add_argument("results", metavar="RESULTS", help="folder of all results")
+    parser.add_argument("results", metavar="RESULTS", nargs="?", help="folder of all results")
     parser.add_argument("--trees", nargs="+", help="output trees to report on (default: all)")
     parser.add_argument("--output", metavar="DIR", help="where to (default: RESULTS/report)")
+    parser.add_argument(
+        "--compare", nargs="+", metavar="JSON", help="scaling.json of several machines, on one page"
+    )
     parser.add_argument("--config", default="{}", metavar="JSON", help="configuration to show")
     return parser.parse_args()
 

@@ -1,0 +1,119 @@
+"""Machines side by side: the scaling.json of several in one page."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pixelmill.errors import UserError
+from pixelmill.files import atomic, read_json
+from pixelmill.schemas import check
+
+#: Arms that are compared: what a person could choose, and the bound of it.
+KINDS = ("loop", "ceiling", "threads", "processes", "futures", "rival")
+
+#: Letters that stand for the machines in the tables' heads.
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def read(paths: Sequence[str]) -> list[dict[str, Any]]:
+    """Read several scaling.json.
+
+    Raises
+    ------
+    UserError
+        If one is missing, or is none.
+    """
+    results = []
+    for path in paths:
+        try:
+            result = read_json(path)
+        except (OSError, ValueError) as error:
+            raise UserError(f"'{path}' cannot be read as JSON: {error}.") from error
+        check(result, "scaling", path)
+        results.append(result)
+    return results
+
+
+def side_by_side(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Lay results side by side, as plain data: one column a machine.
+
+    Returns
+    -------
+    dict
+        ``machines`` in the order given, a row for each arm of any of them in ``arms``
+        with None where a machine has no such arm, ``fits`` likewise, and ``warnings``:
+        what keeps the columns from being compared.
+    """
+    rows = [
+        {(row["kind"], row.get("tool", ""), row["workers"]): row for row in result["figures"]}
+        for result in results
+    ]
+    arms = sorted(
+        {arm for row in rows for arm in row if arm[0] in KINDS},
+        key=lambda arm: (KINDS.index(arm[0]), arm[1], arm[2]),
+    )
+    engines = [kind for kind in KINDS if any(kind in result["fits"] for result in results)]
+    return {
+        "machines": [
+            {
+                "name": _name(number),
+                **{key: result[key] for key in ("machine", "software", "images", "repeats")},
+                "advice": result["advice"],
+            }
+            for number, result in enumerate(results)
+        ],
+        "arms": [
+            {
+                "kind": kind,
+                "tool": tool,
+                "workers": n,
+                "cells": [row.get((kind, tool, n)) for row in rows],
+            }
+            for kind, tool, n in arms
+        ],
+        "fits": [
+            {"engine": engine, "cells": [result["fits"].get(engine) for result in results]}
+            for engine in engines
+        ],
+        "software": _table(result["software"] for result in results),
+        "warnings": list(_warnings(results)),
+    }
+
+
+def _name(number: int) -> str:
+    """Letter of a machine, or its number where they run out."""
+    return _LETTERS[number] if number < len(_LETTERS) else str(number + 1)
+
+
+def _table(maps: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Rows of what several maps hold, by key; None where one has it not."""
+    columns = list(maps)
+    keys = dict.fromkeys(key for column in columns for key in column)
+    rows = [{"name": key, "cells": [column.get(key) for column in columns]} for key in keys]
+    return [{**row, "differs": len(set(row["cells"])) > 1} for row in rows]
+
+
+def _warnings(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if len({json.dumps(result["recipe"], sort_keys=True) for result in results}) > 1:
+        yield "The recipes differ, so throughputs cannot be compared; speedups can, with care."
+    if len({result["images"] for result in results}) > 1:
+        counts = ", ".join(f"{result['images']:,}" for result in results)
+        yield f"They ran over different numbers of images: {counts}."
+    few = [_name(k) for k, result in enumerate(results) if result["repeats"] < 5]
+    if few:
+        yield f"Fewer than 5 repeats on {', '.join(few)}: its spread says little."
+
+
+def write(results: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:
+    """Write the page; it needs no network and no other file."""
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
+    text = environment.get_template("compare.html").render(side_by_side(results))
+    with atomic(path) as file:
+        file.write(text)
