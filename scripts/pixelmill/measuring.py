@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -66,7 +66,8 @@ def _pass(source: str, target: str, recipe: Recipe, entries: Sequence[Entry], ar
     done = process(source, target, recipe, arm.kind, arm.workers, entries)
     seconds = done.seconds - done.startup_seconds
     with Ledger(os.path.join(target, "ledger.sqlite"), only_look=True) as ledger:
-        stages = _stages((times for _, times in ledger.latencies()), seconds, done.workers)
+        sums = [mean * done.images / done.workers for mean in ledger.stage_means()]
+        stages = _stages(sums, seconds)
         timeline = ledger.timeline()
     busy = [0.0] * done.workers
     ends = [0.0] * done.workers
@@ -84,9 +85,9 @@ def _pass(source: str, target: str, recipe: Recipe, entries: Sequence[Entry], ar
     )
 
 
-def _stages(images: Iterable[Sequence[float]], seconds: float, workers: int) -> dict[str, float]:
-    """Sum seconds by stage over images, for a worker; what is left, it waited."""
-    sums = [sum(times) / workers for times in zip(*images, strict=True)] or [0.0] * 5
+def _stages(sums: Sequence[float], seconds: float) -> dict[str, float]:
+    """Seconds of a worker by stage, where some were noted; what is left, it waited."""
+    sums = sums or [0.0] * (len(STAGES) - 1)
     return dict(zip(STAGES, (*sums, max(0.0, seconds - sum(sums))), strict=True))
 
 
@@ -111,12 +112,13 @@ def _loops(
         loops = [_Loop(renderer, tuple(jobs[k::count]), begin) for k in range(count)]
         engine.run(_call, loops, done.append)
     ends = [loop.ended - begin for loop in done]
+    times = [image for loop in done for image in loop.images]
     return Sample(
         seconds=max(ends),
         startup_seconds=startup,
         images=len(entries),
         tail_seconds=max(ends) - min(ends),
-        stages=_stages([times for loop in done for times in loop.images], max(ends), count),
+        stages=_stages([sum(stage) / count for stage in zip(*times, strict=True)], max(ends)),
         idle=[_share_idle(end, max(ends)) for end in ends],
     )
 
