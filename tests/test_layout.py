@@ -27,6 +27,7 @@ MADE = [
     "results/mine/light/auto/ledger.sqlite",
     "results/mine/light/comparison.json",
     "results/mine/heavy/scaling.json",
+    "results/mine/heavy/rivals.json",
     "results/report/report.html",
     "results/verdict.txt",
     "results/verdict-process.txt",

@@ -70,7 +70,7 @@ def run(
         All samples by arm, the
         figures that follow from them, fits and advice.
     """
-    entries = select(_entries(source, table), images)
+    entries = select(entries_of(source, table), images)
     for entry in entries:  # every arm finds the files in the page cache
         with open(os.path.join(source, entry.path), "rb") as file:
             file.read()
@@ -115,7 +115,8 @@ def run(
     return {**result, "advice": advise(result)}
 
 
-def _entries(source: str, table: str | None) -> Sequence[Entry]:
+def entries_of(source: str, table: str | None) -> Sequence[Entry]:
+    """Images of a folder, from its catalog if there is one."""
     return catalog.scan(source)[0].entries if table is None else catalog.read(table)
 
 

@@ -269,6 +269,13 @@ def uses_opencv(config: Mapping[str, Any], name: str, base: str) -> bool:
     return recipe.parse(config["recipes"][name], f"recipes.{name}", base).uses_opencv
 
 
+def has_rivals(config: Mapping[str, Any], name: str, base: str) -> bool:
+    """Whether other tools can do what a recipe does."""
+    from pixelmill.rivals import why_not
+
+    return not why_not(recipe.parse(config["recipes"][name], f"recipes.{name}", base))
+
+
 def named_recipe(text: str, folder: str = ".") -> recipe.Recipe:
     """Read a recipe given by name, as a YAML file or as JSON.
 

@@ -61,7 +61,7 @@ class Layout:
             for recipe in self._config["recipes"]:
                 for engine in (*ENGINES, "auto"):
                     yield results / name / recipe / engine
-                for table in ("comparison.json", "scaling.json"):
+                for table in ("comparison.json", "scaling.json", "rivals.json"):
                     yield results / name / recipe / table
             for table in ("catalog.csv", "catalog.known.csv", "generated.json"):
                 yield results / name / table

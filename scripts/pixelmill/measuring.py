@@ -22,6 +22,7 @@ from pixelmill.overhead import overhead
 from pixelmill.plan import paths_of_outputs
 from pixelmill.process import process
 from pixelmill.recipe import Recipe
+from pixelmill.rivals import run_rival
 from pixelmill.samples import STAGES, Arm, Sample
 from pixelmill.step_times import step_times
 from pixelmill.transform import Job, Renderer
@@ -47,6 +48,9 @@ def measure(source: str, target: str, recipe: Recipe, arm: Arm, entries: Sequenc
         return Sample(parts["library"], 0.0, len(entries), parts=parts)
     if arm.kind == "steps":
         return _steps(source, recipe, entries)
+    if arm.kind == "rival":
+        seconds, images = run_rival(arm.tool, source, target, recipe, entries, arm.workers)
+        return Sample(seconds, 0.0, images)
     if arm.kind in ("loop", "ceiling"):
         return _loops(source, target, recipe, entries, arm.workers)
     return _pass(source, target, recipe, entries, arm)

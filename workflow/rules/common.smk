@@ -115,6 +115,11 @@ def own_steps(wildcards):
     return list(settings.recipe_files(CONFIG, wildcards.recipe, BASE))
 
 
+def comparable_recipes():
+    """Recipes that other tools can do too."""
+    return [name for name in RUN["recipes"] if settings.has_rivals(CONFIG, name, BASE)]
+
+
 def policy():
     """How passes treat what they find, in a fixed form."""
     run = {key: RUN[key] for key in ("check_outputs", "retry_failed")}

@@ -122,6 +122,50 @@ rule scaling:
     localrule: True
 
 
+rule measure_rivals:
+    input:
+        code=code("rivals.py"),
+        own_steps=own_steps,
+        catalog=rules.catalog.output.table,
+    output:
+        samples=f"{RESULTS}/{{dataset}}/{{recipe}}/rivals.json",
+    log:
+        "logs/{dataset}/{recipe}/rivals.log",
+    benchmark:
+        "benchmarks/{dataset}/{recipe}/rivals.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=lambda wildcards, threads: 500 + 500 * threads,
+        runtime=240,
+    params:
+        folder=folder,
+        recipe=recipe,
+        software=software,
+        steps_folder=BASE,
+        images=lookup(dpath="benchmark/images", within=CONFIG),
+        repeats=lookup(dpath="benchmark/repeats", within=CONFIG),
+    message:
+        "Measure other tools on {wildcards.dataset} by {wildcards.recipe}"
+    shell:
+        "python {input.code[0]:q} {params.folder:q} --recipe {params.recipe:q}"
+        " --catalog {input.catalog:q}"
+        " --steps-folder {params.steps_folder:q} --images {params.images}"
+        " --repeats {params.repeats} --output {output.samples:q}"
+        " --workers {threads} --cap-workers --log {log:q}"
+
+
+rule rivals:
+    input:
+        expand(
+            rules.measure_rivals.output.samples,
+            dataset=RUN["datasets"],
+            recipe=comparable_recipes(),
+        ),
+    localrule: True
+
+
 rule steps:
     input:
         code=code("steps.py"),

@@ -1,0 +1,53 @@
+"""Measure the tools that people would use instead, side by side with pixelmill."""
+
+import argparse
+import logging
+
+from pixelmill import cli
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure whichever is installed, print a table, and keep all samples as JSON."""
+    from pixelmill import benchmark, rivals, speedups
+    from pixelmill.config import named_recipe
+    from pixelmill.files import write_json
+
+    recipe = named_recipe(options.recipe, options.steps_folder)
+    rivals.task_of(recipe)  # says so at once where there is nothing to compare
+    some = benchmark.select(benchmark.entries_of(options.source, options.catalog), options.images)
+    tools = rivals.willing(options.source, recipe, some)
+    arms = rivals.arms(cli.count_workers(options), tools)
+    result = benchmark.run(
+        options.source,
+        recipe,
+        arms,
+        options.images,
+        options.repeats,
+        options.scratch,
+        logging.info,
+        options.catalog,
+    )
+    result["software"] |= rivals.versions()
+    for line in speedups.table(result["figures"]):
+        logging.info("%s", line)
+    if options.output:
+        write_json(options.output, result)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(__doc__, "python scripts/rivals.py my_photos --recipe light")
+    parser.add_argument("source", metavar="SRC", help="folder of images; never written to")
+    parser.add_argument("--recipe", default="light", help="one resize to JPEG, or FILE.yaml")
+    parser.add_argument("--steps-folder", default=".", help="where own steps are looked for first")
+    parser.add_argument("--images", type=cli.positive, default=1000, help="how many to run over")
+    parser.add_argument("--repeats", type=cli.positive, default=5, help="the median counts")
+    parser.add_argument("--catalog", metavar="CSV", help="table of the inputs, if made before")
+    parser.add_argument("--scratch", metavar="DIR", help="where outputs go meanwhile")
+    parser.add_argument("--output", metavar="JSON", help="keep all samples here")
+    cli.add_workers(parser)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main, arguments())

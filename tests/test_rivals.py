@@ -1,0 +1,123 @@
+"""Rivals that are installed do the same job; none is needed, and nothing else is compared."""
+
+import json
+import os
+import shutil
+
+import pytest
+from PIL import Image
+from projects import SMALL, write_config
+
+from pixelmill import rivals
+from pixelmill.catalog import scan
+from pixelmill.errors import UserError
+from pixelmill.recipe import parse
+from pixelmill.samples import Arm
+from pixelmill.schemas import check
+
+STRETCHED = parse({"steps": [{"resize": {"width": 24, "height": 20}}]})
+FITTED = parse({"steps": [{"resize": {"longest": 24}}]})
+
+
+@pytest.fixture(params=rivals.installed())
+def tool(request):
+    """Each rival that is installed."""
+    return request.param
+
+
+@pytest.mark.parametrize(("recipe", "size"), [(STRETCHED, (24, 20)), (FITTED, (24, 16))])
+def test_a_rival_makes_every_image_in_the_size_that_the_recipe_asks_for(
+    tmp_path, photos, tool, recipe, size
+):
+    source = photos(tmp_path / "in", 2)
+    (source / "deep").mkdir()
+    shutil.copy(source / "0.jpg", source / "deep/0.jpg")  # the same name once more
+    shutil.copy(source / "1.jpg", source / "-e ü.jpg")
+    out, entries = tmp_path / "out", scan(str(source))[0].entries
+    seconds, images = rivals.run_rival(tool, str(source), str(out), recipe, entries, 2)
+    made = list((out / "images").iterdir())
+    assert images == len(made) == 4
+    assert seconds > 0
+    for path in made:
+        with Image.open(path) as image:
+            assert (image.format, image.size) == ("JPEG", size)
+
+
+def test_one_bad_image_costs_a_rival_that_image_alone(tmp_path, photos, tool):
+    source = photos(tmp_path / "in", 3)
+    (source / "broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    entries = scan(str(source))[0].entries
+    folders = str(source), str(tmp_path / "out")
+    assert rivals.run_rival(tool, *folders, STRETCHED, entries, 1)[1] == 3
+
+
+def test_a_rival_that_makes_nothing_is_said_so(tmp_path, tool):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    entries = scan(str(tmp_path / "in"))[0].entries
+    folders = str(tmp_path / "in"), str(tmp_path / "out")
+    with pytest.raises(UserError, match="made no image"):
+        rivals.run_rival(tool, *folders, STRETCHED, entries, 1)
+
+
+def test_without_any_tool_the_pool_of_opencv_is_left(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda tool: None)
+    assert rivals.installed() == [rivals.OPENCV_POOL]
+    assert rivals.versions() == {}
+
+
+def test_ours_and_each_rival_are_measured_on_all_cores():
+    arms = rivals.arms(4, ["gm"])
+    assert Arm("rival", 4, "gm") in arms
+    assert {arm.workers for arm in arms if arm.kind != "loop"} == {4}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its programs are no scripts")
+def test_another_program_of_a_rivals_name_is_left_out(tmp_path, photos, monkeypatch, caplog):
+    other = tmp_path / "bin/sharp"
+    other.parent.mkdir()
+    other.write_text("#!/bin/sh\necho 'usage: sharp knife' >&2\n", encoding="utf-8")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(other.parent), prepend=os.pathsep)
+    source = str(photos(tmp_path / "in", 2))
+    assert "sharp" in rivals.installed()
+    assert "sharp" not in rivals.willing(source, STRETCHED, scan(source)[0].entries)
+    assert "'sharp' made no image: usage: sharp knife" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"steps": []},
+        {"steps": [{"resize": {"longest": 9}}, "grayscale"]},
+        {"steps": [{"resize": {"percent": 50}}]},
+        {"steps": [{"resize": {"width": 9}}]},
+        {"steps": [{"resize": {"width": 9, "height": 9, "fit": "cover"}}]},
+        {"steps": [{"resize": {"longest": 9, "linear": True}}]},
+        {"steps": [{"resize": {"longest": 9}}], "output": {"format": "png"}},
+    ],
+    ids=str,
+)
+def test_what_other_tools_are_not_asked_for_is_a_sentence(recipe):
+    with pytest.raises(UserError, match=r"^No rival does this recipe: .*\.$"):
+        rivals.task_of(parse(recipe))
+
+
+def test_what_a_decoder_may_shrink_to_is_told_to_those_that_can():
+    task = rivals.task_of(FITTED)
+    assert task.hint == rivals.Size(60, 60, exact=False)
+    plain = parse({"steps": [{"resize": {"longest": 24}}], "shrink_margin": 0})
+    assert rivals.task_of(plain).hint is None
+
+
+@pytest.mark.slow
+def test_the_target_rivals_measures_comparable_recipes_alone(small, snakemake):
+    run = {**SMALL["run"], "recipes": ["light", "intensive"]}
+    write_config(small, {**SMALL, "run": run, "benchmark": {"images": 3, "repeats": 1}})
+    ran = snakemake(small, "rivals")
+    assert ran.status == 0, ran.text
+    assert "Measure other tools on mine by light" in ran.jobs
+    assert not any("intensive" in job for job in ran.jobs)
+    measured = json.loads((small / "results/mine/light/rivals.json").read_text("utf-8"))
+    check(measured, "scaling", "rivals.json")
+    assert rivals.OPENCV_POOL in [row.get("tool") for row in measured["figures"]]
