@@ -35,6 +35,9 @@ CALLS_PER_JOB = 4
 #: Longest list of files for one call: command lines have an end.
 MOST_FILES = 200
 
+#: What keeps sharp to one thread, beside what all tools are told.
+_ONE_THREAD = {"UV_THREADPOOL_SIZE": "1"}
+
 #: Images that a tool is tried on before it is measured.
 TRIAL = 3
 
@@ -134,7 +137,7 @@ def _sharp(task: Task, target: str) -> list[str]:
     fit = "fill" if task.size.exact else "inside"
     return [
         "sharp", "resize", str(task.size.width), str(task.size.height), "--fit", fit,
-        "--rotate", "--quality", str(task.quality), "--format", "jpeg",
+        "--autoOrient", "--quality", str(task.quality), "--format", "jpeg",
         "--output", target, "--input",
     ]  # fmt: skip
 
@@ -244,7 +247,12 @@ def _calls(command: Sequence[str], folder: Path, files: Sequence[str], jobs: int
     def call(part: Sequence[str]) -> str:
         # From where the files lie: gm repeats their path below the folder of its outputs.
         done = subprocess.run(
-            [*command, *part], cwd=folder, capture_output=True, text=True, check=False
+            [*command, *part],
+            cwd=folder,
+            env={**os.environ, **_ONE_THREAD},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.stderr
 
