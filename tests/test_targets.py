@@ -7,7 +7,7 @@ import re
 import shutil
 
 import pytest
-from projects import CODE, COUNT, END, SMALL, times_below, write_config
+from projects import CODE, COUNT, END, SMALL, edit, is_up_to_date, times_below, write_config
 
 from pixelmill.files import exclusive
 
@@ -98,6 +98,29 @@ def test_the_remedy_mends_the_fault(finished, snakemake):
     assert snakemake(finished, *remedy.split()).status == 0
     assert (finished / "results/mine/light/threads/images/3.jpg").exists()
     assert snakemake(finished, "verify").status == 0
+
+
+def test_a_new_benchmark_reruns_the_report_and_what_follows_it(finished, snakemake):
+    """And never is a benchmark made for the report's sake."""
+    path = finished / "results/mine/light/scaling.json"
+    path.write_text('{"images": 9, "repeats": 1, "figures": []}', encoding="utf-8")
+    assert snakemake(finished, "all").jobs == sorted(END)
+    assert "9 images, start-up aside" in (finished / "results/report/report.html").read_text(
+        "utf-8"
+    )
+    edit(finished / "scripts/pixelmill/benchmark.py", "_START_DELAY = 0.5", "_START_DELAY = 0.6")
+    assert is_up_to_date(snakemake(finished, "all"))
+
+
+@pytest.mark.slow
+def test_snakemakes_own_report_has_the_verdict_the_tables_and_the_figures(finished, snakemake):
+    ran = snakemake(finished, "--report", "out.html", "--cores", "1")
+    assert ran.status == 0, ran.text
+    page = (finished / "out.html").read_text(encoding="utf-8")
+    for words in ("the whole report", "throughput and speedup", "verdict", "mine by light"):
+        assert words in page
+    for figure in ("throughput", "stages", "latencies", "workers"):
+        assert f"demo.intensive.{figure}.svg" in ran.text
 
 
 def test_the_target_report_writes_the_report_alone(finished, snakemake):
