@@ -69,6 +69,17 @@ def test_advice_is_shown_with_its_evidence_and_as_text(report):
     assert "encode share: 0.6" in page
 
 
+@pytest.mark.parametrize("missing", ["advice", "fits"])
+def test_what_a_benchmark_does_not_hold_is_not_taken_for_nothing_found(report, missing):
+    benchmark = {"dataset": "demo", "recipe": "light", "images": 9, "repeats": 3, "figures": []}
+    whole = {**benchmark, "advice": [], "fits": {}}
+    made = report(scaling=[whole])
+    assert "no reason to change anything" in html(made)
+    assert "made without" not in html(made)
+    del whole[missing]
+    assert f"made without {missing}" in html(made)
+
+
 def test_what_failed_alike_on_several_engines_is_told_once(report):
     row = {"source": "a|b_<i>.jpg", "stage": "decode", "reason": "corrupt", "message": "no"}
     entry = {
@@ -103,4 +114,6 @@ def test_figures_are_written_apart_too_and_old_ones_removed(report, tmp_path):
     kinds = ("throughput", "stages", "latencies", "workers")
     assert names == {f"demo.light.{kind}.svg" for kind in kinds}
     for path in old.parent.iterdir():
-        assert re.match(r'<svg style="color: #\w+; background: #\w+"', path.read_text("utf-8"))
+        assert re.match(
+            r'<svg width="[\d.]+pt" height="[\d.]+pt" style="color: #\w+; ', path.read_text("utf-8")
+        )

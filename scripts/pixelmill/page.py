@@ -57,7 +57,13 @@ def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) 
             if drawn := draw(figures.WIDE):
                 name = f"{section['dataset']}.{section['recipe']}.{kind}.svg"
                 with atomic(os.path.join(alone, name)) as file:
-                    file.write(str(drawn).replace("<svg", f"<svg {_ALONE}", 1))
+                    file.write(_alone(str(drawn)))
+
+
+def _alone(drawn: str) -> str:
+    """Give a figure the colours and the size that it else takes from the page."""
+    size = rf'<svg width="\1pt" height="\2pt" {_ALONE}'
+    return re.sub(r'<svg(?=[^>]*viewBox="0 0 ([\d.]+) ([\d.]+)")', size, drawn, count=1)
 
 
 def html(report: Mapping[str, Any], sheets: Sheets | None = None) -> str:
