@@ -12,6 +12,8 @@ from pixelmill.recipe import parse
 from pixelmill.samples import arms_for
 from pixelmill.schemas import check, schema
 
+pytestmark = pytest.mark.slow  # real benchmarks take their time
+
 NAMES = ["scaling", "benchmark"]
 
 
