@@ -108,7 +108,7 @@ def test_a_new_benchmark_reruns_the_report_and_what_follows_it(finished, snakema
     assert "9 images, start-up aside" in (finished / "results/report/report.html").read_text(
         "utf-8"
     )
-    edit(finished / "scripts/pixelmill/benchmark.py", "_START_DELAY = 0.5", "_START_DELAY = 0.6")
+    edit(finished / "scripts/pixelmill/measuring.py", "_START_DELAY = 0.5", "_START_DELAY = 0.6")
     assert is_up_to_date(snakemake(finished, "all"))
 
 
