@@ -91,6 +91,13 @@ def test_no_engine_is_advised_that_is_no_faster_than_the_loop():
     assert "Use `sequential`" in machine.advice()["engine"]
 
 
+def test_a_machine_too_noisy_to_tell_is_no_case_for_the_loop():
+    machine = Machine()
+    for speedup in (0.8, 1.2, 1.4, 1.6, 2.0):
+        machine.samples.setdefault(Arm("processes", 2), []).append(machine.sample(speedup))
+    assert "the noise hides the difference" in machine.advice()["engine"]
+
+
 def test_too_few_repeats_name_no_winner():
     advice = Machine(repeats=4).add("threads", 2, 1.9).advice()
     assert "too few repeats" in advice["engine"]

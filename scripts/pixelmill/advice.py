@@ -18,6 +18,10 @@ from pixelmill.operations import STEPS
 from pixelmill.samples import PARALLEL, STAGES, Arm, Samples, ratios
 from pixelmill.speedups import interval
 
+#: Speedup that would change a choice: an arm that may have it cannot be called equal to the
+#: plain loop, however wide its interval.
+WORTH_KNOWING = 1.1
+
 #: Share of an image's time from which one stage is worth a word.
 LARGE_SHARE = 0.5
 
@@ -104,7 +108,15 @@ def _engine(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     rate = statistics.median(s.rate for s in samples[chosen])
     others = ", ".join(arm.name for arm in equals if arm != chosen)
     equality = f"; equal within the noise: {others}" if others else ""
-    if chosen.kind == "loop":
+    gains = {arm: statistics.median(ratios(samples[arm], loop)) for arm in equals}
+    promising = max(gains, key=lambda arm: gains[arm])
+    if chosen.kind == "loop" and gains[promising] >= WORTH_KNOWING:
+        low, high = interval(ratios(samples[promising], loop)) or (1.0, 1.0)
+        text = (
+            "No engine is named: the noise hides the difference; measure while nothing else runs."
+        )
+        evidence = f"{promising.name} at {low:.2f} to {high:.2f} times the plain loop"
+    elif chosen.kind == "loop":
         text = "Use `sequential`: no engine is faster beyond the noise."
         evidence = f"{rate:.0f} images/s by the plain loop{equality}"
     else:
