@@ -192,7 +192,6 @@ def stall(image):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no usleep")
-@pytest.mark.slow
 def test_a_step_that_really_holds_the_gil_is_found_by_a_real_benchmark(tmp_path, photos):
     (tmp_path / "my.py").write_text(HOLDING, encoding="utf-8")
     source = str(photos(tmp_path / "in", 24))
