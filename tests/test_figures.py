@@ -25,6 +25,7 @@ BENCHMARK = {
                 "slowest": 70.0 * count,
                 "fastest": 80.0 * count,
                 "speedup": 0.97 * count,
+                "speedup_spread": [0.9 * count, 1.02 * count],
             }
             for kind in ("ceiling", "threads", "processes")
             for count in (1, 2, 4)

@@ -221,16 +221,13 @@ def scaling(benchmark: Mapping[str, Any] | None, width: float = WIDE) -> Markup:
 
 def _curve(axes: Axes, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Draw the points of one kind of arm, with their spread."""
+    spans = [row.get("speedup_spread") or [row["speedup"]] * 2 for row in rows]
     speedups = [row["speedup"] for row in rows]
-    spread = [
-        # The spread of the rate, in terms of the speedup.
-        [row["speedup"] * abs(1 - row.get(end, row["images_per_second"]) / row["images_per_second"])
-         for row in rows]
-        for end in ("slowest", "fastest")
-    ]  # fmt: skip
+    below = [max(0.0, speedup - low) for speedup, (low, _) in zip(speedups, spans, strict=True)]
+    above = [max(0.0, high - speedup) for speedup, (_, high) in zip(speedups, spans, strict=True)]
     style: Any = {"marker": "o", "ms": 4, "lw": 1.4, "capsize": 2, "elinewidth": 0.8}
     style |= {"color": COLORS.get(kind, _INK), "label": NAMES.get(kind, kind)}
-    axes.errorbar([row["workers"] for row in rows], speedups, yerr=spread, **style)
+    axes.errorbar([row["workers"] for row in rows], speedups, yerr=[below, above], **style)
 
 
 def _prediction(axes: Axes, name: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pixelmill import figures
 from pixelmill.contact_sheet import Pair
@@ -91,7 +91,13 @@ def _environment(autoescape: bool) -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.ChainableUndefined,  # a figure that was not measured is an empty cell
     )
-    made.filters |= {"number": _number, "span": _span, "size": _size, "plain": _plain}
+    made.filters |= {
+        "number": _number,
+        "span": _span,
+        "size": _size,
+        "plain": _plain,
+        "code": _code,
+    }
     return made
 
 
@@ -166,6 +172,17 @@ def _size(count: int) -> str:
     if count < 1000:
         return f"{count} bytes"
     return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+
+
+def _code(text: str) -> Markup:
+    """Set what stands between backquotes as code.
+
+    Examples
+    --------
+    >>> print(_code("most of it `resize` <b>"))
+    most of it <code>resize</code> &lt;b&gt;
+    """
+    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _plain(text: str) -> str:
