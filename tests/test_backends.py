@@ -38,7 +38,7 @@ def test_a_step_says_whether_opencv_makes_its_pixels(repository, name):
     kind = STEPS[name]
     params = {key: GIVEN[key] for key, kind in kind.parameters.items() if kind.default is REQUIRED}
     params |= {"resize": {"width": 20}, "crop": {"width": 20}, "watermark": {"text": "a"},
-               "enhance": {"color": 2, "sharpness": 2}}.get(name, {})  # fmt: skip
+               "enhance": {"brightness": 2, "color": 2, "sharpness": 2}}.get(name, {})  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, name, repr(params)],
         env={"PYTHONPATH": str(repository / "scripts")},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from typing import Any
 
 from PIL import Image, ImageFilter
 
@@ -50,12 +52,20 @@ def unsharp_mask(image: Image.Image, *, radius: float, percent: int, threshold: 
     cv2 = opencv()  # Pillow's UnsharpMask gives the same, but holds the GIL after its blur
     pixels = np.asarray(image)
     blurred = np.asarray(image.filter(ImageFilter.GaussianBlur(radius)))
-    difference = np.arange(256)
-    added = np.where(difference > threshold, difference * percent // 100, 0)
-    table = np.minimum(added, 255).astype(np.uint8)
+    table = _added(percent, threshold)
     lighter = cv2.LUT(cv2.subtract(pixels, blurred), table)
     darker = cv2.LUT(cv2.subtract(blurred, pixels), table)
     return from_array(cv2.subtract(cv2.add(pixels, lighter), darker), image.mode)
+
+
+@functools.lru_cache(maxsize=8)
+def _added(percent: int, threshold: int) -> Any:
+    """Levels to add for each difference; made once, or threads would wait for each other."""
+    import numpy as np
+
+    difference = np.arange(256)
+    added = np.where(difference > threshold, difference * percent // 100, 0)
+    return np.minimum(added, 255).astype(np.uint8)
 
 
 @step("premultiplied")

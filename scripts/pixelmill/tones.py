@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from PIL import Image, ImageFilter, ImageOps, ImageStat
 
 from pixelmill import lookup_table
 from pixelmill.parameters import File, Integer, Matrix, Number
-from pixelmill.steps import step
+from pixelmill.steps import from_array, opencv, step
 
 #: Each of red, green and blue as the luma of ITU-R 601.
 _LUMA = ((0.299, 0.587, 0.114),) * 3
@@ -23,6 +24,7 @@ _SEPIA = ((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131))
 
 @step(
     "kept",
+    opencv=True,
     brightness=Number(0, 100, 1.0),
     contrast=Number(0, 100, 1.0),
     color=Number(0, 100, 1.0),
@@ -71,9 +73,19 @@ def _towards(rows: tuple[tuple[float, ...], ...], factor: float) -> tuple[tuple[
 
 def _spread(image: Image.Image, middle: int, factor: float) -> Image.Image:
     """Multiply the distance of each level to one level."""
+    import numpy as np
+
+    table = _spread_table(middle, factor)
+    return from_array(opencv().LUT(np.asarray(image), table), image.mode)
+
+
+@functools.lru_cache(maxsize=512)
+def _spread_table(middle: int, factor: float) -> Any:
+    """Make the table once: threads would wait for each other while it is made."""
+    import numpy as np
+
     ramp = Image.frombytes("L", (256, 1), bytes(range(256)))
-    table = Image.blend(Image.new("L", (256, 1), middle), ramp, factor)
-    return image.point(list(table.tobytes()) * len(image.getbands()))
+    return np.asarray(Image.blend(Image.new("L", (256, 1), middle), ramp, factor))[0]
 
 
 @step("kept", gamma=Number(0.1, 10))
@@ -189,8 +201,10 @@ def color_matrix(image: Image.Image, *, matrix: tuple[tuple[float, ...], ...]) -
     matrix : list of list of float
         Rows for red, green and blue.
     """
-    # 1500x1500 pixels in 7 ms, and free of the GIL; NumPy's product took 86 ms.
-    return image.convert("RGB").convert("RGB", tuple(k for row in matrix for k in (*row, 0.0)[:4]))
+    # 256x256 pixels in 0.3 ms, and free of the GIL. OpenCV's takes 0.03 ms, but cuts the
+    # matrix to 10 bits and is off by a level in 3 of 100 pixels; NumPy's takes ten times as long.
+    colors = image if image.mode == "RGB" else image.convert("RGB")
+    return colors.convert("RGB", tuple(k for row in matrix for k in (*row, 0.0)[:4]))
 
 
 @step(
