@@ -37,15 +37,7 @@ def main(options: argparse.Namespace) -> None:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/rivals.py my_photos --recipe light")
-    parser.add_argument("source", metavar="SRC", help="folder of images; never written to")
-    parser.add_argument("--recipe", default="light", help="one resize to JPEG, or FILE.yaml")
-    parser.add_argument("--steps-folder", default=".", help="where own steps are looked for first")
-    parser.add_argument("--images", type=cli.positive, default=1000, help="how many to run over")
-    parser.add_argument("--repeats", type=cli.positive, default=5, help="the median counts")
-    parser.add_argument("--catalog", metavar="CSV", help="table of the inputs, if made before")
-    parser.add_argument("--scratch", metavar="DIR", help="where outputs go meanwhile")
-    parser.add_argument("--output", metavar="JSON", help="keep all samples here")
-    cli.add_workers(parser)
+    cli.add_benchmark(parser, "one resize to JPEG: light, or FILE.yaml")
     return parser.parse_args()
 
 

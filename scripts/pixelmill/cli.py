@@ -70,6 +70,19 @@ def add_pass(made: argparse.ArgumentParser) -> None:
     made.add_argument("--label", default="images", help="what the progress line calls them")
 
 
+def add_benchmark(made: argparse.ArgumentParser, recipes: str) -> None:
+    """Let the script take what a benchmark needs; `recipes` says which are allowed."""
+    made.add_argument("source", metavar="SRC", help="folder of images; never written to")
+    made.add_argument("--recipe", default="light", help=recipes)
+    made.add_argument("--steps-folder", default=".", help="where own steps are looked for first")
+    made.add_argument("--images", type=positive, default=1000, help="how many to run over")
+    made.add_argument("--repeats", type=positive, default=5, help="the median counts")
+    made.add_argument("--catalog", metavar="CSV", help="table of the inputs, if made before")
+    made.add_argument("--scratch", metavar="DIR", help="where outputs go meanwhile")
+    made.add_argument("--output", metavar="JSON", help="keep all samples here")
+    add_workers(made)
+
+
 def add_policy(made: argparse.ArgumentParser) -> None:
     """Let the script take how a pass treats what it finds."""
     made.add_argument(
