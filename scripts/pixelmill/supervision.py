@@ -253,15 +253,9 @@ class _Packed:
     def __call__(self, batch: Batch) -> bytes:
         with breadcrumbs.trail(self._crumbs) as leave:
             began = time.time()
-            outcomes = [self._one(job, leave) for job in batch.jobs]
-            if self._renderer.durable:
-                self._renderer.sync(batch.jobs)
+            outcomes = self._renderer(batch, leave)
             worker = f"{os.getpid()}-{threading.get_ident()}"
             return pickle.dumps((outcomes, Stretch(worker, began, time.time(), len(outcomes))))
-
-    def _one(self, job: Job, leave: Callable[[str], None]) -> Outcome:
-        leave(job.source)
-        return self._renderer.render(job)
 
 
 def _try_alone(work: Work, entries: Sequence[Entry]) -> list[Outcome]:

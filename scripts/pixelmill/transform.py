@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
 from pixelmill.backends import backend
@@ -121,14 +121,19 @@ class Renderer:
         self.durable = durable
         self._backend = backend(recipe.settings["backend"])
 
-    def __call__(self, batch: Batch) -> list[Outcome]:
-        """Make each image of a batch; failures are outcomes too."""
-        outcomes = [self.render(job) for job in batch.jobs]
+    def __call__(
+        self, batch: Batch, begin: Callable[[str], None] = lambda source: None
+    ) -> list[Outcome]:
+        """Make each image of a batch, its source told before; failures are outcomes too."""
+        outcomes = []
+        for job in batch.jobs:
+            begin(job.source)
+            outcomes.append(self.render(job))
         if self.durable:
-            self.sync(batch.jobs)
+            self._sync(batch.jobs)
         return outcomes
 
-    def sync(self, jobs: Sequence[Job]) -> None:
+    def _sync(self, jobs: Sequence[Job]) -> None:
         """Bring the names of outputs to the disk; their content is there."""
         paths = (os.path.join(self.output_root, path) for job in jobs for path in job.outputs)
         for folder in {os.path.dirname(path) for path in paths}:
