@@ -15,8 +15,14 @@ import psutil
 import pytest
 from PIL import Image
 
+from pixelmill.catalog import refresh
 from pixelmill.config import named_recipe
+from pixelmill.errors import UserError
+from pixelmill.limits import Limits
+from pixelmill.plan import paths_of_outputs
 from pixelmill.process import process_folder
+from pixelmill.supervision import Work, render
+from pixelmill.transform import Renderer
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +90,13 @@ def tree_digest(tree):
 
 def offspring():
     return [child.pid for child in psutil.Process().children(recursive=True)]
+
+
+def open_files(pid):
+    try:
+        return psutil.Process(pid).num_fds()
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def partial_outputs(tree):
@@ -327,6 +340,24 @@ def test_a_second_run_says_so_and_stops(sources, tmp_path, repository, start, wa
     second = script("process_parallel.py", sources, tree)
     assert second.status == 2
     assert "Another run is writing" in second.text
+
+
+@pytest.mark.parametrize("engine", ["processes", "futures"])
+def test_no_worker_holds_a_file_when_a_pass_has_stopped(engine, sources, tmp_path):
+    def stop(outcomes):
+        raise UserError("enough")
+
+    entries = refresh(str(tmp_path / "catalog.csv"), str(sources)).entries
+    recipe = named_recipe("intensive")
+    outputs = paths_of_outputs(entries, recipe)
+    crumbs = tmp_path / "crumbs"
+    renderer = Renderer(str(sources), str(tmp_path / "images"), recipe)
+    work = Work(renderer, outputs, engine, 2, Limits(), str(crumbs), rate=None)
+    with pytest.raises(UserError, match="enough"):
+        render(work, entries, stop)
+    workers = {int(crumb.name.split("-")[0]) for crumb in crumbs.iterdir()}
+    assert workers
+    assert [pid for pid in workers if open_files(pid)] == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")

@@ -56,6 +56,9 @@ _LOOK_INTERVAL = 0.25
 #: Time that a fresh process is given to start, beyond that of its image, in seconds.
 _START_ALLOWANCE = 10.0
 
+#: Time that the workers of a killed child are given to be gone, in seconds.
+_END_ALLOWANCE = 10.0
+
 
 @dataclass(frozen=True)
 class Work:
@@ -151,12 +154,15 @@ def _run_child(
     # Children that are killed leave semaphores; Python removes them, and need not say so.
     sys.warnoptions.append("ignore:resource_tracker")
     began = time.perf_counter()
-    receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
-    child = multiprocessing.get_context("spawn").Process(
-        target=_host, args=(sender, work, entries), name="pixelmill-host"
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    all_gone, lifeline = context.Pipe(duplex=False)
+    child = context.Process(
+        target=_host, args=(sender, lifeline, work, entries), name="pixelmill-host"
     )
     child.start()
     sender.close()
+    lifeline.close()
     overdue: list[str] = []
     scratch = ""
     try:
@@ -180,6 +186,8 @@ def _run_child(
     finally:
         child.kill()  # also when it is done: all that is left to tidy is its folder
         child.join()
+        wait([all_gone], timeout=_END_ALLOWANCE)  # its workers may be in the midst of a file
+        all_gone.close()
         receiver.close()
         if scratch:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -212,12 +220,16 @@ def _sort_out(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]
     return [o for o in outcomes if o.reason != "out_of_memory"], again
 
 
-def _host(sender: Connection, work: Work, entries: Sequence[Entry]) -> None:
-    """Run the engine in this process, and say what becomes of each batch."""
+def _host(sender: Connection, lifeline: Connection, work: Work, entries: Sequence[Entry]) -> None:
+    """Run the engine in this process, and say what becomes of each batch.
+
+    Nothing is ever sent through the lifeline: this process and its workers hold it, so
+    that it ends when the last of them does.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     die_with_parent()
     apart = work.engine in ("processes", "futures")
-    prepare = partial(work.limits.cap_memory, 1)
+    prepare = partial(_prepare_worker, work.limits, lifeline)
     modules = ["pixelmill.transform", *(["cv2"] if work.renderer.recipe.uses_opencv else [])]
     # The folder of a caller that has engines of its own would be shared with it.
     inherited = getattr(multiprocessing.current_process(), "_config", {}).get("tempdir")
@@ -241,6 +253,11 @@ def _host(sender: Connection, work: Work, entries: Sequence[Entry]) -> None:
         with contextlib.suppress(OSError):
             text = f"{type(error).__name__}: {error}"
             sender.send(("error", (text, traceback.format_exc())))
+
+
+def _prepare_worker(limits: Limits, lifeline: Connection) -> None:
+    """Set a worker's limits; its pool keeps these arguments, and so the lifeline, to its end."""
+    limits.cap_memory(1)
 
 
 class _Packed:
