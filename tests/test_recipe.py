@@ -144,7 +144,7 @@ def test_what_a_recipe_leaves_out_is_filled_in():
                 "resize": {
                     "width": 64, "height": 48, "percent": None, "longest": None, "shortest": None,
                     "fit": "stretch", "gravity": "center", "color": "#ffffff", "upscale": "allow",
-                    "filter": "lanczos", "linear": False,
+                    "filter": "lanczos", "linear": False, "resampler": "simd",
                 }
             }
         ],

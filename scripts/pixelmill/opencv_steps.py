@@ -46,6 +46,8 @@ def check(name: str, params: Mapping[str, Any]) -> None:
         return
     if params["filter"] == "hamming":
         raise ValueError("it has no filter hamming")
+    if params["resampler"] == "pillow":
+        raise ValueError("it has no resampler pillow")
     if params["linear"] or params["color"] in ("blur", "transparent"):
         raise ValueError("it has no linear light, and no blurred or transparent padding")
 

@@ -14,6 +14,9 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+#: Libraries that make pixels of most recipes, by their names in words.
+_LIBRARIES = {"Pillow": "pillow", "NumPy": "numpy", "cykooz-resizer": "cykooz-resizer"}
+
 #: What Pillow is built with, by Pillow's names.
 _CODECS = ["libjpeg_turbo", "jpg", "zlib", "libtiff", "webp", "avif", "littlecms2", "freetype2"]
 
@@ -25,7 +28,7 @@ RENDERING = (
     "apng",
     *("backends", "canvas", "color", "decoding", "encoding", "filters", "formats", "geometry"),
     *("lookup_table", "metadata", "opencv_backend", "opencv_steps", "operations", "overlays"),
-    *("own_steps", "parameters", "resizing", "steps", "tones", "transform"),
+    *("own_steps", "parameters", "resampling", "resizing", "steps", "tones", "transform"),
 )
 
 
@@ -101,10 +104,10 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 @functools.cache
 def rendering_software(opencv: bool = False) -> dict[str, str]:
-    """Versions of the libraries that decide pixels: Pillow with its codecs, NumPy, OpenCV."""
+    """Versions of the libraries that decide pixels: Pillow with its codecs and others."""
     from PIL import features
 
-    versions = {"Pillow": _version("pillow-simd", "pillow"), "NumPy": _version("numpy")}
+    versions = {name: _version(package) for name, package in _LIBRARIES.items()}
     for codec in _CODECS:
         check = features.version_feature if codec == "libjpeg_turbo" else _codec_version
         versions[codec] = str(check(codec))
@@ -142,13 +145,11 @@ def _pixelmill_version() -> str:
     return __version__
 
 
-def _version(*names: str) -> str:
-    for name in names:
-        try:
-            return f"{version(name)}{' (SIMD)' if name == 'pillow-simd' else ''}"
-        except PackageNotFoundError:
-            continue
-    return "not installed"
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def cores() -> int:

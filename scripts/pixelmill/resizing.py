@@ -11,16 +11,8 @@ from PIL import Image, ImageFilter
 
 from pixelmill import canvas
 from pixelmill.parameters import Choice, Color, Flag, Integer, Number
+from pixelmill.resampling import FILTERS, resample
 from pixelmill.steps import MAX_SIDE, WITH_ALPHA, Box, Size, step
-
-_FILTERS = {
-    "lanczos": Image.Resampling.LANCZOS,
-    "bicubic": Image.Resampling.BICUBIC,
-    "bilinear": Image.Resampling.BILINEAR,
-    "hamming": Image.Resampling.HAMMING,
-    "box": Image.Resampling.BOX,
-    "nearest": Image.Resampling.NEAREST,
-}
 
 #: Standard deviation of the blur behind a padded picture, as a part of the frame's
 #: longer side: no shape is left, only colours.
@@ -58,8 +50,9 @@ def _check(params: Mapping[str, Any]) -> None:
     gravity=Choice(tuple(canvas.GRAVITIES), "center"),
     color=Color("#ffffff", also=("transparent", "blur")),
     upscale=Choice(("allow", "never"), "allow"),
-    filter=Choice(tuple(_FILTERS), "lanczos"),
+    filter=Choice(tuple(FILTERS), "lanczos"),
     linear=Flag(False),
+    resampler=Choice(("simd", "pillow"), "simd"),
 )
 def resize(
     image: Image.Image,
@@ -75,6 +68,7 @@ def resize(
     upscale: str,
     filter: str,
     linear: bool,
+    resampler: str,
     box: Box | None = None,
 ) -> Image.Image:
     """Resample to another size.
@@ -115,6 +109,9 @@ def resize(
     linear : bool
         Resample amounts of light (IEC 61966-2-1) instead of levels: fine bright
         detail keeps its brightness.
+    resampler : str
+        ``simd`` shrinks by vector instructions where cykooz-resizer is installed, five
+        times as fast as Pillow and within a level of it; ``pillow`` leaves all to Pillow.
     box : tuple of float, optional
         The region of `image` that holds the picture, in its pixels, where a
         shrunken decode rounded the size up.
@@ -130,12 +127,13 @@ def resize(
         "upscale": upscale,
     }
     region = box or (0.0, 0.0, float(image.width), float(image.height))
-    made = _resample(image, params, region, filter, linear)
+    vectors = resampler == "simd"
+    made = _resample(image, params, region, filter, linear, vectors)
     if width is None or height is None or fit != "pad":
         return made
     if color == "blur":
         cover = {**params, "fit": "cover", "gravity": "center", "upscale": "allow"}
-        backdrop = _blurred(_resample(image, cover, region, "bilinear", linear=False))
+        backdrop = _blurred(_resample(image, cover, region, "bilinear", False, vectors))
         backdrop.paste(made, canvas.offset((width, height), made.size, gravity))
         return backdrop
     if made.size == (width, height) and canvas.mode_on(made.mode, color) == made.mode:
@@ -200,7 +198,12 @@ def resampled_size(source: tuple[float, float], params: Mapping[str, Any]) -> Si
 
 
 def _resample(
-    image: Image.Image, params: Mapping[str, Any], box: Box, filter: str, linear: bool
+    image: Image.Image,
+    params: Mapping[str, Any],
+    box: Box,
+    filter: str,
+    linear: bool,
+    vectors: bool,
 ) -> Image.Image:
     left, top, right, bottom = box
     source = right - left, bottom - top
@@ -220,7 +223,7 @@ def _resample(
         return image
     if linear and filter != "nearest":
         return _resample_light(image, size, region, filter)
-    return image.resize(size, _FILTERS[filter], box=region)
+    return resample(image, size, filter, region, vectors)
 
 
 def _resample_light(image: Image.Image, size: Size, region: Box, filter: str) -> Image.Image:
@@ -231,7 +234,7 @@ def _resample_light(image: Image.Image, size: Size, region: Box, filter: str) ->
     light = to_linear(np.arange(full + 1, dtype=np.float32) / full)
 
     def resampled(channel: Any) -> Any:
-        return np.asarray(Image.fromarray(channel).resize(size, _FILTERS[filter], box=region))
+        return np.asarray(Image.fromarray(channel).resize(size, FILTERS[filter], box=region))
 
     channels = [
         np.ascontiguousarray(c) for c in np.moveaxis(np.atleast_3d(np.asarray(image)), -1, 0)
