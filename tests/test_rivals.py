@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from projects import SMALL, write_config
 
-from pixelmill import rivals
+from pixelmill import pools, rivals
 from pixelmill.catalog import scan
 from pixelmill.errors import UserError
 from pixelmill.recipe import parse
@@ -60,9 +60,10 @@ def test_a_rival_that_makes_nothing_is_said_so(tmp_path, tool):
         rivals.run_rival(tool, *folders, STRETCHED, entries, 1)
 
 
-def test_without_any_tool_the_pool_of_opencv_is_left(monkeypatch):
+def test_without_any_tool_the_bare_pools_are_left(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda tool: None)
-    assert rivals.installed() == [rivals.OPENCV_POOL]
+    assert rivals.installed() == pools.available()
+    assert {"opencv-pool", "opencv-area-pool"} <= set(pools.available())
     assert rivals.versions() == {}
 
 
@@ -104,10 +105,12 @@ def test_what_other_tools_are_not_asked_for_is_a_sentence(recipe):
 
 
 def test_what_a_decoder_may_shrink_to_is_told_to_those_that_can():
-    task = rivals.task_of(FITTED)
-    assert task.hint == rivals.Size(60, 60, exact=False)
+    commands = [rivals.COMMANDS[tool] for tool in ("gm", "mogrify")]
+    told = [" ".join(command(rivals.task_of(FITTED), "")) for command in commands]
+    assert all("60x60" in line for line in told)
     plain = parse({"steps": [{"resize": {"longest": 24}}], "shrink_margin": 0})
-    assert rivals.task_of(plain).hint is None
+    told = [" ".join(command(rivals.task_of(plain), "")) for command in commands]
+    assert not any("60x60" in line for line in told)
 
 
 @pytest.mark.slow
@@ -120,4 +123,4 @@ def test_the_target_rivals_measures_comparable_recipes_alone(small, snakemake):
     assert not any("intensive" in job for job in ran.jobs)
     measured = json.loads((small / "results/mine/light/rivals.json").read_text("utf-8"))
     check(measured, "scaling", "rivals.json")
-    assert rivals.OPENCV_POOL in [row.get("tool") for row in measured["figures"]]
+    assert "opencv-pool" in [row.get("tool") for row in measured["figures"]]

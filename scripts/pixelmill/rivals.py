@@ -14,17 +14,15 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
 
+from pixelmill import pools
 from pixelmill.catalog import Entry
-from pixelmill.engines import pin_inner_threads
 from pixelmill.errors import UserError
+from pixelmill.pools import Task
 from pixelmill.recipe import Recipe
 from pixelmill.samples import Arm
-from pixelmill.steps import opencv
 
 log = logging.getLogger(__name__)
 
@@ -43,22 +41,6 @@ TRIAL = 3
 
 #: How much of what a tool said is shown where it failed, in characters.
 _LONGEST_MESSAGE = 200
-
-
-class Size(NamedTuple):
-    """What the one step of a comparable recipe makes; without `exact` it fits inside."""
-
-    width: int
-    height: int
-    exact: bool
-
-
-class Task(NamedTuple):
-    """What a tool has to do to its files."""
-
-    size: Size
-    quality: int
-    hint: Size | None
 
 
 def why_not(recipe: Recipe) -> str:
@@ -100,43 +82,47 @@ def task_of(recipe: Recipe) -> Task:
     (step,) = recipe.all_steps
     side, margin = step.params["longest"], recipe.reading.shrink_margin
     width, height = (side, side) if side else (step.params["width"], step.params["height"])
-    size = Size(width, height, exact=not side and step.params["fit"] == "stretch")
-    hint = Size(round(margin * width), round(margin * height), exact=False) if margin else None
-    return Task(size, recipe.outputs[0].options["quality"], hint)
+    exact = not side and step.params["fit"] == "stretch"
+    return Task(width, height, exact, recipe.outputs[0].options["quality"], margin)
 
 
 def _vipsthumbnail(task: Task, target: str) -> list[str]:
-    bang = "!" if task.size.exact else ""
+    bang = "!" if task.exact else ""
     return [
-        "vipsthumbnail", "--size", f"{task.size.width}x{task.size.height}{bang}",
+        "vipsthumbnail", "--size", f"{task.width}x{task.height}{bang}",
         "--output", os.path.join(target, f"%s.jpg[Q={task.quality},strip]"),
     ]  # fmt: skip
 
 
 def _gm(task: Task, target: str) -> list[str]:
-    hint = ["-size", f"{task.hint.width}x{task.hint.height}"] if task.hint else []
+    hint = ["-size", _least(task)] if task.margin else []
     into = ["-output-directory", target, "-format", "jpg"]
     return ["gm", "mogrify", *hint, *into, *_magick_options(task)]
 
 
 def _mogrify(task: Task, target: str) -> list[str]:
-    hint = ["-define", f"jpeg:size={task.hint.width}x{task.hint.height}"] if task.hint else []
+    hint = ["-define", f"jpeg:size={_least(task)}"] if task.margin else []
     return ["mogrify", *hint, "-path", target, "-format", "jpg", *_magick_options(task)]
 
 
+def _least(task: Task) -> str:
+    """Size that is decoded at least."""
+    return f"{round(task.margin * task.width)}x{round(task.margin * task.height)}"
+
+
 def _magick_options(task: Task) -> list[str]:
-    bang = "!" if task.size.exact else ""
+    bang = "!" if task.exact else ""
     return [
         "-auto-orient", "-filter", "Lanczos",
-        "-resize", f"{task.size.width}x{task.size.height}{bang}",
+        "-resize", f"{task.width}x{task.height}{bang}",
         "-strip", "-sampling-factor", "2x2", "-quality", str(task.quality),
     ]  # fmt: skip
 
 
 def _sharp(task: Task, target: str) -> list[str]:
-    fit = "fill" if task.size.exact else "inside"
+    fit = "fill" if task.exact else "inside"
     return [
-        "sharp", "resize", str(task.size.width), str(task.size.height), "--fit", fit,
+        "sharp", "resize", str(task.width), str(task.height), "--fit", fit,
         "--autoOrient", "--quality", str(task.quality), "--format", "jpeg",
         "--output", target, "--input",
     ]  # fmt: skip
@@ -150,20 +136,17 @@ COMMANDS: dict[str, Callable[[Task, str], list[str]]] = {
     "sharp": _sharp,
 }
 
-#: The pool of ``examples/bare_opencv_pool.py``; OpenCV is there always.
-OPENCV_POOL = "opencv-pool"
-
 
 def installed() -> list[str]:
     """Rivals that this machine has."""
-    return [*(tool for tool in COMMANDS if shutil.which(tool)), OPENCV_POOL]
+    return [*(tool for tool in COMMANDS if shutil.which(tool)), *pools.available()]
 
 
 def versions() -> dict[str, str]:
     """First line that each installed tool says of its version."""
     said = {}
     for tool in installed():
-        if tool != OPENCV_POOL:
+        if tool in COMMANDS:
             flag = "version" if tool == "gm" else "--version"
             done = subprocess.run([tool, flag], capture_output=True, text=True, check=False)
             said[tool] = (done.stdout.strip().splitlines() or ["unknown"])[0]
@@ -203,7 +186,7 @@ def run_rival(
     Returns
     -------
     seconds : float
-        Wall-clock time, with the start of each of the tool's processes.
+        Wall-clock time, with the start of each of a tool's processes.
     images : int
         How many it made.
 
@@ -217,13 +200,12 @@ def run_rival(
     for folder in (links, made):
         folder.mkdir(parents=True)
     files = [_link(source, entry, links, number) for number, entry in enumerate(entries)]
-    began = time.perf_counter()
-    said = (
-        _pool(task, links, files, made, jobs)
-        if tool == OPENCV_POOL
-        else _calls(COMMANDS[tool](task, str(made)), links, files, jobs)
-    )
-    seconds = time.perf_counter() - began
+    if tool in pools.POOLS:
+        seconds, said = pools.run(tool, task, links, files, made, jobs)
+    else:
+        began = time.perf_counter()
+        said = _calls(COMMANDS[tool](task, str(made)), links, files, jobs)
+        seconds = time.perf_counter() - began
     images = sum(1 for _ in made.iterdir())
     if not images:
         raise UserError(f"'{tool}' made no image: {' '.join(said.split())[:_LONGEST_MESSAGE]}")
@@ -258,24 +240,3 @@ def _calls(command: Sequence[str], folder: Path, files: Sequence[str], jobs: int
 
     with ThreadPoolExecutor(jobs) as pool:
         return "".join(pool.map(call, (files[k : k + each] for k in range(0, len(files), each))))
-
-
-def _pool(task: Task, folder: Path, files: Sequence[str], target: Path, jobs: int) -> str:
-    """Do what ``examples/bare_opencv_pool.py`` does."""
-    with ProcessPoolExecutor(jobs, initializer=pin_inner_threads) as pool:
-        return "".join(pool.map(partial(_resize, task, folder, target), files))
-
-
-def _resize(task: Task, folder: Path, target: Path, file: str) -> str:
-    cv2: Any = opencv()
-    picture = cv2.imread(str(folder / file))
-    if picture is None:
-        return f"{file} cannot be read. "
-    width, height, exact = task.size
-    if not exact:
-        scale = min(width / picture.shape[1], height / picture.shape[0])
-        width = max(1, round(scale * picture.shape[1]))
-        height = max(1, round(scale * picture.shape[0]))
-    place = str(target / f"{Path(file).stem}.jpg")
-    options = [cv2.IMWRITE_JPEG_QUALITY, task.quality]
-    return "" if cv2.imwrite(place, cv2.resize(picture, (width, height)), options) else place
