@@ -1,10 +1,13 @@
 """Tones change each pixel as their words say, held against NumPy's formulas."""
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
+from pixelmill import tones
 from pixelmill.errors import UserError
 from pixelmill.operations import STEPS
 from pixelmill.recipe import parse
@@ -116,6 +119,21 @@ def test_color_matrix_multiplies_each_pixel(apply, photo, matrix):
     made, expected = pixels(apply(image, "color_matrix", matrix=matrix)), np.rint(product)
     np.testing.assert_array_equal(made[exact], np.clip(expected, 0, 255)[exact])
     assert np.abs(made - np.clip(expected, 0, 255)).max() <= 1
+
+
+@pytest.mark.parametrize("matrix", MATRICES.values(), ids=MATRICES)
+def test_no_order_of_summing_changes_a_product(matrix):
+    rows = tones._exact(tuple(map(tuple, matrix)))
+    levels = np.random.default_rng(1).integers(0, 256, (10_000, 3))
+    terms = [(np.c_[levels, np.ones(len(levels))] * row).astype(np.float32) for row in rows]
+    exact = np.c_[levels, np.ones(len(levels))] @ rows.astype(float).T
+    for channel, parts in enumerate(terms):
+        for order in itertools.permutations(range(4)):
+            total = np.zeros(len(levels), np.float32)
+            for k in order:
+                total += parts[:, k]
+            np.testing.assert_array_equal(total, exact[:, channel])
+    assert np.abs(rows[:, :3] - np.array(matrix)[:, :3]).max() < 1e-4
 
 
 def test_color_matrix_takes_grey_as_three_equal_channels(apply):
