@@ -6,7 +6,7 @@ BIN = .venv/bin
 
 .PHONY: run test test-all test-slow check env clean
 
-run: .venv/ready ## process the datasets of config.yaml and write the report
+run: .venv/ready $(if $(SIMD),.venv/simd) ## process the datasets of config.yaml and write the report
 	$(BIN)/snakemake --cores $(CORES) all
 
 test: .venv/ready-dev ## the fast tests
@@ -36,11 +36,24 @@ clean: .venv/ready ## remove results, generated images and logs
 	$(PYTHON) -m venv .venv
 	@touch $@
 
+# Pillow and its drop-in would overwrite one another's files.
+PLAIN_PILLOW = @if [ -e .venv/simd ]; then rm .venv/simd; \
+  $(BIN)/python -m pip uninstall --quiet --yes pillow-simd; fi
+
 .venv/ready: .venv/python envs/requirements.lock
+	$(PLAIN_PILLOW)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.lock
 	@touch $@
 
+# Drop-in for Pillow; it needs a C compiler and the headers of the codecs (envs/README.md).
+.venv/simd: .venv/ready envs/simd.txt
+	$(BIN)/python -m pip uninstall --quiet --yes pillow pillow-simd
+	CC="$(CC) -mavx2" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --require-hashes --no-binary pillow-simd -r envs/simd.txt
+	@touch $@
+
 .venv/ready-dev: .venv/python envs/requirements-dev.lock
+	$(PLAIN_PILLOW)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements-dev.lock
 	@touch $@ .venv/ready
 

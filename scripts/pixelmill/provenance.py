@@ -15,7 +15,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 #: Libraries that make pixels of most recipes, by their names in words.
-_LIBRARIES = {"Pillow": "pillow", "NumPy": "numpy", "cykooz-resizer": "cykooz-resizer"}
+_LIBRARIES = {
+    "Pillow": ("pillow-simd", "pillow"),  # a drop-in that may stand in its place
+    "NumPy": ("numpy",),
+    "cykooz-resizer": ("cykooz-resizer",),
+}
 
 #: What Pillow is built with, by Pillow's names.
 _CODECS = ["libjpeg_turbo", "jpg", "zlib", "libtiff", "webp", "avif", "littlecms2", "freetype2"]
@@ -107,7 +111,7 @@ def rendering_software(opencv: bool = False) -> dict[str, str]:
     """Versions of the libraries that decide pixels: Pillow with its codecs and others."""
     from PIL import features
 
-    versions = {name: _version(package) for name, package in _LIBRARIES.items()}
+    versions = {name: _version(*packages) for name, packages in _LIBRARIES.items()}
     for codec in _CODECS:
         check = features.version_feature if codec == "libjpeg_turbo" else _codec_version
         versions[codec] = str(check(codec))
@@ -145,11 +149,13 @@ def _pixelmill_version() -> str:
     return __version__
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
+def _version(*packages: str) -> str:
+    for package in packages:
+        try:
+            return f"{version(package)}{' (SIMD)' if package == 'pillow-simd' else ''}"
+        except PackageNotFoundError:
+            continue
+    return "not installed"
 
 
 def cores() -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import PIL
 from PIL import Image
 
 from pixelmill.steps import Box, Size
@@ -36,6 +37,9 @@ _KERNELS = {
     "bicubic": ("catmull_rom", 2.0),
     "bilinear": ("bilinear", 1.0),
 }
+
+#: Pillow begins with the rows since its version 13, where they lose much more than columns.
+_ROWS_MAY_BE_FIRST = int(PIL.__version__.split(".")[0]) >= 13
 
 #: Modes that both hold in memory alike.
 _MODES = ("RGB", "L")
@@ -75,8 +79,8 @@ def _by_vectors(image: Image.Image, size: Size, filter: str, box: Box) -> Image.
     left, top, right, bottom = box
     width, height = right - left, bottom - top
     reach = _KERNELS[filter][1]
-    # Pillow 13 begins with the side that loses much more.
-    if image.height - size[1] > 2 * (image.width - size[0]):
+    rows_lose_more = image.height - size[1] > 2 * (image.width - size[0])
+    if _ROWS_MAY_BE_FIRST and rows_lose_more:
         first, last = _reached(left, right, reach * width / size[0], image.width)
         image = _one_pass(
             image, (last - first, size[1]), filter, (first, top, last - first, height)
