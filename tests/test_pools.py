@@ -1,0 +1,49 @@
+"""Bare pools do the whole job, so that to be faster than they are means something."""
+
+import importlib.util
+
+import pytest
+from PIL import Image
+
+from pixelmill import pools
+from pixelmill.pools import Task
+
+TASK = Task(width=24, height=20, exact=True, quality=75, margin=0.0)
+
+
+@pytest.fixture(params=pools.available())
+def pool(request):
+    """Each pool whose library is installed."""
+    return request.param
+
+
+def made_by(pool, task, source, target):
+    target.mkdir()
+    files = sorted(path.name for path in source.iterdir())
+    seconds, said = pools.run(pool, task, source, files, target, 2)
+    assert seconds > 0
+    assert said == ""
+    return {path.name: Image.open(path) for path in target.iterdir()}
+
+
+def test_a_pool_makes_every_image_in_its_size(pool, photos, tmp_path):
+    made = made_by(pool, TASK, photos(tmp_path / "in", 5), tmp_path / "out")
+    assert sorted(made) == [f"{number}.jpg" for number in range(5)]
+    assert {(image.format, image.size) for image in made.values()} == {("JPEG", (24, 20))}
+
+
+def test_a_pool_keeps_proportions_where_it_is_asked_to(pool, photos, tmp_path):
+    source = photos(tmp_path / "in", 1, (120, 60))
+    made = made_by(pool, TASK._replace(exact=False), source, tmp_path / "out")
+    assert made["0.jpg"].size == (24, 12)
+
+
+def test_a_pool_names_the_file_that_it_cannot_read(pool, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    assert "broken.jpg" in pools.run(pool, TASK, tmp_path, ["broken.jpg"], tmp_path, 1)[1]
+
+
+def test_the_floor_is_left_out_where_its_codec_is_missing(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert pools.CODEC_FLOOR not in pools.available()
+    assert pools.available()
