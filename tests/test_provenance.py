@@ -149,3 +149,28 @@ def test_cores_are_those_that_this_process_may_use():
     )
     assert done.stdout.strip() == "1"
     assert 1 <= cores() <= len(os.sched_getaffinity(0))
+
+
+def test_what_was_read_before_is_known_and_a_change_is_seen(repository, tmp_path):
+    shutil.copytree(
+        repository / "scripts/pixelmill",
+        tmp_path / "pixelmill",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    program = "from pixelmill.provenance import code_fingerprint; print(code_fingerprint())"
+    env = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONPYCACHEPREFIX": str(tmp_path / "kept")}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+
+    def fingerprint():
+        command = [sys.executable, "-c", program]
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+
+    first = fingerprint()
+    assert len(list(tmp_path.rglob("*.digest"))) == 1
+    assert fingerprint() == first
+    module = tmp_path / "pixelmill/canvas.py"
+    code = module.read_text(encoding="utf-8")
+    module.write_text(f"{code}\n# A comment.\n", encoding="utf-8")
+    assert fingerprint() == first
+    module.write_text(f"{code}\nMORE = 1\n", encoding="utf-8")
+    assert fingerprint() != first
