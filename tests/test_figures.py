@@ -33,7 +33,7 @@ BENCHMARK = {
     ],
     "fits": {
         "threads": {
-            "amdahl": {"serial_share": 0.02, "low": 0.01, "high": 0.03},
+            "amdahl": {"serial_share": 0.02, "low": 0.01, "high": 0.03, "one_worker": 0.8},
             "usl": None,
             "predictions": [{"workers": n, "speedup": n * 0.8, "low": n * 0.7, "high": n * 0.9}
                             for n in (8, 32)],
@@ -65,6 +65,14 @@ EVERY = {
 
 def words(svg):
     return re.findall(r"<text[^>]*>([^<]+)</text>", svg)
+
+
+def lines(svg):
+    """Points of each line, to a tenth of a point."""
+    paths = [
+        re.findall(r"[ML] (\S+) (\S+)", path) for path in re.findall(r'<path d="([^"]+)"', svg)
+    ]
+    return [[(round(float(x), 1), round(float(y), 1)) for x, y in path] for path in paths]
 
 
 @pytest.mark.parametrize("draw", EVERY.values(), ids=EVERY)
@@ -117,6 +125,15 @@ def test_what_is_predicted_is_named_so_and_of_the_best_engine():
     assert {"ideal", "threads", "processes", "independent loops"} <= set(said)
     assert {"threads: fit", "threads: prediction"} <= set(said)
     assert "32" in said
+
+
+def test_the_curve_of_a_fit_goes_through_what_lies_on_it():
+    """Also where an engine costs something by itself: one worker has less than a speedup of 1."""
+    amdahl = {"serial_share": 0.0, "low": 0.0, "high": 0.0, "one_worker": 0.97}
+    fit = {**BENCHMARK["fits"]["threads"], "amdahl": amdahl}
+    drawn = lines(scaling({**BENCHMARK, "fits": {"threads": fit}}))
+    curve = next(line for line in drawn if len(line) > 10)
+    assert [curve[0], curve[-1]] in [[line[0], line[-1]] for line in drawn if len(line) == 3]
 
 
 def test_without_fits_a_benchmark_shows_what_it_has():

@@ -21,6 +21,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from pixelmill.fits import law_of
+
 #: Widths in inches of a figure on a desk and on a phone.
 WIDE, NARROW = 7.4, 3.7
 
@@ -193,8 +195,8 @@ def scaling(benchmark: Mapping[str, Any] | None, width: float = WIDE) -> Markup:
         return Markup("")
     engines = [kind for kind in arms if kind != "ceiling"]
     best = max(engines, key=lambda k: max(row["speedup"] for row in arms[k]), default="")
-    fit = (benchmark.get("fits") or {}).get(best) or {}
-    predicted = fit.get("predictions") or []
+    fit = benchmark.get("fits", {}).get(best, {})
+    predicted = fit.get("predictions", [])
     measured = max(row["workers"] for rows in arms.values() for row in rows)
     counts = sorted({row["workers"] for rows in (*arms.values(), predicted) for row in rows})
     drawing = _Drawing("Speedup by number of workers", width, 3.9)
@@ -202,12 +204,15 @@ def scaling(benchmark: Mapping[str, Any] | None, width: float = WIDE) -> Markup:
         axes.plot(counts, counts, color=_INK, lw=0.8, ls=":", label="ideal")
         for kind, rows in arms.items():
             _curve(axes, kind, sorted(rows, key=lambda row: row["workers"]))
-        if (amdahl := fit.get("amdahl")) is not None:
+        if fit:
+            law = law_of(fit)
             fine = [1 + (measured - 1) * k / 40 for k in range(41)]
-            curve = [1 / (amdahl["serial_share"] + (1 - amdahl["serial_share"]) / n) for n in fine]
-            axes.plot(fine, curve, color=COLORS.get(best, _INK), lw=1, label=f"{best}: fit")
-        if predicted:
-            _prediction(axes, best, sorted(predicted, key=lambda row: row["workers"]))
+            axes.plot(
+                fine, [*map(law.speedup, fine)], color=COLORS[best], lw=1, label=f"{best}: fit"
+            )
+            _prediction(
+                axes, best, {"workers": measured, "speedup": law.speedup(measured)}, predicted
+            )
         if counts[-1] > _DECADE:
             axes.set_xscale("log", base=2)
             axes.set_yscale("log", base=2)
@@ -230,15 +235,15 @@ def _curve(axes: Axes, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.errorbar([row["workers"] for row in rows], speedups, yerr=[below, above], **style)
 
 
-def _prediction(axes: Axes, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    color = COLORS.get(name, _INK)
-    counts = [row["workers"] for row in rows]
-    axes.plot(
-        counts, [row["speedup"] for row in rows], color=color, ls="--", label=f"{name}: prediction"
-    )
-    if all("low" in row and "high" in row for row in rows):
-        low, high = ([row[end] for row in rows] for end in ("low", "high"))
-        axes.fill_between(counts, low, high, color=color, alpha=0.18, lw=0)
+def _prediction(
+    axes: Axes, name: str, last: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Draw what is predicted, with its uncertainty, from the last number measured on."""
+    color = COLORS[name]
+    line = [(row["workers"], row["speedup"]) for row in (last, *rows)]
+    axes.plot(*zip(*line, strict=True), color=color, ls="--", label=f"{name}: prediction")
+    counts, low, high = ([row[key] for row in rows] for key in ("workers", "low", "high"))
+    axes.fill_between(counts, low, high, color=color, alpha=0.18, lw=0)
 
 
 def stages(times: Sequence[Mapping[str, Any]], width: float = WIDE) -> Markup:

@@ -209,6 +209,25 @@ def fit(speedups: Mapping[int, Sequence[float]], draws: int = DRAWS) -> dict[str
     }
 
 
+def law_of(fitted: Mapping[str, Any]) -> Law:
+    """The law that predictions follow: USL where it was fitted, else Amdahl's.
+
+    Parameters
+    ----------
+    fitted : mapping
+        Of `fit`.
+
+    Examples
+    --------
+    >>> law_of({"amdahl": {"serial_share": 0.1, "one_worker": 0.9}, "usl": None})
+    Law(one=0.9, sigma=0.1, kappa=0.0)
+    """
+    amdahl, usl = fitted["amdahl"], fitted["usl"]
+    if usl is None:
+        return Law(amdahl["one_worker"], amdahl["serial_share"])
+    return Law(usl["one_worker"], usl["sigma"], usl["kappa"])
+
+
 #: What stands in the place of a law that needs more.
 _NO_USL = (
     f"The Universal Scalability Law needs {USL_COUNTS} numbers of workers at least; "
