@@ -64,13 +64,14 @@ BENCHMARK = {
     ],
     "fits": {
         "processes": {
-            "amdahl": {"serial_share": 0.01, "low": 0.005, "high": 0.02},
-            "usl": {"sigma": 0.01, "kappa": 0.0001},
+            "amdahl": {"serial_share": 0.01, "low": 0.005, "high": 0.02, "one_worker": 0.9},
+            "usl": {"sigma": 0.01, "kappa": 0.0001, "one_worker": 0.9},
+            "note": "",
             "predictions": [{"workers": n, "speedup": 0.7 * n, "low": 0.6 * n, "high": 0.8 * n}
                             for n in (32, 64)],
         }
     },
-    "advice": [{"rule": "engine", "text": "Use processes.", "evidence": {"speedup": 15.9}}],
+    "advice": [{"rule": "engine", "text": "Use processes.", "evidence": "speedup 15.9"}],
 }  # fmt: skip
 
 

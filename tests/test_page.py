@@ -60,13 +60,13 @@ def test_a_page_without_a_benchmark_says_which_command_makes_it(report):
 def test_advice_is_shown_with_its_evidence_and_as_text(report):
     advice = [
         {"rule": "a", "text": "Use <b>threads</b>.", "evidence": "2.0x against 1.5x"},
-        {"rule": "b", "text": "Encode less.", "evidence": {"encode_share": 0.6}},
+        {"rule": "b", "text": "Encode less.", "evidence": "encode 60 %"},
     ]
     benchmark = {"dataset": "demo", "recipe": "light", "images": 9, "repeats": 3, "figures": []}
     page = html(report(scaling=[{**benchmark, "advice": advice}]))
     assert "Use &lt;b&gt;threads&lt;/b&gt;." in page
     assert "2.0x against 1.5x" in page
-    assert "encode share: 0.6" in page
+    assert "encode 60 %" in page
 
 
 @pytest.mark.parametrize("missing", ["advice", "fits"])
@@ -75,6 +75,7 @@ def test_what_a_benchmark_does_not_hold_is_not_taken_for_nothing_found(report, m
     whole = {**benchmark, "advice": [], "fits": {}}
     made = report(scaling=[whole])
     assert "no reason to change anything" in html(made)
+    assert "No law is fitted" in html(made)
     assert "made without" not in html(made)
     del whole[missing]
     assert f"made without {missing}" in html(made)

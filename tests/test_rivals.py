@@ -124,3 +124,7 @@ def test_the_target_rivals_measures_comparable_recipes_alone(small, snakemake):
     measured = json.loads((small / "results/mine/light/rivals.json").read_text("utf-8"))
     check(measured, "scaling", "rivals.json")
     assert "opencv-pool" in [row.get("tool") for row in measured["figures"]]
+    assert "Write the report" in snakemake(small, "report").jobs
+    assert "Against other tools" in (small / "results/report/report.html").read_text("utf-8")
+    (small / "results/mine/light/rivals.json").unlink()
+    assert snakemake(small, "--dry-run", "report").jobs == ["Write the report"]

@@ -120,10 +120,27 @@ def throughput(
     width : float
         In inches.
     """
-    bars = _measured_bars(benchmark) or _pass_bars(rows)
+    return _bars("Images per second", _measured_bars(benchmark) or _pass_bars(rows), width)
+
+
+def rivals(contest: Mapping[str, Any] | None, width: float = WIDE) -> Markup:
+    """Bars of images per second, ours and other tools', with whiskers; see `throughput`.
+
+    Parameters
+    ----------
+    contest : mapping or None
+        Of `pixelmill.contest.standings`.
+    width : float
+        In inches.
+    """
+    bars = [_bar(row) for row in (contest["rows"] if contest else [])]
+    return _bars("Images per second, ours and other tools", bars, width)
+
+
+def _bars(title: str, bars: Sequence[Mapping[str, Any]], width: float) -> Markup:
     if not bars:
         return Markup("")
-    drawing = _Drawing("Images per second", width, 0.65 + _BAR * len(bars))
+    drawing = _Drawing(title, width, 0.65 + _BAR * len(bars))
     with drawing.axes() as axes:
         for place, bar in enumerate(bars):
             axes.barh(place, bar["rate"], height=0.62, color=COLORS.get(bar["kind"], _INK))
@@ -160,22 +177,20 @@ def _measured_bars(benchmark: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     arms = [row for row in (benchmark or {}).get("figures", []) if row["kind"] != "overhead"]
     engines = [row["workers"] for row in arms if row["kind"] in COLORS]
     most = max(engines, default=1)
-    shown = [
-        row
-        for row in arms
-        if row["workers"] == most or row["kind"] in ("loop", "synchronous", "rival")
-    ]
-    return [
-        {
-            "kind": row["kind"],
-            "name": row.get("name") or NAMES.get(row["kind"], row["kind"]),
-            "rate": row["images_per_second"],
-            "low": row.get("slowest"),
-            "high": row.get("fastest"),
-            "label": _rate(row, row["kind"] == "loop"),
-        }
-        for row in shown
-    ]
+    shown = ("loop", "synchronous")
+    return [_bar(row) for row in arms if row["workers"] == most or row["kind"] in shown]
+
+
+def _bar(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Bar of what was measured several times."""
+    return {
+        "kind": row["kind"],
+        "name": row.get("tool") or NAMES.get(row["kind"], row["kind"]),
+        "rate": row["images_per_second"],
+        "low": row["slowest"],
+        "high": row["fastest"],
+        "label": _rate(row, row["kind"] == "loop"),
+    }
 
 
 def _rate(row: Mapping[str, Any], baseline: bool) -> str:
@@ -189,7 +204,7 @@ def scaling(benchmark: Mapping[str, Any] | None, width: float = WIDE) -> Markup:
     """Speedup against workers: measured, ideal, and of the best engine fit and prediction."""
     arms: dict[str, list[Mapping[str, Any]]] = {}
     for row in (benchmark or {}).get("figures", []):
-        if row["kind"] not in ("loop", "overhead", "synchronous", "rival") and row.get("speedup"):
+        if row["kind"] not in ("loop", "overhead", "synchronous") and row.get("speedup"):
             arms.setdefault(row["kind"], []).append(row)
     if benchmark is None or not arms:
         return Markup("")

@@ -78,9 +78,10 @@ def html(report: Mapping[str, Any], sheets: Sheets | None = None) -> str:
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """Render what stands in a pull request: verdict, table, failures, machine."""
+    """Render what stands in a pull request: verdict, tables, failures, machine."""
     page = _environment(autoescape=False).get_template("report.md")
-    return page.render(**{**report, "failures": _together(report["failures"])})
+    together = {"failures": _together(report["failures"]), "names": figures.NAMES}
+    return page.render(**{**report, **together})
 
 
 def _environment(autoescape: bool) -> jinja2.Environment:
@@ -110,9 +111,11 @@ def _sections(report: Mapping[str, Any], sheets: Sheets) -> Iterator[dict[str, A
 
         rows, times = ours("rows"), ours("times")
         benchmark = next(iter(ours("scaling")), None)
+        contest = next(iter(ours("rivals")), None)
         drawings: dict[str, Callable[[float], Markup]] = {
             "throughput": partial(figures.throughput, rows, benchmark),
             "scaling": partial(figures.scaling, benchmark),
+            "rivals": partial(figures.rivals, contest),
             "stages": partial(figures.stages, times),
             "latencies": partial(figures.latencies, times),
             "workers": partial(figures.workers, times),
@@ -123,6 +126,7 @@ def _sections(report: Mapping[str, Any], sheets: Sheets) -> Iterator[dict[str, A
             "rows": rows,
             "times": times,
             "benchmark": benchmark,
+            "contest": contest,
             "drawings": drawings,
             "pairs": sheets.get((dataset, recipe)),
             "widths": (figures.WIDE, figures.NARROW),

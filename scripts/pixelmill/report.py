@@ -119,21 +119,30 @@ def describe(trees: Sequence[Tree]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `times`, one a tree: see `pixelmill.distributions.distributions`. `scaling`, one
-        a dataset and recipe: ``scaling.json`` without its samples.
+        `times`, one a tree: see `pixelmill.distributions.distributions`. One a dataset
+        and recipe: `scaling`, ``scaling.json`` without its samples, and `rivals`, see
+        `pixelmill.contest.standings`.
     """
+    from pixelmill.contest import standings
     from pixelmill.distributions import distributions
 
-    times = [{**_names(tree), **found} for tree in trees if (found := distributions(tree.path))]
-    return {"times": times, "scaling": [*_benchmarks(trees)]}
+    return {
+        "times": [{**_names(t), **found} for t in trees if (found := distributions(t.path))],
+        "scaling": [
+            {**{key: value for key, value in measured.items() if key != "samples"}, **names}
+            for names, measured in _measured(trees, "scaling.json")
+        ],
+        "rivals": [
+            {**standings(measured), **names} for names, measured in _measured(trees, "rivals.json")
+        ],
+    }
 
 
-def _benchmarks(trees: Iterable[Tree]) -> Iterator[dict[str, Any]]:
+def _measured(trees: Iterable[Tree], name: str) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
+    """Names of datasets and recipes, and what was measured of them."""
     for folder, (tree, *_) in by_recipe(trees):
-        path = folder / "scaling.json"
-        if path.exists():
-            names = {"dataset": tree.dataset, "recipe": tree.recipe}
-            yield {**{k: v for k, v in read_json(path).items() if k != "samples"}, **names}
+        if (path := folder / name).exists():
+            yield {"dataset": tree.dataset, "recipe": tree.recipe}, read_json(path)
 
 
 def by_recipe(trees: Iterable[Tree]) -> Iterator[tuple[Path, list[Tree]]]:

@@ -98,9 +98,10 @@ def checks_token(wildcards):
 def measured(wildcards):
     """What the benchmarks hold now: the report shows them, and must not make them."""
     paths = expand(
-        f"{RESULTS}/{{dataset}}/{{recipe}}/scaling.json",
+        f"{RESULTS}/{{dataset}}/{{recipe}}/{{measured}}.json",
         dataset=RUN["datasets"],
         recipe=RUN["recipes"],
+        measured=["scaling", "rivals"],
     )
     return wiring.digest(paths) if workflow.is_main_process else ""
 

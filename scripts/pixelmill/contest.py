@@ -1,0 +1,53 @@
+"""Contest: our engines and other tools side by side, as rivals.json has them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from pixelmill import samples as sampled
+from pixelmill.advice import equal
+from pixelmill.samples import PARALLEL, Arm, ratios
+
+#: Who takes part: what a person could use, and the floor below which nobody can get.
+_KINDS = ("loop", *PARALLEL, "rival")
+
+
+def standings(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a rivals.json and put everybody in order, the fastest first.
+
+    Returns
+    -------
+    dict
+        `images` and `repeats` of the measurement, `workers` of all but the plain loop,
+        `ours`, the engine that the others are held against, and `rows`: each as the
+        figures of scaling.json have it, with `version`, how many `images` were made,
+        and but for `ours` itself `of_ours`, the median of its throughput as a part of
+        ours, `of_ours_spread`, and `equal`, whether the noise hides the difference.
+    """
+    samples = sampled.read(result)
+    ours = max(
+        (arm for arm in samples if arm.kind in PARALLEL),
+        key=lambda arm: statistics.median(sample.rate for sample in samples[arm]),
+    )
+    rows = []
+    for figures in result["figures"]:
+        arm = Arm(figures["kind"], figures["workers"], figures.get("tool", ""))
+        if arm.kind not in _KINDS:
+            continue
+        made = min(sample.images for sample in samples[arm])
+        row = {**figures, "images": made, "version": result["software"].get(arm.tool, "")}
+        if arm != ours:
+            parts = ratios(samples[arm], samples[ours])
+            row["of_ours"] = round(statistics.median(parts), 3)
+            row["of_ours_spread"] = [round(min(parts), 3), round(max(parts), 3)]
+            row["equal"] = equal(samples, arm, ours)
+        rows.append(row)
+    return {
+        "images": result["images"],
+        "repeats": result["repeats"],
+        "workers": ours.workers,
+        "ours": ours.kind,
+        "rows": sorted(rows, key=lambda row: -float(row["images_per_second"])),
+    }

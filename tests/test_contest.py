@@ -1,0 +1,86 @@
+"""Ours and other tools are held against each other, and no winner is made of noise."""
+
+from dataclasses import asdict
+
+import pytest
+
+from pixelmill.contest import standings
+from pixelmill.figures import rivals
+from pixelmill.files import write_json
+from pixelmill.page import html, markdown
+from pixelmill.report import Tree, collect, describe
+from pixelmill.samples import Arm, Sample
+from pixelmill.speedups import figures
+
+
+def measured(**seconds):
+    """A rivals.json of 100 images: seconds of each repeat by engine, or by tool."""
+    samples = {}
+    for name, taken in seconds.items():
+        tool = "" if name in ("loop", "ceiling", "threads", "processes") else name
+        arm = Arm("rival" if tool else name, 1 if name == "loop" else 2, tool)
+        samples[arm] = [Sample(each, 0.5, 100) for each in taken]
+    return {
+        "images": 100,
+        "repeats": 5,
+        "software": {"gm": "GraphicsMagick 1.3.40"},
+        "figures": [{**row, "peak_mib": 50.0} for row in figures(samples)],
+        "samples": [
+            {**arm.as_data(), "samples": [asdict(sample) for sample in taken]}
+            for arm, taken in samples.items()
+        ],
+    }
+
+
+def row_of(found, name):
+    return next(row for row in found["rows"] if name in (row["kind"], row.get("tool")))
+
+
+STEADY = {"loop": [4.0] * 5, "threads": [2.2, 2.1, 2.0, 2.1, 2.2], "ceiling": [1.0] * 5}
+
+
+def test_everybody_is_held_against_the_fastest_of_our_engines():
+    found = standings(measured(**STEADY, processes=[2.0] * 5, gm=[4.0] * 5))
+    assert found["ours"] == "processes"
+    assert row_of(found, "gm")["of_ours"] == 0.5
+    assert "of_ours" not in row_of(found, "processes")
+    assert row_of(found, "processes")["speedup"] == 2.0
+
+
+def test_the_fastest_comes_first_and_what_nobody_can_use_is_left_out():
+    found = standings(measured(**STEADY, gm=[1.0] * 5))
+    assert [row["kind"] for row in found["rows"]] == ["rival", "threads", "loop"]
+
+
+@pytest.mark.parametrize(
+    ("gm", "equal"), [([2.2, 2.0, 2.1, 2.2, 2.1], True), ([1.5, 1.6, 1.5, 1.5, 1.6], False)]
+)
+def test_no_winner_is_claimed_inside_the_noise(gm, equal):
+    assert row_of(standings(measured(**STEADY, gm=gm)), "gm")["equal"] is equal
+
+
+def test_images_that_a_tool_did_not_make_are_told():
+    result = measured(**STEADY, gm=[2.0] * 5)
+    result["samples"][-1]["samples"][0]["images"] = 97
+    found = standings(result)
+    assert (row_of(found, "gm")["images"], row_of(found, "threads")["images"]) == (97, 100)
+
+
+def test_the_report_shows_it_only_where_it_was_measured(tmp_path):
+    tree = Tree.at(tmp_path / "results/demo/light/sequential")
+    write_json(tmp_path / "results/demo/light/sequential/timing.json", {})
+    plain = {**collect([tree], {}), **describe([tree])}
+    write_json(tmp_path / "results/demo/light/rivals.json", measured(**STEADY, gm=[4.2] * 5))
+    contested = {**collect([tree], {}), **describe([tree])}
+    for show in (html, markdown):
+        assert "other tools" not in show(plain)
+        assert "other tools" in show(contested)
+    assert "GraphicsMagick 1.3.40" in html(contested)
+    assert "nobody can be faster" not in html(contested)  # the floor was not measured
+    assert "| gm | 23.8 | 0.50 |" in markdown(contested)
+
+
+def test_a_figure_shows_every_tool_by_its_own_name():
+    drawn = rivals(standings(measured(**STEADY, gm=[4.0] * 5)))
+    assert ">gm<" in drawn and ">threads<" in drawn and ">plain loop<" in drawn
+    assert rivals(None) == ""
