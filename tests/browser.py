@@ -85,9 +85,13 @@ class Browser:
         assert "error" not in message, f"{method}: {message['error']}"
         return message["result"]
 
-    def wait_for(self, method):
+    def wait_for(self, method, **params):
         """Wait until something happens, if it has not yet."""
-        while not any(event.get("method") == method for event in self.events):
+
+        def is_it(event):
+            return event.get("method") == method and params.items() <= event["params"].items()
+
+        while not any(map(is_it, self.events)):
             self.events.append(self._read())
 
     def _read(self):
@@ -118,8 +122,10 @@ class Page:
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=1, mobile=False,
         )  # fmt: skip
-        self._tell("Page.navigate", url=address)
-        browser.wait_for("Page.loadEventFired")
+        self._tell("Page.setLifecycleEventsEnabled", enabled=True)
+        loader = self._tell("Page.navigate", url=address)["loaderId"]
+        # The empty page before it was loaded too.
+        browser.wait_for("Page.lifecycleEvent", name="load", loaderId=loader)
 
     def _tell(self, method, **params):
         return self._browser.tell(method, self._session, **params)
@@ -148,3 +154,12 @@ class Page:
         """A PNG of the page: all of it, or what is on the screen."""
         shot = self._tell("Page.captureScreenshot", captureBeyondViewport=whole)
         return base64.b64decode(shot["data"])
+
+    def use_paper(self):
+        """Show the page as it is printed."""
+        self._tell("Emulation.setEmulatedMedia", media="print")
+
+    def pdf(self):
+        """The page as it is printed, on A4, colours and all."""
+        a4 = {"paperWidth": 8.27, "paperHeight": 11.69, "printBackground": True}
+        return base64.b64decode(self._tell("Page.printToPDF", **a4)["data"])

@@ -1,5 +1,8 @@
-"""The report and the gallery open in a real browser, on a wide screen and on a narrow one."""
+"""What pixelmill writes for people opens in a real browser, on a wide screen and a narrow one,
+in light and in dark, and on paper.
+"""
 
+import copy
 import io
 import json
 import shutil
@@ -7,6 +10,8 @@ import shutil
 import browser as chromium
 import pytest
 from PIL import Image
+from test_contest import measured
+from test_machines import RESULT
 
 HEADINGS = ["Advice", "mine · light", "Failures", "What was checked", "How it was made"]
 
@@ -14,6 +19,7 @@ HEADINGS = ["Advice", "mine · light", "Failures", "What was checked", "How it w
 PARTS = [
     "Throughput",
     "Speedup and scaling",
+    "Against other tools",
     "Time by stage",
     "How long images took",
     "When workers were busy",
@@ -22,6 +28,12 @@ PARTS = [
 
 #: Widths of a desk's screen and of a phone's, in pixels.
 WIDTHS = [1400, 390]
+
+#: What the page of machines holds.
+MACHINES = ["Machines", "Throughput", "Fits and predictions", "Advice", "Software"]
+
+#: Pages by the fixture that makes them.
+PAGES = ["page", "compare", "steps"]
 
 #: Texts of figures that lie on each other, or are cut off by the figure's edge.
 SPOILT = """[...document.querySelectorAll("svg")].flatMap(svg => {
@@ -42,6 +54,17 @@ WIDE = """[...document.querySelectorAll("body *")].filter(e => !e.closest(".scro
   && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
   .map(e => e.outerHTML.slice(0, 80))"""
 
+
+#: The same on paper, where nothing scrolls.
+PAPER_WIDE = WIDE.replace(".scroll, pre, ", "")
+
+#: Backgrounds that take no ink.
+WHITE = ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
+
+#: Words that stick out of the box that they stand in, where that hides what is outside.
+CUT = """[...document.querySelectorAll("body *")].filter(e => !e.closest("svg, .scroll, pre")
+  && getComputedStyle(e).overflow !== "visible" && e.scrollWidth > e.clientWidth + 1)
+  .map(e => e.outerHTML.slice(0, 80))"""
 
 pytestmark = [
     pytest.mark.slow,
@@ -86,12 +109,35 @@ def page(tmp_path_factory, photos, script):
         script("process_parallel.py", source, tree, "--engine", tree.name, "--workers", "2")
         script("verify.py", source, tree, "--output", tree / "verification.json")
     script("compare_engines.py", *trees, "--output", trees[0].parent / "comparison.json")
-    (trees[0].parent / "scaling.json").write_text(json.dumps(BENCHMARK), encoding="utf-8")
+    contest = measured(loop=[4.0] * 5, threads=[2.0] * 5, gm=[3.0, 3.5, 4.0, 4.5, 5.0])
+    for name, found in (("scaling", BENCHMARK), ("rivals", contest)):
+        (trees[0].parent / f"{name}.json").write_text(json.dumps(found), encoding="utf-8")
     config = json.dumps(
         {"datasets": {"mine": {"folder": str(source)}}, "failures": {"max_rate": 1}}
     )
     assert script("benchmark_report.py", root / "results", "--config", config).status == 0
     return root / "results/report/report.html"
+
+
+@pytest.fixture(scope="module")
+def compare(tmp_path_factory, script):
+    """What two machines measured, side by side."""
+    folder = tmp_path_factory.mktemp("machines")
+    large = copy.deepcopy(RESULT)
+    large["machine"] = {**RESULT["machine"], "cores": 64, "processor": f"Xeon {'w' * 60}"}
+    large["figures"] += [{**RESULT["figures"][-1], "workers": n} for n in (4, 8, 16, 32, 64)]
+    ends = {"low": 0.01, "high": 0.03}
+    large["fits"]["processes"] = {
+        "amdahl": {"serial_share": 0.02, **ends, "one_worker": 1.0},
+        "usl": None,
+        "note": "",
+        "predictions": [{"workers": n, "speedup": n, "low": n, "high": n} for n in (128, 256)],
+    }
+    for name, result in (("a", RESULT), ("b", large)):
+        (folder / f"{name}.json").write_text(json.dumps(result), encoding="utf-8")
+    options = ["--compare", folder / "a.json", folder / "b.json", "--output", folder]
+    assert script("benchmark_report.py", *options).status == 0
+    return folder / "compare.html"
 
 
 @pytest.fixture(scope="module")
@@ -130,29 +176,41 @@ def test_every_section_is_in_the_page_that_the_browser_made(browse):
     assert opened.ask("document.title") == "pixelmill report"
 
 
-@pytest.mark.parametrize("name", ["page", "steps"])
-def test_a_page_complains_of_nothing_and_asks_nobody_for_anything(browse, name):
-    opened = browse(name, 1400)
+def test_every_section_is_in_the_page_of_machines(browse):
+    headings = "[...document.querySelectorAll('h2')].map(e => e.innerText)"
+    assert browse("compare", 1400).ask(headings) == MACHINES
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_complains_of_nothing_and_asks_nobody_for_anything(browse, name, width, dark):
+    """Nothing is wider than the screen but what scrolls by itself."""
+    opened = browse(name, width, dark=dark)
     opened.ask("document.querySelectorAll('details').forEach(e => e.open = true)")
+    assert opened.ask("document.documentElement.scrollWidth") <= width
+    assert opened.ask(WIDE) == []
+    assert opened.ask(CUT) == []
     assert opened.complaints == []
     asked = [address for address in opened.requests if not address.startswith("data:")]
     assert len(asked) == 1 and asked[0].startswith("file:")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["page", "steps"])
-def test_nothing_is_wider_than_the_screen_but_what_scrolls_by_itself(browse, name, width):
-    opened = browse(name, width)
-    opened.ask("document.querySelectorAll('details').forEach(e => e.open = true)")
-    assert opened.ask("document.documentElement.scrollWidth") <= width
-    assert opened.ask(WIDE) == []
+@pytest.mark.parametrize("name", PAGES)
+def test_on_paper_nothing_is_cut(browse, name):
+    """As wide as A4 between its margins, in the ink of print, whatever the screen had."""
+    opened = browse(name, 718, dark=True)
+    opened.use_paper()
+    assert opened.ask(PAPER_WIDE) == []
+    assert opened.ask("getComputedStyle(document.body).backgroundColor") in WHITE
+    assert opened.pdf().startswith(b"%PDF-")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_words_of_a_figure_are_cut_or_lie_on_others(browse, width):
     opened = browse("page", width)
     assert (
-        opened.ask("[...document.querySelectorAll('svg')].filter(e => e.clientWidth).length") == 5
+        opened.ask("[...document.querySelectorAll('svg')].filter(e => e.clientWidth).length") == 6
     )
     assert opened.ask(SPOILT) == []
 
@@ -170,8 +228,9 @@ def test_pictures_before_and_after_are_drawn(browse):
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_page_is_drawn_in_the_colours_that_the_reader_likes(browse, width, dark):
-    with Image.open(io.BytesIO(browse("page", width, dark=dark).picture(whole=False))) as image:
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_drawn_in_the_colours_that_the_reader_likes(browse, name, width, dark):
+    with Image.open(io.BytesIO(browse(name, width, dark=dark).picture(whole=False))) as image:
         assert image.width == width
         colours = image.convert("RGB").getcolors(maxcolors=2**24)
     assert len(colours) > 50  # text is smoothed, bars are coloured

@@ -90,8 +90,9 @@ def test_what_cannot_be_compared_is_said(other):
 def test_the_page_shows_both_and_escapes_what_it_is_told(tmp_path, other):
     write([RESULT, other], tmp_path / "compare.html")
     page = (tmp_path / "compare.html").read_text(encoding="utf-8")
-    for text in ("Quick &lt;i&gt;1", "1,380.0", "predicted x8: 7.00", "not measured", "12.0.0"):
+    for text in ("Quick &lt;i&gt;1", "1,380.0", "predicted 7.00x on 8", "not measured", "12.0.0"):
         assert text in page
+    assert "Use <code>threads</code>." in page
     assert "http" not in page
 
 

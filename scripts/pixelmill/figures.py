@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from pixelmill.fits import law_of
+from pixelmill.samples import NAMES
 
 #: Widths in inches of a figure on a desk and on a phone.
 WIDE, NARROW = 7.4, 3.7
@@ -34,7 +35,7 @@ COLORS = {
     "sequential": "#8a8f98",
     "loop": "#8a8f98",
     "synchronous": "#56b4e9",
-    "ceiling": "#b9a44c",
+    "ceiling": "#9a8530",
     "threads": "#0072b2",
     "processes": "#009e73",
     "futures": "#cc79a7",
@@ -51,13 +52,6 @@ STAGE_COLORS = {
     "encode": "#ccbb44",
     "write": "#ee6677",
     "wait": "#a5a9b0",
-}
-
-#: What arms of the benchmark are called.
-NAMES = {
-    "loop": "plain loop",
-    "synchronous": "Dask, one thread",
-    "ceiling": "independent loops",
 }
 
 #: An axis whose values span more than this factor is logarithmic.

@@ -6,17 +6,14 @@ import base64
 import io
 import itertools
 import os
-import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup, escape
 from PIL import Image, ImageFilter
 
-from pixelmill import canvas, handbook
+from pixelmill import canvas, handbook, typeset
 from pixelmill.files import atomic
 from pixelmill.generator import Spec, image
 from pixelmill.operations import MODULES, STEPS
@@ -79,10 +76,7 @@ def write(page: str) -> int:
             }
             for module in MODULES
         ]
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
-    environment.filters["code"] = _code
-    text = environment.get_template("steps.html").render(subjects=subjects)
+    text = typeset.environment().get_template("steps.html").render(subjects=subjects)
     with atomic(page) as file:
         file.write(text)
     return len(STEPS)
@@ -166,11 +160,6 @@ def _write_look(path: str) -> None:
         rows.append((red + tint, green, blue - tint))
     lines = (" ".join(f"{value:.4f}" for value in row) for row in rows)
     Path(path).write_text("\n".join(("LUT_3D_SIZE 5", *lines)), encoding="utf-8")
-
-
-def _code(text: str) -> Markup:
-    """Set what stands between backquotes as code."""
-    return Markup(re.sub(r"(`+)(.+?)\1", r"<code>\2</code>", str(escape(text))))
 
 
 def _data_url(picture: Image.Image) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pixelmill.errors import UserError
 from pixelmill.files import atomic, read_json
+from pixelmill.samples import NAMES
 from pixelmill.schemas import check
 
 #: Arms that are compared: what a person could choose, and the bound of it.
@@ -110,10 +110,8 @@ def _warnings(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def write(results: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:
     """Write the page; it needs no network and no other file."""
-    import jinja2
+    from pixelmill.typeset import environment
 
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True)
-    text = environment.get_template("compare.html").render(side_by_side(results))
+    text = environment().get_template("compare.html").render(side_by_side(results), names=NAMES)
     with atomic(path) as file:
         file.write(text)

@@ -8,16 +8,15 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from pixelmill import figures
+from pixelmill import figures, typeset
 from pixelmill.contact_sheet import Pair
 from pixelmill.files import atomic, write_json, write_table
 from pixelmill.report import COLUMNS
+from pixelmill.samples import NAMES
 
 #: Colours of a figure that stands alone, with no page to take them from.
 _ALONE = 'style="color: #1c2128; background: #ffffff"'
@@ -68,38 +67,20 @@ def _alone(drawn: str) -> str:
 
 def html(report: Mapping[str, Any], sheets: Sheets | None = None) -> str:
     """Render the page; it needs no network and no other file."""
-    page = _environment(autoescape=True).get_template("report.html")
+    page = typeset.environment(autoescape=True).get_template("report.html")
     config = json.dumps(report["config"], indent=1)
     sections = [*_sections(report, sheets or {})]
     return page.render(
         **{**report, "failures": _together(report["failures"])}
-        | {"sections": sections, "config": config, "names": figures.NAMES}
+        | {"sections": sections, "config": config, "names": NAMES}
     )
 
 
 def markdown(report: Mapping[str, Any]) -> str:
     """Render what stands in a pull request: verdict, tables, failures, machine."""
-    page = _environment(autoescape=False).get_template("report.md")
-    together = {"failures": _together(report["failures"]), "names": figures.NAMES}
+    page = typeset.environment(autoescape=False).get_template("report.md")
+    together = {"failures": _together(report["failures"]), "names": NAMES}
     return page.render(**{**report, **together})
-
-
-def _environment(autoescape: bool) -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=autoescape,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.ChainableUndefined,  # a figure that was not measured is an empty cell
-    )
-    made.filters |= {
-        "number": _number,
-        "span": _span,
-        "size": _size,
-        "plain": _plain,
-        "code": _code,
-    }
-    return made
 
 
 def _sections(report: Mapping[str, Any], sheets: Sheets) -> Iterator[dict[str, Any]]:
@@ -141,61 +122,3 @@ def _together(failures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         same = found.setdefault(json.dumps(rest, sort_keys=True), {**rest, "engines": []})
         same["engines"].append(entry["engine"])
     return list(found.values())
-
-
-def _number(value: Any, digits: int = 0) -> str:
-    """Write a number with its thousands apart; anything else as it is."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "" if value is None else str(value)
-    return f"{value:,.{digits}f}"
-
-
-def _span(seconds: Any) -> str:
-    """Write seconds with three digits, in a unit that suits them.
-
-    Examples
-    --------
-    >>> _span(0.00456), _span(0.25), _span(12.34), _span(600)
-    ('4.56 ms', '250 ms', '12.3 s', '600 s')
-    """
-    if not isinstance(seconds, int | float):
-        return ""
-    value, unit = (1000 * seconds, "ms") if seconds < 1 else (seconds, "s")
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2
-    return f"{value:,.{digits}f} {unit}"
-
-
-def _size(count: int) -> str:
-    """Write a number of bytes.
-
-    Examples
-    --------
-    >>> _size(999), _size(37_400), _size(12_300_000)
-    ('999 bytes', '37 kB', '12.3 MB')
-    """
-    if count < 1000:
-        return f"{count} bytes"
-    return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
-
-
-def _code(text: str) -> Markup:
-    """Set what stands between backquotes as code.
-
-    Examples
-    --------
-    >>> print(_code("most of it `resize` <b>"))
-    most of it <code>resize</code> &lt;b&gt;
-    """
-    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", str(escape(text))))
-
-
-def _plain(text: str) -> str:
-    r"""Write a text so that Markdown takes it for nothing else.
-
-    Examples
-    --------
-    >>> print(_plain("a_b|<i>.jpg"))
-    a\_b\|&lt;i&gt;.jpg
-    """
-    marked = re.sub(r"([\\`*_{}\[\]()#+!|~$@-])", r"\\\1", text)
-    return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -12,6 +12,13 @@ PARALLEL = ("threads", "processes", "futures")
 #: Stages that the time of a worker is split into; `wait` is what is left of it.
 STAGES = ("read", "decode", "steps", "encode", "write", "wait")
 
+#: What kinds of arms are called, where their name does not say it.
+NAMES = {
+    "loop": "plain loop",
+    "synchronous": "Dask, one thread",
+    "ceiling": "independent loops",
+}
+
 #: Threads that share one interpreter where the times of steps are taken: two tell
 #: whether a step lets go of the GIL.
 THREADS_TOGETHER = 2

@@ -1,0 +1,87 @@
+"""Typeset: the templates of pages, and values and texts as pages show them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+
+def environment(autoescape: bool = True) -> jinja2.Environment:
+    """Templates with the filters below; a value that is not there is an empty text.
+
+    Parameters
+    ----------
+    autoescape : bool
+        Whether texts are set so that HTML takes them for nothing else.
+    """
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=autoescape,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.ChainableUndefined,
+    )
+    made.filters |= {"number": number, "span": span, "size": size, "plain": plain, "code": code}
+    return made
+
+
+def number(value: Any, digits: int = 0) -> str:
+    """Write a number with its thousands apart; anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "" if value is None else str(value)
+    return f"{value:,.{digits}f}"
+
+
+def span(seconds: Any) -> str:
+    """Write seconds with three digits, in a unit that suits them.
+
+    Examples
+    --------
+    >>> span(0.00456), span(0.25), span(12.34), span(600)
+    ('4.56 ms', '250 ms', '12.3 s', '600 s')
+    """
+    if not isinstance(seconds, int | float):
+        return ""
+    value, unit = (1000 * seconds, "ms") if seconds < 1 else (seconds, "s")
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    return f"{value:,.{digits}f} {unit}"
+
+
+def size(count: int) -> str:
+    """Write a number of bytes.
+
+    Examples
+    --------
+    >>> size(999), size(37_400), size(12_300_000)
+    ('999 bytes', '37 kB', '12.3 MB')
+    """
+    if count < 1000:
+        return f"{count} bytes"
+    return f"{count / 1e3:.0f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+
+
+def code(text: str) -> Markup:
+    """Set what stands between backquotes as code.
+
+    Examples
+    --------
+    >>> print(code("above all `resize` <b>"))
+    above all <code>resize</code> &lt;b&gt;
+    """
+    return Markup(re.sub(r"(`+)(.+?)\1", r"<code>\2</code>", str(escape(text))))
+
+
+def plain(text: str) -> str:
+    r"""Write a text so that Markdown takes it for nothing else.
+
+    Examples
+    --------
+    >>> print(plain("a_b|<i>.jpg"))
+    a\_b\|&lt;i&gt;.jpg
+    """
+    marked = re.sub(r"([\\`*_{}\[\]()#+!|~$@-])", r"\\\1", text)
+    return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

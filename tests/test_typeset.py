@@ -1,0 +1,25 @@
+"""Texts and values stand in a page as they are meant."""
+
+import pytest
+
+from pixelmill.typeset import code, environment, number, span
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "shown"),
+    [(1234567, 0, "1,234,567"), (0.125, 2, "0.12"), (None, 0, ""), ("run it", 1, "run it")],
+)
+def test_numbers_have_their_thousands_apart_and_what_is_no_number_stays(value, digits, shown):
+    assert number(value, digits) == shown
+
+
+def test_seconds_that_were_not_measured_are_an_empty_text():
+    assert span(None) == ""
+
+
+def test_what_stands_between_backquotes_is_code_and_nothing_else_is_taken_for_html():
+    assert code("use ``a`b`` <i>") == "use <code>a`b</code> &lt;i&gt;"
+
+
+def test_a_value_that_is_not_there_is_an_empty_text():
+    assert environment().from_string("{{ a.b.c | number(2) }}").render() == ""
