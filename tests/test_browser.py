@@ -58,6 +58,14 @@ WIDE = """[...document.querySelectorAll("body *")].filter(e => !e.closest(".scro
 #: The same on paper, where nothing scrolls.
 PAPER_WIDE = WIDE.replace(".scroll, pre, ", "")
 
+#: Words and numbers of a table that go on in a second line.
+BROKEN = """[...document.querySelectorAll("th, td:not(.wrap)")].filter(e => {
+  const range = document.createRange();
+  range.selectNodeContents(e);
+  const tops = new Set([...range.getClientRects()].map(r => Math.round(r.top)));
+  return !/[\\s-]/.test(e.innerText.trim()) && tops.size > 1;
+}).map(e => e.innerText)"""
+
 #: Backgrounds that take no ink.
 WHITE = ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
 
@@ -197,10 +205,12 @@ def test_a_page_fits_complains_of_nothing_and_asks_nobody_for_anything(browse, n
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_on_paper_nothing_is_cut(browse, name):
+def test_on_paper_no_word_is_cut_or_broken(browse, name):
     """As wide as A4 between its margins, in the ink of print, whatever the screen had."""
     opened = browse(name, 718, dark=True)
+    opened.ask("document.querySelectorAll('details').forEach(e => e.open = true)")
     opened.use_paper()
+    assert opened.ask(BROKEN) == []
     assert opened.ask(PAPER_WIDE) == []
     assert opened.ask("getComputedStyle(document.body).backgroundColor") in WHITE
     assert opened.pdf().startswith(b"%PDF-")
