@@ -1,0 +1,89 @@
+"""What the docs say to do can be done, in their own words."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+from projects import SMALL, write_config
+
+from pixelmill.engines import ENGINES
+
+
+def blocks_of(path, language):
+    """Blocks of code on a page, without their indent."""
+    text = path.read_text(encoding="utf-8")
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
+
+
+@pytest.fixture
+def changed(new_project, repository, tmp_path):
+    """A project to which the step of the docs was added, with its test."""
+    folder = new_project(tmp_path / "project", {}, count=2)
+    for block in blocks_of(repository / "docs/extending.md", "python"):
+        path, code = re.match(r"# (\S+)\n(.*)", block, re.DOTALL).groups()
+        (folder / path).parent.mkdir(exist_ok=True)
+        with (folder / path).open("a", encoding="utf-8") as file:
+            file.write(f"\n\n{code}")
+    return folder
+
+
+def test_the_step_of_the_docs_can_be_used_once_it_is_added(changed):
+    recipe = changed / "recipe.yaml"
+    recipe.write_text("steps: [{solarize: {above: 100}}]\noutput: {format: png}\n", "utf-8")
+    command = ["scripts/process_parallel.py", "pictures", "out", "--recipe", "recipe.yaml"]
+    subprocess.run([sys.executable, *command], cwd=changed, check=True)
+    with Image.open(changed / "out/images/0.png") as made:
+        assert max(high for _, high in made.convert("RGB").getextrema()) <= 155
+
+
+def test_the_test_of_the_docs_passes(changed, repository):
+    test = changed / "tests/test_tones.py"
+    test.write_text(f"from PIL import Image\n{test.read_text('utf-8')}", "utf-8")
+    for name in ("conftest.py", "projects.py"):
+        (changed / "tests" / name).write_bytes((repository / "tests" / name).read_bytes())
+    (changed / "pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\npythonpath = ["scripts", "tests"]\n', encoding="utf-8"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "tests/test_tones.py"]
+    subprocess.run(command, cwd=changed, check=True)
+
+
+def test_the_module_of_the_docs_brings_all_its_jobs(small, repository, snakemake, tmp_path):
+    (block,) = blocks_of(repository / "docs/extending.md", "snakemake")
+    folder = tmp_path / "other"
+    folder.mkdir()
+    config = {**SMALL, "datasets": {"mine": {"folder": str(small / "pictures")}}}
+    write_config(folder, config)
+    text = block.replace("path/to/pixelmill/Snakefile", (small / "Snakefile").as_posix())
+    (folder / "Snakefile").write_text(text, encoding="utf-8")
+    assert {"Catalog mine", "Write the report", "Judge"} <= set(snakemake(folder, "--dry-run").jobs)
+
+
+@pytest.mark.parametrize("engine", [name for name in ENGINES if name != "sequential"])
+def test_every_engine_stands_in_every_file_that_the_docs_name(repository, engine):
+    page = (repository / "docs/extending.md").read_text(encoding="utf-8")
+    part = page[page.index("## A new engine") : page.index("4. Where its workers")]
+    files = re.findall(r"`((?:scripts|workflow)/\S+)`", part)
+    assert len(files) > 1
+    for file in files:
+        assert engine in (repository / file).read_text(encoding="utf-8"), file
+
+
+def test_every_page_that_a_page_links_to_is_there(repository):
+    for page in (*repository.glob("docs/*.md"), *repository.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_every_heading_that_a_page_links_to_is_there(repository):
+    for page in (*repository.glob("docs/*.md"), *repository.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for link, anchor in re.findall(r"\]\(([^)#:]*)#([^)]*)\)", text):
+            target = (page.parent / link if link else page).read_text(encoding="utf-8")
+            headings = re.findall(r"^#+ (.*)$", target, re.MULTILINE)
+            anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+            assert anchor in anchors, f"{page.name}: {link}#{anchor}"
