@@ -14,7 +14,8 @@ def main(options: argparse.Namespace) -> None:
 
     selection = Selection(**json.loads(options.selection))
     found = refresh(options.table, options.source, selection)
-    left_out = "".join(f", {n:,} {what} left out" for what, n in sorted(found.left_out.items()))
+    others = ", ".join(f"{what} ({n:,})" for what, n in sorted(found.left_out.items()))
+    left_out = f"; left out: {others}" if others else ""
     if not found.entries:
         remedy = "correct the path or the globs, or mount the disk"
         raise UserError(f"'{options.source}' holds no image{left_out}; {remedy}.")

@@ -171,7 +171,7 @@ def test_generated_images_are_as_asked_for(script, out):
 def test_a_catalog_is_made_by_hand(script, images, tmp_path):
     (images / "notes.txt").write_text("no image")
     done = script("catalog.py", images, tmp_path / "catalog.csv")
-    assert "4 images, 1 other files left out" in done.text
+    assert "4 images; left out: other files (1)" in done.text
     assert len(rows_of(tmp_path / "catalog.csv")) == 4
 
 

@@ -96,6 +96,11 @@ def test_the_gain_is_told_only_where_it_stands():
     )
 
 
+def test_where_the_plain_loop_was_fastest_it_is_not_held_against_itself():
+    rows = [measured(30, 1.0, engine="sequential"), measured(20, 0.67)]
+    assert "Fast: demo/light/sequential 30 images/s." in summary(report(rows=rows), True)
+
+
 @pytest.mark.parametrize(
     "parts",
     [

@@ -358,11 +358,11 @@ def process_folder(
         entries = catalogs.read(catalog)
     finished = process(source, target, recipe, engine, workers, entries, label, policy)
     if finished.images:
-        rate = finished.images / max(finished.seconds - finished.startup_seconds, 1e-9)
+        rate = finished.images / max(finished.seconds, 1e-9)
+        hands = "1 worker" if finished.workers == 1 else f"{finished.workers} workers"
         log.info(
-            "%s %s: %s images in %.1f s (%.0f/s, %d workers)",
-            label, finished.engine, f"{finished.images:,}", finished.seconds, rate,
-            finished.workers,
+            "%s %s: %s images in %.1f s (%.0f/s, %s)",
+            label, finished.engine, f"{finished.images:,}", finished.seconds, rate, hands,
         )  # fmt: skip
     return finished
 

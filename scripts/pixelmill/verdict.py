@@ -97,7 +97,8 @@ def _failed(entry: Mapping[str, Any]) -> str:
 
 def _speed(row: Mapping[str, Any]) -> str:
     gain = row["speedup"]
-    times = f", {gain:.2f}x sequential" if isinstance(gain, float) else ""
+    compared = isinstance(gain, float) and row["engine"] != "sequential"
+    times = f", {gain:.2f}x sequential" if compared else ""
     return f"{_name(row)} {row['images_per_second']:,.0f} images/s{times}"
 
 
