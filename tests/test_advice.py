@@ -108,6 +108,22 @@ def test_a_machine_too_noisy_to_tell_is_no_case_for_the_loop():
     assert "the noise hides the difference" in machine.advice()["engine"]
 
 
+def test_an_engine_is_not_named_for_being_as_fast_as_one_that_beats_the_loop():
+    """Its own spread may hold the loop too."""
+    machine = Machine().add("futures", 2, 1.5)
+    for speedup in (0.5, 1.1, 1.2, 1.7, 1.9):
+        machine.samples.setdefault(Arm("threads", 2), []).append(machine.sample(speedup))
+    assert equal(machine.samples, Arm("threads", 2), Arm("futures", 2))
+    assert "`futures` with 2 workers" in machine.advice()["engine"]
+
+
+def test_which_of_two_arms_is_asked_for_first_does_not_matter():
+    for seed in range(50):
+        samples = Machine(noise=0.1, seed=seed).add("threads", 2, 1.1).samples
+        pair = Arm("loop", 1), Arm("threads", 2)
+        assert equal(samples, *pair) == equal(samples, *reversed(pair))
+
+
 def test_too_few_repeats_name_no_winner():
     advice = Machine(repeats=4).add("threads", 2, 1.9).advice()
     assert "too few repeats" in advice["engine"]

@@ -22,8 +22,9 @@ from pixelmill.speedups import interval
 WORTH_KNOWING = 1.1
 
 #: What is added to each end of an interval before two arms are told apart, as a part of its
-#: width: the fastest of many arms is the luckiest one too. Of benchmarks with 5 repeats in which
-#: nothing beats the plain loop, one in ten would name an engine without it, one in sixty does.
+#: width in logarithms: the fastest of many arms is the luckiest one too. Of benchmarks with 5
+#: repeats in which nothing beats the plain loop, one in ten would name an engine without it, one
+#: in forty does.
 CAUTION = 0.25
 
 #: Share of an image's time from which one stage is worth a word.
@@ -90,19 +91,24 @@ def equal(samples: Samples, one: Arm, other: Arm) -> bool:
     if one == other or ends is None:
         return True
     low, high = ends
-    return low - CAUTION * (high - low) <= 1 <= high + CAUTION * (high - low)
+    margin: float = (high / low) ** CAUTION  # the same whichever of the two stands above
+    return low / margin <= 1 <= high * margin
 
 
 def best(samples: Samples) -> tuple[Arm, list[Arm]]:
     """Arm to use, and those that are equal to the fastest one.
 
-    Of equals the one with the fewest workers, and the simplest.
+    Of equals the one with the fewest workers, and the simplest; an engine only where it can
+    itself be told from the plain loop, which need not follow from its being as fast as one
+    that can.
     """
+    loop = Arm("loop", 1)
     order = ("loop", *PARALLEL)
     arms = [arm for arm in samples if arm.kind in order]
     fastest = max(arms, key=lambda arm: statistics.median(s.rate for s in samples[arm]))
     equals = [arm for arm in arms if equal(samples, arm, fastest)]
-    return min(equals, key=lambda arm: (arm.workers, order.index(arm.kind))), equals
+    sure = [arm for arm in equals if arm == loop or not equal(samples, arm, loop)]
+    return min(sure, key=lambda arm: (arm.workers, order.index(arm.kind))), equals
 
 
 def _engine(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
