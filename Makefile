@@ -64,6 +64,13 @@ UV_COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --g
 docs: .venv/ready-dev ## write the pages that come from the code: docs/steps.md, docs/configuration.md
 	$(BIN)/python scripts/steps.py --docs docs
 
+.PHONY: screenshots
+screenshots: .venv/ready-dev ## take docs/report*.png anew: on an idle machine, with Chromium on PATH
+	$(BIN)/snakemake --cores $(CORES) all
+	$(BIN)/snakemake --cores $(CORES) scaling
+	$(BIN)/snakemake --cores $(CORES) report
+	$(BIN)/python docs/screenshots.py results/report/report.html
+
 .PHONY: lock
 lock: ## pin all dependencies anew, from pyproject.toml
 	$(UV_COMPILE) -o envs/requirements.lock

@@ -6,6 +6,8 @@ import copy
 import io
 import json
 import shutil
+import subprocess
+import sys
 
 import browser as chromium
 import pytest
@@ -247,3 +249,15 @@ def test_a_page_is_drawn_in_the_colours_that_the_reader_likes(browse, name, widt
     count, background = max(colours)
     assert count < 0.99 * image.width * image.height
     assert (sum(background) < 3 * 128) is dark
+
+
+def test_the_pictures_of_the_readme_can_be_taken_anew(page, repository, tmp_path):
+    command = [sys.executable, repository / "docs/screenshots.py", page, "--output", tmp_path]
+    subprocess.run(command, check=True)
+    for name, width in (("report", 1020), ("report-phone", 390)):
+        with (
+            Image.open(tmp_path / f"{name}.png") as taken,
+            Image.open(repository / f"docs/{name}.png") as shown,
+        ):
+            assert taken.width == shown.width == width
+            assert taken.height > width

@@ -1,0 +1,48 @@
+"""Take the pictures of the report that the README shows: `make screenshots`.
+
+They are worth taking on a machine that does nothing else, after `make run` and
+`snakemake --cores all scaling report`.
+"""
+
+import argparse
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import browser
+
+#: Width in pixels, and whether it is dark, by the picture's name.
+PICTURES = {"report": (1020, False), "report-phone": (390, True)}
+
+#: Where a picture ends: below the part of the first dataset and recipe that says how fast it was.
+END = "document.querySelector('section[id^=part] details').getBoundingClientRect().bottom"
+
+#: Space below the end, in pixels; colours of a picture, which is small with few.
+MARGIN, COLOURS = 8, 128
+
+
+def main(page: Path, folder: Path) -> None:
+    """Open the page as each of `PICTURES` and write what is seen."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+        browser.Browser(profile) as opened,
+    ):
+        for name, (width, dark) in PICTURES.items():
+            shown = browser.Page(opened, page.resolve().as_uri(), width, dark=dark)
+            with Image.open(io.BytesIO(shown.picture())) as whole:
+                cut = whole.crop((0, 0, width, round(shown.ask(END)) + MARGIN))
+                cut.convert("RGB").quantize(COLOURS).save(folder / f"{name}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("page", type=Path, help="report.html, with a benchmark in it")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder")
+    options = parser.parse_args()
+    main(options.page, options.output)
