@@ -9,6 +9,8 @@ import pytest
 from pixelmill import distributions as module
 from pixelmill.distributions import distributions, latency, timeline
 from pixelmill.ledger import Ledger, Maker, Pass
+from pixelmill.process import process_folder
+from pixelmill.recipe import parse
 from pixelmill.transform import Made, Outcome, Stretch
 
 MAKER = Maker("recipe", "code", "limits")
@@ -129,3 +131,30 @@ def test_to_look_changes_nothing(tree, tmp_path):
     distributions(folder)
     with open(before, "rb") as old, open(f"{folder}/ledger.sqlite", "rb") as new:
         assert old.read() == new.read()
+
+
+#: Takes its time over the image that is wider than others, and over no other.
+DAWDLING = """
+import time
+
+
+def dawdle(image):
+    time.sleep(1.0 if image.width == 97 else 0.0)
+    return image
+"""
+
+
+@pytest.mark.parametrize("engine", ["sequential", "threads"])
+def test_an_image_that_really_takes_long_is_found_with_the_stage_that_did(
+    tmp_path, photos, picture, engine
+):
+    (tmp_path / "my.py").write_text(DAWDLING, encoding="utf-8")
+    source = photos(tmp_path / "in", 12)
+    picture(1, size=(97, 64)).save(source / "slow.jpg")
+    recipe = parse({"steps": [{"call": {"function": "my:dawdle"}}]}, folder=str(tmp_path))
+    process_folder(str(source), str(tmp_path / "out"), recipe, engine, 2)
+    found = distributions(str(tmp_path / "out"))
+    slowest = found["slowest"][0]
+    assert slowest["image"] == "slow.jpg"
+    assert max(slowest["stages"], key=slowest["stages"].get) == "steps"
+    assert found["latency"]["slowest"] >= 1.0

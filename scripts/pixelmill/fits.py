@@ -149,15 +149,13 @@ def fit_all(samples: Samples) -> dict[str, Any]:
     return found
 
 
-def fit(speedups: Mapping[int, Sequence[float]], draws: int = DRAWS) -> dict[str, Any] | None:
+def fit(speedups: Mapping[int, Sequence[float]]) -> dict[str, Any] | None:
     """Fit both laws and predict, with uncertainty.
 
     Parameters
     ----------
     speedups : mapping
         By number of workers, of each repeat.
-    draws : int
-        Of the bootstrap.
 
     Returns
     -------
@@ -183,7 +181,7 @@ def fit(speedups: Mapping[int, Sequence[float]], draws: int = DRAWS) -> dict[str
         laws["usl"] = fit_usl
     medians = [statistics.median(speedups[count]) for count in counts]
     taken = np.array([list(speedups[count])[:repeats] for count in counts])
-    chosen = np.random.default_rng(0).integers(0, repeats, (draws, repeats))
+    chosen = np.random.default_rng(0).integers(0, repeats, (DRAWS, repeats))
     drawn = np.median(taken[:, chosen], axis=2).T
     fitted = {name: law(counts, medians) for name, law in laws.items()}
     redone = {name: [law(counts, list(row)) for row in drawn] for name, law in laws.items()}
