@@ -22,7 +22,10 @@ def main(options: argparse.Namespace) -> None:
 
     trees = [Tree.at(path) for path in options.trees or []] or find_trees(options.results)
     if not trees:
-        raise UserError(f"No processed images lie in '{options.results}'; run 'snakemake' first.")
+        raise UserError(
+            f"No processed images lie in '{options.results}' as DATASET/RECIPE/ENGINE/; "
+            "run 'snakemake --cores all all' first."
+        )
     config = json.loads(options.config)
     report = {**collect(trees, config), **describe(trees)}
     folder = options.output or f"{options.results}/report"

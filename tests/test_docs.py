@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from PIL import Image
 from projects import SMALL, write_config
 
@@ -87,3 +88,23 @@ def test_every_heading_that_a_page_links_to_is_there(repository):
             headings = re.findall(r"^#+ (.*)$", target, re.MULTILINE)
             anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
             assert anchor in anchors, f"{page.name}: {link}#{anchor}"
+
+
+def test_every_command_of_the_docs_says_how_many_cores_it_takes(repository):
+    """Snakemake does nothing without, and in silence where it is told to be quiet."""
+    pages = [*repository.glob("docs/*.md"), repository / "README.md", repository / "config.yaml"]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        for command in re.findall(r"^snakemake .*|`snakemake [^`]+`", text, re.MULTILINE):
+            assert "--cores" in command or "--lint" in command, f"{page.name}: {command}"
+
+
+def test_the_folder_of_the_readme_makes_a_config(repository, small, snakemake):
+    """Put in place of what stands there under the same keys, as it says."""
+    (block,) = blocks_of(repository / "README.md", "yaml")
+    config = yaml.safe_load((repository / "config.yaml").read_text(encoding="utf-8"))
+    own = yaml.safe_load(block.replace("path/to/my_images", "pictures"))
+    write_config(small, {**config, **own})
+    ran = snakemake(small, "process")
+    assert "All is well." in ran.text
+    assert len(list((small / "results/mine/light/auto/images").iterdir())) == 3

@@ -151,7 +151,11 @@ def by_recipe(trees: Iterable[Tree]) -> Iterator[tuple[Path, list[Tree]]]:
         yield folder, list(group)
 
 
-_UNVERIFIED = {"passed": False, "summary": "Not verified yet: snakemake verify", "checks": []}
+_UNVERIFIED = {
+    "passed": False,
+    "summary": "Not verified yet: snakemake --cores all verify",
+    "checks": [],
+}
 
 
 def _without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
