@@ -277,7 +277,9 @@ BENCHMARK = {
     "repeats": 3,
     "samples": [{"kind": "loop", "workers": 1, "samples": [{"seconds": 1.0}]}],
     "recipe": {"steps": []},
-    "figures": [{"kind": "loop", "workers": 1, "images_per_second": 80.0}],
+    "figures": [
+        {"kind": "loop", "workers": 1, "images_per_second": 80.0, "slowest": 70, "fastest": 90}
+    ],
 }
 
 
@@ -288,6 +290,17 @@ def test_a_controlled_benchmark_is_taken_in_without_its_samples(trees, tmp_path)
     assert (benchmark["dataset"], benchmark["recipe"]) == ("demo", "light")
     assert benchmark["figures"] == BENCHMARK["figures"]
     assert "samples" not in benchmark
+
+
+@pytest.mark.parametrize(("digest", "stale"), [("recipe", False), ("another", True), (None, True)])
+def test_a_benchmark_of_another_recipe_is_not_taken_for_one_of_these_images(
+    trees, tmp_path, digest, stale
+):
+    found = trees(sequential=BASELINE, threads=full_pass())
+    write_json(tmp_path / "results/demo/light/scaling.json", {**BENCHMARK, "recipe_digest": digest})
+    report = {**collect(found, {}), **describe(found)}
+    assert report["scaling"][0]["stale"] is stale
+    assert ("of another recipe than the images" in html(report)) is stale
 
 
 def test_where_time_went_is_told_for_every_tree(page):

@@ -102,6 +102,7 @@ def run(
         "images": len(entries),
         "repeats": repeats,
         "recipe": recipe.as_data(),
+        "recipe_digest": recipe.fingerprint(),
         "machine": provenance.machine(),
         "software": provenance.software(),
         "samples": [

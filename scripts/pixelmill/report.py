@@ -121,7 +121,8 @@ def describe(trees: Sequence[Tree]) -> dict[str, Any]:
     dict
         `times`, one a tree: see `pixelmill.distributions.distributions`. One a dataset
         and recipe: `scaling`, ``scaling.json`` without its samples, and `rivals`, see
-        `pixelmill.contest.standings`.
+        `pixelmill.contest.standings`; both with `stale`, whether the images were since
+        made by another recipe.
     """
     from pixelmill.contest import standings
     from pixelmill.distributions import distributions
@@ -138,11 +139,15 @@ def describe(trees: Sequence[Tree]) -> dict[str, Any]:
     }
 
 
-def _measured(trees: Iterable[Tree], name: str) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
+def _measured(trees: Iterable[Tree], name: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Names of datasets and recipes, and what was measured of them."""
-    for folder, (tree, *_) in by_recipe(trees):
+    for folder, group in by_recipe(trees):
         if (path := folder / name).exists():
-            yield {"dataset": tree.dataset, "recipe": tree.recipe}, read_json(path)
+            measured = read_json(path)
+            passes = [(tree.read("timing.json") or {}).get("last_full_pass") for tree in group]
+            recipes = {full["recipe"] for full in passes if full}
+            stale = bool(recipes) and measured.get("recipe_digest") not in recipes
+            yield {"dataset": group[0].dataset, "recipe": group[0].recipe, "stale": stale}, measured
 
 
 def by_recipe(trees: Iterable[Tree]) -> Iterator[tuple[Path, list[Tree]]]:
