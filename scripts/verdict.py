@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 
 from pixelmill import cli
 
@@ -14,7 +15,11 @@ def main(options: argparse.Namespace) -> int:
 
     report = collect([Tree.at(path) for path in options.trees], {})
     well, wrong = judge(report, options.max_failure_rate, options.max_failures)
-    lines = summary(report, well, options.report or "")
+    first, *others = options.trees
+    more = f" and of {len(others):,} more" if others else ""
+    images = f"Images: {os.path.join(first, 'images')}{more}"
+    place = f"Report: {options.report}" if options.report else images
+    lines = summary(report, well, place)
     for line in wrong:
         logging.warning("%s", line)
     for line in lines:

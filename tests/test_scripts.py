@@ -190,7 +190,8 @@ def test_a_report_and_a_verdict_are_made_by_hand(script, processed, results, tmp
     assert len(rows_of(results / "report/benchmark.csv")) == 1
     done = script("verdict.py", tree, "--output", tmp_path / "verdict.txt")
     assert done.status == 0
-    assert (tmp_path / "verdict.txt").read_text("utf-8").endswith("All is well.\n")
+    said = (tmp_path / "verdict.txt").read_text("utf-8")
+    assert said.endswith(f"\nImages: {tree / 'images'}. All is well.\n")
 
 
 def test_a_verdict_on_a_tree_that_was_not_verified_is_that_it_is_not_well(script, results):

@@ -64,7 +64,7 @@ def test_a_run_is_summed_up_in_five_lines():
         failures=[failures(3, 1000)],
         rows=[measured(250.4, 1.0, engine="sequential"), measured(470.6, 1.88)],
     )
-    assert summary(run, True, "results/report/report.html") == [
+    assert summary(run, True, "Report: results/report/report.html") == [
         "Done: 1,234 images of demo by light, on sequential and processes.",
         "Checked: 2 of 2 trees of outputs passed; engines agree.",
         "Failed: 3 of 1,000 images (2 corrupt, 1 truncated) in demo/light/threads; see its "

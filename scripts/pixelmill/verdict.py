@@ -39,7 +39,7 @@ def judge(
     return not wrong, wrong
 
 
-def summary(report: Mapping[str, Any], well: bool, page: str = "") -> list[str]:
+def summary(report: Mapping[str, Any], well: bool, place: str = "") -> list[str]:
     """Say in five lines at most what was done, what failed, how fast, and where to look.
 
     Parameters
@@ -48,8 +48,8 @@ def summary(report: Mapping[str, Any], well: bool, page: str = "") -> list[str]:
         As in benchmark.json.
     well : bool
         What `judge` decided.
-    page : str
-        Path of the report; empty where there is none.
+    place : str
+        What to look at, such as "Report: report.html"; empty where nothing is.
     """
     lines = []
     trees = report["verifications"]
@@ -77,7 +77,7 @@ def summary(report: Mapping[str, Any], well: bool, page: str = "") -> list[str]:
     if fastest:
         lines.append(f"Fast: {'; '.join(map(_speed, fastest.values()))}.")
     end = "All is well." if well else "NOT well: see above."
-    lines.append(f"Report: {page}. {end}" if page else end)
+    lines.append(f"{place}. {end}" if place else end)
     return lines
 
 
