@@ -288,6 +288,24 @@ def test_a_batch_goes_on_after_a_failure(roots, photo):
     assert [outcome.status for outcome in outcomes] == ["ok", "failed", "ok"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="has no such pipes")
+def test_a_source_that_became_a_pipe_keeps_no_other_image_waiting(roots, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    os.mkfifo(roots[0] / "pipe.png")
+    begun = []
+
+    def begin(source):
+        begun.append(source)
+        if source == "pipe.png":  # it would wait for a writer from here on
+            raise TimeoutError
+
+    batch = Batch([Job(name, (f"{name}.jpg",)) for name in ("a.png", "pipe.png")])
+    with pytest.raises(TimeoutError):
+        Renderer(str(roots[0]), str(roots[1]), recipe.parse({}))(batch, begin)
+    assert begun == ["a.png", "pipe.png"]
+    assert everything(roots[1]) == ["a.png.jpg"]
+
+
 def test_a_renderer_and_its_work_travel_to_other_processes(roots, photo):
     photo(50, 50).save(roots[0] / "a.png")
     renderer = Renderer(str(roots[0]), str(roots[1]), recipe.parse({"steps": [RESIZE]}))
