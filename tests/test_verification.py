@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -407,6 +408,19 @@ def test_small_outputs_of_detailed_pictures_look_like_their_sources(tmp_path, co
     thumbnails = Tree(tmp_path, [{"resize": {"width": side, "height": side}}])
     thumbnails.process()
     assert faults_of(thumbnails.verify()) == {}
+
+
+@pytest.mark.parametrize("filter", ["lanczos", "bicubic", "bilinear", "hamming", "box", "nearest"])
+def test_enlarged_pictures_look_like_their_sources(tmp_path, filter):
+    """Of a few pixels each kernel makes something else, and all are right."""
+    (tmp_path / "in").mkdir()
+    pixels = np.random.default_rng(1)
+    for number, size in enumerate([(13, 7), (9, 30), (60, 40), (3, 3), (1, 1)]):
+        levels = pixels.integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(levels).save(tmp_path / "in" / f"{number}.png")
+    tree = Tree(tmp_path, [{"resize": {"width": 256, "height": 200, "filter": filter}}])
+    tree.process()
+    assert faults_of(tree.verify()) == {}
 
 
 def test_two_workers_find_what_one_finds(tmp_path, photos):

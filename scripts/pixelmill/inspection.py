@@ -128,18 +128,27 @@ class Inspector:
         expected = reference.render(*asked)
         if expected is None:
             return None, None
-        expected = likeness.reduce(expected)
-        output = likeness.reduce(_on_white(image))
+        detail = _longest_side(data)
+        expected = likeness.reduce(expected, detail)
+        output = likeness.reduce(_on_white(image), detail)
         similarity = likeness.alike(output, expected)
         if similarity < self._min_psnr:
             other = reference.second_opinion(*asked)
             if other is not None:
-                similarity = max(similarity, likeness.alike(output, likeness.reduce(other)))
+                similarity = max(similarity, likeness.alike(output, likeness.reduce(other, detail)))
         if similarity >= self._min_psnr:
             return similarity, None
         why = likeness.explain(output, expected, self._min_psnr)
         faults.append(("similarity", f"{why} ({similarity:.1f} dB)"))
         return similarity, (output, expected)
+
+
+def _longest_side(data: bytes) -> int:
+    try:
+        with Image.open(io.BytesIO(data)) as source:
+            return max(source.size)
+    except Exception:  # whatever is wrong with it, OpenCV could read it
+        return likeness.SIDE
 
 
 def _on_white(image: Image.Image) -> Any:

@@ -15,13 +15,20 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 SIDE = 64
 
 
-def reduce(picture: Array) -> Array:
+def reduce(picture: Array, detail: int = 2 * SIDE) -> Array:
     """Reduce to a quarter, and to at most `SIDE` pixels, by averaging.
 
     Small pictures too, because kernels and JPEG's chroma differ most in single pixels.
+
+    Parameters
+    ----------
+    picture : array
+    detail : int
+        Longest side of what the picture was made of, in pixels. What was enlarged is
+        reduced to half of it: kernels make up each their own pixels in between.
     """
     longest = max(picture.shape[:2])
-    most = min(SIDE, max(1, longest // 4))
+    most = max(1, min(SIDE, longest // 4, detail // 2))
     size = tuple(max(1, round(side * most / longest)) for side in picture.shape[1::-1])
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 

@@ -219,10 +219,10 @@ def _gravity(params: Mapping[str, Any]) -> tuple[Fraction, Fraction]:
 def _resize(picture: Array, params: Mapping[str, Any]) -> Any:
     rows, columns = picture.shape[:2]
     size = _resampled(columns, rows, params)
-    nearest, linear = params.get("filter") == "nearest", bool(params.get("linear"))
+    filter, linear = params.get("filter", "lanczos"), bool(params.get("linear"))
     if params.get("fit") == "cover":
         return _covered(picture, size, params)
-    made = _scale(picture, size, nearest, linear)
+    made = _scale(picture, size, filter, linear)
     if params.get("fit") != "pad":
         return made
     frame = params["width"], params["height"]
@@ -241,7 +241,7 @@ def _resize(picture: Array, params: Mapping[str, Any]) -> Any:
 
 def _covered(picture: Array, size: tuple[int, int], params: Mapping[str, Any]) -> Any:
     rows, columns = picture.shape[:2]
-    nearest, linear = params.get("filter") == "nearest", bool(params.get("linear"))
+    filter, linear = params.get("filter", "lanczos"), bool(params.get("linear"))
     scale = _scales(columns, rows, params)[0]
     whole = max(size[0], round(columns * scale)), max(size[1], round(rows * scale))
     if scale > 1 and whole[0] * whole[1] <= _MOST_PIXELS:
@@ -249,10 +249,10 @@ def _covered(picture: Array, size: tuple[int, int], params: Mapping[str, Any]) -
         across, down = _gravity(params)
         left, top = (columns * scale - size[0]) * across, (rows * scale - size[1]) * down
         shift = np.asarray([[1, 0, -left], [0, 1, -top]], np.float32)
-        scaled = _scale(picture, whole, nearest, linear)
+        scaled = _scale(picture, whole, filter, linear)
         return cv2.warpAffine(scaled, shift, size, borderMode=cv2.BORDER_REPLICATE)
     keep = min(columns, params["width"] / scale), min(rows, params["height"] / scale)
-    return _scale(_region(picture, keep, _gravity(params)), size, nearest, linear)
+    return _scale(_region(picture, keep, _gravity(params)), size, filter, linear)
 
 
 def _region(picture: Array, keep: tuple[Any, Any], gravity: tuple[Fraction, Fraction]) -> Array:
@@ -370,13 +370,20 @@ _RENDERERS = {
 }
 
 
+#: OpenCV's kernels for enlarging that are next to Pillow's; a box repeats pixels too.
+_ENLARGING = {
+    "bilinear": cv2.INTER_LINEAR,
+    "box": cv2.INTER_NEAREST_EXACT,
+}
+
+
 def _scale(
-    picture: Array, size: tuple[int, int], nearest: bool = False, linear: bool = False
+    picture: Array, size: tuple[int, int], filter: str = "lanczos", linear: bool = False
 ) -> Array:
-    if nearest:
+    if filter == "nearest":
         return _array(cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST_EXACT))
     shrinks = size[0] <= picture.shape[1] and size[1] <= picture.shape[0]
-    kernel = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    kernel = cv2.INTER_AREA if shrinks else _ENLARGING.get(filter, cv2.INTER_CUBIC)
     if not linear:
         return _array(cv2.resize(picture, size, interpolation=kernel))
     # IEC 61966-2-1, of levels and back again.
