@@ -74,5 +74,6 @@ screenshots: .venv/ready-dev ## take docs/report*.png anew: on an idle machine, 
 .PHONY: lock
 lock: ## pin all dependencies anew, from pyproject.toml
 	$(UV_COMPILE) -o envs/requirements.lock
+	$(UV_COMPILE) --group cluster -o envs/requirements-cluster.lock
 	$(UV_COMPILE) --group dev -o envs/requirements-dev.lock
 	$(PYTHON) envs/conda.py
