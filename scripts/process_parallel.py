@@ -7,6 +7,7 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Run one pass with a parallel engine."""
+    from pixelmill.cluster import Cluster
     from pixelmill.config import named_recipe
     from pixelmill.process import process_folder
 
@@ -19,6 +20,7 @@ def main(options: argparse.Namespace) -> None:
         options.catalog,
         options.label,
         cli.policy(options),
+        Cluster(options.scheduler, tuple(options.tls)),
     )
 
 
@@ -33,8 +35,22 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--engine",
         default="auto",
-        choices=("auto", "sequential", "threads", "processes", "futures"),
+        choices=("auto", "sequential", "threads", "processes", "futures", "distributed"),
         help="how to run in parallel (default: auto, which chooses)",
+    )
+    parser.add_argument(
+        "--scheduler",
+        default="local",
+        metavar="WHERE",
+        help="Dask scheduler of engine distributed: an address such as tls://HOST:PORT, a "
+        "scheduler file, or local (default)",
+    )
+    parser.add_argument(
+        "--tls",
+        nargs=3,
+        default=(),
+        metavar=("CA", "CERT", "KEY"),
+        help="PEM files for tls://: the authority's certificate, yours, and your key",
     )
     cli.add_workers(parser)
     return parser.parse_args()

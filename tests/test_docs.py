@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 from projects import SMALL, write_config
 
-from pixelmill.engines import ENGINES
+from pixelmill.engines import LOCAL
 
 
 def blocks_of(path, language):
@@ -63,7 +63,7 @@ def test_the_module_of_the_docs_brings_all_its_jobs(small, repository, snakemake
     assert {"Catalog mine", "Write the report", "Judge"} <= set(snakemake(folder, "--dry-run").jobs)
 
 
-@pytest.mark.parametrize("engine", [name for name in ENGINES if name != "sequential"])
+@pytest.mark.parametrize("engine", [name for name in LOCAL if name != "sequential"])
 def test_every_engine_stands_in_every_file_that_the_docs_name(repository, engine):
     page = (repository / "docs/extending.md").read_text(encoding="utf-8")
     part = page[page.index("## A new engine") : page.index("4. Where its workers")]

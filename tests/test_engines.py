@@ -14,10 +14,10 @@ import weakref
 import psutil
 import pytest
 
-from pixelmill.engines import ENGINES, SYNCHRONOUS, open_engine
+from pixelmill.engines import LOCAL, SYNCHRONOUS, open_engine
 from pixelmill.errors import UserError
 
-PARALLEL = [name for name in ENGINES if name != "sequential"]
+PARALLEL = [name for name in LOCAL if name != "sequential"]
 APART = [name for name in PARALLEL if name != "threads"]
 
 
@@ -80,7 +80,7 @@ def kill_all(pids):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", LOCAL)
 def test_every_engine_gives_every_result_once(name, workers):
     with open_engine(name, workers) as engine:
         assert sorted(results_of(engine, square, range(20))) == [n * n for n in range(20)]
@@ -92,7 +92,7 @@ def test_dasks_synchronous_scheduler_is_an_engine_of_one_worker_too():
         assert results_of(engine, started_in, range(5)) == [threading.get_ident()] * 5
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", LOCAL)
 def test_an_engine_can_run_again_and_over_nothing(name):
     with open_engine(name, 2) as engine:
         assert results_of(engine, square, []) == []
@@ -100,7 +100,7 @@ def test_an_engine_can_run_again_and_over_nothing(name):
         assert results_of(engine, square, [4]) == [16]
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", LOCAL)
 def test_results_arrive_in_the_calling_thread(name):
     threads = set()
     with open_engine(name, 2) as engine:
@@ -108,7 +108,7 @@ def test_results_arrive_in_the_calling_thread(name):
     assert threads == {threading.get_ident()}
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", LOCAL)
 def test_with_one_worker_tasks_start_in_the_order_given(name):
     """Dask would take them by descending key, that is by name."""
     with open_engine(name, 1) as engine:
@@ -197,13 +197,13 @@ def test_no_thread_outlives_the_engine(name, wait_until):
     wait_until(lambda: set(threading.enumerate()) <= before)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", LOCAL)
 def test_an_error_of_the_work_arrives_as_it_is(name):
     with pytest.raises(ValueError, match="seven is refused"), open_engine(name, 2) as engine:
         results_of(engine, refuse_seven, range(10))
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", LOCAL)
 def test_an_error_of_the_receiver_ends_the_run(name):
     def done(result):
         raise OSError("the disk is full")

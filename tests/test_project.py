@@ -123,6 +123,7 @@ def test_modules_are_short(repository):
     [
         ("dask", {"engines", "provenance"}),
         ("snakemake", set()),
+        ("distributed", {"cluster", "delivery"}),
         ("cv2", {"likeness", "reference", "steps", "opencv_backend", "opencv_steps"}),
         ("matplotlib", {"figures"}),
         ("sqlite3", {"ledger", "process", "verification"}),

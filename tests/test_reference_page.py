@@ -24,7 +24,7 @@ def test_every_key_is_there_with_its_meaning():
     everything = schema()
     expected = {*keys_of(everything), *keys_of(everything["$defs"]["dataset"])}
     held = {"datasets", "recipes", "light", "intensive", "generate", "run", "failures", "removals"}
-    held |= {"limits", "verify", "benchmark", "jpeg", "png", "bmp", "gif"}
+    held |= {"limits", "verify", "benchmark", "scale", "tls", "jpeg", "png", "bmp", "gif"}
     assert expected - told - held == set()
     for row in rows:
         assert all(cell.strip() for cell in row.strip("|").split("|")), row

@@ -1,7 +1,6 @@
 """Supervision, by faults caused for real: what kills costs what was in hand, and no more."""
 
 import contextlib
-import hashlib
 import json
 import multiprocessing.util
 import os
@@ -13,6 +12,7 @@ import sys
 
 import psutil
 import pytest
+from faults import POISON, RECIPE, SECONDS, STEPS, partial_outputs, policy, tree_digest
 from PIL import Image
 
 from pixelmill.catalog import refresh
@@ -28,65 +28,6 @@ pytestmark = pytest.mark.slow
 
 ENGINES = ["sequential", "threads", "processes", "futures"]
 
-#: Seconds that an image may take in these tests.
-SECONDS = 4
-
-#: Heights that tell the poisonous step what to do.
-POISON = {
-    "segfault": (301, "crashed", "signal 11"),
-    "hang": (302, "timed_out", "4 s"),
-    "memory": (303, "out_of_memory", "memory"),
-    "abort": (304, "crashed", "signal 6"),
-}
-
-STEPS = """
-import os, signal, time
-from PIL import Image
-
-
-def poison(image: Image.Image) -> Image.Image:
-    if image.height == 301:
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if image.height == 302:
-        time.sleep(10_000)
-    if image.height == 303:
-        hoard = []
-        while True:
-            hoard.append(bytearray(50_000_000))
-    if image.height == 304:
-        os.abort()
-    return image
-"""
-
-RECIPE = """
-steps:
-  - call: {function: "my_steps:poison"}
-  - resize: {width: 64, height: 64}
-"""
-
-
-def policy(**limits):
-    formats = ["jpeg", "png", "gif", "bmp", "tiff", "webp", "ppm", "ico", "avif"]
-    return json.dumps(
-        {
-            "limits": {"formats": formats, **limits},
-            "removals": {"max_rate": 0.5},
-            "collisions": "rename",
-            "durable": False,
-            "run": {"check_outputs": False, "retry_failed": []},
-            "failures": {"stop_on_first": False},
-        }
-    )
-
-
-def tree_digest(tree):
-    """Digest of the manifest and of every output's bytes."""
-    state = hashlib.sha256((tree / "manifest.csv").read_bytes())
-    for path in sorted((tree / "images").rglob("*")):
-        if path.is_file():
-            state.update(path.name.encode() + path.read_bytes())
-    return state.hexdigest()
-
 
 def offspring():
     return [child.pid for child in psutil.Process().children(recursive=True)]
@@ -97,18 +38,6 @@ def open_files(pid):
         return psutil.Process(pid).num_fds()
     except psutil.NoSuchProcess:
         return 0
-
-
-def partial_outputs(tree):
-    """Files under final names that do not decode."""
-    wrong = []
-    for path in (tree / "images").rglob("*.jpg"):
-        try:
-            with Image.open(path) as image:
-                image.load()
-        except OSError:
-            wrong.append(path)
-    return wrong
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import shutil
 import struct
 import threading
 import time
@@ -33,13 +34,15 @@ class Crumb(NamedTuple):
 
 
 @contextlib.contextmanager
-def trail(folder: str | None) -> Iterator[Callable[[str], None]]:
+def trail(folder: str | None, name: str = "") -> Iterator[Callable[[str], None]]:
     """Leave crumbs while a batch runs.
 
     Parameters
     ----------
     folder : str or None
         Where to; None leaves none.
+    name : str, optional
+        Of the file; by default the process and thread give it.
 
     Yields
     ------
@@ -49,7 +52,7 @@ def trail(folder: str | None) -> Iterator[Callable[[str], None]]:
     if folder is None:
         yield lambda source: None
         return
-    path = os.path.join(folder, f"{os.getpid()}-{threading.get_ident()}")
+    path = os.path.join(folder, name or f"{os.getpid()}-{threading.get_ident()}")
     try:
         file = open(path, "w+b")  # noqa: SIM115
         file.write(bytes(_BYTES))  # a page without room on the disk would be a bus error
@@ -68,10 +71,10 @@ def trail(folder: str | None) -> Iterator[Callable[[str], None]]:
     os.unlink(path)
 
 
-def read(folder: str) -> list[Crumb]:
-    """Read the crumbs that lie there."""
+def read(folder: str, prefix: str = "") -> list[Crumb]:
+    """Read the crumbs that lie there, under names that begin so."""
     crumbs = []
-    for entry in os.scandir(folder):
+    for entry in _files(folder, prefix):
         try:
             with open(entry.path, "rb") as file:
                 content = file.read()
@@ -85,8 +88,17 @@ def read(folder: str) -> list[Crumb]:
     return crumbs
 
 
+def forget(folder: str, prefix: str) -> None:
+    """Remove the crumbs whose names begin so."""
+    for entry in _files(folder, prefix):
+        os.unlink(entry.path)
+
+
 def clear(folder: str) -> None:
     """Make the folder, empty."""
+    shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder, exist_ok=True)
-    for entry in os.scandir(folder):
-        os.unlink(entry.path)
+
+
+def _files(folder: str, prefix: str) -> Iterator[os.DirEntry[str]]:
+    return (entry for entry in os.scandir(folder) if entry.name.startswith(prefix))

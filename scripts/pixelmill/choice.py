@@ -45,6 +45,7 @@ TYPICAL = {
     "threads": (0.06, 0.95),
     "processes": (0.37, 0.97),
     "futures": (0.24, 0.97),
+    "distributed": (1.4, 0.95),
 }
 
 

@@ -1,7 +1,7 @@
 """Engines: ways to run one function over batches, on one core or on all of them.
 
 All take the same work and give back the same stream of results, in whatever order
-they end. Only this module knows Dask.
+they end. Only this module and `pixelmill.cluster` know Dask.
 """
 
 from __future__ import annotations
@@ -25,8 +25,12 @@ from pixelmill.errors import UserError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-#: Names of all engines. `auto` means what `pixelmill.choice` says.
-ENGINES = ("sequential", "threads", "processes", "futures")
+#: Engines that need this machine alone.
+LOCAL = ("sequential", "threads", "processes", "futures")
+
+#: Names of all engines; the last one is `pixelmill.cluster`'s. `auto` means what
+#: `pixelmill.choice` says.
+ENGINES = (*LOCAL, "distributed")
 
 #: Dask's synchronous scheduler over the same batches: only measured, to tell what handing
 #: them out costs.
@@ -96,7 +100,7 @@ def open_engine(
     Parameters
     ----------
     name : str
-        One of `ENGINES`, or `SYNCHRONOUS`, which has one worker.
+        One of `LOCAL`, or `SYNCHRONOUS`, which has one worker.
     workers : int
     preload : sequence of str
         Modules that the work needs, imported once for all workers where the
@@ -118,8 +122,8 @@ def open_engine(
         engine.startup_seconds = time.perf_counter() - started
         yield engine
         return
-    if name not in ENGINES:
-        raise UserError(f"engine: '{name}' is unknown; allowed are {', '.join(ENGINES)}.")
+    if name not in LOCAL:
+        raise UserError(f"engine: '{name}' is unknown; allowed are {', '.join(LOCAL)}.")
     if name == "processes":
         preload = (*preload, "dask.delayed")  # what unpickles Dask's tasks
     pool = _thread_pool(workers) if name == "threads" else _process_pool(workers, preload, prepare)

@@ -10,12 +10,14 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pixelmill import catalog as catalogs
 from pixelmill import outputs, provenance
 from pixelmill.catalog import Entry
 from pixelmill.choice import choose
+from pixelmill.cluster import Cluster
 from pixelmill.errors import UserError
 from pixelmill.exports import write_failures, write_tables
 from pixelmill.files import Reserve, exclusive, lies_in
@@ -41,6 +43,7 @@ def process(
     entries: Sequence[Entry],
     label: str = "images",
     policy: Policy = Policy(),  # noqa: B008 - frozen
+    cluster: Cluster = Cluster(),  # noqa: B008 - frozen
 ) -> Pass:
     """Bring an output tree up to date.
 
@@ -59,6 +62,8 @@ def process(
     label : str
         What the progress line calls them.
     policy : Policy
+    cluster : Cluster
+        Where the workers of the engine ``distributed`` are.
 
     Returns
     -------
@@ -89,14 +94,16 @@ def process(
             _follow_times(plan, images, rows)
         rate = ledger.rate(maker.recipe)
         fitting = _workers_for(workers, plan, policy.limits)
+        chosen = _engine_for(engine, fitting, plan, rate, recipe)
         work = Work(
-            renderer=Renderer(source, images, recipe, policy.limits, policy.durable),
+            renderer=_renderer(source, images, recipe, policy, chosen),
             outputs=plan.outputs,
-            engine=_engine_for(engine, fitting, plan, rate, recipe),
+            engine=chosen,
             workers=fitting,
             limits=policy.limits,
             crumbs=os.path.join(target, ".crumbs"),
             rate=rate,
+            cluster=cluster,
         )
         totals = _Totals()
         with (
@@ -140,7 +147,9 @@ def process(
             catalog=catalogs.digest(entries),
             recipe=maker.recipe,
             code=maker.code,
-            machine=provenance.machine_fingerprint(),
+            machine=cluster.machine
+            if chosen == "distributed"
+            else provenance.machine_fingerprint(),
         )
         ledger.add_pass(finished, started.stretches)
         write_tables(ledger, target)
@@ -184,6 +193,14 @@ def _engine_for(engine: str, workers: int, plan: Plan, rate: float | None, recip
     """Choose the engine by how much there is to do."""
     work = sum(costs(plan.make, rate))
     return choose(engine, workers, recipe.scales_on_threads, work, known=rate is not None)
+
+
+def _renderer(source: str, images: str, recipe: Recipe, policy: Policy, engine: str) -> Renderer:
+    if engine == "distributed":  # its workers stand elsewhere
+        source, images = os.path.abspath(source), os.path.abspath(images)
+        places = map(os.path.abspath, recipe.folder.split(os.pathsep))
+        recipe = replace(recipe, folder=os.pathsep.join(places))
+    return Renderer(source, images, recipe, policy.limits, policy.durable)
 
 
 def _workers_for(workers: int, plan: Plan, limits: Limits) -> int:
@@ -338,6 +355,7 @@ def process_folder(
     catalog: str | None = None,
     label: str = "images",
     policy: Policy = Policy(),  # noqa: B008 - frozen
+    cluster: Cluster = Cluster(),  # noqa: B008 - frozen
 ) -> Pass:
     """Do what the scripts do: catalog the folder where that was not done, then process.
 
@@ -356,7 +374,7 @@ def process_folder(
         entries = catalogs.refresh(os.path.join(target, "catalog.csv"), source).entries
     else:
         entries = catalogs.read(catalog)
-    finished = process(source, target, recipe, engine, workers, entries, label, policy)
+    finished = process(source, target, recipe, engine, workers, entries, label, policy, cluster)
     if finished.images:
         rate = finished.images / max(finished.seconds, 1e-9)
         hands = "1 worker" if finished.workers == 1 else f"{finished.workers} workers"

@@ -15,6 +15,7 @@ import multiprocessing
 import multiprocessing.util
 import os
 import pickle
+import secrets
 import shutil
 import signal
 import sys
@@ -30,11 +31,13 @@ from typing import Any
 
 from pixelmill import breadcrumbs
 from pixelmill.catalog import Entry
+from pixelmill.cluster import Cluster, open_cluster
 from pixelmill.engines import die_with_parent, open_engine
 from pixelmill.errors import UserError
 from pixelmill.limits import Limits
 from pixelmill.names import escape
 from pixelmill.plan import batches
+from pixelmill.remote import Remote
 from pixelmill.transform import (
     Batch,
     Job,
@@ -49,6 +52,13 @@ log = logging.getLogger(__name__)
 
 #: Children that may die before the machine is blamed, not the images.
 MOST_REBUILDS = 20
+
+#: Reasons that hold only where an image fails alone too: another one may have taken the
+#: memory, or the worker with it.
+DOUBTFUL = ("out_of_memory", "crashed")
+
+#: Name of the page on what the workers of a cluster did, beside the tables.
+PERFORMANCE = "performance.html"
 
 #: How often the age of the crumbs is looked at, in seconds.
 _LOOK_INTERVAL = 0.25
@@ -76,6 +86,8 @@ class Work:
         Folder for breadcrumbs.
     rate : float or None
         Mean seconds of an image, where some were measured.
+    cluster : Cluster
+        Where the workers of the engine ``distributed`` are.
     """
 
     renderer: Renderer
@@ -85,6 +97,7 @@ class Work:
     limits: Limits
     crumbs: str
     rate: float | None
+    cluster: Cluster = field(default_factory=Cluster)
 
 
 @dataclass
@@ -119,10 +132,13 @@ def render(work: Work, entries: Sequence[Entry], done: Callable[[list[Outcome]],
     Raises
     ------
     UserError
-        If children keep dying.
+        If children keep dying, or a cluster cannot do the work.
     """
     pending = {entry.path: entry for entry in entries}
     started = Started()
+    if work.engine == "distributed" and pending:
+        _run_cluster(work, pending, done, started)
+        return started
     deaths = 0
     while pending:
         overdue = _run_child(work, list(pending.values()), pending, done, started)
@@ -136,9 +152,7 @@ def render(work: Work, entries: Sequence[Entry], done: Callable[[list[Outcome]],
                 "explain it, look at the machine's memory and disk; what is done is kept, and the "
                 "same run again goes on."
             )
-        for outcome in _try_alone(work, [pending[s] for s in suspects if s in pending]):
-            del pending[outcome.source]
-            done([outcome])
+        _settle(suspects, work, pending, done)
     return started
 
 
@@ -174,15 +188,7 @@ def _run_child(
                 log.debug("%s", content[1])
                 raise RuntimeError(content[0])
             elif kind == "batch":
-                outcomes, stretch = pickle.loads(content)
-                started.stretches.append(stretch)
-                outcomes, again = _sort_out(outcomes)
-                for outcome in outcomes:
-                    del pending[outcome.source]
-                done(outcomes)
-                for outcome in _try_alone(work, [pending[o.source] for o in again]):
-                    del pending[outcome.source]
-                    done([outcome])
+                _settle(_take(content, pending, done, started), work, pending, done)
     finally:
         child.kill()  # also when it is done: all that is left to tidy is its folder
         child.join()
@@ -192,6 +198,57 @@ def _run_child(
         if scratch:
             shutil.rmtree(scratch, ignore_errors=True)
     return overdue
+
+
+def _run_cluster(
+    work: Work,
+    pending: dict[str, Entry],
+    done: Callable[[list[Outcome]], None],
+    started: Started,
+) -> None:
+    """Let a cluster do it; its workers find out themselves at what they die."""
+    # Its own, so that workers of a run that was killed see that it is over.
+    folder = os.path.abspath(os.path.join(work.crumbs, secrets.token_hex(8)))
+    breadcrumbs.clear(work.crumbs)
+    os.mkdir(folder, 0o700)  # what lies there is unpickled, there and here
+    report = os.path.join(os.path.dirname(work.crumbs), PERFORMANCE)
+    doubtful: list[str] = []
+    with open_cluster(work.cluster, work.workers, folder, report) as engine:
+        started.workers, started.seconds = engine.workers, engine.startup_seconds
+        engine.run(
+            Remote(work.renderer, folder),
+            batches(list(pending.values()), work.outputs, engine.workers, work.rate),
+            lambda content: doubtful.extend(_take(content, pending, done, started)),
+        )
+    _settle(doubtful, work, pending, done)
+
+
+def _take(
+    content: bytes,
+    pending: dict[str, Entry],
+    done: Callable[[list[Outcome]], None],
+    started: Started,
+) -> list[str]:
+    """Take in what became of a batch; return which of its sources to try alone."""
+    outcomes, stretch = pickle.loads(content)
+    started.stretches.append(stretch)
+    certain = [outcome for outcome in outcomes if outcome.reason not in DOUBTFUL]
+    for outcome in certain:
+        del pending[outcome.source]
+    done(certain)
+    return [outcome.source for outcome in outcomes if outcome.reason in DOUBTFUL]
+
+
+def _settle(
+    sources: Sequence[str],
+    work: Work,
+    pending: dict[str, Entry],
+    done: Callable[[list[Outcome]], None],
+) -> None:
+    """Try images alone and take in what became of them."""
+    for outcome in _try_alone(work, [pending[source] for source in sources if source in pending]):
+        del pending[outcome.source]
+        done([outcome])
 
 
 def _messages(receiver: Connection, work: Work, overdue: list[str]) -> Iterator[tuple[str, Any]]:
@@ -212,12 +269,6 @@ def _messages(receiver: Connection, work: Work, overdue: list[str]) -> Iterator[
         overdue += [c.source for c in breadcrumbs.read(work.crumbs) if c.since < oldest]
         if overdue:
             return
-
-
-def _sort_out(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
-    """Set apart what failed for want of memory: others may have taken it."""
-    again = [o for o in outcomes if o.reason == "out_of_memory"]
-    return [o for o in outcomes if o.reason != "out_of_memory"], again
 
 
 def _host(sender: Connection, lifeline: Connection, work: Work, entries: Sequence[Entry]) -> None:

@@ -1,0 +1,385 @@
+"""A cluster gives the same bytes, loses a batch to a kill, and tells what is wrong."""
+
+import json
+import os
+import signal
+import sys
+
+import psutil
+import pytest
+from conftest import clean_environment
+from faults import POISON, RECIPE, SECONDS, STEPS, partial_outputs, policy, tree_digest
+from PIL import Image
+from projects import SMALL, is_up_to_date
+
+from pixelmill.cluster import Cluster, open_cluster
+from pixelmill.config import named_recipe
+from pixelmill.errors import UserError
+from pixelmill.remote import Remote
+from pixelmill.transform import Batch, Job, Renderer
+
+COUNT = 400
+
+
+def certificates(folder):
+    """Make an authority, a certificate and its key; return their paths."""
+    from distributed.security import Security
+
+    made = Security.temporary()
+    folder.mkdir()
+    parts = {"ca": made.tls_ca_file, "cert": made.tls_client_cert, "key": made.tls_client_key}
+    for name, text in parts.items():
+        (folder / f"{name}.pem").write_text(text)
+    return [folder / f"{name}.pem" for name in parts]
+
+
+class RealCluster:
+    """A scheduler and workers with TLS on loopback, in a folder where pixelmill is unknown."""
+
+    def __init__(self, folder, start, wait_until, **environment):
+        self.file = folder / "scheduler.json"
+        self.tls = certificates(folder / "tls")
+        self._folder, self._start = folder, start
+        self.scheduler = self._dask(
+            "scheduler", "--port", "0", "--scheduler-file", self.file, "--host", "127.0.0.1",
+            **environment,
+        )  # fmt: skip
+        wait_until(self.file.exists)
+
+    @property
+    def address(self):
+        return json.loads(self.file.read_text())["address"]
+
+    def add_worker(self, *options, **environment):
+        """Start a worker; with a nanny, which starts it anew when it dies, if `options` say so."""
+        return self._dask(
+            "worker", "--scheduler-file", self.file, "--nthreads", "1", "--host", "127.0.0.1",
+            *(options or ["--no-nanny"]), **environment,
+        )  # fmt: skip
+
+    def _dask(self, kind, *options, **environment):
+        ca, cert, key = self.tls
+        return self._start(
+            [
+                sys.executable, "-m", "dask", kind, "--protocol", "tls",
+                "--dashboard-address", "127.0.0.1:0",
+                "--tls-ca-file", ca, "--tls-cert", cert, "--tls-key", key, *options,
+            ],
+            cwd=self._folder,
+            env={
+                **clean_environment(), "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True",
+                "DASK_TEMPORARY_DIRECTORY": str(self._folder), **environment,
+            },
+            stdout=open(self._folder / "log", "ab"), stderr=open(self._folder / "log", "ab"),
+        )  # fmt: skip
+
+    @property
+    def options(self):
+        """What a script needs to find it."""
+        return ["--engine", "distributed", "--scheduler", self.file, "--tls", *self.tls]
+
+
+@pytest.fixture
+def cluster(tmp_path, start, wait_until):
+    (folder := tmp_path / "cluster").mkdir()
+    return RealCluster(folder, start, wait_until)
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory, photos):
+    return photos(tmp_path_factory.mktemp("sources") / "src", COUNT, (240, 180))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, sources, script):
+    tree = tmp_path_factory.mktemp("undisturbed") / "out"
+    assert script("process_sequential.py", sources, tree, "--recipe", "intensive").status == 0
+    return tree_digest(tree)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "tls", "sentence"),
+    [
+        ("nowhere.json", (), "scheduler: 'nowhere.json' is no file"),
+        ("http://127.0.0.1:8786", (), "scheduler: 'http' in 'http://127.0.0.1:8786' is not"),
+        ("tls://127.0.0.1:8786", (), "tls: 'tls://127.0.0.1:8786' is encrypted; give"),
+        ("local", ("ca.pem", "cert.pem", "key.pem"), "tls: 'ca.pem' is no file"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_starts(scheduler, tls, sentence):
+    with pytest.raises(UserError) as caught, open_cluster(Cluster(scheduler, tls), 1, "", ""):
+        pass
+    assert str(caught.value).startswith(sentence)
+    assert str(caught.value).count("\n") == 0
+
+
+def test_without_the_packages_the_sentence_says_where_they_are(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)  # as if it were not installed
+    with pytest.raises(UserError, match=r"'distributed'; install envs/requirements-cluster\.lock"):
+        open_cluster(Cluster(), 1, "", "").__enter__()
+
+
+@pytest.mark.slow
+def test_a_cluster_with_tls_gives_the_same_bytes_and_one_new_image_makes_one(
+    cluster, tmp_path, photos, picture, script
+):
+    for _ in range(2):
+        cluster.add_worker()
+    sources, tree = photos(tmp_path / "src", COUNT), tmp_path / "out"
+    assert script("process_sequential.py", sources, tmp_path / "local").status == 0
+    done = script("process_parallel.py", sources, tree, *cluster.options)
+    assert done.status == 0, done.text
+    assert done.made == [COUNT]
+    assert "dashboard: http://127.0.0.1:" in done.text
+    assert tree_digest(tree) == tree_digest(tmp_path / "local")
+    assert b"<html" in (tree / "performance.html").read_bytes()[:200]
+    assert json.loads((tree / "timing.json").read_text())["last_pass"]["engine"] == "distributed"
+    assert not (tree / ".crumbs").exists()
+
+    picture(COUNT).save(sources / "new.jpg")
+    done = script("process_parallel.py", sources, tree, *cluster.options)
+    assert done.status == 0, done.text
+    assert done.made == [1]
+    assert script("process_sequential.py", sources, tmp_path / "local").made == [1]
+    assert tree_digest(tree) == tree_digest(tmp_path / "local")
+
+
+@pytest.mark.slow
+def test_two_batches_a_thread_are_under_way_and_no_more(tmp_path, photos):
+    for name in ("crumbs", "out"):
+        (tmp_path / name).mkdir()
+    sources, crumbs = photos(tmp_path / "src", 40), str(tmp_path / "crumbs")
+    remote = Remote(Renderer(str(sources), str(tmp_path / "out"), named_recipe("light")), crumbs)
+    results, ahead = [], []
+
+    def batches():
+        for number in range(40):
+            ahead.append(number - len(results))
+            yield Batch([Job(f"{number}.jpg", (f"{number}.jpg",))])
+
+    with open_cluster(Cluster(), 2, crumbs, str(tmp_path / "performance.html")) as engine:
+        engine.run(remote, batches(), results.append)
+        assert engine.workers == 2
+    assert len(results) == len(list((tmp_path / "out").iterdir())) == 40
+    assert max(ahead) < 2 * 2
+
+
+def running(cluster, sources, tree, start, repository, *options):
+    """Start a pass on a cluster."""
+    return start(
+        [
+            sys.executable, "scripts/process_parallel.py", sources, tree, *cluster.options,
+            "--recipe", "intensive", "--log", f"{tree}.log", *options,
+        ],
+        cwd=repository,
+    )  # fmt: skip
+
+
+def made(tree):
+    return len(list((tree / "images").rglob("*.jpg")))
+
+
+@pytest.mark.slow
+def test_a_worker_killed_and_one_added_midway_change_nothing(
+    cluster, tmp_path, sources, undisturbed, start, repository, wait_until
+):
+    first, _ = cluster.add_worker(), cluster.add_worker()
+    tree = tmp_path / "out"
+    run = running(cluster, sources, tree, start, repository)
+    wait_until(lambda: made(tree) > COUNT // 10)
+    first.kill()
+    cluster.add_worker()
+    assert run.wait(60) == 0
+    assert tree_digest(tree) == undisturbed
+
+
+@pytest.mark.slow
+def test_all_workers_may_go_as_long_as_others_come(
+    cluster, tmp_path, sources, undisturbed, start, repository, wait_until
+):
+    only = cluster.add_worker()
+    tree = tmp_path / "out"
+    run = running(cluster, sources, tree, start, repository)
+    wait_until(lambda: made(tree) > COUNT // 10)
+    only.kill()
+    only.wait()
+    cluster.add_worker()
+    assert run.wait(60) == 0
+    assert tree_digest(tree) == undisturbed
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_dies_ends_the_run_and_the_next_one_goes_on(
+    cluster, tmp_path, sources, undisturbed, start, repository, wait_until, script
+):
+    cluster.add_worker()
+    tree = tmp_path / "out"
+    run = running(cluster, sources, tree, start, repository)
+    wait_until(lambda: made(tree) > COUNT // 10)
+    cluster.scheduler.kill()
+    assert run.wait(60) == 2
+    said = (tmp_path / "out.log").read_text()
+    assert f"The scheduler at '{cluster.file}' is gone; start it again" in said
+    assert partial_outputs(tree) == []
+
+    (tmp_path / "another").mkdir()
+    another = RealCluster(tmp_path / "another", start, wait_until)
+    another.add_worker()
+    done = script("process_parallel.py", sources, tree, *another.options, "--recipe", "intensive")
+    assert done.status == 0, done.text
+    assert 0 < done.made[0] < COUNT
+    assert tree_digest(tree) == undisturbed
+
+
+@pytest.mark.slow
+def test_the_workflow_finds_the_cluster_by_its_config(cluster, tmp_path, new_project, snakemake):
+    cluster.add_worker()
+    parts = zip(("ca", "cert", "key"), map(str, cluster.tls), strict=True)
+    scale = {"scheduler": str(cluster.file), "tls": dict(parts)}
+    run = {**SMALL["run"], "engines": ["distributed"]}
+    folder = new_project(tmp_path / "project", {**SMALL, "run": run, "scale": scale})
+    done = snakemake(folder, "all")
+    assert done.status == 0, done.text
+    assert "engines agree" in done.text
+    timing = json.loads((folder / "results/mine/light/distributed/timing.json").read_text())
+    assert timing["last_pass"]["engine"] == "distributed"
+    assert is_up_to_date(snakemake(folder, "all"))
+
+
+@pytest.mark.slow
+def test_poisonous_images_are_blamed_alone(cluster, tmp_path, photos, script):
+    for _ in range(2):
+        cluster.add_worker("--nanny", "--memory-limit", "700MB")
+    sources, tree = photos(tmp_path / "src", 96), tmp_path / "out"
+    for name, (height, _, _) in POISON.items():
+        Image.new("RGB", (64, height)).save(sources / f"{name}.jpg")
+    (tmp_path / "my_steps.py").write_text(STEPS)
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    again = [
+        sources, tree, *cluster.options, "--recipe", tmp_path / "recipe.yaml",
+        "--policy", policy(seconds_per_image=SECONDS, memory_mb=400),
+    ]  # fmt: skip
+    done = script("process_parallel.py", *again)
+    assert done.status == 0, done.text
+    rows = (tree / "failures.csv").read_text().splitlines()[1:]
+    assert len(rows) == len(POISON)
+    for name, (_, reason, message) in POISON.items():
+        (row,) = [row for row in rows if row.startswith(f"{name}.jpg,")]
+        assert f",{reason}," in row
+        assert message in row
+    assert (tree / "manifest.csv").read_text().count(",ok,") == 96
+    assert script("process_parallel.py", *again).made == [0]
+
+
+@pytest.mark.slow
+def test_a_worker_takes_the_own_steps_of_now_not_of_the_last_run(cluster, tmp_path, photos, script):
+    cluster.add_worker()
+    sources, local, tree = photos(tmp_path / "src", 8), tmp_path / "local", tmp_path / "out"
+    (tmp_path / "recipe.yaml").write_text("steps: [{call: {function: 'my_steps:turn'}}]")
+    recipe = ("--recipe", tmp_path / "recipe.yaml")
+    for degrees in (90, 180):
+        step = f"def turn(image):\n    return image.rotate({degrees})\n"
+        (tmp_path / "my_steps.py").write_text(step)
+        assert script("process_sequential.py", sources, local, *recipe).made == [8]
+        # A pass that is known to be short would be done here.
+        (tree / "ledger.sqlite").unlink(missing_ok=True)
+        done = script("process_parallel.py", sources, tree, *cluster.options, *recipe)
+        assert done.made == [8], done.text
+        assert (
+            json.loads((tree / "timing.json").read_text())["last_pass"]["engine"] == "distributed"
+        )
+        assert tree_digest(tree) == tree_digest(local)
+
+
+@pytest.mark.slow
+def test_workers_that_always_die_end_the_run_with_a_sentence(
+    tmp_path, sources, start, wait_until, script
+):
+    (tmp_path / "PIL.py").write_text("import os; os.abort()")
+    allowed = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}  # or it would take minutes
+    cluster = RealCluster(tmp_path, start, wait_until, **allowed)
+    cluster.add_worker("--nanny", PYTHONPATH=str(tmp_path))
+    done = script("process_parallel.py", sources, tmp_path / "out", *cluster.options)
+    assert done.status == 2
+    assert f"Workers of '{cluster.file}' keep dying" in done.text
+    assert "Traceback" not in done.text
+
+
+@pytest.mark.slow
+def test_a_client_without_encryption_or_of_another_authority_is_turned_away(
+    cluster, tmp_path, sources, script
+):
+    cluster.add_worker()
+    plain = cluster.address.replace("tls://", "tcp://")
+    stranger = certificates(tmp_path / "stranger")
+    for options in (["--scheduler", plain], ["--scheduler", cluster.address, "--tls", *stranger]):
+        done = script(
+            "process_parallel.py", sources, tmp_path / "out", "--engine", "distributed", *options
+        )
+        assert done.status == 2
+        assert "cannot be reached" in done.text
+        assert "Traceback" not in done.text
+        assert made(tmp_path / "out") == 0
+
+
+def with_version(folder, name, version):
+    """Make a folder that, first on Python's path, lets a package have another version."""
+    (info := folder / f"{name}-{version}.dist-info").mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    return str(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "shown"), [("dask", "dask"), ("pillow", "Pillow")])
+def test_a_worker_of_other_versions_ends_the_run_with_a_sentence(
+    name, shown, cluster, tmp_path, sources, script
+):
+    cluster.add_worker(PYTHONPATH=with_version(tmp_path / name, name, "0.1"))
+    done = script("process_parallel.py", sources, tmp_path / "out", *cluster.options)
+    assert done.status == 2
+    assert f"has {shown} 0.1 where this machine has " in done.text
+    assert "Traceback" not in done.text
+    assert made(tmp_path / "out") == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "shown"), [("dask", "dask"), ("pillow", "Pillow")])
+def test_so_does_one_that_comes_midway(
+    name, shown, cluster, tmp_path, sources, start, repository, wait_until
+):
+    first = cluster.add_worker()
+    tree = tmp_path / "out"
+    run = running(cluster, sources, tree, start, repository)
+    wait_until(lambda: made(tree) > COUNT // 10)
+    first.send_signal(signal.SIGSTOP)  # or it would be done before
+    cluster.add_worker(PYTHONPATH=with_version(tmp_path / name, name, "0.1"))
+    assert run.wait(60) == 2
+    assert f"has {shown} 0.1 where this machine has " in (tmp_path / "out.log").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at all sockets")
+def test_a_local_cluster_listens_on_loopback_only_and_ends_with_its_run(
+    tmp_path, sources, start, repository, wait_until
+):
+    tree = tmp_path / "out"
+    run = start(
+        [
+            sys.executable, "scripts/process_parallel.py", sources, tree,
+            "--engine", "distributed", "--workers", "2", "--recipe", "intensive",
+        ],
+        cwd=repository,
+    )  # fmt: skip
+    wait_until(lambda: made(tree) > 0)
+    members = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
+    listening = [
+        connection.laddr.ip
+        for member in members
+        for connection in member.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening
+    assert set(listening) == {"127.0.0.1"}
+    os.kill(run.pid, signal.SIGKILL)
+    psutil.wait_procs(members, timeout=20)
+    assert [member for member in members if member.is_running()] == []

@@ -1,0 +1,94 @@
+"""A parcel brings the library and the work to where neither is known."""
+
+import hashlib
+import subprocess
+import sys
+import types
+import zipfile
+
+import cloudpickle
+import pytest
+from conftest import clean_environment
+
+from pixelmill import delivery
+from pixelmill.limits import Limits
+
+#: Makes the calls that lie in a file, one after another, and prints what they return.
+CALLER = """
+import pickle, sys
+with open(sys.argv[1], "rb") as file:
+    for _ in range(int(sys.argv[2])):
+        print(pickle.loads(pickle.load(file)))
+"""
+
+
+def worker(home):
+    """As much of a Dask worker as is asked for."""
+    return types.SimpleNamespace(local_directory=str(home), address="tls://127.0.0.1:1")
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Function that makes calls in one fresh process where pixelmill is unknown."""
+    cloudpickle.register_pickle_by_value(delivery)
+
+    def make(*calls):
+        packed = tmp_path / "calls"
+        packed.write_bytes(b"".join(cloudpickle.dumps(cloudpickle.dumps(call)) for call in calls))
+        done = subprocess.run(
+            [sys.executable, "-c", CALLER, packed, str(len(calls))],
+            cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    yield make
+    cloudpickle.unregister_pickle_by_value(delivery)
+
+
+def test_a_process_that_knows_nothing_gets_library_and_work(tmp_path, elsewhere):
+    digest = delivery.pack(str(tmp_path), Limits(max_frames=7))
+    (told,) = elsewhere(delivery.Call(delivery.unpack, str(tmp_path), digest, str(tmp_path / "w")))
+    assert "max_frames=7" in told
+
+
+def test_each_parcel_brings_its_own_work(tmp_path, elsewhere):
+    calls = []
+    for frames in (7, 8, 7):
+        (folder := tmp_path / f"parcel{len(calls)}").mkdir()
+        digest = delivery.pack(str(folder), Limits(max_frames=frames))
+        calls.append(delivery.Call(delivery.unpack, str(folder), digest, str(tmp_path / "w")))
+    told = elsewhere(*calls)
+    assert ["max_frames=7" in line for line in told] == [True, False, True]
+    assert len(list((tmp_path / "w").iterdir())) == 1
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_another_library_takes_the_place_of_the_one_before(tmp_path, elsewhere):
+    home, calls = tmp_path / "w", []
+    for version in ("1.0", "2.0"):
+        (folder := tmp_path / version).mkdir()
+        delivery.pack(str(folder), [])
+        with zipfile.ZipFile(folder / delivery.PARCEL, "a") as parcel:
+            parcel.writestr("pixelmill/canvas.py", f"VERSION = {version}")
+        digest = hashlib.blake2b((folder / delivery.PARCEL).read_bytes()).hexdigest()
+        calls.append(delivery.Call(delivery.unpack, str(folder), digest, str(home)))
+        calls.append(delivery.Call(eval, "__import__('pixelmill.canvas').canvas.VERSION"))
+    assert elsewhere(*calls) == ["[]", "1.0", "[]", "2.0"]
+    assert len(list(home.iterdir())) == 1
+
+
+def test_a_parcel_that_was_altered_is_not_opened(tmp_path, elsewhere):
+    digest = delivery.pack(str(tmp_path), Limits())
+    with open(tmp_path / delivery.PARCEL, "ab") as file:
+        file.write(b"more")
+    (told,) = elsewhere(delivery.Call(delivery.trouble, str(tmp_path), digest, worker(tmp_path)))
+    assert told.startswith(
+        "The worker 'tls://127.0.0.1:1' cannot do the work: ValueError: the parcel"
+    )
+
+
+def test_a_worker_that_does_not_share_the_folder_says_so(tmp_path, elsewhere):
+    missing = str(tmp_path / "missing")
+    (told,) = elsewhere(delivery.Call(delivery.trouble, missing, "0", worker(tmp_path)))
+    assert f"does not see '{missing}': all workers must share the file system." in told

@@ -1,0 +1,115 @@
+"""A cluster's worker finds out at what the one before it died, and ends where it hangs."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+
+import pytest
+from faults import POISON, RECIPE, STEPS
+from PIL import Image
+
+from pixelmill import breadcrumbs
+from pixelmill.config import named_recipe
+from pixelmill.limits import Limits
+from pixelmill.remote import Remote
+from pixelmill.transform import Batch, Job, Renderer
+
+#: Does a batch as a worker would, in a process that may die of it.
+WORKER = """
+import pickle, sys
+remote, batch = pickle.load(open(sys.argv[1], "rb"))
+remote(batch)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Where crumbs go."""
+    breadcrumbs.clear(str(tmp_path / "crumbs"))
+    return tmp_path / "crumbs"
+
+
+@pytest.fixture
+def remote(tmp_path, folder, photos):
+    """Work over four pictures and four poisonous ones."""
+    photos(tmp_path / "src", 4)
+    for name, (height, _, _) in POISON.items():
+        Image.new("RGB", (64, height)).save(tmp_path / "src" / f"{name}.jpg")
+    (tmp_path / "my_steps.py").write_text(STEPS)
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    recipe = named_recipe(str(tmp_path / "recipe.yaml"))
+    limits = Limits(seconds_per_image=0.5)
+    (tmp_path / "out").mkdir()
+    renderer = Renderer(str(tmp_path / "src"), str(tmp_path / "out"), recipe, limits)
+    return Remote(renderer, str(folder))
+
+
+@pytest.fixture
+def die(tmp_path, repository, remote):
+    """Function that does a batch in a process that dies of it; returns how it ended."""
+
+    def do(batch):
+        (tmp_path / "work").write_bytes(pickle.dumps((remote, batch)))
+        return subprocess.run(
+            [sys.executable, "-c", WORKER, tmp_path / "work"],
+            cwd=repository / "scripts", capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    return do
+
+
+def batch_of(*names):
+    return Batch([Job(f"{name}.jpg", (f"{name}.jpg",)) for name in names])
+
+
+def done_by(remote, batch):
+    outcomes, _ = pickle.loads(remote(batch))
+    return {outcome.source.removesuffix(".jpg"): outcome.reason for outcome in outcomes}
+
+
+def test_a_batch_is_made_and_leaves_no_crumb(tmp_path, folder, remote):
+    assert done_by(remote, batch_of(0, 1)) == {"0": "", "1": ""}
+    assert (tmp_path / "out/1.jpg").exists()
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_text_is_as_good_as_any(tmp_path, remote):
+    odd = os.fsdecode(b"\xff")
+    (tmp_path / "src/0.jpg").rename(tmp_path / "src" / f"{odd}.jpg")
+    assert done_by(remote, Batch([Job(f"{odd}.jpg", ("odd.jpg",))])) == {odd: ""}
+
+
+def test_what_a_worker_died_at_is_left_out_and_sent_back(folder, remote, die):
+    batch = batch_of(0, "segfault", 1, "abort", 2)
+    assert die(batch).returncode == -signal.SIGSEGV
+    assert die(batch).returncode == -signal.SIGABRT
+    assert done_by(remote, batch_of(3)) == {"3": ""}, "another batch is not concerned"
+    crashed = {"segfault": "crashed", "abort": "crashed"}
+    assert done_by(remote, batch) == {"0": "", "1": "", "2": "", **crashed}
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_ends_itself_and_tells_where(remote, die):
+    batch = batch_of(0, "hang", 1)
+    ended = die(batch)
+    assert ended.returncode == 1
+    assert "my_steps.py" in ended.stderr
+    assert done_by(remote, batch) == {"0": "", "hang": "crashed", "1": ""}
+
+
+def test_a_worker_whose_run_is_over_makes_nothing_more(tmp_path, folder, remote):
+    folder.rmdir()
+    with pytest.raises(FileNotFoundError):
+        remote(batch_of(0))
+    assert not (tmp_path / "out/0.jpg").exists()
+
+
+def test_a_folder_that_is_not_shared_is_told(tmp_path, remote):
+    assert remote.trouble() == ""
+    (tmp_path / "src").rename(tmp_path / "moved")
+    told = f"does not see '{tmp_path / 'src'}': all workers must share the file system"
+    assert remote.trouble() == told
