@@ -1,5 +1,6 @@
 # What the rules share: the checked configuration, paths, and inputs by name.
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -37,7 +38,7 @@ ENGINES = list(dict.fromkeys(["sequential", *RUN["engines"]]))
 wildcard_constraints:
     dataset="|".join(CONFIG["datasets"]),
     recipe="|".join(CONFIG["recipes"]),
-    engine="sequential|threads|processes|futures|auto",
+    engine="sequential|threads|processes|futures|distributed|auto",
 
 
 def hold_folder():
@@ -135,6 +136,17 @@ def max_count():
     """The option that bounds the number of failures, where the config does."""
     count = CONFIG["failures"]["max_count"]
     return "" if count is None else f"--max-failures {count}"
+
+
+def scheduler(wildcards):
+    """Options that lead the engine `distributed` to its workers."""
+    if wildcards.engine != "distributed":
+        return ""
+    scale = CONFIG["scale"]
+    options = ["--scheduler", scale["scheduler"]]
+    if scale["tls"]:
+        options += ["--tls", *(scale["tls"][part] for part in ("ca", "cert", "key"))]
+    return shlex.join(options)
 
 
 def software(wildcards):

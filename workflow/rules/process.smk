@@ -49,7 +49,7 @@ rule process_par:
     benchmark:
         "benchmarks/{dataset}/{recipe}/{engine}.tsv"
     wildcard_constraints:
-        engine="threads|processes|futures|auto",
+        engine="threads|processes|futures|distributed|auto",
     conda:
         "../../envs/environment.yaml"
     threads: workflow.cores
@@ -63,10 +63,11 @@ rule process_par:
         software=software,
         steps_folder=BASE,
         policy=policy(),
+        scheduler=scheduler,
     message:
         "Process {wildcards.dataset} by {wildcards.recipe} with {wildcards.engine}"
     shell:
         "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
         " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
-        " --engine {wildcards.engine} --workers {threads} --cap-workers"
+        " --engine {wildcards.engine} --workers {threads} --cap-workers {params.scheduler}"
         " --policy {params.policy:q} --label {wildcards.dataset}/{wildcards.recipe} --log {log:q}"
