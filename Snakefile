@@ -21,6 +21,13 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/generate.smk"
 include: "workflow/rules/catalog.smk"
 include: "workflow/rules/process.smk"
+
+
+if SHARDED:
+
+    include: "workflow/rules/shards.smk"
+
+
 include: "workflow/rules/verify.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/tools.smk"

@@ -11,12 +11,14 @@ def main(options: argparse.Namespace) -> None:
     """Bring the table up to date."""
     from pixelmill.catalog import Selection, refresh
     from pixelmill.errors import UserError
+    from pixelmill.shards import Shard
 
     selection = Selection(**json.loads(options.selection))
-    found = refresh(options.table, options.source, selection)
+    shard = Shard.parse(options.shard)
+    found = refresh(options.table, options.source, selection, shard)
     others = ", ".join(f"{what} ({n:,})" for what, n in sorted(found.left_out.items()))
     left_out = f"; left out: {others}" if others else ""
-    if not found.entries:
+    if not found.entries and shard.is_whole:
         remedy = "correct the path or the globs, or mount the disk"
         raise UserError(f"'{options.source}' holds no image{left_out}; {remedy}.")
     logging.info("'%s': %s images%s", options.source, f"{len(found.entries):,}", left_out)
@@ -29,6 +31,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("table", metavar="CSV", help="where the table goes")
     parser.add_argument(
         "--selection", default="{}", metavar="JSON", help='as {"include": [], "exclude": []}'
+    )
+    parser.add_argument(
+        "--shard", default="1-of-1", metavar="K-of-N", help="only what concerns this part"
     )
     return parser.parse_args()
 

@@ -1,15 +1,18 @@
 """Process a folder of images on all cores."""
 
 import argparse
+import json
 
 from pixelmill import cli
 
 
 def main(options: argparse.Namespace) -> None:
     """Run one pass with a parallel engine."""
+    from pixelmill.catalog import Selection
     from pixelmill.cluster import Cluster
     from pixelmill.config import named_recipe
     from pixelmill.process import process_folder
+    from pixelmill.shards import Shard
 
     process_folder(
         options.source,
@@ -21,6 +24,8 @@ def main(options: argparse.Namespace) -> None:
         options.label,
         cli.policy(options),
         Cluster(options.scheduler, tuple(options.tls)),
+        Shard.parse(options.shard),
+        Selection(**json.loads(options.selection)),
     )
 
 
@@ -51,6 +56,12 @@ def arguments() -> argparse.Namespace:
         default=(),
         metavar=("CA", "CERT", "KEY"),
         help="PEM files for tls://: the authority's certificate, yours, and your key",
+    )
+    parser.add_argument(
+        "--shard", default="1-of-1", metavar="K-of-N", help="only this part of the images"
+    )
+    parser.add_argument(
+        "--selection", default="{}", metavar="JSON", help='as {"include": [], "exclude": []}'
     )
     cli.add_workers(parser)
     return parser.parse_args()

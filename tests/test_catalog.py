@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from pixelmill import catalog
-from pixelmill.catalog import Entry, Selection, fingerprint, refresh, scan
+from pixelmill.catalog import Entry, Selection, fingerprints, refresh, scan
 from pixelmill.errors import UserError
 
 TEXT = b"this is text and no image, whatever its name says"
@@ -104,7 +104,7 @@ def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(UserError, match=r"absent.*does not exist"):
         scan(str(tmp_path / "absent"))
     with pytest.raises(UserError, match=r"absent.*does not exist"):
-        fingerprint(str(tmp_path / "absent"))
+        fingerprints(str(tmp_path / "absent"))
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path, jpeg):
@@ -296,7 +296,7 @@ def test_nothing_is_written_to_the_folder(tmp_path, jpeg):
     put(tmp_path, "in/a/b.jpg", jpeg)
     before = sorted(path.stat().st_mtime_ns for path in (tmp_path / "in").rglob("*"))
     refresh(str(tmp_path / "catalog.csv"), str(tmp_path / "in"))
-    fingerprint(str(tmp_path / "in"))
+    fingerprints(str(tmp_path / "in"))
     assert sorted(path.stat().st_mtime_ns for path in (tmp_path / "in").rglob("*")) == before
 
 
@@ -325,10 +325,10 @@ def touch(folder, jpeg):
 @pytest.mark.parametrize("happens", [add, grow, remove, rename, touch], ids=lambda f: f.__name__)
 def test_the_fingerprint_tells_that_something_happened(tmp_path, jpeg, happens):
     put(tmp_path, "b/a.jpg", jpeg)
-    before = fingerprint(str(tmp_path))
-    assert fingerprint(str(tmp_path)) == before
+    before = fingerprints(str(tmp_path))
+    assert fingerprints(str(tmp_path)) == before
     happens(tmp_path, jpeg)
-    assert fingerprint(str(tmp_path)) != before
+    assert fingerprints(str(tmp_path)) != before
 
 
 def test_the_fingerprint_does_not_depend_on_the_order_that_files_came_in(tmp_path, jpeg):
@@ -336,15 +336,15 @@ def test_the_fingerprint_does_not_depend_on_the_order_that_files_came_in(tmp_pat
     for folder, order in (("one", names), ("other", names[::-1])):
         for name in order:
             os.utime(put(tmp_path / folder, name, jpeg), ns=(0, 0))
-    assert fingerprint(str(tmp_path / "one")) == fingerprint(str(tmp_path / "other"))
+    assert fingerprints(str(tmp_path / "one")) == fingerprints(str(tmp_path / "other"))
 
 
 def test_the_fingerprint_leaves_out_what_does_not_belong(tmp_path, jpeg):
     put(tmp_path, "a.jpg", jpeg)
-    before = fingerprint(str(tmp_path), Selection(exclude=["drafts/*"]))
+    before = fingerprints(str(tmp_path), Selection(exclude=["drafts/*"]))
     put(tmp_path, "drafts/b.jpg", jpeg)
     put(tmp_path, ".hidden.jpg", jpeg)
-    assert fingerprint(str(tmp_path), Selection(exclude=["drafts/*"])) == before
+    assert fingerprints(str(tmp_path), Selection(exclude=["drafts/*"])) == before
 
 
 ENTRIES = [Entry("a.jpg", 10, 1, "jpeg"), Entry("b.jpg", 20, 2, "jpeg")]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pixelmill.errors import UserError
-from pixelmill.ledger import VERSION, Ledger, Maker, Pass
+from pixelmill.ledger import VERSION, Ledger, Maker
+from pixelmill.passes import Pass
 from pixelmill.recipe import parse
 from pixelmill.transform import Batch, Job, Renderer, Stretch
 
@@ -73,7 +74,7 @@ def test_what_was_recorded_is_known_to_the_next_process(path, outcomes):
     with Ledger(path) as first:
         first.record(outcomes, MAKER)
     with Ledger(path) as second:
-        rows = second.rows()
+        rows = dict(second.rows())
     good, bad = outcomes
     assert rows["0.jpg"].digest == good.digest
     assert (rows["0.jpg"].status, rows["0.jpg"].made) == ("ok", good.made)

@@ -5,8 +5,9 @@ import re
 import pytest
 
 from pixelmill.exports import write_tables
-from pixelmill.ledger import Ledger, Maker, Pass
+from pixelmill.ledger import Ledger, Maker
 from pixelmill.page import html, markdown, write
+from pixelmill.passes import Pass
 from pixelmill.report import Tree, collect, describe
 from pixelmill.transform import Made, Outcome, Stretch
 

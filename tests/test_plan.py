@@ -3,7 +3,6 @@
 import pytest
 
 from pixelmill.catalog import Entry
-from pixelmill.ledger import Maker, Row
 from pixelmill.plan import (
     LARGEST_BATCH_SECONDS,
     LIMITED,
@@ -13,6 +12,7 @@ from pixelmill.plan import (
     paths_of_outputs,
 )
 from pixelmill.recipe import parse
+from pixelmill.rows import Maker, Row
 from pixelmill.transform import Made
 
 RECIPE = parse({})
@@ -36,7 +36,7 @@ def plan_of(entries=(ENTRY,), rows=None, present=None, recipe=RECIPE, **changes)
     rows = {"a.jpg": ROW} if rows is None else rows
     present = PRESENT if present is None else present
     outputs = paths_of_outputs(entries, recipe)
-    return draw_up(entries, rows, present, outputs, MAKER, **answers)
+    return draw_up(entries, rows, present.get, outputs, MAKER, **answers)
 
 
 def by(**changes):

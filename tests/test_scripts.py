@@ -14,6 +14,8 @@ SCRIPTS = [
     "catalog.py",
     "clean.py",
     "compare_engines.py",
+    "gather.py",
+    "gather_catalog.py",
     "generate.py",
     "plan.py",
     "process_parallel.py",

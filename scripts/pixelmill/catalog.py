@@ -7,16 +7,18 @@ import fnmatch
 import hashlib
 import os
 import re
+import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pixelmill.errors import UserError
-from pixelmill.files import lies_in, read_table, walk, write_table
+from pixelmill.files import iterate_table, lies_in, walk, write_table
 from pixelmill.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
 from pixelmill.names import escape, unescape
+from pixelmill.shards import WHOLE, Shard, homes, others
 
 HEADER = ("path", "bytes", "mtime_ns", "format", "width", "height")
 
@@ -91,7 +93,10 @@ def _compile(globs: Sequence[str]) -> re.Pattern[str] | None:
 
 
 def scan(
-    folder: str, select: Selection | None = None, known: Mapping[str, Entry] | None = None
+    folder: str,
+    select: Selection | None = None,
+    known: Mapping[str, Entry] | None = None,
+    shard: Shard = WHOLE,
 ) -> tuple[Catalog, list[Entry]]:
     """Find the images of a folder.
 
@@ -104,6 +109,8 @@ def scan(
     known : mapping, optional
         Entries of an earlier scan by path: files of the same size and time are not
         opened again.
+    shard : Shard, optional
+        Only what concerns this part of the dataset.
 
     Returns
     -------
@@ -121,6 +128,8 @@ def scan(
     memory: list[Entry] = []
     left_out: Counter[str] = Counter()
     for path, size, mtime_ns, full in _files(folder, select or Selection(), left_out):
+        if not shard.concerns(path):
+            continue
         before = known.get(path)
         if before is not None and before[1:3] == (size, mtime_ns):
             entry = before
@@ -138,13 +147,23 @@ def scan(
     return Catalog(entries, left_out), memory
 
 
-def fingerprint(folder: str, select: Selection | None = None) -> str:
-    """Digest of a folder's names, sizes and times; opens no file."""
-    files = sorted(_files(folder, select or Selection(), Counter()))
-    state = hashlib.blake2b(digest_size=16)
-    for path, size, mtime_ns, _ in files:
-        state.update(f"{escape(path)}\t{size}\t{mtime_ns}\n".encode())
-    return state.hexdigest()
+def fingerprints(folder: str, select: Selection | None = None, shards: int = 1) -> list[str]:
+    """Digest of a folder's names, sizes and times for each shard; opens no file.
+
+    A sum of digests, which the order of files does not change: none has to be kept.
+    """
+    totals = [0] * shards
+    for path, size, mtime_ns, _ in _files(folder, select or Selection(), Counter()):
+        state = f"{escape(path)}\t{size}\t{mtime_ns}".encode()
+        digest = int.from_bytes(hashlib.blake2b(state, digest_size=16).digest(), "big")
+        for number in homes(path, shards) if shards > 1 else (1,):
+            totals[number - 1] += digest
+    return [f"{total % 2**128:032x}" for total in totals]
+
+
+def paths(folder: str, select: Selection | None = None) -> set[str]:
+    """Paths of a folder's files, images or not; opens none."""
+    return {path for path, *_ in _files(folder, select or Selection(), Counter())}
 
 
 def _files(
@@ -186,31 +205,64 @@ def write(path: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
 
 def read(path: str | os.PathLike[str]) -> list[Entry]:
     """Read a catalog that `write` wrote."""
-    return [
-        Entry(
+    return list(iterate(path))
+
+
+def iterate(path: str | os.PathLike[str]) -> Iterator[Entry]:
+    """Read a catalog as `read` does, entry by entry."""
+    for row in iterate_table(path):
+        yield Entry(
             path=unescape(row["path"]),
             bytes=int(row["bytes"]),
             mtime_ns=int(row["mtime_ns"]),
-            format=row["format"],
+            format=sys.intern(row["format"]),
             width=int(row["width"]),
             height=int(row["height"]),
         )
-        for row in read_table(path)
-    ]
 
 
-def refresh(table: str, folder: str, select: Selection | None = None) -> Catalog:
+def refresh(
+    table: str, folder: str, select: Selection | None = None, shard: Shard = WHOLE
+) -> Catalog:
     """Bring a catalog table up to date, opening only files that are new or changed.
 
     The memory lies beside the table, because Snakemake deletes the table itself
-    before it runs the step.
+    before it runs the step. Where the dataset was divided otherwise before, the
+    memories from then count too.
     """
-    memory = Path(table).with_suffix(".known.csv")
+    dataset = Path(table).parents[0 if shard.is_whole else 2]
+    memory = Path(table).with_suffix(_MEMORY)
     known: dict[str, Entry] = {}
-    # A memory that cannot be read saves no time, and costs nothing else.
-    with contextlib.suppress(UserError, KeyError, ValueError, TypeError):
-        known = {entry.path: entry for entry in read(memory)}
-    catalog, seen = scan(folder, select, known)
+    for path in (*_memories(dataset, memory.name, shard), memory):
+        # A memory that cannot be read saves no time, and costs nothing else.
+        with contextlib.suppress(UserError, KeyError, ValueError, TypeError):
+            known |= {e.path: e for e in iterate(path) if shard.concerns(e.path)}
+    catalog, seen = scan(folder, select, known, shard)
     write(memory, seen)
     write(table, catalog.entries)
+    if shard.is_whole:
+        forget_others(table, shard)
     return catalog
+
+
+#: Suffix of what a scan remembers, beside its table.
+_MEMORY = ".known.csv"
+
+
+def _memories(dataset: Path, name: str, shard: Shard) -> list[Path]:
+    """Memories of a dataset from when it was divided otherwise."""
+    folders = [*([] if shard.is_whole else [dataset]), *map(Path, others(dataset, shard))]
+    return [folder / name for folder in folders if (folder / name).exists()]
+
+
+def forget_others(table: str, shard: Shard) -> None:
+    """Remove tables and memories from when the dataset of a table was divided otherwise."""
+    whole = Path(table)
+    memory = whole.with_suffix(_MEMORY).name
+    for path in _memories(whole.parent, memory, shard):
+        path.unlink()
+        if path.parent != whole.parent:
+            path.with_name(whole.name).unlink(missing_ok=True)
+            for folder in path.parents[:2]:
+                with contextlib.suppress(OSError):  # others live there
+                    folder.rmdir()

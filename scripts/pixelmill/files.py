@@ -122,8 +122,15 @@ def lies_in(inner: str | os.PathLike[str], outer: str | os.PathLike[str]) -> boo
 
 
 @contextlib.contextmanager
-def exclusive(folder: str | os.PathLike[str]) -> Iterator[None]:
+def exclusive(folder: str | os.PathLike[str], together: bool = False) -> Iterator[None]:
     """Hold a folder for this process alone; the system lets go of it when we die.
+
+    Parameters
+    ----------
+    folder : path
+    together : bool
+        Share it with others that say so too (not on Windows, which has no such lock:
+        there it is not held).
 
     Raises
     ------
@@ -137,7 +144,7 @@ def exclusive(folder: str | os.PathLike[str]) -> Iterator[None]:
         raise UserError(_cannot_write(folder, error.strerror)) from error
     with file:
         patience = time.monotonic() + LOCK_PATIENCE
-        while not _lock(file.fileno()):
+        while not _lock(file.fileno(), together):
             if time.monotonic() > patience:
                 raise UserError(
                     f"Another run is writing to '{folder}'; wait for it to end, or stop it."
@@ -146,16 +153,18 @@ def exclusive(folder: str | os.PathLike[str]) -> Iterator[None]:
         yield
 
 
-def _lock(descriptor: int) -> bool:
+def _lock(descriptor: int, together: bool) -> bool:
     try:
         if os.name == "nt":
             import msvcrt
 
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            if not together:
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
         else:
             import fcntl
 
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kind = fcntl.LOCK_SH if together else fcntl.LOCK_EX
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pixelmill.catalog import Selection
 from pixelmill.engines import ENGINES
 from pixelmill.generator import RECORD
+from pixelmill.shards import FOLDER
 
 
 class Place(NamedTuple):
@@ -65,6 +66,8 @@ class Layout:
                     yield results / name / recipe / table
             for table in ("catalog.csv", "catalog.known.csv", "generated.json"):
                 yield results / name / table
+            for table in ("catalog.csv", "catalog.known.csv"):
+                yield from (results / name).glob(f"{FOLDER}/*/{table}")
             yield from (Path("logs", name), Path("benchmarks", name))
         yield results / "report"
         yield from results.glob("verdict*.txt")

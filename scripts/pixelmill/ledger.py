@@ -13,10 +13,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pixelmill.errors import UserError
 from pixelmill.names import escape, unescape
+from pixelmill.passes import Pass
+from pixelmill.rows import Maker, Rows
 from pixelmill.transform import STAGES, Made, Outcome, Stretch
 
 #: Raised when the tables change; an older ledger is then put aside, not misread.
@@ -45,45 +47,6 @@ CREATE TABLE IF NOT EXISTS passes (
   recipe TEXT NOT NULL, code TEXT NOT NULL, machine TEXT NOT NULL
 );
 """.format(stages=", ".join(f"{stage}_seconds REAL NOT NULL" for stage in STAGES))
-
-
-class Maker(NamedTuple):
-    """Fingerprints of what makes images: another one of them may make other pixels."""
-
-    recipe: str
-    code: str
-    limits: str
-
-
-class Row(NamedTuple):
-    """What the ledger knows of one image, as far as the plan asks."""
-
-    status: str
-    reason: str
-    bytes_in: int
-    mtime_ns: int
-    digest: str
-    maker: Maker
-    made: tuple[Made, ...]
-
-
-class Pass(NamedTuple):
-    """One run over a dataset. `whole`: it made every image of the catalog."""
-
-    whole: bool
-    engine: str
-    workers: int
-    seconds: float
-    startup_seconds: float
-    images: int
-    failed: int
-    bytes_in: int
-    bytes_out: int
-    megapixels_in: float
-    catalog: str
-    recipe: str
-    code: str
-    machine: str
 
 
 class Example(NamedTuple):
@@ -168,23 +131,22 @@ class Ledger:
         version: int = self._database.execute("PRAGMA user_version").fetchone()[0]
         return version == VERSION
 
-    def rows(self) -> dict[str, Row]:
-        """All images by source."""
-        query = (
-            "SELECT source, status, reason, bytes_in, mtime_ns, digest, recipe, code, limits,"
-            " variant, output, width, height, bytes_out, sha256 FROM images"
-        )
-        rows: dict[str, Row] = {}
-        makers: dict[tuple[str, ...], Maker] = {}  # a million rows share one
-        for source, status, reason, size, mtime, digest, *rest in self._database.execute(query):
-            maker = makers.setdefault(tuple(rest[:3]), Maker(*rest[:3]))
-            variant, output, *facts = rest[3:]
-            made = (Made(variant, unescape(output), *facts),) if output else ()
-            source = unescape(source)
-            if source in rows:
-                made = (*rows[source].made, *made)
-            rows[source] = Row(status, reason, size, mtime, digest, maker, made)
-        return rows
+    def rows(self) -> Rows:
+        """All images by source, as they stand whenever they are asked for."""
+        return Rows(self._database.execute)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Lock the file once for all that is asked of it, not for each image."""
+        self._database.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._database.execute("COMMIT")
+
+    def codes(self) -> list[str]:
+        """Fingerprints of the code that made images."""
+        return [code for (code,) in self._database.execute("SELECT DISTINCT code FROM images")]
 
     def record(self, outcomes: Iterable[Outcome], maker: Maker) -> None:
         """Note what became of a batch, in one transaction."""
@@ -198,14 +160,38 @@ class Ledger:
             for o in outcomes
             for made in o.made or (_NOTHING,)
         ]  # fmt: skip
-        marks = ", ".join("?" * (15 + len(maker) + len(STAGES)))
         with self._database:
             self._database.execute("BEGIN")
             # It may have had other variants before.
             self._database.executemany(
                 "DELETE FROM images WHERE source = ?", ((escape(o.source),) for o in outcomes)
             )
-            self._database.executemany(f"INSERT INTO images VALUES ({marks})", rows)
+            self._insert(rows)
+
+    def whole_rows(self) -> Iterator[tuple[Any, ...]]:
+        """All that is known of every image, source first, for `adopt` of another ledger."""
+        return iter(self._database.execute("SELECT * FROM images"))
+
+    def adopt(self, rows: Iterable[Sequence[Any]], instead: bool = False) -> None:
+        """Add rows of another ledger, or put them in place of all that is there."""
+        with self._database:
+            self._database.execute("BEGIN")
+            if instead:
+                self._database.execute("DELETE FROM images")
+            self._insert(rows)
+
+    def _insert(self, rows: Iterable[Sequence[Any]]) -> None:
+        marks = ", ".join("?" * (15 + len(Maker._fields) + len(STAGES)))
+        self._database.executemany(f"INSERT INTO images VALUES ({marks})", rows)
+
+    def shared_output(self) -> tuple[str, str] | None:
+        """Two sources that have one output; None where each has its own."""
+        query = (
+            "SELECT min(source), max(source) FROM images WHERE output != ''"
+            " GROUP BY output HAVING count(*) > 1 LIMIT 1"
+        )
+        found: tuple[str, str] | None = self._database.execute(query).fetchone()
+        return found
 
     def note_maker(self, code: str, software: Mapping[str, str]) -> None:
         """Note the libraries behind a fingerprint of code."""
@@ -277,6 +263,18 @@ class Ledger:
             )  # fmt: skip
             if finished.whole:
                 self._database.execute("DELETE FROM stretches WHERE pass != ?", (number,))
+
+    def passes(self) -> Iterator[tuple[Pass, list[Stretch]]]:
+        """All passes, and when their workers were busy."""
+        query = "SELECT worker, began, ended, images FROM stretches WHERE pass = ? ORDER BY began"
+        passes = self._database.execute(f"SELECT id, {', '.join(Pass._fields)} FROM passes")
+        for number, whole, *rest in passes.fetchall():
+            stretches = self._database.execute(query, (number,))
+            yield Pass(bool(whole), *rest), [Stretch(str(w), *times) for w, *times in stretches]
+
+    def forget_passes(self) -> None:
+        """Drop all passes: they were gathered."""
+        self._database.executescript("DELETE FROM stretches; DELETE FROM passes;")
 
     def timeline(self) -> list[tuple[int, float, float, int]]:
         """When each worker of the last full pass was busy.

@@ -87,35 +87,34 @@ def name_outputs(sources: Iterable[str], suffix: str | Callable[[str], str]) -> 
     suffix_of = suffix if callable(suffix) else lambda _: suffix
     # Folders keep their names: no file may bear one.
     taken = {
-        _identity(str(parent))
+        identity(str(parent))
         for folder in {source.rpartition("/")[0] for source in ordered}
         for parent in (PurePosixPath(folder), *PurePosixPath(folder).parents)
     }
-    outputs: dict[str, str] = {}
-    plain = {source: _with_suffix(source, suffix_of(source)) for source in ordered}
-    colliding: dict[str, list[str]] = {}
-    for source, candidate in plain.items():
-        colliding.setdefault(_identity(candidate), []).append(source)
-    rest: list[str] = []
-    for identity, group in colliding.items():
-        if identity in taken:
-            rest.extend(group)
+    outputs = {source: _with_suffix(source, suffix_of(source)) for source in ordered}
+    firsts: dict[str, str] = {}
+    colliding: dict[str, list[str]] = {}  # few, so that a million names cost little
+    for source, candidate in outputs.items():
+        known_as = identity(candidate)
+        first = firsts.setdefault(known_as, source)
+        if first != source:
+            colliding.setdefault(known_as, [first]).append(source)
+    rest = [source for known_as, source in firsts.items() if known_as in taken]
+    for known_as, group in colliding.items():
+        if known_as in taken:
+            rest.extend(group[1:])
             continue
-        winner = group[0]
-        if len(group) > 1:
-            winner = next((s for s in group if s.lower().endswith(suffix_of(s).lower())), winner)
-        outputs[winner] = plain[winner]
-        taken.add(identity)
+        winner = next((s for s in group if s.lower().endswith(suffix_of(s).lower())), group[0])
         rest.extend(source for source in group if source != winner)
-    for source in rest:
+    for source in sorted(rest):
         suffix = suffix_of(source)
         candidate, tries = _fit(source + suffix, source), 0
-        while _identity(candidate) in taken:
+        while identity(candidate) in taken or identity(candidate) in firsts:
             mark = _short_digest(source + "/" * tries)
             candidate, tries = _fit(f"{source}.{mark}{suffix}", source), tries + 1
-        taken.add(_identity(candidate))
+        taken.add(identity(candidate))
         outputs[source] = candidate
-    return {source: outputs[source] for source in ordered}
+    return outputs
 
 
 def first_collision(
@@ -131,7 +130,7 @@ def first_collision(
     suffix_of = suffix if callable(suffix) else lambda _: suffix
     seen: dict[str, str] = {}
     for source in sorted(sources):
-        other = seen.setdefault(_identity(_with_suffix(source, suffix_of(source))), source)
+        other = seen.setdefault(identity(_with_suffix(source, suffix_of(source))), source)
         if other != source:
             return other, source
     return None
@@ -158,7 +157,8 @@ def _fit(output: str, source: str) -> str:
     return f"{parent}{slash}{stem}{tail}"
 
 
-def _identity(path: str) -> str:
+def identity(path: str) -> str:
+    """What a file system that ignores case or Unicode normalization knows a path by."""
     if path.isascii():
         return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())

@@ -4,34 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 
-from pixelmill.files import TEMPORARY, walk
+from pixelmill.errors import UserError
+from pixelmill.files import TEMPORARY
+from pixelmill.names import escape
 
 
-def present(images: str, sweep: bool = False) -> dict[str, int]:
-    """Sizes in bytes of the outputs that exist, by path.
+def size_of(images: str, path: str) -> int | None:
+    """Size of an output in bytes; None where it is not there.
 
-    Parameters
-    ----------
-    images : str
-        Folder of the outputs.
-    sweep : bool
-        Remove what a killed run left half-written.
+    Raises
+    ------
+    UserError
+        If its folder cannot be read: to go on would take it for removed.
     """
-    sizes = {}
-    for path, entry in walk(images):
-        if not TEMPORARY.fullmatch(entry.name):
-            sizes[path] = entry.stat(follow_symlinks=False).st_size
-        elif sweep:
-            os.unlink(entry.path)
-    return sizes
+    try:
+        state = os.lstat(os.path.join(images, path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UserError(
+            f"The output '{escape(path)}' cannot be looked at: {error.strerror}; mend its folder."
+        ) from error
+    return None if stat.S_ISDIR(state.st_mode) else state.st_size
 
 
-def remove(images: str, output: str) -> None:
-    """Remove an output and the folders that it leaves empty."""
+def tidy(images: str) -> None:
+    """Remove what killed runs left half-written, and folders that are empty."""
+    for folder, _, names in os.walk(images, topdown=False):
+        for name in filter(TEMPORARY.fullmatch, names):
+            os.unlink(os.path.join(folder, name))
+        if folder != images:
+            with contextlib.suppress(OSError):  # others live there
+                os.rmdir(folder)
+
+
+def remove(images: str, output: str, tidy: bool = True) -> None:
+    """Remove an output and, where it is to be tidy, the folders that it leaves empty."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(os.path.join(images, output))
-    folder = os.path.dirname(output)
+    folder = os.path.dirname(output) if tidy else ""
     while folder:
         try:
             os.rmdir(os.path.join(images, folder))

@@ -9,9 +9,9 @@ from functools import partial
 
 from pixelmill.catalog import Entry
 from pixelmill.encoding import suffix_for
-from pixelmill.ledger import Maker, Row
 from pixelmill.names import first_collision, name_outputs
 from pixelmill.recipe import Recipe
+from pixelmill.rows import Maker, Row
 from pixelmill.transform import Batch, Job, Made
 
 #: Failures that the next pass tries again: their cause lies outside the image.
@@ -105,7 +105,7 @@ def _suffix(format: str, kinds: Mapping[str, str], source: str) -> str:
 def draw_up(
     entries: Sequence[Entry],
     rows: Mapping[str, Row],
-    present: Mapping[str, int],
+    size_of: Callable[[str], int | None],
     outputs: Mapping[str, tuple[str, ...]],
     maker: Maker,
     digest: Callable[[str], str],
@@ -120,8 +120,8 @@ def draw_up(
         The catalog.
     rows : mapping
         What the ledger knows, by source.
-    present : mapping
-        Size in bytes of each output that exists, by path.
+    size_of : callable
+        Size in bytes of an output by its path; None where it is not there.
     outputs : mapping
         Paths of the outputs by source, over the whole dataset.
     maker : Maker
@@ -138,7 +138,7 @@ def draw_up(
     plan = Plan(outputs=outputs)
     for entry in entries:
         row = rows.get(entry.path)
-        reason = _why(entry, row, outputs[entry.path], present, maker, retry)
+        reason = _why(entry, row, outputs[entry.path], size_of, maker, retry)
         if reason == "touched" and row is not None:
             same = digest(entry.path) == row.digest
             reason = "" if same else "source changed"
@@ -151,9 +151,13 @@ def draw_up(
             plan.reasons[reason] += 1
         else:
             plan.keep += 1
-    plan.remove = [source for source in rows if source not in outputs]
-    taken = {path for paths in outputs.values() for path in paths}
-    plan.stale = [made.path for row in rows.values() for made in row.made if made.path not in taken]
+    left: list[str] = []
+    for source, row in rows.items():
+        if source not in outputs:
+            plan.remove.append(source)
+        left += [made.path for made in row.made if made.path not in outputs.get(source, ())]
+    taken = {path for paths in outputs.values() for path in paths} if left else set()
+    plan.stale = [path for path in left if path not in taken]
     return plan
 
 
@@ -161,7 +165,7 @@ def _why(
     entry: Entry,
     row: Row | None,
     outputs: tuple[str, ...],
-    present: Mapping[str, int],
+    size_of: Callable[[str], int | None],
     maker: Maker,
     retry: Collection[str],
 ) -> str:
@@ -181,9 +185,10 @@ def _why(
     if row.status == "ok":
         if sorted(made.path for made in row.made) != sorted(outputs):
             return "name changed"
-        if any(made.path not in present for made in row.made):
+        sizes = [size_of(made.path) for made in row.made]
+        if None in sizes:
             return "output missing"
-        if any(present[made.path] != made.bytes for made in row.made):
+        if sizes != [made.bytes for made in row.made]:
             return "output altered"
     return "" if row.mtime_ns == entry.mtime_ns else "touched"
 

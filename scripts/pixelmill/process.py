@@ -8,28 +8,31 @@ import os
 import shutil
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pixelmill import catalog as catalogs
-from pixelmill import outputs, provenance
-from pixelmill.catalog import Entry
+from pixelmill import provenance
+from pixelmill.catalog import Entry, Selection
 from pixelmill.choice import choose
 from pixelmill.cluster import Cluster
 from pixelmill.errors import UserError
 from pixelmill.exports import write_failures, write_tables
-from pixelmill.files import Reserve, exclusive, lies_in
-from pixelmill.ledger import Ledger, Maker, Pass, Row
+from pixelmill.files import Reserve, lies_in
+from pixelmill.ledger import Ledger
 from pixelmill.limits import Limits, workers_for_memory
 from pixelmill.names import escape
+from pixelmill.passes import Pass, Totals
 from pixelmill.plan import Plan, colliding, costs, draw_up, paths_of_outputs
 from pixelmill.policy import Policy
 from pixelmill.progress import Progress
 from pixelmill.recipe import Recipe
+from pixelmill.rows import Maker, Row
+from pixelmill.shards import WHOLE, Shard
 from pixelmill.supervision import Work, render
 from pixelmill.transform import Made, Outcome, Renderer, content_digest
+from pixelmill.workplace import Workplace
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +47,10 @@ def process(
     label: str = "images",
     policy: Policy = Policy(),  # noqa: B008 - frozen
     cluster: Cluster = Cluster(),  # noqa: B008 - frozen
+    shard: Shard = WHOLE,
+    select: Selection | None = None,
 ) -> Pass:
-    """Bring an output tree up to date.
+    """Bring an output tree up to date, or one shard of it.
 
     Parameters
     ----------
@@ -64,6 +69,10 @@ def process(
     policy : Policy
     cluster : Cluster
         Where the workers of the engine ``distributed`` are.
+    shard : Shard, optional
+        The part of the dataset to work on; then `entries` are those that concern it.
+    select : Selection, optional
+        Which files belong to the dataset: asked before a shard removes much.
 
     Returns
     -------
@@ -77,43 +86,44 @@ def process(
         removed, or if there is nothing to process.
     """
     began = time.perf_counter()
-    images = os.path.join(target, "images")
+    place = Workplace(target, shard)
     maker = _maker(recipe, policy)
-    if not entries:
+    if not entries and shard.is_whole:
         raise UserError(f"'{source}' holds no image; correct the path, or mount the disk.")
-    with exclusive(target), _open_ledger(target, policy) as ledger:
-        os.makedirs(images, exist_ok=True)
+    with place.open(policy.durable) as ledger:
+        place.tidy()
         rows = ledger.rows()
-        plan = _plan(source, images, recipe, maker, entries, rows, policy, sweep=True)
+        with ledger.reading():
+            plan = _plan(source, place, recipe, maker, entries, rows, policy)
         log.info("%s", plan)
-        _explain_code(plan, rows, ledger, recipe)
+        _explain_code(plan, ledger, recipe)
         ledger.note_maker(maker.code, provenance.rendering_software(recipe.uses_opencv))
-        _check_removals(plan, rows, policy, target)
-        _remove(plan, images, ledger)
+        place.check_removals(plan, rows, policy.max_removal_rate, source, select)
+        _remove(plan, place, ledger)
         if recipe.settings["keep_mtime"]:
-            _follow_times(plan, images, rows)
+            _follow_times(plan, place.images, rows)
         rate = ledger.rate(maker.recipe)
         fitting = _workers_for(workers, plan, policy.limits)
         chosen = _engine_for(engine, fitting, plan, rate, recipe)
         work = Work(
-            renderer=_renderer(source, images, recipe, policy, chosen),
+            renderer=_renderer(source, place.images, recipe, policy, chosen),
             outputs=plan.outputs,
             engine=chosen,
             workers=fitting,
             limits=policy.limits,
-            crumbs=os.path.join(target, ".crumbs"),
+            crumbs=os.path.join(place.state, ".crumbs"),
             rate=rate,
             cluster=cluster,
         )
-        totals = _Totals()
+        totals = Totals()
         with (
             Progress(len(plan.make), f"{label} {work.engine}") as progress,
-            Reserve(target) as reserve,
+            Reserve(place.state) as reserve,
         ):
 
             def done(outcomes: list[Outcome]) -> None:
                 reserve.check(o.message for o in outcomes if o.reason == "write_failed")
-                _drop_failed(outcomes, rows, plan, images)
+                _drop_failed(outcomes, rows, plan, place)
                 ledger.record(outcomes, maker)
                 totals.add(outcomes)
                 progress.advance(len(outcomes), sum(o.status == "failed" for o in outcomes))
@@ -124,17 +134,17 @@ def process(
                 started = render(work, plan.make, done)
             except sqlite3.OperationalError as error:
                 raise UserError(
-                    f"The ledger in '{target}' cannot be written: {error}; make room or mend it, "
-                    "then run the same again. What is done is kept."
+                    f"The ledger in '{place.state}' cannot be written: {error}; make room or "
+                    "mend it, then run the same again. What is done is kept."
                 ) from error
             finally:
                 reserve.release()
                 shutil.rmtree(work.crumbs, ignore_errors=True)
                 if plan.make:
-                    outputs.present(images, sweep=True)
-                write_failures(ledger, target)
+                    place.tidy()
+                write_failures(ledger, place.state)
         finished = Pass(
-            whole=len(plan.make) == len(entries),
+            whole=plan.keep == 0,
             engine=work.engine,
             workers=started.workers or work.workers,
             seconds=time.perf_counter() - began,
@@ -144,7 +154,7 @@ def process(
             bytes_in=totals.bytes_in,
             bytes_out=totals.bytes_out,
             megapixels_in=totals.pixels_in / 1e6,
-            catalog=catalogs.digest(entries),
+            catalog=catalogs.digest(e for e in entries if shard.owns(e.path)),
             recipe=maker.recipe,
             code=maker.code,
             machine=cluster.machine
@@ -152,12 +162,12 @@ def process(
             else provenance.machine_fingerprint(),
         )
         ledger.add_pass(finished, started.stretches)
-        write_tables(ledger, target)
+        write_tables(ledger, place.state)
     if totals.reasons:
         why = ", ".join(f"{count:,} {reason}" for reason, count in totals.reasons.most_common())
         log.warning(
             "%s of %s images failed (%s); see '%s/failures.csv'",
-            f"{finished.failed:,}", f"{finished.images:,}", why, target,
+            f"{finished.failed:,}", f"{finished.images:,}", why, place.state,
         )  # fmt: skip
     return finished
 
@@ -170,16 +180,12 @@ def _maker(recipe: Recipe, policy: Policy) -> Maker:
     )
 
 
-def _open_ledger(target: str, policy: Policy) -> Ledger:
-    return Ledger(os.path.join(target, "ledger.sqlite"), durable=policy.durable)
-
-
-def _explain_code(plan: Plan, rows: Mapping[str, Row], ledger: Ledger, recipe: Recipe) -> None:
+def _explain_code(plan: Plan, ledger: Ledger, recipe: Recipe) -> None:
     """Say which library it was, where images are made again for their code."""
     if not plan.reasons["code changed"]:
         return
     now = provenance.rendering_software(recipe.uses_opencv)
-    before = [ledger.software_of(code) for code in {row.maker.code for row in rows.values()}]
+    before = [ledger.software_of(code) for code in ledger.codes()]
     changed = {
         f"{name} {old[name]} is now {version}"
         for old in before
@@ -215,15 +221,6 @@ def _workers_for(workers: int, plan: Plan, limits: Limits) -> int:
     return fitting
 
 
-def _check_removals(plan: Plan, rows: Mapping[str, Row], policy: Policy, target: str) -> None:
-    if len(plan.remove) > policy.max_removal_rate * len(rows):
-        raise UserError(
-            f"{len(plan.remove):,} of {len(rows):,} images in '{target}' have lost their source "
-            "and would be removed; mount the disk that is missing, or, if it is right, set "
-            "removals.max_rate to 1."
-        )
-
-
 def _stop_at_failure(outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.status == "failed":
@@ -248,28 +245,22 @@ def preview(
     seconds, bytes : float
         What it would cost one worker and the disk, by past rates; 0 where unknown.
     """
-    path = os.path.join(target, "ledger.sqlite")
-    rows: dict[str, Row] = {}
-    seconds = size = 0.0
-    if os.path.exists(path):
-        with Ledger(path, only_look=True) as ledger:
-            if ledger.is_current:
-                rows = ledger.rows()
-                seconds, size = ledger.cost()
-    images = os.path.join(target, "images")
-    plan = _plan(source, images, recipe, _maker(recipe, policy), entries, rows, policy)
+    place = Workplace(target)
+    with place.look() as ledger:
+        rows = ledger.rows() if ledger else {}
+        seconds, size = ledger.cost() if ledger else (0.0, 0.0)
+        plan = _plan(source, place, recipe, _maker(recipe, policy), entries, rows, policy)
     return plan, seconds * len(plan.make), size * len(plan.make)
 
 
 def _plan(
     source: str,
-    images: str,
+    place: Workplace,
     recipe: Recipe,
     maker: Maker,
     entries: Sequence[Entry],
     rows: Mapping[str, Row],
     policy: Policy,
-    sweep: bool = False,
 ) -> Plan:
     def digest(path: str) -> str:
         try:
@@ -280,7 +271,7 @@ def _plan(
     def altered(made: Made) -> bool:
         if not policy.check_outputs:
             return False
-        return hashlib.sha256(Path(images, made.path).read_bytes()).hexdigest() != made.sha256
+        return hashlib.sha256(Path(place.images, made.path).read_bytes()).hexdigest() != made.sha256
 
     if policy.collisions == "error":
         pair = colliding(entries, recipe)
@@ -290,9 +281,9 @@ def _plan(
                 "one, or set 'collisions' to rename."
             )
     return draw_up(
-        entries,
+        [entry for entry in entries if place.shard.owns(entry.path)],
         rows,
-        outputs.present(images, sweep),
+        place.size_of,
         paths_of_outputs(entries, recipe),
         maker,
         digest,
@@ -301,10 +292,10 @@ def _plan(
     )
 
 
-def _remove(plan: Plan, images: str, ledger: Ledger) -> None:
+def _remove(plan: Plan, place: Workplace, ledger: Ledger) -> None:
     """Take away outputs whose sources are gone or whose names changed."""
     for output in plan.stale:
-        outputs.remove(images, output)
+        place.remove(output)
     ledger.forget(plan.remove)
     ledger.touch(plan.touched)
 
@@ -316,7 +307,9 @@ def _follow_times(plan: Plan, images: str, rows: Mapping[str, Row]) -> None:
             os.utime(os.path.join(images, made.path), ns=(mtime_ns, mtime_ns))
 
 
-def _drop_failed(outcomes: list[Outcome], rows: Mapping[str, Row], plan: Plan, images: str) -> None:
+def _drop_failed(
+    outcomes: list[Outcome], rows: Mapping[str, Row], plan: Plan, place: Workplace
+) -> None:
     """Take away what an image that now failed had given before."""
     for outcome in outcomes:
         before = rows.get(outcome.source)
@@ -325,25 +318,7 @@ def _drop_failed(outcomes: list[Outcome], rows: Mapping[str, Row], plan: Plan, i
         for made in before.made:
             # A name that passed to another image in between is not this one's any more.
             if made.path in plan.outputs[outcome.source]:
-                outputs.remove(images, made.path)
-
-
-class _Totals:
-    """Sums over the outcomes of a pass."""
-
-    def __init__(self) -> None:
-        self.images = self.failed = self.bytes_in = self.bytes_out = self.pixels_in = 0
-        self.reasons: Counter[str] = Counter()
-
-    def add(self, outcomes: list[Outcome]) -> None:
-        self.images += len(outcomes)
-        for outcome in outcomes:
-            self.failed += outcome.status == "failed"
-            if outcome.reason:
-                self.reasons[outcome.reason] += 1
-            self.bytes_in += outcome.bytes_in
-            self.bytes_out += outcome.bytes_out
-            self.pixels_in += outcome.pixels_in
+                place.remove(made.path)
 
 
 def process_folder(
@@ -356,6 +331,8 @@ def process_folder(
     label: str = "images",
     policy: Policy = Policy(),  # noqa: B008 - frozen
     cluster: Cluster = Cluster(),  # noqa: B008 - frozen
+    shard: Shard = WHOLE,
+    select: Selection | None = None,
 ) -> Pass:
     """Do what the scripts do: catalog the folder where that was not done, then process.
 
@@ -363,6 +340,8 @@ def process_folder(
     ----------
     catalog : str, optional
         Table of the inputs that was made before; without it `source` is scanned.
+    shard, select : optional
+        As of `process`.
 
     Raises
     ------
@@ -371,10 +350,13 @@ def process_folder(
     """
     check_apart(source, target)
     if catalog is None:
-        entries = catalogs.refresh(os.path.join(target, "catalog.csv"), source).entries
+        table = os.path.join(shard.below(target), "catalog.csv")
+        entries = catalogs.refresh(table, source, select, shard).entries
     else:
         entries = catalogs.read(catalog)
-    finished = process(source, target, recipe, engine, workers, entries, label, policy, cluster)
+    finished = process(
+        source, target, recipe, engine, workers, entries, label, policy, cluster, shard, select
+    )
     if finished.images:
         rate = finished.images / max(finished.seconds, 1e-9)
         hands = "1 worker" if finished.workers == 1 else f"{finished.workers} workers"

@@ -118,11 +118,15 @@ def _digest(text: str) -> str:
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
+    pending: list[ast.AST] = [tree]
+    while pending:  # statements only: no expression has a docstring, and most nodes are in one
+        node = pending.pop()
         if isinstance(
             node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
         ) and ast.get_docstring(node, clean=False):
             node.body = node.body[1:]
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            pending += getattr(node, block, ())
     return tree
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import json
 import os
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pixelmill import catalog, generator
 from pixelmill.errors import UserError
 from pixelmill.files import exclusive, read_json
 from pixelmill.progress import QUIET, VARIABLE
+from pixelmill.shards import WHOLE, Shard
 
 
 def prefer_this_python() -> None:
@@ -63,18 +65,33 @@ def folders_of(configfiles: Sequence[str | os.PathLike[str]]) -> str:
     return os.pathsep.join(dict.fromkeys(os.path.relpath(folder) for folder in folders))
 
 
-@functools.cache
+#: Hands the tokens of a run down to jobs, whose nodes see the files in another state.
+_TOKENS = "PIXELMILL_TOKENS"
+
+
+def _of_this_run(key: str, make: Callable[[str], str]) -> str:
+    """Give the same token for a path to all of a run, on whatever node."""
+    tokens = json.loads(os.environ.get(_TOKENS, "{}"))
+    if key not in tokens:
+        tokens[key] = make(key)
+        os.environ[_TOKENS] = json.dumps(tokens)
+    return str(tokens[key])
+
+
 def token(dataset: str) -> str:
-    """What a generated dataset's images are known by, the same for all of this process."""
-    return generator.token(f"resources/{dataset}")
+    """What a generated dataset's images are known by, the same for all of a run."""
+    return _of_this_run(f"resources/{dataset}", generator.token)
 
 
-@functools.cache
 def checks_token(path: str) -> str:
     """What checks that passed are known by; a new one where they did not, or are not there.
 
     So a check that failed is made again by every run until it passes.
     """
+    return _of_this_run(path, _token_of_checks)
+
+
+def _token_of_checks(path: str) -> str:
     try:
         checks = read_json(path)
     except (OSError, ValueError):
@@ -96,11 +113,20 @@ def _fresh() -> str:
     return secrets.token_hex(8)
 
 
-def fingerprint(dataset: Mapping[str, Any]) -> str:
-    """Digest of a user's folder as it is now; empty for generated images."""
+def fingerprint(dataset: Mapping[str, Any], shard: Shard = WHOLE) -> str:
+    """Digest of what a shard of a user's folder holds now; empty for generated images."""
     if "generate" in dataset:
         return ""
-    return catalog.fingerprint(dataset["folder"], catalog.Selection(**selection(dataset)))
+    chosen = {key: tuple(globs) for key, globs in selection(dataset).items()}
+    return _fingerprints(dataset["folder"], shard.of, **chosen)[shard.number - 1]
+
+
+@functools.cache
+def _fingerprints(
+    folder: str, shards: int, include: tuple[str, ...], exclude: tuple[str, ...]
+) -> list[str]:
+    """Digests of all shards, from one walk."""
+    return catalog.fingerprints(folder, catalog.Selection(include, exclude), shards)
 
 
 def selection(dataset: Mapping[str, Any]) -> dict[str, list[str]]:

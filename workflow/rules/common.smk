@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from pixelmill import config as settings
 from pixelmill import provenance, wiring
 from pixelmill.errors import UserError
+from pixelmill.shards import Shard, all_of
 
 wiring.prefer_this_python()
 wiring.announce_runner(
@@ -32,6 +33,7 @@ except UserError as error:
 RUN = CONFIG["run"]
 RESULTS = CONFIG["results"]
 TREE = f"{RESULTS}/{{dataset}}/{{recipe}}/{{engine}}"
+SHARDED = CONFIG["scale"]["shards"] > 1
 ENGINES = list(dict.fromkeys(["sequential", *RUN["engines"]]))
 
 
@@ -39,6 +41,7 @@ wildcard_constraints:
     dataset="|".join(CONFIG["datasets"]),
     recipe="|".join(CONFIG["recipes"]),
     engine="sequential|threads|processes|futures|distributed|auto",
+    shard=r"[0-9]+-of-[0-9]+",
 
 
 def hold_folder():
@@ -71,10 +74,11 @@ def selection(wildcards):
 
 
 def fingerprint(wildcards):
-    """What a folder holds now, so that a new, changed or removed file is seen."""
+    """What a folder, or a shard of it, holds now: so a new, changed or removed file is seen."""
     if not workflow.is_main_process:
         return ""
-    return wiring.fingerprint(CONFIG["datasets"][wildcards.dataset])
+    shard = Shard.parse(wildcards.get("shard", "1-of-1"))
+    return wiring.fingerprint(CONFIG["datasets"][wildcards.dataset], shard)
 
 
 def generated(wildcards):
@@ -87,13 +91,13 @@ def generated(wildcards):
 
 def token(wildcards):
     """What generated images are known by: a new one where some are gone."""
-    return wiring.token(wildcards.dataset) if workflow.is_main_process else ""
+    return wiring.token(wildcards.dataset)
 
 
 def checks_token(wildcards):
     """What a tree's checks are known by: a new one as long as they fail."""
     path = f"{RESULTS}/{wildcards.dataset}/{wildcards.recipe}/{wildcards.engine}/verification.json"
-    return wiring.checks_token(path) if workflow.is_main_process else ""
+    return wiring.checks_token(path)
 
 
 def measured(wildcards):
@@ -153,6 +157,11 @@ def software(wildcards):
     """Versions of the libraries that decide pixels."""
     opencv = settings.uses_opencv(CONFIG, wildcards.recipe, BASE)
     return as_json(provenance.rendering_software(opencv))
+
+
+def shards():
+    """Names of all shards of a dataset."""
+    return [str(shard) for shard in all_of(CONFIG["scale"]["shards"])]
 
 
 def trees(engines):

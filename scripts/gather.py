@@ -1,0 +1,34 @@
+"""Put together what the shards of an output tree say, when all of them are done."""
+
+import argparse
+import logging
+
+from pixelmill import cli
+
+
+def main(options: argparse.Namespace) -> None:
+    """Write the tables of the whole tree."""
+    from pixelmill.gathering import gather
+
+    done = gather(options.tree, options.shards, options.catalog)
+    if done is None:
+        logging.info("%s: nothing new in %d shards", options.label, options.shards)
+    else:
+        made, failed = f"{done.images:,}", f"{done.failed:,}"
+        logging.info("%s: %s images made, %s failed", options.label, made, failed)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(
+        __doc__, "python scripts/gather.py results/mine/light/auto 16 results/mine/catalog.csv"
+    )
+    parser.add_argument("tree", metavar="TREE", help="output tree")
+    parser.add_argument("shards", type=cli.positive, metavar="N", help="how many shards there are")
+    parser.add_argument("catalog", metavar="CSV", help="table of the whole dataset")
+    parser.add_argument("--label", default="images", help="what to call them")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main, arguments())

@@ -1,0 +1,34 @@
+"""Put the catalogs of a dataset's shards together."""
+
+import argparse
+import logging
+import os
+
+from pixelmill import cli
+
+
+def main(options: argparse.Namespace) -> None:
+    """Write the table of the whole dataset."""
+    from pixelmill.errors import UserError
+    from pixelmill.gathering import gather_catalog
+
+    count = gather_catalog(options.table, options.shards)
+    if not count:
+        os.unlink(options.table)
+        raise UserError(
+            "No shard of the dataset holds an image; correct the path or the globs, or mount the "
+            "disk."
+        )
+    logging.info("%s images in %d shards", f"{count:,}", options.shards)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(__doc__, "python scripts/gather_catalog.py results/mine/catalog.csv 16")
+    parser.add_argument("table", metavar="CSV", help="where the table goes")
+    parser.add_argument("shards", type=cli.positive, metavar="N", help="how many shards there are")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main, arguments())

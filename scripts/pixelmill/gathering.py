@@ -1,0 +1,130 @@
+"""Gathering: what the shards of a dataset or of a tree say, put together when all are done.
+
+Everything streams from table to table, so that memory does not grow with the images.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+from pixelmill import catalog as catalogs
+from pixelmill import outputs
+from pixelmill.catalog import Entry
+from pixelmill.errors import UserError
+from pixelmill.exports import write_failures, write_tables
+from pixelmill.files import exclusive
+from pixelmill.ledger import Ledger
+from pixelmill.passes import Pass, one_after_another, together
+from pixelmill.shards import Shard, all_of, others
+from pixelmill.transform import Stretch
+from pixelmill.workplace import Workplace
+
+
+def gather_catalog(table: str, shards: int) -> int:
+    """Put the catalogs of all shards together; return the number of images.
+
+    Parameters
+    ----------
+    table : str
+        Of the whole dataset; those of the shards lie below its folder.
+    shards : int
+    """
+    folder, name = os.path.split(table)
+    count = 0
+
+    def own(shard: Shard) -> Iterator[Entry]:
+        entries = catalogs.iterate(os.path.join(shard.below(folder), name))
+        return (entry for entry in entries if shard.owns(entry.path))
+
+    def counted() -> Iterator[Entry]:
+        nonlocal count
+        for entry in heapq.merge(*map(own, all_of(shards))):
+            count += 1
+            yield entry
+
+    catalogs.write(table, counted())
+    catalogs.forget_others(table, Shard(1, shards))
+    return count
+
+
+def gather(tree: str, shards: int, catalog: str) -> Pass | None:
+    """Put the ledgers of all shards together, and write the tables of the tree.
+
+    Parameters
+    ----------
+    tree : str
+    shards : int
+        All of them must be done.
+    catalog : str
+        Table of the whole dataset.
+
+    Returns
+    -------
+    Pass or None
+        What they did since they were gathered last; None where that was nothing.
+
+    Raises
+    ------
+    UserError
+        If a run works in the tree, or two images would share an output.
+    """
+    whole = Workplace(tree)
+    parts = [Workplace(tree, shard).ledger for shard in all_of(shards)]
+    with exclusive(tree), Ledger(whole.ledger) as ledger:
+        ledger.adopt(_rows(parts), instead=True)
+        _check_outputs(ledger)
+        timed = list(_passes(parts, ledger))
+        done = None
+        if timed:
+            done = together([one for one, _ in timed], *_extent(catalog))
+            ledger.add_pass(done, one_after_another(timed))
+        outputs.tidy(whole.images)
+        for folder in others(tree, Shard(1, shards)):
+            shutil.rmtree(folder)
+        write_failures(ledger, tree)
+        write_tables(ledger, tree)
+        for path in parts:
+            with Ledger(path) as part:
+                part.forget_passes()
+    return done
+
+
+def _rows(parts: list[str]) -> Iterator[tuple[Any, ...]]:
+    for path in parts:
+        with Ledger(path, only_look=True) as part:
+            yield from part.whole_rows()
+
+
+def _check_outputs(ledger: Ledger) -> None:
+    """Refuse names made to collide with those that pixelmill gives in case of need."""
+    pair = ledger.shared_output()
+    if pair is not None:
+        raise UserError(
+            f"'{pair[0]}' and '{pair[1]}' have the same output; rename one, and run the same again."
+        )
+
+
+def _passes(parts: list[str], ledger: Ledger) -> Iterator[tuple[Pass, list[Stretch]]]:
+    for path in parts:
+        with Ledger(path, only_look=True) as part:
+            for one, stretches in part.passes():
+                ledger.note_maker(one.code, part.software_of(one.code))
+                yield one, stretches
+
+
+def _extent(catalog: str) -> tuple[int, str]:
+    """Number of the images of a catalog, and its digest."""
+    count = 0
+
+    def counted() -> Iterator[Entry]:
+        nonlocal count
+        for entry in catalogs.iterate(catalog):
+            count += 1
+            yield entry
+
+    digest = catalogs.digest(counted())
+    return count, digest

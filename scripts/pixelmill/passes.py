@@ -1,0 +1,94 @@
+"""Passes: what one run over a dataset did and how long it took, of a tree or of its shards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pixelmill.transform import Outcome, Stretch
+
+
+class Pass(NamedTuple):
+    """One run over a dataset. `whole`: it made every image of the catalog."""
+
+    whole: bool
+    engine: str
+    workers: int
+    seconds: float
+    startup_seconds: float
+    images: int
+    failed: int
+    bytes_in: int
+    bytes_out: int
+    megapixels_in: float
+    catalog: str
+    recipe: str
+    code: str
+    machine: str
+
+
+class Totals:
+    """Sums over the outcomes of a pass."""
+
+    def __init__(self) -> None:
+        self.images = self.failed = self.bytes_in = self.bytes_out = self.pixels_in = 0
+        self.reasons: Counter[str] = Counter()
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Count these too."""
+        for outcome in outcomes:
+            self.images += 1
+            self.failed += outcome.status == "failed"
+            if outcome.reason:
+                self.reasons[outcome.reason] += 1
+            self.bytes_in += outcome.bytes_in
+            self.bytes_out += outcome.bytes_out
+            self.pixels_in += outcome.pixels_in
+
+
+def together(passes: Sequence[Pass], images: int, catalog: str) -> Pass:
+    """Take the passes of shards for one pass over the whole, as if one came after another.
+
+    Parameters
+    ----------
+    passes : sequence of Pass
+        At least one.
+    images : int
+        How many the whole dataset has.
+    catalog : str
+        Digest of the whole dataset.
+    """
+    working = [one for one in passes if one.images] or passes
+    engines = {one.engine for one in working}
+    made = sum(one.images for one in passes)
+    return Pass(
+        whole=made == images and all(one.whole for one in working),
+        engine=engines.pop() if len(engines) == 1 else "auto",
+        workers=max(one.workers for one in working),
+        seconds=sum(one.seconds for one in passes),
+        startup_seconds=sum(one.startup_seconds for one in passes),
+        images=made,
+        failed=sum(one.failed for one in passes),
+        bytes_in=sum(one.bytes_in for one in passes),
+        bytes_out=sum(one.bytes_out for one in passes),
+        megapixels_in=sum(one.megapixels_in for one in passes),
+        catalog=catalog,
+        recipe=_all(one.recipe for one in working),
+        code=_all(one.code for one in working),
+        machine=_all(one.machine for one in working),
+    )
+
+
+def one_after_another(timed: Sequence[tuple[Pass, Sequence[Stretch]]]) -> list[Stretch]:
+    """When workers were busy, had the passes of shards come one after another."""
+    began = 0.0
+    moved: list[Stretch] = []
+    for one, stretches in timed:
+        moved += [s._replace(began=began + s.began, ended=began + s.ended) for s in stretches]
+        began += one.seconds
+    return moved
+
+
+def _all(digests: Iterable[str]) -> str:
+    return "+".join(sorted(set(digests)))

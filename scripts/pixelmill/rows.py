@@ -1,0 +1,94 @@
+"""Rows: what a ledger knows of each image, read when it is asked for and never all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from pixelmill.names import escape, unescape
+from pixelmill.transform import Made
+
+
+class Maker(NamedTuple):
+    """Fingerprints of what makes images: another one of them may make other pixels."""
+
+    recipe: str
+    code: str
+    limits: str
+
+
+class Row(NamedTuple):
+    """What the ledger knows of one image, as far as the plan asks."""
+
+    status: str
+    reason: str
+    bytes_in: int
+    mtime_ns: int
+    digest: str
+    maker: Maker
+    made: tuple[Made, ...]
+
+
+#: Columns of a row: its source, its facts, its maker, and one output.
+COLUMNS = (
+    "source, status, reason, bytes_in, mtime_ns, digest, recipe, code, limits,"
+    " variant, output, width, height, bytes_out, sha256"
+)
+
+#: Runs a query, with its values, over the table of images.
+Query = Callable[..., Iterable[tuple[Any, ...]]]
+
+
+class Rows(Mapping[str, Row]):
+    """All images of a ledger by source.
+
+    Parameters
+    ----------
+    query : callable
+        Runs SQL, and gives an iterable of tuples.
+    """
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+
+    def __getitem__(self, source: str) -> Row:
+        found = self._query(f"SELECT {COLUMNS} FROM images WHERE source = ?", (escape(source),))
+        for _, row in _rows(found):
+            return row
+        raise KeyError(source)
+
+    def __iter__(self) -> Iterator[str]:
+        for (source,) in self._query("SELECT DISTINCT source FROM images"):
+            yield unescape(source)
+
+    def __len__(self) -> int:
+        ((count,),) = self._query("SELECT count(DISTINCT source) FROM images")
+        return int(count)
+
+    def items(self) -> ItemsView[str, Row]:
+        """Sources and their rows, from one reading of the table."""
+        return _Items(self, self._query)
+
+
+class _Items(ItemsView[str, Row]):
+    def __init__(self, rows: Rows, query: Query) -> None:
+        super().__init__(rows)
+        self._query = query
+
+    def __iter__(self) -> Iterator[tuple[str, Row]]:
+        return _rows(self._query(f"SELECT {COLUMNS} FROM images ORDER BY source, variant"))
+
+
+def _rows(found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Row]]:
+    """Put the outputs of each source together."""
+    for source, group in groupby(found, lambda columns: columns[0]):
+        first, *rest = group
+        _, status, reason, size, mtime_ns, digest, recipe, code, limits = first[:9]
+        made = tuple(
+            Made(variant, unescape(output), *facts)
+            for variant, output, *facts in (columns[9:] for columns in (first, *rest))
+            if output
+        )
+        maker = Maker(recipe, code, limits)
+        yield unescape(source), Row(status, reason, size, mtime_ns, digest, maker, made)

@@ -1,0 +1,211 @@
+"""Workplace: what a pass works in - a whole output tree, or one shard of it.
+
+All shards put their images into one folder, and each has a state of its own (lock,
+ledger, tables), so that jobs on several nodes never write to one file. What concerns
+the folder as a whole - sweeping it, and the tables of the tree - is done when no shard
+is at work: see `pixelmill.gathering`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pixelmill import outputs
+from pixelmill.catalog import Selection, paths
+from pixelmill.errors import UserError
+from pixelmill.files import exclusive
+from pixelmill.ledger import Ledger
+from pixelmill.names import unescape
+from pixelmill.plan import Plan
+from pixelmill.rows import Row
+from pixelmill.shards import FOLDER, WHOLE, Shard, others
+
+#: Where a tree, or a shard of it, keeps its ledger.
+LEDGER = "ledger.sqlite"
+
+#: What a tree or a shard says of itself, and takes back before anything changes.
+_CLAIMS = ("manifest.csv", "verification.json")
+
+
+#: From so many images on, a shard that lost few of them shows that the dataset did.
+TELLING = 1000
+
+
+class Workplace:
+    """A tree, or a shard of it.
+
+    Parameters
+    ----------
+    tree : str
+        Folder of the output tree.
+    shard : Shard
+        The part that is worked on.
+    """
+
+    def __init__(self, tree: str, shard: Shard = WHOLE) -> None:
+        self.tree = tree
+        self.shard = shard
+        self.images = os.path.join(tree, "images")
+        self.state = shard.below(tree)
+        self.ledger = os.path.join(self.state, LEDGER)
+
+    @contextlib.contextmanager
+    def open(self, durable: bool = False) -> Iterator[Ledger]:
+        """Hold it and open its ledger; what the tree knew when divided otherwise is in it.
+
+        Raises
+        ------
+        UserError
+            If another run holds it, or it cannot be written.
+        """
+        with contextlib.ExitStack() as held:
+            held.enter_context(exclusive(self.tree, together=not self.shard.is_whole))
+            if not self.shard.is_whole:
+                held.enter_context(exclusive(self.state))
+                self._take_back_claims()
+            new = not os.path.exists(self.ledger)
+            ledger = held.enter_context(Ledger(self.ledger, durable=durable))
+            self._take_over(ledger, new)
+            os.makedirs(self.images, exist_ok=True)
+            yield ledger
+
+    def look(self) -> contextlib.AbstractContextManager[Ledger | None]:
+        """Open its ledger to read it; None where there is none of this version."""
+        return _looked_at(self.ledger)
+
+    def size_of(self, output: str) -> int | None:
+        """Size of an output in bytes; None where it is not there."""
+        return outputs.size_of(self.images, output)
+
+    def remove(self, output: str) -> None:
+        """Remove an output; folders that are then empty are left while others may write there."""
+        outputs.remove(self.images, output, tidy=self.shard.is_whole)
+
+    def tidy(self) -> None:
+        """Remove what killed runs left half-written, where no other one may be writing."""
+        if self.shard.is_whole:
+            outputs.tidy(self.images)
+
+    def check_removals(
+        self,
+        plan: Plan,
+        rows: Mapping[str, Row],
+        most: float,
+        source: str,
+        select: Selection | None,
+    ) -> None:
+        """Refuse to remove too much: an unmounted disk must not empty the results.
+
+        Parameters
+        ----------
+        plan : Plan
+        rows : mapping
+            What the ledger knows, by source.
+        most : float
+            Largest part of the dataset's images that may go, 0..1.
+        source : str
+            Folder of the inputs.
+        select : Selection or None
+            Which of its files belong to the dataset.
+
+        Raises
+        ------
+        UserError
+            If more of the dataset is gone, whatever part of it this shard has.
+        """
+        if not plan.remove:
+            return
+        lost, known = len(plan.remove), len(rows)
+        telling = known >= TELLING and lost < most * known / 2
+        if not self.shard.is_whole and not telling:
+            sources = self._sources()
+            lost, known = len(sources - paths(source, select)), len(sources)
+        if lost > most * known:
+            raise UserError(
+                f"{lost:,} of {known:,} images in '{self.tree}' have lost their source "
+                "and would be removed; mount the disk that is missing, or, if it is right, set "
+                "removals.max_rate to 1."
+            )
+
+    def _sources(self) -> set[str]:
+        """Paths of all images that the tree's ledgers know."""
+        folders = [self.tree, *others(self.tree, WHOLE)]
+        known: set[str] = set()
+        for path in (os.path.join(folder, LEDGER) for folder in folders):
+            with _looked_at(path) as ledger:
+                if ledger is not None:
+                    known.update(ledger.rows())
+        return known
+
+    def _take_back_claims(self) -> None:
+        """Let nobody, Snakemake above all, rely on tables that will not be true any more."""
+        for folder in (self.tree, *others(self.tree, self.shard)):
+            for name in _CLAIMS:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(folder, name))
+
+    def _take_over(self, ledger: Ledger, new: bool) -> None:
+        """Bring along what is known from when the tree was divided otherwise."""
+        folders = list(others(self.tree, self.shard))
+        if new and not self.shard.is_whole:
+            folders.append(self.tree)
+        for folder in folders:
+            with _looked_at(os.path.join(folder, LEDGER)) as other:
+                if other is not None:
+                    self._adopt(ledger, other)
+        if self.shard.is_whole and folders:
+            shutil.rmtree(os.path.join(self.tree, FOLDER))
+
+    def _adopt(self, ledger: Ledger, other: Ledger) -> None:
+        """Take the rows of another ledger, but where an image's files prove them wrong."""
+        wanted: set[str] = set()
+        wrong: list[str] = []
+        codes: set[str] = set()
+        with ledger.reading(), other.reading():
+            mine = ledger.rows()
+            for source, row in other.rows().items():
+                if not self.shard.owns(source):
+                    continue
+                ours = mine.get(source)
+                if ours is not None:
+                    if _facts(ours) == _facts(row) or self._is_true(ours):
+                        continue
+                    wrong.append(source)
+                    if not self._is_true(row):
+                        continue
+                wanted.add(source)
+                codes.add(row.maker.code)
+        ledger.forget(wrong)
+        ledger.adopt(row for row in other.whole_rows() if unescape(row[0]) in wanted)
+        for code in codes:
+            ledger.note_maker(code, other.software_of(code))
+
+    def _is_true(self, row: Row) -> bool:
+        """Whether the outputs of an image are those that its row tells of."""
+        try:
+            return bool(row.made) and all(
+                hashlib.sha256(Path(self.images, made.path).read_bytes()).hexdigest() == made.sha256
+                for made in row.made
+            )
+        except OSError:
+            return False
+
+
+def _facts(row: Row) -> Row:
+    """What must agree in two rows of one image: all but the time of its source."""
+    return row._replace(mtime_ns=0)
+
+
+@contextlib.contextmanager
+def _looked_at(path: str) -> Iterator[Ledger | None]:
+    """Open a ledger to read it; None where there is none of this version."""
+    if not os.path.exists(path):
+        yield None
+        return
+    with Ledger(path, only_look=True) as ledger:
+        yield ledger if ledger.is_current else None

@@ -1,0 +1,83 @@
+"""Trees that are made in shards, one after another, as the rules do."""
+
+import csv
+import json
+import shutil
+
+import pytest
+
+from pixelmill.gathering import gather, gather_catalog
+from pixelmill.process import process_folder
+from pixelmill.recipe import parse
+from pixelmill.shards import all_of
+
+RECIPE = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
+
+COUNT = 12
+
+
+class Tree:
+    """A folder of images and what is made of it, as a whole or in shards."""
+
+    def __init__(self, root):
+        self.source, self.target, self.images = root / "in", root / "out", root / "out/images"
+
+    def process(self, recipe=RECIPE, **options):
+        source, target = str(self.source), str(self.target)
+        return process_folder(source, target, recipe, "sequential", 1, **options)
+
+    def divided(self, count, **options):
+        """Do all shards and gather; return how many images each made, and all together."""
+        made = [self.process(shard=shard, **options).images for shard in all_of(count)]
+        return made, self.gather(count)
+
+    def gather(self, count):
+        table = str(self.target / "catalog.csv")
+        gather_catalog(table, count)
+        return gather(str(self.target), count, table)
+
+    def outputs(self):
+        files = (path for path in self.images.rglob("*") if path.is_file())
+        return {path.relative_to(self.images).as_posix(): path.read_bytes() for path in files}
+
+    def tables(self):
+        """What does not depend on how it came about."""
+        names = ("catalog.csv", "manifest.csv", "failures.csv", "failures.txt")
+        return {name: (self.target / name).read_bytes() for name in names}
+
+    def rows(self, name="manifest.csv"):
+        with (self.target / name).open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def timing(self):
+        return json.loads((self.target / "timing.json").read_text(encoding="utf-8"))
+
+    def states(self):
+        """Names of the shards whose states lie there."""
+        return sorted(path.name for path in (self.target / "shards").glob("*"))
+
+
+@pytest.fixture(scope="session")
+def made_whole(tmp_path_factory, photos, picture):
+    """A tree that was processed once, not in shards: colliding names and a broken image too."""
+    root = tmp_path_factory.mktemp("whole")
+    photos(root / "in", COUNT - 5)
+    photos(root / "in/sub/a.jpg", 1)
+    for name in ("0.png", "0.jpg.gif", "sub/a.png"):
+        picture(50).save(root / "in" / name)
+    (root / "in/broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    Tree(root).process()
+    return root
+
+
+@pytest.fixture
+def whole(made_whole, tmp_path):
+    """A copy of it."""
+    return Tree(shutil.copytree(made_whole, tmp_path / "whole"))
+
+
+@pytest.fixture
+def fresh(made_whole, tmp_path):
+    """Its images, of which nothing was made."""
+    shutil.copytree(made_whole / "in", tmp_path / "fresh/in")
+    return Tree(tmp_path / "fresh")

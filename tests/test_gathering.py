@@ -1,0 +1,111 @@
+"""Once gathered, what shards made is what one job would have made."""
+
+import shutil
+
+import pytest
+from sharding import COUNT, Tree
+
+from pixelmill import catalog
+from pixelmill.distributions import distributions
+from pixelmill.errors import UserError
+from pixelmill.files import exclusive
+from pixelmill.names import name_outputs
+from pixelmill.shards import all_of, home
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_shards_make_the_same_bytes_and_tables_as_one_job(whole, fresh, count):
+    made, done = fresh.divided(count)
+    assert (sum(made), done.images, done.failed, done.whole) == (COUNT, COUNT, 1, True)
+    assert fresh.outputs() == whole.outputs()
+    assert fresh.tables() == whole.tables()
+
+
+def test_gathered_passes_tell_what_all_shards_did_since(fresh, picture):
+    fresh.divided(3)
+    timing = fresh.timing()
+    assert timing["last_pass"] == timing["last_full_pass"]
+    assert timing["last_pass"]["images"] == COUNT
+    assert timing["last_pass"]["catalog"] == catalog.scan(str(fresh.source))[0].digest()
+    picture(60).save(fresh.source / "new.jpg")
+    fresh.divided(3)
+    again = fresh.timing()
+    assert again["last_pass"]["images"] == 1
+    assert again["last_full_pass"] == timing["last_full_pass"]
+
+
+def test_seconds_of_shards_are_summed(fresh):
+    passes = [fresh.process(shard=shard) for shard in all_of(3)]
+    done = fresh.gather(3)
+    assert done.seconds == pytest.approx(sum(one.seconds for one in passes))
+    assert done.bytes_out == sum(one.bytes_out for one in passes)
+
+
+def test_where_nothing_was_done_nothing_is_told(fresh):
+    fresh.divided(3)
+    before = fresh.timing()
+    assert fresh.gather(3) is None
+    assert fresh.timing() == before
+
+
+def test_the_report_finds_the_times_of_all_images(fresh):
+    fresh.divided(3)
+    found = distributions(str(fresh.target))
+    assert found["images"] == COUNT - 1
+    (worker,) = found["workers"]
+    assert worker["images"] == COUNT
+
+
+def test_only_the_shard_of_a_new_image_makes_something(fresh, picture):
+    fresh.divided(4)
+    picture(60).save(fresh.source / "new.jpg")
+    made, _ = fresh.divided(4)
+    assert made[home("new.jpg", 4) - 1] == sum(made) == 1
+
+
+def test_an_image_that_is_gone_takes_its_output_and_empty_folders_with_it(fresh):
+    fresh.divided(4)
+    shutil.rmtree(fresh.source / "sub")
+    fresh.divided(4)
+    assert not (fresh.images / "sub").exists()
+    assert {row["source"] for row in fresh.rows()} == {
+        entry.path for entry in catalog.scan(str(fresh.source))[0].entries
+    }
+
+
+def test_a_name_passes_to_another_image_of_the_shard(fresh):
+    fresh.divided(4)
+    (fresh.source / "0.jpg").unlink()
+    (fresh.source / "0.jpg.gif").unlink()
+    made, _ = fresh.divided(4)
+    assert sum(made) == 1
+    assert {row["output"] for row in fresh.rows() if row["source"] == "0.png"} == {"0.jpg"}
+
+
+def test_temporaries_of_killed_shards_are_swept_when_none_is_at_work(fresh):
+    fresh.divided(2)
+    left = fresh.images / "sub/.pixelmill-1f-2e-3d4c.tmp"
+    left.write_bytes(b"half")
+    fresh.process(shard=all_of(2)[0])
+    assert left.exists()  # it may be what the other one has in hand
+    fresh.gather(2)
+    assert not left.exists()
+
+
+def test_a_tree_is_not_gathered_while_a_shard_is_at_work(fresh):
+    fresh.divided(2)
+    with exclusive(fresh.target, together=True), pytest.raises(UserError, match="Another run"):
+        fresh.gather(2)
+
+
+def test_names_that_were_made_to_collide_are_refused_and_not_lost(tmp_path, picture):
+    """Nobody has such a name by chance: it holds a digest of another."""
+    tree = Tree(tmp_path)
+    tree.source.mkdir()
+    sources = ["0.gif", "0.gif.png", "0.jpg"]
+    made_up = name_outputs(sources, ".jpg")["0.gif"].replace(".jpg", ".png")
+    for number, name in enumerate([*sources, made_up]):
+        picture(number).save(tree.source / name)
+    count = next(n for n in range(2, 99) if home(made_up, n) != home("0.gif", n))
+    with pytest.raises(UserError, match="have the same output; rename one"):
+        tree.divided(count)

@@ -1,0 +1,56 @@
+"""Rows are read when they are asked for, one by one or in one go, and are the same both ways."""
+
+import pytest
+
+from pixelmill.ledger import Ledger
+from pixelmill.rows import Maker
+from pixelmill.transform import STAGES, Made, Outcome
+
+MAKER = Maker("recipe", "code", "limits")
+
+
+def outcome(source, *variants):
+    made = tuple(Made(v, f"{v}/{source}", 2, 2, 10, "sha") for v in variants)
+    status, stage, reason = ("ok", "", "") if made else ("failed", "decode", "corrupt")
+    seconds = (0.0,) * len(STAGES)
+    return Outcome(source, made, status, stage, reason, "", 10, 1, "digest", 4, seconds)
+
+
+SOURCES = ["a.jpg", "b/new\nline.jpg", "broken.jpg", "back\\slash.jpg"]
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with Ledger(str(tmp_path / "ledger.sqlite")) as ledger:
+        ledger.record(
+            [outcome(s, *(["x", "y"] if s != "broken.jpg" else [])) for s in SOURCES], MAKER
+        )
+        yield ledger
+
+
+def test_each_image_is_found_alone_as_among_all(ledger):
+    rows = ledger.rows()
+    assert len(rows) == len(SOURCES)
+    assert set(rows) == set(SOURCES)
+    assert {source: rows[source] for source in SOURCES} == dict(rows.items())
+
+
+def test_an_image_has_all_its_outputs_and_one_that_failed_has_none(ledger):
+    rows = ledger.rows()
+    assert [made.path for made in rows["b/new\nline.jpg"].made] == [
+        "x/b/new\nline.jpg", "y/b/new\nline.jpg",
+    ]  # fmt: skip
+    assert rows["broken.jpg"].made == ()
+
+
+def test_an_image_that_is_not_there_is_not_there(ledger):
+    rows = ledger.rows()
+    assert rows.get("other.jpg") is None
+    with pytest.raises(KeyError):
+        rows["other.jpg"]
+
+
+def test_what_is_recorded_meanwhile_is_seen(ledger):
+    rows = ledger.rows()
+    ledger.forget(["a.jpg"])
+    assert "a.jpg" not in rows

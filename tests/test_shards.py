@@ -1,0 +1,72 @@
+"""Every image has one shard, for good, and with it all that could want its name."""
+
+import collections
+
+import pytest
+
+from pixelmill.errors import UserError
+from pixelmill.names import name_outputs
+from pixelmill.shards import WHOLE, Shard, all_of, home, homes
+
+
+def test_a_shard_is_read_as_it_was_written():
+    assert [Shard.parse(str(shard)) for shard in all_of(12)] == all_of(12)
+
+
+@pytest.mark.parametrize("text", ["", "2", "0-of-4", "5-of-4", "2-of-4x", "a-of-b", "-1-of-4"])
+def test_what_is_no_shard_is_refused_in_a_sentence(text):
+    with pytest.raises(UserError, match=f"'{text}' is none; give one such as 2-of-16"):
+        Shard.parse(text)
+
+
+def test_every_image_is_owned_by_one_shard():
+    paths = [f"{folder}/{number:05}.jpg" for folder in "abc" for number in range(200)]
+    for path in paths:
+        assert [shard.owns(path) for shard in all_of(7)].count(True) == 1
+    assert all(map(WHOLE.owns, paths))
+
+
+@pytest.mark.parametrize("pattern", ["{:06}.jpg", "frame.{:06}.png", "2024.01.{:06}-x.tif", "{}"])
+def test_shards_are_of_about_one_size(pattern):
+    counts = collections.Counter(home(f"a/{pattern.format(k)}", 16) for k in range(16_000))
+    assert len(counts) == 16
+    assert max(counts.values()) < 1.2 * 1_000
+
+
+def test_the_shard_of_an_image_is_the_same_for_good():
+    """Another one would bring work to every shard there is."""
+    found = [home(path, 1000) for path in ("a.jpg", "sub/b c.png", "Straße.webp")]
+    assert found == [344, 461, 149]
+
+
+#: Paths of which the second would take an output's name that the first one wants.
+RIVALS = [
+    ("a.png", "a.jpg"),
+    ("a.png", "A.JPG"),
+    ("x/caf\u00e9.png", "x/cafe\u0301.gif"),
+    ("a.png", "a.png.gif"),
+    ("a.jpg", "a.jpg.png.gif"),
+    ("a", "a.png"),
+    ("a.2024-05-01", "a.2024-05-01.png"),
+    ("a.dat", "a.png"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), RIVALS)
+def test_images_that_may_want_one_name_share_a_shard(one, other):
+    assert home(one, 1000) == home(other, 1000)
+
+
+def test_the_shard_of_an_image_knows_folders_that_bear_an_outputs_name():
+    assert homes("a.jpg/b.png", 1000) == {home("a.jpg/b.png", 1000), home("a.png", 1000)}
+    assert homes("example.com/b.png", 1000) == {home("example.com/b.png", 1000)}
+
+
+def test_names_are_the_same_settled_in_shards_as_over_the_whole():
+    paths = {path for pair in RIVALS for path in pair} | {"x.jpg/1.png", "x.png", "x.gif", "y.png"}
+    for count in (2, 3, 50):
+        settled = {}
+        for shard in all_of(count):
+            names = name_outputs(filter(shard.concerns, paths), ".jpg")
+            settled |= {path: name for path, name in names.items() if shard.owns(path)}
+        assert settled == name_outputs(paths, ".jpg")

@@ -1,0 +1,128 @@
+"""Shards share a folder of images and nothing else; another number of them makes nothing again."""
+
+import os
+import shutil
+
+import pytest
+from sharding import COUNT, RECIPE
+
+from pixelmill import files
+from pixelmill.errors import UserError
+from pixelmill.files import exclusive
+from pixelmill.recipe import parse
+from pixelmill.shards import Shard, all_of, home
+
+OTHER = parse({**RECIPE.as_data(), "output": {"format": "bmp"}})
+THIRD = parse({"steps": [*RECIPE.as_data()["steps"], "grayscale"], "output": {"format": "bmp"}})
+
+
+def test_other_numbers_of_shards_make_no_image_again(whole):
+    before = {path: path.stat() for path in whole.images.rglob("*") if path.is_file()}
+    tables = whole.tables()
+    for count in (4, 3):
+        made, done = whole.divided(count)
+        assert (sum(made), done.images) == (0, 0)
+        assert whole.tables() == tables
+        assert whole.states() == [str(shard) for shard in all_of(count)]
+    assert whole.process().images == 0
+    assert whole.tables() == tables
+    assert whole.states() == []
+    after = {path: path.stat() for path in whole.images.rglob("*") if path.is_file()}
+    assert {p: (s.st_mtime_ns, s.st_ino) for p, s in before.items()} == {
+        p: (s.st_mtime_ns, s.st_ino) for p, s in after.items()
+    }
+
+
+def test_the_last_full_pass_stays_known_when_the_number_of_shards_changes(whole):
+    full = whole.timing()["last_full_pass"]
+    whole.divided(4)
+    assert whole.timing()["last_full_pass"] == full
+
+
+def test_no_file_is_opened_again_to_catalog_it_in_shards(whole):
+    """Its time and size stand for it."""
+    (whole.source / "0.png").write_bytes((whole.source / "0.png").read_bytes()[::-1])
+    os.utime(whole.source / "0.png", ns=(1, 1))
+    whole.process()
+    secret = (whole.source / "0.png").stat()
+    (whole.source / "0.png").write_bytes(bytes(secret.st_size))
+    os.utime(whole.source / "0.png", ns=(1, 1))
+    tables = whole.tables()
+    whole.divided(3)
+    whole.process()
+    assert whole.tables() == tables
+
+
+def test_the_ledger_that_an_image_proves_right_is_believed(whole):
+    """A pass in shards was given up halfway, and the whole tree goes on, by another recipe."""
+    (whole.source / "broken.jpg").unlink()
+    whole.process(OTHER)
+    first = whole.process(THIRD, shard=Shard(1, 2)).images
+    assert 0 < first < COUNT - 1
+    assert whole.process(OTHER).images == first
+    whole.process(THIRD, shard=Shard(1, 2))
+    assert whole.process(THIRD).images == COUNT - 1 - first
+
+
+def test_shards_that_were_given_up_do_not_mislead_other_shards(whole):
+    whole.divided(2, recipe=OTHER)
+    other = sum(whole.process(THIRD, shard=shard).images for shard in all_of(4)[:2])
+    assert other > 0
+    made, _ = whole.divided(2, recipe=OTHER)
+    assert sum(made) == other
+    assert whole.states() == ["1-of-2", "2-of-2"]
+
+
+def test_a_shard_takes_back_what_the_tree_claims_before_it_changes_anything(whole):
+    """Else a run that ends halfway would leave tables that Snakemake believes."""
+    whole.divided(2)
+    whole.process(shard=Shard(1, 3))
+    assert not (whole.target / "manifest.csv").exists()
+    assert not list((whole.target / "shards").glob("*-of-2/manifest.csv"))
+
+
+def test_half_of_a_small_shard_may_go(fresh):
+    alone = Shard(home("1.jpg", 1000), 1000)
+    fresh.divided(2)
+    fresh.process(shard=alone)
+    (fresh.source / "1.jpg").unlink()
+    assert fresh.process(shard=alone).images == 0
+    assert "1.jpg" not in fresh.outputs()
+
+
+@pytest.mark.parametrize("count", [2, 9])
+def test_a_shard_stops_and_asks_where_more_than_half_of_the_dataset_is_gone(fresh, count):
+    fresh.divided(count)
+    before = fresh.outputs()
+    for path in sorted(fresh.source.glob("*.*"))[:-2]:
+        path.unlink()
+    with pytest.raises(UserError, match=rf"of {COUNT} images .* have lost their source"):
+        fresh.divided(count)
+    assert fresh.outputs() == before
+
+
+def test_two_runs_do_not_share_a_shard_but_shards_share_a_tree(fresh, monkeypatch):
+    monkeypatch.setattr(files, "LOCK_PATIENCE", 0.1)
+    one, two = all_of(2)
+    with exclusive(fresh.target, together=True), exclusive(one.below(str(fresh.target))):
+        fresh.process(shard=two)
+        with pytest.raises(UserError, match="Another run"):
+            fresh.process(shard=one)
+        with pytest.raises(UserError, match="Another run"):
+            fresh.process()
+
+
+def test_a_damaged_ledger_of_a_shard_costs_that_shard_alone(fresh):
+    made, _ = fresh.divided(2)
+    outputs = fresh.outputs()
+    (fresh.target / "shards/1-of-2/ledger.sqlite").write_bytes(b"no database " * 1000)
+    again, _ = fresh.divided(2)
+    assert again == [made[0], 0]
+    assert fresh.outputs() == outputs
+
+
+def test_a_lost_state_of_a_shard_is_found_again_in_the_whole(fresh):
+    fresh.divided(2)
+    shutil.rmtree(fresh.target / "shards/1-of-2")
+    made, _ = fresh.divided(2)
+    assert made == [0, 0]
