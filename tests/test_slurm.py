@@ -1,0 +1,108 @@
+"""On a real SLURM shards are jobs: one that is lost is sent again, and all make the same bytes."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from projects import RESIZE, SMALL, write_config
+
+from pixelmill.shards import Shard, all_of, home
+
+pytestmark = pytest.mark.slow
+
+COUNT, SHARDS = 400, 8
+
+#: Slow enough for there to be a middle of a shard.
+CONFIG = {
+    **SMALL,
+    "recipes": {"light": {"steps": [RESIZE, "denoise"]}},
+    "scale": {"shards": SHARDS},
+}
+
+TREE = "results/mine/light/processes"
+
+#: What jobs of a second or two need; the profile has what those of minutes do.
+QUICK = ["--cores", "1", "--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "7"]
+
+
+@pytest.fixture(scope="module")
+def project(new_project, tmp_path_factory):
+    return new_project(tmp_path_factory.mktemp("cluster") / "project", CONFIG, COUNT)
+
+
+@pytest.fixture
+def submit(project, slurm, start):
+    """Function that starts Snakemake with SLURM's executor."""
+
+    def start_it():
+        command = [sys.executable, "-m", "snakemake", "--snakefile", project / "Snakefile"]
+        command += ["--profile", project / "profiles/slurm", *QUICK, f"{TREE}/manifest.csv"]
+        return start(
+            command,
+            cwd=project,
+            env=slurm.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start_it
+
+
+def shard_halfway(project, slurm):
+    """A job that has made some images of its shard and not all, with the shard."""
+    outputs = [path.name for path in (project / TREE / "images").glob("*.jpg")]
+    for job, what in slurm.running():
+        found = re.search(r"process_shard.*?(\d+-of-\d+)", what)
+        shard = Shard.parse(found[1]) if found else None
+        if shard and 2 <= sum(map(shard.owns, outputs)) < 30:
+            return job, shard
+    return None
+
+
+def submitted(text, rule):
+    """Wildcards of the jobs of a rule that were sent to the cluster."""
+    return re.findall(
+        rf"submitted with SLURM jobid \d+ \(log: \S+/rule_{rule}/(\S+?)/\d+\.log", text
+    )
+
+
+def outputs_of(tree):
+    return {path.name: path.read_bytes() for path in (tree / "images").iterdir()}
+
+
+def test_a_shard_whose_job_is_cancelled_is_sent_again_and_every_byte_is_right(
+    project, slurm, submit, wait_until, snakemake
+):
+    run = submit()
+    wait_until(lambda: shard_halfway(project, slurm), seconds=120)
+    job, lost = shard_halfway(project, slurm)
+    slurm.run("scancel", job)
+    text, _ = run.communicate(timeout=400)
+    assert run.returncode == 0, text
+    sent = submitted(text, "process_shard")
+    assert sorted(sent) == sorted(
+        f"mine_light_processes_{shard}" for shard in [*all_of(SHARDS), lost]
+    )
+    again = (project / f"logs/mine/light/processes/{lost}.log").read_text(encoding="utf-8")
+    assert re.search(r"make \d+: \d+ new; keep [1-9]", again)  # what it had done is kept
+
+    write_config(project, {**CONFIG, "results": "local", "scale": {"shards": 1}})
+    assert snakemake(project, f"{TREE.replace('results', 'local')}/manifest.csv").status == 0
+    local = project / TREE.replace("results", "local")
+    assert outputs_of(project / TREE) == outputs_of(local)
+    assert (project / TREE / "manifest.csv").read_bytes() == (local / "manifest.csv").read_bytes()
+
+
+def test_an_image_that_is_added_is_one_job_for_its_shard(project, submit, picture):
+    write_config(project, CONFIG)
+    picture(1000).save(project / "pictures/new.jpg")
+    run = submit()
+    text, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, text
+    shard = Shard(home("new.jpg", SHARDS), SHARDS)
+    assert submitted(text, "catalog_shard") == [f"mine_{shard}"]
+    assert submitted(text, "process_shard") == [f"mine_light_processes_{shard}"]
+    log = (project / f"logs/mine/light/processes/{shard}.log").read_text(encoding="utf-8")
+    assert "make 1: 1 new" in log
