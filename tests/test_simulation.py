@@ -1,0 +1,102 @@
+"""The model of shards and nodes obeys its own laws, and tells real runs within a tenth."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from pixelmill.catalog import Entry
+from pixelmill.simulation import MEASURED, Nodes, hours, on_nodes, on_workers, pass_seconds, table
+
+#: What `python tests/recording.py` measured.
+RECORD = json.loads(Path(__file__).with_name("recorded.json").read_text(encoding="utf-8"))
+
+#: How far from a real run the model may be.
+TOLERANCE = 0.10
+
+STEADY = Nodes(4, 8)
+
+
+def test_no_worker_waits_while_there_is_work():
+    assert on_workers([1.0] * 100, 4) == 25.0
+    assert on_workers([1.0] * 101, 4) == 26.0
+    assert on_workers([], 4) == 0.0
+
+
+def test_without_failures_shards_come_in_rounds():
+    assert on_nodes([80.0] * 8, 5.0, STEADY).seconds == pytest.approx(2 * 15.0)
+    assert on_nodes([80.0] * 9, 5.0, STEADY).seconds == pytest.approx(3 * 15.0)
+
+
+def test_a_node_that_dies_costs_its_shard_the_start_and_nothing_that_was_done():
+    """All that is lost is what came before the work, and the repair."""
+    frail = Nodes(1, 1, mean_hours=1.0, repair_hours=0.0)
+    run = on_nodes([36_000.0], 10.0, frail, seed=3)
+    assert run.failures > 0
+    assert 36_010 <= run.seconds <= 36_010 + 10.0 * run.failures
+
+
+def test_the_more_nodes_fail_the_longer_it_takes():
+    taken = [
+        on_nodes([10_000.0] * 64, 10.0, STEADY._replace(mean_hours=mean), seed=1).seconds
+        for mean in (math.inf, 5.0, 0.5)
+    ]
+    assert taken == sorted(taken)
+    assert taken[0] < taken[-1]
+
+
+def test_more_shards_than_nodes_even_out_slow_nodes():
+    work, slow = 64_000.0, STEADY._replace(spread=0.5)
+    few, many = (
+        sum(on_nodes([work / n] * n, 1.0, slow, seed).seconds for seed in range(20))
+        for n in (4, 64)
+    )
+    assert many < 0.8 * few
+
+
+def test_the_same_seed_gives_the_same_run():
+    frail = STEADY._replace(spread=0.3, mean_hours=1.0)
+    assert on_nodes([900.0] * 50, 5.0, frail, 7) == on_nodes([900.0] * 50, 5.0, frail, 7)
+
+
+def test_twice_the_nodes_take_half_the_time_as_long_as_shards_are_large():
+    one, two = (hours(10**8, 1000, Nodes(count, 32))["images"] for count in (50, 100))
+    assert one / two == pytest.approx(2, rel=0.05)
+
+
+def test_the_table_has_a_line_for_each_size():
+    lines = table().splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    assert [line.split("|")[1].strip() for line in lines[2:]][-1] == f"{10**10:,}"
+
+
+def entries():
+    for number, (size, width, height, seconds) in enumerate(RECORD["images"]):
+        yield Entry(f"{number:08}.jpg", size, 0, "jpeg", width, height), seconds
+
+
+def predicted(runs, workers):
+    """Seconds of the passes of a run beyond their start, from the pass of one worker."""
+    images = list(entries())
+    seconds = {entry.path: taken for entry, taken in images}
+    (one,) = RECORD["one worker"]
+    besides = one["seconds"] - sum(seconds.values())  # in each pass: plan, fingerprints, tables
+    made, began = 0.0, 0
+    for run in runs:  # any images are as good as those of the shard
+        part = [entry for entry, _ in images[began : began + run["images"]]]
+        made += pass_seconds(part, seconds, workers) + besides
+        began += run["images"]
+    return made
+
+
+@pytest.mark.parametrize("run", ["two workers", "four shards"])
+def test_a_real_run_is_told_within_a_tenth(run):
+    runs = RECORD[run]
+    measured = sum(one["seconds"] for one in runs)
+    assert predicted(runs, 2) == pytest.approx(measured, rel=TOLERANCE)
+
+
+def test_the_rates_are_of_the_order_that_was_recorded():
+    mean = sum(seconds for _, seconds in entries()) / len(RECORD["images"])
+    assert MEASURED.image == pytest.approx(mean, rel=0.5)
