@@ -10,7 +10,7 @@ run: .venv/ready $(if $(SIMD),.venv/simd) ## process the datasets of config.yaml
 	$(BIN)/snakemake --cores $(CORES) all
 
 test: .venv/ready-dev ## the fast tests
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(PYTEST_OPTIONS)
 
 test-all: .venv/ready-dev ## all tests: also faults, corpus, and browser
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
