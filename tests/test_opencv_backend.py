@@ -71,6 +71,19 @@ def test_shrinking_on_load_cannot_be_seen(both, photo, stored, encoded, orientat
     assert_alike(both(data, steps=[{"resize": frame}]))
 
 
+@pytest.mark.parametrize("size", [(1001, 803), (1003, 800), (802, 1005)])
+@pytest.mark.parametrize("fit", ["stretch", "contain", "cover", "pad", "outside"])
+def test_shrinking_an_uneven_picture_on_load_moves_nothing(render, photo, encoded, size, fit):
+    data = encoded(photo(*size), "JPEG", quality=95)
+    steps = [{"resize": {"width": 90, "height": 70, "fit": fit}}]
+    full, shrunk = (
+        render(data, "opencv", steps=steps, shrink_margin=margin)[0] for margin in (0, 2.5)
+    )
+    assert shrunk.size == full.size
+    assert shrunk != full
+    assert psnr(full, shrunk) >= 40
+
+
 @pytest.mark.parametrize(
     ("mode", "format"),
     [("L", "JPEG"), ("CMYK", "JPEG"), ("P", "GIF"), ("RGBA", "PNG"), ("LA", "PNG"), ("1", "TIFF")],

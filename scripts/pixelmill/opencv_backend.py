@@ -68,6 +68,8 @@ class OpenCV:
         """Do one step."""
         if name == "call":
             return _to_array(own_steps.call(_to_image(picture), params, folder))
+        if box is not None:
+            return OPENCV_STEPS[name](picture, **params, region=box[2:])
         return OPENCV_STEPS[name](picture, **params)
 
     def reduce(self, picture: Array, factor: int, box: Box | None) -> tuple[Array, Box | None]:
@@ -133,27 +135,32 @@ def _decode_jpeg(
     elif reading.color == "srgb":
         return None
     turned = orientation if orientation != kept else 1
-    scale = _scale(size, target, reading.shrink_margin, turned in _SWAPPING)
+    scale = _scale(size, target, reading.shrink_margin, turned)
     flag = _REDUCED[scale][mode == "L"] | cv2.IMREAD_IGNORE_ORIENTATION
     picture: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     if picture is None:
         return None
-    return Decoded([_upright(picture, turned)], None, size[0] * size[1], "jpeg", profile, exif)
+    box = (0.0, 0.0, size[0] / scale, size[1] / scale)
+    if picture.shape[1::-1] == box[2:]:
+        return Decoded([_upright(picture, turned)], None, size[0] * size[1], "jpeg", profile, exif)
+    return Decoded([picture], box, size[0] * size[1], "jpeg", profile, exif)
 
 
-def _scale(size: Size, target: Target | None, margin: float, swapped: bool) -> int:
+def _scale(size: Size, target: Target | None, margin: float, turned: int) -> int:
     """How far a JPEG may be decoded smaller without being seen.
 
-    Only where both sides divide evenly: OpenCV cannot resize a region whose edges
-    lie between pixels.
+    Where it is to be turned, only if both sides divide evenly: what a decoder adds to
+    fill the last pixels stays at the right and below.
     """
     if target is None or not margin:
         return 1
+    swapped = turned in _SWAPPING
     width, height = target(size[::-1] if swapped else size)
     if swapped:
         width, height = height, width
     for scale in (8, 4, 2):
-        if size[0] % scale == size[1] % scale == 0 and (
+        even = size[0] % scale == size[1] % scale == 0
+        if (turned == 1 or even) and (
             size[0] / scale >= width * margin and size[1] / scale >= height * margin
         ):
             return scale

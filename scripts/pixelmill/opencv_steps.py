@@ -53,12 +53,18 @@ def check(name: str, params: Mapping[str, Any]) -> None:
 
 
 @_step
-def resize(picture: Array, **params: Any) -> Array:
-    """Resample to a size; see `pixelmill.resizing.resize`."""
+def resize(picture: Array, region: tuple[float, float] | None = None, **params: Any) -> Array:
+    """Resample to a size; see `pixelmill.resizing.resize`.
+
+    `region` is how much of the picture, in pixels from its first one, is of the source,
+    where a shrunken decode rounded its size up.
+    """
     import cv2
 
-    source = picture.shape[1::-1]
     cover = params["fit"] == "cover"
+    if region is not None and cover:  # less than half a pixel is lost
+        picture, region = picture[: int(region[1]), : int(region[0])], None
+    source = region or picture.shape[1::-1]
     if cover and max(scaled_size(source, params)[k] / source[k] for k in (0, 1)) < 1:
         picture, cover = _covered(picture, params), False
     # OpenCV resizes no region whose edges lie between pixels: it is cut, to whole ones,
@@ -67,11 +73,9 @@ def resize(picture: Array, **params: Any) -> Array:
     shrinks = size[0] <= source[0] and size[1] <= source[1]
     name = params["filter"]
     kernel = _KERNELS.get(name) or ("INTER_AREA" if shrinks else _ENLARGING[name])
-    if size != picture.shape[1::-1]:
+    if size != picture.shape[1::-1] or region is not None:
         interpolation = getattr(cv2, kernel)
-        picture = _premultiplied(
-            picture, lambda p: cv2.resize(p, size, interpolation=interpolation)
-        )
+        picture = _premultiplied(picture, lambda p: _scaled(p, size, region, interpolation))
     frame = (params["width"], params["height"])
     if cover:
         left, top = (-place for place in canvas.offset(frame, size, params["gravity"]))
@@ -82,6 +86,21 @@ def resize(picture: Array, **params: Any) -> Array:
     left, top = canvas.offset(frame, size, params["gravity"])
     right, bottom = frame[0] - size[0] - left, frame[1] - size[1] - top
     return _framed(picture, (top, bottom, left, right), params["color"])
+
+
+def _scaled(
+    picture: Array, size: tuple[int, int], region: tuple[float, float] | None, interpolation: int
+) -> Array:
+    """Scale a picture, of which only a region becomes the result."""
+    import cv2
+    import numpy as np
+
+    if region is None:
+        return np.asarray(cv2.resize(picture, size, interpolation=interpolation))
+    # Told the scales and no size, OpenCV scales what lies beyond the region too.
+    across, down = (part / whole for part, whole in zip(size, region, strict=True))
+    made = cv2.resize(picture, None, fx=across, fy=down, interpolation=interpolation)
+    return np.asarray(made[: size[1], : size[0]])
 
 
 def _covered(picture: Array, params: Mapping[str, Any]) -> Array:
