@@ -75,3 +75,14 @@ def partial_outputs(tree):
         except OSError:
             wrong.append(path)
     return wrong
+
+
+def assert_poison_alone_is_blamed(tree, made):
+    """Each poisonous image is told with its reason, and all others were made."""
+    rows = (tree / "failures.csv").read_text().splitlines()[1:]
+    assert len(rows) == len(POISON)
+    for name, (_, reason, message) in POISON.items():
+        (row,) = [row for row in rows if row.startswith(f"{name}.jpg,")]
+        assert f",{reason}," in row
+        assert message in row
+    assert (tree / "manifest.csv").read_text().count(",ok,") == made
