@@ -22,7 +22,7 @@ from pixelmill.rows import Maker, Rows
 from pixelmill.transform import STAGES, Made, Outcome, Stretch
 
 #: Raised when the tables change; an older ledger is then put aside, not misread.
-VERSION = 2
+VERSION = 3
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS images (
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS images (
   bytes_out INTEGER NOT NULL, sha256 TEXT NOT NULL,
   recipe TEXT NOT NULL, code TEXT NOT NULL, limits TEXT NOT NULL,
   {stages}, PRIMARY KEY (source, variant)
-) WITHOUT ROWID;
+);
 CREATE TABLE IF NOT EXISTS makers (code TEXT PRIMARY KEY, software TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS stretches (
   pass INTEGER NOT NULL, worker INTEGER NOT NULL, began REAL NOT NULL, ended REAL NOT NULL,

@@ -23,7 +23,7 @@ LIMITED = ("too_large", "unsupported", "timed_out", "out_of_memory")
 #: A batch is this much work, in seconds: long enough that handing it out does not
 #: count, short enough that workers end together. Near the end batches shrink.
 LARGEST_BATCH_SECONDS = 1.0
-SMALLEST_BATCH_SECONDS = 0.03
+SMALLEST_BATCH_SECONDS = 0.01
 
 #: Each batch takes this part of what is left, divided by the workers (guided
 #: self-scheduling: Polychronopoulos & Kuck 1987).
@@ -136,26 +136,31 @@ def draw_up(
         Reasons whose failures are tried again.
     """
     plan = Plan(outputs=outputs)
-    for entry in entries:
-        row = rows.get(entry.path)
-        reason = _why(entry, row, outputs[entry.path], size_of, maker, retry)
-        if reason == "touched" and row is not None:
-            same = digest(entry.path) == row.digest
-            reason = "" if same else "source changed"
-            if same:
-                plan.touched.append((entry.path, entry.mtime_ns))
-        if not reason and row is not None and any(map(altered, row.made)):
-            reason = "output altered"
-        if reason:
-            plan.make.append(entry)
-            plan.reasons[reason] += 1
-        else:
-            plan.keep += 1
+    make = {entry.path: entry for entry in entries}
+    reasons: dict[str, str] = {}
     left: list[str] = []
     for source, row in rows.items():
-        if source not in outputs:
-            plan.remove.append(source)
         left += [made.path for made in row.made if made.path not in outputs.get(source, ())]
+        entry = make.get(source)
+        if entry is None:
+            if source not in outputs:
+                plan.remove.append(source)
+            continue
+        reason = _why(entry, row, outputs[source], size_of, maker, retry)
+        if reason == "touched":
+            same = digest(source) == row.digest
+            reason = "" if same else "source changed"
+            if same:
+                plan.touched.append((source, entry.mtime_ns))
+        if not reason and any(map(altered, row.made)):
+            reason = "output altered"
+        if reason:
+            reasons[source] = reason
+        else:
+            del make[source]
+            plan.keep += 1
+    plan.make = list(make.values())
+    plan.reasons = Counter(reasons.get(source, "new") for source in make)
     taken = {path for paths in outputs.values() for path in paths} if left else set()
     plan.stale = [path for path in left if path not in taken]
     return plan
@@ -163,14 +168,12 @@ def draw_up(
 
 def _why(
     entry: Entry,
-    row: Row | None,
+    row: Row,
     outputs: tuple[str, ...],
     size_of: Callable[[str], int | None],
     maker: Maker,
     retry: Collection[str],
 ) -> str:
-    if row is None:
-        return "new"
     if row.maker.recipe != maker.recipe:
         return "recipe changed"
     if row.maker.code != maker.code:
@@ -212,7 +215,7 @@ def batches(
         Mean seconds of an image, where some were measured.
     """
     seconds = costs(entries, rate)
-    order = sorted(range(len(entries)), key=lambda k: (-seconds[k], entries[k].path))
+    order = sorted(range(len(entries)), key=seconds.__getitem__, reverse=True)
     rest = sum(seconds)
     jobs: list[Job] = []
     cost = 0.0

@@ -312,10 +312,8 @@ def _drop_failed(
 ) -> None:
     """Take away what an image that now failed had given before."""
     for outcome in outcomes:
-        before = rows.get(outcome.source)
-        if outcome.status == "ok" or before is None:
-            continue
-        for made in before.made:
+        before = None if outcome.status == "ok" else rows.get(outcome.source)
+        for made in before.made if before else ():
             # A name that passed to another image in between is not this one's any more.
             if made.path in plan.outputs[outcome.source]:
                 place.remove(made.path)

@@ -295,7 +295,7 @@ def _host(sender: Connection, lifeline: Connection, work: Work, entries: Sequenc
                 batches(entries, work.outputs, engine.workers, work.rate),
                 lambda outcomes: sender.send(("batch", outcomes)),
             )
-        sender.send(("end", None))
+            sender.send(("end", None))  # none waits until its workers are gone: they will be killed
     except BrokenExecutor:
         os._exit(1)  # the crumbs tell the rest
     except Exception as error:
