@@ -3,7 +3,9 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pixelmill.backends import Pillow, backend
 from pixelmill.operations import STEPS
@@ -30,6 +32,24 @@ STEPS[name].function(Image.linear_gradient("L").convert("RGB"), **step.params)
 def test_a_backend_is_found_by_its_name():
     assert isinstance(backend("pillow"), Pillow)
     assert type(backend("opencv")).__name__ == "OpenCV"
+
+
+CHAIN = [
+    *(("gaussian_blur", {"radius": 1.0}), ("enhance", {"contrast": 1.2}), ("crop", {"left": 3})),
+    *(("unsharp_mask", {"percent": 150}), ("median", {"size": 3}), ("sepia", {"amount": 0.5})),
+]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA"])
+def test_steps_that_hand_on_arrays_do_what_each_does_to_an_image(photo, mode):
+    picture = image = photo(40, 30).convert(mode)
+    for name, given in CHAIN:
+        params = {key: kind.default for key, kind in STEPS[name].parameters.items()} | given
+        picture = Pillow().apply(picture, name, params, None, "")
+        image = STEPS[name].function(image, **params)
+        assert Pillow().size(picture) == image.size
+    assert isinstance(picture, Image.Image) == (mode in ("RGBA", "LA"))
+    np.testing.assert_array_equal(np.asarray(picture), np.asarray(image))
 
 
 @pytest.mark.parametrize("name", [name for name in STEPS if name != "lookup"])

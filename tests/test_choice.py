@@ -19,6 +19,10 @@ def test_a_short_pass_that_lets_go_of_the_gil_goes_to_threads_and_a_long_one_to_
     assert choose("auto", 2, True, 3600.0, known=False) == "processes"
 
 
+def test_many_cores_are_not_left_to_threads_which_share_one_gil():
+    assert choose("auto", 28, True, 10.0, known=True) == "processes"
+
+
 def test_what_holds_the_gil_goes_to_processes_as_soon_as_they_repay_their_start():
     assert choose("auto", 2, False, 5.0, known=False) == "processes"
     assert choose("auto", 2, False, 0.1, known=True) == "sequential"

@@ -3,9 +3,42 @@
 import subprocess
 import sys
 
+import pytest
+
 from pixelmill.memory import tree_mib, watched
 
 CHILD = "kept = bytearray(b'x' * (100 << 20)); print('ready', flush=True); input()"
+
+#: Page faults of a loop that takes and frees arrays of 8 MB.
+FAULTS = """
+import resource, sys
+import numpy as np
+from pixelmill.memory import keep_freed
+if sys.argv[1] == "keep":
+    keep_freed()
+for number in range(60):
+    if number == 10:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    kept = np.ones(2**23, np.uint8)
+    other = np.ones(2**23, np.uint8)
+    del kept, other
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
+def test_freed_memory_is_kept_for_the_next_image(repository):
+    def faults(word):
+        done = subprocess.run(
+            [sys.executable, "-c", FAULTS, word],
+            env={"PYTHONPATH": str(repository / "scripts")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(done.stdout)
+
+    assert faults("keep") < 100 < 10_000 < faults("let go")
 
 
 def test_what_a_child_takes_counts():

@@ -11,6 +11,7 @@ from pixelmill import decoding, encoding, own_steps
 from pixelmill.decoding import Decoded, Reading, Target
 from pixelmill.limits import Limits
 from pixelmill.operations import STEPS, Box, Size
+from pixelmill.steps import from_levels, levels_of
 
 
 class Backend(Protocol):
@@ -45,7 +46,10 @@ class Backend(Protocol):
 
 
 class Pillow:
-    """The default: every step and every format."""
+    """The default: every step and every format.
+
+    Its pictures are Pillow's images or, between steps that work on them, arrays of levels.
+    """
 
     def decode(
         self, data: bytes, target: Target | None, reading: Reading, limits: Limits
@@ -54,31 +58,28 @@ class Pillow:
         return decoding.decode(data, target, reading, limits)
 
     def apply(
-        self,
-        picture: Image.Image,
-        name: str,
-        params: Mapping[str, Any],
-        box: Box | None,
-        folder: str,
-    ) -> Image.Image:
+        self, picture: Any, name: str, params: Mapping[str, Any], box: Box | None, folder: str
+    ) -> Any:
         """Do one step."""
         if name == "call":
-            return own_steps.call(picture, params, folder)
+            return own_steps.call(_image(picture), params, folder)
+        kind = STEPS[name]
+        if kind.on_levels is not None and _has_levels(picture):
+            return kind.on_levels(_levels(picture), **params)
         if box is not None:
-            return STEPS[name].function(picture, **params, box=box)
-        return STEPS[name].function(picture, **params)
+            return kind.function(_image(picture), **params, box=box)
+        return kind.function(_image(picture), **params)
 
-    def reduce(
-        self, picture: Image.Image, factor: int, box: Box | None
-    ) -> tuple[Image.Image, Box | None]:
+    def reduce(self, picture: Any, factor: int, box: Box | None) -> tuple[Any, Box | None]:
         """Average blocks of pixels, and follow the region through it."""
-        left, top, right, bottom = box or (0, 0, *picture.size)
+        image = _image(picture)
+        left, top, right, bottom = box or (0, 0, *image.size)
         region = (left / factor, top / factor, right / factor, bottom / factor)
-        return picture.reduce(factor), region
+        return image.reduce(factor), region
 
     def encode(
         self,
-        frames: Sequence[Image.Image],
+        frames: Sequence[Any],
         file: IO[bytes],
         name: str,
         options: Mapping[str, Any],
@@ -87,7 +88,7 @@ class Pillow:
     ) -> None:
         """Write an output to an open file."""
         encoding.encode(
-            frames,
+            [_image(frame) for frame in frames],
             file,
             name,
             options,
@@ -98,9 +99,22 @@ class Pillow:
             loop=decoded.loop,
         )
 
-    def size(self, picture: Image.Image) -> Size:
+    def size(self, picture: Any) -> Size:
         """Width and height in pixels."""
-        return picture.size
+        return picture.size if isinstance(picture, Image.Image) else picture.shape[1::-1]
+
+
+def _has_levels(picture: Any) -> bool:
+    """Whether a picture is levels, or an image that has them: 8 bits, no alpha."""
+    return not isinstance(picture, Image.Image) or picture.mode in ("L", "RGB")
+
+
+def _levels(picture: Any) -> Any:
+    return levels_of(picture) if isinstance(picture, Image.Image) else picture
+
+
+def _image(picture: Any) -> Image.Image:
+    return picture if isinstance(picture, Image.Image) else from_levels(picture)
 
 
 def backend(name: str) -> Backend:

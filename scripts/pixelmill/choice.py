@@ -39,24 +39,35 @@ class Rating:
 #: A plain loop: what the others are rated against.
 LOOP = Rating(0.0, 1.0)
 
-#: Start-up beyond that of a plain loop, in seconds, and speedup for each worker: medians
-#: of nine starts on two cores, and of `light` at 2,000 images.
+#: Start-up beyond that of a plain loop, in seconds, and the share of the work that is not
+#: shared: medians of nine starts on two cores, and of `light` and `intensive`. Threads wait
+#: for the GIL; of the others' work the parent does its part, 25 microseconds an image.
 TYPICAL = {
-    "threads": (0.06, 0.95),
-    "processes": (0.37, 0.97),
-    "futures": (0.24, 0.97),
-    "distributed": (1.4, 0.95),
+    "threads": (0.06, 0.12),
+    "processes": (0.37, 0.015),
+    "futures": (0.24, 0.015),
+    "distributed": (1.4, 0.05),
 }
 
 
 def typical(workers: int, scales_on_threads: bool) -> dict[str, Rating]:
     """Rate the engines before anything was measured; threads that the GIL binds are one worker."""
-    return {
-        engine: Rating(
-            startup, share * (workers if scales_on_threads or engine != "threads" else 1)
-        )
-        for engine, (startup, share) in TYPICAL.items()
-    }
+    ratings = {}
+    for engine, (startup, serial) in TYPICAL.items():
+        bound = engine == "threads" and not scales_on_threads
+        ratings[engine] = Rating(startup, amdahl(1 if bound else workers, serial))
+    return ratings
+
+
+def amdahl(workers: int, serial: float) -> float:
+    """Speedup of so many workers where a part of the work is done by one (Amdahl 1967).
+
+    Examples
+    --------
+    >>> round(amdahl(28, 0.12), 1), round(amdahl(28, 0.015), 1)
+    (6.6, 19.9)
+    """
+    return workers / (1 + serial * (workers - 1))
 
 
 def quickest(ratings: Mapping[str, Rating], work: float) -> str:

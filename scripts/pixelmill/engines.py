@@ -21,6 +21,7 @@ from concurrent.futures import wait as wait_for_futures
 from typing import Any, Protocol, TypeVar
 
 from pixelmill.errors import UserError
+from pixelmill.memory import keep_freed
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -322,6 +323,7 @@ def _start_worker(barrier: Any, preload: Sequence[str], prepare: Callable[[], No
     """Prepare a worker process: Ctrl-C is its parent's, and so is its life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
+    keep_freed()
     for module in preload:  # at once where the fork server has them
         importlib.import_module(module)
     if prepare is not None:

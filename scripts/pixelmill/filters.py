@@ -8,16 +8,17 @@ from typing import Any
 
 from PIL import Image, ImageFilter
 
+from pixelmill.blurring import gaussian
 from pixelmill.parameters import Choice, Integer, Number
-from pixelmill.steps import from_array, opencv, step
+from pixelmill.steps import opencv, step, step_on_levels
 
 #: Sides of the squares that non-local means compares and searches, in pixels: those
 #: of Buades, Coll and Morel (2011), whom OpenCV follows.
 _PATCH, _SEARCH = 7, 21
 
 
-@step("premultiplied", radius=Number(0, 1000, 2.0))
-def gaussian_blur(image: Image.Image, *, radius: float) -> Image.Image:
+@step_on_levels("premultiplied", opencv=True, radius=Number(0, 1000, 2.0))
+def gaussian_blur(levels: Any, *, radius: float) -> Any:
     """Blur with a Gaussian.
 
     Parameters
@@ -25,17 +26,17 @@ def gaussian_blur(image: Image.Image, *, radius: float) -> Image.Image:
     radius : float
         Standard deviation, in pixels.
     """
-    return image.filter(ImageFilter.GaussianBlur(radius))
+    return gaussian(levels, radius)
 
 
-@step(
+@step_on_levels(
     "premultiplied",
     opencv=True,
     radius=Number(0, 1000, 2.0),
     percent=Integer(0, 1000, 150),
     threshold=Integer(0, 255, 3),
 )
-def unsharp_mask(image: Image.Image, *, radius: float, percent: int, threshold: int) -> Image.Image:
+def unsharp_mask(levels: Any, *, radius: float, percent: int, threshold: int) -> Any:
     """Sharpen by what a blur takes away.
 
     Parameters
@@ -47,15 +48,12 @@ def unsharp_mask(image: Image.Image, *, radius: float, percent: int, threshold: 
     threshold : int
         Differences of this many levels or fewer are left alone.
     """
-    import numpy as np
-
     cv2 = opencv()  # Pillow's UnsharpMask gives the same, but holds the GIL after its blur
-    pixels = np.asarray(image)
-    blurred = np.asarray(image.filter(ImageFilter.GaussianBlur(radius)))
+    blurred = gaussian(levels, radius)
     table = _added(percent, threshold)
-    lighter = cv2.LUT(cv2.subtract(pixels, blurred), table)
-    darker = cv2.LUT(cv2.subtract(blurred, pixels), table)
-    return from_array(cv2.subtract(cv2.add(pixels, lighter), darker), image.mode)
+    lighter = cv2.LUT(cv2.subtract(levels, blurred), table)
+    darker = cv2.LUT(cv2.subtract(blurred, levels), table)
+    return cv2.subtract(cv2.add(levels, lighter), darker)
 
 
 @functools.lru_cache(maxsize=8)
@@ -80,8 +78,8 @@ def edge_enhance(image: Image.Image) -> Image.Image:
     return image.filter(ImageFilter.EDGE_ENHANCE)
 
 
-@step("premultiplied", opencv=True, size=Choice((3, 5, 7), 3))
-def median(image: Image.Image, *, size: int) -> Image.Image:
+@step_on_levels("premultiplied", opencv=True, size=Choice((3, 5, 7), 3))
+def median(levels: Any, *, size: int) -> Any:
     """Replace each pixel by the median of a square around it.
 
     Parameters
@@ -89,14 +87,12 @@ def median(image: Image.Image, *, size: int) -> Image.Image:
     size : int
         Side of the square, in pixels.
     """
-    import numpy as np
-
     # Pillow's MedianFilter gives the same, but holds the GIL.
-    return from_array(opencv().medianBlur(np.asarray(image), size), image.mode)
+    return opencv().medianBlur(levels, size)
 
 
-@step("premultiplied", opencv=True, strength=Number(0, 100, 5.0))
-def denoise(image: Image.Image, *, strength: float) -> Image.Image:
+@step_on_levels("premultiplied", opencv=True, strength=Number(0, 100, 5.0))
+def denoise(levels: Any, *, strength: float) -> Any:
     """Take away noise by non-local means: the mean of places that look alike.
 
     Slow: about two seconds a megapixel and core.
@@ -107,11 +103,7 @@ def denoise(image: Image.Image, *, strength: float) -> Image.Image:
         Standard deviation of the noise to be taken away, in levels; more takes away
         detail too.
     """
-    import numpy as np
-
     # All channels together: 38.5 dB on noise of 10 levels; fastNlMeansDenoisingColored 35.9.
-    pixels = np.asarray(image)
-    if pixels.ndim == 3:
-        strength *= math.sqrt(3 / pixels.shape[2])  # OpenCV takes the mean over all channels
-    made = opencv().fastNlMeansDenoising(pixels, None, strength, _PATCH, _SEARCH)
-    return from_array(made, image.mode)
+    if levels.ndim == 3:
+        strength *= math.sqrt(3 / levels.shape[2])  # OpenCV takes the mean over all channels
+    return opencv().fastNlMeansDenoising(levels, None, strength, _PATCH, _SEARCH)

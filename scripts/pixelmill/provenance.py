@@ -36,7 +36,17 @@ _IMPORT = re.compile(r"^\s*from pixelmill(?:\.(\w+))? import (.+)$", re.MULTILIN
 #: What makes an image; a change in one of them makes all images stale.
 RENDERING = (
     "apng",
-    *("backends", "canvas", "color", "decoding", "encoding", "filters", "formats", "geometry"),
+    *(
+        "backends",
+        "blurring",
+        "canvas",
+        "color",
+        "decoding",
+        "encoding",
+        "filters",
+        "formats",
+        "geometry",
+    ),
     *("lookup_table", "metadata", "opencv_backend", "opencv_steps", "operations", "overlays"),
     *("own_steps", "parameters", "resampling", "resizing", "steps", "tones", "transform"),
 )

@@ -50,6 +50,9 @@ class StepKind:
         It takes 16-bit grey (Pillow's mode ``I;16``) too, and keeps it.
     opencv : bool
         It is done by OpenCV, so that another version of that may make other pixels.
+    on_levels : callable or None
+        The same on arrays of levels, where it works on those: uint8, (height, width)
+        for L or (height, width, 3) for RGB.
     """
 
     name: str
@@ -59,6 +62,7 @@ class StepKind:
     holds_gil: bool = False
     deep: bool = False
     opencv: bool = False
+    on_levels: Callable[..., Any] | None = None
 
 
 #: All steps by name.
@@ -87,14 +91,42 @@ def step(
     """
 
     def register(function: Function) -> Function:
-        made = {"kept": _beside_alpha, "premultiplied": _premultiplied, "own": _itself}[alpha]
-        registered = made(function)
-        STEPS[function.__name__] = StepKind(
-            function.__name__, registered, parameters, check, holds_gil, deep, opencv
+        return _registered(
+            function, alpha, parameters, check=check, holds_gil=holds_gil, deep=deep, opencv=opencv
         )
-        return registered
 
     return register
+
+
+def step_on_levels(
+    alpha: Alpha, *, opencv: bool = False, **parameters: Parameter
+) -> Callable[[Callable[..., Any]], Function]:
+    """Register a function that takes and gives levels: arrays, as in `StepKind.on_levels`.
+
+    Between two of them nothing is copied, which would hold the GIL. What comes of it
+    takes images, as all steps do. Parameters as of `step`; of premultiplied pixels
+    arrays have four channels.
+    """
+
+    def register(function: Callable[..., Any]) -> Function:
+        @functools.wraps(function)
+        def on_image(image: Image.Image, /, **params: Any) -> Image.Image:
+            made = function(levels_of(image), **params)
+            return from_levels(made, "RGBa" if image.mode == "RGBa" else None)
+
+        return _registered(on_image, alpha, parameters, opencv=opencv, on_levels=function)
+
+    return register
+
+
+def _registered(
+    function: Function, alpha: Alpha, parameters: dict[str, Parameter], **more: Any
+) -> Function:
+    made = {"kept": _beside_alpha, "premultiplied": _premultiplied, "own": _itself}[alpha]
+    registered = made(function)
+    name = function.__name__
+    STEPS[name] = StepKind(name, registered, parameters, **more)
+    return registered
 
 
 def _itself(function: Function) -> Function:
@@ -139,7 +171,14 @@ def opencv() -> Any:
     return cv2
 
 
-def from_array(pixels: Any, mode: str) -> Image.Image:
-    """Make an image of a uint8 array in a mode that the array cannot tell, such as RGBa."""
-    size = pixels.shape[1], pixels.shape[0]
-    return Image.frombuffer(mode, size, pixels, "raw", mode, 0, 1)
+def levels_of(image: Image.Image) -> Any:
+    """Levels of an image: uint8, (height, width) or (height, width, channels)."""
+    import numpy as np
+
+    return np.asarray(image)
+
+
+def from_levels(levels: Any, mode: str | None = None) -> Image.Image:
+    """Make an image of levels, in L or RGB, or in a mode that they cannot tell, as RGBa."""
+    mode = mode or ("L" if levels.ndim == 2 else "RGB")
+    return Image.frombuffer(mode, levels.shape[1::-1], levels, "raw", mode, 0, 1)

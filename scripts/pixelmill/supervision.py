@@ -35,6 +35,7 @@ from pixelmill.cluster import Cluster, open_cluster
 from pixelmill.engines import die_with_parent, open_engine
 from pixelmill.errors import UserError
 from pixelmill.limits import Limits
+from pixelmill.memory import keep_freed
 from pixelmill.names import escape
 from pixelmill.plan import batches
 from pixelmill.remote import Remote
@@ -286,6 +287,7 @@ def _host(sender: Connection, lifeline: Connection, work: Work, entries: Sequenc
     inherited = getattr(multiprocessing.current_process(), "_config", {}).get("tempdir")
     try:
         if not apart:
+            keep_freed()
             work.limits.cap_memory(work.workers)
         with open_engine(work.engine, work.workers, modules, prepare if apart else None) as engine:
             scratch = multiprocessing.util.get_temp_dir() if apart and not inherited else ""
