@@ -76,18 +76,19 @@ def _kernel(radius: float) -> tuple[Any, float] | None:
     if reach > _MOST_RADIUS:
         return None
     # Every sum that levels can have: of those in the box, and of the two at its ends.
-    inside = np.arange(255 * (2 * reach + 1) + 1)[:, np.newaxis]
-    ends = np.arange(2 * 255 + 1)
-    wanted = (inside * inner + ends * outer + (1 << (_PILLOW_BITS - 1))) >> _PILLOW_BITS
+    sums = np.arange(255 * (2 * reach + 1) + 1)[:, np.newaxis], np.arange(2 * 255 + 1)
+    exact = sums[0] * inner + sums[1] * outer
+    wanted = ((exact + (1 << (_PILLOW_BITS - 1))) >> _PILLOW_BITS).astype(np.float32)
+    inside, ends = (part.astype(np.float32) for part in sums)
     for (bits, more), *off in itertools.product(_ROUNDINGS, (0, 1, -1, 2), (0, 1, -1, 2)):
-        near = [(w >> (_PILLOW_BITS - bits)) + k for w, k in zip((inner, outer), off, strict=True)]
-        for part in (np.s_[::16, ::16], np.s_[:, :]):  # most are wrong soon
-            sums = inside[part[0]] * near[0] + ends[part[1]] * near[1]
-            if (np.rint(sums / (1 << bits) + more) != wanted[part]).any():
+        whole = [(w >> (_PILLOW_BITS - bits)) + k for w, k in zip((inner, outer), off, strict=True)]
+        near = np.array(whole, np.float32) / (1 << bits)
+        for every in (13, 1):  # most are wrong soon
+            made = inside[::every] * near[0] + (ends[::every] * near[1] + np.float32(more))
+            if (np.rint(made) != wanted[::every, ::every]).any():
                 break
         else:
-            weights = [near[1], *[near[0]] * (2 * reach + 1), near[1]]
-            return np.array(weights, np.float32) / (1 << bits), more
+            return np.array([near[1], *[near[0]] * (2 * reach + 1), near[1]]), more
     return None
 
 
