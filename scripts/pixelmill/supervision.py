@@ -109,7 +109,7 @@ class Started:
     ----------
     workers : int
     seconds : float
-        Until all workers were ready, over all children.
+        Until all workers were ready, and until all were gone again, over all children.
     stretches : list of Stretch
         When each worker was busy.
     """
@@ -191,6 +191,7 @@ def _run_child(
             elif kind == "batch":
                 _settle(_take(content, pending, done, started), work, pending, done)
     finally:
+        ending = time.perf_counter()
         child.kill()  # also when it is done: all that is left to tidy is its folder
         child.join()
         wait([all_gone], timeout=_END_ALLOWANCE)  # its workers may be in the midst of a file
@@ -198,6 +199,7 @@ def _run_child(
         receiver.close()
         if scratch:
             shutil.rmtree(scratch, ignore_errors=True)
+        started.seconds += time.perf_counter() - ending
     return overdue
 
 
