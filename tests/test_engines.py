@@ -277,3 +277,16 @@ def test_workers_die_with_a_parent_that_is_killed(name, tmp_path, library, start
         wait_until(lambda: not any(map(alive, family)), seconds=30)
     finally:
         kill_all(family)
+
+
+def test_processes_start_where_the_folder_for_temporary_files_has_a_long_path(
+    tmp_path, photos, script
+):
+    scratch = tmp_path / ("deep" * 20)
+    scratch.mkdir()
+    options = ("--engine", "processes", "--workers", "2")
+    done = script(
+        "process_parallel.py", photos(tmp_path / "src", 4), tmp_path / "out", *options,
+        env={**os.environ, "TMPDIR": str(scratch)},
+    )  # fmt: skip
+    assert done.status == 0, done.text

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -39,6 +40,9 @@ SYNCHRONOUS = "synchronous"
 
 #: Windows waits for no more than 63 handles at once, of which a pool uses two.
 MOST_WINDOWS_PROCESSES = 61
+
+#: Longest path of a socket on Linux, in bytes (unix(7)).
+_LONGEST_SOCKET = 107
 
 #: How long a pool may take to start, in seconds, before it is given up.
 STARTUP_TIMEOUT = 60.0
@@ -278,10 +282,8 @@ def _process_pool(
     if os.name == "nt" and workers > MOST_WINDOWS_PROCESSES:
         warnings.warn(f"Windows allows {MOST_WINDOWS_PROCESSES} processes at most", stacklevel=2)
         workers = MOST_WINDOWS_PROCESSES
-    # Never fork: it deadlocks where a library holds a lock in another thread.
-    method = "forkserver" if sys.platform == "linux" else "spawn"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
+    context = multiprocessing.get_context(_start_method())
+    if context.get_start_method() == "forkserver":
         _put_library_on_path()
         context.set_forkserver_preload(list(preload))
     barrier = context.Barrier(workers + 1)
@@ -296,6 +298,18 @@ def _process_pool(
     # keeps each from being idle until all are there.
     threading.Thread(target=_pass, args=(barrier,), daemon=True).start()
     return _Pool(executor, workers, ready)
+
+
+def _start_method() -> str:
+    """How worker processes start.
+
+    Never by fork: it deadlocks where a library holds a lock in another thread. The fork
+    server needs a socket in the folder for temporary files, whose path has to be short.
+    """
+    socket = os.path.join(tempfile.gettempdir(), "pymp-12345678", "listener-12345678")
+    if sys.platform == "linux" and len(os.fsencode(socket)) <= _LONGEST_SOCKET:
+        return "forkserver"
+    return "spawn"
 
 
 def _put_library_on_path() -> None:
