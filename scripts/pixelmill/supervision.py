@@ -168,7 +168,7 @@ def _run_child(
     breadcrumbs.clear(work.crumbs)
     # Children that are killed leave semaphores; Python removes them, and need not say so.
     sys.warnoptions.append("ignore:resource_tracker")
-    began = time.perf_counter()
+    began = last = time.perf_counter()
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     all_gone, lifeline = context.Pipe(duplex=False)
@@ -190,8 +190,8 @@ def _run_child(
                 raise RuntimeError(content[0])
             elif kind == "batch":
                 _settle(_take(content, pending, done, started), work, pending, done)
+                last = time.perf_counter()
     finally:
-        ending = time.perf_counter()
         child.kill()  # also when it is done: all that is left to tidy is its folder
         child.join()
         wait([all_gone], timeout=_END_ALLOWANCE)  # its workers may be in the midst of a file
@@ -199,7 +199,8 @@ def _run_child(
         receiver.close()
         if scratch:
             shutil.rmtree(scratch, ignore_errors=True)
-        started.seconds += time.perf_counter() - ending
+    if not pending:  # what came after the last batch was the end of the workers
+        started.seconds += time.perf_counter() - last
     return overdue
 
 
@@ -299,7 +300,7 @@ def _host(sender: Connection, lifeline: Connection, work: Work, entries: Sequenc
                 batches(entries, work.outputs, engine.workers, work.rate),
                 lambda outcomes: sender.send(("batch", outcomes)),
             )
-            sender.send(("end", None))  # none waits until its workers are gone: they will be killed
+        sender.send(("end", None))
     except BrokenExecutor:
         os._exit(1)  # the crumbs tell the rest
     except Exception as error:
