@@ -43,12 +43,12 @@ class Rates(NamedTuple):
         An image that is verified, on one worker.
     """
 
-    image: float = 4.4e-3
+    image: float = 1.7e-3
     job: float = 12.0
-    startup: float = 0.8
+    startup: float = 0.6
     walk: float = 8e-6
     row: float = 40e-6
-    gather: float = 20e-6
+    gather: float = 24e-6
     check: float = 3e-3
 
 
