@@ -208,7 +208,7 @@ def test_each_worker_gets_several_batches():
 
 def test_as_long_as_nobody_knows_what_an_image_takes_batches_begin_small_and_double():
     lengths = [len(batch) for batch in cut([0] * 5000, workers=2)]
-    assert lengths[:8] == [4, 4, 8, 8, 16, 16, 32, 32]
+    assert lengths[:8] == [1, 1, 2, 2, 4, 4, 8, 8]
 
 
 @pytest.mark.parametrize("seconds", [0.0001, 0.004, 0.05])

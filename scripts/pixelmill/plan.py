@@ -227,7 +227,7 @@ def batches(
         cost += seconds[k]
         # An estimate may be wrong a hundredfold: without a rate, batches begin small and
         # double, so that a run that is killed early has got somewhere.
-        most = 4 * 2 ** (number // workers) if rate is None else len(entries)
+        most = 2 ** (number // workers) if rate is None else len(entries)
         if cost >= size or len(jobs) >= most:
             yield Batch(jobs)
             number += 1
