@@ -6,7 +6,7 @@ from PIL import Image, ImageFilter
 
 from pixelmill.blurring import _kernel, gaussian
 
-#: Radii in tenths of a pixel, that OpenCV does and that it leaves to Pillow.
+#: Radii in pixels: some that OpenCV does, and some that are left to Pillow.
 RADII = [0.1, 0.3, 0.5, 0.8, 1.0, 1.1, 1.5, 2.0, 2.5, 3.0, 4.0, 7.0]
 
 

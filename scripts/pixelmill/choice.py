@@ -39,9 +39,9 @@ class Rating:
 #: A plain loop: what the others are rated against.
 LOOP = Rating(0.0, 1.0)
 
-#: Start-up beyond that of a plain loop, in seconds, and the share of the work that is not
-#: shared: medians of nine starts on two cores, and of `light` and `intensive`. Threads wait
-#: for the GIL; of the others' work the parent does its part, 25 microseconds an image.
+#: Start-up beyond that of a plain loop, in seconds, and the serial share of the work: medians
+#: of nine starts on two cores, and of `light` and `intensive`. Threads wait for the GIL; of
+#: the others' work 25 microseconds an image are done outside of the workers.
 TYPICAL = {
     "threads": (0.06, 0.12),
     "processes": (0.37, 0.015),
