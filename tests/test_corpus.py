@@ -17,8 +17,9 @@ import pytest
 from PIL import Image
 
 from pixelmill import config, recipe
-from pixelmill.errors import REASONS
-from pixelmill.formats import FORMATS
+from pixelmill.decoding import Reading, decode
+from pixelmill.errors import REASONS, ImageError
+from pixelmill.formats import FORMATS, SNIFF_BYTES, sniff
 from pixelmill.likeness import psnr
 from pixelmill.transform import Job, Renderer
 
@@ -241,3 +242,28 @@ def test_every_engine_makes_the_same_files_of_the_whole_folder(engine, whole):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_bomb_in_the_whole_folder_is_unpacked(engine, whole):
     assert 0 < whole(engine).memory < MOST_MEMORY
+
+
+def decoded(data, as_levels):
+    """Picture in a file and what goes with it, or why there is none."""
+    target = None if len(data) % 2 else (lambda full: (full[0] / 4, full[1] / 4))
+    try:
+        made = decode(data, target, Reading(shrink_margin=1.0), as_levels=as_levels)
+    except ImageError as error:
+        return error.reason, str(error)
+    return made.frames[0], (made.box, made.pixels, made.profile, made.exif)
+
+
+def test_jpegs_past_pillow_are_what_pillow_makes_of_them(rows):
+    """The same levels where they are whole, and the same words where they are not."""
+    straight = 0
+    for row in rows:
+        data = Path(CORPUS, row["path"]).read_bytes()
+        if sniff(data[:SNIFF_BYTES]) != "jpeg":
+            continue
+        expected, more = decoded(data, as_levels=False)
+        made, as_well = decoded(data, as_levels=True)
+        assert as_well == more, row["path"]
+        np.testing.assert_array_equal(np.asarray(made), np.asarray(expected), row["path"])
+        straight += isinstance(made, np.ndarray)
+    assert straight > 60

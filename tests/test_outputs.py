@@ -146,7 +146,9 @@ def test_a_source_is_decoded_once(tmp_path, photo, monkeypatch):
     photo(800, 600).save(tmp_path / "a.jpg")
     decoded = []
     decode = decoding.decode
-    monkeypatch.setattr(decoding, "decode", lambda *args: decoded.append(1) or decode(*args))
+    monkeypatch.setattr(
+        decoding, "decode", lambda *args, **how: decoded.append(1) or decode(*args, **how)
+    )
     renderer = Renderer(str(tmp_path), str(tmp_path / "out"), THREE)
     assert renderer.render(Job("a.jpg", ("a", "b", "c"))).status == "ok"
     assert decoded == [1]

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from pixelmill import resampling
-from pixelmill.resampling import FILTERS, resample
+from pixelmill.levels import levels_of, padded
+from pixelmill.resampling import FILTERS, resample, resample_levels
 
 cykooz_resizer = pytest.importorskip("cykooz_resizer", reason="has no wheel for this machine")
 
@@ -76,6 +77,19 @@ def test_photos_of_the_corpus_are_pillows_to_a_level():
             image = file.convert("RGB")
         for side in (128, 256, 512):
             assert levels_apart(image, (side, side), "lanczos", whole(image)).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(256, 256), (256, 100), (100, 256), (1, 1)])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("filter", KERNELS)
+def test_levels_become_what_images_do(photo, filter, mode, size):
+    image = photo(431, 377).convert(mode)
+    for box in (whole(image), (10.5, 3.25, 420.0, 376.5)):
+        expected = np.asarray(resample(image, size, filter, box, vectors=True))
+        for levels in (levels_of(image), padded(levels_of(image))):
+            before = levels.copy()
+            np.testing.assert_array_equal(resample_levels(levels, size, filter, box), expected)
+            np.testing.assert_array_equal(levels, before)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from pixelmill.errors import UserError
+from pixelmill.levels import levels_of, padded
 from pixelmill.operations import MAX_SIDE, STEPS, resampled_size, scaled_size
 from pixelmill.recipe import parse
 
@@ -463,3 +464,26 @@ def test_nearest_takes_no_means_of_light(apply, photo):
     params = {"width": 20, "height": 11, "filter": "nearest"}
     image = photo(50, 33)
     assert apply(image, "resize", **params, linear=True) == apply(image, "resize", **params)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize(
+    "params",
+    [
+        *({"width": 40, "height": 30, "fit": fit} for fit in ("stretch", "contain", "outside")),
+        *({"width": 40, "height": 60, "fit": "cover", "gravity": g} for g in ("center", "top")),
+        *({"width": 40, "height": 60, "fit": "pad", "color": c} for c in ("#102030", "blur")),
+        {"percent": 50}, {"percent": 100}, {"percent": 200}, {"longest": 40, "linear": True},
+        {"width": 40, "filter": "box"}, {"width": 40, "resampler": "pillow"},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("box", [None, (0, 0, 120.5, 80.25)])
+def test_levels_are_resized_as_images_are(photo, box, params, mode):
+    kind = STEPS["resize"]
+    given = {key: parameter.default for key, parameter in kind.parameters.items()} | params
+    image = photo(121, 81).convert(mode)
+    expected = kind.function(image, **given, box=box)
+    for levels in (levels_of(image), padded(levels_of(image))):
+        made = kind.on_levels(levels, **given, box=box)
+        np.testing.assert_array_equal(np.asarray(made), np.asarray(expected))

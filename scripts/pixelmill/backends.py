@@ -7,11 +7,11 @@ from typing import IO, Any, Protocol
 
 from PIL import Image
 
-from pixelmill import decoding, encoding, own_steps
+from pixelmill import decoding, encoding, jpeg, own_steps
 from pixelmill.decoding import Decoded, Reading, Target
+from pixelmill.levels import from_levels, levels_of
 from pixelmill.limits import Limits
 from pixelmill.operations import STEPS, Box, Size
-from pixelmill.steps import from_levels, levels_of
 
 
 class Backend(Protocol):
@@ -38,8 +38,8 @@ class Backend(Protocol):
         options: Mapping[str, Any],
         background: str,
         decoded: Decoded,
-    ) -> None:
-        """Write an output to an open file."""
+    ) -> bytes:
+        """Write an output to an open file, and return what was written."""
 
     def size(self, picture: Any) -> Size:
         """Width and height in pixels."""
@@ -48,14 +48,14 @@ class Backend(Protocol):
 class Pillow:
     """The default: every step and every format.
 
-    Its pictures are Pillow's images or, between steps that work on them, arrays of levels.
+    Its pictures are Pillow's images or, as long as all can work on them, levels.
     """
 
     def decode(
         self, data: bytes, target: Target | None, reading: Reading, limits: Limits
     ) -> Decoded:
         """Decode a file."""
-        return decoding.decode(data, target, reading, limits)
+        return decoding.decode(data, target, reading, limits, as_levels=True)
 
     def apply(
         self, picture: Any, name: str, params: Mapping[str, Any], box: Box | None, folder: str
@@ -64,11 +64,10 @@ class Pillow:
         if name == "call":
             return own_steps.call(_image(picture), params, folder)
         kind = STEPS[name]
-        if kind.on_levels is not None and _has_levels(picture):
-            return kind.on_levels(_levels(picture), **params)
-        if box is not None:
-            return kind.function(_image(picture), **params, box=box)
-        return kind.function(_image(picture), **params)
+        given = params if box is None else {**params, "box": box}
+        if kind.on_levels is not None and _is_for_levels(picture, kind.from_images):
+            return kind.on_levels(_levels(picture), **given)
+        return kind.function(_image(picture), **given)
 
     def reduce(self, picture: Any, factor: int, box: Box | None) -> tuple[Any, Box | None]:
         """Average blocks of pixels, and follow the region through it."""
@@ -85,9 +84,14 @@ class Pillow:
         options: Mapping[str, Any],
         background: str,
         decoded: Decoded,
-    ) -> None:
-        """Write an output to an open file."""
-        encoding.encode(
+    ) -> bytes:
+        """Write an output to an open file, and return what was written."""
+        first = frames[0]
+        plain = name == "jpeg" and not decoded.exif and decoded.profile is None
+        if plain and not isinstance(first, Image.Image) and first.ndim == 3:
+            data = jpeg.encode(first, encoding.values_of(name, options))
+            return encoding.written(data, file)
+        return encoding.encode(
             [_image(frame) for frame in frames],
             file,
             name,
@@ -104,9 +108,9 @@ class Pillow:
         return picture.size if isinstance(picture, Image.Image) else picture.shape[1::-1]
 
 
-def _has_levels(picture: Any) -> bool:
-    """Whether a picture is levels, or an image that has them: 8 bits, no alpha."""
-    return not isinstance(picture, Image.Image) or picture.mode in ("L", "RGB")
+def _is_for_levels(picture: Any, from_images: bool) -> bool:
+    """Whether a picture is levels, or an image to be turned into them: 8 bits, no alpha."""
+    return not isinstance(picture, Image.Image) or (from_images and picture.mode in ("L", "RGB"))
 
 
 def _levels(picture: Any) -> Any:

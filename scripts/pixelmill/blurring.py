@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import ImageFilter
 
-from pixelmill.steps import from_levels, levels_of, opencv
+from pixelmill.levels import from_levels, levels_of, opencv
 
 #: Box filters along each side.
 _PASSES = 3

@@ -265,7 +265,7 @@ def recipe_files(config: Mapping[str, Any], name: str, base: str) -> Iterator[st
 
 
 def uses_opencv(config: Mapping[str, Any], name: str, base: str) -> bool:
-    """Whether OpenCV makes some of a recipe's pixels."""
+    """Whether OpenCV makes some of a recipe's pixels or files."""
     return recipe.parse(config["recipes"][name], f"recipes.{name}", base).uses_opencv
 
 

@@ -29,15 +29,13 @@ from PIL import (
     features,
 )
 
-from pixelmill import apng, metadata
+from pixelmill import apng, jpeg, metadata
 from pixelmill.color import to_working
 from pixelmill.errors import ImageError
 from pixelmill.formats import SNIFF_BYTES, sniff
+from pixelmill.levels import SWAPPING, upright
 from pixelmill.limits import Limits
 from pixelmill.operations import Box, Size
-
-#: Orientations that swap width and height.
-_SWAPPING = (5, 6, 7, 8)
 
 #: Importing a plugin registers it; Pillow's own search would load all of them.
 PLUGINS = (
@@ -105,8 +103,8 @@ class Decoded:
 
     Attributes
     ----------
-    frames : list of PIL.Image.Image
-        One, or all of a moving picture; RGB, L, RGBA, LA or I;16.
+    frames : list of PIL.Image.Image or ndarray
+        One, or all of a moving picture; RGB, L, RGBA, LA or I;16, or levels.
     box : tuple of float or None
         The region of the frame that holds the picture, where a shrunken decode
         rounded its size up.
@@ -139,6 +137,7 @@ def decode(
     target: Target | None = None,
     reading: Reading = Reading(),
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    as_levels: bool = False,
 ) -> Decoded:
     """Decode an image file.
 
@@ -151,6 +150,8 @@ def decode(
     reading : Reading
     limits : Limits
         What is refused before it is decoded.
+    as_levels : bool
+        Frames may be levels (see `pixelmill.levels`), where that is faster.
 
     Raises
     ------
@@ -167,7 +168,7 @@ def decode(
     # What hides inside a file, as the frames of a GIF, is held to twice of this by Pillow.
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
     try:
-        return _decode(data, kind, target, reading, limits)
+        return _decode(data, kind, target, reading, limits, as_levels)
     except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -183,31 +184,45 @@ def decode(
 
 
 def _decode(
-    data: bytes, kind: str, target: Target | None, reading: Reading, limits: Limits
+    data: bytes,
+    kind: str,
+    target: Target | None,
+    reading: Reading,
+    limits: Limits,
+    as_levels: bool,
 ) -> Decoded:
     if kind == "heif":
         _register_heif()
     image: Image.Image
     with Image.open(io.BytesIO(data), formats=(kind.upper(),)) as image:
-        pixels = image.width * image.height
+        full = image.size
+        pixels = full[0] * full[1]
         frames = _frames(image, reading.animation == "all")
         limits.check_header(*image.size, frames)
         if frames > 1:
             _check_frames(frames, pixels, reading, limits)
         _scale_transparency(image)
         box = None
-        if target is not None and reading.shrink_margin and image.format in ("JPEG", "MPO"):
+        is_jpeg = image.format in ("JPEG", "MPO")
+        if target is not None and reading.shrink_margin and is_jpeg:
             box = shrink(image, target, reading)
         if frames > 1 and reading.animation == "all":
             return _decode_all(image, data, frames, kind, reading)
-        image.load()
+        levels, profile = None, None
+        if as_levels and is_jpeg:
+            levels, profile = _straight(image, data, full, reading)
+        if levels is None:
+            image.load()
         orientation = metadata.orientation_of(image)
         kept = 1 if reading.orientation == "apply" else orientation
         exif = metadata.exif(image, reading.metadata, kept)
+        if orientation != kept and box is not None:
+            box = _transposed(box, image.size, orientation)
+        if levels is not None:
+            turned = orientation if orientation != kept else 1
+            return Decoded([upright(levels, turned)], box, pixels, kind, profile, exif)
         picture, profile = _working(image, reading)
         if orientation != kept:
-            if box is not None:
-                box = _transposed(box, picture.size, orientation)
             picture = picture.transpose(_TRANSPOSITIONS[orientation])
     picture.info = {}
     return Decoded([picture], box, pixels, kind, profile, exif)
@@ -225,6 +240,25 @@ def _scale_transparency(image: Image.Image) -> None:
         raw = tiles[0][3] if tiles else None
         if isinstance(raw, str):
             image.info["transparency"] = level * _SHALLOW.get(raw, 1)
+
+
+def _straight(
+    image: Image.Image, data: bytes, full: Size, reading: Reading
+) -> tuple[Any, bytes | None]:
+    """Decode a JPEG past Pillow, where its pixels would be taken as they are.
+
+    Returns
+    -------
+    levels : ndarray or None
+    profile : bytes or None
+        What describes them.
+    """
+    if image.mode not in ("RGB", "L"):
+        return None, None
+    picture, profile = _working(image, reading)  # loads what it has to convert
+    if picture is not image:
+        return None, None
+    return jpeg.decode(data, image.mode, full, image.size), profile
 
 
 def _working(image: Image.Image, reading: Reading) -> tuple[Image.Image, bytes | None]:
@@ -325,7 +359,7 @@ def shrink(image: Any, target: Target, reading: Reading) -> Box | None:
         made it larger.
     """
     upright: Size = image.size
-    swapped = reading.orientation == "apply" and metadata.orientation_of(image) in _SWAPPING
+    swapped = reading.orientation == "apply" and metadata.orientation_of(image) in SWAPPING
     if swapped:
         upright = (upright[1], upright[0])
     width, height = target(upright)
@@ -348,7 +382,7 @@ def _transposed(box: Box, size: Size, orientation: int) -> Box:
         left, right = width - right, width - left
     if orientation in (3, 4, 6, 7):
         top, bottom = height - bottom, height - top
-    return (top, left, bottom, right) if orientation in _SWAPPING else (left, top, right, bottom)
+    return (top, left, bottom, right) if orientation in SWAPPING else (left, top, right, bottom)
 
 
 def _reason(error: Exception) -> str:

@@ -128,15 +128,16 @@ def encode(
     exif: bytes = b"",
     durations: Sequence[int] = (),
     loop: int | None = None,
-) -> None:
-    """Write a picture, or a moving one, to an open file.
+) -> bytes:
+    """Write a picture, or a moving one, to an open file, and return what was written.
 
     Parameters
     ----------
     frames : sequence of PIL.Image.Image
         RGB, L, RGBA, LA or I;16.
     file : binary file
-        A real one: only then does Pillow let go of the GIL while it encodes JPEG.
+        To write and to read; a real one: only then does Pillow let go of the GIL while it
+        encodes JPEG.
     name : str
         A key of `ENCODERS`.
     options : mapping
@@ -157,9 +158,7 @@ def encode(
             flatten(frame, background) if frame.mode in ("LA", "RGBA") else frame
             for frame in frames
         ]
-    values = {key: parameter.default for key, parameter in encoder.options.items()}
-    values.update({key: value for key, value in options.items() if key in values})
-    save = save_options(name, values)
+    save = save_options(name, values_of(name, options))
     if encoder.icc and describes(profile, frames[0]):
         save["icc_profile"] = profile
     if encoder.exif and exif:
@@ -173,6 +172,27 @@ def encode(
         elif times != 1:
             save["loop"] = max(0, times - 1)  # a GIF counts how often it is shown again
     frames[0].save(file, name.upper(), **save)
+    file.seek(0)
+    return file.read()
+
+
+def values_of(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of all options of a format, where only some are given, perhaps of others too.
+
+    Examples
+    --------
+    >>> values_of("webp", {"quality": 70, "level": 9})
+    {'quality': 70, 'lossless': False}
+    """
+    kinds = ENCODERS[name].options
+    return {key: options.get(key, kind.default) for key, kind in kinds.items()}
+
+
+def written(data: bytes, file: IO[bytes]) -> bytes:
+    """Write what was encoded in memory; a full disk says so at once."""
+    file.write(data)
+    file.flush()
+    return data
 
 
 #: Frames are whole: each is cleared away before the next one is shown.

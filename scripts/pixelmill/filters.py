@@ -9,8 +9,9 @@ from typing import Any
 from PIL import Image, ImageFilter
 
 from pixelmill.blurring import gaussian
+from pixelmill.levels import opencv
 from pixelmill.parameters import Choice, Integer, Number
-from pixelmill.steps import opencv, step, step_on_levels
+from pixelmill.steps import step, step_on_levels
 
 #: Sides of the squares that non-local means compares and searches, in pixels: those
 #: of Buades, Coll and Morel (2011), whom OpenCV follows.

@@ -10,8 +10,9 @@ from typing import Any
 from PIL import Image
 
 from pixelmill import canvas
+from pixelmill.levels import opencv
 from pixelmill.parameters import Choice, Color, Flag, Integer, Number, Sides
-from pixelmill.steps import MAX_SIDE, Size, opencv, step
+from pixelmill.steps import MAX_SIDE, Size, step
 
 _HALF = Fraction(1, 2)
 

@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from pixelmill import decoding, encoding, metadata, own_steps
+from pixelmill import decoding, encoding, jpeg, metadata, own_steps
 from pixelmill.color import describes, is_srgb
 from pixelmill.decoding import Decoded, Reading, Target
+from pixelmill.levels import SWAPPING, upright
 from pixelmill.limits import Limits
 from pixelmill.opencv_steps import OPENCV_STEPS, Array
 from pixelmill.operations import Box, Size
@@ -25,7 +26,6 @@ cv2.setNumThreads(1)
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 _PLANES = 0x011C
-_SWAPPING = (5, 6, 7, 8)
 
 #: Flags that decode at a fraction of the size, in colour and in grey.
 _REDUCED = {
@@ -33,12 +33,6 @@ _REDUCED = {
     4: (cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
     2: (cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
     1: (cv2.IMREAD_COLOR, cv2.IMREAD_GRAYSCALE),
-}
-
-_SUBSAMPLING = {
-    "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-    "4:2:2": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
-    "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
 }
 
 
@@ -84,26 +78,27 @@ class OpenCV:
         options: Mapping[str, Any],
         background: str,
         decoded: Decoded,
-    ) -> None:
-        """Write an output to an open file."""
+    ) -> bytes:
+        """Write an output to an open file, and return what was written."""
         first = frames[0]
         plain = not decoded.exif and decoded.profile is None
         if first.dtype == np.uint16 and first.ndim == 3:
-            _write(first, file, ".png" if name == "png" else ".tif", [])
-        elif name == "jpeg" and plain and first.shape[2:] != (4,):
-            _write(first, file, ".jpg", _jpeg_options(options))
-        else:
-            encoding.encode(
-                [_to_image(frame) for frame in frames],
-                file,
-                name,
-                options,
-                background=background,
-                profile=decoded.profile,
-                exif=decoded.exif,
-                durations=decoded.durations,
-                loop=decoded.loop,
-            )
+            suffix = ".png" if name == "png" else ".tif"
+            return encoding.written(jpeg.encode_opencv(first, suffix, []), file)
+        if name == "jpeg" and plain and first.shape[2:] != (4,):
+            values = jpeg.opencv_options(encoding.values_of(name, options))
+            return encoding.written(jpeg.encode_opencv(first, ".jpg", values), file)
+        return encoding.encode(
+            [_to_image(frame) for frame in frames],
+            file,
+            name,
+            options,
+            background=background,
+            profile=decoded.profile,
+            exif=decoded.exif,
+            durations=decoded.durations,
+            loop=decoded.loop,
+        )
 
     def size(self, picture: Array) -> Size:
         """Width and height in pixels."""
@@ -142,7 +137,7 @@ def _decode_jpeg(
         return None
     box = (0.0, 0.0, size[0] / scale, size[1] / scale)
     if picture.shape[1::-1] == box[2:]:
-        return Decoded([_upright(picture, turned)], None, size[0] * size[1], "jpeg", profile, exif)
+        return Decoded([upright(picture, turned)], None, size[0] * size[1], "jpeg", profile, exif)
     return Decoded([picture], box, size[0] * size[1], "jpeg", profile, exif)
 
 
@@ -154,7 +149,7 @@ def _scale(size: Size, target: Target | None, margin: float, turned: int) -> int
     """
     if target is None or not margin:
         return 1
-    swapped = turned in _SWAPPING
+    swapped = turned in SWAPPING
     width, height = target(size[::-1] if swapped else size)
     if swapped:
         width, height = height, width
@@ -191,7 +186,7 @@ def _decode_deep(data: bytes, reading: Reading, limits: Limits) -> Decoded | Non
     if picture.ndim == 3 and picture.shape[2] == 4 and not reading.alpha:
         picture = _flatten_deep(picture, reading.background)
     keep = profile if reading.color != "drop" and profile and not is_srgb(profile) else None
-    return Decoded([_upright(picture, turned)], None, size[0] * size[1], kind, keep, exif)
+    return Decoded([upright(picture, turned)], None, size[0] * size[1], kind, keep, exif)
 
 
 def _flatten_deep(picture: Any, background: str) -> Array:
@@ -199,16 +194,6 @@ def _flatten_deep(picture: Any, background: str) -> Array:
     behind = np.asarray([int(background[k : k + 2], 16) * 257 for k in (5, 3, 1)])
     flat = np.rint(picture[..., :3] * alpha + behind * (1 - alpha))
     return np.asarray(flat.astype(np.uint16))
-
-
-def _upright(picture: Any, orientation: int) -> Array:
-    """Turn an array as its orientation asks (EXIF 2.32, 4.6.4.1.4)."""
-    if orientation in _SWAPPING:
-        picture = cv2.transpose(picture)
-    flips = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}  # 0 over the middle row, 1 over the column
-    if orientation in flips:
-        picture = cv2.flip(picture, flips[orientation])
-    return np.asarray(picture)
 
 
 def _to_array(image: Image.Image) -> Array:
@@ -224,23 +209,3 @@ def _to_image(picture: Array) -> Image.Image:
     if picture.ndim == 3:
         picture = np.asarray(cv2.cvtColor(picture, codes[picture.shape[2]]))
     return Image.fromarray(picture)
-
-
-def _jpeg_options(options: Mapping[str, Any]) -> list[int]:
-    values = {key: kind.default for key, kind in encoding.ENCODERS["jpeg"].options.items()}
-    values.update(options)
-    return [
-        cv2.IMWRITE_JPEG_QUALITY, values["quality"],
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SUBSAMPLING[values["subsampling"]],
-        cv2.IMWRITE_JPEG_PROGRESSIVE, int(values["progressive"]),
-        cv2.IMWRITE_JPEG_OPTIMIZE, int(values["optimize"]),
-    ]  # fmt: skip
-
-
-def _write(picture: Array, file: IO[bytes], suffix: str, options: list[int]) -> None:
-    done, data = cv2.imencode(suffix, picture, options)
-    if not done:
-        rows, columns = picture.shape[:2]
-        raise ValueError(f"OpenCV cannot encode {columns}x{rows} pixels as {suffix}")
-    file.write(data.tobytes())
-    file.flush()  # what a full disk does not take must not go unseen

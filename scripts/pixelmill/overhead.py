@@ -1,9 +1,10 @@
-"""Overhead: what the library costs beyond the Pillow calls that it makes."""
+"""Overhead: what the library costs beyond the codecs' and steps' calls that it makes."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,22 +12,23 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from pixelmill import decoding, operations, own_steps
+from pixelmill import decoding, jpeg
+from pixelmill.backends import backend
 from pixelmill.catalog import Entry
-from pixelmill.encoding import ENCODERS, encoder_name, save_options
+from pixelmill.encoding import encoder_name
 from pixelmill.recipe import Recipe
 from pixelmill.transform import Job, Outcome, Renderer, content_digest
 
-#: EXIF tag of the orientation.
-_ORIENTATION = 0x0112
+#: That no metadata go into the file.
+_NOTHING_MORE = decoding.Decoded([], None, 0, "")
 
 
 def overhead(
     source: str, target: str, recipe: Recipe, entries: Sequence[Entry]
 ) -> dict[str, float]:
-    """Time the library and the same bare Pillow calls, image by image in turn.
+    """Time the library and the same bare calls, image by image in turn.
 
     Returns
     -------
@@ -65,28 +67,27 @@ def _render(renderer: Renderer, source: str, output: str) -> Outcome:
 
 
 def _bare(path: str, path_out: str, recipe: Recipe) -> None:
-    """Make an image by nothing but Pillow's calls, straight to its place."""
-    with Image.open(path) as image:
-        box = None
+    """Make an image by nothing but the calls that it takes, straight to its place."""
+    library = backend(recipe.settings["backend"])
+    with open(path, "rb") as file:
+        data = file.read()
+    with Image.open(io.BytesIO(data)) as image:
+        full, box = image.size, None
         target = Renderer("", "", recipe).target()
         if target is not None and image.format == "JPEG" and recipe.reading.shrink_margin:
             box = decoding.shrink(image, target, recipe.reading)
-        upright: Image.Image = image
-        if image.getexif().get(_ORIENTATION, 1) != 1:
-            upright = ImageOps.exif_transpose(image)
-        if upright.mode not in ("RGB", "L"):
-            upright = upright.convert("RGB")
-        output = recipe.outputs[0]
-        for number, step in enumerate((*recipe.steps, *output.steps)):
-            if step.name == "call":
-                upright = own_steps.call(upright, step.params, recipe.folder)
-                continue
-            extra = {"box": box} if number == 0 and box is not None else {}
-            upright = operations.STEPS[step.name].function(upright, **step.params, **extra)
+        picture: Any = None
+        if image.format == "JPEG" and image.mode in ("RGB", "L"):
+            picture = jpeg.decode(data, image.mode, full, image.size)
+        if picture is None:
+            picture = image if image.mode in ("RGB", "L") else image.convert("RGB")
+    output = recipe.outputs[0]
+    for number, step in enumerate((*recipe.steps, *output.steps)):
+        first = box if number == 0 else None
+        picture = library.apply(picture, step.name, step.params, first, recipe.folder)
+    with open(path_out, "w+b") as file:
         name = encoder_name(output.format, (image.format or "").lower())
-        defaults = {key: kind.default for key, kind in ENCODERS[name].options.items()}
-        options = save_options(name, {**defaults, **output.options})
-        upright.save(path_out, name.upper(), **options)
+        library.encode([picture], file, name, output.options, "#ffffff", _NOTHING_MORE)
 
 
 def _digested(source: str, output: str) -> Iterator[tuple[bytes, Callable[[bytes], Any]]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pixelmill.engines import pin_inner_threads
-from pixelmill.steps import opencv
+from pixelmill.levels import opencv
 
 #: Parts of the files that each worker takes one after another: the last ends soon
 #: after the others, and handing them out costs nothing.
@@ -89,7 +89,7 @@ def _opencv(filter: str, task: Task, folder: Path, target: Path, file: str) -> s
 
 def _codec(task: Task, folder: Path, target: Path, file: str) -> str:
     """Decode and encode alone: a corner of the picture, as large as the result."""
-    import simplejpeg  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    import simplejpeg
 
     data = (folder / file).read_bytes()
     try:

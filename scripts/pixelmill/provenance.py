@@ -24,6 +24,7 @@ _LIBRARIES = {
     "Pillow": ("pillow-simd", "pillow"),  # a drop-in that may stand in its place
     "NumPy": ("numpy",),
     "cykooz-resizer": ("cykooz-resizer",),
+    "simplejpeg": ("simplejpeg",),
 }
 
 #: What Pillow is built with, by Pillow's names.
@@ -47,6 +48,8 @@ RENDERING = (
         "filters",
         "formats",
         "geometry",
+        "jpeg",
+        "levels",
     ),
     *("lookup_table", "metadata", "opencv_backend", "opencv_steps", "operations", "overlays"),
     *("own_steps", "parameters", "resampling", "resizing", "steps", "tones", "transform"),

@@ -136,9 +136,11 @@ class Recipe:
 
     @property
     def uses_opencv(self) -> bool:
-        """Whether OpenCV makes some of the pixels."""
-        return self.settings["backend"] == "opencv" or any(
-            step.name in STEPS and STEPS[step.name].opencv for step in self.all_steps
+        """Whether OpenCV makes some of the pixels or files."""
+        return (
+            self.settings["backend"] == "opencv"
+            or any(step.name in STEPS and STEPS[step.name].opencv for step in self.all_steps)
+            or any(output.format in ("jpeg", SAME) for output in self.outputs)
         )
 
     def files(self) -> Iterator[str]:

@@ -8,11 +8,13 @@ Pillow's order, so that levels differ by rounding alone: by one at most.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import PIL
 from PIL import Image
 
+from pixelmill.levels import behind, blank, padded
 from pixelmill.steps import Box, Size
 
 simd: Any
@@ -68,27 +70,61 @@ def resample(image: Image.Image, size: Size, filter: str, box: Box, vectors: boo
     >>> resample(photo, (16, 16), "lanczos", (0, 0, 256, 256), vectors=True).getpixel((0, 8))
     136
     """
-    left, top, right, bottom = box
-    shrinks = size[0] <= right - left and size[1] <= bottom - top
-    if simd and vectors and shrinks and filter in _KERNELS and image.mode in _MODES:
-        return _by_vectors(image, size, filter, box)
+    if vectors and image.mode in _MODES and by_vectors(size, filter, box):
+        for side, crop in _passes(image.size, size, filter, box):
+            made = Image.new(image.mode, side, None)
+            _one_pass(image, made, filter, crop)
+            image = made
+        return image
     return image.resize(size, FILTERS[filter], box=box)
 
 
-def _by_vectors(image: Image.Image, size: Size, filter: str, box: Box) -> Image.Image:
+def by_vectors(size: Size, filter: str, box: Box) -> bool:
+    """Whether vector instructions can resample so: not to enlarge, and not by every kernel."""
+    left, top, right, bottom = box
+    shrinks = size[0] <= right - left and size[1] <= bottom - top
+    return bool(simd) and shrinks and filter in _KERNELS
+
+
+def resample_levels(levels: Any, size: Size, filter: str, box: Box) -> Any:
+    """Resample a region of levels by vector instructions; parameters as of `resample`.
+
+    Returns
+    -------
+    ndarray
+        Padded levels (see `pixelmill.levels`), the same as of an image.
+    """
+    levels = padded(levels)
+    channels = 1 if levels.ndim == 2 else 3
+    for side, crop in _passes(levels.shape[1::-1], size, filter, box):
+        made = blank(*side, channels)
+        _one_pass(_shared(levels), _shared(made), filter, crop)
+        levels = made
+    return levels
+
+
+def _shared(levels: Any) -> Image.Image:
+    """Let levels be seen as an image in whose memory can be read and written."""
+    whole = behind(levels)
+    # Of all modes with four channels only in this one they are all alike.
+    mode, pixels = ("L", levels) if whole is None else ("CMYK", whole)
+    return Image.frombuffer(mode, levels.shape[1::-1], pixels, "raw", mode, 0, 1)
+
+
+def _passes(source: Size, size: Size, filter: str, box: Box) -> Iterator[tuple[Size, Box]]:
+    """Size of what each pass makes, and its crop: left, top, width and height."""
     left, top, right, bottom = box
     width, height = right - left, bottom - top
     reach = _KERNELS[filter][1]
-    rows_lose_more = image.height - size[1] > 2 * (image.width - size[0])
+    rows_lose_more = source[1] - size[1] > 2 * (source[0] - size[0])
     if _ROWS_MAY_BE_FIRST and rows_lose_more:
-        first, last = _reached(left, right, reach * width / size[0], image.width)
-        image = _one_pass(
-            image, (last - first, size[1]), filter, (first, top, last - first, height)
-        )
-        return _one_pass(image, size, filter, (left - first, 0, width, size[1]))
-    first, last = _reached(top, bottom, reach * height / size[1], image.height)
-    image = _one_pass(image, (size[0], last - first), filter, (left, first, width, last - first))
-    return _one_pass(image, size, filter, (0, top - first, size[0], height))
+        first, last = _reached(left, right, reach * width / size[0], source[0])
+        yield (last - first, size[1]), (first, top, last - first, height)
+        yield size, (left - first, 0, width, size[1])
+    else:
+        first, last = _reached(top, bottom, reach * height / size[1], source[1])
+        yield (size[0], last - first), (left, first, width, last - first)
+        yield size, (0, top - first, size[0], height)
 
 
 def _reached(start: float, end: float, reach: float, side: int) -> tuple[int, int]:
@@ -96,9 +132,8 @@ def _reached(start: float, end: float, reach: float, side: int) -> tuple[int, in
     return max(0, math.floor(start - reach)), min(side, math.ceil(end + reach))
 
 
-def _one_pass(image: Image.Image, size: Size, filter: str, crop: Box) -> Image.Image:
-    """Resample along one side; `crop` is left, top, width and height."""
-    made = Image.new(image.mode, size, None)
+def _one_pass(image: Image.Image, made: Image.Image, filter: str, crop: Box) -> None:
+    """Resample along one side."""
     kernel = getattr(simd.FilterType, _KERNELS[filter][0])
     options = simd.ResizeOptions(
         resize_alg=simd.ResizeAlg.convolution(kernel),
@@ -106,4 +141,3 @@ def _one_pass(image: Image.Image, size: Size, filter: str, crop: Box) -> Image.I
     )
     # A resizer is not shared: threads would wait for one another.
     simd.Resizer().resize_pil(image, made, options)
-    return made

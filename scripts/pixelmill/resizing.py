@@ -10,8 +10,9 @@ from typing import Any
 from PIL import Image, ImageFilter
 
 from pixelmill import canvas
+from pixelmill.levels import from_levels
 from pixelmill.parameters import Choice, Color, Flag, Integer, Number
-from pixelmill.resampling import FILTERS, resample
+from pixelmill.resampling import FILTERS, by_vectors, resample, resample_levels
 from pixelmill.steps import MAX_SIDE, WITH_ALPHA, Box, Size, step
 
 #: Standard deviation of the blur behind a padded picture, as a part of the frame's
@@ -37,10 +38,23 @@ def _check(params: Mapping[str, Any]) -> None:
         raise ValueError(f"both width and height, which fit: {params['fit']} needs")
 
 
+def _on_levels(levels: Any, *, box: Box | None = None, **params: Any) -> Any:
+    """Do `resize` on levels, by vectors where it can be done so; else with an image."""
+    if params["resampler"] == "simd" and params["fit"] != "pad" and not params["linear"]:
+        height, width = levels.shape[:2]
+        size, region = _window((width, height), params, box)
+        if size == (width, height) and region == (0, 0, width, height):
+            return levels
+        if by_vectors(size, params["filter"], region):
+            return resample_levels(levels, size, params["filter"], region)
+    return resize(from_levels(levels), box=box, **params)
+
+
 @step(
     "own",  # Pillow premultiplies by itself
     check=_check,
     deep=True,
+    on_levels=_on_levels,
     width=Integer(1, MAX_SIDE, None),
     height=Integer(1, MAX_SIDE, None),
     percent=Number(0.1, 1000, None),
@@ -126,14 +140,13 @@ def resize(
         "gravity": gravity,
         "upscale": upscale,
     }
-    region = box or (0.0, 0.0, float(image.width), float(image.height))
     vectors = resampler == "simd"
-    made = _resample(image, params, region, filter, linear, vectors)
+    made = _resample(image, params, box, filter, linear, vectors)
     if width is None or height is None or fit != "pad":
         return made
     if color == "blur":
         cover = {**params, "fit": "cover", "gravity": "center", "upscale": "allow"}
-        backdrop = _blurred(_resample(image, cover, region, "bilinear", False, vectors))
+        backdrop = _blurred(_resample(image, cover, box, "bilinear", False, vectors))
         backdrop.paste(made, canvas.offset((width, height), made.size, gravity))
         return backdrop
     if made.size == (width, height) and canvas.mode_on(made.mode, color) == made.mode:
@@ -197,28 +210,33 @@ def resampled_size(source: tuple[float, float], params: Mapping[str, Any]) -> Si
     return max(1, width), max(1, height)
 
 
+def _window(source: Size, params: Mapping[str, Any], box: Box | None) -> tuple[Size, Box]:
+    """Size to resample to, and the region of the source to resample."""
+    left, top, right, bottom = box or (0.0, 0.0, float(source[0]), float(source[1]))
+    width, height = right - left, bottom - top
+    size = resampled_size((width, height), params)
+    if max(size) > MAX_SIDE:
+        raise ValueError(f"{size[0]}x{size[1]} would exceed {MAX_SIDE} pixels a side")
+    if params["fit"] == "cover":
+        scaled = scaled_size((width, height), params)
+        across, down = canvas.GRAVITIES[params["gravity"]]
+        cut_width = width * max(0.0, 1 - params["width"] / scaled[0])
+        cut_height = height * max(0.0, 1 - params["height"] / scaled[1])
+        left, right = left + cut_width * across, right - cut_width * (1 - across)
+        top, bottom = top + cut_height * down, bottom - cut_height * (1 - down)
+    # Rounding may lead a hair beyond the edge.
+    return size, (max(left, 0.0), max(top, 0.0), min(right, source[0]), min(bottom, source[1]))
+
+
 def _resample(
     image: Image.Image,
     params: Mapping[str, Any],
-    box: Box,
+    box: Box | None,
     filter: str,
     linear: bool,
     vectors: bool,
 ) -> Image.Image:
-    left, top, right, bottom = box
-    source = right - left, bottom - top
-    size = resampled_size(source, params)
-    if max(size) > MAX_SIDE:
-        raise ValueError(f"{size[0]}x{size[1]} would exceed {MAX_SIDE} pixels a side")
-    if params["fit"] == "cover":
-        scaled = scaled_size(source, params)
-        across, down = canvas.GRAVITIES[params["gravity"]]
-        cut_width = source[0] * max(0.0, 1 - params["width"] / scaled[0])
-        cut_height = source[1] * max(0.0, 1 - params["height"] / scaled[1])
-        left, right = left + cut_width * across, right - cut_width * (1 - across)
-        top, bottom = top + cut_height * down, bottom - cut_height * (1 - down)
-    # Rounding may lead a hair beyond the edge.
-    region = (max(left, 0.0), max(top, 0.0), min(right, image.width), min(bottom, image.height))
+    size, region = _window(image.size, params, box)
     if size == image.size and region == (0, 0, *image.size):
         return image
     if linear and filter != "nearest":

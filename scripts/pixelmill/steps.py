@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from PIL import Image
 
+from pixelmill.levels import from_levels, levels_of, packed
 from pixelmill.parameters import Parameter
 
 Box: TypeAlias = tuple[float, float, float, float]
@@ -51,8 +52,9 @@ class StepKind:
     opencv : bool
         It is done by OpenCV, so that another version of that may make other pixels.
     on_levels : callable or None
-        The same on arrays of levels, where it works on those: uint8, (height, width)
-        for L or (height, width, 3) for RGB.
+        The same on levels (see `pixelmill.levels`), where it works on those.
+    from_images : bool
+        An image is turned into levels for it, as it would do that itself.
     """
 
     name: str
@@ -63,6 +65,7 @@ class StepKind:
     deep: bool = False
     opencv: bool = False
     on_levels: Callable[..., Any] | None = None
+    from_images: bool = False
 
 
 #: All steps by name.
@@ -76,6 +79,7 @@ def step(
     holds_gil: bool = False,
     deep: bool = False,
     opencv: bool = False,
+    on_levels: Callable[..., Any] | None = None,
     **parameters: Parameter,
 ) -> Callable[[Function], Function]:
     """Register a function as a step with the parameters that a recipe may give.
@@ -86,14 +90,15 @@ def step(
         What the function gets of an image with alpha: its colours alone (for steps
         that change each pixel by itself), premultiplied pixels in mode RGBa (for
         those that mix neighbours), or the image as it is.
-    check, holds_gil, deep, opencv, parameters
+    check, holds_gil, deep, opencv, on_levels, parameters
         As in `StepKind`.
     """
 
     def register(function: Function) -> Function:
         return _registered(
-            function, alpha, parameters, check=check, holds_gil=holds_gil, deep=deep, opencv=opencv
-        )
+            function, alpha, parameters, check=check, holds_gil=holds_gil, deep=deep,
+            opencv=opencv, on_levels=on_levels,
+        )  # fmt: skip
 
     return register
 
@@ -101,7 +106,7 @@ def step(
 def step_on_levels(
     alpha: Alpha, *, opencv: bool = False, **parameters: Parameter
 ) -> Callable[[Callable[..., Any]], Function]:
-    """Register a function that takes and gives levels: arrays, as in `StepKind.on_levels`.
+    """Register a function that takes and gives levels without padding.
 
     Between two of them nothing is copied, which would hold the GIL. What comes of it
     takes images, as all steps do. Parameters as of `step`; of premultiplied pixels
@@ -114,7 +119,13 @@ def step_on_levels(
             made = function(levels_of(image), **params)
             return from_levels(made, "RGBa" if image.mode == "RGBa" else None)
 
-        return _registered(on_image, alpha, parameters, opencv=opencv, on_levels=function)
+        @functools.wraps(function)
+        def on_levels(levels: Any, /, **params: Any) -> Any:
+            return function(packed(levels), **params)
+
+        return _registered(
+            on_image, alpha, parameters, opencv=opencv, on_levels=on_levels, from_images=True
+        )
 
     return register
 
@@ -161,24 +172,3 @@ def _premultiplied(function: Function) -> Function:
         return made.convert("RGBA").convert(image.mode)
 
     return apply
-
-
-def opencv() -> Any:
-    """Import OpenCV, which lets go of the GIL, and keep it to the thread that calls it."""
-    import cv2
-
-    cv2.setNumThreads(1)  # the engines' workers use the cores
-    return cv2
-
-
-def levels_of(image: Image.Image) -> Any:
-    """Levels of an image: uint8, (height, width) or (height, width, channels)."""
-    import numpy as np
-
-    return np.asarray(image)
-
-
-def from_levels(levels: Any, mode: str | None = None) -> Image.Image:
-    """Make an image of levels, in L or RGB, or in a mode that they cannot tell, as RGBa."""
-    mode = mode or ("L" if levels.ndim == 2 else "RGB")
-    return Image.frombuffer(mode, levels.shape[1::-1], levels, "raw", mode, 0, 1)

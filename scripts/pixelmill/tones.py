@@ -10,8 +10,9 @@ from typing import Any
 from PIL import Image, ImageFilter, ImageOps
 
 from pixelmill import lookup_table
+from pixelmill.levels import from_levels, levels_of, opencv
 from pixelmill.parameters import File, Integer, Matrix, Number
-from pixelmill.steps import from_levels, levels_of, opencv, step, step_on_levels
+from pixelmill.steps import step, step_on_levels
 
 #: Each of red, green and blue as the luma of ITU-R 601.
 _LUMA = ((0.299, 0.587, 0.114),) * 3

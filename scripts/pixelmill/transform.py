@@ -267,7 +267,7 @@ class Renderer:
         """Encode to an open file; return its size in bytes and its sha256."""
         background = self.recipe.settings["background"]
         try:
-            self._backend.encode(pictures, file, name, output.options, background, decoded)
+            data = self._backend.encode(pictures, file, name, output.options, background, decoded)
         except MemoryError:
             raise
         except Exception as error:
@@ -276,8 +276,6 @@ class Renderer:
             message = f"{type(error).__name__}: {error}"
             raise ImageError("encode", "write_failed", message) from error
         clock.lap("encode")
-        file.seek(0)
-        data = file.read()
         if not is_whole(data, name):
             # Pillow takes a short write, as on a disk that fills up, for a whole one.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,0 +1,98 @@
+"""Levels: pictures as arrays, and how they share memory with images.
+
+Levels are uint8, (height, width) for grey or (height, width, 3) for red, green and blue.
+What is decoded and resampled has four bytes a pixel behind three channels, as Pillow's
+images have: `padded` levels are a view that leaves out the fourth.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PIL import Image
+
+#: Orientations that swap width and height (EXIF 2.32, 4.6.4.1.4).
+SWAPPING = (5, 6, 7, 8)
+
+#: How to turn levels upright, once rows and columns were swapped where they must be: 0 flips
+#: over the middle row, 1 over the middle column, -1 over both.
+_FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
+
+
+def opencv() -> Any:
+    """Import OpenCV, which lets go of the GIL, and keep it to the thread that calls it."""
+    import cv2
+
+    cv2.setNumThreads(1)  # the engines' workers use the cores
+    return cv2
+
+
+def levels_of(image: Image.Image) -> Any:
+    """Levels of an image; of modes with alpha with four channels."""
+    import numpy as np
+
+    return np.asarray(image)
+
+
+def from_levels(levels: Any, mode: str | None = None) -> Image.Image:
+    """Make an image of levels, in L or RGB, or in a mode that they cannot tell, as RGBa."""
+    mode = mode or ("L" if levels.ndim == 2 else "RGB")
+    whole = behind(levels)
+    if whole is not None:
+        return Image.frombytes(mode, levels.shape[1::-1], whole, "raw", "RGBX")
+    return Image.frombuffer(mode, levels.shape[1::-1], levels, "raw", mode, 0, 1)
+
+
+def blank(width: int, height: int, channels: int) -> Any:
+    """Room for levels, padded where they have three channels; what is in it is anything.
+
+    Examples
+    --------
+    >>> blank(4, 3, 3).shape, blank(4, 3, 1).shape
+    ((3, 4, 3), (3, 4))
+    """
+    import numpy as np
+
+    if channels == 1:
+        return np.empty((height, width), np.uint8)
+    return np.empty((height, width, 4), np.uint8)[..., :3]
+
+
+def behind(levels: Any) -> Any:
+    """Return the four channels behind padded levels; None where nothing is padded.
+
+    Examples
+    --------
+    >>> behind(blank(4, 3, 3)).shape, behind(packed(blank(4, 3, 3))) is None
+    ((3, 4, 4), True)
+    """
+    if levels.ndim == 3 and levels.shape[2] == 3:
+        whole = levels.base  # of what OpenCV and Pillow made that need be no array
+        if getattr(whole, "shape", None) == (*levels.shape[:2], 4):
+            return whole
+    return None
+
+
+def packed(levels: Any) -> Any:
+    """Levels without padding, as OpenCV takes them."""
+    whole = behind(levels)
+    return levels if whole is None else opencv().cvtColor(whole, opencv().COLOR_RGBA2RGB)
+
+
+def padded(levels: Any) -> Any:
+    """Levels with four bytes a pixel where they have three channels."""
+    if levels.ndim == 2 or behind(levels) is not None:
+        return levels
+    return opencv().cvtColor(levels, opencv().COLOR_RGB2RGBA)[..., :3]
+
+
+def upright(levels: Any, orientation: int) -> Any:
+    """Turn levels, or any array of pixels, as their orientation asks (EXIF 2.32, 4.6.4.1.4)."""
+    whole = behind(levels)
+    if whole is not None:
+        return upright(whole, orientation)[..., :3]
+    if orientation in SWAPPING:
+        levels = opencv().transpose(levels)
+    if orientation in _FLIPS:
+        levels = opencv().flip(levels, _FLIPS[orientation])
+    return levels

@@ -1,0 +1,140 @@
+"""JPEG past Pillow: the same pixels, and the same files."""
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+from imaging import ADOBE_RGB, icc_profile
+from PIL import Image
+
+from pixelmill import decoding, jpeg
+from pixelmill.decoding import Reading, decode
+from pixelmill.levels import levels_of, padded
+
+needs_turbo = pytest.mark.skipif(jpeg.turbo is None, reason="simplejpeg has no wheel here")
+
+SUBSAMPLINGS = ["4:4:4", "4:2:2", "4:2:0"]
+
+
+@pytest.fixture
+def loaded_by_pillow(monkeypatch):
+    """How often Pillow had to load a picture."""
+    loaded = []
+    load = decoding.JpegImagePlugin.JpegImageFile.load
+
+    def counted(image):
+        loaded.append(1)
+        return load(image)
+
+    monkeypatch.setattr(decoding.JpegImagePlugin.JpegImageFile, "load", counted)
+    return loaded
+
+
+@needs_turbo
+@pytest.mark.parametrize("subsampling", SUBSAMPLINGS)
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("size", [(64, 48), (131, 67), (1, 1), (3, 200)])
+def test_pixels_are_pillows(photo, encoded, size, mode, progressive, subsampling):
+    data = encoded(
+        photo(*size).convert(mode), "JPEG", quality=90, progressive=progressive,
+        subsampling=subsampling,
+    )  # fmt: skip
+    expected = levels_of(Image.open(io.BytesIO(data)))
+    made = jpeg.decode(data, mode, size, size)
+    np.testing.assert_array_equal(made, expected)
+    made[...] = 0  # it is nobody else's
+
+
+@needs_turbo
+@pytest.mark.parametrize("scale", [2, 4, 8])
+@pytest.mark.parametrize("size", [(640, 480), (331, 267), (17, 500)])
+def test_shrunken_pixels_are_pillows_too(photo, encoded, loaded_by_pillow, size, scale):
+    data = encoded(photo(*size), "JPEG", quality=90)
+    reading = Reading(shrink_margin=1.0)
+
+    def target(full):
+        return tuple(max(1, side // scale) for side in full)
+
+    straight = decode(data, target, reading, as_levels=True)
+    assert not loaded_by_pillow
+    through_pillow = decode(data, target, reading)
+    assert straight.box == through_pillow.box
+    np.testing.assert_array_equal(straight.frames[0], levels_of(through_pillow.frames[0]))
+
+
+@needs_turbo
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [(64, 48), (331, 267)])
+def test_levels_are_as_upright_as_images(photo, encoded, loaded_by_pillow, size, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(photo(*size), "JPEG", quality=90, exif=exif)
+
+    def target(full):
+        return full[0] / 2, full[1] / 2
+
+    for asked in (None, target):
+        straight = decode(data, asked, Reading(shrink_margin=1.0), as_levels=True)
+        assert not loaded_by_pillow
+        through_pillow = decode(data, asked, Reading(shrink_margin=1.0))
+        assert straight.box == through_pillow.box
+        np.testing.assert_array_equal(straight.frames[0], levels_of(through_pillow.frames[0]))
+        loaded_by_pillow.clear()
+
+
+@needs_turbo
+@pytest.mark.parametrize(
+    ("data", "mode"),
+    [(b"", "RGB"), (b"\xff\xd8\xff\xe0", "RGB"), (b"no JPEG", "L")],
+    ids=["empty", "cut off", "something else"],
+)
+def test_what_it_cannot_read_is_left_to_pillow(data, mode):
+    assert jpeg.decode(data, mode, (8, 8), (8, 8)) is None
+
+
+@needs_turbo
+@pytest.mark.parametrize("kept", [0.3, 0.9, 0.999])
+def test_half_a_file_is_left_to_pillow(photo, encoded, kept):
+    data = encoded(photo(200, 100), "JPEG", quality=90)
+    assert jpeg.decode(data[: int(len(data) * kept)], "RGB", (200, 100), (200, 100)) is None
+
+
+@needs_turbo
+def test_a_size_that_the_header_does_not_tell_is_left_to_pillow(photo, encoded):
+    data = encoded(photo(200, 100), "JPEG")
+    assert jpeg.decode(data, "RGB", (100, 200), (100, 200)) is None
+    assert jpeg.decode(data, "RGB", (200, 100), (150, 75)) is None
+
+
+@pytest.mark.parametrize("kind", ["cmyk", "profile"])
+def test_colours_that_must_be_converted_go_through_pillow(photo, encoded, kind):
+    image = photo(64, 48)
+    if kind == "cmyk":
+        data = encoded(image.convert("CMYK"), "JPEG", quality=90)
+    else:
+        data = encoded(image, "JPEG", quality=90, icc_profile=icc_profile(ADOBE_RGB, 2.2))
+    assert isinstance(decode(data, as_levels=True).frames[0], Image.Image)
+
+
+def test_without_the_package_pillow_does_it(photo, encoded, monkeypatch):
+    monkeypatch.setattr(jpeg, "turbo", None)
+    data = encoded(photo(64, 48), "JPEG", quality=90)
+    assert decode(data, as_levels=True).frames[0] == decode(data).frames[0]
+
+
+@pytest.mark.parametrize("subsampling", SUBSAMPLINGS)
+@pytest.mark.parametrize("quality", [1, 50, 85, 100])
+@pytest.mark.parametrize("size", [(64, 48), (131, 67), (1, 1)])
+def test_files_are_pillows_to_the_byte(photo, size, quality, subsampling):
+    image = photo(*size)
+    for progressive, optimize in itertools.product((False, True), repeat=2):
+        values = {
+            "quality": quality, "subsampling": subsampling, "progressive": progressive,
+            "optimize": optimize,
+        }  # fmt: skip
+        expected = io.BytesIO()
+        image.save(expected, "JPEG", **values)
+        for levels in (levels_of(image), padded(levels_of(image))):
+            assert jpeg.encode(levels, values) == expected.getvalue()
