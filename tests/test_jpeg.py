@@ -42,7 +42,7 @@ def test_pixels_are_pillows(photo, encoded, size, mode, progressive, subsampling
         subsampling=subsampling,
     )  # fmt: skip
     expected = levels_of(Image.open(io.BytesIO(data)))
-    made = jpeg.decode(data, mode, size, size)
+    made = jpeg.decode(data, mode, size, 1)
     np.testing.assert_array_equal(made, expected)
     made[...] = 0  # it is nobody else's
 
@@ -91,21 +91,57 @@ def test_levels_are_as_upright_as_images(photo, encoded, loaded_by_pillow, size,
     ids=["empty", "cut off", "something else"],
 )
 def test_what_it_cannot_read_is_left_to_pillow(data, mode):
-    assert jpeg.decode(data, mode, (8, 8), (8, 8)) is None
+    assert jpeg.decode(data, mode, (8, 8), 1) is None
 
 
 @needs_turbo
 @pytest.mark.parametrize("kept", [0.3, 0.9, 0.999])
 def test_half_a_file_is_left_to_pillow(photo, encoded, kept):
     data = encoded(photo(200, 100), "JPEG", quality=90)
-    assert jpeg.decode(data[: int(len(data) * kept)], "RGB", (200, 100), (200, 100)) is None
+    assert jpeg.decode(data[: int(len(data) * kept)], "RGB", (200, 100), 1) is None
 
 
 @needs_turbo
 def test_a_size_that_the_header_does_not_tell_is_left_to_pillow(photo, encoded):
     data = encoded(photo(200, 100), "JPEG")
-    assert jpeg.decode(data, "RGB", (100, 200), (100, 200)) is None
-    assert jpeg.decode(data, "RGB", (200, 100), (150, 75)) is None
+    assert jpeg.decode(data, "RGB", (100, 200), 1) is None
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_plain_header_tells_mode_and_size(photo, encoded, mode, progressive):
+    image = photo(200, 100).convert(mode)
+    data = encoded(image, "JPEG", progressive=progressive, comment=b"at home")
+    assert jpeg.header(data) == (mode, (200, 100))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"exif": b"Exif\0\0" + b"MM\0*\0\0\0\x08\0\0\0\0\0\0"},
+        {"icc_profile": icc_profile(ADOBE_RGB, 2.2)},
+        {"xmp": b"<x:xmpmeta/>"},
+    ],
+    ids=["EXIF", "profile", "XMP"],
+)
+def test_of_what_bears_more_the_header_is_pillows(photo, encoded, more):
+    assert jpeg.header(encoded(photo(200, 100), "JPEG", **more)) is None
+
+
+def test_a_header_that_is_cut_off_or_odd_is_pillows(photo, encoded):
+    data = encoded(photo(200, 100), "JPEG")
+    scan = data.index(b"\xff\xda")
+    for kept in range(scan):
+        assert jpeg.header(data[:kept]) is None
+    frame = data.index(b"\xff\xc0")
+    for place, value in [(1, 0xC3), (4, 12), (5, 0), (6, 0), (9, 4)]:
+        odd = bytearray(data)
+        odd[frame + place] = value
+        if place == 5:
+            odd[frame + 6] = 0  # no height: a later marker would tell it
+        if place != 6:
+            assert jpeg.header(bytes(odd)) is None
+    assert jpeg.header(encoded(photo(20, 10).convert("CMYK"), "JPEG")) is None
 
 
 @pytest.mark.parametrize("kind", ["cmyk", "profile"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from PIL import Image, ImageColor
 
-from pixelmill.steps import WITH_ALPHA, Size
+from pixelmill.levels import Size
+from pixelmill.steps import WITH_ALPHA
 
 #: Fractions of the free space that lie to the left of a picture and above it.
 GRAVITIES = {

@@ -6,7 +6,6 @@ Reads with Pillow, JPEG at a fraction of its size where that cannot be seen.
 from __future__ import annotations
 
 import io
-import math
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -191,6 +190,10 @@ def _decode(
     limits: Limits,
     as_levels: bool,
 ) -> Decoded:
+    if as_levels and kind == "jpeg" and (plain := jpeg.header(data)) is not None:
+        decoded = _decode_plain(data, *plain, target, reading, limits)
+        if decoded is not None:
+            return decoded
     if kind == "heif":
         _register_heif()
     image: Image.Image
@@ -202,15 +205,19 @@ def _decode(
         if frames > 1:
             _check_frames(frames, pixels, reading, limits)
         _scale_transparency(image)
-        box = None
         is_jpeg = image.format in ("JPEG", "MPO")
-        if target is not None and reading.shrink_margin and is_jpeg:
-            box = shrink(image, target, reading)
+        scale = 1
+        if is_jpeg:
+            swapped = reading.orientation == "apply" and metadata.orientation_of(image) in SWAPPING
+            scale = scale_for(full, target, reading, swapped)
+            if scale > 1:
+                image.draft(None, (full[0] // scale, full[1] // scale))
+        box = jpeg.region(full, scale)
         if frames > 1 and reading.animation == "all":
             return _decode_all(image, data, frames, kind, reading)
         levels, profile = None, None
         if as_levels and is_jpeg:
-            levels, profile = _straight(image, data, full, reading)
+            levels, profile = _straight(image, data, full, scale, reading)
         if levels is None:
             image.load()
         orientation = metadata.orientation_of(image)
@@ -242,23 +249,28 @@ def _scale_transparency(image: Image.Image) -> None:
             image.info["transparency"] = level * _SHALLOW.get(raw, 1)
 
 
-def _straight(
-    image: Image.Image, data: bytes, full: Size, reading: Reading
-) -> tuple[Any, bytes | None]:
-    """Decode a JPEG past Pillow, where its pixels would be taken as they are.
+def _decode_plain(
+    data: bytes, mode: str, full: Size, target: Target | None, reading: Reading, limits: Limits
+) -> Decoded | None:
+    """Decode a JPEG that has nothing else in it; None where Pillow has to say why it cannot be."""
+    limits.check_header(*full, 1)
+    scale = scale_for(full, target, reading, swapped=False)
+    levels = jpeg.decode(data, mode, full, scale)
+    if levels is None:
+        return None
+    return Decoded([levels], jpeg.region(full, scale), full[0] * full[1], "jpeg")
 
-    Returns
-    -------
-    levels : ndarray or None
-    profile : bytes or None
-        What describes them.
-    """
+
+def _straight(
+    image: Image.Image, data: bytes, full: Size, scale: int, reading: Reading
+) -> tuple[Any, bytes | None]:
+    """Levels of a JPEG whose pixels are taken as they are, and its profile; None of others."""
     if image.mode not in ("RGB", "L"):
         return None, None
     picture, profile = _working(image, reading)  # loads what it has to convert
     if picture is not image:
         return None, None
-    return jpeg.decode(data, image.mode, full, image.size), profile
+    return jpeg.decode(data, image.mode, full, scale), profile
 
 
 def _working(image: Image.Image, reading: Reading) -> tuple[Image.Image, bytes | None]:
@@ -342,36 +354,25 @@ def _register_heif() -> None:
         pillow_heif.register_heif_opener(thumbnails=False)
 
 
-def shrink(image: Any, target: Target, reading: Reading) -> Box | None:
-    """Have libjpeg decode at a fraction of the size, where that cannot be seen.
+def scale_for(full: Size, target: Target | None, reading: Reading, swapped: bool) -> int:
+    """How many times smaller a JPEG may be decoded without being seen.
 
     Parameters
     ----------
-    image : PIL.JpegImagePlugin.JpegImageFile
-        Opened and not loaded.
+    full : tuple of int
+        Width and height as stored.
     target, reading
         As for `decode`.
-
-    Returns
-    -------
-    tuple of float or None
-        The region of the image to be decoded that holds the picture, where rounding
-        made it larger.
+    swapped : bool
+        Whether the picture will be turned on its side.
     """
-    upright: Size = image.size
-    swapped = reading.orientation == "apply" and metadata.orientation_of(image) in SWAPPING
-    if swapped:
-        upright = (upright[1], upright[0])
-    width, height = target(upright)
-    if swapped:
-        width, height = height, width
-    margin = reading.shrink_margin
-    least = (max(1, math.ceil(width * margin)), max(1, math.ceil(height * margin)))
-    drafted = image.draft(None, least)
-    if drafted is None:
-        return None
-    box: Box = drafted[1]
-    return None if box == (0, 0, *image.size) else box
+    if target is None or not reading.shrink_margin:
+        return 1
+    width, height = target((full[1], full[0]) if swapped else full)
+    least = (height, width) if swapped else (width, height)
+    return jpeg.scale_for(
+        full, (least[0] * reading.shrink_margin, least[1] * reading.shrink_margin)
+    )
 
 
 def _transposed(box: Box, size: Size, orientation: int) -> Box:

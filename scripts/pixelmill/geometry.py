@@ -10,9 +10,9 @@ from typing import Any
 from PIL import Image
 
 from pixelmill import canvas
-from pixelmill.levels import opencv
+from pixelmill.levels import Size, opencv
 from pixelmill.parameters import Choice, Color, Flag, Integer, Number, Sides
-from pixelmill.steps import MAX_SIDE, Size, step
+from pixelmill.steps import MAX_SIDE, step
 
 _HALF = Fraction(1, 2)
 

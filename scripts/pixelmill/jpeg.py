@@ -7,10 +7,11 @@ let go of the GIL, once for each file, and nothing is copied to or from an image
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Mapping
 from typing import Any
 
-from pixelmill.levels import behind, opencv
+from pixelmill.levels import Size, behind, opencv
 
 turbo: Any
 try:
@@ -18,11 +19,71 @@ try:
 except ImportError:  # there is no wheel for every machine
     turbo = None
 
-#: Fractions of the size at which libjpeg-turbo decodes fast.
-_SCALES = (1, 2, 4, 8)
+#: How many times smaller libjpeg-turbo decodes fast.
+SCALES = (8, 4, 2, 1)
+
+#: Markers (ITU-T T.81, table B.1): the first of a scan; frames that all decoders know; and
+#: what says nothing of the picture: JFIF's own, tables, and remarks.
+_START_OF_SCAN = 0xDA
+_FRAMES = (0xC0, 0xC1, 0xC2)
+_PLAIN = (0xE0, 0xDB, 0xC4, 0xDD, 0xFE)
+
+#: Head of a frame behind its length: bits a level, height, width, channels (T.81, B.2.2).
+_FRAME = struct.Struct(">BHHB")
+
+_MODES = {1: "L", 3: "RGB"}
 
 
-def decode(data: bytes, mode: str, full: tuple[int, int], size: tuple[int, int]) -> Any:
+def header(data: bytes) -> tuple[str, Size] | None:
+    """Mode and size, as stored, of a JPEG that bears nothing but its pixels.
+
+    None for all others, of which Pillow has more to say: with EXIF, a profile, several
+    pictures or four colours, and what is none.
+    """
+    place, found = 2, None
+    while place + 9 < len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == _START_OF_SCAN:
+            return found
+        if marker in _FRAMES and not found:
+            depth, height, width, channels = _FRAME.unpack_from(data, place + 4)
+            mode = _MODES.get(channels)
+            if depth != 8 or not height or not width or mode is None:
+                return None
+            found = mode, (width, height)
+        elif marker not in _PLAIN:
+            return None
+        place += 2 + (data[place + 2] << 8 | data[place + 3])
+    return None
+
+
+def scale_for(full: Size, least: tuple[float, float]) -> int:
+    """How many times smaller to decode, so that as much is left; both width and height.
+
+    Examples
+    --------
+    >>> scale_for((1000, 800), (250, 100)), scale_for((1000, 800), (251, 100))
+    (4, 2)
+    """
+    sides = (max(1, math.ceil(side)) for side in least)
+    fits = min(side // needed for side, needed in zip(full, sides, strict=True))
+    return next(scale for scale in SCALES if scale <= max(1, fits))
+
+
+def region(full: Size, scale: int) -> tuple[float, float, float, float] | None:
+    """Region of a smaller decode that holds the picture; None where that is all of it.
+
+    Examples
+    --------
+    >>> region((1001, 800), 4), region((1000, 800), 4)
+    ((0.0, 0.0, 250.25, 200.0), None)
+    """
+    if full[0] % scale == full[1] % scale == 0:
+        return None
+    return (0.0, 0.0, full[0] / scale, full[1] / scale)
+
+
+def decode(data: bytes, mode: str, full: Size, scale: int) -> Any:
     """Decode a JPEG to the levels that Pillow gives.
 
     Parameters
@@ -30,19 +91,19 @@ def decode(data: bytes, mode: str, full: tuple[int, int], size: tuple[int, int])
     data : bytes
         The file.
     mode : {"RGB", "L"}
-        What Pillow says of it.
-    full, size : tuple of int
-        Width and height as stored, and at the fraction to decode at.
+    full : tuple of int
+        Width and height as stored.
+    scale : int
+        How many times smaller; one of `SCALES`. Sides are rounded up.
 
     Returns
     -------
     ndarray or None
         Padded levels; None where Pillow has to say what to make of the file.
     """
-    scales = [k for k in _SCALES if size == tuple(math.ceil(side / k) for side in full)]
-    if turbo is None or not scales:
+    if turbo is None:
         return None
-    scale = scales[0]
+    size = math.ceil(full[0] / scale), math.ceil(full[1] / scale)
     least = {"min_width": size[0], "min_height": size[1], "min_factor": scale}
     try:
         made = turbo.decode_jpeg(

@@ -7,9 +7,12 @@ images have: `padded` levels are a view that leaves out the fourth.
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, TypeAlias
 
 from PIL import Image
+
+Size: TypeAlias = tuple[int, int]
 
 #: Orientations that swap width and height (EXIF 2.32, 4.6.4.1.4).
 SWAPPING = (5, 6, 7, 8)
@@ -19,8 +22,9 @@ SWAPPING = (5, 6, 7, 8)
 _FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
 
 
+@functools.cache
 def opencv() -> Any:
-    """Import OpenCV, which lets go of the GIL, and keep it to the thread that calls it."""
+    """Import OpenCV, which lets go of the GIL, and keep its work to the thread that calls it."""
     import cv2
 
     cv2.setNumThreads(1)  # the engines' workers use the cores

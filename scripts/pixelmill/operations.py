@@ -7,8 +7,9 @@ in the decorator, and test it; recipes, the gallery and the docs know it at once
 from __future__ import annotations
 
 from pixelmill import filters, geometry, overlays, resizing, tones
+from pixelmill.levels import Size
 from pixelmill.resizing import resampled_size, scaled_size
-from pixelmill.steps import MAX_SIDE, STEPS, Box, Size, StepKind
+from pixelmill.steps import MAX_SIDE, STEPS, Box, StepKind
 
 #: The modules that hold the steps, in the order in which people look for them.
 MODULES = (resizing, geometry, filters, tones, overlays)

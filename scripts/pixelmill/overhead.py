@@ -18,6 +18,7 @@ from pixelmill import decoding, jpeg
 from pixelmill.backends import backend
 from pixelmill.catalog import Entry
 from pixelmill.encoding import encoder_name
+from pixelmill.operations import Box
 from pixelmill.recipe import Recipe
 from pixelmill.transform import Job, Outcome, Renderer, content_digest
 
@@ -71,23 +72,28 @@ def _bare(path: str, path_out: str, recipe: Recipe) -> None:
     library = backend(recipe.settings["backend"])
     with open(path, "rb") as file:
         data = file.read()
-    with Image.open(io.BytesIO(data)) as image:
-        full, box = image.size, None
-        target = Renderer("", "", recipe).target()
-        if target is not None and image.format == "JPEG" and recipe.reading.shrink_margin:
-            box = decoding.shrink(image, target, recipe.reading)
-        picture: Any = None
-        if image.format == "JPEG" and image.mode in ("RGB", "L"):
-            picture = jpeg.decode(data, image.mode, full, image.size)
-        if picture is None:
-            picture = image if image.mode in ("RGB", "L") else image.convert("RGB")
+    picture, box, kind = _opened(data, recipe)
     output = recipe.outputs[0]
     for number, step in enumerate((*recipe.steps, *output.steps)):
         first = box if number == 0 else None
         picture = library.apply(picture, step.name, step.params, first, recipe.folder)
     with open(path_out, "w+b") as file:
-        name = encoder_name(output.format, (image.format or "").lower())
+        name = encoder_name(output.format, kind)
         library.encode([picture], file, name, output.options, "#ffffff", _NOTHING_MORE)
+
+
+def _opened(data: bytes, recipe: Recipe) -> tuple[Any, Box | None, str]:
+    """Decode with no more than it takes; also the region of it that counts, and the format."""
+    target = Renderer("", "", recipe).target()
+    plain = jpeg.header(data)
+    if plain is not None and jpeg.turbo is not None:
+        mode, full = plain
+        scale = decoding.scale_for(full, target, recipe.reading, swapped=False)
+        return jpeg.decode(data, mode, full, scale), jpeg.region(full, scale), "jpeg"
+    with Image.open(io.BytesIO(data)) as image:
+        picture = image if image.mode in ("RGB", "L") else image.convert("RGB")
+        picture.load()
+        return picture, None, (image.format or "").lower()
 
 
 def _digested(source: str, output: str) -> Iterator[tuple[bytes, Callable[[bytes], Any]]]:

@@ -9,8 +9,9 @@ from typing import Any
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from pixelmill import canvas
+from pixelmill.levels import Size
 from pixelmill.parameters import Choice, Color, File, Number, Text
-from pixelmill.steps import Size, step
+from pixelmill.steps import step
 
 #: Height in pixels at which a text is measured, to find the one that makes it as wide
 #: as asked for.

@@ -14,8 +14,8 @@ from typing import Any
 import PIL
 from PIL import Image
 
-from pixelmill.levels import behind, blank, padded
-from pixelmill.steps import Box, Size
+from pixelmill.levels import Size, behind, blank, padded
+from pixelmill.steps import Box
 
 simd: Any
 try:

@@ -10,10 +10,10 @@ from typing import Any
 from PIL import Image, ImageFilter
 
 from pixelmill import canvas
-from pixelmill.levels import from_levels
+from pixelmill.levels import Size, from_levels
 from pixelmill.parameters import Choice, Color, Flag, Integer, Number
 from pixelmill.resampling import FILTERS, by_vectors, resample, resample_levels
-from pixelmill.steps import MAX_SIDE, WITH_ALPHA, Box, Size, step
+from pixelmill.steps import MAX_SIDE, WITH_ALPHA, Box, step
 
 #: Standard deviation of the blur behind a padded picture, as a part of the frame's
 #: longer side: no shape is left, only colours.

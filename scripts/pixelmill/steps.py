@@ -17,7 +17,6 @@ from pixelmill.levels import from_levels, levels_of, packed
 from pixelmill.parameters import Parameter
 
 Box: TypeAlias = tuple[float, float, float, float]
-Size: TypeAlias = tuple[int, int]
 Function: TypeAlias = Callable[..., Image.Image]
 Check: TypeAlias = Callable[[Mapping[str, Any]], None]
 
