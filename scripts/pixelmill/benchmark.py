@@ -164,9 +164,10 @@ def _measure_apart(
         "entries": entries,
         "memory": memory,
     }
+    places = os.path.dirname(os.path.dirname(__file__)), os.environ.get("PYTHONPATH")
     done = subprocess.run(
         [sys.executable, "-m", measuring.__name__],
-        env={**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(__file__))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))},
         input=json.dumps(order),
         capture_output=True,
         text=True,

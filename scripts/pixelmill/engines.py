@@ -99,6 +99,7 @@ def open_engine(
     workers: int,
     preload: Sequence[str] = (),
     prepare: Callable[[], None] | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Iterator[Engine]:
     """Start an engine; end it and its workers on leaving, whatever happened.
 
@@ -112,6 +113,8 @@ def open_engine(
         platform allows.
     prepare : callable, optional
         Called in each worker process before it begins.
+    meanwhile : callable, optional
+        Called here while the workers start.
 
     Raises
     ------
@@ -120,10 +123,12 @@ def open_engine(
     """
     started = time.perf_counter()
     if name == "sequential":
+        meanwhile()
         yield _Sequential(time.perf_counter() - started)
         return
     if name == SYNCHRONOUS:
         engine = _DaskLocal(_synchronous_executor(), 1)
+        meanwhile()
         engine.startup_seconds = time.perf_counter() - started
         yield engine
         return
@@ -138,6 +143,7 @@ def open_engine(
             pooled = _Futures(pool.executor, pool.workers)
         else:
             pooled = _DaskLocal(_Ahead(pool.executor, pool.workers), pool.workers)
+        meanwhile()
         pool.wait()
         pooled.startup_seconds = time.perf_counter() - started
         yield pooled

@@ -29,11 +29,11 @@ SMALLEST_BATCH_SECONDS = 0.01
 #: self-scheduling: Polychronopoulos & Kuck 1987).
 SHARE_OF_REST = 2
 
-#: Cost of an image before any was measured, on one core of 2020: a part for each, one
+#: Cost of an image before any was measured, between `light` and `intensive`: a part for each, one
 #: by its bytes (entropy decoding) and one by its pixels (the rest of decoding, resizing).
-SECONDS_PER_IMAGE = 0.001
-SECONDS_PER_BYTE = 40e-9
-SECONDS_PER_PIXEL = 10e-9
+SECONDS_PER_IMAGE = 0.0005
+SECONDS_PER_BYTE = 20e-9
+SECONDS_PER_PIXEL = 5e-9
 
 
 @dataclass
@@ -226,8 +226,8 @@ def batches(
         jobs.append(Job(source, outputs[source]))
         cost += seconds[k]
         # An estimate may be wrong a hundredfold: without a rate, batches begin small and
-        # double, so that a run that is killed early has got somewhere.
-        most = 2 ** (number // workers) if rate is None else len(entries)
+        # grow, so that a run that is killed early has got somewhere.
+        most = 4 ** (number // workers) if rate is None else len(entries)
         if cost >= size or len(jobs) >= most:
             yield Batch(jobs)
             number += 1

@@ -284,7 +284,7 @@ def _host(sender: Connection, lifeline: Connection, work: Work, entries: Sequenc
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     die_with_parent()
     apart = work.engine in ("processes", "futures")
-    prepare = partial(_prepare_worker, work.limits, lifeline)
+    prepare = partial(_prepare_worker, work.limits, work.renderer, lifeline)
     modules = ["pixelmill.transform", *(["cv2"] if work.renderer.recipe.uses_opencv else [])]
     # The folder of a caller that has engines of its own would be shared with it.
     inherited = getattr(multiprocessing.current_process(), "_config", {}).get("tempdir")
@@ -292,12 +292,20 @@ def _host(sender: Connection, lifeline: Connection, work: Work, entries: Sequenc
         if not apart:
             keep_freed()
             work.limits.cap_memory(work.workers)
-        with open_engine(work.engine, work.workers, modules, prepare if apart else None) as engine:
+            work.renderer.warm_up()
+        todo: list[Batch] = []
+
+        def cut() -> None:
+            todo.extend(batches(entries, work.outputs, work.workers, work.rate))
+
+        with open_engine(
+            work.engine, work.workers, modules, prepare if apart else None, cut
+        ) as engine:
             scratch = multiprocessing.util.get_temp_dir() if apart and not inherited else ""
             sender.send(("ready", (engine.workers, scratch)))
             engine.run(
                 _Packed(work.renderer, work.crumbs),
-                batches(entries, work.outputs, engine.workers, work.rate),
+                todo,
                 lambda outcomes: sender.send(("batch", outcomes)),
             )
         sender.send(("end", None))
@@ -311,9 +319,10 @@ def _host(sender: Connection, lifeline: Connection, work: Work, entries: Sequenc
             sender.send(("error", (text, traceback.format_exc())))
 
 
-def _prepare_worker(limits: Limits, lifeline: Connection) -> None:
-    """Set a worker's limits; its pool keeps these arguments, and so the lifeline, to its end."""
+def _prepare_worker(limits: Limits, renderer: Renderer, lifeline: Connection) -> None:
+    """Make a worker ready; its pool keeps these arguments, and so the lifeline, to its end."""
     limits.cap_memory(1)
+    renderer.warm_up()
 
 
 class _Packed:
