@@ -138,6 +138,13 @@ def test_an_engine_says_how_many_workers_it_has_and_how_long_they_took_to_start(
         assert engine.startup_seconds > 0
 
 
+@pytest.mark.parametrize("name", [*LOCAL, SYNCHRONOUS])
+def test_what_is_to_be_done_meanwhile_is_done_once_before_the_engine_is_there(name):
+    done = []
+    with open_engine(name, 2, meanwhile=lambda: done.append(threading.get_ident())):
+        assert done == [threading.get_ident()]
+
+
 def test_the_sequential_engine_has_one_worker_whatever_was_asked_for():
     with open_engine("sequential", 8) as engine:
         assert engine.workers == 1

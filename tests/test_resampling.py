@@ -79,6 +79,13 @@ def test_photos_of_the_corpus_are_pillows_to_a_level():
             assert levels_apart(image, (side, side), "lanczos", whole(image)).max() <= 1
 
 
+def test_numbers_are_those_of_the_package():
+    names = {"lanczos": "lanczos3", "bicubic": "catmull_rom", "bilinear": "bilinear"}
+    for filter, (number, _) in resampling._KERNELS.items():
+        assert number == getattr(cykooz_resizer.FilterType, names[filter]).value
+    assert cykooz_resizer.Algorithm.convolution.value == resampling._CONVOLUTION
+
+
 @pytest.mark.parametrize("size", [(256, 256), (256, 100), (100, 256), (1, 1)])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("filter", KERNELS)
@@ -96,16 +103,16 @@ def test_levels_become_what_images_do(photo, filter, mode, size):
 def test_every_processor_makes_the_same_bytes(photo, mode, monkeypatch):
     image = photo(333, 251).convert(mode)
     made = resample(image, (100, 99), "lanczos", whole(image), vectors=True)
-    known = cykooz_resizer.CpuExtensions
-    resizer = cykooz_resizer.Resizer
-    for extension in (known.none, resizer().cpu_extensions):
+    known = resampling.simd.RustResizer
+    plain = cykooz_resizer.CpuExtensions.none.value
+    for extension in (plain, known().get_cpu_extensions()):
 
         def limited(extension=extension):
-            made = resizer()
-            made.cpu_extensions = extension
+            made = known()
+            made.set_cpu_extensions(extension)
             return made
 
-        monkeypatch.setattr(resampling.simd, "Resizer", limited)
+        monkeypatch.setattr(resampling.simd, "RustResizer", limited)
         assert resample(image, (100, 99), "lanczos", whole(image), vectors=True) == made
 
 

@@ -15,8 +15,9 @@ from PIL import Image
 from pixelmill import recipe
 from pixelmill.encoding import ENCODERS
 from pixelmill.errors import REASONS
+from pixelmill.intake import content_digest
 from pixelmill.limits import Limits
-from pixelmill.transform import STAGES, Batch, Job, Renderer, content_digest, failed
+from pixelmill.transform import STAGES, Batch, Job, Renderer, failed
 
 RESIZE = {"resize": {"width": 40, "height": 30}}
 
@@ -304,6 +305,23 @@ def test_a_source_that_became_a_pipe_keeps_no_other_image_waiting(roots, photo):
         Renderer(str(roots[0]), str(roots[1]), recipe.parse({}))(batch, begin)
     assert begun == ["a.png", "pipe.png"]
     assert everything(roots[1]) == ["a.png.jpg"]
+
+
+@pytest.mark.parametrize("format", ENCODERS)
+def test_warming_up_leaves_nothing(roots, format):
+    outputs = [{"name": "a", "format": format}, {"name": "b", "format": "jpeg"}]
+    parsed = recipe.parse({"steps": [RESIZE, "sepia"], "outputs": outputs})
+    Renderer(str(roots[0]), str(roots[1]), parsed).warm_up()
+    assert everything(roots[0].parent) == ["in"]
+
+
+def test_warming_up_calls_no_step_of_ones_own_and_fails_in_silence(roots):
+    note = f"    open({str(roots[0] / 'called')!r}, 'w').close()"
+    (roots[0] / "mine.py").write_text(f"def noted(image):\n{note}\n    return image\n")
+    steps = [{"call": {"function": "mine:noted"}}, {"crop": {"left": 1000}}]
+    parsed = recipe.parse({"steps": steps}, folder=str(roots[0]))
+    Renderer(str(roots[0]), str(roots[1]), parsed).warm_up()
+    assert everything(roots[0].parent) == ["in", "mine.py"]
 
 
 def test_a_renderer_and_its_work_travel_to_other_processes(roots, photo):

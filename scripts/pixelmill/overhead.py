@@ -18,9 +18,10 @@ from pixelmill import decoding, jpeg
 from pixelmill.backends import backend
 from pixelmill.catalog import Entry
 from pixelmill.encoding import encoder_name
+from pixelmill.intake import content_digest
 from pixelmill.operations import Box
 from pixelmill.recipe import Recipe
-from pixelmill.transform import Job, Outcome, Renderer, content_digest
+from pixelmill.transform import Job, Outcome, Renderer
 
 #: That no metadata go into the file.
 _NOTHING_MORE = decoding.Decoded([], None, 0, "")

@@ -48,6 +48,7 @@ RENDERING = (
         "filters",
         "formats",
         "geometry",
+        "intake",
         "jpeg",
         "levels",
     ),

@@ -18,8 +18,8 @@ from pixelmill.levels import Size, behind, blank, padded
 from pixelmill.steps import Box
 
 simd: Any
-try:
-    import cykooz_resizer as simd
+try:  # not by the package's own calls: they hold the GIL twice as long
+    from cykooz_resizer import rust_lib as simd
 except ImportError:  # there is no wheel for every machine
     simd = None
 
@@ -32,13 +32,12 @@ FILTERS = {
     "nearest": Image.Resampling.NEAREST,
 }
 
-#: Kernels that both have: their name there, and how far they reach, in pixels of the
-#: result. The box is left out, where a rounded edge is worth a whole pixel.
-_KERNELS = {
-    "lanczos": ("lanczos3", 3.0),
-    "bicubic": ("catmull_rom", 2.0),
-    "bilinear": ("bilinear", 1.0),
-}
+#: Kernels that both have: their number there (its FilterType), and how far they reach, in
+#: pixels of the result. The box is left out, where a rounded edge is worth a whole pixel.
+_KERNELS = {"lanczos": (5, 3.0), "bicubic": (3, 2.0), "bilinear": (2, 1.0)}
+
+#: Number of convolution there (its Algorithm), and of what it does not ask for.
+_CONVOLUTION, _NOTHING = 2, 0
 
 #: Pillow begins with the rows since its version 13, where they lose much more than columns.
 _ROWS_MAY_BE_FIRST = int(PIL.__version__.split(".")[0]) >= 13
@@ -96,10 +95,12 @@ def resample_levels(levels: Any, size: Size, filter: str, box: Box) -> Any:
     """
     levels = padded(levels)
     channels = 1 if levels.ndim == 2 else 3
-    for side, crop in _passes(levels.shape[1::-1], size, filter, box):
-        made = blank(*side, channels)
-        _one_pass(_shared(levels), _shared(made), filter, crop)
-        levels = made
+    image = _shared(levels)
+    for side, crop in _passes(image.size, size, filter, box):
+        levels = blank(*side, channels)
+        made = _shared(levels)
+        _one_pass(image, made, filter, crop)
+        image = made
     return levels
 
 
@@ -134,10 +135,9 @@ def _reached(start: float, end: float, reach: float, side: int) -> tuple[int, in
 
 def _one_pass(image: Image.Image, made: Image.Image, filter: str, crop: Box) -> None:
     """Resample along one side."""
-    kernel = getattr(simd.FilterType, _KERNELS[filter][0])
-    options = simd.ResizeOptions(
-        resize_alg=simd.ResizeAlg.convolution(kernel),
-        crop_box=simd.CropBox(*crop),
-    )
+    kernel = _KERNELS[filter][0]
+    options = simd.RustResizeOptions().set_resize_alg(_CONVOLUTION, kernel, _NOTHING)
+    options = options.set_crop_box(*map(float, crop)).set_use_alpha(False)
     # A resizer is not shared: threads would wait for one another.
-    simd.Resizer().resize_pil(image, made, options)
+    resizer = simd.RustResizer()
+    resizer.resize_pil(simd.PilImageWrapper(image), simd.PilImageWrapper(made), options)

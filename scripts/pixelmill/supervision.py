@@ -34,20 +34,13 @@ from pixelmill.catalog import Entry
 from pixelmill.cluster import Cluster, open_cluster
 from pixelmill.engines import die_with_parent, open_engine
 from pixelmill.errors import UserError
+from pixelmill.intake import content_digest
 from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
 from pixelmill.names import escape
 from pixelmill.plan import batches
 from pixelmill.remote import Remote
-from pixelmill.transform import (
-    Batch,
-    Job,
-    Outcome,
-    Renderer,
-    Stretch,
-    content_digest,
-    failed,
-)
+from pixelmill.transform import Batch, Job, Outcome, Renderer, Stretch, failed
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,67 @@
+"""Intake: source files into memory, read ahead where that takes long, and known by a digest."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import xxhash
+
+from pixelmill.errors import ImageError
+
+#: Files that the system is asked to read while others are worked on, where reading takes
+#: long. From a disk whose cache is cold an image of 36 kB took 3.4 ms, with one ahead 2.3,
+#: with two 2.1, as warm.
+AHEAD = 2
+
+#: How long reading a file takes at most that lies in memory: seconds, and seconds a byte.
+_WARM_READ = (100e-6, 0.5e-9)
+
+
+def read(path: str) -> tuple[bytes, int]:
+    """Content of a file, and its modification time before, in ns.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            state = os.fstat(file.fileno())  # before it is read: what changes now must be seen
+            return file.readall(), state.st_mtime_ns
+    except FileNotFoundError as error:
+        raise ImageError("read", "vanished", str(error.strerror)) from error
+    except OSError as error:
+        raise ImageError("read", "unreadable", str(error.strerror)) from error
+
+
+def content_digest(data: bytes) -> str:
+    """Digest that tells whether a source changed, not whether somebody forged it.
+
+    XXH3 with 128 bits: 0.07 ms for 4 MB, where BLAKE2b takes 4.3 ms.
+    """
+    return xxhash.xxh3_128_hexdigest(data)
+
+
+def is_cold(seconds: float, size: int) -> bool:
+    """Whether a file of so many bytes came from the disk, by how long reading it took.
+
+    Examples
+    --------
+    >>> is_cold(20e-6, 36_000), is_cold(1e-3, 36_000), is_cold(1e-3, 4_000_000)
+    (False, True, False)
+    """
+    return seconds > _WARM_READ[0] + _WARM_READ[1] * size
+
+
+def announce(path: str) -> None:
+    """Have the system read a file ahead, where it knows how to."""
+    if hasattr(os, "posix_fadvise"):
+        with contextlib.suppress(OSError):
+            # What became a pipe meanwhile must not block here, before its crumb is left.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+            finally:
+                os.close(descriptor)
