@@ -5,7 +5,16 @@ import pytest
 from PIL import Image
 
 from pixelmill.decoding import _TRANSPOSITIONS
-from pixelmill.levels import behind, blank, from_levels, levels_of, packed, padded, upright
+from pixelmill.levels import (
+    behind,
+    blank,
+    from_levels,
+    levels_of,
+    packed,
+    padded,
+    reduced,
+    upright,
+)
 
 
 @pytest.fixture
@@ -56,3 +65,15 @@ def test_what_only_looks_padded_is_none():
     assert behind(wide) is None
     assert behind(np.zeros((4, 5, 3), np.uint8)[:2]) is None
     assert behind(np.asarray(Image.new("RGB", (5, 4)))) is None
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("size", [(96, 64), (97, 65), (103, 71), (5, 3), (1, 9)])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_levels_are_reduced_as_images_are(photo, mode, size, factor):
+    image = photo(*size).convert(mode)
+    expected = levels_of(image.reduce(factor)).astype(int)
+    for levels in (levels_of(image), padded(levels_of(image))):
+        made = reduced(levels, factor)
+        assert np.abs(made - expected).max() <= 1
+        assert (behind(made) is None) == (behind(levels) is None)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pixelmill import decoding, encoding, jpeg, own_steps
 from pixelmill.decoding import Decoded, Reading, Target
-from pixelmill.levels import from_levels, levels_of
+from pixelmill.levels import from_levels, levels_of, reduced
 from pixelmill.limits import Limits
 from pixelmill.operations import STEPS, Box, Size
 
@@ -71,10 +71,11 @@ class Pillow:
 
     def reduce(self, picture: Any, factor: int, box: Box | None) -> tuple[Any, Box | None]:
         """Average blocks of pixels, and follow the region through it."""
-        image = _image(picture)
-        left, top, right, bottom = box or (0, 0, *image.size)
+        left, top, right, bottom = box or (0, 0, *self.size(picture))
         region = (left / factor, top / factor, right / factor, bottom / factor)
-        return image.reduce(factor), region
+        if isinstance(picture, Image.Image):
+            return picture.reduce(factor), region
+        return reduced(picture, factor), region
 
     def encode(
         self,
