@@ -1,4 +1,4 @@
-"""The library is measured against the bare Pillow calls that it makes."""
+"""The library is measured against the bare calls that it makes."""
 
 import pytest
 

@@ -29,7 +29,7 @@ class Arm:
     """One way to do the work: a kind, and how many workers.
 
     Kinds: ``loop`` (one plain loop), ``ceiling`` (as many independent loops as
-    workers, each on its part), ``overhead`` (the library against bare Pillow calls),
+    workers, each on its part), ``overhead`` (the library against bare calls),
     ``steps`` (each step alone, in one thread and in two), ``synchronous`` (an
     engine's whole pass, its batches handed out by Dask to one worker), an engine (a
     whole pass, ledger and all), or ``rival`` (another `tool`).

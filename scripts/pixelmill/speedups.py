@@ -146,7 +146,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if parts := row.get("parts"):
             ours = parts["library"] - parts["bare"] - parts["digests"]
             yield (
-                f"    bare Pillow calls {parts['bare']:.3f} s, content digests"
+                f"    bare calls {parts['bare']:.3f} s, content digests"
                 f" {parts['digests']:.3f} s ({parts['digests'] / parts['bare']:.1%}), the rest of"
                 f" the library {ours:.3f} s ({ours / parts['bare']:.1%})"
             )
