@@ -69,7 +69,7 @@ def test_every_orientation_is_like_the_upright_one_and_like_no_other(tmp_path, s
     for number in range(9):
         name = f"{series}_{number}.jpg"
         data = Path(CORPUS, "orientation", name).read_bytes()
-        decoded = decode(data, renderer.target(), recipe.reading).frames[0]
+        decoded = decode(data, renderer.target, recipe.reading).frames[0]
         assert max(decoded.size) == 1800 // shrink
         assert renderer.render(Job(name, (f"{number}.png",))).status == "ok"
         pictures.append(np.asarray(opened((tmp_path / f"{number}.png").read_bytes())))

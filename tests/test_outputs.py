@@ -160,7 +160,7 @@ def test_the_largest_output_decides_how_far_a_decode_shrinks(tmp_path, photo):
     recipe = parse({"outputs": [{"name": f"w{side}", "steps": [sized(side)], "format": "png"}
                                 for side in sides]})  # fmt: skip
     renderer = Renderer(str(tmp_path), str(tmp_path), recipe)
-    assert renderer.target()((1600, 1200)) == (320, 240)
+    assert renderer.target((1600, 1200)) == (320, 240)
     assert renderer.render(Job("a.jpg", ("0", "1", "2"))).status == "ok"
     for number, side in enumerate(sides):
         expected = photo(1600, 1200).resize((side, side * 3 // 4), Image.Resampling.LANCZOS)

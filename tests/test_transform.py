@@ -148,7 +148,7 @@ def test_a_recipe_that_shrinks_on_load_makes_the_same_picture(roots, render, pho
     ],
 )  # fmt: skip
 def test_a_decoder_is_told_what_size_will_do(steps, size):
-    target = Renderer("in", "out", recipe.parse({"steps": steps})).target()
+    target = Renderer("in", "out", recipe.parse({"steps": steps})).target
     assert (target and target((400, 300))) == (size and pytest.approx(size))
 
 

@@ -189,9 +189,10 @@ def values_of(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def written(data: bytes, file: IO[bytes]) -> bytes:
-    """Write what was encoded in memory; a full disk says so at once."""
-    file.write(data)
-    file.flush()
+    """Write what was encoded in memory to an open file; a full disk says so at once."""
+    rest = memoryview(data)
+    while rest:  # a file without a buffer may take a part
+        rest = rest[file.write(rest) :]
     return data
 
 

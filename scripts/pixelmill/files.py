@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import csv
 import errno
+import itertools
 import json
 import os
 import re
 import secrets
-import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,12 +31,16 @@ _DISK_ERRNOS = {errno.ENOSPC, errno.EROFS, errno.EIO, errno.EACCES, getattr(errn
 _DISK_ERRORS = {os.strerror(code) for code in _DISK_ERRNOS}
 
 
+#: Of this process on this machine: a number alone could meet its like from another one.
+_TOKEN = secrets.token_hex(4)
+
+_COUNT = itertools.count()
+
+
 def temporary_beside(path: str) -> str:
-    """Name a temporary file in the folder of `path`, short and unique to this thread."""
-    folder = os.path.dirname(path)
-    # Process and thread alone could meet their like from another machine.
-    unique = f"{os.getpid():x}-{threading.get_ident():x}-{secrets.token_hex(4)}"
-    return os.path.join(folder, f".pixelmill-{unique}.tmp")
+    """Name a temporary file in the folder of `path`, short and used by nobody else."""
+    unique = f"{_TOKEN}-{os.getpid():x}-{next(_COUNT):x}"  # a forked process has the same token
+    return os.path.join(os.path.dirname(path), f".pixelmill-{unique}.tmp")
 
 
 @contextlib.contextmanager

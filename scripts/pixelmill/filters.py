@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -12,6 +11,7 @@ from pixelmill.blurring import gaussian
 from pixelmill.levels import opencv
 from pixelmill.parameters import Choice, Integer, Number
 from pixelmill.steps import step, step_on_levels
+from pixelmill.weights import exact
 
 #: Sides of the squares that non-local means compares and searches, in pixels: those
 #: of Buades, Coll and Morel (2011), whom OpenCV follows.
@@ -49,22 +49,12 @@ def unsharp_mask(levels: Any, *, radius: float, percent: int, threshold: int) ->
     threshold : int
         Differences of this many levels or fewer are left alone.
     """
-    cv2 = opencv()  # Pillow's UnsharpMask gives the same, but holds the GIL after its blur
+    cv2 = opencv()  # Pillow's UnsharpMask holds the GIL after its blur
     blurred = gaussian(levels, radius)
-    table = _added(percent, threshold)
-    lighter = cv2.LUT(cv2.subtract(levels, blurred), table)
-    darker = cv2.LUT(cv2.subtract(blurred, levels), table)
-    return cv2.subtract(cv2.add(levels, lighter), darker)
-
-
-@functools.lru_cache(maxsize=8)
-def _added(percent: int, threshold: int) -> Any:
-    """Levels to add for each difference; made once, or threads would wait for each other."""
-    import numpy as np
-
-    difference = np.arange(256)
-    added = np.where(difference > threshold, difference * percent // 100, 0)
-    return np.minimum(added, 255).astype(np.uint8)
+    own, other, _ = map(float, exact(((1 + percent / 100, -percent / 100, 0.0),))[0])
+    sharp = cv2.addWeighted(levels, own, blurred, other, 0)
+    _, alike = cv2.threshold(cv2.absdiff(levels, blurred), threshold, 255, cv2.THRESH_BINARY_INV)
+    return cv2.copyTo(levels, alike, sharp)
 
 
 @step("premultiplied")

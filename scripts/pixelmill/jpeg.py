@@ -65,9 +65,9 @@ def scale_for(full: Size, least: tuple[float, float]) -> int:
     >>> scale_for((1000, 800), (250, 100)), scale_for((1000, 800), (251, 100))
     (4, 2)
     """
-    sides = (max(1, math.ceil(side)) for side in least)
-    fits = min(side // needed for side, needed in zip(full, sides, strict=True))
-    return next(scale for scale in SCALES if scale <= max(1, fits))
+    across, down = max(1, math.ceil(least[0])), max(1, math.ceil(least[1]))
+    fits = max(1, min(full[0] // across, full[1] // down))
+    return next(scale for scale in SCALES if scale <= fits)
 
 
 def region(full: Size, scale: int) -> tuple[float, float, float, float] | None:

@@ -21,7 +21,7 @@ from pixelmill.encoding import encoder_name
 from pixelmill.intake import content_digest
 from pixelmill.operations import Box
 from pixelmill.recipe import Recipe
-from pixelmill.transform import Job, Outcome, Renderer
+from pixelmill.transform import Job, Outcome, Renderer, target_of
 
 #: That no metadata go into the file.
 _NOTHING_MORE = decoding.Decoded([], None, 0, "")
@@ -85,7 +85,7 @@ def _bare(path: str, path_out: str, recipe: Recipe) -> None:
 
 def _opened(data: bytes, recipe: Recipe) -> tuple[Any, Box | None, str]:
     """Decode with no more than it takes; also the region of it that counts, and the format."""
-    target = Renderer("", "", recipe).target()
+    target = target_of(recipe)
     plain = jpeg.header(data)
     if plain is not None and jpeg.turbo is not None:
         mode, full = plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -88,7 +89,7 @@ class Recipe:
     settings: Mapping[str, Any]
     folder: str = field(default=".", compare=False)
 
-    @property
+    @functools.cached_property
     def reading(self) -> Reading:
         """How sources are taken in."""
         keys = ("orientation", "color", "depth", "animation", "metadata", "background")

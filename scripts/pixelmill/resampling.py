@@ -7,6 +7,7 @@ Pillow's order, so that levels differ by rounding alone: by one at most.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -135,9 +136,14 @@ def _reached(start: float, end: float, reach: float, side: int) -> tuple[int, in
 
 def _one_pass(image: Image.Image, made: Image.Image, filter: str, crop: Box) -> None:
     """Resample along one side."""
-    kernel = _KERNELS[filter][0]
-    options = simd.RustResizeOptions().set_resize_alg(_CONVOLUTION, kernel, _NOTHING)
-    options = options.set_crop_box(*map(float, crop)).set_use_alpha(False)
+    options = _options(filter).set_crop_box(*map(float, crop))
     # A resizer is not shared: threads would wait for one another.
     resizer = simd.RustResizer()
     resizer.resize_pil(simd.PilImageWrapper(image), simd.PilImageWrapper(made), options)
+
+
+@functools.cache
+def _options(filter: str) -> Any:
+    """All options but the crop; setting one gives a copy."""
+    options = simd.RustResizeOptions()
+    return options.set_resize_alg(_CONVOLUTION, _KERNELS[filter][0], _NOTHING).set_use_alpha(False)

@@ -20,7 +20,7 @@ from pixelmill.catalog import Entry
 from pixelmill.limits import Limits
 from pixelmill.recipe import Recipe, Step
 from pixelmill.samples import THREADS_TOGETHER
-from pixelmill.transform import Renderer
+from pixelmill.transform import target_of
 
 #: Images that times are taken of: enough for a mean, and a second or two of work.
 IMAGES = 24
@@ -60,7 +60,7 @@ def step_times(source: str, recipe: Recipe, entries: Sequence[Entry]) -> list[St
     """
     recipe = recipe.with_files()
     library = backend(recipe.settings["backend"])
-    target = Renderer(source, "", recipe).target()
+    target = target_of(recipe)
     jobs: list[_Job] = []
     for entry in entries[:: max(1, len(entries) // IMAGES)][:IMAGES]:
         with contextlib.suppress(Exception):  # failures are counted elsewhere

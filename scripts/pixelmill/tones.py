@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +11,7 @@ from pixelmill import lookup_table
 from pixelmill.levels import from_levels, levels_of, opencv
 from pixelmill.parameters import File, Integer, Matrix, Number
 from pixelmill.steps import step, step_on_levels
+from pixelmill.weights import exact
 
 #: Each of red, green and blue as the luma of ITU-R 601.
 _LUMA = ((0.299, 0.587, 0.114),) * 3
@@ -52,9 +51,9 @@ def enhance(
     """
     # Pillow's own blends two images, which holds the GIL.
     if brightness != 1.0:
-        levels = opencv().LUT(levels, _spread_table(0, brightness))
+        levels = _spread(levels, 0, brightness)
     if contrast != 1.0:
-        levels = opencv().LUT(levels, _spread_table(_mean_luma(levels), contrast))
+        levels = _spread(levels, _mean_luma(levels), contrast)
     if color != 1.0 and levels.ndim == 3:
         levels = _multiplied(levels, _towards(_LUMA, color))
     if sharpness != 1.0:
@@ -81,13 +80,10 @@ def _mean_luma(levels: Any) -> int:
     return int(sum(part * mean for part, mean in zip(_LUMA[0], means[:3], strict=True)) + 0.5)
 
 
-@functools.lru_cache(maxsize=512)
-def _spread_table(middle: int, factor: float) -> Any:
-    """Make the table once: threads would wait for each other while it is made."""
-    import numpy as np
-
-    ramp = Image.frombytes("L", (256, 1), bytes(range(256)))
-    return np.asarray(Image.blend(Image.new("L", (256, 1), middle), ramp, factor))[0]
+def _spread(levels: Any, middle: int, factor: float) -> Any:
+    """Multiply the distance of each level to a middle one; a table takes twice as long."""
+    own, more = map(float, exact(((factor, (1 - factor) * middle),))[0])
+    return opencv().addWeighted(levels, own, levels, 0.0, more)
 
 
 @step("kept", gamma=Number(0.1, 10))
@@ -216,27 +212,9 @@ def _multiplied(levels: Any, matrix: tuple[tuple[float, ...], ...]) -> Any:
     cv2 = opencv()
     if levels.ndim == 2:
         levels = cv2.cvtColor(levels, cv2.COLOR_GRAY2RGB)
-    product = cv2.transform(levels.astype(np.int16), _exact(matrix))
+    weights = exact(tuple((*row, 0.0)[:4] for row in matrix))
+    product = cv2.transform(levels.astype(np.int16), weights)
     return np.clip(product, 0, 255).astype(np.uint8)
-
-
-#: Bits that single precision adds without rounding, less one for what rounding adds.
-_PRECISION = 23
-
-
-@functools.lru_cache(maxsize=512)
-def _exact(matrix: tuple[tuple[float, ...], ...]) -> Any:
-    """Round a matrix so that its products with levels are summed without rounding.
-
-    Else the last bit, and with it a level here and there, would hang on the processor:
-    some multiply and add in one go.
-    """
-    import numpy as np
-
-    rows = np.array([(*row, 0.0)[:4] for row in matrix])
-    largest = (np.abs(rows) @ (255, 255, 255, 1)).max()
-    unit = 2.0 ** (math.ceil(math.log2(max(largest, 1.0))) - _PRECISION)
-    return (np.rint(rows / unit) * unit).astype(np.float32)
 
 
 @step(

@@ -12,6 +12,7 @@ import io
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import IO, Any, NamedTuple
 
 from PIL import Image
@@ -123,6 +124,7 @@ class Renderer:
         self.recipe = recipe.with_files()
         self.limits = limits
         self.durable = durable
+        self.target = target_of(recipe)
         self._backend = backend(recipe.settings["backend"])
 
     def __call__(
@@ -153,7 +155,7 @@ class Renderer:
         Image.radial_gradient("L").convert("RGB").resize(_WARM_UP).save(drawn, "JPEG")
         with contextlib.suppress(Exception):
             decoded = self._backend.decode(
-                drawn.getvalue(), self.target(), self.recipe.reading, self.limits
+                drawn.getvalue(), self.target, self.recipe.reading, self.limits
             )
             steps = [step for step in self.recipe.all_steps if step.name != "call"]
             picture = self._apply(decoded.frames[0], decoded.box, steps)
@@ -176,7 +178,7 @@ class Renderer:
             facts.bytes_in, facts.digest = len(data), intake.content_digest(data)
             clock.lap("read")
             reading = self.recipe.reading
-            decoded = self._backend.decode(data, self.target(), reading, self.limits)
+            decoded = self._backend.decode(data, self.target, reading, self.limits)
             facts.pixels_in = decoded.pixels
             clock.lap("decode")
             self._make(job, decoded, facts, clock)
@@ -189,20 +191,6 @@ class Renderer:
             unexpected = ImageError(clock.stage, "corrupt", f"{type(error).__name__}: {error}")
             return facts.outcome(job, clock, unexpected)
         return facts.outcome(job, clock, None)
-
-    def target(self) -> Target | None:
-        """Return what tells a decoder how large the image need be, if anything does."""
-        recipe = self.recipe
-        firsts = [(*recipe.steps, *output.steps)[:1] for output in recipe.outputs]
-        resizes = [step.params for first in firsts for step in first if step.name == "resize"]
-        if len(resizes) < len(firsts) or not all(map(_may_shrink, resizes)):
-            return None
-
-        def target(source: Size) -> tuple[float, float]:
-            sizes = [scaled_size(source, params) for params in resizes]
-            return max(size[0] for size in sizes), max(size[1] for size in sizes)
-
-        return target
 
     def _make(self, job: Job, decoded: Decoded, facts: _Facts, clock: _Clock) -> None:
         """Do the steps and write each output; all take their names, or none does."""
@@ -304,6 +292,22 @@ class Renderer:
         return len(data), hashlib.sha256(data).hexdigest()
 
 
+def target_of(recipe: Recipe) -> Target | None:
+    """Return what tells a decoder how large an image need be, if anything in a recipe does."""
+    firsts = [(*recipe.steps, *output.steps)[:1] for output in recipe.outputs]
+    resizes = [step.params for first in firsts for step in first if step.name == "resize"]
+    if len(resizes) < len(firsts) or not all(map(_may_shrink, resizes)):
+        return None
+    return partial(_largest_size, resizes)
+
+
+def _largest_size(resizes: Sequence[Mapping[str, Any]], source: Size) -> tuple[float, float]:
+    if len(resizes) == 1:
+        return scaled_size(source, resizes[0])
+    sizes = [scaled_size(source, params) for params in resizes]
+    return max(size[0] for size in sizes), max(size[1] for size in sizes)
+
+
 def _may_shrink(resize: Mapping[str, Any]) -> bool:
     """Whether a resize gives the same, as far as can be seen, from a smaller image."""
     return not (
@@ -366,7 +370,7 @@ def _open_beside(path: str) -> tuple[str, IO[bytes]]:
     """Open a temporary file beside an output's place; its folder is made."""
     temporary = temporary_beside(path)
     try:
-        return temporary, open(temporary, "w+b")
+        return temporary, open(temporary, "w+b", buffering=0)
     except FileNotFoundError:
         os.makedirs(os.path.dirname(temporary), exist_ok=True)
-        return temporary, open(temporary, "w+b")
+        return temporary, open(temporary, "w+b", buffering=0)

@@ -1,0 +1,81 @@
+"""Weights: numbers whose products with levels come out alike on every processor.
+
+Single precision rounds each sum, and some processors multiply and add in one go: the
+last bit, and with it a level here and there, would hang on the machine. Weights of few
+enough bits leave nothing to round.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+#: Bits that single precision adds without rounding, less one for what rounding adds.
+_PRECISION = 23
+
+#: Bits of the weights along each side of a kernel: with those of a level, 24 for both.
+_KERNEL_BITS = 8
+
+
+@functools.lru_cache(maxsize=512)
+def exact(rows: tuple[tuple[float, ...], ...]) -> Any:
+    """Round rows of weights so that their products with levels are summed without rounding.
+
+    Parameters
+    ----------
+    rows : tuple of tuple of float
+        Weights of levels; the last of each row is added to the sum, in levels.
+
+    Returns
+    -------
+    ndarray
+        float32, of the same shape.
+
+    Examples
+    --------
+    >>> exact(((0.5, 0.1, 0.0),))[0]
+    array([0.5       , 0.10000038, 0.        ], dtype=float32)
+    """
+    import numpy as np
+
+    weights = np.array(rows)
+    most = np.abs(weights) @ ([255] * (weights.shape[1] - 1) + [1])
+    unit = 2.0 ** (math.ceil(math.log2(max(most.max(), 1.0))) - _PRECISION)
+    return (np.rint(weights / unit) * unit).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=512)
+def bell(deviation: float, reach: int) -> Any:
+    """Weights of a Gaussian along a line, in whole numbers that make up 256.
+
+    Parameters
+    ----------
+    deviation : float
+        Standard deviation, in pixels.
+    reach : int
+        Pixels on either side of the middle, at most; weights that are nothing are left out.
+
+    Returns
+    -------
+    ndarray
+        float32.
+
+    Examples
+    --------
+    >>> bell(1.0, 3)
+    array([  1.,  14.,  62., 102.,  62.,  14.,   1.], dtype=float32)
+    """
+    import numpy as np
+
+    heights = [math.exp(-((k / deviation) ** 2) / 2) for k in range(reach + 1)]
+    scale = 2**_KERNEL_BITS / (heights[0] + 2 * sum(heights[1:]))
+    half: list[int] = []
+    left = 0.0  # by rounding: the next one, further in, takes it
+    for height in heights[:0:-1]:
+        half.append(math.floor(height * scale + left + 0.5))
+        left += height * scale - half[-1]
+    while len(half) > 1 and not half[0]:
+        del half[0]
+    middle = 2**_KERNEL_BITS - 2 * sum(half)
+    return np.array([*half, middle, *half[::-1]], np.float32)
