@@ -71,6 +71,8 @@ def run(
         figures that follow from them, fits and advice.
     """
     entries = select(entries_of(source, table), images)
+    if scratch:
+        os.makedirs(scratch, exist_ok=True)
     for entry in entries:  # every arm finds the files in the page cache
         with open(os.path.join(source, entry.path), "rb") as file:
             file.read()

@@ -135,7 +135,7 @@ def open_engine(
     if name not in LOCAL:
         raise UserError(f"engine: '{name}' is unknown; allowed are {', '.join(LOCAL)}.")
     if name == "processes":
-        preload = (*preload, "dask.delayed")  # what unpickles Dask's tasks
+        preload = (*preload, "dask.local")  # what unpickles Dask's tasks
     pool = _thread_pool(workers) if name == "threads" else _process_pool(workers, preload, prepare)
     try:
         pooled: _Futures | _DaskLocal
@@ -176,10 +176,10 @@ class _Sequential:
 class _DaskLocal:
     """Dask's local scheduler over an executor of ours, kept warm from first to last."""
 
-    def __init__(self, executor: Executor, workers: int) -> None:
+    def __init__(self, executor: Any, workers: int) -> None:
         self.workers = workers
         self.startup_seconds = 0.0
-        self._executor = executor
+        self._executor = executor  # with `_max_workers`, as Dask asks for it
         # Dask imports most of itself when it first computes: that belongs to the start,
         # and goes on while the workers start.
         self.run(_ignore, [None], _ignore)
@@ -190,35 +190,29 @@ class _DaskLocal:
         tasks: Iterable[Task],
         done: Callable[[Result], None],
     ) -> None:
-        from dask.base import compute
         from dask.callbacks import Callback
-        from dask.delayed import delayed
+        from dask.local import get_async
 
         tasks = list(tasks)
-        lazy = delayed(work, name="work", pure=False, traverse=False)
+        # The scheduler itself, as its front end takes 6 ms to look for something to optimise.
         # Independent tasks run in descending order of their keys.
-        todo = [
-            lazy(task, dask_key_name=f"pixelmill-batch-{len(tasks) - rank:09d}")
-            for rank, task in enumerate(tasks)
-        ]
+        graph = {f"batch-{len(tasks) - rank:09d}": (work, task) for rank, task in enumerate(tasks)}
 
         def posttask(key: str, result: Any, dsk: Any, state: Any, worker: Any) -> None:
             state["cache"][key] = None  # or Dask would keep every result to the end
-            if key.startswith("pixelmill-batch-"):
-                done(result)
+            done(result)
 
         with Callback(posttask=posttask):  # type: ignore[no-untyped-call]
-            compute(  # type: ignore[no-untyped-call]
-                *todo, scheduler=self._executor, traverse=False, optimize_graph=False
+            get_async(  # type: ignore[no-untyped-call]
+                self._executor.submit, self._executor._max_workers, graph, list(graph)
             )
 
 
-def _synchronous_executor() -> Executor:
+def _synchronous_executor() -> Any:
     """Dask's own: what its synchronous scheduler is made of."""
     from dask.local import SynchronousExecutor
 
-    made: Executor = SynchronousExecutor()
-    return made
+    return SynchronousExecutor()
 
 
 class _Ahead(Executor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import os
@@ -116,6 +117,7 @@ def process(
             rate=rate,
             cluster=cluster,
         )
+        digest = functools.cache(lambda: _digest_of(entries, shard))
         totals = Totals()
         with (
             Progress(len(plan.make), f"{label} {work.engine}") as progress,
@@ -131,8 +133,12 @@ def process(
                 if policy.stop_on_first:
                     _stop_at_failure(outcomes)
 
+            def meanwhile() -> None:
+                digest()
+                provenance.machine_fingerprint()
+
             try:
-                started = render(work, plan.make, done)
+                started = render(work, plan.make, done, meanwhile)
             except sqlite3.OperationalError as error:
                 raise UserError(
                     f"The ledger in '{place.state}' cannot be written: {error}; make room or "
@@ -155,7 +161,7 @@ def process(
             bytes_in=totals.bytes_in,
             bytes_out=totals.bytes_out,
             megapixels_in=totals.pixels_in / 1e6,
-            catalog=catalogs.digest(e for e in entries if shard.owns(e.path)),
+            catalog=digest(),
             recipe=maker.recipe,
             code=maker.code,
             machine=cluster.machine
@@ -171,6 +177,10 @@ def process(
             f"{finished.failed:,}", f"{finished.images:,}", why, place.state,
         )  # fmt: skip
     return finished
+
+
+def _digest_of(entries: Sequence[Entry], shard: Shard) -> str:
+    return catalogs.digest(entry for entry in entries if shard.owns(entry.path))
 
 
 def _maker(recipe: Recipe, policy: Policy) -> Maker:

@@ -22,11 +22,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
 from pixelmill import breadcrumbs
@@ -34,13 +33,12 @@ from pixelmill.catalog import Entry
 from pixelmill.cluster import Cluster, open_cluster
 from pixelmill.engines import die_with_parent, open_engine
 from pixelmill.errors import UserError
-from pixelmill.intake import content_digest
 from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
-from pixelmill.names import escape
 from pixelmill.plan import batches
 from pixelmill.remote import Remote
-from pixelmill.transform import Batch, Job, Outcome, Renderer, Stretch, failed
+from pixelmill.transform import Batch, Job, Outcome, Renderer, Stretch
+from pixelmill.trials import try_alone
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +54,6 @@ PERFORMANCE = "performance.html"
 
 #: How often the age of the crumbs is looked at, in seconds.
 _LOOK_INTERVAL = 0.25
-
-#: Time that a fresh process is given to start, beyond that of its image, in seconds.
-_START_ALLOWANCE = 10.0
 
 #: Time that the workers of a killed child are given to be gone, in seconds.
 _END_ALLOWANCE = 10.0
@@ -112,7 +107,16 @@ class Started:
     stretches: list[Stretch] = field(default_factory=list)
 
 
-def render(work: Work, entries: Sequence[Entry], done: Callable[[list[Outcome]], None]) -> Started:
+def _nothing() -> None:
+    pass
+
+
+def render(
+    work: Work,
+    entries: Sequence[Entry],
+    done: Callable[[list[Outcome]], None],
+    meanwhile: Callable[[], None] = _nothing,
+) -> Started:
     """Render images, whatever they do to the process that has them in hand.
 
     Parameters
@@ -122,6 +126,8 @@ def render(work: Work, entries: Sequence[Entry], done: Callable[[list[Outcome]],
         What to make.
     done : callable
         Called with the outcomes of each batch, in this process.
+    meanwhile : callable, optional
+        Called here once while the first child starts.
 
     Raises
     ------
@@ -135,7 +141,8 @@ def render(work: Work, entries: Sequence[Entry], done: Callable[[list[Outcome]],
         return started
     deaths = 0
     while pending:
-        overdue = _run_child(work, list(pending.values()), pending, done, started)
+        overdue = _run_child(work, list(pending.values()), pending, done, started, meanwhile)
+        meanwhile = _nothing
         if not pending:
             break
         suspects = overdue or [crumb.source for crumb in breadcrumbs.read(work.crumbs)]
@@ -156,6 +163,7 @@ def _run_child(
     pending: dict[str, Entry],
     done: Callable[[list[Outcome]], None],
     started: Started,
+    meanwhile: Callable[[], None],
 ) -> list[str]:
     """Run one child until it ends or dies; return what it hung at."""
     breadcrumbs.clear(work.crumbs)
@@ -174,6 +182,7 @@ def _run_child(
     overdue: list[str] = []
     scratch = ""
     try:
+        meanwhile()
         for kind, content in _messages(receiver, work, overdue):
             if kind == "ready":
                 started.workers, scratch = content
@@ -243,7 +252,12 @@ def _settle(
     done: Callable[[list[Outcome]], None],
 ) -> None:
     """Try images alone and take in what became of them."""
-    for outcome in _try_alone(work, [pending[source] for source in sources if source in pending]):
+    suspects = [
+        (pending[source], Job(source, work.outputs[source]))
+        for source in sources
+        if source in pending
+    ]
+    for outcome in try_alone(work.renderer, work.limits, work.workers, suspects):
         del pending[outcome.source]
         done([outcome])
 
@@ -331,59 +345,3 @@ class _Packed:
             outcomes = self._renderer(batch, leave)
             worker = f"{os.getpid()}-{threading.get_ident()}"
             return pickle.dumps((outcomes, Stretch(worker, began, time.time(), len(outcomes))))
-
-
-def _try_alone(work: Work, entries: Sequence[Entry]) -> list[Outcome]:
-    """Try each image once more, in a fresh process with limits."""
-    if not entries:
-        return []
-    log.info("trying alone: %s", ", ".join(f"'{escape(entry.path)}'" for entry in entries))
-    with ThreadPoolExecutor(max(1, work.workers)) as pool:
-        return list(pool.map(partial(_try_one_alone, work), entries))
-
-
-def _try_one_alone(work: Work, entry: Entry) -> Outcome:
-    job = Job(entry.path, work.outputs[entry.path])
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_alone, args=(sender, work, job))
-    child.start()
-    sender.close()
-    seconds = work.limits.seconds_per_image
-    outcome: Outcome | None = None
-    hung = not wait([receiver], timeout=_START_ALLOWANCE)
-    with contextlib.suppress(EOFError, OSError):
-        if not hung and receiver.recv() == "ready":
-            hung = not wait([receiver], timeout=seconds)
-            if not hung:
-                outcome = receiver.recv()
-    if hung:
-        child.kill()
-    child.join()
-    receiver.close()
-    if outcome is not None:
-        return outcome
-    if hung:
-        return _culprit(work, job, entry, "timed_out", f"not done after {seconds:g} s")
-    signal_ = -(child.exitcode or 0)
-    if signal_ == getattr(signal, "SIGKILL", 9):
-        return _culprit(work, job, entry, "out_of_memory", "killed by the system: signal 9")
-    how = f"signal {signal_}" if signal_ > 0 else f"exit status {child.exitcode}"
-    return _culprit(work, job, entry, "crashed", f"its process ended by {how}")
-
-
-def _alone(sender: Connection, work: Work, job: Job) -> None:
-    """Render one image in this process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with_parent()
-    work.limits.cap_memory(1)
-    sender.send("ready")
-    sender.send(work.renderer.render(job))
-
-
-def _culprit(work: Work, job: Job, entry: Entry, reason: str, message: str) -> Outcome:
-    """Outcome of an image that ended its process."""
-    digest = ""
-    with contextlib.suppress(OSError):
-        digest = content_digest(Path(work.renderer.source_root, job.source).read_bytes())
-    return failed(job, "render", reason, message, entry.bytes, entry.mtime_ns, digest)

@@ -35,7 +35,7 @@ def exact(rows: tuple[tuple[float, ...], ...]) -> Any:
     Examples
     --------
     >>> exact(((0.5, 0.1, 0.0),))[0]
-    array([0.5       , 0.10000038, 0.        ], dtype=float32)
+    array([0.5      , 0.1000061, 0.       ], dtype=float32)
     """
     import numpy as np
 

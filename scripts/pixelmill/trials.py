@@ -1,0 +1,96 @@
+"""Trials: an image that may have ended its process is tried alone, in a fresh one."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import signal
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TypeAlias
+
+from pixelmill.catalog import Entry
+from pixelmill.engines import die_with_parent
+from pixelmill.intake import content_digest
+from pixelmill.limits import Limits
+from pixelmill.names import escape
+from pixelmill.transform import Job, Outcome, Renderer, failed
+
+log = logging.getLogger(__name__)
+
+Suspect: TypeAlias = tuple[Entry, Job]
+
+#: Time that a fresh process is given to start, beyond that of its image, in seconds.
+_START_ALLOWANCE = 10.0
+
+
+def try_alone(
+    renderer: Renderer, limits: Limits, workers: int, suspects: Sequence[Suspect]
+) -> list[Outcome]:
+    """Try each image once more, alone in a process with limits of time and memory.
+
+    Parameters
+    ----------
+    renderer : Renderer
+    limits : Limits
+    workers : int
+        How many are tried at a time.
+    suspects : sequence of (Entry, Job)
+        The images: what is known of each, and what to make.
+    """
+    if not suspects:
+        return []
+    log.info("trying alone: %s", ", ".join(f"'{escape(entry.path)}'" for entry, _ in suspects))
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        return list(pool.map(partial(_try_one, renderer, limits), suspects))
+
+
+def _try_one(renderer: Renderer, limits: Limits, suspect: Suspect) -> Outcome:
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_alone, args=(sender, renderer, limits, suspect[1]))
+    child.start()
+    sender.close()
+    outcome: Outcome | None = None
+    hung = not wait([receiver], timeout=_START_ALLOWANCE)
+    with contextlib.suppress(EOFError, OSError):
+        if not hung and receiver.recv() == "ready":
+            hung = not wait([receiver], timeout=limits.seconds_per_image)
+            if not hung:
+                outcome = receiver.recv()
+    if hung:
+        child.kill()
+    child.join()
+    receiver.close()
+    if outcome is not None:
+        return outcome
+    if hung:
+        seconds = limits.seconds_per_image
+        return _culprit(renderer, suspect, "timed_out", f"not done after {seconds:g} s")
+    signal_ = -(child.exitcode or 0)
+    if signal_ == getattr(signal, "SIGKILL", 9):
+        return _culprit(renderer, suspect, "out_of_memory", "killed by the system: signal 9")
+    how = f"signal {signal_}" if signal_ > 0 else f"exit status {child.exitcode}"
+    return _culprit(renderer, suspect, "crashed", f"its process ended by {how}")
+
+
+def _alone(sender: Connection, renderer: Renderer, limits: Limits, job: Job) -> None:
+    """Render one image in this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
+    limits.cap_memory(1)
+    sender.send("ready")
+    sender.send(renderer.render(job))
+
+
+def _culprit(renderer: Renderer, suspect: Suspect, reason: str, message: str) -> Outcome:
+    """Outcome of an image that ended its process."""
+    entry, job = suspect
+    digest = ""
+    with contextlib.suppress(OSError):
+        digest = content_digest(Path(renderer.source_root, job.source).read_bytes())
+    return failed(job, "render", reason, message, entry.bytes, entry.mtime_ns, digest)
