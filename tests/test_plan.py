@@ -206,9 +206,9 @@ def test_each_worker_gets_several_batches():
     assert len(cut([0] * 1000, workers=8)) >= 3 * 8
 
 
-def test_as_long_as_nobody_knows_what_an_image_takes_batches_begin_small_and_grow_fourfold():
+def test_as_long_as_nobody_knows_what_an_image_takes_batches_begin_small_and_grow_eightfold():
     lengths = [len(batch) for batch in cut([0] * 5000, workers=2)]
-    assert lengths[:8] == [1, 1, 4, 4, 16, 16, 64, 64]
+    assert lengths[:6] == [1, 1, 8, 8, 64, 64]
 
 
 @pytest.mark.parametrize("seconds", [0.0001, 0.004, 0.05])

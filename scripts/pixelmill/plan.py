@@ -27,7 +27,7 @@ SMALLEST_BATCH_SECONDS = 0.01
 
 #: Each batch takes this part of what is left, divided by the workers (guided
 #: self-scheduling: Polychronopoulos & Kuck 1987).
-SHARE_OF_REST = 2
+SHARE_OF_REST = 1.5
 
 #: Cost of an image before any was measured, between `light` and `intensive`: a part for each, one
 #: by its bytes (entropy decoding) and one by its pixels (the rest of decoding, resizing).
@@ -227,7 +227,7 @@ def batches(
         cost += seconds[k]
         # An estimate may be wrong a hundredfold: without a rate, batches begin small and
         # grow, so that a run that is killed early has got somewhere.
-        most = 4 ** (number // workers) if rate is None else len(entries)
+        most = 8 ** (number // workers) if rate is None else len(entries)
         if cost >= size or len(jobs) >= most:
             yield Batch(jobs)
             number += 1
