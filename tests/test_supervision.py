@@ -27,10 +27,11 @@ from PIL import Image
 from pixelmill.catalog import refresh
 from pixelmill.config import named_recipe
 from pixelmill.errors import UserError
+from pixelmill.hosting import Work
 from pixelmill.limits import Limits
 from pixelmill.plan import paths_of_outputs
 from pixelmill.process import process_folder
-from pixelmill.supervision import Work, render
+from pixelmill.supervision import render
 from pixelmill.transform import Renderer
 
 pytestmark = pytest.mark.slow

@@ -30,6 +30,9 @@ Result = TypeVar("Result")
 #: Engines that need this machine alone.
 LOCAL = ("sequential", "threads", "processes", "futures")
 
+#: Those whose workers are processes.
+APART = ("processes", "futures")
+
 #: Names of all engines; the last one is `pixelmill.cluster`'s. `auto` means what
 #: `pixelmill.choice` says.
 ENGINES = (*LOCAL, "distributed")
@@ -114,7 +117,7 @@ def open_engine(
     prepare : callable, optional
         Called in each worker process before it begins.
     meanwhile : callable, optional
-        Called here while the workers start.
+        Called here while the server of the workers starts.
 
     Raises
     ------
@@ -122,20 +125,19 @@ def open_engine(
         If the name is unknown.
     """
     started = time.perf_counter()
-    if name == "sequential":
-        meanwhile()
-        yield _Sequential(time.perf_counter() - started)
-        return
-    if name == SYNCHRONOUS:
-        engine = _DaskLocal(_synchronous_executor(), 1)
-        meanwhile()
-        engine.startup_seconds = time.perf_counter() - started
-        yield engine
-        return
-    if name not in LOCAL:
+    if name not in (*LOCAL, SYNCHRONOUS):
         raise UserError(f"engine: '{name}' is unknown; allowed are {', '.join(LOCAL)}.")
-    if name == "processes":
-        preload = (*preload, "dask.local")  # what unpickles Dask's tasks
+    if name in APART:
+        start_server(name, preload)
+    if name not in ("sequential", "futures"):
+        # Dask imports most of itself when it first runs: that belongs to the start too.
+        _DaskLocal(_synchronous_executor(), 1).run(_ignore, [None], _ignore)
+    meanwhile()
+    if name in ("sequential", SYNCHRONOUS):
+        alone = _Sequential() if name == "sequential" else _DaskLocal(_synchronous_executor(), 1)
+        alone.startup_seconds = time.perf_counter() - started
+        yield alone
+        return
     pool = _thread_pool(workers) if name == "threads" else _process_pool(workers, preload, prepare)
     try:
         pooled: _Futures | _DaskLocal
@@ -143,7 +145,6 @@ def open_engine(
             pooled = _Futures(pool.executor, pool.workers)
         else:
             pooled = _DaskLocal(_Ahead(pool.executor, pool.workers), pool.workers)
-        meanwhile()
         pool.wait()
         pooled.startup_seconds = time.perf_counter() - started
         yield pooled
@@ -156,12 +157,27 @@ def open_engine(
             _end_processes()
 
 
+def start_server(name: str, preload: Sequence[str]) -> None:
+    """Begin to start what the workers of an engine are forked from, where they are.
+
+    It imports their modules, once for all of them, and goes on by itself.
+    """
+    context = multiprocessing.get_context(_start_method())
+    if context.get_start_method() == "forkserver":
+        from multiprocessing import forkserver
+
+        _put_library_on_path()
+        # Also what unpickles Dask's tasks.
+        context.set_forkserver_preload([*preload, *(["dask.local"] if name == "processes" else [])])
+        forkserver.ensure_running()
+
+
 class _Sequential:
     """A plain loop: no Dask, no pool."""
 
-    def __init__(self, startup_seconds: float) -> None:
+    def __init__(self) -> None:
         self.workers = 1
-        self.startup_seconds = startup_seconds
+        self.startup_seconds = 0.0
 
     def run(
         self,
@@ -180,9 +196,6 @@ class _DaskLocal:
         self.workers = workers
         self.startup_seconds = 0.0
         self._executor = executor  # with `_max_workers`, as Dask asks for it
-        # Dask imports most of itself when it first computes: that belongs to the start,
-        # and goes on while the workers start.
-        self.run(_ignore, [None], _ignore)
 
     def run(
         self,
@@ -283,9 +296,6 @@ def _process_pool(
         warnings.warn(f"Windows allows {MOST_WINDOWS_PROCESSES} processes at most", stacklevel=2)
         workers = MOST_WINDOWS_PROCESSES
     context = multiprocessing.get_context(_start_method())
-    if context.get_start_method() == "forkserver":
-        _put_library_on_path()
-        context.set_forkserver_preload(list(preload))
     barrier = context.Barrier(workers + 1)
     executor = ProcessPoolExecutor(
         workers,

@@ -21,6 +21,7 @@ from pixelmill.cluster import Cluster
 from pixelmill.errors import UserError
 from pixelmill.exports import write_failures, write_tables
 from pixelmill.files import Reserve, lies_in
+from pixelmill.hosting import Work
 from pixelmill.intake import content_digest
 from pixelmill.ledger import Ledger
 from pixelmill.limits import Limits, workers_for_memory
@@ -32,7 +33,7 @@ from pixelmill.progress import Progress
 from pixelmill.recipe import Recipe
 from pixelmill.rows import Maker, Row
 from pixelmill.shards import WHOLE, Shard
-from pixelmill.supervision import Work, render
+from pixelmill.supervision import render
 from pixelmill.transform import Made, Outcome, Renderer
 from pixelmill.workplace import Workplace
 

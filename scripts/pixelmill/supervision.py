@@ -9,36 +9,27 @@ engine, also on those that share one process.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import logging
 import multiprocessing
-import multiprocessing.util
 import os
 import pickle
 import secrets
 import shutil
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from pixelmill import breadcrumbs
+from pixelmill import breadcrumbs, launch
 from pixelmill.catalog import Entry
-from pixelmill.cluster import Cluster, open_cluster
-from pixelmill.engines import die_with_parent, open_engine
+from pixelmill.cluster import open_cluster
 from pixelmill.errors import UserError
-from pixelmill.limits import Limits
-from pixelmill.memory import keep_freed
+from pixelmill.hosting import Work
 from pixelmill.plan import batches
 from pixelmill.remote import Remote
-from pixelmill.transform import Batch, Job, Outcome, Renderer, Stretch
+from pixelmill.transform import Job, Outcome, Stretch
 from pixelmill.trials import try_alone
 
 log = logging.getLogger(__name__)
@@ -58,36 +49,6 @@ _LOOK_INTERVAL = 0.25
 
 #: Time that the workers of a killed child are given to be gone, in seconds.
 _END_ALLOWANCE = 10.0
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is to be rendered, and how.
-
-    Attributes
-    ----------
-    renderer : Renderer
-    outputs : mapping
-        Paths of the outputs by source.
-    engine : str
-    workers : int
-    limits : Limits
-    crumbs : str
-        Folder for breadcrumbs.
-    rate : float or None
-        Mean seconds of an image, where some were measured.
-    cluster : Cluster
-        Where the workers of the engine ``distributed`` are.
-    """
-
-    renderer: Renderer
-    outputs: Mapping[str, tuple[str, ...]]
-    engine: str
-    workers: int
-    limits: Limits
-    crumbs: str
-    rate: float | None
-    cluster: Cluster = field(default_factory=Cluster)
 
 
 @dataclass
@@ -175,7 +136,9 @@ def _run_child(
     receiver, sender = context.Pipe(duplex=False)
     all_gone, lifeline = context.Pipe(duplex=False)
     child = context.Process(
-        target=_host, args=(sender, lifeline, work, entries), name="pixelmill-host"
+        target=launch.begin,
+        args=(sender, lifeline, work.engine, work.modules, pickle.dumps((work, entries))),
+        name="pixelmill-host",
     )
     child.start()
     sender.close()
@@ -281,70 +244,3 @@ def _messages(receiver: Connection, work: Work, overdue: list[str]) -> Iterator[
         overdue += [c.source for c in breadcrumbs.read(work.crumbs) if c.since < oldest]
         if overdue:
             return
-
-
-def _host(sender: Connection, lifeline: Connection, work: Work, entries: Sequence[Entry]) -> None:
-    """Run the engine in this process, and say what becomes of each batch.
-
-    Nothing is ever sent through the lifeline: this process and its workers hold it, so
-    that it ends when the last of them does.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
-    die_with_parent()
-    apart = work.engine in ("processes", "futures")
-    prepare = partial(_prepare_worker, work.limits, work.renderer, lifeline)
-    modules = ["pixelmill.transform", *(["cv2"] if work.renderer.recipe.uses_opencv else [])]
-    # The folder of a caller that has engines of its own would be shared with it.
-    inherited = getattr(multiprocessing.current_process(), "_config", {}).get("tempdir")
-    try:
-        if not apart:
-            keep_freed()
-            work.limits.cap_memory(work.workers)
-            work.renderer.warm_up()
-        gc.freeze()  # or all modules are searched for garbage once, for 25 ms of some image's time
-        todo: list[Batch] = []
-
-        def cut() -> None:
-            todo.extend(batches(entries, work.outputs, work.workers, work.rate))
-
-        with open_engine(
-            work.engine, work.workers, modules, prepare if apart else None, cut
-        ) as engine:
-            scratch = multiprocessing.util.get_temp_dir() if apart and not inherited else ""
-            sender.send(("ready", (engine.workers, scratch)))
-            engine.run(
-                _Packed(work.renderer, work.crumbs),
-                todo,
-                lambda outcomes: sender.send(("batch", outcomes)),
-            )
-        sender.send(("end", None))
-    except BrokenExecutor:
-        os._exit(1)  # the crumbs tell the rest
-    except Exception as error:
-        import traceback
-
-        with contextlib.suppress(OSError):
-            text = f"{type(error).__name__}: {error}"
-            sender.send(("error", (text, traceback.format_exc())))
-
-
-def _prepare_worker(limits: Limits, renderer: Renderer, lifeline: Connection) -> None:
-    """Make a worker ready; its pool keeps these arguments, and so the lifeline, to its end."""
-    limits.cap_memory(1)
-    renderer.warm_up()
-    gc.freeze()
-
-
-class _Packed:
-    """The work of a worker: a batch in, its outcomes out as bytes that the host passes on."""
-
-    def __init__(self, renderer: Renderer, crumbs: str) -> None:
-        self._renderer = renderer
-        self._crumbs = crumbs
-
-    def __call__(self, batch: Batch) -> bytes:
-        with breadcrumbs.trail(self._crumbs) as leave:
-            began = time.time()
-            outcomes = self._renderer(batch, leave)
-            worker = f"{os.getpid()}-{threading.get_ident()}"
-            return pickle.dumps((outcomes, Stretch(worker, began, time.time(), len(outcomes))))

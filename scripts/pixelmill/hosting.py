@@ -1,0 +1,133 @@
+"""Hosting: the engine runs in a child process, and its workers make the images there."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import multiprocessing.util
+import os
+import pickle
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection
+
+from pixelmill import breadcrumbs
+from pixelmill.catalog import Entry
+from pixelmill.cluster import Cluster
+from pixelmill.engines import APART, open_engine
+from pixelmill.limits import Limits
+from pixelmill.memory import keep_freed
+from pixelmill.plan import batches
+from pixelmill.transform import Batch, Renderer, Stretch
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be rendered, and how.
+
+    Attributes
+    ----------
+    renderer : Renderer
+    outputs : mapping
+        Paths of the outputs by source.
+    engine : str
+    workers : int
+    limits : Limits
+    crumbs : str
+        Folder for breadcrumbs.
+    rate : float or None
+        Mean seconds of an image, where some were measured.
+    cluster : Cluster
+        Where the workers of the engine ``distributed`` are.
+    """
+
+    renderer: Renderer
+    outputs: Mapping[str, tuple[str, ...]]
+    engine: str
+    workers: int
+    limits: Limits
+    crumbs: str
+    rate: float | None
+    cluster: Cluster = field(default_factory=Cluster)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Modules that the workers need."""
+        return (__name__, *(("cv2",) if self.renderer.recipe.uses_opencv else ()))
+
+
+def host(sender: Connection, lifeline: Connection, work: Work, entries: Sequence[Entry]) -> None:
+    """Run the engine in this process, and say what becomes of each batch.
+
+    Parameters
+    ----------
+    sender : Connection
+        Where to say it: ``("ready", (workers, scratch folder))``, ``("batch", bytes)`` for
+        each, and ``("end", None)`` or ``("error", (message, traceback))``.
+    lifeline : Connection
+        Nothing is ever sent through it: this process and its workers hold it, so that it
+        ends when the last of them does.
+    work : Work
+    entries : sequence of Entry
+        What to make.
+    """
+    apart = work.engine in APART
+    prepare = partial(_prepare_worker, work.limits, work.renderer, lifeline)
+    # The folder of a caller that has engines of its own would be shared with it.
+    inherited = getattr(multiprocessing.current_process(), "_config", {}).get("tempdir")
+    try:
+        if not apart:
+            keep_freed()
+            work.limits.cap_memory(work.workers)
+            work.renderer.warm_up()
+        gc.freeze()  # or all modules are searched for garbage once, for 25 ms of some image's time
+        todo: list[Batch] = []
+
+        def cut() -> None:
+            todo.extend(batches(entries, work.outputs, work.workers, work.rate))
+
+        with open_engine(
+            work.engine, work.workers, work.modules, prepare if apart else None, cut
+        ) as engine:
+            scratch = multiprocessing.util.get_temp_dir() if apart and not inherited else ""
+            sender.send(("ready", (engine.workers, scratch)))
+            engine.run(
+                _Packed(work.renderer, work.crumbs),
+                todo,
+                lambda outcomes: sender.send(("batch", outcomes)),
+            )
+        sender.send(("end", None))
+    except BrokenExecutor:
+        os._exit(1)  # the crumbs tell the rest
+    except Exception as error:
+        import traceback
+
+        with contextlib.suppress(OSError):
+            text = f"{type(error).__name__}: {error}"
+            sender.send(("error", (text, traceback.format_exc())))
+
+
+def _prepare_worker(limits: Limits, renderer: Renderer, lifeline: Connection) -> None:
+    """Make a worker ready; its pool keeps these arguments, and so the lifeline, to its end."""
+    limits.cap_memory(1)
+    renderer.warm_up()
+    gc.freeze()
+
+
+class _Packed:
+    """The work of a worker: a batch in, its outcomes out as bytes that the host passes on."""
+
+    def __init__(self, renderer: Renderer, crumbs: str) -> None:
+        self._renderer = renderer
+        self._crumbs = crumbs
+
+    def __call__(self, batch: Batch) -> bytes:
+        with breadcrumbs.trail(self._crumbs) as leave:
+            began = time.time()
+            outcomes = self._renderer(batch, leave)
+            worker = f"{os.getpid()}-{threading.get_ident()}"
+            return pickle.dumps((outcomes, Stretch(worker, began, time.time(), len(outcomes))))

@@ -1,0 +1,76 @@
+"""A host says when its workers are ready, what became of each batch, and when it is done."""
+
+import multiprocessing
+import pickle
+
+import pytest
+
+from pixelmill import breadcrumbs, launch
+from pixelmill.catalog import refresh
+from pixelmill.config import named_recipe
+from pixelmill.hosting import Work
+from pixelmill.limits import Limits
+from pixelmill.plan import paths_of_outputs
+from pixelmill.transform import Renderer
+
+RECIPE = named_recipe("light")
+
+
+@pytest.fixture
+def hosted(tmp_path, photos):
+    """Function that runs a host over five photos, and gives what it said."""
+
+    def run(engine):
+        source = photos(tmp_path / "in", 5, (40, 30))
+        entries = refresh(str(tmp_path / "catalog.csv"), str(source)).entries
+        crumbs = str(tmp_path / "crumbs")
+        breadcrumbs.clear(crumbs)
+        work = Work(
+            renderer=Renderer(str(source), str(tmp_path / "out"), RECIPE),
+            outputs=paths_of_outputs(entries, RECIPE),
+            engine=engine,
+            workers=2,
+            limits=Limits(),
+            crumbs=crumbs,
+            rate=None,
+        )
+        context = multiprocessing.get_context("spawn")
+        receiver, sender = context.Pipe(duplex=False)
+        all_gone, lifeline = context.Pipe(duplex=False)
+        packed = pickle.dumps((work, entries))
+        arguments = (sender, lifeline, engine, work.modules, packed)
+        child = context.Process(target=launch.begin, args=arguments)
+        child.start()
+        sender.close()
+        lifeline.close()
+        said = []
+        while not said or said[-1][0] not in ("end", "error"):
+            said.append(receiver.recv())
+        child.join()
+        with pytest.raises(EOFError):
+            all_gone.recv()  # its workers are gone with it
+        return said
+
+    return run
+
+
+@pytest.mark.parametrize("engine", ["sequential", "threads", "processes", "futures"])
+def test_every_image_is_told_of_once(hosted, tmp_path, engine):
+    (first, (workers, _)), *batches, last = hosted(engine)
+    assert (first, workers) == ("ready", 1 if engine == "sequential" else 2)
+    assert last == ("end", None)
+    told = [pickle.loads(content) for kind, content in batches if kind == "batch"]
+    outcomes = [outcome for outcomes, _ in told for outcome in outcomes]
+    assert [outcome.status for outcome in outcomes] == ["ok"] * 5
+    assert sorted(outcome.source for outcome in outcomes) == sorted(
+        path.name for path in (tmp_path / "in").iterdir()
+    )
+    assert all(stretch.ended >= stretch.began for _, stretch in told)
+    assert breadcrumbs.read(str(tmp_path / "crumbs")) == []
+
+
+def test_what_goes_wrong_in_the_host_is_told(hosted):
+    (kind, (message, trace)) = hosted("no such engine")[-1]
+    assert kind == "error"
+    assert "'no such engine' is unknown" in message
+    assert "Traceback" in trace
