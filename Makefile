@@ -38,15 +38,16 @@ clean: .venv/ready ## remove results, generated images and logs
 
 # Pillow and its drop-in would overwrite one another's files.
 PLAIN_PILLOW = @if [ -e .venv/simd ]; then rm .venv/simd; \
-  $(BIN)/python -m pip uninstall --quiet --yes pillow-simd; fi
+  $(BIN)/python -m pip uninstall --quiet --yes pillow-simd pixelmill-kernel; fi
 
 .venv/ready: .venv/python envs/requirements.lock
 	$(PLAIN_PILLOW)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.lock
 	@touch $@
 
-# Drop-in for Pillow; it needs a C compiler and the headers of the codecs (envs/README.md).
-.venv/simd: .venv/ready envs/simd.txt
+# Drop-in for Pillow, and the kernel; they need a C compiler and the headers of the codecs (envs/README.md).
+.venv/simd: .venv/ready envs/simd.txt $(wildcard envs/kernel/*)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall ./envs/kernel
 	$(BIN)/python -m pip uninstall --quiet --yes pillow pillow-simd
 	CC="$(CC) -mavx2" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	  --require-hashes --no-binary pillow-simd -r envs/simd.txt

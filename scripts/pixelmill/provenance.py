@@ -181,7 +181,14 @@ def software() -> dict[str, str]:
         "Snakemake": _version("snakemake"),
         "Dask": _version("dask"),
         **rendering_software(opencv=True),
+        **_kernel(),
     }
+
+
+def _kernel() -> dict[str, str]:
+    """Version of what a compiler made for this machine; it makes the same bytes."""
+    version = _version("pixelmill-kernel")
+    return {} if version == "not installed" else {"pixelmill-kernel": version}
 
 
 def _pixelmill_version() -> str:

@@ -24,6 +24,12 @@ try:  # not by the package's own calls: they hold the GIL twice as long
 except ImportError:  # there is no wheel for every machine
     simd = None
 
+kernel: Any
+try:  # the same passes and the same bytes in one call, where a compiler made it (envs/kernel)
+    import pixelmill_kernel as kernel  # type: ignore[no-redef]
+except ImportError:
+    kernel = None
+
 FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
     "bicubic": Image.Resampling.BICUBIC,
@@ -96,6 +102,13 @@ def resample_levels(levels: Any, size: Size, filter: str, box: Box) -> Any:
     """
     levels = padded(levels)
     channels = 1 if levels.ndim == 2 else 3
+    if kernel is not None and channels == 3:
+        source = levels.shape[1::-1]
+        made = blank(*size, channels)
+        reach = int(_KERNELS[filter][1])
+        down_first = _rows_are_first(source, size)
+        kernel.resample(behind(levels), source, behind(made), size, reach, box, down_first)
+        return made
     image = _shared(levels)
     for side, crop in _passes(image.size, size, filter, box):
         levels = blank(*side, channels)
@@ -118,8 +131,7 @@ def _passes(source: Size, size: Size, filter: str, box: Box) -> Iterator[tuple[S
     left, top, right, bottom = box
     width, height = right - left, bottom - top
     reach = _KERNELS[filter][1]
-    rows_lose_more = source[1] - size[1] > 2 * (source[0] - size[0])
-    if _ROWS_MAY_BE_FIRST and rows_lose_more:
+    if _rows_are_first(source, size):
         first, last = _reached(left, right, reach * width / size[0], source[0])
         yield (last - first, size[1]), (first, top, last - first, height)
         yield size, (left - first, 0, width, size[1])
@@ -127,6 +139,11 @@ def _passes(source: Size, size: Size, filter: str, box: Box) -> Iterator[tuple[S
         first, last = _reached(top, bottom, reach * height / size[1], source[1])
         yield (size[0], last - first), (left, first, width, last - first)
         yield size, (0, top - first, size[0], height)
+
+
+def _rows_are_first(source: Size, size: Size) -> bool:
+    """Whether Pillow makes rows fewer before it makes them shorter."""
+    return _ROWS_MAY_BE_FIRST and source[1] - size[1] > 2 * (source[0] - size[0])
 
 
 def _reached(start: float, end: float, reach: float, side: int) -> tuple[int, int]:

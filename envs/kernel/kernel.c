@@ -1,0 +1,494 @@
+/* Resampling of pixels of four bytes along both sides, by vector instructions.
+ *
+ * Places and weights are Pillow's (its Resample.c), rounded to 16 bits; sums are whole
+ * numbers, so that every processor gives the same bytes. */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define VECTORS __attribute__((target("avx2")))
+#define WIDE_VECTORS __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vnni")))
+#endif
+
+#ifndef MOST_VECTORS /* what tests leave out of what the processor has */
+#define MOST_VECTORS 2
+#endif
+
+#define PI 3.14159265358979323846
+#define CHANNELS 4
+#define LINE 64 /* bytes: of a cache line, and of two pairs */
+#define MOST_PRECISION 21 /* bits behind the point: 32, less those of a level, sign and sum */
+
+/* One side: for each place of the result the first source, and as many weights as `taps`. */
+typedef struct {
+    int size, taps, precision;
+    int *first;
+    int16_t *weights;
+} Side;
+
+
+static double lanczos(double x, double sine) {
+    if (fabs(x) >= 3.0) return 0.0;
+    if (fabs(x) < 1e-9) return 1.0;
+    /* sin(pi x) = 3 s - 4 s^3, where s is sin(pi x / 3) */
+    return 3.0 * sine * sine * (3.0 - 4.0 * sine * sine) / (PI * PI * x * x);
+}
+
+static double bicubic(double x) {
+    x = fabs(x);
+    if (x < 1.0) return (1.5 * x - 2.5) * x * x + 1.0;
+    if (x < 2.0) return ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0;
+    return 0.0;
+}
+
+static double bilinear(double x) {
+    x = fabs(x);
+    return x < 1.0 ? 1.0 - x : 0.0;
+}
+
+/* What turns an angle by a step: sines of angles equally far apart are products then. */
+typedef struct {
+    double step, sine, cosine;
+} Turn;
+
+static Turn turn_by(double step) {
+    return (Turn){step, sin(PI / 3.0 * step), cos(PI / 3.0 * step)};
+}
+
+/* Weights of one place, from its first source on; their sum. */
+static double weigh(int reach, double start, Turn turn, int count, double *weights) {
+    double sum = 0.0, step = turn.step;
+    if (reach == 3) {
+        double sine = sin(PI / 3.0 * start), cosine = cos(PI / 3.0 * start);
+        for (int k = 0; k < count; k++) {
+            sum += weights[k] = lanczos(start + k * step, sine);
+            double next = sine * turn.cosine + cosine * turn.sine;
+            cosine = cosine * turn.cosine - sine * turn.sine;
+            sine = next;
+        }
+        return sum;
+    }
+    for (int k = 0; k < count; k++) {
+        double x = start + k * step;
+        sum += weights[k] = reach == 2 ? bicubic(x) : bilinear(x);
+    }
+    return sum;
+}
+
+static void forget(Side *side) {
+    free(side->first);
+    free(side->weights);
+}
+
+/* Draw up a side: `size` places for the sources from `start` to `end` of `sources`. */
+static int draw_up(Side *side, int size, int sources, double start, double end, int reach) {
+    double scale = (end - start) / size, wide = scale < 1.0 ? 1.0 : scale;
+    double support = reach * wide, largest = 0.0;
+    const Turn turn = turn_by(1.0 / wide);
+    int room = (int)ceil(support) * 2 + 1, most = 1, failed = 1;
+    double *all = malloc(sizeof(double) * room * size);
+    int *counts = malloc(sizeof(int) * size);
+    side->size = size;
+    side->first = malloc(sizeof(int) * size);
+    if (!all || !counts || !side->first) goto end;
+    for (int place = 0; place < size; place++) {
+        double center = start + (place + 0.5) * scale, *weights = all + (size_t)place * room;
+        int first = (int)(center - support + 0.5), last = (int)(center + support + 0.5);
+        if (first < 0) first = 0;
+        if (last > sources) last = sources;
+        int count = last - first;
+        double sum = weigh(reach, (first - center + 0.5) / wide, turn, count, weights);
+        double scaled = sum != 0.0 ? 1.0 / sum : 1.0;
+        for (int k = 0; k < count; k++) {
+            weights[k] *= scaled;
+            if (weights[k] > largest) largest = weights[k];
+        }
+        side->first[place] = first;
+        counts[place] = count;
+        /* Sources are taken in pairs: where the first is odd, one more comes before it. */
+        if (count + (first & 1) > most) most = count + (first & 1);
+    }
+    side->taps = (most + 1) / 2 * 2;
+    side->weights = calloc((size_t)side->taps * size, sizeof(int16_t));
+    if (!side->weights) goto end;
+    side->precision = 0;
+    while (side->precision < MOST_PRECISION &&
+           floor(largest * (1 << (side->precision + 1)) + 0.5) < (1 << 15))
+        side->precision++;
+    for (int place = 0; place < size; place++) {
+        int16_t *weights = side->weights + (size_t)place * side->taps + (side->first[place] & 1);
+        side->first[place] &= ~1;
+        for (int k = 0; k < counts[place]; k++) {
+            double weight = all[(size_t)place * room + k] * (1 << side->precision);
+            weights[k] = (int16_t)(weight < 0 ? weight - 0.5 : weight + 0.5);
+        }
+    }
+    failed = 0;
+end:
+    free(all);
+    free(counts);
+    return failed;
+}
+
+static uint8_t level(int32_t sum, int precision) {
+    sum >>= precision;
+    return sum < 0 ? 0 : sum > 255 ? 255 : (uint8_t)sum;
+}
+
+static void across_plain(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
+                         int rows, const Side *side) {
+    for (int row = 0; row < rows; row++, from += stride)
+        for (int place = 0; place < side->size; place++, to += CHANNELS) {
+            const int16_t *weights = side->weights + (size_t)place * side->taps;
+            int first = side->first[place];
+            int count = side->taps < sources - first ? side->taps : sources - first;
+            for (int channel = 0; channel < CHANNELS; channel++) {
+                int32_t sum = 1 << (side->precision - 1);
+                for (int k = 0; k < count; k++)
+                    sum += weights[k] * from[(size_t)(first + k) * CHANNELS + channel];
+                to[channel] = level(sum, side->precision);
+            }
+        }
+}
+
+static void down_plain(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
+                       ptrdiff_t width, ptrdiff_t begin, int place, const Side *side) {
+    const int16_t *weights = side->weights + (size_t)place * side->taps;
+    int first = side->first[place];
+    int count = side->taps < sources - first ? side->taps : sources - first;
+    for (ptrdiff_t x = begin; x < width; x++) {
+        int32_t sum = 1 << (side->precision - 1);
+        for (int k = 0; k < count; k++) sum += weights[k] * from[(first + k) * stride + x];
+        to[x] = level(sum, side->precision);
+    }
+}
+
+#ifdef VECTORS
+/* Two weights, for the two halves of each 32 bits. */
+VECTORS static inline __m256i pair(const int16_t *weights) {
+    int32_t both;
+    memcpy(&both, weights, sizeof both);
+    return _mm256_set1_epi32(both);
+}
+
+VECTORS static inline __m256i two(const uint8_t *low, const uint8_t *high) {
+    __m256i both = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)low));
+    return _mm256_inserti128_si256(both, _mm_loadu_si128((const __m128i *)high), 1);
+}
+
+/* Four pixels of four rows: each pair as 16-bit numbers side by side, channel by channel and
+ * row by row. */
+VECTORS static inline void spread_four(const uint8_t *const in[4], ptrdiff_t at, __m256i *pairs) {
+    const __m256i near = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1));
+    const __m256i far = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(8, -1, 12, -1, 9, -1, 13, -1, 10, -1, 14, -1, 11, -1, 15, -1));
+    const __m256i p = two(in[0] + at, in[1] + at), q = two(in[2] + at, in[3] + at);
+    _mm256_store_si256(pairs, _mm256_shuffle_epi8(p, near));
+    _mm256_store_si256(pairs + 1, _mm256_shuffle_epi8(q, near));
+    _mm256_store_si256(pairs + 2, _mm256_shuffle_epi8(p, far));
+    _mm256_store_si256(pairs + 3, _mm256_shuffle_epi8(q, far));
+}
+
+/* All pixels of four rows, so that each is spread out once and not for every place of which it
+ * is a part. */
+VECTORS static void spread(const uint8_t *const in[4], int sources, __m256i *pairs) {
+    int at = 0;
+    for (; at + 4 <= sources; at += 4) spread_four(in, (ptrdiff_t)at * CHANNELS, pairs + at);
+    if (at < sources) { /* nothing beyond the row may be read */
+        uint8_t rest[4][4 * CHANNELS] = {{0}};
+        for (int k = 0; k < 4; k++)
+            memcpy(rest[k], in[k] + (ptrdiff_t)at * CHANNELS, (size_t)(sources - at) * CHANNELS);
+        const uint8_t *const last[4] = {rest[0], rest[1], rest[2], rest[3]};
+        spread_four(last, 0, pairs + at);
+    }
+}
+
+/* Four rows of one place: rows 0 and 1 in `a`, 2 and 3 in `b`, 32 bits each. */
+VECTORS static inline void sum_up(const __m256i *pairs, const Side *side, int place, __m256i *a,
+                                  __m256i *b) {
+    const int16_t *weights = side->weights + (ptrdiff_t)place * side->taps;
+    const __m128i precision = _mm_cvtsi32_si128(side->precision);
+    __m256i sum = _mm256_set1_epi32(1 << (side->precision - 1)), other = sum;
+    pairs += side->first[place];
+    for (int k = 0; k < side->taps; k += 2) {
+        const __m256i w = pair(weights + k);
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs[k], w));
+        other = _mm256_add_epi32(other, _mm256_madd_epi16(pairs[k + 1], w));
+    }
+    *a = _mm256_sra_epi32(sum, precision);
+    *b = _mm256_sra_epi32(other, precision);
+}
+
+/* Two places of four rows: rows 0 and 2 in `even`, 1 and 3 in `odd`. */
+VECTORS static inline void make_two(const __m256i *pairs, const Side *side, int place, int next,
+                                    __m128i *even, __m128i *odd) {
+    __m256i a, b, c, d;
+    sum_up(pairs, side, place, &a, &b);
+    sum_up(pairs, side, next, &c, &d);
+    const __m256i bytes = _mm256_shuffle_epi32(
+        _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d)),
+        _MM_SHUFFLE(3, 1, 2, 0));
+    *even = _mm256_castsi256_si128(bytes);
+    *odd = _mm256_extracti128_si256(bytes, 1);
+}
+
+/* Four rows of one place, 32 bits each, in one. */
+WIDE_VECTORS static inline __m128i sum_up_wide(const __m256i *pairs, const Side *side, int place) {
+    const int16_t *weights = side->weights + (ptrdiff_t)place * side->taps;
+    __m512i sum = _mm512_set1_epi32(1 << (side->precision - 1));
+    pairs += side->first[place];
+    for (int k = 0; k < side->taps; k += 2) {
+        int32_t both;
+        memcpy(&both, weights + k, sizeof both);
+        sum = _mm512_dpwssd_epi32(sum, _mm512_loadu_si512(pairs + k), _mm512_set1_epi32(both));
+    }
+    sum = _mm512_sra_epi32(sum, _mm_cvtsi32_si128(side->precision));
+    return _mm512_cvtusepi32_epi8(_mm512_max_epi32(sum, _mm512_setzero_si512()));
+}
+
+WIDE_VECTORS static inline void make_two_wide(const __m256i *pairs, const Side *side, int place,
+                                              int next, __m128i *even, __m128i *odd) {
+    const __m128i a = sum_up_wide(pairs, side, place), b = sum_up_wide(pairs, side, next);
+    const __m128i low = _mm_unpacklo_epi32(a, b), high = _mm_unpackhi_epi32(a, b);
+    *even = _mm_unpacklo_epi64(low, high);
+    *odd = _mm_unpackhi_epi64(low, high);
+}
+
+/* Four rows and two places at a time; -1 where there is no memory. */
+static inline __attribute__((always_inline)) int across_by(
+    void (*make)(const __m256i *, const Side *, int, int, __m128i *, __m128i *),
+    const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to, int rows, const Side *side) {
+    const ptrdiff_t wide = (ptrdiff_t)side->size * CHANNELS;
+    const size_t room = ((size_t)sources + 4 + side->taps) / 2 * 2 * sizeof(__m256i) + LINE;
+    __m256i *pairs = aligned_alloc(LINE, room / LINE * LINE);
+    if (!pairs) return -1;
+    memset(pairs, 0, room / LINE * LINE); /* what lies behind the last source */
+    for (int row = 0; row < rows; row += 4) {
+        const uint8_t *in[4];
+        uint8_t *out[4];
+        for (int k = 0; k < 4; k++) { /* beyond the last it is made again */
+            int at = row + k < rows ? row + k : rows - 1;
+            in[k] = from + at * stride;
+            out[k] = to + at * wide;
+        }
+        spread(in, sources, pairs);
+        int place = 0;
+        for (; place + 1 < side->size; place += 2) {
+            const ptrdiff_t at = (ptrdiff_t)place * CHANNELS;
+            __m128i even, odd;
+            make(pairs, side, place, place + 1, &even, &odd);
+            _mm_storel_epi64((__m128i *)(out[0] + at), even);
+            _mm_storel_epi64((__m128i *)(out[1] + at), odd);
+            _mm_storeh_pd((double *)(out[2] + at), _mm_castsi128_pd(even));
+            _mm_storeh_pd((double *)(out[3] + at), _mm_castsi128_pd(odd));
+        }
+        if (place < side->size) {
+            __m128i made[2];
+            make(pairs, side, place, place, &made[0], &made[1]);
+            for (int k = 0; k < 4; k++)
+                memcpy(out[k] + (ptrdiff_t)place * CHANNELS,
+                       (const uint8_t *)&made[k & 1] + 8 * (k >> 1), CHANNELS);
+        }
+    }
+    free(pairs);
+    return 0;
+}
+
+VECTORS static int across(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
+                          int rows, const Side *side) {
+    return across_by(make_two, from, stride, sources, to, rows, side);
+}
+
+WIDE_VECTORS static int across_wide(const uint8_t *from, ptrdiff_t stride, int sources,
+                                    uint8_t *to, int rows, const Side *side) {
+    return across_by(make_two_wide, from, stride, sources, to, rows, side);
+}
+
+/* One row of the result, 64 bytes at a time; return where it ended. */
+WIDE_VECTORS static ptrdiff_t down_wide(const uint8_t *from, ptrdiff_t stride, int sources,
+                                        uint8_t *to, ptrdiff_t width, int place,
+                                        const Side *side) {
+    const int16_t *weights = side->weights + (size_t)place * side->taps;
+    const int first = side->first[place];
+    const __m512i half = _mm512_set1_epi32(1 << (side->precision - 1));
+    const __m512i zero = _mm512_setzero_si512();
+    const __m128i precision = _mm_cvtsi32_si128(side->precision);
+    ptrdiff_t x = 0;
+    for (; x + 64 <= width; x += 64) {
+        __m512i a = half, b = half, c = half, d = half;
+        for (int k = 0; k < side->taps && first + k < sources; k += 2) {
+            const int next = first + k + 1 < sources ? first + k + 1 : first + k;
+            int32_t both;
+            memcpy(&both, weights + k, sizeof both);
+            const __m512i w = _mm512_set1_epi32(both);
+            const __m512i p = _mm512_loadu_si512(from + (first + k) * stride + x);
+            const __m512i q = _mm512_loadu_si512(from + next * stride + x);
+            const __m512i low = _mm512_unpacklo_epi8(p, q), high = _mm512_unpackhi_epi8(p, q);
+            a = _mm512_dpwssd_epi32(a, _mm512_unpacklo_epi8(low, zero), w);
+            b = _mm512_dpwssd_epi32(b, _mm512_unpackhi_epi8(low, zero), w);
+            c = _mm512_dpwssd_epi32(c, _mm512_unpacklo_epi8(high, zero), w);
+            d = _mm512_dpwssd_epi32(d, _mm512_unpackhi_epi8(high, zero), w);
+        }
+        a = _mm512_packs_epi32(_mm512_sra_epi32(a, precision), _mm512_sra_epi32(b, precision));
+        c = _mm512_packs_epi32(_mm512_sra_epi32(c, precision), _mm512_sra_epi32(d, precision));
+        _mm512_storeu_si512(to + x, _mm512_packus_epi16(a, c));
+    }
+    return x;
+}
+
+/* The same from `x` on, 32 bytes at a time. */
+VECTORS static ptrdiff_t down(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
+                              ptrdiff_t width, ptrdiff_t x, int place, const Side *side) {
+    const int16_t *weights = side->weights + (size_t)place * side->taps;
+    const int first = side->first[place];
+    const __m256i half = _mm256_set1_epi32(1 << (side->precision - 1));
+    const __m256i zero = _mm256_setzero_si256();
+    const __m128i precision = _mm_cvtsi32_si128(side->precision);
+    for (; x + 32 <= width; x += 32) {
+        __m256i a = half, b = half, c = half, d = half;
+        for (int k = 0; k < side->taps && first + k < sources; k += 2) {
+            const int next = first + k + 1 < sources ? first + k + 1 : first + k;
+            const __m256i w = pair(weights + k);
+            const __m256i p = _mm256_loadu_si256((const __m256i *)(from + (first + k) * stride + x));
+            const __m256i q = _mm256_loadu_si256((const __m256i *)(from + next * stride + x));
+            const __m256i low = _mm256_unpacklo_epi8(p, q), high = _mm256_unpackhi_epi8(p, q);
+            a = _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_unpacklo_epi8(low, zero), w));
+            b = _mm256_add_epi32(b, _mm256_madd_epi16(_mm256_unpackhi_epi8(low, zero), w));
+            c = _mm256_add_epi32(c, _mm256_madd_epi16(_mm256_unpacklo_epi8(high, zero), w));
+            d = _mm256_add_epi32(d, _mm256_madd_epi16(_mm256_unpackhi_epi8(high, zero), w));
+        }
+        a = _mm256_packs_epi32(_mm256_sra_epi32(a, precision), _mm256_sra_epi32(b, precision));
+        c = _mm256_packs_epi32(_mm256_sra_epi32(c, precision), _mm256_sra_epi32(d, precision));
+        _mm256_storeu_si256((__m256i *)(to + x), _mm256_packus_epi16(a, c));
+    }
+    return x;
+}
+#endif
+
+/* 0 where there are no vector instructions, 1 for 32 bytes at a time, 2 for 64. */
+static int vectors(void) {
+#ifdef VECTORS
+    if (MOST_VECTORS > 1 && __builtin_cpu_supports("avx512vnni") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        return 2;
+    if (MOST_VECTORS > 0 && __builtin_cpu_supports("avx2")) return 1;
+#endif
+    return 0;
+}
+
+/* Along the rows: `rows` of `sources` pixels become as many of `side->size`. */
+static int resample_across(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
+                           int rows, const Side *side) {
+#ifdef VECTORS
+    if (vectors() == 2) return across_wide(from, stride, sources, to, rows, side);
+    if (vectors() == 1) return across(from, stride, sources, to, rows, side);
+#endif
+    across_plain(from, stride, sources, to, rows, side);
+    return 0;
+}
+
+/* Along the columns: `sources` rows of `width` bytes become `side->size`. */
+static void resample_down(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
+                          ptrdiff_t width, const Side *side) {
+    for (int place = 0; place < side->size; place++, to += width) {
+        ptrdiff_t begin = 0;
+#ifdef VECTORS
+        if (vectors() == 2) begin = down_wide(from, stride, sources, to, width, place, side);
+        if (vectors()) begin = down(from, stride, sources, to, width, begin, place, side);
+#endif
+        down_plain(from, stride, sources, to, width, begin, place, side);
+    }
+}
+
+/* First source that a side needs, and the one after the last. */
+static void reached(const Side *side, int sources, int *first, int *end) {
+    *first = sources;
+    *end = 0;
+    for (int place = 0; place < side->size; place++) {
+        int last = side->first[place] + side->taps;
+        if (side->first[place] < *first) *first = side->first[place];
+        if (last > *end) *end = last;
+    }
+    if (*end > sources) *end = sources;
+}
+
+static int resample(const uint8_t *from, int width, int height, uint8_t *to, int columns, int rows,
+                    int reach, const double box[4], int down_first) {
+    Side x = {0}, y = {0};
+    uint8_t *between = NULL;
+    const ptrdiff_t stride = (ptrdiff_t)width * CHANNELS;
+    int first, end, failed = draw_up(&x, columns, width, box[0], box[2], reach) ||
+                             draw_up(&y, rows, height, box[1], box[3], reach);
+    if (!failed && down_first) {
+        reached(&x, width, &first, &end);
+        const ptrdiff_t part = (ptrdiff_t)(end - first) * CHANNELS;
+        if (!(failed = !(between = malloc((size_t)part * rows)))) {
+            resample_down(from + first * CHANNELS, stride, height, between, part, &y);
+            for (int place = 0; place < columns; place++) x.first[place] -= first;
+            failed = resample_across(between, part, end - first, to, rows, &x);
+        }
+    } else if (!failed) {
+        reached(&y, height, &first, &end);
+        const ptrdiff_t part = (ptrdiff_t)columns * CHANNELS;
+        if (!(failed = !(between = malloc((size_t)part * (end - first))))) {
+            failed = resample_across(from + first * stride, stride, width, between, end - first, &x);
+            for (int place = 0; place < rows; place++) y.first[place] -= first;
+            if (!failed) resample_down(between, part, end - first, to, part, &y);
+        }
+    }
+    free(between);
+    forget(&x);
+    forget(&y);
+    return failed;
+}
+
+static PyObject *resample_(PyObject *module, PyObject *args) {
+    Py_buffer from, to;
+    int width, height, columns, rows, reach, down_first, failed = 1;
+    double box[4];
+    (void)module;
+    if (!PyArg_ParseTuple(args, "y*(ii)w*(ii)i(dddd)p", &from, &width, &height, &to, &columns,
+                          &rows, &reach, &box[0], &box[1], &box[2], &box[3], &down_first))
+        return NULL;
+    int fits = width > 0 && height > 0 && columns > 0 && rows > 0 && reach >= 1 && reach <= 3 &&
+               from.len == (Py_ssize_t)width * height * CHANNELS &&
+               to.len == (Py_ssize_t)columns * rows * CHANNELS && box[0] >= 0 && box[1] >= 0 &&
+               box[2] <= width && box[3] <= height && box[0] < box[2] && box[1] < box[3];
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        failed = resample(from.buf, width, height, to.buf, columns, rows, reach, box, down_first);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&from);
+    PyBuffer_Release(&to);
+    if (!fits) {
+        PyErr_SetString(PyExc_ValueError, "sizes, box or reach do not fit the buffers");
+        return NULL;
+    }
+    if (failed) return PyErr_NoMemory();
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"resample", resample_, METH_VARARGS,
+     "resample(source, (width, height), target, (width, height), reach, box, down_first)\n--\n\n"
+     "Resample pixels of four bytes from one buffer to another.\n\n"
+     "`reach` tells the kernel: 3 Lanczos, 2 bicubic, 1 bilinear. `box` is the region of the\n"
+     "source: left, top, right, bottom. `down_first`: columns come before rows."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "pixelmill_kernel", "Resampling by vector instructions.", -1, methods,
+    NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit_pixelmill_kernel(void) { return PyModule_Create(&definition); }

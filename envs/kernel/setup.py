@@ -1,0 +1,15 @@
+"""Compile the kernel; what the package is called stands in pyproject.toml."""
+
+from setuptools import Extension, setup
+
+setup(
+    ext_modules=[
+        Extension(
+            "pixelmill_kernel",
+            ["kernel.c"],
+            extra_compile_args=["-O3"],
+            py_limited_api=True,
+        )
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)
