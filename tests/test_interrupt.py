@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no process 
 COUNT = 80
 
 #: Slow enough for there to be a middle of the run.
-RECIPE = {"steps": [{"resize": {"width": 60, "height": 60}}, {"denoise": {}}]}
+RECIPE = {"steps": [{"resize": {"width": 100, "height": 100}}, {"denoise": {}}]}
 
 #: Exit status after Ctrl-C and after SIGTERM, as shells expect them.
 INTERRUPTED, TERMINATED = 130, 143
