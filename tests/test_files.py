@@ -22,6 +22,7 @@ from pixelmill.files import (
     lies_in,
     read_json,
     read_table,
+    sweep,
     temporary_beside,
     walk,
     write_json,
@@ -125,6 +126,39 @@ def test_a_file_of_a_user_is_not_taken_for_a_temporary_one(name):
     assert not TEMPORARY.fullmatch(name)
 
 
+WRITER = """
+import sys
+from pixelmill.files import atomic
+with atomic(sys.argv[1]) as file:
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+def start_writer(path):
+    """Another process that writes a file until its input ends."""
+    return start_program(WRITER, path)
+
+
+def test_a_sweep_takes_what_a_killed_writer_left_and_nothing_else(tmp_path):
+    (tmp_path / "mine.tmp").touch()
+    (tmp_path / ".pixelmill-notes").touch()
+    with start_writer(tmp_path / "table.csv") as writer:
+        assert writer.stdout.readline() == "writing\n"
+        writer.kill()
+    assert len(list(tmp_path.iterdir())) == 3
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.tmp", ".pixelmill-notes"}
+
+
+def test_a_sweep_leaves_a_file_that_is_being_written(tmp_path):
+    with start_writer(tmp_path / "table.csv") as writer:
+        assert writer.stdout.readline() == "writing\n"
+        sweep(tmp_path)
+        writer.stdin.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
 def test_json_comes_back(tmp_path):
     value = {"b": [1, 2.5, None, True], "a": "é\n\u2028"}
     write_json(tmp_path / "value.json", value)
@@ -196,9 +230,13 @@ except UserError as error:
 
 def start_holder(folder):
     """Another process that takes a folder and holds it until its input ends."""
+    return start_program(HOLDER, folder)
+
+
+def start_program(program, argument):
     library = str(Path(pixelmill.__file__).parents[1])
     return subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder)],
+        [sys.executable, "-c", program, str(argument)],
         env={**os.environ, "PYTHONPATH": library},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pixelmill.errors import UserError
-from pixelmill.files import iterate_table, lies_in, walk, write_table
+from pixelmill.files import iterate_table, lies_in, sweep, walk, write_table
 from pixelmill.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
 from pixelmill.names import escape, unescape
 from pixelmill.shards import WHOLE, Shard, homes, others
@@ -232,6 +232,8 @@ def refresh(
     """
     dataset = Path(table).parents[0 if shard.is_whole else 2]
     memory = Path(table).with_suffix(_MEMORY)
+    if memory.parent.is_dir():
+        sweep(memory.parent)
     known: dict[str, Entry] = {}
     for path in (*_memories(dataset, memory.name, shard), memory):
         # A memory that cannot be read saves no time, and costs nothing else.

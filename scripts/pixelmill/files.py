@@ -60,6 +60,7 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         with open(temporary, mode, **text) as file:  # type: ignore[call-overload]
+            _lock_for_sweeps(file)
             yield file
         os.replace(temporary, path)
     except BaseException as error:
@@ -68,6 +69,22 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
         if isinstance(error, OSError) and error.errno in _DISK_ERRNOS:
             raise UserError(_cannot_write(path, error.strerror)) from error
         raise
+
+
+def sweep(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files in a folder that nobody is writing any more."""
+    for entry in os.scandir(folder):
+        if TEMPORARY.fullmatch(entry.name):
+            with contextlib.suppress(OSError):  # gone, or of a writer on Windows
+                with open(entry.path, "rb+") as file:
+                    left = _lock_for_sweeps(file)
+                if left:
+                    os.unlink(entry.path)
+
+
+def _lock_for_sweeps(file: IO[Any]) -> bool:
+    """Say that a temporary file is being written, or find that nobody says so."""
+    return os.name == "nt" or _lock(file.fileno(), together=False)
 
 
 def write_json(path: str | os.PathLike[str], value: object) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from pixelmill import catalog as catalogs
-from pixelmill import outputs
 from pixelmill.catalog import Entry
 from pixelmill.errors import UserError
 from pixelmill.exports import write_failures, write_tables
@@ -82,7 +81,7 @@ def gather(tree: str, shards: int, catalog: str) -> Pass | None:
         if timed:
             done = together([one for one, _ in timed], *_extent(catalog))
             ledger.add_pass(done, one_after_another(timed))
-        outputs.tidy(whole.images)
+        whole.tidy()
         for folder in others(tree, Shard(1, shards)):
             shutil.rmtree(folder)
         write_failures(ledger, tree)

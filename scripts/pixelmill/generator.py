@@ -18,7 +18,15 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from pixelmill.engines import open_engine
 from pixelmill.errors import UserError
-from pixelmill.files import atomic, exclusive, read_json, read_table, write_json, write_table
+from pixelmill.files import (
+    atomic,
+    exclusive,
+    read_json,
+    read_table,
+    sweep,
+    write_json,
+    write_table,
+)
 from pixelmill.progress import Progress
 from pixelmill.provenance import digest_of_modules
 
@@ -229,6 +237,7 @@ def generate(folder: str, spec: Spec, workers: int, token: str = "") -> int:
     """
     record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
     with exclusive(folder):
+        sweep(folder)
         _check_ours(folder, spec.count)
         finished = _intact(folder, spec)
         kept = len(finished)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import multiprocessing.util
 import os
 import pickle
 import threading
@@ -66,8 +65,8 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Sequence
     Parameters
     ----------
     sender : Connection
-        Where to say it: ``("ready", (workers, scratch folder))``, ``("batch", bytes)`` for
-        each, and ``("end", None)`` or ``("error", (message, traceback))``.
+        Where to say it: ``("ready", workers)``, ``("batch", bytes)`` for each, and
+        ``("end", None)`` or ``("error", (message, traceback))``.
     lifeline : Connection
         Nothing is ever sent through it: this process and its workers hold it, so that it
         ends when the last of them does.
@@ -77,8 +76,6 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Sequence
     """
     apart = work.engine in APART
     prepare = partial(_prepare_worker, work.limits, work.renderer, lifeline)
-    # The folder of a caller that has engines of its own would be shared with it.
-    inherited = getattr(multiprocessing.current_process(), "_config", {}).get("tempdir")
     try:
         if not apart:
             keep_freed()
@@ -93,8 +90,7 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Sequence
         with open_engine(
             work.engine, work.workers, work.modules, prepare if apart else None, cut
         ) as engine:
-            scratch = multiprocessing.util.get_temp_dir() if apart and not inherited else ""
-            sender.send(("ready", (engine.workers, scratch)))
+            sender.send(("ready", engine.workers))
             engine.run(
                 _Packed(work.renderer, work.crumbs),
                 todo,

@@ -6,6 +6,7 @@ process imports what it needs itself: each takes a quarter of a second.
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 import signal
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ def begin(
 ) -> None:
     """Run an engine in this process; see `pixelmill.hosting.host`.
 
+    First of all ``("scratch", path)`` is sent, where the workers' server has a folder for
+    temporary files of its own: this process may be killed before it removes it.
+
     Parameters
     ----------
     sender, lifeline : Connection
@@ -31,7 +35,15 @@ def begin(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     die_with_parent()
     if engine in APART:
+        callers = _scratch()
         start_server(engine, modules)
+        if (folder := _scratch()) != callers:
+            sender.send(("scratch", folder))
     from pixelmill.hosting import host
 
     host(sender, lifeline, *pickle.loads(packed))
+
+
+def _scratch() -> str:
+    """Folder for temporary files that multiprocessing has, made or inherited; or none."""
+    return str(getattr(multiprocessing.current_process(), "_config", {}).get("tempdir") or "")

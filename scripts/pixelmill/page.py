@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from pixelmill import figures, typeset
 from pixelmill.contact_sheet import Pair
-from pixelmill.files import atomic, write_json, write_table
+from pixelmill.files import atomic, sweep, write_json, write_table
 from pixelmill.report import COLUMNS
 from pixelmill.samples import NAMES
 
@@ -37,6 +37,8 @@ def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) 
     sheets : mapping, optional
         Contact sheets by dataset and recipe.
     """
+    os.makedirs(folder, exist_ok=True)
+    sweep(folder)
     rows = report["rows"]
     write_table(
         os.path.join(folder, "benchmark.csv"),

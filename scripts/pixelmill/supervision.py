@@ -148,8 +148,10 @@ def _run_child(
     try:
         meanwhile()
         for kind, content in _messages(receiver, work, overdue):
-            if kind == "ready":
-                started.workers, scratch = content
+            if kind == "scratch":
+                scratch = content
+            elif kind == "ready":
+                started.workers = content
                 started.seconds += time.perf_counter() - began
             elif kind == "error":
                 log.debug("%s", content[1])

@@ -18,7 +18,7 @@ from pathlib import Path
 from pixelmill import outputs
 from pixelmill.catalog import Selection, paths
 from pixelmill.errors import UserError
-from pixelmill.files import exclusive
+from pixelmill.files import exclusive, sweep
 from pixelmill.ledger import Ledger
 from pixelmill.names import unescape
 from pixelmill.plan import Plan
@@ -88,6 +88,7 @@ class Workplace:
 
     def tidy(self) -> None:
         """Remove what killed runs left half-written, where no other one may be writing."""
+        sweep(self.state)
         if self.shard.is_whole:
             outputs.tidy(self.images)
 
