@@ -3,7 +3,7 @@
 import pytest
 
 from pixelmill.benchmark import run, select
-from pixelmill.catalog import Entry
+from pixelmill.entries import Entries, Entry
 from pixelmill.errors import UserError
 from pixelmill.recipe import parse
 from pixelmill.samples import Arm
@@ -15,7 +15,7 @@ RECIPE = parse({"steps": [{"resize": {"width": 24, "height": 16}}, "grayscale"]}
     ("count", "chosen"), [(1, [0]), (2, [0, 5]), (5, [0, 2, 4, 6, 8]), (99, list(range(10)))]
 )
 def test_images_are_chosen_evenly_over_the_catalog(count, chosen):
-    entries = [Entry(f"{number}.jpg", 1, 1, "jpeg") for number in range(10)]
+    entries = Entries(Entry(f"{number}.jpg", 1, 1, "jpeg") for number in range(10))
     assert [int(entry.path[:-4]) for entry in select(entries, count)] == chosen
 
 

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from pixelmill import catalog
-from pixelmill.catalog import Entry, Selection, fingerprints, refresh, scan
+from pixelmill.catalog import Selection, fingerprints, refresh, scan
+from pixelmill.entries import Entry
 from pixelmill.errors import UserError
 
 TEXT = b"this is text and no image, whatever its name says"
@@ -219,7 +220,7 @@ def test_an_unchanged_file_is_not_opened_again(tmp_path, jpeg):
     path = put(tmp_path, "a.jpg", jpeg)
     _, memory = scan(str(tmp_path))
     replace_secretly(path, TEXT)
-    assert formats(tmp_path, known={e.path: e for e in memory}) == {"a.jpg": "jpeg"}
+    assert formats(tmp_path, known=memory) == {"a.jpg": "jpeg"}
     assert formats(tmp_path) == {"a.jpg": ""}
 
 
@@ -227,7 +228,7 @@ def test_an_unchanged_file_that_is_no_image_is_not_opened_again_either(tmp_path,
     path = put(tmp_path, "notes", TEXT * 100)
     _, memory = scan(str(tmp_path))
     replace_secretly(path, jpeg)
-    assert formats(tmp_path, known={e.path: e for e in memory}) == {}
+    assert formats(tmp_path, known=memory) == {}
     assert formats(tmp_path) == {"notes": "jpeg"}
 
 
@@ -238,7 +239,7 @@ def test_a_file_of_another_size_or_time_is_opened_again(tmp_path, jpeg, change):
     time = path.stat().st_mtime_ns
     path.write_bytes(TEXT if change == "size" else TEXT.ljust(len(jpeg)))
     os.utime(path, ns=(time, time + (10**9 if change == "time" else 0)))
-    assert formats(tmp_path, known={e.path: e for e in memory}) == {"a.jpg": ""}
+    assert formats(tmp_path, known=memory) == {"a.jpg": ""}
 
 
 def test_a_refresh_remembers_though_its_table_was_deleted(tmp_path, jpeg):

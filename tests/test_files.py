@@ -345,10 +345,10 @@ def test_a_walk_sees_each_file_once_with_its_path_below_the_root(tmp_path):
         assert Path(entry.path).read_text() == path
 
 
-def test_files_of_a_folder_come_before_those_of_its_folders(tmp_path):
-    make_tree(tmp_path, "b/x", "a", "z", "b/c/y")
-    seen = [path for path, _ in walk(tmp_path)]
-    assert [path.count("/") for path in seen] == [0, 0, 1, 2]
+def test_paths_come_sorted(tmp_path):
+    paths = ["b/x", "a", "z", "b/c/y", "b.jpg", "b-/x", "b0/x", "b/c-/y", "b/c.jpg", "Z", "é/a"]
+    make_tree(tmp_path, *paths)
+    assert [path for path, _ in walk(tmp_path)] == sorted(paths)
 
 
 def test_a_walk_does_not_follow_links(tmp_path):

@@ -3,13 +3,13 @@
 import shutil
 
 import pytest
+from namesakes import name_outputs
 from sharding import COUNT, Tree
 
 from pixelmill import catalog
 from pixelmill.distributions import distributions
 from pixelmill.errors import UserError
 from pixelmill.files import exclusive
-from pixelmill.names import name_outputs
 from pixelmill.shards import all_of, home
 
 

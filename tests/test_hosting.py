@@ -8,9 +8,9 @@ import pytest
 from pixelmill import breadcrumbs, launch
 from pixelmill.catalog import refresh
 from pixelmill.config import named_recipe
+from pixelmill.destinations import Outputs
 from pixelmill.hosting import Work
 from pixelmill.limits import Limits
-from pixelmill.plan import paths_of_outputs
 from pixelmill.transform import Renderer
 
 RECIPE = named_recipe("light")
@@ -27,7 +27,7 @@ def hosted(tmp_path, photos):
         breadcrumbs.clear(crumbs)
         work = Work(
             renderer=Renderer(str(source), str(tmp_path / "out"), RECIPE),
-            outputs=paths_of_outputs(entries, RECIPE),
+            outputs=Outputs(entries, RECIPE),
             engine=engine,
             workers=2,
             limits=Limits(),

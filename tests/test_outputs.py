@@ -13,9 +13,9 @@ from PIL import Image
 
 from pixelmill import catalog, decoding
 from pixelmill.comparison import compare
+from pixelmill.destinations import Outputs, colliding
 from pixelmill.engines import ENGINES
 from pixelmill.errors import UserError
-from pixelmill.plan import colliding, paths_of_outputs
 from pixelmill.policy import Policy
 from pixelmill.process import preview, process_folder
 from pixelmill.recipe import parse
@@ -353,7 +353,8 @@ def test_names_meet_within_a_variant_and_not_between_them(tmp_path, picture):
     for name in ("0.jpg", "0.png", "large/0.jpg"):
         picture(len(name)).save(tree.source / name)
     entries = catalog.scan(str(tree.source))[0].entries
-    paths = paths_of_outputs(entries, THREE)
+    outputs = Outputs(entries, THREE)
+    paths = {entry.path: outputs.of(entry) for entry in entries}
     assert paths["0.jpg"] == ("large/0.jpg", "small/0.webp", "tiny/0.jpg.png")
     assert paths["0.png"] == ("large/0.png.jpg", "small/0.png.webp", "tiny/0.png")
     every = [path.casefold() for of_one in paths.values() for path in of_one]

@@ -1,16 +1,10 @@
-"""The plan makes what is new or changed, keeps the rest, and cuts the work into fair batches."""
+"""The plan makes what is new or changed, and keeps the rest."""
 
 import pytest
 
-from pixelmill.catalog import Entry
-from pixelmill.plan import (
-    LARGEST_BATCH_SECONDS,
-    LIMITED,
-    SMALLEST_BATCH_SECONDS,
-    batches,
-    draw_up,
-    paths_of_outputs,
-)
+from pixelmill.destinations import Outputs
+from pixelmill.entries import Entries, Entry
+from pixelmill.plan import LIMITED, draw_up
 from pixelmill.recipe import parse
 from pixelmill.rows import Maker, Row
 from pixelmill.transform import Made
@@ -35,7 +29,8 @@ def plan_of(entries=(ENTRY,), rows=None, present=None, recipe=RECIPE, **changes)
     answers = {"digest": lambda path: "same", "altered": lambda made: False, **changes}
     rows = {"a.jpg": ROW} if rows is None else rows
     present = PRESENT if present is None else present
-    outputs = paths_of_outputs(entries, recipe)
+    entries = Entries(entries).sorted()
+    outputs = Outputs(entries, recipe)
     return draw_up(entries, rows, present.get, outputs, MAKER, **answers)
 
 
@@ -151,7 +146,7 @@ def test_a_failed_image_whose_source_is_gone_leaves_no_output_to_remove():
 def test_an_output_that_another_source_takes_over_is_not_removed():
     png = ENTRY._replace(path="a.png")
     plan = plan_of([ENTRY, png], {"a.png": ROW})
-    assert plan.outputs == {"a.jpg": ("a.jpg",), "a.png": ("a.png.jpg",)}
+    assert [plan.outputs.of(entry) for entry in plan.make] == [("a.jpg",), ("a.png.jpg",)]
     assert dict(plan.reasons) == {"new": 1, "name changed": 1}
     assert plan.stale == []
 
@@ -159,66 +154,3 @@ def test_an_output_that_another_source_takes_over_is_not_removed():
 def test_another_suffix_makes_all_anew_and_removes_the_old_outputs():
     plan = plan_of(recipe=parse({"output": {"format": "png"}}))
     assert (dict(plan.reasons), plan.stale) == ({"name changed": 1}, ["a.jpg"])
-
-
-def entries_of(sizes):
-    return [Entry(f"{number}.jpg", size, 0, "jpeg") for number, size in enumerate(sizes)]
-
-
-def cut(sizes, workers=2, rate=None):
-    """Sources of each batch."""
-    entries = entries_of(sizes)
-    outputs = {entry.path: (entry.path,) for entry in entries}
-    cut_up = batches(entries, outputs, workers, rate)
-    return [[job.source for job in batch.jobs] for batch in cut_up]
-
-
-def order_of(sizes):
-    """Sources in the order in which they are handed out."""
-    return [source for batch in cut(sizes) for source in batch]
-
-
-def test_batches_hold_every_image_once_the_costliest_first():
-    sizes = [10, 10_000_000, 500_000, 20, 3_000_000]
-    assert order_of(sizes) == ["1.jpg", "4.jpg", "2.jpg", "3.jpg", "0.jpg"]
-
-
-def test_equal_images_go_by_path_so_that_batches_are_the_same_every_time():
-    assert order_of([100] * 5) == [f"{number}.jpg" for number in range(5)]
-
-
-def test_batches_know_where_their_outputs_go():
-    (batch,) = batches(entries_of([1]), {"0.jpg": ("sub/0.png",)}, 1)
-    assert batch.jobs == (("0.jpg", ("sub/0.png",)),)
-
-
-def test_nothing_to_make_gives_no_batch():
-    assert cut([]) == []
-
-
-def test_batches_shrink_towards_the_end_so_that_workers_end_together():
-    lengths = [len(batch) for batch in cut([0] * 5000, workers=4, rate=0.004)]
-    assert lengths == sorted(lengths, reverse=True)
-    assert lengths[-1] < lengths[0] / 10
-
-
-def test_each_worker_gets_several_batches():
-    assert len(cut([0] * 1000, workers=8)) >= 3 * 8
-
-
-def test_as_long_as_nobody_knows_what_an_image_takes_batches_begin_small_and_grow_eightfold():
-    lengths = [len(batch) for batch in cut([0] * 5000, workers=2)]
-    assert lengths[:6] == [1, 1, 8, 8, 64, 64]
-
-
-@pytest.mark.parametrize("seconds", [0.0001, 0.004, 0.05])
-def test_a_batch_is_neither_too_small_nor_too_large_by_what_images_took_before(seconds):
-    *batches_, _ = cut([1000] * 20_000, workers=2, rate=seconds)
-    for batch in batches_:
-        least, most = SMALLEST_BATCH_SECONDS, LARGEST_BATCH_SECONDS
-        assert least - 1e-9 <= len(batch) * seconds <= most + seconds + 1e-9
-
-
-def test_an_image_that_costs_more_than_a_batch_has_a_batch_of_its_own():
-    first, *_ = cut([1_000_000_000, *[1000] * 100])
-    assert first == ["0.jpg"]

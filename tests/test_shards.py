@@ -3,9 +3,9 @@
 import collections
 
 import pytest
+from namesakes import name_outputs
 
 from pixelmill.errors import UserError
-from pixelmill.names import name_outputs
 from pixelmill.shards import WHOLE, Shard, all_of, home, homes
 
 

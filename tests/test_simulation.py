@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill.catalog import Entry
+from pixelmill.entries import Entries, Entry
 from pixelmill.simulation import MEASURED, Nodes, hours, on_nodes, on_workers, pass_seconds, table
 
 #: What `python tests/recording.py` measured.
@@ -84,7 +84,7 @@ def predicted(runs, workers):
     besides = one["seconds"] - sum(seconds.values())  # in each pass: plan, fingerprints, tables
     made, began = 0.0, 0
     for run in runs:  # any images are as good as those of the shard
-        part = [entry for entry, _ in images[began : began + run["images"]]]
+        part = Entries(entry for entry, _ in images[began : began + run["images"]])
         made += pass_seconds(part, seconds, workers) + besides
         began += run["images"]
     return made

@@ -26,10 +26,10 @@ from PIL import Image
 
 from pixelmill.catalog import refresh
 from pixelmill.config import named_recipe
+from pixelmill.destinations import Outputs
 from pixelmill.errors import UserError
 from pixelmill.hosting import Work
 from pixelmill.limits import Limits
-from pixelmill.plan import paths_of_outputs
 from pixelmill.process import process_folder
 from pixelmill.supervision import render
 from pixelmill.transform import Renderer
@@ -282,7 +282,7 @@ def test_no_worker_holds_a_file_when_a_pass_has_stopped(engine, sources, tmp_pat
 
     entries = refresh(str(tmp_path / "catalog.csv"), str(sources)).entries
     recipe = named_recipe("intensive")
-    outputs = paths_of_outputs(entries, recipe)
+    outputs = Outputs(entries, recipe)
     crumbs = tmp_path / "crumbs"
     renderer = Renderer(str(sources), str(tmp_path / "images"), recipe)
     work = Work(renderer, outputs, engine, 2, Limits(), str(crumbs), rate=None)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pixelmill.catalog import Entry
+from pixelmill.entries import Entry
 from pixelmill.limits import Limits
 from pixelmill.recipe import parse
 from pixelmill.transform import Job, Renderer

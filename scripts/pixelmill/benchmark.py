@@ -22,7 +22,7 @@ from typing import Any
 
 from pixelmill import catalog, measuring, provenance
 from pixelmill.advice import advise
-from pixelmill.catalog import Entry
+from pixelmill.entries import Entries
 from pixelmill.errors import UserError
 from pixelmill.fits import fit_all
 from pixelmill.recipe import Recipe
@@ -118,12 +118,12 @@ def run(
     return {**result, "advice": advise(result)}
 
 
-def entries_of(source: str, table: str | None) -> Sequence[Entry]:
+def entries_of(source: str, table: str | None) -> Entries:
     """Images of a folder, from its catalog if there is one."""
     return catalog.scan(source)[0].entries if table is None else catalog.read(table)
 
 
-def select(entries: Sequence[Entry], count: int) -> list[Entry]:
+def select(entries: Entries, count: int) -> Entries:
     """Choose so many entries, evenly spread over the catalog.
 
     Raises
@@ -134,7 +134,7 @@ def select(entries: Sequence[Entry], count: int) -> list[Entry]:
     if not entries:
         raise UserError("The folder holds no image; there is nothing to measure.")
     count = min(count, len(entries))
-    return [entries[k * len(entries) // count] for k in range(count)]
+    return entries.take([k * len(entries) // count for k in range(count)])
 
 
 def _steps(taken: Sequence[Sample]) -> list[dict[str, Any]]:
@@ -154,7 +154,7 @@ def _steps(taken: Sequence[Sample]) -> list[dict[str, Any]]:
 
 
 def _measure_apart(
-    source: str, target: str, recipe: Recipe, arm: Arm, entries: Sequence[Entry], memory: bool
+    source: str, target: str, recipe: Recipe, arm: Arm, entries: Entries, memory: bool
 ) -> dict[str, Any]:
     """Measure in a fresh process: a sample as data, or the peak of its memory."""
     order = {
@@ -163,7 +163,7 @@ def _measure_apart(
         "recipe": recipe.as_data(),
         "folder": recipe.folder,
         "arm": asdict(arm),
-        "entries": entries,
+        "entries": list(entries),
         "memory": memory,
     }
     places = os.path.dirname(os.path.dirname(__file__)), os.environ.get("PYTHONPATH")

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
+from pixelmill.entries import Entries, Entry
 from pixelmill.errors import UserError
 from pixelmill.files import iterate_table, lies_in, sweep, walk, write_table
 from pixelmill.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
@@ -29,26 +29,11 @@ LOOK_BYTES = 4096
 _OTHER = "-"
 
 
-class Entry(NamedTuple):
-    """One input: its path below the folder, and what tells whether it changed.
-
-    `format` is empty where the suffix promises an image and the content is none;
-    `width` and `height` are what its header claims, in pixels, 0 where it does not.
-    """
-
-    path: str
-    bytes: int
-    mtime_ns: int
-    format: str
-    width: int = 0
-    height: int = 0
-
-
 @dataclass(frozen=True)
 class Catalog:
     """The images of a folder, sorted by path, and how many other files lie there."""
 
-    entries: Sequence[Entry]
+    entries: Entries
     left_out: Mapping[str, int]
 
     def digest(self) -> str:
@@ -95,9 +80,9 @@ def _compile(globs: Sequence[str]) -> re.Pattern[str] | None:
 def scan(
     folder: str,
     select: Selection | None = None,
-    known: Mapping[str, Entry] | None = None,
+    known: Entries = Entries(),  # noqa: B008 - never changed
     shard: Shard = WHOLE,
-) -> tuple[Catalog, list[Entry]]:
+) -> tuple[Catalog, Entries]:
     """Find the images of a folder.
 
     Parameters
@@ -106,16 +91,15 @@ def scan(
         Read, never written to. Dot files and dot folders are skipped; links to
         files inside the folder are followed, other links are left out.
     select : Selection, optional
-    known : mapping, optional
-        Entries of an earlier scan by path: files of the same size and time are not
-        opened again.
+    known : Entries, optional
+        Of an earlier scan, sorted: files of the same size and time are not opened again.
     shard : Shard, optional
         Only what concerns this part of the dataset.
 
     Returns
     -------
     catalog : Catalog
-    memory : list of Entry
+    memory : Entries
         What to hand in as `known` next time.
 
     Raises
@@ -123,28 +107,29 @@ def scan(
     UserError
         If the folder is missing.
     """
-    known = known or {}
-    entries: list[Entry] = []
-    memory: list[Entry] = []
     left_out: Counter[str] = Counter()
-    for path, size, mtime_ns, full in _files(folder, select or Selection(), left_out):
-        if not shard.concerns(path):
-            continue
-        before = known.get(path)
-        if before is not None and before[1:3] == (size, mtime_ns):
-            entry = before
-        else:
-            format_, width, height = _look(full)
-            if not format_ and PurePosixPath(path).suffix.lower() not in IMAGE_SUFFIXES:
-                format_ = _OTHER
-            entry = Entry(path, size, mtime_ns, format_, width, height)
-        memory.append(entry)
-        if entry.format == _OTHER:
-            left_out["other files"] += 1
-        else:
-            entries.append(entry)
-    entries.sort()
-    return Catalog(entries, left_out), memory
+    files = _files(folder, select or Selection(), left_out)
+    found = Entries(_looked_at((f for f in files if shard.concerns(f[0])), known)).sorted()
+    flags = bytearray(entry.format != _OTHER for entry in found)
+    if left := flags.count(0):
+        left_out["other files"] += left
+    return Catalog(found.where(flags, 1), left_out), found
+
+
+def _looked_at(files: Iterable[tuple[str, int, int, str]], known: Entries) -> Iterator[Entry]:
+    near = 0
+    for path, size, mtime_ns, full in files:
+        number = known.find(path, near)
+        if number is not None:
+            near = number + 1
+            entry = known[number]
+            if entry[1:3] == (size, mtime_ns):
+                yield entry
+                continue
+        format_, width, height = _look(full)
+        if not format_ and PurePosixPath(path).suffix.lower() not in IMAGE_SUFFIXES:
+            format_ = _OTHER
+        yield Entry(path, size, mtime_ns, format_, width, height)
 
 
 def fingerprints(folder: str, select: Selection | None = None, shards: int = 1) -> list[str]:
@@ -203,9 +188,9 @@ def write(path: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
     write_table(path, HEADER, ((escape(e.path), *e[1:]) for e in entries))
 
 
-def read(path: str | os.PathLike[str]) -> list[Entry]:
+def read(path: str | os.PathLike[str]) -> Entries:
     """Read a catalog that `write` wrote."""
-    return list(iterate(path))
+    return Entries(iterate(path))
 
 
 def iterate(path: str | os.PathLike[str]) -> Iterator[Entry]:
@@ -234,17 +219,22 @@ def refresh(
     memory = Path(table).with_suffix(_MEMORY)
     if memory.parent.is_dir():
         sweep(memory.parent)
-    known: dict[str, Entry] = {}
-    for path in (*_memories(dataset, memory.name, shard), memory):
-        # A memory that cannot be read saves no time, and costs nothing else.
-        with contextlib.suppress(UserError, KeyError, ValueError, TypeError):
-            known |= {e.path: e for e in iterate(path) if shard.concerns(e.path)}
-    catalog, seen = scan(folder, select, known, shard)
+    known = Entries(_remembered((*_memories(dataset, memory.name, shard), memory), shard))
+    catalog, seen = scan(folder, select, known.sorted(), shard)
     write(memory, seen)
     write(table, catalog.entries)
     if shard.is_whole:
         forget_others(table, shard)
     return catalog
+
+
+def _remembered(memories: Iterable[Path], shard: Shard) -> Iterator[Entry]:
+    for path in memories:
+        # A memory that cannot be read saves no time, and costs nothing else.
+        with contextlib.suppress(UserError, KeyError, ValueError, TypeError):
+            for entry in iterate(path):
+                if "\0" not in entry.path and shard.concerns(entry.path):
+                    yield entry
 
 
 #: Suffix of what a scan remembers, beside its table.

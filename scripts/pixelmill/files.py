@@ -242,32 +242,42 @@ def _cannot_write(path: object, why: str | None) -> str:
 
 
 def walk(root: str | os.PathLike[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Walk a tree with one scandir a folder, sub-folders last, links not followed.
+    """Walk a tree with one scandir a folder, links not followed.
 
     Yields
     ------
     relative : str
-        Path below `root`, with ``/``.
+        Path below `root`, with ``/``; they come sorted.
     entry : os.DirEntry
         Of everything that is no folder.
     """
-    pending = [("", os.fspath(root))]
+    pending = [("", _listed(root))]
     while pending:
-        prefix, folder = pending.pop()
-        try:
-            entries = deque(os.scandir(folder))
-        except FileNotFoundError:
+        prefix, entries = pending[-1]
+        if not entries:
+            pending.pop()
             continue
-        except OSError as error:  # to go on would take its images for removed
-            raise UserError(
-                f"The folder '{folder}' cannot be read: {error.strerror}; mend or exclude it."
-            ) from error
-        while entries:  # each keeps its state once asked, and is let go of here
-            entry = entries.popleft()
-            if entry.is_dir(follow_symlinks=False):
-                pending.append((f"{prefix}{entry.name}/", entry.path))
-            else:
-                yield prefix + entry.name, entry
+        entry = entries.popleft()  # each keeps its state once asked, and is let go of here
+        if entry.is_dir(follow_symlinks=False):
+            pending.append((f"{prefix}{entry.name}/", _listed(entry.path)))
+        else:
+            yield prefix + entry.name, entry
+
+
+def _listed(folder: str | os.PathLike[str]) -> deque[os.DirEntry[str]]:
+    """What lies in a folder, in the order of the paths that begin with it."""
+    try:
+        return deque(sorted(os.scandir(folder), key=_place))
+    except FileNotFoundError:
+        return deque()
+    except OSError as error:  # to go on would take its images for removed
+        raise UserError(
+            f"The folder '{folder}' cannot be read: {error.strerror}; mend or exclude it."
+        ) from error
+
+
+def _place(entry: os.DirEntry[str]) -> str:
+    return entry.name + "/" if entry.is_dir(follow_symlinks=False) else entry.name
 
 
 def sync_folder(folder: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pixelmill import catalog as catalogs
-from pixelmill.catalog import Entry
+from pixelmill.entries import Entry
 from pixelmill.errors import UserError
 from pixelmill.exports import write_failures, write_tables
 from pixelmill.files import exclusive

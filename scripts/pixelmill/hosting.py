@@ -8,19 +8,19 @@ import os
 import pickle
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 
 from pixelmill import breadcrumbs
-from pixelmill.catalog import Entry
+from pixelmill.batching import batches
 from pixelmill.cluster import Cluster
+from pixelmill.destinations import Outputs
 from pixelmill.engines import APART, open_engine
+from pixelmill.entries import Entries
 from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
-from pixelmill.plan import batches
 from pixelmill.transform import Batch, Renderer, Stretch
 
 
@@ -31,8 +31,8 @@ class Work:
     Attributes
     ----------
     renderer : Renderer
-    outputs : mapping
-        Paths of the outputs by source.
+    outputs : Outputs
+        Where they go.
     engine : str
     workers : int
     limits : Limits
@@ -45,7 +45,7 @@ class Work:
     """
 
     renderer: Renderer
-    outputs: Mapping[str, tuple[str, ...]]
+    outputs: Outputs
     engine: str
     workers: int
     limits: Limits
@@ -59,7 +59,7 @@ class Work:
         return (__name__, *(("cv2",) if self.renderer.recipe.uses_opencv else ()))
 
 
-def host(sender: Connection, lifeline: Connection, work: Work, entries: Sequence[Entry]) -> None:
+def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries) -> None:
     """Run the engine in this process, and say what becomes of each batch.
 
     Parameters
@@ -71,7 +71,7 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Sequence
         Nothing is ever sent through it: this process and its workers hold it, so that it
         ends when the last of them does.
     work : Work
-    entries : sequence of Entry
+    entries : Entries
         What to make.
     """
     apart = work.engine in APART

@@ -15,11 +15,11 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from pixelmill import memory
-from pixelmill.catalog import Entry
+from pixelmill.destinations import Outputs
 from pixelmill.engines import open_engine, pin_inner_threads
+from pixelmill.entries import Entries, Entry
 from pixelmill.ledger import Ledger
 from pixelmill.overhead import overhead
-from pixelmill.plan import paths_of_outputs
 from pixelmill.process import process
 from pixelmill.recipe import Recipe
 from pixelmill.rivals import run_rival
@@ -31,7 +31,7 @@ from pixelmill.transform import Job, Renderer
 _START_DELAY = 0.5
 
 
-def measure(source: str, target: str, recipe: Recipe, arm: Arm, entries: Sequence[Entry]) -> Sample:
+def measure(source: str, target: str, recipe: Recipe, arm: Arm, entries: Entries) -> Sample:
     """Measure one arm.
 
     Parameters
@@ -40,7 +40,7 @@ def measure(source: str, target: str, recipe: Recipe, arm: Arm, entries: Sequenc
         Folder of images, and an empty one for what is made of them.
     recipe : Recipe
     arm : Arm
-    entries : sequence of Entry
+    entries : Entries
         The images.
     """
     if arm.kind == "overhead":
@@ -56,7 +56,7 @@ def measure(source: str, target: str, recipe: Recipe, arm: Arm, entries: Sequenc
     return _pass(source, target, recipe, entries, arm)
 
 
-def _steps(source: str, recipe: Recipe, entries: Sequence[Entry]) -> Sample:
+def _steps(source: str, recipe: Recipe, entries: Entries) -> Sample:
     began = time.perf_counter()
     parts = {}
     for number, step in enumerate(step_times(source, recipe, entries)):
@@ -65,7 +65,7 @@ def _steps(source: str, recipe: Recipe, entries: Sequence[Entry]) -> Sample:
     return Sample(time.perf_counter() - began, 0.0, len(entries), parts=parts)
 
 
-def _pass(source: str, target: str, recipe: Recipe, entries: Sequence[Entry], arm: Arm) -> Sample:
+def _pass(source: str, target: str, recipe: Recipe, entries: Entries, arm: Arm) -> Sample:
     """Time a whole pass; its ledger tells what its workers did meanwhile."""
     done = process(source, target, recipe, arm.kind, arm.workers, entries)
     seconds = done.seconds - done.startup_seconds
@@ -99,9 +99,7 @@ def _share_idle(busy: float, seconds: float) -> float:
     return max(0.0, 1 - busy / seconds)
 
 
-def _loops(
-    source: str, target: str, recipe: Recipe, entries: Sequence[Entry], count: int
-) -> Sample:
+def _loops(source: str, target: str, recipe: Recipe, entries: Entries, count: int) -> Sample:
     """Time independent loops over parts of the data, started together.
 
     The work ends when the last loop ends, as it does for an engine.
@@ -110,7 +108,8 @@ def _loops(
     renderer = Renderer(source, target, recipe)
     with open_engine("futures", count, preload=("pixelmill.transform",)) as engine:
         startup = time.perf_counter() - started
-        jobs = [Job(*job) for job in paths_of_outputs(entries, recipe).items()]
+        outputs = Outputs(entries, recipe)
+        jobs = [Job(entry.path, outputs.of(entry)) for entry in entries]
         done: list[_Looped] = []
         begin = time.time() + _START_DELAY
         loops = [_Loop(renderer, tuple(jobs[k::count]), begin) for k in range(count)]
@@ -158,7 +157,7 @@ def _main(order: dict[str, Any]) -> None:
     pin_inner_threads()
     recipe = parse(order["recipe"], folder=order["folder"])
     arm = Arm(**order["arm"])
-    entries = [Entry(*entry) for entry in order["entries"]]
+    entries = Entries(Entry(*entry) for entry in order["entries"])
     answer: dict[str, Any]
     if order["memory"]:
         with memory.watched() as peak:

@@ -16,8 +16,8 @@ from PIL import Image
 
 from pixelmill import decoding, jpeg
 from pixelmill.backends import backend
-from pixelmill.catalog import Entry
 from pixelmill.encoding import encoder_name
+from pixelmill.entries import Entry
 from pixelmill.intake import content_digest
 from pixelmill.operations import Box
 from pixelmill.recipe import Recipe

@@ -1,39 +1,22 @@
-"""Plan: which images are stale and why, and batches of them for the workers."""
+"""Plan: which images are stale, and why."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
-from pixelmill.catalog import Entry
-from pixelmill.encoding import suffix_for
-from pixelmill.names import first_collision, name_outputs
-from pixelmill.recipe import Recipe
+from pixelmill.destinations import Outputs
+from pixelmill.entries import Entries, Entry
 from pixelmill.rows import Maker, Row
-from pixelmill.transform import Batch, Job, Made
+from pixelmill.shards import WHOLE, Shard
+from pixelmill.transform import Made
 
 #: Failures that the next pass tries again: their cause lies outside the image.
 RETRIED = ("vanished", "unreadable", "write_failed")
 
 #: Failures that are tried again under other limits.
 LIMITED = ("too_large", "unsupported", "timed_out", "out_of_memory")
-
-#: A batch is this much work, in seconds: long enough that handing it out does not
-#: count, short enough that workers end together. Near the end batches shrink.
-LARGEST_BATCH_SECONDS = 1.0
-SMALLEST_BATCH_SECONDS = 0.01
-
-#: Each batch takes this part of what is left, divided by the workers (guided
-#: self-scheduling: Polychronopoulos & Kuck 1987).
-SHARE_OF_REST = 1.5
-
-#: Cost of an image before any was measured, between `light` and `intensive`: a part for each, one
-#: by its bytes (entropy decoding) and one by its pixels (the rest of decoding, resizing).
-SECONDS_PER_IMAGE = 0.0005
-SECONDS_PER_BYTE = 20e-9
-SECONDS_PER_PIXEL = 5e-9
 
 
 @dataclass
@@ -42,7 +25,7 @@ class Plan:
 
     Attributes
     ----------
-    make : list of Entry
+    make : Entries
         Images to make, sorted by path.
     reasons : Counter
         Why, by number of images.
@@ -52,78 +35,62 @@ class Plan:
         Outputs under names that are no longer theirs.
     touched : list of (str, int)
         Sources with a new time (ns) and the old content.
-    outputs : mapping
-        Paths of the outputs by source, over the whole dataset.
+    outputs : Outputs
+        Where they go.
     keep : int
         Images that stay as they are.
     """
 
-    make: list[Entry] = field(default_factory=list)
+    make: Entries = field(default_factory=Entries)
     reasons: Counter[str] = field(default_factory=Counter)
     remove: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
     touched: list[tuple[str, int]] = field(default_factory=list)
-    outputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    outputs: Outputs = field(default_factory=Outputs)
     keep: int = 0
+
+    def claims(self, source: str, path: str) -> bool:
+        """Whether a path is that of an output of an image that is made."""
+        number = self.make.find(source)
+        return number is not None and path in self.outputs.of(self.make[number])
 
     def __str__(self) -> str:
         """Say the plan in a line.
 
         Examples
         --------
-        >>> print(Plan(reasons=Counter(new=10), make=[None] * 10, keep=9988, remove=["x"]))
-        make 10: 10 new; keep 9,988; remove 1
+        >>> make = Entries([Entry("a.jpg", 9, 1, "jpeg")])
+        >>> print(Plan(reasons=Counter(new=1), make=make, keep=9988, remove=["x"]))
+        make 1: 1 new; keep 9,988; remove 1
         """
         why = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.most_common())
         make = f"make {len(self.make):,}" + (f": {why}" if why else "")
         return f"{make}; keep {self.keep:,}; remove {len(self.remove):,}"
 
 
-def paths_of_outputs(entries: Sequence[Entry], recipe: Recipe) -> dict[str, tuple[str, ...]]:
-    """Paths of each source's outputs, in the order of the recipe's; they never collide."""
-    kinds = {entry.path: entry.format for entry in entries}
-    columns = []
-    for output in recipe.outputs:
-        suffix = partial(_suffix, output.format, kinds)
-        named = name_outputs(kinds, suffix)
-        folder = f"{output.name}/" if output.name else ""
-        columns.append([folder + named[source] for source in kinds])
-    return dict(zip(kinds, zip(*columns, strict=True), strict=True))
-
-
-def colliding(entries: Sequence[Entry], recipe: Recipe) -> tuple[str, str] | None:
-    """Two sources whose outputs would bear one name; None where all differ."""
-    kinds = {entry.path: entry.format for entry in entries}
-    found = (first_collision(kinds, partial(_suffix, o.format, kinds)) for o in recipe.outputs)
-    return next(filter(None, found), None)
-
-
-def _suffix(format: str, kinds: Mapping[str, str], source: str) -> str:
-    return suffix_for(format, kinds[source], source)
-
-
 def draw_up(
-    entries: Sequence[Entry],
+    entries: Entries,
     rows: Mapping[str, Row],
     size_of: Callable[[str], int | None],
-    outputs: Mapping[str, tuple[str, ...]],
+    outputs: Outputs,
     maker: Maker,
     digest: Callable[[str], str],
     altered: Callable[[Made], bool],
     retry: Collection[str] = (),
+    shard: Shard = WHOLE,
 ) -> Plan:
     """Decide for each image whether to keep, make or remove it.
 
     Parameters
     ----------
-    entries : sequence of Entry
-        The catalog.
+    entries : Entries
+        The catalog, sorted by path.
     rows : mapping
         What the ledger knows, by source.
     size_of : callable
         Size in bytes of an output by its path; None where it is not there.
-    outputs : mapping
-        Paths of the outputs by source, over the whole dataset.
+    outputs : Outputs
+        Where the outputs of the entries go.
     maker : Maker
         What would make the images now.
     digest : callable
@@ -134,19 +101,26 @@ def draw_up(
         would be kept.
     retry : collection of str
         Reasons whose failures are tried again.
+    shard : Shard, optional
+        The part whose images are made; others are there for their names alone.
     """
     plan = Plan(outputs=outputs)
-    make = {entry.path: entry for entry in entries}
-    reasons: dict[str, str] = {}
+    settled = bytearray(len(entries))
     left: list[str] = []
+    near = 0
     for source, row in rows.items():
-        left += [made.path for made in row.made if made.path not in outputs.get(source, ())]
-        entry = make.get(source)
-        if entry is None:
-            if source not in outputs:
-                plan.remove.append(source)
+        number = entries.find(source, near)
+        if number is None:
+            plan.remove.append(source)
+            left += [made.path for made in row.made]
             continue
-        reason = _why(entry, row, outputs[source], size_of, maker, retry)
+        near = number + 1
+        entry = entries[number]
+        paths = outputs.of(entry)
+        left += [made.path for made in row.made if made.path not in paths]
+        if not shard.owns(source):
+            continue
+        reason = _why(entry, row, paths, size_of, maker, retry)
         if reason == "touched":
             same = digest(source) == row.digest
             reason = "" if same else "source changed"
@@ -154,16 +128,33 @@ def draw_up(
                 plan.touched.append((source, entry.mtime_ns))
         if not reason and any(map(altered, row.made)):
             reason = "output altered"
+        settled[number] = _TO_MAKE if reason else _KEPT
         if reason:
-            reasons[source] = reason
+            plan.reasons[reason] += 1
         else:
-            del make[source]
             plan.keep += 1
-    plan.make = list(make.values())
-    plan.reasons = Counter(reasons.get(source, "new") for source in make)
-    taken = {path for paths in outputs.values() for path in paths} if left else set()
-    plan.stale = [path for path in left if path not in taken]
+    number = -1
+    while (number := settled.find(0, number + 1)) >= 0:
+        if shard.owns(entries[number].path):
+            settled[number] = _TO_MAKE
+            plan.reasons["new"] += 1
+    plan.make = entries.where(settled, _TO_MAKE)
+    plan.stale = _unclaimed(left, entries, outputs)
     return plan
+
+
+#: What is settled of an image.
+_TO_MAKE, _KEPT = 1, 2
+
+
+def _unclaimed(paths: list[str], entries: Entries, outputs: Outputs) -> list[str]:
+    """Leave out the paths that some image's outputs will bear."""
+    claimed: set[str] = set()
+    if paths:
+        wanted = set(paths)
+        for entry in entries:
+            claimed.update(wanted.intersection(outputs.of(entry)))
+    return [path for path in paths if path not in claimed]
 
 
 def _why(
@@ -194,62 +185,3 @@ def _why(
         if sizes != [made.bytes for made in row.made]:
             return "output altered"
     return "" if row.mtime_ns == entry.mtime_ns else "touched"
-
-
-def batches(
-    entries: Sequence[Entry],
-    outputs: Mapping[str, tuple[str, ...]],
-    workers: int,
-    rate: float | None = None,
-) -> Iterator[Batch]:
-    """Cut the work into batches, the costliest images and the largest batches first.
-
-    Parameters
-    ----------
-    entries : sequence of Entry
-        What to make.
-    outputs : mapping
-        Paths of the outputs by source.
-    workers : int
-    rate : float, optional
-        Mean seconds of an image, where some were measured.
-    """
-    seconds = costs(entries, rate)
-    order = sorted(range(len(entries)), key=seconds.__getitem__, reverse=True)
-    rest = sum(seconds)
-    jobs: list[Job] = []
-    cost = 0.0
-    size = _batch_seconds(rest, workers)
-    number = 0
-    for k in order:
-        source = entries[k].path
-        jobs.append(Job(source, outputs[source]))
-        cost += seconds[k]
-        # An estimate may be wrong a hundredfold: without a rate, batches begin small and
-        # grow, so that a run that is killed early has got somewhere.
-        most = 8 ** (number // workers) if rate is None else len(entries)
-        if cost >= size or len(jobs) >= most:
-            yield Batch(jobs)
-            number += 1
-            rest -= cost
-            jobs, cost = [], 0.0
-            size = _batch_seconds(rest, workers)
-    if jobs:
-        yield Batch(jobs)
-
-
-def costs(entries: Sequence[Entry], rate: float | None = None) -> list[float]:
-    """Estimate the seconds of each image; their mean is the rate, where that is known."""
-    estimates = [
-        SECONDS_PER_IMAGE
-        + SECONDS_PER_BYTE * entry.bytes
-        + SECONDS_PER_PIXEL * entry.width * entry.height
-        for entry in entries
-    ]
-    scale = rate * len(estimates) / sum(estimates) if rate and estimates else 1.0
-    return [estimate * scale for estimate in estimates]
-
-
-def _batch_seconds(rest: float, workers: int) -> float:
-    share = rest / (SHARE_OF_REST * workers)
-    return min(LARGEST_BATCH_SECONDS, max(SMALLEST_BATCH_SECONDS, share))

@@ -15,9 +15,12 @@ from pathlib import Path
 
 from pixelmill import catalog as catalogs
 from pixelmill import provenance
-from pixelmill.catalog import Entry, Selection
+from pixelmill.batching import costs
+from pixelmill.catalog import Selection
 from pixelmill.choice import choose
 from pixelmill.cluster import Cluster
+from pixelmill.destinations import Outputs, colliding
+from pixelmill.entries import Entries
 from pixelmill.errors import UserError
 from pixelmill.exports import write_failures, write_tables
 from pixelmill.files import Reserve, lies_in
@@ -27,7 +30,7 @@ from pixelmill.ledger import Ledger
 from pixelmill.limits import Limits, workers_for_memory
 from pixelmill.names import escape
 from pixelmill.passes import Pass, Totals
-from pixelmill.plan import Plan, colliding, costs, draw_up, paths_of_outputs
+from pixelmill.plan import Plan, draw_up
 from pixelmill.policy import Policy
 from pixelmill.progress import Progress
 from pixelmill.recipe import Recipe
@@ -46,7 +49,7 @@ def process(
     recipe: Recipe,
     engine: str,
     workers: int,
-    entries: Sequence[Entry],
+    entries: Entries,
     label: str = "images",
     policy: Policy = Policy(),  # noqa: B008 - frozen
     cluster: Cluster = Cluster(),  # noqa: B008 - frozen
@@ -65,7 +68,7 @@ def process(
     engine : str
         One of `pixelmill.engines.ENGINES`, or ``auto``.
     workers : int
-    entries : sequence of Entry
+    entries : Entries
         The catalog of `source`.
     label : str
         What the progress line calls them.
@@ -180,7 +183,7 @@ def process(
     return finished
 
 
-def _digest_of(entries: Sequence[Entry], shard: Shard) -> str:
+def _digest_of(entries: Entries, shard: Shard) -> str:
     return catalogs.digest(entry for entry in entries if shard.owns(entry.path))
 
 
@@ -209,7 +212,7 @@ def _explain_code(plan: Plan, ledger: Ledger, recipe: Recipe) -> None:
 
 def _engine_for(engine: str, workers: int, plan: Plan, rate: float | None, recipe: Recipe) -> str:
     """Choose the engine by how much there is to do."""
-    work = sum(costs(plan.make, rate))
+    work = float(costs(plan.make, rate).sum())
     return choose(engine, workers, recipe.scales_on_threads, work, known=rate is not None)
 
 
@@ -246,7 +249,7 @@ def preview(
     source: str,
     target: str,
     recipe: Recipe,
-    entries: Sequence[Entry],
+    entries: Entries,
     policy: Policy = Policy(),  # noqa: B008 - frozen
 ) -> tuple[Plan, float, float]:
     """Draw up the plan of a pass without doing it.
@@ -270,7 +273,7 @@ def _plan(
     place: Workplace,
     recipe: Recipe,
     maker: Maker,
-    entries: Sequence[Entry],
+    entries: Entries,
     rows: Mapping[str, Row],
     policy: Policy,
 ) -> Plan:
@@ -293,14 +296,15 @@ def _plan(
                 "one, or set 'collisions' to rename."
             )
     return draw_up(
-        [entry for entry in entries if place.shard.owns(entry.path)],
+        entries,
         rows,
         place.size_of,
-        paths_of_outputs(entries, recipe),
+        Outputs(entries, recipe),
         maker,
         digest,
         altered,
         policy.retry_failed,
+        place.shard,
     )
 
 
@@ -327,7 +331,7 @@ def _drop_failed(
         before = None if outcome.status == "ok" else rows.get(outcome.source)
         for made in before.made if before else ():
             # A name that passed to another image in between is not this one's any more.
-            if made.path in plan.outputs[outcome.source]:
+            if plan.claims(outcome.source, made.path):
                 place.remove(made.path)
 
 

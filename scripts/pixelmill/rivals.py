@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pixelmill import pools
-from pixelmill.catalog import Entry
+from pixelmill.entries import Entry
 from pixelmill.errors import UserError
 from pixelmill.pools import Task
 from pixelmill.recipe import Recipe

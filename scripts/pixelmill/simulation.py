@@ -14,12 +14,13 @@ import heapq
 import math
 import random
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pixelmill.catalog import Entry
-from pixelmill.plan import batches
+from pixelmill.batching import batches
+from pixelmill.destinations import Outputs
+from pixelmill.entries import Entries
 
 
 class Rates(NamedTuple):
@@ -171,17 +172,17 @@ def hours(
     return {step: taken / 3600 for step, taken in seconds.items()}
 
 
-def pass_seconds(entries: Sequence[Entry], seconds: Mapping[str, float], workers: int) -> float:
+def pass_seconds(entries: Entries, seconds: Mapping[str, float], workers: int) -> float:
     """Seconds that workers take for images, in the batches that a first pass makes.
 
     Parameters
     ----------
-    entries : sequence of Entry
+    entries : Entries
     seconds : mapping
         Of each image, on one worker.
     workers : int
     """
-    cut = batches(entries, dict.fromkeys((entry.path for entry in entries), ()), workers)
+    cut = batches(entries, Outputs(), workers)
     return on_workers((sum(seconds[job.source] for job in batch.jobs) for batch in cut), workers)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pixelmill.backends import backend
-from pixelmill.catalog import Entry
+from pixelmill.entries import Entry
 from pixelmill.limits import Limits
 from pixelmill.recipe import Recipe, Step
 from pixelmill.samples import THREADS_TOGETHER

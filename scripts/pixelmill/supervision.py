@@ -23,11 +23,11 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from pixelmill import breadcrumbs, launch
-from pixelmill.catalog import Entry
+from pixelmill.batching import batches
 from pixelmill.cluster import open_cluster
+from pixelmill.entries import Entries, Entry
 from pixelmill.errors import UserError
 from pixelmill.hosting import Work
-from pixelmill.plan import batches
 from pixelmill.remote import Remote
 from pixelmill.transform import Job, Outcome, Stretch
 from pixelmill.trials import try_alone
@@ -69,13 +69,42 @@ class Started:
     stretches: list[Stretch] = field(default_factory=list)
 
 
+class _Pending:
+    """Images of which nobody knows yet what becomes of them."""
+
+    def __init__(self, entries: Entries) -> None:
+        self._entries = entries
+        self._flags = bytearray(b"\1" * len(entries))
+        self._count = len(entries)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def get(self, source: str) -> Entry | None:
+        """Entry of a source; None where it is known what became of it."""
+        number = self._entries.find(source)
+        return self._entries[number] if number is not None and self._flags[number] else None
+
+    def remove(self, source: str) -> None:
+        """Note that it is known."""
+        number = self._entries.find(source)
+        if number is None or not self._flags[number]:
+            raise KeyError(source)
+        self._flags[number] = 0
+        self._count -= 1
+
+    def rest(self) -> Entries:
+        """Entries of all that are left."""
+        return self._entries.where(self._flags, 1)
+
+
 def _nothing() -> None:
     pass
 
 
 def render(
     work: Work,
-    entries: Sequence[Entry],
+    entries: Entries,
     done: Callable[[list[Outcome]], None],
     meanwhile: Callable[[], None] = _nothing,
 ) -> Started:
@@ -84,8 +113,8 @@ def render(
     Parameters
     ----------
     work : Work
-    entries : sequence of Entry
-        What to make.
+    entries : Entries
+        What to make, sorted by path.
     done : callable
         Called with the outcomes of each batch, in this process.
     meanwhile : callable, optional
@@ -96,14 +125,14 @@ def render(
     UserError
         If children keep dying, or a cluster cannot do the work.
     """
-    pending = {entry.path: entry for entry in entries}
+    pending = _Pending(entries)
     started = Started()
     if work.engine == "distributed" and pending:
         _run_cluster(work, pending, done, started)
         return started
     deaths = 0
     while pending:
-        overdue = _run_child(work, list(pending.values()), pending, done, started, meanwhile)
+        overdue = _run_child(work, pending, done, started, meanwhile)
         meanwhile = _nothing
         if not pending:
             break
@@ -121,8 +150,7 @@ def render(
 
 def _run_child(
     work: Work,
-    entries: Sequence[Entry],
-    pending: dict[str, Entry],
+    pending: _Pending,
     done: Callable[[list[Outcome]], None],
     started: Started,
     meanwhile: Callable[[], None],
@@ -137,7 +165,7 @@ def _run_child(
     all_gone, lifeline = context.Pipe(duplex=False)
     child = context.Process(
         target=launch.begin,
-        args=(sender, lifeline, work.engine, work.modules, pickle.dumps((work, entries))),
+        args=(sender, lifeline, work.engine, work.modules, pickle.dumps((work, pending.rest()))),
         name="pixelmill-host",
     )
     child.start()
@@ -174,7 +202,7 @@ def _run_child(
 
 def _run_cluster(
     work: Work,
-    pending: dict[str, Entry],
+    pending: _Pending,
     done: Callable[[list[Outcome]], None],
     started: Started,
 ) -> None:
@@ -189,7 +217,7 @@ def _run_cluster(
         started.workers, started.seconds = engine.workers, engine.startup_seconds
         engine.run(
             Remote(work.renderer, folder),
-            batches(list(pending.values()), work.outputs, engine.workers, work.rate),
+            batches(pending.rest(), work.outputs, engine.workers, work.rate),
             lambda content: doubtful.extend(_take(content, pending, done, started)),
         )
     _settle(doubtful, work, pending, done)
@@ -197,7 +225,7 @@ def _run_cluster(
 
 def _take(
     content: bytes,
-    pending: dict[str, Entry],
+    pending: _Pending,
     done: Callable[[list[Outcome]], None],
     started: Started,
 ) -> list[str]:
@@ -206,7 +234,7 @@ def _take(
     started.stretches.append(stretch)
     certain = [outcome for outcome in outcomes if outcome.reason not in DOUBTFUL]
     for outcome in certain:
-        del pending[outcome.source]
+        pending.remove(outcome.source)
     done(certain)
     return [outcome.source for outcome in outcomes if outcome.reason in DOUBTFUL]
 
@@ -214,17 +242,14 @@ def _take(
 def _settle(
     sources: Sequence[str],
     work: Work,
-    pending: dict[str, Entry],
+    pending: _Pending,
     done: Callable[[list[Outcome]], None],
 ) -> None:
     """Try images alone and take in what became of them."""
-    suspects = [
-        (pending[source], Job(source, work.outputs[source]))
-        for source in sources
-        if source in pending
-    ]
+    found = filter(None, map(pending.get, sources))
+    suspects = [(entry, Job(entry.path, work.outputs.of(entry))) for entry in found]
     for outcome in try_alone(work.renderer, work.limits, work.workers, suspects):
-        del pending[outcome.source]
+        pending.remove(outcome.source)
         done([outcome])
 
 

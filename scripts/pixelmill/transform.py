@@ -50,7 +50,7 @@ class Batch:
     __slots__ = ("jobs",)
 
     def __init__(self, jobs: Sequence[Job]) -> None:
-        self.jobs = tuple(jobs)
+        self.jobs = jobs
 
 
 class Stretch(NamedTuple):
@@ -132,16 +132,17 @@ class Renderer:
     ) -> list[Outcome]:
         """Make each image of a batch, its source told before; failures are outcomes too."""
         outcomes: list[Outcome] = []
+        jobs = tuple(batch.jobs)
         announced = 0
-        for number, job in enumerate(batch.jobs, start=1):
+        for number, job in enumerate(jobs, start=1):
             begin(job.source)
             outcomes.append(self.render(job))
             if intake.is_cold(outcomes[0].seconds[0], outcomes[0].bytes_in):
-                for later in batch.jobs[max(number, announced) : number + intake.AHEAD]:
+                for later in jobs[max(number, announced) : number + intake.AHEAD]:
                     intake.announce(os.path.join(self.source_root, later.source))
                 announced = number + intake.AHEAD
         if self.durable:
-            self._sync(batch.jobs)
+            self._sync(jobs)
         return outcomes
 
     def warm_up(self) -> None:

@@ -13,8 +13,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TypeAlias
 
-from pixelmill.catalog import Entry
 from pixelmill.engines import die_with_parent
+from pixelmill.entries import Entry
 from pixelmill.intake import content_digest
 from pixelmill.limits import Limits
 from pixelmill.names import escape

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pixelmill import likeness
-from pixelmill.catalog import Entry
 from pixelmill.checks import MOST_NAMED, Check
 from pixelmill.demands import demands
 from pixelmill.engines import open_engine
+from pixelmill.entries import Entry
 from pixelmill.files import TEMPORARY, read_table, walk
 from pixelmill.inspection import Finding, Inspector, Task, Tasks
 from pixelmill.names import escape, unescape

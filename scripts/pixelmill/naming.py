@@ -1,0 +1,153 @@
+"""Naming: paths for outputs that no file system takes for one.
+
+Few sources compete for a name. All others are known by a number of eight bytes, so
+that a million of them fit into memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from array import array
+from collections.abc import Callable, Iterable
+from pathlib import PurePosixPath
+from typing import TypeAlias
+
+import numpy as np
+import xxhash
+
+from pixelmill.names import escape, identity
+
+#: Longest file name, in bytes, that every common file system takes.
+MAX_NAME_BYTES = 255
+
+#: Bytes that a character takes at most in a file name.
+_MOST_BYTES = 4
+
+#: What looks like the suffix of a format, after something that bears it.
+_SUFFIX = re.compile(r"(?<=[^/])\.[A-Za-z][A-Za-z0-9]{1,4}\Z")
+
+#: Gives all sources, relative paths with ``/``, each with the suffix of its output.
+Sources: TypeAlias = Callable[[], Iterable[tuple[str, str]]]
+
+
+def plain_name(source: str, suffix: str) -> str:
+    """Path of an output where no other source wants it too.
+
+    Examples
+    --------
+    >>> plain_name("b/c.PNG", ".jpg"), plain_name("IMG.2024-05-01", ".jpg")
+    ('b/c.jpg', 'IMG.2024-05-01.jpg')
+    """
+    known = _SUFFIX.search(source)
+    return _fit((source[: known.start()] if known else source) + suffix, source)
+
+
+def renamed(sources: Sources) -> dict[str, str]:
+    """Paths of the outputs that cannot bear their plain names, by source.
+
+    Two paths collide when a file system that ignores case or Unicode
+    normalization would take them for one. The plain name goes to the source that
+    already bears the suffix, else to the first by path; the others keep their own
+    suffix before the new one. Folders keep their names: no file may bear one.
+
+    Examples
+    --------
+    >>> renamed(lambda: [("a.gif", ".jpg"), ("a.png", ".jpg"), ("b/c.PNG", ".jpg")])
+    {'a.png': 'a.png.jpg'}
+    >>> renamed(lambda: [("a.bmp", ".jpg"), ("a.jpg", ".jpg")])
+    {'a.bmp': 'a.bmp.jpg'}
+    """
+    keys, taken = _survey(sources)
+    wanted_by_many = _repeated(keys) | {key for key in map(_key, taken) if _holds(keys, key)}
+    rest: list[tuple[str, str]] = []
+    for known_as, group in _crowds(sources, wanted_by_many).items():
+        if known_as in taken:
+            rest.extend(group)
+        elif len(group) > 1:
+            bearing = (one for one in group if one[0].lower().endswith(one[1].lower()))
+            group.remove(next(bearing, group[0]))
+            rest.extend(group)
+    outputs: dict[str, str] = {}
+    for source, suffix in sorted(rest):
+        candidate, tries = _fit(source + suffix, source), 0
+        while identity(candidate) in taken or _holds(keys, _key(identity(candidate))):
+            mark = _short_digest(source + "/" * tries)
+            candidate, tries = _fit(f"{source}.{mark}{suffix}", source), tries + 1
+        taken.add(identity(candidate))
+        outputs[source] = candidate
+    return outputs
+
+
+def first_collision(sources: Sources) -> tuple[str, str] | None:
+    """Two sources whose outputs would bear one name; None where all differ.
+
+    Examples
+    --------
+    >>> first_collision(lambda: [("a.gif", ".jpg"), ("A.png", ".jpg")])
+    ('A.png', 'a.gif')
+    """
+    crowds = _crowds(sources, _repeated(_survey(sources)[0])).values()
+    pairs = [(group[1][0], group[0][0]) for group in crowds if len(group) > 1]
+    return min(pairs)[::-1] if pairs else None
+
+
+def _survey(sources: Sources) -> tuple[np.ndarray, set[str]]:
+    """Numbers of all plain names, sorted, and identities of all folders."""
+    keys = array("Q")
+    folders = set()
+    for source, suffix in sources():
+        keys.append(_key(identity(plain_name(source, suffix))))
+        folders.add(source.rpartition("/")[0])
+    taken = {
+        identity(str(parent))
+        for folder in folders
+        for parent in (PurePosixPath(folder), *PurePosixPath(folder).parents)
+    }
+    return np.sort(np.asarray(keys, dtype=np.uint64)), taken
+
+
+def _key(identity: str) -> int:
+    """Number that stands for a name; two names have one once in a hundred million sets."""
+    return xxhash.xxh3_64_intdigest(identity.encode("utf-8", "surrogatepass"))
+
+
+def _repeated(keys: np.ndarray) -> set[int]:
+    return set(keys[1:][keys[1:] == keys[:-1]].tolist())
+
+
+def _holds(keys: np.ndarray, key: int) -> bool:
+    place = int(np.searchsorted(keys, np.uint64(key)))
+    return place < len(keys) and int(keys[place]) == key
+
+
+def _crowds(sources: Sources, keys: set[int]) -> dict[str, list[tuple[str, str]]]:
+    """Sources whose plain names have these numbers, by name, each group sorted."""
+    crowds: dict[str, list[tuple[str, str]]] = {}
+    for source in sources() if keys else ():
+        known_as = identity(plain_name(*source))
+        if _key(known_as) in keys:
+            crowds.setdefault(known_as, []).append(source)
+    for group in crowds.values():
+        group.sort()
+    return crowds
+
+
+def _fit(output: str, source: str) -> str:
+    """Shorten a name over the limit; a digest of the source keeps it unique."""
+    if len(output) * _MOST_BYTES <= MAX_NAME_BYTES:  # as nearly all are
+        return output
+    parent, slash, name = output.rpartition("/")
+    if len(os.fsencode(name)) <= MAX_NAME_BYTES:
+        return output
+    suffix = PurePosixPath(name).suffix
+    tail = f"~{_short_digest(source)}{suffix}"
+    stem = name[: -len(suffix)]
+    while len(os.fsencode(stem + tail)) > MAX_NAME_BYTES:
+        stem = stem[:-1]
+    return f"{parent}{slash}{stem}{tail}"
+
+
+def _short_digest(text: str) -> str:
+    return hashlib.blake2b(escape(text).encode(), digest_size=4).hexdigest()

@@ -1,0 +1,10 @@
+"""Names of outputs, settled over a set of sources."""
+
+from pixelmill.naming import plain_name, renamed
+
+
+def name_outputs(sources, suffix):
+    """Output path by source, where all bear the same suffix."""
+    sources = list(sources)
+    others = renamed(lambda: [(source, suffix) for source in sources])
+    return {source: others.get(source) or plain_name(source, suffix) for source in sources}

@@ -1,0 +1,76 @@
+"""The work is cut into fair batches."""
+
+import pickle
+
+import pytest
+
+from pixelmill.batching import LARGEST_BATCH_SECONDS, SMALLEST_BATCH_SECONDS, batches
+from pixelmill.destinations import Outputs
+from pixelmill.entries import Entries, Entry
+from pixelmill.recipe import parse
+
+RECIPE = parse({})
+
+
+def entries_of(sizes):
+    return Entries(Entry(f"{number}.jpg", size, 0, "jpeg") for number, size in enumerate(sizes))
+
+
+def cut(sizes, workers=2, rate=None):
+    """Sources of each batch."""
+    entries = entries_of(sizes)
+    cut_up = batches(entries, Outputs(entries, RECIPE), workers, rate)
+    return [[job.source for job in batch.jobs] for batch in cut_up]
+
+
+def order_of(sizes):
+    """Sources in the order in which they are handed out."""
+    return [source for batch in cut(sizes) for source in batch]
+
+
+def test_batches_hold_every_image_once_the_costliest_first():
+    sizes = [10, 10_000_000, 500_000, 20, 3_000_000]
+    assert order_of(sizes) == ["1.jpg", "4.jpg", "2.jpg", "3.jpg", "0.jpg"]
+
+
+def test_equal_images_go_by_path_so_that_batches_are_the_same_every_time():
+    assert order_of([100] * 5) == [f"{number}.jpg" for number in range(5)]
+
+
+def test_batches_know_where_their_outputs_go():
+    entries = Entries([Entry("sub/0.png", 1, 0, "png")])
+    (batch,) = batches(entries, Outputs(entries, RECIPE), 1)
+    assert list(batch.jobs) == [("sub/0.png", ("sub/0.jpg",))]
+    assert pickle.loads(pickle.dumps(batch)).jobs == (("sub/0.png", ("sub/0.jpg",)),)
+
+
+def test_nothing_to_make_gives_no_batch():
+    assert cut([]) == []
+
+
+def test_batches_shrink_towards_the_end_so_that_workers_end_together():
+    lengths = [len(batch) for batch in cut([0] * 5000, workers=4, rate=0.004)]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[-1] < lengths[0] / 10
+
+
+def test_each_worker_gets_several_batches():
+    assert len(cut([0] * 1000, workers=8)) >= 3 * 8
+
+
+def test_as_long_as_nobody_knows_what_an_image_takes_batches_begin_small_and_grow_eightfold():
+    lengths = [len(batch) for batch in cut([0] * 5000, workers=2)]
+    assert lengths[:6] == [1, 1, 8, 8, 64, 64]
+
+
+@pytest.mark.parametrize("seconds", [0.0001, 0.004, 0.05])
+def test_a_batch_is_neither_too_small_nor_too_large_by_what_images_took_before(seconds):
+    *batches_, _ = cut([1000] * 20_000, workers=2, rate=seconds)
+    for batch in batches_:
+        least, most = SMALLEST_BATCH_SECONDS, LARGEST_BATCH_SECONDS
+        assert least - 1e-9 <= len(batch) * seconds <= most + seconds + 1e-9
+
+
+def test_an_image_that_costs_more_than_a_batch_has_a_batch_of_its_own():
+    first, *_ = cut([1_000_000_000, *[1000] * 100])
+    assert first == ["0.jpg"]

@@ -1,0 +1,68 @@
+"""Entries take little room, and are found by their paths."""
+
+import pickle
+import random
+import tracemalloc
+
+import pytest
+
+from pixelmill.entries import Entries, Entry
+
+NAMES = [
+    "a.jpg",
+    "a/b.jpg",
+    "a b.jpg",
+    "é.png",
+    "e\u0301.png",
+    "caf\udce9.gif",
+    "\U0001f600.png",
+    "z\\",
+]
+
+
+def entry(path, size=7, **more):
+    return Entry(path, size, **{"mtime_ns": 5, "format": "jpeg", "width": 4, "height": 3, **more})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_entry_comes_back(name):
+    kept = entry(name, 2**40, mtime_ns=-1, format="", width=2**32, height=0)
+    assert list(Entries([entry("x"), kept])) == [entry("x"), kept]
+    assert pickle.loads(pickle.dumps(Entries([kept])))[-1] == kept
+
+
+def test_a_slice_is_entries_too():
+    assert Entries(map(entry, "abcd"))[1:3] == [entry("b"), entry("c")]
+
+
+def test_sorting_is_that_of_text():
+    assert [e.path for e in Entries(map(entry, NAMES)).sorted()] == sorted(NAMES)
+
+
+def test_of_equal_paths_the_last_stays_when_they_are_sorted():
+    several = [entry("b", 1), entry("a", 2), entry("b", 3), entry("b", 4), entry("c", 5)]
+    assert [e.bytes for e in Entries(several).sorted()] == [2, 4, 5]
+
+
+def test_all_and_no_others_are_found_wherever_one_looks_first():
+    draw = random.Random(2026)
+    for count in (0, 1, 2, 17):
+        there = Entries(map(entry, (f"{2 * n:03}" for n in range(count)))).sorted()
+        for number in range(2 * count + 1):
+            near = draw.randrange(count + 2)
+            expected = None if number % 2 or number == 2 * count else number // 2
+            assert there.find(f"{number:03}", near) == expected
+
+
+def test_those_with_a_flag_are_taken():
+    three = Entries(map(entry, "abc"))
+    assert three.where(bytearray(b"\1\0\1"), 1) == [entry("a"), entry("c")]
+    assert three.where(bytearray(b"\1\1\1"), 1) is three
+
+
+def test_an_entry_takes_fifty_bytes_and_its_path():
+    tracemalloc.start()
+    entries = Entries(entry(f"{number:08}.jpg") for number in range(20_000))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < len(entries) * (12 + 50) * 1.13  # arrays grow by an eighth

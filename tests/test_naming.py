@@ -1,0 +1,152 @@
+"""No two outputs meet."""
+
+import os
+import random
+import unicodedata
+
+import pytest
+from namesakes import name_outputs
+
+from pixelmill.naming import MAX_NAME_BYTES, first_collision
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        pytest.param(["a.png"], {"a.png": "a.jpg"}, id="plain"),
+        pytest.param(["a/b/c.TIFF"], {"a/b/c.TIFF": "a/b/c.jpg"}, id="keeps-folders"),
+        pytest.param(["scan"], {"scan": "scan.jpg"}, id="no-suffix"),
+        pytest.param(["take.001"], {"take.001": "take.001.jpg"}, id="number-is-no-suffix"),
+        pytest.param(["a.edited"], {"a.edited": "a.edited.jpg"}, id="long-word-is-no-suffix"),
+        pytest.param(
+            ["IMG.2024-05-01"], {"IMG.2024-05-01": "IMG.2024-05-01.jpg"}, id="date-is-no-suffix"
+        ),
+        pytest.param(["a.x/b"], {"a.x/b": "a.x/b.jpg"}, id="suffix-of-a-folder-stays"),
+        pytest.param(
+            ["a.bmp", "a.jpg"], {"a.bmp": "a.bmp.jpg", "a.jpg": "a.jpg"}, id="bearer-wins"
+        ),
+        pytest.param(
+            ["a.BMP", "a.JPG"], {"a.BMP": "a.BMP.jpg", "a.JPG": "a.jpg"}, id="bearer-in-capitals"
+        ),
+        pytest.param(
+            ["a.png", "a.gif"], {"a.png": "a.png.jpg", "a.gif": "a.jpg"}, id="else-first-by-path"
+        ),
+        pytest.param(
+            ["A.jpg", "a.jpg"], {"A.jpg": "A.jpg", "a.jpg": "a.jpg.jpg"}, id="case-of-name"
+        ),
+        pytest.param(
+            ["D/x.png", "d/x.png"], {"D/x.png": "D/x.jpg", "d/x.png": "d/x.png.jpg"},
+            id="case-of-folder",
+        ),
+        pytest.param(
+            ["e\u0301.png", "\u00e9.png"],
+            {"e\u0301.png": "e\u0301.jpg", "\u00e9.png": "\u00e9.png.jpg"},
+            id="normalization",
+        ),
+        pytest.param(
+            ["x/a.png", "y/a.gif"], {"x/a.png": "x/a.jpg", "y/a.gif": "y/a.jpg"},
+            id="other-folders-do-not-collide",
+        ),
+    ],
+)  # fmt: skip
+def test_outputs_are_named(sources, expected):
+    assert name_outputs(sources, ".jpg") == expected
+
+
+def test_the_longer_name_may_be_taken_too():
+    outputs = name_outputs(["a.jpg", "a.png", "a.png.jpg"], ".jpg")
+    assert (outputs["a.jpg"], outputs["a.png.jpg"]) == ("a.jpg", "a.png.jpg")
+    assert_distinct(outputs)
+
+
+def test_the_name_with_a_digest_may_be_taken_too():
+    # A folder that holds sources and copies of earlier outputs has such names.
+    sources = ["a.jpg", "a.png", "a.png.jpg"]
+    with_digest = name_outputs(sources, ".jpg")["a.png"]
+    assert_distinct(name_outputs([*sources, with_digest], ".jpg"))
+
+
+def test_no_output_bears_the_name_of_a_folder_of_others():
+    outputs = name_outputs(["x.png", "x.jpg/page.png"], ".jpg")
+    folders = {os.path.dirname(output) for output in outputs.values()}
+    assert not folders & set(outputs.values())
+
+
+def test_outputs_of_any_set_of_names_are_distinct():
+    draw = random.Random(2026)
+    stems = ["a", "A", "e\u0301", "\u00e9", "É", "ß", "ss", "d/a", "D/a"]
+    suffixes = ["", ".jpg", ".JPG", ".png", ".png.jpg", ".jpg.jpg", ".jpg.png", ".png.jpg.jpg"]
+    names = [stem + suffix for stem in stems for suffix in suffixes]
+    for _ in range(500):
+        sources = draw.sample(names, draw.randrange(1, len(names)))
+        outputs = name_outputs(sources, ".jpg")
+        assert sorted(outputs) == sorted(sources)
+        assert_distinct(outputs)
+
+
+def test_the_order_of_the_sources_does_not_matter():
+    sources = ["a.png", "a.jpg", "A.jpg", "a.png.jpg", "b/a.gif", "b/A.bmp", "\u00e9", "e\u0301"]
+    expected = name_outputs(sources, ".png")
+    draw = random.Random(2026)
+    for _ in range(50):
+        draw.shuffle(sources)
+        assert name_outputs(sources, ".png") == expected
+
+
+def test_a_newcomer_renames_only_its_own_collision():
+    settled = ["a.png", "b.png", "b.gif", "c/a.png"]
+    before = name_outputs(settled, ".jpg")
+    after = name_outputs([*settled, "a.jpg"], ".jpg")
+    assert after["a.jpg"] == "a.jpg"
+    assert [source for source in settled if before[source] != after[source]] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "collision"),
+    [
+        (["a.png", "b.png", "a.x/a.png"], None),
+        (["b.png", "a.png", "a.jpg"], ("a.jpg", "a.png")),
+        (["A.jpg", "a.jpg"], ("A.jpg", "a.jpg")),
+        (["\u00e9.png", "e\u0301.gif"], ("e\u0301.gif", "\u00e9.png")),
+        ([], None),
+    ],
+    ids=["none", "suffix", "case", "normalization", "nothing"],
+)
+def test_the_first_collision_is_found(sources, collision):
+    assert first_collision(lambda: [(source, ".jpg") for source in sources]) == collision
+
+
+LONG = {
+    "ascii": "a" * 251,
+    "two-byte-letters": "é" * 125,
+    "emoji": "\N{GRINNING FACE}" * 62,
+    "undecodable": "\udce9" * 251,
+}
+
+
+@pytest.mark.parametrize("stem", LONG.values(), ids=LONG)
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+def test_the_longest_names_stay_within_the_limit_and_distinct(stem, suffix):
+    sources = [stem + other for other in (".jpg", ".png", ".gif", "")]
+    outputs = name_outputs(sources, suffix)
+    for output in outputs.values():
+        assert len(os.fsencode(output)) <= MAX_NAME_BYTES
+        assert output.endswith(suffix)
+    assert_distinct(outputs)
+
+
+def test_long_names_that_differ_at_their_end_alone_stay_distinct():
+    sources = ["a" * 250 + last for last in "bcdef"]
+    assert_distinct(name_outputs(sources, ".webp"))
+
+
+def test_the_limit_holds_for_a_name_and_not_for_a_path():
+    folder = "/".join(["d" * 200] * 3)
+    assert name_outputs([f"{folder}/a.png"], ".jpg") == {f"{folder}/a.png": f"{folder}/a.jpg"}
+
+
+def assert_distinct(outputs):
+    """No two outputs are one for a file system that ignores case and normalization."""
+    decomposed = [unicodedata.normalize("NFD", output).casefold() for output in outputs.values()]
+    same = [unicodedata.normalize("NFD", output) for output in decomposed]
+    assert len(set(same)) == len(same), sorted(outputs.values())
