@@ -207,7 +207,7 @@ class Reserve:
     def __enter__(self) -> Reserve:
         try:
             with open(self._path, "wb") as file:
-                file.write(bytes(RESERVE_BYTES))
+                _occupy(file, RESERVE_BYTES)
         except OSError as error:
             self.release()
             raise UserError(_cannot_write(self._folder, error.strerror)) from error
@@ -232,6 +232,18 @@ class Reserve:
         for message in messages:
             if message in _DISK_ERRORS:
                 raise UserError(_cannot_write(self._folder, message))
+
+
+def _occupy(file: IO[bytes], size: int) -> None:
+    """Take room on the disk; zeros take none where the file system compresses."""
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+    file.write(bytes(size))
 
 
 def _cannot_write(path: object, why: str | None) -> str:
