@@ -1,4 +1,4 @@
-/* Resampling of pixels of four bytes along both sides, by vector instructions.
+/* Resampling of pixels of three or four bytes along both sides, by vector instructions.
  *
  * Places and weights are Pillow's (its Resample.c), rounded to 16 bits; sums are whole
  * numbers, so that every processor gives the same bytes. */
@@ -142,8 +142,8 @@ static uint8_t level(int32_t sum, int precision) {
     return sum < 0 ? 0 : sum > 255 ? 255 : (uint8_t)sum;
 }
 
-static void across_plain(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
-                         int rows, const Side *side) {
+static void across_plain(const uint8_t *from, ptrdiff_t stride, int sources, int pixel,
+                         uint8_t *to, int rows, const Side *side) {
     for (int row = 0; row < rows; row++, from += stride)
         for (int place = 0; place < side->size; place++, to += CHANNELS) {
             const int16_t *weights = side->weights + (size_t)place * side->taps;
@@ -151,8 +151,8 @@ static void across_plain(const uint8_t *from, ptrdiff_t stride, int sources, uin
             int count = side->taps < sources - first ? side->taps : sources - first;
             for (int channel = 0; channel < CHANNELS; channel++) {
                 int32_t sum = 1 << (side->precision - 1);
-                for (int k = 0; k < count; k++)
-                    sum += weights[k] * from[(size_t)(first + k) * CHANNELS + channel];
+                for (int k = 0; k < count && channel < pixel; k++)
+                    sum += weights[k] * from[(size_t)(first + k) * pixel + channel];
                 to[channel] = level(sum, side->precision);
             }
         }
@@ -183,31 +183,48 @@ VECTORS static inline __m256i two(const uint8_t *low, const uint8_t *high) {
     return _mm256_inserti128_si256(both, _mm_loadu_si128((const __m128i *)high), 1);
 }
 
-/* Four pixels of four rows: each pair as 16-bit numbers side by side, channel by channel and
- * row by row. */
-VECTORS static inline void spread_four(const uint8_t *const in[4], ptrdiff_t at, __m256i *pairs) {
-    const __m256i near = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1));
-    const __m256i far = _mm256_broadcastsi128_si256(
-        _mm_setr_epi8(8, -1, 12, -1, 9, -1, 13, -1, 10, -1, 14, -1, 11, -1, 15, -1));
+/* How to take pixels of three or four bytes apart: two of them as 16-bit numbers side by side,
+ * channel by channel; the two after them. */
+typedef struct {
+    __m256i near, far;
+} Apart;
+
+VECTORS static Apart apart(int pixel) {
+    int8_t near[16], far[16];
+    for (int k = 0; k < 16; k++) {
+        int channel = k / 4, beside = k / 2 % 2, byte = k % 2 || channel >= pixel;
+        near[k] = byte ? -1 : (int8_t)(channel + beside * pixel);
+        far[k] = byte ? -1 : (int8_t)(channel + (beside + 2) * pixel);
+    }
+    return (Apart){_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)near)),
+                   _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)far))};
+}
+
+/* Four pixels of four rows, row by row. */
+VECTORS static inline void spread_four(const uint8_t *const in[4], ptrdiff_t at, Apart how,
+                                       __m256i *pairs) {
     const __m256i p = two(in[0] + at, in[1] + at), q = two(in[2] + at, in[3] + at);
-    _mm256_store_si256(pairs, _mm256_shuffle_epi8(p, near));
-    _mm256_store_si256(pairs + 1, _mm256_shuffle_epi8(q, near));
-    _mm256_store_si256(pairs + 2, _mm256_shuffle_epi8(p, far));
-    _mm256_store_si256(pairs + 3, _mm256_shuffle_epi8(q, far));
+    _mm256_store_si256(pairs, _mm256_shuffle_epi8(p, how.near));
+    _mm256_store_si256(pairs + 1, _mm256_shuffle_epi8(q, how.near));
+    _mm256_store_si256(pairs + 2, _mm256_shuffle_epi8(p, how.far));
+    _mm256_store_si256(pairs + 3, _mm256_shuffle_epi8(q, how.far));
 }
 
 /* All pixels of four rows, so that each is spread out once and not for every place of which it
  * is a part. */
-VECTORS static void spread(const uint8_t *const in[4], int sources, __m256i *pairs) {
+VECTORS static void spread(const uint8_t *const in[4], int sources, int pixel, __m256i *pairs) {
+    const Apart how = apart(pixel);
+    const ptrdiff_t end = (ptrdiff_t)sources * pixel;
     int at = 0;
-    for (; at + 4 <= sources; at += 4) spread_four(in, (ptrdiff_t)at * CHANNELS, pairs + at);
-    if (at < sources) { /* nothing beyond the row may be read */
+    for (; (ptrdiff_t)at * pixel + 16 <= end; at += 4)
+        spread_four(in, (ptrdiff_t)at * pixel, how, pairs + at);
+    for (; at < sources; at += 4) { /* nothing beyond the row may be read */
         uint8_t rest[4][4 * CHANNELS] = {{0}};
+        const int count = sources - at < 4 ? sources - at : 4;
         for (int k = 0; k < 4; k++)
-            memcpy(rest[k], in[k] + (ptrdiff_t)at * CHANNELS, (size_t)(sources - at) * CHANNELS);
+            memcpy(rest[k], in[k] + (ptrdiff_t)at * pixel, (size_t)count * pixel);
         const uint8_t *const last[4] = {rest[0], rest[1], rest[2], rest[3]};
-        spread_four(last, 0, pairs + at);
+        spread_four(last, 0, how, pairs + at);
     }
 }
 
@@ -265,7 +282,8 @@ WIDE_VECTORS static inline void make_two_wide(const __m256i *pairs, const Side *
 /* Four rows and two places at a time; -1 where there is no memory. */
 static inline __attribute__((always_inline)) int across_by(
     void (*make)(const __m256i *, const Side *, int, int, __m128i *, __m128i *),
-    const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to, int rows, const Side *side) {
+    const uint8_t *from, ptrdiff_t stride, int sources, int pixel, uint8_t *to, int rows,
+    const Side *side) {
     const ptrdiff_t wide = (ptrdiff_t)side->size * CHANNELS;
     const size_t room = ((size_t)sources + 4 + side->taps) / 2 * 2 * sizeof(__m256i) + LINE;
     __m256i *pairs = aligned_alloc(LINE, room / LINE * LINE);
@@ -279,7 +297,7 @@ static inline __attribute__((always_inline)) int across_by(
             in[k] = from + at * stride;
             out[k] = to + at * wide;
         }
-        spread(in, sources, pairs);
+        spread(in, sources, pixel, pairs);
         int place = 0;
         for (; place + 1 < side->size; place += 2) {
             const ptrdiff_t at = (ptrdiff_t)place * CHANNELS;
@@ -302,14 +320,14 @@ static inline __attribute__((always_inline)) int across_by(
     return 0;
 }
 
-VECTORS static int across(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
-                          int rows, const Side *side) {
-    return across_by(make_two, from, stride, sources, to, rows, side);
+VECTORS static int across(const uint8_t *from, ptrdiff_t stride, int sources, int pixel,
+                          uint8_t *to, int rows, const Side *side) {
+    return across_by(make_two, from, stride, sources, pixel, to, rows, side);
 }
 
-WIDE_VECTORS static int across_wide(const uint8_t *from, ptrdiff_t stride, int sources,
+WIDE_VECTORS static int across_wide(const uint8_t *from, ptrdiff_t stride, int sources, int pixel,
                                     uint8_t *to, int rows, const Side *side) {
-    return across_by(make_two_wide, from, stride, sources, to, rows, side);
+    return across_by(make_two_wide, from, stride, sources, pixel, to, rows, side);
 }
 
 /* One row of the result, 64 bytes at a time; return where it ended. */
@@ -384,14 +402,14 @@ static int vectors(void) {
     return 0;
 }
 
-/* Along the rows: `rows` of `sources` pixels become as many of `side->size`. */
-static int resample_across(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
-                           int rows, const Side *side) {
+/* Along the rows: `rows` of `sources` pixels become as many of `side->size`, of four bytes. */
+static int resample_across(const uint8_t *from, ptrdiff_t stride, int sources, int pixel,
+                           uint8_t *to, int rows, const Side *side) {
 #ifdef VECTORS
-    if (vectors() == 2) return across_wide(from, stride, sources, to, rows, side);
-    if (vectors() == 1) return across(from, stride, sources, to, rows, side);
+    if (vectors() == 2) return across_wide(from, stride, sources, pixel, to, rows, side);
+    if (vectors() == 1) return across(from, stride, sources, pixel, to, rows, side);
 #endif
-    across_plain(from, stride, sources, to, rows, side);
+    across_plain(from, stride, sources, pixel, to, rows, side);
     return 0;
 }
 
@@ -420,26 +438,27 @@ static void reached(const Side *side, int sources, int *first, int *end) {
     if (*end > sources) *end = sources;
 }
 
-static int resample(const uint8_t *from, int width, int height, uint8_t *to, int columns, int rows,
-                    int reach, const double box[4], int down_first) {
+static int resample(const uint8_t *from, int width, int height, int pixel, uint8_t *to,
+                    int columns, int rows, int reach, const double box[4], int down_first) {
     Side x = {0}, y = {0};
     uint8_t *between = NULL;
-    const ptrdiff_t stride = (ptrdiff_t)width * CHANNELS;
+    const ptrdiff_t stride = (ptrdiff_t)width * pixel;
     int first, end, failed = draw_up(&x, columns, width, box[0], box[2], reach) ||
                              draw_up(&y, rows, height, box[1], box[3], reach);
     if (!failed && down_first) {
         reached(&x, width, &first, &end);
-        const ptrdiff_t part = (ptrdiff_t)(end - first) * CHANNELS;
+        const ptrdiff_t part = (ptrdiff_t)(end - first) * pixel;
         if (!(failed = !(between = malloc((size_t)part * rows)))) {
-            resample_down(from + first * CHANNELS, stride, height, between, part, &y);
+            resample_down(from + first * pixel, stride, height, between, part, &y);
             for (int place = 0; place < columns; place++) x.first[place] -= first;
-            failed = resample_across(between, part, end - first, to, rows, &x);
+            failed = resample_across(between, part, end - first, pixel, to, rows, &x);
         }
     } else if (!failed) {
         reached(&y, height, &first, &end);
         const ptrdiff_t part = (ptrdiff_t)columns * CHANNELS;
         if (!(failed = !(between = malloc((size_t)part * (end - first))))) {
-            failed = resample_across(from + first * stride, stride, width, between, end - first, &x);
+            failed = resample_across(from + first * stride, stride, width, pixel, between,
+                                     end - first, &x);
             for (int place = 0; place < rows; place++) y.first[place] -= first;
             if (!failed) resample_down(between, part, end - first, to, part, &y);
         }
@@ -458,13 +477,14 @@ static PyObject *resample_(PyObject *module, PyObject *args) {
     if (!PyArg_ParseTuple(args, "y*(ii)w*(ii)i(dddd)p", &from, &width, &height, &to, &columns,
                           &rows, &reach, &box[0], &box[1], &box[2], &box[3], &down_first))
         return NULL;
+    int pixel = from.len == (Py_ssize_t)width * height * 3 ? 3 : CHANNELS;
     int fits = width > 0 && height > 0 && columns > 0 && rows > 0 && reach >= 1 && reach <= 3 &&
-               from.len == (Py_ssize_t)width * height * CHANNELS &&
+               from.len == (Py_ssize_t)width * height * pixel &&
                to.len == (Py_ssize_t)columns * rows * CHANNELS && box[0] >= 0 && box[1] >= 0 &&
                box[2] <= width && box[3] <= height && box[0] < box[2] && box[1] < box[3];
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
-        failed = resample(from.buf, width, height, to.buf, columns, rows, reach, box, down_first);
+        failed = resample(from.buf, width, height, pixel, to.buf, columns, rows, reach, box, down_first);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&from);
@@ -480,7 +500,7 @@ static PyObject *resample_(PyObject *module, PyObject *args) {
 static PyMethodDef methods[] = {
     {"resample", resample_, METH_VARARGS,
      "resample(source, (width, height), target, (width, height), reach, box, down_first)\n--\n\n"
-     "Resample pixels of four bytes from one buffer to another.\n\n"
+     "Resample pixels from one buffer to another: three or four bytes each, and four then.\n\n"
      "`reach` tells the kernel: 3 Lanczos, 2 bicubic, 1 bilinear. `box` is the region of the\n"
      "source: left, top, right, bottom. `down_first`: columns come before rows."},
     {NULL, NULL, 0, NULL},

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from pixelmill.levels import Size, behind, opencv
+from pixelmill.levels import Size, behind, kernel, opencv
 
 turbo: Any
 try:
@@ -99,21 +99,27 @@ def decode(data: bytes, mode: str, full: Size, scale: int) -> Any:
     Returns
     -------
     ndarray or None
-        Padded levels; None where Pillow has to say what to make of the file.
+        Levels, padded where there is no kernel; None where Pillow has to say what to make of
+        the file.
     """
     if turbo is None:
         return None
     size = math.ceil(full[0] / scale), math.ceil(full[1] / scale)
     least = {"min_width": size[0], "min_height": size[1], "min_factor": scale}
     try:
-        made = turbo.decode_jpeg(
-            data, "GRAY" if mode == "L" else "RGBA", **least if scale > 1 else {}
-        )
+        made = turbo.decode_jpeg(data, _order(mode), **least if scale > 1 else {})
     except ValueError:  # broken, or of a kind that it does not know
         return None
     if made.shape[1::-1] != size:
         return None
     return made[..., 0] if mode == "L" else made[..., :3]
+
+
+def _order(mode: str) -> str:
+    """What to decode to: the kernel takes pixels as they are, cykooz-resizer padded ones."""
+    if mode == "L":
+        return "GRAY"
+    return "RGBA" if kernel is None else "RGB"
 
 
 def encode(levels: Any, values: Mapping[str, Any]) -> bytes:

@@ -1,8 +1,9 @@
 """Levels: pictures as arrays, and how they share memory with images.
 
 Levels are uint8, (height, width) for grey or (height, width, 3) for red, green and blue.
-What is decoded and resampled has four bytes a pixel behind three channels, as Pillow's
-images have: `padded` levels are a view that leaves out the fourth.
+What is resampled has four bytes a pixel behind three channels, as Pillow's images have:
+`padded` levels are a view that leaves out the fourth. So has what is decoded, but where
+there is a kernel that does not ask for it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,12 @@ from typing import Any, TypeAlias
 from PIL import Image
 
 Size: TypeAlias = tuple[int, int]
+
+kernel: Any
+try:  # resamples in one call to the bytes of cykooz-resizer, where a compiler made it (envs/kernel)
+    import pixelmill_kernel as kernel  # type: ignore[no-redef]
+except ImportError:
+    kernel = None
 
 #: Orientations that swap width and height (EXIF 2.32, 4.6.4.1.4).
 SWAPPING = (5, 6, 7, 8)

@@ -15,7 +15,7 @@ from typing import Any
 import PIL
 from PIL import Image
 
-from pixelmill.levels import Size, behind, blank, padded
+from pixelmill.levels import Size, behind, blank, kernel, padded
 from pixelmill.steps import Box
 
 simd: Any
@@ -23,12 +23,6 @@ try:  # not by the package's own calls: they hold the GIL twice as long
     from cykooz_resizer import rust_lib as simd
 except ImportError:  # there is no wheel for every machine
     simd = None
-
-kernel: Any
-try:  # the same passes and the same bytes in one call, where a compiler made it (envs/kernel)
-    import pixelmill_kernel as kernel  # type: ignore[no-redef]
-except ImportError:
-    kernel = None
 
 FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
@@ -100,16 +94,20 @@ def resample_levels(levels: Any, size: Size, filter: str, box: Box) -> Any:
     ndarray
         Padded levels (see `pixelmill.levels`), the same as of an image.
     """
-    levels = padded(levels)
+    import numpy as np
+
     channels = 1 if levels.ndim == 2 else 3
     if kernel is not None and channels == 3:
+        whole = behind(levels)
+        pixels = np.ascontiguousarray(levels) if whole is None else whole
         source = levels.shape[1::-1]
         made = blank(*size, channels)
         reach = int(_KERNELS[filter][1])
-        down_first = _rows_are_first(source, size)
-        kernel.resample(behind(levels), source, behind(made), size, reach, box, down_first)
+        kernel.resample(
+            pixels, source, behind(made), size, reach, box, _rows_are_first(source, size)
+        )
         return made
-    image = _shared(levels)
+    image = _shared(padded(levels))
     for side, crop in _passes(image.size, size, filter, box):
         levels = blank(*side, channels)
         made = _shared(levels)
