@@ -78,20 +78,51 @@ def test_grey_is_left_to_cykooz_resizer(kernel, monkeypatch):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"source": (21, 30)}, {"source": (0, 30)}, {"target": (10, 11)}, {"target": (0, 10)},
-        {"reach": 0}, {"reach": 4}, {"box": (-0.1, 0, 20, 30)}, {"box": (0, 0, 20.1, 30)},
-        {"box": (5, 0, 5, 30)}, {"box": (float("nan"), 0, 20, 30)},
+        {"size": 0}, {"sources": 0}, {"reach": 0}, {"reach": 4}, {"start": -0.1}, {"end": 20.1},
+        {"start": 5, "end": 5}, {"start": float("nan")}, {"end": float("nan")},
     ],
     ids=str,
 )  # fmt: skip
-def test_what_does_not_fit_is_refused(kernel, changes):
-    source, target = (
-        padded(np.zeros((30, 20, 3), np.uint8)),
-        padded(np.zeros((10, 10, 3), np.uint8)),
-    )
-    given = {"source": (20, 30), "target": (10, 10), "reach": 3, "box": (0, 0, 20, 30), **changes}
+def test_a_side_that_cannot_be_is_refused(kernel, changes):
+    given = {"size": 10, "sources": 20, "start": 0, "end": 20, "reach": 3, **changes}
     with pytest.raises(ValueError, match="do not fit"):
-        kernel.resample(
-            behind(source), given["source"], behind(target), given["target"], given["reach"],
-            given["box"], False,
-        )  # fmt: skip
+        kernel.side(*given.values())
+
+
+def spoilt(side, place, value):
+    """A side with another whole number in the place of one."""
+    numbers = np.frombuffer(side, np.int32).copy()
+    numbers[place] = value
+    return numbers.tobytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda good: {"source": (21, 30)}, lambda good: {"source": (0, 30)},
+        lambda good: {"target": (10, 11)}, lambda good: {"target": (0, 10)},
+        lambda good: {"across": good["down"]}, lambda good: {"down": b""},
+        lambda good: {"down": good["down"][:-1]}, lambda good: {"down": good["down"] + b"x"},
+        lambda good: {"down": spoilt(good["down"], 2, 1)},
+        lambda good: {"down": spoilt(good["down"], 3, 99)},
+        lambda good: {"down": spoilt(good["down"], 4, 30)},
+        lambda good: {"down": spoilt(good["down"], 4, -2)},
+    ],
+    ids=[
+        "width", "no-width", "rows", "no-columns", "other-side", "no-side", "cut", "longer",
+        "taps", "precision", "beyond", "before",
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused(kernel, change):
+    given = {
+        "from": behind(padded(np.zeros((30, 20, 3), np.uint8))),
+        "source": (20, 30),
+        "to": behind(padded(np.zeros((10, 10, 3), np.uint8))),
+        "target": (10, 10),
+        "across": kernel.side(10, 20, 0, 20, 3),
+        "down": kernel.side(10, 30, 0, 30, 3),
+        "down_first": False,
+    }
+    kernel.resample(*given.values())
+    with pytest.raises(ValueError, match="do not fit"):
+        kernel.resample(*(given | change(given)).values())

@@ -26,13 +26,22 @@
 #define LINE 64 /* bytes: of a cache line, and of two pairs */
 #define MOST_PRECISION 21 /* bits behind the point: 32, less those of a level, sign and sum */
 
+/* How a side is kept between calls, followed by `first` and `weights`. */
+typedef struct {
+    int size, sources, taps, precision;
+} Head;
+
 /* One side: for each place of the result the first source, and as many weights as `taps`. */
 typedef struct {
-    int size, taps, precision;
-    int *first;
-    int16_t *weights;
+    int size, sources, taps, precision;
+    const int *first;
+    const int16_t *weights;
 } Side;
 
+static size_t side_bytes(const Head *head) {
+    return sizeof *head +
+           (size_t)head->size * (sizeof(int) + (size_t)head->taps * sizeof(int16_t));
+}
 
 static double lanczos(double x, double sine) {
     if (fabs(x) >= 3.0) return 0.0;
@@ -82,22 +91,16 @@ static double weigh(int reach, double start, Turn turn, int count, double *weigh
     return sum;
 }
 
-static void forget(Side *side) {
-    free(side->first);
-    free(side->weights);
-}
-
-/* Draw up a side: `size` places for the sources from `start` to `end` of `sources`. */
-static int draw_up(Side *side, int size, int sources, double start, double end, int reach) {
+/* Draw up a side, as bytes: `size` places for the sources from `start` to `end` of `sources`. */
+static char *draw_up(int size, int sources, double start, double end, int reach, size_t *bytes) {
     double scale = (end - start) / size, wide = scale < 1.0 ? 1.0 : scale;
     double support = reach * wide, largest = 0.0;
     const Turn turn = turn_by(1.0 / wide);
-    int room = (int)ceil(support) * 2 + 1, most = 1, failed = 1;
+    int room = (int)ceil(support) * 2 + 1, most = 1;
     double *all = malloc(sizeof(double) * room * size);
-    int *counts = malloc(sizeof(int) * size);
-    side->size = size;
-    side->first = malloc(sizeof(int) * size);
-    if (!all || !counts || !side->first) goto end;
+    int *counts = malloc(sizeof(int) * size), *firsts = malloc(sizeof(int) * size);
+    char *made = NULL;
+    if (!all || !counts || !firsts) goto end;
     for (int place = 0; place < size; place++) {
         double center = start + (place + 0.5) * scale, *weights = all + (size_t)place * room;
         int first = (int)(center - support + 0.5), last = (int)(center + support + 0.5);
@@ -110,31 +113,50 @@ static int draw_up(Side *side, int size, int sources, double start, double end, 
             weights[k] *= scaled;
             if (weights[k] > largest) largest = weights[k];
         }
-        side->first[place] = first;
+        firsts[place] = first;
         counts[place] = count;
         /* Sources are taken in pairs: where the first is odd, one more comes before it. */
         if (count + (first & 1) > most) most = count + (first & 1);
     }
-    side->taps = (most + 1) / 2 * 2;
-    side->weights = calloc((size_t)side->taps * size, sizeof(int16_t));
-    if (!side->weights) goto end;
-    side->precision = 0;
-    while (side->precision < MOST_PRECISION &&
-           floor(largest * (1 << (side->precision + 1)) + 0.5) < (1 << 15))
-        side->precision++;
-    for (int place = 0; place < size; place++) {
-        int16_t *weights = side->weights + (size_t)place * side->taps + (side->first[place] & 1);
-        side->first[place] &= ~1;
+    Head head = {size, sources, (most + 1) / 2 * 2, 0};
+    while (head.precision < MOST_PRECISION &&
+           floor(largest * (1 << (head.precision + 1)) + 0.5) < (1 << 15))
+        head.precision++;
+    *bytes = side_bytes(&head);
+    if (!(made = calloc(*bytes, 1))) goto end;
+    memcpy(made, &head, sizeof head);
+    int *first = (int *)(made + sizeof head);
+    int16_t *weights = (int16_t *)(first + size);
+    for (int place = 0; place < size; place++, weights += head.taps) {
+        first[place] = firsts[place] & ~1;
         for (int k = 0; k < counts[place]; k++) {
-            double weight = all[(size_t)place * room + k] * (1 << side->precision);
-            weights[k] = (int16_t)(weight < 0 ? weight - 0.5 : weight + 0.5);
+            double weight = all[(size_t)place * room + k] * (1 << head.precision);
+            weights[k + (firsts[place] & 1)] =
+                (int16_t)(weight < 0 ? weight - 0.5 : weight + 0.5);
         }
     }
-    failed = 0;
 end:
     free(all);
     free(counts);
-    return failed;
+    free(firsts);
+    return made;
+}
+
+/* Read a side that was drawn up; 0 where the bytes are of none for so many places and sources. */
+static int take_up(Side *side, const Py_buffer *from, int size, int sources) {
+    Head head;
+    if (from->len < (Py_ssize_t)sizeof head) return 0;
+    memcpy(&head, from->buf, sizeof head);
+    if (head.size != size || head.sources != sources || head.taps < 2 || head.taps % 2 ||
+        head.precision < 1 || head.precision > MOST_PRECISION ||
+        (size_t)from->len != side_bytes(&head))
+        return 0;
+    const int *first = (const int *)((const char *)from->buf + sizeof head);
+    for (int place = 0; place < size; place++)
+        if (first[place] < 0 || first[place] % 2 || first[place] >= sources) return 0;
+    *side = (Side){size, sources, head.taps, head.precision, first,
+                   (const int16_t *)(first + size)};
+    return 1;
 }
 
 static uint8_t level(int32_t sum, int precision) {
@@ -427,70 +449,90 @@ static void resample_down(const uint8_t *from, ptrdiff_t stride, int sources, ui
 }
 
 /* First source that a side needs, and the one after the last. */
-static void reached(const Side *side, int sources, int *first, int *end) {
-    *first = sources;
+static void reached(const Side *side, int *first, int *end) {
+    *first = side->sources;
     *end = 0;
     for (int place = 0; place < side->size; place++) {
         int last = side->first[place] + side->taps;
         if (side->first[place] < *first) *first = side->first[place];
         if (last > *end) *end = last;
     }
-    if (*end > sources) *end = sources;
+    if (*end > side->sources) *end = side->sources;
 }
 
-static int resample(const uint8_t *from, int width, int height, int pixel, uint8_t *to,
-                    int columns, int rows, int reach, const double box[4], int down_first) {
-    Side x = {0}, y = {0};
-    uint8_t *between = NULL;
-    const ptrdiff_t stride = (ptrdiff_t)width * pixel;
-    int first, end, failed = draw_up(&x, columns, width, box[0], box[2], reach) ||
-                             draw_up(&y, rows, height, box[1], box[3], reach);
-    if (!failed && down_first) {
-        reached(&x, width, &first, &end);
-        const ptrdiff_t part = (ptrdiff_t)(end - first) * pixel;
-        if (!(failed = !(between = malloc((size_t)part * rows)))) {
-            resample_down(from + first * pixel, stride, height, between, part, &y);
-            for (int place = 0; place < columns; place++) x.first[place] -= first;
-            failed = resample_across(between, part, end - first, pixel, to, rows, &x);
-        }
-    } else if (!failed) {
-        reached(&y, height, &first, &end);
-        const ptrdiff_t part = (ptrdiff_t)columns * CHANNELS;
-        if (!(failed = !(between = malloc((size_t)part * (end - first))))) {
-            failed = resample_across(from + first * stride, stride, width, pixel, between,
+/* Two passes, over what the second one needs alone; -1 where there is no memory. */
+static int resample(const uint8_t *from, int pixel, uint8_t *to, Side x, Side y, int down_first) {
+    const ptrdiff_t stride = (ptrdiff_t)x.sources * pixel;
+    Side *second = down_first ? &x : &y;
+    int first, end, failed = -1;
+    reached(second, &first, &end);
+    const ptrdiff_t part = down_first ? (ptrdiff_t)(end - first) * pixel
+                                      : (ptrdiff_t)x.size * CHANNELS;
+    uint8_t *between = malloc((size_t)part * (down_first ? y.size : end - first));
+    int *moved = malloc(sizeof(int) * second->size);
+    if (between && moved) {
+        for (int place = 0; place < second->size; place++)
+            moved[place] = second->first[place] - first;
+        second->first = moved;
+        if (down_first) {
+            resample_down(from + first * pixel, stride, y.sources, between, part, &y);
+            failed = resample_across(between, part, end - first, pixel, to, y.size, &x);
+        } else {
+            failed = resample_across(from + first * stride, stride, x.sources, pixel, between,
                                      end - first, &x);
-            for (int place = 0; place < rows; place++) y.first[place] -= first;
             if (!failed) resample_down(between, part, end - first, to, part, &y);
         }
     }
     free(between);
-    forget(&x);
-    forget(&y);
+    free(moved);
     return failed;
 }
 
-static PyObject *resample_(PyObject *module, PyObject *args) {
-    Py_buffer from, to;
-    int width, height, columns, rows, reach, down_first, failed = 1;
-    double box[4];
+static PyObject *side_(PyObject *module, PyObject *args) {
+    int size, sources, reach;
+    double start, end;
+    size_t bytes = 0;
+    char *made = NULL;
     (void)module;
-    if (!PyArg_ParseTuple(args, "y*(ii)w*(ii)i(dddd)p", &from, &width, &height, &to, &columns,
-                          &rows, &reach, &box[0], &box[1], &box[2], &box[3], &down_first))
+    if (!PyArg_ParseTuple(args, "iiddi", &size, &sources, &start, &end, &reach)) return NULL;
+    if (!(size > 0 && sources > 0 && reach >= 1 && reach <= 3 && start >= 0 && end <= sources &&
+          start < end)) {
+        PyErr_SetString(PyExc_ValueError, "size, region or reach do not fit the sources");
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    made = draw_up(size, sources, start, end, reach, &bytes);
+    Py_END_ALLOW_THREADS
+    if (!made) return PyErr_NoMemory();
+    PyObject *result = PyBytes_FromStringAndSize(made, (Py_ssize_t)bytes);
+    free(made);
+    return result;
+}
+
+static PyObject *resample_(PyObject *module, PyObject *args) {
+    Py_buffer from, to, across, down;
+    int width, height, columns, rows, down_first, failed = -1;
+    Side x, y;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "y*(ii)w*(ii)y*y*p", &from, &width, &height, &to, &columns, &rows,
+                          &across, &down, &down_first))
         return NULL;
     int pixel = from.len == (Py_ssize_t)width * height * 3 ? 3 : CHANNELS;
-    int fits = width > 0 && height > 0 && columns > 0 && rows > 0 && reach >= 1 && reach <= 3 &&
+    int fits = width > 0 && height > 0 && columns > 0 && rows > 0 &&
                from.len == (Py_ssize_t)width * height * pixel &&
-               to.len == (Py_ssize_t)columns * rows * CHANNELS && box[0] >= 0 && box[1] >= 0 &&
-               box[2] <= width && box[3] <= height && box[0] < box[2] && box[1] < box[3];
+               to.len == (Py_ssize_t)columns * rows * CHANNELS &&
+               take_up(&x, &across, columns, width) && take_up(&y, &down, rows, height);
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
-        failed = resample(from.buf, width, height, pixel, to.buf, columns, rows, reach, box, down_first);
+        failed = resample(from.buf, pixel, to.buf, x, y, down_first);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&from);
     PyBuffer_Release(&to);
+    PyBuffer_Release(&across);
+    PyBuffer_Release(&down);
     if (!fits) {
-        PyErr_SetString(PyExc_ValueError, "sizes, box or reach do not fit the buffers");
+        PyErr_SetString(PyExc_ValueError, "sizes or sides do not fit the buffers");
         return NULL;
     }
     if (failed) return PyErr_NoMemory();
@@ -498,11 +540,14 @@ static PyObject *resample_(PyObject *module, PyObject *args) {
 }
 
 static PyMethodDef methods[] = {
+    {"side", side_, METH_VARARGS,
+     "side(size, sources, start, end, reach)\n--\n\n"
+     "Draw up places and weights for one side: bytes for `resample`, good for all images of it.\n\n"
+     "`reach` tells the kernel: 3 Lanczos, 2 bicubic, 1 bilinear."},
     {"resample", resample_, METH_VARARGS,
-     "resample(source, (width, height), target, (width, height), reach, box, down_first)\n--\n\n"
+     "resample(source, (width, height), target, (width, height), across, down, down_first)\n--\n\n"
      "Resample pixels from one buffer to another: three or four bytes each, and four then.\n\n"
-     "`reach` tells the kernel: 3 Lanczos, 2 bicubic, 1 bilinear. `box` is the region of the\n"
-     "source: left, top, right, bottom. `down_first`: columns come before rows."},
+     "`across` and `down` are sides. `down_first`: columns come before rows."},
     {NULL, NULL, 0, NULL},
 };
 
