@@ -11,8 +11,9 @@ from PIL import Image
 
 from pixelmill import catalog, generator
 from pixelmill.process import process_folder
+from pixelmill.progress import Progress
 from pixelmill.recipe import parse
-from pixelmill.verification import remedy, verify
+from pixelmill.verification import BATCH, remedy, verify
 
 RESIZE = {"resize": {"width": 48, "height": 32}}
 COUNT = 26
@@ -371,6 +372,26 @@ def opened_in(result):
 def test_other_rules_open_what_they_concern(tree, options, opened):
     tree.verify(sample=0)
     assert opened_in(tree.verify(**options)) == opened
+
+
+def test_what_passed_before_a_verification_was_stopped_is_not_opened_again(
+    tmp_path, photos, monkeypatch
+):
+    photos(tmp_path / "in", BATCH + 10, size=(24, 16))
+    tree = Tree(tmp_path)
+    tree.process()
+    batches = []
+
+    def stop(self, done, failed=0):
+        batches.append(done)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Progress, "advance", stop)
+        with pytest.raises(KeyboardInterrupt):
+            tree.verify(workers=1)
+    assert batches == [BATCH]
+    assert opened_in(tree.verify(workers=1)) == 10
 
 
 def test_a_touched_output_is_opened_again(tree):

@@ -7,10 +7,13 @@ since are not opened again.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pixelmill import likeness
@@ -18,7 +21,7 @@ from pixelmill.checks import MOST_NAMED, Check
 from pixelmill.demands import demands
 from pixelmill.engines import open_engine
 from pixelmill.entries import Entry
-from pixelmill.files import TEMPORARY, read_table, walk
+from pixelmill.files import TEMPORARY, iterate_table, walk
 from pixelmill.inspection import Finding, Inspector, Task, Tasks
 from pixelmill.names import escape, unescape
 from pixelmill.progress import Progress
@@ -62,29 +65,74 @@ def verify(
         ``passed``, ``checks``, and ``summary`` for people.
     """
     images = os.path.join(target, "images")
-    rows = read_table(os.path.join(target, "manifest.csv"))
-    made = {unescape(row["output"]): row for row in rows if row["status"] == "ok"}
+    made, noted, failed = _manifest(os.path.join(target, "manifest.csv"))
     checks = _checks()
     present = _check_set(checks, images, made)
-    _check_inputs(checks["inputs"], rows, entries)
+    _check_inputs(checks["inputs"], noted, entries)
     comparable = {name for name, demand in demands(recipe).items() if demand.comparable}
-    chosen = _sample((o for o, row in made.items() if row["variant"] in comparable), sample)
+    chosen = _sample((o for o, row in made.items() if row.variant in comparable), sample)
     code = digest_of_modules(["demands", "inspection", "likeness", "reference", "verification"])
     rules = _digest([recipe, min_psnr, code])
     with Memory(os.path.join(target, "verification.sqlite")) as memory:
-        known = memory.recall(rules) if scope == "changed" else {}
-        tasks, remembered = _select(made, present, known, chosen)
-        findings = list(_open(tasks, Inspector(source, images, recipe, min_psnr), workers))
-        _count(checks, findings, remembered, made, len(chosen))
-        memory.learn(rules, findings, made.keys() - {f.output for f in findings if f.faults})
+        opened, remembered = Tally(), Tally()
+        known = memory.recall(rules) if scope == "changed" else ()
+        tasks = _select(made, present, known, chosen, remembered)
+
+        def take(findings: list[Finding]) -> None:
+            opened.take(findings)
+            memory.learn(rules, findings)
+
+        _open(tasks, Inspector(source, images, recipe, min_psnr), workers, take)
+        _count(checks, opened, remembered, made)
+        memory.forget(made.keys() - {finding.output for finding in opened.faulty})
     checks["similarity"].not_compared = len(made) - checks["similarity"].compared
     result = [check.as_dict() for check in checks.values()]
     passed = all(check["passed"] for check in result)
     return {
         "passed": passed,
-        "summary": _summary(checks, len(made), len(rows) - len(made), len(findings)),
+        "summary": _summary(checks, len(made), failed, opened.count),
         "checks": result,
     }
+
+
+class Promise(NamedTuple):
+    """What the manifest says of an output; its source is escaped."""
+
+    source: str
+    variant: str
+    sha256: str
+
+
+@dataclass
+class Tally:
+    """What is counted of outputs that were opened, now or before; those at fault are kept."""
+
+    count: int = 0
+    sized: int = 0
+    compared: int = 0
+    faulty: list[Finding] = field(default_factory=list)
+
+    def take(self, those: Sequence[Finding | Known]) -> None:
+        """Count some more."""
+        self.count += len(those)
+        self.sized += sum(one.sized for one in those)
+        self.compared += sum(one.similarity is not None for one in those)
+        self.faulty += (one for one in those if isinstance(one, Finding) and one.faults)
+
+
+def _manifest(path: str) -> tuple[dict[str, Promise], set[str], int]:
+    """Read the outputs that were promised, all sources, escaped, and the number without any."""
+    made: dict[str, Promise] = {}
+    noted: set[str] = set()
+    failed = 0
+    for row in iterate_table(path):
+        noted.add(row["source"])
+        if row["status"] == "ok":
+            promise = Promise(row["source"], sys.intern(row["variant"]), row["sha256"])
+            made[unescape(row["output"])] = promise
+        else:
+            failed += 1
+    return made, noted, failed
 
 
 def _checks() -> dict[str, Check]:
@@ -124,52 +172,62 @@ def _check_set(
     return present
 
 
-def _check_inputs(
-    check: Check, rows: Sequence[Mapping[str, str]], entries: Iterable[Entry]
-) -> None:
-    noted = {row["source"] for row in rows}
-    inputs = {escape(entry.path) for entry in entries}
-    check.compared = len(inputs)
-    for path in sorted(inputs - noted):
+def _check_inputs(check: Check, noted: set[str], entries: Iterable[Entry]) -> None:
+    left = noted.copy()
+    new = []
+    for path in (escape(entry.path) for entry in entries):
+        check.compared += 1
+        if path in noted:
+            left.discard(path)
+        else:
+            new.append(path)
+    for path in sorted(new):
         check.fail(path, "is an input without a row")
-    for path in sorted(noted - inputs):
+    for path in sorted(left):
         check.fail(path, "has a row and is no input")
 
 
 def _sample(made: Iterable[str], size: int) -> set[str]:
     """Choose outputs evenly over the tree and always the same ones."""
-    return set(sorted(made, key=_digest)[:size])
+    return set(heapq.nsmallest(size, made, key=_digest))
 
 
 def _select(
-    made: Mapping[str, Mapping[str, str]],
+    made: Mapping[str, Promise],
     present: Mapping[str, tuple[int, int]],
-    known: Mapping[str, Known],
+    known: Iterable[Known],
     chosen: set[str],
-) -> tuple[list[Task], list[Known]]:
-    """Split the outputs into those to open and those that passed and did not change."""
-    tasks, remembered = [], []
-    for output in sorted(made.keys() & present.keys()):
-        row, before = made[output], known.get(output)
-        compare = output in chosen
+    remembered: Tally,
+) -> list[Task]:
+    """Leave out of the outputs to open those that passed and did not change; count these."""
+    left_out: set[str] = set()
+    for before in known:
+        output = before.output
+        promise = made.get(output)
         if (
-            before is not None
-            and (before.bytes, before.mtime_ns) == present[output]
-            and before.sha256 == row["sha256"]
-            and (before.similarity is not None or not compare or before.incomparable)
+            promise is not None
+            and (before.bytes, before.mtime_ns) == present.get(output)
+            and before.sha256 == promise.sha256
+            and (before.similarity is not None or output not in chosen or before.incomparable)
         ):
-            remembered.append(before)
-        else:
-            source = unescape(row["source"])
-            tasks.append(Task(output, source, row["variant"], row["sha256"], compare))
-    return tasks, remembered
+            remembered.take([before])
+            left_out.add(output)
+    return [
+        Task(output, unescape(row.source), row.variant, row.sha256, output in chosen)
+        for output, row in sorted(made.items())
+        if output in present and output not in left_out
+    ]
 
 
-def _open(tasks: Sequence[Task], inspector: Inspector, workers: int) -> Iterator[Finding]:
+def _open(
+    tasks: Sequence[Task],
+    inspector: Inspector,
+    workers: int,
+    take: Callable[[list[Finding]], None],
+) -> None:
     if not tasks:
         return
     batches = [Tasks(tasks[k : k + BATCH]) for k in range(0, len(tasks), BATCH)]
-    found: list[Finding] = []
     name = "processes" if len(batches) > 1 and workers > 1 else "sequential"
     with (
         open_engine(name, workers, preload=("pixelmill.verification",)) as engine,
@@ -177,39 +235,34 @@ def _open(tasks: Sequence[Task], inspector: Inspector, workers: int) -> Iterator
     ):
 
         def done(findings: list[Finding]) -> None:
-            found.extend(findings)
+            take(findings)
             progress.advance(len(findings), sum(bool(f.faults) for f in findings))
 
         engine.run(inspector, batches, done)
-    yield from sorted(found, key=lambda finding: finding.output)
 
 
 def _count(
-    checks: Mapping[str, Check],
-    findings: Sequence[Finding],
-    remembered: Sequence[Known],
-    made: Mapping[str, Mapping[str, str]],
-    chosen: int,
+    checks: Mapping[str, Check], opened: Tally, remembered: Tally, made: Mapping[str, Promise]
 ) -> None:
-    by_sha = {row["sha256"]: output for output, row in made.items()}
-    faulty = [finding for finding in findings if finding.pictures is not None]
-    for finding in findings:
+    faulty = sorted(opened.faulty, key=lambda finding: finding.output)
+    by_sha = {row.sha256: output for output, row in made.items()} if faulty else {}
+    pictured = [finding for finding in faulty if finding.pictures is not None]
+    for finding in faulty:
         for name, why in finding.faults:
             if name == "sha256" and by_sha.get(finding.sha256, finding.output) != finding.output:
                 why = f"exchanged: holds the image of '{escape(by_sha[finding.sha256])}'"
-            elif name == "similarity" and (other := _exchanged_with(finding, faulty)):
+            elif name == "similarity" and (other := _exchanged_with(finding, pictured)):
                 why = f"exchanged: looks like the image of '{escape(other)}'"
             checks[name].fail(escape(finding.output), why)
-    opened = len(findings) + len(remembered)
-    broken = sum(any(name == "decodes" for name, _ in f.faults) for f in findings)
+    count = opened.count + remembered.count
+    broken = sum(any(name == "decodes" for name, _ in f.faults) for f in faulty)
     for name in ("decodes", "sha256"):
-        checks[name].compared = opened
+        checks[name].compared = count
     for name in ("format", "mode"):
-        checks[name].compared, checks[name].not_compared = opened - broken, broken
-    sized = sum(f.sized for f in findings) + sum(known.sized for known in remembered)
-    checks["size"].compared, checks["size"].not_compared = sized, opened - sized
-    similarities = [f.similarity for f in findings] + [known.similarity for known in remembered]
-    checks["similarity"].compared = sum(s is not None for s in similarities)
+        checks[name].compared, checks[name].not_compared = count - broken, broken
+    sized = opened.sized + remembered.sized
+    checks["size"].compared, checks["size"].not_compared = sized, count - sized
+    checks["similarity"].compared = opened.compared + remembered.compared
 
 
 def _exchanged_with(finding: Finding, faulty: Sequence[Finding]) -> str | None:
@@ -300,36 +353,35 @@ class Memory:
     def __exit__(self, *error: object) -> None:
         self._database.close()
 
-    def recall(self, rules: str) -> dict[str, Known]:
+    def recall(self, rules: str) -> Iterator[Known]:
         """Outputs that passed by these rules."""
         query = f"SELECT {', '.join(Known._fields)} FROM passed WHERE rules = ?"
-        return {
-            unescape(output): Known(unescape(output), *rest)
-            for output, *rest in self._database.execute(query, (rules,))
-        }
+        for output, *rest in self._database.execute(query, (rules,)):
+            yield Known(unescape(output), *rest)
 
-    def learn(self, rules: str, findings: Sequence[Finding], standing: Iterable[str]) -> None:
-        """Note what passed, and forget all that does not stand any more."""
-        passed = [
+    def learn(self, rules: str, findings: Sequence[Finding]) -> None:
+        """Note what passed."""
+        passed = (
             (
                 rules, escape(f.output), f.bytes, f.mtime_ns, f.sha256, f.similarity, f.sized,
                 f.asked and f.similarity is None,
             )
             for f in findings
             if not f.faults
-        ]  # fmt: skip
-        keep = {escape(output) for output in standing}
+        )  # fmt: skip
         with self._database:
             self._database.execute("BEGIN")
-            gone = [
-                (output,)
-                for (output,) in self._database.execute("SELECT output FROM passed")
-                if output not in keep
-            ]
-            self._database.executemany("DELETE FROM passed WHERE output = ?", gone)
             self._database.executemany(
                 "REPLACE INTO passed VALUES (?, ?, ?, ?, ?, ?, ?, ?)", passed
             )
+
+    def forget(self, standing: Set[str]) -> None:
+        """Forget all outputs but these."""
+        with self._database:
+            self._database.execute("BEGIN")
+            outputs = self._database.execute("SELECT output FROM passed")
+            gone = [one for one in outputs if unescape(one[0]) not in standing]
+            self._database.executemany("DELETE FROM passed WHERE output = ?", gone)
 
 
 def _digest(value: object) -> str:
