@@ -40,6 +40,10 @@ BEGINS_AS = {"MPO": "jpeg"}
 LIKENESS = 24
 
 
+#: Least likeness of a photo that was decoded smaller to one that was not, in dB.
+UNSEEN = 45
+
+
 @pytest.fixture(scope="module")
 def rows():
     manifest = Path(CORPUS, "manifest.csv")
@@ -267,3 +271,27 @@ def test_jpegs_past_pillow_are_what_pillow_makes_of_them(rows):
         np.testing.assert_array_equal(np.asarray(made), np.asarray(expected), row["path"])
         straight += isinstance(made, np.ndarray)
     assert straight > 60
+
+
+@pytest.mark.parametrize("side", [128, 256, 512])
+def test_that_photos_are_decoded_smaller_cannot_be_seen(rows, tmp_path, side):
+    photos = [
+        row["path"]
+        for row in rows
+        if row["path"].startswith("photos/")
+        and row["path"].lower().endswith((".jpg", ".jpeg"))
+        and "corrupted" not in row["path"]
+    ]
+    assert len(photos) > 10
+    resize = {"resize": {"width": side, "height": side, "fit": "inside"}}
+    pictures = []
+    for more in ({}, {"shrink_margin": 0}):
+        made = recipe.parse({"steps": [resize], "output": {"format": "png"}, **more})
+        renderer = Renderer(CORPUS, str(tmp_path), made)
+        pictures.append([])
+        for path in photos:
+            renderer.render(Job(path, ("it.png",)))
+            pictures[-1].append(np.asarray(Image.open(tmp_path / "it.png")))
+    likeness = {path: psnr(a, b) for path, a, b in zip(photos, *pictures, strict=True)}
+    assert {path: found for path, found in likeness.items() if found < UNSEEN} == {}
+    assert len({round(found) for found in likeness.values()}) > 1  # some were decoded smaller
