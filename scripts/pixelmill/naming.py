@@ -25,8 +25,8 @@ MAX_NAME_BYTES = 255
 #: Bytes that a character takes at most in a file name.
 _MOST_BYTES = 4
 
-#: What looks like the suffix of a format, after something that bears it.
-_SUFFIX = re.compile(r"(?<=[^/])\.[A-Za-z][A-Za-z0-9]{1,4}\Z")
+#: What looks like the suffix of a format.
+_SUFFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{1,4}")
 
 #: Gives all sources, relative paths with ``/``, each with the suffix of its output.
 Sources: TypeAlias = Callable[[], Iterable[tuple[str, str]]]
@@ -40,8 +40,9 @@ def plain_name(source: str, suffix: str) -> str:
     >>> plain_name("b/c.PNG", ".jpg"), plain_name("IMG.2024-05-01", ".jpg")
     ('b/c.jpg', 'IMG.2024-05-01.jpg')
     """
-    known = _SUFFIX.search(source)
-    return _fit((source[: known.start()] if known else source) + suffix, source)
+    stem, _, end = source.rpartition(".")
+    replaced = stem and not stem.endswith("/") and _SUFFIX.fullmatch(end)
+    return _fit((stem if replaced else source) + suffix, source)
 
 
 def renamed(sources: Sources) -> dict[str, str]:

@@ -106,6 +106,8 @@ def draw_up(
     """
     plan = Plan(outputs=outputs)
     settled = bytearray(len(entries))
+    if not shard.is_whole:
+        settled = bytearray(0 if shard.owns(entry.path) else _OF_OTHERS for entry in entries)
     left: list[str] = []
     near = 0
     for source, row in rows.items():
@@ -118,7 +120,7 @@ def draw_up(
         entry = entries[number]
         paths = outputs.of(entry)
         left += [made.path for made in row.made if made.path not in paths]
-        if not shard.owns(source):
+        if settled[number] == _OF_OTHERS:
             continue
         reason = _why(entry, row, paths, size_of, maker, retry)
         if reason == "touched":
@@ -133,18 +135,15 @@ def draw_up(
             plan.reasons[reason] += 1
         else:
             plan.keep += 1
-    number = -1
-    while (number := settled.find(0, number + 1)) >= 0:
-        if shard.owns(entries[number].path):
-            settled[number] = _TO_MAKE
-            plan.reasons["new"] += 1
-    plan.make = entries.where(settled, _TO_MAKE)
+    if new := settled.count(0):
+        plan.reasons["new"] = new
+    plan.make = entries.where(settled.replace(b"\0", bytes([_TO_MAKE])), _TO_MAKE)
     plan.stale = _unclaimed(left, entries, outputs)
     return plan
 
 
-#: What is settled of an image.
-_TO_MAKE, _KEPT = 1, 2
+#: What is settled of an image, but for new ones.
+_TO_MAKE, _KEPT, _OF_OTHERS = 1, 2, 3
 
 
 def _unclaimed(paths: list[str], entries: Entries, outputs: Outputs) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
+import operator
 import os
 import shutil
 import sqlite3
@@ -226,7 +227,8 @@ def _renderer(source: str, images: str, recipe: Recipe, policy: Policy, engine: 
 
 def _workers_for(workers: int, plan: Plan, limits: Limits) -> int:
     """Give fewer workers where memory would not hold their largest images at once."""
-    largest = max((min(e.width * e.height, limits.max_pixels) for e in plan.make), default=0)
+    pixels = map(operator.mul, plan.make.widths, plan.make.heights)
+    largest = min(max(pixels, default=0), limits.max_pixels)
     fitting = workers_for_memory(workers, largest, provenance.available_memory())
     if fitting < workers:
         log.warning(
