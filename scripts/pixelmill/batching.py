@@ -16,6 +16,10 @@ from pixelmill.transform import Batch, Job
 LARGEST_BATCH_SECONDS = 1.0
 SMALLEST_BATCH_SECONDS = 0.01
 
+#: A batch has no more images than this: what becomes of them goes through a pipe that holds
+#: 64 kB, and its worker would wait for who reads the rest (2 to 6 ms).
+MOST_IMAGES = 250
+
 #: Each batch takes this part of what is left, divided by the workers (guided
 #: self-scheduling: Polychronopoulos & Kuck 1987).
 SHARE_OF_REST = 1.5
@@ -57,7 +61,7 @@ def batches(
         # grow, so that a run that is killed early has got somewhere.
         most = 8 ** (number // workers) if rate is None else len(order)
         full = int(np.searchsorted(spent, before + size - _ROUNDING)) + 1
-        end = min(full, begin + most, len(order))
+        end = min(full, begin + min(most, MOST_IMAGES), len(order))
         yield Batch(_Jobs(entries, outputs, order[begin:end]))
         begin, number = end, number + 1
 

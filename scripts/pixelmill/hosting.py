@@ -23,6 +23,9 @@ from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
 from pixelmill.transform import Batch, Renderer, Stretch
 
+#: Batches whose jobs are made while the workers start, and not when they are handed out.
+_PREPARED = 100
+
 
 @dataclass(frozen=True)
 class Work:
@@ -86,6 +89,8 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries)
 
         def cut() -> None:
             todo.extend(batches(entries, work.outputs, work.workers, work.rate))
+            for batch in todo[:_PREPARED]:
+                batch.jobs = tuple(batch.jobs)
 
         with open_engine(
             work.engine, work.workers, work.modules, prepare if apart else None, cut
