@@ -365,3 +365,9 @@ def test_the_digest_of_a_set_does_not_depend_on_times():
 )  # fmt: skip
 def test_the_digest_of_another_set_differs(other):
     assert catalog.digest(other) != catalog.digest(ENTRIES)
+
+
+def test_a_table_that_somebody_sorted_otherwise_is_read_sorted(tmp_path):
+    table = tmp_path / "catalog.csv"
+    catalog.write(table, [Entry(name, 1, 1, "jpeg") for name in ("b.jpg", "c.jpg", "a.jpg")])
+    assert [entry.path for entry in catalog.read(table)] == ["a.jpg", "b.jpg", "c.jpg"]

@@ -30,7 +30,6 @@ SECONDS_PER_IMAGE = 0.0005
 SECONDS_PER_BYTE = 20e-9
 SECONDS_PER_PIXEL = 5e-9
 
-
 #: Seconds by which sums of estimates may be off.
 _ROUNDING = 1e-6
 

@@ -189,8 +189,8 @@ def write(path: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> Entries:
-    """Read a catalog that `write` wrote."""
-    return Entries(iterate(path))
+    """Read a catalog that `write` wrote, sorted, whoever had it in hand since."""
+    return Entries(iterate(path)).sorted()
 
 
 def iterate(path: str | os.PathLike[str]) -> Iterator[Entry]:
