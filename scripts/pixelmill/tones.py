@@ -11,7 +11,7 @@ from pixelmill import lookup_table
 from pixelmill.levels import from_levels, levels_of, opencv
 from pixelmill.parameters import File, Integer, Matrix, Number
 from pixelmill.steps import step, step_on_levels
-from pixelmill.weights import exact
+from pixelmill.weights import exact, fixed
 
 #: Each of red, green and blue as the luma of ITU-R 601.
 _LUMA = ((0.299, 0.587, 0.114),) * 3
@@ -191,7 +191,8 @@ def sepia(levels: Any, *, amount: float) -> Any:
 def color_matrix(levels: Any, *, matrix: tuple[tuple[float, ...], ...]) -> Any:
     """Multiply each pixel (R, G, B) by a 3x3 matrix; a fourth column is added in levels.
 
-    The product is rounded to the nearest level and clipped to 0..255.
+    Entries are rounded to 1/1024 (those of rows that add up to more than 16, to more), the
+    product to the nearest level, and clipped to 0..255.
 
     Parameters
     ----------
@@ -202,19 +203,14 @@ def color_matrix(levels: Any, *, matrix: tuple[tuple[float, ...], ...]) -> Any:
 
 
 def _multiplied(levels: Any, matrix: tuple[tuple[float, ...], ...]) -> Any:
-    """Multiply each pixel by a matrix, outside the GIL.
+    """Multiply each pixel by a matrix, in one call outside the GIL.
 
-    In 16 bits: 256x256 pixels take 0.06 ms. With 8 bits OpenCV takes 0.03 ms, but cuts
-    the matrix to 10 bits and is off by a level in 3 of 100 pixels. Pillow takes 0.24 ms.
+    256x256 pixels take 0.03 ms, in 16 bits 0.08 and four calls; by Pillow 0.24.
     """
-    import numpy as np
-
     cv2 = opencv()
     if levels.ndim == 2:
         levels = cv2.cvtColor(levels, cv2.COLOR_GRAY2RGB)
-    weights = exact(tuple((*row, 0.0)[:4] for row in matrix))
-    product = cv2.transform(levels.astype(np.int16), weights)
-    return np.clip(product, 0, 255).astype(np.uint8)
+    return cv2.transform(levels, fixed(matrix))
 
 
 @step(

@@ -14,6 +14,9 @@ from typing import Any
 #: Bits that single precision adds without rounding, less one for what rounding adds.
 _PRECISION = 23
 
+#: Bits of a part of 1, as OpenCV counts weights of levels.
+_PARTS = 10
+
 #: Bits of the weights along each side of a kernel: with those of a level, 24 for both.
 _KERNEL_BITS = 8
 
@@ -43,6 +46,44 @@ def exact(rows: tuple[tuple[float, ...], ...]) -> Any:
     most = np.abs(weights) @ ([255] * (weights.shape[1] - 1) + [1])
     unit = 2.0 ** (math.ceil(math.log2(max(most.max(), 1.0))) - _PRECISION)
     return (np.rint(weights / unit) * unit).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=512)
+def fixed(rows: tuple[tuple[float, ...], ...]) -> Any:
+    """Round a matrix for OpenCV's ``transform`` of levels, so that all its ways agree.
+
+    It multiplies in whole numbers, 1/1024 each; but in single precision the last pixels,
+    whose number hangs on the processor's vectors, and by weights of 32 and more. Weights in
+    such parts are exact in both, and a quarter of a part keeps halves from being rounded
+    up here and down there. Sums of rows are kept, so that grey stays grey.
+
+    Parameters
+    ----------
+    rows : tuple of tuple of float
+        Three weights of levels and, if it is not 0, what is added to their sum, in levels.
+
+    Returns
+    -------
+    ndarray
+        float32, of shape (rows, 4). Products are within 0.9 levels of the given rows', where
+        those are 16 at most in sum; beyond, parts are larger.
+
+    Examples
+    --------
+    >>> (fixed(((0.299, 0.587, 0.114),)) * 1024).tolist()
+    [[306.0, 601.0, 117.0, 0.25]]
+    """
+    import numpy as np
+
+    given = np.array([(*row, 0.0)[:4] for row in rows])
+    most = np.maximum(np.abs(given) @ [255, 255, 255, 1], 1)
+    part = 2.0 ** np.maximum(-_PARTS, np.ceil(np.log2(most)) - _PRECISION + 1)[:, np.newaxis]
+    parts = given / part
+    whole = np.rint(parts)
+    for row, exactly in zip(whole, parts, strict=True):
+        lacking = np.rint(exactly[:3].sum()) - row[:3].sum()
+        row[np.argmax((exactly - row)[:3] * lacking)] += lacking
+    return ((whole + [0, 0, 0, 0.25]) * part).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=512)
