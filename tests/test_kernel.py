@@ -107,10 +107,11 @@ def spoilt(side, place, value):
         lambda good: {"down": spoilt(good["down"], 3, 99)},
         lambda good: {"down": spoilt(good["down"], 4, 30)},
         lambda good: {"down": spoilt(good["down"], 4, -2)},
+        lambda good: {"down": spoilt(good["down"], 9, 0)},
     ],
     ids=[
         "width", "no-width", "rows", "no-columns", "other-side", "no-side", "cut", "longer",
-        "taps", "precision", "beyond", "before",
+        "taps", "precision", "beyond", "before", "backwards",
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(kernel, change):

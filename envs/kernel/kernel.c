@@ -24,6 +24,8 @@
 #define PI 3.14159265358979323846
 #define CHANNELS 4
 #define LINE 64 /* bytes: of a cache line, and of two pairs */
+#define GROUP 8 /* rows that are made at once */
+#define PLACES 64 /* of each at once: what they need of the rows stays in the first cache */
 #define MOST_PRECISION 21 /* bits behind the point: 32, less those of a level, sign and sum */
 
 /* How a side is kept between calls, followed by `first` and `weights`. */
@@ -153,10 +155,18 @@ static int take_up(Side *side, const Py_buffer *from, int size, int sources) {
         return 0;
     const int *first = (const int *)((const char *)from->buf + sizeof head);
     for (int place = 0; place < size; place++)
-        if (first[place] < 0 || first[place] % 2 || first[place] >= sources) return 0;
+        if (first[place] < (place ? first[place - 1] : 0) || first[place] % 2 ||
+            first[place] >= sources)
+            return 0;
     *side = (Side){size, sources, head.taps, head.precision, first,
                    (const int16_t *)(first + size)};
     return 1;
+}
+
+/* The source after the last one of the places before `end`. */
+static int needed(const Side *side, int end, int sources) {
+    const int last = side->first[end - 1] + side->taps;
+    return last < sources ? last : sources;
 }
 
 static uint8_t level(int32_t sum, int precision) {
@@ -222,120 +232,147 @@ VECTORS static Apart apart(int pixel) {
                    _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)far))};
 }
 
-/* Four pixels of four rows, row by row. */
+/* Four pixels of four rows, of eight, row by row. */
 VECTORS static inline void spread_four(const uint8_t *const in[4], ptrdiff_t at, Apart how,
                                        __m256i *pairs) {
     const __m256i p = two(in[0] + at, in[1] + at), q = two(in[2] + at, in[3] + at);
     _mm256_store_si256(pairs, _mm256_shuffle_epi8(p, how.near));
     _mm256_store_si256(pairs + 1, _mm256_shuffle_epi8(q, how.near));
-    _mm256_store_si256(pairs + 2, _mm256_shuffle_epi8(p, how.far));
-    _mm256_store_si256(pairs + 3, _mm256_shuffle_epi8(q, how.far));
+    _mm256_store_si256(pairs + 4, _mm256_shuffle_epi8(p, how.far));
+    _mm256_store_si256(pairs + 5, _mm256_shuffle_epi8(q, how.far));
 }
 
-/* All pixels of four rows, so that each is spread out once and not for every place of which it
- * is a part. */
-VECTORS static void spread(const uint8_t *const in[4], int sources, int pixel, __m256i *pairs) {
+/* Pixels of eight rows, so that each is spread out once and not for every place of which it is
+ * a part. */
+VECTORS static void spread(const uint8_t *const in[GROUP], int begin, int end, int sources,
+                           int pixel, __m256i *pairs) {
     const Apart how = apart(pixel);
-    const ptrdiff_t end = (ptrdiff_t)sources * pixel;
-    int at = 0;
-    for (; (ptrdiff_t)at * pixel + 16 <= end; at += 4)
-        spread_four(in, (ptrdiff_t)at * pixel, how, pairs + at);
-    for (; at < sources; at += 4) { /* nothing beyond the row may be read */
-        uint8_t rest[4][4 * CHANNELS] = {{0}};
+    const ptrdiff_t whole = (ptrdiff_t)sources * pixel;
+    int at = begin;
+    for (; at < end && (ptrdiff_t)at * pixel + 16 <= whole; at += 4, pairs += 8) {
+        spread_four(in, (ptrdiff_t)at * pixel, how, pairs);
+        spread_four(in + 4, (ptrdiff_t)at * pixel, how, pairs + 2);
+    }
+    for (; at < end; at += 4, pairs += 8) { /* nothing beyond the row may be read */
+        uint8_t rest[GROUP][4 * CHANNELS] = {{0}};
+        const uint8_t *last[GROUP];
         const int count = sources - at < 4 ? sources - at : 4;
-        for (int k = 0; k < 4; k++)
+        for (int k = 0; k < GROUP; k++) {
             memcpy(rest[k], in[k] + (ptrdiff_t)at * pixel, (size_t)count * pixel);
-        const uint8_t *const last[4] = {rest[0], rest[1], rest[2], rest[3]};
-        spread_four(last, 0, how, pairs + at);
+            last[k] = rest[k];
+        }
+        spread_four(last, 0, how, pairs);
+        spread_four(last + 4, 0, how, pairs + 2);
     }
 }
 
-/* Four rows of one place: rows 0 and 1 in `a`, 2 and 3 in `b`, 32 bits each. */
-VECTORS static inline void sum_up(const __m256i *pairs, const Side *side, int place, __m256i *a,
-                                  __m256i *b) {
-    const int16_t *weights = side->weights + (ptrdiff_t)place * side->taps;
+/* Eight rows of one place, two by two, 32 bits each. */
+VECTORS static inline void sum_up(const __m256i *pairs, const int16_t *weights, const Side *side,
+                                  __m256i sums[4]) {
     const __m128i precision = _mm_cvtsi32_si128(side->precision);
-    __m256i sum = _mm256_set1_epi32(1 << (side->precision - 1)), other = sum;
-    pairs += side->first[place];
-    for (int k = 0; k < side->taps; k += 2) {
+    for (int n = 0; n < 4; n++) sums[n] = _mm256_set1_epi32(1 << (side->precision - 1));
+    for (int k = 0; k < side->taps; k += 2, pairs += 4) {
         const __m256i w = pair(weights + k);
-        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs[k], w));
-        other = _mm256_add_epi32(other, _mm256_madd_epi16(pairs[k + 1], w));
+        for (int n = 0; n < 4; n++)
+            sums[n] = _mm256_add_epi32(sums[n], _mm256_madd_epi16(pairs[n], w));
     }
-    *a = _mm256_sra_epi32(sum, precision);
-    *b = _mm256_sra_epi32(other, precision);
+    for (int n = 0; n < 4; n++) sums[n] = _mm256_sra_epi32(sums[n], precision);
 }
 
-/* Two places of four rows: rows 0 and 2 in `even`, 1 and 3 in `odd`. */
-VECTORS static inline void make_two(const __m256i *pairs, const Side *side, int place, int next,
-                                    __m128i *even, __m128i *odd) {
-    __m256i a, b, c, d;
-    sum_up(pairs, side, place, &a, &b);
-    sum_up(pairs, side, next, &c, &d);
-    const __m256i bytes = _mm256_shuffle_epi32(
-        _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d)),
-        _MM_SHUFFLE(3, 1, 2, 0));
-    *even = _mm256_castsi256_si128(bytes);
-    *odd = _mm256_extracti128_si256(bytes, 1);
+/* Two places of eight rows: rows k and k + 4 in `made[k]`. */
+VECTORS static inline void make_two(const __m256i *pairs[2], const int16_t *weights[2],
+                                    const Side *side, __m128i made[4]) {
+    __m256i a[4], b[4];
+    sum_up(pairs[0], weights[0], side, a);
+    sum_up(pairs[1], weights[1], side, b);
+    for (int n = 0; n < 2; n++) {
+        const __m256i bytes = _mm256_packus_epi16(_mm256_packs_epi32(a[n], b[n]),
+                                                  _mm256_packs_epi32(a[n + 2], b[n + 2]));
+        made[2 * n] = _mm256_castsi256_si128(bytes);
+        made[2 * n + 1] = _mm256_extracti128_si256(bytes, 1);
+    }
 }
 
-/* Four rows of one place, 32 bits each, in one. */
-WIDE_VECTORS static inline __m128i sum_up_wide(const __m256i *pairs, const Side *side, int place) {
-    const int16_t *weights = side->weights + (ptrdiff_t)place * side->taps;
-    __m512i sum = _mm512_set1_epi32(1 << (side->precision - 1));
-    pairs += side->first[place];
+/* The same four by four. */
+WIDE_VECTORS static inline void make_two_wide(const __m256i *pairs[2], const int16_t *weights[2],
+                                              const Side *side, __m128i made[4]) {
+    const __m128i precision = _mm_cvtsi32_si128(side->precision);
+    const __m512i half = _mm512_set1_epi32(1 << (side->precision - 1));
+    __m512i a = half, b = half, c = half, d = half;
+#pragma GCC unroll 2
     for (int k = 0; k < side->taps; k += 2) {
-        int32_t both;
-        memcpy(&both, weights + k, sizeof both);
-        sum = _mm512_dpwssd_epi32(sum, _mm512_loadu_si512(pairs + k), _mm512_set1_epi32(both));
+        int32_t one, other;
+        memcpy(&one, weights[0] + k, sizeof one);
+        memcpy(&other, weights[1] + k, sizeof other);
+        const __m512i v = _mm512_set1_epi32(one), w = _mm512_set1_epi32(other);
+        a = _mm512_dpwssd_epi32(a, _mm512_load_si512(pairs[0] + 2 * k), v);
+        b = _mm512_dpwssd_epi32(b, _mm512_load_si512(pairs[0] + 2 * k + 2), v);
+        c = _mm512_dpwssd_epi32(c, _mm512_load_si512(pairs[1] + 2 * k), w);
+        d = _mm512_dpwssd_epi32(d, _mm512_load_si512(pairs[1] + 2 * k + 2), w);
     }
-    sum = _mm512_sra_epi32(sum, _mm_cvtsi32_si128(side->precision));
-    return _mm512_cvtusepi32_epi8(_mm512_max_epi32(sum, _mm512_setzero_si512()));
+    a = _mm512_packs_epi32(_mm512_sra_epi32(a, precision), _mm512_sra_epi32(c, precision));
+    b = _mm512_packs_epi32(_mm512_sra_epi32(b, precision), _mm512_sra_epi32(d, precision));
+    const __m512i bytes = _mm512_packus_epi16(a, b);
+    made[0] = _mm512_castsi512_si128(bytes);
+    made[1] = _mm512_extracti32x4_epi32(bytes, 1);
+    made[2] = _mm512_extracti32x4_epi32(bytes, 2);
+    made[3] = _mm512_extracti32x4_epi32(bytes, 3);
 }
 
-WIDE_VECTORS static inline void make_two_wide(const __m256i *pairs, const Side *side, int place,
-                                              int next, __m128i *even, __m128i *odd) {
-    const __m128i a = sum_up_wide(pairs, side, place), b = sum_up_wide(pairs, side, next);
-    const __m128i low = _mm_unpacklo_epi32(a, b), high = _mm_unpackhi_epi32(a, b);
-    *even = _mm_unpacklo_epi64(low, high);
-    *odd = _mm_unpackhi_epi64(low, high);
+/* Room for `spread`; NULL where there is no memory. */
+static __m256i *room_for(const Side *side, int sources) {
+    int most = 0;
+    for (int begin = 0; begin < side->size; begin += PLACES) {
+        const int end = begin + PLACES < side->size ? begin + PLACES : side->size;
+        const int count = needed(side, end, sources) - side->first[begin];
+        if (count > most) most = count;
+    }
+    /* With what lies behind the last source, which counts for nothing. */
+    const size_t bytes = ((size_t)most + 4 + side->taps) / 2 * 4 * sizeof(__m256i);
+    __m256i *pairs = aligned_alloc(LINE, bytes);
+    if (pairs) memset(pairs, 0, bytes);
+    return pairs;
 }
 
-/* Four rows and two places at a time; -1 where there is no memory. */
+/* Eight rows and two places at a time; -1 where there is no memory. */
 static inline __attribute__((always_inline)) int across_by(
-    void (*make)(const __m256i *, const Side *, int, int, __m128i *, __m128i *),
+    void (*make)(const __m256i *[2], const int16_t *[2], const Side *, __m128i[4]),
     const uint8_t *from, ptrdiff_t stride, int sources, int pixel, uint8_t *to, int rows,
     const Side *side) {
     const ptrdiff_t wide = (ptrdiff_t)side->size * CHANNELS;
-    const size_t room = ((size_t)sources + 4 + side->taps) / 2 * 2 * sizeof(__m256i) + LINE;
-    __m256i *pairs = aligned_alloc(LINE, room / LINE * LINE);
+    __m256i *pairs = room_for(side, sources);
     if (!pairs) return -1;
-    memset(pairs, 0, room / LINE * LINE); /* what lies behind the last source */
-    for (int row = 0; row < rows; row += 4) {
-        const uint8_t *in[4];
-        uint8_t *out[4];
-        for (int k = 0; k < 4; k++) { /* beyond the last it is made again */
+    for (int row = 0; row < rows; row += GROUP) {
+        const uint8_t *in[GROUP];
+        uint8_t *out[GROUP];
+        for (int k = 0; k < GROUP; k++) { /* beyond the last it is made again */
             int at = row + k < rows ? row + k : rows - 1;
             in[k] = from + at * stride;
             out[k] = to + at * wide;
         }
-        spread(in, sources, pixel, pairs);
-        int place = 0;
-        for (; place + 1 < side->size; place += 2) {
-            const ptrdiff_t at = (ptrdiff_t)place * CHANNELS;
-            __m128i even, odd;
-            make(pairs, side, place, place + 1, &even, &odd);
-            _mm_storel_epi64((__m128i *)(out[0] + at), even);
-            _mm_storel_epi64((__m128i *)(out[1] + at), odd);
-            _mm_storeh_pd((double *)(out[2] + at), _mm_castsi128_pd(even));
-            _mm_storeh_pd((double *)(out[3] + at), _mm_castsi128_pd(odd));
-        }
-        if (place < side->size) {
-            __m128i made[2];
-            make(pairs, side, place, place, &made[0], &made[1]);
-            for (int k = 0; k < 4; k++)
-                memcpy(out[k] + (ptrdiff_t)place * CHANNELS,
-                       (const uint8_t *)&made[k & 1] + 8 * (k >> 1), CHANNELS);
+        for (int begin = 0; begin < side->size; begin += PLACES) {
+            const int end = begin + PLACES < side->size ? begin + PLACES : side->size;
+            const int least = side->first[begin];
+            spread(in, least, needed(side, end, sources), sources, pixel, pairs);
+            for (int place = begin; place < end; place += 2) {
+                const int next = place + 1 < end ? place + 1 : place;
+                const __m256i *at[2] = {pairs + (ptrdiff_t)(side->first[place] - least) * 2,
+                                        pairs + (ptrdiff_t)(side->first[next] - least) * 2};
+                const int16_t *weights[2] = {side->weights + (ptrdiff_t)place * side->taps,
+                                             side->weights + (ptrdiff_t)next * side->taps};
+                __m128i made[4];
+                make(at, weights, side, made);
+                const ptrdiff_t x = (ptrdiff_t)place * CHANNELS;
+                if (next == place) { /* the last one of all stands alone */
+                    for (int k = 0; k < GROUP; k++)
+                        memcpy(out[k] + x, (const uint8_t *)&made[k % 4] + 8 * (k / 4), CHANNELS);
+                    break;
+                }
+                for (int k = 0; k < 4; k++) {
+                    _mm_storel_epi64((__m128i *)(out[k] + x), made[k]);
+                    _mm_storeh_pd((double *)(out[k + 4] + x), _mm_castsi128_pd(made[k]));
+                }
+            }
         }
     }
     free(pairs);
@@ -448,24 +485,12 @@ static void resample_down(const uint8_t *from, ptrdiff_t stride, int sources, ui
     }
 }
 
-/* First source that a side needs, and the one after the last. */
-static void reached(const Side *side, int *first, int *end) {
-    *first = side->sources;
-    *end = 0;
-    for (int place = 0; place < side->size; place++) {
-        int last = side->first[place] + side->taps;
-        if (side->first[place] < *first) *first = side->first[place];
-        if (last > *end) *end = last;
-    }
-    if (*end > side->sources) *end = side->sources;
-}
-
 /* Two passes, over what the second one needs alone; -1 where there is no memory. */
 static int resample(const uint8_t *from, int pixel, uint8_t *to, Side x, Side y, int down_first) {
     const ptrdiff_t stride = (ptrdiff_t)x.sources * pixel;
     Side *second = down_first ? &x : &y;
-    int first, end, failed = -1;
-    reached(second, &first, &end);
+    const int first = second->first[0], end = needed(second, second->size, second->sources);
+    int failed = -1;
     const ptrdiff_t part = down_first ? (ptrdiff_t)(end - first) * pixel
                                       : (ptrdiff_t)x.size * CHANNELS;
     uint8_t *between = malloc((size_t)part * (down_first ? y.size : end - first));
