@@ -9,6 +9,7 @@ whatever their radius, so that the largest are left to them.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -46,10 +47,17 @@ def gaussian(levels: Any, radius: float) -> Any:
     if radius > MOST_RADIUS:
         return _by_boxes(levels, radius)
     cv2 = opencv()
+    return cv2.sepFilter2D(levels, -1, *_lines(radius), borderType=cv2.BORDER_REPLICATE)
+
+
+@functools.lru_cache(maxsize=512)
+def _lines(radius: float) -> tuple[Any, Any]:
+    """Weights along rows and along columns.
+
+    Rows are summed in whole numbers, columns in parts of 2^16: both together add up to 1.
+    """
     line = bell(radius, math.ceil(_REACH * radius))
-    # Rows are summed in whole numbers, columns in parts of 2^16: levels of both add up to 1.
-    down = line / 65_536
-    return cv2.sepFilter2D(levels, -1, line, down, borderType=cv2.BORDER_REPLICATE)
+    return line, line / 65_536
 
 
 def _by_boxes(levels: Any, radius: float) -> Any:

@@ -51,7 +51,7 @@ def unsharp_mask(levels: Any, *, radius: float, percent: int, threshold: int) ->
     """
     cv2 = opencv()  # Pillow's UnsharpMask holds the GIL after its blur
     blurred = gaussian(levels, radius)
-    own, other, _ = map(float, exact(((1 + percent / 100, -percent / 100, 0.0),))[0])
+    own, other, _ = exact(1 + percent / 100, -percent / 100, 0.0)
     sharp = cv2.addWeighted(levels, own, blurred, other, 0)
     _, alike = cv2.threshold(cv2.absdiff(levels, blurred), threshold, 255, cv2.THRESH_BINARY_INV)
     return cv2.copyTo(levels, alike, sharp)

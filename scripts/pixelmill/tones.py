@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,6 +65,7 @@ def enhance(
     return levels
 
 
+@functools.lru_cache(maxsize=512)
 def _towards(rows: tuple[tuple[float, ...], ...], factor: float) -> tuple[tuple[float, ...], ...]:
     """Mix a matrix, where the factor is 0, with the identity, where it is 1."""
     return tuple(
@@ -74,15 +76,16 @@ def _towards(rows: tuple[tuple[float, ...], ...], factor: float) -> tuple[tuple[
 
 def _mean_luma(levels: Any) -> int:
     """Mean of all pixels' luma, rounded to a level."""
-    means = opencv().mean(levels)
+    first, second, third, _ = opencv().mean(levels)
     if levels.ndim == 2:
-        return int(means[0] + 0.5)
-    return int(sum(part * mean for part, mean in zip(_LUMA[0], means[:3], strict=True)) + 0.5)
+        return int(first + 0.5)
+    red, green, blue = _LUMA[0]
+    return int(red * first + green * second + blue * third + 0.5)
 
 
 def _spread(levels: Any, middle: int, factor: float) -> Any:
     """Multiply the distance of each level to a middle one; a table takes twice as long."""
-    own, more = map(float, exact(((factor, (1 - factor) * middle),))[0])
+    own, more = exact(factor, (1 - factor) * middle)
     return opencv().addWeighted(levels, own, levels, 0.0, more)
 
 

@@ -22,30 +22,28 @@ _KERNEL_BITS = 8
 
 
 @functools.lru_cache(maxsize=512)
-def exact(rows: tuple[tuple[float, ...], ...]) -> Any:
-    """Round rows of weights so that their products with levels are summed without rounding.
+def exact(*weights: float) -> tuple[float, ...]:
+    """Round weights so that their products with levels are summed without rounding.
 
     Parameters
     ----------
-    rows : tuple of tuple of float
-        Weights of levels; the last of each row is added to the sum, in levels.
+    *weights : float
+        Of levels; the last one is added to the sum, in levels.
 
     Returns
     -------
-    ndarray
-        float32, of the same shape.
+    tuple of float
+        Numbers that single precision holds.
 
     Examples
     --------
-    >>> exact(((0.5, 0.1, 0.0),))[0]
-    array([0.5      , 0.1000061, 0.       ], dtype=float32)
+    >>> [weight * 2**15 for weight in exact(0.5, 0.1, 0.0)]
+    [16384.0, 3277.0, 0.0]
     """
-    import numpy as np
-
-    weights = np.array(rows)
-    most = np.abs(weights) @ ([255] * (weights.shape[1] - 1) + [1])
-    unit = 2.0 ** (math.ceil(math.log2(max(most.max(), 1.0))) - _PRECISION)
-    return (np.rint(weights / unit) * unit).astype(np.float32)
+    *given, added = map(abs, weights)
+    most = max(255 * sum(given) + added, 1.0)
+    part = 2.0 ** (math.ceil(math.log2(most)) - _PRECISION)
+    return tuple(round(weight / part) * part for weight in weights)
 
 
 @functools.lru_cache(maxsize=512)
@@ -86,7 +84,6 @@ def fixed(rows: tuple[tuple[float, ...], ...]) -> Any:
     return ((whole + [0, 0, 0, 0.25]) * part).astype(np.float32)
 
 
-@functools.lru_cache(maxsize=512)
 def bell(deviation: float, reach: int) -> Any:
     """Weights of a Gaussian along a line, in whole numbers that make up 256.
 
