@@ -66,8 +66,11 @@ def scale_for(full: Size, least: tuple[float, float]) -> int:
     (4, 2)
     """
     across, down = max(1, math.ceil(least[0])), max(1, math.ceil(least[1]))
-    fits = max(1, min(full[0] // across, full[1] // down))
-    return next(scale for scale in SCALES if scale <= fits)
+    fits = min(full[0] // across, full[1] // down)
+    for scale in SCALES:
+        if scale <= fits:
+            return scale
+    return 1
 
 
 def region(full: Size, scale: int) -> tuple[float, float, float, float] | None:

@@ -30,6 +30,9 @@ from pixelmill.recipe import Output, Recipe, Step
 #: Stages that an outcome's times are split into, in order.
 STAGES = ("read", "decode", "steps", "encode", "write")
 
+#: The stage that follows each; the last one goes on.
+_NEXT = dict(zip(STAGES, (*STAGES[1:], STAGES[-1]), strict=True))
+
 #: Width and height of the picture that workers warm up with: that of a small photo.
 _WARM_UP = (448, 448)
 
@@ -331,7 +334,7 @@ class _Clock:
         now = time.perf_counter()
         self.seconds[stage] += now - self._last
         self._last = now
-        self.stage = STAGES[min(STAGES.index(stage) + 1, len(STAGES) - 1)]
+        self.stage = _NEXT[stage]
 
 
 class _Facts:

@@ -81,7 +81,8 @@ def fixed(rows: tuple[tuple[float, ...], ...]) -> Any:
     for row, exactly in zip(whole, parts, strict=True):
         lacking = np.rint(exactly[:3].sum()) - row[:3].sum()
         row[np.argmax((exactly - row)[:3] * lacking)] += lacking
-    return ((whole + [0, 0, 0, 0.25]) * part).astype(np.float32)
+    whole[:, 3] += 0.25
+    return (whole * part).astype(np.float32)
 
 
 def bell(deviation: float, reach: int) -> Any:
