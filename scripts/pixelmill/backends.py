@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 from PIL import Image
 
-from pixelmill import decoding, encoding, jpeg, own_steps
+from pixelmill import decoding, encoding, files, jpeg, own_steps
 from pixelmill.decoding import Decoded, Reading, Target
 from pixelmill.levels import from_levels, levels_of, reduced
 from pixelmill.limits import Limits
@@ -33,13 +33,13 @@ class Backend(Protocol):
     def encode(
         self,
         frames: Sequence[Any],
-        file: IO[bytes],
+        path: str,
         name: str,
         options: Mapping[str, Any],
         background: str,
         decoded: Decoded,
     ) -> bytes:
-        """Write an output to an open file, and return what was written."""
+        """Write an output to a file, whose folder is made, and return what was written."""
 
     def size(self, picture: Any) -> Size:
         """Width and height in pixels."""
@@ -80,29 +80,32 @@ class Pillow:
     def encode(
         self,
         frames: Sequence[Any],
-        file: IO[bytes],
+        path: str,
         name: str,
         options: Mapping[str, Any],
         background: str,
         decoded: Decoded,
     ) -> bytes:
-        """Write an output to an open file, and return what was written."""
+        """Write an output to a file, and return what was written."""
         first = frames[0]
         plain = name == "jpeg" and not decoded.exif and decoded.profile is None
         if plain and not isinstance(first, Image.Image) and first.ndim == 3:
             data = jpeg.encode(first, encoding.values_of(name, options))
-            return encoding.written(data, file)
-        return encoding.encode(
-            [_image(frame) for frame in frames],
-            file,
-            name,
-            options,
-            background=background,
-            profile=decoded.profile,
-            exif=decoded.exif,
-            durations=decoded.durations,
-            loop=decoded.loop,
-        )
+            files.write(path, data)
+            return data
+        images = [_image(frame) for frame in frames]
+        with files.opened(path) as file:
+            return encoding.encode(
+                images,
+                file,
+                name,
+                options,
+                background=background,
+                profile=decoded.profile,
+                exif=decoded.exif,
+                durations=decoded.durations,
+                loop=decoded.loop,
+            )
 
     def size(self, picture: Any) -> Size:
         """Width and height in pixels."""

@@ -188,14 +188,6 @@ def values_of(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: options.get(key, kind.default) for key, kind in kinds.items()}
 
 
-def written(data: bytes, file: IO[bytes]) -> bytes:
-    """Write what was encoded in memory to an open file; a full disk says so at once."""
-    rest = memoryview(data)
-    while rest:  # a file without a buffer may take a part
-        rest = rest[file.write(rest) :]
-    return data
-
-
 #: Frames are whole: each is cleared away before the next one is shown.
 _MOVING: dict[str, dict[str, Any]] = {
     "gif": {"disposal": 2, "optimize": False},

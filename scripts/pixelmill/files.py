@@ -30,6 +30,9 @@ RESERVE_BYTES = 2**20
 _DISK_ERRNOS = {errno.ENOSPC, errno.EROFS, errno.EIO, errno.EACCES, getattr(errno, "EDQUOT", -1)}
 _DISK_ERRORS = {os.strerror(code) for code in _DISK_ERRNOS}
 
+#: How a file is opened that is made anew: no link is followed, and bytes stay as they are.
+_EMPTY = os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_EMPTY |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 #: Of this process on this machine: a number alone could meet its like from another one.
 _TOKEN = secrets.token_hex(4)
@@ -40,7 +43,36 @@ _COUNT = itertools.count()
 def temporary_beside(path: str) -> str:
     """Name a temporary file in the folder of `path`, short and used by nobody else."""
     unique = f"{_TOKEN}-{os.getpid():x}-{next(_COUNT):x}"  # a forked process has the same token
-    return os.path.join(os.path.dirname(path), f".pixelmill-{unique}.tmp")
+    folder = path[: len(path) - len(os.path.basename(path))]
+    return f"{folder}.pixelmill-{unique}.tmp"
+
+
+def create(path: str) -> int:
+    """Open an empty file to write and to read, by its descriptor; its folder is made."""
+    try:
+        return os.open(path, _EMPTY, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return os.open(path, _EMPTY, 0o666)
+
+
+def opened(path: str) -> IO[bytes]:
+    """Open an empty file as `create` does, without a buffer."""
+    return os.fdopen(create(path), "w+b", buffering=0)
+
+
+def write(path: str, data: bytes) -> None:
+    """Write a file by the system's own calls; a full disk says so at once.
+
+    By `open` it takes 8 microseconds more, in one call more that hands over the GIL.
+    """
+    descriptor = create(path)
+    try:
+        done = os.write(descriptor, data)
+        while done < len(data):  # a disk that fills up takes a part first
+            done += os.write(descriptor, memoryview(data)[done:])
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -292,11 +324,20 @@ def _place(entry: os.DirEntry[str]) -> str:
     return entry.name + "/" if entry.is_dir(follow_symlinks=False) else entry.name
 
 
+def sync(path: str) -> None:
+    """Bring a file's content to the disk."""
+    _sync(path, os.O_RDWR)
+
+
 def sync_folder(folder: str) -> None:
     """Bring a folder's names to the disk, where the system can."""
     with contextlib.suppress(OSError):  # Windows opens no folder, and syncs names by itself
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(folder, os.O_RDONLY)
+
+
+def _sync(path: str, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

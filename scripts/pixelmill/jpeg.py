@@ -6,6 +6,7 @@ let go of the GIL, once for each file, and nothing is copied to or from an image
 
 from __future__ import annotations
 
+import functools
 import math
 import struct
 from collections.abc import Mapping
@@ -139,22 +140,25 @@ def encode(levels: Any, values: Mapping[str, Any]) -> bytes:
         picture = cv2.cvtColor(whole, cv2.COLOR_RGBA2BGR)
     else:
         picture = cv2.cvtColor(levels, cv2.COLOR_RGB2BGR)
-    return encode_opencv(picture, ".jpg", opencv_options(values))
+    return encode_opencv(picture, ".jpg", opencv_options(**values))
 
 
-def opencv_options(values: Mapping[str, Any]) -> list[int]:
+@functools.lru_cache(maxsize=512)
+def opencv_options(
+    quality: int, subsampling: str, progressive: bool, optimize: bool
+) -> tuple[int, ...]:
     """Options of a recipe as OpenCV takes them."""
     cv2 = opencv()
-    factor = f"IMWRITE_JPEG_SAMPLING_FACTOR_{values['subsampling'].replace(':', '')}"
-    return [
-        cv2.IMWRITE_JPEG_QUALITY, values["quality"],
+    factor = f"IMWRITE_JPEG_SAMPLING_FACTOR_{subsampling.replace(':', '')}"
+    return (
+        cv2.IMWRITE_JPEG_QUALITY, quality,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR, getattr(cv2, factor),
-        cv2.IMWRITE_JPEG_PROGRESSIVE, int(values["progressive"]),
-        cv2.IMWRITE_JPEG_OPTIMIZE, int(values["optimize"]),
-    ]  # fmt: skip
+        cv2.IMWRITE_JPEG_PROGRESSIVE, int(progressive),
+        cv2.IMWRITE_JPEG_OPTIMIZE, int(optimize),
+    )  # fmt: skip
 
 
-def encode_opencv(picture: Any, suffix: str, options: list[int]) -> bytes:
+def encode_opencv(picture: Any, suffix: str, options: tuple[int, ...]) -> bytes:
     """Encode an array as OpenCV has them, blue first.
 
     Raises

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from pixelmill import decoding, encoding, jpeg, metadata, own_steps
+from pixelmill import decoding, encoding, files, jpeg, metadata, own_steps
 from pixelmill.color import describes, is_srgb
 from pixelmill.decoding import Decoded, Reading, Target
 from pixelmill.levels import SWAPPING, upright
@@ -73,32 +73,36 @@ class OpenCV:
     def encode(
         self,
         frames: Sequence[Array],
-        file: IO[bytes],
+        path: str,
         name: str,
         options: Mapping[str, Any],
         background: str,
         decoded: Decoded,
     ) -> bytes:
-        """Write an output to an open file, and return what was written."""
+        """Write an output to a file, and return what was written."""
         first = frames[0]
         plain = not decoded.exif and decoded.profile is None
         if first.dtype == np.uint16 and first.ndim == 3:
-            suffix = ".png" if name == "png" else ".tif"
-            return encoding.written(jpeg.encode_opencv(first, suffix, []), file)
-        if name == "jpeg" and plain and first.shape[2:] != (4,):
-            values = jpeg.opencv_options(encoding.values_of(name, options))
-            return encoding.written(jpeg.encode_opencv(first, ".jpg", values), file)
-        return encoding.encode(
-            [_to_image(frame) for frame in frames],
-            file,
-            name,
-            options,
-            background=background,
-            profile=decoded.profile,
-            exif=decoded.exif,
-            durations=decoded.durations,
-            loop=decoded.loop,
-        )
+            data = jpeg.encode_opencv(first, ".png" if name == "png" else ".tif", ())
+        elif name == "jpeg" and plain and first.shape[2:] != (4,):
+            values = jpeg.opencv_options(**encoding.values_of(name, options))
+            data = jpeg.encode_opencv(first, ".jpg", values)
+        else:
+            images = [_to_image(frame) for frame in frames]
+            with files.opened(path) as file:
+                return encoding.encode(
+                    images,
+                    file,
+                    name,
+                    options,
+                    background=background,
+                    profile=decoded.profile,
+                    exif=decoded.exif,
+                    durations=decoded.durations,
+                    loop=decoded.loop,
+                )
+        files.write(path, data)
+        return data
 
     def size(self, picture: Array) -> Size:
         """Width and height in pixels."""

@@ -78,9 +78,8 @@ def _bare(path: str, path_out: str, recipe: Recipe) -> None:
     for number, step in enumerate((*recipe.steps, *output.steps)):
         first = box if number == 0 else None
         picture = library.apply(picture, step.name, step.params, first, recipe.folder)
-    with open(path_out, "w+b") as file:
-        name = encoder_name(output.format, kind)
-        library.encode([picture], file, name, output.options, "#ffffff", _NOTHING_MORE)
+    name = encoder_name(output.format, kind)
+    library.encode([picture], path_out, name, output.options, "#ffffff", _NOTHING_MORE)
 
 
 def _opened(data: bytes, recipe: Recipe) -> tuple[Any, Box | None, str]:

@@ -173,6 +173,8 @@ def _freely_scaled(source: tuple[float, float], params: Mapping[str, Any]) -> tu
     width: Any = params.get("width")
     height: Any = params.get("height")
     fit = params.get("fit", "stretch")
+    if fit == "stretch" and width is not None and height is not None:
+        return width, height
     if (percent := params.get("percent")) is not None:
         part = Fraction(str(percent)) / 100  # in floats, 32.3 % of 500 would be below 161.5
         return float(Fraction(source[0]) * part), float(Fraction(source[1]) * part)
@@ -184,8 +186,6 @@ def _freely_scaled(source: tuple[float, float], params: Mapping[str, Any]) -> tu
         return source[0] * height / source[1], height
     if height is None:
         return width, source[1] * width / source[0]
-    if fit == "stretch":
-        return width, height
     wider = source[0] * height >= source[1] * width
     if wider == (fit in ("cover", "outside")):
         return source[0] * height / source[1], height
@@ -204,7 +204,8 @@ def resampled_size(source: tuple[float, float], params: Mapping[str, Any]) -> Si
     >>> resampled_size((10_000, 10), {"longest": 100})
     (100, 1)
     """
-    width, height = (math.floor(side + 0.5) for side in scaled_size(source, params))
+    width, height = scaled_size(source, params)
+    width, height = math.floor(width + 0.5), math.floor(height + 0.5)
     if params.get("fit") == "cover":
         width, height = min(width, params["width"]), min(height, params["height"])
     return max(1, width), max(1, height)

@@ -10,10 +10,11 @@ import errno
 import hashlib
 import io
 import os
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image
 
@@ -22,7 +23,7 @@ from pixelmill.backends import backend
 from pixelmill.decoding import Decoded, Target
 from pixelmill.encoding import encoder_name, is_whole
 from pixelmill.errors import ImageError
-from pixelmill.files import sync_folder, temporary_beside
+from pixelmill.files import sync, sync_folder, temporary_beside
 from pixelmill.limits import Limits
 from pixelmill.operations import Box, Size, scaled_size
 from pixelmill.recipe import Output, Recipe, Step
@@ -157,15 +158,15 @@ class Renderer:
         """
         drawn = io.BytesIO()
         Image.radial_gradient("L").convert("RGB").resize(_WARM_UP).save(drawn, "JPEG")
-        with contextlib.suppress(Exception):
+        recipe = self.recipe
+        with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as folder:
             decoded = self._backend.decode(
-                drawn.getvalue(), self.target, self.recipe.reading, self.limits
+                drawn.getvalue(), self.target, recipe.reading, self.limits
             )
-            steps = [step for step in self.recipe.all_steps if step.name != "call"]
+            steps = [step for step in recipe.all_steps if step.name != "call"]
             picture = self._apply(decoded.frames[0], decoded.box, steps)
-            for output in self.recipe.outputs:
-                name = encoder_name(output.format, decoded.kind)
-                self._write([picture], io.BytesIO(), name, output, decoded, _Clock())
+            for output in recipe.outputs:
+                self._write([picture], os.path.join(folder, "made"), output, decoded, _Clock())
 
     def _sync(self, jobs: Sequence[Job]) -> None:
         """Bring the names of outputs to the disk; their content is there."""
@@ -205,17 +206,17 @@ class Renderer:
         placed: list[str] = []
         try:
             for output, path in zip(recipe.outputs, job.outputs, strict=True):
-                pictures = [
-                    self._apply(*self._reduced(frame, output.steps, box, decoded.kind))
-                    for frame in frames
-                ]
+                pictures = frames
+                if output.steps:
+                    pictures = [
+                        self._apply(*self._reduced(frame, output.steps, box, decoded.kind))
+                        for frame in frames
+                    ]
                 clock.lap("steps")
                 place = os.path.join(self.output_root, path)
-                temporary, file = _open_beside(place)
+                temporary = temporary_beside(place)
                 written.append((temporary, place))
-                name = encoder_name(output.format, decoded.kind)
-                with file:
-                    size, sha256 = self._write(pictures, file, name, output, decoded, clock)
+                size, sha256 = self._write(pictures, temporary, output, decoded, clock)
                 width, height = self._backend.size(pictures[0])
                 facts.made.append(Made(output.name, path, width, height, size, sha256))
                 clock.lap("write")
@@ -227,7 +228,7 @@ class Renderer:
             clock.lap("write")
         except BaseException as error:
             for path in (*(temporary for temporary, _ in written), *placed):
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(OSError):  # as where it could not be made
                     os.unlink(path)
             if isinstance(error, OSError):
                 raise ImageError("write", "write_failed", str(error.strerror or error)) from error
@@ -270,16 +271,16 @@ class Renderer:
     def _write(
         self,
         pictures: Sequence[Any],
-        file: IO[bytes],
-        name: str,
+        path: str,
         output: Output,
         decoded: Decoded,
         clock: _Clock,
     ) -> tuple[int, str]:
-        """Encode to an open file; return its size in bytes and its sha256."""
+        """Encode to a file; return its size in bytes and its sha256."""
+        name = encoder_name(output.format, decoded.kind)
         background = self.recipe.settings["background"]
         try:
-            data = self._backend.encode(pictures, file, name, output.options, background, decoded)
+            data = self._backend.encode(pictures, path, name, output.options, background, decoded)
         except MemoryError:
             raise
         except Exception as error:
@@ -292,7 +293,7 @@ class Renderer:
             # Pillow takes a short write, as on a disk that fills up, for a whole one.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if self.durable:
-            os.fsync(file.fileno())
+            sync(path)
         return len(data), hashlib.sha256(data).hexdigest()
 
 
@@ -368,13 +369,3 @@ def failed(
     facts = _Facts()
     facts.bytes_in, facts.mtime_ns, facts.digest = size, mtime_ns, digest
     return facts.outcome(job, _Clock(), ImageError(stage, reason, message))
-
-
-def _open_beside(path: str) -> tuple[str, IO[bytes]]:
-    """Open a temporary file beside an output's place; its folder is made."""
-    temporary = temporary_beside(path)
-    try:
-        return temporary, open(temporary, "w+b", buffering=0)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(temporary), exist_ok=True)
-        return temporary, open(temporary, "w+b", buffering=0)
