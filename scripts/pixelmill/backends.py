@@ -65,8 +65,11 @@ class Pillow:
             return own_steps.call(_image(picture), params, folder)
         kind = STEPS[name]
         given = params if box is None else {**params, "box": box}
-        if kind.on_levels is not None and _is_for_levels(picture, kind.from_images):
-            return kind.on_levels(_levels(picture), **given)
+        if kind.on_levels is not None:
+            if not isinstance(picture, Image.Image):
+                return kind.on_levels(picture, **given)
+            if kind.from_images and picture.mode in ("L", "RGB"):  # 8 bits, no alpha
+                return kind.on_levels(levels_of(picture), **given)
         return kind.function(_image(picture), **given)
 
     def reduce(self, picture: Any, factor: int, box: Box | None) -> tuple[Any, Box | None]:
@@ -110,15 +113,6 @@ class Pillow:
     def size(self, picture: Any) -> Size:
         """Width and height in pixels."""
         return picture.size if isinstance(picture, Image.Image) else picture.shape[1::-1]
-
-
-def _is_for_levels(picture: Any, from_images: bool) -> bool:
-    """Whether a picture is levels, or an image to be turned into them: 8 bits, no alpha."""
-    return not isinstance(picture, Image.Image) or (from_images and picture.mode in ("L", "RGB"))
-
-
-def _levels(picture: Any) -> Any:
-    return levels_of(picture) if isinstance(picture, Image.Image) else picture
 
 
 def _image(picture: Any) -> Image.Image:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import PIL
@@ -77,7 +77,7 @@ def resample(image: Image.Image, size: Size, filter: str, box: Box, vectors: boo
     if vectors and image.mode in _MODES and by_vectors(size, filter, box):
         for side, crop in _passes(image.size, size, filter, box):
             made = Image.new(image.mode, side, None)
-            _one_pass(image, made, filter, crop)
+            _ready(image, made, filter, crop)()
             image = made
         return image
     return image.resize(size, FILTERS[filter], box=box)
@@ -113,11 +113,14 @@ def resample_levels(levels: Any, size: Size, filter: str, box: Box) -> Any:
         return made
     pixels = levels if channels == 1 else behind(padded(levels))
     image = _Memory(pixels)
+    passes = []  # made ready together: a pass leaves nothing of Python in the caches
     for side, crop in _passes(image.size, size, filter, box):
         pixels = np.empty((side[1], side[0], *pixels.shape[2:]), np.uint8)
         made = _Memory(pixels)
-        _one_pass(image, made, filter, crop)
+        passes.append(_ready(image, made, filter, crop))
         image = made
+    for one in passes:
+        one()
     return pixels[..., :3] if channels == 3 else pixels
 
 
@@ -177,12 +180,14 @@ def _reached(start: float, end: float, reach: float, side: int) -> tuple[int, in
     return max(0, math.floor(start - reach)), min(side, math.ceil(end + reach))
 
 
-def _one_pass(image: Any, made: Any, filter: str, crop: Box) -> None:
-    """Resample along one side; of images, or levels in memory."""
+def _ready(image: Any, made: Any, filter: str, crop: Box) -> Callable[[], None]:
+    """Make ready to resample along one side; of images, or levels in memory."""
     options = _options(filter).set_crop_box(*map(float, crop))
     # A resizer is not shared: threads would wait for one another.
-    resizer = simd.RustResizer()
-    resizer.resize_pil(simd.PilImageWrapper(image), simd.PilImageWrapper(made), options)
+    resize = simd.RustResizer().resize_pil
+    return functools.partial(
+        resize, simd.PilImageWrapper(image), simd.PilImageWrapper(made), options
+    )
 
 
 @functools.cache

@@ -303,12 +303,12 @@ def target_of(recipe: Recipe) -> Target | None:
     resizes = [step.params for first in firsts for step in first if step.name == "resize"]
     if len(resizes) < len(firsts) or not all(map(_may_shrink, resizes)):
         return None
+    if len(resizes) == 1:
+        return partial(scaled_size, params=resizes[0])
     return partial(_largest_size, resizes)
 
 
 def _largest_size(resizes: Sequence[Mapping[str, Any]], source: Size) -> tuple[float, float]:
-    if len(resizes) == 1:
-        return scaled_size(source, resizes[0])
     sizes = [scaled_size(source, params) for params in resizes]
     return max(size[0] for size in sizes), max(size[1] for size in sizes)
 
