@@ -97,18 +97,7 @@ class Pillow:
             files.write(path, data)
             return data
         images = [_image(frame) for frame in frames]
-        with files.opened(path) as file:
-            return encoding.encode(
-                images,
-                file,
-                name,
-                options,
-                background=background,
-                profile=decoded.profile,
-                exif=decoded.exif,
-                durations=decoded.durations,
-                loop=decoded.loop,
-            )
+        return encoding.encode_to(path, images, name, options, background, decoded)
 
     def size(self, picture: Any) -> Size:
         """Width and height in pixels."""

@@ -9,8 +9,9 @@ from typing import IO, Any
 
 from PIL import Image
 
-from pixelmill import metadata
+from pixelmill import files, metadata
 from pixelmill.color import describes, flatten
+from pixelmill.decoding import Decoded
 from pixelmill.formats import SUFFIXES_OF
 from pixelmill.parameters import Choice, Flag, Integer, Parameter
 
@@ -174,6 +175,29 @@ def encode(
     frames[0].save(file, name.upper(), **save)
     file.seek(0)
     return file.read()
+
+
+def encode_to(
+    path: str,
+    frames: Sequence[Image.Image],
+    name: str,
+    options: Mapping[str, Any],
+    background: str,
+    decoded: Decoded,
+) -> bytes:
+    """Write a picture to a file by `encode`, with all that its source says of it."""
+    with files.opened(path) as file:
+        return encode(
+            frames,
+            file,
+            name,
+            options,
+            background=background,
+            profile=decoded.profile,
+            exif=decoded.exif,
+            durations=decoded.durations,
+            loop=decoded.loop,
+        )
 
 
 def values_of(name: str, options: Mapping[str, Any]) -> dict[str, Any]:

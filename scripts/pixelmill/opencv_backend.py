@@ -89,18 +89,7 @@ class OpenCV:
             data = jpeg.encode_opencv(first, ".jpg", values)
         else:
             images = [_to_image(frame) for frame in frames]
-            with files.opened(path) as file:
-                return encoding.encode(
-                    images,
-                    file,
-                    name,
-                    options,
-                    background=background,
-                    profile=decoded.profile,
-                    exif=decoded.exif,
-                    durations=decoded.durations,
-                    loop=decoded.loop,
-                )
+            return encoding.encode_to(path, images, name, options, background, decoded)
         files.write(path, data)
         return data
 

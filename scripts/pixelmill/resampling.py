@@ -77,7 +77,7 @@ def resample(image: Image.Image, size: Size, filter: str, box: Box, vectors: boo
     if vectors and image.mode in _MODES and by_vectors(size, filter, box):
         for side, crop in _passes(image.size, size, filter, box):
             made = Image.new(image.mode, side, None)
-            _ready(image, made, filter, crop)()
+            _prepared_pass(image, made, filter, crop)()
             image = made
         return image
     return image.resize(size, FILTERS[filter], box=box)
@@ -117,10 +117,10 @@ def resample_levels(levels: Any, size: Size, filter: str, box: Box) -> Any:
     for side, crop in _passes(image.size, size, filter, box):
         pixels = np.empty((side[1], side[0], *pixels.shape[2:]), np.uint8)
         made = _Memory(pixels)
-        passes.append(_ready(image, made, filter, crop))
+        passes.append(_prepared_pass(image, made, filter, crop))
         image = made
-    for one in passes:
-        one()
+    for resample_side in passes:
+        resample_side()
     return pixels[..., :3] if channels == 3 else pixels
 
 
@@ -180,8 +180,8 @@ def _reached(start: float, end: float, reach: float, side: int) -> tuple[int, in
     return max(0, math.floor(start - reach)), min(side, math.ceil(end + reach))
 
 
-def _ready(image: Any, made: Any, filter: str, crop: Box) -> Callable[[], None]:
-    """Make ready to resample along one side; of images, or levels in memory."""
+def _prepared_pass(image: Any, made: Any, filter: str, crop: Box) -> Callable[[], None]:
+    """Return what resamples along one side; of images, or levels in memory."""
     options = _options(filter).set_crop_box(*map(float, crop))
     # A resizer is not shared: threads would wait for one another.
     resize = simd.RustResizer().resize_pil

@@ -159,6 +159,7 @@ class Renderer:
         drawn = io.BytesIO()
         Image.radial_gradient("L").convert("RGB").resize(_WARM_UP).save(drawn, "JPEG")
         recipe = self.recipe
+        # Into a real file: an encoder's library may not do with less.
         with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as folder:
             decoded = self._backend.decode(
                 drawn.getvalue(), self.target, recipe.reading, self.limits
