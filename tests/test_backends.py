@@ -3,11 +3,11 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from pixelmill.backends import Pillow, backend
+from pixelmill.levels import from_levels
 from pixelmill.operations import STEPS
 from pixelmill.parameters import REQUIRED
 
@@ -22,6 +22,7 @@ import sys
 sys.modules["cv2"] = None  # as if it were not installed
 from PIL import Image
 from pixelmill.recipe import parse
+from pixelmill.levels import from_levels
 from pixelmill.operations import STEPS
 name, params = sys.argv[1], eval(sys.argv[2])
 (step,) = parse({"steps": [{name: params}]}).steps
@@ -49,7 +50,7 @@ def test_steps_that_hand_on_arrays_do_what_each_does_to_an_image(photo, mode):
         image = STEPS[name].function(image, **params)
         assert Pillow().size(picture) == image.size
     assert isinstance(picture, Image.Image) == (mode in ("RGBA", "LA"))
-    np.testing.assert_array_equal(np.asarray(picture), np.asarray(image))
+    assert (picture if isinstance(picture, Image.Image) else from_levels(picture)) == image
 
 
 @pytest.mark.parametrize("name", [name for name in STEPS if name != "lookup"])

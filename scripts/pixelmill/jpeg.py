@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from pixelmill.levels import Size, behind, kernel, opencv
+from pixelmill.levels import Size, kernel, opencv, packed
 
 turbo: Any
 try:
@@ -123,7 +123,7 @@ def _order(mode: str) -> str:
     """What to decode to: the kernel takes pixels as they are, cykooz-resizer padded ones."""
     if mode == "L":
         return "GRAY"
-    return "RGBA" if kernel is None else "RGB"
+    return "BGRA" if kernel is None else "BGR"
 
 
 def encode(levels: Any, values: Mapping[str, Any]) -> bytes:
@@ -134,13 +134,7 @@ def encode(levels: Any, values: Mapping[str, Any]) -> bytes:
     ValueError
         If OpenCV cannot.
     """
-    cv2 = opencv()
-    whole = behind(levels)
-    if whole is not None:
-        picture = cv2.cvtColor(whole, cv2.COLOR_RGBA2BGR)
-    else:
-        picture = cv2.cvtColor(levels, cv2.COLOR_RGB2BGR)
-    return encode_opencv(picture, ".jpg", opencv_options(**values))
+    return encode_opencv(packed(levels), ".jpg", opencv_options(**values))
 
 
 @functools.lru_cache(maxsize=512)

@@ -1,9 +1,9 @@
 """Levels: pictures as arrays, and how they share memory with images.
 
-Levels are uint8, (height, width) for grey or (height, width, 3) for red, green and blue.
-What is resampled has four bytes a pixel behind three channels, as Pillow's images have:
-`padded` levels are a view that leaves out the fourth. So has what is decoded, but where
-there is a kernel that does not ask for it.
+Levels are uint8, (height, width) for grey or (height, width, 3) for colours, blue first as
+OpenCV has them, which encodes them as they are. What is resampled has four bytes a pixel
+behind three channels, as Pillow's images have: `padded` levels are a view that leaves out
+the fourth. So has what is decoded, but where there is a kernel that does not ask for it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ except ImportError:
 #: Orientations that swap width and height (EXIF 2.32, 4.6.4.1.4).
 SWAPPING = (5, 6, 7, 8)
 
+#: Mode of the image of levels, by their channels.
+_MODES = {(): "L", (3,): "RGB", (4,): "RGBA"}
+
+#: Order of the bytes of levels, by the mode of their image, as Pillow names it.
+_ORDERS = {"RGB": "BGR", "RGBA": "BGRA", "RGBa": "BGRa"}
+
 #: How to turn levels upright, once rows and columns were swapped where they must be: 0 flips
 #: over the middle row, 1 over the middle column, -1 over both.
 _FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
@@ -39,19 +45,30 @@ def opencv() -> Any:
 
 
 def levels_of(image: Image.Image) -> Any:
-    """Levels of an image; of modes with alpha with four channels."""
+    """Levels of an image; of RGBA and RGBa with four channels.
+
+    Examples
+    --------
+    >>> levels_of(Image.new("RGB", (1, 1), (10, 20, 30)))
+    array([[[30, 20, 10]]], dtype=uint8)
+    """
     import numpy as np
 
-    return np.asarray(image)
+    order = _ORDERS.get(image.mode)
+    if order is None:
+        return np.asarray(image)
+    pixels = np.frombuffer(image.tobytes("raw", order), np.uint8)
+    return pixels.reshape(image.height, image.width, len(order))
 
 
 def from_levels(levels: Any, mode: str | None = None) -> Image.Image:
-    """Make an image of levels, in L or RGB, or in a mode that they cannot tell, as RGBa."""
-    mode = mode or ("L" if levels.ndim == 2 else "RGB")
+    """Make an image of levels, in a mode that they cannot tell where it is RGBa."""
+    mode = mode or _MODES[levels.shape[2:]]
     whole = behind(levels)
     if whole is not None:
-        return Image.frombytes(mode, levels.shape[1::-1], whole, "raw", "RGBX")
-    return Image.frombuffer(mode, levels.shape[1::-1], levels, "raw", mode, 0, 1)
+        return Image.frombytes(mode, levels.shape[1::-1], whole, "raw", "BGRX")
+    order = _ORDERS.get(mode, mode)
+    return Image.frombuffer(mode, levels.shape[1::-1], levels, "raw", order, 0, 1)
 
 
 def blank(width: int, height: int, channels: int) -> Any:
@@ -87,14 +104,14 @@ def behind(levels: Any) -> Any:
 def packed(levels: Any) -> Any:
     """Levels without padding, as OpenCV takes them."""
     whole = behind(levels)
-    return levels if whole is None else opencv().cvtColor(whole, opencv().COLOR_RGBA2RGB)
+    return levels if whole is None else opencv().cvtColor(whole, opencv().COLOR_BGRA2BGR)
 
 
 def padded(levels: Any) -> Any:
     """Levels with four bytes a pixel where they have three channels."""
     if levels.ndim == 2 or behind(levels) is not None:
         return levels
-    return opencv().cvtColor(levels, opencv().COLOR_RGB2RGBA)[..., :3]
+    return opencv().cvtColor(levels, opencv().COLOR_BGR2BGRA)[..., :3]
 
 
 def upright(levels: Any, orientation: int) -> Any:

@@ -17,7 +17,7 @@ from PIL import Image
 from pixelmill import decoding, encoding, files, jpeg, metadata, own_steps
 from pixelmill.color import describes, is_srgb
 from pixelmill.decoding import Decoded, Reading, Target
-from pixelmill.levels import SWAPPING, upright
+from pixelmill.levels import SWAPPING, from_levels, levels_of, upright
 from pixelmill.limits import Limits
 from pixelmill.opencv_steps import OPENCV_STEPS, Array
 from pixelmill.operations import Box, Size
@@ -190,15 +190,11 @@ def _flatten_deep(picture: Any, background: str) -> Array:
 
 
 def _to_array(image: Image.Image) -> Array:
-    if image.mode == "LA":
-        image = image.convert("RGBA")  # OpenCV knows no grey with alpha
-    codes = {"RGB": cv2.COLOR_RGB2BGR, "RGBA": cv2.COLOR_RGBA2BGRA}
-    picture: Any = np.asarray(image)
-    return np.asarray(cv2.cvtColor(picture, codes[image.mode]) if image.mode in codes else picture)
+    # OpenCV knows no grey with alpha.
+    return np.asarray(levels_of(image.convert("RGBA") if image.mode == "LA" else image))
 
 
 def _to_image(picture: Array) -> Image.Image:
-    codes = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
-    if picture.ndim == 3:
-        picture = np.asarray(cv2.cvtColor(picture, codes[picture.shape[2]]))
-    return Image.fromarray(picture)
+    if picture.dtype == np.uint16:
+        return Image.fromarray(picture)
+    return from_levels(np.ascontiguousarray(picture))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pixelmill import canvas
 from pixelmill.resizing import resampled_size, scaled_size
-from pixelmill.weights import fixed
+from pixelmill.weights import blue_first, fixed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -225,8 +225,5 @@ def color_matrix(picture: Array, *, matrix: tuple[tuple[float, ...], ...]) -> Ar
 
     if picture.ndim == 2:
         picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
-    order = [2, 1, 0]  # rows and columns blue first
     rows = np.asarray(matrix, np.float32) if picture.dtype == np.uint16 else fixed(matrix)
-    rows = rows[order]
-    rows[:, :3] = rows[:, order]
-    return _colors(picture, lambda p: cv2.transform(p, rows))
+    return _colors(picture, lambda p: cv2.transform(p, blue_first(rows)))

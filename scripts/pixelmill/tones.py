@@ -12,7 +12,7 @@ from pixelmill import lookup_table
 from pixelmill.levels import from_levels, levels_of, opencv
 from pixelmill.parameters import File, Integer, Matrix, Number
 from pixelmill.steps import step, step_on_levels
-from pixelmill.weights import exact, fixed
+from pixelmill.weights import blue_first, exact, fixed
 
 #: Each of red, green and blue as the luma of ITU-R 601.
 _LUMA = ((0.299, 0.587, 0.114),) * 3
@@ -76,11 +76,11 @@ def _towards(rows: tuple[tuple[float, ...], ...], factor: float) -> tuple[tuple[
 
 def _mean_luma(levels: Any) -> int:
     """Mean of all pixels' luma, rounded to a level."""
-    first, second, third, _ = opencv().mean(levels)
+    blue, green, red, _ = opencv().mean(levels)
     if levels.ndim == 2:
-        return int(first + 0.5)
-    red, green, blue = _LUMA[0]
-    return int(red * first + green * second + blue * third + 0.5)
+        return int(blue + 0.5)
+    of_red, of_green, of_blue = _LUMA[0]
+    return int(of_red * red + of_green * green + of_blue * blue + 0.5)
 
 
 def _spread(levels: Any, middle: int, factor: float) -> Any:
@@ -212,8 +212,8 @@ def _multiplied(levels: Any, matrix: tuple[tuple[float, ...], ...]) -> Any:
     """
     cv2 = opencv()
     if levels.ndim == 2:
-        levels = cv2.cvtColor(levels, cv2.COLOR_GRAY2RGB)
-    return cv2.transform(levels, fixed(matrix))
+        levels = cv2.cvtColor(levels, cv2.COLOR_GRAY2BGR)
+    return cv2.transform(levels, blue_first(fixed(matrix)))
 
 
 @step(

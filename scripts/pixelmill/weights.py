@@ -85,6 +85,22 @@ def fixed(rows: tuple[tuple[float, ...], ...]) -> Any:
     return (whole * part).astype(np.float32)
 
 
+def blue_first(rows: Any) -> Any:
+    """Order the rows of a matrix, and their weights, as OpenCV has colours.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> blue_first(np.array([[1, 2, 3, 0], [4, 5, 6, 0], [7, 8, 9, 0]]))
+    array([[9, 8, 7, 0],
+           [6, 5, 4, 0],
+           [3, 2, 1, 0]])
+    """
+    ordered = rows[::-1].copy()
+    ordered[:, :3] = ordered[:, 2::-1]
+    return ordered
+
+
 def bell(deviation: float, reach: int) -> Any:
     """Weights of a Gaussian along a line, in whole numbers that make up 256.
 
