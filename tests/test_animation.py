@@ -16,8 +16,9 @@ from PIL import Image
 from pixelmill import recipe
 from pixelmill.decoding import Reading, decode
 from pixelmill.errors import ImageError
+from pixelmill.jobs import Job
 from pixelmill.limits import Limits
-from pixelmill.transform import Job, Renderer
+from pixelmill.transform import Renderer
 
 ALL = Reading(animation="all", alpha=True)
 

@@ -10,6 +10,7 @@ from pixelmill.backends import Pillow, backend
 from pixelmill.levels import from_levels
 from pixelmill.operations import STEPS
 from pixelmill.parameters import REQUIRED
+from pixelmill.recipe import Step
 
 #: What a step is given that it has no default for.
 GIVEN = {
@@ -46,7 +47,7 @@ def test_steps_that_hand_on_arrays_do_what_each_does_to_an_image(photo, mode):
     picture = image = photo(40, 30).convert(mode)
     for name, given in CHAIN:
         params = {key: kind.default for key, kind in STEPS[name].parameters.items()} | given
-        picture = Pillow().apply(picture, name, params, None, "")
+        picture = Pillow().prepare(Step(name, params), "")(picture, None)
         image = STEPS[name].function(image, **params)
         assert Pillow().size(picture) == image.size
     assert isinstance(picture, Image.Image) == (mode in ("RGBA", "LA"))

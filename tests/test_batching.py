@@ -7,6 +7,7 @@ import pytest
 from pixelmill.batching import LARGEST_BATCH_SECONDS, SMALLEST_BATCH_SECONDS, batches
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries, Entry
+from pixelmill.jobs import Job
 from pixelmill.recipe import parse
 
 RECIPE = parse({})
@@ -40,8 +41,9 @@ def test_equal_images_go_by_path_so_that_batches_are_the_same_every_time():
 def test_batches_know_where_their_outputs_go():
     entries = Entries([Entry("sub/0.png", 1, 0, "png")])
     (batch,) = batches(entries, Outputs(entries, RECIPE), 1)
-    assert list(batch.jobs) == [("sub/0.png", ("sub/0.jpg",))]
-    assert pickle.loads(pickle.dumps(batch)).jobs == (("sub/0.png", ("sub/0.jpg",)),)
+    job = Job("sub/0.png", ("sub/0.jpg",), bytes=1, mtime_ns=0)
+    assert list(batch.jobs) == [job]
+    assert pickle.loads(pickle.dumps(batch)).jobs == (job,)
 
 
 def test_nothing_to_make_gives_no_batch():

@@ -45,7 +45,7 @@ def contents(request):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_level_is_near_to_that_of_a_gaussian(contents, shape, radius):
     levels = contents(shape)
-    made = gaussian(levels, radius)
+    made = gaussian(radius)(levels)
     assert (made.shape, made.dtype) == (levels.shape, np.uint8)
     away = np.abs(made.reshape(shape) - by_definition(levels, radius).reshape(shape))
     assert away.max() <= 5  # at the most, of black and white pixels at random
@@ -56,7 +56,7 @@ def test_every_level_is_near_to_that_of_a_gaussian(contents, shape, radius):
 def test_it_is_nearer_than_that_of_pillow(photo, radius):
     image = photo(200, 133)
     right = by_definition(np.asarray(image), radius)
-    own = psnr(gaussian(np.asarray(image), radius), right)
+    own = psnr(gaussian(radius)(np.asarray(image)), right)
     assert own >= 55
     assert own >= psnr(image.filter(ImageFilter.GaussianBlur(radius)), right)
 
@@ -67,21 +67,21 @@ def test_the_largest_are_those_of_pillow(contents, mode):
     image = image if mode == "RGBa" else image.convert(mode)
     radius = MOST_RADIUS + 1
     expected = np.asarray(image.filter(ImageFilter.GaussianBlur(radius)))
-    np.testing.assert_array_equal(gaussian(np.asarray(image), radius), expected)
+    np.testing.assert_array_equal(gaussian(radius)(np.asarray(image)), expected)
 
 
 @pytest.mark.parametrize("level", [0, 1, 127, 254, 255])
 @pytest.mark.parametrize("radius", [*RADII, 17, 40])
 def test_what_is_even_stays_so(level, radius):
     levels = np.full((30, 20, 3), level, np.uint8)
-    np.testing.assert_array_equal(gaussian(levels, radius), levels)
+    np.testing.assert_array_equal(gaussian(radius)(levels), levels)
 
 
 @pytest.mark.parametrize("radius", RADII)
 def test_it_is_the_same_from_both_sides(contents, radius):
     levels = contents((50, 70))
-    turned = gaussian(np.ascontiguousarray(levels[::-1, ::-1]), radius)[::-1, ::-1]
-    np.testing.assert_array_equal(turned, gaussian(levels, radius))
+    turned = gaussian(radius)(np.ascontiguousarray(levels[::-1, ::-1]))[::-1, ::-1]
+    np.testing.assert_array_equal(turned, gaussian(radius)(levels))
 
 
 @pytest.mark.parametrize("radius", RADII)
@@ -96,4 +96,4 @@ def test_no_order_of_summing_changes_a_level(radius):
 
 def test_no_radius_changes_nothing(contents):
     levels = contents((20, 30, 3))
-    np.testing.assert_array_equal(gaussian(levels, 0), levels)
+    np.testing.assert_array_equal(gaussian(0)(levels), levels)

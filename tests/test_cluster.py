@@ -24,8 +24,9 @@ from projects import SMALL, is_up_to_date
 from pixelmill.cluster import Cluster, open_cluster
 from pixelmill.config import named_recipe
 from pixelmill.errors import UserError
+from pixelmill.jobs import Batch, Job
 from pixelmill.remote import Remote
-from pixelmill.transform import Batch, Job, Renderer
+from pixelmill.transform import Renderer
 
 COUNT = 400
 

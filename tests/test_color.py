@@ -10,7 +10,8 @@ from PIL import Image, ImageCms
 
 from pixelmill import recipe
 from pixelmill.decoding import decode
-from pixelmill.transform import Job, Renderer
+from pixelmill.jobs import Job
+from pixelmill.transform import Renderer
 
 # Pillow warns of much that it finds; what matters is the outcome.
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -20,8 +20,9 @@ from pixelmill import config, recipe
 from pixelmill.decoding import Reading, decode
 from pixelmill.errors import REASONS, ImageError
 from pixelmill.formats import FORMATS, SNIFF_BYTES, sniff
+from pixelmill.jobs import Job
 from pixelmill.likeness import psnr
-from pixelmill.transform import Job, Renderer
+from pixelmill.transform import Renderer
 
 CORPUS = os.environ.get("PIXELMILL_CORPUS")
 

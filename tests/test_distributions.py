@@ -8,11 +8,11 @@ import pytest
 
 from pixelmill import distributions as module
 from pixelmill.distributions import distributions, latency, timeline
+from pixelmill.jobs import Made, Outcome, Stretch
 from pixelmill.ledger import Ledger, Maker
 from pixelmill.passes import Pass
 from pixelmill.process import process_folder
 from pixelmill.recipe import parse
-from pixelmill.transform import Made, Outcome, Stretch
 
 MAKER = Maker("recipe", "code", "limits")
 

@@ -4,14 +4,14 @@ import json
 import os
 
 from pixelmill.exports import FAILURES, MANIFEST, write_failures, write_tables
+from pixelmill.jobs import Job, failed
 from pixelmill.ledger import Ledger, Maker
-from pixelmill.transform import Job, failed
 
 
 def test_failures_are_ready_for_xargs(tmp_path):
     names = ["plain.jpg", "two\nlines.jpg", "undecodable \udcff.jpg"]
     with Ledger(str(tmp_path / "ledger.sqlite")) as ledger:
-        outcomes = [failed(Job(n, n), "read", "vanished", "gone", 1, 2, "") for n in names]
+        outcomes = [failed(Job(n, n), "read", "vanished", "gone", "") for n in names]
         ledger.record(outcomes, Maker("recipe", "code", "limits"))
         write_failures(ledger, str(tmp_path))
     paths = (tmp_path / "failures.txt").read_bytes().split(b"\0")

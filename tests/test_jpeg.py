@@ -173,4 +173,4 @@ def test_files_are_pillows_to_the_byte(photo, size, quality, subsampling):
         expected = io.BytesIO()
         image.save(expected, "JPEG", **values)
         for levels in (levels_of(image), padded(levels_of(image))):
-            assert jpeg.encode(levels, values) == expected.getvalue()
+            assert jpeg.encoder(**values)(levels) == expected.getvalue()

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from pixelmill.errors import UserError
+from pixelmill.jobs import Batch, Job, Stretch
 from pixelmill.ledger import VERSION, Ledger, Maker
 from pixelmill.passes import Pass
 from pixelmill.recipe import parse
-from pixelmill.transform import Batch, Job, Renderer, Stretch
+from pixelmill.transform import Renderer
 
 RECIPE = parse({"steps": [{"resize": {"width": 16, "height": 12}}]})
 

@@ -7,7 +7,6 @@ from PIL import Image
 from pixelmill.decoding import _TRANSPOSITIONS
 from pixelmill.levels import (
     behind,
-    blank,
     from_levels,
     levels_of,
     packed,
@@ -37,7 +36,7 @@ def test_grey_needs_no_padding(photo):
     grey = levels_of(photo(31, 20).convert("L"))
     assert padded(grey) is grey
     assert packed(grey) is grey
-    assert behind(blank(31, 20, 1)) is None
+    assert behind(grey) is None
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])

@@ -14,8 +14,9 @@ from pixelmill.decoding import Reading, decode
 from pixelmill.encoding import ENCODERS
 from pixelmill.errors import REASONS
 from pixelmill.formats import FORMATS
+from pixelmill.jobs import Job
 from pixelmill.recipe import parse
-from pixelmill.transform import Job, Renderer
+from pixelmill.transform import Renderer
 
 CORPUS = os.environ.get("PIXELMILL_CORPUS")
 

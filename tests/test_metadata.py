@@ -15,7 +15,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from pixelmill import recipe
 from pixelmill.decoding import Reading, decode
-from pixelmill.transform import Job, Renderer
+from pixelmill.jobs import Job
+from pixelmill.transform import Renderer
 
 # Pillow warns of what is broken; what matters is the outcome.
 pytestmark = pytest.mark.filterwarnings("ignore")

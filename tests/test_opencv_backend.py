@@ -11,8 +11,9 @@ from pixelmill import recipe
 from pixelmill.backends import backend
 from pixelmill.decoding import Reading
 from pixelmill.errors import ImageError, UserError
+from pixelmill.jobs import Job
 from pixelmill.limits import Limits
-from pixelmill.transform import Job, Renderer
+from pixelmill.transform import Renderer
 
 RESIZE = {"resize": {"width": 60, "height": 40, "fit": "contain"}}
 

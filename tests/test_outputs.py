@@ -16,10 +16,11 @@ from pixelmill.comparison import compare
 from pixelmill.destinations import Outputs, colliding
 from pixelmill.engines import ENGINES
 from pixelmill.errors import UserError
+from pixelmill.jobs import Job
 from pixelmill.policy import Policy
 from pixelmill.process import preview, process_folder
 from pixelmill.recipe import parse
-from pixelmill.transform import Job, Renderer
+from pixelmill.transform import Renderer
 from pixelmill.verification import verify
 
 

@@ -5,11 +5,11 @@ import re
 import pytest
 
 from pixelmill.exports import write_tables
+from pixelmill.jobs import Made, Outcome, Stretch
 from pixelmill.ledger import Ledger, Maker
 from pixelmill.page import html, markdown, write
 from pixelmill.passes import Pass
 from pixelmill.report import Tree, collect, describe
-from pixelmill.transform import Made, Outcome, Stretch
 
 #: Largest page, in bytes, whatever the number of images.
 LARGEST_PAGE = 2_000_000

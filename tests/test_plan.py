@@ -4,10 +4,10 @@ import pytest
 
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries, Entry
+from pixelmill.jobs import Made
 from pixelmill.plan import LIMITED, draw_up
 from pixelmill.recipe import parse
 from pixelmill.rows import Maker, Row
-from pixelmill.transform import Made
 
 RECIPE = parse({})
 ENTRY = Entry("a.jpg", bytes=100, mtime_ns=5, format="jpeg")

@@ -10,7 +10,8 @@ from PIL import Image, ImageCms
 
 from pixelmill import recipe
 from pixelmill.decoding import Reading, decode
-from pixelmill.transform import Job, Renderer
+from pixelmill.jobs import Job
+from pixelmill.transform import Renderer
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

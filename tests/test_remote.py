@@ -12,9 +12,10 @@ from PIL import Image
 
 from pixelmill import breadcrumbs
 from pixelmill.config import named_recipe
+from pixelmill.jobs import Batch, Job
 from pixelmill.limits import Limits
 from pixelmill.remote import Remote
-from pixelmill.transform import Batch, Job, Renderer
+from pixelmill.transform import Renderer
 
 #: Does a batch as a worker would, in a process that may die of it.
 WORKER = """

@@ -2,9 +2,9 @@
 
 import pytest
 
+from pixelmill.jobs import STAGES, Made, Outcome
 from pixelmill.ledger import Ledger
 from pixelmill.rows import Maker
-from pixelmill.transform import STAGES, Made, Outcome
 
 MAKER = Maker("recipe", "code", "limits")
 

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from pixelmill.entries import Entry
+from pixelmill.jobs import Job
 from pixelmill.limits import Limits
 from pixelmill.recipe import parse
-from pixelmill.transform import Job, Renderer
+from pixelmill.transform import Renderer
 from pixelmill.trials import try_alone
 
 ENDS = {
@@ -30,8 +30,9 @@ def test_how_it_ends_is_told(tmp_path, photo, how):
     recipe = parse({"steps": [{"call": {"function": "own:step"}}]}, folder=str(tmp_path))
     limits = Limits(seconds_per_image=2)
     renderer = Renderer(str(tmp_path / "in"), str(tmp_path / "out"), recipe, limits)
-    entry = Entry("a.png", (tmp_path / "in/a.png").stat().st_size, 5, "png", 20, 20)
-    (outcome,) = try_alone(renderer, limits, 1, [(entry, Job("a.png", ("a.jpg",)))])
+    size = (tmp_path / "in/a.png").stat().st_size
+    (outcome,) = try_alone(renderer, limits, 1, [Job("a.png", ("a.jpg",), size, mtime_ns=5)])
+    assert (outcome.bytes_in, outcome.mtime_ns) == (size, 5)
     assert (outcome.source, outcome.status, outcome.reason) == ("a.png", status, reason)
     assert outcome.digest
     assert (tmp_path / "out/a.jpg").exists() == (status == "ok")

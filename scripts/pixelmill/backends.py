@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeAlias
 
 from PIL import Image
 
 from pixelmill import decoding, encoding, files, jpeg, own_steps
-from pixelmill.decoding import Decoded, Reading, Target
-from pixelmill.levels import from_levels, levels_of, reduced
+from pixelmill.decoding import Decoded, Reading
+from pixelmill.jpeg import Target
+from pixelmill.levels import from_levels, levels_of, packed, reduced
 from pixelmill.limits import Limits
 from pixelmill.operations import STEPS, Box, Size
+from pixelmill.recipe import Step
+
+#: Takes a picture and, of what was decoded smaller, the region that holds it; returns one.
+Prepared: TypeAlias = Callable[[Any, Box | None], Any]
+
+#: Takes frames, the path of a file whose folder is made, and what was decoded; writes the
+#: file and returns its content.
+Encode: TypeAlias = Callable[[Sequence[Any], str, Decoded], bytes]
 
 
 class Backend(Protocol):
@@ -22,24 +32,14 @@ class Backend(Protocol):
     ) -> Decoded:
         """Decode a file; see `pixelmill.decoding.decode`."""
 
-    def apply(
-        self, picture: Any, name: str, params: Mapping[str, Any], box: Box | None, folder: str
-    ) -> Any:
-        """Do one step."""
+    def prepare(self, step: Step, folder: str) -> Prepared:
+        """Return what does a step; all that its parameters decide is decided here, once."""
 
     def reduce(self, picture: Any, factor: int, box: Box | None) -> tuple[Any, Box | None]:
         """Average blocks of pixels, where that makes a resize faster; follow the region."""
 
-    def encode(
-        self,
-        frames: Sequence[Any],
-        path: str,
-        name: str,
-        options: Mapping[str, Any],
-        background: str,
-        decoded: Decoded,
-    ) -> bytes:
-        """Write an output to a file, whose folder is made, and return what was written."""
+    def encoder(self, name: str, options: Mapping[str, Any], background: str) -> Encode:
+        """Return what writes outputs of a format."""
 
     def size(self, picture: Any) -> Size:
         """Width and height in pixels."""
@@ -57,20 +57,32 @@ class Pillow:
         """Decode a file."""
         return decoding.decode(data, target, reading, limits, as_levels=True)
 
-    def apply(
-        self, picture: Any, name: str, params: Mapping[str, Any], box: Box | None, folder: str
-    ) -> Any:
-        """Do one step."""
-        if name == "call":
-            return own_steps.call(_image(picture), params, folder)
-        kind = STEPS[name]
-        given = params if box is None else {**params, "box": box}
-        if kind.on_levels is not None:
+    def prepare(self, step: Step, folder: str) -> Prepared:
+        """Return what does a step."""
+        if step.name == "call":
+            return lambda picture, box: own_steps.call(_image(picture), step.params, folder)
+        kind = STEPS[step.name]
+        on_image = partial(kind.function, **step.params)
+        if kind.on_levels is None:
+            return lambda picture, box: on_image(_image(picture))
+        on_levels = kind.on_levels(**step.params)
+        if not kind.from_images:
+
+            def resize(picture: Any, box: Box | None) -> Any:
+                if isinstance(picture, Image.Image):
+                    return on_image(picture, box=box)
+                return on_levels(picture, box)
+
+            return resize
+
+        def do(picture: Any, box: Box | None) -> Any:
             if not isinstance(picture, Image.Image):
-                return kind.on_levels(picture, **given)
-            if kind.from_images and picture.mode in ("L", "RGB"):  # 8 bits, no alpha
-                return kind.on_levels(levels_of(picture), **given)
-        return kind.function(_image(picture), **given)
+                return on_levels(picture if picture.base is None else packed(picture))
+            if picture.mode in ("L", "RGB"):  # 8 bits, no alpha
+                return on_levels(levels_of(picture))
+            return on_image(picture)
+
+        return do
 
     def reduce(self, picture: Any, factor: int, box: Box | None) -> tuple[Any, Box | None]:
         """Average blocks of pixels, and follow the region through it."""
@@ -80,24 +92,24 @@ class Pillow:
             return picture.reduce(factor), region
         return reduced(picture, factor), region
 
-    def encode(
-        self,
-        frames: Sequence[Any],
-        path: str,
-        name: str,
-        options: Mapping[str, Any],
-        background: str,
-        decoded: Decoded,
-    ) -> bytes:
-        """Write an output to a file, and return what was written."""
-        first = frames[0]
-        plain = name == "jpeg" and not decoded.exif and decoded.profile is None
-        if plain and not isinstance(first, Image.Image) and first.ndim == 3:
-            data = jpeg.encode(first, encoding.values_of(name, options))
-            files.write(path, data)
-            return data
-        images = [_image(frame) for frame in frames]
-        return encoding.encode_to(path, images, name, options, background, decoded)
+    def encoder(self, name: str, options: Mapping[str, Any], background: str) -> Encode:
+        """Return what writes outputs of a format."""
+        values = encoding.values_of(name, options)
+        encode_levels = jpeg.encoder(**values) if name == "jpeg" else None
+
+        def encode(frames: Sequence[Any], path: str, decoded: Decoded) -> bytes:
+            first = frames[0]
+            plain = (
+                not decoded.exif and decoded.profile is None and not isinstance(first, Image.Image)
+            )
+            if encode_levels is not None and plain and first.ndim == 3:
+                data = encode_levels(first)
+                files.write(path, data)
+                return data
+            images = [_image(frame) for frame in frames]
+            return encoding.encode_to(path, images, name, values, background, decoded)
+
+        return encode
 
     def size(self, picture: Any) -> Size:
         """Width and height in pixels."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries
-from pixelmill.transform import Batch, Job
+from pixelmill.jobs import Batch, Job
 
 #: A batch is this much work, in seconds: long enough that handing it out does not
 #: count, short enough that workers end together. Near the end batches shrink.
@@ -88,7 +88,7 @@ class _Jobs(Sequence[Job]):
 
     def __getitem__(self, place: Any) -> Any:  # of one place
         entry = self._entries[int(self._numbers[place])]
-        return Job(entry.path, self._outputs.of(entry))
+        return self._outputs.job(entry)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return tuple, (list(self),)  # workers are sent the jobs, and not the catalog

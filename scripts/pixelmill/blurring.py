@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 from PIL import ImageFilter
@@ -26,41 +27,42 @@ MOST_RADIUS = 16.0
 _REACH = 3
 
 
-def gaussian(levels: Any, radius: float) -> Any:
-    """Blur with a Gaussian; beyond the edge their pixels go on.
+def gaussian(radius: float) -> Callable[[Any], Any]:
+    """Return what blurs levels with a Gaussian; beyond the edge their pixels go on.
 
     Parameters
     ----------
-    levels : ndarray
-        uint8, (height, width) or (height, width, channels).
     radius : float
         Standard deviation, in pixels.
+
+    Returns
+    -------
+    callable
+        Of uint8 arrays, (height, width) or (height, width, channels).
 
     Examples
     --------
     >>> import numpy as np
-    >>> gaussian(np.array([[0, 0, 240, 0, 0]], np.uint8), 0.5)
+    >>> gaussian(0.5)(np.array([[0, 0, 240, 0, 0]], np.uint8))
     array([[  0,  25, 189,  25,   0]], dtype=uint8)
     """
     if not radius:
-        return levels
+        return lambda levels: levels
     if radius > MOST_RADIUS:
-        return _by_boxes(levels, radius)
+        return functools.partial(_by_boxes, radius)
     cv2 = opencv()
-    return cv2.sepFilter2D(levels, -1, *_lines(radius), borderType=cv2.BORDER_REPLICATE)
-
-
-@functools.lru_cache(maxsize=512)
-def _lines(radius: float) -> tuple[Any, Any]:
-    """Weights along rows and along columns.
-
-    Rows are summed in whole numbers, columns in parts of 2^16: both together add up to 1.
-    """
+    # Rows are summed in whole numbers, columns in parts of 2^16: together they make up 1.
     line = bell(radius, math.ceil(_REACH * radius))
-    return line, line / 65_536
+    return functools.partial(
+        cv2.sepFilter2D,
+        ddepth=-1,
+        kernelX=line,
+        kernelY=line / 65_536,
+        borderType=cv2.BORDER_REPLICATE,
+    )
 
 
-def _by_boxes(levels: Any, radius: float) -> Any:
+def _by_boxes(radius: float, levels: Any) -> Any:
     premultiplied = levels.ndim == 3 and levels.shape[2] == 4
     image = from_levels(levels, "RGBa" if premultiplied else None)
     return levels_of(image.filter(ImageFilter.GaussianBlur(radius)))

@@ -8,9 +8,9 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from PIL import (
     AvifImagePlugin,
@@ -32,6 +32,7 @@ from pixelmill import apng, jpeg, metadata
 from pixelmill.color import to_working
 from pixelmill.errors import ImageError
 from pixelmill.formats import SNIFF_BYTES, sniff
+from pixelmill.jpeg import Target
 from pixelmill.levels import SWAPPING, upright
 from pixelmill.limits import Limits
 from pixelmill.operations import Box, Size
@@ -54,9 +55,6 @@ PLUGINS = (
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 _UNSUPPORTED = re.compile(r"not available|unsupported|not supported|not implemented|unknown", re.I)
 _TRUNCATED = re.compile(r"truncated|unexpected end|not enough|premature", re.I)
-
-#: Tells the size that a source of a given size will be scaled to, in pixels.
-Target: TypeAlias = Callable[[Size], tuple[float, float]]
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters arrives as an outcome
 
@@ -167,7 +165,10 @@ def decode(
     # What hides inside a file, as the frames of a GIF, is held to twice of this by Pillow.
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
     try:
-        return _decode(data, kind, target, reading, limits, as_levels)
+        decoded = None
+        if as_levels and kind == "jpeg":
+            decoded = _decode_plain(data, target, reading, limits)
+        return decoded or _decode(data, kind, target, reading, limits, as_levels)
     except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -190,10 +191,6 @@ def _decode(
     limits: Limits,
     as_levels: bool,
 ) -> Decoded:
-    if as_levels and kind == "jpeg" and (plain := jpeg.header(data)) is not None:
-        decoded = _decode_plain(data, *plain, target, reading, limits)
-        if decoded is not None:
-            return decoded
     if kind == "heif":
         _register_heif()
     image: Image.Image
@@ -209,7 +206,7 @@ def _decode(
         scale = 1
         if is_jpeg:
             swapped = reading.orientation == "apply" and metadata.orientation_of(image) in SWAPPING
-            scale = scale_for(full, target, reading, swapped)
+            scale = jpeg.scale_for(full, target, reading.shrink_margin, swapped)
             if scale > 1:
                 image.draft(None, (full[0] // scale, full[1] // scale))
         box = jpeg.region(full, scale)
@@ -250,15 +247,20 @@ def _scale_transparency(image: Image.Image) -> None:
 
 
 def _decode_plain(
-    data: bytes, mode: str, full: Size, target: Target | None, reading: Reading, limits: Limits
+    data: bytes, target: Target | None, reading: Reading, limits: Limits
 ) -> Decoded | None:
-    """Decode a JPEG that has nothing else in it; None where Pillow has to say why it cannot be."""
+    """Decode a JPEG that has nothing else in it; None of others, or where Pillow says why."""
+    plain = jpeg.header(data)
+    if plain is None:
+        return None
+    mode, full = plain
     limits.check_header(*full, 1)
-    scale = scale_for(full, target, reading, swapped=False)
+    scale = jpeg.scale_for(full, target, reading.shrink_margin)
     levels = jpeg.decode(data, mode, full, scale)
     if levels is None:
         return None
-    return Decoded([levels], jpeg.region(full, scale), full[0] * full[1], "jpeg")
+    box = None if scale == 1 else jpeg.region(full, scale)
+    return Decoded([levels], box, full[0] * full[1], "jpeg")
 
 
 def _straight(
@@ -352,27 +354,6 @@ def _register_heif() -> None:
         raise ImageError("decode", "unsupported", message) from error
     if "HEIF" not in Image.OPEN:
         pillow_heif.register_heif_opener(thumbnails=False)
-
-
-def scale_for(full: Size, target: Target | None, reading: Reading, swapped: bool) -> int:
-    """How many times smaller a JPEG may be decoded without being seen.
-
-    Parameters
-    ----------
-    full : tuple of int
-        Width and height as stored.
-    target, reading
-        As for `decode`.
-    swapped : bool
-        Whether the picture will be turned on its side.
-    """
-    if target is None or not reading.shrink_margin:
-        return 1
-    width, height = target((full[1], full[0]) if swapped else full)
-    least = (height, width) if swapped else (width, height)
-    return jpeg.scale_for(
-        full, (least[0] * reading.shrink_margin, least[1] * reading.shrink_margin)
-    )
 
 
 def _transposed(box: Box, size: Size, orientation: int) -> Box:

@@ -7,6 +7,7 @@ from functools import partial
 
 from pixelmill.encoding import suffix_for
 from pixelmill.entries import Entries, Entry
+from pixelmill.jobs import Job
 from pixelmill.naming import first_collision, plain_name, renamed
 from pixelmill.recipe import Recipe
 
@@ -39,6 +40,10 @@ class Outputs:
             folder + (others.get(path) or plain_name(path, suffix_for(format_, entry.format, path)))
             for folder, format_, others in self._columns
         )
+
+    def job(self, entry: Entry) -> Job:
+        """What is to be done for an image."""
+        return Job(entry.path, self.of(entry), entry.bytes, entry.mtime_ns)
 
 
 def colliding(entries: Entries, recipe: Recipe) -> tuple[str, str] | None:

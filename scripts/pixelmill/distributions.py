@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from pixelmill.jobs import STAGES
 from pixelmill.ledger import Ledger
 from pixelmill.passes import Pass
-from pixelmill.transform import STAGES
 
 #: Bins of the latencies: each is 12 % wider than the one before, as fine as one can see.
 BINS_PER_DECADE = 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -185,9 +187,15 @@ def encode_to(
     background: str,
     decoded: Decoded,
 ) -> bytes:
-    """Write a picture to a file by `encode`, with all that its source says of it."""
+    """Write a picture to a file by `encode`, with all that its source says of it.
+
+    Raises
+    ------
+    OSError
+        If the disk is full.
+    """
     with files.opened(path) as file:
-        return encode(
+        data = encode(
             frames,
             file,
             name,
@@ -198,6 +206,10 @@ def encode_to(
             durations=decoded.durations,
             loop=decoded.loop,
         )
+    if not is_whole(data, name):
+        # Pillow takes a short write, as on a disk that fills up, for a whole one.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return data
 
 
 def values_of(name: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,8 +43,8 @@ _COUNT = itertools.count()
 def temporary_beside(path: str) -> str:
     """Name a temporary file in the folder of `path`, short and used by nobody else."""
     unique = f"{_TOKEN}-{os.getpid():x}-{next(_COUNT):x}"  # a forked process has the same token
-    folder = path[: len(path) - len(os.path.basename(path))]
-    return f"{folder}.pixelmill-{unique}.tmp"
+    name = max(path.rfind("/"), path.rfind(os.sep)) + 1
+    return f"{path[:name]}.pixelmill-{unique}.tmp"
 
 
 def create(path: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -10,7 +11,7 @@ from PIL import Image, ImageFilter
 from pixelmill.blurring import gaussian
 from pixelmill.levels import opencv
 from pixelmill.parameters import Choice, Integer, Number
-from pixelmill.steps import step, step_on_levels
+from pixelmill.steps import OnLevels, step, step_on_levels
 from pixelmill.weights import exact
 
 #: Sides of the squares that non-local means compares and searches, in pixels: those
@@ -19,7 +20,7 @@ _PATCH, _SEARCH = 7, 21
 
 
 @step_on_levels("premultiplied", opencv=True, radius=Number(0, 1000, 2.0))
-def gaussian_blur(levels: Any, *, radius: float) -> Any:
+def gaussian_blur(*, radius: float) -> OnLevels:
     """Blur with a Gaussian.
 
     Parameters
@@ -27,7 +28,7 @@ def gaussian_blur(levels: Any, *, radius: float) -> Any:
     radius : float
         Standard deviation, in pixels.
     """
-    return gaussian(levels, radius)
+    return gaussian(radius)
 
 
 @step_on_levels(
@@ -37,7 +38,7 @@ def gaussian_blur(levels: Any, *, radius: float) -> Any:
     percent=Integer(0, 1000, 150),
     threshold=Integer(0, 255, 3),
 )
-def unsharp_mask(levels: Any, *, radius: float, percent: int, threshold: int) -> Any:
+def unsharp_mask(*, radius: float, percent: int, threshold: int) -> OnLevels:
     """Sharpen by what a blur takes away.
 
     Parameters
@@ -49,12 +50,22 @@ def unsharp_mask(levels: Any, *, radius: float, percent: int, threshold: int) ->
     threshold : int
         Differences of this many levels or fewer are left alone.
     """
+    if not radius:
+        return lambda levels: levels
     cv2 = opencv()  # Pillow's UnsharpMask holds the GIL after its blur
-    blurred = gaussian(levels, radius)
+    blur = gaussian(radius)
     own, other, _ = exact(1 + percent / 100, -percent / 100, 0.0)
-    sharp = cv2.addWeighted(levels, own, blurred, other, 0)
-    _, alike = cv2.threshold(cv2.absdiff(levels, blurred), threshold, 255, cv2.THRESH_BINARY_INV)
-    return cv2.copyTo(levels, alike, sharp)
+    below = cv2.THRESH_BINARY_INV
+
+    def sharpened(levels: Any) -> Any:
+        blurred = blur(levels)
+        apart = cv2.absdiff(levels, blurred)
+        # Each takes the place of what it is made of: three arrays fit into the caches, not five.
+        sharp = cv2.addWeighted(levels, own, blurred, other, 0, blurred)
+        _, alike = cv2.threshold(apart, threshold, 255, below, apart)
+        return cv2.copyTo(levels, alike, sharp)
+
+    return sharpened
 
 
 @step("premultiplied")
@@ -70,7 +81,7 @@ def edge_enhance(image: Image.Image) -> Image.Image:
 
 
 @step_on_levels("premultiplied", opencv=True, size=Choice((3, 5, 7), 3))
-def median(levels: Any, *, size: int) -> Any:
+def median(*, size: int) -> OnLevels:
     """Replace each pixel by the median of a square around it.
 
     Parameters
@@ -79,11 +90,11 @@ def median(levels: Any, *, size: int) -> Any:
         Side of the square, in pixels.
     """
     # Pillow's MedianFilter gives the same, but holds the GIL.
-    return opencv().medianBlur(levels, size)
+    return functools.partial(opencv().medianBlur, ksize=size)
 
 
 @step_on_levels("premultiplied", opencv=True, strength=Number(0, 100, 5.0))
-def denoise(levels: Any, *, strength: float) -> Any:
+def denoise(*, strength: float) -> OnLevels:
     """Take away noise by non-local means: the mean of places that look alike.
 
     Slow: about two seconds a megapixel and core.
@@ -95,6 +106,12 @@ def denoise(levels: Any, *, strength: float) -> Any:
         detail too.
     """
     # All channels together: 38.5 dB on noise of 10 levels; fastNlMeansDenoisingColored 35.9.
-    if levels.ndim == 3:
-        strength *= math.sqrt(3 / levels.shape[2])  # OpenCV takes the mean over all channels
-    return opencv().fastNlMeansDenoising(levels, None, strength, _PATCH, _SEARCH)
+    cv2 = opencv()
+
+    def denoised(levels: Any) -> Any:
+        deviation = strength
+        if levels.ndim == 3:
+            deviation *= math.sqrt(3 / levels.shape[2])  # OpenCV takes the mean over all channels
+        return cv2.fastNlMeansDenoising(levels, None, deviation, _PATCH, _SEARCH)
+
+    return denoised

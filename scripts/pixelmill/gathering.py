@@ -16,10 +16,10 @@ from pixelmill.entries import Entry
 from pixelmill.errors import UserError
 from pixelmill.exports import write_failures, write_tables
 from pixelmill.files import exclusive
+from pixelmill.jobs import Stretch
 from pixelmill.ledger import Ledger
 from pixelmill.passes import Pass, one_after_another, together
 from pixelmill.shards import Shard, all_of, others
-from pixelmill.transform import Stretch
 from pixelmill.workplace import Workplace
 
 

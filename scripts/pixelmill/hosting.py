@@ -19,9 +19,10 @@ from pixelmill.cluster import Cluster
 from pixelmill.destinations import Outputs
 from pixelmill.engines import APART, open_engine
 from pixelmill.entries import Entries
+from pixelmill.jobs import Batch, Stretch
 from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
-from pixelmill.transform import Batch, Renderer, Stretch
+from pixelmill.transform import Renderer
 
 #: Batches whose jobs are made while the workers start, and not when they are handed out.
 _PREPARED = 100

@@ -24,8 +24,14 @@ _PART = 2**20
 _WARM_READ = (100e-6, 0.5e-9)
 
 
-def read(path: str) -> tuple[bytes, int]:
-    """Content of a file, and its modification time before, in ns.
+def read(path: str, size: int) -> bytes:
+    """Content of a file.
+
+    Parameters
+    ----------
+    path : str
+    size : int
+        Bytes that it is known to have had: if so, one call reads it.
 
     Raises
     ------
@@ -36,14 +42,13 @@ def read(path: str) -> tuple[bytes, int]:
         # By the system's own calls: `open` makes twice as many, and each hands over the GIL.
         descriptor = os.open(path, _TO_READ)
         try:
-            state = os.fstat(descriptor)  # before it is read: what changes now must be seen
-            data = os.read(descriptor, state.st_size + 1)
-            if len(data) != state.st_size:  # it grew, or came in parts
+            data = os.read(descriptor, size + 1)
+            if len(data) != size:  # it grew, or came in parts
                 while more := os.read(descriptor, _PART):
                     data += more
         finally:
             os.close(descriptor)
-        return data, state.st_mtime_ns
+        return data
     except FileNotFoundError as error:
         raise ImageError("read", "vanished", str(error.strerror)) from error
     except OSError as error:

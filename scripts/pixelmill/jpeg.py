@@ -6,13 +6,15 @@ let go of the GIL, once for each file, and nothing is copied to or from an image
 
 from __future__ import annotations
 
-import functools
 import math
 import struct
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from pixelmill.levels import Size, kernel, opencv, packed
+
+#: Tells the size that a source of a given size will be scaled to, in pixels.
+Target: TypeAlias = Callable[[Size], tuple[float, float]]
 
 turbo: Any
 try:
@@ -33,6 +35,9 @@ _PLAIN = (0xE0, 0xDB, 0xC4, 0xDD, 0xFE)
 _FRAME = struct.Struct(">BHHB")
 
 _MODES = {1: "L", 3: "RGB"}
+
+#: What colours are decoded to: the kernel takes them as they are, cykooz-resizer padded.
+_COLORS = "BGRA" if kernel is None else "BGR"
 
 
 def header(data: bytes) -> tuple[str, Size] | None:
@@ -58,16 +63,36 @@ def header(data: bytes) -> tuple[str, Size] | None:
     return None
 
 
-def scale_for(full: Size, least: tuple[float, float]) -> int:
-    """How many times smaller to decode, so that as much is left; both width and height.
+def scale_for(full: Size, target: Target | None, margin: float, swapped: bool = False) -> int:
+    """How many times smaller a JPEG may be decoded without being seen.
+
+    Parameters
+    ----------
+    full : tuple of int
+        Width and height as stored.
+    target : callable or None
+        Tells the size that the upright picture will be scaled to.
+    margin : float
+        How many times larger than that to stay; 0 always decodes in full.
+    swapped : bool
+        Whether the picture will be turned on its side.
 
     Examples
     --------
-    >>> scale_for((1000, 800), (250, 100)), scale_for((1000, 800), (251, 100))
-    (4, 2)
+    >>> scale_for((1000, 800), lambda size: (250, 100), margin=1.0)
+    4
+    >>> scale_for((1000, 800), lambda size: (250, 100), margin=1.1)
+    2
     """
-    across, down = max(1, math.ceil(least[0])), max(1, math.ceil(least[1]))
-    fits = min(full[0] // across, full[1] // down)
+    if target is None or not margin:
+        return 1
+    width, height = target((full[1], full[0]) if swapped else full)
+    across, down = (
+        (height * margin, width * margin) if swapped else (width * margin, height * margin)
+    )
+    if full[0] < 2 * across or full[1] < 2 * down:
+        return 1  # as most small ones
+    fits = min(full[0] // max(1, math.ceil(across)), full[1] // max(1, math.ceil(down)))
     for scale in SCALES:
         if scale <= fits:
             return scale
@@ -108,10 +133,13 @@ def decode(data: bytes, mode: str, full: Size, scale: int) -> Any:
     """
     if turbo is None:
         return None
-    size = math.ceil(full[0] / scale), math.ceil(full[1] / scale)
-    least = {"min_width": size[0], "min_height": size[1], "min_factor": scale}
+    size, least = full, {}
+    if scale > 1:
+        size = math.ceil(full[0] / scale), math.ceil(full[1] / scale)
+        least = {"min_width": size[0], "min_height": size[1], "min_factor": scale}
+    order = "GRAY" if mode == "L" else _COLORS
     try:
-        made = turbo.decode_jpeg(data, _order(mode), **least if scale > 1 else {})
+        made = turbo.decode_jpeg(data, order, **least)
     except ValueError:  # broken, or of a kind that it does not know
         return None
     if made.shape[1::-1] != size:
@@ -119,49 +147,30 @@ def decode(data: bytes, mode: str, full: Size, scale: int) -> Any:
     return made[..., 0] if mode == "L" else made[..., :3]
 
 
-def _order(mode: str) -> str:
-    """What to decode to: the kernel takes pixels as they are, cykooz-resizer padded ones."""
-    if mode == "L":
-        return "GRAY"
-    return "BGRA" if kernel is None else "BGR"
-
-
-def encode(levels: Any, values: Mapping[str, Any]) -> bytes:
-    """Encode levels of three channels; `values` are a recipe's options, all of them.
+def encoder(
+    quality: int, subsampling: str, progressive: bool, optimize: bool
+) -> Callable[[Any], bytes]:
+    """Return what encodes levels, by the options of a recipe.
 
     Raises
     ------
     ValueError
-        If OpenCV cannot.
+        By what is returned, if OpenCV cannot.
     """
-    return encode_opencv(packed(levels), ".jpg", opencv_options(**values))
-
-
-@functools.lru_cache(maxsize=512)
-def opencv_options(
-    quality: int, subsampling: str, progressive: bool, optimize: bool
-) -> tuple[int, ...]:
-    """Options of a recipe as OpenCV takes them."""
     cv2 = opencv()
     factor = f"IMWRITE_JPEG_SAMPLING_FACTOR_{subsampling.replace(':', '')}"
-    return (
+    options = (
         cv2.IMWRITE_JPEG_QUALITY, quality,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR, getattr(cv2, factor),
         cv2.IMWRITE_JPEG_PROGRESSIVE, int(progressive),
         cv2.IMWRITE_JPEG_OPTIMIZE, int(optimize),
     )  # fmt: skip
 
+    def encode(levels: Any) -> bytes:
+        done, data = cv2.imencode(".jpg", packed(levels), options)
+        if not done:
+            rows, columns = levels.shape[:2]
+            raise ValueError(f"OpenCV cannot encode {columns}x{rows} pixels")
+        return bytes(data)
 
-def encode_opencv(picture: Any, suffix: str, options: tuple[int, ...]) -> bytes:
-    """Encode an array as OpenCV has them, blue first.
-
-    Raises
-    ------
-    ValueError
-        If it cannot.
-    """
-    done, data = opencv().imencode(suffix, picture, options)
-    if not done:
-        rows, columns = picture.shape[:2]
-        raise ValueError(f"OpenCV cannot encode {columns}x{rows} pixels as {suffix}")
-    return bytes(data)
+    return encode

@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from pixelmill.errors import UserError
+from pixelmill.jobs import STAGES, Made, Outcome, Stretch
 from pixelmill.names import escape, unescape
 from pixelmill.passes import Pass
 from pixelmill.rows import Maker, Rows
-from pixelmill.transform import STAGES, Made, Outcome, Stretch
 
 #: Raised when the tables change; an older ledger is then put aside, not misread.
 VERSION = 3
@@ -164,7 +164,7 @@ class Ledger:
             self._database.execute("BEGIN")
             # It may have had other variants before.
             self._database.executemany(
-                "DELETE FROM images WHERE source = ?", ((escape(o.source),) for o in outcomes)
+                "DELETE FROM images WHERE source = ?", {(row[0],) for row in rows}
             )
             self._insert(rows)
 

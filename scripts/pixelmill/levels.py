@@ -1,9 +1,9 @@
 """Levels: pictures as arrays, and how they share memory with images.
 
 Levels are uint8, (height, width) for grey or (height, width, 3) for colours, blue first as
-OpenCV has them, which encodes them as they are. What is resampled has four bytes a pixel
-behind three channels, as Pillow's images have: `padded` levels are a view that leaves out
-the fourth. So has what is decoded, but where there is a kernel that does not ask for it.
+OpenCV has them, which encodes them as they are. What is to be resampled has four bytes a
+pixel behind three channels, as Pillow's images have: `padded` levels are a view that leaves
+out the fourth. Decoders give those, but where there is a kernel that does not ask for them.
 """
 
 from __future__ import annotations
@@ -71,28 +71,15 @@ def from_levels(levels: Any, mode: str | None = None) -> Image.Image:
     return Image.frombuffer(mode, levels.shape[1::-1], levels, "raw", order, 0, 1)
 
 
-def blank(width: int, height: int, channels: int) -> Any:
-    """Room for levels, padded where they have three channels; what is in it is anything.
-
-    Examples
-    --------
-    >>> blank(4, 3, 3).shape, blank(4, 3, 1).shape
-    ((3, 4, 3), (3, 4))
-    """
-    import numpy as np
-
-    if channels == 1:
-        return np.empty((height, width), np.uint8)
-    return np.empty((height, width, 4), np.uint8)[..., :3]
-
-
 def behind(levels: Any) -> Any:
     """Return the four channels behind padded levels; None where nothing is padded.
 
     Examples
     --------
-    >>> behind(blank(4, 3, 3)).shape, behind(packed(blank(4, 3, 3))) is None
-    ((3, 4, 4), True)
+    >>> gray = levels_of(Image.new("L", (4, 3)))
+    >>> colors = levels_of(Image.new("RGB", (4, 3)))
+    >>> behind(padded(colors)).shape, behind(colors), behind(padded(gray))
+    ((3, 4, 4), None, None)
     """
     if levels.ndim == 3 and levels.shape[2] == 3:
         whole = levels.base  # of what OpenCV and Pillow made that need be no array

@@ -18,6 +18,7 @@ from pixelmill import memory
 from pixelmill.destinations import Outputs
 from pixelmill.engines import open_engine, pin_inner_threads
 from pixelmill.entries import Entries, Entry
+from pixelmill.jobs import Job
 from pixelmill.ledger import Ledger
 from pixelmill.overhead import overhead
 from pixelmill.process import process
@@ -25,7 +26,7 @@ from pixelmill.recipe import Recipe
 from pixelmill.rivals import run_rival
 from pixelmill.samples import STAGES, Arm, Sample
 from pixelmill.step_times import step_times
-from pixelmill.transform import Job, Renderer
+from pixelmill.transform import Renderer
 
 #: How far apart the clocks of loops that were started together may be, in seconds.
 _START_DELAY = 0.5
@@ -109,7 +110,7 @@ def _loops(source: str, target: str, recipe: Recipe, entries: Entries, count: in
     with open_engine("futures", count, preload=("pixelmill.transform",)) as engine:
         startup = time.perf_counter() - started
         outputs = Outputs(entries, recipe)
-        jobs = [Job(entry.path, outputs.of(entry)) for entry in entries]
+        jobs = [outputs.job(entry) for entry in entries]
         done: list[_Looped] = []
         begin = time.time() + _START_DELAY
         loops = [_Loop(renderer, tuple(jobs[k::count]), begin) for k in range(count)]

@@ -7,7 +7,7 @@ where it knows less of colours and metadata, Pillow reads and writes.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -16,11 +16,13 @@ from PIL import Image
 
 from pixelmill import decoding, encoding, files, jpeg, metadata, own_steps
 from pixelmill.color import describes, is_srgb
-from pixelmill.decoding import Decoded, Reading, Target
+from pixelmill.decoding import Decoded, Reading
+from pixelmill.jpeg import Target
 from pixelmill.levels import SWAPPING, from_levels, levels_of, upright
 from pixelmill.limits import Limits
 from pixelmill.opencv_steps import OPENCV_STEPS, Array
 from pixelmill.operations import Box, Size
+from pixelmill.recipe import Step
 
 cv2.setNumThreads(1)
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -56,42 +58,43 @@ class OpenCV:
             decoded.frames = [_to_array(frame) for frame in decoded.frames]
         return decoded
 
-    def apply(
-        self, picture: Array, name: str, params: Mapping[str, Any], box: Box | None, folder: str
-    ) -> Array:
-        """Do one step."""
-        if name == "call":
-            return _to_array(own_steps.call(_to_image(picture), params, folder))
-        if box is not None:
-            return OPENCV_STEPS[name](picture, **params, region=box[2:])
-        return OPENCV_STEPS[name](picture, **params)
+    def prepare(self, step: Step, folder: str) -> Callable[[Array, Box | None], Array]:
+        """Return what does a step."""
+
+        def do(picture: Array, box: Box | None) -> Array:
+            if step.name == "call":
+                return _to_array(own_steps.call(_to_image(picture), step.params, folder))
+            if box is not None:
+                return OPENCV_STEPS[step.name](picture, **step.params, region=box[2:])
+            return OPENCV_STEPS[step.name](picture, **step.params)
+
+        return do
 
     def reduce(self, picture: Array, factor: int, box: Box | None) -> tuple[Array, Box | None]:
         """Leave the picture as it is: OpenCV resizes large ones as fast."""
         return picture, box
 
-    def encode(
-        self,
-        frames: Sequence[Array],
-        path: str,
-        name: str,
-        options: Mapping[str, Any],
-        background: str,
-        decoded: Decoded,
-    ) -> bytes:
-        """Write an output to a file, and return what was written."""
-        first = frames[0]
-        plain = not decoded.exif and decoded.profile is None
-        if first.dtype == np.uint16 and first.ndim == 3:
-            data = jpeg.encode_opencv(first, ".png" if name == "png" else ".tif", ())
-        elif name == "jpeg" and plain and first.shape[2:] != (4,):
-            values = jpeg.opencv_options(**encoding.values_of(name, options))
-            data = jpeg.encode_opencv(first, ".jpg", values)
-        else:
-            images = [_to_image(frame) for frame in frames]
-            return encoding.encode_to(path, images, name, options, background, decoded)
-        files.write(path, data)
-        return data
+    def encoder(
+        self, name: str, options: Mapping[str, Any], background: str
+    ) -> Callable[[Sequence[Array], str, Decoded], bytes]:
+        """Return what writes outputs of a format."""
+        values = encoding.values_of(name, options)
+        encode_levels = jpeg.encoder(**values) if name == "jpeg" else None
+
+        def encode(frames: Sequence[Array], path: str, decoded: Decoded) -> bytes:
+            first = frames[0]
+            plain = not decoded.exif and decoded.profile is None and first.shape[2:] != (4,)
+            if first.dtype == np.uint16 and first.ndim == 3:
+                data = _encode_deep(first, ".png" if name == "png" else ".tif")
+            elif encode_levels is not None and plain:
+                data = encode_levels(first)
+            else:
+                images = [_to_image(frame) for frame in frames]
+                return encoding.encode_to(path, images, name, values, background, decoded)
+            files.write(path, data)
+            return data
+
+        return encode
 
     def size(self, picture: Array) -> Size:
         """Width and height in pixels."""
@@ -187,6 +190,14 @@ def _flatten_deep(picture: Any, background: str) -> Array:
     behind = np.asarray([int(background[k : k + 2], 16) * 257 for k in (5, 3, 1)])
     flat = np.rint(picture[..., :3] * alpha + behind * (1 - alpha))
     return np.asarray(flat.astype(np.uint16))
+
+
+def _encode_deep(picture: Array, suffix: str) -> bytes:
+    done, data = cv2.imencode(suffix, picture)
+    if not done:
+        rows, columns = picture.shape[:2]
+        raise ValueError(f"OpenCV cannot encode {columns}x{rows} pixels as {suffix}")
+    return bytes(data)
 
 
 def _to_array(image: Image.Image) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pixelmill import filters, geometry, overlays, resizing, tones
 from pixelmill.levels import Size
-from pixelmill.resizing import resampled_size, scaled_size
+from pixelmill.resizing import constant_size, resampled_size, scaled_size
 from pixelmill.steps import MAX_SIDE, STEPS, Box, StepKind
 
 #: The modules that hold the steps, in the order in which people look for them.
@@ -21,6 +21,7 @@ __all__ = [
     "Box",
     "Size",
     "StepKind",
+    "constant_size",
     "resampled_size",
     "scaled_size",
 ]

@@ -15,13 +15,14 @@ from typing import Any
 from PIL import Image
 
 from pixelmill import decoding, jpeg
-from pixelmill.backends import backend
+from pixelmill.backends import Backend, Prepared, backend
 from pixelmill.encoding import encoder_name
 from pixelmill.entries import Entry
 from pixelmill.intake import content_digest
+from pixelmill.jobs import Job, Outcome
 from pixelmill.operations import Box
 from pixelmill.recipe import Recipe
-from pixelmill.transform import Job, Outcome, Renderer, target_of
+from pixelmill.transform import Renderer, target_of
 
 #: That no metadata go into the file.
 _NOTHING_MORE = decoding.Decoded([], None, 0, "")
@@ -43,6 +44,8 @@ def overhead(
     """
     recipe = replace(recipe.with_files(), outputs=recipe.outputs[:1])
     renderer = Renderer(source, target, recipe)
+    library = backend(recipe.settings["backend"])
+    steps = [library.prepare(step, recipe.folder) for step in recipe.all_steps]
     seconds = {"library": 0.0, "bare": 0.0, "digests": 0.0}
     os.makedirs(target, exist_ok=True)
     for number, entry in enumerate(entries):
@@ -50,7 +53,7 @@ def overhead(
         ours, theirs = os.path.join(target, f"{number}"), os.path.join(target, f"{number}-bare")
         turns: list[tuple[str, Callable[[], Any]]] = [
             ("library", partial(_render, renderer, entry.path, ours)),
-            ("bare", partial(_bare, path, theirs, recipe)),
+            ("bare", partial(_bare, path, theirs, recipe, library, steps)),
         ]
         for name, turn in turns if number % 2 else reversed(turns):
             began = time.perf_counter()
@@ -68,18 +71,19 @@ def _render(renderer: Renderer, source: str, output: str) -> Outcome:
     return renderer.render(Job(source, (os.path.relpath(output, renderer.output_root),)))
 
 
-def _bare(path: str, path_out: str, recipe: Recipe) -> None:
+def _bare(
+    path: str, path_out: str, recipe: Recipe, library: Backend, steps: list[Prepared]
+) -> None:
     """Make an image by nothing but the calls that it takes, straight to its place."""
-    library = backend(recipe.settings["backend"])
     with open(path, "rb") as file:
         data = file.read()
     picture, box, kind = _opened(data, recipe)
+    for step in steps:
+        picture, box = step(picture, box), None
     output = recipe.outputs[0]
-    for number, step in enumerate((*recipe.steps, *output.steps)):
-        first = box if number == 0 else None
-        picture = library.apply(picture, step.name, step.params, first, recipe.folder)
     name = encoder_name(output.format, kind)
-    library.encode([picture], path_out, name, output.options, "#ffffff", _NOTHING_MORE)
+    encode = library.encoder(name, output.options, "#ffffff")
+    encode([picture], path_out, _NOTHING_MORE)
 
 
 def _opened(data: bytes, recipe: Recipe) -> tuple[Any, Box | None, str]:
@@ -88,7 +92,7 @@ def _opened(data: bytes, recipe: Recipe) -> tuple[Any, Box | None, str]:
     plain = jpeg.header(data)
     if plain is not None and jpeg.turbo is not None:
         mode, full = plain
-        scale = decoding.scale_for(full, target, recipe.reading, swapped=False)
+        scale = jpeg.scale_for(full, target, recipe.settings["shrink_margin"])
         return jpeg.decode(data, mode, full, scale), jpeg.region(full, scale), "jpeg"
     with Image.open(io.BytesIO(data)) as image:
         picture = image if image.mode in ("RGB", "L") else image.convert("RGB")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries, Entry
+from pixelmill.jobs import Made
 from pixelmill.rows import Maker, Row
 from pixelmill.shards import WHOLE, Shard
-from pixelmill.transform import Made
 
 #: Failures that the next pass tries again: their cause lies outside the image.
 RETRIED = ("vanished", "unreadable", "write_failed")

@@ -27,6 +27,7 @@ from pixelmill.exports import write_failures, write_tables
 from pixelmill.files import Reserve, lies_in
 from pixelmill.hosting import Work
 from pixelmill.intake import content_digest
+from pixelmill.jobs import Made, Outcome
 from pixelmill.ledger import Ledger
 from pixelmill.limits import Limits, workers_for_memory
 from pixelmill.names import escape
@@ -38,7 +39,7 @@ from pixelmill.recipe import Recipe
 from pixelmill.rows import Maker, Row
 from pixelmill.shards import WHOLE, Shard
 from pixelmill.supervision import render
-from pixelmill.transform import Made, Outcome, Renderer
+from pixelmill.transform import Renderer
 from pixelmill.workplace import Workplace
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ import time
 from typing import Any
 
 from pixelmill import breadcrumbs, own_steps, provenance
-from pixelmill.transform import Batch, Outcome, Renderer, Stretch, failed
+from pixelmill.jobs import Batch, Outcome, Stretch, failed
+from pixelmill.transform import Renderer
 
 #: How much later than asked a worker may end that hangs, in seconds: setting its alarm
 #: for each image would cost more than a percent.
@@ -71,7 +72,7 @@ class Remote:
         name = hashlib.blake2b(first, digest_size=16).hexdigest()
         suspects = {crumb.source for crumb in breadcrumbs.read(self._folder, name)}
         outcomes = [
-            failed(job, "render", "crashed", "its worker died", 0, 0, "")
+            failed(job, "render", "crashed", "its worker died", "")
             for job in batch.jobs
             if job.source in suspects
         ]

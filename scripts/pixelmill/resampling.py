@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import PIL
 from PIL import Image, _imaging
 
-from pixelmill.levels import Size, behind, blank, kernel, padded
+from pixelmill.levels import Size, behind, kernel, opencv, packed, padded
 from pixelmill.steps import Box
 
 simd: Any
@@ -74,20 +73,13 @@ def resample(image: Image.Image, size: Size, filter: str, box: Box, vectors: boo
     >>> resample(photo, (16, 16), "lanczos", (0, 0, 256, 256), vectors=True).getpixel((0, 8))
     136
     """
-    if vectors and image.mode in _MODES and by_vectors(size, filter, box):
-        for side, crop in _passes(image.size, size, filter, box):
-            made = Image.new(image.mode, side, None)
-            _prepared_pass(image, made, filter, crop)()
-            image = made
-        return image
+    passes = _passes(image.size, size, filter, box) if vectors and image.mode in _MODES else None
+    if passes is not None:
+        middle, first, second = passes
+        between, made = (Image.new(image.mode, side, None) for side in (middle, size))
+        _convolve(image, between, made, _options(filter), first, second)
+        return made
     return image.resize(size, FILTERS[filter], box=box)
-
-
-def by_vectors(size: Size, filter: str, box: Box) -> bool:
-    """Whether vector instructions can resample so: not to enlarge, and not by every kernel."""
-    left, top, right, bottom = box
-    shrinks = size[0] <= right - left and size[1] <= bottom - top
-    return bool(simd) and shrinks and filter in _KERNELS
 
 
 def resample_levels(levels: Any, size: Size, filter: str, box: Box) -> Any:
@@ -95,33 +87,40 @@ def resample_levels(levels: Any, size: Size, filter: str, box: Box) -> Any:
 
     Returns
     -------
-    ndarray
-        Padded levels (see `pixelmill.levels`), the same as of an image.
+    ndarray or None
+        Levels without padding, the same as of an image; None where Pillow has to do it.
     """
     import numpy as np
 
-    channels = 1 if levels.ndim == 2 else 3
-    if kernel is not None and channels == 3:
-        whole = behind(levels)
-        pixels = np.ascontiguousarray(levels) if whole is None else whole
-        source = levels.shape[1::-1]
-        made = blank(*size, channels)
-        across = _side(size[0], source[0], box[0], box[2], filter)
-        down = _side(size[1], source[1], box[1], box[3], filter)
-        rows_are_first = _rows_are_first(source, size)
-        kernel.resample(pixels, source, behind(made), size, across, down, rows_are_first)
-        return made
-    pixels = levels if channels == 1 else behind(padded(levels))
-    image = _Memory(pixels)
-    passes = []  # made ready together: a pass leaves nothing of Python in the caches
-    for side, crop in _passes(image.size, size, filter, box):
-        pixels = np.empty((side[1], side[0], *pixels.shape[2:]), np.uint8)
-        made = _Memory(pixels)
-        passes.append(_prepared_pass(image, made, filter, crop))
-        image = made
-    for resample_side in passes:
-        resample_side()
-    return pixels[..., :3] if channels == 3 else pixels
+    passes = _passes(levels.shape[1::-1], size, filter, box)
+    if passes is None:
+        return None
+    cv2 = opencv()
+    gray = levels.ndim == 2
+    if kernel is not None and not gray:
+        return _by_kernel(levels, size, filter, box)
+    pixels = levels if gray else behind(levels)
+    if pixels is None:
+        pixels = behind(padded(levels))
+    middle, first, second = passes
+    between = np.empty((middle[1], middle[0], *pixels.shape[2:]), np.uint8)
+    made = np.empty((size[1], size[0], *pixels.shape[2:]), np.uint8)
+    _convolve(_Memory(pixels), _Memory(between), _Memory(made), _options(filter), first, second)
+    return made if gray else cv2.cvtColor(made, cv2.COLOR_BGRA2BGR)
+
+
+def _by_kernel(levels: Any, size: Size, filter: str, box: Box) -> Any:
+    import numpy as np
+
+    whole = behind(levels)
+    pixels = np.ascontiguousarray(levels) if whole is None else whole
+    source = levels.shape[1::-1]
+    made = np.empty((size[1], size[0], 4), np.uint8)
+    across = _side(size[0], source[0], box[0], box[2], filter)
+    down = _side(size[1], source[1], box[1], box[3], filter)
+    rows_are_first = _rows_are_first(source, size)
+    kernel.resample(pixels, source, made, size, across, down, rows_are_first)
+    return packed(made[..., :3])
 
 
 @functools.lru_cache(maxsize=_SIDES)
@@ -155,19 +154,25 @@ class _Memory:
         return self._core.ptr
 
 
-def _passes(source: Size, size: Size, filter: str, box: Box) -> Iterator[tuple[Size, Box]]:
-    """Size of what each pass makes, and its crop: left, top, width and height."""
+def _passes(source: Size, size: Size, filter: str, box: Box) -> tuple[Size, Box, Box] | None:
+    """Size of what the first pass makes, and each one's crop: left, top, width and height.
+
+    None where vector instructions cannot do it: to enlarge, and by some kernels.
+    """
     left, top, right, bottom = box
     width, height = right - left, bottom - top
-    reach = _KERNELS[filter][1]
+    if simd is None or filter not in _KERNELS or size[0] > width or size[1] > height:
+        return None
+    reach = _KERNELS[filter][1]  # of what lies beyond the region, the second pass needs that much
     if _rows_are_first(source, size):
-        first, last = _reached(left, right, reach * width / size[0], source[0])
-        yield (last - first, size[1]), (first, top, last - first, height)
-        yield size, (left - first, 0, width, size[1])
-    else:
-        first, last = _reached(top, bottom, reach * height / size[1], source[1])
-        yield (size[0], last - first), (left, first, width, last - first)
-        yield size, (0, top - first, size[0], height)
+        beyond = reach * width / size[0]
+        first = max(0, math.floor(left - beyond))
+        kept = min(source[0], math.ceil(right + beyond)) - first
+        return (kept, size[1]), (first, top, kept, height), (left - first, 0, width, size[1])
+    beyond = reach * height / size[1]
+    first = max(0, math.floor(top - beyond))
+    kept = min(source[1], math.ceil(bottom + beyond)) - first
+    return (size[0], kept), (left, first, width, kept), (0, top - first, size[0], height)
 
 
 def _rows_are_first(source: Size, size: Size) -> bool:
@@ -175,19 +180,18 @@ def _rows_are_first(source: Size, size: Size) -> bool:
     return _ROWS_MAY_BE_FIRST and source[1] - size[1] > 2 * (source[0] - size[0])
 
 
-def _reached(start: float, end: float, reach: float, side: int) -> tuple[int, int]:
-    """First row or column that a pass needs, and the one after the last."""
-    return max(0, math.floor(start - reach)), min(side, math.ceil(end + reach))
-
-
-def _prepared_pass(image: Any, made: Any, filter: str, crop: Box) -> Callable[[], None]:
-    """Return what resamples along one side; of images, or levels in memory."""
-    options = _options(filter).set_crop_box(*map(float, crop))
-    # A resizer is not shared: threads would wait for one another.
+def _convolve(source: Any, between: Any, made: Any, options: Any, first: Box, second: Box) -> None:
+    """Resample in two passes; images, or levels in memory."""
+    # A resizer is not shared: threads would wait for one another. Both passes are made
+    # ready before: the first leaves nothing of Python in the caches.
     resize = simd.RustResizer().resize_pil
-    return functools.partial(
-        resize, simd.PilImageWrapper(image), simd.PilImageWrapper(made), options
+    image, half, whole = map(simd.PilImageWrapper, (source, between, made))
+    options_of_first, options_of_second = (
+        options.set_crop_box(*first),
+        options.set_crop_box(*second),
     )
+    resize(image, half, options_of_first)
+    resize(half, whole, options_of_second)
 
 
 @functools.cache

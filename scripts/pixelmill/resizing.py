@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from pixelmill import canvas
 from pixelmill.levels import Size, from_levels
 from pixelmill.parameters import Choice, Color, Flag, Integer, Number
-from pixelmill.resampling import FILTERS, by_vectors, resample, resample_levels
+from pixelmill.resampling import FILTERS, resample, resample_levels
 from pixelmill.steps import MAX_SIDE, WITH_ALPHA, Box, step
 
 #: Standard deviation of the blur behind a padded picture, as a part of the frame's
@@ -38,16 +38,26 @@ def _check(params: Mapping[str, Any]) -> None:
         raise ValueError(f"both width and height, which fit: {params['fit']} needs")
 
 
-def _on_levels(levels: Any, *, box: Box | None = None, **params: Any) -> Any:
-    """Do `resize` on levels, by vectors where it can be done so; else with an image."""
-    if params["resampler"] == "simd" and params["fit"] != "pad" and not params["linear"]:
-        height, width = levels.shape[:2]
-        size, region = _window((width, height), params, box)
-        if size == (width, height) and region == (0, 0, width, height):
-            return levels
-        if by_vectors(size, params["filter"], region):
-            return resample_levels(levels, size, params["filter"], region)
-    return resize(from_levels(levels), box=box, **params)
+def _on_levels(**params: Any) -> Callable[[Any, Box | None], Any]:
+    """Return what does `resize` on levels, by vectors where they can; else with an image."""
+    vectors = params["resampler"] == "simd" and params["fit"] != "pad" and not params["linear"]
+    filter, always = params["filter"], constant_size(params)
+
+    def resized(levels: Any, box: Box | None) -> Any:
+        if vectors:
+            source = levels.shape[1::-1]
+            if always is not None:
+                size, region = always, box or (0, 0, *source)
+            else:
+                size, region = _window(source, params, box)
+            if size == source and region == (0, 0, *source):
+                return levels
+            made = resample_levels(levels, size, filter, region)
+            if made is not None:
+                return made
+        return resize(from_levels(levels), box=box, **params)
+
+    return resized
 
 
 @step(
@@ -190,6 +200,20 @@ def _freely_scaled(source: tuple[float, float], params: Mapping[str, Any]) -> tu
     if wider == (fit in ("cover", "outside")):
         return source[0] * height / source[1], height
     return width, source[1] * width / source[0]
+
+
+def constant_size(params: Mapping[str, Any]) -> Size | None:
+    """Size that `resize` makes of any source; None where it hangs on the source.
+
+    Examples
+    --------
+    >>> constant_size({"width": 64, "height": 48, "fit": "stretch", "upscale": "allow"})
+    (64, 48)
+    """
+    size = params["width"], params["height"]
+    if params["fit"] != "stretch" or params["upscale"] == "never" or None in size:
+        return None
+    return size
 
 
 def resampled_size(source: tuple[float, float], params: Mapping[str, Any]) -> Size:

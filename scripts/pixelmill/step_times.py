@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pixelmill.backends import backend
+from pixelmill.backends import Prepared, backend
 from pixelmill.entries import Entry
 from pixelmill.limits import Limits
-from pixelmill.recipe import Recipe, Step
+from pixelmill.recipe import Recipe
 from pixelmill.samples import THREADS_TOGETHER
 from pixelmill.transform import target_of
 
@@ -69,9 +69,10 @@ def step_times(source: str, recipe: Recipe, entries: Sequence[Entry]) -> list[St
             jobs.append((decoded.frames[0], decoded.box))
     times = []
     for step in (*recipe.steps, *recipe.outputs[0].steps):
+        prepared = library.prepare(step, recipe.folder)
 
-        def apply(job: _Job, step: Step = step) -> Any:
-            return library.apply(job[0], step.name, step.params, job[1], recipe.folder)
+        def apply(job: _Job, prepared: Prepared = prepared) -> Any:
+            return prepared(*job)
 
         made = [(job, picture) for job in jobs if (picture := _tried(apply, job)) is not None]
         if not made:

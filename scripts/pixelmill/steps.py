@@ -13,11 +13,12 @@ from typing import Any, Literal, TypeAlias
 
 from PIL import Image
 
-from pixelmill.levels import from_levels, levels_of, packed
+from pixelmill.levels import from_levels, levels_of
 from pixelmill.parameters import Parameter
 
 Box: TypeAlias = tuple[float, float, float, float]
 Function: TypeAlias = Callable[..., Image.Image]
+OnLevels: TypeAlias = Callable[[Any], Any]
 Check: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 #: What becomes of alpha: the function sees the colours alone and alpha stays as it is;
@@ -26,6 +27,9 @@ Alpha: TypeAlias = Literal["kept", "premultiplied", "own"]
 
 #: Largest side of an output, in pixels: what JPEG can hold.
 MAX_SIDE = 65_500
+
+#: How often a step is kept prepared, each with other parameters: a recipe has fewer.
+_PREPARED = 64
 
 #: The mode that has alpha too, by the one that has not.
 WITH_ALPHA = {"RGB": "RGBA", "L": "LA"}
@@ -51,7 +55,8 @@ class StepKind:
     opencv : bool
         It is done by OpenCV, so that another version of that may make other pixels.
     on_levels : callable or None
-        The same on levels (see `pixelmill.levels`), where it works on those.
+        Takes the parameters by name and returns the same on levels (see `pixelmill.levels`),
+        where it works on those.
     from_images : bool
         An image is turned into levels for it, as it would do that itself.
     """
@@ -104,26 +109,24 @@ def step(
 
 def step_on_levels(
     alpha: Alpha, *, opencv: bool = False, **parameters: Parameter
-) -> Callable[[Callable[..., Any]], Function]:
-    """Register a function that takes and gives levels without padding.
+) -> Callable[[Callable[..., OnLevels]], Function]:
+    """Register a function that takes parameters and returns one of levels without padding.
 
-    Between two of them nothing is copied, which would hold the GIL. What comes of it
-    takes images, as all steps do. Parameters as of `step`; of premultiplied pixels
-    arrays have four channels.
+    Weights and tables are made there, once for a worker; and between two such steps
+    nothing is copied: both would hold the GIL. What comes of it takes images, as all steps
+    do. Parameters as of `step`; of premultiplied pixels arrays have four channels.
     """
 
-    def register(function: Callable[..., Any]) -> Function:
-        @functools.wraps(function)
+    def register(prepare: Callable[..., OnLevels]) -> Function:
+        prepared = functools.lru_cache(maxsize=_PREPARED)(prepare)
+
+        @functools.wraps(prepare)
         def on_image(image: Image.Image, /, **params: Any) -> Image.Image:
-            made = function(levels_of(image), **params)
+            made = prepared(**params)(levels_of(image))
             return from_levels(made, "RGBa" if image.mode == "RGBa" else None)
 
-        @functools.wraps(function)
-        def on_levels(levels: Any, /, **params: Any) -> Any:
-            return function(packed(levels), **params)
-
         return _registered(
-            on_image, alpha, parameters, opencv=opencv, on_levels=on_levels, from_images=True
+            on_image, alpha, parameters, opencv=opencv, on_levels=prepared, from_images=True
         )
 
     return register

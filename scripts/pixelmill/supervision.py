@@ -28,8 +28,8 @@ from pixelmill.cluster import open_cluster
 from pixelmill.entries import Entries, Entry
 from pixelmill.errors import UserError
 from pixelmill.hosting import Work
+from pixelmill.jobs import Outcome, Stretch
 from pixelmill.remote import Remote
-from pixelmill.transform import Job, Outcome, Stretch
 from pixelmill.trials import try_alone
 
 log = logging.getLogger(__name__)
@@ -247,7 +247,7 @@ def _settle(
 ) -> None:
     """Try images alone and take in what became of them."""
     found = filter(None, map(pending.get, sources))
-    suspects = [(entry, Job(entry.path, work.outputs.of(entry))) for entry in found]
+    suspects = [work.outputs.job(entry) for entry in found]
     for outcome in try_alone(work.renderer, work.limits, work.workers, suspects):
         pending.remove(outcome.source)
         done([outcome])

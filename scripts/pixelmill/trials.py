@@ -11,25 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TypeAlias
 
 from pixelmill.engines import die_with_parent
-from pixelmill.entries import Entry
 from pixelmill.intake import content_digest
+from pixelmill.jobs import Job, Outcome, failed
 from pixelmill.limits import Limits
 from pixelmill.names import escape
-from pixelmill.transform import Job, Outcome, Renderer, failed
+from pixelmill.transform import Renderer
 
 log = logging.getLogger(__name__)
-
-Suspect: TypeAlias = tuple[Entry, Job]
 
 #: Time that a fresh process is given to start, beyond that of its image, in seconds.
 _START_ALLOWANCE = 10.0
 
 
 def try_alone(
-    renderer: Renderer, limits: Limits, workers: int, suspects: Sequence[Suspect]
+    renderer: Renderer, limits: Limits, workers: int, suspects: Sequence[Job]
 ) -> list[Outcome]:
     """Try each image once more, alone in a process with limits of time and memory.
 
@@ -39,20 +36,20 @@ def try_alone(
     limits : Limits
     workers : int
         How many are tried at a time.
-    suspects : sequence of (Entry, Job)
-        The images: what is known of each, and what to make.
+    suspects : sequence of Job
+        The images.
     """
     if not suspects:
         return []
-    log.info("trying alone: %s", ", ".join(f"'{escape(entry.path)}'" for entry, _ in suspects))
+    log.info("trying alone: %s", ", ".join(f"'{escape(job.source)}'" for job in suspects))
     with ThreadPoolExecutor(max(1, workers)) as pool:
         return list(pool.map(partial(_try_one, renderer, limits), suspects))
 
 
-def _try_one(renderer: Renderer, limits: Limits, suspect: Suspect) -> Outcome:
+def _try_one(renderer: Renderer, limits: Limits, job: Job) -> Outcome:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_alone, args=(sender, renderer, limits, suspect[1]))
+    child = context.Process(target=_alone, args=(sender, renderer, limits, job))
     child.start()
     sender.close()
     outcome: Outcome | None = None
@@ -70,12 +67,12 @@ def _try_one(renderer: Renderer, limits: Limits, suspect: Suspect) -> Outcome:
         return outcome
     if hung:
         seconds = limits.seconds_per_image
-        return _culprit(renderer, suspect, "timed_out", f"not done after {seconds:g} s")
+        return _culprit(renderer, job, "timed_out", f"not done after {seconds:g} s")
     signal_ = -(child.exitcode or 0)
     if signal_ == getattr(signal, "SIGKILL", 9):
-        return _culprit(renderer, suspect, "out_of_memory", "killed by the system: signal 9")
+        return _culprit(renderer, job, "out_of_memory", "killed by the system: signal 9")
     how = f"signal {signal_}" if signal_ > 0 else f"exit status {child.exitcode}"
-    return _culprit(renderer, suspect, "crashed", f"its process ended by {how}")
+    return _culprit(renderer, job, "crashed", f"its process ended by {how}")
 
 
 def _alone(sender: Connection, renderer: Renderer, limits: Limits, job: Job) -> None:
@@ -87,10 +84,9 @@ def _alone(sender: Connection, renderer: Renderer, limits: Limits, job: Job) -> 
     sender.send(renderer.render(job))
 
 
-def _culprit(renderer: Renderer, suspect: Suspect, reason: str, message: str) -> Outcome:
+def _culprit(renderer: Renderer, job: Job, reason: str, message: str) -> Outcome:
     """Outcome of an image that ended its process."""
-    entry, job = suspect
     digest = ""
     with contextlib.suppress(OSError):
         digest = content_digest(Path(renderer.source_root, job.source).read_bytes())
-    return failed(job, "render", reason, message, entry.bytes, entry.mtime_ns, digest)
+    return failed(job, "render", reason, message, digest)

@@ -7,7 +7,6 @@ enough bits leave nothing to round.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -21,7 +20,6 @@ _PARTS = 10
 _KERNEL_BITS = 8
 
 
-@functools.lru_cache(maxsize=512)
 def exact(*weights: float) -> tuple[float, ...]:
     """Round weights so that their products with levels are summed without rounding.
 
@@ -46,7 +44,6 @@ def exact(*weights: float) -> tuple[float, ...]:
     return tuple(round(weight / part) * part for weight in weights)
 
 
-@functools.lru_cache(maxsize=512)
 def fixed(rows: tuple[tuple[float, ...], ...]) -> Any:
     """Round a matrix for OpenCV's ``transform`` of levels, so that all its ways agree.
 
