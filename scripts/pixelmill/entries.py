@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import groupby, islice, pairwise
 from typing import NamedTuple, overload
 
@@ -138,13 +139,13 @@ class Entries(Sequence[Entry]):
         equal = groupby(sorted(range(len(self)), key=self._path), key=self._path)
         return self.take([deque(group, maxlen=1)[0] for _, group in equal])
 
-    def find(self, path: str, near: int = 0) -> int | None:
+    def find(self, path: str, near: int | None = None) -> int | None:
         """Number of a path; None where it is not there.
 
         Parameters
         ----------
         path : str
-        near : int
+        near : int, optional
             Where it is most likely.
 
         Notes
@@ -152,16 +153,22 @@ class Entries(Sequence[Entry]):
         They must be sorted, as `sorted` does it.
         """
         wanted = _encoded(path)
-        low, high = 0, len(self)
-        if near < high and self._path(near) == wanted:
+        if near is not None and near < len(self) and self._path(near) == wanted:
             return near
-        while low < high:
-            middle = (low + high) // 2
-            if self._path(middle) < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        return low if low < len(self) and self._path(low) == wanted else None
+        block = bisect.bisect_right(self._firsts, wanted) - 1
+        if block < 0:
+            return None
+        first = block * _BLOCK
+        if self._firsts[block] == wanted:
+            return first
+        begin, end = self._ends[first], self._ends[min(first + _BLOCK, len(self))]
+        place = self._paths.find(b"\0%b\0" % wanted, begin, end)
+        return None if place < 0 else first + self._paths.count(b"\0", begin, place + 1)
+
+    @cached_property
+    def _firsts(self) -> list[bytes]:
+        """First path of each block: to compare all that a search meets takes four times as long."""
+        return [bytes(self._path(number)) for number in range(0, len(self), _BLOCK)]
 
     def _path(self, number: int) -> bytearray:
         # Bytes sort as the text does, lone surrogates of undecodable names too.
@@ -170,6 +177,9 @@ class Entries(Sequence[Entry]):
 
 #: Entries that are taken in and given out at a time.
 _CHUNK = 1024
+
+#: Entries that a search leaves to the search for bytes, which is fast.
+_BLOCK = 64
 
 _entry = partial(tuple.__new__, Entry)  # in half the time of Entry itself
 
