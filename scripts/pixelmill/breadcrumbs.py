@@ -17,13 +17,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from pixelmill.names import escape, unescape
-
-#: Monotonic time in seconds, then length in bytes of the escaped path that follows.
+#: Monotonic time in seconds, then length in bytes of the path that follows.
 _HEAD = struct.Struct("<dI")
 
-#: Room for a path: the longest that Linux opens, with every character escaped.
-_BYTES = 32_768
+#: Room for a path: the longest that Linux opens, of whose bytes none can be decoded.
+_BYTES = 16_384
+
+#: How a path is written: undecodable bytes, which Python holds as lone surrogates, too.
+_CODE = ("utf-8", "surrogatepass")
 
 
 class Crumb(NamedTuple):
@@ -63,9 +64,8 @@ def trail(folder: str | None, name: str = "") -> Iterator[Callable[[str], None]]
     with file, mmap.mmap(file.fileno(), _BYTES) as page:
 
         def leave(source: str) -> None:
-            name = escape(source).encode()[: _BYTES - _HEAD.size]
-            page[_HEAD.size : _HEAD.size + len(name)] = name
-            _HEAD.pack_into(page, 0, time.monotonic(), len(name))
+            name = source.encode(*_CODE)[: _BYTES - _HEAD.size]
+            page[: _HEAD.size + len(name)] = _HEAD.pack(time.monotonic(), len(name)) + name
 
         yield leave
     os.unlink(path)
@@ -83,8 +83,9 @@ def read(folder: str, prefix: str = "") -> list[Crumb]:
         if len(content) >= _HEAD.size:
             since, length = _HEAD.unpack_from(content)
             name = content[_HEAD.size : _HEAD.size + length]
-            if length:
-                crumbs.append(Crumb(unescape(name.decode(errors="replace")), since))
+            with contextlib.suppress(UnicodeDecodeError):  # it is being written just now
+                if length:
+                    crumbs.append(Crumb(name.decode(*_CODE), since))
     return crumbs
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from time import perf_counter
 from typing import NamedTuple
 
 from pixelmill.errors import ImageError
@@ -11,8 +11,8 @@ from pixelmill.errors import ImageError
 #: Stages that an outcome's times are split into, in order.
 STAGES = ("read", "decode", "steps", "encode", "write")
 
-#: The stage that follows each; the last one goes on.
-_NEXT = dict(zip(STAGES, (*STAGES[1:], STAGES[-1]), strict=True))
+#: Number of each.
+READ, DECODE, STEPS, ENCODE, WRITE = range(len(STAGES))
 
 
 class Job(NamedTuple):
@@ -95,36 +95,36 @@ class Outcome(NamedTuple):
 class Account:
     """What is learnt of an image on its way, good or bad; and seconds by stage."""
 
+    __slots__ = ("_last", "_number", "bytes_in", "digest", "made", "pixels_in", "seconds")
+
     def __init__(self) -> None:
         self.bytes_in = self.pixels_in = 0
         self.digest = ""
         self.made: list[Made] = []
-        self.seconds = dict.fromkeys(STAGES, 0.0)
-        self.stage = STAGES[0]  # the one that goes on now
-        self._last = time.perf_counter()
+        self.seconds = [0.0] * len(STAGES)
+        self._number = READ  # of the stage that goes on now
+        self._last = perf_counter()
 
-    def lap(self, stage: str) -> None:
-        """Note that a stage ended; the next one begins."""
-        now = time.perf_counter()
-        self.seconds[stage] += now - self._last
+    @property
+    def stage(self) -> str:
+        """The stage that goes on now."""
+        return STAGES[self._number]
+
+    def lap(self, number: int) -> None:
+        """Note that a stage ended; the next one begins, and after the last it goes on."""
+        now = perf_counter()
+        self.seconds[number] += now - self._last
         self._last = now
-        self.stage = _NEXT[stage]
+        self._number = number + 1 if number < WRITE else WRITE
 
     def outcome(self, job: Job, error: ImageError | None = None) -> Outcome:
         """Sum up what became of the image."""
-        return Outcome(
-            source=job.source,
-            made=tuple(self.made) if error is None else (),
-            status="ok" if error is None else "failed",
-            stage="" if error is None else error.stage,
-            reason="" if error is None else error.reason,
-            message="" if error is None else error.message,
-            bytes_in=self.bytes_in,
-            mtime_ns=job.mtime_ns,
-            digest=self.digest,
-            pixels_in=self.pixels_in,
-            seconds=tuple(self.seconds.values()),
-        )
+        if error is None:
+            became = tuple(self.made), "ok", "", "", ""
+        else:
+            became = (), "failed", error.stage, error.reason, error.message
+        known = self.bytes_in, job.mtime_ns, self.digest, self.pixels_in
+        return Outcome(job.source, *became, *known, tuple(self.seconds))
 
 
 def failed(job: Job, stage: str, reason: str, message: str, digest: str) -> Outcome:

@@ -23,7 +23,18 @@ from pixelmill.decoding import Decoded
 from pixelmill.encoding import encoder_name
 from pixelmill.errors import ImageError
 from pixelmill.files import sync, sync_folder, temporary_beside
-from pixelmill.jobs import Account, Batch, Job, Made, Outcome
+from pixelmill.jobs import (
+    DECODE,
+    ENCODE,
+    READ,
+    STEPS,
+    WRITE,
+    Account,
+    Batch,
+    Job,
+    Made,
+    Outcome,
+)
 from pixelmill.jpeg import Target
 from pixelmill.limits import Limits
 from pixelmill.operations import Box, Size, constant_size, scaled_size
@@ -72,11 +83,13 @@ class Renderer:
         """Make each image of a batch, its source told before; failures are outcomes too."""
         outcomes: list[Outcome] = []
         jobs = tuple(batch.jobs)
-        announced = 0
+        announced, cold = 0, False
         for number, job in enumerate(jobs, start=1):
             begin(job.source)
             outcomes.append(self.render(job))
-            if intake.is_cold(outcomes[0].seconds[0], outcomes[0].bytes_in):
+            if number == 1:
+                cold = intake.is_cold(outcomes[0].seconds[0], outcomes[0].bytes_in)
+            if cold:
                 for later in jobs[max(number, announced) : number + intake.AHEAD]:
                     intake.announce(os.path.join(self.source_root, later.source))
                 announced = number + intake.AHEAD
@@ -116,11 +129,11 @@ class Renderer:
         try:
             data = intake.read(self._sources + job.source, job.bytes)
             account.bytes_in, account.digest = len(data), intake.content_digest(data)
-            account.lap("read")
+            account.lap(READ)
             reading = self.recipe.reading
             decoded = self._backend.decode(data, self.target, reading, self.limits)
             account.pixels_in = decoded.pixels
-            account.lap("decode")
+            account.lap(DECODE)
             self._make(job, decoded, account)
         except ImageError as error:
             return account.outcome(job, error)
@@ -135,7 +148,7 @@ class Renderer:
     def _make(self, job: Job, decoded: Decoded, account: Account) -> None:
         """Do the steps and write each output; all take their names, or none does."""
         recipe = self.recipe
-        common, *own = self._prepared
+        common, own = self._prepared
         frames = [self._apply(frame, decoded.box, common) for frame in decoded.frames]
         box = None if recipe.steps else decoded.box
         written: list[tuple[str, str]] = []
@@ -143,14 +156,14 @@ class Renderer:
         try:
             for output, path, steps in zip(recipe.outputs, job.outputs, own, strict=True):
                 if written:
-                    account.lap("write")
+                    account.lap(WRITE)
                 pictures = frames
                 if steps:
                     pictures = [
                         self._apply(*self._reduced(frame, output.steps, box, decoded.kind), steps)
                         for frame in frames
                     ]
-                account.lap("steps")
+                account.lap(STEPS)
                 place = self._outputs + path
                 temporary = temporary_beside(place)
                 written.append((temporary, place))
@@ -162,7 +175,7 @@ class Renderer:
                     os.utime(temporary, ns=(job.mtime_ns, job.mtime_ns))
                 os.replace(temporary, place)
                 placed.append(place)
-            account.lap("write")
+            account.lap(WRITE)
         except BaseException as error:
             for path in (*(temporary for temporary, _ in written), *placed):
                 with contextlib.suppress(OSError):  # as where it could not be made
@@ -197,10 +210,10 @@ class Renderer:
         return target_of(self.recipe)
 
     @functools.cached_property
-    def _prepared(self) -> list[_Steps]:
-        """The recipe's steps, then those of each output, made ready in this process."""
-        recipe = self.recipe
-        return list(map(self._prepare, (recipe.steps, *(o.steps for o in recipe.outputs))))
+    def _prepared(self) -> tuple[_Steps, list[_Steps]]:
+        """The recipe's steps, and those of each output, made ready in this process."""
+        own = [self._prepare(output.steps) for output in self.recipe.outputs]
+        return self._prepare(self.recipe.steps), own
 
     @functools.cached_property
     def _encoders(self) -> dict[tuple[str, str], Encode]:
@@ -250,7 +263,7 @@ class Renderer:
                 raise  # the disk's doing
             message = f"{type(error).__name__}: {error}"
             raise ImageError("encode", "write_failed", message) from error
-        account.lap("encode")
+        account.lap(ENCODE)
         if self.durable:
             sync(path)
         return len(data), hashlib.sha256(data).hexdigest()
