@@ -21,6 +21,7 @@ from pixelmill.decoding import Reading, decode
 from pixelmill.errors import REASONS, ImageError
 from pixelmill.formats import FORMATS, SNIFF_BYTES, sniff
 from pixelmill.jobs import Job
+from pixelmill.levels import from_levels
 from pixelmill.likeness import psnr
 from pixelmill.transform import Renderer
 
@@ -269,8 +270,10 @@ def test_jpegs_past_pillow_are_what_pillow_makes_of_them(rows):
         expected, more = decoded(data, as_levels=False)
         made, as_well = decoded(data, as_levels=True)
         assert as_well == more, row["path"]
-        np.testing.assert_array_equal(np.asarray(made), np.asarray(expected), row["path"])
-        straight += isinstance(made, np.ndarray)
+        if isinstance(made, np.ndarray):
+            straight += 1
+            made = from_levels(made)
+        assert made == expected, row["path"]
     assert straight > 60
 
 
