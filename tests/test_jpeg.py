@@ -9,7 +9,7 @@ from imaging import ADOBE_RGB, icc_profile
 from PIL import Image
 
 from pixelmill import decoding, jpeg
-from pixelmill.decoding import Reading, decode
+from pixelmill.decoding import Reading, decode, decode_to_levels
 from pixelmill.levels import levels_of, padded
 
 needs_turbo = pytest.mark.skipif(jpeg.turbo is None, reason="simplejpeg has no wheel here")
@@ -57,7 +57,7 @@ def test_shrunken_pixels_are_pillows_too(photo, encoded, loaded_by_pillow, size,
     def target(full):
         return tuple(max(1, side // scale) for side in full)
 
-    straight = decode(data, target, reading, as_levels=True)
+    straight = decode_to_levels(data, target, reading)
     assert not loaded_by_pillow
     through_pillow = decode(data, target, reading)
     assert straight.box == through_pillow.box
@@ -76,7 +76,7 @@ def test_levels_are_as_upright_as_images(photo, encoded, loaded_by_pillow, size,
         return full[0] / 2, full[1] / 2
 
     for asked in (None, target):
-        straight = decode(data, asked, Reading(shrink_margin=1.0), as_levels=True)
+        straight = decode_to_levels(data, asked, Reading(shrink_margin=1.0))
         assert not loaded_by_pillow
         through_pillow = decode(data, asked, Reading(shrink_margin=1.0))
         assert straight.box == through_pillow.box
@@ -151,13 +151,13 @@ def test_colours_that_must_be_converted_go_through_pillow(photo, encoded, kind):
         data = encoded(image.convert("CMYK"), "JPEG", quality=90)
     else:
         data = encoded(image, "JPEG", quality=90, icc_profile=icc_profile(ADOBE_RGB, 2.2))
-    assert isinstance(decode(data, as_levels=True).frames[0], Image.Image)
+    assert isinstance(decode_to_levels(data).frames[0], Image.Image)
 
 
 def test_without_the_package_pillow_does_it(photo, encoded, monkeypatch):
     monkeypatch.setattr(jpeg, "turbo", None)
     data = encoded(photo(64, 48), "JPEG", quality=90)
-    assert decode(data, as_levels=True).frames[0] == decode(data).frames[0]
+    assert decode_to_levels(data).frames[0] == decode(data).frames[0]
 
 
 @pytest.mark.parametrize("subsampling", SUBSAMPLINGS)

@@ -146,9 +146,9 @@ def test_an_output_is_the_same_alone_as_among_others(tree, tmp_path):
 def test_a_source_is_decoded_once(tmp_path, photo, monkeypatch):
     photo(800, 600).save(tmp_path / "a.jpg")
     decoded = []
-    decode = decoding.decode
+    decode = decoding.decode_to_levels
     monkeypatch.setattr(
-        decoding, "decode", lambda *args, **how: decoded.append(1) or decode(*args, **how)
+        decoding, "decode_to_levels", lambda *args: decoded.append(1) or decode(*args)
     )
     renderer = Renderer(str(tmp_path), str(tmp_path / "out"), THREE)
     assert renderer.render(Job("a.jpg", ("a", "b", "c"))).status == "ok"

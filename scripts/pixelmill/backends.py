@@ -55,7 +55,7 @@ class Pillow:
         self, data: bytes, target: Target | None, reading: Reading, limits: Limits
     ) -> Decoded:
         """Decode a file."""
-        return decoding.decode(data, target, reading, limits, as_levels=True)
+        return decoding.decode_to_levels(data, target, reading, limits)
 
     def prepare(self, step: Step, folder: str) -> Prepared:
         """Return what does a step."""
@@ -65,15 +65,9 @@ class Pillow:
         on_image = partial(kind.function, **step.params)
         if kind.on_levels is None:
             return lambda picture, box: on_image(_image(picture))
-        on_levels = kind.on_levels(**step.params)
+        on_levels: Callable[..., Any] = kind.on_levels(**step.params)
         if not kind.from_images:
-
-            def resize(picture: Any, box: Box | None) -> Any:
-                if isinstance(picture, Image.Image):
-                    return on_image(picture, box=box)
-                return on_levels(picture, box)
-
-            return resize
+            return on_levels
 
         def do(picture: Any, box: Box | None) -> Any:
             if not isinstance(picture, Image.Image):

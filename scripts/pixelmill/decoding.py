@@ -165,10 +165,7 @@ def decode(
     # What hides inside a file, as the frames of a GIF, is held to twice of this by Pillow.
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
     try:
-        decoded = None
-        if as_levels and kind == "jpeg":
-            decoded = _decode_plain(data, target, reading, limits)
-        return decoded or _decode(data, kind, target, reading, limits, as_levels)
+        return _decode(data, kind, target, reading, limits, as_levels)
     except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -246,6 +243,18 @@ def _scale_transparency(image: Image.Image) -> None:
             image.info["transparency"] = level * _SHALLOW.get(raw, 1)
 
 
+def decode_to_levels(
+    data: bytes,
+    target: Target | None = None,
+    reading: Reading = Reading(),
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> Decoded:
+    """Decode an image file as `decode` does, to levels (see `pixelmill.levels`) where it can."""
+    return _decode_plain(data, target, reading, limits) or decode(
+        data, target, reading, limits, as_levels=True
+    )
+
+
 def _decode_plain(
     data: bytes, target: Target | None, reading: Reading, limits: Limits
 ) -> Decoded | None:
@@ -254,6 +263,7 @@ def _decode_plain(
     if plain is None:
         return None
     mode, full = plain
+    limits.check_file(len(data), "jpeg")
     limits.check_header(*full, 1)
     scale = jpeg.scale_for(full, target, reading.shrink_margin)
     levels = jpeg.decode(data, mode, full, scale)

@@ -46,6 +46,8 @@ def header(data: bytes) -> tuple[str, Size] | None:
     None for all others, of which Pillow has more to say: with EXIF, a profile, several
     pictures or four colours, and what is none.
     """
+    if not data.startswith(b"\xff\xd8\xff"):
+        return None
     place, found = 2, None
     while place + 9 < len(data) and data[place] == 0xFF:
         marker = data[place + 1]
@@ -167,7 +169,8 @@ def encoder(
     )  # fmt: skip
 
     def encode(levels: Any) -> bytes:
-        done, data = cv2.imencode(".jpg", packed(levels), options)
+        picture = levels if levels.base is None else packed(levels)
+        done, data = cv2.imencode(".jpg", picture, options)
         if not done:
             rows, columns = levels.shape[:2]
             raise ValueError(f"OpenCV cannot encode {columns}x{rows} pixels")

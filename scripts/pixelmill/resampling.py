@@ -75,7 +75,7 @@ def resample(image: Image.Image, size: Size, filter: str, box: Box, vectors: boo
     """
     passes = _passes(image.size, size, filter, box) if vectors and image.mode in _MODES else None
     if passes is not None:
-        middle, first, second = passes
+        _, middle, first, second = passes
         between, made = (Image.new(image.mode, side, None) for side in (middle, size))
         _convolve(image, between, made, _options(filter), first, second)
         return made
@@ -98,18 +98,18 @@ def resample_levels(levels: Any, size: Size, filter: str, box: Box) -> Any:
     cv2 = opencv()
     gray = levels.ndim == 2
     if kernel is not None and not gray:
-        return _by_kernel(levels, size, filter, box)
+        return _by_kernel(levels, size, filter, box, passes[0])
     pixels = levels if gray else behind(levels)
     if pixels is None:
         pixels = behind(padded(levels))
-    middle, first, second = passes
+    _, middle, first, second = passes
     between = np.empty((middle[1], middle[0], *pixels.shape[2:]), np.uint8)
     made = np.empty((size[1], size[0], *pixels.shape[2:]), np.uint8)
     _convolve(_Memory(pixels), _Memory(between), _Memory(made), _options(filter), first, second)
     return made if gray else cv2.cvtColor(made, cv2.COLOR_BGRA2BGR)
 
 
-def _by_kernel(levels: Any, size: Size, filter: str, box: Box) -> Any:
+def _by_kernel(levels: Any, size: Size, filter: str, box: Box, rows_are_first: bool) -> Any:
     import numpy as np
 
     whole = behind(levels)
@@ -118,7 +118,6 @@ def _by_kernel(levels: Any, size: Size, filter: str, box: Box) -> Any:
     made = np.empty((size[1], size[0], 4), np.uint8)
     across = _side(size[0], source[0], box[0], box[2], filter)
     down = _side(size[1], source[1], box[1], box[3], filter)
-    rows_are_first = _rows_are_first(source, size)
     kernel.resample(pixels, source, made, size, across, down, rows_are_first)
     return packed(made[..., :3])
 
@@ -154,30 +153,28 @@ class _Memory:
         return self._core.ptr
 
 
-def _passes(source: Size, size: Size, filter: str, box: Box) -> tuple[Size, Box, Box] | None:
-    """Size of what the first pass makes, and each one's crop: left, top, width and height.
+def _passes(source: Size, size: Size, filter: str, box: Box) -> tuple[bool, Size, Box, Box] | None:
+    """Whether rows are made fewer first, the size then, and each pass's crop.
 
-    None where vector instructions cannot do it: to enlarge, and by some kernels.
+    A crop is left, top, width and height. None where vector instructions cannot do it: to
+    enlarge, and by some kernels.
     """
     left, top, right, bottom = box
     width, height = right - left, bottom - top
     if simd is None or filter not in _KERNELS or size[0] > width or size[1] > height:
         return None
     reach = _KERNELS[filter][1]  # of what lies beyond the region, the second pass needs that much
-    if _rows_are_first(source, size):
+    if _ROWS_MAY_BE_FIRST and source[1] - size[1] > 2 * (source[0] - size[0]):  # as Pillow does
         beyond = reach * width / size[0]
         first = max(0, math.floor(left - beyond))
         kept = min(source[0], math.ceil(right + beyond)) - first
-        return (kept, size[1]), (first, top, kept, height), (left - first, 0, width, size[1])
+        rows, columns = (first, top, kept, height), (left - first, 0, width, size[1])
+        return True, (kept, size[1]), rows, columns
     beyond = reach * height / size[1]
     first = max(0, math.floor(top - beyond))
     kept = min(source[1], math.ceil(bottom + beyond)) - first
-    return (size[0], kept), (left, first, width, kept), (0, top - first, size[0], height)
-
-
-def _rows_are_first(source: Size, size: Size) -> bool:
-    """Whether Pillow makes rows fewer before it makes them shorter."""
-    return _ROWS_MAY_BE_FIRST and source[1] - size[1] > 2 * (source[0] - size[0])
+    columns, rows = (left, first, width, kept), (0, top - first, size[0], height)
+    return False, (size[0], kept), columns, rows
 
 
 def _convolve(source: Any, between: Any, made: Any, options: Any, first: Box, second: Box) -> None:

@@ -38,24 +38,26 @@ def _check(params: Mapping[str, Any]) -> None:
         raise ValueError(f"both width and height, which fit: {params['fit']} needs")
 
 
-def _on_levels(**params: Any) -> Callable[[Any, Box | None], Any]:
-    """Return what does `resize` on levels, by vectors where they can; else with an image."""
+def _prepared(**params: Any) -> Callable[[Any, Box | None], Any]:
+    """Return what does `resize` on levels, by vectors where they can; else on an image."""
     vectors = params["resampler"] == "simd" and params["fit"] != "pad" and not params["linear"]
     filter, always = params["filter"], constant_size(params)
 
-    def resized(levels: Any, box: Box | None) -> Any:
+    def resized(picture: Any, box: Box | None) -> Any:
+        if isinstance(picture, Image.Image):
+            return resize(picture, box=box, **params)
         if vectors:
-            source = levels.shape[1::-1]
+            source = picture.shape[1::-1]
             if always is not None:
                 size, region = always, box or (0, 0, *source)
             else:
                 size, region = _window(source, params, box)
             if size == source and region == (0, 0, *source):
-                return levels
-            made = resample_levels(levels, size, filter, region)
+                return picture
+            made = resample_levels(picture, size, filter, region)
             if made is not None:
                 return made
-        return resize(from_levels(levels), box=box, **params)
+        return resize(from_levels(picture), box=box, **params)
 
     return resized
 
@@ -64,7 +66,7 @@ def _on_levels(**params: Any) -> Callable[[Any, Box | None], Any]:
     "own",  # Pillow premultiplies by itself
     check=_check,
     deep=True,
-    on_levels=_on_levels,
+    on_levels=_prepared,
     width=Integer(1, MAX_SIDE, None),
     height=Integer(1, MAX_SIDE, None),
     percent=Number(0.1, 1000, None),
