@@ -3,11 +3,12 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from pixelmill.backends import Pillow, backend
-from pixelmill.levels import from_levels
+from pixelmill.levels import from_levels, levels_of
 from pixelmill.operations import STEPS
 from pixelmill.parameters import REQUIRED
 from pixelmill.recipe import Step
@@ -23,7 +24,7 @@ import sys
 sys.modules["cv2"] = None  # as if it were not installed
 from PIL import Image
 from pixelmill.recipe import parse
-from pixelmill.levels import from_levels
+from pixelmill.levels import from_levels, levels_of
 from pixelmill.operations import STEPS
 name, params = sys.argv[1], eval(sys.argv[2])
 (step,) = parse({"steps": [{name: params}]}).steps
@@ -52,6 +53,35 @@ def test_steps_that_hand_on_arrays_do_what_each_does_to_an_image(photo, mode):
         assert Pillow().size(picture) == image.size
     assert isinstance(picture, Image.Image) == (mode in ("RGBA", "LA"))
     assert (picture if isinstance(picture, Image.Image) else from_levels(picture)) == image
+
+
+#: Parameters of the steps on levels under which they take other ways.
+WAYS = [
+    *(("gaussian_blur", {"radius": radius}) for radius in (0, 1.0, 20.0)),
+    *(("unsharp_mask", {"radius": radius, "threshold": 0}) for radius in (0, 1.0, 20.0)),
+    *(("enhance", {key: 1.3}) for key in ("brightness", "contrast", "color", "sharpness")),
+    ("enhance", {"brightness": 1.3, "contrast": 0.7, "color": 1.4, "sharpness": 0.5}),
+    *(("median", {"size": 5}), ("denoise", {"strength": 3.0}), ("sepia", {"amount": 0.5})),
+    ("color_matrix", {"matrix": ((1, 0, 0), (0, 1, 0.5), (0, 0, 1))}),
+]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize(("name", "given"), WAYS)
+def test_a_step_writes_to_no_array_that_it_is_given(photo, name, given, mode):
+    """Others may have it too, as all outputs have what was decoded; and it may be read-only."""
+    kind = STEPS[name]
+    default = {key: p.default for key, p in kind.parameters.items() if p.default is not REQUIRED}
+    step = kind.on_levels(**default | given)
+    levels = levels_of(photo(40, 30).convert(mode))
+    writable = levels.copy()
+    assert not levels.flags.writeable
+    np.testing.assert_array_equal(step(levels), step(writable))
+    np.testing.assert_array_equal(levels, writable)
+
+
+def test_all_steps_on_levels_are_among_these():
+    assert {name for name, _ in WAYS} == {name for name, kind in STEPS.items() if kind.from_images}
 
 
 @pytest.mark.parametrize("name", [name for name in STEPS if name != "lookup"])

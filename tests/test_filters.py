@@ -93,12 +93,15 @@ def test_median_is_that_of_pillow_to_the_edge(apply, noise, mode, size):
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 3), (64, 48)])
 @pytest.mark.parametrize(("percent", "threshold"), [(80, 0), (150, 3), (1000, 50)])
-def test_unsharp_mask_adds_as_pillow_does_to_a_level(apply, noise, mode, size, percent, threshold):
+@pytest.mark.parametrize("radius", [0, 2, 20])  # the last one is blurred by Pillow
+def test_unsharp_mask_adds_as_pillow_does_to_a_level(
+    apply, noise, mode, size, percent, threshold, radius
+):
     image = noise(*size).convert(mode)
     source = pixels(image)
-    detail = source - pixels(apply(image, "gaussian_blur", radius=2))
+    detail = source - pixels(apply(image, "gaussian_blur", radius=radius))
     added = np.where(np.abs(detail) > threshold, np.trunc(detail * percent / 100), 0)
-    made = pixels(apply(image, "unsharp_mask", radius=2, percent=percent, threshold=threshold))
+    made = pixels(apply(image, "unsharp_mask", radius=radius, percent=percent, threshold=threshold))
     assert np.abs(made - np.clip(source + added, 0, 255)).max() <= 1
 
 

@@ -38,7 +38,8 @@ def gaussian(radius: float) -> Callable[[Any], Any]:
     Returns
     -------
     callable
-        Of uint8 arrays, (height, width) or (height, width, channels).
+        Of uint8 arrays, (height, width) or (height, width, channels); by a radius above 0
+        it makes new ones.
 
     Examples
     --------
@@ -65,4 +66,4 @@ def gaussian(radius: float) -> Callable[[Any], Any]:
 def _by_boxes(radius: float, levels: Any) -> Any:
     premultiplied = levels.ndim == 3 and levels.shape[2] == 4
     image = from_levels(levels, "RGBa" if premultiplied else None)
-    return levels_of(image.filter(ImageFilter.GaussianBlur(radius)))
+    return levels_of(image.filter(ImageFilter.GaussianBlur(radius))).copy()  # to be written to

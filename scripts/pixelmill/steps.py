@@ -58,7 +58,8 @@ class StepKind:
         Takes the parameters by name and returns the same on levels (see `pixelmill.levels`),
         where it works on those.
     from_images : bool
-        An image is turned into levels for it, as it would do that itself.
+        An image is turned into levels for that, as it would do that itself. Else that takes
+        both, and with them the region that holds the picture, or None.
     """
 
     name: str
