@@ -71,6 +71,7 @@ class Pillow:
 
         def do(picture: Any, box: Box | None) -> Any:
             if not isinstance(picture, Image.Image):
+                # What owns its memory is not padded; to ask `packed` costs a microsecond.
                 return on_levels(picture if picture.base is None else packed(picture))
             if picture.mode in ("L", "RGB"):  # 8 bits, no alpha
                 return on_levels(levels_of(picture))

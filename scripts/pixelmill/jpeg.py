@@ -169,7 +169,7 @@ def encoder(
     )  # fmt: skip
 
     def encode(levels: Any) -> bytes:
-        picture = levels if levels.base is None else packed(levels)
+        picture = levels if levels.base is None else packed(levels)  # owners are not padded
         done, data = cv2.imencode(".jpg", picture, options)
         if not done:
             rows, columns = levels.shape[:2]
