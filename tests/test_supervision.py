@@ -276,20 +276,26 @@ def test_a_second_run_says_so_and_stops(sources, tmp_path, repository, start, wa
 
 
 @pytest.mark.parametrize("engine", ["processes", "futures"])
-def test_no_worker_holds_a_file_when_a_pass_has_stopped(engine, sources, tmp_path):
+def test_no_worker_holds_a_file_when_a_pass_has_stopped(engine, photos, tmp_path, wait_until):
+    crumbs = tmp_path / "crumbs"
+    workers = set()
+
+    def both_seen():
+        workers.update(int(crumb.name.split("-")[0]) for crumb in crumbs.iterdir())
+        return len(workers) == 2
+
     def stop(outcomes):
+        wait_until(both_seen)
         raise UserError("enough")
 
+    sources = photos(tmp_path / "src", 120, (1200, 900))  # so that it is far from done by then
     entries = refresh(str(tmp_path / "catalog.csv"), str(sources)).entries
     recipe = named_recipe("intensive")
     outputs = Outputs(entries, recipe)
-    crumbs = tmp_path / "crumbs"
     renderer = Renderer(str(sources), str(tmp_path / "images"), recipe)
     work = Work(renderer, outputs, engine, 2, Limits(), str(crumbs), rate=None)
     with pytest.raises(UserError, match="enough"):
         render(work, entries, stop)
-    workers = {int(crumb.name.split("-")[0]) for crumb in crumbs.iterdir()}
-    assert workers
     assert [pid for pid in workers if open_files(pid)] == []
 
 
