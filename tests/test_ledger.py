@@ -137,6 +137,14 @@ def test_failures_tell_stage_reason_and_message(ledger, outcomes):
     assert list(ledger.failures()) == [("broken.jpg", "decode", bad.reason, bad.message)]
 
 
+def test_failures_are_found_without_reading_all_images(ledger, path):
+    ledger.record([], MAKER)
+    database = sqlite3.connect(path)
+    query = "EXPLAIN QUERY PLAN SELECT message FROM images WHERE status = 'failed'"
+    assert "USING INDEX failures" in str(database.execute(query).fetchall())
+    database.close()
+
+
 def test_the_last_pass_and_the_last_whole_pass_are_told_apart(ledger):
     part = PASS._replace(whole=False, images=1)
     ledger.add_pass(PASS._replace(images=9))

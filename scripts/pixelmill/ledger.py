@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS images (
   recipe TEXT NOT NULL, code TEXT NOT NULL, limits TEXT NOT NULL,
   {stages}, PRIMARY KEY (source, variant)
 );
+CREATE INDEX IF NOT EXISTS failures ON images (source, variant) WHERE status = 'failed';
 CREATE TABLE IF NOT EXISTS makers (code TEXT PRIMARY KEY, software TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS stretches (
   pass INTEGER NOT NULL, worker INTEGER NOT NULL, began REAL NOT NULL, ended REAL NOT NULL,
