@@ -10,6 +10,7 @@ from pixelmill.catalog import refresh
 from pixelmill.config import named_recipe
 from pixelmill.destinations import Outputs
 from pixelmill.hosting import Work
+from pixelmill.jobs import unpack
 from pixelmill.limits import Limits
 from pixelmill.transform import Renderer
 
@@ -60,7 +61,7 @@ def test_every_image_is_told_of_once(hosted, tmp_path, engine):
     first, *batches, last = said
     assert first == ("ready", 1 if engine == "sequential" else 2)
     assert last == ("end", None)
-    told = [pickle.loads(content) for kind, content in batches if kind == "batch"]
+    told = [unpack(content) for kind, content in batches if kind == "batch"]
     outcomes = [outcome for outcomes, _ in told for outcome in outcomes]
     assert [outcome.status for outcome in outcomes] == ["ok"] * 5
     assert sorted(outcome.source for outcome in outcomes) == sorted(

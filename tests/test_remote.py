@@ -12,7 +12,7 @@ from PIL import Image
 
 from pixelmill import breadcrumbs
 from pixelmill.config import named_recipe
-from pixelmill.jobs import Batch, Job
+from pixelmill.jobs import Batch, Job, unpack
 from pixelmill.limits import Limits
 from pixelmill.remote import Remote
 from pixelmill.transform import Renderer
@@ -66,7 +66,7 @@ def batch_of(*names):
 
 
 def done_by(remote, batch):
-    outcomes, _ = pickle.loads(remote(batch))
+    outcomes, _ = unpack(remote(batch))
     return {outcome.source.removesuffix(".jpg"): outcome.reason for outcome in outcomes}
 
 

@@ -1,8 +1,9 @@
 """Breadcrumbs: which image each worker has in hand, readable after it was killed.
 
 A worker that dies takes its knowledge with it, but not a page that it shares with a
-file. Each batch has a file while it runs; one that is left tells at what the worker
-died, and one that grows old tells at what it hangs.
+file. Each batch has a file of its sources while it runs, with the number of the one in
+hand before them; one that is left tells at what the worker died, and one that grows old
+tells at what it hangs.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ import shutil
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-#: Monotonic time in seconds, then length in bytes of the path that follows.
-_HEAD = struct.Struct("<dI")
+#: Monotonic time in seconds and number of the source in hand. The sources follow.
+_HEAD = struct.Struct("<dq")
 
-#: Room for a path: the longest that Linux opens, of whose bytes none can be decoded.
-_BYTES = 16_384
+#: Number where none is in hand.
+_NONE = -1
 
-#: How a path is written: undecodable bytes, which Python holds as lone surrogates, too.
+#: What stands between sources, and can be in none.
+_END = b"\0"
+
+#: How sources are written: undecodable bytes, which Python holds as lone surrogates, too.
 _CODE = ("utf-8", "surrogatepass")
 
 
@@ -35,39 +39,36 @@ class Crumb(NamedTuple):
 
 
 @contextlib.contextmanager
-def trail(folder: str | None, name: str = "") -> Iterator[Callable[[str], None]]:
+def trail(folder: str, sources: Iterable[str], name: str = "") -> Iterator[Callable[[int], None]]:
     """Leave crumbs while a batch runs.
 
     Parameters
     ----------
-    folder : str or None
-        Where to; None leaves none.
+    folder : str
+        Where to.
+    sources : iterable of str
+        Those of the batch.
     name : str, optional
         Of the file; by default the process and thread give it.
 
     Yields
     ------
     callable
-        To be called with each source before it is touched.
+        To be called with the number of each source before it is touched.
     """
-    if folder is None:
-        yield lambda source: None
-        return
     path = os.path.join(folder, name or f"{os.getpid()}-{threading.get_ident()}")
+    head = _HEAD.pack(0.0, _NONE)
     try:
         file = open(path, "w+b")  # noqa: SIM115
-        file.write(bytes(_BYTES))  # a page without room on the disk would be a bus error
+        # A page without room on the disk would be a bus error.
+        file.write(head + _END.join(source.encode(*_CODE) for source in sources))
         file.flush()
     except OSError:  # the disk is full: the images will say so
-        yield lambda source: None
+        yield lambda number: None
         return
-    with file, mmap.mmap(file.fileno(), _BYTES) as page:
-
-        def leave(source: str) -> None:
-            name = source.encode(*_CODE)[: _BYTES - _HEAD.size]
-            page[: _HEAD.size + len(name)] = _HEAD.pack(time.monotonic(), len(name)) + name
-
-        yield leave
+    with file, mmap.mmap(file.fileno(), len(head)) as page:
+        write, now = _HEAD.pack_into, time.monotonic
+        yield lambda number: write(page, 0, now(), number)
     os.unlink(path)
 
 
@@ -80,12 +81,11 @@ def read(folder: str, prefix: str = "") -> list[Crumb]:
                 content = file.read()
         except FileNotFoundError:  # its batch just ended
             continue
-        if len(content) >= _HEAD.size:
-            since, length = _HEAD.unpack_from(content)
-            name = content[_HEAD.size : _HEAD.size + length]
-            with contextlib.suppress(UnicodeDecodeError):  # it is being written just now
-                if length:
-                    crumbs.append(Crumb(name.decode(*_CODE), since))
+        if len(content) > _HEAD.size:  # or it just begins
+            since, number = _HEAD.unpack_from(content)
+            if number != _NONE:
+                source = content[_HEAD.size :].split(_END)[number]
+                crumbs.append(Crumb(source.decode(*_CODE), since))
     return crumbs
 
 

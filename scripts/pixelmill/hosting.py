@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import pickle
 import threading
 import time
 from concurrent.futures import BrokenExecutor
@@ -19,7 +18,7 @@ from pixelmill.cluster import Cluster
 from pixelmill.destinations import Outputs
 from pixelmill.engines import APART, open_engine
 from pixelmill.entries import Entries
-from pixelmill.jobs import Batch, Stretch
+from pixelmill.jobs import Batch, Stretch, pack
 from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
 from pixelmill.transform import Renderer
@@ -128,8 +127,9 @@ class _Packed:
         self._crumbs = crumbs
 
     def __call__(self, batch: Batch) -> bytes:
-        with breadcrumbs.trail(self._crumbs) as leave:
+        batch.jobs = tuple(batch.jobs)
+        with breadcrumbs.trail(self._crumbs, [job.source for job in batch.jobs]) as leave:
             began = time.time()
             outcomes = self._renderer(batch, leave)
             worker = f"{os.getpid()}-{threading.get_ident()}"
-            return pickle.dumps((outcomes, Stretch(worker, began, time.time(), len(outcomes))))
+            return pack(outcomes, Stretch(worker, began, time.time(), len(outcomes)))

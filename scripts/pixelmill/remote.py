@@ -10,7 +10,6 @@ from __future__ import annotations
 import faulthandler
 import hashlib
 import os
-import pickle
 import secrets
 import socket
 import threading
@@ -18,7 +17,7 @@ import time
 from typing import Any
 
 from pixelmill import breadcrumbs, own_steps, provenance
-from pixelmill.jobs import Batch, Outcome, Stretch, failed
+from pixelmill.jobs import Batch, Outcome, Stretch, failed, pack
 from pixelmill.transform import Renderer
 
 #: How much later than asked a worker may end that hangs, in seconds: setting its alarm
@@ -80,18 +79,18 @@ class Remote:
         outcomes += self._make(rest, f"{name}-{secrets.token_hex(8)}")
         breadcrumbs.forget(self._folder, name)
         worker = f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}"
-        return pickle.dumps((outcomes, Stretch(worker, began, time.time(), len(outcomes))))
+        return pack(outcomes, Stretch(worker, began, time.time(), len(outcomes)))
 
     def _make(self, batch: Batch, name: str) -> list[Outcome]:
         """Make a batch's images, and leave crumbs under this name meanwhile."""
 
-        def begin(source: str) -> None:
+        def begin(number: int) -> None:
             if not os.path.isdir(self._folder):
                 raise FileNotFoundError("the run is over")
-            leave(source)
+            leave(number)
             _ALARM.wind(self._renderer.limits.seconds_per_image)
 
-        with breadcrumbs.trail(self._folder, name) as leave:
+        with breadcrumbs.trail(self._folder, [job.source for job in batch.jobs], name) as leave:
             try:
                 return self._renderer(batch, begin)
             finally:

@@ -28,7 +28,7 @@ from pixelmill.cluster import open_cluster
 from pixelmill.entries import Entries, Entry
 from pixelmill.errors import UserError
 from pixelmill.hosting import Work
-from pixelmill.jobs import Outcome, Stretch
+from pixelmill.jobs import Outcome, Stretch, unpack
 from pixelmill.remote import Remote
 from pixelmill.trials import try_alone
 
@@ -230,7 +230,7 @@ def _take(
     started: Started,
 ) -> list[str]:
     """Take in what became of a batch; return which of its sources to try alone."""
-    outcomes, stretch = pickle.loads(content)
+    outcomes, stretch = unpack(content)
     started.stretches.append(stretch)
     certain = [outcome for outcome in outcomes if outcome.reason not in DOUBTFUL]
     for outcome in certain:

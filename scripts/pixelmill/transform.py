@@ -78,21 +78,22 @@ class Renderer:
         self._backend = backend(recipe.settings["backend"])
 
     def __call__(
-        self, batch: Batch, begin: Callable[[str], None] = lambda source: None
+        self, batch: Batch, begin: Callable[[int], None] = lambda number: None
     ) -> list[Outcome]:
-        """Make each image of a batch, its source told before; failures are outcomes too."""
+        """Make each image of a batch, its number told before; failures are outcomes too."""
         outcomes: list[Outcome] = []
         jobs = tuple(batch.jobs)
         announced, cold = 0, False
-        for number, job in enumerate(jobs, start=1):
-            begin(job.source)
+        for number, job in enumerate(jobs):
+            begin(number)
             outcomes.append(self.render(job))
-            if number == 1:
+            if number == 0:
                 cold = intake.is_cold(outcomes[0].seconds[0], outcomes[0].bytes_in)
             if cold:
-                for later in jobs[max(number, announced) : number + intake.AHEAD]:
+                ahead = number + 1 + intake.AHEAD
+                for later in jobs[max(number + 1, announced) : ahead]:
                     intake.announce(os.path.join(self.source_root, later.source))
-                announced = number + intake.AHEAD
+                announced = ahead
         if self.durable:
             self._sync(jobs)
         return outcomes
