@@ -55,11 +55,13 @@ def test_what_cannot_be_read_ends_the_child_alone(capfd):
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     all_gone, lifeline = context.Pipe(duplex=False)
-    arguments = (sender, lifeline, "sequential", (), b"no pickle")
-    child = context.Process(target=launch.begin, args=arguments)
+    inbox, outbox = context.Pipe(duplex=False)
+    child = context.Process(target=launch.begin, args=(sender, lifeline, inbox, "sequential", ()))
     child.start()
-    sender.close()
-    lifeline.close()
+    for its_own in (sender, lifeline, inbox):
+        its_own.close()
+    outbox.send_bytes(b"no pickle")
+    assert receiver.recv()[0] == "waited"
     with pytest.raises(EOFError):
         receiver.recv()
     child.join()

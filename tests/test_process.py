@@ -2,6 +2,7 @@
 
 import csv
 import json
+import multiprocessing
 import os
 import platform
 import re
@@ -16,6 +17,7 @@ from pixelmill import catalog, files
 from pixelmill.engines import ENGINES
 from pixelmill.errors import REASONS, UserError
 from pixelmill.files import exclusive
+from pixelmill.policy import Policy
 from pixelmill.process import process_folder
 from pixelmill.recipe import parse
 
@@ -299,6 +301,16 @@ def test_an_empty_folder_is_said_so_and_nothing_is_removed(tree):
 def test_a_pass_with_nothing_to_make_starts_no_engine(tree):
     done = tree.process("processes", 2)
     assert (done.images, done.startup_seconds) == (0, 0.0)
+
+
+def test_a_first_pass_whose_plan_is_refused_leaves_no_process(tmp_path, picture):
+    tree = Tree(tmp_path)
+    tree.source.mkdir()
+    picture(0).save(tree.source / "a.png")
+    picture(1).save(tree.source / "a.jpg")
+    with pytest.raises(UserError, match="would give the same output"):
+        tree.process("processes", 2, policy=Policy(collisions="error"))
+    assert multiprocessing.active_children() == []
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from pixelmill.entries import Entries
 from pixelmill.jobs import Batch, Stretch, pack
 from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
+from pixelmill.recipe import Recipe
 from pixelmill.transform import Renderer
 
 #: Batches whose jobs are made while the workers start, and not when they are handed out.
@@ -56,10 +57,10 @@ class Work:
     rate: float | None
     cluster: Cluster = field(default_factory=Cluster)
 
-    @property
-    def modules(self) -> tuple[str, ...]:
-        """Modules that the workers need."""
-        return (__name__, *(("cv2",) if self.renderer.recipe.uses_opencv else ()))
+
+def modules(recipe: Recipe) -> tuple[str, ...]:
+    """Modules that the workers need."""
+    return (__name__, *(("cv2",) if recipe.uses_opencv else ()))
 
 
 def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries) -> None:
@@ -79,6 +80,7 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries)
     """
     apart = work.engine in APART
     prepare = partial(_prepare_worker, work.limits, work.renderer, lifeline)
+    needed = modules(work.renderer.recipe)
     try:
         if not apart:
             keep_freed()
@@ -93,7 +95,7 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries)
                 batch.jobs = tuple(batch.jobs)
 
         with open_engine(
-            work.engine, work.workers, work.modules, prepare if apart else None, cut
+            work.engine, work.workers, needed, prepare if apart else None, cut
         ) as engine:
             sender.send(("ready", engine.workers))
             engine.run(

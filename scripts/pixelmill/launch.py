@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import signal
+import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
@@ -16,21 +17,26 @@ from pixelmill.engines import APART, die_with_parent, start_server
 
 
 def begin(
-    sender: Connection, lifeline: Connection, engine: str, modules: Sequence[str], packed: bytes
+    sender: Connection,
+    lifeline: Connection,
+    inbox: Connection,
+    engine: str,
+    modules: Sequence[str],
 ) -> None:
     """Run an engine in this process; see `pixelmill.hosting.host`.
 
     First of all ``("scratch", path)`` is sent, where the workers' server has a folder for
-    temporary files of its own: this process may be killed before it removes it.
+    temporary files of its own: this process may be killed before it removes it. Then
+    ``("waited", seconds)``: for its work, when it was ready to take it.
 
     Parameters
     ----------
     sender, lifeline : Connection
+    inbox : Connection
+        Gives the work and its entries, pickled.
     engine : str
     modules : sequence of str
         What its workers need.
-    packed : bytes
-        The work and its entries, pickled: to read them imports most of the library.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     die_with_parent()
@@ -41,6 +47,9 @@ def begin(
             sender.send(("scratch", folder))
     from pixelmill.hosting import host
 
+    ready = time.perf_counter()
+    packed = inbox.recv_bytes()
+    sender.send(("waited", time.perf_counter() - ready))
     host(sender, lifeline, *pickle.loads(packed))
 
 

@@ -18,6 +18,7 @@ from pixelmill import catalog as catalogs
 from pixelmill import provenance
 from pixelmill.batching import costs
 from pixelmill.catalog import Selection
+from pixelmill.children import early_child
 from pixelmill.choice import choose
 from pixelmill.cluster import Cluster
 from pixelmill.destinations import Outputs, colliding
@@ -95,10 +96,13 @@ def process(
     """
     began = time.perf_counter()
     place = Workplace(target, shard)
-    maker = _maker(recipe, policy)
     if not entries and shard.is_whole:
         raise UserError(f"'{source}' holds no image; correct the path, or mount the disk.")
-    with place.open(policy.durable) as ledger:
+    with (
+        place.open(policy.durable) as ledger,
+        early_child(engine, recipe, certain=not ledger.rows()) as early,
+    ):
+        maker = _maker(recipe, policy)
         place.tidy()
         rows = ledger.rows()
         with ledger.reading():
@@ -143,8 +147,10 @@ def process(
                 digest()
                 provenance.machine_fingerprint()
 
+            litter = True
             try:
-                started = render(work, plan.make, done, meanwhile)
+                started = render(work, plan.make, done, meanwhile, early)
+                litter = started.troubled or totals.failed > 0
             except sqlite3.OperationalError as error:
                 raise UserError(
                     f"The ledger in '{place.state}' cannot be written: {error}; make room or "
@@ -153,7 +159,7 @@ def process(
             finally:
                 reserve.release()
                 shutil.rmtree(work.crumbs, ignore_errors=True)
-                if plan.make:
+                if litter:
                     place.tidy()
                 write_failures(ledger, place.state)
         finished = Pass(
@@ -365,7 +371,11 @@ def process_folder(
     UserError
         If one folder lies in the other, or `source` is missing.
     """
-    check_apart(source, target)
+    if lies_in(source, target) or lies_in(target, source):
+        raise UserError(
+            f"The images in '{source}' and the results in '{target}' lie in one another; "
+            "choose folders side by side."
+        )
     if catalog is None:
         table = os.path.join(shard.below(target), "catalog.csv")
         entries = catalogs.refresh(table, source, select, shard).entries
@@ -382,18 +392,3 @@ def process_folder(
             label, finished.engine, f"{finished.images:,}", finished.seconds, rate, hands,
         )  # fmt: skip
     return finished
-
-
-def check_apart(source: str, target: str) -> None:
-    """Refuse a source inside the target or the other way round.
-
-    Raises
-    ------
-    UserError
-        As inputs are never written to.
-    """
-    if lies_in(source, target) or lies_in(target, source):
-        raise UserError(
-            f"The images in '{source}' and the results in '{target}' lie in one another; "
-            "choose folders side by side."
-        )

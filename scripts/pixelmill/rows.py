@@ -62,6 +62,10 @@ class Rows(Mapping[str, Row]):
         for (source,) in self._query("SELECT DISTINCT source FROM images"):
             yield unescape(source)
 
+    def __bool__(self) -> bool:
+        ((some,),) = self._query("SELECT EXISTS (SELECT 1 FROM images)")  # `len` reads them all
+        return bool(some)
+
     def __len__(self) -> int:
         ((count,),) = self._query("SELECT count(DISTINCT source) FROM images")
         return int(count)

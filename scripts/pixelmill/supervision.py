@@ -10,20 +10,15 @@ engine, also on those that share one process.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
-import pickle
 import secrets
-import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from typing import Any
 
-from pixelmill import breadcrumbs, launch
+from pixelmill import breadcrumbs
 from pixelmill.batching import batches
+from pixelmill.children import Child
 from pixelmill.cluster import open_cluster
 from pixelmill.entries import Entries, Entry
 from pixelmill.errors import UserError
@@ -44,12 +39,6 @@ DOUBTFUL = ("out_of_memory", "crashed")
 #: Name of the page on what the workers of a cluster did, beside the tables.
 PERFORMANCE = "performance.html"
 
-#: How often the age of the crumbs is looked at, in seconds.
-_LOOK_INTERVAL = 0.25
-
-#: Time that the workers of a killed child are given to be gone, in seconds.
-_END_ALLOWANCE = 10.0
-
 
 @dataclass
 class Started:
@@ -62,11 +51,14 @@ class Started:
         Until all workers were ready, and until all were gone again, over all children.
     stretches : list of Stretch
         When each worker was busy.
+    troubled : bool
+        Whether a child died, or images had to be tried alone.
     """
 
     workers: int = 0
     seconds: float = 0.0
     stretches: list[Stretch] = field(default_factory=list)
+    troubled: bool = False
 
 
 class _Pending:
@@ -107,6 +99,7 @@ def render(
     entries: Entries,
     done: Callable[[list[Outcome]], None],
     meanwhile: Callable[[], None] = _nothing,
+    early: Child | None = None,
 ) -> Started:
     """Render images, whatever they do to the process that has them in hand.
 
@@ -119,6 +112,8 @@ def render(
         Called with the outcomes of each batch, in this process.
     meanwhile : callable, optional
         Called here once while the first child starts.
+    early : Child, optional
+        The first child, where it was started before.
 
     Raises
     ------
@@ -132,12 +127,16 @@ def render(
         return started
     deaths = 0
     while pending:
-        overdue = _run_child(work, pending, done, started, meanwhile)
-        meanwhile = _nothing
+        with early or Child(work.engine, work.renderer.recipe) as child:
+            early = None
+            meanwhile()
+            meanwhile = _nothing
+            _run_child(child, work, pending, done, started)
         if not pending:
             break
-        suspects = overdue or [crumb.source for crumb in breadcrumbs.read(work.crumbs)]
+        suspects = child.overdue or [crumb.source for crumb in breadcrumbs.read(work.crumbs)]
         deaths += 1
+        started.troubled = True
         if deaths > MOST_REBUILDS:
             raise UserError(
                 f"More than {MOST_REBUILDS} worker processes died. If failures.csv does not "
@@ -149,55 +148,27 @@ def render(
 
 
 def _run_child(
+    child: Child,
     work: Work,
     pending: _Pending,
     done: Callable[[list[Outcome]], None],
     started: Started,
-    meanwhile: Callable[[], None],
-) -> list[str]:
-    """Run one child until it ends or dies; return what it hung at."""
-    breadcrumbs.clear(work.crumbs)
-    # Children that are killed leave semaphores; Python removes them, and need not say so.
-    sys.warnoptions.append("ignore:resource_tracker")
-    began = last = time.perf_counter()
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    all_gone, lifeline = context.Pipe(duplex=False)
-    child = context.Process(
-        target=launch.begin,
-        args=(sender, lifeline, work.engine, work.modules, pickle.dumps((work, pending.rest()))),
-        name="pixelmill-host",
-    )
-    child.start()
-    sender.close()
-    lifeline.close()
-    overdue: list[str] = []
-    scratch = ""
-    try:
-        meanwhile()
-        for kind, content in _messages(receiver, work, overdue):
-            if kind == "scratch":
-                scratch = content
-            elif kind == "ready":
-                started.workers = content
-                started.seconds += time.perf_counter() - began
-            elif kind == "error":
-                log.debug("%s", content[1])
-                raise RuntimeError(content[0])
-            elif kind == "batch":
-                _settle(_take(content, pending, done, started), work, pending, done)
-                last = time.perf_counter()
-    finally:
-        child.kill()  # also when it is done: all that is left to tidy is its folder
-        child.join()
-        wait([all_gone], timeout=_END_ALLOWANCE)  # its workers may be in the midst of a file
-        all_gone.close()
-        receiver.close()
-        if scratch:
-            shutil.rmtree(scratch, ignore_errors=True)
+) -> None:
+    """Let a child do it, until it ends, dies or hangs."""
+    last = time.perf_counter()
+    for kind, content in child.run(work, pending.rest()):
+        if kind == "ready":
+            started.workers = content
+        elif kind == "error":
+            log.debug("%s", content[1])
+            raise RuntimeError(content[0])
+        else:
+            _settle(_take(content, pending, done, started), work, pending, done)
+            last = time.perf_counter()
+    child.end()
+    started.seconds += child.startup_seconds
     if not pending:  # what came after the last batch was the end of the workers
         started.seconds += time.perf_counter() - last
-    return overdue
 
 
 def _run_cluster(
@@ -236,7 +207,9 @@ def _take(
     for outcome in certain:
         pending.remove(outcome.source)
     done(certain)
-    return [outcome.source for outcome in outcomes if outcome.reason in DOUBTFUL]
+    doubtful = [outcome.source for outcome in outcomes if outcome.reason in DOUBTFUL]
+    started.troubled |= bool(doubtful)
+    return doubtful
 
 
 def _settle(
@@ -251,23 +224,3 @@ def _settle(
     for outcome in try_alone(work.renderer, work.limits, work.workers, suspects):
         pending.remove(outcome.source)
         done([outcome])
-
-
-def _messages(receiver: Connection, work: Work, overdue: list[str]) -> Iterator[tuple[str, Any]]:
-    """Yield what the child says, until it ends or hangs."""
-    look = time.monotonic() + _LOOK_INTERVAL
-    while True:
-        if time.monotonic() < look and wait([receiver], timeout=_LOOK_INTERVAL):
-            try:
-                message = receiver.recv()
-            except (EOFError, OSError, pickle.UnpicklingError):  # it died, perhaps mid-word
-                return
-            if message[0] == "end":
-                return
-            yield message
-            continue
-        look = time.monotonic() + _LOOK_INTERVAL
-        oldest = time.monotonic() - work.limits.seconds_per_image
-        overdue += [c.source for c in breadcrumbs.read(work.crumbs) if c.since < oldest]
-        if overdue:
-            return
