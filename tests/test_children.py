@@ -39,7 +39,9 @@ def work(tmp_path, photos):
 def test_time_that_it_waits_for_its_work_is_no_part_of_its_start(engine, work):
     with Child(engine, RECIPE) as child:
         time.sleep(4)
-        said = list(child.run(*work(engine)))
+        its_work, entries = work(engine)
+        child.give(its_work, entries)
+        said = list(child.messages(its_work))
     assert said[0] == ("ready", 2)
     assert {kind for kind, _ in said[1:]} == {"batch"}
     assert sum(len(unpack(content)[0]) for _, content in said[1:]) == 5
@@ -74,7 +76,9 @@ def test_one_that_was_given_no_work_leaves_nothing(scratch, wait_until):
 def test_one_that_was_killed_says_nothing_of_its_work(work):
     child = Child("threads", RECIPE)
     child._process.kill()
-    assert list(child.run(*work("threads"))) == []
+    its_work, entries = work("threads")
+    child.give(its_work, entries)
+    assert list(child.messages(its_work)) == []
     child.end()
 
 

@@ -69,23 +69,20 @@ class Child:
     def __exit__(self, *error: object) -> None:
         self.end()
 
-    def run(self, work: Work, entries: Entries) -> Iterator[tuple[str, Any]]:
-        """Give it its work, and yield what it says of it until it ends, dies or hangs.
+    def give(self, work: Work, entries: Entries) -> None:
+        """Give it its work; what does not fit into a pipe, when it is there to take it."""
+        breadcrumbs.clear(work.crumbs)
+        with contextlib.suppress(OSError):  # it died, as will be seen
+            self._outbox.send_bytes(pickle.dumps((work, entries)))
 
-        Parameters
-        ----------
-        work : Work
-        entries : Entries
-            What to make.
+    def messages(self, work: Work) -> Iterator[tuple[str, Any]]:
+        """Yield what it says of its work until it ends, dies or hangs.
 
         Yields
         ------
         tuple
             ``ready``, ``batch`` or ``error``, and what `pixelmill.hosting.host` says with it.
         """
-        breadcrumbs.clear(work.crumbs)
-        with contextlib.suppress(OSError):  # it died, as will be seen
-            self._outbox.send_bytes(pickle.dumps((work, entries)))
         waited = 0.0
         look = time.monotonic() + _LOOK_INTERVAL
         while True:

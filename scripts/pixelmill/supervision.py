@@ -111,7 +111,7 @@ def render(
     done : callable
         Called with the outcomes of each batch, in this process.
     meanwhile : callable, optional
-        Called here once while the first child starts.
+        Called here once while the first child goes on by itself.
     early : Child, optional
         The first child, where it was started before.
 
@@ -129,9 +129,10 @@ def render(
     while pending:
         with early or Child(work.engine, work.renderer.recipe) as child:
             early = None
+            child.give(work, pending.rest())
             meanwhile()
             meanwhile = _nothing
-            _run_child(child, work, pending, done, started)
+            _follow(child, work, pending, done, started)
         if not pending:
             break
         suspects = child.overdue or [crumb.source for crumb in breadcrumbs.read(work.crumbs)]
@@ -147,16 +148,16 @@ def render(
     return started
 
 
-def _run_child(
+def _follow(
     child: Child,
     work: Work,
     pending: _Pending,
     done: Callable[[list[Outcome]], None],
     started: Started,
 ) -> None:
-    """Let a child do it, until it ends, dies or hangs."""
+    """Take in what a child does, until it ends, dies or hangs."""
     last = time.perf_counter()
-    for kind, content in child.run(work, pending.rest()):
+    for kind, content in child.messages(work):
         if kind == "ready":
             started.workers = content
         elif kind == "error":
