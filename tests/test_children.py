@@ -1,5 +1,6 @@
 """A child may start before its work is known, and leaves nothing whenever it is ended."""
 
+import multiprocessing
 import tempfile
 import time
 from pathlib import Path
@@ -55,6 +56,8 @@ def scratch(monkeypatch):
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.setattr(tempfile, "tempdir", None)
         monkeypatch.setenv("TMPDIR", folder)
+        # A child would go on with what this process made of earlier tests.
+        monkeypatch.delitem(multiprocessing.current_process()._config, "tempdir", raising=False)
         yield Path(folder)
 
 
