@@ -129,7 +129,7 @@ class _Packed:
         self._crumbs = crumbs
 
     def __call__(self, batch: Batch) -> bytes:
-        batch.jobs = tuple(batch.jobs)
+        batch.jobs = tuple(batch.jobs)  # or each would be made twice: for its name, and to be done
         with breadcrumbs.trail(self._crumbs, [job.source for job in batch.jobs]) as leave:
             began = time.time()
             outcomes = self._renderer(batch, leave)
