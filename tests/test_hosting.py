@@ -23,6 +23,7 @@ def hosted(tmp_path, photos):
 
     def run(engine):
         source = photos(tmp_path / "in", 5, (40, 30))
+        (tmp_path / "out").mkdir()
         entries = refresh(str(tmp_path / "catalog.csv"), str(source)).entries
         crumbs = str(tmp_path / "crumbs")
         breadcrumbs.clear(crumbs)

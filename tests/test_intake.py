@@ -44,6 +44,7 @@ def test_files_are_read_ahead_once_each_where_the_first_took_long(
     source = photos(tmp_path / "in", 6)
     names = [f"{number}.jpg" for number in range(6)]
     jobs = [Job(name, (name,)) for name in names]
+    (tmp_path / "out").mkdir()
     renderer = Renderer(str(source), str(tmp_path / "out"), parse({"steps": ["sepia"]}))
     assert [outcome.status for outcome in renderer(Batch(jobs))] == ["ok"] * 6
     assert announced == (names[1:] if cold else [])

@@ -45,6 +45,7 @@ def outcomes(tmp_path_factory, photos):
     folder = tmp_path_factory.mktemp("rendered")
     photos(folder / "in", 1)
     (folder / "in/broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    (folder / "out").mkdir()
     renderer = Renderer(str(folder / "in"), str(folder / "out"), RECIPE)
     return renderer(Batch([Job("0.jpg", ("0.jpg",)), Job("broken.jpg", ("broken.jpg",))]))
 

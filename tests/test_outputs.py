@@ -150,6 +150,7 @@ def test_a_source_is_decoded_once(tmp_path, photo, monkeypatch):
     monkeypatch.setattr(
         decoding, "decode_to_levels", lambda *args: decoded.append(1) or decode(*args)
     )
+    (tmp_path / "out").mkdir()
     renderer = Renderer(str(tmp_path), str(tmp_path / "out"), THREE)
     assert renderer.render(Job("a.jpg", ("a", "b", "c"))).status == "ok"
     assert decoded == [1]
@@ -274,6 +275,7 @@ def test_where_one_output_cannot_be_made_none_is(tmp_path, failing):
     formats = ["png", "jpeg", "bmp"]
     formats[failing] = "webp"
     outputs = [{"name": f"v{k}", "format": name} for k, name in enumerate(formats)]
+    (tmp_path / "out").mkdir()
     renderer = Renderer(str(tmp_path), str(tmp_path / "out"), parse({"outputs": outputs}))
     outcome = renderer.render(Job("a.png", ("v0/a", "v1/a", "v2/a")))
     assert (outcome.status, outcome.stage, outcome.made) == ("failed", "encode", ())

@@ -50,7 +50,7 @@ def failed(reason, **changes):
 
 def test_an_image_that_did_not_change_is_kept():
     plan = plan_of()
-    assert (plan.make, plan.keep, plan.remove, plan.stale) == ([], 1, [], [])
+    assert (plan.make, plan.keep, plan.remove, plan.orphans) == ([], 1, [], [])
 
 
 @pytest.mark.parametrize(
@@ -135,12 +135,12 @@ def test_other_limits_change_nothing_else(reason):
 
 def test_an_image_whose_source_is_gone_is_removed_with_its_output():
     plan = plan_of(entries=[])
-    assert (plan.remove, plan.stale) == (["a.jpg"], ["a.jpg"])
+    assert (plan.remove, plan.orphans) == (["a.jpg"], ["a.jpg"])
 
 
 def test_a_failed_image_whose_source_is_gone_leaves_no_output_to_remove():
     plan = plan_of(entries=[], rows={"a.jpg": failed("corrupt")}, present={})
-    assert (plan.remove, plan.stale) == (["a.jpg"], [])
+    assert (plan.remove, plan.orphans) == (["a.jpg"], [])
 
 
 def test_an_output_that_another_source_takes_over_is_not_removed():
@@ -148,9 +148,10 @@ def test_an_output_that_another_source_takes_over_is_not_removed():
     plan = plan_of([ENTRY, png], {"a.png": ROW})
     assert [plan.outputs.of(entry) for entry in plan.make] == [("a.jpg",), ("a.png.jpg",)]
     assert dict(plan.reasons) == {"new": 1, "name changed": 1}
-    assert plan.stale == []
+    assert (plan.orphans, plan.renames, plan.passed_on) == ([], True, {"a.jpg"})
 
 
-def test_another_suffix_makes_all_anew_and_removes_the_old_outputs():
+def test_another_suffix_makes_all_anew_and_leaves_the_old_outputs_until_then():
     plan = plan_of(recipe=parse({"output": {"format": "png"}}))
-    assert (dict(plan.reasons), plan.stale) == ({"name changed": 1}, ["a.jpg"])
+    assert dict(plan.reasons) == {"name changed": 1}
+    assert (plan.orphans, plan.renames, plan.passed_on) == ([], True, set())

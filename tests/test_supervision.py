@@ -292,6 +292,7 @@ def test_no_worker_holds_a_file_when_a_pass_has_stopped(engine, photos, tmp_path
     entries = refresh(str(tmp_path / "catalog.csv"), str(sources)).entries
     recipe = named_recipe("intensive")
     outputs = Outputs(entries, recipe)
+    (tmp_path / "images").mkdir()
     renderer = Renderer(str(sources), str(tmp_path / "images"), recipe)
     work = Work(renderer, outputs, engine, 2, Limits(), str(crumbs), rate=None)
     with pytest.raises(UserError, match="enough"):

@@ -24,7 +24,8 @@ ENDS = {
 @pytest.mark.parametrize("how", ENDS)
 def test_how_it_ends_is_told(tmp_path, photo, how):
     body, status, reason = ENDS[how]
-    (tmp_path / "in").mkdir()
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
     photo(20, 20).save(tmp_path / "in/a.png")
     (tmp_path / "own.py").write_text(f"def step(image):\n    {body}\n", encoding="utf-8")
     recipe = parse({"steps": [{"call": {"function": "own:step"}}]}, folder=str(tmp_path))

@@ -19,9 +19,9 @@ from pixelmill.recipe import Step
 #: Takes a picture and, of what was decoded smaller, the region that holds it; returns one.
 Prepared: TypeAlias = Callable[[Any, Box | None], Any]
 
-#: Takes frames, the path of a file whose folder is made, and what was decoded; writes the
-#: file and returns its content.
-Encode: TypeAlias = Callable[[Sequence[Any], str, Decoded], bytes]
+#: Takes frames, the descriptor of an empty file, and what was decoded; writes the file and
+#: returns its content.
+Encode: TypeAlias = Callable[[Sequence[Any], int, Decoded], bytes]
 
 
 class Backend(Protocol):
@@ -92,17 +92,17 @@ class Pillow:
         values = encoding.values_of(name, options)
         encode_levels = jpeg.encoder(**values) if name == "jpeg" else None
 
-        def encode(frames: Sequence[Any], path: str, decoded: Decoded) -> bytes:
+        def encode(frames: Sequence[Any], descriptor: int, decoded: Decoded) -> bytes:
             first = frames[0]
             plain = (
                 not decoded.exif and decoded.profile is None and not isinstance(first, Image.Image)
             )
             if encode_levels is not None and plain and first.ndim == 3:
                 data = encode_levels(first)
-                files.write(path, data)
+                files.write_all(descriptor, data)
                 return data
             images = [_image(frame) for frame in frames]
-            return encoding.encode_to(path, images, name, values, background, decoded)
+            return encoding.encode_to(descriptor, images, name, values, background, decoded)
 
         return encode
 

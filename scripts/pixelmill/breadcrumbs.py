@@ -11,12 +11,13 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import shutil
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
+
+from pixelmill.root import Root
 
 #: Monotonic time in seconds and number of the source in hand. The sources follow.
 _HEAD = struct.Struct("<dq")
@@ -56,10 +57,12 @@ def trail(folder: str, sources: Iterable[str], name: str = "") -> Iterator[Calla
     callable
         To be called with the number of each source before it is touched.
     """
-    path = os.path.join(folder, name or f"{os.getpid()}-{threading.get_ident()}")
+    name = name or f"{os.getpid()}-{threading.get_ident()}"
     head = _HEAD.pack(0.0, _NONE)
+    root = Root(folder, follow=False)
     try:
-        file = open(path, "w+b")  # noqa: SIM115
+        root.unlink(name)
+        file = os.fdopen(root.create(name), "w+b")
         # A page without room on the disk would be a bus error.
         file.write(head + _END.join(source.encode(*_CODE) for source in sources))
         file.flush()
@@ -69,7 +72,7 @@ def trail(folder: str, sources: Iterable[str], name: str = "") -> Iterator[Calla
     with file, mmap.mmap(file.fileno(), len(head)) as page:
         write, now = _HEAD.pack_into, time.monotonic
         yield lambda number: write(page, 0, now(), number)
-    os.unlink(path)
+    root.unlink(name)
 
 
 def read(folder: str, prefix: str = "") -> list[Crumb]:
@@ -91,14 +94,21 @@ def read(folder: str, prefix: str = "") -> list[Crumb]:
 
 def forget(folder: str, prefix: str) -> None:
     """Remove the crumbs whose names begin so."""
+    root = Root(folder, follow=False)
     for entry in _files(folder, prefix):
-        os.unlink(entry.path)
+        root.unlink(entry.name)
 
 
 def clear(folder: str) -> None:
-    """Make the folder, empty."""
-    shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(folder, exist_ok=True)
+    """Make the folder, empty; a link in its place is removed."""
+    remove(folder)
+    os.mkdir(folder)
+
+
+def remove(folder: str) -> None:
+    """Remove the folder, or a link in its place."""
+    above, name = os.path.split(folder)
+    Root(above).remove_tree(name)
 
 
 def _files(folder: str, prefix: str) -> Iterator[os.DirEntry[str]]:

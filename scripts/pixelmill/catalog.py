@@ -18,6 +18,7 @@ from pixelmill.errors import UserError
 from pixelmill.files import iterate_table, lies_in, sweep, walk, write_table
 from pixelmill.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
 from pixelmill.names import escape, unescape
+from pixelmill.root import Root
 from pixelmill.shards import WHOLE, Shard, homes, others
 
 HEADER = ("path", "bytes", "mtime_ns", "format", "width", "height")
@@ -196,8 +197,14 @@ def read(path: str | os.PathLike[str]) -> Entries:
 def iterate(path: str | os.PathLike[str]) -> Iterator[Entry]:
     """Read a catalog as `read` does, entry by entry."""
     for row in iterate_table(path):
+        source = unescape(row["path"])
+        if source[:1] == "/" or ".." in source.split("/") or "\0" in source:
+            raise UserError(
+                f"The table '{path}' names '{row['path']}', which leads out of the folder of "
+                "images; remove the table, then run the same again."
+            )
         yield Entry(
-            path=unescape(row["path"]),
+            path=source,
             bytes=int(row["bytes"]),
             mtime_ns=int(row["mtime_ns"]),
             format=sys.intern(row["format"]),
@@ -233,7 +240,7 @@ def _remembered(memories: Iterable[Path], shard: Shard) -> Iterator[Entry]:
         # A memory that cannot be read saves no time, and costs nothing else.
         with contextlib.suppress(UserError, KeyError, ValueError, TypeError):
             for entry in iterate(path):
-                if "\0" not in entry.path and shard.concerns(entry.path):
+                if shard.concerns(entry.path):
                     yield entry
 
 
@@ -251,10 +258,11 @@ def forget_others(table: str, shard: Shard) -> None:
     """Remove tables and memories from when the dataset of a table was divided otherwise."""
     whole = Path(table)
     memory = whole.with_suffix(_MEMORY).name
+    root = Root(whole.parent)
     for path in _memories(whole.parent, memory, shard):
-        path.unlink()
+        root.unlink(path.relative_to(whole.parent).as_posix())
         if path.parent != whole.parent:
-            path.with_name(whole.name).unlink(missing_ok=True)
-            for folder in path.parents[:2]:
-                with contextlib.suppress(OSError):  # others live there
-                    folder.rmdir()
+            folder = path.parent.relative_to(whole.parent)
+            root.unlink(f"{folder.as_posix()}/{whole.name}")
+            for empty in (folder, folder.parent):
+                root.remove_empty(empty.as_posix())

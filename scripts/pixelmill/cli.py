@@ -165,7 +165,7 @@ def run(main: Callable[[argparse.Namespace], int | None], options: argparse.Name
         if options.debug:
             traceback.print_exc()
         logging.error("%s", error)
-        status = CANNOT_RUN
+        status = error.status
     except (KeyboardInterrupt, Terminated) as error:
         status = INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED
         logging.error("Stopped; what is done is kept. Run the same again to go on.")

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from pixelmill import delivery, provenance
 from pixelmill.engines import STARTUP_TIMEOUT, Engine, Result, Task
 from pixelmill.errors import UserError
+from pixelmill.files import temporary_beside
 
 log = logging.getLogger(__name__)
 
@@ -242,10 +243,12 @@ def _performance(client: Any, path: str) -> Iterator[None]:
 
     with client.as_current():
         report = contextlib.ExitStack()
-        report.enter_context(performance_report(filename=path, mode="inline"))
+        temporary = temporary_beside(path)  # Dask would write through a link
+        report.enter_context(performance_report(filename=temporary, mode="inline"))
         yield
         try:
             report.close()
+            os.replace(temporary, path)
         except Exception as error:  # the scheduler may lack what draws it
             log.warning("no performance report: %s", _first_line(error))
 

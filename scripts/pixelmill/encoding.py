@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from PIL import Image
 
-from pixelmill import files, metadata
+from pixelmill import metadata
 from pixelmill.color import describes, flatten
 from pixelmill.decoding import Decoded
 from pixelmill.formats import SUFFIXES_OF
@@ -180,21 +180,21 @@ def encode(
 
 
 def encode_to(
-    path: str,
+    descriptor: int,
     frames: Sequence[Image.Image],
     name: str,
     options: Mapping[str, Any],
     background: str,
     decoded: Decoded,
 ) -> bytes:
-    """Write a picture to a file by `encode`, with all that its source says of it.
+    """Write a picture to an empty file by `encode`, with all that its source says of it.
 
     Raises
     ------
     OSError
         If the disk is full.
     """
-    with files.opened(path) as file:
+    with os.fdopen(descriptor, "w+b", buffering=0, closefd=False) as file:
         data = encode(
             frames,
             file,

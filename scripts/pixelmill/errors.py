@@ -22,8 +22,22 @@ REASONS = {
 class UserError(Exception):
     """An error that its message alone explains: what, where, and what to do.
 
-    Scripts print it as one sentence without a traceback and exit with 2.
+    Scripts print it as one sentence without a traceback and exit with its status.
     """
+
+    #: Exit status of a script that could not run.
+    status = 2
+
+
+class TreeError(UserError):
+    """The output tree is not what it should be, and writing to it could do harm.
+
+    A link stands in the place of a folder, a path leads outside, or a folder is gone. The
+    pass stops, whichever process finds out.
+    """
+
+    #: Exit status of a script that looked and found something wrong.
+    status = 1
 
 
 class ImageError(Exception):

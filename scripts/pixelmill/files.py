@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
-from pixelmill.errors import UserError
+from pixelmill.errors import TreeError, UserError
 
 #: Every temporary file bears this pattern, so that a sweep can tell it from a user's.
 TEMPORARY = re.compile(r"\.pixelmill-[0-9a-f-]+\.tmp")
@@ -30,9 +30,8 @@ RESERVE_BYTES = 2**20
 _DISK_ERRNOS = {errno.ENOSPC, errno.EROFS, errno.EIO, errno.EACCES, getattr(errno, "EDQUOT", -1)}
 _DISK_ERRORS = {os.strerror(code) for code in _DISK_ERRNOS}
 
-#: How a file is opened that is made anew: no link is followed, and bytes stay as they are.
-_EMPTY = os.O_RDWR | os.O_CREAT | os.O_TRUNC
-_EMPTY |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+#: Refuses to open a link, if the system can.
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 #: Of this process on this machine: a number alone could meet its like from another one.
 _TOKEN = secrets.token_hex(4)
@@ -47,32 +46,11 @@ def temporary_beside(path: str) -> str:
     return f"{path[:name]}.pixelmill-{unique}.tmp"
 
 
-def create(path: str) -> int:
-    """Open an empty file to write and to read, by its descriptor; its folder is made."""
-    try:
-        return os.open(path, _EMPTY, 0o666)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        return os.open(path, _EMPTY, 0o666)
-
-
-def opened(path: str) -> IO[bytes]:
-    """Open an empty file as `create` does, without a buffer."""
-    return os.fdopen(create(path), "w+b", buffering=0)
-
-
-def write(path: str, data: bytes) -> None:
-    """Write a file by the system's own calls; a full disk says so at once.
-
-    By `open` it takes 8 microseconds more, in one call more that hands over the GIL.
-    """
-    descriptor = create(path)
-    try:
-        done = os.write(descriptor, data)
-        while done < len(data):  # a disk that fills up takes a part first
-            done += os.write(descriptor, memoryview(data)[done:])
-    finally:
-        os.close(descriptor)
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write to an open file by the system's own calls; a full disk says so at once."""
+    done = os.write(descriptor, data)
+    while done < len(data):  # a disk that fills up takes a part first
+        done += os.write(descriptor, memoryview(data)[done:])
 
 
 @contextlib.contextmanager
@@ -91,7 +69,8 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        with open(temporary, mode, **text) as file:  # type: ignore[call-overload]
+        # A new file: what stands there under this name, a link even, is not written through.
+        with open(temporary, mode.replace("w", "x"), **text) as file:  # type: ignore[call-overload]
             _lock_for_sweeps(file)
             yield file
         os.replace(temporary, path)
@@ -108,10 +87,13 @@ def sweep(folder: str | os.PathLike[str]) -> None:
     for entry in os.scandir(folder):
         if TEMPORARY.fullmatch(entry.name):
             with contextlib.suppress(OSError):  # gone, or of a writer on Windows
-                with open(entry.path, "rb+") as file:
-                    left = _lock_for_sweeps(file)
-                if left:
+                if not entry.is_file(follow_symlinks=False) or _nobody_writes(entry.path):
                     os.unlink(entry.path)
+
+
+def _nobody_writes(path: str) -> bool:
+    with os.fdopen(os.open(path, os.O_RDWR | _NO_LINK), "rb") as file:
+        return _lock_for_sweeps(file)
 
 
 def _lock_for_sweeps(file: IO[Any]) -> bool:
@@ -188,12 +170,15 @@ def exclusive(folder: str | os.PathLike[str], together: bool = False) -> Iterato
     Raises
     ------
     UserError
-        If another process holds it.
+        If another process holds it, or its lock file is a link.
     """
+    path = os.path.join(folder, ".lock")
     try:
         os.makedirs(folder, exist_ok=True)
-        file = open(os.path.join(folder, ".lock"), "a+b")  # noqa: SIM115
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666), "r+b")
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise TreeError(f"The lock '{path}' is a link; remove it, then run again.") from error
         raise UserError(_cannot_write(folder, error.strerror)) from error
     with file:
         patience = time.monotonic() + LOCK_PATIENCE
@@ -237,8 +222,9 @@ class Reserve:
         self._path = os.path.join(folder, ".reserve")
 
     def __enter__(self) -> Reserve:
+        self.release()  # of a killed run, or a link to a file that must stay as it is
         try:
-            with open(self._path, "wb") as file:
+            with open(self._path, "xb") as file:
                 _occupy(file, RESERVE_BYTES)
         except OSError as error:
             self.release()
@@ -322,22 +308,3 @@ def _listed(folder: str | os.PathLike[str]) -> deque[os.DirEntry[str]]:
 
 def _place(entry: os.DirEntry[str]) -> str:
     return entry.name + "/" if entry.is_dir(follow_symlinks=False) else entry.name
-
-
-def sync(path: str) -> None:
-    """Bring a file's content to the disk."""
-    _sync(path, os.O_RDWR)
-
-
-def sync_folder(folder: str) -> None:
-    """Bring a folder's names to the disk, where the system can."""
-    with contextlib.suppress(OSError):  # Windows opens no folder, and syncs names by itself
-        _sync(folder, os.O_RDONLY)
-
-
-def _sync(path: str, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

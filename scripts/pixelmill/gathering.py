@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import heapq
 import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,6 +73,7 @@ def gather(tree: str, shards: int, catalog: str) -> Pass | None:
     whole = Workplace(tree)
     parts = [Workplace(tree, shard).ledger for shard in all_of(shards)]
     with exclusive(tree), Ledger(whole.ledger) as ledger:
+        whole.check_folders()
         ledger.adopt(_rows(parts), instead=True)
         _check_outputs(ledger)
         timed = list(_passes(parts, ledger))
@@ -83,7 +83,7 @@ def gather(tree: str, shards: int, catalog: str) -> Pass | None:
             ledger.add_pass(done, one_after_another(timed))
         whole.tidy()
         for folder in others(tree, Shard(1, shards)):
-            shutil.rmtree(folder)
+            whole.remove_state(folder)
         write_failures(ledger, tree)
         write_tables(ledger, tree)
         for path in parts:

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -282,8 +283,8 @@ def _intact(folder: str, spec: Spec) -> dict[int, Made]:
         for suffix in SUFFIXES.values():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(folder, f"{number:08d}{suffix}"))
-    if not same:  # from here on the table's rows are of the new spec
-        write_table(table, COLUMNS, [])
+    # A file of its own, to which rows can be added: whatever bore its name is not written to.
+    write_table(table, COLUMNS, (intact[number] for number in sorted(intact)))
     write_json(record, {**before, "spec": spec.fingerprint(), "count": spec.count})
     return intact
 
@@ -328,6 +329,7 @@ def token(folder: str) -> str:
 
 def _size(path: str) -> int:
     try:
-        return os.stat(path).st_size
+        state = os.lstat(path)
     except OSError:
         return -1
+    return state.st_size if stat.S_ISREG(state.st_mode) else -1

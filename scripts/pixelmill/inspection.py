@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from pixelmill import likeness, reference
 from pixelmill.demands import demands, expected_modes, format_of, size_of
+from pixelmill.root import Root
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters arrives as a finding
 
@@ -66,19 +67,20 @@ class Inspector:
         self, source_root: str, images: str, recipe: Mapping[str, Any], min_psnr: float
     ) -> None:
         self._source_root = source_root
-        self._images = images
+        self._images = Root(images, follow=False)
         self._demands = demands(recipe)
         self._min_psnr = min_psnr
 
     def __call__(self, tasks: Tasks) -> list[Finding]:
         """Open each output of a batch."""
+        self._images.refresh()
         return [self.inspect(task) for task in tasks.tasks]
 
     def inspect(self, task: Task) -> Finding:
         """Open one output and see whether it is what the recipe demands."""
         faults: list[tuple[str, str]] = []
         try:
-            with open(os.path.join(self._images, task.output), "rb", buffering=0) as file:
+            with os.fdopen(self._images.open(task.output), "rb", buffering=0) as file:
                 state = os.fstat(file.fileno())
                 data = file.readall()
         except OSError as error:

@@ -236,8 +236,8 @@ class Ledger:
         """Rows of the table of failures, sorted by path."""
         return iter(
             self._database.execute(
-                "SELECT source, stage, reason, message FROM images"
-                " WHERE status = 'failed' ORDER BY source, variant"
+                "SELECT DISTINCT source, stage, reason, message FROM images"
+                " WHERE status = 'failed' ORDER BY source"
             )
         )
 

@@ -106,6 +106,7 @@ def _loops(source: str, target: str, recipe: Recipe, entries: Entries, count: in
     The work ends when the last loop ends, as it does for an engine.
     """
     started = time.perf_counter()
+    os.makedirs(target, exist_ok=True)
     renderer = Renderer(source, target, recipe)
     with open_engine("futures", count, preload=("pixelmill.transform",)) as engine:
         startup = time.perf_counter() - started

@@ -76,12 +76,12 @@ class OpenCV:
 
     def encoder(
         self, name: str, options: Mapping[str, Any], background: str
-    ) -> Callable[[Sequence[Array], str, Decoded], bytes]:
+    ) -> Callable[[Sequence[Array], int, Decoded], bytes]:
         """Return what writes outputs of a format."""
         values = encoding.values_of(name, options)
         encode_levels = jpeg.encoder(**values) if name == "jpeg" else None
 
-        def encode(frames: Sequence[Array], path: str, decoded: Decoded) -> bytes:
+        def encode(frames: Sequence[Array], descriptor: int, decoded: Decoded) -> bytes:
             first = frames[0]
             plain = not decoded.exif and decoded.profile is None and first.shape[2:] != (4,)
             if first.dtype == np.uint16 and first.ndim == 3:
@@ -90,8 +90,8 @@ class OpenCV:
                 data = encode_levels(first)
             else:
                 images = [_to_image(frame) for frame in frames]
-                return encoding.encode_to(path, images, name, values, background, decoded)
-            files.write(path, data)
+                return encoding.encode_to(descriptor, images, name, values, background, decoded)
+            files.write_all(descriptor, data)
             return data
 
         return encode

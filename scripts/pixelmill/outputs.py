@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 
 from pixelmill.errors import UserError
 from pixelmill.files import TEMPORARY
 from pixelmill.names import escape
+from pixelmill.root import Root
 
 
-def size_of(images: str, path: str) -> int | None:
-    """Size of an output in bytes; None where it is not there.
+def size_of(images: Root, path: str) -> int | None:
+    """Size of an output in bytes; None if it is not there.
 
     Raises
     ------
@@ -20,34 +20,39 @@ def size_of(images: str, path: str) -> int | None:
         If its folder cannot be read: to go on would take it for removed.
     """
     try:
-        state = os.lstat(os.path.join(images, path))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        state = images.lstat(path)
     except OSError as error:
         raise UserError(
-            f"The output '{escape(path)}' cannot be looked at: {error.strerror}; mend its folder."
+            f"The output '{escape(path)}' cannot be looked at: {error.strerror}; correct the "
+            "permissions of its folder, then run the same again."
         ) from error
-    return None if stat.S_ISDIR(state.st_mode) else state.st_size
+    return None if state is None or stat.S_ISDIR(state.st_mode) else state.st_size
 
 
-def tidy(images: str) -> None:
+def tidy(images: Root) -> None:
     """Remove what killed runs left half-written, and folders that are empty."""
-    for folder, _, names in os.walk(images, topdown=False):
+    for folder, names in images.walk():
         for name in filter(TEMPORARY.fullmatch, names):
-            os.unlink(os.path.join(folder, name))
-        if folder != images:
-            with contextlib.suppress(OSError):  # others live there
-                os.rmdir(folder)
+            images.unlink(f"{folder}/{name}" if folder else name)
+        if folder:
+            images.remove_empty(folder)
 
 
-def remove(images: str, output: str, tidy: bool = True) -> None:
-    """Remove an output and, where it is to be tidy, the folders that it leaves empty."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.join(images, output))
+def remove(images: Root, output: str, tidy: bool = True) -> None:
+    """Remove an output and, if it is to be tidy, the folders that it leaves empty."""
+    images.unlink(output)
     folder = os.path.dirname(output) if tidy else ""
-    while folder:
-        try:
-            os.rmdir(os.path.join(images, folder))
-        except OSError:  # others live there
-            break
+    while folder and images.remove_empty(folder):
         folder = os.path.dirname(folder)
+
+
+def set_mtime(images: Root, output: str, mtime_ns: int) -> None:
+    """Set when an output was modified, in ns since 1970.
+
+    A file that has another name too, as in a backup by hard links, is replaced by a copy
+    first: its time is that of all its names.
+    """
+    state = images.lstat(output)
+    if state is not None and state.st_nlink > 1:
+        images.write(output, images.read(output))
+    images.set_mtime(output, mtime_ns)

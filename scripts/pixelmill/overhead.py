@@ -83,7 +83,8 @@ def _bare(
     output = recipe.outputs[0]
     name = encoder_name(output.format, kind)
     encode = library.encoder(name, output.options, "#ffffff")
-    encode([picture], path_out, _NOTHING_MORE)
+    with open(path_out, "w+b", buffering=0) as file:
+        encode([picture], file.fileno(), _NOTHING_MORE)
 
 
 def _opened(data: bytes, recipe: Recipe) -> tuple[Any, Box | None, str]:

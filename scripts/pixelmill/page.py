@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from pixelmill import figures, typeset
 from pixelmill.contact_sheet import Pair
 from pixelmill.files import atomic, sweep, write_json, write_table
 from pixelmill.report import COLUMNS
+from pixelmill.root import Root
 from pixelmill.samples import NAMES
 
 #: Colours of a figure that stands alone, with no page to take them from.
@@ -50,15 +50,14 @@ def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) 
         file.write(markdown(report))
     with atomic(os.path.join(folder, "report.html")) as file:
         file.write(html(report, sheets))
-    alone = os.path.join(folder, "figures")
-    shutil.rmtree(alone, ignore_errors=True)  # of what is no longer run, none may stay
-    os.makedirs(alone)
+    root = Root(folder)
+    root.remove_tree("figures")  # of what is no longer run, none may stay
+    root.make_folder("figures")
     for section in _sections(report, {}):
         for kind, draw in section["drawings"].items():
             if drawn := draw(figures.WIDE):
                 name = f"{section['dataset']}.{section['recipe']}.{kind}.svg"
-                with atomic(os.path.join(alone, name)) as file:
-                    file.write(_alone(str(drawn)))
+                root.write(f"figures/{name}", _alone(str(drawn)).encode())
 
 
 def _alone(drawn: str) -> str:

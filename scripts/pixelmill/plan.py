@@ -12,8 +12,12 @@ from pixelmill.jobs import Made
 from pixelmill.rows import Maker, Row
 from pixelmill.shards import WHOLE, Shard
 
+#: Failures of a source that could not be read: nothing is known of it, so that an earlier
+#: output stays.
+UNKNOWN = ("vanished", "unreadable")
+
 #: Failures that the next pass tries again: their cause lies outside the image.
-RETRIED = ("vanished", "unreadable", "write_failed")
+RETRIED = (*UNKNOWN, "write_failed")
 
 #: Failures that are tried again under other limits.
 LIMITED = ("too_large", "unsupported", "timed_out", "out_of_memory")
@@ -31,8 +35,13 @@ class Plan:
         Why, by number of images.
     remove : list of str
         Sources that are gone; their outputs go too.
-    stale : list of str
-        Outputs under names that are no longer theirs.
+    orphans : list of str
+        Outputs of sources that are gone.
+    renames : bool
+        Whether images that are made had outputs under other names. These stay until the
+        image is made under the new ones.
+    passed_on : set of str
+        Names of such outputs, and of orphans, that other images will have.
     touched : list of (str, int)
         Sources with a new time (ns) and the old content.
     outputs : Outputs
@@ -44,15 +53,17 @@ class Plan:
     make: Entries = field(default_factory=Entries)
     reasons: Counter[str] = field(default_factory=Counter)
     remove: list[str] = field(default_factory=list)
-    stale: list[str] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
+    renames: bool = False
+    passed_on: set[str] = field(default_factory=set)
     touched: list[tuple[str, int]] = field(default_factory=list)
     outputs: Outputs = field(default_factory=Outputs)
     keep: int = 0
 
-    def claims(self, source: str, path: str) -> bool:
-        """Whether a path is that of an output of an image that is made."""
+    def paths_of(self, source: str) -> tuple[str, ...]:
+        """Paths of the outputs of an image that is made; none for any other image."""
         number = self.make.find(source)
-        return number is not None and path in self.outputs.of(self.make[number])
+        return () if number is None else self.outputs.of(self.make[number])
 
     def __str__(self) -> str:
         """Say the plan in a line.
@@ -108,18 +119,18 @@ def draw_up(
     settled = bytearray(len(entries))
     if not shard.is_whole:
         settled = bytearray(0 if shard.owns(entry.path) else _OF_OTHERS for entry in entries)
-    left: list[str] = []
+    left: set[str] = set()
     near = 0
     for source, row in rows.items():
         number = entries.find(source, near)
         if number is None:
             plan.remove.append(source)
-            left += [made.path for made in row.made]
+            plan.orphans += (made.path for made in row.made)
             continue
         near = number + 1
         entry = entries[number]
         paths = outputs.of(entry)
-        left += [made.path for made in row.made if made.path not in paths]
+        left.update(made.path for made in row.made if made.path not in paths)
         if settled[number] == _OF_OTHERS:
             continue
         reason = _why(entry, row, paths, size_of, maker, retry)
@@ -138,7 +149,9 @@ def draw_up(
     if new := settled.count(0):
         plan.reasons["new"] = new
     plan.make = entries.where(settled.replace(b"\0", bytes([_TO_MAKE])), _TO_MAKE)
-    plan.stale = _unclaimed(left, entries, outputs)
+    plan.renames = bool(left)
+    plan.passed_on = _claimed(left.union(plan.orphans), entries, outputs)
+    plan.orphans = [path for path in plan.orphans if path not in plan.passed_on]
     return plan
 
 
@@ -146,14 +159,13 @@ def draw_up(
 _TO_MAKE, _KEPT, _OF_OTHERS = 1, 2, 3
 
 
-def _unclaimed(paths: list[str], entries: Entries, outputs: Outputs) -> list[str]:
-    """Leave out the paths that some image's outputs will bear."""
+def _claimed(paths: set[str], entries: Entries, outputs: Outputs) -> set[str]:
+    """Those of some paths that an image's outputs will have."""
     claimed: set[str] = set()
     if paths:
-        wanted = set(paths)
         for entry in entries:
-            claimed.update(wanted.intersection(outputs.of(entry)))
-    return [path for path in paths if path not in claimed]
+            claimed.update(paths.intersection(outputs.of(entry)))
+    return claimed
 
 
 def _why(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import logging
 import operator
 import os
-import shutil
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pixelmill import catalog as catalogs
-from pixelmill import provenance
+from pixelmill import outputs, provenance
 from pixelmill.batching import costs
 from pixelmill.catalog import Selection
 from pixelmill.children import early_child
@@ -33,7 +31,7 @@ from pixelmill.ledger import Ledger
 from pixelmill.limits import Limits, workers_for_memory
 from pixelmill.names import escape
 from pixelmill.passes import Pass, Totals
-from pixelmill.plan import Plan, draw_up
+from pixelmill.plan import UNKNOWN, Plan, draw_up
 from pixelmill.policy import Policy
 from pixelmill.progress import Progress
 from pixelmill.recipe import Recipe
@@ -113,22 +111,23 @@ def process(
         place.check_removals(plan, rows, policy.max_removal_rate, source, select)
         _remove(plan, place, ledger)
         if recipe.settings["keep_mtime"]:
-            _follow_times(plan, place.images, rows)
+            _follow_times(plan, place, rows)
         rate = ledger.rate(maker.recipe)
         fitting = _workers_for(workers, plan, policy.limits)
         chosen = _engine_for(engine, fitting, plan, rate, recipe)
         work = Work(
-            renderer=_renderer(source, place.images, recipe, policy, chosen),
+            renderer=_renderer(source, place.images.folder, recipe, policy, chosen),
             outputs=plan.outputs,
             engine=chosen,
             workers=fitting,
             limits=policy.limits,
-            crumbs=os.path.join(place.state, ".crumbs"),
+            crumbs=place.crumbs,
             rate=rate,
             cluster=cluster,
         )
         digest = functools.cache(lambda: _digest_of(entries, shard))
         totals = Totals()
+        guard = SourceGuard(source, len(entries), policy.max_removal_rate)
         with (
             Progress(len(plan.make), f"{label} {work.engine}") as progress,
             Reserve(place.state) as reserve,
@@ -136,8 +135,12 @@ def process(
 
             def done(outcomes: list[Outcome]) -> None:
                 reserve.check(o.message for o in outcomes if o.reason == "write_failed")
-                _drop_failed(outcomes, rows, plan, place)
-                ledger.record(outcomes, maker)
+                gone = guard.look(outcomes)
+                if gone:  # what is known of the others is kept
+                    outcomes = [o for o in outcomes if o.reason != "vanished"]
+                ledger.record(_settle(outcomes, rows, plan, place), maker)
+                if gone:
+                    raise UserError(gone)
                 totals.add(outcomes)
                 progress.advance(len(outcomes), sum(o.status == "failed" for o in outcomes))
                 if policy.stop_on_first:
@@ -158,7 +161,8 @@ def process(
                 ) from error
             finally:
                 reserve.release()
-                shutil.rmtree(work.crumbs, ignore_errors=True)
+                place.check_unmoved()
+                place.remove_crumbs()
                 if litter:
                     place.tidy()
                 write_failures(ledger, place.state)
@@ -293,9 +297,7 @@ def _plan(
             return ""
 
     def altered(made: Made) -> bool:
-        if not policy.check_outputs:
-            return False
-        return hashlib.sha256(Path(place.images, made.path).read_bytes()).hexdigest() != made.sha256
+        return policy.check_outputs and place.is_altered(made)
 
     if policy.collisions == "error":
         pair = colliding(entries, recipe)
@@ -318,30 +320,94 @@ def _plan(
 
 
 def _remove(plan: Plan, place: Workplace, ledger: Ledger) -> None:
-    """Take away outputs whose sources are gone or whose names changed."""
-    for output in plan.stale:
+    """Remove the outputs of sources that are gone."""
+    for output in plan.orphans:
         place.remove(output)
     ledger.forget(plan.remove)
     ledger.touch(plan.touched)
 
 
-def _follow_times(plan: Plan, images: str, rows: Mapping[str, Row]) -> None:
+def _follow_times(plan: Plan, place: Workplace, rows: Mapping[str, Row]) -> None:
     """Give the outputs of sources that were touched their new times."""
     for source, mtime_ns in plan.touched:
         for made in rows[source].made:
-            os.utime(os.path.join(images, made.path), ns=(mtime_ns, mtime_ns))
+            outputs.set_mtime(place.images, made.path, mtime_ns)
 
 
-def _drop_failed(
+def _settle(
     outcomes: list[Outcome], rows: Mapping[str, Row], plan: Plan, place: Workplace
-) -> None:
-    """Take away what an image that now failed had given before."""
+) -> list[Outcome]:
+    """Remove what images had before and do not have any more.
+
+    Images of which nothing is known keep their earlier outputs, and their outcomes say so.
+    """
+    settled = []
     for outcome in outcomes:
-        before = None if outcome.status == "ok" else rows.get(outcome.source)
-        for made in before.made if before else ():
-            # A name that passed to another image in between is not this one's any more.
-            if plan.claims(outcome.source, made.path):
-                place.remove(made.path)
+        if outcome.status != "ok" or plan.renames:
+            before = rows.get(outcome.source)
+            current = plan.paths_of(outcome.source)
+            earlier = [
+                made
+                for made in (before.made if before else ())
+                # A name that passes to another image is not this one's any more.
+                if made.path in current or made.path not in plan.passed_on
+            ]
+            if outcome.reason in UNKNOWN:
+                kept = tuple(m for m in earlier if place.size_of(m.path) == m.bytes)
+                outcome = outcome._replace(made=kept)
+            else:
+                # A worker may have died after it wrote what does not count now.
+                written = {*current, *(made.path for made in earlier)}
+                for path in written.difference(made.path for made in outcome.made):
+                    place.remove(path)
+        settled.append(outcome)
+    return settled
+
+
+class SourceGuard:
+    """Notices during a pass that the disk of the sources is going away.
+
+    Parameters
+    ----------
+    source : str
+        Folder of the inputs.
+    images : int
+        How many there are.
+    most : float
+        Largest part of them that may vanish, 0..1.
+    """
+
+    def __init__(self, source: str, images: int, most: float) -> None:
+        self._source = source
+        self._images = images
+        self._most = most
+        self._vanished = 0
+        self._identity = _identity(source)
+
+    def look(self, outcomes: Sequence[Outcome]) -> str:
+        """Say in a sentence why the pass must stop; nothing if it may go on."""
+        self._vanished += sum(outcome.reason == "vanished" for outcome in outcomes)
+        if any(o.reason in UNKNOWN for o in outcomes) and _identity(self._source) != self._identity:
+            return (
+                f"The folder '{self._source}' was removed or unmounted during the run; mount it, "
+                "then run the same again. No output was removed."
+            )
+        if self._vanished > self._most * self._images:
+            return (
+                f"{self._vanished:,} of {self._images:,} images vanished from '{self._source}' "
+                "during the run; mount the disk that is missing, then run the same again, or, if "
+                "it is right, set removals.max_rate to 1. No output was removed."
+            )
+        return ""
+
+
+def _identity(folder: str) -> tuple[int, int] | None:
+    """What the system knows a folder by; None if it is gone."""
+    try:
+        state = os.stat(folder)
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
 
 
 def process_folder(
@@ -376,6 +442,8 @@ def process_folder(
             f"The images in '{source}' and the results in '{target}' lie in one another; "
             "choose folders side by side."
         )
+    if os.path.isdir(target):
+        Workplace(target, shard).check_folders()
     if catalog is None:
         table = os.path.join(shard.below(target), "catalog.csv")
         entries = catalogs.refresh(table, source, select, shard).entries

@@ -21,8 +21,8 @@ from pixelmill import intake
 from pixelmill.backends import Encode, Prepared, backend
 from pixelmill.decoding import Decoded
 from pixelmill.encoding import encoder_name
-from pixelmill.errors import ImageError
-from pixelmill.files import sync, sync_folder, temporary_beside
+from pixelmill.errors import ImageError, TreeError
+from pixelmill.files import temporary_beside
 from pixelmill.jobs import (
     DECODE,
     ENCODE,
@@ -39,6 +39,7 @@ from pixelmill.jpeg import Target
 from pixelmill.limits import Limits
 from pixelmill.operations import Box, Size, constant_size, scaled_size
 from pixelmill.recipe import Output, Recipe, Step
+from pixelmill.root import Root
 
 #: Width and height of the picture that workers warm up with: that of a small photo.
 _WARM_UP = (448, 448)
@@ -54,7 +55,7 @@ class Renderer:
     Parameters
     ----------
     source_root, output_root : str
-        Folders that the jobs' paths lie below.
+        Folders that the jobs' paths lie below; both must exist. The second one is no link.
     recipe : Recipe
     limits : Limits, optional
     durable : bool
@@ -71,7 +72,8 @@ class Renderer:
     ) -> None:
         self.source_root = source_root
         self.output_root = output_root
-        self._sources, self._outputs = os.path.join(source_root, ""), os.path.join(output_root, "")
+        self._sources = os.path.join(source_root, "")
+        self._outputs = Root(output_root, follow=False)
         self.recipe = recipe.with_files()
         self.limits = limits
         self.durable = durable
@@ -84,6 +86,7 @@ class Renderer:
         outcomes: list[Outcome] = []
         jobs = tuple(batch.jobs)
         announced, cold = 0, False
+        self._outputs.refresh()
         for number, job in enumerate(jobs):
             begin(number)
             outcomes.append(self.render(job))
@@ -109,23 +112,35 @@ class Renderer:
         Image.radial_gradient("L").convert("RGB").resize(_WARM_UP).save(drawn, "JPEG")
         recipe = self.recipe
         # Into a real file: an encoder's library may not do with less.
-        with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as folder:
+        with contextlib.suppress(Exception), tempfile.TemporaryFile(buffering=0) as file:
             decoded = self._backend.decode(
                 drawn.getvalue(), self.target, recipe.reading, self.limits
             )
             steps = [step for step in recipe.all_steps if step.name != "call"]
             picture = self._apply(decoded.frames[0], decoded.box, self._prepare(steps))
             for output in recipe.outputs:
-                self._write([picture], os.path.join(folder, "made"), output, decoded, Account())
+                self._write([picture], file.fileno(), output, decoded, Account())
+                file.truncate(file.seek(0))
 
     def _sync(self, jobs: Sequence[Job]) -> None:
         """Bring the names of outputs to the disk; their content is there."""
-        paths = (os.path.join(self.output_root, path) for job in jobs for path in job.outputs)
-        for folder in {os.path.dirname(path) for path in paths}:
-            sync_folder(folder)
+        folders = {""}
+        for folder in {os.path.dirname(path) for job in jobs for path in job.outputs}:
+            while folder not in folders:  # those above it may be new too
+                folders.add(folder)
+                folder = os.path.dirname(folder)
+        for folder in folders:
+            with contextlib.suppress(FileNotFoundError):  # no image of it was made
+                self._outputs.sync(folder)
 
     def render(self, job: Job) -> Outcome:
-        """Make one image."""
+        """Make one image.
+
+        Raises
+        ------
+        TreeError
+            If something stands in the way of the outputs that must not be written through.
+        """
         account = Account()
         try:
             data = intake.read(self._sources + job.source, job.bytes)
@@ -138,6 +153,8 @@ class Renderer:
             self._make(job, decoded, account)
         except ImageError as error:
             return account.outcome(job, error)
+        except TreeError:
+            raise
         except Exception as error:  # whatever it was, it costs this image alone
             if isinstance(error, MemoryError):
                 message = f"it needs more than limits.memory_mb = {self.limits.memory_mb:,}"
@@ -165,22 +182,25 @@ class Renderer:
                         for frame in frames
                     ]
                 account.lap(STEPS)
-                place = self._outputs + path
-                temporary = temporary_beside(place)
-                written.append((temporary, place))
-                size, sha256 = self._write(pictures, temporary, output, decoded, account)
+                temporary = temporary_beside(path)
+                descriptor = self._outputs.create(temporary)
+                written.append((temporary, path))
+                try:
+                    size, sha256 = self._write(pictures, descriptor, output, decoded, account)
+                finally:
+                    os.close(descriptor)
                 width, height = self._backend.size(pictures[0])
                 account.made.append(Made(output.name, path, width, height, size, sha256))
-            for temporary, place in written:
+            for temporary, path in written:
                 if recipe.settings["keep_mtime"]:
-                    os.utime(temporary, ns=(job.mtime_ns, job.mtime_ns))
-                os.replace(temporary, place)
-                placed.append(place)
+                    self._outputs.set_mtime(temporary, job.mtime_ns)
+                self._outputs.replace(temporary, path)
+                placed.append(path)
             account.lap(WRITE)
         except BaseException as error:
             for path in (*(temporary for temporary, _ in written), *placed):
-                with contextlib.suppress(OSError):  # as where it could not be made
-                    os.unlink(path)
+                with contextlib.suppress(OSError, TreeError):  # what happened first is told
+                    self._outputs.unlink(path)
             if isinstance(error, OSError):
                 raise ImageError("write", "write_failed", str(error.strerror or error)) from error
             raise
@@ -243,12 +263,12 @@ class Renderer:
     def _write(
         self,
         pictures: Sequence[Any],
-        path: str,
+        descriptor: int,
         output: Output,
         decoded: Decoded,
         account: Account,
     ) -> tuple[int, str]:
-        """Encode to a file; return its size in bytes and its sha256."""
+        """Encode to an open file; return its size in bytes and its sha256."""
         encode = self._encoders.get((output.name, decoded.kind))
         if encode is None:
             name = encoder_name(output.format, decoded.kind)
@@ -256,7 +276,7 @@ class Renderer:
             encode = self._backend.encoder(name, output.options, background)
             self._encoders[output.name, decoded.kind] = encode
         try:
-            data = encode(pictures, path, decoded)
+            data = encode(pictures, descriptor, decoded)
         except MemoryError:
             raise
         except Exception as error:
@@ -266,7 +286,7 @@ class Renderer:
             raise ImageError("encode", "write_failed", message) from error
         account.lap(ENCODE)
         if self.durable:
-            sync(path)
+            os.fsync(descriptor)
         return len(data), hashlib.sha256(data).hexdigest()
 
 

@@ -11,6 +11,7 @@ import heapq
 import json
 import os
 import sqlite3
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from pixelmill.inspection import Finding, Inspector, Task, Tasks
 from pixelmill.names import escape, unescape
 from pixelmill.progress import Progress
 from pixelmill.provenance import digest_of_modules
+from pixelmill.root import Root
 
 #: Outputs that a worker opens in one go: about half a second.
 BATCH = 200
@@ -65,9 +67,10 @@ def verify(
         ``passed``, ``checks``, and ``summary`` for people.
     """
     images = os.path.join(target, "images")
-    made, noted, failed = _manifest(os.path.join(target, "manifest.csv"))
+    made, earlier, noted, failed = _manifest(os.path.join(target, "manifest.csv"))
+    Root(target).check("images")
     checks = _checks()
-    present = _check_set(checks, images, made)
+    present = _check_set(checks, images, made, earlier)
     _check_inputs(checks["inputs"], noted, entries)
     comparable = {name for name, demand in demands(recipe).items() if demand.comparable}
     chosen = _sample((o for o, row in made.items() if row.variant in comparable), sample)
@@ -120,19 +123,34 @@ class Tally:
         self.faulty += (one for one in those if isinstance(one, Finding) and one.faults)
 
 
-def _manifest(path: str) -> tuple[dict[str, Promise], set[str], int]:
-    """Read the outputs that were promised, all sources, escaped, and the number without any."""
+def _manifest(path: str) -> tuple[dict[str, Promise], set[str], set[str], int]:
+    """Read a manifest.
+
+    Returns
+    -------
+    made : dict
+        Outputs of the images that are ok.
+    earlier : set of str
+        Outputs of earlier passes, kept because their sources could not be read.
+    noted : set of str
+        All sources, escaped.
+    failed : int
+        Number of sources that failed.
+    """
     made: dict[str, Promise] = {}
+    earlier: set[str] = set()
     noted: set[str] = set()
-    failed = 0
+    failed: set[str] = set()
     for row in iterate_table(path):
         noted.add(row["source"])
         if row["status"] == "ok":
             promise = Promise(row["source"], sys.intern(row["variant"]), row["sha256"])
             made[unescape(row["output"])] = promise
         else:
-            failed += 1
-    return made, noted, failed
+            failed.add(row["source"])
+            if row["output"]:
+                earlier.add(unescape(row["output"]))
+    return made, earlier, noted, len(failed)
 
 
 def _checks() -> dict[str, Check]:
@@ -152,7 +170,7 @@ def _checks() -> dict[str, Check]:
 
 
 def _check_set(
-    checks: Mapping[str, Check], images: str, made: Mapping[str, Any]
+    checks: Mapping[str, Check], images: str, made: Mapping[str, Any], earlier: Set[str]
 ) -> dict[str, tuple[int, int]]:
     """Compare what is there with the manifest; return size and time of each output."""
     present: dict[str, tuple[int, int]] = {}
@@ -162,11 +180,11 @@ def _check_set(
             continue
         state = entry.stat(follow_symlinks=False)
         present[path] = (state.st_size, state.st_mtime_ns)
-    for path in sorted(made.keys() - present.keys()):
+    for path in sorted((made.keys() | earlier) - present.keys()):
         checks["missing"].fail(escape(path), "is in the manifest and not there")
-    for path in sorted(present.keys() - made.keys()):
+    for path in sorted(present.keys() - made.keys() - earlier):
         checks["extra"].fail(escape(path), "is there and not in the manifest")
-    checks["missing"].compared = len(made)
+    checks["missing"].compared = len(made) + len(earlier)
     checks["extra"].compared = len(present)
     checks["temporaries"].compared = len(present) + checks["temporaries"].differing
     return present
@@ -281,7 +299,7 @@ def _exchanged_with(finding: Finding, faulty: Sequence[Finding]) -> str | None:
 
 def _summary(checks: Mapping[str, Check], made: int, failed: int, opened: int) -> str:
     wrong = [check.name for check in checks.values() if check.differing]
-    inputs = f" ({failed:,} inputs failed and have none)" if failed else ""
+    inputs = f" ({failed:,} inputs failed)" if failed else ""
     if wrong:
         return f"NOT verified: {', '.join(wrong)} failed among {made:,} outputs{inputs}."
     fresh = f"{opened:,} opened" if opened else "none changed since they last passed"
@@ -331,6 +349,9 @@ class Memory:
     """What passed before, in an SQLite file beside the tree."""
 
     def __init__(self, path: str) -> None:
+        for name in (path, f"{path}-journal"):
+            if os.path.lexists(name) and _is_shared(name):
+                os.unlink(name)  # SQLite would write to the file behind it
         try:
             self._connect(path)
         except sqlite3.DatabaseError:
@@ -382,6 +403,12 @@ class Memory:
             outputs = self._database.execute("SELECT output FROM passed")
             gone = [one for one in outputs if unescape(one[0]) not in standing]
             self._database.executemany("DELETE FROM passed WHERE output = ?", gone)
+
+
+def _is_shared(path: str) -> bool:
+    """Whether a file is a link, or has other names too."""
+    state = os.lstat(path)
+    return not stat.S_ISREG(state.st_mode) or state.st_nlink > 1
 
 
 def _digest(value: object) -> str:

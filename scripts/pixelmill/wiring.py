@@ -8,15 +8,19 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pixelmill import catalog, generator
-from pixelmill.errors import UserError
+from pixelmill.errors import TreeError, UserError
 from pixelmill.files import exclusive, read_json
+from pixelmill.layout import Layout
 from pixelmill.progress import QUIET, VARIABLE
-from pixelmill.shards import WHOLE, Shard
+from pixelmill.root import Root
+from pixelmill.shards import FOLDER, WHOLE, Shard
 
 
 def prefer_this_python() -> None:
@@ -56,6 +60,54 @@ def hold() -> None:
         raise UserError(
             "Another Snakemake works in this folder; wait for it to end, or stop it."
         ) from error
+
+
+def check_links(config: Mapping[str, Any]) -> None:
+    """Refuse links through which jobs, or Snakemake itself, would write, rename or remove.
+
+    Where the working folder and the folders named in the config lie is the user's affair:
+    they may be links. Nothing below them may.
+
+    Raises
+    ------
+    TreeError
+        If a link stands in the place of a folder, or of a job's log or benchmark.
+    """
+    here = Root(".")
+    for folder in ("resources", *_OF_JOBS):
+        here.check(folder)
+    for dataset in config["run"]["datasets"]:
+        here.check(f"resources/{dataset}")
+    results = Root(config["results"])
+    if os.path.isdir(results.folder):
+        for path in _folders_of_results(config):
+            results.check(path)
+    for top in _OF_JOBS:
+        for folder, names in here.walk(top):
+            for path in (f"{folder}/{name}" for name in names):
+                _check_job_file(here, path)
+
+
+#: Folders of files that Snakemake, or a job as it begins, opens to write.
+_OF_JOBS = ("logs", "benchmarks")
+
+
+def _folders_of_results(config: Mapping[str, Any]) -> Iterator[str]:
+    yield "report/figures"
+    results = config["results"]
+    trees = [os.path.relpath(place.path, results) for place in Layout(config).trees()]
+    for parent in (*config["run"]["datasets"], *(Path(tree).as_posix() for tree in trees)):
+        yield f"{parent}/{FOLDER}"
+        for shard in Path(results, parent, FOLDER).glob("*-of-*"):
+            yield f"{parent}/{FOLDER}/{shard.name}"
+
+
+def _check_job_file(here: Root, path: str) -> None:
+    state = here.lstat(path)
+    if state is not None and stat.S_ISLNK(state.st_mode):
+        raise TreeError(f"'{path}' is a link, and nothing is written through it; remove it.")
+    if state is not None and state.st_nlink > 1:
+        here.unlink(path)  # its other name keeps what was written
 
 
 def folders_of(configfiles: Sequence[str | os.PathLike[str]]) -> str:

@@ -11,17 +11,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-from pixelmill import outputs
+from pixelmill import breadcrumbs, outputs
 from pixelmill.catalog import Selection, paths
-from pixelmill.errors import UserError
+from pixelmill.errors import TreeError, UserError
 from pixelmill.files import exclusive, sweep
+from pixelmill.jobs import Made
 from pixelmill.ledger import Ledger
 from pixelmill.names import unescape
 from pixelmill.plan import Plan
+from pixelmill.root import Root
 from pixelmill.rows import Row
 from pixelmill.shards import FOLDER, WHOLE, Shard, others
 
@@ -50,8 +50,11 @@ class Workplace:
     def __init__(self, tree: str, shard: Shard = WHOLE) -> None:
         self.tree = tree
         self.shard = shard
-        self.images = os.path.join(tree, "images")
+        self.root = Root(tree)
+        self.images = Root(os.path.join(tree, "images"), follow=False)
         self.state = shard.below(tree)
+        self.crumbs = os.path.join(self.state, ".crumbs")
+        self._place = "" if shard.is_whole else _below(self.state)
         self.ledger = os.path.join(self.state, LEDGER)
 
     @contextlib.contextmanager
@@ -65,14 +68,52 @@ class Workplace:
         """
         with contextlib.ExitStack() as held:
             held.enter_context(exclusive(self.tree, together=not self.shard.is_whole))
+            self.check_folders()
+            self.root.make_folder(self._place)
             if not self.shard.is_whole:
                 held.enter_context(exclusive(self.state))
                 self._take_back_claims()
             new = not os.path.exists(self.ledger)
             ledger = held.enter_context(Ledger(self.ledger, durable=durable))
             self._take_over(ledger, new)
-            os.makedirs(self.images, exist_ok=True)
+            self.root.make_folder("images")
+            self._places = self._identities()
             yield ledger
+
+    def check_unmoved(self) -> None:
+        """Look whether the folders are those that the pass began with.
+
+        Raises
+        ------
+        TreeError
+            If they were removed or replaced: what was written is gone with them.
+        """
+        for folder in (self.root, self.images):
+            folder.refresh()
+        with contextlib.suppress(FileNotFoundError):
+            if self._places == self._identities():
+                return
+        raise TreeError(
+            f"'{self.tree}' was removed or replaced during the run; run the same again."
+        )
+
+    def _identities(self) -> list[tuple[int, int]]:
+        return [self.root.identity(self._place), self.images.identity()]
+
+    def check_folders(self) -> None:
+        """Refuse links in the place of folders that will be used by their paths.
+
+        Raises
+        ------
+        TreeError
+            If there is one.
+        """
+        for folder in (FOLDER, *map(_below, others(self.tree, WHOLE))):
+            self.root.check(folder)
+
+    def remove_state(self, folder: str) -> None:
+        """Remove the state of a shard from when the tree was divided otherwise."""
+        self.root.remove_tree(_below(folder))
 
     def look(self) -> contextlib.AbstractContextManager[Ledger | None]:
         """Open its ledger to read it; None where there is none of this version."""
@@ -147,8 +188,7 @@ class Workplace:
         """Let nobody, Snakemake above all, rely on tables that will not be true any more."""
         for folder in (self.tree, *others(self.tree, self.shard)):
             for name in _CLAIMS:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(folder, name))
+                self.root.unlink(name if folder == self.tree else f"{_below(folder)}/{name}")
 
     def _take_over(self, ledger: Ledger, new: bool) -> None:
         """Bring along what is known from when the tree was divided otherwise."""
@@ -160,7 +200,7 @@ class Workplace:
                 if other is not None:
                     self._adopt(ledger, other)
         if self.shard.is_whole and folders:
-            shutil.rmtree(os.path.join(self.tree, FOLDER))
+            self.root.remove_tree(FOLDER)
 
     def _adopt(self, ledger: Ledger, other: Ledger) -> None:
         """Take the rows of another ledger, but where an image's files prove them wrong."""
@@ -189,12 +229,22 @@ class Workplace:
     def _is_true(self, row: Row) -> bool:
         """Whether the outputs of an image are those that its row tells of."""
         try:
-            return bool(row.made) and all(
-                hashlib.sha256(Path(self.images, made.path).read_bytes()).hexdigest() == made.sha256
-                for made in row.made
-            )
+            return bool(row.made) and not any(map(self.is_altered, row.made))
         except OSError:
             return False
+
+    def is_altered(self, made: Made) -> bool:
+        """Whether an output has other bytes than were noted."""
+        return hashlib.sha256(self.images.read(made.path)).hexdigest() != made.sha256
+
+    def remove_crumbs(self) -> None:
+        """Remove what workers told of the images in hand."""
+        breadcrumbs.remove(self.crumbs)
+
+
+def _below(state: str) -> str:
+    """Path of a shard's state below its tree."""
+    return f"{FOLDER}/{os.path.basename(state)}"
 
 
 def _facts(row: Row) -> Row:

@@ -45,9 +45,10 @@ wildcard_constraints:
 
 
 def hold_folder():
-    """Let no other run work in this folder."""
+    """Let no other run work in this folder, and none write through links."""
     try:
         wiring.hold()
+        wiring.check_links(CONFIG)
     except UserError as error:
         sys.exit(f"config: {error}")
 

@@ -1,0 +1,347 @@
+"""Root: files below one folder, reached without following a link.
+
+Everything that is written, renamed or removed below an output tree goes through here.
+Folders are opened one by one, each by the descriptor of the one above it, so that a link
+that stands in the place of a folder is refused, also if it appears in the middle of a run.
+The idea is that of `os.Root` in Go. On systems without such calls (Windows), the real path
+of each folder is compared with the expected one before it is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+
+from pixelmill.errors import TreeError
+from pixelmill.files import temporary_beside, write_all
+from pixelmill.names import escape
+
+#: Whether files can be reached by the descriptor of their folder.
+_BY_DESCRIPTOR = {os.open, os.stat, os.unlink, os.mkdir, os.rmdir, os.rename} <= os.supports_dir_fd
+
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+#: How a file is opened that must be new, and one that is only read. A pipe in its place must
+#: not block.
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK | getattr(os, "O_BINARY", 0)
+_READ = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+#: Folders whose descriptors are kept open; a process may open 256 files on macOS.
+_KEPT = 32
+
+#: What the system says if something else stands in the place of a folder.
+_NO_FOLDER = (errno.ENOTDIR, errno.ELOOP)
+
+#: Names that lead elsewhere, and what no name holds.
+_NO_NAMES = ("", ".", "..")
+_NO_CHARACTERS = ("\\", ":", "\0") if os.name == "nt" else ("\0",)
+
+
+class _Folder:
+    """An open folder; closed when nobody uses it any more."""
+
+    __slots__ = ("_path", "descriptor")
+
+    def __init__(self, path: str, descriptor: int | None) -> None:
+        self._path = path
+        self.descriptor = descriptor
+
+    def at(self, name: str) -> str:
+        """Name of a file, as system calls take it together with the descriptor."""
+        return name if self.descriptor is not None else os.path.join(self._path, name)
+
+    def __del__(self) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+
+
+class Root:
+    """Files and folders below one folder, which must exist.
+
+    Paths are relative, with ``/``. Absolute ones and those with ``..`` are refused.
+
+    Parameters
+    ----------
+    folder : str
+    follow : bool
+        Whether the folder itself may be a link. What lies below it may never be one.
+
+    Raises
+    ------
+    TreeError
+        By all methods: if a link, or something that is no folder, stands in the place of a
+        folder; if a path leads outside; or if the folder does not exist any more.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], follow: bool = True) -> None:
+        self.folder = os.fspath(folder)
+        self._follow = follow
+        self._open: dict[str, _Folder] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_open": {}}
+
+    def refresh(self) -> None:
+        """Look again at what each folder is when it is used next."""
+        self._open.clear()
+
+    def create(self, path: str) -> int:
+        """Open a new file to write and to read, by its descriptor; its folder is made.
+
+        Raises
+        ------
+        FileExistsError
+            If there is a file of that name.
+        """
+        above, name = self._parted(path)
+        try:
+            folder = self._folder(above)
+            return os.open(folder.at(name), _NEW, 0o666, dir_fd=folder.descriptor)
+        except FileNotFoundError:  # perhaps it was there, and was removed
+            self.refresh()
+            folder = self._folder(above, make=True)
+            return os.open(folder.at(name), _NEW, 0o666, dir_fd=folder.descriptor)
+
+    def open(self, path: str) -> int:
+        """Open a file to read, by its descriptor.
+
+        Raises
+        ------
+        OSError
+            If it is missing, a link, or cannot be read.
+        """
+        folder, name = self._split(path)
+        return os.open(folder.at(name), _READ, dir_fd=folder.descriptor)
+
+    def read(self, path: str) -> bytes:
+        """Content of a file.
+
+        Raises
+        ------
+        OSError
+            If it is missing, no regular file, or cannot be read.
+        """
+        with os.fdopen(self.open(path), "rb", buffering=0) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(f"'{escape(path)}' is no regular file")
+            return file.readall()
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write a file, which takes its name when it is complete."""
+        temporary = temporary_beside(path)
+        descriptor = self.create(temporary)
+        try:
+            write_all(descriptor, content)
+            os.close(descriptor)
+            self.replace(temporary, path)
+        except BaseException:
+            self.unlink(temporary)
+            raise
+
+    def replace(self, source: str, target: str) -> None:
+        """Rename a file, in place of any other one of the new name."""
+        there, new = self._split(target)
+        here, old = self._split(source)
+        os.replace(
+            here.at(old), there.at(new), src_dir_fd=here.descriptor, dst_dir_fd=there.descriptor
+        )
+
+    def unlink(self, path: str) -> None:
+        """Remove a file; a missing one is no error."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            folder, name = self._split(path)
+            os.unlink(folder.at(name), dir_fd=folder.descriptor)
+
+    def lstat(self, path: str) -> os.stat_result | None:
+        """State of a file or a link; None if there is none."""
+        try:
+            folder, name = self._split(path)
+            return os.stat(folder.at(name), dir_fd=folder.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def set_mtime(self, path: str, mtime_ns: int) -> None:
+        """Set when a file was modified, in ns since 1970; a missing file is no error."""
+        follow = os.utime not in os.supports_follow_symlinks  # as on Windows
+        with contextlib.suppress(FileNotFoundError):
+            folder, name = self._split(path)
+            times = (mtime_ns, mtime_ns)
+            os.utime(folder.at(name), ns=times, dir_fd=folder.descriptor, follow_symlinks=follow)
+
+    def make_folder(self, path: str) -> None:
+        """Make a folder and those above it, as far as they are missing."""
+        self._folder(path, make=True)
+
+    def remove_empty(self, path: str) -> bool:
+        """Remove a folder if it is empty; return whether it was."""
+        try:
+            folder, name = self._split(path)
+            os.rmdir(folder.at(name), dir_fd=folder.descriptor)
+        except OSError:
+            return False
+        self._open.pop(path, None)
+        return True
+
+    def remove_tree(self, path: str) -> int:
+        """Remove a file, a link, or a folder with all that lies in it.
+
+        Returns
+        -------
+        int
+            How many files were removed.
+        """
+        state = self.lstat(path)
+        if state is None:
+            return 0
+        if not stat.S_ISDIR(state.st_mode):
+            self.unlink(path)
+            return 1
+        count = sum(len(names) for _, names in self.walk(path))
+        self.refresh()
+        folder, name = self._split(path)
+        shutil.rmtree(folder.at(name), dir_fd=folder.descriptor)
+        return count
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, list[str]]]:
+        """Walk over a folder and those below it, the deepest first; no link is followed.
+
+        Yields
+        ------
+        folder : str
+            Its path; empty for the root itself.
+        names : list of str
+            What lies in it, apart from folders.
+        """
+        pending: list[tuple[str, list[str] | None]] = [(path, None)]
+        while pending:
+            place, names = pending.pop()
+            if names is not None:
+                yield place, names
+                continue
+            try:
+                folder = self._folder(place)
+            except FileNotFoundError:  # it was removed meanwhile
+                continue
+            here = "." if folder.descriptor is None else folder.descriptor
+            with os.scandir(folder.at(here) if isinstance(here, str) else here) as found:
+                kinds = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
+            pending.append((place, [name for name, is_folder in kinds if not is_folder]))
+            prefix = f"{place}/" if place else ""
+            pending += ((prefix + name, None) for name, is_folder in kinds if is_folder)
+
+    def sync(self, path: str) -> None:
+        """Bring the names in a folder to the disk, if the system can."""
+        descriptor = self._folder(path).descriptor
+        if descriptor is not None:  # Windows opens no folder, and syncs names by itself
+            with contextlib.suppress(OSError):
+                os.fsync(descriptor)
+
+    def check(self, path: str = "") -> None:
+        """Look whether a folder can be reached without a link; a missing one is no error."""
+        self.refresh()
+        with contextlib.suppress(FileNotFoundError):
+            self._folder(path)
+
+    def identity(self, path: str = "") -> tuple[int, int]:
+        """What the system knows a folder by, whatever its name: device and inode."""
+        folder = self._folder(path)
+        state = os.stat(folder.at("."), dir_fd=folder.descriptor)
+        return state.st_dev, state.st_ino
+
+    def _split(self, path: str) -> tuple[_Folder, str]:
+        above, name = self._parted(path)
+        return self._folder(above), name
+
+    def _parted(self, path: str) -> tuple[str, str]:
+        """Split a path into that of its folder and its name."""
+        above, _, name = path.rpartition("/")
+        if name in _NO_NAMES or path.startswith("/") or any(c in name for c in _NO_CHARACTERS):
+            raise self._leaves(path)
+        return above, name
+
+    def _folder(self, path: str, make: bool = False) -> _Folder:
+        known = self._open.get(path)
+        if known is not None:
+            return known
+        folder = self._open.get("") or self._open_root()
+        for depth, name in enumerate(names := path.split("/") if path else [], 1):
+            if name in _NO_NAMES or any(c in name for c in _NO_CHARACTERS):
+                raise self._leaves(path)
+            folder = self._enter(folder, name, "/".join(names[:depth]), make)
+        self._keep(path, folder)
+        return folder
+
+    def _open_root(self) -> _Folder:
+        flags = _FOLDER if self._follow else _FOLDER | _NO_LINK
+        try:
+            if not _BY_DESCRIPTOR:
+                folder = _real_folder(self.folder, self._follow)
+            else:
+                folder = _Folder(self.folder, os.open(self.folder, flags))
+        except FileNotFoundError as error:
+            raise TreeError(
+                f"The folder '{escape(self.folder)}' was removed while it was in use; run the "
+                "same again."
+            ) from error
+        except OSError as error:
+            if error.errno in _NO_FOLDER:
+                raise self._no_folder("") from error
+            raise
+        self._keep("", folder)
+        return folder
+
+    def _enter(self, above: _Folder, name: str, path: str, make: bool) -> _Folder:
+        """Open a folder by that above it."""
+        place = above.at(name)
+        try:
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(place, dir_fd=above.descriptor)
+            if above.descriptor is None:
+                return _real_folder(place)
+            return _Folder(place, os.open(place, _FOLDER | _NO_LINK, dir_fd=above.descriptor))
+        except OSError as error:
+            if error.errno in _NO_FOLDER:
+                raise self._no_folder(path) from error
+            raise
+
+    def _keep(self, path: str, folder: _Folder) -> None:
+        if len(self._open) >= _KEPT:
+            with contextlib.suppress(KeyError, RuntimeError, StopIteration):  # of another thread
+                self._open.pop(next(iter(self._open)))
+        self._open[path] = folder
+
+    def _leaves(self, path: str) -> TreeError:
+        return TreeError(
+            f"The path '{escape(path)}' leads out of '{escape(self.folder)}'; remove the table or "
+            "ledger that names it, then run the same again."
+        )
+
+    def _no_folder(self, path: str) -> TreeError:
+        place = os.path.join(self.folder, path) if path else self.folder
+        what = "a link" if _is_link(place) else "no folder"
+        return TreeError(
+            f"'{escape(place)}' is {what}, and nothing is written through it; move it away, then "
+            "run the same again."
+        )
+
+
+def _real_folder(path: str, follow: bool = False) -> _Folder:
+    """Check a folder on systems that open none by descriptor: links of any kind are refused."""
+    if not os.path.isdir(path):
+        os.lstat(path)
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+    above, name = os.path.split(os.path.abspath(path))
+    expected = os.path.join(os.path.realpath(above), name)
+    if not follow and os.path.normcase(os.path.realpath(path)) != os.path.normcase(expected):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    return _Folder(path, None)
+
+
+def _is_link(path: str) -> bool:
+    return os.path.islink(path) or getattr(os.path, "isjunction", os.path.islink)(path)

@@ -1,0 +1,231 @@
+"""A root reaches what lies below it, and nothing else: no link, no path out, no other folder."""
+
+import os
+import pickle
+
+import psutil
+import pytest
+
+from pixelmill.errors import TreeError
+from pixelmill.root import Root
+
+needs_links = pytest.mark.skipif(os.name == "nt", reason="making links needs a privilege there")
+
+#: Calls that reach ``a/b/file``, and those that would make it.
+REACHING = {
+    "lstat": lambda root: root.lstat("a/b/file"),
+    "read": lambda root: root.read("a/b/file"),
+    "unlink": lambda root: root.unlink("a/b/file"),
+    "remove_tree": lambda root: root.remove_tree("a/b/file"),
+    "set_mtime": lambda root: root.set_mtime("a/b/file", 1),
+    "replace from": lambda root: root.replace("a/b/file", "kept"),
+    "replace to": lambda root: root.replace("kept", "a/b/file"),
+    "create": lambda root: root.create("a/b/new"),
+    "write": lambda root: root.write("a/b/file", b"lost"),
+    "make_folder": lambda root: root.make_folder("a/b/c"),
+    "sync": lambda root: root.sync("a/b"),
+    "check": lambda root: root.check("a/b"),
+    "identity": lambda root: root.identity("a/b"),
+    "walk": lambda root: list(root.walk("a/b")),
+}
+
+#: What is as it was if nothing leaves the tree.
+OUTSIDE = {"file": b"original", "b/file": b"original", "b/c/file": b"original"}
+
+
+def fill(folder, files):
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def content(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes()
+            for p in folder.rglob("*") if p.is_file()}  # fmt: skip
+
+
+@pytest.fixture
+def outside(tmp_path):
+    folder = fill(tmp_path / "outside", OUTSIDE)
+    yield folder
+    assert content(folder) == OUTSIDE
+    assert {p.stat().st_mtime_ns for p in folder.rglob("file")} != {1}
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return fill(tmp_path / "tree", {"a/b/file": b"ours", "kept": b"kept"})
+
+
+@needs_links
+@pytest.mark.parametrize("level", ["a", "a/b"])
+@pytest.mark.parametrize("call", REACHING)
+def test_a_link_in_the_place_of_a_folder_is_refused(tree, outside, call, level):
+    (tree / level).rename(tree / "away")
+    (tree / level).symlink_to(outside / ("b" if level == "a/b" else ""))
+    with pytest.raises(TreeError, match=f"{level}' is a link.*move it away"):
+        REACHING[call](Root(tree))
+    assert content(tree)["kept"] == b"kept"
+
+
+@needs_links
+@pytest.mark.parametrize("call", sorted(REACHING.keys() - {"check", "identity", "sync", "walk"}))
+def test_a_link_that_appears_later_is_refused_from_the_next_batch_on(tree, outside, call):
+    root = Root(tree)
+    root.lstat("a/b/file")
+    (tree / "a").rename(tree / "away")
+    (tree / "a").symlink_to(outside)
+    root.refresh()
+    with pytest.raises(TreeError):
+        REACHING[call](root)
+
+
+@needs_links
+def test_a_link_that_appears_in_a_batch_is_not_written_through(tree, outside):
+    root = Root(tree)
+    root.write("a/b/file", b"first")
+    (tree / "a").rename(tree / "away")
+    (tree / "a").symlink_to(outside)
+    root.write("a/b/file", b"second")
+    assert (tree / "away/b/file").read_bytes() == b"second"
+
+
+@pytest.mark.parametrize("call", REACHING)
+def test_a_file_in_the_place_of_a_folder_is_refused(tree, call):
+    (tree / "a/b/file").unlink()
+    (tree / "a/b").rmdir()
+    (tree / "a/b").write_bytes(b"a file")
+    with pytest.raises(TreeError, match=r"a/b' is no folder"):
+        REACHING[call](Root(tree))
+    assert (tree / "a/b").read_bytes() == b"a file"
+
+
+PATHS_OUT = [
+    "../outside/file", "..", ".", "", "a/../../outside/file", "a/..", "a//b", "a/./b", "a/",
+    "{outside}/file", "//{outside}/file", "a/b/../../../outside/file",
+]  # fmt: skip
+
+#: Paths that only Windows takes for others.
+PATHS_OUT += ["C:/file", "C:file", "..\\outside\\file", "a\\..\\..\\x"] * (os.name == "nt")
+
+
+@pytest.mark.parametrize("path", PATHS_OUT)
+def test_a_path_that_leads_out_is_refused(tree, outside, path):
+    path = path.replace("{outside}", str(outside))
+    root = Root(tree)
+    for call in (root.lstat, root.unlink, root.create, root.read, root.remove_tree):
+        with pytest.raises(TreeError, match="leads out of"):
+            call(path)
+    with pytest.raises(TreeError, match="leads out of"):
+        root.replace("kept", path)
+    assert content(tree) == {"a/b/file": b"ours", "kept": b"kept"}
+
+
+@needs_links
+def test_a_link_in_the_place_of_a_file_is_replaced_or_removed_itself(tree, outside):
+    root = Root(tree)
+    for name in ("one", "two", "three"):
+        (tree / name).symlink_to(outside / "file")
+    root.write("one", b"new")
+    root.unlink("two")
+    assert root.remove_tree("three") == 1
+    root.set_mtime("one", 1)
+    assert content(tree) == {"a/b/file": b"ours", "kept": b"kept", "one": b"new"}
+
+
+@needs_links
+def test_a_link_in_the_place_of_a_file_is_not_read_or_written(tree, outside):
+    (tree / "link").symlink_to(outside / "file")
+    with pytest.raises(OSError):
+        Root(tree).read("link")
+    with pytest.raises(FileExistsError):
+        Root(tree).create("link")
+
+
+@needs_links
+def test_the_root_itself_may_be_a_link_unless_that_is_ruled_out(tree, tmp_path):
+    (tmp_path / "link").symlink_to(tree)
+    assert Root(tmp_path / "link").read("kept") == b"kept"
+    with pytest.raises(TreeError, match="is a link"):
+        Root(tmp_path / "link", follow=False).read("kept")
+
+
+@needs_links
+def test_a_tree_is_removed_without_what_its_links_lead_to(tree, outside):
+    (tree / "a/b/link").symlink_to(outside)
+    (tree / "a/dangling").symlink_to("nowhere")
+    assert Root(tree).remove_tree("a") == 3
+    assert content(tree) == {"kept": b"kept"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_in_the_place_of_an_output_does_not_block(tree):
+    os.mkfifo(tree / "pipe")
+    with pytest.raises(OSError, match="no regular file"):
+        Root(tree).read("pipe")
+
+
+@pytest.mark.parametrize("call", ["create", "read", "write", "lstat"])
+def test_a_root_that_is_gone_is_told(tree, call):
+    root = Root(tree)
+    root.remove_tree("a")
+    root.unlink("kept")
+    tree.rmdir()
+    root.refresh()
+    calls = {"read": root.read, "lstat": root.lstat, "create": root.create,
+             "write": lambda path: root.write(path, b"lost")}  # fmt: skip
+    with pytest.raises(TreeError, match="was removed while it was in use"):
+        calls[call]("a/b/file")
+
+
+def test_a_folder_that_is_removed_meanwhile_is_made_again(tree):
+    root = Root(tree)
+    root.write("a/b/file", b"first")
+    Root(tree).remove_tree("a")
+    root.write("a/b/file", b"second")
+    assert content(tree) == {"a/b/file": b"second", "kept": b"kept"}
+
+
+def test_a_missing_file_is_no_error_where_it_is_to_be_gone(tree):
+    root = Root(tree)
+    for path in ("none", "a/none", "none/none"):
+        root.unlink(path)
+        root.set_mtime(path, 1)
+        assert root.lstat(path) is None
+        assert root.remove_tree(path) == 0
+        assert not root.remove_empty(path)
+
+
+def test_a_walk_yields_the_deepest_folders_first(tree):
+    fill(tree, {"c/d/e": b"", "c/f": b""})
+    found = [(folder, sorted(names)) for folder, names in Root(tree).walk()]
+    assert found[-1] == ("", ["kept"])
+    order = [folder for folder, _ in found]
+    assert order.index("a/b") < order.index("a")
+    assert order.index("c/d") < order.index("c")
+    assert dict(found)["c"] == ["f"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no descriptors are kept there")
+def test_only_few_folders_stay_open_and_none_when_the_root_is_gone(tree):
+    before = psutil.Process().num_fds()
+    root = Root(tree)
+    for number in range(100):
+        root.write(f"{number}/file", b"")
+    assert psutil.Process().num_fds() - before <= 32
+    copy = pickle.loads(pickle.dumps(root))
+    assert copy.read("7/file") == b""
+    del root, copy
+    assert psutil.Process().num_fds() == before
+
+
+def test_a_file_that_is_written_leaves_nothing_else_behind(tree):
+    root = Root(tree)
+    root.write("a/b/file", b"first")
+    root.write("a/b/file", b"second")
+    (tree / "a/full").mkdir()
+    (tree / "a/full/file").write_bytes(b"")
+    with pytest.raises(OSError):
+        root.write("a/full", b"a folder is there")
+    assert content(tree) == {"a/b/file": b"second", "a/full/file": b"", "kept": b"kept"}
