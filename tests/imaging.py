@@ -131,17 +131,20 @@ def _xyz(values):
 
 #: Types of a TIFF's fields (TIFF 6.0, page 15): letters of `struct`, and bytes of one value.
 _FIELDS = {
+    "byte": (1, "s", 1),
     "ascii": (2, "s", 1),
     "short": (3, "H", 2),
     "long": (4, "I", 4),
     "rational": (5, "II", 8),
+    "undefined": (7, "s", 1),
 }
 
 
 def exif_block(main, camera=(), gps=(), thumbnail=b""):
     """An EXIF block by hand, with what Pillow does not write: a thumbnail too.
 
-    Fields are tuples of tag, type and value; rationals are lists of pairs.
+    Fields are tuples of tag, type and value; rationals are lists of pairs, bytes and what is
+    undefined are given as bytes.
     """
     tables = [list(main), list(camera), list(gps), []]
     if thumbnail:
@@ -174,6 +177,8 @@ def _packed(entry):
     _, kind, value = entry
     if kind == "ascii":
         return value.encode() + b"\0"
+    if isinstance(value, bytes):
+        return value
     values = value if isinstance(value, list) else [value]
     values = [v for pair in values for v in (pair if isinstance(pair, tuple) else (pair,))]
     return struct.pack(f"<{len(values)}{_FIELDS[kind][1][0]}", *values)

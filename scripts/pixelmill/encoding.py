@@ -134,6 +134,9 @@ def encode(
 ) -> bytes:
     """Write a picture, or a moving one, to an open file, and return what was written.
 
+    The file holds the frames' pixels and what is handed over here: nothing that the frames
+    carry along from a source, such as comments, tags or a resolution.
+
     Parameters
     ----------
     frames : sequence of PIL.Image.Image
@@ -156,6 +159,7 @@ def encode(
         How often a moving picture is shown; 0 for ever, None once.
     """
     encoder = ENCODERS[name]
+    frames = [metadata.bare(frame) for frame in frames]
     if not encoder.alpha:
         frames = [
             flatten(frame, background) if frame.mode in ("LA", "RGBA") else frame

@@ -1,4 +1,4 @@
-"""Metadata: which of a source's EXIF tags its outputs bear."""
+"""Metadata: which of a source's EXIF tags its outputs bear, and that they bear nothing else."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ _STALE = (
 )  # fmt: skip
 
 _CAMERA, _GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
+
+#: Attributes of an image that holds nothing but its pixels.
+_ATTRIBUTES = frozenset(vars(Image.new("L", (1, 1))))
 
 
 def exif(image: Image.Image, policy: str, orientation: int = 1) -> bytes:
@@ -76,6 +79,20 @@ def _copy(found: Image.Exif, kept: Image.Exif, policy: str) -> None:
             if tags:
                 kept.get_ifd(ifd).update(tags)
                 kept[ifd] = tags
+
+
+def bare(image: Image.Image) -> Image.Image:
+    """Return a picture of the same pixels that an encoder can take nothing else from.
+
+    Pillow's encoders copy what they find on an image that was not given to them: entries of
+    ``info``, and on an image that was opened from a file, and that no step replaced by a new
+    one, all tags of that file. Pixels are only copied if there is something to leave behind.
+    """
+    if type(image) is Image.Image and not image.info and vars(image).keys() <= _ATTRIBUTES:
+        return image
+    copied = image.copy()
+    copied.info = {}
+    return copied
 
 
 def texts(block: bytes) -> Image.Exif:

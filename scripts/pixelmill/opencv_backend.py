@@ -85,7 +85,7 @@ class OpenCV:
             first = frames[0]
             plain = not decoded.exif and decoded.profile is None and first.shape[2:] != (4,)
             if first.dtype == np.uint16 and first.ndim == 3:
-                data = _encode_deep(first, ".png" if name == "png" else ".tif")
+                data = _encode_deep(first, ".png" if name == "png" else ".tif", decoded)
             elif encode_levels is not None and plain:
                 data = encode_levels(first)
             else:
@@ -165,7 +165,8 @@ def _decode_deep(data: bytes, reading: Reading, limits: Limits) -> Decoded | Non
             size, kind = header.size, (header.format or "").lower()
             profile = header.info.get("icc_profile")
             orientation = metadata.orientation_of(header)
-            exif = metadata.exif(header, reading.metadata)
+            kept = 1 if reading.orientation == "apply" else orientation
+            exif = metadata.exif(header, reading.metadata, kept)
             # OpenCV mixes up the planes of a TIFF that has one for each colour.
             chunky = getattr(header, "tag_v2", {}).get(_PLANES, 1) == 1
     except Exception:  # Pillow says why
@@ -192,8 +193,15 @@ def _flatten_deep(picture: Any, background: str) -> Array:
     return np.asarray(flat.astype(np.uint16))
 
 
-def _encode_deep(picture: Array, suffix: str) -> bytes:
-    done, data = cv2.imencode(suffix, picture)
+def _encode_deep(picture: Array, suffix: str, decoded: Decoded) -> bytes:
+    """Encode 16 bits a channel; with metadata only as PNG: OpenCV writes none in TIFF."""
+    blocks = {}
+    if suffix == ".png" and decoded.exif:
+        blocks[cv2.IMAGE_METADATA_EXIF] = decoded.exif.removeprefix(b"Exif\0\0")
+    if suffix == ".png" and decoded.profile:
+        blocks[cv2.IMAGE_METADATA_ICCP] = decoded.profile
+    contents = [np.frombuffer(block, np.uint8) for block in blocks.values()]
+    done, data = cv2.imencodeWithMetadata(suffix, picture, list(blocks), contents)
     if not done:
         rows, columns = picture.shape[:2]
         raise ValueError(f"OpenCV cannot encode {columns}x{rows} pixels as {suffix}")
