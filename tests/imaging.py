@@ -23,7 +23,11 @@ def imagemagick():
 
 MAGICK = imagemagick()
 
-needs_magick = pytest.mark.skipif(MAGICK is None, reason="ImageMagick is not installed")
+
+def needs_magick(test):
+    """Mark a test as one of the slow ones, which may need other programs than Python."""
+    without = pytest.mark.skipif(MAGICK is None, reason="ImageMagick is not installed")
+    return pytest.mark.slow(without(test))
 
 
 def psnr(a, b):

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from imaging import MAGICK, chunk, magick, needs_magick, opened
+from imaging import chunk, magick, needs_magick, opened
 from PIL import Image
 
 from pixelmill import recipe
@@ -104,8 +104,6 @@ def packed(size, color):
 @pytest.fixture(scope="module")
 def gif():
     """The same patches as a GIF, with holes, as ImageMagick writes it: shown three times."""
-    if MAGICK is None:
-        pytest.skip("ImageMagick is not installed")
     command = ["-loop", "3"]
     for ((left, top, right, bottom), color, dispose), time in zip(PATCHES, DURATIONS, strict=True):
         size = f"{right - left}x{bottom - top}"

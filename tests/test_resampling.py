@@ -66,6 +66,7 @@ def test_photos_are_pillows_to_a_level_whichever_side_loses_more(photo, size):
     assert levels_apart(image, size, "lanczos", whole(image)).max() <= 1
 
 
+@pytest.mark.slow
 def test_photos_of_the_corpus_are_pillows_to_a_level():
     corpus = os.environ.get("PIXELMILL_CORPUS")
     if not corpus:
