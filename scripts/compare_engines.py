@@ -36,4 +36,4 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    cli.run(main, arguments())
+    cli.run(main, arguments)

@@ -31,4 +31,4 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    cli.run(main, arguments())
+    cli.run(main, arguments)

@@ -11,8 +11,9 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
+from pixelmill import streams
 from pixelmill.engines import pin_inner_threads
 from pixelmill.errors import REASONS, UserError
 from pixelmill.policy import Policy
@@ -149,17 +150,30 @@ def print_checks(label: str, result: Mapping[str, Any], brief: bool = False) -> 
     (logging.info if result["passed"] else logging.error)("%s: %s", label, result["summary"])
 
 
-def run(main: Callable[[argparse.Namespace], int | None], options: argparse.Namespace) -> None:
-    """Run a script's main function and exit: 0 well, 1 check failed, 2 could not run."""
+def run(
+    main: Callable[[argparse.Namespace], int | None], arguments: Callable[[], argparse.Namespace]
+) -> None:
+    """Run a script's main function and exit: 0 well, 1 check failed, 2 could not run.
+
+    Parameters
+    ----------
+    main : callable
+    arguments : callable
+        Reads the command line; called when the standard streams can be written to.
+    """
+    streams.secure()
     pin_inner_threads()
+    options = arguments()
     if options.quiet or options.progress:
         os.environ[VARIABLE] = QUIET if options.quiet else options.progress
-    _set_noise_apart(options.log or os.devnull)
     quiet = os.environ.get(VARIABLE) == QUIET
-    _set_up_logging(options.log, logging.WARNING if quiet else logging.INFO)
-    signal.signal(signal.SIGTERM, _raise_terminated)
-    threading.Thread(target=_end_with_runner, daemon=True).start()
+    _set_up_logging(logging.WARNING if quiet else logging.INFO)
     try:
+        _set_noise_apart(options.log or os.devnull)
+        if options.log:
+            _log_to(options.log)
+        signal.signal(signal.SIGTERM, _raise_terminated)
+        threading.Thread(target=_end_with_runner, daemon=True).start()
         status = main(options) or 0
     except UserError as error:
         if options.debug:
@@ -216,35 +230,51 @@ def _raise_terminated(number: int, frame: object) -> None:
     raise Terminated
 
 
-def _set_up_logging(path: str | None, level: int) -> None:
+def _set_up_logging(level: int) -> None:
+    logging.raiseExceptions = False  # a message that cannot be written costs nothing else
     root = logging.getLogger()
     root.setLevel(logging.DEBUG)
-    people = logging.StreamHandler(sys.stderr)
+    people = logging.StreamHandler(_people())
     people.setLevel(level)
     people.setFormatter(_Plain())
     root.addHandler(people)
     for noisy in ("matplotlib", "PIL", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    if path:
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        # Appending, because workers write to it too: what libraries print goes there.
-        open(path, "w", encoding="utf-8").close()
-        file = logging.FileHandler(path, mode="a", encoding="utf-8", errors="backslashreplace")
-        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        root.addHandler(file)
+
+
+def _people() -> TextIO:
+    """Make standard error, for Python alone, a stream that C libraries do not write to."""
+    sys.stderr = streams.tolerant(os.dup(2), sys.stderr)
+    return sys.stderr
+
+
+def _log_to(path: str) -> None:
+    """Write messages to a file too: after what workers write there, and libraries print."""
+    file = logging.FileHandler(path, mode="a", encoding="utf-8", errors="backslashreplace")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger().addHandler(file)
 
 
 def _set_noise_apart(path: str) -> None:
     """Let what C libraries print past Python's streams go to a file, here and in children.
 
     libtiff alone can print hundreds of lines on a folder of scans.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written.
     """
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    sys.stderr = open(  # noqa: SIM115 - as long as this process lives
-        os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1
-    )
-    with open(path, "ab") as file:
-        os.dup2(file.fileno(), 2)
+    try:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        with open(path, "wb") as file:  # emptied once; from here on everybody appends
+            pass
+        with open(path, "ab") as file:
+            os.dup2(file.fileno(), 2)
+    except OSError as error:
+        raise UserError(
+            f"--log: '{path}' cannot be written: {error.strerror}; give another file, or mend it."
+        ) from error
 
 
 class _Plain(logging.Formatter):

@@ -21,6 +21,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures import wait as wait_for_futures
 from typing import Any, Protocol, TypeVar
 
+from pixelmill import streams
 from pixelmill.errors import UserError
 from pixelmill.memory import keep_freed
 
@@ -346,6 +347,7 @@ def _ignore(task: object) -> None:
 def _start_worker(barrier: Any, preload: Sequence[str], prepare: Callable[[], None] | None) -> None:
     """Prepare a worker process: Ctrl-C is its parent's, and so is its life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    streams.secure()
     die_with_parent()
     keep_freed()
     for module in preload:  # at once where the fork server has them

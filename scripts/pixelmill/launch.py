@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 
+from pixelmill import streams
 from pixelmill.engines import APART, die_with_parent, start_server
 
 
@@ -39,6 +40,7 @@ def begin(
         What its workers need.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
+    streams.secure()
     die_with_parent()
     if engine in APART:
         callers = _scratch()

@@ -12,6 +12,7 @@ from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from pixelmill import streams
 from pixelmill.engines import die_with_parent
 from pixelmill.intake import content_digest
 from pixelmill.jobs import Job, Outcome, failed
@@ -78,6 +79,7 @@ def _try_one(renderer: Renderer, limits: Limits, job: Job) -> Outcome:
 def _alone(sender: Connection, renderer: Renderer, limits: Limits, job: Job) -> None:
     """Render one image in this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    streams.secure()
     die_with_parent()
     limits.cap_memory(1)
     sender.send("ready")

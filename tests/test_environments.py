@@ -1,0 +1,157 @@
+"""Odd environments: each script gives its result or one sentence, and the right exit status."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pixelmill.engines import LOCAL
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="streams are closed by a POSIX shell")
+
+#: Exit status where the script could not run.
+CANNOT_RUN = 2
+
+COUNT = 4
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory, photos):
+    return photos(tmp_path_factory.mktemp("source") / "in", COUNT)
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def shell(repository):
+    """Function that runs a script by a shell that first does what is asked."""
+
+    def run(prologue, name, *arguments, redirections="", **options):
+        command = f'{prologue}\nexec "$@" {redirections}'
+        arguments = [sys.executable, repository / "scripts" / name, *arguments]
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        return subprocess.run(
+            ["sh", "-c", command, "sh", *map(str, arguments)],
+            text=True, timeout=120, check=False, **options,
+        )  # fmt: skip
+
+    return run
+
+
+def assert_one_sentence(done, *words):
+    """The script could not run, and its last line says why, without a traceback."""
+    assert done.returncode == CANNOT_RUN, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Unexpected" not in done.stderr
+    sentence = done.stderr.splitlines()[-1]
+    assert sentence.startswith("ERROR: ")
+    assert [word for word in words if word not in sentence] == [], sentence
+
+
+def assert_complete(tree, count=COUNT):
+    """Every image was made, and the tables say so."""
+    assert len(list((tree / "images").rglob("*.jpg"))) == count
+    assert (tree / "manifest.csv").read_text().count(",ok,") == count
+
+
+# Standard streams
+
+
+#: Redirections of a shell that leave no place to write to, or none that takes anything.
+REDIRECTIONS = {
+    "no-stdin": "<&-",
+    "no-stdout": ">&-",
+    "no-stderr": "2>&-",
+    "none-at-all": "<&- >&- 2>&-",
+    "full-stdout": ">/dev/full",
+    "full-stderr": "2>/dev/full",
+}
+
+#: Those that differ most stand for all when time is short.
+SOME = [
+    pytest.param(text, marks=() if name in ("none-at-all", "full-stderr") else pytest.mark.slow)
+    for name, text in REDIRECTIONS.items()
+]
+
+EACH = ["processes", *(pytest.param(e, marks=pytest.mark.slow) for e in LOCAL if e != "processes")]
+
+
+def skip_without_dev_full(redirections):
+    if "/dev/full" in redirections and not os.path.exists("/dev/full"):
+        pytest.skip("this system has no /dev/full")
+
+
+@pytest.mark.parametrize("redirections", SOME, ids=REDIRECTIONS)
+@pytest.mark.parametrize("engine", EACH)
+def test_a_pass_needs_no_standard_streams(shell, source, out, engine, redirections):
+    skip_without_dev_full(redirections)
+    options = ["--engine", engine, "--workers", "2"]
+    done = shell("", "process_parallel.py", source, out, *options, redirections=redirections)
+    assert done.returncode == 0, done.stderr
+    assert_complete(out)
+
+
+@pytest.mark.parametrize("redirections", SOME, ids=REDIRECTIONS)
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["catalog.py", "{source}", "catalog.csv"], 0),
+        (["catalog.py", "nowhere", "catalog.csv"], CANNOT_RUN),
+        (["catalog.py", "--help"], 0),
+        (["catalog.py"], CANNOT_RUN),
+    ],
+    ids=["work", "error", "help", "usage"],
+)
+def test_the_exit_status_does_not_depend_on_standard_streams(
+    shell, source, tmp_path, arguments, status, redirections
+):
+    skip_without_dev_full(redirections)
+    name, *rest = [part.format(source=source) for part in arguments]
+    done = shell("", name, *rest, redirections=redirections, cwd=tmp_path)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_pass_goes_on_when_nobody_reads_its_messages(shell, source, out):
+    reader, writer = os.pipe()
+    os.close(reader)
+    options = ["--engine", "processes", "--workers", "2", "--progress", "json"]
+    try:
+        done = shell("", "process_parallel.py", source, out, *options, stdout=writer, stderr=writer)
+    finally:
+        os.close(writer)
+    assert done.returncode == 0
+    assert_complete(out)
+
+
+def test_a_full_disk_behind_the_log_costs_only_the_log(shell, source, out):
+    skip_without_dev_full("/dev/full")
+    done = shell("", "process_sequential.py", source, out, "--log", "/dev/full")
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert "make 4" in done.stderr
+    assert_complete(out)
+
+
+def test_a_step_may_print_where_nobody_reads(shell, source, out, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "def f(image):\n    print('x' * 100_000, flush=True)\n    return image\n"
+    )
+    (tmp_path / "recipe.yaml").write_text('steps: [call: {function: "mine:f"}]\n')
+    options = ["--recipe", tmp_path / "recipe.yaml"]
+    done = shell("", "process_sequential.py", source, out, *options, redirections=">/dev/full")
+    assert done.returncode == 0
+    assert_complete(out)
+
+
+@pytest.mark.parametrize("log", ["file/messages.log", "folder"], ids=["below-a-file", "a-folder"])
+def test_a_log_that_cannot_be_written_is_told_in_one_sentence(shell, source, tmp_path, log):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    options = ["--log", log]
+    done = shell("", "process_sequential.py", source, "out", *options, cwd=tmp_path)
+    assert_one_sentence(done, "--log", f"'{log}'", "cannot be written")
