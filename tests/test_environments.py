@@ -1,8 +1,10 @@
 """Odd environments: each script gives its result or one sentence, and the right exit status."""
 
 import os
+import shutil
 import subprocess
 import sys
+import zlib
 
 import pytest
 
@@ -155,3 +157,117 @@ def test_a_log_that_cannot_be_written_is_told_in_one_sentence(shell, source, tmp
     options = ["--log", log]
     done = shell("", "process_sequential.py", source, "out", *options, cwd=tmp_path)
     assert_one_sentence(done, "--log", f"'{log}'", "cannot be written")
+
+
+# Semaphores and temporary files
+
+
+@pytest.fixture(scope="session")
+def may_mount():
+    """Skip where a test cannot mount file systems for itself alone."""
+    tried = subprocess.run(
+        ["unshare", "-m", "mount", "-t", "tmpfs", "none", "/dev/shm"],
+        check=False, capture_output=True,
+    ) if shutil.which("unshare") else None  # fmt: skip
+    if tried is None or tried.returncode != 0:
+        pytest.skip("mounting file systems takes root and the command unshare")
+
+
+#: What a shell does to /dev/shm in a mount namespace of its own.
+SHARED_MEMORY = {
+    "read-only": "mount -t tmpfs -o ro none /dev/shm",
+    "full": "mount -t tmpfs -o size=4k none /dev/shm && head -c 4096 /dev/zero > /dev/shm/full",
+    "missing": (
+        "mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && "
+        "mknod -m 666 /dev/urandom c 1 9"
+    ),
+}
+
+
+@pytest.fixture
+def without_shared_memory(repository, may_mount):
+    """Function that runs a script where /dev/shm is as one of `SHARED_MEMORY` makes it."""
+
+    def run(how, name, *arguments):
+        command = [sys.executable, repository / "scripts" / name, *arguments]
+        return subprocess.run(
+            ["unshare", "-m", "sh", "-c", f'{SHARED_MEMORY[how]}\nexec "$@"', "sh",
+             *map(str, command)],
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.mark.parametrize("how", SHARED_MEMORY)
+@pytest.mark.parametrize("engine", ["processes", "futures"])
+def test_an_engine_of_processes_is_refused_where_processes_share_no_semaphores(
+    without_shared_memory, source, out, how, engine
+):
+    options = ["--engine", engine, "--workers", "2"]
+    done = without_shared_memory(how, "process_parallel.py", source, out, *options)
+    assert_one_sentence(done, f"'{engine}'", "/dev/shm", "'threads'")
+
+
+@pytest.mark.parametrize("how", SHARED_MEMORY)
+@pytest.mark.parametrize("engine", ["sequential", "threads"])
+def test_other_engines_need_no_semaphores(without_shared_memory, source, out, how, engine):
+    options = ["--engine", engine, "--workers", "2"]
+    done = without_shared_memory(how, "process_parallel.py", source, out, *options)
+    assert done.returncode == 0, done.stderr
+    assert_complete(out)
+
+
+@pytest.fixture
+def costly(source, tmp_path):
+    """Images that claim to be large enough for processes to repay their start."""
+    folder = shutil.copytree(source, tmp_path / "costly")
+    size = (8_000).to_bytes(4, "big")
+    header = b"IHDR" + size + size + bytes([8, 2, 0, 0, 0])
+    chunk = (13).to_bytes(4, "big") + header + zlib.crc32(header).to_bytes(4, "big")
+    for number in range(4):
+        (folder / f"{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
+    return folder
+
+
+def test_auto_takes_threads_where_it_would_have_taken_processes(
+    without_shared_memory, shell, costly, out, tmp_path
+):
+    (tmp_path / "mine.py").write_text("def f(image):\n    return image\n")
+    (tmp_path / "recipe.yaml").write_text('steps: [call: {function: "mine:f"}]\n')
+    options = ["--recipe", tmp_path / "recipe.yaml", "--engine", "auto", "--workers", "2"]
+    assert "images processes" in shell("", "process_parallel.py", costly, out, *options).stderr
+    shutil.rmtree(out)
+    done = without_shared_memory("read-only", "process_parallel.py", costly, out, *options)
+    assert done.returncode == 0, done.stderr
+    assert "images threads" in done.stderr
+    assert_complete(out)
+
+
+def test_images_are_generated_without_semaphores(without_shared_memory, out):
+    options = ["--count", "3", "--workers", "2"]
+    done = without_shared_memory("read-only", "generate.py", out, *options)
+    assert done.returncode == 0, done.stderr
+    assert len(list(out.glob("*.jpg"))) == 3
+
+
+@pytest.mark.parametrize("engine", EACH)
+@pytest.mark.parametrize(
+    "folder", ["absent", "file", "/".join(["long" * 30] * 4), "relative"],
+    ids=["missing", "a-file", "long", "relative"],
+)  # fmt: skip
+def test_a_pass_does_with_an_odd_folder_for_temporary_files(
+    shell, source, tmp_path, engine, folder
+):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "/".join(["long" * 30] * 4)).mkdir(parents=True)
+    (tmp_path / "relative").mkdir()
+    place = folder if folder == "relative" else tmp_path / folder
+    options = ["--engine", engine, "--workers", "2"]
+    done = shell(
+        "", "process_parallel.py", source, "out", *options,
+        env={**os.environ, "TMPDIR": str(place)}, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert_complete(tmp_path / "out")
+    assert list((tmp_path / "relative").iterdir()) == []

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from multiprocessing.connection import wait
 from typing import Any
 
-from pixelmill import breadcrumbs, launch
-from pixelmill.engines import LOCAL
+from pixelmill import breadcrumbs, launch, semaphores
+from pixelmill.engines import APART, LOCAL
 from pixelmill.entries import Entries
 from pixelmill.hosting import Work, modules
 from pixelmill.recipe import Recipe
@@ -41,9 +41,16 @@ class Child:
         Until all of its workers were ready, less the time that it waited for its work.
     overdue : list of str
         Sources at which it hung.
+
+    Raises
+    ------
+    UserError
+        If the engine needs what the system does not have.
     """
 
     def __init__(self, engine: str, recipe: Recipe) -> None:
+        if engine in APART:
+            semaphores.require(engine)
         # Children that are killed leave semaphores; Python removes them, and need not say so.
         sys.warnoptions.append("ignore:resource_tracker")
         self.startup_seconds = 0.0

@@ -21,7 +21,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures import wait as wait_for_futures
 from typing import Any, Protocol, TypeVar
 
-from pixelmill import streams
+from pixelmill import semaphores, streams
 from pixelmill.errors import UserError
 from pixelmill.memory import keep_freed
 
@@ -123,12 +123,13 @@ def open_engine(
     Raises
     ------
     UserError
-        If the name is unknown.
+        If the name is unknown, or processes can share no semaphores.
     """
     started = time.perf_counter()
     if name not in (*LOCAL, SYNCHRONOUS):
         raise UserError(f"engine: '{name}' is unknown; allowed are {', '.join(LOCAL)}.")
     if name in APART:
+        semaphores.require(name)
         start_server(name, preload)
     if name not in ("sequential", "futures"):
         # Dask imports most of itself when it first runs: that belongs to the start too.

@@ -30,6 +30,7 @@ from pixelmill.files import (
 )
 from pixelmill.progress import Progress
 from pixelmill.provenance import digest_of_modules
+from pixelmill.semaphores import processes_or_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -299,7 +300,7 @@ def _make_all(
     tasks = [Numbers(missing[k : k + BATCH]) for k in range(0, len(missing), BATCH)]
     with (
         open(os.path.join(folder, TABLE), "a", encoding="utf-8") as table,
-        open_engine("processes", workers, preload=("pixelmill.generator",)) as engine,
+        open_engine(processes_or_threads(), workers, preload=("pixelmill.generator",)) as engine,
         Progress(len(missing), "generate") as progress,
     ):
 

@@ -36,6 +36,7 @@ from pixelmill.policy import Policy
 from pixelmill.progress import Progress
 from pixelmill.recipe import Recipe
 from pixelmill.rows import Maker, Row
+from pixelmill.semaphores import processes_or_threads
 from pixelmill.shards import WHOLE, Shard
 from pixelmill.supervision import render
 from pixelmill.transform import Renderer
@@ -225,7 +226,8 @@ def _explain_code(plan: Plan, ledger: Ledger, recipe: Recipe) -> None:
 def _engine_for(engine: str, workers: int, plan: Plan, rate: float | None, recipe: Recipe) -> str:
     """Choose the engine by how much there is to do."""
     work = float(costs(plan.make, rate).sum())
-    return choose(engine, workers, recipe.scales_on_threads, work, known=rate is not None)
+    chosen = choose(engine, workers, recipe.scales_on_threads, work, known=rate is not None)
+    return processes_or_threads() if (engine, chosen) == ("auto", "processes") else chosen
 
 
 def _renderer(source: str, images: str, recipe: Recipe, policy: Policy, engine: str) -> Renderer:

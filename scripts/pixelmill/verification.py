@@ -28,6 +28,7 @@ from pixelmill.names import escape, unescape
 from pixelmill.progress import Progress
 from pixelmill.provenance import digest_of_modules
 from pixelmill.root import Root
+from pixelmill.semaphores import processes_or_threads
 
 #: Outputs that a worker opens in one go: about half a second.
 BATCH = 200
@@ -246,7 +247,7 @@ def _open(
     if not tasks:
         return
     batches = [Tasks(tasks[k : k + BATCH]) for k in range(0, len(tasks), BATCH)]
-    name = "processes" if len(batches) > 1 and workers > 1 else "sequential"
+    name = processes_or_threads() if len(batches) > 1 and workers > 1 else "sequential"
     with (
         open_engine(name, workers, preload=("pixelmill.verification",)) as engine,
         Progress(len(tasks), "verify") as progress,
