@@ -88,7 +88,8 @@ class Child:
         Yields
         ------
         tuple
-            ``ready``, ``batch`` or ``error``, and what `pixelmill.hosting.host` says with it.
+            ``ready``, ``batch``, ``refused`` or ``error``, and what `pixelmill.hosting.host`
+            says with it.
         """
         waited = 0.0
         look = time.monotonic() + _LOOK_INTERVAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -27,6 +28,10 @@ TERMINATED = 143
 CHECK_FAILED = 1
 #: Exit status where the script could not run: wrong arguments, missing files.
 CANNOT_RUN = 2
+
+#: Files that a process and its workers may open, if the system allows it: enough for
+#: hundreds of workers.
+MOST_FILES = 4096
 
 
 class Terminated(BaseException):
@@ -172,6 +177,8 @@ def run(
         _set_noise_apart(options.log or os.devnull)
         if options.log:
             _log_to(options.log)
+        _require_folder()
+        _allow_files()
         signal.signal(signal.SIGTERM, _raise_terminated)
         threading.Thread(target=_end_with_runner, daemon=True).start()
         status = main(options) or 0
@@ -275,6 +282,39 @@ def _set_noise_apart(path: str) -> None:
         raise UserError(
             f"--log: '{path}' cannot be written: {error.strerror}; give another file, or mend it."
         ) from error
+
+
+def _require_folder() -> None:
+    """Refuse to run in a folder that was removed.
+
+    Raises
+    ------
+    UserError
+        If no path can be found from it.
+    """
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise UserError(
+            "The current folder does not exist any more; change to one that does, and run the "
+            "same again."
+        ) from error
+
+
+def _allow_files() -> None:
+    """Let this process and its workers open as many files as the system allows.
+
+    Every worker takes several, and macOS begins with a bound of 256.
+    """
+    if os.name == "nt":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # macOS allows less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Plain(logging.Formatter):

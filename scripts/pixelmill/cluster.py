@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pixelmill import delivery, provenance
+from pixelmill import delivery, provenance, semaphores
 from pixelmill.engines import STARTUP_TIMEOUT, Engine, Result, Task
 from pixelmill.errors import UserError
 from pixelmill.files import temporary_beside
@@ -111,6 +111,7 @@ def _connect(cluster: Cluster, workers: int, held: contextlib.ExitStack) -> Any:
         ) from error
     _be_quiet()
     if cluster.scheduler == "local":
+        semaphores.require("distributed")
         # On a machine with others, a port without TLS would let them run code as us.
         security = Security.temporary()
         started = LocalCluster(

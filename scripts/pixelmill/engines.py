@@ -123,7 +123,7 @@ def open_engine(
     Raises
     ------
     UserError
-        If the name is unknown, or processes can share no semaphores.
+        If the name is unknown, or the system refuses what the workers need.
     """
     started = time.perf_counter()
     if name not in (*LOCAL, SYNCHRONOUS):
@@ -140,14 +140,17 @@ def open_engine(
         alone.startup_seconds = time.perf_counter() - started
         yield alone
         return
-    pool = _thread_pool(workers) if name == "threads" else _process_pool(workers, preload, prepare)
+    with _told(name, workers):
+        threads = name == "threads"
+        pool = _thread_pool(workers) if threads else _process_pool(workers, preload, prepare)
     try:
         pooled: _Futures | _DaskLocal
         if name == "futures":
             pooled = _Futures(pool.executor, pool.workers)
         else:
             pooled = _DaskLocal(_Ahead(pool.executor, pool.workers), pool.workers)
-        pool.wait()
+        with _told(name, workers):
+            pool.wait()
         pooled.startup_seconds = time.perf_counter() - started
         yield pooled
         pool.executor.shutdown()
@@ -155,8 +158,21 @@ def open_engine(
         pool.executor.shutdown(wait=False, cancel_futures=True)
         raise
     finally:
-        if name != "threads":
+        if not threads:
             _end_processes()
+
+
+@contextlib.contextmanager
+def _told(name: str, workers: int) -> Iterator[None]:
+    """Say in a sentence that the system refuses what so many workers need."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"engine: '{name}' cannot start with {workers} workers "
+            f"({error.strerror or type(error).__name__}); use fewer, or raise the limits that "
+            "the command ulimit shows."
+        ) from error
 
 
 def start_server(name: str, preload: Sequence[str]) -> None:

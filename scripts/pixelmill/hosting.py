@@ -18,6 +18,7 @@ from pixelmill.cluster import Cluster
 from pixelmill.destinations import Outputs
 from pixelmill.engines import APART, open_engine
 from pixelmill.entries import Entries
+from pixelmill.errors import UserError
 from pixelmill.jobs import Batch, Stretch, pack
 from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
@@ -70,7 +71,7 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries)
     ----------
     sender : Connection
         Where to say it: ``("ready", workers)``, ``("batch", bytes)`` for each, and
-        ``("end", None)`` or ``("error", (message, traceback))``.
+        ``("end", None)``, ``("refused", sentence)`` or ``("error", (message, traceback))``.
     lifeline : Connection
         Nothing is ever sent through it: this process and its workers hold it, so that it
         ends when the last of them does.
@@ -106,6 +107,9 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries)
         sender.send(("end", None))
     except BrokenExecutor:
         os._exit(1)  # the crumbs tell the rest
+    except UserError as error:
+        with contextlib.suppress(OSError):
+            sender.send(("refused", str(error)))
     except Exception as error:
         import traceback
 

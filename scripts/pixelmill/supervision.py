@@ -160,6 +160,8 @@ def _follow(
     for kind, content in child.messages(work):
         if kind == "ready":
             started.workers = content
+        elif kind == "refused":
+            raise UserError(content)
         elif kind == "error":
             log.debug("%s", content[1])
             raise RuntimeError(content[0])
