@@ -3,12 +3,16 @@
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from permissions import obeying_permissions
 from PIL import Image
 
 from pixelmill import catalog
 from pixelmill.catalog import Selection, fingerprints, refresh, scan
 from pixelmill.entries import Entry
 from pixelmill.errors import UserError
+from pixelmill.names import escape
 
 TEXT = b"this is text and no image, whatever its name says"
 
@@ -371,3 +375,75 @@ def test_a_table_that_somebody_sorted_otherwise_is_read_sorted(tmp_path):
     table = tmp_path / "catalog.csv"
     catalog.write(table, [Entry(name, 1, 1, "jpeg") for name in ("b.jpg", "c.jpg", "a.jpg")])
     assert [entry.path for entry in catalog.read(table)] == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+#: Globs, folders that they keep from being opened, and others that they do not.
+PRUNING = {
+    "excluded": ({"exclude": ["private/*"]}, ["private/", "PRIVATE/x/"], ["private2/", "a/"]),
+    "excluded-anywhere": ({"exclude": ["*/raw/*"]}, ["a/raw/", "a/b/raw/c/"], ["raw/", "rawer/"]),
+    "excluded-by-suffix": ({"exclude": ["*.jpg"]}, [], ["a/", "a.jpg/"]),
+    "excluded-in-part": ({"exclude": ["private/*.jpg"]}, [], ["private/", "private/x/"]),
+    "excluded-by-beginning": ({"exclude": ["pri*"]}, ["private/", "pri/"], ["a/pri/", "p/"]),
+    "excluded-by-class": ({"exclude": ["[ab]/*"]}, ["a/", "b/c/"], ["c/", "[ab]/"]),
+    "included": ({"include": ["2024/*"]}, ["2023/", "20/"], ["2024/", "2024/a/"]),
+    "included-deeper": ({"include": ["a/b/c.jpg"]}, ["b/", "a/c/"], ["a/", "A/", "a/b/"]),
+    "included-anywhere": ({"include": ["*.jpg"]}, [], ["a/", "a/b/"]),
+    "included-by-class": ({"include": ["a[bc]/*"]}, ["b/"], ["ab/", "ac/", "ad/"]),
+    "one-of-several": ({"include": ["a/*", "b/*"]}, ["c/"], ["a/", "b/"]),
+    "other-case": ({"include": ["k/*", "s/*"]}, ["a/"], ["K/", "\u212a/", "\u017f/"]),
+    "both": ({"include": ["a/*"], "exclude": ["a/b/*"]}, ["a/b/", "c/"], ["a/", "a/c/"]),
+}
+
+
+@pytest.mark.parametrize(("globs", "closed", "opened"), PRUNING.values(), ids=PRUNING)
+def test_a_folder_that_holds_nothing_chosen_is_not_opened(globs, closed, opened):
+    select = Selection(**globs)
+    assert [folder for folder in closed if select.may_hold(folder)] == []
+    assert [folder for folder in opened if not select.may_hold(folder)] == []
+
+
+GLOBS = st.text("ab/*?[]-!.ÄK\u212a\ud800", min_size=1, max_size=6)
+PATHS = st.text("abABk/.äK\u212as\u017f\ud800", min_size=1, max_size=8)
+
+
+@given(st.lists(GLOBS, max_size=2), st.lists(GLOBS, max_size=2), PATHS)
+def test_no_chosen_path_lies_in_a_folder_that_is_not_opened(include, exclude, path):
+    select = Selection(include, exclude)
+    folders = [path[: end + 1] for end, character in enumerate(path) if character == "/"]
+    if select(path):
+        assert all(map(select.may_hold, folders))
+
+
+@pytest.mark.parametrize(
+    ("folder", "globs"),
+    [
+        ("private", {"exclude": ["private/*"]}),
+        ("lost+found", {"exclude": ["lost+found/*"]}),
+        ("a/b/private", {"exclude": ["*/private/*"]}),
+        ("private", {"include": ["open/*"]}),
+        (".Trash-0", {}),
+        ("open/.hidden", {}),
+    ],
+    ids=["excluded", "lost+found", "excluded-deep", "not-included", "hidden", "hidden-deep"],
+)
+@pytest.mark.parametrize("mode", [0o000, 0o400], ids=["unreadable", "unsearchable"])
+def test_a_folder_that_is_left_out_may_be_unreadable(tmp_path, jpeg, folder, globs, mode):
+    put(tmp_path, "open/a.jpg", jpeg)
+    put(tmp_path, f"{folder}/b.jpg", jpeg)
+    (tmp_path / folder).chmod(mode)
+    with obeying_permissions():
+        assert formats(tmp_path, select=Selection(**globs)) == {"open/a.jpg": "jpeg"}
+        assert fingerprints(str(tmp_path), Selection(**globs))
+    (tmp_path / folder).chmod(0o700)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o400], ids=["unreadable", "unsearchable"])
+@pytest.mark.parametrize("folder", ["lost+found", "a/two\nlines"])
+def test_a_folder_that_cannot_be_read_is_told_with_how_to_exclude_it(tmp_path, jpeg, folder, mode):
+    put(tmp_path, f"{folder}/b.jpg", jpeg)
+    (tmp_path / folder).chmod(mode)
+    with obeying_permissions(), pytest.raises(UserError) as refusal:
+        scan(str(tmp_path))
+    (tmp_path / folder).chmod(0o700)
+    (sentence,) = str(refusal.value).splitlines()
+    assert f"exclude it by '{escape(folder)}/" in sentence

@@ -4,11 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zlib
+from pathlib import Path
 
 import pytest
 
+from pixelmill import catalog
 from pixelmill.engines import LOCAL
+from pixelmill.process import process_folder
+from pixelmill.recipe import parse
+from pixelmill.verification import verify
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="streams are closed by a POSIX shell")
 
@@ -271,3 +277,125 @@ def test_a_pass_does_with_an_odd_folder_for_temporary_files(
     assert done.returncode == 0, done.stderr
     assert_complete(tmp_path / "out")
     assert list((tmp_path / "relative").iterdir()) == []
+
+
+# The process's own surroundings
+
+
+#: What a shell does before a script, and what a script does without.
+SURROUNDINGS = {
+    "no-home": "unset HOME USER LOGNAME",
+    "home-not-writable": "export HOME=/proc/1",
+    "plain-locale": "export LANG=C LC_ALL=POSIX PYTHONUTF8=0 PYTHONCOERCECLOCALE=0",
+    "odd-time-zone": "export TZ=:nonsense",
+    "unwritable-umask": "umask 077",
+    "few-open-files": "ulimit -S -n 32",
+}
+
+
+@pytest.mark.parametrize("prologue", SURROUNDINGS.values(), ids=SURROUNDINGS)
+def test_a_pass_does_with_what_it_finds_around_it(shell, source, out, prologue):
+    options = ["--engine", "processes", "--workers", "2"]
+    done = shell(prologue, "process_parallel.py", source, out, *options)
+    assert done.returncode == 0, done.stderr
+    assert_complete(out)
+
+
+@pytest.mark.parametrize("engine", ["processes", "futures"])
+def test_as_many_workers_start_as_the_hard_limit_on_files_allows(shell, source, out, engine):
+    options = ["--engine", engine, "--workers", "12"]
+    done = shell("ulimit -S -n 32", "process_parallel.py", source, out, *options)
+    assert done.returncode == 0, done.stderr
+    done = shell("ulimit -n 32", "process_parallel.py", source, out.parent / "few", *options)
+    assert_one_sentence(done, f"'{engine}'", "12 workers", "use fewer", "ulimit")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["process_sequential.py", "in", "out"], ["catalog.py", "{source}", "c.csv"]],
+    ids=lambda arguments: arguments[0],
+)  # fmt: skip
+def test_a_current_folder_that_is_gone_is_told_in_one_sentence(shell, source, tmp_path, arguments):
+    (tmp_path / "gone").mkdir()
+    name, *rest = [part.format(source=source) for part in arguments]
+    done = shell("rmdir ../gone", name, *rest, cwd=tmp_path / "gone")
+    assert_one_sentence(done, "current folder")
+
+
+@pytest.mark.parametrize("blocks", [0, 8, 64])
+@pytest.mark.parametrize("engine", EACH)
+def test_a_small_limit_on_the_size_of_files_is_told_in_one_sentence(
+    shell, source, out, engine, blocks
+):
+    options = ["--engine", engine, "--workers", "2"]
+    done = shell(f"ulimit -f {blocks}", "process_parallel.py", source, out, *options)
+    assert_one_sentence(done, str(out))
+
+
+# Times and sizes of files
+
+
+#: Seconds since 1970 that sources may bear; a file system may hold fewer.
+TIMES = {
+    "zero": 0,
+    "before-1970": -1,
+    "before-1901": -(2**31) - 5,
+    "before-1677": -(2**35),
+    "after-2038": 2**32,
+    "after-2262": 2**34,
+    "far-away": 2**40,
+}
+
+
+@pytest.fixture
+def memory_folder(tmp_path):
+    """A folder on a file system that holds any time, where there is one."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("seconds", TIMES.values(), ids=TIMES)
+def test_a_source_may_bear_any_time(photos, memory_folder, seconds):
+    source, out = photos(memory_folder / "in", 2), memory_folder / "out"
+    os.utime(source / "0.jpg", (seconds, seconds))
+    recipe = parse({"steps": [], "keep_mtime": True})
+
+    def run():
+        return process_folder(str(source), str(out), recipe, "sequential", 1)
+
+    assert (run().images, run().images) == (2, 0)
+    held = (source / "0.jpg").stat().st_mtime
+    kept = (out / "images/0.jpg").stat().st_mtime
+    if abs(held) < 2**33:
+        assert kept == held
+    else:  # as far as 64 bits of nanoseconds go
+        assert abs(kept) == pytest.approx(2**63 / 1e9)
+        assert (kept > 0) == (held > 0)
+    entries = catalog.scan(str(source))[0].entries
+    assert verify(str(source), str(out), recipe.as_data(), entries, 1)["passed"]
+
+
+def test_a_source_whose_time_changes_within_any_range_is_seen(photos, memory_folder):
+    source = photos(memory_folder / "in", 1)
+    recipe = parse({"steps": []})
+    made = []
+    for seconds in (0, -1, 2**32, 2**34, 1):
+        os.utime(source / "0.jpg", (seconds, seconds))
+        finished = process_folder(str(source), str(memory_folder / "out"), recipe, "sequential", 1)
+        made.append(finished.images)
+    assert made == [1, 0, 0, 0, 0]  # only its time changed
+
+
+@pytest.mark.parametrize("size", [2**60, 2**62, 2**63 - 2**13])
+def test_a_file_of_any_size_costs_itself(photos, memory_folder, size):
+    source, out = photos(memory_folder / "in", 2), memory_folder / "out"
+    try:
+        with (source / "huge.jpg").open("wb") as file:
+            file.truncate(size)
+    except OSError:
+        pytest.skip("this file system holds no such size")
+    finished = process_folder(str(source), str(out), parse({"steps": []}), "sequential", 1)
+    assert (finished.images, finished.failed) == (3, 1)
+    assert "huge.jpg," in (out / "failures.csv").read_text()

@@ -67,7 +67,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
 
 def test_a_rename_that_fails_leaves_nothing_behind(tmp_path):
     (tmp_path / "taken").mkdir()
-    with pytest.raises(OSError), atomic(tmp_path / "taken") as file:
+    with pytest.raises(UserError, match="taken"), atomic(tmp_path / "taken") as file:
         file.write("text")
     assert names_in(tmp_path) == ["taken"]
 

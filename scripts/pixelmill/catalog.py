@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from pixelmill.entries import Entries, Entry
 from pixelmill.errors import UserError
-from pixelmill.files import iterate_table, lies_in, sweep, walk, write_table
+from pixelmill.files import iterate_table, lies_in, modified_ns, sweep, walk, write_table
 from pixelmill.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
 from pixelmill.names import escape, unescape
 from pixelmill.root import Root
@@ -65,12 +65,39 @@ class Selection:
     def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
         self._include = _compile(include)
         self._exclude = _compile(exclude)
+        # A glob that ends so and matches a folder matches all that lies below it.
+        self._whole = _compile([glob for glob in exclude if glob.endswith("*")])
+        self._heads = [match[0].lower() for match in map(_HEAD.match, include) if match]
 
     def __call__(self, path: str) -> bool:
         """Whether the path is chosen."""
         if self._exclude and self._exclude.match(path):
             return False
         return not self._include or bool(self._include.match(path))
+
+    def may_hold(self, folder: str) -> bool:
+        """Whether a chosen path may begin with a folder, given with ``/`` at its end.
+
+        Where it cannot, the folder need not be opened.
+
+        Examples
+        --------
+        >>> chosen = Selection(["2024/*.jpg", "*.png"], ["*/private/*"])
+        >>> [chosen.may_hold(folder) for folder in ("2024/", "2024/private/", "2023/")]
+        [True, False, True]
+        """
+        if self._whole and self._whole.match(folder):
+            return False
+        return not self._heads or any(
+            # Folding of case is simple among these characters alone.
+            not folder.isascii() or head.startswith(folder.lower()[: len(head)])
+            for head in self._heads
+        )
+
+
+#: What stands before the first character of a glob that stands for others, or for its
+#: other case in more ways than one.
+_HEAD = re.compile(r"[^*?\[\x80-\U0010ffff]*")
 
 
 def _compile(globs: Sequence[str]) -> re.Pattern[str] | None:
@@ -157,7 +184,11 @@ def _files(
 ) -> Iterable[tuple[str, int, int, str]]:
     if not os.path.isdir(folder):
         raise UserError(f"The folder '{folder}' does not exist; correct its path or mount it.")
-    for path, entry in walk(folder):
+
+    def enter(below: str) -> bool:
+        return not (below.startswith(".") or "/." in below) and select.may_hold(below)
+
+    for path, entry in walk(folder, enter):
         if path.startswith(".") or "/." in path or not select(path):
             continue
         try:
@@ -168,9 +199,14 @@ def _files(
                 left_out["links to folders" if entry.is_dir() else "special files"] += 1
                 continue
             state = entry.stat()
+        except PermissionError as error:  # to go on would take it for removed
+            raise UserError(
+                f"'{escape(entry.path)}' cannot be looked at: {error.strerror}; exclude it by "
+                f"'{escape(path)}', or mend its folder."
+            ) from error
         except OSError:  # it vanished between the listing and now
             continue
-        yield path, state.st_size, state.st_mtime_ns, entry.path
+        yield path, state.st_size, modified_ns(state), entry.path
 
 
 def _look(path: str) -> tuple[str, int, int]:

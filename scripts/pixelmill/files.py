@@ -12,10 +12,11 @@ import re
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, Any
 
 from pixelmill.errors import TreeError, UserError
+from pixelmill.names import escape
 
 #: Every temporary file bears this pattern, so that a sweep can tell it from a user's.
 TEMPORARY = re.compile(r"\.pixelmill-[0-9a-f-]+\.tmp")
@@ -63,6 +64,11 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
         Where the file goes; its folder is made.
     mode : {"w", "wb"}
         Text is UTF-8 with ``\n`` line ends.
+
+    Raises
+    ------
+    UserError
+        If it cannot be written.
     """
     path = os.fspath(path)
     temporary = temporary_beside(path)
@@ -77,8 +83,8 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        if isinstance(error, OSError) and error.errno in _DISK_ERRNOS:
-            raise UserError(_cannot_write(path, error.strerror)) from error
+        if isinstance(error, OSError):
+            raise UserError(_cannot_write(path, error.strerror or str(error))) from error
         raise
 
 
@@ -271,8 +277,29 @@ def _cannot_write(path: object, why: str | None) -> str:
     )
 
 
-def walk(root: str | os.PathLike[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+def modified_ns(state: os.stat_result) -> int:
+    """When a file was modified, in nanoseconds that 64 bits hold, as the ledger has them.
+
+    Some file systems know times before 1677 and after 2262, which count as the first and
+    the last moment between.
+    """
+    return min(max(state.st_mtime_ns, -_LAST_MOMENT), _LAST_MOMENT)
+
+
+#: The last moment that 64 bits hold, in nanoseconds since 1970.
+_LAST_MOMENT = 2**63 - 1
+
+
+def walk(
+    root: str | os.PathLike[str], enter: Callable[[str], bool] = lambda folder: True
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Walk a tree with one scandir a folder, links not followed.
+
+    Parameters
+    ----------
+    root : path
+    enter : callable, optional
+        Whether to open a folder, by its path below `root` with ``/`` at its end.
 
     Yields
     ------
@@ -289,20 +316,24 @@ def walk(root: str | os.PathLike[str]) -> Iterator[tuple[str, os.DirEntry[str]]]
             continue
         entry = entries.popleft()  # each keeps its state once asked, and is let go of here
         if entry.is_dir(follow_symlinks=False):
-            pending.append((f"{prefix}{entry.name}/", _listed(entry.path)))
+            folder = f"{prefix}{entry.name}/"
+            if enter(folder):
+                pending.append((folder, _listed(entry.path, folder)))
         else:
             yield prefix + entry.name, entry
 
 
-def _listed(folder: str | os.PathLike[str]) -> deque[os.DirEntry[str]]:
+def _listed(folder: str | os.PathLike[str], relative: str = "") -> deque[os.DirEntry[str]]:
     """What lies in a folder, in the order of the paths that begin with it."""
     try:
         return deque(sorted(os.scandir(folder), key=_place))
     except FileNotFoundError:
         return deque()
     except OSError as error:  # to go on would take its images for removed
+        remedy = f"exclude it by '{escape(relative)}*', or let it be read" * bool(relative)
         raise UserError(
-            f"The folder '{folder}' cannot be read: {error.strerror}; mend or exclude it."
+            f"The folder '{escape(os.fspath(folder))}' cannot be read: {error.strerror}; "
+            f"{remedy or 'let it be read'}."
         ) from error
 
 

@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from pixelmill import likeness, reference
 from pixelmill.demands import demands, expected_modes, format_of, size_of
+from pixelmill.files import modified_ns
 from pixelmill.root import Root
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters arrives as a finding
@@ -114,7 +115,7 @@ class Inspector:
             if (task.compare or faults) and demand.comparable and image.format != "GIF":
                 similarity, pictures = self._compare(task, image, faults)
         return Finding(
-            task.output, tuple(faults), sha256, len(data), state.st_mtime_ns,
+            task.output, tuple(faults), sha256, len(data), modified_ns(state),
             similarity, task.compare, sized, pictures,
         )  # fmt: skip
 

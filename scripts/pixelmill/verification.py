@@ -22,7 +22,7 @@ from pixelmill.checks import MOST_NAMED, Check
 from pixelmill.demands import demands
 from pixelmill.engines import open_engine
 from pixelmill.entries import Entry
-from pixelmill.files import TEMPORARY, iterate_table, walk
+from pixelmill.files import TEMPORARY, iterate_table, modified_ns, walk
 from pixelmill.inspection import Finding, Inspector, Task, Tasks
 from pixelmill.names import escape, unescape
 from pixelmill.progress import Progress
@@ -180,7 +180,7 @@ def _check_set(
             checks["temporaries"].fail(escape(path), "left by a run that was killed")
             continue
         state = entry.stat(follow_symlinks=False)
-        present[path] = (state.st_size, state.st_mtime_ns)
+        present[path] = (state.st_size, modified_ns(state))
     for path in sorted((made.keys() | earlier) - present.keys()):
         checks["missing"].fail(escape(path), "is in the manifest and not there")
     for path in sorted(present.keys() - made.keys() - earlier):
