@@ -72,7 +72,8 @@ def trail(folder: str, sources: Iterable[str], name: str = "") -> Iterator[Calla
     with file, mmap.mmap(file.fileno(), len(head)) as page:
         write, now = _HEAD.pack_into, time.monotonic
         yield lambda number: write(page, 0, now(), number)
-    root.unlink(name)
+    with contextlib.suppress(OSError):  # someone removed it
+        root.unlink(name)
 
 
 def read(folder: str, prefix: str = "") -> list[Crumb]:
@@ -112,4 +113,5 @@ def remove(folder: str) -> None:
 
 
 def _files(folder: str, prefix: str) -> Iterator[os.DirEntry[str]]:
-    return (entry for entry in os.scandir(folder) if entry.name.startswith(prefix))
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # someone removed the folder
+        yield from (entry for entry in os.scandir(folder) if entry.name.startswith(prefix))

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from pixelmill import streams
 from pixelmill.engines import pin_inner_threads
-from pixelmill.errors import REASONS, UserError
+from pixelmill.errors import REASONS, UserError, sentence
 from pixelmill.policy import Policy
 from pixelmill.progress import QUIET, VARIABLE
 
@@ -192,10 +192,12 @@ def run(
         logging.error("Stopped; what is done is kept. Run the same again to go on.")
         _leave_at_once(status)
     except Exception as error:
+        unexpected = f"Unexpected {type(error).__name__}: {error}"
+        text = sentence(error) if isinstance(error, OSError) else unexpected
         logging.getLogger("pixelmill.traceback").debug("%s", traceback.format_exc())
         if options.debug:
             traceback.print_exc()
-        logging.error("Unexpected %s: %s (--debug shows where)", type(error).__name__, error)
+        logging.error("%s (--debug shows where)", text)
         status = CANNOT_RUN
     sys.exit(status)
 

@@ -173,6 +173,8 @@ def _sentence(error: ValidationError) -> str:
             f"{key}: the name {found} is not allowed; "
             "use letters, digits, '_' and '-', beginning with a letter or digit."
         )
+    if rule == "maxLength":
+        return f"{key}: the name {found} is too long; use at most {allowed} characters."
     if rule in ("minItems", "maxItems"):
         return f"{key}: found {found}; give {allowed} values."
     if rule == "uniqueItems":

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+from pixelmill.names import escape
+
 #: Why an image failed. The only words that `reason` columns ever hold.
 REASONS = {
     "unreadable": "the file could not be read (permission, disk)",
@@ -38,6 +42,17 @@ class TreeError(UserError):
 
     #: Exit status of a script that looked and found something wrong.
     status = 1
+
+
+def sentence(error: OSError) -> str:
+    """Say what the system refused, where nothing else is known of it."""
+    why = error.strerror or str(error) or type(error).__name__
+    if error.filename is None:
+        return f"The system refuses to go on: {why}; mend that, then run the same again."
+    return (
+        f"'{escape(os.fsdecode(error.filename))}' cannot be used: {why}; mend it or correct the "
+        "path, then run the same again."
+    )
 
 
 class ImageError(Exception):

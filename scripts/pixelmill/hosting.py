@@ -18,7 +18,7 @@ from pixelmill.cluster import Cluster
 from pixelmill.destinations import Outputs
 from pixelmill.engines import APART, open_engine
 from pixelmill.entries import Entries
-from pixelmill.errors import UserError
+from pixelmill.errors import UserError, sentence
 from pixelmill.jobs import Batch, Stretch, pack
 from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
@@ -107,9 +107,10 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries)
         sender.send(("end", None))
     except BrokenExecutor:
         os._exit(1)  # the crumbs tell the rest
-    except UserError as error:
+    except (UserError, OSError) as error:
+        text = sentence(error) if isinstance(error, OSError) else str(error)
         with contextlib.suppress(OSError):
-            sender.send(("refused", str(error)))
+            sender.send(("refused", text))
     except Exception as error:
         import traceback
 

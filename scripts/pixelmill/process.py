@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import operator
 import os
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,6 +99,7 @@ def process(
     if not entries and shard.is_whole:
         raise UserError(f"'{source}' holds no image; correct the path, or mount the disk.")
     with (
+        _telling_of_ledger(place.state),
         place.open(policy.durable) as ledger,
         early_child(engine, recipe, certain=not ledger.rows()) as early,
     ):
@@ -155,11 +157,6 @@ def process(
             try:
                 started = render(work, plan.make, done, meanwhile, early)
                 litter = started.troubled or totals.failed > 0
-            except sqlite3.OperationalError as error:
-                raise UserError(
-                    f"The ledger in '{place.state}' cannot be written: {error}; make room or "
-                    "mend it, then run the same again. What is done is kept."
-                ) from error
             finally:
                 reserve.release()
                 place.check_unmoved()
@@ -194,6 +191,18 @@ def process(
             f"{finished.failed:,}", f"{finished.images:,}", why, place.state,
         )  # fmt: skip
     return finished
+
+
+@contextlib.contextmanager
+def _telling_of_ledger(state: str) -> Iterator[None]:
+    """Say in a sentence that the ledger cannot be used any more."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise UserError(
+            f"The ledger in '{state}' cannot be written: {error}; make room or mend it, then run "
+            "the same again. What is done is kept."
+        ) from error
 
 
 def _digest_of(entries: Entries, shard: Shard) -> str:

@@ -1,0 +1,150 @@
+"""What is removed or blocked while a pass runs is told, and the next pass ends complete."""
+
+import shutil
+
+import pytest
+
+from pixelmill.engines import LOCAL
+
+COUNT = 12
+
+#: A step that removes something when its turn comes, once.
+STEP = """
+import os, pathlib, shutil
+
+TREE, WHAT, MARK = (pathlib.Path(part) for part in {places!r})
+
+
+def f(image):
+    try:
+        os.close(os.open(MARK, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return image
+    for path in TREE.glob(str(WHAT)) if str(WHAT) != "." else [TREE]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        {then}
+    return image
+"""
+
+#: What is removed, as a glob below the tree.
+REMOVED = {
+    "tree": ".",
+    "images": "images",
+    "crumbs": ".crumbs",
+    "state": "[.l]*",
+    "ledger": "ledger*",
+    "catalog": "catalog*",
+    "reserve": ".reserve",
+}
+
+#: What is put in its place.
+THEN = {"gone": "pass", "a-file": "path.touch()", "a-folder": "path.mkdir()"}
+
+#: Those that stand for the others when time is short.
+FAST = {"tree": "gone", "images": "gone", "crumbs": "gone", "ledger": "a-folder"}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory, photos):
+    return photos(tmp_path_factory.mktemp("source") / "in", COUNT)
+
+
+@pytest.fixture
+def disturbed(source, script, tmp_path):
+    """Function that runs a pass in which something is removed, then a pass in peace."""
+
+    def run(engine, what, then):
+        tree = tmp_path / "out"
+        places = (str(tree), what, str(tmp_path / "mark"))
+        (tmp_path / "mine.py").write_text(STEP.format(places=places, then=then))
+        (tmp_path / "recipe.yaml").write_text('steps: [call: {function: "mine:f"}]\n')
+        command = ["process_parallel.py", source, tree, "--recipe", tmp_path / "recipe.yaml"]
+        command += ["--engine", engine, "--workers", "2"]
+        first = script(*command)
+        for blocked in tree.glob(what) if what != "." else [tree]:
+            if then == THEN["a-file"] and blocked.is_file() and not blocked.stat().st_size:
+                blocked.unlink()
+            elif then == THEN["a-folder"] and blocked.is_dir() and not list(blocked.iterdir()):
+                blocked.rmdir()
+        return first, script(*command), tree
+
+    return run
+
+
+def is_complete(tree):
+    manifest = tree / "manifest.csv"
+    made = len(list((tree / "images").glob("*.jpg"))) if (tree / "images").is_dir() else 0
+    return made == COUNT and manifest.exists() and manifest.read_text().count(",ok,") == COUNT
+
+
+#: Each of them, in few ways when time is short.
+CASES = [
+    pytest.param(
+        engine, REMOVED[what], THEN[then], id=f"{what}-{then}-{engine}",
+        marks=() if (engine, then) == ("processes", FAST.get(what)) else pytest.mark.slow,
+    )
+    for engine in LOCAL for what in REMOVED for then in THEN
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("engine", "what", "then"), CASES)
+def test_what_is_removed_during_a_pass_is_told_and_made_good(disturbed, engine, what, then):
+    first, second, tree = disturbed(engine, what, then)
+    assert "Traceback" not in first.text
+    assert "Unexpected" not in first.text
+    assert first.status in (0, 2)
+    assert first.status == 0 or first.text.splitlines()[-1].startswith("ERROR: ")
+    assert second.status == 0, second.text
+    assert is_complete(tree)
+
+
+#: Files that lie where a folder has to be, and folders where a file has to be.
+BLOCKED = {
+    "tree": "out",
+    "below-a-file": "file/out",
+    "images": "out/images",
+    "crumbs": "out/.crumbs",
+    "ledger": "out/ledger.sqlite/",
+    "lock": "out/.lock/",
+    "catalog": "out/catalog.csv/",
+    "memory": "out/catalog.known.csv/",
+    "manifest": "out/manifest.csv/",
+    "failures": "out/failures.csv/",
+}
+
+
+@pytest.mark.parametrize("path", BLOCKED.values(), ids=BLOCKED)
+def test_what_stands_in_the_way_is_named_and_a_pass_without_it_is_complete(
+    source, script, tmp_path, path
+):
+    place = tmp_path / path.replace("file/out", "file")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if path.endswith("/"):
+        (place / "something").mkdir(parents=True)
+    else:
+        place.write_text("")
+    tree = tmp_path / path.split("out")[0] / "out"
+    blocked = script("process_sequential.py", source, tree)
+    assert blocked.status == 2
+    assert "Traceback" not in blocked.text
+    sentence = blocked.text.splitlines()[-1]
+    assert sentence.startswith("ERROR: ")
+    assert "Unexpected" not in sentence
+    assert str(tree) in sentence
+    place.unlink() if place.is_file() else shutil.rmtree(place)
+    assert script("process_sequential.py", source, tree).status == 0
+    assert is_complete(tree)
+
+
+def test_a_file_where_a_folder_of_outputs_has_to_be_costs_the_images_of_that_folder(
+    photos, script, tmp_path
+):
+    source, tree = photos(tmp_path / "in", 2), tmp_path / "out"
+    photos(source / "sub", 2)
+    (tree / "images").mkdir(parents=True)
+    (tree / "images" / "sub").write_text("")
+    done = script("process_sequential.py", source, tree)
+    assert done.status == 0
+    assert "2 of 4 images failed (2 write_failed)" in done.text
+    (tree / "images" / "sub").unlink()
+    assert "make 2: 2 failed before" in script("process_sequential.py", source, tree).text
