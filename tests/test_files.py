@@ -1,9 +1,11 @@
 """Files are whole or absent, a folder has one holder, and a walk sees each file once."""
 
 import contextlib
+import csv
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -194,9 +196,23 @@ def test_json_that_other_readers_would_refuse_is_not_written(tmp_path):
 
 
 def test_a_table_comes_back(tmp_path):
-    cells = ["plain", 'say "a", b', " spaces ", "two\nlines", "é\u2028", ""]
+    cells = ["plain", 'say "a", b', " spaces ", "two\nlines", "é\u2028", "", "=1", r"\u003d1"]
     write_table(tmp_path / "t.csv", ("name", "number"), [(cell, 7) for cell in cells])
     assert read_table(tmp_path / "t.csv") == [{"name": cell, "number": "7"} for cell in cells]
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@a", "  =1", "a;=1", "\uff1d1"])
+def test_no_text_in_a_table_is_a_formula_and_numbers_stay(tmp_path, cell):
+    write_table(tmp_path / "t.csv", ("text", "number"), [(cell, -1.5)])
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
+        _, (written, number) = csv.reader(file)
+    assert not re.search(r"(^|;) *[-=+@\uff1d]", written)
+    assert number == "-1.5"
+
+
+def test_a_cell_of_any_length_can_be_read(tmp_path):
+    write_table(tmp_path / "t.csv", ("message",), [("x" * 200_000,)])
+    assert read_table(tmp_path / "t.csv") == [{"message": "x" * 200_000}]
 
 
 def test_a_table_keeps_the_line_ends_in_its_cells(tmp_path):

@@ -1,10 +1,12 @@
 """Names survive tables."""
 
 import random
+import re
+import unicodedata
 
 import pytest
 
-from pixelmill.names import escape, unescape
+from pixelmill.names import as_cell, escape, of_cell, printable, unescape
 
 ODD_NAMES = {
     "spaces": "  two  words .jpg ",
@@ -21,6 +23,19 @@ ODD_NAMES = {
     "line-separator": "a\u2028b\u2029c.jpg",
     "next-line": "a\x85b.jpg",
     "control": "bell\x07\x1b[31m\x7f.jpg",
+    "direction": "photo\u202egpj.exe",
+    "isolate": "\u2066a\u2069\u200e\u200f\u061c.jpg",
+    "zero-width": "a\u200bb\u200c\u200d\u2060\ufeff.jpg",
+    "soft-hyphen": "a\xadb.jpg",
+    "tag": "a\U000e0041\U000e007f.jpg",
+    "formula": "=1+1.jpg",
+    "formula-behind-a-semicolon": "a; =1+1.jpg",
+    "formula-behind-a-tab": "\t=1+1.jpg",
+    "wide-formula": "\uff1d1.jpg",
+    "named-as-a-formula-is-written": r"\u003d1.jpg",
+    "minus": "-1.jpg",
+    "plus": "+1.jpg",
+    "at": "@sum.jpg",
     "nothing": "",
 }
 
@@ -38,6 +53,28 @@ def test_an_escaped_name_is_one_line_of_utf_8(name):
     assert escape(name).encode("utf-8").decode("utf-8") == escape(name)
 
 
+@odd
+def test_nothing_in_an_escaped_name_is_unseen_or_obeyed(name):
+    seen = {unicodedata.category(character) for character in escape(name)}
+    assert not seen & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+@odd
+def test_an_escaped_name_in_a_cell_is_no_formula_and_comes_back(name):
+    cell = as_cell(escape(name))
+    assert not re.search(r"(^|;)\s*[-=+@\uff0b\uff0d\uff1d\uff20]", cell)
+    assert of_cell(cell) == escape(name)
+    assert unescape(cell) == name
+
+
+@odd
+def test_a_printable_text_keeps_its_lines_and_is_obeyed_by_no_terminal(name):
+    text = printable(f"{name}\n\tand more")
+    assert text.endswith("\n\tand more")
+    assert all(c.isprintable() or c in "\n\t" for c in text)
+    assert printable(text) == text
+
+
 @pytest.mark.parametrize("name", ["Été 2024 (1).jpg", "日本/写真.png", "a\N{GRINNING FACE}.gif"])
 def test_a_name_that_people_can_read_stays_as_it_is(name):
     assert escape(name) == name
@@ -46,7 +83,9 @@ def test_a_name_that_people_can_read_stays_as_it_is(name):
 def test_any_string_comes_back():
     draw = random.Random(2026)
     # Weighted towards what escapes are made of, where a mistake would hide.
-    alphabet = "\\\\\\uu0009abcdef\n\r\x00\x85\u2028\ud800\udcff é\N{GRINNING FACE}"
+    alphabet = "\\\\\\uU003dabcdef=-;\n\r\x00\x85\u2028\u202e\ud800\udcff é\N{GRINNING FACE}"
     for _ in range(3000):
         name = "".join(draw.choices(alphabet, k=draw.randrange(12)))
         assert unescape(escape(name)) == name
+        assert unescape(as_cell(escape(name))) == name
+        assert of_cell(as_cell(name)) == name

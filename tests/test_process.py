@@ -17,9 +17,11 @@ from pixelmill import catalog, files
 from pixelmill.engines import ENGINES
 from pixelmill.errors import REASONS, UserError
 from pixelmill.files import exclusive
+from pixelmill.names import unescape
 from pixelmill.policy import Policy
 from pixelmill.process import process_folder
 from pixelmill.recipe import parse
+from pixelmill.verification import verify
 
 RECIPE = parse({"steps": [{"resize": {"width": 32, "height": 24}}, "sharpen"]})
 OTHER = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
@@ -347,6 +349,7 @@ def test_no_temporary_is_left_after_a_pass(made):
 
 
 NAMES = ["two\nlines.jpg", 'quo"te, comma.jpg', "back\\slash.jpg", "Straße ☃.jpg", "no suffix"]
+NAMES += ["=1+1.jpg", "-1.jpg", r"\u003d1+1.jpg", "a;@b.jpg", "\u202egpj.jpg", "a\u200bb.jpg"]
 if sys.platform == "linux":
     NAMES.append(os.fsdecode(b"caf\xe9.jpg"))
 
@@ -360,7 +363,13 @@ def test_images_of_any_name_are_made(tmp_path, picture, engine):
     tree.process(engine, 2)
     outputs = {name if name.endswith(".jpg") else f"{name}.jpg" for name in NAMES}
     assert set(tree.outputs()) == outputs
-    assert len(tree.noted()) == len(NAMES)
+    assert {unescape(source) for source in tree.noted()} == set(NAMES)
+    assert not any(re.match(r"[-=+@]", source) for source in tree.noted())
+    entries = catalog.scan(str(tree.source))[0].entries
+    catalog.write(tmp_path / "catalog.csv", entries)
+    assert catalog.read(tmp_path / "catalog.csv") == entries
+    checks = verify(str(tree.source), str(tree.target), RECIPE.as_data(), entries, 1)
+    assert checks["passed"], checks
     assert tree.process(engine, 2).images == 0
 
 

@@ -273,3 +273,13 @@ def test_names_that_no_terminal_can_show_are_processed(script, images, out, pict
     done = script("verify.py", images, out)
     assert done.status == 0
     assert (out / "images/two\nlines.jpg").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not allow such names")
+@pytest.mark.parametrize("mark", ["\x1b[31m", "\u202e", "\x07", "\x85"], ids=ascii)
+def test_no_name_is_obeyed_by_a_terminal(script, out, tmp_path, mark):
+    done = script("process_sequential.py", f"no{mark}where", out, "--log", "log", cwd=tmp_path)
+    assert done.status == CANNOT_RUN
+    for text in (done.text, (tmp_path / "log").read_text(encoding="utf-8")):
+        assert mark not in text
+        assert f"\\u{ord(mark[0]):04x}" in text

@@ -14,10 +14,14 @@ from PIL import Image
 
 from pixelmill import recipe
 from pixelmill.encoding import ENCODERS
-from pixelmill.errors import REASONS
+from pixelmill.errors import LONGEST_MESSAGE, REASONS
+from pixelmill.exports import write_failures
+from pixelmill.files import read_table
 from pixelmill.intake import content_digest
 from pixelmill.jobs import STAGES, Batch, Job
+from pixelmill.ledger import Ledger, Maker
 from pixelmill.limits import Limits
+from pixelmill.names import unescape
 from pixelmill.transform import Renderer
 
 RESIZE = {"resize": {"width": 40, "height": 30}}
@@ -238,6 +242,46 @@ def test_a_step_that_raises_is_blamed_by_file_and_line(roots, render, photo):
     assert outcome.message == "mine.py, line 2: ValueError: too dark"
     assert outcome.pixels_in == 2500
     assert not roots[1].exists()
+
+
+MESSAGES = {
+    "long": "'x' * 200_000",
+    "lines": "'a\\nb\\0c\\x1b[31m'",
+    "lone-surrogate": "'\\udcff'",
+    "number": "7",
+}
+
+
+@pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES)
+def test_whatever_a_step_raises_can_be_noted_and_read(roots, render, photo, tmp_path, message):
+    photo(50, 50).save(roots[0] / "a.png")
+    (roots[0] / "mine.py").write_text(f"def boost(image):\n    raise ValueError({message})\n")
+    outcome = render("a.png", "a.jpg", {"steps": [{"call": {"function": "mine:boost"}}]})
+    assert_failed(outcome, "steps", "step_failed")
+    assert outcome.message.startswith("mine.py, line 2: ValueError: ")
+    assert len(outcome.message) <= LONGEST_MESSAGE
+    assert outcome.message.endswith("…") == (len(outcome.message) == LONGEST_MESSAGE)
+    with Ledger(str(tmp_path / "ledger.sqlite")) as ledger:
+        ledger.record([outcome], Maker("recipe", "code", "limits"))
+        write_failures(ledger, str(tmp_path))
+    (row,) = read_table(tmp_path / "failures.csv")
+    assert unescape(row["message"]) == outcome.message
+    assert row["message"].isprintable()
+
+
+@pytest.mark.parametrize("raises", ["ValueError", "RecursionError"])
+def test_an_exception_whose_message_cannot_be_had_is_named(roots, render, photo, raises):
+    photo(50, 50).save(roots[0] / "a.png")
+    (roots[0] / "mine.py").write_text(
+        "class Odd(Exception):\n"
+        "    def __str__(self):\n"
+        f"        raise {raises}\n"
+        "def boost(image):\n"
+        "    raise Odd\n"
+    )
+    outcome = render("a.png", "a.jpg", {"steps": [{"call": {"function": "mine:boost"}}]})
+    assert_failed(outcome, "steps", "step_failed")
+    assert outcome.message == f"mine.py, line 5: Odd: (its message raises {raises})"
 
 
 def test_a_file_where_the_output_folder_should_be_is_a_failure_to_write(roots, render, photo):

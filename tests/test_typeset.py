@@ -21,5 +21,11 @@ def test_what_stands_between_backquotes_is_code_and_nothing_else_is_taken_for_ht
     assert code("use ``a`b`` <i>") == "use <code>a`b</code> &lt;i&gt;"
 
 
+@pytest.mark.parametrize("autoescape", [True, False])
+def test_no_mark_of_direction_and_no_control_character_gets_into_a_page(autoescape):
+    page = environment(autoescape).from_string("{{ a }} {{ b | plain }}")
+    assert page.render(a="x\u202e", b="y\x1b") == "x\\u202e y\\u001b"
+
+
 def test_a_value_that_is_not_there_is_an_empty_text():
     assert environment().from_string("{{ a.b.c | number(2) }}").render() == ""

@@ -16,7 +16,8 @@ from typing import Any, TextIO
 
 from pixelmill import streams
 from pixelmill.engines import pin_inner_threads
-from pixelmill.errors import REASONS, UserError, sentence
+from pixelmill.errors import REASONS, UserError, describe, sentence
+from pixelmill.names import printable
 from pixelmill.policy import Policy
 from pixelmill.progress import QUIET, VARIABLE
 
@@ -192,7 +193,7 @@ def run(
         logging.error("Stopped; what is done is kept. Run the same again to go on.")
         _leave_at_once(status)
     except Exception as error:
-        unexpected = f"Unexpected {type(error).__name__}: {error}"
+        unexpected = f"Unexpected {describe(error)}"
         text = sentence(error) if isinstance(error, OSError) else unexpected
         logging.getLogger("pixelmill.traceback").debug("%s", traceback.format_exc())
         if options.debug:
@@ -260,7 +261,7 @@ def _people() -> TextIO:
 def _log_to(path: str) -> None:
     """Write messages to a file too: after what workers write there, and libraries print."""
     file = logging.FileHandler(path, mode="a", encoding="utf-8", errors="backslashreplace")
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    file.setFormatter(_Printable("%(asctime)s %(levelname)s %(message)s"))
     logging.getLogger().addHandler(file)
 
 
@@ -319,7 +320,14 @@ def _allow_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-class _Plain(logging.Formatter):
+class _Printable(logging.Formatter):
+    """Messages without what a terminal would obey: names and libraries' words are in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+class _Plain(_Printable):
     """Messages as they are; only what went wrong says so."""
 
     def format(self, record: logging.LogRecord) -> str:

@@ -30,7 +30,7 @@ from PIL import (
 
 from pixelmill import apng, jpeg, metadata
 from pixelmill.color import to_working
-from pixelmill.errors import ImageError
+from pixelmill.errors import ImageError, describe
 from pixelmill.formats import SNIFF_BYTES, sniff
 from pixelmill.jpeg import Target
 from pixelmill.levels import SWAPPING, upright
@@ -177,7 +177,7 @@ def decode(
         raise ImageError("decode", "unsupported" if lacking else "corrupt", message) from error
     except Exception as error:  # Pillow's plugins raise anything on broken files
         reason = _reason(error)
-        raise ImageError("decode", reason, f"{type(error).__name__}: {error}") from error
+        raise ImageError("decode", reason, describe(error)) from error
 
 
 def _decode(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 
-from pixelmill.names import escape
+from pixelmill.names import escape, printable
+
+#: Characters of a message about one image that are kept.
+LONGEST_MESSAGE = 1000
 
 #: Why an image failed. The only words that `reason` columns ever hold.
 REASONS = {
@@ -31,6 +34,9 @@ class UserError(Exception):
 
     #: Exit status of a script that could not run.
     status = 2
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class TreeError(UserError):
@@ -65,11 +71,38 @@ class ImageError(Exception):
     reason : str
         A key of `REASONS`.
     message : str
-        The library's own words.
+        The library's own words; of a very long one the beginning is kept.
     """
 
     def __init__(self, stage: str, reason: str, message: str) -> None:
+        message = shortened(message)
         super().__init__(message)
         self.stage = stage
         self.reason = reason
         self.message = message
+
+
+def shortened(text: str) -> str:
+    """Cut a text to `LONGEST_MESSAGE` characters, and mark that it was cut.
+
+    Examples
+    --------
+    >>> len(shortened("x" * 200_000)), shortened("x" * 200_000)[-2:]
+    (1000, 'x…')
+    """
+    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
+
+
+def describe(error: BaseException) -> str:
+    """Name an exception and give its message, even if its message cannot be had.
+
+    Examples
+    --------
+    >>> describe(ValueError("no such mode"))
+    'ValueError: no such mode'
+    """
+    try:
+        message = str(error)
+    except Exception as second:  # its class is a user's own, or a library's
+        message = f"(its message raises {type(second).__name__})"
+    return shortened(f"{type(error).__name__}: {message}")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, Any
 
 from pixelmill.errors import TreeError, UserError
-from pixelmill.names import escape
+from pixelmill.names import as_cell, escape, of_cell
 
 #: Every temporary file bears this pattern, so that a sweep can tell it from a user's.
 TEMPORARY = re.compile(r"\.pixelmill-[0-9a-f-]+\.tmp")
@@ -36,6 +36,9 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 #: Of this process on this machine: a number alone could meet its like from another one.
 _TOKEN = secrets.token_hex(4)
+
+# Python's own limit, 131,072 characters, would end a report over one long cell.
+csv.field_size_limit(2**31 - 1)
 
 _COUNT = itertools.count()
 
@@ -123,11 +126,13 @@ def read_json(path: str | os.PathLike[str]) -> Any:
 def write_table(
     path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
-    """Write a CSV table, atomically."""
+    """Write a CSV table, atomically; no text in it is a formula to a spreadsheet."""
     with atomic(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerows(
+            [as_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
+        )
 
 
 def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:
@@ -150,7 +155,8 @@ def iterate_table(path: str | os.PathLike[str]) -> Iterator[dict[str, str]]:
             f"The table '{path}' is missing; run the step that makes it first."
         ) from error
     with file:
-        yield from csv.DictReader(file)
+        for row in csv.DictReader(file):
+            yield {key: cell and of_cell(cell) for key, cell in row.items()}
 
 
 def lies_in(inner: str | os.PathLike[str], outer: str | os.PathLike[str]) -> bool:

@@ -18,7 +18,7 @@ from pixelmill.cluster import Cluster
 from pixelmill.destinations import Outputs
 from pixelmill.engines import APART, open_engine
 from pixelmill.entries import Entries
-from pixelmill.errors import UserError, sentence
+from pixelmill.errors import UserError, describe, sentence
 from pixelmill.jobs import Batch, Stretch, pack
 from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
@@ -115,8 +115,7 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries)
         import traceback
 
         with contextlib.suppress(OSError):
-            text = f"{type(error).__name__}: {error}"
-            sender.send(("error", (text, traceback.format_exc())))
+            sender.send(("error", (describe(error), traceback.format_exc())))
 
 
 def _prepare_worker(limits: Limits, renderer: Renderer, lifeline: Connection) -> None:

@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from pixelmill import likeness, reference
 from pixelmill.demands import demands, expected_modes, format_of, size_of
+from pixelmill.errors import describe
 from pixelmill.files import modified_ns
 from pixelmill.root import Root
 
@@ -97,7 +98,7 @@ class Inspector:
         except UnidentifiedImageError:
             faults.append(("decodes", "is no image" if data else "is empty"))
         except Exception as error:  # anything at all means that it does not decode
-            faults.append(("decodes", f"{type(error).__name__}: {error}"))
+            faults.append(("decodes", describe(error)))
         else:
             demand = self._demands[task.variant]
             source = Path(self._source_root, task.source)

@@ -22,7 +22,7 @@ from pixelmill.passes import Pass
 from pixelmill.rows import Maker, Rows
 
 #: Raised when the tables change; an older ledger is then put aside, not misread.
-VERSION = 3
+VERSION = 4
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS images (

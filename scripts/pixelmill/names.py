@@ -5,20 +5,45 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_SPECIAL = re.compile(r"[\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_ESCAPED = re.compile(r"\\(\\|u[0-9a-f]{4})")
+#: Characters that nobody sees, or that change how those beside them are shown: control
+#: characters and lone surrogates, line separators, marks and overrides of the direction of
+#: writing, joiners and spaces of no width, fillers, annotations, and tags. The set is written
+#: out because that of `unicodedata` grows, and ledgers know images by their escaped names.
+_UNSEEN = (
+    "\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+)
+_SPECIAL = re.compile(rf"[\\{_UNSEEN}]")
+_ESCAPED = re.compile(r"\\(\\|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})")
+
+#: The same characters but for those that lay out a text of several lines.
+_UNPRINTABLE = re.compile(rf"(?![\n\t])[{_UNSEEN}]")
+
+#: What makes a spreadsheet take a cell for a formula, at its beginning or behind a semicolon,
+#: which separates cells in some countries; the wide forms count in others.
+_FORMULA = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+_CODES = "003d|002b|002d|0040|ff1d|ff0b|ff0d|ff20|005c"
+_ACTIVE = re.compile(rf"((?:^|;) *)([{_FORMULA}]|\\(?=u(?:{_CODES})))")
+_DEFUSED = re.compile(rf"((?:^|;) *)\\u({_CODES})")
+
+#: First characters of the cells that `as_cell` has to look at; a quick test for the others.
+_SUSPECTS = frozenset(" =+-@\uff1d\uff0b\uff0d\uff20\\")
 
 
 def escape(name: str) -> str:
-    r"""Write a file name so that it fits on one line of any table.
+    r"""Write a file name so that it fits on one line of any table, and hides nothing.
 
-    Control characters and undecodable bytes (which Python holds as lone
-    surrogates) become ``\uXXXX``, the backslash is doubled.
+    Control characters, undecodable bytes (which Python holds as lone surrogates),
+    and characters that cannot be seen become ``\uXXXX`` or ``\UXXXXXXXX``; the
+    backslash is doubled.
 
     Examples
     --------
     >>> print(escape("two\nlines"))
     two\u000alines
+    >>> print(escape("photo\u202egpj.exe"))
+    photo\u202egpj.exe
     >>> unescape(escape("caf\udce9 \\ new\nline")) == "caf\udce9 \\ new\nline"
     True
     """
@@ -27,11 +52,14 @@ def escape(name: str) -> str:
 
 def _escape_one(match: re.Match[str]) -> str:
     character = match[0]
-    return r"\\" if character == "\\" else f"\\u{ord(character):04x}"
+    if character == "\\":
+        return r"\\"
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def unescape(text: str) -> str:
-    r"""Undo `escape`.
+    r"""Undo `escape`, and what `as_cell` does to an escaped text.
 
     Examples
     --------
@@ -41,6 +69,51 @@ def unescape(text: str) -> str:
     if "\\" not in text:
         return text
     return _ESCAPED.sub(lambda m: "\\" if m[1] == "\\" else chr(int(m[1][1:], 16)), text)
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal or a page would obey rather than show.
+
+    Unlike `escape` it leaves the backslash and the ends of lines as they are: it is for
+    whole messages, whose names may have been escaped already.
+
+    Examples
+    --------
+    >>> print(printable("\x1b[31mred"))
+    \u001b[31mred
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _UNPRINTABLE.sub(_escape_one, text)
+
+
+def as_cell(text: str) -> str:
+    r"""Write a cell of a table so that no spreadsheet takes it for a formula.
+
+    A first ``=``, ``+``, ``-`` or ``@`` becomes ``\uXXXX``, as if `escape` had done it:
+    of an escaped name, `unescape` gives the name. Tabs and line ends are left to `escape`.
+
+    Examples
+    --------
+    >>> print(as_cell("=1+1.jpg"), as_cell("a=b.jpg"))
+    \u003d1+1.jpg a=b.jpg
+    """
+    if text[:1] in _SUSPECTS or ";" in text:
+        return _ACTIVE.sub(lambda m: f"{m[1]}\\u{ord(m[2]):04x}", text)
+    return text
+
+
+def of_cell(cell: str) -> str:
+    r"""Undo `as_cell`.
+
+    Examples
+    --------
+    >>> of_cell(r"\u003d1+1.jpg")
+    '=1+1.jpg'
+    """
+    if "\\" not in cell:
+        return cell
+    return _DEFUSED.sub(lambda m: m[1] + chr(int(m[2], 16)), cell)
 
 
 def identity(path: str) -> str:

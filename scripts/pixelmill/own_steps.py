@@ -26,7 +26,7 @@ from typing import Any
 from PIL import Image
 
 from pixelmill.color import WORKING_MODES
-from pixelmill.errors import ImageError, UserError
+from pixelmill.errors import ImageError, UserError, describe
 
 _REFERENCE = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
 
@@ -189,11 +189,10 @@ def _takes_array(function: Callable[..., Any]) -> bool:
 
 def _locate(error: BaseException, reference: str, folder: str) -> str:
     """Say at which line of the user's file an error arose, or was called for."""
-    what = f"{type(error).__name__}: {error}"
     own = os.path.abspath(find(reference, folder))
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if os.path.abspath(frame.filename) == own]
     if isinstance(error, SyntaxError) and error.filename == own:
         lines = [error.lineno]
     place = f"{os.path.basename(own)}, line {lines[-1]}" if lines else reference
-    return f"{place}: {what}"
+    return f"{place}: {describe(error)}"

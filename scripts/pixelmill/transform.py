@@ -21,7 +21,7 @@ from pixelmill import intake
 from pixelmill.backends import Encode, Prepared, backend
 from pixelmill.decoding import Decoded
 from pixelmill.encoding import encoder_name
-from pixelmill.errors import ImageError, TreeError
+from pixelmill.errors import ImageError, TreeError, describe
 from pixelmill.files import temporary_beside
 from pixelmill.jobs import (
     DECODE,
@@ -159,8 +159,7 @@ class Renderer:
             if isinstance(error, MemoryError):
                 message = f"it needs more than limits.memory_mb = {self.limits.memory_mb:,}"
                 return account.outcome(job, ImageError(account.stage, "out_of_memory", message))
-            unexpected = ImageError(account.stage, "corrupt", f"{type(error).__name__}: {error}")
-            return account.outcome(job, unexpected)
+            return account.outcome(job, ImageError(account.stage, "corrupt", describe(error)))
         return account.outcome(job)
 
     def _make(self, job: Job, decoded: Decoded, account: Account) -> None:
@@ -255,7 +254,7 @@ class Renderer:
             except (ImageError, MemoryError):
                 raise
             except Exception as error:
-                message = f"{name}: {type(error).__name__}: {error}"
+                message = f"{name}: {describe(error)}"
                 raise ImageError("steps", "step_failed", message) from error
             box = None  # it is of the first one's picture
         return picture
@@ -282,8 +281,7 @@ class Renderer:
         except Exception as error:
             if isinstance(error, OSError) and error.strerror:
                 raise  # the disk's doing
-            message = f"{type(error).__name__}: {error}"
-            raise ImageError("encode", "write_failed", message) from error
+            raise ImageError("encode", "write_failed", describe(error)) from error
         account.lap(ENCODE)
         if self.durable:
             os.fsync(descriptor)

@@ -9,6 +9,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from pixelmill.names import printable
+
 
 def environment(autoescape: bool = True) -> jinja2.Environment:
     """Templates with the filters below; a value that is not there is an empty text.
@@ -24,9 +26,15 @@ def environment(autoescape: bool = True) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.ChainableUndefined,
+        finalize=_printable,
     )
     made.filters |= {"number": number, "span": span, "size": size, "plain": plain, "code": code}
     return made
+
+
+def _printable(value: Any) -> Any:
+    """Escape in a text what a page would obey rather than show, such as marks of direction."""
+    return printable(value) if type(value) is str else value
 
 
 def number(value: Any, digits: int = 0) -> str:
