@@ -112,7 +112,7 @@ def test_a_size_that_the_header_does_not_tell_is_left_to_pillow(photo, encoded):
 def test_a_plain_header_tells_mode_and_size(photo, encoded, mode, progressive):
     image = photo(200, 100).convert(mode)
     data = encoded(image, "JPEG", progressive=progressive, comment=b"at home")
-    assert jpeg.header(data) == (mode, (200, 100))
+    assert jpeg.header(data)[:2] == (mode, (200, 100))
 
 
 @pytest.mark.parametrize(

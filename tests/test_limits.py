@@ -6,12 +6,14 @@ import sys
 import zlib
 
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
-from pixelmill.decoding import decode
+from pixelmill import jpeg
+from pixelmill.decoding import Reading, decode, decode_to_levels
 from pixelmill.errors import ImageError
 from pixelmill.formats import FORMATS
 from pixelmill.limits import Limits, workers_for_memory
+from pixelmill.opencv_backend import OpenCV
 
 
 def png_that_claims(width, height):
@@ -31,12 +33,6 @@ def encoded(image, format_, **options):
 def animation(frames):
     pictures = [Image.new("L", (8, 8), level) for level in range(frames)]
     return encoded(pictures[0], "GIF", save_all=True, append_images=pictures[1:])
-
-
-def text_bomb():
-    info = PngImagePlugin.PngInfo()
-    info.add_text("bomb", "x" * 80_000_000, zip=True)
-    return encoded(Image.new("L", (4, 4)), "PNG", pnginfo=info)
 
 
 CASES = {
@@ -63,10 +59,101 @@ def test_what_just_fits_is_decoded():
     assert decode(animation(9), limits=limits).frames[0].size == (8, 8)
 
 
-def test_a_text_that_unpacks_to_a_flood_is_refused():
-    with pytest.raises(ImageError) as caught:
-        decode(text_bomb())
+def scanned(scans, **options):
+    """A progressive JPEG with so many scans; the last one is repeated."""
+    data = encoded(Image.radial_gradient("L").convert("RGB"), "JPEG", progressive=True, **options)
+    begin, end = data.rindex(b"\xff\xda"), data.rindex(b"\xff\xd9")
+    more = scans - data.count(b"\xff\xda")
+    return data[:end] + more * data[begin:end] + data[end:]
+
+
+def mpo(data):
+    """Two pictures in one file, the first of which is this JPEG (CIPA DC-007, 5.2)."""
+    whole = encoded(
+        Image.new("RGB", (9, 9)), "MPO", save_all=True, append_images=[Image.new("RGB", (9, 9))]
+    )
+    begin = whole.index(b"\xff\xe2")
+    (length,) = struct.unpack_from(">H", whole, begin + 2)
+    second = whole.index(b"\xff\xd8", 2)
+    index = bytearray(whole[begin : begin + 2 + length])
+    first = len(data) + len(index)
+    small = index.startswith(b"II", 8)
+    place = bytes(index).rindex(struct.pack("<I" if small else ">I", second - begin - 8))
+    struct.pack_into("<I" if small else ">I", index, place, first - 2 - 8)
+    return data[:2] + bytes(index) + data[2:] + whole[second:]
+
+
+def tiff(data, strips=1):
+    """A TIFF whose strips are JPEGs as this one (TIFF Technical Note 2)."""
+    (height, width) = (256, 256)
+    tags = [
+        (256, 4, [width]), (257, 4, [height * strips]), (258, 3, [8, 8, 8]), (259, 3, [7]),
+        (262, 3, [6]), (273, 4, [0] * strips), (277, 3, [3]), (278, 4, [height]),
+        (279, 4, [len(data)] * strips), (284, 3, [1]), (530, 3, [2, 2]),
+    ]  # fmt: skip
+    size = 8 + 2 + 12 * len(tags) + 4
+    values = 12 + (8 * strips if strips > 1 else 0)
+    tags[5] = (273, 4, [size + values + k * len(data) for k in range(strips)])
+    entries, behind = b"", b""
+    for tag, kind, numbers in tags:
+        packed = struct.pack(f"<{len(numbers)}{'H' if kind == 3 else 'I'}", *numbers)
+        if len(packed) > 4:
+            entries += struct.pack("<HHII", tag, kind, len(numbers), size + len(behind))
+            behind += packed.ljust(4 * len(numbers), b"\0")
+        else:
+            entries += struct.pack("<HHI", tag, kind, len(numbers)) + packed.ljust(4, b"\0")
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
+    return head + entries + bytes(4) + behind + strips * data
+
+
+#: Files with a JPEG of so many scans in them, for every container that one is decoded from.
+CONTAINERS = {
+    "plain": scanned,
+    "with-exif": lambda scans: scanned(scans, exif=b"Exif\0\0MM\0*\0\0\0\10" + bytes(6)),
+    "mpo": lambda scans: mpo(scanned(scans)),
+    "tiff": lambda scans: tiff(scanned(scans)),
+    "tiff-of-strips": lambda scans: tiff(scanned(scans), strips=3),
+}
+
+DECODERS = {
+    "pillow": decode,
+    "levels": decode_to_levels,
+    "opencv": lambda data, limits: OpenCV().decode(data, None, Reading(), limits),
+    "opencv-deep": lambda data, limits: OpenCV().decode(data, None, Reading(depth="keep"), limits),
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
+@pytest.mark.parametrize("decoder", DECODERS.values(), ids=DECODERS)
+def test_a_jpeg_of_many_scans_is_refused_wherever_it_is(decoder, container):
+    assert decoder(container(20), limits=Limits(max_scans=20)).frames
+    with pytest.raises(ImageError, match=r"limits\.max_scans = 20$") as caught:
+        decoder(container(21), limits=Limits(max_scans=20))
     assert caught.value.reason == "too_large"
+
+
+@pytest.mark.parametrize("decoder", DECODERS.values(), ids=DECODERS)
+def test_what_only_looks_like_a_scan_is_none(decoder):
+    """As in a thumbnail, in a remark, in the second picture of a file, and behind its end."""
+    limits = Limits(max_scans=20)
+    remark = b"\xff\xfe" + struct.pack(">H", 2_002) + 1000 * b"\xff\xda"
+    data = scanned(20)
+    for odd in (data[:2] + remark + data[2:], mpo(scanned(20)) + scanned(99), data + scanned(99)):
+        assert decoder(odd, limits=limits).frames
+
+
+def test_scans_of_one_colour_each_are_counted_in_a_sequential_jpeg_too():
+    """Decoders wait for the last scan where the first has not all colours."""
+    frame = bytes.fromhex("ffc00011 08 0001 0001 03 011100 021100 031100")
+    scan = bytes.fromhex("ffda0008 01 0100 003f00 2a")
+    assert jpeg.scans(b"\xff\xd8" + frame + 500 * scan, 100) == 101
+    assert jpeg.scans(b"\xff\xd8" + frame + 3 * scan + b"\xff\xd9" + 500 * scan, 100) == 3
+
+
+@pytest.mark.parametrize("cut", range(0, 700, 7))
+def test_counting_scans_ends_whatever_is_counted(cut):
+    assert jpeg.scans(scanned(20)[:cut], 5) <= 6
+    assert jpeg.scans(b"\xff\xd8" + cut * b"\xff\xe0", 5) == 0
 
 
 def test_a_format_that_is_not_asked_for_is_unsupported():

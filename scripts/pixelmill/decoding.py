@@ -28,7 +28,7 @@ from PIL import (
     features,
 )
 
-from pixelmill import apng, jpeg, metadata
+from pixelmill import apng, jpeg, metadata, png
 from pixelmill.color import to_working
 from pixelmill.errors import ImageError, describe
 from pixelmill.formats import SNIFF_BYTES, sniff
@@ -57,6 +57,9 @@ _UNSUPPORTED = re.compile(r"not available|unsupported|not supported|not implemen
 _TRUNCATED = re.compile(r"truncated|unexpected end|not enough|premature", re.I)
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters arrives as an outcome
+
+# What is left of a PNG's packed values is known to be within this.
+PngImagePlugin.MAX_TEXT_CHUNK = png.MOST_UNPACKED
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,8 @@ def decode(
         message = "the content is of no known image format" if data else "the file is empty"
         raise ImageError("decode", "not_an_image", message)
     limits.check_file(len(data), kind)
+    if kind == "png":
+        data = png.lean(data)
     # What hides inside a file, as the frames of a GIF, is held to twice of this by Pillow.
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
     try:
@@ -196,6 +201,8 @@ def _decode(
         pixels = full[0] * full[1]
         frames = _frames(image, reading.animation == "all")
         limits.check_header(*image.size, frames)
+        for part in _jpegs(image, data):
+            limits.check_scans(jpeg.scans(part, limits.max_scans))
         if frames > 1:
             _check_frames(frames, pixels, reading, limits)
         _scale_transparency(image)
@@ -262,9 +269,11 @@ def _decode_plain(
     plain = jpeg.header(data)
     if plain is None:
         return None
-    mode, full = plain
+    mode, full, lone = plain
     limits.check_file(len(data), "jpeg")
     limits.check_header(*full, 1)
+    if not lone:
+        limits.check_scans(jpeg.scans(data, limits.max_scans))
     scale = jpeg.scale_for(full, target, reading.shrink_margin)
     levels = jpeg.decode(data, mode, full, scale)
     if levels is None:
@@ -333,6 +342,23 @@ def _seek_all(image: Image.Image, frames: int) -> Iterator[tuple[Image.Image, fl
         image.seek(number)
         image.load()
         yield image.copy(), image.info.get("duration", 0)
+
+
+#: Tags of a TIFF: offsets of its strips or tiles, and how many bytes each has.
+_PARTS = ((273, 279), (324, 325))
+
+
+def _jpegs(image: Image.Image, data: bytes) -> Iterator[bytes]:
+    """JPEGs that an image is decoded from: itself, or the strips or tiles of a TIFF."""
+    if image.format in ("JPEG", "MPO"):
+        yield data
+    elif isinstance(image, TiffImagePlugin.TiffImageFile) and "jpeg" in str(
+        image.info.get("compression")
+    ):
+        for offsets, lengths in _PARTS:
+            found = (image.tag_v2.get(tag, ()) for tag in (offsets, lengths))
+            for offset, length in zip(*found, strict=False):
+                yield data[offset : offset + length]
 
 
 def _frames(image: Image.Image, all_wanted: bool) -> int:

@@ -25,6 +25,8 @@ class Limits:
     max_bytes : int
         Of the file.
     max_frames : int
+    max_scans : int
+        Of a JPEG: each passes over the whole picture, and a progressive one has about ten.
     max_aspect : float
         Longer side divided by the shorter one.
     formats : tuple of str
@@ -38,6 +40,7 @@ class Limits:
     max_pixels: int = 178_956_970
     max_bytes: int = 1_000_000_000
     max_frames: int = 10_000
+    max_scans: int = 100
     max_aspect: float = 1_000.0
     formats: tuple[str, ...] = FORMATS
     seconds_per_image: float = 60.0
@@ -64,8 +67,28 @@ class Limits:
         if format_ not in self.formats:
             message = f"{format_} is not among limits.formats"
             raise ImageError("decode", "unsupported", message)
+        self.check_size(size, "decode")
+
+    def check_size(self, size: int, stage: str) -> None:
+        """Refuse a file by its size in bytes, in the stage that has found it out.
+
+        Raises
+        ------
+        ImageError
+        """
         if size > self.max_bytes:
             message = f"{size:,} bytes exceed limits.max_bytes = {self.max_bytes:,}"
+            raise ImageError(stage, "too_large", message)
+
+    def check_scans(self, scans: int) -> None:
+        """Refuse a JPEG by the number of its scans.
+
+        Raises
+        ------
+        ImageError
+        """
+        if scans > self.max_scans:
+            message = f"it has more scans than limits.max_scans = {self.max_scans:,}"
             raise ImageError("decode", "too_large", message)
 
     def check_header(self, width: int, height: int, frames: int) -> None:
@@ -101,6 +124,21 @@ class Limits:
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         if hard == resource.RLIM_INFINITY or most < hard:
             resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
+#: Limits that a config can take by their name.
+PRESETS = {
+    "untrusted": Limits(
+        max_pixels=50_000_000,
+        max_bytes=50_000_000,
+        max_frames=500,
+        max_scans=50,
+        max_aspect=100.0,
+        formats=("jpeg", "png", "gif", "webp"),
+        seconds_per_image=20.0,
+        memory_mb=1_024,
+    )
+}
 
 
 #: Bytes that a pixel takes at the height of its processing: decoded, converted, resized.

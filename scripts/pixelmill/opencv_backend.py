@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from pixelmill import decoding, encoding, files, jpeg, metadata, own_steps
+from pixelmill import decoding, encoding, files, jpeg, metadata, own_steps, png
 from pixelmill.color import describes, is_srgb
 from pixelmill.decoding import Decoded, Reading
+from pixelmill.formats import SNIFF_BYTES, sniff
 from pixelmill.jpeg import Target
 from pixelmill.levels import SWAPPING, from_levels, levels_of, upright
 from pixelmill.limits import Limits
@@ -119,6 +120,7 @@ def _decode_jpeg(
     except Exception:  # Pillow says why
         return None
     limits.check_header(*size, 1)
+    limits.check_scans(jpeg.scans(data, limits.max_scans))
     if mode not in ("RGB", "L"):
         return None
     if not describes(profile, header) or is_srgb(profile or b""):
@@ -160,6 +162,8 @@ def _scale(size: Size, target: Target | None, margin: float, turned: int) -> int
 
 def _decode_deep(data: bytes, reading: Reading, limits: Limits) -> Decoded | None:
     """Decode PNG or TIFF with 16 bits a channel; None for any other."""
+    if sniff(data[:SNIFF_BYTES]) == "png":
+        data = png.lean(data)
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "TIFF")) as header:
             size, kind = header.size, (header.format or "").lower()

@@ -92,7 +92,7 @@ def _opened(data: bytes, recipe: Recipe) -> tuple[Any, Box | None, str]:
     target = target_of(recipe)
     plain = jpeg.header(data)
     if plain is not None and jpeg.turbo is not None:
-        mode, full = plain
+        mode, full, _ = plain
         scale = jpeg.scale_for(full, target, recipe.settings["shrink_margin"])
         return jpeg.decode(data, mode, full, scale), jpeg.region(full, scale), "jpeg"
     with Image.open(io.BytesIO(data)) as image:

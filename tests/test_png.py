@@ -1,0 +1,199 @@
+"""What is not needed of a PNG, or not sound, costs nothing but itself."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from imaging import ADOBE_RGB, chunk, icc_profile, opened, same
+from PIL import Image, PngImagePlugin
+
+from pixelmill import png
+from pixelmill.decoding import Reading, decode
+from pixelmill.errors import ImageError
+from pixelmill.limits import Limits
+from pixelmill.opencv_backend import OpenCV
+
+BOMB = zlib.compress(bytes(20_000_000), 9)
+
+
+def damaged(name, data):
+    """A chunk with a wrong checksum."""
+    return chunk(name, data)[:-4] + b"\1\2\3\4"
+
+
+NOISE = np.random.default_rng(0).bytes(3_000_000)
+
+#: Chunks that a decoder may skip: not needed, too large, malformed, or damaged.
+USELESS = {
+    "zTXt-bomb": chunk(b"zTXt", b"Comment\0\0" + BOMB),
+    "iTXt-bomb": chunk(b"iTXt", b"Comment\0\1\0\0\0" + BOMB),
+    "xmp-bomb": chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + BOMB),
+    "exif-bomb": chunk(b"zTXt", b"Raw profile type exif\0\0" + BOMB),
+    "many-texts": 100 * chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(bytes(10**6))),
+    "tEXt-of-3-MB": chunk(b"tEXt", b"Comment\0" + b"x" * 3_000_000),
+    "tEXt-damaged": damaged(b"tEXt", b"Comment\0at home"),
+    "zTXt-of-unknown-method": chunk(b"zTXt", b"Comment\0\7" + zlib.compress(b"at home")),
+    "zTXt-not-packed": chunk(b"zTXt", b"Comment\0\0at home"),
+    "text-that-Pillow-takes-for-transparency": chunk(b"tEXt", b"transparency\0none"),
+    "text-that-Pillow-takes-for-a-profile": chunk(b"tEXt", b"icc_profile\0none"),
+    "text-that-Pillow-takes-for-exif": chunk(b"tEXt", b"exif\0none"),
+    "iCCP-bomb": chunk(b"iCCP", b"icc\0\0" + BOMB),
+    "iCCP-damaged": damaged(b"iCCP", b"icc\0\0" + zlib.compress(bytes(500))),
+    "iCCP-of-unknown-method": chunk(b"iCCP", b"icc\0\7" + zlib.compress(bytes(500))),
+    "iCCP-without-a-profile": chunk(b"iCCP", b"icc"),
+    "iCCP-not-packed": chunk(b"iCCP", b"icc\0\0" + NOISE[:5000]),
+    "gAMA-short": chunk(b"gAMA", b"\0"),
+    "cHRM-short": chunk(b"cHRM", bytes(31)),
+    "sRGB-empty": chunk(b"sRGB", b""),
+    "pHYs-short": chunk(b"pHYs", bytes(8)),
+    "tRNS-long": chunk(b"tRNS", bytes(300)),
+    "tRNS-damaged": damaged(b"tRNS", bytes(6)),
+    "eXIf-of-3-MB": chunk(b"eXIf", NOISE),
+    "eXIf-empty": chunk(b"eXIf", b""),
+    "eXIf-damaged": damaged(b"eXIf", b"MM\0*"),
+    "unknown-damaged": damaged(b"prIv", b"anything"),
+    "a-flood": 5_000 * chunk(b"tEXt", b"Comment\0a"),
+}
+
+
+def moving(encoded, picture):
+    return encoded(picture(1), "PNG", save_all=True, append_images=[picture(2), picture(3)])
+
+
+KINDS = {
+    "colour": lambda encoded, picture: encoded(picture(1), "PNG"),
+    "alpha": lambda encoded, picture: encoded(picture(1).convert("RGBA"), "PNG"),
+    "palette": lambda encoded, picture: encoded(picture(1).quantize(16), "PNG"),
+    "deep": lambda encoded, picture: encoded(
+        Image.fromarray(np.arange(0, 60_000, 10, dtype=np.uint16).reshape(60, 100)), "PNG"
+    ),
+    "moving": moving,
+}
+
+READINGS = {
+    "first": Reading(),
+    "all": Reading(animation="all", metadata="keep", alpha=True),
+    "deep": Reading(depth="keep"),
+}
+
+
+def placed(data, extra, where):
+    """Put chunks into a PNG: behind its header, or behind its pixels."""
+    place = 33 if where == "before" else data.rindex(b"IEND") - 4
+    return data[:place] + extra + data[place:]
+
+
+def by_pillow(data, reading):
+    return [np.asarray(frame) for frame in decode(data, reading=reading).frames]
+
+
+def by_opencv(data, reading):
+    return [np.asarray(frame) for frame in OpenCV().decode(data, None, reading, Limits()).frames]
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+@pytest.mark.parametrize("extra", USELESS.values(), ids=USELESS)
+def test_what_is_useless_costs_no_picture(encoded, picture, extra, where):
+    for kind in KINDS.values():
+        data = kind(encoded, picture)
+        for reading in READINGS.values():
+            for decoded in (by_pillow, by_opencv):
+                expected = decoded(data, reading)
+                found = decoded(placed(data, extra, where), reading)
+                assert len(found) == len(expected)
+                assert all(map(np.array_equal, found, expected))
+
+
+def test_a_png_in_which_all_is_sound_is_left_as_it_is(encoded, picture):
+    exif = Image.Exif()
+    exif[Image.ExifTags.Base.Orientation] = 6
+    plain = encoded(
+        picture(1), "PNG", exif=exif, dpi=(72, 72), icc_profile=icc_profile(ADOBE_RGB, 2.2)
+    )
+    for data in (plain, moving(encoded, picture), encoded(picture(1).quantize(4), "PNG")):
+        assert png.lean(data) is data
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_orientation_and_the_profile_stay(encoded, picture, packed):
+    exif = Image.Exif()
+    exif[Image.ExifTags.Base.Orientation] = 6
+    profile = icc_profile(ADOBE_RGB, 2.2)
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", "<x tiff:Orientation='6'/>", zip=packed)
+    info.add_text("Comment", "at home", zip=packed)
+    data = encoded(picture(1), "PNG", exif=exif, icc_profile=profile, pnginfo=info)
+    kept = opened(png.lean(data))
+    assert kept.getexif()[Image.ExifTags.Base.Orientation] == 6
+    assert kept.info["icc_profile"] == profile
+    assert "Orientation" in kept.info["XML:com.adobe.xmp"]
+    assert "Comment" not in kept.info
+
+
+def test_a_large_profile_is_followed(encoded, picture):
+    profile = icc_profile(ADOBE_RGB, 2.2) + NOISE[:2_000_000]
+    content = chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile))
+    data = placed(encoded(picture(1), "PNG"), content, "before")
+    assert decode(data, reading=Reading(color="keep")).profile == profile
+
+
+@pytest.mark.parametrize("name", [b"IHDR", b"PLTE"])
+def test_what_a_picture_cannot_do_without_must_be_right(encoded, picture, name):
+    data = bytearray(encoded(picture(1).quantize(16), "PNG"))
+    place = data.index(name) - 4
+    (length,) = struct.unpack_from(">I", data, place)
+    data[place + 8 + length] ^= 1
+    with pytest.raises(ImageError) as caught:
+        decode(bytes(data))
+    assert caught.value.reason == "corrupt"
+
+
+def test_a_png_that_was_cut_off_is_still_told_so(encoded, picture):
+    data = placed(encoded(picture(1), "PNG"), USELESS["tEXt-damaged"], "before")
+    with pytest.raises(ImageError) as caught:
+        decode(data[: len(data) * 2 // 3])
+    assert caught.value.reason == "truncated"
+
+
+def flooded_gif(encoded, picture):
+    data = encoded(picture(1), "GIF")
+    place = data.index(b"\x2c\0\0\0\0")
+    return data, data[:place] + 20_000 * (b"\x21\xfe\xff" + 255 * b"c" + b"\0") + data[place:]
+
+
+def flooded_jpeg(encoded, picture):
+    data = encoded(picture(1), "JPEG")
+    segments = b"".join(
+        500 * (b"\xff" + marker + struct.pack(">H", 60_002) + 60_000 * b"c")
+        for marker in (b"\xfe", b"\xed")
+    )
+    return data, data[:2] + segments + data[2:]
+
+
+def flooded_webp(encoded, picture):
+    return encoded(picture(1), "WEBP", lossless=True), encoded(
+        picture(1), "WEBP", lossless=True, exif=b"Exif\0\0" + NOISE, xmp=NOISE, icc_profile=NOISE
+    )
+
+
+def flooded_tiff(encoded, picture):
+    """A TIFF with a thousand tags that claim four thousand million values each."""
+    data = encoded(picture(1), "TIFF")
+    (place,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, place)
+    tags = data[place + 2 : place + 2 + 12 * count]
+    more = b"".join(
+        struct.pack("<HHII", 50_000 + number, 5, 2**32 - 1, 8) for number in range(1000)
+    )
+    head = struct.pack("<2sHI", b"II", 42, len(data))
+    return data, head + data[8:] + struct.pack("<H", count + 1000) + tags + more + bytes(4)
+
+
+@pytest.mark.filterwarnings("ignore:Tag data larger")
+@pytest.mark.parametrize("flooded", [flooded_gif, flooded_jpeg, flooded_webp, flooded_tiff])
+def test_floods_of_notes_in_other_formats_cost_no_picture(encoded, picture, flooded):
+    plain, data = flooded(encoded, picture)
+    (expected,) = decode(plain).frames
+    (found,) = decode(data, reading=Reading(metadata="keep")).frames
+    assert same(found, expected)
