@@ -1,12 +1,16 @@
 """Source files are read whole, known by a digest, and read ahead only where that takes long."""
 
 import os
+import socket
+from pathlib import Path
 
 import pytest
 
-from pixelmill import intake
+from pixelmill import demands, intake
 from pixelmill.errors import ImageError
+from pixelmill.inspection import Inspector, Task
 from pixelmill.jobs import Batch, Job
+from pixelmill.limits import Limits
 from pixelmill.recipe import parse
 from pixelmill.transform import Renderer
 
@@ -48,3 +52,97 @@ def test_files_are_read_ahead_once_each_where_the_first_took_long(
     renderer = Renderer(str(source), str(tmp_path / "out"), parse({"steps": ["sepia"]}))
     assert [outcome.status for outcome in renderer(Batch(jobs))] == ["ok"] * 6
     assert announced == (names[1:] if cold else [])
+
+
+def sparse(path, size):
+    path.touch()
+    try:
+        os.truncate(path, size)
+    except OSError:
+        pytest.skip("the file system holds no such file")
+    return path
+
+
+def told(call, *arguments, **options):
+    with pytest.raises(ImageError) as raised:
+        call(*arguments, **options)
+    return raised.value.stage, raised.value.reason, str(raised.value)
+
+
+@pytest.mark.parametrize("known", [0, 10, 2**40])
+def test_a_file_too_large_is_refused_before_it_is_read(tmp_path, known):
+    path = sparse(tmp_path / "a", 2**40)
+    stage, reason, message = told(intake.read, str(path), known)
+    assert (stage, reason) == ("read", "too_large")
+    assert message == "1,099,511,627,776 bytes exceed limits.max_bytes = 1,000,000,000"
+
+
+@pytest.mark.parametrize("known", [0, 6, 7, 8, 99])
+@pytest.mark.parametrize(("most", "fits"), [(6, False), (7, True)])
+def test_a_file_is_held_to_the_limit_whatever_size_it_had(tmp_path, known, most, fits):
+    (tmp_path / "a").write_bytes(b"content")
+    limits = Limits(max_bytes=most)
+    if fits:
+        assert intake.read(str(tmp_path / "a"), known, limits) == b"content"
+    else:
+        assert told(intake.read, str(tmp_path / "a"), known, limits)[1] == "too_large"
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="needs Linux's /proc")
+def test_a_file_with_more_to_read_than_its_size_is_held_to_the_limit():
+    """As one that grows while it is read."""
+    assert Path("/proc/self/maps").stat().st_size == 0
+    assert told(intake.read, "/proc/self/maps", limits=Limits(max_bytes=100))[1] == "too_large"
+
+
+@pytest.fixture(params=["pipe", "pipe-with-writer", "device", "folder", "socket"])
+def special(request, tmp_path):
+    """Path of something that is no regular file; nobody writes to it."""
+    path = tmp_path / "special.jpg"
+    if os.name == "nt":
+        pytest.skip("Windows has no such files")
+    if request.param == "device":
+        path.symlink_to("/dev/zero")
+    elif request.param == "folder":
+        path.mkdir()
+    elif request.param == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            folder = os.open(tmp_path, os.O_RDONLY)  # a socket's path must be short
+            before = os.open(".", os.O_RDONLY)
+            os.fchdir(folder)
+            server.bind(path.name)
+            os.fchdir(before)
+            os.close(folder)
+            os.close(before)
+    else:
+        os.mkfifo(path)
+    if request.param != "pipe-with-writer":
+        yield path
+        return
+    descriptor = os.open(path, os.O_RDWR)
+    yield path
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("known", [0, 100])
+def test_what_is_no_regular_file_any_more_is_unreadable_and_keeps_nobody_waiting(special, known):
+    found = told(intake.read, str(special), known)
+    assert found == ("read", "unreadable", "it is no regular file")
+
+
+def test_nothing_else_waits_for_what_is_no_regular_file(special, photos, tmp_path):
+    with pytest.raises(OSError):
+        intake.opened(str(special))
+    assert demands.stored_size(special) is None
+    assert demands.format_of(special) == ""
+    recipe = parse({"steps": [{"resize": {"width": 8, "height": 8}}]})
+    folder = str(tmp_path)
+    task = Task("special.jpg", "special.jpg", "", "", True)
+    finding = Inspector(folder, folder, recipe.as_data(), 30.0).inspect(task)
+    assert [name for name, _ in finding.faults] == ["decodes"]
+    photos(tmp_path / "made", 1)
+    task = Task("0.jpg", "special.jpg", "", "", True)
+    finding = Inspector(folder, str(tmp_path / "made"), recipe.as_data(), 30.0).inspect(task)
+    assert finding.similarity is None
+    outcome = Renderer(folder, str(tmp_path / "out"), recipe).render(Job("special.jpg", ("a.jpg",)))
+    assert (outcome.status, outcome.reason) == ("failed", "unreadable")

@@ -17,6 +17,7 @@ from pixelmill.entries import Entries, Entry
 from pixelmill.errors import UserError
 from pixelmill.files import iterate_table, lies_in, modified_ns, sweep, walk, write_table
 from pixelmill.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
+from pixelmill.intake import opened
 from pixelmill.names import escape, unescape
 from pixelmill.root import Root
 from pixelmill.shards import WHOLE, Shard, homes, others
@@ -212,7 +213,7 @@ def _files(
 def _look(path: str) -> tuple[str, int, int]:
     """Format and claimed size of a file; an empty format where it is no image."""
     try:
-        with open(path, "rb", buffering=LOOK_BYTES) as file:
+        with os.fdopen(opened(path), "rb", buffering=LOOK_BYTES) as file:
             head = file.read(SNIFF_BYTES)
             format_ = sniff(head)
             return (format_ or "", *dimensions(file, head, format_))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pixelmill import intake
 from pixelmill.decoding import Reading, decode
 from pixelmill.errors import ImageError
 from pixelmill.layout import Layout
@@ -122,9 +123,8 @@ def _examples(tree: str) -> list[Example]:
 
 def _thumbnail(path: str) -> Image.Image | None:
     try:
-        with open(path, "rb") as file:
-            data = file.read()
         limits = Limits(max_pixels=LARGEST_PIXELS)
+        data = intake.read(path, limits=limits)
         picture: Image.Image = decode(data, _thumbnail_size, _READING, limits).frames[0]
     except (OSError, ImageError, MemoryError):
         return None

@@ -5,6 +5,7 @@ Nothing here uses the code that makes images.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from pixelmill import reference
+from pixelmill.intake import opened
 
 #: EXIF tag of the orientation, and the values of it that swap width and height.
 _ORIENTATION = 0x0112
@@ -76,7 +78,7 @@ def demands(recipe: Mapping[str, Any]) -> dict[str, Demand]:
 def format_of(source: Path) -> str:
     """Pillow's name for the format that an output of the source's own has; empty if unknown."""
     try:
-        with Image.open(source) as image:
+        with os.fdopen(opened(os.fspath(source)), "rb") as file, Image.open(file) as image:
             found = image.format or ""
     except Exception:  # it decoded before; what is wrong now is another check's matter
         return ""
@@ -195,7 +197,7 @@ def _size_after(
 def stored_size(path: Path, upright: bool = True) -> tuple[int, int] | None:
     """Width and height of a source, by default after its orientation is applied."""
     try:
-        with Image.open(path) as image:
+        with os.fdopen(opened(os.fspath(path)), "rb") as file, Image.open(file) as image:
             size = image.size
             if image.format in _ORIENTED_BY_PILLOW:
                 return size

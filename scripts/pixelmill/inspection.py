@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from pixelmill import likeness, reference
+from pixelmill import intake, likeness, reference
 from pixelmill.demands import demands, expected_modes, format_of, size_of
-from pixelmill.errors import describe
+from pixelmill.errors import ImageError, describe
 from pixelmill.files import modified_ns
 from pixelmill.root import Root
 
@@ -125,8 +125,8 @@ class Inspector:
     ) -> tuple[float | None, tuple[Any, Any] | None]:
         demand = self._demands[task.variant]
         try:
-            data = Path(self._source_root, task.source).read_bytes()
-        except OSError:
+            data = intake.read(os.path.join(self._source_root, task.source))
+        except ImageError:
             return None, None
         asked = (data, demand.steps, demand.background, demand.color == "srgb")
         expected = reference.render(*asked)

@@ -11,10 +11,9 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from pixelmill import catalog as catalogs
-from pixelmill import outputs, provenance
+from pixelmill import intake, outputs, provenance
 from pixelmill.batching import costs
 from pixelmill.catalog import Selection
 from pixelmill.children import early_child
@@ -22,7 +21,7 @@ from pixelmill.choice import choose
 from pixelmill.cluster import Cluster
 from pixelmill.destinations import Outputs, colliding
 from pixelmill.entries import Entries
-from pixelmill.errors import UserError
+from pixelmill.errors import ImageError, UserError
 from pixelmill.exports import write_failures, write_tables
 from pixelmill.files import Reserve, lies_in
 from pixelmill.hosting import Work
@@ -303,8 +302,8 @@ def _plan(
 ) -> Plan:
     def digest(path: str) -> str:
         try:
-            return content_digest(Path(source, path).read_bytes())
-        except OSError:
+            return content_digest(intake.read(os.path.join(source, path), limits=policy.limits))
+        except ImageError:
             return ""
 
     def altered(made: Made) -> bool:

@@ -113,10 +113,14 @@ class Root:
         Raises
         ------
         OSError
-            If it is missing, a link, or cannot be read.
+            If it is missing, no regular file, or cannot be read.
         """
         folder, name = self._split(path)
-        return os.open(folder.at(name), _READ, dir_fd=folder.descriptor)
+        descriptor = os.open(folder.at(name), _READ, dir_fd=folder.descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "it is no regular file", path)
+        return descriptor
 
     def read(self, path: str) -> bytes:
         """Content of a file.
@@ -127,8 +131,6 @@ class Root:
             If it is missing, no regular file, or cannot be read.
         """
         with os.fdopen(self.open(path), "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise OSError(f"'{escape(path)}' is no regular file")
             return file.readall()
 
     def write(self, path: str, content: bytes) -> None:

@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
+from pixelmill import intake
 from pixelmill.backends import Prepared, backend
 from pixelmill.entries import Entry
 from pixelmill.limits import Limits
@@ -64,7 +64,7 @@ def step_times(source: str, recipe: Recipe, entries: Sequence[Entry]) -> list[St
     jobs: list[_Job] = []
     for entry in entries[:: max(1, len(entries) // IMAGES)][:IMAGES]:
         with contextlib.suppress(Exception):  # failures are counted elsewhere
-            data = Path(os.path.join(source, entry.path)).read_bytes()
+            data = intake.read(os.path.join(source, entry.path), entry.bytes)
             decoded = library.decode(data, target, recipe.reading, Limits())
             jobs.append((decoded.frames[0], decoded.box))
     times = []

@@ -143,7 +143,7 @@ class Renderer:
         """
         account = Account()
         try:
-            data = intake.read(self._sources + job.source, job.bytes)
+            data = intake.read(self._sources + job.source, job.bytes, self.limits)
             account.bytes_in, account.digest = len(data), intake.content_digest(data)
             account.lap(READ)
             reading = self.recipe.reading

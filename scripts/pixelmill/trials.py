@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import multiprocessing
+import os
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 
-from pixelmill import streams
+from pixelmill import intake, streams
 from pixelmill.engines import die_with_parent
+from pixelmill.errors import ImageError
 from pixelmill.intake import content_digest
 from pixelmill.jobs import Job, Outcome, failed
 from pixelmill.limits import Limits
@@ -89,6 +90,7 @@ def _alone(sender: Connection, renderer: Renderer, limits: Limits, job: Job) -> 
 def _culprit(renderer: Renderer, job: Job, reason: str, message: str) -> Outcome:
     """Outcome of an image that ended its process."""
     digest = ""
-    with contextlib.suppress(OSError):
-        digest = content_digest(Path(renderer.source_root, job.source).read_bytes())
+    with contextlib.suppress(ImageError):
+        path = os.path.join(renderer.source_root, job.source)
+        digest = content_digest(intake.read(path, job.bytes, renderer.limits))
     return failed(job, "render", reason, message, digest)
