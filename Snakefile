@@ -1,6 +1,7 @@
 # pixelmill: a folder of images in, processed images out, proved right.
 # This file wires; what is done is in scripts/, what is asked for in config.yaml.
 import os
+import sys
 
 from snakemake.utils import min_version
 
@@ -9,6 +10,17 @@ min_version("9.19")
 
 # The config beside which Snakemake runs, else the one that comes with pixelmill.
 beside = "config.yaml"
+
+sys.path.insert(0, os.path.join(workflow.current_basedir, "scripts"))
+from pixelmill.documents import read_yaml
+from pixelmill.errors import UserError
+
+# Snakemake would build all that a few aliases can stand for.
+if os.path.exists(beside):
+    try:
+        read_yaml(beside, beside)
+    except UserError as error:
+        sys.exit(f"config: {error}")
 
 
 configfile: beside if os.path.exists(beside) else workflow.source_path(beside)

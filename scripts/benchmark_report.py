@@ -1,7 +1,6 @@
 """Write the report: tables and figures from the files of a run."""
 
 import argparse
-import json
 import logging
 
 from pixelmill import cli
@@ -10,6 +9,7 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> None:
     """Gather what the trees hold and write the report."""
     from pixelmill.contact_sheet import contact_sheets
+    from pixelmill.documents import from_json
     from pixelmill.errors import UserError
 
     if options.compare:
@@ -26,7 +26,7 @@ def main(options: argparse.Namespace) -> None:
             f"No processed images lie in '{options.results}' as DATASET/RECIPE/ENGINE/; "
             "run 'snakemake --cores all all' first."
         )
-    config = json.loads(options.config)
+    config = from_json(options.config, "--config")
     report = {**collect(trees, config), **describe(trees)}
     folder = options.output or f"{options.results}/report"
     write(report, folder, contact_sheets(trees, config))

@@ -1,7 +1,6 @@
 """List the images of a folder in a table; files that did not change are not opened again."""
 
 import argparse
-import json
 import logging
 
 from pixelmill import cli
@@ -10,10 +9,11 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> None:
     """Bring the table up to date."""
     from pixelmill.catalog import Selection, refresh
+    from pixelmill.documents import from_json
     from pixelmill.errors import UserError
     from pixelmill.shards import Shard
 
-    selection = Selection(**json.loads(options.selection))
+    selection = Selection(**from_json(options.selection, "--selection"))
     shard = Shard.parse(options.shard)
     found = refresh(options.table, options.source, selection, shard)
     others = ", ".join(f"{what} ({n:,})" for what, n in sorted(found.left_out.items()))

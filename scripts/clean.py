@@ -1,7 +1,6 @@
 """Remove what pixelmill made by a config: results, generated images, logs. Nothing else."""
 
 import argparse
-import json
 import logging
 
 from pixelmill import cli
@@ -9,9 +8,10 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Remove it and say how much it was."""
+    from pixelmill.documents import from_json
     from pixelmill.layout import Layout
 
-    removed = Layout(json.loads(options.config)).clean()
+    removed = Layout(from_json(options.config, "--config")).clean()
     logging.info("removed %s files", f"{removed:,}")
 
 

@@ -1,18 +1,18 @@
 """Generate test images; the same seed gives the same pixels on any number of workers."""
 
 import argparse
-import json
 
 from pixelmill import cli
 
 
 def main(options: argparse.Namespace) -> None:
     """Bring the folder up to date."""
+    from pixelmill.documents import from_json
     from pixelmill.files import write_json
     from pixelmill.generator import Spec, generate
 
     if options.spec:
-        spec = Spec.from_config(json.loads(options.spec))
+        spec = Spec.from_config(from_json(options.spec, "--spec"))
     else:
         spec = Spec(
             count=options.count,

@@ -1,7 +1,6 @@
 """Say what would be done to each output tree that a config covers, and why."""
 
 import argparse
-import json
 import logging
 import os
 
@@ -11,12 +10,13 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> None:
     """Draw up each plan and print it."""
     from pixelmill import catalog
+    from pixelmill.documents import from_json
     from pixelmill.layout import Layout
     from pixelmill.policy import Policy
     from pixelmill.process import preview
     from pixelmill.recipe import parse
 
-    config = json.loads(options.config)
+    config = from_json(options.config, "--config")
     layout, policy = Layout(config), Policy.from_config(config)
     for dataset in config["run"]["datasets"]:
         folder, selection = layout.source(dataset)

@@ -1,7 +1,6 @@
 """Process a folder of images on all cores."""
 
 import argparse
-import json
 
 from pixelmill import cli
 
@@ -11,6 +10,7 @@ def main(options: argparse.Namespace) -> None:
     from pixelmill.catalog import Selection
     from pixelmill.cluster import Cluster
     from pixelmill.config import named_recipe
+    from pixelmill.documents import from_json
     from pixelmill.process import process_folder
     from pixelmill.shards import Shard
 
@@ -25,7 +25,7 @@ def main(options: argparse.Namespace) -> None:
         cli.policy(options),
         Cluster(options.scheduler, tuple(options.tls)),
         Shard.parse(options.shard),
-        Selection(**json.loads(options.selection)),
+        Selection(**from_json(options.selection, "--selection")),
     )
 
 

@@ -1,7 +1,6 @@
 """Check all output trees that a config covers, as they stand now, and name the remedy."""
 
 import argparse
-import json
 import logging
 import os
 
@@ -11,12 +10,13 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> int:
     """Verify each tree; nothing is written but what passed."""
     from pixelmill import catalog
+    from pixelmill.documents import from_json
     from pixelmill.errors import UserError
     from pixelmill.layout import Layout
     from pixelmill.recipe import parse
     from pixelmill.verification import remedy, verify
 
-    config = json.loads(options.config)
+    config = from_json(options.config, "--config")
     layout = Layout(config)
     trees = [tree for tree in layout.trees() if os.path.exists(f"{tree.path}/manifest.csv")]
     if not trees:

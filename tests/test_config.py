@@ -236,6 +236,10 @@ MISTAKES = {
     ),
     "limit-of-nothing": ({"limits": {"max_pixels": 0}}, "limits.max_pixels", ["0", "at least 1"]),
     "limit-in-units": ({"limits": {"max_bytes": "1 GB"}}, "limits.max_bytes", ["'1 GB'", "number"]),
+    "unknown-preset": ({"limits": "strict"}, "limits", ["'strict'", "give untrusted", "a map"]),
+    "misspelt-preset": ({"limits": "Untrustd"}, "limits", ["did you mean 'untrusted'?"]),
+    "limits-as-list": ({"limits": ["untrusted"]}, "limits", ["['untrusted']", "a map"]),
+    "no-scans": ({"limits": {"max_scans": 0}}, "limits.max_scans", ["0", "at least 1"]),
     "no-time": (
         {"limits": {"seconds_per_image": 0}}, "limits.seconds_per_image", ["0", "above 0"],
     ),

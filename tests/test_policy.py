@@ -2,8 +2,10 @@
 
 import dataclasses
 
+import pytest
+
 from pixelmill import config
-from pixelmill.limits import Limits
+from pixelmill.limits import PRESETS, Limits
 from pixelmill.policy import Policy
 
 
@@ -14,6 +16,24 @@ def test_the_defaults_by_hand_are_those_of_the_schema():
 def test_every_limit_can_be_set_in_the_config():
     fields = {field.name for field in dataclasses.fields(Limits)}
     assert fields == set(config.schema()["properties"]["limits"]["properties"])
+
+
+def test_limits_for_files_from_strangers_are_taken_by_their_name():
+    policy = Policy.from_config(config.complete({"limits": "untrusted"}))
+    assert policy == Policy(limits=PRESETS["untrusted"])
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Limits), ids=lambda field: field.name)
+def test_limits_for_files_from_strangers_are_tighter_each_of_them(field):
+    default, preset = getattr(Limits(), field.name), getattr(PRESETS["untrusted"], field.name)
+    assert set(preset) < set(default) if field.name == "formats" else preset < default
+
+
+def test_every_limit_for_files_from_strangers_is_documented(repository):
+    text = (repository / "docs/policies.md").read_text(encoding="utf-8")
+    for key, value in dataclasses.asdict(PRESETS["untrusted"]).items():
+        shown = ", ".join(value) if key == "formats" else f"{value:,.0f}"
+        assert f"| `{key}` | {shown} |" in text, key
 
 
 def test_what_a_config_says_is_taken():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -104,7 +103,9 @@ def add_policy(made: argparse.ArgumentParser) -> None:
 def policy(options: argparse.Namespace) -> Policy:
     """Read the policy: the workflow gives it whole, a person a flag or two."""
     if options.policy:
-        return Policy.from_config(json.loads(options.policy))
+        from pixelmill.documents import from_json
+
+        return Policy.from_config(from_json(options.policy, "--policy"))
     unknown = [reason for reason in options.retry_failed if reason not in REASONS]
     if unknown:
         raise UserError(

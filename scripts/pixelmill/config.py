@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import datetime
+import difflib
 import functools
-import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -16,14 +18,12 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
-from pixelmill import recipe
+from pixelmill import documents, recipe
 from pixelmill.errors import UserError
 from pixelmill.files import lies_in
+from pixelmill.limits import PRESETS
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
-
-#: libyaml's safe loader is ten times as fast, where it is there.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 #: Names that stand for something else below the results.
 RESERVED = ("report",)
@@ -52,7 +52,7 @@ _LONGEST_VALUE = 60
 @functools.cache
 def schema() -> dict[str, Any]:
     """Return the schema; it also holds the defaults."""
-    loaded: dict[str, Any] = yaml.load(SCHEMA.read_text(encoding="utf-8"), _LOADER)
+    loaded: dict[str, Any] = yaml.load(SCHEMA.read_text(encoding="utf-8"), documents.loader())
     return loaded
 
 
@@ -77,7 +77,9 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     UserError
         With the key, what was found and what is allowed.
     """
-    filled: dict[str, Any] = _fill(_with_names(copy.deepcopy(dict(config))), schema())
+    documents.check(config, "the config")
+    given = _with_preset(_with_names(copy.deepcopy(dict(config))))
+    filled: dict[str, Any] = _fill(given, schema())
     error = best_match(_Validator(schema()).iter_errors(filled))
     if error is not None:
         raise UserError(_sentence(error))
@@ -106,22 +108,52 @@ def _with_names(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
+def _with_preset(config: dict[str, Any]) -> dict[str, Any]:
+    """Put limits in place of the name of a preset."""
+    name = config.get("limits")
+    if isinstance(name, str):
+        if name not in PRESETS:
+            near = difflib.get_close_matches(name.lower(), PRESETS, n=1)
+            meant = f"did you mean '{near[0]}'? Else " if near else ""
+            raise UserError(
+                f"limits: found {_short(name)}; {meant}give {' or '.join(PRESETS)}, or a map "
+                "of limits."
+            )
+        limits = dataclasses.asdict(PRESETS[name])
+        config["limits"] = {**limits, "formats": list(limits["formats"])}
+    return config
+
+
+#: A text that YAML may take for something else than a text, where it stands alone.
+_WORD = re.compile(r"[\w.+~:-]{1,64}", re.ASCII)
+
+
 def typed(value: Any) -> Any:
     """Read texts as YAML would: numbers, true, false and null, at every depth.
+
+    Raises
+    ------
+    UserError
+        If the value has too many values in it.
 
     Examples
     --------
     >>> typed({"failures": {"max_rate": "0.5"}, "durable": "true", "results": "out"})
     {'failures': {'max_rate': 0.5}, 'durable': True, 'results': 'out'}
     """
+    documents.check(value, "--config")
+    return _typed(value)
+
+
+def _typed(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: typed(entry) for key, entry in value.items()}
+        return {key: _typed(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [typed(entry) for entry in value]
-    if isinstance(value, str):
+        return [_typed(entry) for entry in value]
+    if isinstance(value, str) and _WORD.fullmatch(value.strip()):
         try:
             read = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):  # as of a date that there is not
             return value
         if isinstance(read, bool | int | float) or value in ("null", "~"):
             return read
@@ -295,17 +327,9 @@ def named_recipe(text: str, folder: str = ".") -> recipe.Recipe:
         If there is no such recipe, or something is wrong with it.
     """
     if text.lstrip().startswith("{"):
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise UserError(f"recipe: the JSON given cannot be read: {error}.") from error
-        return recipe.parse(data, "recipe", folder)
+        return recipe.parse(documents.from_json(text, "recipe"), "recipe", folder)
     if text.endswith((".yaml", ".yml")):
-        try:
-            data = yaml.safe_load(Path(text).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            why = " ".join(str(error).split())
-            raise UserError(f"recipe: '{text}' cannot be read as YAML: {why}.") from error
+        data = documents.read_yaml(text, f"recipe: '{text}'")
         beside = os.path.dirname(text) or "."
         return recipe.parse(data, text, beside if folder == "." else folder)
     recipes = default_recipes()

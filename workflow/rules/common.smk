@@ -22,10 +22,9 @@ wiring.announce_runner(
 # Own steps are looked for beside the config files, those of the command line first.
 BASE = wiring.folders_of(workflow.configfiles)
 
-# Snakemake reads what stands in a map after --config as text; YAML knows better.
-update_config(config, settings.typed(dict(workflow.config_settings.config)))
-
 try:
+    # Snakemake reads what stands in a map after --config as text; YAML knows better.
+    update_config(config, settings.typed(dict(workflow.config_settings.config)))
     CONFIG = settings.complete(config, BASE)
 except UserError as error:
     sys.exit(f"config: {error}")
