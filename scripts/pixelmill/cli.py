@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-from pixelmill import streams
+from pixelmill import noise, streams
 from pixelmill.engines import pin_inner_threads
 from pixelmill.errors import REASONS, UserError, describe, sentence
 from pixelmill.names import printable
@@ -175,10 +175,11 @@ def run(
         os.environ[VARIABLE] = QUIET if options.quiet else options.progress
     quiet = os.environ.get(VARIABLE) == QUIET
     _set_up_logging(logging.WARNING if quiet else logging.INFO)
+    drain = None
     try:
-        _set_noise_apart(options.log or os.devnull)
-        if options.log:
-            _log_to(options.log)
+        drain = noise.set_apart(options.log)
+        if drain is not None:
+            _log_to(drain.another_end())
         _require_folder()
         _allow_files()
         signal.signal(signal.SIGTERM, _raise_terminated)
@@ -192,7 +193,7 @@ def run(
     except (KeyboardInterrupt, Terminated) as error:
         status = INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED
         logging.error("Stopped; what is done is kept. Run the same again to go on.")
-        _leave_at_once(status)
+        _leave_at_once(status, drain)
     except Exception as error:
         unexpected = f"Unexpected {describe(error)}"
         text = sentence(error) if isinstance(error, OSError) else unexpected
@@ -201,6 +202,8 @@ def run(
             traceback.print_exc()
         logging.error("%s (--debug shows where)", text)
         status = CANNOT_RUN
+    if drain is not None:
+        drain.finish()
     sys.exit(status)
 
 
@@ -229,8 +232,10 @@ def _end_with_runner() -> None:
     os._exit(TERMINATED)
 
 
-def _leave_at_once(status: int) -> None:
+def _leave_at_once(status: int, drain: noise.Drain | None) -> None:
     """Exit without waiting for threads that are busy with an image."""
+    if drain is not None:
+        drain.finish()
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -259,33 +264,11 @@ def _people() -> TextIO:
     return sys.stderr
 
 
-def _log_to(path: str) -> None:
+def _log_to(file: TextIO) -> None:
     """Write messages to a file too: after what workers write there, and libraries print."""
-    file = logging.FileHandler(path, mode="a", encoding="utf-8", errors="backslashreplace")
-    file.setFormatter(_Printable("%(asctime)s %(levelname)s %(message)s"))
-    logging.getLogger().addHandler(file)
-
-
-def _set_noise_apart(path: str) -> None:
-    """Let what C libraries print past Python's streams go to a file, here and in children.
-
-    libtiff alone can print hundreds of lines on a folder of scans.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be written.
-    """
-    try:
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        with open(path, "wb") as file:  # emptied once; from here on everybody appends
-            pass
-        with open(path, "ab") as file:
-            os.dup2(file.fileno(), 2)
-    except OSError as error:
-        raise UserError(
-            f"--log: '{path}' cannot be written: {error.strerror}; give another file, or mend it."
-        ) from error
+    handler = logging.StreamHandler(file)
+    handler.setFormatter(_Printable("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger().addHandler(handler)
 
 
 def _require_folder() -> None:

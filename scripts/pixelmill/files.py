@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -89,6 +90,33 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
         if isinstance(error, OSError):
             raise UserError(_cannot_write(path, error.strerror or str(error))) from error
         raise
+
+
+def open_log(path: str) -> int:
+    """Open a log file, empty, to append to it, by its descriptor; its folder is made.
+
+    Raises
+    ------
+    UserError
+        If it cannot be written, or is a link: what it leads to would be lost.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK
+    try:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        descriptor = os.open(path, flags, 0o666)
+        state = os.fstat(descriptor)
+        if stat.S_ISREG(state.st_mode) and state.st_nlink > 1:  # as in a backup by hard links
+            os.close(descriptor)
+            os.unlink(path)
+            descriptor = os.open(path, flags | os.O_EXCL, 0o666)
+        elif stat.S_ISREG(state.st_mode):
+            os.ftruncate(descriptor, 0)
+    except OSError as error:
+        why = "it is a link" if error.errno == errno.ELOOP else error.strerror
+        raise UserError(
+            f"--log: '{path}' cannot be written: {why}; give another file, or correct the path."
+        ) from error
+    return descriptor
 
 
 def sweep(folder: str | os.PathLike[str]) -> None:

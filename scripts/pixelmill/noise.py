@@ -1,0 +1,102 @@
+"""Noise: what libraries and steps print by themselves, kept apart from our words and bounded.
+
+libtiff alone can print hundreds of lines on a folder of scans, and a step of one's own
+as much as it likes for each image.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import threading
+from typing import TextIO
+
+from pixelmill.files import open_log
+from pixelmill.names import printable
+
+#: Bytes of noise that a log file takes in a run.
+MOST_BYTES = 2**20
+
+_PART = 2**16
+
+
+class Drain:
+    """Takes what is written to a pipe into a file, up to `MOST_BYTES`; the rest is dropped.
+
+    Parameters
+    ----------
+    path : str
+        Of the file, which is emptied.
+
+    Raises
+    ------
+    UserError
+        If it cannot be written, or is a link.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._descriptor = open_log(path)
+        self._file = self.another_end()
+        self._decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
+        self._left = MOST_BYTES
+        self._lock = threading.Lock()
+        self._reading, self.writing = os.pipe()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def another_end(self) -> TextIO:
+        """Open the file once more, to append to it."""
+        return os.fdopen(os.dup(self._descriptor), "a", encoding="utf-8", errors="backslashreplace")
+
+    def finish(self) -> None:
+        """Take what is in the pipe now; others may go on to hold its end."""
+        with contextlib.suppress(OSError):  # it is empty
+            os.set_blocking(self._reading, False)
+            self._read()
+
+    def _read(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # `finish` is at work
+            while data := os.read(self._reading, _PART):
+                self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        with self._lock:
+            if not self._left:
+                return
+            text = self._decode(data[: self._left]).replace("\r\n", "\n")
+            self._left -= min(len(data), self._left)
+            if not self._left:
+                text += f"\n... cut: more than {MOST_BYTES:,} bytes were printed\n"
+            with contextlib.suppress(OSError):  # a full disk must not keep who prints waiting
+                self._file.write(printable(text))
+                self._file.flush()
+
+
+def set_apart(path: str | None) -> Drain | None:
+    """Let what others print go to a file, here and in children, and leave the terminal to us.
+
+    Nothing of ours is written to standard output, and `sys.stderr` no longer uses
+    descriptor 2.
+
+    Parameters
+    ----------
+    path : str or None
+        Of the log file; None drops what is printed.
+
+    Raises
+    ------
+    UserError
+        If it cannot be written, or is a link.
+    """
+    # Or what a step prints would be lost with a process that is killed or dies.
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    drain = None
+    if path is None:
+        writing = os.open(os.devnull, os.O_WRONLY)
+    else:
+        drain = Drain(path)
+        writing = drain.writing
+    for stream in (1, 2):
+        os.dup2(writing, stream)
+    os.close(writing)
+    return drain

@@ -1,0 +1,62 @@
+"""What steps and libraries print goes to the log, up to a bound, and never to the terminal."""
+
+import os
+
+import pytest
+
+from pixelmill.noise import MOST_BYTES
+
+#: A line that a step may print, with what a terminal would obey.
+LINE = "\x1b[31mmine " + "x" * 100
+
+WAYS = {
+    "print": f"print({LINE!r})",
+    "standard-error": f"sys.stderr.write({LINE!r} + '\\n')",
+    "descriptor-1": f"os.write(1, {LINE!r}.encode() + b'\\n')",
+    "descriptor-2": f"os.write(2, {LINE!r}.encode() + b'\\n')",
+    "child": f"subprocess.run([sys.executable, '-c', {f'print({LINE!r})'!r}])",
+}
+
+RECIPE = '{"steps": [{"resize": {"width": 8, "height": 8}}, {"call": {"function": "mine:f"}}]}'
+
+
+@pytest.fixture
+def made(script, photos, tmp_path):
+    """Function that makes images by a step with this body; returns what was said, and the log."""
+    photos(tmp_path / "in", 2)
+
+    def make(body, *options):
+        text = f"import os, subprocess, sys\ndef f(image):\n    {body}\n    return image\n"
+        (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+        done = script(
+            "process_parallel.py", "in", "out", "--recipe", RECIPE, *options, cwd=tmp_path
+        )
+        assert done.status == 0, done.text
+        log = tmp_path / "log"
+        return done.text, log.read_text(encoding="utf-8") if log.exists() else ""
+
+    return make
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows hands no descriptor to such children")
+@pytest.mark.parametrize(
+    ("way", "engine"), [*((way, "sequential") for way in WAYS), ("print", "processes")]
+)
+def test_what_a_step_prints_is_in_the_log_and_not_on_the_terminal(made, way, engine):
+    said, log = made(WAYS[way], "--engine", engine, "--workers", "2", "--log", "log")
+    assert log.count("\\u001b[31mmine x") == 2
+    assert "mine x" not in said
+    assert "\x1b" not in said + log
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows hands no descriptor to such children")
+def test_a_flood_is_cut_and_the_log_says_so(made):
+    said, log = made("print('x' * 3_000_000)", "--engine", "sequential", "--log", "log")
+    assert MOST_BYTES <= len(log) < MOST_BYTES + 10_000
+    assert log.count("cut: more than") == 1
+    assert len(said) < 10_000
+
+
+def test_where_there_is_no_log_it_is_dropped(made):
+    said, _ = made("print('x' * 3_000_000)", "--engine", "sequential")
+    assert len(said) < 10_000
