@@ -17,7 +17,7 @@ from pixelmill import intake
 from pixelmill.decoding import Reading, decode
 from pixelmill.errors import ImageError
 from pixelmill.layout import Layout
-from pixelmill.ledger import Example, Ledger
+from pixelmill.ledger import Example, looked_at
 from pixelmill.limits import Limits
 from pixelmill.report import Tree, by_recipe
 
@@ -111,10 +111,8 @@ def contact_sheet(tree: str, folder: str) -> list[Pair]:
 def _examples(tree: str) -> list[Example]:
     """Sources and outputs evenly spread, as many as it takes little time to open."""
     path = os.path.join(tree, "ledger.sqlite")
-    if not os.path.exists(path):
-        return []
-    with Ledger(path, only_look=True) as ledger:
-        if not ledger.is_current:
+    with looked_at(path) as ledger:
+        if ledger is None:
             return []
         count, pixels = ledger.extent(LARGEST_PIXELS)
         affordable = max(SHOWN, min(MOST_EXAMPLES, int(MOST_PIXELS / max(1.0, pixels))))

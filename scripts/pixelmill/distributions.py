@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pixelmill.jobs import STAGES
-from pixelmill.ledger import Ledger
+from pixelmill.ledger import looked_at
 from pixelmill.passes import Pass
 
 #: Bins of the latencies: each is 12 % wider than the one before, as fine as one can see.
@@ -51,10 +51,8 @@ def distributions(tree: str) -> dict[str, Any] | None:
         version, or nothing was made.
     """
     path = os.path.join(tree, "ledger.sqlite")
-    if not os.path.exists(path):
-        return None
-    with Ledger(path, only_look=True) as ledger:
-        if not ledger.is_current:
+    with looked_at(path) as ledger:
+        if ledger is None:
             return None
         seconds = np.fromiter(ledger.durations(), np.float64)
         if not seconds.size:

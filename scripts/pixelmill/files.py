@@ -187,6 +187,16 @@ def iterate_table(path: str | os.PathLike[str]) -> Iterator[dict[str, str]]:
             yield {key: cell and of_cell(cell) for key, cell in row.items()}
 
 
+def free_name(path: str) -> str:
+    """Name that nothing bears yet: the path itself, or with a number behind it."""
+    name = path
+    number = 1
+    while os.path.lexists(name):
+        number += 1
+        name = f"{path}-{number}"
+    return name
+
+
 def lies_in(inner: str | os.PathLike[str], outer: str | os.PathLike[str]) -> bool:
     """Whether a path is the other one or lies below it, links followed."""
     outer = os.path.realpath(outer)

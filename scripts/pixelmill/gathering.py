@@ -18,6 +18,7 @@ from pixelmill.files import exclusive
 from pixelmill.jobs import Stretch
 from pixelmill.ledger import Ledger
 from pixelmill.passes import Pass, one_after_another, together
+from pixelmill.safekeeping import readable
 from pixelmill.shards import Shard, all_of, others
 from pixelmill.workplace import Workplace
 
@@ -74,6 +75,8 @@ def gather(tree: str, shards: int, catalog: str) -> Pass | None:
     parts = [Workplace(tree, shard).ledger for shard in all_of(shards)]
     with exclusive(tree), Ledger(whole.ledger) as ledger:
         whole.check_folders()
+        for shard in all_of(shards):
+            _check_part(Workplace(tree, shard), ledger)
         ledger.adopt(_rows(parts), instead=True)
         _check_outputs(ledger)
         timed = list(_passes(parts, ledger))
@@ -84,18 +87,37 @@ def gather(tree: str, shards: int, catalog: str) -> Pass | None:
         whole.tidy()
         for folder in others(tree, Shard(1, shards)):
             whole.remove_state(folder)
+        whole.settle(ledger)
         write_failures(ledger, tree)
         write_tables(ledger, tree)
         for path in parts:
             with Ledger(path) as part:
                 part.forget_passes()
+                part.settle()
     return done
+
+
+def _check_part(place: Workplace, ledger: Ledger) -> None:
+    """Refuse a shard whose ledger is damaged beyond what its backup holds."""
+    found = readable(place.ledger)
+    if found.path is None or found.lost:
+        place.disown()
+        raise UserError(
+            f"The ledger '{place.ledger}' is damaged or missing, so shard {place.shard} cannot be "
+            "gathered; process the shard again, or run the same again under Snakemake."
+        )
+    if found.in_doubt:
+        ledger.doubt()
 
 
 def _rows(parts: list[str]) -> Iterator[tuple[Any, ...]]:
     for path in parts:
-        with Ledger(path, only_look=True) as part:
+        with _part(path) as part:
             yield from part.whole_rows()
+
+
+def _part(path: str) -> Ledger:
+    return Ledger(readable(path).path or path, only_look=True)
 
 
 def _check_outputs(ledger: Ledger) -> None:
@@ -109,7 +131,7 @@ def _check_outputs(ledger: Ledger) -> None:
 
 def _passes(parts: list[str], ledger: Ledger) -> Iterator[tuple[Pass, list[Stretch]]]:
     for path in parts:
-        with Ledger(path, only_look=True) as part:
+        with _part(path) as part:
             for one, stretches in part.passes():
                 ledger.note_maker(one.code, part.software_of(one.code))
                 yield one, stretches

@@ -11,43 +11,17 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from pixelmill import safekeeping
+from pixelmill.databases import connect_to_read, tells_of_damage, tells_of_system
 from pixelmill.errors import UserError
 from pixelmill.jobs import STAGES, Made, Outcome, Stretch
 from pixelmill.names import escape, unescape
 from pixelmill.passes import Pass
 from pixelmill.rows import Maker, Rows
-
-#: Raised when the tables change; an older ledger is then put aside, not misread.
-VERSION = 4
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS images (
-  source TEXT NOT NULL, variant TEXT NOT NULL, output TEXT NOT NULL,
-  status TEXT NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
-  bytes_in INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest TEXT NOT NULL,
-  pixels_in INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
-  bytes_out INTEGER NOT NULL, sha256 TEXT NOT NULL,
-  recipe TEXT NOT NULL, code TEXT NOT NULL, limits TEXT NOT NULL,
-  {stages}, PRIMARY KEY (source, variant)
-);
-CREATE INDEX IF NOT EXISTS failures ON images (source, variant) WHERE status = 'failed';
-CREATE TABLE IF NOT EXISTS makers (code TEXT PRIMARY KEY, software TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS stretches (
-  pass INTEGER NOT NULL, worker INTEGER NOT NULL, began REAL NOT NULL, ended REAL NOT NULL,
-  images INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS passes (
-  id INTEGER PRIMARY KEY, whole INTEGER NOT NULL, engine TEXT NOT NULL,
-  workers INTEGER NOT NULL, seconds REAL NOT NULL, startup_seconds REAL NOT NULL,
-  images INTEGER NOT NULL, failed INTEGER NOT NULL, bytes_in INTEGER NOT NULL,
-  bytes_out INTEGER NOT NULL, megapixels_in REAL NOT NULL, catalog TEXT NOT NULL,
-  recipe TEXT NOT NULL, code TEXT NOT NULL, machine TEXT NOT NULL
-);
-""".format(stages=", ".join(f"{stage}_seconds REAL NOT NULL" for stage in STAGES))
+from pixelmill.tables import TABLES, VERSION
 
 
 class Example(NamedTuple):
@@ -69,6 +43,9 @@ _TOTAL = " + ".join(f"{stage}_seconds" for stage in STAGES)
 #: What stands in the row of an image that failed.
 _NOTHING = Made("", "", 0, 0, 0, "")
 
+#: Seconds that a writer waits for others to have read.
+_PATIENCE = 60.0
+
 
 class Ledger:
     """The state of one output tree.
@@ -76,44 +53,50 @@ class Ledger:
     Parameters
     ----------
     path : str
-        Of the SQLite file; made where it is missing.
+        Of the SQLite file. It is made if it is missing, and replaced if it is damaged.
     only_look : bool
-        Read what is there, and change nothing.
+        Read what is there, and change nothing; see `looked_at`.
     durable : bool
         Sync every batch to the disk.
+
+    Attributes
+    ----------
+    is_new : bool
+        Nothing is known from before.
+    in_doubt : bool
+        It was damaged: outputs must be compared with their digests, and some may belong to
+        no image. `settle` ends it.
+
+    Raises
+    ------
+    UserError
+        If it cannot be opened; if something in the ``with`` block finds that it cannot be
+        written, or that it is damaged.
     """
 
     def __init__(self, path: str, only_look: bool = False, durable: bool = False) -> None:
-        self._synchronous = "EXTRA" if durable else "NORMAL"
-        if only_look:
-            self._database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
-            # What a killed run left in the middle has to be put right before it is read.
-            with contextlib.suppress(sqlite3.OperationalError):
-                self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-                return
-            self._database.close()
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        self._path = path
+        self._only_look = only_look
+        self.is_new = self.in_doubt = False
         try:
-            self._connect(path)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise UserError(f"The ledger '{path}' cannot be opened: {error}.") from error
-            # Damaged: all it would have saved is work. Images are made again.
-            os.replace(path, f"{path}.damaged")
-            self._connect(path)
+            if only_look:
+                self._database = connect_to_read(path, safekeeping.is_backup(path))
+            else:
+                self._open(durable)
+        except (sqlite3.Error, OSError) as error:
+            raise UserError(f"The ledger '{path}' cannot be opened: {error}.") from error
 
-    def _connect(self, path: str) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None)
-        version = self._database.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, VERSION):
-            self._database.close()
-            os.replace(path, f"{path}.version-{version}")
-            self._database = sqlite3.connect(path, isolation_level=None)
+    def _open(self, durable: bool) -> None:
+        os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
+        self.in_doubt = safekeeping.take(self._path).in_doubt
+        self.is_new = not os.path.exists(self._path)
+        self._database = sqlite3.connect(self._path, _PATIENCE, isolation_level=None)
         # No WAL: it is not safe on network file systems.
         self._database.execute("PRAGMA journal_mode = TRUNCATE")
-        self._database.execute(f"PRAGMA synchronous = {self._synchronous}")
-        self._database.executescript(_TABLES)
-        self._database.execute(f"PRAGMA user_version = {VERSION}")
+        self._database.execute(f"PRAGMA synchronous = {'EXTRA' if durable else 'NORMAL'}")
+        # All at once: a file that has tables has a version.
+        version = "" if self.is_current else f"PRAGMA user_version = {VERSION};"
+        self._database.executescript(f"BEGIN;{TABLES}{version}COMMIT;")
 
     def __enter__(self) -> Ledger:
         return self
@@ -125,6 +108,27 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         self._database.close()
+        if error is None and not self._only_look:
+            safekeeping.seal(self._path, self.in_doubt)
+        if error is not None and tells_of_system(error):
+            raise UserError(
+                f"The ledger '{self._path}' cannot be {'read' if self._only_look else 'written'}: "
+                f"{error}; make room or mend it, then run the same again. What is done is kept."
+            ) from error
+        if error is not None and tells_of_damage(error):
+            raise UserError(
+                f"The ledger '{self._path}' was damaged while it was in use ({error}); run the "
+                "same again, and it is replaced."
+            ) from error
+
+    def doubt(self) -> None:
+        """Have outputs compared with their digests, by later runs too, until `settle`."""
+        self.in_doubt = True
+        safekeeping.doubt(self._path)
+
+    def settle(self) -> None:
+        """Note that everything in the ledger is true again."""
+        self.in_doubt = False
 
     @property
     def is_current(self) -> bool:
@@ -184,6 +188,11 @@ class Ledger:
     def _insert(self, rows: Iterable[Sequence[Any]]) -> None:
         marks = ", ".join("?" * (15 + len(Maker._fields) + len(STAGES)))
         self._database.executemany(f"INSERT INTO images VALUES ({marks})", rows)
+
+    def outputs(self) -> Iterator[str]:
+        """Paths of all outputs."""
+        found = self._database.execute("SELECT output FROM images WHERE output != ''")
+        return (unescape(path) for (path,) in found)
 
     def shared_output(self) -> tuple[str, str] | None:
         """Two sources that have one output; None where each has its own."""
@@ -354,3 +363,15 @@ class Ledger:
         query = f"SELECT avg({_TOTAL}) FROM images WHERE status = 'ok' AND recipe = ?"
         seconds: float | None = self._database.execute(query, (recipe,)).fetchone()[0]
         return seconds
+
+
+@contextlib.contextmanager
+def looked_at(path: str) -> Iterator[Ledger | None]:
+    """Open a ledger to read it, or its backup; None if no sound one of this version is there."""
+    found = safekeeping.readable(path)
+    if found.path is None:
+        yield None
+        return
+    with Ledger(found.path, only_look=True) as ledger:
+        ledger.in_doubt = found.in_doubt
+        yield ledger if ledger.is_current else None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
+from collections.abc import Iterable
 
 from pixelmill.errors import UserError
-from pixelmill.files import TEMPORARY
-from pixelmill.names import escape
+from pixelmill.files import TEMPORARY, free_name
+from pixelmill.names import escape, identity
 from pixelmill.root import Root
+
+log = logging.getLogger(__name__)
 
 
 def size_of(images: Root, path: str) -> int | None:
@@ -36,6 +40,34 @@ def tidy(images: Root) -> None:
             images.unlink(f"{folder}/{name}" if folder else name)
         if folder:
             images.remove_empty(folder)
+
+
+def set_unclaimed_aside(tree: Root, claimed: Iterable[str]) -> None:
+    """Move files that are nobody's output to a folder beside that of the images.
+
+    They may be outputs of images that are gone, or a user's own files: nothing tells.
+
+    Parameters
+    ----------
+    tree : Root
+        The output tree; no run may be writing to its images.
+    claimed : iterable of str
+        Paths of the outputs, below the folder of the images.
+    """
+    known = set(map(identity, claimed))
+    images = Root(os.path.join(tree.folder, "images"), follow=False)
+    aside = ""
+    for folder, names in images.walk():
+        for path in (f"{folder}/{name}" if folder else name for name in names):
+            if identity(path) not in known and not TEMPORARY.fullmatch(os.path.basename(path)):
+                aside = aside or free_name(os.path.join(tree.folder, "unclaimed"))
+                target = f"{os.path.basename(aside)}/{path}"
+                tree.make_folder(os.path.dirname(target))
+                tree.replace(f"images/{path}", target)
+    if aside:
+        log.warning(
+            "Files in '%s' that are no image's output were moved to '%s'.", images.folder, aside
+        )
 
 
 def remove(images: Root, output: str, tidy: bool = True) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import operator
 import os
-import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pixelmill import catalog as catalogs
@@ -98,15 +96,15 @@ def process(
     if not entries and shard.is_whole:
         raise UserError(f"'{source}' holds no image; correct the path, or mount the disk.")
     with (
-        _telling_of_ledger(place.state),
         place.open(policy.durable) as ledger,
         early_child(engine, recipe, certain=not ledger.rows()) as early,
     ):
         maker = _maker(recipe, policy)
         place.tidy()
         rows = ledger.rows()
+        checking = replace(policy, check_outputs=policy.check_outputs or ledger.in_doubt)
         with ledger.reading():
-            plan = _plan(source, place, recipe, maker, entries, rows, policy)
+            plan = _plan(source, place, recipe, maker, entries, rows, checking)
         log.info("%s", plan)
         _explain_code(plan, ledger, recipe)
         ledger.note_maker(maker.code, provenance.rendering_software(recipe.uses_opencv))
@@ -182,6 +180,7 @@ def process(
             else provenance.machine_fingerprint(),
         )
         ledger.add_pass(finished, started.stretches)
+        place.settle(ledger)
         write_tables(ledger, place.state)
     if totals.reasons:
         why = ", ".join(f"{count:,} {reason}" for reason, count in totals.reasons.most_common())
@@ -190,18 +189,6 @@ def process(
             f"{finished.failed:,}", f"{finished.images:,}", why, place.state,
         )  # fmt: skip
     return finished
-
-
-@contextlib.contextmanager
-def _telling_of_ledger(state: str) -> Iterator[None]:
-    """Say in a sentence that the ledger cannot be used any more."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise UserError(
-            f"The ledger in '{state}' cannot be written: {error}; make room or mend it, then run "
-            "the same again. What is done is kept."
-        ) from error
 
 
 def _digest_of(entries: Entries, shard: Shard) -> str:
@@ -307,7 +294,7 @@ def _plan(
             return ""
 
     def altered(made: Made) -> bool:
-        return policy.check_outputs and place.is_altered(made)
+        return policy.check_outputs and not place.holds(made)
 
     if policy.collisions == "error":
         pair = colliding(entries, recipe)

@@ -11,18 +11,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pixelmill import breadcrumbs, outputs
 from pixelmill.catalog import Selection, paths
 from pixelmill.errors import TreeError, UserError
 from pixelmill.files import exclusive, sweep
 from pixelmill.jobs import Made
-from pixelmill.ledger import Ledger
+from pixelmill.ledger import Ledger, looked_at
 from pixelmill.names import unescape
 from pixelmill.plan import Plan
 from pixelmill.root import Root
 from pixelmill.rows import Row
+from pixelmill.safekeeping import readable
 from pixelmill.shards import FOLDER, WHOLE, Shard, others
 
 #: Where a tree, or a shard of it, keeps its ledger.
@@ -72,10 +73,9 @@ class Workplace:
             self.root.make_folder(self._place)
             if not self.shard.is_whole:
                 held.enter_context(exclusive(self.state))
-                self._take_back_claims()
-            new = not os.path.exists(self.ledger)
+                self._take_back_claims((self.tree, *others(self.tree, self.shard)))
             ledger = held.enter_context(Ledger(self.ledger, durable=durable))
-            self._take_over(ledger, new)
+            self._take_over(ledger)
             self.root.make_folder("images")
             self._places = self._identities()
             yield ledger
@@ -117,7 +117,7 @@ class Workplace:
 
     def look(self) -> contextlib.AbstractContextManager[Ledger | None]:
         """Open its ledger to read it; None where there is none of this version."""
-        return _looked_at(self.ledger)
+        return looked_at(self.ledger)
 
     def size_of(self, output: str) -> int | None:
         """Size of an output in bytes; None where it is not there."""
@@ -132,6 +132,17 @@ class Workplace:
         sweep(self.state)
         if self.shard.is_whole:
             outputs.tidy(self.images)
+
+    def settle(self, ledger: Ledger) -> None:
+        """Move what belongs to no image out of ``images``, if the ledger was replaced.
+
+        Of a shard nothing is moved: what it does not know may belong to another one. It is
+        done when the shards are gathered.
+        """
+        if ledger.in_doubt and self.shard.is_whole:
+            outputs.set_unclaimed_aside(self.root, ledger.outputs())
+            outputs.tidy(self.images)
+            ledger.settle()
 
     def check_removals(
         self,
@@ -165,7 +176,7 @@ class Workplace:
         lost, known = len(plan.remove), len(rows)
         telling = known >= TELLING and lost < most * known / 2
         if not self.shard.is_whole and not telling:
-            sources = self._sources()
+            sources = self._sources(rows)
             lost, known = len(sources - paths(source, select)), len(sources)
         if lost > most * known:
             raise UserError(
@@ -174,31 +185,39 @@ class Workplace:
                 "removals.max_rate to 1."
             )
 
-    def _sources(self) -> set[str]:
-        """Paths of all images that the tree's ledgers know."""
-        folders = [self.tree, *others(self.tree, WHOLE)]
-        known: set[str] = set()
-        for path in (os.path.join(folder, LEDGER) for folder in folders):
-            with _looked_at(path) as ledger:
+    def _sources(self, rows: Mapping[str, Row]) -> set[str]:
+        """Paths of all images that the tree's ledgers know, this shard's own among them."""
+        known = set(rows)
+        for folder in {self.tree, *others(self.tree, WHOLE)} - {self.state}:
+            path = os.path.join(folder, LEDGER)
+            with looked_at(path) as ledger:
                 if ledger is not None:
                     known.update(ledger.rows())
         return known
 
-    def _take_back_claims(self) -> None:
+    def disown(self) -> None:
+        """Let Snakemake make this shard again, whose ledger cannot be gathered."""
+        self._take_back_claims((self.state,))
+
+    def _take_back_claims(self, folders: Iterable[str]) -> None:
         """Let nobody, Snakemake above all, rely on tables that will not be true any more."""
-        for folder in (self.tree, *others(self.tree, self.shard)):
+        for folder in folders:
             for name in _CLAIMS:
                 self.root.unlink(name if folder == self.tree else f"{_below(folder)}/{name}")
 
-    def _take_over(self, ledger: Ledger, new: bool) -> None:
+    def _take_over(self, ledger: Ledger) -> None:
         """Bring along what is known from when the tree was divided otherwise."""
         folders = list(others(self.tree, self.shard))
-        if new and not self.shard.is_whole:
+        if ledger.is_new and not self.shard.is_whole:
             folders.append(self.tree)
         for folder in folders:
-            with _looked_at(os.path.join(folder, LEDGER)) as other:
-                if other is not None:
-                    self._adopt(ledger, other)
+            found = readable(os.path.join(folder, LEDGER))
+            if found.in_doubt:
+                ledger.doubt()
+            if found.path is not None:
+                with Ledger(found.path, only_look=True) as other:
+                    if other.is_current:
+                        self._adopt(ledger, other)
         if self.shard.is_whole and folders:
             self.root.remove_tree(FOLDER)
 
@@ -226,16 +245,17 @@ class Workplace:
         for code in codes:
             ledger.note_maker(code, other.software_of(code))
 
-    def _is_true(self, row: Row) -> bool:
-        """Whether the outputs of an image are those that its row tells of."""
+    def holds(self, made: Made) -> bool:
+        """Whether an output is there, and has the bytes that were noted."""
         try:
-            return bool(row.made) and not any(map(self.is_altered, row.made))
+            content = self.images.read(made.path)
         except OSError:
             return False
+        return hashlib.sha256(content).hexdigest() == made.sha256
 
-    def is_altered(self, made: Made) -> bool:
-        """Whether an output has other bytes than were noted."""
-        return hashlib.sha256(self.images.read(made.path)).hexdigest() != made.sha256
+    def _is_true(self, row: Row) -> bool:
+        """Whether the outputs of an image are those that its row tells of."""
+        return bool(row.made) and all(map(self.holds, row.made))
 
     def remove_crumbs(self) -> None:
         """Remove what workers told of the images in hand."""
@@ -250,13 +270,3 @@ def _below(state: str) -> str:
 def _facts(row: Row) -> Row:
     """What must agree in two rows of one image: all but the time of its source."""
     return row._replace(mtime_ns=0)
-
-
-@contextlib.contextmanager
-def _looked_at(path: str) -> Iterator[Ledger | None]:
-    """Open a ledger to read it; None where there is none of this version."""
-    if not os.path.exists(path):
-        yield None
-        return
-    with Ledger(path, only_look=True) as ledger:
-        yield ledger if ledger.is_current else None

@@ -1,0 +1,70 @@
+"""Databases: how an SQLite file is opened to be read, and what SQLite's errors tell."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+#: Results of SQLite that tell of the disk, the system or another process, not of the file.
+_SYSTEM = {
+    sqlite3.SQLITE_AUTH,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOLFS,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+def connect_to_read(path: str, immutable: bool = False) -> sqlite3.Connection:
+    """Open a database to read it.
+
+    Parameters
+    ----------
+    path : str
+    immutable : bool
+        Nobody changes the file: it is neither locked nor repaired.
+
+    Raises
+    ------
+    sqlite3.Error
+        If it cannot be opened.
+    """
+    mode = "immutable=1" if immutable else "mode=ro"
+    database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?{mode}", uri=True)
+    try:
+        database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        database.close()
+        if not tells_of_system(error):
+            raise
+        # What a killed run left in the middle has to be put right before it is read.
+        database = sqlite3.connect(path)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def tells_of_system(error: BaseException) -> bool:
+    """Whether an error of SQLite comes from the disk or the system, not from a damaged file."""
+    return isinstance(error, sqlite3.Error) and _code(error) in _SYSTEM
+
+
+def tells_of_damage(error: BaseException) -> bool:
+    """Whether an error of SQLite shows that a file is damaged, not that its user is wrong."""
+    return isinstance(error, sqlite3.Error) and (
+        _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        or "decode to UTF-8" in str(error)
+    )
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Primary result code; 0 for an error of Python's own module."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

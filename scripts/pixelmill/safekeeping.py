@@ -1,0 +1,356 @@
+"""Safekeeping: whether a ledger's file is as it was last written, and what replaces it if not.
+
+A run that ends well leaves two files beside the ledger: a copy of it, and a seal with the
+digest of both. So any change of either is noticed, down to one bit, and the copy takes the
+place of a ledger that was damaged. While a run writes, the seal says so; after one that was
+killed, SQLite repairs the ledger from its journal, and everything in it is checked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from typing import IO, NamedTuple
+
+import xxhash
+
+from pixelmill.databases import connect_to_read, tells_of_system
+from pixelmill.errors import TreeError, UserError
+from pixelmill.files import atomic, free_name, write_json
+from pixelmill.tables import VERSION, fault_in
+
+log = logging.getLogger(__name__)
+
+#: Files that SQLite keeps beside a database; a ledger only ever has the first.
+_JOURNAL, *_FOREIGN = ("-journal", "-wal", "-shm")
+
+#: A copy of the ledger as it was when a run last ended well.
+_BACKUP = ".backup.sqlite"
+
+#: The digest of that copy, and whether the ledger is still the same.
+_SEAL = ".check.json"
+
+#: More bytes than a seal has.
+_LARGEST_SEAL = 4096
+
+#: Bytes that are read at a time.
+_CHUNK = 2**20
+
+
+class Condition(NamedTuple):
+    """What can be relied on in place of a ledger.
+
+    Attributes
+    ----------
+    path : str or None
+        Of the file to open: the ledger or its backup; None if neither can be trusted.
+    in_doubt : bool
+        The ledger was replaced since a whole pass last looked at everything: outputs must
+        be compared with their digests, and some may belong to no image.
+    lost : bool
+        What the ledger held last could not be recovered, or not all of it.
+    """
+
+    path: str | None
+    in_doubt: bool = False
+    lost: bool = False
+
+
+class _Seal(NamedTuple):
+    """What the file beside a ledger says.
+
+    `digest` is that of the backup, and of the ledger if it was `closed`: no run has begun
+    to write since.
+    """
+
+    digest: str = ""
+    closed: bool = False
+    in_doubt: bool = False
+
+
+class _Fault(NamedTuple):
+    """What is wrong with a ledger, as the rest of a sentence; and a suffix to set it aside."""
+
+    text: str
+    suffix: str = "damaged"
+
+
+def take(path: str) -> Condition:
+    """Make a ledger ready to be written, and replace it if it is damaged.
+
+    Parameters
+    ----------
+    path : str
+        Of the ledger. Nobody else may write to it now.
+
+    Raises
+    ------
+    TreeError
+        If it is a link, or a file that SQLite keeps beside it is.
+    UserError
+        If the disk does not let it be read or replaced.
+    """
+    with _telling(path):
+        return _take(path)
+
+
+def _take(path: str) -> Condition:
+    _refuse_links(path)
+    seal = _read_seal(path)
+    _set_strangers_aside(path, seal)
+    for name in (path, path + _JOURNAL):
+        _make_private(name)
+    fault = _fault(path, seal)
+    if fault is None:
+        condition = Condition(path, seal is not None and seal.in_doubt)
+        if seal is not None:
+            _write_seal(path, seal._replace(closed=False))
+        return condition
+    seal = seal or _Seal()
+    backup = _trusted_backup(path, seal)
+    _write_seal(path, _Seal(seal.digest if backup else "", closed=False, in_doubt=True))
+    aside = ""
+    if os.path.lexists(path):
+        aside = f", and was set aside as '{set_aside(path, fault.suffix)}'"
+    if _size_of(path + _JOURNAL):
+        set_aside(path + _JOURNAL, fault.suffix)
+    if backup:
+        _copy(backup, path)
+    log.warning("The ledger '%s' %s%s; %s.", path, fault.text, aside, _instead(backup, seal))
+    return Condition(path, in_doubt=True, lost=not (backup and seal.closed))
+
+
+def readable(path: str) -> Condition:
+    """Find what to read of a ledger that others may be writing; change nothing.
+
+    Parameters
+    ----------
+    path : str
+        Of the ledger.
+
+    Raises
+    ------
+    UserError
+        If the disk does not let it be read.
+    """
+    with _telling(path):
+        return _readable(path)
+
+
+def _readable(path: str) -> Condition:
+    seal = _read_seal(path)
+    backup = _trusted_backup(path, seal)
+    if backup and seal is not None and seal.closed:  # the same, and nobody has to be locked out
+        return Condition(backup, seal.in_doubt)
+    fault = _fault(path, seal)
+    if fault is not None and seal is not None and seal != _read_seal(path):
+        return _readable(path)  # a run began or ended meanwhile
+    if fault is None:
+        there = os.path.lexists(path)
+        return Condition(path if there else None, seal is not None and seal.in_doubt)
+    log.warning("The ledger '%s' %s; the next pass replaces it.", path, fault.text)
+    return Condition(backup, in_doubt=True, lost=True)
+
+
+def seal(path: str, in_doubt: bool) -> None:
+    """Keep a copy of a ledger that was closed, and note that it is whole.
+
+    Parameters
+    ----------
+    path : str
+        Of the ledger.
+    in_doubt : bool
+        What the next run is to be told of it: see `Condition`.
+    """
+    with _telling(path):
+        digest = _copy(path, _beside(path, _BACKUP))
+        _write_seal(path, _Seal(digest, closed=True, in_doubt=in_doubt))
+
+
+def doubt(path: str) -> None:
+    """Note that a ledger that is being written cannot be relied on until the pass has ended."""
+    with _telling(path):
+        _write_seal(path, (_read_seal(path) or _Seal())._replace(closed=False, in_doubt=True))
+
+
+@contextlib.contextmanager
+def _telling(path: str) -> Iterator[None]:
+    """Turn an error of the disk into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"The ledger '{path}' cannot be opened: {error.strerror}.") from error
+
+
+def is_backup(path: str) -> bool:
+    """Whether a path is that of a backup, which is never changed, only replaced."""
+    return path.endswith(_BACKUP)
+
+
+def set_aside(path: str, suffix: str) -> str:
+    """Give a file or a folder another name beside its own; return that name.
+
+    Nothing that was set aside before is overwritten.
+    """
+    name = free_name(f"{path}.{suffix}")
+    os.rename(path, name)
+    return name
+
+
+def _refuse_links(path: str) -> None:
+    for name in (path, *(path + suffix for suffix in (_JOURNAL, *_FOREIGN))):
+        if os.path.islink(name):
+            raise TreeError(
+                f"'{name}' is a symbolic link, and writing the ledger would change the file that "
+                "it leads to; remove the link, then run the same again."
+            )
+
+
+def _set_strangers_aside(path: str, seal: _Seal | None) -> None:
+    """Move files away that no run left here, and that SQLite or we would stumble over."""
+    hot = _size_of(path) and not (seal is not None and seal.closed)
+    for name in (path + _JOURNAL, *(path + suffix for suffix in _FOREIGN)):
+        own = hot and name.endswith(_JOURNAL) and _is_regular(name)
+        if not own and (_size_of(name) or not _is_regular(name)) and os.path.lexists(name):
+            log.warning("'%s' is not of the ledger; it was moved to '%s'.", name,
+                        set_aside(name, "damaged"))  # fmt: skip
+    for name in (_beside(path, _BACKUP), _beside(path, _SEAL)):
+        if os.path.lexists(name) and not _is_regular(name):
+            set_aside(name, "damaged")
+
+
+def _make_private(path: str) -> None:
+    """Copy a file that has other names too, so that those keep what they have."""
+    if _is_regular(path) and os.lstat(path).st_nlink > 1:
+        _copy(path, path)
+
+
+def _fault(path: str, seal: _Seal | None) -> _Fault | None:
+    """Find what is wrong with a ledger; None if nothing is."""
+    if not os.path.lexists(path):
+        return None if seal is None else _Fault("is missing")
+    if not _is_regular(path):
+        return _Fault("is not a regular file")
+    if seal is not None and seal.closed:
+        if _size_of(path + _JOURNAL):
+            return _Fault("has a journal that is not its own")
+        if _digest_of(path) != seal.digest:
+            return _Fault("is damaged (it is not as the last run left it)")
+    elif _size_of(path + _JOURNAL) and os.lstat(path).st_nlink > 1:
+        return _Fault("was left unfinished, and has another name that must not change")
+    elif found := _examine(path):
+        return found
+    version = _version_of(path)
+    if version not in (0, VERSION):
+        return _Fault("is of another version of pixelmill", f"version-{version}")
+    return None
+
+
+def _examine(path: str) -> _Fault | None:
+    """Read the whole of a ledger that no seal vouches for."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            head = file.read(100)
+        if head[18:20].strip(b"\1\2"):  # SQLite would call the disk write-protected
+            return _Fault("is damaged (its header is unknown)")
+        with contextlib.closing(connect_to_read(path)) as database:
+            found = fault_in(database)
+    except (sqlite3.Error, MemoryError, OverflowError) as error:
+        if tells_of_system(error):
+            raise UserError(f"The ledger '{path}' cannot be opened: {error}.") from error
+        found = str(error)
+    return _Fault(f"is damaged ({found})") if found else None
+
+
+def _trusted_backup(path: str, seal: _Seal | None) -> str | None:
+    backup = _beside(path, _BACKUP)
+    if (
+        seal is not None
+        and seal.digest
+        and _is_regular(backup)
+        and _digest_of(backup) == seal.digest
+        and _version_of(backup) == VERSION
+    ):
+        return backup
+    return None
+
+
+def _instead(backup: str | None, seal: _Seal) -> str:
+    if backup is None:
+        return "no backup of it can be trusted, so its images are made again"
+    if seal.closed:
+        return "its backup took its place"
+    return "a backup from before an interrupted run took its place"
+
+
+def _read_seal(path: str) -> _Seal | None:
+    """Read what the seal of a ledger says; None if there is none."""
+    name = _beside(path, _SEAL)
+    if not os.path.lexists(name):
+        return None
+    unreadable = _Seal(in_doubt=True)
+    if not _is_regular(name):
+        return unreadable
+    with open(name, "rb") as file:
+        content = file.read(_LARGEST_SEAL)
+    try:
+        read = _Seal(**json.loads(content))
+    except (ValueError, TypeError, RecursionError):
+        return unreadable
+    kinds = (str, bool, bool)
+    return read if all(map(isinstance, read, kinds)) else unreadable
+
+
+def _write_seal(path: str, value: _Seal) -> None:
+    """Write a seal. It need not be synced: one that a power failure lost claims too little.
+
+    Either the ledger has the digest that the seal names, or it is replaced by its backup.
+    """
+    write_json(_beside(path, _SEAL), value._asdict())
+
+
+def _copy(path: str, target: str) -> str:
+    """Copy a file; return the digest of what was copied."""
+    with open(path, "rb", buffering=0) as file, atomic(target, "wb") as copy:
+        return _digest(file, copy)
+
+
+def _digest_of(path: str) -> str:
+    with open(path, "rb", buffering=0) as file:
+        return _digest(file)
+
+
+def _digest(file: IO[bytes], copy: IO[bytes] | None = None) -> str:
+    state = xxhash.xxh3_128()
+    while chunk := file.read(_CHUNK):
+        state.update(chunk)
+        if copy is not None:
+            copy.write(chunk)
+    return state.hexdigest()
+
+
+def _version_of(path: str) -> int:
+    """Version of the tables in a ledger, from the header of its file."""
+    with open(path, "rb", buffering=0) as file:
+        return int.from_bytes(file.read(64)[60:], "big")
+
+
+def _beside(path: str, suffix: str) -> str:
+    return os.path.splitext(path)[0] + suffix
+
+
+def _is_regular(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _size_of(path: str) -> int:
+    """Bytes of a regular file; 0 if it is none."""
+    return os.lstat(path).st_size if _is_regular(path) else 0

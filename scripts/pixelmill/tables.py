@@ -1,0 +1,138 @@
+"""Tables of a ledger: how they are declared, and which values they may hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+
+from pixelmill.errors import REASONS
+from pixelmill.jobs import STAGES
+from pixelmill.names import unescape
+
+#: Version of the tables. A ledger of another version is set aside, not misread.
+VERSION = 4
+
+#: Any change here, but for white space and indexes, needs another `VERSION`.
+TABLES = """
+CREATE TABLE IF NOT EXISTS images (
+  source TEXT NOT NULL, variant TEXT NOT NULL, output TEXT NOT NULL,
+  status TEXT NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
+  bytes_in INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest TEXT NOT NULL,
+  pixels_in INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
+  bytes_out INTEGER NOT NULL, sha256 TEXT NOT NULL,
+  recipe TEXT NOT NULL, code TEXT NOT NULL, limits TEXT NOT NULL,
+  {stages}, PRIMARY KEY (source, variant)
+);
+CREATE INDEX IF NOT EXISTS failures ON images (source, variant) WHERE status = 'failed';
+CREATE TABLE IF NOT EXISTS makers (code TEXT PRIMARY KEY, software TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS stretches (
+  pass INTEGER NOT NULL, worker INTEGER NOT NULL, began REAL NOT NULL, ended REAL NOT NULL,
+  images INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS passes (
+  id INTEGER PRIMARY KEY, whole INTEGER NOT NULL, engine TEXT NOT NULL,
+  workers INTEGER NOT NULL, seconds REAL NOT NULL, startup_seconds REAL NOT NULL,
+  images INTEGER NOT NULL, failed INTEGER NOT NULL, bytes_in INTEGER NOT NULL,
+  bytes_out INTEGER NOT NULL, megapixels_in REAL NOT NULL, catalog TEXT NOT NULL,
+  recipe TEXT NOT NULL, code TEXT NOT NULL, machine TEXT NOT NULL
+);
+""".format(stages=", ".join(f"{stage}_seconds REAL NOT NULL" for stage in STAGES))
+
+_SHA256 = "length(sha256) = 64 AND sha256 NOT GLOB '*[^0-9a-f]*'"
+
+#: What holds for every row of a table, in SQL. Columns have their declared types besides.
+_RULES = {
+    "images": [
+        f"CASE status WHEN 'ok' THEN output != '' AND reason = '' AND {_SHA256}"
+        " WHEN 'failed' THEN output = '' AND sha256 = ''"
+        f" AND reason IN ({', '.join(map(repr, REASONS))}) ELSE 0 END",
+        "length(digest) IN (0, 32) AND digest NOT GLOB '*[^0-9a-f]*'",
+        "min(bytes_in, pixels_in, width, height, bytes_out) >= 0",
+        f"min({', '.join(f'{stage}_seconds' for stage in STAGES)}) >= 0",
+    ],
+    "makers": [],
+    "stretches": [],
+    "passes": [
+        "whole IN (0, 1)",
+        "min(workers, images, failed, bytes_in, bytes_out) >= 0",
+        "min(seconds, startup_seconds, megapixels_in) >= 0",
+    ],
+}
+
+#: A path that leaves its folder, or that no file has. A drive letter or a backslash leads
+#: elsewhere on Windows only.
+_UNFIT = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\0" + (r"|[\\:]" if os.name == "nt" else ""))
+
+
+def fault_in(database: sqlite3.Connection) -> str:
+    """Find what is wrong with a ledger, by reading all of it.
+
+    The tables of another version are only checked for what SQLite itself sees.
+
+    Parameters
+    ----------
+    database : sqlite3.Connection
+
+    Returns
+    -------
+    str
+        What is wrong, in a few words; empty if nothing is.
+
+    Raises
+    ------
+    sqlite3.Error
+        If the file is so damaged that SQLite cannot read it.
+    """
+    (found,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+    if found != "ok":
+        return str(found).splitlines()[0]
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    objects = _objects(database)
+    # Without tables, a run was killed before it made them.
+    if version not in (0, VERSION) or (version == 0 and not objects):
+        return ""
+    expected = _expected()
+    tables = {name for kind, name in expected if kind == "table"}
+    present = {name for kind, name in objects if kind == "table"}
+    if version != VERSION or present != tables or not objects.items() <= expected.items():
+        return "its tables are not those of a ledger"
+    for table in sorted(tables):
+        if _has_wrong_row(database, table):
+            return f"the table {table} holds impossible values"
+    for source, _, output, *_ in database.execute("SELECT * FROM images"):
+        for path in filter(None, (source, output)):
+            if _UNFIT.search(unescape(path)):
+                return f"the path '{path}' leads out of its folder"
+    for _, software in database.execute("SELECT * FROM makers"):
+        try:
+            fits = isinstance(json.loads(software), dict)
+        except ValueError:
+            fits = False
+        if not fits:
+            return "the table makers holds impossible values"
+    return ""
+
+
+def _objects(database: sqlite3.Connection) -> dict[tuple[str, str], str]:
+    """Tables, indexes and the like by kind and name, with the SQL that declares them."""
+    found = database.execute("SELECT type, name, ifnull(sql, '') FROM sqlite_master")
+    return {(kind, name): " ".join(sql.split()) for kind, name, sql in found}
+
+
+def _expected() -> dict[tuple[str, str], str]:
+    database = sqlite3.connect(":memory:")
+    try:
+        database.executescript(TABLES)
+        return _objects(database)
+    finally:
+        database.close()
+
+
+def _has_wrong_row(database: sqlite3.Connection, table: str) -> bool:
+    columns = database.execute(f"PRAGMA table_info({table})").fetchall()
+    typed = [f"typeof({name}) = '{declared.lower()}'" for _, name, declared, *_ in columns]
+    rules = " AND ".join(f"({rule})" for rule in typed + _RULES[table])
+    found = database.execute(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE NOT ({rules}))")
+    return bool(found.fetchone()[0])
