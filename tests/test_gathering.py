@@ -109,3 +109,38 @@ def test_names_that_were_made_to_collide_are_refused_and_not_lost(tmp_path, pict
     count = next(n for n in range(2, 99) if home(made_up, n) != home("0.gif", n))
     with pytest.raises(UserError, match="have the same output; rename one"):
         tree.divided(count)
+
+
+@pytest.mark.parametrize("damage", ["damaged", "missing"])
+def test_a_shard_whose_ledger_has_a_backup_is_gathered_as_ever(fresh, whole, damage):
+    for shard in all_of(3):
+        fresh.process(shard=shard)
+    path = fresh.target / "shards/2-of-3/ledger.sqlite"
+    path.write_bytes(b"damaged") if damage == "damaged" else path.unlink()
+    fresh.gather(3)
+    assert fresh.tables() == whole.tables()
+
+
+def test_a_shard_whose_ledger_is_lost_is_made_again_before_it_is_gathered(fresh, whole):
+    """It is the shard's manifest by which Snakemake knows that it is done."""
+    for shard in all_of(3):
+        fresh.process(shard=shard)
+    folder = fresh.target / "shards/2-of-3"
+    for path in folder.glob("ledger.*"):
+        path.write_bytes(b"damaged")
+    with pytest.raises(UserError, match="shard 2-of-3 cannot be gathered; process the shard again"):
+        fresh.gather(3)
+    assert not (folder / "manifest.csv").exists()
+    fresh.process(shard=all_of(3)[1])
+    fresh.gather(3)
+    assert fresh.tables() == whole.tables()
+    assert fresh.outputs() == whole.outputs()
+
+
+def test_a_damaged_ledger_of_the_whole_is_made_from_those_of_the_shards(fresh):
+    fresh.divided(3)
+    tables = fresh.tables()
+    for path in fresh.target.glob("ledger.*"):
+        path.write_bytes(b"damaged")
+    fresh.gather(3)
+    assert fresh.tables() == tables

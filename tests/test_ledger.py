@@ -176,30 +176,66 @@ def test_a_batch_is_recorded_whole_or_not_at_all(ledger, outcomes):
     assert ledger.rows() == {}
 
 
-def test_a_damaged_ledger_is_put_aside_and_a_fresh_one_begun(path, outcomes, tmp_path):
+def test_a_damaged_ledger_is_set_aside_and_its_backup_takes_its_place(path, outcomes, tmp_path):
     with Ledger(path) as ledger:
         ledger.record(outcomes, MAKER)
     damaged = tmp_path / "tree" / "ledger.sqlite"
     damaged.write_bytes(b"no database " * 1000)
     with Ledger(path) as ledger:
-        assert ledger.rows() == {}
+        assert set(ledger.rows()) == {"0.jpg", "broken.jpg"}
+        assert ledger.in_doubt
     assert (tmp_path / "tree" / "ledger.sqlite.damaged").exists()
+
+
+def test_a_ledger_stays_in_doubt_until_it_is_settled(path):
+    with Ledger(path) as ledger:
+        ledger.doubt()
+    with Ledger(path) as ledger:
+        assert ledger.in_doubt
+        ledger.settle()
+    with Ledger(path) as ledger:
+        assert not ledger.in_doubt
+
+
+def test_a_ledger_that_is_damaged_while_it_is_read_is_said_so_in_a_sentence(path, outcomes):
+    with Ledger(path) as ledger:
+        many = [renamed(outcomes[0], f"{number}.jpg") for number in range(1000)]
+        ledger.record(many, MAKER)
+    with pytest.raises(UserError, match="was damaged while it was in use"), Ledger(path) as ledger:
+        size = Path(path).stat().st_size
+        with open(path, "r+b") as file:
+            file.seek(4096)
+            file.write(b"\xff" * (size - 4096))
+        list(ledger.rows().items())
+
+
+def test_a_disk_that_cannot_be_written_is_said_so_and_is_no_damage(path, outcomes):
+    with Ledger(path) as ledger:
+        ledger.record(outcomes, MAKER)
+    with (
+        pytest.raises(UserError, match=r"cannot be written: .* full; make room"),
+        Ledger(path) as ledger,
+    ):
+        ledger._database.execute("PRAGMA max_page_count = 1")  # as few as it already has
+        ledger.record([renamed(outcomes[0], "x" * 10**6)], MAKER)
+    with Ledger(path) as ledger:
+        assert set(ledger.rows()) == {"0.jpg", "broken.jpg"}
+    assert not os.path.exists(f"{path}.damaged")
 
 
 def test_a_ledger_of_another_version_is_put_aside_not_misread(path, outcomes, tmp_path):
     with Ledger(path) as ledger:
         ledger.record(outcomes, MAKER)
-    database = sqlite3.connect(path)
-    database.execute(f"PRAGMA user_version = {VERSION + 1}")
-    database.close()
+        ledger._database.execute(f"PRAGMA user_version = {VERSION + 1}")
     with Ledger(path) as ledger:
         assert ledger.rows() == {}
     assert (tmp_path / "tree" / f"ledger.sqlite.version-{VERSION + 1}").exists()
 
 
 def test_a_ledger_that_cannot_be_opened_is_said_so_in_a_sentence(tmp_path):
+    (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"ledger '.*' cannot be opened"):
-        Ledger(str(tmp_path))
+        Ledger(str(tmp_path / "file/ledger.sqlite"))
 
 
 def test_the_ledger_does_without_a_write_ahead_log(path, ledger):

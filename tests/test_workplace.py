@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from sharding import COUNT, RECIPE
+from sharding import COUNT, RECIPE, Tree
 
 from pixelmill import files
 from pixelmill.errors import UserError
@@ -112,13 +112,62 @@ def test_two_runs_do_not_share_a_shard_but_shards_share_a_tree(fresh, monkeypatc
             fresh.process()
 
 
-def test_a_damaged_ledger_of_a_shard_costs_that_shard_alone(fresh):
-    made, _ = fresh.divided(2)
-    outputs = fresh.outputs()
+def test_a_damaged_ledger_of_a_shard_costs_nothing_while_it_has_a_backup(fresh):
+    fresh.divided(2)
+    outputs, tables = fresh.outputs(), fresh.tables()
     (fresh.target / "shards/1-of-2/ledger.sqlite").write_bytes(b"no database " * 1000)
     again, _ = fresh.divided(2)
-    assert again == [made[0], 0]
-    assert fresh.outputs() == outputs
+    assert again == [0, 0]
+    assert (fresh.outputs(), fresh.tables()) == (outputs, tables)
+
+
+def test_without_its_backup_the_ledger_of_a_shard_is_found_again_in_the_whole(fresh):
+    fresh.divided(2)
+    outputs, tables = fresh.outputs(), fresh.tables()
+    spoil(fresh.target / "shards/1-of-2")
+    again, _ = fresh.divided(2)
+    assert again == [0, 0]
+    assert (fresh.outputs(), fresh.tables()) == (outputs, tables)
+
+
+@pytest.mark.parametrize("gone", ["", "sub/a.png"])
+def test_a_ledger_of_a_shard_that_is_lost_for_good_costs_that_shard_alone(fresh, gone):
+    """What it had made for an image that is gone since is moved away when all are gathered."""
+    made = [fresh.process(shard=shard).images for shard in all_of(2)]
+    lost = home("sub/a.png", 2)
+    spoil(fresh.target / f"shards/{lost}-of-2")
+    if gone:
+        (fresh.source / gone).unlink()
+    again, _ = fresh.divided(2)
+    assert again == [made[n] - bool(gone) if n == lost - 1 else 0 for n in range(2)]
+    clean = Tree(fresh.target.parent / "clean")
+    shutil.copytree(fresh.source, clean.source)
+    clean.process()
+    assert (fresh.outputs(), fresh.tables()) == (clean.outputs(), clean.tables())
+    assert (fresh.target / "unclaimed").exists() == bool(gone)
+
+
+@pytest.mark.parametrize("backup", [True, False])
+@pytest.mark.parametrize("count", [3, 1])
+def test_a_damaged_ledger_from_when_the_tree_was_divided_otherwise_misleads_nobody(
+    fresh, count, backup
+):
+    fresh.divided(2)
+    outputs, tables = fresh.outputs(), fresh.tables()
+    old = fresh.target / "shards/1-of-2"
+    (fresh.target / "ledger.sqlite").unlink()
+    if backup:
+        (old / "ledger.sqlite").write_bytes(b"no database " * 1000)
+    else:
+        spoil(old)
+    fresh.divided(count) if count > 1 else fresh.process()
+    assert (fresh.outputs(), fresh.tables()) == (outputs, tables)
+
+
+def spoil(folder):
+    """Damage a ledger and its backup."""
+    for name in ("ledger.sqlite", "ledger.backup.sqlite"):
+        (folder / name).write_bytes(b"no database " * 1000)
 
 
 def test_a_lost_state_of_a_shard_is_found_again_in_the_whole(fresh):

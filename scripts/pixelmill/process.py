@@ -102,9 +102,8 @@ def process(
         maker = _maker(recipe, policy)
         place.tidy()
         rows = ledger.rows()
-        checking = replace(policy, check_outputs=policy.check_outputs or ledger.in_doubt)
         with ledger.reading():
-            plan = _plan(source, place, recipe, maker, entries, rows, checking)
+            plan = _plan(source, place, recipe, maker, entries, rows, _checking(policy, ledger))
         log.info("%s", plan)
         _explain_code(plan, ledger, recipe)
         ledger.note_maker(maker.code, provenance.rendering_software(recipe.uses_opencv))
@@ -274,8 +273,14 @@ def preview(
     with place.look() as ledger:
         rows = ledger.rows() if ledger else {}
         seconds, size = ledger.cost() if ledger else (0.0, 0.0)
-        plan = _plan(source, place, recipe, _maker(recipe, policy), entries, rows, policy)
+        checking = _checking(policy, ledger) if ledger else policy
+        plan = _plan(source, place, recipe, _maker(recipe, policy), entries, rows, checking)
     return plan, seconds * len(plan.make), size * len(plan.make)
+
+
+def _checking(policy: Policy, ledger: Ledger) -> Policy:
+    """Have outputs compared with their digests if the ledger may be wrong about them."""
+    return replace(policy, check_outputs=policy.check_outputs or ledger.in_doubt)
 
 
 def _plan(

@@ -259,7 +259,9 @@ def _examine(path: str) -> _Fault | None:
         if head[18:20].strip(b"\1\2"):  # SQLite would call the disk write-protected
             return _Fault("is damaged (its header is unknown)")
         with contextlib.closing(connect_to_read(path)) as database:
-            found = fault_in(database)
+            (page,) = database.execute("PRAGMA page_size").fetchone()
+            # SQLite reads zeros behind the end of a file, and takes a stub for an empty one.
+            found = fault_in(database) or ("it was cut off" if _size_of(path) % page else "")
     except (sqlite3.Error, MemoryError, OverflowError) as error:
         if tells_of_system(error):
             raise UserError(f"The ledger '{path}' cannot be opened: {error}.") from error

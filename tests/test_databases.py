@@ -1,0 +1,52 @@
+"""Databases are read without being changed, and errors of SQLite are told apart."""
+
+import sqlite3
+
+import pytest
+
+from pixelmill.databases import connect_to_read, tells_of_damage, tells_of_system
+
+
+@pytest.fixture
+def path(tmp_path):
+    database = sqlite3.connect(tmp_path / "some.sqlite")
+    database.executescript("CREATE TABLE t (x TEXT); INSERT INTO t VALUES (CAST(x'ff' AS TEXT))")
+    database.close()
+    return str(tmp_path / "some.sqlite")
+
+
+def error_of(database, statement):
+    with pytest.raises(sqlite3.Error) as caught:
+        database.execute(statement).fetchall()
+    database.close()
+    return caught.value
+
+
+def test_what_is_opened_to_be_read_is_not_written(path):
+    error = error_of(connect_to_read(path), "DELETE FROM t")
+    assert (tells_of_system(error), tells_of_damage(error)) == (True, False)
+
+
+@pytest.mark.parametrize("immutable", [False, True])
+def test_a_file_that_is_no_database_is_damage(tmp_path, immutable):
+    (tmp_path / "text").write_text("no database\n" * 1000)
+    with pytest.raises(sqlite3.DatabaseError) as caught:
+        connect_to_read(str(tmp_path / "text"), immutable)
+    assert (tells_of_system(caught.value), tells_of_damage(caught.value)) == (False, True)
+
+
+def test_text_that_is_no_utf_8_is_damage(path):
+    error = error_of(connect_to_read(path), "SELECT x FROM t")
+    assert (tells_of_system(error), tells_of_damage(error)) == (False, True)
+
+
+def test_a_full_disk_is_no_damage(path):
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA max_page_count = 1")
+    error = error_of(database, "INSERT INTO t VALUES (zeroblob(1000000))")
+    assert (tells_of_system(error), tells_of_damage(error)) == (True, False)
+
+
+def test_a_wrong_query_tells_of_neither(path):
+    error = error_of(connect_to_read(path), "SELECT y FROM t")
+    assert (tells_of_system(error), tells_of_damage(error)) == (False, False)

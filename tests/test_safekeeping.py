@@ -1,0 +1,144 @@
+"""A ledger is taken as it was sealed, or not at all; to look at one changes nothing.
+
+Damages are tested with the passes that follow them, in `test_ledger_damage`.
+"""
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from pixelmill.errors import UserError
+from pixelmill.ledger import Ledger, looked_at
+from pixelmill.safekeeping import Condition, readable, set_aside, take
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A ledger that was closed and sealed."""
+    with Ledger(str(tmp_path / "ledger.sqlite")) as ledger:
+        ledger.note_maker("code", {"Pillow": "13.0"})
+    return str(tmp_path / "ledger.sqlite")
+
+
+def backup_of(path):
+    return path.replace("ledger.", "ledger.backup.")
+
+
+def seal_of(path):
+    return path.replace("ledger.sqlite", "ledger.check.json")
+
+
+def files_beside(path):
+    return {file.name: file.stat().st_mtime_ns for file in Path(path).parent.iterdir()}
+
+
+def spoil(path):
+    with open(path, "wb") as file:
+        file.write(b"no database")
+
+
+def test_a_sealed_ledger_and_its_backup_are_the_same(path):
+    with open(path, "rb") as ledger, open(backup_of(path), "rb") as backup:
+        assert ledger.read() == backup.read()
+
+
+def test_a_seal_is_open_while_a_run_writes_and_after_it_was_killed(path):
+    with open(seal_of(path), encoding="utf-8") as file:
+        closed = json.load(file)
+    take(path)
+    with open(seal_of(path), encoding="utf-8") as file:
+        assert json.load(file) == {**closed, "closed": False}
+    assert take(path) == Condition(path)
+
+
+def test_a_run_that_ends_with_an_error_seals_nothing(path):
+    with pytest.raises(ZeroDivisionError), Ledger(path) as ledger:
+        ledger.note_maker("other", {})
+        raise ZeroDivisionError
+    with Ledger(path) as ledger:
+        assert ledger.software_of("code") == {"Pillow": "13.0"}
+        assert not ledger.in_doubt
+
+
+def test_where_there_is_no_ledger_a_new_one_is_begun(tmp_path):
+    path = str(tmp_path / "ledger.sqlite")
+    assert readable(path) == Condition(None)
+    assert take(path) == Condition(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_looks_reads_the_backup_and_keeps_nobody_from_writing(path):
+    with looked_at(path) as seen, seen.reading(), Ledger(path) as writer:
+        assert seen.software_of("code") == {"Pillow": "13.0"}
+        writer.note_maker("code", {"Pillow": "14.0"})
+        assert seen.software_of("code") == {"Pillow": "13.0"}
+    with looked_at(path) as seen:
+        assert seen.software_of("code") == {"Pillow": "14.0"}
+
+
+@pytest.mark.parametrize("state", ["sealed", "while a run writes", "never sealed"])
+@pytest.mark.parametrize("damaged", ["nothing", "ledger", "both"])
+def test_to_look_at_a_ledger_changes_nothing_whatever_its_state(path, state, damaged):
+    if state == "while a run writes":
+        take(path)
+    elif state == "never sealed":
+        os.unlink(seal_of(path))
+        os.unlink(backup_of(path))
+    if damaged != "nothing":
+        spoil(path)
+    if damaged == "both":
+        spoil(backup_of(path))
+    before = files_beside(path)
+    with looked_at(path) as ledger:
+        known = damaged == "nothing" or (damaged == "ledger" and state != "never sealed")
+        assert (ledger is not None) == known
+        if known:
+            assert ledger.software_of("code") == {"Pillow": "13.0"}
+    assert files_beside(path) == before
+
+
+def test_what_could_not_be_recovered_in_full_is_said(path):
+    take(path)
+    spoil(path)
+    assert readable(path) == Condition(backup_of(path), in_doubt=True, lost=True)
+    assert take(path) == Condition(path, in_doubt=True, lost=True)
+
+
+def test_a_backup_of_another_version_is_not_used(path):
+    with Ledger(path) as ledger:
+        ledger._database.execute("PRAGMA user_version = 99")
+    assert take(path) == Condition(path, in_doubt=True, lost=True)
+    assert not os.path.exists(path)
+    assert os.path.exists(f"{path}.version-99")
+
+
+def test_a_ledger_that_another_process_has_locked_is_not_damaged(path, monkeypatch):
+    os.unlink(seal_of(path))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(UserError, match="cannot be opened: database is locked"):
+        take(path)
+    other.close()
+    assert take(path) == Condition(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b"{}", b'{"digest": 1}', b"\xff", b"[" * 4000, b"1" * 4000],
+    ids=repr,
+)
+def test_a_seal_that_says_nothing_is_as_none_but_for_the_doubt(path, content):
+    with open(seal_of(path), "wb") as file:
+        file.write(content)
+    assert take(path) == Condition(path, in_doubt=content != b"{}")
+
+
+def test_what_is_set_aside_gets_a_name_of_its_own(tmp_path):
+    names = []
+    for _ in range(3):
+        (tmp_path / "some").mkdir()
+        names.append(os.path.basename(set_aside(str(tmp_path / "some"), "damaged")))
+    assert names == ["some.damaged", "some.damaged-2", "some.damaged-3"]
