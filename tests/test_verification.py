@@ -4,6 +4,7 @@ import csv
 import hashlib
 import os
 import shutil
+import sqlite3
 
 import numpy as np
 import pytest
@@ -409,12 +410,53 @@ def test_an_image_made_anew_is_opened_again(tree, picture):
     assert opened_in(result) == 1
 
 
-def test_a_damaged_memory_costs_time_only(tree):
+def altered(script):
+    def alter(path):
+        database = sqlite3.connect(path)
+        database.executescript(script)
+        database.close()
+
+    return alter
+
+
+def a_folder(path):
+    path.unlink()
+    (path / "sub").mkdir(parents=True)
+
+
+def a_pipe(path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("the system has no named pipes")
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_link(path):
+    path.rename(path.with_name("other.sqlite"))
+    path.symlink_to("other.sqlite")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b"no database " * 1000),
+        lambda path: os.truncate(path, 5000),
+        altered("DROP TABLE passed; CREATE TABLE passed (x)"),
+        altered("UPDATE passed SET sized = 'yes'"),
+        altered("UPDATE passed SET output = CAST(x'ff' || output AS TEXT)"),
+        a_folder,
+        a_pipe,
+        a_link,
+    ],
+    ids=["text", "cut off", "columns", "types", "text encoding", "folder", "pipe", "link"],
+)
+def test_a_damaged_memory_costs_time_only(tree, damage):
     tree.verify()
-    (tree.target / "verification.sqlite").write_bytes(b"no database " * 1000)
+    damage(tree.target / "verification.sqlite")
     result = tree.verify()
     assert result["passed"]
     assert opened_in(result) == COUNT
+    assert opened_in(tree.verify()) == 0
 
 
 @pytest.mark.parametrize(

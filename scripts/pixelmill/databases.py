@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
+import stat
 from pathlib import Path
+
+#: Behind the name of a database, names of the files that SQLite keeps beside it.
+COMPANIONS = ("-journal", "-wal", "-shm")
 
 #: Results of SQLite that tell of the disk, the system or another process, not of the file.
 _SYSTEM = {
@@ -50,6 +56,30 @@ def connect_to_read(path: str, immutable: bool = False) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def is_sound(path: str) -> bool:
+    """Whether a database is whole, or not there yet, and writing it changes no other file.
+
+    Raises
+    ------
+    sqlite3.OperationalError
+        If the disk or the system does not let it be read.
+    """
+    for name in (path, *(path + suffix for suffix in COMPANIONS)):
+        with contextlib.suppress(FileNotFoundError):
+            state = os.lstat(name)
+            if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
+                return False
+    if not os.path.exists(path):
+        return True
+    try:
+        with contextlib.closing(connect_to_read(path)) as database:
+            return bool(database.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.Error as error:
+        if tells_of_system(error):
+            raise
+        return False
 
 
 def tells_of_system(error: BaseException) -> bool:

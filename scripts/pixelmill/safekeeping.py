@@ -19,15 +19,15 @@ from typing import IO, NamedTuple
 
 import xxhash
 
-from pixelmill.databases import connect_to_read, tells_of_system
+from pixelmill.databases import COMPANIONS, connect_to_read, tells_of_system
 from pixelmill.errors import TreeError, UserError
 from pixelmill.files import atomic, free_name, write_json
 from pixelmill.tables import VERSION, fault_in
 
 log = logging.getLogger(__name__)
 
-#: Files that SQLite keeps beside a database; a ledger only ever has the first.
-_JOURNAL, *_FOREIGN = ("-journal", "-wal", "-shm")
+#: Of the files that SQLite may keep beside a database, a ledger only ever has the first.
+_JOURNAL = COMPANIONS[0]
 
 #: A copy of the ledger as it was when a run last ended well.
 _BACKUP = ".backup.sqlite"
@@ -202,8 +202,15 @@ def set_aside(path: str, suffix: str) -> str:
     return name
 
 
+def set_database_aside(path: str) -> None:
+    """Set a damaged database aside with the files that SQLite keeps beside it."""
+    for name in (path, *(path + suffix for suffix in COMPANIONS)):
+        if os.path.lexists(name):
+            set_aside(name, "damaged")
+
+
 def _refuse_links(path: str) -> None:
-    for name in (path, *(path + suffix for suffix in (_JOURNAL, *_FOREIGN))):
+    for name in (path, *(path + suffix for suffix in COMPANIONS)):
         if os.path.islink(name):
             raise TreeError(
                 f"'{name}' is a symbolic link, and writing the ledger would change the file that "
@@ -214,7 +221,7 @@ def _refuse_links(path: str) -> None:
 def _set_strangers_aside(path: str, seal: _Seal | None) -> None:
     """Move files away that no run left here, and that SQLite or we would stumble over."""
     hot = _size_of(path) and not (seal is not None and seal.closed)
-    for name in (path + _JOURNAL, *(path + suffix for suffix in _FOREIGN)):
+    for name in [path + suffix for suffix in COMPANIONS]:
         own = hot and name.endswith(_JOURNAL) and _is_regular(name)
         if not own and (_size_of(name) or not _is_regular(name)) and os.path.lexists(name):
             log.warning("'%s' is not of the ledger; it was moved to '%s'.", name,

@@ -11,7 +11,6 @@ import heapq
 import json
 import os
 import sqlite3
-import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 
 from pixelmill import likeness
 from pixelmill.checks import MOST_NAMED, Check
+from pixelmill.databases import is_sound
 from pixelmill.demands import demands
 from pixelmill.engines import open_engine
 from pixelmill.entries import Entry
@@ -28,6 +28,7 @@ from pixelmill.names import escape, unescape
 from pixelmill.progress import Progress
 from pixelmill.provenance import digest_of_modules
 from pixelmill.root import Root
+from pixelmill.safekeeping import set_database_aside
 from pixelmill.semaphores import processes_or_threads
 
 #: Outputs that a worker opens in one go: about half a second.
@@ -350,13 +351,12 @@ class Memory:
     """What passed before, in an SQLite file beside the tree."""
 
     def __init__(self, path: str) -> None:
-        for name in (path, f"{path}-journal"):
-            if os.path.lexists(name) and _is_shared(name):
-                os.unlink(name)  # SQLite would write to the file behind it
         try:
+            if not is_sound(path):
+                set_database_aside(path)
             self._connect(path)
         except sqlite3.DatabaseError:
-            os.unlink(path)  # all it saves is time
+            set_database_aside(path)
             self._connect(path)
 
     def _connect(self, path: str) -> None:
@@ -368,6 +368,9 @@ class Memory:
             " bytes INTEGER, mtime_ns INTEGER, sha256 TEXT, similarity REAL, sized INTEGER,"
             " incomparable INTEGER) WITHOUT ROWID"
         )
+        # Text that is damaged is the name of no output.
+        self._database.text_factory = lambda text: text.decode("utf-8", "replace")
+        self._database.execute(f"SELECT rules, {', '.join(Known._fields)} FROM passed LIMIT 1")
 
     def __enter__(self) -> Memory:
         return self
@@ -378,6 +381,7 @@ class Memory:
     def recall(self, rules: str) -> Iterator[Known]:
         """Outputs that passed by these rules."""
         query = f"SELECT {', '.join(Known._fields)} FROM passed WHERE rules = ?"
+        query += " AND typeof(output) = 'text' AND typeof(sized) = 'integer'"
         for output, *rest in self._database.execute(query, (rules,)):
             yield Known(unescape(output), *rest)
 
@@ -404,12 +408,6 @@ class Memory:
             outputs = self._database.execute("SELECT output FROM passed")
             gone = [one for one in outputs if unescape(one[0]) not in standing]
             self._database.executemany("DELETE FROM passed WHERE output = ?", gone)
-
-
-def _is_shared(path: str) -> bool:
-    """Whether a file is a link, or has other names too."""
-    state = os.lstat(path)
-    return not stat.S_ISREG(state.st_mode) or state.st_nlink > 1
 
 
 def _digest(value: object) -> str:
