@@ -6,9 +6,19 @@ import sys
 
 import pytest
 
+#: MiB of a process before it has a child that takes 100 MiB, at most while it has it, and after.
+PARENT = """
+import subprocess, sys
 from pixelmill.memory import tree_mib, watched
-
 CHILD = "kept = bytearray(b'x' * (100 << 20)); print('ready', flush=True); input()"
+before = tree_mib()
+pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+with subprocess.Popen([sys.executable, "-c", CHILD], **pipes) as child, watched() as peak:
+    child.stdout.readline()
+    peak.look()
+    child.communicate(b"\\n")
+print(before, peak.mib, tree_mib())
+"""
 
 #: Resident MiB added by a block of 20 MiB while it is held, once it is freed, and while one of
 #: 16 MiB is held. The C library maps blocks of this size by themselves unless it is told otherwise;
@@ -33,11 +43,13 @@ print(held - before, freed - before, resident() - before)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told what to keep")
-def test_freed_memory_is_kept_for_the_next_image(repository):
-    def added(word):
+@pytest.fixture
+def figures(repository):
+    """Function that runs a script in a process of its own, and returns the figures it prints."""
+
+    def run(code, *arguments):
         done = subprocess.run(
-            [sys.executable, "-c", HELD, word],
+            [sys.executable, "-c", code, *arguments],
             env={"PYTHONPATH": str(repository / "scripts")},
             capture_output=True,
             text=True,
@@ -45,20 +57,16 @@ def test_freed_memory_is_kept_for_the_next_image(repository):
         )
         return [float(figure) for figure in done.stdout.split()]
 
-    assert added("let go") == pytest.approx([20, 0, 16], abs=2)
-    assert added("keep") == pytest.approx([20, 20, 20], abs=2)
+    return run
 
 
-def test_what_a_child_takes_counts():
-    before = tree_mib()
-    with (
-        subprocess.Popen(
-            [sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        ) as child,
-        watched() as peak,
-    ):
-        child.stdout.readline()
-        peak.look()
-        child.communicate(b"\n")
-    assert peak.mib > before + 100
-    assert tree_mib() < peak.mib - 90
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told what to keep")
+def test_freed_memory_is_kept_for_the_next_image(figures):
+    assert figures(HELD, "let go") == pytest.approx([20, 0, 16], abs=2)
+    assert figures(HELD, "keep") == pytest.approx([20, 20, 20], abs=2)
+
+
+def test_what_a_child_takes_counts(figures):
+    before, peak, after = figures(PARENT)
+    assert peak > before + 100
+    assert after < peak - 90
