@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pixelmill import databases
 from pixelmill.errors import UserError
 from pixelmill.ledger import Ledger, looked_at
 from pixelmill.safekeeping import Condition, readable, set_aside, take
@@ -116,6 +117,7 @@ def test_a_backup_of_another_version_is_not_used(path):
 
 
 def test_a_ledger_that_another_process_has_locked_is_not_damaged(path, monkeypatch):
+    monkeypatch.setattr(databases, "PATIENCE", 0.1)
     os.unlink(seal_of(path))
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")

@@ -11,6 +11,9 @@ from pathlib import Path
 #: Behind the name of a database, names of the files that SQLite keeps beside it.
 COMPANIONS = ("-journal", "-wal", "-shm")
 
+#: Seconds that a reader waits for a writer.
+PATIENCE = 5.0
+
 #: Results of SQLite that tell of the disk, the system or another process, not of the file.
 _SYSTEM = {
     sqlite3.SQLITE_AUTH,
@@ -43,15 +46,18 @@ def connect_to_read(path: str, immutable: bool = False) -> sqlite3.Connection:
         If it cannot be opened.
     """
     mode = "immutable=1" if immutable else "mode=ro"
-    database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?{mode}", uri=True)
+    database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?{mode}", PATIENCE, uri=True)
     try:
         database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
         database.close()
-        if not tells_of_system(error):
+        if _code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise
         # What a killed run left in the middle has to be put right before it is read.
-        database = sqlite3.connect(path)
+        database = sqlite3.connect(path, PATIENCE)
+    except UnicodeDecodeError as error:  # of SQLite's message, which quotes what is damaged
+        database.close()
+        raise sqlite3.DatabaseError("malformed database schema") from error
     except BaseException:
         database.close()
         raise

@@ -269,7 +269,7 @@ def _examine(path: str) -> _Fault | None:
             (page,) = database.execute("PRAGMA page_size").fetchone()
             # SQLite reads zeros behind the end of a file, and takes a stub for an empty one.
             found = fault_in(database) or ("it was cut off" if _size_of(path) % page else "")
-    except (sqlite3.Error, MemoryError, OverflowError) as error:
+    except (sqlite3.Error, MemoryError, OverflowError, UnicodeDecodeError) as error:
         if tells_of_system(error):
             raise UserError(f"The ledger '{path}' cannot be opened: {error}.") from error
         found = str(error)
