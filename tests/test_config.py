@@ -350,6 +350,7 @@ WRONG_RECIPES = {
     "not-text": ("bytes.yaml", ["bytes.yaml"]),
     "empty-file": ("empty.yaml", ["empty.yaml", "None", "a map"]),
     "wrong-step": ("wrong.yaml", ["wrong.yaml.steps[0].blur", "no such step"]),
+    "long-value": ('{"steps": "' + "x" * 100_000 + '"}', ["recipe.steps", "xxx...", "a list"]),
     "broken-json": ('{"steps": [', ["recipe", "JSON"]),
 }
 
@@ -364,6 +365,7 @@ def test_a_recipe_that_cannot_be_read_is_told_in_one_sentence(somewhere, text, w
         config.named_recipe(text)
     sentence = str(refusal.value)
     assert len(sentence.splitlines()) == 1
+    assert len(sentence) < 1000
     assert [word for word in words if word not in sentence] == []
 
 

@@ -234,8 +234,19 @@ def test_scaling_measures_the_arms_that_were_asked_for(script, images, tmp_path)
         (["rivals.py", "in", "--recipe", "intensive"], "No rival does this recipe: only one"),
         (["catalog.py", "nowhere", "catalog.csv"], "The folder 'nowhere' does not exist"),
         (["process_parallel.py", "in", "out", "--recipe", "{broken"], "recipe"),
+        (["process_parallel.py", "in", "out", "--policy", "[" * 50_000], "--policy: it has maps"),
+        (["process_parallel.py", "in", "out", "--policy", "{"], "--policy: the JSON given"),
+        (["generate.py", "out", "--spec", "[" * 50_000], "--spec: it has maps and lists"),
+        (["catalog.py", "in", "c.csv", "--selection", "[" * 50_000], "--selection: it has maps"),
+        (["plan.py", "--config", "[" * 50_000], "--config: it has maps and lists"),
+        (["clean.py", "--config", "[" * 50_000], "--config: it has maps and lists"),
+        (["verify_results.py", "--config", "[" * 50_000], "--config: it has maps and lists"),
+        (
+            ["process_sequential.py", "in", "out", "--recipe", '{"a":' * 20_000],
+            "recipe: it has maps",
+        ),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
 def test_what_cannot_be_done_is_said_in_one_sentence(script, tmp_path, photos, arguments, sentence):
     photos(tmp_path / "in", 1)

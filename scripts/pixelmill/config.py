@@ -19,7 +19,7 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
 from pixelmill import documents, recipe
-from pixelmill.errors import UserError
+from pixelmill.errors import UserError, shown
 from pixelmill.files import lies_in
 from pixelmill.limits import PRESETS
 
@@ -44,9 +44,6 @@ _Validator = validators.extend(  # type: ignore[no-untyped-call]
         {"integer": _is_integer, "number": _is_number}
     ),
 )
-
-#: Longest rendering of a wrong value in a message, in characters.
-_LONGEST_VALUE = 60
 
 
 @functools.cache
@@ -116,7 +113,7 @@ def _with_preset(config: dict[str, Any]) -> dict[str, Any]:
             near = difflib.get_close_matches(name.lower(), PRESETS, n=1)
             meant = f"did you mean '{near[0]}'? Else " if near else ""
             raise UserError(
-                f"limits: found {_short(name)}; {meant}give {' or '.join(PRESETS)}, or a map "
+                f"limits: found {shown(name)}; {meant}give {' or '.join(PRESETS)}, or a map "
                 "of limits."
             )
         limits = dataclasses.asdict(PRESETS[name])
@@ -184,7 +181,7 @@ def _fill(value: Any, part: Mapping[str, Any]) -> Any:
 def _sentence(error: ValidationError) -> str:
     key = _path(error.absolute_path)
     rule, allowed = error.validator, cast(Any, error.validator_value)
-    found = _short(error.instance)
+    found = shown(error.instance)
     part = cast(Mapping[str, Any], error.schema)
     if rule == "additionalProperties":
         known = list(part.get("properties", {}))
@@ -241,11 +238,6 @@ def _path(parts: Any) -> str:
     for part in parts:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
     return text.removeprefix(".")
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 def _check_names(config: Mapping[str, Any]) -> None:

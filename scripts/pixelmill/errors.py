@@ -9,6 +9,9 @@ from pixelmill.names import escape, printable
 #: Characters of a message about one image that are kept.
 LONGEST_MESSAGE = 1000
 
+#: Characters of a wrong value that a message shows.
+LONGEST_VALUE = 60
+
 #: Why an image failed. The only words that `reason` columns ever hold.
 REASONS = {
     "unreadable": "the file could not be read (permission, disk)",
@@ -91,6 +94,18 @@ def shortened(text: str) -> str:
     (1000, 'x…')
     """
     return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
+
+
+def shown(value: object) -> str:
+    """Write a wrong value as a message shows it; of a very long one the beginning.
+
+    Examples
+    --------
+    >>> shown("wide"), len(shown("wide" * 100))
+    ("'wide'", 63)
+    """
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
 def describe(error: BaseException) -> str:

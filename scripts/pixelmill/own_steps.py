@@ -26,7 +26,7 @@ from typing import Any
 from PIL import Image
 
 from pixelmill.color import WORKING_MODES
-from pixelmill.errors import ImageError, UserError, describe
+from pixelmill.errors import ImageError, UserError, describe, shown
 
 _REFERENCE = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
 
@@ -61,7 +61,9 @@ def check(params: Mapping[str, Any], where: str, folder: str) -> dict[str, Any]:
         raise UserError(f"{where}.function: {error}") from error
     for key, value in params.items():
         if not _is_plain(value):
-            raise UserError(f"{where}.{key}: found {value!r}; give numbers, texts, lists or maps.")
+            raise UserError(
+                f"{where}.{key}: found {shown(value)}; give numbers, texts, lists or maps."
+            )
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
     except (SyntaxError, UnicodeDecodeError) as error:

@@ -15,7 +15,7 @@ from typing import Any
 from pixelmill import opencv_steps, own_steps
 from pixelmill.decoding import Reading
 from pixelmill.encoding import ENCODERS, SAME
-from pixelmill.errors import UserError
+from pixelmill.errors import UserError, shown
 from pixelmill.operations import STEPS
 from pixelmill.parameters import REQUIRED, Choice, Color, File, Flag, Margin, Parameter
 
@@ -216,7 +216,7 @@ def parse(data: Any, where: str = "recipe", folder: str = ".") -> Recipe:
 or shortest.
     """
     if not isinstance(data, Mapping):
-        raise UserError(f"{where}: found {data!r}; give a map with steps and output.")
+        raise UserError(f"{where}: found {shown(data)}; give a map with steps and output.")
     _only(data, ("steps", "output", "outputs", *SETTINGS), where)
     settings = {key: _value(data, key, kind, where) for key, kind in SETTINGS.items()}
     recipe = Recipe(
@@ -233,13 +233,13 @@ def _value(data: Mapping[str, Any], key: str, kind: Parameter, where: str) -> An
     try:
         return kind.check(data.get(key, kind.default))
     except ValueError as error:
-        raise UserError(f"{where}.{key}: found {data.get(key)!r}; give {error}.") from error
+        raise UserError(f"{where}.{key}: found {shown(data.get(key))}; give {error}.") from error
 
 
 def _parse_steps(data: Mapping[str, Any], where: str, folder: str) -> tuple[Step, ...]:
     steps = data.get("steps", [])
     if not isinstance(steps, list):
-        raise UserError(f"{where}.steps: found {steps!r}; give a list of steps.")
+        raise UserError(f"{where}.steps: found {shown(steps)}; give a list of steps.")
     return tuple(_parse_step(s, f"{where}.steps[{k}]", folder) for k, s in enumerate(steps))
 
 
@@ -250,16 +250,16 @@ def _parse_outputs(data: Mapping[str, Any], where: str, folder: str) -> tuple[Ou
         raise UserError(f"{where}: has both 'output' and 'outputs'; leave one of them out.")
     where, given = f"{where}.outputs", data["outputs"]
     if not isinstance(given, list) or not given:
-        raise UserError(f"{where}: found {given!r}; give a list such as [{{name: thumb}}].")
+        raise UserError(f"{where}: found {shown(given)}; give a list such as [{{name: thumb}}].")
     outputs: list[Output] = []
     for number, entry in enumerate(given):
         place = f"{where}[{number}]"
         if not isinstance(entry, Mapping):
-            raise UserError(f"{place}: found {entry!r}; give a map such as {{name: thumb}}.")
+            raise UserError(f"{place}: found {shown(entry)}; give a map such as {{name: thumb}}.")
         name = entry.get("name")
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise UserError(
-                f"{place}.name: found {name!r}; give letters, digits, '_' and '-', "
+                f"{place}.name: found {shown(name)}; give letters, digits, '_' and '-', "
                 "beginning with a letter or digit."
             )
         if name.lower() in (output.name.lower() for output in outputs):
@@ -272,11 +272,11 @@ def _parse_outputs(data: Mapping[str, Any], where: str, folder: str) -> tuple[Ou
 
 def _parse_output(data: Any, where: str) -> Output:
     if not isinstance(data, Mapping):
-        raise UserError(f"{where}: found {data!r}; give a map such as {{format: jpeg}}.")
+        raise UserError(f"{where}: found {shown(data)}; give a map such as {{format: jpeg}}.")
     format_ = data.get("format", "jpeg")
     if not isinstance(format_, str) or format_ not in (*ENCODERS, SAME):
         raise UserError(
-            f"{where}.format: found {format_!r}; allowed are {', '.join((*ENCODERS, SAME))}."
+            f"{where}.format: found {shown(format_)}; allowed are {', '.join((*ENCODERS, SAME))}."
         )
     # Whoever tries another format need not take the quality out: it says nothing there.
     quality = ENCODERS["jpeg"].options["quality"]
@@ -332,12 +332,13 @@ def _parse_step(data: Any, where: str, folder: str) -> Step:
         data = {data: {}}
     if not isinstance(data, Mapping) or len(data) != 1:
         raise UserError(
-            f"{where}: found {data!r}; give one step, such as {{gaussian_blur: {{radius: 1}}}}."
+            f"{where}: found {shown(data)}; give one step, such as "
+            "{gaussian_blur: {radius: 1}}."
         )
     ((name, params),) = data.items()
     params = {} if params is None else params
     if not isinstance(params, Mapping):
-        raise UserError(f"{where}.{name}: found {params!r}; give its parameters as a map.")
+        raise UserError(f"{where}.{name}: found {shown(params)}; give its parameters as a map.")
     where = f"{where}.{name}"
     if name == "call":
         return Step("call", own_steps.check(params, where, folder))
@@ -356,7 +357,7 @@ def _parse_step(data: Any, where: str, folder: str) -> Step:
         try:
             checked[key] = parameter.check(value)
         except ValueError as error:
-            raise UserError(f"{where}.{key}: found {value!r}; give {error}.") from error
+            raise UserError(f"{where}.{key}: found {shown(value)}; give {error}.") from error
     if kind.check is not None:
         try:
             kind.check(checked)
@@ -368,7 +369,7 @@ def _parse_step(data: Any, where: str, folder: str) -> Step:
             kind.parameters[key].read(find_file(checked[key], folder))  # type: ignore[attr-defined]
         except ValueError as error:
             found = checked[key]
-            raise UserError(f"{where}.{key}: found {found!r}; give {error}.") from error
+            raise UserError(f"{where}.{key}: found {shown(found)}; give {error}.") from error
     return step
 
 
