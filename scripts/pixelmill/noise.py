@@ -50,14 +50,23 @@ class Drain:
 
     def finish(self) -> None:
         """Take what is in the pipe now; others may go on to hold its end."""
-        with contextlib.suppress(OSError):  # it is empty
+        with contextlib.suppress(OSError):  # some systems cannot
             os.set_blocking(self._reading, False)
-            self._read()
+            with contextlib.suppress(BlockingIOError):  # it is empty
+                while data := os.read(self._reading, _PART):
+                    self._take(data)
+            os.set_blocking(self._reading, True)
 
     def _read(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # `finish` is at work
-            while data := os.read(self._reading, _PART):
-                self._take(data)
+        """Take all that comes, to the end of this process: nobody who prints must wait."""
+        while True:
+            try:
+                data = os.read(self._reading, _PART)
+            except BlockingIOError:  # `finish` is at work
+                continue
+            if not data:
+                return
+            self._take(data)
 
     def _take(self, data: bytes) -> None:
         with self._lock:
