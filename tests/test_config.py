@@ -164,6 +164,14 @@ MISTAKES = {
     "dataset-name-reserved": (
         {"datasets": {"report": {"generate": {}}}}, "datasets.report", ["reserved", "another"],
     ),
+    "dataset-name-too-long": (
+        {"datasets": {65 * "n": {"generate": {}}}}, "datasets", ["too long", "64"],
+    ),
+    "recipe-name-too-long": ({"recipes": {200 * "n": {}}}, "recipes", ["too long", "64"]),
+    "output-name-too-long": (
+        {"recipes": {"mine": {"outputs": [{"name": 65 * "n"}]}}}, "recipes.mine.outputs[0].name",
+        ["64"],
+    ),
     "recipe-name-with-slash": (
         {"recipes": {"a/b": {}}}, "recipes", ["'a/b'", "letters, digits"],
     ),

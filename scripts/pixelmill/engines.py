@@ -169,9 +169,8 @@ def _told(name: str, workers: int) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"engine: '{name}' cannot start with {workers} workers "
-            f"({error.strerror or type(error).__name__}); use fewer, or raise the limits that "
-            "the command ulimit shows."
+            f"engine: '{name}' cannot start with {workers} workers ({error.strerror or error}); "
+            "use fewer, or raise the limits that the command ulimit shows."
         ) from error
 
 
@@ -321,7 +320,7 @@ def _process_pool(
         initializer=_start_worker,
         initargs=(barrier, tuple(preload), prepare),
     )
-    ready = [executor.submit(_nothing) for _ in range(workers)]
+    ready = [executor.submit(_ignore, None) for _ in range(workers)]
     # Workers start one by one as tasks are submitted and none is idle: the barrier
     # keeps each from being idle until all are there.
     threading.Thread(target=_pass, args=(barrier,), daemon=True).start()
@@ -351,10 +350,6 @@ def _put_library_on_path() -> None:
 def _pass(barrier: Any) -> None:
     with contextlib.suppress(threading.BrokenBarrierError):
         barrier.wait(STARTUP_TIMEOUT)
-
-
-def _nothing() -> None:
-    return None
 
 
 def _ignore(task: object) -> None:

@@ -22,6 +22,7 @@ from pixelmill.errors import UserError, describe, sentence
 from pixelmill.jobs import Batch, Stretch, pack
 from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
+from pixelmill.process_state import SpoiledError
 from pixelmill.recipe import Recipe
 from pixelmill.transform import Renderer
 
@@ -105,7 +106,7 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries)
                 lambda outcomes: sender.send(("batch", outcomes)),
             )
         sender.send(("end", None))
-    except BrokenExecutor:
+    except (BrokenExecutor, SpoiledError):
         os._exit(1)  # the crumbs tell the rest
     except (UserError, OSError) as error:
         text = sentence(error) if isinstance(error, OSError) else str(error)

@@ -16,6 +16,7 @@ import inspect
 import json
 import os
 import re
+import signal
 import sys
 import traceback
 import typing
@@ -25,6 +26,7 @@ from typing import Any
 
 from PIL import Image
 
+from pixelmill import process_state
 from pixelmill.color import WORKING_MODES
 from pixelmill.errors import ImageError, UserError, describe, shown
 
@@ -161,26 +163,49 @@ def call(image: Image.Image, params: Mapping[str, Any], folder: str) -> Image.Im
         If the function raises, or returns no image: with its file and line.
     """
     arguments = {key: value for key, value in params.items() if key != "function"}
+    before = process_state.remembered()
     try:
-        function = load(params["function"], folder)
-        if _takes_array(function):
-            import numpy as np
-
-            result = function(np.array(image), **arguments)
-            if not isinstance(result, np.ndarray) or result.dtype != np.uint8:
-                raise TypeError("an array step must return a uint8 array")
-            result = Image.fromarray(result)
-        else:
-            result = function(image, **arguments)
-            if not isinstance(result, Image.Image):
-                raise TypeError("a step must return an image")
+        return _checked(_called(image, params["function"], arguments, folder))
     except (ImageError, MemoryError):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) != _IGNORED:
+            raise  # a person's
         raise ImageError(
             "steps", "step_failed", _locate(error, params["function"], folder)
         ) from error
-    return result if result.mode in WORKING_MODES else result.convert("RGB")
+    finally:
+        before.restore()
+
+
+#: Workers ignore Ctrl-C: there only a step raises what it gives.
+_IGNORED = signal.SIG_IGN
+
+
+def _called(
+    image: Image.Image, reference: str, arguments: Mapping[str, Any], folder: str
+) -> Image.Image:
+    """Call a user's function with an image of the kind that it asks for."""
+    function = load(reference, folder)
+    if _takes_array(function):
+        import numpy as np
+
+        made = function(np.array(image), **arguments)
+        if not isinstance(made, np.ndarray) or made.dtype != np.uint8:
+            raise TypeError("an array step must return a uint8 array")
+        return Image.fromarray(made)
+    result = function(image, **arguments)
+    if not isinstance(result, Image.Image):
+        raise TypeError("a step must return an image")
+    return result
+
+
+def _checked(image: Image.Image) -> Image.Image:
+    """Look whether an image is what it says, and bring it to a mode that steps take."""
+    image.load()
+    if (image.size, image.mode) != (image.im.size, image.im.mode):
+        raise TypeError("the size or mode of the image is not that of its pixels")
+    return image if image.mode in WORKING_MODES else image.convert("RGB")
 
 
 def _takes_array(function: Callable[..., Any]) -> bool:

@@ -115,12 +115,12 @@ def process(
         fitting = _workers_for(workers, plan, policy.limits)
         chosen = _engine_for(engine, fitting, plan, rate, recipe)
         work = Work(
-            renderer=_renderer(source, place.images.folder, recipe, policy, chosen),
+            renderer=_renderer(source, place.images.folder, recipe, policy),
             outputs=plan.outputs,
             engine=chosen,
             workers=fitting,
             limits=policy.limits,
-            crumbs=place.crumbs,
+            crumbs=os.path.abspath(place.crumbs),
             rate=rate,
             cluster=cluster,
         )
@@ -224,11 +224,11 @@ def _engine_for(engine: str, workers: int, plan: Plan, rate: float | None, recip
     return processes_or_threads() if (engine, chosen) == ("auto", "processes") else chosen
 
 
-def _renderer(source: str, images: str, recipe: Recipe, policy: Policy, engine: str) -> Renderer:
-    if engine == "distributed":  # its workers stand elsewhere
-        source, images = os.path.abspath(source), os.path.abspath(images)
-        places = map(os.path.abspath, recipe.folder.split(os.pathsep))
-        recipe = replace(recipe, folder=os.pathsep.join(places))
+def _renderer(source: str, images: str, recipe: Recipe, policy: Policy) -> Renderer:
+    # Workers may stand elsewhere, and an own step may change their folder.
+    source, images = os.path.abspath(source), os.path.abspath(images)
+    places = map(os.path.abspath, recipe.folder.split(os.pathsep))
+    recipe = replace(recipe, folder=os.pathsep.join(places))
     return Renderer(source, images, recipe, policy.limits, policy.durable)
 
 

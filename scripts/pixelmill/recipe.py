@@ -36,7 +36,7 @@ SETTINGS: dict[str, Parameter] = {
     "shrink_margin": Margin(DEFAULT_SHRINK_MARGIN),
 }
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def _parse_outputs(data: Mapping[str, Any], where: str, folder: str) -> tuple[Ou
         name = entry.get("name")
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise UserError(
-                f"{place}.name: found {shown(name)}; give letters, digits, '_' and '-', "
+                f"{place}.name: found {shown(name)}; give at most 64 letters, digits, '_' and '-', "
                 "beginning with a letter or digit."
             )
         if name.lower() in (output.name.lower() for output in outputs):

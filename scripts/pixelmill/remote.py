@@ -18,6 +18,7 @@ from typing import Any
 
 from pixelmill import breadcrumbs, own_steps, provenance
 from pixelmill.jobs import Batch, Outcome, Stretch, failed, pack
+from pixelmill.process_state import SpoiledError
 from pixelmill.transform import Renderer
 
 #: How much later than asked a worker may end that hangs, in seconds: setting its alarm
@@ -93,6 +94,8 @@ class Remote:
         with breadcrumbs.trail(self._folder, [job.source for job in batch.jobs], name) as leave:
             try:
                 return self._renderer(batch, begin)
+            except SpoiledError:
+                os._exit(1)  # another worker finds the crumb, and goes on
             finally:
                 _ALARM.stop()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import IO
+from typing import IO, Any
 
 
 def secure() -> None:
@@ -18,14 +18,19 @@ def secure() -> None:
     Without this, the next file that is opened takes the place of a closed stream, and
     whatever is printed goes into it.
     """
+    reopen()
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = tolerant(1, sys.stdout)
+    sys.stderr = tolerant(2, sys.stderr)
+
+
+def reopen() -> None:
+    """Open what is closed of the standard streams on nothing."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
             _open_nothing(number)
-    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = tolerant(1, sys.stdout)
-    sys.stderr = tolerant(2, sys.stderr)
 
 
 def tolerant(descriptor: int, like: IO[str] | None) -> io.TextIOWrapper:
@@ -55,11 +60,12 @@ def tolerant(descriptor: int, like: IO[str] | None) -> io.TextIOWrapper:
 class _Tolerant(io.FileIO):
     """A file that takes everything, and forgets what the system does not take."""
 
-    def write(self, data: bytes | memoryview, /) -> int:  # type: ignore[override]
+    def write(self, data: Any, /) -> int:
         try:
-            return super().write(data) or len(data)
+            written = super().write(data)
         except OSError:
-            return len(data)
+            written = 0
+        return written or len(data)
 
 
 def _open_nothing(number: int) -> None:

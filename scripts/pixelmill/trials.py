@@ -19,6 +19,7 @@ from pixelmill.intake import content_digest
 from pixelmill.jobs import Job, Outcome, failed
 from pixelmill.limits import Limits
 from pixelmill.names import escape
+from pixelmill.process_state import SpoiledError
 from pixelmill.transform import Renderer
 
 log = logging.getLogger(__name__)
@@ -84,13 +85,19 @@ def _alone(sender: Connection, renderer: Renderer, limits: Limits, job: Job) -> 
     die_with_parent()
     limits.cap_memory(1)
     sender.send("ready")
-    sender.send(renderer.render(job))
+    try:
+        outcome = renderer.render(job)
+    except SpoiledError as error:
+        outcome = _culprit(renderer, job, "step_failed", str(error), "steps")
+    sender.send(outcome)
 
 
-def _culprit(renderer: Renderer, job: Job, reason: str, message: str) -> Outcome:
+def _culprit(
+    renderer: Renderer, job: Job, reason: str, message: str, stage: str = "render"
+) -> Outcome:
     """Outcome of an image that ended its process."""
     digest = ""
     with contextlib.suppress(ImageError):
         path = os.path.join(renderer.source_root, job.source)
         digest = content_digest(intake.read(path, job.bytes, renderer.limits))
-    return failed(job, "render", reason, message, digest)
+    return failed(job, stage, reason, message, digest)

@@ -1,0 +1,139 @@
+"""State of this process that an own step may change by accident, put back after each call.
+
+Images that follow are then made as if the step had not been called. What cannot be put
+back ends the process: a fresh one goes on.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import gc
+import operator
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from pixelmill import streams
+
+#: Functions and settings that are put back if a step replaced them. Pillow's make the
+#: outcome of an image depend on what was processed before it.
+_WATCHED: tuple[tuple[Any, tuple[str, ...]], ...] = (
+    (builtins, ("open", "print")),
+    (os, ("close", "fsync", "lstat", "makedirs", "open", "read", "remove", "rename", "replace",
+          "scandir", "stat", "unlink", "utime", "write")),
+    (time, ("monotonic", "perf_counter", "time")),
+    (Image, ("fromarray", "frombuffer", "frombytes", "merge", "new", "open")),
+    (Image.Image, ("convert", "resize", "save", "tobytes")),
+    (ImageFile, ("LOAD_TRUNCATED_IMAGES", "MAXBLOCK")),
+)  # fmt: skip
+
+#: Limits of the system that are put back.
+_LIMITS = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_NOFILE")
+
+_lock = threading.Lock()
+
+
+class SpoiledError(BaseException):
+    """A step changed its process for good: it must not make another image."""
+
+
+def remembered() -> State:
+    """State before the first own step was called here, to be put back after each."""
+    with _lock:
+        return _first()
+
+
+@functools.cache
+def _first() -> State:
+    return State()
+
+
+class State:
+    """What a process is like now."""
+
+    def __init__(self) -> None:
+        self._watched = [_Watched(holder, names) for holder, names in _WATCHED]
+        self._umask = os.umask(0o077)
+        os.umask(self._umask)
+        self._numpy = np.geterr()
+        self._warnings = list(warnings.filters)
+        self._recursion = sys.getrecursionlimit()
+        self._collects = gc.isenabled()
+        self._folder = -1
+        self._limits: list[tuple[str, int, tuple[int, int]]] = []
+        if os.name != "nt":
+            import resource
+
+            self._resource: Any = resource
+            # A descriptor tells whether all were closed, too.
+            self._folder = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
+            kinds = [(name, getattr(resource, name)) for name in _LIMITS if hasattr(resource, name)]
+            self._limits = [(name, kind, resource.getrlimit(kind)) for name, kind in kinds]
+
+    def restore(self) -> None:
+        """Put it back as it was.
+
+        Raises
+        ------
+        SpoiledError
+            If that cannot be done.
+        """
+        for watched in self._watched:
+            watched.restore()
+        if sys.getrecursionlimit() != self._recursion:
+            sys.setrecursionlimit(self._recursion)
+        if gc.isenabled() is not self._collects:
+            (gc.enable if self._collects else gc.disable)()
+        if warnings.filters != self._warnings:
+            warnings.resetwarnings()
+            warnings.filters.extend(self._warnings)  # type: ignore[attr-defined]
+        np.seterr(**self._numpy)
+        os.umask(self._umask)
+        if os.name != "nt":
+            self._restore_system()
+
+    def _restore_system(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for name, kind, limit in self._limits:
+            if self._resource.getrlimit(kind) != limit:
+                try:
+                    self._resource.setrlimit(kind, limit)
+                except (ValueError, OSError) as error:
+                    raise SpoiledError(f"a step lowered {name} for good") from error
+        try:
+            os.fchdir(self._folder)
+        except OSError as error:
+            raise SpoiledError("a step closed files of its process") from error
+        try:
+            os.fstat(2)
+        except OSError:  # what closes one closes all
+            streams.reopen()
+
+
+class _Watched:
+    """Attributes of a module or class; compared all at once, which takes a third of the time."""
+
+    def __init__(self, holder: Any, names: Sequence[str]) -> None:
+        self._holder = holder
+        self._names = names
+        self._get = operator.itemgetter(*names)
+        self._values: tuple[Any, ...] = self._get(vars(holder))
+
+    def restore(self) -> None:
+        """Put them back as they were."""
+        try:
+            same = self._get(vars(self._holder)) == self._values
+        except KeyError:  # one was removed
+            same = False
+        if not same:
+            for name, value in zip(self._names, self._values, strict=True):
+                setattr(self._holder, name, value)

@@ -1,0 +1,24 @@
+"""Semaphores: looked for without leaving any behind. What happens without: test_environments.py."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pixelmill import semaphores
+
+
+def test_where_there_are_semaphores_processes_are_allowed():
+    if why := semaphores.why_none():
+        pytest.skip(f"the system refuses semaphores: {why}")
+    semaphores.require("processes")
+    assert semaphores.processes_or_threads() == "processes"
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="semaphores are no files here")
+def test_looking_leaves_nothing_behind():
+    def of_ours():
+        return list(Path("/dev/shm").glob(f"*mp-{os.getpid()}*"))
+
+    semaphores.why_none()
+    assert of_ours() == []

@@ -1,0 +1,50 @@
+"""Streams that take everything. How whole scripts do with odd ones: test_environments.py."""
+
+import contextlib
+import os
+import sys
+
+import pytest
+
+from pixelmill.streams import tolerant
+
+
+@pytest.fixture
+def pipe():
+    reader, writer = os.pipe()
+    yield reader, writer
+    for descriptor in (reader, writer):
+        with contextlib.suppress(OSError):  # the test closed it
+            os.close(descriptor)
+
+
+def test_text_arrives_line_by_line(pipe):
+    stream = tolerant(pipe[1], sys.stdout)
+    stream.write("grüße\n")
+    assert os.read(pipe[0], 100).decode(stream.encoding) == "grüße\n"
+    print("more", end="", file=stream, flush=True)
+    assert os.read(pipe[0], 100) == b"more"
+
+
+def test_text_that_the_encoding_lacks_is_escaped(pipe):
+    print("name \udcff", file=tolerant(pipe[1], None))
+    assert os.read(pipe[0], 100) == b"name \\udcff\n"
+
+
+def test_what_nobody_reads_is_dropped(pipe):
+    stream = tolerant(pipe[1], None)
+    os.close(pipe[0])
+    print("x" * 100_000, file=stream)
+    stream.close()
+
+
+def test_a_descriptor_stays_open(pipe):
+    tolerant(pipe[1], None).close()
+    assert os.write(pipe[1], b"x") == 1
+
+
+def test_a_pipe_that_is_full_does_not_block(pipe):
+    os.set_blocking(pipe[1], False)
+    stream = tolerant(pipe[1], None)
+    print("x" * 1_000_000, file=stream)
+    assert os.read(pipe[0], 1) == b"x"
