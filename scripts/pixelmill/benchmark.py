@@ -26,6 +26,7 @@ from pixelmill.entries import Entries
 from pixelmill.errors import UserError
 from pixelmill.fits import fit_all
 from pixelmill.recipe import Recipe
+from pixelmill.safe_path import protected
 from pixelmill.samples import THREADS_TOGETHER, Arm, Sample
 from pixelmill.speedups import figures
 
@@ -166,10 +167,9 @@ def _measure_apart(
         "entries": list(entries),
         "memory": memory,
     }
-    places = os.path.dirname(os.path.dirname(__file__)), os.environ.get("PYTHONPATH")
     done = subprocess.run(
         [sys.executable, "-m", measuring.__name__],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))},
+        env=protected(),
         input=json.dumps(order),
         capture_output=True,
         text=True,

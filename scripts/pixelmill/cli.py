@@ -19,6 +19,7 @@ from pixelmill.errors import REASONS, UserError, describe, sentence
 from pixelmill.names import printable
 from pixelmill.policy import Policy
 from pixelmill.progress import QUIET, VARIABLE
+from pixelmill.safe_path import protect_children
 
 #: Exit status after Ctrl-C and after SIGTERM, as shells expect them: 128 + signal.
 INTERRUPTED = 130
@@ -170,6 +171,7 @@ def run(
     """
     streams.secure()
     pin_inner_threads()
+    protect_children()
     options = arguments()
     if options.quiet or options.progress:
         os.environ[VARIABLE] = QUIET if options.quiet else options.progress

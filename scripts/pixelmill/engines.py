@@ -24,6 +24,7 @@ from typing import Any, Protocol, TypeVar
 from pixelmill import semaphores, streams
 from pixelmill.errors import UserError
 from pixelmill.memory import keep_freed
+from pixelmill.safe_path import python_path
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -183,7 +184,7 @@ def start_server(name: str, preload: Sequence[str]) -> None:
     if context.get_start_method() == "forkserver":
         from multiprocessing import forkserver
 
-        _put_library_on_path()
+        os.environ["PYTHONPATH"] = python_path()  # the server finds this package there
         # Also what unpickles Dask's tasks.
         context.set_forkserver_preload([*preload, *(["dask.local"] if name == "processes" else [])])
         forkserver.ensure_running()
@@ -337,14 +338,6 @@ def _start_method() -> str:
     if sys.platform == "linux" and len(os.fsencode(socket)) <= _LONGEST_SOCKET:
         return "forkserver"
     return "spawn"
-
-
-def _put_library_on_path() -> None:
-    """Let the fork server find this package, which need not be installed."""
-    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    if folder not in paths:
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, *paths]))
 
 
 def _pass(barrier: Any) -> None:

@@ -26,7 +26,8 @@ from pixelmill.shards import FOLDER, WHOLE, Shard
 def prefer_this_python() -> None:
     """Let jobs run the Python that runs Snakemake, whether or not it is activated."""
     folder = os.path.dirname(sys.executable)
-    os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])
+    others = filter(None, [os.environ.get("PATH")])  # an empty entry would be the current folder
+    os.environ["PATH"] = os.pathsep.join([folder, *others])
 
 
 #: Tells jobs which process runs them: where it ends, however it does, so do they.

@@ -7,14 +7,19 @@ from pathlib import Path
 from snakemake.utils import update_config
 
 ROOT = Path(workflow.current_basedir).parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
+# Snakemake puts the Snakefile's folder on the path: images, and files named like modules, may be
+# downloaded into it.
+others = [path for path in sys.path if Path(path).resolve() != ROOT.resolve()]
+sys.path[:] = [str(ROOT / "scripts"), *others]
 
 from pixelmill import config as settings
 from pixelmill import provenance, wiring
 from pixelmill.errors import UserError
+from pixelmill.safe_path import protect_children
 from pixelmill.shards import Shard, all_of
 
 wiring.prefer_this_python()
+protect_children()
 wiring.announce_runner(
     any(kind.name == "ALL" for kind in workflow.output_settings.quiet or ())
 )
