@@ -10,6 +10,7 @@ def main(options: argparse.Namespace) -> int:
     from pixelmill import catalog
     from pixelmill.config import named_recipe
     from pixelmill.files import write_json
+    from pixelmill.sandbox import Sandbox
     from pixelmill.verification import verify
 
     if options.catalog:
@@ -25,6 +26,7 @@ def main(options: argparse.Namespace) -> int:
         options.scope,
         options.sample,
         options.min_psnr,
+        Sandbox.from_config(options.sandbox),
     )
     cli.print_checks(options.label, result, brief=options.evidence)
     if options.output:
@@ -42,6 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--output", metavar="JSON", help="write the checks here")
     parser.add_argument("--token", default="", help="what the workflow knows the checks by")
     parser.add_argument("--evidence", action="store_true", help="exit 0 also where a check failed")
+    cli.add_sandbox(parser)
     cli.add_workers(parser)
     return parser.parse_args()
 

@@ -52,6 +52,7 @@ def policy(**limits):
             "durable": False,
             "run": {"check_outputs": False, "retry_failed": []},
             "failures": {"stop_on_first": False},
+            "sandbox": "auto",
         }
     )
 

@@ -20,6 +20,7 @@ from pixelmill.names import printable
 from pixelmill.policy import Policy
 from pixelmill.progress import QUIET, VARIABLE
 from pixelmill.safe_path import protect_children
+from pixelmill.sandbox import Sandbox
 
 #: Exit status after Ctrl-C and after SIGTERM, as shells expect them: 128 + signal.
 INTERRUPTED = 130
@@ -98,7 +99,18 @@ def add_policy(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--retry-failed", nargs="+", default=[], metavar="REASON", help="try these failures again"
     )
+    add_sandbox(made)
     made.add_argument("--policy", metavar="JSON", help="all of a config's policies at once")
+
+
+def add_sandbox(made: argparse.ArgumentParser) -> None:
+    """Let the script take whether the processes that open images are confined."""
+    made.add_argument(
+        "--sandbox",
+        choices=("auto", "off"),
+        default="auto",
+        help="confine workers to what they need, if the system can (default: auto)",
+    )
 
 
 def policy(options: argparse.Namespace) -> Policy:
@@ -112,7 +124,11 @@ def policy(options: argparse.Namespace) -> Policy:
         raise UserError(
             f"--retry-failed: '{unknown[0]}' is no reason; allowed are {', '.join(REASONS)}."
         )
-    return Policy(check_outputs=options.check_outputs, retry_failed=tuple(options.retry_failed))
+    return Policy(
+        check_outputs=options.check_outputs,
+        retry_failed=tuple(options.retry_failed),
+        sandbox=Sandbox.from_config(options.sandbox),
+    )
 
 
 def positive(text: str) -> int:

@@ -76,6 +76,8 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     """
     documents.check(config, "the config")
     given = _with_preset(_with_names(copy.deepcopy(dict(config))))
+    if isinstance(given.get("sandbox"), bool):  # YAML takes the words on and off for truth values
+        given["sandbox"] = "auto" if given["sandbox"] else "off"
     filled: dict[str, Any] = _fill(given, schema())
     error = best_match(_Validator(schema()).iter_errors(filled))
     if error is not None:
@@ -208,6 +210,9 @@ def _sentence(error: ValidationError) -> str:
         return f"{key}: found {found}; give {allowed} values."
     if rule == "uniqueItems":
         return f"{key}: found {found}; name each only once."
+    if rule == "required":
+        missing = next(name for name in allowed if name not in cast(Any, error.instance))
+        return f"{key}: found {found}; it needs the key '{missing}'."
     if rule == "oneOf":
         return f"{key}: found {found}; {part.get('description', '')}"
     if rule in ("minProperties", "minLength"):

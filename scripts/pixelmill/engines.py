@@ -105,6 +105,7 @@ def open_engine(
     preload: Sequence[str] = (),
     prepare: Callable[[], None] | None = None,
     meanwhile: Callable[[], None] = lambda: None,
+    confine: Callable[[], None] | None = None,
 ) -> Iterator[Engine]:
     """Start an engine; end it and its workers on leaving, whatever happened.
 
@@ -120,6 +121,9 @@ def open_engine(
         Called in each worker process before it begins.
     meanwhile : callable, optional
         Called here while the server of the workers starts.
+    confine : callable, optional
+        Called, once all worker processes are there, in the thread of this process that
+        takes in what they send.
 
     Raises
     ------
@@ -141,9 +145,12 @@ def open_engine(
         alone.startup_seconds = time.perf_counter() - started
         yield alone
         return
+    threads = name == "threads"
     with _told(name, workers):
-        threads = name == "threads"
-        pool = _thread_pool(workers) if threads else _process_pool(workers, preload, prepare)
+        if threads:
+            pool = _thread_pool(workers)
+        else:
+            pool = _process_pool(workers, preload, prepare, confine)
     try:
         pooled: _Futures | _DaskLocal
         if name == "futures":
@@ -308,7 +315,10 @@ def _thread_pool(workers: int) -> _Pool:
 
 
 def _process_pool(
-    workers: int, preload: Sequence[str], prepare: Callable[[], None] | None
+    workers: int,
+    preload: Sequence[str],
+    prepare: Callable[[], None] | None,
+    confine: Callable[[], None] | None,
 ) -> _Pool:
     if os.name == "nt" and workers > MOST_WINDOWS_PROCESSES:
         warnings.warn(f"Windows allows {MOST_WINDOWS_PROCESSES} processes at most", stacklevel=2)
@@ -322,6 +332,9 @@ def _process_pool(
         initargs=(barrier, tuple(preload), prepare),
     )
     ready = [executor.submit(_ignore, None) for _ in range(workers)]
+    if confine is not None:
+        # None is done before the barrier is passed: the pool's thread will call this.
+        ready[0].add_done_callback(lambda future: confine())
     # Workers start one by one as tasks are submitted and none is idle: the barrier
     # keeps each from being idle until all are there.
     threading.Thread(target=_pass, args=(barrier,), daemon=True).start()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 
-from pixelmill import breadcrumbs
+from pixelmill import breadcrumbs, sandbox
 from pixelmill.batching import batches
 from pixelmill.cluster import Cluster
 from pixelmill.destinations import Outputs
@@ -24,6 +24,7 @@ from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
 from pixelmill.process_state import SpoiledError
 from pixelmill.recipe import Recipe
+from pixelmill.sandbox import Confinement
 from pixelmill.transform import Renderer
 
 #: Batches whose jobs are made while the workers start, and not when they are handed out.
@@ -48,6 +49,8 @@ class Work:
         Mean seconds of an image, where some were measured.
     cluster : Cluster
         Where the workers of the engine ``distributed`` are.
+    confinement : Confinement or None
+        What the processes that make the images may do; None for all that this one may.
     """
 
     renderer: Renderer
@@ -58,6 +61,7 @@ class Work:
     crumbs: str
     rate: float | None
     cluster: Cluster = field(default_factory=Cluster)
+    confinement: Confinement | None = None
 
 
 def modules(recipe: Recipe) -> tuple[str, ...]:
@@ -81,7 +85,8 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries)
         What to make.
     """
     apart = work.engine in APART
-    prepare = partial(_prepare_worker, work.limits, work.renderer, lifeline)
+    prepare = partial(_prepare_worker, work.limits, work.renderer, work.confinement, lifeline)
+    confine = partial(sandbox.confine_thread, work.confinement, has_workers=apart)
     needed = modules(work.renderer.recipe)
     try:
         if not apart:
@@ -97,8 +102,9 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries)
                 batch.jobs = tuple(batch.jobs)
 
         with open_engine(
-            work.engine, work.workers, needed, prepare if apart else None, cut
+            work.engine, work.workers, needed, prepare if apart else None, cut, confine
         ) as engine:
+            sandbox.confine_process(work.confinement, has_workers=apart)
             sender.send(("ready", engine.workers))
             engine.run(
                 _Packed(work.renderer, work.crumbs),
@@ -119,10 +125,13 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries)
             sender.send(("error", (describe(error), traceback.format_exc())))
 
 
-def _prepare_worker(limits: Limits, renderer: Renderer, lifeline: Connection) -> None:
+def _prepare_worker(
+    limits: Limits, renderer: Renderer, confinement: Confinement | None, lifeline: Connection
+) -> None:
     """Make a worker ready; its pool keeps these arguments, and so the lifeline, to its end."""
     limits.cap_memory(1)
     renderer.warm_up()
+    sandbox.confine_process(confinement)
     gc.freeze()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pixelmill.limits import Limits
+from pixelmill.sandbox import Sandbox
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class Policy:
         Sync each output to the disk before it counts as made.
     stop_on_first : bool
         Stop at the first image that fails.
+    sandbox : Sandbox
+        What the processes that make images may do. It decides no pixel, so that no image is
+        made again if it changes.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -38,6 +42,7 @@ class Policy:
     collisions: str = "rename"
     durable: bool = False
     stop_on_first: bool = False
+    sandbox: Sandbox = field(default_factory=Sandbox)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Policy:
@@ -51,4 +56,5 @@ class Policy:
             collisions=config["collisions"],
             durable=config["durable"],
             stop_on_first=config["failures"]["stop_on_first"],
+            sandbox=Sandbox.from_config(config["sandbox"]),
         )

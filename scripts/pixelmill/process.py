@@ -34,6 +34,7 @@ from pixelmill.policy import Policy
 from pixelmill.progress import Progress
 from pixelmill.recipe import Recipe
 from pixelmill.rows import Maker, Row
+from pixelmill.sandbox import Confinement, targets_of_links, unconfined
 from pixelmill.semaphores import processes_or_threads
 from pixelmill.shards import WHOLE, Shard
 from pixelmill.supervision import render
@@ -93,6 +94,7 @@ def process(
     """
     began = time.perf_counter()
     place = Workplace(target, shard)
+    policy.sandbox.check()
     if not entries and shard.is_whole:
         raise UserError(f"'{source}' holds no image; correct the path, or mount the disk.")
     with (
@@ -114,25 +116,32 @@ def process(
         rate = ledger.rate(maker.recipe)
         fitting = _workers_for(workers, plan, policy.limits)
         chosen = _engine_for(engine, fitting, plan, rate, recipe)
+        crumbs = os.path.abspath(place.crumbs)
         work = Work(
             renderer=_renderer(source, place.images.folder, recipe, policy),
             outputs=plan.outputs,
             engine=chosen,
             workers=fitting,
             limits=policy.limits,
-            crumbs=os.path.abspath(place.crumbs),
+            crumbs=crumbs,
             rate=rate,
             cluster=cluster,
+            confinement=_confinement(source, [place.images.folder, crumbs], recipe, plan, policy),
         )
+        if policy.sandbox.on and (why := unconfined(chosen)):
+            log.info("the workers are not confined: %s", why)
         digest = functools.cache(lambda: _digest_of(entries, shard))
         totals = Totals()
         guard = SourceGuard(source, len(entries), policy.max_removal_rate)
+        refused = False
         with (
             Progress(len(plan.make), f"{label} {work.engine}") as progress,
             Reserve(place.state) as reserve,
         ):
 
             def done(outcomes: list[Outcome]) -> None:
+                nonlocal refused
+                refused |= any(map(_was_refused, outcomes))
                 reserve.check(o.message for o in outcomes if o.reason == "write_failed")
                 gone = guard.look(outcomes)
                 if gone:  # what is known of the others is kept
@@ -181,6 +190,11 @@ def process(
         ledger.add_pass(finished, started.stretches)
         place.settle(ledger)
         write_tables(ledger, place.state)
+    if refused and work.confinement is not None:
+        log.warning(
+            "A step was not permitted to do what it tried; if the sandbox refused it, allow it by "
+            "the key 'sandbox' of the config (docs/sandbox.md)."
+        )
     if totals.reasons:
         why = ", ".join(f"{count:,} {reason}" for reason, count in totals.reasons.most_common())
         log.warning(
@@ -230,6 +244,21 @@ def _renderer(source: str, images: str, recipe: Recipe, policy: Policy) -> Rende
     places = map(os.path.abspath, recipe.folder.split(os.pathsep))
     recipe = replace(recipe, folder=os.pathsep.join(places))
     return Renderer(source, images, recipe, policy.limits, policy.durable)
+
+
+def _was_refused(outcome: Outcome) -> bool:
+    """Whether a step failed for want of a permission."""
+    return outcome.reason == "step_failed" and PermissionError.__name__ in outcome.message
+
+
+def _confinement(
+    source: str, writable: Sequence[str], recipe: Recipe, plan: Plan, policy: Policy
+) -> Confinement | None:
+    """Say what it takes to make the images of a plan."""
+    own = map(os.path.dirname, recipe.own_files())  # their neighbours can be imported too
+    linked = targets_of_links(source, (entry.path for entry in plan.make))
+    read = [source, *linked, *recipe.files(), *(folder or "." for folder in own)]
+    return policy.sandbox.confine(read, writable, recipe.settings["keep_mtime"])
 
 
 def _workers_for(workers: int, plan: Plan, limits: Limits) -> int:

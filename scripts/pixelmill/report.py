@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pixelmill.files import iterate_table, read_json
+from pixelmill.sandbox import remark
 from pixelmill.verdict import MAX_FAILURE_RATE, sentence
 
 #: Columns of benchmark.csv; the first ten are a promise to those who read it.
@@ -103,6 +104,7 @@ def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
         "failures": failures,
         "verifications": verifications,
         "comparisons": comparisons,
+        "sandbox": remark(config.get("sandbox", "auto"), {tree.engine for tree in trees}),
         "passed": all(v["passed"] for v in verifications) and all(c["passed"] for c in comparisons),
         "config": _without_paths(config),
     }

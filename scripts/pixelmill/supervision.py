@@ -224,6 +224,6 @@ def _settle(
     """Try images alone and take in what became of them."""
     found = filter(None, map(pending.get, sources))
     suspects = [work.outputs.job(entry) for entry in found]
-    for outcome in try_alone(work.renderer, work.limits, work.workers, suspects):
+    for outcome in try_alone(work.renderer, work.limits, work.workers, suspects, work.confinement):
         pending.remove(outcome.source)
         done([outcome])

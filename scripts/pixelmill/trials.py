@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from multiprocessing.connection import Connection, wait
 
-from pixelmill import intake, streams
+from pixelmill import intake, sandbox, streams
 from pixelmill.engines import die_with_parent
 from pixelmill.errors import ImageError
 from pixelmill.intake import content_digest
@@ -20,6 +20,7 @@ from pixelmill.jobs import Job, Outcome, failed
 from pixelmill.limits import Limits
 from pixelmill.names import escape
 from pixelmill.process_state import SpoiledError
+from pixelmill.sandbox import Confinement
 from pixelmill.transform import Renderer
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,11 @@ _START_ALLOWANCE = 10.0
 
 
 def try_alone(
-    renderer: Renderer, limits: Limits, workers: int, suspects: Sequence[Job]
+    renderer: Renderer,
+    limits: Limits,
+    workers: int,
+    suspects: Sequence[Job],
+    confinement: Confinement | None = None,
 ) -> list[Outcome]:
     """Try each image once more, alone in a process with limits of time and memory.
 
@@ -41,18 +46,22 @@ def try_alone(
         How many are tried at a time.
     suspects : sequence of Job
         The images.
+    confinement : Confinement, optional
+        What the processes may do.
     """
     if not suspects:
         return []
     log.info("trying alone: %s", ", ".join(f"'{escape(job.source)}'" for job in suspects))
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        return list(pool.map(partial(_try_one, renderer, limits), suspects))
+        return list(pool.map(partial(_try_one, renderer, limits, confinement), suspects))
 
 
-def _try_one(renderer: Renderer, limits: Limits, job: Job) -> Outcome:
+def _try_one(
+    renderer: Renderer, limits: Limits, confinement: Confinement | None, job: Job
+) -> Outcome:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_alone, args=(sender, renderer, limits, job))
+    child = context.Process(target=_alone, args=(sender, renderer, limits, confinement, job))
     child.start()
     sender.close()
     outcome: Outcome | None = None
@@ -78,12 +87,19 @@ def _try_one(renderer: Renderer, limits: Limits, job: Job) -> Outcome:
     return _culprit(renderer, job, "crashed", f"its process ended by {how}")
 
 
-def _alone(sender: Connection, renderer: Renderer, limits: Limits, job: Job) -> None:
+def _alone(
+    sender: Connection,
+    renderer: Renderer,
+    limits: Limits,
+    confinement: Confinement | None,
+    job: Job,
+) -> None:
     """Render one image in this process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     streams.secure()
     die_with_parent()
     limits.cap_memory(1)
+    sandbox.confine_process(confinement)
     sender.send("ready")
     try:
         outcome = renderer.render(job)

@@ -14,6 +14,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from pixelmill import likeness
@@ -29,6 +30,13 @@ from pixelmill.progress import Progress
 from pixelmill.provenance import digest_of_modules
 from pixelmill.root import Root
 from pixelmill.safekeeping import set_database_aside
+from pixelmill.sandbox import (
+    Confinement,
+    Sandbox,
+    confine_process,
+    confine_thread,
+    targets_of_links,
+)
 from pixelmill.semaphores import processes_or_threads
 
 #: Outputs that a worker opens in one go: about half a second.
@@ -44,6 +52,7 @@ def verify(
     scope: str = "changed",
     sample: int = 250,
     min_psnr: float = 30.0,
+    sandbox: Sandbox = Sandbox(),  # noqa: B008 - frozen
 ) -> dict[str, Any]:
     """Check an output tree.
 
@@ -62,6 +71,8 @@ def verify(
         Number of images to compare with a reference.
     min_psnr : float
         Least similarity, in dB.
+    sandbox : Sandbox, optional
+        Whether the processes that open images are confined to reading.
 
     Returns
     -------
@@ -87,7 +98,9 @@ def verify(
             opened.take(findings)
             memory.learn(rules, findings)
 
-        _open(tasks, Inspector(source, images, recipe, min_psnr), workers, take)
+        linked = targets_of_links(source, (task.source for task in tasks if task.compare))
+        confinement = sandbox.confine([source, images, *linked], [])
+        _open(tasks, Inspector(source, images, recipe, min_psnr), workers, take, confinement)
         _count(checks, opened, remembered, made)
         memory.forget(made.keys() - {finding.output for finding in opened.faulty})
     checks["similarity"].not_compared = len(made) - checks["similarity"].compared
@@ -244,13 +257,23 @@ def _open(
     inspector: Inspector,
     workers: int,
     take: Callable[[list[Finding]], None],
+    confinement: Confinement | None,
 ) -> None:
     if not tasks:
         return
     batches = [Tasks(tasks[k : k + BATCH]) for k in range(0, len(tasks), BATCH)]
-    name = processes_or_threads() if len(batches) > 1 and workers > 1 else "sequential"
+    workers = min(workers, len(batches))
+    parallel = processes_or_threads()
+    # This process is never confined.
+    alone = "futures" if confinement is not None and parallel == "processes" else "sequential"
     with (
-        open_engine(name, workers, preload=("pixelmill.verification",)) as engine,
+        open_engine(
+            parallel if workers > 1 else alone,
+            workers,
+            preload=("pixelmill.verification",),
+            prepare=partial(confine_process, confinement),
+            confine=partial(confine_thread, confinement, has_workers=True),
+        ) as engine,
         Progress(len(tasks), "verify") as progress,
     ):
 

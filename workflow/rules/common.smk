@@ -136,7 +136,8 @@ def policy():
     run = {key: RUN[key] for key in ("check_outputs", "retry_failed")}
     failures = {"stop_on_first": CONFIG["failures"]["stop_on_first"]}
     parts = {
-        key: CONFIG[key] for key in ("limits", "removals", "collisions", "durable")
+        key: CONFIG[key]
+        for key in ("limits", "removals", "collisions", "durable", "sandbox")
     }
     return as_json({**parts, "run": run, "failures": failures})
 

@@ -1,0 +1,302 @@
+"""Sandbox: processes that decode images can read what they need, write images, and no more.
+
+Images come from anywhere, and decoders have faults. On Linux a worker gives up all rights but
+these before it sees the first one: Landlock bounds files, TCP and signals, seccomp refuses
+system calls that are not needed. Where the system has neither, work goes on without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pixelmill import landlock, seccomp
+from pixelmill.errors import UserError
+from pixelmill.landlock import Access
+from pixelmill.safe_path import LIBRARY
+
+log = logging.getLogger(__name__)
+
+_READ = Access.READ_FILE | Access.READ_DIR
+
+#: What writing an image takes: a temporary file in a folder that may have to be made, its
+#: content, its name, and its removal if that fails.
+_WRITE = (
+    _READ
+    | Access.WRITE_FILE
+    | Access.TRUNCATE
+    | Access.MAKE_REG
+    | Access.MAKE_DIR
+    | Access.REMOVE_FILE
+    | Access.REFER
+)
+
+#: What a config may grant: everything but running programs.
+_EVERYTHING = Access((Access.IOCTL_DEV << 1) - 1) & ~Access.EXECUTE
+
+#: What interpreters and shared libraries read, beside their own folders.
+_SYSTEM = (
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/usr/local/lib64",
+    "/nix/store",
+    "/gnu/store",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/usr/share/zoneinfo",
+    "/usr/share/locale",
+    "/etc/fonts",
+    "/usr/share/fonts",
+    "/usr/local/share/fonts",
+    "/var/cache/fontconfig",
+    "/dev/null",
+    "/dev/zero",
+    "/dev/random",
+    "/dev/urandom",
+    "/proc/self",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/sys/vm/overcommit_memory",
+    "/sys/devices/system/cpu",
+    "/sys/devices/system/node",
+    "/sys/fs/cgroup",
+)
+
+#: What else programs and scripts need, if they may be run.
+_PROGRAMS = ("/bin", "/sbin", "/usr", "/opt", "/etc/alternatives")
+
+#: What else looking up names and checking certificates takes, if the network may be used.
+_NETWORK = (
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/etc/nsswitch.conf",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/usr/share/ca-certificates",
+    "/run/systemd/resolve",
+)
+
+#: Where Linux has named semaphores, which `multiprocessing` makes and removes again.
+_SEMAPHORES = "/dev/shm"
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """What a config says of confinement.
+
+    Attributes
+    ----------
+    on : bool
+        Whether workers are confined, if the system can do that.
+    read, write : tuple of str
+        Files and folders that own steps may also read, or write.
+    network, execute : bool
+        Whether own steps may use the network and run programs.
+    """
+
+    on: bool = True
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+    network: bool = False
+    execute: bool = False
+
+    @classmethod
+    def from_config(cls, value: object) -> Sandbox:
+        """Read the value of the key ``sandbox`` of a complete config."""
+        if not isinstance(value, Mapping):
+            return cls(on=value != "off")
+        allowed: Mapping[str, Any] = value["allow"]
+        return cls(
+            read=tuple(allowed.get("read", ())),
+            write=tuple(allowed.get("write", ())),
+            network=allowed.get("network", False),
+            execute=allowed.get("exec", False),
+        )
+
+    def check(self) -> None:
+        """Refuse to allow what is not there.
+
+        Raises
+        ------
+        UserError
+        """
+        for key, paths in (("read", self.read), ("write", self.write)):
+            for path in paths:
+                if not os.path.exists(os.path.expanduser(path)):
+                    raise UserError(
+                        f"sandbox.allow.{key}: '{path}' does not exist; correct the path, or "
+                        "create it."
+                    )
+
+    def confine(
+        self, read: Iterable[str], write: Iterable[str], keep_mtime: bool = False
+    ) -> Confinement | None:
+        """Return what confines the workers of a pass; None if nothing does.
+
+        Parameters
+        ----------
+        read, write : iterable of str
+            Files and folders that the pass needs.
+        keep_mtime : bool
+            Whether outputs take the times of their sources.
+        """
+        if not self.on:
+            return None
+        mine = ([os.path.expanduser(path) for path in paths] for paths in (self.read, self.write))
+        also_read, also_write = mine
+        return Confinement(
+            read=(*map(os.path.abspath, read), *map(os.path.abspath, also_read)),
+            write=tuple(map(os.path.abspath, write)),
+            granted=tuple(map(os.path.abspath, also_write)),
+            network=self.network,
+            execute=self.execute,
+            times=keep_mtime or bool(self.write),
+        )
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What a process may do from some moment on.
+
+    Attributes
+    ----------
+    read : tuple of str
+        Files and folders to read, beside those of the interpreter and its libraries.
+    write : tuple of str
+        Folders to write files in.
+    granted : tuple of str
+        Files and folders in which all but running programs is allowed.
+    network, execute, times : bool
+        Whether sockets may be used, programs run, and times of files set.
+    """
+
+    read: tuple[str, ...]
+    write: tuple[str, ...] = ()
+    granted: tuple[str, ...] = ()
+    network: bool = False
+    execute: bool = False
+    times: bool = False
+
+    def rules(self, has_workers: bool) -> Iterator[tuple[str, Access]]:
+        """Yield what may be done with which file, or below which folder."""
+        readable = [*_SYSTEM, *interpreter_paths(), *self.read]
+        readable += _PROGRAMS if self.execute else ()
+        readable += _NETWORK if self.network else ()
+        for path in dict.fromkeys(readable):
+            yield path, _READ
+        yield "/dev/null", Access.READ_FILE | Access.WRITE_FILE
+        if has_workers:
+            yield _SEMAPHORES, Access.REMOVE_FILE
+        for path in self.write:
+            yield path, _WRITE
+        for path in self.granted:
+            yield path, _EVERYTHING
+
+
+def confine_process(confinement: Confinement | None, has_workers: bool = False) -> None:
+    """Confine this process for good, as far as the system can.
+
+    To be called before the threads start that are to be confined: Landlock holds for the
+    calling thread and for those that it starts, seccomp for all.
+
+    Parameters
+    ----------
+    confinement : Confinement or None
+        None leaves the process as it is.
+    has_workers : bool
+        Whether it must be able to kill processes that are not confined with it, and to
+        remove the semaphores that it shares with them.
+    """
+    if confinement is None:
+        return
+    confine_thread(confinement, has_workers)
+    if seccomp.available():
+        with _told():
+            seccomp.restrict_process(
+                confinement.execute,
+                confinement.network,
+                confinement.times,
+                # Programs that a step runs must be able to signal themselves.
+                signals=has_workers or confinement.execute,
+            )
+
+
+def confine_thread(confinement: Confinement | None, has_workers: bool = False) -> None:
+    """Confine the calling thread as `confine_process` does, but for system calls."""
+    if confinement is not None and landlock.version():
+        with _told():
+            landlock.restrict_thread(
+                confinement.rules(has_workers),
+                confinement.execute,
+                confinement.network,
+                signals=has_workers,
+            )
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Go on where the system refuses, although it seemed able to: a container may be why."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("the workers are not confined: %s", error)
+
+
+def unconfined(engine: str = "") -> str:
+    """Say why the workers of an engine are not, or not fully, confined; empty if they are."""
+    if engine == "distributed":
+        return "those of the engine distributed never are"
+    if sys.platform != "linux":
+        return "only Linux can confine them"
+    if not landlock.version():
+        return "this kernel, or the container, offers no Landlock"
+    if not seccomp.available():
+        return "this kernel, processor or container offers no filter for system calls"
+    return ""
+
+
+def remark(value: object, engines: Iterable[str]) -> str:
+    """Say for a report what was not confined; empty if all was.
+
+    Parameters
+    ----------
+    value : object
+        Of the key ``sandbox`` in a complete config.
+    engines : iterable of str
+        Those that made images.
+    """
+    why = unconfined() if Sandbox.from_config(value).on else "sandbox is off"
+    if why:
+        return f"The workers were not confined: {why}."
+    if "distributed" in engines:
+        return "The workers of the engine distributed were not confined."
+    return ""
+
+
+def interpreter_paths() -> Iterator[str]:
+    """Files and folders that this interpreter may still import or load something from."""
+    yield from (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, LIBRARY)
+    libraries = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    # An empty entry would be the current folder, where nothing is to be found.
+    yield from filter(None, (*sys.path, sys.pycache_prefix, *libraries))
+
+
+def targets_of_links(folder: str, paths: Iterable[str]) -> list[str]:
+    """Return the files that links lead to, among files below a folder."""
+    below = os.path.join(folder, "")
+    return [os.path.realpath(below + path) for path in paths if os.path.islink(below + path)]

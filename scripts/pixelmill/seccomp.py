@@ -1,0 +1,178 @@
+"""Seccomp: this process gives up system calls that rendering an image does not need (Linux).
+
+Only on x86-64: other processors number the calls otherwise. A refused call fails with
+``EPERM``; no process is ever killed. See https://docs.kernel.org/userspace-api/seccomp_filter.html.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import struct
+import sys
+from collections.abc import Mapping, Sequence
+
+from pixelmill.landlock import forbid_new_privileges
+
+#: Numbers by name (``asm/unistd_64.h``) of calls that run programs.
+EXECUTE = {"execve": 59, "execveat": 322}
+
+#: Those that talk to other machines and to services of this one; pairs of sockets do not.
+NETWORK = {"socket": 41, "connect": 42, "accept": 43, "bind": 49, "listen": 50, "accept4": 288}
+
+#: Those that set times of files. Landlock covers none of what changes files without opening them.
+TIMES = {"utime": 132, "utimes": 235, "futimesat": 261, "utimensat": 280}
+
+#: Those that are never needed.
+NEVER = {
+    # ... on files: rights, owners, extended attributes, lengths
+    "truncate": 76, "chmod": 90, "fchmod": 91, "chown": 92, "fchown": 93, "lchown": 94,
+    "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "removexattr": 197, "lremovexattr": 198,
+    "fremovexattr": 199, "fchownat": 260, "fchmodat": 268, "fchmodat2": 452, "setxattrat": 463,
+    "removexattrat": 466, "file_setattr": 469,
+    # ... on other processes
+    "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312,
+    "pidfd_getfd": 438, "process_madvise": 440,
+    # ... on the system, and those through which kernels were often attacked
+    "pivot_root": 155, "chroot": 161, "acct": 163, "settimeofday": 164, "mount": 165,
+    "umount2": 166, "swapon": 167, "swapoff": 168, "reboot": 169, "sethostname": 170,
+    "setdomainname": 171, "init_module": 175, "delete_module": 176, "clock_settime": 227,
+    "kexec_load": 246, "add_key": 248, "request_key": 249, "keyctl": 250, "unshare": 272,
+    "perf_event_open": 298, "open_by_handle_at": 304, "setns": 308, "finit_module": 313,
+    "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323, "io_uring_setup": 425,
+    "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428, "move_mount": 429,
+    "fsopen": 430, "fsconfig": 431, "fsmount": 432, "mount_setattr": 442,
+}  # fmt: skip
+
+#: Those that signal other processes and cannot be bound to one.
+SIGNALS = {
+    "rt_sigqueueinfo": 129, "tkill": 200, "rt_tgsigqueueinfo": 297, "pidfd_send_signal": 424
+}  # fmt: skip
+
+#: Numbers of calls of which some arguments are refused or needed.
+_IOCTL, _KILL, _TGKILL, _PRLIMIT = 16, 62, 234, 302
+
+#: Requests to type into the terminal (``asm-generic/ioctls.h``), and to set attributes of a
+#: file that is open to be read (``linux/fs.h``).
+_TIOCSTI, _TIOCLINUX, _FS_IOC_SETFLAGS, _FS_IOC_FSSETXATTR = (
+    0x5412, 0x541C, 0x40086602, 0x401C5820
+)  # fmt: skip
+
+#: ``seccomp`` itself and its parameters (``linux/seccomp.h``).
+_SECCOMP, _SET_MODE_FILTER, _GET_ACTION_AVAIL, _FLAG_TSYNC = 317, 1, 2, 1
+_RET_ALLOW, _RET_ERRNO = 0x7FFF0000, 0x00050000
+
+#: How processors are named (``linux/audit.h``); from the bit on, calls are those of x32.
+_ARCH_X86_64, _ARCH_I386, _X32_BIT = 0xC000003E, 0x40000003, 0x40000000
+
+#: Where ``struct seccomp_data`` has the number, the processor, and the first argument.
+_NUMBER, _ARCH, _ARGUMENTS, _ARGUMENT_BYTES = 0, 4, 16, 8
+
+#: Classic BPF (``linux/filter.h``): load a word; jump if equal, if not less; return.
+_LOAD, _IF_EQUAL, _IF_NOT_LESS, _RETURN = 0x20, 0x15, 0x35, 0x06
+
+_REFUSE = (_RETURN, 0, 0, _RET_ERRNO | errno.EPERM)
+_ALLOW = (_RETURN, 0, 0, _RET_ALLOW)
+
+_Code = list[tuple[int, int, int, int]]
+
+
+def available() -> bool:
+    """Whether this kernel, processor and interpreter can have such a filter."""
+    if sys.platform != "linux" or os.uname().machine != "x86_64" or sys.maxsize < 2**32:
+        return False
+    action = ctypes.byref(ctypes.c_uint32(_RET_ERRNO))
+    zero = ctypes.c_uint32(0)
+    return bool(_libc().syscall(_SECCOMP, ctypes.c_uint32(_GET_ACTION_AVAIL), zero, action) == 0)
+
+
+def restrict_process(execute: bool, network: bool, times: bool, signals: bool) -> None:
+    """Restrict all threads of this process, and what they start.
+
+    Parameters
+    ----------
+    execute, network, times, signals : bool
+        Whether programs may be run, sockets made, times of files set, and other processes
+        signalled.
+
+    Raises
+    ------
+    OSError
+        If the kernel refuses.
+    """
+    refused = dict(NEVER)
+    for allowed, calls in ((execute, EXECUTE), (network, NETWORK), (times, TIMES)):
+        if not allowed:
+            refused |= calls
+    only = {_PRLIMIT: (0, [0])}
+    if not signals:
+        refused |= SIGNALS
+        only |= dict.fromkeys((_KILL, _TGKILL), (0, [os.getpid()]))
+    requests = [_TIOCSTI, _TIOCLINUX, _FS_IOC_SETFLAGS, _FS_IOC_FSSETXATTR]
+    _install(program(sorted(refused.values()), {_IOCTL: (1, requests)}, only))
+
+
+def program(
+    refused: Sequence[int],
+    never: Mapping[int, tuple[int, Sequence[int]]],
+    only: Mapping[int, tuple[int, Sequence[int]]],
+) -> _Code:
+    """Return a filter as BPF instructions: operation, jumps if true and if false, operand.
+
+    Parameters
+    ----------
+    refused : sequence of int
+        Numbers of calls that are refused.
+    never, only : mapping
+        By number, which argument must have none, or one, of these values. The lower 32 bits
+        are compared, as the kernel takes no more of these.
+    """
+    code: _Code = [
+        (_LOAD, 0, 0, _ARCH),
+        (_IF_EQUAL, 3, 0, _ARCH_X86_64),
+        (_IF_EQUAL, 1, 0, _ARCH_I386),  # by which a 64-bit process would get round the rest
+        _ALLOW,  # an emulator, whose numbers are not known
+        _REFUSE,
+        (_LOAD, 0, 0, _NUMBER),
+        (_IF_NOT_LESS, 0, 1, _X32_BIT),
+        _REFUSE,
+    ]
+    for number in refused:
+        code += [(_IF_EQUAL, 0, 1, number), _REFUSE]
+    for number, (argument, values) in never.items():
+        code += _comparison(number, argument, values, _REFUSE, _ALLOW)
+    for number, (argument, values) in only.items():
+        code += _comparison(number, argument, values, _ALLOW, _REFUSE)
+    return [*code, _ALLOW]
+
+
+def _comparison(
+    number: int,
+    argument: int,
+    values: Sequence[int],
+    found: tuple[int, int, int, int],
+    other: tuple[int, int, int, int],
+) -> _Code:
+    compared: _Code = [(_LOAD, 0, 0, _ARGUMENTS + argument * _ARGUMENT_BYTES)]
+    for value in values:
+        compared += [(_IF_EQUAL, 0, 1, value), found]
+    compared.append(other)
+    return [(_IF_EQUAL, 0, len(compared), number), *compared]
+
+
+def _install(code: _Code) -> None:
+    filter_ = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *part) for part in code))
+    filters = struct.pack("@HP", len(code), ctypes.addressof(filter_))  # struct sock_fprog
+    forbid_new_privileges()
+    mode, flags = ctypes.c_uint32(_SET_MODE_FILTER), ctypes.c_uint32(_FLAG_TSYNC)
+    result = _libc().syscall(_SECCOMP, mode, flags, filters)
+    if result > 0:
+        raise OSError(errno.EBUSY, f"thread {result} has a filter of its own")
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
