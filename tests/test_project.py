@@ -161,8 +161,9 @@ def test_every_module_has_its_tests(repository):
     tests = {path.stem.removeprefix("test_") for path in (repository / "tests").glob("test_*.py")}
     modules = {path.stem for path in (repository / "scripts/pixelmill").glob("[a-z]*.py")}
     # Tested with those that use them: the command line, words, checks, wiring, inspection,
-    # and the files of moving PNGs.
+    # the files of moving PNGs, and what the sandbox consists of.
     together = {"apng", "cli", "errors", "checks", "wiring", "figures", "inspection"}
+    together |= {"landlock", "seccomp"}
     assert modules - tests - together == set()
 
 

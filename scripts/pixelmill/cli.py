@@ -118,7 +118,9 @@ def policy(options: argparse.Namespace) -> Policy:
     if options.policy:
         from pixelmill.documents import from_json
 
-        return Policy.from_config(from_json(options.policy, "--policy"))
+        made = Policy.from_config(from_json(options.policy, "--policy"))
+        made.sandbox.check()
+        return made
     unknown = [reason for reason in options.retry_failed if reason not in REASONS]
     if unknown:
         raise UserError(

@@ -7,12 +7,13 @@ import gc
 import os
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 
-from pixelmill import breadcrumbs, sandbox
+from pixelmill import breadcrumbs
 from pixelmill.batching import batches
 from pixelmill.cluster import Cluster
 from pixelmill.destinations import Outputs
@@ -24,7 +25,7 @@ from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
 from pixelmill.process_state import SpoiledError
 from pixelmill.recipe import Recipe
-from pixelmill.sandbox import Confinement
+from pixelmill.sandbox import Confinement, Sandbox, confine_process, confine_thread
 from pixelmill.transform import Renderer
 
 #: Batches whose jobs are made while the workers start, and not when they are handed out.
@@ -69,6 +70,26 @@ def modules(recipe: Recipe) -> tuple[str, ...]:
     return (__name__, *(("cv2",) if recipe.uses_opencv else ()))
 
 
+def confinement(
+    sandbox: Sandbox, recipe: Recipe, source: str, written: Sequence[str], engine: str
+) -> Confinement | None:
+    """Return what the processes that make the images may do; None if all that this one may.
+
+    Parameters
+    ----------
+    sandbox : Sandbox
+    recipe : Recipe
+    source : str
+        Folder of the inputs.
+    written : sequence of str
+        Folders of the outputs and of the breadcrumbs.
+    engine : str
+    """
+    own = (os.path.dirname(path) or "." for path in recipe.own_files())  # with their neighbours
+    read = [source, *recipe.files(), *own]
+    return sandbox.confine(read, written, recipe.settings["keep_mtime"], engine)
+
+
 def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries) -> None:
     """Run the engine in this process, and say what becomes of each batch.
 
@@ -86,7 +107,7 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries)
     """
     apart = work.engine in APART
     prepare = partial(_prepare_worker, work.limits, work.renderer, work.confinement, lifeline)
-    confine = partial(sandbox.confine_thread, work.confinement, has_workers=apart)
+    confine = partial(confine_thread, work.confinement, has_workers=apart)
     needed = modules(work.renderer.recipe)
     try:
         if not apart:
@@ -104,7 +125,7 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries)
         with open_engine(
             work.engine, work.workers, needed, prepare if apart else None, cut, confine
         ) as engine:
-            sandbox.confine_process(work.confinement, has_workers=apart)
+            confine_process(work.confinement, has_workers=apart)
             sender.send(("ready", engine.workers))
             engine.run(
                 _Packed(work.renderer, work.crumbs),
@@ -131,7 +152,7 @@ def _prepare_worker(
     """Make a worker ready; its pool keeps these arguments, and so the lifeline, to its end."""
     limits.cap_memory(1)
     renderer.warm_up()
-    sandbox.confine_process(confinement)
+    confine_process(confinement)
     gc.freeze()
 
 

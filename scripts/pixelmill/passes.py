@@ -34,6 +34,7 @@ class Totals:
     def __init__(self) -> None:
         self.images = self.failed = self.bytes_in = self.bytes_out = self.pixels_in = 0
         self.reasons: Counter[str] = Counter()
+        self.refused = False  # whether a step failed for want of a permission
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
         """Count these too."""
@@ -42,6 +43,8 @@ class Totals:
             self.failed += outcome.status == "failed"
             if outcome.reason:
                 self.reasons[outcome.reason] += 1
+            if outcome.reason == "step_failed":
+                self.refused |= PermissionError.__name__ in outcome.message
             self.bytes_in += outcome.bytes_in
             self.bytes_out += outcome.bytes_out
             self.pixels_in += outcome.pixels_in

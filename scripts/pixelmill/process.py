@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pixelmill import catalog as catalogs
-from pixelmill import intake, outputs, provenance
+from pixelmill import intake, outputs, provenance, sandbox
 from pixelmill.batching import costs
 from pixelmill.catalog import Selection
 from pixelmill.children import early_child
@@ -22,7 +22,7 @@ from pixelmill.entries import Entries
 from pixelmill.errors import ImageError, UserError
 from pixelmill.exports import write_failures, write_tables
 from pixelmill.files import Reserve, lies_in
-from pixelmill.hosting import Work
+from pixelmill.hosting import Work, confinement
 from pixelmill.intake import content_digest
 from pixelmill.jobs import Made, Outcome
 from pixelmill.ledger import Ledger
@@ -34,7 +34,6 @@ from pixelmill.policy import Policy
 from pixelmill.progress import Progress
 from pixelmill.recipe import Recipe
 from pixelmill.rows import Maker, Row
-from pixelmill.sandbox import Confinement, targets_of_links, unconfined
 from pixelmill.semaphores import processes_or_threads
 from pixelmill.shards import WHOLE, Shard
 from pixelmill.supervision import render
@@ -94,7 +93,6 @@ def process(
     """
     began = time.perf_counter()
     place = Workplace(target, shard)
-    policy.sandbox.check()
     if not entries and shard.is_whole:
         raise UserError(f"'{source}' holds no image; correct the path, or mount the disk.")
     with (
@@ -126,22 +124,19 @@ def process(
             crumbs=crumbs,
             rate=rate,
             cluster=cluster,
-            confinement=_confinement(source, [place.images.folder, crumbs], recipe, plan, policy),
+            confinement=confinement(
+                policy.sandbox, recipe, source, [place.images.folder, crumbs], chosen
+            ),
         )
-        if policy.sandbox.on and (why := unconfined(chosen)):
-            log.info("the workers are not confined: %s", why)
         digest = functools.cache(lambda: _digest_of(entries, shard))
         totals = Totals()
         guard = SourceGuard(source, len(entries), policy.max_removal_rate)
-        refused = False
         with (
             Progress(len(plan.make), f"{label} {work.engine}") as progress,
             Reserve(place.state) as reserve,
         ):
 
             def done(outcomes: list[Outcome]) -> None:
-                nonlocal refused
-                refused |= any(map(_was_refused, outcomes))
                 reserve.check(o.message for o in outcomes if o.reason == "write_failed")
                 gone = guard.look(outcomes)
                 if gone:  # what is known of the others is kept
@@ -190,11 +185,8 @@ def process(
         ledger.add_pass(finished, started.stretches)
         place.settle(ledger)
         write_tables(ledger, place.state)
-    if refused and work.confinement is not None:
-        log.warning(
-            "A step was not permitted to do what it tried; if the sandbox refused it, allow it by "
-            "the key 'sandbox' of the config (docs/sandbox.md)."
-        )
+    if totals.refused and work.confinement is not None:
+        log.warning("%s", sandbox.REFUSED)
     if totals.reasons:
         why = ", ".join(f"{count:,} {reason}" for reason, count in totals.reasons.most_common())
         log.warning(
@@ -244,21 +236,6 @@ def _renderer(source: str, images: str, recipe: Recipe, policy: Policy) -> Rende
     places = map(os.path.abspath, recipe.folder.split(os.pathsep))
     recipe = replace(recipe, folder=os.pathsep.join(places))
     return Renderer(source, images, recipe, policy.limits, policy.durable)
-
-
-def _was_refused(outcome: Outcome) -> bool:
-    """Whether a step failed for want of a permission."""
-    return outcome.reason == "step_failed" and PermissionError.__name__ in outcome.message
-
-
-def _confinement(
-    source: str, writable: Sequence[str], recipe: Recipe, plan: Plan, policy: Policy
-) -> Confinement | None:
-    """Say what it takes to make the images of a plan."""
-    own = map(os.path.dirname, recipe.own_files())  # their neighbours can be imported too
-    linked = targets_of_links(source, (entry.path for entry in plan.make))
-    read = [source, *linked, *recipe.files(), *(folder or "." for folder in own)]
-    return policy.sandbox.confine(read, writable, recipe.settings["keep_mtime"])
 
 
 def _workers_for(workers: int, plan: Plan, limits: Limits) -> int:

@@ -73,6 +73,12 @@ _SYSTEM = (
     "/sys/fs/cgroup",
 )
 
+#: Said after a pass in which a step was refused something.
+REFUSED = (
+    "A step was not permitted to do what it tried; if the sandbox refused it, allow it by the key "
+    "'sandbox' of the config (docs/sandbox.md)."
+)
+
 #: What else programs and scripts need, if they may be run.
 _PROGRAMS = ("/bin", "/sbin", "/usr", "/opt", "/etc/alternatives")
 
@@ -144,9 +150,15 @@ class Sandbox:
                     )
 
     def confine(
-        self, read: Iterable[str], write: Iterable[str], keep_mtime: bool = False
+        self,
+        read: Iterable[str],
+        write: Iterable[str],
+        keep_mtime: bool = False,
+        engine: str = "",
     ) -> Confinement | None:
         """Return what confines the workers of a pass; None if nothing does.
+
+        What the system cannot confine is logged.
 
         Parameters
         ----------
@@ -154,9 +166,13 @@ class Sandbox:
             Files and folders that the pass needs.
         keep_mtime : bool
             Whether outputs take the times of their sources.
+        engine : str, optional
+            That makes the images.
         """
         if not self.on:
             return None
+        if said := shortcoming(engine):
+            log.info("%s", said)
         mine = ([os.path.expanduser(path) for path in paths] for paths in (self.read, self.write))
         also_read, also_write = mine
         return Confinement(
@@ -257,17 +273,26 @@ def _told() -> Iterator[None]:
         log.warning("the workers are not confined: %s", error)
 
 
-def unconfined(engine: str = "") -> str:
-    """Say why the workers of an engine are not, or not fully, confined; empty if they are."""
+def shortcoming(engine: str = "") -> str:
+    """Say which workers are not, or not fully, confined, and why; empty if all are.
+
+    Parameters
+    ----------
+    engine : str, optional
+        That makes the images.
+    """
     if engine == "distributed":
-        return "those of the engine distributed never are"
+        return "the workers of the engine distributed are not confined"
     if sys.platform != "linux":
-        return "only Linux can confine them"
-    if not landlock.version():
-        return "this kernel, or the container, offers no Landlock"
-    if not seccomp.available():
-        return "this kernel, processor or container offers no filter for system calls"
-    return ""
+        return "the workers are not confined: only Linux can do that"
+    files, calls = landlock.version() > 0, seccomp.available()
+    if files and calls:
+        return ""
+    system = "this kernel, processor or container"
+    if not files and not calls:
+        return f"the workers are not confined: {system} does not allow it"
+    lacking = "Landlock" if calls else "filter of system calls"
+    return f"the workers are only partly confined: {system} has no {lacking}"
 
 
 def remark(value: object, engines: Iterable[str]) -> str:
@@ -280,12 +305,10 @@ def remark(value: object, engines: Iterable[str]) -> str:
     engines : iterable of str
         Those that made images.
     """
-    why = unconfined() if Sandbox.from_config(value).on else "sandbox is off"
-    if why:
-        return f"The workers were not confined: {why}."
-    if "distributed" in engines:
-        return "The workers of the engine distributed were not confined."
-    return ""
+    if not Sandbox.from_config(value).on:
+        return "The workers were not confined: the config has 'sandbox: off'."
+    said = shortcoming() or ("distributed" in engines and shortcoming("distributed")) or ""
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 def interpreter_paths() -> Iterator[str]:
@@ -294,9 +317,3 @@ def interpreter_paths() -> Iterator[str]:
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
     # An empty entry would be the current folder, where nothing is to be found.
     yield from filter(None, (*sys.path, sys.pycache_prefix, *libraries))
-
-
-def targets_of_links(folder: str, paths: Iterable[str]) -> list[str]:
-    """Return the files that links lead to, among files below a folder."""
-    below = os.path.join(folder, "")
-    return [os.path.realpath(below + path) for path in paths if os.path.islink(below + path)]

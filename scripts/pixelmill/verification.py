@@ -30,13 +30,7 @@ from pixelmill.progress import Progress
 from pixelmill.provenance import digest_of_modules
 from pixelmill.root import Root
 from pixelmill.safekeeping import set_database_aside
-from pixelmill.sandbox import (
-    Confinement,
-    Sandbox,
-    confine_process,
-    confine_thread,
-    targets_of_links,
-)
+from pixelmill.sandbox import Confinement, Sandbox, confine_process
 from pixelmill.semaphores import processes_or_threads
 
 #: Outputs that a worker opens in one go: about half a second.
@@ -98,8 +92,7 @@ def verify(
             opened.take(findings)
             memory.learn(rules, findings)
 
-        linked = targets_of_links(source, (task.source for task in tasks if task.compare))
-        confinement = sandbox.confine([source, images, *linked], [])
+        confinement = sandbox.confine([source, images], [])
         _open(tasks, Inspector(source, images, recipe, min_psnr), workers, take, confinement)
         _count(checks, opened, remembered, made)
         memory.forget(made.keys() - {finding.output for finding in opened.faulty})
@@ -264,15 +257,12 @@ def _open(
     batches = [Tasks(tasks[k : k + BATCH]) for k in range(0, len(tasks), BATCH)]
     workers = min(workers, len(batches))
     parallel = processes_or_threads()
-    # This process is never confined.
-    alone = "futures" if confinement is not None and parallel == "processes" else "sequential"
+    # This process writes what was found, and so cannot be confined itself.
+    alone = workers == 1 and (confinement is None or parallel == "threads")
+    prepare = partial(confine_process, confinement)
     with (
         open_engine(
-            parallel if workers > 1 else alone,
-            workers,
-            preload=("pixelmill.verification",),
-            prepare=partial(confine_process, confinement),
-            confine=partial(confine_thread, confinement, has_workers=True),
+            "sequential" if alone else parallel, workers, ("pixelmill.verification",), prepare
         ) as engine,
         Progress(len(tasks), "verify") as progress,
     ):
