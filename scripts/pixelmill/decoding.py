@@ -201,7 +201,7 @@ def _decode(
         pixels = full[0] * full[1]
         frames = _frames(image, reading.animation == "all")
         limits.check_header(*image.size, frames)
-        for part in _jpegs(image, data):
+        for part in jpeg.streams(image, data):
             limits.check_scans(jpeg.scans(part, limits.max_scans))
         if frames > 1:
             _check_frames(frames, pixels, reading, limits)
@@ -342,23 +342,6 @@ def _seek_all(image: Image.Image, frames: int) -> Iterator[tuple[Image.Image, fl
         image.seek(number)
         image.load()
         yield image.copy(), image.info.get("duration", 0)
-
-
-#: Tags of a TIFF: offsets of its strips or tiles, and how many bytes each has.
-_PARTS = ((273, 279), (324, 325))
-
-
-def _jpegs(image: Image.Image, data: bytes) -> Iterator[bytes]:
-    """JPEGs that an image is decoded from: itself, or the strips or tiles of a TIFF."""
-    if image.format in ("JPEG", "MPO"):
-        yield data
-    elif isinstance(image, TiffImagePlugin.TiffImageFile) and "jpeg" in str(
-        image.info.get("compression")
-    ):
-        for offsets, lengths in _PARTS:
-            found = (image.tag_v2.get(tag, ()) for tag in (offsets, lengths))
-            for offset, length in zip(*found, strict=False):
-                yield data[offset : offset + length]
 
 
 def _frames(image: Image.Image, all_wanted: bool) -> int:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
+
+from PIL import Image
 
 from pixelmill.levels import Size, kernel, opencv, packed
 
@@ -41,6 +43,9 @@ _FRAME = struct.Struct(">BHHB")
 #: A marker behind which a segment follows, or the end: between segments decoders skip what
 #: is none, and in the data of a scan, 0 follows on what only looks like one.
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
+
+#: Tags of a TIFF: offsets of its strips and of its tiles, and how many bytes each has.
+_PARTS = ((273, 279), (324, 325))
 
 _MODES = {1: "L", 3: "RGB"}
 
@@ -99,6 +104,17 @@ def scans(data: bytes, most: int) -> int:
             channels, sequential = data[place + 7 : place + 8], marker in _SEQUENTIAL
         place += int.from_bytes(data[place : place + 2], "big")
     return found
+
+
+def streams(image: Image.Image, data: bytes) -> Iterator[bytes]:
+    """JPEGs that an opened image is decoded from: itself, or the strips or tiles of a TIFF."""
+    if image.format in ("JPEG", "MPO"):
+        yield data
+    elif image.format == "TIFF" and "jpeg" in str(image.info.get("compression")):
+        tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
+        for part in _PARTS:
+            for offset, length in zip(*(tags.get(tag, ()) for tag in part), strict=False):
+                yield data[offset : offset + length]
 
 
 def scale_for(full: Size, target: Target | None, margin: float, swapped: bool = False) -> int:
