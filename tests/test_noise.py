@@ -29,8 +29,9 @@ def made(script, photos, tmp_path):
         text = f"import os, subprocess, sys\ndef f(image):\n    {body}\n    return image\n"
         (tmp_path / "mine.py").write_text(text, encoding="utf-8")
         done = script(
-            "process_parallel.py", "in", "out", "--recipe", RECIPE, *options, cwd=tmp_path
-        )
+            "process_parallel.py", "in", "out", "--recipe", RECIPE, "--sandbox", "off", *options,
+            cwd=tmp_path,
+        )  # fmt: skip
         assert done.status == 0, done.text
         log = tmp_path / "log"
         return done.text, log.read_text(encoding="utf-8") if log.exists() else ""
