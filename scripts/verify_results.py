@@ -14,7 +14,6 @@ def main(options: argparse.Namespace) -> int:
     from pixelmill.errors import UserError
     from pixelmill.layout import Layout
     from pixelmill.recipe import parse
-    from pixelmill.sandbox import Sandbox
     from pixelmill.verification import remedy, verify
 
     config = from_json(options.config, "--config")
@@ -33,7 +32,7 @@ def main(options: argparse.Namespace) -> int:
             catalog.scan(folder, selection)[0].entries,
             workers,
             **config["verify"],
-            sandbox=Sandbox.from_config(config["sandbox"]),
+            confined=config["sandbox"] != "off",
         )
         cli.print_checks(f"{tree.dataset}/{tree.recipe}/{tree.engine}", result)
         for line in remedy(result):

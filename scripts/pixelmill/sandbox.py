@@ -143,7 +143,7 @@ class Sandbox:
         """
         for key, paths in (("read", self.read), ("write", self.write)):
             for path in paths:
-                if not os.path.exists(os.path.expanduser(path)):
+                if not os.path.exists(_whole_path(path)):
                     raise UserError(
                         f"sandbox.allow.{key}: '{path}' does not exist; correct the path, or "
                         "create it."
@@ -173,16 +173,18 @@ class Sandbox:
             return None
         if said := shortcoming(engine):
             log.info("%s", said)
-        mine = ([os.path.expanduser(path) for path in paths] for paths in (self.read, self.write))
-        also_read, also_write = mine
         return Confinement(
-            read=(*map(os.path.abspath, read), *map(os.path.abspath, also_read)),
+            read=(*map(os.path.abspath, read), *map(_whole_path, self.read)),
             write=tuple(map(os.path.abspath, write)),
-            granted=tuple(map(os.path.abspath, also_write)),
+            granted=tuple(map(_whole_path, self.write)),
             network=self.network,
             execute=self.execute,
             times=keep_mtime or bool(self.write),
         )
+
+
+def _whole_path(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def verify(
     scope: str = "changed",
     sample: int = 250,
     min_psnr: float = 30.0,
-    sandbox: Sandbox = Sandbox(),  # noqa: B008 - frozen
+    confined: bool = True,
 ) -> dict[str, Any]:
     """Check an output tree.
 
@@ -65,8 +65,8 @@ def verify(
         Number of images to compare with a reference.
     min_psnr : float
         Least similarity, in dB.
-    sandbox : Sandbox, optional
-        Whether the processes that open images are confined to reading.
+    confined : bool
+        Whether the processes that open images can only read, if the system can do that.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def verify(
             opened.take(findings)
             memory.learn(rules, findings)
 
-        confinement = sandbox.confine([source, images], [])
+        confinement = Sandbox(on=confined).confine([source, images], [])
         _open(tasks, Inspector(source, images, recipe, min_psnr), workers, take, confinement)
         _count(checks, opened, remembered, made)
         memory.forget(made.keys() - {finding.output for finding in opened.faulty})
