@@ -74,5 +74,18 @@ def test_a_batch_is_neither_too_small_nor_too_large_by_what_images_took_before(s
 
 
 def test_an_image_that_costs_more_than_a_batch_has_a_batch_of_its_own():
-    first, *_ = cut([1_000_000_000, *[1000] * 100])
-    assert first == ["0.jpg"]
+    assert ["0.jpg"] in cut([1_000_000_000, *[1000] * 100])
+
+
+@pytest.mark.parametrize("workers", [1, 2, 16])
+@pytest.mark.parametrize("rate", [None, 0.004])
+def test_what_claims_to_be_largest_is_not_all_that_is_met_first(workers, rate):
+    """Images that kill claim huge sizes; some that are made must come before them."""
+    bombs = {f"{number}.jpg" for number in range(200)}
+    handed_out = [
+        source for batch in cut([10**9] * 200 + [1000] * 800, workers, rate) for source in batch
+    ]
+    scouts = handed_out[:workers]
+    assert not bombs & set(scouts)
+    assert set(handed_out[workers : workers + 200]) == bombs
+    assert len(set(handed_out)) == 1000

@@ -1,5 +1,8 @@
 """Breadcrumbs outlive the worker that left them."""
 
+import functools
+import os
+import struct
 import subprocess
 import sys
 
@@ -21,6 +24,41 @@ def test_the_image_in_hand_can_be_read_meanwhile(folder):
         for number, name in enumerate(NAMES):
             leave(number)
             assert [crumb.source for crumb in breadcrumbs.read(folder)] == [name]
+
+
+def test_a_crumb_names_the_rest_of_its_batch(folder):
+    with breadcrumbs.trail(folder, NAMES) as leave:
+        leave(1)
+        assert [crumb.rest for crumb in breadcrumbs.read(folder)] == [tuple(NAMES[2:])]
+
+
+GARBAGE = {
+    "nothing": b"",
+    "too short": b"\0" * 15,
+    "a number beyond all names": struct.pack("<dq", 0.0, 7) + b"a.jpg",
+    "no names": struct.pack("<dq", 0.0, 0) + b"\xff\xff",
+    "much too large": struct.pack("<dq", 0.0, 0) + bytes(5 * 2**20),
+}
+
+
+@pytest.mark.parametrize("what", GARBAGE)
+def test_what_is_no_crumb_is_passed_over(folder, what):
+    """Workers may write what they want there."""
+    with open(os.path.join(folder, "x"), "wb") as file:
+        file.write(GARBAGE[what])
+    assert breadcrumbs.read(folder) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has neither")
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, functools.partial(os.symlink, "/dev/zero")])
+def test_what_is_no_file_is_passed_over(folder, make):
+    make(os.path.join(folder, "x"))
+    assert breadcrumbs.read(folder) == []
+
+
+def test_a_folder_that_is_gone_has_no_crumbs(folder):
+    os.rmdir(folder)
+    assert breadcrumbs.read(folder) == []
 
 
 def test_nothing_is_left_of_a_batch_that_ended(folder):

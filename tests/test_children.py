@@ -1,21 +1,23 @@
-"""A child may start before its work is known, and leaves nothing whenever it is ended."""
+"""A child may start before its work is known, and never holds up who started it."""
 
-import multiprocessing
-import tempfile
+import os
+import signal
 import time
-from pathlib import Path
+from dataclasses import replace
 
-import psutil
 import pytest
 
-from pixelmill import engines
+from pixelmill import children
+from pixelmill import offspring as offspring_module
 from pixelmill.catalog import refresh
 from pixelmill.children import Child, early_child
 from pixelmill.config import named_recipe
 from pixelmill.destinations import Outputs
+from pixelmill.entries import Entries, Entry
 from pixelmill.hosting import Work
-from pixelmill.jobs import unpack
 from pixelmill.limits import Limits
+from pixelmill.messages import MalformedError, unpack
+from pixelmill.offspring import Offspring
 from pixelmill.transform import Renderer
 
 RECIPE = named_recipe("light")
@@ -36,59 +38,91 @@ def work(tmp_path, photos):
     return give
 
 
+@pytest.fixture
+def offspring():
+    with Offspring() as offspring:
+        yield offspring
+
+
+def still_expected():
+    return False
+
+
 @pytest.mark.parametrize("engine", ["threads", "processes"])
-def test_time_that_it_waits_for_its_work_is_no_part_of_its_start(engine, work):
-    with Child(engine, RECIPE) as child:
+def test_time_that_it_waits_for_its_work_is_no_part_of_its_start(engine, work, offspring):
+    with Child(offspring, engine, RECIPE) as child:
         time.sleep(4)
         its_work, entries = work(engine)
         child.give(its_work, entries)
-        said = list(child.messages(its_work))
-    assert said[0] == ("ready", 2)
+        said = list(child.messages(its_work, still_expected))
+    assert said[0] == ("ready", b"2")
     assert {kind for kind, _ in said[1:]} == {"batch"}
-    assert sum(len(unpack(content)[0]) for _, content in said[1:]) == 5
+    jobs = {entry.path: its_work.outputs.job(entry) for entry in entries}
+    assert sum(len(unpack(content, jobs.get, [""])[0]) for _, content in said[1:]) == 5
     assert 0 < child.startup_seconds < 3
     assert child.overdue == []
 
 
-@pytest.fixture
-def scratch(monkeypatch):
-    """Folder for temporary files, of a path that a server's socket can have."""
-    with tempfile.TemporaryDirectory() as folder:
-        monkeypatch.setattr(tempfile, "tempdir", None)
-        monkeypatch.setenv("TMPDIR", folder)
-        # A child would go on with what this process made of earlier tests.
-        monkeypatch.delitem(multiprocessing.current_process()._config, "tempdir", raising=False)
-        yield Path(folder)
-
-
-@pytest.mark.skipif(
-    engines._start_method() != "forkserver", reason="this system has no server that forks"
-)
-def test_one_that_was_given_no_work_leaves_nothing(scratch, wait_until):
-    child = Child("processes", RECIPE)
-    host = psutil.Process(child._process.pid)
-    wait_until(lambda: host.children() and list(scratch.iterdir()))
-    time.sleep(0.5)  # until it has told of its folder
-    members = [host, *host.children(recursive=True)]
-    child.end()
-    assert psutil.wait_procs(members, timeout=10)[1] == []
-    assert list(scratch.iterdir()) == []
-    child.end()  # again, as who began it does
-
-
-def test_one_that_was_killed_says_nothing_of_its_work(work):
-    child = Child("threads", RECIPE)
-    child._process.kill()
+def test_one_that_was_killed_says_nothing_of_its_work(work, offspring):
+    child = Child(offspring, "threads", RECIPE)
+    child.helper.process.kill()
     its_work, entries = work("threads")
     child.give(its_work, entries)
-    assert list(child.messages(its_work)) == []
+    assert list(child.messages(its_work, still_expected)) == []
     child.end()
 
 
-def test_it_starts_early_only_where_the_engine_and_the_work_are_certain():
-    with early_child("auto", RECIPE, certain=True) as child:
+@pytest.mark.skipif(os.name == "nt", reason="Windows stops no processes")
+def test_one_that_is_stopped_before_it_took_its_work_does_not_hold_up_its_parent(
+    work, offspring, monkeypatch
+):
+    monkeypatch.setattr(children, "START_ALLOWANCE", 1.0)
+    its_work, _ = work("threads")
+    with Child(offspring, "threads", RECIPE) as child:
+        child.helper.process.send_signal(signal.SIGSTOP)
+        many = Entries(Entry(f"{'long' * 50}-{n}.jpg", 1, 0, "jpeg") for n in range(5000))
+        child.give(its_work, many)  # more than a pipe holds
+        assert list(child.messages(its_work, still_expected)) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows stops no processes")
+def test_one_that_says_nothing_any_more_is_given_up(work, offspring, monkeypatch):
+    monkeypatch.setattr(children, "QUIET_ALLOWANCE", 0.5)
+    its_work, entries = work("threads")
+    its_work = replace(its_work, limits=Limits(seconds_per_image=0.5))
+    with Child(offspring, "threads", RECIPE) as child:
+        child.give(its_work, entries)
+        said = child.messages(its_work, still_expected)
+        assert next(said)[0] == "ready"
+        child.helper.process.send_signal(signal.SIGSTOP)
+        assert {kind for kind, _ in said} <= {"batch"}
+
+
+#: What a child may write instead of its messages.
+LIES = {
+    "batches before it is ready": "channel.send('waited', 0.0); channel.send('batch', [])",
+    "an unknown kind": "channel.send('hello')",
+    "ready twice": "channel.send('waited', 0); [channel.send('ready', 2) for _ in range(2)]",
+    "times that are none": "channel.send('waited', 'long')",
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_one_that_says_what_no_child_says_is_not_believed(lie, work, offspring, monkeypatch):
+    program = (
+        "import os, sys; sys.path.insert(0, {folder!r}); from pixelmill.messages import Channel; "
+        "channel = Channel(1); " + LIES[lie] + "; os.read(0, 1)"
+    )
+    monkeypatch.setattr(offspring_module, "_BEGIN", program)
+    its_work, _ = work("threads")
+    with Child(offspring, "threads", RECIPE) as child, pytest.raises(MalformedError):
+        list(child.messages(its_work, still_expected))
+
+
+def test_it_starts_early_only_where_the_engine_and_the_work_are_certain(offspring):
+    with early_child(offspring, "auto", RECIPE, certain=True) as child:
         assert child is None
-    with early_child("threads", RECIPE, certain=False) as child:
+    with early_child(offspring, "threads", RECIPE, certain=False) as child:
         assert child is None
-    with early_child("threads", RECIPE, certain=True) as child:
-        assert psutil.pid_exists(child._process.pid)
+    with early_child(offspring, "threads", RECIPE, certain=True) as child:
+        assert child.helper.process.poll() is None

@@ -1,79 +1,94 @@
 """A host says when its workers are ready, what became of each batch, and when it is done."""
 
-import multiprocessing
-import pickle
+import queue
 
 import pytest
 
-from pixelmill import breadcrumbs, launch
+from pixelmill import breadcrumbs, messages
 from pixelmill.catalog import refresh
 from pixelmill.config import named_recipe
 from pixelmill.destinations import Outputs
+from pixelmill.errors import TreeError
 from pixelmill.hosting import Work, modules
-from pixelmill.jobs import unpack
 from pixelmill.limits import Limits
+from pixelmill.offspring import Offspring
 from pixelmill.transform import Renderer
 
 RECIPE = named_recipe("light")
 
 
-@pytest.fixture
-def hosted(tmp_path, photos):
-    """Function that runs a host over five photos, and gives what it said."""
+class Refusing(Renderer):
+    """Meets a path that must not be followed, whatever it makes."""
 
-    def run(engine):
-        source = photos(tmp_path / "in", 5, (40, 30))
-        (tmp_path / "out").mkdir()
-        entries = refresh(str(tmp_path / "catalog.csv"), str(source)).entries
-        crumbs = str(tmp_path / "crumbs")
-        breadcrumbs.clear(crumbs)
-        work = Work(
-            renderer=Renderer(str(source), str(tmp_path / "out"), RECIPE),
-            outputs=Outputs(entries, RECIPE),
-            engine=engine,
-            workers=2,
-            limits=Limits(),
-            crumbs=crumbs,
-            rate=None,
-        )
-        context = multiprocessing.get_context("spawn")
-        receiver, sender = context.Pipe(duplex=False)
-        all_gone, lifeline = context.Pipe(duplex=False)
-        inbox, outbox = context.Pipe(duplex=False)
-        arguments = (sender, lifeline, inbox, engine, modules(RECIPE))
-        child = context.Process(target=launch.begin, args=arguments)
-        child.start()
-        for its_own in (sender, lifeline, inbox):
-            its_own.close()
-        outbox.send_bytes(pickle.dumps((work, entries)))
-        said = []
-        while not said or said[-1][0] not in ("end", "refused", "error"):
-            said.append(receiver.recv())
-        child.join()
-        with pytest.raises(EOFError):
-            all_gone.recv()  # its workers are gone with it
+    def render(self, job):
+        raise TreeError("'out' is a link.")
+
+
+class Hosted:
+    """A host that runs over five photos."""
+
+    def __init__(self, folder, photos):
+        source = photos(folder / "in", 5, (40, 30))
+        self.entries = refresh(str(folder / "catalog.csv"), str(source)).entries
+        self.outputs = Outputs(self.entries, RECIPE)
+        self.jobs = {entry.path: self.outputs.job(entry) for entry in self.entries}
+        self.crumbs = str(folder / "crumbs")
+        breadcrumbs.clear(self.crumbs)
+        self.renderer = Renderer(str(source), str(folder / "out"), RECIPE)
+
+    def run(self, engine):
+        """Kinds of what it says, with the content."""
+        work = Work(self.renderer, self.outputs, engine, 2, Limits(), self.crumbs, rate=None)
+        inbox = queue.Queue()
+        with Offspring() as offspring:
+            helper = offspring.start("host", inbox, engine=engine, modules=modules(RECIPE))
+            helper.give((work, self.entries))
+            said = []
+            while not said or said[-1][0] not in ("end", "error", "refused", "gone"):
+                said.append(inbox.get(timeout=60)[1:])
         return said
 
-    return run
+
+@pytest.fixture
+def hosted(tmp_path, photos):
+    return Hosted(tmp_path, photos)
 
 
 @pytest.mark.parametrize("engine", ["sequential", "threads", "processes", "futures"])
-def test_every_image_is_told_of_once(hosted, tmp_path, engine):
-    said = [told for told in hosted(engine) if told[0] not in ("scratch", "waited")]
-    first, *batches, last = said
-    assert first == ("ready", 1 if engine == "sequential" else 2)
-    assert last == ("end", None)
-    told = [unpack(content) for kind, content in batches if kind == "batch"]
+def test_every_image_is_told_of_once(hosted, engine):
+    waited, ready, *batches, last = hosted.run(engine)
+    assert waited[0] == "waited"
+    assert messages.number(waited[1]) >= 0
+    assert ready == ("ready", b"1" if engine == "sequential" else b"2")
+    assert last == ("end", b"null")
+    assert {kind for kind, _ in batches} == {"batch"}
+    told = [messages.unpack(content, hosted.jobs.get, [""]) for _, content in batches]
     outcomes = [outcome for outcomes, _ in told for outcome in outcomes]
     assert [outcome.status for outcome in outcomes] == ["ok"] * 5
-    assert sorted(outcome.source for outcome in outcomes) == sorted(
-        path.name for path in (tmp_path / "in").iterdir()
-    )
+    assert sorted(outcome.source for outcome in outcomes) == sorted(hosted.jobs)
     assert all(stretch.ended >= stretch.began for _, stretch in told)
-    assert breadcrumbs.read(str(tmp_path / "crumbs")) == []
+    assert breadcrumbs.read(hosted.crumbs) == []
 
 
-def test_a_sentence_for_the_user_is_told_as_it_is(hosted):
-    kind, sentence = hosted("no such engine")[-1]
+@pytest.mark.parametrize("engine", ["sequential", "threads", "processes", "futures"])
+def test_a_path_that_must_not_be_followed_is_told_as_that(hosted, tmp_path, engine):
+    hosted.renderer = Refusing(str(tmp_path / "in"), str(tmp_path / "out"), RECIPE)
+    kind, content = hosted.run(engine)[-1]
     assert kind == "refused"
-    assert "'no such engine' is unknown" in sentence
+    assert type(messages.refused(content)) is TreeError
+    assert str(messages.refused(content)) == "'out' is a link."
+
+
+def test_what_only_people_can_mend_is_told(hosted):
+    kind, content = hosted.run("no such engine")[-1]
+    assert kind == "refused"
+    assert "'no such engine' is unknown" in str(messages.refused(content))
+
+
+def test_what_goes_wrong_in_the_host_is_told(hosted):
+    hosted.entries = None
+    kind, content = hosted.run("sequential")[-1]
+    assert kind == "error"
+    message, trace = messages.texts(content)
+    assert message.startswith("AttributeError")
+    assert "Traceback" in trace

@@ -19,8 +19,11 @@ COUNT = 80
 #: Slow enough for there to be a middle of the run.
 RECIPE = {"steps": [{"resize": {"width": 100, "height": 100}}, {"denoise": {}}]}
 
-#: Exit status after Ctrl-C and after SIGTERM, as shells expect them.
-INTERRUPTED, TERMINATED = 130, 143
+#: Exit status after Ctrl-C, as shells expect it.
+INTERRUPTED = 130
+
+#: Signals that ask a process to end, and that tell that its terminal was closed.
+ASKED = [signal.SIGTERM, *([signal.SIGHUP] if os.name != "nt" else [])]
 
 
 def images_of(tree):
@@ -119,16 +122,17 @@ def test_ctrl_c_ends_a_pass_and_the_next_one_goes_on(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", ASKED)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_sigterm_ends_a_pass_and_its_workers(
-    engine, command, start_script, script, wait_until, undisturbed, tmp_path
+def test_a_signal_ends_a_pass_and_its_workers(
+    engine, number, command, start_script, script, wait_until, undisturbed, tmp_path
 ):
     tree = tmp_path / "out"
     process = start_script(*command(engine))
     wait_until(lambda: len(images_of(tree)) >= 2)
     family = family_of(process)
-    process.terminate()
-    assert process.wait(timeout=30) == TERMINATED
+    process.send_signal(number)
+    assert process.wait(timeout=30) == 128 + number
     wait_until(lambda: all(map(is_gone, family)))
     assert_only_whole_images(tree)
     assert_goes_on_to_the_same_end(script(*command(engine)), tree, undisturbed)

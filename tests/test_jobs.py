@@ -3,7 +3,7 @@
 import time
 
 from pixelmill.errors import ImageError
-from pixelmill.jobs import STAGES, WRITE, Account, Job, Made, Stretch, failed, pack, unpack
+from pixelmill.jobs import STAGES, WRITE, Account, Job, Made, failed
 
 JOB = Job("a.png", ("a.jpg",), bytes=7, mtime_ns=8)
 
@@ -41,14 +41,3 @@ def test_an_outcome_can_be_told_for_an_image_that_could_not_tell_it():
     outcome = failed(JOB, "steps", "crashed", "killed", "digest")
     assert (outcome.status, outcome.stage, outcome.reason) == ("failed", "steps", "crashed")
     assert (outcome.bytes_in, outcome.mtime_ns, outcome.digest) == (7, 8, "digest")
-
-
-def test_what_became_of_a_batch_comes_back_as_it_was():
-    account = Account()
-    account.made += [Made("a", "a.jpg", 4, 3, 99, "digest"), Made("b", "b.png", 8, 6, 999, "other")]
-    outcomes = [account.outcome(JOB), failed(JOB, "steps", "crashed", "killed \udcff", "digest")]
-    stretch = Stretch("worker", 1.5, 2.25, 2)
-    assert unpack(pack(outcomes, stretch)) == (outcomes, stretch)
-    (told, _), when = unpack(pack(outcomes, stretch))
-    assert told.made[1].variant == "b"
-    assert when.ended == 2.25

@@ -1,14 +1,15 @@
 """A child that hosts an engine starts its server before it imports what it needs itself."""
 
 import json
-import multiprocessing
 import os
+import queue
 import subprocess
 import sys
 
 import pytest
 
-from pixelmill import engines, launch
+from pixelmill import engines, messages
+from pixelmill.offspring import Offspring
 
 HEAVY = {"PIL", "numpy", "cv2", "dask", "yaml", "pixelmill.hosting", "pixelmill.transform"}
 
@@ -52,19 +53,26 @@ def test_workers_find_their_modules_imported(tmp_path, repository):
 
 
 def test_what_cannot_be_read_ends_the_child_alone(capfd):
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    all_gone, lifeline = context.Pipe(duplex=False)
-    inbox, outbox = context.Pipe(duplex=False)
-    child = context.Process(target=launch.begin, args=(sender, lifeline, inbox, "sequential", ()))
-    child.start()
-    for its_own in (sender, lifeline, inbox):
-        its_own.close()
-    outbox.send_bytes(b"no pickle")
-    assert receiver.recv()[0] == "waited"
-    with pytest.raises(EOFError):
-        receiver.recv()
-    child.join()
-    assert child.exitcode == 1
+    inbox = queue.Queue()
+    with Offspring() as offspring:
+        child = offspring.start("host", inbox, engine="sequential", modules=())
+        messages.write(child.process.stdin.fileno(), b"no pickle")
+        assert [inbox.get(timeout=60).kind for _ in range(2)] == ["waited", "gone"]
+        assert child.wait() == 1
     assert "Traceback" in capfd.readouterr().err
-    all_gone.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="tells the folders by POSIX names")
+def test_a_child_imports_from_where_its_parent_does_and_not_from_where_it_stands(
+    tmp_path, monkeypatch, capfd
+):
+    """A module that someone planted in a folder of images must not be run."""
+    (tmp_path / "pickle.py").write_text("print('planted')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    inbox = queue.Queue()
+    with Offspring() as offspring:
+        child = offspring.start("host", inbox, engine="processes", modules=())
+        child.give(None)
+        while inbox.get(timeout=60).kind != "gone":
+            pass
+    assert "planted" not in "".join(capfd.readouterr())

@@ -12,8 +12,10 @@ from PIL import Image
 
 from pixelmill import breadcrumbs
 from pixelmill.config import named_recipe
-from pixelmill.jobs import Batch, Job, unpack
+from pixelmill.errors import TreeError
+from pixelmill.jobs import Batch, Job
 from pixelmill.limits import Limits
+from pixelmill.messages import refused, split, unpack
 from pixelmill.remote import Remote
 from pixelmill.transform import Renderer
 
@@ -66,7 +68,9 @@ def batch_of(*names):
 
 
 def done_by(remote, batch):
-    outcomes, _ = unpack(remote(batch))
+    kind, content = split(remote(batch))
+    assert kind == "batch"
+    outcomes, _ = unpack(content, {job.source: job for job in batch.jobs}.get, [""])
     return {outcome.source.removesuffix(".jpg"): outcome.reason for outcome in outcomes}
 
 
@@ -83,10 +87,9 @@ def test_a_name_that_is_no_text_is_as_good_as_any(tmp_path, remote):
     assert done_by(remote, Batch([Job(f"{odd}.jpg", ("odd.jpg",))])) == {odd: ""}
 
 
-def test_what_a_worker_died_at_is_left_out_and_sent_back(folder, remote, die):
+def test_what_a_worker_died_at_is_found_out_by_the_next_one(folder, remote, die):
     batch = batch_of(0, "segfault", 1, "abort", 2)
     assert die(batch).returncode == -signal.SIGSEGV
-    assert die(batch).returncode == -signal.SIGABRT
     assert done_by(remote, batch_of(3)) == {"3": ""}, "another batch is not concerned"
     crashed = {"segfault": "crashed", "abort": "crashed"}
     assert done_by(remote, batch) == {"0": "", "1": "", "2": "", **crashed}
@@ -99,7 +102,17 @@ def test_a_worker_that_hangs_ends_itself_and_tells_where(remote, die):
     ended = die(batch)
     assert ended.returncode == 1
     assert "my_steps.py" in ended.stderr
-    assert done_by(remote, batch) == {"0": "", "hang": "crashed", "1": ""}
+    assert done_by(remote, batch) == {"0": "", "hang": "timed_out", "1": ""}
+
+
+def test_a_path_that_must_not_be_followed_ends_the_run(remote, monkeypatch):
+    def refuse(self, job):
+        raise TreeError("no")
+
+    monkeypatch.setattr(Renderer, "render", refuse)
+    kind, content = split(remote(batch_of(0)))
+    assert kind == "refused"
+    assert type(refused(content)) is TreeError
 
 
 def test_a_worker_whose_run_is_over_makes_nothing_more(tmp_path, folder, remote):

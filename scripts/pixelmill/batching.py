@@ -30,6 +30,9 @@ SECONDS_PER_IMAGE = 0.0005
 SECONDS_PER_BYTE = 20e-9
 SECONDS_PER_PIXEL = 5e-9
 
+#: Images of which at most one is made out of turn, before the costliest.
+IMAGES_PER_SCOUT = 8
+
 #: Seconds by which sums of estimates may be off.
 _ROUNDING = 1e-6
 
@@ -37,7 +40,7 @@ _ROUNDING = 1e-6
 def batches(
     entries: Entries, outputs: Outputs, workers: int, rate: float | None = None
 ) -> Iterator[Batch]:
-    """Cut the work into batches, the costliest images and the largest batches first.
+    """Cut the work into batches: a few images of middling cost, then the costliest ones first.
 
     Parameters
     ----------
@@ -50,7 +53,7 @@ def batches(
         Mean seconds of an image, where some were measured.
     """
     seconds = costs(entries, rate)
-    order = np.argsort(-seconds, kind="stable")
+    order = _with_scouts(np.argsort(-seconds, kind="stable"), workers)
     spent = np.cumsum(seconds[order])  # up to each image, with it
     begin = number = 0
     while begin < len(order):
@@ -92,6 +95,19 @@ class _Jobs(Sequence[Job]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return tuple, (list(self),)  # workers are sent the jobs, and not the catalog
+
+
+def _with_scouts(order: np.ndarray, workers: int) -> np.ndarray:
+    """Move an image of middling cost for each worker to the front, if there are many images.
+
+    What claims to be the largest is most likely damaged or hostile, and a run should not
+    meet all of that before it has made a single image.
+    """
+    count = min(workers, len(order) // IMAGES_PER_SCOUT)
+    middle = len(order) // 2
+    scouts = range(middle, middle + count)
+    moved: np.ndarray = np.concatenate([order[scouts], np.delete(order, scouts)])
+    return moved
 
 
 def _batch_seconds(rest: float, workers: int) -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import stat
 import struct
 import threading
 import time
@@ -28,15 +29,23 @@ _NONE = -1
 #: What stands between sources, and can be in none.
 _END = b"\0"
 
+#: How a crumb is opened to be read: no link is followed, and no pipe waited for.
+_LOOK = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_LOOK |= getattr(os, "O_BINARY", 0)
+
+#: Largest file of crumbs: a batch of the longest names.
+_MOST_BYTES = 4 * 2**20
+
 #: How sources are written: undecodable bytes, which Python holds as lone surrogates, too.
 _CODE = ("utf-8", "surrogatepass")
 
 
 class Crumb(NamedTuple):
-    """An image that was in hand, and since when (monotonic seconds)."""
+    """An image that was in hand, since when (monotonic seconds), and the rest of its batch."""
 
     source: str
     since: float
+    rest: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
@@ -77,27 +86,45 @@ def trail(folder: str, sources: Iterable[str], name: str = "") -> Iterator[Calla
 
 
 def read(folder: str, prefix: str = "") -> list[Crumb]:
-    """Read the crumbs that lie there, under names that begin so."""
-    crumbs = []
-    for entry in _files(folder, prefix):
-        try:
-            with open(entry.path, "rb") as file:
-                content = file.read()
-        except FileNotFoundError:  # its batch just ended
-            continue
-        if len(content) > _HEAD.size:  # or it just begins
-            since, number = _HEAD.unpack_from(content)
-            if number != _NONE:
-                source = content[_HEAD.size :].split(_END)[number]
-                crumbs.append(Crumb(source.decode(*_CODE), since))
-    return crumbs
+    """Read the crumbs that lie there, under names that begin so.
+
+    Workers write them, and may write what they want: what is no crumb is passed over.
+    """
+    found = (_read_one(entry.path) for entry in _files(folder, prefix))
+    return [crumb for crumb in found if crumb is not None]
+
+
+def _read_one(path: str) -> Crumb | None:
+    """Read a crumb; None if there is none any more, or no image is in hand."""
+    try:
+        descriptor = os.open(path, _LOOK)
+    except OSError:  # its batch just ended, or it is a link
+        return None
+    try:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode) or state.st_size > _MOST_BYTES:
+            return None
+        content = os.read(descriptor, _MOST_BYTES)
+    finally:
+        os.close(descriptor)
+    if len(content) <= _HEAD.size:  # it just begins
+        return None
+    since, number = _HEAD.unpack_from(content)
+    if number == _NONE:
+        return None
+    try:
+        names = content[_HEAD.size :].decode(*_CODE).split("\0")
+        return Crumb(names[number], since, tuple(names[number + 1 :]))
+    except (UnicodeDecodeError, IndexError):
+        return None
 
 
 def forget(folder: str, prefix: str) -> None:
     """Remove the crumbs whose names begin so."""
     root = Root(folder, follow=False)
     for entry in _files(folder, prefix):
-        root.unlink(entry.name)
+        with contextlib.suppress(OSError):
+            root.unlink(entry.name)
 
 
 def clear(folder: str) -> None:
@@ -112,6 +139,8 @@ def remove(folder: str) -> None:
     Root(above).remove_tree(name)
 
 
-def _files(folder: str, prefix: str) -> Iterator[os.DirEntry[str]]:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # someone removed the folder
-        yield from (entry for entry in os.scandir(folder) if entry.name.startswith(prefix))
+def _files(folder: str, prefix: str) -> list[os.DirEntry[str]]:
+    try:
+        return [entry for entry in os.scandir(folder) if entry.name.startswith(prefix)]
+    except OSError:  # whoever may write there may remove it
+        return []

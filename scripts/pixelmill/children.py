@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import pickle
-import shutil
-import sys
+import queue
 import time
-from collections.abc import Iterator
-from multiprocessing.connection import wait
-from typing import Any
+from collections.abc import Callable, Iterator
 
-from pixelmill import breadcrumbs, launch, semaphores
+from pixelmill import breadcrumbs, messages, semaphores
 from pixelmill.engines import APART, LOCAL
 from pixelmill.entries import Entries
 from pixelmill.hosting import Work, modules
+from pixelmill.offspring import Message, Offspring
 from pixelmill.recipe import Recipe
 
 #: How often the age of the crumbs is looked at, in seconds.
 _LOOK_INTERVAL = 0.25
 
-#: Time that the workers of a killed child are given to be gone, in seconds.
-_END_ALLOWANCE = 10.0
+#: How long a child may take until its workers are ready, in seconds; a pool itself has 60.
+START_ALLOWANCE = 120.0
+
+#: How long a child may say nothing while no image is in hand, in seconds, beyond the time
+#: of an image: something stopped it, or its workers wait for one that will never answer.
+QUIET_ALLOWANCE = 10.0
+
+#: What a child must have said last to say each kind of message.
+_AFTER = {
+    "waited": ("",),
+    "ready": ("waited",),
+    "batch": ("ready", "batch"),
+    "refused": ("waited", "ready", "batch"),
+    "error": ("waited", "ready", "batch"),
+}
 
 
 class Child:
@@ -30,6 +39,8 @@ class Child:
 
     Parameters
     ----------
+    offspring : Offspring
+        Starts it.
     engine : str
         One of `pixelmill.engines.LOCAL`.
     recipe : Recipe
@@ -39,8 +50,8 @@ class Child:
     ----------
     startup_seconds : float
         Until all of its workers were ready, less the time that it waited for its work.
-    overdue : list of str
-        Sources at which it hung.
+    overdue : list of Crumb
+        Images at which it hung.
 
     Raises
     ------
@@ -48,27 +59,14 @@ class Child:
         If the engine needs what the system does not have.
     """
 
-    def __init__(self, engine: str, recipe: Recipe) -> None:
+    def __init__(self, offspring: Offspring, engine: str, recipe: Recipe) -> None:
         if engine in APART:
             semaphores.require(engine)
-        # Children that are killed leave semaphores; Python removes them, and need not say so.
-        sys.warnoptions.append("ignore:resource_tracker")
         self.startup_seconds = 0.0
-        self.overdue: list[str] = []
-        self._scratch = ""
+        self.overdue: list[breadcrumbs.Crumb] = []
         self._began = time.perf_counter()
-        context = multiprocessing.get_context("spawn")
-        self._receiver, sender = context.Pipe(duplex=False)
-        self._all_gone, lifeline = context.Pipe(duplex=False)
-        inbox, self._outbox = context.Pipe(duplex=False)
-        self._process = context.Process(
-            target=launch.begin,
-            args=(sender, lifeline, inbox, engine, modules(recipe)),
-            name="pixelmill-host",
-        )
-        self._process.start()
-        for its_own in (sender, lifeline, inbox):
-            its_own.close()
+        self._inbox: queue.Queue[Message] = queue.Queue(1)
+        self.helper = offspring.start("host", self._inbox, engine=engine, modules=modules(recipe))
 
     def __enter__(self) -> Child:
         return self
@@ -77,70 +75,80 @@ class Child:
         self.end()
 
     def give(self, work: Work, entries: Entries) -> None:
-        """Give it its work; what does not fit into a pipe, when it is there to take it."""
+        """Give it its work."""
         breadcrumbs.clear(work.crumbs)
-        with contextlib.suppress(OSError):  # it died, as will be seen
-            self._outbox.send_bytes(pickle.dumps((work, entries)))
+        self.helper.give((work, entries))
 
-    def messages(self, work: Work) -> Iterator[tuple[str, Any]]:
+    def messages(self, work: Work, finished: Callable[[], bool]) -> Iterator[tuple[str, bytes]]:
         """Yield what it says of its work until it ends, dies or hangs.
+
+        Parameters
+        ----------
+        work : Work
+        finished : callable
+            Whether nothing more is expected of it.
 
         Yields
         ------
         tuple
             ``ready``, ``batch``, ``refused`` or ``error``, and what `pixelmill.hosting.host`
-            says with it.
+            says with it, which is still to be checked.
+
+        Raises
+        ------
+        MalformedError
+            If it says what no child says.
         """
         waited = 0.0
-        look = time.monotonic() + _LOOK_INTERVAL
+        before = ""
+        now = time.monotonic()
+        look, patience = now + _LOOK_INTERVAL, now + START_ALLOWANCE
+        allowance = QUIET_ALLOWANCE + work.limits.seconds_per_image
         while True:
-            if time.monotonic() < look and wait([self._receiver], timeout=_LOOK_INTERVAL):
-                kind, content = self._hear()
-                if kind == "end":
+            message = self._hear(min(look, patience) - now)
+            if message is not None:
+                if message.kind in ("end", "broken", "gone"):
                     return
-                if kind == "waited":
-                    waited = content
-                    continue
-                if kind == "ready":
-                    self.startup_seconds = time.perf_counter() - self._began - waited
-                yield kind, content
-                continue
-            look = time.monotonic() + _LOOK_INTERVAL
-            oldest = time.monotonic() - work.limits.seconds_per_image
-            self.overdue += [c.source for c in breadcrumbs.read(work.crumbs) if c.since < oldest]
-            if self.overdue:
+                if before not in _AFTER.get(message.kind, ()):
+                    raise messages.MalformedError(f"{message.kind[:20]!r} out of turn")
+                before = message.kind
+                if message.kind == "waited":
+                    waited = messages.number(message.content)
+                elif message.kind == "ready":
+                    self.startup_seconds = max(0.0, time.perf_counter() - self._began - waited)
+                if message.kind != "waited":
+                    yield message.kind, message.content
+                    if finished():  # a worker with a thread of its own would never end
+                        return
+                    patience = time.monotonic() + allowance
+            now = time.monotonic()
+            if now >= look:
+                crumbs = breadcrumbs.read(work.crumbs)
+                now = time.monotonic()
+                look = now + _LOOK_INTERVAL
+                oldest = now - work.limits.seconds_per_image
+                self.overdue += [crumb for crumb in crumbs if not oldest <= crumb.since <= now]
+                if self.overdue:
+                    return
+                if crumbs:
+                    patience = now + allowance
+            if now >= patience:
                 return
 
-    def _hear(self) -> tuple[str, Any]:
-        """Take what it says next: ``end`` too where it died."""
-        try:
-            kind, content = self._receiver.recv()
-            while kind == "scratch":
-                self._scratch = content
-                kind, content = self._receiver.recv()
-        except (EOFError, OSError, pickle.UnpicklingError):  # perhaps mid-word
-            return "end", None
-        return kind, content
+    def _hear(self, seconds: float) -> Message | None:
+        with contextlib.suppress(queue.Empty):
+            return self._inbox.get(timeout=max(0.0, seconds))
+        return None
 
     def end(self) -> None:
-        """Kill it with all its workers, also when it is done: only its folder is left to tidy."""
-        if self._receiver.closed:
-            return
-        self._process.kill()
-        self._process.join()
-        wait([self._all_gone], timeout=_END_ALLOWANCE)  # workers may be in the midst of a file
-        if not self._scratch:  # it may have told of it, to nobody
-            self._hear()
-        for mine in (self._all_gone, self._receiver, self._outbox):
-            mine.close()
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        """Kill it with all that came from it, also when it is done."""
+        self.helper.end()
 
 
 def early_child(
-    engine: str, recipe: Recipe, certain: bool
+    offspring: Offspring, engine: str, recipe: Recipe, certain: bool
 ) -> contextlib.AbstractContextManager[Child | None]:
     """Start a child before there is a plan, where it is certain what it will be asked for."""
     if certain and engine in LOCAL:
-        return Child(engine, recipe)
+        return Child(offspring, engine, recipe)
     return contextlib.nullcontext()

@@ -22,9 +22,9 @@ from pixelmill.progress import QUIET, VARIABLE
 from pixelmill.safe_path import protect_children
 from pixelmill.sandbox import Sandbox
 
-#: Exit status after Ctrl-C and after SIGTERM, as shells expect them: 128 + signal.
+#: Exit status after Ctrl-C, as shells expect it, and what a signal's number is added to.
 INTERRUPTED = 130
-TERMINATED = 143
+SIGNALLED = 128
 
 #: Exit status where the script ran and the answer is no (a check failed).
 CHECK_FAILED = 1
@@ -37,7 +37,17 @@ MOST_FILES = 4096
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived."""
+    """SIGTERM arrived, or SIGHUP as the terminal was closed.
+
+    Parameters
+    ----------
+    number : int
+        Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def parser(description: str, example: str) -> argparse.ArgumentParser:
@@ -202,7 +212,7 @@ def run(
             _log_to(drain.another_end())
         _require_folder()
         _allow_files()
-        signal.signal(signal.SIGTERM, _raise_terminated)
+        _listen_to_signals()
         threading.Thread(target=_end_with_runner, daemon=True).start()
         status = main(options) or 0
     except UserError as error:
@@ -211,7 +221,7 @@ def run(
         logging.error("%s", error)
         status = error.status
     except (KeyboardInterrupt, Terminated) as error:
-        status = INTERRUPTED if isinstance(error, KeyboardInterrupt) else TERMINATED
+        status = SIGNALLED + error.number if isinstance(error, Terminated) else INTERRUPTED
         logging.error("Stopped; what is done is kept. Run the same again to go on.")
         _leave_at_once(status, drain)
     except Exception as error:
@@ -249,7 +259,7 @@ def _end_with_runner() -> None:
             psutil.Process(int(runner)).wait()  # type: ignore[no-untyped-call]
         except psutil.Error:
             return
-    os._exit(TERMINATED)
+    os._exit(SIGNALLED + signal.SIGTERM)
 
 
 def _leave_at_once(status: int, drain: noise.Drain | None) -> None:
@@ -262,8 +272,17 @@ def _leave_at_once(status: int, drain: noise.Drain | None) -> None:
     os._exit(status)
 
 
+def _listen_to_signals() -> None:
+    """Stop as after Ctrl-C when asked to end, or when the terminal is closed."""
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    hang_up = getattr(signal, "SIGHUP", None)  # not on Windows
+    if hang_up is not None and signal.getsignal(hang_up) != signal.SIG_IGN:  # as by nohup
+        signal.signal(hang_up, _raise_terminated)
+
+
 def _raise_terminated(number: int, frame: object) -> None:
-    raise Terminated
+    signal.signal(number, signal.SIG_IGN)  # what stops must not be stopped by a second one
+    raise Terminated(number)
 
 
 def _set_up_logging(level: int) -> None:

@@ -14,7 +14,7 @@ import os
 import pickle
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from pixelmill import delivery, provenance, semaphores
 from pixelmill.engines import STARTUP_TIMEOUT, Engine, Result, Task
 from pixelmill.errors import UserError
 from pixelmill.files import temporary_beside
+from pixelmill.messages import MOST_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,10 @@ CONNECT_TIMEOUT = 10.0
 
 #: How long a run waits where all workers are gone, in seconds.
 PATIENCE = 300.0
+
+#: How long a worker that was started here may be silent beyond the time of an image, in seconds,
+#: before it counts as dead: something stopped it.
+SILENCE_ALLOWANCE = 20.0
 
 #: How often the number of workers is looked at, in seconds.
 _LOOK_INTERVAL = 1.0
@@ -70,7 +75,14 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def open_cluster(cluster: Cluster, workers: int, folder: str, report: str) -> Iterator[Engine]:
+def open_cluster(
+    cluster: Cluster,
+    workers: int,
+    folder: str,
+    report: str,
+    longest: float = STARTUP_TIMEOUT,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Engine]:
     """Connect to a cluster; what was started is ended on leaving.
 
     Parameters
@@ -82,6 +94,10 @@ def open_cluster(cluster: Cluster, workers: int, folder: str, report: str) -> It
         Which all workers see; the parcel goes there.
     report : str
         Path of an HTML page on what the workers did, as Dask has it.
+    longest : float
+        Seconds that a worker that is started may take over an image.
+    environment : mapping, optional
+        Variables for workers that are started.
 
     Raises
     ------
@@ -90,7 +106,7 @@ def open_cluster(cluster: Cluster, workers: int, folder: str, report: str) -> It
     """
     started = time.perf_counter()
     with contextlib.ExitStack() as held:
-        client = _connect(cluster, workers, held)
+        client = _connect(cluster, workers, folder, longest, held, environment or {})
         engine = _Distributed(client, cluster.scheduler, folder)
         engine.startup_seconds = time.perf_counter() - started
         log.info("dashboard: %s", client.dashboard_link)
@@ -98,10 +114,18 @@ def open_cluster(cluster: Cluster, workers: int, folder: str, report: str) -> It
             yield engine
 
 
-def _connect(cluster: Cluster, workers: int, held: contextlib.ExitStack) -> Any:
+def _connect(
+    cluster: Cluster,
+    workers: int,
+    folder: str,
+    longest: float,
+    held: contextlib.ExitStack,
+    environment: Mapping[str, str],
+) -> Any:
     """Return a client whose scheduler has a worker."""
     address: dict[str, Any] = _address(cluster)
     try:
+        import dask.config
         from distributed import Client, LocalCluster
         from distributed.security import Security
     except ImportError as error:
@@ -112,11 +136,19 @@ def _connect(cluster: Cluster, workers: int, held: contextlib.ExitStack) -> Any:
     _be_quiet()
     if cluster.scheduler == "local":
         semaphores.require("distributed")
+        held.enter_context(
+            dask.config.set(
+                {
+                    "temporary-directory": folder,
+                    "distributed.scheduler.worker-ttl": f"{longest + SILENCE_ALLOWANCE} s",
+                }
+            )
+        )
         # On a machine with others, a port without TLS would let them run code as us.
         security = Security.temporary()
         started = LocalCluster(
             n_workers=workers, threads_per_worker=1, host="127.0.0.1", protocol="tls://",
-            security=security, dashboard_address="127.0.0.1:0",
+            security=security, dashboard_address="127.0.0.1:0", env=dict(environment),
         )  # fmt: skip
         address = {"address": held.enter_context(started)}
     elif cluster.tls:
@@ -342,9 +374,10 @@ class _Distributed:
     def _take(self, name: str) -> Any:
         """Read what became of a batch."""
         path = Path(self._folder, name)
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)  # one more is no message
         path.unlink()
-        return content
+        return content[:MOST_BYTES]
 
     def _ended(self, pending: Collection[Any]) -> set[Any]:
         """Wait a moment for futures to end, and watch the workers."""

@@ -347,7 +347,9 @@ def _start_method() -> str:
     Never by fork: it deadlocks where a library holds a lock in another thread. The fork
     server needs a socket in the folder for temporary files, whose path has to be short.
     """
-    socket = os.path.join(tempfile.gettempdir(), "pymp-12345678", "listener-12345678")
+    config = getattr(multiprocessing.current_process(), "_config", {})
+    folder = config.get("tempdir") or os.path.join(tempfile.gettempdir(), "pymp-12345678")
+    socket = os.path.join(folder, "listener-12345678")
     if sys.platform == "linux" and len(os.fsencode(socket)) <= _LONGEST_SOCKET:
         return "forkserver"
     return "spawn"
@@ -376,13 +378,28 @@ def _start_worker(barrier: Any, preload: Sequence[str], prepare: Callable[[], No
 
 
 def die_with_parent() -> None:
-    """End this child process when its parent ends, however that does."""
+    """End this worker process when its parent ends, however that does."""
+    ask_to_die_with_parent()
+    threading.Thread(target=_watch_parent, daemon=True).start()
+
+
+def end_with(parent: int) -> None:
+    """End this process when its parent, of this number, ends, however that does."""
+    if sys.platform == "linux":
+        ask_to_die_with_parent()
+        if os.getppid() != parent:  # it ended before
+            os._exit(1)
+    else:
+        threading.Thread(target=_outlive, args=(parent,), daemon=True).start()
+
+
+def ask_to_die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent ends, if it is Linux."""
     if sys.platform == "linux":
         import ctypes
 
         # A thread cannot act while C code holds the GIL; the kernel can.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    threading.Thread(target=_watch_parent, daemon=True).start()
 
 
 #: Number of the call that asks Linux for a signal when the parent dies.
@@ -396,6 +413,14 @@ def _watch_parent() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os._exit(1)
+
+
+def _outlive(parent: int) -> None:
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        psutil.Process(parent).wait()  # type: ignore[no-untyped-call]
+    os._exit(1)
 
 
 def _end_processes() -> None:

@@ -7,11 +7,10 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing.connection import Connection
 
 from pixelmill import breadcrumbs
 from pixelmill.batching import batches
@@ -20,9 +19,10 @@ from pixelmill.destinations import Outputs
 from pixelmill.engines import APART, open_engine
 from pixelmill.entries import Entries
 from pixelmill.errors import UserError, describe, sentence
-from pixelmill.jobs import Batch, Stretch, pack
+from pixelmill.jobs import Batch, Stretch
 from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
+from pixelmill.messages import MOST_TEXT, Channel, pack, refusal
 from pixelmill.process_state import SpoiledError
 from pixelmill.recipe import Recipe
 from pixelmill.sandbox import Confinement, Sandbox, confine_process, confine_thread
@@ -90,23 +90,24 @@ def confinement(
     return sandbox.confine(read, written, recipe.settings["keep_mtime"], engine)
 
 
-def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries) -> None:
+def host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], None]) -> None:
     """Run the engine in this process, and say what becomes of each batch.
 
     Parameters
     ----------
-    sender : Connection
-        Where to say it: ``("ready", workers)``, ``("batch", bytes)`` for each, and
-        ``("end", None)``, ``("refused", sentence)`` or ``("error", (message, traceback))``.
-    lifeline : Connection
-        Nothing is ever sent through it: this process and its workers hold it, so that it
-        ends when the last of them does.
+    channel : Channel
+        Where to say it: ``ready`` with the number of workers, ``batch`` with the outcomes of
+        each, and ``end``, ``broken`` if a worker died, ``refused`` (see
+        `pixelmill.messages.refusal`), or ``error`` with message and traceback.
     work : Work
     entries : Entries
         What to make.
+    stay : callable
+        Called at the end, while the workers are there: they are killed together, so that
+        nothing that they left is lost sight of.
     """
     apart = work.engine in APART
-    prepare = partial(_prepare_worker, work.limits, work.renderer, work.confinement, lifeline)
+    prepare = partial(_prepare_worker, work.limits, work.renderer, work.confinement)
     confine = partial(confine_thread, work.confinement, has_workers=apart)
     needed = modules(work.renderer.recipe)
     try:
@@ -126,30 +127,25 @@ def host(sender: Connection, lifeline: Connection, work: Work, entries: Entries)
             work.engine, work.workers, needed, prepare if apart else None, cut, confine
         ) as engine:
             confine_process(work.confinement, has_workers=apart)
-            sender.send(("ready", engine.workers))
-            engine.run(
-                _Packed(work.renderer, work.crumbs),
-                todo,
-                lambda outcomes: sender.send(("batch", outcomes)),
-            )
-        sender.send(("end", None))
+            channel.send("ready", engine.workers)
+            engine.run(_Packed(work.renderer, work.crumbs), todo, partial(channel.forward, "batch"))
+            channel.send("end")
+            stay()
     except (BrokenExecutor, SpoiledError):
-        os._exit(1)  # the crumbs tell the rest
-    except (UserError, OSError) as error:
-        text = sentence(error) if isinstance(error, OSError) else str(error)
-        with contextlib.suppress(OSError):
-            sender.send(("refused", text))
+        channel.send("broken")  # the crumbs tell the rest
+    except UserError as error:
+        channel.send("refused", refusal(error))
+    except OSError as error:
+        channel.send("refused", refusal(UserError(sentence(error))))
     except Exception as error:
         import traceback
 
         with contextlib.suppress(OSError):
-            sender.send(("error", (describe(error), traceback.format_exc())))
+            channel.send("error", (describe(error), traceback.format_exc()[-MOST_TEXT:]))
 
 
-def _prepare_worker(
-    limits: Limits, renderer: Renderer, confinement: Confinement | None, lifeline: Connection
-) -> None:
-    """Make a worker ready; its pool keeps these arguments, and so the lifeline, to its end."""
+def _prepare_worker(limits: Limits, renderer: Renderer, confinement: Confinement | None) -> None:
+    """Make a worker ready."""
     limits.cap_memory(1)
     renderer.warm_up()
     confine_process(confinement)

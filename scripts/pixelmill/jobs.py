@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from time import perf_counter
 from typing import NamedTuple
 
@@ -91,24 +90,6 @@ class Outcome(NamedTuple):
     def bytes_out(self) -> int:
         """Size of all outputs."""
         return sum(made.bytes for made in self.made)
-
-
-def pack(outcomes: Iterable[Outcome], stretch: Stretch) -> bytes:
-    """Write what became of a batch, and when, for another process.
-
-    As plain tuples, since `pickle` asks each named one for its values by a call of Python:
-    1.3 microseconds an image, not 3.
-    """
-    plain = [(source, [tuple(one) for one in made], *rest) for source, made, *rest in outcomes]
-    return pickle.dumps((plain, tuple(stretch)))
-
-
-def unpack(content: bytes) -> tuple[list[Outcome], Stretch]:
-    """Read what `pack` wrote."""
-    plain, stretch = pickle.loads(content)
-    return [
-        Outcome(source, tuple(map(Made._make, made)), *rest) for source, made, *rest in plain
-    ], Stretch(*stretch)
 
 
 class Account:

@@ -1,4 +1,4 @@
-"""Launch: the first moments of the child that hosts an engine.
+"""Launch: the first moments of a child process.
 
 Little is imported here, so that the server of the workers is under way before this
 process imports what it needs itself: each takes a quarter of a second.
@@ -6,59 +6,97 @@ process imports what it needs itself: each takes a quarter of a second.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import time
-from collections.abc import Sequence
-from multiprocessing.connection import Connection
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
 
 from pixelmill import streams
-from pixelmill.engines import APART, die_with_parent, start_server
+from pixelmill.engines import APART, end_with, start_server
+from pixelmill.messages import Channel, bodies
 
 
-def begin(
-    sender: Connection,
-    lifeline: Connection,
-    inbox: Connection,
-    engine: str,
-    modules: Sequence[str],
-) -> None:
+def main() -> None:
+    """Do what the first orders on standard input say.
+
+    Orders are pickles, from the process that started this one. Those that come first are
+    the task (``host`` or ``try``), what all children need, and what the task needs; see
+    `host` and `pixelmill.trials.attend`. Messages go where standard output went: what is
+    printed goes to standard error from now on.
+    """
+    streams.secure()
+    inbox, channel = _pipes()
+    orders = bodies(inbox, most=sys.maxsize)
+    task, common, packed = pickle.loads(next(orders))
+    sys.path[:] = common["path"]
+    particular = pickle.loads(packed)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
+    end_with(common["parent"])
+    _name_leftovers(common["token"], common["scratch"])
+    if task == "host":
+        _host(channel, orders, **particular)
+    else:
+        from pixelmill.trials import attend
+
+        attend(channel, orders, **particular)
+    _stay(orders)
+
+
+def _host(channel: Channel, orders: Iterator[bytes], engine: str, modules: Sequence[str]) -> None:
     """Run an engine in this process; see `pixelmill.hosting.host`.
 
-    First of all ``("scratch", path)`` is sent, where the workers' server has a folder for
-    temporary files of its own: this process may be killed before it removes it. Then
-    ``("waited", seconds)``: for its work, when it was ready to take it.
+    ``("waited", seconds)`` is sent first: for its work, when it was ready to take it.
 
     Parameters
     ----------
-    sender, lifeline : Connection
-    inbox : Connection
+    channel : Channel
+    orders : iterator
         Gives the work and its entries, pickled.
     engine : str
     modules : sequence of str
         What its workers need.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
-    streams.secure()
-    die_with_parent()
     if engine in APART:
-        callers = _scratch()
-        start_server(engine, modules)
-        if (folder := _scratch()) != callers:
-            sender.send(("scratch", folder))
+        start_server(engine, ("pixelmill.server", *modules))
     from pixelmill.hosting import host
 
     ready = time.perf_counter()
-    packed = inbox.recv_bytes()
-    sender.send(("waited", time.perf_counter() - ready))
-    host(sender, lifeline, *pickle.loads(packed))
-    if engine in APART:
-        # The parent removes the folder for temporary files; a confined process cannot.
-        os._exit(0)
+    packed = next(orders)
+    channel.send("waited", time.perf_counter() - ready)
+    work, entries = pickle.loads(packed)
+    host(channel, work, entries, partial(_stay, orders))
 
 
-def _scratch() -> str:
-    """Folder for temporary files that multiprocessing has, made or inherited; or none."""
-    return str(getattr(multiprocessing.current_process(), "_config", {}).get("tempdir") or "")
+def _stay(orders: Iterator[bytes]) -> None:
+    """Wait to be killed: as long as this process lives, all that it started is below it."""
+    for _ in orders:
+        pass
+
+
+def _pipes() -> tuple[int, Channel]:
+    """Keep the pipes to the parent from all that reads or writes the standard streams."""
+    inbox, outbox = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    try:
+        os.dup2(2, 1)
+    except OSError:  # it is closed
+        os.dup2(nothing, 1)
+    os.close(nothing)
+    return inbox, Channel(outbox)
+
+
+def _name_leftovers(token: str, scratch: str) -> None:
+    """Let what a kill would leave of `multiprocessing` have names that the parent knows."""
+    with contextlib.suppress(AttributeError):
+        config: dict[str, Any] = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+        if scratch:
+            config["tempdir"] = scratch
+        if sys.platform == "linux":  # macOS allows no longer names
+            config["semprefix"] = f"/pixelmill-{token}"

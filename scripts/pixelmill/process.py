@@ -28,6 +28,7 @@ from pixelmill.jobs import Made, Outcome
 from pixelmill.ledger import Ledger
 from pixelmill.limits import Limits, workers_for_memory
 from pixelmill.names import escape
+from pixelmill.offspring import Offspring, end_remains
 from pixelmill.passes import Pass, Totals
 from pixelmill.plan import UNKNOWN, Plan, draw_up
 from pixelmill.policy import Policy
@@ -97,7 +98,8 @@ def process(
         raise UserError(f"'{source}' holds no image; correct the path, or mount the disk.")
     with (
         place.open(policy.durable) as ledger,
-        early_child(engine, recipe, certain=not ledger.rows()) as early,
+        _offspring_in(place.state) as offspring,
+        early_child(offspring, engine, recipe, certain=not ledger.rows()) as early,
     ):
         maker = _maker(recipe, policy)
         place.tidy()
@@ -155,7 +157,7 @@ def process(
 
             litter = True
             try:
-                started = render(work, plan.make, done, meanwhile, early)
+                started = render(work, plan.make, done, meanwhile, early, offspring)
                 litter = started.troubled or totals.failed > 0
             finally:
                 reserve.release()
@@ -194,6 +196,12 @@ def process(
             f"{finished.failed:,}", f"{finished.images:,}", why, place.state,
         )  # fmt: skip
     return finished
+
+
+def _offspring_in(state: str) -> Offspring:
+    """Offspring of this run, once that of an earlier one that was killed has ended."""
+    end_remains(state)
+    return Offspring(state)
 
 
 def _digest_of(entries: Entries, shard: Shard) -> str:

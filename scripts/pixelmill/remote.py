@@ -1,25 +1,30 @@
 """Remote: what a worker of a cluster does with a batch.
 
-It leaves a crumb of the image in hand. Where a worker dies, Dask gives its batch to
-another one, which finds the crumb, leaves that image out, and sends it back to be tried
-alone.
+It leaves a crumb of the image in hand. When a worker dies, Dask gives its batch to another
+one, which finds the crumb, and tries the images of that batch one by one.
 """
 
 from __future__ import annotations
 
 import faulthandler
 import hashlib
+import json
 import os
 import secrets
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from pixelmill import breadcrumbs, own_steps, provenance
-from pixelmill.jobs import Batch, Outcome, Stretch, failed, pack
+from pixelmill.errors import UserError
+from pixelmill.jobs import Batch, Job, Outcome, Stretch
+from pixelmill.messages import pack, refusal
+from pixelmill.offspring import Offspring, adopt_orphans
 from pixelmill.process_state import SpoiledError
 from pixelmill.transform import Renderer
+from pixelmill.trials import Deaths, Trials
 
 #: How much later than asked a worker may end that hangs, in seconds: setting its alarm
 #: for each image would cost more than a percent.
@@ -60,34 +65,33 @@ class Remote:
         return ""
 
     def __call__(self, batch: Batch) -> bytes:
-        """Make a batch's images, without those at which a worker died before.
+        """Make a batch's images; one by one, if a worker died at one of them before.
 
         Raises
         ------
         FileNotFoundError
             If the run is over.
         """
+        adopt_orphans()
         began = time.time()
         first = os.fsencode(batch.jobs[0].source)
         name = hashlib.blake2b(first, digest_size=16).hexdigest()
-        suspects = {crumb.source for crumb in breadcrumbs.read(self._folder, name)}
-        outcomes = [
-            failed(job, "render", "crashed", "its worker died", "")
-            for job in batch.jobs
-            if job.source in suspects
-        ]
-        rest = Batch([job for job in batch.jobs if job.source not in suspects])
-        outcomes += self._make(rest, f"{name}-{secrets.token_hex(8)}")
+        try:
+            if breadcrumbs.read(self._folder, name):
+                outcomes = self._try_alone(batch)
+            else:
+                outcomes = self._make(batch, f"{name}-{secrets.token_hex(8)}")
+        except UserError as error:
+            return b"refused " + json.dumps(refusal(error)).encode("ascii")
         breadcrumbs.forget(self._folder, name)
         worker = f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}"
-        return pack(outcomes, Stretch(worker, began, time.time(), len(outcomes)))
+        return b"batch " + pack(outcomes, Stretch(worker, began, time.time(), len(outcomes)))
 
     def _make(self, batch: Batch, name: str) -> list[Outcome]:
         """Make a batch's images, and leave crumbs under this name meanwhile."""
 
         def begin(number: int) -> None:
-            if not os.path.isdir(self._folder):
-                raise FileNotFoundError("the run is over")
+            self._go_on()
             leave(number)
             _ALARM.wind(self._renderer.limits.seconds_per_image)
 
@@ -98,6 +102,24 @@ class Remote:
                 os._exit(1)  # another worker finds the crumb, and goes on
             finally:
                 _ALARM.stop()
+
+    def _try_alone(self, batch: Batch) -> list[Outcome]:
+        """Try a batch's images one by one, in processes of their own."""
+        outcomes: list[Outcome] = []
+
+        def jobs() -> Iterator[Job]:
+            for job in batch.jobs:
+                self._go_on()
+                yield job
+
+        with Offspring() as offspring:
+            limits = self._renderer.limits
+            Trials(offspring, self._renderer, limits, 1, Deaths()).run(jobs(), outcomes.append)
+        return outcomes
+
+    def _go_on(self) -> None:
+        if not os.path.isdir(self._folder):
+            raise FileNotFoundError("the run is over")
 
 
 def _software(renderer: Renderer) -> dict[str, str]:

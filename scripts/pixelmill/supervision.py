@@ -1,10 +1,11 @@
 """Supervision: rendering goes on in a child, and what kills the child is found out.
 
-The child hosts the engine. Where it or one of its workers dies or hangs, breadcrumbs
-say which images were in hand. Each of these is tried once more, alone in a fresh
-process with limits of time and memory; what still fails is recorded and left in
-peace, and a new child goes on with the rest. So an image costs one image on every
-engine, also on those that share one process.
+The child hosts the engine. If it or one of its workers dies or hangs, breadcrumbs say
+which images were in hand. Each of these is tried once more, alone in a fresh process with
+limits of time and memory; what still fails is recorded. The rest of the batches that were
+in hand, and images after them until there is no more trouble, are tried one by one too,
+as images that kill often come together. A new child then goes on. So an image costs one
+image on every engine, also on those that share one process.
 """
 
 from __future__ import annotations
@@ -13,28 +14,29 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pixelmill import breadcrumbs
-from pixelmill.batching import batches
+from pixelmill import breadcrumbs, messages
+from pixelmill.batching import MOST_IMAGES, batches
+from pixelmill.breadcrumbs import Crumb
 from pixelmill.children import Child
 from pixelmill.cluster import open_cluster
-from pixelmill.entries import Entries, Entry
+from pixelmill.destinations import Outputs
+from pixelmill.entries import Entries
 from pixelmill.errors import UserError
 from pixelmill.hosting import Work
-from pixelmill.jobs import Outcome, Stretch, unpack
+from pixelmill.jobs import Job, Outcome, Stretch
+from pixelmill.messages import MalformedError
+from pixelmill.offspring import Offspring
 from pixelmill.remote import Remote
-from pixelmill.trials import try_alone
+from pixelmill.trials import DOUBTFUL, VIOLENT, Deaths, Trials
 
 log = logging.getLogger(__name__)
 
-#: Children that may die before the machine is blamed, not the images.
-MOST_REBUILDS = 20
-
-#: Reasons that hold only where an image fails alone too: another one may have taken the
-#: memory, or the worker with it.
-DOUBTFUL = ("out_of_memory", "crashed")
+#: Images that must be made one after another without trouble before a new child hosts the
+#: engine: it takes as long to start as some hundred images.
+CALM = 32
 
 #: Name of the page on what the workers of a cluster did, beside the tables.
 PERFORMANCE = "performance.html"
@@ -64,23 +66,24 @@ class Started:
 class _Pending:
     """Images of which nobody knows yet what becomes of them."""
 
-    def __init__(self, entries: Entries) -> None:
+    def __init__(self, entries: Entries, outputs: Outputs) -> None:
         self._entries = entries
+        self._outputs = outputs
         self._flags = bytearray(b"\1" * len(entries))
         self._count = len(entries)
 
     def __len__(self) -> int:
         return self._count
 
-    def get(self, source: str) -> Entry | None:
-        """Entry of a source; None where it is known what became of it."""
-        number = self._entries.find(source)
-        return self._entries[number] if number is not None and self._flags[number] else None
+    def job(self, source: str) -> Job | None:
+        """Job of a source; None if it is known what became of it."""
+        number = self._number(source)
+        return None if number is None else self._outputs.job(self._entries[number])
 
     def remove(self, source: str) -> None:
         """Note that it is known."""
-        number = self._entries.find(source)
-        if number is None or not self._flags[number]:
+        number = self._number(source)
+        if number is None:
             raise KeyError(source)
         self._flags[number] = 0
         self._count -= 1
@@ -88,6 +91,10 @@ class _Pending:
     def rest(self) -> Entries:
         """Entries of all that are left."""
         return self._entries.where(self._flags, 1)
+
+    def _number(self, source: str) -> int | None:
+        number = self._entries.find(source)
+        return number if number is not None and self._flags[number] else None
 
 
 def _nothing() -> None:
@@ -100,6 +107,7 @@ def render(
     done: Callable[[list[Outcome]], None],
     meanwhile: Callable[[], None] = _nothing,
     early: Child | None = None,
+    offspring: Offspring | None = None,
 ) -> Started:
     """Render images, whatever they do to the process that has them in hand.
 
@@ -114,116 +122,182 @@ def render(
         Called here once while the first child goes on by itself.
     early : Child, optional
         The first child, where it was started before.
+    offspring : Offspring, optional
+        Starts the children; by default they end with this call.
 
     Raises
     ------
     UserError
-        If children keep dying, or a cluster cannot do the work.
+        If children keep dying, a cluster cannot do the work, or a worker met what only
+        people can mend.
     """
-    pending = _Pending(entries)
-    started = Started()
-    if work.engine == "distributed" and pending:
-        _run_cluster(work, pending, done, started)
-        return started
-    deaths = 0
-    while pending:
-        with early or Child(work.engine, work.renderer.recipe) as child:
-            early = None
-            child.give(work, pending.rest())
-            meanwhile()
-            meanwhile = _nothing
-            _follow(child, work, pending, done, started)
-        if not pending:
-            break
-        suspects = child.overdue or [crumb.source for crumb in breadcrumbs.read(work.crumbs)]
-        deaths += 1
-        started.troubled = True
-        if deaths > MOST_REBUILDS:
-            raise UserError(
-                f"More than {MOST_REBUILDS} worker processes died. If failures.csv does not "
-                "explain it, look at the machine's memory and disk; what is done is kept, and the "
-                "same run again goes on."
-            )
-        _settle(suspects, work, pending, done)
-    return started
+    if offspring is None:
+        with Offspring() as offspring:
+            return render(work, entries, done, meanwhile, early, offspring)
+    supervisor = _Supervisor(work, entries, done, offspring)
+    if work.engine == "distributed" and supervisor.pending:
+        supervisor.run_cluster()
+    else:
+        supervisor.run(meanwhile, early)
+    return supervisor.started
 
 
-def _follow(
-    child: Child,
-    work: Work,
-    pending: _Pending,
-    done: Callable[[list[Outcome]], None],
-    started: Started,
-) -> None:
-    """Take in what a child does, until it ends, dies or hangs."""
-    last = time.perf_counter()
-    for kind, content in child.messages(work):
-        if kind == "ready":
-            started.workers = content
-        elif kind == "refused":
-            raise UserError(content)
-        elif kind == "error":
-            log.debug("%s", content[1])
-            raise RuntimeError(content[0])
-        else:
-            _settle(_take(content, pending, done, started), work, pending, done)
-            last = time.perf_counter()
-    child.end()
-    started.seconds += child.startup_seconds
-    if not pending:  # what came after the last batch was the end of the workers
-        started.seconds += time.perf_counter() - last
+class _Supervisor:
+    """What is known of a pass while it goes on."""
 
-
-def _run_cluster(
-    work: Work,
-    pending: _Pending,
-    done: Callable[[list[Outcome]], None],
-    started: Started,
-) -> None:
-    """Let a cluster do it; its workers find out themselves at what they die."""
-    # Its own, so that workers of a run that was killed see that it is over.
-    folder = os.path.abspath(os.path.join(work.crumbs, secrets.token_hex(8)))
-    breadcrumbs.clear(work.crumbs)
-    os.mkdir(folder, 0o700)  # what lies there is unpickled, there and here
-    report = os.path.join(os.path.dirname(work.crumbs), PERFORMANCE)
-    doubtful: list[str] = []
-    with open_cluster(work.cluster, work.workers, folder, report) as engine:
-        started.workers, started.seconds = engine.workers, engine.startup_seconds
-        engine.run(
-            Remote(work.renderer, folder),
-            batches(pending.rest(), work.outputs, engine.workers, work.rate),
-            lambda content: doubtful.extend(_take(content, pending, done, started)),
+    def __init__(
+        self,
+        work: Work,
+        entries: Entries,
+        done: Callable[[list[Outcome]], None],
+        offspring: Offspring,
+    ) -> None:
+        self.pending = _Pending(entries, work.outputs)
+        self.started = Started()
+        self._work = work
+        self._done = done
+        self._offspring = offspring
+        self._deaths = Deaths()
+        self._variants = [output.name for output in work.renderer.recipe.outputs]
+        self._trials = Trials(
+            offspring, work.renderer, work.limits, work.workers, self._deaths, work.confinement
         )
-    _settle(doubtful, work, pending, done)
 
+    def run(self, meanwhile: Callable[[], None], early: Child | None) -> None:
+        """Let children do it, one after another."""
+        work = self._work
+        while self.pending:
+            with early or Child(self._offspring, work.engine, work.renderer.recipe) as child:
+                early = None
+                child.give(work, self.pending.rest())
+                meanwhile()
+                meanwhile = _nothing
+                try:
+                    self._follow(child)
+                except MalformedError as error:
+                    log.debug("a child said what none says: %s", error)
+            if self.pending:
+                self.started.troubled = True
+                self._find_culprits(child.overdue)
 
-def _take(
-    content: bytes,
-    pending: _Pending,
-    done: Callable[[list[Outcome]], None],
-    started: Started,
-) -> list[str]:
-    """Take in what became of a batch; return which of its sources to try alone."""
-    outcomes, stretch = unpack(content)
-    started.stretches.append(stretch)
-    certain = [outcome for outcome in outcomes if outcome.reason not in DOUBTFUL]
-    for outcome in certain:
-        pending.remove(outcome.source)
-    done(certain)
-    doubtful = [outcome.source for outcome in outcomes if outcome.reason in DOUBTFUL]
-    started.troubled |= bool(doubtful)
-    return doubtful
+    def _follow(self, child: Child) -> None:
+        """Take in what a child does, until it ends, dies or hangs."""
+        last = time.perf_counter()
+        for kind, content in child.messages(self._work, lambda: not self.pending):
+            if kind == "ready":
+                self.started.workers = min(messages.whole_number(content), self._work.workers)
+            elif kind == "refused":
+                raise messages.refused(content)
+            elif kind == "error":
+                sentence, trace = messages.texts(content)
+                log.debug("%s", trace)
+                raise RuntimeError(sentence)
+            else:
+                self._settle(self._take(content))
+                last = time.perf_counter()
+        child.end()
+        self.started.seconds += child.startup_seconds
+        if not self.pending:  # what came after the last batch was the end of the workers
+            self.started.seconds += time.perf_counter() - last
 
+    def _find_culprits(self, overdue: Sequence[Crumb]) -> None:
+        """Find out which images a child died of or hung at, and those that would follow."""
+        crumbs = breadcrumbs.read(self._work.crumbs)
+        left = len(self.pending)
+        before = self._deaths.explained
+        self._settle(crumb.source for crumb in overdue or crumbs)
+        if self._deaths.explained == before:
+            self._deaths.count()
+        named = (source for crumb in crumbs for source in (crumb.source, *crumb.rest))
+        self._settle(named)
+        # Without a crumb it may have been any image that was handed out.
+        self._go_on_until_calm(CALM if crumbs else 2 * self._work.workers * MOST_IMAGES)
+        log.info("tried alone: %d images", left - len(self.pending))
 
-def _settle(
-    sources: Sequence[str],
-    work: Work,
-    pending: _Pending,
-    done: Callable[[list[Outcome]], None],
-) -> None:
-    """Try images alone and take in what became of them."""
-    found = filter(None, map(pending.get, sources))
-    suspects = [work.outputs.job(entry) for entry in found]
-    for outcome in try_alone(work.renderer, work.limits, work.workers, suspects, work.confinement):
-        pending.remove(outcome.source)
-        done([outcome])
+    def _go_on_until_calm(self, enough: int) -> None:
+        """Try the next images one by one, until enough in a row do no harm."""
+        work = self._work
+        calm = 0
+
+        def next_jobs() -> Iterator[Job]:
+            for batch in batches(self.pending.rest(), work.outputs, work.workers, work.rate):
+                for job in batch.jobs:
+                    if calm >= enough:
+                        return
+                    yield job
+
+        def done(outcome: Outcome) -> None:
+            nonlocal calm
+            calm = 0 if outcome.reason in VIOLENT else calm + 1
+            self._record(outcome)
+
+        self._trials.run(next_jobs(), done)
+
+    def run_cluster(self) -> None:
+        """Let a cluster do it; its workers find out themselves at what they die."""
+        work = self._work
+        # Its own, so that workers of a run that was killed see that it is over.
+        folder = os.path.abspath(os.path.join(work.crumbs, secrets.token_hex(8)))
+        breadcrumbs.clear(work.crumbs)
+        os.mkdir(folder, 0o700)  # what lies there is unpickled by the workers
+        report = os.path.join(os.path.dirname(work.crumbs), PERFORMANCE)
+        doubtful: list[str] = []
+        try:
+            with open_cluster(
+                work.cluster,
+                work.workers,
+                folder,
+                report,
+                work.limits.seconds_per_image,
+                self._offspring.mark(),
+            ) as engine:
+                self.started.workers = engine.workers
+                self.started.seconds = engine.startup_seconds
+                try:
+                    engine.run(
+                        Remote(work.renderer, folder),
+                        batches(self.pending.rest(), work.outputs, engine.workers, work.rate),
+                        lambda content: doubtful.extend(self._take_remote(content)),
+                    )
+                finally:
+                    self._offspring.note_others()
+        finally:
+            self._offspring.end_others()
+        self._settle(doubtful)
+        if self.pending:
+            raise UserError(
+                "Workers of the cluster did not say what became of all images; look at their "
+                "logs, then run the same again. What is done is kept."
+            )
+
+    def _take_remote(self, content: bytes) -> list[str]:
+        """Take in what a worker of a cluster left of a batch."""
+        kind, content = messages.split(content)
+        if kind == "refused":
+            raise messages.refused(content)
+        try:
+            return self._take(content)
+        except MalformedError as error:
+            log.debug("a worker said what none says: %s", error)
+            return []  # its images are missed at the end
+
+    def _take(self, content: bytes) -> list[str]:
+        """Take in what became of a batch; return which of its sources to try alone."""
+        outcomes, stretch = messages.unpack(content, self.pending.job, self._variants)
+        self.started.stretches.append(stretch)
+        certain = [outcome for outcome in outcomes if outcome.reason not in DOUBTFUL]
+        for outcome in certain:
+            self.pending.remove(outcome.source)
+        self._done(certain)
+        return [outcome.source for outcome in outcomes if outcome.reason in DOUBTFUL]
+
+    def _settle(self, sources: Iterable[str]) -> None:
+        """Try images alone and take in what became of them."""
+        jobs = [job for job in map(self.pending.job, dict.fromkeys(sources)) if job is not None]
+        if jobs:
+            self.started.troubled = True
+            self._trials.run(jobs, self._record)
+
+    def _record(self, outcome: Outcome) -> None:
+        self.pending.remove(outcome.source)
+        self._done([outcome])

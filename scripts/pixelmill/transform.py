@@ -1,4 +1,4 @@
-"""One image, whole: read, decode, steps, encode, rename. Never raises.
+"""One image, whole: read, decode, steps, encode, rename. Raises nothing but `TreeError`.
 
 `Renderer` is what every engine runs: a picklable callable, batch in, outcomes out.
 """

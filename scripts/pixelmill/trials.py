@@ -1,111 +1,403 @@
-"""Trials: an image that may have ended its process is tried alone, in a fresh one."""
+"""Trials: images that may have ended their process are tried alone, one by one.
+
+A few children take one image at a time. On Linux each of them serves the images by a
+copy of itself, made by fork where only one thread runs: a copy that dies costs some
+milliseconds. Elsewhere a child serves them itself, and another one is started when it
+dies. An image is blamed only if it fails in a process that had no other before.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
-import multiprocessing
+import math
 import os
+import pickle
+import queue
 import signal
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from multiprocessing.connection import Connection, wait
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
-from pixelmill import intake, sandbox, streams
-from pixelmill.engines import die_with_parent
-from pixelmill.errors import ImageError
+from pixelmill import intake, messages
+from pixelmill.engines import ask_to_die_with_parent
+from pixelmill.errors import ImageError, UserError
 from pixelmill.intake import content_digest
-from pixelmill.jobs import Job, Outcome, failed
+from pixelmill.jobs import Job, Outcome, Stretch, failed
 from pixelmill.limits import Limits
-from pixelmill.names import escape
+from pixelmill.memory import keep_freed
+from pixelmill.messages import Channel, MalformedError
+from pixelmill.offspring import Helper, Message, Offspring
 from pixelmill.process_state import SpoiledError
-from pixelmill.sandbox import Confinement
+from pixelmill.sandbox import Confinement, confine_process
 from pixelmill.transform import Renderer
 
 log = logging.getLogger(__name__)
 
-#: Time that a fresh process is given to start, beyond that of its image, in seconds.
-_START_ALLOWANCE = 10.0
+#: Reasons that hold only if an image fails alone too: another one may have taken the
+#: memory, or the worker with it.
+DOUBTFUL = ("out_of_memory", "crashed")
+
+#: Reasons of images that may end their process.
+VIOLENT = (*DOUBTFUL, "timed_out")
+
+#: How long a child may take to be ready for an image, in seconds.
+_START_ALLOWANCE = 60.0
+
+#: Children that may die in a row without an image to blame before the machine is blamed.
+MOST_DEATHS = 20
+
+#: Times of a trial, which nobody looks at.
+_NO_STRETCH = Stretch("trial", 0.0, 0.0, 1)
 
 
-def try_alone(
-    renderer: Renderer,
-    limits: Limits,
-    workers: int,
-    suspects: Sequence[Job],
-    confinement: Confinement | None = None,
-) -> list[Outcome]:
-    """Try each image once more, alone in a process with limits of time and memory.
+class Deaths:
+    """Counts deaths of processes.
+
+    Attributes
+    ----------
+    explained : int
+        Those that an image is to blame for.
+    """
+
+    def __init__(self) -> None:
+        self.explained = 0
+        self._unexplained = 0
+
+    def explain(self) -> None:
+        """Note that an image was to blame."""
+        self.explained += 1
+        self._unexplained = 0
+
+    def count(self) -> None:
+        """Note that none was.
+
+        Raises
+        ------
+        UserError
+            If that was so too often in a row.
+        """
+        self._unexplained += 1
+        if self._unexplained > MOST_DEATHS:
+            raise UserError(
+                f"More than {MOST_DEATHS} worker processes died in a row, and no image is to "
+                "blame. Look at the machine's memory and disk, and at the steps of the recipe; "
+                "what is done is kept, and the same run again goes on."
+            )
+
+
+class Trials:
+    """Tries images alone; what it starts for that is kept until its offspring end.
 
     Parameters
     ----------
+    offspring : Offspring
+        Starts the children.
     renderer : Renderer
     limits : Limits
     workers : int
-        How many are tried at a time.
-    suspects : sequence of Job
-        The images.
+        How many images are tried at a time.
+    deaths : Deaths
+        Where deaths are counted.
     confinement : Confinement, optional
-        What the processes may do.
+        What the processes that try an image may do.
     """
-    if not suspects:
-        return []
-    log.info("trying alone: %s", ", ".join(f"'{escape(job.source)}'" for job in suspects))
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        return list(pool.map(partial(_try_one, renderer, limits, confinement), suspects))
+
+    def __init__(
+        self,
+        offspring: Offspring,
+        renderer: Renderer,
+        limits: Limits,
+        workers: int,
+        deaths: Deaths,
+        confinement: Confinement | None = None,
+    ) -> None:
+        self._offspring = offspring
+        self._renderer = renderer
+        self._limits = limits
+        self._workers = max(1, workers)
+        self._deaths = deaths
+        self._confinement = confinement
+        self._variants = [output.name for output in renderer.recipe.outputs]
+        self._inbox: queue.Queue[Message] = queue.Queue(1)
+        self._lanes: list[_Lane] = []
+
+    def run(self, jobs: Iterable[Job], done: Callable[[Outcome], None]) -> None:
+        """Try images one by one, and tell what became of each.
+
+        Parameters
+        ----------
+        jobs : iterable of Job
+            They are asked for as children are free.
+        done : callable
+            Called with each outcome.
+
+        Raises
+        ------
+        UserError
+            If children keep dying, or one meets what only people can mend.
+        """
+        rest = iter(jobs)
+        fragile: deque[Job] = deque()  # to be tried in a process that had no other image
+        while True:
+            self._hand_out(rest, fragile)
+            if not fragile and not any(lane.job for lane in self._lanes):
+                return
+            for lane, message in self._hear():
+                try:
+                    self._take_in(lane, message, fragile, done)
+                except MalformedError as error:
+                    log.debug("a child said what none says: %s", error)
+                    self._end(lane, "crashed", "its process said what none says", fragile, done)
+
+    def _hand_out(self, rest: Iterator[Job], fragile: deque[Job]) -> None:
+        """Give each child that is idle an image; start as many as there are images for."""
+        for lane in self._lanes:
+            if lane.state == "idle":
+                if fragile and not lane.served:
+                    lane.take(fragile.popleft(), self._limits.seconds_per_image)
+                elif (job := next(rest, None)) is not None:
+                    lane.take(job, self._limits.seconds_per_image)
+                elif fragile:
+                    lane.renew()
+        starting = sum(lane.state == "starting" for lane in self._lanes)
+        room = self._workers - len(self._lanes)
+        fragile.extend(islice(rest, max(0, starting + room - len(fragile))))
+        orders = {
+            "renderer": self._renderer,
+            "limits": self._limits,
+            "confinement": self._confinement,
+        }
+        for _ in range(min(room, len(fragile) - starting)):
+            self._lanes.append(_Lane(self._offspring.start("try", self._inbox, **orders)))
+
+    def _hear(self) -> Iterator[tuple[_Lane, Message | None]]:
+        """Yield the next message with its child, or each child that is overdue."""
+        due = min(lane.due for lane in self._lanes)
+        try:
+            # No wait may be endless: Python refuses one.
+            message = self._inbox.get(timeout=min(max(0.0, due - time.monotonic()), 3600.0))
+        except queue.Empty:
+            now = time.monotonic()
+            yield from [(lane, None) for lane in self._lanes if lane.due <= now]
+        else:
+            yield from [(lane, message) for lane in self._lanes if lane.helper is message.child]
+
+    def _take_in(
+        self,
+        lane: _Lane,
+        message: Message | None,
+        fragile: deque[Job],
+        done: Callable[[Outcome], None],
+    ) -> None:
+        kind = message.kind if message else "overdue"
+        content = message.content if message else b""
+        job = lane.job
+        if kind == "overdue":
+            seconds = self._limits.seconds_per_image
+            self._end(lane, "timed_out", f"not done after {seconds:g} s", fragile, done)
+        elif kind == "gone":
+            self._end(lane, *_how_it_ended(lane.helper.wait()), fragile, done)
+        elif kind == "ended":
+            status = messages.number(content)
+            if not lane.is_renewing:
+                self._judge(lane, *_how_it_ended(int(status)), fragile, done)
+            lane.start()
+        elif kind == "ready" and lane.state == "starting":
+            lane.wait_for_work(messages.whole_number(content))
+        elif kind == "begun" and job is not None:
+            lane.has_begun = True
+        elif kind in ("made", "spoiled") and job is not None:
+            outcomes, _ = messages.unpack(content, {job.source: job}.get, self._variants)
+            if len(outcomes) != 1:
+                raise MalformedError("not one outcome")
+            doubtful = outcomes[0].reason in DOUBTFUL
+            if doubtful and lane.served == 1:
+                self._deaths.explain()
+            if doubtful and lane.served > 1:
+                fragile.append(job)
+            else:
+                done(outcomes[0])
+            lane.finish(doubtful or kind == "spoiled")
+        elif kind == "refused" and job is not None:
+            raise messages.refused(content)
+        else:
+            raise MalformedError(f"{kind[:20]!r} out of turn")
+
+    def _end(
+        self,
+        lane: _Lane,
+        reason: str,
+        text: str,
+        fragile: deque[Job],
+        done: Callable[[Outcome], None],
+    ) -> None:
+        """End a child that hangs, is gone, or cannot be believed."""
+        self._lanes.remove(lane)
+        lane.helper.end()
+        if not lane.is_renewing:
+            self._judge(lane, reason, text, fragile, done)
+
+    def _judge(
+        self,
+        lane: _Lane,
+        reason: str,
+        text: str,
+        fragile: deque[Job],
+        done: Callable[[Outcome], None],
+    ) -> None:
+        """Blame the image that a dead process had in hand, or try it again."""
+        if lane.job is not None and lane.has_begun and lane.served == 1:
+            self._deaths.explain()
+            done(_culprit(self._renderer, lane.job, reason, text))
+            return
+        self._deaths.count()
+        if lane.job is not None:
+            fragile.append(lane.job)
 
 
-def _try_one(
-    renderer: Renderer, limits: Limits, confinement: Confinement | None, job: Job
-) -> Outcome:
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_alone, args=(sender, renderer, limits, confinement, job))
-    child.start()
-    sender.close()
-    outcome: Outcome | None = None
-    hung = not wait([receiver], timeout=_START_ALLOWANCE)
-    with contextlib.suppress(EOFError, OSError):
-        if not hung and receiver.recv() == "ready":
-            hung = not wait([receiver], timeout=limits.seconds_per_image)
-            if not hung:
-                outcome = receiver.recv()
-    if hung:
-        child.kill()
-    child.join()
-    receiver.close()
-    if outcome is not None:
-        return outcome
-    if hung:
-        seconds = limits.seconds_per_image
-        return _culprit(renderer, job, "timed_out", f"not done after {seconds:g} s")
-    signal_ = -(child.exitcode or 0)
-    if signal_ == getattr(signal, "SIGKILL", 9):
-        return _culprit(renderer, job, "out_of_memory", "killed by the system: signal 9")
-    how = f"signal {signal_}" if signal_ > 0 else f"exit status {child.exitcode}"
-    return _culprit(renderer, job, "crashed", f"its process ended by {how}")
+class _Lane:
+    """A child that tries images, and what is known of the process that does it now.
+
+    Attributes
+    ----------
+    helper : Helper
+    state : {"starting", "idle", "busy"}
+    job : Job or None
+        The image in hand.
+    has_begun : bool
+        Whether the process said that it has it.
+    served : int
+        Images that the process was given.
+    is_renewing : bool
+        Whether the process was asked to end, or does so by itself.
+    due : float
+        When something must have been heard of it, in monotonic seconds.
+    """
+
+    def __init__(self, helper: Helper) -> None:
+        self.helper = helper
+        self.start()
+
+    def start(self) -> None:
+        """Expect a new process."""
+        self.state = "starting"
+        self.job: Job | None = None
+        self.has_begun = self.is_renewing = False
+        self.served = self._process = 0
+        self.due = time.monotonic() + _START_ALLOWANCE
+
+    def wait_for_work(self, process: int) -> None:
+        """Note that a process of this number is ready for an image."""
+        self.state, self._process, self.due = "idle", process, math.inf
+
+    def take(self, job: Job, seconds: float) -> None:
+        """Give an image to the process."""
+        self.state, self.job, self.has_begun = "busy", job, False
+        self.served += 1
+        self.due = time.monotonic() + seconds
+        self.helper.give((self._process, job))
+
+    def finish(self, doubtful: bool) -> None:
+        """Note that the image is done; a process that may be damaged ends by itself."""
+        self.job = None
+        if doubtful:
+            self._expect_the_end()
+        else:
+            self.state, self.due = "idle", math.inf
+
+    def renew(self) -> None:
+        """Ask for a new process."""
+        self.helper.give((self._process, None))
+        self._expect_the_end()
+
+    def _expect_the_end(self) -> None:
+        self.state, self.is_renewing = "starting", True
+        self.due = time.monotonic() + _START_ALLOWANCE
 
 
-def _alone(
-    sender: Connection,
+def attend(
+    channel: Channel,
+    orders: Iterator[bytes],
     renderer: Renderer,
     limits: Limits,
     confinement: Confinement | None,
-    job: Job,
 ) -> None:
-    """Render one image in this process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    streams.secure()
-    die_with_parent()
+    """Try the images of `orders` in this process, or on Linux in copies of it.
+
+    What is said: ``ready`` with the number of the process, ``begun``, and ``made`` with the
+    outcome for each image, or ``spoiled`` if the process cannot be used any more; ``ended``
+    with the status of a copy that ended.
+
+    Parameters
+    ----------
+    channel : Channel
+    orders : iterator
+        Gives, pickled, the number of the process that is meant with each job; None asks it
+        to end.
+    renderer : Renderer
+    limits : Limits
+    confinement : Confinement or None
+    """
+    keep_freed()
+    renderer.warm_up()
+    gc.freeze()
+    while sys.platform == "linux":
+        this = os.getpid()
+        copy = os.fork()
+        if copy == 0:
+            ask_to_die_with_parent()
+            if os.getppid() == this:
+                with contextlib.suppress(BaseException):
+                    _serve(channel, orders, renderer, limits, confinement)
+                    os._exit(0)
+            os._exit(1)
+        _, status = os.waitpid(copy, 0)
+        channel.send("ended", os.waitstatus_to_exitcode(status))
+    _serve(channel, orders, renderer, limits, confinement)
+
+
+def _serve(
+    channel: Channel,
+    orders: Iterator[bytes],
+    renderer: Renderer,
+    limits: Limits,
+    confinement: Confinement | None,
+) -> None:
+    """Try images until one may have damaged this process."""
     limits.cap_memory(1)
-    sandbox.confine_process(confinement)
-    sender.send("ready")
-    try:
-        outcome = renderer.render(job)
-    except SpoiledError as error:
-        outcome = _culprit(renderer, job, "step_failed", str(error), "steps")
-    sender.send(outcome)
+    confine_process(confinement)
+    channel.send("ready", os.getpid())
+    for process, job in map(pickle.loads, orders):
+        if process != os.getpid():  # of one that died before it had read this
+            continue
+        if job is None:
+            return
+        channel.send("begun")
+        kind = "made"
+        try:
+            outcome = renderer.render(job)
+        except UserError as error:
+            channel.send("refused", messages.refusal(error))
+            return
+        except SpoiledError as error:
+            kind = "spoiled"
+            outcome = _culprit(renderer, job, "step_failed", str(error), "steps")
+        channel.forward(kind, messages.pack([outcome], _NO_STRETCH))
+        if outcome.reason in DOUBTFUL or kind == "spoiled":
+            return
+
+
+def _how_it_ended(status: int | None) -> tuple[str, str]:
+    """Reason and message for an exit status, negative for a signal."""
+    signal_ = -(status or 0)
+    if signal_ == getattr(signal, "SIGKILL", 9):
+        return "out_of_memory", "killed by the system: signal 9"
+    how = f"signal {signal_}" if signal_ > 0 else f"exit status {status}"
+    return "crashed", f"its process ended by {how}"
 
 
 def _culprit(

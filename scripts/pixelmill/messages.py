@@ -1,0 +1,277 @@
+"""Messages: what child processes say to the process that supervises them.
+
+Children run pixels of strangers through C libraries, so the supervising process treats
+what they send as hostile: messages are JSON, never pickles, and each is bounded in size
+and checked. A message that is not as expected counts as the death of its sender.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import struct
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NoReturn
+
+from pixelmill.errors import REASONS, TreeError, UserError
+from pixelmill.jobs import STAGES, Job, Made, Outcome, Stretch
+
+#: Largest message, in bytes: a batch of long names and long errors stays well below it.
+MOST_BYTES = 32 * 2**20
+
+#: Longest text of an error, in characters: the rest is cut off.
+MOST_TEXT = 10_000
+
+#: What precedes each message: its length.
+_LENGTH = struct.Struct(">Q")
+
+#: Bytes that are read at once: what a pipe holds on Linux.
+_CHUNK = 65_536
+
+#: Numbers in messages are below this, as SQLite holds no larger ones.
+_MOST = 2**63
+
+#: Stages that an outcome may name; `render` where its process could not tell.
+_STAGES = frozenset((*STAGES, "render"))
+
+_HEXADECIMAL = re.compile(r"[0-9a-f]*")
+
+#: Digits of a sha256, and the most of a content's digest.
+_SHA256_DIGITS, _MOST_DIGITS = 64, 128
+
+
+class MalformedError(Exception):
+    """A message is not what its sender may say."""
+
+
+class Channel:
+    """Sends messages from a child to its supervisor.
+
+    Parameters
+    ----------
+    descriptor : int
+        Of the pipe to write to.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+
+    def send(self, kind: str, content: object = None) -> None:
+        """Send a message of plain values."""
+        self.forward(kind, json.dumps(content).encode("ascii"))
+
+    def forward(self, kind: str, content: bytes) -> None:
+        """Send a message whose content is JSON already."""
+        body = kind.encode("ascii") + b" " + content
+        with self._lock:
+            write(self._descriptor, body)
+
+
+def write(descriptor: int, body: bytes) -> None:
+    """Write a message to a pipe, behind its length."""
+    rest = memoryview(_LENGTH.pack(len(body)) + body)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def bodies(descriptor: int, most: int = MOST_BYTES) -> Iterator[bytes]:
+    """Yield each whole message that arrives through a pipe, until its writers are gone.
+
+    Parameters
+    ----------
+    descriptor : int
+    most : int
+        Bytes of the largest message that is accepted.
+
+    Raises
+    ------
+    MalformedError
+        If a message claims to be larger than any may be.
+    """
+    received = bytearray()
+    while data := os.read(descriptor, _CHUNK):
+        received += data
+        while len(received) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(received)
+            if length > most:
+                raise MalformedError(f"a message of {length:,} bytes")
+            end = _LENGTH.size + length
+            if len(received) < end:
+                break
+            yield bytes(received[_LENGTH.size : end])
+            del received[:end]
+
+
+def split(body: bytes) -> tuple[str, bytes]:
+    """Return the kind of a message, and its content as JSON."""
+    kind, _, content = body.partition(b" ")
+    return kind.decode("ascii", "replace"), content
+
+
+def whole_number(content: bytes) -> int:
+    """Read a message that is one number."""
+    return _count(_parse(content))
+
+
+def number(content: bytes) -> float:
+    """Read a message that is one finite number."""
+    return _finite(_parse(content))
+
+
+def texts(content: bytes) -> tuple[str, str]:
+    """Read a message that is two texts."""
+    first, second = _row(_parse(content), 2)
+    return _text(first), _text(second)
+
+
+def refusal(error: UserError) -> tuple[str, str]:
+    """Write an error that only people can mend as a message."""
+    return type(error).__name__, str(error)[:MOST_TEXT]
+
+
+def refused(content: bytes) -> UserError:
+    """Read what `refusal` wrote."""
+    name, sentence = texts(content)
+    return (TreeError if name == TreeError.__name__ else UserError)(sentence)
+
+
+def pack(outcomes: Iterable[Outcome], stretch: Stretch) -> bytes:
+    """Write what became of a batch, and when, for the supervising process.
+
+    What that process knows itself is left out: where outputs go, and times of sources.
+    """
+    plain = [
+        (
+            one.source, [made[2:] for made in one.made], one.stage, one.reason,
+            one.message[:MOST_TEXT], one.bytes_in, one.digest, one.pixels_in, one.seconds,
+        )
+        for one in outcomes
+    ]  # fmt: skip
+    return json.dumps((plain, stretch), check_circular=False).encode("ascii")
+
+
+def unpack(
+    content: bytes, job_of: Callable[[str], Job | None], variants: Sequence[str]
+) -> tuple[list[Outcome], Stretch]:
+    """Read and check what `pack` wrote.
+
+    Parameters
+    ----------
+    content : bytes
+    job_of : callable
+        Gives the job of a source; None if nothing is to become of that source.
+    variants : sequence of str
+        Names of the recipe's outputs.
+
+    Raises
+    ------
+    MalformedError
+        If this cannot have become of these jobs.
+    """
+    plain, times = _row(_parse(content), 2)
+    if type(plain) is not list:
+        raise MalformedError("no list of outcomes")
+    outcomes = [_outcome(one, job_of, variants) for one in plain]
+    if len({outcome.source for outcome in outcomes}) < len(outcomes):
+        raise MalformedError("one source twice")
+    worker, began, ended, images = _row(times, 4)
+    if images != len(outcomes):
+        raise MalformedError("another number of images")
+    return outcomes, Stretch(_text(worker), _finite(began), _finite(ended), images)
+
+
+def _outcome(
+    value: object, job_of: Callable[[str], Job | None], variants: Sequence[str]
+) -> Outcome:
+    source, made, stage, reason, message, bytes_in, digest, pixels_in, seconds = _row(value, 9)
+    job = job_of(_text(source))
+    if job is None:
+        raise MalformedError("an image that was not asked for")
+    if reason == "":
+        made = tuple(
+            Made(variant, path, _count(width), _count(height), _count(size), _sha256(sha256))
+            for variant, path, (width, height, size, sha256) in zip(
+                variants, job.outputs, _rows(made, len(job.outputs), 4), strict=True
+            )
+        )
+        if stage or message:
+            raise MalformedError("an error without a reason")
+    elif made or _text(reason) not in REASONS or _text(stage) not in _STAGES:
+        raise MalformedError("an unknown reason or stage")
+    return Outcome(
+        job.source,
+        tuple(made),
+        "failed" if reason else "ok",
+        stage,
+        reason,
+        _text(message),
+        _count(bytes_in),
+        job.mtime_ns,
+        _digits(digest),
+        _count(pixels_in),
+        tuple(map(_duration, _row(seconds, len(STAGES)))),
+    )
+
+
+def _parse(content: bytes) -> Any:
+    try:
+        return _DECODER.decode(content.decode("ascii"))
+    except (ValueError, RecursionError) as error:
+        raise MalformedError("no JSON") from error
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+def _row(value: Any, length: int) -> list[Any]:
+    if type(value) is not list or len(value) != length:
+        raise MalformedError(f"no list of {length}")
+    return value
+
+
+def _rows(value: Any, count: int, length: int) -> list[list[Any]]:
+    return [_row(row, length) for row in _row(value, count)]
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str or len(value) > MOST_TEXT:
+        raise MalformedError("no text, or too long a one")
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < _MOST:
+        raise MalformedError("no whole number")
+    return value
+
+
+def _finite(value: Any) -> float:
+    if type(value) not in (int, float) or not -_MOST < value < _MOST or not math.isfinite(value):
+        raise MalformedError("no finite number")
+    return float(value)
+
+
+def _duration(value: Any) -> float:
+    if _finite(value) < 0:
+        raise MalformedError("a negative duration")
+    return float(value)
+
+
+def _digits(value: Any) -> str:
+    if len(_text(value)) > _MOST_DIGITS or not _HEXADECIMAL.fullmatch(value):
+        raise MalformedError("no hexadecimal digest")
+    return str(value)
+
+
+def _sha256(value: Any) -> str:
+    if len(_digits(value)) != _SHA256_DIGITS:
+        raise MalformedError("no sha256")
+    return str(value)

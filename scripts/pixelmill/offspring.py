@@ -1,0 +1,434 @@
+"""Offspring: the child processes that a run starts, and the end of all that came from them.
+
+An own step may start processes, let them start others and leave their session. So each
+child bears a marker in its environment, which everything that it starts inherits; and
+while children run, Linux hands their orphans to this process (it is a "subreaper"). When
+a child ends, all that bears its marker is killed. Temporary files and semaphores of
+children have names that are known from the start. What a run that was killed leaves
+behind is found by the next one: the token of the run is kept beside the ledger.
+
+Other systems have no subreapers: there the descendants that a child has when it ends are
+killed, and a process whose parents ended before is missed. On Linux what is missed is a
+process that clears its environment and leaves its session and its parents; and one that
+left those and ended by itself may stay a zombie for as long as this process lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import logging
+import multiprocessing
+import os
+import pickle
+import queue
+import re
+import secrets
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pixelmill import messages
+from pixelmill.files import read_json, write_json
+
+log = logging.getLogger(__name__)
+
+#: Marks a child and all that comes from it: token of the run, number of the child.
+VARIABLE = "PIXELMILL_OFFSPRING"
+
+#: Where the token of a run is kept, beside the ledger, for as long as it has children.
+RECORD = ".offspring"
+
+#: How long killed processes may take to be gone, in seconds.
+END_ALLOWANCE = 10.0
+
+#: How often it is looked whether they are, in seconds.
+_LOOK_INTERVAL = 0.002
+
+#: Messages that may wait to be taken in.
+_MOST_WAITING = 1_000
+
+#: Largest message that is written at once: a pipe has room for it.
+_SMALL = 4_096
+
+_TOKEN = re.compile(r"[0-9a-f]{16}")
+
+#: Starts a child: nothing but this package's folder is looked in before it has its orders.
+_BEGIN = "import sys; sys.path.insert(0, {folder!r}); from pixelmill.launch import main; main()"
+
+
+class Message(NamedTuple):
+    """What a child said: a kind of message with its content, or that it is ``gone``."""
+
+    child: Helper
+    kind: str
+    content: bytes
+
+
+class Offspring:
+    """Starts children, and ends them with all that came from them.
+
+    Parameters
+    ----------
+    state : str, optional
+        Folder where the token is kept for the next run, in case this one is killed.
+    """
+
+    def __init__(self, state: str | None = None) -> None:
+        self.token = secrets.token_hex(8)
+        self._state = state
+        self._scratch = ""
+        self._numbers = itertools.count()
+        self._children: list[Helper] = []
+        self._begun = False
+        self._before: set[int | None] = set()
+        self._below_others: set[int] = set()
+
+    def __enter__(self) -> Offspring:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for child in list(self._children):
+            child.end()
+        if self._begun:
+            _subreaper.leave()
+            _remove(self.token, self._scratch)
+            if self._state:
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(self._state, RECORD))
+
+    def start(self, task: str, inbox: queue.Queue[Message], **orders: Any) -> Helper:
+        """Start a child; see `pixelmill.launch` for tasks and their orders.
+
+        Parameters
+        ----------
+        task : str
+        inbox : queue
+            Where its messages go.
+        **orders
+            Picklable.
+        """
+        self._begin()
+        marker = f"{self.token}-{next(self._numbers)}"
+        environment = {**os.environ, VARIABLE: marker}
+        if self._scratch:
+            environment["TMPDIR"] = self._scratch
+        child = Helper(marker, environment, inbox, self._children)
+        common = {"path": sys.path, "parent": os.getpid(), "token": self.token}
+        # Orders may be of modules that are found only by the path.
+        child.give((task, {**common, "scratch": self._scratch}, pickle.dumps(orders)))
+        return child
+
+    def mark(self) -> dict[str, str]:
+        """Environment for processes that something else starts for this run, by `multiprocessing`.
+
+        They are to call `adopt_orphans`.
+        """
+        self._begin()
+        self._before = {child.pid for child in multiprocessing.active_children()}
+        return {VARIABLE: f"{self.token}-others"}
+
+    def note_others(self) -> None:
+        """Note what those have started, before they end."""
+        for child in multiprocessing.active_children():
+            if child.pid is not None and child.pid not in self._before:
+                self._below_others |= _below(child.pid)
+
+    def end_others(self) -> None:
+        """End what came from those."""
+        _end_all(f"{self.token}-others", (), self._below_others)
+
+    def _begin(self) -> None:
+        if self._begun:
+            return
+        self._begun = True
+        _subreaper.enter()
+        scratch = os.path.join(tempfile.gettempdir(), f"pixelmill-{self.token}")
+        if self._state:
+            record = {"token": self.token, "scratch": os.path.abspath(scratch)}
+            write_json(os.path.join(self._state, RECORD), record)
+        with contextlib.suppress(OSError):  # children can do without
+            os.mkdir(scratch, 0o700)
+            self._scratch = scratch
+
+
+class Helper:
+    """A child process that has orders and sends messages.
+
+    Parameters
+    ----------
+    marker : str
+    environment : dict
+    inbox : queue
+        Where its messages go.
+    siblings : list
+        Which it belongs to until it ends.
+    """
+
+    def __init__(
+        self,
+        marker: str,
+        environment: dict[str, str],
+        inbox: queue.Queue[Message],
+        siblings: list[Helper],
+    ) -> None:
+        self._marker = marker
+        self._inbox = inbox
+        self._siblings = siblings
+        self._ended = False
+        folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _BEGIN.format(folder=folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            env=environment,
+            # So that its group can be killed; elsewhere it stays in reach of who kills ours.
+            start_new_session=sys.platform == "linux",
+        )
+        siblings.append(self)
+        self._threads = [threading.Thread(target=self._listen, daemon=True)]
+        self._threads[0].start()
+
+    def give(self, orders: object) -> None:
+        """Send it something, pickled; not waiting where it does not read."""
+        packed = pickle.dumps(orders)
+        if len(packed) < _SMALL:
+            self._write(packed)
+            return
+        self._threads.append(threading.Thread(target=self._write, args=(packed,), daemon=True))
+        self._threads[-1].start()
+
+    def wait(self) -> int | None:
+        """Exit status once it was ``gone``; None if it lives on all the same."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(1.0)
+        return None
+
+    def end(self) -> None:
+        """Kill it and all that came from it."""
+        if not self._ended:
+            self._ended = True
+            self._siblings.remove(self)
+            _end_all(self._marker, [self.process])
+            for thread in self._threads:
+                thread.join(END_ALLOWANCE)  # its pipes ended with it
+            for pipe in (self.process.stdin, self.process.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+    def _write(self, packed: bytes) -> None:
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):  # it died, as will be seen
+            messages.write(self.process.stdin.fileno(), packed)
+
+    def _listen(self) -> None:
+        """Pass on its messages; what is no message is the last that it says."""
+        assert self.process.stdout is not None
+        with contextlib.suppress(OSError, messages.MalformedError):
+            for body in messages.bodies(self.process.stdout.fileno()):
+                self._pass_on(*messages.split(body))
+        self._pass_on("gone", b"")
+
+    def _pass_on(self, kind: str, content: bytes) -> None:
+        while not self._ended:
+            with contextlib.suppress(queue.Full):
+                self._inbox.put(Message(self, kind, content), timeout=0.1)
+                return
+
+
+def end_remains(state: str) -> None:
+    """End what a run that was killed left behind; its folder is held by this process.
+
+    Parameters
+    ----------
+    state : str
+        Folder of the ledger.
+    """
+    path = os.path.join(state, RECORD)
+    try:
+        record = read_json(path)
+        token, scratch = str(record["token"]), str(record["scratch"])
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        token = scratch = ""
+    if _TOKEN.fullmatch(token):
+        _kill_marked(token)
+        _remove(token, scratch)
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+def _remove(token: str, scratch: str) -> None:
+    """Remove temporary files and semaphores that bear the token of a run."""
+    if os.path.basename(scratch) == f"pixelmill-{token}":
+        with contextlib.suppress(OSError):
+            state = os.lstat(scratch)
+            if stat.S_ISDIR(state.st_mode) and state.st_uid == getattr(os, "getuid", int)():
+                shutil.rmtree(scratch, ignore_errors=True)
+    for path in Path("/dev/shm").glob(f"sem.pixelmill-{token}-*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+class _Subreaper:
+    """Makes this process the one that orphans of its children are handed to, while needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before = 0
+
+    def enter(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users == 1 and sys.platform == "linux":
+                import ctypes
+
+                before = ctypes.c_int()
+                prctl = ctypes.CDLL(None).prctl
+                prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before))
+                self._before = before.value
+                prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users and sys.platform == "linux":
+                import ctypes
+
+                ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, self._before)
+
+
+#: Numbers of these calls on Linux (prctl.h).
+_PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
+
+_subreaper = _Subreaper()
+
+
+@functools.cache
+def adopt_orphans() -> None:
+    """Let orphans of what this process starts belong to it, to its end."""
+    _subreaper.enter()
+
+
+def _end_all(
+    marker: str, processes: Iterable[subprocess.Popen[bytes]], below: Iterable[int] = ()
+) -> None:
+    """Kill children with a marker and all that came from them, and wait until they are gone.
+
+    Parameters
+    ----------
+    marker : str
+    processes : iterable of subprocess.Popen
+        The children.
+    below : iterable of int
+        Numbers of processes that came from children that have ended.
+    """
+    processes = list(processes)
+    if sys.platform != "linux":
+        _end_trees(processes)
+        return
+    end = time.monotonic() + END_ALLOWANCE
+    sessions = {process.pid for process in processes}  # each began one
+    known = set(below)
+    for process in processes:
+        if process.poll() is None:  # not reaped, so nobody else has its number
+            known |= {process.pid, *_below(process.pid)}
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+    while True:
+        here = set(_children(os.getpid()))
+        ours = {
+            pid
+            for pid in here
+            if pid in known or _has_marker(pid, marker) or _session_of(pid) in sessions
+        }
+        for pid in list(ours):
+            ours |= _below(pid)
+        known |= ours
+        for pid in ours:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        gone = [process.poll() is not None for process in processes]
+        for pid in ours & here - {process.pid for process in processes}:
+            with contextlib.suppress(OSError):
+                os.waitpid(pid, os.WNOHANG)
+        if not ours and all(gone):
+            return
+        if time.monotonic() > end:
+            log.warning("processes that cannot be killed: %s", ", ".join(map(str, sorted(ours))))
+            return
+        time.sleep(_LOOK_INTERVAL)
+
+
+def _end_trees(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Kill processes and the descendants that they have now."""
+    import psutil
+
+    members = []
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            root = psutil.Process(process.pid)  # type: ignore[no-untyped-call]
+            members += root.children(recursive=True)  # type: ignore[no-untyped-call]
+        process.kill()
+        process.wait()
+    for member in members:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
+    psutil.wait_procs(members, timeout=END_ALLOWANCE)  # type: ignore[no-untyped-call]
+
+
+def _below(pid: int) -> set[int]:
+    """Numbers of all descendants of a process; none where the system does not tell."""
+    found: set[int] = set()
+    pending = [pid]
+    while pending:
+        new = set(_children(pending.pop())) - found
+        found |= new
+        pending += new
+    return found
+
+
+def _children(pid: int) -> Iterator[int]:
+    """Numbers of the children of a process on Linux, ended ones too."""
+    for path in Path("/proc", str(pid)).glob("task/*/children"):
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+            yield from map(int, file.read().split())
+
+
+def _has_marker(pid: int, marker: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return f"{VARIABLE}={marker}".encode() in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def _session_of(pid: int) -> int | None:
+    with contextlib.suppress(OSError):
+        return os.getsid(pid)
+    return None
+
+
+def _kill_marked(token: str) -> None:
+    """Kill processes of a run that was killed itself, which now belong to the system."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():  # type: ignore[no-untyped-call]
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(VARIABLE, "").startswith(f"{token}-"):
+                process.kill()  # psutil looks whether the number is still that process's
+                found.append(process)
+    psutil.wait_procs(found, timeout=END_ALLOWANCE)  # type: ignore[no-untyped-call]

@@ -1,0 +1,140 @@
+"""Own steps that leave something behind or never return, and what is left after a run."""
+
+import contextlib
+import os
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+from faults import policy
+from PIL import Image
+
+#: Height of the image at which a step does what its name says.
+HEIGHT = 301
+
+#: Seconds that an image may take.
+SECONDS = 1
+
+#: What steps do at that image; and whether it is made all the same, None if that depends.
+STEPS = {
+    "leaves a thread": ("threading.Thread(target=time.sleep, args=(600,)).start()", True),
+    "leaves a copy of its process": ("os.fork() or time.sleep(600)", True),
+    "leaves a daemon": (
+        "os.fork() or (os.setsid(), os.fork() and os._exit(0), os.closerange(0, 4096), "
+        "time.sleep(600))",
+        True,
+    ),
+    "leaves a program": (
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])",
+        True,
+    ),
+    "leaves a program in a session of its own": (
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], "
+        "start_new_session=True)",
+        True,
+    ),
+    "leaves a thread that holds the interpreter": (
+        "threading.Thread(target=re.match, args=(r'(a+)+$', 'a' * 40 + 'b')).start()",
+        None,
+    ),
+    "holds the interpreter": ("re.match(r'(a+)+$', 'a' * 40 + 'b')", False),
+    "stops its process": ("os.kill(os.getpid(), signal.SIGSTOP)", None),
+    "stops its group": ("os.killpg(0, signal.SIGSTOP)", None),
+    "leaves a copy and stops": (
+        "os.fork() or time.sleep(600); os.kill(os.getpid(), signal.SIGSTOP)",
+        None,
+    ),
+}
+
+MODULE = """
+import os, re, signal, subprocess, sys, threading, time
+
+
+def step(image):
+    if image.height == {height}:
+        {what}
+    return image
+"""
+
+#: Marks the processes of a run for the test, whatever they do to their session.
+VARIABLE = "PIXELMILL_TEST"
+
+
+class Trace:
+    """What there is of a run: processes, semaphores, temporary files.
+
+    Its folder must have a short path, as servers of workers have sockets there.
+    """
+
+    def __init__(self, scratch):
+        self.scratch = scratch
+        self.mark = secrets.token_hex(8)
+        self.semaphores = _semaphores()
+
+    @property
+    def environment(self):
+        """Environment for the run."""
+        clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        return {**clean, VARIABLE: self.mark, "TMPDIR": str(self.scratch)}
+
+    def processes(self):
+        """Command lines of the processes of the run, those that are ended and waited for too."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get(VARIABLE) == self.mark:
+                    found.append(process.cmdline())
+        return found
+
+    def left(self):
+        """All that is left of it."""
+        living = {
+            process.environ().get("PIXELMILL_OFFSPRING", "").split("-")[0]
+            for process in _readable_processes()
+        }
+        dead = [
+            name for name in _semaphores() - self.semaphores if name.split("-")[1] not in living
+        ]
+        return self.processes() + dead + sorted(path.name for path in self.scratch.iterdir())
+
+
+@pytest.fixture
+def trace():
+    """What is to be found of a run that has its environment."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Trace(Path(folder))
+
+
+def _readable_processes():
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            process.environ()
+            yield process
+
+
+def _semaphores():
+    """Names of the semaphores of runs that still have one."""
+    folder = Path("/dev/shm")
+    return {path.name for path in folder.glob("sem.pixelmill-*")} if folder.is_dir() else set()
+
+
+def prepare(folder, photos, what, count=12, odd=(5,)):
+    """Write sources with odd images among them, and a recipe whose step does something there."""
+    sources = photos(folder / "src", count)
+    for number in odd:
+        Image.new("RGB", (64, HEIGHT)).save(sources / f"{number}.jpg")
+    (folder / "my_steps.py").write_text(MODULE.format(height=HEIGHT, what=what))
+    (folder / "recipe.yaml").write_text('steps:\n  - call: {function: "my_steps:step"}\n')
+    return sources
+
+
+def command(repository, folder, engine):
+    """Command that processes what `prepare` wrote."""
+    return [
+        sys.executable, repository / "scripts/process_parallel.py",
+        folder / "src", folder / "out", "--engine", engine, "--workers", "2",
+        "--recipe", folder / "recipe.yaml", "--policy", policy(seconds_per_image=SECONDS),
+    ]  # fmt: skip

@@ -1,0 +1,131 @@
+"""Nothing hangs and nothing stays, whatever an own step does."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import psutil
+import pytest
+from faults import policy as policy_of
+from leavings import SECONDS, STEPS, command, prepare
+
+from pixelmill import breadcrumbs
+from pixelmill.engines import ENGINES
+from pixelmill.limits import Limits
+from pixelmill.offspring import RECORD, end_remains
+from pixelmill.policy import Policy
+from pixelmill.process import process_folder
+from pixelmill.recipe import parse
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems hand no orphans to a process of choice"
+)
+
+#: One engine stands for all when time is short.
+EACH = [
+    pytest.param(engine, what, marks=() if engine == "processes" else pytest.mark.slow)
+    for engine in ENGINES
+    for what in STEPS
+]
+
+
+@pytest.mark.parametrize(("engine", "what"), EACH)
+def test_a_run_ends_and_leaves_nothing(engine, what, trace, tmp_path, photos, repository, start):
+    does, is_made = STEPS[what]
+    prepare(tmp_path, photos, does)
+    run = start(command(repository, tmp_path, engine), env=trace.environment)
+    assert run.wait(60) == 0
+    assert trace.left() == []
+    made = {path.name for path in (tmp_path / "out/images").iterdir()}
+    assert made >= {f"{number}.jpg" for number in range(12) if number != 5}
+    timed_out = "timed_out" in (tmp_path / "out/failures.csv").read_text()
+    assert is_made in (None, "5.jpg" in made)
+    assert timed_out != ("5.jpg" in made)
+
+
+def test_the_caller_keeps_its_own_processes_threads_and_place_among_the_processes(tmp_path, photos):
+    prepare(tmp_path, photos, STEPS["leaves a daemon"][0])
+    program = [sys.executable, "-c", "import time; time.sleep(600)"]
+    own = subprocess.Popen(program, start_new_session=True)
+    try:
+        before = state_of_this_process()
+        recipe = parse({"steps": [{"call": {"function": "my_steps:step"}}]}, folder=str(tmp_path))
+        source, target = str(tmp_path / "src"), str(tmp_path / "out")
+        policy = Policy(limits=Limits(seconds_per_image=SECONDS))
+        done = process_folder(source, target, recipe, "processes", 2, policy=policy)
+        assert (done.images, done.failed) == (12, 0)
+        assert state_of_this_process() == before
+        assert own.poll() is None
+    finally:
+        own.kill()
+        own.wait()
+
+
+@pytest.mark.parametrize("what", ["leaves a daemon", "leaves a program in a session of its own"])
+def test_what_a_killed_run_left_is_ended_by_the_next(
+    what, trace, tmp_path, photos, repository, start, script, wait_until
+):
+    prepare(tmp_path, photos, f"{STEPS[what][0]}; time.sleep(600)")
+    arguments = command(repository, tmp_path, "processes")
+    arguments[-1] = policy_of(seconds_per_image=600)
+    run = start(arguments, env=trace.environment)
+    wait_until(lambda: is_in_hand(tmp_path / "out", "5.jpg") and len(trace.processes()) >= 5)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    (tmp_path / "my_steps.py").write_text("def step(image):\n    return image\n")
+    done = script(*arguments[1:], env=trace.environment)
+    assert done.status == 0, done.text
+    assert trace.left() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_to_the_script_alone_leaves_no_process(
+    number, trace, tmp_path, photos, repository, start, wait_until
+):
+    prepare(tmp_path, photos, "re.match(r'(a+)+$', 'a' * 40 + 'b')")
+    arguments = command(repository, tmp_path, "processes")
+    arguments[-1] = policy_of(seconds_per_image=600)
+    run = start(arguments, env=trace.environment)
+    wait_until(lambda: is_in_hand(tmp_path / "out", "5.jpg"))
+    run.send_signal(number)
+    assert run.wait(30) == (128 + number if number != signal.SIGKILL else -number)
+    wait_until(lambda: trace.processes() == [], seconds=10)
+    if number != signal.SIGKILL:  # the next run would remove the rest
+        assert trace.left() == []
+
+
+def state_of_this_process():
+    return {child.pid for child in psutil.Process().children()}, threading.enumerate()
+
+
+def is_in_hand(tree, source):
+    """Whether a worker has an image in hand."""
+    return source in [crumb.source for crumb in breadcrumbs.read(str(tree / ".crumbs"))]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "",
+        "no json",
+        "[]",
+        '{"token": "../..", "scratch": "/"}',
+        '{"token": "0123456789abcdef", "scratch": "FOLDER"}',
+        '{"token": "0123456789abcdef", "scratch": "FOLDER/link/pixelmill-0123456789abcdef"}',
+        "[" * 100_000,
+    ],
+)
+def test_a_record_that_somebody_forged_removes_nothing_else(record, tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link/pixelmill-0123456789abcdef").symlink_to(kept)
+    (kept / "file").touch()
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / RECORD).write_text(record.replace("FOLDER", str(tmp_path)))
+    end_remains(str(state))
+    assert list(state.iterdir()) == []
+    assert (kept / "file").exists()
