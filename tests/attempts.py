@@ -21,7 +21,8 @@ TIOCSTI, FS_IOC_SETFLAGS = 0x5412, 0x40086602
 
 def parent():
     """Process that started this one, although a fork server may lie between."""
-    return multiprocessing.parent_process().pid
+    started = multiprocessing.parent_process()
+    return started.pid if started else os.getppid()
 
 
 def connect(family, kind, address):

@@ -42,7 +42,8 @@ steps:
 """
 
 
-def policy(**limits):
+def policy(sandbox="auto", **limits):
+    """A config's policies as the workflow gives them."""
     formats = ["jpeg", "png", "gif", "bmp", "tiff", "webp", "ppm", "ico", "avif"]
     return json.dumps(
         {
@@ -52,7 +53,7 @@ def policy(**limits):
             "durable": False,
             "run": {"check_outputs": False, "retry_failed": []},
             "failures": {"stop_on_first": False},
-            "sandbox": "auto",
+            "sandbox": sandbox,
         }
     )
 

@@ -27,6 +27,7 @@ RECIPE = named_recipe("light")
 def work(tmp_path, photos):
     """Function that gives an engine's work over five photos, and their entries."""
     source = photos(tmp_path / "in", 5, (40, 30))
+    (tmp_path / "out").mkdir()
     entries = refresh(str(tmp_path / "catalog.csv"), str(source)).entries
 
     def give(engine):

@@ -34,6 +34,7 @@ class Hosted:
         self.jobs = {entry.path: self.outputs.job(entry) for entry in self.entries}
         self.crumbs = str(folder / "crumbs")
         breadcrumbs.clear(self.crumbs)
+        (folder / "out").mkdir()
         self.renderer = Renderer(str(source), str(folder / "out"), RECIPE)
 
     def run(self, engine):

@@ -121,7 +121,7 @@ def test_modules_are_short(repository):
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
-        ("dask", {"engines", "provenance"}),
+        ("dask", {"cluster", "engines", "provenance"}),
         ("snakemake", set()),
         ("distributed", {"cluster", "delivery"}),
         ("cv2", {"levels", "likeness", "reference", "opencv_backend", "opencv_steps"}),
@@ -163,7 +163,7 @@ def test_every_module_has_its_tests(repository):
     # Tested with those that use them: the command line, words, checks, wiring, inspection,
     # the files of moving PNGs, and what the sandbox consists of.
     together = {"apng", "cli", "errors", "checks", "wiring", "figures", "inspection"}
-    together |= {"landlock", "seccomp"}
+    together |= {"landlock", "seccomp", "server"}
     assert modules - tests - together == set()
 
 

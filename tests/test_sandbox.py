@@ -23,12 +23,13 @@ from pixelmill.encoding import ENCODERS
 from pixelmill.errors import UserError
 from pixelmill.jobs import Job
 from pixelmill.limits import Limits
+from pixelmill.offspring import Offspring
 from pixelmill.operations import STEPS
 from pixelmill.policy import Policy
 from pixelmill.recipe import parse
 from pixelmill.sandbox import Confinement, Sandbox
 from pixelmill.transform import Renderer
-from pixelmill.trials import try_alone
+from pixelmill.trials import Deaths, Trials
 
 ENGINES = ["sequential", "threads", "processes", "futures"]
 
@@ -172,7 +173,11 @@ def test_an_image_that_is_tried_alone_is_confined_too(place):
     confinement = Sandbox().confine(
         [str(place / "source"), str(place / "steps")], [str(place / "images")]
     )
-    (outcome,) = try_alone(renderer, Limits(), 1, [job], confinement)
+    outcomes = []
+    with Offspring() as offspring:
+        trials = Trials(offspring, renderer, Limits(), 1, Deaths(), confinement)
+        trials.run([job], outcomes.append)
+    (outcome,) = outcomes
     assert outcome.reason == "step_failed" and "PermissionError" in outcome.message
     assert not (place / "outside/new").exists()
 

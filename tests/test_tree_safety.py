@@ -381,12 +381,14 @@ def test_a_tree_that_is_removed_in_a_pass_is_told_and_made_by_the_next(
     place, tmp_path, engine, part
 ):
     text = (
-        "import pathlib, shutil\n"
+        "import contextlib, pathlib, shutil\n"
         f"MARK = pathlib.Path({str(tmp_path / 'mark')!r})\n"
         "def step(image):\n"
-        "    if not MARK.exists():\n"
-        "        MARK.touch()\n"
-        f"        shutil.rmtree({str(place.tree / part)!r})\n"
+        "    with contextlib.suppress(FileExistsError):\n"
+        "        MARK.touch(exist_ok=False)\n"
+        # At once: what another worker writes meanwhile could keep a folder from being removed.
+        f"        pathlib.Path({str(place.tree / part)!r}).rename({str(tmp_path / 'gone')!r})\n"
+        f"        shutil.rmtree({str(tmp_path / 'gone')!r}, ignore_errors=True)\n"
         "    return image\n"
     )
     (tmp_path / "removing.py").write_text(text)

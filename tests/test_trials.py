@@ -54,6 +54,7 @@ class Tried:
         (folder / "own.py").write_text(f"def step(image):\n    {body}\n", encoding="utf-8")
         recipe = parse({"steps": [{"call": {"function": "own:step"}}]}, folder=str(folder))
         self.limits = Limits(seconds_per_image=2)
+        (folder / "out").mkdir()
         self.renderer = Renderer(str(folder / "in"), str(folder / "out"), recipe, self.limits)
 
     def job(self, name, size=(20, 20)):

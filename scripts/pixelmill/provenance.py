@@ -54,7 +54,7 @@ RENDERING = (
         "levels",
     ),
     *("lookup_table", "metadata", "opencv_backend", "opencv_steps", "operations", "overlays"),
-    *("own_steps", "parameters", "resampling", "resizing", "steps", "tones", "transform"),
+    *("own_steps", "parameters", "png", "resampling", "resizing", "steps", "tones", "transform"),
     "weights",
 )
 

@@ -72,6 +72,7 @@ class Remote:
         FileNotFoundError
             If the run is over.
         """
+        self._go_on()
         adopt_orphans()
         began = time.time()
         first = os.fsencode(batch.jobs[0].source)

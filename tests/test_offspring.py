@@ -69,7 +69,7 @@ def test_what_a_killed_run_left_is_ended_by_the_next(
 ):
     prepare(tmp_path, photos, f"{STEPS[what][0]}; time.sleep(600)")
     arguments = command(repository, tmp_path, "processes")
-    arguments[-1] = policy_of(seconds_per_image=600)
+    arguments[-1] = policy_of(sandbox="off", seconds_per_image=600)
     run = start(arguments, env=trace.environment)
     wait_until(lambda: is_in_hand(tmp_path / "out", "5.jpg") and len(trace.processes()) >= 5)
     os.killpg(run.pid, signal.SIGKILL)
@@ -86,7 +86,7 @@ def test_a_signal_to_the_script_alone_leaves_no_process(
 ):
     prepare(tmp_path, photos, "re.match(r'(a+)+$', 'a' * 40 + 'b')")
     arguments = command(repository, tmp_path, "processes")
-    arguments[-1] = policy_of(seconds_per_image=600)
+    arguments[-1] = policy_of(sandbox="off", seconds_per_image=600)
     run = start(arguments, env=trace.environment)
     wait_until(lambda: is_in_hand(tmp_path / "out", "5.jpg"))
     run.send_signal(number)
