@@ -35,6 +35,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # Pillow warns of much that it finds
 ]
 
+#: Pillow refuses these pictures for a text or a profile that they carry; we leave those out.
+SPARED = (
+    "robustness/pillow/png_decompression_dos.png",
+    "robustness/pillow/unknown_compression_method.png",
+)
+
 #: Names of Pillow for formats that begin as another.
 BEGINS_AS = {"MPO": "jpeg"}
 
@@ -84,11 +90,15 @@ def test_what_decodes_is_made(rows, outcomes):
 
 
 def test_what_does_not_decode_has_a_reason(rows, outcomes):
-    for path in chosen(rows, "fails"):
+    for path in set(chosen(rows, "fails")).difference(SPARED):
         outcome = outcomes[path]
         assert (outcome.status, outcome.stage) == ("failed", "decode"), path
         assert outcome.reason in REASONS, path
         assert outcome.message, path
+
+
+def test_what_only_its_notes_would_refuse_is_made(outcomes):
+    assert {outcomes[path].status for path in SPARED} == {"ok"}
 
 
 def test_what_may_decode_does_or_has_a_reason(rows, outcomes):
@@ -233,7 +243,9 @@ def test_in_the_whole_folder_what_decodes_is_made_and_what_fails_has_a_reason(en
         and BEGINS_AS.get(row["format"], row["format"].lower()) in FORMATS
     ]
     assert [path for path in decodes if made[path]["status"] != "ok"] == []
-    fails = [path for path, row in expected.items() if row["expect"] == "fails"]
+    fails = [
+        path for path, row in expected.items() if row["expect"] == "fails" and path not in SPARED
+    ]
     assert [path for path in fails if made[path]["reason"] not in REASONS] == []
     assert decodes
     assert fails
