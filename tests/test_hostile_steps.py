@@ -6,8 +6,6 @@ import pytest
 import yaml
 from PIL import Image
 
-from pixelmill.engines import LOCAL
-
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="steps do what only POSIX systems know")
 
 COUNT = 8
@@ -113,13 +111,19 @@ FAST = ("current-folder", "umask", "small-files", "replaced-open", "keyboard-int
 
 
 def each(cases):
-    """Every case on every engine, few of them when time is short."""
+    """Cases on one engine after another, each on two; few of them when time is short."""
+    chosen = [
+        (engine, name)
+        for number, name in enumerate(cases)
+        for engine in ("processes", ("sequential", "threads", "futures")[number % 3])
+    ]
     return [
         pytest.param(
-            engine, *(case if isinstance(case, tuple) else (case,)), id=f"{name}-{engine}",
+            engine, *(cases[name] if isinstance(cases[name], tuple) else (cases[name],)),
+            id=f"{name}-{engine}",
             marks=() if engine == "processes" and name in FAST else pytest.mark.slow,
         )
-        for engine in LOCAL for name, case in cases.items()
+        for engine, name in chosen
     ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from itertools import cycle
 
 import psutil
 import pytest
@@ -12,7 +13,6 @@ from faults import policy as policy_of
 from leavings import SECONDS, STEPS, command, prepare
 
 from pixelmill import breadcrumbs
-from pixelmill.engines import ENGINES
 from pixelmill.limits import Limits
 from pixelmill.offspring import RECORD, end_remains
 from pixelmill.policy import Policy
@@ -23,11 +23,18 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="other systems hand no orphans to a process of choice"
 )
 
-#: One engine stands for all when time is short.
+#: One engine stands for all when time is short. Dask takes half a minute to give a stopped
+#: worker up, so that few steps stand for all there.
 EACH = [
-    pytest.param(engine, what, marks=() if engine == "processes" else pytest.mark.slow)
-    for engine in ENGINES
-    for what in STEPS
+    *(pytest.param("processes", what) for what in STEPS),
+    *(
+        pytest.param(engine, what, marks=pytest.mark.slow)
+        for engine, what in zip(cycle(["sequential", "threads", "futures"]), STEPS, strict=False)
+    ),
+    *(
+        pytest.param("distributed", what, marks=pytest.mark.slow)
+        for what in ("leaves a thread", "leaves a daemon", "holds the interpreter")
+    ),
 ]
 
 
