@@ -19,7 +19,6 @@ import contextlib
 import functools
 import itertools
 import logging
-import multiprocessing
 import os
 import pickle
 import queue
@@ -34,6 +33,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,7 +90,7 @@ class Offspring:
         self._numbers = itertools.count()
         self._children: list[Helper] = []
         self._begun = False
-        self._before: set[int | None] = set()
+        self._before: set[int] = set()
         self._below_others: set[int] = set()
 
     def __enter__(self) -> Offspring:
@@ -134,18 +134,31 @@ class Offspring:
         They are to call `adopt_orphans`.
         """
         self._begin()
-        self._before = {child.pid for child in multiprocessing.active_children()}
+        self._before = set(_children(os.getpid()))
         return {VARIABLE: f"{self.token}-others"}
 
     def note_others(self) -> None:
         """Note what those have started, before they end."""
-        for child in multiprocessing.active_children():
-            if child.pid is not None and child.pid not in self._before:
-                self._below_others |= _below(child.pid)
+        self._below_others |= self._others()
 
     def end_others(self) -> None:
         """End what came from those."""
+        self._below_others |= self._others()
         _end_all(f"{self.token}-others", (), self._below_others)
+
+    def _others(self) -> set[int]:
+        """Numbers of processes of `multiprocessing` that are new here, and of all below them.
+
+        A copy that a worker made of itself, by a fork, has the worker's command line; it is
+        handed to this process when the worker ends. Its environment does not tell: Dask sets
+        that of a worker after its start, where the system does not show it.
+        """
+        new = set(_children(os.getpid())).difference(self._before)
+        found: set[int] = set()
+        for pid in new:
+            if _is_of_multiprocessing(pid):
+                found |= {pid, *_below(pid)}
+        return found
 
     def _begin(self) -> None:
         if self._begun:
@@ -318,8 +331,15 @@ _subreaper = _Subreaper()
 
 @functools.cache
 def adopt_orphans() -> None:
-    """Let orphans of what this process starts belong to it, to its end."""
+    """Let orphans of what this process starts belong to it, to its end.
+
+    A worker that was started for a run also leaves the session of the run: a step may stop
+    its whole group.
+    """
     _subreaper.enter()
+    if VARIABLE in os.environ and sys.platform == "linux":
+        with contextlib.suppress(PermissionError):  # it has one of its own
+            os.setsid()
 
 
 def _end_all(
@@ -411,6 +431,17 @@ def _has_marker(pid: int, marker: str) -> bool:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             return f"{VARIABLE}={marker}".encode() in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def _is_of_multiprocessing(pid: int) -> bool:
+    """Whether `multiprocessing` started a process, other than the tracker of this one."""
+    if pid == getattr(resource_tracker._resource_tracker, "_pid", None):
+        return False
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"multiprocessing" in file.read()
     except OSError:
         return False
 
