@@ -13,10 +13,10 @@ test: .venv/ready-dev ## the fast tests
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(PYTEST_OPTIONS)
 
 test-all: .venv/ready-dev ## all tests: also faults, corpus, and browser
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_OPTIONS)
 
 test-slow: .venv/ready-dev ## only the slow ones
-	$(BIN)/python -m pytest -m slow $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m slow $(PYTEST_OPTIONS)
 
 check: .venv/ready-dev ## style and types
 	$(BIN)/ruff check .

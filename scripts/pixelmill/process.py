@@ -37,6 +37,7 @@ from pixelmill.recipe import Recipe
 from pixelmill.rows import Maker, Row
 from pixelmill.semaphores import processes_or_threads
 from pixelmill.shards import WHOLE, Shard
+from pixelmill.source_guard import SourceGuard
 from pixelmill.supervision import render
 from pixelmill.transform import Renderer
 from pixelmill.workplace import Workplace
@@ -378,52 +379,6 @@ def _settle(
                     place.remove(path)
         settled.append(outcome)
     return settled
-
-
-class SourceGuard:
-    """Notices during a pass that the disk of the sources is going away.
-
-    Parameters
-    ----------
-    source : str
-        Folder of the inputs.
-    images : int
-        How many there are.
-    most : float
-        Largest part of them that may vanish, 0..1.
-    """
-
-    def __init__(self, source: str, images: int, most: float) -> None:
-        self._source = source
-        self._images = images
-        self._most = most
-        self._vanished = 0
-        self._identity = _identity(source)
-
-    def look(self, outcomes: Sequence[Outcome]) -> str:
-        """Say in a sentence why the pass must stop; nothing if it may go on."""
-        self._vanished += sum(outcome.reason == "vanished" for outcome in outcomes)
-        if any(o.reason in UNKNOWN for o in outcomes) and _identity(self._source) != self._identity:
-            return (
-                f"The folder '{self._source}' was removed or unmounted during the run; mount it, "
-                "then run the same again. No output was removed."
-            )
-        if self._vanished > self._most * self._images:
-            return (
-                f"{self._vanished:,} of {self._images:,} images vanished from '{self._source}' "
-                "during the run; mount the disk that is missing, then run the same again, or, if "
-                "it is right, set removals.max_rate to 1. No output was removed."
-            )
-        return ""
-
-
-def _identity(folder: str) -> tuple[int, int] | None:
-    """What the system knows a folder by; None if it is gone."""
-    try:
-        state = os.stat(folder)
-    except OSError:
-        return None
-    return state.st_dev, state.st_ino
 
 
 def process_folder(

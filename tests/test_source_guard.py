@@ -1,0 +1,39 @@
+"""The guard stops a pass whose source goes away, and no other."""
+
+import pytest
+
+from pixelmill.jobs import Job, failed
+from pixelmill.source_guard import SourceGuard
+
+
+def outcomes(count, reason):
+    return [failed(Job(f"{n}.jpg", ()), "read", reason, "gone", "") for n in range(count)]
+
+
+@pytest.fixture
+def source(tmp_path):
+    (tmp_path / "in").mkdir()
+    return tmp_path / "in"
+
+
+@pytest.mark.parametrize(("most", "vanished"), [(0.5, 5), (1.0, 10), (0.0, 0)])
+def test_so_many_may_vanish_and_no_more(source, most, vanished):
+    guard = SourceGuard(str(source), 10, most)
+    assert guard.look(outcomes(vanished, "vanished")) == ""
+    if most < 1:
+        assert f"{vanished + 1} of 10 images vanished" in guard.look(outcomes(1, "vanished"))
+
+
+@pytest.mark.parametrize("reason", ["corrupt", "unreadable", "crashed"])
+def test_other_failures_stop_nothing(source, reason):
+    assert SourceGuard(str(source), 10, 0.1).look(outcomes(10, reason)) == ""
+
+
+@pytest.mark.parametrize("reason", ["vanished", "unreadable"])
+@pytest.mark.parametrize("replaced", [False, True], ids=["gone", "empty"])
+def test_a_folder_that_is_another_one_is_told(source, reason, replaced):
+    guard = SourceGuard(str(source), 1000, 1.0)
+    source.rename(source.with_name("away"))
+    if replaced:
+        source.mkdir()
+    assert "was removed or unmounted during the run" in guard.look(outcomes(1, reason))
