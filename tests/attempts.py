@@ -53,6 +53,15 @@ def read_memory_of_parent():
     call("process_vm_readv", parent(), vector, 0, vector, 0, 0)
 
 
+def make_shared_memory():
+    """Make a segment of System V's shared memory, and remove it."""
+    library = ctypes.CDLL(None, use_errno=True)
+    segment = library.shmget(0, 4096, 0o600)
+    if segment < 0:
+        raise OSError(ctypes.get_errno(), "shmget")
+    library.shmctl(segment, 0, None)
+
+
 def request(number, path):
     """Ask the system for something by a file that is open to be read."""
     with open(path, "rb") as file:
@@ -109,6 +118,13 @@ def attempts(root, source, tree, library, port):
         "execute a program": execute_in_a_fork,
         "signal the parent": lambda: os.kill(parent(), 0),
         "read the parent's environment": lambda: open(f"/proc/{parent()}/environ", "rb").close(),
+        "change the priority of the parent": lambda: os.setpriority(
+            os.PRIO_PROCESS, parent(), os.getpriority(os.PRIO_PROCESS, parent())
+        ),
+        "bind the parent to processors": lambda: os.sched_setaffinity(
+            parent(), os.sched_getaffinity(parent())
+        ),
+        "make memory that outlives the run": make_shared_memory,
         "read the parent's memory": read_memory_of_parent,
         "read the parent's limits": lambda: resource.prlimit(parent(), resource.RLIMIT_NOFILE),
     }  # fmt: skip

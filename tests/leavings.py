@@ -91,10 +91,7 @@ class Trace:
 
     def left(self):
         """All that is left of it."""
-        living = {
-            process.environ().get("PIXELMILL_OFFSPRING", "").split("-")[0]
-            for process in _readable_processes()
-        }
+        living = set(_tokens_of_living())
         dead = [
             name for name in _semaphores() - self.semaphores if name.split("-")[1] not in living
         ]
@@ -108,11 +105,10 @@ def trace():
         yield Trace(Path(folder))
 
 
-def _readable_processes():
+def _tokens_of_living():
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            process.environ()
-            yield process
+            yield process.environ().get("PIXELMILL_OFFSPRING", "").split("-")[0]
 
 
 def _semaphores():

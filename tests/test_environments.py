@@ -205,6 +205,7 @@ def without_shared_memory(repository, may_mount):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", SHARED_MEMORY)
 @pytest.mark.parametrize("engine", ["processes", "futures"])
 def test_an_engine_of_processes_is_refused_where_processes_share_no_semaphores(
@@ -215,6 +216,7 @@ def test_an_engine_of_processes_is_refused_where_processes_share_no_semaphores(
     assert_one_sentence(done, f"'{engine}'", "/dev/shm", "'threads'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", SHARED_MEMORY)
 @pytest.mark.parametrize("engine", ["sequential", "threads"])
 def test_other_engines_need_no_semaphores(without_shared_memory, source, out, how, engine):
@@ -236,6 +238,7 @@ def costly(source, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_auto_takes_threads_where_it_would_have_taken_processes(
     without_shared_memory, shell, costly, out, tmp_path
 ):
@@ -250,6 +253,7 @@ def test_auto_takes_threads_where_it_would_have_taken_processes(
     assert_complete(out)
 
 
+@pytest.mark.slow
 def test_images_are_generated_without_semaphores(without_shared_memory, out):
     options = ["--count", "3", "--workers", "2"]
     done = without_shared_memory("read-only", "generate.py", out, *options)

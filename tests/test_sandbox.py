@@ -182,6 +182,34 @@ def test_an_image_that_is_tried_alone_is_confined_too(place):
     assert not (place / "outside/new").exists()
 
 
+@needs_sandbox
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("allowed", [False, True], ids=["auto", "network"])
+def test_secrets_of_the_environment_are_withheld_unless_the_network_is_allowed(
+    place, script, engine, allowed, monkeypatch
+):
+    for name in ("MY_SECRET", "AWS_ACCESS_KEY_ID", "GITHUB_TOKEN", "DB_PASSWORD", "ORDINARY"):
+        monkeypatch.setenv(name, "hunter2")
+    (place / "steps/told.py").write_text(
+        "import os, pathlib\n"
+        "def step(image, images):\n"
+        "    names = [name for name, value in os.environ.items() if value == 'hunter2']\n"
+        "    shown = pathlib.Path('/proc/self/environ').read_bytes().count(b'hunter2')\n"
+        "    pathlib.Path(images, 'told').write_text(f'{sorted(names)} {shown}')\n"
+        "    return image\n"
+    )
+    recipe = place / "steps/recipe.yaml"
+    images = str(place / "tree/images")
+    call = {"function": "told:step", "images": images}
+    recipe.write_text(yaml.safe_dump({"steps": [{"call": call}]}), encoding="utf-8")
+    options = policy_of(network=True) if allowed else ()
+    done = script("process_parallel.py", "source", "tree", "--recipe", recipe, "--engine", engine,
+                  *options, cwd=place)  # fmt: skip
+    assert done.status == 0, done.text
+    told = (place / "tree/images/told").read_text()
+    assert told.startswith("['ORDINARY'] 1") != allowed, told
+
+
 class Intruder:
     """In the place of what verifies images: it writes."""
 

@@ -19,14 +19,28 @@ def source(tmp_path):
 @pytest.mark.parametrize(("most", "vanished"), [(0.5, 5), (1.0, 10), (0.0, 0)])
 def test_so_many_may_vanish_and_no_more(source, most, vanished):
     guard = SourceGuard(str(source), 10, most)
-    assert guard.look(outcomes(vanished, "vanished")) == ""
+    guard.look(outcomes(vanished, "vanished"))
+    assert guard.verdict == ""
     if most < 1:
-        assert f"{vanished + 1} of 10 images vanished" in guard.look(outcomes(1, "vanished"))
+        guard.look(outcomes(1, "vanished"))
+        assert f"{vanished + 1} of 10 images vanished" in guard.verdict
+
+
+@pytest.mark.parametrize(("most", "lost"), [(0.5, 5), (1.0, 10), (0.0, 0)])
+def test_so_many_may_lose_their_output_and_no_more(source, most, lost):
+    guard = SourceGuard(str(source), 10, most)
+    assert all(guard.may_lose_one() for _ in range(lost))
+    assert guard.verdict == ""
+    if most < 1:
+        assert not guard.may_lose_one()
+        assert f"{lost + 1} of 10 images fail that had an output" in guard.verdict
 
 
 @pytest.mark.parametrize("reason", ["corrupt", "unreadable", "crashed"])
 def test_other_failures_stop_nothing(source, reason):
-    assert SourceGuard(str(source), 10, 0.1).look(outcomes(10, reason)) == ""
+    guard = SourceGuard(str(source), 10, 0.1)
+    guard.look(outcomes(10, reason))
+    assert guard.verdict == ""
 
 
 @pytest.mark.parametrize("reason", ["vanished", "unreadable"])
@@ -36,4 +50,5 @@ def test_a_folder_that_is_another_one_is_told(source, reason, replaced):
     source.rename(source.with_name("away"))
     if replaced:
         source.mkdir()
-    assert "was removed or unmounted during the run" in guard.look(outcomes(1, reason))
+    guard.look(outcomes(1, reason))
+    assert "was removed or unmounted during the run" in guard.verdict

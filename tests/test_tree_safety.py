@@ -118,9 +118,11 @@ def test_a_link_in_the_place_of_a_folder_of_outputs_stops_the_pass(place, linked
 
 @pytest.mark.parametrize("engine", ["sequential", "threads", "processes", "futures"])
 def test_workers_refuse_a_link_and_the_pass_stops_with_a_sentence(place, engine):
-    """No output is known, so that only the workers can find the link."""
+    """No output below it is known, so that only the workers can find the link."""
+    (place.source / "sub").rename(place.source.parent / "later")
     shutil.rmtree(place.tree)
-    place.images.mkdir(parents=True)
+    place.process()
+    (place.source.parent / "later").rename(place.source / "sub")
     (place.images / "sub").symlink_to(place.originals)
     with pytest.raises(UserError, match=r"images/sub' is a link"):
         place.process(engine=engine)
@@ -255,6 +257,25 @@ def test_what_passed_is_not_noted_through_a_link(place):
     assert verify(str(place.source), str(place.tree), SMALL.as_data(), entries, 1)["passed"]
 
 
+@pytest.mark.parametrize("catalogued", [False, True])
+def test_files_of_somebody_else_in_a_new_results_folder_are_kept(tmp_path, photos, catalogued):
+    place = Place(tmp_path)
+    photos(place.source, COUNT, (40, 30))
+    foreign = {"images/0.jpg": b"mine", "images/sub/notes": b"mine", "manifest.csv": b"mine",
+               "timing.json": b"mine", "notes.txt": b"mine"}  # fmt: skip
+    for name, data in foreign.items():
+        (place.tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (place.tree / name).write_bytes(data)
+    if catalogued:
+        catalog.refresh(str(place.tree / "catalog.csv"), str(place.source))
+    place.process()
+    assert set(place.outputs()) == {f"{number}.jpg" for number in range(COUNT)}
+    found = {path.relative_to(place.tree).as_posix() for path in place.tree.rglob("*")
+             if path.is_file() and path.read_bytes() == b"mine"}  # fmt: skip
+    assert found == {"notes.txt", *(f"unclaimed/{name}" for name in foreign if name != "notes.txt")}
+    assert place.process().images == 0
+
+
 # The sources go away
 
 
@@ -370,6 +391,30 @@ def test_as_many_sources_may_vanish_as_may_be_removed(place):
     lose_most(place)
     done = place.process(OTHER, catalog=str(table), policy=Policy(max_removal_rate=1.0))
     assert done.failed == COUNT * len(FOLDERS) - 2
+
+
+def test_sources_that_were_all_cut_off_cost_no_more_outputs_than_may_be_removed(place):
+    """As by a disk that was full, or a file system after a crash."""
+    for path in place.source.rglob("*.jpg"):
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match="7 of 12 images fail that had an output"):
+        place.process()
+    assert len(place.outputs()) == COUNT * len(FOLDERS) // 2
+    done = place.process(policy=Policy(max_removal_rate=1.0, sandbox=Sandbox(on=False)))
+    assert (done.failed, place.outputs()) == (6, {})
+
+
+@pytest.mark.parametrize("engine", ["threads", "processes", "futures"])
+def test_an_image_that_fails_costs_no_other_one_in_its_folder(tmp_path, photos, engine):
+    """A folder is empty when the first image of it fails, and another one is being written."""
+    for number in range(60):
+        folder = photos(tmp_path / f"in/{number}", 2, (9, 9))
+        for name in ("2", "3"):
+            (folder / f"{name}.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    done = process_folder(str(tmp_path / "in"), str(tmp_path / "out"), SMALL, engine, 2)
+    assert (done.images, done.failed) == (240, 120)
+    with (tmp_path / "out/failures.csv").open(encoding="utf-8") as file:
+        assert "write_failed" not in file.read()
 
 
 # The tree goes away

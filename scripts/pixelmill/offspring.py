@@ -60,6 +60,11 @@ _MOST_WAITING = 1_000
 #: Largest message that is written at once: a pipe has room for it.
 _SMALL = 4_096
 
+#: Names of environment variables that hold what nobody else may know.
+_SECRET = re.compile(
+    "SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_KEY|PRIVATE_KEY", re.I
+)
+
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 
 #: Starts a child: nothing but this package's folder is looked in before it has its orders.
@@ -81,11 +86,14 @@ class Offspring:
     ----------
     state : str, optional
         Folder where the token is kept for the next run, in case this one is killed.
+    withhold : bool
+        Keep variables from children whose names are those of secrets.
     """
 
-    def __init__(self, state: str | None = None) -> None:
+    def __init__(self, state: str | None = None, withhold: bool = False) -> None:
         self.token = secrets.token_hex(8)
         self._state = state
+        self._withhold = withhold
         self._scratch = ""
         self._numbers = itertools.count()
         self._children: list[Helper] = []
@@ -119,7 +127,12 @@ class Offspring:
         """
         self._begin()
         marker = f"{self.token}-{next(self._numbers)}"
-        environment = {**os.environ, VARIABLE: marker}
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not (self._withhold and _SECRET.search(name))
+        }
+        environment[VARIABLE] = marker
         if self._scratch:
             environment["TMPDIR"] = self._scratch
         child = Helper(marker, environment, inbox, self._children)

@@ -70,14 +70,6 @@ def set_unclaimed_aside(tree: Root, claimed: Iterable[str]) -> None:
         )
 
 
-def remove(images: Root, output: str, tidy: bool = True) -> None:
-    """Remove an output and, if it is to be tidy, the folders that it leaves empty."""
-    images.unlink(output)
-    folder = os.path.dirname(output) if tidy else ""
-    while folder and images.remove_empty(folder):
-        folder = os.path.dirname(folder)
-
-
 def set_mtime(images: Root, output: str, mtime_ns: int) -> None:
     """Set when an output was modified, in ns since 1970.
 

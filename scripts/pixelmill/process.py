@@ -99,7 +99,7 @@ def process(
         raise UserError(f"'{source}' holds no image; correct the path, or mount the disk.")
     with (
         place.open(policy.durable) as ledger,
-        _offspring_in(place.state) as offspring,
+        _offspring_in(place.state, policy) as offspring,
         early_child(offspring, engine, recipe, certain=not ledger.rows()) as early,
     ):
         maker = _maker(recipe, policy)
@@ -141,12 +141,12 @@ def process(
 
             def done(outcomes: list[Outcome]) -> None:
                 reserve.check(o.message for o in outcomes if o.reason == "write_failed")
-                gone = guard.look(outcomes)
-                if gone:  # what is known of the others is kept
+                guard.look(outcomes)
+                if guard.verdict:  # what is known of the others is kept
                     outcomes = [o for o in outcomes if o.reason != "vanished"]
-                ledger.record(_settle(outcomes, rows, plan, place), maker)
-                if gone:
-                    raise UserError(gone)
+                ledger.record(_settle(outcomes, rows, plan, place, guard), maker)
+                if guard.verdict:
+                    raise UserError(guard.verdict)
                 totals.add(outcomes)
                 progress.advance(len(outcomes), sum(o.status == "failed" for o in outcomes))
                 if policy.stop_on_first:
@@ -159,7 +159,7 @@ def process(
             litter = True
             try:
                 started = render(work, plan.make, done, meanwhile, early, offspring)
-                litter = started.troubled or totals.failed > 0
+                litter = started.troubled or totals.failed > 0 or plan.renames or bool(plan.orphans)
             finally:
                 reserve.release()
                 place.check_unmoved()
@@ -199,10 +199,11 @@ def process(
     return finished
 
 
-def _offspring_in(state: str) -> Offspring:
+def _offspring_in(state: str, policy: Policy) -> Offspring:
     """Offspring of this run, once that of an earlier one that was killed has ended."""
     end_remains(state)
-    return Offspring(state)
+    # A step that may use the network may need a key for it.
+    return Offspring(state, withhold=policy.sandbox.on and not policy.sandbox.network)
 
 
 def _digest_of(entries: Entries, shard: Shard) -> str:
@@ -352,9 +353,13 @@ def _follow_times(plan: Plan, place: Workplace, rows: Mapping[str, Row]) -> None
 
 
 def _settle(
-    outcomes: list[Outcome], rows: Mapping[str, Row], plan: Plan, place: Workplace
+    outcomes: list[Outcome],
+    rows: Mapping[str, Row],
+    plan: Plan,
+    place: Workplace,
+    guard: SourceGuard,
 ) -> list[Outcome]:
-    """Remove what images had before and do not have any more.
+    """Remove what images had before and do not have any more, as far as the guard lets it be.
 
     Images of which nothing is known keep their earlier outputs, and their outcomes say so.
     """
@@ -373,6 +378,8 @@ def _settle(
                 kept = tuple(m for m in earlier if place.size_of(m.path) == m.bytes)
                 outcome = outcome._replace(made=kept)
             else:
+                if outcome.status != "ok" and earlier and not guard.may_lose_one():
+                    break
                 # A worker may have died after it wrote what does not count now.
                 written = {*current, *(made.path for made in earlier)}
                 for path in written.difference(made.path for made in outcome.made):

@@ -37,6 +37,9 @@ _KEPT = 32
 #: What the system says if something else stands in the place of a folder.
 _NO_FOLDER = (errno.ENOTDIR, errno.ELOOP)
 
+#: How often a folder is made that is removed again before there is a file in it.
+_ATTEMPTS = 100
+
 #: Names that lead elsewhere, and what no name holds.
 _NO_NAMES = ("", ".", "..")
 _NO_CHARACTERS = ("\\", ":", "\0") if os.name == "nt" else ("\0",)
@@ -99,13 +102,13 @@ class Root:
             If there is a file of that name.
         """
         above, name = self._parted(path)
-        try:
-            folder = self._folder(above)
-            return os.open(folder.at(name), _NEW, 0o666, dir_fd=folder.descriptor)
-        except FileNotFoundError:  # perhaps it was there, and was removed
-            self.refresh()
-            folder = self._folder(above, make=True)
-            return os.open(folder.at(name), _NEW, 0o666, dir_fd=folder.descriptor)
+        for attempt in range(_ATTEMPTS):
+            try:
+                folder = self._folder(above, make=attempt > 0)
+                return os.open(folder.at(name), _NEW, 0o666, dir_fd=folder.descriptor)
+            except FileNotFoundError:  # another process may remove it while it is empty
+                self.refresh()
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
     def open(self, path: str) -> int:
         """Open a file to read, by its descriptor.

@@ -31,10 +31,15 @@ NEVER = {
     "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "removexattr": 197, "lremovexattr": 198,
     "fremovexattr": 199, "fchownat": 260, "fchmodat": 268, "fchmodat2": 452, "setxattrat": 463,
     "removexattrat": 466, "file_setattr": 469,
-    # ... on other processes
+    # ... on other processes, and on what outlives all of them
+    "shmget": 29, "semget": 64, "msgget": 68, "setpriority": 141, "sched_setparam": 142,
+    "sched_setscheduler": 144, "sched_setaffinity": 203, "mq_open": 240, "ioprio_set": 251,
+    "migrate_pages": 256, "move_pages": 279, "sched_setattr": 314, "pidfd_open": 434,
     "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312,
     "pidfd_getfd": 438, "process_madvise": 440,
     # ... on the system, and those through which kernels were often attacked
+    "syslog": 103, "adjtimex": 159, "iopl": 172, "ioperm": 173, "quotactl": 179,
+    "fanotify_init": 300, "clock_adjtime": 305,
     "pivot_root": 155, "chroot": 161, "acct": 163, "settimeofday": 164, "mount": 165,
     "umount2": 166, "swapon": 167, "swapoff": 168, "reboot": 169, "sethostname": 170,
     "setdomainname": 171, "init_module": 175, "delete_module": 176, "clock_settime": 227,

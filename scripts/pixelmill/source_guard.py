@@ -1,16 +1,16 @@
-"""Source guard: stops a pass whose source goes away, before it costs an output."""
+"""Source guard: stops a pass whose sources go away or go bad, before it costs the outputs."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from pixelmill.jobs import Outcome
 from pixelmill.plan import UNKNOWN
 
 
 class SourceGuard:
-    """Notices during a pass that the disk of the sources is going away.
+    """Notices during a pass that too many sources vanish, or fail that had an output.
 
     Parameters
     ----------
@@ -19,31 +19,49 @@ class SourceGuard:
     images : int
         How many there are.
     most : float
-        Largest part of them that may vanish, 0..1.
+        Largest part of them that may, 0..1.
+
+    Attributes
+    ----------
+    verdict : str
+        Why the pass must stop, in a sentence; empty if it may go on.
     """
 
     def __init__(self, source: str, images: int, most: float) -> None:
+        self.verdict = ""
         self._source = source
         self._images = images
         self._most = most
-        self._vanished = 0
+        self._vanished = self._lost = 0
         self._identity = _identity(source)
 
-    def look(self, outcomes: Sequence[Outcome]) -> str:
-        """Say in a sentence why the pass must stop; nothing if it may go on."""
-        self._vanished += sum(outcome.reason == "vanished" for outcome in outcomes)
-        if any(o.reason in UNKNOWN for o in outcomes) and _identity(self._source) != self._identity:
-            return (
+    def look(self, outcomes: Iterable[Outcome]) -> None:
+        """Look whether the sources are still there."""
+        unknown = [outcome for outcome in outcomes if outcome.reason in UNKNOWN]
+        self._vanished += sum(outcome.reason == "vanished" for outcome in unknown)
+        if unknown and _identity(self._source) != self._identity:
+            self.verdict = (
                 f"The folder '{self._source}' was removed or unmounted during the run; mount it, "
-                "then run the same again. No output was removed."
+                "then run the same again. No image without a source lost its output."
             )
-        if self._vanished > self._most * self._images:
-            return (
+        elif self._vanished > self._most * self._images:
+            self.verdict = (
                 f"{self._vanished:,} of {self._images:,} images vanished from '{self._source}' "
                 "during the run; mount the disk that is missing, then run the same again, or, if "
-                "it is right, set removals.max_rate to 1. No output was removed."
+                "it is right, set removals.max_rate to 1. None of them lost its output."
             )
-        return ""
+
+    def may_lose_one(self) -> bool:
+        """Whether one more image that fails may lose the output that it had."""
+        if self._lost + 1 > self._most * self._images:
+            self.verdict = (
+                f"{self._lost + 1:,} of {self._images:,} images fail that had an output, which "
+                "would be removed; see failures.csv, and look at the sources and the recipe. If "
+                "it is right, set removals.max_rate to 1."
+            )
+            return False
+        self._lost += 1
+        return True
 
 
 def _identity(folder: str) -> tuple[int, int] | None:

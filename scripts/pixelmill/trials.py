@@ -393,7 +393,9 @@ def _serve(
 
 def _how_it_ended(status: int | None) -> tuple[str, str]:
     """Reason and message for an exit status, negative for a signal."""
-    signal_ = -(status or 0)
+    if status is None:
+        return "crashed", "its process stopped answering"
+    signal_ = -status
     if signal_ == getattr(signal, "SIGKILL", 9):
         return "out_of_memory", "killed by the system: signal 9"
     how = f"signal {signal_}" if signal_ > 0 else f"exit status {status}"

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from pixelmill import breadcrumbs, outputs
 from pixelmill.catalog import Selection, paths
 from pixelmill.errors import TreeError, UserError
-from pixelmill.files import exclusive, sweep
+from pixelmill.files import exclusive, free_name, sweep
 from pixelmill.jobs import Made
 from pixelmill.ledger import Ledger, looked_at
 from pixelmill.names import unescape
@@ -26,12 +27,17 @@ from pixelmill.rows import Row
 from pixelmill.safekeeping import readable
 from pixelmill.shards import FOLDER, WHOLE, Shard, others
 
+log = logging.getLogger(__name__)
+
 #: Where a tree, or a shard of it, keeps its ledger.
 LEDGER = "ledger.sqlite"
 
 #: What a tree or a shard says of itself, and takes back before anything changes.
 _CLAIMS = ("manifest.csv", "verification.json")
 
+
+#: What a pass writes, beside its ledger and the catalog.
+_OUR_NAMES = ("images", "manifest.csv", "timing.json", "failures.csv", "failures.txt")
 
 #: From so many images on, a shard that lost few of them shows that the dataset did.
 TELLING = 1000
@@ -74,11 +80,34 @@ class Workplace:
             if not self.shard.is_whole:
                 held.enter_context(exclusive(self.state))
                 self._take_back_claims((self.tree, *others(self.tree, self.shard)))
+            self._set_foreign_aside()
             ledger = held.enter_context(Ledger(self.ledger, durable=durable))
             self._take_over(ledger)
             self.root.make_folder("images")
             self._places = self._identities()
             yield ledger
+
+    def _set_foreign_aside(self) -> None:
+        """Move files out of the way that bear our names in a folder that no pass has used."""
+        if not self.shard.is_whole:
+            return
+        with os.scandir(self.tree) as entries:
+            names = [entry.name for entry in entries]
+        if FOLDER in names or any(name.startswith("ledger.") for name in names):
+            return
+        found = [name for name in _OUR_NAMES if name in names]
+        if "images" in found and not any(names for _, names in self.images.walk()):
+            found.remove("images")
+        if found:
+            aside = os.path.basename(free_name(os.path.join(self.tree, "unclaimed")))
+            self.root.make_folder(aside)
+            for name in found:
+                self.root.replace(name, f"{aside}/{name}")
+            self.images.refresh()
+            log.warning(
+                "'%s' holds %s of somebody else; moved to '%s'.",
+                self.tree, ", ".join(f"'{name}'" for name in found), aside,
+            )  # fmt: skip
 
     def check_unmoved(self) -> None:
         """Look whether the folders are those that the pass began with.
@@ -124,8 +153,8 @@ class Workplace:
         return outputs.size_of(self.images, output)
 
     def remove(self, output: str) -> None:
-        """Remove an output; folders that are then empty are left while others may write there."""
-        outputs.remove(self.images, output, tidy=self.shard.is_whole)
+        """Remove an output; its folder stays, as workers may be about to write there."""
+        self.images.unlink(output)
 
     def tidy(self) -> None:
         """Remove what killed runs left half-written, where no other one may be writing."""
