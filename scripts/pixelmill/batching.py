@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries
 from pixelmill.jobs import Batch, Job
+
+if TYPE_CHECKING:  # NumPy is imported while the first child starts
+    import numpy as np
 
 #: A batch is this much work, in seconds: long enough that handing it out does not
 #: count, short enough that workers end together. Near the end batches shrink.
@@ -52,6 +53,8 @@ def batches(
     rate : float, optional
         Mean seconds of an image, where some were measured.
     """
+    import numpy as np
+
     seconds = costs(entries, rate)
     order = _with_scouts(np.argsort(-seconds, kind="stable"), workers)
     spent = np.cumsum(seconds[order])  # up to each image, with it
@@ -70,6 +73,8 @@ def batches(
 
 def costs(entries: Entries, rate: float | None = None) -> np.ndarray:
     """Estimate the seconds of each image; their mean is the rate, where that is known."""
+    import numpy as np
+
     sizes = np.asarray(entries.sizes, dtype=float)
     pixels = np.asarray(entries.widths, dtype=float) * np.asarray(entries.heights, dtype=float)
     estimates = SECONDS_PER_IMAGE + SECONDS_PER_BYTE * sizes + SECONDS_PER_PIXEL * pixels
@@ -103,6 +108,8 @@ def _with_scouts(order: np.ndarray, workers: int) -> np.ndarray:
     What claims to be the largest is most likely damaged or hostile, and a run should not
     meet all of that before it has made a single image.
     """
+    import numpy as np
+
     count = min(workers, len(order) // IMAGES_PER_SCOUT)
     middle = len(order) // 2
     scouts = range(middle, middle + count)

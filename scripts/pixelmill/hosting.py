@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import os
 import threading
 import time
@@ -67,7 +68,8 @@ class Work:
 
 def modules(recipe: Recipe) -> tuple[str, ...]:
     """Modules that the workers need."""
-    return (__name__, *(("cv2",) if recipe.uses_opencv else ()))
+    libraries = ("numpy", "simplejpeg", *(("cv2",) if recipe.uses_opencv else ()))
+    return (__name__, *filter(importlib.util.find_spec, libraries))
 
 
 def confinement(

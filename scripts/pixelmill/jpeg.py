@@ -6,6 +6,7 @@ let go of the GIL, once for each file, and nothing is copied to or from an image
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import struct
@@ -18,12 +19,6 @@ from pixelmill.levels import Size, kernel, opencv, packed
 
 #: Tells the size that a source of a given size will be scaled to, in pixels.
 Target: TypeAlias = Callable[[Size], tuple[float, float]]
-
-turbo: Any
-try:
-    import simplejpeg as turbo  # type: ignore[no-redef]
-except ImportError:  # there is no wheel for every machine
-    turbo = None
 
 #: How many times smaller libjpeg-turbo decodes fast.
 SCALES = (8, 4, 2, 1)
@@ -51,6 +46,16 @@ _MODES = {1: "L", 3: "RGB"}
 
 #: What colours are decoded to: the kernel takes them as they are, cykooz-resizer padded.
 _COLORS = "BGRA" if kernel is None else "BGR"
+
+
+@functools.cache
+def turbo() -> Any:
+    """Import simplejpeg, and NumPy with it; None if it has no wheel for this machine."""
+    try:
+        import simplejpeg
+    except ImportError:
+        return None
+    return simplejpeg
 
 
 def header(data: bytes) -> tuple[str, Size, bool] | None:
@@ -185,7 +190,8 @@ def decode(data: bytes, mode: str, full: Size, scale: int) -> Any:
         Levels, padded where there is no kernel; None where Pillow has to say what to make of
         the file.
     """
-    if turbo is None:
+    library = turbo()
+    if library is None:
         return None
     size, least = full, {}
     if scale > 1:
@@ -193,7 +199,7 @@ def decode(data: bytes, mode: str, full: Size, scale: int) -> Any:
         least = {"min_width": size[0], "min_height": size[1], "min_factor": scale}
     order = "GRAY" if mode == "L" else _COLORS
     try:
-        made = turbo.decode_jpeg(data, order, **least)
+        made = library.decode_jpeg(data, order, **least)
     except ValueError:  # broken, or of a kind that it does not know
         return None
     if made.shape[1::-1] != size:

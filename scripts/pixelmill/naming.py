@@ -12,12 +12,14 @@ import re
 from array import array
 from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
 import xxhash
 
 from pixelmill.names import escape, identity
+
+if TYPE_CHECKING:  # NumPy is imported while the first child starts
+    import numpy as np
 
 #: Longest file name, in bytes, that every common file system takes.
 MAX_NAME_BYTES = 255
@@ -96,6 +98,8 @@ def first_collision(sources: Sources) -> tuple[str, str] | None:
 
 def _survey(sources: Sources) -> tuple[np.ndarray, set[str]]:
     """Numbers of all plain names, sorted, and identities of all folders."""
+    import numpy as np
+
     keys = array("Q")
     folders = set()
     for source, suffix in sources():
@@ -119,7 +123,7 @@ def _repeated(keys: np.ndarray) -> set[int]:
 
 
 def _holds(keys: np.ndarray, key: int) -> bool:
-    place = int(np.searchsorted(keys, np.uint64(key)))
+    place = int(keys.searchsorted(keys.dtype.type(key)))
     return place < len(keys) and int(keys[place]) == key
 
 

@@ -91,7 +91,7 @@ def _opened(data: bytes, recipe: Recipe) -> tuple[Any, Box | None, str]:
     """Decode with no more than it takes; also the region of it that counts, and the format."""
     target = target_of(recipe)
     plain = jpeg.header(data)
-    if plain is not None and jpeg.turbo is not None:
+    if plain is not None and jpeg.turbo() is not None:
         mode, full, _ = plain
         scale = jpeg.scale_for(full, target, recipe.settings["shrink_margin"])
         return jpeg.decode(data, mode, full, scale), jpeg.region(full, scale), "jpeg"

@@ -16,10 +16,9 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from PIL import Image, ImageFile
 
 from pixelmill import streams
@@ -64,7 +63,9 @@ class State:
         self._watched = [_Watched(holder, names) for holder, names in _WATCHED]
         self._umask = os.umask(0o077)
         os.umask(self._umask)
-        self._numpy = np.geterr()
+        import numpy as np
+
+        self._set_numpy: Callable[[], object] = functools.partial(np.seterr, **np.geterr())
         self._warnings = list(warnings.filters)
         self._recursion = sys.getrecursionlimit()
         self._collects = gc.isenabled()
@@ -96,7 +97,7 @@ class State:
         if warnings.filters != self._warnings:
             warnings.resetwarnings()
             warnings.filters.extend(self._warnings)  # type: ignore[attr-defined]
-        np.seterr(**self._numpy)
+        self._set_numpy()
         os.umask(self._umask)
         if os.name != "nt":
             self._restore_system()
