@@ -18,7 +18,7 @@ from pixelmill.operations import STEPS
 from pixelmill.recipe import parse
 
 #: Fixtures that are shared from modules of their own.
-pytest_plugins = ["leavings", "projects", "sharding", "slurm"]
+pytest_plugins = ["leavings", "places", "projects", "sharding", "slurm"]
 
 REPOSITORY = Path(__file__).parents[1]
 

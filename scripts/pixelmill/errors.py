@@ -28,6 +28,10 @@ REASONS = {
     "out_of_memory": "it needs more memory than an image may",
 }
 
+#: Failures of a source that could not be read: nothing is known of it, so that an earlier
+#: output stays.
+UNKNOWN = ("vanished", "unreadable")
+
 
 class UserError(Exception):
     """An error that its message alone explains: what, where, and what to do.

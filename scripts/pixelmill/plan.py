@@ -8,13 +8,10 @@ from dataclasses import dataclass, field
 
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries, Entry
+from pixelmill.errors import UNKNOWN
 from pixelmill.jobs import Made
 from pixelmill.rows import Maker, Row
 from pixelmill.shards import WHOLE, Shard
-
-#: Failures of a source that could not be read: nothing is known of it, so that an earlier
-#: output stays.
-UNKNOWN = ("vanished", "unreadable")
 
 #: Failures that the next pass tries again: their cause lies outside the image.
 RETRIED = (*UNKNOWN, "write_failed")

@@ -19,7 +19,7 @@ from pixelmill.choice import choose
 from pixelmill.cluster import Cluster
 from pixelmill.destinations import Outputs, colliding
 from pixelmill.entries import Entries
-from pixelmill.errors import ImageError, UserError
+from pixelmill.errors import UNKNOWN, ImageError, UserError
 from pixelmill.exports import write_failures, write_tables
 from pixelmill.files import Reserve, lies_in
 from pixelmill.hosting import Work, confinement
@@ -30,7 +30,7 @@ from pixelmill.limits import Limits, workers_for_memory
 from pixelmill.names import escape
 from pixelmill.offspring import Offspring, end_remains
 from pixelmill.passes import Pass, Totals
-from pixelmill.plan import UNKNOWN, Plan, draw_up
+from pixelmill.plan import Plan, draw_up
 from pixelmill.policy import Policy
 from pixelmill.progress import Progress
 from pixelmill.recipe import Recipe

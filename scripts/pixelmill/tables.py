@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 
-from pixelmill.errors import REASONS
+from pixelmill.errors import REASONS, UNKNOWN
 from pixelmill.jobs import STAGES
 from pixelmill.names import unescape
 
@@ -46,8 +46,8 @@ _SHA256 = "length(sha256) = 64 AND sha256 NOT GLOB '*[^0-9a-f]*'"
 _RULES = {
     "images": [
         f"CASE status WHEN 'ok' THEN output != '' AND reason = '' AND {_SHA256}"
-        " WHEN 'failed' THEN output = '' AND sha256 = ''"
-        f" AND reason IN ({', '.join(map(repr, REASONS))}) ELSE 0 END",
+        f" WHEN 'failed' THEN reason IN {tuple(REASONS)} AND (output = '' AND sha256 = ''"
+        f" OR output != '' AND {_SHA256} AND reason IN {UNKNOWN}) ELSE 0 END",
         "length(digest) IN (0, 32) AND digest NOT GLOB '*[^0-9a-f]*'",
         "min(bytes_in, pixels_in, width, height, bytes_out) >= 0",
         f"min({', '.join(f'{stage}_seconds' for stage in STAGES)}) >= 0",

@@ -1,0 +1,199 @@
+"""Sources or a tree that go away in a pass: no output is lost for them, and it is told."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+
+import pytest
+from places import COUNT, FOLDERS, OTHER, RENAMED, SMALL, VARIANTS
+
+from pixelmill import catalog
+from pixelmill.errors import TreeError, UserError
+from pixelmill.policy import Policy
+from pixelmill.process import process_folder
+from pixelmill.recipe import parse
+from pixelmill.sandbox import Sandbox
+from pixelmill.tables import fault_in
+from pixelmill.verification import verify
+
+
+def unmount(place):
+    place.source.rename(place.source.with_name("away"))
+
+
+def empty(place):
+    """A mount point after its disk is gone: there, and empty."""
+    unmount(place)
+    place.source.mkdir()
+
+
+def lose_most(place):
+    for path in list(place.source.rglob("*.jpg"))[:-2]:
+        path.unlink()
+
+
+GOING = {"unmounted": unmount, "emptied": empty, "most of it lost": lose_most}
+
+
+@pytest.mark.parametrize("recipe", [OTHER, RENAMED, VARIANTS], ids=["other", "renamed", "variants"])
+@pytest.mark.parametrize("going", GOING)
+def test_a_source_that_goes_away_before_the_first_image_costs_no_output(place, going, recipe):
+    table = place.source.parent / "catalog.csv"
+    catalog.write(str(table), catalog.scan(str(place.source))[0].entries)
+    before = place.outputs()
+    GOING[going](place)
+    with pytest.raises(UserError, match=r"removed or unmounted|vanished"):
+        place.process(recipe, catalog=str(table))
+    standing = place.outputs()
+    assert before.items() <= standing.items() or going == "most of it lost"
+    assert len(standing) >= len(before)
+
+
+STEP = """
+import os, pathlib
+from PIL import Image
+SOURCE = pathlib.Path({source!r})
+def step(image):
+    with open({counter!r}, "ab") as file:
+        file.write(b".")
+        if file.tell() == {moment}:
+            SOURCE.rename(SOURCE.with_name("away"))
+            if {empty}:
+                SOURCE.mkdir()
+    return image
+"""
+
+
+@pytest.mark.parametrize("renamed", [False, True], ids=["same names", "other names"])
+@pytest.mark.parametrize("is_empty", [False, True], ids=["gone", "empty"])
+@pytest.mark.parametrize("moment", range(1, 11))
+def test_a_disk_that_unmounts_in_the_middle_of_a_pass_costs_no_output(
+    place, tmp_path, moment, is_empty, renamed
+):
+    before = set(place.outputs())
+    text = STEP.format(source=str(place.source), counter=str(tmp_path / "counter"),
+                       moment=moment, empty=is_empty)  # fmt: skip
+    (tmp_path / "away.py").write_text(text)
+    steps = [{"call": {"function": "away:step"}}]
+    output = {"format": "png" if renamed else "jpeg"}
+    recipe = parse({"steps": steps, "output": output}, folder=str(tmp_path))
+    with pytest.raises(UserError, match=r"unmounted during the run|vanished"):
+        place.process(recipe)
+    stems = {os.path.splitext(path)[0] for path in place.outputs()}
+    assert {os.path.splitext(path)[0] for path in before} <= stems
+    shutil.rmtree(place.source, ignore_errors=True)
+    place.source.with_name("away").rename(place.source)
+    assert place.process(OTHER).failed == 0
+    assert set(place.outputs()) == before
+    assert {row["status"] for row in place.rows()} == {"ok"}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs permissions of Unix")
+@pytest.mark.parametrize("why", ["vanished", "unreadable"])
+@pytest.mark.parametrize("recipe", [OTHER, RENAMED], ids=["same name", "other name"])
+def test_one_source_that_cannot_be_read_keeps_its_earlier_output_and_is_told(place, why, recipe):
+    table = place.source.parent / "catalog.csv"
+    catalog.write(str(table), catalog.scan(str(place.source))[0].entries)
+    before = place.outputs()["sub/1.jpg"]
+    (place.source / "sub/1.jpg").rename(place.source / "sub/kept")
+    if why == "unreadable":
+        (place.source / "sub/1.jpg").mkdir()
+    assert place.process(recipe, catalog=str(table)).failed == 1
+    assert place.outputs()["sub/1.jpg"] == before
+    (row,) = [row for row in place.rows() if row["source"] == "sub/1.jpg"]
+    assert (row["status"], row["reason"], row["output"]) == ("failed", why, "sub/1.jpg")
+    with contextlib.closing(sqlite3.connect(place.tree / "ledger.sqlite")) as ledger:
+        assert fault_in(ledger) == ""
+    entries = list(catalog.read(str(table)))
+    checks = verify(str(place.source), str(place.tree), recipe.as_data(), entries, 1)
+    assert checks["passed"], checks
+    if why == "unreadable":
+        (place.source / "sub/1.jpg").rmdir()
+    (place.source / "sub/kept").rename(place.source / "sub/1.jpg")
+    assert place.process(recipe, catalog=str(table)).images == 1
+    names = {os.path.splitext(name)[1] for name in place.outputs()}
+    assert names == {".png" if recipe is RENAMED else ".jpg"}
+
+
+def test_a_source_that_is_gone_at_the_next_pass_takes_its_kept_output_with_it(place):
+    table = place.source.parent / "catalog.csv"
+    catalog.write(str(table), catalog.scan(str(place.source))[0].entries)
+    (place.source / "0.jpg").unlink()
+    place.process(RENAMED, catalog=str(table))
+    assert "0.jpg" in place.outputs()
+    place.process(RENAMED)
+    assert not [name for name in place.outputs() if name in ("0.jpg", "0.png")]
+
+
+def test_as_many_sources_may_vanish_as_may_be_removed(place):
+    table = place.source.parent / "catalog.csv"
+    catalog.write(str(table), catalog.scan(str(place.source))[0].entries)
+    lose_most(place)
+    done = place.process(OTHER, catalog=str(table), policy=Policy(max_removal_rate=1.0))
+    assert done.failed == COUNT * len(FOLDERS) - 2
+
+
+def test_sources_that_were_all_cut_off_cost_no_more_outputs_than_may_be_removed(place):
+    """As by a disk that was full, or a file system after a crash."""
+    for path in place.source.rglob("*.jpg"):
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match="7 of 12 images fail that had an output"):
+        place.process()
+    assert len(place.outputs()) == COUNT * len(FOLDERS) // 2
+    done = place.process(policy=Policy(max_removal_rate=1.0, sandbox=Sandbox(on=False)))
+    assert (done.failed, place.outputs()) == (6, {})
+
+
+@pytest.mark.parametrize("engine", ["threads", "processes", "futures"])
+def test_an_image_that_fails_costs_no_other_one_in_its_folder(tmp_path, photos, engine):
+    """A folder is empty when the first image of it fails, and another one is being written."""
+    for number in range(60):
+        folder = photos(tmp_path / f"in/{number}", 2, (9, 9))
+        for name in ("2", "3"):
+            (folder / f"{name}.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    done = process_folder(str(tmp_path / "in"), str(tmp_path / "out"), SMALL, engine, 2)
+    assert (done.images, done.failed) == (240, 120)
+    with (tmp_path / "out/failures.csv").open(encoding="utf-8") as file:
+        assert "write_failed" not in file.read()
+
+
+# The tree goes away
+
+
+@pytest.mark.parametrize("part", [".", "images"])
+@pytest.mark.parametrize("engine", ["sequential", "processes"])
+def test_a_tree_that_is_removed_in_a_pass_is_told_and_made_by_the_next(
+    place, tmp_path, engine, part
+):
+    text = (
+        "import contextlib, pathlib, shutil\n"
+        f"MARK = pathlib.Path({str(tmp_path / 'mark')!r})\n"
+        "def step(image):\n"
+        "    with contextlib.suppress(FileExistsError):\n"
+        "        MARK.touch(exist_ok=False)\n"
+        # At once: what another worker writes meanwhile could keep a folder from being removed.
+        f"        pathlib.Path({str(place.tree / part)!r}).rename({str(tmp_path / 'gone')!r})\n"
+        f"        shutil.rmtree({str(tmp_path / 'gone')!r}, ignore_errors=True)\n"
+        "    return image\n"
+    )
+    (tmp_path / "removing.py").write_text(text)
+    recipe = parse({"steps": [{"call": {"function": "removing:step"}}]}, folder=str(tmp_path))
+    with pytest.raises(UserError, match="removed"):
+        place.process(recipe, engine)
+    assert place.process(recipe, engine).failed == 0
+    assert len(place.outputs()) == COUNT * len(FOLDERS)
+
+
+@pytest.mark.parametrize("name", ["images", "images/sub", ".crumbs", "images/sub/deep"])
+def test_a_file_in_the_place_of_a_folder_is_told_and_the_next_pass_goes_on(place, name):
+    path = place.tree / name
+    shutil.rmtree(path, ignore_errors=True)
+    path.write_bytes(b"a file")
+    if name == ".crumbs":
+        place.process(OTHER)
+        return
+    with pytest.raises(TreeError, match="is no folder"):
+        place.process(OTHER)
+    path.unlink()
+    assert place.process(OTHER).failed == 0
