@@ -8,11 +8,15 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Remove it and say how much it was."""
+    from pixelmill.cleaning import clean
     from pixelmill.documents import from_json
-    from pixelmill.layout import Layout
+    from pixelmill.names import escape
 
-    removed = Layout(from_json(options.config, "--config")).clean()
+    removed, left = clean(from_json(options.config, "--config"))
     logging.info("removed %s files", f"{removed:,}")
+    if left:
+        more = f" and {len(left) - 1:,} more" if len(left) > 1 else ""
+        logging.warning("Left '%s'%s, not made by this config.", escape(left[0]), more)
 
 
 def arguments() -> argparse.Namespace:

@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from pixelmill.engines import open_engine
 from pixelmill.errors import UserError
 from pixelmill.files import (
+    TEMPORARY,
     atomic,
     exclusive,
     read_json,
@@ -311,6 +312,22 @@ def _make_all(
             progress.advance(len(rows))
 
         engine.run(Maker(folder, spec), tasks, done)
+
+
+def made_in(folder: str) -> Callable[[str], bool] | None:
+    """Tell by their names which files were generated in a folder; None where none was."""
+    record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
+    if not os.path.isfile(record):
+        return None
+    noted = {row["name"] for row in read_table(table)} if os.path.isfile(table) else set()
+    count = read_json(record).get("count", 0)
+
+    def is_made(name: str) -> bool:
+        if _OURS.fullmatch(name):  # a run that was killed may not have noted it
+            return name in noted or int(name[:8]) < count
+        return name in (RECORD, TABLE, ".lock") or TEMPORARY.fullmatch(name) is not None
+
+    return is_made
 
 
 def token(folder: str) -> str:

@@ -1,0 +1,173 @@
+"""Cleaning: what pixelmill made by a config is removed, and nothing else.
+
+Outputs are known by the ledgers and the manifest of their tree, generated images by their
+record, and everything else by its exact name. What lies among them stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from itertools import product
+from typing import Any
+
+from pixelmill.engines import ENGINES
+from pixelmill.files import TEMPORARY, exclusive, iterate_table
+from pixelmill.generator import made_in
+from pixelmill.ledger import looked_at
+from pixelmill.names import unescape
+from pixelmill.root import Root
+from pixelmill.shards import WHOLE, others
+from pixelmill.workplace import LEDGER
+
+_TREES = (*ENGINES, "auto")
+_TREE = "|".join(_TREES)
+_SHARD = r"[0-9]+-of-[0-9]+"
+
+#: What a tree, or a shard of it, holds beside its images.
+_STATE = (
+    r"manifest\.csv|timing\.json|failures\.(csv|txt)|verification\.json|performance\.html"
+    r"|catalog(\.known)?\.csv|\.(lock|reserve|offspring)|\.crumbs/.+|ledger\.check\.json"
+    r"|(ledger|ledger\.backup|verification)\.sqlite(-journal|-wal|-shm)?"
+    r"(\.(damaged|version-[0-9]+)(-[0-9]+)?)?"
+)
+
+#: Tables of a dataset, and of a recipe.
+_TABLES = rf"generated\.json|(shards/{_SHARD}/)?catalog(\.known)?\.csv"
+_TABLES_OF_RECIPES = r"(comparison|scaling|rivals)\.json"
+
+#: Of the whole run.
+_REPORT = r"(report|steps)\.html|report\.md|benchmark\.(csv|json)|figures/[^/]+\.svg"
+_VERDICTS = ("verdict.txt", "verdict-process.txt")
+
+#: Jobs that write a log and a benchmark: of the run, a dataset, a recipe.
+_JOBS = ("plan", "process", "report", "steps", "verdict", "verify")
+_JOBS_OF_DATASETS = rf"catalog|generate|shards/{_SHARD}\.catalog"
+_JOBS_OF_RECIPES = rf"compare|scaling|rivals|({_TREE})(\.verify|/{_SHARD})?"
+
+
+def clean(config: Mapping[str, Any]) -> tuple[int, list[str]]:
+    """Remove results, generated images, logs and benchmarks.
+
+    Parameters
+    ----------
+    config : mapping
+        Complete.
+
+    Returns
+    -------
+    removed : int
+        How many files were removed.
+    left : list of str
+        Paths of files that lie where those were, and stay.
+
+    Raises
+    ------
+    TreeError
+        If a link stands in the place of a folder.
+    UserError
+        If a run is writing there.
+    """
+    # Scratch disks lie behind links; the other folders are the project's own.
+    results = _Broom(config["results"], follow=True)
+    generated, logs, benchmarks = map(_Broom, ("resources", "logs", "benchmarks"))
+    recipe = "|".join(map(re.escape, config["recipes"]))
+    tables = rf"{_TABLES}|({recipe})/({_TABLES_OF_RECIPES}|({_TREE})/(shards/{_SHARD}/)?({_STATE}))"
+    jobs = rf"{_JOBS_OF_DATASETS}|({recipe})/({_JOBS_OF_RECIPES})"
+    for dataset, given in config["datasets"].items():
+        # Images go before the ledgers that know them, in case this is interrupted.
+        for parts in product([dataset], config["recipes"], _TREES):
+            _clean_images(results, "/".join(parts))
+        results.sweep(dataset, _pattern(tables))
+        logs.sweep(dataset, _pattern(rf"({jobs})\.log"))
+        benchmarks.sweep(dataset, _pattern(rf"({jobs})\.tsv"))
+        is_made = made_in(f"resources/{dataset}") if "generate" in given else None
+        if is_made:
+            generated.sweep(dataset, is_made)
+    results.sweep("report", _pattern(_REPORT))
+    for name in _VERDICTS:
+        results.remove(name)
+    for job in _JOBS:
+        logs.remove(f"{job}.log")
+        benchmarks.remove(f"{job}.tsv")
+    brooms = (results, generated, logs, benchmarks)
+    for broom in brooms:
+        broom.end()
+    return sum(broom.removed for broom in brooms), [path for broom in brooms for path in broom.left]
+
+
+def _pattern(expression: str) -> Callable[[str], object]:
+    return re.compile(rf"{expression}|(.*/)?{TEMPORARY.pattern}").fullmatch
+
+
+def _clean_images(results: _Broom, tree: str) -> None:
+    """Remove the outputs of a tree that nobody is writing to."""
+    if results.has_folder(tree):
+        folder = os.path.join(results.folder, tree)
+        with exclusive(folder):
+            results.sweep(f"{tree}/images", _outputs(folder).__contains__, tell=False)
+
+
+def _outputs(tree: str) -> set[str]:
+    """Paths of the outputs of a tree, as its ledgers or its manifest know them."""
+    known: set[str] = set()
+    for folder in (tree, *others(tree, WHOLE)):
+        with looked_at(os.path.join(folder, LEDGER)) as ledger:
+            known.update(ledger.outputs() if ledger else ())
+    manifest = os.path.join(tree, "manifest.csv")
+    if os.path.isfile(manifest):
+        known.update(unescape(row["output"] or "") for row in iterate_table(manifest))
+    return known
+
+
+class _Broom:
+    """Removes files below a folder, counts them, and notes those that it leaves."""
+
+    def __init__(self, folder: str, follow: bool = False) -> None:
+        self.folder = folder
+        self.removed = 0
+        self.left: list[str] = []
+        self._root = Root(folder, follow) if os.path.isdir(folder) else None
+
+    def has_folder(self, path: str) -> bool:
+        """Whether there is a folder, which is no link."""
+        state = self._root.lstat(path) if self._root else None
+        return state is not None and stat.S_ISDIR(state.st_mode)
+
+    def sweep(self, path: str, is_ours: Callable[[str], object], tell: bool = True) -> None:
+        """Remove files of ours below a folder, and the folders that are empty then.
+
+        Parameters
+        ----------
+        path : str
+        is_ours : callable
+            Tells it of a file by its path below that folder.
+        tell : bool
+            Whether to note the others.
+        """
+        if self._root is None or not self.has_folder(path):
+            return
+        for folder, names in self._root.walk(path):
+            for name in sorted(names):
+                file = f"{folder}/{name}"
+                if is_ours(file.removeprefix(f"{path}/")):
+                    self.remove(file)
+                elif tell:
+                    self.left.append(os.path.join(self.folder, file))
+            while folder and self._root.remove_empty(folder):
+                folder = os.path.dirname(folder)
+
+    def remove(self, path: str) -> None:
+        """Remove a file; a missing one is no error."""
+        if self._root is not None and self._root.lstat(path) is not None:
+            self._root.unlink(path)
+            self.removed += 1
+
+    def end(self) -> None:
+        """Remove the folder itself if it is empty."""
+        if self.removed and not os.path.islink(self.folder):
+            with contextlib.suppress(OSError):  # not empty, or where we stand
+                os.rmdir(self.folder)

@@ -1,0 +1,220 @@
+"""Cleaning removes what pixelmill made, and only that."""
+
+import contextlib
+import json
+from itertools import product
+
+import pytest
+
+from pixelmill.cleaning import clean
+from pixelmill.errors import TreeError, UserError
+from pixelmill.files import exclusive
+from pixelmill.generator import Spec, generate
+from pixelmill.process import process_folder
+from pixelmill.recipe import parse
+
+CONFIG = {
+    "datasets": {"demo": {"generate": {}}, "mine": {"folder": "photos"}},
+    "recipes": {"light": {}, "heavy": {}},
+    "run": {"datasets": ["mine"], "recipes": ["light"], "engines": [], "production": "auto"},
+    "results": "results",
+}
+
+#: Everything that pixelmill makes but for images, in one place that it may lie in.
+MADE = [
+    "resources/demo/.generated.json",
+    "resources/demo/.lock",
+    "results/demo/generated.json",
+    "results/demo/catalog.csv",
+    "results/demo/catalog.known.csv",
+    "results/demo/shards/1-of-2/catalog.csv",
+    "results/demo/shards/1-of-2/catalog.known.csv",
+    *(
+        f"results/mine/light/{place}/{name}"
+        for place, name in product(
+            ["auto", "auto/shards/1-of-2"],
+            [
+                ".lock", ".reserve", ".offspring", ".crumbs/1/2", "timing.json", "failures.csv",
+                "failures.txt", "ledger.check.json", "ledger.sqlite.version-3-2",
+                "ledger.sqlite-journal.damaged", "verification.json", "verification.sqlite",
+                "performance.html", "catalog.csv", ".pixelmill-0a-1-2.tmp",
+            ],
+        )
+    ),
+    "results/mine/light/auto/images/a/b/.pixelmill-0a-1-2.tmp",
+    "results/mine/light/comparison.json",
+    "results/mine/heavy/scaling.json",
+    "results/mine/heavy/rivals.json",
+    "results/report/report.html",
+    "results/report/figures/mine.light.speedup.svg",
+    "results/verdict.txt",
+    "results/verdict-process.txt",
+    "logs/demo/generate.log",
+    "logs/demo/light/threads.verify.log",
+    "logs/demo/light/threads/1-of-2.log",
+    "logs/report.log",
+    "benchmarks/mine/catalog.tsv",
+    "benchmarks/report.tsv",
+]  # fmt: skip
+
+#: Files of others, also where nothing but pixelmill's is expected.
+OTHERS = [
+    "config.yaml",
+    "photos/0.jpg",
+    "resources/mine/0.jpg",
+    "resources/demo/my_photo.jpg",
+    "resources/demo/00000007.txt",
+    "resources/demo/00000099.jpg",
+    "results/notes.txt",
+    "results/mine/light/my_notes.txt",
+    "results/mine/other_recipe/sequential/images/0.jpg",
+    "results/mine/light/auto/ledger.txt",
+    "results/mine/light/auto/my.sqlite",
+    "results/mine/light/auto/unclaimed/images/0.jpg",
+    "results/mine/light/auto/images/mine/0.jpg",
+    "results/mine/light/auto/images/.htaccess",
+    "results/mine/light/auto/shards/notes.txt",
+    "results/mine/light/auto/shards/1-of-2/0.jpg",
+    "results/report/style.css",
+    "logs/mine.log",
+    "logs/demo/mine.log",
+    "benchmarks/demo/light/mine.tsv",
+]
+
+
+def fill(folder, names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}", encoding="utf-8")
+
+
+def files_below(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def tree(here, photos):
+    """An output tree with images, one of them in a folder, and the folder that it lies in."""
+    photos(here / "photos/below", 1)
+    photos(here / "photos", 3)
+    process_folder("photos", "results/mine/light/auto", parse({"steps": []}), "sequential", 1)
+    return here / "results/mine/light/auto"
+
+
+def test_clean_removes_all_that_was_made_and_counts_it(here):
+    fill(here, MADE)
+    assert clean(CONFIG) == (len(MADE), [])
+    assert list(here.iterdir()) == []
+
+
+def test_clean_leaves_alone_what_is_not_pixelmills_and_tells(here, tree):
+    generate("resources/demo", Spec(count=2), 1)
+    fill(here, [*MADE[2:], *OTHERS])
+    _, left = clean(CONFIG)
+    assert files_below(here) - {"photos/1.jpg", "photos/2.jpg", "photos/below/0.jpg"} == set(OTHERS)
+    assert set(left) == {
+        name for name in OTHERS if name.count("/") > 1 or name.endswith(".css")
+    } - {"resources/mine/0.jpg"}
+
+
+@pytest.mark.parametrize("lost", [[], ["manifest.csv"], ["ledger.sqlite", "ledger.backup.sqlite"]])
+def test_clean_knows_images_by_the_ledger_or_by_the_manifest(here, tree, lost):
+    for name in lost:
+        (tree / name).unlink()
+    clean(CONFIG)
+    assert not (here / "results").exists()
+
+
+def test_clean_leaves_images_that_nothing_tells_of(here, tree):
+    for name in ("manifest.csv", "ledger.sqlite", "ledger.backup.sqlite"):
+        (tree / name).unlink()
+    _, left = clean(CONFIG)
+    assert files_below(tree) == {"images/0.jpg", "images/1.jpg", "images/2.jpg",
+                                 "images/below/0.jpg"}  # fmt: skip
+    assert len(left) == 4
+
+
+def test_clean_removes_generated_images_also_of_a_run_that_was_killed(here):
+    generate("resources/demo", Spec(count=3), 1)
+    (here / "resources/demo/.generated.csv").write_text("name,bytes,sha256\n")
+    clean(CONFIG)
+    assert list(here.iterdir()) == []
+
+
+def test_clean_leaves_alone_a_folder_that_was_not_generated(here):
+    """Images of one's own in ``resources/demo`` bear no record of ours."""
+    fill(here, ["resources/demo/00000000.jpg"])
+    assert clean(CONFIG) == (0, [])
+
+
+@pytest.mark.parametrize("hostile", ["../../../../photos/0.jpg", "/etc/passwd"])
+def test_no_table_leads_clean_elsewhere(here, tree, hostile):
+    table = (tree / "manifest.csv").read_text()
+    (tree / "manifest.csv").write_text(table.replace(",0.jpg,", f",{hostile},"))
+    clean(CONFIG)
+    assert (here / "photos/0.jpg").exists()
+
+
+@pytest.mark.parametrize("place", ["threads", "auto/images/link", "auto/shards"])
+def test_clean_follows_no_link_and_leaves_it(here, tree, place):
+    link = here / "results/mine/light" / place
+    fill(here, ["elsewhere/ledger.sqlite", "elsewhere/0.jpg"])
+    link.symlink_to(here / "elsewhere")
+    clean(CONFIG)
+    assert len(files_below(here / "elsewhere")) == 2
+    assert link.is_symlink()
+
+
+@pytest.mark.parametrize(
+    "folder", ["results/mine", "results/mine/light", "resources/demo", "logs", "logs/mine"]
+)
+def test_clean_removes_nothing_behind_a_link_in_the_place_of_a_folder_of_ours(here, tree, folder):
+    generate("resources/demo", Spec(count=2), 1)
+    fill(here, ["logs/mine/catalog.log"])
+    (here / folder).rename(here / "elsewhere")
+    (here / folder).symlink_to(here / "elsewhere")
+    before = files_below(here / "elsewhere")
+    with contextlib.suppress(TreeError):
+        clean(CONFIG)
+    assert files_below(here / "elsewhere") == before
+
+
+def test_clean_goes_behind_a_link_in_the_place_of_the_results_and_leaves_it(here, tree):
+    (here / "results").rename(here / "scratch")
+    (here / "results").symlink_to("scratch")
+    clean(CONFIG)
+    assert list((here / "results").iterdir()) == []
+
+
+def test_clean_waits_for_no_run_and_takes_nothing_from_it(here, tree, monkeypatch):
+    monkeypatch.setattr("pixelmill.files.LOCK_PATIENCE", 0)
+    before = files_below(tree)
+    with exclusive(tree), pytest.raises(UserError, match="Another run"):
+        clean(CONFIG)
+    assert files_below(tree) == before
+
+
+def test_clean_twice_finds_nothing_more(here):
+    fill(here, MADE)
+    clean(CONFIG)
+    assert clean(CONFIG) == (0, [])
+
+
+def test_the_script_tells_what_it_left(here, tree, script):
+    others = [f"results/mine/light/auto/images/{name}.txt" for name in ("a", "b", "c")]
+    fill(here, others)
+    done = script("clean.py", "--config", json.dumps(CONFIG), cwd=here)
+    assert done.status == 0
+    assert f"WARNING: Left '{others[0]}' and 2 more, not made by this config." in done.text
+
+
+def test_clean_leaves_the_folder_that_holds_the_results(here):
+    fill(here, ["scratch/out/report/report.html"])
+    clean({**CONFIG, "results": str(here / "scratch/out")})
+    assert (here / "scratch").exists()
