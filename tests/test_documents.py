@@ -45,6 +45,8 @@ BOMBS = {
     "deep-blocks": ("\n".join(" " * depth + "-" for depth in range(500)), "more than 50 deep"),
     "many-values": ("[" + "1, " * MOST_VALUES + "1]", "more than 100,000 values"),
     "many-characters": ("#" * (MOST_CHARACTERS + 1), "more than 1,000,000 characters"),
+    "key-twice": ("a: 1\nb: 2\na: 3", "line 3: the key 'a' stands there twice"),
+    "inner-key-twice": ("a:\n- {b: [1, 2], 'b': {c: 1}}", "line 2: the key 'b' stands there twice"),
     "impossible-date": ("a: 2024-13-45", "cannot be read as YAML"),
     "two-documents": ("a: 1\n---\nb: 2", "cannot be read as YAML"),
     "code": ("!!python/object/apply:os.getcwd []", "cannot be read as YAML"),
@@ -92,6 +94,10 @@ DEEP = {
 @pytest.mark.parametrize("text", DEEP.values(), ids=DEEP)
 def test_deep_json_is_refused(text):
     assert "deep" in refusal(from_json, text, "it")
+
+
+def test_a_key_that_json_has_twice_is_told():
+    assert "the key 'b' stands there twice" in refusal(from_json, '{"a": {"b": 1, "b": 2}}', "it")
 
 
 @pytest.mark.parametrize("text", ["{", "nonsense", '{"a": 1} 2', "1" * 10_000], ids=ascii)

@@ -236,6 +236,12 @@ def test_scaling_measures_the_arms_that_were_asked_for(script, images, tmp_path)
         (["process_parallel.py", "in", "out", "--recipe", "{broken"], "recipe"),
         (["process_parallel.py", "in", "out", "--policy", "[" * 50_000], "--policy: it has maps"),
         (["process_parallel.py", "in", "out", "--policy", "{"], "--policy: the JSON given"),
+        (["process_parallel.py", "in", "out", "--policy", "[1]"], "give a map of keys"),
+        (
+            ["process_parallel.py", "in", "out", "--policy", '{"limits": {"max_pixel": 9}}'],
+            "max_pixel",
+        ),
+        (["process_parallel.py", "in", "out", "--policy", '{"sandbox": 3}'], "sandbox"),
         (["generate.py", "out", "--spec", "[" * 50_000], "--spec: it has maps and lists"),
         (["catalog.py", "in", "c.csv", "--selection", "[" * 50_000], "--selection: it has maps"),
         (["plan.py", "--config", "[" * 50_000], "--config: it has maps and lists"),

@@ -128,7 +128,13 @@ def policy(options: argparse.Namespace) -> Policy:
     if options.policy:
         from pixelmill.documents import from_json
 
-        made = Policy.from_config(from_json(options.policy, "--policy"))
+        given = from_json(options.policy, "--policy")
+        try:
+            made = Policy.from_config(given)
+        except (LookupError, TypeError, ValueError, AttributeError):  # not as the workflow does
+            from pixelmill.config import complete
+
+            made = Policy.from_config(complete(given))
         made.sandbox.check()
         return made
     unknown = [reason for reason in options.retry_failed if reason not in REASONS]

@@ -74,6 +74,8 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     UserError
         With the key, what was found and what is allowed.
     """
+    if not isinstance(config, Mapping):
+        raise UserError(f"The config is {shown(config)}; give a map of keys and values.")
     documents.check(config, "the config")
     given = _with_preset(_with_names(copy.deepcopy(dict(config))))
     if isinstance(given.get("sandbox"), bool):  # YAML takes the words on and off for truth values

@@ -1,16 +1,19 @@
 """Documents: YAML and JSON that people give, read within bounds.
 
 A few hundred bytes of YAML can stand for billions of values, and brackets in brackets
-end a reader by recursion; either is refused in a sentence before anything is built.
+end a reader by recursion; either is refused in a sentence before anything is built. So is
+a map that has a key twice, of which the readers would keep one.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from pixelmill.errors import UserError
+from pixelmill.errors import UserError, shown
 
 #: Most characters of a document, values in it with those that aliases repeat, and maps and
 #: lists within one another. The largest config that comes with pixelmill has 2,000
@@ -89,7 +92,7 @@ def from_json(text: str, where: str) -> Any:
         If it cannot be read, or exceeds a bound.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=lambda pairs: _without_double(pairs, where))
     except RecursionError as error:
         raise UserError(_too_deep(where)) from error
     except ValueError as error:
@@ -131,39 +134,69 @@ def check(value: Any, where: str) -> None:
     raise UserError(_too_much(where, f"more than {MOST_VALUES:,} values"))
 
 
-def _check_events(events: Iterable[Any], where: str) -> None:
-    """Count what a YAML document stands for, before it is built.
+def _without_double(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise UserError(_double(where, next(key for key, count in counts.items() if count > 1)))
+    return made
 
-    `sizes` are the numbers of values that anchors stand for, and `open_` the maps and
-    lists that have begun: the anchor of each, and its number of values so far.
+
+@dataclasses.dataclass
+class _Collection:
+    """A map or a list of YAML that has begun: its anchor, values so far, and keys."""
+
+    anchor: str | None = None
+    size: int = 1
+    keys: set[str] | None = None  # of a map
+    at_key: bool = True
+
+
+def _check_events(events: Iterable[Any], where: str) -> None:
+    """Count what a YAML document stands for, before it is built, and look at the keys of maps.
+
+    `sizes` are the numbers of values that anchors stand for.
     """
     import yaml
 
     sizes: dict[str, int] = {}
-    open_: list[tuple[str | None, int]] = [(None, 0)]
+    open_ = [_Collection()]
     for event in events:
+        line = f"{where}, line {cast(Any, event.start_mark).line + 1}"
         if isinstance(event, yaml.CollectionStartEvent):
-            open_.append((event.anchor, 1))
+            is_map = isinstance(event, yaml.MappingStartEvent)
+            open_.append(_Collection(event.anchor, keys=set() if is_map else None))
             if len(open_) > MOST_DEPTH:
                 raise UserError(_too_deep(where))
             continue
+        outer = open_[-1]
         if isinstance(event, yaml.CollectionEndEvent):
-            anchor, size = open_.pop()
+            anchor, size = outer.anchor, outer.size
+            open_.pop()
+            outer = open_[-1]
         elif isinstance(event, yaml.ScalarEvent):
             anchor, size = event.anchor, 1
+            if outer.keys is not None and outer.at_key:
+                if event.value in outer.keys:
+                    raise UserError(_double(line, event.value))
+                outer.keys.add(event.value)
         elif isinstance(event, yaml.AliasEvent):
-            name, mark = str(event.anchor), cast(Any, event.start_mark)
-            if any(name == outer for outer, _ in open_):
-                raise UserError(f"{where}, line {mark.line + 1}: '*{name}' stands within itself.")
+            name = str(event.anchor)
+            if any(name == collection.anchor for collection in open_):
+                raise UserError(f"{line}: '*{name}' stands within itself.")
             anchor, size = None, sizes.get(name, 1)
         else:
             continue
         if anchor is not None:
             sizes[anchor] = size
-        outer, total = open_[-1]
-        open_[-1] = outer, total + size
-        if total + size > MOST_VALUES:
+        outer.size += size
+        outer.at_key = not outer.at_key
+        if outer.size > MOST_VALUES:
             raise UserError(_too_much(where, f"more than {MOST_VALUES:,} values"))
+
+
+def _double(where: str, key: str) -> str:
+    return f"{where}: the key {shown(key)} stands there twice; remove one, or rename it."
 
 
 def _too_deep(where: str) -> str:
