@@ -19,7 +19,7 @@ HEIGHT = 301
 #: Seconds that an image may take.
 SECONDS = 1
 
-#: Seconds after which what is left belongs to no other run that is about to end.
+#: Seconds after which what is left does not end with its run, or with another one.
 PATIENCE = 20
 
 #: What steps do at that image; and whether it is made all the same, None if that depends.
@@ -94,18 +94,18 @@ class Trace:
         return found
 
     def left(self):
-        """All that is left of it."""
+        """All that is left of it, once what ends with it had time to."""
+        end = time.monotonic() + PATIENCE
+        while (processes := self.processes()) and time.monotonic() < end:
+            time.sleep(0.05)
         living = set(_tokens_of_living())
         dead = {
             name for name in _semaphores() - self.semaphores if name.split("-")[1] not in living
         }
-        end = time.monotonic() + PATIENCE
         while dead and time.monotonic() < end:  # those of runs beside this one go away
             time.sleep(0.05)
             dead &= _semaphores()
-        return (
-            self.processes() + sorted(dead) + sorted(path.name for path in self.scratch.iterdir())
-        )
+        return processes + sorted(dead) + sorted(path.name for path in self.scratch.iterdir())
 
 
 @pytest.fixture

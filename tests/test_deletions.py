@@ -11,7 +11,7 @@ COUNT = 12
 
 #: A step that removes something when its turn comes, once.
 STEP = """
-import os, pathlib, shutil
+import contextlib, os, pathlib, shutil
 
 TREE, WHAT, MARK = (pathlib.Path(part) for part in {places!r})
 
@@ -22,8 +22,10 @@ def f(image):
     except FileExistsError:
         return image
     for path in TREE.glob(str(WHAT)) if str(WHAT) != "." else [TREE]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-        {then}
+        while os.path.lexists(path):  # other workers write there meanwhile
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+        with contextlib.suppress(FileExistsError):  # they were faster
+            {then}
     return image
 """
 
