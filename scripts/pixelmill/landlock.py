@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import enum
+import functools
 import os
 import stat
 import struct
@@ -68,7 +69,7 @@ def version() -> int:
     if sys.platform != "linux" or os.uname().machine.startswith(_OTHER_NUMBERS):
         return 0
     nothing, flag = ctypes.c_void_p(None), ctypes.c_uint32(_CREATE_RULESET_VERSION)
-    found: int = _libc().syscall(_CREATE_RULESET, nothing, ctypes.c_size_t(0), flag)
+    found: int = libc().syscall(_CREATE_RULESET, nothing, ctypes.c_size_t(0), flag)
     return max(0, found)
 
 
@@ -143,18 +144,20 @@ def _add_rule(ruleset: int, path: str, access: Access) -> None:
 def forbid_new_privileges() -> None:
     """Set what both Landlock and seccomp demand of an unprivileged thread."""
     one, zero = ctypes.c_ulong(1), ctypes.c_ulong(0)
-    if _libc().prctl(PR_SET_NO_NEW_PRIVS, one, zero, zero, zero):
+    if libc().prctl(PR_SET_NO_NEW_PRIVS, one, zero, zero, zero):
         raise _error()
 
 
 def _call(number: int, *arguments: object) -> int:
-    result: int = _libc().syscall(number, *arguments)
+    result: int = libc().syscall(number, *arguments)
     if result < 0:
         raise _error()
     return result
 
 
-def _libc() -> ctypes.CDLL:
+@functools.cache
+def libc() -> ctypes.CDLL:
+    """C library, whose ``errno`` can be asked for."""
     return ctypes.CDLL(None, use_errno=True)
 
 

@@ -13,7 +13,7 @@ import struct
 import sys
 from collections.abc import Mapping, Sequence
 
-from pixelmill.landlock import forbid_new_privileges
+from pixelmill.landlock import forbid_new_privileges, libc
 
 #: Numbers by name (``asm/unistd_64.h``) of calls that run programs.
 EXECUTE = {"execve": 59, "execveat": 322}
@@ -89,7 +89,7 @@ def available() -> bool:
         return False
     action = ctypes.byref(ctypes.c_uint32(_RET_ERRNO))
     zero = ctypes.c_uint32(0)
-    return bool(_libc().syscall(_SECCOMP, ctypes.c_uint32(_GET_ACTION_AVAIL), zero, action) == 0)
+    return bool(libc().syscall(_SECCOMP, ctypes.c_uint32(_GET_ACTION_AVAIL), zero, action) == 0)
 
 
 def restrict_process(execute: bool, network: bool, times: bool, signals: bool) -> None:
@@ -171,13 +171,9 @@ def _install(code: _Code) -> None:
     filters = struct.pack("@HP", len(code), ctypes.addressof(filter_))  # struct sock_fprog
     forbid_new_privileges()
     mode, flags = ctypes.c_uint32(_SET_MODE_FILTER), ctypes.c_uint32(_FLAG_TSYNC)
-    result = _libc().syscall(_SECCOMP, mode, flags, filters)
+    result = libc().syscall(_SECCOMP, mode, flags, filters)
     if result > 0:
         raise OSError(errno.EBUSY, f"thread {result} has a filter of its own")
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-
-
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
