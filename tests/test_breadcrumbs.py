@@ -72,6 +72,46 @@ def test_a_worker_that_has_not_begun_names_nothing(folder):
         assert breadcrumbs.read(folder) == []
 
 
+#: Take an image in hand where the disk is full, and go on.
+ON_A_FULL_DISK = """
+import os, sys
+from pixelmill import breadcrumbs
+folder = sys.argv[1]
+with open(os.path.join(folder, "rest"), "wb") as rest:
+    try:
+        while True:
+            rest.write(bytes(4096))
+            rest.flush()
+    except OSError:
+        pass
+for turn in range(2):
+    with breadcrumbs.trail(folder, ["a.jpg", "b.jpg"]) as leave:
+        leave(0)
+        leave(1)
+print("went on")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk takes root"
+)
+def test_a_full_disk_costs_the_crumbs_and_no_process(tmp_path, repository):
+    """A page that is written where no room was taken for it ends the process by SIGBUS."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=True)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", ON_A_FULL_DISK, disk],
+            cwd=repository / "scripts", stdout=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (0, "went on\n")
+        assert breadcrumbs.read(str(disk)) == []
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
 def test_a_killed_worker_is_survived_by_its_crumb(folder, repository):
     program = (
         "import os, signal, sys\n"

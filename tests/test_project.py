@@ -103,6 +103,14 @@ def test_every_rule_lists_its_code_and_calls_it(repository):
             assert '"python {input.code[0]:q}' in body, name
 
 
+def test_every_rule_that_runs_a_recipe_names_the_libraries_that_decide_its_pixels(repository):
+    """Snakemake sees no other change of a library."""
+    running = {name for name, body in rules_of(repository).items() if "=own_steps," in body}
+    assert running == {"process_seq", "process_par", "process_shard", "measure", "measure_rivals"}
+    for name in running:
+        assert "        software=software,\n" in rules_of(repository)[name], name
+
+
 def test_every_script_is_called_by_a_rule(repository):
     called = set(re.findall(r'code\("(\w+\.py)"\)', "".join(rules_of(repository).values())))
     assert called == {path.name for path in (repository / "scripts").glob("*.py")}

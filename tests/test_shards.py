@@ -6,7 +6,7 @@ import pytest
 from namesakes import name_outputs
 
 from pixelmill.errors import UserError
-from pixelmill.shards import WHOLE, Shard, all_of, home, homes
+from pixelmill.shards import WHOLE, Shard, all_of, home, homes, others
 
 
 def test_a_shard_is_read_as_it_was_written():
@@ -17,6 +17,22 @@ def test_a_shard_is_read_as_it_was_written():
 def test_what_is_no_shard_is_refused_in_a_sentence(text):
     with pytest.raises(UserError, match=f"'{text}' is none; give one such as 2-of-16"):
         Shard.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("shard", "left"),
+    [
+        ("1-of-2", ["1-of-1", "1-of-12", "12-of-12", "2-of-22"]),
+        ("2-of-12", ["1-of-1", "1-of-2", "2-of-2", "2-of-22"]),
+        ("1-of-1", ["1-of-1", "1-of-12", "1-of-2", "12-of-12", "2-of-2", "2-of-22"]),
+    ],
+)
+def test_states_from_an_older_division_are_told_from_those_of_this_one(tmp_path, shard, left):
+    """Twelve shards are not two, whatever digit they end with."""
+    for name in ("1-of-1", "1-of-2", "2-of-2", "1-of-12", "12-of-12", "2-of-22"):
+        (tmp_path / "shards" / name).mkdir(parents=True)
+    found = others(tmp_path, Shard.parse(shard))
+    assert list(found) == [str(tmp_path / "shards" / name) for name in left]
 
 
 def test_every_image_is_owned_by_one_shard():

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 from pixelmill.errors import TreeError, UserError
+from pixelmill.files import read_table
 from pixelmill.jobs import Job
 from pixelmill.limits import Limits
 from pixelmill.offspring import Offspring
+from pixelmill.process import process_folder
 from pixelmill.recipe import parse
 from pixelmill.transform import Renderer
-from pixelmill.trials import MOST_DEATHS, Deaths, Trials
+from pixelmill.trials import Deaths, Trials
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals end processes on POSIX alone")
 
@@ -53,7 +55,7 @@ class Tried:
         self._folder = folder
         (folder / "own.py").write_text(f"def step(image):\n    {body}\n", encoding="utf-8")
         recipe = parse({"steps": [{"call": {"function": "own:step"}}]}, folder=str(folder))
-        self.limits = Limits(seconds_per_image=2)
+        self.limits = Limits(seconds_per_image=1)
         (folder / "out").mkdir()
         self.renderer = Renderer(str(folder / "in"), str(folder / "out"), recipe, self.limits)
 
@@ -106,6 +108,48 @@ def test_what_an_image_left_is_not_the_fault_of_the_next(tmp_path, photo):
     assert [outcome.status for outcome in tried.run(jobs)] == ["ok"] * 3
 
 
+#: Finds no memory at images of a height, unless it is the first in its process.
+CROWDED = (
+    "import os; crowded = hasattr(os, 'seen'); os.seen = 1\n"
+    "    if image.height == 30 and crowded: raise MemoryError\n"
+    "    if image.height == 40: raise MemoryError\n"
+    "    return image"
+)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_image_that_finds_no_memory_beside_others_gets_a_process_of_its_own(
+    tmp_path, photo, workers
+):
+    tried = Tried(tmp_path, photo, CROWDED)
+    heights = [20, 30, 20, 40, 30, 20, 40, 20]
+    jobs = [tried.job(f"{n}.png", (20, height)) for n, height in enumerate(heights)]
+    deaths = Deaths()
+    reasons = {outcome.source: outcome.reason for outcome in tried.run(jobs, workers, deaths)}
+    assert reasons == {
+        f"{n}.png": "out_of_memory" if height == 40 else "" for n, height in enumerate(heights)
+    }
+    assert deaths.explained == 2
+    for n, height in enumerate(heights):
+        assert (tmp_path / f"out/{n}.jpg").exists() == (height != 40)
+
+
+@pytest.mark.parametrize("engine", ["sequential", "threads"])
+def test_of_a_batch_only_what_found_no_memory_is_tried_alone(tmp_path, photo, engine):
+    """What became of the other images of the batch is certain."""
+    tried = Tried(tmp_path, photo, CROWDED)
+    heights = [20, 20, 30, 20, 40, 20]
+    for n, height in enumerate(heights):
+        tried.job(f"{n}.png", (20, height))
+    recipe = tried.renderer.recipe
+    done = process_folder(str(tmp_path / "in"), str(tmp_path / "tree"), recipe, engine, 1)
+    assert (done.images, done.failed) == (6, 1)
+    (failure,) = read_table(tmp_path / "tree/failures.csv")
+    assert (failure["source"], failure["reason"]) == ("4.png", "out_of_memory")
+    made = {path.name for path in (tmp_path / "tree/images").iterdir()}
+    assert made == {"0.jpg", "1.jpg", "2.jpg", "3.jpg", "5.jpg"}
+
+
 class Refusing(Renderer):
     """Meets a path that must not be followed, whatever it makes."""
 
@@ -126,14 +170,14 @@ def test_nothing_to_try_starts_nothing(tmp_path, photo):
 
 def test_deaths_that_an_image_explains_never_stop_a_pass():
     deaths = Deaths()
-    for _ in range(10 * MOST_DEATHS):
+    for _ in range(200):
         deaths.count()
         deaths.explain()
 
 
 def test_deaths_in_a_row_that_no_image_explains_stop_a_pass():
     deaths = Deaths()
-    for _ in range(MOST_DEATHS):
+    for _ in range(20):
         deaths.count()
     with pytest.raises(UserError, match="More than 20 worker processes died in a row"):
         deaths.count()

@@ -50,11 +50,20 @@ def test_failed_images_decide_by_their_rate(failed, images, most, well):
     assert ["more than failures.max_rate" in line for line in wrong] == [True] * (not well)
 
 
-@pytest.mark.parametrize(("most", "well"), [(None, True), (5, True), (4, False)])
+@pytest.mark.parametrize(
+    ("most", "well"), [(None, True), (6, True), (5, True), (4, False), (0, False)]
+)
 def test_failed_images_decide_by_their_number_where_it_is_bounded(most, well):
-    decided, wrong = judge(report(failures=[failures(5, 10**6)]), 0.01, most)
-    assert decided is well
-    assert ["more than failures.max_count = 4" in line for line in wrong] == [True] * (not well)
+    """A bound of 0 allows no failure at all; it is not the same as no bound."""
+    few = report(failures=[failures(5, 10**6)])
+    for decided, wrong in (judge(few, 0.01, most), sentence(few, 0.01, most)):
+        assert decided is well
+        words = f"more than failures.max_count = {most} allows"
+        assert (words in str(wrong)) is not well
+
+
+def test_without_a_failure_a_bound_of_0_is_kept():
+    assert judge(report(verifications=[verification()]), 0.0, 0) == (True, [])
 
 
 def test_a_run_is_summed_up_in_five_lines():

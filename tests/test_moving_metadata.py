@@ -1,0 +1,66 @@
+"""A moving picture whose frames are all kept has the metadata that its recipe keeps."""
+
+import io
+
+import pytest
+from imaging import exif_block
+from PIL import ExifTags, Image
+
+from pixelmill import recipe
+from pixelmill.jobs import Job
+from pixelmill.transform import Renderer
+
+EXIF = exif_block(
+    main=[(0x010F, "ascii", "Maker"), (0x013B, "ascii", "A. Photographer"),
+          (0x8298, "ascii", "(c) A. Photographer")],
+    gps=[(1, "ascii", "N"), (2, "rational", [(48, 1), (8, 1), (0, 1)])],
+)  # fmt: skip
+
+RIGHTS = {0x013B: "A. Photographer", 0x8298: "(c) A. Photographer"}
+
+#: What each policy leaves: tags of the picture, and whether its place is told.
+KEPT = {
+    "strip": (RIGHTS, False),
+    "keep": ({0x010F: "Maker", **RIGHTS}, True),
+    "none": ({}, False),
+}
+
+#: Formats that hold both frames and EXIF.
+HOLDING = ["png", "webp", "avif"]
+
+
+@pytest.fixture(scope="module", params=HOLDING)
+def moving(request, tmp_path_factory, picture):
+    folder = tmp_path_factory.mktemp("moving")
+    frames = [picture(number, (48, 32)) for number in range(3)]
+    options = {"save_all": True, "append_images": frames[1:], "duration": 90, "exif": EXIF}
+    frames[0].save(folder / "a", request.param.upper(), **options)
+    return folder
+
+
+def tags_of(data):
+    """Tags of a picture, and those of its place."""
+    with Image.open(io.BytesIO(data)) as image:
+        exif = image.getexif()
+        pointers = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+        tags = {tag: value for tag, value in exif.items() if tag not in pointers}
+        return tags, dict(exif.get_ifd(ExifTags.IFD.GPSInfo)), getattr(image, "n_frames", 1)
+
+
+def test_the_source_has_what_is_to_be_kept_or_not(moving):
+    tags, place, frames = tags_of((moving / "a").read_bytes())
+    assert tags.items() >= {0x010F: "Maker", **RIGHTS}.items()
+    assert 2 in place
+    assert frames == 3
+
+
+@pytest.mark.parametrize("policy", KEPT)
+@pytest.mark.parametrize("format", HOLDING)
+def test_metadata_of_a_moving_picture_follow_the_policy(moving, tmp_path, policy, format):
+    data = {"animation": "all", "metadata": policy, "output": {"format": format}}
+    renderer = Renderer(str(moving), str(tmp_path), recipe.parse(data))
+    outcome = renderer.render(Job("a", ("made",)))
+    assert outcome.status == "ok", outcome.message
+    tags, place, frames = tags_of((tmp_path / "made").read_bytes())
+    expected, told = KEPT[policy]
+    assert (tags, 2 in place, frames) == (expected, told, 3)
