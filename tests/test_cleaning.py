@@ -47,6 +47,7 @@ MADE = [
     "results/mine/heavy/rivals.json",
     "results/report/report.html",
     "results/report/figures/mine.light.speedup.svg",
+    "results/report/figures/.snakemake_timestamp",
     "results/verdict.txt",
     "results/verdict-process.txt",
     "logs/demo/generate.log",

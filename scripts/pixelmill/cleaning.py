@@ -39,8 +39,11 @@ _STATE = (
 _TABLES = rf"generated\.json|(shards/{_SHARD}/)?catalog(\.known)?\.csv"
 _TABLES_OF_RECIPES = r"(comparison|scaling|rivals)\.json"
 
-#: Of the whole run.
-_REPORT = r"(report|steps)\.html|report\.md|benchmark\.(csv|json)|figures/[^/]+\.svg"
+#: Of the whole run. Snakemake leaves a timestamp in each folder that a rule declares.
+_REPORT = (
+    r"(report|steps)\.html|report\.md|benchmark\.(csv|json)"
+    r"|figures/([^/]+\.svg|\.snakemake_timestamp)"
+)
 _VERDICTS = ("verdict.txt", "verdict-process.txt")
 
 #: Jobs that write a log and a benchmark: of the run, a dataset, a recipe.
