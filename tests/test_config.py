@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pixelmill import config, engines, generator, recipe
+from pixelmill.encoding import ENCODERS
 from pixelmill.errors import REASONS, UserError
 from pixelmill.formats import FORMATS
 from pixelmill.policy import Policy
@@ -77,6 +78,21 @@ def test_the_defaults_of_the_schema_are_those_of_the_generator():
 
 def test_the_defaults_of_the_schema_are_those_of_a_policy():
     assert Policy.from_config(config.complete({})) == Policy()
+
+
+def test_the_words_that_users_write_are_these():
+    """Others test their parts by these lists, and would not miss what one lacks."""
+    assert engines.ENGINES == ("sequential", "threads", "processes", "futures", "distributed")
+    assert tuple(REASONS) == (
+        "unreadable", "vanished", "not_an_image", "truncated", "corrupt", "too_large",
+        "unsupported", "step_failed", "write_failed", "timed_out", "crashed", "out_of_memory",
+    )  # fmt: skip
+    assert FORMATS == (
+        "jpeg", "png", "gif", "bmp", "tiff", "webp", "ppm", "ico", "avif", "heif",
+    )  # fmt: skip
+    assert tuple(ENCODERS) == ("jpeg", "png", "webp", "avif", "tiff", "gif", "bmp")
+    assert generator.CONTENTS == ("photo", "solid", "noise")
+    assert tuple(generator.SUFFIXES) == ("jpeg", "png", "bmp", "gif")
 
 
 def test_the_schema_allows_what_the_code_knows():
@@ -176,6 +192,10 @@ MISTAKES = {
         {"recipes": {"a/b": {}}}, "recipes", ["'a/b'", "letters, digits"],
     ),
     "recipe-name-reserved": ({"recipes": {"report": {}}}, "recipes.report", ["reserved"]),
+    "recipe-with-missing-parameter": (
+        {"recipes": {"mine": {"steps": [{"color_matrix": {}}]}}},
+        "recipes.mine.steps[0].color_matrix.matrix", ["missing"],
+    ),
     "recipe-without-value": ({"recipes": {"mine": None}}, "recipes.mine", ["None", "a map"]),
     "recipe-with-unknown-step": (
         {"recipes": {"mine": {"steps": ["blur"]}}}, "recipes.mine.steps[0].blur",
@@ -216,6 +236,11 @@ MISTAKES = {
         {"run": {"recipes": ["heavy"]}}, "run.recipes", ["'heavy'", "light, intensive"],
     ),
     "run-of-nothing": ({"run": {"recipes": []}}, "run.recipes", ["empty", "at least one"]),
+    "run-of-text": ({"run": {"datasets": "demo"}}, "run.datasets", ["'demo'", "a list"]),
+    "no-shard": ({"scale": {"shards": 0}}, "scale.shards", ["0", "1 to 1000"]),
+    "too-many-shards": ({"scale": {"shards": 1001}}, "scale.shards", ["1001", "1 to 1000"]),
+    "half-a-shard": ({"scale": {"shards": 2.5}}, "scale.shards", ["2.5", "whole number"]),
+    "shards-as-text": ({"scale": {"shards": "many"}}, "scale.shards", ["'many'", "whole number"]),
     "run-twice": (
         {"run": {"recipes": ["light", "light"]}}, "run.recipes", ["['light', 'light']", "once"],
     ),

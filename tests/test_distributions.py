@@ -6,7 +6,6 @@ import shutil
 import numpy as np
 import pytest
 
-from pixelmill import distributions as module
 from pixelmill.distributions import distributions, latency, timeline
 from pixelmill.jobs import Made, Outcome, Stretch
 from pixelmill.ledger import Ledger, Maker
@@ -87,7 +86,7 @@ def test_every_image_is_in_the_bin_that_its_seconds_lie_in():
     edges = np.array(found["edges"])
     assert sum(found["counts"]) == 1000
     assert len(edges) == len(found["counts"]) + 1
-    assert np.allclose(edges[1:] / edges[:-1], 10 ** (1 / module.BINS_PER_DECADE), rtol=1e-3)
+    assert np.allclose(edges[1:] / edges[:-1], 10 ** (1 / 20), rtol=1e-3)
     assert (np.cumsum(found["counts"])[:-1] == [(seconds < e).sum() for e in edges[1:-1]]).all()
 
 
@@ -110,7 +109,7 @@ def test_however_many_batches_there_were_a_timeline_stays_small():
     rows = timeline(stretches)
     assert len(rows) == 32
     assert sum(row["images"] for row in rows) == 32 * 2000 * 100
-    assert sum(len(row["busy"]) for row in rows) <= 1.1 * module._MOST_BARS
+    assert sum(len(row["busy"]) for row in rows) <= 1650
 
 
 def test_long_pauses_stay(tree):
@@ -140,22 +139,21 @@ import time
 
 
 def dawdle(image):
-    time.sleep(1.0 if image.width == 97 else 0.0)
+    time.sleep(0.3 if image.width == 97 else 0.0)
     return image
 """
 
 
-@pytest.mark.parametrize("engine", ["sequential", "threads"])
 def test_an_image_that_really_takes_long_is_found_with_the_stage_that_did(
-    tmp_path, photos, picture, engine
+    tmp_path, photos, picture
 ):
     (tmp_path / "my.py").write_text(DAWDLING, encoding="utf-8")
     source = photos(tmp_path / "in", 12)
     picture(1, size=(97, 64)).save(source / "slow.jpg")
     recipe = parse({"steps": [{"call": {"function": "my:dawdle"}}]}, folder=str(tmp_path))
-    process_folder(str(source), str(tmp_path / "out"), recipe, engine, 2)
+    process_folder(str(source), str(tmp_path / "out"), recipe, "threads", 2)
     found = distributions(str(tmp_path / "out"))
     slowest = found["slowest"][0]
     assert slowest["image"] == "slow.jpg"
     assert max(slowest["stages"], key=slowest["stages"].get) == "steps"
-    assert found["latency"]["slowest"] >= 1.0
+    assert found["latency"]["slowest"] >= 0.3

@@ -330,7 +330,7 @@ def test_an_error_of_the_holder_is_not_taken_for_a_lock(tmp_path):
 
 def test_a_reserve_takes_room_and_gives_it_back(tmp_path):
     with Reserve(str(tmp_path)):
-        assert sum(path.stat().st_size for path in tmp_path.iterdir()) == files.RESERVE_BYTES
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 2**20
     assert names_in(tmp_path) == []
 
 

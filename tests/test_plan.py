@@ -5,7 +5,7 @@ import pytest
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries, Entry
 from pixelmill.jobs import Made
-from pixelmill.plan import LIMITED, draw_up
+from pixelmill.plan import draw_up
 from pixelmill.recipe import parse
 from pixelmill.rows import Maker, Row
 
@@ -118,7 +118,7 @@ def test_failures_are_tried_again_for_reasons_that_were_named():
     assert plan_of(rows=rows, present={}, retry=["timed_out"]).make == [ENTRY]
 
 
-@pytest.mark.parametrize("reason", LIMITED)
+@pytest.mark.parametrize("reason", ["too_large", "unsupported", "timed_out", "out_of_memory"])
 def test_what_limits_refused_is_tried_again_by_other_limits(reason):
     rows = {"a.jpg": failed(reason)}
     assert plan_of(rows=rows, present={}).keep == 1
@@ -126,7 +126,9 @@ def test_what_limits_refused_is_tried_again_by_other_limits(reason):
     assert dict(plan_of(rows=rows, present={}).reasons) == {"limits changed": 1}
 
 
-@pytest.mark.parametrize("reason", ["", "corrupt", "truncated", "step_failed"])
+@pytest.mark.parametrize(
+    "reason", ["", "not_an_image", "corrupt", "truncated", "step_failed", "crashed"]
+)
 def test_other_limits_change_nothing_else(reason):
     row = failed(reason) if reason else ROW
     rows = {"a.jpg": row._replace(maker=MAKER._replace(limits="other"))}
