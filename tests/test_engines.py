@@ -79,10 +79,51 @@ def kill_all(pids):
             psutil.Process(pid).kill()
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
-@pytest.mark.parametrize("name", LOCAL)
-def test_every_engine_gives_every_result_once(name, workers):
+@pytest.fixture(scope="module", params=["sequential", "threads", "processes", "futures"])
+def engine(request):
+    """An engine of two workers for all that leaves it as it was, and its name."""
+    with open_engine(request.param, 2) as opened:
+        yield opened, request.param
+
+
+def test_every_engine_gives_every_result_once_and_again_and_over_nothing(engine):
+    for numbers in (range(20), [], [3], [4]):
+        assert sorted(results_of(engine[0], square, numbers)) == [n * n for n in numbers]
+
+
+def test_results_arrive_in_the_calling_thread(engine):
+    threads = set()
+    engine[0].run(square, range(5), lambda result: threads.add(threading.get_ident()))
+    assert threads == {threading.get_ident()}
+
+
+def test_work_is_spread_over_all_worker_processes_or_stays_in_this_one(engine, tmp_path):
+    opened, name = engine
+    if name in APART:
+        pids = set(results_of(opened, meet, [tmp_path] * 2))
+        assert len(pids) == 2
+        assert os.getpid() not in pids
+    else:
+        assert set(results_of(opened, process_id, [0] * 4)) == {os.getpid()}
+
+
+def test_workers_leave_ctrl_c_to_their_parent(engine):
+    opened, name = engine
+    if name in APART:
+        handlers = results_of(opened, signal.getsignal, [signal.SIGINT] * 4)
+        assert set(handlers) == {signal.SIG_IGN}
+
+
+def test_an_engine_says_how_many_workers_it_has_and_how_long_they_took_to_start(engine):
+    opened, name = engine
+    assert opened.workers == (1 if name == "sequential" else 2)
+    assert opened.startup_seconds > 0 or name == "sequential"
+
+
+@pytest.mark.parametrize(("name", "workers"), [("threads", 1), ("processes", 4), ("futures", 3)])
+def test_an_engine_has_as_many_workers_as_were_asked_for(name, workers):
     with open_engine(name, workers) as engine:
+        assert engine.workers == workers
         assert sorted(results_of(engine, square, range(20))) == [n * n for n in range(20)]
 
 
@@ -90,22 +131,6 @@ def test_dasks_synchronous_scheduler_is_an_engine_of_one_worker_too():
     with open_engine(SYNCHRONOUS, 4) as engine:
         assert engine.workers == 1
         assert results_of(engine, started_in, range(5)) == [threading.get_ident()] * 5
-
-
-@pytest.mark.parametrize("name", LOCAL)
-def test_an_engine_can_run_again_and_over_nothing(name):
-    with open_engine(name, 2) as engine:
-        assert results_of(engine, square, []) == []
-        assert results_of(engine, square, [3]) == [9]
-        assert results_of(engine, square, [4]) == [16]
-
-
-@pytest.mark.parametrize("name", LOCAL)
-def test_results_arrive_in_the_calling_thread(name):
-    threads = set()
-    with open_engine(name, 2) as engine:
-        engine.run(square, range(5), lambda result: threads.add(threading.get_ident()))
-    assert threads == {threading.get_ident()}
 
 
 @pytest.mark.parametrize("name", LOCAL)
@@ -131,13 +156,6 @@ def test_results_are_let_go_of_as_they_arrive(name):
     assert most < 50
 
 
-@pytest.mark.parametrize("name", PARALLEL)
-def test_an_engine_says_how_many_workers_it_has_and_how_long_they_took_to_start(name):
-    with open_engine(name, 3) as engine:
-        assert engine.workers == 3
-        assert engine.startup_seconds > 0
-
-
 @pytest.mark.parametrize("name", [*LOCAL, SYNCHRONOUS])
 def test_what_is_to_be_done_meanwhile_is_done_once_before_the_engine_is_there(name):
     done = []
@@ -151,28 +169,15 @@ def test_the_sequential_engine_has_one_worker_whatever_was_asked_for():
 
 
 @pytest.mark.parametrize("name", APART)
-def test_work_is_spread_over_all_worker_processes(name, tmp_path):
-    with open_engine(name, 2) as engine:
-        pids = set(results_of(engine, meet, [tmp_path] * 2))
-    assert len(pids) == 2
-    assert os.getpid() not in pids
-
-
-@pytest.mark.parametrize("name", ["sequential", "threads"])
-def test_work_stays_in_this_process(name):
-    with open_engine(name, 2) as engine:
-        assert set(results_of(engine, process_id, [0] * 4)) == {os.getpid()}
-
-
-@pytest.mark.parametrize("name", APART)
 def test_no_worker_outlives_the_engine(name, tmp_path, wait_until):
     with open_engine(name, 2) as engine:
         pids = set(results_of(engine, meet, [tmp_path] * 2))
     wait_until(lambda: not any(map(alive, pids)))
 
 
-@pytest.mark.parametrize("name", APART)
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    ("name", "error"), [("processes", KeyboardInterrupt), ("futures", RuntimeError)]
+)
 def test_no_worker_outlives_an_error(name, error, tmp_path, wait_until):
     pids = set()
     with pytest.raises(error), open_engine(name, 2) as engine:
@@ -186,8 +191,9 @@ def test_no_worker_that_is_busy_outlives_an_error(name, wait_until):
     def done(result):
         raise RuntimeError
 
+    before = set(multiprocessing.active_children())
     with pytest.raises(RuntimeError), open_engine(name, 2) as engine:
-        pids = [child.pid for child in multiprocessing.active_children()]
+        pids = [child.pid for child in {*multiprocessing.active_children()} - before]
         engine.run(time.sleep, [0, 600, 600], done)
     assert len(pids) == 2
     try:
@@ -217,13 +223,6 @@ def test_an_error_of_the_receiver_ends_the_run(name):
 
     with pytest.raises(OSError, match="disk is full"), open_engine(name, 2) as engine:
         engine.run(square, range(10), done)
-
-
-@pytest.mark.parametrize("name", APART)
-def test_workers_leave_ctrl_c_to_their_parent(name):
-    with open_engine(name, 2) as engine:
-        handlers = results_of(engine, signal.getsignal, [signal.SIGINT] * 4)
-    assert set(handlers) == {signal.SIG_IGN}
 
 
 def test_an_unknown_engine_is_refused_with_the_ones_that_are_known():

@@ -71,7 +71,7 @@ def test_every_image_is_told_of_once(hosted, engine):
     assert breadcrumbs.read(hosted.crumbs) == []
 
 
-@pytest.mark.parametrize("engine", ["sequential", "threads", "processes", "futures"])
+@pytest.mark.parametrize("engine", ["threads", "processes"])
 def test_a_path_that_must_not_be_followed_is_told_as_that(hosted, tmp_path, engine):
     hosted.renderer = Refusing(str(tmp_path / "in"), str(tmp_path / "out"), RECIPE)
     kind, content = hosted.run(engine)[-1]

@@ -2,13 +2,15 @@
 
 import json
 import os
+import pickle
 import queue
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from pixelmill import engines, messages
+from pixelmill import engines, launch, messages
 from pixelmill.offspring import Offspring
 
 HEAVY = {"PIL", "numpy", "cv2", "dask", "yaml", "pixelmill.hosting", "pixelmill.transform"}
@@ -50,6 +52,20 @@ def test_workers_find_their_modules_imported(tmp_path, repository):
     command = [sys.executable, program]
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
     assert done.stdout == b"True\n"
+
+
+def test_a_child_says_how_long_it_waited_for_its_work(monkeypatch):
+    clock, said = [1000.0], []
+
+    def orders():
+        clock[0] += 50.5
+        yield pickle.dumps(("work", "entries"))
+
+    channel = SimpleNamespace(send=lambda *words: said.append(words))
+    monkeypatch.setattr(launch, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr("pixelmill.hosting.host", lambda *words: said.append(words[1:3]))
+    launch._host(channel, orders(), "threads", ())
+    assert said == [("waited", 50.5), ("work", "entries")]
 
 
 def test_what_cannot_be_read_ends_the_child_alone(capfd):

@@ -36,8 +36,11 @@ def lose_most(place):
 GOING = {"unmounted": unmount, "emptied": empty, "most of it lost": lose_most}
 
 
-@pytest.mark.parametrize("recipe", [OTHER, RENAMED, VARIANTS], ids=["other", "renamed", "variants"])
-@pytest.mark.parametrize("going", GOING)
+@pytest.mark.parametrize(
+    ("going", "recipe"),
+    [("unmounted", OTHER), ("unmounted", VARIANTS), ("emptied", RENAMED),
+     ("most of it lost", OTHER), ("most of it lost", RENAMED), ("most of it lost", VARIANTS)],
+)  # fmt: skip
 def test_a_source_that_goes_away_before_the_first_image_costs_no_output(place, going, recipe):
     table = place.source.parent / "catalog.csv"
     catalog.write(str(table), catalog.scan(str(place.source))[0].entries)
@@ -65,9 +68,11 @@ def step(image):
 """
 
 
-@pytest.mark.parametrize("renamed", [False, True], ids=["same names", "other names"])
-@pytest.mark.parametrize("is_empty", [False, True], ids=["gone", "empty"])
-@pytest.mark.parametrize("moment", range(1, 11))
+#: At which image the disk goes, whether an empty folder stays, and whether outputs are renamed.
+MOMENTS = [(1 + n, n % 2 == 1, n % 4 >= 2) for n in range(10)]
+
+
+@pytest.mark.parametrize(("moment", "is_empty", "renamed"), MOMENTS)
 def test_a_disk_that_unmounts_in_the_middle_of_a_pass_costs_no_output(
     place, tmp_path, moment, is_empty, renamed
 ):
@@ -106,7 +111,9 @@ def test_one_source_that_cannot_be_read_keeps_its_earlier_output_and_is_told(pla
     with contextlib.closing(sqlite3.connect(place.tree / "ledger.sqlite")) as ledger:
         assert fault_in(ledger) == ""
     entries = list(catalog.read(str(table)))
-    checks = verify(str(place.source), str(place.tree), recipe.as_data(), entries, 1)
+    checks = verify(
+        str(place.source), str(place.tree), recipe.as_data(), entries, 1, confined=False
+    )
     assert checks["passed"], checks
     if why == "unreadable":
         (place.source / "sub/1.jpg").rmdir()
@@ -161,8 +168,7 @@ def test_an_image_that_fails_costs_no_other_one_in_its_folder(tmp_path, photos, 
 # The tree goes away
 
 
-@pytest.mark.parametrize("part", [".", "images"])
-@pytest.mark.parametrize("engine", ["sequential", "processes"])
+@pytest.mark.parametrize(("part", "engine"), [(".", "processes"), ("images", "sequential")])
 def test_a_tree_that_is_removed_in_a_pass_is_told_and_made_by_the_next(
     place, tmp_path, engine, part
 ):

@@ -14,7 +14,7 @@ from leavings import SECONDS, STEPS, command, prepare
 
 from pixelmill import breadcrumbs
 from pixelmill.limits import Limits
-from pixelmill.offspring import RECORD, end_remains
+from pixelmill.offspring import end_remains
 from pixelmill.policy import Policy
 from pixelmill.process import process_folder
 from pixelmill.recipe import parse
@@ -132,7 +132,7 @@ def test_a_record_that_somebody_forged_removes_nothing_else(record, tmp_path):
     (kept / "file").touch()
     state = tmp_path / "state"
     state.mkdir()
-    (state / RECORD).write_text(record.replace("FOLDER", str(tmp_path)))
+    (state / ".offspring").write_text(record.replace("FOLDER", str(tmp_path)))
     end_remains(str(state))
     assert list(state.iterdir()) == []
     assert (kept / "file").exists()

@@ -14,7 +14,6 @@ from PIL import Image
 from pixelmill import catalog, decoding
 from pixelmill.comparison import compare
 from pixelmill.destinations import Outputs, colliding
-from pixelmill.engines import ENGINES
 from pixelmill.errors import UserError
 from pixelmill.jobs import Job
 from pixelmill.policy import Policy
@@ -65,7 +64,8 @@ class Tree:
 
     def verify(self, recipe=THREE):
         entries = catalog.scan(str(self.source))[0].entries
-        result = verify(str(self.source), str(self.target), recipe.as_data(), list(entries), 1)
+        source, target = str(self.source), str(self.target)
+        result = verify(source, target, recipe.as_data(), list(entries), 1, confined=False)
         return {check["name"]: {named["image"] for named in check["named"]}
                 for check in result["checks"] if not check["passed"]}  # fmt: skip
 
@@ -124,11 +124,10 @@ def test_a_pass_counts_images_and_not_outputs(made):
     assert timing["bytes_out"] == sum(map(len, Tree(made).outputs().values()))
 
 
-@pytest.mark.parametrize("engine", [name for name in ENGINES if name != "sequential"])
-def test_every_engine_makes_the_same_bytes(made, tmp_path, engine):
+def test_workers_make_the_same_bytes(made, tmp_path):
     other = Tree(tmp_path)
     shutil.copytree(made / "in", other.source)
-    other.process(engine=engine, workers=2)
+    other.process(engine="processes", workers=2)
     assert other.outputs() == Tree(made).outputs()
     assert other.table() == Tree(made).table()
 

@@ -70,12 +70,12 @@ def long_path(tmp_path):
     return str(folder)
 
 
-@pytest.mark.parametrize("method", ["forkserver", "spawn"])
 @pytest.mark.parametrize(
-    "engine",
+    ("engine", "method"),
     [
-        "sequential", "threads", "processes", "futures",
-        pytest.param("distributed", marks=pytest.mark.slow),
+        ("sequential", "forkserver"), ("threads", "spawn"), ("processes", "forkserver"),
+        ("processes", "spawn"), ("futures", "forkserver"),
+        pytest.param("distributed", "spawn", marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_no_engine_runs_them(planted, marks, tmp_path, photos, script, long_path, engine, method):

@@ -3,11 +3,14 @@
 import csv
 import json
 import os
+import re
 import shutil
+from argparse import Namespace
 
 import pytest
 
-from pixelmill.provenance import cores
+from pixelmill import cli
+from pixelmill.errors import UserError
 
 SCRIPTS = [
     "benchmark_report.py",
@@ -27,6 +30,11 @@ SCRIPTS = [
     "verify.py",
     "verify_results.py",
 ]
+
+#: A config whose images were not processed.
+CONFIG = """{"datasets": {"mine": {"folder": "in"}}, "recipes": {"light": {"steps": []}},
+ "run": {"datasets": ["mine"], "recipes": ["light"], "engines": [], "production": "auto"},
+ "results": "results", "verify": {"scope": "changed", "sample": 9, "min_psnr": 30}}"""
 
 #: Exit status where a check failed, and where the script could not run.
 CHECK_FAILED, CANNOT_RUN = 1, 2
@@ -67,11 +75,13 @@ def test_no_script_is_left_out_here(repository):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_help_says_what_a_script_does_and_shows_an_example(script, name):
-    done = script(name, "--help")
-    assert done.status == 0
-    assert done.text.startswith(f"usage: {name}")
-    assert "example:" in done.text
+def test_help_says_what_a_script_does_and_shows_an_example(call, capsys, name):
+    with pytest.raises(SystemExit) as done:
+        call(name, "--help")
+    assert done.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: {name}")
+    assert "example:" in text
 
 
 @pytest.mark.parametrize("name", ["process_parallel.py", "process_sequential.py"])
@@ -85,56 +95,59 @@ def test_a_folder_is_processed_with_nothing_but_two_folders_given(script, images
     assert done.made == [4]
 
 
+@pytest.mark.parametrize("engine", ["auto", "threads"])
+def test_the_engine_that_was_used_is_told(call, images, out, engine):
+    call("process_parallel.py", images, out, "--engine", engine, "--workers", "2")
+    full = json.loads((out / "timing.json").read_text(encoding="utf-8"))["last_full_pass"]
+    assert (full["engine"], full["workers"]) == ("threads", 2)
+
+
 @pytest.mark.parametrize(
-    ("engine", "used"),
-    [("auto", "threads"), ("threads", "threads")],
+    ("asked", "cap", "used", "said"),
+    [
+        (None, False, 4, ""),
+        (3, True, 3, ""),
+        (5, False, 5, "WARNING  root:cli.py:5 workers share 4 cores"),
+        (5, True, 4, "INFO     root:cli.py:4 workers, not 5: no more cores"),
+    ],
 )
-def test_the_engine_that_was_used_is_told(script, images, out, engine, used):
-    script("process_parallel.py", images, out, "--engine", engine, "--workers", "2")
-    full = json.loads((out / "timing.json").read_text(encoding="utf-8"))["last_full_pass"]
-    assert (full["engine"], full["workers"]) == (used, 2)
+def test_more_workers_than_cores_are_honoured_with_a_warning_unless_the_workflow_asks(
+    caplog, monkeypatch, asked, cap, used, said
+):
+    monkeypatch.setattr("pixelmill.provenance.cores", lambda: 4)
+    caplog.set_level("INFO")
+    assert cli.count_workers(Namespace(workers=asked, cap_workers=cap)) == used
+    (text,) = [re.sub(r":\d+ ", ":", line) for line in caplog.text.splitlines()] or [""]
+    assert text.startswith(said)
+    assert bool(text) == bool(said)
 
 
-def test_more_workers_than_cores_are_honoured_with_a_warning(script, images, out):
-    many = cores() + 1
-    done = script("process_parallel.py", images, out, "--engine", "threads", "--workers", many)
-    full = json.loads((out / "timing.json").read_text(encoding="utf-8"))["last_full_pass"]
-    assert full["workers"] == many
-    assert f"WARNING: {many} workers share {cores()} cores" in done.text
-
-
-def test_more_workers_than_cores_are_not_used_where_the_workflow_asks(script, images, out):
-    options = ["--engine", "threads", "--workers", cores() + 1, "--cap-workers"]
-    done = script("process_parallel.py", images, out, *options)
-    full = json.loads((out / "timing.json").read_text(encoding="utf-8"))["last_full_pass"]
-    assert full["workers"] == cores()
-    assert "WARNING" not in done.text
-
-
-def test_a_recipe_can_be_a_file(script, images, out, tmp_path):
+def test_a_recipe_can_be_a_file(call, images, out, tmp_path):
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text("steps: [resize: {width: 9, height: 7}]\noutput: {format: png}\n")
-    assert script("process_sequential.py", images, out, "--recipe", recipe).status == 0
+    assert call("process_sequential.py", images, out, "--recipe", recipe) == 0
     assert (out / "images/0.png").exists()
 
 
-def test_one_bad_image_costs_one_image(script, images, out):
-    (images / "broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
-    done = script("process_sequential.py", images, out)
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not allow such names")
+def test_one_bad_image_costs_one_image_whatever_its_name_and_messages_go_to_a_file_too(
+    script, call, images, out, tmp_path, picture
+):
+    picture(9).save(images / "two\nlines.jpg")
+    (images / "bad\nname.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    done = script("process_sequential.py", images, out, "--log", tmp_path / "logs/pass.log")
     assert done.status == 0
-    assert "WARNING: 1 of 5 images failed (1 corrupt)" in done.text
-    assert [row["source"] for row in rows_of(out / "failures.csv")] == ["broken.jpg"]
+    assert "WARNING: 1 of 6 images failed (1 corrupt)" in done.text
+    assert "make 6: 6 new" in (tmp_path / "logs/pass.log").read_text(encoding="utf-8")
+    assert [row["source"] for row in rows_of(out / "failures.csv")] == [r"bad\u000aname.jpg"]
+    assert (out / "images/two\nlines.jpg").exists()
+    assert call("verify.py", images, out) == 0
 
 
-def test_messages_also_go_to_a_file(script, images, out, tmp_path):
-    script("process_sequential.py", images, out, "--log", tmp_path / "logs/pass.log")
-    assert "make 4: 4 new" in (tmp_path / "logs/pass.log").read_text(encoding="utf-8")
-
-
-def test_verify_ends_well_where_all_is_well(script, made):
-    done = script("verify.py", *made)
-    assert done.status == 0
-    assert "Verified: 4 outputs" in done.text
+def test_verify_ends_well_where_all_is_well(call, made, caplog):
+    caplog.set_level("INFO")
+    assert call("verify.py", *made) == 0
+    assert "Verified: 4 outputs" in caplog.text
 
 
 def test_verify_ends_with_1_on_a_fault_and_names_it(script, made, tmp_path):
@@ -145,35 +158,35 @@ def test_verify_ends_with_1_on_a_fault_and_names_it(script, made, tmp_path):
     assert json.loads((tmp_path / "checks.json").read_text())["passed"] is False
 
 
-def test_verify_keeps_evidence_and_ends_with_0_where_the_workflow_asks(script, made, tmp_path):
+def test_verify_keeps_evidence_and_ends_with_0_where_the_workflow_asks(call, made, tmp_path):
     (made[1] / "images/2.jpg").unlink()
-    done = script("verify.py", *made, "--evidence", "--output", tmp_path / "checks.json")
-    assert done.status == 0
+    assert call("verify.py", *made, "--evidence", "--output", tmp_path / "checks.json") == 0
     assert json.loads((tmp_path / "checks.json").read_text())["passed"] is False
 
 
-def test_engines_are_compared_by_hand(script, processed, tmp_path):
+def test_engines_are_compared_by_hand(call, processed, tmp_path):
     trees = [tmp_path / engine for engine in ("sequential", "threads")]
     for tree in trees:
         shutil.copytree(processed / "out", tree)
-    assert script("compare_engines.py", *trees).status == 0
+    assert call("compare_engines.py", *trees) == 0
     manifest = trees[1] / "manifest.csv"
     manifest.write_text(manifest.read_text().replace(",ok,", ",failed,", 1))
-    assert script("compare_engines.py", *trees).status == CHECK_FAILED
+    assert call("compare_engines.py", *trees) == CHECK_FAILED
 
 
-def test_generated_images_are_as_asked_for(script, out):
+def test_generated_images_are_as_asked_for(call, out, caplog):
+    caplog.set_level("INFO")
     size = ["--width", "30", "40", "--height", "20", "20"]
-    done = script("generate.py", out, "--count", "3", *size, "--format", "png")
-    assert done.status == 0
+    assert call("generate.py", out, "--count", "3", *size, "--format", "png") == 0
     assert sorted(path.name for path in out.glob("*.png")) == [f"{n:08d}.png" for n in range(3)]
-    assert "generated 3 images, kept 0" in done.text
+    assert "generated 3 images, kept 0" in caplog.text
 
 
-def test_a_catalog_is_made_by_hand(script, images, tmp_path):
+def test_a_catalog_is_made_by_hand(call, images, tmp_path, caplog):
+    caplog.set_level("INFO")
     (images / "notes.txt").write_text("no image")
-    done = script("catalog.py", images, tmp_path / "catalog.csv")
-    assert "4 images; left out: other files (1)" in done.text
+    assert call("catalog.py", images, tmp_path / "catalog.csv") == 0
+    assert "4 images; left out: other files (1)" in caplog.text
     assert len(rows_of(tmp_path / "catalog.csv")) == 4
 
 
@@ -184,27 +197,47 @@ def results(processed, tmp_path):
     return tmp_path / "results"
 
 
-def test_a_report_and_a_verdict_are_made_by_hand(script, processed, results, tmp_path):
+def test_a_report_and_a_verdict_are_made_by_hand(call, processed, results, tmp_path):
     tree = results / "mine/light/sequential"
-    script("verify.py", processed / "in", tree, "--output", tree / "verification.json")
-    assert script("benchmark_report.py", results).status == 0
+    call("verify.py", processed / "in", tree, "--output", tree / "verification.json")
+    assert call("benchmark_report.py", results) == 0
     assert "mine · light" in (results / "report/report.html").read_text("utf-8")
     assert len(rows_of(results / "report/benchmark.csv")) == 1
-    done = script("verdict.py", tree, "--output", tmp_path / "verdict.txt")
-    assert done.status == 0
+    assert call("verdict.py", tree, "--output", tmp_path / "verdict.txt") == 0
     said = (tmp_path / "verdict.txt").read_text("utf-8")
     assert said.endswith(f"\nImages: {tree / 'images'}. All is well.\n")
 
 
-def test_a_verdict_on_a_tree_that_was_not_verified_is_that_it_is_not_well(script, results):
-    done = script("verdict.py", results / "mine/light/sequential", "--output", results / "no.txt")
-    assert done.status == CHECK_FAILED
-    assert "Not verified yet" in done.text
+@pytest.mark.parametrize(
+    ("bounds", "status"),
+    [
+        ([], CHECK_FAILED),
+        (["--max-failure-rate", "1"], 0),
+        (["--max-failure-rate", "1", "--max-failures", "1"], 0),
+        (["--max-failure-rate", "1", "--max-failures", "0"], CHECK_FAILED),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_verdict_is_bound_by_how_many_images_may_fail(
+    call, processed, results, tmp_path, bounds, status
+):
+    tree = results / "mine/light/sequential"
+    call("verify.py", processed / "in", tree, "--output", tree / "verification.json")
+    with (tree / "failures.csv").open("a", encoding="utf-8") as file:
+        file.write("9.jpg,decode,corrupt,broken\n")
+    assert call("verdict.py", tree, *bounds, "--output", tmp_path / "verdict.txt") == status
+    assert (tmp_path / "verdict.txt").exists() == (status == 0)
+
+
+def test_a_verdict_on_a_tree_that_was_not_verified_is_that_it_is_not_well(call, results, caplog):
+    tree = results / "mine/light/sequential"
+    assert call("verdict.py", tree, "--output", results / "no.txt") == CHECK_FAILED
+    assert "Not verified yet" in caplog.text
     assert not (results / "no.txt").exists()
 
 
-def test_all_steps_are_shown_on_one_page(script, tmp_path):
-    assert script("steps.py", tmp_path / "steps.html").status == 0
+def test_all_steps_are_shown_on_one_page(call, tmp_path):
+    assert call("steps.py", tmp_path / "steps.html") == 0
     page = (tmp_path / "steps.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") > 10
 
@@ -229,6 +262,7 @@ def test_scaling_measures_the_arms_that_were_asked_for(script, images, tmp_path)
         (["process_parallel.py", "in", "out", "--catalog", "no.csv"], "'no.csv' is missing"),
         (["verify.py", "in", "out"], "manifest.csv' is missing"),
         (["compare_engines.py", "out"], "none is named 'sequential'"),
+        (["verify_results.py", "--config", CONFIG], "No processed images are there yet; run"),
         (["benchmark_report.py", "out"], "No processed images lie in 'out'"),
         (["scaling.py", "empty"], "nothing to measure"),
         (["rivals.py", "in", "--recipe", "intensive"], "No rival does this recipe: only one"),
@@ -254,15 +288,30 @@ def test_scaling_measures_the_arms_that_were_asked_for(script, images, tmp_path)
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
-def test_what_cannot_be_done_is_said_in_one_sentence(script, tmp_path, photos, arguments, sentence):
+def test_what_cannot_be_done_is_said_in_one_sentence(
+    call, monkeypatch, tmp_path, photos, arguments, sentence
+):
     photos(tmp_path / "in", 1)
     (tmp_path / "empty").mkdir()
-    done = script(*arguments, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as refusal:
+        call(*arguments)
+    assert sentence in str(refusal.value)
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not allow such names")
+def test_an_error_is_one_line_that_no_terminal_obeys_and_nothing_else(script, out, tmp_path):
+    marks = "\x1b[31m\u202e\x07\x85"
+    options = [out, "--log", "log"]
+    done = script("process_sequential.py", f"no{marks}where", *options, cwd=tmp_path)
     assert done.status == CANNOT_RUN
     (line,) = done.text.splitlines()
-    assert line.startswith("ERROR: ")
-    assert sentence in line
-    assert "Unexpected" not in line
+    assert line.startswith("ERROR: The folder 'no")
+    for text in (line, (tmp_path / "log").read_text(encoding="utf-8")):
+        for mark in "\x1b\u202e\x07\x85":
+            assert mark not in text
+            assert f"\\u{ord(mark):04x}" in text
 
 
 def test_a_traceback_is_shown_on_demand(script, tmp_path):
@@ -275,28 +324,9 @@ def test_a_traceback_is_shown_on_demand(script, tmp_path):
     [["--workers", "0"], ["--workers", "many"], ["--engine", "gpu"]],
     ids=" ".join,
 )
-def test_a_wrong_argument_is_refused_before_anything_is_done(script, images, out, arguments):
-    done = script("process_parallel.py", images, out, *arguments)
-    assert done.status == CANNOT_RUN
-    assert "error: argument" in done.text
+def test_a_wrong_argument_is_refused_before_anything_is_done(call, capsys, images, out, arguments):
+    with pytest.raises(SystemExit) as refusal:
+        call("process_parallel.py", images, out, *arguments)
+    assert refusal.value.code == CANNOT_RUN
+    assert "error: argument" in capsys.readouterr().err
     assert not out.exists()
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows does not allow such names")
-def test_names_that_no_terminal_can_show_are_processed(script, images, out, picture):
-    picture(9).save(images / "two\nlines.jpg")
-    (images / "bad\nname.jpg").write_bytes(b"\xff\xd8\xff and no more")
-    assert script("process_sequential.py", images, out).status == 0
-    done = script("verify.py", images, out)
-    assert done.status == 0
-    assert (out / "images/two\nlines.jpg").exists()
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows does not allow such names")
-@pytest.mark.parametrize("mark", ["\x1b[31m", "\u202e", "\x07", "\x85"], ids=ascii)
-def test_no_name_is_obeyed_by_a_terminal(script, out, tmp_path, mark):
-    done = script("process_sequential.py", f"no{mark}where", out, "--log", "log", cwd=tmp_path)
-    assert done.status == CANNOT_RUN
-    for text in (done.text, (tmp_path / "log").read_text(encoding="utf-8")):
-        assert mark not in text
-        assert f"\\u{ord(mark[0]):04x}" in text

@@ -47,10 +47,12 @@ class Tree:
     def entries(self):
         return list(catalog.scan(str(self.source))[0].entries)
 
-    def verify(self, entries=None, workers=1, **options):
+    def verify(self, entries=None, workers=1, confined=False, **options):
+        """Verify in this process, unless another one is to be confined for it."""
         entries = self.entries() if entries is None else entries
         data = self.recipe.as_data()
-        return verify(str(self.source), str(self.target), data, entries, workers, **options)
+        source, target = str(self.source), str(self.target)
+        return verify(source, target, data, entries, workers, confined=confined, **options)
 
     def note_as_made(self, *outputs):
         """Let the manifest note the bytes that stand there, so that these pass as made."""
@@ -119,8 +121,9 @@ def same_size_other_bytes(path):
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
-def test_a_tree_with_nothing_wrong_passes_every_check(tree):
-    result = tree.verify()
+@pytest.mark.parametrize("confined", [False, True])
+def test_a_tree_with_nothing_wrong_passes_every_check(tree, confined):
+    result = tree.verify(confined=confined)
     assert result["passed"]
     assert [check["name"] for check in result["checks"]] == CHECKS
     assert all(check["passed"] for check in result["checks"])
@@ -358,6 +361,20 @@ def test_a_fault_that_was_seen_once_is_not_forgotten(tree):
     same_size_other_bytes(tree.images / "3.jpg")
     tree.verify(scope="all")
     assert list(faults_of(tree.verify(scope="changed"))["sha256"]) == ["3.jpg"]
+
+
+def test_an_output_whose_digest_in_the_manifest_changed_is_opened_again(tree):
+    """Its own bytes and time are those that passed before."""
+    tree.verify()
+    manifest = tree.target / "manifest.csv"
+    digest = hashlib.sha256((tree.images / "3.jpg").read_bytes()).hexdigest()
+    text = manifest.read_text(encoding="utf-8")
+    assert digest in text
+    manifest.write_text(text.replace(digest, "0" * 64), encoding="utf-8")
+    result = tree.verify()
+    assert faults_of(result)["sha256"] == {"3.jpg": "bytes differ from the manifest"}
+    manifest.write_text(text, encoding="utf-8")
+    assert tree.verify()["passed"]
 
 
 def opened_in(result):
