@@ -42,8 +42,11 @@ class Tree:
 
     def tables(self):
         """What does not depend on how it came about."""
-        names = ("catalog.csv", "manifest.csv", "failures.csv", "failures.txt")
-        return {name: (self.target / name).read_bytes() for name in names}
+        names = ("manifest.csv", "failures.csv", "failures.txt")
+        tables = {name: (self.target / name).read_bytes() for name in names}
+        # Copies of sources have other times of change than these.
+        sources = [{**row, "changed_ns": ""} for row in self.rows("catalog.csv")]
+        return {**tables, "catalog.csv": sources}
 
     def rows(self, name="manifest.csv"):
         with (self.target / name).open(encoding="utf-8", newline="") as file:

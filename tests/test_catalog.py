@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from permissions import obeying_permissions
 from PIL import Image
+from replacing import needs_changes, replace_preserving
 
 from pixelmill import catalog
 from pixelmill.catalog import Selection, fingerprints, refresh, scan
@@ -34,12 +35,14 @@ def put(folder, path, content):
     return target
 
 
-def replace_secretly(path, content):
-    """Write other content of the same size and time: only who opens the file can tell."""
-    before = path.stat()
-    assert len(content) <= before.st_size
-    path.write_bytes(content.ljust(before.st_size))
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+@pytest.fixture
+def unopenable(monkeypatch):
+    """Function after which no file can be looked into."""
+
+    def look(path):
+        raise AssertionError(f"{path} was opened")
+
+    return lambda: monkeypatch.setattr(catalog, "_look", look)
 
 
 def formats(folder, **options):
@@ -85,13 +88,15 @@ def test_hidden_files_and_folders_are_skipped(tmp_path, jpeg):
 def test_an_entry_tells_size_and_time(tmp_path, jpeg):
     state = put(tmp_path, "a.jpg", jpeg).stat()
     found, _ = scan(str(tmp_path))
-    assert found.entries == [Entry("a.jpg", len(jpeg), state.st_mtime_ns, "jpeg", 12, 8)]
+    changed = 0 if os.name == "nt" else state.st_ctime_ns
+    entry = Entry("a.jpg", len(jpeg), state.st_mtime_ns, "jpeg", 12, 8, changed)
+    assert found.entries == [entry]
 
 
 def test_an_entry_has_no_size_in_pixels_where_its_header_tells_none(tmp_path):
     put(tmp_path, "text.jpg", TEXT)
     found, _ = scan(str(tmp_path))
-    assert found.entries[0][3:] == ("", 0, 0)
+    assert found.entries[0][3:6] == ("", 0, 0)
 
 
 def test_entries_are_sorted_by_path(tmp_path, jpeg):
@@ -220,20 +225,25 @@ def test_a_file_that_is_not_chosen_is_not_counted(tmp_path):
     assert found.left_out == {}
 
 
-def test_an_unchanged_file_is_not_opened_again(tmp_path, jpeg):
-    path = put(tmp_path, "a.jpg", jpeg)
+def test_an_unchanged_file_is_not_opened_again(tmp_path, jpeg, unopenable):
+    put(tmp_path, "a.jpg", jpeg)
+    put(tmp_path, "notes", TEXT)
     _, memory = scan(str(tmp_path))
-    replace_secretly(path, TEXT)
+    unopenable()
     assert formats(tmp_path, known=memory) == {"a.jpg": "jpeg"}
-    assert formats(tmp_path) == {"a.jpg": ""}
+    with pytest.raises(AssertionError, match="was opened"):
+        scan(str(tmp_path))
 
 
-def test_an_unchanged_file_that_is_no_image_is_not_opened_again_either(tmp_path, jpeg):
-    path = put(tmp_path, "notes", TEXT * 100)
-    _, memory = scan(str(tmp_path))
-    replace_secretly(path, jpeg)
-    assert formats(tmp_path, known=memory) == {}
-    assert formats(tmp_path) == {"notes": "jpeg"}
+@needs_changes
+def test_a_file_that_was_replaced_is_opened_again_though_its_size_and_time_are_preserved(
+    tmp_path, jpeg
+):
+    _, memory = scan(str(put(tmp_path, "a.jpg", jpeg).parent))
+    before = fingerprints(str(tmp_path))
+    replace_preserving(tmp_path / "a.jpg", TEXT)
+    assert formats(tmp_path, known=memory) == {"a.jpg": ""}
+    assert fingerprints(str(tmp_path)) != before
 
 
 @pytest.mark.parametrize("change", ["size", "time"])
@@ -246,22 +256,22 @@ def test_a_file_of_another_size_or_time_is_opened_again(tmp_path, jpeg, change):
     assert formats(tmp_path, known=memory) == {"a.jpg": ""}
 
 
-def test_a_refresh_remembers_though_its_table_was_deleted(tmp_path, jpeg):
-    path = put(tmp_path, "in/a.jpg", jpeg)
+def test_a_refresh_remembers_though_its_table_was_deleted(tmp_path, jpeg, unopenable):
+    put(tmp_path, "in/a.jpg", jpeg)
     table = tmp_path / "out" / "catalog.csv"
     first = refresh(str(table), str(tmp_path / "in"))
     written = table.read_bytes()
     table.unlink()  # as Snakemake does
-    replace_secretly(path, TEXT)
+    unopenable()
     assert refresh(str(table), str(tmp_path / "in")).entries == first.entries
     assert table.read_bytes() == written
 
 
-def test_a_refresh_remembers_what_is_no_image_too(tmp_path, jpeg):
-    path = put(tmp_path, "in/notes", TEXT * 100)
+def test_a_refresh_remembers_what_is_no_image_too(tmp_path, unopenable):
+    put(tmp_path, "in/notes", TEXT)
     table = tmp_path / "catalog.csv"
     refresh(str(table), str(tmp_path / "in"))
-    replace_secretly(path, jpeg)
+    unopenable()
     found = refresh(str(table), str(tmp_path / "in"))
     assert (found.entries, found.left_out) == ([], {"other files": 1})
 
@@ -336,7 +346,10 @@ def test_the_fingerprint_tells_that_something_happened(tmp_path, jpeg, happens):
     assert fingerprints(str(tmp_path)) != before
 
 
-def test_the_fingerprint_does_not_depend_on_the_order_that_files_came_in(tmp_path, jpeg):
+def test_the_fingerprint_does_not_depend_on_the_order_that_files_came_in(
+    tmp_path, jpeg, monkeypatch
+):
+    monkeypatch.setattr(catalog, "changed_ns", lambda state: 0)  # a time that nobody can set
     names = [f"{number}.jpg" for number in range(20)]
     for folder, order in (("one", names), ("other", names[::-1])):
         for name in order:

@@ -21,12 +21,16 @@ NAMES = [
 
 
 def entry(path, size=7, **more):
-    return Entry(path, size, **{"mtime_ns": 5, "format": "jpeg", "width": 4, "height": 3, **more})
+    return Entry(
+        path,
+        size,
+        **{"mtime_ns": 5, "format": "jpeg", "width": 4, "height": 3, "changed_ns": 6, **more},
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_entry_comes_back(name):
-    kept = entry(name, 2**40, mtime_ns=-1, format="", width=2**32, height=0)
+    kept = entry(name, 2**40, mtime_ns=-1, format="", width=2**32, height=0, changed_ns=-(2**63))
     assert list(Entries([entry("x"), kept])) == [entry("x"), kept]
     assert pickle.loads(pickle.dumps(Entries([kept])))[-1] == kept
 

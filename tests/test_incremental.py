@@ -1,10 +1,10 @@
 """Of thousands of images only those that changed are made, through Snakemake, as a user runs it."""
 
 import re
-import shutil
 
 import pytest
 import yaml
+from projects import copied
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +58,7 @@ def processed(tmp_path_factory, script, snakemake, repository):
 @pytest.fixture
 def project(processed, tmp_path):
     """A copy of it, to change something in."""
-    return shutil.copytree(processed, tmp_path / "project")
+    return copied(processed, tmp_path / "project")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from pixelmill.errors import ImageError
 from pixelmill.jobs import WRITE, Account, Job, Made, failed
 
-JOB = Job("a.png", ("a.jpg",), bytes=7, mtime_ns=8)
+JOB = Job("a.png", ("a.jpg",), bytes=7, mtime_ns=8, changed_ns=9)
 
 STAGES = ("read", "decode", "steps", "encode", "write")
 
@@ -49,3 +49,4 @@ def test_an_outcome_can_be_told_for_an_image_that_could_not_tell_it():
     outcome = failed(JOB, "steps", "crashed", "killed", "digest")
     assert (outcome.status, outcome.stage, outcome.reason) == ("failed", "steps", "crashed")
     assert (outcome.bytes_in, outcome.mtime_ns, outcome.digest) == (7, 8, "digest")
+    assert outcome.changed_ns == 9

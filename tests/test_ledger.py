@@ -97,8 +97,8 @@ def test_an_image_recorded_again_has_one_row(ledger, outcomes):
 def test_any_name_comes_back_as_it_was(ledger, outcomes, name):
     ledger.record([renamed(outcomes[0], name)], MAKER)
     assert [made.path for made in ledger.rows()[name].made] == [name]
-    ledger.touch([(name, 77)])
-    assert ledger.rows()[name].mtime_ns == 77
+    ledger.touch([(name, 77, 88)])
+    assert ledger.rows()[name][3:5] == (77, 88)
     ledger.forget([name])
     assert ledger.rows() == {}
 

@@ -15,7 +15,7 @@ from pixelmill.messages import Channel, MalformedError, bodies, pack, split, unp
 ODD = 'odd \udcff \n \u2028 ".png'
 
 JOBS = {
-    "a.png": Job("a.png", ("x/a.jpg", "y/a.png"), bytes=7, mtime_ns=8),
+    "a.png": Job("a.png", ("x/a.jpg", "y/a.png"), bytes=7, mtime_ns=8, changed_ns=11),
     ODD: Job(ODD, ("x/odd.jpg", "y/odd.png"), bytes=9, mtime_ns=10),
 }
 

@@ -10,7 +10,7 @@ from pixelmill.recipe import parse
 from pixelmill.rows import Maker, Row
 
 RECIPE = parse({})
-ENTRY = Entry("a.jpg", bytes=100, mtime_ns=5, format="jpeg")
+ENTRY = Entry("a.jpg", bytes=100, mtime_ns=5, format="jpeg", changed_ns=6)
 MAKER = Maker("recipe", "code", "limits")
 MADE = Made("", "a.jpg", 4, 3, bytes=40, sha256="bytes")
 ROW = Row(
@@ -18,6 +18,7 @@ ROW = Row(
     reason="",
     bytes_in=100,
     mtime_ns=5,
+    changed_ns=6,
     digest="same",
     maker=MAKER,
     made=(MADE,),
@@ -61,6 +62,7 @@ def test_an_image_that_did_not_change_is_kept():
         ("code changed", by(code="other"), PRESENT),
         ("source changed", ROW._replace(bytes_in=99), PRESENT),
         ("source changed", ROW._replace(mtime_ns=4, digest="other"), PRESENT),
+        ("source changed", ROW._replace(changed_ns=4, digest="other"), PRESENT),
         ("output missing", ROW, {}),
         ("output altered", ROW, {"a.jpg": 39}),
         ("name changed", of("old.jpg"), PRESENT),
@@ -82,22 +84,25 @@ def test_an_image_that_failed_by_its_own_fault_is_not_tried_again(reason):
     assert plan_of(rows={"a.jpg": failed(reason)}, present={}).keep == 1
 
 
-def test_a_touched_image_is_kept_and_its_new_time_is_noted():
-    plan = plan_of(rows={"a.jpg": ROW._replace(mtime_ns=4)})
-    assert (plan.keep, plan.touched) == (1, [("a.jpg", 5)])
+@pytest.mark.parametrize("time", ["mtime_ns", "changed_ns"])
+def test_a_touched_image_is_kept_and_its_new_times_are_noted(time):
+    plan = plan_of(rows={"a.jpg": ROW._replace(**{time: 4})})
+    assert (plan.keep, plan.touched) == (1, [("a.jpg", 5, 6)])
 
 
-def test_a_digest_is_taken_only_where_nothing_but_the_time_changed():
+def test_a_digest_is_taken_only_where_nothing_but_a_time_changed():
     asked = []
     same, changed = ENTRY._replace(path="same.jpg"), ENTRY._replace(path="changed.jpg")
     rows = {
         "a.jpg": ROW._replace(mtime_ns=4),
+        "replaced.jpg": of("replaced.jpg")._replace(changed_ns=4),
         "same.jpg": of("same.jpg"),
-        "changed.jpg": of("changed.jpg")._replace(bytes_in=1, mtime_ns=4),
+        "changed.jpg": of("changed.jpg")._replace(bytes_in=1, mtime_ns=4, changed_ns=4),
     }
-    present = dict.fromkeys(("a.jpg", "same.jpg", "changed.jpg"), 40)
-    plan_of([ENTRY, same, changed], rows, present, digest=lambda path: asked.append(path) or "same")
-    assert asked == ["a.jpg"]
+    present = dict.fromkeys(rows, 40)
+    entries = [ENTRY, same, changed, ENTRY._replace(path="replaced.jpg")]
+    plan_of(entries, rows, present, digest=lambda path: asked.append(path) or "same")
+    assert asked == ["a.jpg", "replaced.jpg"]
 
 
 def test_an_output_with_other_bytes_is_made_again_where_that_is_looked_for():

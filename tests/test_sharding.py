@@ -1,9 +1,7 @@
 """In shards, Snakemake runs the jobs of those that changed, and no others; one shard is as none."""
 
-import shutil
-
 import pytest
-from projects import END, SMALL, is_up_to_date, times_below, write_config
+from projects import END, SMALL, copied, is_up_to_date, times_below, write_config
 
 from pixelmill.shards import home
 
@@ -39,7 +37,7 @@ def run_once(new_project, tmp_path_factory, snakemake):
 @pytest.fixture
 def divided(run_once, tmp_path):
     """A copy of a project that was run once, in shards, to change something in."""
-    return shutil.copytree(run_once[0], tmp_path / "project")
+    return copied(run_once[0], tmp_path / "project", SHARDS)
 
 
 def test_from_nothing_each_shard_has_its_jobs(run_once):

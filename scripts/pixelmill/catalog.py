@@ -12,17 +12,26 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from pixelmill.entries import Entries, Entry
 from pixelmill.errors import UserError
-from pixelmill.files import iterate_table, lies_in, modified_ns, sweep, walk, write_table
+from pixelmill.files import (
+    changed_ns,
+    iterate_table,
+    lies_in,
+    modified_ns,
+    sweep,
+    walk,
+    write_table,
+)
 from pixelmill.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
 from pixelmill.intake import opened
 from pixelmill.names import escape, unescape
 from pixelmill.root import Root
 from pixelmill.shards import WHOLE, Shard, homes, others
 
-HEADER = ("path", "bytes", "mtime_ns", "format", "width", "height")
+HEADER = ("path", "bytes", "mtime_ns", "format", "width", "height", "changed_ns")
 
 #: Read at once of each file: most JPEGs tell their size within the first page.
 LOOK_BYTES = 4096
@@ -121,7 +130,7 @@ def scan(
         files inside the folder are followed, other links are left out.
     select : Selection, optional
     known : Entries, optional
-        Of an earlier scan, sorted: files of the same size and time are not opened again.
+        Of an earlier scan, sorted: files of the same size and times are not opened again.
     shard : Shard, optional
         Only what concerns this part of the dataset.
 
@@ -145,20 +154,20 @@ def scan(
     return Catalog(found.where(flags, 1), left_out), found
 
 
-def _looked_at(files: Iterable[tuple[str, int, int, str]], known: Entries) -> Iterator[Entry]:
+def _looked_at(files: Iterable[_File], known: Entries) -> Iterator[Entry]:
     near = 0
-    for path, size, mtime_ns, full in files:
+    for path, size, mtime_ns, changed, full in files:
         number = known.find(path, near)
         if number is not None:
             near = number + 1
             entry = known[number]
-            if entry[1:3] == (size, mtime_ns):
+            if (entry.bytes, entry.mtime_ns, entry.changed_ns) == (size, mtime_ns, changed):
                 yield entry
                 continue
         format_, width, height = _look(full)
         if not format_ and PurePosixPath(path).suffix.lower() not in IMAGE_SUFFIXES:
             format_ = _OTHER
-        yield Entry(path, size, mtime_ns, format_, width, height)
+        yield Entry(path, size, mtime_ns, format_, width, height, changed)
 
 
 def fingerprints(folder: str, select: Selection | None = None, shards: int = 1) -> list[str]:
@@ -167,8 +176,8 @@ def fingerprints(folder: str, select: Selection | None = None, shards: int = 1) 
     A sum of digests, which the order of files does not change: none has to be kept.
     """
     totals = [0] * shards
-    for path, size, mtime_ns, _ in _files(folder, select or Selection(), Counter()):
-        state = f"{escape(path)}\t{size}\t{mtime_ns}".encode()
+    for path, size, mtime_ns, changed, _ in _files(folder, select or Selection(), Counter()):
+        state = f"{escape(path)}\t{size}\t{mtime_ns}\t{changed}".encode()
         digest = int.from_bytes(hashlib.blake2b(state, digest_size=16).digest(), "big")
         for number in homes(path, shards) if shards > 1 else (1,):
             totals[number - 1] += digest
@@ -180,9 +189,11 @@ def paths(folder: str, select: Selection | None = None) -> set[str]:
     return {path for path, *_ in _files(folder, select or Selection(), Counter())}
 
 
-def _files(
-    folder: str, select: Selection, left_out: Counter[str]
-) -> Iterable[tuple[str, int, int, str]]:
+#: Path below the folder, size in bytes, times of modification and of change, whole path.
+_File: TypeAlias = tuple[str, int, int, int, str]
+
+
+def _files(folder: str, select: Selection, left_out: Counter[str]) -> Iterable[_File]:
     if not os.path.isdir(folder):
         raise UserError(f"The folder '{folder}' does not exist; correct its path or mount it.")
 
@@ -207,7 +218,7 @@ def _files(
             ) from error
         except OSError:  # it vanished between the listing and now
             continue
-        yield path, state.st_size, modified_ns(state), entry.path
+        yield path, state.st_size, modified_ns(state), changed_ns(state), entry.path
 
 
 def _look(path: str) -> tuple[str, int, int]:
@@ -247,6 +258,7 @@ def iterate(path: str | os.PathLike[str]) -> Iterator[Entry]:
             format=sys.intern(row["format"]),
             width=int(row["width"]),
             height=int(row["height"]),
+            changed_ns=int(row["changed_ns"]),
         )
 
 

@@ -43,7 +43,7 @@ class Outputs:
 
     def job(self, entry: Entry) -> Job:
         """What is to be done for an image."""
-        return Job(entry.path, self.of(entry), entry.bytes, entry.mtime_ns)
+        return Job(entry.path, self.of(entry), entry.bytes, entry.mtime_ns, entry.changed_ns)
 
 
 def colliding(entries: Entries, recipe: Recipe) -> tuple[str, str] | None:

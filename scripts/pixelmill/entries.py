@@ -16,6 +16,7 @@ class Entry(NamedTuple):
 
     `format` is empty where the suffix promises an image and the content is none;
     `width` and `height` are what its header claims, in pixels, 0 where it does not.
+    `changed_ns` is the time of the last change that no program can set; 0 if unknown.
     """
 
     path: str
@@ -24,10 +25,11 @@ class Entry(NamedTuple):
     format: str
     width: int = 0
     height: int = 0
+    changed_ns: int = 0
 
 
 class Entries(Sequence[Entry]):
-    """Entries that are kept without an object for each: 42 bytes and the path, not 900.
+    """Entries that are kept without an object for each: 50 bytes and the path, not 900.
 
     Parameters
     ----------
@@ -59,12 +61,13 @@ class Entries(Sequence[Entry]):
         self._format_numbers = array("B")
         self.widths = array("Q")
         self.heights = array("Q")
+        self._changes = array("q")
         rest = iter(entries)
         while some := list(islice(rest, _CHUNK)):
             self._add(some)
 
     def _add(self, some: list[Entry]) -> None:
-        paths, sizes, times, formats, widths, heights = zip(*some, strict=True)
+        paths, sizes, times, formats, widths, heights, changes = zip(*some, strict=True)
         encoded = [*map(_encoded, paths), b""]
         joined = b"\0".join(encoded)
         if joined.count(b"\0") != len(some):
@@ -78,6 +81,7 @@ class Entries(Sequence[Entry]):
         self._format_numbers.extend(map(self._formats.index, formats))
         self.widths.extend(widths)
         self.heights.extend(heights)
+        self._changes.extend(changes)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -97,6 +101,7 @@ class Entries(Sequence[Entry]):
             self._formats[self._format_numbers[number]],
             self.widths[number],
             self.heights[number],
+            self._changes[number],
         )
 
     def __iter__(self) -> Iterator[Entry]:
@@ -110,6 +115,7 @@ class Entries(Sequence[Entry]):
                 map(self._formats.__getitem__, self._format_numbers[begin:end]),
                 self.widths[begin:end],
                 self.heights[begin:end],
+                self._changes[begin:end],
                 strict=True,
             )
             yield from map(_entry, columns)

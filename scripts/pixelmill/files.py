@@ -330,6 +330,17 @@ def modified_ns(state: os.stat_result) -> int:
     return min(max(state.st_mtime_ns, -_LAST_MOMENT), _LAST_MOMENT)
 
 
+def changed_ns(state: os.stat_result) -> int:
+    """When a file's content or state last changed, in nanoseconds that 64 bits hold.
+
+    No program can set this time back, as it can the time of modification. 0 on Windows,
+    where the field holds the time of creation.
+    """
+    if os.name == "nt":
+        return 0
+    return min(max(state.st_ctime_ns, -_LAST_MOMENT), _LAST_MOMENT)
+
+
 #: The last moment that 64 bits hold, in nanoseconds since 1970.
 _LAST_MOMENT = 2**63 - 1
 

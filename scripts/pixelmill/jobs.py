@@ -24,15 +24,17 @@ class Job(NamedTuple):
         Its path below the root of sources.
     outputs : tuple of str
         Where each of its outputs goes, below the root of those.
-    bytes, mtime_ns : int
-        Size and modification time that the source had when it was catalogued. If it has
-        changed since, the next pass finds another time, and looks at the content.
+    bytes, mtime_ns, changed_ns : int
+        Size, modification time and time of change that the source had when it was
+        catalogued. If it has changed since, the next pass finds another time, and looks at
+        the content.
     """
 
     source: str
     outputs: tuple[str, ...]
     bytes: int = 0
     mtime_ns: int = 0
+    changed_ns: int = 0
 
 
 class Batch:
@@ -85,6 +87,7 @@ class Outcome(NamedTuple):
     digest: str
     pixels_in: int
     seconds: tuple[float, ...]
+    changed_ns: int = 0
 
     @property
     def bytes_out(self) -> int:
@@ -124,7 +127,7 @@ class Account:
         else:
             became = (), "failed", error.stage, error.reason, error.message
         known = self.bytes_in, job.mtime_ns, self.digest, self.pixels_in
-        return Outcome(job.source, *became, *known, tuple(self.seconds))
+        return Outcome(job.source, *became, *known, tuple(self.seconds), job.changed_ns)
 
 
 def failed(job: Job, stage: str, reason: str, message: str, digest: str) -> Outcome:

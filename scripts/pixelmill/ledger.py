@@ -159,8 +159,8 @@ class Ledger:
         rows = [
             (
                 escape(o.source), made.variant, escape(made.path), o.status, o.stage, o.reason,
-                escape(o.message), o.bytes_in, o.mtime_ns, o.digest, o.pixels_in, made.width,
-                made.height, made.bytes, made.sha256, *maker, *o.seconds,
+                escape(o.message), o.bytes_in, o.mtime_ns, o.changed_ns, o.digest, o.pixels_in,
+                made.width, made.height, made.bytes, made.sha256, *maker, *o.seconds,
             )
             for o in outcomes
             for made in o.made or (_NOTHING,)
@@ -186,7 +186,7 @@ class Ledger:
             self._insert(rows)
 
     def _insert(self, rows: Iterable[Sequence[Any]]) -> None:
-        marks = ", ".join("?" * (15 + len(Maker._fields) + len(STAGES)))
+        marks = ", ".join("?" * (16 + len(Maker._fields) + len(STAGES)))
         self._database.executemany(f"INSERT INTO images VALUES ({marks})", rows)
 
     def outputs(self) -> Iterator[str]:
@@ -215,13 +215,13 @@ class Ledger:
         row = self._database.execute(query, (code,)).fetchone()
         return json.loads(row[0]) if row else {}
 
-    def touch(self, times: Iterable[tuple[str, int]]) -> None:
-        """Note new modification times of sources whose content is the same."""
+    def touch(self, times: Iterable[tuple[str, int, int]]) -> None:
+        """Note new times of modification and change of sources whose content is the same."""
         with self._database:
             self._database.execute("BEGIN")
             self._database.executemany(
-                "UPDATE images SET mtime_ns = ? WHERE source = ?",
-                ((mtime_ns, escape(source)) for source, mtime_ns in times),
+                "UPDATE images SET mtime_ns = ?, changed_ns = ? WHERE source = ?",
+                ((mtime_ns, changed, escape(source)) for source, mtime_ns, changed in times),
             )
 
     def forget(self, sources: Iterable[str]) -> None:

@@ -214,6 +214,7 @@ def _outcome(
         _digits(digest),
         _count(pixels_in),
         tuple(map(_duration, _row(seconds, len(STAGES)))),
+        job.changed_ns,
     )
 
 

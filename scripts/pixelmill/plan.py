@@ -39,8 +39,8 @@ class Plan:
         image is made under the new ones.
     passed_on : set of str
         Names of such outputs, and of orphans, that other images will have.
-    touched : list of (str, int)
-        Sources with a new time (ns) and the old content.
+    touched : list of (str, int, int)
+        Sources with new times of modification or change (ns), and the old content.
     outputs : Outputs
         Where they go.
     keep : int
@@ -53,7 +53,7 @@ class Plan:
     orphans: list[str] = field(default_factory=list)
     renames: bool = False
     passed_on: set[str] = field(default_factory=set)
-    touched: list[tuple[str, int]] = field(default_factory=list)
+    touched: list[tuple[str, int, int]] = field(default_factory=list)
     outputs: Outputs = field(default_factory=Outputs)
     keep: int = 0
 
@@ -102,8 +102,9 @@ def draw_up(
     maker : Maker
         What would make the images now.
     digest : callable
-        Content digest of a source by its path; asked only where the time changed
-        and nothing else did.
+        Content digest of a source by its path; asked only if one of its times changed
+        and nothing else did. A file that was replaced may have the size and modification
+        time of the old one, as after ``cp -p``, but not its time of change.
     altered : callable
         Whether an output has other bytes than were noted; asked of those that
         would be kept.
@@ -135,7 +136,7 @@ def draw_up(
             same = digest(source) == row.digest
             reason = "" if same else "source changed"
             if same:
-                plan.touched.append((source, entry.mtime_ns))
+                plan.touched.append((source, entry.mtime_ns, entry.changed_ns))
         if not reason and any(map(altered, row.made)):
             reason = "output altered"
         settled[number] = _TO_MAKE if reason else _KEPT
@@ -192,4 +193,5 @@ def _why(
             return "output missing"
         if sizes != [made.bytes for made in row.made]:
             return "output altered"
-    return "" if row.mtime_ns == entry.mtime_ns else "touched"
+    times = row.mtime_ns, row.changed_ns
+    return "" if times == (entry.mtime_ns, entry.changed_ns) else "touched"

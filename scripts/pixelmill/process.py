@@ -347,7 +347,7 @@ def _remove(plan: Plan, place: Workplace, ledger: Ledger) -> None:
 
 def _follow_times(plan: Plan, place: Workplace, rows: Mapping[str, Row]) -> None:
     """Give the outputs of sources that were touched their new times."""
-    for source, mtime_ns in plan.touched:
+    for source, mtime_ns, _ in plan.touched:
         for made in rows[source].made:
             outputs.set_mtime(place.images, made.path, mtime_ns)
 

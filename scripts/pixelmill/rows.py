@@ -25,6 +25,7 @@ class Row(NamedTuple):
     reason: str
     bytes_in: int
     mtime_ns: int
+    changed_ns: int
     digest: str
     maker: Maker
     made: tuple[Made, ...]
@@ -32,7 +33,7 @@ class Row(NamedTuple):
 
 #: Columns of a row: its source, its facts, its maker, and one output.
 COLUMNS = (
-    "source, status, reason, bytes_in, mtime_ns, digest, recipe, code, limits,"
+    "source, status, reason, bytes_in, mtime_ns, changed_ns, digest, recipe, code, limits,"
     " variant, output, width, height, bytes_out, sha256"
 )
 
@@ -88,11 +89,11 @@ def _rows(found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Row]]:
     """Put the outputs of each source together."""
     for source, group in groupby(found, lambda columns: columns[0]):
         first, *rest = group
-        _, status, reason, size, mtime_ns, digest, recipe, code, limits = first[:9]
+        _, status, reason, size, mtime_ns, changed, digest, *maker = first[:10]
         made = tuple(
             Made(variant, unescape(output), *facts)
-            for variant, output, *facts in (columns[9:] for columns in (first, *rest))
+            for variant, output, *facts in (columns[10:] for columns in (first, *rest))
             if output
         )
-        maker = Maker(recipe, code, limits)
-        yield unescape(source), Row(status, reason, size, mtime_ns, digest, maker, made)
+        facts = status, reason, size, mtime_ns, changed, digest
+        yield unescape(source), Row(*facts, Maker(*maker), made)

@@ -12,14 +12,15 @@ from pixelmill.jobs import STAGES
 from pixelmill.names import unescape
 
 #: Version of the tables. A ledger of another version is set aside, not misread.
-VERSION = 4
+VERSION = 5
 
 #: Any change here, but for white space and indexes, needs another `VERSION`.
 TABLES = """
 CREATE TABLE IF NOT EXISTS images (
   source TEXT NOT NULL, variant TEXT NOT NULL, output TEXT NOT NULL,
   status TEXT NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
-  bytes_in INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest TEXT NOT NULL,
+  bytes_in INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, changed_ns INTEGER NOT NULL,
+  digest TEXT NOT NULL,
   pixels_in INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
   bytes_out INTEGER NOT NULL, sha256 TEXT NOT NULL,
   recipe TEXT NOT NULL, code TEXT NOT NULL, limits TEXT NOT NULL,
