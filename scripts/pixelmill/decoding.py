@@ -206,6 +206,7 @@ def _decode(
         if frames > 1:
             _check_frames(frames, pixels, reading, limits)
         _scale_transparency(image)
+        image.info.pop("xmp", None)  # Pillow would turn a TIFF by it as it loads the pixels
         is_jpeg = image.format in ("JPEG", "MPO")
         scale = 1
         if is_jpeg:
@@ -223,7 +224,7 @@ def _decode(
             image.load()
         orientation = metadata.orientation_of(image)
         kept = 1 if reading.orientation == "apply" else orientation
-        exif = metadata.exif(image, reading.metadata, kept)
+        exif = metadata.exif(image, data, reading.metadata, kept)
         if orientation != kept and box is not None:
             box = _transposed(box, image.size, orientation)
         if levels is not None:
@@ -330,7 +331,7 @@ def _decode_all(
         pictures.append(picture)
         durations.append(round(duration))
     pixels = image.width * image.height
-    exif = metadata.exif(image, reading.metadata)
+    exif = metadata.exif(image, data, reading.metadata)
     loop = image.info.get("loop")
     if kind == "gif" and loop:
         loop += 1  # a GIF counts how often it is shown again

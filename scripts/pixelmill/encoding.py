@@ -11,10 +11,11 @@ from typing import IO, Any
 
 from PIL import Image
 
-from pixelmill import metadata
+from pixelmill import ifd, metadata
 from pixelmill.color import describes, flatten
 from pixelmill.decoding import Decoded
 from pixelmill.formats import SUFFIXES_OF
+from pixelmill.ifd import Tags
 from pixelmill.parameters import Choice, Flag, Integer, Parameter
 
 #: As it is in all formats that lose something.
@@ -168,8 +169,13 @@ def encode(
     save = save_options(name, values_of(name, options))
     if encoder.icc and describes(profile, frames[0]):
         save["icc_profile"] = profile
+    tags = Tags()
     if encoder.exif and exif:
-        save["exif"] = metadata.texts(exif) if name == "tiff" else exif
+        tags = metadata.fitting(exif, name, frames[0].size, srgb="icc_profile" not in save)
+        if name == "avif":
+            save["exif"] = metadata.ForAvif(tags)
+        elif name != "tiff":
+            save["exif"] = metadata.written(tags)
     if encoder.frames and len(frames) > 1:
         save.update(save_all=True, append_images=frames[1:], duration=list(durations))
         save.update(_MOVING.get(name, {}))
@@ -180,7 +186,16 @@ def encode(
             save["loop"] = max(0, times - 1)  # a GIF counts how often it is shown again
     frames[0].save(file, name.upper(), **save)
     file.seek(0)
-    return file.read()
+    data = file.read()
+    if name == "tiff" and tags:
+        tail, head = ifd.extension(data, tags)
+        # Only a disk that is full takes less than all; the head would then point to nothing.
+        if file.write(tail) != len(tail):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        file.seek(0)
+        file.write(head)
+        data = head + data[len(head) :] + tail
+    return data
 
 
 def encode_to(

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Container
+from dataclasses import replace
+
 from PIL import ExifTags, Image
+
+from pixelmill import ifd, isobmff
+from pixelmill.ifd import Field, Tags
 
 Base = ExifTags.Base
 
@@ -21,19 +28,39 @@ _STALE = (
     Base.ExifImageWidth, Base.ExifImageHeight, Base.MakerNote, Base.ExifInteroperabilityOffset
 )  # fmt: skip
 
-_CAMERA, _GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
+#: Tags of the camera that only compressed pictures, which are JPEGs, have (EXIF 2.32, table 18).
+_OF_COMPRESSED = (
+    Base.ComponentsConfiguration, Base.CompressedBitsPerPixel, Base.ExifImageWidth,
+    Base.ExifImageHeight,
+)  # fmt: skip
+
+#: Types that a text may have: BYTE, ASCII, UNDEFINED and UTF-8 (EXIF 3.0, 4.6.2).
+_TEXTUAL = (1, ifd.ASCII, ifd.UNDEFINED, 129)
+
+#: What an EXIF block begins with where its place does not tell that it is one.
+_PREFIX = b"Exif\0\0"
+
+#: Most bytes of an EXIF block in a JPEG: a segment's length has 16 bits and counts itself.
+_MOST_IN_JPEG = 0xFFFF - 2
+
+#: Values of ColorSpace: sRGB, and any other one (EXIF 2.32, 4.6.5.2).
+_SRGB, _UNCALIBRATED = 1, 0xFFFF
 
 #: Attributes of an image that holds nothing but its pixels.
 _ATTRIBUTES = frozenset(vars(Image.new("L", (1, 1))))
 
 
-def exif(image: Image.Image, policy: str, orientation: int = 1) -> bytes:
+def exif(image: Image.Image, data: bytes, policy: str, orientation: int = 1) -> bytes:
     """EXIF block for the outputs of an image.
+
+    Values keep their bytes and types.
 
     Parameters
     ----------
     image : PIL.Image.Image
         The source, opened.
+    data : bytes
+        The file that it was opened from.
     policy : {"strip", "keep", "none"}
         ``strip`` keeps who made it and who may use it; ``keep`` keeps all that
         describes it and where it was taken, but no thumbnail; ``none`` nothing.
@@ -43,42 +70,70 @@ def exif(image: Image.Image, policy: str, orientation: int = 1) -> bytes:
     Returns
     -------
     bytes
-        Empty where there is nothing to keep.
+        With the prefix ``Exif``; empty if there is nothing to keep.
     """
-    try:
-        return _block(image, policy, orientation)
-    except Exception:  # broken tags are worth no image, and no orientation
-        return _block(image, "none", orientation)
+    kept = Tags()
+    if policy != "none":
+        found = _tags_of(image, data, main_only=policy == "strip")
+        kept = _rights(found) if policy == "strip" else _description(found)
+    if orientation != 1:
+        noted = ifd.short(kept.order, orientation)
+        kept = replace(kept, main={**kept.main, Base.Orientation: noted})
+    return _PREFIX + ifd.write(kept) if kept else b""
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Orientation that an image notes, 1 to 8; 1 where it notes none that can be read."""
-    try:
-        noted = image.getexif().get(Base.Orientation, 1)
-    except Exception:  # its EXIF is broken
-        return 1
+    """Orientation that an image notes in EXIF, 1 to 8; 1 if it notes none that can be read.
+
+    What XMP says of the orientation is ignored, as browsers ignore it.
+    """
+    if image.format == "TIFF":
+        noted = getattr(image, "tag_v2", {}).get(Base.Orientation, 1)
+    else:
+        found = _tags_of(image, b"", main_only=True)
+        noted = ifd.integer(found.order, found.main.get(Base.Orientation))
     return noted if noted in range(2, 9) else 1
 
 
-def _block(image: Image.Image, policy: str, orientation: int) -> bytes:
-    kept = Image.Exif()
-    if orientation != 1:
-        kept[Base.Orientation] = orientation
-    if policy != "none":
-        _copy(image.getexif(), kept, policy)
-    return kept.tobytes() if kept else b""
+def _tags_of(image: Image.Image, data: bytes, main_only: bool) -> Tags:
+    """Tags that a source bears; none if they cannot be read."""
+    try:
+        return ifd.read(_block_of(image, data), main_only)
+    except ValueError:  # there are none, or they are broken: they are worth no image
+        return Tags()
 
 
-def _copy(found: Image.Exif, kept: Image.Exif, policy: str) -> None:
-    for tag in RIGHTS if policy == "strip" else DESCRIPTION:
-        if found.get(tag):
-            kept[tag] = found[tag]
-    if policy == "keep":
-        for ifd in (_CAMERA, _GPS):
-            tags = {tag: value for tag, value in found.get_ifd(ifd).items() if tag not in _STALE}
-            if tags:
-                kept.get_ifd(ifd).update(tags)
-                kept[ifd] = tags
+def _block_of(image: Image.Image, data: bytes) -> bytes:
+    """EXIF block of a source, from its TIFF header on; empty if there is none."""
+    if image.format == "TIFF":
+        return data
+    block = image.info.get("exif", b"")
+    if image.format == "AVIF" and data:
+        block = isobmff.exif(data)  # Pillow writes it anew if the file says how it is turned
+    hexed = image.info.get("Raw profile type exif", "")
+    if not block and isinstance(hexed, str):
+        block = bytes.fromhex("".join(hexed.split("\n")[3:]))
+    while block.startswith(_PREFIX):
+        block = block[len(_PREFIX) :]
+    return bytes(block)
+
+
+def _rights(found: Tags) -> Tags:
+    """Artist and Copyright, as far as they are texts and tell anything."""
+    return Tags(
+        found.order,
+        {tag: f for tag, f in _chosen(found, RIGHTS).items()
+         if f.kind in _TEXTUAL and f.value.strip(b"\0 ")},
+    )  # fmt: skip
+
+
+def _description(found: Tags) -> Tags:
+    camera = {tag: f for tag, f in found.camera.items() if tag not in _STALE}
+    return Tags(found.order, _chosen(found, DESCRIPTION), camera, found.gps)
+
+
+def _chosen(found: Tags, tags: Container[int]) -> dict[int, Field]:
+    return {tag: f for tag, f in found.main.items() if tag in tags}
 
 
 def bare(image: Image.Image) -> Image.Image:
@@ -95,11 +150,97 @@ def bare(image: Image.Image) -> Image.Image:
     return copied
 
 
-def texts(block: bytes) -> Image.Exif:
-    """Leave of an EXIF block what TIFF takes as its own tags: texts, and the orientation."""
-    found, kept = Image.Exif(), Image.Exif()
-    found.load(block)
-    for tag, value in found.items():
-        if isinstance(value, str) or tag == Base.Orientation:
-            kept[tag] = value
-    return kept
+def fitting(block: bytes, name: str, size: tuple[int, int], srgb: bool) -> Tags:
+    """Return the tags of an EXIF block as an output of a format has to have them.
+
+    Tags that tell of the pixels are those of the output. Where EXIF requires them, or TIFF,
+    they are added, of values that say nothing of the source (EXIF 2.32, 4.6.8, tables 17
+    to 19; TIFF 6.0, section 4).
+
+    Parameters
+    ----------
+    block : bytes
+        By `exif`.
+    name : str
+        The format, as in `pixelmill.encoding.ENCODERS`.
+    size : tuple of int
+        Width and height of the output in pixels.
+    srgb : bool
+        Whether the colours are sRGB: no ICC profile is embedded.
+
+    Returns
+    -------
+    Tags
+        Of a JPEG, as many as its segment holds: without those of camera and place, or
+        without any, if all of them are too many.
+    """
+    tags = ifd.read(block.removeprefix(_PREFIX))
+    if name not in ("jpeg", "tiff"):
+        if Base.ColorSpace not in tags.camera:
+            return tags
+        return replace(tags, camera={**tags.camera, **_color_space(tags.order, srgb)})
+    tags = _complete(tags, name, size, srgb)
+    if name == "jpeg" and len(ifd.write(tags)) + len(_PREFIX) > _MOST_IN_JPEG:
+        orientation = _chosen(tags, (Base.Orientation,))
+        rights = _rights(tags)
+        tags = _complete(replace(rights, main={**rights.main, **orientation}), name, size, srgb)
+        if len(ifd.write(tags)) + len(_PREFIX) > _MOST_IN_JPEG:
+            tags = _complete(Tags(tags.order, orientation), name, size, srgb)
+    return tags
+
+
+def _complete(tags: Tags, name: str, size: tuple[int, int], srgb: bool) -> Tags:
+    """Add what every EXIF block in a JPEG has to have, or the first page of a TIFF."""
+    order = tags.order
+    inch = Field(ifd.RATIONAL, struct.pack(f"{order}II", 72, 1))  # as if unknown
+    main: dict[int, Field] = {
+        Base.XResolution: inch, Base.YResolution: inch, Base.ResolutionUnit: ifd.short(order, 2),
+        **({Base.YCbCrPositioning: ifd.short(order, 1)} if name == "jpeg" else {}),
+        **tags.main,
+    }  # fmt: skip
+    camera = dict(tags.camera)
+    if camera:
+        width, height = (Field(ifd.LONG, struct.pack(f"{order}I", side)) for side in size)
+        camera = {
+            Base.ExifVersion: Field(ifd.UNDEFINED, b"0232"),
+            Base.ComponentsConfiguration: Field(ifd.UNDEFINED, b"\1\2\3\0"),
+            Base.FlashPixVersion: Field(ifd.UNDEFINED, b"0100"),
+            **camera,
+            **_color_space(order, srgb),
+            Base.ExifImageWidth: width,
+            Base.ExifImageHeight: height,
+        }
+    if name == "tiff":
+        camera = {tag: f for tag, f in camera.items() if tag not in _OF_COMPRESSED}
+    return replace(tags, main=main, camera=camera)
+
+
+def _color_space(order: str, srgb: bool) -> dict[int, Field]:
+    return {Base.ColorSpace: ifd.short(order, _SRGB if srgb else _UNCALIBRATED)}
+
+
+def written(tags: Tags) -> bytes:
+    """Return tags as an EXIF block with its prefix."""
+    return _PREFIX + ifd.write(tags)
+
+
+class ForAvif(Image.Exif):
+    """An EXIF block that Pillow's AVIF encoder leaves as it is, but for the orientation.
+
+    The encoder takes the orientation out of the block, as AVIF has a property of its own
+    for it, and would then write all texts anew.
+    """
+
+    def __init__(self, tags: Tags) -> None:
+        super().__init__()
+        self.load(written(tags))
+        others = {tag: f for tag, f in tags.main.items() if tag != Base.Orientation}
+        rest = replace(tags, main=others)
+        self._rest = written(rest) if rest else b""
+
+    def __bool__(self) -> bool:
+        return bool(self._rest) or Base.Orientation in self
+
+    def tobytes(self, offset: int = 8) -> bytes:
+        """Return the block without the orientation."""
+        return self._rest

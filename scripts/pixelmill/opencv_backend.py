@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from pixelmill import decoding, encoding, files, jpeg, metadata, own_steps, png
+from pixelmill import decoding, encoding, files, ifd, jpeg, metadata, own_steps, png
 from pixelmill.color import describes, is_srgb
 from pixelmill.decoding import Decoded, Reading
 from pixelmill.formats import SNIFF_BYTES, sniff
+from pixelmill.ifd import Field, Tags
 from pixelmill.jpeg import Target
 from pixelmill.levels import SWAPPING, from_levels, levels_of, upright
 from pixelmill.limits import Limits
@@ -28,7 +30,8 @@ from pixelmill.recipe import Step
 cv2.setNumThreads(1)
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-_PLANES = 0x011C
+#: Tags of a TIFF: how its planes lie, and its ICC profile (ICC.1:2022, B.4).
+_PLANES, _PROFILE = 0x011C, 0x8773
 
 #: Flags that decode at a fraction of the size, in colour and in grey.
 _REDUCED = {
@@ -115,7 +118,7 @@ def _decode_jpeg(
             profile = None if reading.color == "drop" else header.info.get("icc_profile")
             orientation = metadata.orientation_of(header)
             kept = 1 if reading.orientation == "apply" else orientation
-            exif = metadata.exif(header, reading.metadata, kept)
+            exif = metadata.exif(header, data, reading.metadata, kept)
             size, mode = header.size, header.mode
     except Exception:  # Pillow says why
         return None
@@ -170,7 +173,7 @@ def _decode_deep(data: bytes, reading: Reading, limits: Limits) -> Decoded | Non
             profile = header.info.get("icc_profile")
             orientation = metadata.orientation_of(header)
             kept = 1 if reading.orientation == "apply" else orientation
-            exif = metadata.exif(header, reading.metadata, kept)
+            exif = metadata.exif(header, data, reading.metadata, kept)
             # OpenCV mixes up the planes of a TIFF that has one for each colour.
             chunky = getattr(header, "tag_v2", {}).get(_PLANES, 1) == 1
     except Exception:  # Pillow says why
@@ -198,18 +201,30 @@ def _flatten_deep(picture: Any, background: str) -> Array:
 
 
 def _encode_deep(picture: Array, suffix: str, decoded: Decoded) -> bytes:
-    """Encode 16 bits a channel; with metadata only as PNG: OpenCV writes none in TIFF."""
+    """Encode 16 bits a channel; tags of a TIFF, which OpenCV writes none of, are added."""
     blocks = {}
-    if suffix == ".png" and decoded.exif:
-        blocks[cv2.IMAGE_METADATA_EXIF] = decoded.exif.removeprefix(b"Exif\0\0")
-    if suffix == ".png" and decoded.profile:
+    name = "png" if suffix == ".png" else "tiff"
+    tags = Tags()
+    if decoded.exif:
+        size = picture.shape[1], picture.shape[0]
+        tags = metadata.fitting(decoded.exif, name, size, srgb=decoded.profile is None)
+    if name == "png" and tags:
+        blocks[cv2.IMAGE_METADATA_EXIF] = ifd.write(tags)
+    if name == "png" and decoded.profile:
         blocks[cv2.IMAGE_METADATA_ICCP] = decoded.profile
     contents = [np.frombuffer(block, np.uint8) for block in blocks.values()]
     done, data = cv2.imencodeWithMetadata(suffix, picture, list(blocks), contents)
     if not done:
         rows, columns = picture.shape[:2]
         raise ValueError(f"OpenCV cannot encode {columns}x{rows} pixels as {suffix}")
-    return bytes(data)
+    made = bytes(data)
+    if name == "tiff" and decoded.profile:
+        profile = Field(ifd.UNDEFINED, decoded.profile)
+        tags = replace(tags, main={**tags.main, _PROFILE: profile})
+    if name == "tiff" and tags:
+        tail, head = ifd.extension(made, tags)
+        made = head + made[len(head) :] + tail
+    return made
 
 
 def _to_array(image: Image.Image) -> Array:

@@ -1,0 +1,262 @@
+"""Image file directories: the tags of EXIF and TIFF, copied as bytes.
+
+Values are neither decoded nor encoded: a text in whatever character set, and a number of
+whatever type, leave as they came (TIFF 6.0, section 2; BigTIFF; EXIF 3.0, 4.6.2).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeAlias
+
+#: Types of values that are written here.
+ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 2, 3, 4, 5, 7
+
+#: Bytes of one value, and of the numbers that it consists of, by its type.
+_TYPES = {
+    1: (1, 1), ASCII: (1, 1), SHORT: (2, 2), LONG: (4, 4), RATIONAL: (8, 4), 6: (1, 1),
+    UNDEFINED: (1, 1), 8: (2, 2), 9: (4, 4), 10: (8, 4), 11: (4, 4), 12: (8, 8), 13: (4, 4),
+    16: (8, 8), 17: (8, 8), 18: (8, 8), 129: (1, 1),
+}  # fmt: skip
+
+#: Letters of `struct` for the types of unsigned integers.
+_INTEGERS = {1: "B", SHORT: "H", LONG: "I", 13: "I"}
+
+#: BigTIFF's types of 64 bits: the type of 32 bits that stands in its place, and their letters.
+_WIDE = {16: (LONG, "Q", "I"), 17: (9, "q", "i"), 18: (13, "Q", "I")}
+
+#: Tags of the first directory that point to others.
+_CAMERA, _GPS = 0x8769, 0x8825
+
+#: OECF, SpatialFrequencyResponse, CFAPattern, DeviceSettingDescription and
+#: SourceExposureTimesOfCompositeImage (EXIF 3.0, 4.6.6 and 4.6.7).
+_OWN_FORM = (0x8828, 0xA20C, 0xA302, 0xA40B, 0xA462)
+
+#: What a comment begins with whose text is UTF-16, in the byte order of all (EXIF 3.0, 4.6.6.5).
+_UTF_16 = b"UNICODE\0"
+
+_HEADERS = {b"II*\0": ("<", False), b"MM\0*": (">", False),
+            b"II+\0": ("<", True), b"MM\0+": (">", True)}  # fmt: skip
+
+
+class Field(NamedTuple):
+    """What stands for a tag: values of one type, as bytes."""
+
+    kind: int
+    value: bytes
+
+
+#: Fields of a directory by tag.
+Table: TypeAlias = Mapping[int, Field]
+
+
+@dataclass(frozen=True)
+class Tags:
+    """The directories of an EXIF block, or of the first page of a TIFF.
+
+    Attributes
+    ----------
+    order : {"<", ">"}
+        Byte order of the values, as `struct` writes it.
+    main, camera, gps : mapping of int to Field
+        IFD0, and the EXIF and GPS directories that it points to. Pointers are left out.
+    """
+
+    order: str = "<"
+    main: Table = field(default_factory=dict)
+    camera: Table = field(default_factory=dict)
+    gps: Table = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.main or self.camera or self.gps)
+
+
+def short(order: str, value: int) -> Field:
+    """Return a field of one 16-bit number."""
+    return Field(SHORT, struct.pack(f"{order}H", value))
+
+
+def read(data: bytes, main_only: bool = False) -> Tags:
+    """Read the directories of an EXIF block or of a TIFF.
+
+    A field whose type is unknown, or whose value lies outside of the data, is skipped.
+    Thumbnails (IFD1), further pages and the interoperability directory are not read.
+
+    Parameters
+    ----------
+    data : bytes
+        From the TIFF header on, without the prefix ``Exif``.
+    main_only : bool
+        Leave the EXIF and GPS directories aside.
+
+    Raises
+    ------
+    ValueError
+        If the data do not begin with a TIFF header, or if the values of a directory together
+        are longer than the data, so that some of them must overlap.
+    """
+    if data[:4] not in _HEADERS:
+        raise ValueError("there is no TIFF header")
+    order, big = _HEADERS[data[:4]]
+    begin = _unpacked(data, f"{order}{'Q' if big else 'I'}", 8 if big else 4)
+    main = dict(_fields(data, begin, order, big))
+    pointers = [integer(order, main.pop(tag, None)) for tag in (_CAMERA, _GPS)]
+    camera, gps = (
+        {} if main_only or not place else dict(_fields(data, place, order, big))
+        for place in pointers
+    )
+    return Tags(order, main, camera, gps)
+
+
+def integer(order: str, found: Field | None) -> int | None:
+    """Return the first value of a field; None if there is none, or no unsigned integer."""
+    if found is None or found.kind not in _INTEGERS:
+        return None
+    return _unpacked(found.value, order + _INTEGERS[found.kind], 0)
+
+
+def _fields(data: bytes, begin: int, order: str, big: bool) -> Iterator[tuple[int, Field]]:
+    entry = struct.Struct(f"{order}HH{'Q' if big else 'I'}")
+    room = 8 if big else 4  # bytes of a value that stands in the table itself
+    head = 8 if big else 2
+    if begin + head > len(data):
+        return
+    count = _unpacked(data, f"{order}{'Q' if big else 'H'}", begin)
+    last = len(data) - entry.size - room
+    seen: set[int] = set()
+    total = 0
+    for place in range(begin + head, last + 1, entry.size + room)[:count]:
+        tag, kind, number = entry.unpack_from(data, place)
+        size = _TYPES.get(kind, (0, 0))[0] * number
+        where = place + entry.size
+        if size > room:
+            where = _unpacked(data, f"{order}{'Q' if big else 'I'}", where)
+        if not size or where + size > len(data) or tag in seen:
+            continue
+        total += size
+        if total > len(data):
+            raise ValueError("the values of a directory overlap")
+        found = _narrow(Field(kind, bytes(data[where : where + size])), order)
+        if found is not None:
+            seen.add(tag)
+            yield tag, found
+
+
+def _narrow(found: Field, order: str) -> Field | None:
+    """Return a field of 64-bit integers as one of 32 bits; None if they are too large."""
+    if found.kind not in _WIDE:
+        return found
+    kind, wide, narrow = _WIDE[found.kind]
+    try:
+        count = len(found.value) // 8
+        values = struct.unpack(f"{order}{count}{wide}", found.value)
+        return Field(kind, struct.pack(f"{order}{count}{narrow}", *values))
+    except struct.error:
+        return None
+
+
+def _unpacked(data: bytes, form: str, place: int) -> int:
+    try:
+        (value,) = struct.unpack_from(form, data, place)
+    except struct.error as error:
+        raise ValueError("the data end within a directory") from error
+    return int(value)
+
+
+def write(tags: Tags) -> bytes:
+    """Write directories as an EXIF block, from its TIFF header on, in their byte order."""
+    head = b"II*\0" if tags.order == "<" else b"MM\0*"
+    return head + struct.pack(f"{tags.order}I", 8) + _directories(tags, 8)
+
+
+def extension(tiff: bytes, tags: Tags) -> tuple[bytes, bytes]:
+    """Return what gives a TIFF more tags, where its own pixels and tags stay as they are.
+
+    The new first directory stands behind all else. It takes the place of the old one, of
+    which some bytes remain unused.
+
+    Parameters
+    ----------
+    tiff : bytes
+        A file of one page; no BigTIFF.
+    tags : Tags
+        Of which those are left out that the file has already.
+
+    Returns
+    -------
+    tail : bytes
+        To be written behind the file.
+    head : bytes
+        To be written in place of the first bytes of the file.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file.
+    """
+    own = read(tiff, main_only=True)
+    if _HEADERS[tiff[:4]][1]:
+        raise ValueError("tags can be added to no BigTIFF")
+    tags = in_order(tags, own.order)
+    padding = bytes(len(tiff) % 2)
+    begin = len(tiff) + len(padding)
+    directories = _directories(replace(tags, main={**tags.main, **own.main}), begin)
+    return padding + directories, tiff[:4] + struct.pack(f"{own.order}I", begin)
+
+
+def in_order(tags: Tags, order: str) -> Tags:
+    """Return the same tags with values in a byte order.
+
+    A few tags of the camera hold numbers in a form of their own that depends on the byte
+    order; they are left out if it changes.
+    """
+    if tags.order == order:
+        return tags
+    tables = (
+        {tag: found._replace(value=_reversed(found)) for tag, found in table.items()
+         if tag not in _OWN_FORM}
+        for table in (tags.main, tags.camera, tags.gps)
+    )  # fmt: skip
+    return Tags(order, *tables)
+
+
+def _reversed(found: Field) -> bytes:
+    """Reverse the bytes of each number of a value, and of each character of UTF-16."""
+    size, begin = _TYPES[found.kind][1], 0
+    if found.kind == UNDEFINED and found.value.startswith(_UTF_16):
+        size, begin = 2, len(_UTF_16)
+    turned = bytearray(found.value)
+    end = begin + (len(turned) - begin) // size * size
+    for k in range(size):
+        turned[begin + k : end : size] = found.value[begin + size - 1 - k : end : size]
+    return bytes(turned)
+
+
+def _directories(tags: Tags, begin: int) -> bytes:
+    """Directories as they stand in a file from an offset on: IFD0, EXIF, GPS."""
+    below = {tag: t for tag, t in ((_CAMERA, tags.camera), (_GPS, tags.gps)) if t}
+    pointer = Field(LONG, bytes(4))
+    place = begin + len(_directory({**tags.main, **dict.fromkeys(below, pointer)}, 0, tags.order))
+    pointers, parts = {}, []
+    for tag, table in below.items():
+        pointers[tag] = pointer._replace(value=struct.pack(f"{tags.order}I", place))
+        parts.append(_directory(table, place, tags.order))
+        place += len(parts[-1])
+    return _directory({**tags.main, **pointers}, begin, tags.order) + b"".join(parts)
+
+
+def _directory(table: Table, begin: int, order: str) -> bytes:
+    """One directory and the values of its fields; offsets are even, as TIFF wants them."""
+    place = begin + 2 + 12 * len(table) + 4
+    entries, values = [struct.pack(f"{order}H", len(table))], []
+    for tag, (kind, value) in sorted(table.items()):
+        inside = value.ljust(4, b"\0")
+        if len(value) > 4:
+            inside = struct.pack(f"{order}I", place)
+            values.append(value + bytes(len(value) % 2))
+            place += len(values[-1])
+        count = len(value) // _TYPES[kind][0]
+        entries.append(struct.pack(f"{order}HHI", tag, kind, count) + inside)
+    return b"".join([*entries, bytes(4), *values])
