@@ -6,6 +6,7 @@ import zlib
 import numpy as np
 import pytest
 from imaging import ADOBE_RGB, chunk, icc_profile, opened, same
+from imaging import png as by_hand
 from PIL import Image, PngImagePlugin
 
 from pixelmill import png
@@ -127,8 +128,110 @@ def test_the_orientation_and_the_profile_stay(encoded, picture, packed):
     kept = opened(png.lean(data))
     assert kept.getexif()[Image.ExifTags.Base.Orientation] == 6
     assert kept.info["icc_profile"] == profile
-    assert "Orientation" in kept.info["XML:com.adobe.xmp"]
-    assert "Comment" not in kept.info
+    assert not kept.text
+
+
+#: Contents of chunks that a decoder may skip, as they should be; and how a fault is made.
+SOUND = {
+    b"cICP": bytes([1, 13, 0, 1]), b"cHRM": struct.pack(">8I", *[31_270, 32_900] * 4),
+    b"gAMA": struct.pack(">I", 100_000), b"iCCP": b"icc\0\0" + zlib.compress(bytes(500)),
+    b"mDCV": bytes(24), b"cLLI": bytes(8), b"sBIT": b"\5\5\5", b"sRGB": b"\0",
+    b"bKGD": bytes(6), b"hIST": bytes(32), b"pHYs": bytes(9), b"sPLT": b"name\0\x08" + bytes(6),
+    b"eXIf": b"MM\0*\0\0\0\x08\0\0\0\0\0\0", b"tIME": bytes([7, 207, 1, 1, 0, 0, 0]),
+    b"tEXt": b"Comment\0at home", b"zTXt": b"Comment\0\0" + zlib.compress(b"at home"),
+    b"iTXt": b"Comment\0\0\0\0\0at home", b"oFFs": bytes(9), b"vpAg": bytes(9), b"prVt": b"own",
+    b"acTL": struct.pack(">II", 1, 0), b"fcTL": struct.pack(">5I2H2B", 0, 9, 9, 0, 0, 1, 10, 0, 0),
+    b"tRNS": b"\0\1\0\2\0\3",
+}  # fmt: skip
+
+FAULTS = {
+    "bad-checksum": damaged,
+    "empty": lambda name, content: chunk(name, b""),
+    "short": lambda name, content: chunk(name, content[:-1]),
+    "long": lambda name, content: chunk(name, content + bytes(7)),
+    "nonsense": lambda name, content: chunk(name, b"\xff" * len(content)),
+    "doubled": lambda name, content: 2 * chunk(name, content),
+    "unknown": lambda name, content: chunk(name[:3] + b"q", content),
+    "of-a-reserved-kind": lambda name, content: chunk(
+        name[:2] + name[2:3].lower() + name[3:], content
+    ),
+}
+
+#: Faults of some chunks whose content has a meaning, so that the picture may differ by it.
+MEANT = {(b"gAMA", "doubled")}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("name", SOUND, ids=bytes.decode)
+def test_a_fault_in_what_may_be_skipped_costs_no_picture(encoded, picture, name, fault):
+    extra = fault(name, SOUND[name])
+    for kind in ("colour", "palette", "deep"):
+        data = KINDS[kind](encoded, picture)
+        for where in ("before", "after"):
+            for reading in (Reading(), Reading(depth="keep"), Reading(metadata="keep")):
+                for decoded in (by_pillow, by_opencv):
+                    expected = decoded(data, reading)
+                    found = decoded(placed(data, extra, where), reading)
+                    assert [frame.shape for frame in found] == [frame.shape for frame in expected]
+                    if not any((name, k) in MEANT and fault is f for k, f in FAULTS.items()):
+                        assert all(map(np.array_equal, found, expected)), (kind, where)
+
+
+PIXEL = bytes([200, 100, 50])
+PALETTE = chunk(b"PLTE", PIXEL + bytes([0, 0, 255]))
+LINEAR = chunk(b"gAMA", struct.pack(">I", 100_000))
+
+#: Chunks in a wrong place, and a picture without them.
+MISPLACED = {
+    "transparency-before-the-palette": (3, [chunk(b"tRNS", b"\0"), PALETTE], []),
+    "transparency-behind-the-pixels": (3, [PALETTE], [chunk(b"tRNS", b"\0")]),
+    "transparency-of-a-colour-behind-the-pixels": (2, [], [chunk(b"tRNS", b"\0\xc8\0\x64\0\x32")]),
+    "more-transparency-than-colours": (3, [PALETTE, chunk(b"tRNS", bytes(3))], []),
+    "gamma-behind-the-palette": (3, [PALETTE, LINEAR], []),
+    "gamma-behind-the-pixels": (2, [], [LINEAR]),
+    "profile-behind-the-pixels": (
+        2, [], [chunk(b"iCCP", b"icc\0\0" + zlib.compress(icc_profile(ADOBE_RGB, 2.2)))]
+    ),
+    "code-points-behind-the-pixels": (2, [], [chunk(b"cICP", bytes([9, 16, 0, 1]))]),
+    "an-animation-behind-the-pixels": (2, [], [chunk(b"acTL", struct.pack(">II", 2, 0))]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("color", "before", "after"), MISPLACED.values(), ids=MISPLACED)
+def test_a_chunk_in_a_wrong_place_is_skipped(color, before, after):
+    row = b"\0" if color == 3 else PIXEL
+    data = by_hand(1, 1, 8, color, [row], b"".join(before))
+    data = data[:-12] + b"".join(after) + data[-12:]
+    for reading in (Reading(alpha=True), Reading(depth="keep", alpha=True)):
+        (found,) = by_pillow(data, reading)
+        assert found.tolist() == [[[200, 100, 50]]]
+        (found,) = by_opencv(data, reading)
+        assert found.tolist() == [[[50, 100, 200]]]
+
+
+#: What may be wrong with an animation: its parts, found by name, and what is done to them.
+BROKEN_ANIMATIONS = {
+    "count-damaged": (b"acTL", lambda part: part[:-1] + bytes([part[-1] ^ 1])),
+    "count-short": (b"acTL", lambda part: chunk(b"acTL", part[8:-5])),
+    "count-doubled": (b"acTL", lambda part: 2 * part),
+    "control-damaged": (b"fcTL", lambda part: part[:-1] + bytes([part[-1] ^ 1])),
+    "control-short": (b"fcTL", lambda part: chunk(b"fcTL", part[8:-5])),
+    "frame-damaged": (b"fdAT", lambda part: part[:-1] + bytes([part[-1] ^ 1])),
+    "frame-empty": (b"fdAT", lambda part: chunk(b"fdAT", b"")),
+}
+
+
+@pytest.mark.parametrize(("name", "do"), BROKEN_ANIMATIONS.values(), ids=BROKEN_ANIMATIONS)
+def test_a_broken_animation_shows_its_static_image(encoded, picture, name, do):
+    data = moving(encoded, picture)
+    place = data.index(name) - 4
+    end = place + 12 + int.from_bytes(data[place : place + 4], "big")
+    data = data[:place] + do(data[place:end]) + data[end:]
+    for animation in ("first", "error"):
+        for decoded in (by_pillow, by_opencv):
+            (found,) = decoded(data, Reading(animation=animation))
+            levels = found if decoded is by_pillow else found[..., ::-1]
+            assert np.array_equal(levels, np.asarray(picture(1)))
 
 
 def test_a_large_profile_is_followed(encoded, picture):

@@ -166,7 +166,7 @@ def decode(
         raise ImageError("decode", "not_an_image", message)
     limits.check_file(len(data), kind)
     if kind == "png":
-        data = png.lean(data)
+        data = png.lean(data, still=reading.animation != "all")
     # What hides inside a file, as the frames of a GIF, is held to twice of this by Pillow.
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
     try:

@@ -166,9 +166,11 @@ def _scale(size: Size, target: Target | None, margin: float, turned: int) -> int
 def _decode_deep(data: bytes, reading: Reading, limits: Limits) -> Decoded | None:
     """Decode PNG or TIFF with 16 bits a channel; None for any other."""
     if sniff(data[:SNIFF_BYTES]) == "png":
-        data = png.lean(data)
+        data = png.lean(data, still=reading.animation != "all")
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "TIFF")) as header:
+            if getattr(header, "n_frames", 1) > 1 and header.format == "PNG":
+                return None
             size, kind = header.size, (header.format or "").lower()
             profile = header.info.get("icc_profile")
             orientation = metadata.orientation_of(header)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Container
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
 #: Most that a profile or a text that is kept may unpack to, in bytes.
 MOST_UNPACKED = 4 * 2**20
@@ -18,22 +18,34 @@ _HEAD = struct.Struct(">I4s")
 _SIGNATURE_BYTES, _AROUND = 8, 12
 
 #: Where the header chunk, always the first, has the type of colours.
-_COLOR_TYPE = 25
+COLOR_TYPE = 25
 
 #: Bit of a chunk's first letter that is set where a decoder may skip it.
 _ANCILLARY = 0x20
 
-#: Chunks of animations: their order is what holds them together, and they bear no texts.
-_OF_FRAMES = (b"acTL", b"fcTL", b"fdAT")
+#: Chunks of animations, by their least and their most bytes. Their order is what holds them
+#: together, and they bear no texts.
+_OF_FRAMES = {b"acTL": (8, 8), b"fcTL": (26, 26), b"fdAT": (4, 2**31 - 1)}
+
+#: Where the header chunk has width and height; highest values that say how a frame is shown.
+_SIZE = 16
+_MOST_DISPOSE, _MOST_BLEND = 2, 1
 
 #: Bytes of chunks that have one size alone.
 _SIZES = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9}
 
-#: Bytes of a transparent colour, by the type of colours: for a palette, one for each colour.
-_TRANSPARENT: dict[int, Container[int]] = {0: (2,), 2: (6,), 3: range(1, 257)}
+#: Chunks that describe the colours: behind the palette or the pixels they are in a wrong place.
+_OF_COLORS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
 
-#: Texts that tell of the picture's orientation.
-_KEYWORDS = (b"XML:com.adobe.xmp", b"Raw profile type exif")
+#: Chunks that are in a wrong place behind the pixels (PNG 3rd edition, 5.6).
+_BEFORE_PIXELS = (*_OF_COLORS, b"tRNS", b"pHYs")
+
+#: Bytes of a transparent colour, by the type of colours; a palette has one for each colour.
+_TRANSPARENT = {0: 2, 2: 6}
+_PALETTE = 3
+
+#: Texts that hold EXIF, and the orientation with it.
+_KEYWORDS = (b"Raw profile type exif",)
 
 #: How much more deflate can make of a byte, at most.
 _MOST_GROWTH = 1032
@@ -41,17 +53,27 @@ _MOST_GROWTH = 1032
 _Content: TypeAlias = "memoryview[int]"
 
 
-def lean(data: bytes) -> bytes:
+class _Chunk(NamedTuple):
+    name: bytes
+    begin: int
+    end: int
+
+
+def lean(data: bytes, still: bool = False) -> bytes:
     """Leave out of a PNG the chunks that are not needed, or not sound.
 
     Texts are left out, but for those that may tell the orientation; so are chunks that
-    may be skipped and have a wrong checksum or a malformed value, or are unknown. What
-    a picture cannot do without stays as it is, right or wrong.
+    may be skipped and have a wrong checksum, a malformed value or a wrong place, stand
+    there again, or are unknown. What a picture cannot do without stays as it is, right
+    or wrong.
 
     Parameters
     ----------
     data : bytes
         The file.
+    still : bool
+        Whether one picture is wanted: if anything is wrong with an animation, leave all
+        of it out (PNG 3rd edition, 4.9: decoders then show the static image).
 
     Returns
     -------
@@ -59,30 +81,100 @@ def lean(data: bytes) -> bytes:
         The same object where nothing had to be left out.
     """
     view = memoryview(data)
-    place, begin = _SIGNATURE_BYTES, 0
-    kept: list[memoryview] = []
+    color_type = data[COLOR_TYPE] if len(data) > COLOR_TYPE else 0
+    palette, pixels = -1, False  # colours of the palette, once it was there
+    out: list[_Chunk] = []
+    frames: list[_Chunk] = []
     seen: set[bytes] = set()
+    for chunk in _chunks(data):
+        name = chunk.name
+        if name == b"PLTE":
+            palette = (chunk.end - chunk.begin - _AROUND) // 3
+        elif name == b"IDAT":
+            pixels = True
+        if not name[0] & _ANCILLARY or not name.isalpha():
+            continue
+        misplaced = (
+            (pixels and name in _BEFORE_PIXELS)
+            or (palette >= 0 and name in _OF_COLORS)
+            or (palette < 0 and name == b"tRNS" and color_type == _PALETTE)
+        )
+        content = view[chunk.begin : chunk.end]
+        if name in _OF_FRAMES:
+            frames.append(chunk)
+        elif misplaced or name in seen or not _is_sound(name, content, color_type, palette):
+            out.append(chunk)
+        else:
+            seen.add(name)  # one of each is all that the standard allows, or we keep
+    if still and frames and not _is_animation(data, frames):
+        out = sorted((*out, *frames), key=lambda chunk: chunk.begin)
+    if not out:
+        return data
+    begins = [0, *(chunk.end for chunk in out)]
+    ends = [*(chunk.begin for chunk in out), len(data)]
+    return b"".join(view[begin:end] for begin, end in zip(begins, ends, strict=True))
+
+
+def _is_animation(data: bytes, chunks: Sequence[_Chunk]) -> bool:
+    """Whether the chunks of an animation are sound, whole and in order."""
+    width, height = struct.unpack_from(">II", data, _SIZE)
+    view = memoryview(data)
+    announced, found, number = -1, 0, 0
+    for name, begin, end in chunks:
+        if not _is_sound(name, view[begin:end], 0, 0) or (name == b"acTL") != (announced < 0):
+            return False
+        (first,) = struct.unpack_from(">I", data, begin + _HEAD.size)
+        if name == b"acTL":
+            announced = first
+            continue
+        if first != number:
+            return False
+        number += 1
+        if name == b"fcTL":
+            found += 1
+            region = struct.unpack_from(">IIII4xBB", data, begin + _HEAD.size + 4)
+            across, down, left, top, dispose, blend = region
+            if not (0 < across <= width - left and 0 < down <= height - top):
+                return False
+            if dispose > _MOST_DISPOSE or blend > _MOST_BLEND:
+                return False
+    return announced == found
+
+
+def color_chunks(data: bytes) -> dict[bytes, bytes]:
+    """Contents of the chunks that describe the colours, by name, in what `lean` left."""
+    found = {}
+    for name, begin, end in _chunks(data):
+        if name in (b"IDAT", b"PLTE"):
+            break
+        if name in _OF_COLORS:
+            found[name] = data[begin + _HEAD.size : end - 4]
+    return found
+
+
+def _chunks(data: bytes) -> Iterator[_Chunk]:
+    """Whole chunks before the last one."""
+    place = _SIGNATURE_BYTES
     while place + _AROUND <= len(data):
         length, name = _HEAD.unpack_from(data, place)
         end = place + _AROUND + length
         if end > len(data) or name == b"IEND":
             break
-        if name[0] & _ANCILLARY and name not in _OF_FRAMES and name.isalpha():
-            if name in seen or not _is_sound(name, view[place:end], data[_COLOR_TYPE]):
-                kept.append(view[begin:place])
-                begin = end
-            else:
-                seen.add(name)  # one of each is all that the standard allows, or we keep
+        yield _Chunk(name, place, end)
         place = end
-    return b"".join((*kept, view[begin:])) if kept else data
 
 
-def _is_sound(name: bytes, chunk: _Content, color_type: int) -> bool:
+def _is_sound(name: bytes, chunk: _Content, color_type: int, colors: int) -> bool:
     content = chunk[_HEAD.size : -4]
     if name in _SIZES:
         sound = len(content) == _SIZES[name]
+    elif name in _OF_FRAMES:
+        least, most = _OF_FRAMES[name]
+        sound = least <= len(content) <= most
+    elif name == b"tRNS" and color_type == _PALETTE:
+        sound = 0 < len(content) <= colors
     elif name == b"tRNS":
-        sound = len(content) in _TRANSPARENT.get(color_type, ())
+        sound = len(content) == _TRANSPARENT.get(color_type)
     elif name in _UNPACKED:
         sound = _UNPACKED[name](bytes(content))
     else:
