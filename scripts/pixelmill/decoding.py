@@ -28,7 +28,7 @@ from PIL import (
     features,
 )
 
-from pixelmill import apng, jpeg, metadata, png
+from pixelmill import apng, colorimetry, ico, jpeg, metadata, png
 from pixelmill.color import to_working
 from pixelmill.errors import ImageError, describe
 from pixelmill.formats import SNIFF_BYTES, sniff
@@ -53,6 +53,10 @@ PLUGINS = (
 
 #: What Pillow calls the formats that may hold moving pictures; pages are none.
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+
+#: Formats that describe colours not by ICC profiles alone.
+_DESCRIBED = ("png", "avif", "heif")
+
 _UNSUPPORTED = re.compile(r"not available|unsupported|not supported|not implemented|unknown", re.I)
 _TRUNCATED = re.compile(r"truncated|unexpected end|not enough|premature", re.I)
 
@@ -167,6 +171,8 @@ def decode(
     limits.check_file(len(data), kind)
     if kind == "png":
         data = png.lean(data, still=reading.animation != "all")
+    elif kind == "ico":
+        data = ico.best_alone(data)
     # What hides inside a file, as the frames of a GIF, is held to twice of this by Pillow.
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
     try:
@@ -207,6 +213,8 @@ def _decode(
             _check_frames(frames, pixels, reading, limits)
         _scale_transparency(image)
         image.info.pop("xmp", None)  # Pillow would turn a TIFF by it as it loads the pixels
+        if kind in _DESCRIBED and reading.color != "drop":
+            image.info["icc_profile"] = colorimetry.profile_of(image, data, kind)
         is_jpeg = image.format in ("JPEG", "MPO")
         scale = 1
         if is_jpeg:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from pixelmill import decoding, encoding, files, ifd, jpeg, metadata, own_steps, png
+from pixelmill import colorimetry, decoding, encoding, files, ifd, jpeg, metadata, own_steps, png
 from pixelmill.color import describes, is_srgb
 from pixelmill.decoding import Decoded, Reading
 from pixelmill.formats import SNIFF_BYTES, sniff
@@ -172,7 +172,8 @@ def _decode_deep(data: bytes, reading: Reading, limits: Limits) -> Decoded | Non
             if getattr(header, "n_frames", 1) > 1 and header.format == "PNG":
                 return None
             size, kind = header.size, (header.format or "").lower()
-            profile = header.info.get("icc_profile")
+            drop = reading.color == "drop"
+            profile = None if drop else colorimetry.profile_of(header, data, kind)
             orientation = metadata.orientation_of(header)
             kept = 1 if reading.orientation == "apply" else orientation
             exif = metadata.exif(header, data, reading.metadata, kept)
@@ -191,7 +192,7 @@ def _decode_deep(data: bytes, reading: Reading, limits: Limits) -> Decoded | Non
     turned = orientation if reading.orientation == "apply" else 1
     if picture.ndim == 3 and picture.shape[2] == 4 and not reading.alpha:
         picture = _flatten_deep(picture, reading.background)
-    keep = profile if reading.color != "drop" and profile and not is_srgb(profile) else None
+    keep = profile if profile and not is_srgb(profile) else None
     return Decoded([upright(picture, turned)], None, size[0] * size[1], kind, keep, exif)
 
 
