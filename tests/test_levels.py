@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill.decoding import _TRANSPOSITIONS
 from pixelmill.levels import (
     behind,
     from_levels,
@@ -14,6 +13,7 @@ from pixelmill.levels import (
     reduced,
     upright,
 )
+from pixelmill.metadata import TRANSPOSITIONS
 
 
 @pytest.fixture
@@ -46,13 +46,13 @@ def test_levels_become_the_image_that_they_came_from(photo, mode):
         assert from_levels(levels) == image
 
 
-@pytest.mark.parametrize("orientation", [1, *_TRANSPOSITIONS])
+@pytest.mark.parametrize("orientation", [1, *TRANSPOSITIONS])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_levels_are_turned_upright_as_images_are(photo, mode, orientation):
     image = photo(31, 20).convert(mode)
     expected = image
     if orientation != 1:
-        expected = image.transpose(_TRANSPOSITIONS[orientation])
+        expected = image.transpose(TRANSPOSITIONS[orientation])
     for levels in (levels_of(image), padded(levels_of(image))):
         made = upright(levels, orientation)
         assert from_levels(made) == expected

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +27,7 @@ from PIL import (
     features,
 )
 
-from pixelmill import apng, colorimetry, ico, jpeg, metadata, png
+from pixelmill import colorimetry, frame_reading, gif, ico, jpeg, metadata, png
 from pixelmill.color import to_working
 from pixelmill.errors import ImageError, describe
 from pixelmill.formats import SNIFF_BYTES, sniff
@@ -36,6 +35,7 @@ from pixelmill.jpeg import Target
 from pixelmill.levels import SWAPPING, upright
 from pixelmill.limits import Limits
 from pixelmill.operations import Box, Size
+from pixelmill.timing import as_shown
 
 #: Importing a plugin registers it; Pillow's own search would load all of them.
 PLUGINS = (
@@ -51,8 +51,8 @@ PLUGINS = (
     WebPImagePlugin,
 )
 
-#: What Pillow calls the formats that may hold moving pictures; pages are none.
-_ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+#: What Pillow calls the formats besides GIF that may hold animations; pages are none.
+_ANIMATED = ("PNG", "WEBP", "AVIF")
 
 #: Formats that describe colours not by ICC profiles alone.
 _DESCRIBED = ("png", "avif", "heif")
@@ -173,6 +173,8 @@ def decode(
         data = png.lean(data, still=reading.animation != "all")
     elif kind == "ico":
         data = ico.best_alone(data)
+    elif kind == "webp":
+        data = frame_reading.with_alpha(data)
     # What hides inside a file, as the frames of a GIF, is held to twice of this by Pillow.
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
     try:
@@ -199,6 +201,8 @@ def _decode(
     limits: Limits,
     as_levels: bool,
 ) -> Decoded:
+    if kind == "gif":
+        return _decode_gif(data, reading, limits)
     if kind == "heif":
         _register_heif()
     image: Image.Image
@@ -224,7 +228,7 @@ def _decode(
                 image.draft(None, (full[0] // scale, full[1] // scale))
         box = jpeg.region(full, scale)
         if frames > 1 and reading.animation == "all":
-            return _decode_all(image, data, frames, kind, reading)
+            return _decode_all(image, data, kind, reading)
         levels, profile = None, None
         if as_levels and is_jpeg:
             levels, profile = _straight(image, data, full, scale, reading)
@@ -238,9 +242,9 @@ def _decode(
         if levels is not None:
             turned = orientation if orientation != kept else 1
             return Decoded([upright(levels, turned)], box, pixels, kind, profile, exif)
-        picture, profile = _working(image, reading)
+        picture, profile = _working(frame_reading.completed(image, data, kind), reading)
         if orientation != kept:
-            picture = picture.transpose(_TRANSPOSITIONS[orientation])
+            picture = picture.transpose(metadata.TRANSPOSITIONS[orientation])
     picture.info = {}
     return Decoded([picture], box, pixels, kind, profile, exif)
 
@@ -313,44 +317,39 @@ def _working(image: Image.Image, reading: Reading) -> tuple[Image.Image, bytes |
     )
 
 
-#: How to turn an image upright, by its orientation (EXIF 2.32, 4.6.4.1.4).
-_TRANSPOSITIONS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-def _decode_all(
-    image: Image.Image, data: bytes, frames: int, kind: str, reading: Reading
-) -> Decoded:
-    """Decode every frame of a moving picture, each whole as it is shown."""
-    shown = apng.frames(data) if kind == "png" else _seek_all(image, frames)
-    pictures, durations = [], []
-    profile: bytes | None = None
-    for frame, duration in shown:
-        frame.info["icc_profile"] = image.info.get("icc_profile")
+def _decode_all(image: Image.Image, data: bytes, kind: str, reading: Reading) -> Decoded:
+    """Decode every frame of an animation, each complete and as it is shown."""
+    orientation = metadata.orientation_of(image)
+    kept = 1 if reading.orientation == "apply" else orientation
+    pictures, profile = [], None
+    frames, times = frame_reading.frames(image, data, kind)
+    for frame in frames:
         picture, profile = _working(frame, reading)
+        if orientation != kept:
+            picture = picture.transpose(metadata.TRANSPOSITIONS[orientation])
         picture.info = {}
         pictures.append(picture)
-        durations.append(round(duration))
     pixels = image.width * image.height
-    exif = metadata.exif(image, data, reading.metadata)
-    loop = image.info.get("loop")
-    if kind == "gif" and loop:
-        loop += 1  # a GIF counts how often it is shown again
-    return Decoded(pictures, None, pixels, kind, profile, exif, tuple(durations), loop)
+    exif = metadata.exif(image, data, reading.metadata, kept)
+    loop = frame_reading.plays(image, data, kind)
+    return Decoded(pictures, None, pixels, kind, profile, exif, as_shown(times), loop)
 
 
-def _seek_all(image: Image.Image, frames: int) -> Iterator[tuple[Image.Image, float]]:
-    for number in range(frames):
-        image.seek(number)
-        image.load()
-        yield image.copy(), image.info.get("duration", 0)
+def _decode_gif(data: bytes, reading: Reading, limits: Limits) -> Decoded:
+    """Decode a GIF: its first frame, or all of them, each complete and as it is shown."""
+    parsed = gif.parse(data)
+    count, pixels = len(parsed.frames), parsed.size[0] * parsed.size[1]
+    limits.check_header(*parsed.size, count)
+    if count > 1:
+        _check_frames(count, pixels, reading, limits)
+    shown = gif.pictures(parsed)
+    wanted = list(shown) if reading.animation == "all" else [next(shown)]
+    frames = frame_reading.without_needless_alpha([picture for picture, _ in wanted])
+    pictures = [_working(frame, reading)[0] for frame in frames]
+    if count == 1 or reading.animation != "all":
+        return Decoded(pictures, None, pixels, "gif")
+    times = as_shown([time for _, time in wanted])
+    return Decoded(pictures, None, pixels, "gif", durations=times, loop=parsed.plays)
 
 
 def _frames(image: Image.Image, all_wanted: bool) -> int:

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from PIL import Image
 
-from pixelmill import ifd, metadata
+from pixelmill import frame_writing, gif, ifd, metadata
 from pixelmill.color import describes, flatten
 from pixelmill.decoding import Decoded
 from pixelmill.formats import SUFFIXES_OF
@@ -177,13 +177,13 @@ def encode(
         elif name != "tiff":
             save["exif"] = metadata.written(tags)
     if encoder.frames and len(frames) > 1:
-        save.update(save_all=True, append_images=frames[1:], duration=list(durations))
-        save.update(_MOVING.get(name, {}))
-        times = 1 if loop is None else loop
-        if name != "gif":
-            save["loop"] = times
-        elif times != 1:
-            save["loop"] = max(0, times - 1)  # a GIF counts how often it is shown again
+        plays = 1 if loop is None else loop
+        file.write(frame_writing.encoded(frames, name, save, durations, plays))
+        file.seek(0)
+        return file.read()
+    if name == "gif":
+        frames[0], transparent = gif.indexed(frames[0])
+        save.update({} if transparent is None else {"transparency": transparent})
     frames[0].save(file, name.upper(), **save)
     file.seek(0)
     data = file.read()
@@ -241,13 +241,6 @@ def values_of(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """
     kinds = ENCODERS[name].options
     return {key: options.get(key, kind.default) for key, kind in kinds.items()}
-
-
-#: Frames are whole: each is cleared away before the next one is shown.
-_MOVING: dict[str, dict[str, Any]] = {
-    "gif": {"disposal": 2, "optimize": False},
-    "png": {"disposal": 0, "blend": 0},
-}
 
 
 def save_options(name: str, values: Mapping[str, Any]) -> dict[str, Any]:

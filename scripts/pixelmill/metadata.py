@@ -46,6 +46,17 @@ _MOST_IN_JPEG = 0xFFFF - 2
 #: Values of ColorSpace: sRGB, and any other one (EXIF 2.32, 4.6.5.2).
 _SRGB, _UNCALIBRATED = 1, 0xFFFF
 
+#: How to turn an image upright, by its orientation (EXIF 2.32, 4.6.4.1.4).
+TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
 #: Attributes of an image that holds nothing but its pixels.
 _ATTRIBUTES = frozenset(vars(Image.new("L", (1, 1))))
 

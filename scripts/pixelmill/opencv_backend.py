@@ -164,8 +164,10 @@ def _scale(size: Size, target: Target | None, margin: float, turned: int) -> int
 
 
 def _decode_deep(data: bytes, reading: Reading, limits: Limits) -> Decoded | None:
-    """Decode PNG or TIFF with 16 bits a channel; None for any other."""
+    """Decode PNG or TIFF with 16 bits a channel; None for any other, and for animations."""
     if sniff(data[:SNIFF_BYTES]) == "png":
+        if reading.animation != "first" and b"acTL" in data:
+            return None
         data = png.lean(data, still=reading.animation != "all")
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "TIFF")) as header:

@@ -38,7 +38,7 @@ _IMPORT = re.compile(r"^\s*from pixelmill(?:\.(\w+))? import (.+)$", re.MULTILIN
 
 #: What makes an image; a change in one of them makes all images stale.
 RENDERING = (
-    "apng",
+    *("apng", "avif"),
     *(
         "backends",
         "blurring",
@@ -49,7 +49,10 @@ RENDERING = (
         "encoding",
         "filters",
         "formats",
+        "frame_reading",
+        "frame_writing",
         "geometry",
+        "gif",
         "icc",
         "ico",
         "ifd",
@@ -59,7 +62,17 @@ RENDERING = (
         "levels",
     ),
     *("lookup_table", "metadata", "opencv_backend", "opencv_steps", "operations", "overlays"),
-    *("own_steps", "parameters", "png", "resampling", "resizing", "steps", "tones", "transform"),
+    *(
+        "own_steps",
+        "parameters",
+        "png",
+        "resampling",
+        "resizing",
+        "steps",
+        "timing",
+        "tones",
+        "transform",
+    ),
     "weights",
 )
 
@@ -71,8 +84,9 @@ def code_of(script: str) -> list[Path]:
 
     Examples
     --------
-    >>> [path.name for path in code_of("compare_engines.py")][:3]
-    ['compare_engines.py', 'checks.py', 'cli.py']
+    >>> names = [path.name for path in code_of("compare_engines.py")]
+    >>> names[0], "comparison.py" in names
+    ('compare_engines.py', True)
     """
     found: dict[str, Path] = {}
     pending = _imported_by(_LIBRARY.parent / script)
