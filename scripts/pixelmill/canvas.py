@@ -5,7 +5,7 @@ from __future__ import annotations
 from PIL import Image, ImageColor
 
 from pixelmill.levels import Size
-from pixelmill.steps import WITH_ALPHA
+from pixelmill.steps import IN_COLOR, WITH_ALPHA
 
 #: Fractions of the free space that lie to the left of a picture and above it.
 GRAVITIES = {
@@ -36,8 +36,29 @@ def offset(frame: Size, size: Size, gravity: str) -> Size:
 
 
 def mode_on(mode: str, color: str) -> str:
-    """Mode of a picture once it lies on this colour: with alpha where that is transparent."""
-    return WITH_ALPHA.get(mode, mode) if color == "transparent" else mode
+    """Mode of a picture on this colour: with alpha if it is transparent, RGB if it is no grey.
+
+    Raises
+    ------
+    ValueError
+        If the picture is 16-bit grey, for which there is no mode with colour or alpha.
+
+    Examples
+    --------
+    >>> mode_on("L", "#ff0000"), mode_on("LA", "#808080"), mode_on("RGB", "transparent")
+    ('RGB', 'LA', 'RGBA')
+    """
+    if color != "transparent" and is_gray(color):
+        return mode
+    if mode == "I;16":
+        held = "transparency" if color == "transparent" else f"the colour {color}"
+        raise ValueError(f"16-bit grey cannot hold {held}; set depth: 8")
+    return (WITH_ALPHA if color == "transparent" else IN_COLOR).get(mode, mode)
+
+
+def is_gray(color: str) -> bool:
+    """Whether a colour, ``#rrggbb``, is a grey."""
+    return len(set(ImageColor.getrgb(color))) == 1
 
 
 def new(mode: str, size: Size, color: str) -> Image.Image:
@@ -50,7 +71,12 @@ def new(mode: str, size: Size, color: str) -> Image.Image:
 
 
 def place(image: Image.Image, frame: Size, left: int, top: int, color: str) -> Image.Image:
-    """Put an image, with its alpha, into a frame of a colour; cut off what stands over."""
+    """Put an image, with its alpha, into a frame of a colour; cut off what stands over.
+
+    Grey stays grey if the colour is grey or nothing of it is seen.
+    """
+    if color != "transparent" and image.size == frame and not left and not top:
+        return image
     mode = mode_on(image.mode, color)
     canvas = new(mode, frame, color)
     canvas.paste(image.convert(mode), (left, top))

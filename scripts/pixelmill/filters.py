@@ -32,7 +32,7 @@ def gaussian_blur(*, radius: float) -> OnLevels:
 
 
 @step_on_levels(
-    "premultiplied",
+    "apart",
     opencv=True,
     radius=Number(0, 1000, 2.0),
     percent=Integer(0, 1000, 150),
@@ -68,13 +68,13 @@ def unsharp_mask(*, radius: float, percent: int, threshold: int) -> OnLevels:
     return sharpened
 
 
-@step("premultiplied")
+@step("apart")
 def sharpen(image: Image.Image) -> Image.Image:
     """Sharpen with a fixed 3x3 kernel."""
     return image.filter(ImageFilter.SHARPEN)
 
 
-@step("premultiplied")
+@step("apart")
 def edge_enhance(image: Image.Image) -> Image.Image:
     """Strengthen edges with a fixed 3x3 kernel."""
     return image.filter(ImageFilter.EDGE_ENHANCE)

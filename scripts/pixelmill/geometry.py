@@ -10,9 +10,10 @@ from typing import Any
 from PIL import Image
 
 from pixelmill import canvas
+from pixelmill.alpha import mixed
 from pixelmill.levels import Size, opencv
 from pixelmill.parameters import Choice, Color, Flag, Integer, Number, Sides
-from pixelmill.steps import MAX_SIDE, step
+from pixelmill.steps import MAX_SIDE, WITH_ALPHA, step
 
 _HALF = Fraction(1, 2)
 
@@ -145,28 +146,47 @@ def rotate(image: Image.Image, *, angle: float, expand: bool, color: str) -> Ima
     if quarters in (0, *_QUARTERS):
         turned = image.transpose(_QUARTERS[int(quarters)]) if quarters else image
         if expand or turned.size == image.size:
-            mode = canvas.mode_on(turned.mode, color)
-            return turned if turned.mode == mode else turned.convert(mode)
+            return canvas.place(turned, turned.size, 0, 0, color)
         place = canvas.offset(image.size, turned.size, "center")
         return canvas.place(turned, image.size, *place, color)
     return _turn(image, angle, expand, color)
 
 
 def _turn(image: Image.Image, angle: float, expand: bool, color: str) -> Image.Image:
+    mode = canvas.mode_on(image.mode, color)
     if image.mode == "I;16":
         return _turn_deep(image, angle, expand, color)
-    # A transparent seam, mixed with the outermost pixels, makes the edges smooth.
-    frame = image.width + 2, image.height + 2
-    seamed = canvas.place(image, frame, 1, 1, "transparent")
-    turned = seamed.rotate(-angle, Image.Resampling.BICUBIC, expand=expand)
-    turned = turned.crop((1, 1, turned.width - 1, turned.height - 1))
+    turned = _turned(image, angle, expand)
     if color == "transparent":
         return turned
-    made = canvas.new(image.mode, turned.size, color)
-    if image.mode == turned.mode:
+    made = canvas.new(mode, turned.size, color)
+    turned = turned.convert(WITH_ALPHA.get(mode, mode))
+    if turned.mode == mode:
         return Image.alpha_composite(made, turned)
-    made.paste(turned.convert(image.mode), mask=turned)
+    made.paste(turned.convert(mode), mask=turned)
     return made
+
+
+def _turned(image: Image.Image, angle: float, expand: bool) -> Image.Image:
+    """Turn an image with bicubic interpolation; it gets alpha, which makes its edges smooth."""
+    import numpy as np
+
+    def turn(channels: Any) -> Image.Image:
+        turned = Image.fromarray(channels).rotate(-angle, Image.Resampling.BICUBIC, expand=expand)
+        return turned.crop((1, 1, turned.width - 1, turned.height - 1))
+
+    # A transparent seam is mixed with the outermost pixels.
+    pixels = np.asarray(image)
+    seam = ((1, 1), (1, 1))
+    if image.mode in WITH_ALPHA:
+        made = turn(np.pad(pixels, (*seam, (0, 0))[: pixels.ndim], "edge"))
+        made.putalpha(turn(np.pad(np.full(pixels.shape[:2], 255, np.uint8), seam)))
+        return made
+    *colors, alpha = (np.pad(channel, seam) for channel in opencv().split(pixels))
+    part = alpha.astype(np.float32) / 255
+    *colors, alpha = mixed(colors, part, lambda channel: np.asarray(turn(channel)))
+    levels = np.stack([*colors, alpha * 255], axis=-1)
+    return Image.fromarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8))
 
 
 def _turn_deep(image: Image.Image, angle: float, expand: bool, color: str) -> Image.Image:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pixelmill import canvas
+from pixelmill.alpha import filled
 from pixelmill.resizing import resampled_size, scaled_size
 from pixelmill.weights import blue_first, fixed
 
@@ -143,12 +144,12 @@ def _premultiplied(picture: Array, mix: Callable[[Any], Any]) -> Array:
 
 
 def _colors(picture: Array, change: Callable[[Any], Any]) -> Array:
-    """Change colours and leave alpha as it is."""
+    """Change colours and leave alpha as it is; hidden pixels have the nearest seen colour."""
     import numpy as np
 
     if picture.ndim == 2 or picture.shape[2] != 4:
         return np.asarray(change(picture))
-    return np.dstack([change(np.ascontiguousarray(picture[..., :3])), picture[..., 3]])
+    return np.dstack([change(filled(picture)), picture[..., 3]])
 
 
 @_step

@@ -11,7 +11,8 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from pixelmill import canvas
 from pixelmill.levels import Size
 from pixelmill.parameters import Choice, Color, File, Number, Text
-from pixelmill.steps import step
+from pixelmill.resampling import resample
+from pixelmill.steps import IN_COLOR, step
 
 #: Height in pixels at which a text is measured, to find the one that makes it as wide
 #: as asked for.
@@ -111,7 +112,7 @@ def watermark(
 def _image(path: str, width: int) -> Image.Image:
     mark = _read_once(path)
     height = max(1, round(mark.height * width / mark.width))
-    return mark.resize((width, height), Image.Resampling.LANCZOS)
+    return resample(mark, (width, height), "lanczos", (0, 0, *mark.size), vectors=False)
 
 
 def _text(text: str, width: int, color: str) -> Image.Image:
@@ -127,6 +128,8 @@ def _text(text: str, width: int, color: str) -> Image.Image:
 
 
 def _over(picture: Image.Image, mark: Image.Image, left: int, top: int) -> Image.Image:
+    if picture.mode in IN_COLOR and _is_colored(mark):
+        picture = picture.convert(IN_COLOR[picture.mode])
     made = picture.copy()
     if picture.mode in ("RGB", "L"):
         made.paste(mark.convert(picture.mode), (left, top), mask=mark)
@@ -134,3 +137,11 @@ def _over(picture: Image.Image, mark: Image.Image, left: int, top: int) -> Image
         below = picture.crop((left, top, left + mark.width, top + mark.height))
         made.paste(Image.alpha_composite(below, mark.convert(picture.mode)), (left, top))
     return made
+
+
+def _is_colored(mark: Image.Image) -> bool:
+    """Whether a mark shows anything but grey."""
+    import numpy as np
+
+    colors = np.asarray(mark.convert("RGBa"))[..., :3]
+    return bool((colors != colors[..., :1]).any())

@@ -38,7 +38,7 @@ _IMPORT = re.compile(r"^\s*from pixelmill(?:\.(\w+))? import (.+)$", re.MULTILIN
 
 #: What makes an image; a change in one of them makes all images stale.
 RENDERING = (
-    *("apng", "avif"),
+    *("alpha", "apng", "avif"),
     *(
         "backends",
         "blurring",

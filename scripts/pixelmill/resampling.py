@@ -14,6 +14,7 @@ from typing import Any
 import PIL
 from PIL import Image, _imaging
 
+from pixelmill.alpha import mixed
 from pixelmill.levels import Size, behind, kernel, opencv, packed, padded
 from pixelmill.steps import Box
 
@@ -36,6 +37,8 @@ FILTERS = {
 #: pixels of the result. The box is left out, where a rounded edge is worth a whole pixel.
 _KERNELS = {"lanczos": (5, 3.0), "bicubic": (3, 2.0), "bilinear": (2, 1.0)}
 
+_FULL = 255
+
 #: Number of convolution there (its Algorithm), and of what it does not ask for.
 _CONVOLUTION, _NOTHING = 2, 0
 
@@ -47,7 +50,10 @@ _ROWS_MAY_BE_FIRST = int(PIL.__version__.split(".")[0]) >= 13
 _SIDES = 512
 
 #: Modes that both hold in memory alike.
-_MODES = ("RGB", "L")
+_MODES = ("RGB", "L", "F")
+
+#: Kernels with negative weights, whose results may lie outside of 0..255.
+_OVERSHOOTING = ("lanczos", "bicubic")
 
 
 def resample(image: Image.Image, size: Size, filter: str, box: Box, vectors: bool) -> Image.Image:
@@ -73,6 +79,8 @@ def resample(image: Image.Image, size: Size, filter: str, box: Box, vectors: boo
     >>> resample(photo, (16, 16), "lanczos", (0, 0, 256, 256), vectors=True).getpixel((0, 8))
     136
     """
+    if image.mode in ("RGBA", "LA") and filter in _OVERSHOOTING:
+        return _resample_alpha(image, size, filter, box, vectors)
     passes = _passes(image.size, size, filter, box) if vectors and image.mode in _MODES else None
     if passes is not None:
         _, middle, first, second = passes
@@ -80,6 +88,25 @@ def resample(image: Image.Image, size: Size, filter: str, box: Box, vectors: boo
         _convolve(image, between, made, _options(filter), first, second)
         return made
     return image.resize(size, FILTERS[filter], box=box)
+
+
+def _resample_alpha(
+    image: Image.Image, size: Size, filter: str, box: Box, vectors: bool
+) -> Image.Image:
+    """Resample pixels with alpha in floats: Pillow clips what is premultiplied to 8 bits."""
+    import numpy as np
+
+    mode = image.mode
+    if image.getchannel("A").getextrema()[0] == _FULL:
+        return resample(image.convert(mode[:-1]), size, filter, box, vectors).convert(mode)
+
+    def resampled(channel: Any) -> Any:
+        return np.asarray(resample(Image.fromarray(channel), size, filter, box, vectors))
+
+    *colors, alpha = opencv().split(np.asarray(image))
+    *colors, alpha = mixed(colors, alpha.astype(np.float32) / _FULL, resampled)
+    levels = np.stack([*colors, alpha * _FULL], axis=-1)
+    return Image.fromarray(np.clip(np.rint(levels), 0, _FULL).astype(np.uint8))
 
 
 def resample_levels(levels: Any, size: Size, filter: str, box: Box) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image, ImageFilter
 
 from pixelmill import canvas
+from pixelmill.alpha import mixed
 from pixelmill.levels import Size, from_levels
 from pixelmill.parameters import Choice, Color, Flag, Integer, Number
 from pixelmill.resampling import FILTERS, resample, resample_levels
@@ -18,9 +19,6 @@ from pixelmill.steps import MAX_SIDE, WITH_ALPHA, Box, step
 #: Standard deviation of the blur behind a padded picture, as a part of the frame's
 #: longer side: no shape is left, only colours.
 BACKDROP_BLUR = 1 / 30
-
-#: Below this alpha, which rounds to no level, a pixel's colour is not seen.
-_LEAST_ALPHA = 1 / 1024
 
 _WAYS = "width, height, percent, longest or shortest"
 
@@ -161,8 +159,6 @@ def resize(
         backdrop = _blurred(_resample(image, cover, box, "bilinear", False, vectors))
         backdrop.paste(made, canvas.offset((width, height), made.size, gravity))
         return backdrop
-    if made.size == (width, height) and canvas.mode_on(made.mode, color) == made.mode:
-        return made
     place = canvas.offset((width, height), made.size, gravity)
     return canvas.place(made, (width, height), *place, color)
 
@@ -289,10 +285,8 @@ def _resample_light(image: Image.Image, size: Size, region: Box, filter: str) ->
     else:
         *colors, last = channels
         alpha = last.astype(np.float32) / full
-        covered = np.clip(resampled(alpha), 0, 1)
-        divisor = np.maximum(covered, _LEAST_ALPHA)
-        made = [to_srgb(resampled(light[levels] * alpha) / divisor) for levels in colors]
-        made.append(covered)
+        *colors, covered = mixed([light[levels] for levels in colors], alpha, resampled)
+        made = [*map(to_srgb, colors), covered]
     levels = np.floor(np.stack(made, axis=-1) * full + 0.5).astype(channels[0].dtype)
     return Image.fromarray(levels[..., 0] if len(made) == 1 else levels)
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from PIL import Image
 
+from pixelmill.alpha import filled
 from pixelmill.levels import from_levels, levels_of
 from pixelmill.parameters import Parameter
 
@@ -22,8 +23,9 @@ OnLevels: TypeAlias = Callable[[Any], Any]
 Check: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 #: What becomes of alpha: the function sees the colours alone and alpha stays as it is;
-#: or premultiplied pixels, whose neighbours can be mixed; or it takes any mode itself.
-Alpha: TypeAlias = Literal["kept", "premultiplied", "own"]
+#: or premultiplied pixels, whose neighbours can be averaged; or colours and alpha apart, to
+#: sharpen them: premultiplied they would be clipped; or it takes any mode itself.
+Alpha: TypeAlias = Literal["kept", "premultiplied", "apart", "own"]
 
 #: Largest side of an output, in pixels: what JPEG can hold.
 MAX_SIDE = 65_500
@@ -33,6 +35,9 @@ _PREPARED = 64
 
 #: The mode that has alpha too, by the one that has not.
 WITH_ALPHA = {"RGB": "RGBA", "L": "LA"}
+
+#: The mode in colour, by that in grey.
+IN_COLOR = {"L": "RGB", "LA": "RGBA"}
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,11 @@ def step(
 
     Parameters
     ----------
-    alpha : {"kept", "premultiplied", "own"}
+    alpha : {"kept", "premultiplied", "apart", "own"}
         What the function gets of an image with alpha: its colours alone (for steps
         that change each pixel by itself), premultiplied pixels in mode RGBa (for
-        those that mix neighbours), or the image as it is.
+        those that average neighbours), the colours, with hidden pixels filled, and then
+        alpha (for those that sharpen), or the image as it is.
     check, holds_gil, deep, opencv, on_levels, parameters
         As in `StepKind`.
     """
@@ -136,8 +142,10 @@ def step_on_levels(
 def _registered(
     function: Function, alpha: Alpha, parameters: dict[str, Parameter], **more: Any
 ) -> Function:
-    made = {"kept": _beside_alpha, "premultiplied": _premultiplied, "own": _itself}[alpha]
-    registered = made(function)
+    ways = {
+        "kept": _beside_alpha, "premultiplied": _premultiplied, "apart": _apart, "own": _itself,
+    }  # fmt: skip
+    registered = ways[alpha](function)
     name = function.__name__
     STEPS[name] = StepKind(name, registered, parameters, **more)
     return registered
@@ -173,5 +181,22 @@ def _premultiplied(function: Function) -> Function:
         # Grey too as RGBa, since not everything takes two channels.
         made = function(image.convert("RGBA").convert("RGBa"), **params)
         return made.convert("RGBA").convert(image.mode)
+
+    return apply
+
+
+def _apart(function: Function) -> Function:
+    @functools.wraps(function)
+    def apply(image: Image.Image, /, **params: Any) -> Image.Image:
+        if image.mode not in ("RGBA", "LA"):
+            return function(image, **params)
+        import numpy as np
+
+        colors = filled(np.asarray(image))
+        mode = image.mode[:-1]
+        made = function(Image.fromarray(colors[..., 0] if mode == "L" else colors), **params)
+        made = made.convert(image.mode)
+        made.putalpha(function(image.getchannel("A"), **params))
+        return made
 
     return apply
