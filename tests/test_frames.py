@@ -3,7 +3,6 @@
 import io
 import struct
 import zlib
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -198,14 +197,14 @@ def test_an_opaque_webp_has_no_alpha():
 # Times
 
 
-#: Times of frames in the source, in units; what browsers show, in ms; and what GIF can hold.
+#: Times of frames in the source, in ms; what a GIF with them is shown for; and what a GIF holds.
 TIMES = {
-    "whole": ([Fraction(100), 250, 50, 400], [100, 250, 50, 400], [100, 250, 50, 400]),
-    "odd": ([Fraction(33)] * 6, [33] * 6, [30, 40, 30, 30, 40, 30]),
-    "halves": ([Fraction(15)] * 4, [15] * 4, [20] * 4),
-    "none": ([Fraction(0)] * 3, [100] * 3, [100] * 3),
-    "ten": ([Fraction(10), 20, 10], [100, 20, 100], [100, 20, 100]),
-    "long": ([Fraction(70_000), 400_000], [70_000, 400_000], [70_000, 400_000]),
+    "whole": ([100, 250, 50, 400], [100, 250, 50, 400], [100, 250, 50, 400]),
+    "odd": ([33] * 6, [33] * 6, [30, 40, 30, 30, 40, 30]),
+    "halves": ([15] * 4, [15] * 4, [20] * 4),
+    "none": ([0] * 3, [100] * 3, [100] * 3),
+    "ten": ([10, 20, 10], [100, 20, 100], [100, 20, 100]),
+    "long": ([70_000, 400_000], [70_000, 400_000], [70_000, 400_000]),
 }
 
 
@@ -260,11 +259,12 @@ def times_of(data):
 @pytest.mark.parametrize("case", TIMES)
 @pytest.mark.parametrize("source", ["gif", "png", "webp", "avif"])
 def test_times_are_those_that_browsers_show(make, source, case, to):
-    times, expected, in_gif = TIMES[case]
+    times, shown, in_gif = TIMES[case]
     if source == "gif" and case in ("odd", "halves"):
         pytest.skip("a GIF counts in 1/100 s")
-    if (source, case) in (("avif", "none"), ("png", "long")):
+    if (source, case) == ("png", "long") or ("avif" in (source, to) and case == "none"):
         pytest.skip("it cannot hold such times")
+    expected = shown if source == "gif" else times
     data = make(animation(source, times), {"format": to})
     assert times_of(data) == (in_gif if to == "gif" else expected)
 

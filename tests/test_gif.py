@@ -232,11 +232,19 @@ def test_opaque_frames_have_no_alpha():
     assert [frame.mode for frame in decode(holes, reading=ALL).frames] == ["RGBA", "RGBA"]
 
 
-def test_a_frame_without_colours_is_refused_by_name():
-    data = gif((2, 1), [GifFrame(["01"])], table="")
-    with pytest.raises(ImageError, match="colour table") as refusal:
+def test_a_frame_without_colours_is_grey():
+    data = gif((3, 1), [GifFrame(["062"])], table="")
+    assert np.asarray(decode(data).frames[0])[0].tolist() == [[0] * 3, [6] * 3, [2] * 3]
+
+
+def test_a_first_frame_that_reaches_far_is_too_large():
+    """It may be a file that unpacks to gigabytes; later frames are clipped."""
+    data = gif((3, 1), [GifFrame(["r"], (60_000, 60_000))])
+    with pytest.raises(ImageError, match="60,001x60,001") as refusal:
         decode(data)
-    assert refusal.value.reason == "unsupported"
+    assert refusal.value.reason == "too_large"
+    later = gif((3, 1), [GifFrame(["rgb"]), GifFrame(["r"], (60_000, 60_000))])
+    assert [letters(frame) for frame in decode(later, reading=ALL).frames] == [["rgb"]] * 2
 
 
 @pytest.mark.parametrize("missing", [1, 2, 3, 4])

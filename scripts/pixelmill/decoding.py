@@ -35,7 +35,7 @@ from pixelmill.jpeg import Target
 from pixelmill.levels import SWAPPING, upright
 from pixelmill.limits import Limits
 from pixelmill.operations import Box, Size
-from pixelmill.timing import as_shown
+from pixelmill.timing import as_shown, in_units
 
 #: Importing a plugin registers it; Pillow's own search would load all of them.
 PLUGINS = (
@@ -332,7 +332,8 @@ def _decode_all(image: Image.Image, data: bytes, kind: str, reading: Reading) ->
     pixels = image.width * image.height
     exif = metadata.exif(image, data, reading.metadata, kept)
     loop = frame_reading.plays(image, data, kind)
-    return Decoded(pictures, None, pixels, kind, profile, exif, as_shown(times), loop)
+    durations = in_units(times, 1, least=0)
+    return Decoded(pictures, None, pixels, kind, profile, exif, durations, loop)
 
 
 def _decode_gif(data: bytes, reading: Reading, limits: Limits) -> Decoded:
@@ -340,6 +341,12 @@ def _decode_gif(data: bytes, reading: Reading, limits: Limits) -> Decoded:
     parsed = gif.parse(data)
     count, pixels = len(parsed.frames), parsed.size[0] * parsed.size[1]
     limits.check_header(*parsed.size, count)
+    first = parsed.frames[0]
+    right, bottom = first.left + first.width, first.top + first.height
+    if right * bottom > limits.max_pixels:  # later frames are clipped, however far they reach
+        message = f"its first frame reaches to {right:,}x{bottom:,} pixels, beyond"
+        message += f" limits.max_pixels = {limits.max_pixels:,}"
+        raise ImageError("decode", "too_large", message)
     if count > 1:
         _check_frames(count, pixels, reading, limits)
     shown = gif.pictures(parsed)

@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 from pixelmill import apng, avif, gif
 from pixelmill.frame_reading import with_alpha
 from pixelmill.metadata import TRANSPOSITIONS
-from pixelmill.timing import in_units
+from pixelmill.timing import as_shown, in_units
 
 #: Unit of a GIF's times, in ms, and how many of them a frame is shown at least: browsers take
 #: a single one for ten.
@@ -53,7 +53,8 @@ def encoded(
         mode = "RGBA" if any(mode.endswith("A") for mode in modes) else "RGB"
         frames = [frame.convert(mode) for frame in frames]
     if name == "gif":
-        return gif.assemble(frames, in_units(times, _GIF_UNIT, _GIF_LEAST), plays)
+        hundredths = in_units(as_shown(times), _GIF_UNIT, _GIF_LEAST)
+        return gif.assemble(frames, hundredths, plays)
     if name == "png":
         return apng.assemble(frames, times, plays, options)
     more: dict[str, Any] = {"duration": list(times), "save_all": True}

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from PIL import Image
 
-from pixelmill.errors import ImageError
 from pixelmill.levels import Size
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ _HAS_TABLE, _INTERLACED = 0x80, 0x40
 _TO_BACKGROUND, _TO_PREVIOUS = (2,), (3, 4)
 
 _COLORS = 256
+_GRAYS = bytes(level for level in range(_COLORS) for _ in range(3))
 
 #: Largest number that a delay and a loop count can hold.
 _MOST = 65_535
@@ -153,8 +153,6 @@ def pictures(gif: Gif) -> Iterator[tuple[Image.Image, int]]:
 
     Raises
     ------
-    ImageError
-        If a frame has no colour table: each decoder chooses other colours then.
     OSError, EOFError
         If the pixels of a frame are incomplete.
     """
@@ -181,13 +179,14 @@ def pictures(gif: Gif) -> Iterator[tuple[Image.Image, int]]:
 
 
 def _colors(frame: _Frame) -> Array:
-    """RGBA of each index; those beyond the colour table are black, as in browsers."""
+    """RGBA of each index; those beyond the colour table are black, as in browsers.
+
+    Without any table the standard leaves the colours to the decoder: they are greys.
+    """
     import numpy as np
 
-    if not frame.table:
-        raise ImageError("decode", "unsupported", "the GIF has a frame without a colour table")
     colors = np.zeros((_COLORS, 4), np.uint8)
-    listed = np.frombuffer(frame.table, np.uint8).reshape(-1, 3)
+    listed = np.frombuffer(frame.table or _GRAYS, np.uint8).reshape(-1, 3)
     colors[: len(listed), :3] = listed
     colors[:, 3] = 255
     if frame.transparent is not None:

@@ -11,7 +11,7 @@ _TOO_SHORT, _REPLACEMENT = 10, 100
 
 
 def as_shown(times: Sequence[float]) -> tuple[int, ...]:
-    """Times in whole ms as browsers show them.
+    """Times of a GIF in whole ms as browsers show them.
 
     Examples
     --------
