@@ -377,6 +377,31 @@ def test_the_same_frames_give_the_same_avif(make):
         assert data[begin + 4 : begin + 20] == bytes(16), path
 
 
+# Metadata
+
+
+@pytest.mark.parametrize("policy", ["strip", "keep", "none"])
+@pytest.mark.parametrize("to", ["gif", "png", "webp", "avif"])
+def test_animations_bear_what_the_policy_hands_over(make, to, policy):
+    exif = Image.Exif()
+    exif[0x013B], exif[0x010F] = "A. Painter", "A camera"
+    file = io.BytesIO()
+    frames = [Image.new("RGB", (16, 16), color) for color in ("red", "blue")]
+    frames[0].save(
+        file, "PNG", save_all=True, append_images=frames[1:], duration=100, exif=exif.tobytes()
+    )
+    data = make(file.getvalue(), {"format": to}, metadata=policy)
+    held = to != "gif"
+    assert (b"A. Painter" in data) == (held and policy != "none")
+    assert (b"A camera" in data) == (held and policy == "keep")
+    with Image.open(io.BytesIO(data)) as image:
+        expected = "A. Painter" if held and policy != "none" else None
+        assert image.getexif().get(0x013B) == expected
+    if to == "webp" and policy != "none":
+        place = data.index(b"EXIF") + 8
+        assert data[place : place + 4] in (b"II*\0", b"MM\0*")  # RFC 9649, 2.7.1.5
+
+
 # Clean aperture and orientation
 
 

@@ -60,6 +60,8 @@ def encoded(
     more: dict[str, Any] = {"duration": list(times), "save_all": True}
     if name == "webp":
         more["loop"] = min(plays, _MOST_LOOPS)
+        if "exif" in options:  # Pillow leaves the prefix of JPEG in animations
+            more["exif"] = options["exif"].removeprefix(b"Exif\0\0")
         made = _saved(frames, name, {**options, **more})
         # libwebp announces no alpha if all that is transparent lies outside of its frames.
         return with_alpha(made) if frames[0].mode.endswith("A") else made
