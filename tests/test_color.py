@@ -140,7 +140,8 @@ def test_16_bit_colour_is_scaled_and_not_clipped():
     [
         pytest.param(np.array([[0, 100, 255]], np.int32), [[0, 100, 255]], id="32-bit-as-8-bit"),
         pytest.param(DEEP.astype(np.int32), SCALED, id="32-bit-as-16-bit"),
-        pytest.param(np.array([[-5, 70_000]], np.int32), [[0, 255]], id="32-bit-beyond"),
+        pytest.param(np.array([[-5, 32_896]], np.int32), [[0, 128]], id="32-bit-negative"),
+        pytest.param(np.array([[0, 2**31 - 1]], np.int32), [[0, 255]], id="32-bit-beyond"),
         pytest.param(np.array([[0, 0.5, 1]], np.float32), [[0, 128, 255]], id="float-to-1"),
         pytest.param(np.array([[0, 99.6, 300]], np.float32), [[0, 100, 255]], id="float-to-255"),
         pytest.param(np.array([[np.nan, 1, -1]], np.float32), [[0, 255, 0]], id="float-odd"),

@@ -38,11 +38,11 @@ def to_working(
     depth: int | str = 8,
     alpha: bool = False,
     background: str = "#ffffff",
+    mask: Image.Image | None = None,
 ) -> tuple[Image.Image, bytes | None]:
     """Bring an image of any mode into one that the steps take.
 
-    16-bit grey is scaled to 8 bits, not clipped. 32-bit grey is taken as 16-bit
-    where it exceeds 255; floating-point grey as 0..1 where nothing exceeds 1.
+    16-bit grey is scaled to 8 bits, not clipped.
 
     Parameters
     ----------
@@ -52,11 +52,13 @@ def to_working(
         Convert by the ICC profile to sRGB, leave the colours and hand the profile
         on, or ignore it.
     depth : {8, "keep"}
-        Whether 16-bit grey stays so.
+        Whether opaque 16-bit grey stays so.
     alpha : bool
         Keep transparency; else it is flattened on `background`.
     background : str
         ``#rrggbb``.
+    mask : PIL.Image.Image, optional
+        Alpha of 8 bits, of an image whose mode has no room for it.
 
     Returns
     -------
@@ -65,9 +67,14 @@ def to_working(
         ICC profile that describes the colours, where they are not sRGB.
     """
     profile = None if color == "drop" else image.info.get("icc_profile")
-    if depth == "keep" and image.mode in DEEP_GRAY:
+    if image.format == "PPM" and image.mode == "I":  # which are 16 bits, however dark they are
+        image = _native(image)
+    opaque = mask is None and image.info.get("transparency") is None
+    if depth == "keep" and image.mode in DEEP_GRAY and opaque:
         deep = image if image.mode == "I;16" else _native(image)
-        return deep, profile if describes(profile, deep) and not is_srgb(profile) else None
+        if not describes(profile, deep) or is_srgb(profile):
+            return deep, None
+        return (_deep_to_srgb(deep, profile or b""), None) if color == "srgb" else (deep, profile)
     image = _expand(image)
     if not describes(profile, image) or (profile and is_srgb(profile)):
         profile = None
@@ -75,6 +82,9 @@ def to_working(
         image, profile = _to_srgb(image, profile or b""), None
     if image.mode == "CMYK":
         image = image.convert("RGB")
+    if mask is not None:
+        image = image.copy()
+        image.putalpha(mask)
     if not alpha and image.mode in ("LA", "RGBA"):
         image = flatten(image, background)
     return image, profile if describes(profile, image) else None
@@ -135,20 +145,58 @@ def _scale_gray(image: Image.Image, transparent: int | None = None) -> Image.Ima
     """Scale grey of 16 or 32 bits to 8; with one transparent level, to LA."""
     import numpy as np
 
+    from pixelmill.photometric import full_range, to_8_bits
+
     levels = np.asarray(image)
-    deep = image.mode in DEEP_GRAY
     clear = levels == transparent if transparent is not None else None
-    if levels.dtype.kind == "f":
-        levels = np.nan_to_num(levels, posinf=0, neginf=0)
-        scale = 255.0 if levels.size and levels.max() <= 1.0 else 1.0
-        levels = np.rint(levels * scale)
-    elif deep or (levels.size and levels.max() > 255):
-        # 65535 / 257 = 255: the exact ratio of the two full scales.
-        levels = (levels.astype(np.int64) + 128) // 257
-    gray = np.clip(levels, 0, 255).astype(np.uint8)
+    gray = to_8_bits(full_range(levels, levels.itemsize * 8))
     if clear is None:
         return Image.fromarray(gray)
     return Image.fromarray(np.dstack([gray, np.where(clear, 0, 255).astype(np.uint8)]), "LA")
+
+
+def deep_to_srgb(levels: Any, profile: bytes) -> Any:
+    """Convert levels of 16 bits by a profile; a broken one changes nothing.
+
+    Pillow's own conversions have 8 bits.
+
+    Parameters
+    ----------
+    levels : ndarray of uint16
+        Of shape (height, width) by a grey profile, or (height, width, 3) by one of RGB.
+    profile : bytes
+        ICC profile of that colour space.
+
+    Returns
+    -------
+    ndarray of uint16
+    """
+    import imagecodecs
+    import numpy as np
+
+    gray = levels.ndim == 2
+    # Of grey every level is converted once: green, as of a neutral grey all three are equal.
+    given = np.arange(65536, dtype=np.uint16)[None] if gray else np.ascontiguousarray(levels)
+    try:
+        converted = imagecodecs.cms_transform(
+            given,
+            profile,
+            imagecodecs.cms_profile("srgb"),
+            colorspace="gray" if gray else "rgb",
+            outcolorspace="rgb",
+            outdtype="uint16",
+            intent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            flags=int(ImageCms.Flags.BLACKPOINTCOMPENSATION),
+        )
+    except (imagecodecs.CmsError, ValueError):
+        return levels
+    return converted[0, :, 1][levels] if gray else converted
+
+
+def _deep_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    import numpy as np
+
+    return Image.fromarray(deep_to_srgb(np.asarray(image), profile))
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:

@@ -27,7 +27,7 @@ from PIL import (
     features,
 )
 
-from pixelmill import colorimetry, frame_reading, gif, ico, jpeg, metadata, png
+from pixelmill import bmp, colorimetry, frame_reading, gif, ico, jpeg, metadata, png, tiff
 from pixelmill.color import to_working
 from pixelmill.errors import ImageError, describe
 from pixelmill.formats import SNIFF_BYTES, sniff
@@ -57,7 +57,9 @@ _ANIMATED = ("PNG", "WEBP", "AVIF")
 #: Formats that describe colours not by ICC profiles alone.
 _DESCRIBED = ("png", "avif", "heif")
 
-_UNSUPPORTED = re.compile(r"not available|unsupported|not supported|not implemented|unknown", re.I)
+_UNSUPPORTED = re.compile(
+    r"not available|unsupported|not supported|not implemented|unknown|cannot handle", re.I
+)
 _TRUNCATED = re.compile(r"truncated|unexpected end|not enough|premature", re.I)
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters arrives as an outcome
@@ -185,12 +187,12 @@ def decode(
         message = f"{error} (limits.max_pixels = {limits.max_pixels:,})"
         raise ImageError("decode", "too_large", message) from error
     except UnidentifiedImageError as error:
-        message = f"{kind.upper()} data that Pillow cannot identify"
+        cause = _cause(data, kind)
         lacking = kind == "avif" and not features.check("avif")
-        raise ImageError("decode", "unsupported" if lacking else "corrupt", message) from error
+        said = f"{kind.upper()} data that Pillow cannot identify: {describe(cause)}"
+        raise _refusal(data, kind, "unsupported" if lacking else _reason(cause), said) from error
     except Exception as error:  # Pillow's plugins raise anything on broken files
-        reason = _reason(error)
-        raise ImageError("decode", reason, describe(error)) from error
+        raise _refusal(data, kind, _reason(error), describe(error)) from error
 
 
 def _decode(
@@ -205,6 +207,16 @@ def _decode(
         return _decode_gif(data, reading, limits)
     if kind == "heif":
         _register_heif()
+    if kind == "tiff" and not tiff.pillow_reads(data, turned=reading.orientation == "apply"):
+        page = tiff.first_page(data)
+        if page is not None:
+            return _decode_page(page, reading, limits)
+    if kind == "bmp":
+        header = bmp.header(data)
+        if header is not None:
+            limits.check_header(*header.size, 1)
+            picture, _ = _working(bmp.decode(data, header), reading)
+            return Decoded([picture], None, header.size[0] * header.size[1], kind)
     image: Image.Image
     with Image.open(io.BytesIO(data), formats=(kind.upper(),)) as image:
         full = image.size
@@ -219,6 +231,7 @@ def _decode(
         image.info.pop("xmp", None)  # Pillow would turn a TIFF by it as it loads the pixels
         if kind in _DESCRIBED and reading.color != "drop":
             image.info["icc_profile"] = colorimetry.profile_of(image, data, kind)
+        gray_alpha = _raw_mode(image) == "LA;16B"  # of which Pillow makes RGBA
         is_jpeg = image.format in ("JPEG", "MPO")
         scale = 1
         if is_jpeg:
@@ -242,11 +255,29 @@ def _decode(
         if levels is not None:
             turned = orientation if orientation != kept else 1
             return Decoded([upright(levels, turned)], box, pixels, kind, profile, exif)
-        picture, profile = _working(frame_reading.completed(image, data, kind), reading)
+        whole = image.convert("LA") if gray_alpha else image
+        picture, profile = _working(frame_reading.completed(whole, data, kind), reading)
         if orientation != kept:
             picture = picture.transpose(metadata.TRANSPOSITIONS[orientation])
     picture.info = {}
     return Decoded([picture], box, pixels, kind, profile, exif)
+
+
+def _decode_page(page: tiff.Page, reading: Reading, limits: Limits) -> Decoded:
+    """Decode a page of a TIFF that Pillow does not read right."""
+    from pixelmill.photometric import samples_of
+
+    page.check(limits)
+    orientation = page.orientation
+    kept = 1 if reading.orientation == "apply" else orientation
+    exif = metadata.exif_of(page.data, reading.metadata, kept)
+    picture, mask = samples_of(page).image(deep=reading.depth == "keep")
+    picture.info["icc_profile"] = page.profile
+    picture, profile = _working(picture, reading, mask)
+    if orientation != kept:
+        picture = picture.transpose(metadata.TRANSPOSITIONS[orientation])
+    picture.info = {}
+    return Decoded([picture], None, page.size[0] * page.size[1], "tiff", profile, exif)
 
 
 #: What levels of grey of 2 and 4 bits are multiplied by to fill 8, by Pillow's raw modes.
@@ -257,10 +288,14 @@ def _scale_transparency(image: Image.Image) -> None:
     """Scale a PNG's one transparent level as Pillow scales the pixels, and forgets to."""
     level = image.info.get("transparency")
     if image.format == "PNG" and image.mode == "L" and isinstance(level, int):
-        tiles = getattr(image, "tile", None)
-        raw = tiles[0][3] if tiles else None
-        if isinstance(raw, str):
-            image.info["transparency"] = level * _SHALLOW.get(raw, 1)
+        image.info["transparency"] = level * _SHALLOW.get(_raw_mode(image), 1)
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """How the pixels of an opened file are stored, by Pillow's names; empty where it has none."""
+    tiles = getattr(image, "tile", None)
+    raw = tiles[0][3] if tiles else None
+    return raw if isinstance(raw, str) else ""
 
 
 def decode_to_levels(
@@ -307,13 +342,16 @@ def _straight(
     return jpeg.decode(data, image.mode, full, scale), profile
 
 
-def _working(image: Image.Image, reading: Reading) -> tuple[Image.Image, bytes | None]:
+def _working(
+    image: Image.Image, reading: Reading, mask: Image.Image | None = None
+) -> tuple[Image.Image, bytes | None]:
     return to_working(
         image,
         color=reading.color,
         depth=reading.depth,
         alpha=reading.alpha,
         background=reading.background,
+        mask=mask,
     )
 
 
@@ -399,6 +437,23 @@ def _transposed(box: Box, size: Size, orientation: int) -> Box:
     if orientation in (3, 4, 6, 7):
         top, bottom = height - bottom, height - top
     return (top, left, bottom, right) if orientation in SWAPPING else (left, top, right, bottom)
+
+
+def _cause(data: bytes, kind: str) -> Exception:
+    """Return the error by which Pillow's plugin refuses a file; Pillow itself does not tell it."""
+    try:
+        Image.OPEN[kind.upper()][0](io.BytesIO(data), "")
+    except Exception as error:
+        return error
+    return SyntaxError("it gives no reason")
+
+
+def _refusal(data: bytes, kind: str, reason: str, message: str) -> ImageError:
+    """Say why a file is refused; of a JPEG, name a process that decoders seldom know."""
+    rare = jpeg.rare_process(data) if kind == "jpeg" else None
+    if rare is not None and reason in ("corrupt", "unsupported"):
+        reason, message = "unsupported", f"{rare}: {message}"
+    return ImageError("decode", reason, message)
 
 
 def _reason(error: Exception) -> str:

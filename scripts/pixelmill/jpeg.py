@@ -111,6 +111,44 @@ def scans(data: bytes, most: int) -> int:
     return found
 
 
+#: Processes that few decoders know, by the marker of their frame (T.81, table B.1).
+_RARE = {
+    0xC3: "lossless",
+    0xC5: "hierarchical",
+    0xC6: "hierarchical",
+    0xC7: "hierarchical",
+    0xC9: "arithmetic coding",
+    0xCA: "arithmetic coding",
+    0xCB: "lossless",
+    0xCD: "hierarchical",
+    0xCE: "hierarchical",
+    0xCF: "hierarchical",
+}
+
+
+def rare_process(data: bytes) -> str | None:
+    """Name the process of a JPEG in words, if it is one that a decoder may not know.
+
+    Examples
+    --------
+    >>> rare_process(bytes.fromhex("ffd8 ffc3000b 08 0001 0001 01 011100"))
+    'JPEG of the process lossless, 8 bits a level'
+    """
+    place = 2
+    while match := _MARKER.search(data, place):
+        marker, place = match[1][0], match.end()
+        if marker in _ALL_FRAMES:
+            bits = int.from_bytes(data[place + 2 : place + 3], "big")
+            process = _RARE.get(marker, "sequential" if marker < 0xC2 else "progressive")
+            if marker in _RARE or bits != 8:
+                return f"JPEG of the process {process}, {bits} bits a level"
+            return None
+        if marker in (_START_OF_SCAN, _END):
+            return None
+        place += int.from_bytes(data[place : place + 2], "big")
+    return None
+
+
 def streams(image: Image.Image, data: bytes) -> Iterator[bytes]:
     """JPEGs that an opened image is decoded from: itself, or the strips or tiles of a TIFF."""
     if image.format in ("JPEG", "MPO"):

@@ -83,9 +83,17 @@ def exif(image: Image.Image, data: bytes, policy: str, orientation: int = 1) -> 
     bytes
         With the prefix ``Exif``; empty if there is nothing to keep.
     """
+    return exif_of(b"" if policy == "none" else _block_of(image, data), policy, orientation)
+
+
+def exif_of(block: bytes, policy: str, orientation: int = 1) -> bytes:
+    """EXIF block for the outputs of an image, by that of its source or by a whole TIFF.
+
+    See `exif`.
+    """
     kept = Tags()
     if policy != "none":
-        found = _tags_of(image, data, main_only=policy == "strip")
+        found = _read(block, main_only=policy == "strip")
         kept = _rights(found) if policy == "strip" else _description(found)
     if orientation != 1:
         noted = ifd.short(kept.order, orientation)
@@ -101,15 +109,15 @@ def orientation_of(image: Image.Image) -> int:
     if image.format == "TIFF":
         noted = getattr(image, "tag_v2", {}).get(Base.Orientation, 1)
     else:
-        found = _tags_of(image, b"", main_only=True)
+        found = _read(_block_of(image, b""), main_only=True)
         noted = ifd.integer(found.order, found.main.get(Base.Orientation))
     return noted if noted in range(2, 9) else 1
 
 
-def _tags_of(image: Image.Image, data: bytes, main_only: bool) -> Tags:
-    """Tags that a source bears; none if they cannot be read."""
+def _read(block: bytes, main_only: bool) -> Tags:
+    """Read a source's tags; none if they cannot be read."""
     try:
-        return ifd.read(_block_of(image, data), main_only)
+        return ifd.read(block, main_only)
     except ValueError:  # there are none, or they are broken: they are worth no image
         return Tags()
 

@@ -25,6 +25,8 @@ _LIBRARIES = {
     "NumPy": ("numpy",),
     "cykooz-resizer": ("cykooz-resizer",),
     "simplejpeg": ("simplejpeg",),
+    "tifffile": ("tifffile",),
+    "imagecodecs": ("imagecodecs",),
 }
 
 #: What Pillow is built with, by Pillow's names.
@@ -38,41 +40,12 @@ _IMPORT = re.compile(r"^\s*from pixelmill(?:\.(\w+))? import (.+)$", re.MULTILIN
 
 #: What makes an image; a change in one of them makes all images stale.
 RENDERING = (
-    *("alpha", "apng", "avif"),
-    *(
-        "backends",
-        "blurring",
-        "canvas",
-        "color",
-        "colorimetry",
-        "decoding",
-        "encoding",
-        "filters",
-        "formats",
-        "frame_reading",
-        "frame_writing",
-        "geometry",
-        "gif",
-        "icc",
-        "ico",
-        "ifd",
-        "intake",
-        "isobmff",
-        "jpeg",
-        "levels",
-    ),
-    *("lookup_table", "metadata", "opencv_backend", "opencv_steps", "operations", "overlays"),
-    *(
-        "own_steps",
-        "parameters",
-        "png",
-        "resampling",
-        "resizing",
-        "steps",
-        "timing",
-        "tones",
-        "transform",
-    ),
+    *("alpha", "apng", "avif", "backends", "blurring", "bmp", "canvas", "color", "colorimetry"),
+    *("decoding", "encoding", "filters", "formats", "frame_reading", "frame_writing", "geometry"),
+    *("gif", "icc", "ico", "ifd", "intake", "isobmff", "jpeg", "levels", "lookup_table"),
+    *("metadata", "opencv_backend", "opencv_steps", "operations", "overlays", "own_steps"),
+    *("parameters", "photometric", "png", "resampling", "resizing", "steps", "tiff", "timing"),
+    *("tones", "transform"),
     "weights",
 )
 

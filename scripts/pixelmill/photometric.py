@@ -1,0 +1,208 @@
+"""Photometric interpretation: what the samples of a TIFF mean, whatever their type.
+
+Samples of any depth become unsigned levels of 8 or 16 bits over their full range, black at 0;
+palettes are looked up, and premultiplied colours divided by their alpha.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pixelmill import tiff
+from pixelmill.tiff import Page
+
+#: Values of ExtraSamples: alpha that the colours were multiplied by, and alpha that they were not.
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+
+_SPACES = {
+    tiff.WHITE_IS_ZERO: "L",
+    tiff.BLACK_IS_ZERO: "L",
+    tiff.MASK: "L",
+    tiff.RGB: "RGB",
+    tiff.PALETTE: "RGB",
+    tiff.YCBCR: "RGB",  # decoded JPEG
+    tiff.SEPARATED: "CMYK",
+    tiff.CIE_LAB: "LAB",
+    tiff.ICC_LAB: "LAB",
+    tiff.ITU_LAB: "LAB",
+}
+
+_MOST_8, _MOST_16 = 255, 65535
+
+#: A number of 16 bits stands for so many of 8 bits: 65535 / 255.
+_RATIO = 257
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of a picture, sorted out.
+
+    Attributes
+    ----------
+    colors : ndarray of uint8 or uint16
+        Of shape (height, width, colours); of Lab always 8 bits, a and b as signed bytes.
+    space : {"L", "RGB", "CMYK", "LAB"}
+    alpha : ndarray of uint8 or uint16, or None
+        Of shape (height, width); the colours are not multiplied by it.
+    """
+
+    colors: Any
+    space: str
+    alpha: Any = None
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether there are 16 bits a channel, in colours that need no conversion."""
+        return self.colors.dtype == np.uint16 and self.space in ("L", "RGB")
+
+    def image(self, deep: bool = False) -> tuple[Image.Image, Image.Image | None]:
+        """Make an image of the colours, and one of the alpha.
+
+        Parameters
+        ----------
+        deep : bool
+            Whether opaque grey of 16 bits stays so.
+        """
+        if deep and self.is_deep and self.space == "L" and self.alpha is None:
+            return Image.fromarray(np.ascontiguousarray(self.colors[..., 0])), None
+        height, width = self.colors.shape[:2]
+        colors = np.ascontiguousarray(to_8_bits(self.colors)).tobytes()
+        alpha = None
+        if self.alpha is not None:
+            alpha = Image.fromarray(np.ascontiguousarray(to_8_bits(self.alpha)))
+        return Image.frombytes(self.space, (width, height), colors), alpha
+
+
+def samples_of(page: Page) -> Samples:
+    """Decode a page, and sort its samples out."""
+    stored = page.samples()
+    space = _SPACES[page.photometric]
+    if page.photometric == tiff.PALETTE:
+        colors, count = _looked_up(stored[..., 0], page), 1
+    elif space == "LAB":
+        colors, count = _lab(stored[..., :3], page), 3
+    else:
+        count = {"L": 1, "RGB": 3, "CMYK": 4}[space]
+        colors = full_range(stored[..., :count], page.bits)
+        if page.photometric == tiff.WHITE_IS_ZERO:
+            colors = ~colors
+    for number, meaning in enumerate(page.extra, start=count):
+        if meaning in (_ASSOCIATED, _UNASSOCIATED):
+            alpha = full_range(stored[..., number], page.bits)
+            if alpha.dtype != colors.dtype:
+                alpha, colors = to_8_bits(alpha), to_8_bits(colors)
+            if meaning == _ASSOCIATED and space != "LAB":
+                colors = _divided(colors, alpha)
+            return Samples(colors, space, alpha)
+    return Samples(colors, space)
+
+
+def full_range(samples: Any, bits: int) -> Any:
+    """Bring samples of any type to unsigned levels over the full range of 8 or 16 bits.
+
+    Signed samples of up to 16 bits span the range of their type, which is the default of
+    SMinSampleValue and SMaxSampleValue (TIFF 6.0, section 19). What 32 bits and floating-point
+    numbers span is not stated anywhere: integers are taken for 8 or 16 bits if they fit,
+    floating-point numbers for 0 to 1, 255 or 65535, whichever the median of those above 0 fits.
+
+    Parameters
+    ----------
+    samples : ndarray
+        Of any shape.
+    bits : int
+        Of each sample.
+
+    Returns
+    -------
+    ndarray of uint8 or uint16
+
+    Examples
+    --------
+    >>> full_range(np.array([0, 2048, 4095], np.uint16), 12)
+    array([    0, 32776, 65535], dtype=uint16)
+    >>> full_range(np.array([-128, 0, 127], np.int8), 8)
+    array([  0, 128, 255], dtype=uint8)
+    """
+    if samples.dtype.kind == "f":
+        return _from_floats(samples)
+    if bits > 16:
+        return _from_long(samples, bits)
+    if samples.dtype.kind == "i":
+        return (samples.astype(np.int32) + (1 << bits - 1)).astype(f"u{samples.itemsize}")
+    most = _MOST_8 if bits <= 8 else _MOST_16
+    if bits in (8, 16):
+        return samples
+    scaled = (samples.astype(np.uint32) * most + ((1 << bits) - 1) // 2) // ((1 << bits) - 1)
+    return scaled.astype(np.uint8 if bits <= 8 else np.uint16)
+
+
+def to_8_bits(levels: Any) -> Any:
+    """Scale levels of 16 bits to 8, rounded; 8 bits stay as they are."""
+    if levels.dtype == np.uint8:
+        return levels
+    return ((levels.astype(np.uint32) + _RATIO // 2) // _RATIO).astype(np.uint8)
+
+
+def _from_floats(samples: Any) -> Any:
+    values = np.nan_to_num(samples.astype(np.float32), posinf=0, neginf=0)
+    seen = values[values > 0]
+    middle = np.median(seen) if seen.size else 0
+    most = next((most for most in (1, _MOST_8) if middle <= most), _MOST_16)
+    return np.rint(np.clip(values / most, 0, 1) * _MOST_16).astype(np.uint16)
+
+
+def _from_long(samples: Any, bits: int) -> Any:
+    largest = int(samples.max()) if samples.size else 0
+    if largest <= _MOST_16:
+        small = np.clip(samples, 0, _MOST_16).astype(np.uint16)
+        return small.astype(np.uint8) if largest <= _MOST_8 else small
+    signed = samples.dtype.kind == "i"
+    lowest = -(2 ** (bits - 1)) if signed and samples.min() < 0 else 0
+    highest = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
+    share = (samples.astype(np.float64) - lowest) / (highest - lowest)
+    return np.rint(share * _MOST_16).astype(np.uint16)
+
+
+def _looked_up(indices: Any, page: Page) -> Any:
+    """Look colours of a palette up; some writers fill it with levels of 8 bits."""
+    levels = np.asarray(page.color_map)
+    levels = levels.astype(np.uint8) if levels.max() <= _MOST_8 else (levels >> 8).astype(np.uint8)
+    return levels.T[np.minimum(indices, levels.shape[1] - 1)]
+
+
+def _divided(colors: Any, alpha: Any) -> Any:
+    """Divide colours by the alpha that they were multiplied by."""
+    most = np.iinfo(colors.dtype).max
+    behind = np.maximum(alpha, 1)[..., None].astype(np.uint32)
+    divided = (colors.astype(np.uint32) * most + behind // 2) // behind
+    return np.minimum(divided, most).astype(colors.dtype)
+
+
+def _lab(stored: Any, page: Page) -> Any:
+    """Bring samples of CIE Lab to bytes: L of 0 to 255, a and b signed.
+
+    CIELab is TIFF 6.0, section 23; ICCLab is Adobe's Photoshop TIFF Technical Notes (2002);
+    ITULab is RFC 3949, section 6.2.3, with its default ranges.
+    """
+    values = stored.astype(np.float64)
+    signed = stored.dtype.kind in "if"
+    if stored.dtype.kind == "f":  # the numbers themselves
+        light, colors = values[..., :1], values[..., 1:]
+    else:
+        full = 2.0**page.bits - 1
+        step = 2.0 ** (page.bits - 8)  # of one unit of a and b
+        light, colors = values[..., :1] * 100 / full, values[..., 1:] / step
+        if page.photometric == tiff.ICC_LAB:
+            # Version 2 of the ICC's encoding: 100 is 65280 in 16 bits.
+            light, colors = values[..., :1] * 100 / (255 * step), colors - 128
+        elif page.photometric == tiff.ITU_LAB:
+            colors = (colors - [128, 96]) * [170 / 255, 200 / 255]
+        elif not signed:  # two's complement, whatever SampleFormat says
+            colors = colors - 256 * (colors >= 128)
+    lab = np.concatenate([light * 2.55, np.clip(np.rint(colors), -128, 127)], axis=2)
+    lab[..., 0] = np.clip(np.rint(lab[..., 0]), 0, 255)
+    return lab.astype(np.int16).astype(np.uint8)
