@@ -1,11 +1,15 @@
 """OpenCV as a backend: the same policies, so the same pictures as by Pillow."""
 
 import itertools
+import zlib
 
+import cv2
+import imagecodecs
 import numpy as np
 import pytest
-from imaging import psnr
+from imaging import ADOBE_RGB, chunk, icc_profile, png, psnr, transparent, words
 from PIL import Image, ImageCms
+from tiffs import tiff
 
 from pixelmill import recipe
 from pixelmill.backends import backend
@@ -128,13 +132,116 @@ def test_metadata_is_followed(both, photo, encoded):
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_16_bits_of_colour_are_kept(render, tmp_path, mode):
-    import cv2
-
     levels = np.linspace(0, 65535, 40 * 30 * len(mode)).reshape(30, 40, len(mode))
     data = cv2.imencode(".png", levels.astype(np.uint16))[1].tobytes()
     assert render(data, "opencv", steps=[], depth="keep")[1].status == "ok"
     made = cv2.imread(str(tmp_path / "opencv"), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(made, levels.astype(np.uint16))
+
+
+def deep_source(format, gray, profile, transparent=False):
+    """A file of 16 bits a channel with a profile, and EXIF that names somebody."""
+    across, down = np.meshgrid(np.linspace(0, 65535, 40), np.linspace(65535, 9000, 30))
+    channels = [across] if gray else [across, down, (across + down) / 2]
+    samples = np.dstack([*channels, *([down] if transparent else [])]).astype(np.uint16)
+    if format == "tiff":
+        tags = ((34675, 7, profile), (315, 2, b"somebody\0"))
+        extra = (2,) if transparent else ()
+        return tiff(samples, photometric=1 if gray else 2, bits=16, tags=tags, extra=extra)
+    exif = Image.Exif()
+    exif[315] = "somebody"
+    chunks = chunk(b"iCCP", b"p\0\0" + zlib.compress(profile))
+    chunks += chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
+    rows = [row.astype(">u2").tobytes() for row in samples]
+    return png(40, 30, 16, (0 if gray else 2) + 4 * transparent, rows, chunks)
+
+
+@pytest.mark.parametrize("output", ["png", "tiff"])
+@pytest.mark.parametrize("format", ["png", "tiff"])
+@pytest.mark.parametrize("transparent", [False, True])
+@pytest.mark.parametrize("gray", [False, True])
+def test_a_profile_of_16_bits_is_followed(render, tmp_path, gray, transparent, format, output):
+    profile = icc_profile(() if gray else ADOBE_RGB, 1.4)
+    data = deep_source(format, gray, profile, transparent)
+    for policy in ("srgb", "keep", "drop"):
+        given = {"steps": [], "color": policy, "output": {"format": output}}
+        shallow, _ = render(data, "pillow", **given)
+        made, _ = render(data, "opencv", depth="keep", **given)
+        kept = made.info.get("icc_profile")
+        assert kept == shallow.info.get("icc_profile") == (profile if policy == "keep" else None)
+        assert made.getexif().get(315) == shallow.getexif().get(315) == "somebody"
+        stored = cv2.imread(str(tmp_path / "opencv"), cv2.IMREAD_UNCHANGED)
+        assert stored.dtype == np.uint16
+        levels = np.atleast_3d(stored) / 257
+        if levels.shape[2] > 2:
+            levels = levels[..., [2, 1, 0, 3][: levels.shape[2]]]
+        expected = np.asarray(shallow.convert("RGBA")).astype(float)
+        if levels.shape[2] in (3, 4):
+            expected = expected[..., : levels.shape[2]]
+        else:
+            expected = expected[..., :1]
+        # Conversions of 8 bits are coarse in the shadows.
+        assert np.abs(levels - expected).max() <= 8
+        assert np.abs(levels - expected).mean() <= 1
+
+
+def test_red_of_a_wide_profile_is_what_was_meant(render, tmp_path):
+    """Red of 200 in Adobe RGB (1998) is 233 of 255 in sRGB."""
+    profile = icc_profile(ADOBE_RGB, 2.2)
+    rows = [words(*([51400, 10280, 10280] * 8))] * 8
+    data = png(8, 8, 16, 2, rows, chunk(b"iCCP", b"p\0\0" + zlib.compress(profile)))
+    render(data, "opencv", steps=[], depth="keep")
+    blue, green, red = cv2.imread(str(tmp_path / "opencv"), cv2.IMREAD_UNCHANGED)[4, 4] / 257
+    assert abs(red - 233) <= 1
+    assert abs(green - 35) <= 1.5
+    assert abs(blue - 35) <= 1.5
+
+
+@pytest.mark.parametrize("name", ["pillow", "opencv"])
+def test_the_transparent_level_of_16_bit_grey_is_transparent_at_any_depth(render, tmp_path, name):
+    rows = [words(*([1000, 32768, 65535, 1001] * 4))] * 8
+    data = png(16, 8, 16, 0, rows, transparent(1000))
+    render(data, name, steps=[], depth="keep")
+    stored = cv2.imread(str(tmp_path / name), cv2.IMREAD_UNCHANGED)
+    assert stored.shape[2] == 4
+    most = np.iinfo(stored.dtype).max
+    assert stored[0, :4, 3].tolist() == [0, most, most, most]
+    gray = stored[0, 1:4, 0] / most * 255
+    assert np.abs(gray - [127.5, 255, 3.9]).max() <= 1
+
+
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize("place", [0.4, 0.7])
+@pytest.mark.parametrize("harm", ["zeros", "noise", "hole", "marker"])
+def test_damage_gets_the_same_verdict_by_both_backends(render, photo, encoded, harm, place, gray):
+    picture = photo(320, 240).convert("L" if gray else "RGB")
+    for progressive in (False, True):
+        data = bytearray(encoded(picture, "JPEG", quality=90, progressive=progressive))
+        begin = int(len(data) * place)
+        length = len(data) // 4
+        noise = np.random.default_rng(3).integers(0, 255, length, dtype=np.uint8).tobytes()
+        data[begin : begin + length] = {
+            "zeros": bytes(length), "noise": noise, "hole": b"", "marker": b"\xff\xd9" * 9,
+        }[harm]  # fmt: skip
+        data += b"" if data.endswith(b"\xff\xd9") else b"\xff\xd9"
+        ours, other = (render(bytes(data), name)[1] for name in ("pillow", "opencv"))
+        assert (ours.status, ours.reason) == (other.status, other.reason)
+        if ours.status == "ok":
+            assert_alike([render(bytes(data), name)[0] for name in ("pillow", "opencv")])
+
+
+@pytest.mark.parametrize("depth", [8, "keep"])
+@pytest.mark.parametrize("name", ["pillow", "opencv"])
+def test_a_rare_process_is_named(render, name, depth):
+    levels = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    files = {
+        "12": imagecodecs.jpeg_encode(levels, level=90, bitspersample=12),
+        "lossless": imagecodecs.ljpeg_encode(levels, bitspersample=12),
+    }
+    for word, data in files.items():
+        _, outcome = render(data, name, depth=depth)
+        assert (outcome.status, outcome.reason) == ("failed", "unsupported")
+        assert word in outcome.message
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.9])

@@ -83,7 +83,7 @@ def exif(image: Image.Image, data: bytes, policy: str, orientation: int = 1) -> 
     bytes
         With the prefix ``Exif``; empty if there is nothing to keep.
     """
-    return exif_of(b"" if policy == "none" else _block_of(image, data), policy, orientation)
+    return exif_of(b"" if policy == "none" else block_of(image, data), policy, orientation)
 
 
 def exif_of(block: bytes, policy: str, orientation: int = 1) -> bytes:
@@ -109,7 +109,7 @@ def orientation_of(image: Image.Image) -> int:
     if image.format == "TIFF":
         noted = getattr(image, "tag_v2", {}).get(Base.Orientation, 1)
     else:
-        found = _read(_block_of(image, b""), main_only=True)
+        found = _read(block_of(image, b""), main_only=True)
         noted = ifd.integer(found.order, found.main.get(Base.Orientation))
     return noted if noted in range(2, 9) else 1
 
@@ -122,7 +122,7 @@ def _read(block: bytes, main_only: bool) -> Tags:
         return Tags()
 
 
-def _block_of(image: Image.Image, data: bytes) -> bytes:
+def block_of(image: Image.Image, data: bytes) -> bytes:
     """EXIF block of a source, from its TIFF header on; empty if there is none."""
     if image.format == "TIFF":
         return data

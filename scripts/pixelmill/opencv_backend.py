@@ -1,45 +1,53 @@
 """OpenCV as a backend: the steps that it has, on arrays, by the same policies.
 
-Plain JPEGs are decoded and encoded by OpenCV, and 16-bit PNG and TIFF; for all else,
-where it knows less of colours and metadata, Pillow reads and writes.
+Files are decoded as by the backend of Pillow, so that both say the same of a damaged one, but
+that 16 bits of colour are kept. Plain JPEGs are encoded by OpenCV, and 16-bit PNG; for all else,
+where it knows less of colours and metadata, other libraries write.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from pixelmill import colorimetry, decoding, encoding, files, ifd, jpeg, metadata, own_steps, png
-from pixelmill.color import describes, is_srgb
+from pixelmill import (
+    colorimetry,
+    decoding,
+    encoding,
+    files,
+    ifd,
+    jpeg,
+    metadata,
+    own_steps,
+    png,
+    tiff,
+)
+from pixelmill.color import deep_to_srgb, describes, is_srgb
 from pixelmill.decoding import Decoded, Reading
+from pixelmill.errors import ImageError
 from pixelmill.formats import SNIFF_BYTES, sniff
-from pixelmill.ifd import Field, Tags
+from pixelmill.ifd import Tags
 from pixelmill.jpeg import Target
-from pixelmill.levels import SWAPPING, from_levels, levels_of, upright
+from pixelmill.levels import from_levels, levels_of, packed, upright
 from pixelmill.limits import Limits
 from pixelmill.opencv_steps import OPENCV_STEPS, Array
 from pixelmill.operations import Box, Size
+from pixelmill.photometric import Samples, samples_of
 from pixelmill.recipe import Step
 
 cv2.setNumThreads(1)
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-#: Tags of a TIFF: how its planes lie, and its ICC profile (ICC.1:2022, B.4).
-_PLANES, _PROFILE = 0x011C, 0x8773
+#: Where a PNG has its depth, colour type and interlacing, and the type that is grey with alpha.
+_PNG_DEPTH, _PNG_COLOR_TYPE, _PNG_INTERLACE, _GRAY_ALPHA = 24, 25, 28, 4
 
-#: Flags that decode at a fraction of the size, in colour and in grey.
-_REDUCED = {
-    8: (cv2.IMREAD_REDUCED_COLOR_8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
-    4: (cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
-    2: (cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
-    1: (cv2.IMREAD_COLOR, cv2.IMREAD_GRAYSCALE),
-}
+#: Of a 16-bit TIFF, by the names of a recipe.
+_COMPRESSIONS = {"none": None, "lzw": "lzw", "deflate": "adobe_deflate"}
 
 
 class OpenCV:
@@ -52,13 +60,12 @@ class OpenCV:
         self, data: bytes, target: Target | None, reading: Reading, limits: Limits
     ) -> Decoded:
         """Decode a file; see `pixelmill.decoding.decode`."""
-        decoded = None
-        if data.startswith(b"\xff\xd8\xff"):
-            decoded = _decode_jpeg(data, target, reading, limits)
-        elif reading.depth == "keep":
-            decoded = _decode_deep(data, reading, limits)
+        decoded = _decode_deep(data, reading, limits) if reading.depth == "keep" else None
         if decoded is None:
-            decoded = decoding.decode(data, None, reading, limits)
+            decoded = decoding.decode_to_levels(data, target, reading, limits)
+            if decoded.box is not None and decoded.box[:2] != (0, 0):
+                # The steps know only a region that begins at the upper left.
+                decoded = decoding.decode_to_levels(data, None, reading, limits)
             decoded.frames = [_to_array(frame) for frame in decoded.frames]
         return decoded
 
@@ -89,7 +96,7 @@ class OpenCV:
             first = frames[0]
             plain = not decoded.exif and decoded.profile is None and first.shape[2:] != (4,)
             if first.dtype == np.uint16 and first.ndim == 3:
-                data = _encode_deep(first, ".png" if name == "png" else ".tif", decoded)
+                data = _DEEP_ENCODERS[name](first, values, decoded)
             elif encode_levels is not None and plain:
                 data = encode_levels(first)
             else:
@@ -105,136 +112,172 @@ class OpenCV:
         return picture.shape[1], picture.shape[0]
 
 
-def _decode_jpeg(
-    data: bytes, target: Target | None, reading: Reading, limits: Limits
-) -> Decoded | None:
-    """Decode a JPEG that OpenCV reads as Pillow would; None for any other."""
-    # OpenCV takes half a file for a whole one.
-    if not data.endswith(b"\xff\xd9"):
-        return None
-    limits.check_file(len(data), "jpeg")
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as header:
-            profile = None if reading.color == "drop" else header.info.get("icc_profile")
-            orientation = metadata.orientation_of(header)
-            kept = 1 if reading.orientation == "apply" else orientation
-            exif = metadata.exif(header, data, reading.metadata, kept)
-            size, mode = header.size, header.mode
-    except Exception:  # Pillow says why
-        return None
-    limits.check_header(*size, 1)
-    limits.check_scans(jpeg.scans(data, limits.max_scans))
-    if mode not in ("RGB", "L"):
-        return None
-    if not describes(profile, header) or is_srgb(profile or b""):
-        profile = None
-    elif reading.color == "srgb":
-        return None
-    turned = orientation if orientation != kept else 1
-    scale = _scale(size, target, reading.shrink_margin, turned)
-    flag = _REDUCED[scale][mode == "L"] | cv2.IMREAD_IGNORE_ORIENTATION
-    picture: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-    if picture is None:
-        return None
-    box = (0.0, 0.0, size[0] / scale, size[1] / scale)
-    if picture.shape[1::-1] == box[2:]:
-        return Decoded([upright(picture, turned)], None, size[0] * size[1], "jpeg", profile, exif)
-    return Decoded([picture], box, size[0] * size[1], "jpeg", profile, exif)
-
-
-def _scale(size: Size, target: Target | None, margin: float, turned: int) -> int:
-    """How far a JPEG may be decoded smaller without being seen.
-
-    Where it is to be turned, only if both sides divide evenly: what a decoder adds to
-    fill the last pixels stays at the right and below.
-    """
-    if target is None or not margin:
-        return 1
-    swapped = turned in SWAPPING
-    width, height = target(size[::-1] if swapped else size)
-    if swapped:
-        width, height = height, width
-    for scale in (8, 4, 2):
-        even = size[0] % scale == size[1] % scale == 0
-        if (turned == 1 or even) and (
-            size[0] / scale >= width * margin and size[1] / scale >= height * margin
-        ):
-            return scale
-    return 1
-
-
 def _decode_deep(data: bytes, reading: Reading, limits: Limits) -> Decoded | None:
-    """Decode PNG or TIFF with 16 bits a channel; None for any other, and for animations."""
-    if sniff(data[:SNIFF_BYTES]) == "png":
-        if reading.animation != "first" and b"acTL" in data:
-            return None
-        data = png.lean(data, still=reading.animation != "all")
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "TIFF")) as header:
-            if getattr(header, "n_frames", 1) > 1 and header.format == "PNG":
-                return None
-            size, kind = header.size, (header.format or "").lower()
-            drop = reading.color == "drop"
-            profile = None if drop else colorimetry.profile_of(header, data, kind)
-            orientation = metadata.orientation_of(header)
-            kept = 1 if reading.orientation == "apply" else orientation
-            exif = metadata.exif(header, data, reading.metadata, kept)
-            # OpenCV mixes up the planes of a TIFF that has one for each colour.
-            chunky = getattr(header, "tag_v2", {}).get(_PLANES, 1) == 1
-    except Exception:  # Pillow says why
+    """Decode PNG or TIFF with 16 bits a channel; None for any other, and for a broken one."""
+    kind = sniff(data[:SNIFF_BYTES])
+    if kind not in ("png", "tiff"):
         return None
-    if not chunky:
+    if reading.animation != "first" and kind == "png" and b"acTL" in data:
         return None
     limits.check_file(len(data), kind)
-    limits.check_header(*size, 1)
-    flag = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-    picture: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-    if picture is None or picture.dtype != np.uint16:
+    found = _deep_png(data, reading, limits) if kind == "png" else _deep_tiff(data, limits)
+    if found is None:
         return None
-    turned = orientation if reading.orientation == "apply" else 1
-    if picture.ndim == 3 and picture.shape[2] == 4 and not reading.alpha:
-        picture = _flatten_deep(picture, reading.background)
-    keep = profile if profile and not is_srgb(profile) else None
-    return Decoded([upright(picture, turned)], None, size[0] * size[1], kind, keep, exif)
+    samples, profile, orientation, tags = found
+    kept = 1 if reading.orientation == "apply" else orientation
+    exif = metadata.exif_of(tags, reading.metadata, kept)
+    levels = samples.colors[..., 0] if samples.space == "L" else samples.colors
+    mode = Image.new(samples.space, (1, 1))
+    if reading.color == "drop" or not describes(profile, mode) or is_srgb(profile or b""):
+        profile = None
+    elif reading.color == "srgb":
+        levels, profile = deep_to_srgb(levels, profile or b""), None
+    if samples.alpha is not None:
+        levels = _with_alpha(levels, samples.alpha, reading)
+    if levels.ndim == 3:
+        order = (2, 1, 0, 3)[: levels.shape[2]]  # blue first
+        levels = np.ascontiguousarray(levels[..., order])
+    turned = orientation if orientation != kept else 1
+    height, width = levels.shape[:2]
+    return Decoded([upright(levels, turned)], None, width * height, kind, profile, exif)
 
 
-def _flatten_deep(picture: Any, background: str) -> Array:
-    alpha = picture[..., 3:].astype(np.float64) / 65535
-    behind = np.asarray([int(background[k : k + 2], 16) * 257 for k in (5, 3, 1)])
-    flat = np.rint(picture[..., :3] * alpha + behind * (1 - alpha))
-    return np.asarray(flat.astype(np.uint16))
+#: Samples of a file, its ICC profile, its orientation, and its EXIF block or the whole TIFF.
+_Deep: TypeAlias = tuple[Samples, bytes | None, int, bytes]
 
 
-def _encode_deep(picture: Array, suffix: str, decoded: Decoded) -> bytes:
-    """Encode 16 bits a channel; tags of a TIFF, which OpenCV writes none of, are added."""
+def _deep_png(data: bytes, reading: Reading, limits: Limits) -> _Deep | None:
+    data = png.lean(data, still=reading.animation != "all")
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as header:
+            limits.check_header(*header.size, 1)
+            orientation, tags = metadata.orientation_of(header), metadata.block_of(header, data)
+            profile = None
+            if reading.color != "drop":
+                profile = colorimetry.profile_of(header, data, "png")
+            stored = _stored(data, header) if data[_PNG_DEPTH] == 16 else None
+    except ImageError:
+        raise
+    except Exception:  # Pillow says why
+        return None
+    if stored is None:
+        return None
+    count = 3 if stored.shape[2] > 2 else 1
+    colors, alpha = stored[..., :count], None
+    transparent = header.info.get("transparency")
+    if stored.shape[2] in (2, 4):
+        alpha = stored[..., -1]
+    elif transparent is not None:
+        alpha = np.where((colors == transparent).all(axis=2), 0, 65535).astype(np.uint16)
+    samples = Samples(colors, "L" if count == 1 else "RGB", alpha)
+    return samples, profile, orientation, tags
+
+
+def _stored(data: bytes, header: Image.Image) -> Array:
+    """Samples of a PNG of 16 bits, of shape (height, width, samples), red first."""
+    if not data[_PNG_INTERLACE]:
+        import imagecodecs
+
+        return np.asarray(np.atleast_3d(imagecodecs.png_decode(data)))
+    # Of interlaced ones imagecodecs writes warnings, and OpenCV takes half a file for a whole.
+    header.load()
+    levels: Any = cv2.imdecode(
+        np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+    )
+    levels = np.atleast_3d(levels)
+    if data[_PNG_COLOR_TYPE] == _GRAY_ALPHA:  # of which OpenCV makes four channels
+        return np.asarray(levels[..., 2:])
+    return np.asarray(
+        levels[..., [2, 1, 0, 3][: levels.shape[2]]] if levels.shape[2] > 1 else levels
+    )
+
+
+def _deep_tiff(data: bytes, limits: Limits) -> _Deep | None:
+    try:
+        page = tiff.first_page(data)
+    except ImageError:  # which Pillow may read
+        return None
+    if page is None or page.bits <= 8:
+        return None
+    page.check(limits)
+    try:
+        samples = samples_of(page)
+    except ImageError:
+        raise
+    except Exception:  # it is said where Pillow is asked
+        return None
+    if not samples.is_deep:
+        return None
+    return samples, page.profile, page.orientation, data
+
+
+def _with_alpha(levels: Array, alpha: Array, reading: Reading) -> Array:
+    """Put alpha behind colours (OpenCV knows no grey with alpha), or flatten them by it."""
+    colors = np.dstack([levels] * 3) if levels.ndim == 2 else levels
+    if reading.alpha:
+        return np.dstack([colors, alpha])
+    text = reading.background
+    behind = np.asarray([int(text[k : k + 2], 16) * 257 for k in (1, 3, 5)])
+    share = alpha[..., None] / 65535
+    flat = np.rint(colors * share + behind * (1 - share)).astype(np.uint16)
+    gray = levels.ndim == 2 and len(set(behind)) == 1
+    return np.ascontiguousarray(flat[..., 0]) if gray else flat
+
+
+def _encode_deep_png(picture: Array, values: Mapping[str, Any], decoded: Decoded) -> bytes:
     blocks = {}
-    name = "png" if suffix == ".png" else "tiff"
-    tags = Tags()
-    if decoded.exif:
-        size = picture.shape[1], picture.shape[0]
-        tags = metadata.fitting(decoded.exif, name, size, srgb=decoded.profile is None)
-    if name == "png" and tags:
+    tags = _tags_for("png", picture, decoded)
+    if tags:
         blocks[cv2.IMAGE_METADATA_EXIF] = ifd.write(tags)
-    if name == "png" and decoded.profile:
+    if decoded.profile:
         blocks[cv2.IMAGE_METADATA_ICCP] = decoded.profile
     contents = [np.frombuffer(block, np.uint8) for block in blocks.values()]
-    done, data = cv2.imencodeWithMetadata(suffix, picture, list(blocks), contents)
+    options = (cv2.IMWRITE_PNG_COMPRESSION, values["level"])
+    done, data = cv2.imencodeWithMetadata(".png", picture, list(blocks), contents, options)
     if not done:
         rows, columns = picture.shape[:2]
-        raise ValueError(f"OpenCV cannot encode {columns}x{rows} pixels as {suffix}")
-    made = bytes(data)
-    if name == "tiff" and decoded.profile:
-        profile = Field(ifd.UNDEFINED, decoded.profile)
-        tags = replace(tags, main={**tags.main, _PROFILE: profile})
-    if name == "tiff" and tags:
+        raise ValueError(f"OpenCV cannot encode {columns}x{rows} pixels as PNG")
+    return bytes(data)
+
+
+def _encode_deep_tiff(picture: Array, values: Mapping[str, Any], decoded: Decoded) -> bytes:
+    """Encode by tifffile: OpenCV writes neither metadata nor profiles in a TIFF."""
+    written = io.BytesIO()
+    order = (2, 1, 0, 3)[: picture.shape[2]]  # red first
+    tiff.tifffile().imwrite(
+        written,
+        np.ascontiguousarray(picture[..., order]),
+        photometric="rgb",
+        extrasamples=["unassalpha"] * (len(order) - 3),
+        compression=_COMPRESSIONS[values["compression"]],
+        iccprofile=decoded.profile,
+        metadata=None,
+        software=False,
+    )
+    made = written.getvalue()
+    tags = _tags_for("tiff", picture, decoded)
+    if tags:
         tail, head = ifd.extension(made, tags)
         made = head + made[len(head) :] + tail
     return made
 
 
-def _to_array(image: Image.Image) -> Array:
+def _tags_for(name: str, picture: Array, decoded: Decoded) -> Tags:
+    """Tags that an output of a format bears."""
+    if not decoded.exif:
+        return Tags()
+    size = picture.shape[1], picture.shape[0]
+    return metadata.fitting(decoded.exif, name, size, srgb=decoded.profile is None)
+
+
+_DEEP_ENCODERS = {"png": _encode_deep_png, "tiff": _encode_deep_tiff}
+
+
+def _to_array(frame: Any) -> Array:
+    if not isinstance(frame, Image.Image):
+        return packed(frame)
     # OpenCV knows no grey with alpha.
-    return np.asarray(levels_of(image.convert("RGBA") if image.mode == "LA" else image))
+    return np.asarray(levels_of(frame.convert("RGBA") if frame.mode == "LA" else frame))
 
 
 def _to_image(picture: Array) -> Image.Image:

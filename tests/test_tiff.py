@@ -1,0 +1,311 @@
+"""TIFF: every layout gives the picture that was stored, or says what it is."""
+
+import itertools
+
+import numpy as np
+import pytest
+from drawn import (
+    BLACK,
+    CIE_LAB,
+    CMYK,
+    FLOAT,
+    ICC_LAB,
+    ITU_LAB,
+    MASK,
+    PALETTE,
+    RGB,
+    SIGNED,
+    TURNED,
+    UNSIGNED,
+    WHITE,
+    stored,
+)
+from PIL import Image
+from tiffs import ASCII, tiff
+
+from pixelmill.backends import backend
+from pixelmill.decoding import Reading
+from pixelmill.errors import ImageError
+from pixelmill.limits import Limits
+
+# What the decoders remark is told as an outcome.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+#: Kinds of samples: PhotometricInterpretation, bits, SampleFormat.
+KINDS = [
+    *((WHITE, bits, UNSIGNED) for bits in (1, 2, 4, 6, 8, 10, 12, 14, 16, 32)),
+    *((BLACK, bits, UNSIGNED) for bits in (1, 2, 4, 6, 8, 10, 12, 14, 16, 32)),
+    *((color, bits, SIGNED) for color in (WHITE, BLACK) for bits in (8, 16, 32)),
+    *((color, bits, FLOAT) for color in (WHITE, BLACK, RGB) for bits in (16, 32, 64)),
+    *((RGB, bits, UNSIGNED) for bits in (2, 4, 8, 10, 12, 14, 16, 32)),
+    *((RGB, bits, SIGNED) for bits in (8, 16)),
+    *((CMYK, bits, UNSIGNED) for bits in (8, 16)),
+    *((PALETTE, bits, UNSIGNED) for bits in (1, 2, 4, 8)),
+    *((color, bits, UNSIGNED) for color in (CIE_LAB, ICC_LAB) for bits in (8, 16)),
+    (MASK, 1, UNSIGNED),
+]  # fmt: skip
+
+#: Compressions that any samples may have: none, LZW, Deflate, PackBits, LZMA, Zstandard.
+COMPRESSIONS = (1, 5, 8, 32773, 34925, 50000)
+
+
+def seen(data, name="pillow", **reading):
+    """RGBA of 8 bits that a backend makes of a file; its levels may be of 16 bits."""
+    decoded = backend(name).decode(data, None, Reading(alpha=True, **reading), Limits())
+    levels = np.asarray(decoded.frames[0])
+    levels = levels[:, :, None] if levels.ndim == 2 else levels
+    values = levels / (257 if levels.dtype == np.uint16 else 1)
+    if levels.shape[2] in (3, 4) and not hasattr(decoded.frames[0], "mode"):
+        values = values[..., [2, 1, 0, 3][: levels.shape[2]]]
+    if values.shape[2] in (1, 3):
+        values = np.dstack([values, np.full(levels.shape[:2], 255)])
+    return np.dstack([values[..., :1]] * 3 + [values[..., 1:]]) if values.shape[2] == 2 else values
+
+
+def assert_seen(data, expected, within=2, **reading):
+    for name, depth in itertools.product(("pillow", "opencv"), (8, "keep")):
+        made = seen(data, name, depth=depth, **reading)
+        assert made.shape == expected.shape
+        assert np.abs(made[..., 3] - expected[..., 3]).max() <= 1, (name, depth)
+        # Colours of little alpha are known only to so many levels.
+        clear = within * 255 / np.maximum(expected[..., 3:], 1)
+        assert (np.abs(made - expected)[..., :3] <= clear).all(), (name, depth)
+
+
+def tolerance(color):
+    """How many levels colours may be off: Lab of 8 bits is coarse."""
+    return 16 if color in (CIE_LAB, ICC_LAB) else 2
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("color", "bits", "format"), KINDS)
+def test_every_depth_gives_the_picture_that_was_stored(color, bits, format, order):
+    samples, expected, tags = stored(color, bits, format)
+    for compression, big in itertools.product((1, 8), (False, True)):
+        data = tiff(
+            samples, photometric=color, bits=bits, format=format, order=order, big=big,
+            compression=compression, rows=7, tags=tags,
+        )  # fmt: skip
+        assert_seen(data, expected, tolerance(color))
+
+
+@pytest.mark.parametrize("extra", [(), (0,), (1,), (2,), (0, 2), (2, 0)])
+@pytest.mark.parametrize("planar", [1, 2])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("color", [WHITE, BLACK, RGB, CMYK])
+def test_planes_and_extra_samples_are_taken_for_what_they_are(color, bits, planar, extra):
+    if color == WHITE and 1 in extra:
+        pytest.skip("nobody has said what premultiplied white means")
+    samples, expected, _ = stored(color, bits, UNSIGNED, extra)
+    for order, compression in itertools.product("<>", (1, 5)):
+        data = tiff(
+            samples, photometric=color, bits=bits, extra=extra, planar=planar, order=order,
+            compression=compression, rows=9,
+        )  # fmt: skip
+        assert_seen(data, expected)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize(("tile", "rows"), [(None, None), (None, 5), (16, None)])
+@pytest.mark.parametrize("predictor", [1, 2])
+@pytest.mark.parametrize(
+    ("color", "bits"), [(BLACK, 8), (WHITE, 16), (RGB, 8), (RGB, 16), (BLACK, 16)]
+)
+def test_compressions_strips_tiles_and_predictors(color, bits, predictor, tile, rows, compression):
+    samples, expected, _ = stored(color, bits)
+    for order in "<>":
+        data = tiff(
+            samples, photometric=color, bits=bits, order=order, compression=compression,
+            predictor=predictor, tile=tile, rows=rows,
+        )  # fmt: skip
+        if predictor == 2 and compression in (1, 32773):
+            continue  # which no writer combines
+        assert_seen(data, expected)
+
+
+@pytest.mark.parametrize("compression", [8, 50000])
+@pytest.mark.parametrize("bits", [16, 32, 64])
+@pytest.mark.parametrize("color", [BLACK, RGB])
+def test_the_predictor_of_floating_point_numbers(color, bits, compression):
+    samples, expected, _ = stored(color, bits, FLOAT)
+    data = tiff(
+        samples, photometric=color, bits=bits, format=FLOAT, compression=compression, predictor=3
+    )
+    assert_seen(data, expected)
+
+
+@pytest.mark.parametrize("bits", [1, 4, 8, 12, 16])
+@pytest.mark.parametrize("compression", [1, 5])
+def test_bits_in_the_other_order(bits, compression):
+    samples, expected, _ = stored(BLACK, bits)
+    data = tiff(samples, photometric=BLACK, bits=bits, fill=2, compression=compression)
+    assert_seen(data, expected)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_palette_of_8_bit_levels(bits, order):
+    samples, expected, ((code, kind, values),) = stored(PALETTE, bits)
+    narrow = [value // 257 for value in values]
+    data = tiff(samples, photometric=PALETTE, bits=bits, order=order, tags=((code, kind, narrow),))
+    assert_seen(data, expected)
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize(
+    ("color", "bits", "format", "extra"),
+    [
+        (BLACK, 8, UNSIGNED, ()), (BLACK, 12, UNSIGNED, ()), (BLACK, 16, UNSIGNED, ()),
+        (WHITE, 16, UNSIGNED, ()), (RGB, 8, UNSIGNED, ()), (RGB, 16, UNSIGNED, ()),
+        (RGB, 8, UNSIGNED, (1,)), (RGB, 16, UNSIGNED, (1,)), (RGB, 16, UNSIGNED, (2,)),
+        (RGB, 32, FLOAT, ()), (CMYK, 8, UNSIGNED, (2,)), (CIE_LAB, 16, UNSIGNED, ()),
+    ],
+)  # fmt: skip
+def test_every_layout_is_turned_once(color, bits, format, extra, orientation):
+    samples, expected, tags = stored(color, bits, format, extra)
+    kept = (*tags, (274, 3, [orientation]))
+    for planar, order, big in itertools.product((1, 2), "<>", (False, True)):
+        data = tiff(
+            TURNED[orientation](samples), photometric=color, bits=bits, format=format, extra=extra,
+            planar=planar, order=order, big=big, tags=kept,
+        )  # fmt: skip
+        assert_seen(data, expected, tolerance(color))
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize(("color", "bits"), [(BLACK, 8), (RGB, 8), (RGB, 16), (WHITE, 16)])
+def test_an_orientation_that_is_kept_leaves_the_rows_as_they_are(color, bits, orientation):
+    samples, expected, _ = stored(color, bits)
+    tags = ((274, 3, [orientation]),)
+    data = tiff(TURNED[orientation](samples), photometric=color, bits=bits, tags=tags)
+    for name, depth in itertools.product(("pillow", "opencv"), (8, "keep")):
+        made = seen(data, name, depth=depth, orientation="keep")
+        np.testing.assert_allclose(made, TURNED[orientation](expected), atol=2)
+        reading = Reading(depth=depth, orientation="keep")
+        block = Image.Exif()
+        block.load(backend(name).decode(data, None, reading, Limits()).exif or b"Exif\0\0")
+        assert block.get(274, 1) == orientation
+
+
+@pytest.mark.parametrize("sampling", [(1, 1), (2, 1), (2, 2)])
+@pytest.mark.parametrize("compression", [1, 5, 8])
+def test_luminance_and_chrominance_that_are_not_jpeg(compression, sampling):
+    across, down = sampling
+    levels = np.asarray(Image.fromarray(smooth()).convert("YCbCr")).astype(np.uint8)
+    height, width = levels.shape[:2]
+    blocks = levels[..., 0].reshape(height // down, down, width // across, across)
+    light = blocks.transpose(0, 2, 1, 3).reshape(height // down, width // across, -1)
+    units = np.dstack([light, levels[::down, ::across, 1:]])  # TIFF 6.0, section 21
+    for orientation, order in itertools.product((1, 6), "<>"):
+        if orientation != 1 and sampling != (1, 1):
+            continue
+        turned = TURNED[orientation](units)
+        tags = ((530, 3, list(sampling)), (274, 3, [orientation]))
+        side = (width, height) if orientation == 1 else (height, width)
+        data = tiff(
+            turned, photometric=6, compression=compression, order=order, tags=tags,
+            size=side, count=3,
+        )  # fmt: skip
+        assert_seen(data, opaque(smooth()), 12)
+
+
+def smooth():
+    down, across = np.mgrid[:24, :40]
+    return np.dstack([60 + across * 3, 60 + down * 4, 120 + down * 0]).astype(np.uint8)
+
+
+def opaque(levels):
+    return np.dstack([levels, np.full(levels.shape[:2], 255)]).astype(float)
+
+
+def test_itu_lab_has_its_own_ranges():
+    """RFC 3949, 6.2.3: a of -85 to 85, b of -75 to 125."""
+    samples = np.array([[[128, 128, 96], [255, 128, 96], [0, 128, 96], [136, 248, 180]]], np.uint8)
+    grays = [119, 255, 0]  # L of 50.2, 100 and 0
+    made = seen(tiff(samples, photometric=ITU_LAB))[0]
+    assert np.abs(made[:3, :3] - np.array(grays)[:, None]).max() <= 2
+    assert np.abs(made[3, :3] - (252, 0, 10)).max() <= 12  # nearly the red of sRGB
+
+
+def test_floating_point_colours_may_exceed_1():
+    """The highlights of a rendering do; the picture is not darkened by them."""
+    samples = np.full((8, 8, 3), 0.5, np.float32)
+    samples[0, 0] = 40
+    made = seen(tiff(samples, photometric=RGB, bits=32, format=FLOAT))
+    assert np.abs(made[4, 4, :3] - 128).max() <= 1
+    assert made[0, 0].tolist() == [255] * 4
+
+
+@pytest.mark.parametrize(("color", "bits"), [(BLACK, 8), (BLACK, 16), (RGB, 8), (RGB, 16)])
+def test_a_sample_that_nothing_describes_is_alpha(color, bits):
+    samples, expected, _ = stored(color, bits, UNSIGNED, (2,))
+    for planar in (1, 2):
+        assert_seen(tiff(samples, photometric=color, bits=bits, planar=planar), expected)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("color", "bits"), [(RGB, 16), (WHITE, 16), (BLACK, 12)])
+def test_tags_are_handed_on(color, bits, order, big):
+    samples, _, _ = stored(color, bits)
+    tags = ((315, ASCII, b"somebody\0"), (33432, ASCII, b"2026\0"), (270, ASCII, b"a picture\0"))
+    data = tiff(samples, photometric=color, bits=bits, order=order, big=big, tags=tags)
+    for name, depth, policy in itertools.product(
+        ("pillow", "opencv"), (8, "keep"), ("strip", "keep", "none")
+    ):
+        reading = Reading(depth=depth, metadata=policy)
+        block = Image.Exif()
+        block.load(backend(name).decode(data, None, reading, Limits()).exif or b"Exif\0\0")
+        expected = {"strip": (315, 33432), "keep": (270, 315, 33432), "none": ()}[policy]
+        assert tuple(sorted(block)) == expected
+
+
+@pytest.mark.parametrize("planar", [1, 2])
+@pytest.mark.parametrize("limits", [Limits(max_pixels=900), Limits(max_bytes=900)])
+def test_limits_hold_before_anything_is_decoded(planar, limits):
+    samples, _, _ = stored(RGB, 16)
+    data = tiff(samples, photometric=RGB, bits=16, planar=planar)
+    for name, depth in itertools.product(("pillow", "opencv"), (8, "keep")):
+        with pytest.raises(ImageError) as failure:
+            backend(name).decode(data, None, Reading(depth=depth), limits)
+        assert failure.value.reason == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ({"photometric": 32803}, "CFA"),
+        ({"photometric": 32844}, "LOGL"),
+        ({"photometric": 5, "tags": ((332, 3, [2]),)}, "inks that are not CMYK"),
+        ({"photometric": 1, "bits": 24}, "24 bits"),
+        ({"photometric": 1, "format": 6, "bits": 64}, "COMPLEX"),
+        ({"photometric": 1, "compression": 34661}, "JBIG"),
+    ],
+)
+def test_a_layout_that_nobody_decodes_is_named(monkeypatch, kind, names):
+    import tiffs
+
+    monkeypatch.setitem(tiffs.ENCODERS, 34661, bytes)
+    count = 4 if kind["photometric"] == 5 else 1
+    number = np.complex64 if kind.get("bits") == 64 else np.uint8
+    data = tiff(np.zeros((8, 8, count), number), **kind)
+    for name, depth in itertools.product(("pillow", "opencv"), (8, "keep")):
+        with pytest.raises(ImageError) as failure:
+            seen(data, name, depth=depth)
+        assert failure.value.reason == "unsupported"
+        assert names in failure.value.message.upper() or names in failure.value.message
+
+
+@pytest.mark.parametrize("tile", [None, 16])
+@pytest.mark.parametrize("compression", [1, 5, 8, 32773])
+@pytest.mark.parametrize(("color", "bits"), [(BLACK, 12), (RGB, 16), (WHITE, 16)])
+def test_a_file_that_was_cut_off_gives_no_picture(color, bits, compression, tile):
+    samples, _, _ = stored(color, bits)
+    whole = tiff(
+        samples, photometric=color, bits=bits, compression=compression, tile=tile, rows=5, order=">"
+    )
+    data = whole[: len(whole) * 2 // 3]
+    for name, depth in itertools.product(("pillow", "opencv"), (8, "keep")):
+        with pytest.raises(ImageError) as failure:
+            seen(data, name, depth=depth)
+        assert failure.value.reason in ("truncated", "corrupt")
