@@ -40,29 +40,78 @@ def test_pictures_are_reduced_to_what_is_seen_at_a_glance(size, reduced):
     assert (made == 77).all()
 
 
+#: ITU-R BT.601.
+LUMA = np.array((0.299, 0.587, 0.114))
+
 #: Errors that a processor may make, and how they are told.
 ERRORS = {
     "swapped": (lambda a: a[..., ::-1], "channels are swapped"),
+    "rotated channels": (lambda a: a[..., [1, 2, 0]], "channels are swapped"),
     "upside-down": (lambda a: a[::-1], "mirrored"),
     "mirrored": (lambda a: a[:, ::-1], "mirrored"),
     "half-a-turn": (lambda a: a[::-1, ::-1], "180 degrees"),
     "a-quarter-turn": (lambda a: np.rot90(a), "degrees"),
     "transposed": (lambda a: a.swapaxes(0, 1), "mirrored"),
+    "inverted": (lambda a: 255 - a, "inverted"),
+    "gamma": (lambda a: np.rint(255 * (a / 255) ** 2.2).astype(np.uint8), "gamma"),
+    "grey": (lambda a: np.repeat((a @ LUMA).astype(np.uint8)[..., None], 3, 2), "lost"),
     "black": (np.zeros_like, "does not look like its source"),
-    "darker": (lambda a: a // 2, "does not look like its source"),
-    "shifted": (lambda a: np.roll(a, 12, axis=1), "does not look like its source"),
+    "darker": (lambda a: a // 3, "does not look like its source"),
+    "moved by 3": (lambda a: np.roll(a, 3, axis=1), "displaced by 3 pixels across and 0 down"),
+    "moved up by 2": (lambda a: np.roll(a, -2, axis=0), "displaced by 0 pixels across and 2 down"),
 }
 
 
 @pytest.mark.parametrize(("spoil", "words"), ERRORS.values(), ids=ERRORS)
 def test_an_error_is_noticed_and_explained(photo, spoil, words):
-    expected = array(photo(64, 64))
+    expected = array(photo(200, 200))
     spoiled = np.ascontiguousarray(spoil(expected))
-    assert likeness.psnr(spoiled, expected) < 30
-    assert words in likeness.explain(spoiled, expected, 30)
+    assert words in likeness.compare(spoiled, [expected], 30, 200).why
+
+
+@pytest.mark.parametrize("noise", [0, 4])
+def test_a_picture_that_is_right_but_for_noise_is_not_suspected(photo, noise):
+    expected = array(photo(200, 150))
+    noisy = expected + np.random.default_rng(0).normal(0, noise, expected.shape)
+    found = likeness.compare(noisy.clip(0, 255).astype(np.uint8), [expected], 30, 200)
+    assert found.why is None
+    assert found.similarity >= 40
 
 
 def test_a_picture_of_another_shape_is_explained_too(photo):
     expected = array(photo(64, 48))
-    turned = np.ascontiguousarray(np.rot90(expected))
-    assert "degrees" in likeness.explain(turned, expected, 30)
+    found = likeness.compare(np.ascontiguousarray(np.rot90(expected)), [expected], 30, 64)
+    assert found.similarity == 0
+    assert "degrees" in found.why
+
+
+def test_one_right_rendering_is_enough():
+    dark, light = (np.full((64, 64, 3), level, np.uint8) for level in (60, 160))
+    assert likeness.compare(light, [dark], 30, 64).why is not None
+    assert likeness.compare(light, [dark, light], 30, 64)[:2] == (100.0, None)
+    between = np.full((64, 64, 3), 110, np.uint8)
+    assert likeness.compare(between, [dark, light], 30, 64).why is not None
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_alpha_is_compared_itself(photo, kind):
+    scale = kind(1 if kind == np.uint8 else 257)
+    colors = array(photo(120, 90)).astype(kind) * scale
+    ramp = np.tile(np.linspace(0, 255, 120).astype(kind)[None, :, None] * scale, (90, 1, 1))
+    right = np.dstack([colors, ramp])
+    for wrong, words in (
+        (colors, "transparency is lost"),
+        (np.dstack([colors, 255 * scale - ramp]), "does not look like its source"),
+        (np.dstack([(colors * (ramp / (255 * scale))).astype(kind), ramp]), "by alpha twice"),
+    ):
+        assert words in likeness.compare(wrong, [right], 30, 120).why
+    assert likeness.compare(right, [right], 30, 120)[:2] == (100.0, None)
+
+
+def test_a_small_place_that_is_wrong_is_seen(photo):
+    expected = array(photo(256, 256))
+    spoiled = expected.copy()
+    spoiled[100:116, 100:116] = 255 - spoiled[100:116, 100:116] // 4
+    found = likeness.compare(spoiled, [expected], 30, 256)
+    assert found.similarity >= 30
+    assert "in one place" in found.why

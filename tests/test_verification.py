@@ -147,7 +147,7 @@ def test_the_result_has_the_keys_that_others_rely_on(tree):
         (lambda image: image.transpose(Image.Transpose.ROTATE_180), "turned by 180 degrees"),
         (lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "mirrored"),
         (lambda image: image.transpose(Image.Transpose.FLIP_TOP_BOTTOM), "orientation"),
-        (lambda image: image.convert("L"), "does not look like its source"),
+        (lambda image: image.convert("L"), "colours are lost"),
         (lambda image: image.point(lambda level: level // 2), "does not look like its source"),
     ],
     ids=["channels swapped", "upside down", "mirrored", "flipped", "grey", "too dark"],

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from pixelmill import reference
+from pixelmill import expected_geometry, reference
 from pixelmill.intake import opened
 
 #: EXIF tag of the orientation, and the values of it that swap width and height.
@@ -37,8 +37,9 @@ _COLORFUL = ("AVIF", "WEBP", "GIF")
 class Demand(NamedTuple):
     """What a recipe demands of an output.
 
-    `format` is Pillow's name, empty where it is that of the source; `upright` tells
-    whether the source is turned, `comparable` whether a reference can be made.
+    `format` is Pillow's name, empty if it is that of the source; `upright` tells whether the
+    source is turned, `moving` whether all frames are kept, `comparable` whether a reference
+    can be rendered; `options` are those of the output.
     """
 
     steps: tuple[tuple[str, Mapping[str, Any]], ...]
@@ -48,6 +49,8 @@ class Demand(NamedTuple):
     comparable: bool
     color: str
     background: str
+    moving: bool
+    options: Mapping[str, Any]
 
 
 def demands(recipe: Mapping[str, Any]) -> dict[str, Demand]:
@@ -65,12 +68,11 @@ def demands(recipe: Mapping[str, Any]) -> dict[str, Demand]:
             format="" if format_ == "SAME" else format_,
             upright=upright,
             deep=recipe.get("depth", 8) == "keep",
-            comparable=upright and reference.can_render(steps),
+            comparable=reference.can_render(steps),
             color=recipe.get("color", "srgb"),
-            # An output that stays transparent is looked at on white.
-            background=recipe.get("background", "#ffffff")
-            if format_ in ("JPEG", "BMP")
-            else "#ffffff",
+            background=recipe.get("background", "#ffffff"),
+            moving=recipe.get("animation", "first") == "all",
+            options=output,
         )
     return found
 
@@ -159,7 +161,11 @@ def expected_size(
             size = (params["width"], params["height"])
         elif isinstance(size, tuple):
             size = _size_after(name, params, size)
-        elif name == "rotate" and reference.quarter_turns(params) is None and _expands(params):
+        elif (
+            name == "rotate"
+            and expected_geometry.quarter_turns(params) is None
+            and _expands(params)
+        ):
             size = None
     return size
 
@@ -180,14 +186,14 @@ def _size_after(
     name: str, params: Mapping[str, Any], size: tuple[int, int]
 ) -> tuple[int, int] | None:
     if name == "resize":
-        return reference.resized(*size, params)
+        return expected_geometry.resized(*size, params)
     if name == "border":
-        return reference.bordered(*size, params)
+        return expected_geometry.bordered(*size, params)
     if name == "crop":
-        box = reference.cropped(*size, params)
+        box = expected_geometry.cropped(*size, params)
         return None if box is None else (box[2] - box[0], box[3] - box[1])
     if name == "rotate" and _expands(params):
-        quarters = reference.quarter_turns(params)
+        quarters = expected_geometry.quarter_turns(params)
         if quarters is None:
             return None
         return (size[1], size[0]) if quarters % 2 else size

@@ -13,14 +13,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from pixelmill import intake, likeness, reference
+from pixelmill import intake
 from pixelmill.demands import demands, expected_modes, format_of, size_of
 from pixelmill.errors import ImageError, describe
 from pixelmill.files import modified_ns
+from pixelmill.picture_check import Verdict, check_pictures
 from pixelmill.root import Root
+from pixelmill.second_samples import UndecodableError
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters arrives as a finding
 
@@ -112,52 +113,22 @@ class Inspector:
             sized = expected is not None
             if expected is not None and image.size != expected:
                 faults.append(("size", "is {}x{}, not {}x{}".format(*image.size, *expected)))
-            # Of a GIF, with its 256 colours, nothing can be said.
-            if (task.compare or faults) and demand.comparable and image.format != "GIF":
-                similarity, pictures = self._compare(task, image, faults)
+            verdict = None
+            if (task.compare or faults) and demand.comparable:
+                verdict = self._compare(task, data)
+            if verdict is not None:
+                similarity = verdict.similarity
+                if verdict.why is not None:
+                    faults.append(("similarity", f"{verdict.why} ({similarity:.1f} dB)"))
+                    pictures = verdict.pictures
         return Finding(
             task.output, tuple(faults), sha256, len(data), modified_ns(state),
             similarity, task.compare, sized, pictures,
         )  # fmt: skip
 
-    def _compare(
-        self, task: Task, image: Image.Image, faults: list[tuple[str, str]]
-    ) -> tuple[float | None, tuple[Any, Any] | None]:
-        demand = self._demands[task.variant]
+    def _compare(self, task: Task, data: bytes) -> Verdict | None:
         try:
-            data = intake.read(os.path.join(self._source_root, task.source))
-        except ImageError:
-            return None, None
-        asked = (data, demand.steps, demand.background, demand.color == "srgb")
-        expected = reference.render(*asked)
-        if expected is None:
-            return None, None
-        detail = _longest_side(data)
-        expected = likeness.reduce(expected, detail)
-        output = likeness.reduce(_on_white(image), detail)
-        similarity = likeness.alike(output, expected)
-        if similarity < self._min_psnr:
-            other = reference.second_opinion(*asked)
-            if other is not None:
-                similarity = max(similarity, likeness.alike(output, likeness.reduce(other, detail)))
-        if similarity >= self._min_psnr:
-            return similarity, None
-        why = likeness.explain(output, expected, self._min_psnr)
-        faults.append(("similarity", f"{why} ({similarity:.1f} dB)"))
-        return similarity, (output, expected)
-
-
-def _longest_side(data: bytes) -> int:
-    try:
-        with Image.open(io.BytesIO(data)) as source:
-            return max(source.size)
-    except Exception:  # whatever is wrong with it, OpenCV could read it
-        return likeness.SIDE
-
-
-def _on_white(image: Image.Image) -> Any:
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return np.asarray(image.convert("RGB"))
-    return reference.blend(np.asarray(image.convert("RGBA")))
+            source = intake.read(os.path.join(self._source_root, task.source))
+            return check_pictures(self._demands[task.variant], source, data, self._min_psnr)
+        except (ImageError, UndecodableError):
+            return None

@@ -33,6 +33,21 @@ from pixelmill.safekeeping import set_database_aside
 from pixelmill.sandbox import Confinement, Sandbox, confine_process
 from pixelmill.semaphores import processes_or_threads
 
+#: Modules that decide whether an output passes; what passed by others is opened again.
+VERIFYING = (
+    *("demands", "exact_resampling", "expected_geometry", "file_structure", "inspection"),
+    *("likeness", "picture_check", "reference", "second_decoder", "second_encoder"),
+    *(
+        "second_bitmaps",
+        "second_frames",
+        "second_samples",
+        "second_tiff",
+        "seen_colors",
+        "suspected_faults",
+        "verification",
+    ),
+)
+
 #: Outputs that a worker opens in one go: about half a second.
 BATCH = 200
 
@@ -81,7 +96,7 @@ def verify(
     _check_inputs(checks["inputs"], noted, entries)
     comparable = {name for name, demand in demands(recipe).items() if demand.comparable}
     chosen = _sample((o for o, row in made.items() if row.variant in comparable), sample)
-    code = digest_of_modules(["demands", "inspection", "likeness", "reference", "verification"])
+    code = digest_of_modules(VERIFYING)
     rules = _digest([recipe, min_psnr, code])
     with Memory(os.path.join(target, "verification.sqlite")) as memory:
         opened, remembered = Tally(), Tally()

@@ -1,0 +1,141 @@
+"""Exact resampling: the kernels that recipes name, in floating point and by their formulas.
+
+Verification renders its references here. Nothing is rounded in between, and nothing is shared
+with the code that makes images.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+#: A region of a picture: left, top, right and bottom, in pixels, also between them.
+Region: TypeAlias = tuple[float, float, float, float]
+
+#: Rows of the result that are made at once.
+_ROWS = 8
+
+#: Source pixels for each pixel of the result that are left when a large picture is first
+#: averaged over whole squares: with four, the result moves by less than a level.
+_KEPT = 4
+
+
+def _lanczos(x: Array) -> Array:
+    """Windowed sinc with three lobes (Duchon, 1979)."""
+    return np.sinc(x) * np.sinc(x / 3)
+
+
+def _bicubic(x: Array) -> Array:
+    """Cubic convolution with a = -1/2 (Keys, 1981)."""
+    near = (1.5 * x - 2.5) * x**2 + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x < 1, near, far)
+
+
+def _hamming(x: Array) -> Array:
+    """Sinc with a Hamming window (Blackman and Tukey, 1958)."""
+    return np.sinc(x) * (0.54 + 0.46 * np.cos(np.pi * x))
+
+
+#: Kernels of a distance that is not negative, and how far each reaches.
+_KERNELS: dict[str, tuple[Callable[[Array], Array], float]] = {
+    "lanczos": (_lanczos, 3.0),
+    "bicubic": (_bicubic, 2.0),
+    "hamming": (_hamming, 1.0),
+    "bilinear": (lambda x: 1 - x, 1.0),
+    "box": (np.ones_like, 0.5),
+    "area": (np.ones_like, 1.0),
+}
+
+
+def resample(picture: Array, size: tuple[int, int], kernel: str, region: Region) -> Array:
+    """Resample a region of a picture.
+
+    Parameters
+    ----------
+    picture : ndarray of shape (height, width, channels)
+        Of any type.
+    size : tuple of int
+        Width and height of the result, in pixels.
+    kernel : str
+        lanczos, bicubic, hamming, bilinear, box or nearest; or area, which averages what each
+        pixel of the result covers.
+    region : tuple of float
+
+    Returns
+    -------
+    ndarray, float32
+        Not clipped: kernels with negative lobes overshoot.
+    """
+    left, top, right, bottom = region
+    if kernel == "nearest":
+        across = _nearest(size[0], left, right, picture.shape[1])
+        down = _nearest(size[1], top, bottom, picture.shape[0])
+        return np.asarray(picture[down][:, across], np.float32)
+    picture, (left, top, right, bottom) = _averaged(picture, size, region)
+    channels = picture.shape[2]
+    half = _along_rows(picture.reshape(picture.shape[0], -1), size[1], kernel, top, bottom)
+    half = half.reshape(size[1], -1, channels).swapaxes(0, 1)
+    made = _along_rows(half.reshape(half.shape[0], -1), size[0], kernel, left, right)
+    return np.ascontiguousarray(made.reshape(size[0], size[1], channels).swapaxes(0, 1))
+
+
+def _nearest(count: int, start: float, end: float, sources: int) -> Array:
+    centers = start + (np.arange(count) + 0.5) * ((end - start) / count)
+    return np.asarray(np.clip(np.floor(centers).astype(int), 0, sources - 1))
+
+
+def _averaged(picture: Array, size: tuple[int, int], region: Region) -> tuple[Array, Region]:
+    """Average a much too large picture over whole squares, where that cannot be seen."""
+    left, top, right, bottom = region
+    factor = int(min((right - left) / size[0], (bottom - top) / size[1]) / _KEPT)
+    if factor < 2:
+        return picture, region
+    columns, rows = (side // factor for side in picture.shape[1::-1])
+    if right > columns * factor or bottom > rows * factor:
+        # The last squares are not whole: repeat what stands at the edges.
+        more_rows, more_columns = -picture.shape[0] % factor, -picture.shape[1] % factor
+        picture = cv2.copyMakeBorder(picture, 0, more_rows, 0, more_columns, cv2.BORDER_REPLICATE)
+        columns, rows = (side // factor for side in picture.shape[1::-1])
+    whole = picture[: rows * factor, : columns * factor]
+    small = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+    small = small.reshape(rows, columns, -1)
+    return small, (left / factor, top / factor, right / factor, bottom / factor)
+
+
+def _along_rows(levels: Array, count: int, kernel: str, start: float, end: float) -> Array:
+    """Resample the first axis of an array of two."""
+    made = np.empty((count, levels.shape[1]), np.float32)
+    for first, weights, place in _weights(levels.shape[0], count, kernel, start, end):
+        part = levels[place : place + weights.shape[1]].astype(np.float32, copy=False)
+        np.matmul(weights, part, out=made[first : first + weights.shape[0]])
+    return made
+
+
+def _weights(
+    sources: int, count: int, kernel: str, start: float, end: float
+) -> Iterator[tuple[int, Array, int]]:
+    """Weights of some results at a time: the first one's number, and its sources' first."""
+    weigh, reach = _KERNELS[kernel]
+    scale = (end - start) / count
+    stretch = max(scale, 1.0)
+    for first in range(0, count, _ROWS):
+        centers = start + (np.arange(first, min(first + _ROWS, count)) + 0.5) * scale
+        low = max(0, math.floor(centers[0] - reach * stretch))
+        high = min(sources, math.ceil(centers[-1] + reach * stretch) + 1)
+        # Of two pixels that are equally far at the edge of a box, the one behind it counts.
+        offsets = np.arange(low, high) + 0.5 - centers[:, None]
+        distances = np.abs(offsets / stretch - 1e-9)
+        if kernel == "area":
+            # What a pixel of the result and one of the source cover of each other.
+            weights = np.clip((1 + 1 / stretch) / 2 - distances, 0, 1 / stretch)
+        else:
+            weights = np.where(distances <= reach, weigh(np.minimum(distances, reach)), 0)
+        weights /= weights.sum(axis=1, keepdims=True)
+        yield first, weights.astype(np.float32), low

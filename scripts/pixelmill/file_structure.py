@@ -1,0 +1,275 @@
+"""File structure: what the bytes of an image file say, read without an image library.
+
+Verification reads format, orientation, profile and frames here, so that an error in a
+library's reading of them cannot pass unseen.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+#: Tag of the orientation in EXIF and TIFF (EXIF 2.32, 4.6.4.1.4).
+ORIENTATION = 0x0112
+
+#: Longest profile or text that is unpacked from a PNG, in bytes.
+_MOST_UNPACKED = 16_000_000
+
+#: Markers of JPEG without a length (ITU-T T.81, table B.1).
+_BARE_MARKERS = (0x01, *range(0xD0, 0xD9))
+
+
+class Notes(NamedTuple):
+    """What a file says of its picture, besides the pixels.
+
+    `kind` is jpeg, png, gif, webp, avif, heif, tiff, bmp, pnm or ico, or empty if unknown;
+    `orientation` is 1 to 8 (EXIF 2.32, 4.6.4.1.4); `profile` is an ICC profile or None.
+    """
+
+    kind: str
+    orientation: int = 1
+    profile: bytes | None = None
+
+
+def kind_of(data: bytes) -> str:
+    """Name of a file's format by its first bytes; empty if unknown.
+
+    Examples
+    --------
+    >>> kind_of(b"GIF89a"), kind_of(b"P6 64 48 255 "), kind_of(b"text")
+    ('gif', 'pnm', '')
+    """
+    if data.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if data.startswith(PNG_SIGNATURE):
+        return "png"
+    if data[:6] in (b"GIF87a", b"GIF89a"):
+        return "gif"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "tiff"
+    if data[:2] == b"BM":
+        return "bmp"
+    if data[:4] == b"\0\0\1\0":
+        return "ico"
+    if data[4:8] == b"ftyp":
+        brands = {data[k : k + 4] for k in range(8, min(_u32(data, 0), 256), 4)}
+        return "avif" if brands & {b"avif", b"avis"} else "heif"
+    if data[:1] == b"P" and data[1:2] in b"123456" and data[2:3].isspace():
+        return "pnm"
+    return ""
+
+
+def notes_of(data: bytes) -> Notes:
+    """Read what a file says of its picture; of a TIFF, only that it is one.
+
+    What is malformed is left out: it says nothing.
+    """
+    kind = kind_of(data)
+    reader = {"jpeg": _jpeg_notes, "png": _png_notes, "webp": _webp_notes, "avif": _avif_notes}
+    try:
+        return reader[kind](data) if kind in reader else Notes(kind)
+    except (struct.error, IndexError, ValueError):
+        return Notes(kind)
+
+
+def exif_orientation(block: bytes) -> int:
+    """Orientation that an EXIF block notes, with or without its ``Exif`` header; else 1."""
+    block = block.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None:
+        return 1
+    try:
+        (start,) = struct.unpack_from(order + "I", block, 4)
+        (count,) = struct.unpack_from(order + "H", block, start)
+        for place in range(start + 2, start + 2 + 12 * count, 12):
+            tag, kind, _, value = struct.unpack_from(order + "HHIH", block, place)
+            if tag == ORIENTATION:
+                return value if kind == 3 and 1 <= value <= 8 else 1
+    except struct.error:
+        pass
+    return 1
+
+
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Markers and contents of a JPEG's segments before its first scan (ITU-T T.81, B.1.1.4)."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == 0xFF or marker in _BARE_MARKERS:
+            place += 1 if marker == 0xFF else 2
+            continue
+        if marker == 0xDA:
+            return
+        (length,) = struct.unpack_from(">H", data, place + 2)
+        yield marker, data[place + 4 : place + 2 + length]
+        place += 2 + length
+
+
+def _jpeg_notes(data: bytes) -> Notes:
+    orientation, parts = 1, {}
+    for marker, content in jpeg_segments(data):
+        if marker == 0xE1 and content.startswith(b"Exif\0\0"):
+            orientation = exif_orientation(content)
+        elif marker == 0xE2 and content.startswith(b"ICC_PROFILE\0"):
+            parts[content[12]] = content[14:]  # ICC.1:2022, B.4: numbered parts
+    profile = b"".join(parts[number] for number in sorted(parts))
+    return Notes("jpeg", orientation, profile or None)
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Names and contents of a PNG's chunks (PNG 3rd edition, 5.3)."""
+    place = len(PNG_SIGNATURE)
+    while place + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, place)
+        yield name, data[place + 8 : place + 8 + length]
+        if name == b"IEND":
+            return
+        place += 12 + length
+
+
+def png_of(chunks: list[tuple[bytes, bytes]]) -> bytes:
+    """Put chunks together to a PNG, each with its own check sum."""
+    parts = [PNG_SIGNATURE]
+    for name, content in chunks:
+        parts.append(struct.pack(">I", len(content)) + name + content)
+        parts.append(struct.pack(">I", zlib.crc32(name + content)))
+    return b"".join(parts)
+
+
+def _png_notes(data: bytes) -> Notes:
+    orientation, profile = 1, None
+    for name, content in png_chunks(data):
+        if name == b"eXIf":
+            orientation = exif_orientation(content)
+        elif name == b"iCCP":
+            profile = _unpacked(content.partition(b"\0")[2][1:])
+        elif name in (b"zTXt", b"tEXt") and content.startswith(b"Raw profile type exif\0"):
+            text = content.partition(b"\0")[2]
+            text = (_unpacked(text[1:]) or b"") if name == b"zTXt" else text
+            # A name, a length, and the block in hexadecimal, as ImageMagick writes it.
+            hexadecimal = b"".join(text.split()[2:])
+            orientation = exif_orientation(bytes.fromhex(hexadecimal.decode("ascii")))
+    return Notes("png", orientation, profile)
+
+
+def _unpacked(content: bytes) -> bytes | None:
+    try:
+        return zlib.decompressobj().decompress(content, _MOST_UNPACKED)
+    except zlib.error:
+        return None
+
+
+def riff_chunks(data: bytes, start: int = 12) -> Iterator[tuple[bytes, bytes]]:
+    """Names and contents of the chunks of a RIFF file, such as WebP (RFC 9649, 2.3)."""
+    place = start
+    while place + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, place)
+        yield name, data[place + 8 : place + 8 + length]
+        place += 8 + length + length % 2
+
+
+def _webp_notes(data: bytes) -> Notes:
+    orientation, profile = 1, None
+    for name, content in riff_chunks(data):
+        if name == b"EXIF":
+            orientation = exif_orientation(content)
+        elif name == b"ICCP":
+            profile = content
+    return Notes("webp", orientation, profile)
+
+
+def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Names and contents of the boxes of an ISO media file (ISO/IEC 14496-12, 4.2)."""
+    place = 0
+    while place + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, place)
+        head = 8
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", data, place + 8)
+            head = 16
+        elif length == 0:
+            length = len(data) - place
+        if length < head:
+            return
+        yield name, data[place + head : place + length]
+        place += length
+
+
+def find_box(data: bytes, *path: bytes) -> bytes | None:
+    """Content of the first box on a path of names; ``meta`` and ``dref`` skip their version."""
+    for name in path:
+        found = next((content for box, content in boxes(data) if box == name), None)
+        if found is None:
+            return None
+        data = found[4:] if name == b"meta" else found
+    return data
+
+
+def avif_properties(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Properties of the primary item of an AVIF, in order (ISO/IEC 23008-12, 9.3).
+
+    Raises
+    ------
+    ValueError, struct.error
+        If they are malformed.
+    """
+    meta = find_box(data, b"meta")
+    primary = find_box(meta or b"", b"pitm")
+    container = find_box(meta or b"", b"iprp", b"ipco")
+    association = find_box(meta or b"", b"iprp", b"ipma")
+    if primary is None or container is None or association is None:
+        return []
+    item = _u16(primary, 4) if primary[0] == 0 else _u32(primary, 4)
+    every = list(boxes(container))
+    place = 8
+    for _ in range(_u32(association, 4)):
+        wide = association[0] >= 1
+        number = _u32(association, place) if wide else _u16(association, place)
+        place += 4 if wide else 2
+        count, place = association[place], place + 1
+        found = []
+        for _ in range(count):
+            if association[3] & 1:
+                index, place = _u16(association, place) & 0x7FFF, place + 2
+            else:
+                index, place = association[place] & 0x7F, place + 1
+            if 1 <= index <= len(every):
+                found.append(every[index - 1])
+        if number == item:
+            return found
+    return []
+
+
+def _avif_notes(data: bytes) -> Notes:
+    turns, axis, profile = 0, None, None
+    for name, content in avif_properties(data):
+        if name == b"irot":
+            turns = content[0] & 3
+        elif name == b"imir":
+            axis = content[0] & 1
+        elif name == b"colr" and content[:4] in (b"prof", b"rICC"):
+            profile = content[4:]
+    return Notes("avif", _AVIF_ORIENTATIONS[turns, axis], profile)
+
+
+#: EXIF orientations of rotations by quarters anticlockwise (``irot``) followed by an exchange
+#: of top and bottom (``imir`` 0) or of left and right (1); ISO/IEC 23008-12, 6.5.10 and 6.5.12.
+_AVIF_ORIENTATIONS = {
+    (0, None): 1, (1, None): 8, (2, None): 3, (3, None): 6,
+    (0, 0): 4, (1, 0): 5, (2, 0): 2, (3, 0): 7,
+    (0, 1): 2, (1, 1): 7, (2, 1): 4, (3, 1): 5,
+}  # fmt: skip
+
+
+def _u16(data: bytes, place: int) -> int:
+    return int(struct.unpack_from(">H", data, place)[0])
+
+
+def _u32(data: bytes, place: int) -> int:
+    return int(struct.unpack_from(">I", data, place)[0])

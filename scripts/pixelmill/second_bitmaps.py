@@ -1,0 +1,178 @@
+"""Second reading of simple bitmaps: BMP, PNM and ICO.
+
+imagecodecs decodes BMP without compression; the run lengths of BMP, PNM and the structure of
+ICO are read here: no other library of those that are installed knows them all.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from pixelmill.file_structure import kind_of, png_chunks, png_of
+from pixelmill.second_samples import Samples
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+#: Chunks of a PNG that its pixels depend on.
+_PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+
+#: Values of a BMP's compression (Windows GDI, ``BITMAPINFOHEADER``).
+_RLE8, _RLE4 = 1, 2
+
+
+def png(data: bytes) -> Samples:
+    """Decode the still picture of a PNG; chunks that its pixels do not depend on are left out."""
+    import imagecodecs
+
+    parts: dict[int, tuple[bytes, bytes]] = {}
+    for number, (name, content) in enumerate(png_chunks(data)):
+        # Of a chunk that may stand once only, the first counts.
+        once = name != b"IDAT" and any(name == other for other, _ in parts.values())
+        if name in _PIXEL_CHUNKS and not once:
+            parts[number] = (name, content)
+    return samples_of(imagecodecs.png_decode(png_of(list(parts.values()))))
+
+
+def bmp(data: bytes) -> Samples:
+    """Decode a BMP."""
+    import imagecodecs
+
+    (size,) = struct.unpack_from("<I", data, 14)
+    if size >= 40 and struct.unpack_from("<I", data, 30)[0] in (_RLE8, _RLE4):
+        return Samples(_run_lengths(data), "rgb")
+    return samples_of(imagecodecs.bmp_decode(data))
+
+
+def _run_lengths(data: bytes) -> Array:
+    """Decode a BMP of run lengths (Windows GDI, "Bitmap compression").
+
+    Pixels that are skipped have the first colour of the palette.
+    """
+    start, head, width, height = struct.unpack_from("<IIii", data, 10)
+    bits, compression = struct.unpack_from("<HI", data, 28)
+    used = struct.unpack_from("<I", data, 46)[0] or 1 << bits
+    palette = np.zeros((256, 3), np.uint8)
+    stored = np.frombuffer(data, np.uint8, 4 * min(used, 256), 14 + head).reshape(-1, 4)
+    palette[: len(stored)] = stored[:, 2::-1]
+    nibbles = compression == _RLE4
+    indices = np.zeros((height, width), np.uint8)
+    x = y = 0
+    place = start
+    while place + 1 < len(data) and y < height:
+        count, value = data[place], data[place + 1]
+        place += 2
+        if count:
+            pair = (value >> 4, value & 15) if nibbles else (value, value)
+            run = np.resize(np.asarray(pair, np.uint8), count)
+        elif value == 0:
+            x, y = 0, y + 1
+            continue
+        elif value == 1:
+            break
+        elif value == 2:
+            x, y = x + data[place], y + data[place + 1]
+            place += 2
+            continue
+        else:
+            length = (value + 1) // 2 if nibbles else value
+            run = np.frombuffer(data, np.uint8, length, place)
+            if nibbles:
+                run = np.stack([run >> 4, run & 15], axis=1).reshape(-1)[:value]
+            place += length + length % 2
+        run = run[: max(0, width - x)]
+        indices[y, x : x + len(run)] = run
+        x += len(run)
+    return np.ascontiguousarray(palette[indices[::-1]])
+
+
+def pnm(data: bytes) -> Samples:
+    """Read PBM, PGM or PPM, plain or raw (the netpbm formats' manual pages)."""
+    kind, place = data[1:2], 2
+    fields: list[int] = []
+    while len(fields) < (2 if kind in b"14" else 3):
+        while data[place : place + 1].isspace():
+            place += 1
+        if data[place : place + 1] == b"#":
+            place = data.index(b"\n", place)
+            continue
+        end = place
+        while data[end : end + 1].isdigit():
+            end += 1
+        fields.append(int(data[place:end]))
+        place = end
+    width, height, full = (*fields, 1)[:3]
+    channels = 3 if kind in b"36" else 1
+    count = width * height * channels
+    if kind == b"1":
+        digits = bytes(byte for byte in data[place:] if byte in b"01")[:count]
+        levels = 1 - (np.frombuffer(digits, np.uint8) - ord("0"))
+    elif kind in b"23":
+        levels = np.asarray(data[place:].split()[:count], dtype=np.uint32)
+    elif kind == b"4":
+        packed = np.frombuffer(data, np.uint8, height * ((width + 7) // 8), place + 1)
+        levels = 1 - np.unpackbits(packed.reshape(height, -1), axis=1)[:, :width]
+    else:
+        wide = np.dtype(">u2" if full > 255 else np.uint8)
+        levels = np.frombuffer(data, wide, count, place + 1)
+    levels = levels.reshape(height, width, channels).astype(np.uint32)
+    return samples_of(scaled(levels, full))
+
+
+def scaled(levels: Array, full: int) -> Array:
+    """Scale levels of 0 to `full` to 8 bits, or to 16 if they have more than 8."""
+    white = 65535 if full > 255 else 255
+    scaled = (levels.astype(np.uint32) * white + full // 2) // full
+    return scaled.astype(np.uint16 if full > 255 else np.uint8)
+
+
+def ico(data: bytes) -> Samples:
+    """Read the largest picture of an icon, of those the deepest."""
+    (count,) = struct.unpack_from("<H", data, 4)
+    entries = [struct.unpack_from("<BBBBHHII", data, 6 + 16 * k) for k in range(count)]
+    best = max(entries, key=lambda e: ((e[0] or 256) * (e[1] or 256), e[5]))
+    inside = data[best[7] : best[7] + best[6]]
+    if kind_of(inside) == "png":
+        return png(inside)
+    return _icon_bitmap(inside)
+
+
+def _icon_bitmap(inside: bytes) -> Samples:
+    """Read a bitmap of an icon: twice as high, with a mask of what is transparent below."""
+    head, width, height, _, bits = struct.unpack_from("<IiiHH", inside)
+    height //= 2
+    used = struct.unpack_from("<I", inside, 32)[0]
+    colors = (used or 1 << bits) if bits <= 8 else 0
+    start = head + 4 * colors
+    stride = (width * bits + 31) // 32 * 4
+    file_head = struct.pack("<2sIHHI", b"BM", 14 + len(inside), 0, 0, 14 + start)
+    halved = inside[:8] + struct.pack("<i", height) + inside[12:]
+    color = bmp(file_head + halved[: start + stride * height])
+    levels = _colored(color.levels[..., :1] if color.space == "gray" else color.levels[..., :3])
+    if bits == 32:
+        raw = np.frombuffer(inside, np.uint8, stride * height, start)
+        alpha = raw.reshape(height, width, 4)[::-1, :, 3]
+        return Samples(np.dstack([levels, alpha]), "rgb", alpha=True)
+    rest = (width + 31) // 32 * 4
+    mask = np.frombuffer(inside, np.uint8, rest * height, start + stride * height)
+    clear = np.unpackbits(mask.reshape(height, rest), axis=1)[::-1, :width]
+    return Samples(np.dstack([levels, (1 - clear) * 255]).astype(np.uint8), "rgb", alpha=True)
+
+
+def _colored(levels: Array) -> Array:
+    return np.repeat(levels, 3, axis=2) if levels.shape[2] == 1 else levels
+
+
+def with_channels(levels: Any) -> Array:
+    """Return levels with an axis of channels, if there is only one of them."""
+    levels = np.asarray(levels)
+    return np.asarray(levels[..., None] if levels.ndim == 2 else levels)
+
+
+def samples_of(levels: Any) -> Samples:
+    """Take levels of one to four channels for what their number says."""
+    levels = with_channels(levels)
+    channels = levels.shape[2]
+    return Samples(levels, "gray" if channels < 3 else "rgb", alpha=channels in (2, 4))

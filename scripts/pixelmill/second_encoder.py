@@ -1,0 +1,78 @@
+"""Second encoder: what compression does to a right picture, to tell it from an error.
+
+Verification encodes a reference by imagecodecs as a recipe encodes its outputs, and decodes it
+again. Only references from which an output differs are encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+#: Quality where a recipe gives none.
+_QUALITY = 85
+
+
+def compressed(picture: Array, kind: str, options: Mapping[str, Any]) -> Iterator[Array]:
+    """Yield a picture as it is after compression, if that loses something.
+
+    Parameters
+    ----------
+    picture : ndarray of shape (height, width, 3 or 4), uint8
+    kind : str
+        jpeg, webp, avif or gif; others lose nothing.
+    options : mapping
+        ``quality``, ``subsampling`` and ``lossless`` as in recipes.
+    """
+    if picture.dtype != np.uint8 or (kind == "webp" and options.get("lossless")):
+        return
+    quality = options.get("quality", _QUALITY)
+    if kind == "jpeg":
+        yield _jpeg(picture, quality, options.get("subsampling", "4:2:0"))
+    elif kind == "webp":
+        yield _webp(picture, quality)
+    elif kind == "avif":
+        yield _avif(picture, quality)
+    elif kind == "gif":
+        yield from _gif(picture)
+
+
+def _jpeg(picture: Array, quality: int, subsampling: str) -> Array:
+    import imagecodecs
+
+    data = imagecodecs.jpeg8_encode(picture, quality, subsampling=subsampling.replace(":", ""))
+    return np.asarray(imagecodecs.jpeg8_decode(data))
+
+
+def _webp(picture: Array, quality: int) -> Array:
+    import imagecodecs
+
+    return np.asarray(
+        imagecodecs.webp_decode(imagecodecs.webp_encode(picture, quality, lossless=False))
+    )
+
+
+def _avif(picture: Array, quality: int) -> Array:
+    import imagecodecs
+
+    data = imagecodecs.avif_encode(
+        picture, quality, speed=8, bitspersample=8, pixelformat="420", numthreads=1
+    )
+    return np.asarray(imagecodecs.avif_decode(data, numthreads=1))
+
+
+def _gif(picture: Array) -> Iterator[Array]:
+    """Yield what a palette of 252 colours makes of a picture, and both ways to round alpha."""
+    colors = picture[..., :3].astype(np.float32)
+    steps = np.asarray((5, 6, 5), np.float32) / 255
+    few = np.rint(np.rint(colors * steps) / steps).astype(np.uint8)
+    if picture.shape[2] == 3:
+        yield few
+        return
+    for least in (1, 255):
+        alpha = np.where(picture[..., 3:] >= least, 255, 0).astype(np.uint8)
+        yield np.dstack([few, alpha])

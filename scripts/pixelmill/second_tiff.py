@@ -1,0 +1,172 @@
+"""Second reading of TIFF: samples by tifffile, and their meaning by TIFF 6.0.
+
+Used by verification only, so that no image is judged by the library that made it.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+
+from pixelmill.file_structure import Notes
+from pixelmill.second_samples import Samples, UndecodableError
+
+#: Values of PhotometricInterpretation (TIFF 6.0, page 37, and section 23).
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _INKS, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
+
+#: Values of ExtraSamples (TIFF 6.0, page 31).
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+
+#: Linear sRGB of XYZ relative to D50, by Bradford adaptation (IEC 61966-2-1 and ICC.1:2022, E).
+_XYZ_TO_RGB = (
+    (3.1338561, -1.6168667, -0.4906146),
+    (-0.9787684, 1.9161415, 0.0334540),
+    (0.0719453, -0.2289914, 1.4052427),
+)
+
+#: White of the profile connection space (ICC.1:2022, 7.2.16).
+_D50 = (0.9642, 1.0, 0.8249)
+
+
+def tiff_samples(data: bytes) -> tuple[Samples, Notes]:
+    """Decode the first page of a TIFF.
+
+    Raises
+    ------
+    UndecodableError
+        If it cannot be, or if its samples have no defined colour.
+    """
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page: Any = file.pages[0]
+            notes = _notes(page)
+            if page.photometric == _YCBCR and page.compression != tifffile.COMPRESSION.JPEG:
+                return _by_libtiff(data, page), notes
+            array = np.asarray(page.asarray())
+            planar = page.planarconfig == 2 and page.samplesperpixel > 1
+            return _meaning(page, np.moveaxis(array, 0, -1) if planar else array), notes
+    except UndecodableError:
+        raise
+    except Exception as error:  # tifffile raises anything on files that it does not know
+        raise UndecodableError(f"tifffile: {error}") from error
+
+
+def _notes(page: Any) -> Notes:
+    orientation = _tag(page, "Orientation", 1)
+    valid = isinstance(orientation, int) and 1 <= orientation <= 8
+    return Notes("tiff", int(orientation) if valid else 1, _tag(page, "InterColorProfile", None))
+
+
+def _tag(page: Any, name: str, default: Any) -> Any:
+    tag = page.tags.get(name)
+    return default if tag is None else tag.value
+
+
+def _by_libtiff(data: bytes, page: Any) -> Samples:
+    """Colours in luma and chroma, by libtiff's own conversion."""
+    import imagecodecs
+
+    if page.samplesperpixel != 3 or _tag(page, "Orientation", 1) != 1:
+        raise UndecodableError("TIFF in YCbCr with alpha or an orientation")
+    layers = np.asarray(imagecodecs.tiff_decode(data, asrgb=True))
+    return Samples(np.ascontiguousarray(layers[..., :3]), "rgb")
+
+
+def _meaning(page: Any, array: Any) -> Samples:
+    """Turn samples as stored into levels of a known space."""
+    array = array.reshape(page.imagelength, page.imagewidth, -1)
+    photometric, extra = int(page.photometric), tuple(page.extrasamples)
+    colors = {_RGB: 3, _YCBCR: 3, _LAB: 3, _INKS: 4}.get(photometric, 1)
+    alpha = None
+    if array.shape[2] > colors and extra[:1] in ((_ASSOCIATED,), (_UNASSOCIATED,)):
+        alpha = _scaled(page, array[..., colors : colors + 1])
+    stored = array[..., :colors]
+    if photometric == _PALETTE:
+        levels, space = _looked_up(page, stored[..., 0]), "rgb"
+    elif photometric == _LAB:
+        levels, space = _from_lab(stored), "rgb"
+    elif photometric in (_RGB, _YCBCR):
+        levels, space = _scaled(page, stored), "rgb"
+    elif photometric == _INKS and _tag(page, "InkSet", 1) == 1 and alpha is None:
+        levels, space = _scaled(page, stored), "cmyk"
+    elif photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO):
+        levels, space = _scaled(page, stored), "gray"
+        if photometric == _WHITE_IS_ZERO:
+            levels = np.iinfo(levels.dtype).max - levels
+    else:
+        raise UndecodableError(f"TIFF with PhotometricInterpretation {photometric}")
+    if alpha is None:
+        return Samples(levels, space)
+    if extra[0] == _ASSOCIATED:
+        levels = _divided(levels, alpha)
+    return Samples(np.dstack([levels, alpha.astype(levels.dtype)]), space, alpha=True)
+
+
+def _scaled(page: Any, stored: Any) -> Any:
+    """Scale samples of any type to 8 bits, or to 16 if they have more than 8.
+
+    Floating-point samples, and integers of 32 bits, have no defined white: what is meant is
+    documented in ``docs/policies.md``.
+    """
+    if stored.dtype.kind == "f":
+        values = np.nan_to_num(stored.astype(np.float64), posinf=0, neginf=0)
+        full = 1.0 if values.size and values.max() <= 1 else 255.0
+        return np.rint(np.clip(values / full, 0, 1) * 65535).astype(np.uint16)
+    if stored.dtype.kind == "i":
+        raise UndecodableError("TIFF with signed samples")
+    bits = page.bitspersample
+    if bits == 32:
+        if stored.max(initial=0) <= 255:
+            return stored.astype(np.uint8)
+        return np.minimum(stored, 65535).astype(np.uint16)
+    if not isinstance(bits, int) or bits > 32:
+        raise UndecodableError(f"TIFF with {bits} bits a sample")
+    full = 65535 if bits > 8 else 255
+    if bits in (8, 16):
+        return stored.astype(np.uint8 if bits == 8 else np.uint16)
+    values = stored.astype(np.uint32)
+    return ((values * full * 2 + (2**bits - 1)) // (2 * (2**bits - 1))).astype(
+        np.uint16 if full == 65535 else np.uint8
+    )
+
+
+def _looked_up(page: Any, indices: Any) -> Any:
+    """Colours of a palette of 16 bits; some writers store 8 bits in it, as libtiff detects."""
+    palette = np.moveaxis(np.asarray(page.colormap), 0, -1)
+    if palette.max(initial=0) > 255:
+        palette = palette >> 8  # as libtiff: writers fill the lower bits in different ways
+    return palette.astype(np.uint8)[indices]
+
+
+def _divided(levels: Any, alpha: Any) -> Any:
+    """Colours of what is stored multiplied by alpha."""
+    full = np.iinfo(levels.dtype).max
+    parts = np.maximum(alpha.astype(np.float64), 1) / np.iinfo(alpha.dtype).max
+    return np.rint(np.clip(levels / parts, 0, full)).astype(levels.dtype)
+
+
+def _from_lab(stored: Any) -> Any:
+    """Colours in sRGB, 16 bits, of CIE L*a*b* relative to D50 (TIFF 6.0, section 23)."""
+    if stored.dtype.itemsize not in (1, 2) or stored.dtype.kind == "f":
+        raise UndecodableError(f"TIFF in CIE L*a*b* of {stored.dtype}")
+    wide = stored.dtype.itemsize == 2
+    lightness = stored[..., 0].view(np.uint16 if wide else np.uint8) * (
+        100 / (65535 if wide else 255)
+    )
+    a, b = (
+        stored[..., k].astype(np.int16 if wide else np.int8) / (256 if wide else 1) for k in (1, 2)
+    )
+    middle = (lightness + 16) / 116
+    # CIE 15:2018, 8.2.1, backwards.
+    relative = [
+        np.where(value > 6 / 29, value**3, 3 * (6 / 29) ** 2 * (value - 4 / 29))
+        for value in (middle + a / 500, middle, middle - b / 200)
+    ]
+    xyz = np.stack(relative, axis=-1) * np.asarray(_D50)
+    light = np.clip(xyz @ np.asarray(_XYZ_TO_RGB).T, 0, 1)
+    seen = np.where(light > 0.0031308, 1.055 * light ** (1 / 2.4) - 0.055, light * 12.92)
+    return np.rint(seen * 65535).astype(np.uint16)
