@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 import tifffile
-from imaging import ADOBE_RGB, icc_profile, png, psnr, transparent, words
+from imaging import ADOBE_RGB, chunk, icc_profile, png, psnr, transparent, words
 from picture_containers import with_property
 from PIL import Image
 
@@ -79,6 +79,40 @@ def test_a_png_of_grey_with_one_transparent_level(bits):
     white = 65535 if bits == 16 else 255
     assert frame[0, :, 0].tolist() == [level * white // full for level in levels]
     assert frame[0, :, 3].tolist() == [0 if level == 1 else white for level in levels]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (9, 17), (32, 32)])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA"])
+def test_an_interlaced_png_shows_the_same(capfd, size, mode):
+    """Interlaced by hand: each pass is a picture of its own (PNG 3rd edition, 8.1)."""
+    columns, rows = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    depth, color = {"1": (1, 0), "L": (8, 0), "P": (4, 3), "RGBA": (8, 6)}[mode]
+    levels = (columns * 7 + rows * 13) % 2**depth
+    lines = []
+    for left, top, across, down in ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4),
+                                    (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)):  # fmt: skip
+        for line in levels[top::down, left::across]:
+            if not line.size:
+                continue
+            if mode == "RGBA":
+                pixels = np.stack([line, line, line, 255 - line], axis=1).astype(np.uint8)
+                lines.append(pixels.tobytes())
+            else:
+                bits = "".join(f"{level:0{depth}b}" for level in line)
+                bits += "0" * (-len(bits) % 8)
+                lines.append(bytes(int(bits[k : k + 8], 2) for k in range(0, len(bits), 8)))
+    palette = bytes(range(48))
+    data = png(*size, depth, color, lines, chunk(b"PLTE", palette) if mode == "P" else b"")
+    frame = seen(data[:8] + chunk(b"IHDR", data[16:28] + b"\1") + data[33:])
+    if mode == "P":
+        expected = np.frombuffer(palette, np.uint8).reshape(16, 3)[levels]
+    else:
+        expected = gray(levels * 255 // (2**depth - 1))
+    assert np.array_equal(frame[..., :3], expected)
+    if mode == "RGBA":
+        shown = frame[..., 3] if frame.shape[2] == 4 else 255
+        assert np.array_equal(np.broadcast_to(shown, levels.shape), 255 - levels)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_png_of_16_bits_keeps_them():
@@ -195,11 +229,24 @@ def test_lab_becomes_srgb(lab, color, deep):
     close(seen(file.getvalue()) // 257, np.asarray([[color]]), 6)
 
 
-def test_signed_samples_are_not_judged():
+@pytest.mark.parametrize(
+    ("samples", "levels"),
+    [
+        (np.array([[-128, 0, 127]], np.int8), [0, 128, 255]),
+        (np.array([[-32768, 0, 32767]], np.int16), [0, 32768, 65535]),
+        (np.array([[0, 100, 255]], np.uint32), [0, 100, 255]),
+        (np.array([[0, 300, 65535]], np.uint32), [0, 300, 65535]),
+        (np.array([[0, 2**31, 2**32 - 1]], np.uint32), [0, 32768, 65535]),
+        (np.array([[0, 0.5, 1, 9]], np.float32), [0, 32768, 65535, 65535]),
+        (np.array([[0, 51, 255]], np.float32), [0, 13107, 65535]),
+        (np.array([[0, 13107, 65535]], np.float64), [0, 13107, 65535]),
+    ],
+    ids=["signed 8", "signed 16", "32 as 8", "32 as 16", "32", "0..1", "0..255", "0..65535"],
+)
+def test_samples_of_any_range_are_scaled_as_the_policies_say(samples, levels):
     file = io.BytesIO()
-    tifffile.imwrite(file, RAMP.astype(np.int16), photometric="minisblack", metadata=None)
-    with pytest.raises(UndecodableError, match="signed"):
-        decode(file.getvalue())
+    tifffile.imwrite(file, samples, photometric="minisblack", metadata=None)
+    close(seen(file.getvalue()), gray([levels]), 1)
 
 
 def bitmap(bits, compression, palette, width, height, body):

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 #: Tag of the orientation in EXIF and TIFF (EXIF 2.32, 4.6.4.1.4).
 ORIENTATION = 0x0112
+
+#: Chunks of a PNG that describe its colours (PNG 3rd edition, 4.3).
+_COLOR_CHUNKS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
 
 #: Longest profile or text that is unpacked from a PNG, in bytes.
 _MOST_UNPACKED = 16_000_000
@@ -26,6 +29,7 @@ _BARE_MARKERS = (0x01, *range(0xD0, 0xD9))
 class Notes(NamedTuple):
     """What a file says of its picture, besides the pixels.
 
+    `colors` are what else describes them: the chunks of a PNG, ``nclx`` of an AVIF.
     `kind` is jpeg, png, gif, webp, avif, heif, tiff, bmp, pnm or ico, or empty if unknown;
     `orientation` is 1 to 8 (EXIF 2.32, 4.6.4.1.4); `profile` is an ICC profile or None.
     """
@@ -33,6 +37,7 @@ class Notes(NamedTuple):
     kind: str
     orientation: int = 1
     profile: bytes | None = None
+    colors: Mapping[bytes, bytes] = {}
 
 
 def kind_of(data: bytes) -> str:
@@ -143,19 +148,26 @@ def png_of(chunks: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def _png_notes(data: bytes) -> Notes:
-    orientation, profile = 1, None
+    orientation = 1
+    colors: dict[bytes, bytes] = {}
+    before_pixels = True
     for name, content in png_chunks(data):
-        if name == b"eXIf":
+        if name in (b"IDAT", b"PLTE"):
+            before_pixels = False
+        elif name in _COLOR_CHUNKS and before_pixels:
+            colors.setdefault(name, content)
+        elif name == b"eXIf":
             orientation = exif_orientation(content)
-        elif name == b"iCCP":
-            profile = _unpacked(content.partition(b"\0")[2][1:])
         elif name in (b"zTXt", b"tEXt") and content.startswith(b"Raw profile type exif\0"):
             text = content.partition(b"\0")[2]
             text = (_unpacked(text[1:]) or b"") if name == b"zTXt" else text
             # A name, a length, and the block in hexadecimal, as ImageMagick writes it.
             hexadecimal = b"".join(text.split()[2:])
             orientation = exif_orientation(bytes.fromhex(hexadecimal.decode("ascii")))
-    return Notes("png", orientation, profile)
+    profile = _unpacked(colors.get(b"iCCP", b"").partition(b"\0")[2][1:])
+    if not profile:
+        colors.pop(b"iCCP", None)
+    return Notes("png", orientation, profile or None, colors)
 
 
 def _unpacked(content: bytes) -> bytes | None:
@@ -248,6 +260,7 @@ def avif_properties(data: bytes) -> list[tuple[bytes, bytes]]:
 
 def _avif_notes(data: bytes) -> Notes:
     turns, axis, profile = 0, None, None
+    colors = {}
     for name, content in avif_properties(data):
         if name == b"irot":
             turns = content[0] & 3
@@ -255,7 +268,9 @@ def _avif_notes(data: bytes) -> Notes:
             axis = content[0] & 1
         elif name == b"colr" and content[:4] in (b"prof", b"rICC"):
             profile = content[4:]
-    return Notes("avif", _AVIF_ORIENTATIONS[turns, axis], profile)
+        elif name == b"colr" and content[:4] == b"nclx":
+            colors[b"nclx"] = content[4:]
+    return Notes("avif", _AVIF_ORIENTATIONS[turns, axis], profile, colors)
 
 
 #: EXIF orientations of rotations by quarters anticlockwise (``irot``) followed by an exchange

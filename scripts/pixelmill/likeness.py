@@ -133,25 +133,28 @@ def _compared(output: Array, expected: Array, least: float, detail: int) -> _Com
     coarse, exact = (_reduced(picture, alpha, detail) for picture in (output, expected))
     pictures = _on_white(coarse), _on_white(exact)
     if output.shape[:2] != expected.shape[:2]:
-        why = suspected_faults.turned(coarse, exact) or "does not look like its source"
+        turned = suspected_faults.turned(coarse, exact)
+        why = turned or "does not look like its source"
         return _Comparison(0.0, why, pictures, (True, math.inf))
     errors = coarse - exact
     similarity = min(_decibels(float(np.mean(part**2))) for part in _parts(errors))
     window = _window(output.shape)
     seen, meant = layers_of(output[window], alpha), layers_of(expected[window], alpha)
     fine = max(_root_mean_square(part) for part in _parts(seen - meant))
-    why: str | None = (
+    suspicion = (
         suspected_faults.of_alpha(seen, meant)
         or suspected_faults.found(coarse, exact)
         or suspected_faults.displaced(seen, meant)
     )
-    if why is None and similarity < least:
-        why = "does not look like its source"
-    if why is None and float(np.abs(cv2.blur(errors, (3, 3))).max()) > LOCAL:
-        why = "does not look like its source in one place"
-    if why is None and fine > FINE:
-        why = "does not look like its source closely"
-    return _Comparison(similarity, why, pictures, (why is not None, fine))
+    where = None
+    if similarity < least:
+        where = ""
+    elif float(np.abs(cv2.blur(errors, (3, 3))).max()) > LOCAL:
+        where = " in one place"
+    elif fine > FINE:
+        where = " closely"
+    misfit = suspicion or (None if where is None else f"does not look like its source{where}")
+    return _Comparison(similarity, misfit, pictures, (misfit is not None, fine))
 
 
 def _reduced(picture: Array, alpha: bool, detail: int) -> Array:

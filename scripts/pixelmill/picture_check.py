@@ -6,6 +6,7 @@ moving pictures the number of frames, their order, each frame's picture and its 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -31,8 +32,14 @@ _PALETTE_COSTS = 6.0
 #: How much better a frame must fit in another's place to be out of order, in dB.
 _MISPLACED = 6.0
 
-#: How far the time of a frame may be rounded, in ms: a GIF counts hundredths of seconds.
-_ROUNDED = {"gif": 5.0}
+#: Units of time in ms, and the shortest time of a frame; browsers show frames of 10 ms and
+#: less for 100.
+_UNITS, _SHORTEST = {"gif": 10.0}, {"gif": 20.0}
+_TOO_SHORT, _INSTEAD = 10.0, 100.0
+
+#: Alphas between which a GIF may show a pixel or not: it shows those of 128 and more, but
+#: kernels differ.
+_UNDECIDED = (96, 160)
 
 #: Part of deep levels that may be those of 8 bits by chance: one in 256 is.
 _SHALLOW = 0.9
@@ -77,7 +84,7 @@ def check_pictures(demand: Demand, source: bytes, output: bytes, least: float) -
     frames, durations = _merged(prepared, meant.durations, len(seen.frames))
     detail = max(frames[0].shape[:2])
     alike = [
-        likeness.compare(one, _renderings(demand, kind, other), least, detail)
+        likeness.compare(one, _renderings(demand, kind, other, one), least, detail)
         for one, other in zip(seen.frames, frames, strict=False)
     ]
     worst = min(alike, key=lambda each: (each.why is None, each.similarity))
@@ -99,13 +106,23 @@ def _prepared(demand: Demand, kind: str, frame: Array, seen: Seen) -> Array:
     return reference.blend(frame, demand.background) if kind in _FLAT else frame
 
 
-def _renderings(demand: Demand, kind: str, frame: Array) -> Iterator[Array]:
+def _renderings(demand: Demand, kind: str, frame: Array, output: Array) -> Iterator[Array]:
     """Yield right renderings of a frame: by several kernels, and as compression leaves each."""
     resizes = any(name == "resize" for name, _ in demand.steps)
     for kernel in (None, "area", "bicubic") if resizes else (None,):
         made = _rendered(demand, kind, frame, kernel)
-        yield made
-        yield from compressed(made, kind, demand.options)
+        for rendering in itertools.chain([made], compressed(made, kind, demand.options)):
+            yield _decided(rendering, made, output) if kind == "gif" else rendering
+
+
+def _decided(rendering: Array, exact: Array, output: Array) -> Array:
+    """Let a GIF show what is half transparent as it does: it must show all or nothing of it."""
+    if exact.shape[2] == 3 or exact.shape[:2] != output.shape[:2]:
+        return rendering
+    partly = (exact[..., 3] >= _UNDECIDED[0]) & (exact[..., 3] <= _UNDECIDED[1])
+    full = np.full(output.shape[:2], 255, np.uint8)
+    shown = output if output.shape[2] == 4 else np.dstack([output, full])
+    return np.where(partly[..., None], shown, rendering)
 
 
 def _rendered(demand: Demand, kind: str, frame: Array, kernel: str | None = None) -> Array:
@@ -194,12 +211,13 @@ def _is_shallow(picture: Array) -> bool:
 
 
 def _times_fault(kind: str, found: tuple[float, ...], expected: list[float]) -> str | None:
+    """Tell if a frame is not shown for as long as in the source, but for rounding."""
     if len(found) < 2 or len(found) != len(expected):
         return None
-    rounded = _ROUNDED.get(kind, 1.0)
-    # Times may be rounded one by one, or so that they add up.
-    added_up = abs(sum(found) - sum(expected)) <= 2 * rounded
+    unit = _UNITS.get(kind, 1.0)
     for number, (one, other) in enumerate(zip(found, expected, strict=True), 1):
-        if abs(one - other) > (2 if added_up else 1) * rounded + 0.5:
-            return f"frame {number} is shown for {one:.0f} ms, not {other:.0f}"
+        meant = _INSTEAD if other <= _TOO_SHORT else max(other, _SHORTEST.get(kind, 0.0))
+        # The ends of frames are rounded, so that times may differ by a whole unit.
+        if abs(one - meant) > unit + 0.01:
+            return f"frame {number} is shown for {one:.0f} ms, not {meant:.0f}"
     return None

@@ -11,29 +11,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pixelmill.file_structure import kind_of, png_chunks, png_of
-from pixelmill.second_samples import Samples
+from pixelmill.file_structure import kind_of
+from pixelmill.second_png import png_pixels
+from pixelmill.second_samples import Samples, UndecodableError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-#: Chunks of a PNG that its pixels depend on.
-_PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-
 #: Values of a BMP's compression (Windows GDI, ``BITMAPINFOHEADER``).
 _RLE8, _RLE4 = 1, 2
-
-
-def png(data: bytes) -> Samples:
-    """Decode the still picture of a PNG; chunks that its pixels do not depend on are left out."""
-    import imagecodecs
-
-    parts: dict[int, tuple[bytes, bytes]] = {}
-    for number, (name, content) in enumerate(png_chunks(data)):
-        # Of a chunk that may stand once only, the first counts.
-        once = name != b"IDAT" and any(name == other for other, _ in parts.values())
-        if name in _PIXEL_CHUNKS and not once:
-            parts[number] = (name, content)
-    return samples_of(imagecodecs.png_decode(png_of(list(parts.values()))))
 
 
 def bmp(data: bytes) -> Samples:
@@ -43,7 +28,25 @@ def bmp(data: bytes) -> Samples:
     (size,) = struct.unpack_from("<I", data, 14)
     if size >= 40 and struct.unpack_from("<I", data, 30)[0] in (_RLE8, _RLE4):
         return Samples(_run_lengths(data), "rgb")
-    return samples_of(imagecodecs.bmp_decode(data))
+    try:
+        found = samples_of(imagecodecs.bmp_decode(data))
+    except (imagecodecs.BmpError, ValueError, NotImplementedError):
+        return _by_opencv(data)
+    if found.alpha and not found.levels[..., -1].any():
+        # Writers leave alpha at zero that mean no transparency.
+        return Samples(np.ascontiguousarray(found.levels[..., :-1]), found.space)
+    return found
+
+
+def _by_opencv(data: bytes) -> Samples:
+    """Decode by OpenCV what imagecodecs does not: headers of OS/2, for example."""
+    import cv2
+
+    picture: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if picture is None or (picture.ndim == 3 and picture.shape[2] == 4):
+        raise UndecodableError("BMP that no second library decodes")
+    levels = with_channels(picture)
+    return samples_of(np.ascontiguousarray(levels[..., ::-1]))
 
 
 def _run_lengths(data: bytes) -> Array:
@@ -82,7 +85,8 @@ def _run_lengths(data: bytes) -> Array:
             if nibbles:
                 run = np.stack([run >> 4, run & 15], axis=1).reshape(-1)[:value]
             place += length + length % 2
-        run = run[: max(0, width - x)]
+        if x + len(run) > width:
+            raise UndecodableError("BMP with a run beyond the end of its row")
         indices[y, x : x + len(run)] = run
         x += len(run)
     return np.ascontiguousarray(palette[indices[::-1]])
@@ -135,7 +139,7 @@ def ico(data: bytes) -> Samples:
     best = max(entries, key=lambda e: ((e[0] or 256) * (e[1] or 256), e[5]))
     inside = data[best[7] : best[7] + best[6]]
     if kind_of(inside) == "png":
-        return png(inside)
+        return samples_of(png_pixels(inside))
     return _icon_bitmap(inside)
 
 
@@ -147,9 +151,11 @@ def _icon_bitmap(inside: bytes) -> Samples:
     colors = (used or 1 << bits) if bits <= 8 else 0
     start = head + 4 * colors
     stride = (width * bits + 31) // 32 * 4
-    file_head = struct.pack("<2sIHHI", b"BM", 14 + len(inside), 0, 0, 14 + start)
-    halved = inside[:8] + struct.pack("<i", height) + inside[12:]
-    color = bmp(file_head + halved[: start + stride * height])
+    end = start + stride * height
+    file_head = struct.pack("<2sIHHI", b"BM", 14 + end, 0, 0, 14 + start)
+    # Height, and a size of the data that the decoder computes itself.
+    halved = inside[:8] + struct.pack("<i", height) + inside[12:20] + bytes(4) + inside[24:end]
+    color = bmp(file_head + halved)
     levels = _colored(color.levels[..., :1] if color.space == "gray" else color.levels[..., :3])
     if bits == 32:
         raw = np.frombuffer(inside, np.uint8, stride * height, start)

@@ -23,6 +23,7 @@ from pixelmill.file_structure import (
     notes_of,
 )
 from pixelmill.second_bitmaps import samples_of, scaled, with_channels
+from pixelmill.second_png import png_pixels
 from pixelmill.second_samples import Samples, UndecodableError
 from pixelmill.second_tiff import tiff_samples
 
@@ -87,7 +88,7 @@ def decode(data: bytes, color: str = "srgb", upright: bool = True, moving: bool 
         else:
             first, notes = _first(data, kind, notes)
             samples, durations = [first], []
-        pictures = [seen_colors.in_rgb(each, notes.profile, color) for each in samples]
+        pictures = [seen_colors.in_rgb(each, notes, color) for each in samples]
     except UndecodableError:
         raise
     except Exception as error:  # each library raises its own
@@ -164,13 +165,13 @@ def _clean_aperture(levels: Array, clap: bytes) -> Array:
     width, height, across, down = (values[k] / values[k + 1] for k in (0, 2, 4, 6))
     left, top = round((columns - width) / 2 + across), round((rows - height) / 2 + down)
     if left < 0 or top < 0 or left + width > columns or top + height > rows:
-        raise UndecodableError("AVIF with a clean aperture beyond the picture")
+        return levels  # it is malformed
     return levels[top : top + round(height), left : left + round(width)]
 
 
 _READERS = {
     "jpeg": _jpeg,
-    "png": second_bitmaps.png,
+    "png": lambda data: samples_of(png_pixels(data)),
     "avif": _avif,
     "bmp": second_bitmaps.bmp,
     "pnm": second_bitmaps.pnm,

@@ -6,6 +6,7 @@ again. Only references from which an output differs are encoded.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -31,14 +32,16 @@ def compressed(picture: Array, kind: str, options: Mapping[str, Any]) -> Iterato
     if picture.dtype != np.uint8 or (kind == "webp" and options.get("lossless")):
         return
     quality = options.get("quality", _QUALITY)
-    if kind == "jpeg":
-        yield _jpeg(picture, quality, options.get("subsampling", "4:2:0"))
-    elif kind == "webp":
-        yield _webp(picture, quality)
-    elif kind == "avif":
-        yield _avif(picture, quality)
-    elif kind == "gif":
-        yield from _gif(picture)
+    # What an encoder refuses has no such rendering.
+    with contextlib.suppress(ValueError, RuntimeError):
+        if kind == "jpeg":
+            yield _jpeg(picture, quality, options.get("subsampling", "4:2:0"))
+        elif kind == "webp":
+            yield _webp(picture, quality)
+        elif kind == "avif":
+            yield _avif(picture, quality)
+        elif kind == "gif":
+            yield _gif(picture)
 
 
 def _jpeg(picture: Array, quality: int, subsampling: str) -> Array:
@@ -65,14 +68,10 @@ def _avif(picture: Array, quality: int) -> Array:
     return np.asarray(imagecodecs.avif_decode(data, numthreads=1))
 
 
-def _gif(picture: Array) -> Iterator[Array]:
-    """Yield what a palette of 252 colours makes of a picture, and both ways to round alpha."""
-    colors = picture[..., :3].astype(np.float32)
+def _gif(picture: Array) -> Array:
+    """Return what a palette of 252 colours makes of a picture, and alpha of one bit."""
     steps = np.asarray((5, 6, 5), np.float32) / 255
-    few = np.rint(np.rint(colors * steps) / steps).astype(np.uint8)
+    few = np.rint(np.rint(picture[..., :3] * steps) / steps).astype(np.uint8)
     if picture.shape[2] == 3:
-        yield few
-        return
-    for least in (1, 255):
-        alpha = np.where(picture[..., 3:] >= least, 255, 0).astype(np.uint8)
-        yield np.dstack([few, alpha])
+        return few
+    return np.dstack([few, np.where(picture[..., 3:] >= 128, 255, 0).astype(np.uint8)])

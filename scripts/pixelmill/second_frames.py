@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pixelmill.file_structure import boxes, find_box, png_chunks, png_of, riff_chunks
+from pixelmill.file_structure import boxes, find_box, png_chunks, riff_chunks
+from pixelmill.second_png import decoded
 from pixelmill.second_samples import UndecodableError
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -117,7 +118,8 @@ def _gif_patches(data: bytes, place: int, shared: bytes) -> Iterator[_Patch]:
             place = end
             continue
         if data[place] != 0x2C:
-            raise UndecodableError("GIF with an unknown block")
+            place += 1  # as browsers do, skip what is no block
+            continue
         left, top, width, height, packed = struct.unpack_from("<HHHHB", data, place + 1)
         start = place + 10
         palette = shared
@@ -161,14 +163,17 @@ def png(data: bytes, most: int | None = None) -> Movie:
     """Frames of an APNG (PNG 3rd edition, 11.3.7.5 to 11.3.7.7), the first `most` of them."""
     chunks = list(png_chunks(data))
     size = struct.unpack_from(">II", chunks[0][1])
-    if not any(name == b"acTL" for name, _ in chunks):
+    names = [name for name, _ in chunks]
+    heads = [content for name, content in chunks if name == b"acTL"]
+    # A file that does not follow 11.3.7.1 is a still picture.
+    if len(heads) != 1 or names.index(b"acTL") > names.index(b"IDAT") or heads[0][:4] == bytes(4):
         return [], []
     return _composed((size[0], size[1]), _png_patches(chunks), most)
 
 
 def _png_patches(chunks: list[tuple[bytes, bytes]]) -> Iterator[_Patch]:
     head = chunks[0][1]
-    shared = [(name, content) for name, content in chunks if name in (b"PLTE", b"tRNS")]
+    shared = {name: content for name, content in chunks if name in (b"PLTE", b"tRNS")}
     controls: list[tuple[bytes, list[bytes]]] = []
     for name, content in chunks:
         if name == b"fcTL":
@@ -179,18 +184,12 @@ def _png_patches(chunks: list[tuple[bytes, bytes]]) -> Iterator[_Patch]:
         _, width, height, left, top, delay, unit, disposal, blend = struct.unpack(
             ">IIIIIHHBB", control
         )
-        alone = (b"IHDR", struct.pack(">II", width, height) + head[8:])
-        picture = _png_picture([alone, *shared, (b"IDAT", b"".join(parts)), (b"IEND", b"")])
+        alone = {b"IHDR": struct.pack(">II", width, height) + head[8:], **shared}
+        picture = _with_alpha(decoded(alone, b"".join(parts)))
         # The first frame has nothing to go back to: its region becomes transparent.
         after = {1: _TO_BACKGROUND, 2: _TO_PREVIOUS if number else _TO_BACKGROUND}
         duration = 1000 * delay / (unit or 100)
         yield _Patch(picture, left, top, duration, after.get(disposal, _KEEP), blend == 1)
-
-
-def _png_picture(chunks: list[tuple[bytes, bytes]]) -> Array:
-    import imagecodecs
-
-    return _with_alpha(imagecodecs.png_decode(png_of(chunks)))
 
 
 def webp(data: bytes, most: int | None = None) -> Movie:

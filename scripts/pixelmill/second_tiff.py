@@ -14,7 +14,8 @@ from pixelmill.file_structure import Notes
 from pixelmill.second_samples import Samples, UndecodableError
 
 #: Values of PhotometricInterpretation (TIFF 6.0, page 37, and section 23).
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _INKS, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _INKS, _YCBCR = 0, 1, 2, 3, 5, 6
+_LAB, _ICC_LAB, _ITU_LAB = 8, 9, 10
 
 #: Values of ExtraSamples (TIFF 6.0, page 31).
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -43,16 +44,27 @@ def tiff_samples(data: bytes) -> tuple[Samples, Notes]:
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page: Any = file.pages[0]
-            notes = _notes(page)
-            if page.photometric == _YCBCR and page.compression != tifffile.COMPRESSION.JPEG:
-                return _by_libtiff(data, page), notes
-            array = np.asarray(page.asarray())
-            planar = page.planarconfig == 2 and page.samplesperpixel > 1
-            return _meaning(page, np.moveaxis(array, 0, -1) if planar else array), notes
+            return _samples(data, page), _notes(page)
     except UndecodableError:
         raise
     except Exception as error:  # tifffile raises anything on files that it does not know
         raise UndecodableError(f"tifffile: {error}") from error
+
+
+def _samples(data: bytes, page: Any) -> Samples:
+    import tifffile
+
+    if page.photometric == _YCBCR and page.compression != tifffile.COMPRESSION.JPEG:
+        return _by_libtiff(data, page)
+    try:
+        array = np.asarray(page.asarray())
+    except Exception:
+        whole = zip(page.dataoffsets, page.databytecounts, strict=True)
+        if any(offset + count > len(data) for offset, count in whole):
+            raise  # it was cut off; libtiff would make up the rest
+        return _by_libtiff(data, page)
+    planar = page.planarconfig == 2 and page.samplesperpixel > 1
+    return _meaning(page, np.moveaxis(array, 0, -1) if planar else array)
 
 
 def _notes(page: Any) -> Notes:
@@ -67,11 +79,11 @@ def _tag(page: Any, name: str, default: Any) -> Any:
 
 
 def _by_libtiff(data: bytes, page: Any) -> Samples:
-    """Colours in luma and chroma, by libtiff's own conversion."""
+    """Decode by libtiff what tifffile cannot: it has RGB of 8 bits for it, but no alpha."""
     import imagecodecs
 
-    if page.samplesperpixel != 3 or _tag(page, "Orientation", 1) != 1:
-        raise UndecodableError("TIFF in YCbCr with alpha or an orientation")
+    if page.extrasamples or page.bitspersample != 8 or _tag(page, "Orientation", 1) != 1:
+        raise UndecodableError("TIFF of a layout that only libtiff knows, with alpha or turned")
     layers = np.asarray(imagecodecs.tiff_decode(data, asrgb=True))
     return Samples(np.ascontiguousarray(layers[..., :3]), "rgb")
 
@@ -80,15 +92,17 @@ def _meaning(page: Any, array: Any) -> Samples:
     """Turn samples as stored into levels of a known space."""
     array = array.reshape(page.imagelength, page.imagewidth, -1)
     photometric, extra = int(page.photometric), tuple(page.extrasamples)
-    colors = {_RGB: 3, _YCBCR: 3, _LAB: 3, _INKS: 4}.get(photometric, 1)
+    colors = {_RGB: 3, _YCBCR: 3, _LAB: 3, _ICC_LAB: 3, _ITU_LAB: 3, _INKS: 4}.get(photometric, 1)
     alpha = None
-    if array.shape[2] > colors and extra[:1] in ((_ASSOCIATED,), (_UNASSOCIATED,)):
+    if array.shape[2] > colors and not extra:
+        extra = (_UNASSOCIATED,)  # writers that say nothing of it mean alpha
+    if array.shape[2] > colors and extra[0] in (_ASSOCIATED, _UNASSOCIATED):
         alpha = _scaled(page, array[..., colors : colors + 1])
     stored = array[..., :colors]
     if photometric == _PALETTE:
         levels, space = _looked_up(page, stored[..., 0]), "rgb"
-    elif photometric == _LAB:
-        levels, space = _from_lab(stored), "rgb"
+    elif photometric in (_LAB, _ICC_LAB, _ITU_LAB):
+        levels, space = _from_lab(stored, photometric), "rgb"
     elif photometric in (_RGB, _YCBCR):
         levels, space = _scaled(page, stored), "rgb"
     elif photometric == _INKS and _tag(page, "InkSet", 1) == 1 and alpha is None:
@@ -109,29 +123,35 @@ def _meaning(page: Any, array: Any) -> Samples:
 def _scaled(page: Any, stored: Any) -> Any:
     """Scale samples of any type to 8 bits, or to 16 if they have more than 8.
 
-    Floating-point samples, and integers of 32 bits, have no defined white: what is meant is
-    documented in ``docs/policies.md``.
+    Signed samples span the range of their type (TIFF 6.0, section 19). What integers of 32 bits
+    and floating-point numbers span is stated nowhere: ``docs/policies.md`` says what is meant.
     """
+    bits = page.bitspersample
+    if not isinstance(bits, int) or stored.dtype.kind not in "uifb":
+        raise UndecodableError(f"TIFF with {bits} bits a sample")
     if stored.dtype.kind == "f":
         values = np.nan_to_num(stored.astype(np.float64), posinf=0, neginf=0)
-        full = 1.0 if values.size and values.max() <= 1 else 255.0
-        return np.rint(np.clip(values / full, 0, 1) * 65535).astype(np.uint16)
+        middle = np.median(values[values > 0]) if (values > 0).any() else 0
+        return _of_range(values, 0, 1 if middle <= 1 else 255 if middle <= 255 else 65535, 65535)
+    lowest, highest = 0, 2**bits - 1
     if stored.dtype.kind == "i":
-        raise UndecodableError("TIFF with signed samples")
-    bits = page.bitspersample
-    if bits == 32:
-        if stored.max(initial=0) <= 255:
-            return stored.astype(np.uint8)
-        return np.minimum(stored, 65535).astype(np.uint16)
-    if not isinstance(bits, int) or bits > 32:
-        raise UndecodableError(f"TIFF with {bits} bits a sample")
-    full = 65535 if bits > 8 else 255
-    if bits in (8, 16):
-        return stored.astype(np.uint8 if bits == 8 else np.uint16)
-    values = stored.astype(np.uint32)
-    return ((values * full * 2 + (2**bits - 1)) // (2 * (2**bits - 1))).astype(
-        np.uint16 if full == 65535 else np.uint8
-    )
+        lowest, highest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    if bits > 16:
+        most = int(stored.max(initial=0))
+        if most <= 65535:
+            lowest, highest = 0, 255 if most <= 255 else 65535
+        elif stored.min() >= 0:
+            lowest = 0
+        return _of_range(stored, lowest, highest, 255 if highest == 255 else 65535)
+    return _of_range(stored, lowest, highest, 255 if bits <= 8 else 65535)
+
+
+def _of_range(values: Any, lowest: float, highest: float, full: int) -> Any:
+    kind = np.uint8 if full == 255 else np.uint16
+    if (lowest, highest) == (0, full):
+        return np.clip(values, 0, full).astype(kind)
+    share = (values.astype(np.float64) - lowest) / (highest - lowest)
+    return np.rint(np.clip(share, 0, 1) * full).astype(kind)
 
 
 def _looked_up(page: Any, indices: Any) -> Any:
@@ -149,17 +169,24 @@ def _divided(levels: Any, alpha: Any) -> Any:
     return np.rint(np.clip(levels / parts, 0, full)).astype(levels.dtype)
 
 
-def _from_lab(stored: Any) -> Any:
-    """Colours in sRGB, 16 bits, of CIE L*a*b* relative to D50 (TIFF 6.0, section 23)."""
+def _from_lab(stored: Any, photometric: int) -> Any:
+    """Colours in sRGB, 16 bits, of CIE L*a*b* relative to D50.
+
+    TIFF 6.0, section 23; ICCLab: Adobe Photoshop TIFF Technical Notes (2002); ITULab: RFC 3949,
+    6.2.3.
+    """
     if stored.dtype.itemsize not in (1, 2) or stored.dtype.kind == "f":
         raise UndecodableError(f"TIFF in CIE L*a*b* of {stored.dtype}")
-    wide = stored.dtype.itemsize == 2
-    lightness = stored[..., 0].view(np.uint16 if wide else np.uint8) * (
-        100 / (65535 if wide else 255)
-    )
-    a, b = (
-        stored[..., k].astype(np.int16 if wide else np.int8) / (256 if wide else 1) for k in (1, 2)
-    )
+    unit = 256.0 if stored.dtype.itemsize == 2 else 1.0  # of a and b
+    unsigned = stored.view(f"u{stored.dtype.itemsize}").astype(np.float64)
+    lightness, colors = unsigned[..., 0] * 100 / (256 * unit - 1), unsigned[..., 1:] / unit
+    if photometric == _ICC_LAB:
+        lightness, colors = unsigned[..., 0] * 100 / (255 * unit), colors - 128
+    elif photometric == _ITU_LAB:
+        colors = (colors - [128, 96]) * [170 / 255, 200 / 255]
+    else:
+        colors = np.where(colors >= 128, colors - 256, colors)
+    a, b = colors[..., 0], colors[..., 1]
     middle = (lightness + 16) / 116
     # CIE 15:2018, 8.2.1, backwards.
     relative = [

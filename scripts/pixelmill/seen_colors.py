@@ -8,10 +8,13 @@ as widely used.
 from __future__ import annotations
 
 import functools
+import struct
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from pixelmill import described_colors
+from pixelmill.file_structure import Notes
 from pixelmill.second_samples import Samples
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -23,36 +26,62 @@ _SPACES = {"gray": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}
 _PROBES = 9
 
 
-def in_rgb(samples: Samples, profile: bytes | None, color: str = "srgb") -> Array:
+def in_rgb(samples: Samples, notes: Notes, color: str = "srgb") -> Array:
     """Convert samples to RGB with straight alpha, of the same depth.
 
     Parameters
     ----------
     samples : Samples
-    profile : bytes or None
-        The ICC profile of the file; ignored if it is of another space or broken.
+    notes : Notes
+        How the file describes its colours; a profile is ignored if it is of another space or
+        broken.
     color : {"srgb", "keep", "drop"}
-        Convert to sRGB by the profile, or leave the colours as stored. Inks are always
-        converted: by their profile, unless it is dropped, or else by the plain formula.
+        Convert to sRGB, or leave the colours as stored. Inks are always converted: by their
+        profile, unless it is dropped, or else by the plain formula.
 
     Returns
     -------
     ndarray of shape (height, width, 3 or 4)
+
+    Raises
+    ------
+    UndecodableError
+        If the colours are described in a way that has no conversion.
     """
     levels, alpha = samples.levels, None
     if samples.alpha:
         levels, alpha = levels[..., :-1], levels[..., -1]
-    follows = color == "srgb" or (color == "keep" and samples.space == "cmyk")
-    rgb = None
-    if follows and profile and changes_colors(profile, samples.space):
-        rgb = _converted(np.ascontiguousarray(levels), profile, samples.space)
-    if rgb is None:
-        rgb = _without_inks(levels) if samples.space == "cmyk" else levels
+    if samples.space == "cmyk":
+        rgb = None
+        if color != "drop" and notes.profile and changes_colors(notes.profile, "cmyk"):
+            rgb = _converted(np.ascontiguousarray(levels), notes.profile, "cmyk")
+        rgb = _without_inks(levels) if rgb is None else rgb
+    else:
+        rgb = _in_srgb(levels, notes, samples.space) if color == "srgb" else levels
     if rgb.shape[2] == 1:
         rgb = np.repeat(rgb, 3, axis=2)
     if alpha is None or (alpha == np.iinfo(alpha.dtype).max).all():
         return np.ascontiguousarray(rgb)
     return np.dstack([rgb, alpha])
+
+
+def _in_srgb(levels: Array, notes: Notes, space: str) -> Array:
+    """Follow the best description of the colours that a file has."""
+    described = None
+    if notes.kind == "png":
+        described = described_colors.of_png(notes.colors)
+    elif notes.profile is None and b"nclx" in notes.colors:
+        primaries, transfer = struct.unpack_from(">HH", notes.colors[b"nclx"])
+        described = described_colors.by_code_points(primaries, transfer)
+    if described is not None and described != described_colors.SRGB:
+        if levels.shape[2] == 1:
+            described = described._replace(primaries=described_colors.SRGB.primaries)
+        return described_colors.in_srgb(levels, described)
+    profile = notes.profile
+    if described is None and profile and changes_colors(profile, space):
+        converted = _converted(np.ascontiguousarray(levels), profile, space)
+        return levels if converted is None else converted
+    return levels
 
 
 @functools.lru_cache(maxsize=64)

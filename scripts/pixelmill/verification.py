@@ -35,17 +35,10 @@ from pixelmill.semaphores import processes_or_threads
 
 #: Modules that decide whether an output passes; what passed by others is opened again.
 VERIFYING = (
-    *("demands", "exact_resampling", "expected_geometry", "file_structure", "inspection"),
-    *("likeness", "picture_check", "reference", "second_decoder", "second_encoder"),
-    *(
-        "second_bitmaps",
-        "second_frames",
-        "second_samples",
-        "second_tiff",
-        "seen_colors",
-        "suspected_faults",
-        "verification",
-    ),
+    *("demands", "described_colors", "exact_resampling", "expected_geometry", "file_structure"),
+    *("inspection", "likeness", "picture_check", "reference", "second_bitmaps", "second_decoder"),
+    *("second_encoder", "second_frames", "second_png", "second_samples", "second_tiff"),
+    *("seen_colors", "suspected_faults", "verification"),
 )
 
 #: Outputs that a worker opens in one go: about half a second.
