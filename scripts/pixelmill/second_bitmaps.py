@@ -25,28 +25,30 @@ def bmp(data: bytes) -> Samples:
     """Decode a BMP."""
     import imagecodecs
 
-    (size,) = struct.unpack_from("<I", data, 14)
-    if size >= 40 and struct.unpack_from("<I", data, 30)[0] in (_RLE8, _RLE4):
+    data = _with_windows_header(data)
+    if struct.unpack_from("<I", data, 30)[0] in (_RLE8, _RLE4):
         return Samples(_run_lengths(data), "rgb")
-    try:
-        found = samples_of(imagecodecs.bmp_decode(data))
-    except (imagecodecs.BmpError, ValueError, NotImplementedError):
-        return _by_opencv(data)
+    found = samples_of(imagecodecs.bmp_decode(data))
     if found.alpha and not found.levels[..., -1].any():
         # Writers leave alpha at zero that mean no transparency.
         return Samples(np.ascontiguousarray(found.levels[..., :-1]), found.space)
     return found
 
 
-def _by_opencv(data: bytes) -> Samples:
-    """Decode by OpenCV what imagecodecs does not: headers of OS/2, for example."""
-    import cv2
-
-    picture: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if picture is None or (picture.ndim == 3 and picture.shape[2] == 4):
-        raise UndecodableError("BMP that no second library decodes")
-    levels = with_channels(picture)
-    return samples_of(np.ascontiguousarray(levels[..., ::-1]))
+def _with_windows_header(data: bytes) -> bytes:
+    """Give a BMP of OS/2 1 the header of Windows, and its palette a fourth byte a colour."""
+    start, head = struct.unpack_from("<II", data, 10)
+    if head != 12:
+        return data
+    width, height, planes, bits = struct.unpack_from("<HhHH", data, 18)
+    colors = min((start - 26) // 3, 1 << bits) if bits <= 8 else 0
+    palette = b"".join(data[26 + 3 * k : 29 + 3 * k] + b"\0" for k in range(colors))
+    pixels = data[start:]
+    windows = struct.pack("<IiiHHIIiiII", 40, width, height, planes, bits, 0, 0, 0, 0, colors, 0)
+    start = 54 + len(palette)
+    return b"".join(
+        [struct.pack("<2sIHHI", b"BM", start + len(pixels), 0, 0, start), windows, palette, pixels]
+    )
 
 
 def _run_lengths(data: bytes) -> Array:

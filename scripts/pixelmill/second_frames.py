@@ -166,12 +166,15 @@ def png(data: bytes, most: int | None = None) -> Movie:
     names = [name for name, _ in chunks]
     heads = [content for name, content in chunks if name == b"acTL"]
     # A file that does not follow 11.3.7.1 is a still picture.
-    if len(heads) != 1 or names.index(b"acTL") > names.index(b"IDAT") or heads[0][:4] == bytes(4):
+    if len(heads) != 1 or names.index(b"acTL") > names.index(b"IDAT"):
         return [], []
-    return _composed((size[0], size[1]), _png_patches(chunks), most)
+    (count,) = struct.unpack_from(">I", heads[0])
+    if not 0 < count < 2**31:
+        return [], []
+    return _composed((size[0], size[1]), _png_patches(chunks, count), most)
 
 
-def _png_patches(chunks: list[tuple[bytes, bytes]]) -> Iterator[_Patch]:
+def _png_patches(chunks: list[tuple[bytes, bytes]], count: int) -> Iterator[_Patch]:
     head = chunks[0][1]
     shared = {name: content for name, content in chunks if name in (b"PLTE", b"tRNS")}
     controls: list[tuple[bytes, list[bytes]]] = []
@@ -180,7 +183,9 @@ def _png_patches(chunks: list[tuple[bytes, bytes]]) -> Iterator[_Patch]:
             controls.append((content, []))
         elif name in (b"IDAT", b"fdAT") and controls:
             controls[-1][1].append(content[4:] if name == b"fdAT" else content)
-    for number, (control, parts) in enumerate(controls):
+    if len(controls) < count:
+        raise UndecodableError(f"APNG with {len(controls)} frames of {count}")
+    for number, (control, parts) in enumerate(controls[:count]):
         _, width, height, left, top, delay, unit, disposal, blend = struct.unpack(
             ">IIIIIHHBB", control
         )

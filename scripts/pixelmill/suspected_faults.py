@@ -31,7 +31,7 @@ _BETTER = 4.0
 #: The same of a displacement, which changes only edges: 3 dB.
 _BETTER_DISPLACED = 2.0
 
-#: Fewest pixels by which transparency is judged.
+#: Fewest pixels by which a fault is recognized: of fewer, many fit.
 _FEWEST = 8
 
 #: Least displacement that is suspected, in pixels.
@@ -44,7 +44,7 @@ _GAMMAS = (2.2, 1 / 2.2, 1.8, 1 / 1.8, 1.4, 1 / 1.4)
 def found(output: Array, expected: Array) -> str | None:
     """Name the fault that explains a reduced output of the same shape, if there is one."""
     error = float(np.mean((output - expected) ** 2))
-    if error <= _UNSUSPICIOUS:
+    if error <= _UNSUSPICIOUS or output.shape[0] * output.shape[1] < _FEWEST:
         return None
     best, name = min(error / _BETTER, _GOOD), None
     for words, faulty in _faulty(expected):
