@@ -275,7 +275,7 @@ _DEEP_ENCODERS = {"png": _encode_deep_png, "tiff": _encode_deep_tiff}
 
 def _to_array(frame: Any) -> Array:
     if not isinstance(frame, Image.Image):
-        return packed(frame)
+        return np.asarray(packed(frame))
     # OpenCV knows no grey with alpha.
     return np.asarray(levels_of(frame.convert("RGBA") if frame.mode == "LA" else frame))
 

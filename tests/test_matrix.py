@@ -1,0 +1,33 @@
+"""A sample of the matrix of `matrix.py`, which is run by hand in full."""
+
+import itertools
+
+import matrix
+import pytest
+from imaging import MAGICK
+
+# What decoders remark is told as an outcome.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+#: Every so manieth cell of a format is in the sample: a prime, so that all kinds are met.
+STEP = 23
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_png_gives_the_picture_that_was_drawn(tmp_path, orientation):
+    mill = matrix.Mill(str(tmp_path))
+    cells = [cell for cell in matrix.pngs_by_hand() if cell.orientation == orientation]
+    assert len(cells) == 52
+    for cell in cells:
+        for name, made in mill(cell.data).items():
+            assert matrix.alike(made, cell.drawn), (cell.name, name)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(MAGICK is None, reason="ImageMagick is not installed")
+@pytest.mark.parametrize("format", matrix.FORMATS)
+def test_a_sample_of_the_matrix_is_right_or_refused(tmp_path, format):
+    mill = matrix.Mill(str(tmp_path))
+    for cell in itertools.islice(matrix.FORMATS[format](), None, None, STEP):
+        verdict, why = matrix.judge(cell, mill(cell.data))
+        assert verdict != "wrong", (cell.name, why)
