@@ -170,6 +170,11 @@ def encode(
     if encoder.icc and describes(profile, frames[0]):
         save["icc_profile"] = profile
     tags = Tags()
+    if name == "avif" and len(frames) > 1:  # Pillow crashes on a sequence with an orientation
+        orientation, exif = metadata.without_orientation(exif)
+        if orientation != 1:
+            turn = metadata.TRANSPOSITIONS[orientation]
+            frames = [frame.transpose(turn) for frame in frames]
     if encoder.exif and exif:
         tags = metadata.fitting(exif, name, frames[0].size, srgb="icc_profile" not in save)
         if name == "avif":

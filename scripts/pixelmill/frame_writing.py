@@ -6,11 +6,10 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import Image
 
 from pixelmill import apng, avif, gif
 from pixelmill.frame_reading import with_alpha
-from pixelmill.metadata import TRANSPOSITIONS
 from pixelmill.timing import as_shown, in_units
 
 #: Unit of a GIF's times, in ms, and how many of them a frame is shown at least: browsers take
@@ -65,7 +64,6 @@ def encoded(
         made = _saved(frames, name, {**options, **more})
         # libwebp announces no alpha if all that is transparent lies outside of its frames.
         return with_alpha(made) if frames[0].mode.endswith("A") else made
-    frames, options = _upright(frames, options)
     return avif.with_plays(_saved(frames, name, {**options, **more}), plays)
 
 
@@ -73,17 +71,3 @@ def _saved(frames: Sequence[Image.Image], name: str, options: Mapping[str, Any])
     file = io.BytesIO()
     frames[0].save(file, name.upper(), append_images=frames[1:], **options)
     return file.getvalue()
-
-
-def _upright(
-    frames: Sequence[Image.Image], options: Mapping[str, Any]
-) -> tuple[Sequence[Image.Image], Mapping[str, Any]]:
-    """Turn frames by the orientation that is to be noted: Pillow crashes on a sequence with one."""
-    exif = Image.Exif()
-    exif.load(options.get("exif", b""))
-    orientation = exif.pop(ExifTags.Base.Orientation, 1)
-    if orientation not in TRANSPOSITIONS:
-        return frames, options
-    kept = {"exif": exif.tobytes()} if exif else {}
-    rest = {key: value for key, value in options.items() if key != "exif"}
-    return [frame.transpose(TRANSPOSITIONS[orientation]) for frame in frames], {**rest, **kept}

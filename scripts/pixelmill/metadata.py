@@ -243,6 +243,14 @@ def written(tags: Tags) -> bytes:
     return _PREFIX + ifd.write(tags)
 
 
+def without_orientation(block: bytes) -> tuple[int, bytes]:
+    """Return the orientation in an EXIF block of `exif`, 1 if it has none, and the other tags."""
+    tags = _read(block.removeprefix(_PREFIX), main_only=False)
+    noted = ifd.integer(tags.order, tags.main.get(Base.Orientation))
+    rest = replace(tags, main={t: f for t, f in tags.main.items() if t != Base.Orientation})
+    return noted if noted in TRANSPOSITIONS else 1, written(rest) if rest else b""
+
+
 class ForAvif(Image.Exif):
     """An EXIF block that Pillow's AVIF encoder leaves as it is, but for the orientation.
 
