@@ -10,6 +10,7 @@ from imaging import chunk, png
 from tags import raw_block
 
 from pixelmill.decoding import Reading, decode
+from pixelmill.demands import stored_size
 from pixelmill.limits import Limits
 from pixelmill.opencv_backend import OpenCV
 
@@ -97,6 +98,15 @@ def test_an_orientation_in_xmp_alone_turns_nothing(picture, make, form, reading,
     data = make(picture(1, (48, 32)), packet(form), b"")
     assert b"Orientation" in data
     assert size(backend, data, reading) == (48, 32)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("make", FILES.values(), ids=FILES)
+def test_verification_demands_the_size_as_it_is_stored(tmp_path, picture, make, form):
+    path = tmp_path / "source"
+    path.write_bytes(make(picture(1, (48, 32)), packet(form), b""))
+    assert stored_size(path) in ((48, 32), None)
 
 
 @pytest.mark.filterwarnings("ignore")

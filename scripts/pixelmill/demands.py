@@ -209,6 +209,8 @@ def stored_size(path: Path, upright: bool = True) -> tuple[int, int] | None:
                 return size
             if image.format == "PNG":
                 image.load()  # its EXIF may follow the pixels
+            for key in ("xmp", "XML:com.adobe.xmp"):  # Pillow would follow it, browsers do not
+                image.info.pop(key, None)
             swapped = image.getexif().get(_ORIENTATION, 1) in _SWAPPING
     except Exception:  # it decoded before; what is wrong now is another check's matter
         return None
