@@ -9,7 +9,7 @@ def main(options: argparse.Namespace) -> None:
     """Run one pass with a parallel engine."""
     from pixelmill.catalog import Selection
     from pixelmill.cluster import Cluster
-    from pixelmill.config import named_recipe
+    from pixelmill.config import complete, named_recipe
     from pixelmill.documents import from_json
     from pixelmill.process import process_folder
     from pixelmill.shards import Shard
@@ -22,7 +22,7 @@ def main(options: argparse.Namespace) -> None:
         cli.count_workers(options),
         options.catalog,
         options.label,
-        cli.policy(options),
+        cli.policy(options, complete),
         Cluster(options.scheduler, tuple(options.tls)),
         Shard.parse(options.shard),
         Selection(**from_json(options.selection, "--selection")),

@@ -7,7 +7,7 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Run one pass with the sequential engine."""
-    from pixelmill.config import named_recipe
+    from pixelmill.config import complete, named_recipe
     from pixelmill.process import process_folder
 
     process_folder(
@@ -18,7 +18,7 @@ def main(options: argparse.Namespace) -> None:
         1,
         options.catalog,
         options.label,
-        cli.policy(options),
+        cli.policy(options, complete),
     )
 
 

@@ -44,6 +44,13 @@ def scripts_of(repository):
     return sorted((repository / "scripts").glob("*.py"))
 
 
+@pytest.mark.parametrize("name", ["catalog", "compare_engines", "generate"])
+def test_the_code_of_steps_is_no_part_of_a_script_whose_work_they_do_not_change(name):
+    """Else an edited step would generate and catalog all images again."""
+    modules = {path.stem for path in code_of(f"{name}.py")}
+    assert not modules & {"filters", "tones", "geometry", "operations", "transform", "recipe"}
+
+
 def test_the_code_of_a_script_is_all_that_it_imports_itself_first(repository):
     """Snakemake sees no imports: what is left out here would not rerun its rule."""
     for script in scripts_of(repository):

@@ -134,6 +134,13 @@ def test_an_image_that_finds_no_memory_beside_others_gets_a_process_of_its_own(
         assert (tmp_path / f"out/{n}.jpg").exists() == (height != 40)
 
 
+def test_however_many_find_no_memory_beside_others_no_process_died_of_it(tmp_path, photo):
+    """Deaths that no image explains would stop the pass, if there were more than twenty."""
+    tried = Tried(tmp_path, photo, CROWDED)
+    jobs = [tried.job(f"{n}.png", (20, 30)) for n in range(30)]
+    assert [outcome.reason for outcome in tried.run(jobs)] == [""] * 30
+
+
 @pytest.mark.parametrize("engine", ["sequential", "threads"])
 def test_of_a_batch_only_what_found_no_memory_is_tried_alone(tmp_path, photo, engine):
     """What became of the other images of the batch is certain."""

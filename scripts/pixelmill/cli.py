@@ -123,8 +123,18 @@ def add_sandbox(made: argparse.ArgumentParser) -> None:
     )
 
 
-def policy(options: argparse.Namespace) -> Policy:
-    """Read the policy: the workflow gives it whole, a person a flag or two."""
+def policy(
+    options: argparse.Namespace, complete: Callable[[Mapping[str, Any]], dict[str, Any]]
+) -> Policy:
+    """Read the policy: the workflow gives it whole, a person a flag or two.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    complete : callable
+        `pixelmill.config.complete`. It is not imported here: the rules take what this module
+        imports for the code of every script, and the config's includes all steps.
+    """
     if options.policy:
         from pixelmill.documents import from_json
 
@@ -132,8 +142,6 @@ def policy(options: argparse.Namespace) -> Policy:
         try:
             made = Policy.from_config(given)
         except (LookupError, TypeError, ValueError, AttributeError):  # not as the workflow does
-            from pixelmill.config import complete
-
             made = Policy.from_config(complete(given))
         made.sandbox.check()
         return made
