@@ -89,9 +89,15 @@ ADOBE_RGB = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919,
 D50 = (0.9642, 1.0, 0.8249)
 
 
-def icc_profile(colorants, gamma):
-    """An ICC profile of version 2 by hand: three colorants and a power, or grey without them."""
+def icc_profile(colorants, gamma, black=0.0):
+    """An ICC profile of version 2 by hand: three colorants and a power, or grey without them.
+
+    The darkest level may be so bright, as a part of white.
+    """
     curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256))
+    if black:
+        levels = [black + (1 - black) * (k / 255) ** gamma for k in range(256)]
+        curve = b"curv\0\0\0\0" + struct.pack(">I256H", 256, *(round(v * 65535) for v in levels))
     tags = {}
     for channel, colorant in zip((b"r", b"g", b"b"), colorants, strict=False):
         tags[channel + b"XYZ"], tags[channel + b"TRC"] = _xyz(colorant), curve

@@ -111,6 +111,18 @@ def test_the_folders_are_synced_once_a_batch(tmp_path, photo, recorder):
     assert kinds == ["sync file", "rename"] * 5 + ["sync folder"]
 
 
+def test_a_folder_of_which_no_image_was_made_is_passed_over(tmp_path, photo, recorder):
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+    photo(40, 30).save(tmp_path / "in/a.jpg")
+    jobs = [Job("a.jpg", ("one/a.jpg",)), Job("gone.jpg", ("other/gone.jpg",))]
+    parsed = recipe.parse({"steps": [RESIZE]})
+    renderer = Renderer(str(tmp_path / "in"), str(tmp_path / "out"), parsed, durable=True)
+    assert [outcome.reason for outcome in renderer(Batch(jobs))] == ["", "vanished"]
+    kinds = [event for event, *_ in recorder.events]
+    assert kinds == ["sync file", "rename", "sync folder", "sync folder"]
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_without_it_nothing_is_synced(tmp_path, photo, recorder, format):
     """A sync takes ten times as long as making a small image."""

@@ -185,6 +185,14 @@ def test_deep_grey_turned_by_any_angle_is_the_8_bit_picture_in_finer_steps(apply
     assert np.unique(np.asarray(made) % 257).size > 50
 
 
+@pytest.mark.parametrize(("color", "level"), [("black", 0), ("white", 65535)])
+def test_corners_of_deep_grey_are_filled_with_the_colour(apply, color, level):
+    deep = Image.new("I;16", (40, 40), 30_000)
+    made = np.asarray(apply(deep, "rotate", angle=45, color=color))
+    assert {made[0, 0], made[0, -1], made[-1, 0], made[-1, -1]} == {level}
+    assert made[made.shape[0] // 2, made.shape[1] // 2] == 30_000
+
+
 # Flip
 
 

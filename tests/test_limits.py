@@ -38,6 +38,7 @@ def animation(frames):
 CASES = {
     "too-many-pixels": (png_that_claims(30_000, 30_000), Limits(), "max_pixels"),
     "a-strip-of-65535-pixels": (png_that_claims(65_535, 1), Limits(), "max_aspect"),
+    "a-tower-of-65535-pixels": (png_that_claims(1, 65_535), Limits(), "max_aspect"),
     "a-file-too-large": (
         encoded(Image.new("L", (99, 99)), "BMP"),
         Limits(max_bytes=9_000),
@@ -164,25 +165,31 @@ def test_a_format_that_is_not_asked_for_is_unsupported():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
-def test_memory_beyond_the_limit_is_an_error_and_not_a_catastrophe(script, tmp_path):
+@pytest.mark.parametrize(
+    ("workers", "given"),
+    [(1, ["given", "refused", "refused"]), (2, ["given", "given", "refused"])],
+)
+def test_memory_beyond_the_limit_is_an_error_and_not_a_catastrophe(workers, given):
+    """Workers that share a process have as much as they would have each by itself."""
     import subprocess
 
     program = (
         "from pixelmill.limits import Limits\n"
-        "Limits(memory_mb=200).cap_memory()\n"
-        "bytearray(100 * 2**20)\n"
-        "try:\n"
-        "    bytearray(400 * 2**20)\n"
-        "except MemoryError:\n"
-        "    print('refused')\n"
+        "import sys\n"
+        "Limits(memory_mb=200).cap_memory(int(sys.argv[1]))\n"
+        "for size in (100, 300, 500):\n"
+        "    try:\n"
+        "        bytearray(size * 2**20)\n"
+        "        print('given')\n"
+        "    except MemoryError:\n"
+        "        print('refused')\n"
     )
     import pixelmill
 
     folder = pixelmill.__path__[0] + "/.."
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "refused\n"
+    command = [sys.executable, "-c", program, str(workers)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == given
 
 
 @pytest.mark.parametrize(

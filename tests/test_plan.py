@@ -158,6 +158,14 @@ def test_an_output_that_another_source_takes_over_is_not_removed():
     assert (plan.orphans, plan.renames, plan.passed_on) == ([], True, {"a.jpg"})
 
 
+def test_an_orphan_whose_name_another_source_takes_over_is_not_removed():
+    """It stays until what takes its place is complete."""
+    png = ENTRY._replace(path="a.png")
+    plan = plan_of([png], {"a.jpg": ROW})
+    assert plan.remove == ["a.jpg"]
+    assert (plan.orphans, plan.passed_on) == ([], {"a.jpg"})
+
+
 def test_another_suffix_makes_all_anew_and_leaves_the_old_outputs_until_then():
     plan = plan_of(recipe=parse({"output": {"format": "png"}}))
     assert dict(plan.reasons) == {"name changed": 1}

@@ -20,6 +20,7 @@ from pixelmill.names import unescape
 from pixelmill.policy import Policy
 from pixelmill.process import process_folder
 from pixelmill.recipe import parse
+from pixelmill.sandbox import Sandbox
 from pixelmill.verification import verify
 
 RECIPE = parse({"steps": [{"resize": {"width": 32, "height": 24}}, "sharpen"]})
@@ -244,6 +245,41 @@ def test_an_image_that_now_fails_takes_its_old_output_with_it(tree):
     tree.process()
     assert "1.jpg" not in tree.outputs()
     assert tree.noted()["1.jpg"] == "failed"
+
+
+#: Makes an image once, and fails when it is made again; another one ends the process.
+ONLY_ONCE = """
+import os, pathlib
+
+MARK = pathlib.Path({mark!r})
+
+
+def step(image):
+    if image.height == 66:
+        if MARK.exists():
+            raise ValueError("once is enough")
+        MARK.touch()
+    if image.height == 65:
+        os.abort()
+    return image
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals end processes on POSIX alone")
+def test_an_output_of_a_worker_that_died_before_it_told_is_removed_if_its_image_then_fails(
+    tmp_path, photos, picture
+):
+    tree = Tree(tmp_path)
+    photos(tree.source, 12)
+    for name, height in (("5.jpg", 66), ("7.jpg", 65)):  # in one batch, as the largest ones
+        picture(9, (960, height)).save(tree.source / name, quality=95)
+    (tmp_path / "mine.py").write_text(ONLY_ONCE.format(mark=str(tmp_path / "mark")))
+    recipe = parse({"steps": [{"call": {"function": "mine:step"}}]}, folder=str(tmp_path))
+    tree.process(recipe=recipe, policy=Policy(sandbox=Sandbox(on=False)))
+    reasons = {row["source"]: row["message"] for row in tree.table("failures.csv")}
+    assert set(reasons) == {"5.jpg", "7.jpg"}
+    assert "once is enough" in reasons["5.jpg"]  # it was made before
+    assert set(tree.outputs()) == {f"{n}.jpg" for n in range(12) if n not in (5, 7)}
 
 
 def test_an_image_that_now_fails_leaves_alone_the_output_of_another(tmp_path, picture):

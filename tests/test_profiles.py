@@ -125,6 +125,39 @@ def test_grey_with_a_profile_stays_grey_of_the_levels_that_are_seen(encoded, gam
     assert off(made.getchannel(0), expected.reshape(16, 16)) <= 2
 
 
+@pytest.mark.parametrize(("colorants", "mode"), [(ADOBE_RGB, "RGB"), ((), "L")])
+def test_the_black_of_a_profile_becomes_black(encoded, colorants, mode):
+    """Black point compensation: else a print's or a screen's own black would be grey."""
+    image = Image.new(mode, (2, 1))
+    image.putpixel((1, 0), 255 if mode == "L" else (255, 255, 255))
+    data = encoded(image, "PNG", icc_profile=icc_profile(colorants, 2.2, black=0.05))
+    made = decode(data).frames[0].convert("L")
+    assert made.getpixel((0, 0)) <= 2
+    assert made.getpixel((1, 0)) >= 253
+
+
+def test_alpha_of_grey_is_no_grey(encoded):
+    """Nor is it brought into another space."""
+    alpha = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    image = Image.fromarray(np.dstack([np.full((16, 16), 99, np.uint8), alpha]), "LA")
+    made = decode(
+        encoded(image, "PNG", icc_profile=icc_profile((), 1.0)), reading=Reading(alpha=True)
+    ).frames[0]
+    assert made.mode == "LA"
+    np.testing.assert_array_equal(np.asarray(made)[..., 1], alpha)
+
+
+@pytest.mark.parametrize(("color", "kept"), [("keep", True), ("srgb", True), ("drop", False)])
+def test_the_profile_of_16_bit_grey_describes_what_is_kept(encoded, color, kept):
+    """No library converts 16 bits: their profile is handed on, unless it is to be dropped."""
+    profile = icc_profile((), 1.0)
+    levels = np.linspace(0, 65535, 12).astype(np.uint16).reshape(3, 4)
+    data = encoded(Image.fromarray(levels), "PNG", icc_profile=profile)
+    decoded = decode(data, reading=Reading(color=color, depth="keep"))
+    np.testing.assert_array_equal(np.asarray(decoded.frames[0]), levels)
+    assert decoded.profile == (profile if kept else None)
+
+
 @needs_magick
 def test_grey_with_a_profile_is_what_imagemagick_sees(encoded, srgb_file):
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))

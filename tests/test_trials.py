@@ -137,8 +137,8 @@ def test_an_image_that_finds_no_memory_beside_others_gets_a_process_of_its_own(
 def test_however_many_find_no_memory_beside_others_no_process_died_of_it(tmp_path, photo):
     """Deaths that no image explains would stop the pass, if there were more than twenty."""
     tried = Tried(tmp_path, photo, CROWDED)
-    jobs = [tried.job(f"{n}.png", (20, 30)) for n in range(30)]
-    assert [outcome.reason for outcome in tried.run(jobs)] == [""] * 30
+    jobs = [tried.job(f"{n}.png", (20, 30)) for n in range(80)]
+    assert [outcome.reason for outcome in tried.run(jobs)] == [""] * 80
 
 
 @pytest.mark.parametrize("engine", ["sequential", "threads"])
