@@ -129,8 +129,7 @@ def main():
             recipe, rows = process(source, work / name, RECIPES[name])
             candidates += look(name, source, work / name, recipe, rows, counts)
         print(dict(counts))
-        if options.folders:
-            plant(candidates)
+        plant(candidates)
 
 
 def look(name, source, target, recipe, rows, counts):

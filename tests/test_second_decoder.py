@@ -340,3 +340,27 @@ def test_half_a_file_is_no_picture(photo, encoded, format_):
     data = encoded(photo(160, 120), format_)
     with pytest.raises(UndecodableError):
         decode(data[: len(data) // 3])
+
+
+@pytest.mark.parametrize("top_down", [False, True])
+@pytest.mark.parametrize(
+    ("bits", "masks", "word", "color"),
+    [
+        (16, (0x7C00, 0x03E0, 0x001F), 0b0_11111_00000_10000, (255, 0, 132)),
+        (16, (0xF800, 0x07E0, 0x001F), 0b00000_111111_00000, (0, 255, 0)),
+        (32, (0xFF, 0xFF00, 0xFF0000), 0x302010, (16, 32, 48)),
+        (32, (0xFFE00000, 0x1FFC00, 0x3FF), 0b10000000000_00000000000_1111111111, (128, 0, 255)),
+        (32, (0xFF0000, 0xFF00, 0xFF, 0xFF000000), 0x80102030, (16, 32, 48, 128)),
+        (32, (0xFF0000, 0xFF00, 0xFF, 0xFF000000), 0x00102030, (16, 32, 48)),
+    ],
+    ids=["555", "565", "BGR", "11-11-10", "alpha", "alpha that is zero all over"],
+)
+def test_bit_fields_of_a_bmp(bits, masks, word, color, top_down):
+    words_ = [word, 0 if len(color) == 3 else word]
+    body = struct.pack("<HH" if bits == 16 else "<II", *words_)
+    compression = 3 if len(masks) == 3 else 6
+    data = bitmap(bits, compression, struct.pack(f"<{len(masks)}I", *masks), 2, 1, body)
+    if top_down:
+        data = data[:22] + struct.pack("<i", -1) + data[26:]
+    data = data[:46] + bytes(4) + data[50:]  # masks are no palette
+    assert seen(data)[0, 0].tolist() == list(color)

@@ -32,9 +32,9 @@ _PALETTE_COSTS = 6.0
 #: How much better a frame must fit in another's place to be out of order, in dB.
 _MISPLACED = 6.0
 
-#: Units of time in ms, and the shortest time of a frame; browsers show frames of 10 ms and
-#: less for 100.
-_UNITS, _SHORTEST = {"gif": 10.0}, {"gif": 20.0}
+#: Units of time in ms, and the shortest time that a format holds or browsers follow. They show
+#: frames of a GIF of 10 ms and less for 100.
+_UNITS, _SHORTEST = {"gif": 10.0}, {"gif": 20.0, "avif": 1.0}
 _TOO_SHORT, _INSTEAD = 10.0, 100.0
 
 #: Alphas between which a GIF may show a pixel or not: it shows those of 128 and more, but
@@ -94,7 +94,7 @@ def check_pictures(demand: Demand, source: bytes, output: bytes, least: float) -
         or worst.why
         or _notes_fault(demand, seen, meant)
         or _depth_fault(demand, kind, seen, meant)
-        or _times_fault(kind, seen.durations, durations)
+        or _times_fault(kind, seen.durations, durations, "gif" in (kind, meant.notes.kind))
     )
     return Verdict(worst.similarity, why, worst.pictures)
 
@@ -210,13 +210,16 @@ def _is_shallow(picture: Array) -> bool:
     return bool(max(np.mean(low[between] == high[between]), np.mean(low[between] == 0)) > _SHALLOW)
 
 
-def _times_fault(kind: str, found: tuple[float, ...], expected: list[float]) -> str | None:
+def _times_fault(
+    kind: str, found: tuple[float, ...], expected: list[float], as_gif: bool
+) -> str | None:
     """Tell if a frame is not shown for as long as in the source, but for rounding."""
     if len(found) < 2 or len(found) != len(expected):
         return None
     unit = _UNITS.get(kind, 1.0)
     for number, (one, other) in enumerate(zip(found, expected, strict=True), 1):
-        meant = _INSTEAD if other <= _TOO_SHORT else max(other, _SHORTEST.get(kind, 0.0))
+        short = as_gif and other <= _TOO_SHORT
+        meant = _INSTEAD if short else max(other, _SHORTEST.get(kind, 0.0))
         # The ends of frames are rounded, so that times may differ by a whole unit.
         if abs(one - meant) > unit + 0.01:
             return f"frame {number} is shown for {one:.0f} ms, not {meant:.0f}"

@@ -18,7 +18,7 @@ from pixelmill.second_samples import Samples, UndecodableError
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 #: Values of a BMP's compression (Windows GDI, ``BITMAPINFOHEADER``).
-_RLE8, _RLE4 = 1, 2
+_RLE8, _RLE4, _BIT_FIELDS, _ALPHA_BIT_FIELDS = 1, 2, 3, 6
 
 
 def bmp(data: bytes) -> Samples:
@@ -26,9 +26,13 @@ def bmp(data: bytes) -> Samples:
     import imagecodecs
 
     data = _with_windows_header(data)
-    if struct.unpack_from("<I", data, 30)[0] in (_RLE8, _RLE4):
+    (compression,) = struct.unpack_from("<I", data, 30)
+    if compression in (_RLE8, _RLE4):
         return Samples(_run_lengths(data), "rgb")
-    found = samples_of(imagecodecs.bmp_decode(data))
+    if compression in (_BIT_FIELDS, _ALPHA_BIT_FIELDS):
+        found = samples_of(_bit_fields(data))
+    else:
+        found = samples_of(imagecodecs.bmp_decode(data))
     if found.alpha and not found.levels[..., -1].any():
         # Writers leave alpha at zero that mean no transparency.
         return Samples(np.ascontiguousarray(found.levels[..., :-1]), found.space)
@@ -49,6 +53,26 @@ def _with_windows_header(data: bytes) -> bytes:
     return b"".join(
         [struct.pack("<2sIHHI", b"BM", start + len(pixels), 0, 0, start), windows, palette, pixels]
     )
+
+
+def _bit_fields(data: bytes) -> Array:
+    """Decode a BMP whose pixels are words, each channel wherever its mask says.
+
+    imagecodecs 2026.3.6 takes masks of 32 bits for those of whole bytes.
+    """
+    start, head, width, height = struct.unpack_from("<IIii", data, 10)
+    bits, compression = struct.unpack_from("<HI", data, 28)
+    count = 4 if head >= 56 or compression == _ALPHA_BIT_FIELDS else 3
+    masks = [mask for mask in struct.unpack_from(f"<{count}I", data, 54) if mask]
+    rows, stride = abs(height), (width * bits + 31) // 32 * 4
+    lines = np.frombuffer(data, np.uint8, stride * rows, start).reshape(rows, stride)
+    words = np.ascontiguousarray(lines[:, : width * bits // 8]).view("<u2" if bits == 16 else "<u4")
+    channels = []
+    for mask in masks:
+        shift = (mask & -mask).bit_length() - 1
+        channels.append(scaled((words & mask) >> shift, mask >> shift, 255))
+    picture = np.stack(channels, axis=-1)
+    return np.ascontiguousarray(picture[::-1] if height > 0 else picture)
 
 
 def _run_lengths(data: bytes) -> Array:
@@ -127,11 +151,11 @@ def pnm(data: bytes) -> Samples:
     return samples_of(scaled(levels, full))
 
 
-def scaled(levels: Array, full: int) -> Array:
-    """Scale levels of 0 to `full` to 8 bits, or to 16 if they have more than 8."""
-    white = 65535 if full > 255 else 255
-    scaled = (levels.astype(np.uint32) * white + full // 2) // full
-    return scaled.astype(np.uint16 if full > 255 else np.uint8)
+def scaled(levels: Array, full: int, white: int = 0) -> Array:
+    """Scale levels of 0 to `full` to a white of 255 or 65535; by default what holds them all."""
+    white = white or (65535 if full > 255 else 255)
+    found = (levels.astype(np.uint64) * white + full // 2) // full
+    return found.astype(np.uint8 if white == 255 else np.uint16)
 
 
 def ico(data: bytes) -> Samples:

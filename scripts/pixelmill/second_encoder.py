@@ -32,6 +32,7 @@ def compressed(picture: Array, kind: str, options: Mapping[str, Any]) -> Iterato
     if picture.dtype != np.uint8 or (kind == "webp" and options.get("lossless")):
         return
     quality = options.get("quality", _QUALITY)
+    picture = picture.copy()  # a picture of one column may have strides that encoders refuse
     # What an encoder refuses has no such rendering.
     with contextlib.suppress(ValueError, RuntimeError):
         if kind == "jpeg":

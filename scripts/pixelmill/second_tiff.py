@@ -159,7 +159,7 @@ def _looked_up(page: Any, indices: Any) -> Any:
     palette = np.moveaxis(np.asarray(page.colormap), 0, -1)
     if palette.max(initial=0) > 255:
         palette = palette >> 8  # as libtiff: writers fill the lower bits in different ways
-    return palette.astype(np.uint8)[indices]
+    return palette.astype(np.uint8)[indices.astype(np.intp)]  # one bit is read as bool
 
 
 def _divided(levels: Any, alpha: Any) -> Any:
