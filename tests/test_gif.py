@@ -13,6 +13,7 @@ from pixelmill import recipe
 from pixelmill.decoding import Reading, decode
 from pixelmill.errors import ImageError
 from pixelmill.jobs import Job
+from pixelmill.limits import Limits
 from pixelmill.transform import Renderer
 
 ALL = Reading(animation="all", alpha=True)
@@ -240,9 +241,16 @@ def test_a_frame_without_colours_is_grey():
 def test_a_first_frame_that_reaches_far_is_too_large():
     """It may be a file that unpacks to gigabytes; later frames are clipped."""
     data = gif((3, 1), [GifFrame(["r"], (60_000, 60_000))])
-    with pytest.raises(ImageError, match="60,001x60,001") as refusal:
+    with pytest.raises(ImageError, match="3,600,120,001 pixels") as refusal:
         decode(data)
     assert refusal.value.reason == "too_large"
+    rows = ["r" * 50] * 30
+    wide = gif((3, 1), [GifFrame(["rgb"]), GifFrame(rows), GifFrame(rows)])
+    assert len(decode(wide, reading=ALL, limits=Limits(max_pixels=3_003)).frames) == 3
+    least = Limits(max_pixels=3_002)
+    assert decode(wide, reading=FIRST, limits=least).pixels == 3
+    with pytest.raises(ImageError, match="3,003 pixels"):
+        decode(wide, reading=ALL, limits=least)
     later = gif((3, 1), [GifFrame(["rgb"]), GifFrame(["r"], (60_000, 60_000))])
     assert [letters(frame) for frame in decode(later, reading=ALL).frames] == [["rgb"]] * 2
 

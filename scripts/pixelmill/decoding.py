@@ -379,22 +379,21 @@ def _decode_gif(data: bytes, reading: Reading, limits: Limits) -> Decoded:
     parsed = gif.parse(data)
     count, pixels = len(parsed.frames), parsed.size[0] * parsed.size[1]
     limits.check_header(*parsed.size, count)
-    first = parsed.frames[0]
-    right, bottom = first.left + first.width, first.top + first.height
-    if right * bottom > limits.max_pixels:  # later frames are clipped, however far they reach
-        message = f"its first frame reaches to {right:,}x{bottom:,} pixels, beyond"
-        message += f" limits.max_pixels = {limits.max_pixels:,}"
-        raise ImageError("decode", "too_large", message)
     if count > 1:
         _check_frames(count, pixels, reading, limits)
-    shown = gif.pictures(parsed)
-    wanted = list(shown) if reading.animation == "all" else [next(shown)]
-    frames = frame_reading.without_needless_alpha([picture for picture, _ in wanted])
-    pictures = [_working(frame, reading)[0] for frame in frames]
+    _check_drawn(parsed, reading, limits)
+    frames, times = [], []
+    for picture, time in gif.pictures(parsed):
+        frames.append(picture)
+        times.append(time)
+        if reading.animation != "all":
+            break
+    pictures = frame_reading.without_needless_alpha(frames)
+    for number, picture in enumerate(pictures):
+        pictures[number], _ = _working(picture, reading)
     if count == 1 or reading.animation != "all":
         return Decoded(pictures, None, pixels, "gif")
-    times = as_shown([time for _, time in wanted])
-    return Decoded(pictures, None, pixels, "gif", durations=times, loop=parsed.plays)
+    return Decoded(pictures, None, pixels, "gif", durations=as_shown(times), loop=parsed.plays)
 
 
 def _frames(image: Image.Image, all_wanted: bool) -> int:
@@ -415,6 +414,17 @@ def _check_frames(frames: int, pixels: int, reading: Reading, limits: Limits) ->
         raise ImageError("decode", "unsupported", message)
     if reading.animation == "all" and frames * pixels > limits.max_pixels:
         message = f"{frames:,} frames of {pixels:,} pixels exceed limits.max_pixels"
+        raise ImageError("decode", "too_large", f"{message} = {limits.max_pixels:,}")
+
+
+def _check_drawn(parsed: gif.Gif, reading: Reading, limits: Limits) -> None:
+    """Refuse a GIF that unpacks to much that lies beyond its canvas, and is not shown."""
+    first = parsed.frames[0]
+    pixels = (first.left + first.width) * (first.top + first.height)
+    if reading.animation == "all":
+        pixels = max(pixels, sum(frame.width * frame.height for frame in parsed.frames))
+    if pixels > limits.max_pixels:
+        message = f"its frames reach over {pixels:,} pixels, beyond limits.max_pixels"
         raise ImageError("decode", "too_large", f"{message} = {limits.max_pixels:,}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from PIL import Image
 
@@ -50,12 +50,11 @@ def frames(image: Image.Image, data: bytes, kind: str) -> tuple[list[Image.Image
     if kind == "png":
         pictures, times = map(list, zip(*apng.frames(data), strict=True))
     else:
-        shown = list(_seek_all(image))
-        starts = [start for _, start, _ in shown]
-        ends = [*starts[1:], starts[-1] + shown[-1][2]]
+        pictures, starts, durations = map(list, zip(*_seek_all(image), strict=True))
+        ends = [*starts[1:], starts[-1] + durations[-1]]
         # Pillow rounds each duration of AVIF to ms, which adds up; it rounds no sum of them.
         times = [end - start for start, end in zip(starts, ends, strict=True)]
-        pictures = without_needless_alpha([picture for picture, _, _ in shown])
+        pictures = without_needless_alpha(pictures)
         if kind == "avif":
             pictures = [_cut(picture, data) for picture in pictures]
     for picture in pictures:
@@ -91,10 +90,11 @@ def _cut(image: Image.Image, data: bytes) -> Image.Image:
     return image if box is None else image.crop(box)
 
 
-def without_needless_alpha(pictures: Sequence[Image.Image]) -> list[Image.Image]:
-    """Leave out alpha if all pictures are opaque."""
-    if not all(picture.mode in _WITHOUT_ALPHA for picture in pictures):
-        return list(pictures)
-    if any(picture.getchannel("A").getextrema()[0] != _OPAQUE for picture in pictures):
-        return list(pictures)
-    return [picture.convert(_WITHOUT_ALPHA[picture.mode]) for picture in pictures]
+def without_needless_alpha(pictures: list[Image.Image]) -> list[Image.Image]:
+    """Leave out alpha if all pictures are opaque; the same list, to hold no picture twice."""
+    for picture in pictures:
+        if picture.mode not in _WITHOUT_ALPHA or picture.getchannel("A").getextrema()[0] != _OPAQUE:
+            return pictures
+    for number, picture in enumerate(pictures):
+        pictures[number] = picture.convert(_WITHOUT_ALPHA[picture.mode])
+    return pictures
