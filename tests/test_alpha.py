@@ -225,12 +225,15 @@ def test_grey_stays_grey_if_nothing_of_the_colour_is_seen(make, step):
     assert make(gray_pixels("L"), [step]).ndim == 2
 
 
+@pytest.mark.parametrize(
+    ("color", "held"), [(RED, "the colour #ff0000"), ("transparent", "transparency")]
+)
 @pytest.mark.parametrize("step", COLORED)
-def test_a_colour_on_16_bit_grey_is_refused(make, step):
+def test_a_colour_on_16_bit_grey_is_refused(make, step, color, held):
     pixels = np.full((20, 30), 30_000, np.uint16)
-    outcome = make(pixels, [COLORED[step](RED)], depth="keep")
+    outcome = make(pixels, [COLORED[step](color)], depth="keep")
     assert (outcome.status, outcome.reason) == ("failed", "step_failed")
-    assert "16-bit grey cannot hold the colour #ff0000" in outcome.message
+    assert f"16-bit grey cannot hold {held}; set depth: 8" in outcome.message
     assert make(pixels, [COLORED[step]("#ffffff")], depth="keep")[0, 0] == 65_535
 
 
