@@ -103,10 +103,11 @@ def _resample_alpha(
     def resampled(channel: Any) -> Any:
         return np.asarray(resample(Image.fromarray(channel), size, filter, box, vectors))
 
-    *colors, alpha = opencv().split(np.asarray(image))
+    cv2 = opencv()
+    *colors, alpha = cv2.split(np.asarray(image))
     *colors, alpha = mixed(colors, alpha.astype(np.float32) / _FULL, resampled)
-    levels = np.stack([*colors, alpha * _FULL], axis=-1)
-    return Image.fromarray(np.clip(np.rint(levels), 0, _FULL).astype(np.uint8))
+    floats = cv2.merge([*colors, alpha * _FULL])
+    return Image.fromarray(cv2.add(floats, (0.0,) * 4, dtype=cv2.CV_8U))  # rounds and clips
 
 
 def resample_levels(levels: Any, size: Size, filter: str, box: Box) -> Any:
