@@ -55,25 +55,36 @@ from pixelmill.transform import Renderer
 #: Likeness of two pictures, in dB, from which on they are taken for the same.
 ALIKE = 30
 
+#: The same for a picture and what a lossy format left of it.
+LOSSY = 24
+
 #: The mean level of the ground that pictures with alpha are compared on.
 GROUND = 128
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A file, and the picture that was drawn: RGBA of 8 bits, upright; None where it is lossy."""
+    """A file, and the picture that was drawn: RGBA of 8 bits, upright; None if it is not known.
+
+    What was packed with a loss is less alike.
+    """
 
     name: str
     format: str
     data: bytes
     drawn: Any
     orientation: int = 1
+    lossy: bool = False
 
 
 def opaque(levels):
     levels = np.asarray(levels)
     levels = np.dstack([levels] * 3) if levels.ndim == 2 else levels
     return np.dstack([levels, np.full(levels.shape[:2], 255)]).astype(float)
+
+
+def with_alpha(levels):
+    return np.dstack([opaque(levels)[..., :3], alpha()])
 
 
 def deep(levels):
@@ -161,12 +172,11 @@ def written_tiffs():
     pictures = {
         "1": (bilevel, opaque(np.asarray(bilevel.convert("L")))),
         "L": (Image.fromarray(gray()), opaque(gray())),
-        "LA": (Image.fromarray(np.dstack([gray(), alpha()]), "LA"), None),
+        "LA": (Image.fromarray(np.dstack([gray(), alpha()]), "LA"), with_alpha(gray())),
         "RGB": (Image.fromarray(colors()), opaque(colors())),
-        "RGBA": (Image.fromarray(np.dstack([colors(), alpha()])), None),
+        "RGBA": (Image.fromarray(np.dstack([colors(), alpha()])), with_alpha(colors())),
         "CMYK": (Image.fromarray(colors()).convert("CMYK"), opaque(colors())),
-        "YCbCr": (Image.fromarray(colors()).convert("YCbCr"), None),
-        "LAB": (None, None),
+        "YCbCr": (Image.fromarray(colors()).convert("YCbCr"), opaque(colors())),
         "I;16": (Image.fromarray(deep(gray())), opaque(deep(gray()) / 257)),
         "I": (Image.fromarray(deep(gray()).astype(np.int32)), opaque(deep(gray()) / 257)),
         "F": (Image.fromarray(gray().astype(np.float32) / 255), opaque(gray())),
@@ -177,25 +187,28 @@ def written_tiffs():
     for (mode, (image, drawn)), way, big in itertools.product(
         pictures.items(), ways, (False, True)
     ):
-        if image is None or (way in ("group3", "group4", "tiff_ccitt")) != (mode == "1"):
+        if (way in ("group3", "group4", "tiff_ccitt")) != (mode == "1"):
             continue
         with contextlib.suppress(Exception):  # what Pillow does not write
             data = saved(image, "TIFF", compression=way, big_tiff=big)
             lossy = way in ("jpeg", "webp")
             name = f"tiff by Pillow: {mode} {way} big={big}"
-            yield Cell(name, "tiff", data, None if lossy else drawn)
+            yield Cell(name, "tiff", data, drawn, lossy=lossy)
     arrays = {
         "grey": (gray(), "minisblack", opaque(gray())),
         "grey16": (deep(gray()), "minisblack", opaque(deep(gray()) / 257)),
         "rgb": (colors(), "rgb", opaque(colors())),
         "rgb16": (deep(colors()), "rgb", opaque(deep(colors()) / 257)),
-        "ycbcr": (colors(), "ycbcr", None),
         "float": ((colors() / 255).astype(np.float32), "rgb", opaque(colors())),
     }
     ways = ("jpeg", "jpeg2000", "jpegxl", "jpegxr", "png", "webp", "lerc", "zlib", "lzma", None)
     for (name, (array, color, drawn)), way, tiled, order in itertools.product(
         arrays.items(), ways, (False, True), "<>"
     ):
+        if way == "jpeg" and array.dtype != np.uint8:
+            continue  # which has 12 bits at most
+        if order == ">" and array.itemsize > 1 and way not in ("zlib", "lzma", None):
+            continue  # of which tifffile writes the bytes in the wrong order
         file = io.BytesIO()
         tile = (16, 16) if tiled else None
         with contextlib.suppress(Exception):  # what tifffile does not write
@@ -204,7 +217,7 @@ def written_tiffs():
             )
             lossy = way in ("jpeg", "webp", "jpegxr", "jpeg2000", "jpegxl")
             said = f"tiff by tifffile: {name} {way} tile={tile} {order}"
-            yield Cell(said, "tiff", file.getvalue(), None if lossy or way is None else drawn)
+            yield Cell(said, "tiff", file.getvalue(), drawn, lossy=lossy)
     for name, array in {
         "grey": gray(), "rgb": colors(), "rgba": np.dstack([colors(), alpha()]),
         "rgb16": deep(colors()), "grey16": deep(gray()),
@@ -233,6 +246,12 @@ def magick_cells(format, ways):
         "CMYKAlpha": ("-colorspace", "CMYK", "-type", "ColorSeparationMatte"),
         "Lab": ("-alpha", "off", "-colorspace", "Lab"),
     }
+    drawn = {
+        "TrueColor": opaque(colors()),
+        "TrueColorAlpha": with_alpha(colors()),
+        "CMYK": opaque(colors()),
+        "Lab": opaque(colors()),
+    }
     depths = ("8", "16", "32") if format == "tiff" else ("8", "16")
     layouts = {"": (), "planes": ("-interlace", "plane"), "msb": ("-endian", "MSB")}
     for (name, options), depth, way, (layout, more) in itertools.product(
@@ -240,6 +259,8 @@ def magick_cells(format, ways):
     ):
         if format != "tiff" and (name in ("CMYK", "CMYKAlpha", "Lab") or layout == "msb"):
             continue
+        if name == "Lab" and way in ("jpeg", "webp"):
+            continue  # whose numbers wrap around: it cannot read them itself
         compress = ("-compress", way) if way else ()
         done = subprocess.run(
             [MAGICK, "-", *options, "-depth", depth, *compress, *more, f"{format}:-"],
@@ -247,7 +268,13 @@ def magick_cells(format, ways):
         )  # fmt: skip
         if done.returncode == 0 and done.stdout:
             said = f"{format} by ImageMagick: {name} {depth} {way} {layout}"
-            yield Cell(said, format, done.stdout, None)
+            lossy = way in ("jpeg", "webp") or format == "jpeg"
+            seen = None if format == "gif" or way == "group4" else drawn.get(name)
+            if name == "Lab" and layout == "planes":
+                seen = None  # which it writes as something else
+            if format in ("jpeg", "bmp") and "Alpha" in name:
+                seen = None  # it depends on the version what is left of alpha
+            yield Cell(said, format, done.stdout, seen, lossy=lossy)
 
 
 #: Start and step of each pass across and down (PNG 3rd edition, 8.2).
@@ -519,7 +546,7 @@ def upright(levels, orientation):
 OTHERS = {"ImageMagick": by_magick, "OpenCV": by_opencv, "imagecodecs": by_imagecodecs}
 
 
-def alike(a, b):
+def alike(a, b, least=ALIKE):
     """Whether two pictures look the same on a ground of grey, and have the same alpha."""
     if a is None or b is None or a.shape != b.shape:
         return False
@@ -528,7 +555,7 @@ def alike(a, b):
         share = levels[..., 3:] / 255
         seen = levels[..., :3] * share + GROUND * (1 - share)
         views.append(np.clip(np.dstack([seen, levels[..., 3]]), 0, 255))
-    return psnr(*views) >= ALIKE
+    return psnr(*views) >= least
 
 
 class Mill:
@@ -571,7 +598,8 @@ def judge(cell, made):
     if differing:
         return "wrong", f"{differing[0]} differs from the others"
     agreeing = [name for name, levels in opinions.items() if alike(first, levels)]
-    if cell.drawn is not None and not alike(first, cell.drawn):
+    least = LOSSY if cell.lossy else ALIKE
+    if cell.drawn is not None and not alike(first, cell.drawn, least):
         return "wrong", f"not what was drawn; {', '.join(agreeing) or 'nobody'} has the same"
     if cell.drawn is None and not agreeing:
         return "wrong", f"nobody of {', '.join(opinions)} has the same"

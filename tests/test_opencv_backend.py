@@ -185,6 +185,21 @@ def test_a_profile_of_16_bits_is_followed(render, tmp_path, gray, transparent, f
         assert np.abs(levels - expected).mean() <= 1
 
 
+def test_a_tiff_of_16_bits_says_who_made_it(render, tmp_path):
+    name = b"Ada Lovelace"
+    samples = np.full((8, 8, 3), 1000, np.uint16)
+    data = tiff(samples, photometric=2, bits=16, tags=((315, 2, name + b"\0"),))
+    for compression in ("none", "lzw", "deflate"):
+        output = {"format": "tiff", "compression": compression}
+        render(data, "opencv", steps=[], depth="keep", output=output)
+        made = (tmp_path / "opencv").read_bytes()
+        assert made.count(name) == 1
+        with Image.open(tmp_path / "opencv") as image:
+            found = {"raw": "none", "tiff_lzw": "lzw", "tiff_adobe_deflate": "deflate"}
+            assert found[image.info["compression"]] == compression
+            assert set(image.getexif()) & {305, 306, 270} == set()
+
+
 def test_red_of_a_wide_profile_is_what_was_meant(render, tmp_path):
     """Red of 200 in Adobe RGB (1998) is 233 of 255 in sRGB."""
     profile = icc_profile(ADOBE_RGB, 2.2)

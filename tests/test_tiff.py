@@ -1,9 +1,11 @@
 """TIFF: every layout gives the picture that was stored, or says what it is."""
 
+import io
 import itertools
 
 import numpy as np
 import pytest
+import tifffile
 from drawn import (
     BLACK,
     CIE_LAB,
@@ -21,7 +23,7 @@ from drawn import (
     stored,
 )
 from PIL import Image
-from tiffs import ASCII, tiff
+from tiffs import ASCII, RATIONAL, tiff
 
 from pixelmill.backends import backend
 from pixelmill.decoding import Reading
@@ -209,6 +211,21 @@ def test_luminance_and_chrominance_that_are_not_jpeg(compression, sampling):
         assert_seen(data, opaque(smooth()), 12)
 
 
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("gray", [False, True])
+def test_jpeg_in_strips_of_pixels_or_of_planes(planar, gray):
+    file = io.BytesIO()
+    levels = smooth()[..., 0] if gray else smooth()
+    if planar == "separate" and not gray:
+        levels = levels.transpose(2, 0, 1)
+    tifffile.imwrite(
+        file, levels, photometric="minisblack" if gray else "rgb", compression="jpeg",
+        compressionargs={"level": 97}, planarconfig=None if gray else planar, rowsperstrip=8,
+    )  # fmt: skip
+    expected = np.dstack([smooth()[..., 0]] * 3) if gray else smooth()
+    assert_seen(file.getvalue(), opaque(expected), 5)
+
+
 def smooth():
     down, across = np.mgrid[:24, :40]
     return np.dstack([60 + across * 3, 60 + down * 4, 120 + down * 0]).astype(np.uint8)
@@ -216,6 +233,20 @@ def smooth():
 
 def opaque(levels):
     return np.dstack([levels, np.full(levels.shape[:2], 255)]).astype(float)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_lab_is_seen_beside_its_own_white(bits):
+    """Blue of sRGB is Lab of 32.3, 79.2, -107.9 beside D65, and of 29.6, 68.3, -112 beside D50."""
+    blue = {"D65": (32.30, 79.19, -107.86), "D50": (29.57, 68.30, -112.03)}
+    for name, lab in blue.items():
+        step = 2 ** (bits - 8)
+        light, a, b = round(lab[0] / 100 * (2**bits - 1)), *(round(v * step) for v in lab[1:])
+        samples = np.array([[[light, a % 2**bits, b % 2**bits]] * 4] * 4, f"u{bits // 8}")
+        white = [3127, 10000, 3290, 10000] if name == "D65" else [3457, 10000, 3585, 10000]
+        for tags in ((), ((318, RATIONAL, white),))[name == "D65" :]:
+            made = seen(tiff(samples, photometric=CIE_LAB, bits=bits, tags=tags))[0, 0]
+            assert np.abs(made[:3] - (0, 0, 255)).max() <= (14 if bits == 8 else 4), (name, made)
 
 
 def test_itu_lab_has_its_own_ranges():
@@ -277,7 +308,7 @@ def test_limits_hold_before_anything_is_decoded(planar, limits):
         ({"photometric": 32803}, "CFA"),
         ({"photometric": 32844}, "LOGL"),
         ({"photometric": 5, "tags": ((332, 3, [2]),)}, "inks that are not CMYK"),
-        ({"photometric": 1, "bits": 24}, "24 bits"),
+        ({"photometric": 1, "bits": 24}, "24 BITS"),
         ({"photometric": 1, "format": 6, "bits": 64}, "COMPLEX"),
         ({"photometric": 1, "compression": 34661}, "JBIG"),
     ],

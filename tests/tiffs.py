@@ -18,10 +18,11 @@ ENCODERS = {
     50000: imagecodecs.zstd_encode,
 }
 
-#: Types of tags: bytes as text or as they are, numbers of 16 and 32 bits.
-ASCII, UNDEFINED, SHORT, LONG = 2, 7, 3, 4
+#: Types of tags: bytes as text or as they are, numbers of 16 and 32 bits,
+#: and fractions, each of two numbers.
+ASCII, UNDEFINED, SHORT, LONG, RATIONAL = 2, 7, 3, 4, 5
 
-_LETTERS = {SHORT: "H", LONG: "I"}
+_LETTERS = {SHORT: "H", LONG: "I", RATIONAL: "I"}
 
 
 def tiff(
@@ -127,7 +128,9 @@ def _head(entries, order, big):
     for code, kind, values in entries:
         content = values if isinstance(values, bytes) else b""
         content = content or struct.pack(f"{order}{len(values)}{_LETTERS[kind]}", *values)
-        table += struct.pack(order + "HH" + number, code, kind, len(values))
+        table += struct.pack(
+            order + "HH" + number, code, kind, len(values) // (1 + (kind == RATIONAL))
+        )
         if len(content) <= room:
             table += content.ljust(room, b"\0")
         else:

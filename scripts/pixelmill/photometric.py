@@ -26,10 +26,22 @@ _SPACES = {
     tiff.PALETTE: "RGB",
     tiff.YCBCR: "RGB",  # decoded JPEG
     tiff.SEPARATED: "CMYK",
-    tiff.CIE_LAB: "LAB",
-    tiff.ICC_LAB: "LAB",
-    tiff.ITU_LAB: "LAB",
+    tiff.CIE_LAB: "RGB",  # converted
+    tiff.ICC_LAB: "RGB",
+    tiff.ITU_LAB: "RGB",
 }
+
+_LABS = (tiff.CIE_LAB, tiff.ICC_LAB, tiff.ITU_LAB)
+
+#: From X, Y and Z to the cones of the Bradford transform (ICC.1:2022, annex E).
+_BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
+
+#: From X, Y and Z to light of red, green and blue, and the white that belongs to it
+#: (IEC 61966-2-1).
+_SRGB = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
+_D65 = (0.3127, 0.3290)
 
 _MOST_8, _MOST_16 = 255, 65535
 
@@ -44,8 +56,8 @@ class Samples:
     Attributes
     ----------
     colors : ndarray of uint8 or uint16
-        Of shape (height, width, colours); of Lab always 8 bits, a and b as signed bytes.
-    space : {"L", "RGB", "CMYK", "LAB"}
+        Of shape (height, width, colours).
+    space : {"L", "RGB", "CMYK"}
     alpha : ndarray of uint8 or uint16, or None
         Of shape (height, width); the colours are not multiplied by it.
     """
@@ -83,8 +95,8 @@ def samples_of(page: Page) -> Samples:
     space = _SPACES[page.photometric]
     if page.photometric == tiff.PALETTE:
         colors, count = _looked_up(stored[..., 0], page), 1
-    elif space == "LAB":
-        colors, count = _lab(stored[..., :3], page), 3
+    elif page.photometric in _LABS:
+        colors, count = _srgb(_lab(stored[..., :3], page), page.white_point), 3
     else:
         count = {"L": 1, "RGB": 3, "CMYK": 4}[space]
         colors = full_range(stored[..., :count], page.bits)
@@ -95,7 +107,7 @@ def samples_of(page: Page) -> Samples:
             alpha = full_range(stored[..., number], page.bits)
             if alpha.dtype != colors.dtype:
                 alpha, colors = to_8_bits(alpha), to_8_bits(colors)
-            if meaning == _ASSOCIATED and space != "LAB":
+            if meaning == _ASSOCIATED and page.photometric not in _LABS:
                 colors = _divided(colors, alpha)
             return Samples(colors, space, alpha)
     return Samples(colors, space)
@@ -183,26 +195,43 @@ def _divided(colors: Any, alpha: Any) -> Any:
 
 
 def _lab(stored: Any, page: Page) -> Any:
-    """Bring samples of CIE Lab to bytes: L of 0 to 255, a and b signed.
+    """Bring samples to L of 0 to 100, a and b.
 
     CIELab is TIFF 6.0, section 23; ICCLab is Adobe's Photoshop TIFF Technical Notes (2002);
     ITULab is RFC 3949, section 6.2.3, with its default ranges.
     """
-    values = stored.astype(np.float64)
-    signed = stored.dtype.kind in "if"
+    values = stored.astype(np.float32)
+    light, colors = values[..., :1], values[..., 1:]
     if stored.dtype.kind == "f":  # the numbers themselves
-        light, colors = values[..., :1], values[..., 1:]
-    else:
-        full = 2.0**page.bits - 1
-        step = 2.0 ** (page.bits - 8)  # of one unit of a and b
-        light, colors = values[..., :1] * 100 / full, values[..., 1:] / step
-        if page.photometric == tiff.ICC_LAB:
-            # Version 2 of the ICC's encoding: 100 is 65280 in 16 bits.
-            light, colors = values[..., :1] * 100 / (255 * step), colors - 128
-        elif page.photometric == tiff.ITU_LAB:
-            colors = (colors - [128, 96]) * [170 / 255, 200 / 255]
-        elif not signed:  # two's complement, whatever SampleFormat says
-            colors = colors - 256 * (colors >= 128)
-    lab = np.concatenate([light * 2.55, np.clip(np.rint(colors), -128, 127)], axis=2)
-    lab[..., 0] = np.clip(np.rint(lab[..., 0]), 0, 255)
-    return lab.astype(np.int16).astype(np.uint8)
+        return values
+    full = 2.0**page.bits - 1
+    step = 2.0 ** (page.bits - 8)  # of one unit of a and b
+    light, colors = light * 100 / full, colors / step
+    if page.photometric == tiff.ICC_LAB:
+        # Version 2 of the ICC's encoding: 100 is 65280 in 16 bits.
+        light, colors = values[..., :1] * 100 / (255 * step), colors - 128
+    elif page.photometric == tiff.ITU_LAB:
+        colors = (colors - [128, 96]) * [170 / 255, 200 / 255]
+    elif stored.dtype.kind == "u":  # two's complement, whatever SampleFormat says
+        colors = colors - 256 * (colors >= 128)
+    return np.concatenate([light, colors], axis=2)
+
+
+def _srgb(lab: Any, white_point: tuple[float, float]) -> Any:
+    """Convert CIE Lab (CIE 15:2018, 8.2.1) to sRGB of 16 bits, white to white."""
+    y = (lab[..., 0] + 16) / 116
+    roots = np.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], axis=2)
+    ratio = 6 / 29
+    shares = np.where(roots > ratio, roots**3, 3 * ratio**2 * (roots - 4 / 29))
+    white, target = _xyz(white_point), _xyz(_D65)
+    cones = np.diag((_BRADFORD @ target) / (_BRADFORD @ white))
+    adapted = _SRGB @ np.linalg.inv(_BRADFORD) @ cones @ _BRADFORD @ np.diag(white)
+    light = np.clip(shares @ adapted.T, 0, 1)
+    levels = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.rint(levels * _MOST_16).astype(np.uint16)
+
+
+def _xyz(chromaticities: tuple[float, float]) -> Any:
+    """X, Y and Z of a white, whose Y is 1."""
+    x, y = chromaticities
+    return np.array([x / y, 1, (1 - x - y) / y])

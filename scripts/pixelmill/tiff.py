@@ -25,7 +25,9 @@ from pixelmill.limits import Limits
 #: Tags (TIFF 6.0, section 8 and following).
 _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _ORIENTATION = 258, 259, 262, 266, 274
 _SAMPLES, _PLANAR, _COLOR_MAP, _INK_SET, _EXTRA, _FORMAT = 277, 284, 320, 332, 338, 339
-_PROFILE = 34675
+_WHITE_POINT, _PROFILE = 318, 34675
+
+_UPRIGHT = 1
 
 #: Those that say how the samples stand.
 _LAYOUT = (
@@ -37,15 +39,20 @@ _LAYOUT = (
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, SEPARATED, YCBCR = range(7)
 CIE_LAB, ICC_LAB, ITU_LAB = 8, 9, 10
 
+#: Chromaticities of the white of the graphic arts, as of ICC profiles (ISO 3664).
+_D50 = (0.3457, 0.3585)
+
 #: Value of SampleFormat that means unsigned integers.
 _UNSIGNED = 1
 
 #: Value of InkSet that means cyan, magenta, yellow and black.
 _CMYK = 1
 
-#: Compressions, by the values of the tag, that Pillow decodes for every layout that it reads
-#: right: none, CCITT, LZW, JPEG, Deflate, PackBits, LZMA, Zstandard, WebP.
-_COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000, 50001)
+#: Compressions that every Pillow decodes: none, CCITT, LZW, JPEG, Deflate, PackBits.
+_COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946)
+
+#: Those that know but one bit a pixel.
+_BILEVEL = (2, 3, 4)
 
 #: Bits of a sample whose bytes tifffile 2026.3 puts in a wrong order.
 _MIXED_UP = 24
@@ -69,7 +76,6 @@ _READ_RIGHT = frozenset(
         (SEPARATED, (8, 8, 8, 8), ()),
         (YCBCR, (8, 8, 8), ()),
         (YCBCR, (8,), ()),
-        (CIE_LAB, (8, 8, 8), ()),
     ]
 )
 
@@ -92,6 +98,8 @@ class Page:
         ExtraSamples: what each sample behind the colours means.
     color_map : ndarray or None
         Of a palette: levels of shape (3, 2**bits).
+    white_point : tuple of float
+        Chromaticities x and y of the white that colours of Lab are seen beside.
     profile : bytes or None
         ICC profile.
     """
@@ -103,6 +111,7 @@ class Page:
     bits: int
     extra: tuple[int, ...]
     color_map: Any
+    white_point: tuple[float, float]
     profile: bytes | None
     _page: Any
 
@@ -118,9 +127,14 @@ class Page:
         """
         page = self._page
         self._check_segments()
-        if self.photometric == YCBCR and page.compression not in _JPEGS:
-            return self._converted()
-        levels = page.asarray(maxworkers=1, squeeze=False)  # (planes, depth, height, width, ...)
+        if self._is_for_libtiff:
+            return self._by_libtiff()
+        try:
+            levels = page.asarray(maxworkers=1, squeeze=False)  # (planes, depth, height, ...)
+        except Exception as error:
+            if "colorspace" in str(error):  # of a JPEG whose channels are no usual ones
+                raise _unsupported(f"{self.layout}: {error}") from error
+            raise
         if page.imagedepth != 1:
             raise _unsupported(f"{page.imagedepth} slices of depth")
         planes, _, height, width, channels = levels.shape
@@ -151,14 +165,22 @@ class Page:
         value = 1 if tag is None else tag.value
         return value if value in range(1, 9) else 1
 
-    def _converted(self) -> Any:
-        """Let libtiff make RGB of YCbCr, whose samples stand in blocks."""
+    @property
+    def _is_for_libtiff(self) -> bool:
+        """Whether it is YCbCr, whose samples stand in blocks, or JPEG of a plane each."""
+        if self._page.compression in _JPEGS:
+            planes = self._page.planarconfig == 2 and self._page.samplesperpixel > 1
+            return planes and not self.extra and self.bits == 8 and self.photometric in (RGB, YCBCR)
+        return self.photometric == YCBCR
+
+    def _by_libtiff(self) -> Any:
         import imagecodecs
 
         data, orientation = bytearray(self.data), self._page.tags.get(_ORIENTATION)
         if orientation is not None:  # libtiff would turn only some of them
-            place = orientation.valueoffset
-            data[place : place + 2] = struct.pack(f"{self._page.parent.byteorder}H", 1)
+            struct.pack_into(
+                self._page.parent.byteorder + "H", data, orientation.valueoffset, _UPRIGHT
+            )
         return imagecodecs.tiff_decode(bytes(data), asrgb=True)[..., :3]
 
     def _check_segments(self) -> None:
@@ -193,7 +215,7 @@ def pillow_reads(data: bytes, turned: bool = True) -> bool:
         Whether the page is to be turned upright, which Pillow always does.
     """
     tags = _tags(data)
-    if not turned and tags and tags.get(_ORIENTATION, 1) != 1:
+    if not turned and tags and tags.get(_ORIENTATION, _UPRIGHT) != _UPRIGHT:
         return False
     return tags is not None and _reads_layout(tags)
 
@@ -288,6 +310,8 @@ def _page(data: bytes, page: Any) -> Page:
         raise _unsupported(layout)
     if page.predictor != 1 and bits not in (8, 16, 32, 64):
         raise _unsupported(f"{layout}, with a predictor")
+    if page.compression in _BILEVEL and (bits, samples) != (1, 1):
+        raise _unsupported(layout)
     if page.compression != 1 and page.compression not in tifffile().TIFF.DECOMPRESSORS:
         raise _unsupported(layout)
     extra = tuple(map(int, page.extrasamples))
@@ -302,9 +326,19 @@ def _page(data: bytes, page: Any) -> Page:
         bits=page.dtype.itemsize * 8 if mixed else bits,
         extra=extra,
         color_map=page.colormap,
+        white_point=_white_point(page.tags.valueof(_WHITE_POINT)),
         profile=page.tags.valueof(_PROFILE),
         _page=page,
     )
+
+
+def _white_point(stored: Any) -> tuple[float, float]:
+    """Chromaticities that four numbers, two fractions, stand for; D50 without them."""
+    try:
+        x, y = stored[0] / stored[1], stored[2] / stored[3]
+    except (TypeError, IndexError, ZeroDivisionError):
+        return _D50
+    return (x, y) if 0 < x < 1 and 0 < y < 1 else _D50
 
 
 #: How many samples of a pixel are colours, by PhotometricInterpretation.
