@@ -384,6 +384,12 @@ def test_the_digest_of_another_set_differs(other):
     assert catalog.digest(other) != catalog.digest(ENTRIES)
 
 
+def test_a_table_of_an_earlier_version_is_read(tmp_path):
+    table = "path,bytes,mtime_ns,format,width,height\na.jpg,1,2,jpeg,3,4\n"
+    (tmp_path / "catalog.csv").write_text(table)
+    assert catalog.read(tmp_path / "catalog.csv") == [Entry("a.jpg", 1, 2, "jpeg", 3, 4, 0)]
+
+
 def test_a_table_that_somebody_sorted_otherwise_is_read_sorted(tmp_path):
     table = tmp_path / "catalog.csv"
     catalog.write(table, [Entry(name, 1, 1, "jpeg") for name in ("b.jpg", "c.jpg", "a.jpg")])

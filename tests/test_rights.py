@@ -4,7 +4,9 @@ import json
 import shutil
 import struct
 import subprocess
+import zlib
 
+import cv2
 import numpy as np
 import pytest
 from imaging import ADOBE_RGB, chunk, icc_profile, png
@@ -248,6 +250,54 @@ def test_rights_of_an_avif_that_says_how_it_is_turned_keep_their_bytes(encoded, 
     assert upright.frames[0].size == SIZE[::-1]
     _, main, _, _ = fields_of(block_in(render(made)))
     assert main[ARTIST] == text
+
+
+def hexed(block, picture):
+    """A PNG with its tags in a text, as ImageMagick wrote them before there was eXIf."""
+    whole = b"Exif\0\0" + block
+    text = b"\nexif\n%8d\n%b\n" % (len(whole), whole.hex().encode())
+    data = with_block(b"", "png", picture)
+    extra = chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text))
+    return data[:33] + extra + data[33 + 12 :]
+
+
+def late(block, picture):
+    data = with_block(b"", "png", picture)
+    return data[:33] + data[33 + 12 : -12] + chunk(b"eXIf", block) + data[-12:]
+
+
+def prefixed(block, picture):
+    return with_block(b"Exif\0\0" + block, "png", picture)
+
+
+def webp_without_prefix(block, picture):
+    data = with_block(block, "webp", picture)
+    place = data.index(b"EXIF")
+    end = place + 8 + int.from_bytes(data[place + 4 : place + 8], "little")
+    bare = block + bytes(len(block) % 2)
+    part = b"EXIF" + struct.pack("<I", len(block)) + bare
+    body = data[8:place] + part + data[end + end % 2 :]
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+@pytest.mark.parametrize("make", [hexed, late, prefixed, webp_without_prefix])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_rights_in_unusual_places_keep_their_bytes(picture, render, make, order):
+    text = TEXTS["latin-1"]
+    data = make(raw_block([(ARTIST, *text)], order=order), picture(1, SIZE))
+    assert fields_of(block_in(render(data)))[1][ARTIST] == text
+
+
+@pytest.mark.parametrize("compression", ["none", "lzw", "deflate"])
+@pytest.mark.parametrize("steps", [[], ["grayscale"]])
+def test_other_programs_read_a_tiff_that_was_given_tags(source, render, compression, steps):
+    data = source("jpeg", raw_block(main_fields(">", TEXTS["utf-8"]), order=">"))
+    output = {"format": "tiff", "compression": compression}
+    made = render(data, steps=steps, metadata="keep", output=output)
+    plain = render(data, steps=steps, metadata="none", output=output)
+    levels = [cv2.imdecode(np.frombuffer(d, np.uint8), cv2.IMREAD_UNCHANGED) for d in (made, plain)]
+    assert np.array_equal(*levels)
+    assert fields_of(made)[1][ARTIST] == TEXTS["utf-8"]
 
 
 BIG = struct.Struct("<HHQ")

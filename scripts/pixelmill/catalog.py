@@ -258,7 +258,7 @@ def iterate(path: str | os.PathLike[str]) -> Iterator[Entry]:
             format=sys.intern(row["format"]),
             width=int(row["width"]),
             height=int(row["height"]),
-            changed_ns=int(row["changed_ns"]),
+            changed_ns=int(row.get("changed_ns", 0)),  # tables of earlier versions have none
         )
 
 
