@@ -604,8 +604,10 @@ def judge(cell, made):
     if cell.drawn is None and not agreeing:
         return "wrong", f"nobody of {', '.join(opinions)} has the same"
     kind = {0: "right by the drawing alone", 1: "right by one other"}.get(len(agreeing), "right")
-    against = [name for name in opinions if name not in agreeing and opinions[name] is not None]
-    return kind, f"not so by {', '.join(against)}" if against else ""
+    others = [levels for name, levels in opinions.items() if name not in agreeing]
+    if len(agreeing) < 2 and any(alike(*pair) for pair in itertools.combinations(others, 2)):
+        return "right by the drawing, against two others", ""
+    return kind, ""
 
 
 def main(names):
@@ -622,6 +624,8 @@ def main(names):
                 if verdict == "wrong":
                     print(f"wrong: {cell.name}: {why}", flush=True)
     total = sum(map(len, verdicts.values()))
+    for name, _ in verdicts["right by the drawing, against two others"]:
+        print(f"against two others: {name}")
     for why, count in collections.Counter(why for _, why in verdicts["refused"]).most_common():
         print(f"refused: {count:,} cells: {why}")
     right = [verdict for verdict in verdicts if verdict.startswith("right")]

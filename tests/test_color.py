@@ -1,15 +1,27 @@
 """Whatever the colours of a source, the steps take RGB or grey, of 8 bits, on a background."""
 
 import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
-from imaging import magick, needs_magick, opened, png, psnr, same, transparent, words
+from imaging import (
+    chunk,
+    icc_profile,
+    magick,
+    needs_magick,
+    opened,
+    png,
+    psnr,
+    same,
+    transparent,
+    words,
+)
 from PIL import Image, ImageCms
 
 from pixelmill import recipe
-from pixelmill.decoding import decode
+from pixelmill.decoding import Reading, decode
 from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
 
@@ -127,6 +139,25 @@ def test_16_bit_grey_in_big_endian_is_scaled_too():
     head = struct.pack(">2sHI", b"MM", 42, 8 + len(pixels))
     made = decode(head + pixels + struct.pack(">H", len(tags)) + entries + bytes(4)).frames[0]
     assert np.asarray(made).tolist() == SCALED
+
+
+def test_16_bit_grey_of_a_ppm_is_not_taken_for_8_bits_where_it_is_dark():
+    data = b"P5 3 1 65535\n" + words(0, 128, 200)
+    assert np.asarray(decode(data).frames[0]).tolist() == [[0, 0, 1]]
+    kept = decode(data, reading=Reading(depth="keep")).frames[0]
+    assert np.asarray(kept).tolist() == [[0, 128, 200]]
+
+
+@pytest.mark.parametrize("policy", ["srgb", "keep", "drop"])
+def test_16_bit_grey_follows_its_profile(policy):
+    profile = icc_profile((), 1.0)
+    chunks = chunk(b"iCCP", b"p\0\0" + zlib.compress(profile))
+    data = png(3, 1, 16, 0, [words(0, 14045, 65535)], chunks)
+    made = decode(data, reading=Reading(depth="keep", color=policy))
+    middle = int(np.asarray(made.frames[0])[0, 1])
+    # Light of 0.2143 is level 0.5 of sRGB (IEC 61966-2-1).
+    assert abs(middle - (32768 if policy == "srgb" else 14045)) <= 100
+    assert made.profile == (profile if policy == "keep" else None)
 
 
 def test_16_bit_colour_is_scaled_and_not_clipped():

@@ -23,7 +23,7 @@ from drawn import (
     stored,
 )
 from PIL import Image
-from tiffs import ASCII, RATIONAL, tiff
+from tiffs import ASCII, LONG, RATIONAL, UNDEFINED, tiff
 
 from pixelmill.backends import backend
 from pixelmill.decoding import Reading
@@ -289,6 +289,27 @@ def test_tags_are_handed_on(color, bits, order, big):
         block.load(backend(name).decode(data, None, reading, Limits()).exif or b"Exif\0\0")
         expected = {"strip": (315, 33432), "keep": (270, 315, 33432), "none": ()}[policy]
         assert tuple(sorted(block)) == expected
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_broken_tag_that_says_nothing_of_the_layout_changes_nothing(order):
+    samples, expected, _ = stored(BLACK, 12)
+    broken = ((315, ASCII, b"somebody\0"), (34665, LONG, [2**31]), (700, UNDEFINED, b"<x:xmp"))
+    data = tiff(samples, photometric=BLACK, bits=12, order=order, tags=broken)
+    place = data.index((315).to_bytes(2, "little" if order == "<" else "big")) + 8
+    data = data[:place] + b"\xf0" * 4 + data[place + 4 :]  # where the text begins
+    assert_seen(data, expected)
+
+
+def test_the_first_page_stands():
+    samples, expected, _ = stored(RGB, 16)
+    first = tiff(samples, photometric=RGB, bits=16, planar=2)
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for page in (samples, np.zeros_like(samples)):
+            writer.write(page.transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
+    assert_seen(first, expected)
+    assert_seen(file.getvalue(), expected)
 
 
 @pytest.mark.parametrize("planar", [1, 2])
