@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from pixelmill.config import schema
+from pixelmill.verification import VERIFYING
 
 #: Longest script and longest module, in lines: more means that something should be split.
 LONGEST_SCRIPT = 80
@@ -132,7 +133,8 @@ def test_modules_are_short(repository):
         ("dask", {"cluster", "engines", "provenance"}),
         ("snakemake", set()),
         ("distributed", {"cluster", "delivery"}),
-        ("cv2", {"levels", "likeness", "reference", "opencv_backend", "opencv_steps"}),
+        ("cv2", {"levels", "opencv_backend", "opencv_steps", *VERIFYING}),
+        ("imagecodecs", {"color", "opencv_backend", "tiff", *VERIFYING}),
         ("simplejpeg", {"jpeg", "pools"}),
         ("matplotlib", {"figures"}),
         ("sqlite3", {"databases", "ledger", "safekeeping", "tables", "verification"}),
@@ -168,10 +170,12 @@ def test_the_config_shows_every_default(repository, key):
 def test_every_module_has_its_tests(repository):
     tests = {path.stem.removeprefix("test_") for path in (repository / "tests").glob("test_*.py")}
     modules = {path.stem for path in (repository / "scripts/pixelmill").glob("[a-z]*.py")}
-    # Tested with those that use them: the command line, words, checks, wiring, inspection,
-    # the files of moving PNGs, and what the sandbox consists of.
-    together = {"apng", "cli", "errors", "checks", "wiring", "figures", "inspection"}
-    together |= {"landlock", "seccomp", "server"}
+    # Tested with those that use them: the command line, words, checks, wiring, what the sandbox
+    # consists of, animations (test_frames), profiles and tags (test_colorimetry, test_rights),
+    # icons (test_several_pictures), and what a verification consists of.
+    together = {"cli", "errors", "checks", "wiring", "figures", "landlock", "seccomp", "server"}
+    together |= {"apng", "avif", "frame_reading", "frame_writing", "timing", "icc", "ico", "ifd"}
+    together |= set(VERIFYING)
     assert modules - tests - together == set()
 
 
