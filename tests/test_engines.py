@@ -79,7 +79,7 @@ def kill_all(pids):
             psutil.Process(pid).kill()
 
 
-@pytest.fixture(scope="module", params=["sequential", "threads", "processes", "futures"])
+@pytest.fixture(scope="module", params=LOCAL)
 def engine(request):
     """An engine of two workers for all that leaves it as it was, and its name."""
     with open_engine(request.param, 2) as opened:

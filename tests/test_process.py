@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from pixelmill import catalog, files
+from pixelmill.engines import ENGINES
 from pixelmill.errors import REASONS, UserError
 from pixelmill.files import exclusive
 from pixelmill.names import unescape
@@ -86,11 +87,13 @@ def tree(made, tmp_path):
     return Tree(shutil.copytree(made, tmp_path / "tree"))
 
 
+#: Workers that each engine is tried with; they do not depend on one another.
+WORKERS = {"sequential": 1, "threads": 4, "processes": 3}
+
+
 @pytest.mark.parametrize(
-    ("engine", "workers"),
-    [("sequential", 1), ("threads", 4), ("processes", 1), ("processes", 3), ("futures", 2),
-     ("distributed", 2)],
-)  # fmt: skip
+    ("engine", "workers"), [("processes", 1), *((name, WORKERS.get(name, 2)) for name in ENGINES)]
+)
 def test_every_engine_makes_the_same_bytes(made, tmp_path, engine, workers):
     other = Tree(tmp_path)
     shutil.copytree(made / "in", other.source)

@@ -112,9 +112,12 @@ def row_of(report, engine):
     return next(row for row in report["rows"] if row["engine"] == engine)
 
 
-def test_a_speedup_is_the_seconds_of_sequential_divided_by_ours(trees):
-    row = row_of(collect(trees(sequential=BASELINE, threads=full_pass()), {}), "threads")
-    assert (row["speedup"], row["efficiency"]) == (2.0, 1.0)
+@pytest.mark.parametrize(("workers", "efficiency"), [(2, 1.0), (5, 0.4)])
+def test_a_speedup_is_the_seconds_of_sequential_divided_by_ours(trees, workers, efficiency):
+    """And the efficiency that divided by the workers, whatever cores this machine has."""
+    passes = {"sequential": BASELINE, "threads": full_pass(workers=workers)}
+    row = row_of(collect(trees(**passes), {}), "threads")
+    assert (row["speedup"], row["efficiency"]) == (2.0, efficiency)
     assert (row["images_per_second"], row["megapixels_per_second"]) == (25.0, 5.0)
 
 
