@@ -262,6 +262,20 @@ def test_many_failures_are_listed_up_to_a_number_and_counted_all(trees, tmp_path
     assert "049.jpg" in text and "050.jpg" not in text
 
 
+def test_images_are_counted_and_not_their_outputs(trees, tmp_path):
+    """Where a recipe has several outputs, the manifest has a row for each."""
+    (tree,) = trees(sequential=BASELINE)
+    folder = tmp_path / "results/demo/light/sequential"
+    made = "".join(f"{n}.jpg,{name},{name}/{n}.jpg,ok,\n" for n in range(3) for name in "abc")
+    text = f"source,variant,output,status,reason\n{made}9.jpg,,,failed,corrupt\n"
+    (folder / "manifest.csv").write_text(text, encoding="utf-8")
+    (folder / "failures.csv").write_text(
+        "source,stage,reason,message\n9.jpg,decode,corrupt,broken\n", encoding="utf-8"
+    )
+    (failures,) = collect([tree], {})["failures"]
+    assert (failures["failed"], failures["images"]) == (1, 4)
+
+
 def test_the_verdict_of_the_page_is_that_of_the_run(trees, tmp_path):
     """Also where all checks passed, and too many images failed."""
     (tree,) = trees(sequential=BASELINE)
