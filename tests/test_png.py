@@ -241,6 +241,84 @@ def test_a_large_profile_is_followed(encoded, picture):
     assert decode(data, reading=Reading(color="keep")).profile == profile
 
 
+def with_header(**fields):
+    """A change of a PNG: fields of its header, by their place and value."""
+
+    def change(data):
+        content = bytearray(data[16:29])
+        for name, value in fields.items():
+            content[
+                (
+                    "width",
+                    "height",
+                    "",
+                    "",
+                    "",
+                    "",
+                    "",
+                    "",
+                    "depth",
+                    "color",
+                    "compression",
+                    "filter",
+                    "interlace",
+                ).index(name)
+            ] = value
+        return data[:8] + chunk(b"IHDR", bytes(content)) + data[33:]
+
+    return change
+
+
+def without_palette(data):
+    place = data.index(b"PLTE") - 4
+    return data[:place] + data[place + 12 + int.from_bytes(data[place : place + 4], "big") :]
+
+
+def with_palette(size):
+    def change(data):
+        return without_palette(data)[:33] + chunk(b"PLTE", bytes(size)) + without_palette(data)[33:]
+
+    return change
+
+
+def behind_the_header(extra):
+    return lambda data: data[:33] + extra + data[33:]
+
+
+#: What is wrong with a PNG of a palette, the reason, and a word of the message.
+CRITICAL = {
+    "no-palette": (without_palette, "corrupt", "PLTE"),
+    "palette-empty": (with_palette(0), "corrupt", "PLTE"),
+    "palette-of-25-bytes": (with_palette(25), "corrupt", "25 bytes"),
+    "palette-of-300-colours": (with_palette(900), "corrupt", "900 bytes"),
+    "unknown": (behind_the_header(chunk(b"QUUX", b"")), "unsupported", "'QUUX'"),
+    "of-apple": (
+        lambda data: data[:8] + chunk(b"CgBI", bytes(4)) + data[8:], "unsupported", "'CgBI'"
+    ),
+    "no-name": (behind_the_header(chunk(b"\0\0\0\0", b"")), "corrupt", "impossible name"),
+    "no-such-depth": (with_header(depth=3), "corrupt", "3 bits"),
+    "no-such-depth-of-a-palette": (with_header(depth=16), "corrupt", "16 bits"),
+    "no-such-colours": (with_header(color=5), "corrupt", "colour type 5"),
+    "compression": (with_header(compression=1), "unsupported", "methods 1, 0, 0"),
+    "filter": (with_header(filter=64), "unsupported", "methods 0, 64, 0"),
+    "interlace": (with_header(interlace=2), "unsupported", "methods 0, 0, 2"),
+    "header-short": (lambda data: data[:8] + chunk(b"IHDR", data[16:28]) + data[33:],
+                     "corrupt", "12 bytes"),
+    "no-pixels": (lambda data: data[:8] + chunk(b"IHDR", bytes(4) + data[20:29]) + data[33:],
+                  "corrupt", "0x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "reason", "word"), CRITICAL.values(), ids=CRITICAL)
+def test_what_is_wrong_with_a_critical_chunk_is_said(encoded, picture, change, reason, word):
+    data = change(encoded(picture(1).quantize(16), "PNG"))
+    for decoded in (by_pillow, by_opencv):
+        for reading in READINGS.values():
+            with pytest.raises(ImageError) as caught:
+                decoded(data, reading)
+            assert (caught.value.reason, word in str(caught.value)) == (reason, True)
+
+
 @pytest.mark.parametrize("name", [b"IHDR", b"PLTE"])
 def test_what_a_picture_cannot_do_without_must_be_right(encoded, picture, name):
     data = bytearray(encoded(picture(1).quantize(16), "PNG"))

@@ -172,6 +172,7 @@ def decode(
         raise ImageError("decode", "not_an_image", message)
     limits.check_file(len(data), kind)
     if kind == "png":
+        png.check(data)
         data = png.lean(data, still=reading.animation != "all")
     elif kind == "ico":
         data = ico.best_alone(data)

@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
+from pixelmill.errors import ImageError
+
 #: Most that a profile or a text that is kept may unpack to, in bytes.
 MOST_UNPACKED = 4 * 2**20
 
@@ -26,6 +28,15 @@ _ANCILLARY = 0x20
 #: Chunks of animations, by their least and their most bytes. Their order is what holds them
 #: together, and they bear no texts.
 _OF_FRAMES = {b"acTL": (8, 8), b"fcTL": (26, 26), b"fdAT": (4, 2**31 - 1)}
+
+#: The header: width, height, bits, colour type, methods of compression, filter, interlace.
+_IHDR = struct.Struct(">IIBBBBB")
+
+#: Bits of a channel or of a palette's index that each colour type may have.
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+
+#: Most bytes of a palette.
+_LARGEST_PALETTE = 3 * 256
 
 #: Where the header chunk has width and height; highest values that say how a frame is shown.
 _SIZE = 16
@@ -139,6 +150,58 @@ def _is_animation(data: bytes, chunks: Sequence[_Chunk]) -> bool:
             if dispose > _MOST_DISPOSE or blend > _MOST_BLEND:
                 return False
     return announced == found
+
+
+def check(data: bytes) -> None:
+    """Refuse a PNG whose critical chunks are not as the standard has them.
+
+    Pillow draws a picture without its palette, for instance, in colours of its own. Pixels
+    have a checksum of their own, which the decoder looks at.
+
+    Raises
+    ------
+    ImageError
+        In stage ``decode``, ``corrupt``; ``unsupported`` for what is not of this standard.
+    """
+    palette = False
+    for name, begin, end in _chunks(data):
+        if name[0] & _ANCILLARY:
+            continue
+        content = data[begin + _HEAD.size : end - 4]
+        if name == b"IDAT":
+            if data[COLOR_TYPE] == _PALETTE and not palette:
+                raise ImageError("decode", "corrupt", "the palette (PLTE) is missing")
+            break
+        if name not in (b"IHDR", b"PLTE"):
+            if not name.isalpha():
+                raise ImageError("decode", "corrupt", f"a chunk has the impossible name {name!r}")
+            message = f"the chunk '{name.decode()}' may not be skipped, and its meaning is unknown"
+            raise ImageError("decode", "unsupported", message)
+        if zlib.crc32(data[begin + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            message = f"the checksum of the chunk {name.decode()} is wrong"
+            raise ImageError("decode", "corrupt", message)
+        if name == b"IHDR":
+            _check_header(content)
+        else:
+            palette = True
+            if len(content) % 3 or not 0 < len(content) <= _LARGEST_PALETTE:
+                message = f"the palette (PLTE) has {len(content)} bytes"
+                raise ImageError("decode", "corrupt", message)
+
+
+def _check_header(content: bytes) -> None:
+    """Refuse a header (IHDR) that no PNG has (PNG 3rd edition, 11.2.1)."""
+    if len(content) != _IHDR.size:
+        raise ImageError("decode", "corrupt", f"the header (IHDR) has {len(content)} bytes")
+    width, height, depth, color, *methods = _IHDR.unpack(content)
+    if not width or not height:
+        raise ImageError("decode", "corrupt", f"the header (IHDR) says {width}x{height} pixels")
+    if depth not in _DEPTHS.get(color, ()):
+        message = f"colour type {color} with {depth} bits (IHDR) is none of PNG's"
+        raise ImageError("decode", "corrupt", message)
+    if methods[0] or methods[1] or methods[2] > 1:
+        message = "methods {} of compression, filter and interlace (IHDR) are unknown"
+        raise ImageError("decode", "unsupported", message.format(", ".join(map(str, methods))))
 
 
 def color_chunks(data: bytes) -> dict[bytes, bytes]:
