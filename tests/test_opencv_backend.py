@@ -227,7 +227,7 @@ def test_the_transparent_level_of_16_bit_grey_is_transparent_at_any_depth(render
 
 @pytest.mark.parametrize("gray", [False, True])
 @pytest.mark.parametrize("place", [0.4, 0.7])
-@pytest.mark.parametrize("harm", ["zeros", "noise", "hole", "marker"])
+@pytest.mark.parametrize("harm", ["zeros", "noise", "hole", "cut", "tables", "frame", "unknown"])
 def test_damage_gets_the_same_verdict_by_both_backends(render, photo, encoded, harm, place, gray):
     picture = photo(320, 240).convert("L" if gray else "RGB")
     for progressive in (False, True):
@@ -235,9 +235,17 @@ def test_damage_gets_the_same_verdict_by_both_backends(render, photo, encoded, h
         begin = int(len(data) * place)
         length = len(data) // 4
         noise = np.random.default_rng(3).integers(0, 255, length, dtype=np.uint8).tobytes()
-        data[begin : begin + length] = {
-            "zeros": bytes(length), "noise": noise, "hole": b"", "marker": b"\xff\xd9" * 9,
-        }[harm]  # fmt: skip
+        if harm == "cut":
+            del data[begin:]
+        elif harm == "tables":
+            table = data.index(b"\xff\xc4") + 21
+            data[table : table + 12] = bytes(12)
+        elif harm in ("frame", "unknown"):  # a marker that has no place in the data
+            data[begin : begin + 4] = b"\xff\xc0\0\x11" if harm == "frame" else b"\xff\x02\0\0"
+        else:
+            data[begin : begin + length] = {
+                "zeros": bytes(length), "noise": noise, "hole": b"",
+            }[harm]  # fmt: skip
         data += b"" if data.endswith(b"\xff\xd9") else b"\xff\xd9"
         ours, other = (render(bytes(data), name)[1] for name in ("pillow", "opencv"))
         assert (ours.status, ours.reason) == (other.status, other.reason)
