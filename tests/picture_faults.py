@@ -215,9 +215,11 @@ def misturned(source, data, times):
     times : int
         How often the orientation is applied: 0 or 2.
     """
+    if not source.startswith((b"\xff\xd8", b"\x89PNG", b"RIFF")):
+        return None
     with Image.open(io.BytesIO(source)) as image:
         orientation = image.getexif().get(ORIENTATION, 1)
-        if orientation in (0, 1) or image.format == "TIFF":
+        if orientation in (0, 1):
             return None
         stored = image.convert("RGB")
     for _ in range(times):

@@ -144,6 +144,7 @@ def _compared(output: Array, expected: Array, least: float, detail: int) -> _Com
     suspicion = (
         suspected_faults.of_alpha(seen, meant)
         or suspected_faults.found(coarse, exact)
+        or suspected_faults.of_colors(seen, meant)
         or suspected_faults.displaced(seen, meant)
     )
     where = None

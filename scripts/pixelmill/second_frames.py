@@ -22,6 +22,9 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 #: Frames, and how long each is shown in ms.
 Movie: TypeAlias = tuple[list[Array], list[float]]
 
+#: Most frames that a table is believed to announce.
+_MOST_FRAMES = 100_000
+
 _KEEP, _TO_BACKGROUND, _TO_PREVIOUS = "keep", "background", "previous"
 
 
@@ -269,9 +272,11 @@ def _track_durations(data: bytes) -> list[float]:
         table = find_box(track, b"mdia", b"minf", b"stbl", b"stts") or b""
         (scale,) = struct.unpack_from(">I", head, 20 if head[0] == 1 else 12)
         (runs,) = struct.unpack_from(">I", table, 4)
-        found = []
+        found: list[float] = []
         for number in range(runs):
             count, delta = struct.unpack_from(">II", table, 8 + 8 * number)
+            if len(found) + count > _MOST_FRAMES:
+                raise UndecodableError(f"AVIF sequence of more than {_MOST_FRAMES:,} frames")
             found += [1000 * delta / scale] * count
         return found
     return []

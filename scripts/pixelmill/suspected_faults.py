@@ -37,31 +37,44 @@ _FEWEST = 8
 #: Least displacement that is suspected, in pixels.
 _LEAST_SHIFT = 0.75
 
+#: Pixels a side that are looked at where all would be many.
+_SAMPLED = 96
+
 #: Exponents of a wrong gamma.
 _GAMMAS = (2.2, 1 / 2.2, 1.8, 1 / 1.8, 1.4, 1 / 1.4)
 
 
 def found(output: Array, expected: Array) -> str | None:
     """Name the fault that explains a reduced output of the same shape, if there is one."""
+    return _best(output, expected, itertools.chain(_recolored(expected), _turned(expected)))
+
+
+def of_colors(output: Array, expected: Array) -> str | None:
+    """Name a fault of the colours that explains single pixels, as those of thin lines."""
+    rows, columns = (1 + side // _SAMPLED for side in output.shape[:2])
+    expected = expected[::rows, ::columns]
+    return _best(output[::rows, ::columns], expected, _recolored(expected))
+
+
+def _best(output: Array, expected: Array, faulty: Iterator[tuple[str, Array]]) -> str | None:
     error = float(np.mean((output - expected) ** 2))
     if error <= _UNSUSPICIOUS or output.shape[0] * output.shape[1] < _FEWEST:
         return None
     best, name = min(error / _BETTER, _GOOD), None
-    for words, faulty in _faulty(expected):
-        if faulty.shape == output.shape:
-            left = float(np.mean((output - faulty) ** 2))
+    for words, picture in faulty:
+        if picture.shape == output.shape:
+            left = float(np.mean((output - picture) ** 2))
             if left < best:
                 best, name = left, words
     return name
 
 
-def _faulty(expected: Array) -> Iterator[tuple[str, Array]]:
-    """Yield the expected picture with each fault."""
+def _recolored(expected: Array) -> Iterator[tuple[str, Array]]:
+    """Yield the expected picture with each fault of the colours."""
     colors, alpha = expected[..., :3], expected[..., 3:]
     for order in itertools.permutations(range(3)):
         if order != (0, 1, 2):
             yield "channels are swapped", np.dstack([colors[..., list(order)], alpha])
-    yield from _turned(expected)
     full = alpha if alpha.shape[2] else np.float32(255)
     yield "colours are inverted", np.dstack([full - colors, alpha])
     for gamma in _GAMMAS:
