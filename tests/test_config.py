@@ -410,3 +410,13 @@ def test_names_may_look_like_numbers_and_dates(tmp_path):
     filled = config.complete(written)
     assert list(filled["datasets"]) == ["2024", "2024-05-01"]
     assert (filled["run"]["datasets"], filled["run"]["recipes"]) == (["2024"], ["1"])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("5", 5), ("0.5", 0.5), ("true", True), ("off", False), ("null", None), ("~", None),
+     ("out", "out"), ("2024-05-01", "2024-05-01"), ("[1]", "[1]"), ("5 apples", "5 apples")],
+)  # fmt: skip
+def test_words_on_the_command_line_are_what_yaml_takes_them_for(text, value):
+    found = config.typed({"key": {"inner": [text]}})["key"]["inner"][0]
+    assert (found, type(found)) == (value, type(value))

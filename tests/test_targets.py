@@ -45,6 +45,11 @@ def test_a_config_file_and_keys_on_the_command_line_go_before_the_file_beside(
         "recipes={light: {output: {quality: 5}}}",
         "verify={scope: all}",
         "durable=true",
+        "collisions=error",
+        "limits={max_pixels: 77}",
+        "removals={max_rate: 0.25}",
+        "sandbox=off",
+        "run={check_outputs: true, retry_failed: [timed_out]}",
     ]
     options = ["--configfile", other, "--config", *values]
     ran = snakemake(small, "--dry-run", "--printshellcmds", "all", *options)
@@ -52,7 +57,9 @@ def test_a_config_file_and_keys_on_the_command_line_go_before_the_file_beside(
     assert "Process mine by light with futures" in ran.jobs
     for words in (
         "elsewhere/verdict.txt", "--max-failure-rate 0.5", "--max-failures 0", '"quality": 5',
-        "--scope all", '"durable": true',
+        "--scope all", '"durable": true', '"collisions": "error"', '"max_pixels": 77',
+        '"max_rate": 0.25', '"sandbox": "off"', '"check_outputs": true',
+        '"retry_failed": ["timed_out"]',
     ):  # fmt: skip
         assert words in ran.text, words
 

@@ -1,0 +1,25 @@
+"""What the workflow does before it looks for jobs."""
+
+import os
+
+import pytest
+
+from pixelmill.wiring import folders_of
+
+
+@pytest.mark.parametrize(
+    ("configfiles", "folders"),
+    [
+        ([], ["."]),
+        (["config.yaml"], ["."]),
+        (["settings/config.yaml"], ["settings"]),
+        (["one/a.yaml", "two/b.yaml", "config.yaml"], ["two", "one", "."]),
+        (["one/a.yaml", "one/b.yaml", "one/config.yaml"], ["one"]),
+    ],
+)
+def test_own_steps_are_looked_for_beside_the_config_that_was_given_last_first(
+    tmp_path, monkeypatch, configfiles, folders
+):
+    """As its keys go before those of the others; that of the project comes last."""
+    monkeypatch.chdir(tmp_path)
+    assert folders_of(configfiles) == os.pathsep.join(folders)
