@@ -354,6 +354,18 @@ def test_a_file_that_gets_tags_keeps_its_pixels_and_structure(source, picture):
     assert decode(whole).frames[0].tobytes() == picture(1, SIZE).tobytes()
 
 
+@pytest.mark.parametrize("metadata", ["none", "strip", "keep"])
+def test_a_tiff_has_the_resolution_that_it_requires_and_not_that_of_its_source(
+    source, render, metadata
+):
+    data = source("jpeg", raw_block(main_fields("<", TEXTS["utf-8"])))
+    _, main, *_ = fields_of(render(data, metadata=metadata, output={"format": "tiff"}))
+    for tag in (0x011A, 0x011B):
+        assert main[tag][0] == 5
+        assert np.divide(*struct.unpack("<2I", main[tag][1])) == 72
+    assert main[0x0128] == (3, struct.pack("<H", 2))
+
+
 def warnings_in(data, path):
     """What exiftool finds wrong with the metadata of a file."""
     path.write_bytes(data)  # of a pipe, exiftool takes offsets to the end for wrong ones

@@ -260,7 +260,8 @@ def save_options(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     if name == "png":
         return {"compress_level": options["level"]}
     if name == "tiff":
-        return {"compression": _COMPRESSIONS[options["compression"]]}
+        # TIFF requires a resolution (TIFF 6.0, section 4); it has that of an unknown one.
+        return {"compression": _COMPRESSIONS[options["compression"]], "dpi": (72, 72)}
     if name == "avif":
         return {"quality": options["quality"], "max_threads": 1}  # a worker has one core
     return options
