@@ -55,11 +55,19 @@ def test_a_config_file_and_keys_on_the_command_line_go_before_the_file_beside(
     ran = snakemake(small, "--dry-run", "--printshellcmds", "all", *options)
     assert ran.status == 0, ran.text
     assert "Process mine by light with futures" in ran.jobs
+    (policy,) = set(re.findall(r"--policy '(.*?)' --label", ran.text))
+    assert json.loads(policy) == {
+        "limits": {**json.loads(policy)["limits"], "max_pixels": 77},
+        "removals": {"max_rate": 0.25},
+        "collisions": "error",
+        "durable": True,
+        "sandbox": "off",
+        "run": {"check_outputs": True, "retry_failed": ["timed_out"]},
+        "failures": {"stop_on_first": False},
+    }
     for words in (
         "elsewhere/verdict.txt", "--max-failure-rate 0.5", "--max-failures 0", '"quality": 5',
-        "--scope all", '"durable": true', '"collisions": "error"', '"max_pixels": 77',
-        '"max_rate": 0.25', '"sandbox": "off"', '"check_outputs": true',
-        '"retry_failed": ["timed_out"]',
+        "--scope all", "--sandbox off",
     ):  # fmt: skip
         assert words in ran.text, words
 
