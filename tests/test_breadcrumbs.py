@@ -76,12 +76,12 @@ def test_a_worker_that_has_not_begun_names_nothing(folder):
 ON_A_FULL_DISK = """
 import os, sys
 from pixelmill import breadcrumbs
-folder = sys.argv[1]
-with open(os.path.join(folder, "rest"), "wb") as rest:
+folder = os.path.join(sys.argv[1], "crumbs")
+breadcrumbs.clear(folder)
+with open(os.path.join(sys.argv[1], "rest"), "wb", buffering=0) as rest:
     try:
-        while True:
-            rest.write(bytes(4096))
-            rest.flush()
+        while rest.write(bytes(4096)):
+            pass
     except OSError:
         pass
 for turn in range(2):
@@ -107,7 +107,7 @@ def test_a_full_disk_costs_the_crumbs_and_no_process(tmp_path, repository):
             cwd=repository / "scripts", stdout=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stdout) == (0, "went on\n")
-        assert breadcrumbs.read(str(disk)) == []
+        assert breadcrumbs.read(str(disk / "crumbs")) == []
     finally:
         subprocess.run(["umount", disk], check=True)
 
