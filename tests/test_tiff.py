@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import tifffile
+import tiffs
 from drawn import (
     BLACK,
     CIE_LAB,
@@ -291,6 +292,22 @@ def test_tags_are_handed_on(color, bits, order, big):
         assert tuple(sorted(block)) == expected
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("color", [WHITE, BLACK, RGB])
+def test_unsigned_numbers_that_are_called_signed(color, bits):
+    samples, expected, _ = stored(color, bits)
+    assert_seen(tiff(samples, photometric=color, bits=bits, format=SIGNED), expected)
+
+
+@pytest.mark.parametrize("extra", [(0,), (0, 0), (2, 0)])
+def test_planes_of_extra_samples_may_be_missing(monkeypatch, extra):
+    samples, expected, _ = stored(RGB, 8, UNSIGNED, extra)
+    ignored = samples[..., -1].tobytes()
+    pack = tiffs.ENCODERS[5]
+    monkeypatch.setitem(tiffs.ENCODERS, 5, lambda data: b"" if data == ignored else pack(data))
+    assert_seen(tiff(samples, photometric=RGB, extra=extra, planar=2, compression=5), expected)
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_a_broken_tag_that_says_nothing_of_the_layout_changes_nothing(order):
     samples, expected, _ = stored(BLACK, 12)
@@ -335,8 +352,6 @@ def test_limits_hold_before_anything_is_decoded(planar, limits):
     ],
 )
 def test_a_layout_that_nobody_decodes_is_named(monkeypatch, kind, names):
-    import tiffs
-
     monkeypatch.setitem(tiffs.ENCODERS, 34661, bytes)
     count = 4 if kind["photometric"] == 5 else 1
     number = np.complex64 if kind.get("bits") == 64 else np.uint8

@@ -80,11 +80,11 @@ def header(data: bytes) -> Header | None:
 
 def _header(data: bytes) -> Header | None:
     start, length = struct.unpack_from("<10xII", data)
-    planes, colors, compression = 1, 0, _RAW
+    colors, compression = 0, _RAW
     if length == _OS2_V1:
-        width, height, planes, bits = struct.unpack_from("<HHHH", data, 18)
+        width, height, bits = struct.unpack_from("<HHxxH", data, 18)
     else:
-        width, height, planes, bits = struct.unpack_from("<iiHH", data, 18)
+        width, height, bits = struct.unpack_from("<iixxH", data, 18)
     if length >= _WINDOWS:
         compression, colors = struct.unpack_from("<I12xI", data, 30)
     masks, behind = (0, 0, 0, 0), _FILE_HEADER + length
@@ -100,8 +100,8 @@ def _header(data: bytes) -> Header | None:
         raise _unsupported(f"{kind}, compression {name} of OS/2")
     if compression in _COMPRESSIONS:
         raise _unsupported(f"{kind}, compression {_COMPRESSIONS[compression]}")
-    if bits == 64 or planes > 1:
-        raise _unsupported(f"{kind} in {planes} planes")
+    if bits == 64:
+        raise _unsupported(kind)
     if _pillow_reads(length, bits, compression, colors) or width <= 0 or height == 0:
         return None
     possible = {_RAW: (1, 2, 4, 8, 16, 24, 32), _RLE8: (8,), _RLE4: (4,)}

@@ -15,9 +15,6 @@ from PIL import Image
 from pixelmill import tiff
 from pixelmill.tiff import Page
 
-#: Values of ExtraSamples: alpha that the colours were multiplied by, and alpha that they were not.
-_ASSOCIATED, _UNASSOCIATED = 1, 2
-
 _SPACES = {
     tiff.WHITE_IS_ZERO: "L",
     tiff.BLACK_IS_ZERO: "L",
@@ -103,11 +100,11 @@ def samples_of(page: Page) -> Samples:
         if page.photometric == tiff.WHITE_IS_ZERO:
             colors = ~colors
     for number, meaning in enumerate(page.extra, start=count):
-        if meaning in (_ASSOCIATED, _UNASSOCIATED):
+        if meaning in (tiff.ASSOCIATED, tiff.UNASSOCIATED):
             alpha = full_range(stored[..., number], page.bits)
             if alpha.dtype != colors.dtype:
                 alpha, colors = to_8_bits(alpha), to_8_bits(colors)
-            if meaning == _ASSOCIATED and page.photometric not in _LABS:
+            if meaning == tiff.ASSOCIATED and page.photometric not in _LABS:
                 colors = _divided(colors, alpha)
             return Samples(colors, space, alpha)
     return Samples(colors, space)
@@ -117,9 +114,11 @@ def full_range(samples: Any, bits: int) -> Any:
     """Bring samples of any type to unsigned levels over the full range of 8 or 16 bits.
 
     Signed samples of up to 16 bits span the range of their type, which is the default of
-    SMinSampleValue and SMaxSampleValue (TIFF 6.0, section 19). What 32 bits and floating-point
-    numbers span is not stated anywhere: integers are taken for 8 or 16 bits if they fit,
-    floating-point numbers for 0 to 1, 255 or 65535, whichever the median of those above 0 fits.
+    SMinSampleValue and SMaxSampleValue (TIFF 6.0, section 19). Some writers call unsigned
+    numbers signed: they are taken for these if the picture is smoother so. What 32 bits and
+    floating-point numbers span is not stated anywhere: integers are taken for 8 or 16 bits if
+    they fit, floating-point numbers for 0 to 1, 255 or 65535, whichever the median of those
+    above 0 fits.
 
     Parameters
     ----------
@@ -144,7 +143,7 @@ def full_range(samples: Any, bits: int) -> Any:
     if bits > 16:
         return _from_long(samples, bits)
     if samples.dtype.kind == "i":
-        return (samples.astype(np.int32) + (1 << bits - 1)).astype(f"u{samples.itemsize}")
+        return _from_signed(samples, bits)
     most = _MOST_8 if bits <= 8 else _MOST_16
     if bits in (8, 16):
         return samples
@@ -157,6 +156,20 @@ def to_8_bits(levels: Any) -> Any:
     if levels.dtype == np.uint8:
         return levels
     return ((levels.astype(np.uint32) + _RATIO // 2) // _RATIO).astype(np.uint8)
+
+
+def _from_signed(samples: Any, bits: int) -> Any:
+    unsigned = samples.view(f"u{samples.itemsize}")
+    shifted = unsigned + unsigned.dtype.type(1 << bits - 1)  # modulo the range
+    return unsigned if _roughness(unsigned) < _roughness(shifted) else shifted
+
+
+def _roughness(levels: Any) -> float:
+    """Sum of the differences between neighbours across and down."""
+    differences = (
+        np.diff(levels.astype(np.int32), axis=axis) for axis in range(min(2, levels.ndim))
+    )
+    return sum(float(np.abs(difference).sum(dtype=np.float64)) for difference in differences)
 
 
 def _from_floats(samples: Any) -> Any:

@@ -45,6 +45,12 @@ _D50 = (0.3457, 0.3585)
 #: Value of SampleFormat that means unsigned integers.
 _UNSIGNED = 1
 
+#: Values of ExtraSamples: alpha that the colours were multiplied by, and alpha that they were not.
+ASSOCIATED, UNASSOCIATED = 1, 2
+
+#: Value of PlanarConfiguration that means a plane for each sample.
+_PLANES = 2
+
 #: Value of InkSet that means cyan, magenta, yellow and black.
 _CMYK = 1
 
@@ -169,7 +175,7 @@ class Page:
     def _is_for_libtiff(self) -> bool:
         """Whether it is YCbCr, whose samples stand in blocks, or JPEG of a plane each."""
         if self._page.compression in _JPEGS:
-            planes = self._page.planarconfig == 2 and self._page.samplesperpixel > 1
+            planes = self._page.planarconfig == _PLANES and self._page.samplesperpixel > 1
             return planes and not self.extra and self.bits == 8 and self.photometric in (RGB, YCBCR)
         return self.photometric == YCBCR
 
@@ -194,14 +200,25 @@ class Page:
                 message = f"TIFF: {missing:,} bytes of its pixels are missing"
                 raise ImageError("decode", "truncated", message)
             return
-        for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
+        needed = math.prod(page.chunked)
+        if page.planarconfig == _PLANES:  # of extra samples that are ignored, planes may be missing
+            needed = needed * self._last_sample() // page.samplesperpixel
+        segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))[:needed]
+        if len(segments) < needed:
+            message = f"TIFF: it has {len(segments):,} strips or tiles of {needed:,}"
+            raise ImageError("decode", "corrupt", message)
+        for offset, length in segments:
             if not offset or not length or offset + length > len(self.data):
                 message = "TIFF: the file ends before its last strip or tile, or one is missing"
                 raise ImageError("decode", "truncated", message)
-        found = min(len(page.dataoffsets), len(page.databytecounts))
-        if found < math.prod(page.chunked):
-            message = f"TIFF: it has {found:,} strips or tiles of {math.prod(page.chunked):,}"
-            raise ImageError("decode", "corrupt", message)
+
+    def _last_sample(self) -> int:
+        """How many samples of a pixel are needed: the colours, and what stands before alpha."""
+        colors = _COLORS[self.photometric]
+        alphas = [
+            k for k, meaning in enumerate(self.extra) if meaning in (ASSOCIATED, UNASSOCIATED)
+        ]
+        return colors + (alphas[0] + 1 if alphas else 0)
 
 
 def pillow_reads(data: bytes, turned: bool = True) -> bool:
