@@ -292,11 +292,19 @@ def test_tags_are_handed_on(color, bits, order, big):
         assert tuple(sorted(block)) == expected
 
 
-@pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("color", [WHITE, BLACK, RGB])
-def test_unsigned_numbers_that_are_called_signed(color, bits):
-    samples, expected, _ = stored(color, bits)
-    assert_seen(tiff(samples, photometric=color, bits=bits, format=SIGNED), expected)
+def test_plain_bytes_that_are_called_signed(color):
+    samples, expected, _ = stored(color, 8)
+    assert_seen(tiff(samples, photometric=color, format=SIGNED), expected)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_signed_samples_of_hard_contrast_stay_signed(bits):
+    stripes = np.tile(np.array([0, 0, 255, 255], np.uint8), (8, 4))
+    low = -(2 ** (bits - 1))
+    samples = np.where(stripes > 0, -low - 1, low)[..., None].astype(f"i{bits // 8}")
+    data = tiff(samples, photometric=BLACK, bits=bits, format=SIGNED)
+    assert_seen(data, opaque(np.dstack([stripes] * 3)), 0)
 
 
 @pytest.mark.parametrize("extra", [(0,), (0, 0), (2, 0)])
