@@ -7,7 +7,7 @@ wrong frames, or None if such a picture has nothing that the fault would change.
 import io
 
 import numpy as np
-from PIL import Image, ImageOps, ImageSequence
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 
 #: EXIF tag of the orientation.
 ORIENTATION = 0x0112
@@ -215,13 +215,14 @@ def misturned(source, data, times):
     times : int
         How often the orientation is applied: 0 or 2.
     """
-    if not source.startswith((b"\xff\xd8", b"\x89PNG", b"RIFF")):
+    try:
+        with Image.open(io.BytesIO(source)) as image:
+            orientation = image.getexif().get(ORIENTATION, 1)
+            stored = image.convert("RGB")
+    except (UnidentifiedImageError, OSError):  # other libraries may know it
         return None
-    with Image.open(io.BytesIO(source)) as image:
-        orientation = image.getexif().get(ORIENTATION, 1)
-        if orientation in (0, 1):
-            return None
-        stored = image.convert("RGB")
+    if orientation in (0, 1) or image.format == "TIFF":  # which Pillow turns by itself
+        return None
     for _ in range(times):
         tagged = stored.copy()
         tagged.getexif()[ORIENTATION] = orientation

@@ -133,6 +133,8 @@ def _scaled(page: Any, stored: Any) -> Any:
         values = np.nan_to_num(stored.astype(np.float64), posinf=0, neginf=0)
         middle = np.median(values[values > 0]) if (values > 0).any() else 0
         return _of_range(values, 0, 1 if middle <= 1 else 255 if middle <= 255 else 65535, 65535)
+    if stored.dtype in (np.uint8, np.uint16) and bits == 8 * stored.itemsize:
+        return stored
     lowest, highest = 0, 2**bits - 1
     if stored.dtype.kind == "i":
         lowest, highest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
@@ -143,7 +145,8 @@ def _scaled(page: Any, stored: Any) -> Any:
         elif stored.min() >= 0:
             lowest = 0
         return _of_range(stored, lowest, highest, 255 if highest == 255 else 65535)
-    return _of_range(stored, lowest, highest, 255 if bits <= 8 else 65535)
+    table = _of_range(np.arange(lowest, highest + 1), lowest, highest, 255 if bits <= 8 else 65535)
+    return table[stored.astype(np.int32) - lowest]
 
 
 def _of_range(values: Any, lowest: float, highest: float, full: int) -> Any:

@@ -22,6 +22,9 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 #: Mean square of the errors below which nothing is suspected: two levels.
 _UNSUSPICIOUS = 2.0**2
 
+#: The same of single pixels: six levels, as compression leaves.
+_COMPRESSED = 6.0**2
+
 #: Mean square of the errors of a good explanation: 30 dB.
 _GOOD = 65.0
 
@@ -33,6 +36,9 @@ _BETTER_DISPLACED = 2.0
 
 #: Fewest pixels by which a fault is recognized: of fewer, many fit.
 _FEWEST = 8
+
+#: Standard deviation of levels below which a picture is of one colour, which many faults fit.
+_VARIED = 4.0
 
 #: Least displacement that is suspected, in pixels.
 _LEAST_SHIFT = 0.75
@@ -53,12 +59,20 @@ def of_colors(output: Array, expected: Array) -> str | None:
     """Name a fault of the colours that explains single pixels, as those of thin lines."""
     rows, columns = (1 + side // _SAMPLED for side in output.shape[:2])
     expected = expected[::rows, ::columns]
-    return _best(output[::rows, ::columns], expected, _recolored(expected))
+    output = output[::rows, ::columns]
+    return _best(output, expected, _recolored(expected), _COMPRESSED)
 
 
-def _best(output: Array, expected: Array, faulty: Iterator[tuple[str, Array]]) -> str | None:
+def _best(
+    output: Array,
+    expected: Array,
+    faulty: Iterator[tuple[str, Array]],
+    unsuspicious: float = _UNSUSPICIOUS,
+) -> str | None:
     error = float(np.mean((output - expected) ** 2))
-    if error <= _UNSUSPICIOUS or output.shape[0] * output.shape[1] < _FEWEST:
+    if error <= unsuspicious or output.shape[0] * output.shape[1] < _FEWEST:
+        return None
+    if float(expected[..., :3].std(axis=(0, 1)).max()) < _VARIED:
         return None
     best, name = min(error / _BETTER, _GOOD), None
     for words, picture in faulty:
