@@ -163,6 +163,11 @@ def why_not(*paths):
     return "its steps have no reference"
 
 
+def is_tiny(source):
+    """Whether a picture has too few pixels to tell a fault from another kernel."""
+    return min(decode(source.read_bytes()).frames[0].shape[:2]) < 16
+
+
 def plant(candidates):
     """Put wrong pictures in place of right ones, one at a time."""
     order = random.Random(18)
@@ -179,7 +184,7 @@ def plant(candidates):
                 wrong = picture_faults.misturned(
                     source.read_bytes(), right, 2 * (fault != "not turned")
                 )
-            if wrong is None:
+            if wrong is None or is_tiny(source):
                 continue
             planted[fault] += 1
             path.write_bytes(wrong)

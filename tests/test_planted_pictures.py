@@ -118,7 +118,12 @@ PLANTED = [
             "grey", "replaced by noise", "noise added", "half grey", "mirrored", "upside down",
             "moved by 2", "moved by 5",
         )
-        for recipe in ("jpeg", "opencv", "png", "webp", "avif", "tiff", "gif")
+        for recipe in ("jpeg", "png", "gif")
+    ),
+    *(
+        (fault, recipe, "photo.jpg")
+        for fault in ("red and blue swapped", "noise added", "moved by 2")
+        for recipe in ("opencv", "webp", "avif", "tiff")
     ),
     *(
         (fault, recipe, "cut-out.png")

@@ -232,7 +232,6 @@ def test_lab_becomes_srgb(lab, color, deep):
 @pytest.mark.parametrize(
     ("samples", "levels"),
     [
-        (np.array([[-128, 0, 127]], np.int8), [0, 128, 255]),
         (np.array([[-32768, 0, 32767]], np.int16), [0, 32768, 65535]),
         (np.array([[0, 100, 255]], np.uint32), [0, 100, 255]),
         (np.array([[0, 300, 65535]], np.uint32), [0, 300, 65535]),
@@ -241,12 +240,19 @@ def test_lab_becomes_srgb(lab, color, deep):
         (np.array([[0, 51, 255]], np.float32), [0, 13107, 65535]),
         (np.array([[0, 13107, 65535]], np.float64), [0, 13107, 65535]),
     ],
-    ids=["signed 8", "signed 16", "32 as 8", "32 as 16", "32", "0..1", "0..255", "0..65535"],
+    ids=["signed 16", "32 as 8", "32 as 16", "32", "0..1", "0..255", "0..65535"],
 )
 def test_samples_of_any_range_are_scaled_as_the_policies_say(samples, levels):
     file = io.BytesIO()
     tifffile.imwrite(file, samples, photometric="minisblack", metadata=None)
     close(seen(file.getvalue()), gray([levels]), 1)
+
+
+def test_signed_bytes_are_not_judged():
+    file = io.BytesIO()
+    tifffile.imwrite(file, RAMP.astype(np.int8), photometric="minisblack", metadata=None)
+    with pytest.raises(UndecodableError, match="signed bytes"):
+        decode(file.getvalue())
 
 
 def bitmap(bits, compression, palette, width, height, body):

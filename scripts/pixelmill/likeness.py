@@ -32,6 +32,10 @@ LOCAL = 48.0
 #: Root mean square of the errors of single pixels, in levels of 255.
 FINE = 16.0
 
+#: How many times smaller the errors of single pixels must be by another rendering, to dispel
+#: the suspicion of a fault.
+_DOUBT = 2.0
+
 
 class Likeness(NamedTuple):
     """How a picture compares with what is expected.
@@ -110,9 +114,13 @@ def compare(output: Array, renderings: Iterable[Array], least: float, detail: in
     best: _Comparison | None = None
     for expected in renderings:
         compared = _compared(output, expected, least, detail)
-        if best is None or compared.rank < best.rank:
+        if best is None:
             best = compared
-        if compared.why is None:
+        elif best.suspicion is None:
+            best = min(best, compared, key=lambda each: each.rank)
+        elif compared.why is None and compared.fine <= best.fine / _DOUBT:
+            best = compared
+        if best.why is None:
             break
     if best is None:
         raise ValueError("there is no rendering to compare with")
@@ -120,12 +128,18 @@ def compare(output: Array, renderings: Iterable[Array], least: float, detail: in
 
 
 class _Comparison(NamedTuple):
-    """How a picture compares with one rendering; the best has the least rank."""
+    """How a picture compares with one rendering."""
 
     similarity: float
     why: str | None
     pictures: tuple[Array, Array]
-    rank: tuple[bool, float]
+    fine: float = math.inf
+    suspicion: str | None = None
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """What the best of several has the least of."""
+        return self.why is not None, self.fine
 
 
 def _compared(output: Array, expected: Array, least: float, detail: int) -> _Comparison:
@@ -135,7 +149,7 @@ def _compared(output: Array, expected: Array, least: float, detail: int) -> _Com
     if output.shape[:2] != expected.shape[:2]:
         turned = suspected_faults.turned(coarse, exact)
         why = turned or "does not look like its source"
-        return _Comparison(0.0, why, pictures, (True, math.inf))
+        return _Comparison(0.0, why, pictures)
     errors = coarse - exact
     similarity = min(_decibels(float(np.mean(part**2))) for part in _parts(errors))
     window = _window(output.shape)
@@ -155,7 +169,7 @@ def _compared(output: Array, expected: Array, least: float, detail: int) -> _Com
     elif fine > FINE:
         where = " closely"
     misfit = suspicion or (None if where is None else f"does not look like its source{where}")
-    return _Comparison(similarity, misfit, pictures, (misfit is not None, fine))
+    return _Comparison(similarity, misfit, pictures, fine, suspicion)
 
 
 def _reduced(picture: Array, alpha: bool, detail: int) -> Array:

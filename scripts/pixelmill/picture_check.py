@@ -193,7 +193,7 @@ def _notes_fault(demand: Demand, seen: Seen, meant: Seen) -> str | None:
 def _depth_fault(demand: Demand, kind: str, seen: Seen, meant: Seen) -> str | None:
     """Tell if an output that must keep 16 bits has fewer."""
     deep = demand.deep and kind in ("png", "tiff") and meant.frames[0].dtype == np.uint16
-    if not deep or _is_shallow(meant.frames[0]):
+    if not deep or _is_shallow(reference.render(meant.frames[0], demand.steps)):
         return None
     if seen.frames[0].dtype == np.uint8:
         must = meant.notes.kind == "png" and meant.gray and meant.frames[0].shape[2] == 3

@@ -136,6 +136,8 @@ def _scaled(page: Any, stored: Any) -> Any:
     if stored.dtype in (np.uint8, np.uint16) and bits == 8 * stored.itemsize:
         return stored
     lowest, highest = 0, 2**bits - 1
+    if stored.dtype == np.int8:
+        raise UndecodableError("TIFF with signed bytes, by which some writers mean plain ones")
     if stored.dtype.kind == "i":
         lowest, highest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     if bits > 16:
