@@ -147,9 +147,8 @@ def test_alpha_of_grey_is_no_grey(encoded):
     np.testing.assert_array_equal(np.asarray(made)[..., 1], alpha)
 
 
-@pytest.mark.parametrize(("color", "kept"), [("keep", True), ("srgb", True), ("drop", False)])
+@pytest.mark.parametrize(("color", "kept"), [("keep", True), ("drop", False)])
 def test_the_profile_of_16_bit_grey_describes_what_is_kept(encoded, color, kept):
-    """No library converts 16 bits: their profile is handed on, unless it is to be dropped."""
     profile = icc_profile((), 1.0)
     levels = np.linspace(0, 65535, 12).astype(np.uint16).reshape(3, 4)
     data = encoded(Image.fromarray(levels), "PNG", icc_profile=profile)
