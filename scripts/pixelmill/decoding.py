@@ -9,7 +9,7 @@ import io
 import re
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import (
     AvifImagePlugin,
@@ -27,7 +27,7 @@ from PIL import (
     features,
 )
 
-from pixelmill import bmp, colorimetry, frame_reading, gif, ico, jpeg, metadata, png, tiff
+from pixelmill import jpeg, metadata, png
 from pixelmill.color import to_working
 from pixelmill.errors import ImageError, describe
 from pixelmill.formats import SNIFF_BYTES, sniff
@@ -36,6 +36,9 @@ from pixelmill.levels import SWAPPING, upright
 from pixelmill.limits import Limits
 from pixelmill.operations import Box, Size
 from pixelmill.timing import as_shown, in_units
+
+if TYPE_CHECKING:  # what only some formats need is imported when there is one
+    from pixelmill import gif, tiff
 
 #: Importing a plugin registers it; Pillow's own search would load all of them.
 PLUGINS = (
@@ -53,6 +56,9 @@ PLUGINS = (
 
 #: What Pillow calls the formats besides GIF that may hold animations; pages are none.
 _ANIMATED = ("PNG", "WEBP", "AVIF")
+
+#: Formats whose first pictures Pillow leaves incomplete.
+_COMPLETED = ("avif", "webp")
 
 #: Formats that describe colours not by ICC profiles alone.
 _DESCRIBED = ("png", "avif", "heif")
@@ -175,8 +181,12 @@ def decode(
         png.check(data)
         data = png.lean(data, still=reading.animation != "all")
     elif kind == "ico":
+        from pixelmill import ico
+
         data = ico.best_alone(data)
     elif kind == "webp":
+        from pixelmill import frame_reading
+
         data = frame_reading.with_alpha(data)
     # What hides inside a file, as the frames of a GIF, is held to twice of this by Pillow.
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
@@ -208,11 +218,17 @@ def _decode(
         return _decode_gif(data, reading, limits)
     if kind == "heif":
         _register_heif()
-    if kind == "tiff" and not tiff.pillow_reads(data, turned=reading.orientation == "apply"):
-        page = tiff.first_page(data)
+    if kind == "tiff":
+        from pixelmill import tiff
+
+        page = None
+        if not tiff.pillow_reads(data, turned=reading.orientation == "apply"):
+            page = tiff.first_page(data)
         if page is not None:
             return _decode_page(page, reading, limits)
     if kind == "bmp":
+        from pixelmill import bmp
+
         header = bmp.header(data)
         if header is not None:
             limits.check_header(*header.size, 1)
@@ -228,11 +244,13 @@ def _decode(
             limits.check_scans(jpeg.scans(part, limits.max_scans))
         if frames > 1:
             _check_frames(frames, pixels, reading, limits)
-        _scale_transparency(image)
+        png.scale_transparency(image)
         image.info.pop("xmp", None)  # Pillow would turn a TIFF by it as it loads the pixels
         if kind in _DESCRIBED and reading.color != "drop":
+            from pixelmill import colorimetry
+
             image.info["icc_profile"] = colorimetry.profile_of(image, data, kind)
-        gray_alpha = _raw_mode(image) == "LA;16B"  # of which Pillow makes RGBA
+        gray_alpha = png.raw_mode(image) == "LA;16B"  # of which Pillow makes RGBA
         is_jpeg = image.format in ("JPEG", "MPO")
         scale = 1
         if is_jpeg:
@@ -257,7 +275,11 @@ def _decode(
             turned = orientation if orientation != kept else 1
             return Decoded([upright(levels, turned)], box, pixels, kind, profile, exif)
         whole = image.convert("LA") if gray_alpha else image
-        picture, profile = _working(frame_reading.completed(whole, data, kind), reading)
+        if kind in _COMPLETED:
+            from pixelmill import frame_reading
+
+            whole = frame_reading.completed(whole, data, kind)
+        picture, profile = _working(whole, reading)
         if orientation != kept:
             picture = picture.transpose(metadata.TRANSPOSITIONS[orientation])
     picture.info = {}
@@ -279,24 +301,6 @@ def _decode_page(page: tiff.Page, reading: Reading, limits: Limits) -> Decoded:
         picture = picture.transpose(metadata.TRANSPOSITIONS[orientation])
     picture.info = {}
     return Decoded([picture], None, page.size[0] * page.size[1], "tiff", profile, exif)
-
-
-#: What levels of grey of 2 and 4 bits are multiplied by to fill 8, by Pillow's raw modes.
-_SHALLOW = {"L;2": 85, "L;4": 17}
-
-
-def _scale_transparency(image: Image.Image) -> None:
-    """Scale a PNG's one transparent level as Pillow scales the pixels, and forgets to."""
-    level = image.info.get("transparency")
-    if image.format == "PNG" and image.mode == "L" and isinstance(level, int):
-        image.info["transparency"] = level * _SHALLOW.get(_raw_mode(image), 1)
-
-
-def _raw_mode(image: Image.Image) -> str:
-    """How the pixels of an opened file are stored, by Pillow's names; empty where it has none."""
-    tiles = getattr(image, "tile", None)
-    raw = tiles[0][3] if tiles else None
-    return raw if isinstance(raw, str) else ""
 
 
 def decode_to_levels(
@@ -358,6 +362,8 @@ def _working(
 
 def _decode_all(image: Image.Image, data: bytes, kind: str, reading: Reading) -> Decoded:
     """Decode every frame of an animation, each complete and as it is shown."""
+    from pixelmill import frame_reading
+
     orientation = metadata.orientation_of(image)
     kept = 1 if reading.orientation == "apply" else orientation
     pictures, profile = [], None
@@ -377,6 +383,8 @@ def _decode_all(image: Image.Image, data: bytes, kind: str, reading: Reading) ->
 
 def _decode_gif(data: bytes, reading: Reading, limits: Limits) -> Decoded:
     """Decode a GIF: its first frame, or all of them, each complete and as it is shown."""
+    from pixelmill import frame_reading, gif
+
     parsed = gif.parse(data)
     count, pixels = len(parsed.frames), parsed.size[0] * parsed.size[1]
     limits.check_header(*parsed.size, count)

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from PIL import Image
 
-from pixelmill import frame_writing, gif, ifd, metadata
+from pixelmill import ifd, metadata
 from pixelmill.color import describes, flatten
 from pixelmill.decoding import Decoded
 from pixelmill.formats import SUFFIXES_OF
@@ -183,10 +183,14 @@ def encode(
             save["exif"] = metadata.written(tags)
     if encoder.frames and len(frames) > 1:
         plays = 1 if loop is None else loop
+        from pixelmill import frame_writing
+
         file.write(frame_writing.encoded(frames, name, save, durations, plays))
         file.seek(0)
         return file.read()
     if name == "gif":
+        from pixelmill import gif
+
         frames[0], transparent = gif.indexed(frames[0])
         save.update({} if transparent is None else {"transparency": transparent})
     frames[0].save(file, name.upper(), **save)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from PIL import ExifTags, Image
 
-from pixelmill import ifd, isobmff
+from pixelmill import ifd
 from pixelmill.ifd import Field, Tags
 
 Base = ExifTags.Base
@@ -128,6 +128,8 @@ def block_of(image: Image.Image, data: bytes) -> bytes:
         return data
     block = image.info.get("exif", b"")
     if image.format == "AVIF" and data:
+        from pixelmill import isobmff
+
         block = isobmff.exif(data)  # Pillow writes it anew if the file says how it is turned
     hexed = image.info.get("Raw profile type exif", "")
     if not block and isinstance(hexed, str):

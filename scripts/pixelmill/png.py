@@ -9,9 +9,12 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pixelmill.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 #: Most that a profile or a text that is kept may unpack to, in bytes.
 MOST_UNPACKED = 4 * 2**20
@@ -287,3 +290,21 @@ _TEXTS: dict[bytes, Callable[[bytes], bool]] = {
 
 #: What tells whether a chunk is sound whose value may be packed.
 _UNPACKED = {b"iCCP": _profile, **_TEXTS}
+
+
+#: What levels of grey of 2 and 4 bits are multiplied by to fill 8, by Pillow's raw modes.
+_SHALLOW = {"L;2": 85, "L;4": 17}
+
+
+def scale_transparency(image: Image.Image) -> None:
+    """Scale the one transparent level of a PNG as Pillow scales the pixels, and forgets to."""
+    level = image.info.get("transparency")
+    if image.format == "PNG" and image.mode == "L" and isinstance(level, int):
+        image.info["transparency"] = level * _SHALLOW.get(raw_mode(image), 1)
+
+
+def raw_mode(image: Image.Image) -> str:
+    """How the pixels of an opened file are stored, by Pillow's names; empty where it has none."""
+    tiles = getattr(image, "tile", None)
+    raw = tiles[0][3] if tiles else None
+    return raw if isinstance(raw, str) else ""
