@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -48,12 +49,13 @@ def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) 
     write_json(os.path.join(folder, "benchmark.json"), report)
     with atomic(os.path.join(folder, "report.md")) as file:
         file.write(markdown(report))
+    sections = [*_sections(report, sheets or {})]
     with atomic(os.path.join(folder, "report.html")) as file:
-        file.write(html(report, sheets))
+        file.write(_html(report, sections))
     root = Root(folder)
     root.remove_tree("figures")  # of what is no longer run, none may stay
     root.make_folder("figures")
-    for section in _sections(report, {}):
+    for section in sections:
         for kind, draw in section["drawings"].items():
             if drawn := draw(figures.WIDE):
                 name = f"{section['dataset']}.{section['recipe']}.{kind}.svg"
@@ -68,9 +70,12 @@ def _alone(drawn: str) -> str:
 
 def html(report: Mapping[str, Any], sheets: Sheets | None = None) -> str:
     """Render the page; it needs no network and no other file."""
+    return _html(report, [*_sections(report, sheets or {})])
+
+
+def _html(report: Mapping[str, Any], sections: Sequence[Mapping[str, Any]]) -> str:
     page = typeset.environment(autoescape=True).get_template("report.html")
     config = json.dumps(report["config"], indent=1)
-    sections = [*_sections(report, sheets or {})]
     return page.render(
         **{**report, "failures": _together(report["failures"])}
         | {"sections": sections, "config": config, "names": NAMES}
@@ -109,7 +114,8 @@ def _sections(report: Mapping[str, Any], sheets: Sheets) -> Iterator[dict[str, A
             "times": times,
             "benchmark": benchmark,
             "contest": contest,
-            "drawings": drawings,
+            # The page and the files of the figures share what is drawn.
+            "drawings": {kind: functools.cache(draw) for kind, draw in drawings.items()},
             "pairs": sheets.get((dataset, recipe)),
             "widths": (figures.WIDE, figures.NARROW),
         }
