@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from PIL import Image
+from snakemakes import Server
 
 from pixelmill.operations import STEPS
 from pixelmill.recipe import parse
@@ -32,6 +33,12 @@ def pytest_addoption(parser):
     parser.addoption(
         "--fail-on-skip", action="store_true", help="fail where a test was skipped (for CI)"
     )
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that run Snakemake: they take longest, and would end last."""
+    longest = {item.path for item in items if "snakemake" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path not in longest)
 
 
 @pytest.hookimpl(trylast=True)
@@ -140,15 +147,20 @@ def call(monkeypatch):
 @pytest.fixture(scope="session")
 def snakemake():
     """Function that runs Snakemake in a folder, with the Snakefile there or that of `code`."""
+    server = Server(clean_environment()) if hasattr(os, "fork") else None
 
-    def run_snakemake(folder, *arguments, code=None, **options):
-        command = [sys.executable, "-m", "snakemake", "--directory", folder]
-        command += ["--snakefile", (code or folder) / "Snakefile", *arguments]
+    def run_snakemake(folder, *arguments, code=None, cwd=None, env=None):
+        options = ["--directory", folder, "--snakefile", (code or folder) / "Snakefile", *arguments]
         if not any(str(argument).startswith(("--cores", "--lint")) for argument in arguments):
-            command += ["--cores", "2"]
-        return run(command, **{"cwd": folder, **options})
+            options += ["--cores", "2"]
+        cwd, env = cwd or folder, env or clean_environment()
+        if server is None:
+            return run([sys.executable, "-m", "snakemake", *options], cwd=cwd, env=env)
+        return Ran(*server.run(options, cwd, env, LONGEST))
 
-    return run_snakemake
+    yield run_snakemake
+    if server is not None:
+        server.close()
 
 
 @pytest.fixture
