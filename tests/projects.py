@@ -1,5 +1,6 @@
 """Projects as users have them, for the tests of the workflow."""
 
+import compileall
 import shutil
 
 import pytest
@@ -70,6 +71,7 @@ def is_up_to_date(ran):
 @pytest.fixture(scope="session")
 def new_project(repository, photos):
     """Function that makes a folder with the code, a config and some pictures."""
+    compileall.compile_dir(repository / "scripts", quiet=1)  # or each copy would do it for itself
 
     def make(folder, config, count=COUNT):
         folder.mkdir()
