@@ -137,6 +137,12 @@ def test_frames_of_a_gif_are_clipped_to_its_canvas():
     assert colors_at(data, INSIDE, OUTSIDE) == ["rr", "gr"]
 
 
+def test_the_first_frame_of_a_gif_enlarges_its_canvas():
+    data = gif((2, 3), gif_frame((4, 4), (4, 4), 1), gif_frame((4, 4), (6, 0), 2))
+    assert [frame.shape[:2] for frame in decode(data, moving=True).frames] == [(8, 8), (8, 8)]
+    assert colors_at(data, (5, 5), (7, 2)) == ["r.", "rg"]
+
+
 @pytest.mark.parametrize(("disposal", "third"), [(0, "gr"), (1, ".r"), (2, "rr")])
 def test_disposal_of_an_apng(disposal, third):
     data = apng(

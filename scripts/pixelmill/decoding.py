@@ -428,11 +428,8 @@ def _check_frames(frames: int, pixels: int, reading: Reading, limits: Limits) ->
 
 def _check_drawn(parsed: gif.Gif, reading: Reading, limits: Limits) -> None:
     """Refuse a GIF that unpacks to much that lies beyond its canvas, and is not shown."""
-    first = parsed.frames[0]
-    pixels = (first.left + first.width) * (first.top + first.height)
-    if reading.animation == "all":
-        pixels = max(pixels, sum(frame.width * frame.height for frame in parsed.frames))
-    if pixels > limits.max_pixels:
+    pixels = sum(frame.width * frame.height for frame in parsed.frames)
+    if reading.animation == "all" and pixels > limits.max_pixels:
         message = f"its frames reach over {pixels:,} pixels, beyond limits.max_pixels"
         raise ImageError("decode", "too_large", f"{message} = {limits.max_pixels:,}")
 

@@ -78,8 +78,8 @@ class Gif:
     Attributes
     ----------
     size : tuple of int
-        Width and height of the logical screen, in pixels; of the first frame if the
-        file gives none.
+        Width and height in pixels of the logical screen, enlarged to hold the first
+        frame, as all decoders do.
     frames : tuple
     complete : bool
         Whether the last frame that begins has its descriptor and its colour table.
@@ -134,10 +134,9 @@ def parse(data: bytes) -> Gif:
         raise EOFError("the GIF ends before its first frame")
     if not any(frame.width and frame.height for frame in frames):
         raise ValueError("no frame of the GIF has a size")
-    if 0 in (width, height):
-        first = next(frame for frame in frames if frame.width and frame.height)
-        width, height = first.left + first.width, first.top + first.height
-    return Gif((width, height), tuple(frames), complete, plays)
+    first = next(frame for frame in frames if frame.width and frame.height)
+    size = max(width, first.left + first.width), max(height, first.top + first.height)
+    return Gif(size, tuple(frames), complete, plays)
 
 
 def pictures(gif: Gif) -> Iterator[tuple[Image.Image, int]]:
@@ -146,8 +145,8 @@ def pictures(gif: Gif) -> Iterator[tuple[Image.Image, int]]:
     Yields
     ------
     image : PIL.Image.Image
-        RGBA of the size of the logical screen; transparent where nothing was drawn or
-        where it was cleared.
+        RGBA of the size of the GIF; transparent where nothing was drawn or where it was
+        cleared.
     milliseconds : int
         How long the frame is shown, as the file says.
 

@@ -6,6 +6,7 @@ how long it is shown is read off the bytes here. What was never drawn on is tran
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -107,7 +108,14 @@ def gif(data: bytes, most: int | None = None) -> Movie:
     if packed & 0x80:
         palette = data[place : place + (6 << (packed & 7))]
         place += len(palette)
-    return _composed((width, height), _gif_patches(data, place, palette), most)
+    patches = _gif_patches(data, place, palette)
+    first = next(patches, None)
+    if first is None:
+        raise UndecodableError("it holds no frame")
+    # Decoders enlarge the canvas to hold the first frame, and no other.
+    width = max(width, first.left + first.picture.shape[1])
+    height = max(height, first.top + first.picture.shape[0])
+    return _composed((width, height), itertools.chain([first], patches), most)
 
 
 def _gif_patches(data: bytes, place: int, shared: bytes) -> Iterator[_Patch]:
