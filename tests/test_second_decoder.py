@@ -9,6 +9,7 @@ import tifffile
 from imaging import ADOBE_RGB, chunk, icc_profile, png, psnr, transparent, words
 from picture_containers import with_property
 from PIL import Image
+from tiffs import retyped, tiff
 
 from pixelmill.second_decoder import decode
 from pixelmill.second_samples import UndecodableError
@@ -265,6 +266,14 @@ def test_signed_bytes_are_not_judged():
     tifffile.imwrite(file, RAMP.astype(np.int8), photometric="minisblack", metadata=None)
     with pytest.raises(UndecodableError, match="signed bytes"):
         decode(file.getvalue())
+
+
+@pytest.mark.parametrize("tag", [258, 259, 262, 277, 284, 339])
+def test_a_tiff_whose_layout_is_stored_in_bytes_has_no_second_opinion(tag):
+    data = tiff(np.full((4, 6, 3), 90, np.uint8), photometric=2, compression=5)
+    assert (decode(data).frames[0] == 90).all()
+    with pytest.raises(UndecodableError):
+        decode(retyped(data, tag, 1, "<", False))
 
 
 def bitmap(bits, compression, palette, width, height, body):

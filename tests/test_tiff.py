@@ -24,7 +24,7 @@ from drawn import (
     stored,
 )
 from PIL import Image
-from tiffs import ASCII, LONG, RATIONAL, UNDEFINED, tiff
+from tiffs import ASCII, LONG, RATIONAL, UNDEFINED, retyped, tiff
 
 from pixelmill.backends import backend
 from pixelmill.decoding import Reading
@@ -320,6 +320,54 @@ def test_planes_of_extra_samples_may_be_missing(monkeypatch, extra):
     pack = tiffs.ENCODERS[5]
     monkeypatch.setitem(tiffs.ENCODERS, 5, lambda data: b"" if data == ignored else pack(data))
     assert_seen(tiff(samples, photometric=RGB, extra=extra, planar=2, compression=5), expected)
+
+
+#: Tags whose numbers some writers store in other types than the standard's: sizes, BitsPerSample,
+#: Compression, PhotometricInterpretation, Orientation, SamplesPerPixel, RowsPerStrip,
+#: PlanarConfiguration, Predictor, the sides of tiles, ExtraSamples and SampleFormat.
+NUMBERS = (256, 257, 258, 259, 262, 274, 277, 278, 284, 317, 322, 323, 338, 339)
+
+#: Types of single bytes: BYTE and UNDEFINED.
+BYTES = (1, 7)
+
+
+def numbered(tag, order, big, **layout):
+    """A TIFF that has a tag, and what it shows."""
+    samples, drawn, _ = stored(RGB, 8, UNSIGNED, (2,) if tag == 338 else ())
+    if tag in (322, 323):
+        layout["tile"] = 32
+    if tag == 317:
+        layout |= {"compression": 8, "predictor": 2}
+    if tag == 274:
+        samples, layout["tags"] = TURNED[6](samples), [(274, tiffs.SHORT, [6])]
+    extra = (2,) if tag == 338 else ()
+    data = tiff(samples, photometric=RGB, extra=extra, order=order, big=big, **layout)
+    return data, drawn
+
+
+@pytest.mark.parametrize("kind", BYTES)
+@pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True), (">", True)])
+@pytest.mark.parametrize("tag", NUMBERS)
+def test_numbers_may_be_stored_in_bytes(tag, order, big, kind):
+    data, drawn = numbered(tag, order, big)
+    assert_seen(retyped(data, tag, kind, order, big), drawn)
+
+
+@pytest.mark.parametrize("planar", [1, 2])
+def test_all_numbers_may_be_stored_in_bytes(planar):
+    samples, drawn, _ = stored(RGB, 8, UNSIGNED, ())
+    data = tiff(samples, photometric=RGB, planar=planar, compression=5)
+    for tag in (256, 257, 258, 259, 262, 277, 278, 284, 339):
+        data = retyped(data, tag, BYTES[0], "<", False)
+    assert_seen(data, drawn)
+
+
+@pytest.mark.parametrize("tag", [258, 259, 262, 277, 284, 338, 339])
+def test_a_layout_that_is_no_number_gives_no_picture(tag):
+    data, _ = numbered(tag, "<", False)
+    for name in ("pillow", "opencv"):
+        with pytest.raises(ImageError):
+            seen(retyped(data, tag, ASCII, "<", False), name)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

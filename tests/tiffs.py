@@ -84,6 +84,25 @@ def tiff(
     return head(len(head(0))) + b"".join(packed)
 
 
+def retyped(data, tag, kind, order, big):
+    """Store the numbers of a tag as single bytes, and call them a type."""
+    number, room, size = ("Q", 8, 20) if big else ("I", 4, 12)
+    begin = 24 if big else 10
+    while struct.unpack_from(order + "H", data, begin)[0] != tag:
+        begin += size
+    _, old, count = struct.unpack_from(order + "HH" + number, data, begin)
+    letter, width = {3: ("H", 2), 4: ("I", 4)}[old]
+    place = begin + size - room
+    if count * width > room:
+        place = struct.unpack_from(order + number, data, place)[0]
+    values = bytes(struct.unpack_from(f"{order}{count}{letter}", data, place))
+    head = struct.pack(order + "HH" + number, tag, kind, count)
+    if count <= room:
+        return data[:begin] + head + values.ljust(room, b"\0") + data[begin + size :]
+    moved = head + struct.pack(order + number, len(data))
+    return data[:begin] + moved + data[begin + size :] + values
+
+
 def _pieces(plane, tile, rows):
     height, width = plane.shape[:2]
     if not tile:

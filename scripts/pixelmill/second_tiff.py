@@ -20,6 +20,11 @@ _LAB, _ICC_LAB, _ITU_LAB = 8, 9, 10
 #: Values of ExtraSamples (TIFF 6.0, page 31).
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
+#: Tags that say how samples are stored: BitsPerSample, Compression, PhotometricInterpretation,
+#: FillOrder, Orientation, SamplesPerPixel, PlanarConfiguration, Predictor, ExtraSamples and
+#: SampleFormat.
+_NUMBERS = (258, 259, 262, 266, 274, 277, 284, 317, 338, 339)
+
 #: Linear sRGB of XYZ relative to D50, by Bradford adaptation (IEC 61966-2-1 and ICC.1:2022, E).
 _XYZ_TO_RGB = (
     (3.1338561, -1.6168667, -0.4906146),
@@ -44,11 +49,19 @@ def tiff_samples(data: bytes) -> tuple[Samples, Notes]:
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page: Any = file.pages[0]
+            _check_numbers(page)
             return _samples(data, page), _notes(page)
     except UndecodableError:
         raise
     except Exception as error:  # tifffile raises anything on files that it does not know
         raise UndecodableError(f"tifffile: {error}") from error
+
+
+def _check_numbers(page: Any) -> None:
+    """Refuse a layout that tifffile misunderstands, since its numbers are stored as bytes."""
+    for tag in _NUMBERS:
+        if isinstance(page.tags.valueof(tag), str | bytes):
+            raise UndecodableError(f"TIFF whose tag {tag} is stored as bytes")
 
 
 def _samples(data: bytes, page: Any) -> Samples:

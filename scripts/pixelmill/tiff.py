@@ -35,6 +35,13 @@ _LAYOUT = (
     *(_COLOR_MAP, _INK_SET, _EXTRA, _FORMAT),
 )
 
+#: Further ones that are numbers: the size, RowsPerStrip, Predictor, the sides of tiles, and
+#: YCbCrSubSampling.
+_NUMBERS = (*_LAYOUT, 256, 257, 278, 317, 322, 323, 530)
+
+#: Types of values that are single bytes, and of integers of 16 bits (TIFF 6.0, section 2).
+_BYTES, _SHORT = (1, 7), 3
+
 #: Values of PhotometricInterpretation (TIFF 6.0; 8 to 10: TIFF Technical Notes and RFC 3949).
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, SEPARATED, YCBCR = range(7)
 CIE_LAB, ICC_LAB, ITU_LAB = 8, 9, 10
@@ -231,6 +238,8 @@ def pillow_reads(data: bytes, turned: bool = True) -> bool:
     turned : bool
         Whether the page is to be turned upright, which Pillow always does.
     """
+    if _in_shorts(data) is not data:
+        return False
     tags = _tags(data)
     if not turned and tags and tags.get(_ORIENTATION, _UPRIGHT) != _UPRIGHT:
         return False
@@ -255,6 +264,7 @@ def first_page(data: bytes) -> Page | None:
     except ImportError as error:
         message = f"this kind of TIFF needs the packages tifffile and imagecodecs: {error}"
         raise ImageError("decode", "unsupported", message) from error
+    data = _in_shorts(data)
     try:
         page = library.TiffFile(io.BytesIO(data)).pages[0]
     except Exception:  # Pillow says why
@@ -270,6 +280,42 @@ def tifffile() -> Any:
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     return tifffile
+
+
+def _in_shorts(data: bytes) -> bytes:
+    """Store the numbers of the first directory that are single bytes in 16 bits.
+
+    libtiff accepts integers of any type, as do the readers that are built on it; Pillow and
+    tifffile take single bytes for data that are no numbers.
+    """
+    order = "<" if data[:1] == b"I" else ">"
+    big = 43 in data[2:4]
+    offset, size = order + ("Q" if big else "I"), 20 if big else 12
+    room = struct.calcsize(offset)
+    changed = bytearray()
+    try:
+        (place,) = struct.unpack_from(offset, data, room)
+        (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, place)
+        place += 8 if big else 2
+        for entry in range(place, min(len(data), place + count * size), size):
+            tag, kind = struct.unpack_from(order + "HH", data, entry)
+            if tag not in _NUMBERS or kind not in _BYTES:
+                continue
+            changed = changed or bytearray(data)
+            (length,) = struct.unpack_from(offset, data, entry + 4)
+            value = entry + size - room
+            if length > room:
+                (value,) = struct.unpack_from(offset, data, value)
+            numbers = struct.pack(f"{order}{length}H", *data[value : value + length])
+            struct.pack_into(order + "H", changed, entry + 2, _SHORT)
+            if len(numbers) <= room:
+                changed[entry + size - room : entry + size] = numbers.ljust(room, b"\0")
+            else:
+                struct.pack_into(offset, changed, entry + size - room, len(changed))
+                changed += numbers
+    except (struct.error, MemoryError):  # the directory is broken: whoever decodes it says how
+        return data
+    return bytes(changed) or data
 
 
 def _tags(data: bytes) -> Mapping[int, Any] | None:
@@ -313,6 +359,9 @@ def _reads_layout(tags: Mapping[int, Any]) -> bool:
 
 
 def _page(data: bytes, page: Any) -> Page:
+    for tag in _LAYOUT:
+        if isinstance(page.tags.valueof(tag), str | bytes):
+            raise _unsupported(f"TIFF whose tag {tag} is no number")
     bits, samples = page.bitspersample, page.samplesperpixel
     layout = f"TIFF of {_name(page.photometric)}, {samples} samples of {bits} bits"
     layout += f" ({_name(page.sampleformat)}), compression {_name(page.compression)}"
