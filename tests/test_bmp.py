@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from bitmaps import ALPHA_BIT_FIELDS, BIT_FIELDS, RLE4, RLE8, bmp, run_lengths
+from bitmaps import ALPHA_BIT_FIELDS, BIT_FIELDS, RAW, RLE4, RLE8, bmp, run_lengths
 from drawn import alpha, colors, gray
 from test_tiff import assert_seen, seen
 
@@ -49,6 +49,19 @@ def test_palettes_of_grey_are_grey_whatever_the_depth(bits, table):
     indices = gray() % np.uint16(len(table))
     data = bmp(indices, bits, palette=table, used=len(table))
     assert_seen(data, opaque(np.array(table)[indices]), within=0)
+
+
+@pytest.mark.parametrize(
+    ("bits", "compression"), [(1, RAW), (2, RAW), (4, RAW), (8, RAW), (4, RLE4), (8, RLE8)]
+)
+def test_a_palette_may_reach_into_the_pixels(bits, compression):
+    """The pixels begin behind half of the palette; its other half consists of them."""
+    indices = gray() % np.uint16(2**bits)
+    pixels = indices if compression == RAW else run_lengths(indices, bits == 4)
+    table = palette(2**bits)[: 2**bits // 2]
+    data = bmp(pixels, bits, compression=compression, palette=table)
+    whole = np.frombuffer(data, np.uint8, 4 << bits, 54).reshape(-1, 4)
+    assert_seen(data, opaque(whole[:, 2::-1][indices]), within=0)
 
 
 #: Bits of a pixel and masks of red, green, blue and alpha.

@@ -117,7 +117,7 @@ def _header(data: bytes) -> Header | None:
         top_down=height < 0,
         bits=bits,
         compression=compression,
-        palette=data[behind : min(start, behind + count * entry)],
+        palette=data[behind : behind + count * entry],  # it may reach into the pixels
         entry=entry,
         masks=masks,
         start=start,
