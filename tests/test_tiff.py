@@ -380,6 +380,17 @@ def test_a_broken_tag_that_says_nothing_of_the_layout_changes_nothing(order):
     assert_seen(data, expected)
 
 
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("size", [(0, 24), (40, 0), (0, 0), (2000, 0), (0, 2000)])
+def test_a_page_without_a_size_is_corrupt(size, bits):
+    samples, _, _ = stored(BLACK, bits)
+    data = tiff(samples, photometric=BLACK, bits=bits, size=size, rows=24)
+    for name in ("pillow", "opencv"):
+        with pytest.raises(ImageError) as failure:
+            seen(data, name)
+        assert failure.value.reason == "corrupt"
+
+
 def test_the_first_page_stands():
     samples, expected, _ = stored(RGB, 16)
     first = tiff(samples, photometric=RGB, bits=16, planar=2)

@@ -162,6 +162,9 @@ class Page:
         ------
         ImageError
         """
+        if 0 in self.size:
+            message = "TIFF: its size is {}x{} pixels".format(*self.size)
+            raise ImageError("decode", "corrupt", message)
         limits.check_header(*self.size, 1)
         if self._page.compression in _JPEGS:
             for segment in self._segments():
