@@ -33,3 +33,26 @@ def with_property(data, name, content):
     extent = at + 4 + 2 + 2 + 2 + 2 + 2
     struct.pack_into(">I", parts, extent, struct.unpack_from(">I", grown, extent)[0] + more)
     return bytes(parts)
+
+
+def with_tables_apart(data):
+    """Give each of the two items of an AVIF with alpha a table (`ipma`) of its own.
+
+    Tables are of version 0, without flags; `iloc` has offsets of four bytes.
+    """
+    place = data.index(b"ipma") - 4
+    (length,) = struct.unpack_from(">I", data, place)
+    content = data[place + 16 : place + length]
+    first = 3 + content[2]
+    tables = [content[:first], content[first:]]
+    apart = b"".join(box(b"ipma", bytes(4) + struct.pack(">I", 1) + table) for table in tables)
+    more = len(apart) - length
+    parts = bytearray(data[:place] + apart + data[place + length :])
+    for outer in (b"iprp", b"meta"):
+        at = data.index(outer) - 4
+        struct.pack_into(">I", parts, at, struct.unpack_from(">I", data, at)[0] + more)
+    at = data.index(b"iloc") + 4 + 4 + 2
+    for number in range(struct.unpack_from(">H", data, at)[0]):
+        extent = at + 2 + 14 * number + 6
+        struct.pack_into(">I", parts, extent, struct.unpack_from(">I", data, extent)[0] + more)
+    return bytes(parts)

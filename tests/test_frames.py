@@ -19,6 +19,7 @@ from animations import (
     with_properties,
 )
 from imaging import chunk, icc_profile
+from picture_containers import with_tables_apart
 from PIL import Image
 
 from pixelmill import frame_writing, recipe
@@ -569,3 +570,21 @@ def test_an_avif_of_any_depth_is_a_picture(make, backend, shape, depth):
     expected = ramp.astype(float) * 255 / (2**depth - 1)
     assert np.abs(shown[40, :, 0] - expected).max() <= 3
     assert (shown[10, :, 3] == (0 if shape == "rgba" else 255)).all()
+
+
+@pytest.mark.parametrize("backend", ["pillow", "opencv"])
+def test_an_avif_may_have_a_table_of_properties_for_each_item(make, backend):
+    """Some encoders write alpha so; libavif alone refuses it."""
+    picture = np.zeros((24, 40, 4), np.uint8)
+    picture[:, 20:] = (200, 100, 50, 255)
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "AVIF", quality=95)
+    apart = with_tables_apart(file.getvalue())
+    assert apart.count(b"ipma") == 2
+    seen = []
+    for data in (file.getvalue(), apart):
+        with Image.open(io.BytesIO(make(data, {"format": "png"}, backend))) as image:
+            seen.append(np.asarray(image.convert("RGBA")))
+    assert (seen[0] == seen[1]).all()
+    assert np.abs(seen[0][:, 22:].astype(int) - (200, 100, 50, 255)).max() < 8
+    assert seen[0][:, :18, 3].max() < 8

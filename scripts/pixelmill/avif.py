@@ -1,6 +1,7 @@
 """AVIF: what Pillow neither reads nor writes of a file's boxes.
 
-These are the clean aperture of a picture, and how often a sequence of pictures is shown.
+These are the clean aperture of a picture, how often a sequence of pictures is shown, and
+properties that stand in several tables.
 """
 
 from __future__ import annotations
@@ -80,6 +81,39 @@ def with_plays(data: bytes, times: int) -> bytes:
                 made[times_at : times_at + 2 * size] = bytes(2 * size)
                 if times and header.name != b"mdhd":
                     made[place : place + size] = (times * frames).to_bytes(size, "big")
+    return bytes(made)
+
+
+def with_one_table(data: bytes) -> bytes:
+    """Join the tables that say which properties an item has, if there are several of one kind.
+
+    Some encoders write one for each item. libheif and browsers accept that; libavif refuses it
+    (ISO/IEC 14496-12, 8.11.14.1). Free space takes the place of what is saved, so that the
+    pictures stay where they are.
+    """
+    for meta in _inner(data, _Box(b"", 0, len(data)), (b"meta",)):
+        for outer in _inner(data, meta, (b"iprp",)):
+            tables = list(_inner(data, outer, (b"ipma",)))
+            if len(tables) > 1 and len({data[box.begin : box.begin + 4] for box in tables}) == 1:
+                return _joined(data, meta, outer, tables)
+    return data
+
+
+def _joined(data: bytes, meta: _Box, outer: _Box, tables: list[_Box]) -> bytes:
+    start, end = tables[0].begin - _HEAD.size, tables[-1].end
+    whole = sum(box.end - box.begin + _HEAD.size for box in tables) == end - start
+    sizes = [_HEAD.unpack_from(data, box.begin - _HEAD.size)[0] for box in (meta, outer)]
+    if not whole or sizes != [box.end - box.begin + _HEAD.size for box in (meta, outer)]:
+        return data  # other boxes stand between them, or sizes are not written in 32 bits
+    count = sum(int.from_bytes(data[box.begin + 4 : box.begin + 8], "big") for box in tables)
+    content = data[tables[0].begin : tables[0].begin + 4] + count.to_bytes(4, "big")
+    content += b"".join(data[box.begin + 8 : box.end] for box in tables)
+    saved = end - start - _HEAD.size - len(content)
+    made = bytearray(data[:start] + _HEAD.pack(_HEAD.size + len(content), b"ipma") + content)
+    made += data[end : meta.end] + _HEAD.pack(saved, b"free") + bytes(saved - _HEAD.size)
+    made += data[meta.end :]
+    for box, size in zip((meta, outer), sizes, strict=True):
+        _HEAD.pack_into(made, box.begin - _HEAD.size, size - saved, box.name)
     return bytes(made)
 
 

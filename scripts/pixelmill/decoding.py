@@ -184,6 +184,10 @@ def decode(
         from pixelmill import ico
 
         data = ico.best_alone(data)
+    elif kind == "avif":
+        from pixelmill import avif
+
+        data = avif.with_one_table(data)
     elif kind == "webp":
         from pixelmill import frame_reading
 
