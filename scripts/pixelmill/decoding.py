@@ -469,7 +469,17 @@ def _cause(data: bytes, kind: str) -> Exception:
 
 
 def _refusal(data: bytes, kind: str, reason: str, message: str) -> ImageError:
-    """Say why a file is refused; of a JPEG, name a process that decoders seldom know."""
+    """Say why a file is refused.
+
+    Of a JPEG, a process that decoders seldom know is named. libtiff does not tell a page that is
+    damaged from one that was cut off.
+    """
+    if kind == "tiff" and reason == "corrupt":
+        from pixelmill import tiff
+
+        if tiff.ends_early(data):
+            message = f"the file ends before its last strip or tile: {message}"
+            return ImageError("decode", "truncated", message)
     rare = jpeg.rare_process(data) if kind == "jpeg" else None
     if rare is not None and reason in ("corrupt", "unsupported"):
         reason, message = "unsupported", f"{rare}: {message}"

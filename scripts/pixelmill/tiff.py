@@ -275,6 +275,16 @@ def first_page(data: bytes) -> Page | None:
     return _page(data, page)
 
 
+def ends_early(data: bytes) -> bool:
+    """Whether a file ends before the strips or tiles of its first page do."""
+    try:
+        page = tifffile().TiffFile(io.BytesIO(data)).pages[0]
+        parts = zip(page.dataoffsets, page.databytecounts, strict=False)
+        return any(offset + length > len(data) for offset, length in parts)
+    except Exception:  # there is no such page, or no tifffile
+        return False
+
+
 @functools.cache
 def tifffile() -> Any:
     """Import tifffile and imagecodecs, and keep their remarks from the log."""
