@@ -267,6 +267,21 @@ def test_a_rare_process_is_named(render, name, depth):
         assert word in outcome.message
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("name", ["pillow", "opencv"])
+def test_a_height_that_follows_the_pixels_is_named(render, encoded, photo, name, progressive):
+    """DNL (ITU-T T.81, B.2.5), which libjpeg does not know; a height of 0 alone is damage."""
+    data = bytearray(encoded(photo(64, 48), "JPEG", progressive=progressive))
+    frame = data.index(b"\xff\xc2" if progressive else b"\xff\xc0")
+    assert data[frame + 5 : frame + 7] == b"\0\x30"
+    data[frame + 5 : frame + 7] = bytes(2)
+    assert render(bytes(data), name)[1].reason == "corrupt"
+    data[-2:] = b"\xff\xdc\0\4\0\x30\xff\xd9"
+    _, outcome = render(bytes(data), name)
+    assert (outcome.status, outcome.reason) == ("failed", "unsupported")
+    assert "DNL" in outcome.message
+
+
 @pytest.mark.parametrize("kept", [0.3, 0.9])
 def test_half_a_file_is_truncated_and_not_a_grey_picture(render, photo, encoded, kept):
     data = encoded(photo(160, 120), "JPEG", quality=95)

@@ -111,6 +111,9 @@ def scans(data: bytes, most: int) -> int:
     return found
 
 
+#: The marker that tells the number of lines (T.81, B.2.5), and its length.
+_LINES = b"\xff\xdc\0\4"
+
 #: Processes that few decoders know, by the marker of their frame (T.81, table B.1).
 _RARE = {
     0xC3: "lossless",
@@ -140,6 +143,8 @@ def rare_process(data: bytes) -> str | None:
         if marker in _ALL_FRAMES:
             bits = int.from_bytes(data[place + 2 : place + 3], "big")
             process = _RARE.get(marker, "sequential" if marker < 0xC2 else "progressive")
+            if data[place + 3 : place + 5] == b"\0\0" and _LINES in data:
+                return "JPEG whose height follows its pixels (DNL)"
             if marker in _RARE or bits != 8:
                 return f"JPEG of the process {process}, {bits} bits a level"
             return None
