@@ -9,24 +9,51 @@ from PIL import Image
 #: Bytes of one value by its type (TIFF 6.0, page 15; BigTIFF; EXIF 3.0 for UTF-8).
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}
 
-CAMERA, GPS = 0x8769, 0x8825
+CAMERA, GPS, INTEROP = 0x8769, 0x8825, 0xA005
 
 
-def raw_block(main, camera=(), gps=(), order="<"):
+def raw_block(main, camera=(), gps=(), order="<", interop=(), thumbnail=b""):
     """An EXIF block from its TIFF header on. Fields are tuples of tag, type, bytes of the value."""
-    below = {tag: list(t) for tag, t in ((CAMERA, camera), (GPS, gps)) if t}
-    main = [*main, *((tag, 4, bytes(4)) for tag in below)]
-    place = 8 + len(_directory(main, 0, order))
-    pointers, parts = {}, b""
-    for tag, table in below.items():
-        pointers[tag] = struct.pack(f"{order}I", place + len(parts))
-        parts += _directory(table, place + len(parts), order)
-    main = [(tag, kind, pointers.get(tag, value)) for tag, kind, value in main]
-    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
-    return head + _directory(main, 8, order) + parts
+
+    def long(value):
+        return struct.pack(f"{order}I", value)
+
+    small = _thumbnail_fields(thumbnail, 0, order) if thumbnail else []
+    tables = [list(main), list(camera), list(gps), list(interop), small]
+    below = ((CAMERA, 0, 1), (GPS, 0, 2), (INTEROP, 1, 3))
+    pointers = [(tag, parent, child) for tag, parent, child in below if tables[child]]
+    for tag, parent, _ in pointers:
+        tables[parent].append((tag, 4, bytes(4)))
+    places, end = [], 8
+    for table in tables:
+        places.append(end)
+        end += len(_directory(table, 0, order)) if table else 0
+    for tag, parent, child in pointers:
+        tables[parent].remove((tag, 4, bytes(4)))
+        tables[parent].append((tag, 4, long(places[child])))
+    if thumbnail:
+        tables[4] = _thumbnail_fields(thumbnail, end, order)
+    following = [places[4] if thumbnail else 0, 0, 0, 0, 0]
+    parts = [
+        _directory(table, place, order, after)
+        for table, place, after in zip(tables, places, following, strict=True)
+        if table
+    ]
+    head = (b"II*\0" if order == "<" else b"MM\0*") + long(8)
+    return head + b"".join(parts) + thumbnail
 
 
-def _directory(table, place, order):
+def _thumbnail_fields(thumbnail, place, order):
+    """Fields of the second directory, which describes a JPEG at a place in the block."""
+    inch = struct.pack(f"{order}2I", 72, 1)
+    return [
+        (0x103, 3, struct.pack(f"{order}H", 6)), (0x11A, 5, inch), (0x11B, 5, inch),
+        (0x128, 3, struct.pack(f"{order}H", 2)), (0x201, 4, struct.pack(f"{order}I", place)),
+        (0x202, 4, struct.pack(f"{order}I", len(thumbnail))),
+    ]  # fmt: skip
+
+
+def _directory(table, place, order, following=0):
     entries, values = struct.pack(f"{order}H", len(table)), b""
     for tag, kind, value in sorted(table):
         inside = value.ljust(4, b"\0")
@@ -34,7 +61,7 @@ def _directory(table, place, order):
             inside = struct.pack(f"{order}I", place + 6 + 12 * len(table) + len(values))
             values += value + bytes(len(value) % 2)
         entries += struct.pack(f"{order}HHI", tag, kind, len(value) // SIZES[kind]) + inside
-    return entries + bytes(4) + values
+    return entries + struct.pack(f"{order}I", following) + values
 
 
 def fields_of(block):
@@ -101,7 +128,9 @@ def with_block(block, format, picture):
 def tiff(block, picture):
     """A TIFF in the byte order of an EXIF block, with its fields and directories."""
     order, *tables = fields_of(block)
-    main, camera, gps = ([(tag, *field) for tag, field in table.items()] for table in tables)
+    main, camera, gps = (
+        [(tag, *field) for tag, field in table.items() if tag != INTEROP] for table in tables
+    )
 
     def whole(place):
         pixels = picture.tobytes()

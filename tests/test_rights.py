@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from imaging import ADOBE_RGB, chunk, icc_profile, png
+from PIL import Image
 from tags import block_in, fields_of, raw_block, with_block
 
 from pixelmill import ifd, recipe
@@ -366,25 +367,71 @@ def test_a_tiff_has_the_resolution_that_it_requires_and_not_that_of_its_source(
     assert main[0x0128] == (3, struct.pack("<H", 2))
 
 
-def warnings_in(data, path):
-    """What exiftool finds wrong with the metadata of a file."""
-    path.write_bytes(data)  # of a pipe, exiftool takes offsets to the end for wrong ones
-    command = [EXIFTOOL, "-validate", "-warning", "-error", "-a", "-G4", "-j", path]
-    done = subprocess.run(command, capture_output=True, check=False)
-    (found,) = json.loads(done.stdout)
-    return {str(text) for key, text in found.items() if "Warning" in key or "Error" in key}
+#: The place of a picture, with and without what EXIF 2.32 requires beside it (4.6.7): the version
+#: of the directory, and in a TIFF also how the place was found.
+GPS_VERSION, GPS_METHOD = 0x0000, 0x001B
+PLACES = {"complete": (), "without-version": (0,), "without-method": (0x1B,), "bare": (0, 0x1B)}
+
+
+def place_without(missing, order):
+    return [field for field in gps_fields(order) if field[0] not in missing]
+
+
+@pytest.mark.parametrize("missing", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("format", SOURCES)
+def test_a_place_has_what_the_output_requires_beside_it(source, render, format, order, missing):
+    data = source(format, raw_block([], [], place_without(missing, order), order=order))
+    for output in OUTPUTS:
+        made = render(data, metadata="keep", output={"format": output})
+        found_order, _, _, gps = fields_of(block_in(made))
+        expected = {tag: (kind, v) for tag, kind, v in place_without(missing, found_order)}
+        if output in ("jpeg", "tiff"):
+            expected[GPS_VERSION] = (1, b"\2\3\0\0")
+        if output == "tiff":
+            expected[GPS_METHOD] = (7, b"ASCII\0\0\0GPS")
+        assert gps == expected, output
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_picture_without_a_place_gets_none(source, render, output):
+    data = source("jpeg", raw_block([], camera_fields("<")))
+    made = render(data, metadata="keep", output={"format": output})
+    assert fields_of(block_in(made))[3] == {}
+
+
+def warnings_in(folder, files):
+    """What exiftool finds wrong with the metadata of files, by their names."""
+    for name, data in files.items():
+        # Of a pipe, exiftool takes offsets to the end for wrong, and names for types of files.
+        (folder / f"{name}.file").write_bytes(data)
+    paths = [f"{name}.file" for name in files]
+    command = [EXIFTOOL, "-validate", "-warning", "-error", "-a", "-G4", "-j", *paths]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    found = {each["SourceFile"].removesuffix(".file"): each for each in json.loads(done.stdout)}
+    return {name: {str(text) for key, text in found[name].items()
+                   if "Warning" in key or "Error" in key} for name in files}  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(EXIFTOOL is None, reason="exiftool is not installed")
+@pytest.mark.parametrize("text", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("missing", PLACES.values(), ids=PLACES)
 @pytest.mark.parametrize("policy", ["strip", "keep"])
 @pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("format", ["jpeg", "png", "webp"])
-def test_exiftool_finds_nothing_more_that_is_wrong(tmp_path, source, render, format, order, policy):
+@pytest.mark.parametrize("format", SOURCES)
+def test_exiftool_finds_nothing_more_that_is_wrong(
+    tmp_path, source, render, encoded, format, order, policy, missing, text
+):
     camera = [field for field in camera_fields(order) if field[0] < 0xFDE8]
-    main = [field for field in main_fields(order, TEXTS["utf-8"]) if field[0] != 0x9C9D]
-    data = source(format, raw_block(main, camera, gps_fields(order), order=order))
-    before = warnings_in(data, tmp_path / "file")
+    camera.append((0x927C, 7, b"Maker\0\0\0" + bytes(range(64))))
+    main = [field for field in main_fields(order, TEXTS[text]) if field[0] != 0x9C9D]
+    interop = [(1, 2, b"R98\0"), (2, 7, b"0100")]
+    thumbnail = encoded(Image.new("RGB", (16, 12), "red"), "JPEG")
+    block = raw_block(main, camera, place_without(missing, order), order, interop, thumbnail)
+    files = {"before": source(format, block)}
     for output in OUTPUTS:
-        made = render(data, output={"format": output}, metadata=policy)
-        assert warnings_in(made, tmp_path / "file") - before == set(), output
+        files[output] = render(files["before"], output={"format": output}, metadata=policy)
+    found = warnings_in(tmp_path, files)
+    more = {name: texts - found["before"] for name, texts in found.items()}
+    assert not any(more.values()), more

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 #: Types of values that are written here.
-ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 2, 3, 4, 5, 7
+BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
 
 #: Bytes of one value, and of the numbers that it consists of, by its type.
 _TYPES = {
-    1: (1, 1), ASCII: (1, 1), SHORT: (2, 2), LONG: (4, 4), RATIONAL: (8, 4), 6: (1, 1),
+    BYTE: (1, 1), ASCII: (1, 1), SHORT: (2, 2), LONG: (4, 4), RATIONAL: (8, 4), 6: (1, 1),
     UNDEFINED: (1, 1), 8: (2, 2), 9: (4, 4), 10: (8, 4), 11: (4, 4), 12: (8, 8), 13: (4, 4),
     16: (8, 8), 17: (8, 8), 18: (8, 8), 129: (1, 1),
 }  # fmt: skip
 
 #: Letters of `struct` for the types of unsigned integers.
-_INTEGERS = {1: "B", SHORT: "H", LONG: "I", 13: "I"}
+_INTEGERS = {BYTE: "B", SHORT: "H", LONG: "I", 13: "I"}
 
 #: BigTIFF's types of 64 bits: the type of 32 bits that stands in its place, and their letters.
 _WIDE = {16: (LONG, "Q", "I"), 17: (9, "q", "i"), 18: (13, "Q", "I")}

@@ -43,6 +43,12 @@ _PREFIX = b"Exif\0\0"
 #: Most bytes of an EXIF block in a JPEG: a segment's length has 16 bits and counts itself.
 _MOST_IN_JPEG = 0xFFFF - 2
 
+#: Version of the GPS directory that is stated if the source states none (EXIF 2.32, 4.6.7).
+_GPS_VERSION = Field(ifd.BYTE, b"\2\3\0\0")
+
+#: How the place was found, as far as the name of its directory tells.
+_GPS_METHOD = Field(ifd.UNDEFINED, b"ASCII\0\0\0GPS")
+
 #: Values of ColorSpace: sRGB, and any other one (EXIF 2.32, 4.6.5.2).
 _SRGB, _UNCALIBRATED = 1, 0xFFFF
 
@@ -174,9 +180,10 @@ def bare(image: Image.Image) -> Image.Image:
 def fitting(block: bytes, name: str, size: tuple[int, int], srgb: bool) -> Tags:
     """Return the tags of an EXIF block as an output of a format has to have them.
 
-    Tags that tell of the pixels are those of the output. Where EXIF requires them, or TIFF,
-    they are added, of values that say nothing of the source (EXIF 2.32, 4.6.8, tables 17
-    to 19; TIFF 6.0, section 4).
+    Tags that tell of the pixels are those of the output. Tags that EXIF or TIFF requires are
+    added if they are missing (EXIF 2.32, 4.6.7 and 4.6.8, tables 17 to 19; TIFF 6.0, section 4):
+    the resolution says that it is unknown, versions are those of EXIF 2.32, and a place in a
+    TIFF is said to come from GPS.
 
     Parameters
     ----------
@@ -231,9 +238,14 @@ def _complete(tags: Tags, name: str, size: tuple[int, int], srgb: bool) -> Tags:
             Base.ExifImageWidth: width,
             Base.ExifImageHeight: height,
         }
+    gps = dict(tags.gps)
+    if gps:
+        gps = {ExifTags.GPS.GPSVersionID: _GPS_VERSION, **gps}
     if name == "tiff":
         camera = {tag: f for tag, f in camera.items() if tag not in _OF_COMPRESSED}
-    return replace(tags, main=main, camera=camera)
+        if gps:
+            gps = {ExifTags.GPS.GPSProcessingMethod: _GPS_METHOD, **gps}
+    return replace(tags, main=main, camera=camera, gps=gps)
 
 
 def _color_space(order: str, srgb: bool) -> dict[int, Field]:
