@@ -10,17 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
-
-from pixelmill import expected_geometry, reference
+from pixelmill import expected_geometry, reference, second_sizes
+from pixelmill.file_structure import kind_of
 from pixelmill.intake import opened
 
-#: EXIF tag of the orientation, and the values of it that swap width and height.
-_ORIENTATION = 0x0112
-_SWAPPING = (5, 6, 7, 8)
-
-#: Formats that Pillow turns upright by itself when it loads them.
-_ORIENTED_BY_PILLOW = ("TIFF",)
+#: Bytes of a source that are read first: of most JPEGs, all that stands before the pixels.
+_HEAD = 64 * 1024
 
 #: Modes that a step leaves, where it does not leave them to the image.
 _MODES = {
@@ -80,11 +75,11 @@ def demands(recipe: Mapping[str, Any]) -> dict[str, Demand]:
 def format_of(source: Path) -> str:
     """Pillow's name for the format that an output of the source's own has; empty if unknown."""
     try:
-        with os.fdopen(opened(os.fspath(source)), "rb") as file, Image.open(file) as image:
-            found = image.format or ""
-    except Exception:  # it decoded before; what is wrong now is another check's matter
+        with os.fdopen(opened(os.fspath(source)), "rb") as file:
+            found = kind_of(file.read(_HEAD))
+    except OSError:  # it was there before; what is wrong now is another check's matter
         return ""
-    return {"MPO": "JPEG", "PPM": "PNG", "ICO": "PNG", "HEIF": "JPEG"}.get(found, found)
+    return {"pnm": "PNG", "ico": "PNG", "heif": "JPEG"}.get(found, found.upper())
 
 
 def size_of(demand: Demand, source: Path) -> tuple[int, int] | None:
@@ -201,17 +196,15 @@ def _size_after(
 
 
 def stored_size(path: Path, upright: bool = True) -> tuple[int, int] | None:
-    """Width and height of a source, by default after its orientation is applied."""
+    """Width and height of a source as verification sees it; None if they cannot be told.
+
+    By default they are those of the picture when it is turned upright.
+    """
     try:
-        with os.fdopen(opened(os.fspath(path)), "rb") as file, Image.open(file) as image:
-            size = image.size
-            if image.format in _ORIENTED_BY_PILLOW:
-                return size
-            if image.format == "PNG":
-                image.load()  # its EXIF may follow the pixels
-            for key in ("xmp", "XML:com.adobe.xmp"):  # Pillow would follow it, browsers do not
-                image.info.pop(key, None)
-            swapped = image.getexif().get(_ORIENTATION, 1) in _SWAPPING
-    except Exception:  # it decoded before; what is wrong now is another check's matter
+        with os.fdopen(opened(os.fspath(path)), "rb") as file:
+            data = file.read(_HEAD)
+            if not second_sizes.tells_size(data):
+                data += file.read()
+    except OSError:  # it was there before; what is wrong now is another check's matter
         return None
-    return (size[1], size[0]) if swapped and upright else size
+    return second_sizes.size_of(data, upright)

@@ -76,7 +76,8 @@ def notes_of(data: bytes) -> Notes:
     What is malformed is left out: it says nothing.
     """
     kind = kind_of(data)
-    reader = {"jpeg": _jpeg_notes, "png": _png_notes, "webp": _webp_notes, "avif": _avif_notes}
+    reader = {"jpeg": _jpeg_notes, "png": _png_notes, "webp": _webp_notes}
+    reader |= {"avif": _heif_notes, "heif": _heif_notes}
     try:
         return reader[kind](data) if kind in reader else Notes(kind)
     except (struct.error, IndexError, ValueError):
@@ -102,7 +103,11 @@ def exif_orientation(block: bytes) -> int:
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Markers and contents of a JPEG's segments before its first scan (ITU-T T.81, B.1.1.4)."""
+    """Markers and contents of a JPEG's segments (ITU-T T.81, B.1.1.4).
+
+    The last one is the marker of the first scan, without content; it is missing if the data end
+    before it.
+    """
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]
@@ -110,6 +115,7 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             place += 1 if marker == 0xFF else 2
             continue
         if marker == 0xDA:
+            yield marker, b""
             return
         (length,) = struct.unpack_from(">H", data, place + 2)
         yield marker, data[place + 4 : place + 2 + length]
@@ -224,7 +230,7 @@ def find_box(data: bytes, *path: bytes) -> bytes | None:
 
 
 def avif_properties(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Properties of the primary item of an AVIF, in order (ISO/IEC 23008-12, 9.3).
+    """Properties of the primary item of an AVIF or HEIC, in order (ISO/IEC 23008-12, 9.3).
 
     Raises
     ------
@@ -258,7 +264,16 @@ def avif_properties(data: bytes) -> list[tuple[bytes, bytes]]:
     return []
 
 
-def _avif_notes(data: bytes) -> Notes:
+def picture_track(data: bytes) -> bytes | None:
+    """Content of the first track of pictures of an ISO media file; None if there is none."""
+    for name, track in boxes(find_box(data, b"moov") or b""):
+        handler = find_box(track, b"mdia", b"hdlr") if name == b"trak" else None
+        if handler is not None and handler[8:12] == b"pict":
+            return track
+    return None
+
+
+def _heif_notes(data: bytes) -> Notes:
     turns, axis, profile = 0, None, None
     colors = {}
     for name, content in avif_properties(data):
@@ -270,12 +285,12 @@ def _avif_notes(data: bytes) -> Notes:
             profile = content[4:]
         elif name == b"colr" and content[:4] == b"nclx":
             colors[b"nclx"] = content[4:]
-    return Notes("avif", _AVIF_ORIENTATIONS[turns, axis], profile, colors)
+    return Notes(kind_of(data), _HEIF_ORIENTATIONS[turns, axis], profile, colors)
 
 
 #: EXIF orientations of rotations by quarters anticlockwise (``irot``) followed by an exchange
 #: of top and bottom (``imir`` 0) or of left and right (1); ISO/IEC 23008-12, 6.5.10 and 6.5.12.
-_AVIF_ORIENTATIONS = {
+_HEIF_ORIENTATIONS = {
     (0, None): 1, (1, None): 8, (2, None): 3, (3, None): 6,
     (0, 0): 4, (1, 0): 5, (2, 0): 2, (3, 0): 7,
     (0, 1): 2, (1, 1): 7, (2, 1): 4, (3, 1): 5,

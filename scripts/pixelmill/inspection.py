@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from pixelmill import intake
+from pixelmill import intake, second_sizes
 from pixelmill.demands import demands, expected_modes, format_of, size_of
 from pixelmill.errors import ImageError, describe
 from pixelmill.files import modified_ns
@@ -111,8 +111,9 @@ class Inspector:
                 faults.append(("mode", f"is {image.mode}, not {' or '.join(modes)}"))
             expected = size_of(demand, source)
             sized = expected is not None
-            if expected is not None and image.size != expected:
-                faults.append(("size", "is {}x{}, not {}x{}".format(*image.size, *expected)))
+            found = second_sizes.size_of(data, upright=False) or image.size
+            if expected is not None and found != expected:
+                faults.append(("size", "is {}x{}, not {}x{}".format(*found, *expected)))
             verdict = None
             if (task.compare or faults) and demand.comparable:
                 verdict = self._compare(task, data)

@@ -120,20 +120,8 @@ def _run_lengths(data: bytes) -> Array:
 
 def pnm(data: bytes) -> Samples:
     """Read PBM, PGM or PPM, plain or raw (the netpbm formats' manual pages)."""
-    kind, place = data[1:2], 2
-    fields: list[int] = []
-    while len(fields) < (2 if kind in b"14" else 3):
-        while data[place : place + 1].isspace():
-            place += 1
-        if data[place : place + 1] == b"#":
-            place = data.index(b"\n", place)
-            continue
-        end = place
-        while data[end : end + 1].isdigit():
-            end += 1
-        fields.append(int(data[place:end]))
-        place = end
-    width, height, full = (*fields, 1)[:3]
+    kind = data[1:2]
+    (width, height, full), place = pnm_header(data)
     channels = 3 if kind in b"36" else 1
     count = width * height * channels
     if kind == b"1":
@@ -151,6 +139,25 @@ def pnm(data: bytes) -> Samples:
     return samples_of(scaled(levels, full))
 
 
+def pnm_header(data: bytes) -> tuple[tuple[int, int, int], int]:
+    """Width, height and white of a PNM, and the place where its header ends."""
+    fields: list[int] = []
+    place = 2
+    while len(fields) < (2 if data[1:2] in b"14" else 3):
+        while data[place : place + 1].isspace():
+            place += 1
+        if data[place : place + 1] == b"#":
+            place = data.index(b"\n", place)
+            continue
+        end = place
+        while data[end : end + 1].isdigit():
+            end += 1
+        fields.append(int(data[place:end]))
+        place = end
+    width, height, full = (*fields, 1)[:3]
+    return (width, height, full), place
+
+
 def scaled(levels: Array, full: int, white: int = 0) -> Array:
     """Scale levels of 0 to `full` to a white of 255 or 65535; by default what holds them all."""
     white = white or (65535 if full > 255 else 255)
@@ -160,13 +167,18 @@ def scaled(levels: Array, full: int, white: int = 0) -> Array:
 
 def ico(data: bytes) -> Samples:
     """Read the largest picture of an icon, of those the deepest."""
-    (count,) = struct.unpack_from("<H", data, 4)
-    entries = [struct.unpack_from("<BBBBHHII", data, 6 + 16 * k) for k in range(count)]
-    best = max(entries, key=lambda e: ((e[0] or 256) * (e[1] or 256), e[5]))
-    inside = data[best[7] : best[7] + best[6]]
+    inside = largest_icon(data)
     if kind_of(inside) == "png":
         return samples_of(png_pixels(inside))
     return _icon_bitmap(inside)
+
+
+def largest_icon(data: bytes) -> bytes:
+    """File of the largest picture of an icon, of those the deepest."""
+    (count,) = struct.unpack_from("<H", data, 4)
+    entries = [struct.unpack_from("<BBBBHHII", data, 6 + 16 * k) for k in range(count)]
+    best = max(entries, key=lambda e: ((e[0] or 256) * (e[1] or 256), e[5]))
+    return data[best[7] : best[7] + best[6]]
 
 
 def _icon_bitmap(inside: bytes) -> Samples:

@@ -8,7 +8,6 @@ Orientation, profiles and frames are read off the bytes.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -25,6 +24,7 @@ from pixelmill.file_structure import (
 from pixelmill.second_bitmaps import samples_of, scaled, with_channels
 from pixelmill.second_png import png_pixels
 from pixelmill.second_samples import Samples, UndecodableError
+from pixelmill.second_sizes import clean_aperture
 from pixelmill.second_tiff import tiff_samples
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -153,20 +153,9 @@ def _avif(data: bytes) -> Samples:
         flags = properties.get(b"av1C", b"\0\0\0\0")[2]
         full = 4095 if flags & 0x20 else 1023
         levels = scaled(levels, full)
-    if clap := properties.get(b"clap"):
-        levels = _clean_aperture(levels, clap)
-    return samples_of(levels)
-
-
-def _clean_aperture(levels: Array, clap: bytes) -> Array:
-    """Crop to the clean aperture (ISO/IEC 14496-12, 12.1.4)."""
-    values = struct.unpack(">IIIIiIiI", clap[:32])
     rows, columns = levels.shape[:2]
-    width, height, across, down = (values[k] / values[k + 1] for k in (0, 2, 4, 6))
-    left, top = round((columns - width) / 2 + across), round((rows - height) / 2 + down)
-    if left < 0 or top < 0 or left + width > columns or top + height > rows:
-        return levels  # it is malformed
-    return levels[top : top + round(height), left : left + round(width)]
+    left, top, right, bottom = clean_aperture((columns, rows), properties.get(b"clap"))
+    return samples_of(levels[top:bottom, left:right])
 
 
 _READERS = {

@@ -14,9 +14,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pixelmill.file_structure import boxes, find_box, png_chunks, riff_chunks
+from pixelmill.file_structure import find_box, picture_track, png_chunks, riff_chunks
 from pixelmill.second_png import decoded
 from pixelmill.second_samples import UndecodableError
+from pixelmill.second_sizes import clean_aperture, track_aperture
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -263,6 +264,9 @@ def avif(data: bytes, most: int | None = None) -> Movie:
         raise UndecodableError("AVIF sequence that OpenCV does not decode")
     order = [2, 1, 0, 3]
     frames = [np.asarray(frame)[..., order[: frame.shape[2]]] for frame in animation.frames]
+    rows, columns = frames[0].shape[:2]
+    left, top, right, bottom = clean_aperture((columns, rows), track_aperture(data))
+    frames = [np.ascontiguousarray(frame[top:bottom, left:right]) for frame in frames]
     return [_opaque(frame) if frame.shape[2] == 4 else frame for frame in frames], durations
 
 
@@ -271,23 +275,20 @@ def _track_durations(data: bytes) -> list[float]:
 
     ISO/IEC 14496-12, 8.6.1.2.
     """
-    movie = find_box(data, b"moov")
-    for name, track in boxes(movie or b""):
-        handler = find_box(track, b"mdia", b"hdlr") if name == b"trak" else None
-        if handler is None or handler[8:12] != b"pict":
-            continue
-        head = find_box(track, b"mdia", b"mdhd") or b""
-        table = find_box(track, b"mdia", b"minf", b"stbl", b"stts") or b""
-        (scale,) = struct.unpack_from(">I", head, 20 if head[0] == 1 else 12)
-        (runs,) = struct.unpack_from(">I", table, 4)
-        found: list[float] = []
-        for number in range(runs):
-            count, delta = struct.unpack_from(">II", table, 8 + 8 * number)
-            if len(found) + count > _MOST_FRAMES:
-                raise UndecodableError(f"AVIF sequence of more than {_MOST_FRAMES:,} frames")
-            found += [1000 * delta / scale] * count
-        return found
-    return []
+    track = picture_track(data)
+    if track is None:
+        return []
+    head = find_box(track, b"mdia", b"mdhd") or b""
+    table = find_box(track, b"mdia", b"minf", b"stbl", b"stts") or b""
+    (scale,) = struct.unpack_from(">I", head, 20 if head[0] == 1 else 12)
+    (runs,) = struct.unpack_from(">I", table, 4)
+    found: list[float] = []
+    for number in range(runs):
+        count, delta = struct.unpack_from(">II", table, 8 + 8 * number)
+        if len(found) + count > _MOST_FRAMES:
+            raise UndecodableError(f"AVIF sequence of more than {_MOST_FRAMES:,} frames")
+        found += [1000 * delta / scale] * count
+    return found
 
 
 #: What reads the frames of each format; PNG and AVIF give none if they are still pictures.

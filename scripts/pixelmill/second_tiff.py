@@ -64,6 +64,15 @@ def _check_numbers(page: Any) -> None:
             raise UndecodableError(f"TIFF whose tag {tag} is stored as bytes")
 
 
+def tiff_size(data: bytes) -> tuple[tuple[int, int], int]:
+    """Width and height of the first page of a TIFF as stored, and its orientation."""
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page: Any = file.pages[0]
+        return (int(page.imagewidth), int(page.imagelength)), _notes(page).orientation
+
+
 def _samples(data: bytes, page: Any) -> Samples:
     import tifffile
 

@@ -37,8 +37,8 @@ from pixelmill.semaphores import processes_or_threads
 VERIFYING = (
     *("demands", "described_colors", "exact_resampling", "expected_geometry", "file_structure"),
     *("inspection", "likeness", "picture_check", "reference", "second_bitmaps", "second_decoder"),
-    *("second_encoder", "second_frames", "second_png", "second_samples", "second_tiff"),
-    *("seen_colors", "suspected_faults", "verification"),
+    *("second_encoder", "second_frames", "second_png", "second_samples", "second_sizes"),
+    *("second_tiff", "seen_colors", "suspected_faults", "verification"),
 )
 
 #: Outputs that a worker opens in one go: about half a second.
