@@ -34,7 +34,9 @@ def test_a_profile_is_embedded(photo, name):
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_a_profile_that_does_not_fit_is_left_out(photo, name):
-    assert "icc_profile" not in opened(encode(photo(8, 8).convert("L"), name, SRGB)).info
+    of_inks = SRGB[:16] + b"CMYK" + SRGB[20:]
+    for mode in ("L", "RGB"):
+        assert "icc_profile" not in opened(encode(photo(8, 8).convert(mode), name, of_inks)).info
 
 
 @pytest.mark.parametrize("name", LOSSLESS)

@@ -14,6 +14,9 @@ from PIL import Image, ImageCms
 #: Modes in which Pillow holds 16-bit grey.
 DEEP_GRAY = ("I;16", "I;16L", "I;16B", "I;16N")
 
+#: Modes of grey that outputs are made of.
+GRAY_MODES = ("L", "LA", "I;16")
+
 #: Modes that steps take and return.
 WORKING_MODES = ("L", "LA", "RGB", "RGBA")
 
@@ -64,7 +67,8 @@ def to_working(
     -------
     image : PIL.Image.Image
     profile : bytes or None
-        ICC profile that describes the colours, where they are not sRGB.
+        ICC profile that describes the colours, where they are not sRGB. That of grey stays so if
+        the image becomes coloured: see `pixelmill.icc.of_space`.
     """
     profile = None if color == "drop" else image.info.get("icc_profile")
     if image.format == "PPM" and image.mode == "I":  # which are 16 bits, however dark they are
@@ -87,7 +91,7 @@ def to_working(
         image.putalpha(mask)
     if not alpha and image.mode in ("LA", "RGBA"):
         image = flatten(image, background)
-    return image, profile if describes(profile, image) else None
+    return image, profile
 
 
 def describes(profile: Any, image: Image.Image) -> bool:

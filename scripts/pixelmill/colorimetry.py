@@ -19,7 +19,7 @@ _D65, _C, _DCI = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351)
 
 #: Primaries by their code points (ITU-T H.273, table 2): white, red, green, blue.
 _PRIMARIES: dict[int, icc.Chromaticities] = {
-    1: (_D65, (0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),  # BT.709, sRGB
+    1: icc.SRGB_PRIMARIES,  # and of BT.709
     4: (_C, (0.67, 0.33), (0.21, 0.71), (0.14, 0.08)),  # BT.470 M
     5: (_D65, (0.64, 0.33), (0.29, 0.60), (0.15, 0.06)),  # BT.470 B and G
     6: (_D65, (0.630, 0.340), (0.310, 0.595), (0.155, 0.070)),  # BT.601, 525 lines
@@ -30,7 +30,6 @@ _PRIMARIES: dict[int, icc.Chromaticities] = {
     12: (_D65, (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),  # Display P3
     22: (_D65, (0.630, 0.340), (0.295, 0.605), (0.155, 0.077)),  # EBU 3213
 }
-_SRGB_PRIMARIES = _PRIMARIES[1]
 
 #: Curves by their code points (ITU-T H.273, table 3). Those of BT.709, BT.601 and BT.2020 tell
 #: how a camera records; what they record is shown as sRGB is.
@@ -112,7 +111,7 @@ def _of_png(embedded: bytes | None, chunks: dict[bytes, bytes], gray: bool) -> b
     gamma = int.from_bytes(chunks.get(b"gAMA", b""), "big")
     if gamma in _GAMMAS and abs(gamma / _SRGB_GAMMA - 1) > _GAMMA_TOLERANCE:
         curve = icc.power(100_000 / gamma)
-    primaries_ = _SRGB_PRIMARIES
+    primaries_ = icc.SRGB_PRIMARIES
     if b"cHRM" in chunks:
         numbers = [n / 100_000 for n in struct.unpack(">8I", chunks[b"cHRM"])]
         white, red, green, blue = zip(numbers[::2], numbers[1::2], strict=True)
@@ -120,7 +119,7 @@ def _of_png(embedded: bytes | None, chunks: dict[bytes, bytes], gray: bool) -> b
     try:
         return _profile(primaries_, curve, gray)
     except ValueError:  # such primaries do not exist
-        return _profile(_SRGB_PRIMARIES, curve, gray)
+        return _profile(icc.SRGB_PRIMARIES, curve, gray)
 
 
 def _by_code_points(primaries: int, transfer: int, gray: bool) -> bytes | None:
@@ -129,7 +128,7 @@ def _by_code_points(primaries: int, transfer: int, gray: bool) -> bytes | None:
     if primaries in _RESERVED_PRIMARIES or transfer in _RESERVED_CURVES:
         return None
     curve = icc.SRGB_CURVE if transfer == _UNSPECIFIED else _CURVES.get(transfer)
-    chromaticities = _SRGB_PRIMARIES if primaries == _UNSPECIFIED else _PRIMARIES.get(primaries)
+    chromaticities = icc.SRGB_PRIMARIES if primaries == _UNSPECIFIED else _PRIMARIES.get(primaries)
     if curve is None:
         raise _unsupported(f"its colours have the transfer characteristics {transfer} of H.273")
     if chromaticities is None:
@@ -138,7 +137,7 @@ def _by_code_points(primaries: int, transfer: int, gray: bool) -> bytes | None:
 
 
 def _profile(chromaticities: icc.Chromaticities, curve: bytes, gray: bool) -> bytes | None:
-    if curve == icc.SRGB_CURVE and (gray or chromaticities == _SRGB_PRIMARIES):
+    if curve == icc.SRGB_CURVE and (gray or chromaticities == icc.SRGB_PRIMARIES):
         return None
     return icc.gray_profile(curve) if gray else icc.rgb_profile(chromaticities, curve)
 

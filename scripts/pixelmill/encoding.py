@@ -11,8 +11,7 @@ from typing import IO, Any
 
 from PIL import Image
 
-from pixelmill import ifd, metadata
-from pixelmill.color import describes, flatten
+from pixelmill import color, icc, ifd, metadata
 from pixelmill.decoding import Decoded
 from pixelmill.formats import SUFFIXES_OF
 from pixelmill.ifd import Tags
@@ -32,9 +31,9 @@ class Encoder:
         Of the files, with its dot.
     options : dict
         What a recipe may set, by its name.
-    alpha, frames, exif, icc, deep : bool
-        Whether it holds transparency, moving pictures, EXIF, an ICC profile, 16-bit
-        grey.
+    alpha, frames, exif, icc, gray, deep : bool
+        Whether it holds transparency, moving pictures, EXIF, an ICC profile, a profile of
+        grey, 16-bit grey.
     """
 
     suffix: str
@@ -43,6 +42,7 @@ class Encoder:
     frames: bool = False
     exif: bool = False
     icc: bool = False
+    gray: bool = False
     deep: bool = False
 
 
@@ -57,9 +57,17 @@ ENCODERS: dict[str, Encoder] = {
         },
         exif=True,
         icc=True,
+        gray=True,
     ),
     "png": Encoder(
-        ".png", {"level": Integer(0, 9, 6)}, alpha=True, frames=True, exif=True, icc=True, deep=True
+        ".png",
+        {"level": Integer(0, 9, 6)},
+        alpha=True,
+        frames=True,
+        exif=True,
+        icc=True,
+        gray=True,
+        deep=True,
     ),
     "webp": Encoder(
         ".webp",
@@ -76,11 +84,15 @@ ENCODERS: dict[str, Encoder] = {
         alpha=True,
         exif=True,
         icc=True,
+        gray=True,
         deep=True,
     ),
     "gif": Encoder(".gif", alpha=True, frames=True),
     "bmp": Encoder(".bmp"),
 }
+
+#: Modes of pictures in colours that hold those in grey.
+_COLORED = {"L": "RGB", "LA": "RGBA"}
 
 #: A format that stands for that of each source.
 SAME = "same"
@@ -152,7 +164,8 @@ def encode(
     background : str
         What transparency is flattened on where the format has none, ``#rrggbb``.
     profile : bytes or None
-        ICC profile to embed, left out where it does not fit the image's mode.
+        ICC profile to embed; one of grey becomes one of RGB if the output is coloured, and the
+        other way round.
     exif : bytes
     durations : sequence of int
         How long each frame stands, in ms.
@@ -163,12 +176,17 @@ def encode(
     frames = [metadata.bare(frame) for frame in frames]
     if not encoder.alpha:
         frames = [
-            flatten(frame, background) if frame.mode in ("LA", "RGBA") else frame
+            color.flatten(frame, background) if frame.mode in ("LA", "RGBA") else frame
             for frame in frames
         ]
     save = save_options(name, values_of(name, options))
-    if encoder.icc and describes(profile, frames[0]):
-        save["icc_profile"] = profile
+    if encoder.icc and profile is not None:
+        if not encoder.gray:
+            frames = [frame.convert(_COLORED.get(frame.mode, frame.mode)) for frame in frames]
+        gray = all(frame.mode in color.GRAY_MODES for frame in frames)
+        fitting = icc.of_space(profile, icc.GRAY if gray else icc.RGB)
+        if fitting is not None:
+            save["icc_profile"] = fitting
     tags = Tags()
     if name == "avif" and len(frames) > 1:  # Pillow crashes on a sequence with an orientation
         orientation, exif = metadata.without_orientation(exif)

@@ -22,6 +22,17 @@ _D50 = (0.9642, 1.0, 0.8249)
 #: Responses of the eye's cones to XYZ, by Bradford (ICC.1:2022, E.3).
 _BRADFORD = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 
+#: What a profile calls its colour space and that of its connection (ICC.1:2022, tables 15 and 17).
+GRAY, RGB, _XYZ = b"GRAY", b"RGB ", b"XYZ "
+
+#: Chromaticities of sRGB (IEC 61966-2-1).
+SRGB_PRIMARIES: Chromaticities = (
+    (0.3127, 0.3290),
+    (0.640, 0.330),
+    (0.300, 0.600),
+    (0.150, 0.060),
+)
+
 _HEADER = struct.Struct(">I4sI4s4s4s12s4s4sI4s4s8sI3i4s16s28x")
 _VERSION = 0x04400000
 
@@ -73,13 +84,53 @@ def rgb_profile(chromaticities: Chromaticities, curve: bytes) -> bytes:
     for number, channel in enumerate((b"r", b"g", b"b")):
         tags[channel + b"XYZ"] = b"XYZ \0\0\0\0" + _fixed(adapted[:, number])
         tags[channel + b"TRC"] = curve
-    return _profile(b"RGB ", tags)
+    return _profile(RGB, tags)
 
 
 @functools.lru_cache(maxsize=32)
 def gray_profile(curve: bytes) -> bytes:
     """Profile for grey."""
-    return _profile(b"GRAY", {b"kTRC": curve})
+    return _profile(GRAY, {b"kTRC": curve})
+
+
+@functools.lru_cache(maxsize=32)
+def of_space(profile: bytes, space: bytes) -> bytes | None:
+    """Profile of a colour space in which grey looks as by a profile of another one.
+
+    Parameters
+    ----------
+    profile : bytes
+    space : {b"GRAY", b"RGB "}
+
+    Returns
+    -------
+    bytes or None
+        The same profile if it is of this space; None if it has no curve that all channels share.
+    """
+    if profile[16:20] == space:
+        return profile
+    names = {GRAY: (b"kTRC",), RGB: (b"rTRC", b"gTRC", b"bTRC")}.get(profile[16:20], ())
+    tags = _tags(profile)
+    curves = {tags.get(name) for name in names}
+    if len(curves) != 1 or profile[20:24] != _XYZ or b"A2B0" in tags:
+        return None
+    (curve,) = curves
+    if curve is None:
+        return None
+    return gray_profile(curve) if space == GRAY else rgb_profile(SRGB_PRIMARIES, curve)
+
+
+def _tags(profile: bytes) -> dict[bytes, bytes]:
+    """Contents of the tags of a profile by name; none if they cannot be read."""
+    try:
+        (count,) = struct.unpack_from(">I", profile, _HEADER.size)
+        table = profile[_HEADER.size + 4 : _HEADER.size + 4 + 12 * count]
+        return {
+            name: profile[begin : begin + size]
+            for name, begin, size in struct.iter_unpack(">4sII", table)
+        }
+    except struct.error:
+        return {}
 
 
 def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:

@@ -20,6 +20,7 @@ from pixelmill import (
     decoding,
     encoding,
     files,
+    icc,
     ifd,
     jpeg,
     metadata,
@@ -229,8 +230,9 @@ def _encode_deep_png(picture: Array, values: Mapping[str, Any], decoded: Decoded
     tags = _tags_for("png", picture, decoded)
     if tags:
         blocks[cv2.IMAGE_METADATA_EXIF] = ifd.write(tags)
-    if decoded.profile:
-        blocks[cv2.IMAGE_METADATA_ICCP] = decoded.profile
+    profile = _profile_for_colors(decoded)
+    if profile:
+        blocks[cv2.IMAGE_METADATA_ICCP] = profile
     contents = [np.frombuffer(block, np.uint8) for block in blocks.values()]
     options = (cv2.IMWRITE_PNG_COMPRESSION, values["level"])
     done, data = cv2.imencodeWithMetadata(".png", picture, list(blocks), contents, options)
@@ -250,7 +252,7 @@ def _encode_deep_tiff(picture: Array, values: Mapping[str, Any], decoded: Decode
         photometric="rgb",
         extrasamples=["unassalpha"] * (len(order) - 3),
         compression=_COMPRESSIONS[values["compression"]],
-        iccprofile=decoded.profile,
+        iccprofile=_profile_for_colors(decoded),
         metadata=None,
         software=False,
     )
@@ -260,6 +262,11 @@ def _encode_deep_tiff(picture: Array, values: Mapping[str, Any], decoded: Decode
         tail, head = ifd.extension(made, tags)
         made = head + made[len(head) :] + tail
     return made
+
+
+def _profile_for_colors(decoded: Decoded) -> bytes | None:
+    """Profile to embed in an output of RGB, though the source was grey."""
+    return None if decoded.profile is None else icc.of_space(decoded.profile, icc.RGB)
 
 
 def _tags_for(name: str, picture: Array, decoded: Decoded) -> Tags:

@@ -16,7 +16,7 @@ from pixelmill import likeness, reference
 from pixelmill.demands import Demand
 from pixelmill.second_decoder import Seen, decode
 from pixelmill.second_encoder import compressed
-from pixelmill.seen_colors import changes_colors
+from pixelmill.seen_colors import changes_colors, grays_alike
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -185,7 +185,11 @@ def _notes_fault(demand: Demand, seen: Seen, meant: Seen) -> str | None:
         space = "gray" if profile[16:20] == b"GRAY" else "rgb"
         grayscale = any(name == "grayscale" for name, _ in demand.steps)
         wanted = meant.gray == (space == "gray") and not grayscale
-        if wanted and changes_colors(profile, space) and seen.notes.profile != profile:
+        found = seen.notes.profile
+        same = found == profile
+        if meant.gray and found:  # what is grey may be stored as colours
+            same = grays_alike(found, profile)
+        if wanted and changes_colors(profile, space) and not same:
             return "the colour profile is lost"
     return None
 

@@ -101,6 +101,23 @@ def changes_colors(profile: bytes, space: str) -> bool:
     return seen is not None and bool(np.abs(seen.astype(int) - probes).max() > 1)
 
 
+@functools.lru_cache(maxsize=64)
+def grays_alike(one: bytes, other: bytes) -> bool:
+    """Whether every level of grey looks the same by two profiles, of grey or of RGB."""
+    seen = [_grays(profile) for profile in (one, other)]
+    if seen[0] is None or seen[1] is None:
+        return False
+    return bool(np.abs(seen[0].astype(int) - seen[1]).max() <= 1)  # what rounding may move
+
+
+def _grays(profile: bytes) -> Array | None:
+    """Colours in sRGB of all levels of grey; None if the profile cannot be used."""
+    ramp = np.arange(256, dtype=np.uint8).reshape(1, -1, 1)
+    if profile[16:20] == _SPACES["gray"]:
+        return _converted(ramp, profile, "gray")
+    return _converted(np.ascontiguousarray(np.repeat(ramp, 3, axis=2)), profile, "rgb")
+
+
 def _converted(levels: Array, profile: bytes, space: str) -> Array | None:
     """Levels in sRGB, relative colorimetric; None if the profile cannot be used."""
     import imagecodecs
