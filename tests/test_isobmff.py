@@ -60,8 +60,18 @@ def test_the_colours_are_those_of_the_primary_picture(data, expected):
 
 def test_a_sequence_has_its_colours_in_its_track():
     data = full(b"stsd", struct.pack(">I", 1) + box(b"av01", bytes(78) + COLOR))
-    for kind in (b"stbl", b"minf", b"mdia", b"trak", b"moov"):
-        data = box(kind, data)
+    data = full(b"hdlr", bytes(4) + b"pict") + box(b"minf", box(b"stbl", data))
+    data = box(b"moov", box(b"trak", box(b"mdia", data)))
+    assert isobmff.nclx(box(b"ftyp", b"avis" + bytes(4)) + data) == (12, 13)
+
+
+def test_a_track_of_alpha_has_no_colours():
+    def track(handler, color):
+        table = full(b"stsd", struct.pack(">I", 1) + box(b"av01", bytes(78) + color))
+        media = full(b"hdlr", bytes(4) + handler) + box(b"minf", box(b"stbl", table))
+        return box(b"trak", box(b"mdia", media))
+
+    data = box(b"moov", track(b"auxv", OTHER) + track(b"pict", COLOR))
     assert isobmff.nclx(box(b"ftyp", b"avis" + bytes(4)) + data) == (12, 13)
 
 

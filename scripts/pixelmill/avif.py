@@ -8,20 +8,11 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
 from fractions import Fraction
-from typing import NamedTuple
 
+from pixelmill.boxes import Box, at, first
+from pixelmill.isobmff import picture_tracks, primary_item, properties_of, sample_properties
 from pixelmill.levels import Size
-
-#: Size and type of a box (ISO/IEC 14496-12, 4.2); a size of 1 is followed by one of 64 bits,
-#: and 0 reaches to the end of the file.
-_HEAD = struct.Struct(">I4s")
-_LONG_SIZE = struct.Struct(">Q")
-
-#: Bytes before the first inner box: version and flags, a count too, and the fields of a visual
-#: sample entry (ISO/IEC 14496-12, 8.5.2 and 12.1.3).
-_BEFORE_INNER = {b"meta": 4, b"stsd": 8, b"av01": 78}
 
 #: Width, height, horizontal and vertical offset, each a fraction (ISO/IEC 14496-12, 12.1.4).
 _APERTURE = struct.Struct(">IIIIiIiI")
@@ -31,14 +22,6 @@ _APERTURE = struct.Struct(">IIIIiIiI")
 _BEFORE_DURATION = {b"mvhd": 4, b"tkhd": 8, b"mdhd": 4}
 
 
-class _Box(NamedTuple):
-    """A box, by the places in the file where its content begins and ends."""
-
-    name: bytes
-    begin: int
-    end: int
-
-
 def plays(data: bytes) -> int:
     """How often a sequence is shown; 0 for ever.
 
@@ -46,9 +29,9 @@ def plays(data: bytes) -> int:
     list has one entry, of the length of all frames (ISO/IEC 23008-12, 9.6.1; its flag 1
     repeats the entry until the end of the track).
     """
-    for track in _tracks(data):
-        edits = _first(data, track, (b"edts", b"elst"))
-        header = _first(data, track, (b"tkhd",))
+    for track in picture_tracks(data):
+        edits = first(data, b"edts", b"elst", outer=track)
+        header = first(data, b"tkhd", outer=track)
         if edits is None or header is None:
             return 0
         repeats = data[edits.begin + 3] & 1
@@ -70,13 +53,13 @@ def with_plays(data: bytes, times: int) -> bytes:
     The times of making are cleared, so that the same frames give the same file.
     """
     made = bytearray(data)
-    for movie in _inner(data, _Box(b"", 0, len(data)), (b"moov",)):
+    for movie in at(data, b"moov"):
         frames = 0
-        for edits in _inner(data, movie, (b"trak", b"edts", b"elst")):
+        for edits in at(data, b"trak", b"edts", b"elst", outer=movie):
             frames = int.from_bytes(data[edits.begin + 8 : edits.begin + 16], "big")
             made[edits.begin + 3] = times != 1
         for path in ((b"mvhd",), (b"trak", b"tkhd"), (b"trak", b"mdia", b"mdhd")):
-            for header in _inner(data, movie, path):
+            for header in at(data, *path, outer=movie):
                 times_at, place, size = _fields(data, header)
                 made[times_at : times_at + 2 * size] = bytes(2 * size)
                 if times and header.name != b"mdhd":
@@ -133,14 +116,7 @@ def aperture(data: bytes, size: Size) -> tuple[int, int, int, int] | None:
     rotation and mirroring (ISO/IEC 23000-22, 7.3.6.7). Edges between pixels are rounded;
     an aperture that is malformed, or reaches beyond the picture, is ignored.
     """
-    found = None
-    if data[8:12] == b"avis":
-        for track in _tracks(data):
-            path = (b"mdia", b"minf", b"stbl", b"stsd", b"av01", b"clap")
-            found = _first(data, track, path)
-            break
-    else:
-        found = _of_primary_item(data)
+    found = next((box for box in _properties(data) if box.name == b"clap"), None)
     if found is None or found.end - found.begin < _APERTURE.size:
         return None
     values = _APERTURE.unpack_from(data, found.begin)
@@ -154,81 +130,16 @@ def aperture(data: bytes, size: Size) -> tuple[int, int, int, int] | None:
     return (box[0], box[1], box[2], box[3]) if inside and box != (0, 0, *size) else None
 
 
-def _of_primary_item(data: bytes) -> _Box | None:
-    """The aperture among the properties of the primary item (ISO/IEC 23008-12, 9.3)."""
-    for meta in _inner(data, _Box(b"", 0, len(data)), (b"meta",)):
-        primary = _first(data, meta, (b"pitm",))
-        association = _first(data, meta, (b"iprp", b"ipma"))
-        container = _first(data, meta, (b"iprp", b"ipco"))
-        if primary is None or association is None or container is None:
-            return None
-        wanted = int.from_bytes(data[primary.begin + 4 : primary.end], "big")
-        properties = list(_boxes(data, container))
-        for number in _associated(data, association, wanted):
-            if 0 < number <= len(properties) and properties[number - 1].name == b"clap":
-                return properties[number - 1]
-    return None
+def _properties(data: bytes) -> list[Box]:
+    """Properties of the picture, or of the pictures of a sequence."""
+    if data[8:12] != b"avis":
+        return properties_of(data, primary_item(data))
+    track = next(picture_tracks(data), None)
+    return [] if track is None else sample_properties(data, track)
 
 
-def _associated(data: bytes, association: _Box, wanted: int) -> Iterator[int]:
-    """Numbers of an item's properties, from 1 (ISO/IEC 23008-12, 9.3.2)."""
-    place = association.begin
-    item_bytes = 4 if data[place] else 2
-    entry_bytes = 2 if data[place + 3] & 1 else 1
-    items = int.from_bytes(data[place + 4 : place + 8], "big")
-    place += 8
-    for _ in range(items):
-        if place + item_bytes >= association.end:
-            return
-        item = int.from_bytes(data[place : place + item_bytes], "big")
-        count = data[place + item_bytes]
-        place += item_bytes + 1
-        for _ in range(count):
-            entry = int.from_bytes(data[place : place + entry_bytes], "big")
-            place += entry_bytes
-            if item == wanted:
-                yield entry & (2 ** (8 * entry_bytes - 1) - 1)  # the first bit: essential
-
-
-def _fields(data: bytes, header: _Box) -> tuple[int, int, int]:
+def _fields(data: bytes, header: Box) -> tuple[int, int, int]:
     """Places of the times and of the duration in a header, and the bytes of each."""
     size = 8 if data[header.begin] else 4
     times = header.begin + 4
     return times, times + 2 * size + _BEFORE_DURATION[header.name], size
-
-
-def _tracks(data: bytes) -> Iterator[_Box]:
-    """Tracks of pictures; not those of alpha, whose handler is another."""
-    for track in _inner(data, _Box(b"", 0, len(data)), (b"moov", b"trak")):
-        handler = _first(data, track, (b"mdia", b"hdlr"))
-        if handler is not None and data[handler.begin + 8 : handler.begin + 12] == b"pict":
-            yield track
-
-
-def _first(data: bytes, outer: _Box, path: tuple[bytes, ...]) -> _Box | None:
-    return next(_inner(data, outer, path), None)
-
-
-def _inner(data: bytes, outer: _Box, path: tuple[bytes, ...]) -> Iterator[_Box]:
-    """Boxes at a path of names."""
-    for box in _boxes(data, outer):
-        if box.name == path[0]:
-            if len(path) == 1:
-                yield box
-            else:
-                yield from _inner(data, box, path[1:])
-
-
-def _boxes(data: bytes, outer: _Box) -> Iterator[_Box]:
-    place = outer.begin + _BEFORE_INNER.get(outer.name, 0)
-    while place + _HEAD.size <= outer.end:
-        size, name = _HEAD.unpack_from(data, place)
-        begin = place + _HEAD.size
-        if size == 1 and begin + _LONG_SIZE.size <= outer.end:
-            (size,) = _LONG_SIZE.unpack_from(data, begin)
-            begin += _LONG_SIZE.size
-        end = outer.end if size == 0 else place + size
-        if not begin <= end <= outer.end:
-            return
-        yield _Box(name, begin, end)
-        place = end

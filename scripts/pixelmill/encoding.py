@@ -12,6 +12,7 @@ from typing import IO, Any
 from PIL import Image
 
 from pixelmill import color, icc, ifd, metadata
+from pixelmill.boxes import boxes
 from pixelmill.decoding import Decoded
 from pixelmill.formats import SUFFIXES_OF
 from pixelmill.ifd import Tags
@@ -317,11 +318,7 @@ def _boxes_end(data: bytes) -> int:
 
     0 where none of them holds the coded pictures.
     """
-    place, coded = 0, False
-    while place + 8 <= len(data):
-        size = int.from_bytes(data[place : place + 4], "big")
-        if size < 8:
-            break
-        coded = coded or data[place + 4 : place + 8] == b"mdat"
-        place += size
-    return place if coded else 0
+    end, coded = 0, False
+    for box in boxes(data):
+        end, coded = box.end, coded or box.name == b"mdat"
+    return end if coded else 0

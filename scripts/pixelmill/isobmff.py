@@ -1,6 +1,6 @@
-"""ISO base media files, as far as AVIF and HEIC need it: properties and EXIF of the picture.
+"""ISO base media files, as far as AVIF and HEIC need it: tracks, properties and EXIF.
 
-Boxes are those of ISO/IEC 14496-12 (ISOBMFF) and ISO/IEC 23008-12 (HEIF).
+They are those of ISO/IEC 14496-12 (ISOBMFF) and ISO/IEC 23008-12 (HEIF).
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pixelmill.boxes import Box, at, boxes, content, first, inside
+
 #: Versions of a full box, and 24 flags, stand before its content.
 _FULL = 4
 
 #: Bytes of the description of a track's pictures before its boxes (ISOBMFF, 12.1.3.2).
 _SAMPLE_ENTRY = 78
 
-#: Most boxes of one kind that are looked at: files have some dozens.
-_MOST_BOXES = 10_000
+#: Most entries of one table that are looked at: files have some dozens.
+_MOST_ENTRIES = 10_000
 
 
 class Nclx(NamedTuple):
@@ -41,7 +43,7 @@ def nclx(data: bytes) -> Nclx | None:
         how brightness and colour were separated (ISO/IEC 23000-22, 7.3.6.4).
     """
     try:
-        found = _color_boxes(_meta(data)) or _color_boxes_of_track(data)
+        found = _color_boxes(data) or _color_boxes_of_track(data)
     except (struct.error, IndexError):  # the file is broken; its decoder says so
         return None
     kinds = {box[:4] for box in found}
@@ -56,10 +58,9 @@ def nclx(data: bytes) -> Nclx | None:
 def exif(data: bytes) -> bytes:
     """EXIF block of a file from its TIFF header on; empty if there is none."""
     try:
-        meta = _meta(data)
-        for number, kind in _items(meta):
+        for number, kind in _items(data):
             if kind == b"Exif":
-                block = _content(data, meta, number)
+                block = _item(data, number)
                 (skipped,) = struct.unpack_from(">I", block)  # HEIF, A.2.1
                 return block[4 + skipped :]
     except (struct.error, IndexError):
@@ -67,76 +68,78 @@ def exif(data: bytes) -> bytes:
     return b""
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Boxes that some data consist of, by kind, without their heads."""
-    place = 0
-    for _ in range(_MOST_BOXES):
-        if place + 8 > len(data):
-            return
-        size, kind = struct.unpack_from(">I4s", data, place)
-        head = 8
-        if size == 1:
-            (size,) = struct.unpack_from(">Q", data, place + 8)
-            head = 16
-        elif size == 0:  # up to the end
-            size = len(data) - place
-        if size < head:
-            return
-        yield kind, data[place + head : place + size]
-        place += size
+def picture_tracks(data: bytes) -> Iterator[Box]:
+    """Tracks of pictures; not those of alpha, whose handler is another (ISOBMFF, 8.4.3)."""
+    for track in at(data, b"moov", b"trak"):
+        if content(data, b"mdia", b"hdlr", outer=track)[8:12] == b"pict":
+            yield track
 
 
-def _box(data: bytes, *path: bytes) -> bytes:
-    """Content of a box inside others; empty if it is not there."""
-    for kind in path:
-        data = next((content for name, content in _boxes(data) if name == kind), b"")
-    return data
+def sample_properties(data: bytes, track: Box) -> list[Box]:
+    """Boxes that describe the pictures of a track (ISOBMFF, 8.5.2 and 12.1.3)."""
+    table = first(data, b"mdia", b"minf", b"stbl", b"stsd", outer=track)
+    for entry in () if table is None else inside(data, table):
+        return list(boxes(data, entry.begin + _SAMPLE_ENTRY, entry.end))
+    return []
 
 
-def _meta(data: bytes) -> bytes:
-    return _box(data, b"meta")[_FULL:]
+def properties_of(data: bytes, item: int) -> list[Box]:
+    """Properties of an item (HEIF, 9.3); none if their table is malformed."""
+    container = first(data, b"meta", b"iprp", b"ipco")
+    every = [] if container is None else list(inside(data, container))
+    try:
+        numbers = _associations(data).get(item, [])
+    except (struct.error, IndexError):
+        return []
+    return [every[k - 1] for k in numbers if 0 < k <= len(every)]
 
 
-def _items(meta: bytes) -> Iterator[tuple[int, bytes]]:
+def primary_item(data: bytes) -> int:
+    """Number of the item that is the picture of a file (ISOBMFF, 8.11.4); 0 if there is none."""
+    return int.from_bytes(content(data, b"meta", b"pitm")[_FULL:], "big")
+
+
+def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Number and type of each item (ISOBMFF, 8.11.6)."""
-    table = _box(meta, b"iinf")
-    for kind, entry in _boxes(table[_FULL + (4 if table[0] else 2) :] if table else b""):
-        if kind == b"infe" and entry[0] >= 2:
-            number, _, item = struct.unpack_from(">HH4s" if entry[0] == 2 else ">IH4s", entry, 4)
+    table = first(data, b"meta", b"iinf")
+    if table is None:
+        return
+    count_bytes = 4 if data[table.begin] else 2
+    for box in boxes(data, table.begin + _FULL + count_bytes, table.end):
+        if box.name == b"infe" and data[box.begin] >= 2:
+            form = ">HH4s" if data[box.begin] == 2 else ">IH4s"
+            number, _, item = struct.unpack_from(form, data, box.begin + _FULL)
             yield number, item
 
 
-def _color_boxes(meta: bytes) -> list[bytes]:
+def _color_boxes(data: bytes) -> list[bytes]:
     """Contents of the colour boxes of the primary picture, or of those it is composed of."""
-    if not meta:
-        return []
-    (primary,) = struct.unpack_from(">H", _box(meta, b"pitm"), _FULL)
-    properties = list(_boxes(_box(meta, b"iprp", b"ipco")))
-    associations = _associations(meta)
-    for number in (primary, *_parts(meta, primary)):
-        chosen = [properties[k - 1] for k in associations.get(number, ()) if k]
-        if found := [content for kind, content in chosen if kind == b"colr"]:
+    primary = primary_item(data)
+    for number in (primary, *_parts(data, primary)):
+        if found := _colors(data, properties_of(data, number)):
             return found
     return []
 
 
 def _color_boxes_of_track(data: bytes) -> list[bytes]:
-    """Contents of the colour boxes of a sequence (ISOBMFF, 8.5.2 and 12.1.3)."""
-    track = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
-    for _, entry in _boxes(_box(data, *track)[_FULL + 4 :]):
-        return [content for kind, content in _boxes(entry[_SAMPLE_ENTRY:]) if kind == b"colr"]
+    """Contents of the colour boxes of a sequence."""
+    for track in picture_tracks(data):
+        return _colors(data, sample_properties(data, track))
     return []
 
 
-def _associations(meta: bytes) -> dict[int, list[int]]:
+def _colors(data: bytes, properties: list[Box]) -> list[bytes]:
+    return [data[box.begin : box.end] for box in properties if box.name == b"colr"]
+
+
+def _associations(data: bytes) -> dict[int, list[int]]:
     """Numbers of the properties of each item, from 1 (HEIF, 9.3)."""
     found: dict[int, list[int]] = {}
-    for kind, table in _boxes(_box(meta, b"iprp")):
-        if kind != b"ipma":
-            continue
+    for box in at(data, b"meta", b"iprp", b"ipma"):
+        table = data[box.begin : box.end]
         version, flags, count = table[0], table[3], *struct.unpack_from(">I", table, _FULL)
         place = _FULL + 4
-        for _ in range(min(count, _MOST_BOXES)):
+        for _ in range(min(count, _MOST_ENTRIES)):
             (number,) = struct.unpack_from(">I" if version else ">H", table, place)
             place += 4 if version else 2
             wide = flags & 1
@@ -148,28 +151,29 @@ def _associations(meta: bytes) -> dict[int, list[int]]:
     return found
 
 
-def _parts(meta: bytes, primary: int) -> list[int]:
+def _parts(data: bytes, primary: int) -> list[int]:
     """Items that the primary picture is composed of, as a grid is of tiles (HEIF, 6.6.2)."""
-    table = _box(meta, b"iref")
-    letter = "I" if table[:1] == b"\1" else "H"
+    table = first(data, b"meta", b"iref")
+    if table is None:
+        return []
+    letter = "I" if data[table.begin] == 1 else "H"
     parts: list[int] = []
-    for kind, content in _boxes(table[_FULL:]):
-        if kind == b"dimg":
-            number, count = struct.unpack_from(f">{letter}H", content)
+    for box in boxes(data, table.begin + _FULL, table.end):
+        if box.name == b"dimg":
+            number, count = struct.unpack_from(f">{letter}H", data, box.begin)
             if number == primary:
-                parts += struct.unpack_from(
-                    f">{count}{letter}", content, struct.calcsize(letter) + 2
-                )
+                place = box.begin + struct.calcsize(letter) + 2
+                parts += struct.unpack_from(f">{count}{letter}", data, place)
     return parts
 
 
-def _content(data: bytes, meta: bytes, wanted: int) -> bytes:
+def _item(data: bytes, wanted: int) -> bytes:
     """Bytes of an item (ISOBMFF, 8.11.3)."""
-    table = _box(meta, b"iloc")
+    table = content(data, b"meta", b"iloc")
     version, sizes = table[0], struct.unpack_from(">BB", table, _FULL)
     widths = (sizes[0] >> 4, sizes[0] & 15, sizes[1] >> 4, sizes[1] & 15 if version else 0)
     reader = _Reader(table, _FULL + 2)
-    for _ in range(min(reader.number(4 if version == 2 else 2), _MOST_BOXES)):
+    for _ in range(min(reader.number(4 if version == 2 else 2), _MOST_ENTRIES)):
         number = reader.number(4 if version == 2 else 2)
         method = reader.number(2) & 15 if version else 0
         reader.number(2)  # the file that holds it: this one
@@ -179,7 +183,7 @@ def _content(data: bytes, meta: bytes, wanted: int) -> bytes:
             reader.number(widths[3])
             begin, length = base + reader.number(widths[0]), reader.number(widths[1])
             if number == wanted:
-                whole = _box(meta, b"idat") if method == 1 else data
+                whole = content(data, b"meta", b"idat") if method == 1 else data
                 parts += whole[begin : begin + length if length else len(whole)]
             if len(parts) > len(data):
                 raise IndexError("the parts of an item overlap")

@@ -40,7 +40,8 @@ _IMPORT = re.compile(r"^\s*from pixelmill(?:\.(\w+))? import (.+)$", re.MULTILIN
 
 #: What makes an image; a change in one of them makes all images stale.
 RENDERING = (
-    *("alpha", "apng", "avif", "backends", "blurring", "bmp", "canvas", "color", "colorimetry"),
+    *("alpha", "apng", "avif", "backends", "blurring", "bmp", "boxes", "canvas", "color"),
+    "colorimetry",
     *("decoding", "encoding", "filters", "formats", "frame_reading", "frame_writing", "geometry"),
     *("gif", "icc", "ico", "ifd", "intake", "isobmff", "jpeg", "levels", "lookup_table"),
     *("metadata", "opencv_backend", "opencv_steps", "operations", "overlays", "own_steps"),

@@ -1,0 +1,75 @@
+"""Boxes: the structure of ISO base media files, as AVIF and HEIC are (ISO/IEC 14496-12, 4.2)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+#: Size and type of a box; a size of 1 is followed by one of 64 bits, and 0 reaches to the end.
+_HEAD = struct.Struct(">I4s")
+_LONG_SIZE = struct.Struct(">Q")
+
+#: Bytes before the first inner box: version and flags, and a count too.
+_BEFORE_INNER = {b"meta": 4, b"stsd": 8}
+
+#: Most boxes of one container that are looked at: files have some dozens.
+_MOST_BOXES = 10_000
+
+
+class Box(NamedTuple):
+    """A box, by the places in the file where its content begins and ends."""
+
+    name: bytes
+    begin: int
+    end: int
+
+
+def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[Box]:
+    """Boxes that follow each other in a part of a file.
+
+    They end before the first one that is malformed, or that reaches beyond that part.
+    """
+    stop = len(data) if end is None else end
+    place = begin
+    for _ in range(_MOST_BOXES):
+        if place + _HEAD.size > stop:
+            return
+        size, name = _HEAD.unpack_from(data, place)
+        begin = place + _HEAD.size
+        if size == 1 and begin + _LONG_SIZE.size <= stop:
+            (size,) = _LONG_SIZE.unpack_from(data, begin)
+            begin += _LONG_SIZE.size
+            place += size
+        else:
+            place = place + size if size else stop
+        if not begin <= place <= stop or name == bytes(4):
+            return
+        yield Box(name, begin, place)
+
+
+def inside(data: bytes, outer: Box) -> Iterator[Box]:
+    """Boxes that a box consists of."""
+    return boxes(data, outer.begin + _BEFORE_INNER.get(outer.name, 0), outer.end)
+
+
+def at(data: bytes, *path: bytes, outer: Box | None = None) -> Iterator[Box]:
+    """All boxes at a path of names, in a file or in a box of it."""
+    name, *rest = path
+    for box in boxes(data) if outer is None else inside(data, outer):
+        if box.name == name:
+            if rest:
+                yield from at(data, *rest, outer=box)
+            else:
+                yield box
+
+
+def first(data: bytes, *path: bytes, outer: Box | None = None) -> Box | None:
+    """First box at a path of names; None if there is none."""
+    return next(at(data, *path, outer=outer), None)
+
+
+def content(data: bytes, *path: bytes, outer: Box | None = None) -> bytes:
+    """Content of the first box at a path of names; empty if there is none."""
+    found = first(data, *path, outer=outer)
+    return b"" if found is None else data[found.begin : found.end]
