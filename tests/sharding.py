@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from pixelmill.gathering import gather, gather_catalog
+from pixelmill.catalog_gathering import gather_catalog
+from pixelmill.gathering import gather
 from pixelmill.process import process_folder
 from pixelmill.recipe import parse
 from pixelmill.shards import all_of

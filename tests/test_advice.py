@@ -8,11 +8,12 @@ from dataclasses import asdict
 import pytest
 from pytest import approx
 
-from pixelmill.advice import advise, best, equal
+from pixelmill.advice import advise, best
 from pixelmill.benchmark import run
 from pixelmill.fits import Law, fit_all
 from pixelmill.recipe import parse
 from pixelmill.samples import PARALLEL, STAGES, Arm, Sample
+from pixelmill.speedups import equal
 
 LIGHT = {"steps": [{"resize": {"width": 24, "height": 16}}], "output": {"quality": 95}}
 

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from pixelmill.config import schema
+from pixelmill.provenance import code_of
 from pixelmill.verification import VERIFYING
 
 #: Longest script and longest module, in lines: more means that something should be split.
@@ -104,12 +105,19 @@ def test_every_rule_lists_its_code_and_calls_it(repository):
             assert '"python {input.code[0]:q}' in body, name
 
 
-def test_every_rule_that_runs_a_recipe_names_the_libraries_that_decide_its_pixels(repository):
+def test_every_rule_that_does_steps_names_the_libraries_that_decide_their_pixels(repository):
     """Snakemake sees no other change of a library."""
-    running = {name for name, body in rules_of(repository).items() if "=own_steps," in body}
-    assert running == {"process_seq", "process_par", "process_shard", "measure", "measure_rivals"}
-    for name in running:
-        assert "        software=software,\n" in rules_of(repository)[name], name
+    rules = {name: body for name, body in rules_of(repository).items() if "    output:" in body}
+    running = set()
+    for name, body in rules.items():
+        modules = {path.stem for path in code_of(re.search(r"code=code\(\"(\w+\.py)\"\)", body)[1])}
+        if modules & {"filters", "geometry", "overlays", "resizing", "tones"}:
+            running.add(name)
+    shown = {"process_seq", "process_par", "process_shard", "measure", "measure_rivals", "steps"}
+    # Others tell of steps, or of what they should have made, and do none.
+    assert running - {"benchmark_report", "verify_tree"} == shown
+    for name in shown:
+        assert re.search(r"^        software=\w+", rules[name], re.MULTILINE), name
 
 
 def test_every_script_is_called_by_a_rule(repository):
@@ -172,9 +180,11 @@ def test_every_module_has_its_tests(repository):
     modules = {path.stem for path in (repository / "scripts/pixelmill").glob("[a-z]*.py")}
     # Tested with those that use them: the command line, words, checks, wiring, what the sandbox
     # consists of, animations (test_frames), profiles and tags (test_colorimetry, test_rights),
-    # icons (test_several_pictures), and what a verification consists of.
+    # icons (test_several_pictures), catalogs of shards (test_gathering), and what a verification
+    # consists of.
     together = {"cli", "errors", "checks", "wiring", "figures", "landlock", "seccomp", "server"}
     together |= {"apng", "avif", "frame_reading", "frame_writing", "timing", "icc", "ico", "ifd"}
+    together |= {"catalog_gathering"}
     together |= set(VERIFYING)
     assert modules - tests - together == set()
 

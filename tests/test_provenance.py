@@ -44,11 +44,24 @@ def scripts_of(repository):
     return sorted((repository / "scripts").glob("*.py"))
 
 
-@pytest.mark.parametrize("name", ["catalog", "compare_engines", "generate"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "catalog", "clean", "compare_engines", "gather", "gather_catalog", "generate", "verdict",
+    ],
+)  # fmt: skip
 def test_the_code_of_steps_is_no_part_of_a_script_whose_work_they_do_not_change(name):
     """Else an edited step would generate and catalog all images again."""
     modules = {path.stem for path in code_of(f"{name}.py")}
-    assert not modules & {"filters", "tones", "geometry", "operations", "transform", "recipe"}
+    assert not modules & {
+        "decoding", "encoding", "filters", "geometry", "opencv_backend", "operations", "plan",
+        "process", "recipe", "resizing", "steps", "tiff", "tones", "transform",
+    }  # fmt: skip
+
+
+def test_a_catalog_is_gathered_without_what_gathers_ledgers():
+    modules = {path.stem for path in code_of("gather_catalog.py")}
+    assert not modules & {"ledger", "workplace", "exports", "tables"}
 
 
 def test_the_code_of_a_script_is_all_that_it_imports_itself_first(repository):

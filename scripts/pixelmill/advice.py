@@ -15,17 +15,11 @@ from pixelmill import samples as sampled
 from pixelmill.choice import LOOP, Rating, break_even, quickest
 from pixelmill.operations import STEPS
 from pixelmill.samples import PARALLEL, STAGES, Arm, Samples, ratios
-from pixelmill.speedups import interval
+from pixelmill.speedups import equal, interval
 
 #: Speedup that would change a choice: an arm that may have it cannot be called equal to the
 #: plain loop, however wide its interval.
 WORTH_KNOWING = 1.1
-
-#: What is added to each end of an interval before two arms are told apart, as a part of its
-#: width in logarithms: the fastest of many arms is the luckiest one too. Of benchmarks with 5
-#: repeats in which nothing beats the plain loop, one in ten would name an engine without it, one
-#: in forty does.
-CAUTION = 0.25
 
 #: Share of an image's time from which one stage is worth a word.
 LARGE_SHARE = 0.5
@@ -79,20 +73,6 @@ def advise(result: Mapping[str, Any]) -> list[dict[str, str]]:
         return []  # nothing to hold anything against
     rules = (_engine, _start_up, _gil, _stage, _disk, _wait, _cores)
     return [asdict(said) for rule in rules for said in rule(result, samples)]
-
-
-def equal(samples: Samples, one: Arm, other: Arm) -> bool:
-    """Whether the noise does not let two arms be told apart; so with fewer than five repeats.
-
-    They are where the interval of their ratio, repeat by repeat, lies off 1 by more than
-    `CAUTION` of its width.
-    """
-    ends = interval(ratios(samples[one], samples[other]))
-    if one == other or ends is None:
-        return True
-    low, high = ends
-    margin: float = (high / low) ** CAUTION  # the same whichever of the two stands above
-    return low / margin <= 1 <= high * margin
 
 
 def best(samples: Samples) -> tuple[Arm, list[Arm]]:

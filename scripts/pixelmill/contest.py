@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pixelmill import samples as sampled
-from pixelmill.advice import equal
 from pixelmill.samples import PARALLEL, Arm, ratios
+from pixelmill.speedups import equal
 
 #: Who takes part: what a person could use, and the floor below which nobody can get.
 _KINDS = ("loop", *PARALLEL, "rival")

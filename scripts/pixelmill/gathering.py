@@ -1,12 +1,10 @@
-"""Gathering: what the shards of a dataset or of a tree say, put together when all are done.
+"""Gathering: what the shards of a tree say, put together when all are done.
 
 Everything streams from table to table, so that memory does not grow with the images.
 """
 
 from __future__ import annotations
 
-import heapq
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,33 +19,6 @@ from pixelmill.passes import Pass, one_after_another, together
 from pixelmill.safekeeping import readable
 from pixelmill.shards import Shard, all_of, others
 from pixelmill.workplace import Workplace
-
-
-def gather_catalog(table: str, shards: int) -> int:
-    """Put the catalogs of all shards together; return the number of images.
-
-    Parameters
-    ----------
-    table : str
-        Of the whole dataset; those of the shards lie below its folder.
-    shards : int
-    """
-    folder, name = os.path.split(table)
-    count = 0
-
-    def own(shard: Shard) -> Iterator[Entry]:
-        entries = catalogs.iterate(os.path.join(shard.below(folder), name))
-        return (entry for entry in entries if shard.owns(entry.path))
-
-    def counted() -> Iterator[Entry]:
-        nonlocal count
-        for entry in heapq.merge(*map(own, all_of(shards))):
-            count += 1
-            yield entry
-
-    catalogs.write(table, counted())
-    catalogs.forget_others(table, Shard(1, shards))
-    return count
 
 
 def gather(tree: str, shards: int, catalog: str) -> Pass | None:

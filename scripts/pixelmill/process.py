@@ -110,7 +110,7 @@ def process(
         log.info("%s", plan)
         _explain_code(plan, ledger, recipe)
         ledger.note_maker(maker.code, provenance.rendering_software(recipe.uses_opencv))
-        place.check_removals(plan, rows, policy.max_removal_rate, source, select)
+        place.check_removals(len(plan.remove), rows, policy.max_removal_rate, source, select)
         _remove(plan, place, ledger)
         if recipe.settings["keep_mtime"]:
             _follow_times(plan, place, rows)

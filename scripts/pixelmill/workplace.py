@@ -21,7 +21,6 @@ from pixelmill.files import exclusive, free_name, sweep
 from pixelmill.jobs import Made
 from pixelmill.ledger import Ledger, looked_at
 from pixelmill.names import unescape
-from pixelmill.plan import Plan
 from pixelmill.root import Root
 from pixelmill.rows import Row
 from pixelmill.safekeeping import readable
@@ -175,7 +174,7 @@ class Workplace:
 
     def check_removals(
         self,
-        plan: Plan,
+        lost: int,
         rows: Mapping[str, Row],
         most: float,
         source: str,
@@ -185,7 +184,8 @@ class Workplace:
 
         Parameters
         ----------
-        plan : Plan
+        lost : int
+            Number of images whose sources are gone.
         rows : mapping
             What the ledger knows, by source.
         most : float
@@ -200,9 +200,9 @@ class Workplace:
         UserError
             If more of the dataset is gone, whatever part of it this shard has.
         """
-        if not plan.remove:
+        if not lost:
             return
-        lost, known = len(plan.remove), len(rows)
+        known = len(rows)
         telling = known >= TELLING and lost < most * known / 2
         if not self.shard.is_whole and not telling:
             sources = self._sources(rows)

@@ -182,6 +182,8 @@ rule steps:
     resources:
         mem_mb=1000,
         runtime=5,
+    params:
+        software=lambda wildcards: as_json(provenance.rendering_software()),
     message:
         "Show every step on a picture"
     shell:

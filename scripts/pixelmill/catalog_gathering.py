@@ -1,0 +1,38 @@
+"""Catalog gathering: the catalogs of a dataset's shards, put together to that of the dataset."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Iterator
+
+from pixelmill import catalog as catalogs
+from pixelmill.entries import Entry
+from pixelmill.shards import Shard, all_of
+
+
+def gather_catalog(table: str, shards: int) -> int:
+    """Put the catalogs of all shards together; return the number of images.
+
+    Parameters
+    ----------
+    table : str
+        Of the whole dataset; those of the shards lie below its folder.
+    shards : int
+    """
+    folder, name = os.path.split(table)
+    count = 0
+
+    def own(shard: Shard) -> Iterator[Entry]:
+        entries = catalogs.iterate(os.path.join(shard.below(folder), name))
+        return (entry for entry in entries if shard.owns(entry.path))
+
+    def counted() -> Iterator[Entry]:
+        nonlocal count
+        for entry in heapq.merge(*map(own, all_of(shards))):
+            count += 1
+            yield entry
+
+    catalogs.write(table, counted())
+    catalogs.forget_others(table, Shard(1, shards))
+    return count
