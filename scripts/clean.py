@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from collections.abc import Mapping
 
 from pixelmill import cli
 
@@ -9,10 +10,14 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> None:
     """Remove it and say how much it was."""
     from pixelmill.cleaning import clean
-    from pixelmill.documents import from_json
+    from pixelmill.documents import from_json, require
     from pixelmill.names import escape
 
-    removed, left = clean(from_json(options.config, "--config"))
+    config = from_json(options.config, "--config")
+    require(config, {"results": str, "datasets": Mapping, "recipes": Mapping}, "--config")
+    for name, dataset in config["datasets"].items():
+        require(dataset, {}, f"--config.datasets.{name}")
+    removed, left = clean(config)
     logging.info("removed %s files", f"{removed:,}")
     if left:
         more = f" and {len(left) - 1:,} more" if len(left) > 1 else ""

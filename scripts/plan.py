@@ -10,13 +10,14 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> None:
     """Draw up each plan and print it."""
     from pixelmill import catalog
+    from pixelmill.config import complete
     from pixelmill.documents import from_json
     from pixelmill.layout import Layout
     from pixelmill.policy import Policy
     from pixelmill.process import preview
     from pixelmill.recipe import parse
 
-    config = from_json(options.config, "--config")
+    config = complete(from_json(options.config, "--config"), options.steps_folder)
     layout, policy = Layout(config), Policy.from_config(config)
     for dataset in config["run"]["datasets"]:
         folder, selection = layout.source(dataset)

@@ -10,13 +10,14 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> int:
     """Verify each tree; nothing is written but what passed."""
     from pixelmill import catalog
+    from pixelmill.config import complete
     from pixelmill.documents import from_json
     from pixelmill.errors import UserError
     from pixelmill.layout import Layout
     from pixelmill.recipe import parse
     from pixelmill.verification import remedy, verify
 
-    config = from_json(options.config, "--config")
+    config = complete(from_json(options.config, "--config"), options.steps_folder)
     layout = Layout(config)
     trees = [tree for tree in layout.trees() if os.path.exists(f"{tree.path}/manifest.csv")]
     if not trees:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill import demands, intake
+from pixelmill import demands, intake, regular_files
 from pixelmill.errors import ImageError
 from pixelmill.inspection import Inspector, Task
 from pixelmill.jobs import Batch, Job
@@ -132,7 +132,7 @@ def test_what_is_no_regular_file_any_more_is_unreadable_and_keeps_nobody_waiting
 
 def test_nothing_else_waits_for_what_is_no_regular_file(special, photos, tmp_path):
     with pytest.raises(OSError):
-        intake.opened(str(special))
+        regular_files.opened(str(special))
     assert demands.stored_size(special) is None
     assert demands.format_of(special) == ""
     recipe = parse({"steps": [{"resize": {"width": 8, "height": 8}}]})

@@ -19,7 +19,7 @@ def array(image):
 #: Modules that verification may share with the rest: none of them makes pixels.
 SHARED = {
     "checks", "databases", "engines", "entries", "errors", "files", "intake", "names", "progress",
-    "provenance", "root", "safekeeping", "sandbox", "semaphores",
+    "provenance", "regular_files", "root", "safekeeping", "sandbox", "semaphores",
 }  # fmt: skip
 
 

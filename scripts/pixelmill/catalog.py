@@ -26,8 +26,8 @@ from pixelmill.files import (
     write_table,
 )
 from pixelmill.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
-from pixelmill.intake import opened
 from pixelmill.names import escape, unescape
+from pixelmill.regular_files import opened
 from pixelmill.root import Root
 from pixelmill.shards import WHOLE, Shard, homes, others
 
@@ -245,21 +245,31 @@ def read(path: str | os.PathLike[str]) -> Entries:
 def iterate(path: str | os.PathLike[str]) -> Iterator[Entry]:
     """Read a catalog as `read` does, entry by entry."""
     for row in iterate_table(path):
-        source = unescape(row["path"])
+        try:
+            entry = _entry(row)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"The table '{path}' is no catalog of pixelmill's; give one, or none."
+            ) from error
+        source = entry.path
         if source[:1] == "/" or ".." in source.split("/") or "\0" in source:
             raise UserError(
                 f"The table '{path}' names '{row['path']}', which leads out of the folder of "
                 "images; remove the table, then run the same again."
             )
-        yield Entry(
-            path=source,
-            bytes=int(row["bytes"]),
-            mtime_ns=int(row["mtime_ns"]),
-            format=sys.intern(row["format"]),
-            width=int(row["width"]),
-            height=int(row["height"]),
-            changed_ns=int(row.get("changed_ns", 0)),  # tables of earlier versions have none
-        )
+        yield entry
+
+
+def _entry(row: Mapping[str, str]) -> Entry:
+    return Entry(
+        path=unescape(row["path"]),
+        bytes=int(row["bytes"]),
+        mtime_ns=int(row["mtime_ns"]),
+        format=sys.intern(row["format"]),
+        width=int(row["width"]),
+        height=int(row["height"]),
+        changed_ns=int(row.get("changed_ns", 0)),  # tables of earlier versions have none
+    )
 
 
 def refresh(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pixelmill import expected_geometry, reference, second_sizes
 from pixelmill.file_structure import kind_of
-from pixelmill.intake import opened
+from pixelmill.regular_files import opened
 
 #: Bytes of a source that are read first: of most JPEGs, all that stands before the pixels.
 _HEAD = 64 * 1024

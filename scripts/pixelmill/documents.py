@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from pixelmill import regular_files
 from pixelmill.errors import UserError, shown
 
 #: Most characters of a document, values in it with those that aliases repeat, and maps and
@@ -39,9 +40,11 @@ def read_yaml(path: str, where: str) -> Any:
         If it cannot be read, or exceeds a bound.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(regular_files.opened(path), encoding="utf-8") as file:
             text = file.read(MOST_CHARACTERS + 1)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{where} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
         raise UserError(f"{where} cannot be read as YAML: {error}.") from error
     return from_yaml(text, where)
 
@@ -99,6 +102,23 @@ def from_json(text: str, where: str) -> Any:
         raise UserError(f"{where}: the JSON given cannot be read: {error}.") from error
     check(value, where)
     return value
+
+
+def require(value: Any, keys: Mapping[str, type], where: str) -> None:
+    """Refuse what is no map, or lacks a key, or has a value of another type at it.
+
+    Raises
+    ------
+    UserError
+    """
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where}: found {shown(value)}; give a map of keys and values.")
+    for key, kind in keys.items():
+        if key not in value:
+            raise UserError(f"{where}: the key '{key}' is missing; give the complete config.")
+        if not isinstance(value[key], kind):
+            wanted = "a text" if kind is str else "a map of keys and values"
+            raise UserError(f"{where}.{key}: found {shown(value[key])}; give {wanted}.")
 
 
 def check(value: Any, where: str) -> None:

@@ -14,8 +14,10 @@ import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import IO, Any
 
+from pixelmill import regular_files
 from pixelmill.errors import TreeError, UserError
 from pixelmill.names import as_cell, escape, of_cell
 
@@ -31,6 +33,9 @@ RESERVE_BYTES = 2**20
 
 _DISK_ERRNOS = {errno.ENOSPC, errno.EROFS, errno.EIO, errno.EACCES, getattr(errno, "EDQUOT", -1)}
 _DISK_ERRORS = {os.strerror(code) for code in _DISK_ERRNOS}
+
+#: Most characters of a line of a table: those of a path, and some numbers.
+_LONGEST_LINE = 1_000_000
 
 #: Refuses to open a link, if the system can.
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -147,7 +152,7 @@ def write_json(path: str | os.PathLike[str], value: object) -> None:
 
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Read JSON that pixelmill wrote."""
-    with open(path, encoding="utf-8") as file:
+    with open(regular_files.opened(path), encoding="utf-8") as file:
         return json.load(file)
 
 
@@ -177,14 +182,20 @@ def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:
 def iterate_table(path: str | os.PathLike[str]) -> Iterator[dict[str, str]]:
     """Read a CSV table as `read_table` does, row by row."""
     try:
-        file = open(path, encoding="utf-8", newline="")  # noqa: SIM115
+        descriptor = regular_files.opened(path)
     except FileNotFoundError as error:
         raise UserError(
             f"The table '{path}' is missing; run the step that makes it first."
         ) from error
-    with file:
-        for row in csv.DictReader(file):
-            yield {key: cell and of_cell(cell) for key, cell in row.items()}
+    except OSError as error:
+        raise UserError(f"The table '{path}' cannot be read: {error.strerror}.") from error
+    with open(descriptor, encoding="utf-8", newline="") as file:
+        lines = iter(partial(file.readline, _LONGEST_LINE), "")
+        try:
+            for row in csv.DictReader(lines):
+                yield {key: cell and of_cell(cell) for key, cell in row.items()}
+        except (csv.Error, UnicodeDecodeError, AttributeError) as error:
+            raise UserError(f"The table '{path}' is none of pixelmill's: {error}.") from error
 
 
 def free_name(path: str) -> str:

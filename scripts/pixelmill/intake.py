@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 
@@ -11,18 +10,12 @@ import xxhash
 
 from pixelmill.errors import ImageError
 from pixelmill.limits import Limits
+from pixelmill.regular_files import NOT_REGULAR, TO_READ, check
 
 #: Files that the system is asked to read while others are worked on, where reading takes
 #: long. From a disk whose cache is cold an image of 36 kB took 3.4 ms, with one ahead 2.3,
 #: with two 2.1, as warm.
 AHEAD = 2
-
-#: How a file is opened to be read: as it is, also on Windows, and without waiting for the
-#: other end of what became a pipe since it was catalogued.
-_TO_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-
-#: What is said of a pipe, a folder or a device.
-NOT_REGULAR = "it is no regular file"
 
 #: Bytes that are asked for at once of what follows.
 _PART = 2**20
@@ -48,7 +41,7 @@ def read(path: str, size: int = 0, limits: Limits = Limits()) -> bytes:  # noqa:
     """
     try:
         # By the system's own calls: `open` makes twice as many, and each hands over the GIL.
-        descriptor = os.open(path, _TO_READ)
+        descriptor = os.open(path, TO_READ)
         try:
             if 0 < size <= limits.max_bytes:
                 data = os.read(descriptor, size + 1)
@@ -66,7 +59,7 @@ def read(path: str, size: int = 0, limits: Limits = Limits()) -> bytes:  # noqa:
 
 def _read(descriptor: int, limits: Limits) -> bytes:
     """Read a file whose size is not known, or is another one than it was."""
-    _check_regular(descriptor)
+    check(descriptor)
     size = os.fstat(descriptor).st_size
     limits.check_size(size, "read")
     parts = [os.read(descriptor, size + 1)]
@@ -76,33 +69,6 @@ def _read(descriptor: int, limits: Limits) -> bytes:
         size += len(more)
         limits.check_size(size, "read")  # it may grow while it is read
     return b"".join(parts)
-
-
-def opened(path: str) -> int:
-    """Open a regular file to read it; of anything else, such as a pipe, never wait for a byte.
-
-    Returns
-    -------
-    int
-        Its descriptor.
-
-    Raises
-    ------
-    OSError
-        If it cannot be opened, or is something else.
-    """
-    descriptor = os.open(path, _TO_READ)
-    try:
-        _check_regular(descriptor)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _check_regular(descriptor: int) -> None:
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        raise OSError(errno.EINVAL, NOT_REGULAR)
 
 
 def _why(path: str, error: OSError) -> str:

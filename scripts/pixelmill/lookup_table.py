@@ -5,9 +5,13 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from PIL import ImageFilter
+
+from pixelmill import regular_files
+
+#: Most bytes of a file: one of 65 entries a side has about 8 MB.
+_MOST_BYTES = 64 * 2**20
 
 #: Entries along each side that Pillow takes.
 _SIZES = range(2, 66)
@@ -34,7 +38,7 @@ def read(path: str) -> ImageFilter.Color3DLUT:
     """
     wanted = f"a .cube file with a 3D table of 2 to 65 entries a side; '{path}'"
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = regular_files.content(path, _MOST_BYTES).decode("utf-8")
     except OSError as error:
         raise ValueError(f"{wanted}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Mapping
 from typing import Any
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from pixelmill import canvas
+from pixelmill import canvas, regular_files
 from pixelmill.levels import Size
 from pixelmill.parameters import Choice, Color, File, Number, Text
 from pixelmill.resampling import resample
@@ -45,11 +46,15 @@ def read_image(path: str) -> Image.Image:
         If the file is missing or no image, to complete the sentence "give ...".
     """
     try:
-        with Image.open(path) as image:
+        data = regular_files.content(path, _MOST_BYTES)
+        with Image.open(io.BytesIO(data)) as image:
             return image.convert("RGBA")
     except OSError as error:
         raise ValueError(f"an image; '{path}': {error.strerror or 'is none'}") from error
 
+
+#: Most bytes of an image that is laid over others.
+_MOST_BYTES = 256 * 2**20
 
 _read_once = functools.lru_cache(maxsize=8)(read_image)
 

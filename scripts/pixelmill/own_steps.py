@@ -26,7 +26,7 @@ from typing import Any
 
 from PIL import Image
 
-from pixelmill import process_state
+from pixelmill import process_state, regular_files
 from pixelmill.color import WORKING_MODES
 from pixelmill.errors import ImageError, UserError, describe, shown
 
@@ -67,7 +67,10 @@ def check(params: Mapping[str, Any], where: str, folder: str) -> dict[str, Any]:
                 f"{where}.{key}: found {shown(value)}; give numbers, texts, lists or maps."
             )
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        text = regular_files.content(path, _MOST_BYTES).decode("utf-8")
+        tree = ast.parse(text, str(path))
+    except OSError as error:
+        raise UserError(f"{where}.function: '{path}' cannot be read: {error.strerror}.") from error
     except (SyntaxError, UnicodeDecodeError) as error:
         line = getattr(error, "lineno", None) or 1
         raise UserError(f"{where}.function: '{path}', line {line}: {error}") from error
@@ -177,6 +180,9 @@ def call(image: Image.Image, params: Mapping[str, Any], folder: str) -> Image.Im
     finally:
         before.restore()
 
+
+#: Most bytes of a file of own steps.
+_MOST_BYTES = 4 * 2**20
 
 #: Workers ignore Ctrl-C: there only a step raises what it gives.
 _IGNORED = signal.SIG_IGN

@@ -45,7 +45,8 @@ RENDERING = (
     *("decoding", "encoding", "filters", "formats", "frame_reading", "frame_writing", "geometry"),
     *("gif", "icc", "ico", "ifd", "intake", "isobmff", "jpeg", "levels", "lookup_table"),
     *("metadata", "opencv_backend", "opencv_steps", "operations", "overlays", "own_steps"),
-    *("parameters", "photometric", "png", "resampling", "resizing", "steps", "tiff", "timing"),
+    *("parameters", "photometric", "png", "regular_files", "resampling", "resizing", "steps"),
+    *("tiff", "timing"),
     *("tones", "transform"),
     "weights",
 )
