@@ -32,13 +32,7 @@ def loader() -> Any:
 
 
 def read_yaml(path: str, where: str) -> Any:
-    """Read a YAML file.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read, or exceeds a bound.
-    """
+    """Read a YAML file as `from_yaml` reads its text."""
     try:
         with open(regular_files.opened(path), encoding="utf-8") as file:
             text = file.read(MOST_CHARACTERS + 1)
@@ -81,19 +75,7 @@ def from_yaml(text: str, where: str) -> Any:
 
 
 def from_json(text: str, where: str) -> Any:
-    """Read JSON.
-
-    Parameters
-    ----------
-    text : str
-    where : str
-        What to call it, for messages.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read, or exceeds a bound.
-    """
+    """Read JSON; parameters and errors are those of `from_yaml`."""
     try:
         value = json.loads(text, object_pairs_hook=lambda pairs: _without_double(pairs, where))
     except RecursionError as error:

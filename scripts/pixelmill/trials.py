@@ -124,6 +124,7 @@ class Trials:
         self._variants = [output.name for output in renderer.recipe.outputs]
         self._inbox: queue.Queue[Message] = queue.Queue(1)
         self._lanes: list[_Lane] = []
+        self._fragile: deque[Job] = deque()  # to be tried in a process that had no other image
 
     def run(self, jobs: Iterable[Job], done: Callable[[Outcome], None]) -> None:
         """Try images one by one, and tell what became of each.
@@ -141,20 +142,23 @@ class Trials:
             If children keep dying, or one meets what only people can mend.
         """
         rest = iter(jobs)
-        fragile: deque[Job] = deque()  # to be tried in a process that had no other image
+        self._fragile.clear()
         while True:
-            self._hand_out(rest, fragile)
-            if not fragile and not any(lane.job for lane in self._lanes):
+            self._hand_out(rest)
+            if not self._fragile and not any(lane.job for lane in self._lanes):
                 return
             for lane, message in self._hear():
                 try:
-                    self._take_in(lane, message, fragile, done)
+                    outcome = self._take_in(lane, message)
                 except MalformedError as error:
                     log.debug("a child said what none says: %s", error)
-                    self._end(lane, "crashed", "its process said what none says", fragile, done)
+                    outcome = self._end(lane, "crashed", "its process said what none says")
+                if outcome is not None:
+                    done(outcome)
 
-    def _hand_out(self, rest: Iterator[Job], fragile: deque[Job]) -> None:
+    def _hand_out(self, rest: Iterator[Job]) -> None:
         """Give each child that is idle an image; start as many as there are images for."""
+        fragile = self._fragile
         for lane in self._lanes:
             if lane.state == "idle":
                 if fragile and not lane.served:
@@ -186,77 +190,64 @@ class Trials:
         else:
             yield from [(lane, message) for lane in self._lanes if lane.helper is message.child]
 
-    def _take_in(
-        self,
-        lane: _Lane,
-        message: Message | None,
-        fragile: deque[Job],
-        done: Callable[[Outcome], None],
-    ) -> None:
+    def _take_in(self, lane: _Lane, message: Message | None) -> Outcome | None:
+        """Follow what a child said; return the outcome of the image that is settled by it."""
         kind = message.kind if message else "overdue"
         content = message.content if message else b""
         job = lane.job
         if kind == "overdue":
             seconds = self._limits.seconds_per_image
-            self._end(lane, "timed_out", f"not done after {seconds:g} s", fragile, done)
-        elif kind == "gone":
-            self._end(lane, *_how_it_ended(lane.helper.wait()), fragile, done)
-        elif kind == "ended":
+            return self._end(lane, "timed_out", f"not done after {seconds:g} s")
+        if kind == "gone":
+            return self._end(lane, *_how_it_ended(lane.helper.wait()))
+        if kind == "ended":
             status = messages.number(content)
+            outcome = None
             if not lane.is_renewing:
-                self._judge(lane, *_how_it_ended(int(status)), fragile, done)
+                outcome = self._judge(lane, *_how_it_ended(int(status)))
             lane.start()
-        elif kind == "ready" and lane.state == "starting":
+            return outcome
+        if kind == "ready" and lane.state == "starting":
             lane.wait_for_work(messages.whole_number(content))
         elif kind == "begun" and job is not None:
             lane.has_begun = True
         elif kind in ("made", "spoiled") and job is not None:
-            outcomes, _ = messages.unpack(content, {job.source: job}.get, self._variants)
-            if len(outcomes) != 1:
-                raise MalformedError("not one outcome")
-            doubtful = outcomes[0].reason in DOUBTFUL
-            if doubtful and lane.served == 1:
-                self._deaths.explain()
-            if doubtful and lane.served > 1:
-                fragile.append(job)
-            else:
-                done(outcomes[0])
-            lane.finish(doubtful or kind == "spoiled")
+            return self._made(lane, job, content, spoiled=kind == "spoiled")
         elif kind == "refused" and job is not None:
             raise messages.refused(content)
         else:
             raise MalformedError(f"{kind[:20]!r} out of turn")
+        return None
 
-    def _end(
-        self,
-        lane: _Lane,
-        reason: str,
-        text: str,
-        fragile: deque[Job],
-        done: Callable[[Outcome], None],
-    ) -> None:
+    def _made(self, lane: _Lane, job: Job, content: bytes, spoiled: bool) -> Outcome | None:
+        """Take an outcome, or try the image again if an earlier one may be to blame for it."""
+        outcomes, _ = messages.unpack(content, {job.source: job}.get, self._variants)
+        if len(outcomes) != 1:
+            raise MalformedError("not one outcome")
+        doubtful = outcomes[0].reason in DOUBTFUL
+        if doubtful and lane.served == 1:
+            self._deaths.explain()
+        again = doubtful and lane.served > 1
+        if again:
+            self._fragile.append(job)
+        lane.finish(doubtful or spoiled)
+        return None if again else outcomes[0]
+
+    def _end(self, lane: _Lane, reason: str, text: str) -> Outcome | None:
         """End a child that hangs, is gone, or cannot be believed."""
         self._lanes.remove(lane)
         lane.helper.end()
-        if not lane.is_renewing:
-            self._judge(lane, reason, text, fragile, done)
+        return None if lane.is_renewing else self._judge(lane, reason, text)
 
-    def _judge(
-        self,
-        lane: _Lane,
-        reason: str,
-        text: str,
-        fragile: deque[Job],
-        done: Callable[[Outcome], None],
-    ) -> None:
+    def _judge(self, lane: _Lane, reason: str, text: str) -> Outcome | None:
         """Blame the image that a dead process had in hand, or try it again."""
         if lane.job is not None and lane.has_begun and lane.served == 1:
             self._deaths.explain()
-            done(_culprit(self._renderer, lane.job, reason, text))
-            return
+            return _culprit(self._renderer, lane.job, reason, text)
         self._deaths.count()
         if lane.job is not None:
-            fragile.append(lane.job)
+            self._fragile.append(lane.job)
+        return None
 
 
 class _Lane:
