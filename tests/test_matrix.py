@@ -3,6 +3,8 @@
 import itertools
 
 import matrix
+import matrix_cells
+import matrix_judges
 import pytest
 from imaging import MAGICK
 
@@ -16,18 +18,18 @@ STEP = 23
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_png_gives_the_picture_that_was_drawn(tmp_path, orientation):
     mill = matrix.Mill(str(tmp_path))
-    cells = [cell for cell in matrix.pngs_by_hand() if cell.orientation == orientation]
+    cells = [cell for cell in matrix_cells.pngs_by_hand() if cell.orientation == orientation]
     assert len(cells) == 52
     for cell in cells:
         for name, made in mill(cell.data).items():
-            assert matrix.alike(made, cell.drawn), (cell.name, name)
+            assert matrix_judges.alike(made, cell.drawn), (cell.name, name)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(MAGICK is None, reason="ImageMagick is not installed")
-@pytest.mark.parametrize("format", matrix.FORMATS)
+@pytest.mark.parametrize("format", matrix_cells.FORMATS)
 def test_a_sample_of_the_matrix_is_right_or_refused(tmp_path, format):
     mill = matrix.Mill(str(tmp_path))
-    for cell in itertools.islice(matrix.FORMATS[format](), None, None, STEP):
-        verdict, why = matrix.judge(cell, mill(cell.data))
+    for cell in itertools.islice(matrix_cells.FORMATS[format](), None, None, STEP):
+        verdict, why = matrix_judges.judge(cell, mill(cell.data))
         assert verdict != "wrong", (cell.name, why)

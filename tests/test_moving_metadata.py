@@ -1,9 +1,11 @@
 """A moving picture whose frames are all kept has the metadata that its recipe keeps."""
 
 import io
+from functools import partial
 
 import pytest
 from imaging import exif_block
+from moving import rendered
 from PIL import ExifTags, Image
 
 from pixelmill import recipe
@@ -64,3 +66,31 @@ def test_metadata_of_a_moving_picture_follow_the_policy(moving, tmp_path, policy
     tags, place, frames = tags_of((tmp_path / "made").read_bytes())
     expected, told = KEPT[policy]
     assert (tags, 2 in place, frames) == (expected, told, 3)
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Function that makes an output of a file, and returns its bytes."""
+    return partial(rendered, tmp_path)
+
+
+@pytest.mark.parametrize("policy", ["strip", "keep", "none"])
+@pytest.mark.parametrize("to", ["gif", "png", "webp", "avif"])
+def test_animations_bear_what_the_policy_hands_over(make, to, policy):
+    exif = Image.Exif()
+    exif[0x013B], exif[0x010F] = "A. Painter", "A camera"
+    file = io.BytesIO()
+    frames = [Image.new("RGB", (16, 16), color) for color in ("red", "blue")]
+    frames[0].save(
+        file, "PNG", save_all=True, append_images=frames[1:], duration=100, exif=exif.tobytes()
+    )
+    data = make(file.getvalue(), {"format": to}, metadata=policy)
+    held = to != "gif"
+    assert (b"A. Painter" in data) == (held and policy != "none")
+    assert (b"A camera" in data) == (held and policy == "keep")
+    with Image.open(io.BytesIO(data)) as image:
+        expected = "A. Painter" if held and policy != "none" else None
+        assert image.getexif().get(0x013B) == expected
+    if to == "webp" and policy != "none":
+        place = data.index(b"EXIF") + 8
+        assert data[place : place + 4] in (b"II*\0", b"MM\0*")  # RFC 9649, 2.7.1.5

@@ -130,8 +130,8 @@ def test_scripts_are_thin(repository):
         assert len(text.splitlines()) <= LONGEST_SCRIPT, name
 
 
-def test_modules_are_short(repository):
-    for name, text in texts(repository, "scripts/pixelmill/*.py").items():
+def test_modules_and_tests_are_short(repository):
+    for name, text in texts(repository, "scripts/pixelmill/*.py", "tests/*.py").items():
         assert len(text.splitlines()) <= LONGEST_MODULE, name
 
 

@@ -1,0 +1,43 @@
+"""Outputs of moving pictures, and frames to make sources of."""
+
+import io
+
+from animations import GifFrame, apng, gif, webp
+from PIL import Image
+
+from pixelmill import recipe
+from pixelmill.decoding import Reading
+from pixelmill.jobs import Job
+from pixelmill.transform import Renderer
+
+ALL = Reading(animation="all", alpha=True)
+FIRST = Reading(alpha=True)
+
+
+def animation(kind, times):
+    frames = [Image.new("RGB", (16, 16), color) for color in ("red", "blue", "lime", "black")]
+    frames = [frames[k % 4] for k in range(len(times))]
+    if kind == "gif":
+        made = [GifFrame(["rgb"[k % 3]], delay=int(time) // 10) for k, time in enumerate(times)]
+        return gif((1, 1), made)
+    if kind == "png":
+        scaled = [(["rgb"[k % 3]], int(time)) for k, time in enumerate(times)]
+        return apng(scaled)
+    if kind == "webp":
+        made = [(["rgb"[k % 3]], (0, 0), int(time), False, True) for k, time in enumerate(times)]
+        return webp((1, 1), made, alpha=True)
+    file = io.BytesIO()
+    frames[0].save(
+        file, "AVIF", save_all=True, append_images=frames[1:], duration=[int(t) for t in times]
+    )
+    return file.getvalue()
+
+
+def rendered(folder, data, output, backend="pillow", **settings):
+    """Make an output of a file, and return its bytes."""
+    (folder / "a").write_bytes(data)
+    settings = {"animation": "all", "steps": [], **settings}
+    parsed = recipe.parse({**settings, "backend": backend, "output": output})
+    outcome = Renderer(str(folder), str(folder), parsed).render(Job("a", ("out",)))
+    assert outcome.status == "ok", outcome.message
+    return (folder / "out").read_bytes()

@@ -1,0 +1,19 @@
+"""What tests of the sandbox share."""
+
+import json
+
+import pytest
+
+from pixelmill import config, sandbox
+
+needs_sandbox = pytest.mark.skipif(bool(sandbox.shortcoming()), reason=sandbox.shortcoming())
+
+
+def policy_of(**allowed):
+    """A config's policies as the workflow gives them, with more allowed to own steps."""
+    return ("--policy", json.dumps(config.complete({"sandbox": {"allow": allowed}})))
+
+
+def tree_of(folder):
+    images = folder / "images"
+    return {str(p.relative_to(images)): p.read_bytes() for p in images.rglob("*") if p.is_file()}

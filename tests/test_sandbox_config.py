@@ -1,0 +1,52 @@
+"""What a config allows own steps, and how a mistake in it is told."""
+
+import pytest
+from sandboxed import policy_of
+
+from pixelmill import config
+from pixelmill.errors import UserError
+from pixelmill.policy import Policy
+from pixelmill.sandbox import Sandbox
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("auto", Sandbox()),
+        (True, Sandbox()),
+        ("off", Sandbox(on=False)),
+        (False, Sandbox(on=False)),  # as YAML reads a plain off
+        ({"allow": {"read": ["a", "b"]}}, Sandbox(read=("a", "b"))),
+        ({"allow": {"write": ["a"], "exec": True}}, Sandbox(write=("a",), execute=True)),
+        ({"allow": {"network": True}}, Sandbox(network=True)),
+    ],
+)
+def test_a_config_says_it_in_few_words(value, expected):
+    assert Policy.from_config(config.complete({"sandbox": value})).sandbox == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("strict", "sandbox: found 'strict'; One of auto"),
+        ({}, "sandbox: found {}; it needs the key 'allow'."),
+        ({"allow": {}}, "sandbox.allow: found {}; it must not be empty."),
+        ({"allow": {"read": "models"}}, "sandbox.allow.read: found 'models'; give a list."),
+        ({"allow": {"exec": "yes"}}, "sandbox.allow.exec: found 'yes'; give true or false."),
+        ({"allow": {"net": True}}, "sandbox.allow.net: unknown key; allowed are read, write"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_a_sentence(value, sentence):
+    with pytest.raises(UserError) as caught:
+        config.complete({"sandbox": value})
+    assert str(caught.value).startswith(sentence)
+
+
+def test_a_path_that_does_not_exist_is_refused_before_the_pass(tmp_path, photos, script):
+    source = photos(tmp_path / "source", 1)
+    done = script(
+        "process_sequential.py", source, tmp_path / "tree", *policy_of(read=["models"]),
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.status == 2
+    assert "sandbox.allow.read: 'models' does not exist; correct the path" in done.text

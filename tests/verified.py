@@ -1,0 +1,83 @@
+"""An output tree to plant faults in, and what a verification says of it."""
+
+import csv
+import hashlib
+
+from PIL import Image
+
+from pixelmill import catalog
+from pixelmill.process import process_folder
+from pixelmill.recipe import parse
+from pixelmill.verification import verify
+
+RESIZE = {"resize": {"width": 48, "height": 32}}
+
+
+COUNT = 26
+
+
+class Tree:
+    """An output tree and its source, to plant faults in and to verify."""
+
+    def __init__(self, root, steps=(RESIZE,)):
+        self.source, self.target, self.images = root / "in", root / "out", root / "out/images"
+        self.recipe = parse({"steps": list(steps)})
+
+    def process(self):
+        process_folder(str(self.source), str(self.target), self.recipe, "sequential", 1)
+
+    def entries(self):
+        return list(catalog.scan(str(self.source))[0].entries)
+
+    def verify(self, entries=None, workers=1, confined=False, **options):
+        """Verify in this process, unless another one is to be confined for it."""
+        entries = self.entries() if entries is None else entries
+        data = self.recipe.as_data()
+        source, target = str(self.source), str(self.target)
+        return verify(source, target, data, entries, workers, confined=confined, **options)
+
+    def note_as_made(self, *outputs):
+        """Let the manifest note the bytes that stand there, so that these pass as made."""
+        manifest = self.target / "manifest.csv"
+        with manifest.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))
+        for row in rows:
+            if row[2] in outputs:
+                row[7] = hashlib.sha256((self.images / row[2]).read_bytes()).hexdigest()
+        with manifest.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def check_of(result, name):
+    return next(check for check in result["checks"] if check["name"] == name)
+
+
+def faults_of(result):
+    """What each failed check names, by check."""
+    return {
+        check["name"]: {named["image"]: named["why"] for named in check["named"]}
+        for check in result["checks"]
+        if not check["passed"]
+    }
+
+
+def edit(path, change):
+    """Change the pixels of an output and write them as before."""
+    with Image.open(path) as image:
+        changed = change(image.convert("RGB"))
+    changed.save(path, "JPEG", quality=95)
+
+
+def exchange(one, other):
+    aside = one.with_name("aside")
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)
+
+
+def filled(root, photos):
+    """Make a tree with nothing wrong, but one input that failed."""
+    photos(root / "in", COUNT)
+    (root / "in" / "broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    Tree(root).process()
+    return root
