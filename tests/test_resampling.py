@@ -148,3 +148,32 @@ def test_without_the_package_pillow_does_it(photo, monkeypatch):
     image = photo(431, 377)
     made = resample(image, (256, 256), "lanczos", whole(image), vectors=True)
     assert made == image.resize((256, 256), Image.Resampling.LANCZOS)
+
+
+@pytest.mark.parametrize("vectors", [True, False])
+@pytest.mark.parametrize("filter", ["lanczos", "bicubic"])
+@pytest.mark.parametrize(
+    ("size", "box"),
+    [((31, 17), (0, 0, 97, 61)), ((30, 50), (1, 0, 97, 61)), ((150, 130), (0, 0, 97, 61)),
+     ((20, 9), (3.5, 2.25, 93, 59.5))],
+    ids=["smaller", "columns-mostly", "larger", "part"],
+)  # fmt: skip
+@pytest.mark.parametrize(("mode", "channels"), [("RGBA", 4), ("LA", 2)])
+def test_pixels_with_alpha_have_the_bytes_that_images_of_floats_give(
+    mode, channels, size, box, filter, vectors
+):
+    levels = np.random.default_rng(1).integers(0, 256, (61, 97, channels), np.uint8)
+
+    def by_image(channel):
+        image = Image.fromarray(channel.astype(np.float32))
+        return np.asarray(resample(image, size, filter, box, vectors))
+
+    share = levels[..., -1].astype(np.float32) / 255
+    covered = by_image(share)
+    colors = [
+        by_image(levels[..., k].astype(np.float32) * share) / np.maximum(covered, 1 / 1024)
+        for k in range(channels - 1)
+    ]
+    expected = np.rint(np.dstack([*colors, np.clip(covered, 0, 1) * np.float32(255)]))
+    made = resample(Image.fromarray(levels, mode), size, filter, box, vectors)
+    assert np.array_equal(np.asarray(made), np.clip(expected, 0, 255))

@@ -100,12 +100,21 @@ def _resample_alpha(
     if image.getchannel("A").getextrema()[0] == _FULL:
         return resample(image.convert(mode[:-1]), size, filter, box, vectors).convert(mode)
 
+    passes = _passes(image.size, size, filter, box) if vectors else None
+
     def resampled(channel: Any) -> Any:
-        return np.asarray(resample(Image.fromarray(channel), size, filter, box, vectors))
+        if passes is None:
+            return np.asarray(Image.fromarray(channel).resize(size, FILTERS[filter], box=box))
+        _, middle, first, second = passes
+        # Images would be three more copies of each channel: one of the source, two of the result.
+        between, made = (np.empty(side[::-1], np.float32) for side in (middle, size))
+        source, half, whole = map(_Memory, (channel, between, made))
+        _convolve(source, half, whole, _options(filter), first, second)
+        return made
 
     cv2 = opencv()
     *colors, alpha = cv2.split(np.asarray(image))
-    *colors, alpha = mixed(colors, alpha.astype(np.float32) / _FULL, resampled)
+    *colors, alpha = mixed(colors, alpha / np.float32(_FULL), resampled)
     floats = cv2.merge([*colors, alpha * _FULL])
     return Image.fromarray(cv2.add(floats, (0.0,) * 4, dtype=cv2.CV_8U))  # rounds and clips
 
@@ -158,7 +167,7 @@ def _side(size: int, sources: int, start: float, end: float, filter: str) -> byt
 
 
 class _Memory:
-    """Levels of one or four channels as what the resizer asks of an image.
+    """Levels of one or four channels, or floats, as what the resizer asks of an image.
 
     It reads and writes in their memory. Pillow's own ``frombuffer`` makes a whole image of
     the same: 5 microseconds, where this takes one.
@@ -168,7 +177,7 @@ class _Memory:
 
     def __init__(self, pixels: Any) -> None:
         # Of all modes with four channels only in this one they are all alike.
-        self.mode = "L" if pixels.ndim == 2 else "CMYK"
+        self.mode = "CMYK" if pixels.ndim == 3 else "F" if pixels.itemsize == 4 else "L"
         self.size = pixels.shape[1::-1]
         how = (self.mode, 0, 1)  # rows follow one another, the first one first
         self._core = _imaging.map_buffer(pixels, self.size, "raw", 0, how)
