@@ -7,6 +7,7 @@ from imaging import psnr
 from PIL import Image
 
 from pixelmill import recipe
+from pixelmill.errors import UserError
 from pixelmill.opencv_steps import OPENCV_STEPS
 from pixelmill.operations import STEPS
 
@@ -56,6 +57,66 @@ def test_a_step_gives_what_that_of_pillow_gives(photo, step, alike, mode):
     # What cannot be seen need not be equal.
     ours, other = (np.asarray(i.convert("RGBA").convert("RGBa")) for i in (ours, other))
     assert psnr(ours, other) >= alike
+
+
+#: Steps whose parameters are in levels of 0 to 255, and others.
+IN_LEVELS = [
+    {"color_matrix": {"matrix": [[1, 0, 0, 10], [0, 1, 0, -20.5], [0, 0, 1, 0]]}},
+    {"color_matrix": {"matrix": [[0.5, 0.5, 0], [0, 1, 0], [0.2, 0, 0.8]]}},
+    *({"unsharp_mask": {"radius": 2, "percent": 150, "threshold": t}} for t in (0, 1, 10, 40)),
+    {"resize": {"width": 90, "height": 120, "fit": "pad", "color": "#306090"}},
+    {"median": {"size": 3}},
+    {"gaussian_blur": {"radius": 1}},
+    "grayscale",
+]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+@pytest.mark.parametrize("step", IN_LEVELS, ids=str)
+def test_in_16_bits_a_step_does_the_same_as_in_8(step, mode):
+    """But for rounding, where a difference is as large as the threshold of a step."""
+    random = np.random.default_rng(5)
+    picture = random.integers(0, 256, (60, 90, len(mode)), np.uint8)
+    picture = picture[..., 0] if mode == "L" else picture
+    if mode == "RGBA":
+        picture[..., 3] = 255
+    (parsed,) = recipe.parse({"steps": [step]}).steps
+    small, deep = (
+        OPENCV_STEPS[parsed.name](levels, **parsed.params)
+        for levels in (picture, picture.astype(np.uint16) * 257)
+    )
+    assert deep.dtype == np.uint16
+    assert np.mean(np.abs(deep / 257 - small) > 1.5) < 0.02
+
+
+@pytest.mark.parametrize("threshold", range(0, 60, 3))
+def test_differences_as_large_as_the_threshold_are_left_alone(threshold):
+    picture = np.full((40, 40), 100, np.uint8)
+    picture[::8, ::8] = 180
+    apart = cv2.absdiff(picture, cv2.GaussianBlur(picture, (0, 0), 2.0))
+    params = {"radius": 2.0, "percent": 150, "threshold": threshold}
+    made = OPENCV_STEPS["unsharp_mask"](picture, **params)
+    np.testing.assert_array_equal(made[apart <= threshold], picture[apart <= threshold])
+    beyond = (apart > threshold) & (apart > 0)
+    assert (made[beyond] != picture[beyond]).all()
+
+
+@pytest.mark.parametrize(
+    ("step", "depth", "refused"),
+    [
+        ("equalize", "keep", True), ("equalize", 8, False),
+        ({"median": {"size": 7}}, "keep", True), ({"median": {"size": 7}}, 8, False),
+        ({"median": {"size": 5}}, "keep", False),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_opencv_does_in_8_bits_only_is_refused_for_16(step, depth, refused):
+    data = {"steps": [step], "backend": "opencv", "depth": depth, "output": {"format": "png"}}
+    if refused:
+        with pytest.raises(UserError, match="it does that in 8 bits only; set depth: 8"):
+            recipe.parse(data)
+    else:
+        assert recipe.parse(data)
 
 
 def test_it_has_no_step_that_pillow_has_not():

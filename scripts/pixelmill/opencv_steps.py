@@ -28,14 +28,25 @@ OPENCV_STEPS: dict[str, Callable[..., Array]] = {}
 _KERNELS = {"nearest": "INTER_NEAREST_EXACT", "bilinear": "INTER_LINEAR", "box": "INTER_AREA"}
 _ENLARGING = {"bicubic": "INTER_CUBIC", "lanczos": "INTER_LANCZOS4"}
 
+#: Largest side of the square that OpenCV takes a median of in 16 bits.
+_MOST_DEEP_MEDIAN = 5
+
 
 def _step(function: Callable[..., Array]) -> Callable[..., Array]:
     OPENCV_STEPS[function.__name__] = function
     return function
 
 
-def check(name: str, params: Mapping[str, Any]) -> None:
+def check(name: str, params: Mapping[str, Any], deep: bool = False) -> None:
     """Refuse what OpenCV has not.
+
+    Parameters
+    ----------
+    name : str
+    params : mapping
+        Of the step.
+    deep : bool
+        Whether pictures may have 16 bits.
 
     Raises
     ------
@@ -44,6 +55,8 @@ def check(name: str, params: Mapping[str, Any]) -> None:
     """
     if name != "call" and name not in OPENCV_STEPS:
         raise ValueError(f"it has {', '.join(OPENCV_STEPS)} and call")
+    if deep and (name == "equalize" or (name == "median" and params["size"] > _MOST_DEEP_MEDIAN)):
+        raise ValueError("it does that in 8 bits only; set depth: 8")
     if name != "resize":
         return
     if params["filter"] == "hamming":
@@ -124,9 +137,16 @@ def _framed(picture: Array, sides: tuple[int, int, int, int], color: str) -> Arr
     red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
     if picture.ndim == 2 and not red == green == blue:
         picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
-    full = np.iinfo(picture.dtype).max // 255
+    full = _per_level(picture)
     fill = [blue * full, green * full, red * full, 255 * full]
     return np.asarray(cv2.copyMakeBorder(picture, *sides, cv2.BORDER_CONSTANT, value=fill))
+
+
+def _per_level(picture: Array) -> int:
+    """How many levels of a picture are one of 0 to 255, which parameters are given in."""
+    import numpy as np
+
+    return int(np.iinfo(picture.dtype).max) // 255
 
 
 def _premultiplied(picture: Array, mix: Callable[[Any], Any]) -> Array:
@@ -180,7 +200,8 @@ def unsharp_mask(picture: Array, *, radius: float, percent: int, threshold: int)
     def sharpen(p: Any) -> Any:
         blurred = cv2.GaussianBlur(p, (0, 0), max(radius, 1e-3))
         sharp = cv2.addWeighted(p, 1 + percent / 100, blurred, -percent / 100, 0)
-        return np.where(cv2.absdiff(p, blurred) >= threshold, sharp, p) if threshold else sharp
+        least = threshold * _per_level(p)
+        return np.where(cv2.absdiff(p, blurred) > least, sharp, p) if threshold else sharp
 
     return _colors(picture, sharpen)
 
@@ -226,5 +247,8 @@ def color_matrix(picture: Array, *, matrix: tuple[tuple[float, ...], ...]) -> Ar
 
     if picture.ndim == 2:
         picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
-    rows = np.asarray(matrix, np.float32) if picture.dtype == np.uint16 else fixed(matrix)
+    rows = fixed(matrix)
+    if picture.dtype == np.uint16:
+        rows = np.array([(*row, 0.0)[:4] for row in matrix], np.float32)
+        rows[:, 3] *= _per_level(picture)
     return _colors(picture, lambda p: cv2.transform(p, blue_first(rows)))

@@ -312,7 +312,7 @@ def _check_together(recipe: Recipe, where: str) -> None:
     if settings["backend"] == "opencv":
         for step in recipe.all_steps:
             try:
-                opencv_steps.check(step.name, step.params)
+                opencv_steps.check(step.name, step.params, deep=settings["depth"] == "keep")
             except ValueError as error:
                 raise UserError(
                     f"{where}.backend: opencv cannot do {step.name}; {error}."
