@@ -127,6 +127,15 @@ CASES = {
     ),
     "a screen of no size": ((0, 0), [GifFrame(["rg"]), GifFrame(["b"])], [["rg"], ["bg"]]),
     "a screen of no width": ((0, 2), [GifFrame(["rg"])], [["rg", ".."]]),
+    "a control extension holds for one frame alone": (
+        (4, 1),
+        [
+            GifFrame(["rwwr"], transparent="w", disposal=2, delay=30),
+            GifFrame(["wb"], (1, 0), control=False),
+            GifFrame(["g"], control=False),
+        ],
+        [["r..r"], [".wb."], ["gwb."]],
+    ),
     "no control extension": (
         (3, 1), [GifFrame(["rgb"], control=False), GifFrame(["w"], control=False)],
         [["rgb"], ["wgb"]],
@@ -302,6 +311,12 @@ def test_an_animation_has_all_its_frames_though_some_are_alike(make):
         made = decode(make(gif((1, 1), frames), output, "pillow", "all", 1, 1), reading=ALL)
         assert [letters(frame)[0][0] for frame in made.frames] == ["r", "r", "g"]
         assert made.durations == (200, 300, 100)
+
+
+def test_the_time_of_a_control_extension_is_that_of_one_frame_alone():
+    """Of the others the file says none, which browsers show for 100 ms."""
+    frames = [GifFrame(["r"], delay=30), *[GifFrame(["g"], control=False)] * 2]
+    assert decode(gif((1, 1), frames), reading=ALL).durations == (300, 100, 100)
 
 
 def test_a_gif_of_many_colours_has_those_of_each_frame(make):
