@@ -444,6 +444,25 @@ def test_a_layout_that_nobody_decodes_is_named(monkeypatch, kind, names):
         assert names in failure.value.message.upper() or names in failure.value.message
 
 
+@pytest.mark.parametrize("missing", [1, 20])
+@pytest.mark.parametrize("planar", [1, 2])
+@pytest.mark.parametrize(("tile", "rows"), [(None, None), (None, 5), (16, None)])
+@pytest.mark.parametrize(
+    ("color", "bits"), [(BLACK, 8), (BLACK, 12), (RGB, 8), (RGB, 16), (WHITE, 16)]
+)
+def test_a_file_that_lacks_its_last_bytes_gives_no_picture(
+    color, bits, tile, rows, planar, missing
+):
+    """Nothing is filled in for what the last strip or tile lacks."""
+    count, kind = 3 if color == RGB else 1, np.uint8 if bits == 8 else np.uint16
+    samples = np.full((32, 48, count), 2**bits - 1, kind)  # no tile is padded
+    whole = tiff(samples, photometric=color, bits=bits, tile=tile, rows=rows, planar=planar)
+    for name, depth in itertools.product(("pillow", "opencv"), (8, "keep")):
+        with pytest.raises(ImageError) as failure:
+            seen(whole[:-missing], name, depth=depth)
+        assert failure.value.reason == "truncated"
+
+
 @pytest.mark.parametrize("tile", [None, 16])
 @pytest.mark.parametrize("compression", [1, 5, 8, 32773])
 @pytest.mark.parametrize(
