@@ -229,6 +229,35 @@ def test_the_transparent_level_of_16_bit_grey_is_transparent_at_any_depth(render
     assert np.abs(gray - [127.5, 255, 3.9]).max() <= 1
 
 
+#: Colours that a PNG may call transparent, by its bits: lower halves that are less and more than
+#: the upper ones.
+KEYS = {
+    8: [(9, 9, 9), (0, 128, 255), (255, 255, 255), (0, 0, 0)],
+    16: [
+        (0x1200, 0x3400, 0x5600), (0x1234, 0x5678, 0x9ABC), (0x12FF, 0x34FE, 0x00FF),
+        (0xFF00, 0x8000, 0x0100), (0, 0, 0), (65535, 65535, 65535), (0x7F80, 0x7F80, 0x7F80),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["pillow", "opencv"])
+@pytest.mark.parametrize("depth", [8, "keep"])
+@pytest.mark.parametrize(("bits", "key"), [(bits, key) for bits in KEYS for key in KEYS[bits]])
+def test_of_the_transparent_colour_every_channel_counts(render, tmp_path, name, depth, bits, key):
+    """A pixel that differs in one channel, or in two, is opaque."""
+    other = [(level + (1 << bits - 1)) % (1 << bits) for level in key]
+    chosen = list(itertools.product((False, True), repeat=3))
+    pixels = [np.where(differs, other, key) for differs in chosen]
+    row = b"".join(int(level).to_bytes(bits // 8, "big") for pixel in pixels for level in pixel)
+    data = png(8, 4, bits, 2, [row] * 4, transparent(*key))
+    render(data, name, steps=[], depth=depth)
+    stored = cv2.imread(str(tmp_path / name), cv2.IMREAD_UNCHANGED)
+    most = np.iinfo(stored.dtype).max
+    assert stored[2, :, 3].tolist() == [most if any(differs) else 0 for differs in chosen]
+    if depth == "keep" and name == "opencv" and bits == 16:
+        assert stored[2, 1:, 2::-1].tolist() == [pixel.tolist() for pixel in pixels[1:]]
+
+
 @pytest.mark.parametrize("gray", [False, True])
 @pytest.mark.parametrize("place", [0.4, 0.7])
 @pytest.mark.parametrize("harm", ["zeros", "noise", "hole", "cut", "tables", "frame", "unknown"])
