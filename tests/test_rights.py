@@ -219,6 +219,19 @@ def test_of_too_many_tags_a_jpeg_has_the_rights_and_a_png_has_all(source, render
     assert (main[ARTIST], 0x010F in main, camera[0x9286]) == (rights, True, comment[1:])
 
 
+def test_a_jpeg_has_all_tags_up_to_the_last_byte_that_its_segment_holds(source, render):
+    """A segment has 65,533 bytes behind its length, six of which say that it is EXIF."""
+
+    def block_of(size):
+        comment = (0x9286, 7, b"ASCII\0\0\0".ljust(size, b"x"))
+        return block_in(render(source("png", raw_block([], [comment])), metadata="keep"))
+
+    other = len(block_of(65_000)) - 65_000  # bytes of all else
+    for whole in range(65_520, 65_540, 2):  # values have even places
+        made = len(block_of(whole - other))
+        assert made == whole if whole <= 65_533 - 6 else made < 1000
+
+
 def test_rights_that_are_too_long_for_a_jpeg_cost_no_image(source, render):
     data = source("png", raw_block([(ARTIST, 2, b"x" * 70_000)]))
     assert b"x" * 100 not in render(data)
