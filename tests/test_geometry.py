@@ -235,11 +235,12 @@ def test_an_image_of_one_colour_stays(apply, tolerance):
     assert apply(Image.new("RGB", (9, 5), "red"), "trim", tolerance=tolerance).size == (9, 5)
 
 
-def test_trim_takes_what_is_invisible_for_one_colour(apply, photo):
-    pixels = np.array(photo(30, 20).convert("RGBA"))
-    pixels[..., 3] = 0
-    pixels[5:10, 8:20, 3] = 255
-    assert apply(Image.fromarray(pixels), "trim").size == (12, 5)
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_trim_takes_what_is_invisible_for_one_colour(apply, photo, mode):
+    pixels = np.array(photo(30, 20).convert(mode))
+    pixels[..., -1] = 0
+    pixels[5:10, 8:20, -1] = 255
+    assert apply(Image.fromarray(pixels, mode), "trim").size == (12, 5)
 
 
 # Border
