@@ -5,7 +5,9 @@ import struct
 import sys
 import zlib
 
+import numpy as np
 import pytest
+from bitmaps import BIT_FIELDS, RLE4, RLE8, bmp, run_lengths
 from PIL import Image
 
 from pixelmill import jpeg
@@ -208,3 +210,36 @@ def test_limits_that_are_the_same_have_one_fingerprint_however_they_are_written(
     assert Limits(max_aspect=999).fingerprint() != Limits().fingerprint()
     assert Limits(formats=("jpeg",)).fingerprint() != Limits().fingerprint()
     assert Limits().fingerprint("with a decoder") != Limits().fingerprint()
+
+
+GRAY = np.arange(12).reshape(3, 4) % 2
+
+#: The same 4 x 3 pixels in each way that a file is decoded.
+SMALL = {
+    **{format: encoded(Image.new("RGB", (4, 3)), format)
+       for format in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "PPM", "ICO")},
+    "JPEG-of-progressive-scans": encoded(Image.new("RGB", (4, 3)), "JPEG", progressive=True),
+    "JPEG-with-EXIF": encoded(Image.new("RGB", (4, 3)), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\10"),
+    "PNG-of-16-bits": encoded(Image.new("I;16", (4, 3)), "PNG"),
+    "TIFF-of-16-bits": encoded(Image.new("I;16", (4, 3)), "TIFF"),
+    "TIFF-of-floats": encoded(Image.new("F", (4, 3)), "TIFF"),
+    "BMP-of-2-colours": bmp(GRAY, 4, palette=[(0, 0, 0), (255, 255, 255)], used=2),
+    "BMP-of-16-bits": bmp(GRAY, 16),
+    "BMP-of-bit-fields": bmp(GRAY, 32, compression=BIT_FIELDS, masks=(0xFF0000, 0xFF00, 0xFF)),
+    "BMP-of-runs-of-8-bits": bmp(
+        run_lengths(GRAY, four=False), 8, compression=RLE8, palette=[(0, 0, 0)] * 256
+    ),
+    "BMP-of-runs-of-4-bits": bmp(
+        run_lengths(GRAY, four=True), 4, compression=RLE4, palette=[(0, 0, 0)] * 16
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("data", SMALL.values(), ids=SMALL)
+@pytest.mark.parametrize("decoder", DECODERS.values(), ids=DECODERS)
+def test_the_size_of_a_picture_is_limited_whatever_its_format(decoder, data):
+    assert decoder(data, limits=Limits(max_pixels=12, max_aspect=1.5)).frames
+    for limits in (Limits(max_pixels=11), Limits(max_aspect=1.3)):
+        with pytest.raises(ImageError, match=r"4x3 .* limits\.max_(pixels|aspect)") as caught:
+            decoder(data, limits=limits)
+        assert caught.value.reason == "too_large"
