@@ -199,6 +199,38 @@ def test_a_recipe_written_out_is_the_same_recipe(data):
     assert parse(parsed.as_data()).fingerprint() == parsed.fingerprint()
 
 
+BLUR, OWN = {"gaussian_blur": {"radius": 1}}, {"call": {"function": "own:step"}}
+
+#: Recipes, and whether another version of OpenCV may make other pixels or files of them.
+BY_OPENCV = {
+    "jpeg by default": ({}, True),
+    "jpeg": ({"output": {"format": "jpeg"}}, True),
+    "same, which may be jpeg": ({"output": {"format": "same"}}, True),
+    **{format: ({"output": {"format": format}}, False)
+       for format in ("png", "webp", "avif", "tiff", "gif", "bmp")},
+    "one of several is jpeg": (
+        {"outputs": [{"name": "a", "format": "png"}, {"name": "b", "format": "jpeg"}]}, True
+    ),
+    "one of several is same": (
+        {"outputs": [{"name": "a", "format": "png"}, {"name": "b", "format": "same"}]}, True
+    ),
+    "none of several": (
+        {"outputs": [{"name": "a", "format": "png"}, {"name": "b", "format": "webp"}]}, False
+    ),
+    "the backend": ({"output": {"format": "png"}, "backend": "opencv"}, True),
+    "a step": ({"output": {"format": "png"}, "steps": [BLUR]}, True),
+    "a step of one output": ({"outputs": [{"name": "a", "format": "png", "steps": [BLUR]}]}, True),
+    "another step": ({"output": {"format": "png"}, "steps": ["sharpen"]}, False),
+    "an own step": ({"output": {"format": "png"}, "steps": [OWN]}, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "uses"), BY_OPENCV.values(), ids=BY_OPENCV)
+def test_a_recipe_knows_whether_opencv_decides_its_pixels_or_files(tmp_path, data, uses):
+    (tmp_path / "own.py").write_text("def step(image):\n    return image\n", encoding="utf-8")
+    assert parse(data, folder=str(tmp_path)).uses_opencv is uses
+
+
 def test_a_recipe_travels_to_other_processes():
     parsed = parse(FULL)
     assert pickle.loads(pickle.dumps(parsed)) == parsed
