@@ -334,3 +334,21 @@ def test_the_libraries_behind_a_fingerprint_are_remembered(ledger):
     ledger.note_maker("code", {"Pillow": "13.0"})
     assert ledger.software_of("code") == {"Pillow": "13.0"}
     assert ledger.software_of("never noted") == {}
+
+
+def test_the_cost_of_an_image_is_that_of_all_its_outputs(ledger, outcomes):
+    """One of 200 and 300 bytes, one of 700, and one that failed."""
+    good, bad = outcomes
+    first, second, alone = (
+        good.made[0]._replace(variant=name, bytes=size)
+        for name, size in (("a", 200), ("b", 300), ("a", 700))
+    )
+    ledger.record([good._replace(source="two", made=(first, second), seconds=(1.0,) * 5)], MAKER)
+    ledger.record([good._replace(source="one", made=(alone,), seconds=(1.0,) * 5), bad], MAKER)
+    assert ledger.cost() == (5.0, 600.0)
+
+
+def test_where_nothing_was_made_the_cost_is_unknown(ledger, outcomes):
+    assert ledger.cost() == (0, 0)
+    ledger.record(outcomes[1:], MAKER)
+    assert ledger.cost() == (0, 0)
