@@ -375,6 +375,24 @@ def test_after_a_run_that_was_killed_a_backup_from_before_takes_its_place(
     assert_it_stands_as_after(clean, tree)
 
 
+#: Before these are found, SQLite is asked, and takes back what the journal holds.
+OPENED = ("noise", "truncated to 5000", "no passes")
+
+#: Before these it is not.
+UNOPENED = ("write version", "read version")
+
+
+@pytest.mark.parametrize("name", OPENED + UNOPENED)
+def test_the_journal_of_a_damaged_ledger_is_not_applied_to_its_backup(interrupted, tmp_path, name):
+    """SQLite would put back the pages that it holds, whatever file bears the ledger's name."""
+    original, clean = interrupted
+    tree = Tree(shutil.copytree(original.root, tmp_path / "tree"), original.recipe)
+    journal_of_another_ledger(tree.ledger)
+    DAMAGES[name](tree.ledger)
+    assert tree.process().images == 2
+    assert_it_stands_as_after(clean, tree)
+
+
 def test_what_a_killed_run_made_for_a_source_that_is_gone_now_is_moved_away(copy_of, picture):
     tree = copy_of()
     clean = tree.state()
