@@ -10,7 +10,7 @@ from pixelmill import catalog
 from pixelmill.distributions import distributions
 from pixelmill.errors import UserError
 from pixelmill.files import exclusive
-from pixelmill.shards import all_of, home
+from pixelmill.shards import all_of, home, homes
 
 
 @pytest.mark.parametrize("count", [3])
@@ -18,6 +18,16 @@ def test_shards_make_the_same_bytes_and_tables_as_one_job(whole, fresh, count):
     made, done = fresh.divided(count)
     assert (sum(made), done.images, done.failed, done.whole) == (COUNT, COUNT, 1, True)
     assert fresh.outputs() == whole.outputs()
+    assert fresh.tables() == whole.tables()
+
+
+def test_an_image_that_several_shards_have_to_know_is_gathered_once(whole, fresh):
+    """One knows it for the name of its folder, which an output of another image could want."""
+    known = "sub/a.jpg/0.jpg"
+    count = next(n for n in range(2, 99) if len(homes(known, n)) > 1)
+    made, done = fresh.divided(count)
+    assert (sum(made), done.images, done.whole) == (COUNT, COUNT, True)
+    assert [row["path"] for row in fresh.rows("catalog.csv")].count(known) == 1
     assert fresh.tables() == whole.tables()
 
 
