@@ -148,6 +148,16 @@ def test_clean_removes_generated_images_also_of_a_run_that_was_killed(here):
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [3, 4, 20260131])
+def test_clean_leaves_what_bears_a_number_that_was_never_generated(here, number):
+    """Numbers begin at 0: of three images the last one has the number 2."""
+    generate("resources/demo", Spec(count=3), 1)
+    mine = [f"resources/demo/{number:08d}{suffix}" for suffix in (".jpg", ".png")]
+    fill(here, mine)
+    clean(CONFIG)
+    assert files_below(here) == set(mine)
+
+
 def test_clean_leaves_alone_a_folder_that_was_not_generated(here):
     """Images of one's own in ``resources/demo`` bear no record of ours."""
     fill(here, ["resources/demo/00000000.jpg"])
