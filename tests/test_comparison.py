@@ -8,8 +8,8 @@ from pixelmill.exports import MANIFEST
 from pixelmill.files import write_table
 
 
-def row(source, sha256="same", status="ok"):
-    return (source, "", source, status, "", 10, 10, sha256)
+def row(source, sha256="same", status="ok", variant=""):
+    return (source, variant, source, status, "", 10, 10, sha256)
 
 
 @pytest.fixture
@@ -66,6 +66,19 @@ def test_a_difference_is_named(trees, theirs, why):
 def test_an_image_that_only_a_parallel_engine_has_is_named(trees):
     result = compare(trees(sequential=[row("a.jpg")], threads=[row("a.jpg"), row("b.jpg")]))
     assert faults_of(result) == {"threads": {"b.jpg": "only one of the two has it"}}
+
+
+@pytest.mark.parametrize("other", ["large", "small", "tiny"])
+def test_each_output_of_an_image_is_compared(trees, other):
+    variants = ("large", "small", "tiny")
+    ours = [row("a.jpg", variant=name) for name in variants]
+    theirs = [row("a.jpg", "other" if name == other else "same", variant=name) for name in variants]
+    result = compare(trees(sequential=ours, threads=theirs, processes=ours))
+    assert faults_of(result) == {"threads": {"a.jpg": "sha256 differ"}}
+    assert [check["compared"] for check in result["checks"]] == [3, 3]
+    theirs = [one for one in ours if one[1] != other]
+    result = compare(trees(sequential=ours, threads=theirs))
+    assert faults_of(result) == {"threads": {"a.jpg": "only one of the two has it"}}
 
 
 def test_all_differences_are_counted_and_the_first_twenty_named(trees):
