@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 from faults import POISON, RECIPE, STEPS
@@ -13,10 +14,10 @@ from PIL import Image
 from pixelmill import breadcrumbs
 from pixelmill.config import named_recipe
 from pixelmill.errors import TreeError
-from pixelmill.jobs import Batch, Job
+from pixelmill.jobs import Batch, Job, failed
 from pixelmill.limits import Limits
 from pixelmill.messages import refused, split, unpack
-from pixelmill.remote import Remote
+from pixelmill.remote import Remote, _Alarm
 from pixelmill.transform import Renderer
 
 #: Does a batch as a worker would, in a process that may die of it.
@@ -103,6 +104,70 @@ def test_a_worker_that_hangs_ends_itself_and_tells_where(remote, die):
     assert ended.returncode == 1
     assert "my_steps.py" in ended.stderr
     assert done_by(remote, batch) == {"0": "", "hang": "timed_out", "1": ""}
+
+
+class Timer:
+    """Stands for `faulthandler`: notes whether this process is going to be ended."""
+
+    def __init__(self):
+        self.seconds, self.times_set = None, 0
+
+    def dump_traceback_later(self, seconds, exit):
+        assert exit
+        self.seconds, self.times_set = seconds, self.times_set + 1
+
+    def cancel_dump_traceback_later(self):
+        self.seconds = None
+
+
+@pytest.fixture
+def timer(monkeypatch):
+    made = Timer()
+    monkeypatch.setattr("pixelmill.remote.faulthandler", made)
+    monkeypatch.setattr("pixelmill.remote._ALARM", _Alarm())
+    return made
+
+
+def test_a_worker_that_waits_for_its_next_batch_is_not_ended(remote, timer):
+    for number in range(3):
+        assert done_by(remote, batch_of(number)) == {str(number): ""}
+        assert timer.times_set == number + 1
+        assert timer.seconds is None
+
+
+def test_a_worker_whose_run_ends_in_the_middle_of_a_batch_is_not_ended(
+    folder, remote, timer, monkeypatch
+):
+    def render(self, job):
+        breadcrumbs.remove(str(folder))
+        return failed(job, "read", "vanished", "gone", "")
+
+    monkeypatch.setattr(Renderer, "render", render)
+    with pytest.raises(FileNotFoundError):
+        remote(batch_of(0, 1))
+    assert (timer.times_set, timer.seconds) == (1, None)
+
+
+def test_the_image_that_has_been_in_hand_for_longest_is_what_a_worker_is_ended_for(timer):
+    """Of several threads, as long as any has an image."""
+    alarm, both_wound, may_stop = _Alarm(), threading.Barrier(2), threading.Event()
+
+    def other():
+        alarm.wind(100.0)
+        both_wound.wait(60)
+        may_stop.wait(60)
+        alarm.stop()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    both_wound.wait(60)
+    alarm.wind(500.0)
+    assert 90 < timer.seconds < 110
+    may_stop.set()
+    thread.join()
+    assert 490 < timer.seconds < 510
+    alarm.stop()
+    assert timer.seconds is None
 
 
 def test_a_path_that_must_not_be_followed_ends_the_run(remote, monkeypatch):
