@@ -7,6 +7,7 @@ import cv2
 import imagecodecs
 import numpy as np
 import pytest
+import tifffile
 from imaging import ADOBE_RGB, chunk, icc_profile, png, psnr, transparent, words
 from PIL import Image, ImageCms
 from tiffs import tiff
@@ -227,6 +228,35 @@ def test_the_transparent_level_of_16_bit_grey_is_transparent_at_any_depth(render
     assert stored[0, :4, 3].tolist() == [0, most, most, most]
     gray = stored[0, 1:4, 0] / most * 255
     assert np.abs(gray - [127.5, 255, 3.9]).max() <= 1
+
+
+#: Values of a TIFF's tag 259 (TIFF 6.0, page 30; Adobe's supplement for 8).
+COMPRESSIONS = {"none": 1, "lzw": 5, "deflate": 8}
+
+#: Value of a TIFF's tag 338 for alpha that colours were not multiplied by (TIFF 6.0, page 31).
+UNASSOCIATED = 2
+
+
+@pytest.mark.parametrize("name", ["pillow", "opencv"])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_a_tiff_says_what_its_alpha_and_its_compression_are(
+    render, tmp_path, name, bits, compression
+):
+    """Other programs divide colours by alpha that they were multiplied by."""
+    levels = np.random.default_rng(1).integers(0, 1 << bits, (8, 12, 4))
+    levels[..., 3] //= 2
+    rows = [row.astype(f">u{bits // 8}").tobytes() for row in levels]
+    output = {"format": "tiff", "compression": compression}
+    render(png(12, 8, bits, 6, rows), name, steps=[], depth="keep", output=output)
+    with tifffile.TiffFile(tmp_path / name) as file:
+        (page,) = file.pages
+        assert [int(meaning) for meaning in page.extrasamples] == [UNASSOCIATED]
+        assert int(page.compression) == COMPRESSIONS[compression]
+        made = page.asarray()
+    if (name, bits) == ("pillow", 16):  # of colours it keeps 8 bits
+        levels = levels / 257
+    assert np.abs(made - levels).max() <= (1 if made.dtype == np.uint8 else 0)
 
 
 #: Colours that a PNG may call transparent, by its bits: lower halves that are less and more than
