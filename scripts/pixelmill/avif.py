@@ -10,7 +10,7 @@ import math
 import struct
 from fractions import Fraction
 
-from pixelmill.boxes import Box, at, first
+from pixelmill.boxes import HEAD, Box, at, first
 from pixelmill.isobmff import picture_tracks, primary_item, properties_of, sample_properties
 from pixelmill.levels import Size
 
@@ -74,29 +74,29 @@ def with_one_table(data: bytes) -> bytes:
     (ISO/IEC 14496-12, 8.11.14.1). Free space takes the place of what is saved, so that the
     pictures stay where they are.
     """
-    for meta in _inner(data, _Box(b"", 0, len(data)), (b"meta",)):
-        for outer in _inner(data, meta, (b"iprp",)):
-            tables = list(_inner(data, outer, (b"ipma",)))
+    for meta in at(data, b"meta"):
+        for outer in at(data, b"iprp", outer=meta):
+            tables = list(at(data, b"ipma", outer=outer))
             if len(tables) > 1 and len({data[box.begin : box.begin + 4] for box in tables}) == 1:
                 return _joined(data, meta, outer, tables)
     return data
 
 
-def _joined(data: bytes, meta: _Box, outer: _Box, tables: list[_Box]) -> bytes:
-    start, end = tables[0].begin - _HEAD.size, tables[-1].end
-    whole = sum(box.end - box.begin + _HEAD.size for box in tables) == end - start
-    sizes = [_HEAD.unpack_from(data, box.begin - _HEAD.size)[0] for box in (meta, outer)]
-    if not whole or sizes != [box.end - box.begin + _HEAD.size for box in (meta, outer)]:
+def _joined(data: bytes, meta: Box, outer: Box, tables: list[Box]) -> bytes:
+    start, end = tables[0].begin - HEAD.size, tables[-1].end
+    whole = sum(box.end - box.begin + HEAD.size for box in tables) == end - start
+    sizes = [HEAD.unpack_from(data, box.begin - HEAD.size)[0] for box in (meta, outer)]
+    if not whole or sizes != [box.end - box.begin + HEAD.size for box in (meta, outer)]:
         return data  # other boxes stand between them, or sizes are not written in 32 bits
     count = sum(int.from_bytes(data[box.begin + 4 : box.begin + 8], "big") for box in tables)
     content = data[tables[0].begin : tables[0].begin + 4] + count.to_bytes(4, "big")
     content += b"".join(data[box.begin + 8 : box.end] for box in tables)
-    saved = end - start - _HEAD.size - len(content)
-    made = bytearray(data[:start] + _HEAD.pack(_HEAD.size + len(content), b"ipma") + content)
-    made += data[end : meta.end] + _HEAD.pack(saved, b"free") + bytes(saved - _HEAD.size)
+    saved = end - start - HEAD.size - len(content)
+    made = bytearray(data[:start] + HEAD.pack(HEAD.size + len(content), b"ipma") + content)
+    made += data[end : meta.end] + HEAD.pack(saved, b"free") + bytes(saved - HEAD.size)
     made += data[meta.end :]
     for box, size in zip((meta, outer), sizes, strict=True):
-        _HEAD.pack_into(made, box.begin - _HEAD.size, size - saved, box.name)
+        HEAD.pack_into(made, box.begin - HEAD.size, size - saved, box.name)
     return bytes(made)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 #: Size and type of a box; a size of 1 is followed by one of 64 bits, and 0 reaches to the end.
-_HEAD = struct.Struct(">I4s")
+HEAD = struct.Struct(">I4s")
 _LONG_SIZE = struct.Struct(">Q")
 
 #: Bytes before the first inner box: version and flags, and a count too.
@@ -33,10 +33,10 @@ def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[Box]:
     stop = len(data) if end is None else end
     place = begin
     for _ in range(_MOST_BOXES):
-        if place + _HEAD.size > stop:
+        if place + HEAD.size > stop:
             return
-        size, name = _HEAD.unpack_from(data, place)
-        begin = place + _HEAD.size
+        size, name = HEAD.unpack_from(data, place)
+        begin = place + HEAD.size
         if size == 1 and begin + _LONG_SIZE.size <= stop:
             (size,) = _LONG_SIZE.unpack_from(data, begin)
             begin += _LONG_SIZE.size
