@@ -14,6 +14,7 @@ from pixelmill.catalog import Selection, fingerprints, refresh, scan
 from pixelmill.entries import Entry
 from pixelmill.errors import UserError
 from pixelmill.names import escape
+from pixelmill.shards import Shard
 
 TEXT = b"this is text and no image, whatever its name says"
 
@@ -466,3 +467,19 @@ def test_a_folder_that_cannot_be_read_is_told_with_how_to_exclude_it(tmp_path, j
     (tmp_path / folder).chmod(0o700)
     (sentence,) = str(refusal.value).splitlines()
     assert f"exclude it by '{escape(folder)}/" in sentence
+
+
+def test_a_scan_for_a_shard_finds_its_images_alone(tmp_path, jpeg):
+    names = {f"{number}.jpg" for number in range(20)}
+    for name in names:
+        put(tmp_path, name, jpeg)
+    one, two = (set(formats(tmp_path, shard=Shard(number, 2))) for number in (1, 2))
+    assert (one | two, one & two) == (names, set())
+    assert one and two
+
+
+def test_a_refresh_sweeps_away_what_a_killed_one_left(tmp_path, jpeg):
+    put(tmp_path, "in/a.jpg", jpeg)
+    left = put(tmp_path, "tables/.pixelmill-1-2-3.tmp", b"half a table")
+    refresh(str(tmp_path / "tables/catalog.csv"), str(tmp_path / "in"))
+    assert not left.exists()

@@ -10,7 +10,7 @@ import pytest
 
 from pixelmill.errors import UserError
 from pixelmill.jobs import Batch, Job, Stretch
-from pixelmill.ledger import VERSION, Ledger, Maker
+from pixelmill.ledger import VERSION, Ledger, Maker, looked_at
 from pixelmill.passes import Pass
 from pixelmill.recipe import parse
 from pixelmill.transform import Renderer
@@ -352,3 +352,37 @@ def test_where_nothing_was_made_the_cost_is_unknown(ledger, outcomes):
     assert ledger.cost() == (0, 0)
     ledger.record(outcomes[1:], MAKER)
     assert ledger.cost() == (0, 0)
+def test_rows_of_another_ledger_are_added_or_replace_what_is_there(ledger, outcomes, tmp_path):
+    good, bad = outcomes
+    with Ledger(str(tmp_path / "other.sqlite")) as other:
+        other.record([renamed(good, "other.jpg")], MAKER)
+        rows = list(other.whole_rows())
+    ledger.record([bad], MAKER)
+    ledger.adopt(rows)
+    assert set(ledger.rows()) == {"broken.jpg", "other.jpg"}
+    ledger.record([renamed(good, "more.jpg")], MAKER)
+    ledger.adopt(rows, instead=True)
+    assert set(ledger.rows()) == {"other.jpg"}
+
+
+def test_passes_come_back_with_the_times_of_their_workers(ledger):
+    part = PASS._replace(whole=False, images=3)
+    ledger.add_pass(PASS, [Stretch("b", 102.0, 103.5, 7), Stretch("a", 100.0, 101.0, 3)])
+    ledger.add_pass(part)
+    assert list(ledger.passes()) == [
+        (PASS, [Stretch("0", 0.0, 1.0, 3), Stretch("1", 2.0, 3.5, 7)]),
+        (part, []),
+    ]
+    ledger.forget_passes()
+    assert list(ledger.passes()) == []
+
+
+def test_who_looks_at_a_ledger_learns_that_it_is_in_doubt(path, outcomes):
+    with Ledger(path) as ledger:
+        ledger.record(outcomes, MAKER)
+    with looked_at(path) as ledger:
+        assert not ledger.in_doubt
+    with Ledger(path) as ledger:
+        ledger.doubt()
+    with looked_at(path) as ledger:
+        assert ledger.in_doubt

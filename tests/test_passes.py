@@ -1,7 +1,7 @@
-"""Passes of shards are summed, as if one came after another."""
+"""Outcomes are counted, and passes of shards are summed, as if one came after another."""
 
-from pixelmill.jobs import Stretch
-from pixelmill.passes import Pass, one_after_another, together
+from pixelmill.jobs import Outcome, Stretch
+from pixelmill.passes import Pass, Totals, one_after_another, together
 
 ONE = Pass(True, "processes", 2, 10.0, 0.5, 100, 1, 1000, 500, 12.0, "c", "r", "k", "m")
 IDLE = ONE._replace(engine="sequential", workers=1, images=0, failed=0, seconds=0.1, whole=False)
@@ -36,3 +36,23 @@ def test_workers_of_the_second_shard_are_busy_after_the_first():
     stretch = Stretch("0", 0.0, 9.0, 100)
     moved = one_after_another([(ONE, [stretch]), (ONE, [stretch])])
     assert [(s.began, s.ended) for s in moved] == [(0.0, 9.0), (10.0, 19.0)]
+
+
+def failed(reason, message):
+    return Outcome("a", (), "failed", "steps", reason, message, 10, 0, "", 4, (0.0,) * 5)
+
+
+def test_failures_are_counted_by_their_reasons():
+    totals = Totals()
+    totals.add([failed("corrupt", ""), failed("corrupt", ""), failed("vanished", "")])
+    assert (totals.images, totals.failed) == (3, 3)
+    assert totals.reasons == {"corrupt": 2, "vanished": 1}
+    assert (totals.bytes_in, totals.pixels_in) == (30, 12)
+
+
+def test_a_step_that_lacked_a_permission_is_told_from_other_failures():
+    totals = Totals()
+    totals.add([failed("unreadable", "PermissionError: no"), failed("step_failed", "ValueError")])
+    assert totals.refused is False
+    totals.add([failed("step_failed", "PermissionError: no"), failed("step_failed", "ValueError")])
+    assert totals.refused is True

@@ -170,3 +170,10 @@ def test_another_suffix_makes_all_anew_and_leaves_the_old_outputs_until_then():
     plan = plan_of(recipe=parse({"output": {"format": "png"}}))
     assert dict(plan.reasons) == {"name changed": 1}
     assert (plan.orphans, plan.renames, plan.passed_on) == ([], True, set())
+
+
+def test_a_plan_tells_the_outputs_of_what_it_makes_and_of_nothing_else():
+    plan = plan_of(entries=[ENTRY, ENTRY._replace(path="b.png")])
+    assert plan.paths_of("a.jpg") == ()
+    assert plan.paths_of("b.png") == ("b.jpg",)
+    assert plan.paths_of("missing.jpg") == ()

@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from pixelmill import provenance
 from pixelmill.provenance import (
+    available_memory,
     code_fingerprint,
     code_of,
     cores,
@@ -148,7 +150,8 @@ def test_the_software_that_decides_pixels_is_told_with_its_version(name):
 
 
 def test_the_report_names_more_software_than_decides_pixels():
-    assert software().keys() > {*rendering_software(), "Python", "Snakemake", "Dask"}
+    more = {"pixelmill", "Python", "Snakemake", "Dask", "OpenCV"}
+    assert software().keys() >= {*rendering_software(), *more}
 
 
 def test_the_machine_is_told_in_words_that_fit_a_report():
@@ -156,6 +159,62 @@ def test_the_machine_is_told_in_words_that_fit_a_report():
     assert told.keys() == {"processor", "cores", "memory_gib", "system"}
     assert json.loads(json.dumps(told)) == told
     assert machine_fingerprint() == machine_fingerprint()
+    assert abs(told["memory_gib"] - psutil.virtual_memory().total / 2**30) <= 1
+
+
+@pytest.fixture
+def files_of_the_system(monkeypatch):
+    """Function that puts texts in the place of the system's files; all others are missing."""
+
+    def put(texts):
+        def read_text(path, **options):
+            if str(path) in texts:
+                return texts[str(path)]
+            raise FileNotFoundError(path)
+
+        monkeypatch.setattr(provenance.Path, "read_text", read_text)
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ({"/proc/cpuinfo": "processor\t: 0\nmodel name\t: Some CPU\nflags\t: a\n"}, "Some CPU"),
+        ({"/proc/cpuinfo": "processor\t: 0\n"}, "x86"),
+        ({}, "x86"),
+    ],
+)
+def test_a_processor_has_its_name_or_that_of_its_kind(
+    files_of_the_system, monkeypatch, texts, expected
+):
+    monkeypatch.setattr("platform.processor", lambda: "")
+    monkeypatch.setattr("platform.machine", lambda: "x86")
+    files_of_the_system(texts)
+    assert machine()["processor"] == expected
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "expected"),
+    [
+        ("3000000\n", "1000000\n", 2_000_000),
+        ("9000000\n", "1000000\n", 4_194_304),
+        ("max\n", "1000000\n", 4_194_304),
+        ("odd\n", "1000000\n", 4_194_304),
+    ],
+)
+def test_memory_that_is_free_is_that_of_the_container(files_of_the_system, limit, used, expected):
+    group = "/sys/fs/cgroup/memory"
+    meminfo = "MemTotal: 8192 kB\nMemAvailable:    4096 kB\n"
+    files_of_the_system({"/proc/meminfo": meminfo})
+    assert available_memory() == 4_194_304
+    files_of_the_system({"/proc/meminfo": meminfo, f"{group}.max": limit, f"{group}.current": used})
+    assert available_memory() == expected
+
+
+def test_where_the_system_has_no_such_files_free_memory_is_known_too(files_of_the_system):
+    files_of_the_system({})
+    assert available_memory() > 0
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")

@@ -46,7 +46,7 @@ def test_an_image_has_all_its_outputs_and_one_that_failed_has_none(ledger):
 def test_an_image_that_is_not_there_is_not_there(ledger):
     rows = ledger.rows()
     assert rows.get("other.jpg") is None
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match=r"other\.jpg"):
         rows["other.jpg"]
 
 

@@ -1,6 +1,7 @@
 """Every image has one shard, for good, and with it all that could want its name."""
 
 import collections
+import os
 
 import pytest
 from namesakes import name_outputs
@@ -86,3 +87,8 @@ def test_names_are_the_same_settled_in_shards_as_over_the_whole():
             names = name_outputs(filter(shard.concerns, paths), ".jpg")
             settled |= {path: name for path, name in names.items() if shard.owns(path)}
         assert settled == name_outputs(paths, ".jpg")
+
+
+def test_a_shard_keeps_its_state_in_a_folder_of_its_own_and_the_whole_does_not():
+    assert Shard(2, 16).below("tree") == os.path.join("tree", "shards", "2-of-16")
+    assert Shard(1, 1).below("tree") == "tree"
