@@ -126,6 +126,34 @@ def test_code_points_of_a_png_are_followed(described):
     assert np.array_equal(levels(data, color="drop")[0], COLORS)
 
 
+#: Code points of primaries that no other test has (ITU-T H.273, table 2), with their whites.
+C, DCI = (0.310, 0.316), (0.314, 0.351)
+FURTHER = {
+    4: (C, ((0.67, 0.33), (0.21, 0.71), (0.14, 0.08))),
+    5: (D65, EBU),
+    6: (D65, SMPTE_C),
+    7: (D65, SMPTE_C),
+    8: (C, ((0.681, 0.319), (0.243, 0.692), (0.145, 0.049))),
+    11: (DCI, P3),
+    22: (D65, ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077))),
+}
+
+BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
+
+
+@pytest.mark.parametrize("code", FURTHER)
+def test_further_primaries_are_followed_and_their_white_is_white(code):
+    white, primaries = FURTHER[code]
+    cones, shown_cones = (BRADFORD @ (x / y, 1, (1 - x - y) / y) for x, y in (white, D65))
+    adaptation = np.linalg.inv(BRADFORD) @ np.diag(shown_cones / cones) @ BRADFORD
+    change = np.linalg.inv(matrix(SRGB)) @ adaptation @ matrix(primaries, white)
+    colors = [*COLORS, (255, 255, 255)]
+    found = levels(picture_png(cicp(code, 13), colors=colors))[0]
+    assert near(found, to_levels(to_light(colors) @ change.T))
+
+
 def av(format, primaries, transfer, picture=None):
     """An AVIF or HEIC of flat colours, 16 pixels each, with its colour box written over."""
     image = picture or Image.fromarray(np.array([COLORS], np.uint8)).resize((96, 16), 0)
@@ -368,6 +396,8 @@ def test_a_profile_by_hand_is_what_the_standard_says():
     profile = icc.rgb_profile((D65, *P3), icc.SRGB_CURVE)
     assert struct.unpack_from(">I", profile) == (len(profile),)
     assert profile[36:40] == b"acsp" and profile[8] == 4
+    assert profile[40:64] == bytes(24)  # no platform, flags, device or attributes
+    assert profile[64:68] == b"\0\0\0\1" and profile[80:128] == bytes(48)  # relative; no creator
     (count,) = struct.unpack_from(">I", profile, 128)
     tags = [struct.unpack_from(">4sII", profile, 132 + 12 * k) for k in range(count)]
     assert {name for name, *_ in tags} == {
