@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pixelmill import likeness
+from pixelmill import likeness, suspected_faults
 
 
 def array(image):
@@ -115,3 +115,13 @@ def test_a_small_place_that_is_wrong_is_seen(photo):
     found = likeness.compare(spoiled, [expected], 30, 256)
     assert found.similarity >= 30
     assert "in one place" in found.why
+
+
+@pytest.mark.parametrize(("color", "named"), [(10, False), (15, True)])
+def test_colours_multiplied_twice_are_named_if_they_differ_by_more_than_two_levels(color, named):
+    """Of an alpha of 0.8, levels of 10 become 8, and those of 15 become 12."""
+    expected = np.dstack([np.full((8, 8, 3), color), np.full((8, 8), 204)]).astype(np.float32)
+    output = expected.copy()
+    output[..., :3] = color * 4 // 5
+    said = suspected_faults.of_alpha(output, expected)
+    assert said == ("colours are multiplied by alpha twice" if named else None)

@@ -14,7 +14,7 @@ from pixelmill import jpeg
 from pixelmill.decoding import Reading, decode, decode_to_levels
 from pixelmill.errors import ImageError
 from pixelmill.formats import FORMATS
-from pixelmill.limits import Limits, workers_for_memory
+from pixelmill.limits import PRESETS, Limits, workers_for_memory
 from pixelmill.opencv_backend import OpenCV
 
 
@@ -243,3 +243,17 @@ def test_the_size_of_a_picture_is_limited_whatever_its_format(decoder, data):
         with pytest.raises(ImageError, match=r"4x3 .* limits\.max_(pixels|aspect)") as caught:
             decoder(data, limits=limits)
         assert caught.value.reason == "too_large"
+def test_limits_are_those_that_the_manual_tells():
+    formats = ("jpeg", "png", "gif", "bmp", "tiff", "webp", "ppm", "ico", "avif", "heif")
+    assert Limits() == Limits(178_956_970, 10**9, 10_000, 100, 1000.0, formats, 60.0, 4096)
+    assert set(PRESETS) == {"untrusted"}
+    assert PRESETS["untrusted"] == Limits(
+        max_pixels=50_000_000,
+        max_bytes=50_000_000,
+        max_frames=500,
+        max_scans=50,
+        max_aspect=100.0,
+        formats=("jpeg", "png", "gif", "webp"),
+        seconds_per_image=20.0,
+        memory_mb=1024,
+    )

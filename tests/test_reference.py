@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill import expected_geometry, reference, verification
+from pixelmill import exact_resampling, expected_geometry, reference, verification
 
 STRETCH = [("resize", {"width": 50, "height": 40})]
 
@@ -243,3 +243,17 @@ def test_kernels_are_those_that_pillow_has_within_rounding(photo, kernel, size):
     )
     other = np.asarray(image.resize(size, Image.Resampling[kernel.upper()]))
     assert np.abs(made.astype(int) - other).max() <= 1
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_a_large_picture_of_an_odd_side_is_averaged_to_its_last_row(across):
+    """The last row is white, and a part of 8.3 of what the last pixel covers."""
+    picture = np.zeros((83, 100, 1), np.uint8)
+    picture[-1] = 255
+    size, region = (10, 10), (0, 0, 100, 83)
+    if across:
+        picture, region = picture.swapaxes(0, 1).copy(), (0, 0, 83, 100)
+    made = exact_resampling.resample(picture, size, "area", region)
+    made = made.swapaxes(0, 1) if across else made
+    assert np.abs(made[-1, :, 0] - 255 / 8.3).max() < 1
+    assert np.abs(made[:-1]).max() < 1

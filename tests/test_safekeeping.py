@@ -5,6 +5,7 @@ Damages are tested with the passes that follow them, in `test_ledger_damage`.
 
 import json
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from pixelmill import databases
 from pixelmill.errors import UserError
 from pixelmill.ledger import Ledger, looked_at
-from pixelmill.safekeeping import Condition, readable, set_aside, take
+from pixelmill.safekeeping import Condition, doubt, readable, seal, set_aside, take
 
 
 @pytest.fixture
@@ -144,3 +145,36 @@ def test_what_is_set_aside_gets_a_name_of_its_own(tmp_path):
         (tmp_path / "some").mkdir()
         names.append(os.path.basename(set_aside(str(tmp_path / "some"), "damaged")))
     assert names == ["some.damaged", "some.damaged-2", "some.damaged-3"]
+
+
+@pytest.mark.parametrize(
+    "act", [take, readable, doubt, lambda path: seal(path, in_doubt=False)],
+    ids=["take", "readable", "doubt", "seal"],
+)  # fmt: skip
+def test_a_ledger_whose_disk_cannot_be_used_is_named(tmp_path, monkeypatch, act):
+    def refuse(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    path = str(tmp_path / "ledger.sqlite")
+    Path(path).touch()
+    monkeypatch.setattr(os.path, "lexists", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(UserError, match=re.escape(f"The ledger '{path}' cannot be opened: Perm")):
+        act(path)
+
+
+def test_what_is_wrong_with_a_ledger_and_what_replaced_it_are_said(path, caplog):
+    spoil(path)
+    take(path)
+    assert caplog.messages == [
+        f"The ledger '{path}' is damaged (it is not as the last run left it), and was set aside as "
+        f"'{path}.damaged'; its backup took its place."
+    ]
+
+
+def test_a_ledger_that_was_never_sealed_may_have_another_name(path, tmp_path):
+    os.unlink(seal_of(path))
+    os.link(path, tmp_path / "other name")
+    assert readable(path) == Condition(path)
+    assert take(path) == Condition(path)
+    assert os.stat(path).st_nlink == 1
