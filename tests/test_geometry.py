@@ -94,6 +94,9 @@ def test_a_crop_of_which_nothing_is_left_is_an_error(apply, photo, params, words
         ({"gravity": "top"}, "crop: give width, height, left or top"),
         ({"width": 2.5}, "give width in whole pixels, or unit: percent"),
         ({"left": 101, "unit": "percent"}, "give left as 100 percent at most"),
+        ({"width": 100.5, "unit": "percent"}, "give width as 100 percent at most"),
+        ({"top": 2.5}, "give top in whole pixels, or unit: percent"),
+        ({"width": 0}, "give width as more than 0"),
         ({"height": 0}, "give height as more than 0"),
     ],
 )

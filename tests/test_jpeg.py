@@ -174,3 +174,54 @@ def test_files_are_pillows_to_the_byte(photo, size, quality, subsampling):
         image.save(expected, "JPEG", **values)
         for levels in (levels_of(image), padded(levels_of(image))):
             assert jpeg.encoder(**values)(levels) == expected.getvalue()
+
+
+PROCESSES = {
+    0xC3: "lossless", 0xC5: "hierarchical", 0xC6: "hierarchical", 0xC7: "hierarchical",
+    0xC9: "arithmetic coding", 0xCA: "arithmetic coding", 0xCB: "lossless",
+    0xCD: "hierarchical", 0xCE: "hierarchical", 0xCF: "hierarchical",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("marker", "bits", "words"),
+    [
+        (0xC0, 8, None),
+        (0xC1, 8, None),
+        (0xC2, 8, None),
+        (0xC0, 12, "JPEG of the process sequential, 12 bits a level"),
+        (0xC1, 12, "JPEG of the process sequential, 12 bits a level"),
+        (0xC2, 12, "JPEG of the process progressive, 12 bits a level"),
+        *((m, 8, f"JPEG of the process {name}, 8 bits a level") for m, name in PROCESSES.items()),
+    ],
+)
+def test_a_rare_process_is_named_whatever_stands_before_its_frame(marker, bits, words):
+    comment = b"\xff\xfe\x01\x02" + b"\xff\xc3 is no marker here".ljust(256)
+    frame = bytes((0xFF, marker, 0, 11, bits, 0, 1, 0, 1, 1, 1, 0x11, 0))
+    assert jpeg.rare_process(b"\xff\xd8" + comment + frame) == words
+
+
+@pytest.mark.parametrize(
+    ("full", "wanted", "margin", "swapped", "scale"),
+    [
+        ((1000, 800), (250, 200), 1.0, False, 4),
+        ((1000, 800), (251, 200), 1.0, False, 2),
+        ((1000, 800), (250, 201), 1.0, False, 2),
+        ((1000, 800), (500, 400), 1.0, False, 2),
+        ((1000, 800), (501, 400), 1.0, False, 1),
+        ((1000, 800), (500, 401), 1.0, False, 1),
+        ((8000, 8000), (100, 100), 2.0, False, 8),
+        ((8000, 8000), (100, 100), 0.0, False, 1),
+        ((1000, 800), (200, 250), 1.0, True, 4),
+        ((1000, 800), (250, 200), 1.0, True, 2),
+    ],
+)
+def test_a_picture_is_decoded_smaller_if_more_than_is_wanted_is_left(
+    full, wanted, margin, swapped, scale
+):
+    def target(size):
+        assert size == (full[::-1] if swapped else full)
+        return wanted
+
+    assert jpeg.scale_for(full, target, margin, swapped) == scale
+    assert jpeg.scale_for(full, None, margin, swapped) == 1

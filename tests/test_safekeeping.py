@@ -14,7 +14,15 @@ import pytest
 from pixelmill import databases
 from pixelmill.errors import UserError
 from pixelmill.ledger import Ledger, looked_at
-from pixelmill.safekeeping import Condition, doubt, readable, seal, set_aside, take
+from pixelmill.safekeeping import (
+    Condition,
+    doubt,
+    readable,
+    seal,
+    set_aside,
+    set_database_aside,
+    take,
+)
 
 
 @pytest.fixture
@@ -178,3 +186,13 @@ def test_a_ledger_that_was_never_sealed_may_have_another_name(path, tmp_path):
     assert readable(path) == Condition(path)
     assert take(path) == Condition(path)
     assert os.stat(path).st_nlink == 1
+
+
+def test_a_database_is_set_aside_with_the_files_that_sqlite_keeps_beside_it(tmp_path):
+    for name in ("some.sqlite", "some.sqlite-journal", "some.sqlite-shm", "other.sqlite"):
+        (tmp_path / name).touch()
+    set_database_aside(str(tmp_path / "some.sqlite"))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "some.sqlite.damaged", "some.sqlite-journal.damaged", "some.sqlite-shm.damaged",
+        "other.sqlite",
+    }  # fmt: skip
