@@ -395,3 +395,31 @@ def test_a_walk_does_not_follow_links(tmp_path):
 
 def test_a_walk_of_a_missing_folder_is_empty(tmp_path):
     assert list(walk(tmp_path / "absent")) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError("of no number"), "of no number"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named_with_the_reason(tmp_path, error, why):
+    said = f"'{tmp_path / 'a'}' cannot be written: {why}; make room"
+    with pytest.raises(UserError, match=re.escape(said)), atomic(tmp_path / "a"):
+        raise error
+
+
+def test_an_error_is_that_of_the_writer_though_its_temporary_is_gone(tmp_path):
+    with pytest.raises(ValueError, match="of the writer"), atomic(tmp_path / "a"):
+        next(tmp_path.iterdir()).unlink()
+        raise ValueError("of the writer")
+
+
+def test_where_the_time_of_change_is_that_of_creation_it_is_not_looked_at(tmp_path, monkeypatch):
+    state = tmp_path.stat()
+    assert files.changed_ns(state) == state.st_ctime_ns
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "name", "nt")
+        seen = files.changed_ns(state)
+    assert seen == 0

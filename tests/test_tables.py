@@ -39,6 +39,23 @@ def test_of_another_version_nothing_is_known(database):
     assert fault_in(database) == ""
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE TABLE other (x TEXT)",
+        f"PRAGMA user_version = {VERSION}",
+        f"{TABLES}PRAGMA user_version = {VERSION}; CREATE TABLE other (x TEXT)",
+        f"{TABLES}PRAGMA user_version = {VERSION}; DROP TABLE makers",
+    ],
+    ids=["of no version", "without tables", "with a table more", "without a table"],
+)
+def test_the_database_of_something_else_is_no_ledger(script):
+    database = sqlite3.connect(":memory:")
+    database.executescript(script)
+    assert fault_in(database) == "its tables are not those of a ledger"
+    database.close()
+
+
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_what_a_pass_writes_of_any_name_is_sound(tmp_path, photos, name):
     """Of images that fail, too, and of times before 1970."""
