@@ -30,6 +30,8 @@ FRAME = {"width": 40, "height": 30}
         ([("crop", {"width": 50, "height": 20})], (40, 30), (40, 20)),
         ([("crop", {"width": 50, "height": 20})], None, "source"),
         ([("crop", {"left": 50})], (40, 30), None),
+        ([("crop", {"left": 99, "unit": "percent"})], (50, 30), (1, 30)),
+        ([("crop", {"top": 98.4, "height": 0.1, "unit": "percent"})], (50, 30), (50, 1)),
         ([("resize", FRAME), ("crop", {"width": 50, "unit": "percent"})], None, (20, 30)),
         ([("rotate", {"angle": -90})], (7, 9), (9, 7)),
         ([("rotate", {"angle": 180})], (7, 9), (7, 9)),

@@ -60,6 +60,7 @@ def test_crop_cuts_out_a_rectangle(apply, picture, mode):
         ({"width": 20}, (15, 0, 35, 30)),
         ({"height": 10, "gravity": "bottom"}, (0, 20, 50, 30)),
         ({"left": 40}, (40, 0, 50, 30)),
+        ({"left": 3, "width": 1}, (3, 0, 4, 30)),
         ({"top": 29}, (0, 29, 50, 30)),
         ({"left": 3, "width": 5, "height": 6, "gravity": "bottom"}, (3, 24, 8, 30)),
         ({"left": 45, "top": 25, "width": 20, "height": 20}, (45, 25, 50, 30)),
@@ -176,6 +177,14 @@ def test_a_turned_picture_keeps_its_alpha_and_lies_on_the_colour(apply):
     assert made.getpixel((0, 0)) == (0, 0, 255, 255)
     # Half red over opaque blue.
     assert made.getpixel((28, 28)) == pytest.approx((128, 0, 127, 255), abs=1)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_a_flat_picture_that_is_turned_keeps_its_colour_and_its_alpha(apply, mode):
+    pixel = (90, 60, 30, 200) if mode == "RGBA" else (90, 200)
+    made = apply(Image.new(mode, (40, 40), pixel), "rotate", angle=45, color="transparent")
+    assert made.getpixel((made.width // 2, made.height // 2)) == pixel
+    assert made.getpixel((0, 0))[-1] == 0
 
 
 def test_deep_grey_turned_by_any_angle_is_the_8_bit_picture_in_finer_steps(apply, photo):

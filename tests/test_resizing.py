@@ -461,6 +461,12 @@ def test_linear_light_of_16_bits(apply):
     assert made.getpixel((0, 0)) == pytest.approx(levels(0.5) * 257, abs=2)
 
 
+def test_linear_light_is_taken_of_what_cover_keeps(apply):
+    squares = Image.fromarray(np.array([[10, 90, 200]], np.uint8).repeat(30, 0).repeat(30, 1))
+    made = apply(squares, "resize", width=9, height=9, fit="cover", filter="box", linear=True)
+    assert set(made.get_flattened_data()) == {90}
+
+
 def test_nearest_takes_no_means_of_light(apply, photo):
     params = {"width": 20, "height": 11, "filter": "nearest"}
     image = photo(50, 33)
