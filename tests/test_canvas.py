@@ -53,3 +53,11 @@ def test_what_stands_over_is_cut_off():
     levels = np.arange(16, dtype=np.uint8).reshape(4, 4)
     made = canvas.place(Image.fromarray(levels), (2, 2), -1, -1, "#000000")
     np.testing.assert_array_equal(np.asarray(made), levels[1:3, 1:3])
+
+
+def test_a_picture_that_fills_its_frame_stays_as_it_is():
+    image = Image.new("L", (5, 4), 70)
+    assert canvas.place(image, (5, 4), 0, 0, "#ff0000") is image
+    assert canvas.place(image, (5, 4), 0, 0, "transparent").mode == "LA"
+    moved = canvas.place(image, (5, 4), 1, 0, "#ff0000")
+    assert (moved.getpixel((0, 0)), moved.getpixel((1, 0))) == ((255, 0, 0), (70, 70, 70))

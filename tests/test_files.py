@@ -22,6 +22,7 @@ from pixelmill.files import (
     atomic,
     exclusive,
     lies_in,
+    open_log,
     read_json,
     read_table,
     sweep,
@@ -423,3 +424,33 @@ def test_where_the_time_of_change_is_that_of_creation_it_is_not_looked_at(tmp_pa
         patch.setattr(files.os, "name", "nt")
         seen = files.changed_ns(state)
     assert seen == 0
+
+
+def log(path, text):
+    descriptor = open_log(str(path))
+    os.write(descriptor, text)
+    os.close(descriptor)
+
+
+def test_a_log_begins_anew_and_its_folder_is_made(tmp_path):
+    log(tmp_path / "logs/a.log", b"first")
+    log(tmp_path / "logs/a.log", b"new")
+    assert (tmp_path / "logs/a.log").read_bytes() == b"new"
+
+
+def test_a_log_that_has_another_name_too_leaves_that_as_it_is(tmp_path):
+    (tmp_path / "a.log").write_bytes(b"first")
+    os.link(tmp_path / "a.log", tmp_path / "backup.log")
+    log(tmp_path / "a.log", b"new")
+    assert (tmp_path / "a.log").read_bytes() == b"new"
+    assert (tmp_path / "backup.log").read_bytes() == b"first"
+
+
+def test_a_log_that_is_a_link_or_cannot_be_written_is_refused_with_the_reason(tmp_path):
+    (tmp_path / "link").symlink_to("elsewhere")
+    for name, why in (("link", "it is a link"), (".", "Is a directory")):
+        path = f"{tmp_path}/{name}"
+        with pytest.raises(
+            UserError, match=re.escape(f"--log: '{path}' cannot be written: {why};")
+        ):
+            open_log(path)

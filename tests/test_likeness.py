@@ -125,3 +125,8 @@ def test_colours_multiplied_twice_are_named_if_they_differ_by_more_than_two_leve
     output[..., :3] = color * 4 // 5
     said = suspected_faults.of_alpha(output, expected)
     assert said == ("colours are multiplied by alpha twice" if named else None)
+
+
+def test_without_a_rendering_nothing_can_be_said():
+    with pytest.raises(ValueError, match="no rendering to compare with"):
+        likeness.compare(np.zeros((8, 8, 3), np.uint8), [], 30, 8)

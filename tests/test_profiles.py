@@ -8,7 +8,8 @@ import pytest
 from imaging import ADOBE_RGB, icc_profile, ink_profile, magick, needs_magick, opened, psnr, same
 from PIL import Image, ImageCms
 
-from pixelmill import recipe
+from pixelmill import icc, recipe
+from pixelmill.color import is_srgb
 from pixelmill.decoding import Reading, decode
 from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
@@ -333,3 +334,11 @@ def test_to_drop_a_profile_of_inks_is_to_have_none(encoded, inks):
     data = encoded(inks, "TIFF", icc_profile=INKS)
     made = decode(data, reading=Reading(color="drop")).frames[0]
     assert off(made, expected_of(inks)) <= 1
+
+
+@pytest.mark.parametrize(("red", "same"), [(0.640, True), (0.641, True), (0.642, False)])
+def test_a_profile_is_srgb_if_it_moves_no_level_by_more_than_one(red, same):
+    """Of red at 0.641 levels move by one, of 0.642 by two."""
+    primaries = ((0.3127, 0.3290), (red, 0.330), (0.300, 0.600), (0.150, 0.060))
+    assert is_srgb(icc.rgb_profile(primaries, icc.SRGB_CURVE)) is same
+    assert is_srgb(icc_profile((), 1.0)) is False

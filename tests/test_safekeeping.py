@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill import databases
+from pixelmill import databases, safekeeping
 from pixelmill.errors import UserError
 from pixelmill.ledger import Ledger, looked_at
 from pixelmill.safekeeping import (
@@ -196,3 +196,13 @@ def test_a_database_is_set_aside_with_the_files_that_sqlite_keeps_beside_it(tmp_
         "some.sqlite.damaged", "some.sqlite-journal.damaged", "some.sqlite-shm.damaged",
         "other.sqlite",
     }  # fmt: skip
+
+
+def test_a_run_that_ends_while_somebody_looks_does_not_make_its_ledger_look_damaged(
+    path, monkeypatch
+):
+    read, before = safekeeping._read_seal, [safekeeping._Seal("0" * 32, closed=True)]
+    monkeypatch.setattr(
+        safekeeping, "_read_seal", lambda name: before.pop() if before else read(name)
+    )
+    assert readable(path) == Condition(backup_of(path))

@@ -6,6 +6,7 @@ import os
 import pytest
 from namesakes import name_outputs
 
+from pixelmill.catalog import forget_others
 from pixelmill.errors import UserError
 from pixelmill.shards import WHOLE, Shard, all_of, home, homes, others
 
@@ -92,3 +93,31 @@ def test_names_are_the_same_settled_in_shards_as_over_the_whole():
 def test_a_shard_keeps_its_state_in_a_folder_of_its_own_and_the_whole_does_not():
     assert Shard(2, 16).below("tree") == os.path.join("tree", "shards", "2-of-16")
     assert Shard(1, 1).below("tree") == "tree"
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """Tables and memories of a dataset, of the whole and of a shard of two."""
+    for folder in (tmp_path, tmp_path / "shards/1-of-2"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("catalog.csv", "catalog.known.csv"):
+            (folder / name).touch()
+    return tmp_path
+
+
+def files_below(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def test_a_dataset_that_is_whole_again_forgets_its_shards(dataset):
+    forget_others(str(dataset / "catalog.csv"), WHOLE)
+    assert files_below(dataset) == {"catalog.csv", "catalog.known.csv"}
+
+
+def test_a_dataset_that_is_divided_forgets_the_memory_of_the_whole_and_of_other_shards(dataset):
+    forget_others(str(dataset / "catalog.csv"), Shard(1, 2))
+    kept = {"catalog.csv", "shards", "shards/1-of-2"}
+    shard = {"shards/1-of-2/catalog.csv", "shards/1-of-2/catalog.known.csv"}
+    assert files_below(dataset) == kept | shard
+    forget_others(str(dataset / "catalog.csv"), Shard(1, 3))
+    assert files_below(dataset) == {"catalog.csv"}
