@@ -114,7 +114,7 @@ def digest_of_modules(names: Iterable[str]) -> str:
             return known
     digest = _digest("".join(map(_digest_of_code, paths)))
     if not sys.dont_write_bytecode:
-        with contextlib.suppress(OSError, UserError), atomic(kept) as file:
+        with contextlib.suppress(UserError), atomic(kept) as file:
             file.write(digest)
     return digest
 
