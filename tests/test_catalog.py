@@ -358,6 +358,12 @@ def test_the_fingerprint_does_not_depend_on_the_order_that_files_came_in(
     assert fingerprints(str(tmp_path / "one")) == fingerprints(str(tmp_path / "other"))
 
 
+def test_there_is_one_fingerprint_of_the_whole_and_one_of_each_shard(tmp_path, jpeg):
+    put(tmp_path, "a.jpg", jpeg)
+    assert len(fingerprints(str(tmp_path))) == 1
+    assert len(set(fingerprints(str(tmp_path), shards=3))) == 2  # one shard has the image
+
+
 def test_the_fingerprint_leaves_out_what_does_not_belong(tmp_path, jpeg):
     put(tmp_path, "a.jpg", jpeg)
     before = fingerprints(str(tmp_path), Selection(exclude=["drafts/*"]))

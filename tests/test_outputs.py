@@ -16,9 +16,11 @@ from pixelmill.comparison import compare
 from pixelmill.destinations import Outputs, colliding
 from pixelmill.errors import UserError
 from pixelmill.jobs import Job
+from pixelmill.outputs import set_unclaimed_aside
 from pixelmill.policy import Policy
 from pixelmill.process import preview, process_folder
 from pixelmill.recipe import parse
+from pixelmill.root import Root
 from pixelmill.transform import Renderer
 from pixelmill.verification import verify
 
@@ -394,3 +396,19 @@ def test_the_time_of_the_source_is_kept_where_that_is_asked_for(tmp_path, pictur
     tree.process(parse({"outputs": VARIANTS}))
     times = {path.stat().st_mtime_ns for path in tree.images.rglob("*") if path.is_file()}
     assert then not in times
+
+
+def test_what_is_nobodys_output_is_moved_beside_the_images_and_overwrites_nothing(tmp_path):
+    kept, temporary = {"a.jpg", "b/c.jpg"}, "b/.pixelmill-1-2-3.tmp"
+    for time in ("first", "second"):
+        for name in (*kept, temporary, "b/d.jpg", "e.jpg"):
+            path = tmp_path / "images" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(time)
+        set_unclaimed_aside(Root(str(tmp_path)), ["a.jpg", "B/C.jpg"])
+    for folder, time in (("unclaimed", "first"), ("unclaimed-2", "second")):
+        assert (tmp_path / folder / "b/d.jpg").read_text() == time
+        assert (tmp_path / folder / "e.jpg").read_text() == time
+    images = tmp_path / "images"
+    left = {path.relative_to(images).as_posix() for path in images.rglob("*") if path.is_file()}
+    assert left == {*kept, temporary}
