@@ -130,3 +130,11 @@ def test_colours_multiplied_twice_are_named_if_they_differ_by_more_than_two_leve
 def test_without_a_rendering_nothing_can_be_said():
     with pytest.raises(ValueError, match="no rendering to compare with"):
         likeness.compare(np.zeros((8, 8, 3), np.uint8), [], 30, 8)
+
+
+def test_a_rendering_that_fits_much_better_dispels_the_suspicion_of_a_fault(photo):
+    picture = array(photo(120, 90))
+    swapped = np.ascontiguousarray(picture[..., ::-1])
+    assert likeness.compare(picture, [swapped], 30, 120).why == "channels are swapped"
+    assert likeness.compare(picture, [swapped, picture], 30, 120)[:2] == (100.0, None)
+    assert likeness.compare(picture, [swapped, swapped], 30, 120).why == "channels are swapped"
