@@ -225,3 +225,9 @@ def test_a_picture_is_decoded_smaller_if_more_than_is_wanted_is_left(
 
     assert jpeg.scale_for(full, target, margin, swapped) == scale
     assert jpeg.scale_for(full, None, margin, swapped) == 1
+
+
+def test_a_picture_that_is_too_long_for_a_jpeg_is_named_with_its_size():
+    encode = jpeg.encoder(80, "4:2:0", progressive=False, optimize=False)
+    with pytest.raises(ValueError, match="OpenCV cannot encode 65536x1 pixels"):
+        encode(np.zeros((1, 65536, 3), np.uint8))
