@@ -352,6 +352,8 @@ def test_where_nothing_was_made_the_cost_is_unknown(ledger, outcomes):
     assert ledger.cost() == (0, 0)
     ledger.record(outcomes[1:], MAKER)
     assert ledger.cost() == (0, 0)
+
+
 def test_rows_of_another_ledger_are_added_or_replace_what_is_there(ledger, outcomes, tmp_path):
     good, bad = outcomes
     with Ledger(str(tmp_path / "other.sqlite")) as other:

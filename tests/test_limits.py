@@ -243,6 +243,8 @@ def test_the_size_of_a_picture_is_limited_whatever_its_format(decoder, data):
         with pytest.raises(ImageError, match=r"4x3 .* limits\.max_(pixels|aspect)") as caught:
             decoder(data, limits=limits)
         assert caught.value.reason == "too_large"
+
+
 def test_limits_are_those_that_the_manual_tells():
     formats = ("jpeg", "png", "gif", "bmp", "tiff", "webp", "ppm", "ico", "avif", "heif")
     assert Limits() == Limits(178_956_970, 10**9, 10_000, 100, 1000.0, formats, 60.0, 4096)
