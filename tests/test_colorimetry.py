@@ -4,10 +4,12 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pillow_heif
 import pytest
 from imaging import ADOBE_RGB, chunk, icc_profile, opened, png
+from moving import rendered
 from PIL import Image
 
 from pixelmill import icc, recipe
@@ -319,6 +321,23 @@ def test_the_gamma_of_deep_grey_and_of_alpha_is_followed():
     made = levels(data, alpha=True)[0]
     assert near(made[:, 0], to_levels(power(1)(range(256))))
     assert set(made[:, 1]) == {200}
+
+
+@pytest.mark.parametrize("gamma", [40_000, 100_000, 250_000])
+@pytest.mark.parametrize(
+    ("space", "backend"), [("gray", "pillow"), ("gray", "opencv"), ("rgb", "opencv")]
+)
+def test_the_gamma_of_16_bits_is_followed_in_the_shadows(tmp_path, space, gamma, backend):
+    """Nearly all of a curve may lie there, between two levels of 8 bits."""
+    values = [*range(0, 512, 2), *range(512, 65_536, 254)]
+    pixels = values if space == "gray" else [v for value in values for v in (value,) * 3]
+    row = struct.pack(f">{len(pixels)}H", *pixels)
+    data = png(len(values), 1, 16, 0 if space == "gray" else 2, [row], gama(gamma))
+    made = rendered(tmp_path, data, {"format": "png"}, backend, depth="keep", color="srgb")
+    kept = cv2.imdecode(np.frombuffer(made, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert kept.dtype == np.uint16
+    expected = to_levels((np.array(values) / 65_535) ** (100_000 / gamma))
+    assert np.abs(kept.reshape(len(values), -1) / 257 - expected[:, None]).max() < 0.1
 
 
 CHROMATICITIES = {

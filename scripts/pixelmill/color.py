@@ -190,7 +190,11 @@ def deep_to_srgb(levels: Any, profile: bytes) -> Any:
             outcolorspace="rgb",
             outdtype="uint16",
             intent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            flags=int(ImageCms.Flags.BLACKPOINTCOMPENSATION),
+            # Little CMS would take 33 levels of grey for 65,536, and lose the shadows.
+            flags=int(
+                ImageCms.Flags.BLACKPOINTCOMPENSATION
+                | (ImageCms.Flags.NOOPTIMIZE if gray else ImageCms.Flags.NONE)
+            ),
         )
     except (imagecodecs.CmsError, ValueError):
         return levels
