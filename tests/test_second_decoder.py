@@ -268,6 +268,23 @@ def test_signed_bytes_are_not_judged():
         decode(file.getvalue())
 
 
+@pytest.mark.parametrize(
+    ("compression", "why"), [("group3", "fax data are damaged"), ("group4", "imcd_packints")]
+)
+def test_damaged_fax_data_have_no_second_opinion(compression, why):
+    """Each decoder recovers something else from them."""
+    bits = np.random.default_rng(3).random((64, 120)) > 0.5
+    file = io.BytesIO()
+    Image.fromarray(bits).save(file, "TIFF", compression=compression)
+    data = file.getvalue()
+    assert (seen(data) == gray(255 * bits)).all()
+    page = tifffile.TiffFile(io.BytesIO(data)).pages[0]
+    middle = page.dataoffsets[0] + page.databytecounts[0] // 2
+    damaged = data[:middle] + bytes(9) + data[middle + 9 :]
+    with pytest.raises(UndecodableError, match=why):
+        decode(damaged)
+
+
 @pytest.mark.parametrize("tag", [258, 259, 262, 277, 284, 339])
 def test_a_tiff_whose_layout_is_stored_in_bytes_has_no_second_opinion(tag):
     data = tiff(np.full((4, 6, 3), 90, np.uint8), photometric=2, compression=5)

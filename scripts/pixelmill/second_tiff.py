@@ -20,6 +20,9 @@ _LAB, _ICC_LAB, _ITU_LAB = 8, 9, 10
 #: Values of ExtraSamples (TIFF 6.0, page 31).
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
+#: Values of Compression: Huffman, Group 3 and Group 4 (TIFF 6.0, pages 30 and 49).
+_FAX = (2, 3, 4)
+
 #: Tags that say how samples are stored: BitsPerSample, Compression, PhotometricInterpretation,
 #: FillOrder, Orientation, SamplesPerPixel, PlanarConfiguration, Predictor, ExtraSamples and
 #: SampleFormat.
@@ -85,8 +88,18 @@ def _samples(data: bytes, page: Any) -> Samples:
         if any(offset + count > len(data) for offset, count in whole):
             raise  # it was cut off; libtiff would make up the rest
         return _by_libtiff(data, page)
+    if page.compression in _FAX:
+        _check_fax(data, array)
     planar = page.planarconfig == 2 and page.samplesperpixel > 1
     return _meaning(page, np.moveaxis(array, 0, -1) if planar else array)
+
+
+def _check_fax(data: bytes, array: Any) -> None:
+    """Refuse damaged fax data, from which each decoder recovers something else."""
+    import imagecodecs
+
+    if not np.array_equal(np.asarray(imagecodecs.tiff_decode(data)).reshape(array.shape), array):
+        raise UndecodableError("TIFF whose fax data are damaged")
 
 
 def _notes(page: Any) -> Notes:

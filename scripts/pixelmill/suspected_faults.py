@@ -123,7 +123,9 @@ def of_alpha(output: Array, expected: Array) -> str | None:
     alpha = expected[..., 3]
     if (alpha < 128).sum() >= _FEWEST and (output[..., 3] > 254).all():
         return "transparency is lost"
-    partly = (alpha > 25) & (alpha < 230)
+    # Of what a GIF shows in full or not at all, nothing tells how its colours were multiplied.
+    shown = output[..., 3]
+    partly = (alpha > 25) & (alpha < 230) & (shown > 25) & (shown < 230)
     if partly.sum() < _FEWEST:
         return None
     colors, part = expected[partly][:, :3], alpha[partly][:, None] / 255
