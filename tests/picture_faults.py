@@ -217,7 +217,9 @@ def misturned(source, data, times):
     """
     try:
         with Image.open(io.BytesIO(source)) as image:
-            orientation = image.getexif().get(ORIENTATION, 1)
+            exif = Image.Exif()
+            exif.load(image.info.get("exif", b""))  # nobody turns by what stands in XMP alone
+            orientation = exif.get(ORIENTATION, 1)
             stored = image.convert("RGB")
     except (UnidentifiedImageError, OSError):  # other libraries may know it
         return None
