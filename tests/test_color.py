@@ -21,6 +21,7 @@ from imaging import (
 from PIL import Image, ImageCms
 
 from pixelmill import recipe
+from pixelmill.color import to_working
 from pixelmill.decoding import Reading, decode
 from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
@@ -328,3 +329,10 @@ def test_colours_are_8_bits_whatever_the_depth(tmp_path):
     parsed = recipe.parse({"depth": "keep", "output": {"format": "png"}})
     Renderer(str(tmp_path), str(tmp_path), parsed).render(Job("a", ("out",)))
     assert opened((tmp_path / "out").read_bytes()).getpixel((0, 0)) == (255, 128, 0)
+
+
+def test_alpha_is_flattened_on_white_unless_it_is_asked_for():
+    image = Image.new("RGBA", (2, 2), (10, 20, 30, 0))
+    made, profile = to_working(image)
+    assert (made.mode, made.getpixel((0, 0)), profile) == ("RGB", (255, 255, 255), None)
+    assert to_working(image, alpha=True)[0].mode == "RGBA"
