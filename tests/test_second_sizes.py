@@ -225,6 +225,28 @@ def inspect_and_replace(tmp_path, name, format, orientation):
     assert [name for name, _ in inspector.inspect(task).faults if name == "size"] == ["size"]
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["avif", "webp", "png"])
+def test_a_moving_output_whose_orientation_is_kept_is_right(tmp_path, picture, format, orientation):
+    """An AVIF sequence is turned where the others note the tag."""
+    block = exif_block(main=[(0x0112, "short", orientation)])
+    frames = [picture(number, WIDE) for number in (1, 2)]
+    frames[0].save(
+        tmp_path / "source", "PNG", save_all=True, append_images=frames[1:], duration=100,
+        exif=block,
+    )  # fmt: skip
+    settings = {"steps": [{"flip": {}}], "output": {"format": format, "quality": 95}}
+    settings |= {"orientation": "keep", "animation": "all"}
+    if format == "png":
+        del settings["output"]["quality"]
+    parsed = recipe.parse(settings)
+    outcome = Renderer(str(tmp_path), str(tmp_path), parsed).render(Job("source", ("out",)))
+    assert outcome.status == "ok", outcome.message
+    inspector = Inspector(str(tmp_path), str(tmp_path), settings, 30.0)
+    finding = inspector.inspect(Task("out", "source", "", outcome.made[0].sha256, True))
+    assert (finding.sized, finding.faults) == (True, ())
+
+
 def test_of_a_jpeg_the_head_tells_the_size_and_of_others_the_whole_file():
     data = saved(flat(), "JPEG")
     place = data.index(b"\xff\xda")

@@ -208,3 +208,8 @@ def stored_size(path: Path, upright: bool = True) -> tuple[int, int] | None:
     except OSError:  # it was there before; what is wrong now is another check's matter
         return None
     return second_sizes.size_of(data, upright)
+
+
+def swaps_sides(path: Path) -> bool:
+    """Whether a source is seen with width and height swapped."""
+    return stored_size(path) != stored_size(path, upright=False)

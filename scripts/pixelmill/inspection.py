@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from PIL import Image, UnidentifiedImageError
 
 from pixelmill import intake, second_sizes
-from pixelmill.demands import demands, expected_modes, format_of, size_of
+from pixelmill.demands import demands, expected_modes, format_of, size_of, swaps_sides
 from pixelmill.errors import ImageError, describe
 from pixelmill.files import modified_ns
 from pixelmill.picture_check import Verdict, check_pictures
@@ -112,6 +112,8 @@ class Inspector:
             expected = size_of(demand, source)
             sized = expected is not None
             found = second_sizes.size_of(data, upright=False) or image.size
+            if not demand.upright and second_sizes.is_sequence(data) and swaps_sides(source):
+                found = found[::-1]  # its frames are turned, as it notes no orientation
             if expected is not None and found != expected:
                 faults.append(("size", "is {}x{}, not {}x{}".format(*found, *expected)))
             verdict = None

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from pixelmill import likeness, reference
 from pixelmill.demands import Demand
-from pixelmill.second_decoder import Seen, decode
+from pixelmill.second_decoder import Seen, decode, turned
 from pixelmill.second_encoder import compressed
 from pixelmill.seen_colors import changes_colors, grays_alike
 
@@ -40,6 +41,9 @@ _TOO_SHORT, _INSTEAD = 10.0, 100.0
 #: Alphas between which a GIF may show a pixel or not: it shows those of 128 and more, but
 #: kernels differ.
 _UNDECIDED = (96, 160)
+
+#: Orientations that undo others; those that are not here undo themselves.
+_BACK = {6: 8, 8: 6}
 
 #: Part of deep levels that may be those of 8 bits by chance: one in 256 is.
 _SHALLOW = 0.9
@@ -78,6 +82,8 @@ def check_pictures(demand: Demand, source: bytes, output: bytes, least: float) -
     kind = seen.notes.kind
     moving = demand.moving and kind in _MOVING
     meant = decode(source, demand.color, demand.upright, moving)
+    if not demand.upright and kind == "avif" and len(seen.frames) > 1:
+        seen = _turned_back(seen, meant.notes.orientation)
     if kind == "gif":
         least -= _PALETTE_COSTS
     prepared = [_prepared(demand, kind, frame, seen) for frame in meant.frames]
@@ -97,6 +103,12 @@ def check_pictures(demand: Demand, source: bytes, output: bytes, least: float) -
         or _times_fault(kind, seen.durations, durations, "gif" in (kind, meant.notes.kind))
     )
     return Verdict(worst.similarity, why, worst.pictures)
+
+
+def _turned_back(seen: Seen, orientation: int) -> Seen:
+    """Take an AVIF sequence for one that notes an orientation: its frames are turned instead."""
+    frames = [turned(frame, _BACK.get(orientation, orientation)) for frame in seen.frames]
+    return replace(seen, frames=frames, notes=seen.notes._replace(orientation=orientation))
 
 
 def _prepared(demand: Demand, kind: str, frame: Array, seen: Seen) -> Array:

@@ -73,6 +73,11 @@ def size_of(data: bytes, upright: bool = True) -> Size | None:
     return size if min(size) > 0 else None
 
 
+def is_sequence(data: bytes) -> bool:
+    """Whether a file is an AVIF sequence."""
+    return kind_of(data) == "avif" and picture_track(data) is not None
+
+
 def tells_size(head: bytes) -> bool:
     """Whether the first bytes of a file, without the others, tell the size of its picture."""
     if kind_of(head) != "jpeg":
