@@ -5,11 +5,12 @@ import zlib
 
 import numpy as np
 import pytest
-from imaging import ADOBE_RGB, chunk, icc_profile, opened, same
+from imaging import ADOBE_RGB, chunk, icc_profile, opened, same, transparent
 from imaging import png as by_hand
 from PIL import Image, PngImagePlugin
 
 from pixelmill import png
+from pixelmill.backends import backend
 from pixelmill.decoding import Reading, decode
 from pixelmill.errors import ImageError
 from pixelmill.limits import Limits
@@ -378,3 +379,26 @@ def test_floods_of_notes_in_other_formats_cost_no_picture(encoded, picture, floo
     (expected,) = decode(plain).frames
     (found,) = decode(data, reading=Reading(metadata="keep")).frames
     assert same(found, expected)
+
+
+#: Bits, colour type, a row of four pixels, the transparent levels with bits above those that
+#: count, and the alpha of the pixels.
+MASKED = {
+    "1, white": (1, 0, b"\x50", (0xFFFF,), [255, 0, 255, 0]),
+    "1, black": (1, 0, b"\x50", (0xFFFE,), [0, 255, 0, 255]),
+    "2": (2, 0, b"\x1b", (0xFFFE,), [255, 255, 0, 255]),
+    "4": (4, 0, b"\x05\xf0", (0xABC5,), [255, 0, 255, 255]),
+    "8": (8, 0, b"\x00\x05\x10\xff", (0x105,), [255, 0, 255, 255]),
+    "16": (16, 0, bytes.fromhex("0005 0105 0500 0501"), (0x105,), [255, 0, 255, 255]),
+    "rgb 8": (8, 2, bytes(3) + b"\xc8\x64\x32" + bytes(6), (0x1C8, 0x264, 0x332), [255, 0, 255, 255]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MASKED.values(), ids=MASKED)
+@pytest.mark.parametrize("name", ["pillow", "opencv"])
+def test_bits_above_the_depth_of_a_transparent_level_do_not_count(name, case):
+    """PNG 3rd edition, 11.3.1.1."""
+    depth, color, row, levels, alpha = case
+    data = by_hand(4, 1, depth, color, [row], extra=transparent(*levels))
+    frame = backend(name).decode(data, None, Reading(alpha=True), Limits()).frames[0]
+    assert np.asarray(frame)[0, :, -1].tolist() == alpha

@@ -302,6 +302,14 @@ def test_rights_in_unusual_places_keep_their_bytes(picture, render, make, order)
     assert fields_of(block_in(render(data)))[1][ARTIST] == text
 
 
+@pytest.mark.parametrize("make", [hexed, late, prefixed, webp_without_prefix])
+@pytest.mark.parametrize("backend", ["pillow", "opencv"])
+def test_an_orientation_in_unusual_places_counts(picture, render, make, backend):
+    data = make(raw_block([(0x0112, 3, struct.pack("<H", 6))]), picture(1, SIZE))
+    made = render(data, backend=backend, steps=[], output={"format": "png"})
+    assert decode(made).frames[0].size == SIZE[::-1]
+
+
 @pytest.mark.parametrize("compression", ["none", "lzw", "deflate"])
 @pytest.mark.parametrize("steps", [[], ["grayscale"]])
 def test_other_programs_read_a_tiff_that_was_given_tags(source, render, compression, steps):

@@ -179,7 +179,7 @@ def decode(
     limits.check_file(len(data), kind)
     if kind == "png":
         png.check(data)
-        data = png.lean(data, still=reading.animation != "all")
+        data = png.with_masked_levels(png.lean(data, still=reading.animation != "all"))
     elif kind == "ico":
         from pixelmill import ico
 

@@ -129,6 +129,26 @@ def lean(data: bytes, still: bool = False) -> bytes:
     return b"".join(view[begin:end] for begin, end in zip(begins, ends, strict=True))
 
 
+def with_masked_levels(data: bytes) -> bytes:
+    """Clear the bits of the one transparent level or colour that lie above the depth.
+
+    They do not count (PNG 3rd edition, 11.3.1.1), but Pillow compares them.
+    """
+    depth, color_type = data[COLOR_TYPE - 1], data[COLOR_TYPE]
+    if depth == 16 or color_type not in _TRANSPARENT:
+        return data
+    for name, begin, end in _chunks(data):
+        if name == b"IDAT":
+            break
+        if name == b"tRNS":
+            form = f">{_TRANSPARENT[color_type] // 2}H"
+            levels = struct.unpack_from(form, data, begin + _HEAD.size)
+            content = name + struct.pack(form, *(level & (1 << depth) - 1 for level in levels))
+            checked = content + struct.pack(">I", zlib.crc32(content))
+            return data[: begin + 4] + checked + data[end:]
+    return data
+
+
 def _is_animation(data: bytes, chunks: Sequence[_Chunk]) -> bool:
     """Whether the chunks of an animation are sound, whole and in order."""
     width, height = struct.unpack_from(">II", data, _SIZE)
