@@ -221,7 +221,7 @@ def misturned(source, data, times):
             exif.load(image.info.get("exif", b""))  # nobody turns by what stands in XMP alone
             orientation = exif.get(ORIENTATION, 1)
             stored = image.convert("RGB")
-    except (UnidentifiedImageError, OSError):  # other libraries may know it
+    except (UnidentifiedImageError, OSError, SyntaxError):  # other libraries may know it
         return None
     if orientation in (0, 1) or image.format == "TIFF":  # which Pillow turns by itself
         return None

@@ -130,7 +130,10 @@ SOURCES = {
     "png-turned-late": (late_orientation, HIGH),
     "apng": (lambda: animated("PNG"), WIDE),
     "gif": (lambda: animated("GIF"), WIDE),
-    "gif-beyond": (lambda: gif((3, 2), [GifFrame(["rgbwr"] * 4)]), (3, 2)),
+    "gif-beyond": (lambda: gif((3, 2), [GifFrame(["rgbwr"] * 4)]), (5, 4)),
+    "gif-beyond-later": (
+        lambda: gif((3, 2), [GifFrame(["rg"], at=(0, 1)), GifFrame(["rgbwr"] * 4)]), (3, 2)
+    ),
     "gif-within": (lambda: gif((5, 4), [GifFrame(["rg"], at=(1, 1))]), (5, 4)),
     "webp": (lambda: saved(flat(), "WEBP"), WIDE),
     "webp-lossless": (lambda: saved(flat(), "WEBP", lossless=True), WIDE),

@@ -183,6 +183,41 @@ def _unpacked(content: bytes) -> bytes | None:
         return None
 
 
+def gif_frames(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Frames of a GIF (GIF89a, sections 20 and 23).
+
+    Yields
+    ------
+    begin, end : int
+        Places behind the separator of its descriptor, and behind its data.
+    control : bytes
+        Flags, delay and transparent index of the control extension before it.
+    """
+    packed = data[10]
+    place = 13 + (6 << (packed & 7) if packed & 0x80 else 0)
+    none = control = bytes(4)
+    while place < len(data) and data[place] != 0x3B:
+        if data[place] == 0x21:
+            if data[place + 1] == 0xF9:
+                control = data[place + 3 : place + 7]
+            place = _end_of_blocks(data, place + 2)
+        elif data[place] == 0x2C:
+            begin, packed = place + 1, data[place + 9]
+            start = begin + 9 + (6 << (packed & 7) if packed & 0x80 else 0)
+            place = _end_of_blocks(data, start + 1)
+            yield begin, place, control
+            control = none
+        else:
+            place += 1  # as browsers do, skip what is no block
+
+
+def _end_of_blocks(data: bytes, place: int) -> int:
+    """Place behind a chain of sub-blocks (GIF89a, section 15)."""
+    while data[place]:
+        place += 1 + data[place]
+    return place + 1
+
+
 def riff_chunks(data: bytes, start: int = 12) -> Iterator[tuple[bytes, bytes]]:
     """Names and contents of the chunks of a RIFF file, such as WebP (RFC 9649, 2.3)."""
     place = start

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pixelmill.file_structure import find_box, picture_track, png_chunks, riff_chunks
+from pixelmill.file_structure import find_box, gif_frames, picture_track, png_chunks, riff_chunks
 from pixelmill.second_png import decoded
 from pixelmill.second_samples import UndecodableError
 from pixelmill.second_sizes import clean_aperture, track_aperture
@@ -104,12 +104,8 @@ def _with_alpha(levels: Any) -> Array:
 def gif(data: bytes, most: int | None = None) -> Movie:
     """Frames of a GIF (GIF89a, sections 18 to 23), the first `most` of them."""
     width, height, packed = struct.unpack_from("<HHB", data, 6)
-    place = 13
-    palette = b""
-    if packed & 0x80:
-        palette = data[place : place + (6 << (packed & 7))]
-        place += len(palette)
-    patches = _gif_patches(data, place, palette)
+    palette = data[13 : 13 + (6 << (packed & 7))] if packed & 0x80 else b""
+    patches = _gif_patches(data, palette)
     first = next(patches, None)
     if first is None:
         raise UndecodableError("it holds no frame")
@@ -119,42 +115,22 @@ def gif(data: bytes, most: int | None = None) -> Movie:
     return _composed((width, height), itertools.chain([first], patches), most)
 
 
-def _gif_patches(data: bytes, place: int, shared: bytes) -> Iterator[_Patch]:
-    control = b"\0\0\0\0"
-    while place < len(data) and data[place] != 0x3B:
-        if data[place] == 0x21:
-            label = data[place + 1]
-            end = _end_of_blocks(data, place + 2)
-            if label == 0xF9:
-                control = data[place + 3 : place + 7]
-            place = end
-            continue
-        if data[place] != 0x2C:
-            place += 1  # as browsers do, skip what is no block
-            continue
-        left, top, width, height, packed = struct.unpack_from("<HHHHB", data, place + 1)
-        start = place + 10
+def _gif_patches(data: bytes, shared: bytes) -> Iterator[_Patch]:
+    for place, end, control in gif_frames(data):
+        left, top, width, height, packed = struct.unpack_from("<HHHHB", data, place)
+        start = place + 9
         palette = shared
         if packed & 0x80:
             palette = data[start : start + (6 << (packed & 7))]
             start += len(palette)
-        place = _end_of_blocks(data, start + 1)
         interlaced = bytes([packed & 0x40])
-        picture = _gif_picture((width, height), palette, interlaced + data[start:place])
+        picture = _gif_picture((width, height), palette, interlaced + data[start:end])
         flags, delay, clear = struct.unpack("<BHB", control)
         if flags & 1:
             picture[picture[..., 4] == clear, 3] = 0
         disposal = {2: _TO_BACKGROUND, 3: _TO_PREVIOUS}.get(flags >> 2 & 7, _KEEP)
         picture = np.ascontiguousarray(picture[..., :4])
         yield _Patch(picture, left, top, 10.0 * delay, disposal, over=True)
-        control = b"\0\0\0\0"
-
-
-def _end_of_blocks(data: bytes, place: int) -> int:
-    """Place behind a chain of sub-blocks (GIF89a, section 15)."""
-    while data[place]:
-        place += 1 + data[place]
-    return place + 1
 
 
 def _gif_picture(size: tuple[int, int], palette: bytes, rest: bytes) -> Array:

@@ -15,6 +15,7 @@ from pixelmill.file_structure import (
     avif_properties,
     boxes,
     find_box,
+    gif_frames,
     jpeg_segments,
     kind_of,
     notes_of,
@@ -145,9 +146,11 @@ def _png(data: bytes) -> Size:
 
 
 def _gif(data: bytes) -> Size:
-    """Of the logical screen: what lies beyond it is not shown (GIF89a, section 18)."""
+    """Of the logical screen (GIF89a, section 18), which is enlarged to hold the first frame."""
     width, height = struct.unpack_from("<HH", data, 6)
-    return width, height
+    place, _, _ = next(gif_frames(data))
+    left, top, across, down = struct.unpack_from("<HHHH", data, place)
+    return max(width, left + across), max(height, top + down)
 
 
 def _webp(data: bytes) -> Size:
