@@ -1,10 +1,12 @@
 """Databases are read without being changed, and errors of SQLite are told apart."""
 
+import os
 import sqlite3
 
 import pytest
 
-from pixelmill.databases import connect_to_read, tells_of_damage, tells_of_system
+from pixelmill import databases
+from pixelmill.databases import connect_to_read, is_sound, tells_of_damage, tells_of_system
 
 
 @pytest.fixture
@@ -50,3 +52,30 @@ def test_a_full_disk_is_no_damage(path):
 def test_a_wrong_query_tells_of_neither(path):
     error = error_of(connect_to_read(path), "SELECT y FROM t")
     assert (tells_of_system(error), tells_of_damage(error)) == (False, False)
+
+
+def test_a_database_is_sound_if_it_is_whole_or_not_there(tmp_path, path):
+    assert is_sound(path)
+    assert is_sound(str(tmp_path / "missing.sqlite"))
+    with open(path, "r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096)
+    assert not is_sound(path)
+
+
+@pytest.mark.parametrize("name", ["some.sqlite", "some.sqlite-journal", "some.sqlite-wal"])
+@pytest.mark.parametrize("make", [os.link, os.symlink])
+def test_a_database_that_another_file_hangs_on_is_not_sound(tmp_path, path, make, name):
+    (tmp_path / "other").write_bytes(b"")
+    (tmp_path / name).unlink(missing_ok=True)
+    make(tmp_path / "other", tmp_path / name)
+    assert not is_sound(path)
+
+
+def test_a_database_that_is_locked_is_not_taken_for_damaged(path, monkeypatch):
+    monkeypatch.setattr(databases, "PATIENCE", 0.1)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        is_sound(path)
+    other.close()

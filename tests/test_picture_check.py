@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from imaging import ADOBE_RGB, icc_profile
+from PIL import Image
 
 from pixelmill import picture_check
 from pixelmill.demands import demands
@@ -145,3 +146,18 @@ def test_16_bits_of_grey_in_a_png_may_not_become_8():
     assert said == "has 8 bits a channel, not 16"
     colors = seen(frame=deep(np.arange(0, 65536, 17)))
     assert picture_check._depth_fault(demand(depth="keep"), "png", output, colors) is None
+
+
+def test_a_gif_may_differ_more_than_other_formats(encoded):
+    """By 9 levels: 29 dB."""
+    source = encoded(Image.new("RGB", (60, 40), (100, 100, 100)), "PNG")
+    other = Image.new("RGB", (60, 40), (109, 109, 109))
+    verdicts = {
+        format: picture_check.check_pictures(
+            demand(output={"format": format}), source, encoded(other, format.upper()), 30.0
+        )
+        for format in ("gif", "png")
+    }
+    assert verdicts["gif"].why is None
+    assert verdicts["png"].why == "does not look like its source"
+    assert verdicts["gif"].similarity == pytest.approx(29.05, abs=0.01)
