@@ -145,3 +145,18 @@ def test_a_rendering_that_fits_much_better_dispels_the_suspicion_of_a_fault(phot
     assert likeness.compare(picture, [swapped], 30, 120).why == "channels are swapped"
     assert likeness.compare(picture, [swapped, picture], 30, 120)[:2] == (100.0, None)
     assert likeness.compare(picture, [swapped, swapped], 30, 120).why == "channels are swapped"
+
+
+def test_of_several_renderings_the_one_that_fits_best_counts():
+    """A level of 109 differs from 100 by 29.0 dB, of 108 by 30.1."""
+    output, far, near = (np.full((40, 60, 3), level, np.uint8) for level in (100, 109, 108))
+    assert likeness.compare(output, [far], 30, 60).why == "does not look like its source"
+    assert likeness.compare(output, [far, near], 30, 60).why is None
+
+
+@pytest.mark.parametrize(("by", "why"), [(16, None), (17, "does not look like its source closely")])
+def test_single_pixels_may_differ_by_16_levels(by, why):
+    expected = np.full((80, 80, 3), 128, np.uint8)
+    signs = np.where(np.indices((80, 80)).sum(axis=0) % 2, 1, -1)
+    output = (expected + by * signs[..., None]).astype(np.uint8)
+    assert likeness.compare(output, [expected], 30, 80).why == why
