@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from pixelmill import likeness, reference
 from pixelmill.demands import demands, expected_modes, expected_size, stored_size
@@ -168,3 +169,15 @@ def test_the_upright_size_is_that_of_the_picture_as_seen(tmp_path, format_, orie
 def test_the_size_of_a_broken_source_is_unknown(tmp_path):
     (tmp_path / "broken").write_bytes(b"\xff\xd8\xff")
     assert stored_size(tmp_path / "broken") is None
+
+
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP"])
+def test_an_orientation_in_xmp_is_not_followed(tmp_path, format_):
+    """As browsers do it."""
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    options = {"xmp": xmp}
+    if format_ == "PNG":
+        options = {"pnginfo": PngInfo()}
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
+    Image.new("RGB", (30, 20)).save(tmp_path / "a", format_, **options)
+    assert stored_size(tmp_path / "a") == (30, 20)
