@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from imaging import ADOBE_RGB, icc_profile
+from imaging import ADOBE_RGB, icc_profile, ink_profile
 from PIL import ImageCms
 
 from pixelmill.file_structure import Notes
@@ -91,3 +91,12 @@ def test_alpha_stays_beside_the_colours_unless_it_is_full():
     assert shown(half, alpha=True) == half.tolist()
     assert shown(half[1:], alpha=True) == [[1, 2, 3]]
     assert shown(np.uint8([[7, 9]]), "gray", alpha=True) == [[7, 7, 7, 9]]
+
+
+def test_inks_follow_their_profile_unless_it_is_dropped():
+    pixel = np.uint8([[51, 0, 255, 102]])
+    plain, gray_inks = [[122, 153, 0]], ink_profile([(60, 0, 0)] * 16)
+    assert shown(pixel, "cmyk", "drop", profile=gray_inks) == plain
+    for color in ("srgb", "keep"):
+        ((red, green, blue),) = shown(pixel, "cmyk", color, profile=gray_inks)
+        assert max(red, green, blue) - min(red, green, blue) <= 1
