@@ -8,7 +8,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pixelmill import likeness, reference
-from pixelmill.demands import demands, expected_modes, expected_size, stored_size
+from pixelmill.demands import demands, expected_modes, expected_size, format_of, stored_size
 
 MATRIX = {"color_matrix": {"matrix": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}}
 OWN = {"call": {"function": "mine:change"}}
@@ -181,3 +181,12 @@ def test_an_orientation_in_xmp_is_not_followed(tmp_path, format_):
         options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
     Image.new("RGB", (30, 20)).save(tmp_path / "a", format_, **options)
     assert stored_size(tmp_path / "a") == (30, 20)
+
+
+@pytest.mark.parametrize(
+    ("format_", "held"), [("ICO", "PNG"), ("PPM", "PNG"), ("MPO", "JPEG"), ("WEBP", "WEBP")]
+)
+def test_a_format_that_is_not_written_gives_way_to_one_that_holds_the_same(tmp_path, format_, held):
+    Image.new("RGB", (32, 32)).save(tmp_path / "a", format_, save_all=format_ == "MPO")
+    assert format_of(tmp_path / "a") == held
+    assert format_of(tmp_path / "missing") == ""

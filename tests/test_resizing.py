@@ -469,8 +469,11 @@ def test_linear_light_is_taken_of_what_cover_keeps(apply):
 
 def test_nearest_takes_no_means_of_light(apply, photo):
     params = {"width": 20, "height": 11, "filter": "nearest"}
-    image = photo(50, 33)
-    assert apply(image, "resize", **params, linear=True) == apply(image, "resize", **params)
+    image = photo(50, 33).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    for picture in (image, image.convert("RGB")):
+        made = apply(picture, "resize", **params, linear=True)
+        assert made == apply(picture, "resize", **params)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
