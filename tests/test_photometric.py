@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pixelmill.photometric import full_range, to_8_bits
+from pixelmill.photometric import Samples, full_range, to_8_bits
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,18 @@ def test_the_range_of_a_type_becomes_that_of_8_or_16_bits(samples, bits, expecte
 def test_16_bits_are_rounded_to_8():
     levels = np.array([0, 128, 129, 257, 385, 386, 65406, 65407, 65535], np.uint16)
     assert to_8_bits(levels).tolist() == [0, 0, 1, 1, 1, 2, 254, 255, 255]
+
+
+@pytest.mark.parametrize(
+    ("space", "alpha", "deep", "mode"),
+    [("L", False, True, "I;16"), ("L", False, False, "L"), ("L", True, True, "L"),
+     ("RGB", False, True, "RGB")],
+)  # fmt: skip
+def test_opaque_grey_stays_16_bits_if_that_is_asked_for(space, alpha, deep, mode):
+    colors = np.full((2, 3, len(space)), 1000, np.uint16)
+    made, mask = Samples(colors, space, colors[..., 0] if alpha else None).image(deep)
+    assert (made.mode, made.getpixel((0, 0))) == (
+        mode,
+        {"I;16": 1000, "L": 4, "RGB": (4,) * 3}[mode],
+    )
+    assert (mask is not None) == alpha
