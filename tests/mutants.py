@@ -1,0 +1,206 @@
+"""Mutation testing: plants faults that mutmut draws, and runs the fast tests against each.
+
+It needs mutmut and coverage, which the tests do not, in a folder of their own::
+
+    pip install --no-deps --target /tmp/tools mutmut libcst coverage pytest-cov
+    export PYTHONPATH=/tmp/tools
+    python -m pytest -n auto -m "not slow" --cov=pixelmill --cov-context=test --cov-report=
+    python tests/mutants.py [MUTANT or MODULE ...]
+
+The first command notes in ``.coverage`` which tests run which lines. Then each mutant is written
+into a copy of the repository, so that child processes of tests run it too, and faces the tests
+that run its line, those of its module's own file first, then the rest of that file. It is caught
+if one fails, or if they take far too long. Results are kept in ``mutants.jsonl``: what was caught
+is not run again. Prints the others at the end.
+"""
+
+import argparse
+import ast
+import contextlib
+import itertools
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import libcst
+from coverage import CoverageData
+from libcst.metadata import MetadataWrapper, PositionProvider
+from mutmut.mutation.mutators import mutation_operators
+
+SEED = 20261128
+MUTANTS = 640
+
+#: Modules whose decisions are tested: on staleness, removal, durability, limits, verification,
+#: geometry and colour.
+MODULES = (
+    *("plan", "ledger", "entries", "catalog", "rows", "passes", "provenance", "shards"),
+    *("safekeeping", "outputs", "source_guard", "cleaning", "destinations", "naming"),
+    *("files", "tables", "databases", "limits", "demands"),
+    *("verification", "picture_check", "suspected_faults", "likeness", "inspection"),
+    *("expected_geometry", "exact_resampling", "seen_colors"),
+    *("geometry", "resizing", "resampling", "canvas", "jpeg"),
+    *("color", "colorimetry", "icc", "photometric", "alpha", "levels", "tones"),
+)
+
+REPOSITORY = Path(__file__).parents[1]
+LIBRARY = Path("scripts/pixelmill")
+RESULTS = REPOSITORY / "mutants.jsonl"
+
+#: Tests that a mutant faces at most, and seconds that they may take.
+MOST_TESTS, LONGEST = 200, 300
+
+
+def lines_of_code(tree):
+    """Numbers of lines with code: neither blank, comment nor docstring."""
+    texts = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        for line in range(node.lineno, node.end_lineno + 1)
+    }
+    return {node.lineno for node in ast.walk(tree) if hasattr(node, "lineno")} - texts
+
+
+def mutations(text):
+    """Original and mutated nodes in a module's text, by line and operator of mutmut.
+
+    Left out are annotations, aliases of types, decorators, ``__all__``, calls of the log, and
+    texts for people (strings with a space in them).
+    """
+    tree = MetadataWrapper(libcst.parse_module(text), unsafe_skip_copy=True)
+    places = tree.resolve(PositionProvider)
+    found = defaultdict(lambda: defaultdict(list))
+
+    class Visitor(libcst.CSTVisitor):
+        line = 1
+
+        def on_visit(self, node):
+            if isinstance(node, libcst.Annotation | libcst.Decorator | libcst.Import):
+                return False
+            if isinstance(node, libcst.SimpleStatementLine | libcst.BaseString):
+                code = tree.module.code_for_node(node).strip()
+                if isinstance(node, libcst.BaseString) and " " in code:
+                    return False
+                if code.startswith(("from ", "__all__", '"""', "log.")) or ": TypeAlias" in code:
+                    return False
+            if node in places:
+                self.line = places[node].start.line
+            for kind, operator in mutation_operators:
+                made = list(operator(node)) if isinstance(node, kind) else []
+                if made:
+                    found[self.line][operator.__name__] += [(node, each) for each in made]
+            return True
+
+    tree.module.visit(Visitor())
+    return tree.module, found
+
+
+def draw(names=()):
+    """Mutants of modules, as many of each as it has lines of code; at most one of a line.
+
+    With names of modules or mutants, only those of these modules.
+    """
+    texts = {name: (REPOSITORY / LIBRARY / f"{name}.py").read_text("utf-8") for name in MODULES}
+    sizes = {name: len(lines_of_code(ast.parse(text))) for name, text in texts.items()}
+    shares = {name: MUTANTS * size / sum(sizes.values()) for name, size in sizes.items()}
+    counts = {name: int(share) for name, share in shares.items()}
+    by_rest = sorted(MODULES, key=lambda name: counts[name] - shares[name])
+    for name in by_rest[: MUTANTS - sum(counts.values())]:
+        counts[name] += 1
+    modules = {name.partition("-")[0] for name in names} or MODULES
+    for name, text in texts.items():
+        if name not in modules:
+            continue
+        chance = random.Random(f"{SEED} {name}")
+        module, found = mutations(text)
+        lines = chance.sample(sorted(found), len(found))
+        made = ((line, mutant_of(module, found[line], chance)) for line in lines)
+        drawn = itertools.islice(((line, mutant) for line, mutant in made if mutant), counts[name])
+        for number, (line, mutant) in enumerate(sorted(drawn), 1):
+            yield {"id": f"{name}-{number}", "module": name, "line": line} | mutant
+
+
+def mutant_of(module, operators, chance):
+    """One mutant of a line: any operator that fits there, at any place, with equal chances."""
+    original = ast.dump(ast.parse(module.code))
+    for operator in chance.sample(sorted(operators), len(operators)):
+        for node, mutated in chance.sample(operators[operator], len(operators[operator])):
+            source = module.deep_replace(node, mutated).code
+            with contextlib.suppress(SyntaxError):
+                if ast.dump(ast.parse(source)) != original:
+                    change = [module.code_for_node(part).strip() for part in (node, mutated)]
+                    return {"change": "  ->  ".join(change), "source": source}
+    return None
+
+
+def statement_around(text, line):
+    """Lines of the statement, or of a block's head, that a line is in."""
+    first = last = line
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno:
+            body = getattr(node, "body", None)
+            end = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
+            if line <= end:
+                first, last = node.lineno, end
+    return range(first, last + 1)
+
+
+def tests_for(mutant, coverage):
+    """Tests that run a mutant's line, or that are in its module's own file, in their order."""
+    path = REPOSITORY / LIBRARY / f"{mutant['module']}.py"
+    contexts = coverage.contexts_by_lineno(str(path))
+    own = f"tests/test_{mutant['module']}.py"
+    lines = statement_around(path.read_text("utf-8"), mutant["line"])
+    tests = {context.split("|")[0] for line in lines for context in contexts.get(line, ())} - {""}
+    chosen = sorted(tests, key=lambda test: (not test.startswith(own), test))[:MOST_TESTS]
+    return chosen + [own] * (REPOSITORY / own).exists()
+
+
+def is_caught(tree, mutant, tests):
+    """Whether a test fails against a mutant in a copy of the repository."""
+    path = tree / LIBRARY / f"{mutant['module']}.py"
+    original = path.read_text("utf-8")
+    path.write_text(mutant["source"], "utf-8")
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", *tests]
+    try:
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        done = subprocess.run(command, cwd=tree, env=environment, timeout=LONGEST, **quiet)
+        return done.returncode != 0
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        path.write_text(original, "utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", help="of mutants or of modules")
+    names = set(parser.parse_args().names)
+    coverage = CoverageData(str(REPOSITORY / ".coverage"))
+    coverage.read()
+    known = [json.loads(line) for line in RESULTS.open()] if RESULTS.exists() else []
+    caught = {result["id"]: result["caught"] for result in known}
+    drawn = [m for m in draw(names) if not names or names & {m["id"], m["module"]}]
+    with tempfile.TemporaryDirectory() as folder, RESULTS.open("a") as file:
+        tree = Path(folder, "tree")
+        shutil.copytree(REPOSITORY, tree, ignore=shutil.ignore_patterns(".git", ".venv"))
+        for mutant in drawn:
+            if not caught.get(mutant["id"]):
+                caught[mutant["id"]] = is_caught(tree, mutant, tests_for(mutant, coverage))
+                result = {"id": mutant["id"], "caught": caught[mutant["id"]]}
+                print(json.dumps(result), file=file, flush=True)
+    for mutant in drawn:
+        if not caught[mutant["id"]]:
+            print(f"{mutant['id']} ({mutant['module']}.py, {mutant['line']}): {mutant['change']}")
+    print(f"{sum(caught[mutant['id']] for mutant in drawn)} of {len(drawn)} were caught.")
+
+
+if __name__ == "__main__":
+    main()
