@@ -3,7 +3,7 @@
 import inspect
 
 from pixelmill.inspection import Finding
-from pixelmill.verification import Promise, Tally, _manifest, remedy, verify
+from pixelmill.verification import Memory, Promise, Tally, _manifest, remedy, verify
 
 CHECKS = [
     "inputs", "missing", "extra", "temporaries", "decodes", "format", "size", "mode", "sha256",
@@ -48,3 +48,18 @@ def test_outputs_are_counted_by_what_was_asked_of_them():
     tally.take([right, unsized])
     tally.take([wrong])
     assert (tally.count, tally.sized, tally.compared, tally.faulty) == (3, 2, 2, [wrong])
+
+
+def test_what_passed_is_remembered_with_whether_it_could_be_compared(tmp_path):
+    right = Finding("a.jpg", (), "aa", 9, 1, 40.0, True, True, None)
+    findings = [
+        right,
+        right._replace(output="not asked.jpg", similarity=None, asked=False),
+        right._replace(output="not comparable.jpg", similarity=None),
+        right._replace(output="wrong.jpg", faults=(("sha256", "bytes differ"),)),
+    ]
+    with Memory(str(tmp_path / "memory.sqlite")) as memory:
+        memory.learn("rules", findings)
+        known = {one.output: bool(one.incomparable) for one in memory.recall("rules")}
+        assert known == {"a.jpg": False, "not asked.jpg": False, "not comparable.jpg": True}
+        assert list(memory.recall("other rules")) == []
