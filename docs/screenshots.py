@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import browser
+from tests.helpers import browser
 
 #: Width in pixels, and whether it is dark, by the picture's name.
 PICTURES = {"report": (1020, False), "report-phone": (390, True)}

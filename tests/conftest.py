@@ -14,13 +14,15 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from PIL import Image
-from snakemakes import Server
 
 from pixelmill.operations import STEPS
 from pixelmill.recipe import parse
+from tests.helpers.snakemakes import Server
 
 #: Fixtures that are shared from modules of their own.
-pytest_plugins = ["leavings", "places", "projects", "sharding", "slurm"]
+pytest_plugins = [
+    f"tests.helpers.{name}" for name in ("leavings", "places", "projects", "sharding", "slurm")
+]
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from imaging import chunk, magick, needs_magick, opened
 from PIL import Image
 
 from pixelmill import recipe
@@ -19,6 +18,7 @@ from pixelmill.errors import ImageError
 from pixelmill.jobs import Job
 from pixelmill.limits import Limits
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import chunk, magick, needs_magick, opened
 
 ALL = Reading(animation="all", alpha=True)
 

@@ -3,11 +3,11 @@
 import cv2
 import numpy as np
 import pytest
-from imaging import psnr
 from PIL import Image, ImageFilter
 
 from pixelmill.blurring import gaussian
 from pixelmill.weights import bell
+from tests.helpers.imaging import psnr
 
 #: Radii in pixels that are convolved.
 RADII = [0.1, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 3.0, 4.0, 7.0, 16.0]

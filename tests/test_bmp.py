@@ -4,11 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
-from bitmaps import ALPHA_BIT_FIELDS, BIT_FIELDS, RAW, RLE4, RLE8, bmp, run_lengths
-from drawn import alpha, colors, gray
-from test_tiff import assert_seen, seen
 
 from pixelmill.errors import ImageError
+from tests.helpers.bitmaps import ALPHA_BIT_FIELDS, BIT_FIELDS, RAW, RLE4, RLE8, bmp, run_lengths
+from tests.helpers.drawn import alpha, colors, gray
+from tests.test_tiff import assert_seen, seen
 
 #: Headers: OS/2 1.x and 2.x, and Windows from 3.0 to the fifth version.
 HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)

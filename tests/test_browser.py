@@ -9,11 +9,12 @@ import shutil
 import subprocess
 import sys
 
-import browser as chromium
 import pytest
 from PIL import Image
-from test_contest import measured
-from test_machines import RESULT
+
+from tests.helpers import browser as chromium
+from tests.test_contest import measured
+from tests.test_machines import RESULT
 
 HEADINGS = ["Advice", "mine · light", "Failures", "What was checked", "How it was made"]
 

@@ -5,9 +5,7 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from permissions import obeying_permissions
 from PIL import Image
-from replacing import needs_changes, replace_preserving
 
 from pixelmill import catalog
 from pixelmill.catalog import Selection, fingerprints, refresh, scan
@@ -15,6 +13,8 @@ from pixelmill.entries import Entry
 from pixelmill.errors import UserError
 from pixelmill.names import escape
 from pixelmill.shards import Shard
+from tests.helpers.permissions import obeying_permissions
+from tests.helpers.replacing import needs_changes, replace_preserving
 
 TEXT = b"this is text and no image, whatever its name says"
 

@@ -7,8 +7,16 @@ import sys
 
 import psutil
 import pytest
-from conftest import clean_environment
-from faults import (
+from PIL import Image
+
+from pixelmill.cluster import Cluster, open_cluster
+from pixelmill.config import named_recipe
+from pixelmill.errors import UserError
+from pixelmill.jobs import Batch, Job
+from pixelmill.remote import Remote
+from pixelmill.transform import Renderer
+from tests.conftest import clean_environment
+from tests.helpers.faults import (
     POISON,
     RECIPE,
     SECONDS,
@@ -18,15 +26,7 @@ from faults import (
     policy,
     tree_digest,
 )
-from PIL import Image
-from projects import SMALL, is_up_to_date
-
-from pixelmill.cluster import Cluster, open_cluster
-from pixelmill.config import named_recipe
-from pixelmill.errors import UserError
-from pixelmill.jobs import Batch, Job
-from pixelmill.remote import Remote
-from pixelmill.transform import Renderer
+from tests.helpers.projects import SMALL, is_up_to_date
 
 COUNT = 400
 

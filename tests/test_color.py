@@ -6,7 +6,14 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from imaging import (
+from PIL import Image, ImageCms
+
+from pixelmill import recipe
+from pixelmill.color import to_working
+from pixelmill.decoding import Reading, decode
+from pixelmill.jobs import Job
+from pixelmill.transform import Renderer
+from tests.helpers.imaging import (
     chunk,
     icc_profile,
     magick,
@@ -18,13 +25,6 @@ from imaging import (
     transparent,
     words,
 )
-from PIL import Image, ImageCms
-
-from pixelmill import recipe
-from pixelmill.color import to_working
-from pixelmill.decoding import Reading, decode
-from pixelmill.jobs import Job
-from pixelmill.transform import Renderer
 
 # Pillow warns of much that it finds; what matters is the outcome.
 pytestmark = pytest.mark.filterwarnings("ignore")

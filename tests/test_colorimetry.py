@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 import pillow_heif
 import pytest
-from imaging import ADOBE_RGB, chunk, icc_profile, opened, png
-from moving import rendered
 from PIL import Image
 
 from pixelmill import icc, recipe
@@ -20,6 +18,8 @@ from pixelmill.jobs import Job
 from pixelmill.limits import Limits
 from pixelmill.opencv_backend import OpenCV
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import ADOBE_RGB, chunk, icc_profile, opened, png
+from tests.helpers.moving import rendered
 
 COLORS = [(200, 40, 40), (40, 200, 40), (40, 40, 200), (128, 128, 128), (250, 220, 10), (9, 9, 20)]
 

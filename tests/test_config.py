@@ -13,8 +13,9 @@ from pixelmill.encoding import ENCODERS
 from pixelmill.errors import REASONS, UserError
 from pixelmill.formats import FORMATS
 from pixelmill.policy import Policy
+from tests.conftest import REPOSITORY
 
-CONFIG_FILE = Path(__file__).parents[1] / "config.yaml"
+CONFIG_FILE = REPOSITORY / "config.yaml"
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,12 @@ import sys
 
 import numpy as np
 import pytest
-from imaging import png, psnr, same
 from PIL import Image, features
 
 from pixelmill.decoding import Decoded, Reading, decode
 from pixelmill.errors import REASONS, ImageError
 from pixelmill.limits import Limits
+from tests.helpers.imaging import png, psnr, same
 
 ORIENTATIONS = range(1, 9)
 

@@ -8,10 +8,10 @@ import zipfile
 
 import cloudpickle
 import pytest
-from conftest import clean_environment
 
 from pixelmill import delivery
 from pixelmill.limits import Limits
+from tests.conftest import clean_environment
 
 #: Makes the calls that lie in a file, one after another, and prints what they return.
 CALLER = """

@@ -4,11 +4,11 @@ import struct
 
 import numpy as np
 import pytest
-from imaging import chunk, png
 from PIL import Image
 
 from pixelmill.second_decoder import decode
 from pixelmill.second_samples import UndecodableError
+from tests.helpers.imaging import chunk, png
 
 PIXEL = (200, 100, 50)
 

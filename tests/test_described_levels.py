@@ -4,14 +4,14 @@ import zlib
 
 import numpy as np
 import pytest
-from imaging import chunk, icc_profile, png, words
-from test_colorimetry import P3, SRGB, chrm, gama, in_srgb, power
 
 from pixelmill import recipe, second_decoder
 from pixelmill.demands import demands
 from pixelmill.jobs import Job
 from pixelmill.picture_check import check_pictures
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import chunk, icc_profile, png, words
+from tests.test_colorimetry import P3, SRGB, chrm, gama, in_srgb, power
 
 SIDE = 16
 GRAY, COLOR, PALETTE, GRAY_ALPHA, COLOR_ALPHA = 0, 2, 3, 4, 6

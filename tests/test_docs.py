@@ -1,15 +1,16 @@
 """What the docs say to do can be done, in their own words."""
 
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 import yaml
 from PIL import Image
-from projects import SMALL, write_config
 
 from pixelmill.engines import LOCAL
+from tests.helpers.projects import SMALL, write_config
 
 
 def blocks_of(path, language):
@@ -25,7 +26,7 @@ def changed(new_project, repository, tmp_path):
     folder = new_project(tmp_path / "project", {}, count=2)
     for block in blocks_of(repository / "docs/extending.md", "python"):
         path, code = re.match(r"# (\S+)\n(.*)", block, re.DOTALL).groups()
-        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
         with (folder / path).open("a", encoding="utf-8") as file:
             file.write(f"\n\n{code}")
     return folder
@@ -41,14 +42,15 @@ def test_the_step_of_the_docs_can_be_used_once_it_is_added(changed):
 
 
 def test_the_test_of_the_docs_passes(changed, repository):
-    test = changed / "tests/test_tones.py"
+    (test,) = (changed / "tests").rglob("test_*.py")
     test.write_text(f"from PIL import Image\n{test.read_text('utf-8')}", "utf-8")
-    for helper in set(repository.glob("tests/*.py")) - set(repository.glob("tests/test_*.py")):
-        (changed / "tests" / helper.name).write_bytes(helper.read_bytes())
+    for name in ("__init__.py", "conftest.py"):
+        shutil.copy(repository / "tests" / name, changed / "tests")
+    shutil.copytree(repository / "tests/helpers", changed / "tests/helpers")
     (changed / "pyproject.toml").write_text(
-        '[tool.pytest.ini_options]\npythonpath = ["scripts", "tests"]\n', encoding="utf-8"
+        '[tool.pytest.ini_options]\npythonpath = ["scripts", "."]\n', encoding="utf-8"
     )
-    command = [sys.executable, "-m", "pytest", "-q", "tests/test_tones.py"]
+    command = [sys.executable, "-m", "pytest", "-q", test]
     subprocess.run(command, cwd=changed, check=True)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import pixelmill
 
-MODULES = [module.name for module in pkgutil.iter_modules(pixelmill.__path__, "pixelmill.")]
+MODULES = [module.name for module in pkgutil.walk_packages(pixelmill.__path__, "pixelmill.")]
 
 
 @pytest.mark.parametrize("name", MODULES)

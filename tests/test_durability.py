@@ -10,8 +10,6 @@ import sys
 from functools import partial
 
 import pytest
-from conftest import run
-from faults import policy
 
 from pixelmill import recipe
 from pixelmill.jobs import Batch, Job
@@ -20,6 +18,8 @@ from pixelmill.policy import Policy
 from pixelmill.process import process_folder
 from pixelmill.transform import Renderer
 from pixelmill.workplace import Workplace
+from tests.conftest import run
+from tests.helpers.faults import policy
 
 RESIZE = {"resize": {"width": 20, "height": 15}}
 

@@ -4,12 +4,12 @@ import io
 
 import numpy as np
 import pytest
-from imaging import opened, psnr, same
 from PIL import Image, ImageCms
 
 from pixelmill import encoding
 from pixelmill.encoding import ENCODERS, is_whole
 from pixelmill.formats import sniff
+from tests.helpers.imaging import opened, psnr, same
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

@@ -6,11 +6,11 @@ from functools import partial
 
 import numpy as np
 import pytest
-from animations import aperture, letters, pixels, with_properties
-from moving import ALL, FIRST, rendered
 from PIL import Image
 
 from pixelmill.decoding import decode
+from tests.helpers.animations import aperture, letters, pixels, with_properties
+from tests.helpers.moving import ALL, FIRST, rendered
 
 
 @pytest.fixture

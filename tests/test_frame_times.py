@@ -5,12 +5,12 @@ import struct
 from functools import partial
 
 import pytest
-from animations import GifFrame, apng, chunks, find_box, gif, webp
-from imaging import chunk
-from moving import ALL, animation, rendered
 from PIL import Image
 
 from pixelmill.decoding import decode
+from tests.helpers.animations import GifFrame, apng, chunks, find_box, gif, webp
+from tests.helpers.imaging import chunk
+from tests.helpers.moving import ALL, animation, rendered
 
 
 @pytest.fixture

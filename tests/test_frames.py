@@ -7,14 +7,14 @@ from functools import partial
 
 import numpy as np
 import pytest
-from animations import apng, chunks, letters, webp
-from imaging import chunk, icc_profile
-from moving import ALL, FIRST, rendered
-from picture_containers import with_tables_apart
 from PIL import Image
 
 from pixelmill import frame_writing
 from pixelmill.decoding import decode
+from tests.helpers.animations import apng, chunks, letters, webp
+from tests.helpers.imaging import chunk, icc_profile
+from tests.helpers.moving import ALL, FIRST, rendered
+from tests.helpers.picture_containers import with_tables_apart
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import os
 
 import numpy as np
 import pytest
-from imaging import png, words
-from tags import raw_block, with_block
 
 from pixelmill import recipe
 from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import png, words
+from tests.helpers.tags import raw_block, with_block
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows does not limit sizes of files")
 

@@ -3,14 +3,14 @@
 import shutil
 
 import pytest
-from namesakes import name_outputs
-from sharding import COUNT, Tree
 
 from pixelmill import catalog
 from pixelmill.distributions import distributions
 from pixelmill.errors import UserError
 from pixelmill.files import exclusive
 from pixelmill.shards import all_of, home, homes
+from tests.helpers.namesakes import name_outputs
+from tests.helpers.sharding import COUNT, Tree
 
 
 @pytest.mark.parametrize("count", [3])

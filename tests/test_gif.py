@@ -6,7 +6,6 @@ import struct
 import cv2
 import numpy as np
 import pytest
-from animations import GifFrame, gif, letters
 from PIL import Image, ImageSequence
 
 from pixelmill import recipe
@@ -15,6 +14,7 @@ from pixelmill.errors import ImageError
 from pixelmill.jobs import Job
 from pixelmill.limits import Limits
 from pixelmill.transform import Renderer
+from tests.helpers.animations import GifFrame, gif, letters
 
 ALL = Reading(animation="all", alpha=True)
 FIRST = Reading(alpha=True)

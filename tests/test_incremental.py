@@ -4,7 +4,8 @@ import re
 
 import pytest
 import yaml
-from projects import copied
+
+from tests.helpers.projects import copied
 
 pytestmark = pytest.mark.slow
 

@@ -5,12 +5,12 @@ import itertools
 
 import numpy as np
 import pytest
-from imaging import ADOBE_RGB, icc_profile
 from PIL import Image
 
 from pixelmill import decoding, jpeg
 from pixelmill.decoding import Reading, decode, decode_to_levels
 from pixelmill.levels import levels_of, padded
+from tests.helpers.imaging import ADOBE_RGB, icc_profile
 
 needs_turbo = pytest.mark.skipif(jpeg.turbo() is None, reason="simplejpeg has no wheel here")
 

@@ -1,14 +1,14 @@
 """Nothing of a source's texts, place or resolution is in an output that is to have none of it."""
 
 import pytest
-from imaging import opened
-from planted import DPI, MOVING, RIGHTS, SOURCES, WITHOUT_EXIF, planted_in
 
 from pixelmill import recipe
 from pixelmill.encoding import ENCODERS, SAME, encoder_name
 from pixelmill.formats import SNIFF_BYTES, sniff
 from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import opened
+from tests.helpers.planted import DPI, MOVING, RIGHTS, SOURCES, WITHOUT_EXIF, planted_in
 
 #: Steps that leave every pixel alone, one that returns the very image, and one that makes anew.
 STEPS = {

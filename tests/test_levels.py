@@ -4,15 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill.levels import (
-    behind,
-    from_levels,
-    levels_of,
-    packed,
-    padded,
-    reduced,
-    upright,
-)
+from pixelmill.levels import behind, from_levels, levels_of, packed, padded, reduced, upright
 from pixelmill.metadata import TRANSPOSITIONS
 
 

@@ -7,7 +7,6 @@ import zlib
 
 import numpy as np
 import pytest
-from bitmaps import BIT_FIELDS, RLE4, RLE8, bmp, run_lengths
 from PIL import Image
 
 from pixelmill import jpeg
@@ -16,6 +15,7 @@ from pixelmill.errors import ImageError
 from pixelmill.formats import FORMATS
 from pixelmill.limits import PRESETS, Limits, workers_for_memory
 from pixelmill.opencv_backend import OpenCV
+from tests.helpers.bitmaps import BIT_FIELDS, RLE4, RLE8, bmp, run_lengths
 
 
 def png_that_claims(width, height):

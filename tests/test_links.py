@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from places import COUNT, FOLDERS, OTHER, RENAMED, SMALL, VARIANTS, Place, content
 
 from pixelmill import catalog
 from pixelmill.config import complete
@@ -17,6 +16,7 @@ from pixelmill.recipe import parse
 from pixelmill.shards import Shard
 from pixelmill.verification import verify
 from pixelmill.wiring import check_links
+from tests.helpers.places import COUNT, FOLDERS, OTHER, RENAMED, SMALL, VARIANTS, Place, content
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="making links needs a privilege there")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from imaging import magick, needs_magick, opened, psnr
 from PIL import Image
 
 from pixelmill.decoding import Reading, decode
@@ -17,6 +16,7 @@ from pixelmill.formats import FORMATS
 from pixelmill.jobs import Job
 from pixelmill.recipe import parse
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import magick, needs_magick, opened, psnr
 
 CORPUS = os.environ.get("PIXELMILL_CORPUS")
 

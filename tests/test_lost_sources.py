@@ -6,7 +6,6 @@ import shutil
 import sqlite3
 
 import pytest
-from places import COUNT, FOLDERS, OTHER, RENAMED, SMALL, VARIANTS
 
 from pixelmill import catalog
 from pixelmill.errors import TreeError, UserError
@@ -16,6 +15,7 @@ from pixelmill.recipe import parse
 from pixelmill.sandbox import Sandbox
 from pixelmill.tables import fault_in
 from pixelmill.verification import verify
+from tests.helpers.places import COUNT, FOLDERS, OTHER, RENAMED, SMALL, VARIANTS
 
 
 def unmount(place):

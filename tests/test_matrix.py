@@ -2,11 +2,10 @@
 
 import itertools
 
-import matrix
-import matrix_cells
-import matrix_judges
 import pytest
-from imaging import MAGICK
+
+from tests.helpers import matrix, matrix_cells, matrix_judges
+from tests.helpers.imaging import MAGICK
 
 # What decoders remark is told as an outcome.
 pytestmark = pytest.mark.filterwarnings("ignore")

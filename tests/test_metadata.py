@@ -9,7 +9,6 @@ import subprocess
 import cv2
 import numpy as np
 import pytest
-from imaging import chunk, exif_block, opened, psnr
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -17,6 +16,7 @@ from pixelmill import recipe
 from pixelmill.decoding import Reading, decode
 from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import chunk, exif_block, opened, psnr
 
 # Pillow warns of what is broken; what matters is the outcome.
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -4,13 +4,13 @@ import io
 from functools import partial
 
 import pytest
-from imaging import exif_block
-from moving import rendered
 from PIL import ExifTags, Image
 
 from pixelmill import recipe
 from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import exif_block
+from tests.helpers.moving import rendered
 
 EXIF = exif_block(
     main=[(0x010F, "ascii", "Maker"), (0x013B, "ascii", "A. Photographer"),

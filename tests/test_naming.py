@@ -5,9 +5,9 @@ import random
 import unicodedata
 
 import pytest
-from namesakes import name_outputs
 
 from pixelmill.naming import first_collision
+from tests.helpers.namesakes import name_outputs
 
 
 @pytest.mark.parametrize(

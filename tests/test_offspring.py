@@ -9,8 +9,6 @@ from itertools import cycle
 
 import psutil
 import pytest
-from faults import policy as policy_of
-from leavings import SECONDS, STEPS, command, prepare
 
 from pixelmill import breadcrumbs
 from pixelmill.limits import Limits
@@ -18,6 +16,8 @@ from pixelmill.offspring import end_remains
 from pixelmill.policy import Policy
 from pixelmill.process import process_folder
 from pixelmill.recipe import parse
+from tests.helpers.faults import policy as policy_of
+from tests.helpers.leavings import SECONDS, STEPS, command, prepare
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="other systems hand no orphans to a process of choice"

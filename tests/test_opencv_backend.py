@@ -8,9 +8,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from imaging import ADOBE_RGB, chunk, icc_profile, png, psnr, transparent, words
 from PIL import Image, ImageCms
-from tiffs import tiff
 
 from pixelmill import recipe
 from pixelmill.backends import backend
@@ -19,6 +17,8 @@ from pixelmill.errors import ImageError, UserError
 from pixelmill.jobs import Job
 from pixelmill.limits import Limits
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import ADOBE_RGB, chunk, icc_profile, png, psnr, transparent, words
+from tests.helpers.tiffs import tiff
 
 RESIZE = {"resize": {"width": 60, "height": 40, "fit": "contain"}}
 

@@ -3,13 +3,13 @@
 import cv2
 import numpy as np
 import pytest
-from imaging import psnr
 from PIL import Image
 
 from pixelmill import recipe
 from pixelmill.errors import UserError
 from pixelmill.opencv_steps import OPENCV_STEPS
 from pixelmill.operations import STEPS
+from tests.helpers.imaging import psnr
 
 FITS = ("stretch", "contain", "cover", "pad", "outside")
 

@@ -8,7 +8,6 @@ import shutil
 
 import numpy as np
 import pytest
-from imaging import opened, psnr
 from PIL import Image
 
 from pixelmill import catalog, decoding
@@ -23,6 +22,7 @@ from pixelmill.recipe import parse
 from pixelmill.root import Root
 from pixelmill.transform import Renderer
 from pixelmill.verification import verify
+from tests.helpers.imaging import opened, psnr
 
 
 def sized(side):

@@ -4,17 +4,7 @@ import math
 
 import pytest
 
-from pixelmill.parameters import (
-    Choice,
-    Color,
-    File,
-    Flag,
-    Integer,
-    Matrix,
-    Number,
-    Sides,
-    Text,
-)
+from pixelmill.parameters import Choice, Color, File, Flag, Integer, Matrix, Number, Sides, Text
 
 WHOLE = Integer(1, 10)
 REAL = Number(-1, 10)

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from processed import COUNT, Tree, add, change, filled, nothing, touch
 
 from pixelmill import catalog
+from tests.helpers.processed import COUNT, Tree, add, change, filled, nothing, touch
 
 #: Keys of a pass in timing.json that others rely on.
 TIMING_KEYS = {

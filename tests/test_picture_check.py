@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from imaging import ADOBE_RGB, icc_profile
 from PIL import Image
 
 from pixelmill import picture_check
 from pixelmill.demands import demands
 from pixelmill.file_structure import Notes
 from pixelmill.second_decoder import Seen
+from tests.helpers.imaging import ADOBE_RGB, icc_profile
 
 
 def flat(level, channels=3):

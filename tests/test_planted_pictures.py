@@ -8,13 +8,13 @@ import hashlib
 import io
 
 import numpy as np
-import picture_faults
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from pixelmill.inspection import Inspector, Task
 from pixelmill.process import process_folder
 from pixelmill.recipe import parse
+from tests.helpers import picture_faults
 
 SHRINK = {"resize": {"longest": 120}}
 

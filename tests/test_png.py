@@ -5,8 +5,6 @@ import zlib
 
 import numpy as np
 import pytest
-from imaging import ADOBE_RGB, chunk, icc_profile, opened, same, transparent
-from imaging import png as by_hand
 from PIL import Image, PngImagePlugin
 
 from pixelmill import png
@@ -15,6 +13,8 @@ from pixelmill.decoding import Reading, decode
 from pixelmill.errors import ImageError
 from pixelmill.limits import Limits
 from pixelmill.opencv_backend import OpenCV
+from tests.helpers.imaging import ADOBE_RGB, chunk, icc_profile, opened, same, transparent
+from tests.helpers.imaging import png as by_hand
 
 BOMB = zlib.compress(bytes(20_000_000), 9)
 

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 from PIL import Image
-from processed import COUNT, RECIPE, Tree, filled
 
 from pixelmill import catalog, files
 from pixelmill.engines import ENGINES
@@ -16,6 +15,7 @@ from pixelmill.files import exclusive
 from pixelmill.names import unescape
 from pixelmill.process import process_folder
 from pixelmill.verification import verify
+from tests.helpers.processed import COUNT, RECIPE, Tree, filled
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import io
 import cv2
 import numpy as np
 import pytest
-from imaging import ADOBE_RGB, icc_profile, ink_profile, magick, needs_magick, opened, psnr, same
 from PIL import Image, ImageCms
 
 from pixelmill import icc, recipe
@@ -13,6 +12,16 @@ from pixelmill.color import is_srgb
 from pixelmill.decoding import Reading, decode
 from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import (
+    ADOBE_RGB,
+    icc_profile,
+    ink_profile,
+    magick,
+    needs_magick,
+    opened,
+    psnr,
+    same,
+)
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

@@ -8,7 +8,6 @@ import sys
 import threading
 
 import pytest
-from faults import POISON, RECIPE, STEPS
 from PIL import Image
 
 from pixelmill import breadcrumbs
@@ -19,6 +18,7 @@ from pixelmill.limits import Limits
 from pixelmill.messages import refused, split, unpack
 from pixelmill.remote import Remote, _Alarm
 from pixelmill.transform import Renderer
+from tests.helpers.faults import POISON, RECIPE, STEPS
 
 #: Does a batch as a worker would, in a process that may die of it.
 WORKER = """

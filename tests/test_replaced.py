@@ -4,10 +4,10 @@ import os
 
 import pytest
 from PIL import Image
-from places import SMALL, Place
-from replacing import change_mode, needs_changes, replace_preserving
 
 from pixelmill import process
+from tests.helpers.places import SMALL, Place
+from tests.helpers.replacing import change_mode, needs_changes, replace_preserving
 
 pytestmark = needs_changes
 

@@ -9,14 +9,14 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from imaging import ADOBE_RGB, chunk, icc_profile, png
 from PIL import Image
-from tags import block_in, fields_of, raw_block, with_block
 
 from pixelmill import ifd, recipe
 from pixelmill.decoding import Reading, decode
 from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import ADOBE_RGB, chunk, icc_profile, png
+from tests.helpers.tags import block_in, fields_of, raw_block, with_block
 
 EXIFTOOL = shutil.which("exiftool")
 

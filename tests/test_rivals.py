@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 from PIL import Image
-from projects import SMALL, write_config
 
 from pixelmill import pools, rivals
 from pixelmill.catalog import scan
@@ -14,6 +13,7 @@ from pixelmill.errors import UserError
 from pixelmill.recipe import parse
 from pixelmill.samples import Arm
 from pixelmill.schemas import check
+from tests.helpers.projects import SMALL, write_config
 
 STRETCHED = parse({"steps": [{"resize": {"width": 24, "height": 20}}]})
 FITTED = parse({"steps": [{"resize": {"longest": 24}}]})

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 from PIL import Image
-from sandboxed import needs_sandbox, policy_of, tree_of
 
 from pixelmill import gallery, safe_path, verification
 from pixelmill.encoding import ENCODERS
@@ -24,6 +23,7 @@ from pixelmill.recipe import parse
 from pixelmill.sandbox import Sandbox
 from pixelmill.transform import Renderer
 from pixelmill.trials import Deaths, Trials
+from tests.helpers.sandboxed import needs_sandbox, policy_of, tree_of
 
 ENGINES = ["sequential", "threads", "processes", "futures"]
 
@@ -36,7 +36,7 @@ def place(tmp_path, photos, repository):
     (tmp_path / "outside/images/old").write_text("old")
     (tmp_path / "outside/secret").write_text("secret")
     (tmp_path / "steps").mkdir()
-    shutil.copy(repository / "tests/attempts.py", tmp_path / "steps/attempts.py")
+    shutil.copy(repository / "tests/helpers/attempts.py", tmp_path / "steps/attempts.py")
     return tmp_path
 
 

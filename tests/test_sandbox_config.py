@@ -1,12 +1,12 @@
 """What a config allows own steps, and how a mistake in it is told."""
 
 import pytest
-from sandboxed import policy_of
 
 from pixelmill import config
 from pixelmill.errors import UserError
 from pixelmill.policy import Policy
 from pixelmill.sandbox import Sandbox
+from tests.helpers.sandboxed import policy_of
 
 
 @pytest.mark.parametrize(

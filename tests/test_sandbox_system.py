@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sandboxed import needs_sandbox, tree_of
 
 from pixelmill import engines, landlock, safe_path, sandbox, seccomp
 from pixelmill.sandbox import Confinement
+from tests.helpers.sandboxed import needs_sandbox, tree_of
 
 
 @pytest.mark.slow

@@ -6,13 +6,13 @@ import struct
 import numpy as np
 import pytest
 import tifffile
-from imaging import ADOBE_RGB, chunk, icc_profile, png, psnr, transparent, words
-from picture_containers import with_property
 from PIL import Image
-from tiffs import retyped, tiff
 
 from pixelmill.second_decoder import decode
 from pixelmill.second_samples import UndecodableError
+from tests.helpers.imaging import ADOBE_RGB, chunk, icc_profile, png, psnr, transparent, words
+from tests.helpers.picture_containers import with_property
+from tests.helpers.tiffs import retyped, tiff
 
 RAMP = np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6)
 COLORS = np.dstack([RAMP, 250 - RAMP, RAMP // 2])

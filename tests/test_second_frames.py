@@ -5,10 +5,10 @@ import struct
 
 import numpy as np
 import pytest
-from imaging import chunk
 from PIL import Image
 
 from pixelmill.second_decoder import decode
+from tests.helpers.imaging import chunk
 
 RED, GREEN, BLUE = (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255)
 CLEAR = (0, 0, 0, 0)

@@ -6,11 +6,7 @@ import struct
 import numpy as np
 import pillow_heif
 import pytest
-from animations import GifFrame, aperture, gif, with_properties
-from bitmaps import bmp
-from imaging import exif_block
 from PIL import Image
-from tiffs import LONG, SHORT, tiff
 
 from pixelmill import recipe, second_decoder
 from pixelmill.decoding import Reading
@@ -20,6 +16,10 @@ from pixelmill.inspection import Inspector, Task
 from pixelmill.jobs import Job
 from pixelmill.second_sizes import clean_aperture, tells_size
 from pixelmill.transform import Renderer
+from tests.helpers.animations import GifFrame, aperture, gif, with_properties
+from tests.helpers.bitmaps import bmp
+from tests.helpers.imaging import exif_block
+from tests.helpers.tiffs import LONG, SHORT, tiff
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

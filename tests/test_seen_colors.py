@@ -4,12 +4,12 @@ import struct
 
 import numpy as np
 import pytest
-from imaging import ADOBE_RGB, icc_profile, ink_profile
 from PIL import ImageCms
 
 from pixelmill.file_structure import Notes
 from pixelmill.second_samples import Samples
 from pixelmill.seen_colors import changes_colors, in_rgb
+from tests.helpers.imaging import ADOBE_RGB, icc_profile, ink_profile
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 ADOBE = icc_profile(ADOBE_RGB, 2.2)

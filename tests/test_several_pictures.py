@@ -6,7 +6,6 @@ import struct
 import numpy as np
 import pillow_heif
 import pytest
-from imaging import opened
 from PIL import Image
 
 from pixelmill import recipe
@@ -16,6 +15,7 @@ from pixelmill.jobs import Job
 from pixelmill.limits import Limits
 from pixelmill.opencv_backend import OpenCV
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import opened
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -3,9 +3,9 @@
 import csv
 
 import pytest
-from projects import END, SMALL, copied, is_up_to_date, times_below, write_config
 
 from pixelmill.shards import home
+from tests.helpers.projects import END, SMALL, copied, is_up_to_date, times_below, write_config
 
 SHARDS = 3
 

@@ -4,11 +4,11 @@ import collections
 import os
 
 import pytest
-from namesakes import name_outputs
 
 from pixelmill.catalog import forget_others
 from pixelmill.errors import UserError
 from pixelmill.shards import WHOLE, Shard, all_of, home, homes, others
+from tests.helpers.namesakes import name_outputs
 
 
 def test_a_shard_is_read_as_it_was_written():

@@ -1,11 +1,11 @@
 """Steps behind the first one see a shrunken decode as they would see a full one."""
 
 import pytest
-from imaging import opened, psnr
 
 from pixelmill import recipe
 from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import opened, psnr
 
 #: Sides that neither 2 nor 4 nor 8 divides: a shrunken decode is then larger than the picture.
 SIZE = (1003, 701)

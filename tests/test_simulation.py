@@ -2,15 +2,15 @@
 
 import json
 import math
-from pathlib import Path
 
 import pytest
 
 from pixelmill.entries import Entries, Entry
 from pixelmill.simulation import MEASURED, Nodes, hours, on_nodes, on_workers, pass_seconds, table
+from tests.conftest import REPOSITORY
 
-#: What `python tests/recording.py` measured.
-RECORD = json.loads(Path(__file__).with_name("recorded.json").read_text(encoding="utf-8"))
+#: What `python -m tests.helpers.recording` measured.
+RECORD = json.loads((REPOSITORY / "tests/helpers/recorded.json").read_text(encoding="utf-8"))
 
 #: How far from a real run the model may be.
 TOLERANCE = 0.10

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from projects import RESIZE, SMALL, write_config
 
 from pixelmill.shards import Shard, all_of, home
+from tests.helpers.projects import RESIZE, SMALL, write_config
 
 pytestmark = pytest.mark.slow
 

@@ -5,13 +5,13 @@ import os
 import shutil
 
 import pytest
-from processed import COUNT, RECIPE, Tree, add, change, filled, nothing, touch
 
 from pixelmill import catalog
 from pixelmill.errors import UserError
 from pixelmill.policy import Policy
 from pixelmill.recipe import parse
 from pixelmill.sandbox import Sandbox
+from tests.helpers.processed import COUNT, RECIPE, Tree, add, change, filled, nothing, touch
 
 OTHER = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
 

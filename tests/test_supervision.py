@@ -11,16 +11,6 @@ import sys
 
 import psutil
 import pytest
-from faults import (
-    POISON,
-    RECIPE,
-    SECONDS,
-    STEPS,
-    assert_poison_alone_is_blamed,
-    partial_outputs,
-    policy,
-    tree_digest,
-)
 from PIL import Image
 
 from pixelmill.catalog import refresh
@@ -32,6 +22,16 @@ from pixelmill.limits import Limits
 from pixelmill.process import process_folder
 from pixelmill.supervision import render
 from pixelmill.transform import Renderer
+from tests.helpers.faults import (
+    POISON,
+    RECIPE,
+    SECONDS,
+    STEPS,
+    assert_poison_alone_is_blamed,
+    partial_outputs,
+    policy,
+    tree_digest,
+)
 
 pytestmark = pytest.mark.slow
 

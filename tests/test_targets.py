@@ -7,9 +7,9 @@ import re
 import shutil
 
 import pytest
-from projects import CODE, COUNT, END, SMALL, edit, times_below, write_config
 
 from pixelmill.files import exclusive
+from tests.helpers.projects import CODE, COUNT, END, SMALL, edit, times_below, write_config
 
 
 def test_it_runs_from_elsewhere_without_an_activated_environment(

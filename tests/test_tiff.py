@@ -6,8 +6,14 @@ import itertools
 import numpy as np
 import pytest
 import tifffile
-import tiffs
-from drawn import (
+from PIL import Image
+
+from pixelmill.backends import backend
+from pixelmill.decoding import Reading
+from pixelmill.errors import ImageError
+from pixelmill.limits import Limits
+from tests.helpers import tiffs
+from tests.helpers.drawn import (
     BLACK,
     CIE_LAB,
     CMYK,
@@ -23,13 +29,7 @@ from drawn import (
     WHITE,
     stored,
 )
-from PIL import Image
-from tiffs import ASCII, LONG, RATIONAL, UNDEFINED, retyped, tiff
-
-from pixelmill.backends import backend
-from pixelmill.decoding import Reading
-from pixelmill.errors import ImageError
-from pixelmill.limits import Limits
+from tests.helpers.tiffs import ASCII, LONG, RATIONAL, UNDEFINED, retyped, tiff
 
 # What the decoders remark is told as an outcome.
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from imaging import ADOBE_RGB, icc_profile
 from PIL import Image
 
 from pixelmill import recipe
@@ -23,6 +22,7 @@ from pixelmill.ledger import Ledger, Maker
 from pixelmill.limits import Limits
 from pixelmill.names import unescape
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import ADOBE_RGB, icc_profile
 
 RESIZE = {"resize": {"width": 40, "height": 30}}
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from imaging import opened
 from PIL import Image
 
 from pixelmill import recipe
 from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
+from tests.helpers.imaging import opened
 
 #: A colour whose channels differ, and a grey.
 GROUNDS = {"#204060": (0x20, 0x40, 0x60), "#909090": (0x90, 0x90, 0x90)}

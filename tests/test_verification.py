@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 from PIL import Image
-from verified import COUNT, RESIZE, Tree, check_of, edit, exchange, faults_of, filled
 
 from pixelmill.verification import remedy
+from tests.helpers.verified import COUNT, RESIZE, Tree, check_of, edit, exchange, faults_of, filled
 
 CHECK_KEYS = {"name", "passed", "compared", "not_compared", "differing"}
 

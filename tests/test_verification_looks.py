@@ -5,9 +5,9 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from verified import COUNT, RESIZE, Tree, check_of, edit, exchange, faults_of, filled
 
 from pixelmill import generator
+from tests.helpers.verified import COUNT, RESIZE, Tree, check_of, edit, exchange, faults_of, filled
 
 
 @pytest.fixture(scope="module")

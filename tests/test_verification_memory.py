@@ -6,10 +6,10 @@ import shutil
 import sqlite3
 
 import pytest
-from verified import COUNT, Tree, check_of, faults_of, filled
 
 from pixelmill.progress import Progress
 from pixelmill.verification import BATCH
+from tests.helpers.verified import COUNT, Tree, check_of, faults_of, filled
 
 
 @pytest.fixture(scope="module")

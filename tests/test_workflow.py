@@ -6,8 +6,9 @@ import sys
 
 import pytest
 import yaml
-from conftest import run
-from projects import (
+
+from tests.conftest import run
+from tests.helpers.projects import (
     CONFIG,
     END,
     EVERY_CHAIN,

@@ -3,13 +3,13 @@
 import shutil
 
 import pytest
-from sharding import COUNT, RECIPE, Tree
 
 from pixelmill import files
 from pixelmill.errors import UserError
 from pixelmill.files import exclusive
 from pixelmill.recipe import parse
 from pixelmill.shards import Shard, all_of, home
+from tests.helpers.sharding import COUNT, RECIPE, Tree
 
 OTHER = parse({**RECIPE.as_data(), "output": {"format": "bmp"}})
 THIRD = parse({"steps": [*RECIPE.as_data()["steps"], "grayscale"], "output": {"format": "bmp"}})

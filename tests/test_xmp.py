@@ -6,13 +6,13 @@ import struct
 import numpy as np
 import pillow_heif
 import pytest
-from imaging import chunk, png
-from tags import raw_block
 
 from pixelmill.decoding import Reading, decode
 from pixelmill.demands import stored_size
 from pixelmill.limits import Limits
 from pixelmill.opencv_backend import OpenCV
+from tests.helpers.imaging import chunk, png
+from tests.helpers.tags import raw_block
 
 #: Ways to write it (XMP part 1, 7; XML 1.0, 2.3).
 FORMS = {

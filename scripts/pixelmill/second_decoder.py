@@ -14,13 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pixelmill import second_bitmaps, second_frames, seen_colors
-from pixelmill.file_structure import (
-    Notes,
-    avif_properties,
-    jpeg_segments,
-    kind_of,
-    notes_of,
-)
+from pixelmill.file_structure import Notes, avif_properties, jpeg_segments, kind_of, notes_of
 from pixelmill.second_bitmaps import samples_of, scaled, with_channels
 from pixelmill.second_png import png_pixels
 from pixelmill.second_samples import Samples, UndecodableError

@@ -23,18 +23,7 @@ from pixelmill.decoding import Decoded
 from pixelmill.encoding import encoder_name
 from pixelmill.errors import ImageError, TreeError, describe
 from pixelmill.files import temporary_beside
-from pixelmill.jobs import (
-    DECODE,
-    ENCODE,
-    READ,
-    STEPS,
-    WRITE,
-    Account,
-    Batch,
-    Job,
-    Made,
-    Outcome,
-)
+from pixelmill.jobs import DECODE, ENCODE, READ, STEPS, WRITE, Account, Batch, Job, Made, Outcome
 from pixelmill.jpeg import Target
 from pixelmill.limits import Limits
 from pixelmill.operations import Box, Size, constant_size, scaled_size

@@ -3,8 +3,9 @@
 import io
 import struct
 
-from imaging import chunk
 from PIL import Image
+
+from tests.helpers.imaging import chunk
 
 #: Bytes of one value by its type (TIFF 6.0, page 15; BigTIFF; EXIF 3.0 for UTF-8).
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}

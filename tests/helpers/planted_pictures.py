@@ -1,4 +1,6 @@
-"""Plant wrong pictures, and look for false alarms: `python tests/planted_pictures.py FOLDER...`.
+"""Plant wrong pictures, and look for false alarms.
+
+Usage: `python -m tests.helpers.planted_pictures FOLDER...`
 
 The images of the folders, and some that are drawn here, are processed by several recipes.
 Verification compares every output and must raise no alarm; then wrong pictures are put in place
@@ -18,7 +20,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import picture_faults
 from PIL import Image, ImageDraw, ImageFont
 
 from pixelmill.inspection import Inspector, Task
@@ -26,6 +27,7 @@ from pixelmill.process import process_folder
 from pixelmill.recipe import parse
 from pixelmill.second_decoder import decode
 from pixelmill.second_samples import UndecodableError
+from tests.helpers import picture_faults
 
 #: Wrong pictures of each kind.
 EACH = 9

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from faults import policy
 from PIL import Image
+
+from tests.helpers.faults import policy
 
 #: Height of the image at which a step does what its name says.
 HEIGHT = 301

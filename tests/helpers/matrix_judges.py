@@ -7,11 +7,12 @@ import subprocess
 import cv2
 import imagecodecs
 import numpy as np
-from drawn import (
+
+from tests.helpers.drawn import (
     TURNED,
 )
-from imaging import MAGICK, psnr
-from matrix_cells import opaque
+from tests.helpers.imaging import MAGICK, psnr
+from tests.helpers.matrix_cells import opaque
 
 #: Likeness of two pictures, in dB, from which on they are taken for the same.
 ALIKE = 30

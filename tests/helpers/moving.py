@@ -2,13 +2,13 @@
 
 import io
 
-from animations import GifFrame, apng, gif, webp
 from PIL import Image
 
 from pixelmill import recipe
 from pixelmill.decoding import Reading
 from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
+from tests.helpers.animations import GifFrame, apng, gif, webp
 
 ALL = Reading(animation="all", alpha=True)
 FIRST = Reading(alpha=True)

@@ -5,8 +5,9 @@ import struct
 from typing import NamedTuple
 
 import numpy as np
-from imaging import chunk
 from PIL import Image
+
+from tests.helpers.imaging import chunk
 
 #: Colours of letters; a dot is transparent.
 COLORS = {

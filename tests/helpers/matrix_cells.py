@@ -10,8 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 import tifffile
-from bitmaps import ALPHA_BIT_FIELDS, BIT_FIELDS, RLE4, RLE8, bmp, run_lengths
-from drawn import (
+from PIL import Image
+
+from tests.helpers.bitmaps import ALPHA_BIT_FIELDS, BIT_FIELDS, RLE4, RLE8, bmp, run_lengths
+from tests.helpers.drawn import (
     BLACK,
     CIE_LAB,
     CMYK,
@@ -31,9 +33,8 @@ from drawn import (
     gray,
     stored,
 )
-from imaging import MAGICK, chunk, png, words
-from PIL import Image
-from tiffs import tiff
+from tests.helpers.imaging import MAGICK, chunk, png, words
+from tests.helpers.tiffs import tiff
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import zlib
 
 import numpy as np
 import pillow_heif
-from imaging import chunk, exif_block, png
 from PIL import Image
+
+from tests.helpers.imaging import chunk, exif_block, png
 
 #: What may be handed on; of EXIF alone.
 RIGHTS = {0x013B: "Rightful Artist", 0x8298: "Rightful Copyright"}

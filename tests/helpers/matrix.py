@@ -1,4 +1,4 @@
-"""Every kind of image file, through both backends: `python tests/matrix.py [FORMAT ...]`.
+"""Every kind of image file, through both backends: `python -m tests.helpers.matrix [FORMAT ...]`.
 
 Each cell is a file of one format, mode, depth, alpha, orientation, compression, layout and byte
 order. Both backends make a PNG of it by a recipe without steps. That is compared with the picture
@@ -16,12 +16,12 @@ from pathlib import Path
 
 import cv2
 import imagecodecs
-from matrix_cells import FORMATS
-from matrix_judges import judge, rgba
 
 from pixelmill import recipe
 from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
+from tests.helpers.matrix_cells import FORMATS
+from tests.helpers.matrix_judges import judge, rgba
 
 
 class Mill:

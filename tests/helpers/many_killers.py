@@ -1,4 +1,4 @@
-"""Process images of which some kill: `python tests/many_killers.py [COUNT [KILLERS]]`.
+"""Process images of which some kill: `python -m tests.helpers.many_killers [COUNT [KILLERS]]`.
 
 With each engine in one run; every other image must be made, and each that kills be told.
 """
@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from faults import RECIPE, STEPS, policy
-from leavings import SECONDS
 from PIL import Image
+
+from tests.helpers.faults import RECIPE, STEPS, policy
+from tests.helpers.leavings import SECONDS
 
 COUNT, KILLERS = 10_000, 500
 
@@ -42,7 +43,7 @@ def main(count=COUNT, killers=KILLERS):
         fill(folder / "src", count, killers)
         (folder / "my_steps.py").write_text(STEPS)
         (folder / "recipe.yaml").write_text(RECIPE)
-        script = Path(__file__).parents[1] / "scripts/process_parallel.py"
+        script = Path(__file__).parents[2] / "scripts/process_parallel.py"
         for engine in ("sequential", "threads", "processes", "futures"):
             began = time.perf_counter()
             target = folder / engine

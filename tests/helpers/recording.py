@@ -1,4 +1,4 @@
-"""Record real runs for `test_simulation.py`: `python tests/recording.py` on a quiet machine.
+"""Record real runs for `test_simulation.py`: `python -m tests.helpers.recording`.
 
 One worker, two workers, and four shards of two workers each, in turns; of each the
 fastest run is kept, because what else a machine does can only slow it down.
@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from pixelmill import catalog
 from pixelmill.config import named_recipe

@@ -5,7 +5,7 @@ It needs mutmut and coverage, which the tests do not, in a folder of their own::
     pip install --no-deps --target /tmp/tools mutmut libcst coverage pytest-cov
     export PYTHONPATH=/tmp/tools
     python -m pytest -n auto -m "not slow" --cov=pixelmill --cov-context=test --cov-report=
-    python tests/mutants.py [MUTANT or MODULE ...]
+    python -m tests.helpers.mutants [MUTANT or MODULE ...]
 
 The first command notes in ``.coverage`` which tests run which lines. Then each mutant is written
 into a copy of the repository, so that child processes of tests run it too, and faces the tests
@@ -48,7 +48,7 @@ MODULES = (
     *("color", "colorimetry", "icc", "photometric", "alpha", "levels", "tones"),
 )
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 LIBRARY = Path("scripts/pixelmill")
 RESULTS = REPOSITORY / "mutants.jsonl"
 
