@@ -12,8 +12,8 @@ min_version("9.19")
 beside = "config.yaml"
 
 sys.path.insert(0, os.path.join(workflow.current_basedir, "scripts"))
-from pixelmill.documents import read_yaml
-from pixelmill.errors import UserError
+from pixelmill.core.documents import read_yaml
+from pixelmill.core.errors import UserError
 
 # Snakemake would build all that a few aliases can stand for.
 if os.path.exists(beside):

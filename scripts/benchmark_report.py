@@ -9,8 +9,8 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> None:
     """Gather what the trees hold and write the report."""
     from pixelmill.contact_sheet import contact_sheets
-    from pixelmill.documents import from_json
-    from pixelmill.errors import UserError
+    from pixelmill.core.documents import from_json
+    from pixelmill.core.errors import UserError
 
     if options.compare:
         _compare(options)

@@ -9,8 +9,8 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> None:
     """Bring the table up to date."""
     from pixelmill.catalog import Selection, refresh
-    from pixelmill.documents import from_json
-    from pixelmill.errors import UserError
+    from pixelmill.core.documents import from_json
+    from pixelmill.core.errors import UserError
     from pixelmill.shards import Shard
 
     selection = Selection(**from_json(options.selection, "--selection"))

@@ -10,8 +10,8 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> None:
     """Remove it and say how much it was."""
     from pixelmill.cleaning import clean
-    from pixelmill.documents import from_json, require
-    from pixelmill.names import escape
+    from pixelmill.core.documents import from_json, require
+    from pixelmill.core.filenames import escape
 
     config = from_json(options.config, "--config")
     require(config, {"results": str, "datasets": Mapping, "recipes": Mapping}, "--config")

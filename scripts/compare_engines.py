@@ -10,8 +10,8 @@ def main(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from pixelmill.comparison import compare
-    from pixelmill.errors import UserError
-    from pixelmill.files import write_json
+    from pixelmill.core.errors import UserError
+    from pixelmill.core.tables import write_json
 
     trees = {Path(tree).name: tree for tree in options.trees}
     if "sequential" not in trees:

@@ -10,7 +10,7 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> None:
     """Write the table of the whole dataset."""
     from pixelmill.catalog_gathering import gather_catalog
-    from pixelmill.errors import UserError
+    from pixelmill.core.errors import UserError
 
     count = gather_catalog(options.table, options.shards)
     if not count:

@@ -7,8 +7,8 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Bring the folder up to date."""
-    from pixelmill.documents import from_json
-    from pixelmill.files import write_json
+    from pixelmill.core.documents import from_json
+    from pixelmill.core.tables import write_json
     from pixelmill.generator import Spec, generate
 
     if options.spec:

@@ -11,7 +11,7 @@ def main(options: argparse.Namespace) -> None:
     """Draw up each plan and print it."""
     from pixelmill import catalog
     from pixelmill.config import complete
-    from pixelmill.documents import from_json
+    from pixelmill.core.documents import from_json
     from pixelmill.layout import Layout
     from pixelmill.policy import Policy
     from pixelmill.process import preview

@@ -10,7 +10,7 @@ def main(options: argparse.Namespace) -> None:
     from pixelmill.catalog import Selection
     from pixelmill.cluster import Cluster
     from pixelmill.config import complete, named_recipe
-    from pixelmill.documents import from_json
+    from pixelmill.core.documents import from_json
     from pixelmill.process import process_folder
     from pixelmill.shards import Shard
 

@@ -10,7 +10,7 @@ def main(options: argparse.Namespace) -> None:
     """Measure whichever is installed, print a table, and keep all samples as JSON."""
     from pixelmill import benchmark, rivals, speedups
     from pixelmill.config import named_recipe
-    from pixelmill.files import write_json
+    from pixelmill.core.tables import write_json
 
     recipe = named_recipe(options.recipe, options.steps_folder)
     rivals.task_of(recipe)  # says so at once where there is nothing to compare

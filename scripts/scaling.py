@@ -10,7 +10,7 @@ def main(options: argparse.Namespace) -> None:
     """Measure, print a table, and keep all samples as JSON."""
     from pixelmill import benchmark, samples, speedups
     from pixelmill.config import named_recipe
-    from pixelmill.files import write_json
+    from pixelmill.core.tables import write_json
 
     recipe = named_recipe(options.recipe, options.steps_folder)
     arms = samples.arms_for(cli.count_workers(options))

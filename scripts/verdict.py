@@ -9,7 +9,7 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> int:
     """Print what is not well and a summary, and write it down when all is well."""
-    from pixelmill.files import atomic
+    from pixelmill.core.files import atomic
     from pixelmill.report import Tree, collect
     from pixelmill.verdict import judge, summary
 

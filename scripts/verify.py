@@ -9,7 +9,7 @@ def main(options: argparse.Namespace) -> int:
     """Verify, print each check with its counts, and say the verdict."""
     from pixelmill import catalog
     from pixelmill.config import named_recipe
-    from pixelmill.files import write_json
+    from pixelmill.core.tables import write_json
     from pixelmill.verification import verify
 
     if options.catalog:

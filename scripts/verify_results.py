@@ -11,8 +11,8 @@ def main(options: argparse.Namespace) -> int:
     """Verify each tree; nothing is written but what passed."""
     from pixelmill import catalog
     from pixelmill.config import complete
-    from pixelmill.documents import from_json
-    from pixelmill.errors import UserError
+    from pixelmill.core.documents import from_json
+    from pixelmill.core.errors import UserError
     from pixelmill.layout import Layout
     from pixelmill.recipe import parse
     from pixelmill.verification import remedy, verify

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pixelmill import recipe
-from pixelmill.jobs import Job
+from pixelmill.core.jobs import Job
 from pixelmill.operations import STEPS
 from pixelmill.transform import Renderer
 

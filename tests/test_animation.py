@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from pixelmill import recipe
+from pixelmill.core.errors import ImageError
+from pixelmill.core.jobs import Job
 from pixelmill.decoding import Reading, decode
-from pixelmill.errors import ImageError
-from pixelmill.jobs import Job
 from pixelmill.limits import Limits
 from pixelmill.transform import Renderer
 from tests.helpers.imaging import chunk, magick, needs_magick, opened

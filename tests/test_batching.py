@@ -5,9 +5,9 @@ import pickle
 import pytest
 
 from pixelmill.batching import batches
+from pixelmill.core.jobs import Job
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries, Entry
-from pixelmill.jobs import Job
 from pixelmill.recipe import parse
 
 RECIPE = parse({})

@@ -3,8 +3,8 @@
 import pytest
 
 from pixelmill.benchmark import run, select
+from pixelmill.core.errors import UserError
 from pixelmill.entries import Entries, Entry
-from pixelmill.errors import UserError
 from pixelmill.recipe import parse
 from pixelmill.samples import Arm
 

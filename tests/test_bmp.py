@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from pixelmill.errors import ImageError
+from pixelmill.core.errors import ImageError
 from tests.helpers.bitmaps import ALPHA_BIT_FIELDS, BIT_FIELDS, RAW, RLE4, RLE8, bmp, run_lengths
 from tests.helpers.drawn import alpha, colors, gray
 from tests.test_tiff import assert_seen, seen

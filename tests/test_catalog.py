@@ -9,9 +9,9 @@ from PIL import Image
 
 from pixelmill import catalog
 from pixelmill.catalog import Selection, fingerprints, refresh, scan
+from pixelmill.core.errors import UserError
+from pixelmill.core.filenames import escape
 from pixelmill.entries import Entry
-from pixelmill.errors import UserError
-from pixelmill.names import escape
 from pixelmill.shards import Shard
 from tests.helpers.permissions import obeying_permissions
 from tests.helpers.replacing import needs_changes, replace_preserving

@@ -7,8 +7,8 @@ from itertools import product
 import pytest
 
 from pixelmill.cleaning import clean
-from pixelmill.errors import TreeError, UserError
-from pixelmill.files import exclusive
+from pixelmill.core.errors import TreeError, UserError
+from pixelmill.core.locks import exclusive
 from pixelmill.generator import Spec, generate
 from pixelmill.process import process_folder
 from pixelmill.recipe import parse
@@ -204,7 +204,7 @@ def test_clean_goes_behind_a_link_in_the_place_of_the_results_and_leaves_it(here
 
 
 def test_clean_waits_for_no_run_and_takes_nothing_from_it(here, tree, monkeypatch):
-    monkeypatch.setattr("pixelmill.files.LOCK_PATIENCE", 0)
+    monkeypatch.setattr("pixelmill.core.locks.LOCK_PATIENCE", 0)
     before = files_below(tree)
     with exclusive(tree), pytest.raises(UserError, match="Another run"):
         clean(CONFIG)

@@ -11,8 +11,8 @@ from PIL import Image
 
 from pixelmill.cluster import Cluster, open_cluster
 from pixelmill.config import named_recipe
-from pixelmill.errors import UserError
-from pixelmill.jobs import Batch, Job
+from pixelmill.core.errors import UserError
+from pixelmill.core.jobs import Batch, Job
 from pixelmill.remote import Remote
 from pixelmill.transform import Renderer
 from tests.conftest import clean_environment

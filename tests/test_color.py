@@ -10,8 +10,8 @@ from PIL import Image, ImageCms
 
 from pixelmill import recipe
 from pixelmill.color import to_working
+from pixelmill.core.jobs import Job
 from pixelmill.decoding import Reading, decode
-from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
 from tests.helpers.imaging import (
     chunk,

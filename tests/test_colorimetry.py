@@ -12,9 +12,9 @@ from PIL import Image
 
 from pixelmill import icc, recipe
 from pixelmill.color import to_working
+from pixelmill.core.errors import ImageError
+from pixelmill.core.jobs import Job
 from pixelmill.decoding import Reading, decode
-from pixelmill.errors import ImageError
-from pixelmill.jobs import Job
 from pixelmill.limits import Limits
 from pixelmill.opencv_backend import OpenCV
 from pixelmill.transform import Renderer

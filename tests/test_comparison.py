@@ -3,9 +3,9 @@
 import pytest
 
 from pixelmill.comparison import compare
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
+from pixelmill.core.tables import write_table
 from pixelmill.exports import MANIFEST
-from pixelmill.files import write_table
 
 
 def row(source, sha256="same", status="ok", variant=""):

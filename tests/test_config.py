@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from pixelmill import config, engines, generator, recipe
+from pixelmill.core.errors import REASONS, UserError
 from pixelmill.encoding import ENCODERS
-from pixelmill.errors import REASONS, UserError
 from pixelmill.formats import FORMATS
 from pixelmill.policy import Policy
 from tests.conftest import REPOSITORY

@@ -5,8 +5,8 @@ from dataclasses import asdict
 import pytest
 
 from pixelmill.contest import standings
+from pixelmill.core.tables import write_json
 from pixelmill.figures import rivals
-from pixelmill.files import write_json
 from pixelmill.page import html, markdown
 from pixelmill.report import Tree, collect, describe
 from pixelmill.samples import Arm, Sample

@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 
 from pixelmill import config, recipe
+from pixelmill.core.errors import REASONS, ImageError
+from pixelmill.core.jobs import Job
 from pixelmill.decoding import Reading, decode, decode_to_levels
-from pixelmill.errors import REASONS, ImageError
 from pixelmill.formats import FORMATS, SNIFF_BYTES, sniff
-from pixelmill.jobs import Job
 from pixelmill.levels import from_levels
 from pixelmill.likeness import psnr
 from pixelmill.transform import Renderer

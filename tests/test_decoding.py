@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
+from pixelmill.core.errors import REASONS, ImageError
 from pixelmill.decoding import Decoded, Reading, decode
-from pixelmill.errors import REASONS, ImageError
 from pixelmill.limits import Limits
 from tests.helpers.imaging import png, psnr, same
 

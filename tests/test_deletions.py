@@ -5,8 +5,8 @@ from itertools import cycle, product
 
 import pytest
 
+from pixelmill.core.errors import UserError, sentence
 from pixelmill.engines import LOCAL
-from pixelmill.errors import UserError, sentence
 
 COUNT = 12
 

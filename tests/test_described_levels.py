@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pixelmill import recipe, second_decoder
+from pixelmill.core.jobs import Job
 from pixelmill.demands import demands
-from pixelmill.jobs import Job
 from pixelmill.picture_check import check_pictures
 from pixelmill.transform import Renderer
 from tests.helpers.imaging import chunk, icc_profile, png, words

@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
+from pixelmill.core.jobs import Made, Outcome, Stretch
 from pixelmill.distributions import distributions, latency, timeline
-from pixelmill.jobs import Made, Outcome, Stretch
 from pixelmill.ledger import Ledger, Maker
 from pixelmill.passes import Pass
 from pixelmill.process import process_folder

@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from pixelmill import recipe
-from pixelmill.jobs import Batch, Job
+from pixelmill.core.jobs import Batch, Job
 from pixelmill.ledger import Ledger
 from pixelmill.policy import Policy
 from pixelmill.process import process_folder

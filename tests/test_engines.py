@@ -14,8 +14,8 @@ import weakref
 import psutil
 import pytest
 
+from pixelmill.core.errors import UserError
 from pixelmill.engines import LOCAL, SYNCHRONOUS, open_engine
-from pixelmill.errors import UserError
 
 PARALLEL = [name for name in LOCAL if name != "sequential"]
 APART = [name for name in PARALLEL if name != "threads"]

@@ -3,8 +3,8 @@
 import json
 import os
 
+from pixelmill.core.jobs import Job, failed
 from pixelmill.exports import write_failures, write_tables
-from pixelmill.jobs import Job, failed
 from pixelmill.ledger import Ledger, Maker
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pixelmill import recipe
-from pixelmill.jobs import Job
+from pixelmill.core.jobs import Job
 from pixelmill.transform import Renderer
 from tests.helpers.imaging import png, words
 from tests.helpers.tags import raw_block, with_block

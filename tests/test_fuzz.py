@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pixelmill.core.errors import REASONS, ImageError
 from pixelmill.decoding import Reading, decode
-from pixelmill.errors import REASONS, ImageError
 from pixelmill.limits import Limits
 from pixelmill.operations import scaled_size
 

@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from pixelmill import catalog
+from pixelmill.core.errors import UserError
+from pixelmill.core.locks import exclusive
 from pixelmill.distributions import distributions
-from pixelmill.errors import UserError
-from pixelmill.files import exclusive
 from pixelmill.shards import all_of, home, homes
 from tests.helpers.namesakes import name_outputs
 from tests.helpers.sharding import COUNT, Tree

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pixelmill import generator
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
 from pixelmill.generator import Spec, generate
 
 SMALL = {"width": (20, 40), "height": (20, 40)}

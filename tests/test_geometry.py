@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
 from pixelmill.recipe import parse
 
 

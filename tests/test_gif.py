@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageSequence
 
 from pixelmill import recipe
+from pixelmill.core.errors import ImageError
+from pixelmill.core.jobs import Job
 from pixelmill.decoding import Reading, decode
-from pixelmill.errors import ImageError
-from pixelmill.jobs import Job
 from pixelmill.limits import Limits
 from pixelmill.transform import Renderer
 from tests.helpers.animations import GifFrame, gif, letters

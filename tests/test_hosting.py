@@ -7,8 +7,8 @@ import pytest
 from pixelmill import breadcrumbs, messages
 from pixelmill.catalog import refresh
 from pixelmill.config import named_recipe
+from pixelmill.core.errors import TreeError
 from pixelmill.destinations import Outputs
-from pixelmill.errors import TreeError
 from pixelmill.hosting import Work, modules
 from pixelmill.limits import Limits
 from pixelmill.offspring import Offspring

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill import demands, intake, regular_files
-from pixelmill.errors import ImageError
+from pixelmill import demands, intake
+from pixelmill.core import regular_files
+from pixelmill.core.errors import ImageError
+from pixelmill.core.jobs import Batch, Job
 from pixelmill.inspection import Inspector, Task
-from pixelmill.jobs import Batch, Job
 from pixelmill.limits import Limits
 from pixelmill.recipe import parse
 from pixelmill.transform import Renderer

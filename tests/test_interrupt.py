@@ -9,8 +9,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from pixelmill.core.files import TEMPORARY
 from pixelmill.engines import ENGINES
-from pixelmill.files import TEMPORARY
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups")
 

@@ -3,9 +3,9 @@
 import pytest
 
 from pixelmill import recipe
+from pixelmill.core.jobs import Job
 from pixelmill.encoding import ENCODERS, SAME, encoder_name
 from pixelmill.formats import SNIFF_BYTES, sniff
-from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
 from tests.helpers.imaging import opened
 from tests.helpers.planted import DPI, MOVING, RIGHTS, SOURCES, WITHOUT_EXIF, planted_in

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill.errors import UserError
-from pixelmill.jobs import Batch, Job, Stretch
+from pixelmill.core.errors import UserError
+from pixelmill.core.jobs import Batch, Job, Stretch
 from pixelmill.ledger import VERSION, Ledger, Maker, looked_at
 from pixelmill.passes import Pass
 from pixelmill.recipe import parse

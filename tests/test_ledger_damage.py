@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from pixelmill.errors import TreeError, UserError
+from pixelmill.core.errors import TreeError, UserError
 from pixelmill.process import process_folder
 from pixelmill.recipe import parse
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from pixelmill import jpeg
+from pixelmill.core.errors import ImageError
 from pixelmill.decoding import Reading, decode, decode_to_levels
-from pixelmill.errors import ImageError
 from pixelmill.formats import FORMATS
 from pixelmill.limits import PRESETS, Limits, workers_for_memory
 from pixelmill.opencv_backend import OpenCV

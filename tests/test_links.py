@@ -10,7 +10,7 @@ from PIL import Image
 
 from pixelmill import catalog
 from pixelmill.config import complete
-from pixelmill.errors import TreeError, UserError
+from pixelmill.core.errors import TreeError, UserError
 from pixelmill.process import process_folder
 from pixelmill.recipe import parse
 from pixelmill.shards import Shard

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixelmill.core.errors import REASONS
+from pixelmill.core.jobs import Job
 from pixelmill.decoding import Reading, decode
 from pixelmill.encoding import ENCODERS
-from pixelmill.errors import REASONS
 from pixelmill.formats import FORMATS
-from pixelmill.jobs import Job
 from pixelmill.recipe import parse
 from pixelmill.transform import Renderer
 from tests.helpers.imaging import magick, needs_magick, opened, psnr

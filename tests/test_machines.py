@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
 from pixelmill.machines import read, side_by_side, write
 
 RESULT = {

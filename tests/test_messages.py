@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from pixelmill import messages
-from pixelmill.errors import ImageError, TreeError, UserError
-from pixelmill.jobs import Account, Job, Made, Stretch, failed
+from pixelmill.core.errors import ImageError, TreeError, UserError
+from pixelmill.core.jobs import Account, Job, Made, Stretch, failed
 from pixelmill.messages import Channel, MalformedError, bodies, pack, split, unpack
 
 ODD = 'odd \udcff \n \u2028 ".png'

@@ -13,8 +13,8 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from pixelmill import recipe
+from pixelmill.core.jobs import Job
 from pixelmill.decoding import Reading, decode
-from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
 from tests.helpers.imaging import chunk, exif_block, opened, psnr
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from pixelmill import recipe
-from pixelmill.jobs import Job
+from pixelmill.core.jobs import Job
 from pixelmill.transform import Renderer
 from tests.helpers.imaging import exif_block
 from tests.helpers.moving import rendered

@@ -12,9 +12,9 @@ from PIL import Image, ImageCms
 
 from pixelmill import recipe
 from pixelmill.backends import backend
+from pixelmill.core.errors import ImageError, UserError
+from pixelmill.core.jobs import Job
 from pixelmill.decoding import Reading
-from pixelmill.errors import ImageError, UserError
-from pixelmill.jobs import Job
 from pixelmill.limits import Limits
 from pixelmill.transform import Renderer
 from tests.helpers.imaging import ADOBE_RGB, chunk, icc_profile, png, psnr, transparent, words

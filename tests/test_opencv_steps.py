@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from pixelmill import recipe
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
 from pixelmill.opencv_steps import OPENCV_STEPS
 from pixelmill.operations import STEPS
 from tests.helpers.imaging import psnr

@@ -12,14 +12,14 @@ from PIL import Image
 
 from pixelmill import catalog, decoding
 from pixelmill.comparison import compare
+from pixelmill.core.errors import UserError
+from pixelmill.core.jobs import Job
+from pixelmill.core.root import Root
 from pixelmill.destinations import Outputs, colliding
-from pixelmill.errors import UserError
-from pixelmill.jobs import Job
 from pixelmill.outputs import set_unclaimed_aside
 from pixelmill.policy import Policy
 from pixelmill.process import preview, process_folder
 from pixelmill.recipe import parse
-from pixelmill.root import Root
 from pixelmill.transform import Renderer
 from pixelmill.verification import verify
 from tests.helpers.imaging import opened, psnr

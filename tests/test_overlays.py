@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
 from pixelmill.overlays import read_image
 from pixelmill.recipe import parse
 

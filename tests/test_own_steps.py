@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pixelmill import own_steps
-from pixelmill.errors import ImageError, UserError
+from pixelmill.core.errors import ImageError, UserError
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from pixelmill.core.jobs import Made, Outcome, Stretch
 from pixelmill.exports import write_tables
-from pixelmill.jobs import Made, Outcome, Stretch
 from pixelmill.ledger import Ledger, Maker
 from pixelmill.page import html, markdown, write
 from pixelmill.passes import Pass

@@ -1,6 +1,6 @@
 """Outcomes are counted, and passes of shards are summed, as if one came after another."""
 
-from pixelmill.jobs import Outcome, Stretch
+from pixelmill.core.jobs import Outcome, Stretch
 from pixelmill.passes import Pass, Totals, one_after_another, together
 
 ONE = Pass(True, "processes", 2, 10.0, 0.5, 100, 1, 1000, 500, 12.0, "c", "r", "k", "m")

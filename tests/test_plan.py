@@ -2,9 +2,9 @@
 
 import pytest
 
+from pixelmill.core.jobs import Made
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries, Entry
-from pixelmill.jobs import Made
 from pixelmill.plan import draw_up
 from pixelmill.recipe import parse
 from pixelmill.rows import Maker, Row

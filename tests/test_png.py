@@ -9,8 +9,8 @@ from PIL import Image, PngImagePlugin
 
 from pixelmill import png
 from pixelmill.backends import backend
+from pixelmill.core.errors import ImageError
 from pixelmill.decoding import Reading, decode
-from pixelmill.errors import ImageError
 from pixelmill.limits import Limits
 from pixelmill.opencv_backend import OpenCV
 from tests.helpers.imaging import ADOBE_RGB, chunk, icc_profile, opened, same, transparent

@@ -8,11 +8,12 @@ import sys
 import pytest
 from PIL import Image
 
-from pixelmill import catalog, files
+from pixelmill import catalog
+from pixelmill.core import locks
+from pixelmill.core.errors import REASONS, UserError
+from pixelmill.core.filenames import unescape
+from pixelmill.core.locks import exclusive
 from pixelmill.engines import ENGINES
-from pixelmill.errors import REASONS, UserError
-from pixelmill.files import exclusive
-from pixelmill.names import unescape
 from pixelmill.process import process_folder
 from pixelmill.verification import verify
 from tests.helpers.processed import COUNT, RECIPE, Tree, filled
@@ -106,7 +107,7 @@ def test_a_source_that_is_missing_is_said_so_and_nothing_is_made(tmp_path):
 
 
 def test_two_runs_do_not_share_a_tree(tree, monkeypatch):
-    monkeypatch.setattr(files, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.1)
     with exclusive(tree.target), pytest.raises(UserError, match="Another run"):
         tree.process()
 

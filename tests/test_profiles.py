@@ -9,8 +9,8 @@ from PIL import Image, ImageCms
 
 from pixelmill import icc, recipe
 from pixelmill.color import is_srgb
+from pixelmill.core.jobs import Job
 from pixelmill.decoding import Reading, decode
-from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
 from tests.helpers.imaging import (
     ADOBE_RGB,

@@ -1,6 +1,5 @@
 """Fingerprints change when pixels may change, and with nothing else."""
 
-import ast
 import json
 import os
 import shutil
@@ -11,16 +10,19 @@ import psutil
 import pytest
 
 from pixelmill import provenance
+from pixelmill.core import fingerprints
+from pixelmill.core.fingerprints import code_of
 from pixelmill.provenance import (
     available_memory,
     code_fingerprint,
-    code_of,
     cores,
     machine,
     machine_fingerprint,
     rendering_software,
     software,
 )
+from tests.conftest import REPOSITORY
+from tests.helpers.imports import reached_from
 
 STEP = '''
 def lighten(image, amount=40):
@@ -29,69 +31,20 @@ def lighten(image, amount=40):
 '''
 
 
-def imports_of(path):
-    """Modules of the library that a file imports, wherever in it, by its syntax tree."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == "pixelmill":
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and str(node.module).startswith("pixelmill."):
-            found.add(node.module.split(".")[1])
-        elif isinstance(node, ast.Import):
-            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("pixelmill.")}
-    return found - {"__version__"}
-
-
-def scripts_of(repository):
-    return sorted((repository / "scripts").glob("*.py"))
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "catalog", "clean", "compare_engines", "gather", "gather_catalog", "generate", "verdict",
-    ],
-)  # fmt: skip
-def test_the_code_of_steps_is_no_part_of_a_script_whose_work_they_do_not_change(name):
-    """Else an edited step would generate and catalog all images again."""
-    modules = {path.stem for path in code_of(f"{name}.py")}
-    assert not modules & {
-        "decoding", "encoding", "filters", "geometry", "opencv_backend", "operations", "plan",
-        "process", "recipe", "resizing", "steps", "tiff", "tones", "transform",
-    }  # fmt: skip
-
-
 def test_a_catalog_is_gathered_without_what_gathers_ledgers():
     modules = {path.stem for path in code_of("gather_catalog.py")}
-    assert not modules & {"ledger", "workplace", "exports", "tables"}
-
-
-def test_the_code_of_a_script_is_all_that_it_imports_itself_first(repository):
-    """Snakemake sees no imports: what is left out here would not rerun its rule."""
-    for script in scripts_of(repository):
-        first, *modules = code_of(script.name)
-        expected, pending = set(), imports_of(script)
-        while pending:
-            name = pending.pop()
-            if name not in expected:
-                expected.add(name)
-                pending |= imports_of(repository / f"scripts/pixelmill/{name}.py")
-        assert first == script
-        assert {path.stem for path in modules} == expected, script.name
+    assert not modules & {"ledger", "workplace", "output_tree", "exports", "ledger_tables"}
 
 
 def test_what_makes_an_image_is_all_that_its_renderer_imports(repository):
     """Else a change would leave images stale that it concerns."""
-    reached, pending = set(), {"transform", "opencv_backend"}  # which is found by its name
-    while pending:
-        name = pending.pop()
-        if name not in reached:
-            reached.add(name)
-            pending |= imports_of(repository / f"scripts/pixelmill/{name}.py")
+    library = repository / "scripts/pixelmill"
+    first = [library / "transform.py", library / "opencv_backend.py"]  # which is found by its name
+    reached = {path.stem for path in {*first, *reached_from(*first)}}
     # Words, files, and what keeps a process as it was; what a recipe means is in its own
     # fingerprint.
-    no_pixels = {"errors", "files", "recipe", "limits", "names", "jobs"}
-    no_pixels |= {"process_state", "root", "streams"}
+    no_pixels = {"errors", "files", "recipe", "limits", "filenames", "jobs", "locks"}
+    no_pixels |= {"process_state", "root", "streams", "__init__", "base"}
     assert reached - no_pixels == set(provenance.RENDERING)
 
 
@@ -172,7 +125,7 @@ def files_of_the_system(monkeypatch):
                 return texts[str(path)]
             raise FileNotFoundError(path)
 
-        monkeypatch.setattr(provenance.Path, "read_text", read_text)
+        monkeypatch.setattr(fingerprints.Path, "read_text", read_text)
 
     return put
 
@@ -223,7 +176,7 @@ def test_cores_are_those_that_this_process_may_use():
     core = min(os.sched_getaffinity(0))
     done = subprocess.run(
         [sys.executable, "-c", f"import os; os.sched_setaffinity(0, [{core}]); {program}"],
-        env={**os.environ, "PYTHONPATH": str(provenance._LIBRARY.parent)},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")},
         capture_output=True,
         text=True,
         check=True,

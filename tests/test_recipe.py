@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
 from pixelmill.recipe import parse
 
 RESIZE = {"resize": {"width": 64, "height": 48}}

@@ -18,6 +18,7 @@ def array(image):
 
 #: Modules that verification may share with the rest: none of them makes pixels.
 SHARED = {
+    "core", "dataset",
     "checks", "databases", "engines", "entries", "errors", "files", "intake", "names", "progress",
     "provenance", "regular_files", "root", "safekeeping", "sandbox", "semaphores",
 }  # fmt: skip

@@ -12,8 +12,8 @@ from PIL import Image
 
 from pixelmill import breadcrumbs
 from pixelmill.config import named_recipe
-from pixelmill.errors import TreeError
-from pixelmill.jobs import Batch, Job, failed
+from pixelmill.core.errors import TreeError
+from pixelmill.core.jobs import Batch, Job, failed
 from pixelmill.limits import Limits
 from pixelmill.messages import refused, split, unpack
 from pixelmill.remote import Remote, _Alarm

@@ -13,7 +13,7 @@ import pytest
 from pixelmill import catalog
 from pixelmill.comparison import compare
 from pixelmill.contact_sheet import contact_sheets
-from pixelmill.files import write_json
+from pixelmill.core.tables import write_json
 from pixelmill.page import html, write
 from pixelmill.process import process_folder
 from pixelmill.recipe import parse

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
 from pixelmill.levels import from_levels, levels_of, padded
 from pixelmill.operations import MAX_SIDE, STEPS, resampled_size, scaled_size
 from pixelmill.recipe import parse

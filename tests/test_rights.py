@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from pixelmill import ifd, recipe
+from pixelmill.core.jobs import Job
 from pixelmill.decoding import Reading, decode
-from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
 from tests.helpers.imaging import ADOBE_RGB, chunk, icc_profile, png
 from tests.helpers.tags import block_in, fields_of, raw_block, with_block

@@ -9,10 +9,10 @@ from PIL import Image
 
 from pixelmill import pools, rivals
 from pixelmill.catalog import scan
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
+from pixelmill.core.schemas import check
 from pixelmill.recipe import parse
 from pixelmill.samples import Arm
-from pixelmill.schemas import check
 from tests.helpers.projects import SMALL, write_config
 
 STRETCHED = parse({"steps": [{"resize": {"width": 24, "height": 20}}]})

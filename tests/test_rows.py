@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelmill.jobs import STAGES, Made, Outcome
+from pixelmill.core.jobs import STAGES, Made, Outcome
 from pixelmill.ledger import Ledger
 from pixelmill.rows import Maker
 

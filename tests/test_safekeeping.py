@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill import databases, safekeeping
-from pixelmill.errors import UserError
+from pixelmill import safekeeping
+from pixelmill.core import databases
+from pixelmill.core.errors import UserError
 from pixelmill.ledger import Ledger, looked_at
 from pixelmill.safekeeping import (
     Condition,

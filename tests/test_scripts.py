@@ -10,7 +10,7 @@ from argparse import Namespace
 import pytest
 
 from pixelmill import cli
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
 
 SCRIPTS = [
     "benchmark_report.py",

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from pixelmill import recipe, second_decoder
+from pixelmill.core.jobs import Job
 from pixelmill.decoding import Reading
 from pixelmill.decoding import decode as decoded
 from pixelmill.demands import stored_size
 from pixelmill.inspection import Inspector, Task
-from pixelmill.jobs import Job
 from pixelmill.second_sizes import clean_aperture, tells_size
 from pixelmill.transform import Renderer
 from tests.helpers.animations import GifFrame, aperture, gif, with_properties

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from pixelmill import recipe
+from pixelmill.core.jobs import Job
 from pixelmill.decoding import Reading, decode
 from pixelmill.encoding import ENCODERS
-from pixelmill.jobs import Job
 from pixelmill.limits import Limits
 from pixelmill.opencv_backend import OpenCV
 from pixelmill.transform import Renderer

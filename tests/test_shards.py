@@ -6,7 +6,7 @@ import os
 import pytest
 
 from pixelmill.catalog import forget_others
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
 from pixelmill.shards import WHOLE, Shard, all_of, home, homes, others
 from tests.helpers.namesakes import name_outputs
 

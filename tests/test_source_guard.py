@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelmill.jobs import Job, failed
+from pixelmill.core.jobs import Job, failed
 from pixelmill.source_guard import SourceGuard
 
 

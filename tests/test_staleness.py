@@ -7,10 +7,10 @@ import shutil
 import pytest
 
 from pixelmill import catalog
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
+from pixelmill.core.sandbox import Sandbox
 from pixelmill.policy import Policy
 from pixelmill.recipe import parse
-from pixelmill.sandbox import Sandbox
 from tests.helpers.processed import COUNT, RECIPE, Tree, add, change, filled, nothing, touch
 
 OTHER = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})

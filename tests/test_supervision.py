@@ -15,8 +15,8 @@ from PIL import Image
 
 from pixelmill.catalog import refresh
 from pixelmill.config import named_recipe
+from pixelmill.core.errors import UserError
 from pixelmill.destinations import Outputs
-from pixelmill.errors import UserError
 from pixelmill.hosting import Work
 from pixelmill.limits import Limits
 from pixelmill.process import process_folder

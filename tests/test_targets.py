@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from pixelmill.files import exclusive
+from pixelmill.core.locks import exclusive
 from tests.helpers.projects import CODE, COUNT, END, SMALL, edit, times_below, write_config
 
 

@@ -9,8 +9,8 @@ import tifffile
 from PIL import Image
 
 from pixelmill.backends import backend
+from pixelmill.core.errors import ImageError
 from pixelmill.decoding import Reading
-from pixelmill.errors import ImageError
 from pixelmill.limits import Limits
 from tests.helpers import tiffs
 from tests.helpers.drawn import (

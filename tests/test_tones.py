@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
 from pixelmill.operations import STEPS
 from pixelmill.recipe import parse
 

@@ -12,15 +12,15 @@ import pytest
 from PIL import Image
 
 from pixelmill import recipe
+from pixelmill.core.errors import REASONS, TreeError
+from pixelmill.core.filenames import unescape
+from pixelmill.core.jobs import Batch, Job
+from pixelmill.core.tables import read_table
 from pixelmill.encoding import ENCODERS
-from pixelmill.errors import REASONS, TreeError
 from pixelmill.exports import write_failures
-from pixelmill.files import read_table
 from pixelmill.intake import content_digest
-from pixelmill.jobs import Batch, Job
 from pixelmill.ledger import Ledger, Maker
 from pixelmill.limits import Limits
-from pixelmill.names import unescape
 from pixelmill.transform import Renderer
 from tests.helpers.imaging import ADOBE_RGB, icc_profile
 

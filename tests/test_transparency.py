@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pixelmill import recipe
-from pixelmill.jobs import Job
+from pixelmill.core.jobs import Job
 from pixelmill.transform import Renderer
 from tests.helpers.imaging import opened
 

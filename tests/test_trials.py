@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from pixelmill.errors import TreeError, UserError
-from pixelmill.files import read_table
-from pixelmill.jobs import Job
+from pixelmill.core.errors import TreeError, UserError
+from pixelmill.core.jobs import Job
+from pixelmill.core.tables import read_table
 from pixelmill.limits import Limits
 from pixelmill.offspring import Offspring
 from pixelmill.process import process_folder
@@ -22,7 +22,7 @@ ENDS = {
     "fine": ("return image", "ok", ""),
     "raises": ("raise ValueError('no')", "failed", "step_failed"),
     "raises a user's error": (
-        "from pixelmill.errors import TreeError; raise TreeError('no')",
+        "from pixelmill.core.errors import TreeError; raise TreeError('no')",
         "failed",
         "step_failed",
     ),

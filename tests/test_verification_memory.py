@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from pixelmill.progress import Progress
+from pixelmill.core.progress import Progress
 from pixelmill.verification import BATCH
 from tests.helpers.verified import COUNT, Tree, check_of, faults_of, filled
 

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from pixelmill import files
-from pixelmill.errors import UserError
-from pixelmill.files import exclusive
+from pixelmill.core import locks
+from pixelmill.core.errors import UserError
+from pixelmill.core.locks import exclusive
 from pixelmill.recipe import parse
 from pixelmill.shards import Shard, all_of, home
 from tests.helpers.sharding import COUNT, RECIPE, Tree
@@ -98,7 +98,7 @@ def test_a_shard_stops_and_asks_where_more_than_half_of_the_dataset_is_gone(fres
 
 
 def test_two_runs_do_not_share_a_shard_but_shards_share_a_tree(fresh, monkeypatch):
-    monkeypatch.setattr(files, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.1)
     one, two = all_of(2)
     with exclusive(fresh.target, together=True), exclusive(one.below(str(fresh.target))):
         fresh.process(shard=two)

@@ -8,7 +8,8 @@ from typing import Any, Protocol, TypeAlias
 
 from PIL import Image
 
-from pixelmill import decoding, encoding, files, jpeg, own_steps
+from pixelmill import decoding, encoding, jpeg, own_steps
+from pixelmill.core import files
 from pixelmill.decoding import Decoded, Reading
 from pixelmill.jpeg import Target
 from pixelmill.levels import from_levels, levels_of, packed, reduced

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pixelmill.core.jobs import Batch, Job
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries
-from pixelmill.jobs import Batch, Job
 
 if TYPE_CHECKING:  # NumPy is imported while the first child starts
     import numpy as np

@@ -22,11 +22,11 @@ from typing import Any
 
 from pixelmill import catalog, measuring, provenance
 from pixelmill.advice import advise
+from pixelmill.core.errors import UserError
+from pixelmill.core.safe_path import protected
 from pixelmill.entries import Entries
-from pixelmill.errors import UserError
 from pixelmill.fits import fit_all
 from pixelmill.recipe import Recipe
-from pixelmill.safe_path import protected
 from pixelmill.samples import THREADS_TOGETHER, Arm, Sample
 from pixelmill.speedups import figures
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from pixelmill.errors import ImageError
+from pixelmill.core.errors import ImageError
 from pixelmill.levels import Size
 
 _FILE_HEADER = 14

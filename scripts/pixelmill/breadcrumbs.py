@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from pixelmill.root import Root
+from pixelmill.core.root import Root
 
 #: Monotonic time in seconds and number of the source in hand. The sources follow.
 _HEAD = struct.Struct("<dq")

@@ -14,21 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
+from pixelmill.core.errors import UserError
+from pixelmill.core.filenames import escape, unescape
+from pixelmill.core.files import changed_ns, lies_in, modified_ns, sweep, walk
+from pixelmill.core.regular_files import opened
+from pixelmill.core.root import Root
+from pixelmill.core.tables import iterate_table, write_table
 from pixelmill.entries import Entries, Entry
-from pixelmill.errors import UserError
-from pixelmill.files import (
-    changed_ns,
-    iterate_table,
-    lies_in,
-    modified_ns,
-    sweep,
-    walk,
-    write_table,
-)
 from pixelmill.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
-from pixelmill.names import escape, unescape
-from pixelmill.regular_files import opened
-from pixelmill.root import Root
 from pixelmill.shards import WHOLE, Shard, homes, others
 
 HEADER = ("path", "bytes", "mtime_ns", "format", "width", "height", "changed_ns")

@@ -14,12 +14,14 @@ from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
+from pixelmill.core.filenames import unescape
+from pixelmill.core.files import TEMPORARY
+from pixelmill.core.locks import exclusive
+from pixelmill.core.root import Root
+from pixelmill.core.tables import iterate_table
 from pixelmill.engines import ENGINES
-from pixelmill.files import TEMPORARY, exclusive, iterate_table
 from pixelmill.generator import made_in
 from pixelmill.ledger import looked_at
-from pixelmill.names import unescape
-from pixelmill.root import Root
 from pixelmill.shards import WHOLE, others
 from pixelmill.workplace import LEDGER
 

@@ -13,14 +13,14 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-from pixelmill import noise, streams
+from pixelmill.core import captured_output, streams
+from pixelmill.core.errors import REASONS, UserError, describe, sentence
+from pixelmill.core.filenames import printable
+from pixelmill.core.progress import QUIET, VARIABLE
+from pixelmill.core.safe_path import protect_children
+from pixelmill.core.sandbox import Sandbox
 from pixelmill.engines import pin_inner_threads
-from pixelmill.errors import REASONS, UserError, describe, sentence
-from pixelmill.names import printable
 from pixelmill.policy import Policy
-from pixelmill.progress import QUIET, VARIABLE
-from pixelmill.safe_path import protect_children
-from pixelmill.sandbox import Sandbox
 
 #: Exit status after Ctrl-C, as shells expect it, and what a signal's number is added to.
 INTERRUPTED = 130
@@ -136,7 +136,7 @@ def policy(
         imports for the code of every script, and the config's includes all steps.
     """
     if options.policy:
-        from pixelmill.documents import from_json
+        from pixelmill.core.documents import from_json
 
         given = from_json(options.policy, "--policy")
         try:
@@ -221,7 +221,7 @@ def run(
     _set_up_logging(logging.WARNING if quiet else logging.INFO)
     drain = None
     try:
-        drain = noise.set_apart(options.log)
+        drain = captured_output.set_apart(options.log)
         if drain is not None:
             _log_to(drain.another_end())
         _require_folder()
@@ -276,7 +276,7 @@ def _end_with_runner() -> None:
     os._exit(SIGNALLED + signal.SIGTERM)
 
 
-def _leave_at_once(status: int, drain: noise.Drain | None) -> None:
+def _leave_at_once(status: int, drain: captured_output.Drain | None) -> None:
     """Exit without waiting for threads that are busy with an image."""
     if drain is not None:
         drain.finish()

@@ -21,9 +21,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pixelmill import delivery, provenance, semaphores
+from pixelmill.core.errors import UserError
+from pixelmill.core.files import temporary_beside
 from pixelmill.engines import STARTUP_TIMEOUT, Engine, Result, Task
-from pixelmill.errors import UserError
-from pixelmill.files import temporary_beside
 from pixelmill.messages import MOST_BYTES
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ import struct
 from PIL import Image, ImageCms
 
 from pixelmill import icc, isobmff, png
-from pixelmill.errors import ImageError
+from pixelmill.core.errors import ImageError
 
 #: White D65 (ITU-R BT.709-6), C, and that of digital cinema.
 _D65, _C, _DCI = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pixelmill.checks import Check
-from pixelmill.files import read_table
+from pixelmill.core.tables import read_table
 
 
 def compare(trees: Mapping[str, str]) -> dict[str, Any]:

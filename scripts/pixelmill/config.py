@@ -18,9 +18,10 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
-from pixelmill import documents, recipe
-from pixelmill.errors import UserError, shown
-from pixelmill.files import lies_in
+from pixelmill import recipe
+from pixelmill.core import documents
+from pixelmill.core.errors import UserError, shown
+from pixelmill.core.files import lies_in
 from pixelmill.limits import PRESETS
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from pixelmill import intake
+from pixelmill.core.errors import ImageError
 from pixelmill.decoding import Reading, decode
-from pixelmill.errors import ImageError
 from pixelmill.layout import Layout
 from pixelmill.ledger import Example, looked_at
 from pixelmill.limits import Limits

@@ -29,7 +29,7 @@ from PIL import (
 
 from pixelmill import jpeg, metadata, png
 from pixelmill.color import to_working
-from pixelmill.errors import ImageError, describe
+from pixelmill.core.errors import ImageError, describe
 from pixelmill.formats import SNIFF_BYTES, sniff
 from pixelmill.jpeg import Target
 from pixelmill.levels import SWAPPING, upright

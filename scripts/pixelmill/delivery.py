@@ -30,8 +30,8 @@ def pack(folder: str, work: object) -> str:
     library = Path(__file__).parent
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as parcel:
-        for path in sorted(library.glob("*.py")):
-            parcel.write(path, f"{library.name}/{path.name}")
+        for path in sorted(library.rglob("*.py")):
+            parcel.write(path, path.relative_to(library.parent))
         parcel.writestr(WORK, pickle.dumps(work))
     content = packed.getvalue()
     Path(folder, PARCEL).write_bytes(content)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pixelmill import expected_geometry, reference, second_sizes
+from pixelmill.core.regular_files import opened
 from pixelmill.file_structure import kind_of
-from pixelmill.regular_files import opened
 
 #: Bytes of a source that are read first: of most JPEGs, all that stands before the pixels.
 _HEAD = 64 * 1024

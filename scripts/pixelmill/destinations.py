@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from pixelmill.core.jobs import Job
 from pixelmill.encoding import suffix_for
 from pixelmill.entries import Entries, Entry
-from pixelmill.jobs import Job
 from pixelmill.naming import first_collision, plain_name, renamed
 from pixelmill.recipe import Recipe
 

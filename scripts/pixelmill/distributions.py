@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pixelmill.jobs import STAGES
+from pixelmill.core.jobs import STAGES
 from pixelmill.ledger import looked_at
 from pixelmill.passes import Pass
 

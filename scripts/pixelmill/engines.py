@@ -21,10 +21,11 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures import wait as wait_for_futures
 from typing import Any, Protocol, TypeVar
 
-from pixelmill import semaphores, streams
-from pixelmill.errors import UserError
+from pixelmill import semaphores
+from pixelmill.core import streams
+from pixelmill.core.errors import UserError
+from pixelmill.core.safe_path import python_path
 from pixelmill.memory import keep_freed
-from pixelmill.safe_path import python_path
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

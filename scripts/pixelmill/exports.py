@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from pixelmill.files import atomic, write_json, write_table
+from pixelmill.core.filenames import unescape
+from pixelmill.core.files import atomic
+from pixelmill.core.tables import write_json, write_table
 from pixelmill.ledger import Ledger
-from pixelmill.names import unescape
 
 MANIFEST = ("source", "variant", "output", "status", "reason", "width", "height", "sha256")
 FAILURES = ("source", "stage", "reason", "message")

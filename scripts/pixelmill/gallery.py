@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image, ImageFilter
 
 from pixelmill import canvas, handbook, typeset
-from pixelmill.files import atomic
+from pixelmill.core.files import atomic
 from pixelmill.generator import Spec, image
 from pixelmill.operations import MODULES, STEPS
 from pixelmill.recipe import parse

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from pixelmill import catalog as catalogs
+from pixelmill.core.errors import UserError
+from pixelmill.core.jobs import Stretch
+from pixelmill.core.locks import exclusive
 from pixelmill.entries import Entry
-from pixelmill.errors import UserError
 from pixelmill.exports import write_failures, write_tables
-from pixelmill.files import exclusive
-from pixelmill.jobs import Stretch
 from pixelmill.ledger import Ledger
 from pixelmill.passes import Pass, one_after_another, together
 from pixelmill.safekeeping import readable

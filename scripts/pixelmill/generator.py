@@ -17,20 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from PIL import Image, ImageDraw, ImageFilter
 
+from pixelmill.core.errors import UserError
+from pixelmill.core.files import TEMPORARY, atomic, sweep
+from pixelmill.core.fingerprints import digest_of_code
+from pixelmill.core.locks import exclusive
+from pixelmill.core.progress import Progress
+from pixelmill.core.tables import read_json, read_table, write_json, write_table
 from pixelmill.engines import open_engine
-from pixelmill.errors import UserError
-from pixelmill.files import (
-    TEMPORARY,
-    atomic,
-    exclusive,
-    read_json,
-    read_table,
-    sweep,
-    write_json,
-    write_table,
-)
-from pixelmill.progress import Progress
-from pixelmill.provenance import digest_of_modules
 from pixelmill.semaphores import processes_or_threads
 
 if TYPE_CHECKING:
@@ -102,7 +95,7 @@ class Spec:
     def fingerprint(self) -> str:
         """Digest of all that decides an image but its number."""
         parts = {key: value for key, value in asdict(self).items() if key != "count"}
-        text = json.dumps([parts, digest_of_modules(["generator"])], sort_keys=True)
+        text = json.dumps([parts, digest_of_code("generator.py")], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -15,15 +15,19 @@ from typing import Any, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from pixelmill import intake, second_sizes
+from pixelmill import second_sizes
+from pixelmill.core.errors import describe
+from pixelmill.core.files import modified_ns
+from pixelmill.core.regular_files import content
+from pixelmill.core.root import Root
 from pixelmill.demands import demands, expected_modes, format_of, size_of, swaps_sides
-from pixelmill.errors import ImageError, describe
-from pixelmill.files import modified_ns
 from pixelmill.picture_check import Verdict, check_pictures
-from pixelmill.root import Root
 from pixelmill.second_samples import UndecodableError
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters arrives as a finding
+
+#: Bytes of the largest source that is read, to be compared with its output.
+LARGEST_SOURCE = 1_000_000_000
 
 
 class Task(NamedTuple):
@@ -131,7 +135,7 @@ class Inspector:
 
     def _compare(self, task: Task, data: bytes) -> Verdict | None:
         try:
-            source = intake.read(os.path.join(self._source_root, task.source))
+            source = content(os.path.join(self._source_root, task.source), LARGEST_SOURCE)
             return check_pictures(self._demands[task.variant], source, data, self._min_psnr)
-        except (ImageError, UndecodableError):
+        except (OSError, UndecodableError):
             return None

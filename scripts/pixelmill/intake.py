@@ -8,9 +8,9 @@ import stat
 
 import xxhash
 
-from pixelmill.errors import ImageError
+from pixelmill.core.errors import ImageError
+from pixelmill.core.regular_files import NOT_REGULAR, TO_READ, check
 from pixelmill.limits import Limits
-from pixelmill.regular_files import NOT_REGULAR, TO_READ, check
 
 #: Files that the system is asked to read while others are worked on, where reading takes
 #: long. From a disk whose cache is cold an image of 36 kB took 3.4 ms, with one ahead 2.3,

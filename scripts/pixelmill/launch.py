@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from pixelmill import streams
+from pixelmill.core import streams
 from pixelmill.engines import APART, end_with, start_server
 from pixelmill.messages import Channel, bodies
 

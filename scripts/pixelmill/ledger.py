@@ -15,10 +15,10 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from pixelmill import safekeeping
-from pixelmill.databases import connect_to_read, tells_of_damage, tells_of_system
-from pixelmill.errors import UserError
-from pixelmill.jobs import STAGES, Made, Outcome, Stretch
-from pixelmill.names import escape, unescape
+from pixelmill.core.databases import connect_to_read, tells_of_damage, tells_of_system
+from pixelmill.core.errors import UserError
+from pixelmill.core.filenames import escape, unescape
+from pixelmill.core.jobs import STAGES, Made, Outcome, Stretch
 from pixelmill.passes import Pass
 from pixelmill.rows import Maker, Rows
 from pixelmill.tables import TABLES, VERSION

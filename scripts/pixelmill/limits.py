@@ -7,7 +7,7 @@ import math
 import sys
 from dataclasses import dataclass, replace
 
-from pixelmill.errors import ImageError
+from pixelmill.core.errors import ImageError
 from pixelmill.formats import FORMATS
 
 #: Address space that a decoder may take beyond what the process has when it starts.

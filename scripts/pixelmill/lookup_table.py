@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from PIL import ImageFilter
 
-from pixelmill import regular_files
+from pixelmill.core import regular_files
 
 #: Most bytes of a file: one of 65 entries a side has about 8 MB.
 _MOST_BYTES = 64 * 2**20

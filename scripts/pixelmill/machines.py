@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pixelmill.errors import UserError
-from pixelmill.files import atomic, read_json
+from pixelmill.core.errors import UserError
+from pixelmill.core.files import atomic
+from pixelmill.core.schemas import check
+from pixelmill.core.tables import read_json
 from pixelmill.samples import NAMES
-from pixelmill.schemas import check
 
 #: Arms that are compared: what a person could choose, and the bound of it.
 KINDS = ("loop", "ceiling", "threads", "processes", "futures", "rival")

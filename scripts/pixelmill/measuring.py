@@ -15,10 +15,10 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from pixelmill import memory
+from pixelmill.core.jobs import Job
 from pixelmill.destinations import Outputs
 from pixelmill.engines import open_engine, pin_inner_threads
 from pixelmill.entries import Entries, Entry
-from pixelmill.jobs import Job
 from pixelmill.ledger import Ledger
 from pixelmill.overhead import overhead
 from pixelmill.process import process

@@ -16,8 +16,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from pixelmill.errors import REASONS, TreeError, UserError
-from pixelmill.jobs import STAGES, Job, Made, Outcome, Stretch
+from pixelmill.core.errors import REASONS, TreeError, UserError
+from pixelmill.core.jobs import STAGES, Job, Made, Outcome, Stretch
 
 #: Largest message, in bytes: a batch of long names and long errors stays well below it.
 MOST_BYTES = 32 * 2**20

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import xxhash
 
-from pixelmill.names import escape, identity
+from pixelmill.core.filenames import escape, identity
 
 if TYPE_CHECKING:  # NumPy is imported while the first child starts
     import numpy as np

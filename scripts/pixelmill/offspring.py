@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pixelmill import messages
-from pixelmill.files import read_json, write_json
+from pixelmill.core.tables import read_json, write_json
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,6 @@ from pixelmill import (
     colorimetry,
     decoding,
     encoding,
-    files,
     icc,
     ifd,
     jpeg,
@@ -29,8 +28,9 @@ from pixelmill import (
     tiff,
 )
 from pixelmill.color import deep_to_srgb, describes, is_srgb
+from pixelmill.core import files
+from pixelmill.core.errors import ImageError
 from pixelmill.decoding import Decoded, Reading
-from pixelmill.errors import ImageError
 from pixelmill.formats import SNIFF_BYTES, sniff
 from pixelmill.ifd import Tags
 from pixelmill.jpeg import Target

@@ -7,10 +7,10 @@ import os
 import stat
 from collections.abc import Iterable
 
-from pixelmill.errors import UserError
-from pixelmill.files import TEMPORARY, free_name
-from pixelmill.names import escape, identity
-from pixelmill.root import Root
+from pixelmill.core.errors import UserError
+from pixelmill.core.filenames import escape, identity
+from pixelmill.core.files import TEMPORARY, free_name
+from pixelmill.core.root import Root
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from PIL import Image
 
 from pixelmill import decoding, jpeg
 from pixelmill.backends import Backend, Prepared, backend
+from pixelmill.core.jobs import Job, Outcome
 from pixelmill.encoding import encoder_name
 from pixelmill.entries import Entry
 from pixelmill.intake import content_digest
-from pixelmill.jobs import Job, Outcome
 from pixelmill.operations import Box
 from pixelmill.recipe import Recipe
 from pixelmill.transform import Renderer, target_of

@@ -9,7 +9,8 @@ from typing import Any
 
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from pixelmill import canvas, regular_files
+from pixelmill import canvas
+from pixelmill.core import regular_files
 from pixelmill.levels import Size
 from pixelmill.parameters import Choice, Color, File, Number, Text
 from pixelmill.resampling import resample

@@ -26,9 +26,10 @@ from typing import Any
 
 from PIL import Image
 
-from pixelmill import process_state, regular_files
+from pixelmill import process_state
 from pixelmill.color import WORKING_MODES
-from pixelmill.errors import ImageError, UserError, describe, shown
+from pixelmill.core import regular_files
+from pixelmill.core.errors import ImageError, UserError, describe, shown
 
 _REFERENCE = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
 

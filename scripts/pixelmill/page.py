@@ -14,9 +14,10 @@ from markupsafe import Markup
 
 from pixelmill import figures, typeset
 from pixelmill.contact_sheet import Pair
-from pixelmill.files import atomic, sweep, write_json, write_table
+from pixelmill.core.files import atomic, sweep
+from pixelmill.core.root import Root
+from pixelmill.core.tables import write_json, write_table
 from pixelmill.report import COLUMNS
-from pixelmill.root import Root
 from pixelmill.samples import NAMES
 
 #: Colours of a figure that stands alone, with no page to take them from.

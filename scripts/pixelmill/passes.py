@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pixelmill.jobs import Outcome, Stretch
+from pixelmill.core.jobs import Outcome, Stretch
 
 
 class Pass(NamedTuple):

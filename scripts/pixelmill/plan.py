@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from pixelmill.core.errors import UNKNOWN
+from pixelmill.core.jobs import Made
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries, Entry
-from pixelmill.errors import UNKNOWN
-from pixelmill.jobs import Made
 from pixelmill.rows import Maker, Row
 from pixelmill.shards import WHOLE, Shard
 

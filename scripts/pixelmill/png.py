@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from pixelmill.errors import ImageError
+from pixelmill.core.errors import ImageError
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pixelmill.core.sandbox import Sandbox
 from pixelmill.limits import Limits
-from pixelmill.sandbox import Sandbox
 
 
 @dataclass(frozen=True)

@@ -11,28 +11,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pixelmill import catalog as catalogs
-from pixelmill import intake, outputs, provenance, sandbox
+from pixelmill import intake, outputs, provenance
 from pixelmill.batching import costs
 from pixelmill.catalog import Selection
 from pixelmill.children import early_child
 from pixelmill.choice import choose
 from pixelmill.cluster import Cluster
+from pixelmill.core import sandbox
+from pixelmill.core.disk import Reserve
+from pixelmill.core.errors import UNKNOWN, ImageError, UserError
+from pixelmill.core.filenames import escape
+from pixelmill.core.files import lies_in
+from pixelmill.core.jobs import Made, Outcome
+from pixelmill.core.progress import Progress
 from pixelmill.destinations import Outputs, colliding
 from pixelmill.entries import Entries
-from pixelmill.errors import UNKNOWN, ImageError, UserError
 from pixelmill.exports import write_failures, write_tables
-from pixelmill.files import Reserve, lies_in
 from pixelmill.hosting import Work, confinement
 from pixelmill.intake import content_digest
-from pixelmill.jobs import Made, Outcome
 from pixelmill.ledger import Ledger
 from pixelmill.limits import Limits, workers_for_memory
-from pixelmill.names import escape
 from pixelmill.offspring import Offspring, end_remains
 from pixelmill.passes import Pass, Totals
 from pixelmill.plan import Plan, draw_up
 from pixelmill.policy import Policy
-from pixelmill.progress import Progress
 from pixelmill.recipe import Recipe
 from pixelmill.rows import Maker, Row
 from pixelmill.semaphores import processes_or_threads

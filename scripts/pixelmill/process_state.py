@@ -21,7 +21,7 @@ from typing import Any
 
 from PIL import Image, ImageFile
 
-from pixelmill import streams
+from pixelmill.core import streams
 
 #: Functions and settings that are put back if a step replaced them. Pillow's make the
 #: outcome of an image depend on what was processed before it.

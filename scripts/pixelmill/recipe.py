@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from pixelmill import opencv_steps, own_steps
+from pixelmill.core.errors import UserError, shown
 from pixelmill.decoding import Reading
 from pixelmill.encoding import ENCODERS, SAME
-from pixelmill.errors import UserError, shown
 from pixelmill.operations import STEPS
 from pixelmill.parameters import REQUIRED, Choice, Color, File, Flag, Margin, Parameter
 
@@ -212,7 +212,7 @@ def parse(data: Any, where: str = "recipe", folder: str = ".") -> Recipe:
     'lanczos'
     >>> parse({"steps": [{"resize": {"fit": "cover"}}]})
     Traceback (most recent call last):
-    pixelmill.errors.UserError: recipe.steps[0].resize: give width, height, percent, longest \
+    pixelmill.core.errors.UserError: recipe.steps[0].resize: give width, height, percent, longest \
 or shortest.
     """
     if not isinstance(data, Mapping):

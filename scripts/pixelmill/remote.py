@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pixelmill import breadcrumbs, own_steps, provenance
-from pixelmill.errors import UserError
-from pixelmill.jobs import Batch, Job, Outcome, Stretch
+from pixelmill.core.errors import UserError
+from pixelmill.core.jobs import Batch, Job, Outcome, Stretch
 from pixelmill.messages import pack, refusal
 from pixelmill.offspring import Offspring, adopt_orphans
 from pixelmill.process_state import SpoiledError

@@ -14,8 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
-from pixelmill.files import iterate_table, read_json
-from pixelmill.sandbox import remark
+from pixelmill.core.sandbox import remark
+from pixelmill.core.tables import iterate_table, read_json
 from pixelmill.verdict import MAX_FAILURE_RATE, sentence
 
 #: Columns of benchmark.csv; the first ten are a promise to those who read it.

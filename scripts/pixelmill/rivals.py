@@ -18,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pixelmill import pools
+from pixelmill.core.errors import UserError
 from pixelmill.entries import Entry
-from pixelmill.errors import UserError
 from pixelmill.pools import Task
 from pixelmill.recipe import Recipe
 from pixelmill.samples import Arm

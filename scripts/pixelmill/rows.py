@@ -6,8 +6,8 @@ from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from pixelmill.jobs import Made
-from pixelmill.names import escape, unescape
+from pixelmill.core.filenames import escape, unescape
+from pixelmill.core.jobs import Made
 
 
 class Maker(NamedTuple):

@@ -19,9 +19,10 @@ from typing import IO, NamedTuple
 
 import xxhash
 
-from pixelmill.databases import COMPANIONS, connect_to_read, tells_of_system
-from pixelmill.errors import TreeError, UserError
-from pixelmill.files import atomic, free_name, write_json
+from pixelmill.core.databases import COMPANIONS, connect_to_read, tells_of_system
+from pixelmill.core.errors import TreeError, UserError
+from pixelmill.core.files import atomic, free_name
+from pixelmill.core.tables import write_json
 from pixelmill.tables import VERSION, fault_in
 
 log = logging.getLogger(__name__)

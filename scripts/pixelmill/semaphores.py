@@ -8,7 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
 
 
 def why_none() -> str:

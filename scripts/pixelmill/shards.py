@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
+from pixelmill.core.filenames import escape, identity
 from pixelmill.formats import IMAGE_SUFFIXES
-from pixelmill.names import escape, identity
 
 #: Folder of the shards' states, below a tree or below a dataset's tables.
 FOLDER = "shards"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from pixelmill.errors import UNKNOWN
-from pixelmill.jobs import Outcome
+from pixelmill.core.errors import UNKNOWN
+from pixelmill.core.jobs import Outcome
 
 
 class SourceGuard:

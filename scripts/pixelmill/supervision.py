@@ -22,11 +22,11 @@ from pixelmill.batching import MOST_IMAGES, batches
 from pixelmill.breadcrumbs import Crumb
 from pixelmill.children import Child
 from pixelmill.cluster import open_cluster
+from pixelmill.core.errors import UserError
+from pixelmill.core.jobs import Job, Outcome, Stretch
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries
-from pixelmill.errors import UserError
 from pixelmill.hosting import Work
-from pixelmill.jobs import Job, Outcome, Stretch
 from pixelmill.messages import MalformedError
 from pixelmill.offspring import Offspring
 from pixelmill.remote import Remote

@@ -7,9 +7,9 @@ import os
 import re
 import sqlite3
 
-from pixelmill.errors import REASONS, UNKNOWN
-from pixelmill.jobs import STAGES
-from pixelmill.names import unescape
+from pixelmill.core.errors import REASONS, UNKNOWN
+from pixelmill.core.filenames import unescape
+from pixelmill.core.jobs import STAGES
 
 #: Version of the tables. A ledger of another version is set aside, not misread.
 VERSION = 5

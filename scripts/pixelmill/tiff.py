@@ -18,7 +18,7 @@ from typing import Any
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from pixelmill import jpeg
-from pixelmill.errors import ImageError
+from pixelmill.core.errors import ImageError
 from pixelmill.levels import Size
 from pixelmill.limits import Limits
 

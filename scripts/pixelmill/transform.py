@@ -19,16 +19,27 @@ from PIL import Image
 
 from pixelmill import intake
 from pixelmill.backends import Encode, Prepared, backend
+from pixelmill.core.errors import ImageError, TreeError, describe
+from pixelmill.core.files import temporary_beside
+from pixelmill.core.jobs import (
+    DECODE,
+    ENCODE,
+    READ,
+    STEPS,
+    WRITE,
+    Account,
+    Batch,
+    Job,
+    Made,
+    Outcome,
+)
+from pixelmill.core.root import Root
 from pixelmill.decoding import Decoded
 from pixelmill.encoding import encoder_name
-from pixelmill.errors import ImageError, TreeError, describe
-from pixelmill.files import temporary_beside
-from pixelmill.jobs import DECODE, ENCODE, READ, STEPS, WRITE, Account, Batch, Job, Made, Outcome
 from pixelmill.jpeg import Target
 from pixelmill.limits import Limits
 from pixelmill.operations import Box, Size, constant_size, scaled_size
 from pixelmill.recipe import Output, Recipe, Step
-from pixelmill.root import Root
 
 #: Width and height of the picture that workers warm up with: that of a small photo.
 _WARM_UP = (448, 448)

@@ -23,16 +23,16 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from pixelmill import intake, messages
+from pixelmill.core.errors import ImageError, UserError
+from pixelmill.core.jobs import Job, Outcome, Stretch, failed
+from pixelmill.core.sandbox import Confinement, confine_process
 from pixelmill.engines import ask_to_die_with_parent
-from pixelmill.errors import ImageError, UserError
 from pixelmill.intake import content_digest
-from pixelmill.jobs import Job, Outcome, Stretch, failed
 from pixelmill.limits import Limits
 from pixelmill.memory import keep_freed
 from pixelmill.messages import Channel, MalformedError
 from pixelmill.offspring import Helper, Message, Offspring
 from pixelmill.process_state import SpoiledError
-from pixelmill.sandbox import Confinement, confine_process
 from pixelmill.transform import Renderer
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from pixelmill.names import printable
+from pixelmill.core.filenames import printable
 
 
 def environment(autoescape: bool = True) -> jinja2.Environment:

@@ -19,18 +19,19 @@ from typing import Any, NamedTuple
 
 from pixelmill import likeness
 from pixelmill.checks import MOST_NAMED, Check
-from pixelmill.databases import is_sound
+from pixelmill.core.databases import is_sound
+from pixelmill.core.filenames import escape, unescape
+from pixelmill.core.files import TEMPORARY, modified_ns, walk
+from pixelmill.core.fingerprints import digest_of_code
+from pixelmill.core.progress import Progress
+from pixelmill.core.root import Root
+from pixelmill.core.sandbox import Confinement, Sandbox, confine_process
+from pixelmill.core.tables import iterate_table
 from pixelmill.demands import demands
 from pixelmill.engines import open_engine
 from pixelmill.entries import Entry
-from pixelmill.files import TEMPORARY, iterate_table, modified_ns, walk
 from pixelmill.inspection import Finding, Inspector, Task, Tasks
-from pixelmill.names import escape, unescape
-from pixelmill.progress import Progress
-from pixelmill.provenance import digest_of_modules
-from pixelmill.root import Root
 from pixelmill.safekeeping import set_database_aside
-from pixelmill.sandbox import Confinement, Sandbox, confine_process
 from pixelmill.semaphores import processes_or_threads
 
 #: Modules that decide whether an output passes; what passed by others is opened again.
@@ -89,7 +90,7 @@ def verify(
     _check_inputs(checks["inputs"], noted, entries)
     comparable = {name for name, demand in demands(recipe).items() if demand.comparable}
     chosen = _sample((o for o, row in made.items() if row.variant in comparable), sample)
-    code = digest_of_modules(VERIFYING)
+    code = digest_of_code(*map("{}.py".format, VERIFYING))
     rules = _digest([recipe, min_psnr, code])
     with Memory(os.path.join(target, "verification.sqlite")) as memory:
         opened, remembered = Tally(), Tally()

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from pixelmill import catalog, generator
-from pixelmill.errors import TreeError, UserError
-from pixelmill.files import exclusive, read_json
+from pixelmill.core.errors import TreeError, UserError
+from pixelmill.core.locks import exclusive
+from pixelmill.core.progress import QUIET, VARIABLE
+from pixelmill.core.root import Root
+from pixelmill.core.tables import read_json
 from pixelmill.layout import Layout
-from pixelmill.progress import QUIET, VARIABLE
-from pixelmill.root import Root
 from pixelmill.shards import FOLDER, WHOLE, Shard
 
 

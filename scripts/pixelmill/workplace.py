@@ -16,12 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pixelmill import breadcrumbs, outputs
 from pixelmill.catalog import Selection, paths
-from pixelmill.errors import TreeError, UserError
-from pixelmill.files import exclusive, free_name, sweep
-from pixelmill.jobs import Made
+from pixelmill.core.errors import TreeError, UserError
+from pixelmill.core.filenames import unescape
+from pixelmill.core.files import free_name, sweep
+from pixelmill.core.jobs import Made
+from pixelmill.core.locks import exclusive
+from pixelmill.core.root import Root
 from pixelmill.ledger import Ledger, looked_at
-from pixelmill.names import unescape
-from pixelmill.root import Root
 from pixelmill.rows import Row
 from pixelmill.safekeeping import readable
 from pixelmill.shards import FOLDER, WHOLE, Shard, others

@@ -18,7 +18,7 @@ import cv2
 import imagecodecs
 
 from pixelmill import recipe
-from pixelmill.jobs import Job
+from pixelmill.core.jobs import Job
 from pixelmill.transform import Renderer
 from tests.helpers.matrix_cells import FORMATS
 from tests.helpers.matrix_judges import judge, rgba

@@ -5,8 +5,8 @@ import io
 from PIL import Image
 
 from pixelmill import recipe
+from pixelmill.core.jobs import Job
 from pixelmill.decoding import Reading
-from pixelmill.jobs import Job
 from pixelmill.transform import Renderer
 from tests.helpers.animations import GifFrame, apng, gif, webp
 

@@ -13,9 +13,11 @@ others = [path for path in sys.path if Path(path).resolve() != ROOT.resolve()]
 sys.path[:] = [str(ROOT / "scripts"), *others]
 
 from pixelmill import config as settings
-from pixelmill import provenance, wiring
-from pixelmill.errors import UserError
-from pixelmill.safe_path import protect_children
+from pixelmill import wiring
+from pixelmill.core.errors import UserError
+from pixelmill.core.fingerprints import code_of
+from pixelmill.provenance import rendering_software
+from pixelmill.core.safe_path import protect_children
 from pixelmill.shards import Shard, all_of
 
 wiring.prefer_this_python()
@@ -59,7 +61,7 @@ def hold_folder():
 
 def code(script):
     """A script and the modules that it uses, relative to where Snakemake runs."""
-    return [os.path.relpath(path) for path in provenance.code_of(script)]
+    return [os.path.relpath(path) for path in code_of(script)]
 
 
 def as_json(value):
@@ -162,7 +164,7 @@ def scheduler(wildcards):
 def software(wildcards):
     """Versions of the libraries that decide pixels."""
     opencv = settings.uses_opencv(CONFIG, wildcards.recipe, BASE)
-    return as_json(provenance.rendering_software(opencv))
+    return as_json(rendering_software(opencv))
 
 
 def shards():

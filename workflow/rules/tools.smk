@@ -183,7 +183,7 @@ rule steps:
         mem_mb=1000,
         runtime=5,
     params:
-        software=lambda wildcards: as_json(provenance.rendering_software()),
+        software=lambda wildcards: as_json(rendering_software()),
     message:
         "Show every step on a picture"
     shell:

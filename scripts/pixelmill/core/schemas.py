@@ -10,9 +10,9 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
 
-_FOLDER = Path(__file__).parents[2] / "workflow" / "schemas"
+_FOLDER = Path(__file__).parents[3] / "workflow" / "schemas"
 
 
 @functools.cache

@@ -7,9 +7,10 @@ import threading
 
 import pytest
 
-from pixelmill import catalog, documents, regular_files
+from pixelmill import catalog
 from pixelmill.config import named_recipe
-from pixelmill.errors import UserError
+from pixelmill.core import documents, regular_files
+from pixelmill.core.errors import UserError
 from pixelmill.recipe import parse
 
 #: What lies where a file should, and how the sentence ends or goes on.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import NamedTuple
 
-from pixelmill.errors import ImageError
+from pixelmill.core.errors import ImageError
 
 #: Stages that an outcome's times are split into, in order.
 STAGES = ("read", "decode", "steps", "encode", "write")

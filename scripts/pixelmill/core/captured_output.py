@@ -1,4 +1,4 @@
-"""Noise: what libraries and steps print by themselves, kept apart from our words and bounded.
+"""Captured output: what libraries and steps print by themselves, kept apart and bounded.
 
 libtiff alone can print hundreds of lines on a folder of scans, and a step of one's own
 as much as it likes for each image.
@@ -12,8 +12,8 @@ import os
 import threading
 from typing import TextIO
 
-from pixelmill.files import open_log
-from pixelmill.names import printable
+from pixelmill.core.filenames import printable
+from pixelmill.core.files import open_log
 
 #: Bytes of noise that a log file takes in a run.
 MOST_BYTES = 2**20

@@ -1,9 +1,5 @@
 """Files are whole or absent, a folder has one holder, and a walk sees each file once."""
 
-import contextlib
-import csv
-import errno
-import json
 import os
 import re
 import subprocess
@@ -14,23 +10,10 @@ from pathlib import Path
 import pytest
 
 import pixelmill
-from pixelmill import files
-from pixelmill.errors import UserError
-from pixelmill.files import (
-    TEMPORARY,
-    Reserve,
-    atomic,
-    exclusive,
-    lies_in,
-    open_log,
-    read_json,
-    read_table,
-    sweep,
-    temporary_beside,
-    walk,
-    write_json,
-    write_table,
-)
+from pixelmill.core import files
+from pixelmill.core.errors import UserError
+from pixelmill.core.files import TEMPORARY, atomic, lies_in, open_log, sweep, temporary_beside, walk
+from pixelmill.core.tables import read_json, write_json
 
 
 def names_in(folder):
@@ -131,7 +114,7 @@ def test_a_file_of_a_user_is_not_taken_for_a_temporary_one(name):
 
 WRITER = """
 import sys
-from pixelmill.files import atomic
+from pixelmill.core.files import atomic
 with atomic(sys.argv[1]) as file:
     print("writing", flush=True)
     sys.stdin.read()
@@ -165,7 +148,7 @@ def test_a_sweep_leaves_a_file_that_is_being_written(tmp_path):
 #: Write to the path given as argument what does not fit into the room that there is.
 TOO_LONG = """
 import os, resource, sys
-from pixelmill import files
+from pixelmill.core import files
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
     files.write_all(os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY), bytes(10_000))
@@ -181,94 +164,6 @@ def test_what_was_written_in_part_is_no_success(tmp_path):
     assert (tmp_path / "made").stat().st_size == 4096
 
 
-def test_json_comes_back(tmp_path):
-    value = {"b": [1, 2.5, None, True], "a": "é\n\u2028"}
-    write_json(tmp_path / "value.json", value)
-    assert read_json(tmp_path / "value.json") == value
-    assert (tmp_path / "value.json").read_bytes().endswith(b"}\n")
-
-
-def test_json_that_other_readers_would_refuse_is_not_written(tmp_path):
-    write_json(tmp_path / "value.json", 1)
-    with pytest.raises(ValueError):
-        write_json(tmp_path / "value.json", {"rate": float("nan")})
-    assert json.loads((tmp_path / "value.json").read_text()) == 1
-    assert names_in(tmp_path) == ["value.json"]
-
-
-def test_a_table_comes_back(tmp_path):
-    cells = ["plain", 'say "a", b', " spaces ", "two\nlines", "é\u2028", "", "=1", r"\u003d1"]
-    write_table(tmp_path / "t.csv", ("name", "number"), [(cell, 7) for cell in cells])
-    assert read_table(tmp_path / "t.csv") == [{"name": cell, "number": "7"} for cell in cells]
-
-
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@a", "  =1", "a;=1", "\uff1d1"])
-def test_no_text_in_a_table_is_a_formula_and_numbers_stay(tmp_path, cell):
-    write_table(tmp_path / "t.csv", ("text", "number"), [(cell, -1.5)])
-    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
-        _, (written, number) = csv.reader(file)
-    assert not re.search(r"(^|;) *[-=+@\uff1d]", written)
-    assert number == "-1.5"
-
-
-def test_a_cell_of_any_length_can_be_read(tmp_path):
-    write_table(tmp_path / "t.csv", ("message",), [("x" * 200_000,)])
-    assert read_table(tmp_path / "t.csv") == [{"message": "x" * 200_000}]
-
-
-def test_a_table_keeps_the_line_ends_in_its_cells(tmp_path):
-    write_table(tmp_path / "t.csv", ("message",), [("one\r\ntwo\rthree",)])
-    assert read_table(tmp_path / "t.csv") == [{"message": "one\r\ntwo\rthree"}]
-
-
-def test_a_table_whose_rows_break_off_leaves_the_old_one(tmp_path):
-    def rows(count):
-        for number in range(count):
-            yield [10 // (5 - number)]
-
-    write_table(tmp_path / "t.csv", ("number",), rows(2))
-    with pytest.raises(ZeroDivisionError):
-        write_table(tmp_path / "t.csv", ("number",), rows(9))
-    assert read_table(tmp_path / "t.csv") == [{"number": "2"}, {"number": "2"}]
-    assert names_in(tmp_path) == ["t.csv"]
-
-
-def test_a_table_without_rows_has_its_header(tmp_path):
-    write_table(tmp_path / "t.csv", ("name", "number"), [])
-    assert (tmp_path / "t.csv").read_bytes() == b"name,number\n"
-    assert read_table(tmp_path / "t.csv") == []
-
-
-def test_a_missing_table_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"absent\.csv.*missing"):
-        read_table(tmp_path / "absent.csv")
-
-
-@pytest.fixture
-def impatient(monkeypatch):
-    """Refuse a folder that is held at once."""
-    monkeypatch.setattr(files, "LOCK_PATIENCE", 0.0)
-
-
-HOLDER = """
-import sys
-from pixelmill import files
-from pixelmill.errors import UserError
-files.LOCK_PATIENCE = 0.0
-try:
-    with files.exclusive(sys.argv[1]):
-        print("held", flush=True)
-        sys.stdin.read()
-except UserError as error:
-    print(error, flush=True)
-"""
-
-
-def start_holder(folder):
-    """Another process that takes a folder and holds it until its input ends."""
-    return start_program(HOLDER, folder)
-
-
 def start_program(program, argument):
     library = str(Path(pixelmill.__file__).parents[1])
     return subprocess.Popen(
@@ -278,82 +173,6 @@ def start_program(program, argument):
         stdout=subprocess.PIPE,
         text=True,
     )
-
-
-def test_a_second_process_is_refused(tmp_path):
-    with exclusive(tmp_path), start_holder(tmp_path) as other:
-        said, _ = other.communicate()
-    assert said == f"Another run is writing to '{tmp_path}'; wait for it to end, or stop it.\n"
-
-
-def test_a_folder_is_free_again_when_its_holder_is_killed(tmp_path, impatient):
-    with start_holder(tmp_path) as other:
-        assert other.stdout.readline() == "held\n"
-        with pytest.raises(UserError), exclusive(tmp_path):
-            pass
-        other.kill()
-        other.wait()
-        with exclusive(tmp_path):
-            pass
-
-
-def test_a_holder_that_is_about_to_end_is_waited_for(tmp_path, monkeypatch):
-    holder = contextlib.ExitStack()
-    holder.enter_context(exclusive(tmp_path))
-    monkeypatch.setattr(files.time, "sleep", lambda seconds: holder.close())
-    with exclusive(tmp_path):
-        pass
-
-
-def test_a_folder_is_free_again_after_an_error(tmp_path, impatient):
-    with pytest.raises(ZeroDivisionError), exclusive(tmp_path):
-        raise ZeroDivisionError
-    with exclusive(tmp_path):
-        pass
-
-
-def test_other_folders_stay_free(tmp_path):
-    with exclusive(tmp_path / "a"), exclusive(tmp_path / "b"):
-        pass
-
-
-def test_a_folder_that_cannot_be_made_is_named_with_the_reason(tmp_path):
-    taken = tmp_path / "taken"
-    taken.write_bytes(b"in the way")
-    with pytest.raises(UserError, match=r"taken.*cannot be written: \w+"), exclusive(taken):
-        pass
-
-
-def test_an_error_of_the_holder_is_not_taken_for_a_lock(tmp_path):
-    with pytest.raises(PermissionError), exclusive(tmp_path):
-        raise PermissionError
-
-
-def test_a_reserve_takes_room_and_gives_it_back(tmp_path):
-    with Reserve(str(tmp_path)):
-        assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 2**20
-    assert names_in(tmp_path) == []
-
-
-def test_a_reserve_that_was_given_back_early_is_gone(tmp_path):
-    with Reserve(str(tmp_path)) as reserve:
-        reserve.release()
-        assert names_in(tmp_path) == []
-
-
-def test_a_reserve_that_finds_no_room_says_so(tmp_path):
-    with pytest.raises(UserError, match=r"absent.*cannot be written: .*; make room"):
-        Reserve(str(tmp_path / "absent")).__enter__()
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
-def test_what_hinders_all_images_stops_the_run(tmp_path, number):
-    with pytest.raises(UserError, match=os.strerror(number)):
-        Reserve(str(tmp_path)).check(["cannot identify", os.strerror(number)])
-
-
-def test_what_hinders_one_image_stops_nothing(tmp_path):
-    Reserve(str(tmp_path)).check(["", "no space for such an image", os.strerror(errno.EISDIR)])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pixelmill.streams import tolerant
+from pixelmill.core.streams import tolerant
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pixelmill import landlock, seccomp
-from pixelmill.errors import UserError
-from pixelmill.landlock import Access
-from pixelmill.safe_path import LIBRARY
+from pixelmill.core import landlock, seccomp
+from pixelmill.core.errors import UserError
+from pixelmill.core.landlock import Access
+from pixelmill.core.safe_path import LIBRARY
 
 log = logging.getLogger(__name__)
 

@@ -12,15 +12,16 @@ import pytest
 import yaml
 from PIL import Image
 
-from pixelmill import gallery, safe_path, verification
+from pixelmill import gallery, verification
+from pixelmill.core import safe_path
+from pixelmill.core.errors import UserError
+from pixelmill.core.jobs import Job
+from pixelmill.core.sandbox import Sandbox
 from pixelmill.encoding import ENCODERS
-from pixelmill.errors import UserError
-from pixelmill.jobs import Job
 from pixelmill.limits import Limits
 from pixelmill.offspring import Offspring
 from pixelmill.operations import STEPS
 from pixelmill.recipe import parse
-from pixelmill.sandbox import Sandbox
 from pixelmill.transform import Renderer
 from pixelmill.trials import Deaths, Trials
 from tests.helpers.sandboxed import needs_sandbox, policy_of, tree_of

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill import engines, landlock, safe_path, sandbox, seccomp
-from pixelmill.sandbox import Confinement
+from pixelmill import engines
+from pixelmill.core import landlock, safe_path, sandbox, seccomp
+from pixelmill.core.sandbox import Confinement
 from tests.helpers.sandboxed import needs_sandbox, tree_of
 
 
@@ -80,7 +81,7 @@ def test_the_process_that_has_the_workers_is_confined_itself(tmp_path, monkeypat
 WITHOUT = """
 import errno, os, runpy, sys
 sys.path.insert(0, {library!r})
-from pixelmill import seccomp
+from pixelmill.core import seccomp
 seccomp._install(seccomp.program({refused}, {{}}, {{}}))
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pixelmill.errors import ImageError
-from pixelmill.jobs import WRITE, Account, Job, Made, failed
+from pixelmill.core.errors import ImageError
+from pixelmill.core.jobs import WRITE, Account, Job, Made, failed
 
 JOB = Job("a.png", ("a.jpg",), bytes=7, mtime_ns=8, changed_ns=9)
 
@@ -14,7 +14,7 @@ STAGES = ("read", "decode", "steps", "encode", "write")
 def clock(monkeypatch):
     """Clock of accounts, in seconds; it stands still unless it is set."""
     now = [100.0]
-    monkeypatch.setattr("pixelmill.jobs.perf_counter", lambda: now[0])
+    monkeypatch.setattr("pixelmill.core.jobs.perf_counter", lambda: now[0])
     return now
 
 

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from pixelmill import regular_files
-from pixelmill.errors import UserError, shown
+from pixelmill.core import regular_files
+from pixelmill.core.errors import UserError, shown
 
 #: Most characters of a document, values in it with those that aliases repeat, and maps and
 #: lists within one another. The largest config that comes with pixelmill has 2,000

@@ -5,8 +5,8 @@ import sqlite3
 
 import pytest
 
-from pixelmill import databases
-from pixelmill.databases import connect_to_read, is_sound, tells_of_damage, tells_of_system
+from pixelmill.core import databases
+from pixelmill.core.databases import connect_to_read, is_sound, tells_of_damage, tells_of_system
 
 
 @pytest.fixture

@@ -1,50 +1,30 @@
-"""Files that are whole or absent: temporary names, atomic writes, locks, tables."""
+"""Files that are whole or absent: temporary names, atomic writes, sweeps, walks."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
 import errno
 import itertools
-import json
 import os
 import re
 import secrets
 import stat
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
-from pixelmill import regular_files
-from pixelmill.errors import TreeError, UserError
-from pixelmill.names import as_cell, escape, of_cell
+from pixelmill.core.errors import UserError, cannot_write
+from pixelmill.core.filenames import escape
+from pixelmill.core.locks import NO_LINK, try_lock
 
 #: Every temporary file bears this pattern, so that a sweep can tell it from a user's.
 TEMPORARY = re.compile(r"\.pixelmill-[0-9a-f-]+\.tmp")
 
-
-#: How long to wait for a lock, in seconds: a run whose parent was killed ends by itself.
-LOCK_PATIENCE = 3.0
-
-#: Enough for the tables of some ten thousand failures.
-RESERVE_BYTES = 2**20
-
-_DISK_ERRNOS = {errno.ENOSPC, errno.EROFS, errno.EIO, errno.EACCES, getattr(errno, "EDQUOT", -1)}
-_DISK_ERRORS = {os.strerror(code) for code in _DISK_ERRNOS}
-
 #: Most characters of a line of a table: those of a path, and some numbers.
 _LONGEST_LINE = 1_000_000
 
-#: Refuses to open a link, if the system can.
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-
 #: Of this process on this machine: a number alone could meet its like from another one.
 _TOKEN = secrets.token_hex(4)
-
-# Python's own limit, 131,072 characters, would end a report over one long cell.
-csv.field_size_limit(2**31 - 1)
 
 _COUNT = itertools.count()
 
@@ -93,7 +73,7 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError):
-            raise UserError(_cannot_write(path, error.strerror or str(error))) from error
+            raise UserError(cannot_write(path, error.strerror or str(error))) from error
         raise
 
 
@@ -105,7 +85,7 @@ def open_log(path: str) -> int:
     UserError
         If it cannot be written, or is a link: what it leads to would be lost.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINK
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         descriptor = os.open(path, flags, 0o666)
@@ -134,68 +114,13 @@ def sweep(folder: str | os.PathLike[str]) -> None:
 
 
 def _nobody_writes(path: str) -> bool:
-    with os.fdopen(os.open(path, os.O_RDWR | _NO_LINK), "rb") as file:
+    with os.fdopen(os.open(path, os.O_RDWR | NO_LINK), "rb") as file:
         return _lock_for_sweeps(file)
 
 
 def _lock_for_sweeps(file: IO[Any]) -> bool:
     """Say that a temporary file is being written, or find that nobody says so."""
-    return os.name == "nt" or _lock(file.fileno(), together=False)
-
-
-def write_json(path: str | os.PathLike[str], value: object) -> None:
-    """Write JSON, atomically and in a fixed form."""
-    with atomic(path) as file:
-        json.dump(value, file, indent=1, sort_keys=False, allow_nan=False)
-        file.write("\n")
-
-
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read JSON that pixelmill wrote."""
-    with open(regular_files.opened(path), encoding="utf-8") as file:
-        return json.load(file)
-
-
-def write_table(
-    path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[object]]
-) -> None:
-    """Write a CSV table, atomically; no text in it is a formula to a spreadsheet."""
-    with atomic(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(
-            [as_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
-        )
-
-
-def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    """Read a CSV table that pixelmill wrote, one dict a row.
-
-    Raises
-    ------
-    UserError
-        If the table is not there.
-    """
-    return list(iterate_table(path))
-
-
-def iterate_table(path: str | os.PathLike[str]) -> Iterator[dict[str, str]]:
-    """Read a CSV table as `read_table` does, row by row."""
-    try:
-        descriptor = regular_files.opened(path)
-    except FileNotFoundError as error:
-        raise UserError(
-            f"The table '{path}' is missing; run the step that makes it first."
-        ) from error
-    except OSError as error:
-        raise UserError(f"The table '{path}' cannot be read: {error.strerror}.") from error
-    with open(descriptor, encoding="utf-8", newline="") as file:
-        lines = iter(partial(file.readline, _LONGEST_LINE), "")
-        try:
-            for row in csv.DictReader(lines):
-                yield {key: cell and of_cell(cell) for key, cell in row.items()}
-        except (csv.Error, UnicodeDecodeError, AttributeError) as error:
-            raise UserError(f"The table '{path}' is none of pixelmill's: {error}.") from error
+    return os.name == "nt" or try_lock(file.fileno(), together=False)
 
 
 def free_name(path: str) -> str:
@@ -215,121 +140,6 @@ def lies_in(inner: str | os.PathLike[str], outer: str | os.PathLike[str]) -> boo
         return os.path.commonpath([os.path.realpath(inner), outer]) == outer
     except ValueError:  # on different drives
         return False
-
-
-@contextlib.contextmanager
-def exclusive(folder: str | os.PathLike[str], together: bool = False) -> Iterator[None]:
-    """Hold a folder for this process alone; the system lets go of it when we die.
-
-    Parameters
-    ----------
-    folder : path
-    together : bool
-        Share it with others that say so too (not on Windows, which has no such lock:
-        there it is not held).
-
-    Raises
-    ------
-    UserError
-        If another process holds it, or its lock file is a link.
-    """
-    path = os.path.join(folder, ".lock")
-    try:
-        os.makedirs(folder, exist_ok=True)
-        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666), "r+b")
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise TreeError(f"The lock '{path}' is a link; remove it, then run again.") from error
-        raise UserError(_cannot_write(folder, error.strerror)) from error
-    with file:
-        patience = time.monotonic() + LOCK_PATIENCE
-        while not _lock(file.fileno(), together):
-            if time.monotonic() > patience:
-                raise UserError(
-                    f"Another run is writing to '{folder}'; wait for it to end, or stop it."
-                )
-            time.sleep(0.1)
-        yield
-
-
-def _lock(descriptor: int, together: bool) -> bool:
-    try:
-        if os.name == "nt":
-            import msvcrt
-
-            if not together:
-                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        else:
-            import fcntl
-
-            kind = fcntl.LOCK_SH if together else fcntl.LOCK_EX
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-class Reserve:
-    """A little of the disk, kept to be able to say that it is full.
-
-    Parameters
-    ----------
-    folder : str
-        On the disk that is written to.
-    """
-
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
-        self._path = os.path.join(folder, ".reserve")
-
-    def __enter__(self) -> Reserve:
-        self.release()  # of a killed run, or a link to a file that must stay as it is
-        try:
-            with open(self._path, "xb") as file:
-                _occupy(file, RESERVE_BYTES)
-        except OSError as error:
-            self.release()
-            raise UserError(_cannot_write(self._folder, error.strerror)) from error
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.release()
-
-    def release(self) -> None:
-        """Give it back."""
-        with contextlib.suppress(OSError):
-            os.unlink(self._path)
-
-    def check(self, messages: Iterable[str]) -> None:
-        """Look whether writing failed for a reason that all images share.
-
-        Raises
-        ------
-        UserError
-            If the disk is full or cannot be written.
-        """
-        for message in messages:
-            if message in _DISK_ERRORS:
-                raise UserError(_cannot_write(self._folder, message))
-
-
-def _occupy(file: IO[bytes], size: int) -> None:
-    """Take room on the disk; zeros take none where the file system compresses."""
-    if hasattr(os, "posix_fallocate"):
-        try:
-            os.posix_fallocate(file.fileno(), 0, size)
-            return
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-                raise
-    file.write(bytes(size))
-
-
-def _cannot_write(path: object, why: str | None) -> str:
-    return (
-        f"'{path}' cannot be written: {why}; make room or mend it, then run the same again. "
-        "What is done is kept."
-    )
 
 
 def modified_ns(state: os.stat_result) -> int:

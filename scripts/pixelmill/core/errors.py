@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pixelmill.names import escape, printable
+from pixelmill.core.filenames import escape, printable
 
 #: Characters of a message about one image that are kept.
 LONGEST_MESSAGE = 1000
@@ -125,3 +125,11 @@ def describe(error: BaseException) -> str:
     except Exception as second:  # its class is a user's own, or a library's
         message = f"(its message raises {type(second).__name__})"
     return shortened(f"{type(error).__name__}: {message}")
+
+
+def cannot_write(path: object, why: str | None) -> str:
+    """Say that something cannot be written, and that what is done is kept."""
+    return (
+        f"'{path}' cannot be written: {why}; make room or mend it, then run the same again. "
+        "What is done is kept."
+    )

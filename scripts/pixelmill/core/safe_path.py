@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 #: Folder from which this package is imported; it need not be installed.
-LIBRARY = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+LIBRARY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
 
 def protect_children() -> None:

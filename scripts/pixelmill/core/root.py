@@ -16,9 +16,9 @@ import shutil
 import stat
 from collections.abc import Iterator
 
-from pixelmill.errors import TreeError
-from pixelmill.files import temporary_beside, write_all
-from pixelmill.names import escape
+from pixelmill.core.errors import TreeError
+from pixelmill.core.filenames import escape
+from pixelmill.core.files import temporary_beside, write_all
 
 #: Whether files can be reached by the descriptor of their folder.
 _BY_DESCRIPTOR = {os.open, os.stat, os.unlink, os.mkdir, os.rmdir, os.rename} <= os.supports_dir_fd

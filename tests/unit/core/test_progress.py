@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from pixelmill import progress as progress_module
-from pixelmill.progress import Progress
+from pixelmill.core import progress as progress_module
+from pixelmill.core.progress import Progress
 
 
 class Terminal(io.StringIO):

@@ -7,10 +7,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from pixelmill.benchmark import run
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
+from pixelmill.core.schemas import check, schema
 from pixelmill.recipe import parse
 from pixelmill.samples import arms_for
-from pixelmill.schemas import check, schema
 
 pytestmark = pytest.mark.slow  # real benchmarks take their time
 

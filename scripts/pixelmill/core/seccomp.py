@@ -13,7 +13,7 @@ import struct
 import sys
 from collections.abc import Mapping, Sequence
 
-from pixelmill.landlock import forbid_new_privileges, libc
+from pixelmill.core.landlock import forbid_new_privileges, libc
 
 #: Numbers by name (``asm/unistd_64.h``) of calls that run programs.
 EXECUTE = {"execve": 59, "execveat": 322}

@@ -3,9 +3,9 @@
 import pytest
 
 from pixelmill import config
-from pixelmill.errors import UserError
+from pixelmill.core.errors import UserError
+from pixelmill.core.sandbox import Sandbox
 from pixelmill.policy import Policy
-from pixelmill.sandbox import Sandbox
 from tests.helpers.sandboxed import policy_of
 
 

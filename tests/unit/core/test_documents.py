@@ -5,9 +5,10 @@ import collections
 import pytest
 import yaml
 
-from pixelmill import config, documents
-from pixelmill.documents import from_json, from_yaml
-from pixelmill.errors import UserError
+from pixelmill import config
+from pixelmill.core import documents
+from pixelmill.core.documents import from_json, from_yaml
+from pixelmill.core.errors import UserError
 
 
 def laughs(form):

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from pixelmill.names import as_cell, escape, of_cell, printable, unescape
+from pixelmill.core.filenames import as_cell, escape, of_cell, printable, unescape
 
 ODD_NAMES = {
     "spaces": "  two  words .jpg ",

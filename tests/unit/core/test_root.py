@@ -6,8 +6,8 @@ import pickle
 import psutil
 import pytest
 
-from pixelmill.errors import TreeError
-from pixelmill.root import Root
+from pixelmill.core.errors import TreeError
+from pixelmill.core.root import Root
 
 needs_links = pytest.mark.skipif(os.name == "nt", reason="making links needs a privilege there")
 

@@ -10,7 +10,8 @@ import sys
 import pytest
 import yaml
 
-from pixelmill import engines, safe_path
+from pixelmill import engines
+from pixelmill.core import safe_path
 
 #: Modules that children of `multiprocessing`, Dask, Snakemake or pixelmill import: from the
 #: standard library, from libraries, and those that Python looks for by itself.

@@ -1,0 +1,1 @@
+"""Core: what every other package uses, and what knows nothing of images."""

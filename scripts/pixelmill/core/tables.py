@@ -1,0 +1,73 @@
+"""Tables: CSV and JSON files that pixelmill writes and reads back."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from pixelmill.core import regular_files
+from pixelmill.core.errors import UserError
+from pixelmill.core.filenames import as_cell, of_cell
+from pixelmill.core.files import _LONGEST_LINE, atomic
+
+# Python's own limit, 131,072 characters, would end a report over one long cell.
+csv.field_size_limit(2**31 - 1)
+
+
+def write_json(path: str | os.PathLike[str], value: object) -> None:
+    """Write JSON, atomically and in a fixed form."""
+    with atomic(path) as file:
+        json.dump(value, file, indent=1, sort_keys=False, allow_nan=False)
+        file.write("\n")
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Read JSON that pixelmill wrote."""
+    with open(regular_files.opened(path), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def write_table(
+    path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """Write a CSV table, atomically; no text in it is a formula to a spreadsheet."""
+    with atomic(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(
+            [as_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
+        )
+
+
+def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """Read a CSV table that pixelmill wrote, one dict a row.
+
+    Raises
+    ------
+    UserError
+        If the table is not there.
+    """
+    return list(iterate_table(path))
+
+
+def iterate_table(path: str | os.PathLike[str]) -> Iterator[dict[str, str]]:
+    """Read a CSV table as `read_table` does, row by row."""
+    try:
+        descriptor = regular_files.opened(path)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"The table '{path}' is missing; run the step that makes it first."
+        ) from error
+    except OSError as error:
+        raise UserError(f"The table '{path}' cannot be read: {error.strerror}.") from error
+    with open(descriptor, encoding="utf-8", newline="") as file:
+        lines = iter(partial(file.readline, _LONGEST_LINE), "")
+        try:
+            for row in csv.DictReader(lines):
+                yield {key: cell and of_cell(cell) for key, cell in row.items()}
+        except (csv.Error, UnicodeDecodeError, AttributeError) as error:
+            raise UserError(f"The table '{path}' is none of pixelmill's: {error}.") from error

@@ -1,0 +1,77 @@
+"""Tables and JSON come back as they were written, and no cell is a formula."""
+
+import csv
+import json
+import re
+
+import pytest
+
+from pixelmill.core.errors import UserError
+from pixelmill.core.tables import read_json, read_table, write_json, write_table
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_json_comes_back(tmp_path):
+    value = {"b": [1, 2.5, None, True], "a": "é\n\u2028"}
+    write_json(tmp_path / "value.json", value)
+    assert read_json(tmp_path / "value.json") == value
+    assert (tmp_path / "value.json").read_bytes().endswith(b"}\n")
+
+
+def test_json_that_other_readers_would_refuse_is_not_written(tmp_path):
+    write_json(tmp_path / "value.json", 1)
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "value.json", {"rate": float("nan")})
+    assert json.loads((tmp_path / "value.json").read_text()) == 1
+    assert names_in(tmp_path) == ["value.json"]
+
+
+def test_a_table_comes_back(tmp_path):
+    cells = ["plain", 'say "a", b', " spaces ", "two\nlines", "é\u2028", "", "=1", r"\u003d1"]
+    write_table(tmp_path / "t.csv", ("name", "number"), [(cell, 7) for cell in cells])
+    assert read_table(tmp_path / "t.csv") == [{"name": cell, "number": "7"} for cell in cells]
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@a", "  =1", "a;=1", "\uff1d1"])
+def test_no_text_in_a_table_is_a_formula_and_numbers_stay(tmp_path, cell):
+    write_table(tmp_path / "t.csv", ("text", "number"), [(cell, -1.5)])
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
+        _, (written, number) = csv.reader(file)
+    assert not re.search(r"(^|;) *[-=+@\uff1d]", written)
+    assert number == "-1.5"
+
+
+def test_a_cell_of_any_length_can_be_read(tmp_path):
+    write_table(tmp_path / "t.csv", ("message",), [("x" * 200_000,)])
+    assert read_table(tmp_path / "t.csv") == [{"message": "x" * 200_000}]
+
+
+def test_a_table_keeps_the_line_ends_in_its_cells(tmp_path):
+    write_table(tmp_path / "t.csv", ("message",), [("one\r\ntwo\rthree",)])
+    assert read_table(tmp_path / "t.csv") == [{"message": "one\r\ntwo\rthree"}]
+
+
+def test_a_table_whose_rows_break_off_leaves_the_old_one(tmp_path):
+    def rows(count):
+        for number in range(count):
+            yield [10 // (5 - number)]
+
+    write_table(tmp_path / "t.csv", ("number",), rows(2))
+    with pytest.raises(ZeroDivisionError):
+        write_table(tmp_path / "t.csv", ("number",), rows(9))
+    assert read_table(tmp_path / "t.csv") == [{"number": "2"}, {"number": "2"}]
+    assert names_in(tmp_path) == ["t.csv"]
+
+
+def test_a_table_without_rows_has_its_header(tmp_path):
+    write_table(tmp_path / "t.csv", ("name", "number"), [])
+    assert (tmp_path / "t.csv").read_bytes() == b"name,number\n"
+    assert read_table(tmp_path / "t.csv") == []
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"absent\.csv.*missing"):
+        read_table(tmp_path / "absent.csv")
