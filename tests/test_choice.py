@@ -3,7 +3,7 @@
 import pytest
 
 from pixelmill.choice import LOOP, Rating, break_even, choose, quickest, typical
-from pixelmill.engines import ENGINES
+from pixelmill.engines.base import ENGINES
 
 
 @pytest.mark.parametrize("workers", [1, 2, 28])

@@ -8,9 +8,10 @@ import jsonschema
 import pytest
 import yaml
 
-from pixelmill import config, engines, generator, recipe
+from pixelmill import config, generator, recipe
 from pixelmill.core.errors import REASONS, UserError
 from pixelmill.encoding import ENCODERS
+from pixelmill.engines import base
 from pixelmill.formats import FORMATS
 from pixelmill.policy import Policy
 from tests.conftest import REPOSITORY
@@ -83,7 +84,7 @@ def test_the_defaults_of_the_schema_are_those_of_a_policy():
 
 def test_the_words_that_users_write_are_these():
     """Others test their parts by these lists, and would not miss what one lacks."""
-    assert engines.ENGINES == ("sequential", "threads", "processes", "futures", "distributed")
+    assert base.ENGINES == ("sequential", "threads", "processes", "futures", "distributed")
     assert tuple(REASONS) == (
         "unreadable", "vanished", "not_an_image", "truncated", "corrupt", "too_large",
         "unsupported", "step_failed", "write_failed", "timed_out", "crashed", "out_of_memory",
@@ -104,8 +105,8 @@ def test_the_schema_allows_what_the_code_knows():
     run = known["properties"]["run"]["properties"]
     generate = known["$defs"]["dataset"]["properties"]["generate"]["properties"]
     one, mix = generate["format"]["oneOf"]
-    assert run["engines"]["items"]["enum"] == list(engines.ENGINES)
-    assert run["production"]["enum"] == ["auto", *engines.ENGINES]
+    assert run["engines"]["items"]["enum"] == list(base.ENGINES)
+    assert run["production"]["enum"] == ["auto", *base.ENGINES]
     assert generate["content"]["enum"] == list(generator.CONTENTS)
     assert one["enum"] == list(mix["properties"]) == list(generator.SUFFIXES)
 

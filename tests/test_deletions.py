@@ -6,7 +6,7 @@ from itertools import cycle, product
 import pytest
 
 from pixelmill.core.errors import UserError, sentence
-from pixelmill.engines import LOCAL
+from pixelmill.engines.base import LOCAL
 
 COUNT = 12
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pixelmill.engines import LOCAL
+from pixelmill.engines.base import LOCAL
 from tests.helpers.projects import SMALL, write_config
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pixelmill import catalog
-from pixelmill.engines import LOCAL
+from pixelmill.engines.base import LOCAL
 from pixelmill.process import process_folder
 from pixelmill.recipe import parse
 from pixelmill.verification import verify

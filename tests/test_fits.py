@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pixelmill.engines import open_engine
+from pixelmill.engines.registry import open_engine
 from pixelmill.fits import Law, fit, fit_all, fit_amdahl, fit_usl
 from pixelmill.samples import Arm, Sample
 

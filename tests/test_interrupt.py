@@ -10,7 +10,7 @@ import yaml
 from PIL import Image
 
 from pixelmill.core.files import TEMPORARY
-from pixelmill.engines import ENGINES
+from pixelmill.engines.base import ENGINES
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups")
 

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pixelmill import engines, launch, messages
+from pixelmill import launch, messages
+from pixelmill.engines import processes
 from pixelmill.offspring import Offspring
 
 HEAVY = {"PIL", "numpy", "cv2", "dask", "yaml", "pixelmill.hosting", "pixelmill.transform"}
@@ -26,13 +27,13 @@ def test_to_begin_imports_little(repository):
 #: In a process of its own: this one may have a server already.
 PROGRAM = """
 import multiprocessing, sys
-from pixelmill import engines
+from pixelmill.engines import processes
 
 def tell(sender):
     sender.send(list(sys.modules))
 
 if __name__ == "__main__":
-    engines.start_server("processes", ["pixelmill.hosting"])
+    processes.start_server("processes", ["pixelmill.hosting"])
     context = multiprocessing.get_context("forkserver")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=tell, args=(sender,))
@@ -43,7 +44,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(
-    engines._start_method() != "forkserver", reason="this system has no server that forks"
+    processes._start_method() != "forkserver", reason="this system has no server that forks"
 )
 def test_workers_find_their_modules_imported(tmp_path, repository):
     program = tmp_path / "program.py"

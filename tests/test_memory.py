@@ -28,7 +28,7 @@ HELD = """
 import sys
 from pathlib import Path
 from resource import getpagesize
-from pixelmill.memory import keep_freed
+from pixelmill.engines.malloc import keep_freed
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * getpagesize() / 2**20
 if sys.argv[1] == "keep":

@@ -13,7 +13,7 @@ from pixelmill.core import locks
 from pixelmill.core.errors import REASONS, UserError
 from pixelmill.core.filenames import unescape
 from pixelmill.core.locks import exclusive
-from pixelmill.engines import ENGINES
+from pixelmill.engines.base import ENGINES
 from pixelmill.process import process_folder
 from pixelmill.verification import verify
 from tests.helpers.processed import COUNT, RECIPE, Tree, filled

@@ -1,27 +1,17 @@
 """Fingerprints change when pixels may change, and with nothing else."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 
-import psutil
 import pytest
 
 from pixelmill import provenance
 from pixelmill.core import fingerprints
 from pixelmill.core.fingerprints import code_of
-from pixelmill.provenance import (
-    available_memory,
-    code_fingerprint,
-    cores,
-    machine,
-    machine_fingerprint,
-    rendering_software,
-    software,
-)
-from tests.conftest import REPOSITORY
+from pixelmill.engines.machine import available_memory, machine
+from pixelmill.provenance import code_fingerprint, rendering_software, software
 from tests.helpers.imports import reached_from
 
 STEP = '''
@@ -107,14 +97,6 @@ def test_the_report_names_more_software_than_decides_pixels():
     assert software().keys() >= {*rendering_software(), *more}
 
 
-def test_the_machine_is_told_in_words_that_fit_a_report():
-    told = machine()
-    assert told.keys() == {"processor", "cores", "memory_gib", "system"}
-    assert json.loads(json.dumps(told)) == told
-    assert machine_fingerprint() == machine_fingerprint()
-    assert abs(told["memory_gib"] - psutil.virtual_memory().total / 2**30) <= 1
-
-
 @pytest.fixture
 def files_of_the_system(monkeypatch):
     """Function that puts texts in the place of the system's files; all others are missing."""
@@ -168,21 +150,6 @@ def test_memory_that_is_free_is_that_of_the_container(files_of_the_system, limit
 def test_where_the_system_has_no_such_files_free_memory_is_known_too(files_of_the_system):
     files_of_the_system({})
     assert available_memory() > 0
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")
-def test_cores_are_those_that_this_process_may_use():
-    program = "from pixelmill.provenance import cores; print(cores())"
-    core = min(os.sched_getaffinity(0))
-    done = subprocess.run(
-        [sys.executable, "-c", f"import os; os.sched_setaffinity(0, [{core}]); {program}"],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == "1"
-    assert 1 <= cores() <= len(os.sched_getaffinity(0))
 
 
 def test_what_was_read_before_is_known_and_a_change_is_seen(repository, tmp_path):

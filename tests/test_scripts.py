@@ -114,7 +114,7 @@ def test_the_engine_that_was_used_is_told(call, images, out, engine):
 def test_more_workers_than_cores_are_honoured_with_a_warning_unless_the_workflow_asks(
     caplog, monkeypatch, asked, cap, used, said
 ):
-    monkeypatch.setattr("pixelmill.provenance.cores", lambda: 4)
+    monkeypatch.setattr("pixelmill.engines.machine.cores", lambda: 4)
     caplog.set_level("INFO")
     assert cli.count_workers(Namespace(workers=asked, cap_workers=cap)) == used
     (text,) = [re.sub(r":\d+ ", ":", line) for line in caplog.text.splitlines()] or [""]

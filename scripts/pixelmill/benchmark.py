@@ -24,6 +24,7 @@ from pixelmill import catalog, measuring, provenance
 from pixelmill.advice import advise
 from pixelmill.core.errors import UserError
 from pixelmill.core.safe_path import protected
+from pixelmill.engines import machine
 from pixelmill.entries import Entries
 from pixelmill.fits import fit_all
 from pixelmill.recipe import Recipe
@@ -106,7 +107,7 @@ def run(
         "repeats": repeats,
         "recipe": recipe.as_data(),
         "recipe_digest": recipe.fingerprint(),
-        "machine": provenance.machine(),
+        "machine": machine.machine(),
         "software": provenance.software(),
         "samples": [
             {**arm.as_data(), "samples": [asdict(s) for s in taken]}

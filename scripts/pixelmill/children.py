@@ -7,8 +7,9 @@ import queue
 import time
 from collections.abc import Callable, Iterator
 
-from pixelmill import breadcrumbs, messages, semaphores
-from pixelmill.engines import APART, LOCAL
+from pixelmill import breadcrumbs, messages
+from pixelmill.engines import semaphores
+from pixelmill.engines.base import APART, LOCAL
 from pixelmill.entries import Entries
 from pixelmill.hosting import Work, modules
 from pixelmill.offspring import Message, Offspring
@@ -42,7 +43,7 @@ class Child:
     offspring : Offspring
         Starts it.
     engine : str
-        One of `pixelmill.engines.LOCAL`.
+        One of `pixelmill.engines.base.LOCAL`.
     recipe : Recipe
         What its workers will do.
 

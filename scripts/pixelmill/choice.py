@@ -108,7 +108,7 @@ def choose(name: str, workers: int, scales_on_threads: bool, work: float, known:
     Parameters
     ----------
     name : str
-        One of `pixelmill.engines.ENGINES`, which is used unless it would not repay its
+        One of `pixelmill.engines.base.ENGINES`, which is used unless it would not repay its
         start, or ``auto``.
     workers : int
     scales_on_threads : bool

@@ -19,7 +19,7 @@ from pixelmill.core.files import TEMPORARY
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
 from pixelmill.core.tables import iterate_table
-from pixelmill.engines import ENGINES
+from pixelmill.engines.base import ENGINES
 from pixelmill.generator import made_in
 from pixelmill.ledger import looked_at
 from pixelmill.shards import WHOLE, others

@@ -19,7 +19,7 @@ from pixelmill.core.filenames import printable
 from pixelmill.core.progress import QUIET, VARIABLE
 from pixelmill.core.safe_path import protect_children
 from pixelmill.core.sandbox import Sandbox
-from pixelmill.engines import pin_inner_threads
+from pixelmill.engines.base import pin_inner_threads
 from pixelmill.policy import Policy
 
 #: Exit status after Ctrl-C, as shells expect it, and what a signal's number is added to.
@@ -167,7 +167,7 @@ def positive(text: str) -> int:
 
 def count_workers(options: argparse.Namespace) -> int:
     """Return how many workers to use, and say where that is not what was asked for."""
-    from pixelmill.provenance import cores
+    from pixelmill.engines.machine import cores
 
     available = cores()
     if options.workers is None:

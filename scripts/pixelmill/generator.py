@@ -23,8 +23,8 @@ from pixelmill.core.fingerprints import digest_of_code
 from pixelmill.core.locks import exclusive
 from pixelmill.core.progress import Progress
 from pixelmill.core.tables import read_json, read_table, write_json, write_table
-from pixelmill.engines import open_engine
-from pixelmill.semaphores import processes_or_threads
+from pixelmill.engines.registry import open_engine
+from pixelmill.engines.semaphores import processes_or_threads
 
 if TYPE_CHECKING:
     import numpy as np

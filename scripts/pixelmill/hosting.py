@@ -15,15 +15,16 @@ from functools import partial
 
 from pixelmill import breadcrumbs
 from pixelmill.batching import batches
-from pixelmill.cluster import Cluster
 from pixelmill.core.errors import UserError, describe, sentence
 from pixelmill.core.jobs import Batch, Stretch
 from pixelmill.core.sandbox import Confinement, Sandbox, confine_process, confine_thread
 from pixelmill.destinations import Outputs
-from pixelmill.engines import APART, open_engine
+from pixelmill.engines.base import APART
+from pixelmill.engines.distributed import Cluster
+from pixelmill.engines.malloc import keep_freed
+from pixelmill.engines.registry import open_engine
 from pixelmill.entries import Entries
 from pixelmill.limits import Limits
-from pixelmill.memory import keep_freed
 from pixelmill.messages import MOST_TEXT, Channel, pack, refusal
 from pixelmill.process_state import SpoiledError
 from pixelmill.recipe import Recipe

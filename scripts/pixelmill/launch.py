@@ -18,7 +18,8 @@ from functools import partial
 from typing import Any
 
 from pixelmill.core import streams
-from pixelmill.engines import APART, end_with, start_server
+from pixelmill.engines.base import APART
+from pixelmill.engines.processes import end_with, start_server
 from pixelmill.messages import Channel, bodies
 
 
@@ -63,7 +64,7 @@ def _host(channel: Channel, orders: Iterator[bytes], engine: str, modules: Seque
         What its workers need.
     """
     if engine in APART:
-        start_server(engine, ("pixelmill.server", *modules))
+        start_server(engine, ("pixelmill.engines.fork_server", *modules))
     from pixelmill.hosting import host
 
     ready = time.perf_counter()

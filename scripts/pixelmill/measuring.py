@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from pixelmill import memory
 from pixelmill.core.jobs import Job
 from pixelmill.destinations import Outputs
-from pixelmill.engines import open_engine, pin_inner_threads
+from pixelmill.engines.base import pin_inner_threads
+from pixelmill.engines.registry import open_engine
 from pixelmill.entries import Entries, Entry
 from pixelmill.ledger import Ledger
 from pixelmill.overhead import overhead

@@ -18,9 +18,7 @@ from typing import Any, NoReturn
 
 from pixelmill.core.errors import REASONS, TreeError, UserError
 from pixelmill.core.jobs import STAGES, Job, Made, Outcome, Stretch
-
-#: Largest message, in bytes: a batch of long names and long errors stays well below it.
-MOST_BYTES = 32 * 2**20
+from pixelmill.engines.base import MOST_RESULT_BYTES
 
 #: Longest text of an error, in characters: the rest is cut off.
 MOST_TEXT = 10_000
@@ -78,7 +76,7 @@ def write(descriptor: int, body: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def bodies(descriptor: int, most: int = MOST_BYTES) -> Iterator[bytes]:
+def bodies(descriptor: int, most: int = MOST_RESULT_BYTES) -> Iterator[bytes]:
     """Yield each whole message that arrives through a pipe, until its writers are gone.
 
     Parameters

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pixelmill.engines import pin_inner_threads
+from pixelmill.engines.base import pin_inner_threads
 from pixelmill.levels import opencv
 
 #: Parts of the files that each worker takes one after another: the last ends soon

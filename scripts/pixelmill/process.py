@@ -16,7 +16,6 @@ from pixelmill.batching import costs
 from pixelmill.catalog import Selection
 from pixelmill.children import early_child
 from pixelmill.choice import choose
-from pixelmill.cluster import Cluster
 from pixelmill.core import sandbox
 from pixelmill.core.disk import Reserve
 from pixelmill.core.errors import UNKNOWN, ImageError, UserError
@@ -25,6 +24,9 @@ from pixelmill.core.files import lies_in
 from pixelmill.core.jobs import Made, Outcome
 from pixelmill.core.progress import Progress
 from pixelmill.destinations import Outputs, colliding
+from pixelmill.engines import machine
+from pixelmill.engines.distributed import Cluster
+from pixelmill.engines.semaphores import processes_or_threads
 from pixelmill.entries import Entries
 from pixelmill.exports import write_failures, write_tables
 from pixelmill.hosting import Work, confinement
@@ -37,7 +39,6 @@ from pixelmill.plan import Plan, draw_up
 from pixelmill.policy import Policy
 from pixelmill.recipe import Recipe
 from pixelmill.rows import Maker, Row
-from pixelmill.semaphores import processes_or_threads
 from pixelmill.shards import WHOLE, Shard
 from pixelmill.source_guard import SourceGuard
 from pixelmill.supervision import render
@@ -70,7 +71,7 @@ def process(
         Folder of the output tree: images, ledger and tables.
     recipe : Recipe
     engine : str
-        One of `pixelmill.engines.ENGINES`, or ``auto``.
+        One of `pixelmill.engines.base.ENGINES`, or ``auto``.
     workers : int
     entries : Entries
         The catalog of `source`.
@@ -156,7 +157,7 @@ def process(
 
             def meanwhile() -> None:
                 digest()
-                provenance.machine_fingerprint()
+                machine.machine_fingerprint()
 
             litter = True
             try:
@@ -183,9 +184,7 @@ def process(
             catalog=digest(),
             recipe=maker.recipe,
             code=maker.code,
-            machine=cluster.machine
-            if chosen == "distributed"
-            else provenance.machine_fingerprint(),
+            machine=cluster.machine if chosen == "distributed" else machine.machine_fingerprint(),
         )
         ledger.add_pass(finished, started.stretches)
         place.settle(ledger)
@@ -254,7 +253,7 @@ def _workers_for(workers: int, plan: Plan, limits: Limits) -> int:
     """Give fewer workers where memory would not hold their largest images at once."""
     pixels = map(operator.mul, plan.make.widths, plan.make.heights)
     largest = min(max(pixels, default=0), limits.max_pixels)
-    fitting = workers_for_memory(workers, largest, provenance.available_memory())
+    fitting = workers_for_memory(workers, largest, machine.available_memory())
     if fitting < workers:
         log.warning(
             "%d workers, not %d: images of %d megapixels need the memory",

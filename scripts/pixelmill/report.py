@@ -83,7 +83,8 @@ def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
     config : mapping
         The effective configuration.
     """
-    from pixelmill.provenance import machine, software
+    from pixelmill.engines.machine import machine
+    from pixelmill.provenance import software
 
     passes = {tree: (tree.read("timing.json") or {}).get("last_full_pass") for tree in trees}
     baselines = {

@@ -21,10 +21,10 @@ from pixelmill import breadcrumbs, messages
 from pixelmill.batching import MOST_IMAGES, batches
 from pixelmill.breadcrumbs import Crumb
 from pixelmill.children import Child
-from pixelmill.cluster import open_cluster
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Job, Outcome, Stretch
 from pixelmill.destinations import Outputs
+from pixelmill.engines.distributed import open_cluster
 from pixelmill.entries import Entries
 from pixelmill.hosting import Work
 from pixelmill.messages import MalformedError

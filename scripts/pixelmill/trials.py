@@ -26,10 +26,10 @@ from pixelmill import intake, messages
 from pixelmill.core.errors import ImageError, UserError
 from pixelmill.core.jobs import Job, Outcome, Stretch, failed
 from pixelmill.core.sandbox import Confinement, confine_process
-from pixelmill.engines import ask_to_die_with_parent
+from pixelmill.engines.malloc import keep_freed
+from pixelmill.engines.processes import ask_to_die_with_parent
 from pixelmill.intake import content_digest
 from pixelmill.limits import Limits
-from pixelmill.memory import keep_freed
 from pixelmill.messages import Channel, MalformedError
 from pixelmill.offspring import Helper, Message, Offspring
 from pixelmill.process_state import SpoiledError

@@ -10,8 +10,8 @@ import sys
 import pytest
 import yaml
 
-from pixelmill import engines
 from pixelmill.core import safe_path
+from pixelmill.engines import processes
 
 #: Modules that children of `multiprocessing`, Dask, Snakemake or pixelmill import: from the
 #: standard library, from libraries, and those that Python looks for by itself.
@@ -82,7 +82,7 @@ def long_path(tmp_path):
 def test_no_engine_runs_them(planted, marks, tmp_path, photos, script, long_path, engine, method):
     if method == "spawn":
         planted["env"]["TMPDIR"] = long_path
-    elif engines._start_method() != "forkserver":
+    elif processes._start_method() != "forkserver":
         pytest.skip("this system has no fork server")
     source = photos(planted["cwd"] / "pictures", 4)
     options = ("--engine", engine, "--workers", "2")

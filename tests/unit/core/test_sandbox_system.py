@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill import engines
 from pixelmill.core import landlock, safe_path, sandbox, seccomp
 from pixelmill.core.sandbox import Confinement
+from pixelmill.engines import registry
 from tests.helpers.sandboxed import needs_sandbox, tree_of
 
 
@@ -46,7 +46,7 @@ def host(sender, path, pipe):
     confinement = Confinement(())
     opened = os.open(pipe, os.O_RDWR)
     confine = partial(sandbox.confine_thread, confinement, has_workers=True)
-    with engines.open_engine("futures", 2, confine=confine) as engine:
+    with registry.open_engine("futures", 2, confine=confine) as engine:
         sandbox.confine_process(confinement, has_workers=True)
         taking_in = queue.Queue()
         waiting = engine._executor.submit(await_byte, pipe)

@@ -2,7 +2,7 @@
 
 The workers share the file system and write the outputs themselves; what comes back is
 small. They may come and go. What is sent to them, and what they do with it, is in
-`pixelmill.delivery` and `pixelmill.remote`.
+`pixelmill.engines.code_bundle` and `pixelmill.remote`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pixelmill import delivery, provenance, semaphores
 from pixelmill.core.errors import UserError
 from pixelmill.core.files import temporary_beside
-from pixelmill.engines import STARTUP_TIMEOUT, Engine, Result, Task
-from pixelmill.messages import MOST_BYTES
+from pixelmill.engines import machine, semaphores
+from pixelmill.engines.base import MOST_RESULT_BYTES, STARTUP_TIMEOUT, Engine, Result, Task
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ class Cluster:
     @property
     def machine(self) -> str:
         """What the times of a pass may be compared on: those of many machines on none."""
-        return provenance.machine_fingerprint() if self.scheduler == "local" else "cluster"
+        return machine.machine_fingerprint() if self.scheduler == "local" else "cluster"
 
 
 @contextlib.contextmanager
@@ -323,20 +322,24 @@ class _Distributed:
         """Bring library and work to the workers there are; others get it with a batch."""
         import cloudpickle
 
-        cloudpickle.register_pickle_by_value(delivery)
-        digest = delivery.pack(self._folder, work)
-        troubles = self._client.run(delivery.trouble, self._folder, digest, on_error="ignore")
+        from pixelmill.engines import code_bundle
+
+        cloudpickle.register_pickle_by_value(code_bundle)
+        digest = code_bundle.pack(self._folder, work)
+        troubles = self._client.run(code_bundle.trouble, self._folder, digest, on_error="ignore")
         for sentence in filter(None, troubles.values()):
             raise UserError(sentence)
         return digest
 
     def _run(self, digest: str, tasks: Iterator[Any], done: Callable[[Any], None]) -> None:
+        from pixelmill.engines import code_bundle
+
         pending: dict[Any, int] = {}  # with how often Dask gave it up
         while True:
             window = WINDOW * max(1, self._threads)  # 1 for the moment that none is there
             for task in itertools.islice(tasks, max(0, window - len(pending))):
                 name = f"pixelmill-{secrets.token_hex(8)}"
-                message = delivery.message(self._folder, digest, task, name)
+                message = code_bundle.message(self._folder, digest, task, name)
                 pending[self._client.submit(pickle.loads, message, key=name)] = 0
             if not pending:
                 return
@@ -360,7 +363,7 @@ class _Distributed:
         from distributed.scheduler import KilledWorker, NoWorkerError
 
         error = future.exception()
-        if isinstance(error, RuntimeError):  # a sentence, of `delivery.work_on`
+        if isinstance(error, RuntimeError):  # a sentence, of `code_bundle.work_on`
             raise UserError(str(error)) from error
         if not isinstance(error, KilledWorker | NoWorkerError):
             raise error
@@ -375,9 +378,9 @@ class _Distributed:
         """Read what became of a batch."""
         path = Path(self._folder, name)
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)  # one more is no message
+            content = file.read(MOST_RESULT_BYTES + 1)  # one more is no message
         path.unlink()
-        return content[:MOST_BYTES]
+        return content[:MOST_RESULT_BYTES]
 
     def _ended(self, pending: Collection[Any]) -> set[Any]:
         """Wait a moment for futures to end, and watch the workers."""

@@ -9,10 +9,10 @@ import psutil
 import pytest
 from PIL import Image
 
-from pixelmill.cluster import Cluster, open_cluster
 from pixelmill.config import named_recipe
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Batch, Job
+from pixelmill.engines.distributed import Cluster, open_cluster
 from pixelmill.remote import Remote
 from pixelmill.transform import Renderer
 from tests.conftest import clean_environment

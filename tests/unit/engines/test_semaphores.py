@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill import semaphores
+from pixelmill.engines import semaphores
 
 
 def test_where_there_are_semaphores_processes_are_allowed():

@@ -1,4 +1,4 @@
-"""Delivery: how the library and the work reach the workers of a cluster.
+"""Code bundle: how the library and the work reach the workers of a cluster.
 
 Both lie in a parcel, one ZIP file in a folder that the workers share. This module alone
 goes with each batch, by value: it must need nothing that a worker has not.
@@ -27,7 +27,7 @@ _UNPACKED = "pixelmill_unpacked"
 
 def pack(folder: str, work: object) -> str:
     """Write a parcel of this library and of `work`; return its digest."""
-    library = Path(__file__).parent
+    library = Path(__file__).parents[1]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as parcel:
         for path in sorted(library.rglob("*.py")):

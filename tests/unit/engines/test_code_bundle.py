@@ -9,7 +9,7 @@ import zipfile
 import cloudpickle
 import pytest
 
-from pixelmill import delivery
+from pixelmill.engines import code_bundle
 from pixelmill.limits import Limits
 from tests.conftest import clean_environment
 
@@ -30,7 +30,7 @@ def worker(home):
 @pytest.fixture
 def elsewhere(tmp_path):
     """Function that makes calls in one fresh process where pixelmill is unknown."""
-    cloudpickle.register_pickle_by_value(delivery)
+    cloudpickle.register_pickle_by_value(code_bundle)
 
     def make(*calls):
         packed = tmp_path / "calls"
@@ -43,12 +43,14 @@ def elsewhere(tmp_path):
         return done.stdout.splitlines()
 
     yield make
-    cloudpickle.unregister_pickle_by_value(delivery)
+    cloudpickle.unregister_pickle_by_value(code_bundle)
 
 
 def test_a_process_that_knows_nothing_gets_library_and_work(tmp_path, elsewhere):
-    digest = delivery.pack(str(tmp_path), Limits(max_frames=7))
-    (told,) = elsewhere(delivery.Call(delivery.unpack, str(tmp_path), digest, str(tmp_path / "w")))
+    digest = code_bundle.pack(str(tmp_path), Limits(max_frames=7))
+    (told,) = elsewhere(
+        code_bundle.Call(code_bundle.unpack, str(tmp_path), digest, str(tmp_path / "w"))
+    )
     assert "max_frames=7" in told
 
 
@@ -56,8 +58,8 @@ def test_each_parcel_brings_its_own_work(tmp_path, elsewhere):
     calls = []
     for frames in (7, 8, 7):
         (folder := tmp_path / f"parcel{len(calls)}").mkdir()
-        digest = delivery.pack(str(folder), Limits(max_frames=frames))
-        calls.append(delivery.Call(delivery.unpack, str(folder), digest, str(tmp_path / "w")))
+        digest = code_bundle.pack(str(folder), Limits(max_frames=frames))
+        calls.append(code_bundle.Call(code_bundle.unpack, str(folder), digest, str(tmp_path / "w")))
     told = elsewhere(*calls)
     assert ["max_frames=7" in line for line in told] == [True, False, True]
     assert len(list((tmp_path / "w").iterdir())) == 1
@@ -68,21 +70,23 @@ def test_another_library_takes_the_place_of_the_one_before(tmp_path, elsewhere):
     home, calls = tmp_path / "w", []
     for version in ("1.0", "2.0"):
         (folder := tmp_path / version).mkdir()
-        delivery.pack(str(folder), [])
-        with zipfile.ZipFile(folder / delivery.PARCEL, "a") as parcel:
+        code_bundle.pack(str(folder), [])
+        with zipfile.ZipFile(folder / code_bundle.PARCEL, "a") as parcel:
             parcel.writestr("pixelmill/canvas.py", f"VERSION = {version}")
-        digest = hashlib.blake2b((folder / delivery.PARCEL).read_bytes()).hexdigest()
-        calls.append(delivery.Call(delivery.unpack, str(folder), digest, str(home)))
-        calls.append(delivery.Call(eval, "__import__('pixelmill.canvas').canvas.VERSION"))
+        digest = hashlib.blake2b((folder / code_bundle.PARCEL).read_bytes()).hexdigest()
+        calls.append(code_bundle.Call(code_bundle.unpack, str(folder), digest, str(home)))
+        calls.append(code_bundle.Call(eval, "__import__('pixelmill.canvas').canvas.VERSION"))
     assert elsewhere(*calls) == ["[]", "1.0", "[]", "2.0"]
     assert len(list(home.iterdir())) == 1
 
 
 def test_a_parcel_that_was_altered_is_not_opened(tmp_path, elsewhere):
-    digest = delivery.pack(str(tmp_path), Limits())
-    with open(tmp_path / delivery.PARCEL, "ab") as file:
+    digest = code_bundle.pack(str(tmp_path), Limits())
+    with open(tmp_path / code_bundle.PARCEL, "ab") as file:
         file.write(b"more")
-    (told,) = elsewhere(delivery.Call(delivery.trouble, str(tmp_path), digest, worker(tmp_path)))
+    (told,) = elsewhere(
+        code_bundle.Call(code_bundle.trouble, str(tmp_path), digest, worker(tmp_path))
+    )
     assert told.startswith(
         "The worker 'tls://127.0.0.1:1' cannot do the work: ValueError: the parcel"
     )
@@ -90,5 +94,5 @@ def test_a_parcel_that_was_altered_is_not_opened(tmp_path, elsewhere):
 
 def test_a_worker_that_does_not_share_the_folder_says_so(tmp_path, elsewhere):
     missing = str(tmp_path / "missing")
-    (told,) = elsewhere(delivery.Call(delivery.trouble, missing, "0", worker(tmp_path)))
+    (told,) = elsewhere(code_bundle.Call(code_bundle.trouble, missing, "0", worker(tmp_path)))
     assert f"does not see '{missing}': all workers must share the file system." in told

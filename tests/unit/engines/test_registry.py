@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from pixelmill.core.errors import UserError
-from pixelmill.engines import LOCAL, SYNCHRONOUS, open_engine
+from pixelmill.engines.base import LOCAL, SYNCHRONOUS
+from pixelmill.engines.registry import open_engine
 
 PARALLEL = [name for name in LOCAL if name != "sequential"]
 APART = [name for name in PARALLEL if name != "threads"]
@@ -232,7 +233,8 @@ def test_an_unknown_engine_is_refused_with_the_ones_that_are_known():
 
 PROGRAM = """
 import json, os, sys, time
-from pixelmill.engines import open_engine, pin_inner_threads
+from pixelmill.engines.registry import open_engine
+from pixelmill.engines.base import pin_inner_threads
 from multiprocessing import active_children
 
 if __name__ == "__main__":
