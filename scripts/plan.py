@@ -12,10 +12,10 @@ def main(options: argparse.Namespace) -> None:
     from pixelmill import catalog
     from pixelmill.config import complete
     from pixelmill.core.documents import from_json
+    from pixelmill.imaging.recipe_parser import parse
     from pixelmill.layout import Layout
     from pixelmill.policy import Policy
     from pixelmill.process import preview
-    from pixelmill.recipe import parse
 
     config = complete(from_json(options.config, "--config"), options.steps_folder)
     layout, policy = Layout(config), Policy.from_config(config)

@@ -13,8 +13,8 @@ def main(options: argparse.Namespace) -> int:
     from pixelmill.config import complete
     from pixelmill.core.documents import from_json
     from pixelmill.core.errors import UserError
+    from pixelmill.imaging.recipe_parser import parse
     from pixelmill.layout import Layout
-    from pixelmill.recipe import parse
     from pixelmill.verification import remedy, verify
 
     config = complete(from_json(options.config, "--config"), options.steps_folder)

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill.operations import STEPS
-from pixelmill.recipe import parse
+from pixelmill.imaging.recipe_parser import parse
+from pixelmill.imaging.steps import STEPS
 from tests.helpers.snakemakes import Server
 
 #: Fixtures that are shared from modules of their own.

@@ -11,7 +11,7 @@ from pytest import approx
 from pixelmill.advice import advise, best
 from pixelmill.benchmark import run
 from pixelmill.fits import Law, fit_all
-from pixelmill.recipe import parse
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.samples import PARALLEL, STAGES, Arm, Sample
 from pixelmill.speedups import equal
 

@@ -8,7 +8,7 @@ from pixelmill.batching import batches
 from pixelmill.core.jobs import Job
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries, Entry
-from pixelmill.recipe import parse
+from pixelmill.imaging.recipe_parser import parse
 
 RECIPE = parse({})
 

@@ -5,7 +5,7 @@ import pytest
 from pixelmill.benchmark import run, select
 from pixelmill.core.errors import UserError
 from pixelmill.entries import Entries, Entry
-from pixelmill.recipe import parse
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.samples import Arm
 
 RECIPE = parse({"steps": [{"resize": {"width": 24, "height": 16}}, "grayscale"]})

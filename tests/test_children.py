@@ -16,10 +16,10 @@ from pixelmill.config import named_recipe
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries, Entry
 from pixelmill.hosting import Work
-from pixelmill.limits import Limits
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.renderer import Renderer
 from pixelmill.messages import MalformedError, unpack
 from pixelmill.offspring import Offspring
-from pixelmill.transform import Renderer
 
 RECIPE = named_recipe("light")
 

@@ -10,8 +10,8 @@ from pixelmill.cleaning import clean
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.locks import exclusive
 from pixelmill.generator import Spec, generate
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 
 CONFIG = {
     "datasets": {"demo": {"generate": {}}, "mine": {"folder": "photos"}},

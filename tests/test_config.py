@@ -8,11 +8,12 @@ import jsonschema
 import pytest
 import yaml
 
-from pixelmill import config, generator, recipe
+from pixelmill import config, generator
 from pixelmill.core.errors import REASONS, UserError
-from pixelmill.encoding import ENCODERS
 from pixelmill.engines import base
-from pixelmill.formats import FORMATS
+from pixelmill.imaging import recipe_parser
+from pixelmill.imaging.codecs.encoding import ENCODERS
+from pixelmill.imaging.codecs.formats import FORMATS
 from pixelmill.policy import Policy
 from tests.conftest import REPOSITORY
 
@@ -151,7 +152,7 @@ def test_a_recipe_of_ones_own_stands_beside_the_others():
 
 def test_the_default_recipes_are_recipes():
     for name, data in config.default_recipes().items():
-        assert recipe.parse(data).steps, name
+        assert recipe_parser.parse(data).steps, name
 
 
 #: What was written, the key that the message begins with, and words that it must hold:
@@ -356,18 +357,20 @@ GRAY = {"steps": ["grayscale"]}
 
 
 def test_a_recipe_is_named():
-    assert config.named_recipe("intensive") == recipe.parse(config.default_recipes()["intensive"])
+    assert config.named_recipe("intensive") == recipe_parser.parse(
+        config.default_recipes()["intensive"]
+    )
 
 
 def test_a_recipe_is_read_from_json():
-    assert config.named_recipe(' {"steps": ["grayscale"]}') == recipe.parse(GRAY)
+    assert config.named_recipe(' {"steps": ["grayscale"]}') == recipe_parser.parse(GRAY)
 
 
 @pytest.mark.parametrize("name", ["mine.yaml", "mine.yml", "sub/mine.yaml"])
 def test_a_recipe_is_read_from_a_file(somewhere, name):
     (somewhere / name).parent.mkdir(exist_ok=True)
     (somewhere / name).write_text(yaml.safe_dump(GRAY))
-    assert config.named_recipe(name) == recipe.parse(GRAY)
+    assert config.named_recipe(name) == recipe_parser.parse(GRAY)
 
 
 def test_own_steps_are_looked_for_beside_the_file_of_the_recipe(somewhere):

@@ -8,9 +8,9 @@ from PIL import Image
 
 from pixelmill import contact_sheet as module
 from pixelmill.contact_sheet import contact_sheet, difference
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.ledger import Ledger
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 
 SMALL = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
 

@@ -16,14 +16,15 @@ import psutil
 import pytest
 from PIL import Image
 
-from pixelmill import config, recipe
+from pixelmill import config
 from pixelmill.core.errors import REASONS, ImageError
 from pixelmill.core.jobs import Job
-from pixelmill.decoding import Reading, decode, decode_to_levels
-from pixelmill.formats import FORMATS, SNIFF_BYTES, sniff
-from pixelmill.levels import from_levels
+from pixelmill.imaging import recipe_parser
+from pixelmill.imaging.arrays import from_levels
+from pixelmill.imaging.codecs.decoding import Reading, decode, decode_to_levels
+from pixelmill.imaging.codecs.formats import FORMATS, SNIFF_BYTES, sniff
+from pixelmill.imaging.renderer import Renderer
 from pixelmill.likeness import psnr
-from pixelmill.transform import Renderer
 
 CORPUS = os.environ.get("PIXELMILL_CORPUS")
 
@@ -141,7 +142,7 @@ def test_what_would_unpack_to_too_much_is_too_large(rows, outcomes):
 @pytest.mark.parametrize("fit", ["stretch", "contain"])
 def test_every_orientation_shows_the_same_upright_picture(rows, tmp_path, series, fit):
     step = {"resize": {"width": 256, "height": 256, "fit": fit}}
-    parsed = recipe.parse({"steps": [step], "output": {"format": "png"}})
+    parsed = recipe_parser.parse({"steps": [step], "output": {"format": "png"}})
     renderer = Renderer(str(Path(CORPUS, "orientation")), str(tmp_path), parsed)
     pictures = []
     for number in range(9):
@@ -315,7 +316,7 @@ def test_that_photos_are_decoded_smaller_cannot_be_seen(rows, tmp_path, side):
     resize = {"resize": {"width": side, "height": side, "fit": "inside"}}
     pictures = []
     for more in ({}, {"shrink_margin": 0}):
-        made = recipe.parse({"steps": [resize], "output": {"format": "png"}, **more})
+        made = recipe_parser.parse({"steps": [resize], "output": {"format": "png"}, **more})
         renderer = Renderer(CORPUS, str(tmp_path), made)
         pictures.append([])
         for path in photos:

@@ -2,7 +2,7 @@
 
 from pixelmill.destinations import Outputs, colliding
 from pixelmill.entries import Entries, Entry
-from pixelmill.recipe import parse
+from pixelmill.imaging.recipe_parser import parse
 
 PNG = parse({"output": {"format": "png"}})
 TWO = parse({"outputs": [{"name": "large", "format": "jpeg"}, {"name": "small", "format": "webp"}]})

@@ -8,10 +8,10 @@ import pytest
 
 from pixelmill.core.jobs import Made, Outcome, Stretch
 from pixelmill.distributions import distributions, latency, timeline
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.ledger import Ledger, Maker
 from pixelmill.passes import Pass
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 
 MAKER = Maker("recipe", "code", "limits")
 

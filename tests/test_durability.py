@@ -11,12 +11,12 @@ from functools import partial
 
 import pytest
 
-from pixelmill import recipe
 from pixelmill.core.jobs import Batch, Job
+from pixelmill.imaging import recipe_parser
+from pixelmill.imaging.renderer import Renderer
 from pixelmill.ledger import Ledger
 from pixelmill.policy import Policy
 from pixelmill.process import process_folder
-from pixelmill.transform import Renderer
 from pixelmill.workplace import Workplace
 from tests.conftest import run
 from tests.helpers.faults import policy
@@ -68,7 +68,9 @@ def render(tmp_path, photo, data, paths, **options):
     for name in ("in", "out"):
         (tmp_path / name).mkdir()
     photo(40, 30).save(tmp_path / "in/a.jpg")
-    renderer = Renderer(str(tmp_path / "in"), str(tmp_path / "out"), recipe.parse(data), **options)
+    renderer = Renderer(
+        str(tmp_path / "in"), str(tmp_path / "out"), recipe_parser.parse(data), **options
+    )
     (outcome,) = renderer(Batch([Job("a.jpg", tuple(paths))]))
     assert outcome.status == "ok", outcome.message
     return tmp_path / "out"
@@ -105,7 +107,7 @@ def test_the_folders_are_synced_once_a_batch(tmp_path, photo, recorder):
     for number in range(5):
         photo(40, 30).save(tmp_path / f"in/{number}.jpg")
     jobs = [Job(f"{number}.jpg", (f"{number}.jpg",)) for number in range(5)]
-    parsed = recipe.parse({"steps": [RESIZE]})
+    parsed = recipe_parser.parse({"steps": [RESIZE]})
     Renderer(str(tmp_path / "in"), str(tmp_path / "out"), parsed, durable=True)(Batch(jobs))
     kinds = [event for event, *_ in recorder.events]
     assert kinds == ["sync file", "rename"] * 5 + ["sync folder"]
@@ -116,7 +118,7 @@ def test_a_folder_of_which_no_image_was_made_is_passed_over(tmp_path, photo, rec
         (tmp_path / name).mkdir()
     photo(40, 30).save(tmp_path / "in/a.jpg")
     jobs = [Job("a.jpg", ("one/a.jpg",)), Job("gone.jpg", ("other/gone.jpg",))]
-    parsed = recipe.parse({"steps": [RESIZE]})
+    parsed = recipe_parser.parse({"steps": [RESIZE]})
     renderer = Renderer(str(tmp_path / "in"), str(tmp_path / "out"), parsed, durable=True)
     assert [outcome.reason for outcome in renderer(Batch(jobs))] == ["", "vanished"]
     kinds = [event for event, *_ in recorder.events]
@@ -161,7 +163,7 @@ def test_a_pass_syncs_its_ledger_and_its_outputs_as_its_policy_says(
         lambda *args: renderers.append(Renderer(*args)) or renderers[-1],
     )
     source = photos(tmp_path / "in", 1)
-    parsed = recipe.parse({"steps": [RESIZE]})
+    parsed = recipe_parser.parse({"steps": [RESIZE]})
     rules = Policy(durable=durable)
     process_folder(str(source), str(tmp_path / "out"), parsed, "sequential", 1, policy=rules)
     assert [renderer.durable for renderer in renderers] == [durable]

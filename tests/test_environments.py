@@ -12,8 +12,8 @@ import pytest
 
 from pixelmill import catalog
 from pixelmill.engines.base import LOCAL
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 from pixelmill.verification import verify
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="streams are closed by a POSIX shell")

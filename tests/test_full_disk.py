@@ -10,9 +10,9 @@ import os
 import numpy as np
 import pytest
 
-from pixelmill import recipe
 from pixelmill.core.jobs import Job
-from pixelmill.transform import Renderer
+from pixelmill.imaging import recipe_parser
+from pixelmill.imaging.renderer import Renderer
 from tests.helpers.imaging import png, words
 from tests.helpers.tags import raw_block, with_block
 
@@ -46,7 +46,7 @@ def assert_made_whole_or_not(tmp_path):
 
     def check(data, **settings):
         (tmp_path / "in/a").write_bytes(data)
-        parsed = recipe.parse(settings)
+        parsed = recipe_parser.parse(settings)
         renderer = Renderer(str(tmp_path / "in"), str(tmp_path / "out"), parsed)
         job, made = Job("a", ("made",)), tmp_path / "out/made"
         assert renderer.render(job).status == "ok"

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pixelmill.core.errors import REASONS, ImageError
-from pixelmill.decoding import Reading, decode
-from pixelmill.limits import Limits
-from pixelmill.operations import scaled_size
+from pixelmill.imaging.codecs.decoding import Reading, decode
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.steps.resize import scaled_size
 
 pytestmark = pytest.mark.slow
 

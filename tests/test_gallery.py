@@ -5,7 +5,7 @@ import re
 import pytest
 
 from pixelmill import gallery
-from pixelmill.operations import STEPS
+from pixelmill.imaging.steps import STEPS
 
 
 @pytest.fixture(scope="module")

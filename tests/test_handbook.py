@@ -3,7 +3,7 @@
 import pytest
 
 from pixelmill import handbook
-from pixelmill.operations import STEPS
+from pixelmill.imaging.steps import STEPS
 
 
 def test_the_docs_are_what_the_registry_says(repository):

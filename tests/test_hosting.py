@@ -10,9 +10,9 @@ from pixelmill.config import named_recipe
 from pixelmill.core.errors import TreeError
 from pixelmill.destinations import Outputs
 from pixelmill.hosting import Work, modules
-from pixelmill.limits import Limits
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.renderer import Renderer
 from pixelmill.offspring import Offspring
-from pixelmill.transform import Renderer
 
 RECIPE = named_recipe("light")
 

@@ -14,7 +14,7 @@ from pixelmill import launch, messages
 from pixelmill.engines import processes
 from pixelmill.offspring import Offspring
 
-HEAVY = {"PIL", "numpy", "cv2", "dask", "yaml", "pixelmill.hosting", "pixelmill.transform"}
+HEAVY = {"PIL", "numpy", "cv2", "dask", "yaml", "pixelmill.hosting", "pixelmill.imaging.renderer"}
 
 
 def test_to_begin_imports_little(repository):

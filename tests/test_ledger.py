@@ -10,10 +10,10 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Batch, Job, Stretch
+from pixelmill.imaging.recipe_parser import parse
+from pixelmill.imaging.renderer import Renderer
 from pixelmill.ledger import VERSION, Ledger, Maker, looked_at
 from pixelmill.passes import Pass
-from pixelmill.recipe import parse
-from pixelmill.transform import Renderer
 
 RECIPE = parse({"steps": [{"resize": {"width": 16, "height": 12}}]})
 

@@ -9,8 +9,8 @@ import stat
 import pytest
 
 from pixelmill.core.errors import TreeError, UserError
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 
 SEED = 20261128
 

@@ -11,8 +11,8 @@ from PIL import Image
 from pixelmill import catalog
 from pixelmill.config import complete
 from pixelmill.core.errors import TreeError, UserError
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 from pixelmill.shards import Shard
 from pixelmill.verification import verify
 from pixelmill.wiring import check_links

@@ -11,11 +11,11 @@ from PIL import Image
 
 from pixelmill.core.errors import REASONS
 from pixelmill.core.jobs import Job
-from pixelmill.decoding import Reading, decode
-from pixelmill.encoding import ENCODERS
-from pixelmill.formats import FORMATS
-from pixelmill.recipe import parse
-from pixelmill.transform import Renderer
+from pixelmill.imaging.codecs.decoding import Reading, decode
+from pixelmill.imaging.codecs.encoding import ENCODERS
+from pixelmill.imaging.codecs.formats import FORMATS
+from pixelmill.imaging.recipe_parser import parse
+from pixelmill.imaging.renderer import Renderer
 from tests.helpers.imaging import magick, needs_magick, opened, psnr
 
 CORPUS = os.environ.get("PIXELMILL_CORPUS")

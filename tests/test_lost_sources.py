@@ -10,9 +10,9 @@ import pytest
 from pixelmill import catalog
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.sandbox import Sandbox
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.policy import Policy
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 from pixelmill.tables import fault_in
 from pixelmill.verification import verify
 from tests.helpers.places import COUNT, FOLDERS, OTHER, RENAMED, SMALL, VARIANTS

@@ -3,8 +3,8 @@
 import pytest
 
 from pixelmill.catalog import scan
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.measuring import measure
-from pixelmill.recipe import parse
 from pixelmill.samples import Arm
 
 RECIPE = parse({"steps": [{"resize": {"width": 24, "height": 16}}, "grayscale"]})

@@ -11,11 +11,11 @@ import psutil
 import pytest
 
 from pixelmill import breadcrumbs
-from pixelmill.limits import Limits
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.offspring import end_remains
 from pixelmill.policy import Policy
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 from tests.helpers.faults import policy as policy_of
 from tests.helpers.leavings import SECONDS, STEPS, command, prepare
 

@@ -3,8 +3,8 @@
 import pytest
 
 from pixelmill.catalog import scan
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.overhead import overhead
-from pixelmill.recipe import parse
 
 RESIZE = {"resize": {"width": 24, "height": 16}}
 

@@ -5,8 +5,8 @@ import pytest
 from pixelmill.core.jobs import Made
 from pixelmill.destinations import Outputs
 from pixelmill.entries import Entries, Entry
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.plan import draw_up
-from pixelmill.recipe import parse
 from pixelmill.rows import Maker, Row
 
 RECIPE = parse({})

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.inspection import Inspector, Task
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 from tests.helpers import picture_faults
 
 SHRINK = {"resize": {"longest": 120}}

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from pixelmill import config
-from pixelmill.limits import PRESETS, Limits
+from pixelmill.imaging.codecs.limits import PRESETS, Limits
 from pixelmill.policy import Policy
 
 

@@ -137,7 +137,7 @@ def test_every_rule_that_does_steps_names_the_libraries_that_decide_their_pixels
     running = set()
     for name, body in rules.items():
         modules = {path.stem for path in code_of(re.search(r"code=code\(\"(\w+\.py)\"\)", body)[1])}
-        if modules & {"filters", "geometry", "overlays", "resizing", "tones"}:
+        if modules & {"filters", "geometry", "overlays", "resize", "tones"}:
             running.add(name)
     shown = {"process_seq", "process_par", "process_shard", "measure", "measure_rivals", "steps"}
     # Others tell of steps, or of what they should have made, and do none.

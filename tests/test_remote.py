@@ -14,10 +14,10 @@ from pixelmill import breadcrumbs
 from pixelmill.config import named_recipe
 from pixelmill.core.errors import TreeError
 from pixelmill.core.jobs import Batch, Job, failed
-from pixelmill.limits import Limits
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.renderer import Renderer
 from pixelmill.messages import refused, split, unpack
 from pixelmill.remote import Remote, _Alarm
-from pixelmill.transform import Renderer
 from tests.helpers.faults import POISON, RECIPE, STEPS
 
 #: Does a batch as a worker would, in a process that may die of it.

@@ -14,9 +14,9 @@ from pixelmill import catalog
 from pixelmill.comparison import compare
 from pixelmill.contact_sheet import contact_sheets
 from pixelmill.core.tables import write_json
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.page import html, write
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 from pixelmill.report import Tree, collect, describe, find_trees
 from pixelmill.verification import verify
 

@@ -11,7 +11,7 @@ from pixelmill import pools, rivals
 from pixelmill.catalog import scan
 from pixelmill.core.errors import UserError
 from pixelmill.core.schemas import check
-from pixelmill.recipe import parse
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.samples import Arm
 from tests.helpers.projects import SMALL, write_config
 

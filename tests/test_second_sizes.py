@@ -8,14 +8,15 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from pixelmill import recipe, second_decoder
+from pixelmill import second_decoder
 from pixelmill.core.jobs import Job
-from pixelmill.decoding import Reading
-from pixelmill.decoding import decode as decoded
 from pixelmill.demands import stored_size
+from pixelmill.imaging import recipe_parser
+from pixelmill.imaging.codecs.decoding import Reading
+from pixelmill.imaging.codecs.decoding import decode as decoded
+from pixelmill.imaging.renderer import Renderer
 from pixelmill.inspection import Inspector, Task
 from pixelmill.second_sizes import clean_aperture, tells_size
-from pixelmill.transform import Renderer
 from tests.helpers.animations import GifFrame, aperture, gif, with_properties
 from tests.helpers.bitmaps import bmp
 from tests.helpers.imaging import exif_block
@@ -216,7 +217,7 @@ def inspect_and_replace(tmp_path, name, format, orientation):
     make, size = SOURCES[name]
     (tmp_path / "source").write_bytes(make())
     settings = {"steps": [{"flip": {}}], "output": {"format": format}, "orientation": orientation}
-    parsed = recipe.parse(settings)
+    parsed = recipe_parser.parse(settings)
     outcome = Renderer(str(tmp_path), str(tmp_path), parsed).render(Job("source", ("out",)))
     assert outcome.status == "ok", outcome.message
     inspector = Inspector(str(tmp_path), str(tmp_path), settings, 30.0)
@@ -242,7 +243,7 @@ def test_a_moving_output_whose_orientation_is_kept_is_right(tmp_path, picture, f
     settings |= {"orientation": "keep", "animation": "all"}
     if format == "png":
         del settings["output"]["quality"]
-    parsed = recipe.parse(settings)
+    parsed = recipe_parser.parse(settings)
     outcome = Renderer(str(tmp_path), str(tmp_path), parsed).render(Job("source", ("out",)))
     assert outcome.status == "ok", outcome.message
     inspector = Inspector(str(tmp_path), str(tmp_path), settings, 30.0)

@@ -9,8 +9,8 @@ import pytest
 from pixelmill import catalog
 from pixelmill.core.errors import UserError
 from pixelmill.core.sandbox import Sandbox
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.policy import Policy
-from pixelmill.recipe import parse
 from tests.helpers.processed import COUNT, RECIPE, Tree, add, change, filled, nothing, touch
 
 OTHER = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})

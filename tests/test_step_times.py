@@ -3,7 +3,7 @@
 import pytest
 
 from pixelmill.catalog import scan
-from pixelmill.recipe import parse
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.step_times import StepTime, step_times
 
 OWN_STEP = """

@@ -18,10 +18,10 @@ from pixelmill.config import named_recipe
 from pixelmill.core.errors import UserError
 from pixelmill.destinations import Outputs
 from pixelmill.hosting import Work
-from pixelmill.limits import Limits
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.renderer import Renderer
 from pixelmill.process import process_folder
 from pixelmill.supervision import render
-from pixelmill.transform import Renderer
 from tests.helpers.faults import (
     POISON,
     RECIPE,

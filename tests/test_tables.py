@@ -9,8 +9,8 @@ import sqlite3
 
 import pytest
 
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 from pixelmill.tables import TABLES, VERSION, fault_in
 
 NAMES = ["two\nlines.jpg", "caf\udce9.jpg", "back\\slash.jpg", "a../b...jpg"]

@@ -9,11 +9,11 @@ import pytest
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.jobs import Job
 from pixelmill.core.tables import read_table
-from pixelmill.limits import Limits
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.recipe_parser import parse
+from pixelmill.imaging.renderer import Renderer
 from pixelmill.offspring import Offspring
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
-from pixelmill.transform import Renderer
 from pixelmill.trials import Deaths, Trials
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals end processes on POSIX alone")

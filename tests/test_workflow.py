@@ -86,7 +86,7 @@ def test_edited_code_of_the_report_reruns_the_report_and_the_verdict(finished, s
 def test_edited_code_of_a_step_reruns_all_processing_and_a_comment_makes_no_image(
     finished, snakemake
 ):
-    file = finished / "scripts/pixelmill/filters.py"
+    file = finished / "scripts/pixelmill/imaging/steps/filters.py"
     command = [sys.executable, "scripts/process_sequential.py", "pictures"]
     command += ["results/mine/light/sequential", "--recipe", json.dumps({"steps": [RESIZE]})]
     edit(file, "ImageFilter.SHARPEN)", "ImageFilter.SHARPEN)  # a comment")

@@ -7,7 +7,7 @@ import pytest
 from pixelmill.core import locks
 from pixelmill.core.errors import UserError
 from pixelmill.core.locks import exclusive
-from pixelmill.recipe import parse
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.shards import Shard, all_of, home
 from tests.helpers.sharding import COUNT, RECIPE, Tree
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pixelmill import samples as sampled
 from pixelmill.choice import LOOP, Rating, break_even, quickest
-from pixelmill.operations import STEPS
+from pixelmill.imaging.steps import STEPS
 from pixelmill.samples import PARALLEL, STAGES, Arm, Samples, ratios
 from pixelmill.speedups import equal, interval
 

@@ -27,7 +27,7 @@ from pixelmill.core.safe_path import protected
 from pixelmill.engines import machine
 from pixelmill.entries import Entries
 from pixelmill.fits import fit_all
-from pixelmill.recipe import Recipe
+from pixelmill.imaging.recipe import Recipe
 from pixelmill.samples import THREADS_TOGETHER, Arm, Sample
 from pixelmill.speedups import figures
 

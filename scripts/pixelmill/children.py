@@ -12,8 +12,8 @@ from pixelmill.engines import semaphores
 from pixelmill.engines.base import APART, LOCAL
 from pixelmill.entries import Entries
 from pixelmill.hosting import Work, modules
+from pixelmill.imaging.recipe import Recipe
 from pixelmill.offspring import Message, Offspring
-from pixelmill.recipe import Recipe
 
 #: How often the age of the crumbs is looked at, in seconds.
 _LOOK_INTERVAL = 0.25

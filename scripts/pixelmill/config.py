@@ -18,11 +18,11 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
-from pixelmill import recipe
 from pixelmill.core import documents
 from pixelmill.core.errors import UserError, shown
 from pixelmill.core.files import lies_in
-from pixelmill.limits import PRESETS
+from pixelmill.imaging import recipe, recipe_parser
+from pixelmill.imaging.codecs.limits import PRESETS
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
 
@@ -90,7 +90,7 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
         if name in filled["run"]["datasets"]:
             _check_dataset(name, dataset, filled["results"])
     for name, data in filled["recipes"].items():
-        recipe.parse(data, f"recipes.{name}", base)
+        recipe_parser.parse(data, f"recipes.{name}", base)
     return filled
 
 
@@ -293,21 +293,21 @@ def _check_dataset(name: str, dataset: Mapping[str, Any], results: str) -> None:
 
 def recipe_files(config: Mapping[str, Any], name: str, base: str) -> Iterator[str]:
     """Paths of the files that a recipe's own steps come from, and of those its steps read."""
-    parsed = recipe.parse(config["recipes"][name], f"recipes.{name}", base)
+    parsed = recipe_parser.parse(config["recipes"][name], f"recipes.{name}", base)
     yield from parsed.own_files()
     yield from parsed.files()
 
 
 def uses_opencv(config: Mapping[str, Any], name: str, base: str) -> bool:
     """Whether OpenCV makes some of a recipe's pixels or files."""
-    return recipe.parse(config["recipes"][name], f"recipes.{name}", base).uses_opencv
+    return recipe_parser.parse(config["recipes"][name], f"recipes.{name}", base).uses_opencv
 
 
 def has_rivals(config: Mapping[str, Any], name: str, base: str) -> bool:
     """Whether other tools can do what a recipe does."""
     from pixelmill.rivals import why_not
 
-    return not why_not(recipe.parse(config["recipes"][name], f"recipes.{name}", base))
+    return not why_not(recipe_parser.parse(config["recipes"][name], f"recipes.{name}", base))
 
 
 def named_recipe(text: str, folder: str = ".") -> recipe.Recipe:
@@ -327,14 +327,14 @@ def named_recipe(text: str, folder: str = ".") -> recipe.Recipe:
         If there is no such recipe, or something is wrong with it.
     """
     if text.lstrip().startswith("{"):
-        return recipe.parse(documents.from_json(text, "recipe"), "recipe", folder)
+        return recipe_parser.parse(documents.from_json(text, "recipe"), "recipe", folder)
     if text.endswith((".yaml", ".yml")):
         data = documents.read_yaml(text, f"recipe: '{text}'")
         beside = os.path.dirname(text) or "."
-        return recipe.parse(data, text, beside if folder == "." else folder)
+        return recipe_parser.parse(data, text, beside if folder == "." else folder)
     recipes = default_recipes()
     if text not in recipes:
         raise UserError(
             f"recipe: '{text}' is unknown; give {', '.join(recipes)} or a file that ends in .yaml."
         )
-    return recipe.parse(recipes[text], text)
+    return recipe_parser.parse(recipes[text], text)

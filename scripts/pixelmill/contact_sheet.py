@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pixelmill import intake
 from pixelmill.core.errors import ImageError
-from pixelmill.decoding import Reading, decode
+from pixelmill.imaging.codecs import reading
+from pixelmill.imaging.codecs.decoding import Reading, decode
+from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.layout import Layout
 from pixelmill.ledger import Example, looked_at
-from pixelmill.limits import Limits
 from pixelmill.report import Tree, by_recipe
 
 #: Pictures shown, and the longer side of each in pixels: sharp on a phone held upright.
@@ -122,7 +122,7 @@ def _examples(tree: str) -> list[Example]:
 def _thumbnail(path: str) -> Image.Image | None:
     try:
         limits = Limits(max_pixels=LARGEST_PIXELS)
-        data = intake.read(path, limits=limits)
+        data = reading.read(path, limits=limits)
         picture: Image.Image = decode(data, _thumbnail_size, _READING, limits).frames[0]
     except (OSError, ImageError, MemoryError):
         return None

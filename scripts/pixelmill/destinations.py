@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from functools import partial
 
 from pixelmill.core.jobs import Job
-from pixelmill.encoding import suffix_for
 from pixelmill.entries import Entries, Entry
+from pixelmill.imaging.codecs.encoding import suffix_for
+from pixelmill.imaging.recipe import Recipe
 from pixelmill.naming import first_collision, plain_name, renamed
-from pixelmill.recipe import Recipe
 
 
 class Outputs:

@@ -13,11 +13,11 @@ from typing import Any
 
 from PIL import Image, ImageFilter
 
-from pixelmill import canvas, handbook, typeset
+from pixelmill import handbook, typeset
 from pixelmill.core.files import atomic
 from pixelmill.generator import Spec, image
-from pixelmill.operations import MODULES, STEPS
-from pixelmill.recipe import parse
+from pixelmill.imaging.recipe_parser import parse
+from pixelmill.imaging.steps import MODULES, STEPS, canvas
 
 #: Size of the picture in pixels, and the number of a generated one in which left and
 #: right, above and below are easily told.

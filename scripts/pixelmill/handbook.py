@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from pixelmill.operations import MODULES, STEPS
-from pixelmill.parameters import REQUIRED, Parameter
-from pixelmill.steps import StepKind
+from pixelmill.imaging.parameters import REQUIRED, Parameter
+from pixelmill.imaging.steps import MODULES, STEPS
+from pixelmill.imaging.steps.registry import StepKind
 
 _HEADING = re.compile(r"\n\n(\w+)\n-+\n")
 _NAMES = re.compile(r"^(\w+(?:, \w+)*) : ", re.MULTILINE)

@@ -24,11 +24,11 @@ from pixelmill.engines.distributed import Cluster
 from pixelmill.engines.malloc import keep_freed
 from pixelmill.engines.registry import open_engine
 from pixelmill.entries import Entries
-from pixelmill.limits import Limits
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.recipe import Recipe
+from pixelmill.imaging.renderer import Renderer
+from pixelmill.imaging.steps.process_state import SpoiledError
 from pixelmill.messages import MOST_TEXT, Channel, pack, refusal
-from pixelmill.process_state import SpoiledError
-from pixelmill.recipe import Recipe
-from pixelmill.transform import Renderer
 
 #: Batches whose jobs are made while the workers start, and not when they are handed out.
 _PREPARED = 100

@@ -20,14 +20,14 @@ from pixelmill.destinations import Outputs
 from pixelmill.engines.base import pin_inner_threads
 from pixelmill.engines.registry import open_engine
 from pixelmill.entries import Entries, Entry
+from pixelmill.imaging.recipe import Recipe
+from pixelmill.imaging.renderer import Renderer
 from pixelmill.ledger import Ledger
 from pixelmill.overhead import overhead
 from pixelmill.process import process
-from pixelmill.recipe import Recipe
 from pixelmill.rivals import run_rival
 from pixelmill.samples import STAGES, Arm, Sample
 from pixelmill.step_times import step_times
-from pixelmill.transform import Renderer
 
 #: How far apart the clocks of loops that were started together may be, in seconds.
 _START_DELAY = 0.5
@@ -109,7 +109,7 @@ def _loops(source: str, target: str, recipe: Recipe, entries: Entries, count: in
     started = time.perf_counter()
     os.makedirs(target, exist_ok=True)
     renderer = Renderer(source, target, recipe)
-    with open_engine("futures", count, preload=("pixelmill.transform",)) as engine:
+    with open_engine("futures", count, preload=("pixelmill.imaging.renderer",)) as engine:
         startup = time.perf_counter() - started
         outputs = Outputs(entries, recipe)
         jobs = [outputs.job(entry) for entry in entries]
@@ -155,7 +155,7 @@ def _call(loop: _Loop) -> _Looped:
 
 
 def _main(order: dict[str, Any]) -> None:
-    from pixelmill.recipe import parse
+    from pixelmill.imaging.recipe_parser import parse
 
     pin_inner_threads()
     recipe = parse(order["recipe"], folder=order["folder"])

@@ -14,15 +14,16 @@ from typing import Any
 
 from PIL import Image
 
-from pixelmill import decoding, jpeg
-from pixelmill.backends import Backend, Prepared, backend
 from pixelmill.core.jobs import Job, Outcome
-from pixelmill.encoding import encoder_name
 from pixelmill.entries import Entry
-from pixelmill.intake import content_digest
-from pixelmill.operations import Box
-from pixelmill.recipe import Recipe
-from pixelmill.transform import Renderer, target_of
+from pixelmill.imaging.backends.base import Backend, Prepared
+from pixelmill.imaging.backends.registry import backend
+from pixelmill.imaging.codecs import decoding, jpeg
+from pixelmill.imaging.codecs.encoding import encoder_name
+from pixelmill.imaging.codecs.reading import content_digest
+from pixelmill.imaging.parameters import Box
+from pixelmill.imaging.recipe import Recipe
+from pixelmill.imaging.renderer import Renderer, target_of
 
 #: That no metadata go into the file.
 _NOTHING_MORE = decoding.Decoded([], None, 0, "")

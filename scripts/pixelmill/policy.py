@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pixelmill.core.sandbox import Sandbox
-from pixelmill.limits import Limits
+from pixelmill.imaging.codecs.limits import Limits
 
 
 @dataclass(frozen=True)

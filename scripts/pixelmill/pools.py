@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pixelmill.engines.base import pin_inner_threads
-from pixelmill.levels import opencv
+from pixelmill.imaging.arrays import opencv
 
 #: Parts of the files that each worker takes one after another: the last ends soon
 #: after the others, and handing them out costs nothing.

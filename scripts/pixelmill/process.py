@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pixelmill import catalog as catalogs
-from pixelmill import intake, outputs, provenance
+from pixelmill import outputs
 from pixelmill.batching import costs
 from pixelmill.catalog import Selection
 from pixelmill.children import early_child
@@ -30,19 +30,21 @@ from pixelmill.engines.semaphores import processes_or_threads
 from pixelmill.entries import Entries
 from pixelmill.exports import write_failures, write_tables
 from pixelmill.hosting import Work, confinement
-from pixelmill.intake import content_digest
+from pixelmill.imaging import fingerprint
+from pixelmill.imaging.codecs import reading
+from pixelmill.imaging.codecs.limits import Limits, workers_for_memory
+from pixelmill.imaging.codecs.reading import content_digest
+from pixelmill.imaging.recipe import Recipe
+from pixelmill.imaging.renderer import Renderer
 from pixelmill.ledger import Ledger
-from pixelmill.limits import Limits, workers_for_memory
 from pixelmill.offspring import Offspring, end_remains
 from pixelmill.passes import Pass, Totals
 from pixelmill.plan import Plan, draw_up
 from pixelmill.policy import Policy
-from pixelmill.recipe import Recipe
 from pixelmill.rows import Maker, Row
 from pixelmill.shards import WHOLE, Shard
 from pixelmill.source_guard import SourceGuard
 from pixelmill.supervision import render
-from pixelmill.transform import Renderer
 from pixelmill.workplace import Workplace
 
 log = logging.getLogger(__name__)
@@ -112,7 +114,7 @@ def process(
             plan = _plan(source, place, recipe, maker, entries, rows, _checking(policy, ledger))
         log.info("%s", plan)
         _explain_code(plan, ledger, recipe)
-        ledger.note_maker(maker.code, provenance.rendering_software(recipe.uses_opencv))
+        ledger.note_maker(maker.code, fingerprint.rendering_software(recipe.uses_opencv))
         place.check_removals(len(plan.remove), rows, policy.max_removal_rate, source, select)
         _remove(plan, place, ledger)
         if recipe.settings["keep_mtime"]:
@@ -214,8 +216,8 @@ def _digest_of(entries: Entries, shard: Shard) -> str:
 def _maker(recipe: Recipe, policy: Policy) -> Maker:
     return Maker(
         recipe.fingerprint(),
-        provenance.code_fingerprint(recipe.own_files(), recipe.uses_opencv),
-        policy.limits.fingerprint(provenance.extra_decoders()),
+        fingerprint.code_fingerprint(recipe.own_files(), recipe.uses_opencv),
+        policy.limits.fingerprint(fingerprint.extra_decoders()),
     )
 
 
@@ -223,7 +225,7 @@ def _explain_code(plan: Plan, ledger: Ledger, recipe: Recipe) -> None:
     """Say which library it was, where images are made again for their code."""
     if not plan.reasons["code changed"]:
         return
-    now = provenance.rendering_software(recipe.uses_opencv)
+    now = fingerprint.rendering_software(recipe.uses_opencv)
     before = [ledger.software_of(code) for code in ledger.codes()]
     changed = {
         f"{name} {old[name]} is now {version}"
@@ -311,7 +313,7 @@ def _plan(
 ) -> Plan:
     def digest(path: str) -> str:
         try:
-            return content_digest(intake.read(os.path.join(source, path), limits=policy.limits))
+            return content_digest(reading.read(os.path.join(source, path), limits=policy.limits))
         except ImageError:
             return ""
 

@@ -2,87 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import platform
-from collections.abc import Iterable
 
 from pixelmill.core.environment import version_of
-from pixelmill.core.fingerprints import digest_of_code, digest_of_file, digest_of_text
-
-#: Libraries that make pixels of most recipes, by their names in words.
-_LIBRARIES = {
-    "Pillow": ("pillow-simd", "pillow"),  # a drop-in that may stand in its place
-    "NumPy": ("numpy",),
-    "cykooz-resizer": ("cykooz-resizer",),
-    "simplejpeg": ("simplejpeg",),
-    "tifffile": ("tifffile",),
-    "imagecodecs": ("imagecodecs",),
-}
-
-#: What Pillow is built with, by Pillow's names.
-_CODECS = ["libjpeg_turbo", "jpg", "zlib", "libtiff", "webp", "avif", "littlecms2", "freetype2"]
-
-#: What makes an image; a change in one of them makes all images stale.
-RENDERING = (
-    *("alpha", "apng", "avif", "backends", "blurring", "bmp", "boxes", "canvas", "color"),
-    "colorimetry",
-    *("decoding", "encoding", "filters", "formats", "frame_reading", "frame_writing", "geometry"),
-    *("gif", "icc", "ico", "ifd", "intake", "isobmff", "jpeg", "levels", "lookup_table"),
-    *("metadata", "opencv_backend", "opencv_steps", "operations", "overlays", "own_steps"),
-    *("parameters", "photometric", "png", "regular_files", "resampling", "resizing", "steps"),
-    *("tiff", "timing"),
-    *("tones", "transform"),
-    "weights",
-)
-
-
-def code_fingerprint(own_files: Iterable[str] = (), opencv: bool = False) -> str:
-    """Digest of the code and the libraries that make images.
-
-    Taken from the syntax trees without docstrings, so that a changed comment does
-    not make a million images stale.
-
-    Parameters
-    ----------
-    own_files : iterable of str
-        Files of the recipe's own steps.
-    opencv : bool
-        Whether OpenCV makes some of the pixels.
-    """
-    libraries = json.dumps(rendering_software(opencv), sort_keys=True)
-    parts = [
-        digest_of_code(*map("{}.py".format, RENDERING)),
-        *sorted(map(digest_of_file, own_files)),
-        libraries,
-    ]
-    return digest_of_text("\n".join(parts))
-
-
-@functools.cache
-def rendering_software(opencv: bool = False) -> dict[str, str]:
-    """Versions of the libraries that decide pixels: Pillow with its codecs and others."""
-    from PIL import features
-
-    versions = {name: version_of(*packages) for name, packages in _LIBRARIES.items()}
-    for codec in _CODECS:
-        check = features.version_feature if codec == "libjpeg_turbo" else _codec_version
-        versions[codec] = str(check(codec))
-    if opencv:
-        versions["OpenCV"] = version_of("opencv-python-headless")
-    return versions
-
-
-def extra_decoders() -> str:
-    """Decoders that are used where they are installed, in words."""
-    return f"pillow-heif {version_of('pillow-heif')}"
-
-
-def _codec_version(name: str) -> str | None:
-    from PIL import features
-
-    known = name in features.modules or name in features.codecs
-    return features.version(name) if known else None
+from pixelmill.imaging.fingerprint import rendering_software
 
 
 def software() -> dict[str, str]:

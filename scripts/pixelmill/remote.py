@@ -17,13 +17,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from pixelmill import breadcrumbs, own_steps, provenance
+from pixelmill import breadcrumbs
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Batch, Job, Outcome, Stretch
+from pixelmill.imaging import fingerprint
+from pixelmill.imaging.renderer import Renderer
+from pixelmill.imaging.steps import custom
+from pixelmill.imaging.steps.process_state import SpoiledError
 from pixelmill.messages import pack, refusal
 from pixelmill.offspring import Offspring, adopt_orphans
-from pixelmill.process_state import SpoiledError
-from pixelmill.transform import Renderer
 from pixelmill.trials import Deaths, Trials
 
 #: How much later than asked a worker may end that hangs, in seconds: setting its alarm
@@ -49,7 +51,7 @@ class Remote:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        own_steps.load.cache_clear()  # of an earlier run: they may have changed since
+        custom.load.cache_clear()  # of an earlier run: they may have changed since
 
     def trouble(self) -> str:
         """Why this worker must not do the work, in words; empty where it may."""
@@ -125,8 +127,8 @@ class Remote:
 
 def _software(renderer: Renderer) -> dict[str, str]:
     """Versions that decide an image's pixels, or whether it can be read."""
-    decoder, version = provenance.extra_decoders().split(" ", 1)
-    return {**provenance.rendering_software(renderer.recipe.uses_opencv), decoder: version}
+    decoder, version = fingerprint.extra_decoders().split(" ", 1)
+    return {**fingerprint.rendering_software(renderer.recipe.uses_opencv), decoder: version}
 
 
 class _Alarm:

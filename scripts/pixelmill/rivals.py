@@ -20,8 +20,8 @@ from pathlib import Path
 from pixelmill import pools
 from pixelmill.core.errors import UserError
 from pixelmill.entries import Entry
+from pixelmill.imaging.recipe import Recipe
 from pixelmill.pools import Task
-from pixelmill.recipe import Recipe
 from pixelmill.samples import Arm
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ def why_not(recipe: Recipe) -> str:
 
     Examples
     --------
-    >>> from pixelmill.recipe import parse
+    >>> from pixelmill.imaging.recipe_parser import parse
     >>> why_not(parse({"steps": [{"resize": {"longest": 64}}]}))
     ''
     >>> why_not(parse({"steps": ["grayscale"]}))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape, identity
-from pixelmill.formats import IMAGE_SUFFIXES
+from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES
 
 #: Folder of the shards' states, below a tree or below a dataset's tables.
 FOLDER = "shards"

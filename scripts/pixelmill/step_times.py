@@ -14,13 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pixelmill import intake
-from pixelmill.backends import Prepared, backend
 from pixelmill.entries import Entry
-from pixelmill.limits import Limits
-from pixelmill.recipe import Recipe
+from pixelmill.imaging.backends.base import Prepared
+from pixelmill.imaging.backends.registry import backend
+from pixelmill.imaging.codecs import reading
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.recipe import Recipe
+from pixelmill.imaging.renderer import target_of
 from pixelmill.samples import THREADS_TOGETHER
-from pixelmill.transform import target_of
 
 #: Images that times are taken of: enough for a mean, and a second or two of work.
 IMAGES = 24
@@ -64,7 +65,7 @@ def step_times(source: str, recipe: Recipe, entries: Sequence[Entry]) -> list[St
     jobs: list[_Job] = []
     for entry in entries[:: max(1, len(entries) // IMAGES)][:IMAGES]:
         with contextlib.suppress(Exception):  # failures are counted elsewhere
-            data = intake.read(os.path.join(source, entry.path), entry.bytes)
+            data = reading.read(os.path.join(source, entry.path), entry.bytes)
             decoded = library.decode(data, target, recipe.reading, Limits())
             jobs.append((decoded.frames[0], decoded.box))
     times = []

@@ -22,18 +22,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from pixelmill import intake, messages
+from pixelmill import messages
 from pixelmill.core.errors import ImageError, UserError
 from pixelmill.core.jobs import Job, Outcome, Stretch, failed
 from pixelmill.core.sandbox import Confinement, confine_process
 from pixelmill.engines.malloc import keep_freed
 from pixelmill.engines.processes import ask_to_die_with_parent
-from pixelmill.intake import content_digest
-from pixelmill.limits import Limits
+from pixelmill.imaging.codecs import reading
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.codecs.reading import content_digest
+from pixelmill.imaging.renderer import Renderer
+from pixelmill.imaging.steps.process_state import SpoiledError
 from pixelmill.messages import Channel, MalformedError
 from pixelmill.offspring import Helper, Message, Offspring
-from pixelmill.process_state import SpoiledError
-from pixelmill.transform import Renderer
 
 log = logging.getLogger(__name__)
 
@@ -400,5 +401,5 @@ def _culprit(
     digest = ""
     with contextlib.suppress(ImageError):
         path = os.path.join(renderer.source_root, job.source)
-        digest = content_digest(intake.read(path, job.bytes, renderer.limits))
+        digest = content_digest(reading.read(path, job.bytes, renderer.limits))
     return failed(job, stage, reason, message, digest)

@@ -17,9 +17,9 @@ from pathlib import Path
 import cv2
 import imagecodecs
 
-from pixelmill import recipe
 from pixelmill.core.jobs import Job
-from pixelmill.transform import Renderer
+from pixelmill.imaging import recipe_parser
+from pixelmill.imaging.renderer import Renderer
 from tests.helpers.matrix_cells import FORMATS
 from tests.helpers.matrix_judges import judge, rgba
 
@@ -32,7 +32,7 @@ class Mill:
         self.renderers = {}
         for name, depth in itertools.product(("pillow", "opencv"), (8, "keep")):
             given = {"backend": name, "depth": depth, "output": {"format": "png"}}
-            parsed = recipe.parse(given)
+            parsed = recipe_parser.parse(given)
             self.renderers[f"{name} {depth}"] = Renderer(folder, folder, parsed)
 
     def __call__(self, data):

@@ -4,10 +4,10 @@ import io
 
 from PIL import Image
 
-from pixelmill import recipe
 from pixelmill.core.jobs import Job
-from pixelmill.decoding import Reading
-from pixelmill.transform import Renderer
+from pixelmill.imaging import recipe_parser
+from pixelmill.imaging.codecs.decoding import Reading
+from pixelmill.imaging.renderer import Renderer
 from tests.helpers.animations import GifFrame, apng, gif, webp
 
 ALL = Reading(animation="all", alpha=True)
@@ -37,7 +37,7 @@ def rendered(folder, data, output, backend="pillow", **settings):
     """Make an output of a file, and return its bytes."""
     (folder / "a").write_bytes(data)
     settings = {"animation": "all", "steps": [], **settings}
-    parsed = recipe.parse({**settings, "backend": backend, "output": output})
+    parsed = recipe_parser.parse({**settings, "backend": backend, "output": output})
     outcome = Renderer(str(folder), str(folder), parsed).render(Job("a", ("out",)))
     assert outcome.status == "ok", outcome.message
     return (folder / "out").read_bytes()

@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from pixelmill.core.sandbox import Sandbox
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.policy import Policy
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 
 SMALL = parse({"steps": [{"resize": {"width": 16, "height": 16}}], "output": {"format": "jpeg"}})
 OTHER = parse({"steps": [{"resize": {"width": 24, "height": 24}}], "output": {"format": "jpeg"}})

@@ -4,8 +4,8 @@ import csv
 import json
 import os
 
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 
 RECIPE = parse({"steps": [{"resize": {"width": 32, "height": 24}}, "sharpen"]})
 

@@ -8,8 +8,8 @@ import pytest
 
 from pixelmill.catalog_gathering import gather_catalog
 from pixelmill.gathering import gather
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 from pixelmill.shards import all_of
 
 RECIPE = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})

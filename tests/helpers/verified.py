@@ -6,8 +6,8 @@ import hashlib
 from PIL import Image
 
 from pixelmill import catalog
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.process import process_folder
-from pixelmill.recipe import parse
 from pixelmill.verification import verify
 
 RESIZE = {"resize": {"width": 48, "height": 32}}

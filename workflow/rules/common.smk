@@ -16,7 +16,7 @@ from pixelmill import config as settings
 from pixelmill import wiring
 from pixelmill.core.errors import UserError
 from pixelmill.core.fingerprints import code_of
-from pixelmill.provenance import rendering_software
+from pixelmill.imaging.fingerprint import rendering_software
 from pixelmill.core.safe_path import protect_children
 from pixelmill.shards import Shard, all_of
 

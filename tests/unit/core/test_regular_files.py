@@ -11,7 +11,7 @@ from pixelmill import catalog
 from pixelmill.config import named_recipe
 from pixelmill.core import documents, regular_files
 from pixelmill.core.errors import UserError
-from pixelmill.recipe import parse
+from pixelmill.imaging.recipe_parser import parse
 
 #: What lies where a file should, and how the sentence ends or goes on.
 SPECIALS = {"folder": ".", "huge": "more than"}

@@ -17,12 +17,12 @@ from pixelmill.core import safe_path
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Job
 from pixelmill.core.sandbox import Sandbox
-from pixelmill.encoding import ENCODERS
-from pixelmill.limits import Limits
+from pixelmill.imaging.codecs.encoding import ENCODERS
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.recipe_parser import parse
+from pixelmill.imaging.renderer import Renderer
+from pixelmill.imaging.steps import STEPS
 from pixelmill.offspring import Offspring
-from pixelmill.operations import STEPS
-from pixelmill.recipe import parse
-from pixelmill.transform import Renderer
 from pixelmill.trials import Deaths, Trials
 from tests.helpers.sandboxed import needs_sandbox, policy_of, tree_of
 

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from pixelmill.benchmark import run
 from pixelmill.core.errors import UserError
 from pixelmill.core.schemas import check, schema
-from pixelmill.recipe import parse
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.samples import arms_for
 
 pytestmark = pytest.mark.slow  # real benchmarks take their time

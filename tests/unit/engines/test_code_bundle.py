@@ -10,7 +10,7 @@ import cloudpickle
 import pytest
 
 from pixelmill.engines import code_bundle
-from pixelmill.limits import Limits
+from pixelmill.imaging.codecs.limits import Limits
 from tests.conftest import clean_environment
 
 #: Makes the calls that lie in a file, one after another, and prints what they return.
@@ -72,10 +72,14 @@ def test_another_library_takes_the_place_of_the_one_before(tmp_path, elsewhere):
         (folder := tmp_path / version).mkdir()
         code_bundle.pack(str(folder), [])
         with zipfile.ZipFile(folder / code_bundle.PARCEL, "a") as parcel:
-            parcel.writestr("pixelmill/canvas.py", f"VERSION = {version}")
+            parcel.writestr("pixelmill/core/environment.py", f"VERSION = {version}")
         digest = hashlib.blake2b((folder / code_bundle.PARCEL).read_bytes()).hexdigest()
         calls.append(code_bundle.Call(code_bundle.unpack, str(folder), digest, str(home)))
-        calls.append(code_bundle.Call(eval, "__import__('pixelmill.canvas').canvas.VERSION"))
+        calls.append(
+            code_bundle.Call(
+                eval, "__import__('pixelmill.core.environment').core.environment.VERSION"
+            )
+        )
     assert elsewhere(*calls) == ["[]", "1.0", "[]", "2.0"]
     assert len(list(home.iterdir())) == 1
 

@@ -13,8 +13,8 @@ from pixelmill.config import named_recipe
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Batch, Job
 from pixelmill.engines.distributed import Cluster, open_cluster
+from pixelmill.imaging.renderer import Renderer
 from pixelmill.remote import Remote
-from pixelmill.transform import Renderer
 from tests.conftest import clean_environment
 from tests.helpers.faults import (
     POISON,

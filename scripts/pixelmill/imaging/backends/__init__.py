@@ -1,0 +1,1 @@
+"""Backends: the libraries that do the work of a recipe."""

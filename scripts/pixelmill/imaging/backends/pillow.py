@@ -1,0 +1,90 @@
+"""Pillow as a backend: every step and every format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from PIL import Image
+
+from pixelmill.core import files
+from pixelmill.imaging.arrays import from_levels, levels_of, packed, reduced
+from pixelmill.imaging.backends.base import Encode, Prepared
+from pixelmill.imaging.codecs import decoding, encoding, jpeg
+from pixelmill.imaging.codecs.decoding import Decoded, Reading
+from pixelmill.imaging.codecs.jpeg import Target
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.parameters import Box, Size
+from pixelmill.imaging.recipe import Step
+from pixelmill.imaging.steps import STEPS, custom
+
+
+class Pillow:
+    """The default: every step and every format.
+
+    Its pictures are Pillow's images or, as long as all can work on them, levels.
+    """
+
+    def decode(
+        self, data: bytes, target: Target | None, reading: Reading, limits: Limits
+    ) -> Decoded:
+        """Decode a file."""
+        return decoding.decode_to_levels(data, target, reading, limits)
+
+    def prepare(self, step: Step, folder: str) -> Prepared:
+        """Return what does a step."""
+        if step.name == "call":
+            return lambda picture, box: custom.call(_image(picture), step.params, folder)
+        kind = STEPS[step.name]
+        on_image = partial(kind.function, **step.params)
+        if kind.on_levels is None:
+            return lambda picture, box: on_image(_image(picture))
+        on_levels: Callable[..., Any] = kind.on_levels(**step.params)
+        if not kind.from_images:
+            return on_levels
+
+        def do(picture: Any, box: Box | None) -> Any:
+            if not isinstance(picture, Image.Image):
+                # What owns its memory is not padded; to ask `packed` costs a microsecond.
+                return on_levels(picture if picture.base is None else packed(picture))
+            if picture.mode in ("L", "RGB"):  # 8 bits, no alpha
+                return on_levels(levels_of(picture))
+            return on_image(picture)
+
+        return do
+
+    def reduce(self, picture: Any, factor: int, box: Box | None) -> tuple[Any, Box | None]:
+        """Average blocks of pixels, and follow the region through it."""
+        left, top, right, bottom = box or (0, 0, *self.size(picture))
+        region = (left / factor, top / factor, right / factor, bottom / factor)
+        if isinstance(picture, Image.Image):
+            return picture.reduce(factor), region
+        return reduced(picture, factor), region
+
+    def encoder(self, name: str, options: Mapping[str, Any], background: str) -> Encode:
+        """Return what writes outputs of a format."""
+        values = encoding.values_of(name, options)
+        encode_levels = jpeg.encoder(**values) if name == "jpeg" else None
+
+        def encode(frames: Sequence[Any], descriptor: int, decoded: Decoded) -> bytes:
+            first = frames[0]
+            plain = (
+                not decoded.exif and decoded.profile is None and not isinstance(first, Image.Image)
+            )
+            if encode_levels is not None and plain and first.ndim == 3:
+                data = encode_levels(first)
+                files.write_all(descriptor, data)
+                return data
+            images = [_image(frame) for frame in frames]
+            return encoding.encode_to(descriptor, images, name, values, background, decoded)
+
+        return encode
+
+    def size(self, picture: Any) -> Size:
+        """Width and height in pixels."""
+        return picture.size if isinstance(picture, Image.Image) else picture.shape[1::-1]
+
+
+def _image(picture: Any) -> Image.Image:
+    return picture if isinstance(picture, Image.Image) else from_levels(picture)

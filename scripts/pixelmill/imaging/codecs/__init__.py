@@ -1,0 +1,1 @@
+"""Codecs: image files decoded and encoded, with their colours, metadata and limits."""

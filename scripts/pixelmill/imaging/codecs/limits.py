@@ -1,0 +1,162 @@
+"""Limits: what an image may cost before it is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+from dataclasses import dataclass, replace
+
+from pixelmill.core.errors import ImageError
+from pixelmill.imaging.codecs.formats import FORMATS
+
+#: Address space that a decoder may take beyond what the process has when it starts.
+_MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an image may cost; enforced before decoding where the header tells.
+
+    Attributes
+    ----------
+    max_pixels : int
+        Width times height. The default is Pillow's own: 0.5 GB as RGB.
+    max_bytes : int
+        Of the file.
+    max_frames : int
+    max_scans : int
+        Of a JPEG: each passes over the whole picture, and a progressive one has about ten.
+    max_aspect : float
+        Longer side divided by the shorter one.
+    formats : tuple of str
+        Formats that are read.
+    seconds_per_image : float
+        After which a worker that still has the same image is killed.
+    memory_mb : int
+        Memory that an image may take beyond the worker's own, MiB. Linux only.
+    """
+
+    max_pixels: int = 178_956_970
+    max_bytes: int = 1_000_000_000
+    max_frames: int = 10_000
+    max_scans: int = 100
+    max_aspect: float = 1_000.0
+    formats: tuple[str, ...] = FORMATS
+    seconds_per_image: float = 60.0
+    memory_mb: int = 4_096
+
+    def fingerprint(self, decoders: str = "") -> str:
+        """Digest of all limits, and of the decoders there are: what failed by others may not."""
+        # A config may say 1000 where another says 1000.0, and name formats in any order.
+        alike = replace(
+            self,
+            max_aspect=float(self.max_aspect),
+            seconds_per_image=float(self.seconds_per_image),
+            formats=tuple(sorted(self.formats)),
+        )
+        return hashlib.blake2b(f"{alike}{decoders}".encode(), digest_size=16).hexdigest()
+
+    def check_file(self, size: int, format_: str) -> None:
+        """Refuse a file by its size in bytes or its format.
+
+        Raises
+        ------
+        ImageError
+        """
+        if format_ not in self.formats:
+            message = f"{format_} is not among limits.formats"
+            raise ImageError("decode", "unsupported", message)
+        self.check_size(size, "decode")
+
+    def check_size(self, size: int, stage: str) -> None:
+        """Refuse a file by its size in bytes, in the stage that has found it out.
+
+        Raises
+        ------
+        ImageError
+        """
+        if size > self.max_bytes:
+            message = f"{size:,} bytes exceed limits.max_bytes = {self.max_bytes:,}"
+            raise ImageError(stage, "too_large", message)
+
+    def check_scans(self, scans: int) -> None:
+        """Refuse a JPEG by the number of its scans.
+
+        Raises
+        ------
+        ImageError
+        """
+        if scans > self.max_scans:
+            message = f"it has more scans than limits.max_scans = {self.max_scans:,}"
+            raise ImageError("decode", "too_large", message)
+
+    def check_header(self, width: int, height: int, frames: int) -> None:
+        """Refuse an image by what its header says.
+
+        Raises
+        ------
+        ImageError
+        """
+        pixels, aspect = width * height, max(width, height) / max(1, min(width, height))
+        if pixels > self.max_pixels:
+            message = f"{width}x{height} pixels exceed limits.max_pixels = {self.max_pixels:,}"
+        elif aspect > self.max_aspect:
+            message = f"{width}x{height} is longer than limits.max_aspect = {self.max_aspect:g}"
+        elif frames > self.max_frames:
+            message = f"{frames:,} frames exceed limits.max_frames = {self.max_frames:,}"
+        else:
+            return
+        raise ImageError("decode", "too_large", message)
+
+    def cap_memory(self, workers: int = 1) -> None:
+        """Let allocations fail beyond the limit, rather than the machine run out.
+
+        Does nothing where the system has no such limit.
+        """
+        if sys.platform != "linux":
+            return
+        import resource
+
+        with open("/proc/self/statm", encoding="ascii") as file:
+            now = int(file.read().split()[0]) * resource.getpagesize()
+        most = now + workers * self.memory_mb * _MIB
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        if hard == resource.RLIM_INFINITY or most < hard:
+            resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
+#: Limits that a config can take by their name.
+PRESETS = {
+    "untrusted": Limits(
+        max_pixels=50_000_000,
+        max_bytes=50_000_000,
+        max_frames=500,
+        max_scans=50,
+        max_aspect=100.0,
+        formats=("jpeg", "png", "gif", "webp"),
+        seconds_per_image=20.0,
+        memory_mb=1_024,
+    )
+}
+
+
+#: Bytes that a pixel takes at the height of its processing: decoded, converted, resized.
+BYTES_PER_PIXEL = 9
+
+#: Bytes that a worker takes by itself.
+WORKER_BYTES = 60 * _MIB
+
+
+def workers_for_memory(workers: int, largest_pixels: int, available_bytes: int) -> int:
+    """How many workers find room for the largest images at once.
+
+    Examples
+    --------
+    >>> workers_for_memory(8, 100_000_000, 4 * 2**30)
+    4
+    """
+    if largest_pixels <= 0 or available_bytes <= 0:
+        return workers
+    each = largest_pixels * BYTES_PER_PIXEL + WORKER_BYTES
+    return max(1, min(workers, math.floor(available_bytes / each)))

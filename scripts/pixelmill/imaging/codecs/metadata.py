@@ -1,0 +1,287 @@
+"""Metadata: which of a source's EXIF tags its outputs bear, and that they bear nothing else."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Container
+from dataclasses import replace
+
+from PIL import ExifTags, Image
+
+from pixelmill.imaging.codecs import ifd
+from pixelmill.imaging.codecs.ifd import Field, Tags
+
+Base = ExifTags.Base
+
+#: Who made a picture, and who may use it.
+RIGHTS = (Base.Artist, Base.Copyright)
+
+#: What describes the picture and stays true when it is made smaller.
+DESCRIPTION = (
+    *RIGHTS, Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime,
+    Base.HostComputer, Base.Rating, Base.XPTitle, Base.XPComment, Base.XPAuthor,
+    Base.XPKeywords, Base.XPSubject,
+)  # fmt: skip
+
+#: Of the camera's own tags these are not true any more, or break when they are moved.
+_STALE = (
+    Base.ExifImageWidth, Base.ExifImageHeight, Base.MakerNote, Base.ExifInteroperabilityOffset
+)  # fmt: skip
+
+#: Tags of the camera that only compressed pictures, which are JPEGs, have (EXIF 2.32, table 18).
+_OF_COMPRESSED = (
+    Base.ComponentsConfiguration, Base.CompressedBitsPerPixel, Base.ExifImageWidth,
+    Base.ExifImageHeight,
+)  # fmt: skip
+
+#: Types that a text may have: BYTE, ASCII, UNDEFINED and UTF-8 (EXIF 3.0, 4.6.2).
+_TEXTUAL = (1, ifd.ASCII, ifd.UNDEFINED, 129)
+
+#: What an EXIF block begins with where its place does not tell that it is one.
+_PREFIX = b"Exif\0\0"
+
+#: Most bytes of an EXIF block in a JPEG: a segment's length has 16 bits and counts itself.
+_MOST_IN_JPEG = 0xFFFF - 2
+
+#: Version of the GPS directory that is stated if the source states none (EXIF 2.32, 4.6.7).
+_GPS_VERSION = Field(ifd.BYTE, b"\2\3\0\0")
+
+#: How the place was found, as far as the name of its directory tells.
+_GPS_METHOD = Field(ifd.UNDEFINED, b"ASCII\0\0\0GPS")
+
+#: Values of ColorSpace: sRGB, and any other one (EXIF 2.32, 4.6.5.2).
+_SRGB, _UNCALIBRATED = 1, 0xFFFF
+
+#: How to turn an image upright, by its orientation (EXIF 2.32, 4.6.4.1.4).
+TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+#: Attributes of an image that holds nothing but its pixels.
+_ATTRIBUTES = frozenset(vars(Image.new("L", (1, 1))))
+
+
+def exif(image: Image.Image, data: bytes, policy: str, orientation: int = 1) -> bytes:
+    """EXIF block for the outputs of an image.
+
+    Values keep their bytes and types.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        The source, opened.
+    data : bytes
+        The file that it was opened from.
+    policy : {"strip", "keep", "none"}
+        ``strip`` keeps who made it and who may use it; ``keep`` keeps all that
+        describes it and where it was taken, but no thumbnail; ``none`` nothing.
+    orientation : int
+        To be noted, where the pixels are left as they are stored; 1 notes none.
+
+    Returns
+    -------
+    bytes
+        With the prefix ``Exif``; empty if there is nothing to keep.
+    """
+    return exif_of(b"" if policy == "none" else block_of(image, data), policy, orientation)
+
+
+def exif_of(block: bytes, policy: str, orientation: int = 1) -> bytes:
+    """EXIF block for the outputs of an image, by that of its source or by a whole TIFF.
+
+    See `exif`.
+    """
+    kept = Tags()
+    if policy != "none":
+        found = _read(block, main_only=policy == "strip")
+        kept = _rights(found) if policy == "strip" else _description(found)
+    if orientation != 1:
+        noted = ifd.short(kept.order, orientation)
+        kept = replace(kept, main={**kept.main, Base.Orientation: noted})
+    return _PREFIX + ifd.write(kept) if kept else b""
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Orientation that an image notes in EXIF, 1 to 8; 1 if it notes none that can be read.
+
+    What XMP says of the orientation is ignored, as browsers ignore it.
+    """
+    if image.format == "TIFF":
+        noted = getattr(image, "tag_v2", {}).get(Base.Orientation, 1)
+    else:
+        found = _read(block_of(image, b""), main_only=True)
+        noted = ifd.integer(found.order, found.main.get(Base.Orientation))
+    return noted if noted in range(2, 9) else 1
+
+
+def _read(block: bytes, main_only: bool) -> Tags:
+    """Read a source's tags; none if they cannot be read."""
+    try:
+        return ifd.read(block, main_only)
+    except ValueError:  # there are none, or they are broken: they are worth no image
+        return Tags()
+
+
+def block_of(image: Image.Image, data: bytes) -> bytes:
+    """EXIF block of a source, from its TIFF header on; empty if there is none."""
+    if image.format == "TIFF":
+        return data
+    block = image.info.get("exif", b"")
+    if image.format == "AVIF" and data:
+        from pixelmill.imaging.codecs import isobmff
+
+        block = isobmff.exif(data)  # Pillow writes it anew if the file says how it is turned
+    hexed = image.info.get("Raw profile type exif", "")
+    if not block and isinstance(hexed, str):
+        block = bytes.fromhex("".join(hexed.split("\n")[3:]))
+    while block.startswith(_PREFIX):
+        block = block[len(_PREFIX) :]
+    return bytes(block)
+
+
+def _rights(found: Tags) -> Tags:
+    """Artist and Copyright, as far as they are texts and tell anything."""
+    return Tags(
+        found.order,
+        {tag: f for tag, f in _chosen(found, RIGHTS).items()
+         if f.kind in _TEXTUAL and f.value.strip(b"\0 ")},
+    )  # fmt: skip
+
+
+def _description(found: Tags) -> Tags:
+    camera = {tag: f for tag, f in found.camera.items() if tag not in _STALE}
+    return Tags(found.order, _chosen(found, DESCRIPTION), camera, found.gps)
+
+
+def _chosen(found: Tags, tags: Container[int]) -> dict[int, Field]:
+    return {tag: f for tag, f in found.main.items() if tag in tags}
+
+
+def bare(image: Image.Image) -> Image.Image:
+    """Return a picture of the same pixels that an encoder can take nothing else from.
+
+    Pillow's encoders copy what they find on an image that was not given to them: entries of
+    ``info``, and on an image that was opened from a file, and that no step replaced by a new
+    one, all tags of that file. Pixels are only copied if there is something to leave behind.
+    """
+    if type(image) is Image.Image and not image.info and vars(image).keys() <= _ATTRIBUTES:
+        return image
+    copied = image.copy()
+    copied.info = {}
+    return copied
+
+
+def fitting(block: bytes, name: str, size: tuple[int, int], srgb: bool) -> Tags:
+    """Return the tags of an EXIF block as an output of a format has to have them.
+
+    Tags that tell of the pixels are those of the output. Tags that EXIF or TIFF requires are
+    added if they are missing (EXIF 2.32, 4.6.7 and 4.6.8, tables 17 to 19; TIFF 6.0, section 4):
+    the resolution says that it is unknown, versions are those of EXIF 2.32, and a place in a
+    TIFF is said to come from GPS.
+
+    Parameters
+    ----------
+    block : bytes
+        By `exif`.
+    name : str
+        The format, as in `pixelmill.imaging.codecs.encoding.ENCODERS`.
+    size : tuple of int
+        Width and height of the output in pixels.
+    srgb : bool
+        Whether the colours are sRGB: no ICC profile is embedded.
+
+    Returns
+    -------
+    Tags
+        Of a JPEG, as many as its segment holds: without those of camera and place, or
+        without any, if all of them are too many.
+    """
+    tags = ifd.read(block.removeprefix(_PREFIX))
+    if name not in ("jpeg", "tiff"):
+        if Base.ColorSpace not in tags.camera:
+            return tags
+        return replace(tags, camera={**tags.camera, **_color_space(tags.order, srgb)})
+    tags = _complete(tags, name, size, srgb)
+    if name == "jpeg" and len(ifd.write(tags)) + len(_PREFIX) > _MOST_IN_JPEG:
+        orientation = _chosen(tags, (Base.Orientation,))
+        rights = _rights(tags)
+        tags = _complete(replace(rights, main={**rights.main, **orientation}), name, size, srgb)
+        if len(ifd.write(tags)) + len(_PREFIX) > _MOST_IN_JPEG:
+            tags = _complete(Tags(tags.order, orientation), name, size, srgb)
+    return tags
+
+
+def _complete(tags: Tags, name: str, size: tuple[int, int], srgb: bool) -> Tags:
+    """Add what every EXIF block in a JPEG has to have, or the first page of a TIFF."""
+    order = tags.order
+    inch = Field(ifd.RATIONAL, struct.pack(f"{order}II", 72, 1))  # as if unknown
+    main: dict[int, Field] = {
+        Base.XResolution: inch, Base.YResolution: inch, Base.ResolutionUnit: ifd.short(order, 2),
+        **({Base.YCbCrPositioning: ifd.short(order, 1)} if name == "jpeg" else {}),
+        **tags.main,
+    }  # fmt: skip
+    camera = dict(tags.camera)
+    if camera:
+        width, height = (Field(ifd.LONG, struct.pack(f"{order}I", side)) for side in size)
+        camera = {
+            Base.ExifVersion: Field(ifd.UNDEFINED, b"0232"),
+            Base.ComponentsConfiguration: Field(ifd.UNDEFINED, b"\1\2\3\0"),
+            Base.FlashPixVersion: Field(ifd.UNDEFINED, b"0100"),
+            **camera,
+            **_color_space(order, srgb),
+            Base.ExifImageWidth: width,
+            Base.ExifImageHeight: height,
+        }
+    gps = dict(tags.gps)
+    if gps:
+        gps = {ExifTags.GPS.GPSVersionID: _GPS_VERSION, **gps}
+    if name == "tiff":
+        camera = {tag: f for tag, f in camera.items() if tag not in _OF_COMPRESSED}
+        if gps:
+            gps = {ExifTags.GPS.GPSProcessingMethod: _GPS_METHOD, **gps}
+    return replace(tags, main=main, camera=camera, gps=gps)
+
+
+def _color_space(order: str, srgb: bool) -> dict[int, Field]:
+    return {Base.ColorSpace: ifd.short(order, _SRGB if srgb else _UNCALIBRATED)}
+
+
+def written(tags: Tags) -> bytes:
+    """Return tags as an EXIF block with its prefix."""
+    return _PREFIX + ifd.write(tags)
+
+
+def without_orientation(block: bytes) -> tuple[int, bytes]:
+    """Return the orientation in an EXIF block of `exif`, 1 if it has none, and the other tags."""
+    tags = _read(block.removeprefix(_PREFIX), main_only=False)
+    noted = ifd.integer(tags.order, tags.main.get(Base.Orientation))
+    rest = replace(tags, main={t: f for t, f in tags.main.items() if t != Base.Orientation})
+    return noted if noted in TRANSPOSITIONS else 1, written(rest) if rest else b""
+
+
+class ForAvif(Image.Exif):
+    """An EXIF block that Pillow's AVIF encoder leaves as it is, but for the orientation.
+
+    The encoder takes the orientation out of the block, as AVIF has a property of its own
+    for it, and would then write all texts anew.
+    """
+
+    def __init__(self, tags: Tags) -> None:
+        super().__init__()
+        self.load(written(tags))
+        others = {tag: f for tag, f in tags.main.items() if tag != Base.Orientation}
+        rest = replace(tags, main=others)
+        self._rest = written(rest) if rest else b""
+
+    def __bool__(self) -> bool:
+        return bool(self._rest) or Base.Orientation in self
+
+    def tobytes(self, offset: int = 8) -> bytes:
+        """Return the block without the orientation."""
+        return self._rest

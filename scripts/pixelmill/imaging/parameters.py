@@ -1,0 +1,279 @@
+"""Parameters of steps: what a value may be, checked before anything runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+#: Marks a parameter that a recipe must give.
+REQUIRED: Any = object()
+
+_NAMED_COLORS = {"white": "#ffffff", "black": "#000000", "gray": "#808080"}
+
+Size: TypeAlias = tuple[int, int]
+
+Box: TypeAlias = tuple[float, float, float, float]
+
+
+class Parameter(Protocol):
+    """One parameter of a step."""
+
+    @property
+    def default(self) -> Any:
+        """What a recipe that is silent gets; `REQUIRED` where it must speak.
+
+        None where the parameter is then left out; a recipe may say so itself.
+        """
+
+    @property
+    def allowed(self) -> str:
+        """What a value may be, to complete the sentence "give ..."."""
+
+    def check(self, value: Any) -> Any:
+        """Return the value in its normal form.
+
+        Raises
+        ------
+        ValueError
+            If it is not allowed.
+        """
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number between two bounds, both included."""
+
+    minimum: int
+    maximum: int
+    default: Any = REQUIRED
+
+    @property
+    def allowed(self) -> str:
+        """The bounds in words."""
+        return f"a whole number from {self.minimum} to {self.maximum}"
+
+    def check(self, value: Any) -> int:
+        """Return the value, if it is a whole number within the bounds."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(self.allowed)
+        if not self.minimum <= value <= self.maximum:
+            raise ValueError(self.allowed)
+        return value
+
+
+@dataclass(frozen=True)
+class Number:
+    """A real number between two bounds, both included.
+
+    Examples
+    --------
+    >>> Number(0, 10).check(3)
+    3.0
+    """
+
+    minimum: float
+    maximum: float
+    default: Any = REQUIRED
+
+    @property
+    def allowed(self) -> str:
+        """The bounds in words."""
+        return f"a number from {self.minimum:g} to {self.maximum:g}"
+
+    def check(self, value: Any) -> float:
+        """Return the value as a float, if it is within the bounds."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(self.allowed)
+        if not self.minimum <= value <= self.maximum:  # infinities and NaN neither
+            raise ValueError(self.allowed)
+        return float(value)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Yes or no."""
+
+    default: Any = REQUIRED
+    allowed = "true or false"
+
+    def check(self, value: Any) -> bool:
+        """Return the value, if it is one of the two."""
+        if not isinstance(value, bool):
+            raise ValueError(self.allowed)
+        return value
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How many times larger at least: 1 to 100, or 0 for "does not matter"."""
+
+    default: Any = REQUIRED
+    allowed = "1 to 100, or 0 to decode in full"
+
+    def check(self, value: Any) -> float:
+        """Return the value as a float, if it is allowed."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(self.allowed)
+        if value != 0 and not 1 <= value <= 100:
+            raise ValueError(self.allowed)
+        return float(value)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values; some may have another name, as other tools say it.
+
+    Examples
+    --------
+    >>> Choice(("contain", "cover"), synonyms={"inside": "contain"}).check("inside")
+    'contain'
+    """
+
+    choices: tuple[Any, ...]
+    default: Any = REQUIRED
+    synonyms: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def allowed(self) -> str:
+        """The choices in words."""
+        return "one of " + ", ".join(map(str, (*self.choices, *self.synonyms)))
+
+    def check(self, value: Any) -> Any:
+        """Return the value, if it is one of the choices."""
+        value = self.synonyms.get(value, value) if isinstance(value, str) else value
+        if not any(type(value) is type(choice) and value == choice for choice in self.choices):
+            raise ValueError(self.allowed)
+        return value
+
+
+@dataclass(frozen=True)
+class Color:
+    """A colour as ``#rrggbb``, or white, black or gray, or a few words more.
+
+    Examples
+    --------
+    >>> Color().check("white")
+    '#ffffff'
+    >>> Color(also=("transparent",)).check("transparent")
+    'transparent'
+    """
+
+    default: Any = REQUIRED
+    also: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """The form and the names."""
+        *names, last = *_NAMED_COLORS, *self.also
+        return f'a colour such as "#ffffff", or {", ".join(names)} or {last}'
+
+    def check(self, value: Any) -> str:
+        """Return the colour as ``#rrggbb`` in lower case, or the word."""
+        if isinstance(value, str) and value in self.also:
+            return value
+        value = _NAMED_COLORS.get(value, value) if isinstance(value, str) else value
+        if not isinstance(value, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+            raise ValueError(self.allowed)
+        return value.lower()
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Three rows of three numbers, or of four (the last one an offset in levels)."""
+
+    default: Any = REQUIRED
+    allowed = "3 rows of 3 numbers, or of 4 where the last is an offset, each from -1000 to 1000"
+
+    def check(self, value: Any) -> tuple[tuple[float, ...], ...]:
+        """Return the matrix as tuples of floats."""
+        number = Number(-1000, 1000)
+        if not _is_list(value, (3,)) or not all(_is_list(row, (3, 4)) for row in value):
+            raise ValueError(self.allowed)
+        if len({len(row) for row in value}) != 1:
+            raise ValueError(self.allowed)
+        try:
+            return tuple(tuple(number.check(entry) for entry in row) for row in value)
+        except ValueError as error:
+            raise ValueError(self.allowed) from error
+
+
+@dataclass(frozen=True)
+class Sides:
+    """A width in pixels for all four sides, or one for each: top, right, bottom, left.
+
+    Examples
+    --------
+    >>> Sides(100).check(3)
+    (3, 3, 3, 3)
+    """
+
+    maximum: int
+    default: Any = REQUIRED
+
+    @property
+    def allowed(self) -> str:
+        """The bounds in words."""
+        return (
+            f"a whole number from 0 to {self.maximum}, or a list of four: top, right, bottom, left"
+        )
+
+    def check(self, value: Any) -> tuple[int, ...]:
+        """Return the four widths."""
+        number = Integer(0, self.maximum)
+        sides = value if _is_list(value, (4,)) else [value] * 4
+        try:
+            return tuple(number.check(side) for side in sides)
+        except ValueError as error:
+            raise ValueError(self.allowed) from error
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text of at least one character that can be seen."""
+
+    default: Any = REQUIRED
+    allowed = "a text"
+
+    def check(self, value: Any) -> str:
+        """Return the text, if it is one."""
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError(self.allowed)
+        return value
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that a step reads: what it holds is a part of the recipe.
+
+    The value is the path as the recipe gives it; the step's function takes the path
+    of the file itself.
+
+    Attributes
+    ----------
+    what : str
+        What the file must be, such as "an image".
+    read : callable
+        Reads the file at a path, as the step does; raises ValueError, to complete the
+        sentence "give ...", where it is missing or something else.
+    """
+
+    what: str
+    read: Callable[[str], Any]
+    default: Any = REQUIRED
+
+    @property
+    def allowed(self) -> str:
+        """What the path must lead to, in words."""
+        return f"the path of {self.what}"
+
+    def check(self, value: Any) -> str:
+        """Return the path, if it may be one."""
+        if not isinstance(value, str) or not value.strip() or "\0" in value:
+            raise ValueError(self.allowed)
+        return value
+
+
+def _is_list(value: Any, lengths: tuple[int, ...]) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) in lengths

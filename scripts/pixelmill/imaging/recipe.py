@@ -1,0 +1,185 @@
+"""Recipes: what to do to an image, and the fingerprint of it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pixelmill.imaging.codecs.decoding import Reading
+from pixelmill.imaging.codecs.encoding import ENCODERS, SAME
+from pixelmill.imaging.parameters import Choice, Color, File, Flag, Margin, Parameter
+from pixelmill.imaging.steps import STEPS, custom
+
+#: A shrunken decode stays this many times larger than the result, so that the
+#: shrinking cannot be seen: 49.8 dB or more on real photos, against 42.8 at 2.0.
+DEFAULT_SHRINK_MARGIN = 2.5
+
+#: What a recipe may say beside its steps and outputs.
+SETTINGS: dict[str, Parameter] = {
+    "backend": Choice(("pillow", "opencv"), "pillow"),
+    "orientation": Choice(("apply", "keep"), "apply"),
+    "color": Choice(("srgb", "keep", "drop"), "srgb"),
+    "depth": Choice((8, "keep"), 8),
+    "animation": Choice(("first", "all", "error"), "first"),
+    "metadata": Choice(("strip", "keep", "none"), "strip"),
+    "background": Color("#ffffff"),
+    "keep_mtime": Flag(False),
+    "shrink_margin": Margin(DEFAULT_SHRINK_MARGIN),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step with all its parameters."""
+
+    name: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Output:
+    """One of the images that come out of a source.
+
+    Attributes
+    ----------
+    name : str
+        Of the variant, and of its folder; empty where a recipe has one output.
+    format : str
+        A key of `pixelmill.imaging.codecs.encoding.ENCODERS`, or ``same`` for that of the source.
+    options : mapping
+        Of the encoder; all of them, but for ``same`` only those that were given.
+    steps : tuple of Step
+        What is done for this output alone, after the recipe's steps.
+    """
+
+    name: str = ""
+    format: str = "jpeg"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to do to an image.
+
+    Attributes
+    ----------
+    steps : tuple of Step
+        Done for all outputs.
+    outputs : tuple of Output
+    settings : mapping
+        A value for each key of `SETTINGS`.
+    folder : str
+        Where own steps are looked for. Not part of the fingerprint.
+    """
+
+    steps: tuple[Step, ...]
+    outputs: tuple[Output, ...]
+    settings: Mapping[str, Any]
+    folder: str = field(default=".", compare=False)
+
+    @functools.cached_property
+    def reading(self) -> Reading:
+        """How sources are taken in."""
+        keys = ("orientation", "color", "depth", "animation", "metadata", "background")
+        encoders = [ENCODERS.get(output.format) for output in self.outputs]
+        return Reading(
+            **{key: self.settings[key] for key in keys},
+            alpha=any(encoder is None or encoder.alpha for encoder in encoders),
+            shrink_margin=self.settings["shrink_margin"],
+        )
+
+    @property
+    def all_steps(self) -> Iterator[Step]:
+        """Steps of the recipe and of its outputs."""
+        yield from self.steps
+        for output in self.outputs:
+            yield from output.steps
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the recipe as plain data with every default written out; `parse` reads it."""
+        named = [
+            {
+                "name": output.name,
+                "steps": _plain(output.steps),
+                "format": output.format,
+                **output.options,
+            }
+            for output in self.outputs
+        ]
+        written: dict[str, Any] = {"outputs": named}
+        if not self.outputs[0].name:
+            first = self.outputs[0]
+            written = {"output": {"format": first.format, **first.options}}
+        return {"steps": _plain(self.steps), **written, **self.settings}
+
+    def fingerprint(self) -> str:
+        """Digest of all that decides the pixels; equal recipes have equal ones."""
+        files = [hashlib.blake2b(Path(path).read_bytes()).hexdigest() for path in self.files()]
+        text = json.dumps([self.as_data(), files], sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    @property
+    def scales_on_threads(self) -> bool:
+        """Whether no step holds the GIL for most of its time; of own steps nobody knows."""
+        return all(step.name in STEPS and not STEPS[step.name].holds_gil for step in self.all_steps)
+
+    @property
+    def uses_opencv(self) -> bool:
+        """Whether OpenCV makes some of the pixels or files."""
+        return (
+            self.settings["backend"] == "opencv"
+            or any(step.name in STEPS and STEPS[step.name].opencv for step in self.all_steps)
+            or any(output.format in ("jpeg", SAME) for output in self.outputs)
+        )
+
+    def files(self) -> Iterator[str]:
+        """Paths of the files that steps read, such as a watermark."""
+        for step in self.all_steps:
+            for key in file_keys(step):
+                yield find_file(step.params[key], self.folder)
+
+    def with_files(self) -> Recipe:
+        """Return the recipe as its steps are called: with the paths of the files they read."""
+
+        def found(step: Step) -> Step:
+            paths = {key: find_file(step.params[key], self.folder) for key in file_keys(step)}
+            return Step(step.name, {**step.params, **paths}) if paths else step
+
+        return replace(
+            self,
+            steps=tuple(map(found, self.steps)),
+            outputs=tuple(replace(o, steps=tuple(map(found, o.steps))) for o in self.outputs),
+        )
+
+    def own_files(self) -> Iterator[str]:
+        """Paths of the files that own steps come from."""
+        for step in self.all_steps:
+            if step.name == "call":
+                yield str(custom.find(step.params["function"], self.folder))
+
+
+def file_keys(step: Step) -> list[str]:
+    """Names of the parameters of a step that are files, where they are given."""
+    parameters = STEPS[step.name].parameters if step.name in STEPS else {}
+    return [
+        key
+        for key, kind in parameters.items()
+        if isinstance(kind, File) and step.params[key] is not None
+    ]
+
+
+def find_file(path: str, folder: str) -> str:
+    """Path of a file that a recipe names, looked for where own steps are; else beside them."""
+    places = [Path(place, path) for place in folder.split(os.pathsep)]
+    return str(next((place for place in places if place.is_file()), places[0]))
+
+
+def _plain(steps: tuple[Step, ...]) -> list[dict[str, Any]]:
+    return [{step.name: dict(step.params)} for step in steps]

@@ -1,0 +1,209 @@
+"""Recipe parser: YAML and JSON checked, completed, and turned into recipes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pixelmill.core.errors import UserError, shown
+from pixelmill.imaging.backends import opencv_steps
+from pixelmill.imaging.codecs.encoding import ENCODERS, SAME
+from pixelmill.imaging.parameters import REQUIRED, Parameter
+from pixelmill.imaging.recipe import SETTINGS, Output, Recipe, Step, file_keys, find_file
+from pixelmill.imaging.steps import STEPS, custom
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def parse(data: Any, where: str = "recipe", folder: str = ".") -> Recipe:
+    """Check a recipe as read from YAML or JSON.
+
+    Parameters
+    ----------
+    data : mapping
+        ``steps``, ``output`` or ``outputs``, and any of `SETTINGS`.
+    where : str
+        Key of the recipe, for messages.
+    folder : str
+        Where own steps are looked for first.
+
+    Raises
+    ------
+    UserError
+        With the key, what was found and what is allowed.
+
+    Examples
+    --------
+    >>> parse({"steps": [{"resize": {"width": 64, "height": 48}}]}).steps[0].params["filter"]
+    'lanczos'
+    >>> parse({"steps": [{"resize": {"fit": "cover"}}]})
+    Traceback (most recent call last):
+    pixelmill.core.errors.UserError: recipe.steps[0].resize: give width, height, percent, longest \
+or shortest.
+    """
+    if not isinstance(data, Mapping):
+        raise UserError(f"{where}: found {shown(data)}; give a map with steps and output.")
+    _only(data, ("steps", "output", "outputs", *SETTINGS), where)
+    settings = {key: _value(data, key, kind, where) for key, kind in SETTINGS.items()}
+    recipe = Recipe(
+        steps=_parse_steps(data, where, folder),
+        outputs=_parse_outputs(data, where, folder),
+        settings=settings,
+        folder=folder,
+    )
+    _check_together(recipe, where)
+    return recipe
+
+
+def _value(data: Mapping[str, Any], key: str, kind: Parameter, where: str) -> Any:
+    try:
+        return kind.check(data.get(key, kind.default))
+    except ValueError as error:
+        raise UserError(f"{where}.{key}: found {shown(data.get(key))}; give {error}.") from error
+
+
+def _parse_steps(data: Mapping[str, Any], where: str, folder: str) -> tuple[Step, ...]:
+    steps = data.get("steps", [])
+    if not isinstance(steps, list):
+        raise UserError(f"{where}.steps: found {shown(steps)}; give a list of steps.")
+    return tuple(_parse_step(s, f"{where}.steps[{k}]", folder) for k, s in enumerate(steps))
+
+
+def _parse_outputs(data: Mapping[str, Any], where: str, folder: str) -> tuple[Output, ...]:
+    if "outputs" not in data:
+        return (_parse_output(data.get("output", {}), f"{where}.output"),)
+    if "output" in data:
+        raise UserError(f"{where}: has both 'output' and 'outputs'; leave one of them out.")
+    where, given = f"{where}.outputs", data["outputs"]
+    if not isinstance(given, list) or not given:
+        raise UserError(f"{where}: found {shown(given)}; give a list such as [{{name: thumb}}].")
+    outputs: list[Output] = []
+    for number, entry in enumerate(given):
+        place = f"{where}[{number}]"
+        if not isinstance(entry, Mapping):
+            raise UserError(f"{place}: found {shown(entry)}; give a map such as {{name: thumb}}.")
+        name = entry.get("name")
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise UserError(
+                f"{place}.name: found {shown(name)}; give at most 64 letters, digits, '_' and '-', "
+                "beginning with a letter or digit."
+            )
+        if name.lower() in (output.name.lower() for output in outputs):
+            raise UserError(f"{place}.name: '{name}' is there twice; give each output its own.")
+        rest = {key: value for key, value in entry.items() if key not in ("name", "steps")}
+        steps = _parse_steps(entry, place, folder)
+        outputs.append(replace(_parse_output(rest, place), name=name, steps=steps))
+    return tuple(outputs)
+
+
+def _parse_output(data: Any, where: str) -> Output:
+    if not isinstance(data, Mapping):
+        raise UserError(f"{where}: found {shown(data)}; give a map such as {{format: jpeg}}.")
+    format_ = data.get("format", "jpeg")
+    if not isinstance(format_, str) or format_ not in (*ENCODERS, SAME):
+        raise UserError(
+            f"{where}.format: found {shown(format_)}; allowed are {', '.join((*ENCODERS, SAME))}."
+        )
+    # Whoever tries another format need not take the quality out: it says nothing there.
+    quality = ENCODERS["jpeg"].options["quality"]
+    if "quality" in data:
+        _value(data, "quality", quality, where)
+    if format_ == SAME:
+        _only(data, ("format", "quality"), where)
+        return Output(format=SAME, options={k: v for k, v in data.items() if k == "quality"})
+    parameters = ENCODERS[format_].options
+    _only(data, tuple(dict.fromkeys(("format", "quality", *parameters))), where)
+    options = {key: _value(data, key, kind, where) for key, kind in parameters.items()}
+    return Output(format=format_, options=options)
+
+
+def _check_together(recipe: Recipe, where: str) -> None:
+    """Refuse settings that the outputs or the steps cannot live up to."""
+    settings = recipe.settings
+    wanted = {
+        "orientation": ("keep", "exif", "the tag"),
+        "animation": ("all", "frames", "moving pictures"),
+        "depth": ("keep", "deep", "16 bits"),
+    }
+    for key, (value, ability, what) in wanted.items():
+        if settings[key] != value:
+            continue
+        able = [name for name, encoder in ENCODERS.items() if getattr(encoder, ability)]
+        for output in recipe.outputs:
+            if output.format not in (*able, SAME):
+                raise UserError(
+                    f"{where}.{key}: found '{value}', but {output.format} cannot hold {what}; "
+                    f"give an output format of {', '.join(able)} or {SAME}."
+                )
+    if settings["backend"] == "opencv":
+        for step in recipe.all_steps:
+            try:
+                opencv_steps.check(step.name, step.params, deep=settings["depth"] == "keep")
+            except ValueError as error:
+                raise UserError(
+                    f"{where}.backend: opencv cannot do {step.name}; {error}."
+                ) from error
+    elif settings["depth"] == "keep":
+        for step in recipe.all_steps:
+            if step.name not in STEPS or not STEPS[step.name].deep:
+                deep = ", ".join(name for name, kind in STEPS.items() if kind.deep)
+                raise UserError(
+                    f"{where}.depth: found 'keep', but {step.name} works on 8 bits; "
+                    f"leave it out, or use {deep} only."
+                )
+
+
+def _parse_step(data: Any, where: str, folder: str) -> Step:
+    if isinstance(data, str):
+        data = {data: {}}
+    if not isinstance(data, Mapping) or len(data) != 1:
+        raise UserError(
+            f"{where}: found {shown(data)}; give one step, such as "
+            "{gaussian_blur: {radius: 1}}."
+        )
+    ((name, params),) = data.items()
+    params = {} if params is None else params
+    if not isinstance(params, Mapping):
+        raise UserError(f"{where}.{name}: found {shown(params)}; give its parameters as a map.")
+    where = f"{where}.{name}"
+    if name == "call":
+        return Step("call", custom.check(params, where, folder))
+    if name not in STEPS:
+        raise UserError(f"{where}: no such step; allowed are {', '.join((*STEPS, 'call'))}.")
+    kind = STEPS[name]
+    _only(params, tuple(kind.parameters), where)
+    checked: dict[str, Any] = {}
+    for key, parameter in kind.parameters.items():
+        value = params.get(key, parameter.default)
+        if value is None and parameter.default is None:
+            checked[key] = None
+            continue
+        if value is REQUIRED:
+            raise UserError(f"{where}.{key}: missing; give {parameter.allowed}.")
+        try:
+            checked[key] = parameter.check(value)
+        except ValueError as error:
+            raise UserError(f"{where}.{key}: found {shown(value)}; give {error}.") from error
+    if kind.check is not None:
+        try:
+            kind.check(checked)
+        except ValueError as error:
+            raise UserError(f"{where}: give {error}.") from error
+    step = Step(name, checked)
+    for key in file_keys(step):
+        try:
+            kind.parameters[key].read(find_file(checked[key], folder))  # type: ignore[attr-defined]
+        except ValueError as error:
+            found = checked[key]
+            raise UserError(f"{where}.{key}: found {shown(found)}; give {error}.") from error
+    return step
+
+
+def _only(data: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:
+    unknown = [key for key in data if key not in allowed]
+    if unknown:
+        raise UserError(
+            f"{where}.{unknown[0]}: unknown key; allowed are {', '.join(allowed) or 'none'}."
+        )

@@ -1,0 +1,315 @@
+"""One image, whole: read, decode, steps, encode, rename. Raises nothing but `TreeError`.
+
+`Renderer` is what every engine runs: a picklable callable, batch in, outcomes out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+from PIL import Image
+
+from pixelmill.core.errors import ImageError, TreeError, describe
+from pixelmill.core.files import temporary_beside
+from pixelmill.core.jobs import (
+    DECODE,
+    ENCODE,
+    READ,
+    STEPS,
+    WRITE,
+    Account,
+    Batch,
+    Job,
+    Made,
+    Outcome,
+)
+from pixelmill.core.root import Root
+from pixelmill.imaging.backends.base import Encode, Prepared
+from pixelmill.imaging.backends.registry import backend
+from pixelmill.imaging.codecs import reading
+from pixelmill.imaging.codecs.decoding import Decoded
+from pixelmill.imaging.codecs.encoding import encoder_name
+from pixelmill.imaging.codecs.jpeg import Target
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.parameters import Box, Size
+from pixelmill.imaging.recipe import Output, Recipe, Step
+from pixelmill.imaging.steps.resize import constant_size, scaled_size
+
+#: Width and height of the picture that workers warm up with: that of a small photo.
+_WARM_UP = (448, 448)
+
+
+#: Steps by name.
+_Steps: TypeAlias = Sequence[tuple[str, Prepared]]
+
+
+class Renderer:
+    """Make images by a recipe.
+
+    Parameters
+    ----------
+    source_root, output_root : str
+        Folders that the jobs' paths lie below; both must exist. The second one is no link.
+    recipe : Recipe
+    limits : Limits, optional
+    durable : bool
+        Sync each output to the disk before it takes its name.
+    """
+
+    def __init__(
+        self,
+        source_root: str,
+        output_root: str,
+        recipe: Recipe,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        durable: bool = False,
+    ) -> None:
+        self.source_root = source_root
+        self.output_root = output_root
+        self._sources = os.path.join(source_root, "")
+        self._outputs = Root(output_root, follow=False)
+        self.recipe = recipe.with_files()
+        self.limits = limits
+        self.durable = durable
+        self._backend = backend(recipe.settings["backend"])
+
+    def __call__(
+        self, batch: Batch, begin: Callable[[int], None] = lambda number: None
+    ) -> list[Outcome]:
+        """Make each image of a batch, its number told before; failures are outcomes too."""
+        outcomes: list[Outcome] = []
+        jobs = tuple(batch.jobs)
+        announced, cold = 0, False
+        self._outputs.refresh()
+        for number, job in enumerate(jobs):
+            begin(number)
+            outcomes.append(self.render(job))
+            if number == 0:
+                cold = reading.is_cold(outcomes[0].seconds[0], outcomes[0].bytes_in)
+            if cold:
+                ahead = number + 1 + reading.AHEAD
+                for later in jobs[max(number + 1, announced) : ahead]:
+                    reading.announce(os.path.join(self.source_root, later.source))
+                announced = ahead
+        if self.durable:
+            self._sync(jobs)
+        return outcomes
+
+    def warm_up(self) -> None:
+        """Do all of it once, with a picture that goes nowhere.
+
+        What is looked up, made or fetched at the first image then belongs to the start:
+        it took 10 to 30 ms in each worker. Own steps are left out, and what fails will
+        fail again where it is told.
+        """
+        drawn = io.BytesIO()
+        Image.radial_gradient("L").convert("RGB").resize(_WARM_UP).save(drawn, "JPEG")
+        recipe = self.recipe
+        # Into a real file: an encoder's library may not do with less.
+        with contextlib.suppress(Exception), tempfile.TemporaryFile(buffering=0) as file:
+            decoded = self._backend.decode(
+                drawn.getvalue(), self.target, recipe.reading, self.limits
+            )
+            steps = [step for step in recipe.all_steps if step.name != "call"]
+            picture = self._apply(decoded.frames[0], decoded.box, self._prepare(steps))
+            for output in recipe.outputs:
+                self._write([picture], file.fileno(), output, decoded, Account())
+                file.truncate(file.seek(0))
+
+    def _sync(self, jobs: Sequence[Job]) -> None:
+        """Bring the names of outputs to the disk; their content is there."""
+        folders = {""}
+        for folder in {os.path.dirname(path) for job in jobs for path in job.outputs}:
+            while folder not in folders:  # those above it may be new too
+                folders.add(folder)
+                folder = os.path.dirname(folder)
+        for folder in folders:
+            with contextlib.suppress(FileNotFoundError):  # no image of it was made
+                self._outputs.sync(folder)
+
+    def render(self, job: Job) -> Outcome:
+        """Make one image.
+
+        Raises
+        ------
+        TreeError
+            If something stands in the way of the outputs that must not be written through.
+        """
+        account = Account()
+        try:
+            data = reading.read(self._sources + job.source, job.bytes, self.limits)
+            account.bytes_in, account.digest = len(data), reading.content_digest(data)
+            account.lap(READ)
+            decoded = self._backend.decode(data, self.target, self.recipe.reading, self.limits)
+            account.pixels_in = decoded.pixels
+            account.lap(DECODE)
+            self._make(job, decoded, account)
+        except ImageError as error:
+            return account.outcome(job, error)
+        except TreeError:
+            raise
+        except Exception as error:  # whatever it was, it costs this image alone
+            if isinstance(error, MemoryError):
+                message = f"it needs more than limits.memory_mb = {self.limits.memory_mb:,}"
+                return account.outcome(job, ImageError(account.stage, "out_of_memory", message))
+            return account.outcome(job, ImageError(account.stage, "corrupt", describe(error)))
+        return account.outcome(job)
+
+    def _make(self, job: Job, decoded: Decoded, account: Account) -> None:
+        """Do the steps and write each output; all take their names, or none does."""
+        recipe = self.recipe
+        common, own = self._prepared
+        frames = [self._apply(frame, decoded.box, common) for frame in decoded.frames]
+        box = None if recipe.steps else decoded.box
+        written: list[tuple[str, str]] = []
+        placed: list[str] = []
+        try:
+            for output, path, steps in zip(recipe.outputs, job.outputs, own, strict=True):
+                if written:
+                    account.lap(WRITE)
+                pictures = frames
+                if steps:
+                    pictures = [
+                        self._apply(*self._reduced(frame, output.steps, box, decoded.kind), steps)
+                        for frame in frames
+                    ]
+                account.lap(STEPS)
+                temporary = temporary_beside(path)
+                descriptor = self._outputs.create(temporary)
+                written.append((temporary, path))
+                try:
+                    size, sha256 = self._write(pictures, descriptor, output, decoded, account)
+                finally:
+                    os.close(descriptor)
+                width, height = self._backend.size(pictures[0])
+                account.made.append(Made(output.name, path, width, height, size, sha256))
+            for temporary, path in written:
+                if recipe.settings["keep_mtime"]:
+                    self._outputs.set_mtime(temporary, job.mtime_ns)
+                self._outputs.replace(temporary, path)
+                placed.append(path)
+            account.lap(WRITE)
+        except BaseException as error:
+            for path in (*(temporary for temporary, _ in written), *placed):
+                with contextlib.suppress(OSError, TreeError):  # what happened first is told
+                    self._outputs.unlink(path)
+            if isinstance(error, OSError):
+                raise ImageError("write", "write_failed", str(error.strerror or error)) from error
+            raise
+
+    def _reduced(
+        self, picture: Any, steps: Sequence[Step], box: Box | None, kind: str
+    ) -> tuple[Any, Box | None]:
+        """Reduce what was decoded for a larger output, as a decoder would have for this one."""
+        recipe = self.recipe
+        margin = recipe.settings["shrink_margin"]
+        lone = bool(recipe.steps) or len(recipe.outputs) == 1
+        if lone or not margin or kind != "jpeg" or not steps or steps[0].name != "resize":
+            return picture, box
+        if not _may_shrink(steps[0].params):
+            return picture, box
+        size = self._backend.size(picture)
+        left, top, right, bottom = box or (0, 0, *size)
+        width, height = scaled_size((right - left, bottom - top), steps[0].params)
+        factor = min(size[0] / max(1, width * margin), size[1] / max(1, height * margin))
+        for whole in (8, 4, 2):  # as libjpeg has them
+            if factor >= whole:
+                return self._backend.reduce(picture, whole, box)
+        return picture, box
+
+    @functools.cached_property
+    def target(self) -> Target | None:
+        """What tells a decoder how large an image need be."""
+        return target_of(self.recipe)
+
+    @functools.cached_property
+    def _prepared(self) -> tuple[_Steps, list[_Steps]]:
+        """The recipe's steps, and those of each output, made ready in this process."""
+        own = [self._prepare(output.steps) for output in self.recipe.outputs]
+        return self._prepare(self.recipe.steps), own
+
+    @functools.cached_property
+    def _encoders(self) -> dict[tuple[str, str], Encode]:
+        """What writes each output, by its name and the format of the source."""
+        return {}
+
+    def _prepare(self, steps: Iterable[Step]) -> _Steps:
+        return [(step.name, self._backend.prepare(step, self.recipe.folder)) for step in steps]
+
+    def __getstate__(self) -> dict[str, Any]:
+        made_here = ("target", "_prepared", "_encoders")
+        return {key: value for key, value in self.__dict__.items() if key not in made_here}
+
+    def _apply(self, picture: Any, box: Box | None, steps: _Steps) -> Any:
+        for name, step in steps:
+            try:
+                picture = step(picture, box)
+            except (ImageError, MemoryError):
+                raise
+            except Exception as error:
+                message = f"{name}: {describe(error)}"
+                raise ImageError("steps", "step_failed", message) from error
+            box = None  # it is of the first one's picture
+        return picture
+
+    def _write(
+        self,
+        pictures: Sequence[Any],
+        descriptor: int,
+        output: Output,
+        decoded: Decoded,
+        account: Account,
+    ) -> tuple[int, str]:
+        """Encode to an open file; return its size in bytes and its sha256."""
+        encode = self._encoders.get((output.name, decoded.kind))
+        if encode is None:
+            name = encoder_name(output.format, decoded.kind)
+            background = self.recipe.settings["background"]
+            encode = self._backend.encoder(name, output.options, background)
+            self._encoders[output.name, decoded.kind] = encode
+        try:
+            data = encode(pictures, descriptor, decoded)
+        except MemoryError:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.strerror:
+                raise  # the disk's doing
+            raise ImageError("encode", "write_failed", describe(error)) from error
+        account.lap(ENCODE)
+        if self.durable:
+            os.fsync(descriptor)
+        return len(data), hashlib.sha256(data).hexdigest()
+
+
+def target_of(recipe: Recipe) -> Target | None:
+    """Return what tells a decoder how large an image need be, if anything in a recipe does."""
+    firsts = [(*recipe.steps, *output.steps)[:1] for output in recipe.outputs]
+    resizes = [step.params for first in firsts for step in first if step.name == "resize"]
+    if len(resizes) < len(firsts) or not all(map(_may_shrink, resizes)):
+        return None
+    if len(resizes) > 1:
+        return partial(_largest_size, resizes)
+    always = constant_size(resizes[0])
+    return partial(scaled_size, params=resizes[0]) if always is None else lambda source: always
+
+
+def _largest_size(resizes: Sequence[Mapping[str, Any]], source: Size) -> tuple[float, float]:
+    sizes = [scaled_size(source, params) for params in resizes]
+    return max(size[0] for size in sizes), max(size[1] for size in sizes)
+
+
+def _may_shrink(resize: Mapping[str, Any]) -> bool:
+    """Whether a resize gives the same, as far as can be seen, from a smaller image."""
+    return not (
+        resize["filter"] == "nearest"  # the nearest pixel would be another one
+        or resize["linear"]  # a shrunken decode takes the mean of levels, not of light
+        or resize["percent"] is not None  # it would be percent of what was decoded
+    )

@@ -1,0 +1,152 @@
+"""Overlays: steps that lay something over the picture."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from pixelmill.core import regular_files
+from pixelmill.imaging.parameters import Choice, Color, File, Number, Size, Text
+from pixelmill.imaging.steps import canvas
+from pixelmill.imaging.steps.registry import IN_COLOR, step
+from pixelmill.imaging.steps.resampling import resample
+
+#: Height in pixels at which a text is measured, to find the one that makes it as wide
+#: as asked for.
+_MEASURED = 100
+
+
+@step("kept", strength=Number(0, 1, 0.5))
+def vignette(image: Image.Image, *, strength: float) -> Image.Image:
+    """Darken towards the corners, by the square of the distance to the middle.
+
+    Parameters
+    ----------
+    strength : float
+        How much of the light the corners lose, from 0 to 1.
+    """
+    import numpy as np
+
+    across, down = (np.linspace(-1, 1, side + 2)[1:-1] ** 2 for side in image.size)
+    light = 1 - strength * (across + down[:, None]) / 2
+    mask = Image.fromarray(np.rint(255 * light).astype(np.uint8))
+    return Image.composite(image, Image.new(image.mode, image.size), mask)
+
+
+def read_image(path: str) -> Image.Image:
+    """Read an image that is laid over others, as RGBA.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or no image, to complete the sentence "give ...".
+    """
+    try:
+        data = regular_files.content(path, _MOST_BYTES)
+        with Image.open(io.BytesIO(data)) as image:
+            return image.convert("RGBA")
+    except OSError as error:
+        raise ValueError(f"an image; '{path}': {error.strerror or 'is none'}") from error
+
+
+#: Most bytes of an image that is laid over others.
+_MOST_BYTES = 256 * 2**20
+
+_read_once = functools.lru_cache(maxsize=8)(read_image)
+
+
+def _check_watermark(params: Mapping[str, Any]) -> None:
+    if (params["text"] is None) == (params["image"] is None):
+        raise ValueError("either text or image")
+
+
+@step(
+    "own",
+    check=_check_watermark,
+    text=Text(None),
+    image=File("an image", read_image, None),
+    gravity=Choice(tuple(canvas.GRAVITIES), "bottom_right"),
+    opacity=Number(0, 1, 0.5),
+    size=Number(0.01, 1, 0.25),
+    margin=Number(0, 0.5, 0.02),
+    color=Color("#ffffff"),
+)
+def watermark(
+    picture: Image.Image,
+    *,
+    text: str | None,
+    image: str | None,
+    gravity: str,
+    opacity: float,
+    size: float,
+    margin: float,
+    color: str,
+) -> Image.Image:
+    """Lay a text or an image over the picture.
+
+    Parameters
+    ----------
+    text : str, optional
+        What the mark says, in Pillow's own font.
+    image : str, optional
+        An image file instead, beside the recipe; its alpha counts.
+    gravity : str
+        Where the mark lies.
+    opacity : float
+        From 0, invisible, to 1.
+    size : float
+        Width of the mark, as a part of the picture's width.
+    margin : float
+        Distance to the picture's edges, as a part of its shorter side.
+    color : str
+        Of the text.
+    """
+    width = max(1, round(size * picture.width))
+    mark = _image(image, width) if image is not None else _text(text or "", width, color)
+    mark.putalpha(mark.getchannel("A").point([round(opacity * k) for k in range(256)]))
+    edge = round(margin * min(picture.size))
+    frame: Size = (picture.width - 2 * edge, picture.height - 2 * edge)
+    left, top = canvas.offset(frame, mark.size, gravity)
+    return _over(picture, mark, left + edge, top + edge)
+
+
+def _image(path: str, width: int) -> Image.Image:
+    mark = _read_once(path)
+    height = max(1, round(mark.height * width / mark.width))
+    return resample(mark, (width, height), "lanczos", (0, 0, *mark.size), vectors=False)
+
+
+def _text(text: str, width: int, color: str) -> Image.Image:
+    drawing = ImageDraw.Draw(Image.new("L", (1, 1)))
+    left, _, right, _ = drawing.textbbox((0, 0), text, ImageFont.load_default(_MEASURED))
+    font = ImageFont.load_default(max(1.0, _MEASURED * width / max(1, right - left)))
+    box = [round(side) for side in drawing.textbbox((0, 0), text, font)]
+    mask = Image.new("L", (max(1, box[2] - box[0]), max(1, box[3] - box[1])))
+    ImageDraw.Draw(mask).text((-box[0], -box[1]), text, fill=255, font=font)
+    mark = Image.new("RGBA", mask.size, ImageColor.getrgb(color))
+    mark.putalpha(mask)
+    return mark
+
+
+def _over(picture: Image.Image, mark: Image.Image, left: int, top: int) -> Image.Image:
+    if picture.mode in IN_COLOR and _is_colored(mark):
+        picture = picture.convert(IN_COLOR[picture.mode])
+    made = picture.copy()
+    if picture.mode in ("RGB", "L"):
+        made.paste(mark.convert(picture.mode), (left, top), mask=mark)
+    else:
+        below = picture.crop((left, top, left + mark.width, top + mark.height))
+        made.paste(Image.alpha_composite(below, mark.convert(picture.mode)), (left, top))
+    return made
+
+
+def _is_colored(mark: Image.Image) -> bool:
+    """Whether a mark shows anything but grey."""
+    import numpy as np
+
+    colors = np.asarray(mark.convert("RGBa"))[..., :3]
+    return bool((colors != colors[..., :1]).any())

@@ -1,0 +1,104 @@
+"""A backend is a library; the steps that need another one say so."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelmill.imaging.arrays import from_levels, levels_of
+from pixelmill.imaging.backends.pillow import Pillow
+from pixelmill.imaging.backends.registry import backend
+from pixelmill.imaging.parameters import REQUIRED
+from pixelmill.imaging.recipe import Step
+from pixelmill.imaging.steps import STEPS
+
+#: What a step is given that it has no default for.
+GIVEN = {
+    "width": 20, "height": 20, "angle": 30, "gamma": 2.0, "bits": 3, "text": "a",
+    "matrix": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "color": "#808080",
+}  # fmt: skip
+
+PROGRAM = """
+import sys
+sys.modules["cv2"] = None  # as if it were not installed
+from PIL import Image
+from pixelmill.imaging.recipe_parser import parse
+from pixelmill.imaging.arrays import from_levels, levels_of
+from pixelmill.imaging.steps import STEPS
+name, params = sys.argv[1], eval(sys.argv[2])
+(step,) = parse({"steps": [{name: params}]}).steps
+STEPS[name].function(Image.linear_gradient("L").convert("RGB"), **step.params)
+"""
+
+
+def test_a_backend_is_found_by_its_name():
+    assert isinstance(backend("pillow"), Pillow)
+    assert type(backend("opencv")).__name__ == "OpenCV"
+
+
+CHAIN = [
+    *(("gaussian_blur", {"radius": 1.0}), ("enhance", {"contrast": 1.2}), ("crop", {"left": 3})),
+    *(("unsharp_mask", {"percent": 150}), ("median", {"size": 3}), ("sepia", {"amount": 0.5})),
+]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA"])
+def test_steps_that_hand_on_arrays_do_what_each_does_to_an_image(photo, mode):
+    picture = image = photo(40, 30).convert(mode)
+    for name, given in CHAIN:
+        params = {key: kind.default for key, kind in STEPS[name].parameters.items()} | given
+        picture = Pillow().prepare(Step(name, params), "")(picture, None)
+        image = STEPS[name].function(image, **params)
+        assert Pillow().size(picture) == image.size
+    assert isinstance(picture, Image.Image) == (mode in ("RGBA", "LA"))
+    assert (picture if isinstance(picture, Image.Image) else from_levels(picture)) == image
+
+
+#: Parameters of the steps on levels under which they take other ways.
+WAYS = [
+    *(("gaussian_blur", {"radius": radius}) for radius in (0, 1.0, 20.0)),
+    *(("unsharp_mask", {"radius": radius, "threshold": 0}) for radius in (0, 1.0, 20.0)),
+    *(("enhance", {key: 1.3}) for key in ("brightness", "contrast", "color", "sharpness")),
+    ("enhance", {"brightness": 1.3, "contrast": 0.7, "color": 1.4, "sharpness": 0.5}),
+    *(("median", {"size": 5}), ("denoise", {"strength": 3.0}), ("sepia", {"amount": 0.5})),
+    ("color_matrix", {"matrix": ((1, 0, 0), (0, 1, 0.5), (0, 0, 1))}),
+]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize(("name", "given"), WAYS)
+def test_a_step_writes_to_no_array_that_it_is_given(photo, name, given, mode):
+    """Others may have it too, as all outputs have what was decoded; and it may be read-only."""
+    kind = STEPS[name]
+    default = {key: p.default for key, p in kind.parameters.items() if p.default is not REQUIRED}
+    step = kind.on_levels(**default | given)
+    levels = levels_of(photo(40, 30).convert(mode))
+    writable = levels.copy()
+    assert not levels.flags.writeable
+    np.testing.assert_array_equal(step(levels), step(writable))
+    np.testing.assert_array_equal(levels, writable)
+
+
+def test_all_steps_on_levels_are_among_these():
+    assert {name for name, _ in WAYS} == {name for name, kind in STEPS.items() if kind.from_images}
+
+
+@pytest.mark.parametrize("name", [name for name in STEPS if name != "lookup"])
+def test_a_step_says_whether_opencv_makes_its_pixels(repository, name):
+    """Or another version of it would leave stale images in place."""
+    kind = STEPS[name]
+    params = {key: GIVEN[key] for key, kind in kind.parameters.items() if kind.default is REQUIRED}
+    params |= {"resize": {"width": 20}, "crop": {"width": 20}, "watermark": {"text": "a"},
+               "enhance": {"brightness": 2, "color": 2, "sharpness": 2}}.get(name, {})  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, name, repr(params)],
+        env={"PYTHONPATH": str(repository / "scripts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    needs = "import of cv2 halted" in done.stderr
+    assert needs or done.returncode == 0, done.stderr
+    assert needs is kind.opencv

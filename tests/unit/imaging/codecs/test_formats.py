@@ -1,0 +1,203 @@
+"""Formats are told by content: every kind that is read, and nothing else."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from pixelmill.imaging.codecs.formats import FORMATS, IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
+
+WRITTEN = {
+    "jpeg": ("JPEG", {}),
+    "jpeg-cmyk": ("JPEG", {}),
+    "png": ("PNG", {}),
+    "gif": ("GIF", {}),
+    "bmp": ("BMP", {}),
+    "tiff": ("TIFF", {}),
+    "tiff-big": ("TIFF", {"big_tiff": True}),
+    "webp": ("WEBP", {}),
+    "webp-lossless": ("WEBP", {"lossless": True}),
+    "ppm": ("PPM", {}),
+    "ico": ("ICO", {}),
+    "jpeg-mpo": ("MPO", {"save_all": True}),
+    "avif": ("AVIF", {}),
+}
+
+
+@pytest.fixture
+def small():
+    return Image.fromarray(np.arange(20 * 24 * 3, dtype=np.uint8).reshape(20, 24, 3))
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_what_pillow_writes_is_known(kind, small, encoded):
+    format_, options = WRITTEN[kind]
+    if format_ == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow writes no AVIF")
+    image = small.convert("CMYK") if kind == "jpeg-cmyk" else small
+    data = encoded(image, format_, **options)
+    assert sniff(data[:SNIFF_BYTES]) == kind.split("-")[0]
+
+
+SIGNATURES = {
+    "GIF87a": (b"GIF87a\x01\x00\x01\x00", "gif"),
+    "tiff-big-endian": (b"MM\x00*\x00\x00\x00\x08", "tiff"),
+    "tiff-big-endian-64": (b"MM\x00+\x00\x08\x00\x00", "tiff"),
+    "bmp-of-os2": (b"BM" + bytes(12) + (12).to_bytes(4, "little"), "bmp"),
+    "bmp-version-5": (b"BM" + bytes(12) + (124).to_bytes(4, "little"), "bmp"),
+    "avif-as-minor-brand": (b"\0\0\0\x20ftypmif1\0\0\0\0mif1avifmiaf", "avif"),
+    "avif-sequence": (b"\0\0\0\x20ftypavis\0\0\0\0avismsf1", "avif"),
+    "pbm-text": (b"P1\n# a comment\n2 2\n", "ppm"),
+    "pgm-text": (b"P2 2 2 255 ", "ppm"),
+    "pgm": (b"P5\t2 2\n255\n", "ppm"),
+}
+
+
+@pytest.mark.parametrize(("head", "format"), SIGNATURES.values(), ids=SIGNATURES)
+def test_rarer_signatures_are_known(head, format):
+    assert sniff(head) == format
+
+
+NO_IMAGES = {
+    "nothing": b"",
+    "text": b"Dear all, please find attached",
+    "text-that-begins-as-a-bitmap-does": b"BMW sells cars in many countries of this world",
+    "text-that-begins-as-a-pixmap-does": b"P1 milestone: finish the tests",
+    "text-with-a-brand-of-avif-in-it": b"Bonjour avis important",
+    "html": b"<!DOCTYPE html><html>",
+    "svg": b"<svg xmlns='http://www.w3.org/2000/svg'>",
+    "pdf": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3",
+    "zip": b"PK\x03\x04\x14\x00\x06\x00",
+    "wave": b"RIFF\x24\x00\x00\x00WAVEfmt ",
+    "mp4": b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41",
+    "cursor": b"\x00\x00\x02\x00\x01\x00",
+    "pam": b"P7\nWIDTH 2\n",
+    "thumbnail-of-xv": b"P7 332\n80 60 255\n",
+    "zeros": bytes(32),
+    "half-a-png-signature": b"\x89PNG\r\n",
+}
+
+
+@pytest.mark.parametrize("head", NO_IMAGES.values(), ids=NO_IMAGES)
+def test_other_content_is_no_image(head):
+    assert sniff(head) is None
+
+
+@pytest.mark.parametrize("kind", [kind for kind in WRITTEN if kind != "avif"])
+def test_a_file_cut_off_anywhere_is_known_or_not_but_never_for_another(kind, small, encoded):
+    format_, options = WRITTEN[kind]
+    image = small.convert("CMYK") if kind == "jpeg-cmyk" else small
+    data = encoded(image, format_, **options)
+    seen = {sniff(data[:length]) for length in range(SNIFF_BYTES + 1)}
+    assert seen == {None, kind.split("-")[0]}
+
+
+def test_suffixes_are_in_the_form_they_are_looked_up_in():
+    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in IMAGE_SUFFIXES)
+
+
+@pytest.mark.parametrize(
+    "format", ["JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF", "WEBP", "ICO", "AVIF"]
+)
+def test_suffixes_of_every_format_that_is_read_promise_an_image(format):
+    Image.init()
+    theirs = {suffix for suffix, name in Image.registered_extensions().items() if name == format}
+    assert theirs
+    assert theirs <= IMAGE_SUFFIXES
+
+
+def test_formats_are_those_that_are_known():
+    # Pillow alone writes no HEIC.
+    assert {kind.split("-")[0] for kind in WRITTEN} | {"heif"} == set(FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        pytest.param(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "heif", id="of-a-phone"),
+        pytest.param(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "heif", id="of-any-image"),
+        pytest.param(b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", "avif", id="avif-of-any-image"),
+        pytest.param(b"\0\0\0\x18ftypmp42\0\0\0\0mp41isom", None, id="film"),
+    ],
+)
+def test_heic_is_told_from_avif_and_films_by_its_brands(head, name):
+    assert sniff(head + bytes(8)) == name
+    assert dimensions(io.BytesIO(head), head, name) == (0, 0)
+
+
+def claimed(data):
+    return dimensions(io.BytesIO(data), data[:SNIFF_BYTES], sniff(data[:SNIFF_BYTES]))
+
+
+#: Formats whose header tells the size without a decoder.
+TELLING = ("jpeg", "png", "gif", "bmp", "webp")
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_the_header_tells_the_size_or_nothing(kind, small, encoded):
+    format_, options = WRITTEN[kind]
+    if format_ == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow writes no AVIF")
+    image = small.convert("CMYK") if kind == "jpeg-cmyk" else small
+    known = kind.split("-")[0] in TELLING
+    assert claimed(encoded(image, format_, **options)) == (small.size if known else (0, 0))
+
+
+def test_the_size_of_a_jpeg_stands_behind_its_profile_and_thumbnail(small, encoded):
+    exif = Image.Exif()
+    exif[0x010E] = "a long description " * 1000
+    data = encoded(small, "JPEG", exif=exif, icc_profile=bytes(200_000), progressive=True)
+    assert claimed(data) == small.size
+
+
+def test_the_size_of_a_webp_with_alpha_is_known(small, encoded):
+    small.putalpha(128)
+    assert claimed(encoded(small, "WEBP")) == small.size
+
+
+def test_the_size_of_a_webp_is_no_matter_of_how_it_is_to_be_shown(small, encoded):
+    # RFC 6386, 9.1: the upper two bits of each side ask to scale the picture for display.
+    data = bytearray(encoded(small, "WEBP"))
+    data[27] |= 0x40
+    data[29] |= 0x80
+    assert claimed(bytes(data)) == small.size
+
+
+def test_a_bitmap_may_be_stored_from_the_top(small, encoded):
+    data = bytearray(encoded(small, "BMP"))
+    data[22:26] = struct.pack("<i", -small.height)
+    assert claimed(bytes(data)) == small.size
+
+
+def test_a_bitmap_of_os2_has_short_sides():
+    assert claimed(b"BM" + bytes(12) + struct.pack("<IHHHH", 12, 24, 20, 1, 24)) == (24, 20)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in WRITTEN if kind != "avif"])
+def test_a_file_cut_off_anywhere_claims_its_size_or_none(kind, small, encoded):
+    format_, options = WRITTEN[kind]
+    image = small.convert("CMYK") if kind == "jpeg-cmyk" else small
+    data = encoded(image, format_, **options)
+    seen = {claimed(data[:length]) for length in range(min(len(data), 700))}
+    assert seen <= {(0, 0), small.size}
+
+
+def test_the_tables_of_a_jpeg_may_stand_before_its_frame(small, encoded):
+    data = encoded(small, "JPEG")
+    frame, table = data.index(b"\xff\xc0"), data.index(b"\xff\xc4")
+    end = table + 2 + int.from_bytes(data[table + 2 : table + 4], "big")
+    assert claimed(data[:frame] + data[table:end] + data[frame:]) == small.size
+
+
+def test_a_jpeg_of_empty_segments_comes_to_an_end():
+    assert claimed(b"\xff\xd8" + b"\xff\xe0\x00\x02" * 100_000) == (0, 0)
+    assert claimed(b"\xff\xd8" + b"\xff\xe0\x00\x00" * 100) == (0, 0)
+
+
+def test_a_jpeg_may_pad_its_markers(small, encoded):
+    # ITU-T T.81, B.1.1.2: any marker may be preceded by any number of bytes 0xFF.
+    data = encoded(small, "JPEG")
+    frame = data.index(b"\xff\xc0")
+    assert claimed(data[:frame] + b"\xff\xff\xff" + data[frame:]) == small.size

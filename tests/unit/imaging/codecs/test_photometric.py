@@ -1,0 +1,87 @@
+"""Samples of any type become levels over the full range of 8 or 16 bits."""
+
+import numpy as np
+import pytest
+
+from pixelmill.imaging.codecs.photometric import Samples, full_range, to_8_bits
+
+
+@pytest.mark.parametrize(
+    ("samples", "bits", "expected"),
+    [
+        pytest.param(np.array([0, 1], bool), 1, np.array([0, 255], np.uint8), id="1"),
+        pytest.param(np.array([0, 1, 3], np.uint8), 2, np.array([0, 85, 255], np.uint8), id="2"),
+        pytest.param(np.array([0, 1, 15], np.uint8), 4, np.array([0, 17, 255], np.uint8), id="4"),
+        pytest.param(np.array([0, 32, 63], np.uint8), 6, np.array([0, 130, 255], np.uint8), id="6"),
+        pytest.param(np.array([0, 9, 255], np.uint8), 8, np.array([0, 9, 255], np.uint8), id="8"),
+        pytest.param(
+            np.array([0, 1, 1023], np.uint16), 10, np.array([0, 64, 65535], np.uint16), id="10"
+        ),
+        pytest.param(
+            np.array([0, 1, 16383], np.uint16), 14, np.array([0, 4, 65535], np.uint16), id="14"
+        ),
+        pytest.param(
+            np.array([-32768, -1, 0, 32767], np.int16), 16,
+            np.array([0, 32767, 32768, 65535], np.uint16), id="signed-16",
+        ),
+        pytest.param(
+            np.array([-128, -1, 0, 127], np.int8), 8, np.array([0, 127, 128, 255], np.uint8),
+            id="signed-8",
+        ),
+        pytest.param(
+            np.array([0, 255], np.uint32), 32, np.array([0, 255], np.uint8), id="32-as-8"
+        ),
+        pytest.param(
+            np.array([0, 256], np.uint32), 32, np.array([0, 256], np.uint16), id="32-as-16"
+        ),
+        pytest.param(
+            np.array([0, 2**31, 2**32 - 1], np.uint32), 32,
+            np.array([0, 32768, 65535], np.uint16), id="32",
+        ),
+        pytest.param(
+            np.array([-(2**31), 0, 2**31 - 1], np.int32), 32,
+            np.array([0, 32768, 65535], np.uint16), id="signed-32",
+        ),
+        pytest.param(
+            np.array([0, 0.25, 1], np.float16), 16, np.array([0, 16384, 65535], np.uint16),
+            id="float-to-1",
+        ),
+        pytest.param(
+            np.array([-1, 0, 51, 255], np.float64), 64, np.array([0, 0, 13107, 65535], np.uint16),
+            id="float-to-255",
+        ),
+        pytest.param(
+            np.array([0, 600, 65535], np.float32), 32, np.array([0, 600, 65535], np.uint16),
+            id="float-to-65535",
+        ),
+        pytest.param(
+            np.array([0.5, 0.5, 0.5, 70, np.nan, np.inf], np.float32), 32,
+            np.array([32768, 32768, 32768, 65535, 0, 0], np.uint16), id="float-with-highlights",
+        ),
+        pytest.param(np.zeros(0, np.float32), 32, np.zeros(0, np.uint16), id="nothing"),
+    ],
+)  # fmt: skip
+def test_the_range_of_a_type_becomes_that_of_8_or_16_bits(samples, bits, expected):
+    made = full_range(samples, bits)
+    assert made.dtype == expected.dtype
+    assert made.tolist() == expected.tolist()
+
+
+def test_16_bits_are_rounded_to_8():
+    levels = np.array([0, 128, 129, 257, 385, 386, 65406, 65407, 65535], np.uint16)
+    assert to_8_bits(levels).tolist() == [0, 0, 1, 1, 1, 2, 254, 255, 255]
+
+
+@pytest.mark.parametrize(
+    ("space", "alpha", "deep", "mode"),
+    [("L", False, True, "I;16"), ("L", False, False, "L"), ("L", True, True, "L"),
+     ("RGB", False, True, "RGB")],
+)  # fmt: skip
+def test_opaque_grey_stays_16_bits_if_that_is_asked_for(space, alpha, deep, mode):
+    colors = np.full((2, 3, len(space)), 1000, np.uint16)
+    made, mask = Samples(colors, space, colors[..., 0] if alpha else None).image(deep)
+    assert (made.mode, made.getpixel((0, 0))) == (
+        mode,
+        {"I;16": 1000, "L": 4, "RGB": (4,) * 3}[mode],
+    )
+    assert (mask is not None) == alpha

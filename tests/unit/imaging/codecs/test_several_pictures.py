@@ -1,0 +1,118 @@
+"""Of a file that holds several pictures, the one that its format says is taken."""
+
+import io
+import struct
+
+import numpy as np
+import pillow_heif
+import pytest
+from PIL import Image
+
+from pixelmill.core.jobs import Job
+from pixelmill.imaging import recipe_parser
+from pixelmill.imaging.backends.opencv import OpenCV
+from pixelmill.imaging.codecs.decoding import Reading, decode
+from pixelmill.imaging.codecs.encoding import ENCODERS
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.renderer import Renderer
+from tests.helpers.imaging import opened
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+RED, BLUE, GREEN = "#c82828", "#2828c8", "#28c828"
+
+
+def flat(color, size=(32, 24)):
+    return Image.new("RGB", size, color)
+
+
+def saved(image, format, **options):
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+def mpo():
+    return saved(flat(RED), "MPO", save_all=True, append_images=[flat(BLUE)], quality=95)
+
+
+def pages():
+    return saved(flat(RED), "TIFF", save_all=True, append_images=[flat(BLUE, (64, 48))])
+
+
+def heic():
+    """Its second picture is the primary one (HEIF, 6.4)."""
+    several = pillow_heif.HeifFile()
+    for color in (BLUE, RED, GREEN):
+        several.add_from_pillow(flat(color))
+    file = io.BytesIO()
+    several.save(file, primary_index=1, quality=95)
+    return file.getvalue()
+
+
+def icon(*entries):
+    """An icon of PNGs: (side, color, bits that it claims)."""
+    head, body = struct.pack("<HHH", 0, 1, len(entries)), b""
+    for side, color, bits in entries:
+        inside = saved(flat(color, (side, side)).convert("RGBA"), "PNG")
+        place = 6 + 16 * len(entries) + len(body)
+        head += struct.pack("<BBBBHHII", side, side, 0, 0, 1, bits, len(inside), place)
+        body += inside
+    return head + body
+
+
+SEVERAL = {
+    "mpo": mpo,
+    "tiff": pages,
+    "heic": heic,
+    "ico-largest-first": lambda: icon((48, RED, 32), (16, BLUE, 32)),
+    "ico-largest-last": lambda: icon((16, BLUE, 32), (32, GREEN, 32), (48, RED, 32)),
+    "ico-most-bits": lambda: icon((32, BLUE, 8), (32, RED, 32), (32, GREEN, 4)),
+}
+
+
+@pytest.mark.parametrize("backend", ["pillow", "opencv"])
+@pytest.mark.parametrize("animation", ["first", "all", "error"])
+@pytest.mark.parametrize("make", SEVERAL.values(), ids=SEVERAL)
+def test_one_picture_is_taken_and_it_is_the_right_one(make, animation, backend):
+    reading = Reading(animation=animation)
+    if backend == "pillow":
+        (frame,) = decode(make(), reading=reading).frames
+        levels = np.asarray(frame)
+    else:
+        (frame,) = OpenCV().decode(make(), None, reading, Limits()).frames
+        levels = frame[..., ::-1]
+    assert np.abs(levels.astype(int) - (0xC8, 0x28, 0x28)).max() <= 4
+
+
+#: What a JPEG with a gain map says of it (Ultra HDR 1.1; ISO 21496-1; CIPA DC-007 for MPF).
+GAIN = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-'
+    b'syntax-ns#"><rdf:Description xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" '
+    b'hdrgm:Version="1.0" hdrgm:GainMapMax="3.5"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+def gain_map_jpeg():
+    """An SDR picture, and behind it a map by which HDR displays brighten it."""
+    second = saved(Image.new("L", (16, 12), 255), "JPEG", xmp=GAIN)
+    data = saved(flat(RED), "MPO", save_all=True, append_images=[opened(second)], xmp=GAIN)
+    place = data.index(b"\xff\xe1")
+    iso = b"urn:iso:std:iso:ts:21496:-1\0" + bytes(4)
+    return data[:place] + struct.pack(">HH", 0xFFE2, len(iso) + 2) + iso + data[place:]
+
+
+@pytest.mark.parametrize("metadata", ["strip", "keep", "none"])
+@pytest.mark.parametrize("format", [name for name, encoder in ENCODERS.items() if encoder.exif])
+def test_a_gain_map_is_lost_and_nothing_says_that_there_is_one(tmp_path, format, metadata):
+    (tmp_path / "a.jpg").write_bytes(gain_map_jpeg())
+    assert all(word in gain_map_jpeg() for word in (b"hdrgm", b"21496", b"MPF\0"))
+    settings = {"steps": [], "metadata": metadata, "output": {"format": format}}
+    outcome = Renderer(str(tmp_path), str(tmp_path), recipe_parser.parse(settings)).render(
+        Job("a.jpg", ("out",))
+    )
+    assert outcome.status == "ok", outcome.message
+    made = (tmp_path / "out").read_bytes()
+    levels = np.asarray(opened(made).convert("RGB")).astype(int)
+    assert np.abs(levels - (0xC8, 0x28, 0x28)).max() <= 6
+    assert not any(word in made for word in (b"hdrgm", b"21496", b"MPF\0"))

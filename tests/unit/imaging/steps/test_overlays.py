@@ -1,0 +1,134 @@
+"""Overlays darken and mark as their words say."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelmill.core.errors import UserError
+from pixelmill.imaging.recipe_parser import parse
+from pixelmill.imaging.steps.overlays import read_image
+
+MODES = ["RGB", "L", "RGBA", "LA"]
+
+
+# Vignette
+
+
+@pytest.mark.parametrize("strength", [0.25, 0.5, 1])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_vignette_takes_light_by_the_square_of_the_distance(apply, photo, mode, strength):
+    image = photo(81, 61).convert(mode)
+    rows, columns = np.indices((61, 81))
+    distance = (((columns - 40) / 41) ** 2 + ((rows - 30) / 31) ** 2) / 2
+    light = 1 - strength * distance
+    levels = np.asarray(image).astype(float)
+    expected = levels * (light[..., None] if levels.ndim == 3 else light)
+    made = np.asarray(apply(image, "vignette", strength=strength)).astype(float)
+    assert np.abs(made - expected).max() <= 1.5
+
+
+def test_vignette_of_no_strength_changes_nothing(apply, photo):
+    assert apply(photo(60, 40), "vignette", strength=0) == photo(60, 40)
+
+
+# Watermark
+
+
+@pytest.fixture
+def mark(tmp_path):
+    """Path of a mark: a red square whose right half is invisible."""
+    image = Image.new("RGBA", (20, 20), (0, 255, 0, 0))
+    image.paste((255, 0, 0, 255), (0, 0, 10, 20))
+    image.save(tmp_path / "mark.png")
+    return str(tmp_path / "mark.png")
+
+
+def changed(before, after):
+    """First and last column and row, as fractions of the size, at which two images differ."""
+    differ = np.asarray(before.convert("RGB")) != np.asarray(after.convert("RGB"))
+    rows, columns = np.nonzero(differ.any(axis=2))
+    width, height = before.size
+    return (columns.min() / width, rows.min() / height,
+            (columns.max() + 1) / width, (rows.max() + 1) / height)  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", [0.1, 0.4, 0.9])
+def test_a_text_is_as_wide_as_its_size_says(apply, mode, size):
+    image = Image.new(mode, (400, 300), "#404040")
+    made = apply(image, "watermark", text="pixelmill", size=size, opacity=1, gravity="center")
+    assert (made.mode, made.size) == (mode, image.size)
+    left, top, right, bottom = changed(image, made)
+    assert right - left == pytest.approx(size, rel=0.03)
+    assert (left + right) / 2 == pytest.approx(0.5, abs=0.01)
+    assert (top + bottom) / 2 == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("gravity", "box"),
+    [
+        ("top_left", (0.05, 0.1, 0.25, 0.5)),
+        ("top_right", (0.75, 0.1, 0.95, 0.5)),
+        ("bottom_right", (0.75, 0.5, 0.95, 0.9)),
+        ("center", (0.4, 0.3, 0.6, 0.7)),
+    ],
+)
+def test_a_mark_lies_where_its_gravity_says_off_the_edges(apply, tmp_path, gravity, box):
+    Image.new("RGB", (10, 10), "red").save(tmp_path / "mark.png")
+    image = Image.new("RGB", (200, 100), "white")
+    params = {"image": str(tmp_path / "mark.png"), "size": 0.2, "margin": 0.1, "opacity": 1}
+    made = apply(image, "watermark", gravity=gravity, **params)
+    assert changed(image, made) == pytest.approx(box)
+
+
+@pytest.mark.parametrize(
+    ("mode", "seen"), [("RGB", (255, 127, 127)), ("RGBA", (255, 127, 127, 255))]
+)
+def test_opacity_and_the_marks_own_alpha_are_multiplied(apply, mark, mode, seen):
+    image = Image.new(mode, (100, 100), "white")
+    params = {"image": mark, "size": 0.4, "margin": 0, "opacity": 0.5}
+    made = apply(image, "watermark", gravity="top_left", **params)
+    assert made.getpixel((5, 20)) == pytest.approx(seen, abs=1)
+    assert made.getpixel((35, 20)) == image.getpixel((0, 0))
+
+
+def test_on_what_is_invisible_a_mark_is_as_opaque_as_itself(apply, mark):
+    image = Image.new("RGBA", (100, 100))
+    params = {"image": mark, "size": 0.4, "margin": 0, "opacity": 0.5}
+    made = apply(image, "watermark", gravity="top_left", **params)
+    assert made.getpixel((5, 20)) == pytest.approx((255, 0, 0, 128), abs=1)
+
+
+def test_the_text_has_its_colour(apply):
+    image = Image.new("RGB", (200, 100), "white")
+    made = apply(image, "watermark", text="III", color="#ff0000", opacity=1, size=0.5)
+    assert (np.asarray(made)[..., 0] == 255).all()
+    assert (np.asarray(made)[..., 1] == 0).any()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mark_larger_than_the_picture_is_cut(apply, mark, mode):
+    image = Image.new(mode, (100, 10), "white")
+    params = {"image": mark, "size": 1, "opacity": 1, "margin": 0.1, "gravity": "top_left"}
+    made = apply(image, "watermark", **params)
+    # The mark has colours, which grey cannot show.
+    in_color = {"L": "RGB", "LA": "RGBA", "RGB": "RGB", "RGBA": "RGBA"}[mode]
+    assert (made.mode, made.size) == (in_color, (100, 10))
+    assert made.convert("RGB").getpixel((90, 9)) == image.convert("RGB").getpixel((0, 0))
+    assert made != image
+
+
+@pytest.mark.parametrize("params", [{}, {"text": "a", "image": "b.png"}])
+def test_a_mark_is_either_a_text_or_an_image(params):
+    with pytest.raises(UserError, match=re.escape("watermark: give either text or image")):
+        parse({"steps": [{"watermark": params}]})
+
+
+def test_a_missing_image_or_none_is_told(tmp_path):
+    with pytest.raises(ValueError, match=r"an image; '.*none\.png': No such file"):
+        read_image(str(tmp_path / "none.png"))
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(ValueError, match=r"an image; '.*text\.png': is none"):
+        read_image(str(tmp_path / "text.png"))

@@ -1,0 +1,58 @@
+"""State of a process, put back in place. What steps do to it: test_hostile_steps.py."""
+
+import builtins
+import gc
+import os
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+
+from pixelmill.imaging.steps.process_state import State
+
+
+def umask():
+    now = os.umask(0)
+    os.umask(now)
+    return now
+
+
+#: What is changed, and how it is looked at.
+CHANGES = {
+    "current-folder": (lambda: os.chdir(os.sep), os.getcwd),
+    "umask": (lambda: os.umask(0o777), umask),
+    "recursion-limit": (lambda: sys.setrecursionlimit(5_000), sys.getrecursionlimit),
+    "garbage-collection": (gc.disable, gc.isenabled),
+    "warnings": (lambda: warnings.simplefilter("error"), lambda: list(warnings.filters)),
+    "numpy": (lambda: np.seterr(all="raise"), np.geterr),
+    "function": (lambda: setattr(os, "replace", None), lambda: os.replace),
+    "removed-function": (lambda: delattr(os, "replace"), lambda: vars(os).get("replace")),
+    "built-in-function": (lambda: setattr(builtins, "open", None), lambda: open),
+    "method": (lambda: setattr(Image.Image, "save", None), lambda: Image.Image.save),
+    "setting": (
+        lambda: setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True),
+        lambda: ImageFile.LOAD_TRUNCATED_IMAGES,
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "look"), CHANGES.values(), ids=CHANGES)
+def test_a_change_is_put_back(tmp_path, monkeypatch, change, look):
+    if look is os.getcwd and os.name == "nt":
+        pytest.skip("Windows has no descriptors of folders")
+    monkeypatch.chdir(tmp_path)
+    before, state = look(), State()
+    try:
+        change()
+        assert look() != before
+    finally:
+        state.restore()
+    assert look() == before
+
+
+def test_nothing_is_changed_where_nothing_was(tmp_path):
+    before = [look() for _, look in CHANGES.values()]
+    State().restore()
+    assert [look() for _, look in CHANGES.values()] == before

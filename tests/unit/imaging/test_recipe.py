@@ -1,0 +1,319 @@
+"""Recipes are checked before anything runs, and equal ones have equal fingerprints."""
+
+import datetime
+import pickle
+
+import pytest
+
+from pixelmill.core.errors import UserError
+from pixelmill.imaging.recipe_parser import parse
+
+RESIZE = {"resize": {"width": 64, "height": 48}}
+
+
+def with_step(step):
+    return {"steps": [RESIZE, step]}
+
+
+#: What was written, the key that the message begins with, and words that it must hold:
+#: what was found and what is allowed.
+MISTAKES = {
+    "nothing": (None, "recipe", ["None", "a map with steps and output"]),
+    "list-of-steps-alone": ([RESIZE], "recipe", ["'resize'", "a map with steps and output"]),
+    "unknown-key": ({"stepps": []}, "recipe.stepps", ["unknown", "steps, output, outputs,"]),
+    "steps-empty": ({"steps": None}, "recipe.steps", ["None", "a list of steps"]),
+    "steps-as-map": ({"steps": RESIZE}, "recipe.steps", ["'resize'", "a list of steps"]),
+    "unknown-step": (
+        with_step({"blur": {"radius": 2}}), "recipe.steps[1].blur",
+        ["no such step", "gaussian_blur", "call"],
+    ),
+    "two-steps-in-one": (
+        {"steps": [{"grayscale": {}, "sharpen": {}}]}, "recipe.steps[0]", ["grayscale", "one step"],
+    ),
+    "step-as-number": ({"steps": [3]}, "recipe.steps[0]", ["3", "one step"]),
+    "step-of-no-name": ({"steps": [{}]}, "recipe.steps[0]", ["{}", "one step"]),
+    "parameters-as-number": (
+        {"steps": [{"gaussian_blur": 2}]}, "recipe.steps[0].gaussian_blur", ["2", "as a map"],
+    ),
+    "unknown-parameter": (
+        {"steps": [{"gaussian_blur": {"sigma": 2}}]}, "recipe.steps[0].gaussian_blur.sigma",
+        ["unknown", "radius"],
+    ),
+    "parameter-of-a-step-without-any": (
+        {"steps": [{"sharpen": {"amount": 2}}]}, "recipe.steps[0].sharpen.amount",
+        ["unknown", "none"],
+    ),
+    "missing-parameter": (
+        {"steps": ["color_matrix"]}, "recipe.steps[0].color_matrix.matrix", ["missing", "3 rows"],
+    ),
+    "parameters-that-do-not-go-together": (
+        {"steps": [{"resize": {"width": 64, "percent": 50}}]}, "recipe.steps[0].resize",
+        ["give either width or percent"],
+    ),
+    "number-as-text": (
+        {"steps": [{"gaussian_blur": {"radius": "2"}}]}, "recipe.steps[0].gaussian_blur.radius",
+        ["'2'", "a number from 0 to 1000"],
+    ),
+    "number-out-of-range": (
+        {"steps": [{"gaussian_blur": {"radius": -1}}]}, "recipe.steps[0].gaussian_blur.radius",
+        ["-1", "a number from 0 to 1000"],
+    ),
+    "zero-width": (
+        {"steps": [{"resize": {"width": 0, "height": 9}}]}, "recipe.steps[0].resize.width",
+        ["0", "a whole number from 1"],
+    ),
+    "broken-width": (
+        {"steps": [{"resize": {"width": 2.5, "height": 9}}]}, "recipe.steps[0].resize.width",
+        ["2.5", "a whole number"],
+    ),
+    "unknown-fit": (
+        {"steps": [{"resize": {"width": 9, "height": 9, "fit": "crop"}}]},
+        "recipe.steps[0].resize.fit", ["'crop'", "stretch, contain, cover, pad"],
+    ),
+    "unknown-filter": (
+        {"steps": [{"resize": {"width": 9, "height": 9, "filter": "area"}}]},
+        "recipe.steps[0].resize.filter", ["'area'", "lanczos"],
+    ),
+    "unknown-colour": (
+        {"steps": [{"resize": {"width": 9, "height": 9, "color": "pink"}}]},
+        "recipe.steps[0].resize.color", ["'pink'", "#ffffff"],
+    ),
+    "even-median": (
+        {"steps": [{"median": {"size": 4}}]}, "recipe.steps[0].median.size", ["4", "3, 5, 7"],
+    ),
+    "matrix-of-two-rows": (
+        {"steps": [{"color_matrix": {"matrix": [[1, 0, 0], [0, 1, 0]]}}]},
+        "recipe.steps[0].color_matrix.matrix", ["[[1, 0, 0], [0, 1, 0]]", "3 rows of 3"],
+    ),
+    "output-as-text": ({"output": "jpeg"}, "recipe.output", ["'jpeg'", "a map"]),
+    "output-empty": ({"output": None}, "recipe.output", ["None", "a map"]),
+    "unknown-key-of-output": (
+        {"output": {"fmt": "jpeg"}}, "recipe.output.fmt", ["unknown", "format, quality"],
+    ),
+    "unknown-format": (
+        {"output": {"format": "jpg"}}, "recipe.output.format", ["'jpg'", "jpeg, png, webp"],
+    ),
+    "format-as-list": (
+        {"output": {"format": ["jpeg", "png"]}}, "recipe.output.format",
+        ["['jpeg', 'png']", "jpeg, png, webp, avif, tiff, gif, bmp, same"],
+    ),
+    "quality-as-text": (
+        {"output": {"quality": "high"}}, "recipe.output.quality", ["'high'", "1 to 100"],
+    ),
+    "quality-as-part": ({"output": {"quality": 0.85}}, "recipe.output.quality", ["0.85", "100"]),
+    "quality-zero": ({"output": {"quality": 0}}, "recipe.output.quality", ["0", "1 to 100"]),
+    "quality-too-high": ({"output": {"quality": 101}}, "recipe.output.quality", ["101", "100"]),
+    "quality-yes": ({"output": {"quality": True}}, "recipe.output.quality", ["True", "100"]),
+    "margin-as-text": ({"shrink_margin": "off"}, "recipe.shrink_margin", ["'off'", "0 to decode"]),
+    "margin-negative": ({"shrink_margin": -1}, "recipe.shrink_margin", ["-1", "0 to decode"]),
+    "margin-nan": ({"shrink_margin": float("nan")}, "recipe.shrink_margin", ["nan", "0 to decode"]),
+    "margin-that-would-enlarge": (
+        {"shrink_margin": 0.5}, "recipe.shrink_margin", ["0.5", "1 to 100, or 0 to decode"],
+    ),
+    "call-of-nothing": (
+        {"steps": [{"call": {}}]}, "recipe.steps[0].call.function", ["None", '"module:function"'],
+    ),
+    "call-of-a-missing-module": (
+        {"steps": [{"call": {"function": "no_such_module:f"}}]}, "recipe.steps[0].call.function",
+        ["'no_such_module'", "put the file beside the config"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "key", "words"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_told_in_one_sentence_that_begins_with_its_key(data, key, words):
+    with pytest.raises(UserError) as refusal:
+        parse(data)
+    sentence = str(refusal.value)
+    assert sentence.startswith(f"{key}: ")
+    assert sentence.endswith(".")
+    assert len(sentence.splitlines()) == 1
+    assert [word for word in words if word not in sentence] == []
+
+
+def test_the_sentence_names_the_recipe_where_it_stands():
+    with pytest.raises(UserError, match=r"^recipes\.mine\.steps\[0\]\.sharpenn: "):
+        parse({"steps": ["sharpenn"]}, "recipes.mine")
+
+
+def test_what_a_recipe_leaves_out_is_filled_in():
+    parsed = parse({"steps": [RESIZE]})
+    assert parsed.as_data() == {
+        "steps": [
+            {
+                "resize": {
+                    "width": 64, "height": 48, "percent": None, "longest": None, "shortest": None,
+                    "fit": "stretch", "gravity": "center", "color": "#ffffff", "upscale": "allow",
+                    "filter": "lanczos", "linear": False, "resampler": "simd",
+                }
+            }
+        ],
+        "output": {
+            "format": "jpeg", "quality": 85, "subsampling": "4:2:0", "progressive": False,
+            "optimize": False,
+        },
+        "backend": "pillow", "orientation": "apply", "color": "srgb", "depth": 8,
+        "animation": "first", "metadata": "strip", "background": "#ffffff", "keep_mtime": False,
+        "shrink_margin": 2.5,
+    }  # fmt: skip
+
+
+def test_an_empty_recipe_saves_as_jpeg():
+    parsed = parse({})
+    (output,) = parsed.outputs
+    assert (parsed.steps, output.name, output.format, output.steps) == ((), "", "jpeg", ())
+    assert output.options["quality"] == 85
+
+
+@pytest.mark.parametrize("step", ["sharpen", {"sharpen": None}, {"sharpen": {}}])
+def test_a_step_without_parameters_is_its_name(step):
+    assert parse({"steps": [step]}) == parse({"steps": [{"sharpen": {}}]})
+
+
+FULL = {
+    "steps": [
+        {"resize": {"width": 64, "height": 48, "fit": "pad", "color": "black"}},
+        {"gaussian_blur": {"radius": 1}},
+        {"color_matrix": {"matrix": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}},
+    ],
+    "output": {"format": "webp", "quality": 70},
+    "shrink_margin": 3,
+}
+
+VARIANTS = {
+    "steps": ["sharpen"],
+    "outputs": [
+        {"name": "thumb", "steps": [RESIZE], "format": "webp", "lossless": True},
+        {"name": "large", "format": "jpeg", "subsampling": "4:4:4"},
+        {"name": "original", "format": "same", "quality": 90},
+    ],
+    "background": "black",
+    "metadata": "keep",
+}
+
+
+@pytest.mark.parametrize("data", [FULL, VARIANTS], ids=["one-output", "several"])
+def test_a_recipe_written_out_is_the_same_recipe(data):
+    parsed = parse(data)
+    assert parse(parsed.as_data()) == parsed
+    assert parse(parsed.as_data()).fingerprint() == parsed.fingerprint()
+
+
+BLUR, OWN = {"gaussian_blur": {"radius": 1}}, {"call": {"function": "own:step"}}
+
+#: Recipes, and whether another version of OpenCV may make other pixels or files of them.
+BY_OPENCV = {
+    "jpeg by default": ({}, True),
+    "jpeg": ({"output": {"format": "jpeg"}}, True),
+    "same, which may be jpeg": ({"output": {"format": "same"}}, True),
+    **{format: ({"output": {"format": format}}, False)
+       for format in ("png", "webp", "avif", "tiff", "gif", "bmp")},
+    "one of several is jpeg": (
+        {"outputs": [{"name": "a", "format": "png"}, {"name": "b", "format": "jpeg"}]}, True
+    ),
+    "one of several is same": (
+        {"outputs": [{"name": "a", "format": "png"}, {"name": "b", "format": "same"}]}, True
+    ),
+    "none of several": (
+        {"outputs": [{"name": "a", "format": "png"}, {"name": "b", "format": "webp"}]}, False
+    ),
+    "the backend": ({"output": {"format": "png"}, "backend": "opencv"}, True),
+    "a step": ({"output": {"format": "png"}, "steps": [BLUR]}, True),
+    "a step of one output": ({"outputs": [{"name": "a", "format": "png", "steps": [BLUR]}]}, True),
+    "another step": ({"output": {"format": "png"}, "steps": ["sharpen"]}, False),
+    "an own step": ({"output": {"format": "png"}, "steps": [OWN]}, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "uses"), BY_OPENCV.values(), ids=BY_OPENCV)
+def test_a_recipe_knows_whether_opencv_decides_its_pixels_or_files(tmp_path, data, uses):
+    (tmp_path / "own.py").write_text("def step(image):\n    return image\n", encoding="utf-8")
+    assert parse(data, folder=str(tmp_path)).uses_opencv is uses
+
+
+def test_a_recipe_travels_to_other_processes():
+    parsed = parse(FULL)
+    assert pickle.loads(pickle.dumps(parsed)) == parsed
+
+
+def reversed_keys(data):
+    if isinstance(data, dict):
+        return {key: reversed_keys(data[key]) for key in reversed(data)}
+    return [reversed_keys(item) for item in data] if isinstance(data, list) else data
+
+
+def test_the_order_of_keys_does_not_change_the_fingerprint():
+    assert list(reversed_keys(FULL)) != list(FULL)
+    assert parse(reversed_keys(FULL)).fingerprint() == parse(FULL).fingerprint()
+
+
+def test_a_default_written_out_does_not_change_the_fingerprint():
+    written = {"steps": [{"gaussian_blur": {"radius": 2}}], "output": {"quality": 85}}
+    assert parse({"shrink_margin": 3}).fingerprint() == parse({"shrink_margin": 3.0}).fingerprint()
+    assert parse(written).fingerprint() == parse({"steps": ["gaussian_blur"]}).fingerprint()
+
+
+def test_a_colour_by_name_does_not_change_the_fingerprint():
+    def padded(color):
+        step = {"resize": {"width": 9, "height": 9, "fit": "pad", "color": color}}
+        return parse({"steps": [step]}).fingerprint()
+
+    assert padded("white") == padded("#FFFFFF") != padded("black")
+
+
+def test_the_folder_does_not_make_another_recipe():
+    here, there = parse(FULL, folder="here"), parse(FULL, folder="there")
+    assert here == there
+    assert here.fingerprint() == there.fingerprint()
+
+
+OTHERS = {
+    "another-parameter": {"steps": [{"gaussian_blur": {"radius": 1.5}}, "sharpen"]},
+    "another-order": {"steps": ["sharpen", "gaussian_blur"]},
+    "a-step-more": {"steps": ["gaussian_blur", "sharpen", "sharpen"]},
+    "a-step-less": {"steps": ["gaussian_blur"]},
+    "another-format": {"steps": ["gaussian_blur", "sharpen"], "output": {"format": "webp"}},
+    "another-quality": {"steps": ["gaussian_blur", "sharpen"], "output": {"quality": 84}},
+    "another-margin": {"steps": ["gaussian_blur", "sharpen"], "shrink_margin": 0},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_whatever_decides_pixels_changes_the_fingerprint(other):
+    base = parse({"steps": ["gaussian_blur", "sharpen"]})
+    assert parse(other).fingerprint() != base.fingerprint()
+
+
+@pytest.fixture
+def own_step(tmp_path):
+    (tmp_path / "mine.py").write_text("def boost(image, amount=1, times=1): return image\n")
+    return tmp_path
+
+
+def test_files_of_own_steps_are_known(own_step):
+    parsed = parse(with_step({"call": {"function": "mine:boost"}}), folder=str(own_step))
+    assert list(parsed.own_files()) == [str(own_step / "mine.py")]
+
+
+def test_parameters_of_own_steps_change_the_fingerprint(own_step):
+    def boosted(amount):
+        step = {"call": {"function": "mine:boost", "amount": amount}}
+        return parse({"steps": [step]}, folder=str(own_step)).fingerprint()
+
+    assert boosted(1) == boosted(1) != boosted(2)
+
+
+def test_the_order_of_parameters_of_own_steps_does_not_change_the_fingerprint(own_step):
+    call = {"function": "mine:boost", "amount": 1, "times": 2}
+    one, other = (
+        parse({"steps": [{"call": params}]}, folder=str(own_step))
+        for params in (call, dict(reversed(call.items())))
+    )
+    assert one.fingerprint() == other.fingerprint()
+
+
+def test_a_parameter_that_has_no_fingerprint_is_refused_by_its_key(own_step):
+    # YAML reads 2026-01-31 as a date.
+    step = {"call": {"function": "mine:boost", "amount": datetime.date(2026, 1, 31)}}
+    with pytest.raises(UserError, match=r"^recipe\.steps\[0\]\.call\.amount: "):
+        parse({"steps": [step]}, folder=str(own_step)).fingerprint()

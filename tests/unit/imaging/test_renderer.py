@@ -1,0 +1,392 @@
+"""One image, whole: it is written as the outcome says, or it leaves nothing and says why."""
+
+import hashlib
+import io
+import math
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelmill.core.errors import REASONS, TreeError
+from pixelmill.core.filenames import unescape
+from pixelmill.core.jobs import Batch, Job
+from pixelmill.core.tables import read_table
+from pixelmill.exports import write_failures
+from pixelmill.imaging import recipe_parser
+from pixelmill.imaging.codecs.encoding import ENCODERS
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.codecs.reading import content_digest
+from pixelmill.imaging.renderer import Renderer
+from pixelmill.ledger import Ledger, Maker
+from tests.helpers.imaging import ADOBE_RGB, icc_profile
+
+RESIZE = {"resize": {"width": 40, "height": 30}}
+
+
+@pytest.fixture
+def roots(tmp_path):
+    """Folders of the sources and of the outputs."""
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+    return tmp_path / "in", tmp_path / "out"
+
+
+@pytest.fixture
+def render(roots):
+    """Function that makes one image and returns its outcome."""
+
+    def render_one(source, output, data=None, **options):
+        parsed = recipe_parser.parse(data or {"steps": [RESIZE]}, folder=str(roots[0]))
+        return Renderer(str(roots[0]), str(roots[1]), parsed, **options).render(
+            Job(source, (output,), mtime_ns=5)
+        )
+
+    return render_one
+
+
+def sha256(outcome):
+    """Digest of the one output."""
+    (made,) = outcome.made
+    return made.sha256
+
+
+def everything(folder):
+    return sorted(path.name for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("format", ENCODERS)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_an_outcome_tells_what_was_read_and_written(roots, render, photo, format, mode):
+    source = roots[0] / "a.png"
+    photo(101, 67).convert(mode).save(source)
+    made = render("a.png", "b/a.out", {"steps": [RESIZE], "output": {"format": format}})
+    data = (roots[1] / "b" / "a.out").read_bytes()
+    assert (made.status, made.stage, made.reason, made.message) == ("ok", "", "", "")
+    (output,) = made.made
+    assert (made.source, output.variant, output.path) == ("a.png", "", "b/a.out")
+    assert (made.bytes_in, made.mtime_ns) == (source.stat().st_size, 5)
+    assert made.digest == content_digest(source.read_bytes())
+    assert made.pixels_in == 101 * 67
+    assert (output.bytes, output.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert made.bytes_out == len(data)
+    with Image.open(io.BytesIO(data)) as image:
+        assert (output.width, output.height) == image.size == (40, 30)
+        assert image.format == format.upper()
+    assert everything(roots[1]) == ["a.out", "b"]
+
+
+def test_times_are_told_for_each_stage(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    seconds = render("a.png", "a.jpg").seconds
+    assert len(seconds) == 5  # read, decode, steps, encode and write
+    assert all(value > 0 for value in seconds)
+
+
+def test_the_source_is_left_as_it_was(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    before = (roots[0] / "a.png").read_bytes(), (roots[0] / "a.png").stat().st_mtime_ns
+    render("a.png", "a.jpg")
+    assert ((roots[0] / "a.png").read_bytes(), (roots[0] / "a.png").stat().st_mtime_ns) == before
+    assert everything(roots[0]) == ["a.png"]
+
+
+@pytest.mark.parametrize("format", ENCODERS)
+def test_the_same_image_gives_the_same_bytes(roots, render, photo, format):
+    photo(90, 70).save(roots[0] / "a.jpg")
+    data = {"steps": [RESIZE, "sharpen"], "output": {"format": format}}
+    first, second = render("a.jpg", "first", data), render("a.jpg", "second", data)
+    assert sha256(first) == sha256(second)
+    assert (roots[1] / "first").read_bytes() == (roots[1] / "second").read_bytes()
+
+
+def test_steps_run_in_their_order(roots, render, photo):
+    photo(60, 60).save(roots[0] / "a.png")
+    steps = [{"median": {"size": 5}}, "sharpen", "grayscale"]
+    forward = {"steps": steps, "output": {"format": "png"}}
+    backward = {"steps": [steps[1], steps[0], steps[2]], "output": {"format": "png"}}
+    assert sha256(render("a.png", "a", forward)) != sha256(render("a.png", "b", backward))
+    with Image.open(roots[1] / "a") as image:
+        assert (image.mode, image.size) == ("L", (60, 60))
+
+
+def test_a_recipe_without_steps_turns_upright_and_saves(roots, render, photo, stored):
+    pixels, exif = stored(photo(60, 40), 6)
+    pixels.save(roots[0] / "a.png", exif=exif)
+    assert render("a.png", "a.png", {"output": {"format": "png"}}).status == "ok"
+    with Image.open(roots[1] / "a.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(photo(60, 40)))
+
+
+def test_a_recipe_that_shrinks_on_load_makes_the_same_picture(roots, render, photo):
+    photo(1003, 701).save(roots[0] / "a.jpg", quality=92)
+    pictures = []
+    for margin in (0, 2.5):
+        data = {"steps": [RESIZE], "output": {"format": "png"}, "shrink_margin": margin}
+        assert render("a.jpg", f"{margin}", data).pixels_in == 1003 * 701
+        with Image.open(roots[1] / f"{margin}") as image:
+            pictures.append(np.asarray(image).astype(float))
+    error = np.mean((pictures[0] - pictures[1]) ** 2)
+    assert error > 0  # or nothing was shrunken, and the test would be worth nothing
+    assert 10 * math.log10(255**2 / error) >= 48
+
+
+@pytest.mark.parametrize(
+    ("steps", "size"),
+    [
+        pytest.param([RESIZE], (40, 30), id="stretch"),
+        pytest.param([{"resize": {"width": 40, "height": 40, "fit": "contain"}}], (40, 30),
+                     id="contain"),
+        pytest.param([{"resize": {"width": 40, "height": 40, "fit": "pad"}}], (40, 30), id="pad"),
+        pytest.param([{"resize": {"width": 30, "height": 30, "fit": "cover"}}], (40, 30),
+                     id="cover"),
+        pytest.param([{"resize": {"width": 40, "height": 30, "filter": "nearest"}}], None,
+                     id="nearest-needs-every-pixel"),
+        pytest.param([{"resize": {"longest": 40}}], (40, 30), id="longest"),
+        pytest.param([{"resize": {"percent": 10}}], None, id="percent-is-of-the-whole-source"),
+        pytest.param([{"resize": {"width": 40, "height": 30, "linear": True}}], None,
+                     id="light-is-not-what-a-decoder-averages"),
+        pytest.param(["sharpen", RESIZE], None, id="resize-is-not-first"),
+        pytest.param([], None, id="no-steps"),
+    ],
+)  # fmt: skip
+def test_a_decoder_is_told_what_size_will_do(steps, size):
+    target = Renderer("in", "out", recipe_parser.parse({"steps": steps})).target
+    assert (target and target((400, 300))) == (size and pytest.approx(size))
+
+
+def test_an_output_replaces_an_older_one(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    (roots[1] / "a.jpg").write_bytes(b"old")
+    made = render("a.png", "a.jpg")
+    assert sha256(made) == hashlib.sha256((roots[1] / "a.jpg").read_bytes()).hexdigest()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")
+@pytest.mark.parametrize(
+    "name", ["new\nline", "caf\udce9", "é" * 125], ids=["line", "bytes", "long"]
+)
+def test_an_odd_name_is_no_obstacle(roots, render, photo, encoded, name):
+    try:
+        (roots[0] / name).write_bytes(encoded(photo(50, 50), "PNG"))
+    except OSError:
+        pytest.skip("this file system refuses the name")
+    assert render(name, f"{name}.jpg").status == "ok"
+    assert everything(roots[1]) == [f"{name}.jpg"]
+
+
+def test_a_profile_that_is_kept_is_one_of_the_space_of_the_output(roots, render, photo):
+    profile = icc_profile(ADOBE_RGB, 2.2)
+    photo(50, 50).save(roots[0] / "a.png", icc_profile=profile)
+    render("a.png", "color.jpg", {"color": "keep"})
+    render("a.png", "gray.jpg", {"color": "keep", "steps": ["grayscale"]})
+    render("a.png", "srgb.jpg")
+    found = {}
+    for name in ("color", "gray", "srgb"):
+        with Image.open(roots[1] / f"{name}.jpg") as image:
+            found[name] = image.info.get("icc_profile")
+    assert found == {"color": profile, "gray": found["gray"], "srgb": None}
+    assert found["gray"][16:20] == b"GRAY"
+
+
+# What fails
+
+
+def assert_failed(outcome, stage, reason):
+    assert (outcome.status, outcome.stage, outcome.reason) == ("failed", stage, reason)
+    assert outcome.message
+    assert reason in REASONS
+    assert (outcome.made, outcome.bytes_out) == ((), 0)
+    assert len(outcome.seconds) == 5
+
+
+def test_an_image_that_is_gone_has_vanished(roots, render):
+    outcome = render("absent.jpg", "absent.jpg")
+    assert_failed(outcome, "read", "vanished")
+    assert (outcome.bytes_in, outcome.digest) == (0, "")
+    assert everything(roots[1]) == []
+
+
+def test_a_folder_in_place_of_the_image_is_unreadable(roots, render):
+    (roots[0] / "a.jpg").mkdir()
+    assert_failed(render("a.jpg", "a.jpg"), "read", "unreadable")
+    assert everything(roots[1]) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "not_an_image"), (b"text", "not_an_image"), (b"\x89PNG\r\n\x1a\n", "corrupt")],
+)
+def test_an_image_that_does_not_decode_leaves_no_file(roots, render, content, reason):
+    (roots[0] / "a.jpg").write_bytes(content)
+    outcome = render("a.jpg", "a.jpg")
+    assert_failed(outcome, "decode", reason)
+    assert (outcome.bytes_in, outcome.digest) == (len(content), content_digest(content))
+    assert everything(roots[1]) == []
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns at the limit that it is given
+def test_an_image_beyond_the_limits_is_refused(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    assert_failed(render("a.png", "a.jpg", limits=Limits(max_pixels=2499)), "decode", "too_large")
+    assert render("a.png", "a.jpg", limits=Limits(max_pixels=2500)).status == "ok"
+
+
+def test_a_step_that_raises_is_blamed_by_file_and_line(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    (roots[0] / "mine.py").write_text("def boost(image):\n    raise ValueError('too dark')\n")
+    outcome = render("a.png", "a.jpg", {"steps": [{"call": {"function": "mine:boost"}}]})
+    assert_failed(outcome, "steps", "step_failed")
+    assert outcome.message == "mine.py, line 2: ValueError: too dark"
+    assert outcome.pixels_in == 2500
+    assert everything(roots[1]) == []
+
+
+MESSAGES = {
+    "long": "'x' * 200_000",
+    "lines": "'a\\nb\\0c\\x1b[31m'",
+    "lone-surrogate": "'\\udcff'",
+    "number": "7",
+}
+
+
+@pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES)
+def test_whatever_a_step_raises_can_be_noted_and_read(roots, render, photo, tmp_path, message):
+    photo(50, 50).save(roots[0] / "a.png")
+    (roots[0] / "mine.py").write_text(f"def boost(image):\n    raise ValueError({message})\n")
+    outcome = render("a.png", "a.jpg", {"steps": [{"call": {"function": "mine:boost"}}]})
+    assert_failed(outcome, "steps", "step_failed")
+    assert outcome.message.startswith("mine.py, line 2: ValueError: ")
+    assert len(outcome.message) <= 1000
+    assert outcome.message.endswith("…") == (len(outcome.message) == 1000)
+    with Ledger(str(tmp_path / "ledger.sqlite")) as ledger:
+        ledger.record([outcome], Maker("recipe", "code", "limits"))
+        write_failures(ledger, str(tmp_path))
+    (row,) = read_table(tmp_path / "failures.csv")
+    assert unescape(row["message"]) == outcome.message
+    assert row["message"].isprintable()
+
+
+@pytest.mark.parametrize("raises", ["ValueError", "RecursionError"])
+def test_an_exception_whose_message_cannot_be_had_is_named(roots, render, photo, raises):
+    photo(50, 50).save(roots[0] / "a.png")
+    (roots[0] / "mine.py").write_text(
+        "class Odd(Exception):\n"
+        "    def __str__(self):\n"
+        f"        raise {raises}\n"
+        "def boost(image):\n"
+        "    raise Odd\n"
+    )
+    outcome = render("a.png", "a.jpg", {"steps": [{"call": {"function": "mine:boost"}}]})
+    assert_failed(outcome, "steps", "step_failed")
+    assert outcome.message == f"mine.py, line 5: Odd: (its message raises {raises})"
+
+
+def test_a_file_where_the_output_folder_should_be_stops_the_pass(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    (roots[1] / "b").write_bytes(b"in the way")
+    with pytest.raises(TreeError, match="b' is no folder"):
+        render("a.png", "b/a.jpg")
+    assert everything(roots[1]) == ["b"]
+
+
+def test_a_folder_where_the_output_should_be_is_a_failure_to_write(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    (roots[1] / "a.jpg").mkdir(parents=True)
+    assert_failed(render("a.png", "a.jpg"), "write", "write_failed")
+    assert everything(roots[1]) == ["a.jpg"]
+
+
+def test_an_image_that_its_format_cannot_hold_leaves_no_file(roots, render):
+    # WebP ends at 16,383 pixels a side.
+    Image.new("L", (16_384, 20)).save(roots[0] / "a.png")
+    outcome = render("a.png", "a.webp", {"output": {"format": "webp"}})
+    assert outcome.status == "failed"
+    assert outcome.stage == "encode"
+    assert everything(roots[1]) == []
+
+
+def test_no_message_tells_where_the_folders_lie(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    (roots[0] / "text.jpg").write_bytes(b"text")
+    (roots[0] / "folder.jpg").mkdir()
+    (roots[1] / "folder").mkdir(parents=True)
+    for source, output in [("absent.jpg", "x"), ("text.jpg", "x"), ("folder.jpg", "x"),
+                           ("a.png", "folder")]:  # fmt: skip
+        message = render(source, output).message
+        assert message
+        assert str(roots[0].parent) not in message
+        assert ".pixelmill-" not in message
+
+
+# Batches
+
+
+def test_a_batch_goes_on_after_a_failure(roots, photo):
+    for name in ("a.png", "c.png"):
+        photo(50, 50).save(roots[0] / name)
+    batch = Batch([Job(name, (f"{name}.jpg",)) for name in ("a.png", "b.png", "c.png")])
+    outcomes = Renderer(str(roots[0]), str(roots[1]), recipe_parser.parse({}))(batch)
+    assert [outcome.source for outcome in outcomes] == ["a.png", "b.png", "c.png"]
+    assert [outcome.status for outcome in outcomes] == ["ok", "failed", "ok"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no such pipes")
+def test_a_source_that_became_a_pipe_keeps_no_other_image_waiting(roots, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    os.mkfifo(roots[0] / "pipe.png")
+    begun = []
+
+    def begin(number):
+        begun.append(number)
+        if number == 1:  # it would wait for a writer from here on
+            raise TimeoutError
+
+    batch = Batch([Job(name, (f"{name}.jpg",)) for name in ("a.png", "pipe.png")])
+    with pytest.raises(TimeoutError):
+        Renderer(str(roots[0]), str(roots[1]), recipe_parser.parse({}))(batch, begin)
+    assert begun == [0, 1]
+    assert everything(roots[1]) == ["a.png.jpg"]
+
+
+@pytest.mark.parametrize("format", ENCODERS)
+def test_warming_up_leaves_nothing(roots, format):
+    outputs = [{"name": "a", "format": format}, {"name": "b", "format": "jpeg"}]
+    parsed = recipe_parser.parse({"steps": [RESIZE, "sepia"], "outputs": outputs})
+    Renderer(str(roots[0]), str(roots[1]), parsed).warm_up()
+    assert everything(roots[0].parent) == ["in", "out"]
+
+
+def test_warming_up_calls_no_step_of_ones_own_and_fails_in_silence(roots):
+    note = f"    open({str(roots[0] / 'called')!r}, 'w').close()"
+    (roots[0] / "mine.py").write_text(f"def noted(image):\n{note}\n    return image\n")
+    steps = [{"call": {"function": "mine:noted"}}, {"crop": {"left": 1000}}]
+    parsed = recipe_parser.parse({"steps": steps}, folder=str(roots[0]))
+    Renderer(str(roots[0]), str(roots[1]), parsed).warm_up()
+    assert everything(roots[0].parent) == ["in", "mine.py", "out"]
+
+
+def test_a_renderer_and_its_work_travel_to_other_processes(roots, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    renderer = Renderer(str(roots[0]), str(roots[1]), recipe_parser.parse({"steps": [RESIZE]}))
+    sent, batch = pickle.loads(pickle.dumps((renderer, Batch([Job("a.png", ("a.jpg",))]))))
+    outcomes = pickle.loads(pickle.dumps(sent(batch)))
+    assert outcomes[0]._replace(seconds=()) == renderer(batch)[0]._replace(seconds=())
+
+
+def test_threads_that_write_one_output_leave_it_whole(roots, render, photo):
+    photo(90, 70).save(roots[0] / "a.png")
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(lambda _: render("a.png", "b/a.jpg"), range(24)))
+    assert {outcome.status for outcome in outcomes} == {"ok"}
+    data = (roots[1] / "b" / "a.jpg").read_bytes()
+    assert {sha256(outcome) for outcome in outcomes} == {hashlib.sha256(data).hexdigest()}
+    assert everything(roots[1]) == ["a.jpg", "b"]
+
+
+def test_a_synced_output_is_the_same(roots, render, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    assert sha256(render("a.png", "a", durable=True)) == sha256(render("a.png", "b"))

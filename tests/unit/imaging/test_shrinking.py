@@ -1,0 +1,68 @@
+"""Steps behind the first one see a shrunken decode as they would see a full one."""
+
+import pytest
+
+from pixelmill.core.jobs import Job
+from pixelmill.imaging import recipe_parser
+from pixelmill.imaging.renderer import Renderer
+from tests.helpers.imaging import opened, psnr
+
+#: Sides that neither 2 nor 4 nor 8 divides: a shrunken decode is then larger than the picture.
+SIZE = (1003, 701)
+
+SMALL = {"resize": {"longest": 90}}  # 90 x 63
+
+#: Steps behind that one, and the size that they give.
+BEHIND = {
+    "percent": ({"resize": {"percent": 50}}, (45, 32)),
+    "one side": ({"resize": {"width": 40}}, (40, 28)),
+    "a frame": ({"resize": {"width": 50, "height": 50, "fit": "contain"}}, (50, 35)),
+    "cover": ({"resize": {"width": 30, "height": 50, "fit": "cover"}}, (30, 50)),
+    "enlarged": ({"resize": {"width": 180, "height": 126}}, (180, 126)),
+    "the same size": ({"resize": {"width": 90, "height": 63}}, (90, 63)),
+    "cut": ({"crop": {"left": 10, "top": 3, "width": 80, "height": 60}}, (80, 60)),
+}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory, photo):
+    folder = tmp_path_factory.mktemp("source")
+    photo(*SIZE).save(folder / "a.jpg", quality=92)
+    return folder
+
+
+#: Where the second step stands: behind the first one, in an output of its own, or both there.
+PLACES = {
+    "in a row": lambda step: {"steps": [SMALL, step], "output": {"format": "png"}},
+    "of an output": lambda step: {
+        "steps": [SMALL],
+        "outputs": [{"name": "x", "format": "png", "steps": [step]}],
+    },
+    "both of an output": lambda step: {
+        "outputs": [{"name": "x", "format": "png", "steps": [SMALL, step]}]
+    },
+}
+
+
+#: Every step by both backends, but for that which OpenCV has not.
+CASES = [(behind, backend) for behind in BEHIND for backend in ("pillow", "opencv")]
+CASES.remove(("cut", "opencv"))
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(("behind", "backend"), CASES)
+def test_a_step_behind_a_resize_gives_what_it_gives_of_a_full_decode(
+    source, tmp_path, behind, place, backend
+):
+    step, size = BEHIND[behind]
+    made = []
+    for margin in (0, 2.5):
+        data = {**PLACES[place](step), "shrink_margin": margin, "backend": backend}
+        renderer = Renderer(str(source), str(tmp_path), recipe_parser.parse(data))
+        outcome = renderer.render(Job("a.jpg", (f"{margin}",)))
+        assert outcome.status == "ok", outcome.message
+        assert outcome.made[0][2:4] == size
+        made.append(opened((tmp_path / f"{margin}").read_bytes()))
+    assert made[0].size == made[1].size == size
+    # Without any shrinking the test would be worth nothing.
+    assert 38 <= psnr(*made) < float("inf")
