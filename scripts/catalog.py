@@ -8,10 +8,10 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Bring the table up to date."""
-    from pixelmill.catalog import Selection, refresh
     from pixelmill.core.documents import from_json
     from pixelmill.core.errors import UserError
-    from pixelmill.shards import Shard
+    from pixelmill.dataset.catalog import Selection, refresh
+    from pixelmill.dataset.shards import Shard
 
     selection = Selection(**from_json(options.selection, "--selection"))
     shard = Shard.parse(options.shard)

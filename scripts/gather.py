@@ -8,7 +8,7 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Write the tables of the whole tree."""
-    from pixelmill.gathering import gather
+    from pixelmill.dataset.gather import gather
 
     done = gather(options.tree, options.shards, options.catalog)
     if done is None:

@@ -9,8 +9,8 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Write the table of the whole dataset."""
-    from pixelmill.catalog_gathering import gather_catalog
     from pixelmill.core.errors import UserError
+    from pixelmill.dataset.gather_catalog import gather_catalog
 
     count = gather_catalog(options.table, options.shards)
     if not count:

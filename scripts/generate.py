@@ -9,7 +9,7 @@ def main(options: argparse.Namespace) -> None:
     """Bring the folder up to date."""
     from pixelmill.core.documents import from_json
     from pixelmill.core.tables import write_json
-    from pixelmill.generator import Spec, generate
+    from pixelmill.dataset.synthetic import Spec, generate
 
     if options.spec:
         spec = Spec.from_config(from_json(options.spec, "--spec"))

@@ -9,11 +9,11 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Draw up each plan and print it."""
-    from pixelmill import catalog
     from pixelmill.config import complete
     from pixelmill.core.documents import from_json
+    from pixelmill.dataset import catalog
+    from pixelmill.dataset.layout import Layout
     from pixelmill.imaging.recipe_parser import parse
-    from pixelmill.layout import Layout
     from pixelmill.policy import Policy
     from pixelmill.process import preview
 

@@ -7,12 +7,12 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Run one pass with a parallel engine."""
-    from pixelmill.catalog import Selection
     from pixelmill.config import complete, named_recipe
     from pixelmill.core.documents import from_json
+    from pixelmill.dataset.catalog import Selection
+    from pixelmill.dataset.shards import Shard
     from pixelmill.engines.distributed import Cluster
     from pixelmill.process import process_folder
-    from pixelmill.shards import Shard
 
     process_folder(
         options.source,

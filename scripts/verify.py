@@ -7,9 +7,9 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> int:
     """Verify, print each check with its counts, and say the verdict."""
-    from pixelmill import catalog
     from pixelmill.config import named_recipe
     from pixelmill.core.tables import write_json
+    from pixelmill.dataset import catalog
     from pixelmill.verification import verify
 
     if options.catalog:

@@ -9,12 +9,12 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> int:
     """Verify each tree; nothing is written but what passed."""
-    from pixelmill import catalog
     from pixelmill.config import complete
     from pixelmill.core.documents import from_json
     from pixelmill.core.errors import UserError
+    from pixelmill.dataset import catalog
+    from pixelmill.dataset.layout import Layout
     from pixelmill.imaging.recipe_parser import parse
-    from pixelmill.layout import Layout
     from pixelmill.verification import remedy, verify
 
     config = complete(from_json(options.config, "--config"), options.steps_folder)

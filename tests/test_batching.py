@@ -6,8 +6,8 @@ import pytest
 
 from pixelmill.batching import batches
 from pixelmill.core.jobs import Job
-from pixelmill.destinations import Outputs
-from pixelmill.entries import Entries, Entry
+from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.output_names import Outputs
 from pixelmill.imaging.recipe_parser import parse
 
 RECIPE = parse({})

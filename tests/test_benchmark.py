@@ -4,7 +4,7 @@ import pytest
 
 from pixelmill.benchmark import run, select
 from pixelmill.core.errors import UserError
-from pixelmill.entries import Entries, Entry
+from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.samples import Arm
 

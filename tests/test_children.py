@@ -10,11 +10,11 @@ import pytest
 
 from pixelmill import children
 from pixelmill import offspring as offspring_module
-from pixelmill.catalog import refresh
 from pixelmill.children import Child, early_child
 from pixelmill.config import named_recipe
-from pixelmill.destinations import Outputs
-from pixelmill.entries import Entries, Entry
+from pixelmill.dataset.catalog import refresh
+from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.output_names import Outputs
 from pixelmill.hosting import Work
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer

@@ -9,7 +9,7 @@ import pytest
 from pixelmill.cleaning import clean
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.locks import exclusive
-from pixelmill.generator import Spec, generate
+from pixelmill.dataset.synthetic import Spec, generate
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.process import process_folder
 

@@ -5,7 +5,7 @@ import pytest
 from pixelmill.comparison import compare
 from pixelmill.core.errors import UserError
 from pixelmill.core.tables import write_table
-from pixelmill.exports import MANIFEST
+from pixelmill.dataset.exports import MANIFEST
 
 
 def row(source, sha256="same", status="ok", variant=""):

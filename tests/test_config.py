@@ -8,8 +8,9 @@ import jsonschema
 import pytest
 import yaml
 
-from pixelmill import config, generator
+from pixelmill import config
 from pixelmill.core.errors import REASONS, UserError
+from pixelmill.dataset import synthetic
 from pixelmill.engines import base
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.codecs.encoding import ENCODERS
@@ -76,7 +77,7 @@ def test_the_file_that_users_edit_shows_the_defaults():
 
 def test_the_defaults_of_the_schema_are_those_of_the_generator():
     filled = config.complete({})["datasets"]["demo"]["generate"]
-    assert generator.Spec.from_config(filled) == generator.Spec()
+    assert synthetic.Spec.from_config(filled) == synthetic.Spec()
 
 
 def test_the_defaults_of_the_schema_are_those_of_a_policy():
@@ -94,8 +95,8 @@ def test_the_words_that_users_write_are_these():
         "jpeg", "png", "gif", "bmp", "tiff", "webp", "ppm", "ico", "avif", "heif",
     )  # fmt: skip
     assert tuple(ENCODERS) == ("jpeg", "png", "webp", "avif", "tiff", "gif", "bmp")
-    assert generator.CONTENTS == ("photo", "solid", "noise")
-    assert tuple(generator.SUFFIXES) == ("jpeg", "png", "bmp", "gif")
+    assert synthetic.CONTENTS == ("photo", "solid", "noise")
+    assert tuple(synthetic.SUFFIXES) == ("jpeg", "png", "bmp", "gif")
 
 
 def test_the_schema_allows_what_the_code_knows():
@@ -108,8 +109,8 @@ def test_the_schema_allows_what_the_code_knows():
     one, mix = generate["format"]["oneOf"]
     assert run["engines"]["items"]["enum"] == list(base.ENGINES)
     assert run["production"]["enum"] == ["auto", *base.ENGINES]
-    assert generate["content"]["enum"] == list(generator.CONTENTS)
-    assert one["enum"] == list(mix["properties"]) == list(generator.SUFFIXES)
+    assert generate["content"]["enum"] == list(synthetic.CONTENTS)
+    assert one["enum"] == list(mix["properties"]) == list(synthetic.SUFFIXES)
 
 
 def test_a_complete_config_is_complete():

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pixelmill.core.jobs import Made, Outcome, Stretch
+from pixelmill.dataset.ledger import Ledger, Maker
+from pixelmill.dataset.passes import Pass
 from pixelmill.distributions import distributions, latency, timeline
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.ledger import Ledger, Maker
-from pixelmill.passes import Pass
 from pixelmill.process import process_folder
 
 MAKER = Maker("recipe", "code", "limits")

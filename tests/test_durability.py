@@ -12,12 +12,12 @@ from functools import partial
 import pytest
 
 from pixelmill.core.jobs import Batch, Job
+from pixelmill.dataset.ledger import Ledger
+from pixelmill.dataset.output_tree import Workplace
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.ledger import Ledger
 from pixelmill.policy import Policy
 from pixelmill.process import process_folder
-from pixelmill.workplace import Workplace
 from tests.conftest import run
 from tests.helpers.faults import policy
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill import catalog
+from pixelmill.dataset import catalog
 from pixelmill.engines.base import LOCAL
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.process import process_folder

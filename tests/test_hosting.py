@@ -5,10 +5,10 @@ import queue
 import pytest
 
 from pixelmill import breadcrumbs, messages
-from pixelmill.catalog import refresh
 from pixelmill.config import named_recipe
 from pixelmill.core.errors import TreeError
-from pixelmill.destinations import Outputs
+from pixelmill.dataset.catalog import refresh
+from pixelmill.dataset.output_names import Outputs
 from pixelmill.hosting import Work, modules
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer

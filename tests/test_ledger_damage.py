@@ -430,7 +430,9 @@ def test_it_is_said_in_one_sentence(copy_of, caplog):
     tree = copy_of()
     overwrite(tree.ledger, 5000, b"?")
     tree.process()
-    (message,) = [r.getMessage() for r in caplog.records if r.name == "pixelmill.safekeeping"]
+    (message,) = [
+        r.getMessage() for r in caplog.records if r.name == "pixelmill.dataset.ledger_backup"
+    ]
     assert message == (
         f"The ledger '{tree.ledger}' is damaged (it is not as the last run left it), and was set "
         f"aside as '{tree.ledger}.damaged'; its backup took its place."

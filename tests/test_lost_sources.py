@@ -7,13 +7,13 @@ import sqlite3
 
 import pytest
 
-from pixelmill import catalog
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.sandbox import Sandbox
+from pixelmill.dataset import catalog
+from pixelmill.dataset.ledger_tables import fault_in
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.policy import Policy
 from pixelmill.process import process_folder
-from pixelmill.tables import fault_in
 from pixelmill.verification import verify
 from tests.helpers.places import COUNT, FOLDERS, OTHER, RENAMED, SMALL, VARIANTS
 

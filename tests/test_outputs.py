@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill import catalog
 from pixelmill.comparison import compare
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Job
 from pixelmill.core.root import Root
-from pixelmill.destinations import Outputs, colliding
+from pixelmill.dataset import catalog
+from pixelmill.dataset.output_names import Outputs, colliding
+from pixelmill.dataset.output_tree import set_unclaimed_aside
 from pixelmill.imaging.codecs import decoding
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.outputs import set_unclaimed_aside
 from pixelmill.policy import Policy
 from pixelmill.process import preview, process_folder
 from pixelmill.verification import verify

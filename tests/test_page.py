@@ -5,10 +5,10 @@ import re
 import pytest
 
 from pixelmill.core.jobs import Made, Outcome, Stretch
-from pixelmill.exports import write_tables
-from pixelmill.ledger import Ledger, Maker
+from pixelmill.dataset.exports import write_tables
+from pixelmill.dataset.ledger import Ledger, Maker
+from pixelmill.dataset.passes import Pass
 from pixelmill.page import html, markdown, write
-from pixelmill.passes import Pass
 from pixelmill.report import Tree, collect, describe
 
 #: Largest page, in bytes, whatever the number of images.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill import catalog
+from pixelmill.dataset import catalog
 from tests.helpers.processed import COUNT, Tree, add, change, filled, nothing, touch
 
 #: Keys of a pass in timing.json that others rely on.

@@ -8,11 +8,11 @@ import sys
 import pytest
 from PIL import Image
 
-from pixelmill import catalog
 from pixelmill.core import locks
 from pixelmill.core.errors import REASONS, UserError
 from pixelmill.core.filenames import unescape
 from pixelmill.core.locks import exclusive
+from pixelmill.dataset import catalog
 from pixelmill.engines.base import ENGINES
 from pixelmill.process import process_folder
 from pixelmill.verification import verify

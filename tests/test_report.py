@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill import catalog
 from pixelmill.comparison import compare
 from pixelmill.contact_sheet import contact_sheets
 from pixelmill.core.tables import write_json
+from pixelmill.dataset import catalog
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.page import html, write
 from pixelmill.process import process_folder

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from pixelmill import pools, rivals
-from pixelmill.catalog import scan
 from pixelmill.core.errors import UserError
 from pixelmill.core.schemas import check
+from pixelmill.dataset.catalog import scan
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.samples import Arm
 from tests.helpers.projects import SMALL, write_config

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from pixelmill.shards import home
+from pixelmill.dataset.shards import home
 from tests.helpers.projects import END, SMALL, copied, is_up_to_date, times_below, write_config
 
 SHARDS = 3

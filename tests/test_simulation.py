@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from pixelmill.entries import Entries, Entry
+from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.simulation import MEASURED, Nodes, hours, on_nodes, on_workers, pass_seconds, table
 from tests.conftest import REPOSITORY
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pixelmill.shards import Shard, all_of, home
+from pixelmill.dataset.shards import Shard, all_of, home
 from tests.helpers.projects import RESIZE, SMALL, write_config
 
 pytestmark = pytest.mark.slow

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from pixelmill import catalog
 from pixelmill.core.errors import UserError
 from pixelmill.core.sandbox import Sandbox
+from pixelmill.dataset import catalog
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.policy import Policy
 from tests.helpers.processed import COUNT, RECIPE, Tree, add, change, filled, nothing, touch

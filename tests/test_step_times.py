@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelmill.catalog import scan
+from pixelmill.dataset.catalog import scan
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.step_times import StepTime, step_times
 

@@ -13,10 +13,10 @@ import psutil
 import pytest
 from PIL import Image
 
-from pixelmill.catalog import refresh
 from pixelmill.config import named_recipe
 from pixelmill.core.errors import UserError
-from pixelmill.destinations import Outputs
+from pixelmill.dataset.catalog import refresh
+from pixelmill.dataset.output_names import Outputs
 from pixelmill.hosting import Work
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill import generator
+from pixelmill.dataset import synthetic
 from tests.helpers.verified import COUNT, RESIZE, Tree, check_of, edit, exchange, faults_of, filled
 
 
@@ -108,7 +108,7 @@ def test_small_outputs_of_detailed_pictures_look_like_their_sources(tmp_path, co
     """Two libraries' kernels and the compression differ most in pictures that are not reduced."""
     (tmp_path / "in").mkdir()
     for number in range(12):
-        picture, _ = generator.image(generator.Spec(content=content), number)
+        picture, _ = synthetic.image(synthetic.Spec(content=content), number)
         picture.save(tmp_path / "in" / f"{number}.jpg", quality=90)
     thumbnails = Tree(tmp_path, [{"resize": {"width": side, "height": side}}])
     thumbnails.process()

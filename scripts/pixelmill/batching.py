@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pixelmill.core.jobs import Batch, Job
-from pixelmill.destinations import Outputs
-from pixelmill.entries import Entries
+from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.output_names import Outputs
 
 if TYPE_CHECKING:  # NumPy is imported while the first child starts
     import numpy as np

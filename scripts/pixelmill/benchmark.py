@@ -20,12 +20,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pixelmill import catalog, measuring, provenance
+from pixelmill import measuring, provenance
 from pixelmill.advice import advise
 from pixelmill.core.errors import UserError
 from pixelmill.core.safe_path import protected
+from pixelmill.dataset import catalog
+from pixelmill.dataset.entries import Entries
 from pixelmill.engines import machine
-from pixelmill.entries import Entries
 from pixelmill.fits import fit_all
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.samples import THREADS_TOGETHER, Arm, Sample

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from pixelmill import breadcrumbs, messages
+from pixelmill.dataset.entries import Entries
 from pixelmill.engines import semaphores
 from pixelmill.engines.base import APART, LOCAL
-from pixelmill.entries import Entries
 from pixelmill.hosting import Work, modules
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.offspring import Message, Offspring

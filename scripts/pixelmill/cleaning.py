@@ -19,11 +19,11 @@ from pixelmill.core.files import TEMPORARY
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
 from pixelmill.core.tables import iterate_table
+from pixelmill.dataset.ledger import looked_at
+from pixelmill.dataset.output_tree import LEDGER
+from pixelmill.dataset.shards import WHOLE, others
+from pixelmill.dataset.synthetic import made_in
 from pixelmill.engines.base import ENGINES
-from pixelmill.generator import made_in
-from pixelmill.ledger import looked_at
-from pixelmill.shards import WHOLE, others
-from pixelmill.workplace import LEDGER
 
 _TREES = (*ENGINES, "auto")
 _TREE = "|".join(_TREES)

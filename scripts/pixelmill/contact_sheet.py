@@ -14,11 +14,11 @@ import numpy as np
 from PIL import Image
 
 from pixelmill.core.errors import ImageError
+from pixelmill.dataset.layout import Layout
+from pixelmill.dataset.ledger import Example, looked_at
 from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.decoding import Reading, decode
 from pixelmill.imaging.codecs.limits import Limits
-from pixelmill.layout import Layout
-from pixelmill.ledger import Example, looked_at
 from pixelmill.report import Tree, by_recipe
 
 #: Pictures shown, and the longer side of each in pixels: sharp on a phone held upright.

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from pixelmill.core.jobs import STAGES
-from pixelmill.ledger import looked_at
-from pixelmill.passes import Pass
+from pixelmill.dataset.ledger import looked_at
+from pixelmill.dataset.passes import Pass
 
 #: Bins of the latencies: each is 12 % wider than the one before, as fine as one can see.
 BINS_PER_DECADE = 20

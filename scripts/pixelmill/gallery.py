@@ -15,7 +15,7 @@ from PIL import Image, ImageFilter
 
 from pixelmill import handbook, typeset
 from pixelmill.core.files import atomic
-from pixelmill.generator import Spec, image
+from pixelmill.dataset.synthetic import Spec, image
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.steps import MODULES, STEPS, canvas
 

@@ -18,12 +18,12 @@ from pixelmill.batching import batches
 from pixelmill.core.errors import UserError, describe, sentence
 from pixelmill.core.jobs import Batch, Stretch
 from pixelmill.core.sandbox import Confinement, Sandbox, confine_process, confine_thread
-from pixelmill.destinations import Outputs
+from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.output_names import Outputs
 from pixelmill.engines.base import APART
 from pixelmill.engines.distributed import Cluster
 from pixelmill.engines.malloc import keep_freed
 from pixelmill.engines.registry import open_engine
-from pixelmill.entries import Entries
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import Renderer

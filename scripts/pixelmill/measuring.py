@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 from pixelmill import memory
 from pixelmill.core.jobs import Job
-from pixelmill.destinations import Outputs
+from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.ledger import Ledger
+from pixelmill.dataset.output_names import Outputs
 from pixelmill.engines.base import pin_inner_threads
 from pixelmill.engines.registry import open_engine
-from pixelmill.entries import Entries, Entry
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.ledger import Ledger
 from pixelmill.overhead import overhead
 from pixelmill.process import process
 from pixelmill.rivals import run_rival

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from pixelmill.core.jobs import Job, Outcome
-from pixelmill.entries import Entry
+from pixelmill.dataset.entries import Entry
 from pixelmill.imaging.backends.base import Backend, Prepared
 from pixelmill.imaging.backends.registry import backend
 from pixelmill.imaging.codecs import decoding, jpeg

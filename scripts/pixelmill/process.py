@@ -10,10 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pixelmill import catalog as catalogs
-from pixelmill import outputs
+from pixelmill import breadcrumbs
 from pixelmill.batching import costs
-from pixelmill.catalog import Selection
 from pixelmill.children import early_child
 from pixelmill.choice import choose
 from pixelmill.core import sandbox
@@ -23,12 +21,21 @@ from pixelmill.core.filenames import escape
 from pixelmill.core.files import lies_in
 from pixelmill.core.jobs import Made, Outcome
 from pixelmill.core.progress import Progress
-from pixelmill.destinations import Outputs, colliding
+from pixelmill.dataset import catalog as catalogs
+from pixelmill.dataset import output_tree
+from pixelmill.dataset.catalog import Selection
+from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.exports import write_failures, write_tables
+from pixelmill.dataset.ledger import Ledger
+from pixelmill.dataset.ledger_rows import Maker, Row
+from pixelmill.dataset.output_names import Outputs, colliding
+from pixelmill.dataset.output_tree import Workplace
+from pixelmill.dataset.passes import Pass, Totals
+from pixelmill.dataset.plan import Plan, draw_up
+from pixelmill.dataset.shards import WHOLE, Shard
 from pixelmill.engines import machine
 from pixelmill.engines.distributed import Cluster
 from pixelmill.engines.semaphores import processes_or_threads
-from pixelmill.entries import Entries
-from pixelmill.exports import write_failures, write_tables
 from pixelmill.hosting import Work, confinement
 from pixelmill.imaging import fingerprint
 from pixelmill.imaging.codecs import reading
@@ -36,16 +43,10 @@ from pixelmill.imaging.codecs.limits import Limits, workers_for_memory
 from pixelmill.imaging.codecs.reading import content_digest
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.ledger import Ledger
 from pixelmill.offspring import Offspring, end_remains
-from pixelmill.passes import Pass, Totals
-from pixelmill.plan import Plan, draw_up
 from pixelmill.policy import Policy
-from pixelmill.rows import Maker, Row
-from pixelmill.shards import WHOLE, Shard
 from pixelmill.source_guard import SourceGuard
 from pixelmill.supervision import render
-from pixelmill.workplace import Workplace
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +169,7 @@ def process(
             finally:
                 reserve.release()
                 place.check_unmoved()
-                place.remove_crumbs()
+                breadcrumbs.remove(place.crumbs)
                 if litter:
                     place.tidy()
                 write_failures(ledger, place.state)
@@ -352,7 +353,7 @@ def _follow_times(plan: Plan, place: Workplace, rows: Mapping[str, Row]) -> None
     """Give the outputs of sources that were touched their new times."""
     for source, mtime_ns, _ in plan.touched:
         for made in rows[source].made:
-            outputs.set_mtime(place.images, made.path, mtime_ns)
+            output_tree.set_mtime(place.images, made.path, mtime_ns)
 
 
 def _settle(

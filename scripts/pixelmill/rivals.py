@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pixelmill import pools
 from pixelmill.core.errors import UserError
-from pixelmill.entries import Entry
+from pixelmill.dataset.entries import Entry
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.pools import Task
 from pixelmill.samples import Arm

@@ -2,7 +2,7 @@
 
 Shards wait in a queue, and a node that is free takes the next one. Nodes differ in speed,
 and die: what a shard had done is kept, and the rest goes to the end of the queue. Within
-a node, batches go to workers as `pixelmill.plan` cuts them.
+a node, batches go to workers as `pixelmill.dataset.plan` cuts them.
 
 How the rates were measured, and what follows from them: ``docs/scaling.md``, whose table
 ``python -m pixelmill.simulation`` prints.
@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pixelmill.batching import batches
-from pixelmill.destinations import Outputs
-from pixelmill.entries import Entries
+from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.output_names import Outputs
 
 
 class Rates(NamedTuple):

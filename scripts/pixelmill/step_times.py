@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pixelmill.entries import Entry
+from pixelmill.dataset.entries import Entry
 from pixelmill.imaging.backends.base import Prepared
 from pixelmill.imaging.backends.registry import backend
 from pixelmill.imaging.codecs import reading

@@ -23,9 +23,9 @@ from pixelmill.breadcrumbs import Crumb
 from pixelmill.children import Child
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Job, Outcome, Stretch
-from pixelmill.destinations import Outputs
+from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.output_names import Outputs
 from pixelmill.engines.distributed import open_cluster
-from pixelmill.entries import Entries
 from pixelmill.hosting import Work
 from pixelmill.messages import MalformedError
 from pixelmill.offspring import Offspring

@@ -27,12 +27,12 @@ from pixelmill.core.progress import Progress
 from pixelmill.core.root import Root
 from pixelmill.core.sandbox import Confinement, Sandbox, confine_process
 from pixelmill.core.tables import iterate_table
+from pixelmill.dataset.entries import Entry
+from pixelmill.dataset.ledger_backup import set_database_aside
 from pixelmill.demands import demands
 from pixelmill.engines.registry import open_engine
 from pixelmill.engines.semaphores import processes_or_threads
-from pixelmill.entries import Entry
 from pixelmill.inspection import Finding, Inspector, Task, Tasks
-from pixelmill.safekeeping import set_database_aside
 
 #: Modules that decide whether an output passes; what passed by others is opened again.
 VERIFYING = (

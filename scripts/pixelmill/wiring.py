@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pixelmill import catalog, generator
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.locks import exclusive
 from pixelmill.core.progress import QUIET, VARIABLE
 from pixelmill.core.root import Root
 from pixelmill.core.tables import read_json
-from pixelmill.layout import Layout
-from pixelmill.shards import FOLDER, WHOLE, Shard
+from pixelmill.dataset import catalog, synthetic
+from pixelmill.dataset.layout import Layout
+from pixelmill.dataset.shards import FOLDER, WHOLE, Shard
 
 
 def prefer_this_python() -> None:
@@ -134,7 +134,7 @@ def _of_this_run(key: str, make: Callable[[str], str]) -> str:
 
 def token(dataset: str) -> str:
     """What a generated dataset's images are known by, the same for all of a run."""
-    return _of_this_run(f"resources/{dataset}", generator.token)
+    return _of_this_run(f"resources/{dataset}", synthetic.token)
 
 
 def checks_token(path: str) -> str:

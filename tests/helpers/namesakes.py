@@ -1,6 +1,6 @@
 """Names of outputs, settled over a set of sources."""
 
-from pixelmill.naming import plain_name, renamed
+from pixelmill.dataset.output_names import plain_name, renamed
 
 
 def name_outputs(sources, suffix):

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from pixelmill.catalog import fingerprints
+from pixelmill.dataset.catalog import fingerprints
 
 #: What a user needs of the repository, besides a config.
 CODE = ("Snakefile", "workflow", "scripts", "profiles", "envs")

@@ -11,12 +11,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from pixelmill import catalog
 from pixelmill.config import named_recipe
-from pixelmill.generator import Spec, generate
+from pixelmill.dataset import catalog
+from pixelmill.dataset.output_tree import Workplace
+from pixelmill.dataset.shards import WHOLE, all_of
+from pixelmill.dataset.synthetic import Spec, generate
 from pixelmill.process import process
-from pixelmill.shards import WHOLE, all_of
-from pixelmill.workplace import Workplace
 
 COUNT, TURNS = 1000, 9
 

@@ -6,11 +6,11 @@ import shutil
 
 import pytest
 
-from pixelmill.catalog_gathering import gather_catalog
-from pixelmill.gathering import gather
+from pixelmill.dataset.gather import gather
+from pixelmill.dataset.gather_catalog import gather_catalog
+from pixelmill.dataset.shards import all_of
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.process import process_folder
-from pixelmill.shards import all_of
 
 RECIPE = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
 

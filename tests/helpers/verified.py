@@ -5,7 +5,7 @@ import hashlib
 
 from PIL import Image
 
-from pixelmill import catalog
+from pixelmill.dataset import catalog
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.process import process_folder
 from pixelmill.verification import verify

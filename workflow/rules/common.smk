@@ -18,7 +18,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.fingerprints import code_of
 from pixelmill.imaging.fingerprint import rendering_software
 from pixelmill.core.safe_path import protect_children
-from pixelmill.shards import Shard, all_of
+from pixelmill.dataset.shards import Shard, all_of
 
 wiring.prefer_this_python()
 protect_children()

@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from pixelmill import catalog
 from pixelmill.config import named_recipe
 from pixelmill.core import documents, regular_files
 from pixelmill.core.errors import UserError
+from pixelmill.dataset import catalog
 from pixelmill.imaging.recipe_parser import parse
 
 #: What lies where a file should, and how the sentence ends or goes on.

@@ -15,13 +15,13 @@ from pixelmill.core.errors import REASONS, TreeError
 from pixelmill.core.filenames import unescape
 from pixelmill.core.jobs import Batch, Job
 from pixelmill.core.tables import read_table
-from pixelmill.exports import write_failures
+from pixelmill.dataset.exports import write_failures
+from pixelmill.dataset.ledger import Ledger, Maker
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.codecs.encoding import ENCODERS
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.codecs.reading import content_digest
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.ledger import Ledger, Maker
 from tests.helpers.imaging import ADOBE_RGB, icc_profile
 
 RESIZE = {"resize": {"width": 40, "height": 30}}

@@ -20,9 +20,9 @@ from pixelmill.core.files import changed_ns, lies_in, modified_ns, sweep, walk
 from pixelmill.core.regular_files import opened
 from pixelmill.core.root import Root
 from pixelmill.core.tables import iterate_table, write_table
-from pixelmill.entries import Entries, Entry
+from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.shards import WHOLE, Shard, homes, others
 from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
-from pixelmill.shards import WHOLE, Shard, homes, others
 
 HEADER = ("path", "bytes", "mtime_ns", "format", "width", "height", "changed_ns")
 

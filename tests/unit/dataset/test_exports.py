@@ -4,8 +4,8 @@ import json
 import os
 
 from pixelmill.core.jobs import Job, failed
-from pixelmill.exports import write_failures, write_tables
-from pixelmill.ledger import Ledger, Maker
+from pixelmill.dataset.exports import write_failures, write_tables
+from pixelmill.dataset.ledger import Ledger, Maker
 
 
 def test_failures_are_ready_for_xargs(tmp_path):

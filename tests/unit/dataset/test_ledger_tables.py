@@ -9,9 +9,9 @@ import sqlite3
 
 import pytest
 
+from pixelmill.dataset.ledger_tables import TABLES, VERSION, fault_in
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.process import process_folder
-from pixelmill.tables import TABLES, VERSION, fault_in
 
 NAMES = ["two\nlines.jpg", "caf\udce9.jpg", "back\\slash.jpg", "a../b...jpg"]
 

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from pixelmill.catalog import forget_others
 from pixelmill.core.errors import UserError
-from pixelmill.shards import WHOLE, Shard, all_of, home, homes, others
+from pixelmill.dataset.catalog import forget_others
+from pixelmill.dataset.shards import WHOLE, Shard, all_of, home, homes, others
 from tests.helpers.namesakes import name_outputs
 
 

@@ -7,7 +7,7 @@ import os
 from pixelmill.core.filenames import unescape
 from pixelmill.core.files import atomic
 from pixelmill.core.tables import write_json, write_table
-from pixelmill.ledger import Ledger
+from pixelmill.dataset.ledger import Ledger
 
 MANIFEST = ("source", "variant", "output", "status", "reason", "width", "height", "sha256")
 FAILURES = ("source", "stage", "reason", "message")

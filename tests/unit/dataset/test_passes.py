@@ -1,7 +1,7 @@
 """Outcomes are counted, and passes of shards are summed, as if one came after another."""
 
 from pixelmill.core.jobs import Outcome, Stretch
-from pixelmill.passes import Pass, Totals, one_after_another, together
+from pixelmill.dataset.passes import Pass, Totals, one_after_another, together
 
 ONE = Pass(True, "processes", 2, 10.0, 0.5, 100, 1, 1000, 500, 12.0, "c", "r", "k", "m")
 IDLE = ONE._replace(engine="sequential", workers=1, images=0, failed=0, seconds=0.1, whole=False)

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixelmill import catalog
-from pixelmill.catalog import Selection, fingerprints, refresh, scan
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape
-from pixelmill.entries import Entry
-from pixelmill.shards import Shard
+from pixelmill.dataset import catalog
+from pixelmill.dataset.catalog import Selection, fingerprints, refresh, scan
+from pixelmill.dataset.entries import Entry
+from pixelmill.dataset.shards import Shard
 from tests.helpers.permissions import obeying_permissions
 from tests.helpers.replacing import needs_changes, replace_preserving
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pixelmill import catalog as catalogs
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Stretch
 from pixelmill.core.locks import exclusive
-from pixelmill.entries import Entry
-from pixelmill.exports import write_failures, write_tables
-from pixelmill.ledger import Ledger
-from pixelmill.passes import Pass, one_after_another, together
-from pixelmill.safekeeping import readable
-from pixelmill.shards import Shard, all_of, others
-from pixelmill.workplace import Workplace
+from pixelmill.dataset import catalog as catalogs
+from pixelmill.dataset.entries import Entry
+from pixelmill.dataset.exports import write_failures, write_tables
+from pixelmill.dataset.ledger import Ledger
+from pixelmill.dataset.ledger_backup import readable
+from pixelmill.dataset.output_tree import Workplace
+from pixelmill.dataset.passes import Pass, one_after_another, together
+from pixelmill.dataset.shards import Shard, all_of, others
 
 
 def gather(tree: str, shards: int, catalog: str) -> Pass | None:

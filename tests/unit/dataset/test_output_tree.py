@@ -7,8 +7,8 @@ import pytest
 from pixelmill.core import locks
 from pixelmill.core.errors import UserError
 from pixelmill.core.locks import exclusive
+from pixelmill.dataset.shards import Shard, all_of, home
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.shards import Shard, all_of, home
 from tests.helpers.sharding import COUNT, RECIPE, Tree
 
 OTHER = parse({**RECIPE.as_data(), "output": {"format": "bmp"}})
@@ -42,7 +42,7 @@ def test_no_file_is_opened_again_to_catalog_it_in_shards(whole, monkeypatch):
     """Its times and size stand for it."""
     whole.process()
     looked = []
-    monkeypatch.setattr("pixelmill.catalog._look", looked.append)
+    monkeypatch.setattr("pixelmill.dataset.catalog._look", looked.append)
     tables = whole.tables()
     whole.divided(3)
     whole.process()

@@ -1,6 +1,6 @@
 """The layout knows where everything lies."""
 
-from pixelmill.layout import Layout
+from pixelmill.dataset.layout import Layout
 
 CONFIG = {
     "datasets": {"demo": {"generate": {}}, "mine": {"folder": "photos", "exclude": ["drafts/*"]}},

@@ -6,9 +6,9 @@ import heapq
 import os
 from collections.abc import Iterator
 
-from pixelmill import catalog as catalogs
-from pixelmill.entries import Entry
-from pixelmill.shards import Shard, all_of
+from pixelmill.dataset import catalog as catalogs
+from pixelmill.dataset.entries import Entry
+from pixelmill.dataset.shards import Shard, all_of
 
 
 def gather_catalog(table: str, shards: int) -> int:

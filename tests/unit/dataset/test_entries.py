@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from pixelmill.entries import Entries, Entry
+from pixelmill.dataset.entries import Entries, Entry
 
 NAMES = [
     "a.jpg",

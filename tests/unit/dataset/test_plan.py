@@ -3,11 +3,11 @@
 import pytest
 
 from pixelmill.core.jobs import Made
-from pixelmill.destinations import Outputs
-from pixelmill.entries import Entries, Entry
+from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.ledger_rows import Maker, Row
+from pixelmill.dataset.output_names import Outputs
+from pixelmill.dataset.plan import draw_up
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.plan import draw_up
-from pixelmill.rows import Maker, Row
 
 RECIPE = parse({})
 ENTRY = Entry("a.jpg", bytes=100, mtime_ns=5, format="jpeg", changed_ns=6)

@@ -1,4 +1,4 @@
-"""Rows: what a ledger knows of each image, read when it is asked for and never all at once."""
+"""Ledger rows: what is known of each image, read when it is asked for and never all at once."""
 
 from __future__ import annotations
 

@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 
-from pixelmill import catalog
 from pixelmill.core.errors import UserError
 from pixelmill.core.locks import exclusive
+from pixelmill.dataset import catalog
+from pixelmill.dataset.shards import all_of, home, homes
 from pixelmill.distributions import distributions
-from pixelmill.shards import all_of, home, homes
 from tests.helpers.namesakes import name_outputs
 from tests.helpers.sharding import COUNT, Tree
 

@@ -14,14 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from pixelmill import safekeeping
 from pixelmill.core.databases import connect_to_read, tells_of_damage, tells_of_system
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape, unescape
 from pixelmill.core.jobs import STAGES, Made, Outcome, Stretch
-from pixelmill.passes import Pass
-from pixelmill.rows import Maker, Rows
-from pixelmill.tables import TABLES, VERSION
+from pixelmill.dataset import ledger_backup
+from pixelmill.dataset.ledger_rows import Maker, Rows
+from pixelmill.dataset.ledger_tables import TABLES, VERSION
+from pixelmill.dataset.passes import Pass
 
 
 class Example(NamedTuple):
@@ -80,7 +80,7 @@ class Ledger:
         self.is_new = self.in_doubt = False
         try:
             if only_look:
-                self._database = connect_to_read(path, safekeeping.is_backup(path))
+                self._database = connect_to_read(path, ledger_backup.is_backup(path))
             else:
                 self._open(durable)
         except (sqlite3.Error, OSError) as error:
@@ -88,7 +88,7 @@ class Ledger:
 
     def _open(self, durable: bool) -> None:
         os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
-        self.in_doubt = safekeeping.take(self._path).in_doubt
+        self.in_doubt = ledger_backup.take(self._path).in_doubt
         self.is_new = not os.path.exists(self._path)
         self._database = sqlite3.connect(self._path, _PATIENCE, isolation_level=None)
         # No WAL: it is not safe on network file systems.
@@ -109,7 +109,7 @@ class Ledger:
     ) -> None:
         self._database.close()
         if error is None and not self._only_look:
-            safekeeping.seal(self._path, self.in_doubt)
+            ledger_backup.seal(self._path, self.in_doubt)
         if error is not None and tells_of_system(error):
             raise UserError(
                 f"The ledger '{self._path}' cannot be {'read' if self._only_look else 'written'}: "
@@ -124,7 +124,7 @@ class Ledger:
     def doubt(self) -> None:
         """Have outputs compared with their digests, by later runs too, until `settle`."""
         self.in_doubt = True
-        safekeeping.doubt(self._path)
+        ledger_backup.doubt(self._path)
 
     def settle(self) -> None:
         """Note that everything in the ledger is true again."""
@@ -368,7 +368,7 @@ class Ledger:
 @contextlib.contextmanager
 def looked_at(path: str) -> Iterator[Ledger | None]:
     """Open a ledger to read it, or its backup; None if no sound one of this version is there."""
-    found = safekeeping.readable(path)
+    found = ledger_backup.readable(path)
     if found.path is None:
         yield None
         return

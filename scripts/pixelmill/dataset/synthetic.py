@@ -1,4 +1,4 @@
-"""Generator: test images whose every pixel follows from (seed, number)."""
+"""Synthetic images, for tests, whose every pixel follows from (seed, number)."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Spec:
     def fingerprint(self) -> str:
         """Digest of all that decides an image but its number."""
         parts = {key: value for key, value in asdict(self).items() if key != "count"}
-        text = json.dumps([parts, digest_of_code("generator.py")], sort_keys=True)
+        text = json.dumps([parts, digest_of_code("dataset/synthetic.py")], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -294,7 +294,9 @@ def _make_all(
     tasks = [Numbers(missing[k : k + BATCH]) for k in range(0, len(missing), BATCH)]
     with (
         open(os.path.join(folder, TABLE), "a", encoding="utf-8") as table,
-        open_engine(processes_or_threads(), workers, preload=("pixelmill.generator",)) as engine,
+        open_engine(
+            processes_or_threads(), workers, preload=("pixelmill.dataset.synthetic",)
+        ) as engine,
         Progress(len(missing), "generate") as progress,
     ):
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill import generator
 from pixelmill.core.errors import UserError
-from pixelmill.generator import Spec, generate
+from pixelmill.dataset import synthetic
+from pixelmill.dataset.synthetic import Spec, generate
 
 SMALL = {"width": (20, 40), "height": (20, 40)}
 
@@ -34,26 +34,26 @@ def times(folder):
 
 @pytest.mark.parametrize("content", ["photo", "solid", "noise"])
 def test_an_image_depends_on_seed_and_number_alone(content):
-    base, _ = generator.image(spec(content=content), 3)
-    assert generator.image(spec(1, content=content), 3)[0] == base
-    assert generator.image(spec(999, content=content), 3)[0] == base
-    assert generator.image(spec(content=content), 2)[0] != base
-    assert generator.image(spec(content=content, seed=7), 3)[0] != base
+    base, _ = synthetic.image(spec(content=content), 3)
+    assert synthetic.image(spec(1, content=content), 3)[0] == base
+    assert synthetic.image(spec(999, content=content), 3)[0] == base
+    assert synthetic.image(spec(content=content), 2)[0] != base
+    assert synthetic.image(spec(content=content, seed=7), 3)[0] != base
 
 
 def test_neighbouring_seeds_and_numbers_give_other_images():
-    made = [generator.image(spec(seed=seed), k)[0].tobytes() for seed in (1, 2) for k in range(3)]
+    made = [synthetic.image(spec(seed=seed), k)[0].tobytes() for seed in (1, 2) for k in range(3)]
     assert len(set(made)) == 6
 
 
 def test_sides_lie_between_their_bounds_and_reach_them():
-    sizes = [generator.image(spec(width=(5, 7), height=(9, 9)), k)[0].size for k in range(60)]
+    sizes = [synthetic.image(spec(width=(5, 7), height=(9, 9)), k)[0].size for k in range(60)]
     assert {width for width, _ in sizes} == {5, 6, 7}
     assert {height for _, height in sizes} == {9}
 
 
 def test_a_solid_image_is_one_colour_and_another_each_time():
-    made = [generator.image(spec(content="solid"), number)[0] for number in range(50)]
+    made = [synthetic.image(spec(content="solid"), number)[0] for number in range(50)]
     assert [len(image.getcolors()) for image in made] == [1] * 50
     colors = np.array([image.getpixel((0, 0)) for image in made])
     assert len(np.unique(colors, axis=0)) == 50
@@ -62,14 +62,14 @@ def test_a_solid_image_is_one_colour_and_another_each_time():
 
 
 def test_noise_uses_all_levels_evenly():
-    image, _ = generator.image(Spec(width=(200, 200), height=(200, 200), content="noise"), 0)
+    image, _ = synthetic.image(Spec(width=(200, 200), height=(200, 200), content="noise"), 0)
     counts = np.bincount(np.asarray(image).ravel(), minlength=256)
     assert counts.min() > 300  # of 469 expected
 
 
 def test_photos_compress_as_photos_do(encoded):
     for number in range(10):
-        image, _ = generator.image(Spec(), number)
+        image, _ = synthetic.image(Spec(), number)
         assert all(300 <= side <= 600 for side in image.size)
         size = len(encoded(image, "JPEG", quality=90))
         assert 10_000 <= size <= 120_000
@@ -77,7 +77,7 @@ def test_photos_compress_as_photos_do(encoded):
 
 def test_photos_have_structure_at_all_scales():
     for number in range(10):
-        image = generator.image(Spec(), number)[0].convert("L")
+        image = synthetic.image(Spec(), number)[0].convert("L")
         small, tiny = image.resize((64, 64), Image.Resampling.BOX), image.resize((4, 4))
         assert np.asarray(tiny).std() > 8  # light and shade
         assert np.abs(np.diff(np.asarray(small).astype(int))).max() > 30  # edges
@@ -86,7 +86,7 @@ def test_photos_have_structure_at_all_scales():
 
 def test_formats_are_mixed_by_their_weights():
     mixed = Spec.from_config({**SMALL, "content": "solid", "format": {"jpeg": 3, "png": 1}})
-    formats = [generator.image(mixed, number)[1] for number in range(800)]
+    formats = [synthetic.image(mixed, number)[1] for number in range(800)]
     assert formats.count("jpeg") + formats.count("png") == 800
     assert formats.count("png") == pytest.approx(200, abs=40)  # more than 3 deviations
 
@@ -114,12 +114,12 @@ def test_files_are_of_their_format_and_numbered(tmp_path, format, suffix):
     for number, path in enumerate(pictures(tmp_path)):
         with Image.open(path) as image:
             assert image.format == format.upper()
-            assert image.size == generator.image(spec(), number)[0].size
+            assert image.size == synthetic.image(spec(), number)[0].size
 
 
 def test_a_jpeg_is_of_the_quality_that_is_told(tmp_path, encoded):
     generate(str(tmp_path), spec(1), 1)
-    image, _ = generator.image(spec(), 0)
+    image, _ = synthetic.image(spec(), 0)
     expected = encoded(image, "JPEG", quality=90)
     assert (tmp_path / "00000000.jpg").read_bytes() == expected
 
@@ -198,7 +198,7 @@ def test_a_photo_of_others_that_is_named_by_its_date_is_left_alone(tmp_path):
 def test_a_table_that_names_files_of_others_harms_none(tmp_path):
     generate(str(tmp_path / "in"), spec(1), 1)
     (tmp_path / "mine.txt").write_bytes(b"mine")
-    with open(tmp_path / "in" / generator.TABLE, "a", encoding="utf-8") as table:
+    with open(tmp_path / "in" / synthetic.TABLE, "a", encoding="utf-8") as table:
         table.write(f"../mine.txt,4,{'0' * 64}\n")
     generate(str(tmp_path / "in"), spec(1, seed=7), 1)
     assert (tmp_path / "mine.txt").read_bytes() == b"mine"
@@ -208,7 +208,7 @@ def test_what_was_made_before_a_kill_is_kept(tmp_path):
     generate(str(tmp_path), spec(3), 1)
     before = times(tmp_path)
     # As a kill leaves it: the last line of the table cut off, its image not noted.
-    table = tmp_path / generator.TABLE
+    table = tmp_path / synthetic.TABLE
     table.write_text(table.read_text()[:-40])
     assert generate(str(tmp_path), spec(3), 1) == 1
     after = times(tmp_path)
@@ -218,7 +218,7 @@ def test_what_was_made_before_a_kill_is_kept(tmp_path):
 def test_what_a_killed_run_had_not_noted_does_not_stay_as_surplus(tmp_path):
     generate(str(tmp_path), spec(3), 1)
     # As a kill leaves it: images were written whose batch had not come to its end.
-    table = tmp_path / generator.TABLE
+    table = tmp_path / synthetic.TABLE
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:2]))
     generate(str(tmp_path), spec(1), 1)
     assert [path.name for path in pictures(tmp_path)] == ["00000000.jpg"]
@@ -228,7 +228,7 @@ def test_the_table_tells_what_stands_there(tmp_path):
     generate(str(tmp_path), spec(3), 1)
     (tmp_path / "00000000.jpg").unlink()
     generate(str(tmp_path), spec(3), 1)
-    lines = (tmp_path / generator.TABLE).read_text().splitlines()
+    lines = (tmp_path / synthetic.TABLE).read_text().splitlines()
     assert lines[0] == "name,bytes,sha256"
     assert lines[1:] == sorted(lines[1:])
     sizes = {line.split(",")[0]: int(line.split(",")[1]) for line in lines[1:]}
@@ -237,12 +237,12 @@ def test_the_table_tells_what_stands_there(tmp_path):
 
 def test_images_are_known_by_their_token_until_some_are_gone(tmp_path):
     generate(str(tmp_path), spec(3), 1, token="first")
-    assert generator.token(str(tmp_path)) == "first"
+    assert synthetic.token(str(tmp_path)) == "first"
     os.unlink(tmp_path / "00000001.jpg")
-    assert generator.token(str(tmp_path)) not in ("", "first")
-    assert generator.token(str(tmp_path)) != generator.token(str(tmp_path))
+    assert synthetic.token(str(tmp_path)) not in ("", "first")
+    assert synthetic.token(str(tmp_path)) != synthetic.token(str(tmp_path))
     generate(str(tmp_path), spec(3), 1, token="second")
-    assert generator.token(str(tmp_path)) == "second"
+    assert synthetic.token(str(tmp_path)) == "second"
 
 
 def test_nothing_but_images_and_dot_files_is_left(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pixelmill.catalog import Selection
+from pixelmill.dataset.catalog import Selection
 
 
 class Place(NamedTuple):

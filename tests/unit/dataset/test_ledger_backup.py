@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill import safekeeping
 from pixelmill.core import databases
 from pixelmill.core.errors import UserError
-from pixelmill.ledger import Ledger, looked_at
-from pixelmill.safekeeping import (
+from pixelmill.dataset import ledger_backup
+from pixelmill.dataset.ledger import Ledger, looked_at
+from pixelmill.dataset.ledger_backup import (
     Condition,
     doubt,
     readable,
@@ -202,8 +202,8 @@ def test_a_database_is_set_aside_with_the_files_that_sqlite_keeps_beside_it(tmp_
 def test_a_run_that_ends_while_somebody_looks_does_not_make_its_ledger_look_damaged(
     path, monkeypatch
 ):
-    read, before = safekeeping._read_seal, [safekeeping._Seal("0" * 32, closed=True)]
+    read, before = ledger_backup._read_seal, [ledger_backup._Seal("0" * 32, closed=True)]
     monkeypatch.setattr(
-        safekeeping, "_read_seal", lambda name: before.pop() if before else read(name)
+        ledger_backup, "_read_seal", lambda name: before.pop() if before else read(name)
     )
     assert readable(path) == Condition(backup_of(path))

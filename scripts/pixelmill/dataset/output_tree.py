@@ -1,9 +1,9 @@
-"""Workplace: what a pass works in - a whole output tree, or one shard of it.
+"""Output tree: what a pass works in, whole or one shard of it, and how files leave it.
 
 All shards put their images into one folder, and each has a state of its own (lock,
 ledger, tables), so that jobs on several nodes never write to one file. What concerns
 the folder as a whole - sweeping it, and the tables of the tree - is done when no shard
-is at work: see `pixelmill.gathering`.
+is at work: see `pixelmill.dataset.gather`.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import contextlib
 import hashlib
 import logging
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 
-from pixelmill import breadcrumbs, outputs
-from pixelmill.catalog import Selection, paths
 from pixelmill.core.errors import TreeError, UserError
-from pixelmill.core.filenames import unescape
-from pixelmill.core.files import free_name, sweep
+from pixelmill.core.filenames import escape, identity, unescape
+from pixelmill.core.files import TEMPORARY, free_name, sweep
 from pixelmill.core.jobs import Made
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
-from pixelmill.ledger import Ledger, looked_at
-from pixelmill.rows import Row
-from pixelmill.safekeeping import readable
-from pixelmill.shards import FOLDER, WHOLE, Shard, others
+from pixelmill.dataset.catalog import Selection, paths
+from pixelmill.dataset.ledger import Ledger, looked_at
+from pixelmill.dataset.ledger_backup import readable
+from pixelmill.dataset.ledger_rows import Row
+from pixelmill.dataset.shards import FOLDER, WHOLE, Shard, others
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,6 @@ LEDGER = "ledger.sqlite"
 
 #: What a tree or a shard says of itself, and takes back before anything changes.
 _CLAIMS = ("manifest.csv", "verification.json")
-
 
 #: What a pass writes, beside its ledger and the catalog.
 _OUR_NAMES = ("images", "manifest.csv", "timing.json", "failures.csv", "failures.txt")
@@ -150,7 +149,7 @@ class Workplace:
 
     def size_of(self, output: str) -> int | None:
         """Size of an output in bytes; None where it is not there."""
-        return outputs.size_of(self.images, output)
+        return size_of(self.images, output)
 
     def remove(self, output: str) -> None:
         """Remove an output; its folder stays, as workers may be about to write there."""
@@ -160,7 +159,7 @@ class Workplace:
         """Remove what killed runs left half-written, where no other one may be writing."""
         sweep(self.state)
         if self.shard.is_whole:
-            outputs.tidy(self.images)
+            tidy(self.images)
 
     def settle(self, ledger: Ledger) -> None:
         """Move what belongs to no image out of ``images``, if the ledger was replaced.
@@ -169,8 +168,8 @@ class Workplace:
         done when the shards are gathered.
         """
         if ledger.in_doubt and self.shard.is_whole:
-            outputs.set_unclaimed_aside(self.root, ledger.outputs())
-            outputs.tidy(self.images)
+            set_unclaimed_aside(self.root, ledger.outputs())
+            tidy(self.images)
             ledger.settle()
 
     def check_removals(
@@ -287,10 +286,6 @@ class Workplace:
         """Whether the outputs of an image are those that its row tells of."""
         return bool(row.made) and all(map(self.holds, row.made))
 
-    def remove_crumbs(self) -> None:
-        """Remove what workers told of the images in hand."""
-        breadcrumbs.remove(self.crumbs)
-
 
 def _below(state: str) -> str:
     """Path of a shard's state below its tree."""
@@ -300,3 +295,70 @@ def _below(state: str) -> str:
 def _facts(row: Row) -> Row:
     """What must agree in two rows of one image: all but the times of its source."""
     return row._replace(mtime_ns=0, changed_ns=0)
+
+
+def size_of(images: Root, path: str) -> int | None:
+    """Size of an output in bytes; None if it is not there.
+
+    Raises
+    ------
+    UserError
+        If its folder cannot be read: to go on would take it for removed.
+    """
+    try:
+        state = images.lstat(path)
+    except OSError as error:
+        raise UserError(
+            f"The output '{escape(path)}' cannot be looked at: {error.strerror}; correct the "
+            "permissions of its folder, then run the same again."
+        ) from error
+    return None if state is None or stat.S_ISDIR(state.st_mode) else state.st_size
+
+
+def tidy(images: Root) -> None:
+    """Remove what killed runs left half-written, and folders that are empty."""
+    for folder, names in images.walk():
+        for name in filter(TEMPORARY.fullmatch, names):
+            images.unlink(f"{folder}/{name}" if folder else name)
+        if folder:
+            images.remove_empty(folder)
+
+
+def set_unclaimed_aside(tree: Root, claimed: Iterable[str]) -> None:
+    """Move files that are nobody's output to a folder beside that of the images.
+
+    They may be outputs of images that are gone, or a user's own files: nothing tells.
+
+    Parameters
+    ----------
+    tree : Root
+        The output tree; no run may be writing to its images.
+    claimed : iterable of str
+        Paths of the outputs, below the folder of the images.
+    """
+    known = set(map(identity, claimed))
+    images = Root(os.path.join(tree.folder, "images"), follow=False)
+    aside = ""
+    for folder, names in images.walk():
+        for path in (f"{folder}/{name}" if folder else name for name in names):
+            if identity(path) not in known and not TEMPORARY.fullmatch(os.path.basename(path)):
+                aside = aside or free_name(os.path.join(tree.folder, "unclaimed"))
+                target = f"{os.path.basename(aside)}/{path}"
+                tree.make_folder(os.path.dirname(target))
+                tree.replace(f"images/{path}", target)
+    if aside:
+        log.warning(
+            "Files in '%s' that are no image's output were moved to '%s'.", images.folder, aside
+        )
+
+
+def set_mtime(images: Root, output: str, mtime_ns: int) -> None:
+    """Set when an output was modified, in ns since 1970.
+
+    A file that has another name too, as in a backup by hard links, is replaced by a copy
+    first: its time is that of all its names.
+    """
+    state = images.lstat(output)
+    if state is not None and state.st_nlink > 1:
+        images.write(output, images.read(output))
+    images.set_mtime(output, mtime_ns)

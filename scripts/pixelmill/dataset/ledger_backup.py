@@ -1,4 +1,4 @@
-"""Safekeeping: whether a ledger's file is as it was last written, and what replaces it if not.
+"""Ledger backup: whether a ledger's file is as it was last written, and what replaces it if not.
 
 A run that ends well leaves two files beside the ledger: a copy of it, and a seal with the
 digest of both. So any change of either is noticed, down to one bit, and the copy takes the
@@ -23,7 +23,7 @@ from pixelmill.core.databases import COMPANIONS, connect_to_read, tells_of_syste
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.files import atomic, free_name
 from pixelmill.core.tables import write_json
-from pixelmill.tables import VERSION, fault_in
+from pixelmill.dataset.ledger_tables import VERSION, fault_in
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from pixelmill.core.errors import UNKNOWN
 from pixelmill.core.jobs import Made
-from pixelmill.destinations import Outputs
-from pixelmill.entries import Entries, Entry
-from pixelmill.rows import Maker, Row
-from pixelmill.shards import WHOLE, Shard
+from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.ledger_rows import Maker, Row
+from pixelmill.dataset.output_names import Outputs
+from pixelmill.dataset.shards import WHOLE, Shard
 
 #: Failures that the next pass tries again: their cause lies outside the image.
 RETRIED = (*UNKNOWN, "write_failed")

@@ -10,10 +10,10 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Batch, Job, Stretch
+from pixelmill.dataset.ledger import VERSION, Ledger, Maker, looked_at
+from pixelmill.dataset.passes import Pass
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.ledger import VERSION, Ledger, Maker, looked_at
-from pixelmill.passes import Pass
 
 RECIPE = parse({"steps": [{"resize": {"width": 16, "height": 12}}]})
 
@@ -247,7 +247,7 @@ def test_the_ledger_does_without_a_write_ahead_log(path, ledger):
 
 KILLED = """
 import os, sys
-from pixelmill.ledger import Ledger
+from pixelmill.dataset.ledger import Ledger
 
 database = Ledger(sys.argv[1])._database
 database.execute("PRAGMA cache_size = 1")  # what does not fit into it is written before the end

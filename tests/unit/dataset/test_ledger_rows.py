@@ -3,8 +3,8 @@
 import pytest
 
 from pixelmill.core.jobs import STAGES, Made, Outcome
-from pixelmill.ledger import Ledger
-from pixelmill.rows import Maker
+from pixelmill.dataset.ledger import Ledger
+from pixelmill.dataset.ledger_rows import Maker
 
 MAKER = Maker("recipe", "code", "limits")
 
