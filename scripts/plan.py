@@ -14,8 +14,8 @@ def main(options: argparse.Namespace) -> None:
     from pixelmill.dataset import catalog
     from pixelmill.dataset.layout import Layout
     from pixelmill.imaging.recipe_parser import parse
-    from pixelmill.policy import Policy
-    from pixelmill.process import preview
+    from pixelmill.pipeline.policy import Policy
+    from pixelmill.pipeline.runner import preview
 
     config = complete(from_json(options.config, "--config"), options.steps_folder)
     layout, policy = Layout(config), Policy.from_config(config)

@@ -12,7 +12,7 @@ def main(options: argparse.Namespace) -> None:
     from pixelmill.dataset.catalog import Selection
     from pixelmill.dataset.shards import Shard
     from pixelmill.engines.distributed import Cluster
-    from pixelmill.process import process_folder
+    from pixelmill.pipeline.runner import process_folder
 
     process_folder(
         options.source,

@@ -8,7 +8,7 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> None:
     """Run one pass with the sequential engine."""
     from pixelmill.config import complete, named_recipe
-    from pixelmill.process import process_folder
+    from pixelmill.pipeline.runner import process_folder
 
     process_folder(
         options.source,

@@ -15,7 +15,7 @@ from pixelmill.engines import base
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.codecs.encoding import ENCODERS
 from pixelmill.imaging.codecs.formats import FORMATS
-from pixelmill.policy import Policy
+from pixelmill.pipeline.policy import Policy
 from tests.conftest import REPOSITORY
 
 CONFIG_FILE = REPOSITORY / "config.yaml"

@@ -10,7 +10,7 @@ from pixelmill import contact_sheet as module
 from pixelmill.contact_sheet import contact_sheet, difference
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.process import process_folder
+from pixelmill.pipeline.runner import process_folder
 
 SMALL = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
 

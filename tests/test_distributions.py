@@ -11,7 +11,7 @@ from pixelmill.dataset.ledger import Ledger, Maker
 from pixelmill.dataset.passes import Pass
 from pixelmill.distributions import distributions, latency, timeline
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.process import process_folder
+from pixelmill.pipeline.runner import process_folder
 
 MAKER = Maker("recipe", "code", "limits")
 

@@ -16,8 +16,8 @@ from pixelmill.dataset.ledger import Ledger
 from pixelmill.dataset.output_tree import Workplace
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.policy import Policy
-from pixelmill.process import process_folder
+from pixelmill.pipeline.policy import Policy
+from pixelmill.pipeline.runner import process_folder
 from tests.conftest import run
 from tests.helpers.faults import policy
 
@@ -159,7 +159,7 @@ def test_a_pass_syncs_its_ledger_and_its_outputs_as_its_policy_says(
     monkeypatch.setattr(Watched, "levels", levels := [])
     renderers = []
     monkeypatch.setattr(
-        "pixelmill.process.Renderer",
+        "pixelmill.pipeline.runner.Renderer",
         lambda *args: renderers.append(Renderer(*args)) or renderers[-1],
     )
     source = photos(tmp_path / "in", 1)

@@ -12,8 +12,8 @@ from pixelmill.core.sandbox import Sandbox
 from pixelmill.dataset import catalog
 from pixelmill.dataset.ledger_tables import fault_in
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.policy import Policy
-from pixelmill.process import process_folder
+from pixelmill.pipeline.policy import Policy
+from pixelmill.pipeline.runner import process_folder
 from pixelmill.verification import verify
 from tests.helpers.places import COUNT, FOLDERS, OTHER, RENAMED, SMALL, VARIANTS
 

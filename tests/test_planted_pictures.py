@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.inspection import Inspector, Task
-from pixelmill.process import process_folder
+from pixelmill.pipeline.runner import process_folder
 from tests.helpers import picture_faults
 
 SHRINK = {"resize": {"longest": 120}}

@@ -16,7 +16,7 @@ from pixelmill.core.tables import write_json
 from pixelmill.dataset import catalog
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.page import html, write
-from pixelmill.process import process_folder
+from pixelmill.pipeline.runner import process_folder
 from pixelmill.report import Tree, collect, describe, find_trees
 from pixelmill.verification import verify
 

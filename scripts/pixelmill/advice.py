@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pixelmill import samples as sampled
-from pixelmill.choice import LOOP, Rating, break_even, quickest
 from pixelmill.imaging.steps import STEPS
+from pixelmill.pipeline.engine_choice import LOOP, Rating, break_even, quickest
 from pixelmill.samples import PARALLEL, STAGES, Arm, Samples, ratios
 from pixelmill.speedups import equal, interval
 

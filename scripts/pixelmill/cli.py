@@ -20,7 +20,7 @@ from pixelmill.core.progress import QUIET, VARIABLE
 from pixelmill.core.safe_path import protect_children
 from pixelmill.core.sandbox import Sandbox
 from pixelmill.engines.base import pin_inner_threads
-from pixelmill.policy import Policy
+from pixelmill.pipeline.policy import Policy
 
 #: Exit status after Ctrl-C, as shells expect it, and what a signal's number is added to.
 INTERRUPTED = 130

@@ -24,7 +24,7 @@ from pixelmill.engines.registry import open_engine
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.overhead import overhead
-from pixelmill.process import process
+from pixelmill.pipeline.runner import process
 from pixelmill.rivals import run_rival
 from pixelmill.samples import STAGES, Arm, Sample
 from pixelmill.step_times import step_times

@@ -18,9 +18,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pixelmill.batching import batches
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.output_names import Outputs
+from pixelmill.pipeline.batching import batches
 
 
 class Rates(NamedTuple):

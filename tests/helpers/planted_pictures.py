@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.inspection import Inspector, Task
-from pixelmill.process import process_folder
+from pixelmill.pipeline.runner import process_folder
 from pixelmill.second_decoder import decode
 from pixelmill.second_samples import UndecodableError
 from tests.helpers import picture_faults

@@ -16,7 +16,7 @@ from pixelmill.dataset import catalog
 from pixelmill.dataset.output_tree import Workplace
 from pixelmill.dataset.shards import WHOLE, all_of
 from pixelmill.dataset.synthetic import Spec, generate
-from pixelmill.process import process
+from pixelmill.pipeline.runner import process
 
 COUNT, TURNS = 1000, 9
 

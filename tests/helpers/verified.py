@@ -7,7 +7,7 @@ from PIL import Image
 
 from pixelmill.dataset import catalog
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.process import process_folder
+from pixelmill.pipeline.runner import process_folder
 from pixelmill.verification import verify
 
 RESIZE = {"resize": {"width": 48, "height": 32}}

@@ -16,7 +16,7 @@ LOCAL = ("sequential", "threads", "processes", "futures")
 APART = ("processes", "futures")
 
 #: Names of all engines; the last one is `pixelmill.engines.distributed`'s. `auto` means what
-#: `pixelmill.choice` says.
+#: `pixelmill.pipeline.engine_choice` says.
 ENGINES = (*LOCAL, "distributed")
 
 #: Dask's synchronous scheduler over the same batches: only measured, to tell what handing

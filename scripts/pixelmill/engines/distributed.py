@@ -2,7 +2,7 @@
 
 The workers share the file system and write the outputs themselves; what comes back is
 small. They may come and go. What is sent to them, and what they do with it, is in
-`pixelmill.engines.code_bundle` and `pixelmill.remote`.
+`pixelmill.engines.code_bundle` and `pixelmill.pipeline.cluster_worker`.
 """
 
 from __future__ import annotations

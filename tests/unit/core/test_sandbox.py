@@ -22,8 +22,8 @@ from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.imaging.steps import STEPS
-from pixelmill.offspring import Offspring
-from pixelmill.trials import Deaths, Trials
+from pixelmill.pipeline.child_processes import Offspring
+from pixelmill.pipeline.quarantine import Deaths, Trials
 from tests.helpers.sandboxed import needs_sandbox, policy_of, tree_of
 
 ENGINES = ["sequential", "threads", "processes", "futures"]

@@ -5,7 +5,7 @@ import pytest
 from pixelmill import config
 from pixelmill.core.errors import UserError
 from pixelmill.core.sandbox import Sandbox
-from pixelmill.policy import Policy
+from pixelmill.pipeline.policy import Policy
 from tests.helpers.sandboxed import policy_of
 
 

@@ -14,7 +14,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Batch, Job
 from pixelmill.engines.distributed import Cluster, open_cluster
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.remote import Remote
+from pixelmill.pipeline.cluster_worker import Remote
 from tests.conftest import clean_environment
 from tests.helpers.faults import (
     POISON,

@@ -10,15 +10,23 @@ from types import SimpleNamespace
 
 import pytest
 
-from pixelmill import launch, messages
 from pixelmill.engines import processes
-from pixelmill.offspring import Offspring
+from pixelmill.pipeline import bootstrap, messages
+from pixelmill.pipeline.child_processes import Offspring
 
-HEAVY = {"PIL", "numpy", "cv2", "dask", "yaml", "pixelmill.hosting", "pixelmill.imaging.renderer"}
+HEAVY = {
+    "PIL",
+    "numpy",
+    "cv2",
+    "dask",
+    "yaml",
+    "pixelmill.pipeline.host",
+    "pixelmill.imaging.renderer",
+}
 
 
 def test_to_begin_imports_little(repository):
-    program = "import json, sys, pixelmill.launch; print(json.dumps(list(sys.modules)))"
+    program = "import json, sys, pixelmill.pipeline.bootstrap; print(json.dumps(list(sys.modules)))"
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=repository / "scripts", check=True, stdout=subprocess.PIPE)
     assert not HEAVY & set(json.loads(done.stdout))
@@ -33,12 +41,12 @@ def tell(sender):
     sender.send(list(sys.modules))
 
 if __name__ == "__main__":
-    processes.start_server("processes", ["pixelmill.hosting"])
+    processes.start_server("processes", ["pixelmill.pipeline.host"])
     context = multiprocessing.get_context("forkserver")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=tell, args=(sender,))
     child.start()
-    print({"pixelmill.hosting", "dask.local"} <= set(receiver.recv()))
+    print({"pixelmill.pipeline.host", "dask.local"} <= set(receiver.recv()))
     child.join()
 """
 
@@ -63,9 +71,9 @@ def test_a_child_says_how_long_it_waited_for_its_work(monkeypatch):
         yield pickle.dumps(("work", "entries"))
 
     channel = SimpleNamespace(send=lambda *words: said.append(words))
-    monkeypatch.setattr(launch, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    monkeypatch.setattr("pixelmill.hosting.host", lambda *words: said.append(words[1:3]))
-    launch._host(channel, orders(), "threads", ())
+    monkeypatch.setattr(bootstrap, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr("pixelmill.pipeline.host.host", lambda *words: said.append(words[1:3]))
+    bootstrap._host(channel, orders(), "threads", ())
     assert said == [("waited", 50.5), ("work", "entries")]
 
 

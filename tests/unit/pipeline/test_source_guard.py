@@ -3,7 +3,7 @@
 import pytest
 
 from pixelmill.core.jobs import Job, failed
-from pixelmill.source_guard import SourceGuard
+from pixelmill.pipeline.source_guard import SourceGuard
 
 
 def outcomes(count, reason):

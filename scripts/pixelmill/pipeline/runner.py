@@ -10,10 +10,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pixelmill import breadcrumbs
-from pixelmill.batching import costs
-from pixelmill.children import early_child
-from pixelmill.choice import choose
 from pixelmill.core import sandbox
 from pixelmill.core.disk import Reserve
 from pixelmill.core.errors import UNKNOWN, ImageError, UserError
@@ -36,17 +32,21 @@ from pixelmill.dataset.shards import WHOLE, Shard
 from pixelmill.engines import machine
 from pixelmill.engines.distributed import Cluster
 from pixelmill.engines.semaphores import processes_or_threads
-from pixelmill.hosting import Work, confinement
 from pixelmill.imaging import fingerprint
 from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.limits import Limits, workers_for_memory
 from pixelmill.imaging.codecs.reading import content_digest
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.offspring import Offspring, end_remains
-from pixelmill.policy import Policy
-from pixelmill.source_guard import SourceGuard
-from pixelmill.supervision import render
+from pixelmill.pipeline import breadcrumbs
+from pixelmill.pipeline.batching import costs
+from pixelmill.pipeline.child_processes import Offspring, end_remains
+from pixelmill.pipeline.engine_choice import choose
+from pixelmill.pipeline.host import Work, confinement
+from pixelmill.pipeline.host_process import early_child
+from pixelmill.pipeline.policy import Policy
+from pixelmill.pipeline.source_guard import SourceGuard
+from pixelmill.pipeline.supervisor import render
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Hosting: the engine runs in a child process, and its workers make the images there."""
+"""Host: the engine runs in a child process, and its workers make the images there."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from pixelmill import breadcrumbs
-from pixelmill.batching import batches
 from pixelmill.core.errors import UserError, describe, sentence
 from pixelmill.core.jobs import Batch, Stretch
 from pixelmill.core.sandbox import Confinement, Sandbox, confine_process, confine_thread
@@ -28,7 +26,9 @@ from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.imaging.steps.process_state import SpoiledError
-from pixelmill.messages import MOST_TEXT, Channel, pack, refusal
+from pixelmill.pipeline import breadcrumbs
+from pixelmill.pipeline.batching import batches
+from pixelmill.pipeline.messages import MOST_TEXT, Channel, pack, refusal
 
 #: Batches whose jobs are made while the workers start, and not when they are handed out.
 _PREPARED = 100
@@ -101,7 +101,7 @@ def host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], None
     channel : Channel
         Where to say it: ``ready`` with the number of workers, ``batch`` with the outcomes of
         each, and ``end``, ``broken`` if a worker died, ``refused`` (see
-        `pixelmill.messages.refusal`), or ``error`` with message and traceback.
+        `pixelmill.pipeline.messages.refusal`), or ``error`` with message and traceback.
     work : Work
     entries : Entries
         What to make.

@@ -10,7 +10,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.sandbox import Sandbox
 from pixelmill.dataset import catalog
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.policy import Policy
+from pixelmill.pipeline.policy import Policy
 from tests.helpers.processed import COUNT, RECIPE, Tree, add, change, filled, nothing, touch
 
 OTHER = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
@@ -83,7 +83,7 @@ def test_after_a_touch_the_source_is_not_read_again(tree, monkeypatch):
     touch(tree, None)
     tree.process()
     read = []
-    monkeypatch.setattr("pixelmill.process.content_digest", read.append)
+    monkeypatch.setattr("pixelmill.pipeline.runner.content_digest", read.append)
     assert tree.process().images == 0
     assert read == []
 

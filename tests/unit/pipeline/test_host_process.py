@@ -8,18 +8,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from pixelmill import children
-from pixelmill import offspring as offspring_module
-from pixelmill.children import Child, early_child
 from pixelmill.config import named_recipe
 from pixelmill.dataset.catalog import refresh
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.output_names import Outputs
-from pixelmill.hosting import Work
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.messages import MalformedError, unpack
-from pixelmill.offspring import Offspring
+from pixelmill.pipeline import child_processes as offspring_module
+from pixelmill.pipeline import host_process
+from pixelmill.pipeline.child_processes import Offspring
+from pixelmill.pipeline.host import Work
+from pixelmill.pipeline.host_process import Child, early_child
+from pixelmill.pipeline.messages import MalformedError, unpack
 
 RECIPE = named_recipe("light")
 
@@ -65,8 +65,8 @@ def test_one_that_is_given_its_work_later_does_it(work, offspring):
 
 #: What stands in the place of a child: it says what it is told to.
 PROGRAM = (
-    "import os, sys; sys.path.insert(0, {folder!r}); from pixelmill.messages import Channel; "
-    "channel = Channel(1); "
+    "import os, sys; sys.path.insert(0, {folder!r}); "
+    "from pixelmill.pipeline.messages import Channel; channel = Channel(1); "
 )
 
 
@@ -75,7 +75,7 @@ def test_time_that_it_waits_for_its_work_is_no_part_of_its_start(work, offspring
     monkeypatch.setattr(offspring_module, "_BEGIN", PROGRAM + says)
     seconds = iter([1000.0, 1104.0])  # when it was started, and when it was ready
     clock = SimpleNamespace(perf_counter=lambda: next(seconds), monotonic=time.monotonic)
-    monkeypatch.setattr(children, "time", clock)
+    monkeypatch.setattr(host_process, "time", clock)
     its_work, _ = work("threads")
     with Child(offspring, "threads", RECIPE) as child:
         child.give(its_work, Entries())
@@ -96,7 +96,7 @@ def test_one_that_was_killed_says_nothing_of_its_work(work, offspring):
 def test_one_that_is_stopped_before_it_took_its_work_does_not_hold_up_its_parent(
     work, offspring, monkeypatch
 ):
-    monkeypatch.setattr(children, "START_ALLOWANCE", 0.3)
+    monkeypatch.setattr(host_process, "START_ALLOWANCE", 0.3)
     its_work, _ = work("threads")
     with Child(offspring, "threads", RECIPE) as child:
         child.helper.process.send_signal(signal.SIGSTOP)
@@ -107,7 +107,7 @@ def test_one_that_is_stopped_before_it_took_its_work_does_not_hold_up_its_parent
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows stops no processes")
 def test_one_that_says_nothing_any_more_is_given_up(work, offspring, monkeypatch):
-    monkeypatch.setattr(children, "QUIET_ALLOWANCE", 0.2)
+    monkeypatch.setattr(host_process, "QUIET_ALLOWANCE", 0.2)
     its_work, entries = work("threads")
     its_work = replace(its_work, limits=Limits(seconds_per_image=0.2))
     with Child(offspring, "threads", RECIPE) as child:

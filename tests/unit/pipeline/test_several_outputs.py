@@ -20,8 +20,8 @@ from pixelmill.dataset.output_tree import set_unclaimed_aside
 from pixelmill.imaging.codecs import decoding
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.policy import Policy
-from pixelmill.process import preview, process_folder
+from pixelmill.pipeline.policy import Policy
+from pixelmill.pipeline.runner import preview, process_folder
 from pixelmill.verification import verify
 from tests.helpers.imaging import opened, psnr
 

@@ -1,4 +1,4 @@
-"""Remote: what a worker of a cluster does with a batch.
+"""Cluster worker: what a worker of a cluster does with a batch.
 
 It leaves a crumb of the image in hand. When a worker dies, Dask gives its batch to another
 one, which finds the crumb, and tries the images of that batch one by one.
@@ -17,16 +17,16 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from pixelmill import breadcrumbs
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Batch, Job, Outcome, Stretch
 from pixelmill.imaging import fingerprint
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.imaging.steps import custom
 from pixelmill.imaging.steps.process_state import SpoiledError
-from pixelmill.messages import pack, refusal
-from pixelmill.offspring import Offspring, adopt_orphans
-from pixelmill.trials import Deaths, Trials
+from pixelmill.pipeline import breadcrumbs
+from pixelmill.pipeline.child_processes import Offspring, adopt_orphans
+from pixelmill.pipeline.messages import pack, refusal
+from pixelmill.pipeline.quarantine import Deaths, Trials
 
 #: How much later than asked a worker may end that hangs, in seconds: setting its alarm
 #: for each image would cost more than a percent.

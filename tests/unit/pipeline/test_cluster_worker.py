@@ -10,14 +10,14 @@ import threading
 import pytest
 from PIL import Image
 
-from pixelmill import breadcrumbs
 from pixelmill.config import named_recipe
 from pixelmill.core.errors import TreeError
 from pixelmill.core.jobs import Batch, Job, failed
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.messages import refused, split, unpack
-from pixelmill.remote import Remote, _Alarm
+from pixelmill.pipeline import breadcrumbs
+from pixelmill.pipeline.cluster_worker import Remote, _Alarm
+from pixelmill.pipeline.messages import refused, split, unpack
 from tests.helpers.faults import POISON, RECIPE, STEPS
 
 #: Does a batch as a worker would, in a process that may die of it.
@@ -123,8 +123,8 @@ class Timer:
 @pytest.fixture
 def timer(monkeypatch):
     made = Timer()
-    monkeypatch.setattr("pixelmill.remote.faulthandler", made)
-    monkeypatch.setattr("pixelmill.remote._ALARM", _Alarm())
+    monkeypatch.setattr("pixelmill.pipeline.cluster_worker.faulthandler", made)
+    monkeypatch.setattr("pixelmill.pipeline.cluster_worker._ALARM", _Alarm())
     return made
 
 

@@ -14,7 +14,7 @@ from pixelmill.core.filenames import unescape
 from pixelmill.core.locks import exclusive
 from pixelmill.dataset import catalog
 from pixelmill.engines.base import ENGINES
-from pixelmill.process import process_folder
+from pixelmill.pipeline.runner import process_folder
 from pixelmill.verification import verify
 from tests.helpers.processed import COUNT, RECIPE, Tree, filled
 

@@ -10,12 +10,12 @@ from itertools import cycle
 import psutil
 import pytest
 
-from pixelmill import breadcrumbs
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.offspring import end_remains
-from pixelmill.policy import Policy
-from pixelmill.process import process_folder
+from pixelmill.pipeline import breadcrumbs
+from pixelmill.pipeline.child_processes import end_remains
+from pixelmill.pipeline.policy import Policy
+from pixelmill.pipeline.runner import process_folder
 from tests.helpers.faults import policy as policy_of
 from tests.helpers.leavings import SECONDS, STEPS, command, prepare
 

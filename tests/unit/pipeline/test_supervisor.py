@@ -17,11 +17,11 @@ from pixelmill.config import named_recipe
 from pixelmill.core.errors import UserError
 from pixelmill.dataset.catalog import refresh
 from pixelmill.dataset.output_names import Outputs
-from pixelmill.hosting import Work
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.process import process_folder
-from pixelmill.supervision import render
+from pixelmill.pipeline.host import Work
+from pixelmill.pipeline.runner import process_folder
+from pixelmill.pipeline.supervisor import render
 from tests.helpers.faults import (
     POISON,
     RECIPE,

@@ -1,4 +1,4 @@
-"""Launch: the first moments of a child process.
+"""Bootstrap: the first moments of a child process.
 
 Little is imported here, so that the server of the workers is under way before this
 process imports what it needs itself: each takes a quarter of a second.
@@ -20,7 +20,7 @@ from typing import Any
 from pixelmill.core import streams
 from pixelmill.engines.base import APART
 from pixelmill.engines.processes import end_with, start_server
-from pixelmill.messages import Channel, bodies
+from pixelmill.pipeline.messages import Channel, bodies
 
 
 def main() -> None:
@@ -28,8 +28,8 @@ def main() -> None:
 
     Orders are pickles, from the process that started this one. Those that come first are
     the task (``host`` or ``try``), what all children need, and what the task needs; see
-    `host` and `pixelmill.trials.attend`. Messages go where standard output went: what is
-    printed goes to standard error from now on.
+    `host` and `pixelmill.pipeline.quarantine.attend`. Messages go where standard output went: what
+    is printed goes to standard error from now on.
     """
     streams.secure()
     inbox, channel = _pipes()
@@ -43,14 +43,14 @@ def main() -> None:
     if task == "host":
         _host(channel, orders, **particular)
     else:
-        from pixelmill.trials import attend
+        from pixelmill.pipeline.quarantine import attend
 
         attend(channel, orders, **particular)
     _stay(orders)
 
 
 def _host(channel: Channel, orders: Iterator[bytes], engine: str, modules: Sequence[str]) -> None:
-    """Run an engine in this process; see `pixelmill.hosting.host`.
+    """Run an engine in this process; see `pixelmill.pipeline.host.host`.
 
     ``("waited", seconds)`` is sent first: for its work, when it was ready to take it.
 
@@ -65,7 +65,7 @@ def _host(channel: Channel, orders: Iterator[bytes], engine: str, modules: Seque
     """
     if engine in APART:
         start_server(engine, ("pixelmill.engines.fork_server", *modules))
-    from pixelmill.hosting import host
+    from pixelmill.pipeline.host import host
 
     ready = time.perf_counter()
     packed = next(orders)

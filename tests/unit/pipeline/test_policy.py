@@ -6,7 +6,7 @@ import pytest
 
 from pixelmill import config
 from pixelmill.imaging.codecs.limits import PRESETS, Limits
-from pixelmill.policy import Policy
+from pixelmill.pipeline.policy import Policy
 
 
 def test_the_defaults_by_hand_are_those_of_the_schema():

@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from pixelmill import messages
 from pixelmill.core.errors import ImageError, TreeError, UserError
 from pixelmill.core.jobs import Account, Job, Made, Stretch, failed
-from pixelmill.messages import Channel, MalformedError, bodies, pack, split, unpack
+from pixelmill.pipeline import messages
+from pixelmill.pipeline.messages import Channel, MalformedError, bodies, pack, split, unpack
 
 ODD = 'odd \udcff \n \u2028 ".png'
 

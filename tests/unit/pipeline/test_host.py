@@ -4,15 +4,15 @@ import queue
 
 import pytest
 
-from pixelmill import breadcrumbs, messages
 from pixelmill.config import named_recipe
 from pixelmill.core.errors import TreeError
 from pixelmill.dataset.catalog import refresh
 from pixelmill.dataset.output_names import Outputs
-from pixelmill.hosting import Work, modules
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.offspring import Offspring
+from pixelmill.pipeline import breadcrumbs, messages
+from pixelmill.pipeline.child_processes import Offspring
+from pixelmill.pipeline.host import Work, modules
 
 RECIPE = named_recipe("light")
 

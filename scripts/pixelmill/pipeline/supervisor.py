@@ -1,4 +1,4 @@
-"""Supervision: rendering goes on in a child, and what kills the child is found out.
+"""Supervisor: rendering goes on in a child, and what kills the child is found out.
 
 The child hosts the engine. If it or one of its workers dies or hangs, breadcrumbs say
 which images were in hand. Each of these is tried once more, alone in a fresh process with
@@ -17,20 +17,20 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pixelmill import breadcrumbs, messages
-from pixelmill.batching import MOST_IMAGES, batches
-from pixelmill.breadcrumbs import Crumb
-from pixelmill.children import Child
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Job, Outcome, Stretch
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.engines.distributed import open_cluster
-from pixelmill.hosting import Work
-from pixelmill.messages import MalformedError
-from pixelmill.offspring import Offspring
-from pixelmill.remote import Remote
-from pixelmill.trials import DOUBTFUL, VIOLENT, Deaths, Trials
+from pixelmill.pipeline import breadcrumbs, messages
+from pixelmill.pipeline.batching import MOST_IMAGES, batches
+from pixelmill.pipeline.breadcrumbs import Crumb
+from pixelmill.pipeline.child_processes import Offspring
+from pixelmill.pipeline.cluster_worker import Remote
+from pixelmill.pipeline.host import Work
+from pixelmill.pipeline.host_process import Child
+from pixelmill.pipeline.messages import MalformedError
+from pixelmill.pipeline.quarantine import DOUBTFUL, VIOLENT, Deaths, Trials
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Children: processes that host an engine, seen from the process that starts them."""
+"""Host processes: children that run an engine, seen from the process that starts them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import queue
 import time
 from collections.abc import Callable, Iterator
 
-from pixelmill import breadcrumbs, messages
 from pixelmill.dataset.entries import Entries
 from pixelmill.engines import semaphores
 from pixelmill.engines.base import APART, LOCAL
-from pixelmill.hosting import Work, modules
 from pixelmill.imaging.recipe import Recipe
-from pixelmill.offspring import Message, Offspring
+from pixelmill.pipeline import breadcrumbs, messages
+from pixelmill.pipeline.child_processes import Message, Offspring
+from pixelmill.pipeline.host import Work, modules
 
 #: How often the age of the crumbs is looked at, in seconds.
 _LOOK_INTERVAL = 0.25
@@ -92,7 +92,7 @@ class Child:
         Yields
         ------
         tuple
-            ``ready``, ``batch``, ``refused`` or ``error``, and what `pixelmill.hosting.host`
+            ``ready``, ``batch``, ``refused`` or ``error``, and what `pixelmill.pipeline.host.host`
             says with it, which is still to be checked.
 
         Raises

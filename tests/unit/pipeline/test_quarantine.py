@@ -12,9 +12,9 @@ from pixelmill.core.tables import read_table
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.offspring import Offspring
-from pixelmill.process import process_folder
-from pixelmill.trials import Deaths, Trials
+from pixelmill.pipeline.child_processes import Offspring
+from pixelmill.pipeline.quarantine import Deaths, Trials
+from pixelmill.pipeline.runner import process_folder
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals end processes on POSIX alone")
 

@@ -4,11 +4,11 @@ import pickle
 
 import pytest
 
-from pixelmill.batching import batches
 from pixelmill.core.jobs import Job
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.imaging.recipe_parser import parse
+from pixelmill.pipeline.batching import batches
 
 RECIPE = parse({})
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pixelmill import breadcrumbs
+from pixelmill.pipeline import breadcrumbs
 
 NAMES = ["plain.jpg", 'with "quotes"/and\nnewline.png', "undecodable \udcff.gif", "é/" * 100 + "x"]
 
@@ -75,7 +75,7 @@ def test_a_worker_that_has_not_begun_names_nothing(folder):
 #: Take an image in hand where the disk is full, and go on.
 ON_A_FULL_DISK = """
 import os, sys
-from pixelmill import breadcrumbs
+from pixelmill.pipeline import breadcrumbs
 folder = os.path.join(sys.argv[1], "crumbs")
 breadcrumbs.clear(folder)
 with open(os.path.join(sys.argv[1], "rest"), "wb", buffering=0) as rest:
@@ -115,7 +115,7 @@ def test_a_full_disk_costs_the_crumbs_and_no_process(tmp_path, repository):
 def test_a_killed_worker_is_survived_by_its_crumb(folder, repository):
     program = (
         "import os, signal, sys\n"
-        "from pixelmill import breadcrumbs\n"
+        "from pixelmill.pipeline import breadcrumbs\n"
         "with breadcrumbs.trail(sys.argv[1], ['a.jpg', 'killer.jpg']) as leave:\n"
         "    leave(1)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pixelmill.choice import LOOP, Rating, break_even, choose, quickest, typical
 from pixelmill.engines.base import ENGINES
+from pixelmill.pipeline.engine_choice import LOOP, Rating, break_even, choose, quickest, typical
 
 
 @pytest.mark.parametrize("workers", [1, 2, 28])

@@ -1,4 +1,4 @@
-"""Offspring: the child processes that a run starts, and the end of all that came from them.
+"""Child processes that a run starts, and the end of all that came from them.
 
 An own step may start processes, let them start others and leave their session. So each
 child bears a marker in its environment, which everything that it starts inherits; and
@@ -37,8 +37,9 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pixelmill import messages
+from pixelmill.core.safe_path import LIBRARY
 from pixelmill.core.tables import read_json, write_json
+from pixelmill.pipeline import messages
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,10 @@ _SECRET = re.compile(
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 
 #: Starts a child: nothing but this package's folder is looked in before it has its orders.
-_BEGIN = "import sys; sys.path.insert(0, {folder!r}); from pixelmill.launch import main; main()"
+_BEGIN = (
+    "import sys; sys.path.insert(0, {folder!r}); "
+    "from pixelmill.pipeline.bootstrap import main; main()"
+)
 
 
 class Message(NamedTuple):
@@ -115,7 +119,7 @@ class Offspring:
                     os.unlink(os.path.join(self._state, RECORD))
 
     def start(self, task: str, inbox: queue.Queue[Message], **orders: Any) -> Helper:
-        """Start a child; see `pixelmill.launch` for tasks and their orders.
+        """Start a child; see `pixelmill.pipeline.bootstrap` for tasks and their orders.
 
         Parameters
         ----------
@@ -211,9 +215,8 @@ class Helper:
         self._inbox = inbox
         self._siblings = siblings
         self._ended = False
-        folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _BEGIN.format(folder=folder)],
+            [sys.executable, "-P", "-c", _BEGIN.format(folder=LIBRARY)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,

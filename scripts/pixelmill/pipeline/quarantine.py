@@ -1,4 +1,4 @@
-"""Trials: images that may have ended their process are tried alone, one by one.
+"""Quarantine: images that may have ended their process are tried alone, one by one.
 
 A few children take one image at a time. On Linux each of them serves the images by a
 copy of itself, made by fork where only one thread runs: a copy that dies costs some
@@ -22,7 +22,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from pixelmill import messages
 from pixelmill.core.errors import ImageError, UserError
 from pixelmill.core.jobs import Job, Outcome, Stretch, failed
 from pixelmill.core.sandbox import Confinement, confine_process
@@ -33,8 +32,9 @@ from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.codecs.reading import content_digest
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.imaging.steps.process_state import SpoiledError
-from pixelmill.messages import Channel, MalformedError
-from pixelmill.offspring import Helper, Message, Offspring
+from pixelmill.pipeline import messages
+from pixelmill.pipeline.child_processes import Helper, Message, Offspring
+from pixelmill.pipeline.messages import Channel, MalformedError
 
 log = logging.getLogger(__name__)
 

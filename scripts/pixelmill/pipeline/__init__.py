@@ -1,0 +1,1 @@
+"""Pipeline: one supervised pass over a dataset."""
