@@ -9,9 +9,9 @@ def main(options: argparse.Namespace) -> int:
     """Compare the manifests of several trees."""
     from pathlib import Path
 
-    from pixelmill.comparison import compare
     from pixelmill.core.errors import UserError
     from pixelmill.core.tables import write_json
+    from pixelmill.verification.compare_engines import compare
 
     trees = {Path(tree).name: tree for tree in options.trees}
     if "sequential" not in trees:

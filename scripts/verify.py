@@ -10,7 +10,7 @@ def main(options: argparse.Namespace) -> int:
     from pixelmill.config import named_recipe
     from pixelmill.core.tables import write_json
     from pixelmill.dataset import catalog
-    from pixelmill.verification import verify
+    from pixelmill.verification.verify import verify
 
     if options.catalog:
         entries = catalog.read(options.catalog)

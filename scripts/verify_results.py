@@ -15,7 +15,7 @@ def main(options: argparse.Namespace) -> int:
     from pixelmill.dataset import catalog
     from pixelmill.dataset.layout import Layout
     from pixelmill.imaging.recipe_parser import parse
-    from pixelmill.verification import remedy, verify
+    from pixelmill.verification.verify import remedy, verify
 
     config = complete(from_json(options.config, "--config"), options.steps_folder)
     layout = Layout(config)

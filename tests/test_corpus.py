@@ -24,7 +24,7 @@ from pixelmill.imaging.arrays import from_levels
 from pixelmill.imaging.codecs.decoding import Reading, decode, decode_to_levels
 from pixelmill.imaging.codecs.formats import FORMATS, SNIFF_BYTES, sniff
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.likeness import psnr
+from pixelmill.verification.similarity import psnr
 
 CORPUS = os.environ.get("PIXELMILL_CORPUS")
 

@@ -14,7 +14,7 @@ from pixelmill.dataset import catalog
 from pixelmill.engines.base import LOCAL
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.runner import process_folder
-from pixelmill.verification import verify
+from pixelmill.verification.verify import verify
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="streams are closed by a POSIX shell")
 

@@ -14,7 +14,7 @@ from pixelmill.dataset import catalog
 from pixelmill.dataset.shards import Shard
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.runner import process_folder
-from pixelmill.verification import verify
+from pixelmill.verification.verify import verify
 from pixelmill.wiring import check_links
 from tests.helpers.places import COUNT, FOLDERS, OTHER, RENAMED, SMALL, VARIANTS, Place, content
 

@@ -14,7 +14,7 @@ from pixelmill.dataset.ledger_tables import fault_in
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.policy import Policy
 from pixelmill.pipeline.runner import process_folder
-from pixelmill.verification import verify
+from pixelmill.verification.verify import verify
 from tests.helpers.places import COUNT, FOLDERS, OTHER, RENAMED, SMALL, VARIANTS
 
 

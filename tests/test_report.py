@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill.comparison import compare
 from pixelmill.contact_sheet import contact_sheets
 from pixelmill.core.tables import write_json
 from pixelmill.dataset import catalog
@@ -18,7 +17,8 @@ from pixelmill.imaging.recipe_parser import parse
 from pixelmill.page import html, write
 from pixelmill.pipeline.runner import process_folder
 from pixelmill.report import Tree, collect, describe, find_trees
-from pixelmill.verification import verify
+from pixelmill.verification.compare_engines import compare
+from pixelmill.verification.verify import verify
 
 RECIPE = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
 

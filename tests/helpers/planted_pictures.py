@@ -23,10 +23,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.inspection import Inspector, Task
 from pixelmill.pipeline.runner import process_folder
-from pixelmill.second_decoder import decode
-from pixelmill.second_samples import UndecodableError
+from pixelmill.verification.inspector import Inspector, Task
+from pixelmill.verification.second_decoder import decode
+from pixelmill.verification.second_samples import UndecodableError
 from tests.helpers import picture_faults
 
 #: Wrong pictures of each kind.

@@ -8,7 +8,7 @@ from PIL import Image
 from pixelmill.dataset import catalog
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.runner import process_folder
-from pixelmill.verification import verify
+from pixelmill.verification.verify import verify
 
 RESIZE = {"resize": {"width": 48, "height": 32}}
 

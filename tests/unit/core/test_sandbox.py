@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pixelmill import gallery, verification
+from pixelmill import gallery
 from pixelmill.core import safe_path
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Job
@@ -24,6 +24,7 @@ from pixelmill.imaging.renderer import Renderer
 from pixelmill.imaging.steps import STEPS
 from pixelmill.pipeline.child_processes import Offspring
 from pixelmill.pipeline.quarantine import Deaths, Trials
+from pixelmill.verification import verify
 from tests.helpers.sandboxed import needs_sandbox, policy_of, tree_of
 
 ENGINES = ["sequential", "threads", "processes", "futures"]
@@ -217,8 +218,8 @@ class Intruder:
 @needs_sandbox
 @pytest.mark.parametrize("batches", [1, 2])
 def test_verification_cannot_write(tmp_path, batches):
-    task = verification.Task("a", "a", "", "", False)
-    tasks = [task] * (verification.BATCH * (batches - 1) + 1)
+    task = verify.Task("a", "a", "", "", False)
+    tasks = [task] * (verify.BATCH * (batches - 1) + 1)
     for confinement, expected in ((Sandbox().confine([], []), "refused"), (None, "wrote")):
         said = []
 
@@ -226,7 +227,7 @@ def test_verification_cannot_write(tmp_path, batches):
             said.extend(findings)
 
         with contextlib.suppress(AttributeError):  # the words are no findings
-            verification._open(tasks, Intruder(str(tmp_path / "new")), 2, take, confinement)
+            verify._open(tasks, Intruder(str(tmp_path / "new")), 2, take, confinement)
         assert set(said) == {expected}
 
 

@@ -15,7 +15,7 @@ from pixelmill.core.locks import exclusive
 from pixelmill.dataset import catalog
 from pixelmill.engines.base import ENGINES
 from pixelmill.pipeline.runner import process_folder
-from pixelmill.verification import verify
+from pixelmill.verification.verify import verify
 from tests.helpers.processed import COUNT, RECIPE, Tree, filled
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill.comparison import compare
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Job
 from pixelmill.core.root import Root
@@ -22,7 +21,8 @@ from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline.policy import Policy
 from pixelmill.pipeline.runner import preview, process_folder
-from pixelmill.verification import verify
+from pixelmill.verification.compare_engines import compare
+from pixelmill.verification.verify import verify
 from tests.helpers.imaging import opened, psnr
 
 

@@ -5,12 +5,12 @@ import zlib
 import numpy as np
 import pytest
 
-from pixelmill import second_decoder
 from pixelmill.core.jobs import Job
-from pixelmill.demands import demands
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.picture_check import check_pictures
+from pixelmill.verification import second_decoder
+from pixelmill.verification.expectations import demands
+from pixelmill.verification.picture_check import check_pictures
 from tests.helpers.imaging import chunk, icc_profile, png, words
 from tests.unit.imaging.codecs.test_colorimetry import P3, SRGB, chrm, gama, in_srgb, power
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill import demands
 from pixelmill.core import regular_files
 from pixelmill.core.errors import ImageError
 from pixelmill.core.jobs import Batch, Job
@@ -14,7 +13,8 @@ from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.inspection import Inspector, Task
+from pixelmill.verification import expectations
+from pixelmill.verification.inspector import Inspector, Task
 
 
 @pytest.mark.parametrize("known", [0, 3, 7, 9])
@@ -135,8 +135,8 @@ def test_what_is_no_regular_file_any_more_is_unreadable_and_keeps_nobody_waiting
 def test_nothing_else_waits_for_what_is_no_regular_file(special, photos, tmp_path):
     with pytest.raises(OSError):
         regular_files.opened(str(special))
-    assert demands.stored_size(special) is None
-    assert demands.format_of(special) == ""
+    assert expectations.stored_size(special) is None
+    assert expectations.format_of(special) == ""
     recipe = parse({"steps": [{"resize": {"width": 8, "height": 8}}]})
     folder = str(tmp_path)
     task = Task("special.jpg", "special.jpg", "", "", True)

@@ -7,10 +7,10 @@ import numpy as np
 import pillow_heif
 import pytest
 
-from pixelmill.demands import stored_size
 from pixelmill.imaging.backends.opencv import OpenCV
 from pixelmill.imaging.codecs.decoding import Reading, decode
 from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.verification.expectations import stored_size
 from tests.helpers.imaging import chunk, png
 from tests.helpers.tags import raw_block
 

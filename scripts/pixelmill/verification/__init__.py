@@ -1,0 +1,1 @@
+"""Verification: independent checks of outputs, which share no code with what makes images."""

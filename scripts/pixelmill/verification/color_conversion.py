@@ -1,0 +1,154 @@
+"""Colour conversion: RGB in sRGB of levels in any colour space, by Little CMS.
+
+Verification converts by imagecodecs' build of Little CMS. It is the same library as Pillow's
+ImageCms wraps, in another build; there is no second implementation of ICC profiles that is
+as widely used.
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from pixelmill.verification import color_descriptions
+from pixelmill.verification.file_structure import Notes
+from pixelmill.verification.second_samples import Samples
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+#: What the header of a profile calls the spaces (ICC.1:2022, table 15).
+_SPACES = {"gray": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}
+
+#: Levels along each axis that a profile is tried on.
+_PROBES = 9
+
+
+def in_rgb(samples: Samples, notes: Notes, color: str = "srgb") -> Array:
+    """Convert samples to RGB with straight alpha, of the same depth.
+
+    Parameters
+    ----------
+    samples : Samples
+    notes : Notes
+        How the file describes its colours; a profile is ignored if it is of another space or
+        broken.
+    color : {"srgb", "keep", "drop"}
+        Convert to sRGB, or leave the colours as stored. Inks are always converted: by their
+        profile, unless it is dropped, or else by the plain formula.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3 or 4)
+
+    Raises
+    ------
+    UndecodableError
+        If the colours are described in a way that has no conversion.
+    """
+    levels, alpha = samples.levels, None
+    if samples.alpha:
+        levels, alpha = levels[..., :-1], levels[..., -1]
+    if samples.space == "cmyk":
+        rgb = None
+        if color != "drop" and notes.profile and changes_colors(notes.profile, "cmyk"):
+            rgb = _converted(np.ascontiguousarray(levels), notes.profile, "cmyk")
+        rgb = _without_inks(levels) if rgb is None else rgb
+    else:
+        rgb = _in_srgb(levels, notes, samples.space) if color == "srgb" else levels
+    if rgb.shape[2] == 1:
+        rgb = np.repeat(rgb, 3, axis=2)
+    if alpha is None or (alpha == np.iinfo(alpha.dtype).max).all():
+        return np.ascontiguousarray(rgb)
+    return np.dstack([rgb, alpha])
+
+
+def _in_srgb(levels: Array, notes: Notes, space: str) -> Array:
+    """Follow the best description of the colours that a file has."""
+    described = None
+    if notes.kind == "png":
+        described = color_descriptions.of_png(notes.colors)
+    elif notes.profile is None and b"nclx" in notes.colors:
+        primaries, transfer = struct.unpack_from(">HH", notes.colors[b"nclx"])
+        described = color_descriptions.by_code_points(primaries, transfer)
+    if described is not None and described != color_descriptions.SRGB:
+        if levels.shape[2] == 1:
+            described = described._replace(primaries=color_descriptions.SRGB.primaries)
+        return color_descriptions.in_srgb(levels, described)
+    profile = notes.profile
+    if described is None and profile and changes_colors(profile, space):
+        converted = _converted(np.ascontiguousarray(levels), profile, space)
+        return levels if converted is None else converted
+    return levels
+
+
+@functools.lru_cache(maxsize=64)
+def changes_colors(profile: bytes, space: str) -> bool:
+    """Whether a profile can be used for a space, and means anything but sRGB."""
+    if profile[16:20] != _SPACES[space]:
+        return False
+    if space == "cmyk":
+        return True
+    ramp = np.linspace(0, 255, _PROBES).round().astype(np.uint8)
+    if space == "gray":
+        probes = np.arange(256, dtype=np.uint8).reshape(1, -1, 1)
+    else:
+        probes = np.stack(np.meshgrid(ramp, ramp, ramp), axis=-1).reshape(1, -1, 3)
+    seen = _converted(np.ascontiguousarray(probes), profile, space)
+    # A level is what rounding may move.
+    return seen is not None and bool(np.abs(seen.astype(int) - probes).max() > 1)
+
+
+@functools.lru_cache(maxsize=64)
+def grays_alike(one: bytes, other: bytes) -> bool:
+    """Whether every level of grey looks the same by two profiles, of grey or of RGB."""
+    seen = [_grays(profile) for profile in (one, other)]
+    if seen[0] is None or seen[1] is None:
+        return False
+    return bool(np.abs(seen[0].astype(int) - seen[1]).max() <= 1)  # what rounding may move
+
+
+def _grays(profile: bytes) -> Array | None:
+    """Colours in sRGB of all levels of grey; None if the profile cannot be used."""
+    ramp = np.arange(256, dtype=np.uint8).reshape(1, -1, 1)
+    if profile[16:20] == _SPACES["gray"]:
+        return _converted(ramp, profile, "gray")
+    return _converted(np.ascontiguousarray(np.repeat(ramp, 3, axis=2)), profile, "rgb")
+
+
+def _converted(levels: Array, profile: bytes, space: str) -> Array | None:
+    """Levels in sRGB, relative colorimetric; None if the profile cannot be used."""
+    import imagecodecs
+
+    flags = int(imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION)
+    if space == "gray":
+        flags |= imagecodecs.CMS.FLAGS.NOOPTIMIZE
+    try:
+        seen = imagecodecs.cms_transform(
+            levels[..., 0] if space == "gray" else levels,
+            profile,
+            _srgb(),
+            colorspace=space,
+            outcolorspace="rgb",
+            intent=imagecodecs.CMS.INTENT.RELATIVE_COLORIMETRIC,
+            flags=flags,
+        )
+    except (imagecodecs.CmsError, ValueError):
+        return None
+    return np.asarray(seen)
+
+
+@functools.cache
+def _srgb() -> bytes:
+    import imagecodecs
+
+    return bytes(imagecodecs.cms_profile("srgb"))
+
+
+def _without_inks(inks: Array) -> Array:
+    """Colours of inks without a profile: what each leaves of the light."""
+    full = int(np.iinfo(inks.dtype).max)
+    left = full - inks.astype(np.uint32)
+    return ((left[..., :3] * left[..., 3:] + full // 2) // full).astype(inks.dtype)

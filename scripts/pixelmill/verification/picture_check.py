@@ -1,0 +1,242 @@
+"""Picture check: what is seen of an output, against what its recipe makes of its source.
+
+Everything is compared that is seen: colours, alpha, depth, orientation, colour profile, and of
+moving pictures the number of frames, their order, each frame's picture and its time.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from pixelmill.verification import reference, similarity
+from pixelmill.verification.color_conversion import changes_colors, grays_alike
+from pixelmill.verification.expectations import Demand
+from pixelmill.verification.second_decoder import Seen, decode, turned
+from pixelmill.verification.second_encoder import compressed
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+#: Formats of outputs that hold no alpha, several frames, EXIF, and an ICC profile.
+_FLAT = ("jpeg", "bmp")
+_MOVING = ("png", "webp", "avif", "gif")
+_WITH_EXIF = ("jpeg", "png", "webp", "avif", "tiff")
+_WITH_PROFILE = ("jpeg", "png", "webp", "avif", "tiff")
+
+#: What the palette of a GIF costs of the least similarity, in dB.
+_PALETTE_COSTS = 6.0
+
+#: How much better a frame must fit in another's place to be out of order, in dB.
+_MISPLACED = 6.0
+
+#: Units of time in ms, and the shortest time that a format holds or browsers follow. They show
+#: frames of a GIF of 10 ms and less for 100.
+_UNITS, _SHORTEST = {"gif": 10.0}, {"gif": 20.0, "avif": 1.0}
+_TOO_SHORT, _INSTEAD = 10.0, 100.0
+
+#: Alphas between which a GIF may show a pixel or not: it shows those of 128 and more, but
+#: kernels differ.
+_UNDECIDED = (96, 160)
+
+#: Orientations that undo others; those that are not here undo themselves.
+_BACK = {6: 8, 8: 6}
+
+#: Part of deep levels that may be those of 8 bits by chance: one in 256 is.
+_SHALLOW = 0.9
+
+
+class Verdict(NamedTuple):
+    """What comparing the pictures of an output showed.
+
+    `similarity` is that of the frame that fits least, in dB; `why` is None if nothing is
+    wrong; `pictures` are that frame and its reference, reduced.
+    """
+
+    similarity: float
+    why: str | None
+    pictures: tuple[Array, Array]
+
+
+def check_pictures(demand: Demand, source: bytes, output: bytes, least: float) -> Verdict:
+    """Compare an output with its source.
+
+    Parameters
+    ----------
+    demand : Demand
+        Of a recipe that a reference can be rendered for.
+    source, output : bytes
+        The files.
+    least : float
+        Least similarity that is passed, in dB.
+
+    Raises
+    ------
+    UndecodableError
+        If no second library decodes one of them.
+    """
+    seen = decode(output, "srgb" if demand.color == "srgb" else "drop", upright=False, moving=True)
+    kind = seen.notes.kind
+    moving = demand.moving and kind in _MOVING
+    meant = decode(source, demand.color, demand.upright, moving)
+    if not demand.upright and kind == "avif" and len(seen.frames) > 1:
+        seen = _turned_back(seen, meant.notes.orientation)
+    if kind == "gif":
+        least -= _PALETTE_COSTS
+    prepared = [_prepared(demand, kind, frame, seen) for frame in meant.frames]
+    frames, durations = _merged(prepared, meant.durations, len(seen.frames))
+    detail = max(frames[0].shape[:2])
+    alike = [
+        similarity.compare(one, _renderings(demand, kind, other, one), least, detail)
+        for one, other in zip(seen.frames, frames, strict=False)
+    ]
+    worst = min(alike, key=lambda each: (each.why is None, each.similarity))
+    why = (
+        _count_fault(len(seen.frames), len(frames))
+        or _order_fault(demand, seen.frames, frames, detail)
+        or worst.why
+        or _notes_fault(demand, seen, meant)
+        or _depth_fault(demand, kind, seen, meant)
+        or _times_fault(kind, seen.durations, durations, "gif" in (kind, meant.notes.kind))
+    )
+    return Verdict(worst.similarity, why, worst.pictures)
+
+
+def _turned_back(seen: Seen, orientation: int) -> Seen:
+    """Take an AVIF sequence for one that notes an orientation: its frames are turned instead."""
+    frames = [turned(frame, _BACK.get(orientation, orientation)) for frame in seen.frames]
+    return replace(seen, frames=frames, notes=seen.notes._replace(orientation=orientation))
+
+
+def _prepared(demand: Demand, kind: str, frame: Array, seen: Seen) -> Array:
+    """Bring a frame of the source to the depth and the alpha that the output can have."""
+    if frame.dtype == np.uint16 and not (demand.deep and seen.frames[0].dtype == np.uint16):
+        frame = ((frame.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return reference.blend(frame, demand.background) if kind in _FLAT else frame
+
+
+def _renderings(demand: Demand, kind: str, frame: Array, output: Array) -> Iterator[Array]:
+    """Yield right renderings of a frame: by several kernels, and as compression leaves each."""
+    resizes = any(name == "resize" for name, _ in demand.steps)
+    for kernel in (None, "area", "bicubic") if resizes else (None,):
+        made = _rendered(demand, kind, frame, kernel)
+        for rendering in itertools.chain([made], compressed(made, kind, demand.options)):
+            yield _decided(rendering, made, output) if kind == "gif" else rendering
+
+
+def _decided(rendering: Array, exact: Array, output: Array) -> Array:
+    """Let a GIF show what is half transparent as it does: it must show all or nothing of it."""
+    if exact.shape[2] == 3 or exact.shape[:2] != output.shape[:2]:
+        return rendering
+    partly = (exact[..., 3] >= _UNDECIDED[0]) & (exact[..., 3] <= _UNDECIDED[1])
+    full = np.full(output.shape[:2], 255, np.uint8)
+    shown = output if output.shape[2] == 4 else np.dstack([output, full])
+    return np.where(partly[..., None], shown, rendering)
+
+
+def _rendered(demand: Demand, kind: str, frame: Array, kernel: str | None = None) -> Array:
+    made = reference.render(frame, demand.steps, kernel)
+    return reference.blend(made, demand.background) if kind in _FLAT else made
+
+
+def _merged(
+    frames: list[Array], durations: tuple[float, ...], count: int
+) -> tuple[list[Array], list[float]]:
+    """Merge frames that are the same as the one before, if an output has fewer.
+
+    Writers leave out what changes nothing, and show the frame before for as much longer.
+    """
+    times = list(durations) or [0.0] * len(frames)
+    if len(frames) <= count:
+        return frames, times
+    kept, together = [frames[0]], [times[0]]
+    for frame, time in zip(frames[1:], times[1:], strict=True):
+        if np.array_equal(frame, kept[-1]):
+            together[-1] += time
+        else:
+            kept.append(frame)
+            together.append(time)
+    return kept, together
+
+
+def _count_fault(found: int, expected: int) -> str | None:
+    return None if found == expected else f"has {found} frames, not {expected}"
+
+
+def _order_fault(
+    demand: Demand, found: list[Array], expected: list[Array], detail: int
+) -> str | None:
+    """Tell if some frame fits much better in another one's place."""
+    if len(found) < 2:
+        return None
+    one, two = (
+        np.stack([similarity.reduce(similarity.layers_of(frame, True), detail) for frame in frames])
+        for frames in (found, [reference.render(frame, demand.steps) for frame in expected])
+    )
+    if one.shape[1:] != two.shape[1:]:
+        return None
+    for number, frame in enumerate(one):
+        errors = np.mean((two - frame) ** 2, axis=(1, 2, 3))
+        best = int(errors.argmin())
+        if errors[best] * 10 ** (_MISPLACED / 10) < errors[number] and errors[number] > 4:
+            return f"frames are out of order: frame {number + 1} looks like frame {best + 1}"
+    return None
+
+
+def _notes_fault(demand: Demand, seen: Seen, meant: Seen) -> str | None:
+    """Tell if the output notes an orientation or a profile that it must not, or lacks one."""
+    kind = seen.notes.kind
+    orientation = 1 if demand.upright else meant.notes.orientation
+    if kind in _WITH_EXIF and seen.notes.orientation != orientation:
+        return f"notes orientation {seen.notes.orientation}, not {orientation}"
+    profile = meant.notes.profile
+    if demand.color == "keep" and profile and kind in _WITH_PROFILE and not meant.inks:
+        space = "gray" if profile[16:20] == b"GRAY" else "rgb"
+        grayscale = any(name == "grayscale" for name, _ in demand.steps)
+        wanted = meant.gray == (space == "gray") and not grayscale
+        found = seen.notes.profile
+        same = found == profile
+        if meant.gray and found:  # what is grey may be stored as colours
+            same = grays_alike(found, profile)
+        if wanted and changes_colors(profile, space) and not same:
+            return "the colour profile is lost"
+    return None
+
+
+def _depth_fault(demand: Demand, kind: str, seen: Seen, meant: Seen) -> str | None:
+    """Tell if an output that must keep 16 bits has fewer."""
+    deep = demand.deep and kind in ("png", "tiff") and meant.frames[0].dtype == np.uint16
+    if not deep or _is_shallow(reference.render(meant.frames[0], demand.steps)):
+        return None
+    if seen.frames[0].dtype == np.uint8:
+        must = meant.notes.kind == "png" and meant.gray and meant.frames[0].shape[2] == 3
+        return "has 8 bits a channel, not 16" if must else None
+    return "has 16 bits a channel, but only the upper 8" if _is_shallow(seen.frames[0]) else None
+
+
+def _is_shallow(picture: Array) -> bool:
+    """Whether levels of 16 bits are those of 8, repeated or shifted."""
+    low, high = picture & 255, picture >> 8
+    between = (picture > 0) & (picture < 65535)
+    if not between.any():
+        return True
+    return bool(max(np.mean(low[between] == high[between]), np.mean(low[between] == 0)) > _SHALLOW)
+
+
+def _times_fault(
+    kind: str, found: tuple[float, ...], expected: list[float], as_gif: bool
+) -> str | None:
+    """Tell if a frame is not shown for as long as in the source, but for rounding."""
+    if len(found) < 2 or len(found) != len(expected):
+        return None
+    unit = _UNITS.get(kind, 1.0)
+    for number, (one, other) in enumerate(zip(found, expected, strict=True), 1):
+        short = as_gif and other <= _TOO_SHORT
+        meant = _INSTEAD if short else max(other, _SHORTEST.get(kind, 0.0))
+        # The ends of frames are rounded, so that times may differ by a whole unit.
+        if abs(one - meant) > unit + 0.01:
+            return f"frame {number} is shown for {one:.0f} ms, not {meant:.0f}"
+    return None

@@ -1,0 +1,168 @@
+"""Verification opens again what changed, and nothing else."""
+
+import hashlib
+import os
+import shutil
+import sqlite3
+
+import pytest
+
+from pixelmill.core.progress import Progress
+from pixelmill.verification.verify import BATCH
+from tests.helpers.verified import COUNT, Tree, check_of, faults_of, filled
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, photos):
+    return filled(tmp_path_factory.mktemp("made"), photos)
+
+
+@pytest.fixture
+def tree(made, tmp_path):
+    return Tree(shutil.copytree(made, tmp_path / "tree"))
+
+
+def same_size_other_bytes(path):
+    """Alter a file so that neither its size nor its time tells."""
+    state = path.stat()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def test_what_passed_and_did_not_change_is_not_opened_again(tree):
+    """Shown by a fault that only opening could show."""
+    tree.verify()
+    same_size_other_bytes(tree.images / "3.jpg")
+    result = tree.verify(scope="changed")
+    assert result["passed"]
+    assert "none changed" in result["summary"]
+    assert check_of(result, "sha256")["compared"] == COUNT
+    assert check_of(result, "similarity")["compared"] == COUNT
+
+
+def test_all_are_opened_where_that_is_asked_for(tree):
+    tree.verify()
+    same_size_other_bytes(tree.images / "3.jpg")
+    assert list(faults_of(tree.verify(scope="all"))["sha256"]) == ["3.jpg"]
+
+
+def test_a_fault_that_was_seen_once_is_not_forgotten(tree):
+    tree.verify()
+    same_size_other_bytes(tree.images / "3.jpg")
+    tree.verify(scope="all")
+    assert list(faults_of(tree.verify(scope="changed"))["sha256"]) == ["3.jpg"]
+
+
+def test_an_output_whose_digest_in_the_manifest_changed_is_opened_again(tree):
+    """Its own bytes and time are those that passed before."""
+    tree.verify()
+    manifest = tree.target / "manifest.csv"
+    digest = hashlib.sha256((tree.images / "3.jpg").read_bytes()).hexdigest()
+    text = manifest.read_text(encoding="utf-8")
+    assert digest in text
+    manifest.write_text(text.replace(digest, "0" * 64), encoding="utf-8")
+    result = tree.verify()
+    assert faults_of(result)["sha256"] == {"3.jpg": "bytes differ from the manifest"}
+    manifest.write_text(text, encoding="utf-8")
+    assert tree.verify()["passed"]
+
+
+def opened_in(result):
+    """How many outputs a verification opened, by its summary."""
+    return 0 if "none changed" in result["summary"] else int(result["summary"].split()[-2])
+
+
+@pytest.mark.parametrize(
+    ("options", "opened"),
+    [({"sample": 0}, 0), ({"sample": 5}, 5), ({"sample": 0, "min_psnr": 29.0}, COUNT)],
+    ids=["same rules", "larger sample", "other least similarity"],
+)
+def test_other_rules_open_what_they_concern(tree, options, opened):
+    tree.verify(sample=0)
+    assert opened_in(tree.verify(**options)) == opened
+
+
+def test_what_passed_before_a_verification_was_stopped_is_not_opened_again(
+    tmp_path, photos, monkeypatch
+):
+    photos(tmp_path / "in", BATCH + 10, size=(24, 16))
+    tree = Tree(tmp_path)
+    tree.process()
+    batches = []
+
+    def stop(self, done, failed=0):
+        batches.append(done)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Progress, "advance", stop)
+        with pytest.raises(KeyboardInterrupt):
+            tree.verify(workers=1)
+    assert batches == [BATCH]
+    assert opened_in(tree.verify(workers=1)) == 10
+
+
+def test_a_touched_output_is_opened_again(tree):
+    tree.verify()
+    os.utime(tree.images / "3.jpg", ns=(1, 1))
+    assert opened_in(tree.verify()) == 1
+
+
+def test_an_image_made_anew_is_opened_again(tree, picture):
+    tree.verify()
+    picture(99).save(tree.source / "3.jpg", quality=95)
+    tree.process()
+    result = tree.verify()
+    assert result["passed"]
+    assert opened_in(result) == 1
+
+
+def altered(script):
+    def alter(path):
+        database = sqlite3.connect(path)
+        database.executescript(script)
+        database.close()
+
+    return alter
+
+
+def a_folder(path):
+    path.unlink()
+    (path / "sub").mkdir(parents=True)
+
+
+def a_pipe(path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("the system has no named pipes")
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_link(path):
+    path.rename(path.with_name("other.sqlite"))
+    path.symlink_to("other.sqlite")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b"no database " * 1000),
+        lambda path: os.truncate(path, 5000),
+        altered("DROP TABLE passed; CREATE TABLE passed (x)"),
+        altered("UPDATE passed SET sized = 'yes'"),
+        altered("UPDATE passed SET output = CAST(x'ff' || output AS TEXT)"),
+        a_folder,
+        a_pipe,
+        a_link,
+    ],
+    ids=["text", "cut off", "columns", "types", "text encoding", "folder", "pipe", "link"],
+)
+def test_a_damaged_memory_costs_time_only(tree, damage):
+    tree.verify()
+    damage(tree.target / "verification.sqlite")
+    result = tree.verify()
+    assert result["passed"]
+    assert opened_in(result) == COUNT
+    assert opened_in(tree.verify()) == 0

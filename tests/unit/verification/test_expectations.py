@@ -1,0 +1,198 @@
+"""An output is held against what its recipe demands, whatever made it."""
+
+import random
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from pixelmill.verification import reference, similarity
+from pixelmill.verification.expectations import (
+    demands,
+    expected_modes,
+    expected_size,
+    format_of,
+    stored_size,
+)
+
+MATRIX = {"color_matrix": {"matrix": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}}
+OWN = {"call": {"function": "mine:change"}}
+FRAME = {"width": 40, "height": 30}
+
+
+@pytest.mark.parametrize(
+    ("steps", "source", "expected"),
+    [
+        ([("resize", FRAME)], None, (40, 30)),
+        ([("resize", {**FRAME, "fit": "cover"})], None, (40, 30)),
+        ([("resize", {**FRAME, "fit": "pad"})], None, (40, 30)),
+        ([("resize", {**FRAME, "fit": "contain"})], None, "source"),
+        ([("resize", {**FRAME, "fit": "contain"})], (100, 10), (40, 4)),
+        ([("resize", {"width": 40})], (100, 10), (40, 4)),
+        ([("resize", {"width": 40})], None, "source"),
+        ([("resize", {"percent": 50})], (7, 9), (4, 5)),
+        ([("resize", {**FRAME, "upscale": "never"})], None, "source"),
+        ([("resize", {**FRAME, "upscale": "never", "fit": "pad"})], None, (40, 30)),
+        ([("crop", {"width": 50, "height": 20})], (40, 30), (40, 20)),
+        ([("crop", {"width": 50, "height": 20})], None, "source"),
+        ([("crop", {"left": 50})], (40, 30), None),
+        ([("crop", {"left": 99, "unit": "percent"})], (50, 30), (1, 30)),
+        ([("crop", {"top": 98.4, "height": 0.1, "unit": "percent"})], (50, 30), (50, 1)),
+        ([("resize", FRAME), ("crop", {"width": 50, "unit": "percent"})], None, (20, 30)),
+        ([("rotate", {"angle": -90})], (7, 9), (9, 7)),
+        ([("rotate", {"angle": 180})], (7, 9), (7, 9)),
+        ([("rotate", {"angle": 90, "expand": False})], (7, 9), (7, 9)),
+        ([("rotate", {"angle": 10, "expand": False})], (7, 9), (7, 9)),
+        ([("rotate", {"angle": 10})], (7, 9), None),
+        ([("rotate", {"angle": 10})], None, None),
+        ([("rotate", {"angle": 10}), ("resize", FRAME)], None, (40, 30)),
+        ([("trim", {})], (7, 9), None),
+        ([("trim", {}), ("resize", {"longest": 5})], (7, 9), None),
+        ([("border", {"width": [1, 2, 3, 4]})], (7, 9), (13, 13)),
+        ([("resize", FRAME), ("border", {"width": 5})], None, (50, 40)),
+        ([("sharpen", {})], (7, 9), (7, 9)),
+        ([("call", {}), ("sharpen", {})], (7, 9), None),
+        ([("call", {}), ("resize", FRAME)], (7, 9), (40, 30)),
+    ],
+    ids=str,
+)
+def test_the_size_follows_from_the_recipe(steps, source, expected):
+    assert expected_size(steps, source) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "output", "modes"),
+    [
+        ([], {}, {"RGB", "L"}),
+        (["grayscale", "sharpen"], {}, {"L"}),
+        (["grayscale", MATRIX], {}, {"RGB"}),
+        ([MATRIX, OWN], {}, {"RGB", "L"}),
+        (["grayscale", OWN], {"format": "png"}, {"RGB", "L", "RGBA", "LA", "P"}),
+        (["grayscale", MATRIX], {"format": "png"}, {"RGB", "RGBA"}),
+        (["grayscale", "sepia"], {}, {"RGB"}),
+        ([], {"format": "bmp"}, {"RGB", "L"}),
+        ([], {"format": "png"}, {"RGB", "L", "RGBA", "LA", "P"}),
+        (["grayscale"], {"format": "png"}, {"L", "LA"}),
+        ([MATRIX], {"format": "png"}, {"RGB", "RGBA"}),
+        (["grayscale"], {"format": "webp"}, {"RGB", "RGBA"}),
+        ([], {"format": "gif"}, {"P", "L", "RGB", "RGBA"}),
+    ],
+    ids=[
+        "either", "grey", "colour-again", "own", "own-transparent",
+        "colour-again-transparent", "tinted", "bmp", "transparent", "transparent-grey",
+        "transparent-colour", "webp-has-no-grey", "gif-has-palettes",
+    ],
+)  # fmt: skip
+def test_the_mode_follows_from_steps_and_format(names, output, modes):
+    (demand,) = demands({"steps": names, "output": output}).values()
+    assert set(expected_modes(demand)) == modes
+
+
+CLEAR = {"width": 9, "height": 9, "color": "transparent"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "modes"),
+    [
+        ([{"resize": {}}], {"RGB", "L", "RGBA", "LA", "P"}),
+        ([{"grayscale": {}}], {"L", "LA"}),
+        ([{"resize": {**CLEAR, "fit": "pad"}}], {"RGBA", "LA"}),
+        ([{"resize": {**CLEAR, "fit": "cover"}}], {"RGB", "L", "RGBA", "LA", "P"}),
+        ([{"border": CLEAR}, {"grayscale": {}}], {"LA"}),
+        ([{"rotate": CLEAR}, {"call": {}}], {"RGB", "L", "RGBA", "LA", "P"}),
+    ],
+    ids=["either", "grey", "padded", "covered", "grey-with-a-border", "own"],
+)
+def test_alpha_may_be_there_and_must_where_something_transparent_was_added(steps, modes):
+    (png,) = demands({"steps": steps, "output": {"format": "png"}}).values()
+    assert set(expected_modes(png)) == modes
+    (jpeg,) = demands({"steps": steps}).values()
+    assert not {"RGBA", "LA"} & set(expected_modes(jpeg))
+
+
+#: Steps that a recipe can hold, as it writes them, drawn from again and again.
+GEOMETRY = [
+    lambda draw: ("resize", {
+        **draw.choice([
+            {"width": draw.randint(9, 90), "height": draw.randint(9, 90),
+             "fit": draw.choice(["stretch", "contain", "inside", "cover", "pad", "outside"])},
+            {"width": draw.randint(9, 90)}, {"height": draw.randint(9, 90)},
+            {"percent": draw.randint(200, 1500) / 10}, {"longest": draw.randint(9, 90)},
+            {"shortest": draw.randint(9, 90)},
+        ]),
+        "gravity": draw.choice(["center", "top", "left", "top_right", "bottom_left"]),
+        "upscale": draw.choice(["allow", "never"]),
+        "linear": draw.choice([True, False]),
+        "color": draw.choice(["gray", "#204060", "transparent", "blur"]),
+        "filter": draw.choice(["lanczos", "bicubic"]),
+    }),
+    lambda draw: ("crop", draw.choice([
+        {"width": draw.randint(5, 150), "height": draw.randint(5, 150),
+         "gravity": draw.choice(["center", "bottom", "right", "top_left"])},
+        {"unit": "percent", "width": draw.randint(100, 1000) / 10, "left": draw.randint(0, 50)},
+    ])),
+    lambda draw: ("rotate", {"angle": draw.choice([-90, 0, 90, 180, 270]),
+                             "expand": draw.choice([True, False]), "color": "#804020"}),
+    lambda draw: ("flip", {"direction": draw.choice(["horizontal", "vertical", "both"])}),
+    lambda draw: ("border", {"width": [draw.randint(0, 9) for _ in range(4)], "color": "gray"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_is_made_has_the_size_and_the_look_that_are_expected(apply, photo, seed):
+    """The code that makes images and the code that checks them have nothing in common."""
+    draw = random.Random(seed)
+    chosen = draw.sample(range(len(GEOMETRY)), draw.randint(1, 3))
+    steps = [GEOMETRY[number](draw) for number in chosen]
+    image = photo(draw.randint(60, 120), draw.randint(60, 120))
+    source, size = np.asarray(image), image.size
+    for name, params in steps:
+        image = apply(image, name, **params)
+    assert expected_size(steps, size) == image.size, steps
+    (png,) = demands(
+        {"steps": [dict([step]) for step in steps], "output": {"format": "png"}}
+    ).values()
+    assert image.mode in expected_modes(png)
+    assert reference.can_render(steps)
+    made, expected = (
+        similarity.reduce(reference.blend(layers, "#ffffff"))
+        for layers in (np.asarray(image.convert("RGBA")), reference.render(source, steps))
+    )
+    assert similarity.psnr(made, expected) >= 30, steps
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_the_upright_size_is_that_of_the_picture_as_seen(tmp_path, format_, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "stored"
+    Image.new("RGB", (30, 20)).save(path, format_, exif=exif)
+    assert stored_size(path) == ((20, 30) if orientation >= 5 else (30, 20))
+
+
+def test_the_size_of_a_broken_source_is_unknown(tmp_path):
+    (tmp_path / "broken").write_bytes(b"\xff\xd8\xff")
+    assert stored_size(tmp_path / "broken") is None
+
+
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP"])
+def test_an_orientation_in_xmp_is_not_followed(tmp_path, format_):
+    """As browsers do it."""
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    options = {"xmp": xmp}
+    if format_ == "PNG":
+        options = {"pnginfo": PngInfo()}
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
+    Image.new("RGB", (30, 20)).save(tmp_path / "a", format_, **options)
+    assert stored_size(tmp_path / "a") == (30, 20)
+
+
+@pytest.mark.parametrize(
+    ("format_", "held"), [("ICO", "PNG"), ("PPM", "PNG"), ("MPO", "JPEG"), ("WEBP", "WEBP")]
+)
+def test_a_format_that_is_not_written_gives_way_to_one_that_holds_the_same(tmp_path, format_, held):
+    Image.new("RGB", (32, 32)).save(tmp_path / "a", format_, save_all=format_ == "MPO")
+    assert format_of(tmp_path / "a") == held
+    assert format_of(tmp_path / "missing") == ""

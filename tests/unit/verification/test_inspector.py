@@ -1,0 +1,95 @@
+"""An output that is opened is held against the manifest and the recipe."""
+
+import hashlib
+import os
+
+import pytest
+from PIL import Image
+
+from pixelmill.verification.inspector import Finding, Inspector, Task, Tasks
+
+RECIPE = {"steps": [{"resize": {"width": 30, "height": 20}}], "output": {"format": "png"}}
+
+
+@pytest.fixture
+def inspected(tmp_path, photo):
+    """Function that inspects an output `a.png`, of which it is given the image or the bytes."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    source = photo(90, 60)
+    source.save(tmp_path / "in/a.png")
+
+    def inspect(content, compare=True, sha256=None, recipe=RECIPE):
+        path = tmp_path / "out/a.png"
+        if callable(content):
+            content(source.resize((30, 20), Image.Resampling.LANCZOS)).save(path, "PNG")
+        elif content is not None:
+            path.write_bytes(content)
+        found = hashlib.sha256(path.read_bytes()).hexdigest() if content is not None else ""
+        inspector = Inspector(str(tmp_path / "in"), str(tmp_path / "out"), recipe, 30.0)
+        (finding,) = inspector(Tasks([Task("a.png", "a.png", "", sha256 or found, compare)]))
+        return finding
+
+    return inspect
+
+
+def test_a_right_output_is_as_it_is_noted(inspected, tmp_path):
+    finding = inspected(lambda right: right)
+    state = os.stat(tmp_path / "out/a.png")
+    assert finding.faults == ()
+    assert (finding.bytes, finding.mtime_ns) == (state.st_size, state.st_mtime_ns)
+    assert finding.similarity >= 40
+    assert (finding.asked, finding.sized, finding.pictures) == (True, True, None)
+
+
+def test_an_output_is_compared_if_that_is_asked_for_or_something_else_is_wrong(inspected):
+    assert inspected(lambda right: right, compare=False).similarity is None
+    other = inspected(lambda right: right, compare=False, sha256="0" * 64)
+    assert other.faults == (("sha256", "bytes differ from the manifest"),)
+    assert other.similarity >= 40
+
+
+def test_what_cannot_be_read_is_said(inspected):
+    finding = inspected(None)
+    said = "cannot be read: No such file or directory"
+    assert finding == Finding("a.png", (("decodes", said),), "", 0, 0, None, False, False, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "faults"),
+    [
+        (b"", [("decodes", "is empty")]),
+        (b"some text", [("decodes", "is no image")]),
+    ],
+)
+def test_what_is_no_image_is_said(inspected, content, faults):
+    assert list(inspected(content).faults) == faults
+
+
+@pytest.mark.parametrize(
+    ("spoil", "name", "why"),
+    [
+        (lambda right: right.resize((31, 20)), "size", "is 31x20, not 30x20"),
+        (lambda right: right.convert("CMYK").convert("1"), "mode", "is 1, not RGB or L or RGBA"),
+    ],
+)
+def test_what_is_not_as_the_recipe_demands_is_said(inspected, spoil, name, why):
+    faults = dict(inspected(spoil).faults)
+    assert faults[name].startswith(why)
+
+
+def test_what_does_not_look_like_its_source_is_said_with_both_pictures(inspected):
+    finding = inspected(lambda right: right.transpose(Image.Transpose.ROTATE_180))
+    ((name, why),) = finding.faults
+    assert name == "similarity"
+    assert why.startswith("wrong orientation: turned by 180 degrees (")
+    assert [picture.shape for picture in finding.pictures] == [finding.pictures[0].shape] * 2
+
+
+def test_a_format_is_the_recipes_and_else_that_of_the_source(inspected, tmp_path, encoded):
+    jpeg = encoded(Image.new("RGB", (30, 20)), "JPEG")
+    assert ("format", "is JPEG, not PNG") in inspected(jpeg).faults
+    same = {**RECIPE, "output": {"format": "same"}}
+    assert ("format", "is JPEG, not PNG") in inspected(jpeg, recipe=same).faults
+    (tmp_path / "in/a.png").unlink()
+    assert "format" not in dict(inspected(jpeg, recipe=same).faults)

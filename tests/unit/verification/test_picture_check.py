@@ -1,0 +1,163 @@
+"""The single questions of the picture check, at the limits between right and wrong."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelmill.verification import picture_check
+from pixelmill.verification.expectations import demands
+from pixelmill.verification.file_structure import Notes
+from pixelmill.verification.second_decoder import Seen
+from tests.helpers.imaging import ADOBE_RGB, icc_profile
+
+
+def flat(level, channels=3):
+    return np.full((40, 60, channels), level, np.uint8)
+
+
+def demand(**recipe):
+    return demands(recipe)[""]
+
+
+@pytest.mark.parametrize(
+    ("level", "fault"),
+    [
+        (133, None),  # from the second frame's 150 by 17 levels, from its own 100 by 33: 5.8 dB
+        (134, "frames are out of order: frame 1 looks like frame 2"),  # 16 and 34: 6.5 dB
+    ],
+)
+def test_a_frame_is_misplaced_if_it_fits_in_another_place_by_6_db_better(level, fault):
+    found, expected = [flat(level), flat(150)], [flat(100), flat(150)]
+    assert picture_check._order_fault(demand(), found, expected, 60) == fault
+
+
+def test_what_is_half_transparent_may_be_shown_or_not_in_a_gif():
+    exact = np.dstack([flat(10), flat(0, 1)])
+    exact[0, :4, 3] = 95, 96, 160, 161
+    output = flat(200)
+    decided = picture_check._decided(exact, exact, output)
+    assert decided[0, :5].tolist() == [
+        [10, 10, 10, 95], [200, 200, 200, 255], [200, 200, 200, 255], [10, 10, 10, 161],
+        [10, 10, 10, 0],
+    ]  # fmt: skip
+    hidden = np.dstack([output, flat(0, 1)])
+    assert picture_check._decided(exact, exact, hidden)[0, 1].tolist() == [200, 200, 200, 0]
+    assert picture_check._decided(output, output, output) is output
+
+
+def test_frames_that_change_nothing_may_be_left_out_and_their_times_are_added():
+    one, two = flat(1), flat(2)
+    frames, times = picture_check._merged([one, two, two, one], (10.0, 20.0, 30.0, 40.0), 3)
+    assert [int(frame[0, 0, 0]) for frame in frames] == [1, 2, 1]
+    assert times == [10.0, 50.0, 40.0]
+
+
+def test_frames_that_change_nothing_stay_if_the_output_has_as_many():
+    one = flat(1)
+    frames, times = picture_check._merged([one, one], (10.0, 20.0), 2)
+    assert (len(frames), times) == (2, [10.0, 20.0])
+    assert picture_check._merged([one], (), 1)[1] == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "expected", "as_gif", "fault"),
+    [
+        ("gif", 30.0, 15.0, False, None),  # the shortest time is 20 ms, and the unit 10
+        ("gif", 40.0, 15.0, False, "frame 2 is shown for 40 ms, not 20"),
+        ("gif", 100.0, 10.0, True, None),  # browsers show 10 ms for 100
+        ("gif", 10.0, 10.0, True, "frame 2 is shown for 10 ms, not 100"),
+        ("gif", 20.0, 11.0, True, None),
+        ("avif", 2.0, 0.0, False, None),
+        ("avif", 3.0, 0.0, False, "frame 2 is shown for 3 ms, not 1"),
+        ("webp", 81.0, 80.0, False, None),
+        ("webp", 82.0, 80.0, False, "frame 2 is shown for 82 ms, not 80"),
+    ],
+)
+def test_times_are_those_of_the_source_but_for_rounding(kind, found, expected, as_gif, fault):
+    made = picture_check._times_fault(kind, (200.0, found), [200.0, expected], as_gif)
+    assert made == fault
+
+
+def test_times_are_not_compared_of_one_frame_or_of_another_number_of_frames():
+    assert picture_check._times_fault("webp", (9.0,), [80.0], False) is None
+    assert picture_check._times_fault("webp", (9.0, 9.0), [80.0, 80.0, 80.0], False) is None
+
+
+def seen(kind="png", orientation=1, profile=None, gray=False, inks=False, frame=None):
+    notes = Notes(kind, orientation, profile)
+    return Seen([flat(9) if frame is None else frame], (), notes, gray, inks)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "output", "source", "fault"),
+    [
+        ({}, seen(orientation=6), seen(orientation=6), "notes orientation 6, not 1"),
+        ({}, seen(), seen(orientation=6), None),
+        ({"orientation": "keep"}, seen(), seen(orientation=6), "notes orientation 1, not 6"),
+        ({"orientation": "keep"}, seen("bmp"), seen(orientation=6), None),
+    ],
+)
+def test_the_orientation_is_noted_as_the_recipe_says(recipe, output, source, fault):
+    assert picture_check._notes_fault(demand(**recipe), output, source) == fault
+
+
+def test_a_profile_that_is_to_be_kept_must_be_there():
+    profile, keep = icc_profile(ADOBE_RGB, 2.2), demand(color="keep")
+    source, without, kept = seen(profile=profile), seen(), seen(profile=profile)
+    lost = "the colour profile is lost"
+    assert picture_check._notes_fault(keep, without, source) == lost
+    assert picture_check._notes_fault(keep, kept, source) is None
+    assert picture_check._notes_fault(demand(), without, source) is None
+    assert picture_check._notes_fault(keep, seen("gif"), source) is None
+    gray = demand(color="keep", steps=["grayscale"])
+    assert picture_check._notes_fault(gray, without, source) is None
+    inks = seen(profile=profile, inks=True)
+    assert picture_check._notes_fault(keep, without, inks) is None
+
+
+def test_a_profile_of_grey_that_is_to_be_kept_must_be_there():
+    profile = icc_profile(ADOBE_RGB, 2.2)
+    source = seen(profile=profile, gray=True)  # of colours: it means nothing for grey
+    assert picture_check._notes_fault(demand(color="keep"), seen(), source) is None
+
+
+def deep(levels):
+    return np.repeat(np.asarray(levels, np.uint16)[None, :, None], 3, axis=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "levels", "kept", "fault"),
+    [
+        ("png", np.arange(0, 65536, 17), True, None),
+        ("png", np.arange(0, 65536, 17), False, "has 16 bits a channel, but only the upper 8"),
+        ("webp", np.arange(0, 65536, 17), False, None),
+        ("png", np.arange(0, 65536, 257), False, None),  # no more was in the source
+    ],
+)
+def test_16_bits_that_are_to_be_kept_must_be_there(kind, levels, kept, fault):
+    source = seen(frame=deep(levels), gray=True)
+    output = seen(kind, frame=deep(levels if kept else np.asarray(levels) // 257 * 257))
+    assert picture_check._depth_fault(demand(depth="keep"), kind, output, source) == fault
+
+
+def test_16_bits_of_grey_in_a_png_may_not_become_8():
+    source, output = seen(frame=deep(np.arange(0, 65536, 17)), gray=True), seen()
+    said = picture_check._depth_fault(demand(depth="keep"), "png", output, source)
+    assert said == "has 8 bits a channel, not 16"
+    colors = seen(frame=deep(np.arange(0, 65536, 17)))
+    assert picture_check._depth_fault(demand(depth="keep"), "png", output, colors) is None
+
+
+def test_a_gif_may_differ_more_than_other_formats(encoded):
+    """By 9 levels: 29 dB."""
+    source = encoded(Image.new("RGB", (60, 40), (100, 100, 100)), "PNG")
+    other = Image.new("RGB", (60, 40), (109, 109, 109))
+    verdicts = {
+        format: picture_check.check_pictures(
+            demand(output={"format": format}), source, encoded(other, format.upper()), 30.0
+        )
+        for format in ("gif", "png")
+    }
+    assert verdicts["gif"].why is None
+    assert verdicts["png"].why == "does not look like its source"
+    assert verdicts["gif"].similarity == pytest.approx(29.05, abs=0.01)
