@@ -8,16 +8,16 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Measure whichever is installed, print a table, and keep all samples as JSON."""
-    from pixelmill import benchmark, rivals, speedups
+    from pixelmill.benchmark import competitors, manager, speedups
     from pixelmill.config import named_recipe
     from pixelmill.core.tables import write_json
 
     recipe = named_recipe(options.recipe, options.steps_folder)
-    rivals.task_of(recipe)  # says so at once where there is nothing to compare
-    some = benchmark.select(benchmark.entries_of(options.source, options.catalog), options.images)
-    tools = rivals.willing(options.source, recipe, some)
-    arms = rivals.arms(cli.count_workers(options), tools)
-    result = benchmark.run(
+    competitors.task_of(recipe)  # says so at once where there is nothing to compare
+    some = manager.select(manager.entries_of(options.source, options.catalog), options.images)
+    tools = competitors.willing(options.source, recipe, some)
+    arms = competitors.arms(cli.count_workers(options), tools)
+    result = manager.run(
         options.source,
         recipe,
         arms,
@@ -27,7 +27,7 @@ def main(options: argparse.Namespace) -> None:
         logging.info,
         options.catalog,
     )
-    result["software"] |= rivals.versions()
+    result["software"] |= competitors.versions()
     for line in speedups.table(result["figures"]):
         logging.info("%s", line)
     if options.output:

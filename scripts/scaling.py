@@ -8,7 +8,7 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Measure, print a table, and keep all samples as JSON."""
-    from pixelmill import benchmark, samples, speedups
+    from pixelmill.benchmark import manager, samples, speedups
     from pixelmill.config import named_recipe
     from pixelmill.core.tables import write_json
 
@@ -16,7 +16,7 @@ def main(options: argparse.Namespace) -> None:
     arms = samples.arms_for(cli.count_workers(options))
     if options.only:
         arms = [arm for arm in arms if f"{arm.kind}-{arm.workers}" in options.only]
-    result = benchmark.run(
+    result = manager.run(
         options.source,
         recipe,
         arms,

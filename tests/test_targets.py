@@ -108,7 +108,11 @@ def test_a_new_benchmark_reruns_the_report_and_no_benchmark_is_made_for_its_sake
 ):
     path = finished / "results/mine/light/scaling.json"
     path.write_text('{"images": 9, "repeats": 1, "figures": []}', encoding="utf-8")
-    edit(finished / "scripts/pixelmill/measuring.py", "_START_DELAY = 0.5", "_START_DELAY = 0.6")
+    edit(
+        finished / "scripts/pixelmill/benchmark/worker.py",
+        "_START_DELAY = 0.5",
+        "_START_DELAY = 0.6",
+    )
     ran = snakemake(finished, "--dry-run", "report")
     assert ran.jobs == ["Write the report"]
     assert "measuring.py" not in ran.text

@@ -305,7 +305,7 @@ def uses_opencv(config: Mapping[str, Any], name: str, base: str) -> bool:
 
 def has_rivals(config: Mapping[str, Any], name: str, base: str) -> bool:
     """Whether other tools can do what a recipe does."""
-    from pixelmill.rivals import why_not
+    from pixelmill.benchmark.competitors import why_not
 
     return not why_not(recipe_parser.parse(config["recipes"][name], f"recipes.{name}", base))
 

@@ -21,8 +21,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from pixelmill.fits import law_of
-from pixelmill.samples import NAMES
+from pixelmill.benchmark.samples import NAMES
+from pixelmill.benchmark.scaling_laws import law_of
 
 #: Widths in inches of a figure on a desk and on a phone.
 WIDE, NARROW = 7.4, 3.7
@@ -123,7 +123,7 @@ def rivals(contest: Mapping[str, Any] | None, width: float = WIDE) -> Markup:
     Parameters
     ----------
     contest : mapping or None
-        Of `pixelmill.contest.standings`.
+        Of `pixelmill.benchmark.standings.standings`.
     width : float
         In inches.
     """

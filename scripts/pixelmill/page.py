@@ -13,12 +13,12 @@ from typing import Any
 from markupsafe import Markup
 
 from pixelmill import figures, typeset
+from pixelmill.benchmark.samples import NAMES
 from pixelmill.contact_sheet import Pair
 from pixelmill.core.files import atomic, sweep
 from pixelmill.core.root import Root
 from pixelmill.core.tables import write_json, write_table
 from pixelmill.report import COLUMNS
-from pixelmill.samples import NAMES
 
 #: Colours of a figure that stands alone, with no page to take them from.
 _ALONE = 'style="color: #1c2128; background: #ffffff"'

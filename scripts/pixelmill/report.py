@@ -83,8 +83,8 @@ def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
     config : mapping
         The effective configuration.
     """
+    from pixelmill.benchmark.environment import software
     from pixelmill.engines.machine import machine
-    from pixelmill.provenance import software
 
     passes = {tree: (tree.read("timing.json") or {}).get("last_full_pass") for tree in trees}
     baselines = {
@@ -124,10 +124,10 @@ def describe(trees: Sequence[Tree]) -> dict[str, Any]:
     dict
         `times`, one a tree: see `pixelmill.distributions.distributions`. One a dataset
         and recipe: `scaling`, ``scaling.json`` without its samples, and `rivals`, see
-        `pixelmill.contest.standings`; both with `stale`, whether the images were since
+        `pixelmill.benchmark.standings.standings`; both with `stale`, whether the images were since
         made by another recipe.
     """
-    from pixelmill.contest import standings
+    from pixelmill.benchmark.standings import standings
     from pixelmill.distributions import distributions
 
     return {

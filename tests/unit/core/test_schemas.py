@@ -6,11 +6,11 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 
-from pixelmill.benchmark import run
+from pixelmill.benchmark.manager import run
+from pixelmill.benchmark.samples import arms_for
 from pixelmill.core.errors import UserError
 from pixelmill.core.schemas import check, schema
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.samples import arms_for
 
 pytestmark = pytest.mark.slow  # real benchmarks take their time
 

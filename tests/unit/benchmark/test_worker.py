@@ -2,10 +2,10 @@
 
 import pytest
 
+from pixelmill.benchmark.samples import Arm
+from pixelmill.benchmark.worker import measure
 from pixelmill.dataset.catalog import scan
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.measuring import measure
-from pixelmill.samples import Arm
 
 RECIPE = parse({"steps": [{"resize": {"width": 24, "height": 16}}, "grayscale"]})
 WHOLE = [

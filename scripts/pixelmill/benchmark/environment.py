@@ -1,4 +1,4 @@
-"""Provenance: fingerprints of the code, the libraries and the machine."""
+"""Environment of a measurement: the versions of all software that a report names."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from pixelmill.samples import Arm, Sample, arms_for, ratios, read
+from pixelmill.benchmark.samples import Arm, Sample, arms_for, ratios, read
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pixelmill import samples as sampled
+from pixelmill.benchmark import samples as sampled
+from pixelmill.benchmark.samples import PARALLEL, STAGES, Arm, Samples, ratios
+from pixelmill.benchmark.speedups import equal, interval
 from pixelmill.imaging.steps import STEPS
 from pixelmill.pipeline.engine_choice import LOOP, Rating, break_even, quickest
-from pixelmill.samples import PARALLEL, STAGES, Arm, Samples, ratios
-from pixelmill.speedups import equal, interval
 
 #: Speedup that would change a choice: an arm that may have it cannot be called equal to the
 #: plain loop, however wide its interval.

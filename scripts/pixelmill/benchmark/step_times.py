@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from pixelmill.benchmark.samples import THREADS_TOGETHER
 from pixelmill.dataset.entries import Entry
 from pixelmill.imaging.backends.base import Prepared
 from pixelmill.imaging.backends.registry import backend
@@ -21,7 +22,6 @@ from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import target_of
-from pixelmill.samples import THREADS_TOGETHER
 
 #: Images that times are taken of: enough for a mean, and a second or two of work.
 IMAGES = 24

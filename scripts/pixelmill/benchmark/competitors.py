@@ -1,4 +1,4 @@
-"""Rivals: what people would use instead, over the same files with as many jobs.
+"""Competitors: what people would use instead, over the same files with as many jobs.
 
 Whichever is installed is measured; none is ever needed. Each is called as its own
 manual has it for many files, with one thread a job, and may shrink while it decodes
@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pixelmill import pools
+from pixelmill.benchmark import bare_pools
+from pixelmill.benchmark.bare_pools import Task
+from pixelmill.benchmark.samples import Arm
 from pixelmill.core.errors import UserError
 from pixelmill.dataset.entries import Entry
 from pixelmill.imaging.recipe import Recipe
-from pixelmill.pools import Task
-from pixelmill.samples import Arm
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ COMMANDS: dict[str, Callable[[Task, str], list[str]]] = {
 
 def installed() -> list[str]:
     """Rivals that this machine has."""
-    return [*(tool for tool in COMMANDS if shutil.which(tool)), *pools.available()]
+    return [*(tool for tool in COMMANDS if shutil.which(tool)), *bare_pools.available()]
 
 
 def versions() -> dict[str, str]:
@@ -200,8 +200,8 @@ def run_rival(
     for folder in (links, made):
         folder.mkdir(parents=True)
     files = [_link(source, entry, links, number) for number, entry in enumerate(entries)]
-    if tool in pools.POOLS:
-        seconds, said = pools.run(tool, task, links, files, made, jobs)
+    if tool in bare_pools.POOLS:
+        seconds, said = bare_pools.run(tool, task, links, files, made, jobs)
     else:
         began = time.perf_counter()
         said = _calls(COMMANDS[tool](task, str(made)), links, files, jobs)

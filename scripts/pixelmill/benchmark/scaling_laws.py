@@ -1,4 +1,4 @@
-"""Fits: laws of scaling through measured speedups, and what they predict.
+"""Scaling laws: curves through measured speedups, and what they predict.
 
 Amdahl's law (G. M. Amdahl, Validity of the single processor approach, AFIPS 1967) has
 a serial share, the Universal Scalability Law (N. J. Gunther, Guerrilla Capacity
@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from pixelmill.samples import PARALLEL, Arm, Samples, ratios
-from pixelmill.speedups import LEVEL
+from pixelmill.benchmark.samples import PARALLEL, Arm, Samples, ratios
+from pixelmill.benchmark.speedups import LEVEL
 
 #: Repeats of an arm that an uncertainty can be drawn from; below, nothing is fitted.
 LEAST_REPEATS = 5

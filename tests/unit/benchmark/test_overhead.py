@@ -2,9 +2,9 @@
 
 import pytest
 
+from pixelmill.benchmark.overhead import overhead
 from pixelmill.dataset.catalog import scan
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.overhead import overhead
 
 RESIZE = {"resize": {"width": 24, "height": 16}}
 

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pixelmill.samples import PARALLEL, STAGES, Arm, Sample, Samples, ratios
+from pixelmill.benchmark.samples import PARALLEL, STAGES, Arm, Sample, Samples, ratios
 
 #: How sure an interval is to hold the true median.
 LEVEL = 0.9

@@ -5,13 +5,13 @@ import importlib.util
 import pytest
 from PIL import Image
 
-from pixelmill import pools
-from pixelmill.pools import Task
+from pixelmill.benchmark import bare_pools
+from pixelmill.benchmark.bare_pools import Task
 
 TASK = Task(width=24, height=20, exact=True, quality=75, margin=0.0)
 
 
-@pytest.fixture(params=pools.available())
+@pytest.fixture(params=bare_pools.available())
 def pool(request):
     """Each pool whose library is installed."""
     return request.param
@@ -20,7 +20,7 @@ def pool(request):
 def made_by(pool, task, source, target):
     target.mkdir()
     files = sorted(path.name for path in source.iterdir())
-    seconds, said = pools.run(pool, task, source, files, target, 2)
+    seconds, said = bare_pools.run(pool, task, source, files, target, 2)
     assert seconds > 0
     assert said == ""
     return {path.name: Image.open(path) for path in target.iterdir()}
@@ -40,10 +40,10 @@ def test_a_pool_keeps_proportions_where_it_is_asked_to(pool, photos, tmp_path):
 
 def test_a_pool_names_the_file_that_it_cannot_read(pool, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
-    assert "broken.jpg" in pools.run(pool, TASK, tmp_path, ["broken.jpg"], tmp_path, 1)[1]
+    assert "broken.jpg" in bare_pools.run(pool, TASK, tmp_path, ["broken.jpg"], tmp_path, 1)[1]
 
 
 def test_the_floor_is_left_out_where_its_codec_is_missing(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert pools.CODEC_FLOOR not in pools.available()
-    assert pools.available()
+    assert bare_pools.CODEC_FLOOR not in bare_pools.available()
+    assert bare_pools.available()

@@ -1,4 +1,4 @@
-"""Pools: the bare process pools that people write, and the floor below which none can get.
+"""Bare pools: the bare process pools that people write, and the floor below which none can get.
 
 Each hands its files out in few chunks and starts its workers before the clock, so that
 nothing but the work is measured: harder to beat than what people write.

@@ -9,7 +9,7 @@ import pytest
 #: MiB of a process before it has a child that takes 100 MiB, at most while it has it, and after.
 PARENT = """
 import subprocess, sys
-from pixelmill.memory import tree_mib, watched
+from pixelmill.benchmark.peak_memory import tree_mib, watched
 CHILD = "kept = bytearray(b'x' * (100 << 20)); print('ready', flush=True); input()"
 before = tree_mib()
 pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}

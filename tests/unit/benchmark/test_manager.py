@@ -2,11 +2,11 @@
 
 import pytest
 
-from pixelmill.benchmark import run, select
+from pixelmill.benchmark.manager import run, select
+from pixelmill.benchmark.samples import Arm
 from pixelmill.core.errors import UserError
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.samples import Arm
 
 RECIPE = parse({"steps": [{"resize": {"width": 24, "height": 16}}, "grayscale"]})
 

@@ -7,19 +7,19 @@ import shutil
 import pytest
 from PIL import Image
 
-from pixelmill import pools, rivals
+from pixelmill.benchmark import bare_pools, competitors
+from pixelmill.benchmark.samples import Arm
 from pixelmill.core.errors import UserError
 from pixelmill.core.schemas import check
 from pixelmill.dataset.catalog import scan
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.samples import Arm
 from tests.helpers.projects import SMALL, write_config
 
 STRETCHED = parse({"steps": [{"resize": {"width": 24, "height": 20}}]})
 FITTED = parse({"steps": [{"resize": {"longest": 24}}]})
 
 
-@pytest.fixture(params=rivals.installed())
+@pytest.fixture(params=competitors.installed())
 def tool(request):
     """Each rival that is installed."""
     return request.param
@@ -34,7 +34,7 @@ def test_a_rival_makes_every_image_in_the_size_that_the_recipe_asks_for(
     shutil.copy(source / "0.jpg", source / "deep/0.jpg")  # the same name once more
     shutil.copy(source / "1.jpg", source / "-e ü.jpg")
     out, entries = tmp_path / "out", scan(str(source))[0].entries
-    seconds, images = rivals.run_rival(tool, str(source), str(out), recipe, entries, 2)
+    seconds, images = competitors.run_rival(tool, str(source), str(out), recipe, entries, 2)
     made = list((out / "images").iterdir())
     assert images == len(made) == 4
     assert seconds > 0
@@ -48,7 +48,7 @@ def test_one_bad_image_costs_a_rival_that_image_alone(tmp_path, photos, tool):
     (source / "broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
     entries = scan(str(source))[0].entries
     folders = str(source), str(tmp_path / "out")
-    assert rivals.run_rival(tool, *folders, STRETCHED, entries, 1)[1] == 3
+    assert competitors.run_rival(tool, *folders, STRETCHED, entries, 1)[1] == 3
 
 
 def test_a_rival_that_makes_nothing_is_said_so(tmp_path, tool):
@@ -57,18 +57,18 @@ def test_a_rival_that_makes_nothing_is_said_so(tmp_path, tool):
     entries = scan(str(tmp_path / "in"))[0].entries
     folders = str(tmp_path / "in"), str(tmp_path / "out")
     with pytest.raises(UserError, match="made no image"):
-        rivals.run_rival(tool, *folders, STRETCHED, entries, 1)
+        competitors.run_rival(tool, *folders, STRETCHED, entries, 1)
 
 
 def test_without_any_tool_the_bare_pools_are_left(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda tool: None)
-    assert rivals.installed() == pools.available()
-    assert {"opencv-pool", "opencv-area-pool"} <= set(pools.available())
-    assert rivals.versions() == {}
+    assert competitors.installed() == bare_pools.available()
+    assert {"opencv-pool", "opencv-area-pool"} <= set(bare_pools.available())
+    assert competitors.versions() == {}
 
 
 def test_ours_and_each_rival_are_measured_on_all_cores():
-    arms = rivals.arms(4, ["gm"])
+    arms = competitors.arms(4, ["gm"])
     assert Arm("rival", 4, "gm") in arms
     assert {arm.workers for arm in arms if arm.kind != "loop"} == {4}
 
@@ -81,8 +81,8 @@ def test_another_program_of_a_rivals_name_is_left_out(tmp_path, photos, monkeypa
     other.chmod(0o755)
     monkeypatch.setenv("PATH", str(other.parent), prepend=os.pathsep)
     source = str(photos(tmp_path / "in", 2))
-    assert "sharp" in rivals.installed()
-    assert "sharp" not in rivals.willing(source, STRETCHED, scan(source)[0].entries)
+    assert "sharp" in competitors.installed()
+    assert "sharp" not in competitors.willing(source, STRETCHED, scan(source)[0].entries)
     assert "'sharp' made no image: usage: sharp knife" in caplog.text
 
 
@@ -101,15 +101,15 @@ def test_another_program_of_a_rivals_name_is_left_out(tmp_path, photos, monkeypa
 )
 def test_what_other_tools_are_not_asked_for_is_a_sentence(recipe):
     with pytest.raises(UserError, match=r"^No rival does this recipe: .*\.$"):
-        rivals.task_of(parse(recipe))
+        competitors.task_of(parse(recipe))
 
 
 def test_what_a_decoder_may_shrink_to_is_told_to_those_that_can():
-    commands = [rivals.COMMANDS[tool] for tool in ("gm", "mogrify")]
-    told = [" ".join(command(rivals.task_of(FITTED), "")) for command in commands]
+    commands = [competitors.COMMANDS[tool] for tool in ("gm", "mogrify")]
+    told = [" ".join(command(competitors.task_of(FITTED), "")) for command in commands]
     assert all("60x60" in line for line in told)
     plain = parse({"steps": [{"resize": {"longest": 24}}], "shrink_margin": 0})
-    told = [" ".join(command(rivals.task_of(plain), "")) for command in commands]
+    told = [" ".join(command(competitors.task_of(plain), "")) for command in commands]
     assert not any("60x60" in line for line in told)
 
 

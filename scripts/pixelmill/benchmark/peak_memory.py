@@ -1,4 +1,4 @@
-"""Memory: what a process keeps of it, and how much it and all that it started take."""
+"""Peak memory: the most that a process and all that it started take."""
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from pixelmill.benchmark.step_times import StepTime, step_times
 from pixelmill.dataset.catalog import scan
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.step_times import StepTime, step_times
 
 OWN_STEP = """
 def lighten(image):

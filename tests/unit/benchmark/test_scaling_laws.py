@@ -5,9 +5,9 @@ import time
 
 import pytest
 
+from pixelmill.benchmark.samples import Arm, Sample
+from pixelmill.benchmark.scaling_laws import Law, fit, fit_all, fit_amdahl, fit_usl
 from pixelmill.engines.registry import open_engine
-from pixelmill.fits import Law, fit, fit_all, fit_amdahl, fit_usl
-from pixelmill.samples import Arm, Sample
 
 COUNTS = [1, 2, 4, 8]
 

@@ -4,13 +4,13 @@ from dataclasses import asdict
 
 import pytest
 
-from pixelmill.contest import standings
+from pixelmill.benchmark.samples import Arm, Sample
+from pixelmill.benchmark.speedups import figures
+from pixelmill.benchmark.standings import standings
 from pixelmill.core.tables import write_json
 from pixelmill.figures import rivals
 from pixelmill.page import html, markdown
 from pixelmill.report import Tree, collect, describe
-from pixelmill.samples import Arm, Sample
-from pixelmill.speedups import figures
 
 
 def measured(**seconds):

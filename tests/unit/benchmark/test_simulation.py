@@ -5,8 +5,16 @@ import math
 
 import pytest
 
+from pixelmill.benchmark.simulation import (
+    MEASURED,
+    Nodes,
+    hours,
+    on_nodes,
+    on_workers,
+    pass_seconds,
+    table,
+)
 from pixelmill.dataset.entries import Entries, Entry
-from pixelmill.simulation import MEASURED, Nodes, hours, on_nodes, on_workers, pass_seconds, table
 from tests.conftest import REPOSITORY
 
 #: What `python -m tests.helpers.recording` measured.

@@ -1,4 +1,4 @@
-"""Measure one arm in this process: `python -m pixelmill.measuring ORDER` prints a sample.
+"""Measure one arm in this process: `python -m pixelmill.benchmark.worker ORDER` prints a sample.
 
 A fresh process for each measurement leaves nothing of one arm to the next.
 """
@@ -14,7 +14,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from pixelmill import memory
+from pixelmill.benchmark import peak_memory
+from pixelmill.benchmark.competitors import run_rival
+from pixelmill.benchmark.overhead import overhead
+from pixelmill.benchmark.samples import STAGES, Arm, Sample
+from pixelmill.benchmark.step_times import step_times
 from pixelmill.core.jobs import Job
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.ledger import Ledger
@@ -23,11 +27,7 @@ from pixelmill.engines.base import pin_inner_threads
 from pixelmill.engines.registry import open_engine
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.overhead import overhead
 from pixelmill.pipeline.runner import process
-from pixelmill.rivals import run_rival
-from pixelmill.samples import STAGES, Arm, Sample
-from pixelmill.step_times import step_times
 
 #: How far apart the clocks of loops that were started together may be, in seconds.
 _START_DELAY = 0.5
@@ -163,7 +163,7 @@ def _main(order: dict[str, Any]) -> None:
     entries = Entries(Entry(*entry) for entry in order["entries"])
     answer: dict[str, Any]
     if order["memory"]:
-        with memory.watched() as peak:
+        with peak_memory.watched() as peak:
             measure(order["source"], order["target"], recipe, arm, entries)
         answer = {"peak_mib": peak.mib}
     else:

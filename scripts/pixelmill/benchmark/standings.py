@@ -1,4 +1,4 @@
-"""Contest: our engines and other tools side by side, as rivals.json has them."""
+"""Standings: our engines and other tools side by side, as rivals.json has them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from pixelmill import samples as sampled
-from pixelmill.samples import PARALLEL, Arm, ratios
-from pixelmill.speedups import equal
+from pixelmill.benchmark import samples as sampled
+from pixelmill.benchmark.samples import PARALLEL, Arm, ratios
+from pixelmill.benchmark.speedups import equal
 
 #: Who takes part: what a person could use, and the floor below which nobody can get.
 _KINDS = ("loop", *PARALLEL, "rival")

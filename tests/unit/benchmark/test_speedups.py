@@ -2,8 +2,8 @@
 
 import pytest
 
-from pixelmill.samples import STAGES, Arm, Sample
-from pixelmill.speedups import figures, interval, table
+from pixelmill.benchmark.samples import STAGES, Arm, Sample
+from pixelmill.benchmark.speedups import figures, interval, table
 
 LOOP = Arm("loop", 1)
 

@@ -20,17 +20,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pixelmill import measuring, provenance
-from pixelmill.advice import advise
+from pixelmill.benchmark import environment, worker
+from pixelmill.benchmark.advice import advise
+from pixelmill.benchmark.samples import THREADS_TOGETHER, Arm, Sample
+from pixelmill.benchmark.scaling_laws import fit_all
+from pixelmill.benchmark.speedups import figures
 from pixelmill.core.errors import UserError
 from pixelmill.core.safe_path import protected
 from pixelmill.dataset import catalog
 from pixelmill.dataset.entries import Entries
 from pixelmill.engines import machine
-from pixelmill.fits import fit_all
 from pixelmill.imaging.recipe import Recipe
-from pixelmill.samples import THREADS_TOGETHER, Arm, Sample
-from pixelmill.speedups import figures
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def run(
         "recipe": recipe.as_data(),
         "recipe_digest": recipe.fingerprint(),
         "machine": machine.machine(),
-        "software": provenance.software(),
+        "software": environment.software(),
         "samples": [
             {**arm.as_data(), "samples": [asdict(s) for s in taken]}
             for arm, taken in samples.items()
@@ -170,7 +170,7 @@ def _measure_apart(
         "memory": memory,
     }
     done = subprocess.run(
-        [sys.executable, "-m", measuring.__name__],
+        [sys.executable, "-m", worker.__name__],
         env=protected(),
         input=json.dumps(order),
         capture_output=True,

@@ -8,12 +8,12 @@ from dataclasses import asdict
 import pytest
 from pytest import approx
 
-from pixelmill.advice import advise, best
-from pixelmill.benchmark import run
-from pixelmill.fits import Law, fit_all
+from pixelmill.benchmark.advice import advise, best
+from pixelmill.benchmark.manager import run
+from pixelmill.benchmark.samples import PARALLEL, STAGES, Arm, Sample
+from pixelmill.benchmark.scaling_laws import Law, fit_all
+from pixelmill.benchmark.speedups import equal
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.samples import PARALLEL, STAGES, Arm, Sample
-from pixelmill.speedups import equal
 
 LIGHT = {"steps": [{"resize": {"width": 24, "height": 16}}], "output": {"quality": 95}}
 

@@ -5,7 +5,7 @@ and die: what a shard had done is kept, and the rest goes to the end of the queu
 a node, batches go to workers as `pixelmill.dataset.plan` cuts them.
 
 How the rates were measured, and what follows from them: ``docs/scaling.md``, whose table
-``python -m pixelmill.simulation`` prints.
+``python -m pixelmill.benchmark.simulation`` prints.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Benchmark: a manager decides what to measure, and fresh worker processes measure it."""
