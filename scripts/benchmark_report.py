@@ -8,17 +8,17 @@ from pixelmill import cli
 
 def main(options: argparse.Namespace) -> None:
     """Gather what the trees hold and write the report."""
-    from pixelmill.contact_sheet import contact_sheets
     from pixelmill.core.documents import from_json
     from pixelmill.core.errors import UserError
+    from pixelmill.report.contact_sheet import contact_sheets
 
     if options.compare:
         _compare(options)
         return
     if not options.results:
         raise UserError("Give the folder of all results, or --compare and scaling.json files.")
-    from pixelmill.page import write
-    from pixelmill.report import Tree, collect, describe, find_trees
+    from pixelmill.report.collect import Tree, collect, describe, find_trees
+    from pixelmill.report.render import write
 
     trees = [Tree.at(path) for path in options.trees or []] or find_trees(options.results)
     if not trees:
@@ -35,10 +35,10 @@ def main(options: argparse.Namespace) -> None:
 
 def _compare(options: argparse.Namespace) -> None:
     """Lay what several machines measured side by side."""
-    from pixelmill import machines
+    from pixelmill.report import compare_machines
 
     page = f"{options.output or '.'}/compare.html"
-    machines.write(machines.read(options.compare), page)
+    compare_machines.write(compare_machines.read(options.compare), page)
     logging.info("machines: %s", page)
 
 

@@ -10,8 +10,8 @@ from pixelmill import cli
 def main(options: argparse.Namespace) -> int:
     """Print what is not well and a summary, and write it down when all is well."""
     from pixelmill.core.files import atomic
-    from pixelmill.report import Tree, collect
-    from pixelmill.verdict import judge, summary
+    from pixelmill.report.collect import Tree, collect
+    from pixelmill.report.verdict import judge, summary
 
     report = collect([Tree.at(path) for path in options.trees], {})
     well, wrong = judge(report, options.max_failure_rate, options.max_failures)

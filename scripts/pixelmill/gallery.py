@@ -13,11 +13,12 @@ from typing import Any
 
 from PIL import Image, ImageFilter
 
-from pixelmill import handbook, typeset
+from pixelmill import handbook
 from pixelmill.core.files import atomic
 from pixelmill.dataset.synthetic import Spec, image
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.steps import MODULES, STEPS, canvas
+from pixelmill.report import templating
 
 #: Size of the picture in pixels, and the number of a generated one in which left and
 #: right, above and below are easily told.
@@ -76,7 +77,7 @@ def write(page: str) -> int:
             }
             for module in MODULES
         ]
-    text = typeset.environment().get_template("steps.html").render(subjects=subjects)
+    text = templating.environment().get_template("steps.html").render(subjects=subjects)
     with atomic(page) as file:
         file.write(text)
     return len(STEPS)

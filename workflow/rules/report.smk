@@ -5,7 +5,7 @@ rule benchmark_report:
     input:
         code=code("benchmark_report.py"),
         templates=[
-            os.path.relpath(ROOT / "scripts/pixelmill/templates" / name)
+            os.path.relpath(ROOT / "scripts/pixelmill/report/templates" / name)
             for name in ("report.html", "report.md")
         ],
         timings=expand("{tree}/timing.json", tree=trees(ENGINES)),

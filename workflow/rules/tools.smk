@@ -169,7 +169,9 @@ rule rivals:
 rule steps:
     input:
         code=code("steps.py"),
-        template=[os.path.relpath(ROOT / "scripts/pixelmill/templates/steps.html")],
+        template=[
+            os.path.relpath(ROOT / "scripts/pixelmill/report/templates/steps.html")
+        ],
     output:
         page=f"{RESULTS}/report/steps.html",
     log:

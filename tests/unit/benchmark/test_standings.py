@@ -8,9 +8,9 @@ from pixelmill.benchmark.samples import Arm, Sample
 from pixelmill.benchmark.speedups import figures
 from pixelmill.benchmark.standings import standings
 from pixelmill.core.tables import write_json
-from pixelmill.figures import rivals
-from pixelmill.page import html, markdown
-from pixelmill.report import Tree, collect, describe
+from pixelmill.report.charts import rivals
+from pixelmill.report.collect import Tree, collect, describe
+from pixelmill.report.render import html, markdown
 
 
 def measured(**seconds):

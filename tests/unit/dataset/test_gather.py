@@ -8,7 +8,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.locks import exclusive
 from pixelmill.dataset import catalog
 from pixelmill.dataset.shards import all_of, home, homes
-from pixelmill.distributions import distributions
+from pixelmill.report.timings import distributions
 from tests.helpers.namesakes import name_outputs
 from tests.helpers.sharding import COUNT, Tree
 

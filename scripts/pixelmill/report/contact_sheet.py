@@ -19,7 +19,7 @@ from pixelmill.dataset.ledger import Example, looked_at
 from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.decoding import Reading, decode
 from pixelmill.imaging.codecs.limits import Limits
-from pixelmill.report import Tree, by_recipe
+from pixelmill.report.collect import Tree, by_recipe
 
 #: Pictures shown, and the longer side of each in pixels: sharp on a phone held upright.
 SHOWN = 12

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from pixelmill import figures
-from pixelmill.figures import NARROW, WIDE, latencies, scaling, stages, throughput, workers
+from pixelmill.report import charts
+from pixelmill.report.charts import NARROW, WIDE, latencies, scaling, stages, throughput, workers
 
 ROWS = [
     {"engine": "sequential", "workers": 1, "images_per_second": 12.5, "speedup": 1.0},
@@ -79,7 +79,7 @@ def lines(svg):
 def test_a_figure_is_the_same_every_time_and_takes_its_colours_from_the_page(draw):
     assert draw() == draw()
     assert "currentColor" in draw()
-    assert figures._INK not in draw()
+    assert charts._INK not in draw()
 
 
 @pytest.mark.parametrize("draw", EVERY.values(), ids=EVERY)

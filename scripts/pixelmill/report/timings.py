@@ -1,4 +1,4 @@
-"""Distributions: where the time of a tree's images went, small enough for one page.
+"""Timings: where the time of a tree's images went, small enough for one page.
 
 A million images are told by bins, quantiles and the slowest few.
 """

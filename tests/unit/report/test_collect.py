@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill.contact_sheet import contact_sheets
 from pixelmill.core.tables import write_json
 from pixelmill.dataset import catalog
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.page import html, write
 from pixelmill.pipeline.runner import process_folder
-from pixelmill.report import Tree, collect, describe, find_trees
+from pixelmill.report.collect import Tree, collect, describe, find_trees
+from pixelmill.report.contact_sheet import contact_sheets
+from pixelmill.report.render import html, write
 from pixelmill.verification.compare_engines import compare
 from pixelmill.verification.verify import verify
 

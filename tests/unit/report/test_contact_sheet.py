@@ -6,11 +6,11 @@ import io
 import pytest
 from PIL import Image
 
-from pixelmill import contact_sheet as module
-from pixelmill.contact_sheet import contact_sheet, difference
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.runner import process_folder
+from pixelmill.report import contact_sheet as module
+from pixelmill.report.contact_sheet import contact_sheet, difference
 
 SMALL = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
 

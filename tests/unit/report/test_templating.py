@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelmill.typeset import code, environment, number, span
+from pixelmill.report.templating import code, environment, number, span
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Typeset: the templates of pages, and values and texts as pages show them."""
+"""Templating: the templates of pages, and values and texts as pages show them."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ import pytest
 from pixelmill.core.jobs import Made, Outcome, Stretch
 from pixelmill.dataset.ledger import Ledger, Maker
 from pixelmill.dataset.passes import Pass
-from pixelmill.distributions import distributions, latency, timeline
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.runner import process_folder
+from pixelmill.report.timings import distributions, latency, timeline
 
 MAKER = Maker("recipe", "code", "limits")
 

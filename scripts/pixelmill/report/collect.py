@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from pixelmill.core.sandbox import remark
 from pixelmill.core.tables import iterate_table, read_json
-from pixelmill.verdict import MAX_FAILURE_RATE, sentence
+from pixelmill.report.verdict import MAX_FAILURE_RATE, sentence
 
 #: Columns of benchmark.csv; the first ten are a promise to those who read it.
 COLUMNS = (
@@ -122,13 +122,13 @@ def describe(trees: Sequence[Tree]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `times`, one a tree: see `pixelmill.distributions.distributions`. One a dataset
+        `times`, one a tree: see `pixelmill.report.timings.distributions`. One a dataset
         and recipe: `scaling`, ``scaling.json`` without its samples, and `rivals`, see
         `pixelmill.benchmark.standings.standings`; both with `stale`, whether the images were since
         made by another recipe.
     """
     from pixelmill.benchmark.standings import standings
-    from pixelmill.distributions import distributions
+    from pixelmill.report.timings import distributions
 
     return {
         "times": [{**_names(t), **found} for t in trees if (found := distributions(t.path))],

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from tests.helpers import browser as chromium
-from tests.test_machines import RESULT
 from tests.unit.benchmark.test_standings import measured
+from tests.unit.report.test_compare_machines import RESULT
 
 HEADINGS = ["Advice", "mine · light", "Failures", "What was checked", "How it was made"]
 

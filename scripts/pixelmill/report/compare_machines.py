@@ -111,7 +111,7 @@ def _warnings(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def write(results: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:
     """Write the page; it needs no network and no other file."""
-    from pixelmill.typeset import environment
+    from pixelmill.report.templating import environment
 
     text = environment().get_template("compare.html").render(side_by_side(results), names=NAMES)
     with atomic(path) as file:

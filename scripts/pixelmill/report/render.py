@@ -1,4 +1,4 @@
-"""Page: the report as people and machines read it: HTML, Markdown, CSV, JSON, figures."""
+"""Rendering: the report as people and machines read it: HTML, Markdown, CSV, JSON, figures."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pixelmill import figures, typeset
 from pixelmill.benchmark.samples import NAMES
-from pixelmill.contact_sheet import Pair
 from pixelmill.core.files import atomic, sweep
 from pixelmill.core.root import Root
 from pixelmill.core.tables import write_json, write_table
-from pixelmill.report import COLUMNS
+from pixelmill.report import charts, templating
+from pixelmill.report.collect import COLUMNS
+from pixelmill.report.contact_sheet import Pair
 
 #: Colours of a figure that stands alone, with no page to take them from.
 _ALONE = 'style="color: #1c2128; background: #ffffff"'
@@ -32,7 +32,7 @@ def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) 
     Parameters
     ----------
     report : mapping
-        Of `pixelmill.report.collect`, and `pixelmill.report.describe` where wanted.
+        Of `pixelmill.report.collect.collect`, and `pixelmill.report.collect.describe` where wanted.
     folder : str
         Where ``report.html``, ``report.md``, ``benchmark.csv``, ``benchmark.json`` and
         the folder ``figures`` go.
@@ -58,7 +58,7 @@ def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) 
     root.make_folder("figures")
     for section in sections:
         for kind, draw in section["drawings"].items():
-            if drawn := draw(figures.WIDE):
+            if drawn := draw(charts.WIDE):
                 name = f"{section['dataset']}.{section['recipe']}.{kind}.svg"
                 root.write(f"figures/{name}", _alone(str(drawn)).encode())
 
@@ -75,7 +75,7 @@ def html(report: Mapping[str, Any], sheets: Sheets | None = None) -> str:
 
 
 def _html(report: Mapping[str, Any], sections: Sequence[Mapping[str, Any]]) -> str:
-    page = typeset.environment(autoescape=True).get_template("report.html")
+    page = templating.environment(autoescape=True).get_template("report.html")
     config = json.dumps(report["config"], indent=1)
     return page.render(
         **{**report, "failures": _together(report["failures"])}
@@ -85,7 +85,7 @@ def _html(report: Mapping[str, Any], sections: Sequence[Mapping[str, Any]]) -> s
 
 def markdown(report: Mapping[str, Any]) -> str:
     """Render what stands in a pull request: verdict, tables, failures, machine."""
-    page = typeset.environment(autoescape=False).get_template("report.md")
+    page = templating.environment(autoescape=False).get_template("report.md")
     together = {"failures": _together(report["failures"]), "names": NAMES}
     return page.render(**{**report, **together})
 
@@ -101,12 +101,12 @@ def _sections(report: Mapping[str, Any], sheets: Sheets) -> Iterator[dict[str, A
         benchmark = next(iter(ours("scaling")), None)
         contest = next(iter(ours("rivals")), None)
         drawings: dict[str, Callable[[float], Markup]] = {
-            "throughput": partial(figures.throughput, rows, benchmark),
-            "scaling": partial(figures.scaling, benchmark),
-            "rivals": partial(figures.rivals, contest),
-            "stages": partial(figures.stages, times),
-            "latencies": partial(figures.latencies, times),
-            "workers": partial(figures.workers, times),
+            "throughput": partial(charts.throughput, rows, benchmark),
+            "scaling": partial(charts.scaling, benchmark),
+            "rivals": partial(charts.rivals, contest),
+            "stages": partial(charts.stages, times),
+            "latencies": partial(charts.latencies, times),
+            "workers": partial(charts.workers, times),
         }
         yield {
             "dataset": dataset,
@@ -118,7 +118,7 @@ def _sections(report: Mapping[str, Any], sheets: Sheets) -> Iterator[dict[str, A
             # The page and the files of the figures share what is drawn.
             "drawings": {kind: functools.cache(draw) for kind, draw in drawings.items()},
             "pairs": sheets.get((dataset, recipe)),
-            "widths": (figures.WIDE, figures.NARROW),
+            "widths": (charts.WIDE, charts.NARROW),
         }
 
 

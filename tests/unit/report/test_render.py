@@ -8,8 +8,8 @@ from pixelmill.core.jobs import Made, Outcome, Stretch
 from pixelmill.dataset.exports import write_tables
 from pixelmill.dataset.ledger import Ledger, Maker
 from pixelmill.dataset.passes import Pass
-from pixelmill.page import html, markdown, write
-from pixelmill.report import Tree, collect, describe
+from pixelmill.report.collect import Tree, collect, describe
+from pixelmill.report.render import html, markdown, write
 
 #: Largest page, in bytes, whatever the number of images.
 LARGEST_PAGE = 2_000_000

@@ -1,4 +1,4 @@
-"""Figures of the report, as SVG that takes its colours from the page.
+"""Charts of the report, as SVG that takes its colours from the page.
 
 Each is drawn at the width that it is shown at, in inches: on a phone a figure with room
 for its words is another figure.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelmill.verdict import judge, sentence, summary
+from pixelmill.report.verdict import judge, sentence, summary
 
 TREE = {"dataset": "demo", "recipe": "light", "engine": "threads"}
 

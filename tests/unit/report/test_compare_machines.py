@@ -6,7 +6,7 @@ import json
 import pytest
 
 from pixelmill.core.errors import UserError
-from pixelmill.machines import read, side_by_side, write
+from pixelmill.report.compare_machines import read, side_by_side, write
 
 RESULT = {
     "schema": 1,

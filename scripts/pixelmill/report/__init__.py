@@ -1,0 +1,1 @@
+"""Report: the files of a run become pages."""
