@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from pixelmill import cli
+from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> None:

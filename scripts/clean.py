@@ -4,12 +4,12 @@ import argparse
 import logging
 from collections.abc import Mapping
 
-from pixelmill import cli
+from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> None:
     """Remove it and say how much it was."""
-    from pixelmill.cleaning import clean
+    from pixelmill.app.cleanup import clean
     from pixelmill.core.documents import from_json, require
     from pixelmill.core.filenames import escape
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from pixelmill import cli
+from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> int:

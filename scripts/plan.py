@@ -4,12 +4,12 @@ import argparse
 import logging
 import os
 
-from pixelmill import cli
+from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> None:
     """Draw up each plan and print it."""
-    from pixelmill.config import complete
+    from pixelmill.app.config import complete
     from pixelmill.core.documents import from_json
     from pixelmill.dataset import catalog
     from pixelmill.dataset.layout import Layout

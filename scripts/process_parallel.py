@@ -2,12 +2,12 @@
 
 import argparse
 
-from pixelmill import cli
+from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> None:
     """Run one pass with a parallel engine."""
-    from pixelmill.config import complete, named_recipe
+    from pixelmill.app.config import complete, named_recipe
     from pixelmill.core.documents import from_json
     from pixelmill.dataset.catalog import Selection
     from pixelmill.dataset.shards import Shard

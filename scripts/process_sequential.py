@@ -2,12 +2,12 @@
 
 import argparse
 
-from pixelmill import cli
+from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> None:
     """Run one pass with the sequential engine."""
-    from pixelmill.config import complete, named_recipe
+    from pixelmill.app.config import complete, named_recipe
     from pixelmill.pipeline.runner import process_folder
 
     process_folder(

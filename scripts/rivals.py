@@ -3,13 +3,13 @@
 import argparse
 import logging
 
-from pixelmill import cli
+from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> None:
     """Measure whichever is installed, print a table, and keep all samples as JSON."""
+    from pixelmill.app.config import named_recipe
     from pixelmill.benchmark import competitors, manager, speedups
-    from pixelmill.config import named_recipe
     from pixelmill.core.tables import write_json
 
     recipe = named_recipe(options.recipe, options.steps_folder)

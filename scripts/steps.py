@@ -4,20 +4,20 @@ import argparse
 import logging
 from pathlib import Path
 
-from pixelmill import cli
+from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> None:
     """Render the gallery, or write pages of text."""
-    from pixelmill import gallery, handbook, reference_page
+    from pixelmill.app import config_docs, step_docs, step_gallery
 
     if options.page:
-        count = gallery.write(options.page)
+        count = step_gallery.write(options.page)
         logging.info("%d steps: %s", count, options.page)
     if options.docs:
         for name, text in (
-            ("steps.md", handbook.markdown()),
-            ("configuration.md", reference_page.markdown()),
+            ("steps.md", step_docs.markdown()),
+            ("configuration.md", config_docs.markdown()),
         ):
             Path(options.docs, name).write_text(text, encoding="utf-8")
 

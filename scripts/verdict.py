@@ -4,7 +4,7 @@ import argparse
 import logging
 import os
 
-from pixelmill import cli
+from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> int:

@@ -2,12 +2,12 @@
 
 import argparse
 
-from pixelmill import cli
+from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> int:
     """Verify, print each check with its counts, and say the verdict."""
-    from pixelmill.config import named_recipe
+    from pixelmill.app.config import named_recipe
     from pixelmill.core.tables import write_json
     from pixelmill.dataset import catalog
     from pixelmill.verification.verify import verify

@@ -4,12 +4,12 @@ import argparse
 import logging
 import os
 
-from pixelmill import cli
+from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> int:
     """Verify each tree; nothing is written but what passed."""
-    from pixelmill.config import complete
+    from pixelmill.app.config import complete
     from pixelmill.core.documents import from_json
     from pixelmill.core.errors import UserError
     from pixelmill.dataset import catalog

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from pixelmill import config
+from pixelmill.app import config
 from pixelmill.core.errors import REASONS, ImageError
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser

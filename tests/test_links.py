@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pixelmill.config import complete
+from pixelmill.app.config import complete
+from pixelmill.app.workflow_setup import check_links
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.dataset import catalog
 from pixelmill.dataset.shards import Shard
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.runner import process_folder
 from pixelmill.verification.verify import verify
-from pixelmill.wiring import check_links
 from tests.helpers.places import COUNT, FOLDERS, OTHER, RENAMED, SMALL, VARIANTS, Place, content
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="making links needs a privilege there")

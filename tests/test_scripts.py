@@ -9,7 +9,7 @@ from argparse import Namespace
 
 import pytest
 
-from pixelmill import cli
+from pixelmill.app import cli
 from pixelmill.core.errors import UserError
 
 SCRIPTS = [

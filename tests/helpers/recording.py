@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from pixelmill.config import named_recipe
+from pixelmill.app.config import named_recipe
 from pixelmill.dataset import catalog
 from pixelmill.dataset.output_tree import Workplace
 from pixelmill.dataset.shards import WHOLE, all_of

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pixelmill import config
+from pixelmill.app import config
 from pixelmill.core import sandbox
 
 needs_sandbox = pytest.mark.skipif(bool(sandbox.shortcoming()), reason=sandbox.shortcoming())

@@ -12,22 +12,22 @@ ROOT = Path(workflow.current_basedir).parents[1]
 others = [path for path in sys.path if Path(path).resolve() != ROOT.resolve()]
 sys.path[:] = [str(ROOT / "scripts"), *others]
 
-from pixelmill import config as settings
-from pixelmill import wiring
+from pixelmill.app import config as settings
+from pixelmill.app import workflow_setup
 from pixelmill.core.errors import UserError
 from pixelmill.core.fingerprints import code_of
-from pixelmill.imaging.fingerprint import rendering_software
 from pixelmill.core.safe_path import protect_children
 from pixelmill.dataset.shards import Shard, all_of
+from pixelmill.imaging.fingerprint import rendering_software
 
-wiring.prefer_this_python()
+workflow_setup.prefer_this_python()
 protect_children()
-wiring.announce_runner(
+workflow_setup.announce_runner(
     any(kind.name == "ALL" for kind in workflow.output_settings.quiet or ())
 )
 
 # Own steps are looked for beside the config files, those of the command line first.
-BASE = wiring.folders_of(workflow.configfiles)
+BASE = workflow_setup.folders_of(workflow.configfiles)
 
 try:
     # Snakemake reads what stands in a map after --config as text; YAML knows better.
@@ -53,8 +53,8 @@ wildcard_constraints:
 def hold_folder():
     """Let no other run work in this folder, and none write through links."""
     try:
-        wiring.hold()
-        wiring.check_links(CONFIG)
+        workflow_setup.hold()
+        workflow_setup.check_links(CONFIG)
     except UserError as error:
         sys.exit(f"config: {error}")
 
@@ -77,7 +77,7 @@ def folder(wildcards):
 
 def selection(wildcards):
     """Which of a folder's files belong to a dataset."""
-    return as_json(wiring.selection(CONFIG["datasets"][wildcards.dataset]))
+    return as_json(workflow_setup.selection(CONFIG["datasets"][wildcards.dataset]))
 
 
 def fingerprint(wildcards):
@@ -85,7 +85,7 @@ def fingerprint(wildcards):
     if not workflow.is_main_process:
         return ""
     shard = Shard.parse(wildcards.get("shard", "1-of-1"))
-    return wiring.fingerprint(CONFIG["datasets"][wildcards.dataset], shard)
+    return workflow_setup.fingerprint(CONFIG["datasets"][wildcards.dataset], shard)
 
 
 def generated(wildcards):
@@ -98,13 +98,13 @@ def generated(wildcards):
 
 def token(wildcards):
     """What generated images are known by: a new one where some are gone."""
-    return wiring.token(wildcards.dataset)
+    return workflow_setup.token(wildcards.dataset)
 
 
 def checks_token(wildcards):
     """What a tree's checks are known by: a new one as long as they fail."""
     path = f"{RESULTS}/{wildcards.dataset}/{wildcards.recipe}/{wildcards.engine}/verification.json"
-    return wiring.checks_token(path)
+    return workflow_setup.checks_token(path)
 
 
 def measured(wildcards):
@@ -115,7 +115,7 @@ def measured(wildcards):
         recipe=RUN["recipes"],
         measured=["scaling", "rivals"],
     )
-    return wiring.digest(paths) if workflow.is_main_process else ""
+    return workflow_setup.digest(paths) if workflow.is_main_process else ""
 
 
 def recipe(wildcards):

@@ -5,7 +5,7 @@ import collections
 import pytest
 import yaml
 
-from pixelmill import config
+from pixelmill.app import config
 from pixelmill.core import documents
 from pixelmill.core.documents import from_json, from_yaml
 from pixelmill.core.errors import UserError

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from pixelmill.config import named_recipe
+from pixelmill.app.config import named_recipe
 from pixelmill.core import documents, regular_files
 from pixelmill.core.errors import UserError
 from pixelmill.dataset import catalog

@@ -184,7 +184,7 @@ def test_children_find_the_library_and_what_the_user_named(monkeypatch, given, o
 
 
 def test_no_empty_path_of_programs_is_made(monkeypatch):
-    from pixelmill.wiring import prefer_this_python
+    from pixelmill.app.workflow_setup import prefer_this_python
 
     for given in ("", None):
         monkeypatch.setenv("PATH", "") if given == "" else monkeypatch.delenv("PATH")

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pixelmill import gallery
+from pixelmill.app import step_gallery
 from pixelmill.core import safe_path
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Job
@@ -245,14 +245,14 @@ def every_format(tmp_path_factory, photo):
 
 def every_step(folder, backend):
     """Recipes that have all steps of a backend among them, each in every format."""
-    gallery._write_look(str(folder / "look.cube"))
+    step_gallery._write_look(str(folder / "look.cube"))
     Image.new("RGBA", (9, 9), "#80402080").save(folder / "mark.png")
     (folder / "own.py").write_text(
         "import decimal, neighbour\ndef step(image):\n    return image\n", encoding="utf-8"
     )
     (folder / "neighbour.py").write_text("import colorsys\n", encoding="utf-8")
     steps = [{"call": {"function": "own:step"}}, {"watermark": {"image": "mark.png"}}]
-    steps += [{name: gallery.EXAMPLES.get(name, [{}])[0]} for name in STEPS]
+    steps += [{name: step_gallery.EXAMPLES.get(name, [{}])[0]} for name in STEPS]
     kept = []
     for step in steps:
         with contextlib.suppress(UserError):  # not all backends do all steps

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelmill import config
+from pixelmill.app import config
 from pixelmill.core.errors import UserError
 from pixelmill.core.sandbox import Sandbox
 from pixelmill.pipeline.policy import Policy

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from pixelmill.config import named_recipe
+from pixelmill.app.config import named_recipe
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Batch, Job
 from pixelmill.engines.distributed import Cluster, open_cluster

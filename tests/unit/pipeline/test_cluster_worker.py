@@ -10,7 +10,7 @@ import threading
 import pytest
 from PIL import Image
 
-from pixelmill.config import named_recipe
+from pixelmill.app.config import named_recipe
 from pixelmill.core.errors import TreeError
 from pixelmill.core.jobs import Batch, Job, failed
 from pixelmill.imaging.codecs.limits import Limits

@@ -4,7 +4,7 @@ import queue
 
 import pytest
 
-from pixelmill.config import named_recipe
+from pixelmill.app.config import named_recipe
 from pixelmill.core.errors import TreeError
 from pixelmill.dataset.catalog import refresh
 from pixelmill.dataset.output_names import Outputs

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pixelmill.config import named_recipe
+from pixelmill.app.config import named_recipe
 from pixelmill.dataset.catalog import refresh
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.output_names import Outputs

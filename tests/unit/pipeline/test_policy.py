@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from pixelmill import config
+from pixelmill.app import config
 from pixelmill.imaging.codecs.limits import PRESETS, Limits
 from pixelmill.pipeline.policy import Policy
 

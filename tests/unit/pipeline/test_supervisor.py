@@ -13,7 +13,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from pixelmill.config import named_recipe
+from pixelmill.app.config import named_recipe
 from pixelmill.core.errors import UserError
 from pixelmill.dataset.catalog import refresh
 from pixelmill.dataset.output_names import Outputs

@@ -132,7 +132,7 @@ def policy(
     ----------
     options : argparse.Namespace
     complete : callable
-        `pixelmill.config.complete`. It is not imported here: the rules take what this module
+        `pixelmill.app.config.complete`. It is not imported here: the rules take what this module
         imports for the code of every script, and the config's includes all steps.
     """
     if options.policy:

@@ -1,4 +1,4 @@
-"""Wiring: what the workflow does before it looks for jobs. Light to import."""
+"""Workflow set-up: what the workflow does before it looks for jobs. Light to import."""
 
 from __future__ import annotations
 

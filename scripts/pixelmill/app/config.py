@@ -24,7 +24,7 @@ from pixelmill.core.files import lies_in
 from pixelmill.imaging import recipe, recipe_parser
 from pixelmill.imaging.codecs.limits import PRESETS
 
-SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
+SCHEMA = Path(__file__).parents[3] / "workflow" / "schemas" / "config.schema.yaml"
 
 #: Names that stand for something else below the results.
 RESERVED = ("report",)

@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from pixelmill import gallery
+from pixelmill.app import step_gallery
 from pixelmill.imaging.steps import STEPS
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("gallery") / "steps.html"
-    assert gallery.write(str(path)) == len(STEPS)
+    assert step_gallery.write(str(path)) == len(STEPS)
     return path.read_text(encoding="utf-8")
 
 
@@ -26,7 +26,7 @@ def test_every_step_has_pictures_and_all_its_parameters(sections, name):
     text = sections[name]
     assert f"<h3>{name}</h3>" in text
     pictures = re.findall(r'<img src="data:image/png;base64,', text)
-    assert len(pictures) == 1 + len(gallery.EXAMPLES.get(name, [{}]))
+    assert len(pictures) == 1 + len(step_gallery.EXAMPLES.get(name, [{}]))
     for parameter in STEPS[name].parameters:
         assert f"<code>{parameter}</code>" in text
 

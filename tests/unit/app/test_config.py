@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from pixelmill import config
+from pixelmill.app import config
 from pixelmill.core.errors import REASONS, UserError
 from pixelmill.dataset import synthetic
 from pixelmill.engines import base

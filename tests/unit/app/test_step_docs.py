@@ -2,25 +2,25 @@
 
 import pytest
 
-from pixelmill import handbook
+from pixelmill.app import step_docs
 from pixelmill.imaging.steps import STEPS
 
 
 def test_the_docs_are_what_the_registry_says(repository):
     text = (repository / "docs/steps.md").read_text(encoding="utf-8")
-    assert text == handbook.markdown(), "say: make docs"
+    assert text == step_docs.markdown(), "say: make docs"
 
 
 def test_every_step_stands_under_its_subject_once():
-    told = [page.name for _, pages in handbook.pages() for page in pages]
+    told = [page.name for _, pages in step_docs.pages() for page in pages]
     assert sorted(told) == sorted(STEPS)
-    titles = [title for title, _ in handbook.pages()]
+    titles = [title for title, _ in step_docs.pages()]
     assert titles == ["Resizing", "Geometry", "Filters", "Tones", "Overlays"]
 
 
 @pytest.mark.parametrize("name", STEPS)
 def test_every_parameter_has_a_meaning_and_the_docstring_tells_no_other(name):
-    page = handbook.describe(STEPS[name])
+    page = step_docs.describe(STEPS[name])
     assert page.summary.endswith(".")
     for words in page.parameters:
         assert words.meaning.endswith("."), words.name
@@ -29,19 +29,19 @@ def test_every_parameter_has_a_meaning_and_the_docstring_tells_no_other(name):
 
 
 def test_a_parameter_is_told_in_full():
-    words = {words.name: words for words in handbook.describe(STEPS["resize"]).parameters}
+    words = {words.name: words for words in step_docs.describe(STEPS["resize"]).parameters}
     assert words["filter"].meaning == "The resampling kernel."
     assert words["filter"].allowed.startswith("one of lanczos, bicubic")
     assert words["filter"].default == "lanczos"
     assert words["longest"].meaning == "The longer side, in pixels; the proportions are kept."
     assert words["width"].default == "not given"
     assert words["color"].default == '"#ffffff"'
-    matrix = handbook.describe(STEPS["color_matrix"]).parameters[0]
+    matrix = step_docs.describe(STEPS["color_matrix"]).parameters[0]
     assert matrix.default == "required"
 
 
 def test_paragraphs_become_lines():
-    page = handbook.describe(STEPS["resize"])
+    page = step_docs.describe(STEPS["resize"])
     assert page.summary == "Resample to another size."
     assert "Sides are rounded to the nearest pixel, halves up, and never below one." in page.text
 
@@ -52,4 +52,4 @@ def test_paragraphs_become_lines():
      ("#ffffff", '"#ffffff"'), ((1, 2.5), "[1, 2.5]"), ([[1, 0], [0, 1]], "[[1, 0], [0, 1]]")],
 )  # fmt: skip
 def test_a_value_is_written_as_in_a_recipe(value, text):
-    assert handbook.as_recipe(value) == text
+    assert step_docs.as_recipe(value) == text

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pixelmill.wiring import folders_of
+from pixelmill.app.workflow_setup import folders_of
 
 
 @pytest.mark.parametrize(

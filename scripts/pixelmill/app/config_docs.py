@@ -1,12 +1,12 @@
-"""Reference page: every key of the config in words, from the schema."""
+"""Config docs: every key of the config in words, from the schema."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pixelmill.config import schema
-from pixelmill.handbook import as_recipe
+from pixelmill.app.config import schema
+from pixelmill.app.step_docs import as_recipe
 
 #: Told on pages of their own.
 _ELSEWHERE = {"recipes": "[recipes.md](recipes.md) and [steps.md](steps.md) have the rest."}

@@ -1,12 +1,12 @@
 """The reference page has every key of the config, as the schema says it."""
 
-from pixelmill import reference_page
-from pixelmill.config import schema
+from pixelmill.app import config_docs
+from pixelmill.app.config import schema
 
 
 def test_the_docs_are_what_the_schema_says(repository):
     text = (repository / "docs/configuration.md").read_text(encoding="utf-8")
-    assert text == reference_page.markdown(), "say: make docs"
+    assert text == config_docs.markdown(), "say: make docs"
 
 
 def keys_of(part):
@@ -19,7 +19,7 @@ def keys_of(part):
 
 
 def test_every_key_is_there_with_its_meaning():
-    rows = [line for line in reference_page.markdown().splitlines() if line.startswith("| `")]
+    rows = [line for line in config_docs.markdown().splitlines() if line.startswith("| `")]
     told = {row.split("`")[1].split(".")[-1] for row in rows}
     everything = schema()
     expected = {*keys_of(everything), *keys_of(everything["$defs"]["dataset"])}

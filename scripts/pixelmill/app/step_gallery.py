@@ -1,4 +1,4 @@
-"""Gallery: every step shown on a picture, before and after, with its parameters."""
+"""Step gallery: every step shown on a picture, before and after, with its parameters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image, ImageFilter
 
-from pixelmill import handbook
+from pixelmill.app import step_docs
 from pixelmill.core.files import atomic
 from pixelmill.dataset.synthetic import Spec, image
 from pixelmill.imaging.recipe_parser import parse
@@ -72,8 +72,8 @@ def write(page: str) -> int:
         _write_look(os.path.join(folder, "look.cube"))
         subjects = [
             {
-                "title": handbook.subject(module),
-                "steps": [_show(kind.name, folder) for kind in handbook.kinds_of(module)],
+                "title": step_docs.subject(module),
+                "steps": [_show(kind.name, folder) for kind in step_docs.kinds_of(module)],
             }
             for module in MODULES
         ]
@@ -86,13 +86,13 @@ def write(page: str) -> int:
 def _show(name: str, folder: str) -> dict[str, Any]:
     before = PICTURES.get(name, _photo)()
     after = [_example(name, params, before, folder) for params in EXAMPLES.get(name, [{}])]
-    words = handbook.describe(STEPS[name])
+    words = step_docs.describe(STEPS[name])
     return {"words": words, "before": _data_url(before), "after": after}
 
 
 def _example(name: str, params: dict[str, Any], before: Image.Image, folder: str) -> dict[str, str]:
     (step,) = parse({"steps": [{name: params}]}, folder=folder).with_files().steps
-    pairs = (f"{key}: {handbook.as_recipe(value)}" for key, value in params.items())
+    pairs = (f"{key}: {step_docs.as_recipe(value)}" for key, value in params.items())
     shown = f"{name}: {{{', '.join(pairs)}}}" if params else name
     return {"picture": _data_url(STEPS[name].function(before, **step.params)), "shown": shown}
 

@@ -1,4 +1,4 @@
-"""Handbook: every step in words, from the registry and the docstrings."""
+"""Step docs: every step in words, from the registry and the docstrings."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from pixelmill.cleaning import clean
+from pixelmill.app.cleanup import clean
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.locks import exclusive
 from pixelmill.dataset.synthetic import Spec, generate

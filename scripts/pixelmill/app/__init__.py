@@ -1,0 +1,1 @@
+"""App: how people and Snakemake reach pixelmill."""
