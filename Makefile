@@ -18,10 +18,11 @@ test-all: .venv/ready-dev ## all tests: also faults, corpus, and browser
 test-slow: .venv/ready-dev ## only the slow ones
 	$(BIN)/python -m pytest -n auto --dist loadfile -m slow $(PYTEST_OPTIONS)
 
-check: .venv/ready-dev ## style and types
+check: .venv/ready-dev ## style, types, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	PYTHONPATH=scripts $(BIN)/lint-imports --no-cache
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --cores 1 --lint
 

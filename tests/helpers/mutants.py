@@ -39,13 +39,44 @@ MUTANTS = 640
 #: Modules whose decisions are tested: on staleness, removal, durability, limits, verification,
 #: geometry and colour.
 MODULES = (
-    *("plan", "ledger", "entries", "catalog", "rows", "passes", "provenance", "shards"),
-    *("safekeeping", "outputs", "source_guard", "cleaning", "destinations", "naming"),
-    *("files", "tables", "databases", "limits", "demands"),
-    *("verification", "picture_check", "suspected_faults", "likeness", "inspection"),
-    *("expected_geometry", "exact_resampling", "seen_colors"),
-    *("geometry", "resizing", "resampling", "canvas", "jpeg"),
-    *("color", "colorimetry", "icc", "photometric", "alpha", "levels", "tones"),
+    "dataset/plan",
+    "dataset/ledger",
+    "dataset/entries",
+    "dataset/catalog",
+    "dataset/ledger_rows",
+    "dataset/passes",
+    "core/fingerprints",
+    "dataset/shards",
+    "dataset/ledger_backup",
+    "dataset/output_tree",
+    "pipeline/source_guard",
+    "app/cleanup",
+    "dataset/output_names",
+    "core/files",
+    "dataset/ledger_tables",
+    "core/databases",
+    "imaging/codecs/limits",
+    "verification/expectations",
+    "verification/verify",
+    "verification/picture_check",
+    "verification/suspected_faults",
+    "verification/similarity",
+    "verification/inspector",
+    "verification/expected_geometry",
+    "verification/exact_resampling",
+    "verification/color_conversion",
+    "imaging/steps/geometry",
+    "imaging/steps/resize",
+    "imaging/steps/resampling",
+    "imaging/steps/canvas",
+    "imaging/codecs/jpeg",
+    "imaging/codecs/color",
+    "imaging/codecs/colorimetry",
+    "imaging/codecs/icc",
+    "imaging/codecs/photometric",
+    "imaging/steps/alpha",
+    "imaging/arrays",
+    "imaging/steps/tones",
 )
 
 REPOSITORY = Path(__file__).parents[2]
@@ -155,7 +186,8 @@ def tests_for(mutant, coverage):
     """Tests that run a mutant's line, or that are in its module's own file, in their order."""
     path = REPOSITORY / LIBRARY / f"{mutant['module']}.py"
     contexts = coverage.contexts_by_lineno(str(path))
-    own = f"tests/test_{mutant['module']}.py"
+    package, _, name = mutant["module"].rpartition("/")
+    own = f"tests/unit/{package}/test_{name}.py"
     lines = statement_around(path.read_text("utf-8"), mutant["line"])
     tests = {context.split("|")[0] for line in lines for context in contexts.get(line, ())} - {""}
     chosen = sorted(tests, key=lambda test: (not test.startswith(own), test))[:MOST_TESTS]

@@ -1,5 +1,6 @@
 """The repository keeps its own promises: pins agree, rules are complete, scripts are thin."""
 
+import ast
 import re
 
 import pytest
@@ -40,6 +41,12 @@ TESTED_BY = {
     "verification/second_png": "unit/verification/test_second_decoder.py",
     "verification/second_tiff": "unit/verification/test_second_decoder.py",
     "verification/suspected_faults": "unit/verification/test_planted_pictures.py",
+}
+
+#: Packages of the library; nothing else lies beside its `__init__`.
+WINGS = {
+    *("app", "benchmark", "core", "dataset", "engines", "imaging", "pipeline", "report"),
+    "verification",
 }
 
 
@@ -188,7 +195,7 @@ def test_a_library_is_known_to_few_modules(repository, library, allowed):
         for name, text in {**modules(repository), **scripts}.items()
         if re.search(rf"^\s*(import|from) {library}\b", text, re.MULTILINE)
     }
-    assert {name for name in knowing if not name.startswith(allowed) and "/" in name} == set()
+    assert {name for name in knowing if not name.startswith(allowed)} == set()
 
 
 def defaults_of(part):
@@ -209,10 +216,23 @@ def test_the_config_shows_every_default(repository, key):
     assert shown == defaults_of(schema()["properties"][key])
 
 
+def test_the_library_consists_of_its_wings(repository):
+    found = {path.name for path in (repository / "scripts/pixelmill").iterdir()}
+    assert found - {"__init__.py", "__init__.pyi", "__pycache__"} == WINGS
+
+
+def test_a_package_says_what_it_is_for_and_nothing_else(repository):
+    """But for the library itself, and the one that registers all steps."""
+    for name, text in modules(repository).items():
+        if name.endswith("/__init__") and name != "imaging/steps/__init__":
+            (statement,) = ast.parse(text).body
+            assert isinstance(statement, ast.Expr) and len(text.splitlines()) == 1, name
+
+
 def test_every_module_has_its_tests(repository):
     """They lie in a folder like its own, and one is named like it, or imports from it."""
     for name in modules(repository):
-        if name in TESTED_BY or name.endswith("__init__") or "/" not in name:
+        if name in TESTED_BY or name.endswith("__init__"):
             continue
         tests = (repository / "tests/unit" / name).parent
         package, _, module = name.replace("/", ".").rpartition(".")
@@ -222,6 +242,12 @@ def test_every_module_has_its_tests(repository):
         assert (tests / f"test_{module}.py").exists() or any(
             imported.search(path.read_text(encoding="utf-8")) for path in tests.glob("test_*.py")
         ), name
+
+
+@pytest.mark.parametrize("name", sorted(TESTED_BY))
+def test_what_is_tested_with_others_is_there(repository, name):
+    assert (repository / f"scripts/pixelmill/{name}.py").exists()
+    assert (repository / "tests" / TESTED_BY[name]).exists()
 
 
 def test_no_file_names_a_place_on_somebodys_disk(repository):
