@@ -1,0 +1,74 @@
+"""The public functions do what the scripts do, and importing the package costs nothing."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+import pixelmill
+from pixelmill import ImageError, Recipe, UserError
+from pixelmill.core import errors
+from pixelmill.imaging import recipe
+from pixelmill.imaging.recipe_parser import parse
+from pixelmill.imaging.steps.registry import step
+
+SMALL = {"steps": [{"resize": {"width": 8, "height": 8}}], "output": {"format": "png"}}
+
+
+def test_a_folder_is_planned_processed_and_verified(tmp_path, photos):
+    source, target = photos(tmp_path / "in", 3), tmp_path / "out"
+    assert len(pixelmill.plan(source, target, SMALL).make) == 3
+    done = pixelmill.process(source, target, SMALL, engine="sequential", workers=1)
+    assert (done.images, done.failed) == (3, 0)
+    assert {path.name for path in (target / "images").iterdir()} == {"0.png", "1.png", "2.png"}
+    assert len(pixelmill.plan(source, target, SMALL).make) == 0
+    result = pixelmill.verify(source, target, SMALL, workers=1)
+    assert result["passed"]
+
+
+def test_images_are_generated_once(tmp_path):
+    spec = {"width": [8, 16], "height": [8, 16], "format": "png"}
+    assert pixelmill.generate(tmp_path / "images", 3, workers=1, **spec) == 3
+    assert pixelmill.generate(tmp_path / "images", 3, workers=1, **spec) == 0
+    assert len(list((tmp_path / "images").glob("*.png"))) == 3
+
+
+def test_a_recipe_is_given_as_people_have_it(tmp_path, photos):
+    source = photos(tmp_path / "in", 1)
+    file = tmp_path / "recipe.yaml"
+    file.write_text(json.dumps(SMALL), encoding="utf-8")
+    target = tmp_path / "out"
+    pixelmill.process(source, target, file, "sequential", 1)
+    for same in (str(file), SMALL, parse(SMALL)):
+        assert len(pixelmill.plan(source, target, same).make) == 0
+    assert len(pixelmill.plan(source, target, "light").make) == 1
+
+
+def test_what_is_public_is_what_the_packages_define(repository):
+    assert Recipe is recipe.Recipe
+    assert (UserError, ImageError) == (errors.UserError, errors.ImageError)
+    assert pixelmill.step is step
+    stub = (repository / "scripts/pixelmill/__init__.pyi").read_text(encoding="utf-8")
+    assert {*re.findall(r"as (\w+)$", stub, re.MULTILINE), "__version__"} == set(pixelmill.__all__)
+    assert set(pixelmill.__all__) <= set(dir(pixelmill))
+    for name in pixelmill.__all__:
+        assert getattr(pixelmill, name) is not None
+
+
+def test_an_unknown_name_is_no_attribute():
+    with pytest.raises(AttributeError, match="'pixelmill' has no attribute 'mill'"):
+        pixelmill.mill  # noqa: B018
+
+
+def test_to_import_the_package_imports_nothing_else(repository):
+    program = "import sys; old = set(sys.modules); import pixelmill; print(set(sys.modules) - old)"
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": str(repository / "scripts")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.strip() == "{'pixelmill'}"
