@@ -68,7 +68,7 @@ def test_the_module_of_the_docs_brings_all_its_jobs(small, repository, snakemake
 @pytest.mark.parametrize("engine", [name for name in LOCAL if name != "sequential"])
 def test_every_engine_stands_in_every_file_that_the_docs_name(repository, engine):
     page = (repository / "docs/extending.md").read_text(encoding="utf-8")
-    part = page[page.index("## A new engine") : page.index("4. Where its workers")]
+    part = page[page.index("## A new engine") : page.index("4. If its workers")]
     files = re.findall(r"`((?:scripts|workflow)/\S+)`", part)
     assert len(files) > 1
     for file in files:
