@@ -75,26 +75,67 @@ def test_every_engine_stands_in_every_file_that_the_docs_name(repository, engine
         assert engine in (repository / file).read_text(encoding="utf-8"), file
 
 
+def pages_of(repository):
+    """Texts of all pages by their paths, without blocks of code."""
+    patterns = ("*.md", "docs/**/*.md", "envs/*.md")
+    paths = [path for pattern in patterns for path in repository.glob(pattern)]
+    return {
+        path: re.sub(r"^ *```.*?^ *```$", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
+        for path in paths
+    }
+
+
+def links_of(text):
+    """Targets of links and pictures within the repository, each with its anchor."""
+    targets = re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", text)
+    links = ("".join(target) for target in targets)
+    return [link.partition("#")[::2] for link in links if not re.match(r"\w+:", link)]
+
+
+def anchors_of(text):
+    """Anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_and_anchors_are_found():
+    text = '[a](b.md#c), [![d](e.png)](f.md) <img src="g.svg"> [h](https://example.org/#i)'
+    assert links_of(text) == [("b.md", "c"), ("e.png", ""), ("f.md", ""), ("g.svg", "")]
+    assert anchors_of('## The run ends with "NOT well"\n') == {"the-run-ends-with-not-well"}
+
+
 def test_every_page_that_a_page_links_to_is_there(repository):
-    for page in (*repository.glob("docs/*.md"), *repository.glob("*.md")):
-        text = page.read_text(encoding="utf-8")
-        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+    for page, text in pages_of(repository).items():
+        for link, _ in links_of(text):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
 def test_every_heading_that_a_page_links_to_is_there(repository):
-    for page in (*repository.glob("docs/*.md"), *repository.glob("*.md")):
-        text = page.read_text(encoding="utf-8")
-        for link, anchor in re.findall(r"\]\(([^)#:]*)#([^)]*)\)", text):
-            target = (page.parent / link if link else page).read_text(encoding="utf-8")
-            headings = re.findall(r"^#+ (.*)$", target, re.MULTILINE)
-            anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
-            assert anchor in anchors, f"{page.name}: {link}#{anchor}"
+    for page, text in pages_of(repository).items():
+        for link, anchor in links_of(text):
+            if anchor:
+                target = (page.parent / link if link else page).read_text(encoding="utf-8")
+                assert anchor in anchors_of(target), f"{page.name}: {link}#{anchor}"
+
+
+def test_every_page_can_be_reached_from_the_index(repository):
+    pages = pages_of(repository)
+    reached, pending = set(), [repository / "docs/index.md"]
+    while pending:
+        page = pending.pop()
+        reached.add(page)
+        links = {(page.parent / link).resolve() for link, _ in links_of(pages[page])}
+        pending += (links & pages.keys()) - reached
+    assert pages.keys() - reached == set()
+
+
+def test_the_readme_is_short(repository):
+    assert len((repository / "README.md").read_text(encoding="utf-8").split()) < 900
 
 
 def test_every_command_of_the_docs_says_how_many_cores_it_takes(repository):
     """Snakemake does nothing without, and in silence where it is told to be quiet."""
-    pages = [*repository.glob("docs/*.md"), repository / "README.md", repository / "config.yaml"]
+    pages = [*repository.glob("docs/**/*.md"), *repository.glob("*.md"), repository / "config.yaml"]
     for page in pages:
         text = page.read_text(encoding="utf-8")
         for command in re.findall(r"^snakemake .*|`snakemake [^`]+`", text, re.MULTILINE):
