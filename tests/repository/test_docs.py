@@ -118,6 +118,24 @@ def test_every_heading_that_a_page_links_to_is_there(repository):
                 assert anchor in anchors_of(target), f"{page.name}: {link}#{anchor}"
 
 
+def test_every_file_that_the_docs_name_is_there(repository):
+    """Relative to the repository, or to the library as pages for developers have it."""
+    named = r"`(?!results/)((?:[\w.-]+/)+[\w.-]+\.(?:py|smk|yaml|html|sh|c))`"
+    for page, text in pages_of(repository).items():
+        places = (repository, repository / "scripts/pixelmill", page.parent)
+        for path in re.findall(named, text):
+            assert any((place / path).exists() for place in places), f"{page.name}: {path}"
+
+
+def test_the_architecture_names_every_package(repository):
+    text = (repository / "docs/architecture.md").read_text(encoding="utf-8")
+    part = text[text.index("## The nine packages") : text.index("## The processes")]
+    named = re.findall(r"^\| `([\w/]+)` \|", part, re.MULTILINE)
+    library = repository / "scripts/pixelmill"
+    found = {path.parent.relative_to(library).as_posix() for path in library.rglob("__init__.py")}
+    assert set(named) == found - {"."}
+
+
 def test_every_page_can_be_reached_from_the_index(repository):
     pages = pages_of(repository)
     reached, pending = set(), [repository / "docs/index.md"]
