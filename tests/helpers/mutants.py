@@ -2,8 +2,8 @@
 
 It needs mutmut and coverage, which the tests do not, in a folder of their own::
 
-    pip install --no-deps --target /tmp/tools mutmut libcst coverage pytest-cov
-    export PYTHONPATH=/tmp/tools
+    pip install --no-deps --target ../mutation-tools mutmut libcst coverage pytest-cov
+    export PYTHONPATH=../mutation-tools
     python -m pytest -n auto -m "not slow" --cov=pixelmill --cov-context=test --cov-report=
     python -m tests.helpers.mutants [MUTANT or MODULE ...]
 

@@ -20,6 +20,7 @@ PLACES = ("/" + "work", "/" + "root", "/" + "tmp", "/" + "home")
 TESTED_BY = {
     "app/cli": "workflow/test_scripts.py",
     "core/environment": "unit/imaging/test_fingerprint.py",
+    "dataset/gather_catalog": "unit/dataset/test_gather.py",
     "engines/fork_server": "unit/pipeline/test_supervisor.py",
     "engines/local": "unit/engines/test_registry.py",
     "engines/malloc": "unit/benchmark/test_peak_memory.py",
