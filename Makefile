@@ -10,13 +10,13 @@ run: .venv/ready $(if $(SIMD),.venv/simd) ## process the datasets of config.yaml
 	$(BIN)/snakemake --cores $(CORES) all
 
 test: .venv/ready-dev ## the fast tests
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow" $(PYTEST_OPTIONS)
 
 test-all: .venv/ready-dev ## all tests: also faults, corpus, and browser
-	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 
 test-slow: .venv/ready-dev ## only the slow ones
-	$(BIN)/python -m pytest -n auto --dist loadfile -m slow $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m slow $(PYTEST_OPTIONS)
 
 check: .venv/ready-dev ## style, types, and the direction of imports
 	$(BIN)/ruff check .
