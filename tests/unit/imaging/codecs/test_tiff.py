@@ -160,6 +160,19 @@ def test_a_palette_of_8_bit_levels(bits, order):
     assert_seen(data, expected)
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("low", [0, 127, 128, 255])
+def test_the_upper_bytes_of_a_palette_are_its_levels(bits, low):
+    """Writers fill the lower bytes in different ways."""
+    samples, expected, ((code, kind, values),) = stored(PALETTE, bits)
+    tag = (code, kind, [value // 257 * 256 + low for value in values])
+    for compression in (8, 34925):  # Pillow decodes only the first one
+        data = tiff(
+            samples, photometric=PALETTE, bits=bits, compression=compression, tags=(tag,)
+        )  # fmt: skip
+        assert_seen(data, expected, within=0)
+
+
 @pytest.mark.parametrize("orientation", TURNED)
 @pytest.mark.parametrize(
     ("color", "bits", "format", "extra"),
