@@ -239,6 +239,24 @@ def test_rights_that_are_too_long_for_a_jpeg_cost_no_image(source, render):
     assert b"x" * 70_000 in render(data, output={"format": "png"})
 
 
+@pytest.mark.parametrize(
+    ("main", "camera"),
+    [
+        pytest.param([(ARTIST, 2, b"Ann\0")], [(0x9286, 7, bytes(70_000))], id="camera"),
+        pytest.param([(ARTIST, 2, b"x" * 70_000)], [], id="rights"),
+    ],
+)
+def test_a_kept_orientation_outlasts_tags_that_are_too_long_for_a_jpeg(
+    source, render, main, camera
+):
+    """Without it the picture would lie on its side."""
+    data = source("png", raw_block([(0x0112, 3, struct.pack("<H", 6)), *main], camera))
+    for metadata in ("strip", "keep"):
+        made = render(data, orientation="keep", metadata=metadata)
+        _, found, _, _ = fields_of(block_in(made))
+        assert found[0x0112] == (3, struct.pack("<H", 6)), metadata
+
+
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_kept_orientation_stands_beside_rights_of_any_bytes(source, render, orientation):
     text = TEXTS["latin-1"]
