@@ -70,11 +70,24 @@ def test_crop_cuts_out_a_rectangle(apply, picture, mode):
         ({"unit": "percent", "left": 99, "width": 0.1}, (49, 0, 50, 30)),
         ({"unit": "percent", "width": 0.1, "height": 0.1, "gravity": "top_left"}, (0, 0, 1, 1)),
         ({"unit": "percent", "width": 12.5}, (22, 0, 28, 30)),
+        ({"unit": "percent", "left": 3, "width": 3}, (2, 0, 3, 30)),
+        ({"unit": "percent", "left": 1, "width": 3, "top": 5, "height": 5}, (1, 2, 2, 3)),
     ],
     ids=str,
 )
 def test_crop_keeps_what_is_named_and_there(apply, photo, params, box):
     assert apply(photo(50, 30), "crop", **params) == photo(50, 30).crop(box)
+
+
+@pytest.mark.parametrize("size", [(50, 30), (47, 29), (8, 9)])
+@pytest.mark.parametrize("part", [12.5, 20, 25])
+def test_tiles_in_percent_neither_overlap_nor_leave_gaps(apply, photo, size, part):
+    picture = photo(*size)
+    places = [place * part for place in range(round(100 / part))]
+    shown = {"unit": "percent", "width": part, "height": part}
+    rows = [[apply(picture, "crop", left=x, top=y, **shown) for x in places] for y in places]
+    whole = np.vstack([np.hstack([np.asarray(tile) for tile in row]) for row in rows])
+    assert np.array_equal(whole, np.asarray(picture))
 
 
 @pytest.mark.parametrize(
