@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from pixelmill.report import charts
@@ -157,6 +158,83 @@ def test_a_row_is_shown_for_every_worker_and_few_names_where_there_are_many():
     busy = [{"worker": k + 1, "images": 1, "busy": [[0.0, 1.0]]} for k in range(128)]
     said = words(workers([{"engine": "processes", "workers": busy}]))
     assert 3 <= sum(word.startswith("processes") for word in said) <= 40
+
+
+@pytest.fixture
+def axes_of(monkeypatch):
+    """Function that draws one of `EVERY` and returns its axes, on which all is in data units."""
+    kept = []
+    written = figures._svg
+    monkeypatch.setattr(
+        figures, "_svg", lambda figure, title: kept.append(figure) or written(figure, title)
+    )
+
+    def draw(name):
+        EVERY[name]()
+        (axes,) = kept.pop().axes
+        return axes
+
+    return draw
+
+
+def spans(axes):
+    """Ends of each whisker along its direction, rounded."""
+    bars = [bar for bar in axes.containers if hasattr(bar, "has_xerr")]
+    ends = [bar.lines[2][0].get_segments() for bar in bars]
+    return [
+        [np.round(np.array([start, end], float), 3).tolist() for start, end in bar] for bar in ends
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "rates", "whiskers"),
+    [
+        ("throughput", [12.5, 25.0], []),
+        ("measured", [80.0, 312.0, 312.0, 312.0], [(70, 90)] + [(280, 320)] * 3),
+    ],
+)
+def test_bars_and_whiskers_have_the_length_of_their_rates(axes_of, name, rates, whiskers):
+    axes = axes_of(name)
+    assert [patch.get_width() for patch in axes.patches] == rates
+    assert [(start[0], end[0]) for ((start, end),) in spans(axes)] == whiskers
+
+
+def test_points_of_the_speedups_stand_at_their_workers_with_their_spread(axes_of):
+    axes = axes_of("scaling")
+    curves = {bar.get_label(): bar for bar in axes.containers}
+    assert set(curves) == {"independent loops", "threads", "processes"}
+    for curve in curves.values():
+        x, y = curve.lines[0].get_data()
+        assert (list(x), list(y)) == ([1, 2, 4], pytest.approx([0.97, 1.94, 3.88]))
+    expected = [[[1, 0.9], [1, 1.02]], [[2, 1.8], [2, 2.04]], [[4, 3.6], [4, 4.08]]]
+    assert spans(axes) == [expected] * 3
+    lines = {line.get_label(): line.get_data() for line in axes.lines}
+    assert [list(values) for values in lines["ideal"]] == [[1, 2, 4, 8, 32]] * 2
+    x, y = lines["threads: prediction"]
+    assert (list(x), list(y[1:])) == ([4, 8, 32], pytest.approx([6.4, 25.6]))
+
+
+def test_the_parts_of_a_stage_bar_are_milliseconds_one_behind_the_other(axes_of):
+    parts = [(bar.get_x(), bar.get_width()) for bar in axes_of("stages").patches]
+    expected = [(0, 1), (1, 2), (3, 4), (7, 1), (8, 0), (8, 1)]  # of both engines
+    assert np.round(parts, 6).tolist() == [list(part) for part in expected for _ in "ab"]
+
+
+def test_latencies_are_counted_and_the_slowest_are_marked_in_milliseconds(axes_of):
+    axes = axes_of("latencies")
+    steps = [patch.get_data() for patch in axes.patches]
+    assert [list(step.edges) for step in steps] == [[1, 10, 100]] * 4  # filled, and outlined
+    assert [list(step.values) for step in steps] == [[90, 10]] * 4
+    marks = [line.get_xdata() for line in axes.lines if line.get_marker() == "|"]
+    assert np.round(marks, 6).tolist() == [[90]] * 2
+
+
+def test_rows_of_workers_are_filled_while_they_are_busy(axes_of):
+    busy = [
+        [(path.vertices[:, 0].min(), path.vertices[:, 0].max()) for path in row.get_paths()]
+        for row in axes_of("workers").collections
+    ]
+    assert busy == [[(0, 1), (2, 3)]] * 3
 
 
 @pytest.mark.parametrize(
