@@ -7,6 +7,7 @@ import pytest
 from pixelmill.core import locks
 from pixelmill.core.errors import UserError
 from pixelmill.core.locks import exclusive
+from pixelmill.dataset.catalog import Selection
 from pixelmill.dataset.shards import Shard, all_of, home
 from pixelmill.imaging.recipe_parser import parse
 from tests.helpers.sharding import COUNT, RECIPE, Tree
@@ -94,6 +95,14 @@ def test_a_shard_stops_and_asks_where_more_than_half_of_the_dataset_is_gone(fres
         path.unlink()
     with pytest.raises(UserError, match=rf"of {COUNT} images .* have lost their source"):
         fresh.divided(count)
+    assert fresh.outputs() == before
+
+
+def test_a_shard_stops_and_asks_where_a_new_selection_leaves_most_of_the_dataset_out(fresh):
+    fresh.divided(2)
+    before = fresh.outputs()
+    with pytest.raises(UserError, match=rf"of {COUNT} images .* have lost their source"):
+        fresh.divided(2, select=Selection(exclude=["*.jpg", "*.png"]))
     assert fresh.outputs() == before
 
 

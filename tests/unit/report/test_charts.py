@@ -164,9 +164,9 @@ def test_a_row_is_shown_for_every_worker_and_few_names_where_there_are_many():
 def axes_of(monkeypatch):
     """Function that draws one of `EVERY` and returns its axes, on which all is in data units."""
     kept = []
-    written = figures._svg
+    written = charts._svg
     monkeypatch.setattr(
-        figures, "_svg", lambda figure, title: kept.append(figure) or written(figure, title)
+        charts, "_svg", lambda figure, title: kept.append(figure) or written(figure, title)
     )
 
     def draw(name):

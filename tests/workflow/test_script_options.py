@@ -1,0 +1,151 @@
+"""What is given on a command line reaches the work that the script does."""
+
+import importlib
+import inspect
+
+import pytest
+
+from pixelmill.core.sandbox import Sandbox
+from pixelmill.dataset.shards import Shard
+from pixelmill.dataset.synthetic import Spec
+from pixelmill.engines.distributed import Cluster
+from pixelmill.pipeline.policy import Policy
+
+
+@pytest.fixture
+def handed(monkeypatch, call):
+    """Function that calls a script, and returns what it hands to a function of the library.
+
+    The function is not run. Arguments are returned by the names of its parameters, with its
+    defaults.
+    """
+
+    def handed_to(module, function, result, script, *arguments):
+        library = importlib.import_module(f"pixelmill.{module}")
+        signature = inspect.signature(getattr(library, function))
+        calls = []
+
+        def noted(*given, **named):
+            bound = signature.bind(*given, **named)
+            bound.apply_defaults()
+            calls.append(bound.arguments)
+            return result
+
+        monkeypatch.setattr(library, function, noted)
+        call(script, *arguments)
+        (one,) = calls
+        return one
+
+    return handed_to
+
+
+#: A recipe as it is given by hand, and options of all passes.
+RECIPE = '{"steps": [{"resize": {"longest": 9}}]}'
+COMMON = ("--recipe", RECIPE, "--catalog", "c.csv", "--label", "mine")
+POLICY = ("--check-outputs", "--retry-failed", "corrupt", "timed_out", "--sandbox", "off")
+
+
+def is_ours(recipe):
+    return recipe.as_data()["steps"][0]["resize"]["longest"] == 9
+
+
+@pytest.mark.parametrize("name", ["process_sequential.py", "process_parallel.py"])
+def test_a_pass_gets_what_all_passes_take(handed, name):
+    folder = ("--steps-folder", "own")
+    found = handed(
+        "pipeline.runner", "process_folder", None, name, "in", "out", *COMMON, *POLICY, *folder
+    )
+    assert (found["source"], found["target"], found["catalog"]) == ("in", "out", "c.csv")
+    assert is_ours(found["recipe"]) and found["recipe"].folder == "own"
+    assert found["label"] == "mine"
+    assert found["policy"] == Policy(
+        check_outputs=True, retry_failed=("corrupt", "timed_out"), sandbox=Sandbox(on=False)
+    )
+
+
+def test_a_sequential_pass_is_one(handed):
+    found = handed("pipeline.runner", "process_folder", None, "process_sequential.py", "in", "out")
+    assert (found["engine"], found["workers"]) == ("sequential", 1)
+
+
+def test_a_parallel_pass_gets_engine_workers_cluster_shard_and_selection(handed):
+    found = handed(
+        "pipeline.runner", "process_folder", None, "process_parallel.py", "in", "out",
+        "--engine", "distributed", "--workers", 1, "--scheduler", "tls://host:1",
+        "--tls", "ca", "cert", "key", "--shard", "2-of-3",
+        "--selection", '{"include": ["*.jpg"], "exclude": ["draft*"]}',
+    )  # fmt: skip
+    assert (found["engine"], found["workers"]) == ("distributed", 1)
+    assert found["cluster"] == Cluster("tls://host:1", ("ca", "cert", "key"))
+    assert found["shard"] == Shard(2, 3)
+    chosen = [path for path in ("a.jpg", "a.png", "draft.jpg") if found["select"](path)]
+    assert chosen == ["a.jpg"]
+
+
+def test_a_catalog_gets_selection_and_shard(handed, monkeypatch):
+    class Found:
+        entries, left_out = ("one",), {}
+
+    found = handed(
+        "dataset.catalog", "refresh", Found, "catalog.py", "in", "c.csv", "--shard", "2-of-3",
+        "--selection", '{"include": ["*.jpg"], "exclude": ["draft*"]}',
+    )  # fmt: skip
+    assert (found["table"], found["folder"], found["shard"]) == ("c.csv", "in", Shard(2, 3))
+    chosen = [path for path in ("a.jpg", "a.png", "draft.jpg") if found["select"](path)]
+    assert chosen == ["a.jpg"]
+
+
+def test_a_generator_gets_specification_workers_and_token(handed, tmp_path):
+    found = handed(
+        "dataset.synthetic", "generate", 0, "generate.py", tmp_path, "--count", 7, "--width", 9, 4,
+        "--height", 5, 6, "--content", "noise", "--format", "gif", "--seed", 3, "--token", "known",
+        "--workers", 1,
+    )  # fmt: skip
+    assert found["folder"] == str(tmp_path)
+    assert found["spec"] == Spec(7, (4, 9), (5, 6), "noise", (("gif", 1.0),), 3)
+    assert (found["token"], found["workers"]) == ("known", 1)
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "off"])
+def test_a_verification_gets_scope_sample_likeness_and_sandbox(handed, tmp_path, sandbox):
+    passed = {"passed": True, "summary": "", "checks": []}
+    found = handed(
+        "verification.verify", "verify", passed, "verify.py", tmp_path, "out", "--recipe", RECIPE,
+        "--scope", "changed", "--sample", 3, "--min-psnr", 33.5, "--sandbox", sandbox,
+        "--workers", 1,
+    )  # fmt: skip
+    assert (found["source"], found["target"]) == (str(tmp_path), "out")
+    assert found["recipe"]["steps"][0]["resize"]["longest"] == 9
+    assert (found["scope"], found["sample"], found["min_psnr"]) == ("changed", 3, 33.5)
+    assert found["confined"] == (sandbox == "auto")
+
+
+def test_a_verification_by_hand_opens_all_and_compares_250(handed, tmp_path):
+    passed = {"passed": True, "summary": "", "checks": []}
+    found = handed("verification.verify", "verify", passed, "verify.py", tmp_path, "out")
+    assert (found["scope"], found["sample"], found["min_psnr"]) == ("all", 250, 30.0)
+
+
+@pytest.mark.parametrize("name", ["scaling.py", "rivals.py"])
+def test_a_benchmark_gets_recipe_images_repeats_scratch_and_catalog(handed, monkeypatch, name):
+    for function in ("select", "entries_of"):
+        monkeypatch.setattr(f"pixelmill.benchmark.manager.{function}", lambda *given: [])
+    monkeypatch.setattr("pixelmill.benchmark.competitors.willing", lambda *given: ["gm"])
+    monkeypatch.setattr("pixelmill.benchmark.competitors.versions", dict)
+    result = {"figures": [], "advice": [], "software": {}}
+    found = handed(
+        "benchmark.manager", "run", result, name, "in", "--recipe", RECIPE, "--images", 12,
+        "--repeats", 3, "--scratch", "here", "--catalog", "c.csv", "--workers", 1,
+    )  # fmt: skip
+    assert (found["source"], found["images"], found["repeats"]) == ("in", 12, 3)
+    assert (found["scratch"], found["table"]) == ("here", "c.csv")
+    assert is_ours(found["recipe"])
+    names = [arm.name for arm in found["arms"]]
+    assert any("gm" in name for name in names) == (name == "rivals.py")
+
+
+def test_shards_are_gathered_by_tree_number_and_catalog(handed):
+    found = handed("dataset.gather", "gather", None, "gather.py", "tree", 16, "c.csv")
+    assert (found["tree"], found["shards"], found["catalog"]) == ("tree", 16, "c.csv")
+    found = handed("dataset.gather_catalog", "gather_catalog", 1, "gather_catalog.py", "c.csv", 16)
+    assert list(found.values()) == ["c.csv", 16]
