@@ -85,7 +85,7 @@ class PrefetchExecutor(Executor):
 
 
 class Futures:
-    """`concurrent.futures` alone: the yardstick for what Dask costs."""
+    """`concurrent.futures` alone; the difference to Dask's scheduler is what Dask costs."""
 
     def __init__(self, executor: Executor, workers: int) -> None:
         self.workers = workers

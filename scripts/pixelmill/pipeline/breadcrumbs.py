@@ -1,4 +1,4 @@
-"""Breadcrumbs: which image each worker has in hand, readable after it was killed.
+"""Breadcrumbs: which image each worker is processing, readable after it was killed.
 
 A worker that dies takes its knowledge with it, but not a page that it shares with a
 file. Each batch has a file of its sources while it runs, with the number of the one in
