@@ -1,6 +1,6 @@
-"""The twenty lines that people write: what `opencv.yaml` is measured against.
+"""Resize JPEGs with OpenCV in a bare process pool, for comparison with `opencv.yaml`.
 
-python examples/bare_opencv_pool.py my_photos out 2
+Usage: ``python examples/bare_opencv_pool.py my_photos out 2`` (source, target, workers).
 """
 
 import os
@@ -14,7 +14,7 @@ import cv2
 
 
 def resize(target: str, source: Path) -> None:
-    """Make one image."""
+    """Resize one image to 600x600 and save it in the folder `target`."""
     picture = cv2.imread(str(source))
     cv2.imwrite(os.path.join(target, source.name), cv2.resize(picture, (600, 600)))
 
