@@ -1,4 +1,4 @@
-"""Real and hostile images: every one renders, or fails with a reason."""
+"""Every real or hostile image of the corpus renders, or fails with a reason."""
 
 import contextlib
 import csv

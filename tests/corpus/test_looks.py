@@ -1,4 +1,4 @@
-"""Real and hostile images look as they must: upright, in their colours, in every format."""
+"""Real and hostile images are upright and have the right colours in every output format."""
 
 import csv
 import os

@@ -1,4 +1,4 @@
-"""A sample of the matrix of `matrix.py`, which is run by hand in full."""
+"""Test a sample of the matrix of `tests/helpers/matrix.py`, which can be run manually in full."""
 
 import itertools
 

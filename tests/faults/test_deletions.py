@@ -1,4 +1,4 @@
-"""What is removed or blocked while a pass runs is told, and the next pass ends complete."""
+"""If files are removed or blocked during a pass, it reports this, and the next pass completes."""
 
 import shutil
 from itertools import cycle, product

@@ -1,4 +1,4 @@
-"""With `durable`, an output is on the disk before it counts as made; else nothing is synced."""
+"""With `durable`, outputs are synced before they are recorded; otherwise nothing is synced."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Odd environments: each script gives its result or one sentence, and the right exit status."""
+"""In unusual environments, scripts give their result or one sentence, and the right exit status."""
 
 import os
 import shutil

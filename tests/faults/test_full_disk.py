@@ -1,4 +1,4 @@
-"""A disk that fills up while an output is written costs that image: nothing half-written counts.
+"""If the disk fills up while an output is written, only that image fails, and no output is partial.
 
 A limit on the size of files stands for the disk. As on one that is nearly full, the system takes
 the part of a write for which there is room, and refuses the next one.

@@ -1,4 +1,4 @@
-"""Damaged files give an image or a reason, never anything else.
+"""Damaged files give an image or a failure reason, and nothing else.
 
 500 by default; ``PIXELMILL_FUZZ=10000 make test-all`` tries more.
 """

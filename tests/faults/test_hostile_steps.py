@@ -1,4 +1,4 @@
-"""Own steps that change their process cost at most the image they have in hand."""
+"""An own step that changes its process affects at most the image that it is processing."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A run that is interrupted ends soon, leaves only whole images, and can be gone on with."""
+"""An interrupted run ends soon, leaves only whole images, and can be continued."""
 
 import os
 import signal

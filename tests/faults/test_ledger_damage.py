@@ -1,4 +1,4 @@
-"""Whatever happens to a ledger's files, the next pass leaves the tree as a clean run does."""
+"""After any damage to the files of a ledger, the next pass leaves the tree as a clean run does."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Nothing is written, renamed or removed through a link or by a path that leads out."""
+"""Nothing is written, renamed or removed through a link, or at a path outside the tree."""
 
 import os
 import shutil

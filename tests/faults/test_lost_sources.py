@@ -1,4 +1,4 @@
-"""Sources or a tree that go away in a pass: no output is lost for them, and it is told."""
+"""If sources or an output tree disappear during a pass, no output is lost, and it is reported."""
 
 import contextlib
 import os

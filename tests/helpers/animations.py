@@ -1,4 +1,4 @@
-"""Animations by hand, for what no library writes, and grids of letters to compare them with."""
+"""Build animations that no library writes, and grids of letters to compare them with."""
 
 import io
 import struct

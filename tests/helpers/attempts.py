@@ -1,4 +1,4 @@
-"""An own step that attempts what a decoder under an attacker's control would: for test_sandbox.
+"""An own step that attempts what an exploited decoder might do, for `test_sandbox.py`.
 
 It lies beside no config; the tests copy it there.
 """

@@ -1,4 +1,4 @@
-"""BMP files by hand: every header, depth and compression."""
+"""Build BMP files with every header, depth and compression."""
 
 import struct
 

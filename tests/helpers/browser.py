@@ -1,4 +1,4 @@
-"""A real browser for tests: Chromium without a window, told what to do through a pipe.
+"""Control a real browser from tests: Chromium without a window, through a pipe.
 
 The protocol is Chrome's own (https://chromedevtools.github.io/devtools-protocol/).
 """

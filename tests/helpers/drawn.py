@@ -1,4 +1,4 @@
-"""A picture unlike its mirror images and turns, and how each kind of TIFF stores it.
+"""A picture without symmetries, and how each kind of TIFF stores it.
 
 Each kind gives the samples as they are stored, and what has to be seen: RGBA of 8 bits.
 """

@@ -1,4 +1,4 @@
-"""Images that kill, and how a tree stands after all, for the tests of faults."""
+"""Images that kill their process, and the state of a tree afterwards, for the fault tests."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Images by hand, and other programs' views of them, that several tests share."""
+"""Build images, and read them with other programs, for several tests."""
 
 import io
 import math

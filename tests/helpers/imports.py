@@ -1,4 +1,4 @@
-"""What files of Python code import of the library, by their syntax trees."""
+"""Find what Python files import from the library, in their syntax trees."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Cells of the matrix: files of each format that can be written, and what was drawn in them."""
+"""Cells of the matrix: files of each writable format, and the picture that each contains."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""Judges of the matrix: what other libraries read, and what makes a cell right or wrong."""
+"""Judges of the matrix: what other libraries read, and whether a cell is right or wrong."""
 
 import contextlib
 import itertools

@@ -1,4 +1,4 @@
-"""Outputs of moving pictures, and frames to make sources of."""
+"""Outputs of animated images, and frames to make sources from."""
 
 import io
 

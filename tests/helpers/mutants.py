@@ -1,4 +1,4 @@
-"""Mutation testing: plants faults that mutmut draws, and runs the fast tests against each.
+"""Mutation testing: insert mutants drawn with mutmut, and run the fast tests against each.
 
 It needs mutmut and coverage, which the tests do not, in a folder of their own::
 

@@ -1,4 +1,4 @@
-"""Names of outputs, settled over a set of sources."""
+"""Resolve output names over a set of sources."""
 
 from pixelmill.dataset.output_names import plain_name, renamed
 

@@ -1,4 +1,4 @@
-"""Permissions of files, which root does not obey unless it is told to."""
+"""File permissions, also for root, who ignores them by default."""
 
 import contextlib
 import ctypes

@@ -1,4 +1,4 @@
-"""Containers of pictures put together by hand, for what libraries do not write."""
+"""Build image containers that libraries do not write."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Wrong pictures, as broken image processors make them, out of right outputs and their sources.
+"""Make faulty pictures, as broken image processors do, from correct outputs and their sources.
 
 Each fault is a function of the frames of a right output (RGB or RGBA, or I;16) that returns the
 wrong frames, or None if such a picture has nothing that the fault would change.

@@ -1,4 +1,4 @@
-"""A dataset with its output tree, and originals beside them that nothing may change."""
+"""A dataset with its output tree, beside originals that nothing may change."""
 
 import csv
 import shutil

@@ -1,4 +1,4 @@
-"""Sources with a word planted in each place that can hold a text, and what finds these words.
+"""Sources with a word in each place that can hold a text, and a search for these words.
 
 The files are put together by hand where Pillow or pillow-heif do not write what is wanted.
 """

@@ -1,4 +1,4 @@
-"""Plant wrong pictures, and look for false alarms.
+"""Replace outputs with faulty pictures, and look for missed faults and false alarms.
 
 Usage: `python -m tests.helpers.planted_pictures FOLDER...`
 

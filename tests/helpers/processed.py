@@ -1,4 +1,4 @@
-"""A tree that was processed once, and what may happen to it."""
+"""An output tree after one pass, and events that may happen to it."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Files that are replaced while their size and modification time stay."""
+"""Replace files without changing their size and modification time."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What tests of the sandbox share."""
+"""Helpers for the tests of the sandbox."""
 
 import json
 

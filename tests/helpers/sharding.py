@@ -1,4 +1,4 @@
-"""Trees that are made in shards, one after another, as the rules do."""
+"""Make output trees in shards, one after another, as the rules do."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""A SLURM of one node, started for the tests and stopped after them; only this machine sees it."""
+"""A SLURM cluster of one node, started for the tests and reachable only from this machine."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Runs of Snakemake that share one import of it, which takes longer than most of them.
+"""Run Snakemake with one shared import, which takes longer than most runs.
 
 `Server` starts this file as a program. It imports Snakemake, then forks for each run: every run
 has a process, an environment, a working directory and standard streams of its own.

@@ -1,4 +1,4 @@
-"""EXIF blocks by hand in either byte order, and what reads the raw fields of one."""
+"""Build EXIF blocks in either byte order, and read their raw fields."""
 
 import io
 import struct

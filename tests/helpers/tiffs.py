@@ -1,4 +1,4 @@
-"""TIFF files by hand: every layout, whether a library writes it or not."""
+"""Build TIFF files of every layout, including those that no library writes."""
 
 import lzma
 import struct

@@ -1,4 +1,4 @@
-"""An output tree to plant faults in, and what a verification says of it."""
+"""An output tree to plant faults in, and the result of verifying it."""
 
 import csv
 import hashlib

@@ -1,4 +1,4 @@
-"""What the docs say to do can be done, in their own words."""
+"""The instructions of the docs work as written."""
 
 import re
 import shutil

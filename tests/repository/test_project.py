@@ -1,4 +1,4 @@
-"""The repository keeps its own promises: pins agree, rules are complete, scripts are thin."""
+"""Pins agree, rules are complete, scripts are thin, and modules use the right libraries."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Of thousands of images only those that changed are made, through Snakemake, as a user runs it."""
+"""Of thousands of images, Snakemake runs process only those that changed."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What is given on a command line reaches the work that the script does."""
+"""The options of a command line reach the work that the script does."""
 
 import importlib
 import inspect

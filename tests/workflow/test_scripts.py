@@ -1,4 +1,4 @@
-"""Each script runs by hand: no config, no Snakemake, errors in one sentence."""
+"""Each script runs without a config and without Snakemake, and reports errors in one sentence."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""In shards, Snakemake runs the jobs of those that changed, and no others; one shard is as none."""
+"""With shards, Snakemake runs only the jobs of changed shards; one shard is the same as none."""
 
 import csv
 

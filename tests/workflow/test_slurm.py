@@ -1,4 +1,4 @@
-"""On a real SLURM shards are jobs: one that is lost is sent again, and all make the same bytes."""
+"""On a real SLURM, shards are jobs, a lost job is submitted again, and the bytes are the same."""
 
 import re
 import subprocess

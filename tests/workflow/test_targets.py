@@ -1,4 +1,4 @@
-"""Targets of the workflow do what they say, and a mistake is told in a sentence."""
+"""The targets of the workflow do what they say, and mistakes give one sentence."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Snakemake runs exactly the jobs whose inputs, code or parameters changed, and no others."""
+"""Snakemake runs exactly the jobs whose inputs, code or parameters changed."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The public functions do what the scripts do, and importing the package costs nothing."""
+"""The public functions do what the scripts do, and importing the package is cheap."""
 
 import json
 import re

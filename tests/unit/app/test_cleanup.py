@@ -1,4 +1,4 @@
-"""Cleaning removes what pixelmill made, and only that."""
+"""Cleaning removes what pixelmill made, and nothing else."""
 
 import contextlib
 import json

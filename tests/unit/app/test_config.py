@@ -1,4 +1,4 @@
-"""The config: every key explained, defaults filled in, mistakes told in one sentence."""
+"""Every config key is explained, defaults are filled in, and mistakes give one sentence."""
 
 import copy
 import re

@@ -1,4 +1,4 @@
-"""The reference page has every key of the config, as the schema says it."""
+"""The reference page describes every config key as the schema does."""
 
 from pixelmill.app import config_docs
 from pixelmill.app.config import schema

@@ -1,4 +1,4 @@
-"""The handbook tells every step and parameter, and the docs have it as it is."""
+"""The reference of steps describes every step and parameter, and the docs contain it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The gallery shows every step there is, before and after."""
+"""The gallery shows every step, before and after."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What the workflow does before it looks for jobs."""
+"""What the workflow does before Snakemake looks for jobs."""
 
 import os
 

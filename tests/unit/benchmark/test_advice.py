@@ -1,4 +1,4 @@
-"""Advice follows from figures, and claims nothing that the noise does not let it."""
+"""Advice follows from the figures, and claims no difference that may be noise."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Bare pools do the whole job, so that to be faster than they are means something."""
+"""Bare pools do the whole job, so that a comparison with them is meaningful."""
 
 import importlib.util
 

@@ -1,4 +1,4 @@
-"""Rivals that are installed do the same job; none is needed, and nothing else is compared."""
+"""Installed competitors do the same job; none is required, and other jobs are not compared."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The environment of a measurement is told in full."""
+"""The environment of a measurement is recorded completely."""
 
 from pixelmill.benchmark.environment import software
 from pixelmill.imaging.fingerprint import rendering_software

@@ -1,4 +1,4 @@
-"""The benchmark measures arms apart and in turns, and keeps every sample."""
+"""The benchmark measures cases in fresh processes and in turns, and keeps every sample."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The library is measured against the bare calls that it makes."""
+"""The library is compared with the bare calls that it makes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Memory is that of a process and all below it."""
+"""The memory of a process includes that of all its descendants."""
 
 import platform
 import subprocess

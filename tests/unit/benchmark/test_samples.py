@@ -1,4 +1,4 @@
-"""Arms are those that a comparison needs, and samples can be read back from a file."""
+"""The cases suffice for a comparison, and samples can be read back from a file."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""Laws of scaling come back from what they made, and say how sure they are."""
+"""Fits recover the laws that generated the data, and state their uncertainty."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""The model of shards and nodes obeys its own laws, and tells real runs within a tenth."""
+"""The simulation follows its own laws, and predicts real runs to within 10 %."""
 
 import json
 import math

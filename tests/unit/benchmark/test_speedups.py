@@ -1,4 +1,4 @@
-"""Statistics are what they are called."""
+"""The statistics are what their names say."""
 
 import pytest
 

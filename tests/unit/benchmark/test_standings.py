@@ -1,4 +1,4 @@
-"""Ours and other tools are held against each other, and no winner is made of noise."""
+"""Other tools are ranked against pixelmill, and noise makes no winner."""
 
 from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""Each step of a recipe is timed by itself."""
+"""Each step of a recipe is timed separately."""
 
 import pytest
 

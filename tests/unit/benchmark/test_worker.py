@@ -1,4 +1,4 @@
-"""Every arm is measured alike: all images, and where their time went."""
+"""Every case is measured in the same way: all images, and the time of each stage."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What steps and libraries print goes to the log, up to a bound, and never to the terminal."""
+"""The output of steps and libraries goes to the log, limited in size, and not to the terminal."""
 
 import os
 

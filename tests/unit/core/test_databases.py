@@ -1,4 +1,4 @@
-"""Databases are read without being changed, and errors of SQLite are told apart."""
+"""Databases are read without changing them, and errors of SQLite are distinguished."""
 
 import os
 import sqlite3

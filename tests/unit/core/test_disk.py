@@ -1,4 +1,4 @@
-"""A full disk is noticed, and there is room left to say so."""
+"""A full disk is detected, and enough room remains to report it."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""YAML and JSON are read within bounds: what would not fit is refused in one sentence."""
+"""YAML and JSON are read within limits; documents beyond them are refused in one sentence."""
 
 import collections
 

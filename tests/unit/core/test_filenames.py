@@ -1,4 +1,4 @@
-"""Names survive tables."""
+"""File names survive being written to tables."""
 
 import random
 import re

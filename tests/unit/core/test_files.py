@@ -1,4 +1,4 @@
-"""Files are whole or absent, a folder has one holder, and a walk sees each file once."""
+"""Files are whole or absent, and a walk sees each file once."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The code of a script is all that it imports, and nothing else."""
+"""The code of a script is everything that it imports, and nothing else."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A job says what to make, an outcome what became of it."""
+"""A job says what to make, and an outcome says what became of it."""
 
 import pytest
 

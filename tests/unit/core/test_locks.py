@@ -1,4 +1,4 @@
-"""A folder has one holder, and is free again when that ends, however it does."""
+"""A folder has one holder, and is free again when the holder ends, in whatever way."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Progress is one live line on a terminal and a plain line now and then elsewhere."""
+"""Progress is one live line on a terminal, and occasional plain lines elsewhere."""
 
 import io
 import json

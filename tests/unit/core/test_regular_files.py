@@ -1,4 +1,4 @@
-"""What a user names is a regular file of bounded size, or is refused in one sentence at once."""
+"""Files that users name must be regular and of limited size; others are refused at once."""
 
 import contextlib
 import json

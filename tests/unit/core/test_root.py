@@ -1,4 +1,4 @@
-"""A root reaches what lies below it, and nothing else: no link, no path out, no other folder."""
+"""A root gives access to what is below it, and to nothing else."""
 
 import os
 import pickle

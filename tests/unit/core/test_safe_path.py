@@ -1,4 +1,4 @@
-"""Modules that lie in the current folder, or beside a config, are run by no interpreter.
+"""No interpreter imports modules from the current folder or from beside a config.
 
 A folder of downloaded images may hold files that are named like modules.
 """

@@ -1,4 +1,4 @@
-"""What processes that open images may do, and what is refused them."""
+"""What processes that open images may do, and what they are refused."""
 
 import contextlib
 import json

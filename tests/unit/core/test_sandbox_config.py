@@ -1,4 +1,4 @@
-"""What a config allows own steps, and how a mistake in it is told."""
+"""What a config allows to own steps, and how mistakes in it are reported."""
 
 import pytest
 

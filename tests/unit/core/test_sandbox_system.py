@@ -1,4 +1,4 @@
-"""How the system confines processes, and what is said where it cannot."""
+"""How the system confines processes, and what is reported if it cannot."""
 
 import errno
 import multiprocessing

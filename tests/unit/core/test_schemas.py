@@ -1,4 +1,4 @@
-"""Files for machines are as their schemas say, and the schemas say every field."""
+"""JSON files conform to their schemas, and the schemas describe every field."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Streams that take everything. How whole scripts do with odd ones: test_environments.py."""
+"""Streams that accept everything (`test_environments.py` tests whole scripts with odd streams)."""
 
 import contextlib
 import os

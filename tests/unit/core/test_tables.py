@@ -1,4 +1,4 @@
-"""Tables and JSON come back as they were written, and no cell is a formula."""
+"""Tables and JSON are read back as they were written, and no cell is a formula."""
 
 import csv
 import json

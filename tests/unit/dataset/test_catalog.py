@@ -1,4 +1,4 @@
-"""The catalog holds the images of a folder: all of them, nothing else, each opened once."""
+"""The catalog lists all images of a folder and nothing else, and opens each once."""
 
 import os
 

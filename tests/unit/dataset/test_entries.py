@@ -1,4 +1,4 @@
-"""Entries take little room, and are found by their paths."""
+"""Entries take little memory and are found by their paths."""
 
 import pickle
 import random

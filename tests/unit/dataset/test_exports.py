@@ -1,4 +1,4 @@
-"""Tables are written from the ledger, in a fixed form."""
+"""Tables are exported from the ledger in a fixed form."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Once gathered, what shards made is what one job would have made."""
+"""The gathered results of shards equal those of one job."""
 
 import shutil
 

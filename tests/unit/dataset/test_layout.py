@@ -1,4 +1,4 @@
-"""The layout knows where everything lies."""
+"""The layout knows the place of every file."""
 
 from pixelmill.dataset.layout import Layout
 

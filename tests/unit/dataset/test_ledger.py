@@ -1,4 +1,4 @@
-"""The ledger remembers what happened to each image and in each pass, through crashes and damage."""
+"""The ledger records every image and every pass, and survives crashes and damage."""
 
 import os
 import sqlite3

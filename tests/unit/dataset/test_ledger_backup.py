@@ -1,4 +1,4 @@
-"""A ledger is taken as it was sealed, or not at all; to look at one changes nothing.
+"""A ledger is used as it was sealed or not at all, and inspecting one changes nothing.
 
 Damages are tested with the passes that follow them, in `test_ledger_damage`.
 """

@@ -1,4 +1,4 @@
-"""Rows are read when they are asked for, one by one or in one go, and are the same both ways."""
+"""Rows that are read one by one equal those that are read at once."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The tables of a ledger are checked for what a run can have written.
+"""The tables of a ledger contain only values that a run can have written.
 
 What the checks find is tested with the passes that mend it, in `test_ledger_damage`. Here
 it is tested that they find nothing in sound ledgers.

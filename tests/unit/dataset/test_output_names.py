@@ -1,4 +1,4 @@
-"""Each output has a place of its own, by its variant, its format and its source."""
+"""Each output has a unique name that depends on its variant, format and source."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Shards share a folder of images and nothing else; another number of them makes nothing again."""
+"""Shards share only a folder of images, and another number of shards makes no image stale."""
 
 import shutil
 

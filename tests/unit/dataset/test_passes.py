@@ -1,4 +1,4 @@
-"""Outcomes are counted, and passes of shards are summed, as if one came after another."""
+"""Outcomes are counted, and passes of shards are summed as if they ran one after another."""
 
 from pixelmill.core.jobs import Outcome, Stretch
 from pixelmill.dataset.passes import Pass, Totals, one_after_another, together

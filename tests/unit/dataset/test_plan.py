@@ -1,4 +1,4 @@
-"""The plan makes what is new or changed, and keeps the rest."""
+"""The plan renders what is new or changed, and keeps the rest."""
 
 import pytest
 

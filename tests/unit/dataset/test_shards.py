@@ -1,4 +1,4 @@
-"""Every image has one shard, for good, and with it all that could want its name."""
+"""Every image has one fixed shard, shared by all images that could have the same output name."""
 
 import collections
 import os

@@ -1,4 +1,4 @@
-"""Generated images follow from their seed and number, and only what is missing is made."""
+"""Generated images depend only on seed and number, and only missing ones are generated."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A parcel brings the library and the work to where neither is known."""
+"""A code bundle brings the library and the work to processes that have neither."""
 
 import hashlib
 import subprocess

@@ -1,4 +1,4 @@
-"""A cluster gives the same bytes, loses a batch to a kill, and tells what is wrong."""
+"""A cluster gives the same bytes, survives the loss of a batch, and reports its problems."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The machine is told as this process may use it."""
+"""The machine is described as this process may use it."""
 
 import json
 import os

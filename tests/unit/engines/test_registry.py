@@ -1,4 +1,4 @@
-"""Engines run any work alike, in order, and leave nothing behind, whatever happens."""
+"""All engines run any work in the same way and in order, and leave nothing behind."""
 
 import contextlib
 import multiprocessing

@@ -1,4 +1,4 @@
-"""Semaphores: looked for without leaving any behind. What happens without: test_environments.py."""
+"""Semaphores are probed without leaving any behind (without them: `test_environments.py`)."""
 
 import os
 from pathlib import Path

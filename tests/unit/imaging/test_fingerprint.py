@@ -1,4 +1,4 @@
-"""Fingerprints change when pixels may change, and with nothing else."""
+"""Fingerprints change if pixels may change, and otherwise stay the same."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Nothing of a source's texts, place or resolution is in an output that is to have none of it."""
+"""Outputs contain no text, location or resolution of their source unless the recipe keeps it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Parameters take what they say they allow, in one normal form, and nothing else."""
+"""Parameters accept the documented values, in one normal form, and nothing else."""
 
 import math
 

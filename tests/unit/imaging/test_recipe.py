@@ -1,4 +1,4 @@
-"""Recipes are checked before anything runs, and equal ones have equal fingerprints."""
+"""Recipes are checked before anything runs, and equal recipes have equal fingerprints."""
 
 import datetime
 import pickle

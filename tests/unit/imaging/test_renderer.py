@@ -1,4 +1,4 @@
-"""One image, whole: it is written as the outcome says, or it leaves nothing and says why."""
+"""Rendering one image writes its outputs, or leaves nothing and gives the reason."""
 
 import hashlib
 import io

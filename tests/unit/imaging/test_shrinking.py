@@ -1,4 +1,4 @@
-"""Steps behind the first one see a shrunken decode as they would see a full one."""
+"""Later steps give the same result after a reduced decode as after a full one."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is transparent shows what lies behind it, and colours that nobody sees tint nothing."""
+"""Transparent areas show the background, and invisible colours affect nothing."""
 
 import numpy as np
 import pytest

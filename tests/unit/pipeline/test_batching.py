@@ -1,4 +1,4 @@
-"""The work is cut into fair batches."""
+"""The work is divided into batches of similar cost."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""A child that hosts an engine starts its server before it imports what it needs itself."""
+"""A host process starts its fork server before it imports its own modules."""
 
 import json
 import os

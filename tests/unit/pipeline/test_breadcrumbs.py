@@ -1,4 +1,4 @@
-"""Breadcrumbs outlive the worker that left them."""
+"""Breadcrumbs survive the worker that wrote them."""
 
 import functools
 import os

@@ -1,4 +1,4 @@
-"""Nothing hangs and nothing stays, whatever an own step does."""
+"""Whatever an own step does, nothing hangs, and nothing is left behind."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A cluster's worker finds out at what the one before it died, and ends where it hangs."""
+"""A cluster worker finds what killed the previous one, and ends itself if an image hangs."""
 
 import os
 import pickle

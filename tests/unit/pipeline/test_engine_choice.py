@@ -1,4 +1,4 @@
-"""The engine is the one that ends first, start-up and all."""
+"""The chosen engine is the one that ends first, including start-up."""
 
 import pytest
 

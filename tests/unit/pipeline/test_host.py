@@ -1,4 +1,4 @@
-"""A host says when its workers are ready, what became of each batch, and when it is done."""
+"""A host reports when its workers are ready, the outcome of each batch, and its end."""
 
 import queue
 

@@ -1,4 +1,4 @@
-"""A child may start before its work is known, and never holds up who started it."""
+"""A host process may start before its work is known, and never blocks its parent."""
 
 import os
 import signal

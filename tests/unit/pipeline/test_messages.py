@@ -1,4 +1,4 @@
-"""What children say comes back as it was, and nothing else is believed."""
+"""Messages of child processes are restored exactly, and anything else is refused."""
 
 import contextlib
 import json

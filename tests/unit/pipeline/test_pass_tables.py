@@ -1,4 +1,4 @@
-"""What a pass tells of itself, in tables and in the log."""
+"""What a pass writes to its tables and to the log."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""A policy is read whole from a config; its defaults are those of the schema."""
+"""A policy is read completely from a config, and its defaults are those of the schema."""
 
 import dataclasses
 

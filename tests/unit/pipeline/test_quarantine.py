@@ -1,4 +1,4 @@
-"""An image that may have ended its process is tried alone, and only its own doing is its fault."""
+"""A suspected image is tried alone, and is recorded as failed only if it caused the crash."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""A source that was replaced is made again, though its size and modification time stayed."""
+"""A replaced source is processed again even if its size and modification time are the same."""
 
 import os
 

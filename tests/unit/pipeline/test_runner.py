@@ -1,4 +1,4 @@
-"""A pass makes the same bytes on every engine, whatever its images are called."""
+"""A pass gives the same bytes with every engine, for all file names."""
 
 import os
 import re

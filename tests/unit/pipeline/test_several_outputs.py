@@ -1,4 +1,4 @@
-"""Several outputs of one source: one decode makes all of them, or none."""
+"""Several outputs of one source are made from one decode, and all of them or none."""
 
 import csv
 import hashlib

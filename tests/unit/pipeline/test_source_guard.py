@@ -1,4 +1,4 @@
-"""The guard stops a pass whose source goes away, and no other."""
+"""The guard stops a pass whose source folder disappears, and no other."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A pass makes what is stale and nothing else."""
+"""A pass processes stale images and no others."""
 
 import multiprocessing
 import os

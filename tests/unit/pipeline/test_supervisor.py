@@ -1,4 +1,4 @@
-"""Supervision, by faults caused for real: what kills costs what was in hand, and no more."""
+"""With real crashes and hangs, only the images that cause them fail."""
 
 import json
 import multiprocessing.util

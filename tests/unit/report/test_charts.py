@@ -1,4 +1,4 @@
-"""Figures show what was measured, in the page's colours, and mark what was not measured."""
+"""Charts show what was measured in the colours of the page, and mark what was not measured."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The report shows what was won and what is wrong, and is safe to open and to pass on."""
+"""The report shows results and faults, and is safe to open and to pass on."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""What several machines measured stands side by side on one page."""
+"""The measurements of several machines are compared on one page."""
 
 import copy
 import json

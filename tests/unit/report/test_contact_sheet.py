@@ -1,4 +1,4 @@
-"""The contact sheet shows a dozen images, the most different first, for bounded work."""
+"""The contact sheet shows a dozen images, the most different first, at a limited cost."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""The page, its Markdown and its figures: whole, light, and the same to everybody."""
+"""The page, its Markdown and its figures are complete, small, and the same for every reader."""
 
 import re
 

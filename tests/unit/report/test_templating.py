@@ -1,4 +1,4 @@
-"""Texts and values stand in a page as they are meant."""
+"""Texts and values are escaped and formatted correctly in a page."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where the time went is told in a few numbers, however many images there are."""
+"""Times are summarised in a few numbers, for any number of images."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The verdict says whether all is well, what is not, and sums a run up in five lines."""
+"""The verdict names what failed, and summarises a run in five lines."""
 
 import pytest
 

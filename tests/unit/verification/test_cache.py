@@ -1,4 +1,4 @@
-"""Verification opens again what changed, and nothing else."""
+"""Verification opens only the outputs that changed since they last passed."""
 
 import hashlib
 import os

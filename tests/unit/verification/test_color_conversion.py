@@ -1,4 +1,4 @@
-"""What verification sees of stored levels is what their description says, in sRGB."""
+"""Verification converts stored values to sRGB according to their description."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Colours that a file describes by name are those that the standards define."""
+"""Named colour descriptions have the values that the standards define."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""The comparison tells whether engines gave the same bytes, and which images differ."""
+"""The comparison says whether engines gave the same bytes, and which images differ."""
 
 import pytest
 

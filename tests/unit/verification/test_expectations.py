@@ -1,4 +1,4 @@
-"""An output is held against what its recipe demands, whatever made it."""
+"""What is expected of an output follows from its recipe alone."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""An output that is opened is held against the manifest and the recipe."""
+"""An opened output is compared with the manifest and the recipe."""
 
 import hashlib
 import os

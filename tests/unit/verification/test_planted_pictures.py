@@ -1,4 +1,4 @@
-"""Verification names planted wrong pictures, and lets right ones pass.
+"""Verification reports planted faults, and accepts correct pictures.
 
 A small version of ``planted_pictures.py``, which is run by hand over many images.
 """

@@ -1,4 +1,4 @@
-"""The reference is made independently of the code that makes images."""
+"""The reference is rendered without the code that renders outputs."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The second decoder sees in every kind of file what was put into it, or says that it cannot."""
+"""The second decoder gives the stored picture of every kind of file, or says that it cannot."""
 
 import io
 import struct

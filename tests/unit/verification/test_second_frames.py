@@ -1,4 +1,4 @@
-"""Every frame of a moving picture is composed as the standards say."""
+"""Every frame of an animation is composed as the standards say."""
 
 import io
 import struct

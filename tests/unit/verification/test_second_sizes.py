@@ -1,4 +1,4 @@
-"""Verification demands the size of the picture that its own decoder sees, in every format."""
+"""Verification expects the size that its own decoder sees, in every format."""
 
 import io
 import struct

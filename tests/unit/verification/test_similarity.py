@@ -1,4 +1,4 @@
-"""What is alike passes; what is not is told from it, with the likely cause."""
+"""Similar pictures pass; others are reported with the likely cause."""
 
 import numpy as np
 import pytest

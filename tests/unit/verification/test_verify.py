@@ -1,4 +1,4 @@
-"""Whatever is wrong with an output tree is named by the check that it concerns."""
+"""Every fault of an output tree is reported by the check that it concerns."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Outputs that do not look like their sources are named, and others are not."""
+"""Outputs that do not look like their sources are reported, and others are not."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""What verification asks, and what it says about each check that fails."""
+"""Which checks verification makes, and what it says about each that fails."""
 
 import inspect
 

@@ -1,4 +1,4 @@
-"""OpenCV as a backend: the same policies, so the same pictures as by Pillow."""
+"""The backend OpenCV follows the same policies and gives the same pictures as Pillow."""
 
 import itertools
 import zlib

@@ -1,4 +1,4 @@
-"""The steps of the OpenCV backend do what those of Pillow do."""
+"""The steps of the OpenCV backend give the same results as those of Pillow."""
 
 import cv2
 import numpy as np

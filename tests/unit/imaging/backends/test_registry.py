@@ -1,4 +1,4 @@
-"""A backend is a library; the steps that need another one say so."""
+"""A backend is a library, and steps that need another one are refused with a sentence."""
 
 import subprocess
 import sys

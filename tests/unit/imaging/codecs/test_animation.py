@@ -1,4 +1,4 @@
-"""Moving pictures move on as before, or their first frame stands, or they are refused."""
+"""Animations are kept, reduced to their first frame, or refused, as the recipe asks."""
 
 import io
 import os

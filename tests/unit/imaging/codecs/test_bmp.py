@@ -1,4 +1,4 @@
-"""BMP: every header, depth, palette, bit field and run gives the picture that was stored."""
+"""BMP: every header, depth, palette, bit field and run gives the stored picture."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""One reader of boxes serves all that is read from, or written into, AVIF and HEIC."""
+"""One reader of boxes serves everything that reads or writes AVIF and HEIC."""
 
 import struct
 

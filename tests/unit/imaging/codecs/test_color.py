@@ -1,4 +1,4 @@
-"""Whatever the colours of a source, the steps take RGB or grey, of 8 bits, on a background."""
+"""Whatever the colours of a source, steps receive 8-bit RGB or grey."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""What a file says of its colours is followed, or refused with a reason; never ignored silently."""
+"""Descriptions of colours are followed or refused with a reason, never silently ignored."""
 
 import io
 import struct

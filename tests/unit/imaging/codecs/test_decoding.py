@@ -1,4 +1,4 @@
-"""Whatever decodes is upright; whatever does not has a reason."""
+"""Decoded images are upright, and images that cannot be decoded have a reason."""
 
 import io
 import math

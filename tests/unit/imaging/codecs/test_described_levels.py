@@ -1,4 +1,4 @@
-"""Levels of every kind of PNG look in every output as gAMA and cHRM say that they look."""
+"""PNGs of every kind look in every output as their gAMA and cHRM describe."""
 
 import zlib
 

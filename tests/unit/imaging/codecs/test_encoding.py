@@ -1,4 +1,4 @@
-"""Encoders write what they are given, and their options do what they say."""
+"""Encoders write what they are given, and their options have the documented effects."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Formats are told by content: every kind that is read, and nothing else."""
+"""Formats are recognised by content: every format that is read, and no other."""
 
 import io
 import struct

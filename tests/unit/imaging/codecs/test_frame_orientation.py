@@ -1,4 +1,4 @@
-"""Clean apertures and orientations of moving pictures, AVIF and HEIC are followed exactly once."""
+"""Clean apertures and orientations of AVIF and HEIC are applied exactly once."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""How long frames are shown, and how often, in every format."""
+"""How long each frame is shown, and how often an animation repeats, in every format."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""GIF frames are composed as browsers show them; expected pixels are written out."""
+"""GIF frames are composed as in browsers; expected pixels are written out."""
 
 import io
 import struct

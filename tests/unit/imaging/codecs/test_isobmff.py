@@ -1,4 +1,4 @@
-"""Boxes of AVIF and HEIC tell what they tell, and cost nothing if they are broken."""
+"""Boxes of AVIF and HEIC are read, and broken ones are ignored."""
 
 import io
 import random

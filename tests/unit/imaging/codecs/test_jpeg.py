@@ -1,4 +1,4 @@
-"""JPEG past Pillow: the same pixels, and the same files."""
+"""The direct JPEG codec gives the same pixels and the same files as Pillow."""
 
 import io
 import itertools

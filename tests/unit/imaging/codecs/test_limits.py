@@ -1,4 +1,4 @@
-"""Limits refuse an image before it costs anything."""
+"""Limits refuse an image before it is decoded."""
 
 import io
 import struct

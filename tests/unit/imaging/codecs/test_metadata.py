@@ -1,4 +1,4 @@
-"""Outputs tell who made a picture, and nothing that its owner would not tell strangers."""
+"""Outputs name the author of a picture, and nothing private unless the recipe keeps it."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""A moving picture whose frames are all kept has the metadata that its recipe keeps."""
+"""An animation keeps the metadata that its recipe keeps."""
 
 import io
 from functools import partial

@@ -1,4 +1,4 @@
-"""Samples of any type become levels over the full range of 8 or 16 bits."""
+"""Samples of every type are scaled to the full range of 8 or 16 bits."""
 
 import numpy as np
 import pytest

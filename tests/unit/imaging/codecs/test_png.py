@@ -1,4 +1,4 @@
-"""What is not needed of a PNG, or not sound, costs nothing but itself."""
+"""Optional or damaged parts of a PNG that are not needed do not make it fail."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""Colours by their profiles: what a person sees is the same before and after."""
+"""After a conversion of colours according to a profile, a picture looks the same."""
 
 import io
 

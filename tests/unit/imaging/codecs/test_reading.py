@@ -1,4 +1,4 @@
-"""Source files are read whole, known by a digest, and read ahead only where that takes long."""
+"""Sources are read completely, identified by a digest, and prefetched only if reading is slow."""
 
 import os
 import socket

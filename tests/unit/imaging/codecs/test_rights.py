@@ -1,4 +1,4 @@
-"""What is kept of a source's tags keeps its bytes and types, in every format of outputs."""
+"""Tags that are kept keep their bytes and types in every output format."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Of a file that holds several pictures, the one that its format says is taken."""
+"""If a file holds several pictures, the one that its format prescribes is used."""
 
 import io
 import struct

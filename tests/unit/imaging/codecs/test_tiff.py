@@ -1,4 +1,4 @@
-"""TIFF: every layout gives the picture that was stored, or says what it is."""
+"""TIFF: every layout gives the stored picture, or an error that names the layout."""
 
 import io
 import itertools

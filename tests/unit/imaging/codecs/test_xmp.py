@@ -1,4 +1,4 @@
-"""What XMP says of the orientation turns no picture: browsers do not follow it either."""
+"""An orientation in XMP is ignored, as in browsers."""
 
 import io
 import struct

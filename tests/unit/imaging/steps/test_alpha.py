@@ -1,4 +1,4 @@
-"""No rim shows around what was cut out: neighbours are mixed as their alpha says."""
+"""No fringe appears around transparent areas: pixels are mixed according to their alpha."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""A picture lies in its frame where its gravity says, on the colour that was asked for."""
+"""A picture lies in its frame according to its gravity, on the requested colour."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A .cube file is read as Adobe's specification says, or refused with the reason."""
+"""A .cube file is read according to Adobe's specification, or refused with the reason."""
 
 import numpy as np
 import pytest

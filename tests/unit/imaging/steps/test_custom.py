@@ -1,4 +1,4 @@
-"""Own steps are read before a run, run on images, and blamed by file and line."""
+"""Own steps are loaded before a run, and their errors name file and line."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Filters mix neighbours as their words say, held against OpenCV and NumPy."""
+"""Filters have their documented effects, compared with OpenCV and NumPy."""
 
 import math
 

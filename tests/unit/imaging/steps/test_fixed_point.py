@@ -1,4 +1,4 @@
-"""Weights leave single precision nothing to round, and come as near as that allows."""
+"""Weights are exact in single precision, and as close to the ideal as that allows."""
 
 import itertools
 

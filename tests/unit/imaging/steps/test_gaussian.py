@@ -1,4 +1,4 @@
-"""The Gaussian is one, to about a level, and the same on every machine."""
+"""The Gaussian blur is accurate to about a level, and the same on every machine."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Geometry moves pixels where its words say, held against NumPy and OpenCV."""
+"""Geometric steps move pixels as documented, compared with NumPy and OpenCV."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""The kernel that a compiler makes gives the bytes of cykooz-resizer, on any processor."""
+"""The compiled kernel gives the bytes of cykooz-resizer on every processor."""
 
 import importlib.util
 import random

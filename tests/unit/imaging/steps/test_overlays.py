@@ -1,4 +1,4 @@
-"""Overlays darken and mark as their words say."""
+"""Overlays darken and mark pictures as documented."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""State of a process, put back in place. What steps do to it: test_hostile_steps.py."""
+"""The state of a process is restored (`test_hostile_steps.py` tests steps that change it)."""
 
 import builtins
 import gc

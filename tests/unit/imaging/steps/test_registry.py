@@ -1,4 +1,4 @@
-"""The registry settles once what becomes of alpha, and stays light."""
+"""The registry handles alpha for every step, and is cheap to import."""
 
 import subprocess
 import sys

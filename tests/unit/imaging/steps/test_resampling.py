@@ -1,4 +1,4 @@
-"""Resampling by vector instructions is Pillow's to a level, on any processor."""
+"""Resampling with vector instructions is within one level of Pillow on every processor."""
 
 import math
 import os

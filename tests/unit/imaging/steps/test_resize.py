@@ -1,4 +1,4 @@
-"""Resizing gives the size and the picture that its words say: exact fractions, OpenCV, NumPy."""
+"""Resizing gives the documented size and picture, compared with fractions, OpenCV and NumPy."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""What is true of every step."""
+"""Properties that all steps have."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Tones change each pixel as their words say, held against NumPy's formulas."""
+"""Tone steps change each pixel as documented, compared with formulas in NumPy."""
 
 import cv2
 import numpy as np
