@@ -38,7 +38,7 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the files that run Snakemake: they take longest, and would end last."""
+    """Run the tests that use Snakemake first, because they take longest."""
     longest = {item.path for item in items if "snakemake" in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: item.path not in longest)
 
@@ -59,7 +59,7 @@ def repository():
 
 @pytest.fixture(scope="session")
 def picture():
-    """Function that draws a picture: smooth, unlike all others, its mirror image and its turns."""
+    """Function that draws a smooth picture without symmetries, different for each seed."""
 
     def draw(number, size=(96, 64)):
         patches = np.random.default_rng(number).integers(0, 256, (3, 4, 3), dtype=np.uint8)
@@ -82,25 +82,25 @@ def photos(picture):
 
 
 class Ran(NamedTuple):
-    """How a command ended, and all that it wrote."""
+    """The exit status of a command and everything that it wrote."""
 
     status: int
     text: str
 
     @property
     def jobs(self):
-        """Messages of Snakemake's jobs that ran, or in a dry run would have, sorted."""
+        """Messages of the Snakemake jobs that ran, or would run in a dry run, sorted."""
         return sorted(re.findall(r"^Job \d+: (.+)$", self.text, re.MULTILINE))
 
     @property
     def made(self):
-        """How many images each pass made."""
+        """The number of images that each pass made."""
         counts = re.findall(r"^make ([\d,]+)[:;]", self.text, re.MULTILINE)
         return [int(count.replace(",", "")) for count in counts]
 
 
 def clean_environment():
-    """Environment of a user who knows nothing of the tests' own settings."""
+    """The environment of a user, without the settings of the tests."""
     return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
 
 
@@ -122,7 +122,7 @@ def run(command, **options):
 
 @pytest.fixture(scope="session")
 def script():
-    """Function that runs a script by hand: name, arguments, options of `subprocess.run`."""
+    """Function that runs a script: name, arguments, and options of `subprocess.run`."""
 
     def run_script(name, *arguments, **options):
         return run([sys.executable, REPOSITORY / "scripts" / name, *arguments], **options)
@@ -132,7 +132,7 @@ def script():
 
 @pytest.fixture
 def call(monkeypatch):
-    """Function that calls a script's main function here, without the start of an interpreter.
+    """Function that calls the main function of a script in this process.
 
     It takes name and arguments, and returns the status: what scripts share around their main
     functions is not run, and an error arrives as it was raised.
@@ -167,7 +167,7 @@ def snakemake():
 
 @pytest.fixture
 def start():
-    """Function that starts a command in a session of its own; it is killed after the test."""
+    """Function that starts a command in a new session; it is killed after the test."""
     started = []
 
     def start_command(command, **options):
@@ -219,7 +219,7 @@ def photo():
 
 @pytest.fixture(scope="session")
 def encoded():
-    """Function that gives the bytes of an image in a format, with Pillow's options."""
+    """Function that encodes an image in a format, with Pillow's options."""
 
     def encode(image, format, **options):
         file = io.BytesIO()
@@ -231,7 +231,7 @@ def encoded():
 
 @pytest.fixture(scope="session")
 def stored():
-    """Function that turns an upright image as a camera stores it: pixels, and EXIF that says how.
+    """Function that rotates an upright image as a camera stores it: pixels, and EXIF orientation.
 
     By the definition in EXIF 2.32 (which side of the picture row 0 and column 0 are), not
     by Pillow's table.

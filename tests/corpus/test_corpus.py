@@ -77,7 +77,7 @@ def rows():
 
 @pytest.fixture(scope="module")
 def outcomes(rows, tmp_path_factory):
-    """What became of each image, by its path."""
+    """The outcome of each image by its path."""
     target = tmp_path_factory.mktemp("corpus")
     renderer = Renderer(CORPUS, str(target), config.named_recipe("light"))
     made = {row["path"]: renderer.render(Job(row["path"], (row["path"] + ".jpg",))) for row in rows}
@@ -174,7 +174,7 @@ OWN_LINES = re.compile(
 
 
 class Whole(NamedTuple):
-    """A run over the whole folder: how it ended, what it wrote, and its tree."""
+    """A run over the whole folder: exit status, output and output tree."""
 
     status: int
     text: str
@@ -188,14 +188,14 @@ class Whole(NamedTuple):
 
     @property
     def files(self):
-        """Bytes of each output and of the tables that do not tell times."""
+        """The bytes of each output, and of the tables that contain no times."""
         images = [path for path in (self.tree / "images").rglob("*") if path.is_file()]
         tables = [self.tree / name for name in ("manifest.csv", "failures.csv", "failures.txt")]
         return {str(path.relative_to(self.tree)): path.read_bytes() for path in images + tables}
 
 
 def memory_of(process):
-    """Bytes that a process and its descendants take, shared ones counted once."""
+    """Memory of a process and its descendants in bytes, with shared memory counted once."""
     total = 0
     with contextlib.suppress(psutil.Error):
         for member in (process, *process.children(recursive=True)):
@@ -206,7 +206,7 @@ def memory_of(process):
 
 @pytest.fixture(scope="module")
 def whole(repository, tmp_path_factory):
-    """Function that processes all of the folder `robustness` with an engine, once."""
+    """Function that processes the whole folder `robustness` with an engine, once."""
 
     @functools.cache
     def process(engine):
@@ -277,7 +277,7 @@ def test_no_bomb_in_the_whole_folder_is_unpacked(engine, whole):
 
 
 def decoded(data, decode):
-    """Picture in a file and what goes with it, or why there is none."""
+    """The picture in a file with its metadata, or the reason why there is none."""
     target = None if len(data) % 2 else (lambda full: (full[0] / 4, full[1] / 4))
     try:
         made = decode(data, target, Reading(shrink_margin=1.0))
@@ -287,7 +287,7 @@ def decoded(data, decode):
 
 
 def test_jpegs_past_pillow_are_what_pillow_makes_of_them(rows):
-    """The same levels where they are whole, and the same words where they are not."""
+    """Intact files give the same pixels, and damaged ones the same messages."""
     straight = 0
     for row in rows:
         data = Path(CORPUS, row["path"]).read_bytes()

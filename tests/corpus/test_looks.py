@@ -48,7 +48,7 @@ def paths(below, expect="decodes"):
 
 
 def ways(picture):
-    """A square picture turned and mirrored in all eight ways, as it is first."""
+    """A square picture in all eight orientations, as it is first."""
     turns = [np.rot90(picture, quarters) for quarters in range(4)]
     return turns + [turn[:, ::-1] for turn in turns]
 
@@ -101,13 +101,13 @@ PNGSUITE = [path for path in paths("robustness/pngsuite/") if not Path(path).ste
 
 
 def without_gamma(data):
-    """A PNG without the chunk that only ImageMagick follows, and nobody else."""
+    """A PNG without the chunk that only ImageMagick interprets."""
     place = data.find(b"gAMA")
     return data if place < 0 else data[: place - 4] + data[place + 12 :]
 
 
 def by_opencv(data):
-    """A PNG as OpenCV decodes it at its full depth, as RGBA of 8 bits."""
+    """A PNG as OpenCV decodes it at its full depth, as 8-bit RGBA."""
     levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     levels = levels / 257 if levels.dtype == np.uint16 else levels.astype(float)
     if levels.ndim == 2:
@@ -118,7 +118,7 @@ def by_opencv(data):
 
 
 def seen(levels):
-    """Pixels on white and on black: whatever is clear has no colour."""
+    """Pixels on white and on black, so that transparent pixels have no colour."""
     levels = np.asarray(levels, float)
     alpha = levels[..., 3:] / 255
     return np.dstack([levels[..., :3] * alpha, levels[..., :3] * alpha + 255 * (1 - alpha)])
@@ -169,7 +169,7 @@ def test_inks_of_the_corpus_are_what_imagemagick_sees(path):
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
-    """What became of each image of the corpus, each in every format; and where."""
+    """The outcome of each image of the corpus in every format, and its folder."""
     target = tmp_path_factory.mktemp("formats")
     step = {"resize": {"width": 48, "height": 48}}
     moving = [name for name, kind in ENCODERS.items() if kind.frames]

@@ -55,7 +55,7 @@ def source(tmp_path_factory, photos):
 
 @pytest.fixture
 def disturbed(source, script, tmp_path):
-    """Function that runs a pass in which something is removed, then a pass in peace."""
+    """Function that runs a pass during which something is removed, and then an undisturbed pass."""
 
     def run(engine, what, then):
         tree = tmp_path / "out"
@@ -119,7 +119,7 @@ MOVED = ("out/.crumbs", "out/ledger.sqlite/", "out/manifest.csv/", "out/failures
 
 
 def block(path, tmp_path):
-    """Put a file, or a folder that holds something, where a pass needs the other."""
+    """Put a file where a pass needs a folder, or a non-empty folder where it needs a file."""
     place = tmp_path / path.replace("file/out", "file")
     place.parent.mkdir(parents=True, exist_ok=True)
     if path.endswith("/"):

@@ -31,7 +31,7 @@ NORMAL, EXTRA = 1, 3
 
 
 class Recorder:
-    """Notes, in their order, what is synced and what is renamed, by inode."""
+    """Records syncs and renames by inode, in their order."""
 
     def __init__(self, monkeypatch):
         self.events = []
@@ -127,7 +127,7 @@ def test_a_folder_of_which_no_image_was_made_is_passed_over(tmp_path, photo, rec
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_without_it_nothing_is_synced(tmp_path, photo, recorder, format):
-    """A sync takes ten times as long as making a small image."""
+    """A sync takes ten times as long as processing a small image."""
     render(tmp_path, photo, {"steps": [RESIZE], "output": {"format": format}}, ["new/made"])
     assert [event for event, *_ in recorder.events] == ["rename"]
 
@@ -141,7 +141,7 @@ def test_the_ledger_is_synced_as_the_outputs_are(tmp_path, durable, level):
 
 
 class Watched(sqlite3.Connection):
-    """A connection that notes how it synced what it wrote."""
+    """A connection that records how it synced its writes."""
 
     levels: list[int] = []  # noqa: RUF012 - of all of them
 
@@ -180,7 +180,7 @@ TRACED = "write,pwrite64,fsync,fdatasync,rename,renameat,renameat2"
 
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory, photos, repository):
-    """System calls of a durable pass over three photos in their order, and the tree."""
+    """The system calls of a durable pass over three photos, and its output tree."""
     if STRACE is None:
         pytest.skip("strace is not installed")
     root = tmp_path_factory.mktemp("traced")

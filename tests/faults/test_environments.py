@@ -36,7 +36,7 @@ def out(tmp_path):
 
 @pytest.fixture
 def shell(repository):
-    """Function that runs a script by a shell that first does what is asked."""
+    """Function that runs a script with a shell that first runs other commands."""
 
     def run(prologue, name, *arguments, redirections="", **options):
         command = f'{prologue}\nexec "$@" {redirections}'
@@ -51,7 +51,7 @@ def shell(repository):
 
 
 def assert_one_sentence(done, *words):
-    """The script could not run, and its last line says why, without a traceback."""
+    """The script failed, and its last line gives the reason without a traceback."""
     assert done.returncode == CANNOT_RUN, done.stderr
     assert "Traceback" not in done.stderr
     assert "Unexpected" not in done.stderr
@@ -61,7 +61,7 @@ def assert_one_sentence(done, *words):
 
 
 def assert_complete(tree, count=COUNT):
-    """Every image was made, and the tables say so."""
+    """Every image was processed, and the tables say so."""
     assert len(list((tree / "images").rglob("*.jpg"))) == count
     assert (tree / "manifest.csv").read_text().count(",ok,") == count
 
@@ -177,7 +177,7 @@ def test_a_log_that_cannot_be_written_is_told_in_one_sentence(shell, source, tmp
 
 @pytest.fixture(scope="session")
 def may_mount():
-    """Skip where a test cannot mount file systems for itself alone."""
+    """Skip the test if it cannot mount file systems in a namespace of its own."""
     tried = subprocess.run(
         ["unshare", "-m", "mount", "-t", "tmpfs", "none", "/dev/shm"],
         check=False, capture_output=True,
@@ -199,7 +199,7 @@ SHARED_MEMORY = {
 
 @pytest.fixture
 def without_shared_memory(repository, may_mount):
-    """Function that runs a script where /dev/shm is as one of `SHARED_MEMORY` makes it."""
+    """Function that runs a script with /dev/shm as one of `SHARED_MEMORY` prepares it."""
 
     def run(how, name, *arguments):
         command = [sys.executable, repository / "scripts" / name, *arguments]
@@ -235,7 +235,7 @@ def test_other_engines_need_no_semaphores(without_shared_memory, source, out, ho
 
 @pytest.fixture
 def costly(source, tmp_path):
-    """Images that claim to be large enough for processes to repay their start."""
+    """Images that claim to be large enough for processes to be worth their start-up."""
     folder = shutil.copytree(source, tmp_path / "costly")
     size = (8_000).to_bytes(4, "big")
     header = b"IHDR" + size + size + bytes([8, 2, 0, 0, 0])
@@ -358,7 +358,7 @@ TIMES = {
 
 @pytest.fixture
 def memory_folder(tmp_path):
-    """A folder on a file system that holds any time, where there is one."""
+    """A folder on a file system that can store any file time, if there is one."""
     if not os.access("/dev/shm", os.W_OK):
         yield tmp_path
         return

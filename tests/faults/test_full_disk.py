@@ -27,7 +27,7 @@ STEPS = 20
 
 @contextlib.contextmanager
 def room_for(size):
-    """No file of this process can be larger, in bytes."""
+    """Limit the size of the files of this process, in bytes."""
     import resource
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -40,7 +40,7 @@ def room_for(size):
 
 @pytest.fixture
 def assert_made_whole_or_not(tmp_path):
-    """Function that makes an output with room for ever larger parts of it, and at last for all."""
+    """Function that makes an output with room for increasing parts of it, and finally for all."""
     (tmp_path / "in").mkdir()
     (tmp_path / "out").mkdir()
 

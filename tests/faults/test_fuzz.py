@@ -50,7 +50,7 @@ WHOLE = {name: encoded(name) for name in FORMATS}
 
 @st.composite
 def damaged(draw):
-    """A file with some bytes changed, and perhaps its end cut off."""
+    """A file with some changed bytes, and possibly truncated."""
     data = bytearray(WHOLE[draw(st.sampled_from(sorted(WHOLE)))])
     places = st.integers(0, len(data) - 1)
     for place, byte in draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=12)):

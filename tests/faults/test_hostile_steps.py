@@ -111,7 +111,7 @@ FAST = ("current-folder", "umask", "small-files", "replaced-open", "keyboard-int
 
 
 def each(cases):
-    """Cases on one engine after another, each on two; few of them when time is short."""
+    """Cases distributed over the engines, each on two of them; only a few cases in short runs."""
     chosen = [
         (engine, name)
         for number, name in enumerate(cases)
@@ -129,7 +129,7 @@ def each(cases):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, photos):
-    """A folder of images, of which one tells the step to be hostile, and of a broken one."""
+    """A folder of images, one of which makes the step hostile, and one of which is broken."""
     folder = tmp_path_factory.mktemp("project")
     photos(folder / "in", COUNT)
     Image.new("RGB", (400, HEIGHT), "teal").save(folder / "in" / "hostile.jpg")
@@ -140,7 +140,7 @@ def project(tmp_path_factory, photos):
 
 @pytest.fixture
 def process(project, script, tmp_path):
-    """Function that processes the images by a step with this body, from a relative path."""
+    """Function that processes the images with a step with this body, from a relative path."""
 
     def run(body, engine="sequential"):
         (tmp_path / "in").symlink_to(project / "in", target_is_directory=True)
@@ -156,7 +156,7 @@ def process(project, script, tmp_path):
 
 @pytest.fixture(scope="module")
 def expected(project, script):
-    """What is made where the step does nothing: bytes by name."""
+    """The outputs if the step does nothing: bytes by name."""
     (project / "mine.py").write_text(STEP.format(height=HEIGHT, body="pass"))
     recipe = {"steps": [{"call": {"function": "mine:f"}}, {"enhance": {"contrast": 1.5}}]}
     (project / "recipe.yaml").write_text(yaml.safe_dump(recipe))

@@ -27,7 +27,7 @@ ASKED = [signal.SIGTERM, *([signal.SIGHUP] if os.name != "nt" else [])]
 
 
 def images_of(tree):
-    """Bytes of each output that bears its final name."""
+    """The bytes of each output that has its final name."""
     files = [path for path in (tree / "images").rglob("*") if path.is_file()]
     return {path.name: path.read_bytes() for path in files if not TEMPORARY.fullmatch(path.name)}
 
@@ -63,7 +63,7 @@ def recipe(source):
 
 @pytest.fixture(scope="module")
 def undisturbed(source, recipe, script):
-    """What a run that nobody interrupts makes."""
+    """The outputs of a run that is not interrupted."""
     tree = source.parent / "undisturbed"
     assert script("process_parallel.py", source, tree, "--recipe", recipe).status == 0
     assert len(images_of(tree)) == COUNT
@@ -83,7 +83,7 @@ def command(repository, source, recipe, tmp_path):
 
 @pytest.fixture
 def start_script(repository, start):
-    """Function that starts a script by hand."""
+    """Function that starts a script."""
 
     def start_it(name, *arguments):
         return start([sys.executable, repository / "scripts" / name, *arguments])

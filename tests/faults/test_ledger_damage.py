@@ -69,7 +69,7 @@ def altered(script):
 
 
 def flipped(seed):
-    """Flip one bit anywhere."""
+    """Flip one bit at a random place."""
 
     def flip(path):
         content = bytearray(path.read_bytes())
@@ -81,7 +81,7 @@ def flipped(seed):
 
 
 def scribbled(seed):
-    """Overwrite a few bytes anywhere."""
+    """Overwrite a few bytes at a random place."""
 
     def scribble(path):
         place = random.Random(seed).randrange(path.stat().st_size - 64)
@@ -101,7 +101,7 @@ def folder(path):
 
 
 def special(kind):
-    """Put a pipe or a socket there."""
+    """Replace the file with a pipe or a socket."""
 
     def make(path):
         if not hasattr(os, "mknod"):
@@ -176,7 +176,7 @@ SUBTLE = {
 
 
 def journal_of_another_ledger(path):
-    """Leave a journal that SQLite believes, and that gives all images a wrong width."""
+    """Leave a journal that SQLite accepts, and that gives all images a wrong width."""
     other = path.with_name("other.sqlite")
     shutil.copy(path, other)
     run_sql(other, "UPDATE images SET width = width + 1")
@@ -231,7 +231,7 @@ USUAL = {
 
 
 def each(damages):
-    """Parameters of a test: all damages, most of them for the long run of tests only."""
+    """Parameters of a test: all kinds of damage, most of them only in the slow tests."""
     return [
         pytest.param(damage, id=name, marks=() if name in USUAL else pytest.mark.slow)
         for name, damage in damages.items()
@@ -239,7 +239,7 @@ def each(damages):
 
 
 class Tree:
-    """A folder of images, what is made of it, and a file that is not pixelmill's."""
+    """A folder of images, its output tree, and a file that pixelmill did not make."""
 
     def __init__(self, root, recipe):
         self.root, self.recipe = root, recipe
@@ -251,14 +251,14 @@ class Tree:
         return process_folder(source, target, self.recipe, "sequential", 1, **options)
 
     def recover(self):
-        """Process again, a second time if the first one ends with a sentence."""
+        """Process again, and a second time if the first run ends with an error."""
         try:
             return self.process()
         except UserError:
             return self.process()
 
     def interrupt(self):
-        """Process again, and give up just before the end."""
+        """Process again, and stop just before the end."""
         blocker = self.target / "timing.json"
         blocker.unlink()
         blocker.mkdir()  # which no file replaces
@@ -267,12 +267,12 @@ class Tree:
         blocker.rmdir()
 
     def forget_the_backup(self):
-        """Leave the tree as one of an earlier version does, or a first run that is killed."""
+        """Leave the tree as an earlier version or a killed first run leaves it."""
         for name in (BACKUP, SEAL):
             (self.target / name).unlink()
 
     def state(self):
-        """All that must be as after a clean run."""
+        """Everything that must be as after an undisturbed run."""
         folders = (self.source, self.target / "images")
         paths = [path for folder in folders for path in folder.rglob("*")]
         paths += [self.target / "manifest.csv", self.target / "failures.csv", self.victim]
@@ -284,7 +284,7 @@ class Tree:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, photos):
-    """Function that gives a tree that was processed once by a recipe."""
+    """Function that returns a tree that was processed once with a recipe."""
     known = {}
 
     def make(name):
@@ -303,7 +303,7 @@ def made(tmp_path_factory, photos):
 
 @pytest.fixture
 def copy_of(made, tmp_path):
-    """Function that gives a copy of it."""
+    """Function that returns a copy of it."""
 
     def copy(name="one output"):
         original = made(name)
@@ -346,7 +346,7 @@ def test_without_a_backup_all_is_made_again_and_what_is_nobodys_is_moved_away(co
 
 @pytest.fixture(scope="module")
 def interrupted(tmp_path_factory, made, picture):
-    """A tree whose last run was killed, and how a clean one of the same images stands.
+    """A tree whose last run was killed, and the state of an undisturbed tree of the same images.
 
     The run had made a new image, made one again, and removed one.
     """
@@ -384,7 +384,7 @@ UNOPENED = ("write version", "read version")
 
 @pytest.mark.parametrize("name", OPENED + UNOPENED)
 def test_the_journal_of_a_damaged_ledger_is_not_applied_to_its_backup(interrupted, tmp_path, name):
-    """SQLite would put back the pages that it holds, whatever file bears the ledger's name."""
+    """SQLite would restore the pages of the journal to any file with the name of the ledger."""
     original, clean = interrupted
     tree = Tree(shutil.copytree(original.root, tmp_path / "tree"), original.recipe)
     journal_of_another_ledger(tree.ledger)

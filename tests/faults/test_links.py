@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="making links needs a pr
 
 
 def changes(place):
-    """What a pass may find that makes it write, rename and remove: all at once."""
+    """All changes that make a pass write, rename and remove, at once."""
     (place.source / "sub/0.jpg").unlink()
     (place.source / "sub/deep/0.jpg").unlink()
     (place.source / "sub/1.jpg").write_bytes(b"no image any more")
@@ -54,7 +54,7 @@ def test_a_link_in_the_place_of_a_folder_of_outputs_stops_the_pass(place, linked
 
 @pytest.mark.parametrize("engine", ["sequential", "threads", "processes", "futures"])
 def test_workers_refuse_a_link_and_the_pass_stops_with_a_sentence(place, engine):
-    """No output below it is known, so that only the workers can find the link."""
+    """No output below the link is known, so that only the workers can find it."""
     (place.source / "sub").rename(place.source.parent / "later")
     shutil.rmtree(place.tree)
     place.process()
@@ -158,7 +158,7 @@ def test_a_source_of_the_catalog_that_leads_out_is_refused(place, path, tmp_path
 
 
 def test_a_hard_link_to_an_output_keeps_its_bytes_and_time(place):
-    """As in a backup by ``cp -al``."""
+    """As in a backup with ``cp -al``."""
     backup = place.tree.parent / "backup"
     shutil.copytree(place.images, backup, copy_function=os.link)
     before = content(backup)

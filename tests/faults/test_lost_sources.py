@@ -23,7 +23,7 @@ def unmount(place):
 
 
 def empty(place):
-    """A mount point after its disk is gone: there, and empty."""
+    """A mount point without its disk: an empty folder."""
     unmount(place)
     place.source.mkdir()
 
@@ -142,7 +142,7 @@ def test_as_many_sources_may_vanish_as_may_be_removed(place):
 
 
 def test_sources_that_were_all_cut_off_cost_no_more_outputs_than_may_be_removed(place):
-    """As by a disk that was full, or a file system after a crash."""
+    """As if the disk had been full, or the file system had crashed."""
     for path in place.source.rglob("*.jpg"):
         path.write_bytes(b"")
     with pytest.raises(UserError, match="7 of 12 images fail that had an output"):
@@ -154,7 +154,7 @@ def test_sources_that_were_all_cut_off_cost_no_more_outputs_than_may_be_removed(
 
 @pytest.mark.parametrize("engine", ["threads", "processes", "futures"])
 def test_an_image_that_fails_costs_no_other_one_in_its_folder(tmp_path, photos, engine):
-    """A folder is empty when the first image of it fails, and another one is being written."""
+    """A folder is empty when its first image fails while another one is being written."""
     for number in range(60):
         folder = photos(tmp_path / f"in/{number}", 2, (9, 9))
         for name in ("2", "3"):

@@ -17,12 +17,12 @@ COLORS = {
 
 
 def pixels(rows):
-    """RGBA of rows of letters."""
+    """RGBA pixels of rows of letters."""
     return np.array([[COLORS[letter] for letter in row] for row in rows], np.uint8)
 
 
 def letters(image):
-    """Rows of letters of a picture whose pixels are close to one colour each."""
+    """Rows of letters for a picture whose pixels are each close to one colour."""
     found = np.asarray(image.convert("RGBA") if isinstance(image, Image.Image) else image)
     return ["".join(map(_letter, row)) for row in found.astype(int)]
 
@@ -85,7 +85,7 @@ def _index(letter, table):
 
 
 def _coded(indices, bits):
-    """LZW without a dictionary: cleared so often that codes never grow (GIF89a, appendix F)."""
+    """LZW without a dictionary, cleared so often that codes never grow (GIF89a, appendix F)."""
     clear = 1 << bits
     codes = []
     for place in range(0, len(indices), clear - 2):

@@ -20,7 +20,7 @@ TIOCSTI, FS_IOC_SETFLAGS = 0x5412, 0x40086602
 
 
 def parent():
-    """Process that started this one, although a fork server may lie between."""
+    """The process that started this one, even if there is a fork server in between."""
     started = multiprocessing.parent_process()
     return started.pid if started else os.getppid()
 
@@ -54,7 +54,7 @@ def read_memory_of_parent():
 
 
 def make_shared_memory():
-    """Make a segment of System V's shared memory, and remove it."""
+    """Create a System V shared memory segment, and remove it."""
     library = ctypes.CDLL(None, use_errno=True)
     segment = library.shmget(0, 4096, 0o600)
     if segment < 0:
@@ -63,7 +63,7 @@ def make_shared_memory():
 
 
 def request(number, path):
-    """Ask the system for something by a file that is open to be read."""
+    """Send an ioctl request with a file that is open for reading."""
     with open(path, "rb") as file:
         try:
             fcntl.ioctl(file, number, bytes(8))
@@ -73,7 +73,7 @@ def request(number, path):
 
 
 def attempts(root, source, tree, library, port):
-    """What is attempted, by name; each fails by an `OSError` where it is refused."""
+    """All attempts by name; each raises an `OSError` if it is refused."""
     source, outside, tree = Path(source), Path(root, "outside"), Path(tree)
     images, photo = tree / "images", Path(source, "0.jpg")
     return {
@@ -131,7 +131,7 @@ def attempts(root, source, tree, library, port):
 
 
 def step(image, root, source, tree, library, port):
-    """Note, beside the images, which attempts succeed."""
+    """Record which attempts succeed, in a file beside the images."""
     found = {}
     for name, attempt in attempts(root, source, tree, library, port).items():
         try:

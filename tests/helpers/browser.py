@@ -35,7 +35,7 @@ _TOLD, _ANSWERED = 3, 4
 
 
 def _out_of_the_way(descriptor):
-    """The same pipe under a number that the browser's two ends do not take."""
+    """Duplicate a pipe to a number that the two ends of the browser do not use."""
     import fcntl  # which Windows lacks, and the tests are skipped there
 
     moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
@@ -74,7 +74,7 @@ class Browser:
         os.waitpid(self._process, 0)
 
     def tell(self, method, session=None, **params):
-        """Give a command and return its result; what happens meanwhile goes to `events`."""
+        """Send a command and return its result; events until then are added to `events`."""
         self._count += 1
         order = {"id": self._count, "method": method, "params": params}
         if session:
@@ -107,7 +107,7 @@ class Browser:
 
 
 class Page:
-    """A page that is open: what it asked for, complained of, and looks like."""
+    """An open page: its requests, its console messages and its appearance."""
 
     def __init__(self, browser, address, width, height=900, dark=False):
         self._browser, browser.events = browser, []
@@ -131,7 +131,7 @@ class Page:
         return self._browser.tell(method, self._session, **params)
 
     def ask(self, expression):
-        """Value of an expression in the page."""
+        """The value of an expression in the page."""
         answer = self._tell("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
@@ -141,17 +141,17 @@ class Page:
 
     @property
     def requests(self):
-        """Addresses that the page asked for."""
+        """Addresses that the page requested."""
         return [event["request"]["url"] for event in self._happened("Network.requestWillBeSent")]
 
     @property
     def complaints(self):
-        """What went to the console: errors, warnings, and exceptions."""
+        """Messages on the console: errors, warnings and exceptions."""
         kinds = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
         return [event for kind in kinds for event in self._happened(kind)]
 
     def picture(self, whole=True):
-        """A PNG of the page: all of it, or what is on the screen."""
+        """A PNG of the whole page, or of its visible part."""
         shot = self._tell("Page.captureScreenshot", captureBeyondViewport=whole)
         return base64.b64decode(shot["data"])
 
@@ -160,6 +160,6 @@ class Page:
         self._tell("Emulation.setEmulatedMedia", media="print")
 
     def pdf(self):
-        """The page as it is printed, on A4, colours and all."""
+        """The page as it is printed on A4, in colour."""
         a4 = {"paperWidth": 8.27, "paperHeight": 11.69, "printBackground": True}
         return base64.b64decode(self._tell("Page.printToPDF", **a4)["data"])

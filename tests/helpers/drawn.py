@@ -62,7 +62,7 @@ def alpha():
 
 
 def stored(photometric, bits, format=UNSIGNED, extra=()):
-    """Samples of a kind, of shape (height, width, samples), and what is seen.
+    """Samples of a kind, of shape (height, width, samples), and the visible picture.
 
     Returns the samples, RGBA of 8 bits, and tags that the kind needs.
     """
@@ -110,7 +110,7 @@ def _alpha(bits):
 
 
 def _numbers(levels, bits, format):
-    """Levels of 0 to 255 as samples span them."""
+    """Levels of 0 to 255, scaled to the range of the samples."""
     share = np.asarray(levels, float) / 255
     if format == FLOAT:
         return share.astype(f"f{bits // 8}")
@@ -121,7 +121,7 @@ def _numbers(levels, bits, format):
 
 
 def _seen(numbers, bits, format):
-    """Levels of 0 to 255 that samples stand for."""
+    """Levels of 0 to 255 that samples represent."""
     if format == FLOAT:
         return numbers.astype(float) * 255
     low = 2.0 ** (bits - 1) if format == SIGNED else 0

@@ -43,7 +43,7 @@ steps:
 
 
 def policy(sandbox="auto", **limits):
-    """A config's policies as the workflow gives them."""
+    """The policies of a config as the workflow passes them."""
     formats = ["jpeg", "png", "gif", "bmp", "tiff", "webp", "ppm", "ico", "avif"]
     return json.dumps(
         {
@@ -80,7 +80,7 @@ def partial_outputs(tree):
 
 
 def assert_poison_alone_is_blamed(tree, made):
-    """Each poisonous image is told with its reason, and all others were made."""
+    """Each killing image is reported with its reason, and all other images were processed."""
     rows = (tree / "failures.csv").read_text().splitlines()[1:]
     assert len(rows) == len(POISON)
     for name, (_, reason, message) in POISON.items():

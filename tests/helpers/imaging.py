@@ -13,7 +13,7 @@ from PIL import Image
 
 
 def imagemagick():
-    """Path of ImageMagick 7 or 6; None where what bears its name is another program."""
+    """Path of ImageMagick 7 or 6; None if the program of that name is another one."""
     for path in filter(None, map(shutil.which, ("magick", "convert"))):
         said = subprocess.run([path, "-version"], capture_output=True, check=False).stdout
         if b"ImageMagick" in said:
@@ -25,13 +25,13 @@ MAGICK = imagemagick()
 
 
 def needs_magick(test):
-    """Mark a test as one of the slow ones, which may need other programs than Python."""
+    """Mark a test as slow, because it needs a program other than Python."""
     without = pytest.mark.skipif(MAGICK is None, reason="ImageMagick is not installed")
     return pytest.mark.slow(without(test))
 
 
 def psnr(a, b):
-    """Likeness of two pictures of one shape, in dB."""
+    """Peak signal-to-noise ratio of two pictures of the same shape, in dB."""
     a, b = np.asarray(a).astype(float), np.asarray(b).astype(float)
     assert a.shape == b.shape
     error = np.mean((a - b) ** 2)
@@ -57,7 +57,7 @@ def chunk(name, data):
 
 
 def png(width, height, depth, color, rows, extra=b""):
-    """A PNG by hand, for what Pillow does not write. Rows are bytes without their filter."""
+    """Build a PNG that Pillow does not write. Rows are bytes without their filter."""
     head = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     data = zlib.compress(b"".join(b"\0" + row for row in rows))
     signature = b"\x89PNG\r\n\x1a\n"
@@ -65,7 +65,7 @@ def png(width, height, depth, color, rows, extra=b""):
 
 
 def transparent(*levels):
-    """The chunk that says which colour is transparent, in 16 bits a channel."""
+    """The chunk of the transparent colour, with 16 bits per channel."""
     return chunk(b"tRNS", words(*levels))
 
 
@@ -75,7 +75,7 @@ def words(*values):
 
 
 def magick(data, *options, to="png"):
-    """What ImageMagick makes of an image file: the bytes of another one."""
+    """Convert an image file with ImageMagick, and return the bytes of the result."""
     done = subprocess.run(
         [MAGICK, "-", *options, f"{to}:-"], input=data, capture_output=True, check=True
     )
@@ -90,7 +90,7 @@ D50 = (0.9642, 1.0, 0.8249)
 
 
 def icc_profile(colorants, gamma, black=0.0):
-    """An ICC profile of version 2 by hand: three colorants and a power, or grey without them.
+    """Build an ICC profile of version 2: three colorants and a power, or grey without colorants.
 
     The darkest level may be so bright, as a part of white.
     """
@@ -107,7 +107,7 @@ def icc_profile(colorants, gamma, black=0.0):
 
 
 def ink_profile(corners):
-    """An ICC profile for CMYK by hand: Lab of all 16 mixtures of full inks, K the fastest."""
+    """Build an ICC profile for CMYK: Lab of all 16 mixtures of full inks, K changing fastest."""
     identity = bytes(range(256))
     lab = [(L * 2.55, a + 128, b + 128) for L, a, b in corners]
     table = (
@@ -151,7 +151,7 @@ _FIELDS = {
 
 
 def exif_block(main, camera=(), gps=(), thumbnail=b""):
-    """An EXIF block by hand, with what Pillow does not write: a thumbnail too.
+    """Build an EXIF block with fields that Pillow does not write, and optionally a thumbnail.
 
     Fields are tuples of tag, type and value; rationals are lists of pairs, bytes and what is
     undefined are given as bytes.
@@ -195,6 +195,6 @@ def _packed(entry):
 
 
 def _outside(entry):
-    """What of a field stands outside of its table, at an even place."""
+    """The part of a field that is outside its table, at an even offset."""
     packed = _packed(entry)
     return packed + bytes(len(packed) % 2) if len(packed) > 4 else b""

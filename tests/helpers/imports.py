@@ -7,7 +7,7 @@ from tests.conftest import REPOSITORY
 
 
 def imports_of(path):
-    """Files of the library that a file imports, wherever in it, by its syntax tree."""
+    """Files of the library that a file imports at any place, from its syntax tree."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(node, ast.ImportFrom) or node.module.split(".")[0] != "pixelmill":

@@ -69,7 +69,7 @@ VARIABLE = "PIXELMILL_TEST"
 
 
 class Trace:
-    """What there is of a run: processes, semaphores, temporary files.
+    """What exists of a run: processes, semaphores and temporary files.
 
     Its folder must have a short path, as servers of workers have sockets there.
     """
@@ -86,7 +86,7 @@ class Trace:
         return {**clean, VARIABLE: self.mark, "TMPDIR": str(self.scratch)}
 
     def processes(self):
-        """Command lines of the processes of the run, those that are ended and waited for too."""
+        """Command lines of the processes of the run, including zombies."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
@@ -95,7 +95,7 @@ class Trace:
         return found
 
     def left(self):
-        """All that is left of it, once what ends with it had time to."""
+        """Everything that is left of the run after processes had time to end."""
         end = time.monotonic() + PATIENCE
         while (processes := self.processes()) and time.monotonic() < end:
             time.sleep(0.05)
@@ -111,7 +111,7 @@ class Trace:
 
 @pytest.fixture
 def trace():
-    """What is to be found of a run that has its environment."""
+    """Everything that can be found of a run by its environment."""
     with tempfile.TemporaryDirectory() as folder:
         yield Trace(Path(folder))
 
@@ -123,13 +123,13 @@ def _tokens_of_living():
 
 
 def _semaphores():
-    """Names of the semaphores of runs that still have one."""
+    """Names of the semaphores of runs."""
     folder = Path("/dev/shm")
     return {path.name for path in folder.glob("sem.pixelmill-*")} if folder.is_dir() else set()
 
 
 def prepare(folder, photos, what, count=12, odd=(5,)):
-    """Write sources with odd images among them, and a recipe whose step does something there."""
+    """Write sources that include special images, and a recipe whose step acts on these."""
     sources = photos(folder / "src", count)
     for number in odd:
         Image.new("RGB", (64, HEIGHT)).save(sources / f"{number}.jpg")
@@ -139,7 +139,7 @@ def prepare(folder, photos, what, count=12, odd=(5,)):
 
 
 def command(repository, folder, engine):
-    """Command that processes what `prepare` wrote, unconfined: a step may do what it wants."""
+    """Command that processes what `prepare` wrote, without a sandbox: steps may do anything."""
     free = policy(sandbox="off", seconds_per_image=SECONDS)
     return [
         sys.executable, repository / "scripts/process_parallel.py",

@@ -22,7 +22,7 @@ DEADLY = (301, 304)
 
 
 def fill(folder, count, killers):
-    """Write images; those that kill come together at the begin, and evenly after that."""
+    """Write images; those that kill are clustered at the beginning and evenly spread after that."""
     folder.mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     together = killers // 4

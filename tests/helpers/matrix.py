@@ -36,7 +36,7 @@ class Mill:
             self.renderers[f"{name} {depth}"] = Renderer(folder, folder, parsed)
 
     def __call__(self, data):
-        """Return what each makes of a file: RGBA, or the outcome that says why not."""
+        """Return the result of each backend for a file: RGBA, or the outcome of the failure."""
         (self.folder / "source").write_bytes(data)
         made = {}
         for name, renderer in self.renderers.items():
@@ -49,7 +49,7 @@ class Mill:
 
 
 def main(names):
-    """Judge every cell of some formats, or of all."""
+    """Check every cell of some formats, or of all."""
     warnings.filterwarnings("ignore")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     verdicts = collections.defaultdict(list)

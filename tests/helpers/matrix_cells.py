@@ -39,7 +39,7 @@ from tests.helpers.tiffs import tiff
 
 @dataclass(frozen=True)
 class Cell:
-    """A file, and the picture that was drawn: RGBA of 8 bits, upright; None if it is not known.
+    """A file and its picture: upright 8-bit RGBA, or None if it is not known.
 
     What was packed with a loss is less alike.
     """
@@ -63,7 +63,7 @@ def with_alpha(levels):
 
 
 def deep(levels):
-    """Levels of 16 bits, whose lower bits are no copy of the upper ones."""
+    """16-bit values whose lower bits are not a copy of the upper ones."""
     return levels.astype(np.uint16) * 253 + 77
 
 

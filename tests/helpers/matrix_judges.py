@@ -30,7 +30,7 @@ GROUND = 128
 
 
 def rgba(levels):
-    """RGBA of 8 bits of what a library gives, red first; None where it gives nothing."""
+    """8-bit RGBA of the result of a library, red first; None if there is no result."""
     if levels is None:
         return None
     levels = np.asarray(levels)
@@ -85,7 +85,7 @@ OTHERS = {"ImageMagick": by_magick, "OpenCV": by_opencv, "imagecodecs": by_image
 
 
 def alike(a, b, least=ALIKE):
-    """Whether two pictures look the same on a ground of grey, and have the same alpha."""
+    """Whether two pictures look the same on a grey background, and have the same alpha."""
     if a is None or b is None or a.shape != b.shape:
         return False
     views = []
@@ -97,7 +97,7 @@ def alike(a, b, least=ALIKE):
 
 
 def judge(cell, made):
-    """Say of a cell: right, refused or wrong, and why."""
+    """Classify a cell as right, refused or wrong, with the reason."""
     reasons = {value for value in made.values() if isinstance(value, str)}
     if len(reasons) == 1 and all(isinstance(value, str) for value in made.values()):
         return "refused", reasons.pop()

@@ -133,7 +133,7 @@ def mutations(text):
 
 
 def draw(names=()):
-    """Mutants of modules, as many of each as it has lines of code; at most one of a line.
+    """Draw mutants of modules in proportion to their lines of code; at most one per line.
 
     With names of modules or mutants, only those of these modules.
     """
@@ -158,7 +158,7 @@ def draw(names=()):
 
 
 def mutant_of(module, operators, chance):
-    """One mutant of a line: any operator that fits there, at any place, with equal chances."""
+    """Draw one mutant of a line, with equal chances for all operators that apply."""
     original = ast.dump(ast.parse(module.code))
     for operator in chance.sample(sorted(operators), len(operators)):
         for node, mutated in chance.sample(operators[operator], len(operators[operator])):
@@ -171,7 +171,7 @@ def mutant_of(module, operators, chance):
 
 
 def statement_around(text, line):
-    """Lines of the statement, or of a block's head, that a line is in."""
+    """The lines of the statement, or of the head of a block, that contains a line."""
     first = last = line
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.stmt) and node.lineno <= line <= node.end_lineno:
@@ -183,7 +183,7 @@ def statement_around(text, line):
 
 
 def tests_for(mutant, coverage):
-    """Tests that run a mutant's line, or that are in its module's own file, in their order."""
+    """Tests that run the line of a mutant, or that are in the test file of its module, in order."""
     path = REPOSITORY / LIBRARY / f"{mutant['module']}.py"
     contexts = coverage.contexts_by_lineno(str(path))
     package, _, name = mutant["module"].rpartition("/")

@@ -4,7 +4,7 @@ from pixelmill.dataset.output_names import plain_name, renamed
 
 
 def name_outputs(sources, suffix):
-    """Output path by source, where all bear the same suffix."""
+    """Output path by source, with the same suffix for all."""
     sources = list(sources)
     others = renamed(lambda: [(source, suffix) for source in sources])
     return {source: others.get(source) or plain_name(source, suffix) for source in sources}

@@ -17,7 +17,7 @@ _HEADER = struct.pack("Ii", 0x20080522, 0)
 
 @contextlib.contextmanager
 def obeying_permissions():
-    """Let this thread obey permissions also where it runs as root."""
+    """Make this thread obey file permissions even if it runs as root."""
     if os.name == "nt":
         pytest.skip("Windows has no such permissions")
     if os.geteuid() != 0:

@@ -9,7 +9,7 @@ def box(name, content):
 
 
 def with_property(data, name, content):
-    """Give the primary item of an AVIF of one item another property, behind the others."""
+    """Append a property to the primary item of an AVIF with one item."""
     added = box(name, content)
     place = data.index(b"ipco") - 4
     (length,) = struct.unpack_from(">I", data, place)
@@ -36,7 +36,7 @@ def with_property(data, name, content):
 
 
 def with_tables_apart(data):
-    """Give each of the two items of an AVIF with alpha a table (`ipma`) of its own.
+    """Give each of the two items of an AVIF with alpha its own table (`ipma`).
 
     Tables are of version 0, without flags; `iloc` has offsets of four bytes.
     """

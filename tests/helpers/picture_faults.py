@@ -14,7 +14,7 @@ ORIENTATION = 0x0112
 
 
 def on_arrays(change):
-    """Make a fault of all frames of what changes one array."""
+    """Turn a function that changes one array into a fault of all frames."""
 
     def fault(frames):
         changed = []
@@ -150,7 +150,7 @@ FAULTS = {
 
 
 def frames_of(data):
-    """Frames of a file, as Pillow sees them, and how long each is shown."""
+    """Frames of a file as decoded by Pillow, and the duration of each."""
     with Image.open(io.BytesIO(data)) as image:
         format_, frames, times = image.format, [], []
         for frame in ImageSequence.Iterator(image):
@@ -178,7 +178,7 @@ def saved(format_, frames, times):
 
 
 def planted(name, data):
-    """Return an output with a fault, or None if the fault changes nothing that can be seen."""
+    """Return an output with a fault, or None if the fault is not visible."""
     format_, frames, times = frames_of(data)
     wrong = FAULTS[name](frames)
     if wrong is None or (len(wrong) == len(frames) and not differ(frames, wrong, name)):
@@ -187,7 +187,7 @@ def planted(name, data):
 
 
 def differ(frames, others, name):
-    """Whether frames differ by more than a level or two of 255 on average, in one at least."""
+    """Whether at least one frame differs by more than a level or two on average."""
     if name == "8 of 16 bits":
         return True
     return any(
@@ -205,7 +205,7 @@ def seen(image):
 
 
 def misturned(source, data, times):
-    """Return an output whose source was not turned upright, or was turned twice; else None.
+    """Return an output whose source was not rotated upright, or was rotated twice, or None.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ COUNT = 4
 
 
 def content(folder):
-    """Everything below a folder: names, kinds, bytes and times of files."""
+    """Everything below a folder: names, types, bytes and times of files."""
     return {
         path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
         for path in sorted(folder.rglob("*"))
@@ -32,7 +32,7 @@ def content(folder):
 
 
 class Place:
-    """Sources, an output tree that is complete, and originals that lie elsewhere."""
+    """Sources, a complete output tree, and originals in another folder."""
 
     def __init__(self, root):
         self.source, self.tree, self.originals = root / "in", root / "out", root / "originals"

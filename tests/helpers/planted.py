@@ -27,7 +27,7 @@ def word(place):
 
 
 def planted_in(data):
-    """Planted words in the bytes of a file, plain or UTF-16, also where they are deflated."""
+    """Planted words in the bytes of a file, plain or UTF-16, even if they are compressed."""
     parts = [data]
     for found in re.finditer(rb"\x78[\x01\x5e\x9c\xda]", data):
         try:
@@ -107,7 +107,7 @@ def _segment(marker, content):
 
 
 def _annotated_jpeg(data):
-    """Insert all that may stand in a JPEG, behind its first segment."""
+    """Insert everything that a JPEG may contain after its first segment."""
     extension = b"http://ns.adobe.com/xmp/extension/\0" + b"0" * 32 + struct.pack(">II", 99, 0)
     notes = (
         _segment(0xE1, EXIF)
@@ -155,7 +155,7 @@ def _png_notes():
 
 
 def _annotated_png(data):
-    """Insert all that may stand in a PNG, behind its header and behind its end."""
+    """Insert everything that a PNG may contain after its header and after its end."""
     return data[:33] + _png_notes() + data[33:] + word("trailer").encode()
 
 

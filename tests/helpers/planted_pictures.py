@@ -135,7 +135,7 @@ def main():
 
 
 def look(name, source, target, recipe, rows, counts):
-    """Inspect right outputs; return those to plant faults in."""
+    """Inspect correct outputs; return those to plant faults in."""
     inspector = Inspector(str(source), str(target / "images"), recipe, 30.0)
     began, good = time.perf_counter(), []
     for row in rows:
@@ -166,12 +166,12 @@ def why_not(*paths):
 
 
 def is_tiny(source):
-    """Whether a picture has too few pixels to tell a fault from another kernel."""
+    """Whether a picture has too few pixels to distinguish a fault from another kernel."""
     return min(decode(source.read_bytes()).frames[0].shape[:2]) < 16
 
 
 def plant(candidates):
-    """Put wrong pictures in place of right ones, one at a time."""
+    """Replace correct pictures with faulty ones, one at a time."""
     order = random.Random(18)
     planted, missed = collections.Counter(), []
     for fault in (*picture_faults.FAULTS, "not turned", "turned twice"):

@@ -14,7 +14,7 @@ COUNT = 6
 
 
 class Tree:
-    """A folder of images and what is made of it."""
+    """A folder of images and its output tree."""
 
     def __init__(self, root):
         self.source, self.target, self.images = root / "in", root / "out", root / "out/images"
@@ -36,7 +36,7 @@ class Tree:
         return json.loads((self.target / "timing.json").read_text(encoding="utf-8"))
 
     def noted(self):
-        """Status by source, as the manifest has it."""
+        """Status of each source according to the manifest."""
         return {row["source"]: row["status"] for row in self.table("manifest.csv")}
 
 
@@ -57,7 +57,7 @@ def nothing(tree, picture):
 
 
 def filled(root, photos):
-    """Process some images, in sub-folders too, and a broken one."""
+    """Process some images, also in sub-folders, and a broken one."""
     photos(root / "in", COUNT - 2)
     photos(root / "in/sub/deeper", 1)
     (root / "in/broken.jpg").write_bytes(b"\xff\xd8\xff and no more")

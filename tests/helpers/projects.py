@@ -35,13 +35,13 @@ END = ["Write the report", "Judge"]
 
 
 def processing(dataset, recipe):
-    """Messages of the jobs that make the images of a dataset by a recipe."""
+    """Messages of the jobs that process a dataset with a recipe."""
     made = f"Process {dataset} by {recipe}"
     return [f"{made}, one image after another", f"{made} with threads"]
 
 
 def chain(dataset, recipe):
-    """Messages of the jobs that make and check the images of a dataset by a recipe."""
+    """Messages of the jobs that process a dataset with a recipe and verify the outputs."""
     verified = [f"Verify {dataset} by {recipe} with {e}" for e in ("sequential", "threads")]
     compared = f"Compare the engines on {dataset} by {recipe}"
     return [*processing(dataset, recipe), *verified, compared]
@@ -87,15 +87,16 @@ def new_project(repository, photos):
 
 @pytest.fixture(scope="session")
 def first(new_project, tmp_path_factory, snakemake):
-    """A project that was run once from nothing, and how that went."""
+    """A project after its first run, and the result of that run."""
     folder = new_project(tmp_path_factory.mktemp("first") / "project", CONFIG)
     return folder, snakemake(folder, "all")
 
 
 def copied(project, target, shards=1):
-    """Copy a project that was run, as if its pictures had been moved and not copied.
+    """Copy a project that was run as if it had been moved.
 
-    Copies have new times of change, by which all pictures would be looked at again.
+    Copies have new change times, which would make Snakemake catalog all pictures again.
+    Therefore the recorded fingerprints are replaced.
     """
     shutil.copytree(project, target)
     before, after = (
@@ -111,7 +112,7 @@ def copied(project, target, shards=1):
 
 @pytest.fixture
 def finished(first, tmp_path):
-    """A copy of the finished project, to change something in."""
+    """A copy of the finished project that a test may change."""
     return copied(first[0], tmp_path / "project")
 
 

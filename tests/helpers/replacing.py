@@ -9,7 +9,7 @@ needs_changes = pytest.mark.skipif(os.name == "nt", reason="Windows has the time
 
 
 def replace_preserving(path, content):
-    """Write other content of the same size and modification time, as ``cp -p`` may do."""
+    """Replace the content of a file but not its size and modification time, as with ``cp -p``."""
     before = path.stat()
     assert len(content) <= before.st_size
     while path.stat().st_ctime_ns == before.st_ctime_ns:  # a clock may tick every 10 ms only
@@ -18,7 +18,7 @@ def replace_preserving(path, content):
 
 
 def change_mode(path):
-    """Change a file's permissions, and with them the time of its last change alone."""
+    """Change the permissions of a file, which changes only the time of its last status change."""
     before = path.stat()
     while path.stat().st_ctime_ns == before.st_ctime_ns:
         path.chmod(0o600)

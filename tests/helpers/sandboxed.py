@@ -11,7 +11,7 @@ needs_sandbox = pytest.mark.skipif(bool(sandbox.shortcoming()), reason=sandbox.s
 
 
 def policy_of(**allowed):
-    """A config's policies as the workflow gives them, with more allowed to own steps."""
+    """The policies of a config as the workflow passes them, with more permissions for own steps."""
     return ("--policy", json.dumps(config.complete({"sandbox": {"allow": allowed}})))
 
 

@@ -18,7 +18,7 @@ COUNT = 12
 
 
 class Tree:
-    """A folder of images and what is made of it, as a whole or in shards."""
+    """A folder of images and its output tree, made as a whole or in shards."""
 
     def __init__(self, root):
         self.source, self.target, self.images = root / "in", root / "out", root / "out/images"
@@ -28,7 +28,7 @@ class Tree:
         return process_folder(source, target, recipe, "sequential", 1, **options)
 
     def divided(self, count, **options):
-        """Do all shards and gather; return how many images each made, and all together."""
+        """Process and gather all shards; return the number of images of each and of all."""
         made = [self.process(shard=shard, **options).images for shard in all_of(count)]
         return made, self.gather(count)
 
@@ -42,7 +42,7 @@ class Tree:
         return {path.relative_to(self.images).as_posix(): path.read_bytes() for path in files}
 
     def tables(self):
-        """What does not depend on how it came about."""
+        """The tables that must not depend on the number of shards."""
         names = ("manifest.csv", "failures.csv", "failures.txt")
         tables = {name: (self.target / name).read_bytes() for name in names}
         # Copies of sources have other times of change than these.
@@ -57,13 +57,13 @@ class Tree:
         return json.loads((self.target / "timing.json").read_text(encoding="utf-8"))
 
     def states(self):
-        """Names of the shards whose states lie there."""
+        """Names of the shards that have a state."""
         return sorted(path.name for path in (self.target / "shards").glob("*"))
 
 
 @pytest.fixture(scope="session")
 def made_whole(tmp_path_factory, photos, picture):
-    """A tree that was processed once, not in shards: colliding names and a broken image too."""
+    """A tree that was processed once without shards, with colliding names and a broken image."""
     root = tmp_path_factory.mktemp("whole")
     photos(root / "in", COUNT - 5)
     photos(root / "in/sub/a.jpg", 1)
@@ -82,6 +82,6 @@ def whole(made_whole, tmp_path):
 
 @pytest.fixture
 def fresh(made_whole, tmp_path):
-    """Its images, of which nothing was made."""
+    """Its images, without any outputs."""
     shutil.copytree(made_whole / "in", tmp_path / "fresh/in")
     return Tree(tmp_path / "fresh")

@@ -59,7 +59,7 @@ PartitionName=test Nodes={host} Default=YES MaxTime=INFINITE State=UP
 
 
 def why_not():
-    """What is missing to start one, in words."""
+    """What is missing to start a SLURM cluster, as a text."""
     missing = [name for name in PROGRAMS if shutil.which(name, path=PATH) is None]
     return f"needs {', '.join(missing)} (apt-get install slurm-wlm munge)" if missing else ""
 
@@ -131,7 +131,7 @@ class Cluster:
         return False
 
     def running(self):
-        """Numbers of the jobs that run, with the rule and the wildcards of each."""
+        """Numbers of the running jobs, each with its rule and wildcards."""
         lines = self.run("squeue", "-h", "-t", "RUNNING", "-o", "%i|%k").splitlines()
         return [tuple(line.split("|", 1)) for line in lines]
 
@@ -150,7 +150,7 @@ class Cluster:
 
 @pytest.fixture(scope="session")
 def slurm(tmp_path_factory, wait_until):
-    """A SLURM that runs; the test is skipped where it cannot be started."""
+    """A running SLURM; the test is skipped if it cannot be started."""
     if why := why_not():
         pytest.skip(why)
     cluster = Cluster(tmp_path_factory.mktemp("slurm"), wait_until)

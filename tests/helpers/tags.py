@@ -66,7 +66,7 @@ def _directory(table, place, order, following=0):
 
 
 def fields_of(block):
-    """Raw fields of an EXIF block or a TIFF: byte order, and three tables of (type, value)."""
+    """The raw fields of an EXIF block or a TIFF: byte order, and three tables of (type, value)."""
     order = {b"II*\0": "<", b"MM\0*": ">"}[block[:4]]
 
     def table(place):
@@ -108,7 +108,7 @@ def block_in(data):
 
 
 def with_block(block, format, picture):
-    """An image file that bears an EXIF block, as bytes."""
+    """An image file with an EXIF block, as bytes."""
     file = io.BytesIO()
     if format == "heif":
         import pillow_heif

@@ -85,7 +85,7 @@ def tiff(
 
 
 def retyped(data, tag, kind, order, big):
-    """Store the numbers of a tag as single bytes, and call them a type."""
+    """Store the numbers of a tag as single bytes of a type."""
     number, room, size = ("Q", 8, 20) if big else ("I", 4, 12)
     begin = 24 if big else 10
     while struct.unpack_from(order + "H", data, begin)[0] != tag:
@@ -136,7 +136,7 @@ def _reversed(data, fill):
 
 
 def _head(entries, order, big):
-    """All that stands before the pixels: the header, the directory and what it refers to."""
+    """Everything before the pixels: the header, the directory and what it refers to."""
     mark = b"II" if order == "<" else b"MM"
     header = struct.pack(order + "2sHHHQ", mark, 43, 8, 0, 16) if big else b""
     header = header or struct.pack(order + "2sHI", mark, 42, 8)

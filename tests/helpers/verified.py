@@ -30,14 +30,14 @@ class Tree:
         return list(catalog.scan(str(self.source))[0].entries)
 
     def verify(self, entries=None, workers=1, confined=False, **options):
-        """Verify in this process, unless another one is to be confined for it."""
+        """Verify in this process, or in a confined child process."""
         entries = self.entries() if entries is None else entries
         data = self.recipe.as_data()
         source, target = str(self.source), str(self.target)
         return verify(source, target, data, entries, workers, confined=confined, **options)
 
     def note_as_made(self, *outputs):
-        """Let the manifest note the bytes that stand there, so that these pass as made."""
+        """Update the manifest for the existing files, so that their digests are correct."""
         manifest = self.target / "manifest.csv"
         with manifest.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
@@ -53,7 +53,7 @@ def check_of(result, name):
 
 
 def faults_of(result):
-    """What each failed check names, by check."""
+    """The outputs that each failed check names."""
     return {
         check["name"]: {named["image"]: named["why"] for named in check["named"]}
         for check in result["checks"]
@@ -62,7 +62,7 @@ def faults_of(result):
 
 
 def edit(path, change):
-    """Change the pixels of an output and write them as before."""
+    """Change the pixels of an output and encode them as before."""
     with Image.open(path) as image:
         changed = change(image.convert("RGB"))
     changed.save(path, "JPEG", quality=95)
@@ -76,7 +76,7 @@ def exchange(one, other):
 
 
 def filled(root, photos):
-    """Make a tree with nothing wrong, but one input that failed."""
+    """Make a correct tree in which one input failed."""
     photos(root / "in", COUNT)
     (root / "in" / "broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
     Tree(root).process()

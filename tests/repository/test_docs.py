@@ -14,7 +14,7 @@ from tests.helpers.projects import SMALL, write_config
 
 
 def blocks_of(path, language):
-    """Blocks of code on a page, without their indent."""
+    """The code blocks of a page, without their indentation."""
     text = path.read_text(encoding="utf-8")
     found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
     return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
@@ -119,7 +119,7 @@ def test_every_heading_that_a_page_links_to_is_there(repository):
 
 
 def test_every_file_that_the_docs_name_is_there(repository):
-    """Relative to the repository, or to the library as pages for developers have it."""
+    """Paths are relative to the repository or, on pages for developers, to the library."""
     named = r"`(?!results/)((?:[\w.-]+/)+[\w.-]+\.(?:py|smk|yaml|html|sh|c))`"
     for page, text in pages_of(repository).items():
         places = (repository, repository / "scripts/pixelmill", page.parent)
@@ -152,7 +152,7 @@ def test_the_readme_is_short(repository):
 
 
 def test_every_command_of_the_docs_says_how_many_cores_it_takes(repository):
-    """Snakemake does nothing without, and in silence where it is told to be quiet."""
+    """Without the option, Snakemake does nothing, and with `quiet` it does not say so."""
     pages = [*repository.glob("docs/**/*.md"), *repository.glob("*.md"), repository / "config.yaml"]
     for page in pages:
         text = page.read_text(encoding="utf-8")
@@ -162,7 +162,7 @@ def test_every_command_of_the_docs_says_how_many_cores_it_takes(repository):
 
 
 def test_the_folder_of_the_readme_makes_a_config(repository, small, snakemake):
-    """Put in place of what stands there under the same keys, as it says."""
+    """It replaces the same keys of the config, as the page says."""
     (block,) = blocks_of(repository / "README.md", "yaml")
     config = yaml.safe_load((repository / "config.yaml").read_text(encoding="utf-8"))
     own = yaml.safe_load(block.replace("path/to/my_images", "pictures"))

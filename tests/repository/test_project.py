@@ -132,7 +132,7 @@ def test_every_rule_that_makes_something_is_measured(repository):
 
 
 def test_every_rule_lists_its_code_and_calls_it(repository):
-    """Snakemake sees no other change of code."""
+    """Snakemake detects changes only of listed files."""
     for name, body in rules_of(repository).items():
         if "    shell:" in body:
             assert re.search(r"code=code\(\"\w+\.py\"\)", body), name
@@ -140,7 +140,7 @@ def test_every_rule_lists_its_code_and_calls_it(repository):
 
 
 def test_every_rule_that_does_steps_names_the_libraries_that_decide_their_pixels(repository):
-    """Snakemake sees no other change of a library."""
+    """Snakemake detects changes of a library only in parameters."""
     rules = {name: body for name, body in rules_of(repository).items() if "    output:" in body}
     running = set()
     for name, body in rules.items():
@@ -165,7 +165,7 @@ def test_scripts_are_thin(repository):
 
 
 def modules(repository):
-    """Texts of the modules of the library, by their paths below it."""
+    """Text of each module of the library by its path."""
     place = "scripts/pixelmill/"
     found = texts(repository, f"{place}**/*.py")
     return {name.removeprefix(place).removesuffix(".py"): text for name, text in found.items()}
@@ -200,7 +200,7 @@ def test_a_library_is_known_to_few_modules(repository, library, allowed):
 
 
 def defaults_of(part):
-    """Defaults that a schema writes out, without those that are maps of maps."""
+    """Defaults in a schema, except those that are maps."""
     return {
         key: entry["default"]
         for key, entry in part["properties"].items()
@@ -223,7 +223,7 @@ def test_the_library_consists_of_its_wings(repository):
 
 
 def test_a_package_says_what_it_is_for_and_nothing_else(repository):
-    """But for the library itself, and the one that registers all steps."""
+    """Except for the library itself, and the package that registers all steps."""
     for name, text in modules(repository).items():
         if name.endswith("/__init__") and name != "imaging/steps/__init__":
             (statement,) = ast.parse(text).body
@@ -231,7 +231,7 @@ def test_a_package_says_what_it_is_for_and_nothing_else(repository):
 
 
 def test_every_module_has_its_tests(repository):
-    """They lie in a folder like its own, and one is named like it, or imports from it."""
+    """A test file in the matching folder has the name of the module, or imports from it."""
     for name in modules(repository):
         if name in TESTED_BY or name.endswith("__init__"):
             continue

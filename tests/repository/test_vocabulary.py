@@ -170,7 +170,7 @@ TEXTS = (
 
 
 def entries(table):
-    """Entries of a table, those that are not followed yet as expected failures."""
+    """The entries of a table; pending ones are expected to fail."""
     expected = pytest.mark.xfail(strict=True)
     return [pytest.param(key, marks=[expected] if key in PENDING else []) for key in table]
 

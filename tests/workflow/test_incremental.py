@@ -32,20 +32,20 @@ def tree_of(project, recipe):
 
 
 def identities(folder):
-    """Time and inode of each file, by its path: what is made again gets others."""
+    """Time and inode of each file by its path, which change if the file is made again."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     states = {str(path.relative_to(folder)): path.stat() for path in files}
     return {name: (state.st_mtime_ns, state.st_ino) for name, state in states.items()}
 
 
 def made_otherwise(before, after):
-    """Names of files that stayed and yet are not the same files any more."""
+    """Names of files that were replaced by other files."""
     return {name for name in before.keys() & after.keys() if before[name] != after[name]}
 
 
 @pytest.fixture(scope="module")
 def processed(tmp_path_factory, script, snakemake, repository):
-    """A project of 2,000 generated JPEGs, processed by two recipes."""
+    """A project of 2,000 generated JPEGs, processed with two recipes."""
     project = tmp_path_factory.mktemp("processed") / "project"
     size = ("--width", "32", "64", "--height", "32", "64")
     assert script("generate.py", project / "pictures", "--count", COUNT, *size).status == 0
@@ -58,7 +58,7 @@ def processed(tmp_path_factory, script, snakemake, repository):
 
 @pytest.fixture
 def project(processed, tmp_path):
-    """A copy of it, to change something in."""
+    """A copy of it that a test may change."""
     return copied(processed, tmp_path / "project")
 
 

@@ -14,7 +14,7 @@ from pixelmill.pipeline.policy import Policy
 
 @pytest.fixture
 def handed(monkeypatch, call):
-    """Function that calls a script, and returns what it hands to a function of the library.
+    """Function that calls a script, and returns what it passes to a function of the library.
 
     The function is not run. Arguments are returned by the names of its parameters, with its
     defaults.

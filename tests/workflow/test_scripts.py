@@ -57,7 +57,7 @@ def out(tmp_path):
 
 @pytest.fixture(scope="module")
 def processed(tmp_path_factory, photos, script):
-    """Images that were processed once."""
+    """Images that have been processed once."""
     root = tmp_path_factory.mktemp("processed")
     script("process_sequential.py", photos(root / "in", 4), root / "out")
     return root
@@ -65,7 +65,7 @@ def processed(tmp_path_factory, photos, script):
 
 @pytest.fixture
 def made(processed, tmp_path):
-    """A copy of them: where the images lie, and what was made."""
+    """A copy of them: the folder of the images, and the output tree."""
     shutil.copytree(processed, tmp_path / "copy")
     return tmp_path / "copy/in", tmp_path / "copy/out"
 

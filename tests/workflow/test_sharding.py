@@ -21,7 +21,7 @@ MANIFEST = "results/mine/light/sequential/manifest.csv"
 
 
 def of_shard(number):
-    """Messages of the jobs that a shard has of its own."""
+    """Messages of the jobs of one shard."""
     name = f"shard {number}-of-{SHARDS}"
     return [f"Catalog mine, {name}", f"Process {TREE}, {name}"]
 
@@ -39,7 +39,7 @@ def run_once(new_project, tmp_path_factory, snakemake):
 
 @pytest.fixture
 def divided(run_once, tmp_path):
-    """A copy of a project that was run once, in shards, to change something in."""
+    """A copy of a project that was run once in shards; a test may change it."""
     return copied(run_once[0], tmp_path / "project", SHARDS)
 
 
@@ -72,7 +72,7 @@ def test_images_that_come_and_go_concern_their_own_shards(divided, snakemake, pi
 
 
 def test_other_numbers_of_shards_make_no_image_and_end_with_the_same_tables(divided, snakemake):
-    """Also where a run in other shards was given up: what it made may be of another recipe."""
+    """Also after an interrupted run in other shards, which may have used another recipe."""
     images = (divided / MANIFEST).parent / "images"
     before = times_below(images)
     tables = tables_of(divided)
@@ -93,7 +93,7 @@ def test_other_numbers_of_shards_make_no_image_and_end_with_the_same_tables(divi
 
 
 def tables_of(project):
-    """Manifest and catalog; copies of sources have other times of change than these."""
+    """Manifest and catalog, without the change times, which differ in copies."""
     with (project / "results/mine/catalog.csv").open(encoding="utf-8", newline="") as file:
         catalog = [{**row, "changed_ns": ""} for row in csv.DictReader(file)]
     return (project / MANIFEST).read_bytes(), catalog

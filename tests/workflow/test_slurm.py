@@ -51,7 +51,7 @@ def submit(project, slurm, start):
 
 
 def job_halfway(project, slurm):
-    """A job that has made some images of its shard and not all, with the shard, if there is one."""
+    """A job that has processed some but not all images of its shard, with the shard, if any."""
     outputs = [path.name for path in (project / TREE / "images").glob("*.jpg")]
     for shard in all_of(SHARDS):
         if 2 <= sum(map(shard.owns, outputs)) < 30:

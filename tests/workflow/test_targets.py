@@ -15,7 +15,7 @@ from tests.helpers.projects import CODE, COUNT, END, SMALL, edit, times_below, w
 def test_it_runs_from_elsewhere_without_an_activated_environment(
     small, repository, snakemake, tmp_path
 ):
-    """With the code where it was installed and nothing but a config in the folder of the data."""
+    """The folder of the data contains only a config, and the code is elsewhere."""
     for part in CODE:
         remove = shutil.rmtree if (small / part).is_dir() else os.unlink
         remove(small / part)
@@ -218,7 +218,7 @@ def test_the_workflow_has_no_lint(small, snakemake):
 
 
 def test_a_mistake_in_the_config_stops_before_any_job_with_a_sentence(small, snakemake):
-    """Of the many that there are, which `config.complete` refuses: see its own tests."""
+    """One example; the tests of `config.complete` cover all mistakes."""
     write_config(small, {**SMALL, "run": {**SMALL["run"], "engines": ["gpu"]}})
     ran = snakemake(small, "all")
     assert ran.status != 0

@@ -54,7 +54,7 @@ def test_no_file_that_is_passed_on_tells_where_it_was_made(first, tmp_path_facto
 
 
 def turned(value):
-    """The same config with every map's keys in another order."""
+    """The same config with the keys of every map in another order."""
     if isinstance(value, dict):
         return {key: turned(value[key]) for key in reversed(value)}
     return [turned(entry) for entry in value] if isinstance(value, list) else value
@@ -101,7 +101,7 @@ OTHER_PILLOW = ("pillow_simd-99.0.dist-info", "Metadata-Version: 2.1\nName: x\nV
 
 
 def test_another_version_of_a_library_reruns_all_processing(finished, snakemake, tmp_path):
-    """Snakemake cannot see it by itself."""
+    """Snakemake cannot detect it itself."""
     folder, text = OTHER_PILLOW
     (tmp_path / "other" / folder).mkdir(parents=True)
     (tmp_path / "other" / folder / "METADATA").write_text(text, encoding="utf-8")
@@ -157,7 +157,7 @@ def change(image):
 
 @pytest.fixture
 def with_own_step(small):
-    """The small project with a second recipe, whose step stands beside the config."""
+    """The small project with a second recipe, whose step is beside the config."""
     own = {"own": {"steps": [RESIZE, {"call": {"function": "my_steps:change"}}]}}
     write_config(small, {**SMALL, "recipes": {**SMALL["recipes"], **own}})
     (small / "my_steps.py").write_text(OWN_STEP, encoding="utf-8")

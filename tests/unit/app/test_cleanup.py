@@ -101,7 +101,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tree(here, photos):
-    """An output tree with images, one of them in a folder, and the folder that it lies in."""
+    """An output tree with images, one of them in a sub-folder, and its parent folder."""
     photos(here / "photos/below", 1)
     photos(here / "photos", 3)
     process_folder("photos", "results/mine/light/auto", parse({"steps": []}), "sequential", 1)
@@ -150,7 +150,7 @@ def test_clean_removes_generated_images_also_of_a_run_that_was_killed(here):
 
 @pytest.mark.parametrize("number", [3, 4, 20260131])
 def test_clean_leaves_what_bears_a_number_that_was_never_generated(here, number):
-    """Numbers begin at 0: of three images the last one has the number 2."""
+    """Numbers begin at 0, so that the last of three images has the number 2."""
     generate("resources/demo", Spec(count=3), 1)
     mine = [f"resources/demo/{number:08d}{suffix}" for suffix in (".jpg", ".png")]
     fill(here, mine)
@@ -159,7 +159,7 @@ def test_clean_leaves_what_bears_a_number_that_was_never_generated(here, number)
 
 
 def test_clean_leaves_alone_a_folder_that_was_not_generated(here):
-    """Images of one's own in ``resources/demo`` bear no record of ours."""
+    """Images of a user in ``resources/demo`` are in no record of generated images."""
     fill(here, ["resources/demo/00000000.jpg"])
     assert clean(CONFIG) == (0, [])
 

@@ -23,7 +23,7 @@ CONFIG_FILE = REPOSITORY / "config.yaml"
 
 @pytest.fixture(autouse=True)
 def somewhere(tmp_path, monkeypatch):
-    """Work in an empty folder: relative paths of configs lie there."""
+    """Work in an empty folder, to which the paths of configs are relative."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -37,7 +37,7 @@ def folder(path, **more):
 
 
 def parts(schema, path=""):
-    """Each key that a user can write, with its part of the schema."""
+    """Each key of the config with its part of the schema."""
     for key, part in schema.get("properties", {}).items():
         yield f"{path}.{key}".removeprefix("."), part
         yield from parts(part, f"{path}.{key}")
@@ -85,7 +85,7 @@ def test_the_defaults_of_the_schema_are_those_of_a_policy():
 
 
 def test_the_words_that_users_write_are_these():
-    """Others test their parts by these lists, and would not miss what one lacks."""
+    """Other tests use these lists, and would not notice a missing entry."""
     assert base.ENGINES == ("sequential", "threads", "processes", "futures", "distributed")
     assert tuple(REASONS) == (
         "unreadable", "vanished", "not_an_image", "truncated", "corrupt", "too_large",

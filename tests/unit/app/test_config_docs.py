@@ -10,7 +10,7 @@ def test_the_docs_are_what_the_schema_says(repository):
 
 
 def keys_of(part):
-    """Names of all keys below a part of the schema, whatever holds them."""
+    """Names of all keys below a part of the schema."""
     if isinstance(part, dict):
         for name, entry in part.get("properties", {}).items():
             yield name

@@ -20,6 +20,6 @@ from pixelmill.app.workflow_setup import folders_of
 def test_own_steps_are_looked_for_beside_the_config_that_was_given_last_first(
     tmp_path, monkeypatch, configfiles, folders
 ):
-    """As its keys go before those of the others; that of the project comes last."""
+    """Its keys override those of the others; the config of the project comes last."""
     monkeypatch.chdir(tmp_path)
     assert folders_of(configfiles) == os.pathsep.join(folders)

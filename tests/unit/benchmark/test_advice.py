@@ -54,7 +54,7 @@ class Machine:
         return self
 
     def advice(self, recipe=LIGHT, steps=(), folder="."):
-        """Text of each advice by its rule."""
+        """The text of each advice by its rule."""
         said = advise(
             {
                 "images": self.images,
@@ -110,7 +110,7 @@ def test_a_machine_too_noisy_to_tell_is_no_case_for_the_loop():
 
 
 def test_an_engine_is_not_named_for_being_as_fast_as_one_that_beats_the_loop():
-    """Its own spread may hold the loop too."""
+    """Its confidence interval may contain the loop too."""
     machine = Machine().add("futures", 2, 1.5)
     for speedup in (0.5, 1.1, 1.2, 1.7, 1.9):
         machine.samples.setdefault(Arm("threads", 2), []).append(machine.sample(speedup))
@@ -198,7 +198,7 @@ def test_more_cores_are_advised_against_where_they_are_predicted_to_win_little()
 
 
 def test_nothing_is_said_of_more_cores_where_fewer_workers_than_were_measured_are_best():
-    """The curve has passed its top: what is beyond it is no news."""
+    """The curve has passed its maximum, so that a prediction beyond it is not useful."""
     machine = Machine().add("threads", 1, 1.0).add("threads", 2, 1.5).add("threads", 4, 1.5)
     advice = machine.advice()
     assert "`threads` with 2 workers" in advice["engine"]

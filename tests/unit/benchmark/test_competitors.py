@@ -21,7 +21,7 @@ FITTED = parse({"steps": [{"resize": {"longest": 24}}]})
 
 @pytest.fixture(params=competitors.installed())
 def tool(request):
-    """Each rival that is installed."""
+    """Each installed competitor."""
     return request.param
 
 

@@ -45,7 +45,7 @@ print(held - before, freed - before, resident() - before)
 
 @pytest.fixture
 def figures(repository):
-    """Function that runs a script in a process of its own, and returns the figures it prints."""
+    """Function that runs a script in a new process, and returns the figures that it prints."""
 
     def run(code, *arguments):
         done = subprocess.run(

@@ -16,7 +16,7 @@ NOISE = 0.02
 
 
 def noisy(law, counts=COUNTS, repeats=7, noise=NOISE):
-    """Speedups by number of workers, as a machine would give them."""
+    """Noisy speedups by number of workers."""
     luck = random.Random(5)
     return {n: [law.speedup(n) * luck.gauss(1, noise) for _ in range(repeats)] for n in counts}
 
@@ -100,7 +100,7 @@ WORK, TASKS = 1.0, 8
 
 @pytest.mark.slow
 def test_an_engine_with_a_serial_part_gives_it_back():
-    """Real threads; as they sleep, the machine's own cores do not matter."""
+    """The threads are real, but sleep, so that the number of cores does not matter."""
     share = 0.5
 
     def seconds(workers):

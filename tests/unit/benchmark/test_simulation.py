@@ -38,7 +38,7 @@ def test_without_failures_shards_come_in_rounds():
 
 
 def test_a_node_that_dies_costs_its_shard_the_start_and_nothing_that_was_done():
-    """All that is lost is what came before the work, and the repair."""
+    """Only the start-up and the repair are lost."""
     frail = Nodes(1, 1, mean_hours=1.0, repair_hours=0.0)
     run = on_nodes([36_000.0], 10.0, frail, seed=3)
     assert run.failures > 0
@@ -85,7 +85,7 @@ def entries():
 
 
 def predicted(runs, workers):
-    """Seconds of the passes of a run beyond their start, from the pass of one worker."""
+    """Predicted seconds of the passes of a run without start-up, from the pass of one worker."""
     images = list(entries())
     seconds = {entry.path: taken for entry, taken in images}
     (one,) = RECORD["one worker"]

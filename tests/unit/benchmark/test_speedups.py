@@ -23,7 +23,7 @@ def test_a_rate_is_the_median_and_its_spread_the_extremes():
 
 
 def test_a_speedup_is_the_median_of_ratios_within_a_repeat():
-    """A slow spell of the machine then hits both sides of a ratio."""
+    """A slow period of the machine then affects both sides of a ratio."""
     samples = {
         LOOP: [sample(100), sample(50), sample(10)],
         Arm("threads", 2): [sample(190), sample(90), sample(20)],

@@ -14,7 +14,7 @@ from pixelmill.report.render import html, markdown
 
 
 def measured(**seconds):
-    """A rivals.json of 100 images: seconds of each repeat by engine, or by tool."""
+    """A rivals.json of 100 images, from the seconds of each repeat by engine or tool."""
     samples = {}
     for name, taken in seconds.items():
         tool = "" if name in ("loop", "ceiling", "threads", "processes") else name

@@ -21,7 +21,7 @@ RECIPE = '{"steps": [{"resize": {"width": 8, "height": 8}}, {"call": {"function"
 
 @pytest.fixture
 def made(script, photos, tmp_path):
-    """Function that makes images by a step with this body; returns what was said, and the log."""
+    """Function that processes images with a step with this body; returns the output and the log."""
     photos(tmp_path / "in", 2)
 
     def make(body, *options):

@@ -12,7 +12,7 @@ from pixelmill.core.errors import UserError
 
 
 def laughs(form):
-    """Ten levels, each of ten times the one before: ten thousand million values."""
+    """Ten levels, each ten times as large as the one before: ten billion values."""
     lines = ["a: &a " + form.format(", ".join(["x"] * 10))]
     for one, other in zip("abcdefghi", "bcdefghij", strict=True):
         lines.append(f"{other}: &{other} " + form.format(", ".join([f"*{one}"] * 10)))

@@ -122,7 +122,7 @@ with atomic(sys.argv[1]) as file:
 
 
 def start_writer(path):
-    """Another process that writes a file until its input ends."""
+    """Start another process that writes a file until its input ends."""
     return start_program(WRITER, path)
 
 

@@ -17,7 +17,7 @@ def scripts_of(repository):
     ],
 )  # fmt: skip
 def test_the_code_of_steps_is_no_part_of_a_script_whose_work_they_do_not_change(name):
-    """Else an edited step would generate and catalog all images again."""
+    """Otherwise, an edited step would generate and catalog all images again."""
     modules = {path.stem for path in code_of(f"{name}.py")}
     assert not modules & {
         "decoding", "encoding", "filters", "geometry", "plan", "recipe", "tiff", "tones",
@@ -25,7 +25,7 @@ def test_the_code_of_steps_is_no_part_of_a_script_whose_work_they_do_not_change(
 
 
 def test_the_code_of_a_script_is_all_that_it_imports_itself_first(repository):
-    """Snakemake sees no imports: what is left out here would not rerun its rule."""
+    """Snakemake does not see imports: a missing file would not rerun its rule."""
     for script in scripts_of(repository):
         first, *modules = code_of(script.name)
         assert first == script

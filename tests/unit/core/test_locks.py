@@ -16,7 +16,7 @@ from pixelmill.core.locks import exclusive
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Refuse a folder that is held at once."""
+    """Do not wait for a folder that is locked."""
     monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.0)
 
 
@@ -35,7 +35,7 @@ except UserError as error:
 
 
 def start_holder(folder):
-    """Another process that takes a folder and holds it until its input ends."""
+    """Start another process that locks a folder until its input ends."""
     return start_program(HOLDER, folder)
 
 

@@ -51,7 +51,7 @@ DOCUMENTS = {
 
 
 def said(call, path):
-    """What a call says of a document, in one sentence; it must not wait for it."""
+    """The error of a call for a document; the call must not block."""
     found = []
 
     def try_it():

@@ -27,13 +27,13 @@ MODULE = "import os\nopen(os.path.join(os.environ['MARKS'], {name!r}), 'w').clos
 
 @pytest.fixture
 def marks(tmp_path):
-    """Folder in which a planted module leaves a file when it is imported."""
+    """The folder in which a planted module leaves a file when it is imported."""
     (tmp_path / "marks").mkdir()
     return tmp_path / "marks"
 
 
 def plant(folder):
-    """Put modules and packages into a folder that leave marks."""
+    """Put modules and packages that leave marks into a folder."""
     folder.mkdir(exist_ok=True)
     for name in PLANTED:
         text = MODULE.format(name=name)
@@ -92,7 +92,7 @@ def test_no_engine_runs_them(planted, marks, tmp_path, photos, script, long_path
 
 
 def write_recipe(folder, code):
-    """Write a recipe of one own step and the step's code beside it."""
+    """Write a recipe with one own step, and the code of the step beside it."""
     recipe = {"steps": [{"call": {"function": "mine:step"}}]}
     (folder / "mine.py").write_text(code, encoding="utf-8")
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
@@ -123,7 +123,7 @@ def step(image):
 
 
 def test_what_lies_beside_an_own_step_shadows_no_library(planted, marks, tmp_path, photos, script):
-    """Its neighbours can be imported nevertheless."""
+    """The modules beside it can be imported nevertheless."""
     folder = planted["cwd"]
     write_recipe(folder, LIBRARIES)
     (folder / "neighbour.py").write_text("FOUND = True\n", encoding="utf-8")

@@ -32,7 +32,7 @@ ENGINES = ["sequential", "threads", "processes", "futures"]
 
 @pytest.fixture
 def place(tmp_path, photos, repository):
-    """A folder with a source, another tree, a secret, and a step that attempts all it can."""
+    """A folder with a source, another tree, a secret, and a step that attempts everything."""
     photos(tmp_path / "source", 1)
     (tmp_path / "outside/images").mkdir(parents=True)
     (tmp_path / "outside/images/old").write_text("old")
@@ -44,7 +44,7 @@ def place(tmp_path, photos, repository):
 
 @pytest.fixture
 def listening(place, monkeypatch):
-    """Port at which something listens; a Unix socket in the other folder does too."""
+    """A port with a listener; a Unix socket in the other folder has one too."""
     monkeypatch.chdir(place)  # a socket's path must be short
     with contextlib.ExitStack() as opened:
         tcp = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -55,7 +55,7 @@ def listening(place, monkeypatch):
 
 
 def attempt(place, port, script, engine, *options):
-    """Run a pass whose step attempts everything; return what became of each attempt."""
+    """Run a pass whose step attempts everything; return the result of each attempt."""
     params = {
         "function": "attempts:step",
         "root": str(place),
@@ -79,7 +79,7 @@ def succeeded(found):
 
 
 def state_of(folder):
-    """Content, rights and times of all files below a folder."""
+    """Content, permissions and times of all files below a folder."""
     return {
         path: (path.read_bytes(), path.stat().st_mode, path.stat().st_mtime_ns)
         for path in folder.rglob("*")
@@ -108,7 +108,7 @@ def test_a_worker_can_do_nothing_but_make_images(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the attempts are those of Linux")
 def test_without_a_sandbox_it_can(place, listening, script):
-    """Else the attempts that fail would show nothing."""
+    """Otherwise, failed attempts would prove nothing."""
     found = attempt(place, listening, script, "processes", "--sandbox", "off")
     assert found.keys() - succeeded(found) <= NOT_EVERYWHERE, found
 
@@ -202,7 +202,7 @@ def test_secrets_of_the_environment_are_withheld_unless_the_network_is_allowed(
 
 
 class Intruder:
-    """In the place of what verifies images: it writes."""
+    """A replacement of the inspector that writes."""
 
     def __init__(self, path):
         self.path = path
@@ -233,7 +233,7 @@ def test_verification_cannot_write(tmp_path, batches):
 
 @pytest.fixture(scope="module")
 def every_format(tmp_path_factory, photo):
-    """A folder with a picture in each format that is written, and moving ones."""
+    """A folder with a picture in each output format, and animations."""
     folder = tmp_path_factory.mktemp("formats")
     for name in ENCODERS:
         photo(90, 70).save(folder / f"{name}.{name}", name)
@@ -244,7 +244,7 @@ def every_format(tmp_path_factory, photo):
 
 
 def every_step(folder, backend):
-    """Recipes that have all steps of a backend among them, each in every format."""
+    """Recipes that together have all steps of a backend, each in every format."""
     step_gallery._write_look(str(folder / "look.cube"))
     Image.new("RGBA", (9, 9), "#80402080").save(folder / "mark.png")
     (folder / "own.py").write_text(
@@ -287,7 +287,7 @@ def test_every_step_and_format_gives_the_same_bytes_with_a_sandbox(
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["sequential", "processes"])
 def test_links_are_followed_as_before(tmp_path, photos, script, engine):
-    """The source and the results may lie behind links, and an image may be a link to another."""
+    """The source and the results may be links, and an image may be a link to another one."""
     photos(tmp_path / "disk/source/deep", 3)
     (tmp_path / "disk/source/linked.jpg").symlink_to("deep/0.jpg")
     (tmp_path / "disk/results").mkdir()

@@ -28,7 +28,7 @@ def test_the_engine_distributed_says_that_it_is_not_confined(tmp_path, photos, s
 
 
 def write_from(path):
-    """Try to write, in whatever thread this runs."""
+    """Try to write, in the current thread."""
     try:
         Path(path).write_text("x")
     except PermissionError:
@@ -42,7 +42,7 @@ def await_byte(pipe):
 
 
 def host(sender, path, pipe):
-    """Confine a process that has workers; say what its threads and its workers can write."""
+    """Confine a process with workers; return what its threads and its workers can write."""
     confinement = Confinement(())
     opened = os.open(pipe, os.O_RDWR)
     confine = partial(sandbox.confine_thread, confinement, has_workers=True)
@@ -59,7 +59,7 @@ def host(sender, path, pipe):
 @needs_sandbox
 @pytest.mark.parametrize("method", ["forkserver", "spawn"])
 def test_the_process_that_has_the_workers_is_confined_itself(tmp_path, monkeypatch, method):
-    """It can end its workers and remove their semaphores nevertheless."""
+    """It can nevertheless end its workers and remove their semaphores."""
     scratch = tmp_path / ("deep" * 30 if method == "spawn" else "tmp")
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))  # the fork server's socket needs a short path
@@ -123,7 +123,7 @@ def test_the_report_says_what_was_not_confined():
 
 
 def run_filter(program, number, architecture=0xC000003E, arguments=()):
-    """Do what the kernel does with a filter; return the action."""
+    """Evaluate a filter as the kernel does; return the action."""
     data = struct.pack("=IIQ6Q", number, architecture, 0, *arguments, *[0] * (6 - len(arguments)))
     word, at = 0, 0
     while True:
@@ -157,7 +157,7 @@ def test_the_filter_refuses_by_number_argument_and_processor():
 
 
 def restricted(sender, known):
-    """Restrict a thread as a kernel of some version can; say whether a rename still works."""
+    """Restrict a thread as a kernel of a version can; return whether a rename still works."""
     landlock.version = lambda: known
     sandbox.confine_thread(Confinement((), (os.getcwd(),)))
     os.mkdir("made")

@@ -38,7 +38,7 @@ def put(folder, path, content):
 
 @pytest.fixture
 def unopenable(monkeypatch):
-    """Function after which no file can be looked into."""
+    """Function after which no file can be opened."""
 
     def look(path):
         raise AssertionError(f"{path} was opened")

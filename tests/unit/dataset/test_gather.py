@@ -22,7 +22,7 @@ def test_shards_make_the_same_bytes_and_tables_as_one_job(whole, fresh, count):
 
 
 def test_an_image_that_several_shards_have_to_know_is_gathered_once(whole, fresh):
-    """One knows it for the name of its folder, which an output of another image could want."""
+    """One shard needs it for the name of its folder, which an output of another image could get."""
     known = "sub/a.jpg/0.jpg"
     count = next(n for n in range(2, 99) if len(homes(known, n)) > 1)
     made, done = fresh.divided(count)
@@ -109,7 +109,7 @@ def test_a_tree_is_not_gathered_while_a_shard_is_at_work(fresh):
 
 
 def test_names_that_were_made_to_collide_are_refused_and_not_lost(tmp_path, picture):
-    """Nobody has such a name by chance: it holds a digest of another."""
+    """Such a name is not accidental: it contains a digest of another name."""
     tree = Tree(tmp_path)
     tree.source.mkdir()
     sources = ["0.gif", "0.gif.png", "0.jpg"]
@@ -132,7 +132,7 @@ def test_a_shard_whose_ledger_has_a_backup_is_gathered_as_ever(fresh, whole, dam
 
 
 def test_a_shard_whose_ledger_is_lost_is_made_again_before_it_is_gathered(fresh, whole):
-    """It is the shard's manifest by which Snakemake knows that it is done."""
+    """Snakemake considers a shard finished if its manifest exists."""
     for shard in all_of(3):
         fresh.process(shard=shard)
     folder = fresh.target / "shards/2-of-3"

@@ -41,7 +41,7 @@ HOSTILE = ["two\nlines.jpg", "caf\udce9.jpg", "back\\slash.jpg", "line\u2028end.
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory, photos):
-    """Of an image that went well and of one that did not."""
+    """The outcomes of an image that succeeded and of one that failed."""
     folder = tmp_path_factory.mktemp("rendered")
     photos(folder / "in", 1)
     (folder / "in/broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
@@ -239,7 +239,7 @@ def test_a_ledger_that_cannot_be_opened_is_said_so_in_a_sentence(tmp_path):
 
 
 def test_the_ledger_does_without_a_write_ahead_log(path, ledger):
-    """Which is not safe on network file systems."""
+    """A write-ahead log is not safe on network file systems."""
     ledger.add_pass(PASS)
     (mode,) = sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone()
     assert mode != "wal"
@@ -281,7 +281,7 @@ def test_the_timeline_is_that_of_the_last_full_pass(ledger):
 
 @pytest.fixture
 def timed(ledger, outcomes):
-    """A ledger of two sources that were made, one of them in two variants, and one that failed."""
+    """A ledger of two processed sources, one of them with two variants, and a failed one."""
     good, bad = outcomes
     several = good._replace(
         source="both", made=(good.made[0], good.made[0]._replace(variant="x")), seconds=(1.0,) * 5

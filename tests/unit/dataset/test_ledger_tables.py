@@ -58,7 +58,7 @@ def test_the_database_of_something_else_is_no_ledger(script):
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 def test_what_a_pass_writes_of_any_name_is_sound(tmp_path, photos, name):
-    """Of images that fail, too, and of times before 1970."""
+    """This includes images that fail, and times before 1970."""
     photos(tmp_path / "in", 1)
     path = os.path.join(tmp_path, "in", name)
     os.makedirs(os.path.dirname(path), exist_ok=True)

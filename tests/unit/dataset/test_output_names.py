@@ -186,7 +186,7 @@ def test_the_limit_holds_for_a_name_and_not_for_a_path():
 
 
 def assert_distinct(outputs):
-    """No two outputs are one for a file system that ignores case and normalization."""
+    """All outputs are different on a file system that ignores case and normalization."""
     decomposed = [unicodedata.normalize("NFD", output).casefold() for output in outputs.values()]
     same = [unicodedata.normalize("NFD", output) for output in decomposed]
     assert len(set(same)) == len(same), sorted(outputs.values())

@@ -40,7 +40,7 @@ def test_the_last_full_pass_stays_known_when_the_number_of_shards_changes(whole)
 
 
 def test_no_file_is_opened_again_to_catalog_it_in_shards(whole, monkeypatch):
-    """Its times and size stand for it."""
+    """Its times and size identify it."""
     whole.process()
     looked = []
     monkeypatch.setattr("pixelmill.dataset.catalog._look", looked.append)
@@ -51,7 +51,7 @@ def test_no_file_is_opened_again_to_catalog_it_in_shards(whole, monkeypatch):
 
 
 def test_the_ledger_that_an_image_proves_right_is_believed(whole):
-    """A pass in shards was given up halfway, and the whole tree goes on, by another recipe."""
+    """A pass in shards was interrupted, and a pass without shards continues with another recipe."""
     (whole.source / "broken.jpg").unlink()
     whole.process(OTHER)
     first = whole.process(THIRD, shard=Shard(1, 2)).images
@@ -71,7 +71,7 @@ def test_shards_that_were_given_up_do_not_mislead_other_shards(whole):
 
 
 def test_a_shard_takes_back_what_the_tree_claims_before_it_changes_anything(whole):
-    """Else a run that ends halfway would leave tables that Snakemake believes."""
+    """Otherwise, an interrupted run would leave tables that Snakemake considers current."""
     whole.divided(2)
     whole.process(shard=Shard(1, 3))
     assert not (whole.target / "manifest.csv").exists()
@@ -137,7 +137,7 @@ def test_without_its_backup_the_ledger_of_a_shard_is_found_again_in_the_whole(fr
 
 @pytest.mark.parametrize("gone", ["", "sub/a.png"])
 def test_a_ledger_of_a_shard_that_is_lost_for_good_costs_that_shard_alone(fresh, gone):
-    """What it had made for an image that is gone since is moved away when all are gathered."""
+    """Its output of an image that has disappeared since is moved away by the gathering."""
     made = [fresh.process(shard=shard).images for shard in all_of(2)]
     lost = home("sub/a.png", 2)
     spoil(fresh.target / f"shards/{lost}-of-2")

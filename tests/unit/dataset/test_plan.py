@@ -159,7 +159,7 @@ def test_an_output_that_another_source_takes_over_is_not_removed():
 
 
 def test_an_orphan_whose_name_another_source_takes_over_is_not_removed():
-    """It stays until what takes its place is complete."""
+    """It is kept until its replacement is complete."""
     png = ENTRY._replace(path="a.png")
     plan = plan_of([png], {"a.jpg": ROW})
     assert plan.remove == ["a.jpg"]

@@ -30,7 +30,7 @@ def test_what_is_no_shard_is_refused_in_a_sentence(text):
     ],
 )
 def test_states_from_an_older_division_are_told_from_those_of_this_one(tmp_path, shard, left):
-    """Twelve shards are not two, whatever digit they end with."""
+    """Twelve shards differ from two, although both end with the same digit."""
     for name in ("1-of-1", "1-of-2", "2-of-2", "1-of-12", "12-of-12", "2-of-22"):
         (tmp_path / "shards" / name).mkdir(parents=True)
     found = others(tmp_path, Shard.parse(shard))
@@ -52,7 +52,7 @@ def test_shards_are_of_about_one_size(pattern):
 
 
 def test_the_shard_of_an_image_is_the_same_for_good():
-    """Another one would bring work to every shard there is."""
+    """Another assignment would cause work in every shard."""
     found = [home(path, 1000) for path in ("a.jpg", "sub/b c.png", "Straße.webp")]
     assert found == [344, 461, 149]
 

@@ -23,13 +23,13 @@ with open(sys.argv[1], "rb") as file:
 
 
 def worker(home):
-    """As much of a Dask worker as is asked for."""
+    """The parts of a Dask worker that are used."""
     return types.SimpleNamespace(local_directory=str(home), address="tls://127.0.0.1:1")
 
 
 @pytest.fixture
 def elsewhere(tmp_path):
-    """Function that makes calls in one fresh process where pixelmill is unknown."""
+    """Function that makes calls in a fresh process in which pixelmill cannot be imported."""
     cloudpickle.register_pickle_by_value(code_bundle)
 
     def make(*calls):

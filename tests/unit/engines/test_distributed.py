@@ -44,7 +44,7 @@ def certificates(folder):
 
 
 class RealCluster:
-    """A scheduler and workers with TLS on loopback, in a folder where pixelmill is unknown."""
+    """A scheduler and workers with TLS on the loopback address that cannot import pixelmill."""
 
     def __init__(self, folder, start, wait_until, **environment):
         self.file = folder / "scheduler.json"
@@ -61,7 +61,7 @@ class RealCluster:
         return json.loads(self.file.read_text())["address"]
 
     def add_worker(self, *options, **environment):
-        """Start a worker; with a nanny, which starts it anew when it dies, if `options` say so."""
+        """Start a worker; if `options` ask for it, with a nanny that restarts it."""
         return self._dask(
             "worker", "--scheduler-file", self.file, "--nthreads", "1", "--host", "127.0.0.1",
             *(options or ["--no-nanny"]), **environment,
@@ -85,7 +85,7 @@ class RealCluster:
 
     @property
     def options(self):
-        """What a script needs to find it."""
+        """The options with which a script finds the cluster."""
         return ["--engine", "distributed", "--scheduler", self.file, "--tls", *self.tls]
 
 
@@ -328,7 +328,7 @@ def test_a_client_without_encryption_or_of_another_authority_is_turned_away(
 
 
 def with_version(folder, name, version):
-    """Make a folder that, first on Python's path, lets a package have another version."""
+    """Make a folder that gives a package another version if it is first on Python's path."""
     (info := folder / f"{name}-{version}.dist-info").mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     return str(folder)

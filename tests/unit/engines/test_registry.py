@@ -23,7 +23,7 @@ APART = [name for name in PARALLEL if name != "threads"]
 
 
 class Opaque:
-    """A result that can be watched; Dask must not look into it."""
+    """A result with weak references; Dask must not look into it."""
 
     def __init__(self, value):
         self.value = value
@@ -46,7 +46,7 @@ def process_id(task):
 
 
 def meet(folder):
-    """Wait for another worker to come, so that no worker takes all tasks."""
+    """Wait for another worker, so that no worker takes all tasks."""
     (folder / str(os.getpid())).touch()
     end = time.monotonic() + 60
     while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
@@ -74,7 +74,7 @@ def alive(pid):
 
 
 def kill_all(pids):
-    """Leave none behind where a test failed."""
+    """Kill all processes, in case a test failed."""
     for pid in pids:
         with contextlib.suppress(psutil.NoSuchProcess):
             psutil.Process(pid).kill()
@@ -136,7 +136,7 @@ def test_dasks_synchronous_scheduler_is_an_engine_of_one_worker_too():
 
 @pytest.mark.parametrize("name", LOCAL)
 def test_with_one_worker_tasks_start_in_the_order_given(name):
-    """Dask would take them by descending key, that is by name."""
+    """Dask would order them by descending key, that is, by name."""
     with open_engine(name, 1) as engine:
         began = results_of(engine, started_at, range(30))
     assert [number for number, _ in sorted(began, key=operator.itemgetter(1))] == list(range(30))
@@ -144,7 +144,7 @@ def test_with_one_worker_tasks_start_in_the_order_given(name):
 
 @pytest.mark.parametrize("name", ["sequential", "threads", "futures"])
 def test_results_are_let_go_of_as_they_arrive(name):
-    """A million outcomes must not be kept to the end."""
+    """A million outcomes must not be kept until the end."""
     living, most = weakref.WeakSet(), 0
 
     def done(result):
@@ -245,7 +245,7 @@ if __name__ == "__main__":
 
 
 def program(tmp_path, body):
-    """A program of its own that opens an engine; its workers can import it."""
+    """A program that opens an engine and that its workers can import."""
     path = tmp_path / "program.py"
     path.write_text(PROGRAM.format(body=body), encoding="utf-8")
     return path
@@ -253,7 +253,7 @@ def program(tmp_path, body):
 
 @pytest.fixture
 def library(repository):
-    """Environment in which a program finds the library, with threads as Snakemake sets them."""
+    """An environment in which a program finds the library, with Snakemake's thread settings."""
     scripts = str(repository / "scripts")
     return {**os.environ, "PYTHONPATH": scripts, "OMP_NUM_THREADS": "28"}
 

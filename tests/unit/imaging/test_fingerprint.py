@@ -26,7 +26,7 @@ def test_a_catalog_is_gathered_without_what_gathers_ledgers():
 
 
 def test_what_makes_an_image_is_in_the_package_whose_code_counts(repository):
-    """Else a change would leave images stale that it concerns."""
+    """Otherwise, a change would leave stale images in place."""
     imaging = repository / "scripts/pixelmill/imaging"
     first = [imaging / "renderer.py", imaging / "backends/opencv.py"]  # which is found by its name
     outside = {path for path in reached_from(*first) if not path.is_relative_to(imaging)}
@@ -79,7 +79,7 @@ def test_own_steps_count_in_the_fingerprint_and_their_order_does_not(own_step, t
 
 
 def test_the_place_of_the_library_does_not_count(repository, tmp_path):
-    """A repository that was moved or checked out anew must not make all images stale."""
+    """A repository that was moved or cloned again must not make all images stale."""
     shutil.copytree(repository / "scripts/pixelmill", tmp_path / "pixelmill")
     program = (
         "from pixelmill.imaging.fingerprint import code_fingerprint; print(code_fingerprint())"
@@ -103,7 +103,7 @@ def test_the_software_that_decides_pixels_is_told_with_its_version(name):
 
 @pytest.fixture
 def files_of_the_system(monkeypatch):
-    """Function that puts texts in the place of the system's files; all others are missing."""
+    """Function that replaces system files with texts; all other files are missing."""
 
     def put(texts):
         def read_text(path, **options):

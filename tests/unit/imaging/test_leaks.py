@@ -44,7 +44,7 @@ def rights_in(data):
 
 
 def inherited_by(data):
-    """What the bytes of an output tell of its source, but for rights."""
+    """What the bytes of an output reveal about its source, except for rights."""
     found = planted_in(data)
     dpi = opened(data).info.get("dpi", (0, 0))
     return found | ({"resolution"} if round(dpi[0]) == DPI else set())
@@ -58,7 +58,7 @@ def rights_due(name, format, policy):
 
 
 def outputs_for(name, animation):
-    """Outputs that a recipe may have of a source, by what they are called."""
+    """The outputs that a recipe may have for a source, by name."""
     formats = [
         format for format, encoder in ENCODERS.items() if animation == "first" or encoder.frames
     ]
@@ -74,7 +74,7 @@ TAKEN = [(name, "first") for name in SOURCES] + [(name, "all") for name in MOVIN
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_the_sources_hold_what_is_looked_for(source, name):
-    """Else all that follows would be shown by nothing."""
+    """Otherwise, the following tests would prove nothing."""
     data = source(name)
     found = planted_in(data)
     if name == "bmp":

@@ -45,7 +45,7 @@ def see_through(mode):
 
 
 def on(image, ground):
-    """What is seen of a picture on a colour: each pixel's mean, weighed by its alpha."""
+    """A picture composited on a colour, with each pixel weighted by its alpha."""
     pixels = np.asarray(image).astype(float)
     colors = np.broadcast_to(pixels[..., :-1], (*pixels.shape[:2], 3))
     alpha = pixels[..., -1:] / 255
@@ -70,7 +70,7 @@ def test_an_output_without_alpha_shows_the_background(render, mode, format, grou
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 @pytest.mark.parametrize("ground", GROUNDS)
 def test_beside_an_output_with_alpha_the_others_show_the_background(render, mode, ground, backend):
-    """Alpha is then kept to the end, and each encoder does what its format needs."""
+    """Alpha is then kept until the end, and each encoder converts it for its format."""
     names = ("bmp", "png", "jpeg")
     outputs = [{"name": name, **OUTPUTS[name]} for name in names]
     data = {"background": ground, "outputs": outputs, "backend": backend}
@@ -86,7 +86,7 @@ def test_beside_an_output_with_alpha_the_others_show_the_background(render, mode
 
 
 def half_hidden(mode, hidden):
-    """A picture that is opaque on the left; on the right it has colours that nobody sees."""
+    """A picture that is opaque on the left and has invisible colours on the right."""
     pixels = np.full((40, 120, 4 if mode == "RGBA" else 2), 200, np.uint8)
     pixels[:, :60, -1] = 255
     pixels[:, 60:] = hidden

@@ -80,7 +80,7 @@ def test_an_image_that_costs_more_than_a_batch_has_a_batch_of_its_own():
 @pytest.mark.parametrize("workers", [1, 2, 16])
 @pytest.mark.parametrize("rate", [None, 0.004])
 def test_what_claims_to_be_largest_is_not_all_that_is_met_first(workers, rate):
-    """Images that kill claim huge sizes; some that are made must come before them."""
+    """Images that kill claim huge sizes; some harmless ones must come before them."""
     bombs = {f"{number}.jpg" for number in range(200)}
     handed_out = [
         source for batch in cut([10**9] * 200 + [1000] * 800, workers, rate) for source in batch

@@ -91,7 +91,7 @@ def test_what_cannot_be_read_ends_the_child_alone(capfd):
 def test_a_child_imports_from_where_its_parent_does_and_not_from_where_it_stands(
     tmp_path, monkeypatch, capfd
 ):
-    """A module that someone planted in a folder of images must not be run."""
+    """A module that was planted in a folder of images must not be run."""
     (tmp_path / "pickle.py").write_text("print('planted')", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     inbox = queue.Queue()

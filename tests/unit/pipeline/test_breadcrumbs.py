@@ -97,7 +97,7 @@ print("went on")
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk takes root"
 )
 def test_a_full_disk_costs_the_crumbs_and_no_process(tmp_path, repository):
-    """A page that is written where no room was taken for it ends the process by SIGBUS."""
+    """Writing to a mapped page without disk space would end the process with SIGBUS."""
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=True)

@@ -37,7 +37,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def remote(tmp_path, folder, photos):
-    """Work over four pictures and four poisonous ones."""
+    """The work over four pictures and four killing ones."""
     photos(tmp_path / "src", 4)
     for name, (height, _, _) in POISON.items():
         Image.new("RGB", (64, height)).save(tmp_path / "src" / f"{name}.jpg")
@@ -52,7 +52,7 @@ def remote(tmp_path, folder, photos):
 
 @pytest.fixture
 def die(tmp_path, repository, remote):
-    """Function that does a batch in a process that dies of it; returns how it ended."""
+    """Function that runs a batch in a process that dies; returns its exit status."""
 
     def do(batch):
         (tmp_path / "work").write_bytes(pickle.dumps((remote, batch)))
@@ -107,7 +107,7 @@ def test_a_worker_that_hangs_ends_itself_and_tells_where(remote, die):
 
 
 class Timer:
-    """Stands for `faulthandler`: notes whether this process is going to be ended."""
+    """A replacement of `faulthandler` that records whether this process would be ended."""
 
     def __init__(self):
         self.seconds, self.times_set = None, 0
@@ -149,7 +149,7 @@ def test_a_worker_whose_run_ends_in_the_middle_of_a_batch_is_not_ended(
 
 
 def test_the_image_that_has_been_in_hand_for_longest_is_what_a_worker_is_ended_for(timer):
-    """Of several threads, as long as any has an image."""
+    """The longest of several threads counts, as long as any has an image."""
     alarm, both_wound, may_stop = _Alarm(), threading.Barrier(2), threading.Event()
 
     def other():

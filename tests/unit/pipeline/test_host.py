@@ -18,7 +18,7 @@ RECIPE = named_recipe("light")
 
 
 class Refusing(Renderer):
-    """Meets a path that must not be followed, whatever it makes."""
+    """Raises an error about a path that must not be followed, for every image."""
 
     def render(self, job):
         raise TreeError("'out' is a link.")
@@ -38,7 +38,7 @@ class Hosted:
         self.renderer = Renderer(str(source), str(folder / "out"), RECIPE)
 
     def run(self, engine):
-        """Kinds of what it says, with the content."""
+        """The kinds and contents of its messages."""
         work = Work(self.renderer, self.outputs, engine, 2, Limits(), self.crumbs, rate=None)
         inbox = queue.Queue()
         with Offspring() as offspring:

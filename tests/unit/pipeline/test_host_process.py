@@ -26,7 +26,7 @@ RECIPE = named_recipe("light")
 
 @pytest.fixture
 def work(tmp_path, photos):
-    """Function that gives an engine's work over five photos, and their entries."""
+    """Function that returns the work of an engine over five photos, and their entries."""
     source = photos(tmp_path / "in", 5, (40, 30))
     (tmp_path / "out").mkdir()
     entries = refresh(str(tmp_path / "catalog.csv"), str(source)).entries

@@ -74,7 +74,7 @@ def test_a_pass_over_part_never_passes_for_a_full_one(tree, picture, happens, im
 
 
 def test_a_first_pass_that_was_cut_short_leaves_no_full_one(tree):
-    """As a run that was killed does: its images are there, its pass is not."""
+    """As after a killed run: its images exist, but its pass is not recorded."""
     for path in (tree.target / "timing.json", *tree.target.glob("ledger.*")):
         path.unlink()
     shutil.rmtree(tree.images)
@@ -89,7 +89,7 @@ def test_a_first_pass_that_was_cut_short_leaves_no_full_one(tree):
 
 @pytest.mark.parametrize("engine", ["threads", "processes"])
 def test_a_pass_tells_the_engine_and_workers_that_it_used(tree, engine):
-    """A plain loop that stood in for it must not count as a full pass of that engine."""
+    """A plain loop that replaced an engine must not count as a full pass of that engine."""
     shutil.rmtree(tree.images)
     tree.process(engine, 2)
     told = tree.timing()["last_pass"]

@@ -47,7 +47,7 @@ ENDS = {
 
 
 class Tried:
-    """Trials of images whose names tell a step what to do."""
+    """A quarantine of images whose names tell a step what to do."""
 
     def __init__(self, folder, photo, body):
         (folder / "in").mkdir()
@@ -97,7 +97,7 @@ def test_each_that_kills_is_blamed_and_no_other(tmp_path, photo, workers):
 
 
 def test_what_an_image_left_is_not_the_fault_of_the_next(tmp_path, photo):
-    """The process dies while it has the second image in hand, of what the first one did."""
+    """The first image makes the process die while it is processing the second one."""
     body = (
         "import os, time; first = image.height == 30; "
         "first and setattr(os, 'bomb', 1); "
@@ -135,7 +135,7 @@ def test_an_image_that_finds_no_memory_beside_others_gets_a_process_of_its_own(
 
 
 def test_however_many_find_no_memory_beside_others_no_process_died_of_it(tmp_path, photo):
-    """Deaths that no image explains would stop the pass, if there were more than twenty."""
+    """More than twenty deaths that no image explains would stop the pass."""
     tried = Tried(tmp_path, photo, CROWDED)
     jobs = [tried.job(f"{n}.png", (20, 30)) for n in range(80)]
     assert [outcome.reason for outcome in tried.run(jobs)] == [""] * 80
@@ -143,7 +143,7 @@ def test_however_many_find_no_memory_beside_others_no_process_died_of_it(tmp_pat
 
 @pytest.mark.parametrize("engine", ["sequential", "threads"])
 def test_of_a_batch_only_what_found_no_memory_is_tried_alone(tmp_path, photo, engine):
-    """What became of the other images of the batch is certain."""
+    """The outcomes of the other images of the batch are certain."""
     tried = Tried(tmp_path, photo, CROWDED)
     heights = [20, 20, 30, 20, 40, 20]
     for n, height in enumerate(heights):
@@ -158,7 +158,7 @@ def test_of_a_batch_only_what_found_no_memory_is_tried_alone(tmp_path, photo, en
 
 
 class Refusing(Renderer):
-    """Meets a path that must not be followed, whatever it makes."""
+    """Raises an error about a path that must not be followed, for every image."""
 
     def render(self, job):
         raise TreeError("'out' is a link.")

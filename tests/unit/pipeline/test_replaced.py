@@ -32,7 +32,7 @@ def in_place(path, content):
 
 
 def by_another_file(path, content):
-    """As rsync -t does it: another file takes the name."""
+    """As with rsync -t: another file takes the name."""
     before = path.stat()
     other = path.with_suffix(".new")
     other.write_bytes(content.ljust(before.st_size, b"\0"))

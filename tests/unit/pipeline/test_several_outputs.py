@@ -42,7 +42,7 @@ COUNT = 4
 
 
 class Tree:
-    """A folder of images and what is made of it."""
+    """A folder of images and its output tree."""
 
     def __init__(self, root):
         self.source, self.target, self.images = root / "in", root / "out", root / "out/images"
@@ -52,7 +52,7 @@ class Tree:
         return process_folder(source, target, recipe, engine, workers, **options)
 
     def reasons(self, recipe=THREE):
-        """Why images would be made now, by number."""
+        """The number of images that would be processed now, by reason."""
         entries = catalog.scan(str(self.source))[0].entries
         plan, _, _ = preview(str(self.source), str(self.target), recipe, entries)
         return dict(plan.reasons)
@@ -136,7 +136,7 @@ def test_workers_make_the_same_bytes(made, tmp_path):
 
 
 def test_an_output_is_the_same_alone_as_among_others(tree, tmp_path):
-    """Of sources that are too small to be shrunken on load."""
+    """For sources that are too small to be decoded at a reduced size."""
     alone = Tree(tmp_path / "alone")
     shutil.copytree(tree.source, alone.source)
     alone.process(parse({"shrink_margin": 0, "outputs": VARIANTS[1:2]}))
@@ -272,7 +272,7 @@ def test_a_source_that_is_gone_takes_all_its_outputs_with_it(tree):
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
 def test_where_one_output_cannot_be_made_none_is(tmp_path, failing):
-    """WebP ends at 16,383 pixels a side."""
+    """WebP allows at most 16,383 pixels per side."""
     Image.new("L", (16_400, 20)).save(tmp_path / "a.png")
     formats = ["png", "jpeg", "bmp"]
     formats[failing] = "webp"

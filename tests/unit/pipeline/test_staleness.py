@@ -160,7 +160,7 @@ def test_an_output_of_a_worker_that_died_before_it_told_is_removed_if_its_image_
 
 
 def test_an_image_that_now_fails_leaves_alone_the_output_of_another(tmp_path, picture):
-    """Its old name now belongs to another input."""
+    """Its old output name now belongs to another input."""
     tree = Tree(tmp_path)
     tree.source.mkdir()
     picture(0).save(tree.source / "a.png")

@@ -110,7 +110,7 @@ def test_images_that_all_kill_are_all_told_and_stop_no_run(
 
 
 def test_one_image_in_eight_that_kills_costs_no_other_its_turn(tmp_path, photos, script):
-    """They come together, and claim to be the largest."""
+    """They are adjacent, and claim to be the largest images."""
     sources = photos(tmp_path / "src", 200)
     for number in range(25):
         Image.new("RGB", (640, POISON["abort"][0])).save(sources / f"x{number}.jpg")
@@ -142,7 +142,7 @@ def late(image):
 
 
 def test_what_is_told_as_failed_has_no_output(tmp_path, photos, script):
-    """An image may end its process when its output has got its name."""
+    """An image may end its process after its output has been renamed."""
     sources, tree = photos(tmp_path / "src", 20), tmp_path / "out"
     Image.new("RGB", (64, 301)).save(sources / "late.jpg")
     step = DIES_AFTER_ITS_OUTPUT.format(images=str(tree / "images"))

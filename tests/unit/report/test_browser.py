@@ -196,7 +196,7 @@ def test_every_section_is_in_the_page_of_machines(browse):
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_complains_of_nothing_and_asks_nobody_for_anything(browse, name, width, dark):
-    """Nothing is wider than the screen but what scrolls by itself."""
+    """Only elements with their own scroll bar may be wider than the screen."""
     opened = browse(name, width, dark=dark)
     opened.ask("document.querySelectorAll('details').forEach(e => e.open = true)")
     assert opened.ask("document.documentElement.scrollWidth") <= width
@@ -209,7 +209,7 @@ def test_a_page_fits_complains_of_nothing_and_asks_nobody_for_anything(browse, n
 
 @pytest.mark.parametrize("name", PAGES)
 def test_on_paper_no_word_is_cut_or_broken(browse, name):
-    """As wide as A4 between its margins, in the ink of print, whatever the screen had."""
+    """As wide as A4 without margins, in the colours of print."""
     opened = browse(name, 718, dark=True)
     opened.ask("document.querySelectorAll('details').forEach(e => e.open = true)")
     opened.use_paper()

@@ -129,7 +129,7 @@ def test_what_is_predicted_is_named_so_and_of_the_best_engine():
 
 
 def test_the_curve_of_a_fit_goes_through_what_lies_on_it():
-    """Also where an engine costs something by itself: one worker has less than a speedup of 1."""
+    """Also if the engine has overhead, so that one worker has a speedup below 1."""
     amdahl = {"serial_share": 0.0, "low": 0.0, "high": 0.0, "one_worker": 0.97}
     fit = {**BENCHMARK["fits"]["threads"], "amdahl": amdahl}
     drawn = lines(scaling({**BENCHMARK, "fits": {"threads": fit}}))
@@ -178,7 +178,7 @@ def axes_of(monkeypatch):
 
 
 def spans(axes):
-    """Ends of each whisker along its direction, rounded."""
+    """The ends of each error bar along its direction, rounded."""
     bars = [bar for bar in axes.containers if hasattr(bar, "has_xerr")]
     ends = [bar.lines[2][0].get_segments() for bar in bars]
     return [

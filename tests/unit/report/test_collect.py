@@ -44,7 +44,7 @@ HOSTILE = "<script>alert(1)<img src=x onerror=alert(2)>&amp;.jpg"
 
 
 class Page(HTMLParser):
-    """What a browser would make of a page."""
+    """The elements that a browser would find in a page."""
 
     def __init__(self, text):
         super().__init__()
@@ -114,7 +114,7 @@ def row_of(report, engine):
 
 @pytest.mark.parametrize(("workers", "efficiency"), [(2, 1.0), (5, 0.4)])
 def test_a_speedup_is_the_seconds_of_sequential_divided_by_ours(trees, workers, efficiency):
-    """And the efficiency that divided by the workers, whatever cores this machine has."""
+    """The efficiency is the speedup divided by the workers, on any number of cores."""
     passes = {"sequential": BASELINE, "threads": full_pass(workers=workers)}
     row = row_of(collect(trees(**passes), {}), "threads")
     assert (row["speedup"], row["efficiency"]) == (2.0, efficiency)
@@ -263,7 +263,7 @@ def test_many_failures_are_listed_up_to_a_number_and_counted_all(trees, tmp_path
 
 
 def test_images_are_counted_and_not_their_outputs(trees, tmp_path):
-    """Where a recipe has several outputs, the manifest has a row for each."""
+    """If a recipe has several outputs, the manifest has a row for each."""
     (tree,) = trees(sequential=BASELINE)
     folder = tmp_path / "results/demo/light/sequential"
     made = "".join(f"{n}.jpg,{name},{name}/{n}.jpg,ok,\n" for n in range(3) for name in "abc")
@@ -277,7 +277,7 @@ def test_images_are_counted_and_not_their_outputs(trees, tmp_path):
 
 
 def test_the_verdict_of_the_page_is_that_of_the_run(trees, tmp_path):
-    """Also where all checks passed, and too many images failed."""
+    """Also if all checks passed and too many images failed."""
     (tree,) = trees(sequential=BASELINE)
     folder = tmp_path / "results/demo/light/sequential"
     write_json(folder / "verification.json", {"passed": True, "summary": "Verified.", "checks": []})
@@ -330,7 +330,7 @@ def test_a_benchmark_of_another_recipe_is_not_taken_for_one_of_these_images(
 
 
 def test_where_time_went_is_told_for_every_tree(page):
-    """And the slowest images are named."""
+    """The slowest images are named too."""
     text = Page(page).text
     assert "The slowest images of sequential" in text
     assert "wait" in text

@@ -23,7 +23,7 @@ def tree(made, tmp_path):
 
 
 def same_size_other_bytes(path):
-    """Alter a file so that neither its size nor its time tells."""
+    """Alter a file without changing its size and time."""
     state = path.stat()
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
@@ -32,7 +32,7 @@ def same_size_other_bytes(path):
 
 
 def test_what_passed_and_did_not_change_is_not_opened_again(tree):
-    """Shown by a fault that only opening could show."""
+    """A planted fault, which only opening the output can reveal, goes unnoticed."""
     tree.verify()
     same_size_other_bytes(tree.images / "3.jpg")
     result = tree.verify(scope="changed")
@@ -56,7 +56,7 @@ def test_a_fault_that_was_seen_once_is_not_forgotten(tree):
 
 
 def test_an_output_whose_digest_in_the_manifest_changed_is_opened_again(tree):
-    """Its own bytes and time are those that passed before."""
+    """Its bytes and time are the same as when it passed."""
     tree.verify()
     manifest = tree.target / "manifest.csv"
     digest = hashlib.sha256((tree.images / "3.jpg").read_bytes()).hexdigest()

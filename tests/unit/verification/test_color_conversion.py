@@ -17,7 +17,7 @@ LIGHT_IN_GRAY = icc_profile((), 1.0)
 
 
 def shown(pixels, space="rgb", color="srgb", alpha=False, **notes):
-    """What is seen of a row of pixels."""
+    """The visible colours of a row of pixels."""
     samples = Samples(np.array([pixels]), space, alpha)
     return in_rgb(samples, Notes(**{"kind": "jpeg", **notes}), color)[0].tolist()
 

@@ -25,7 +25,7 @@ def trees(tmp_path):
 
 
 def faults_of(result):
-    """What differs, by engine and image."""
+    """The differences by engine and image."""
     return {
         check["name"]: {named["image"]: named["why"] for named in check["named"]}
         for check in result["checks"]

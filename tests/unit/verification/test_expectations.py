@@ -141,7 +141,7 @@ GEOMETRY = [
 
 @pytest.mark.parametrize("seed", range(60))
 def test_what_is_made_has_the_size_and_the_look_that_are_expected(apply, photo, seed):
-    """The code that makes images and the code that checks them have nothing in common."""
+    """The code that renders images and the code that checks them are independent."""
     draw = random.Random(seed)
     chosen = draw.sample(range(len(GEOMETRY)), draw.randint(1, 3))
     steps = [GEOMETRY[number](draw) for number in chosen]
@@ -179,7 +179,7 @@ def test_the_size_of_a_broken_source_is_unknown(tmp_path):
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP"])
 def test_an_orientation_in_xmp_is_not_followed(tmp_path, format_):
-    """As browsers do it."""
+    """Browsers ignore it too."""
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
     options = {"xmp": xmp}
     if format_ == "PNG":

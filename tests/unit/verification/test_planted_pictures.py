@@ -37,7 +37,7 @@ RECIPES = {
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory, photo, stored):
-    """A folder of pictures that are easily taken for wrong, and some to plant faults in."""
+    """A folder of pictures that may cause false alarms, and some to plant faults in."""
     folder = tmp_path_factory.mktemp("sources")
     photo(300, 200).save(folder / "photo.jpg", quality=92)
     turned, exif = stored(photo(300, 200, 1), 6)

@@ -272,7 +272,7 @@ def test_signed_bytes_are_not_judged():
     ("compression", "why"), [("group3", "fax data are damaged"), ("group4", "imcd_packints")]
 )
 def test_damaged_fax_data_have_no_second_opinion(compression, why):
-    """Each decoder recovers something else from them."""
+    """Each decoder recovers other rows from damaged data."""
     bits = np.random.default_rng(3).random((64, 120)) > 0.5
     file = io.BytesIO()
     Image.fromarray(bits).save(file, "TIFF", compression=compression)

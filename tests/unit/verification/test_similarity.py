@@ -128,7 +128,7 @@ def test_colours_multiplied_twice_are_named_if_they_differ_by_more_than_two_leve
 
 
 def test_what_is_not_shown_at_all_tells_nothing_of_multiplied_colours():
-    """A GIF shows a pixel or not; those of an alpha of 0.3 it does not."""
+    """A pixel of a GIF is opaque or transparent; with an alpha of 0.3 it is transparent."""
     expected = np.dstack([np.full((8, 8, 3), 60), np.full((8, 8), 76)]).astype(np.float32)
     output = np.dstack([np.full((8, 8, 3), 18), np.zeros((8, 8))]).astype(np.float32)
     assert suspected_faults.of_alpha(output, expected) is None

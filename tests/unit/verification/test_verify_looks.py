@@ -105,7 +105,7 @@ def test_the_least_similarity_decides(tree):
     ("content", "side"), [("photo", 16), ("photo", 32), ("photo", 48), ("noise", 64)]
 )
 def test_small_outputs_of_detailed_pictures_look_like_their_sources(tmp_path, content, side):
-    """Two libraries' kernels and the compression differ most in pictures that are not reduced."""
+    """The kernels of two libraries and the compression differ most if pictures are not reduced."""
     (tmp_path / "in").mkdir()
     for number in range(12):
         picture, _ = synthetic.image(synthetic.Spec(content=content), number)
@@ -117,7 +117,7 @@ def test_small_outputs_of_detailed_pictures_look_like_their_sources(tmp_path, co
 
 @pytest.mark.parametrize("filter", ["lanczos", "bicubic", "bilinear", "hamming", "box", "nearest"])
 def test_enlarged_pictures_look_like_their_sources(tmp_path, filter):
-    """Of a few pixels each kernel makes something else, and all are right."""
+    """Each kernel gives another result for a few pixels, and all are right."""
     (tmp_path / "in").mkdir()
     pixels = np.random.default_rng(1)
     for number, size in enumerate([(13, 7), (9, 30), (60, 40), (3, 3), (1, 1)]):

@@ -28,7 +28,7 @@ ALIKE = 30
 
 @pytest.fixture
 def render(tmp_path):
-    """Function that makes an image of a file's bytes by a backend; returns it and its outcome."""
+    """Function that renders the bytes of a file with a backend; returns image and outcome."""
     (tmp_path / "in").mkdir()
 
     def make(data, name="pillow", **settings):
@@ -47,7 +47,7 @@ def render(tmp_path):
 
 @pytest.fixture
 def both(render):
-    """Function that makes an image of a file's bytes by both backends."""
+    """Function that renders the bytes of a file with both backends."""
     return lambda data, **settings: [
         render(data, name, **settings)[0] for name in ("pillow", "opencv")
     ]
@@ -141,7 +141,7 @@ def test_16_bits_of_colour_are_kept(render, tmp_path, mode):
 
 
 def deep_source(format, gray, profile, transparent=False):
-    """A file of 16 bits a channel with a profile, and EXIF that names somebody."""
+    """A file with 16 bits per channel, a profile, and EXIF that names an artist."""
     across, down = np.meshgrid(np.linspace(0, 65535, 40), np.linspace(65535, 9000, 30))
     channels = [across] if gray else [across, down, (across + down) / 2]
     samples = np.dstack([*channels, *([down] if transparent else [])]).astype(np.uint16)
@@ -243,7 +243,7 @@ UNASSOCIATED = 2
 def test_a_tiff_says_what_its_alpha_and_its_compression_are(
     render, tmp_path, name, bits, compression
 ):
-    """Other programs divide colours by alpha that they were multiplied by."""
+    """Other programs divide colours by associated alpha."""
     levels = np.random.default_rng(1).integers(0, 1 << bits, (8, 12, 4))
     levels[..., 3] //= 2
     rows = [row.astype(f">u{bits // 8}").tobytes() for row in levels]
@@ -274,7 +274,7 @@ KEYS = {
 @pytest.mark.parametrize("depth", [8, "keep"])
 @pytest.mark.parametrize(("bits", "key"), [(bits, key) for bits in KEYS for key in KEYS[bits]])
 def test_of_the_transparent_colour_every_channel_counts(render, tmp_path, name, depth, bits, key):
-    """A pixel that differs in one channel, or in two, is opaque."""
+    """A pixel that differs in only one channel, or in two, is opaque."""
     other = [(level + (1 << bits - 1)) % (1 << bits) for level in key]
     chosen = list(itertools.product((False, True), repeat=3))
     pixels = [np.where(differs, other, key) for differs in chosen]

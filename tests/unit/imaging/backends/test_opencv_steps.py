@@ -74,7 +74,7 @@ IN_LEVELS = [
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 @pytest.mark.parametrize("step", IN_LEVELS, ids=str)
 def test_in_16_bits_a_step_does_the_same_as_in_8(step, mode):
-    """But for rounding, where a difference is as large as the threshold of a step."""
+    """Except for rounding, if a difference is as large as the threshold of a step."""
     random = np.random.default_rng(5)
     picture = random.integers(0, 256, (60, 90, len(mode)), np.uint8)
     picture = picture[..., 0] if mode == "L" else picture

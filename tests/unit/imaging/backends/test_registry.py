@@ -70,7 +70,7 @@ WAYS = [
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize(("name", "given"), WAYS)
 def test_a_step_writes_to_no_array_that_it_is_given(photo, name, given, mode):
-    """Others may have it too, as all outputs have what was decoded; and it may be read-only."""
+    """The array may be shared by several outputs, and it may be read-only."""
     kind = STEPS[name]
     default = {key: p.default for key, p in kind.parameters.items() if p.default is not REQUIRED}
     step = kind.on_levels(**default | given)
@@ -87,7 +87,7 @@ def test_all_steps_on_levels_are_among_these():
 
 @pytest.mark.parametrize("name", [name for name in STEPS if name != "lookup"])
 def test_a_step_says_whether_opencv_makes_its_pixels(repository, name):
-    """Or another version of it would leave stale images in place."""
+    """Otherwise, another version of OpenCV would leave stale images in place."""
     kind = STEPS[name]
     params = {key: GIVEN[key] for key, kind in kind.parameters.items() if kind.default is REQUIRED}
     params |= {"resize": {"width": 20}, "crop": {"width": 20}, "watermark": {"text": "a"},

@@ -40,7 +40,7 @@ PATCHES = [
 
 
 def shown(patches, over=True):
-    """What is seen of each patch in its turn, by the rules of GIF89a and of APNG."""
+    """The visible picture after each patch, according to GIF89a and APNG."""
     canvas, seen = np.zeros((SIZE[1], SIZE[0], 4)), []
     for (left, top, right, bottom), color, dispose in patches:
         before = canvas.copy()
@@ -63,7 +63,7 @@ def shown(patches, over=True):
 
 
 def premultiplied(frames):
-    """What is seen of pixels: those that are clear have no colour."""
+    """The visible colours of pixels: transparent ones have none."""
     frames = np.asarray(frames, float)
     return np.concatenate([frames[..., :3] * frames[..., 3:] / 255, frames[..., 3:]], -1)
 
@@ -75,7 +75,7 @@ def halved(frames):
 
 
 def apng(patches, over, plays=0, default=None):
-    """An APNG by hand (PNG 3rd edition, 11.3.6), with one hidden image before where asked for."""
+    """Build an APNG (PNG 3rd edition, 11.3.6), with a hidden first image if requested."""
     width, height = SIZE
     head = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head)
@@ -129,7 +129,7 @@ def coalesced(data):
 
 
 def frames_by_opencv(data):
-    """Frames as OpenCV shows them, RGBA, with their durations in ms and how often."""
+    """Frames as decoded by OpenCV, RGBA, with durations in ms and the number of repeats."""
     whole, found = cv2.imdecodeanimation(np.frombuffer(data, np.uint8))
     assert whole
     frames = [cv2.cvtColor(frame, cv2.COLOR_BGRA2RGBA) for frame in found.frames]
@@ -138,7 +138,7 @@ def frames_by_opencv(data):
 
 @pytest.fixture
 def make(tmp_path):
-    """Function that makes an output of a file by a recipe, and returns its bytes."""
+    """Function that renders a file with a recipe, and returns the bytes of the output."""
 
     def make_one(data, output, steps=(), animation="all"):
         (tmp_path / "a").write_bytes(data)
@@ -312,7 +312,7 @@ def test_all_frames_count_against_the_limit_of_pixels(picture):
 
 
 def test_a_later_frame_that_is_broken_costs_the_image_where_all_are_wanted(encoded, picture):
-    """Half of a film that passes for the whole would be worse than none."""
+    """An animation that silently lacks its second half would be worse than a failure."""
     frames = [picture(number, (64, 48)) for number in range(3)]
     for format in ("PNG", "WEBP", "AVIF"):  # a GIF has no end of a frame, and no count
         data = encoded(frames[0], format, save_all=True, append_images=frames[1:])

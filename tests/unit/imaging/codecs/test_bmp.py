@@ -15,7 +15,7 @@ HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 
 
 def palette(count):
-    """Red, green and blue of colours of which no two are alike."""
+    """Red, green and blue of colours that are all different."""
     return [(k * 255 // max(1, count - 1), 255 - k * 7 % 256, k * 91 % 256) for k in range(count)]
 
 
@@ -55,7 +55,7 @@ def test_palettes_of_grey_are_grey_whatever_the_depth(bits, table):
     ("bits", "compression"), [(1, RAW), (2, RAW), (4, RAW), (8, RAW), (4, RLE4), (8, RLE8)]
 )
 def test_a_palette_may_reach_into_the_pixels(bits, compression):
-    """The pixels begin behind half of the palette; its other half consists of them."""
+    """The pixels begin after half of the palette; its other half consists of pixels."""
     indices = gray() % np.uint16(2**bits)
     pixels = indices if compression == RAW else run_lengths(indices, bits == 4)
     table = palette(2**bits)[: 2**bits // 2]
@@ -108,7 +108,7 @@ def test_bit_fields(bits, masks, header, top_down):
 
 
 def test_a_bitmap_that_is_transparent_all_over_is_opaque():
-    """Writers fill in the mask and leave the byte at 0."""
+    """Some writers set the mask but leave the byte at 0."""
     red, green, blue = colors().astype(np.uint32).transpose(2, 0, 1)
     data = bmp(
         red << 16 | green << 8 | blue, 32, header=124, compression=BIT_FIELDS,

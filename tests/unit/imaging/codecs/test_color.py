@@ -277,7 +277,7 @@ def test_an_opaque_source_gives_an_opaque_output(tmp_path, photo):
 
 @pytest.mark.parametrize("format", ["png", "webp"])
 def test_no_dark_fringe_shows_where_alpha_was_resized(tmp_path, format):
-    """Of white shapes on transparent black nothing but white may be seen."""
+    """White shapes on transparent black must stay white."""
     rows, columns = np.mgrid[-50:50, -50:50]
     inside = (rows**2 + columns**2 < 40**2).astype(np.uint8) * 255
     image = Image.fromarray(np.dstack([inside, inside, inside, inside]))

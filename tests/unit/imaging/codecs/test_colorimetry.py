@@ -34,7 +34,7 @@ SMPTE_C = ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070))
 
 
 def to_light(levels):
-    """Amounts of light of sRGB levels (IEC 61966-2-1)."""
+    """Linear light of sRGB levels (IEC 61966-2-1)."""
     levels = np.asarray(levels, float) / 255
     return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
 
@@ -52,7 +52,7 @@ def matrix(primaries, white=D65):
 
 
 def in_srgb(colors, primaries, curve=to_light):
-    """What sRGB shows for colours of other primaries with white D65."""
+    """The sRGB values of colours with other primaries and white point D65."""
     change = np.linalg.inv(matrix(SRGB)) @ matrix(primaries)
     return to_levels(curve(colors) @ change.T)
 
@@ -158,7 +158,7 @@ def test_further_primaries_are_followed_and_their_white_is_white(code):
 
 
 def av(format, primaries, transfer, picture=None):
-    """An AVIF or HEIC of flat colours, 16 pixels each, with its colour box written over."""
+    """An AVIF or HEIC of uniform colours, 16 pixels each, with its colour box replaced."""
     image = picture or Image.fromarray(np.array([COLORS], np.uint8)).resize((96, 16), 0)
     file = io.BytesIO()
     if format == "avif":
@@ -193,7 +193,7 @@ def shown(backend, data, **reading):
 
 
 def test_a_profile_goes_before_the_code_points_of_an_avif():
-    """What stands beside it tells how the colours were coded (MIAF, 7.3.6.4)."""
+    """The code points beside a profile only say how the colours were coded (MIAF, 7.3.6.4)."""
     file = io.BytesIO()
     image = Image.fromarray(np.array([COLORS], np.uint8)).resize((96, 16), 0)
     profile = icc_profile(ADOBE_RGB, 2.2)
@@ -329,7 +329,7 @@ def test_the_gamma_of_deep_grey_and_of_alpha_is_followed():
     ("space", "backend"), [("gray", "pillow"), ("gray", "opencv"), ("rgb", "opencv")]
 )
 def test_the_gamma_of_16_bits_is_followed_in_the_shadows(tmp_path, space, gamma, backend):
-    """Nearly all of a curve may lie there, between two levels of 8 bits."""
+    """Nearly all of a curve may lie between two 8-bit levels."""
     values = [*range(0, 512, 2), *range(512, 65_536, 254)]
     pixels = values if space == "gray" else [v for value in values for v in (value,) * 3]
     row = struct.pack(f">{len(pixels)}H", *pixels)
@@ -362,7 +362,7 @@ def test_the_chromaticities_of_a_png_are_followed_if_there_are_such_colours(
 
 
 def test_another_white_is_adapted_to():
-    """White stays white: D50, with the primaries of Adobe RGB seen under it."""
+    """White stays white: white point D50, with the primaries of Adobe RGB."""
     data = picture_png(chrm(SRGB, (0.3457, 0.3585)), colors=[(255, 255, 255), (128, 128, 128)])
     assert near(levels(data), [(255, 255, 255), (128, 128, 128)])
 

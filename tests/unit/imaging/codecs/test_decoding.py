@@ -298,7 +298,7 @@ def test_a_damaged_file_decodes_or_has_a_reason_and_nothing_else(photo, encoded,
 
 @pytest.fixture
 def heic(photo):
-    """Bytes of a photo as phones store them: lying on its side."""
+    """Bytes of a photo that is stored rotated, as on phones."""
     heif = pytest.importorskip("pillow_heif")
     exif = Image.Exif()
     exif[0x0112] = 6

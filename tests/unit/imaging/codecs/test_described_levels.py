@@ -141,7 +141,7 @@ STEPS = {"grayscale": {"grayscale": {}}, "border": {"border": {"width": 8, "colo
 def test_levels_that_are_kept_look_the_same_in_grey_and_beside_colours(
     tmp_path, kind, step, backend, format
 ):
-    """A step may change the colour space that a kept profile has to be of."""
+    """A step may change the colour space that a kept profile must have."""
     described = source(*kind, DESCRIPTIONS["linear"][0])
     made = rendered(tmp_path, described, "keep", 8, backend, format, [STEPS[step]])
     frame = second_decoder.decode(made).frames[0].astype(float)
@@ -189,7 +189,7 @@ def rendered(folder, data, color, depth, backend, format, steps=()):
 
 
 def check(data, kind, primaries, curve, format):
-    """Compare the middles of columns with what they are described to look like, on white."""
+    """Compare the centres of columns with their described appearance on white."""
     frame = second_decoder.decode(data).frames[0]
     full = np.iinfo(frame.dtype).max
     middles = frame[SIDE // 2, SIDE // 2 :: SIDE].astype(float) / full * 255

@@ -202,7 +202,7 @@ def test_a_moving_picture_is_whole_too(picture, name):
 
 @pytest.mark.parametrize("name", sorted(ENCODERS.keys() - {"tiff"}))
 def test_what_was_cut_off_is_not_whole(photo, name):
-    """As on a disk that fills up; but a TIFF, whose own library notices."""
+    """As on a full disk. TIFF is excluded, because its library detects this."""
     data = encode(photo(40, 30), name)
     passed = [kept for kept in range(len(data)) if is_whole(data[:kept], name)]
     assert passed == []

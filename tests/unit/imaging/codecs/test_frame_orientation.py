@@ -15,7 +15,7 @@ from tests.helpers.moving import ALL, FIRST, rendered
 
 @pytest.fixture
 def make(tmp_path):
-    """Function that makes an output of a file, and returns its bytes."""
+    """Function that renders a file, and returns the bytes of the output."""
     return partial(rendered, tmp_path)
 
 
@@ -62,7 +62,7 @@ TURNS = {
 @pytest.mark.parametrize("kind", ["avif", "heic"])
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
 def test_it_is_turned_exactly_once(make, backend, kind, turn, exif):
-    """What EXIF says is ignored: the file's own properties count (23000-22, 7.3.6)."""
+    """EXIF is ignored: the properties of the file apply (ISO/IEC 23000-22, 7.3.6)."""
     properties, expected = TURNS[turn]
     image = corners()
     data = with_properties(still(kind, image.convert("RGB")), *properties)
@@ -130,7 +130,7 @@ def test_all_frames_are_turned_as_the_first_one(make, kind, policy, orientation)
 
 
 def turned(kind, orientation):
-    """An animation of two frames that notes an orientation in its EXIF block."""
+    """An animation of two frames with an orientation in its EXIF block."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     picture, file = corners().convert("RGB"), io.BytesIO()
@@ -144,7 +144,7 @@ def turned(kind, orientation):
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 2])
 def test_an_avif_sequence_is_turned_where_the_tag_would_be_noted(make, orientation):
-    """Pillow crashes on a sequence with an orientation."""
+    """Pillow crashes when it encodes a sequence with an orientation."""
     expected = {1: ["rg", "bw"], 3: ["wb", "gr"], 6: ["br", "wg"], 2: ["gr", "wb"]}[orientation]
     made = make(turned("png", orientation), {"format": "avif"}, orientation="keep")
     for reading in (ALL, FIRST):

@@ -15,7 +15,7 @@ from tests.helpers.moving import ALL, animation, rendered
 
 @pytest.fixture
 def make(tmp_path):
-    """Function that makes an output of a file, and returns its bytes."""
+    """Function that renders a file, and returns the bytes of the output."""
     return partial(rendered, tmp_path)
 
 
@@ -82,7 +82,7 @@ def test_times_are_those_that_browsers_show(make, source, case, to):
 
 
 def test_fractions_of_milliseconds_add_up_to_the_same(make):
-    """60 frames of 1/60 s last a second in whole ms, and in hundredths as long as possible."""
+    """60 frames of 1/60 s last one second in whole ms, and as exactly as possible in hundredths."""
     frames = [(["rgb"[k % 3]], 1) for k in range(60)]
     data = apng(frames)
     parts = []
@@ -172,7 +172,7 @@ def test_it_is_shown_as_often(make, source, times, to):
 
 
 def test_an_avif_without_an_edit_list_is_shown_for_ever():
-    """The file does not say; browsers show it for ever."""
+    """The file does not specify it; browsers repeat it for ever."""
     assert decode(avif(3, legacy=True), reading=ALL).loop == 0
 
 
@@ -181,7 +181,7 @@ def test_an_avif_whose_last_turn_is_not_whole_is_shown_once_more():
 
 
 def test_the_same_frames_give_the_same_avif(make):
-    """libavif notes when a sequence was made; that is cleared."""
+    """libavif records the time of creation; it is cleared."""
     data = make(avif(2), {"format": "avif"})
     for path in ((b"mvhd",), (b"trak", b"tkhd"), (b"trak", b"mdia", b"mdhd")):
         begin, _ = find_box(data, b"moov", *path)

@@ -19,7 +19,7 @@ from tests.helpers.picture_containers import with_tables_apart
 
 @pytest.fixture
 def make(tmp_path):
-    """Function that makes an output of a file, and returns its bytes."""
+    """Function that renders a file, and returns the bytes of the output."""
     return partial(rendered, tmp_path)
 
 
@@ -40,7 +40,7 @@ HOLES = [["r.g", "rr."], ["b.g", ".rr"], ["...", "kkb"]]
 @pytest.mark.parametrize("extra", [b"", chunk(b"gAMA", struct.pack(">I", 45_455))])
 @pytest.mark.parametrize("mode", ["P", "RGB", "RGBA"])
 def test_the_first_frame_control_may_stand_among_other_chunks(make, mode, extra, order):
-    """Colour tables and what describes colours are of all frames, wherever they stand."""
+    """Palettes and colour descriptions apply to all frames, regardless of their position."""
     rows = HOLES if mode == "RGBA" else ROWS
     if mode == "P":
         rows = [rows[0]] * 3  # of one colour table
@@ -204,7 +204,7 @@ def test_an_avif_of_any_depth_is_a_picture(make, backend, shape, depth):
 
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
 def test_an_avif_may_have_a_table_of_properties_for_each_item(make, backend):
-    """Some encoders write alpha so; libavif alone refuses it."""
+    """Some encoders write alpha in this way; only libavif refuses it."""
     picture = np.zeros((24, 40, 4), np.uint8)
     picture[:, 20:] = (200, 100, 50, 255)
     file = io.BytesIO()

@@ -260,7 +260,7 @@ def test_a_frame_without_colours_is_grey():
 
 
 def test_a_first_frame_that_reaches_far_is_too_large():
-    """It may be a file that unpacks to gigabytes; later frames are clipped."""
+    """Such a file may unpack to gigabytes; later frames are clipped."""
     data = gif((3, 1), [GifFrame(["r"], (60_000, 60_000))])
     with pytest.raises(ImageError, match="60001x60001 pixels") as refusal:
         decode(data)
@@ -314,7 +314,7 @@ def test_an_animation_has_all_its_frames_though_some_are_alike(make):
 
 
 def test_the_time_of_a_control_extension_is_that_of_one_frame_alone():
-    """Of the others the file says none, which browsers show for 100 ms."""
+    """The other frames have no time, and browsers show them for 100 ms."""
     frames = [GifFrame(["r"], delay=30), *[GifFrame(["g"], control=False)] * 2]
     assert decode(gif((1, 1), frames), reading=ALL).durations == (300, 100, 100)
 

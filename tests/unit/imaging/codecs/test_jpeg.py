@@ -19,7 +19,7 @@ SUBSAMPLINGS = ["4:4:4", "4:2:2", "4:2:0"]
 
 @pytest.fixture
 def loaded_by_pillow(monkeypatch):
-    """How often Pillow had to load a picture."""
+    """The number of pictures that Pillow had to load."""
     loaded = []
     load = decoding.JpegImagePlugin.JpegImageFile.load
 

@@ -137,7 +137,7 @@ def test_a_jpeg_of_many_scans_is_refused_wherever_it_is(decoder, container):
 
 @pytest.mark.parametrize("decoder", DECODERS.values(), ids=DECODERS)
 def test_what_only_looks_like_a_scan_is_none(decoder):
-    """As in a thumbnail, in a remark, in the second picture of a file, and behind its end."""
+    """As in a thumbnail, in a comment, in the second picture of a file, and after its end."""
     limits = Limits(max_scans=20)
     remark = b"\xff\xfe" + struct.pack(">H", 2_002) + 1000 * b"\xff\xda"
     data = scanned(20)
@@ -146,7 +146,7 @@ def test_what_only_looks_like_a_scan_is_none(decoder):
 
 
 def test_scans_of_one_colour_each_are_counted_in_a_sequential_jpeg_too():
-    """Decoders wait for the last scan where the first has not all colours."""
+    """Decoders wait for the last scan if the first one does not have all colours."""
     frame = bytes.fromhex("ffc00011 08 0001 0001 03 011100 021100 031100")
     scan = bytes.fromhex("ffda0008 01 0100 003f00 2a")
     assert jpeg.scans(b"\xff\xd8" + frame + 500 * scan, 100) == 101
@@ -172,7 +172,7 @@ def test_a_format_that_is_not_asked_for_is_unsupported():
     [(1, ["given", "refused", "refused"]), (2, ["given", "given", "refused"])],
 )
 def test_memory_beyond_the_limit_is_an_error_and_not_a_catastrophe(workers, given):
-    """Workers that share a process have as much as they would have each by itself."""
+    """Workers that share a process have as much memory as in separate processes."""
     import subprocess
 
     program = (
@@ -204,7 +204,7 @@ def test_as_many_workers_as_find_room(workers, pixels, gib, expected):
 
 
 def test_limits_that_are_the_same_have_one_fingerprint_however_they_are_written():
-    """Else what failed by the script would be tried again by the workflow, and in turn."""
+    """Otherwise, failures of the script would be tried again by the workflow, and vice versa."""
     written = Limits(max_aspect=1000, seconds_per_image=60, formats=tuple(reversed(FORMATS)))
     assert written.fingerprint() == Limits().fingerprint()
     assert Limits(max_aspect=999).fingerprint() != Limits().fingerprint()

@@ -31,7 +31,7 @@ HOLDING = ("jpeg", "png", "webp", "avif", "tiff")
 
 @pytest.fixture(scope="session")
 def camera_exif(encoded):
-    """What a telephone writes: who, with what, how, where, and a small picture of it."""
+    """The EXIF of a phone: artist, camera, settings, location and a thumbnail."""
     return exif_block(
         main=[
             (0x010E, "ascii", "a garden"), (0x010F, "ascii", "Maker"), (0x0110, "ascii", "Model"),
@@ -53,7 +53,7 @@ def camera_exif(encoded):
 
 @pytest.fixture
 def make(tmp_path, photo, encoded, camera_exif):
-    """Function that makes an output of a photo with EXIF by a recipe, and returns its bytes."""
+    """Function that renders a photo with EXIF, and returns the bytes of the output."""
 
     def make_one(exif=camera_exif, **data):
         notes = {"exif": exif, "comment": b"at home", "dpi": (300, 300)}
@@ -85,7 +85,7 @@ def tags_of(data):
 
 
 def tags_by_exiftool(data):
-    """Tags in an output by another program's reading."""
+    """The tags of an output according to exiftool."""
     command = [EXIFTOOL, "-j", "-n", "-G1", "-a", "-u", "-"]
     done = subprocess.run(command, input=data, capture_output=True, check=True)
     (found,) = json.loads(done.stdout)
@@ -110,7 +110,7 @@ RIGHTS = {"Artist": "A. Photographer", "Copyright": "(c) A. Photographer"}
 
 
 def test_the_source_has_what_is_to_be_stripped(photo, encoded, camera_exif):
-    """Else all that follows would be shown by nothing."""
+    """Otherwise, the following tests would prove nothing."""
     tags = tags_of(encoded(photo(80, 60), "JPEG", exif=camera_exif, comment=b"at home"))
     assert {"Make", "Orientation", "ISOSpeedRatings", "Comment"} <= tags.keys()
     assert {"GPSLatitude", "ThumbnailOffset"} <= tags.keys()
@@ -172,7 +172,7 @@ def test_comments_and_resolution_are_not_passed_on(make, format, policy):
 
 
 def test_other_notes_are_not_passed_on(tmp_path, photo, encoded):
-    """XMP and a PNG's texts may tell a place as well."""
+    """XMP and texts of a PNG may contain a location too."""
     notes = PngInfo()
     notes.add_text("Comment", "at home")
     notes.add_itxt("XML:com.adobe.xmp", "<x:xmpmeta>at home</x:xmpmeta>")
@@ -231,7 +231,7 @@ def test_broken_exif_costs_no_image(make, format, exif, policy):
 
 
 def test_broken_tags_cost_no_orientation(photo, encoded):
-    """Else the picture would lie on its side, for one tag that nobody misses."""
+    """Otherwise, one unimportant tag would make the picture lie on its side."""
     exif = exif_block([(0x0112, "short", 6), (0x8298, "rational", [(1, 0)])], gps=[(2, "short", 7)])
     data = encoded(photo(80, 60), "JPEG", exif=exif)
     for policy in ("strip", "keep", "none"):

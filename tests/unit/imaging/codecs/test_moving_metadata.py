@@ -70,7 +70,7 @@ def test_metadata_of_a_moving_picture_follow_the_policy(moving, tmp_path, policy
 
 @pytest.fixture
 def make(tmp_path):
-    """Function that makes an output of a file, and returns its bytes."""
+    """Function that renders a file, and returns the bytes of the output."""
     return partial(rendered, tmp_path)
 
 

@@ -117,7 +117,7 @@ def test_a_profile_counts_with_alpha_and_palettes_too(encoded, mode, color):
 
 
 def test_alpha_is_no_colour(encoded):
-    """It is the same in every space."""
+    """Alpha is the same in every colour space."""
     alpha = np.arange(256, dtype=np.uint8).reshape(16, 16)
     image = Image.fromarray(np.dstack([np.full((16, 16, 3), 99, np.uint8), alpha]))
     data = encoded(image, "PNG", icc_profile=icc_profile(ADOBE_RGB, 1.0))
@@ -138,7 +138,7 @@ def test_grey_with_a_profile_stays_grey_of_the_levels_that_are_seen(encoded, gam
 
 @pytest.mark.parametrize(("colorants", "mode"), [(ADOBE_RGB, "RGB"), ((), "L")])
 def test_the_black_of_a_profile_becomes_black(encoded, colorants, mode):
-    """Black point compensation: else a print's or a screen's own black would be grey."""
+    """Black point compensation: otherwise the black of a print or a screen would be grey."""
     image = Image.new(mode, (2, 1))
     image.putpixel((1, 0), 255 if mode == "L" else (255, 255, 255))
     data = encoded(image, "PNG", icc_profile=icc_profile(colorants, 2.2, black=0.05))
@@ -148,7 +148,7 @@ def test_the_black_of_a_profile_becomes_black(encoded, colorants, mode):
 
 
 def test_alpha_of_grey_is_no_grey(encoded):
-    """Nor is it brought into another space."""
+    """Alpha is not converted to another colour space."""
     alpha = np.arange(256, dtype=np.uint8).reshape(16, 16)
     image = Image.fromarray(np.dstack([np.full((16, 16), 99, np.uint8), alpha]), "LA")
     made = decode(
@@ -329,7 +329,7 @@ def test_inks_without_a_profile_are_what_opencv_sees(inks, store):
 @pytest.mark.parametrize("color", ["srgb", "keep"])
 @pytest.mark.parametrize("format", ["JPEG", "TIFF"])
 def test_inks_with_a_profile_are_what_imagemagick_sees(encoded, inks, srgb_file, format, color):
-    """No step takes inks: they become sRGB, whatever is to become of colours."""
+    """No step supports CMYK: it is converted to sRGB under every colour policy."""
     options = {"quality": 98} if format == "JPEG" else {}
     data = encoded(inks, format, icc_profile=INKS, **options)
     arguments = ("-intent", "Relative", "-black-point-compensation", "-profile", srgb_file)

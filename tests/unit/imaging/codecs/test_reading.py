@@ -92,14 +92,14 @@ def test_a_file_is_held_to_the_limit_whatever_size_it_had(tmp_path, known, most,
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="needs Linux's /proc")
 def test_a_file_with_more_to_read_than_its_size_is_held_to_the_limit():
-    """As one that grows while it is read."""
+    """For example, a file that grows while it is read."""
     assert Path("/proc/self/maps").stat().st_size == 0
     assert told(reading.read, "/proc/self/maps", limits=Limits(max_bytes=100))[1] == "too_large"
 
 
 @pytest.fixture(params=["pipe", "pipe-with-writer", "device", "folder", "socket"])
 def special(request, tmp_path):
-    """Path of something that is no regular file; nobody writes to it."""
+    """Path of a special file that nobody writes to."""
     path = tmp_path / "special.jpg"
     if os.name == "nt":
         pytest.skip("Windows has no such files")

@@ -81,7 +81,7 @@ def main_fields(order, text):
 
 @pytest.fixture
 def render(tmp_path):
-    """Function that makes an output of a file by a recipe, and returns its bytes."""
+    """Function that renders a file with a recipe, and returns the bytes of the output."""
 
     def render_one(data, **settings):
         (tmp_path / "source").write_bytes(data)
@@ -249,7 +249,7 @@ def test_rights_that_are_too_long_for_a_jpeg_cost_no_image(source, render):
 def test_a_kept_orientation_outlasts_tags_that_are_too_long_for_a_jpeg(
     source, render, main, camera
 ):
-    """Without it the picture would lie on its side."""
+    """Without the orientation, the picture would lie on its side."""
     data = source("png", raw_block([(0x0112, 3, struct.pack("<H", 6)), *main], camera))
     for metadata in ("strip", "keep"):
         made = render(data, orientation="keep", metadata=metadata)
@@ -441,7 +441,7 @@ def test_a_picture_without_a_place_gets_none(source, render, output):
 
 
 def warnings_in(folder, files):
-    """What exiftool finds wrong with the metadata of files, by their names."""
+    """The warnings of exiftool about the metadata of files, by file name."""
     for name, data in files.items():
         # Of a pipe, exiftool takes offsets to the end for wrong, and names for types of files.
         (folder / f"{name}.file").write_bytes(data)

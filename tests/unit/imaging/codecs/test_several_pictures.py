@@ -94,7 +94,7 @@ GAIN = (
 
 
 def gain_map_jpeg():
-    """An SDR picture, and behind it a map by which HDR displays brighten it."""
+    """An SDR picture, followed by a gain map for HDR displays."""
     second = saved(Image.new("L", (16, 12), 255), "JPEG", xmp=GAIN)
     data = saved(flat(RED), "MPO", save_all=True, append_images=[opened(second)], xmp=GAIN)
     place = data.index(b"\xff\xe1")

@@ -53,7 +53,7 @@ COMPRESSIONS = (1, 5, 8, 32773, 34925, 50000)
 
 
 def seen(data, name="pillow", **reading):
-    """RGBA of 8 bits that a backend makes of a file; its levels may be of 16 bits."""
+    """The 8-bit RGBA that a backend makes of a file; the output may have 16 bits."""
     decoded = backend(name).decode(data, None, Reading(alpha=True, **reading), Limits())
     levels = np.asarray(decoded.frames[0])
     levels = levels[:, :, None] if levels.ndim == 2 else levels
@@ -163,7 +163,7 @@ def test_a_palette_of_8_bit_levels(bits, order):
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 @pytest.mark.parametrize("low", [0, 127, 128, 255])
 def test_the_upper_bytes_of_a_palette_are_its_levels(bits, low):
-    """Writers fill the lower bytes in different ways."""
+    """Writers set the lower bytes in different ways."""
     samples, expected, ((code, kind, values),) = stored(PALETTE, bits)
     tag = (code, kind, [value // 257 * 256 + low for value in values])
     for compression in (8, 34925):  # Pillow decodes only the first one
@@ -279,7 +279,7 @@ def test_itu_lab_has_its_own_ranges():
 
 
 def test_floating_point_colours_may_exceed_1():
-    """The highlights of a rendering do; the picture is not darkened by them."""
+    """The highlights of a rendering do so; they do not darken the picture."""
     samples = np.full((8, 8, 3), 0.5, np.float32)
     samples[0, 0] = 40
     made = seen(tiff(samples, photometric=RGB, bits=32, format=FLOAT))
@@ -466,7 +466,7 @@ def test_a_layout_that_nobody_decodes_is_named(monkeypatch, kind, names):
 def test_a_file_that_lacks_its_last_bytes_gives_no_picture(
     color, bits, tile, rows, planar, missing
 ):
-    """Nothing is filled in for what the last strip or tile lacks."""
+    """Missing data of the last strip or tile is not replaced."""
     count, kind = 3 if color == RGB else 1, np.uint8 if bits == 8 else np.uint16
     samples = np.full((32, 48, count), 2**bits - 1, kind)  # no tile is padded
     whole = tiff(samples, photometric=color, bits=bits, tile=tile, rows=rows, planar=planar)

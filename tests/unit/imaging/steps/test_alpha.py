@@ -19,7 +19,7 @@ LEVEL = 128
 
 
 def boxes(mode, hidden, depth=8, side=120):
-    """Boxes of one grey with holes whose hidden colour is another."""
+    """Grey boxes with holes that have another, hidden colour."""
     inside = np.zeros((side, side), bool)
     for top in range(4, side - 20, 24):
         for left in range(4, side - 20, 30):
@@ -37,7 +37,7 @@ def levels(mode, hidden):
 
 
 def seen(image, least=255):
-    """Levels of the pixels that are at least so opaque; there must be some."""
+    """Values of the pixels that have at least this alpha; there must be some."""
     made = np.asarray(image).astype(float)
     opaque = made[..., -1] >= least
     assert opaque.any()
@@ -287,7 +287,7 @@ def test_grey_with_alpha_on_a_ground(make, to, background, backend):
 
 
 def test_grey_with_alpha_in_a_blurred_pad(make):
-    """The frame shows the picture blurred; the picture lies in its middle with its holes."""
+    """The frame shows the blurred picture, with the picture and its holes in the centre."""
     pad = {"resize": {"width": 60, "height": 20, "fit": "pad", "color": "blur"}}
     made = make(gray_pixels("LA"), [pad])
     assert made.shape == (20, 60, 4)

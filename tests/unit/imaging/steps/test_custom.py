@@ -13,7 +13,7 @@ from pixelmill.imaging.steps import custom
 
 @pytest.fixture(autouse=True)
 def own_path(monkeypatch):
-    """What a step's file adds to Python's path goes again after the test."""
+    """Restore Python's path after the test."""
     monkeypatch.setattr(sys, "path", sys.path[:])
 
 

@@ -23,7 +23,7 @@ def to_levels(values):
 
 @pytest.fixture
 def noise():
-    """Function that gives an image in which no pixel is like its neighbours."""
+    """Function that returns an image in which each pixel differs from its neighbours."""
 
     def make(width, height):
         levels = np.random.default_rng(7).integers(0, 256, (height, width, 3), dtype=np.uint8)

@@ -16,7 +16,7 @@ SHAPES = [(120, 90, 3), (60, 80), (40, 30, 4), (1, 9), (9, 1, 3), (1, 1)]
 
 
 def by_definition(levels, radius):
-    """A Gaussian in double precision, its edge pixels going on."""
+    """A Gaussian in double precision, with repeated edge pixels."""
     places = np.arange(-int(5 * radius) - 1, int(5 * radius) + 2)
     weights = np.exp(-((places / radius) ** 2) / 2)
     weights /= weights.sum()
@@ -86,7 +86,7 @@ def test_it_is_the_same_from_both_sides(contents, radius):
 
 @pytest.mark.parametrize("radius", RADII)
 def test_no_order_of_summing_changes_a_level(radius):
-    """So that it does not hang on the processor, which may add in any order."""
+    """The result must not depend on the order in which a processor adds."""
     line = bell(radius, int(3 * radius) + 1)
     assert line.sum() == 256
     assert (line >= 0).all()

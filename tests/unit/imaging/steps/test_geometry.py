@@ -141,7 +141,7 @@ def test_a_quarter_turn_in_a_frame_that_stays_is_cut_and_filled(apply, picture, 
 
 
 def opencv_turned(image, angle, size, fill):
-    """Turn clockwise about the middle by another library."""
+    """Rotate clockwise about the centre with another library."""
     width, height = image.size
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -angle, 1)
     matrix[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2

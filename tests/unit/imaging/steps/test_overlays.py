@@ -46,7 +46,7 @@ def mark(tmp_path):
 
 
 def changed(before, after):
-    """First and last column and row, as fractions of the size, at which two images differ."""
+    """The first and last column and row in which two images differ, as fractions of the size."""
     differ = np.asarray(before.convert("RGB")) != np.asarray(after.convert("RGB"))
     rows, columns = np.nonzero(differ.any(axis=2))
     width, height = before.size

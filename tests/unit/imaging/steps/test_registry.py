@@ -14,7 +14,7 @@ FLAGS = {"check": None, "holds_gil": False, "deep": False}
 
 @pytest.fixture
 def register(monkeypatch):
-    """Function that registers a step and returns it; it is forgotten after the test."""
+    """Function that registers a step and returns it; it is unregistered after the test."""
     monkeypatch.setattr(registry, "STEPS", {})
 
     def register_step(alpha, function, **options):
@@ -102,7 +102,7 @@ def test_a_kind_says_what_it_can_take(register):
 
 
 def test_importing_all_steps_loads_neither_numpy_nor_opencv(repository):
-    """The Snakefile reads recipes in every one of its processes."""
+    """Every process that reads the Snakefile parses the recipes."""
     program = (
         "import sys, pixelmill.imaging.steps\n"
         "sys.exit(str([m for m in ('numpy', 'cv2') if m in sys.modules]))\n"

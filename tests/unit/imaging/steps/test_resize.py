@@ -95,7 +95,7 @@ def test_contain_and_pad_scale_to_the_nearest_whole_pixel(source, frame, size):
 
 
 def contained(source, frame):
-    """Exactly what the words say, in fractions."""
+    """The documented size in exact fractions."""
     scale = min(Fraction(frame[0], source[0]), Fraction(frame[1], source[1]))
     return tuple(max(1, math.floor(side * scale + Fraction(1, 2))) for side in source)
 
@@ -401,7 +401,7 @@ def test_16_bits_are_padded_with_the_blurred_picture_too(apply, photo):
 
 
 def transparent_half(color):
-    """A colour, opaque on the left; on the right another that nobody is to see."""
+    """An opaque colour on the left, and a transparent one on the right."""
     pixels = np.zeros((40, 40, 4), np.uint8)
     pixels[:, :20] = (*color, 255)
     pixels[:, 20:] = (0, 255, 0, 0)
