@@ -15,7 +15,8 @@ def main(options: argparse.Namespace) -> int:
     from pixelmill.dataset import catalog
     from pixelmill.dataset.layout import Layout
     from pixelmill.imaging.recipe_parser import parse
-    from pixelmill.verification.verify import remedy, verify
+    from pixelmill.verification.checks import remedies
+    from pixelmill.verification.verify import verify
 
     config = complete(from_json(options.config, "--config"), options.steps_folder)
     layout = Layout(config)
@@ -36,7 +37,7 @@ def main(options: argparse.Namespace) -> int:
             confined=config["sandbox"] != "off",
         )
         cli.print_checks(f"{tree.dataset}/{tree.recipe}/{tree.engine}", result)
-        for line in remedy(result):
+        for line in remedies(result):
             logging.error("%s", line)
         well = well and result["passed"]
     logging.info("%s", "All is well." if well else "NOT well: see above.")

@@ -58,6 +58,7 @@ MODULES = (
     "imaging/codecs/limits",
     "verification/expectations",
     "verification/verify",
+    "verification/checks",
     "verification/picture_check",
     "verification/suspected_faults",
     "verification/similarity",

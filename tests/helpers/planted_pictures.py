@@ -144,7 +144,7 @@ def look(name, source, target, recipe, rows, counts):
         if finding.faults:
             counts["alarms"] += 1
             print(f"ALARM {name} {row['source']}: {finding.faults}")
-        elif finding.similarity is None:
+        elif finding.similarity_db is None:
             counts["not compared"] += 1
             print(f"not compared {name} {row['source']}: {why_not(source / row['source'], path)}")
         else:
@@ -194,7 +194,7 @@ def plant(candidates):
             path.write_bytes(right)
             said = [why for check, why in finding.faults if check == "similarity"]
             if not said:
-                missed.append((fault, name, row["source"], finding.similarity, finding.faults))
+                missed.append((fault, name, row["source"], finding.similarity_db, finding.faults))
             elif planted[fault] <= 2:
                 print(f"{fault}: {name} {row['source']}: {said[0]}")
     print(f"planted {planted.total()}: {dict(planted)}; missed {len(missed)}")

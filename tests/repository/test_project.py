@@ -31,8 +31,7 @@ TESTED_BY = {
     "imaging/codecs/frame_reading": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/frame_timing": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/ico": "unit/imaging/codecs/test_several_pictures.py",
-    "verification/cache": "unit/verification/test_verify.py",
-    "verification/checks": "unit/verification/test_verify.py",
+    "verification/check_results": "unit/verification/test_verify.py",
     "verification/color_conversion": "unit/verification/test_second_decoder.py",
     "verification/exact_resampling": "unit/verification/test_reference.py",
     "verification/file_structure": "unit/verification/test_second_decoder.py",
@@ -186,7 +185,7 @@ def modules(repository):
         ("tifffile", ("imaging/codecs/tiff", "verification/")),
         ("simplejpeg", ("imaging/codecs/jpeg", "benchmark/bare_pools")),
         ("matplotlib", ("report/charts",)),
-        ("sqlite3", ("core/databases", "dataset/ledger", "verification/cache")),
+        ("sqlite3", ("core/databases", "dataset/ledger", "verification/passed_cache")),
     ],
 )
 def test_a_library_is_known_to_few_modules(repository, library, allowed):

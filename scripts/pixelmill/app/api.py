@@ -18,6 +18,7 @@ from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline import runner
 from pixelmill.verification import verify as verification
+from pixelmill.verification.check_results import ChecksData
 
 #: A path, as text or as a path object.
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -68,7 +69,7 @@ def verify(
     target: PathLike,
     recipe: AnyRecipe = "light",
     workers: int | None = None,
-) -> dict[str, Any]:
+) -> ChecksData:
     """Check the outputs of `process` independently of the code that made them.
 
     Worker processes import the program that calls this; it must be protected by

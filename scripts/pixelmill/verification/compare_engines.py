@@ -1,29 +1,29 @@
-"""Comparison: whether engines gave the same bytes."""
+"""Compare engines: whether all of them wrote the same bytes."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from pixelmill.core.tables import read_table
-from pixelmill.verification.checks import Check
+from pixelmill.verification.check_results import CheckResult, ChecksData, as_data
 
 
-def compare(trees: Mapping[str, str]) -> dict[str, Any]:
-    """Check that engines gave the same bytes as `sequential`, by their manifests.
+def compare(trees: Mapping[str, str]) -> ChecksData:
+    """Check that engines wrote the same bytes as `sequential`, according to their manifests.
 
-    That each tree has the bytes its manifest notes is `verify`'s to check.
+    `pixelmill.verification.verify` checks that each tree holds the bytes that its manifest
+    records.
 
     Parameters
     ----------
     trees : mapping
-        Output tree by engine, `sequential` among them.
+        Output tree of each engine, including `sequential`.
 
     Returns
     -------
     dict
-        ``passed``, ``checks`` (one an engine), and ``summary`` for people.
+        ``passed``, ``checks`` (one for each engine), and ``summary`` for people.
     """
     manifests = {
         engine: {
@@ -33,22 +33,19 @@ def compare(trees: Mapping[str, str]) -> dict[str, Any]:
         for engine, tree in trees.items()
     }
     baseline = manifests.pop("sequential")
-    checks = []
+    results = []
     for engine, manifest in manifests.items():
-        check = Check(engine, "has it the same bytes as sequential?", compared=len(baseline))
+        question = "Are its outputs byte-identical to those of sequential?"
+        result = CheckResult(engine, question, compared=len(baseline))
         for key in sorted(baseline.keys() | manifest.keys()):
             ours, theirs = manifest.get(key), baseline.get(key)
             if ours != theirs:
-                check.fail(key[0], _difference(ours, theirs))
-        checks.append(check)
-    passed = all(check.differing == 0 for check in checks)
+                result.fail(key[0], _difference(ours, theirs))
+        results.append(result)
+    passed = not any(result.differing for result in results)
     engines = ", ".join(manifests) or "no engine"
     verdict = "byte-identical to" if passed else "NOT byte-identical to"
-    return {
-        "passed": passed,
-        "summary": f"{engines}: {verdict} sequential over {len(baseline):,} outputs.",
-        "checks": [check.as_dict() for check in checks],
-    }
+    return as_data(results, f"{engines}: {verdict} sequential over {len(baseline):,} outputs.")
 
 
 def _difference(ours: Mapping[str, str] | None, theirs: Mapping[str, str] | None) -> str:

@@ -56,7 +56,7 @@ class Verdict(NamedTuple):
     wrong; `pictures` are that frame and its reference, reduced.
     """
 
-    similarity: float
+    similarity_db: float
     why: str | None
     pictures: tuple[Array, Array]
 
@@ -89,11 +89,11 @@ def check_pictures(demand: Demand, source: bytes, output: bytes, least: float) -
     prepared = [_prepared(demand, kind, frame, seen) for frame in meant.frames]
     frames, durations = _merged(prepared, meant.durations, len(seen.frames))
     detail = max(frames[0].shape[:2])
-    alike = [
+    compared = [
         similarity.compare(one, _renderings(demand, kind, other, one), least, detail)
         for one, other in zip(seen.frames, frames, strict=False)
     ]
-    worst = min(alike, key=lambda each: (each.why is None, each.similarity))
+    worst = min(compared, key=lambda each: (each.why is None, each.similarity_db))
     why = (
         _count_fault(len(seen.frames), len(frames))
         or _order_fault(demand, seen.frames, frames, detail)
@@ -102,7 +102,7 @@ def check_pictures(demand: Demand, source: bytes, output: bytes, least: float) -
         or _depth_fault(demand, kind, seen, meant)
         or _times_fault(kind, seen.durations, durations, "gif" in (kind, meant.notes.kind))
     )
-    return Verdict(worst.similarity, why, worst.pictures)
+    return Verdict(worst.similarity_db, why, worst.pictures)
 
 
 def _turned_back(seen: Seen, orientation: int) -> Seen:

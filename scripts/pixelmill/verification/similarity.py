@@ -40,11 +40,11 @@ _DOUBT = 2.0
 class Likeness(NamedTuple):
     """How a picture compares with what is expected.
 
-    `similarity` is in dB; `why` says what is wrong, or is None; `pictures` are both, reduced
+    `why` says what is wrong, or is None; `pictures` are both, reduced
     and on white, uint8.
     """
 
-    similarity: float
+    similarity_db: float
     why: str | None
     pictures: tuple[Array, Array]
 
@@ -124,13 +124,13 @@ def compare(output: Array, renderings: Iterable[Array], least: float, detail: in
             break
     if best is None:
         raise ValueError("there is no rendering to compare with")
-    return Likeness(best.similarity, best.why, best.pictures)
+    return Likeness(best.similarity_db, best.why, best.pictures)
 
 
 class _Comparison(NamedTuple):
     """How a picture compares with one rendering."""
 
-    similarity: float
+    similarity_db: float
     why: str | None
     pictures: tuple[Array, Array]
     fine: float = math.inf
@@ -151,7 +151,7 @@ def _compared(output: Array, expected: Array, least: float, detail: int) -> _Com
         why = turned or "does not look like its source"
         return _Comparison(0.0, why, pictures)
     errors = coarse - exact
-    similarity = min(_decibels(float(np.mean(part**2))) for part in _parts(errors))
+    similarity_db = min(_decibels(float(np.mean(part**2))) for part in _parts(errors))
     window = _window(output.shape)
     seen, meant = layers_of(output[window], alpha), layers_of(expected[window], alpha)
     fine = max(_root_mean_square(part) for part in _parts(seen - meant))
@@ -162,14 +162,14 @@ def _compared(output: Array, expected: Array, least: float, detail: int) -> _Com
         or suspected_faults.displaced(seen, meant)
     )
     where = None
-    if similarity < least:
+    if similarity_db < least:
         where = ""
     elif float(np.abs(cv2.blur(errors, (3, 3))).max()) > LOCAL:
         where = " in one place"
     elif fine > FINE:
         where = " closely"
     misfit = suspicion or (None if where is None else f"does not look like its source{where}")
-    return _Comparison(similarity, misfit, pictures, fine, suspicion)
+    return _Comparison(similarity_db, misfit, pictures, fine, suspicion)
 
 
 def _reduced(picture: Array, alpha: bool, detail: int) -> Array:

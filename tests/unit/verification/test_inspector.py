@@ -19,7 +19,7 @@ def inspected(tmp_path, photo):
     source = photo(90, 60)
     source.save(tmp_path / "in/a.png")
 
-    def inspect(content, compare=True, sha256=None, recipe=RECIPE):
+    def inspect(content, sampled=True, sha256=None, recipe=RECIPE):
         path = tmp_path / "out/a.png"
         if callable(content):
             content(source.resize((30, 20), Image.Resampling.LANCZOS)).save(path, "PNG")
@@ -27,7 +27,7 @@ def inspected(tmp_path, photo):
             path.write_bytes(content)
         found = hashlib.sha256(path.read_bytes()).hexdigest() if content is not None else ""
         inspector = Inspector(str(tmp_path / "in"), str(tmp_path / "out"), recipe, 30.0)
-        (finding,) = inspector(Tasks([Task("a.png", "a.png", "", sha256 or found, compare)]))
+        (finding,) = inspector(Tasks([Task("a.png", "a.png", "", sha256 or found, sampled)]))
         return finding
 
     return inspect
@@ -38,15 +38,15 @@ def test_a_right_output_is_as_it_is_noted(inspected, tmp_path):
     state = os.stat(tmp_path / "out/a.png")
     assert finding.faults == ()
     assert (finding.bytes, finding.mtime_ns) == (state.st_size, state.st_mtime_ns)
-    assert finding.similarity >= 40
-    assert (finding.asked, finding.sized, finding.pictures) == (True, True, None)
+    assert finding.similarity_db >= 40
+    assert (finding.is_sampled, finding.sized, finding.pictures) == (True, True, None)
 
 
 def test_an_output_is_compared_if_that_is_asked_for_or_something_else_is_wrong(inspected):
-    assert inspected(lambda right: right, compare=False).similarity is None
-    other = inspected(lambda right: right, compare=False, sha256="0" * 64)
+    assert inspected(lambda right: right, sampled=False).similarity_db is None
+    other = inspected(lambda right: right, sampled=False, sha256="0" * 64)
     assert other.faults == (("sha256", "bytes differ from the manifest"),)
-    assert other.similarity >= 40
+    assert other.similarity_db >= 40
 
 
 def test_what_cannot_be_read_is_said(inspected):
@@ -59,7 +59,7 @@ def test_what_cannot_be_read_is_said(inspected):
     ("content", "faults"),
     [
         (b"", [("decodes", "is empty")]),
-        (b"some text", [("decodes", "is no image")]),
+        (b"some text", [("decodes", "is not an image")]),
     ],
 )
 def test_what_is_no_image_is_said(inspected, content, faults):

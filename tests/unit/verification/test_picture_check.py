@@ -160,4 +160,4 @@ def test_a_gif_may_differ_more_than_other_formats(encoded):
     }
     assert verdicts["gif"].why is None
     assert verdicts["png"].why == "does not look like its source"
-    assert verdicts["gif"].similarity == pytest.approx(29.05, abs=0.01)
+    assert verdicts["gif"].similarity_db == pytest.approx(29.05, abs=0.01)

@@ -105,7 +105,7 @@ def test_right_pictures_pass(made, recipe):
     for source, row in rows.items():
         finding = inspect(inspector, images, row)
         assert finding.faults == (), source
-        assert finding.similarity is not None, source
+        assert finding.similarity_db is not None, source
 
 
 #: Which outputs of which recipes a fault is planted in, and what verification must say.

@@ -16,7 +16,7 @@ STRETCH = [("resize", {"width": 50, "height": 40})]
 FOLDER = Path(reference.__file__).parent
 
 #: Those that use Pillow, to see whether it opens an output, and to tell sizes; it judges no pixels.
-WITH_PILLOW = ("expectations", "inspector")
+WITH_PILLOW = ("expectations", "opened_output")
 
 
 def array(image):

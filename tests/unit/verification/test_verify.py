@@ -6,7 +6,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from pixelmill.verification.verify import remedy
+from pixelmill.verification.checks import remedies
 from tests.helpers.verified import COUNT, RESIZE, Tree, check_of, edit, exchange, faults_of, filled
 
 CHECK_KEYS = {"name", "passed", "compared", "not_compared", "differing"}
@@ -74,14 +74,16 @@ def test_a_flipped_byte_is_seen(tree):
 
 def test_a_missing_output_is_seen(tree):
     (tree.images / "3.jpg").unlink()
-    assert faults_of(tree.verify()) == {"missing": {"3.jpg": "is in the manifest and not there"}}
+    assert faults_of(tree.verify()) == {
+        "missing": {"3.jpg": "is in the manifest but does not exist"}
+    }
 
 
 def test_an_extra_file_is_seen(tree, picture):
     (tree.images / "sub").mkdir()
     picture(0).save(tree.images / "sub/stray.jpg")
     assert faults_of(tree.verify()) == {
-        "extra": {"sub/stray.jpg": "is there and not in the manifest"}
+        "extra": {"sub/stray.jpg": "exists but is not in the manifest"}
     }
 
 
@@ -144,7 +146,7 @@ def test_an_input_without_a_row_is_seen(tree):
 
 def test_a_row_without_an_input_is_seen(tree):
     result = tree.verify([entry for entry in tree.entries() if entry.path != "3.jpg"])
-    assert faults_of(result) == {"inputs": {"3.jpg": "has a row and is no input"}}
+    assert faults_of(result) == {"inputs": {"3.jpg": "has a row but is not an input"}}
 
 
 def test_all_are_counted_and_the_first_twenty_named(tree):
@@ -154,7 +156,7 @@ def test_all_are_counted_and_the_first_twenty_named(tree):
     assert (check["differing"], len(check["named"])) == (COUNT, 20)
 
 
-def test_every_check_that_failed_has_a_remedy(tree):
+def test_every_check_that_failed_has_a_remedies(tree):
     edit(tree.images / "0.jpg", lambda image: image.convert("CMYK").resize((20, 20)))
     exchange(tree.images / "1.jpg", tree.images / "2.jpg")
     (tree.images / "3.jpg").write_bytes(b"")
@@ -164,11 +166,11 @@ def test_every_check_that_failed_has_a_remedy(tree):
         image.load()
     image.save(tree.images / "5.jpg", "PNG")
     result = tree.verify(tree.entries()[1:])
-    assert [line.split(":")[0] for line in remedy(result)] == CHECKS
+    assert [line.split(":")[0] for line in remedies(result)] == CHECKS
 
 
-def test_a_tree_with_nothing_wrong_needs_no_remedy(tree):
-    assert list(remedy(tree.verify())) == []
+def test_a_tree_with_nothing_wrong_needs_no_remedies(tree):
+    assert list(remedies(tree.verify())) == []
 
 
 def test_a_tree_that_was_never_processed_is_said_so(tmp_path, photos):

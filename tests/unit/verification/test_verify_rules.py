@@ -2,9 +2,11 @@
 
 import inspect
 
-from pixelmill.verification.cache import Memory
+from pixelmill.verification.checks import remedies
 from pixelmill.verification.inspector import Finding
-from pixelmill.verification.verify import Promise, Tally, _manifest, remedy, verify
+from pixelmill.verification.passed_cache import PassedCache
+from pixelmill.verification.tree_contents import ManifestRow, read_manifest
+from pixelmill.verification.verify import Tally, verify
 
 CHECKS = [
     "inputs", "missing", "extra", "temporaries", "decodes", "format", "size", "mode", "sha256",
@@ -15,9 +17,9 @@ CHECKS = [
 def test_each_check_has_a_remedy_that_is_told_if_it_fails():
     failed = [{"name": name, "passed": False} for name in CHECKS]
     passed = [{"name": name, "passed": True} for name in CHECKS]
-    assert [line.split(": ", 1)[0] for line in remedy({"checks": failed})] == CHECKS
-    assert all(line.split(": ", 1)[1] for line in remedy({"checks": failed}))
-    assert list(remedy({"checks": passed})) == []
+    assert [line.split(": ", 1)[0] for line in remedies({"checks": failed})] == CHECKS
+    assert all(line.split(": ", 1)[1] for line in remedies({"checks": failed}))
+    assert list(remedies({"checks": passed})) == []
 
 
 def test_by_default_processes_that_open_images_are_confined():
@@ -32,8 +34,11 @@ def test_a_manifest_tells_outputs_those_of_earlier_passes_and_failures(tmp_path)
         "c.png,,c.jpg,failed,unreadable,0,0,cc\n"
         "d.png,,,failed,corrupt,0,0,\n"
     )
-    assert _manifest(str(tmp_path / "manifest.csv")) == (
-        {"a.jpg": Promise("a.png", "", "aa"), "small/b.jpg": Promise("b.png", "small", "bb")},
+    assert read_manifest(str(tmp_path / "manifest.csv")) == (
+        {
+            "a.jpg": ManifestRow("a.png", "", "aa"),
+            "small/b.jpg": ManifestRow("b.png", "small", "bb"),
+        },
         {"c.jpg"},
         {"a.png", "b.png", "c.png", "d.png"},
         2,
@@ -42,25 +47,25 @@ def test_a_manifest_tells_outputs_those_of_earlier_passes_and_failures(tmp_path)
 
 def test_outputs_are_counted_by_what_was_asked_of_them():
     right = Finding("a.jpg", (), "aa", 9, 1, 40.0, True, True, None)
-    unsized = right._replace(similarity=None, sized=False)
+    unsized = right._replace(similarity_db=None, sized=False)
     wrong = right._replace(faults=(("size", "is 1x1, not 2x2"),))
     tally = Tally()
-    assert (tally.count, tally.sized, tally.compared, tally.faulty) == (0, 0, 0, [])
-    tally.take([right, unsized])
-    tally.take([wrong])
-    assert (tally.count, tally.sized, tally.compared, tally.faulty) == (3, 2, 2, [wrong])
+    assert (tally.count, tally.sized, tally.pictures, tally.faulty) == (0, 0, 0, [])
+    tally.add([right, unsized])
+    tally.add([wrong])
+    assert (tally.count, tally.sized, tally.pictures, tally.faulty) == (3, 2, 2, [wrong])
 
 
 def test_what_passed_is_remembered_with_whether_it_could_be_compared(tmp_path):
     right = Finding("a.jpg", (), "aa", 9, 1, 40.0, True, True, None)
     findings = [
         right,
-        right._replace(output="not asked.jpg", similarity=None, asked=False),
-        right._replace(output="not comparable.jpg", similarity=None),
+        right._replace(output="not asked.jpg", similarity_db=None, is_sampled=False),
+        right._replace(output="not comparable.jpg", similarity_db=None),
         right._replace(output="wrong.jpg", faults=(("sha256", "bytes differ"),)),
     ]
-    with Memory(str(tmp_path / "memory.sqlite")) as memory:
-        memory.learn("rules", findings)
-        known = {one.output: bool(one.incomparable) for one in memory.recall("rules")}
+    with PassedCache(str(tmp_path / "cache.sqlite")) as cache:
+        cache.store("rules", findings)
+        known = {one.output: bool(one.incomparable) for one in cache.load("rules")}
         assert known == {"a.jpg": False, "not asked.jpg": False, "not comparable.jpg": True}
-        assert list(memory.recall("other rules")) == []
+        assert list(cache.load("other rules")) == []

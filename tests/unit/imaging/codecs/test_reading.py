@@ -145,6 +145,6 @@ def test_nothing_else_waits_for_what_is_no_regular_file(special, photos, tmp_pat
     photos(tmp_path / "made", 1)
     task = Task("0.jpg", "special.jpg", "", "", True)
     finding = Inspector(folder, str(tmp_path / "made"), recipe.as_data(), 30.0).inspect(task)
-    assert finding.similarity is None
+    assert finding.similarity_db is None
     outcome = Renderer(folder, str(tmp_path / "out"), recipe).render(Job("special.jpg", ("a.jpg",)))
     assert (outcome.status, outcome.reason) == ("failed", "unreadable")

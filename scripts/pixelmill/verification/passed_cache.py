@@ -1,4 +1,4 @@
-"""Cache of what passed: outputs that did not change since are not opened again."""
+"""Cache of the outputs that passed: those that have not changed since are not opened again."""
 
 from __future__ import annotations
 
@@ -11,21 +11,44 @@ from pixelmill.core.filenames import escape, unescape
 from pixelmill.dataset.ledger_backup import set_database_aside
 from pixelmill.verification.inspector import Finding
 
+_COLUMNS = "output, bytes, mtime_ns, sha256, similarity, sized, incomparable"
 
-class Known(NamedTuple):
-    """An output that passed, and what it was like then."""
+
+class PassedOutput(NamedTuple):
+    """An output that passed, and its state at that time.
+
+    Attributes
+    ----------
+    output : str
+        Its path below the folder of the images.
+    bytes, mtime_ns : int
+        Size and time of modification of the file.
+    sha256 : str
+        Digest of its content.
+    similarity_db : float or None
+        None if the picture was not compared.
+    sized : bool
+        Whether its expected size was known.
+    incomparable : bool
+        Whether the picture was to be compared and could not be.
+    """
 
     output: str
     bytes: int
     mtime_ns: int
     sha256: str
-    similarity: float | None
+    similarity_db: float | None
     sized: bool
     incomparable: bool
 
 
-class Memory:
-    """What passed before, in an SQLite file beside the tree."""
+class PassedCache:
+    """Outputs that passed before, in an SQLite file; a damaged file is replaced.
+
+    Parameters
+    ----------
+    path : str
+    """
 
     def __init__(self, path: str) -> None:
         try:
@@ -45,29 +68,35 @@ class Memory:
             " bytes INTEGER, mtime_ns INTEGER, sha256 TEXT, similarity REAL, sized INTEGER,"
             " incomparable INTEGER) WITHOUT ROWID"
         )
-        # Text that is damaged is the name of no output.
+        # Damaged text must not raise; it is not the name of any output.
         self._database.text_factory = lambda text: text.decode("utf-8", "replace")
-        self._database.execute(f"SELECT rules, {', '.join(Known._fields)} FROM passed LIMIT 1")
+        self._database.execute(f"SELECT rules, {_COLUMNS} FROM passed LIMIT 1")
 
-    def __enter__(self) -> Memory:
+    def __enter__(self) -> PassedCache:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._database.close()
 
-    def recall(self, rules: str) -> Iterator[Known]:
-        """Outputs that passed by these rules."""
-        query = f"SELECT {', '.join(Known._fields)} FROM passed WHERE rules = ?"
+    def load(self, rules: str) -> Iterator[PassedOutput]:
+        """Return the outputs that passed according to these rules.
+
+        Parameters
+        ----------
+        rules : str
+            Digest of everything but the output that decides whether it passes.
+        """
+        query = f"SELECT {_COLUMNS} FROM passed WHERE rules = ?"
         query += " AND typeof(output) = 'text' AND typeof(sized) = 'integer'"
         for output, *rest in self._database.execute(query, (rules,)):
-            yield Known(unescape(output), *rest)
+            yield PassedOutput(unescape(output), *rest)
 
-    def learn(self, rules: str, findings: Sequence[Finding]) -> None:
-        """Note what passed."""
+    def store(self, rules: str, findings: Sequence[Finding]) -> None:
+        """Record those of some outputs that passed."""
         passed = (
             (
-                rules, escape(f.output), f.bytes, f.mtime_ns, f.sha256, f.similarity, f.sized,
-                f.asked and f.similarity is None,
+                rules, escape(f.output), f.bytes, f.mtime_ns, f.sha256, f.similarity_db, f.sized,
+                f.is_sampled and f.similarity_db is None,
             )
             for f in findings
             if not f.faults
@@ -78,10 +107,10 @@ class Memory:
                 "REPLACE INTO passed VALUES (?, ?, ?, ?, ?, ?, ?, ?)", passed
             )
 
-    def forget(self, standing: Set[str]) -> None:
-        """Forget all outputs but these."""
+    def keep_only(self, outputs: Set[str]) -> None:
+        """Remove all outputs but these."""
         with self._database:
             self._database.execute("BEGIN")
-            outputs = self._database.execute("SELECT output FROM passed")
-            gone = [one for one in outputs if unescape(one[0]) not in standing]
+            known = self._database.execute("SELECT output FROM passed")
+            gone = [row for row in known if unescape(row[0]) not in outputs]
             self._database.executemany("DELETE FROM passed WHERE output = ?", gone)
