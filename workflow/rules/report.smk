@@ -5,8 +5,11 @@ rule benchmark_report:
     input:
         code=code("benchmark_report.py"),
         templates=[
-            os.path.relpath(ROOT / "scripts/pixelmill/report/templates" / name)
-            for name in ("report.html", "report.md")
+            os.path.relpath(path)
+            for pattern in ("report.*", "charts/*.html")
+            for path in sorted(
+                (ROOT / "scripts/pixelmill/report/templates").glob(pattern)
+            )
         ],
         timings=expand("{tree}/timing.json", tree=trees(ENGINES)),
         manifests=expand("{tree}/manifest.csv", tree=trees(ENGINES)),

@@ -1,7 +1,7 @@
-"""Charts of the report, as SVG that takes its colours from the page.
+"""Charts of the report: one entry each, drawn as SVG that takes its colours from the page.
 
-Each is drawn at the width that it is shown at, in inches: on a phone a figure with room
-for its words is another figure.
+A chart is drawn once for each width at which it is shown, because on a phone its labels need a
+different layout.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,14 +23,15 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from pixelmill.benchmark.samples import NAMES
 from pixelmill.benchmark.scaling_laws import law_of
+from pixelmill.report.sections import Section
 
-#: Widths in inches of a figure on a desk and on a phone.
+#: Widths in inches of a chart on a desktop screen and on a phone.
 WIDE, NARROW = 7.4, 3.7
 
-#: Stands for the page's text colour until the SVG is written.
+#: Placeholder for the text colour of the page until the SVG is written.
 _INK = "#010203"
 
-#: Colours by engine, distinct for the colour-blind too (Okabe & Ito 2008).
+#: Colours of engines, distinguishable with colour blindness too (Okabe & Ito 2008).
 COLORS = {
     "sequential": "#8a8f98",
     "loop": "#8a8f98",
@@ -44,7 +45,7 @@ COLORS = {
     "auto": "#e69f00",
 }
 
-#: Colours by stage (Paul Tol's "bright", made for the colour-blind).
+#: Colours of stages (Paul Tol's "bright" scheme, designed for colour blindness).
 STAGE_COLORS = {
     "read": "#66ccee",
     "decode": "#4477aa",
@@ -57,7 +58,7 @@ STAGE_COLORS = {
 #: An axis whose values span more than this factor is logarithmic.
 _DECADE = 10
 
-#: Heights in inches: of a bar with its gap, of a worker's row, and of all rows at most.
+#: Heights in inches: of a bar with its gap, of a worker's row, and the limit for all rows.
 _BAR, _ROW, _ROWS = 0.42, 0.24, 7.0
 
 _STYLE: Any = {
@@ -77,18 +78,53 @@ _STYLE: Any = {
 }
 
 
+@dataclass(frozen=True)
+class Chart:
+    """A chart of the report.
+
+    Attributes
+    ----------
+    name : str
+        Part of the names of its files: ``DATASET.RECIPE.NAME.svg`` and, for tables and text
+        below the chart, the template ``charts/NAME.html``.
+    title : str
+        Heading on the page, and description for screen readers.
+    caption : callable
+        Returns the text below the chart.
+    draw : callable
+        Draws the chart of a section at a width in inches; returns an empty text if there is
+        nothing to show.
+    """
+
+    name: str
+    title: str
+    caption: Callable[[Section], str]
+    draw: Callable[[Section, float], Markup]
+
+    def svg(self, section: Section, width: float) -> Markup:
+        """Draw the chart of a section with its title; empty if there is nothing to show.
+
+        Parameters
+        ----------
+        section : Section
+        width : float
+            In inches.
+        """
+        label = f'<svg role="img" aria-label="{self.title}"'
+        return Markup(self.draw(section, width).replace("<svg", label, 1))
+
+
 @dataclass
 class _Drawing:
-    """One figure while it is drawn, and its SVG when it is done."""
+    """One chart while it is drawn, and its SVG afterwards."""
 
-    title: str
     width: float
     height: float
     svg: Markup = field(default=Markup(""))
 
     @contextlib.contextmanager
     def axes(self) -> Iterator[Axes]:
-        """Axes to draw on; on leaving them the SVG is there."""
+        """Provide axes to draw on; the SVG is made when the block ends."""
         with mpl.rc_context(_STYLE):
             figure = Figure(figsize=(self.width, self.height), layout="constrained")
             FigureCanvasSVG(figure)
@@ -97,54 +133,45 @@ class _Drawing:
             if axes.get_legend_handles_labels()[0]:
                 columns = 3 if self.width > NARROW else 2
                 figure.legend(loc="outside upper left", ncols=columns, columnspacing=1.2)
-            self.svg = _svg(figure, self.title)
+            self.svg = _svg(figure)
 
 
-def throughput(
-    rows: Sequence[Mapping[str, Any]], benchmark: Mapping[str, Any] | None, width: float = WIDE
-) -> Markup:
-    """Bars of images per second, with whiskers from slowest to fastest where measured.
+def throughput(section: Section, width: float) -> Markup:
+    """Bars of images per second, with whiskers from the slowest to the fastest measurement.
 
-    Parameters
-    ----------
-    rows : sequence of mapping
-        Of the table: one pass by each engine.
-    benchmark : mapping or None
-        The controlled benchmark; its bars are those of most workers.
-    width : float
-        In inches.
+    Without a controlled benchmark, the bars show one pass of each engine. With one, they show
+    its cases with the largest number of workers.
     """
-    return _bars("Images per second", _measured_bars(benchmark) or _pass_bars(rows), width)
+    return _bars(_measured_bars(section.benchmark) or _pass_bars(section.rows), width)
 
 
-def rivals(contest: Mapping[str, Any] | None, width: float = WIDE) -> Markup:
-    """Bars of images per second, ours and other tools', with whiskers; see `throughput`.
-
-    Parameters
-    ----------
-    contest : mapping or None
-        Of `pixelmill.benchmark.standings.standings`.
-    width : float
-        In inches.
-    """
-    bars = [_bar(row) for row in (contest["rows"] if contest else [])]
-    return _bars("Images per second, ours and other tools", bars, width)
+def rivals(section: Section, width: float) -> Markup:
+    """Bars of images per second of pixelmill and of other tools; see `throughput`."""
+    ranking = section.ranking
+    return _bars([_bar(row) for row in (ranking["rows"] if ranking else [])], width)
 
 
-def _bars(title: str, bars: Sequence[Mapping[str, Any]], width: float) -> Markup:
+def _bars(bars: Sequence[Mapping[str, Any]], width: float) -> Markup:
     if not bars:
         return Markup("")
-    drawing = _Drawing(title, width, 0.65 + _BAR * len(bars))
+    drawing = _Drawing(width, 0.65 + _BAR * len(bars))
     with drawing.axes() as axes:
         for place, bar in enumerate(bars):
-            axes.barh(place, bar["rate"], height=0.62, color=COLORS.get(bar["kind"], _INK))
+            axes.barh(
+                place, bar["images_per_second"], height=0.62, color=COLORS.get(bar["kind"], _INK)
+            )
             if bar["low"] is not None:
-                spread = [[bar["rate"] - bar["low"]], [bar["high"] - bar["rate"]]]
-                axes.errorbar(bar["rate"], place, xerr=spread, color=_INK, capsize=3, lw=1)
-            end = max(bar["rate"], bar["high"] or 0)
+                spread = [
+                    [bar["images_per_second"] - bar["low"]],
+                    [bar["high"] - bar["images_per_second"]],
+                ]
+                axes.errorbar(
+                    bar["images_per_second"], place, xerr=spread, color=_INK, capsize=3, lw=1
+                )
+            end = max(bar["images_per_second"], bar["high"] or 0)
             _write_after(axes, end, place, bar["label"])
-        largest = max(max(bar["rate"], bar["high"] or 0) for bar in bars)
-        # Room for the words at the longest bar.
+        largest = max(max(bar["images_per_second"], bar["high"] or 0) for bar in bars)
+        # Leave room for the label of the longest bar.
         axes.set_xlim(0, largest * (1.4 if width > NARROW else 2.1))
         axes.set_yticks(range(len(bars)), [bar["name"] for bar in bars])
         _as_list(axes)
@@ -157,10 +184,10 @@ def _pass_bars(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {
             "kind": row["engine"],
             "name": row["engine"],
-            "rate": row["images_per_second"],
+            "images_per_second": row["images_per_second"],
             "low": None,
             "high": None,
-            "label": _rate(row, row["engine"] == "sequential"),
+            "label": _label(row, row["engine"] == "sequential"),
         }
         for row in rows
         if row["images_per_second"]
@@ -168,50 +195,51 @@ def _pass_bars(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _measured_bars(benchmark: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    arms = [row for row in (benchmark or {}).get("figures", []) if row["kind"] != "overhead"]
-    engines = [row["workers"] for row in arms if row["kind"] in COLORS]
+    cases = [row for row in (benchmark or {}).get("figures", []) if row["kind"] != "overhead"]
+    engines = [row["workers"] for row in cases if row["kind"] in COLORS]
     most = max(engines, default=1)
-    shown = ("loop", "synchronous")
-    return [_bar(row) for row in arms if row["workers"] == most or row["kind"] in shown]
+    always = ("loop", "synchronous")
+    return [_bar(row) for row in cases if row["workers"] == most or row["kind"] in always]
 
 
 def _bar(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Bar of what was measured several times."""
+    """Return the bar of a case that was measured several times."""
     return {
         "kind": row["kind"],
         "name": row.get("tool") or NAMES.get(row["kind"], row["kind"]),
-        "rate": row["images_per_second"],
+        "images_per_second": row["images_per_second"],
         "low": row["slowest"],
         "high": row["fastest"],
-        "label": _rate(row, row["kind"] == "loop"),
+        "label": _label(row, row["kind"] == "loop"),
     }
 
 
-def _rate(row: Mapping[str, Any], baseline: bool) -> str:
+def _label(row: Mapping[str, Any], baseline: bool) -> str:
     speedup = row.get("speedup")
     gain = isinstance(speedup, int | float) and not baseline
-    rate = f"{row['images_per_second']:,.0f}"
-    return f"{rate}  ·  {speedup:.2f}x on {row['workers']}" if gain else rate
+    throughput = f"{row['images_per_second']:,.0f}"
+    return f"{throughput}  ·  {speedup:.2f}x on {row['workers']}" if gain else throughput
 
 
-def scaling(benchmark: Mapping[str, Any] | None, width: float = WIDE) -> Markup:
-    """Speedup against workers: measured, ideal, and of the best engine fit and prediction."""
-    arms: dict[str, list[Mapping[str, Any]]] = {}
+def scaling(section: Section, width: float) -> Markup:
+    """Speedup by number of workers: measured, ideal, and fit and prediction of the best engine."""
+    benchmark = section.benchmark
+    cases: dict[str, list[Mapping[str, Any]]] = {}
     for row in (benchmark or {}).get("figures", []):
         if row["kind"] not in ("loop", "overhead", "synchronous") and row.get("speedup"):
-            arms.setdefault(row["kind"], []).append(row)
-    if benchmark is None or not arms:
+            cases.setdefault(row["kind"], []).append(row)
+    if benchmark is None or not cases:
         return Markup("")
-    engines = [kind for kind in arms if kind != "ceiling"]
-    best = max(engines, key=lambda k: max(row["speedup"] for row in arms[k]), default="")
+    engines = [kind for kind in cases if kind != "ceiling"]
+    best = max(engines, key=lambda k: max(row["speedup"] for row in cases[k]), default="")
     fit = benchmark.get("fits", {}).get(best, {})
     predicted = fit.get("predictions", [])
-    measured = max(row["workers"] for rows in arms.values() for row in rows)
-    counts = sorted({row["workers"] for rows in (*arms.values(), predicted) for row in rows})
-    drawing = _Drawing("Speedup by number of workers", width, 3.9)
+    measured = max(row["workers"] for rows in cases.values() for row in rows)
+    counts = sorted({row["workers"] for rows in (*cases.values(), predicted) for row in rows})
+    drawing = _Drawing(width, 3.9)
     with drawing.axes() as axes:
         axes.plot(counts, counts, color=_INK, lw=0.8, ls=":", label="ideal")
-        for kind, rows in arms.items():
+        for kind, rows in cases.items():
             _curve(axes, kind, sorted(rows, key=lambda row: row["workers"]))
         if fit:
             law = law_of(fit)
@@ -234,7 +262,7 @@ def scaling(benchmark: Mapping[str, Any] | None, width: float = WIDE) -> Markup:
 
 
 def _curve(axes: Axes, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Draw the points of one kind of arm, with their spread."""
+    """Draw the points of one kind of case, with their spread."""
     spans = [row.get("speedup_spread") or [row["speedup"]] * 2 for row in rows]
     speedups = [row["speedup"] for row in rows]
     below = [max(0.0, speedup - low) for speedup, (low, _) in zip(speedups, spans, strict=True)]
@@ -247,7 +275,7 @@ def _curve(axes: Axes, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
 def _prediction(
     axes: Axes, name: str, last: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Draw what is predicted, with its uncertainty, from the last number measured on."""
+    """Draw the prediction beyond the largest measured number, with its uncertainty."""
     color = COLORS[name]
     line = [(row["workers"], row["speedup"]) for row in (last, *rows)]
     axes.plot(*zip(*line, strict=True), color=color, ls="--", label=f"{name}: prediction")
@@ -255,11 +283,12 @@ def _prediction(
     axes.fill_between(counts, low, high, color=color, alpha=0.18, lw=0)
 
 
-def stages(times: Sequence[Mapping[str, Any]], width: float = WIDE) -> Markup:
-    """Stacked bars: milliseconds of a core for an image, by stage, for each engine."""
+def stages(section: Section, width: float) -> Markup:
+    """Stacked bars of the mean milliseconds of each stage of an image, for each engine."""
+    times = section.times
     if not times:
         return Markup("")
-    drawing = _Drawing("Time by stage", width, 1.15 + _BAR * len(times))
+    drawing = _Drawing(width, 1.15 + _BAR * len(times))
     with drawing.axes() as axes:
         left = [0.0] * len(times)
         for stage, color in STAGE_COLORS.items():
@@ -275,11 +304,12 @@ def stages(times: Sequence[Mapping[str, Any]], width: float = WIDE) -> Markup:
     return drawing.svg
 
 
-def latencies(times: Sequence[Mapping[str, Any]], width: float = WIDE) -> Markup:
-    """Histogram of milliseconds for an image by engine; marks below are the slowest ten."""
+def latencies(section: Section, width: float) -> Markup:
+    """Histogram of the milliseconds of an image, for each engine; marks show the slowest ten."""
+    times = section.times
     if not times:
         return Markup("")
-    drawing = _Drawing("How long images took", width, 3.0)
+    drawing = _Drawing(width, 3.0)
     with drawing.axes() as axes:
         for entry in times:
             color = COLORS.get(entry["engine"], _INK)
@@ -293,7 +323,7 @@ def latencies(times: Sequence[Mapping[str, Any]], width: float = WIDE) -> Markup
         high = max(entry["latency"]["edges"][-1] for entry in times)
         if high / low > _DECADE:
             axes.set_xscale("log")
-            # 1, 2, 5, 10, ... where that leaves room for the words.
+            # Ticks at 1, 2, 5, 10, ... if there is room for their labels.
             subs = (1, 2, 5) if high / low < _DECADE**2 else (1,)
             axes.xaxis.set_major_locator(LogLocator(subs=subs))
             axes.xaxis.set_minor_formatter(NullFormatter())
@@ -305,18 +335,18 @@ def latencies(times: Sequence[Mapping[str, Any]], width: float = WIDE) -> Markup
     return drawing.svg
 
 
-def workers(times: Sequence[Mapping[str, Any]], width: float = WIDE) -> Markup:
-    """One row a worker: when it was busy, in seconds since the first batch began."""
-    groups = [entry for entry in times if entry["workers"]]
+def workers(section: Section, width: float) -> Markup:
+    """One row for each worker: when it was busy, in seconds since the first batch began."""
+    groups = [entry for entry in section.times if entry["workers"]]
     count = sum(len(entry["workers"]) for entry in groups)
     if not count:
         return Markup("")
-    drawing = _Drawing("When workers were busy", width, 0.65 + min(_ROWS, _ROW * (count + 1)))
+    drawing = _Drawing(width, 0.65 + min(_ROWS, _ROW * (count + 1)))
     places, names = [], []
     with drawing.axes() as axes:
         place = 0.0
         for entry in groups:
-            # Labels stay apart where rows are thin.
+            # Label only some workers if the rows are thin.
             step = -(-len(entry["workers"]) * count // 1200) if count > _ROWS / _ROW else 1
             for row in entry["workers"]:
                 bars = [(began, ended - began) for began, ended in row["busy"]]
@@ -336,12 +366,12 @@ def workers(times: Sequence[Mapping[str, Any]], width: float = WIDE) -> Markup:
 
 
 def _write_after(axes: Axes, end: float, place: float, text: str) -> None:
-    """Write a few words after the end of a bar."""
+    """Write a label after the end of a bar."""
     axes.annotate(text, (end, place), (6, 0), textcoords="offset points", va="center")
 
 
 def _as_list(axes: Axes) -> None:
-    """Let rows read from top to bottom, with no line at their names."""
+    """Order rows from top to bottom, without a line at their names."""
     axes.invert_yaxis()
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
@@ -353,7 +383,7 @@ def _plain(axis: Any, values: Sequence[int]) -> None:
 
 
 def _short(value: float) -> str:
-    """Write a number with three digits.
+    """Format a number with three significant digits.
 
     Examples
     --------
@@ -363,7 +393,7 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _svg(figure: Figure, title: str) -> Markup:
+def _svg(figure: Figure) -> Markup:
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
@@ -372,15 +402,73 @@ def _svg(figure: Figure, title: str) -> Markup:
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r"'DejaVu Sans', .*?sans-serif", "sans-serif", text)
-    text = text.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
     return Markup(_own_ids(text))
 
 
 def _own_ids(text: str) -> str:
-    """Give a figure's parts names of their own: a page has several figures."""
+    """Make the identifiers of a chart unique, because a page has several charts."""
     mark = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
     used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text))
     names = {name for pair in used for name in pair if name}
     text = re.sub(r' id="([^"]+)"', lambda m: f' id="{m[1]}-{mark}"' if m[1] in names else "", text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#\1-{mark}"', text)
     return re.sub(r"url\(#([^)]+)\)", rf"url(#\1-{mark})", text)
+
+
+def _throughput_caption(section: Section) -> str:
+    if not (benchmark := section.benchmark):
+        return "One pass of each engine, including start-up."
+    return (
+        f"Median and spread of {benchmark['repeats']} measurements on {benchmark['images']:,} "
+        "images, without start-up."
+    )
+
+
+def _scaling_caption(section: Section) -> str:
+    predicted = section.benchmark and section.benchmark.get("fits")
+    dashed = " Dashed: a prediction, not a measurement, with its uncertainty."
+    return "Whiskers: the slowest and the fastest measurement." + (dashed if predicted else "")
+
+
+def _rivals_caption(section: Section) -> str:
+    ranking = section.ranking or {}
+    return (
+        f"Median and spread of {ranking['repeats']} measurements on {ranking['images']:,} images, "
+        f"with {ranking['workers']} workers or processes each, except for the plain loop."
+    )
+
+
+#: All charts, in the order of the page.
+CHARTS = (
+    Chart("throughput", "Throughput", _throughput_caption, throughput),
+    Chart("scaling", "Speedup and scaling", _scaling_caption, scaling),
+    Chart("rivals", "Comparison with other tools", _rivals_caption, rivals),
+    Chart(
+        "stages",
+        "Time by stage",
+        lambda section: (
+            "Mean of all images, from the pass that last processed each of them. “wait” is the "
+            "time during which workers had no image: planning, handing out batches, recording "
+            "results, and waiting for the last image."
+        ),
+        stages,
+    ),
+    Chart(
+        "latencies",
+        "Time per image",
+        lambda section: (
+            "Number of images by processing time. The marks on the axis are the ten slowest "
+            "images of each engine."
+        ),
+        latencies,
+    ),
+    Chart(
+        "workers",
+        "Activity of the workers",
+        lambda section: (
+            "One row for each worker, in the last pass that processed every image. In a gap, the "
+            "worker had nothing to do."
+        ),
+        workers,
+    ),
+)

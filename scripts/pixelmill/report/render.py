@@ -1,4 +1,4 @@
-"""Rendering: the report as people and machines read it: HTML, Markdown, CSV, JSON, figures."""
+"""Render the report for people and machines: HTML, Markdown, CSV, JSON and charts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import functools
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,12 +19,10 @@ from pixelmill.core.root import Root
 from pixelmill.core.tables import write_json, write_table
 from pixelmill.report import charts, templating
 from pixelmill.report.collect import COLUMNS
-from pixelmill.report.contact_sheet import Pair
+from pixelmill.report.sections import Section, Sheets, sections
 
-#: Colours of a figure that stands alone, with no page to take them from.
-_ALONE = 'style="color: #1c2128; background: #ffffff"'
-
-Sheets = Mapping[tuple[str, str], Sequence[Pair]]
+#: Colours of a chart in a file of its own, which has no page to take them from.
+_STANDALONE = 'style="color: #1c2128; background: #ffffff"'
 
 
 def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) -> None:
@@ -32,10 +31,10 @@ def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) 
     Parameters
     ----------
     report : mapping
-        Of `pixelmill.report.collect.collect`, and `pixelmill.report.collect.describe` where wanted.
+        Of `pixelmill.report.collect.collect` and, optionally, `pixelmill.report.collect.describe`.
     folder : str
-        Where ``report.html``, ``report.md``, ``benchmark.csv``, ``benchmark.json`` and
-        the folder ``figures`` go.
+        Folder of ``report.html``, ``report.md``, ``benchmark.csv``, ``benchmark.json`` and the
+        folder ``figures``.
     sheets : mapping, optional
         Contact sheets by dataset and recipe.
     """
@@ -50,80 +49,78 @@ def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) 
     write_json(os.path.join(folder, "benchmark.json"), report)
     with atomic(os.path.join(folder, "report.md")) as file:
         file.write(markdown(report))
-    sections = [*_sections(report, sheets or {})]
+    parts = [_Part(section) for section in sections(report, sheets or {})]
     with atomic(os.path.join(folder, "report.html")) as file:
-        file.write(_html(report, sections))
+        file.write(_html(report, parts))
     root = Root(folder)
-    root.remove_tree("figures")  # of what is no longer run, none may stay
+    root.remove_tree("figures")  # so that no chart of a dataset or recipe stays that is not run now
     root.make_folder("figures")
-    for section in sections:
-        for kind, draw in section["drawings"].items():
-            if drawn := draw(charts.WIDE):
-                name = f"{section['dataset']}.{section['recipe']}.{kind}.svg"
-                root.write(f"figures/{name}", _alone(str(drawn)).encode())
-
-
-def _alone(drawn: str) -> str:
-    """Give a figure the colours and the size that it else takes from the page."""
-    size = rf'<svg width="\1pt" height="\2pt" {_ALONE}'
-    return re.sub(r'<svg(?=[^>]*viewBox="0 0 ([\d.]+) ([\d.]+)")', size, drawn, count=1)
+    for part in parts:
+        for chart in part.charts:
+            if svg := chart.draw(charts.WIDE):
+                name = f"{part.section.dataset}.{part.section.recipe}.{chart.name}.svg"
+                root.write(f"figures/{name}", _standalone(svg).encode())
 
 
 def html(report: Mapping[str, Any], sheets: Sheets | None = None) -> str:
     """Render the page; it needs no network and no other file."""
-    return _html(report, [*_sections(report, sheets or {})])
-
-
-def _html(report: Mapping[str, Any], sections: Sequence[Mapping[str, Any]]) -> str:
-    page = templating.environment(autoescape=True).get_template("report.html")
-    config = json.dumps(report["config"], indent=1)
-    return page.render(
-        **{**report, "failures": _together(report["failures"])}
-        | {"sections": sections, "config": config, "names": NAMES}
-    )
+    return _html(report, [_Part(section) for section in sections(report, sheets or {})])
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """Render what stands in a pull request: verdict, tables, failures, machine."""
+    """Render a summary for a pull request: verdict, tables, failures, machine."""
     page = templating.environment(autoescape=False).get_template("report.md")
-    together = {"failures": _together(report["failures"]), "names": NAMES}
-    return page.render(**{**report, **together})
+    merged = {"failures": _merged(report["failures"]), "names": NAMES}
+    return page.render(**{**report, **merged})
 
 
-def _sections(report: Mapping[str, Any], sheets: Sheets) -> Iterator[dict[str, Any]]:
-    """One a dataset and recipe, with all that is told of it."""
-    for dataset, recipe in dict.fromkeys((r["dataset"], r["recipe"]) for r in report["rows"]):
+@dataclass(frozen=True)
+class _DrawnChart:
+    """A chart of one section; the page and the file of the chart share what is drawn."""
 
-        def ours(part: str, names: tuple[str, str] = (dataset, recipe)) -> list[Any]:
-            return [e for e in report.get(part, []) if (e["dataset"], e["recipe"]) == names]
+    name: str
+    title: str
+    caption: Callable[[], str]
+    draw: Callable[[float], Markup]
 
-        rows, times = ours("rows"), ours("times")
-        benchmark = next(iter(ours("scaling")), None)
-        contest = next(iter(ours("rivals")), None)
-        drawings: dict[str, Callable[[float], Markup]] = {
-            "throughput": partial(charts.throughput, rows, benchmark),
-            "scaling": partial(charts.scaling, benchmark),
-            "rivals": partial(charts.rivals, contest),
-            "stages": partial(charts.stages, times),
-            "latencies": partial(charts.latencies, times),
-            "workers": partial(charts.workers, times),
-        }
-        yield {
-            "dataset": dataset,
-            "recipe": recipe,
-            "rows": rows,
-            "times": times,
-            "benchmark": benchmark,
-            "contest": contest,
-            # The page and the files of the figures share what is drawn.
-            "drawings": {kind: functools.cache(draw) for kind, draw in drawings.items()},
-            "pairs": sheets.get((dataset, recipe)),
+
+class _Part:
+    """A section of the page with its charts."""
+
+    def __init__(self, section: Section) -> None:
+        self.section = section
+        self.charts = [
+            _DrawnChart(
+                chart.name,
+                chart.title,
+                partial(chart.caption, section),
+                functools.cache(partial(chart.svg, section)),
+            )
+            for chart in charts.CHARTS
+        ]
+
+
+def _html(report: Mapping[str, Any], parts: Sequence[_Part]) -> str:
+    page = templating.environment(autoescape=True).get_template("report.html")
+    return page.render(
+        **{**report, "failures": _merged(report["failures"])}
+        | {
+            "parts": parts,
+            "config": json.dumps(report["config"], indent=1),
+            "names": NAMES,
             "widths": (charts.WIDE, charts.NARROW),
         }
+    )
 
 
-def _together(failures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Tell once what failed alike on several engines."""
+def _standalone(svg: str) -> str:
+    """Set the colours and the size that a chart otherwise takes from the page."""
+    size = rf'<svg width="\1pt" height="\2pt" {_STANDALONE}'
+    return re.sub(r'<svg(?=[^>]*viewBox="0 0 ([\d.]+) ([\d.]+)")', size, svg, count=1)
+
+
+def _merged(failures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Merge the entries of engines on which the same images failed."""
     found: dict[str, dict[str, Any]] = {}
     for entry in failures:
         rest = {key: value for key, value in entry.items() if key != "engine"}

@@ -126,6 +126,6 @@ def test_the_target_rivals_measures_comparable_recipes_alone(small, snakemake):
     assert "opencv-pool" in [row.get("tool") for row in measured["figures"]]
     assert "Write the report" in snakemake(small, "report").jobs
     page = (small / "results/report/report.html").read_text("utf-8")
-    assert "Against other tools" in page and "of another recipe than" not in page
+    assert "Comparison with other tools" in page and "The recipe changed after" not in page
     (small / "results/mine/light/rivals.json").unlink()
     assert snakemake(small, "--dry-run", "report").jobs == ["Write the report"]

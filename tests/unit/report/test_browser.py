@@ -22,10 +22,10 @@ HEADINGS = ["Advice", "mine · light", "Failures", "What was checked", "How it w
 PARTS = [
     "Throughput",
     "Speedup and scaling",
-    "Against other tools",
+    "Comparison with other tools",
     "Time by stage",
-    "How long images took",
-    "When workers were busy",
+    "Time per image",
+    "Activity of the workers",
     "Before and after",
 ]
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pixelmill.report import charts
-from pixelmill.report.charts import NARROW, WIDE, latencies, scaling, stages, throughput, workers
+from pixelmill.report.charts import CHARTS, NARROW, WIDE
+from pixelmill.report.sections import Section
 
 ROWS = [
     {"engine": "sequential", "workers": 1, "images_per_second": 12.5, "speedup": 1.0},
@@ -15,6 +16,8 @@ ROWS = [
 
 #: As scaling.json has it.
 BENCHMARK = {
+    "images": 1000,
+    "repeats": 5,
     "figures": [
         {"kind": "overhead", "workers": 1, "images_per_second": 9.0, "slowest": 8, "fastest": 9},
         {"kind": "loop", "workers": 1, "images_per_second": 80.0, "slowest": 70, "fastest": 90},
@@ -54,14 +57,42 @@ TIMES = [
     for engine, count in (("sequential", 1), ("threads", 2))
 ]  # fmt: skip
 
+RANKING = {
+    "images": 1000,
+    "repeats": 5,
+    "workers": 2,
+    "rows": [
+        {"kind": "threads", "workers": 2, "images_per_second": 40.0, "slowest": 38, "fastest": 41},
+        {"kind": "rival", "tool": "gm", "workers": 2, "images_per_second": 20.0, "slowest": 19,
+         "fastest": 22},
+    ],
+}  # fmt: skip
+
+
+def section(**parts):
+    return Section("demo", "light", **parts)
+
+
+#: What is drawn, and the name of its chart.
 EVERY = {
-    "throughput": lambda width=WIDE: throughput(ROWS, None, width),
-    "measured": lambda width=WIDE: throughput(ROWS, BENCHMARK, width),
-    "scaling": lambda width=WIDE: scaling(BENCHMARK, width),
-    "stages": lambda width=WIDE: stages(TIMES, width),
-    "latencies": lambda width=WIDE: latencies(TIMES, width),
-    "workers": lambda width=WIDE: workers(TIMES, width),
+    "throughput": ("throughput", section(rows=ROWS)),
+    "measured": ("throughput", section(rows=ROWS, benchmark=BENCHMARK)),
+    "scaling": ("scaling", section(benchmark=BENCHMARK)),
+    "rivals": ("rivals", section(ranking=RANKING)),
+    "stages": ("stages", section(times=TIMES)),
+    "latencies": ("latencies", section(times=TIMES)),
+    "workers": ("workers", section(times=TIMES)),
 }
+
+
+def svg_of(name, section, width=WIDE):
+    """SVG of the chart of a name."""
+    (chart,) = (chart for chart in CHARTS if chart.name == name)
+    return chart.svg(section, width)
+
+
+def drawn(case, width=WIDE):
+    return svg_of(*EVERY[case], width)
 
 
 def words(svg):
@@ -76,21 +107,57 @@ def lines(svg):
     return [[(round(float(x), 1), round(float(y), 1)) for x, y in path] for path in paths]
 
 
-@pytest.mark.parametrize("draw", EVERY.values(), ids=EVERY)
-def test_a_figure_is_the_same_every_time_and_takes_its_colours_from_the_page(draw):
-    assert draw() == draw()
-    assert "currentColor" in draw()
-    assert charts._INK not in draw()
+@pytest.mark.parametrize("case", EVERY)
+def test_a_chart_is_the_same_every_time_and_takes_its_colours_from_the_page(case):
+    svg = drawn(case)
+    assert drawn(case) == svg
+    assert "currentColor" in svg
+    assert charts._INK not in svg
 
 
-@pytest.mark.parametrize("draw", EVERY.values(), ids=EVERY)
-def test_figures_of_one_page_share_no_name(draw):
-    names = [set(re.findall(r' id="([^"]+)"', svg)) for svg in (draw(WIDE), draw(NARROW))]
+@pytest.mark.parametrize("case", EVERY)
+def test_charts_of_one_page_share_no_identifier(case):
+    both = [drawn(case, width) for width in (WIDE, NARROW)]
+    names = [set(re.findall(r' id="([^"]+)"', svg)) for svg in both]
     assert not names[0] & names[1]
-    for svg, own in zip((draw(WIDE), draw(NARROW)), names, strict=True):
+    for svg, own in zip(both, names, strict=True):
         assert set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', svg)) <= {
             pair for name in own for pair in ((name, ""), ("", name))
         }
+
+
+def test_every_chart_is_tested():
+    assert {chart.name for chart in CHARTS} == {name for name, _ in EVERY.values()}
+
+
+@pytest.mark.parametrize(
+    ("case", "title"),
+    [
+        ("throughput", "Throughput"),
+        ("scaling", "Speedup and scaling"),
+        ("rivals", "Comparison with other tools"),
+        ("stages", "Time by stage"),
+        ("latencies", "Time per image"),
+        ("workers", "Activity of the workers"),
+    ],
+)
+def test_a_chart_tells_its_title_to_screen_readers(case, title):
+    assert drawn(case).count(f'<svg role="img" aria-label="{title}"') == 1
+
+
+@pytest.mark.parametrize(
+    ("case", "caption"),
+    [
+        ("throughput", "One pass of each engine, including start-up."),
+        ("measured", "Median and spread of 5 measurements on 1,000 images, without start-up."),
+        ("scaling", "Whiskers: the slowest and the fastest measurement. Dashed: a prediction"),
+        ("rivals", "Median and spread of 5 measurements on 1,000 images, with 2 workers"),
+    ],
+)
+def test_a_caption_says_what_was_measured(case, caption):
+    name, section = EVERY[case]
+    (chart,) = (chart for chart in CHARTS if chart.name == name)
+    assert chart.caption(section).startswith(caption)
 
 
 @pytest.mark.parametrize(
@@ -104,17 +171,17 @@ def test_figures_of_one_page_share_no_name(draw):
     ],
 )
 def test_axes_say_what_they_show_in_which_unit(name, label):
-    assert label in words(EVERY[name]())
+    assert label in words(drawn(name))
 
 
 def test_bars_say_their_rate_and_speedup():
-    said = words(throughput(ROWS, None))
+    said = words(drawn("throughput"))
     assert "25  ·  2.00x on 2" in said or "25 · 2.00x on 2" in said
     assert "12" in said  # the baseline has none
 
 
 def test_bars_of_the_benchmark_are_those_of_most_workers_and_the_loop():
-    said = " | ".join(words(throughput(ROWS, BENCHMARK)))
+    said = " | ".join(words(drawn("measured")))
     assert "plain loop" in said and "independent loops" in said
     assert "3.88x on 4" in said.replace("  ", " ")
     assert "on 2" not in said
@@ -122,7 +189,7 @@ def test_bars_of_the_benchmark_are_those_of_most_workers_and_the_loop():
 
 
 def test_what_is_predicted_is_named_so_and_of_the_best_engine():
-    said = words(scaling(BENCHMARK))
+    said = words(drawn("scaling"))
     assert {"ideal", "threads", "processes", "independent loops"} <= set(said)
     assert {"threads: fit", "threads: prediction"} <= set(said)
     assert "32" in said
@@ -132,45 +199,43 @@ def test_the_curve_of_a_fit_goes_through_what_lies_on_it():
     """Also if the engine has overhead, so that one worker has a speedup below 1."""
     amdahl = {"serial_share": 0.0, "low": 0.0, "high": 0.0, "one_worker": 0.97}
     fit = {**BENCHMARK["fits"]["threads"], "amdahl": amdahl}
-    drawn = lines(scaling({**BENCHMARK, "fits": {"threads": fit}}))
-    curve = next(line for line in drawn if len(line) > 10)
-    assert [curve[0], curve[-1]] in [[line[0], line[-1]] for line in drawn if len(line) == 3]
+    found = lines(svg_of("scaling", section(benchmark={**BENCHMARK, "fits": {"threads": fit}})))
+    curve = next(line for line in found if len(line) > 10)
+    assert [curve[0], curve[-1]] in [[line[0], line[-1]] for line in found if len(line) == 3]
 
 
 def test_without_fits_a_benchmark_shows_what_it_has():
-    said = words(scaling({"figures": BENCHMARK["figures"]}))
+    said = words(svg_of("scaling", section(benchmark={"figures": BENCHMARK["figures"]})))
     assert "threads" in said
     assert not [word for word in said if "prediction" in word or "fit" in word]
 
 
 def test_a_stage_that_took_no_time_takes_no_room_and_all_have_their_colours():
-    assert {"read", "decode", "steps", "encode", "write", "wait"} <= set(words(stages(TIMES)))
-    assert "9" in words(stages(TIMES))  # 1 + 2 + 4 + 1 + 1 ms
+    assert {"read", "decode", "steps", "encode", "write", "wait"} <= set(words(drawn("stages")))
+    assert "9" in words(drawn("stages"))  # 1 + 2 + 4 + 1 + 1 ms
 
 
 def test_latencies_that_span_decades_are_on_a_logarithmic_axis():
-    said = words(latencies(TIMES))
+    said = words(drawn("latencies"))
     assert {"10", "100"} <= set(said)
 
 
 def test_a_row_is_shown_for_every_worker_and_few_names_where_there_are_many():
-    assert {"sequential 1", "threads 1", "threads 2"} <= set(words(workers(TIMES)))
+    assert {"sequential 1", "threads 1", "threads 2"} <= set(words(drawn("workers")))
     busy = [{"worker": k + 1, "images": 1, "busy": [[0.0, 1.0]]} for k in range(128)]
-    said = words(workers([{"engine": "processes", "workers": busy}]))
+    said = words(svg_of("workers", section(times=[{"engine": "processes", "workers": busy}])))
     assert 3 <= sum(word.startswith("processes") for word in said) <= 40
 
 
 @pytest.fixture
 def axes_of(monkeypatch):
-    """Function that draws one of `EVERY` and returns its axes, on which all is in data units."""
+    """Function that draws one of `EVERY` and returns its axes, in units of the data."""
     kept = []
     written = charts._svg
-    monkeypatch.setattr(
-        charts, "_svg", lambda figure, title: kept.append(figure) or written(figure, title)
-    )
+    monkeypatch.setattr(charts, "_svg", lambda figure: kept.append(figure) or written(figure))
 
     def draw(name):
-        EVERY[name]()
+        drawn(name)
         (axes,) = kept.pop().axes
         return axes
 
@@ -238,16 +303,17 @@ def test_rows_of_workers_are_filled_while_they_are_busy(axes_of):
 
 
 @pytest.mark.parametrize(
-    "drawn",
+    ("name", "empty"),
     [
-        throughput([{**ROWS[0], "images_per_second": None}], None),
-        scaling(None),
-        scaling({"figures": []}),
-        stages([]),
-        latencies([]),
-        workers([]),
-        workers([{**TIMES[0], "workers": []}]),
+        ("throughput", section(rows=[{**ROWS[0], "images_per_second": None}])),
+        ("scaling", section()),
+        ("scaling", section(benchmark={"figures": []})),
+        ("rivals", section()),
+        ("stages", section()),
+        ("latencies", section()),
+        ("workers", section()),
+        ("workers", section(times=[{**TIMES[0], "workers": []}])),
     ],
 )
-def test_where_nothing_was_measured_there_is_no_figure(drawn):
-    assert drawn == ""
+def test_without_measurements_there_is_no_chart(name, empty):
+    assert svg_of(name, empty) == ""

@@ -71,16 +71,16 @@ def test_advice_is_shown_with_its_evidence_and_as_text(report):
 
 
 @pytest.mark.parametrize("missing", ["advice", "fits"])
-def test_what_a_benchmark_does_not_hold_is_not_taken_for_nothing_found(report, missing):
+def test_missing_parts_of_a_benchmark_are_not_taken_for_empty_ones(report, missing):
     benchmark = {"dataset": "demo", "recipe": "light", "images": 9, "repeats": 3, "figures": []}
     whole = {**benchmark, "advice": [], "fits": {}}
     made = report(scaling=[whole])
     page = html(made)
     assert "no reason to change anything" in page
-    assert "No law is fitted" in page
-    assert "made without" not in page
+    assert "No scaling law was fitted" in page
+    assert "This benchmark has no" not in page
     del whole[missing]
-    assert f"made without {missing}" in html(made)
+    assert f"This benchmark has no {missing}" in html(made)
 
 
 def test_what_failed_alike_on_several_engines_is_told_once(report):
