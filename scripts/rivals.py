@@ -14,18 +14,18 @@ def main(options: argparse.Namespace) -> None:
 
     recipe = named_recipe(options.recipe, options.steps_folder)
     competitors.task_of(recipe)  # says so at once where there is nothing to compare
-    some = manager.select(manager.entries_of(options.source, options.catalog), options.images)
+    settings = cli.settings(options, "benchmark", "images", "repeats")
+    some = manager.select(manager.entries_of(options.source, options.catalog), settings["images"])
     tools = competitors.willing(options.source, recipe, some)
     arms = competitors.arms(cli.count_workers(options), tools)
     result = manager.run(
         options.source,
         recipe,
         arms,
-        options.images,
-        options.repeats,
-        options.scratch,
-        logging.info,
-        options.catalog,
+        **settings,
+        scratch=options.scratch,
+        log=logging.info,
+        table=options.catalog,
     )
     result["software"] |= competitors.versions()
     for line in speedups.table(result["figures"]):

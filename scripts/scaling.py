@@ -20,11 +20,10 @@ def main(options: argparse.Namespace) -> None:
         options.source,
         recipe,
         arms,
-        options.images,
-        options.repeats,
-        options.scratch,
-        logging.info,
-        options.catalog,
+        **cli.settings(options, "benchmark", "images", "repeats"),
+        scratch=options.scratch,
+        log=logging.info,
+        table=options.catalog,
     )
     for line in speedups.table(result["figures"]):
         logging.info("%s", line)

@@ -1,4 +1,4 @@
-"""Say whether all is well with some output trees; exit 1 where it is not."""
+"""Write the verdict on some output trees; exit with status 1 if something is wrong."""
 
 import argparse
 import logging
@@ -8,36 +8,43 @@ from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print what is not well and a summary, and write it down when all is well."""
+    """Print what is wrong and a summary; write the summary to a file if everything passed."""
     from pixelmill.core.files import atomic
     from pixelmill.report.collect import Tree, collect
     from pixelmill.report.verdict import judge, summary
 
     report = collect([Tree.at(path) for path in options.trees], {})
-    well, wrong = judge(report, options.max_failure_rate, options.max_failures)
+    passed, wrong = judge(report, cli.settings(options, "failures", "max_rate", "max_count"))
     first, *others = options.trees
     more = f" and of {len(others):,} more" if others else ""
     images = f"Images: {os.path.join(first, 'images')}{more}"
     place = f"Report: {options.report}" if options.report else images
-    lines = summary(report, well, place)
+    lines = summary(report, passed, place)
     for line in wrong:
         logging.warning("%s", line)
     for line in lines:
         logging.info("%s", line)
-    if well and options.output:
+    if passed and options.output:
         with atomic(options.output) as file:
             file.writelines(f"{line}\n" for line in lines)
-    return 0 if well else cli.CHECK_FAILED
+    return 0 if passed else cli.CHECK_FAILED
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/verdict.py results/demo/light/processes")
     parser.add_argument("trees", nargs="+", metavar="TREE", help="output trees")
-    parser.add_argument("--max-failure-rate", type=float, default=0.01, metavar="RATE")
-    parser.add_argument("--max-failures", type=int, metavar="N", help="default: no bound")
-    parser.add_argument("--report", metavar="HTML", help="where to read more")
-    parser.add_argument("--output", metavar="TXT", help="write the verdict here when all is well")
+    parser.add_argument(
+        "--max-failure-rate", dest="max_rate", type=float, metavar="RATE", help="default: 0.01"
+    )
+    parser.add_argument(
+        "--max-failures", dest="max_count", type=int, metavar="N", help="default: no limit"
+    )
+    cli.add_settings(parser, "failures")
+    parser.add_argument("--report", metavar="HTML", help="report to refer to")
+    parser.add_argument(
+        "--output", metavar="TXT", help="write the summary here if everything passed"
+    )
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Check a tree of processed images: complete, whole, as the recipe demands, as noted."""
+"""Verify an output tree: complete, intact, and as the recipe asks."""
 
 import argparse
 
@@ -6,7 +6,7 @@ from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> int:
-    """Verify, print each check with its counts, and say the verdict."""
+    """Verify, and print each check with its counts and the verdict."""
     from pixelmill.app.config import named_recipe
     from pixelmill.core.tables import write_json
     from pixelmill.dataset import catalog
@@ -22,10 +22,8 @@ def main(options: argparse.Namespace) -> int:
         named_recipe(options.recipe, options.steps_folder).as_data(),
         entries,
         cli.count_workers(options),
-        options.scope,
-        options.sample,
-        options.min_psnr,
-        options.sandbox != "off",
+        **cli.settings(options, "verify", "scope", "sample", "min_psnr"),
+        confined=options.sandbox != "off",
     )
     cli.print_checks(options.label, result, brief=options.evidence)
     if options.output:
@@ -38,11 +36,14 @@ def arguments() -> argparse.Namespace:
     parser = cli.parser(__doc__, "python scripts/verify.py my_photos out --recipe light")
     cli.add_pass(parser)
     parser.add_argument("--scope", choices=("changed", "all"), default="all")
-    parser.add_argument("--sample", type=int, default=250, help="images compared with a reference")
-    parser.add_argument("--min-psnr", type=float, default=30.0, help="least similarity, in dB")
+    parser.add_argument("--sample", type=int, help="images compared with a reference")
+    parser.add_argument("--min-psnr", type=float, help="least similarity, in dB")
+    cli.add_settings(parser, "verify")
     parser.add_argument("--output", metavar="JSON", help="write the checks here")
-    parser.add_argument("--token", default="", help="what the workflow knows the checks by")
-    parser.add_argument("--evidence", action="store_true", help="exit 0 also where a check failed")
+    parser.add_argument("--token", default="", help="identifies the checks to the workflow")
+    parser.add_argument(
+        "--evidence", action="store_true", help="exit with status 0 even if a check failed"
+    )
     cli.add_sandbox(parser)
     cli.add_workers(parser)
     return parser.parse_args()

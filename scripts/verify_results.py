@@ -1,4 +1,4 @@
-"""Check all output trees that a config covers, as they stand now, and name the remedy."""
+"""Verify the current state of all output trees of a config, and name remedies."""
 
 import argparse
 import logging
@@ -8,13 +8,14 @@ from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> int:
-    """Verify each tree; nothing is written but what passed."""
+    """Verify each tree; only the caches of what passed are written."""
     from pixelmill.app.config import complete
     from pixelmill.core.documents import from_json
     from pixelmill.core.errors import UserError
     from pixelmill.dataset import catalog
     from pixelmill.dataset.layout import Layout
     from pixelmill.imaging.recipe_parser import parse
+    from pixelmill.report.verdict import FAILED, PASSED
     from pixelmill.verification.checks import remedies
     from pixelmill.verification.verify import verify
 
@@ -24,7 +25,7 @@ def main(options: argparse.Namespace) -> int:
     if not trees:
         raise UserError("No processed images are there yet; run 'snakemake --cores all' first.")
     workers = cli.count_workers(options)
-    well = True
+    passed = True
     for tree in trees:
         folder, selection = layout.source(tree.dataset)
         result = verify(
@@ -39,9 +40,9 @@ def main(options: argparse.Namespace) -> int:
         cli.print_checks(f"{tree.dataset}/{tree.recipe}/{tree.engine}", result)
         for line in remedies(result):
             logging.error("%s", line)
-        well = well and result["passed"]
-    logging.info("%s", "All is well." if well else "NOT well: see above.")
-    return 0 if well else cli.CHECK_FAILED
+        passed = passed and result["passed"]
+    logging.info("%s", PASSED if passed else FAILED)
+    return 0 if passed else cli.CHECK_FAILED
 
 
 def arguments() -> argparse.Namespace:

@@ -31,7 +31,7 @@ SMALL = {
     "run": {"datasets": ["mine"], "recipes": ["light"], "engines": []},
 }
 
-END = ["Write the report", "Judge"]
+END = ["Write the report", "Write the verdict"]
 
 
 def processing(dataset, recipe):

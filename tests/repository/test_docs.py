@@ -62,7 +62,9 @@ def test_the_module_of_the_docs_brings_all_its_jobs(small, repository, snakemake
     write_config(folder, config)
     text = block.replace("path/to/pixelmill/Snakefile", (small / "Snakefile").as_posix())
     (folder / "Snakefile").write_text(text, encoding="utf-8")
-    assert {"Catalog mine", "Write the report", "Judge"} <= set(snakemake(folder, "--dry-run").jobs)
+    assert {"Catalog mine", "Write the report", "Write the verdict"} <= set(
+        snakemake(folder, "--dry-run").jobs
+    )
 
 
 @pytest.mark.parametrize("engine", [name for name in LOCAL if name != "sequential"])
@@ -101,7 +103,7 @@ def anchors_of(text):
 def test_links_and_anchors_are_found():
     text = '[a](b.md#c), [![d](e.png)](f.md) <img src="g.svg"> [h](https://example.org/#i)'
     assert links_of(text) == [("b.md", "c"), ("e.png", ""), ("f.md", ""), ("g.svg", "")]
-    assert anchors_of('## The run ends with "NOT well"\n') == {"the-run-ends-with-not-well"}
+    assert anchors_of('## The run ends with "Failed"\n') == {"the-run-ends-with-failed"}
 
 
 def test_every_page_that_a_page_links_to_is_there(repository):
@@ -168,5 +170,5 @@ def test_the_folder_of_the_readme_makes_a_config(repository, small, snakemake):
     own = yaml.safe_load(block.replace("path/to/my_images", "pictures"))
     write_config(small, {**config, **own})
     ran = snakemake(small, "process")
-    assert "All is well." in ran.text
+    assert "Everything passed." in ran.text
     assert len(list((small / "results/mine/light/auto/images").iterdir())) == 3

@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from pixelmill.app.config import schema
+from pixelmill.app.config_schema import schema
 from pixelmill.core.fingerprints import code_of
 
 #: Longest script, in lines: more means that something should be in the library.

@@ -154,7 +154,7 @@ def test_verify_ends_with_1_on_a_fault_and_names_it(script, made, tmp_path):
     (made[1] / "images/2.jpg").unlink()
     done = script("verify.py", *made, "--output", tmp_path / "checks.json")
     assert done.status == CHECK_FAILED
-    assert "2.jpg: is in the manifest and not there" in done.text
+    assert "2.jpg: is in the manifest but does not exist" in done.text
     assert json.loads((tmp_path / "checks.json").read_text())["passed"] is False
 
 
@@ -205,7 +205,7 @@ def test_a_report_and_a_verdict_are_made_by_hand(call, processed, results, tmp_p
     assert len(rows_of(results / "report/benchmark.csv")) == 1
     assert call("verdict.py", tree, "--output", tmp_path / "verdict.txt") == 0
     said = (tmp_path / "verdict.txt").read_text("utf-8")
-    assert said.endswith(f"\nImages: {tree / 'images'}. All is well.\n")
+    assert said.endswith(f"\nImages: {tree / 'images'}. Everything passed.\n")
 
 
 @pytest.mark.parametrize(
@@ -276,6 +276,10 @@ def test_scaling_measures_the_arms_that_were_asked_for(script, images, tmp_path)
             "max_pixel",
         ),
         (["process_parallel.py", "in", "out", "--policy", '{"sandbox": 3}'], "sandbox"),
+        (["verify.py", "in", "out", "--settings", '{"sampel": 1}'], "sampel"),
+        (["verify.py", "in", "out", "--settings", '{"sample": "x"}'], "--settings: sample: 'x'"),
+        (["scaling.py", "in", "--settings", "[1]"], "--settings: "),
+        (["verdict.py", "out", "--settings", "{"], "--settings: the JSON given"),
         (["generate.py", "out", "--spec", "[" * 50_000], "--spec: it has maps and lists"),
         (["catalog.py", "in", "c.csv", "--selection", "[" * 50_000], "--selection: it has maps"),
         (["plan.py", "--config", "[" * 50_000], "--config: it has maps and lists"),

@@ -115,4 +115,4 @@ def test_the_targets_for_looking_work_on_shards(divided, snakemake):
     assert ran.status == 0, ran.text
     assert ran.jobs == ["Say what would be done, and why", "Verify what stands there"]
     assert f"mine/light/sequential: make 0; keep {COUNT}; remove 0" in ran.text
-    assert "All is well." in ran.text
+    assert "Everything passed." in ran.text

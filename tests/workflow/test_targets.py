@@ -66,8 +66,8 @@ def test_a_config_file_and_keys_on_the_command_line_go_before_the_file_beside(
         "failures": {"stop_on_first": False},
     }
     for words in (
-        "elsewhere/verdict.txt", "--max-failure-rate 0.5", "--max-failures 0", '"quality": 5',
-        "--scope all", "--sandbox off",
+        "elsewhere/verdict.txt", '"max_rate": 0.5', '"max_count": 0', '"quality": 5',
+        '"scope": "all"', "--sandbox off",
     ):  # fmt: skip
         assert words in ran.text, words
 
@@ -76,9 +76,9 @@ def test_the_target_process_makes_images_by_the_production_engine_alone(finished
     ran = snakemake(finished, "process", "--config", "run={datasets: [mine], recipes: [light]}")
     assert ran.status == 0
     assert ran.jobs == [
-        "Judge the images made by the production engine",
         "Process mine by light with auto",
         "Verify mine by light with auto",
+        "Write the verdict on the images of the production engine",
     ]
     assert (finished / "results/verdict-process.txt").exists()
     timing = json.loads((finished / "results/mine/light/auto/timing.json").read_text("utf-8"))
@@ -90,7 +90,7 @@ def test_the_target_verify_finds_a_fault_and_names_the_remedy(finished, snakemak
     ran = snakemake(finished, "verify")
     assert ran.status != 0
     assert ran.jobs == ["Verify what stands there"]
-    assert "3.jpg: is in the manifest and not there" in ran.text
+    assert "3.jpg: is in the manifest but does not exist" in ran.text
     assert "missing: make them again: 'snakemake " in ran.text
 
 
@@ -192,7 +192,7 @@ def test_a_failed_check_keeps_its_evidence_and_passes_once_it_is_mended(small, s
     picture(50).save(stray)
     ran = snakemake(small, "all", "--forcerun", "verify_tree")
     assert ran.status != 0
-    assert "extra: stray.jpg: is there and not in the manifest" in ran.text
+    assert "extra: stray.jpg: exists but is not in the manifest" in ran.text
     page = (small / "results/report/report.html").read_text(encoding="utf-8")
     assert "stray.jpg" in page
     assert not (small / "results/verdict.txt").exists()

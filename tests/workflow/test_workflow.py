@@ -39,7 +39,7 @@ def test_from_nothing_every_job_runs_once_with_its_log_and_its_benchmark(first):
 
 def test_a_run_ends_with_a_verdict_a_report_and_a_table(first):
     results = first[0] / "results"
-    assert (results / "verdict.txt").read_text(encoding="utf-8").endswith("All is well.\n")
+    assert (results / "verdict.txt").read_text(encoding="utf-8").endswith("Everything passed.\n")
     assert "</html>" in (results / "report/report.html").read_text(encoding="utf-8")
     table = (results / "report/benchmark.csv").read_text(encoding="utf-8").splitlines()
     assert table[0].startswith(FIRST_TEN)

@@ -69,6 +69,11 @@ def as_json(value):
     return json.dumps(value, sort_keys=True)
 
 
+def section(name):
+    """A whole section of the config in a fixed form: a script takes from it what it needs."""
+    return as_json(CONFIG[name])
+
+
 def folder(wildcards):
     """Where a dataset's images lie."""
     dataset = CONFIG["datasets"][wildcards.dataset]
@@ -142,12 +147,6 @@ def policy():
         for key in ("limits", "removals", "collisions", "durable", "sandbox")
     }
     return as_json({**parts, "run": run, "failures": failures})
-
-
-def max_count():
-    """The option that bounds the number of failures, where the config does."""
-    count = CONFIG["failures"]["max_count"]
-    return "" if count is None else f"--max-failures {count}"
 
 
 def scheduler(wildcards):

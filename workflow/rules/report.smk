@@ -89,11 +89,9 @@ rule verdict:
         runtime=5,
     params:
         trees=trees(ENGINES),
-        max_rate=lookup(dpath="failures/max_rate", within=CONFIG),
-        max_count=max_count(),
+        settings=section("failures"),
     message:
-        "Judge"
+        "Write the verdict"
     shell:
-        "python {input.code[0]:q} {params.trees:q} --max-failure-rate {params.max_rate}"
-        " {params.max_count}"
+        "python {input.code[0]:q} {params.trees:q} --settings {params.settings:q}"
         " --report {input.page:q} --output {output.text:q} --log {log:q}"

@@ -20,13 +20,11 @@ rule process:
         runtime=5,
     params:
         trees=trees(RUN["production"]),
-        max_rate=lookup(dpath="failures/max_rate", within=CONFIG),
-        max_count=max_count(),
+        settings=section("failures"),
     message:
-        "Judge the images made by the production engine"
+        "Write the verdict on the images of the production engine"
     shell:
-        "python {input.code[0]:q} {params.trees:q} --max-failure-rate {params.max_rate}"
-        " {params.max_count}"
+        "python {input.code[0]:q} {params.trees:q} --settings {params.settings:q}"
         " --output {output.text:q} --log {log:q}"
 
 
@@ -100,15 +98,14 @@ rule measure:
         recipe=recipe,
         software=software,
         steps_folder=BASE,
-        images=lookup(dpath="benchmark/images", within=CONFIG),
-        repeats=lookup(dpath="benchmark/repeats", within=CONFIG),
+        settings=section("benchmark"),
     message:
         "Measure what parallelism wins on {wildcards.dataset} by {wildcards.recipe}"
     shell:
         "python {input.code[0]:q} {params.folder:q} --recipe {params.recipe:q}"
         " --catalog {input.catalog:q}"
-        " --steps-folder {params.steps_folder:q} --images {params.images}"
-        " --repeats {params.repeats} --output {output.samples:q}"
+        " --steps-folder {params.steps_folder:q} --settings {params.settings:q}"
+        " --output {output.samples:q}"
         " --workers {threads} --cap-workers --log {log:q}"
 
 
@@ -144,15 +141,14 @@ rule measure_rivals:
         recipe=recipe,
         software=software,
         steps_folder=BASE,
-        images=lookup(dpath="benchmark/images", within=CONFIG),
-        repeats=lookup(dpath="benchmark/repeats", within=CONFIG),
+        settings=section("benchmark"),
     message:
         "Measure other tools on {wildcards.dataset} by {wildcards.recipe}"
     shell:
         "python {input.code[0]:q} {params.folder:q} --recipe {params.recipe:q}"
         " --catalog {input.catalog:q}"
-        " --steps-folder {params.steps_folder:q} --images {params.images}"
-        " --repeats {params.repeats} --output {output.samples:q}"
+        " --steps-folder {params.steps_folder:q} --settings {params.settings:q}"
+        " --output {output.samples:q}"
         " --workers {threads} --cap-workers --log {log:q}"
 
 

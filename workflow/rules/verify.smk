@@ -25,17 +25,14 @@ rule verify_tree:
         recipe=recipe,
         steps_folder=BASE,
         token=checks_token,
-        scope=lookup(dpath="verify/scope", within=CONFIG),
-        sample=lookup(dpath="verify/sample", within=CONFIG),
-        min_psnr=lookup(dpath="verify/min_psnr", within=CONFIG),
+        settings=section("verify"),
         sandbox="off" if CONFIG["sandbox"] == "off" else "auto",
     message:
         "Verify {wildcards.dataset} by {wildcards.recipe} with {wildcards.engine}"
     shell:
         "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
         " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
-        " --scope {params.scope} --sample {params.sample} --min-psnr {params.min_psnr}"
-        " --sandbox {params.sandbox}"
+        " --settings {params.settings:q} --sandbox {params.sandbox}"
         " --output {output.checks:q} --token {params.token:q} --evidence --workers {threads} --cap-workers"
         " --label {wildcards.dataset}/{wildcards.recipe}/{wildcards.engine} --log {log:q}"
 

@@ -96,7 +96,8 @@ def add_benchmark(made: argparse.ArgumentParser, recipes: str) -> None:
     made.add_argument("--images", type=positive, default=1000, help="how many to run over")
     made.add_argument("--repeats", type=positive, default=5, help="the median counts")
     made.add_argument("--catalog", metavar="CSV", help="table of the inputs, if made before")
-    made.add_argument("--scratch", metavar="DIR", help="where outputs go meanwhile")
+    add_settings(made, "benchmark")
+    made.add_argument("--scratch", metavar="DIR", help="folder for outputs while measuring")
     made.add_argument("--output", metavar="JSON", help="keep all samples here")
     add_workers(made)
 
@@ -155,6 +156,40 @@ def policy(
         retry_failed=tuple(options.retry_failed),
         sandbox=Sandbox.from_config(options.sandbox),
     )
+
+
+def add_settings(made: argparse.ArgumentParser, section: str) -> None:
+    """Let the script take a whole section of the config, as the workflow passes it."""
+    made.add_argument(
+        "--settings",
+        metavar="JSON",
+        help=f"section '{section}' of a config, in place of single options",
+    )
+
+
+def settings(options: argparse.Namespace, section: str, *names: str) -> dict[str, Any]:
+    """Return a section of the config: the whole of it, or what single options say.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    section : str
+        Name of the section.
+    *names : str
+        Keys that have an option of their own. Those that were not given are left out.
+
+    Raises
+    ------
+    UserError
+        If the section is not as its schema says.
+    """
+    if options.settings:
+        from pixelmill.core.documents import from_json
+        from pixelmill.core.schemas import complete_section
+
+        return complete_section(section, from_json(options.settings, "--settings"), "--settings")
+    given = {name: getattr(options, name) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def positive(text: str) -> int:

@@ -6,25 +6,22 @@ import copy
 import dataclasses
 import datetime
 import difflib
-import functools
 import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, cast
 
 import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
+from pixelmill.app.config_schema import allowed, resolved, schema
 from pixelmill.core import documents
 from pixelmill.core.errors import UserError, shown
 from pixelmill.core.files import lies_in
 from pixelmill.imaging import recipe, recipe_parser
 from pixelmill.imaging.codecs.limits import PRESETS
-
-SCHEMA = Path(__file__).parents[3] / "workflow" / "schemas" / "config.schema.yaml"
 
 #: Names that stand for something else below the results.
 RESERVED = ("report",)
@@ -45,13 +42,6 @@ _Validator = validators.extend(  # type: ignore[no-untyped-call]
         {"integer": _is_integer, "number": _is_number}
     ),
 )
-
-
-@functools.cache
-def schema() -> dict[str, Any]:
-    """Return the schema; it also holds the defaults."""
-    loaded: dict[str, Any] = yaml.load(SCHEMA.read_text(encoding="utf-8"), documents.loader())
-    return loaded
 
 
 def default_recipes() -> dict[str, Any]:
@@ -164,11 +154,7 @@ def _typed(value: Any) -> Any:
 
 def _fill(value: Any, part: Mapping[str, Any]) -> Any:
     """Put in defaults of a schema, at every depth."""
-    if "$ref" in part:
-        target: Any = schema()
-        for key in part["$ref"].removeprefix("#/").split("/"):
-            target = target[key]
-        part = {**target, **part}
+    part = resolved(part)
     if not isinstance(value, dict):
         return value
     for key, entry in part.get("properties", {}).items():
@@ -185,7 +171,7 @@ def _fill(value: Any, part: Mapping[str, Any]) -> Any:
 
 def _sentence(error: ValidationError) -> str:
     key = _path(error.absolute_path)
-    rule, allowed = error.validator, cast(Any, error.validator_value)
+    rule, value = error.validator, cast(Any, error.validator_value)
     found = shown(error.instance)
     part = cast(Mapping[str, Any], error.schema)
     if rule == "additionalProperties":
@@ -193,52 +179,27 @@ def _sentence(error: ValidationError) -> str:
         unknown = next(str(k) for k in cast(Any, error.instance) if k not in known)
         place = f"{key}.{unknown}" if key else unknown
         return f"{place}: unknown key; allowed are {', '.join(known)}."
-    if rule == "type":
-        kinds = [allowed] if isinstance(allowed, str) else allowed
-        kind = " or ".join(_TYPES.get(name, name) for name in kinds)
-        bounds = f", {_bounds(part)}" if "minimum" in part or "exclusiveMinimum" in part else ""
-        return f"{key}: found {found}; give {kind}{bounds}."
+    if rule in ("type", "minimum", "maximum", "exclusiveMinimum", "minItems", "maxItems"):
+        return f"{key}: found {found}; give {allowed(part)}."
     if rule == "enum":
-        return f"{key}: found {found}; allowed are {', '.join(map(str, allowed))}."
-    if rule in ("minimum", "maximum", "exclusiveMinimum"):
-        return f"{key}: found {found}; give {_bounds(part)}."
+        return f"{key}: found {found}; allowed are {allowed(part)}."
     if rule == "pattern":
         return (
             f"{key}: the name {found} is not allowed; "
             "use letters, digits, '_' and '-', beginning with a letter or digit."
         )
     if rule == "maxLength":
-        return f"{key}: the name {found} is too long; use at most {allowed} characters."
-    if rule in ("minItems", "maxItems"):
-        return f"{key}: found {found}; give {allowed} values."
+        return f"{key}: the name {found} is too long; use at most {value} characters."
     if rule == "uniqueItems":
         return f"{key}: found {found}; name each only once."
     if rule == "required":
-        missing = next(name for name in allowed if name not in cast(Any, error.instance))
+        missing = next(name for name in value if name not in cast(Any, error.instance))
         return f"{key}: found {found}; it needs the key '{missing}'."
     if rule == "oneOf":
         return f"{key}: found {found}; {part.get('description', '')}"
     if rule in ("minProperties", "minLength"):
         return f"{key}: found {found}; it must not be empty."
     return f"{key}: {error.message}."
-
-
-_TYPES = {
-    "object": "a map",
-    "array": "a list",
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-}
-
-
-def _bounds(part: Mapping[str, Any]) -> str:
-    if "exclusiveMinimum" in part:
-        return f"a number above {part['exclusiveMinimum']}"
-    if "maximum" not in part:
-        return f"at least {part['minimum']}"
-    return f"{part['minimum']} to {part['maximum']}"
 
 
 def _path(parts: Any) -> str:

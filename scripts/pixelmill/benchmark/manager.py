@@ -32,7 +32,7 @@ from pixelmill.dataset.entries import Entries
 from pixelmill.engines import machine
 from pixelmill.imaging.recipe import Recipe
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 #: Arms whose memory says nothing of how images are processed.
 _WITHOUT_MEMORY = ("overhead", "steps")
@@ -45,7 +45,7 @@ def run(
     images: int,
     repeats: int,
     scratch: str | None = None,
-    said: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
     table: str | None = None,
 ) -> dict[str, Any]:
     """Measure all arms, interleaved; then, where it disturbs no clock, their memory.
@@ -62,8 +62,8 @@ def run(
         Measurements of each arm.
     scratch : str, optional
         Where outputs go meanwhile; a temporary folder by default.
-    said : callable
-        Told of each measurement.
+    log : callable
+        Called with a line for each measurement.
     table : str, optional
         Catalog of the folder, if made before.
 
@@ -91,12 +91,12 @@ def run(
             sample = Sample(**measure(arm))
             samples[arm].append(sample)
             speed = "" if arm.kind == "steps" else f": {sample.rate:.1f} images/s"
-            said(f"{repeat + 1}/{repeats} {arm.name}{speed}")
+            log(f"{repeat + 1}/{repeats} {arm.name}{speed}")
     peaks = {}
     for arm in arms:
         if arm.kind not in _WITHOUT_MEMORY:
             peaks[arm] = round(measure(arm, memory=True)["peak_mib"], 1)
-            said(f"memory {arm.name}: {peaks[arm]:.0f} MiB")
+            log(f"memory {arm.name}: {peaks[arm]:.0f} MiB")
     steps = _steps(samples.pop(Arm("steps", THREADS_TOGETHER), []))
     rows = [
         {**row, "peak_mib": peaks.get(arm)}
@@ -178,7 +178,7 @@ def _measure_apart(
         check=False,
     )
     if done.returncode:
-        log.debug("%s", done.stderr)
+        logger.debug("%s", done.stderr)
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise UserError(f"Measuring '{arm.tool or arm.kind}' failed: {last}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

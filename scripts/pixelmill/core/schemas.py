@@ -1,4 +1,4 @@
-"""Schemas: what the files for machines look like, field by field."""
+"""Schemas: the structure of the config and of the files for machines, field by field."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from pixelmill.core import documents
 from pixelmill.core.errors import UserError
 
 _FOLDER = Path(__file__).parents[3] / "workflow" / "schemas"
@@ -17,10 +18,35 @@ _FOLDER = Path(__file__).parents[3] / "workflow" / "schemas"
 
 @functools.cache
 def schema(name: str) -> dict[str, Any]:
-    """Return the schema of a file: ``scaling`` or ``benchmark``."""
+    """Return a schema: ``config``, ``scaling`` or ``benchmark``."""
     path = _FOLDER / f"{name}.schema.yaml"
-    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), documents.loader())
     return loaded
+
+
+def complete_section(name: str, given: Any, where: str) -> dict[str, Any]:
+    """Check a section of the config and fill in its defaults.
+
+    Parameters
+    ----------
+    name : str
+        Of a section without sections of its own, such as ``failures``.
+    given : object
+        As read from JSON.
+    where : str
+        What to call it, for messages.
+
+    Raises
+    ------
+    UserError
+        With the key and what is wrong with it.
+    """
+    part = schema("config")["properties"][name]
+    error = best_match(Draft202012Validator(part).iter_errors(given))
+    if error is not None:
+        key = error.json_path.removeprefix("$").removeprefix(".")
+        raise UserError(f"{where}: {key + ': ' if key else ''}{error.message[:120]}.")
+    return {**{key: entry["default"] for key, entry in part["properties"].items()}, **given}
 
 
 def check(data: Any, name: str, where: str) -> None:

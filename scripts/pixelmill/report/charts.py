@@ -111,7 +111,7 @@ class Chart:
             In inches.
         """
         label = f'<svg role="img" aria-label="{self.title}"'
-        return Markup(self.draw(section, width).replace("<svg", label, 1))
+        return Markup(str(self.draw(section, width)).replace("<svg", label, 1))
 
 
 @dataclass

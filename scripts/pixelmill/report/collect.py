@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from pixelmill.core.sandbox import remark
 from pixelmill.core.tables import iterate_table, read_json
-from pixelmill.report.verdict import MAX_FAILURE_RATE, sentence
+from pixelmill.report.verdict import sentence
 
 #: Columns of benchmark.csv; the first ten are a promise to those who read it.
 COLUMNS = (
@@ -109,11 +109,8 @@ def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
         "passed": all(v["passed"] for v in verifications) and all(c["passed"] for c in comparisons),
         "config": _without_paths(config),
     }
-    bounds = config.get("failures", {})
-    well, words = sentence(
-        report, bounds.get("max_rate", MAX_FAILURE_RATE), bounds.get("max_count")
-    )
-    return {**report, "verdict": {"well": well, "sentence": words}}
+    passed, words = sentence(report, config.get("failures", {}))
+    return {**report, "verdict": {"well": passed, "sentence": words}}
 
 
 def describe(trees: Sequence[Tree]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) 
         for chart in part.charts:
             if svg := chart.draw(charts.WIDE):
                 name = f"{part.section.dataset}.{part.section.recipe}.{chart.name}.svg"
-                root.write(f"figures/{name}", _standalone(svg).encode())
+                root.write(f"figures/{name}", _standalone(str(svg)).encode())
 
 
 def html(report: Mapping[str, Any], sheets: Sheets | None = None) -> str:

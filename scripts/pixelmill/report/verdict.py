@@ -1,55 +1,57 @@
-"""Verdict: whether all is well, what is not, and a run in five lines."""
+"""Verdict: whether a run passed, what is wrong if it did not, and a summary in five lines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-#: Largest part of a tree's images that may fail where nobody says otherwise.
-MAX_FAILURE_RATE = 0.01
+#: What people read if a run passed, and if it did not.
+PASSED = "Everything passed."
+FAILED = "Failed: see above."
+
+#: Output trees that the sentence names.
+_MOST_NAMED = 3
 
 
-def judge(
-    report: Mapping[str, Any], max_failure_rate: float, max_failures: int | None = None
-) -> tuple[bool, list[str]]:
-    """Decide from the report's data.
+def judge(report: Mapping[str, Any], failures: Mapping[str, Any]) -> tuple[bool, list[str]]:
+    """Decide whether a run passed.
 
     Parameters
     ----------
     report : mapping
-        As in benchmark.json.
-    max_failure_rate : float
-        Largest part of a tree's images that may fail, 0..1.
-    max_failures : int, optional
-        Largest number of a tree's images that may fail.
+        As in ``benchmark.json``.
+    failures : mapping
+        The section `failures` of the config: how many images may fail. Missing keys have the
+        defaults of the schema.
 
     Returns
     -------
-    well : bool
+    passed : bool
     wrong : list of str
-        What is not well, each with the images that show it.
+        What is wrong, each line followed by the images that it concerns.
     """
+    limits = _limits(failures)
     wrong = []
     for entry in [*report["verifications"], *report["comparisons"]]:
         if not entry["passed"]:
             wrong += [f"{_name(entry)}: {entry['summary']}", *_named(entry)]
     for entry in report["failures"]:
-        if too_many := _too_many(entry, max_failure_rate, max_failures):
+        if too_many := _too_many(entry, limits):
             wrong.append(f"{_name(entry)}: {_failed(entry)}: {too_many}.")
     return not wrong, wrong
 
 
-def summary(report: Mapping[str, Any], well: bool, place: str = "") -> list[str]:
-    """Say in five lines at most what was done, what failed, how fast, and where to look.
+def summary(report: Mapping[str, Any], passed: bool, place: str = "") -> list[str]:
+    """Say in at most five lines what was done, what failed, how fast it was, and where to look.
 
     Parameters
     ----------
     report : mapping
-        As in benchmark.json.
-    well : bool
+        As in ``benchmark.json``.
+    passed : bool
         What `judge` decided.
     place : str
-        What to look at, such as "Report: report.html"; empty where nothing is.
+        Where to look, such as "Report: report.html"; empty if there is nothing to look at.
     """
     lines = []
     trees = report["verifications"]
@@ -59,10 +61,10 @@ def summary(report: Mapping[str, Any], well: bool, place: str = "") -> list[str]
         engines = _and(dict.fromkeys(tree["engine"] for tree in trees))
         datasets = _and(dict.fromkeys(tree["dataset"] for tree in trees))
         lines.append(f"Done: {images:,} images of {datasets} by {recipes}, on {engines}.")
-        passed = sum(entry["passed"] for entry in trees)
+        correct = sum(entry["passed"] for entry in trees)
         same = [entry["passed"] for entry in report["comparisons"]]
-        bytes_ = "" if not same else "; engines agree" if all(same) else "; engines DISAGREE"
-        lines.append(f"Checked: {passed} of {len(trees)} trees of outputs passed{bytes_}.")
+        agreement = "" if not same else "; engines agree" if all(same) else "; engines DISAGREE"
+        lines.append(f"Checked: {correct} of {len(trees)} output trees passed{agreement}.")
     if report["failures"]:
         worst = max(report["failures"], key=lambda entry: entry["failed"])
         lines.append(f"Failed: {_failed(worst)} in {_name(worst)}; see its failures.csv.")
@@ -71,14 +73,62 @@ def summary(report: Mapping[str, Any], well: bool, place: str = "") -> list[str]
     fastest: dict[tuple[str, str], Mapping[str, Any]] = {}
     for row in report["rows"]:
         key = (row["dataset"], row["recipe"])
-        rate = row["images_per_second"] or 0
-        if rate > (fastest[key]["images_per_second"] if key in fastest else 0):
+        best = fastest[key]["images_per_second"] if key in fastest else 0
+        if (row["images_per_second"] or 0) > best:
             fastest[key] = row
     if fastest:
         lines.append(f"Fast: {'; '.join(map(_speed, fastest.values()))}.")
-    end = "All is well." if well else "NOT well: see above."
+    end = PASSED if passed else FAILED
     lines.append(f"{place}. {end}" if place else end)
     return lines
+
+
+def sentence(report: Mapping[str, Any], failures: Mapping[str, Any]) -> tuple[bool, str]:
+    """Decide as `judge` does, and say it in one sentence."""
+    passed, _ = judge(report, failures)
+    limits = _limits(failures)
+    checked = [*report["verifications"], *report["comparisons"]]
+    wrong = [entry for entry in checked if not entry["passed"]]
+    too_many = [entry for entry in report["failures"] if _too_many(entry, limits)]
+    faults = []
+    if wrong:
+        names = ", ".join(map(_name, wrong[:_MOST_NAMED]))
+        more = f" and {len(wrong) - _MOST_NAMED} more" if len(wrong) > _MOST_NAMED else ""
+        faults.append(f"checks failed for {names}{more}")
+    if too_many:
+        worst = max(too_many, key=lambda entry: entry["failed"] / max(1, entry["images"]))
+        faults.append(
+            f"{worst['failed']:,} of {worst['images']:,} images failed in {_name(worst)}, "
+            f"{_too_many(worst, limits)}"
+        )
+    if not passed:
+        return False, f"Failed: {'; '.join(faults)}."
+    same = " and is the same with every engine" if report["comparisons"] else ""
+    failed = max((entry["failed"] for entry in report["failures"]), default=0)
+    but = ""
+    if failed:
+        images = "image" if failed == 1 else "images"
+        but = f"; {failed:,} {images} failed, which the limits allow"
+    return True, f"Everything passed: every output is as its recipe asks{same}{but}."
+
+
+def _limits(failures: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Fill in the defaults of the section `failures`."""
+    if {"max_rate", "max_count"} <= failures.keys():
+        return failures
+    from pixelmill.core.schemas import complete_section
+
+    return complete_section("failures", failures, "failures")
+
+
+def _too_many(entry: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
+    """Say which limit the failures of an output tree exceed; empty if none."""
+    rate, count = limits["max_rate"], limits["max_count"]
+    if entry["failed"] / max(1, entry["images"]) > rate:
+        return f"more than failures.max_rate = {rate:g} allows"
+    if count is not None and entry["failed"] > count:
+        return f"more than failures.max_count = {count:,} allows"
+    return ""
 
 
 def _inputs(tree: Mapping[str, Any]) -> int:
@@ -100,52 +150,6 @@ def _speed(row: Mapping[str, Any]) -> str:
     compared = isinstance(gain, float) and row["engine"] != "sequential"
     times = f", {gain:.2f}x sequential" if compared else ""
     return f"{_name(row)} {row['images_per_second']:,.0f} images/s{times}"
-
-
-def sentence(
-    report: Mapping[str, Any],
-    max_failure_rate: float = MAX_FAILURE_RATE,
-    max_failures: int | None = None,
-) -> tuple[bool, str]:
-    """Decide as `judge` does, and say it in one sentence."""
-    well, _ = judge(report, max_failure_rate, max_failures)
-    checked = [*report["verifications"], *report["comparisons"]]
-    wrong = [entry for entry in checked if not entry["passed"]]
-    bounds = max_failure_rate, max_failures
-    too_many = [entry for entry in report["failures"] if _too_many(entry, *bounds)]
-    faults = []
-    if wrong:
-        names = ", ".join(map(_name, wrong[:_NAMED]))
-        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
-        faults.append(f"checks failed for {names}{more}")
-    if too_many:
-        worst = max(too_many, key=lambda entry: entry["failed"] / max(1, entry["images"]))
-        faults.append(
-            f"{worst['failed']:,} of {worst['images']:,} images failed in {_name(worst)}, "
-            f"{_too_many(worst, *bounds)}"
-        )
-    if not well:
-        return False, f"NOT well: {'; '.join(faults)}."
-    same = ", and the same on every engine" if report["comparisons"] else ""
-    failed = max((entry["failed"] for entry in report["failures"]), default=0)
-    but = ""
-    if failed:
-        images = "image was" if failed == 1 else "images were"
-        but = f"; {failed:,} {images} not made, which is within bounds"
-    return True, f"All is well: every output is whole and as its recipe demands{same}{but}."
-
-
-#: Trees that the sentence names.
-_NAMED = 3
-
-
-def _too_many(entry: Mapping[str, Any], rate: float, count: int | None) -> str:
-    """Say which bound a tree's failures exceed; nothing where none."""
-    if entry["failed"] / max(1, entry["images"]) > rate:
-        return f"more than failures.max_rate = {rate:g} allows"
-    if count is not None and entry["failed"] > count:
-        return f"more than failures.max_count = {count:,} allows"
-    return ""
 
 
 def _name(entry: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The reference page describes every config key as the schema does."""
 
 from pixelmill.app import config_docs
-from pixelmill.app.config import schema
+from pixelmill.app.config_schema import schema
 
 
 def test_the_docs_are_what_the_schema_says(repository):

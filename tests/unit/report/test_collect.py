@@ -148,7 +148,7 @@ def test_a_tree_without_a_full_pass_has_no_figures_and_gives_none(trees, missing
 def test_a_tree_that_was_not_verified_does_not_pass(trees):
     report = collect(trees(sequential=BASELINE), {})
     assert not report["passed"]
-    assert "NOT well: checks failed for demo/light/sequential." in html(report)
+    assert "Failed: checks failed for demo/light/sequential." in html(report)
     assert report["verifications"][0]["summary"].startswith("Not verified yet")
 
 
@@ -231,9 +231,9 @@ def test_the_page_needs_no_network_and_no_other_file(page):
 def test_the_page_shows_every_check_with_its_counts_and_what_differs(page):
     text = Page(page).text
     assert "whole <script>" in text
-    assert "is in the manifest and not there" in text
+    assert "is in the manifest but does not exist" in text
     assert "byte-identical to sequential" in text
-    assert "NOT well: checks failed for demo/light/" in text
+    assert "Failed: checks failed for demo/light/" in text
 
 
 def test_the_page_shows_why_images_failed(page):
@@ -326,7 +326,7 @@ def test_a_benchmark_of_another_recipe_is_not_taken_for_one_of_these_images(
     write_json(tmp_path / "results/demo/light/scaling.json", {**BENCHMARK, "recipe_digest": digest})
     report = {**collect(found, {}), **describe(found)}
     assert report["scaling"][0]["stale"] is stale
-    assert ("of another recipe than the images" in html(report)) is stale
+    assert ("The recipe changed after this was measured" in html(report)) is stale
 
 
 def test_where_time_went_is_told_for_every_tree(page):

@@ -103,7 +103,7 @@ def test_what_failed_alike_on_several_engines_is_told_once(report):
 
 def test_the_markdown_has_verdict_table_failures_and_machine(report):
     text = markdown(report())
-    assert text.startswith("## pixelmill: NOT well\n")
+    assert text.startswith("## pixelmill: failed\n")
     assert "| demo | light | threads | 1 | 50 |" in text
     assert "No image failed." in text
     assert "cores" in text and "Pillow" in text and "`snakemake --cores 1 all`" in text

@@ -8,6 +8,9 @@ TREE = {"dataset": "demo", "recipe": "light", "engine": "threads"}
 
 CHECK = {"name": "missing", "compared": 9, "named": [{"image": "a.jpg", "why": "is not there"}]}
 
+#: The section `failures` of a config, without the keys that do not matter here.
+RATE = {"max_rate": 0.01, "max_count": None}
+
 INPUTS = {"name": "inputs", "compared": 1234, "named": []}
 
 
@@ -28,42 +31,48 @@ def measured(rate, speedup, **tree):
     return {**TREE, **tree, "images_per_second": rate, "speedup": speedup}
 
 
-def test_where_nothing_is_wrong_all_is_well():
-    assert judge(report(verifications=[verification()]), 0.01) == (True, [])
+def test_a_run_passes_if_nothing_is_wrong():
+    assert judge(report(verifications=[verification()]), RATE) == (True, [])
 
 
 @pytest.mark.parametrize("part", ["verifications", "comparisons"])
 def test_a_check_that_failed_decides_and_its_images_are_named(part):
-    well, wrong = judge(report(**{part: [verification(False, [CHECK])]}), 0.01)
-    assert not well
+    passed, wrong = judge(report(**{part: [verification(False, [CHECK])]}), RATE)
+    assert not passed
     assert wrong == ["demo/light/threads: Looked at.", "  missing: a.jpg: is not there"]
 
 
 @pytest.mark.parametrize(
-    ("failed", "images", "most", "well"),
+    ("failed", "images", "most", "passes"),
     [(1, 100, 0.01, True), (2, 100, 0.01, False), (1, 1, 1.0, True), (1, 10**6, 0.0, False)],
     ids=["at the limit", "above it", "all may fail", "none may fail"],
 )
-def test_failed_images_decide_by_their_rate(failed, images, most, well):
-    decided, wrong = judge(report(failures=[failures(failed, images)]), most)
-    assert decided is well
-    assert ["more than failures.max_rate" in line for line in wrong] == [True] * (not well)
+def test_failed_images_decide_by_their_rate(failed, images, most, passes):
+    decided, wrong = judge(
+        report(failures=[failures(failed, images)]), {"max_rate": most, "max_count": None}
+    )
+    assert decided is passes
+    assert ["more than failures.max_rate" in line for line in wrong] == [True] * (not passes)
 
 
 @pytest.mark.parametrize(
-    ("most", "well"), [(None, True), (6, True), (5, True), (4, False), (0, False)]
+    ("most", "passes"), [(None, True), (6, True), (5, True), (4, False), (0, False)]
 )
-def test_failed_images_decide_by_their_number_where_it_is_bounded(most, well):
+def test_failed_images_decide_by_their_number_where_it_is_bounded(most, passes):
     """A bound of 0 allows no failure at all; it is not the same as no bound."""
     few = report(failures=[failures(5, 10**6)])
-    for decided, wrong in (judge(few, 0.01, most), sentence(few, 0.01, most)):
-        assert decided is well
+    limits = {"max_rate": 0.01, "max_count": most}
+    for decided, wrong in (judge(few, limits), sentence(few, limits)):
+        assert decided is passes
         words = f"more than failures.max_count = {most} allows"
-        assert (words in str(wrong)) is not well
+        assert (words in str(wrong)) is not passes
 
 
 def test_without_a_failure_a_bound_of_0_is_kept():
-    assert judge(report(verifications=[verification()]), 0.0, 0) == (True, [])
+    assert judge(report(verifications=[verification()]), {"max_rate": 0, "max_count": 0}) == (
+        True,
+        [],
+    )
 
 
 def test_a_run_is_summed_up_in_five_lines():
@@ -75,18 +84,18 @@ def test_a_run_is_summed_up_in_five_lines():
     )
     assert summary(run, True, "Report: results/report/report.html") == [
         "Done: 1,234 images of demo by light, on sequential and processes.",
-        "Checked: 2 of 2 trees of outputs passed; engines agree.",
+        "Checked: 2 of 2 output trees passed; engines agree.",
         "Failed: 3 of 1,000 images (2 corrupt, 1 truncated) in demo/light/threads; see its "
         "failures.csv.",
         "Fast: demo/light/threads 471 images/s, 1.88x sequential.",
-        "Report: results/report/report.html. All is well.",
+        "Report: results/report/report.html. Everything passed.",
     ]
 
 
 def test_the_summary_says_so_where_it_is_not_well():
     lines = summary(report(verifications=[verification(False)]), False)
-    assert lines[1] == "Checked: 0 of 1 trees of outputs passed."
-    assert lines[-1] == "NOT well: see above."
+    assert lines[1] == "Checked: 0 of 1 output trees passed."
+    assert lines[-1] == "Failed: see above."
 
 
 def test_engines_that_disagree_are_told():
@@ -96,7 +105,7 @@ def test_engines_that_disagree_are_told():
 
 def test_without_a_full_pass_nothing_is_told_of_speed():
     run = report(rows=[measured(None, "run: ...")])
-    assert summary(run, True) == ["Failed: no image.", "All is well."]
+    assert summary(run, True) == ["Failed: no image.", "Everything passed."]
 
 
 def test_the_gain_is_told_only_where_it_stands():
@@ -122,15 +131,17 @@ def test_where_the_plain_loop_was_fastest_it_is_not_held_against_itself():
     ids=["nothing", "a check", "a comparison", "too many failures", "few failures"],
 )
 def test_one_sentence_says_what_the_verdict_decides(parts):
-    well, _ = judge(report(**parts), 0.01)
-    assert sentence(report(**parts), 0.01)[0] is well
-    assert sentence(report(**parts), 0.01)[1].startswith("All is well" if well else "NOT well")
+    passed, _ = judge(report(**parts), RATE)
+    assert sentence(report(**parts), RATE)[0] is passed
+    assert sentence(report(**parts), RATE)[1].startswith(
+        "Everything passed" if passed else "Failed"
+    )
 
 
 def test_the_sentence_names_what_is_wrong():
     wrong = report(verifications=[verification(False)] * 5, failures=[failures(30, 100)])
-    assert sentence(wrong)[1] == (
-        "NOT well: checks failed for demo/light/threads, demo/light/threads, demo/light/threads "
+    assert sentence(wrong, RATE)[1] == (
+        "Failed: checks failed for demo/light/threads, demo/light/threads, demo/light/threads "
         "and 2 more; 30 of 100 images failed in demo/light/threads, more than failures.max_rate "
         "= 0.01 allows."
     )
@@ -138,8 +149,13 @@ def test_the_sentence_names_what_is_wrong():
 
 def test_failures_within_bounds_are_not_passed_over():
     assert (
-        "; 1 image was not made, which is within"
-        in sentence(report(failures=[failures(1, 100)]))[1]
+        "; 1 image failed, which the limits allow"
+        in sentence(report(failures=[failures(1, 100)]), RATE)[1]
     )
-    assert "the same on every engine" not in sentence(report())[1]
-    assert "the same on every engine" in sentence(report(comparisons=[verification()]))[1]
+    assert "the same with every engine" not in sentence(report(), RATE)[1]
+    assert "the same with every engine" in sentence(report(comparisons=[verification()]), RATE)[1]
+
+
+def test_missing_limits_are_those_of_the_schema():
+    assert judge(report(failures=[failures(1, 100)]), {}) == (True, [])
+    assert not judge(report(failures=[failures(2, 100)]), {"stop_on_first": False})[0]

@@ -57,7 +57,7 @@ def test_a_check_counts_what_it_compared_and_what_it_could_not_compare(name, cou
             {"new.png": "is an input without a row", "gone.png": "has a row but is not an input"},
         ),
         ("missing", {"c.jpg": "is in the manifest but does not exist"}),
-        ("extra", {"stray\\n.jpg": "exists but is not in the manifest"}),
+        ("extra", {"stray\\u000a.jpg": "exists but is not in the manifest"}),
         ("temporaries", {"x.tmp": "was left by a run that was killed"}),
     ],
 )
