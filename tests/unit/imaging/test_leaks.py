@@ -94,7 +94,7 @@ def test_the_sources_hold_what_is_looked_for(source, name):
 @pytest.mark.parametrize("policy", ["none", "strip"])
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
 @pytest.mark.parametrize(("name", "animation"), TAKEN, ids=map("-".join, TAKEN))
-def test_an_output_tells_no_more_than_the_policy_hands_over(
+def test_an_output_contains_only_what_the_policy_keeps(
     source, render, name, animation, backend, policy, steps
 ):
     data = source(name)
@@ -124,9 +124,7 @@ def bring(image, path):
 
 @pytest.mark.parametrize("name", ["jpeg", "png", "tiff", "webp", "avif"])
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
-def test_what_the_picture_of_an_own_step_bears_is_not_handed_on(
-    source, render, tmp_path, backend, name
-):
+def test_metadata_of_an_image_from_an_own_step_is_dropped(source, render, tmp_path, backend, name):
     (tmp_path / "own.py").write_text(STEP)
     (tmp_path / "brought").write_bytes(source(name))
     call = {"call": {"function": "own:bring", "path": str(tmp_path / "brought")}}
@@ -147,7 +145,7 @@ KEPT = {
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
 @pytest.mark.parametrize("name", [name for name in SOURCES if name not in WITHOUT_EXIF])
-def test_keep_keeps_the_same_whatever_the_steps_are(source, render, name, backend, steps):
+def test_keep_does_not_depend_on_the_steps(source, render, name, backend, steps):
     data = source(name)
     for format, encoder in ENCODERS.items():
         settings = {"metadata": "keep", "backend": backend, "steps": steps}

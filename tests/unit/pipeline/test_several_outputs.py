@@ -271,7 +271,7 @@ def test_a_source_that_is_gone_takes_all_its_outputs_with_it(tree):
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
-def test_where_one_output_cannot_be_made_none_is(tmp_path, failing):
+def test_if_one_output_cannot_be_made_none_is(tmp_path, failing):
     """WebP allows at most 16,383 pixels per side."""
     Image.new("L", (16_400, 20)).save(tmp_path / "a.png")
     formats = ["png", "jpeg", "bmp"]
@@ -380,7 +380,7 @@ def test_a_collision_is_refused_where_that_is_asked_for(tmp_path, picture):
         tree.process(THREE, policy=Policy(collisions="error"))
 
 
-def test_the_time_of_the_source_is_kept_where_that_is_asked_for(tmp_path, picture):
+def test_the_time_of_the_source_is_kept_if_the_recipe_says_so(tmp_path, picture):
     tree = Tree(tmp_path)
     tree.source.mkdir()
     picture(1).save(tree.source / "a.jpg")

@@ -161,7 +161,7 @@ def deep_source(format, gray, profile, transparent=False):
 @pytest.mark.parametrize("format", ["png", "tiff"])
 @pytest.mark.parametrize("transparent", [False, True])
 @pytest.mark.parametrize("gray", [False, True])
-def test_a_profile_of_16_bits_is_followed(render, tmp_path, gray, transparent, format, output):
+def test_a_profile_is_applied_in_16_bits(render, tmp_path, gray, transparent, format, output):
     profile = icc_profile(() if gray else ADOBE_RGB, 1.4)
     data = deep_source(format, gray, profile, transparent)
     for policy in ("srgb", "keep", "drop"):
@@ -291,7 +291,7 @@ def test_of_the_transparent_colour_every_channel_counts(render, tmp_path, name, 
 @pytest.mark.parametrize("gray", [False, True])
 @pytest.mark.parametrize("place", [0.4, 0.7])
 @pytest.mark.parametrize("harm", ["zeros", "noise", "hole", "cut", "tables", "frame", "unknown"])
-def test_damage_gets_the_same_verdict_by_both_backends(render, photo, encoded, harm, place, gray):
+def test_both_backends_report_the_same_damage(render, photo, encoded, harm, place, gray):
     picture = photo(320, 240).convert("L" if gray else "RGB")
     for progressive in (False, True):
         data = bytearray(encoded(picture, "JPEG", quality=90, progressive=progressive))
@@ -318,7 +318,7 @@ def test_damage_gets_the_same_verdict_by_both_backends(render, photo, encoded, h
 
 @pytest.mark.parametrize("depth", [8, "keep"])
 @pytest.mark.parametrize("name", ["pillow", "opencv"])
-def test_a_rare_process_is_named(render, name, depth):
+def test_an_unsupported_jpeg_process_is_named(render, name, depth):
     levels = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
     files = {
         "12": imagecodecs.jpeg_encode(levels, level=90, bitspersample=12),

@@ -158,7 +158,7 @@ CLEAR = [(place, (*color[:3], 130), dispose) for place, color, dispose in PATCHE
 
 @pytest.mark.parametrize("patches", [PATCHES, CLEAR], ids=["opaque", "half-clear"])
 @pytest.mark.parametrize("over", [True, False], ids=["over", "source"])
-def test_every_frame_of_an_apng_is_what_the_standard_shows(patches, over):
+def test_every_frame_of_an_apng_follows_the_standard(patches, over):
     decoded = decode(apng(patches, over), reading=ALL)
     expected = shown(patches, over)
     made = np.array([np.asarray(frame.convert("RGBA")) for frame in decoded.frames])
@@ -178,7 +178,7 @@ def test_a_resized_apng_shows_resized_frames(make, over, output):
 
 @needs_magick
 @pytest.mark.parametrize("output", OUTPUTS.values(), ids=OUTPUTS)
-def test_a_resized_gif_shows_what_imagemagick_shows(make, gif, output):
+def test_a_resized_gif_looks_as_in_imagemagick(make, gif, output):
     frames, durations, _ = frames_by_opencv(make(gif, output, [HALF]))
     expected = halved(coalesced(gif))
     assert frames.shape == expected.shape
@@ -234,7 +234,7 @@ def shown_times(data):
 @pytest.mark.parametrize("to", ["gif", "png", "webp"])
 @pytest.mark.parametrize("times", [0, 1, 2, 7])
 @pytest.mark.parametrize("source", ["gif", "png", "webp"])
-def test_it_is_shown_as_often_as_before(make, picture, source, times, to):
+def test_the_loop_count_is_kept(make, picture, source, times, to):
     pictures = [picture(number, SIZE) for number in range(3)]
     file = io.BytesIO()
     # A GIF says how often it is shown again, and nothing where it is not.
@@ -256,13 +256,13 @@ def moving(request, encoded):
     return encoded(frames[0], request.param, save_all=True, append_images=frames[1:], duration=90)
 
 
-def test_a_moving_picture_is_refused_where_that_is_asked_for(moving):
+def test_an_animation_is_refused_if_the_recipe_says_so(moving):
     with pytest.raises(ImageError, match="3 frames") as refusal:
         decode(moving, reading=Reading(animation="error"))
     assert refusal.value.reason == "unsupported"
 
 
-def test_the_first_frame_stands_by_default(make, moving):
+def test_the_first_frame_is_used_by_default(make, moving):
     decoded = decode(moving)
     assert len(decoded.frames) == 1
     assert decoded.frames[0].convert("RGB").getpixel((8, 8))[0] > 240
@@ -285,7 +285,7 @@ def test_a_picture_that_does_not_move_is_one_picture_by_any_policy(
     assert len(decoded.frames) == 1
 
 
-def test_pages_are_no_animation(encoded):
+def test_pages_are_not_an_animation(encoded):
     pages = [Image.new("L", (8, 8), level) for level in (10, 20)]
     data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
     for animation in ("first", "all", "error"):
@@ -293,7 +293,7 @@ def test_pages_are_no_animation(encoded):
         assert [frame.getpixel((0, 0)) for frame in decoded.frames] == [10]
 
 
-def test_the_image_for_those_that_know_no_apng_is_no_part_of_the_animation():
+def test_the_default_image_of_an_apng_is_not_part_of_the_animation():
     default = (1, 2, 3, 255)
     data = apng(PATCHES[:3], over=True, default=default)
     assert decode(data, reading=Reading(alpha=True)).frames[0].getpixel((5, 5)) == default

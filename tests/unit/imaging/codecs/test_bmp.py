@@ -107,7 +107,7 @@ def test_bit_fields(bits, masks, header, top_down):
     assert_seen(data, np.dstack(visible).astype(float), within=1)
 
 
-def test_a_bitmap_that_is_transparent_all_over_is_opaque():
+def test_a_fully_transparent_bitmap_is_treated_as_opaque():
     """Some writers set the mask but leave the byte at 0."""
     red, green, blue = colors().astype(np.uint32).transpose(2, 0, 1)
     data = bmp(
@@ -189,7 +189,7 @@ def test_a_bitmap_that_was_cut_off_is_truncated(data):
     ("compression", "header", "bits", "names"),
     [(4, 40, 24, "JPEG"), (5, 40, 24, "PNG"), (3, 64, 1, "Huffman"), (4, 64, 24, "RLE24")],
 )
-def test_a_kind_that_nobody_decodes_is_named(compression, header, bits, names):
+def test_an_unsupported_kind_is_named(compression, header, bits, names):
     data = bmp((bytes(100), 8, 3), bits, header=header, compression=compression)
     for name in ("pillow", "opencv"):
         with pytest.raises(ImageError, match=names) as failure:

@@ -103,7 +103,7 @@ def test_the_transparent_colour_of_a_gif_shows_white(encoded):
         ),
     ],
 )  # fmt: skip
-def test_the_one_transparent_colour_of_a_png_shows_white(data, expected):
+def test_the_transparent_colour_of_a_png_shows_white(data, expected):
     made = np.asarray(decode(data).frames[0].convert("L" if np.ndim(expected) == 2 else "RGB"))
     assert made.tolist() == expected
 
@@ -233,7 +233,7 @@ def made_of(tmp_path, image, **data):
 
 @pytest.mark.parametrize(("color", "levels"), BACKGROUNDS.items())
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_alpha_is_flattened_where_the_output_has_none(tmp_path, mode, color, levels):
+def test_alpha_is_flattened_if_the_output_has_none(tmp_path, mode, color, levels):
     pixels = COLORS if mode == "RGBA" else GRAY
     image = Image.fromarray(np.dstack([pixels, ALPHA]), mode)
     made = made_of(tmp_path, image, background=color, output={"format": "bmp"})
@@ -247,7 +247,7 @@ def test_alpha_is_flattened_where_the_output_has_none(tmp_path, mode, color, lev
 
 @pytest.mark.parametrize("format", ["png", "webp", "tiff"])
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_alpha_is_kept_where_the_output_holds_it(tmp_path, mode, format):
+def test_alpha_is_kept_if_the_output_supports_it(tmp_path, mode, format):
     pixels = COLORS if mode == "RGBA" else GRAY
     image = Image.fromarray(np.dstack([pixels, ALPHA]), mode)
     lossless = {"lossless": True} if format == "webp" else {}
@@ -276,7 +276,7 @@ def test_an_opaque_source_gives_an_opaque_output(tmp_path, photo):
 
 
 @pytest.mark.parametrize("format", ["png", "webp"])
-def test_no_dark_fringe_shows_where_alpha_was_resized(tmp_path, format):
+def test_resized_alpha_has_no_dark_fringe(tmp_path, format):
     """White shapes on transparent black must stay white."""
     rows, columns = np.mgrid[-50:50, -50:50]
     inside = (rows**2 + columns**2 < 40**2).astype(np.uint8) * 255
@@ -310,7 +310,7 @@ def test_16_bits_of_grey_go_through_a_resize_where_they_are_to_be_kept(tmp_path,
 
 
 @needs_magick
-def test_16_bits_of_grey_resized_are_what_imagemagick_makes(tmp_path):
+def test_resized_16_bit_grey_equals_that_of_imagemagick(tmp_path):
     across, down = np.meshgrid(np.linspace(0, 40, 300), np.linspace(0, 30, 200))
     levels = (32768 + 32767 * np.sin(across * down / 40)).astype(np.uint16)
     Image.fromarray(levels).save(tmp_path / "a.png")

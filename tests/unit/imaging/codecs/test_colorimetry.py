@@ -252,7 +252,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("chunks", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_description_is_ignored_for_the_next_one(chunks):
+def test_a_malformed_description_is_ignored_in_favour_of_the_next_one(chunks):
     palette = bytes(v for color in COLORS for v in color)
     row = bytes(range(len(COLORS)))
     if chunks is None:
@@ -271,7 +271,7 @@ DESCRIPTIONS = {
 
 
 @pytest.mark.parametrize("chosen", range(1, 16))
-def test_of_several_descriptions_the_first_by_rank_counts(chosen):
+def test_the_description_with_the_highest_rank_applies(chosen):
     """PNG 3rd edition, 4.3, whatever their order in the file."""
     names = [name for k, name in enumerate(DESCRIPTIONS) if chosen & 1 << k]
     alone = levels(picture_png(DESCRIPTIONS[names[0]]))
@@ -279,7 +279,7 @@ def test_of_several_descriptions_the_first_by_rank_counts(chosen):
         assert np.array_equal(levels(picture_png(*map(DESCRIPTIONS.get, order))), alone), order
 
 
-def test_the_descriptions_have_other_colours_each():
+def test_each_description_gives_different_colours():
     found = [levels(picture_png(extra)).tolist() for extra in DESCRIPTIONS.values()]
     assert all(a != b for k, a in enumerate(found) for b in found[:k])
 
@@ -291,7 +291,7 @@ BROKEN_PROFILES = {
 
 
 @pytest.mark.parametrize("profile", BROKEN_PROFILES.values(), ids=BROKEN_PROFILES)
-def test_an_unusable_profile_gives_way_to_the_next_description(profile):
+def test_after_an_unusable_profile_the_next_description_applies(profile):
     data = picture_png(profile, gama(100_000))
     assert near(levels(data), in_srgb(COLORS, SRGB, power(1)))
 
@@ -352,9 +352,7 @@ CHROMATICITIES = {
 @pytest.mark.parametrize(
     ("primaries", "white", "taken"), CHROMATICITIES.values(), ids=CHROMATICITIES
 )
-def test_the_chromaticities_of_a_png_are_followed_if_there_are_such_colours(
-    primaries, white, taken
-):
+def test_the_chromaticities_of_a_png_are_followed_if_they_are_valid(primaries, white, taken):
     data = picture_png(gama(55_556), chrm(primaries, white))
     assert near(levels(data), in_srgb(COLORS, taken, power(1.8)))
     data = picture_png(chrm(primaries, white))

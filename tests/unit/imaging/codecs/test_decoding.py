@@ -33,7 +33,7 @@ def reason(data, **options):
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
-def test_a_lossless_image_is_turned_upright(photo, stored, encoded, format, orientation):
+def test_a_lossless_image_is_rotated_upright(photo, stored, encoded, format, orientation):
     upright = photo(7, 5)
     pixels, exif = stored(upright, orientation)
     options = {"lossless": True, "exact": True} if format == "WEBP" else {}
@@ -52,7 +52,7 @@ def test_an_avif_is_turned_upright(photo, stored, encoded, orientation):
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_a_jpeg_is_turned_upright(photo, stored, encoded, orientation):
+def test_a_jpeg_is_rotated_upright(photo, stored, encoded, orientation):
     upright = photo(157, 83)
     pixels, exif = stored(upright, orientation)
     decoded = decode(encoded(pixels, "JPEG", quality=95, subsampling=0, exif=exif))
@@ -62,7 +62,7 @@ def test_a_jpeg_is_turned_upright(photo, stored, encoded, orientation):
 
 
 @pytest.mark.parametrize("value", [0, 9, 65535])
-def test_a_value_that_is_no_orientation_leaves_the_image_alone(photo, encoded, value):
+def test_an_invalid_orientation_is_ignored(photo, encoded, value):
     exif = Image.Exif()
     exif[0x0112] = value
     upright = photo(7, 5)
@@ -83,7 +83,7 @@ SHRINKING = Reading(shrink_margin=2.5)
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize(("shrink", "width", "height"), [(2, 190, 133), (4, 95, 66), (8, 47, 33)])
-def test_a_shrunken_decode_cannot_be_seen(
+def test_a_reduced_decode_makes_no_visible_difference(
     photo, stored, encoded, orientation, shrink, width, height
 ):
     upright = photo(1003, 701)  # sides that 8 does not divide
@@ -99,7 +99,7 @@ def test_a_shrunken_decode_cannot_be_seen(
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_the_target_is_asked_for_the_upright_size(photo, stored, encoded, orientation):
+def test_the_size_hint_receives_the_upright_size(photo, stored, encoded, orientation):
     pixels, exif = stored(photo(200, 120), orientation)
     asked = []
 
@@ -169,12 +169,12 @@ def noisy():
 
 
 @pytest.mark.parametrize("data", [b"", b"some text that was saved as photo.jpg", bytes(1000)])
-def test_what_is_no_image_is_told_so(data):
+def test_a_file_that_is_not_an_image_fails_as_such(data):
     assert reason(data) == "not_an_image"
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "TIFF"])
-def test_a_file_that_was_cut_off_is_truncated(noisy, encoded, format):
+def test_a_file_that_was_cut_off_fails_as_truncated(noisy, encoded, format):
     data = encoded(noisy, format)
     reasons = {reason(data[: len(data) * percent // 100]) for percent in range(20, 98)}
     assert reasons == {"truncated"}
@@ -215,7 +215,7 @@ def test_a_later_frame_that_is_broken_does_not_cost_the_first(noisy, encoded):
 @pytest.mark.parametrize(
     ("width", "height"), [(60_000, 60_000), (1_000_000, 180), (13_378, 13_378)]
 )
-def test_too_many_pixels_are_refused_by_the_header_alone(width, height):
+def test_too_many_pixels_are_refused_from_the_header(width, height):
     assert width * height > Limits().max_pixels
     assert reason(png(width, height, 8, 0, [])) == "too_large"
 
@@ -308,13 +308,13 @@ def heic(photo):
     return file.getvalue()
 
 
-def test_heic_is_read_where_pillow_heif_is_installed(photo, heic):
+def test_heic_is_read_if_pillow_heif_is_installed(photo, heic):
     made = decode(heic).frames[0]
     assert made.size == (120, 80)
     assert psnr(made, photo(120, 80)) >= 30
 
 
-def test_heic_names_the_package_where_it_is_not(heic, monkeypatch):
+def test_without_pillow_heif_the_message_names_the_package(heic, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(ImageError, match="pip install pillow-heif") as failure:
         decode(heic)

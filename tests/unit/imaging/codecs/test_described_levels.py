@@ -98,7 +98,7 @@ CASES = [
     CASES,
     ids=lambda part: ids(part) if isinstance(part, tuple) else None,
 )
-def test_it_looks_as_it_was_described(tmp_path, kind, color, depth, backend, format):
+def test_it_looks_as_described(tmp_path, kind, color, depth, backend, format):
     description, primaries, curve = DESCRIPTIONS["linear"]
     made = rendered(tmp_path, source(*kind, description), color, depth, backend, format)
     check(made, kind, primaries, curve, format)
@@ -138,9 +138,7 @@ STEPS = {"grayscale": {"grayscale": {}}, "border": {"border": {"width": 8, "colo
 @pytest.mark.parametrize(
     ("step", "backend"), [("grayscale", "pillow"), ("grayscale", "opencv"), ("border", "pillow")]
 )
-def test_levels_that_are_kept_look_the_same_in_grey_and_beside_colours(
-    tmp_path, kind, step, backend, format
-):
+def test_kept_values_look_the_same_in_grey_and_in_colour(tmp_path, kind, step, backend, format):
     """A step may change the colour space that a kept profile must have."""
     described = source(*kind, DESCRIPTIONS["linear"][0])
     made = rendered(tmp_path, described, "keep", 8, backend, format, [STEPS[step]])

@@ -61,7 +61,7 @@ TURNS = {
 @pytest.mark.parametrize("turn", TURNS)
 @pytest.mark.parametrize("kind", ["avif", "heic"])
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
-def test_it_is_turned_exactly_once(make, backend, kind, turn, exif):
+def test_it_is_rotated_exactly_once(make, backend, kind, turn, exif):
     """EXIF is ignored: the properties of the file apply (ISO/IEC 23000-22, 7.3.6)."""
     properties, expected = TURNS[turn]
     image = corners()
@@ -75,7 +75,7 @@ def test_it_is_turned_exactly_once(make, backend, kind, turn, exif):
 @pytest.mark.parametrize("turn", ["as it is", "a quarter", "left and right"])
 @pytest.mark.parametrize("kind", ["avif", "heic"])
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
-def test_the_clean_aperture_is_cut_before_it_is_turned(make, backend, kind, turn):
+def test_the_clean_aperture_is_applied_before_the_rotation(make, backend, kind, turn):
     properties, _ = TURNS[turn]
     clap = (b"clap", aperture((128, 64), (32, 32, 80, 64)))
     picture = corners((128, 64))
@@ -114,7 +114,7 @@ def test_an_aperture_between_pixels_is_rounded():
 @pytest.mark.parametrize("orientation", [1, 3, 6, 2])
 @pytest.mark.parametrize("policy", ["apply", "keep"])
 @pytest.mark.parametrize("kind", ["png", "webp"])
-def test_all_frames_are_turned_as_the_first_one(make, kind, policy, orientation):
+def test_all_frames_are_rotated_like_the_first_one(make, kind, policy, orientation):
     expected = {1: ["rg", "bw"], 3: ["wb", "gr"], 6: ["br", "wg"], 2: ["gr", "wb"]}[orientation]
     data = turned(kind, orientation)
     output = {"format": "png"}

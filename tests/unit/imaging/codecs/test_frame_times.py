@@ -74,7 +74,7 @@ TIMED = [
 
 
 @pytest.mark.parametrize(("source", "case", "to"), TIMED)
-def test_times_are_those_that_browsers_show(make, source, case, to):
+def test_times_are_as_in_browsers(make, source, case, to):
     times, shown, in_gif = TIMES[case]
     expected = shown if source == "gif" else times
     data = make(animation(source, times), {"format": to})
@@ -156,7 +156,7 @@ def plays_of(data):
 @pytest.mark.parametrize("to", ["gif", "png", "webp", "avif"])
 @pytest.mark.parametrize("times", [0, 1, 2, 7])
 @pytest.mark.parametrize("source", ["gif", "png", "webp", "avif"])
-def test_it_is_shown_as_often(make, source, times, to):
+def test_the_loop_count_is_that_of_the_source(make, source, times, to):
     if source == "gif":
         repeats = None if times == 1 else max(0, times - 1)
         data = gif((1, 1), [GifFrame(["r"]), GifFrame(["b"])], repeats=repeats)
@@ -171,7 +171,7 @@ def test_it_is_shown_as_often(make, source, times, to):
     assert plays_of(make(data, {"format": to})) == times
 
 
-def test_an_avif_without_an_edit_list_is_shown_for_ever():
+def test_an_avif_without_an_edit_list_repeats_for_ever():
     """The file does not specify it; browsers repeat it for ever."""
     assert decode(avif(3, legacy=True), reading=ALL).loop == 0
 

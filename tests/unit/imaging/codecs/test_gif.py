@@ -254,7 +254,7 @@ def test_opaque_frames_have_no_alpha():
     assert [frame.mode for frame in decode(holes, reading=ALL).frames] == ["RGBA", "RGBA"]
 
 
-def test_a_frame_without_colours_is_grey():
+def test_a_frame_without_a_colour_table_is_grey():
     data = gif((3, 1), [GifFrame(["062"])], table="")
     assert np.asarray(decode(data).frames[0])[0].tolist() == [[0] * 3, [6] * 3, [2] * 3]
 
@@ -294,7 +294,7 @@ def test_bytes_between_blocks_are_skipped():
     assert len(decode(spoiled, reading=ALL).frames) == 2
 
 
-def test_half_transparent_pixels_become_opaque_or_clear(make):
+def test_half_transparent_pixels_become_opaque_or_transparent(make):
     levels = [0, 100, 127, 128, 200, 255]
     pixels = np.zeros((1, 6, 4), np.uint8)
     pixels[..., 0], pixels[..., 3] = 255, levels
@@ -305,7 +305,7 @@ def test_half_transparent_pixels_become_opaque_or_clear(make):
         assert letters(np.asarray(image.convert("RGBA"))[8::16, 8::16]) == ["...rrr"]
 
 
-def test_an_animation_has_all_its_frames_though_some_are_alike(make):
+def test_an_animation_keeps_identical_frames(make):
     frames = [GifFrame(["r"], delay=20), GifFrame(["r"], delay=30), GifFrame(["g"])]
     for output in ({"format": "gif"}, {"format": "png"}):
         made = decode(make(gif((1, 1), frames), output, "pillow", "all", 1, 1), reading=ALL)
@@ -334,7 +334,7 @@ def test_a_gif_of_many_colours_has_those_of_each_frame(make):
         assert np.abs(seen - np.asarray(frame)).max() <= 1
 
 
-def test_the_size_is_that_of_the_screen_and_of_the_first_frame():
+def test_the_size_covers_the_screen_and_the_first_frame():
     data = gif((2, 2), [GifFrame(["rgb", "gbr", "bbb"])])
     decoded = decode(data)
     assert (decoded.pixels, decoded.frames[0].size) == (9, (3, 3))

@@ -133,12 +133,12 @@ def test_by_default_only_artist_and_copyright_survive(make, format):
 
 
 @pytest.mark.parametrize("format", HOLDING)
-def test_none_leaves_nothing(make, format):
+def test_none_keeps_nothing(make, format):
     assert tags_of(make(output={"format": format}, metadata="none")) == {}
 
 
 @pytest.mark.parametrize("format", HOLDING)
-def test_keep_keeps_camera_and_place_and_what_is_stale_not(make, format):
+def test_keep_keeps_camera_and_location_but_nothing_stale(make, format):
     tags = tags_of(make(output={"format": format}, metadata="keep"))
     assert tags.items() >= {**RIGHTS, "Make": "Maker", "Model": "Model"}.items()
     assert tags["ImageDescription"] == "a garden"
@@ -150,7 +150,7 @@ def test_keep_keeps_camera_and_place_and_what_is_stale_not(make, format):
     assert size == ((40, 30) if format == "jpeg" else (None, None))
 
 
-def test_the_place_survives_as_it_was(make):
+def test_the_location_is_kept_unchanged(make):
     tags = tags_of(make(metadata="keep"))
     assert (tags["GPSLatitudeRef"], tags["GPSLatitude"]) == ("N", (48, 8, 0))
     assert (tags["GPSLongitudeRef"], tags["GPSLongitude"]) == ("E", (11, 34, 0))
@@ -165,13 +165,13 @@ def test_no_part_of_the_thumbnail_survives(make, camera_exif, policy):
 
 @pytest.mark.parametrize("policy", ["strip", "keep", "none"])
 @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "gif", "bmp"])
-def test_comments_and_resolution_are_not_passed_on(make, format, policy):
+def test_comments_and_resolution_are_dropped(make, format, policy):
     info = opened(make(output={"format": format}, metadata=policy)).info
     assert "comment" not in info
     assert info.get("dpi", (72, 72)) != pytest.approx((300, 300))
 
 
-def test_other_notes_are_not_passed_on(tmp_path, photo, encoded):
+def test_other_metadata_is_dropped(tmp_path, photo, encoded):
     """XMP and texts of a PNG may contain a location too."""
     notes = PngInfo()
     notes.add_text("Comment", "at home")
@@ -188,7 +188,7 @@ def test_other_notes_are_not_passed_on(tmp_path, photo, encoded):
 @pytest.mark.parametrize("policy", ["strip", "keep", "none"])
 @pytest.mark.parametrize("orientation", [1, 3, 6, 7])
 @pytest.mark.parametrize("format", HOLDING)
-def test_an_orientation_that_is_kept_is_noted_and_moves_no_pixel(
+def test_a_kept_orientation_is_written_and_changes_no_pixel(
     tmp_path, photo, stored, format, orientation, policy
 ):
     pixels, exif = stored(photo(64, 48), orientation)
@@ -230,7 +230,7 @@ def test_broken_exif_costs_no_image(make, format, exif, policy):
     assert opened(make(exif, output={"format": format}, metadata=policy)).size == (40, 30)
 
 
-def test_broken_tags_cost_no_orientation(photo, encoded):
+def test_broken_tags_do_not_affect_the_orientation(photo, encoded):
     """Otherwise, one unimportant tag would make the picture lie on its side."""
     exif = exif_block([(0x0112, "short", 6), (0x8298, "rational", [(1, 0)])], gps=[(2, "short", 7)])
     data = encoded(photo(80, 60), "JPEG", exif=exif)

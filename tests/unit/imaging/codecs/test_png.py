@@ -96,7 +96,7 @@ def by_opencv(data, reading):
 
 @pytest.mark.parametrize("where", ["before", "after"])
 @pytest.mark.parametrize("extra", USELESS.values(), ids=USELESS)
-def test_what_is_useless_costs_no_picture(encoded, picture, extra, where):
+def test_a_useless_chunk_does_not_fail_the_image(encoded, picture, extra, where):
     for kind in KINDS.values():
         data = kind(encoded, picture)
         for reading in READINGS.values():
@@ -118,7 +118,7 @@ def test_a_png_in_which_all_is_sound_is_left_as_it_is(encoded, picture):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_the_orientation_and_the_profile_stay(encoded, picture, packed):
+def test_the_orientation_and_the_profile_are_kept(encoded, picture, packed):
     exif = Image.Exif()
     exif[Image.ExifTags.Base.Orientation] = 6
     profile = icc_profile(ADOBE_RGB, 2.2)
@@ -164,7 +164,7 @@ MEANT = {(b"gAMA", "doubled")}
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("name", SOUND, ids=bytes.decode)
-def test_a_fault_in_what_may_be_skipped_costs_no_picture(encoded, picture, name, fault):
+def test_a_fault_in_an_optional_chunk_does_not_fail_the_image(encoded, picture, name, fault):
     extra = fault(name, SOUND[name])
     for kind in ("colour", "palette", "deep"):
         data = KINDS[kind](encoded, picture)
@@ -199,7 +199,7 @@ MISPLACED = {
 
 
 @pytest.mark.parametrize(("color", "before", "after"), MISPLACED.values(), ids=MISPLACED)
-def test_a_chunk_in_a_wrong_place_is_skipped(color, before, after):
+def test_a_misplaced_chunk_is_skipped(color, before, after):
     row = b"\0" if color == 3 else PIXEL
     data = by_hand(1, 1, 8, color, [row], b"".join(before))
     data = data[:-12] + b"".join(after) + data[-12:]
@@ -311,7 +311,7 @@ CRITICAL = {
 
 
 @pytest.mark.parametrize(("change", "reason", "word"), CRITICAL.values(), ids=CRITICAL)
-def test_what_is_wrong_with_a_critical_chunk_is_said(encoded, picture, change, reason, word):
+def test_the_fault_of_a_critical_chunk_is_named(encoded, picture, change, reason, word):
     data = change(encoded(picture(1).quantize(16), "PNG"))
     for decoded in (by_pillow, by_opencv):
         for reading in READINGS.values():
@@ -321,7 +321,7 @@ def test_what_is_wrong_with_a_critical_chunk_is_said(encoded, picture, change, r
 
 
 @pytest.mark.parametrize("name", [b"IHDR", b"PLTE"])
-def test_what_a_picture_cannot_do_without_must_be_right(encoded, picture, name):
+def test_a_faulty_critical_chunk_fails_the_image(encoded, picture, name):
     data = bytearray(encoded(picture(1).quantize(16), "PNG"))
     place = data.index(name) - 4
     (length,) = struct.unpack_from(">I", data, place)
@@ -398,7 +398,7 @@ MASKED = {
 
 @pytest.mark.parametrize("case", MASKED.values(), ids=MASKED)
 @pytest.mark.parametrize("name", ["pillow", "opencv"])
-def test_bits_above_the_depth_of_a_transparent_level_do_not_count(name, case):
+def test_bits_above_the_depth_of_a_transparent_level_are_ignored(name, case):
     """PNG 3rd edition, 11.3.1.1."""
     depth, color, row, levels, alpha = case
     data = by_hand(4, 1, depth, color, [row], extra=transparent(*levels))

@@ -77,7 +77,7 @@ def test_colours_of_a_profile_become_those_of_srgb(encoded, colors, colorants, g
 
 @needs_magick
 @pytest.mark.parametrize(("colorants", "gamma"), WIDE.values(), ids=WIDE)
-def test_colours_of_a_profile_are_those_that_imagemagick_sees(
+def test_colours_of_a_profile_equal_those_of_imagemagick(
     encoded, colors, colorants, gamma, srgb_file
 ):
     data = encoded(colors, "PNG", icc_profile=icc_profile(colorants, gamma))
@@ -93,7 +93,7 @@ def srgb_file(tmp_path_factory):
 
 
 @pytest.mark.parametrize("color", ["keep", "drop"])
-def test_keep_and_drop_move_no_pixel(encoded, colors, color):
+def test_keep_and_drop_change_no_pixel(encoded, colors, color):
     profile = icc_profile(ADOBE_RGB, 2.2)
     data = encoded(colors, "PNG", icc_profile=profile)
     decoded = decode(data, reading=Reading(color=color))
@@ -169,7 +169,7 @@ def test_the_profile_of_16_bit_grey_describes_what_is_kept(encoded, color, kept)
 
 
 @needs_magick
-def test_grey_with_a_profile_is_what_imagemagick_sees(encoded, srgb_file):
+def test_grey_with_a_profile_equals_that_of_imagemagick(encoded, srgb_file):
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
     data = encoded(ramp, "JPEG", quality=100, icc_profile=icc_profile((), 1.8))
     expected = opened(magick(data, "-profile", srgb_file)).convert("L")
@@ -184,7 +184,7 @@ SAME_AS_SRGB = {
 
 @pytest.mark.parametrize("color", ["srgb", "keep", "drop"])
 @pytest.mark.parametrize("profile", SAME_AS_SRGB.values(), ids=SAME_AS_SRGB)
-def test_a_profile_that_means_srgb_moves_no_pixel_and_is_not_passed_on(
+def test_a_profile_that_describes_srgb_changes_no_pixel_and_is_dropped(
     encoded, colors, profile, color
 ):
     decoded = decode(encoded(colors, "PNG", icc_profile=profile), reading=Reading(color=color))
@@ -208,7 +208,7 @@ UNFIT = {
 
 @pytest.mark.parametrize("color", ["srgb", "keep", "drop"])
 @pytest.mark.parametrize(("mode", "profile"), UNFIT.values(), ids=UNFIT)
-def test_a_profile_that_is_broken_or_of_another_space_costs_nothing(
+def test_a_profile_that_is_broken_or_of_another_space_is_ignored(
     encoded, colors, mode, profile, color
 ):
     image = colors.convert(mode)
@@ -312,7 +312,7 @@ def test_inks_without_a_profile_are_as_light_as_they_leave_the_paper(inks, store
 
 @needs_magick
 @pytest.mark.parametrize("store", STORED.values(), ids=STORED)
-def test_inks_without_a_profile_are_what_imagemagick_sees(inks, store):
+def test_cmyk_without_a_profile_equals_that_of_imagemagick(inks, store):
     data = store(inks)
     expected = opened(magick(data, "-colorspace", "sRGB")).convert("RGB")
     assert psnr(decode(data).frames[0], expected) >= 40
@@ -328,7 +328,7 @@ def test_inks_without_a_profile_are_what_opencv_sees(inks, store):
 @needs_magick
 @pytest.mark.parametrize("color", ["srgb", "keep"])
 @pytest.mark.parametrize("format", ["JPEG", "TIFF"])
-def test_inks_with_a_profile_are_what_imagemagick_sees(encoded, inks, srgb_file, format, color):
+def test_cmyk_with_a_profile_equals_that_of_imagemagick(encoded, inks, srgb_file, format, color):
     """No step supports CMYK: it is converted to sRGB under every colour policy."""
     options = {"quality": 98} if format == "JPEG" else {}
     data = encoded(inks, format, icc_profile=INKS, **options)

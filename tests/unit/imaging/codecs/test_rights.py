@@ -143,7 +143,7 @@ def test_kept_tags_keep_their_types_and_values(source, render, format, order):
 
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_tiffs_of_16_bits_bear_the_same_tags(source, render, order, backend):
+def test_16_bit_tiffs_have_the_same_tags(source, render, order, backend):
     text = TEXTS["utf-8"]
     deep = np.arange(32 * 24, dtype=np.uint16).reshape(24, 32) * 80
     fields = main_fields(order, text), camera_fields(order), gps_fields(order)
@@ -209,7 +209,7 @@ def test_rights_that_are_no_texts_are_not_handed_over(source, render):
     assert b"Exif" not in render(source("jpeg", block))
 
 
-def test_of_too_many_tags_a_jpeg_has_the_rights_and_a_png_has_all(source, render):
+def test_with_too_many_tags_a_jpeg_keeps_the_rights_and_a_png_keeps_all(source, render):
     rights = TEXTS["utf-8"]
     comment = (0x9286, 7, b"ASCII\0\0\0" + bytes(70_000))
     data = source("png", raw_block([(ARTIST, *rights), (0x010F, 2, b"Maker\0")], [comment]))
@@ -323,7 +323,7 @@ def test_rights_in_unusual_places_keep_their_bytes(picture, render, make, order)
 
 @pytest.mark.parametrize("make", [hexed, late, prefixed, webp_without_prefix])
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
-def test_an_orientation_in_unusual_places_counts(picture, render, make, backend):
+def test_an_orientation_in_an_unusual_place_is_applied(picture, render, make, backend):
     data = make(raw_block([(0x0112, 3, struct.pack("<H", 6))]), picture(1, SIZE))
     made = render(data, backend=backend, steps=[], output={"format": "png"})
     assert decode(made).frames[0].size == SIZE[::-1]
@@ -396,9 +396,7 @@ def test_a_file_that_gets_tags_keeps_its_pixels_and_structure(source, picture):
 
 
 @pytest.mark.parametrize("metadata", ["none", "strip", "keep"])
-def test_a_tiff_has_the_resolution_that_it_requires_and_not_that_of_its_source(
-    source, render, metadata
-):
+def test_a_tiff_has_the_required_resolution_and_not_that_of_its_source(source, render, metadata):
     data = source("jpeg", raw_block(main_fields("<", TEXTS["utf-8"])))
     _, main, *_ = fields_of(render(data, metadata=metadata, output={"format": "tiff"}))
     for tag in (0x011A, 0x011B):
@@ -420,7 +418,7 @@ def place_without(missing, order):
 @pytest.mark.parametrize("missing", PLACES.values(), ids=PLACES)
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("format", SOURCES)
-def test_a_place_has_what_the_output_requires_beside_it(source, render, format, order, missing):
+def test_a_location_has_the_tags_that_the_format_requires(source, render, format, order, missing):
     data = source(format, raw_block([], [], place_without(missing, order), order=order))
     for output in OUTPUTS:
         made = render(data, metadata="keep", output={"format": output})
@@ -460,7 +458,7 @@ def warnings_in(folder, files):
 @pytest.mark.parametrize("policy", ["strip", "keep"])
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("format", SOURCES)
-def test_exiftool_finds_nothing_more_that_is_wrong(
+def test_exiftool_reports_no_additional_warnings(
     tmp_path, source, render, encoded, format, order, policy, missing, text
 ):
     camera = [field for field in camera_fields(order) if field[0] < 0xFDE8]

@@ -74,7 +74,7 @@ SEVERAL = {
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
 @pytest.mark.parametrize("animation", ["first", "all", "error"])
 @pytest.mark.parametrize("make", SEVERAL.values(), ids=SEVERAL)
-def test_one_picture_is_taken_and_it_is_the_right_one(make, animation, backend):
+def test_the_right_one_of_several_pictures_is_used(make, animation, backend):
     reading = Reading(animation=animation)
     if backend == "pillow":
         (frame,) = decode(make(), reading=reading).frames

@@ -82,7 +82,7 @@ def tolerance(color):
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize(("color", "bits", "format"), KINDS)
-def test_every_depth_gives_the_picture_that_was_stored(color, bits, format, order):
+def test_every_depth_gives_the_stored_picture(color, bits, format, order):
     samples, expected, tags = stored(color, bits, format)
     for compression, big in itertools.product((1, 8), (False, True)):
         data = tiff(
@@ -104,7 +104,7 @@ EXTRAS = [
 @pytest.mark.parametrize(("color", "extra"), EXTRAS)
 @pytest.mark.parametrize("planar", [1, 2])
 @pytest.mark.parametrize("bits", [8, 16])
-def test_planes_and_extra_samples_are_taken_for_what_they_are(color, bits, planar, extra):
+def test_planes_and_extra_samples_are_interpreted_correctly(color, bits, planar, extra):
     samples, expected, _ = stored(color, bits, UNSIGNED, extra)
     for order, compression in itertools.product("<>", (1, 5)):
         data = tiff(
@@ -196,7 +196,7 @@ def test_every_layout_is_turned_once(color, bits, format, extra, orientation):
 
 @pytest.mark.parametrize("orientation", TURNED)
 @pytest.mark.parametrize(("color", "bits"), [(BLACK, 8), (RGB, 8), (RGB, 16), (WHITE, 16)])
-def test_an_orientation_that_is_kept_leaves_the_rows_as_they_are(color, bits, orientation):
+def test_a_kept_orientation_leaves_the_rows_unchanged(color, bits, orientation):
     samples, expected, _ = stored(color, bits)
     tags = ((274, 3, [orientation]),)
     data = tiff(TURNED[orientation](samples), photometric=color, bits=bits, tags=tags)
@@ -256,7 +256,7 @@ def opaque(levels):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_lab_is_seen_beside_its_own_white(bits):
+def test_lab_is_relative_to_its_white_point(bits):
     """Blue of sRGB is Lab of 32.3, 79.2, -107.9 beside D65, and of 29.6, 68.3, -112 beside D50."""
     blue = {"D65": (32.30, 79.19, -107.86), "D50": (29.57, 68.30, -112.03)}
     for name, lab in blue.items():
@@ -288,7 +288,7 @@ def test_floating_point_colours_may_exceed_1():
 
 
 @pytest.mark.parametrize(("color", "bits"), [(BLACK, 8), (BLACK, 16), (RGB, 8), (RGB, 16)])
-def test_a_sample_that_nothing_describes_is_alpha(color, bits):
+def test_an_undescribed_sample_is_alpha(color, bits):
     samples, expected, _ = stored(color, bits, UNSIGNED, (2,))
     for planar in (1, 2):
         assert_seen(tiff(samples, photometric=color, bits=bits, planar=planar), expected)
@@ -312,7 +312,7 @@ def test_tags_are_handed_on(color, bits, order, big):
 
 
 @pytest.mark.parametrize("color", [WHITE, BLACK, RGB])
-def test_plain_bytes_that_are_called_signed(color):
+def test_unsigned_bytes_that_are_labelled_signed(color):
     samples, expected, _ = stored(color, 8)
     assert_seen(tiff(samples, photometric=color, format=SIGNED), expected)
 
@@ -376,7 +376,7 @@ def test_all_numbers_may_be_stored_in_bytes(planar):
 
 
 @pytest.mark.parametrize("tag", [258, 259, 262, 277, 284, 338, 339])
-def test_a_layout_that_is_no_number_gives_no_picture(tag):
+def test_a_layout_that_is_not_a_number_is_refused(tag):
     data, _ = numbered(tag, "<", False)
     for name in ("pillow", "opencv"):
         with pytest.raises(ImageError):
@@ -394,7 +394,7 @@ def test_a_broken_tag_that_says_nothing_of_the_layout_changes_nothing(order):
 
 
 @pytest.mark.parametrize("bits", [8, 12])
-def test_a_preview_that_stands_first_is_the_picture(bits):
+def test_a_preview_on_the_first_page_is_the_picture(bits):
     """As in raw files of cameras, whose own picture is in a SubIFD (330)."""
     samples, expected, _ = stored(RGB, bits)
     tags = ((254, LONG, [1]), (330, LONG, [8]))
@@ -445,7 +445,7 @@ def test_limits_hold_before_anything_is_decoded(planar, limits):
         ({"photometric": 1, "compression": 34661}, "JBIG"),
     ],
 )
-def test_a_layout_that_nobody_decodes_is_named(monkeypatch, kind, names):
+def test_an_unsupported_layout_is_named(monkeypatch, kind, names):
     monkeypatch.setitem(tiffs.ENCODERS, 34661, bytes)
     count = 4 if kind["photometric"] == 5 else 1
     number = np.complex64 if kind.get("bits") == 64 else np.uint8
@@ -481,7 +481,7 @@ def test_a_file_that_lacks_its_last_bytes_gives_no_picture(
 @pytest.mark.parametrize(
     ("color", "bits"), [(BLACK, 8), (RGB, 8), (BLACK, 12), (RGB, 16), (WHITE, 16), (PALETTE, 4)]
 )
-def test_a_file_that_was_cut_off_is_truncated(color, bits, compression, tile):
+def test_a_file_that_was_cut_off_fails_as_truncated(color, bits, compression, tile):
     samples, _, tags = stored(color, bits)
     whole = tiff(
         samples, photometric=color, bits=bits, compression=compression, tile=tile, rows=5,

@@ -94,7 +94,7 @@ def size(backend, data, reading):
 @pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("make", FILES.values(), ids=FILES)
-def test_an_orientation_in_xmp_alone_turns_nothing(picture, make, form, reading, backend):
+def test_an_orientation_only_in_xmp_is_ignored(picture, make, form, reading, backend):
     data = make(picture(1, (48, 32)), packet(form), b"")
     assert b"Orientation" in data
     assert size(backend, data, reading) == (48, 32)
@@ -112,7 +112,7 @@ def test_verification_demands_the_size_as_it_is_stored(tmp_path, picture, make, 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
 @pytest.mark.parametrize("name", [name for name in FILES if name not in ("avif", "heif")])
-def test_an_orientation_in_exif_counts_whatever_xmp_says(picture, name, backend):
+def test_an_orientation_in_exif_takes_precedence_over_xmp(picture, name, backend):
     exif = b"Exif\0\0" + raw_block([(0x0112, 3, struct.pack("<H", 3))])
     shown = picture(1, (48, 32))
     data = FILES[name](shown, packet(FORMS["attribute"]), exif)

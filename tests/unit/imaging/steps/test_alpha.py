@@ -57,7 +57,7 @@ def resized(image, size, **more):
 @pytest.mark.parametrize("size", [(97, 97), (31, 64), (250, 190), (60, 240)])
 @pytest.mark.parametrize("filter", KERNELS)
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
-def test_no_kernel_leaves_a_rim(mode, filter, size, linear, resampler, hidden):
+def test_no_kernel_leaves_a_fringe(mode, filter, size, linear, resampler, hidden):
     made = resized(levels(mode, hidden), size, filter=filter, linear=linear, resampler=resampler)
     assert (made.mode, made.size) == (mode, size)
     # Half-transparent pixels have it too, as far as premultiplied 8 bits tell: 255 / 64 levels.
@@ -137,7 +137,7 @@ MIXING = [("pillow", step) for step in STEPS_THAT_MIX] + [
 @pytest.mark.parametrize("hidden", [0, 255])
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
 @pytest.mark.parametrize(("backend", "step"), MIXING, ids=lambda part: "-".join(part)[:20])
-def test_no_step_leaves_a_rim(make, backend, step, mode, hidden):
+def test_no_step_leaves_a_fringe(make, backend, step, mode, hidden):
     made = make(boxes(mode, hidden), [step], backend)
     assert np.abs(seen(made) - LEVEL).max() <= 1
 
@@ -199,7 +199,7 @@ COLORING = [*(("pillow", step) for step in COLORED), ("opencv", "pad")]
 
 @pytest.mark.parametrize("mode", ["L", "LA"])
 @pytest.mark.parametrize(("backend", "step"), COLORING)
-def test_a_colour_on_grey_is_that_colour(make, backend, step, mode):
+def test_a_colour_drawn_on_grey_stays_that_colour(make, backend, step, mode):
     made = make(gray_pixels(mode), [COLORED[step](RED)], backend)
     assert made[0, 0].tolist() == [255, 0, 0] + [255] * (mode == "LA")
     rows, columns = made.shape[:2]
@@ -224,7 +224,7 @@ def test_a_grey_on_grey_leaves_it_grey(make, backend, step):
     ],
     ids=lambda step: "-".join(step),
 )
-def test_grey_stays_grey_if_nothing_of_the_colour_is_seen(make, step):
+def test_grey_stays_grey_if_the_colour_is_invisible(make, step):
     assert make(gray_pixels("L"), [step]).ndim == 2
 
 
@@ -257,7 +257,7 @@ def test_a_coloured_text_on_grey_is_coloured(make, mode):
 
 
 @pytest.mark.parametrize("mode", ["L", "LA"])
-def test_a_coloured_mark_on_grey_is_coloured(make, tmp_path, mode):
+def test_a_coloured_watermark_on_grey_is_coloured(make, tmp_path, mode):
     Image.new("RGBA", (8, 8), (0, 0, 255, 255)).save(tmp_path / "mark.png")
     mark = {"image": str(tmp_path / "mark.png"), "size": 0.2, "opacity": 1, "margin": 0}
     made = make(gray_pixels(mode), [{"watermark": {**mark, "gravity": "top_left"}}])

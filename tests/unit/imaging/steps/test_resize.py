@@ -109,7 +109,7 @@ def test_any_size_is_contained_exactly():
 
 
 @pytest.mark.parametrize(("short", "size"), [(175, 88), (173, 87)])
-def test_a_side_of_exactly_one_half_more_is_rounded_up(short, size):
+def test_half_a_pixel_is_rounded_up(short, size):
     for times in range(1, 500):
         sides = 200 * times, short * times  # scale to 100 and 87.5, or 86.5
         assert resampled_size(sides, framed((100, 100), "contain")) == (100, size), times
@@ -312,7 +312,7 @@ def test_a_size_must_be_told_in_one_way(params, words):
         ({"shortest": 30}, (45, 30)),
     ],
 )
-def test_no_side_is_made_longer(apply, photo, params, size):
+def test_no_side_becomes_longer(apply, photo, params, size):
     assert apply(photo(90, 60), "resize", upscale="never", **params).size == size
 
 
