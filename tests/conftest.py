@@ -26,8 +26,8 @@ pytest_plugins = [
 
 REPOSITORY = Path(__file__).parents[1]
 
-#: Nothing that a test starts may run longer, in seconds: what hangs is to end, and a busy machine
-#: is no fault.
+#: Longest time that a process started by a test may run, in seconds: a hanging process must end,
+#: and a busy machine must not fail the test.
 LONGEST = 600
 
 

@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.skipif(
         CORPUS is None, reason="PIXELMILL_CORPUS is not set: image corpus not available"
     ),
-    pytest.mark.filterwarnings("ignore"),  # Pillow warns of much that it finds
+    pytest.mark.filterwarnings("ignore"),  # Pillow warns about many findings
 ]
 
 #: Pillow refuses these pictures: the first three for a text, a profile or an animation that they
@@ -55,14 +55,14 @@ SPARED = (
     "robustness/pillow/hopper_unknown_pixel_mode.tif",
 )
 
-#: Names of Pillow for formats that begin as another.
+#: Pillow's names of formats that begin like another format.
 BEGINS_AS = {"MPO": "jpeg"}
 
-#: Least likeness of two photos of one scene, turned and saved apart, in dB.
+#: Minimum PSNR of two photos of one scene, rotated and saved separately, in dB.
 LIKENESS = 24
 
 
-#: Least likeness of a photo that was decoded smaller to one that was not, in dB.
+#: Minimum PSNR of a photo decoded at a reduced size and one at full size, in dB.
 UNSEEN = 45
 
 
@@ -157,11 +157,11 @@ def test_every_orientation_shows_the_same_upright_picture(rows, tmp_path, series
 
 ENGINES = ["sequential", "threads", "processes", "futures"]
 
-#: A run that takes longer than this hangs, in seconds.
+#: Time after which a run is considered to hang, in seconds.
 LONGEST = 120
 
-#: Bytes of memory that all processes of a run may take together. One bomb of the corpus,
-#: unpacked, would take 4 GB and more; all of the rest was seen to take less than 0.2 GB.
+#: Memory that all processes of a run may take together, in bytes. One bomb of the corpus
+#: would take at least 4 GB if it were unpacked; everything else takes less than 0.2 GB.
 MOST_MEMORY = 1_500_000_000
 
 #: The lines that pixelmill itself writes about a pass.
@@ -225,7 +225,7 @@ def whole(repository, tmp_path_factory):
                 memory = max(memory, memory_of(watched))
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     run.wait(0.05)
-            run.kill()  # where it hangs
+            run.kill()  # if it hangs
         written = (folder / "text").read_text(encoding="utf-8", errors="backslashreplace")
         return Whole(run.wait(), written, memory, folder / "out")
 

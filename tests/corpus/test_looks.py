@@ -25,11 +25,11 @@ pytestmark = [
     pytest.mark.skipif(
         CORPUS is None, reason="PIXELMILL_CORPUS is not set: image corpus not available"
     ),
-    pytest.mark.filterwarnings("ignore"),  # Pillow warns of much that it finds
+    pytest.mark.filterwarnings("ignore"),  # Pillow warns about many findings
 ]
 
-#: Least likeness of two photos of one scene, turned and saved apart, and how much less
-#: likely than that every other way to turn them must look; in dB.
+#: Minimum PSNR of two photos of one scene, rotated and saved separately, and how much smaller
+#: the PSNR of every other orientation must be; in dB.
 LIKENESS, MARGIN = 24, 10
 
 
@@ -124,10 +124,10 @@ def seen(levels):
     return np.dstack([levels[..., :3] * alpha, levels[..., :3] * alpha + 255 * (1 - alpha)])
 
 
-#: Without the gamma that these files name, which neither of the others follows here.
+#: Without the gamma of these files, which neither of the other programs applies here.
 AS_STORED = Reading(alpha=True, color="drop")
 
-#: Of one transparent level of grey OpenCV sees the one of 8 bits alone.
+#: OpenCV supports a transparent level of grey only in 8 bits.
 UNSEEN = ("tbbn0g04", "tbwn0g16")
 
 
@@ -152,7 +152,7 @@ def test_pngsuite_has_the_pixels_that_imagemagick_sees(path):
     assert np.abs(seen(made) - seen(expected)).max() <= 2
 
 
-# Inks
+# CMYK
 
 
 @needs_magick

@@ -7,10 +7,10 @@ import pytest
 from tests.helpers import matrix, matrix_cells, matrix_judges
 from tests.helpers.imaging import MAGICK
 
-# What decoders remark is told as an outcome.
+# Warnings of decoders are reported as outcomes.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-#: Every so manieth cell of a format is in the sample: a prime, so that all kinds are met.
+#: Distance of the sampled cells of a format: a prime, so that all kinds occur.
 STEP = 23
 
 

@@ -10,7 +10,7 @@ from pixelmill.engines.base import LOCAL
 
 COUNT = 12
 
-#: A step that removes something when its turn comes, once.
+#: A step that removes something once, when it is called.
 STEP = """
 import contextlib, os, pathlib, shutil
 
@@ -41,10 +41,10 @@ REMOVED = {
     "reserve": ".reserve",
 }
 
-#: What is put in its place.
+#: The replacements.
 THEN = {"gone": "pass", "a-file": "path.touch()", "a-folder": "path.mkdir()"}
 
-#: Those that stand for the others when time is short.
+#: Those that represent the others in short runs.
 FAST = {"tree": "gone", "images": "gone", "crumbs": "gone", "ledger": "a-folder"}
 
 
@@ -82,7 +82,7 @@ def is_complete(tree):
     return made == COUNT and manifest.exists() and manifest.read_text().count(",ok,") == COUNT
 
 
-#: Each of them by one engine after another; in few ways when time is short.
+#: Each of them with one engine after another; only a few in short runs.
 CASES = [
     pytest.param(
         "processes" if FAST.get(what) == then else engine, REMOVED[what], THEN[then],
@@ -103,7 +103,7 @@ def test_what_is_removed_during_a_pass_is_told_and_made_good(disturbed, engine, 
     assert is_complete(tree)
 
 
-#: Files that lie where a folder has to be, and folders where a file has to be.
+#: Files in the place of a folder, and folders in the place of a file.
 BLOCKED = {
     "tree": "out",
     "below-a-file": "file/out",
@@ -114,7 +114,7 @@ BLOCKED = {
 }
 
 
-#: What a pass moves out of its way by itself.
+#: What a pass moves away itself.
 MOVED = ("out/.crumbs", "out/ledger.sqlite/", "out/manifest.csv/", "out/failures.csv/")
 
 

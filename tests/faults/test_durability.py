@@ -185,7 +185,7 @@ def traced(tmp_path_factory, photos, repository):
         pytest.skip("strace is not installed")
     root = tmp_path_factory.mktemp("traced")
     rules = policy(sandbox="off").replace('"durable": false', '"durable": true')
-    # A file for each process: in a common one, calls of several are cut in two.
+    # One file per process: in a common file, calls of several processes would be interleaved.
     command = [STRACE, "-ff", "-ttt", "-y", "-q", "-s", "0", "-e", f"trace={TRACED}"]
     command += ["-o", root / "calls", sys.executable, repository / "scripts/process_sequential.py"]
     ran = run([*command, photos(root / "in", 3), root / "out", "--policy", rules])

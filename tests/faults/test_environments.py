@@ -18,7 +18,7 @@ from pixelmill.verification.verify import verify
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="streams are closed by a POSIX shell")
 
-#: Exit status where the script could not run.
+#: Exit status if the script could not run.
 CANNOT_RUN = 2
 
 COUNT = 4
@@ -69,7 +69,7 @@ def assert_complete(tree, count=COUNT):
 # Standard streams
 
 
-#: Redirections of a shell that leave no place to write to, or none that takes anything.
+#: Redirections of a shell after which writing is impossible or fails.
 REDIRECTIONS = {
     "no-stdin": "<&-",
     "no-stdout": ">&-",
@@ -79,7 +79,7 @@ REDIRECTIONS = {
     "full-stderr": "2>/dev/full",
 }
 
-#: Those that differ most stand for all when time is short.
+#: The most different ones represent all in short runs.
 SOME = [
     pytest.param(text, marks=() if name in ("none-at-all", "full-stderr") else pytest.mark.slow)
     for name, text in REDIRECTIONS.items()
@@ -103,7 +103,7 @@ def test_a_pass_needs_no_standard_streams(shell, source, out, engine, redirectio
     assert_complete(out)
 
 
-#: What a script is asked, and how it ends.
+#: The arguments of a script and its exit status.
 ASKED = {
     "work": (["catalog.py", "{source}", "catalog.csv"], 0),
     "error": (["catalog.py", "nowhere", "catalog.csv"], CANNOT_RUN),
@@ -111,7 +111,7 @@ ASKED = {
     "usage": (["catalog.py"], CANNOT_RUN),
 }
 
-#: Each of these with two redirections, and each redirection with one of these at least.
+#: Each of these with two redirections, and each redirection with at least one of these.
 ASKED_SO = [
     ("work", "none-at-all"), ("work", "full-stdout"), ("error", "full-stderr"),
     ("error", "no-stderr"), ("help", "full-stdout"), ("help", "no-stdout"),
@@ -290,10 +290,10 @@ def test_a_pass_does_with_an_odd_folder_for_temporary_files(
     assert list((tmp_path / "relative").iterdir()) == []
 
 
-# The process's own surroundings
+# The surroundings of the process
 
 
-#: What a shell does before a script, and what a script does without: all at once.
+#: Commands of a shell before a script that restrict its environment.
 SURROUNDINGS = {
     "little": (
         "unset HOME USER LOGNAME; export TZ=:nonsense; umask 077; ulimit -S -n 32; "
@@ -344,7 +344,7 @@ def test_a_small_limit_on_the_size_of_files_is_told_in_one_sentence(
 # Times and sizes of files
 
 
-#: Seconds since 1970 that sources may bear; a file system may hold fewer.
+#: Times of sources in seconds since 1970; a file system may support fewer.
 TIMES = {
     "zero": 0,
     "before-1970": -1,

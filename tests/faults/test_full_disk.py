@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows does not limit 
 FORMATS = ("jpeg", "png", "webp", "avif", "tiff", "gif", "bmp")
 MOVING = ("png", "webp", "avif", "gif")
 
-#: Parts of an output that the disk takes.
+#: Parts of an output for which the disk has room.
 STEPS = 20
 
 

@@ -50,7 +50,7 @@ def f(image):
     return image
 """
 
-#: What an own step may do by accident, and get through with.
+#: What an own step may do accidentally without failing.
 FORGIVEN = {
     "current-folder": "os.chdir('/')",
     "umask": "os.umask(0o777)",
@@ -78,7 +78,7 @@ FORGIVEN = {
     "locale": "locale.setlocale(locale.LC_ALL, 'C')",
 }
 
-#: What an own step fails by, and words of the message.
+#: What makes an own step fail, and words of the message.
 FAILED = {
     "sys-exit": ("sys.exit(0)", "step_failed", "mine.py, line"),
     "keyboard-interrupt": ("raise KeyboardInterrupt", "step_failed", "mine.py, line"),
@@ -105,7 +105,7 @@ FAILED = {
     ),
 }  # fmt: skip
 
-#: Those that stand for the others when time is short.
+#: Those that represent the others in short runs.
 FAST = ("current-folder", "umask", "small-files", "replaced-open", "keyboard-interrupt",
         "closed-descriptors", "returns-a-liar")  # fmt: skip
 

@@ -16,13 +16,13 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no process 
 
 COUNT = 80
 
-#: Slow enough for there to be a middle of the run.
+#: Slow enough that a run can be interrupted in the middle.
 RECIPE = {"steps": [{"resize": {"width": 100, "height": 100}}, {"denoise": {}}]}
 
 #: Exit status after Ctrl-C, as shells expect it.
 INTERRUPTED = 130
 
-#: Signals that ask a process to end, and that tell that its terminal was closed.
+#: Signals that ask a process to end, and that report that its terminal was closed.
 ASKED = [signal.SIGTERM, *([signal.SIGHUP] if os.name != "nt" else [])]
 
 
@@ -98,7 +98,7 @@ def assert_goes_on_to_the_same_end(ran, tree, undisturbed):
     assert not [path for path in tree.rglob("*") if TEMPORARY.fullmatch(path.name)]
 
 
-#: One engine stands for all when time is short.
+#: One engine represents all in short runs.
 EACH = [
     "processes",
     *(pytest.param(e, marks=pytest.mark.slow) for e in ENGINES if e != "processes"),

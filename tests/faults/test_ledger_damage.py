@@ -26,10 +26,10 @@ RECIPES = {
     ),
 }
 
-#: Images that can be made, besides one that is broken.
+#: Number of images that succeed, besides a broken one.
 COUNT = 30
 
-#: Files beside the ledger that a run leaves which ends well.
+#: Files beside the ledger that a successful run leaves.
 BACKUP, SEAL = "ledger.backup.sqlite", "ledger.check.json"
 
 
@@ -116,7 +116,7 @@ def removed(path):
     path.unlink(missing_ok=True)
 
 
-#: Damages that are found without a seal, too.
+#: Damage that is also found without a seal.
 DAMAGES = {
     **{f"truncated to {size}": truncated(size) for size in (1, 50, 99, 100, 1000, 4096, 5000)},
     **{f"truncated by {size}": truncated(-size) for size in (1, 4096, 5000)},
@@ -161,7 +161,7 @@ DAMAGES = {
     "reason = 'fate'": altered("UPDATE images SET reason = 'fate' WHERE status = 'failed'"),
 }  # fmt: skip
 
-#: Damages of ledgers that are well-formed all the same: only a seal reveals them.
+#: Damage after which a ledger is still well-formed: only a seal reveals it.
 SUBTLE = {
     "removed": removed,
     "emptied": replaced(b""),
@@ -222,7 +222,7 @@ COMPANIONS = {
 
 EVERYTHING = {**DAMAGES, **SUBTLE, **COMPANIONS}
 
-#: One of each kind, for every day.
+#: One of each kind, for short runs.
 USUAL = {
     "truncated to 5000", "write version", "removed", "another database", "a pipe", "no passes",
     "sha256 = x'00ff'", "output = '{root}/victim'", "bit flip 0", "the journal of another ledger",
@@ -375,10 +375,10 @@ def test_after_a_run_that_was_killed_a_backup_from_before_takes_its_place(
     assert_it_stands_as_after(clean, tree)
 
 
-#: Before these are found, SQLite is asked, and takes back what the journal holds.
+#: Before these are found, SQLite opens the ledger and rolls its journal back.
 OPENED = ("noise", "truncated to 5000", "no passes")
 
-#: Before these it is not.
+#: Before these it does not.
 UNOPENED = ("write version", "read version")
 
 

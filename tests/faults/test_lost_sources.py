@@ -68,7 +68,8 @@ def step(image):
 """
 
 
-#: At which image the disk goes, whether an empty folder stays, and whether outputs are renamed.
+#: The image at which the disk disappears, whether an empty folder stays, and whether outputs are
+#: renamed.
 MOMENTS = [(1 + n, n % 2 == 1, n % 4 >= 2) for n in range(10)]
 
 
@@ -165,7 +166,7 @@ def test_an_image_that_fails_costs_no_other_one_in_its_folder(tmp_path, photos, 
         assert "write_failed" not in file.read()
 
 
-# The tree goes away
+# The tree disappears
 
 
 @pytest.mark.parametrize(("part", "engine"), [(".", "processes"), ("images", "sequential")])
@@ -178,7 +179,7 @@ def test_a_tree_that_is_removed_in_a_pass_is_told_and_made_by_the_next(
         "def step(image):\n"
         "    with contextlib.suppress(FileExistsError):\n"
         "        MARK.touch(exist_ok=False)\n"
-        # At once: what another worker writes meanwhile could keep a folder from being removed.
+        # Atomically: another worker that is writing could keep a folder from being removed.
         f"        pathlib.Path({str(place.tree / part)!r}).rename({str(tmp_path / 'gone')!r})\n"
         f"        shutil.rmtree({str(tmp_path / 'gone')!r}, ignore_errors=True)\n"
         "    return image\n"

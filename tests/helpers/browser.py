@@ -27,10 +27,10 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 
-#: Longest wait for an answer, in seconds.
+#: Longest time to wait for an answer, in seconds.
 PATIENCE = 60
 
-#: Where the browser reads what it is told, and writes what it answers.
+#: File descriptors at which the browser reads commands and writes answers.
 _TOLD, _ANSWERED = 3, 4
 
 
@@ -124,7 +124,7 @@ class Page:
         )  # fmt: skip
         self._tell("Page.setLifecycleEventsEnabled", enabled=True)
         loader = self._tell("Page.navigate", url=address)["loaderId"]
-        # The empty page before it was loaded too.
+        # The empty page before it was loaded, too.
         browser.wait_for("Page.lifecycleEvent", name="load", loaderId=loader)
 
     def _tell(self, method, **params):

@@ -26,7 +26,7 @@ UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 _DOWN, _ACROSS = np.mgrid[:HEIGHT, :WIDTH]
 
 
-#: Which rows and columns stand where, by the orientation (TIFF 6.0, Orientation).
+#: Positions of rows and columns by orientation (TIFF 6.0, Orientation).
 TURNED = {
     1: lambda upright: upright,
     2: lambda upright: upright[:, ::-1],
@@ -83,7 +83,7 @@ def stored(photometric, bits, format=UNSIGNED, extra=()):
             channels = [*(255 - colors()).transpose(2, 0, 1), black]
         else:
             channels = list(colors().transpose(2, 0, 1))
-        # Of more than 8 bits the lower ones are no copy of the upper ones.
+        # With more than 8 bits, the lower bits are not a copy of the upper ones.
         channels = [level * (1 if bits <= 8 else 0.99) + (bits > 8) for level in channels]
         share = _alpha(bits) / 255 if 1 in extra else 1
         premultiplied = [(channel * share, bits, format) for channel in channels]

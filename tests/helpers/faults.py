@@ -8,7 +8,7 @@ from PIL import Image
 #: Seconds that an image may take in these tests.
 SECONDS = 4
 
-#: Heights that tell the poisonous step what to do.
+#: Heights of images at which the killing step acts.
 POISON = {
     "segfault": (301, "crashed", "signal 11"),
     "hang": (302, "timed_out", "4 s"),

@@ -82,7 +82,7 @@ def magick(data, *options, to="png"):
     return done.stdout
 
 
-#: Colorants of Adobe RGB (1998), seen in D50: red, green and blue, each as X, Y, Z.
+#: Colorants of Adobe RGB (1998) relative to D50: red, green and blue, each as X, Y, Z.
 ADOBE_RGB = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
 
 #: White of the profiles' connection space (ICC.1:2022, 7.2.16).
@@ -159,7 +159,7 @@ def exif_block(main, camera=(), gps=(), thumbnail=b""):
     tables = [list(main), list(camera), list(gps), []]
     if thumbnail:
         tables[3] = [(0x0103, "short", 6), (0x0201, "long", 0), (0x0202, "long", len(thumbnail))]
-    # Where each table will start; that depends on nothing but the tables' sizes.
+    # The start of each table, which depends only on the sizes of the tables.
     tables[0] += [(0x8769, "long", 0)] if camera else []
     tables[0] += [(0x8825, "long", 0)] if gps else []
     places, end = [], 8

@@ -20,10 +20,10 @@ HEIGHT = 301
 #: Seconds that an image may take.
 SECONDS = 1
 
-#: Seconds after which what is left does not end with its run, or with another one.
+#: Seconds after which everything that remains has survived its run.
 PATIENCE = 20
 
-#: What steps do at that image; and whether it is made all the same, None if that depends.
+#: What steps do at that image, and whether it is rendered nevertheless; None if that depends.
 STEPS = {
     "leaves a thread": ("threading.Thread(target=time.sleep, args=(600,)).start()", True),
     "leaves a copy of its process": ("os.fork() or time.sleep(600)", True),
@@ -64,7 +64,7 @@ def step(image):
     return image
 """
 
-#: Marks the processes of a run for the test, whatever they do to their session.
+#: Marks the processes of a run for the test, even if they leave their session.
 VARIABLE = "PIXELMILL_TEST"
 
 

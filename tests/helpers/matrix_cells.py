@@ -73,7 +73,7 @@ def saved(image, format, **options):
     return file.getvalue()
 
 
-# What there is of each format.
+# The variants of each format.
 
 DEPTHS = (1, 2, 4, 6, 8, 10, 12, 14, 16, 24, 32)
 
@@ -123,7 +123,7 @@ def tiffs():
         color = kind[0]
         extras = [()]
         if color in (BLACK, RGB, CMYK):
-            # Of a few bits, colours that were multiplied cannot be had back.
+            # With few bits, premultiplied colours cannot be recovered.
             extras = [(), (0,), (1,), (2,)] if kind[1] > 4 else [(), (0,), (2,)]
         for extra in extras:
             for planar in (1, 2) if color in (RGB, CMYK) or extra else (1,):
@@ -256,7 +256,7 @@ def magick_cells(format, ways):
             lossy = way in ("jpeg", "webp") or format == "jpeg"
             seen = None if format == "gif" or way == "group4" else drawn.get(name)
             if name == "Lab" and layout == "planes":
-                seen = None  # which it writes as something else
+                seen = None  # which it writes in another way
             if format in ("jpeg", "bmp") and "Alpha" in name:
                 seen = None  # it depends on the version what is left of alpha
             yield Cell(said, format, done.stdout, seen, lossy=lossy)

@@ -14,19 +14,19 @@ from tests.helpers.drawn import (
 from tests.helpers.imaging import MAGICK, psnr
 from tests.helpers.matrix_cells import opaque
 
-#: Likeness of two pictures, in dB, from which on they are taken for the same.
+#: PSNR above which two pictures are considered equal, in dB.
 ALIKE = 30
 
 
-#: The same for a picture and what a lossy format left of it.
+#: The same for a picture and its lossy encoding.
 LOSSY = 24
 
 
-#: The mean level of the ground that pictures with alpha are compared on.
+#: Mean level of the background on which pictures with alpha are compared.
 GROUND = 128
 
 
-# What others read.
+# Readings of other libraries.
 
 
 def rgba(levels):

@@ -84,7 +84,7 @@ REPOSITORY = Path(__file__).parents[2]
 LIBRARY = Path("scripts/pixelmill")
 RESULTS = REPOSITORY / "mutants.jsonl"
 
-#: Tests that a mutant faces at most, and seconds that they may take.
+#: Largest number of tests per mutant, and seconds that they may take.
 MOST_TESTS, LONGEST = 200, 300
 
 

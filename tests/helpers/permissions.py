@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-#: Capabilities of Linux that let root read, write and search whatever it likes.
+#: Linux capabilities with which root bypasses file permissions.
 _OVERRIDE, _SEARCH = 1, 2
 
 #: Version 3 of the kernel's structure of capabilities, for the calling thread.

@@ -154,7 +154,7 @@ def frames_of(data):
     with Image.open(io.BytesIO(data)) as image:
         format_, frames, times = image.format, [], []
         for frame in ImageSequence.Iterator(image):
-            frame.load()  # only then Pillow knows the time of a frame of WebP
+            frame.load()  # only then does Pillow know the duration of a frame of WebP
             times.append(frame.info.get("duration", 0))
             if frame.mode == "I;16":
                 frames.append(frame.copy())
@@ -218,12 +218,12 @@ def misturned(source, data, times):
     try:
         with Image.open(io.BytesIO(source)) as image:
             exif = Image.Exif()
-            exif.load(image.info.get("exif", b""))  # nobody turns by what stands in XMP alone
+            exif.load(image.info.get("exif", b""))  # an orientation only in XMP is ignored
             orientation = exif.get(ORIENTATION, 1)
             stored = image.convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError):  # other libraries may know it
+    except (UnidentifiedImageError, OSError, SyntaxError):  # other libraries may support it
         return None
-    if orientation in (0, 1) or image.format == "TIFF":  # which Pillow turns by itself
+    if orientation in (0, 1) or image.format == "TIFF":  # which Pillow rotates itself
         return None
     for _ in range(times):
         tagged = stored.copy()

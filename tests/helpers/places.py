@@ -15,7 +15,7 @@ OTHER = parse({"steps": [{"resize": {"width": 24, "height": 24}}], "output": {"f
 RENAMED = parse({"steps": [{"resize": {"width": 16, "height": 16}}], "output": {"format": "png"}})
 VARIANTS = parse({"outputs": [{"name": "a", "format": "png"}, {"name": "b", "format": "jpeg"}]})
 
-#: Own steps of these tests reach outside on purpose.
+#: The own steps of these tests leave the tree on purpose.
 FREE = Policy(sandbox=Sandbox(on=False))
 
 FOLDERS = ("", "sub/", "sub/deep/")

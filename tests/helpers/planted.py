@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.helpers.imaging import chunk, exif_block, png
 
-#: What may be handed on; of EXIF alone.
+#: What may be kept, from EXIF only.
 RIGHTS = {0x013B: "Rightful Artist", 0x8298: "Rightful Copyright"}
 
 #: Numbers that occur nowhere else: pixels an inch, and the seconds of a latitude.
@@ -36,7 +36,7 @@ def planted_in(data):
             continue  # no beginning of a stream
     words = set()
     for part in parts:
-        # What is left of UTF-16, of either order, without its zeros is ASCII.
+        # UTF-16 of either byte order without its zeros is ASCII.
         texts = re.findall(rb"Planted-[a-z0-9]+", part + b"\n" + part.replace(b"\0", b""))
         words.update(text.decode().removeprefix("Planted-") for text in texts)
         for name, number in (("place", PLACE), ("resolution", (DPI, 1))):
@@ -259,7 +259,7 @@ def ico(image):
     return struct.pack("<HHH", 0, 1, 1) + entry + inside
 
 
-#: Functions that make a source of a picture, by what it is.
+#: Functions that make a source from a picture, by kind.
 SOURCES = {
     "jpeg": jpeg, "jpeg-with-trailer": jpeg_with_trailer, "mpo": mpo, "png": still_png,
     "png-16-bit": png_of_16_bits, "apng": apng, "webp": still_webp, "moving-webp": moving_webp,

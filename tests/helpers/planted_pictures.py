@@ -29,7 +29,7 @@ from pixelmill.verification.second_decoder import decode
 from pixelmill.verification.second_samples import UndecodableError
 from tests.helpers import picture_faults
 
-#: Wrong pictures of each kind.
+#: Number of faulty pictures of each kind.
 EACH = 9
 
 FRAME = {"width": 96, "height": 96}

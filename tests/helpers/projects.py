@@ -8,7 +8,7 @@ import yaml
 
 from pixelmill.dataset.catalog import fingerprints
 
-#: What a user needs of the repository, besides a config.
+#: The files of the repository that a user needs besides a config.
 CODE = ("Snakefile", "workflow", "scripts", "profiles", "envs")
 
 COUNT = 8
@@ -24,7 +24,7 @@ CONFIG = {
     "run": {"datasets": ["mine", "demo"], "recipes": ["light"], "engines": ["threads"]},
 }
 
-#: The same with as few jobs as there can be.
+#: The same with as few jobs as possible.
 SMALL = {
     "datasets": {"mine": {"folder": "pictures"}},
     "recipes": {"light": {"steps": [RESIZE]}},
@@ -71,7 +71,7 @@ def is_up_to_date(ran):
 @pytest.fixture(scope="session")
 def new_project(repository, photos):
     """Function that makes a folder with the code, a config and some pictures."""
-    compileall.compile_dir(repository / "scripts", quiet=1)  # or each copy would do it for itself
+    compileall.compile_dir(repository / "scripts", quiet=1)  # otherwise each copy would do it
 
     def make(folder, config, count=COUNT):
         folder.mkdir()

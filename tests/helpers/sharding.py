@@ -45,7 +45,7 @@ class Tree:
         """The tables that must not depend on the number of shards."""
         names = ("manifest.csv", "failures.csv", "failures.txt")
         tables = {name: (self.target / name).read_bytes() for name in names}
-        # Copies of sources have other times of change than these.
+        # Copies of sources have other change times.
         sources = [{**row, "changed_ns": ""} for row in self.rows("catalog.csv")]
         return {**tables, "catalog.csv": sources}
 

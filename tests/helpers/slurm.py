@@ -104,7 +104,7 @@ class Cluster:
             memory=int(0.8 * psutil.virtual_memory().total / 2**20),
         )
         (self._folder / "slurm.conf").write_text(text, encoding="utf-8")
-        # The plugin's job step takes SLURM_CONF away from the srun that it starts.
+        # The job step of the plugin removes SLURM_CONF from the environment of its srun.
         wrapper = self._folder / "bin/srun"
         srun = f'{shutil.which("srun", path=PATH)} "$@"'
         wrapper.write_text(f"#!/bin/sh\nSLURM_CONF='{self._folder}/slurm.conf' exec {srun}\n")
@@ -114,7 +114,7 @@ class Cluster:
         key.chmod(0o400)
         self.run(
             "munged",
-            "--force",  # its socket lies where others cannot come, which is well
+            "--force",  # nobody else can reach its socket, which is intended
             f"--socket={self._folder}/run/munge.socket",
             f"--key-file={key}",
             f"--pid-file={self._folder}/private/munged.pid",

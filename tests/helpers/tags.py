@@ -98,7 +98,7 @@ def block_in(data):
     """EXIF block in an image file, from its TIFF header on; empty if there is none."""
     if data[:4] in (b"II*\0", b"MM\0*"):
         return data
-    if data[4:8] == b"ftyp":  # of what is turned, Pillow gives another block
+    if data[4:8] == b"ftyp":  # Pillow changes the block if there is an orientation
         places = [data.find(mark) for mark in (b"Exif\0\0II*\0", b"Exif\0\0MM\0*")]
         place = max(places)
         return data[place + 6 :] if place >= 0 else b""

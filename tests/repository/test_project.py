@@ -9,14 +9,14 @@ import yaml
 from pixelmill.app.config_schema import schema
 from pixelmill.core.fingerprints import code_of
 
-#: Longest script, in lines: more means that something should be in the library.
+#: Largest number of lines of a script; longer ones contain something that belongs in the library.
 LONGEST_SCRIPT = 80
 
-#: Where tests and code may not point: they must run on any machine.
+#: Folders that tests and code must not name, because they must run on any machine.
 PLACES = ("/" + "work", "/" + "root", "/" + "tmp", "/" + "home")
 
 
-#: Modules that are tested with those that use them, and where that is.
+#: Modules that are tested together with their users, and the files of these tests.
 TESTED_BY = {
     "app/cli": "workflow/test_scripts.py",
     "core/environment": "unit/imaging/test_fingerprint.py",
@@ -43,7 +43,7 @@ TESTED_BY = {
     "verification/suspected_faults": "unit/verification/test_planted_pictures.py",
 }
 
-#: Packages of the library; nothing else lies beside its `__init__`.
+#: The packages of the library; there is nothing else beside its `__init__`.
 WINGS = {
     *("app", "benchmark", "core", "dataset", "engines", "imaging", "pipeline", "report"),
     "verification",
@@ -108,7 +108,7 @@ def rules_of(repository):
     return dict(re.findall(r"^rule (\w+):\n((?:(?:    .*)?\n)+)", text, re.MULTILINE))
 
 
-#: What each rule that runs something says, besides what it does.
+#: The directives of each rule that runs a command.
 EVERY_RULE = ("input", "log", "conda", "threads", "resources", "message", "shell")
 
 
@@ -121,7 +121,7 @@ def test_every_rule_says_what_it_needs_and_does(repository):
         if "shell" in said:
             assert said >= set(EVERY_RULE), name
         else:
-            assert said == {"input", "localrule"}, name  # a name for what others make
+            assert said == {"input", "localrule"}, name  # a name for the outputs of other rules
 
 
 def test_every_rule_that_makes_something_is_measured(repository):
@@ -147,7 +147,7 @@ def test_every_rule_that_does_steps_names_the_libraries_that_decide_their_pixels
         if modules & {"filters", "geometry", "overlays", "resize", "tones"}:
             running.add(name)
     shown = {"process_seq", "process_par", "process_shard", "measure", "measure_rivals", "steps"}
-    # Others tell of steps, or of what they should have made, and do none.
+    # Other rules describe steps or check their results, and run none.
     assert running - {"benchmark_report", "verify_tree"} == shown
     for name in shown:
         assert re.search(r"^        software=\w+", rules[name], re.MULTILINE), name

@@ -20,7 +20,7 @@ CONFIG = {
     "results": "results",
 }
 
-#: Everything that pixelmill makes but for images, in one place that it may lie in.
+#: Everything that pixelmill writes besides images, each in one of its places.
 MADE = [
     "resources/demo/.generated.json",
     "resources/demo/.lock",
@@ -58,7 +58,7 @@ MADE = [
     "benchmarks/report.tsv",
 ]  # fmt: skip
 
-#: Files of others, also where nothing but pixelmill's is expected.
+#: Files of others, also in folders that normally contain only files of pixelmill.
 OTHERS = [
     "config.yaml",
     "photos/0.jpg",

@@ -17,10 +17,10 @@ from pixelmill.imaging.recipe_parser import parse
 
 LIGHT = {"steps": [{"resize": {"width": 24, "height": 16}}], "output": {"quality": 95}}
 
-#: Images a second of the synthetic plain loop.
+#: Images per second of the synthetic plain loop.
 RATE = 100.0
 
-#: Share of each stage where nothing else is planted.
+#: Share of each stage unless a test sets another one.
 EVEN = {"read": 0.1, "decode": 0.3, "steps": 0.3, "encode": 0.2, "write": 0.1}
 
 
@@ -215,7 +215,7 @@ def test_every_stage_is_one_of_a_sample():
     assert (*EVEN, "wait") == STAGES
 
 
-#: Sleeps without letting go of the GIL, so that the test does not depend on the machine.
+#: Sleeps without releasing the GIL, so that the test does not depend on the machine.
 HOLDING = """
 import ctypes
 

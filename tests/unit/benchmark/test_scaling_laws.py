@@ -11,7 +11,7 @@ from pixelmill.engines.registry import open_engine
 
 COUNTS = [1, 2, 4, 8]
 
-#: Spread of a synthetic measurement, as a part of it: that of a quiet machine.
+#: Relative spread of a synthetic measurement, as on an idle machine.
 NOISE = 0.02
 
 

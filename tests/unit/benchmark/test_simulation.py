@@ -20,7 +20,7 @@ from tests.conftest import REPOSITORY
 #: What `python -m tests.helpers.recording` measured.
 RECORD = json.loads((REPOSITORY / "tests/helpers/recorded.json").read_text(encoding="utf-8"))
 
-#: How far from a real run the model may be.
+#: Largest relative difference between the model and a real run.
 TOLERANCE = 0.10
 
 STEADY = Nodes(4, 8)

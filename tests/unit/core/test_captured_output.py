@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-#: What a step may print, with what a terminal would obey.
+#: What a step may print, with terminal control sequences.
 LINE = "\x1b[31mmine WAY " + "x" * 100
 
 #: Ways to print it.

@@ -82,7 +82,7 @@ def test_a_name_that_people_can_read_stays_as_it_is(name):
 
 def test_any_string_comes_back():
     draw = random.Random(2026)
-    # Weighted towards what escapes are made of, where a mistake would hide.
+    # Weighted towards characters of escapes, where a mistake would be hidden.
     alphabet = "\\\\\\uU003dabcdef=-;\n\r\x00\x85\u2028\u202e\ud800\udcff é\N{GRINNING FACE}"
     for _ in range(3000):
         name = "".join(draw.choices(alphabet, k=draw.randrange(12)))

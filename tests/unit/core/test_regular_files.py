@@ -13,7 +13,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.dataset import catalog
 from pixelmill.imaging.recipe_parser import parse
 
-#: What lies where a file should, and how the sentence ends or goes on.
+#: What is in the place of a file, and words of the error.
 SPECIALS = {"folder": ".", "huge": "more than"}
 if os.name == "posix":
     SPECIALS |= {"pipe": "no regular file", "device": "no regular file"}
@@ -39,7 +39,7 @@ def own_step(path):
     return parse({"steps": [{"call": {"function": "mine:change"}}]}, "recipe", str(path.parent))
 
 
-#: Documents by what they are: their name, and what reads them.
+#: Documents by kind: their name, and what reads them.
 DOCUMENTS = {
     "config": ("config.yaml", lambda path: documents.read_yaml(str(path), "config")),
     "recipe": ("mine.yaml", lambda path: named_recipe(str(path))),

@@ -11,7 +11,7 @@ from pixelmill.core.root import Root
 
 needs_links = pytest.mark.skipif(os.name == "nt", reason="making links needs a privilege there")
 
-#: Calls that reach ``a/b/file``, and those that would make it.
+#: Calls that access ``a/b/file``, and those that would create it.
 REACHING = {
     "lstat": lambda root: root.lstat("a/b/file"),
     "read": lambda root: root.read("a/b/file"),
@@ -29,7 +29,7 @@ REACHING = {
     "walk": lambda root: list(root.walk("a/b")),
 }
 
-#: What is as it was if nothing leaves the tree.
+#: What must be unchanged if nothing leaves the tree.
 OUTSIDE = {"file": b"original", "b/file": b"original", "b/c/file": b"original"}
 
 
@@ -106,7 +106,7 @@ PATHS_OUT = [
     "{outside}/file", "//{outside}/file", "a/b/../../../outside/file",
 ]  # fmt: skip
 
-#: Paths that only Windows takes for others.
+#: Paths that only Windows treats as other paths.
 PATHS_OUT += ["C:/file", "C:file", "..\\outside\\file", "a\\..\\..\\x"] * (os.name == "nt")
 
 

@@ -87,7 +87,7 @@ def state_of(folder):
     }
 
 
-#: What a file system, or the system's own rules for debuggers, may refuse anyway.
+#: What a file system or the system's rules for debuggers may refuse anyway.
 NOT_EVERYWHERE = {"set an attribute of a source", "read the parent's memory"}
 
 

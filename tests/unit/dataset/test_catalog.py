@@ -190,7 +190,7 @@ def test_a_link_to_itself_or_to_nothing_is_no_entry(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 def test_a_named_pipe_is_counted_and_never_opened(tmp_path, jpeg):
     os.mkfifo(tmp_path / "pipe.jpg")
-    # With a writer at its end, who opens it sees a JPEG; without one he would wait for ever.
+    # With a writer, opening the pipe gives a JPEG; without one it would block for ever.
     writer = os.open(tmp_path / "pipe.jpg", os.O_RDWR | os.O_NONBLOCK)
     os.write(writer, jpeg)
     found, _ = scan(str(tmp_path))
@@ -403,7 +403,7 @@ def test_a_table_that_somebody_sorted_otherwise_is_read_sorted(tmp_path):
     assert [entry.path for entry in catalog.read(table)] == ["a.jpg", "b.jpg", "c.jpg"]
 
 
-#: Globs, folders that they keep from being opened, and others that they do not.
+#: Globs, folders that must not be opened because of them, and folders that must be opened.
 PRUNING = {
     "excluded": ({"exclude": ["private/*"]}, ["private/", "PRIVATE/x/"], ["private2/", "a/"]),
     "excluded-anywhere": ({"exclude": ["*/raw/*"]}, ["a/raw/", "a/b/raw/c/"], ["raw/", "rawer/"]),

@@ -97,7 +97,7 @@ def test_temporaries_of_killed_shards_are_swept_when_none_is_at_work(fresh):
     left = fresh.images / "sub/.pixelmill-1f-2e-3d4c.tmp"
     left.write_bytes(b"half")
     fresh.process(shard=all_of(2)[0])
-    assert left.exists()  # it may be what the other one has in hand
+    assert left.exists()  # the other one may be using it
     fresh.gather(2)
     assert not left.exists()
 

@@ -100,7 +100,7 @@ def test_the_longer_name_may_be_taken_too():
 
 
 def test_the_name_with_a_digest_may_be_taken_too():
-    # A folder that holds sources and copies of earlier outputs has such names.
+    # A folder that contains sources and copies of earlier outputs has such names.
     sources = ["a.jpg", "a.png", "a.png.jpg"]
     with_digest = name_outputs(sources, ".jpg")["a.png"]
     assert_distinct(name_outputs([*sources, with_digest], ".jpg"))

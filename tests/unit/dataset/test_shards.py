@@ -57,7 +57,7 @@ def test_the_shard_of_an_image_is_the_same_for_good():
     assert found == [344, 461, 149]
 
 
-#: Paths of which the second would take an output's name that the first one wants.
+#: Pairs of paths that could have the same output name.
 RIVALS = [
     ("a.png", "a.jpg"),
     ("a.png", "A.JPG"),

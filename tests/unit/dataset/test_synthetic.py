@@ -207,7 +207,7 @@ def test_a_table_that_names_files_of_others_harms_none(tmp_path):
 def test_what_was_made_before_a_kill_is_kept(tmp_path):
     generate(str(tmp_path), spec(3), 1)
     before = times(tmp_path)
-    # As a kill leaves it: the last line of the table cut off, its image not noted.
+    # As after a kill: the last line of the table is cut off, and its image is not recorded.
     table = tmp_path / synthetic.TABLE
     table.write_text(table.read_text()[:-40])
     assert generate(str(tmp_path), spec(3), 1) == 1
@@ -217,7 +217,7 @@ def test_what_was_made_before_a_kill_is_kept(tmp_path):
 
 def test_what_a_killed_run_had_not_noted_does_not_stay_as_surplus(tmp_path):
     generate(str(tmp_path), spec(3), 1)
-    # As a kill leaves it: images were written whose batch had not come to its end.
+    # As after a kill: images were written whose batch had not ended.
     table = tmp_path / synthetic.TABLE
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:2]))
     generate(str(tmp_path), spec(1), 1)

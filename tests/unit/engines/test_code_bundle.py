@@ -13,7 +13,7 @@ from pixelmill.engines import code_bundle
 from pixelmill.imaging.codecs.limits import Limits
 from tests.conftest import clean_environment
 
-#: Makes the calls that lie in a file, one after another, and prints what they return.
+#: Makes the calls in a file one after another, and prints what they return.
 CALLER = """
 import pickle, sys
 with open(sys.argv[1], "rb") as file:

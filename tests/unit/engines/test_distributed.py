@@ -285,7 +285,7 @@ def test_a_worker_takes_the_own_steps_of_now_not_of_the_last_run(cluster, tmp_pa
         step = f"def turn(image):\n    return image.rotate({degrees})\n"
         (tmp_path / "my_steps.py").write_text(step)
         assert script("process_sequential.py", sources, local, *recipe).made == [8]
-        # A pass that is known to be short would be done here.
+        # A pass that is known to be short would run in this process.
         for path in tree.glob("ledger.*"):
             path.unlink()
         done = script("process_parallel.py", sources, tree, *cluster.options, *recipe)

@@ -130,7 +130,7 @@ def test_a_recipe_that_shrinks_on_load_makes_the_same_picture(roots, render, pho
         with Image.open(roots[1] / f"{margin}") as image:
             pictures.append(np.asarray(image).astype(float))
     error = np.mean((pictures[0] - pictures[1]) ** 2)
-    assert error > 0  # or nothing was shrunken, and the test would be worth nothing
+    assert error > 0  # otherwise nothing was reduced, and the test would prove nothing
     assert 10 * math.log10(255**2 / error) >= 48
 
 
@@ -192,7 +192,7 @@ def test_a_profile_that_is_kept_is_one_of_the_space_of_the_output(roots, render,
     assert found["gray"][16:20] == b"GRAY"
 
 
-# What fails
+# Failures
 
 
 def assert_failed(outcome, stage, reason):

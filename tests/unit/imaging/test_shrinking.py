@@ -12,7 +12,7 @@ SIZE = (1003, 701)
 
 SMALL = {"resize": {"longest": 90}}  # 90 x 63
 
-#: Steps behind that one, and the size that they give.
+#: Later steps, and the size of their result.
 BEHIND = {
     "percent": ({"resize": {"percent": 50}}, (45, 32)),
     "one side": ({"resize": {"width": 40}}, (40, 28)),
@@ -31,7 +31,7 @@ def source(tmp_path_factory, photo):
     return folder
 
 
-#: Where the second step stands: behind the first one, in an output of its own, or both there.
+#: Position of the second step: after the first one, in an output, or both in an output.
 PLACES = {
     "in a row": lambda step: {"steps": [SMALL, step], "output": {"format": "png"}},
     "of an output": lambda step: {
@@ -44,7 +44,7 @@ PLACES = {
 }
 
 
-#: Every step by both backends, but for that which OpenCV has not.
+#: Every step with both backends, except steps that OpenCV does not support.
 CASES = [(behind, backend) for behind in BEHIND for backend in ("pillow", "opencv")]
 CASES.remove(("cut", "opencv"))
 
@@ -64,5 +64,5 @@ def test_a_step_behind_a_resize_gives_what_it_gives_of_a_full_decode(
         assert outcome.made[0][2:4] == size
         made.append(opened((tmp_path / f"{margin}").read_bytes()))
     assert made[0].size == made[1].size == size
-    # Without any shrinking the test would be worth nothing.
+    # Without a reduced decode, the test would prove nothing.
     assert 38 <= psnr(*made) < float("inf")

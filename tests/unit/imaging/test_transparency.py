@@ -18,7 +18,7 @@ OUTPUTS = {
     "jpeg": {"format": "jpeg", "quality": 100, "subsampling": "4:4:4"},
 }
 
-#: Most that a pixel may be off, in levels: JPEG loses something.
+#: Largest difference of a pixel in levels, because JPEG is lossy.
 OFF = {"bmp": 1, "png": 1, "jpeg": 6}
 
 

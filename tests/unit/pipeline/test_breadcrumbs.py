@@ -72,7 +72,7 @@ def test_a_worker_that_has_not_begun_names_nothing(folder):
         assert breadcrumbs.read(folder) == []
 
 
-#: Take an image in hand where the disk is full, and go on.
+#: Begin an image while the disk is full, and continue.
 ON_A_FULL_DISK = """
 import os, sys
 from pixelmill.pipeline import breadcrumbs

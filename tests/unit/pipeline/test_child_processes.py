@@ -23,8 +23,8 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="other systems hand no orphans to a process of choice"
 )
 
-#: One engine stands for all when time is short. Dask takes half a minute to give a stopped
-#: worker up, so that few steps stand for all there.
+#: One engine represents all in short runs. Dask takes half a minute to give up on a stopped
+#: worker, so that only a few steps are tested there.
 EACH = [
     *(pytest.param("processes", what) for what in STEPS),
     *(

@@ -20,7 +20,7 @@ from pixelmill.pipeline.cluster_worker import Remote, _Alarm
 from pixelmill.pipeline.messages import refused, split, unpack
 from tests.helpers.faults import POISON, RECIPE, STEPS
 
-#: Does a batch as a worker would, in a process that may die of it.
+#: Runs a batch as a worker does, in a process that may die.
 WORKER = """
 import pickle, sys
 remote, batch = pickle.load(open(sys.argv[1], "rb"))

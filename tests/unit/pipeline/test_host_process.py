@@ -63,7 +63,7 @@ def test_one_that_is_given_its_work_later_does_it(work, offspring):
     assert child.overdue == []
 
 
-#: What stands in the place of a child: it says what it is told to.
+#: A replacement of a child process that prints given messages.
 PROGRAM = (
     "import os, sys; sys.path.insert(0, {folder!r}); "
     "from pixelmill.pipeline.messages import Channel; channel = Channel(1); "

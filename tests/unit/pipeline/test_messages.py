@@ -72,7 +72,7 @@ def put(*path_and_value):
 
 SOURCE, MADE, STAGE, REASON, MESSAGE, BYTES, DIGEST, PIXELS, TIMES = range(9)
 
-#: Changes of a message after which it cannot be believed.
+#: Changes that make a message invalid.
 LIES = {
     "a source that was not asked for": put(0, 0, SOURCE, "../etc/passwd"),
     "a source that is no text": put(0, 0, SOURCE, 5),

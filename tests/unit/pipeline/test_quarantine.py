@@ -108,7 +108,7 @@ def test_what_an_image_left_is_not_the_fault_of_the_next(tmp_path, photo):
     assert [outcome.status for outcome in tried.run(jobs)] == ["ok"] * 3
 
 
-#: Finds no memory at images of a height, unless it is the first in its process.
+#: Fails for lack of memory at images of a height, except for the first one of its process.
 CROWDED = (
     "import os; crowded = hasattr(os, 'seen'); os.seen = 1\n"
     "    if image.height == 30 and crowded: raise MemoryError\n"

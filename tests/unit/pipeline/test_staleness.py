@@ -124,7 +124,7 @@ def test_an_image_that_now_fails_takes_its_old_output_with_it(tree):
     assert tree.noted()["1.jpg"] == "failed"
 
 
-#: Makes an image once, and fails when it is made again; another one ends the process.
+#: Renders an image once, and fails the second time; another image ends the process.
 ONLY_ONCE = """
 import os, pathlib
 

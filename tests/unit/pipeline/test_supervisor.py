@@ -201,7 +201,7 @@ def test_eight_kills_of_everything_with_snakemake_change_nothing_and_the_same_co
             run.wait()
             wait_until(lambda: trace.processes() == [], seconds=10)
             assert partial_outputs(tree) == []
-        else:  # it came to its end: once more from nothing
+        else:  # it has ended: start again
             assert tree_digest(tree) == undisturbed
             shutil.rmtree(tmp_path / "results")
     ran = snakemake(tmp_path, "process", code=repository)
@@ -311,7 +311,7 @@ def test_a_second_run_says_so_and_stops(sources, tmp_path, repository, start, wa
     run = start(command(sources, tree), cwd=repository, stderr=subprocess.DEVNULL)
     os.makedirs(tree, exist_ok=True)
     wait_until(lambda: (tree / "images").exists())
-    os.kill(run.pid, signal.SIGSTOP)  # so that it is there for as long as it takes
+    os.kill(run.pid, signal.SIGSTOP)  # so that it exists for long enough
     second = script("process_parallel.py", sources, tree)
     assert second.status == 2
     assert "Another run is writing" in second.text

@@ -18,7 +18,7 @@ from tests.unit.report.test_compare_machines import RESULT
 
 HEADINGS = ["Advice", "mine · light", "Failures", "What was checked", "How it was made"]
 
-#: What the section of a dataset and recipe holds.
+#: Elements of the section of a dataset and recipe.
 PARTS = [
     "Throughput",
     "Speedup and scaling",
@@ -32,13 +32,13 @@ PARTS = [
 #: Widths of a desk's screen and of a phone's, in pixels.
 WIDTHS = [1400, 390]
 
-#: What the page of machines holds.
+#: Elements of the page of machines.
 MACHINES = ["Machines", "Throughput", "Fits and predictions", "Advice", "Software"]
 
 #: Pages by the fixture that makes them.
 PAGES = ["page", "compare", "steps"]
 
-#: Texts of figures that lie on each other, or are cut off by the figure's edge.
+#: Texts of figures that overlap, or that the edge of the figure cuts off.
 SPOILT = """[...document.querySelectorAll("svg")].flatMap(svg => {
   const box = e => e.getBoundingClientRect();
   const frame = box(svg);
@@ -52,7 +52,7 @@ SPOILT = """[...document.querySelectorAll("svg")].flatMap(svg => {
   return [...cut, ...over].map(([text]) => svg.getAttribute("aria-label") + ": " + text);
 })"""
 
-#: Sections, tables and pictures that stick out of the page; what scrolls by itself may.
+#: Sections, tables and pictures that are wider than the page, unless they scroll.
 WIDE = """[...document.querySelectorAll("body *")].filter(e => !e.closest(".scroll, pre, svg")
   && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
   .map(e => e.outerHTML.slice(0, 80))"""
@@ -61,7 +61,7 @@ WIDE = """[...document.querySelectorAll("body *")].filter(e => !e.closest(".scro
 #: The same on paper, where nothing scrolls.
 PAPER_WIDE = WIDE.replace(".scroll, pre, ", "")
 
-#: Words and numbers of a table that go on in a second line.
+#: Words and numbers of a table that are broken into two lines.
 BROKEN = """[...document.querySelectorAll("th, td:not(.wrap)")].filter(e => {
   const range = document.createRange();
   range.selectNodeContents(e);
@@ -69,10 +69,10 @@ BROKEN = """[...document.querySelectorAll("th, td:not(.wrap)")].filter(e => {
   return !/[\\s-]/.test(e.innerText.trim()) && tops.size > 1;
 }).map(e => e.innerText)"""
 
-#: Backgrounds that take no ink.
+#: Backgrounds that need no ink.
 WHITE = ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
 
-#: Words that stick out of the box that they stand in, where that hides what is outside.
+#: Words that are wider than a box that hides its overflow.
 CUT = """[...document.querySelectorAll("body *")].filter(e => !e.closest("svg, .scroll, pre")
   && getComputedStyle(e).overflow !== "visible" && e.scrollWidth > e.clientWidth + 1)
   .map(e => e.outerHTML.slice(0, 80))"""

@@ -11,7 +11,7 @@ from pixelmill.dataset.passes import Pass
 from pixelmill.report.collect import Tree, collect, describe
 from pixelmill.report.render import html, markdown, write
 
-#: Largest page, in bytes, whatever the number of images.
+#: Largest size of a page in bytes, for any number of images.
 LARGEST_PAGE = 2_000_000
 
 MANY = 20_000

@@ -133,7 +133,7 @@ def test_to_look_changes_nothing(tree, tmp_path):
         assert old.read() == new.read()
 
 
-#: Takes its time over the image that is wider than others, and over no other.
+#: Takes long for the widest image, and for no other.
 DAWDLING = """
 import time
 

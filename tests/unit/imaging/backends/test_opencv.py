@@ -22,7 +22,7 @@ from tests.helpers.tiffs import tiff
 
 RESIZE = {"resize": {"width": 60, "height": 40, "fit": "contain"}}
 
-#: Pictures that two libraries make of one source are this much alike, in dB.
+#: Minimum PSNR of the pictures of one source by two libraries, in dB.
 ALIKE = 30
 
 

@@ -13,7 +13,7 @@ from tests.helpers.imaging import psnr
 
 FITS = ("stretch", "contain", "cover", "pad", "outside")
 
-#: A step, and how much alike the two libraries' results are at least, in dB.
+#: A step, and the minimum PSNR of the results of the two libraries, in dB.
 CASES = [
     *(({"resize": {"width": 50, "height": 40, "fit": fit}}, 28) for fit in FITS),
     *(({"resize": {"width": 150, "height": 140, "fit": fit}}, 28) for fit in FITS),
@@ -54,7 +54,7 @@ def test_a_step_gives_what_that_of_pillow_gives(photo, step, alike, mode):
     ours = STEPS[parsed.name].function(image, **parsed.params)
     other = as_image(OPENCV_STEPS[parsed.name](as_array(image), **parsed.params))
     assert ours.size == other.size
-    # What cannot be seen need not be equal.
+    # Invisible pixels need not be equal.
     ours, other = (np.asarray(i.convert("RGBA").convert("RGBa")) for i in (ours, other))
     assert psnr(ours, other) >= alike
 

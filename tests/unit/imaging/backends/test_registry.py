@@ -14,7 +14,7 @@ from pixelmill.imaging.parameters import REQUIRED
 from pixelmill.imaging.recipe import Step
 from pixelmill.imaging.steps import STEPS
 
-#: What a step is given that it has no default for.
+#: Values of the parameters without a default.
 GIVEN = {
     "width": 20, "height": 20, "angle": 30, "gamma": 2.0, "bits": 3, "text": "a",
     "matrix": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "color": "#808080",

@@ -27,10 +27,10 @@ HALF = {"resize": {"width": 20, "height": 16, "filter": "box"}}
 
 DURATIONS = [100, 250, 50, 400]
 
-#: Without loss, so that frames can be compared.
+#: Lossless, so that frames can be compared.
 OUTPUTS = {"png": {"format": "png"}, "webp": {"format": "webp", "lossless": True}}
 
-#: Patches of a moving picture: place, colour, and what becomes of each in the end.
+#: Patches of an animation: place, colour, and disposal.
 PATCHES = [
     ((0, 0, 40, 32), (200, 30, 30, 255), "none"),
     ((8, 8, 24, 24), (30, 30, 220, 255), "previous"),
@@ -215,7 +215,7 @@ def test_a_resized_webp_shows_resized_frames(make, picture, output):
     assert (durations, plays) == (DURATIONS, 5)
 
 
-# How often
+# Loop counts
 
 
 def shown_times(data):
@@ -237,7 +237,7 @@ def shown_times(data):
 def test_the_loop_count_is_kept(make, picture, source, times, to):
     pictures = [picture(number, SIZE) for number in range(3)]
     file = io.BytesIO()
-    # A GIF says how often it is shown again, and nothing where it is not.
+    # A GIF stores the number of repetitions, and nothing if there are none.
     loop = times if source != "gif" else max(0, times - 1)
     options = {} if source == "gif" and times == 1 else {"loop": loop}
     pictures[0].save(

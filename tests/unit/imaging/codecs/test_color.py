@@ -26,7 +26,7 @@ from tests.helpers.imaging import (
     words,
 )
 
-# Pillow warns of much that it finds; what matters is the outcome.
+# Pillow warns about many findings; only the outcome matters.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

@@ -16,7 +16,7 @@ from tests.helpers.imaging import png, psnr, same
 
 ORIENTATIONS = range(1, 9)
 
-# Pillow warns of much that it finds; what matters is the outcome.
+# Pillow warns about many findings; only the outcome matters.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

@@ -105,7 +105,7 @@ def test_30_frames_a_second_of_an_avif_last_as_long(make):
     assert (sum(made), set(made)) == (1000, {33, 34})
 
 
-# How often
+# Loop counts
 
 
 def avif(times, seconds=0, legacy=False):

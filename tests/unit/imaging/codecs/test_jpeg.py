@@ -44,7 +44,7 @@ def test_pixels_are_pillows(photo, encoded, size, mode, progressive, subsampling
     expected = levels_of(Image.open(io.BytesIO(data)))
     made = jpeg.decode(data, mode, size, 1)
     np.testing.assert_array_equal(made, expected)
-    made[...] = 0  # it is nobody else's
+    made[...] = 0  # no other file has it
 
 
 @needs_turbo

@@ -97,7 +97,7 @@ def tags_by_exiftool(data):
     return {key: value for key, value in tags.items() if key not in STRUCTURE}
 
 
-#: What says nothing of the source, but how the output is stored, or what EXIF requires.
+#: Tags that describe only how the output is stored, or that EXIF requires.
 STRUCTURE = {
     "XResolution", "YResolution", "ResolutionUnit", "ColorSpace", "FlashPixVersion",
     "ImageWidth", "ImageHeight", "ImageLength", "BitsPerSample", "Compression",
@@ -202,14 +202,14 @@ def test_a_kept_orientation_is_written_and_changes_no_pixel(
     data = (tmp_path / "out").read_bytes()
     if format != "avif":  # which has a property of its own for this
         assert tags_of(data).get("Orientation", 1) == orientation
-    if format not in ("avif", "tiff"):  # these OpenCV turns by itself
+    if format not in ("avif", "tiff"):  # OpenCV rotates these itself
         as_stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         assert psnr(as_stored[..., ::-1], pixels) >= LIKE[format]
-    # Whoever shows the output turns it once.
+    # A viewer rotates the output once.
     assert psnr(decode(data).frames[0], photo(64, 48)) >= LIKE[format]
 
 
-#: Least likeness after a round trip at quality 95, in dB: noise is what codecs smooth first.
+#: Minimum PSNR after a round trip at quality 95, in dB; codecs smooth noise first.
 LIKE = {"jpeg": 28, "webp": 28, "avif": 28, "png": math.inf, "tiff": math.inf}
 
 

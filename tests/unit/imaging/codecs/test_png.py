@@ -210,7 +210,7 @@ def test_a_misplaced_chunk_is_skipped(color, before, after):
         assert found.tolist() == [[[50, 100, 200]]]
 
 
-#: What may be wrong with an animation: its parts, found by name, and what is done to them.
+#: Faults of an animation: parts, found by name, and a change of each.
 BROKEN_ANIMATIONS = {
     "count-damaged": (b"acTL", lambda part: part[:-1] + bytes([part[-1] ^ 1])),
     "count-short": (b"acTL", lambda part: chunk(b"acTL", part[8:-5])),
@@ -286,7 +286,7 @@ def behind_the_header(extra):
     return lambda data: data[:33] + extra + data[33:]
 
 
-#: What is wrong with a PNG of a palette, the reason, and a word of the message.
+#: Faults of a PNG with a palette, the reason, and a word of the message.
 CRITICAL = {
     "no-palette": (without_palette, "corrupt", "PLTE"),
     "palette-empty": (with_palette(0), "corrupt", "PLTE"),

@@ -71,7 +71,7 @@ def test_colours_of_a_profile_become_those_of_srgb(encoded, colors, colorants, g
     data = encoded(colors, format, icc_profile=icc_profile(colorants, gamma))
     decoded = decode(data)
     assert off(decoded.frames[0], seen_in_srgb(colors, colorants, gamma)) <= 2
-    assert off(decoded.frames[0], colors) > 30  # or it would show nothing
+    assert off(decoded.frames[0], colors) > 30  # otherwise the test would prove nothing
     assert decoded.profile is None
 
 
@@ -237,7 +237,7 @@ def test_a_kept_profile_is_in_the_output_and_a_converted_one_is_not(tmp_path, co
     assert found == {"keep": ADOBE, "srgb": None, "drop": None}
 
 
-# Inks
+# CMYK
 
 
 def corner_of(cyan, magenta, yellow, black):
@@ -336,7 +336,7 @@ def test_cmyk_with_a_profile_equals_that_of_imagemagick(encoded, inks, srgb_file
     expected = opened(magick(data, *arguments)).convert("RGB")
     decoded = decode(data, reading=Reading(color=color))
     assert psnr(decoded.frames[0], expected) >= 40
-    assert psnr(decoded.frames[0], expected_of(inks)) < 20  # or it would show nothing
+    assert psnr(decoded.frames[0], expected_of(inks)) < 20  # otherwise the test would prove nothing
     assert decoded.profile is None
 
 

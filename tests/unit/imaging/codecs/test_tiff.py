@@ -31,7 +31,7 @@ from tests.helpers.drawn import (
 )
 from tests.helpers.tiffs import ASCII, LONG, RATIONAL, UNDEFINED, retyped, tiff
 
-# What the decoders remark is told as an outcome.
+# Warnings of the decoders are reported as outcomes.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 #: Kinds of samples: PhotometricInterpretation, bits, SampleFormat.
@@ -70,7 +70,7 @@ def assert_seen(data, expected, within=2, **reading):
         made = seen(data, name, depth=depth, **reading)
         assert made.shape == expected.shape
         assert np.abs(made[..., 3] - expected[..., 3]).max() <= 1, (name, depth)
-        # Colours of little alpha are known only to so many levels.
+        # Colours with a small alpha are known only to this precision.
         clear = within * 255 / np.maximum(expected[..., 3:], 1)
         assert (np.abs(made - expected)[..., :3] <= clear).all(), (name, depth)
 

@@ -70,7 +70,7 @@ def tiff(picture, xmp, exif):
 
 def heif(picture, xmp, exif):
     file = io.BytesIO()
-    hidden = xmp.replace(b"Orientation", b"Orientatio_")  # else its encoder notes how to turn it
+    hidden = xmp.replace(b"Orientation", b"Orientatio_")  # or its encoder rotates it
     pillow_heif.from_pillow(picture).save(file, xmp=hidden, **({"exif": exif} if exif else {}))
     return file.getvalue().replace(b"Orientatio_", b"Orientation")
 

@@ -176,7 +176,7 @@ def test_a_mark_has_no_rim(tmp_path):
 
 RED, GRAY = "#ff0000", "#404040"
 
-#: Steps with a colour that is seen in the pixel at the top left.
+#: Steps with a colour that is visible in the pixel at the top left.
 COLORED = {
     "border": lambda color: {"border": {"width": 4, "color": color}},
     "pad": lambda color: {"resize": {"width": 60, "height": 20, "fit": "pad", "color": color}},
@@ -193,7 +193,7 @@ def gray_pixels(mode):
     return pixels if mode == "LA" else pixels[..., 0]
 
 
-#: Of these steps OpenCV has one.
+#: OpenCV supports one of these steps.
 COLORING = [*(("pillow", step) for step in COLORED), ("opencv", "pad")]
 
 

@@ -78,7 +78,7 @@ def test_median_is_that_of_the_square(apply, photo, size):
     np.testing.assert_array_equal(made[inner], expected[inner])
 
 
-# The same as Pillow's own forms, which hold the GIL
+# The same as Pillow's own functions, which hold the GIL
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])

@@ -48,7 +48,7 @@ def test_every_level_is_near_to_that_of_a_gaussian(contents, shape, radius):
     made = gaussian(radius)(levels)
     assert (made.shape, made.dtype) == (levels.shape, np.uint8)
     away = np.abs(made.reshape(shape) - by_definition(levels, radius).reshape(shape))
-    assert away.max() <= 5  # at the most, of black and white pixels at random
+    assert away.max() <= 5  # the largest difference, of random black and white pixels
     assert np.sqrt((away**2).mean()) <= 1.1
 
 

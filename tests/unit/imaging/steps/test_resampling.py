@@ -57,7 +57,7 @@ def test_any_shrinking_is_pillows_to_a_level(filter):
         assert apart.max() <= 2
         beyond += int((apart > 1).sum())
         compared += apart.size
-    assert beyond < compared / 100_000  # noise of black and white is not what people photograph
+    assert beyond < compared / 100_000  # black and white noise is not typical of photos
 
 
 @pytest.mark.parametrize("size", [(256, 256), (256, 100), (100, 256), (31, 250), (1, 1)])
@@ -68,7 +68,7 @@ def test_photos_are_pillows_to_a_level_whichever_side_loses_more(photo, size):
 
 @pytest.mark.slow
 def test_photos_of_the_corpus_are_pillows_to_a_level(monkeypatch):
-    # Another test may have set it by its limits.
+    # The limits of another test may have set it.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     corpus = os.environ.get("PIXELMILL_CORPUS")
     if not corpus:

@@ -179,7 +179,7 @@ def test_pad_is_white_by_default_and_grey_on_grey(apply):
 
 
 def test_a_region_is_taken_for_the_whole_picture():
-    # What a shrunken decode adds at an edge must not get into the result.
+    # Pixels that a reduced decode adds at an edge must not affect the result.
     image = Image.new("RGB", (33, 20), "red")
     image.paste("blue", (0, 0, 32, 20))
     step = parse({"steps": [{"resize": {"width": 8, "height": 5, "filter": "box"}}]}).steps[0]
@@ -356,7 +356,7 @@ def test_pad_puts_the_picture_where_gravity_says(apply, photo, gravity):
     np.testing.assert_array_equal(np.asarray(made), expected)
 
 
-# What pad fills with
+# Fill of pad
 
 
 @pytest.mark.parametrize(("mode", "with_alpha"), [("RGB", "RGBA"), ("L", "LA"), ("RGBA", "RGBA")])

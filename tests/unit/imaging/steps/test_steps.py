@@ -9,7 +9,7 @@ from pixelmill.imaging.steps import STEPS
 
 IDENTITY = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
-#: What a step needs that has no default.
+#: Values of the parameters without a default.
 NEEDED = {
     "resize": {"width": 6, "height": 4},
     "crop": {"width": 50, "height": 50, "unit": "percent"},
@@ -22,7 +22,7 @@ NEEDED = {
     "lookup": {"file": "look.cube"},
 }
 
-#: What a step makes of a size, where it does not keep it.
+#: The result size of the steps that change it.
 SIZES = {
     "resize": lambda width, height: (6, 4),
     "crop": lambda width, height: ((width + 1) // 2, (height + 1) // 2),

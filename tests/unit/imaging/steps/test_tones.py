@@ -122,7 +122,7 @@ def test_color_matrix_takes_grey_as_three_equal_channels(apply):
     assert made.getcolors() == [(6, (100, 50, 0))]
 
 
-# The same as Pillow's own forms, which hold the GIL
+# The same as Pillow's own functions, which hold the GIL
 
 ENHANCERS = {
     "brightness": ImageEnhance.Brightness,
@@ -189,7 +189,7 @@ def test_normalise_stretches_the_luminance_and_keeps_the_colours(apply, photo):
     expected = np.clip((pixels(image) - low) * 255 / (high - low), 0, 255)
     made = pixels(apply(image, "normalise", cutoff=0))
     assert np.abs(made - expected).max() <= 1
-    # Differences of channels grow alike, so that no hue wins.
+    # Differences of channels grow equally, so that hues are preserved.
     assert np.argmax(made, axis=2)[expected.max(axis=2) < 255] == pytest.approx(
         np.argmax(pixels(image), axis=2)[expected.max(axis=2) < 255]
     )
