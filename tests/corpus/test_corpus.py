@@ -21,7 +21,8 @@ from pixelmill.core.errors import REASONS, ImageError
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.arrays import from_levels
-from pixelmill.imaging.codecs.decoding import Reading, decode, decode_to_levels
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode, decode_to_levels
 from pixelmill.imaging.codecs.formats import FORMATS, SNIFF_BYTES, sniff
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.verification.similarity import psnr
@@ -280,7 +281,7 @@ def decoded(data, decode):
     """The picture in a file with its metadata, or the reason why there is none."""
     target = None if len(data) % 2 else (lambda full: (full[0] / 4, full[1] / 4))
     try:
-        made = decode(data, target, Reading(shrink_margin=1.0))
+        made = decode(data, target, DecodeOptions(shrink_margin=1.0))
     except ImageError as error:
         return error.reason, str(error)
     return made.frames[0], (made.box, made.pixels, made.profile, made.exif)

@@ -11,9 +11,9 @@ from PIL import Image
 
 from pixelmill.core.errors import REASONS
 from pixelmill.core.jobs import Job
-from pixelmill.imaging.codecs.decoding import Reading, decode
-from pixelmill.imaging.codecs.encoding import ENCODERS
-from pixelmill.imaging.codecs.formats import FORMATS
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode
+from pixelmill.imaging.codecs.formats import FORMATS, OUTPUT_FORMATS
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
 from tests.helpers.imaging import magick, needs_magick, opened, psnr
@@ -125,7 +125,7 @@ def seen(levels):
 
 
 #: Without the gamma of these files, which neither of the other programs applies here.
-AS_STORED = Reading(alpha=True, color="drop")
+AS_STORED = DecodeOptions(alpha=True, color="drop")
 
 #: OpenCV supports a transparent level of grey only in 8 bits.
 UNSEEN = ("tbbn0g04", "tbwn0g16")
@@ -172,9 +172,11 @@ def outcomes(tmp_path_factory):
     """The outcome of each image of the corpus in every format, and its folder."""
     target = tmp_path_factory.mktemp("formats")
     step = {"resize": {"width": 48, "height": 48}}
-    moving = [name for name, kind in ENCODERS.items() if kind.frames]
+    moving = [name for name, kind in OUTPUT_FORMATS.items() if kind.animation]
     recipes = {
-        "first": {"outputs": [{"name": name, "format": name} for name in (*ENCODERS, "same")]},
+        "first": {
+            "outputs": [{"name": name, "format": name} for name in (*OUTPUT_FORMATS, "same")]
+        },
         "all": {
             "outputs": [{"name": name, "format": name} for name in (*moving, "same")],
             "animation": "all", "metadata": "keep", "color": "keep",
@@ -220,4 +222,4 @@ def test_whatever_was_made_is_what_its_format_says(outcomes, key):
                 if output.variant != "same":
                     assert image.format == output.variant.upper(), path
                 formats.add(image.format)
-    assert len(formats) == (len(ENCODERS) if key == "first" else len(formats))
+    assert len(formats) == (len(OUTPUT_FORMATS) if key == "first" else len(formats))

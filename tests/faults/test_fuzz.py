@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pixelmill.core.errors import REASONS, ImageError
-from pixelmill.imaging.codecs.decoding import Reading, decode
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.steps.resize import scaled_size
 
@@ -85,7 +86,7 @@ def test_a_damaged_file_gives_an_image_or_a_reason(data, shrink, reading):
         return scaled_size(size, {"longest": 16})
 
     try:
-        decoded = decode(data, target if shrink else None, Reading(**reading), LIMITS)
+        decoded = decode(data, target if shrink else None, DecodeOptions(**reading), LIMITS)
     except ImageError as error:
         assert error.reason in REASONS
         assert error.stage == "decode"

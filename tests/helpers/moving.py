@@ -6,12 +6,12 @@ from PIL import Image
 
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
-from pixelmill.imaging.codecs.decoding import Reading
+from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.renderer import Renderer
 from tests.helpers.animations import GifFrame, apng, gif, webp
 
-ALL = Reading(animation="all", alpha=True)
-FIRST = Reading(alpha=True)
+ALL = DecodeOptions(animation="all", alpha=True)
+FIRST = DecodeOptions(alpha=True)
 
 
 def animation(kind, times):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 from pixelmill.core import schemas
+from pixelmill.imaging.codecs.formats import FORMATS
 
 _TYPES = {
     "object": "a map",
@@ -17,9 +20,12 @@ _TYPES = {
 }
 
 
+@functools.cache
 def schema() -> dict[str, Any]:
-    """Return the schema of the config; it also holds the defaults."""
-    return schemas.schema("config")
+    """Return the schema of the config, with the formats that are read; it also holds the defaults."""
+    found = copy.deepcopy(schemas.schema("config"))
+    found["properties"]["limits"]["properties"]["formats"]["items"] = {"enum": list(FORMATS)}
+    return found
 
 
 def resolved(part: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 from pixelmill.benchmark import samples as sampled
 from pixelmill.benchmark.samples import PARALLEL, STAGES, Arm, Samples, ratios
 from pixelmill.benchmark.speedups import equal, interval
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, OutputFormat
 from pixelmill.imaging.steps import STEPS
 from pixelmill.pipeline.engine_choice import LOOP, Rating, break_even, quickest
 
@@ -36,15 +37,6 @@ GIL_SLOWDOWN = 1.3
 
 #: Speedup that twice the workers must promise at best, or more cores are not worth it.
 WORTH_DOUBLING = 1.25
-
-#: What makes encoding cheaper, by format.
-_CHEAPER = {
-    "jpeg": "a lower quality and no optimize or progressive cost less",
-    "png": "a lower level costs less",
-    "webp": "jpeg costs less",
-    "avif": "jpeg or webp costs less",
-    "tiff": "compression none costs less",
-}
 
 
 @dataclass(frozen=True)
@@ -206,8 +198,8 @@ def _stage(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     else:
         outputs = result["recipe"].get("outputs") or [result["recipe"]["output"]]
         told = "; ".join(_described(output) for output in outputs)
-        cheaper = _CHEAPER.get(outputs[0]["format"], "another format may cost less")
-        text = f"Encoding takes {share}, more than all steps together ({told}): {cheaper}."
+        written = OUTPUT_FORMATS.get(outputs[0]["format"], OutputFormat)
+        text = f"Encoding takes {share}, more than all steps together ({told}): {written.cheaper}."
     yield Advice("stage", text, evidence)
 
 

@@ -18,15 +18,16 @@ from pixelmill.core.jobs import Job, Outcome
 from pixelmill.dataset.entries import Entry
 from pixelmill.imaging.backends.base import Backend, Prepared
 from pixelmill.imaging.backends.registry import backend
-from pixelmill.imaging.codecs import decoding, jpeg
-from pixelmill.imaging.codecs.encoding import encoder_name
+from pixelmill.imaging.codecs import jpeg
+from pixelmill.imaging.codecs.decoded import Decoded
+from pixelmill.imaging.codecs.formats import output_format
 from pixelmill.imaging.codecs.reading import content_digest
 from pixelmill.imaging.parameters import Box
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import Renderer, target_of
 
 #: That no metadata go into the file.
-_NOTHING_MORE = decoding.Decoded([], None, 0, "")
+_NOTHING_MORE = Decoded([], None, 0, "")
 
 
 def overhead(
@@ -82,7 +83,7 @@ def _bare(
     for step in steps:
         picture, box = step(picture, box), None
     output = recipe.outputs[0]
-    name = encoder_name(output.format, kind)
+    name = output_format(output.format, kind)
     encode = library.encoder(name, output.options, "#ffffff")
     with open(path_out, "w+b", buffering=0) as file:
         encode([picture], file.fileno(), _NOTHING_MORE)

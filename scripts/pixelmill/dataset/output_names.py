@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from array import array
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -20,7 +19,7 @@ import xxhash
 from pixelmill.core.filenames import escape, identity
 from pixelmill.core.jobs import Job
 from pixelmill.dataset.entries import Entries, Entry
-from pixelmill.imaging.codecs.encoding import suffix_for
+from pixelmill.imaging.codecs.formats import output_suffix, split_suffix
 from pixelmill.imaging.recipe import Recipe
 
 if TYPE_CHECKING:  # NumPy is imported while the first child starts
@@ -31,9 +30,6 @@ MAX_NAME_BYTES = 255
 
 #: Bytes that a character takes at most in a file name.
 _MOST_BYTES = 4
-
-#: What looks like the suffix of a format.
-_SUFFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{1,4}")
 
 #: Gives all sources, relative paths with ``/``, each with the suffix of its output.
 Sources: TypeAlias = Callable[[], Iterable[tuple[str, str]]]
@@ -47,9 +43,8 @@ def plain_name(source: str, suffix: str) -> str:
     >>> plain_name("b/c.PNG", ".jpg"), plain_name("IMG.2024-05-01", ".jpg")
     ('b/c.jpg', 'IMG.2024-05-01.jpg')
     """
-    stem, _, end = source.rpartition(".")
-    replaced = stem and not stem.endswith("/") and _SUFFIX.fullmatch(end)
-    return _fit((stem if replaced else source) + suffix, source)
+    stem, _ = split_suffix(source)
+    return _fit(stem + suffix, source)
 
 
 def renamed(sources: Sources) -> dict[str, str]:
@@ -188,7 +183,8 @@ class Outputs:
         """Paths of an image's outputs, in the order of the recipe's."""
         path = entry.path
         return tuple(
-            folder + (others.get(path) or plain_name(path, suffix_for(format_, entry.format, path)))
+            folder
+            + (others.get(path) or plain_name(path, output_suffix(format_, entry.format, path)))
             for folder, format_, others in self._columns
         )
 
@@ -204,4 +200,4 @@ def colliding(entries: Entries, recipe: Recipe) -> tuple[str, str] | None:
 
 
 def _sources(entries: Entries, format: str) -> Iterable[tuple[str, str]]:
-    return ((entry.path, suffix_for(format, entry.format, entry.path)) for entry in entries)
+    return ((entry.path, output_suffix(format, entry.format, entry.path)) for entry in entries)

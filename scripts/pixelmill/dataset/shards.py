@@ -16,13 +16,10 @@ from typing import NamedTuple
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape, identity
-from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES
+from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES, split_suffix
 
 #: Folder of the shards' states, below a tree or below a dataset's tables.
 FOLDER = "shards"
-
-#: What outputs put another suffix in place of.
-_SUFFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{1,4}")
 
 
 class Shard(NamedTuple):
@@ -111,13 +108,12 @@ def home(path: str, count: int) -> int:
 
 def _root(path: str) -> str:
     """Leave out the suffix, and those of images before it: ``a`` of ``a.png.jpg``."""
-    head, _, suffix = path.rpartition(".")
-    while head and not head.endswith("/") and _SUFFIX.fullmatch(suffix):
-        path = head
-        head, _, suffix = path.rpartition(".")
+    path, _ = split_suffix(path)
+    while True:
+        stem, suffix = split_suffix(path)
         if f".{suffix.lower()}" not in IMAGE_SUFFIXES:
-            break
-    return path
+            return path
+        path = stem
 
 
 def homes(path: str, count: int) -> set[int]:

@@ -9,9 +9,21 @@ out the fourth. Decoders give those, but where there is a kernel that does not a
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from PIL import Image
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    #: Pixels of 8 bits per channel.
+    Array: TypeAlias = NDArray[np.uint8]
+
+    #: Numbers of any type.
+    AnyArray: TypeAlias = NDArray[Any]
+else:  # NumPy is imported with the first array
+    Array = AnyArray = Any
 
 kernel: Any
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pixelmill.imaging.codecs.decoding import Reading
-from pixelmill.imaging.codecs.encoding import ENCODERS, SAME
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, SAME
 from pixelmill.imaging.parameters import Choice, Color, File, Flag, Margin, Parameter
 from pixelmill.imaging.steps import STEPS, custom
 
@@ -51,7 +51,8 @@ class Output:
     name : str
         Of the variant, and of its folder; empty where a recipe has one output.
     format : str
-        A key of `pixelmill.imaging.codecs.encoding.ENCODERS`, or ``same`` for that of the source.
+        A key of `pixelmill.imaging.codecs.formats.OUTPUT_FORMATS`, or ``same`` for that of
+        the source.
     options : mapping
         Of the encoder; all of them, but for ``same`` only those that were given.
     steps : tuple of Step
@@ -85,13 +86,13 @@ class Recipe:
     folder: str = field(default=".", compare=False)
 
     @functools.cached_property
-    def reading(self) -> Reading:
+    def reading(self) -> DecodeOptions:
         """How sources are taken in."""
         keys = ("orientation", "color", "depth", "animation", "metadata", "background")
-        encoders = [ENCODERS.get(output.format) for output in self.outputs]
-        return Reading(
+        formats = [output.format for output in self.outputs]
+        return DecodeOptions(
             **{key: self.settings[key] for key in keys},
-            alpha=any(encoder is None or encoder.alpha for encoder in encoders),
+            alpha=any(name == SAME or OUTPUT_FORMATS[name].alpha for name in formats),
             shrink_margin=self.settings["shrink_margin"],
         )
 
@@ -136,7 +137,10 @@ class Recipe:
         return (
             self.settings["backend"] == "opencv"
             or any(step.name in STEPS and STEPS[step.name].opencv for step in self.all_steps)
-            or any(output.format in ("jpeg", SAME) for output in self.outputs)
+            or any(
+                output.format == SAME or OUTPUT_FORMATS[output.format].by_opencv
+                for output in self.outputs
+            )
         )
 
     def files(self) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pixelmill.core.errors import UserError, shown
 from pixelmill.imaging.backends import opencv_steps
-from pixelmill.imaging.codecs.encoding import ENCODERS, SAME
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, QUALITY, SAME
 from pixelmill.imaging.parameters import REQUIRED, Parameter
 from pixelmill.imaging.recipe import SETTINGS, Output, Recipe, Step, file_keys, find_file
 from pixelmill.imaging.steps import STEPS, custom
@@ -102,18 +102,18 @@ def _parse_output(data: Any, where: str) -> Output:
     if not isinstance(data, Mapping):
         raise UserError(f"{where}: found {shown(data)}; give a map such as {{format: jpeg}}.")
     format_ = data.get("format", "jpeg")
-    if not isinstance(format_, str) or format_ not in (*ENCODERS, SAME):
+    formats = (*OUTPUT_FORMATS, SAME)
+    if not isinstance(format_, str) or format_ not in formats:
         raise UserError(
-            f"{where}.format: found {shown(format_)}; allowed are {', '.join((*ENCODERS, SAME))}."
+            f"{where}.format: found {shown(format_)}; allowed are {', '.join(formats)}."
         )
-    # Whoever tries another format need not take the quality out: it says nothing there.
-    quality = ENCODERS["jpeg"].options["quality"]
+    # The quality may stay where it is when another format is tried.
     if "quality" in data:
-        _value(data, "quality", quality, where)
+        _value(data, "quality", QUALITY, where)
     if format_ == SAME:
         _only(data, ("format", "quality"), where)
         return Output(format=SAME, options={k: v for k, v in data.items() if k == "quality"})
-    parameters = ENCODERS[format_].options
+    parameters = OUTPUT_FORMATS[format_].options
     _only(data, tuple(dict.fromkeys(("format", "quality", *parameters))), where)
     options = {key: _value(data, key, kind, where) for key, kind in parameters.items()}
     return Output(format=format_, options=options)
@@ -124,13 +124,13 @@ def _check_together(recipe: Recipe, where: str) -> None:
     settings = recipe.settings
     wanted = {
         "orientation": ("keep", "exif", "the tag"),
-        "animation": ("all", "frames", "moving pictures"),
+        "animation": ("all", "animation", "moving pictures"),
         "depth": ("keep", "deep", "16 bits"),
     }
     for key, (value, ability, what) in wanted.items():
         if settings[key] != value:
             continue
-        able = [name for name, encoder in ENCODERS.items() if getattr(encoder, ability)]
+        able = [name for name, known in OUTPUT_FORMATS.items() if getattr(known, ability)]
         for output in recipe.outputs:
             if output.format not in (*able, SAME):
                 raise UserError(

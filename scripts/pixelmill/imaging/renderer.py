@@ -35,9 +35,9 @@ from pixelmill.core.root import Root
 from pixelmill.imaging.backends.base import Encode, Prepared
 from pixelmill.imaging.backends.registry import backend
 from pixelmill.imaging.codecs import reading
-from pixelmill.imaging.codecs.decoding import Decoded
-from pixelmill.imaging.codecs.encoding import encoder_name
-from pixelmill.imaging.codecs.jpeg import Target
+from pixelmill.imaging.codecs.decoded import Decoded, SizeHint
+from pixelmill.imaging.codecs.formats import FORMATS, output_format
+from pixelmill.imaging.codecs.jpeg import SCALES
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.parameters import Box, Size
 from pixelmill.imaging.recipe import Output, Recipe, Step
@@ -212,7 +212,13 @@ class Renderer:
         recipe = self.recipe
         margin = recipe.settings["shrink_margin"]
         lone = bool(recipe.steps) or len(recipe.outputs) == 1
-        if lone or not margin or kind != "jpeg" or not steps or steps[0].name != "resize":
+        if (
+            lone
+            or not margin
+            or not FORMATS[kind].shrinks
+            or not steps
+            or steps[0].name != "resize"
+        ):
             return picture, box
         if not _may_shrink(steps[0].params):
             return picture, box
@@ -220,13 +226,13 @@ class Renderer:
         left, top, right, bottom = box or (0, 0, *size)
         width, height = scaled_size((right - left, bottom - top), steps[0].params)
         factor = min(size[0] / max(1, width * margin), size[1] / max(1, height * margin))
-        for whole in (8, 4, 2):  # as libjpeg has them
-            if factor >= whole:
-                return self._backend.reduce(picture, whole, box)
+        for scale in SCALES:
+            if factor >= scale > 1:
+                return self._backend.reduce(picture, scale, box)
         return picture, box
 
     @functools.cached_property
-    def target(self) -> Target | None:
+    def target(self) -> SizeHint | None:
         """What tells a decoder how large an image need be."""
         return target_of(self.recipe)
 
@@ -271,7 +277,7 @@ class Renderer:
         """Encode to an open file; return its size in bytes and its sha256."""
         encode = self._encoders.get((output.name, decoded.kind))
         if encode is None:
-            name = encoder_name(output.format, decoded.kind)
+            name = output_format(output.format, decoded.kind)
             background = self.recipe.settings["background"]
             encode = self._backend.encoder(name, output.options, background)
             self._encoders[output.name, decoded.kind] = encode
@@ -289,7 +295,7 @@ class Renderer:
         return len(data), hashlib.sha256(data).hexdigest()
 
 
-def target_of(recipe: Recipe) -> Target | None:
+def target_of(recipe: Recipe) -> SizeHint | None:
     """Return what tells a decoder how large an image need be, if anything in a recipe does."""
     firsts = [(*recipe.steps, *output.steps)[:1] for output in recipe.outputs]
     resizes = [step.params for first in firsts for step in first if step.name == "resize"]

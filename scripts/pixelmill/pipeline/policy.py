@@ -47,7 +47,9 @@ class Policy:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Policy:
         """Read the parts of a complete config that make a policy."""
-        limits = {**config["limits"], "formats": tuple(config["limits"]["formats"])}
+        limits = dict(config["limits"])
+        if "formats" in limits:
+            limits["formats"] = tuple(limits["formats"])
         return cls(
             limits=Limits(**limits),
             check_outputs=config["run"]["check_outputs"],

@@ -17,7 +17,8 @@ from pixelmill.core.errors import ImageError
 from pixelmill.dataset.layout import Layout
 from pixelmill.dataset.ledger import Example, looked_at
 from pixelmill.imaging.codecs import reading
-from pixelmill.imaging.codecs.decoding import Reading, decode
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.report.collect import Tree, by_recipe
 
@@ -39,7 +40,7 @@ _QUALITY = 72
 _COMPARED = 48
 
 #: A JPEG is decoded no larger than twice its thumbnail.
-_READING = Reading(shrink_margin=2.0)
+_READING = DecodeOptions(shrink_margin=2.0)
 
 
 @dataclass(frozen=True)

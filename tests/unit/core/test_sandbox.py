@@ -17,7 +17,7 @@ from pixelmill.core import safe_path
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Job
 from pixelmill.core.sandbox import Sandbox
-from pixelmill.imaging.codecs.encoding import ENCODERS
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
@@ -235,7 +235,7 @@ def test_verification_cannot_write(tmp_path, batches):
 def every_format(tmp_path_factory, photo):
     """A folder with a picture in each output format, and animations."""
     folder = tmp_path_factory.mktemp("formats")
-    for name in ENCODERS:
+    for name in OUTPUT_FORMATS:
         photo(90, 70).save(folder / f"{name}.{name}", name)
     frames = [photo(60, 40, seed) for seed in (1, 2)]
     for name in ("gif", "webp", "png"):
@@ -258,7 +258,7 @@ def every_step(folder, backend):
         with contextlib.suppress(UserError):  # not all backends do all steps
             parse({"steps": [step], "backend": backend}, folder=str(folder))
             kept.append(step)
-    outputs = [{"name": name, "format": name} for name in ENCODERS]
+    outputs = [{"name": name, "format": name} for name in OUTPUT_FORMATS]
     return {"steps": kept, "outputs": outputs, "backend": backend, "keep_mtime": True}
 
 

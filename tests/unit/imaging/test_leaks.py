@@ -4,8 +4,7 @@ import pytest
 
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
-from pixelmill.imaging.codecs.encoding import ENCODERS, SAME, encoder_name
-from pixelmill.imaging.codecs.formats import SNIFF_BYTES, sniff
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, SAME, SNIFF_BYTES, output_format, sniff
 from pixelmill.imaging.renderer import Renderer
 from tests.helpers.imaging import opened
 from tests.helpers.planted import DPI, MOVING, RIGHTS, SOURCES, WITHOUT_EXIF, planted_in
@@ -52,7 +51,7 @@ def inherited_by(data):
 
 def rights_due(name, format, policy):
     """Texts that an output has to have."""
-    if policy == "none" or name in WITHOUT_EXIF or not ENCODERS[format].exif:
+    if policy == "none" or name in WITHOUT_EXIF or not OUTPUT_FORMATS[format].exif:
         return set()
     return set(RIGHTS.values())
 
@@ -60,7 +59,9 @@ def rights_due(name, format, policy):
 def outputs_for(name, animation):
     """The outputs that a recipe may have for a source, by name."""
     formats = [
-        format for format, encoder in ENCODERS.items() if animation == "first" or encoder.frames
+        format
+        for format, encoder in OUTPUT_FORMATS.items()
+        if animation == "first" or encoder.animation
     ]
     outputs = {format: {"format": format} for format in (*formats, SAME)}
     if animation == "first":
@@ -102,8 +103,8 @@ def test_an_output_contains_only_what_the_policy_keeps(
     kind = sniff(data[:SNIFF_BYTES])
     inherited, rights = {}, {}
     for called, output in outputs_for(name, animation).items():
-        format = encoder_name(output["format"], kind)
-        depth = "keep" if "16-bit" in name and ENCODERS[format].deep else 8
+        format = output_format(output["format"], kind)
+        depth = "keep" if "16-bit" in name and OUTPUT_FORMATS[format].deep else 8
         made = render(data, **settings, depth=depth, output=output)
         inherited[called] = inherited_by(made)
         rights[called] = rights_in(made) ^ rights_due(name, format, policy)
@@ -147,7 +148,7 @@ KEPT = {
 @pytest.mark.parametrize("name", [name for name in SOURCES if name not in WITHOUT_EXIF])
 def test_keep_does_not_depend_on_the_steps(source, render, name, backend, steps):
     data = source(name)
-    for format, encoder in ENCODERS.items():
+    for format, encoder in OUTPUT_FORMATS.items():
         settings = {"metadata": "keep", "backend": backend, "steps": steps}
         made = render(data, **settings, output={"format": format})
         assert inherited_by(made) == (KEPT if encoder.exif else set()), format

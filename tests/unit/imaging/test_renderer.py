@@ -18,7 +18,7 @@ from pixelmill.core.tables import read_table
 from pixelmill.dataset.exports import write_failures
 from pixelmill.dataset.ledger import Ledger, Maker
 from pixelmill.imaging import recipe_parser
-from pixelmill.imaging.codecs.encoding import ENCODERS
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.codecs.reading import content_digest
 from pixelmill.imaging.renderer import Renderer
@@ -58,7 +58,7 @@ def everything(folder):
     return sorted(path.name for path in folder.rglob("*"))
 
 
-@pytest.mark.parametrize("format", ENCODERS)
+@pytest.mark.parametrize("format", OUTPUT_FORMATS)
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_an_outcome_tells_what_was_read_and_written(roots, render, photo, format, mode):
     source = roots[0] / "a.png"
@@ -94,7 +94,7 @@ def test_the_source_is_left_as_it_was(roots, render, photo):
     assert everything(roots[0]) == ["a.png"]
 
 
-@pytest.mark.parametrize("format", ENCODERS)
+@pytest.mark.parametrize("format", OUTPUT_FORMATS)
 def test_the_same_image_gives_the_same_bytes(roots, render, photo, format):
     photo(90, 70).save(roots[0] / "a.jpg")
     data = {"steps": [RESIZE, "sharpen"], "output": {"format": format}}
@@ -352,7 +352,7 @@ def test_a_source_that_became_a_pipe_keeps_no_other_image_waiting(roots, photo):
     assert everything(roots[1]) == ["a.png.jpg"]
 
 
-@pytest.mark.parametrize("format", ENCODERS)
+@pytest.mark.parametrize("format", OUTPUT_FORMATS)
 def test_warming_up_leaves_nothing(roots, format):
     outputs = [{"name": "a", "format": format}, {"name": "b", "format": "jpeg"}]
     parsed = recipe_parser.parse({"steps": [RESIZE, "sepia"], "outputs": outputs})

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
-from pixelmill.imaging.codecs.decoding import Decoded, Reading
-from pixelmill.imaging.codecs.jpeg import Target
+from pixelmill.imaging.codecs.decoded import Decoded, DecodeOptions, SizeHint
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.parameters import Box, Size
 from pixelmill.imaging.recipe import Step
@@ -23,7 +22,7 @@ class Backend(Protocol):
     """What `pixelmill.imaging.renderer` needs of a library; pictures are its own kind of array."""
 
     def decode(
-        self, data: bytes, target: Target | None, reading: Reading, limits: Limits
+        self, data: bytes, target: SizeHint | None, reading: DecodeOptions, limits: Limits
     ) -> Decoded:
         """Decode a file; see `pixelmill.imaging.codecs.decoding.decode`."""
 

@@ -11,9 +11,9 @@ from PIL import Image
 from pixelmill.core import files
 from pixelmill.imaging.arrays import from_levels, levels_of, packed, reduced
 from pixelmill.imaging.backends.base import Encode, Prepared
-from pixelmill.imaging.codecs import decoding, encoding, jpeg
-from pixelmill.imaging.codecs.decoding import Decoded, Reading
-from pixelmill.imaging.codecs.jpeg import Target
+from pixelmill.imaging.codecs import decoding, encoding
+from pixelmill.imaging.codecs.decoded import Decoded, DecodeOptions, SizeHint
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.parameters import Box, Size
 from pixelmill.imaging.recipe import Step
@@ -27,7 +27,7 @@ class Pillow:
     """
 
     def decode(
-        self, data: bytes, target: Target | None, reading: Reading, limits: Limits
+        self, data: bytes, target: SizeHint | None, reading: DecodeOptions, limits: Limits
     ) -> Decoded:
         """Decode a file."""
         return decoding.decode_to_levels(data, target, reading, limits)
@@ -64,8 +64,9 @@ class Pillow:
 
     def encoder(self, name: str, options: Mapping[str, Any], background: str) -> Encode:
         """Return what writes outputs of a format."""
-        values = encoding.values_of(name, options)
-        encode_levels = jpeg.encoder(**values) if name == "jpeg" else None
+        format_ = OUTPUT_FORMATS[name]
+        values = format_.values_of(options)
+        encode_levels = format_.array_encoder(values)
 
         def encode(frames: Sequence[Any], descriptor: int, decoded: Decoded) -> bytes:
             first = frames[0]

@@ -10,6 +10,8 @@ import math
 import struct
 from fractions import Fraction
 
+from PIL import Image
+
 from pixelmill.imaging.codecs.boxes import HEAD, Box, at, first
 from pixelmill.imaging.codecs.isobmff import (
     picture_tracks,
@@ -133,6 +135,12 @@ def aperture(data: bytes, size: Size) -> tuple[int, int, int, int] | None:
     box = tuple(math.floor(edge + Fraction(1, 2)) for edge in edges)
     inside = 0 <= box[0] < box[2] <= size[0] and 0 <= box[1] < box[3] <= size[1]
     return (box[0], box[1], box[2], box[3]) if inside and box != (0, 0, *size) else None
+
+
+def cropped(image: Image.Image, data: bytes) -> Image.Image:
+    """Crop a decoded picture to its clean aperture."""
+    box = aperture(data, image.size)
+    return image if box is None else image.crop(box)
 
 
 def _properties(data: bytes) -> list[Box]:

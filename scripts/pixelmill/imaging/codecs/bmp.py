@@ -15,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from pixelmill.core.errors import ImageError
+from pixelmill.imaging.codecs.decoded import Frame, Source
 from pixelmill.imaging.parameters import Size
 
 _FILE_HEADER = 14
@@ -62,6 +63,18 @@ class Header:
     entry: int
     masks: tuple[int, int, int, int]
     start: int
+
+
+def source(data: bytes) -> Source | None:
+    """Open a bitmap; None if Pillow reads this kind right, or says what is wrong.
+
+    Raises
+    ------
+    ImageError
+        If the kind is known, but cannot be decoded.
+    """
+    found = header(data)
+    return None if found is None else Source(found.size, lambda: [Frame(decode(data, found))])
 
 
 def header(data: bytes) -> Header | None:

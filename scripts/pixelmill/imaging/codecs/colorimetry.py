@@ -60,24 +60,22 @@ _GAMMAS = range(10_000, 500_001)
 _GRAY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
-def profile_of(image: Image.Image, data: bytes, kind: str) -> bytes | None:
-    """ICC profile for the colours of an opened image, by the best description in its file.
+def profile_of_png(image: Image.Image, data: bytes) -> bytes | None:
+    """ICC profile for the colours of a PNG, from the best description in it.
 
-    In a PNG that is cICP, else iCCP, else sRGB, else gAMA and cHRM (PNG 3rd edition, 4.3);
-    in AVIF and HEIC the profile, else ``nclx``.
+    That is cICP, else iCCP, else sRGB, else gAMA and cHRM (PNG 3rd edition, 4.3).
 
     Parameters
     ----------
     image : PIL.Image.Image
+        The opened file.
     data : bytes
-        The file that it was opened from, of a PNG what `pixelmill.imaging.codecs.png.lean` leaves.
-    kind : str
-        As `pixelmill.imaging.codecs.formats.sniff` names it.
+        What `pixelmill.imaging.codecs.png.lean` leaves of the file.
 
     Returns
     -------
     bytes or None
-        None if the colours are sRGB, or if nothing is said of them.
+        None if the colours are sRGB or are not described.
 
     Raises
     ------
@@ -85,17 +83,7 @@ def profile_of(image: Image.Image, data: bytes, kind: str) -> bytes | None:
         If the colours are described by a curve that cannot be converted.
     """
     embedded: bytes | None = image.info.get("icc_profile")
-    if kind == "png":
-        return _of_png(embedded, png.color_chunks(data), gray=not data[png.COLOR_TYPE] & 2)
-    if kind in ("avif", "heif") and not embedded:
-        described = isobmff.nclx(data)
-        if described is not None:
-            gray = image.mode in _GRAY_MODES
-            return _by_code_points(described.primaries, described.transfer, gray)
-    return embedded
-
-
-def _of_png(embedded: bytes | None, chunks: dict[bytes, bytes], gray: bool) -> bytes | None:
+    chunks, gray = png.color_chunks(data), not data[png.COLOR_TYPE] & 2
     if cicp := chunks.get(b"cICP"):
         primaries, transfer, matrix, full = cicp
         reserved = primaries in _RESERVED_PRIMARIES or transfer in _RESERVED_CURVES
@@ -120,6 +108,18 @@ def _of_png(embedded: bytes | None, chunks: dict[bytes, bytes], gray: bool) -> b
         return _profile(primaries_, curve, gray)
     except ValueError:  # such primaries do not exist
         return _profile(icc.SRGB_PRIMARIES, curve, gray)
+
+
+def profile_of_heif(image: Image.Image, data: bytes) -> bytes | None:
+    """ICC profile for the colours of an AVIF or HEIC: the embedded one, else one for ``nclx``.
+
+    Parameters, returns and errors are those of `profile_of_png`.
+    """
+    embedded: bytes | None = image.info.get("icc_profile")
+    described = None if embedded else isobmff.nclx(data)
+    if described is None:
+        return embedded
+    return _by_code_points(described.primaries, described.transfer, image.mode in _GRAY_MODES)
 
 
 def _by_code_points(primaries: int, transfer: int, gray: bool) -> bytes | None:

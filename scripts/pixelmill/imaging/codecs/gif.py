@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from PIL import Image
 
+from pixelmill.imaging.codecs import sequences
+from pixelmill.imaging.codecs.decoded import DecodeOptions, Frame, Source
+from pixelmill.imaging.codecs.frame_timing import as_shown, in_units
 from pixelmill.imaging.parameters import Size
 
 if TYPE_CHECKING:
@@ -55,6 +58,10 @@ _GRAYS = bytes(level for level in range(_COLORS) for _ in range(3))
 #: Largest number that a delay and a loop count can hold.
 _MOST = 65_535
 
+#: Unit of times that are written, in ms, and the fewest units that a frame is shown for: browsers
+#: show a frame of one unit for ten.
+_UNIT, _LEAST = 10, 2
+
 
 class _Frame(NamedTuple):
     """One image of a GIF; `coded` is its LZW code size followed by its data sub-blocks."""
@@ -91,6 +98,38 @@ class Gif:
     frames: tuple[_Frame, ...]
     complete: bool
     plays: int | None
+
+
+def source(data: bytes, options: DecodeOptions) -> Source:
+    """Open a GIF; its frames are RGBA, or RGB if all of them are opaque.
+
+    Raises
+    ------
+    EOFError
+        If the file ends before its first frame.
+    ValueError
+        If no frame has a size.
+    """
+    parsed = parse(data)
+
+    def frames() -> list[Frame]:
+        images, times = [], []
+        for image, time in pictures(parsed):
+            images.append(image)
+            times.append(time)
+            if options.animation != "all":
+                break
+        images = sequences.without_needless_alpha(images)
+        shown = zip(images, as_shown(times), strict=True)
+        return [Frame(image, milliseconds=time) for image, time in shown]
+
+    return Source(
+        parsed.size,
+        frames,
+        frame_count=len(parsed.frames),
+        drawn_pixels=sum(frame.width * frame.height for frame in parsed.frames),
+        plays=parsed.plays,
+    )
 
 
 def parse(data: bytes) -> Gif:
@@ -250,15 +289,15 @@ def _plays(content: bytes) -> int | None:
     return repeats + 1 if repeats else 0
 
 
-def assemble(frames: Sequence[Image.Image], hundredths: Sequence[int], plays: int) -> bytes:
+def assemble(frames: Sequence[Image.Image], times: Sequence[int], plays: int) -> bytes:
     """Write an animation; each frame is whole and cleared before the next one.
 
     Parameters
     ----------
     frames : sequence of PIL.Image.Image
         L, LA, RGB or RGBA, all of one size. Each gets a colour table of its own.
-    hundredths : sequence of int
-        How long each frame is shown, in 1/100 s.
+    times : sequence of int
+        How long each frame is shown, in ms.
     plays : int
         How often the animation is shown; 0 for ever.
     """
@@ -267,6 +306,7 @@ def assemble(frames: Sequence[Image.Image], hundredths: Sequence[int], plays: in
         repeats = min(max(plays - 1, 0), _MOST)
         label = bytes([_EXTENSION, _APPLICATION_LABEL, len(_LOOPING[0])]) + _LOOPING[0]
         parts.append(label + b"\3\1" + repeats.to_bytes(2, "little") + b"\0")
+    hundredths = in_units(as_shown(times), _UNIT, _LEAST)
     for frame, time in zip(frames, hundredths, strict=True):
         picture, transparent = indexed(frame)
         file = io.BytesIO()

@@ -10,16 +10,12 @@ import functools
 import math
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
-
-from PIL import Image
+from collections.abc import Callable
+from typing import Any
 
 from pixelmill.imaging.arrays import kernel, opencv, packed
+from pixelmill.imaging.codecs.decoded import SizeHint
 from pixelmill.imaging.parameters import Size
-
-#: Tells the size that a source of a given size will be scaled to, in pixels.
-Target: TypeAlias = Callable[[Size], tuple[float, float]]
 
 #: How many times smaller libjpeg-turbo decodes fast.
 SCALES = (8, 4, 2, 1)
@@ -39,9 +35,6 @@ _FRAME = struct.Struct(">BHHB")
 #: A marker behind which a segment follows, or the end: between segments decoders skip what
 #: is none, and in the data of a scan, 0 follows on what only looks like one.
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
-
-#: Tags of a TIFF: offsets of its strips and of its tiles, and how many bytes each has.
-_PARTS = ((273, 279), (324, 325))
 
 _MODES = {1: "L", 3: "RGB"}
 
@@ -155,18 +148,7 @@ def rare_process(data: bytes) -> str | None:
     return None
 
 
-def streams(image: Image.Image, data: bytes) -> Iterator[bytes]:
-    """JPEGs that an opened image is decoded from: itself, or the strips or tiles of a TIFF."""
-    if image.format in ("JPEG", "MPO"):
-        yield data
-    elif image.format == "TIFF" and "jpeg" in str(image.info.get("compression")):
-        tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
-        for part in _PARTS:
-            for offset, length in zip(*(tags.get(tag, ()) for tag in part), strict=False):
-                yield data[offset : offset + length]
-
-
-def scale_for(full: Size, target: Target | None, margin: float, swapped: bool = False) -> int:
+def scale_for(full: Size, target: SizeHint | None, margin: float, swapped: bool = False) -> int:
     """How many times smaller a JPEG may be decoded without being seen.
 
     Parameters

@@ -42,7 +42,7 @@ class Limits:
     max_frames: int = 10_000
     max_scans: int = 100
     max_aspect: float = 1_000.0
-    formats: tuple[str, ...] = FORMATS
+    formats: tuple[str, ...] = tuple(FORMATS)
     seconds_per_image: float = 60.0
     memory_mb: int = 4_096
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import replace
+from typing import Any
 
 from PIL import ExifTags, Image
 
@@ -67,35 +68,25 @@ TRANSPOSITIONS = {
 _ATTRIBUTES = frozenset(vars(Image.new("L", (1, 1))))
 
 
-def exif(image: Image.Image, data: bytes, policy: str, orientation: int = 1) -> bytes:
+def exif_of(block: bytes, policy: str, orientation: int = 1) -> bytes:
     """EXIF block for the outputs of an image.
 
     Values keep their bytes and types.
 
     Parameters
     ----------
-    image : PIL.Image.Image
-        The source, opened.
-    data : bytes
-        The file that it was opened from.
+    block : bytes
+        EXIF block of the source from its TIFF header on, or a whole TIFF.
     policy : {"strip", "keep", "none"}
-        ``strip`` keeps who made it and who may use it; ``keep`` keeps all that
-        describes it and where it was taken, but no thumbnail; ``none`` nothing.
+        ``strip`` keeps the author and the copyright; ``keep`` keeps everything that describes
+        the picture and where it was taken, but no thumbnail; ``none`` keeps nothing.
     orientation : int
-        To be noted, where the pixels are left as they are stored; 1 notes none.
+        The orientation to state, if the pixels are left as they are stored; 1 states none.
 
     Returns
     -------
     bytes
         With the prefix ``Exif``; empty if there is nothing to keep.
-    """
-    return exif_of(b"" if policy == "none" else block_of(image, data), policy, orientation)
-
-
-def exif_of(block: bytes, policy: str, orientation: int = 1) -> bytes:
-    """EXIF block for the outputs of an image, by that of its source or by a whole TIFF.
-
-    See `exif`.
     """
     kept = Tags()
     if policy != "none":
@@ -107,17 +98,14 @@ def exif_of(block: bytes, policy: str, orientation: int = 1) -> bytes:
     return _PREFIX + ifd.write(kept) if kept else b""
 
 
-def orientation_of(image: Image.Image) -> int:
-    """Orientation that an image notes in EXIF, 1 to 8; 1 if it notes none that can be read.
+def orientation_in(block: bytes) -> int:
+    """Orientation in an EXIF block, 1 to 8; 1 if there is none that can be read.
 
-    What XMP says of the orientation is ignored, as browsers ignore it.
+    What XMP says about the orientation is ignored, as in browsers.
     """
-    if image.format == "TIFF":
-        noted = getattr(image, "tag_v2", {}).get(Base.Orientation, 1)
-    else:
-        found = _read(block_of(image, b""), main_only=True)
-        noted = ifd.integer(found.order, found.main.get(Base.Orientation))
-    return noted if noted in range(2, 9) else 1
+    found = _read(block, main_only=True)
+    stated = ifd.integer(found.order, found.main.get(Base.Orientation)) or 1
+    return stated if stated in range(2, 9) else 1
 
 
 def _read(block: bytes, main_only: bool) -> Tags:
@@ -128,18 +116,20 @@ def _read(block: bytes, main_only: bool) -> Tags:
         return Tags()
 
 
-def block_of(image: Image.Image, data: bytes) -> bytes:
-    """EXIF block of a source, from its TIFF header on; empty if there is none."""
-    if image.format == "TIFF":
-        return data
-    block = image.info.get("exif", b"")
-    if image.format == "AVIF" and data:
-        from pixelmill.imaging.codecs import isobmff
+def block_of(info: Mapping[Any, Any]) -> bytes:
+    """EXIF block, from its TIFF header on, in what Pillow found beside the pixels of a file.
 
-        block = isobmff.exif(data)  # Pillow writes it anew if the file says how it is turned
-    hexed = image.info.get("Raw profile type exif", "")
+    Empty if there is none. Some writers of PNG put it into a text, in hexadecimal.
+    """
+    block: bytes = info.get("exif", b"")
+    hexed = info.get("Raw profile type exif", "")
     if not block and isinstance(hexed, str):
         block = bytes.fromhex("".join(hexed.split("\n")[3:]))
+    return without_prefix(block)
+
+
+def without_prefix(block: bytes) -> bytes:
+    """EXIF block from its TIFF header on."""
     while block.startswith(_PREFIX):
         block = block[len(_PREFIX) :]
     return bytes(block)
@@ -177,53 +167,73 @@ def bare(image: Image.Image) -> Image.Image:
     return copied
 
 
-def fitting(block: bytes, name: str, size: tuple[int, int], srgb: bool) -> Tags:
-    """Return the tags of an EXIF block as an output of a format has to have them.
+def for_jpeg(block: bytes, size: tuple[int, int], srgb: bool) -> Tags:
+    """Return the tags of an EXIF block as a JPEG must have them.
 
-    Tags that tell of the pixels are those of the output. Tags that EXIF or TIFF requires are
-    added if they are missing (EXIF 2.32, 4.6.7 and 4.6.8, tables 17 to 19; TIFF 6.0, section 4):
-    the resolution says that it is unknown, versions are those of EXIF 2.32, and a place in a
-    TIFF is said to come from GPS.
+    Tags that describe the pixels are those of the output. Tags that EXIF requires are added if
+    they are missing (EXIF 2.32, 4.6.8, tables 17 to 19): the resolution says that it is unknown,
+    and versions are those of EXIF 2.32.
 
     Parameters
     ----------
     block : bytes
-        By `exif`.
-    name : str
-        The format, as in `pixelmill.imaging.codecs.encoding.ENCODERS`.
+        As `exif_of` returns it.
     size : tuple of int
         Width and height of the output in pixels.
     srgb : bool
-        Whether the colours are sRGB: no ICC profile is embedded.
+        Whether the colours are sRGB, so that no ICC profile is embedded.
 
     Returns
     -------
     Tags
-        Of a JPEG, as many as its segment holds: without those of camera and place, or
-        without any, if all of them are too many.
+        As many as a segment holds: without those of the camera and the place, or without any,
+        if all of them are too many.
     """
     tags = ifd.read(block.removeprefix(_PREFIX))
-    if name not in ("jpeg", "tiff"):
-        if Base.ColorSpace not in tags.camera:
-            return tags
-        return replace(tags, camera={**tags.camera, **_color_space(tags.order, srgb)})
-    tags = _complete(tags, name, size, srgb)
-    if name == "jpeg" and len(ifd.write(tags)) + len(_PREFIX) > _MOST_IN_JPEG:
-        orientation = _chosen(tags, (Base.Orientation,))
-        rights = _rights(tags)
-        tags = _complete(replace(rights, main={**rights.main, **orientation}), name, size, srgb)
-        if len(ifd.write(tags)) + len(_PREFIX) > _MOST_IN_JPEG:
-            tags = _complete(Tags(tags.order, orientation), name, size, srgb)
-    return tags
+    orientation = _chosen(tags, (Base.Orientation,))
+    rights = _rights(tags)
+    fewer = (replace(rights, main={**rights.main, **orientation}), Tags(tags.order, orientation))
+    made = _complete_for_jpeg(tags, size, srgb)
+    for rest in fewer:
+        if len(ifd.write(made)) + len(_PREFIX) <= _MOST_IN_JPEG:
+            break
+        made = _complete_for_jpeg(rest, size, srgb)
+    return made
 
 
-def _complete(tags: Tags, name: str, size: tuple[int, int], srgb: bool) -> Tags:
-    """Add what every EXIF block in a JPEG has to have, or the first page of a TIFF."""
+def for_tiff(block: bytes, size: tuple[int, int], srgb: bool) -> Tags:
+    """Return the tags of an EXIF block as the first page of a TIFF must have them.
+
+    Tags that TIFF requires are added if they are missing (TIFF 6.0, section 4), and those that
+    only compressed pictures have are left out. A place is said to come from GPS. Parameters are
+    those of `for_jpeg`.
+    """
+    tags = _complete(ifd.read(block.removeprefix(_PREFIX)), size, srgb)
+    camera = {tag: f for tag, f in tags.camera.items() if tag not in _OF_COMPRESSED}
+    gps = {ExifTags.GPS.GPSProcessingMethod: _GPS_METHOD, **tags.gps} if tags.gps else {}
+    return replace(tags, camera=camera, gps=gps)
+
+
+def with_color_space(block: bytes, srgb: bool) -> Tags:
+    """Return the tags of an EXIF block; if it states a colour space, it states the right one."""
+    tags = ifd.read(block.removeprefix(_PREFIX))
+    if Base.ColorSpace not in tags.camera:
+        return tags
+    return replace(tags, camera={**tags.camera, **_color_space(tags.order, srgb)})
+
+
+def _complete_for_jpeg(tags: Tags, size: tuple[int, int], srgb: bool) -> Tags:
+    made = _complete(tags, size, srgb)
+    positioning = ifd.short(tags.order, 1)
+    return replace(made, main={Base.YCbCrPositioning: positioning, **made.main})
+
+
+def _complete(tags: Tags, size: tuple[int, int], srgb: bool) -> Tags:
+    """Add what every EXIF block in a JPEG or a TIFF must have."""
     order = tags.order
-    inch = Field(ifd.RATIONAL, struct.pack(f"{order}II", 72, 1))  # as if unknown
+    inch = Field(ifd.RATIONAL, struct.pack(f"{order}II", 72, 1))  # stands for an unknown one
     main: dict[int, Field] = {
         Base.XResolution: inch, Base.YResolution: inch, Base.ResolutionUnit: ifd.short(order, 2),
-        **({Base.YCbCrPositioning: ifd.short(order, 1)} if name == "jpeg" else {}),
         **tags.main,
     }  # fmt: skip
     camera = dict(tags.camera)
@@ -238,13 +248,7 @@ def _complete(tags: Tags, name: str, size: tuple[int, int], srgb: bool) -> Tags:
             Base.ExifImageWidth: width,
             Base.ExifImageHeight: height,
         }
-    gps = dict(tags.gps)
-    if gps:
-        gps = {ExifTags.GPS.GPSVersionID: _GPS_VERSION, **gps}
-    if name == "tiff":
-        camera = {tag: f for tag, f in camera.items() if tag not in _OF_COMPRESSED}
-        if gps:
-            gps = {ExifTags.GPS.GPSProcessingMethod: _GPS_METHOD, **gps}
+    gps = {ExifTags.GPS.GPSVersionID: _GPS_VERSION, **tags.gps} if tags.gps else {}
     return replace(tags, main=main, camera=camera, gps=gps)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pixelmill.imaging.codecs import tiff
+from pixelmill.imaging.codecs.decoded import DecodeOptions, Frame, Source
 from pixelmill.imaging.codecs.tiff import Page
 
 _SPACES = {
@@ -88,6 +89,29 @@ class Samples:
         if self.alpha is not None:
             alpha = Image.fromarray(np.ascontiguousarray(to_8_bits(self.alpha)))
         return Image.frombytes(self.space, (width, height), colors), alpha
+
+
+def source(data: bytes, options: DecodeOptions) -> Source | None:
+    """Open the first page of a TIFF file; None if there is no page in it.
+
+    Raises
+    ------
+    ImageError
+        If its layout is known, but cannot be decoded.
+    """
+    page = tiff.first_page(data)
+    if page is None:
+        return None
+    page.check()
+
+    def frames() -> list[Frame]:
+        picture, mask = samples_of(page).image(deep=options.depth == "keep")
+        picture.info["icc_profile"] = page.profile
+        return [Frame(picture, mask)]
+
+    return Source(
+        page.size, frames, jpegs=page.jpegs(), orientation=page.orientation, exif=page.data
+    )
 
 
 def samples_of(page: Page) -> Samples:

@@ -6,20 +6,22 @@ therefore asked only for the layouts that are known to come out right (`pillow_r
 
 from __future__ import annotations
 
+import errno
 import functools
 import io
 import logging
 import math
+import os
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
+from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from pixelmill.core.errors import ImageError
-from pixelmill.imaging.codecs import jpeg
-from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.codecs import ifd
 from pixelmill.imaging.parameters import Size
 
 #: Tags (TIFF 6.0, section 8 and following).
@@ -66,6 +68,9 @@ _COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946)
 
 #: Those that know but one bit a pixel.
 _BILEVEL = (2, 3, 4)
+
+#: Tags of the offsets of strips and of tiles, each with that of their byte counts.
+_PARTS = ((273, 279), (324, 325))
 
 #: Bits of a sample whose bytes tifffile 2026.3 puts in a wrong order.
 _MIXED_UP = 24
@@ -155,8 +160,8 @@ class Page:
             return levels.reshape(height, width, channels)
         return levels.reshape(planes, height, width).transpose(1, 2, 0)
 
-    def check(self, limits: Limits) -> None:
-        """Refuse the page by its size, or by the scans of its JPEGs.
+    def check(self) -> None:
+        """Refuse a page without pixels.
 
         Raises
         ------
@@ -165,14 +170,13 @@ class Page:
         if 0 in self.size:
             message = "TIFF: its size is {}x{} pixels".format(*self.size)
             raise ImageError("decode", "corrupt", message)
-        limits.check_header(*self.size, 1)
-        if self._page.compression in _JPEGS:
-            for segment in self._segments():
-                limits.check_scans(jpeg.scans(segment, limits.max_scans))
 
-    def _segments(self) -> Iterator[bytes]:
-        for offset, length in zip(self._page.dataoffsets, self._page.databytecounts, strict=False):
-            yield self.data[offset : offset + length]
+    def jpegs(self) -> Iterator[bytes]:
+        """Strips or tiles that are JPEGs."""
+        if self._page.compression in _JPEGS:
+            segments = zip(self._page.dataoffsets, self._page.databytecounts, strict=False)
+            for offset, length in segments:
+                yield self.data[offset : offset + length]
 
     @property
     def orientation(self) -> int:
@@ -273,6 +277,40 @@ def first_page(data: bytes) -> Page | None:
     except Exception:  # Pillow says why
         return None
     return _page(data, page)
+
+
+def jpegs(image: Image.Image, data: bytes) -> Iterator[bytes]:
+    """Strips or tiles that are JPEGs, of a file that Pillow opened."""
+    if "jpeg" in str(image.info.get("compression")):
+        tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
+        for part in _PARTS:
+            for offset, length in zip(*(tags.get(tag, ()) for tag in part), strict=False):
+                yield data[offset : offset + length]
+
+
+def append_tags(file: IO[bytes], data: bytes, tags: ifd.Tags) -> bytes:
+    """Append tags to a file that was just written, and return its content.
+
+    Parameters
+    ----------
+    file : binary file
+        Open at its end.
+    data : bytes
+        Its content.
+    tags : Tags
+
+    Raises
+    ------
+    OSError
+        If the disk is full.
+    """
+    tail, head = ifd.extension(data, tags)
+    # Only a full disk takes less than everything; the head would then point to nothing.
+    if file.write(tail) != len(tail):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    file.seek(0)
+    file.write(head)
+    return head + data[len(head) :] + tail
 
 
 def ends_early(data: bytes) -> bool:

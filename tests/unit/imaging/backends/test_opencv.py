@@ -14,7 +14,7 @@ from pixelmill.core.errors import ImageError, UserError
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.backends.registry import backend
-from pixelmill.imaging.codecs.decoding import Reading
+from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
 from tests.helpers.imaging import ADOBE_RGB, chunk, icc_profile, png, psnr, transparent, words
@@ -361,7 +361,7 @@ def test_notes_after_the_end_of_a_file_do_no_harm(both, photo, encoded):
 )
 def test_limits_hold(photo, encoded, limits):
     with pytest.raises(ImageError) as failure:
-        backend("opencv").decode(encoded(photo(160, 120), "JPEG"), None, Reading(), limits)
+        backend("opencv").decode(encoded(photo(160, 120), "JPEG"), None, DecodeOptions(), limits)
     assert failure.value.reason in ("too_large", "unsupported")
 
 

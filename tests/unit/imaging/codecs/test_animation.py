@@ -15,12 +15,13 @@ from PIL import Image
 from pixelmill.core.errors import ImageError
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
-from pixelmill.imaging.codecs.decoding import Reading, decode
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
 from tests.helpers.imaging import chunk, magick, needs_magick, opened
 
-ALL = Reading(animation="all", alpha=True)
+ALL = DecodeOptions(animation="all", alpha=True)
 
 SIZE = (40, 32)
 HALF = {"resize": {"width": 20, "height": 16, "filter": "box"}}
@@ -258,7 +259,7 @@ def moving(request, encoded):
 
 def test_an_animation_is_refused_if_the_recipe_says_so(moving):
     with pytest.raises(ImageError, match="3 frames") as refusal:
-        decode(moving, reading=Reading(animation="error"))
+        decode(moving, reading=DecodeOptions(animation="error"))
     assert refusal.value.reason == "unsupported"
 
 
@@ -281,7 +282,7 @@ def test_all_frames_are_all_frames(moving):
 def test_a_picture_that_does_not_move_is_one_picture_by_any_policy(
     photo, encoded, format, animation
 ):
-    decoded = decode(encoded(photo(20, 10), format), reading=Reading(animation=animation))
+    decoded = decode(encoded(photo(20, 10), format), reading=DecodeOptions(animation=animation))
     assert len(decoded.frames) == 1
 
 
@@ -289,14 +290,14 @@ def test_pages_are_not_an_animation(encoded):
     pages = [Image.new("L", (8, 8), level) for level in (10, 20)]
     data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
     for animation in ("first", "all", "error"):
-        decoded = decode(data, reading=Reading(animation=animation))
+        decoded = decode(data, reading=DecodeOptions(animation=animation))
         assert [frame.getpixel((0, 0)) for frame in decoded.frames] == [10]
 
 
 def test_the_default_image_of_an_apng_is_not_part_of_the_animation():
     default = (1, 2, 3, 255)
     data = apng(PATCHES[:3], over=True, default=default)
-    assert decode(data, reading=Reading(alpha=True)).frames[0].getpixel((5, 5)) == default
+    assert decode(data, reading=DecodeOptions(alpha=True)).frames[0].getpixel((5, 5)) == default
     frames = decode(data, reading=ALL).frames
     made = np.array([np.asarray(frame.convert("RGBA")) for frame in frames])
     assert np.abs(premultiplied(made) - premultiplied(shown(PATCHES[:3]))).max() <= 2

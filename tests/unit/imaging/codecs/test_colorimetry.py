@@ -16,7 +16,8 @@ from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.backends.opencv import OpenCV
 from pixelmill.imaging.codecs import icc
 from pixelmill.imaging.codecs.color import to_working
-from pixelmill.imaging.codecs.decoding import Reading, decode
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
 from tests.helpers.imaging import ADOBE_RGB, chunk, icc_profile, opened, png
@@ -90,7 +91,7 @@ SRGB_CHUNK = chunk(b"sRGB", b"\0")
 
 
 def levels(data, **reading):
-    return np.asarray(decode(data, reading=Reading(**reading)).frames[0]).astype(int)
+    return np.asarray(decode(data, reading=DecodeOptions(**reading)).frames[0]).astype(int)
 
 
 def near(found, expected, tolerance=1):
@@ -188,7 +189,7 @@ def shown(backend, data, **reading):
     """Levels by a backend, red first."""
     if backend == "pillow":
         return levels(data, **reading)
-    made = OpenCV().decode(data, None, Reading(**reading), Limits()).frames[0]
+    made = OpenCV().decode(data, None, DecodeOptions(**reading), Limits()).frames[0]
     return (made[..., ::-1] if made.ndim == 3 else made).astype(int)
 
 
@@ -386,14 +387,14 @@ def test_colours_that_are_kept_are_described_in_the_output(tmp_path, extra, form
 
 
 def test_the_profile_of_grey_is_that_of_grey():
-    decoded = decode(gray_png(gama(100_000)), reading=Reading(color="keep"))
+    decoded = decode(gray_png(gama(100_000)), reading=DecodeOptions(color="keep"))
     assert decoded.frames[0].mode == "L"
     assert decoded.profile[16:20] == b"GRAY"
 
 
 def test_a_png_of_16_bits_keeps_its_description():
     decoded = OpenCV().decode(
-        deep_png(cicp(12, 13)), None, Reading(depth="keep", color="keep"), Limits()
+        deep_png(cicp(12, 13)), None, DecodeOptions(depth="keep", color="keep"), Limits()
     )
     assert decoded.frames[0].dtype == np.uint16
     assert near(np.asarray(decoded.frames[0])[..., ::-1] / 257, [COLORS])
@@ -404,7 +405,7 @@ def test_every_frame_of_an_animation_is_converted(encoded):
     frames = [Image.new("RGB", (4, 4), color) for color in COLORS[:3]]
     data = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:], duration=100)
     data = data[:33] + cicp(12, 13) + data[33:]
-    made = decode(data, reading=Reading(animation="all")).frames
+    made = decode(data, reading=DecodeOptions(animation="all")).frames
     expected = in_srgb(COLORS[:3], P3)
     assert near([np.asarray(frame)[0, 0] for frame in made], expected)
 

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, features
 
 from pixelmill.core.errors import REASONS, ImageError
-from pixelmill.imaging.codecs.decoding import Decoded, Reading, decode
+from pixelmill.imaging.codecs.decoded import Decoded, DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.limits import Limits
 from tests.helpers.imaging import png, psnr, same
 
@@ -78,7 +79,7 @@ def test_broken_exif_does_not_cost_the_image(photo, encoded):
 # Shrinking on load
 
 
-SHRINKING = Reading(shrink_margin=2.5)
+SHRINKING = DecodeOptions(shrink_margin=2.5)
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
@@ -125,7 +126,10 @@ def test_the_size_hint_receives_the_upright_size(photo, stored, encoded, orienta
 )
 def test_a_jpeg_shrinks_as_far_as_its_margin_allows(photo, encoded, target, margin, size):
     data = encoded(photo(400, 320), "JPEG")
-    assert decode(data, lambda source: target, Reading(shrink_margin=margin)).frames[0].size == size
+    assert (
+        decode(data, lambda source: target, DecodeOptions(shrink_margin=margin)).frames[0].size
+        == size
+    )
 
 
 def test_without_a_target_nothing_shrinks(photo, encoded):

@@ -7,8 +7,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from pixelmill.imaging.codecs import encoding
-from pixelmill.imaging.codecs.encoding import ENCODERS, is_whole
-from pixelmill.imaging.codecs.formats import sniff
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, output_format, output_suffix, sniff
 from tests.helpers.imaging import opened, psnr, same
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -32,7 +31,7 @@ def test_a_profile_is_embedded(photo, name):
     assert opened(encode(photo(8, 8), name, SRGB)).info["icc_profile"] == SRGB
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", OUTPUT_FORMATS)
 def test_a_profile_that_does_not_fit_is_left_out(photo, name):
     of_inks = SRGB[:16] + b"CMYK" + SRGB[20:]
     for mode in ("L", "RGB"):
@@ -155,9 +154,9 @@ SUFFIXES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", OUTPUT_FORMATS)
 def test_the_suffix_is_that_of_the_format(name):
-    assert ENCODERS[name].suffix == SUFFIXES[name]
+    assert OUTPUT_FORMATS[name].suffix == SUFFIXES[name]
     assert sniff(encode(Image.new("RGB", (20, 20)), name)[:32]) == name
 
 
@@ -178,17 +177,17 @@ def test_the_suffix_is_that_of_the_format(name):
     ],
 )
 def test_same_keeps_format_and_suffix_where_they_are_true_and_written(kind, source, suffix, name):
-    assert encoding.suffix_for("same", kind, source) == suffix
-    assert encoding.encoder_name("same", kind) == name
+    assert output_suffix("same", kind, source) == suffix
+    assert output_format("same", kind) == name
 
 
 # Whole files
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", OUTPUT_FORMATS)
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 def test_what_an_encoder_wrote_is_whole(photo, name, mode):
-    assert is_whole(encode(photo(40, 30).convert(mode), name), name)
+    assert OUTPUT_FORMATS[name].is_whole(encode(photo(40, 30).convert(mode), name))
 
 
 @pytest.mark.parametrize("name", MOVING)
@@ -196,17 +195,17 @@ def test_a_moving_picture_is_whole_too(picture, name):
     file = io.BytesIO()
     frames = [picture(number) for number in range(3)]
     encoding.encode(frames, file, name, {}, durations=[50] * 3, loop=0)
-    assert is_whole(file.getvalue(), name)
-    assert not is_whole(file.getvalue()[:-1], name)
+    assert OUTPUT_FORMATS[name].is_whole(file.getvalue())
+    assert not OUTPUT_FORMATS[name].is_whole(file.getvalue()[:-1])
 
 
-@pytest.mark.parametrize("name", sorted(ENCODERS.keys() - {"tiff"}))
+@pytest.mark.parametrize("name", sorted(OUTPUT_FORMATS.keys() - {"tiff"}))
 def test_what_was_cut_off_is_not_whole(photo, name):
     """As on a full disk. TIFF is excluded, because its library detects this."""
     data = encode(photo(40, 30), name)
-    passed = [kept for kept in range(len(data)) if is_whole(data[:kept], name)]
+    passed = [kept for kept in range(len(data)) if OUTPUT_FORMATS[name].is_whole(data[:kept])]
     assert passed == []
 
 
 def test_an_empty_tiff_is_not_whole():
-    assert not is_whole(b"", "tiff")
+    assert not OUTPUT_FORMATS["tiff"].is_whole(b"")

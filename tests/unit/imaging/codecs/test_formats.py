@@ -2,12 +2,25 @@
 
 import io
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image, features
 
-from pixelmill.imaging.codecs.formats import FORMATS, IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
+import pixelmill
+from pixelmill.imaging.codecs.formats import (
+    FORMATS,
+    IMAGE_SUFFIXES,
+    OUTPUT_FORMATS,
+    SNIFF_BYTES,
+    OutputFormat,
+    dimensions,
+    sniff,
+    split_suffix,
+)
+from pixelmill.imaging.codecs.ifd import Tags
 
 WRITTEN = {
     "jpeg": ("JPEG", {}),
@@ -201,3 +214,47 @@ def test_a_jpeg_may_pad_its_markers(small, encoded):
     data = encoded(small, "JPEG")
     frame = data.index(b"\xff\xc0")
     assert claimed(data[:frame] + b"\xff\xff\xff" + data[frame:]) == small.size
+
+
+def test_an_output_format_without_a_rule_for_its_end_cannot_be_defined():
+    """It would otherwise accept every file that a full disk cut off."""
+
+    class Unfinished(OutputFormat):
+        name = "unfinished"
+        suffixes = (".unf",)
+
+    with pytest.raises(TypeError, match="is_whole"):
+        Unfinished()
+
+
+def test_what_a_format_cannot_do_is_refused_by_name():
+    with pytest.raises(NotImplementedError, match="ppm"):
+        FORMATS["ppm"].frames(Image.new("L", (1, 1)), b"")
+    with pytest.raises(NotImplementedError, match="bmp"):
+        OUTPUT_FORMATS["bmp"].encode_frames([], {}, [], 0)
+    with pytest.raises(NotImplementedError, match="jpeg"):
+        OUTPUT_FORMATS["jpeg"].encode_deep(np.zeros((1, 1, 3), np.uint16), {}, None, Tags())
+
+
+def test_every_suffix_of_an_image_is_replaced_by_that_of_its_output():
+    """Names of outputs and shards both rest on this."""
+    for suffix in IMAGE_SUFFIXES:
+        for written in (suffix, suffix.upper()):
+            assert split_suffix(f"a/b{written}") == ("a/b", written[1:])
+
+
+@pytest.mark.parametrize("path", ["a", "a/b", "a.d/b", "2024-05-01.2024", "a.", "a/.jpg", ".png"])
+def test_other_names_have_no_suffix(path):
+    assert split_suffix(path) == (path, "")
+
+
+def test_formats_are_known_without_loading_pillow_or_numpy():
+    """The catalog job needs no decoder to recognise files."""
+    program = (
+        "import sys; from pixelmill.imaging.codecs import formats; "
+        "print(sorted({'PIL', 'numpy', 'cv2'} & sys.modules.keys()))"
+    )
+    folder = pixelmill.__path__[0] + "/.."
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

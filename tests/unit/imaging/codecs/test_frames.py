@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill.imaging.codecs import frame_writing
+from pixelmill.imaging.codecs import apng as apng_codec
 from pixelmill.imaging.codecs.decoding import decode
 from tests.helpers.animations import apng, chunks, letters, webp
 from tests.helpers.imaging import chunk, icc_profile
@@ -117,7 +117,7 @@ def test_an_apng_is_written_by_the_regions_that_change():
     frames = [Image.new("RGBA", (40, 30), color) for color in ("red", "red", "red")]
     frames[1].putpixel((7, 9), (0, 0, 255, 0))
     frames[2].putpixel((7, 9), (0, 0, 255, 0))
-    data = frame_writing.encoded(frames, "png", {"compress_level": 6}, [100, 70_000, 9_999_999], 2)
+    data = apng_codec.assemble(frames, [100, 70_000, 9_999_999], 2, {"compress_level": 6})
     controls = [struct.unpack(">IIIIIHHBB", c) for name, c in chunks(data) if name == b"fcTL"]
     assert controls == [
         (0, 40, 30, 0, 0, 100, 1000, 0, 0),

@@ -11,13 +11,14 @@ from PIL import Image, ImageSequence
 from pixelmill.core.errors import ImageError
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
-from pixelmill.imaging.codecs.decoding import Reading, decode
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
 from tests.helpers.animations import GifFrame, gif, letters
 
-ALL = Reading(animation="all", alpha=True)
-FIRST = Reading(alpha=True)
+ALL = DecodeOptions(animation="all", alpha=True)
+FIRST = DecodeOptions(alpha=True)
 
 FULL = ["rrrr", "rrrr", "rrrr"]
 

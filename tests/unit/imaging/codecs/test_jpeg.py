@@ -5,11 +5,12 @@ import itertools
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from pixelmill.imaging.arrays import levels_of, padded
-from pixelmill.imaging.codecs import decoding, jpeg
-from pixelmill.imaging.codecs.decoding import Reading, decode, decode_to_levels
+from pixelmill.imaging.codecs import jpeg
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode, decode_to_levels
 from tests.helpers.imaging import ADOBE_RGB, icc_profile
 
 needs_turbo = pytest.mark.skipif(jpeg.turbo() is None, reason="simplejpeg has no wheel here")
@@ -21,13 +22,13 @@ SUBSAMPLINGS = ["4:4:4", "4:2:2", "4:2:0"]
 def loaded_by_pillow(monkeypatch):
     """The number of pictures that Pillow had to load."""
     loaded = []
-    load = decoding.JpegImagePlugin.JpegImageFile.load
+    load = JpegImagePlugin.JpegImageFile.load
 
     def counted(image):
         loaded.append(1)
         return load(image)
 
-    monkeypatch.setattr(decoding.JpegImagePlugin.JpegImageFile, "load", counted)
+    monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load", counted)
     return loaded
 
 
@@ -52,7 +53,7 @@ def test_pixels_are_pillows(photo, encoded, size, mode, progressive, subsampling
 @pytest.mark.parametrize("size", [(640, 480), (331, 267), (17, 500)])
 def test_shrunken_pixels_are_pillows_too(photo, encoded, loaded_by_pillow, size, scale):
     data = encoded(photo(*size), "JPEG", quality=90)
-    reading = Reading(shrink_margin=1.0)
+    reading = DecodeOptions(shrink_margin=1.0)
 
     def target(full):
         return tuple(max(1, side // scale) for side in full)
@@ -76,9 +77,9 @@ def test_levels_are_as_upright_as_images(photo, encoded, loaded_by_pillow, size,
         return full[0] / 2, full[1] / 2
 
     for asked in (None, target):
-        straight = decode_to_levels(data, asked, Reading(shrink_margin=1.0))
+        straight = decode_to_levels(data, asked, DecodeOptions(shrink_margin=1.0))
         assert not loaded_by_pillow
-        through_pillow = decode(data, asked, Reading(shrink_margin=1.0))
+        through_pillow = decode(data, asked, DecodeOptions(shrink_margin=1.0))
         assert straight.box == through_pillow.box
         np.testing.assert_array_equal(straight.frames[0], levels_of(through_pillow.frames[0]))
         loaded_by_pillow.clear()

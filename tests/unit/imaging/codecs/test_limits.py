@@ -12,7 +12,8 @@ from PIL import Image
 from pixelmill.core.errors import ImageError
 from pixelmill.imaging.backends.opencv import OpenCV
 from pixelmill.imaging.codecs import jpeg
-from pixelmill.imaging.codecs.decoding import Reading, decode, decode_to_levels
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode, decode_to_levels
 from pixelmill.imaging.codecs.formats import FORMATS
 from pixelmill.imaging.codecs.limits import PRESETS, Limits, workers_for_memory
 from tests.helpers.bitmaps import BIT_FIELDS, RLE4, RLE8, bmp, run_lengths
@@ -121,8 +122,10 @@ CONTAINERS = {
 DECODERS = {
     "pillow": decode,
     "levels": decode_to_levels,
-    "opencv": lambda data, limits: OpenCV().decode(data, None, Reading(), limits),
-    "opencv-deep": lambda data, limits: OpenCV().decode(data, None, Reading(depth="keep"), limits),
+    "opencv": lambda data, limits: OpenCV().decode(data, None, DecodeOptions(), limits),
+    "opencv-deep": lambda data, limits: OpenCV().decode(
+        data, None, DecodeOptions(depth="keep"), limits
+    ),
 }
 
 
@@ -246,7 +249,7 @@ def test_the_size_of_a_picture_is_limited_whatever_its_format(decoder, data):
 
 
 def test_limits_are_those_that_the_manual_tells():
-    formats = ("jpeg", "png", "gif", "bmp", "tiff", "webp", "ppm", "ico", "avif", "heif")
+    formats = ("jpeg", "png", "webp", "avif", "tiff", "gif", "bmp", "ppm", "ico", "heif")
     assert Limits() == Limits(178_956_970, 10**9, 10_000, 100, 1000.0, formats, 60.0, 4096)
     assert set(PRESETS) == {"untrusted"}
     assert PRESETS["untrusted"] == Limits(

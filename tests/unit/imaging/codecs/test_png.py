@@ -11,7 +11,8 @@ from pixelmill.core.errors import ImageError
 from pixelmill.imaging.backends.opencv import OpenCV
 from pixelmill.imaging.backends.registry import backend
 from pixelmill.imaging.codecs import png
-from pixelmill.imaging.codecs.decoding import Reading, decode
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.limits import Limits
 from tests.helpers.imaging import ADOBE_RGB, chunk, icc_profile, opened, same, transparent
 from tests.helpers.imaging import png as by_hand
@@ -74,9 +75,9 @@ KINDS = {
 }
 
 READINGS = {
-    "first": Reading(),
-    "all": Reading(animation="all", metadata="keep", alpha=True),
-    "deep": Reading(depth="keep"),
+    "first": DecodeOptions(),
+    "all": DecodeOptions(animation="all", metadata="keep", alpha=True),
+    "deep": DecodeOptions(depth="keep"),
 }
 
 
@@ -169,7 +170,11 @@ def test_a_fault_in_an_optional_chunk_does_not_fail_the_image(encoded, picture, 
     for kind in ("colour", "palette", "deep"):
         data = KINDS[kind](encoded, picture)
         for where in ("before", "after"):
-            for reading in (Reading(), Reading(depth="keep"), Reading(metadata="keep")):
+            for reading in (
+                DecodeOptions(),
+                DecodeOptions(depth="keep"),
+                DecodeOptions(metadata="keep"),
+            ):
                 for decoded in (by_pillow, by_opencv):
                     expected = decoded(data, reading)
                     found = decoded(placed(data, extra, where), reading)
@@ -203,7 +208,7 @@ def test_a_misplaced_chunk_is_skipped(color, before, after):
     row = b"\0" if color == 3 else PIXEL
     data = by_hand(1, 1, 8, color, [row], b"".join(before))
     data = data[:-12] + b"".join(after) + data[-12:]
-    for reading in (Reading(alpha=True), Reading(depth="keep", alpha=True)):
+    for reading in (DecodeOptions(alpha=True), DecodeOptions(depth="keep", alpha=True)):
         (found,) = by_pillow(data, reading)
         assert found.tolist() == [[[200, 100, 50]]]
         (found,) = by_opencv(data, reading)
@@ -230,7 +235,7 @@ def test_a_broken_animation_shows_its_static_image(encoded, picture, name, do):
     data = data[:place] + do(data[place:end]) + data[end:]
     for animation in ("first", "error"):
         for decoded in (by_pillow, by_opencv):
-            (found,) = decoded(data, Reading(animation=animation))
+            (found,) = decoded(data, DecodeOptions(animation=animation))
             levels = found if decoded is by_pillow else found[..., ::-1]
             assert np.array_equal(levels, np.asarray(picture(1)))
 
@@ -239,7 +244,7 @@ def test_a_large_profile_is_followed(encoded, picture):
     profile = icc_profile(ADOBE_RGB, 2.2) + NOISE[:2_000_000]
     content = chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile))
     data = placed(encoded(picture(1), "PNG"), content, "before")
-    assert decode(data, reading=Reading(color="keep")).profile == profile
+    assert decode(data, reading=DecodeOptions(color="keep")).profile == profile
 
 
 def with_header(**fields):
@@ -377,7 +382,7 @@ def flooded_tiff(encoded, picture):
 def test_floods_of_notes_in_other_formats_cost_no_picture(encoded, picture, flooded):
     plain, data = flooded(encoded, picture)
     (expected,) = decode(plain).frames
-    (found,) = decode(data, reading=Reading(metadata="keep")).frames
+    (found,) = decode(data, reading=DecodeOptions(metadata="keep")).frames
     assert same(found, expected)
 
 
@@ -402,5 +407,5 @@ def test_bits_above_the_depth_of_a_transparent_level_are_ignored(name, case):
     """PNG 3rd edition, 11.3.1.1."""
     depth, color, row, levels, alpha = case
     data = by_hand(4, 1, depth, color, [row], extra=transparent(*levels))
-    frame = backend(name).decode(data, None, Reading(alpha=True), Limits()).frames[0]
+    frame = backend(name).decode(data, None, DecodeOptions(alpha=True), Limits()).frames[0]
     assert np.asarray(frame)[0, :, -1].tolist() == alpha

@@ -14,7 +14,8 @@ from PIL import Image
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.codecs import ifd
-from pixelmill.imaging.codecs.decoding import Reading, decode
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.renderer import Renderer
 from tests.helpers.imaging import ADOBE_RGB, chunk, icc_profile, png
 from tests.helpers.tags import block_in, fields_of, raw_block, with_block
@@ -156,7 +157,7 @@ def test_16_bit_tiffs_have_the_same_tags(source, render, order, backend):
         found_order, main, camera, gps = fields_of(block_in(made))
         assert camera[0x9204] == (10, numbers(found_order, "2i", -1, 3))
         assert gps[2] == (5, numbers(found_order, "6I", 48, 1, 8, 1, 5, 10))
-        assert np.array_equal(decode(made, reading=Reading(depth="keep")).frames[0], deep)
+        assert np.array_equal(decode(made, reading=DecodeOptions(depth="keep")).frames[0], deep)
 
 
 def deep_png(levels, block):

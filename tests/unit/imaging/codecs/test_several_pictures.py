@@ -11,8 +11,9 @@ from PIL import Image
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.backends.opencv import OpenCV
-from pixelmill.imaging.codecs.decoding import Reading, decode
-from pixelmill.imaging.codecs.encoding import ENCODERS
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
 from tests.helpers.imaging import opened
@@ -75,7 +76,7 @@ SEVERAL = {
 @pytest.mark.parametrize("animation", ["first", "all", "error"])
 @pytest.mark.parametrize("make", SEVERAL.values(), ids=SEVERAL)
 def test_the_right_one_of_several_pictures_is_used(make, animation, backend):
-    reading = Reading(animation=animation)
+    reading = DecodeOptions(animation=animation)
     if backend == "pillow":
         (frame,) = decode(make(), reading=reading).frames
         levels = np.asarray(frame)
@@ -103,7 +104,9 @@ def gain_map_jpeg():
 
 
 @pytest.mark.parametrize("metadata", ["strip", "keep", "none"])
-@pytest.mark.parametrize("format", [name for name, encoder in ENCODERS.items() if encoder.exif])
+@pytest.mark.parametrize(
+    "format", [name for name, encoder in OUTPUT_FORMATS.items() if encoder.exif]
+)
 def test_a_gain_map_is_lost_and_nothing_says_that_there_is_one(tmp_path, format, metadata):
     (tmp_path / "a.jpg").write_bytes(gain_map_jpeg())
     assert all(word in gain_map_jpeg() for word in (b"hdrgm", b"21496", b"MPF\0"))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pixelmill.core.errors import ImageError
 from pixelmill.imaging.backends.registry import backend
-from pixelmill.imaging.codecs.decoding import Reading
+from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.limits import Limits
 from tests.helpers import tiffs
 from tests.helpers.drawn import (
@@ -54,7 +54,7 @@ COMPRESSIONS = (1, 5, 8, 32773, 34925, 50000)
 
 def seen(data, name="pillow", **reading):
     """The 8-bit RGBA that a backend makes of a file; the output may have 16 bits."""
-    decoded = backend(name).decode(data, None, Reading(alpha=True, **reading), Limits())
+    decoded = backend(name).decode(data, None, DecodeOptions(alpha=True, **reading), Limits())
     levels = np.asarray(decoded.frames[0])
     levels = levels[:, :, None] if levels.ndim == 2 else levels
     values = levels / (257 if levels.dtype == np.uint16 else 1)
@@ -203,7 +203,7 @@ def test_a_kept_orientation_leaves_the_rows_unchanged(color, bits, orientation):
     for name, depth in itertools.product(("pillow", "opencv"), (8, "keep")):
         made = seen(data, name, depth=depth, orientation="keep")
         np.testing.assert_allclose(made, TURNED[orientation](expected), atol=2)
-        reading = Reading(depth=depth, orientation="keep")
+        reading = DecodeOptions(depth=depth, orientation="keep")
         block = Image.Exif()
         block.load(backend(name).decode(data, None, reading, Limits()).exif or b"Exif\0\0")
         assert block.get(274, 1) == orientation
@@ -304,7 +304,7 @@ def test_tags_are_handed_on(color, bits, order, big):
     for name, depth, policy in itertools.product(
         ("pillow", "opencv"), (8, "keep"), ("strip", "keep", "none")
     ):
-        reading = Reading(depth=depth, metadata=policy)
+        reading = DecodeOptions(depth=depth, metadata=policy)
         block = Image.Exif()
         block.load(backend(name).decode(data, None, reading, Limits()).exif or b"Exif\0\0")
         expected = {"strip": (315, 33432), "keep": (270, 315, 33432), "none": ()}[policy]
@@ -430,7 +430,7 @@ def test_limits_hold_before_anything_is_decoded(planar, limits):
     data = tiff(samples, photometric=RGB, bits=16, planar=planar)
     for name, depth in itertools.product(("pillow", "opencv"), (8, "keep")):
         with pytest.raises(ImageError) as failure:
-            backend(name).decode(data, None, Reading(depth=depth), limits)
+            backend(name).decode(data, None, DecodeOptions(depth=depth), limits)
         assert failure.value.reason == "too_large"
 
 

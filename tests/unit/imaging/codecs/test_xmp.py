@@ -8,7 +8,8 @@ import pillow_heif
 import pytest
 
 from pixelmill.imaging.backends.opencv import OpenCV
-from pixelmill.imaging.codecs.decoding import Reading, decode
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.verification.expectations import stored_size
 from tests.helpers.imaging import chunk, png
@@ -80,7 +81,11 @@ FILES = {
     "png-late": late_png, "png-16-bit": deep_png, "tiff": tiff, "heif": heif,
 }  # fmt: skip
 
-READINGS = {"apply": Reading(), "keep": Reading(orientation="keep"), "deep": Reading(depth="keep")}
+READINGS = {
+    "apply": DecodeOptions(),
+    "keep": DecodeOptions(orientation="keep"),
+    "deep": DecodeOptions(depth="keep"),
+}
 
 
 def size(backend, data, reading):
@@ -119,7 +124,7 @@ def test_an_orientation_in_exif_takes_precedence_over_xmp(picture, name, backend
     (frame,) = (
         decode(data).frames
         if backend == "pillow"
-        else OpenCV().decode(data, None, Reading(), Limits()).frames
+        else OpenCV().decode(data, None, DecodeOptions(), Limits()).frames
     )
     levels = np.asarray(frame).astype(int)
     levels = levels if backend == "pillow" else levels[..., ::-1]
