@@ -22,7 +22,7 @@ _TYPES = {
 
 @functools.cache
 def schema() -> dict[str, Any]:
-    """Return the schema of the config, with the formats that are read; it also holds the defaults."""
+    """Return the schema of the config, with the defaults and the names of formats."""
     found = copy.deepcopy(schemas.schema("config"))
     found["properties"]["limits"]["properties"]["formats"]["items"] = {"enum": list(FORMATS)}
     return found

@@ -39,9 +39,21 @@ class Words:
     default: str
 
 
+#: What a step does to the size and to the colours, if it does anything.
+_SIZE_EFFECTS = {
+    "by_parameters": "The size of the result depends on the parameters.",
+    "by_content": "The size of the result depends on what the picture shows.",
+}
+_MODE_EFFECTS = {
+    "gray": "The result is grey.",
+    "color": "The result is in colour, even if the picture is grey.",
+    "by_parameters": "The result gets colour or transparency if the parameters ask for it.",
+}
+
+
 @dataclass(frozen=True)
 class Page:
-    """A step in words: what it does, in a line and in full, and its parameters."""
+    """A step in words: what it does, in a line and in full with its effects; its parameters."""
 
     name: str
     summary: str
@@ -77,7 +89,9 @@ def describe(kind: StepKind) -> Page:
     summary, _, text = head.partition("\n\n")
     meanings = _meanings(dict(zip(sections[::2], sections[1::2], strict=True)))
     words = (_words(*entry, meanings) for entry in kind.parameters.items())
-    return Page(kind.name, _joined(summary), _joined(text), tuple(words))
+    effects = (_SIZE_EFFECTS.get(kind.size_effect), _MODE_EFFECTS.get(kind.mode_effect))
+    parts = (_joined(text), *effects)
+    return Page(kind.name, _joined(summary), " ".join(filter(None, parts)), tuple(words))
 
 
 def _meanings(sections: dict[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import io
 import itertools
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,52 +18,13 @@ from pixelmill.core.files import atomic
 from pixelmill.dataset.synthetic import Spec, image
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.steps import MODULES, STEPS, canvas
+from pixelmill.imaging.steps.registry import Subject
 from pixelmill.report import templating
 
 #: Size of the picture in pixels, and the number of a generated one in which left and
 #: right, above and below are easily told.
 _SIZE = (240, 180)
 _NUMBER = 10
-
-_FRAME = {"width": 150, "height": 150}
-
-#: Parameters to show a step with, one map a picture.
-EXAMPLES: dict[str, list[dict[str, Any]]] = {
-    "resize": [
-        {**_FRAME, "fit": "stretch"},
-        {**_FRAME, "fit": "contain"},
-        {**_FRAME, "fit": "cover"},
-        {**_FRAME, "fit": "cover", "gravity": "left"},
-        {**_FRAME, "fit": "outside"},
-        {**_FRAME, "fit": "pad", "color": "#204060"},
-        {**_FRAME, "fit": "pad", "color": "transparent", "gravity": "bottom"},
-        {**_FRAME, "fit": "pad", "color": "blur"},
-        {"width": 260, "height": 260, "fit": "pad", "upscale": "never", "color": "gray"},
-        {"percent": 40},
-    ],
-    "crop": [
-        {"width": 120, "height": 90},
-        {"width": 50, "height": 50, "unit": "percent", "gravity": "top_right"},
-    ],
-    "rotate": [{"angle": 90}, {"angle": 15}, {"angle": 15, "expand": False}],
-    "flip": [{"direction": "horizontal"}, {"direction": "vertical"}],
-    "trim": [{}],
-    "border": [{"width": 12, "color": "black"}, {"width": [0, 0, 40, 0]}],
-    "gaussian_blur": [{"radius": 4}],
-    "unsharp_mask": [{"radius": 3, "percent": 250}],
-    "median": [{"size": 3}],
-    "denoise": [{"strength": 25}],
-    "enhance": [{"brightness": 1.4}, {"contrast": 1.5}, {"color": 2}, {"sharpness": 4}],
-    "gamma": [{"gamma": 2.2}, {"gamma": 0.5}],
-    "levels": [{"black": 90, "white": 175}],
-    "posterize": [{"bits": 2}],
-    "autocontrast": [{"cutoff": 1}],
-    "sepia": [{}, {"amount": 0.5}],
-    "color_matrix": [{"matrix": [[0, 0, 1], [0, 1, 0], [1, 0, 0]]}],
-    "lookup": [{"file": "look.cube"}, {"file": "look.cube", "amount": 0.5}],
-    "vignette": [{"strength": 0.9}],
-    "watermark": [{"text": "© pixelmill", "size": 0.5, "opacity": 0.8}],
-}
 
 
 def write(page: str) -> int:
@@ -84,13 +45,16 @@ def write(page: str) -> int:
 
 
 def _show(name: str, folder: str) -> dict[str, Any]:
-    before = PICTURES.get(name, _photo)()
-    after = [_example(name, params, before, folder) for params in EXAMPLES.get(name, [{}])]
-    words = step_docs.describe(STEPS[name])
+    kind = STEPS[name]
+    before = _PICTURES[kind.subject]()
+    after = [_example(name, params, before, folder) for params in kind.examples]
+    words = step_docs.describe(kind)
     return {"words": words, "before": _data_url(before), "after": after}
 
 
-def _example(name: str, params: dict[str, Any], before: Image.Image, folder: str) -> dict[str, str]:
+def _example(
+    name: str, params: Mapping[str, Any], before: Image.Image, folder: str
+) -> dict[str, str]:
     (step,) = parse({"steps": [{name: params}]}, folder=folder).with_files().steps
     pairs = (f"{key}: {step_docs.as_recipe(value)}" for key, value in params.items())
     shown = f"{name}: {{{', '.join(pairs)}}}" if params else name
@@ -137,18 +101,14 @@ def _scanned() -> Image.Image:
     return canvas.place(small, _SIZE, 60, 40, "#ffffff")
 
 
-#: Pictures that show what a step is for, where the usual one does not.
-PICTURES: dict[str, Callable[[], Image.Image]] = {
-    "trim": _scanned,
-    "unsharp_mask": _soft,
-    "sharpen": _soft,
-    "edge_enhance": _soft,
-    "median": _speckled,
-    "denoise": _noisy,
-    "levels": _flat,
-    "normalise": _flat,
-    "autocontrast": _flat,
-    "equalize": _flat,
+#: The pictures that steps are shown on.
+_PICTURES: dict[Subject, Callable[[], Image.Image]] = {
+    "photo": _photo,
+    "flat": _flat,
+    "soft": _soft,
+    "noisy": _noisy,
+    "speckled": _speckled,
+    "scanned": _scanned,
 }
 
 

@@ -26,7 +26,7 @@ def test_every_step_has_pictures_and_all_its_parameters(sections, name):
     text = sections[name]
     assert f"<h3>{name}</h3>" in text
     pictures = re.findall(r'<img src="data:image/png;base64,', text)
-    assert len(pictures) == 1 + len(step_gallery.EXAMPLES.get(name, [{}]))
+    assert len(pictures) == 1 + len(STEPS[name].examples)
     for parameter in STEPS[name].parameters:
         assert f"<code>{parameter}</code>" in text
 

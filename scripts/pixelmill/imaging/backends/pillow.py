@@ -38,18 +38,18 @@ class Pillow:
             return lambda picture, box: custom.call(_image(picture), step.params, folder)
         kind = STEPS[step.name]
         on_image = partial(kind.function, **step.params)
-        if kind.on_levels is None:
+        if kind.on_array is None:
             return lambda picture, box: on_image(_image(picture))
-        on_levels: Callable[..., Any] = kind.on_levels(**step.params)
-        if not kind.from_images:
-            return on_levels
+        on_array: Callable[..., Any] = kind.on_array(**step.params)
+        if not kind.array_only:
+            return on_array
 
         def do(picture: Any, box: Box | None) -> Any:
             if not isinstance(picture, Image.Image):
                 # What owns its memory is not padded; to ask `packed` costs a microsecond.
-                return on_levels(picture if picture.base is None else packed(picture))
+                return on_array(picture if picture.base is None else packed(picture))
             if picture.mode in ("L", "RGB"):  # 8 bits, no alpha
-                return on_levels(levels_of(picture))
+                return on_array(levels_of(picture))
             return on_image(picture)
 
         return do

@@ -12,15 +12,15 @@ from pixelmill.imaging.arrays import opencv
 from pixelmill.imaging.parameters import Choice, Integer, Number
 from pixelmill.imaging.steps.fixed_point import exact
 from pixelmill.imaging.steps.gaussian import gaussian
-from pixelmill.imaging.steps.registry import OnLevels, step, step_on_levels
+from pixelmill.imaging.steps.registry import ArrayStep, array_step, step
 
 #: Sides of the squares that non-local means compares and searches, in pixels: those
 #: of Buades, Coll and Morel (2011), whom OpenCV follows.
 _PATCH, _SEARCH = 7, 21
 
 
-@step_on_levels("premultiplied", opencv=True, radius=Number(0, 1000, 2.0))
-def gaussian_blur(*, radius: float) -> OnLevels:
+@array_step("premultiplied", examples=[{"radius": 4}], opencv=True, radius=Number(0, 1000, 2.0))
+def gaussian_blur(*, radius: float) -> ArrayStep:
     """Blur with a Gaussian.
 
     Parameters
@@ -31,14 +31,16 @@ def gaussian_blur(*, radius: float) -> OnLevels:
     return gaussian(radius)
 
 
-@step_on_levels(
+@array_step(
     "apart",
+    examples=[{"radius": 3, "percent": 250}],
+    subject="soft",
     opencv=True,
     radius=Number(0, 1000, 2.0),
     percent=Integer(0, 1000, 150),
     threshold=Integer(0, 255, 3),
 )
-def unsharp_mask(*, radius: float, percent: int, threshold: int) -> OnLevels:
+def unsharp_mask(*, radius: float, percent: int, threshold: int) -> ArrayStep:
     """Sharpen by what a blur takes away.
 
     Parameters
@@ -68,20 +70,26 @@ def unsharp_mask(*, radius: float, percent: int, threshold: int) -> OnLevels:
     return sharpened
 
 
-@step("apart")
+@step("apart", subject="soft")
 def sharpen(image: Image.Image) -> Image.Image:
     """Sharpen with a fixed 3x3 kernel."""
     return image.filter(ImageFilter.SHARPEN)
 
 
-@step("apart")
+@step("apart", subject="soft")
 def edge_enhance(image: Image.Image) -> Image.Image:
     """Strengthen edges with a fixed 3x3 kernel."""
     return image.filter(ImageFilter.EDGE_ENHANCE)
 
 
-@step_on_levels("premultiplied", opencv=True, size=Choice((3, 5, 7), 3))
-def median(*, size: int) -> OnLevels:
+@array_step(
+    "premultiplied",
+    examples=[{"size": 3}],
+    subject="speckled",
+    opencv=True,
+    size=Choice((3, 5, 7), 3),
+)
+def median(*, size: int) -> ArrayStep:
     """Replace each pixel by the median of a square around it.
 
     Parameters
@@ -93,8 +101,14 @@ def median(*, size: int) -> OnLevels:
     return functools.partial(opencv().medianBlur, ksize=size)
 
 
-@step_on_levels("premultiplied", opencv=True, strength=Number(0, 100, 5.0))
-def denoise(*, strength: float) -> OnLevels:
+@array_step(
+    "premultiplied",
+    examples=[{"strength": 25}],
+    subject="noisy",
+    opencv=True,
+    strength=Number(0, 100, 5.0),
+)
+def denoise(*, strength: float) -> ArrayStep:
     """Take away noise by non-local means: the mean of places that look alike.
 
     Slow: about two seconds a megapixel and core.

@@ -46,8 +46,13 @@ def _check_crop(params: Mapping[str, Any]) -> None:
 
 
 @step(
-    "own",
+    "any_mode",
     check=_check_crop,
+    size_effect="by_parameters",
+    examples=[
+        {"width": 120, "height": 90},
+        {"width": 50, "height": 50, "unit": "percent", "gravity": "top_right"},
+    ],
     deep=True,
     width=Number(0, MAX_SIDE, None),
     height=Number(0, MAX_SIDE, None),
@@ -123,7 +128,10 @@ def _span(
 
 
 @step(
-    "own",
+    "any_mode",
+    size_effect="by_parameters",
+    mode_effect="by_parameters",
+    examples=[{"angle": 90}, {"angle": 15}, {"angle": 15, "expand": False}],
     deep=True,
     angle=Number(-360, 360),
     expand=Flag(True),
@@ -199,7 +207,12 @@ def _turn_deep(image: Image.Image, angle: float, expand: bool, color: str) -> Im
     return Image.fromarray(np.rint(np.clip(np.asarray(turned), 0, 65535)).astype(np.uint16))
 
 
-@step("own", deep=True, direction=Choice(tuple(_DIRECTIONS), "horizontal"))
+@step(
+    "any_mode",
+    examples=[{"direction": "horizontal"}, {"direction": "vertical"}],
+    deep=True,
+    direction=Choice(tuple(_DIRECTIONS), "horizontal"),
+)
 def flip(image: Image.Image, *, direction: str) -> Image.Image:
     """Mirror the image.
 
@@ -211,7 +224,14 @@ def flip(image: Image.Image, *, direction: str) -> Image.Image:
     return image.transpose(_DIRECTIONS[direction])
 
 
-@step("own", deep=True, opencv=True, tolerance=Integer(0, 255, 10))
+@step(
+    "any_mode",
+    size_effect="by_content",
+    subject="scanned",
+    deep=True,
+    opencv=True,
+    tolerance=Integer(0, 255, 10),
+)
 def trim(image: Image.Image, *, tolerance: int) -> Image.Image:
     """Cut off a border of one colour, that of the top left corner.
 
@@ -236,7 +256,10 @@ def trim(image: Image.Image, *, tolerance: int) -> Image.Image:
 
 
 @step(
-    "own",
+    "any_mode",
+    size_effect="by_parameters",
+    mode_effect="by_parameters",
+    examples=[{"width": 12, "color": "black"}, {"width": [0, 0, 40, 0]}],
     deep=True,
     width=Sides(10_000),
     color=Color("#ffffff", also=("transparent",)),

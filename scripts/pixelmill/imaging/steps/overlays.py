@@ -20,7 +20,7 @@ from pixelmill.imaging.steps.resampling import resample
 _MEASURED = 100
 
 
-@step("kept", strength=Number(0, 1, 0.5))
+@step("color_only", examples=[{"strength": 0.9}], strength=Number(0, 1, 0.5))
 def vignette(image: Image.Image, *, strength: float) -> Image.Image:
     """Darken towards the corners, by the square of the distance to the middle.
 
@@ -65,8 +65,10 @@ def _check_watermark(params: Mapping[str, Any]) -> None:
 
 
 @step(
-    "own",
+    "any_mode",
     check=_check_watermark,
+    mode_effect="by_parameters",
+    examples=[{"text": "© pixelmill", "size": 0.5, "opacity": 0.8}],
     text=Text(None),
     image=File("an image", read_image, None),
     gravity=Choice(tuple(canvas.GRAVITIES), "bottom_right"),

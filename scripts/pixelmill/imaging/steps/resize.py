@@ -20,6 +20,9 @@ from pixelmill.imaging.steps.resampling import FILTERS, resample, resample_level
 #: longer side: no shape is left, only colours.
 BACKDROP_BLUR = 1 / 30
 
+#: The frame of most examples.
+_EXAMPLE = {"width": 150, "height": 150}
+
 _WAYS = "width, height, percent, longest or shortest"
 
 
@@ -61,10 +64,24 @@ def _prepared(**params: Any) -> Callable[[Any, Box | None], Any]:
 
 
 @step(
-    "own",  # Pillow premultiplies by itself
+    "any_mode",  # Pillow premultiplies by itself
     check=_check,
+    size_effect="by_parameters",
+    mode_effect="by_parameters",
+    examples=[
+        {**_EXAMPLE, "fit": "stretch"},
+        {**_EXAMPLE, "fit": "contain"},
+        {**_EXAMPLE, "fit": "cover"},
+        {**_EXAMPLE, "fit": "cover", "gravity": "left"},
+        {**_EXAMPLE, "fit": "outside"},
+        {**_EXAMPLE, "fit": "pad", "color": "#204060"},
+        {**_EXAMPLE, "fit": "pad", "color": "transparent", "gravity": "bottom"},
+        {**_EXAMPLE, "fit": "pad", "color": "blur"},
+        {"width": 260, "height": 260, "fit": "pad", "upscale": "never", "color": "gray"},
+        {"percent": 40},
+    ],
     deep=True,
-    on_levels=_prepared,
+    on_array=_prepared,
     width=Integer(1, MAX_SIDE, None),
     height=Integer(1, MAX_SIDE, None),
     percent=Number(0.1, 1000, None),

@@ -11,7 +11,7 @@ from pixelmill.imaging.arrays import from_levels, levels_of, opencv
 from pixelmill.imaging.parameters import File, Integer, Matrix, Number
 from pixelmill.imaging.steps import cube_lut
 from pixelmill.imaging.steps.fixed_point import blue_first, exact, fixed
-from pixelmill.imaging.steps.registry import OnLevels, step, step_on_levels
+from pixelmill.imaging.steps.registry import ArrayStep, array_step, step
 
 #: Each of red, green and blue as the luma of ITU-R 601.
 _LUMA = ((0.299, 0.587, 0.114),) * 3
@@ -23,15 +23,16 @@ _SMOOTH = (1, 1, 1, 1, 5, 1, 1, 1, 1)
 _SEPIA = ((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131))
 
 
-@step_on_levels(
-    "kept",
+@array_step(
+    "color_only",
+    examples=[{"brightness": 1.4}, {"contrast": 1.5}, {"color": 2}, {"sharpness": 4}],
     opencv=True,
     brightness=Number(0, 100, 1.0),
     contrast=Number(0, 100, 1.0),
     color=Number(0, 100, 1.0),
     sharpness=Number(0, 100, 1.0),
 )
-def enhance(*, brightness: float, contrast: float, color: float, sharpness: float) -> OnLevels:
+def enhance(*, brightness: float, contrast: float, color: float, sharpness: float) -> ArrayStep:
     """Change brightness, contrast, colour and sharpness by factors, in this order; 1 keeps.
 
     As Pillow's ImageEnhance does, within one level for factors up to 3.
@@ -89,7 +90,7 @@ def _mean_luma(levels: Any) -> int:
     return int(of_red * red + of_green * green + of_blue * blue + 0.5)
 
 
-@step("kept", gamma=Number(0.1, 10))
+@step("color_only", examples=[{"gamma": 2.2}, {"gamma": 0.5}], gamma=Number(0.1, 10))
 def gamma(image: Image.Image, *, gamma: float) -> Image.Image:
     """Lighten or darken the middle tones; black and white stay.
 
@@ -107,8 +108,10 @@ def _check_levels(params: Mapping[str, Any]) -> None:
 
 
 @step(
-    "kept",
+    "color_only",
     check=_check_levels,
+    examples=[{"black": 90, "white": 175}],
+    subject="flat",
     black=Integer(0, 254, 0),
     white=Integer(1, 255, 255),
     gamma=Number(0.1, 10, 1.0),
@@ -130,7 +133,7 @@ def levels(image: Image.Image, *, black: int, white: int, gamma: float) -> Image
     return image.point(table * len(image.getbands()))
 
 
-@step("kept", bits=Integer(1, 8))
+@step("color_only", examples=[{"bits": 2}], bits=Integer(1, 8))
 def posterize(image: Image.Image, *, bits: int) -> Image.Image:
     """Reduce the number of levels.
 
@@ -142,7 +145,7 @@ def posterize(image: Image.Image, *, bits: int) -> Image.Image:
     return ImageOps.posterize(image, bits)
 
 
-@step("kept", cutoff=Number(0, 49, 1.0))
+@step("color_only", subject="flat", cutoff=Number(0, 49, 1.0))
 def normalise(image: Image.Image, *, cutoff: float) -> Image.Image:
     """Stretch the luminance to the full range, all channels alike, so that colours keep.
 
@@ -154,7 +157,7 @@ def normalise(image: Image.Image, *, cutoff: float) -> Image.Image:
     return ImageOps.autocontrast(image, cutoff, preserve_tone=True)
 
 
-@step("kept", cutoff=Number(0, 49, 0.0))
+@step("color_only", examples=[{"cutoff": 1}], subject="flat", cutoff=Number(0, 49, 0.0))
 def autocontrast(image: Image.Image, *, cutoff: float) -> Image.Image:
     """Stretch each channel to the full range.
 
@@ -166,20 +169,26 @@ def autocontrast(image: Image.Image, *, cutoff: float) -> Image.Image:
     return ImageOps.autocontrast(image, cutoff)
 
 
-@step("kept")
+@step("color_only", subject="flat")
 def equalize(image: Image.Image) -> Image.Image:
     """Even out the histogram of each channel."""
     return ImageOps.equalize(image)
 
 
-@step("kept")
+@step("color_only", mode_effect="gray")
 def grayscale(image: Image.Image) -> Image.Image:
     """Turn to grey by ITU-R 601 luma: 0.299 R + 0.587 G + 0.114 B."""
     return image.convert("L")
 
 
-@step_on_levels("kept", opencv=True, amount=Number(0, 1, 1.0))
-def sepia(*, amount: float) -> OnLevels:
+@array_step(
+    "color_only",
+    mode_effect="color",
+    examples=[{}, {"amount": 0.5}],
+    opencv=True,
+    amount=Number(0, 1, 1.0),
+)
+def sepia(*, amount: float) -> ArrayStep:
     """Tint brown, as old photographs are.
 
     Parameters
@@ -190,8 +199,14 @@ def sepia(*, amount: float) -> OnLevels:
     return _multiplied(_towards(_SEPIA, 1 - amount))
 
 
-@step_on_levels("kept", opencv=True, matrix=Matrix())
-def color_matrix(*, matrix: tuple[tuple[float, ...], ...]) -> OnLevels:
+@array_step(
+    "color_only",
+    mode_effect="color",
+    examples=[{"matrix": [[0, 0, 1], [0, 1, 0], [1, 0, 0]]}],
+    opencv=True,
+    matrix=Matrix(),
+)
+def color_matrix(*, matrix: tuple[tuple[float, ...], ...]) -> ArrayStep:
     """Multiply each pixel (R, G, B) by a 3x3 matrix; a fourth column is added in levels.
 
     Entries are rounded to 1/1024 (those of rows that add up to more than 16, to more), the
@@ -205,7 +220,7 @@ def color_matrix(*, matrix: tuple[tuple[float, ...], ...]) -> OnLevels:
     return _multiplied(matrix)
 
 
-def _multiplied(matrix: tuple[tuple[float, ...], ...]) -> OnLevels:
+def _multiplied(matrix: tuple[tuple[float, ...], ...]) -> ArrayStep:
     """Return what multiplies each pixel by a matrix, in one call outside the GIL.
 
     256x256 pixels take 0.03 ms, in 16 bits 0.08 and four calls; by Pillow 0.24.
@@ -222,7 +237,9 @@ def _multiplied(matrix: tuple[tuple[float, ...], ...]) -> OnLevels:
 
 
 @step(
-    "kept",
+    "color_only",
+    mode_effect="color",
+    examples=[{"file": "look.cube"}, {"file": "look.cube", "amount": 0.5}],
     file=File("a .cube file", cube_lut.read),
     amount=Number(0, 1, 1.0),
 )

@@ -14,11 +14,8 @@ from pixelmill.imaging.parameters import REQUIRED
 from pixelmill.imaging.recipe import Step
 from pixelmill.imaging.steps import STEPS
 
-#: Values of the parameters without a default.
-GIVEN = {
-    "width": 20, "height": 20, "angle": 30, "gamma": 2.0, "bits": 3, "text": "a",
-    "matrix": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "color": "#808080",
-}  # fmt: skip
+#: Parameters under which a step does all of its work, if its first example does not.
+GIVEN = {"rotate": {"angle": 30}, "enhance": {"brightness": 2, "color": 2, "sharpness": 2}}
 
 PROGRAM = """
 import sys
@@ -73,7 +70,7 @@ def test_a_step_writes_to_no_array_that_it_is_given(photo, name, given, mode):
     """The array may be shared by several outputs, and it may be read-only."""
     kind = STEPS[name]
     default = {key: p.default for key, p in kind.parameters.items() if p.default is not REQUIRED}
-    step = kind.on_levels(**default | given)
+    step = kind.on_array(**default | given)
     levels = levels_of(photo(40, 30).convert(mode))
     writable = levels.copy()
     assert not levels.flags.writeable
@@ -82,16 +79,14 @@ def test_a_step_writes_to_no_array_that_it_is_given(photo, name, given, mode):
 
 
 def test_all_steps_on_levels_are_among_these():
-    assert {name for name, _ in WAYS} == {name for name, kind in STEPS.items() if kind.from_images}
+    assert {name for name, _ in WAYS} == {name for name, kind in STEPS.items() if kind.array_only}
 
 
 @pytest.mark.parametrize("name", [name for name in STEPS if name != "lookup"])
 def test_a_step_says_whether_opencv_makes_its_pixels(repository, name):
     """Otherwise, another version of OpenCV would leave stale images in place."""
     kind = STEPS[name]
-    params = {key: GIVEN[key] for key, kind in kind.parameters.items() if kind.default is REQUIRED}
-    params |= {"resize": {"width": 20}, "crop": {"width": 20}, "watermark": {"text": "a"},
-               "enhance": {"brightness": 2, "color": 2, "sharpness": 2}}.get(name, {})  # fmt: skip
+    params = GIVEN.get(name, kind.examples[0])
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, name, repr(params)],
         env={"PYTHONPATH": str(repository / "scripts")},

@@ -44,7 +44,7 @@ def test_kept_alpha_is_neither_seen_nor_changed(register, layered, mode, inner):
         return ImageOps.invert(image)
 
     image = layered(mode)
-    made = register("kept", invert).function(image)
+    made = register("color_only", invert).function(image)
     assert made.mode == mode
     assert made.getchannel("A") == image.getchannel("A")
     np.testing.assert_array_equal(np.asarray(made)[..., :-1], 255 - np.asarray(image)[..., :-1])
@@ -54,7 +54,7 @@ def test_a_step_that_turns_colour_to_grey_keeps_alpha(register, layered):
     def gray(image):
         return image.convert("L")
 
-    made = register("kept", gray).function(layered("RGBA"))
+    made = register("color_only", gray).function(layered("RGBA"))
     assert made.mode == "LA"
     assert made.getchannel("A") == layered("RGBA").getchannel("A")
 
@@ -76,7 +76,7 @@ def test_neighbours_are_mixed_as_premultiplied(register, mode):
     assert 0 < made[0, 5, -1] < 255
 
 
-@pytest.mark.parametrize("alpha", ["kept", "premultiplied", "own"])
+@pytest.mark.parametrize("alpha", ["color_only", "premultiplied", "any_mode"])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_an_image_without_alpha_is_passed_as_it_is(register, photo, alpha, mode):
     def same(image, *, times):
@@ -94,10 +94,10 @@ def test_a_kind_says_what_it_can_take(register):
     def refuse(params):
         raise ValueError("something else")
 
-    plain = register("own", nothing)
+    plain = register("any_mode", nothing)
     assert {key: getattr(plain, key) for key in FLAGS} == FLAGS
     said = {"check": refuse, "holds_gil": True, "deep": True}
-    other = register("own", nothing, **said)
+    other = register("any_mode", nothing, **said)
     assert {key: getattr(other, key) for key in FLAGS} == said
 
 

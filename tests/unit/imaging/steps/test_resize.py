@@ -496,5 +496,5 @@ def test_levels_are_resized_as_images_are(photo, box, params, mode):
     image = photo(121, 81).convert(mode)
     expected = kind.function(image, **given, box=box)
     for levels in (levels_of(image), padded(levels_of(image))):
-        made = kind.on_levels(**given)(levels, box)
+        made = kind.on_array(**given)(levels, box)
         assert (made if isinstance(made, Image.Image) else from_levels(made)) == expected

@@ -4,34 +4,24 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill.imaging.parameters import REQUIRED
+from pixelmill.imaging.parameters import REQUIRED, Color
 from pixelmill.imaging.steps import STEPS
 
-IDENTITY = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
-
-#: Values of the parameters without a default.
-NEEDED = {
-    "resize": {"width": 6, "height": 4},
-    "crop": {"width": 50, "height": 50, "unit": "percent"},
-    "rotate": {"angle": 90},
-    "border": {"width": [1, 2, 3, 4]},
-    "color_matrix": {"matrix": IDENTITY},
-    "gamma": {"gamma": 2.2},
-    "posterize": {"bits": 3},
-    "watermark": {"text": "pixelmill"},
-    "lookup": {"file": "look.cube"},
-}
-
-#: The result size of the steps that change it.
+#: Parameters of the steps that change the size, and the size that they give.
 SIZES = {
-    "resize": lambda width, height: (6, 4),
-    "crop": lambda width, height: ((width + 1) // 2, (height + 1) // 2),
-    "rotate": lambda width, height: (height, width),
-    "border": lambda width, height: (width + 6, height + 4),
+    "resize": ({"width": 6, "height": 4}, lambda width, height: (6, 4)),
+    "crop": (
+        {"width": 50, "height": 50, "unit": "percent"},
+        lambda width, height: ((width + 1) // 2, (height + 1) // 2),
+    ),
+    "rotate": ({"angle": 90}, lambda width, height: (height, width)),
+    "border": ({"width": [1, 2, 3, 4]}, lambda width, height: (width + 6, height + 4)),
 }
 
-#: Steps whose result's size depends on what the image shows.
-UNSIZED = ("trim",)
+
+def given(name):
+    """Parameters to call a step with."""
+    return SIZES[name][0] if name in SIZES else STEPS[name].examples[0]
 
 
 @pytest.fixture(autouse=True)
@@ -51,18 +41,53 @@ def look(tmp_path, monkeypatch):
 def test_every_step_takes_every_mode_and_size_and_gives_one_of_them(apply, name, mode, size, photo):
     image = photo(*size).convert(mode)
     before = image.copy()
-    made = apply(image, name, **NEEDED.get(name, {}))
+    made = apply(image, name, **given(name))
     assert made.mode in (("RGBA", "LA") if mode in ("RGBA", "LA") else ("RGB", "L"))
-    if name not in UNSIZED:
-        assert made.size == SIZES.get(name, lambda *same: same)(*size)
     assert image == before
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 3), (40, 30)])
+def test_the_size_changes_as_the_step_declares(apply, name, size, photo):
+    kind = STEPS[name]
+    made = apply(photo(*size), name, **given(name))
+    assert (kind.size_effect == "by_parameters") == (name in SIZES)
+    if kind.size_effect == "same":
+        assert made.size == size
+    elif kind.size_effect == "by_parameters":
+        assert made.size == SIZES[name][1](*size)
+
+
+#: Modes of the result of each mode, by what a step declares about it.
+MODES = {
+    "same": {"RGB": "RGB", "L": "L", "RGBA": "RGBA", "LA": "LA"},
+    "gray": {"RGB": "L", "L": "L", "RGBA": "LA", "LA": "LA"},
+    "color": {"RGB": "RGB", "L": "RGB", "RGBA": "RGBA", "LA": "RGBA"},
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("mode", MODES["same"])
+def test_the_mode_changes_as_the_step_declares(apply, name, mode, photo):
+    kind = STEPS[name]
+    for params in kind.examples:
+        made = apply(photo(40, 30).convert(mode), name, **params)
+        if kind.mode_effect != "by_parameters":
+            assert made.mode == MODES[kind.mode_effect][mode]
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_that_may_add_colour_or_transparency_declares_it(name):
+    """Those are the steps with a colour to fill or to draw with."""
+    colored = any(isinstance(kind, Color) for kind in STEPS[name].parameters.values())
+    assert (STEPS[name].mode_effect == "by_parameters") == colored
 
 
 @pytest.mark.parametrize("name", STEPS)
 def test_an_opaque_image_with_alpha_is_made_as_one_without(apply, name, photo):
     image = photo(40, 30)
-    made = apply(image.convert("RGBA"), name, **NEEDED.get(name, {}))
-    plain = apply(image, name, **NEEDED.get(name, {}))
+    made = apply(image.convert("RGBA"), name, **given(name))
+    plain = apply(image, name, **given(name))
     assert made.getchannel("A").getextrema() == (255, 255)
     assert made.convert(plain.mode) == plain
 
@@ -70,7 +95,7 @@ def test_an_opaque_image_with_alpha_is_made_as_one_without(apply, name, photo):
 @pytest.mark.parametrize("name", [name for name, kind in STEPS.items() if kind.deep])
 def test_a_deep_step_keeps_all_16_bits(apply, name):
     levels = np.linspace(0, 65535, 40 * 30).reshape(30, 40).astype(np.uint16)
-    made = apply(Image.fromarray(levels), name, **NEEDED.get(name, {}))
+    made = apply(Image.fromarray(levels), name, **given(name))
     assert made.mode == "I;16"
     assert np.unique(np.asarray(made) % 257).size > 10  # no 8-bit image scaled up
 
