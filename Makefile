@@ -1,5 +1,5 @@
-# Two commands do all the set-up: `make run` the main job, `make test` the tests.
-# They need Python 3.11 or later and nothing else.
+# `make run` runs the workflow, and `make test` runs the tests. Both create their environment first, and
+# need only Python 3.11 or later.
 PYTHON ?= python3
 CORES ?= all
 BIN = .venv/bin
@@ -9,16 +9,16 @@ BIN = .venv/bin
 run: .venv/ready $(if $(SIMD),.venv/simd) ## process the datasets of config.yaml and write the report
 	$(BIN)/snakemake --cores $(CORES) all
 
-test: .venv/ready-dev ## the fast tests
+test: .venv/ready-dev ## run the fast tests
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow" $(PYTEST_OPTIONS)
 
-test-all: .venv/ready-dev ## all tests: also faults, corpus, and browser
+test-all: .venv/ready-dev ## run all tests, including faults, corpus and browser
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 
-test-slow: .venv/ready-dev ## only the slow ones
+test-slow: .venv/ready-dev ## run only the slow tests
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m slow $(PYTEST_OPTIONS)
 
-check: .venv/ready-dev ## style, types, and the direction of imports
+check: .venv/ready-dev ## check style, types, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -26,18 +26,18 @@ check: .venv/ready-dev ## style, types, and the direction of imports
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --cores 1 --lint
 
-env: .venv/ready-dev ## only make the environment
+env: .venv/ready-dev ## only create the environment
 
 clean: .venv/ready ## remove results, generated images and logs
 	$(BIN)/snakemake --cores 1 clean
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "pixelmill needs Python 3.11 or later; say make PYTHON=python3.12, or where yours is."; exit 1; }
+	  { echo "pixelmill needs Python 3.11 or later: use make PYTHON=python3.12, or the path of another Python."; exit 1; }
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-# Pillow and its drop-in would overwrite one another's files.
+# Pillow and pillow-simd would overwrite each other's files.
 PLAIN_PILLOW = @if [ -e .venv/simd ]; then rm .venv/simd; \
   $(BIN)/python -m pip uninstall --quiet --yes pillow-simd pixelmill-kernel; fi
 
@@ -46,7 +46,7 @@ PLAIN_PILLOW = @if [ -e .venv/simd ]; then rm .venv/simd; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.lock
 	@touch $@
 
-# Drop-in for Pillow, and the kernel; they need a C compiler and the headers of the codecs (envs/README.md).
+# pillow-simd and the kernel need a C compiler and the headers of the codecs (envs/README.md).
 .venv/simd: .venv/ready envs/simd.txt $(wildcard envs/kernel/*)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall ./envs/kernel
 	$(BIN)/python -m pip uninstall --quiet --yes pillow pillow-simd
@@ -63,18 +63,18 @@ UV_COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --g
   --no-emit-index-url --no-annotate --no-header --quiet
 
 .PHONY: docs
-docs: .venv/ready-dev ## write the pages that come from the code: docs/steps.md, docs/configuration.md
+docs: .venv/ready-dev ## generate docs/steps.md and docs/configuration.md from the code
 	$(BIN)/python scripts/steps.py --docs docs
 
 .PHONY: screenshots
-screenshots: .venv/ready-dev ## take docs/report*.png anew: on an idle machine, with Chromium on PATH
+screenshots: .venv/ready-dev ## take docs/report*.png again; requires an idle machine and Chromium on PATH
 	$(BIN)/snakemake --cores $(CORES) all
 	$(BIN)/snakemake --cores $(CORES) scaling
 	$(BIN)/snakemake --cores $(CORES) report
 	$(BIN)/python docs/screenshots.py results/report/report.html
 
 .PHONY: lock
-lock: ## pin all dependencies anew, from pyproject.toml
+lock: ## pin all dependencies of pyproject.toml again
 	$(UV_COMPILE) -o envs/requirements.lock
 	$(UV_COMPILE) --group cluster -o envs/requirements-cluster.lock
 	$(UV_COMPILE) --group dev -o envs/requirements-dev.lock

@@ -1,7 +1,6 @@
-"""Take the pictures of the report that the README shows: `make screenshots`.
+"""Take the pictures of the report for the README: `make screenshots`.
 
-They are worth taking on a machine that does nothing else, after `make run` and
-`snakemake --cores all scaling report`.
+Take them on an idle machine, after `make run` and `snakemake --cores all scaling report`.
 """
 
 import argparse
@@ -16,18 +15,18 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.helpers import browser
 
-#: Width in pixels, and whether it is dark, by the picture's name.
+#: Width in pixels, and whether the page is dark, by the name of the picture.
 PICTURES = {"report": (1020, False), "report-phone": (390, True)}
 
-#: Where a picture ends: below the part of the first dataset and recipe that says how fast it was.
+#: Lower end of a picture: below the throughput of the first dataset and recipe.
 END = "document.querySelector('section[id^=part] details').getBoundingClientRect().bottom"
 
-#: Space below the end, in pixels; colours of a picture, which is small with few.
+#: Space below the end in pixels, and the number of colours, which keeps the file small.
 MARGIN, COLOURS = 8, 128
 
 
 def main(page: Path, folder: Path) -> None:
-    """Open the page as each of `PICTURES` and write what is seen."""
+    """Take each of `PICTURES` of the page."""
     folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,

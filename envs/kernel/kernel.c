@@ -1,7 +1,7 @@
-/* Resampling of pixels of three or four bytes along both sides, by vector instructions.
+/* Resample pixels of three or four bytes in both directions with vector instructions.
  *
- * Places and weights are Pillow's (its Resample.c), rounded to 16 bits; sums are whole
- * numbers, so that every processor gives the same bytes. */
+ * Places and weights are those of Pillow (Resample.c), rounded to 16 bits. Sums are integers, so
+ * that every processor gives the same bytes. */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
@@ -17,23 +17,23 @@
 #define WIDE_VECTORS __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vnni")))
 #endif
 
-#ifndef MOST_VECTORS /* what tests leave out of what the processor has */
+#ifndef MOST_VECTORS /* largest vectors; tests lower it */
 #define MOST_VECTORS 2
 #endif
 
 #define PI 3.14159265358979323846
 #define CHANNELS 4
-#define LINE 64 /* bytes: of a cache line, and of two pairs */
-#define GROUP 8 /* rows that are made at once */
-#define PLACES 64 /* of each at once: what they need of the rows stays in the first cache */
-#define MOST_PRECISION 21 /* bits behind the point: 32, less those of a level, sign and sum */
+#define LINE 64 /* bytes of a cache line, and of two pairs */
+#define GROUP 8 /* rows that are computed at once */
+#define PLACES 64 /* places per row at once: the source rows that they need stay in the L1 cache */
+#define MOST_PRECISION 21 /* fractional bits: 32, less those of a level, the sign and the sum */
 
-/* How a side is kept between calls, followed by `first` and `weights`. */
+/* Serialized form of a side between calls, followed by `first` and `weights`. */
 typedef struct {
     int size, sources, taps, precision;
 } Head;
 
-/* One side: for each place of the result the first source, and as many weights as `taps`. */
+/* One side: for each place of the result, the first source and `taps` weights. */
 typedef struct {
     int size, sources, taps, precision;
     const int *first;
@@ -64,7 +64,7 @@ static double bilinear(double x) {
     return x < 1.0 ? 1.0 - x : 0.0;
 }
 
-/* What turns an angle by a step: sines of angles equally far apart are products then. */
+/* Sine and cosine of a step: the sines of equidistant angles follow by the addition theorem. */
 typedef struct {
     double step, sine, cosine;
 } Turn;
@@ -73,7 +73,7 @@ static Turn turn_by(double step) {
     return (Turn){step, sin(PI / 3.0 * step), cos(PI / 3.0 * step)};
 }
 
-/* Weights of one place, from its first source on; their sum. */
+/* Compute the weights of one place, beginning with its first source; return their sum. */
 static double weigh(int reach, double start, Turn turn, int count, double *weights) {
     double sum = 0.0, step = turn.step;
     if (reach == 3) {
@@ -93,7 +93,7 @@ static double weigh(int reach, double start, Turn turn, int count, double *weigh
     return sum;
 }
 
-/* Draw up a side, as bytes: `size` places for the sources from `start` to `end` of `sources`. */
+/* Compute a side as bytes: `size` places for the sources from `start` to `end` of `sources`. */
 static char *draw_up(int size, int sources, double start, double end, int reach, size_t *bytes) {
     double scale = (end - start) / size, wide = scale < 1.0 ? 1.0 : scale;
     double support = reach * wide, largest = 0.0;
@@ -117,7 +117,7 @@ static char *draw_up(int size, int sources, double start, double end, int reach,
         }
         firsts[place] = first;
         counts[place] = count;
-        /* Sources are taken in pairs: where the first is odd, one more comes before it. */
+        /* Sources are read in pairs: if the first one is odd, the source before it is added. */
         if (count + (first & 1) > most) most = count + (first & 1);
     }
     Head head = {size, sources, (most + 1) / 2 * 2, 0};
@@ -144,7 +144,7 @@ end:
     return made;
 }
 
-/* Read a side that was drawn up; 0 where the bytes are of none for so many places and sources. */
+/* Read a side from bytes; 0 if they are not a side of this many places and sources. */
 static int take_up(Side *side, const Py_buffer *from, int size, int sources) {
     Head head;
     if (from->len < (Py_ssize_t)sizeof head) return 0;
@@ -203,7 +203,7 @@ static void down_plain(const uint8_t *from, ptrdiff_t stride, int sources, uint8
 }
 
 #ifdef VECTORS
-/* Two weights, for the two halves of each 32 bits. */
+/* Two weights, for the two halves of each 32-bit element. */
 VECTORS static inline __m256i pair(const int16_t *weights) {
     int32_t both;
     memcpy(&both, weights, sizeof both);
@@ -215,8 +215,8 @@ VECTORS static inline __m256i two(const uint8_t *low, const uint8_t *high) {
     return _mm256_inserti128_si256(both, _mm_loadu_si128((const __m128i *)high), 1);
 }
 
-/* How to take pixels of three or four bytes apart: two of them as 16-bit numbers side by side,
- * channel by channel; the two after them. */
+/* Shuffles that unpack pixels of three or four bytes: two pixels as adjacent 16-bit numbers, channel
+ * by channel; and the two pixels after them. */
 typedef struct {
     __m256i near, far;
 } Apart;
@@ -232,7 +232,7 @@ VECTORS static Apart apart(int pixel) {
                    _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)far))};
 }
 
-/* Four pixels of four rows, of eight, row by row. */
+/* Four pixels of four of the eight rows, row by row. */
 VECTORS static inline void spread_four(const uint8_t *const in[4], ptrdiff_t at, Apart how,
                                        __m256i *pairs) {
     const __m256i p = two(in[0] + at, in[1] + at), q = two(in[2] + at, in[3] + at);
@@ -242,8 +242,8 @@ VECTORS static inline void spread_four(const uint8_t *const in[4], ptrdiff_t at,
     _mm256_store_si256(pairs + 5, _mm256_shuffle_epi8(q, how.far));
 }
 
-/* Pixels of eight rows, so that each is spread out once and not for every place of which it is
- * a part. */
+/* Unpack the pixels of eight rows, so that each is unpacked once and not for every place that uses
+ * it. */
 VECTORS static void spread(const uint8_t *const in[GROUP], int begin, int end, int sources,
                            int pixel, __m256i *pairs) {
     const Apart how = apart(pixel);
@@ -253,7 +253,7 @@ VECTORS static void spread(const uint8_t *const in[GROUP], int begin, int end, i
         spread_four(in, (ptrdiff_t)at * pixel, how, pairs);
         spread_four(in + 4, (ptrdiff_t)at * pixel, how, pairs + 2);
     }
-    for (; at < end; at += 4, pairs += 8) { /* nothing beyond the row may be read */
+    for (; at < end; at += 4, pairs += 8) { /* do not read beyond the row */
         uint8_t rest[GROUP][4 * CHANNELS] = {{0}};
         const uint8_t *last[GROUP];
         const int count = sources - at < 4 ? sources - at : 4;
@@ -266,7 +266,7 @@ VECTORS static void spread(const uint8_t *const in[GROUP], int begin, int end, i
     }
 }
 
-/* Eight rows of one place, two by two, 32 bits each. */
+/* Eight rows of one place, in pairs, 32 bits each. */
 VECTORS static inline void sum_up(const __m256i *pairs, const int16_t *weights, const Side *side,
                                   __m256i sums[4]) {
     const __m128i precision = _mm_cvtsi32_si128(side->precision);
@@ -319,7 +319,7 @@ WIDE_VECTORS static inline void make_two_wide(const __m256i *pairs[2], const int
     made[3] = _mm512_extracti32x4_epi32(bytes, 3);
 }
 
-/* Room for `spread`; NULL where there is no memory. */
+/* Allocate memory for `spread`; NULL if there is none. */
 static __m256i *room_for(const Side *side, int sources) {
     int most = 0;
     for (int begin = 0; begin < side->size; begin += PLACES) {
@@ -327,14 +327,14 @@ static __m256i *room_for(const Side *side, int sources) {
         const int count = needed(side, end, sources) - side->first[begin];
         if (count > most) most = count;
     }
-    /* With what lies behind the last source, which counts for nothing. */
+    /* This includes padding after the last source, which has weight 0. */
     const size_t bytes = ((size_t)most + 4 + side->taps) / 2 * 4 * sizeof(__m256i);
     __m256i *pairs = aligned_alloc(LINE, bytes);
     if (pairs) memset(pairs, 0, bytes);
     return pairs;
 }
 
-/* Eight rows and two places at a time; -1 where there is no memory. */
+/* Eight rows and two places at a time; -1 if there is no memory. */
 static inline __attribute__((always_inline)) int across_by(
     void (*make)(const __m256i *[2], const int16_t *[2], const Side *, __m128i[4]),
     const uint8_t *from, ptrdiff_t stride, int sources, int pixel, uint8_t *to, int rows,
@@ -345,7 +345,7 @@ static inline __attribute__((always_inline)) int across_by(
     for (int row = 0; row < rows; row += GROUP) {
         const uint8_t *in[GROUP];
         uint8_t *out[GROUP];
-        for (int k = 0; k < GROUP; k++) { /* beyond the last it is made again */
+        for (int k = 0; k < GROUP; k++) { /* after the last row, repeat it */
             int at = row + k < rows ? row + k : rows - 1;
             in[k] = from + at * stride;
             out[k] = to + at * wide;
@@ -363,7 +363,7 @@ static inline __attribute__((always_inline)) int across_by(
                 __m128i made[4];
                 make(at, weights, side, made);
                 const ptrdiff_t x = (ptrdiff_t)place * CHANNELS;
-                if (next == place) { /* the last one of all stands alone */
+                if (next == place) { /* the last place has no partner */
                     for (int k = 0; k < GROUP; k++)
                         memcpy(out[k] + x, (const uint8_t *)&made[k % 4] + 8 * (k / 4), CHANNELS);
                     break;
@@ -389,7 +389,7 @@ WIDE_VECTORS static int across_wide(const uint8_t *from, ptrdiff_t stride, int s
     return across_by(make_two_wide, from, stride, sources, pixel, to, rows, side);
 }
 
-/* One row of the result, 64 bytes at a time; return where it ended. */
+/* Compute one row of the result, 64 bytes at a time; return the end. */
 WIDE_VECTORS static ptrdiff_t down_wide(const uint8_t *from, ptrdiff_t stride, int sources,
                                         uint8_t *to, ptrdiff_t width, int place,
                                         const Side *side) {
@@ -421,7 +421,7 @@ WIDE_VECTORS static ptrdiff_t down_wide(const uint8_t *from, ptrdiff_t stride, i
     return x;
 }
 
-/* The same from `x` on, 32 bytes at a time. */
+/* The same, beginning at `x`, 32 bytes at a time. */
 VECTORS static ptrdiff_t down(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
                               ptrdiff_t width, ptrdiff_t x, int place, const Side *side) {
     const int16_t *weights = side->weights + (size_t)place * side->taps;
@@ -450,7 +450,7 @@ VECTORS static ptrdiff_t down(const uint8_t *from, ptrdiff_t stride, int sources
 }
 #endif
 
-/* 0 where there are no vector instructions, 1 for 32 bytes at a time, 2 for 64. */
+/* 0 without vector instructions, 1 for 32 bytes at a time, 2 for 64. */
 static int vectors(void) {
 #ifdef VECTORS
     if (MOST_VECTORS > 1 && __builtin_cpu_supports("avx512vnni") &&
@@ -461,7 +461,7 @@ static int vectors(void) {
     return 0;
 }
 
-/* Along the rows: `rows` of `sources` pixels become as many of `side->size`, of four bytes. */
+/* Horizontally: `rows` rows of `sources` pixels become rows of `side->size` four-byte pixels. */
 static int resample_across(const uint8_t *from, ptrdiff_t stride, int sources, int pixel,
                            uint8_t *to, int rows, const Side *side) {
 #ifdef VECTORS
@@ -472,7 +472,7 @@ static int resample_across(const uint8_t *from, ptrdiff_t stride, int sources, i
     return 0;
 }
 
-/* Along the columns: `sources` rows of `width` bytes become `side->size`. */
+/* Vertically: `sources` rows of `width` bytes become `side->size` rows. */
 static void resample_down(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
                           ptrdiff_t width, const Side *side) {
     for (int place = 0; place < side->size; place++, to += width) {
@@ -485,7 +485,7 @@ static void resample_down(const uint8_t *from, ptrdiff_t stride, int sources, ui
     }
 }
 
-/* Two passes, over what the second one needs alone; -1 where there is no memory. */
+/* Two passes, restricted to the rows that the second one needs; -1 if there is no memory. */
 static int resample(const uint8_t *from, int pixel, uint8_t *to, Side x, Side y, int down_first) {
     const ptrdiff_t stride = (ptrdiff_t)x.sources * pixel;
     Side *second = down_first ? &x : &y;
@@ -567,17 +567,17 @@ static PyObject *resample_(PyObject *module, PyObject *args) {
 static PyMethodDef methods[] = {
     {"side", side_, METH_VARARGS,
      "side(size, sources, start, end, reach)\n--\n\n"
-     "Draw up places and weights for one side: bytes for `resample`, good for all images of it.\n\n"
+     "Compute places and weights for one side: bytes for `resample`, for all images of that size.\n\n"
      "`reach` tells the kernel: 3 Lanczos, 2 bicubic, 1 bilinear."},
     {"resample", resample_, METH_VARARGS,
      "resample(source, (width, height), target, (width, height), across, down, down_first)\n--\n\n"
-     "Resample pixels from one buffer to another: three or four bytes each, and four then.\n\n"
+     "Resample pixels of three or four bytes from one buffer into another one, with four bytes.\n\n"
      "`across` and `down` are sides. `down_first`: columns come before rows."},
     {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "pixelmill_kernel", "Resampling by vector instructions.", -1, methods,
+    PyModuleDef_HEAD_INIT, "pixelmill_kernel", "Resampling with vector instructions.", -1, methods,
     NULL, NULL, NULL, NULL,
 };
 
