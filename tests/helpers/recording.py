@@ -1,4 +1,4 @@
-"""Record real runs for `test_simulation.py`: `python -m tests.helpers.recording`.
+"""Record real runs for `test_scaling_model.py`: `python -m tests.helpers.recording`.
 
 One worker, two workers, and four shards of two workers each, in turns; of each the
 fastest run is kept, because what else a machine does can only slow it down.

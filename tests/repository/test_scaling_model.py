@@ -1,21 +1,23 @@
-"""The simulation follows its own laws, and predicts real runs to within 10 %."""
+"""The model of large datasets is consistent, and predicts real runs to within 10 %."""
 
+import doctest
+import importlib.util
 import json
 import math
+import sys
 
 import pytest
 
-from pixelmill.benchmark.simulation import (
-    MEASURED,
-    Nodes,
-    hours,
-    on_nodes,
-    on_workers,
-    pass_seconds,
-    table,
-)
 from pixelmill.dataset.entries import Entries, Entry
 from tests.conftest import REPOSITORY
+
+specification = importlib.util.spec_from_file_location(
+    "scaling_model", REPOSITORY / "docs/scaling_model.py"
+)
+model = importlib.util.module_from_spec(specification)
+sys.modules["scaling_model"] = model  # dataclasses look their module up
+specification.loader.exec_module(model)
+Nodes, hours, on_nodes, on_workers = model.Nodes, model.hours, model.on_nodes, model.on_workers
 
 #: What `python -m tests.helpers.recording` measured.
 RECORD = json.loads((REPOSITORY / "tests/helpers/recorded.json").read_text(encoding="utf-8"))
@@ -74,7 +76,7 @@ def test_twice_the_nodes_take_half_the_time_as_long_as_shards_are_large():
 
 
 def test_the_table_has_a_line_for_each_size():
-    lines = table().splitlines()
+    lines = model.table().splitlines()
     assert len({line.count("|") for line in lines}) == 1
     assert [line.split("|")[1].strip() for line in lines[2:]][-1] == f"{10**10:,}"
 
@@ -93,7 +95,7 @@ def predicted(runs, workers):
     made, began = 0.0, 0
     for run in runs:  # any images are as good as those of the shard
         part = Entries(entry for entry, _ in images[began : began + run["images"]])
-        made += pass_seconds(part, seconds, workers) + besides
+        made += model.pass_seconds(part, seconds, workers) + besides
         began += run["images"]
     return made
 
@@ -107,4 +109,14 @@ def test_a_real_run_is_told_within_a_tenth(run):
 
 def test_the_rates_are_of_the_order_that_was_recorded():
     mean = sum(seconds for _, seconds in entries()) / len(RECORD["images"])
-    assert MEASURED.image == pytest.approx(mean, rel=0.5)
+    assert model.MEASURED.image == pytest.approx(mean, rel=0.5)
+
+
+def test_the_examples_of_the_model_hold():
+    failed, attempted = doctest.testmod(model)
+    assert (failed, attempted) == (0, 4)
+
+
+def test_the_page_shows_the_table_of_the_model():
+    page = (REPOSITORY / "docs/scaling.md").read_text(encoding="utf-8").splitlines()
+    assert set(model.table().splitlines()) <= set(page)

@@ -1,11 +1,11 @@
-"""Simulation: how long a dataset takes in shards on nodes, by discrete events.
+"""Model of large datasets: how long they take in shards on many nodes; it writes a table.
 
-Shards wait in a queue, and a node that is free takes the next one. Nodes differ in speed,
-and die: what a shard had done is kept, and the rest goes to the end of the queue. Within
-a node, batches go to workers as `pixelmill.dataset.plan` cuts them.
+Usage: `python docs/scaling_model.py`
 
-How the rates were measured, and what follows from them: ``docs/scaling.md``, whose table
-``python -m pixelmill.benchmark.simulation`` prints.
+A simulation by discrete events: shards wait in a queue, and a node that is free takes the next
+one. Nodes differ in speed and fail: what a shard had done is kept, and the rest goes to the end
+of the queue. Within a node, workers take batches as `pixelmill.pipeline.batching` makes them.
+``docs/scaling.md`` shows the table, and says how the rates were measured.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from __future__ import annotations
 import heapq
 import math
 import random
+import sys
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.output_names import Outputs
@@ -24,22 +28,22 @@ from pixelmill.pipeline.batching import batches
 
 
 class Rates(NamedTuple):
-    """What things take, in seconds; measured on the machine of docs/scaling.md.
+    """How long things take, in seconds; measured on the machine of docs/scaling.md.
 
     Attributes
     ----------
     image : float
-        An image by the recipe `light`, on one worker.
+        An image with the recipe `light`, on one worker.
     job : float
-        A job beyond its script: the queue, and Snakemake on its node.
+        A job without its script: the queue, and Snakemake on its node.
     startup : float
         A pass until its workers are ready, and what it does once.
     walk : float
-        A file of a folder that is only listed: when parsing, and by each shard's catalog.
+        A file of a folder that is only listed, when parsing and by the catalog of each shard.
     row : float
-        An image in a shard's catalog and pass, beyond its making.
+        An image in the catalog and the pass of a shard, without its processing.
     gather : float
-        An image where catalogs and ledgers of shards are put together.
+        An image when the catalogs and ledgers of shards are put together.
     check : float
         An image that is verified, on one worker.
     """
@@ -58,16 +62,16 @@ MEASURED = Rates()
 
 
 class Nodes(NamedTuple):
-    """Nodes that take shards.
+    """Nodes that process shards.
 
     Attributes
     ----------
     number, workers : int
-        How many there are, and workers of each.
+        Number of nodes, and of workers on each of them.
     spread : float
         Standard deviation of the logarithm of a node's speed, drawn for each shard.
     mean_hours, repair_hours : float
-        Mean time between two failures of a node, and until it is there again.
+        Mean time between two failures of a node, and until it works again.
     """
 
     number: int
@@ -79,14 +83,14 @@ class Nodes(NamedTuple):
 
 @dataclass
 class Run:
-    """What became of all shards: seconds until the last one ended, and nodes that failed."""
+    """Outcome for all shards: seconds until the last one ended, and number of node failures."""
 
     seconds: float = 0.0
     failures: int = 0
 
 
 def on_workers(tasks: Iterable[float], workers: int) -> float:
-    """Seconds until all tasks are done, each taken by the first worker that is free.
+    """Return the seconds until all tasks are done, if the next free worker takes each of them.
 
     Examples
     --------
@@ -100,17 +104,17 @@ def on_workers(tasks: Iterable[float], workers: int) -> float:
 
 
 def on_nodes(work: Iterable[float], before: float, nodes: Nodes, seed: int = 0) -> Run:
-    """Let nodes work off shards.
+    """Simulate nodes that process shards.
 
     Parameters
     ----------
     work : iterable of float
         Seconds of one worker that each shard needs.
     before : float
-        Seconds of each job until its workers begin, lost where its node fails.
+        Seconds of each job until its workers begin; they are lost if the node fails.
     nodes : Nodes
     seed : int
-        Of speeds and failures.
+        Seed of the speeds and the failures.
 
     Examples
     --------
@@ -120,7 +124,7 @@ def on_nodes(work: Iterable[float], before: float, nodes: Nodes, seed: int = 0) 
     chance = random.Random(seed)
     queue = deque(work)
     idle = nodes.number
-    events: list[tuple[float, float]] = []  # when a node is free again, and work that it left
+    events: list[tuple[float, float]] = []  # when a node is free again, and the work it left
     run = Run()
     now = 0.0
     while queue or events:
@@ -144,14 +148,14 @@ def on_nodes(work: Iterable[float], before: float, nodes: Nodes, seed: int = 0) 
     return run
 
 
-#: Stands for the work that a node left, where it comes back from repair.
+#: In place of the work that a node left: the node comes back from repair.
 _REPAIRED = -1.0
 
 
 def hours(
     images: int, shards: int, nodes: Nodes, rates: Rates = MEASURED, seed: int = 0
 ) -> dict[str, float]:
-    """Hours that the steps of a first run take, by their names.
+    """Return the hours that each step of a first run takes.
 
     Examples
     --------
@@ -173,20 +177,20 @@ def hours(
 
 
 def pass_seconds(entries: Entries, seconds: Mapping[str, float], workers: int) -> float:
-    """Seconds that workers take for images, in the batches that a first pass makes.
+    """Return the seconds that workers take for images, in the batches of a first pass.
 
     Parameters
     ----------
     entries : Entries
     seconds : mapping
-        Of each image, on one worker.
+        Seconds of each image, on one worker.
     workers : int
     """
     cut = batches(entries, Outputs(), workers)
     return on_workers((sum(seconds[job.source] for job in batch.jobs) for batch in cut), workers)
 
 
-#: Images, shards of each dataset, datasets, and nodes: what docs/scaling.md tells of.
+#: Images, shards of each dataset, datasets, and nodes: the rows in docs/scaling.md.
 SCENARIOS = (
     (10**6, 1, 1, Nodes(1, 8)),
     (10**6, 16, 1, Nodes(16, 8)),
@@ -196,11 +200,11 @@ SCENARIOS = (
 
 
 def table() -> str:
-    """Write the scenarios as a table of Markdown, in hours."""
+    """Return the scenarios as a Markdown table, in hours."""
     head = "| images | datasets x shards | nodes x workers |"
     lines = []
     for images, shards, datasets, nodes in SCENARIOS:
-        # Datasets go side by side, each on its part of the nodes.
+        # Datasets are processed side by side, each on its part of the nodes.
         part = nodes._replace(number=max(1, nodes.number // datasets))
         steps = hours(images // datasets, shards, part)
         cells = [f"{images:,}", f"{datasets} x {shards:,}", f"{nodes.number:,} x {nodes.workers}"]
@@ -211,4 +215,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    print(table())  # noqa: T201 - what it is for
+    print(table())  # noqa: T201 - the purpose of this script
