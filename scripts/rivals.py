@@ -17,11 +17,11 @@ def main(options: argparse.Namespace) -> None:
     settings = cli.settings(options, "benchmark", "images", "repeats")
     some = manager.select(manager.entries_of(options.source, options.catalog), settings["images"])
     tools = competitors.willing(options.source, recipe, some)
-    arms = competitors.arms(cli.count_workers(options), tools)
+    cases = competitors.cases(cli.count_workers(options), tools)
     result = manager.run(
         options.source,
         recipe,
-        arms,
+        cases,
         **settings,
         scratch=options.scratch,
         log=logging.info,

@@ -13,13 +13,13 @@ def main(options: argparse.Namespace) -> None:
     from pixelmill.core.tables import write_json
 
     recipe = named_recipe(options.recipe, options.steps_folder)
-    arms = samples.arms_for(cli.count_workers(options))
+    cases = samples.cases_for(cli.count_workers(options))
     if options.only:
-        arms = [arm for arm in arms if f"{arm.kind}-{arm.workers}" in options.only]
+        cases = [case for case in cases if f"{case.kind}-{case.workers}" in options.only]
     result = manager.run(
         options.source,
         recipe,
-        arms,
+        cases,
         **cli.settings(options, "benchmark", "images", "repeats"),
         scratch=options.scratch,
         log=logging.info,
@@ -27,8 +27,8 @@ def main(options: argparse.Namespace) -> None:
     )
     for line in speedups.table(result["figures"]):
         logging.info("%s", line)
-    for said in result["advice"]:
-        logging.info("%s (%s)", said["text"], said["evidence"])
+    for advice in result["advice"]:
+        logging.info("%s (%s)", advice["text"], advice["evidence"])
     if options.output:
         write_json(options.output, result)
 
@@ -37,7 +37,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/scaling.py my_photos --recipe light")
     cli.add_benchmark(parser, "light, intensive, or FILE.yaml")
-    parser.add_argument("--only", nargs="+", metavar="ARM", help="such as loop-1 processes-2")
+    parser.add_argument("--only", nargs="+", metavar="CASE", help="such as loop-1 processes-2")
     return parser.parse_args()
 
 

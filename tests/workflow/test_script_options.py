@@ -140,7 +140,7 @@ def test_a_benchmark_gets_recipe_images_repeats_scratch_and_catalog(handed, monk
     assert (found["source"], found["images"], found["repeats"]) == ("in", 12, 3)
     assert (found["scratch"], found["table"]) == ("here", "c.csv")
     assert is_ours(found["recipe"])
-    names = [arm.name for arm in found["arms"]]
+    names = [case.name for case in found["cases"]]
     assert any("gm" in name for name in names) == (name == "rivals.py")
 
 

@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pixelmill.benchmark import samples as sampled
-from pixelmill.benchmark.samples import PARALLEL, STAGES, Arm, Samples, ratios
+from pixelmill.benchmark.samples import PARALLEL, STAGES, Case, Samples, ratios
 from pixelmill.benchmark.speedups import equal, interval
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, OutputFormat
 from pixelmill.imaging.steps import STEPS
 from pixelmill.pipeline.engine_choice import LOOP, Rating, break_even, quickest
 
-#: Speedup that would change a choice: an arm that may have it cannot be called equal to the
+#: Speedup that would change a choice: a case that may have it cannot be called equal to the
 #: plain loop, however wide its interval.
 WORTH_KNOWING = 1.1
 
@@ -61,32 +61,34 @@ class Advice:
 def advise(result: Mapping[str, Any]) -> list[dict[str, str]]:
     """Read a scaling.json and say what it means, the most important first."""
     samples = sampled.read(result)
-    if Arm("loop", 1) not in samples:
+    if Case("loop", 1) not in samples:
         return []  # nothing to hold anything against
     rules = (_engine, _start_up, _gil, _stage, _disk, _wait, _cores)
-    return [asdict(said) for rule in rules for said in rule(result, samples)]
+    return [asdict(advice) for rule in rules for advice in rule(result, samples)]
 
 
-def best(samples: Samples) -> tuple[Arm, list[Arm]]:
-    """Arm to use, and those that are equal to the fastest one.
+def best(samples: Samples) -> tuple[Case, list[Case]]:
+    """Case to use, and those that are equal to the fastest one.
 
     Of equals the one with the fewest workers, and the simplest; an engine only where it can
     itself be told from the plain loop, which need not follow from its being as fast as one
     that can.
     """
-    loop = Arm("loop", 1)
+    loop = Case("loop", 1)
     order = ("loop", *PARALLEL)
-    arms = [arm for arm in samples if arm.kind in order]
-    fastest = max(arms, key=lambda arm: statistics.median(s.rate for s in samples[arm]))
-    equals = [arm for arm in arms if equal(samples, arm, fastest)]
-    sure = [arm for arm in equals if arm == loop or not equal(samples, arm, loop)]
-    return min(sure, key=lambda arm: (arm.workers, order.index(arm.kind))), equals
+    cases = [case for case in samples if case.kind in order]
+    fastest = max(
+        cases, key=lambda case: statistics.median(s.images_per_second for s in samples[case])
+    )
+    equals = [case for case in cases if equal(samples, case, fastest)]
+    sure = [case for case in equals if case == loop or not equal(samples, case, loop)]
+    return min(sure, key=lambda case: (case.workers, order.index(case.kind))), equals
 
 
 def _engine(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     chosen, equals = best(samples)
-    loop = samples[Arm("loop", 1)]
-    if interval([s.rate for s in loop]) is None:
+    loop = samples[Case("loop", 1)]
+    if interval([s.images_per_second for s in loop]) is None:
         yield Advice(
             "engine",
             "No engine is named: too few repeats to tell a difference from the noise.",
@@ -94,11 +96,11 @@ def _engine(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
         )
         return
     ends = interval(ratios(samples[chosen], loop)) or (1.0, 1.0)
-    rate = statistics.median(s.rate for s in samples[chosen])
-    others = ", ".join(arm.name for arm in equals if arm != chosen)
+    throughput = statistics.median(s.images_per_second for s in samples[chosen])
+    others = ", ".join(case.name for case in equals if case != chosen)
     equality = f"; equal within the noise: {others}" if others else ""
-    gains = {arm: statistics.median(ratios(samples[arm], loop)) for arm in equals}
-    promising = max(gains, key=lambda arm: gains[arm])
+    gains = {case: statistics.median(ratios(samples[case], loop)) for case in equals}
+    promising = max(gains, key=lambda case: gains[case])
     if chosen.kind == "loop" and gains[promising] >= WORTH_KNOWING:
         low, high = interval(ratios(samples[promising], loop)) or (1.0, 1.0)
         text = (
@@ -107,12 +109,12 @@ def _engine(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
         evidence = f"{promising.name} at {low:.2f} to {high:.2f} times the plain loop"
     elif chosen.kind == "loop":
         text = "Use `sequential`: no engine is faster beyond the noise."
-        evidence = f"{rate:.0f} images/s by the plain loop{equality}"
+        evidence = f"{throughput:.0f} images/s by the plain loop{equality}"
     else:
         speedup = statistics.median(ratios(samples[chosen], loop))
         workers = f"{chosen.workers} worker{'s' if chosen.workers > 1 else ''}"
         text = (
-            f"Use `{chosen.kind}` with {workers}: {rate:.0f} images/s, {speedup:.2f} times "
+            f"Use `{chosen.kind}` with {workers}: {throughput:.0f} images/s, {speedup:.2f} times "
             "the plain loop."
         )
         evidence = f"speedup {ends[0]:.2f} to {ends[1]:.2f} over {len(loop)} repeats{equality}"
@@ -124,28 +126,28 @@ def _start_up(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     chosen, _ = best(samples)
     if chosen.kind == "loop":
         return
-    taken, loop = samples[chosen], samples[Arm("loop", 1)]
+    taken, loop = samples[chosen], samples[Case("loop", 1)]
     start = statistics.median(s.startup_seconds for s in taken)
     rating = Rating(start, statistics.median(ratios(taken, loop)))
-    rate = statistics.median(s.rate for s in loop)
+    throughput = statistics.median(s.images_per_second for s in loop)
     needed = break_even(rating)
     ratings = {"sequential": LOOP, chosen.kind: rating}
-    if needed is not None and quickest(ratings, result["images"] / rate) == "sequential":
+    if needed is not None and quickest(ratings, result["images"] / throughput) == "sequential":
         yield Advice(
             "startup",
             f"The set is too small to repay start-up: `{chosen.kind}` pays from about "
-            f"{needed * rate:,.0f} images.",
-            f"{result['images']:,} images take the plain loop {result['images'] / rate:.2f} s; "
+            f"{needed * throughput:,.0f} images.",
+            f"{result['images']:,} images take the plain loop {result['images'] / throughput:.2f} s; "
             f"{chosen.name} starts in {start:.2f} s",
         )
 
 
 def _gil(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     both = [a.workers for a in samples if a.kind == "threads" and a.workers > 1]
-    workers = max((n for n in both if Arm("processes", n) in samples), default=0)
+    workers = max((n for n in both if Case("processes", n) in samples), default=0)
     if not workers:
         return
-    threads, processes = Arm("threads", workers), Arm("processes", workers)
+    threads, processes = Case("threads", workers), Case("processes", workers)
     reached = ratios(samples[threads], samples[processes])
     lost, ends = 1 - statistics.median(reached), interval(reached)
     if lost < GIL_LOSS or ends is None or equal(samples, threads, processes):
@@ -180,7 +182,7 @@ def _holding(result: Mapping[str, Any]) -> list[str]:
 
 def _stage(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     """Name the stage that takes most of an image's time, if one does."""
-    shares = _shares(samples, Arm("loop", 1))
+    shares = _shares(samples, Case("loop", 1))
     stage = max(shares, key=lambda name: shares[name], default="")
     if stage not in ("decode", "steps", "encode") or shares[stage] < LARGE_SHARE:
         return
@@ -249,10 +251,10 @@ def _cores(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     """Whether twice the workers promise anything."""
     chosen, _ = best(samples)
     fitted = result["fits"].get(chosen.kind)
-    most = max(arm.workers for arm in samples if arm.kind == chosen.kind)
+    most = max(case.workers for case in samples if case.kind == chosen.kind)
     if fitted is None or chosen.workers != most:
         return
-    now = statistics.median(ratios(samples[chosen], samples[Arm("loop", 1)]))
+    now = statistics.median(ratios(samples[chosen], samples[Case("loop", 1)]))
     for ahead in fitted["predictions"][:1]:
         if ahead["high"] < WORTH_DOUBLING * now:
             yield Advice(
@@ -264,9 +266,9 @@ def _cores(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
             )
 
 
-def _shares(samples: Samples, arm: Arm) -> dict[str, float]:
+def _shares(samples: Samples, case: Case) -> dict[str, float]:
     """Share of each stage in the time that images took, waiting aside."""
-    taken = [s.stages for s in samples[arm] if s.stages]
+    taken = [s.stages for s in samples[case] if s.stages]
     sums = {
         stage: statistics.median(stages[stage] for stages in taken)
         for stage in STAGES

@@ -45,7 +45,7 @@ def run(
     -------
     seconds : float
         Wall-clock time, the workers' start left out.
-    said : str
+    complaints : str
         What went wrong.
     """
     work = partial(POOLS[name], task, folder, target)
@@ -53,8 +53,8 @@ def run(
         list(pool.map(time.sleep, [0.1] * workers))  # so long that each must have started
         began = time.perf_counter()
         chunk = max(1, len(files) // (CHUNKS_PER_WORKER * workers))
-        said = "".join(pool.map(work, files, chunksize=chunk))
-        return time.perf_counter() - began, said
+        complaints = "".join(pool.map(work, files, chunksize=chunk))
+        return time.perf_counter() - began, complaints
 
 
 def available() -> list[str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pixelmill.benchmark import bare_pools
 from pixelmill.benchmark.bare_pools import Task
-from pixelmill.benchmark.samples import Arm
+from pixelmill.benchmark.samples import Case
 from pixelmill.core.errors import UserError
 from pixelmill.dataset.entries import Entry
 from pixelmill.imaging.recipe import Recipe
@@ -39,7 +39,7 @@ _ONE_THREAD = {"UV_THREADPOOL_SIZE": "1"}
 #: Images that a tool is tried on before it is measured.
 TRIAL = 3
 
-#: How much of what a tool said is shown where it failed, in characters.
+#: Length of the message of a failed tool that is shown, in characters.
 _LONGEST_MESSAGE = 200
 
 
@@ -144,19 +144,19 @@ def installed() -> list[str]:
 
 def versions() -> dict[str, str]:
     """First line that each installed tool says of its version."""
-    said = {}
+    found = {}
     for tool in installed():
         if tool in COMMANDS:
             flag = "version" if tool == "gm" else "--version"
             done = subprocess.run([tool, flag], capture_output=True, text=True, check=False)
-            said[tool] = (done.stdout.strip().splitlines() or ["unknown"])[0]
-    return said
+            found[tool] = (done.stdout.strip().splitlines() or ["unknown"])[0]
+    return found
 
 
-def arms(cores: int, tools: Sequence[str]) -> list[Arm]:
-    """Arms of a comparison: ours and each tool, on all cores."""
-    ours = [Arm(kind, cores) for kind in ("ceiling", "threads", "processes")]
-    return [Arm("loop", 1), *ours, *(Arm("rival", cores, tool) for tool in tools)]
+def cases(cores: int, tools: Sequence[str]) -> list[Case]:
+    """Cases of a comparison: ours and each tool, on all cores."""
+    ours = [Case(kind, cores) for kind in ("ceiling", "threads", "processes")]
+    return [Case("loop", 1), *ours, *(Case("rival", cores, tool) for tool in tools)]
 
 
 def willing(source: str, recipe: Recipe, entries: Sequence[Entry]) -> list[str]:
@@ -201,14 +201,16 @@ def run_rival(
         folder.mkdir(parents=True)
     files = [_link(source, entry, links, number) for number, entry in enumerate(entries)]
     if tool in bare_pools.POOLS:
-        seconds, said = bare_pools.run(tool, task, links, files, made, jobs)
+        seconds, complaints = bare_pools.run(tool, task, links, files, made, jobs)
     else:
         began = time.perf_counter()
-        said = _calls(COMMANDS[tool](task, str(made)), links, files, jobs)
+        complaints = _calls(COMMANDS[tool](task, str(made)), links, files, jobs)
         seconds = time.perf_counter() - began
     images = sum(1 for _ in made.iterdir())
     if not images:
-        raise UserError(f"'{tool}' made no image: {' '.join(said.split())[:_LONGEST_MESSAGE]}")
+        raise UserError(
+            f"'{tool}' made no image: {' '.join(complaints.split())[:_LONGEST_MESSAGE]}"
+        )
     return seconds, images
 
 

@@ -1,7 +1,7 @@
 """Benchmark: what parallelism wins, measured so that it can be trusted.
 
 Every measurement runs in a fresh process, on files that are in the page cache, into
-a fresh folder; arms take turns in random order; the median of several counts. The
+a fresh folder; cases take turns in random order; the median of several counts. The
 ceiling is what the machine gives to independent loops: an engine is to be measured
 against it, and no engine can be better.
 """
@@ -22,7 +22,7 @@ from typing import Any
 
 from pixelmill.benchmark import environment, worker
 from pixelmill.benchmark.advice import advise
-from pixelmill.benchmark.samples import THREADS_TOGETHER, Arm, Sample
+from pixelmill.benchmark.samples import THREADS_TOGETHER, Case, Sample
 from pixelmill.benchmark.scaling_laws import fit_all
 from pixelmill.benchmark.speedups import figures
 from pixelmill.core.errors import UserError
@@ -34,32 +34,32 @@ from pixelmill.imaging.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 
-#: Arms whose memory says nothing of how images are processed.
+#: Cases whose memory says nothing of how images are processed.
 _WITHOUT_MEMORY = ("overhead", "steps")
 
 
 def run(
     source: str,
     recipe: Recipe,
-    arms: Sequence[Arm],
+    cases: Sequence[Case],
     images: int,
     repeats: int,
     scratch: str | None = None,
     log: Callable[[str], None] = print,
     table: str | None = None,
 ) -> dict[str, Any]:
-    """Measure all arms, interleaved; then, where it disturbs no clock, their memory.
+    """Measure all cases, interleaved; then, where it disturbs no clock, their memory.
 
     Parameters
     ----------
     source : str
         Folder of images.
     recipe : Recipe
-    arms : sequence of Arm
+    cases : sequence of Case
     images : int
         How many of them, evenly spread.
     repeats : int
-        Measurements of each arm.
+        Measurements of each case.
     scratch : str, optional
         Where outputs go meanwhile; a temporary folder by default.
     log : callable
@@ -70,37 +70,37 @@ def run(
     Returns
     -------
     dict
-        All samples by arm, the
+        All samples by case, the
         figures that follow from them, fits and advice.
     """
     entries = select(entries_of(source, table), images)
     if scratch:
         os.makedirs(scratch, exist_ok=True)
-    for entry in entries:  # every arm finds the files in the page cache
+    for entry in entries:  # every case finds the files in the page cache
         with open(os.path.join(source, entry.path), "rb") as file:
             file.read()
 
-    def measure(arm: Arm, memory: bool = False) -> dict[str, Any]:
+    def measure(case: Case, memory: bool = False) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(dir=scratch, prefix="pixelmill-") as target:
-            return _measure_apart(source, target, recipe, arm, entries, memory)
+            return _measure_apart(source, target, recipe, case, entries, memory)
 
-    samples: dict[Arm, list[Sample]] = {arm: [] for arm in arms}
+    samples: dict[Case, list[Sample]] = {case: [] for case in cases}
     order = random.Random(0)
     for repeat in range(repeats):
-        for arm in order.sample(list(arms), len(arms)):
-            sample = Sample(**measure(arm))
-            samples[arm].append(sample)
-            speed = "" if arm.kind == "steps" else f": {sample.rate:.1f} images/s"
-            log(f"{repeat + 1}/{repeats} {arm.name}{speed}")
+        for case in order.sample(list(cases), len(cases)):
+            sample = Sample(**measure(case))
+            samples[case].append(sample)
+            speed = "" if case.kind == "steps" else f": {sample.images_per_second:.1f} images/s"
+            log(f"{repeat + 1}/{repeats} {case.name}{speed}")
     peaks = {}
-    for arm in arms:
-        if arm.kind not in _WITHOUT_MEMORY:
-            peaks[arm] = round(measure(arm, memory=True)["peak_mib"], 1)
-            log(f"memory {arm.name}: {peaks[arm]:.0f} MiB")
-    steps = _steps(samples.pop(Arm("steps", THREADS_TOGETHER), []))
+    for case in cases:
+        if case.kind not in _WITHOUT_MEMORY:
+            peaks[case] = round(measure(case, memory=True)["peak_mib"], 1)
+            log(f"memory {case.name}: {peaks[case]:.0f} MiB")
+    steps = _steps(samples.pop(Case("steps", THREADS_TOGETHER), []))
     rows = [
-        {**row, "peak_mib": peaks.get(arm)}
-        for arm, row in zip(samples, figures(samples), strict=True)
+        {**row, "peak_mib": peaks.get(case)}
+        for case, row in zip(samples, figures(samples), strict=True)
     ]
     result = {
         "schema": 1,
@@ -111,8 +111,8 @@ def run(
         "machine": machine.machine(),
         "software": environment.software(),
         "samples": [
-            {**arm.as_data(), "samples": [asdict(s) for s in taken]}
-            for arm, taken in samples.items()
+            {**case.as_data(), "samples": [asdict(s) for s in taken]}
+            for case, taken in samples.items()
         ],
         "steps": steps,
         "figures": rows,
@@ -157,7 +157,7 @@ def _steps(taken: Sequence[Sample]) -> list[dict[str, Any]]:
 
 
 def _measure_apart(
-    source: str, target: str, recipe: Recipe, arm: Arm, entries: Entries, memory: bool
+    source: str, target: str, recipe: Recipe, case: Case, entries: Entries, memory: bool
 ) -> dict[str, Any]:
     """Measure in a fresh process: a sample as data, or the peak of its memory."""
     order = {
@@ -165,7 +165,7 @@ def _measure_apart(
         "target": target,
         "recipe": recipe.as_data(),
         "folder": recipe.folder,
-        "arm": asdict(arm),
+        "case": asdict(case),
         "entries": list(entries),
         "memory": memory,
     }
@@ -180,6 +180,6 @@ def _measure_apart(
     if done.returncode:
         logger.debug("%s", done.stderr)
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise UserError(f"Measuring '{arm.tool or arm.kind}' failed: {last}")
+        raise UserError(f"Measuring '{case.tool or case.kind}' failed: {last}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer

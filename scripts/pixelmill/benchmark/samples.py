@@ -1,4 +1,4 @@
-"""Samples: one measurement each, and the arms that they are measurements of."""
+"""Samples: one measurement each, and the cases that they are measurements of."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PARALLEL = ("threads", "processes", "futures")
 #: Stages that the time of a worker is split into; `wait` is what is left of it.
 STAGES = ("read", "decode", "steps", "encode", "write", "wait")
 
-#: What kinds of arms are called, where their name does not say it.
+#: What kinds of cases are called, where their name does not say it.
 NAMES = {
     "loop": "plain loop",
     "synchronous": "Dask, one thread",
@@ -25,7 +25,7 @@ THREADS_TOGETHER = 2
 
 
 @dataclass(frozen=True)
-class Arm:
+class Case:
     """One way to do the work: a kind, and how many workers.
 
     Kinds: ``loop`` (one plain loop), ``ceiling`` (as many independent loops as
@@ -45,7 +45,7 @@ class Arm:
 
         Examples
         --------
-        >>> Arm("threads", 2).name, Arm("rival", 2, "gm").name
+        >>> Case("threads", 2).name, Case("rival", 2, "gm").name
         ('threads x2', 'gm x2')
         """
         return f"{self.tool or self.kind} x{self.workers}"
@@ -72,7 +72,7 @@ class Sample:
     tail_seconds : float
         Between the first worker's running out of work and the end.
     parts : dict
-        Seconds by part, where an arm tells them.
+        Seconds by part, where a case tells them.
     stages : dict
         Seconds by each of `STAGES`, summed over images and divided by the workers.
     idle : list of float
@@ -88,41 +88,41 @@ class Sample:
     idle: list[float] = field(default_factory=list)
 
     @property
-    def rate(self) -> float:
+    def images_per_second(self) -> float:
         """Images a second."""
         return self.images / self.seconds
 
 
-#: All measurements, by arm; those of one repeat stand at the same place of each list.
-Samples: TypeAlias = Mapping[Arm, Sequence[Sample]]
+#: All measurements, by case; those of one repeat stand at the same place of each list.
+Samples: TypeAlias = Mapping[Case, Sequence[Sample]]
 
 
-def arms_for(cores: int) -> list[Arm]:
-    """Arms up to a number of cores: 1, 2, 4, ... and all of them.
+def cases_for(cores: int) -> list[Case]:
+    """Cases up to a number of cores: 1, 2, 4, ... and all of them.
 
     Examples
     --------
-    >>> sorted({arm.workers for arm in arms_for(6)})
+    >>> sorted({case.workers for case in cases_for(6)})
     [1, 2, 4, 6]
     """
     counts = sorted({2**k for k in range(cores.bit_length()) if 2**k <= cores} | {cores})
-    parallel = [Arm(kind, count) for count in counts for kind in ("ceiling", *PARALLEL)]
-    steps = [Arm("steps", THREADS_TOGETHER)] if cores >= THREADS_TOGETHER else []
-    return [Arm("overhead", 1), *steps, Arm("loop", 1), Arm("synchronous", 1), *parallel]
+    parallel = [Case(kind, count) for count in counts for kind in ("ceiling", *PARALLEL)]
+    steps = [Case("steps", THREADS_TOGETHER)] if cores >= THREADS_TOGETHER else []
+    return [Case("overhead", 1), *steps, Case("loop", 1), Case("synchronous", 1), *parallel]
 
 
 def ratios(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[float]:
-    """How much faster one arm was than another, repeat by repeat.
+    """How much faster one case was than another, repeat by repeat.
 
     A slow spell of the machine hits both sides of a ratio.
     """
-    return [a.rate / b.rate for a, b in zip(ours, theirs, strict=True)]
+    return [a.images_per_second / b.images_per_second for a, b in zip(ours, theirs, strict=True)]
 
 
-def read(result: Mapping[str, Any]) -> dict[Arm, list[Sample]]:
+def read(result: Mapping[str, Any]) -> dict[Case, list[Sample]]:
     """Samples of a scaling.json."""
     return {
-        Arm(entry["kind"], entry["workers"], entry.get("tool", "")): [
+        Case(entry["kind"], entry["workers"], entry.get("tool", "")): [
             Sample(**sample) for sample in entry["samples"]
         ]
         for entry in result["samples"]

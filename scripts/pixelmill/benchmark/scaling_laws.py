@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from pixelmill.benchmark.samples import PARALLEL, Arm, Samples, ratios
+from pixelmill.benchmark.samples import PARALLEL, Case, Samples, ratios
 from pixelmill.benchmark.speedups import LEVEL
 
-#: Repeats of an arm that an uncertainty can be drawn from; below, nothing is fitted.
+#: Repeats of a case that an uncertainty can be drawn from; below, nothing is fitted.
 LEAST_REPEATS = 5
 
 #: Numbers of workers that a law needs: as many as it has parameters.
@@ -140,11 +140,11 @@ def _choices(
 
 def fit_all(samples: Samples) -> dict[str, Any]:
     """Fit each engine's speedups against the plain loop; see `fit`."""
-    loop = samples.get(Arm("loop", 1), [])
+    loop = samples.get(Case("loop", 1), [])
     found = {}
     for kind in PARALLEL:
-        arms = [arm for arm in samples if arm.kind == kind]
-        if loop and (fitted := fit({arm.workers: ratios(samples[arm], loop) for arm in arms})):
+        cases = [case for case in samples if case.kind == kind]
+        if loop and (fitted := fit({case.workers: ratios(samples[case], loop) for case in cases})):
             found[kind] = fitted
     return found
 

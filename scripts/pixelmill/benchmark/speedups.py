@@ -7,13 +7,13 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pixelmill.benchmark.samples import PARALLEL, STAGES, Arm, Sample, Samples, ratios
+from pixelmill.benchmark.samples import PARALLEL, STAGES, Case, Sample, Samples, ratios
 
 #: How sure an interval is to hold the true median.
 LEVEL = 0.9
 
-#: What is added to each end of an interval before two arms are told apart, as a part of its
-#: width in logarithms: the fastest of many arms is the luckiest one too. Of benchmarks with 5
+#: What is added to each end of an interval before two cases are told apart, as a part of its
+#: width in logarithms: the fastest of many cases is the luckiest one too. Of benchmarks with 5
 #: repeats in which nothing beats the plain loop, one in ten would name an engine without it, one
 #: in forty does.
 CAUTION = 0.25
@@ -53,8 +53,8 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
     return best
 
 
-def equal(samples: Samples, one: Arm, other: Arm) -> bool:
-    """Whether the noise does not let two arms be told apart; so with fewer than five repeats.
+def equal(samples: Samples, one: Case, other: Case) -> bool:
+    """Whether the noise does not let two cases be told apart; so with fewer than five repeats.
 
     They are where the interval of their ratio, repeat by repeat, lies off 1 by more than
     `CAUTION` of its width.
@@ -100,20 +100,20 @@ def serial_share(efficiency: float, workers: int) -> float:
 
 
 def figures(samples: Samples) -> list[dict[str, Any]]:
-    """Median, spread, speedup and efficiencies of each arm.
+    """Median, spread, speedup and efficiencies of each case.
 
     `engine_efficiency` is the median of the ratios to the ceiling of the same
     repeat, with as many workers: what is left to be won by a better engine.
     """
-    return [_row(samples, arm, taken) for arm, taken in samples.items()]
+    return [_row(samples, case, taken) for case, taken in samples.items()]
 
 
-def _row(samples: Samples, arm: Arm, taken: Sequence[Sample]) -> dict[str, Any]:
-    loop = samples.get(Arm("loop", 1), [])
-    ceiling = samples.get(Arm("ceiling", arm.workers), [])
-    rates = [s.rate for s in taken]
+def _row(samples: Samples, case: Case, taken: Sequence[Sample]) -> dict[str, Any]:
+    loop = samples.get(Case("loop", 1), [])
+    ceiling = samples.get(Case("ceiling", case.workers), [])
+    rates = [s.images_per_second for s in taken]
     row: dict[str, Any] = {
-        **arm.as_data(),
+        **case.as_data(),
         "images_per_second": round(statistics.median(rates), 2),
         "slowest": round(min(rates), 2),
         "fastest": round(max(rates), 2),
@@ -126,21 +126,21 @@ def _row(samples: Samples, arm: Arm, taken: Sequence[Sample]) -> dict[str, Any]:
         row["stages"] = {
             stage: round(statistics.median(s.stages[stage] for s in taken), 4) for stage in STAGES
         }
-    if loop and arm.kind != "overhead":
+    if loop and case.kind != "overhead":
         faster = ratios(taken, loop)
         speedup = statistics.median(faster)
         row["speedup"] = round(speedup, 3)
         row["speedup_spread"] = [round(min(faster), 3), round(max(faster), 3)]
-        row["efficiency"] = round(speedup / arm.workers, 3)
-        if arm.workers > 1:
-            row["karp_flatt"] = round(karp_flatt(speedup, arm.workers), 4)
-    if ceiling and arm.kind in (*PARALLEL, "rival"):
+        row["efficiency"] = round(speedup / case.workers, 3)
+        if case.workers > 1:
+            row["karp_flatt"] = round(karp_flatt(speedup, case.workers), 4)
+    if ceiling and case.kind in (*PARALLEL, "rival"):
         reached = ratios(taken, ceiling)
         eta = statistics.median(reached)
         row["engine_efficiency"] = round(eta, 3)
         row["engine_efficiency_spread"] = [round(min(reached), 3), round(max(reached), 3)]
-        if arm.workers > 1:
-            row["serial_share"] = round(serial_share(eta, arm.workers), 4)
+        if case.workers > 1:
+            row["serial_share"] = round(serial_share(eta, case.workers), 4)
     if taken[0].parts:
         row["parts"] = {
             part: statistics.median(s.parts[part] for s in taken) for part in taken[0].parts
@@ -151,7 +151,7 @@ def _row(samples: Samples, arm: Arm, taken: Sequence[Sample]) -> dict[str, Any]:
 def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Write the figures as lines of text."""
     yield (
-        f"{'arm':<14} {'workers':>7} {'images/s':>9} {'from':>8} {'to':>8} {'speedup':>8}"
+        f"{'case':<14} {'workers':>7} {'images/s':>9} {'from':>8} {'to':>8} {'speedup':>8}"
         f" {'of ceiling':>10} {'start-up s':>10} {'tail s':>7} {'MiB':>6}"
     )
     for row in rows:

@@ -1,6 +1,6 @@
-"""Measure one arm in this process: `python -m pixelmill.benchmark.worker ORDER` prints a sample.
+"""Measure one case in this process: `python -m pixelmill.benchmark.worker ORDER` prints a sample.
 
-A fresh process for each measurement leaves nothing of one arm to the next.
+A fresh process for each measurement leaves nothing of one case to the next.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from pixelmill.benchmark import peak_memory
 from pixelmill.benchmark.competitors import run_rival
 from pixelmill.benchmark.overhead import overhead
-from pixelmill.benchmark.samples import STAGES, Arm, Sample
+from pixelmill.benchmark.samples import STAGES, Case, Sample
 from pixelmill.benchmark.step_times import step_times
 from pixelmill.core.jobs import Job
 from pixelmill.dataset.entries import Entries, Entry
@@ -33,29 +33,29 @@ from pixelmill.pipeline.runner import process
 _START_DELAY = 0.5
 
 
-def measure(source: str, target: str, recipe: Recipe, arm: Arm, entries: Entries) -> Sample:
-    """Measure one arm.
+def measure(source: str, target: str, recipe: Recipe, case: Case, entries: Entries) -> Sample:
+    """Measure one case.
 
     Parameters
     ----------
     source, target : str
         Folder of images, and an empty one for what is made of them.
     recipe : Recipe
-    arm : Arm
+    case : Case
     entries : Entries
         The images.
     """
-    if arm.kind == "overhead":
+    if case.kind == "overhead":
         parts = overhead(source, target, recipe, entries)
         return Sample(parts["library"], 0.0, len(entries), parts=parts)
-    if arm.kind == "steps":
+    if case.kind == "steps":
         return _steps(source, recipe, entries)
-    if arm.kind == "rival":
-        seconds, images = run_rival(arm.tool, source, target, recipe, entries, arm.workers)
+    if case.kind == "rival":
+        seconds, images = run_rival(case.tool, source, target, recipe, entries, case.workers)
         return Sample(seconds, 0.0, images)
-    if arm.kind in ("loop", "ceiling"):
-        return _loops(source, target, recipe, entries, arm.workers)
-    return _pass(source, target, recipe, entries, arm)
+    if case.kind in ("loop", "ceiling"):
+        return _loops(source, target, recipe, entries, case.workers)
+    return _pass(source, target, recipe, entries, case)
 
 
 def _steps(source: str, recipe: Recipe, entries: Entries) -> Sample:
@@ -67,9 +67,9 @@ def _steps(source: str, recipe: Recipe, entries: Entries) -> Sample:
     return Sample(time.perf_counter() - began, 0.0, len(entries), parts=parts)
 
 
-def _pass(source: str, target: str, recipe: Recipe, entries: Entries, arm: Arm) -> Sample:
+def _pass(source: str, target: str, recipe: Recipe, entries: Entries, case: Case) -> Sample:
     """Time a whole pass; its ledger tells what its workers did meanwhile."""
-    done = process(source, target, recipe, arm.kind, arm.workers, entries)
+    done = process(source, target, recipe, case.kind, case.workers, entries)
     seconds = done.seconds - done.startup_seconds
     with Ledger(os.path.join(target, "ledger.sqlite"), only_look=True) as ledger:
         sums = [mean * done.images / done.workers for mean in ledger.stage_means()]
@@ -159,15 +159,15 @@ def _main(order: dict[str, Any]) -> None:
 
     pin_inner_threads()
     recipe = parse(order["recipe"], folder=order["folder"])
-    arm = Arm(**order["arm"])
+    case = Case(**order["case"])
     entries = Entries(Entry(*entry) for entry in order["entries"])
     answer: dict[str, Any]
     if order["memory"]:
         with peak_memory.watched() as peak:
-            measure(order["source"], order["target"], recipe, arm, entries)
+            measure(order["source"], order["target"], recipe, case, entries)
         answer = {"peak_mib": peak.mib}
     else:
-        answer = asdict(measure(order["source"], order["target"], recipe, arm, entries))
+        answer = asdict(measure(order["source"], order["target"], recipe, case, entries))
     shutil.rmtree(order["target"], ignore_errors=True)
     print(json.dumps(answer))  # noqa: T201
 

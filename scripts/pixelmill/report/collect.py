@@ -121,10 +121,10 @@ def describe(trees: Sequence[Tree]) -> dict[str, Any]:
     dict
         `times`, one a tree: see `pixelmill.report.timings.distributions`. One a dataset
         and recipe: `scaling`, ``scaling.json`` without its samples, and `rivals`, see
-        `pixelmill.benchmark.standings.standings`; both with `stale`, whether the images were since
+        `pixelmill.benchmark.ranking.ranking`; both with `stale`, whether the images were since
         made by another recipe.
     """
-    from pixelmill.benchmark.standings import standings
+    from pixelmill.benchmark.ranking import ranking
     from pixelmill.report.timings import distributions
 
     return {
@@ -134,7 +134,7 @@ def describe(trees: Sequence[Tree]) -> dict[str, Any]:
             for names, measured in _measured(trees, "scaling.json")
         ],
         "rivals": [
-            {**standings(measured), **names} for names, measured in _measured(trees, "rivals.json")
+            {**ranking(measured), **names} for names, measured in _measured(trees, "rivals.json")
         ],
     }
 

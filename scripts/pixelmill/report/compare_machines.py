@@ -13,7 +13,7 @@ from pixelmill.core.files import atomic
 from pixelmill.core.schemas import check
 from pixelmill.core.tables import read_json
 
-#: Arms that are compared: what a person could choose, and the bound of it.
+#: Cases that are compared: what a person could choose, and the bound of it.
 KINDS = ("loop", "ceiling", "threads", "processes", "futures", "rival")
 
 #: Letters that stand for the machines in the tables' heads.
@@ -45,17 +45,17 @@ def side_by_side(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``machines`` in the order given, a row for each arm of any of them in ``arms``
-        with None where a machine has no such arm, ``fits`` likewise, and ``warnings``:
+        ``machines`` in the order given, a row for each case of any of them in ``cases``
+        with None where a machine has no such case, ``fits`` likewise, and ``warnings``:
         what keeps the columns from being compared.
     """
     rows = [
         {(row["kind"], row.get("tool", ""), row["workers"]): row for row in result["figures"]}
         for result in results
     ]
-    arms = sorted(
-        {arm for row in rows for arm in row if arm[0] in KINDS},
-        key=lambda arm: (KINDS.index(arm[0]), arm[1], arm[2]),
+    cases = sorted(
+        {case for row in rows for case in row if case[0] in KINDS},
+        key=lambda case: (KINDS.index(case[0]), case[1], case[2]),
     )
     engines = [kind for kind in KINDS if any(kind in result["fits"] for result in results)]
     return {
@@ -67,14 +67,14 @@ def side_by_side(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             }
             for number, result in enumerate(results)
         ],
-        "arms": [
+        "cases": [
             {
                 "kind": kind,
                 "tool": tool,
                 "workers": n,
                 "cells": [row.get((kind, tool, n)) for row in rows],
             }
-            for kind, tool, n in arms
+            for kind, tool, n in cases
         ],
         "fits": [
             {"engine": engine, "cells": [result["fits"].get(engine) for result in results]}

@@ -10,7 +10,7 @@ from pytest import approx
 
 from pixelmill.benchmark.advice import advise, best
 from pixelmill.benchmark.manager import run
-from pixelmill.benchmark.samples import PARALLEL, STAGES, Arm, Sample
+from pixelmill.benchmark.samples import PARALLEL, STAGES, Case, Sample
 from pixelmill.benchmark.scaling_laws import Law, fit_all
 from pixelmill.benchmark.speedups import equal
 from pixelmill.imaging.recipe_parser import parse
@@ -25,7 +25,7 @@ EVEN = {"read": 0.1, "decode": 0.3, "steps": 0.3, "encode": 0.2, "write": 0.1}
 
 
 class Machine:
-    """A synthetic benchmark: speedups of arms, with the noise of a machine."""
+    """A synthetic benchmark: speedups of cases, with the noise of a machine."""
 
     def __init__(
         self, noise=0.01, repeats=5, images=10_000, startup=0.5, stages=EVEN, wait=0.02, seed=3
@@ -37,7 +37,7 @@ class Machine:
         self.add("loop", 1, 1.0)
 
     def add(self, kind, workers, speedup):
-        self.samples[Arm(kind, workers)] = [self.sample(speedup) for _ in range(self.repeats)]
+        self.samples[Case(kind, workers)] = [self.sample(speedup) for _ in range(self.repeats)]
         return self
 
     def sample(self, speedup):
@@ -60,8 +60,8 @@ class Machine:
                 "images": self.images,
                 "recipe": parse(recipe, folder=str(folder)).as_data(),
                 "samples": [
-                    {**arm.as_data(), "samples": [asdict(s) for s in taken]}
-                    for arm, taken in self.samples.items()
+                    {**case.as_data(), "samples": [asdict(s) for s in taken]}
+                    for case, taken in self.samples.items()
                 ],
                 "steps": steps,
                 "fits": fit_all(self.samples),
@@ -76,23 +76,23 @@ def test_engine_and_workers_are_named():
     assert machine.advice()["engine"].startswith("Use `processes` with 2 workers")
 
 
-def test_equal_arms_are_reported_as_equal():
+def test_equal_cases_are_reported_as_equal():
     machine = Machine(noise=0.03).engines(Law(1.0, 0.02))
-    assert equal(machine.samples, Arm("threads", 4), Arm("futures", 4))
+    assert equal(machine.samples, Case("threads", 4), Case("futures", 4))
     chosen, equals = best(machine.samples)
-    assert chosen == Arm("threads", 4)
-    assert {arm for arm in equals if arm != chosen} <= {Arm("processes", 4), Arm("futures", 4)}
+    assert chosen == Case("threads", 4)
+    assert {case for case in equals if case != chosen} <= {Case("processes", 4), Case("futures", 4)}
 
 
 @pytest.mark.parametrize("noise", [0.01, 0.1], ids=["quiet", "busy"])
-def test_of_many_arms_that_are_all_alike_the_luckiest_is_seldom_taken_for_the_best(noise):
+def test_of_many_cases_that_are_all_alike_the_luckiest_is_seldom_taken_for_the_best(noise):
     alike = Law(1.0, sigma=1.0)  # with any number of workers as fast as the loop
     machines = [Machine(noise, seed=seed).engines(alike, counts=(1, 2)) for seed in range(100)]
     named = sum(best(machine.samples)[0].kind != "loop" for machine in machines)
     assert named <= 0.05 * len(machines)
 
 
-def test_of_equal_arms_the_one_with_fewer_workers_is_advised():
+def test_of_equal_cases_the_one_with_fewer_workers_is_advised():
     machine = Machine(noise=0.03).add("threads", 2, 1.5).add("threads", 4, 1.5)
     assert "`threads` with 2 workers" in machine.advice()["engine"]
 
@@ -105,7 +105,7 @@ def test_no_engine_is_advised_that_is_no_faster_than_the_loop():
 def test_a_machine_too_noisy_to_tell_is_no_case_for_the_loop():
     machine = Machine()
     for speedup in (0.8, 1.2, 1.4, 1.6, 2.0):
-        machine.samples.setdefault(Arm("processes", 2), []).append(machine.sample(speedup))
+        machine.samples.setdefault(Case("processes", 2), []).append(machine.sample(speedup))
     assert "the noise hides the difference" in machine.advice()["engine"]
 
 
@@ -113,15 +113,15 @@ def test_an_engine_is_not_named_for_being_as_fast_as_one_that_beats_the_loop():
     """Its confidence interval may contain the loop too."""
     machine = Machine().add("futures", 2, 1.5)
     for speedup in (0.5, 1.1, 1.2, 1.7, 1.9):
-        machine.samples.setdefault(Arm("threads", 2), []).append(machine.sample(speedup))
-    assert equal(machine.samples, Arm("threads", 2), Arm("futures", 2))
+        machine.samples.setdefault(Case("threads", 2), []).append(machine.sample(speedup))
+    assert equal(machine.samples, Case("threads", 2), Case("futures", 2))
     assert "`futures` with 2 workers" in machine.advice()["engine"]
 
 
 def test_which_of_two_arms_is_asked_for_first_does_not_matter():
     for seed in range(50):
         samples = Machine(noise=0.1, seed=seed).add("threads", 2, 1.1).samples
-        pair = Arm("loop", 1), Arm("threads", 2)
+        pair = Case("loop", 1), Case("threads", 2)
         assert equal(samples, *pair) == equal(samples, *reversed(pair))
 
 
@@ -234,7 +234,7 @@ def test_a_step_that_really_holds_the_gil_is_found_by_a_real_benchmark(tmp_path,
     recipe = parse(
         {"steps": [*LIGHT["steps"], {"call": {"function": "my:stall"}}]}, folder=str(tmp_path)
     )
-    arms = [Arm("loop", 1), Arm("threads", 2), Arm("processes", 2), Arm("steps", 2)]
-    said = {one["rule"]: one for one in run(source, recipe, arms, 24, 5)["advice"]}
+    cases = [Case("loop", 1), Case("threads", 2), Case("processes", 2), Case("steps", 2)]
+    said = {one["rule"]: one for one in run(source, recipe, cases, 24, 5)["advice"]}
     assert "to the GIL in `my:stall`" in said["gil"]["text"]
     assert "above all `my:stall`" in said["stage"]["text"]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pixelmill.benchmark import bare_pools, competitors
-from pixelmill.benchmark.samples import Arm
+from pixelmill.benchmark.samples import Case
 from pixelmill.core.errors import UserError
 from pixelmill.core.schemas import check
 from pixelmill.dataset.catalog import scan
@@ -68,9 +68,9 @@ def test_without_any_tool_the_bare_pools_are_left(monkeypatch):
 
 
 def test_ours_and_each_rival_are_measured_on_all_cores():
-    arms = competitors.arms(4, ["gm"])
-    assert Arm("rival", 4, "gm") in arms
-    assert {arm.workers for arm in arms if arm.kind != "loop"} == {4}
+    cases = competitors.cases(4, ["gm"])
+    assert Case("rival", 4, "gm") in cases
+    assert {case.workers for case in cases if case.kind != "loop"} == {4}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="its programs are no scripts")

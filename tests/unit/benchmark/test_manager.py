@@ -3,7 +3,7 @@
 import pytest
 
 from pixelmill.benchmark.manager import run, select
-from pixelmill.benchmark.samples import Arm
+from pixelmill.benchmark.samples import Case
 from pixelmill.core.errors import UserError
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.imaging.recipe_parser import parse
@@ -26,16 +26,16 @@ def test_an_empty_folder_is_said_so():
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory, photos):
-    """What a benchmark of three arms on three photos gives and says, and its folder."""
+    """What a benchmark of three cases on three photos gives and says, and its folder."""
     folder = tmp_path_factory.mktemp("measured")
     source, scratch = photos(folder / "in", 4), folder / "scratch"
     scratch.mkdir()
     said = []
-    arms = [Arm("loop", 1), Arm("threads", 2), Arm("steps", 2)]
-    return run(str(source), RECIPE, arms, 3, 2, str(scratch), said.append), said, folder
+    cases = [Case("loop", 1), Case("threads", 2), Case("steps", 2)]
+    return run(str(source), RECIPE, cases, 3, 2, str(scratch), said.append), said, folder
 
 
-def test_arms_are_measured_apart_and_all_samples_are_kept(measured):
+def test_cases_are_measured_apart_and_all_samples_are_kept(measured):
     result, said, folder = measured
     assert (result["images"], result["repeats"]) == (3, 2)
     assert [len(entry["samples"]) for entry in result["samples"]] == [2, 2]
@@ -51,7 +51,7 @@ def test_memory_is_looked_at_in_a_run_of_its_own_and_no_clock_suffers(measured):
     assert sum(line.startswith("memory") for line in said) == 2
 
 
-def test_the_times_of_steps_stand_apart_from_the_arms(measured):
+def test_the_times_of_steps_stand_apart_from_the_cases(measured):
     assert [step["step"] for step in measured[0]["steps"]] == ["resize", "grayscale"]
     assert all(step["alone"] > 0 and step["together"] > 0 for step in measured[0]["steps"])
 
@@ -63,6 +63,6 @@ def test_what_was_measured_says_where_and_with_what(measured):
 
 def test_a_measurement_that_fails_is_said_so_in_a_sentence(tmp_path, photos):
     source = photos(tmp_path / "in", 1)
-    with pytest.raises(UserError, match=r"Measuring 'no such arm' failed") as caught:
-        run(str(source), RECIPE, [Arm("no such arm", 1)], 1, 1, str(tmp_path), print)
+    with pytest.raises(UserError, match=r"Measuring 'no such case' failed") as caught:
+        run(str(source), RECIPE, [Case("no such case", 1)], 1, 1, str(tmp_path), print)
     assert "Traceback" not in str(caught.value)

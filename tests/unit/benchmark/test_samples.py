@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from pixelmill.benchmark.samples import Arm, Sample, arms_for, ratios, read
+from pixelmill.benchmark.samples import Case, Sample, cases_for, ratios, read
 
 
 @pytest.mark.parametrize(
@@ -13,15 +13,15 @@ from pixelmill.benchmark.samples import Arm, Sample, arms_for, ratios, read
 def test_every_engine_and_the_ceiling_are_measured_at_each_power_of_two_and_all_cores(
     cores, counts
 ):
-    arms = arms_for(cores)
+    cases = cases_for(cores)
     for kind in ("ceiling", "threads", "processes", "futures"):
-        assert [arm.workers for arm in arms if arm.kind == kind] == counts
-    assert {Arm("overhead", 1), Arm("loop", 1), Arm("synchronous", 1)} <= set(arms)
-    assert len(set(arms)) == len(arms)
+        assert [case.workers for case in cases if case.kind == kind] == counts
+    assert {Case("overhead", 1), Case("loop", 1), Case("synchronous", 1)} <= set(cases)
+    assert len(set(cases)) == len(cases)
 
 
 def test_steps_are_timed_in_two_threads_only_where_there_are_two_cores():
-    assert [Arm("steps", 2) in arms_for(cores) for cores in (1, 2)] == [False, True]
+    assert [Case("steps", 2) in cases_for(cores) for cores in (1, 2)] == [False, True]
 
 
 def test_a_ratio_is_one_of_throughputs_within_a_repeat():
@@ -31,6 +31,6 @@ def test_a_ratio_is_one_of_throughputs_within_a_repeat():
 
 def test_samples_come_back_from_a_file_as_they_were():
     sample = Sample(1.5, 0.2, 10, 0.1, {}, {"read": 0.5}, [0.1])
-    arms = [Arm("threads", 2), Arm("rival", 2, "gm")]
-    entries = [{**arm.as_data(), "samples": [asdict(sample)]} for arm in arms]
-    assert read({"samples": entries}) == {arm: [sample] for arm in arms}
+    cases = [Case("threads", 2), Case("rival", 2, "gm")]
+    entries = [{**case.as_data(), "samples": [asdict(sample)]} for case in cases]
+    assert read({"samples": entries}) == {case: [sample] for case in cases}

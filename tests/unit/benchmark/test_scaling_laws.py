@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pixelmill.benchmark.samples import Arm, Sample
+from pixelmill.benchmark.samples import Case, Sample
 from pixelmill.benchmark.scaling_laws import Law, fit, fit_all, fit_amdahl, fit_usl
 from pixelmill.engines.registry import open_engine
 
@@ -84,12 +84,12 @@ def test_the_same_samples_give_the_same_fit():
 def test_engines_are_fitted_against_the_plain_loop():
     law = Law(1.0, 0.25)
     samples = {
-        Arm(kind, n): [Sample(100 / (speed * 50), 0.1, 100) for speed in (law.speedup(n),) * 5]
+        Case(kind, n): [Sample(100 / (speed * 50), 0.1, 100) for speed in (law.speedup(n),) * 5]
         for kind in ("threads", "ceiling")
         for n in COUNTS
     }
     assert fit_all(samples) == {}
-    fits = fit_all({Arm("loop", 1): [Sample(2.0, 0.1, 100)] * 5, **samples})
+    fits = fit_all({Case("loop", 1): [Sample(2.0, 0.1, 100)] * 5, **samples})
     assert list(fits) == ["threads"]
     assert fits["threads"]["amdahl"]["serial_share"] == pytest.approx(0.25)
 

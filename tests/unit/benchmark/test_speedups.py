@@ -2,10 +2,10 @@
 
 import pytest
 
-from pixelmill.benchmark.samples import STAGES, Arm, Sample
+from pixelmill.benchmark.samples import STAGES, Case, Sample
 from pixelmill.benchmark.speedups import figures, interval, table
 
-LOOP = Arm("loop", 1)
+LOOP = Case("loop", 1)
 
 
 def sample(images_per_second, **facts):
@@ -26,7 +26,7 @@ def test_a_speedup_is_the_median_of_ratios_within_a_repeat():
     """A slow period of the machine then affects both sides of a ratio."""
     samples = {
         LOOP: [sample(100), sample(50), sample(10)],
-        Arm("threads", 2): [sample(190), sample(90), sample(20)],
+        Case("threads", 2): [sample(190), sample(90), sample(20)],
     }
     row = row_of(figures(samples), "threads", 2)
     assert (row["speedup"], row["efficiency"]) == (1.9, 0.95)
@@ -37,10 +37,10 @@ def test_a_speedup_is_the_median_of_ratios_within_a_repeat():
 def test_an_engine_is_held_against_the_ceiling_of_as_many_workers():
     samples = {
         LOOP: [sample(100)],
-        Arm("ceiling", 1): [sample(100)],
-        Arm("ceiling", 2): [sample(180)],
-        Arm("threads", 1): [sample(100)],
-        Arm("threads", 2): [sample(144)],
+        Case("ceiling", 1): [sample(100)],
+        Case("ceiling", 2): [sample(180)],
+        Case("threads", 1): [sample(100)],
+        Case("threads", 2): [sample(144)],
     }
     rows = figures(samples)
     assert row_of(rows, "threads", 2)["engine_efficiency"] == 0.8
@@ -51,7 +51,7 @@ def test_an_engine_is_held_against_the_ceiling_of_as_many_workers():
 
 
 def test_without_a_loop_or_a_ceiling_nothing_is_compared():
-    (row,) = figures({Arm("threads", 2): [sample(90)]})
+    (row,) = figures({Case("threads", 2): [sample(90)]})
     assert not {"speedup", "efficiency", "engine_efficiency", "serial_share"} & row.keys()
 
 
@@ -60,24 +60,24 @@ def test_stages_idle_time_and_tail_are_medians():
         sample(100, stages=dict.fromkeys(STAGES, level), idle=[level, 0.0], tail_seconds=level)
         for level in (0.1, 0.2, 0.9)
     ]
-    (row,) = figures({Arm("threads", 2): taken})
+    (row,) = figures({Case("threads", 2): taken})
     assert row["stages"] == dict.fromkeys(STAGES, 0.2)
     assert (row["idle"], row["tail_seconds"]) == (0.1, 0.2)
 
 
 def test_the_overhead_has_its_parts_and_no_speedup():
     parts = {"library": 1.2, "bare": 1.0, "digests": 0.1}
-    rows = figures({LOOP: [sample(100)], Arm("overhead", 1): [sample(100, parts=parts)]})
+    rows = figures({LOOP: [sample(100)], Case("overhead", 1): [sample(100, parts=parts)]})
     row = row_of(rows, "overhead", 1)
     assert row["parts"] == pytest.approx(parts)
     assert "speedup" not in row
     assert any("(10.0%)" in line for line in table(rows))
 
 
-def test_the_table_has_a_line_for_each_arm():
-    arms = (LOOP, Arm("ceiling", 2), Arm("rival", 2, "gm"))
-    header, *lines = table(figures({arm: [sample(100)] for arm in arms}))
-    assert header.split()[:3] == ["arm", "workers", "images/s"]
+def test_the_table_has_a_line_for_each_case():
+    cases = (LOOP, Case("ceiling", 2), Case("rival", 2, "gm"))
+    header, *lines = table(figures({case: [sample(100)] for case in cases}))
+    assert header.split()[:3] == ["case", "workers", "images/s"]
     assert [line.split()[0] for line in lines] == ["loop", "ceiling", "gm"]
 
 

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from pixelmill.benchmark.manager import run
-from pixelmill.benchmark.samples import arms_for
+from pixelmill.benchmark.samples import cases_for
 from pixelmill.core.errors import UserError
 from pixelmill.core.schemas import check, schema
 from pixelmill.imaging.recipe_parser import parse
@@ -30,10 +30,10 @@ def test_every_field_at_the_top_is_explained(name):
 
 @pytest.fixture(scope="module")
 def scaling(tmp_path_factory, photos):
-    """A real scaling.json of all arms on two cores, as read back from JSON."""
+    """A real scaling.json of all cases on two cores, as read back from JSON."""
     source = photos(tmp_path_factory.mktemp("photos"), 2)
     recipe = parse({"steps": [{"resize": {"width": 24, "height": 16}}]})
-    return json.loads(json.dumps(run(str(source), recipe, arms_for(2), 2, 1, said=str)))
+    return json.loads(json.dumps(run(str(source), recipe, cases_for(2), 2, 1, said=str)))
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.helpers import browser as chromium
-from tests.unit.benchmark.test_standings import measured
+from tests.unit.benchmark.test_ranking import measured
 from tests.unit.report.test_compare_machines import RESULT
 
 HEADINGS = ["Advice", "mine · light", "Failures", "What was checked", "How it was made"]
@@ -120,8 +120,8 @@ def page(tmp_path_factory, photos, script):
         script("process_parallel.py", source, tree, "--engine", tree.name, "--workers", "2")
         script("verify.py", source, tree, "--output", tree / "verification.json")
     script("compare_engines.py", *trees, "--output", trees[0].parent / "comparison.json")
-    contest = measured(loop=[4.0] * 5, threads=[2.0] * 5, gm=[3.0, 3.5, 4.0, 4.5, 5.0])
-    for name, found in (("scaling", BENCHMARK), ("rivals", contest)):
+    ranking = measured(loop=[4.0] * 5, threads=[2.0] * 5, gm=[3.0, 3.5, 4.0, 4.5, 5.0])
+    for name, found in (("scaling", BENCHMARK), ("rivals", ranking)):
         (trees[0].parent / f"{name}.json").write_text(json.dumps(found), encoding="utf-8")
     config = json.dumps(
         {"datasets": {"mine": {"folder": str(source)}}, "failures": {"max_rate": 1}}

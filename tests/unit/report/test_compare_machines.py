@@ -60,12 +60,12 @@ def other():
 
 def test_each_arm_has_a_row_and_each_machine_a_column(other):
     laid = side_by_side([RESULT, other])
-    assert [(arm["kind"], arm["workers"]) for arm in laid["arms"]] == [
+    assert [(case["kind"], case["workers"]) for case in laid["cases"]] == [
         ("loop", 1),
         ("threads", 2),
         ("threads", 4),
     ]
-    missing, there = laid["arms"][-1]["cells"]
+    missing, there = laid["cases"][-1]["cells"]
     assert missing is None
     assert there["images_per_second"] == 1380.0
     assert [fit["cells"][0] for fit in laid["fits"]] == [None]

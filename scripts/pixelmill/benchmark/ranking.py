@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from pixelmill.benchmark import samples as sampled
-from pixelmill.benchmark.samples import PARALLEL, Arm, ratios
+from pixelmill.benchmark.samples import PARALLEL, Case, ratios
 from pixelmill.benchmark.speedups import equal
 
 #: Who takes part: what a person could use, and the floor below which nobody can get.
 _KINDS = ("loop", *PARALLEL, "rival")
 
 
-def standings(result: Mapping[str, Any]) -> dict[str, Any]:
+def ranking(result: Mapping[str, Any]) -> dict[str, Any]:
     """Read a rivals.json and put everybody in order, the fastest first.
 
     Returns
@@ -28,21 +28,21 @@ def standings(result: Mapping[str, Any]) -> dict[str, Any]:
     """
     samples = sampled.read(result)
     ours = max(
-        (arm for arm in samples if arm.kind in PARALLEL),
-        key=lambda arm: statistics.median(sample.rate for sample in samples[arm]),
+        (case for case in samples if case.kind in PARALLEL),
+        key=lambda case: statistics.median(sample.images_per_second for sample in samples[case]),
     )
     rows = []
     for figures in result["figures"]:
-        arm = Arm(figures["kind"], figures["workers"], figures.get("tool", ""))
-        if arm.kind not in _KINDS:
+        case = Case(figures["kind"], figures["workers"], figures.get("tool", ""))
+        if case.kind not in _KINDS:
             continue
-        made = min(sample.images for sample in samples[arm])
-        row = {**figures, "images": made, "version": result["software"].get(arm.tool, "")}
-        if arm != ours:
-            parts = ratios(samples[arm], samples[ours])
+        made = min(sample.images for sample in samples[case])
+        row = {**figures, "images": made, "version": result["software"].get(case.tool, "")}
+        if case != ours:
+            parts = ratios(samples[case], samples[ours])
             row["of_ours"] = round(statistics.median(parts), 3)
             row["of_ours_spread"] = [round(min(parts), 3), round(max(parts), 3)]
-            row["equal"] = equal(samples, arm, ours)
+            row["equal"] = equal(samples, case, ours)
         rows.append(row)
     return {
         "images": result["images"],

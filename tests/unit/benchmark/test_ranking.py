@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import pytest
 
-from pixelmill.benchmark.samples import Arm, Sample
+from pixelmill.benchmark.ranking import ranking
+from pixelmill.benchmark.samples import Case, Sample
 from pixelmill.benchmark.speedups import figures
-from pixelmill.benchmark.standings import standings
 from pixelmill.core.tables import write_json
 from pixelmill.report.charts import rivals
 from pixelmill.report.collect import Tree, collect, describe
@@ -18,16 +18,16 @@ def measured(**seconds):
     samples = {}
     for name, taken in seconds.items():
         tool = "" if name in ("loop", "ceiling", "threads", "processes") else name
-        arm = Arm("rival" if tool else name, 1 if name == "loop" else 2, tool)
-        samples[arm] = [Sample(each, 0.5, 100) for each in taken]
+        case = Case("rival" if tool else name, 1 if name == "loop" else 2, tool)
+        samples[case] = [Sample(each, 0.5, 100) for each in taken]
     return {
         "images": 100,
         "repeats": 5,
         "software": {"gm": "GraphicsMagick 1.3.40"},
         "figures": [{**row, "peak_mib": 50.0} for row in figures(samples)],
         "samples": [
-            {**arm.as_data(), "samples": [asdict(sample) for sample in taken]}
-            for arm, taken in samples.items()
+            {**case.as_data(), "samples": [asdict(sample) for sample in taken]}
+            for case, taken in samples.items()
         ],
     }
 
@@ -40,7 +40,7 @@ STEADY = {"loop": [4.0] * 5, "threads": [2.2, 2.1, 2.0, 2.1, 2.2], "ceiling": [1
 
 
 def test_everybody_is_held_against_the_fastest_of_our_engines():
-    found = standings(measured(**STEADY, processes=[2.0] * 5, gm=[4.0] * 5))
+    found = ranking(measured(**STEADY, processes=[2.0] * 5, gm=[4.0] * 5))
     assert found["ours"] == "processes"
     assert row_of(found, "gm")["of_ours"] == 0.5
     assert "of_ours" not in row_of(found, "processes")
@@ -48,7 +48,7 @@ def test_everybody_is_held_against_the_fastest_of_our_engines():
 
 
 def test_the_fastest_comes_first_and_what_nobody_can_use_is_left_out():
-    found = standings(measured(**STEADY, gm=[1.0] * 5))
+    found = ranking(measured(**STEADY, gm=[1.0] * 5))
     assert [row["kind"] for row in found["rows"]] == ["rival", "threads", "loop"]
 
 
@@ -56,13 +56,13 @@ def test_the_fastest_comes_first_and_what_nobody_can_use_is_left_out():
     ("gm", "equal"), [([2.2, 2.0, 2.1, 2.2, 2.1], True), ([1.5, 1.6, 1.5, 1.5, 1.6], False)]
 )
 def test_no_winner_is_claimed_inside_the_noise(gm, equal):
-    assert row_of(standings(measured(**STEADY, gm=gm)), "gm")["equal"] is equal
+    assert row_of(ranking(measured(**STEADY, gm=gm)), "gm")["equal"] is equal
 
 
 def test_images_that_a_tool_did_not_make_are_told():
     result = measured(**STEADY, gm=[2.0] * 5)
     result["samples"][-1]["samples"][0]["images"] = 97
-    found = standings(result)
+    found = ranking(result)
     assert (row_of(found, "gm")["images"], row_of(found, "threads")["images"]) == (97, 100)
 
 
@@ -81,6 +81,6 @@ def test_the_report_shows_it_only_where_it_was_measured(tmp_path):
 
 
 def test_a_figure_shows_every_tool_by_its_own_name():
-    drawn = rivals(standings(measured(**STEADY, gm=[4.0] * 5)))
+    drawn = rivals(ranking(measured(**STEADY, gm=[4.0] * 5)))
     assert ">gm<" in drawn and ">threads<" in drawn and ">plain loop<" in drawn
     assert rivals(None) == ""
