@@ -243,7 +243,7 @@ def test_all_steps_are_shown_on_one_page(call, tmp_path):
 
 
 @pytest.mark.slow
-def test_scaling_measures_the_arms_that_were_asked_for(script, images, tmp_path):
+def test_scaling_measures_the_cases_that_were_asked_for(script, images, tmp_path):
     options = ["--images", "2", "--repeats", "1", "--only", "loop-1", "threads-1"]
     done = script("scaling.py", images, *options, "--output", tmp_path / "scaling.json")
     assert done.status == 0
@@ -318,7 +318,7 @@ def test_an_error_is_one_line_that_no_terminal_obeys_and_nothing_else(script, ou
             assert f"\\u{ord(mark):04x}" in text
 
 
-def test_a_traceback_is_shown_on_demand(script, tmp_path):
+def test_debug_shows_a_traceback(script, tmp_path):
     done = script("process_sequential.py", tmp_path / "nowhere", tmp_path / "out", "--debug")
     assert "Traceback (most recent call last)" in done.text
 

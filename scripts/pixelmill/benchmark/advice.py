@@ -1,7 +1,7 @@
-"""Advice: what the figures of a benchmark mean for whoever has to choose.
+"""Advice: which engine to use, and what limits it, according to a benchmark.
 
-Each rule looks at the data of a scaling.json and says nothing, or a sentence with its
-evidence. No winner is claimed inside the noise: see `equal`.
+Each rule reads the data of a ``scaling.json`` and yields a sentence with its evidence, or nothing.
+A difference that may be noise is not reported: see `pixelmill.benchmark.speedups.equal`.
 """
 
 from __future__ import annotations
@@ -18,39 +18,40 @@ from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, OutputFormat
 from pixelmill.imaging.steps import STEPS
 from pixelmill.pipeline.engine_choice import LOOP, Rating, break_even, quickest
 
-#: Speedup that would change a choice: a case that may have it cannot be called equal to the
-#: plain loop, however wide its interval.
+#: Smallest speedup that matters: a case that may reach it is not called equal to the plain loop,
+#: however wide its interval is.
 WORTH_KNOWING = 1.1
 
-#: Share of an image's time from which one stage is worth a word.
+#: Share of the time of an image above which a stage is mentioned.
 LARGE_SHARE = 0.5
 
-#: Share of the workers' time from which their waiting is.
+#: Share of the time of the workers above which their waiting is mentioned.
 LONG_WAIT = 0.3
 
-#: Share of the processes' throughput that threads must lose before the GIL is blamed:
-#: less may be the processes' own caches.
+#: Share of the throughput of processes that threads must lose before the GIL is mentioned:
+#: a smaller loss may come from the caches of the processors.
 GIL_LOSS = 0.1
 
-#: How much longer a step must take in two threads to be named: 2 is all of its time.
+#: How many times longer a step must take in two threads to be named; 2 means that it holds the
+#: GIL all the time.
 GIL_SLOWDOWN = 1.3
 
-#: Speedup that twice the workers must promise at best, or more cores are not worth it.
+#: Gain that twice the workers must promise at best; otherwise more cores are not worth it.
 WORTH_DOUBLING = 1.25
 
 
 @dataclass(frozen=True)
 class Advice:
-    """One sentence for people.
+    """One piece of advice.
 
     Attributes
     ----------
     rule : str
-        Which rule says it.
+        Name of the rule.
     text : str
-        What to do or to know.
+        What to do or to know, in one sentence.
     evidence : str
-        The figures behind it.
+        The measurements that it rests on.
     """
 
     rule: str
@@ -59,20 +60,20 @@ class Advice:
 
 
 def advise(result: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Read a scaling.json and say what it means, the most important first."""
+    """Return the advice that follows from a ``scaling.json``, the most important first."""
     samples = sampled.read(result)
     if Case("loop", 1) not in samples:
-        return []  # nothing to hold anything against
+        return []  # there is no baseline
     rules = (_engine, _start_up, _gil, _stage, _disk, _wait, _cores)
     return [asdict(advice) for rule in rules for advice in rule(result, samples)]
 
 
 def best(samples: Samples) -> tuple[Case, list[Case]]:
-    """Case to use, and those that are equal to the fastest one.
+    """Return the case to use, and those that are equal to the fastest one.
 
-    Of equals the one with the fewest workers, and the simplest; an engine only where it can
-    itself be told from the plain loop, which need not follow from its being as fast as one
-    that can.
+    Among equals it is the one with the fewest workers, and then the simplest. An engine is
+    chosen only if it differs from the plain loop itself: that it equals a case that does is not
+    enough.
     """
     loop = Case("loop", 1)
     order = ("loop", *PARALLEL)
@@ -91,7 +92,7 @@ def _engine(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     if interval([s.images_per_second for s in loop]) is None:
         yield Advice(
             "engine",
-            "No engine is named: too few repeats to tell a difference from the noise.",
+            "No engine is recommended: there are too few repeats to tell a difference from noise.",
             f"{len(loop)} repeats; an interval needs 5",
         )
         return
@@ -104,12 +105,12 @@ def _engine(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     if chosen.kind == "loop" and gains[promising] >= WORTH_KNOWING:
         low, high = interval(ratios(samples[promising], loop)) or (1.0, 1.0)
         text = (
-            "No engine is named: the noise hides the difference; measure while nothing else runs."
+            "No engine is recommended: noise hides the difference; measure while nothing else runs."
         )
         evidence = f"{promising.name} at {low:.2f} to {high:.2f} times the plain loop"
     elif chosen.kind == "loop":
-        text = "Use `sequential`: no engine is faster beyond the noise."
-        evidence = f"{throughput:.0f} images/s by the plain loop{equality}"
+        text = "Use `sequential`: no engine is faster than it by more than the noise."
+        evidence = f"{throughput:.0f} images/s with the plain loop{equality}"
     else:
         speedup = statistics.median(ratios(samples[chosen], loop))
         workers = f"{chosen.workers} worker{'s' if chosen.workers > 1 else ''}"
@@ -122,7 +123,7 @@ def _engine(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
 
 
 def _start_up(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
-    """Whether the set that was measured repays the start of the chosen engine."""
+    """Say if the measured set is too small to offset the start-up of the chosen engine."""
     chosen, _ = best(samples)
     if chosen.kind == "loop":
         return
@@ -135,10 +136,10 @@ def _start_up(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     if needed is not None and quickest(ratings, result["images"] / throughput) == "sequential":
         yield Advice(
             "startup",
-            f"The set is too small to repay start-up: `{chosen.kind}` pays from about "
-            f"{needed * throughput:,.0f} images.",
-            f"{result['images']:,} images take the plain loop {result['images'] / throughput:.2f} s; "
-            f"{chosen.name} starts in {start:.2f} s",
+            f"The set is too small to offset the start-up: `{chosen.kind}` is faster from about "
+            f"{needed * throughput:,.0f} images on.",
+            f"the plain loop takes {result['images'] / throughput:.2f} s for {result['images']:,} "
+            f"images; {chosen.name} starts in {start:.2f} s",
         )
 
 
@@ -156,7 +157,7 @@ def _gil(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     where = f" in {', '.join(f'`{name}`' for name in culprits)}" if culprits else ""
     measured = "".join(
         f"; {step['step']} takes {1000 * step['alone']:.1f} ms alone and "
-        f"{1000 * step['together']:.1f} ms beside another thread"
+        f"{1000 * step['together']:.1f} ms while another thread runs it"
         for step in result["steps"]
         if step["step"] in culprits
     )
@@ -169,7 +170,7 @@ def _gil(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
 
 
 def _holding(result: Mapping[str, Any]) -> list[str]:
-    """Steps that hold the GIL: the worst one measured, else those that may."""
+    """Return the steps that hold the GIL: the worst one measured, or else those that may."""
     slowed = [s for s in result["steps"] if s["together"] >= GIL_SLOWDOWN * s["alone"]]
     if slowed:
         return [max(slowed, key=lambda s: float(s["together"] - s["alone"]))["step"]]
@@ -181,32 +182,32 @@ def _holding(result: Mapping[str, Any]) -> list[str]:
 
 
 def _stage(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
-    """Name the stage that takes most of an image's time, if one does."""
+    """Name the stage that takes most of the time of an image, if there is one."""
     shares = _shares(samples, Case("loop", 1))
     stage = max(shares, key=lambda name: shares[name], default="")
     if stage not in ("decode", "steps", "encode") or shares[stage] < LARGE_SHARE:
         return
     share = _percent(shares[stage])
     told = ", ".join(f"{name} {_percent(part)}" for name, part in shares.items())
-    evidence = f"of the plain loop's time: {told}"
+    evidence = f"shares of the time of the plain loop: {told}"
     if stage == "decode":
-        text = f"Decoding takes {share}: smaller sources would help more than fewer steps."
+        text = f"Decoding takes {share} of the time: smaller sources would help most."
     elif stage == "steps":
         costly = max(result["steps"], key=lambda step: float(step["alone"]), default=None)
         name = f", above all `{costly['step']}`" if costly else ""
-        text = f"The steps take {share}{name}: a faster library for them pays (envs/README.md)."
+        text = f"The steps take {share} of the time{name}: faster libraries help (envs/README.md)."
         if costly:
-            evidence += f"; {costly['step']} {1000 * costly['alone']:.1f} ms an image"
+            evidence += f"; {costly['step']} takes {1000 * costly['alone']:.1f} ms for an image"
     else:
         outputs = result["recipe"].get("outputs") or [result["recipe"]["output"]]
         told = "; ".join(_described(output) for output in outputs)
         written = OUTPUT_FORMATS.get(outputs[0]["format"], OutputFormat)
-        text = f"Encoding takes {share}, more than all steps together ({told}): {written.cheaper}."
+        text = f"Encoding takes {share} of the time ({told}): {written.cheaper}."
     yield Advice("stage", text, evidence)
 
 
 def _described(output: Mapping[str, Any]) -> str:
-    """Say an output's format and what makes it costly.
+    """Describe the format of an output and the options that affect its cost.
 
     Examples
     --------
@@ -224,14 +225,14 @@ def _disk(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     if (both := shares.get("read", 0.0) + shares.get("write", 0.0)) >= LARGE_SHARE:
         yield Advice(
             "disk",
-            f"Your disk is the bound: reading and writing take {_percent(both)}, and more "
-            "workers wait for it too.",
+            f"The disk is the bottleneck: reading and writing take {_percent(both)} of the time, "
+            "and more workers would wait for it too.",
             f"{chosen.name}: read {_percent(shares['read'])}, write {_percent(shares['write'])}",
         )
 
 
 def _wait(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
-    """Whether workers wait for something that is none of an image's stages."""
+    """Say if workers spend much of their time without an image."""
     chosen, _ = best(samples)
     taken = [s for s in samples[chosen] if s.stages]
     if chosen.kind == "loop" or not taken:
@@ -241,14 +242,15 @@ def _wait(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     if waits >= LONG_WAIT:
         yield Advice(
             "wait",
-            f"Workers wait {_percent(waits)} of their time: for the last batch, where the set is "
-            "small, or for the disk that the ledger lies on.",
-            f"{chosen.name}: from the first worker's end to the last one's {_percent(tail)}",
+            f"Workers wait for {_percent(waits)} of the time: for the last batch, if the set is "
+            "small, or for the disk of the ledger.",
+            f"{chosen.name}: {_percent(tail)} of the time passes between the end of the first and "
+            "of the last worker",
         )
 
 
 def _cores(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
-    """Whether twice the workers promise anything."""
+    """Say if twice the workers are predicted to gain little."""
     chosen, _ = best(samples)
     fitted = result["fits"].get(chosen.kind)
     most = max(case.workers for case in samples if case.kind == chosen.kind)
@@ -259,7 +261,7 @@ def _cores(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
         if ahead["high"] < WORTH_DOUBLING * now:
             yield Advice(
                 "cores",
-                f"More cores would win little: {ahead['workers']} workers are predicted to reach "
+                f"More cores would gain little: {ahead['workers']} workers are predicted to reach "
                 f"{ahead['speedup']:.2f} times the plain loop.",
                 f"prediction, {ahead['low']:.2f} to {ahead['high']:.2f}; {now:.2f} with "
                 f"{chosen.workers} now",
@@ -267,7 +269,7 @@ def _cores(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
 
 
 def _shares(samples: Samples, case: Case) -> dict[str, float]:
-    """Share of each stage in the time that images took, waiting aside."""
+    """Return the share of each stage in the processing time of images, without waiting."""
     taken = [s.stages for s in samples[case] if s.stages]
     sums = {
         stage: statistics.median(stages[stage] for stages in taken)

@@ -65,7 +65,7 @@ def in_rgb(samples: Samples, notes: Notes, color: str = "srgb") -> Array:
     return np.dstack([rgb, alpha])
 
 
-def _in_srgb(levels: Array, notes: Notes, space: str) -> Array:
+def _in_srgb(array: Array, notes: Notes, space: str) -> Array:
     """Follow the best description of the colours that a file has."""
     described = None
     if notes.kind == "png":
@@ -74,14 +74,14 @@ def _in_srgb(levels: Array, notes: Notes, space: str) -> Array:
         primaries, transfer = struct.unpack_from(">HH", notes.colors[b"nclx"])
         described = color_descriptions.by_code_points(primaries, transfer)
     if described is not None and described != color_descriptions.SRGB:
-        if levels.shape[2] == 1:
+        if array.shape[2] == 1:
             described = described._replace(primaries=color_descriptions.SRGB.primaries)
-        return color_descriptions.in_srgb(levels, described)
+        return color_descriptions.in_srgb(array, described)
     profile = notes.profile
     if described is None and profile and changes_colors(profile, space):
-        converted = _converted(np.ascontiguousarray(levels), profile, space)
-        return levels if converted is None else converted
-    return levels
+        converted = _converted(np.ascontiguousarray(array), profile, space)
+        return array if converted is None else converted
+    return array
 
 
 @functools.lru_cache(maxsize=64)
@@ -118,7 +118,7 @@ def _grays(profile: bytes) -> Array | None:
     return _converted(np.ascontiguousarray(np.repeat(ramp, 3, axis=2)), profile, "rgb")
 
 
-def _converted(levels: Array, profile: bytes, space: str) -> Array | None:
+def _converted(array: Array, profile: bytes, space: str) -> Array | None:
     """Levels in sRGB, relative colorimetric; None if the profile cannot be used."""
     import imagecodecs
 
@@ -127,7 +127,7 @@ def _converted(levels: Array, profile: bytes, space: str) -> Array | None:
         flags |= imagecodecs.CMS.FLAGS.NOOPTIMIZE
     try:
         seen = imagecodecs.cms_transform(
-            levels[..., 0] if space == "gray" else levels,
+            array[..., 0] if space == "gray" else array,
             profile,
             _srgb(),
             colorspace=space,

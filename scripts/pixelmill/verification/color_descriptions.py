@@ -109,20 +109,20 @@ def of_png(chunks: Mapping[bytes, bytes]) -> Description | None:
     return Description(primaries, exponent)
 
 
-def in_srgb(levels: Array, description: Description) -> Array:
+def in_srgb(array: Array, description: Description) -> Array:
     """Convert RGB levels, uint8 or uint16, to sRGB; colours beyond it are clipped."""
-    full = int(np.iinfo(levels.dtype).max)
+    full = int(np.iinfo(array.dtype).max)
     ramp = np.arange(full + 1, dtype=np.float64) / full
     if description.exponent:
         light = ramp**description.exponent
     else:
         light = np.where(ramp > 0.04045, ((ramp + 0.055) / 1.055) ** 2.4, ramp / 12.92)
-    seen = light.astype(np.float32)[levels]
+    seen = light.astype(np.float32)[array]
     own, target = _to_xyz(description.primaries), _to_xyz(SRGB.primaries)
     if own is not None and target is not None and description.primaries != SRGB.primaries:
         seen = np.clip(seen @ np.linalg.solve(target, own).T.astype(np.float32), 0, 1)
     seen = np.where(seen > 0.0031308, 1.055 * seen ** (1 / 2.4) - 0.055, seen * 12.92)
-    return np.rint(seen * full).astype(levels.dtype)
+    return np.rint(seen * full).astype(array.dtype)
 
 
 def _to_xyz(chromaticities: Chromaticities) -> Array | None:

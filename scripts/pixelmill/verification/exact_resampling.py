@@ -109,11 +109,11 @@ def _averaged(picture: Array, size: tuple[int, int], region: Region) -> tuple[Ar
     return small, (left / factor, top / factor, right / factor, bottom / factor)
 
 
-def _along_rows(levels: Array, count: int, kernel: str, start: float, end: float) -> Array:
+def _along_rows(array: Array, count: int, kernel: str, start: float, end: float) -> Array:
     """Resample the first axis of an array of two."""
-    made = np.empty((count, levels.shape[1]), np.float32)
-    for first, weights, place in _weights(levels.shape[0], count, kernel, start, end):
-        part = levels[place : place + weights.shape[1]].astype(np.float32, copy=False)
+    made = np.empty((count, array.shape[1]), np.float32)
+    for first, weights, place in _weights(array.shape[0], count, kernel, start, end):
+        part = array[place : place + weights.shape[1]].astype(np.float32, copy=False)
         np.matmul(weights, part, out=made[first : first + weights.shape[0]])
     return made
 

@@ -29,7 +29,7 @@ _MODES = {
 _COLORFUL = ("AVIF", "WEBP", "GIF")
 
 
-class Demand(NamedTuple):
+class Expectation(NamedTuple):
     """What a recipe demands of an output.
 
     `format` is Pillow's name, empty if it is that of the source; `upright` tells whether the
@@ -48,7 +48,7 @@ class Demand(NamedTuple):
     options: Mapping[str, Any]
 
 
-def demands(recipe: Mapping[str, Any]) -> dict[str, Demand]:
+def expectations_of(recipe: Mapping[str, Any]) -> dict[str, Expectation]:
     """What a recipe demands, by the names of its outputs."""
     outputs = recipe.get("outputs") or [{"name": "", **recipe.get("output", {})}]
     upright = recipe.get("orientation", "apply") == "apply"
@@ -58,7 +58,7 @@ def demands(recipe: Mapping[str, Any]) -> dict[str, Demand]:
             name_and_params(step) for step in (*recipe.get("steps", []), *output.get("steps", []))
         )
         format_ = output.get("format", "jpeg").upper()
-        found[output["name"]] = Demand(
+        found[output["name"]] = Expectation(
             steps=steps,
             format="" if format_ == "SAME" else format_,
             upright=upright,
@@ -82,11 +82,11 @@ def format_of(source: Path) -> str:
     return {"pnm": "PNG", "ico": "PNG", "heif": "JPEG"}.get(found, found.upper())
 
 
-def size_of(demand: Demand, source: Path) -> tuple[int, int] | None:
+def size_of(expectation: Expectation, source: Path) -> tuple[int, int] | None:
     """Size in pixels that an output of a source must have; None where nobody can know."""
-    size = expected_size(demand.steps, None)
+    size = expected_size(expectation.steps, None)
     if size == "source":
-        size = expected_size(demand.steps, stored_size(source, demand.upright))
+        size = expected_size(expectation.steps, stored_size(source, expectation.upright))
     return size if isinstance(size, tuple) else None
 
 
@@ -109,7 +109,7 @@ _HELD = {
 }
 
 
-def expected_modes(demand: Demand) -> tuple[str, ...]:
+def expected_modes(expectation: Expectation) -> tuple[str, ...]:
     """Modes that an output may have.
 
     Those with alpha may be where the format holds it, and must be where a step fills
@@ -118,17 +118,17 @@ def expected_modes(demand: Demand) -> tuple[str, ...]:
     Examples
     --------
     >>> gray = {"steps": ["grayscale"], "output": {"format": "png"}}
-    >>> expected_modes(demands(gray)[""])
+    >>> expected_modes(expectations_of(gray)[""])
     ('L', 'LA')
     """
-    held = _HELD.get(demand.format, (*_FLAT, "RGBA", "LA", "P"))
-    if demand.deep:
+    held = _HELD.get(expectation.format, (*_FLAT, "RGBA", "LA", "P"))
+    if expectation.deep:
         held = (*held, "I;16")
     modes, must = held, False
-    for name, params in demand.steps:
+    for name, params in expectation.steps:
         if name == "call":
             modes, must = held, False
-        elif name in _MODES and demand.format not in _COLORFUL:
+        elif name in _MODES and expectation.format not in _COLORFUL:
             modes = tuple(mode for mode in held if mode in _MODES[name])
         fills = name in ("border", "rotate") or (name == "resize" and params.get("fit") == "pad")
         must = must or (fills and params.get("color") == "transparent")

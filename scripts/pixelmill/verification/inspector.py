@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pixelmill.core.files import modified_ns
 from pixelmill.core.root import Root
 from pixelmill.verification.checks import OUTPUT_CHECKS
-from pixelmill.verification.expectations import demands
+from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.opened_output import OpenedOutput
 
 
@@ -97,7 +97,7 @@ class Inspector:
     ) -> None:
         self._source_root = source_root
         self._images = Root(images, follow=False)
-        self._demands = demands(recipe)
+        self._expectations = expectations_of(recipe)
         self._min_psnr = min_psnr
 
     def __call__(self, tasks: Tasks) -> list[Finding]:
@@ -115,7 +115,7 @@ class Inspector:
             fault = ("decodes", f"cannot be read: {error.strerror}")
             return Finding(task.output, (fault,), "", 0, 0, None, False, False, None)
         opened = OpenedOutput(
-            self._demands[task.variant],
+            self._expectations[task.variant],
             Path(self._source_root, task.source),
             data,
             task.sha256,

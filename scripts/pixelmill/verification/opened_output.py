@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from pixelmill.core.errors import describe
-from pixelmill.verification.expectations import Demand
+from pixelmill.verification.expectations import Expectation
 from pixelmill.verification.picture_check import Verdict
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # anything that matters becomes a fault
@@ -23,7 +23,7 @@ class OpenedOutput:
 
     Attributes
     ----------
-    expectation : Demand
+    expectation : Expectation
         What the recipe asks of the output.
     source : Path
         File that the output was made from.
@@ -49,7 +49,7 @@ class OpenedOutput:
         Set by the check of the similarity; None if the picture was not compared.
     """
 
-    expectation: Demand
+    expectation: Expectation
     source: Path
     data: bytes
     recorded_sha256: str

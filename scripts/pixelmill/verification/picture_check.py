@@ -15,7 +15,7 @@ import numpy as np
 
 from pixelmill.verification import reference, similarity
 from pixelmill.verification.color_conversion import changes_colors, grays_alike
-from pixelmill.verification.expectations import Demand
+from pixelmill.verification.expectations import Expectation
 from pixelmill.verification.second_decoder import Seen, decode, turned
 from pixelmill.verification.second_encoder import compressed
 
@@ -61,12 +61,12 @@ class Verdict(NamedTuple):
     pictures: tuple[Array, Array]
 
 
-def check_pictures(demand: Demand, source: bytes, output: bytes, least: float) -> Verdict:
+def check_pictures(expectation: Expectation, source: bytes, output: bytes, least: float) -> Verdict:
     """Compare an output with its source.
 
     Parameters
     ----------
-    demand : Demand
+    expectation : Expectation
         Of a recipe that a reference can be rendered for.
     source, output : bytes
         The files.
@@ -78,28 +78,30 @@ def check_pictures(demand: Demand, source: bytes, output: bytes, least: float) -
     UndecodableError
         If no second library decodes one of them.
     """
-    seen = decode(output, "srgb" if demand.color == "srgb" else "drop", upright=False, moving=True)
+    seen = decode(
+        output, "srgb" if expectation.color == "srgb" else "drop", upright=False, moving=True
+    )
     kind = seen.notes.kind
-    moving = demand.moving and kind in _MOVING
-    meant = decode(source, demand.color, demand.upright, moving)
-    if not demand.upright and kind == "avif" and len(seen.frames) > 1:
+    moving = expectation.moving and kind in _MOVING
+    meant = decode(source, expectation.color, expectation.upright, moving)
+    if not expectation.upright and kind == "avif" and len(seen.frames) > 1:
         seen = _turned_back(seen, meant.notes.orientation)
     if kind == "gif":
         least -= _PALETTE_COSTS
-    prepared = [_prepared(demand, kind, frame, seen) for frame in meant.frames]
+    prepared = [_prepared(expectation, kind, frame, seen) for frame in meant.frames]
     frames, durations = _merged(prepared, meant.durations, len(seen.frames))
     detail = max(frames[0].shape[:2])
     compared = [
-        similarity.compare(one, _renderings(demand, kind, other, one), least, detail)
+        similarity.compare(one, _renderings(expectation, kind, other, one), least, detail)
         for one, other in zip(seen.frames, frames, strict=False)
     ]
     worst = min(compared, key=lambda each: (each.why is None, each.similarity_db))
     why = (
         _count_fault(len(seen.frames), len(frames))
-        or _order_fault(demand, seen.frames, frames, detail)
+        or _order_fault(expectation, seen.frames, frames, detail)
         or worst.why
-        or _notes_fault(demand, seen, meant)
-        or _depth_fault(demand, kind, seen, meant)
+        or _notes_fault(expectation, seen, meant)
+        or _depth_fault(expectation, kind, seen, meant)
         or _times_fault(kind, seen.durations, durations, "gif" in (kind, meant.notes.kind))
     )
     return Verdict(worst.similarity_db, why, worst.pictures)
@@ -111,19 +113,21 @@ def _turned_back(seen: Seen, orientation: int) -> Seen:
     return replace(seen, frames=frames, notes=seen.notes._replace(orientation=orientation))
 
 
-def _prepared(demand: Demand, kind: str, frame: Array, seen: Seen) -> Array:
+def _prepared(expectation: Expectation, kind: str, frame: Array, seen: Seen) -> Array:
     """Bring a frame of the source to the depth and the alpha that the output can have."""
-    if frame.dtype == np.uint16 and not (demand.deep and seen.frames[0].dtype == np.uint16):
+    if frame.dtype == np.uint16 and not (expectation.deep and seen.frames[0].dtype == np.uint16):
         frame = ((frame.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return reference.blend(frame, demand.background) if kind in _FLAT else frame
+    return reference.blend(frame, expectation.background) if kind in _FLAT else frame
 
 
-def _renderings(demand: Demand, kind: str, frame: Array, output: Array) -> Iterator[Array]:
+def _renderings(
+    expectation: Expectation, kind: str, frame: Array, output: Array
+) -> Iterator[Array]:
     """Yield right renderings of a frame: by several kernels, and as compression leaves each."""
-    resizes = any(name == "resize" for name, _ in demand.steps)
+    resizes = any(name == "resize" for name, _ in expectation.steps)
     for kernel in (None, "area", "bicubic") if resizes else (None,):
-        made = _rendered(demand, kind, frame, kernel)
-        for rendering in itertools.chain([made], compressed(made, kind, demand.options)):
+        made = _rendered(expectation, kind, frame, kernel)
+        for rendering in itertools.chain([made], compressed(made, kind, expectation.options)):
             yield _decided(rendering, made, output) if kind == "gif" else rendering
 
 
@@ -137,9 +141,11 @@ def _decided(rendering: Array, exact: Array, output: Array) -> Array:
     return np.where(partly[..., None], shown, rendering)
 
 
-def _rendered(demand: Demand, kind: str, frame: Array, kernel: str | None = None) -> Array:
-    made = reference.render(frame, demand.steps, kernel)
-    return reference.blend(made, demand.background) if kind in _FLAT else made
+def _rendered(
+    expectation: Expectation, kind: str, frame: Array, kernel: str | None = None
+) -> Array:
+    made = reference.render(frame, expectation.steps, kernel)
+    return reference.blend(made, expectation.background) if kind in _FLAT else made
 
 
 def _merged(
@@ -167,14 +173,14 @@ def _count_fault(found: int, expected: int) -> str | None:
 
 
 def _order_fault(
-    demand: Demand, found: list[Array], expected: list[Array], detail: int
+    expectation: Expectation, found: list[Array], expected: list[Array], detail: int
 ) -> str | None:
     """Tell if some frame fits much better in another one's place."""
     if len(found) < 2:
         return None
     one, two = (
         np.stack([similarity.reduce(similarity.layers_of(frame, True), detail) for frame in frames])
-        for frames in (found, [reference.render(frame, demand.steps) for frame in expected])
+        for frames in (found, [reference.render(frame, expectation.steps) for frame in expected])
     )
     if one.shape[1:] != two.shape[1:]:
         return None
@@ -186,16 +192,16 @@ def _order_fault(
     return None
 
 
-def _notes_fault(demand: Demand, seen: Seen, meant: Seen) -> str | None:
+def _notes_fault(expectation: Expectation, seen: Seen, meant: Seen) -> str | None:
     """Tell if the output notes an orientation or a profile that it must not, or lacks one."""
     kind = seen.notes.kind
-    orientation = 1 if demand.upright else meant.notes.orientation
+    orientation = 1 if expectation.upright else meant.notes.orientation
     if kind in _WITH_EXIF and seen.notes.orientation != orientation:
         return f"notes orientation {seen.notes.orientation}, not {orientation}"
     profile = meant.notes.profile
-    if demand.color == "keep" and profile and kind in _WITH_PROFILE and not meant.inks:
+    if expectation.color == "keep" and profile and kind in _WITH_PROFILE and not meant.inks:
         space = "gray" if profile[16:20] == b"GRAY" else "rgb"
-        grayscale = any(name == "grayscale" for name, _ in demand.steps)
+        grayscale = any(name == "grayscale" for name, _ in expectation.steps)
         wanted = meant.gray == (space == "gray") and not grayscale
         found = seen.notes.profile
         same = found == profile
@@ -206,10 +212,10 @@ def _notes_fault(demand: Demand, seen: Seen, meant: Seen) -> str | None:
     return None
 
 
-def _depth_fault(demand: Demand, kind: str, seen: Seen, meant: Seen) -> str | None:
+def _depth_fault(expectation: Expectation, kind: str, seen: Seen, meant: Seen) -> str | None:
     """Tell if an output that must keep 16 bits has fewer."""
-    deep = demand.deep and kind in ("png", "tiff") and meant.frames[0].dtype == np.uint16
-    if not deep or _is_shallow(reference.render(meant.frames[0], demand.steps)):
+    deep = expectation.deep and kind in ("png", "tiff") and meant.frames[0].dtype == np.uint16
+    if not deep or _is_shallow(reference.render(meant.frames[0], expectation.steps)):
         return None
     if seen.frames[0].dtype == np.uint8:
         must = meant.notes.kind == "png" and meant.gray and meant.frames[0].shape[2] == 3

@@ -158,10 +158,10 @@ def pnm_header(data: bytes) -> tuple[tuple[int, int, int], int]:
     return (width, height, full), place
 
 
-def scaled(levels: Array, full: int, white: int = 0) -> Array:
+def scaled(array: Array, full: int, white: int = 0) -> Array:
     """Scale levels of 0 to `full` to a white of 255 or 65535; by default what holds them all."""
     white = white or (65535 if full > 255 else 255)
-    found = (levels.astype(np.uint64) * white + full // 2) // full
+    found = (array.astype(np.uint64) * white + full // 2) // full
     return found.astype(np.uint8 if white == 255 else np.uint16)
 
 
@@ -205,18 +205,18 @@ def _icon_bitmap(inside: bytes) -> Samples:
     return Samples(np.dstack([levels, (1 - clear) * 255]).astype(np.uint8), "rgb", alpha=True)
 
 
-def _colored(levels: Array) -> Array:
-    return np.repeat(levels, 3, axis=2) if levels.shape[2] == 1 else levels
+def _colored(array: Array) -> Array:
+    return np.repeat(array, 3, axis=2) if array.shape[2] == 1 else array
 
 
-def with_channels(levels: Any) -> Array:
+def with_channels(array: Any) -> Array:
     """Return levels with an axis of channels, if there is only one of them."""
-    levels = np.asarray(levels)
-    return np.asarray(levels[..., None] if levels.ndim == 2 else levels)
+    array = np.asarray(array)
+    return np.asarray(array[..., None] if array.ndim == 2 else array)
 
 
-def samples_of(levels: Any) -> Samples:
+def samples_of(array: Any) -> Samples:
     """Take levels of one to four channels for what their number says."""
-    levels = with_channels(levels)
-    channels = levels.shape[2]
-    return Samples(levels, "gray" if channels < 3 else "rgb", alpha=channels in (2, 4))
+    array = with_channels(array)
+    channels = array.shape[2]
+    return Samples(array, "gray" if channels < 3 else "rgb", alpha=channels in (2, 4))

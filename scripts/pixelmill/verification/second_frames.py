@@ -95,15 +95,15 @@ def _opaque(layers: Array) -> Array:
     return np.ascontiguousarray(layers[..., :3]) if (layers[..., 3] == full).all() else layers
 
 
-def _with_alpha(levels: Any) -> Array:
+def _with_alpha(array: Any) -> Array:
     """Turn grey or colours, with or without alpha, into RGBA."""
-    levels = np.asarray(levels)
-    levels = levels[..., None] if levels.ndim == 2 else levels
-    channels = levels.shape[2]
-    colors = levels[..., :3] if channels > 2 else np.repeat(levels[..., :1], 3, axis=2)
+    array = np.asarray(array)
+    array = array[..., None] if array.ndim == 2 else array
+    channels = array.shape[2]
+    colors = array[..., :3] if channels > 2 else np.repeat(array[..., :1], 3, axis=2)
     if channels in (2, 4):
-        return np.dstack([colors, levels[..., -1]])
-    full = np.full(levels.shape[:2], np.iinfo(levels.dtype).max, levels.dtype)
+        return np.dstack([colors, array[..., -1]])
+    full = np.full(array.shape[:2], np.iinfo(array.dtype).max, array.dtype)
     return np.dstack([colors, full])
 
 

@@ -202,11 +202,11 @@ def _looked_up(page: Any, indices: Any) -> Any:
     return palette.astype(np.uint8)[indices.astype(np.intp)]  # one bit is read as bool
 
 
-def _divided(levels: Any, alpha: Any) -> Any:
+def _divided(array: Any, alpha: Any) -> Any:
     """Colours of what is stored multiplied by alpha."""
-    full = np.iinfo(levels.dtype).max
+    full = np.iinfo(array.dtype).max
     parts = np.maximum(alpha.astype(np.float64), 1) / np.iinfo(alpha.dtype).max
-    return np.rint(np.clip(levels / parts, 0, full)).astype(levels.dtype)
+    return np.rint(np.clip(array / parts, 0, full)).astype(array.dtype)
 
 
 def _from_lab(stored: Any, photometric: int) -> Any:

@@ -25,7 +25,7 @@ from pixelmill.engines.semaphores import processes_or_threads
 from pixelmill.verification import similarity
 from pixelmill.verification.check_results import MOST_NAMED, CheckResult, ChecksData, as_data
 from pixelmill.verification.checks import CHECKS, TREE_CHECKS, Totals
-from pixelmill.verification.expectations import demands
+from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.inspector import Finding, Inspector, Task, Tasks
 from pixelmill.verification.passed_cache import PassedCache, PassedOutput
 from pixelmill.verification.tree_contents import TreeContents, read_tree
@@ -78,7 +78,9 @@ def verify(
     """
     tree = read_tree(target, entries)
     images = os.path.join(target, "images")
-    comparable = {name for name, demand in demands(recipe).items() if demand.comparable}
+    comparable = {
+        name for name, expectation in expectations_of(recipe).items() if expectation.comparable
+    }
     sampled = _sample((o for o, row in tree.outputs.items() if row.variant in comparable), sample)
     rules = _digest([recipe, min_psnr, digest_of_code("verification")])
     opened, unchanged = Tally(), Tally()

@@ -8,9 +8,10 @@ from pixelmill.benchmark.ranking import ranking
 from pixelmill.benchmark.samples import Case, Sample
 from pixelmill.benchmark.speedups import figures
 from pixelmill.core.tables import write_json
-from pixelmill.report.charts import rivals
+from pixelmill.report.charts import WIDE, rivals
 from pixelmill.report.collect import Tree, collect, describe
 from pixelmill.report.render import html, markdown
+from pixelmill.report.sections import Section
 
 
 def measured(**seconds):
@@ -76,11 +77,11 @@ def test_the_report_shows_it_only_where_it_was_measured(tmp_path):
         assert "other tools" not in show(plain)
         assert "other tools" in show(contested)
     assert "GraphicsMagick 1.3.40" in html(contested)
-    assert "nobody can be faster" not in html(contested)  # the floor was not measured
+    assert "no tool can be faster" not in html(contested)  # the floor was not measured
     assert "| gm | 23.8 | 0.50 |" in markdown(contested)
 
 
-def test_a_figure_shows_every_tool_by_its_own_name():
-    drawn = rivals(ranking(measured(**STEADY, gm=[4.0] * 5)))
+def test_a_chart_shows_every_tool_by_its_own_name():
+    section = Section("demo", "light", ranking=ranking(measured(**STEADY, gm=[4.0] * 5)))
+    drawn = rivals(section, WIDE)
     assert ">gm<" in drawn and ">threads<" in drawn and ">plain loop<" in drawn
-    assert rivals(None) == ""

@@ -32,7 +32,7 @@ def measured(tmp_path):
 
 
 @pytest.mark.parametrize("case", [Case("overhead", 1), *WHOLE], ids=lambda case: case.kind)
-def test_every_arm_makes_every_image_and_a_bad_one_does_not_end_it(
+def test_every_case_makes_every_image_and_a_bad_one_does_not_end_it(
     tmp_path, photos, measured, case
 ):
     photos(tmp_path / "in", 4)

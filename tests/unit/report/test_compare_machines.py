@@ -58,7 +58,7 @@ def other():
     return result
 
 
-def test_each_arm_has_a_row_and_each_machine_a_column(other):
+def test_each_case_has_a_row_and_each_machine_a_column(other):
     laid = side_by_side([RESULT, other])
     assert [(case["kind"], case["workers"]) for case in laid["cases"]] == [
         ("loop", 1),

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pixelmill.verification.checks import CHECKS, OUTPUT_CHECKS, TREE_CHECKS, Totals
-from pixelmill.verification.expectations import demands
+from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.opened_output import OpenedOutput
 from pixelmill.verification.tree_contents import ManifestRow, TreeContents
 
@@ -75,7 +75,7 @@ def test_names_are_unique_and_each_check_asks_a_question_and_has_a_remedy():
 
 
 def opened(data, **changes):
-    (expectation,) = demands({"steps": ["grayscale"], "output": {"format": "png"}}).values()
+    (expectation,) = expectations_of({"steps": ["grayscale"], "output": {"format": "png"}}).values()
     return OpenedOutput(expectation, Path("gone.png"), data, "0" * 64, False, 30.0, **changes)
 
 

@@ -9,7 +9,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pixelmill.verification import reference, similarity
 from pixelmill.verification.expectations import (
-    demands,
+    expectations_of,
     expected_modes,
     expected_size,
     format_of,
@@ -85,8 +85,8 @@ def test_the_size_follows_from_the_recipe(steps, source, expected):
     ],
 )  # fmt: skip
 def test_the_mode_follows_from_steps_and_format(names, output, modes):
-    (demand,) = demands({"steps": names, "output": output}).values()
-    assert set(expected_modes(demand)) == modes
+    (expectation,) = expectations_of({"steps": names, "output": output}).values()
+    assert set(expected_modes(expectation)) == modes
 
 
 CLEAR = {"width": 9, "height": 9, "color": "transparent"}
@@ -105,9 +105,9 @@ CLEAR = {"width": 9, "height": 9, "color": "transparent"}
     ids=["either", "grey", "padded", "covered", "grey-with-a-border", "own"],
 )
 def test_alpha_may_be_there_and_must_where_something_transparent_was_added(steps, modes):
-    (png,) = demands({"steps": steps, "output": {"format": "png"}}).values()
+    (png,) = expectations_of({"steps": steps, "output": {"format": "png"}}).values()
     assert set(expected_modes(png)) == modes
-    (jpeg,) = demands({"steps": steps}).values()
+    (jpeg,) = expectations_of({"steps": steps}).values()
     assert not {"RGBA", "LA"} & set(expected_modes(jpeg))
 
 
@@ -150,7 +150,7 @@ def test_what_is_made_has_the_size_and_the_look_that_are_expected(apply, photo, 
     for name, params in steps:
         image = apply(image, name, **params)
     assert expected_size(steps, size) == image.size, steps
-    (png,) = demands(
+    (png,) = expectations_of(
         {"steps": [dict([step]) for step in steps], "output": {"format": "png"}}
     ).values()
     assert image.mode in expected_modes(png)

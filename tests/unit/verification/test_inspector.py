@@ -73,7 +73,7 @@ def test_what_is_no_image_is_said(inspected, content, faults):
         (lambda right: right.convert("CMYK").convert("1"), "mode", "is 1, not RGB or L or RGBA"),
     ],
 )
-def test_what_is_not_as_the_recipe_demands_is_said(inspected, spoil, name, why):
+def test_what_differs_from_the_recipe_is_reported(inspected, spoil, name, why):
     faults = dict(inspected(spoil).faults)
     assert faults[name].startswith(why)
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pixelmill.verification import picture_check
-from pixelmill.verification.expectations import demands
+from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.file_structure import Notes
 from pixelmill.verification.second_decoder import Seen
 from tests.helpers.imaging import ADOBE_RGB, icc_profile
@@ -15,8 +15,8 @@ def flat(level, channels=3):
     return np.full((40, 60, channels), level, np.uint8)
 
 
-def demand(**recipe):
-    return demands(recipe)[""]
+def expectation(**recipe):
+    return expectations_of(recipe)[""]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def demand(**recipe):
 )
 def test_a_frame_is_misplaced_if_it_fits_in_another_place_by_6_db_better(level, fault):
     found, expected = [flat(level), flat(150)], [flat(100), flat(150)]
-    assert picture_check._order_fault(demand(), found, expected, 60) == fault
+    assert picture_check._order_fault(expectation(), found, expected, 60) == fault
 
 
 def test_what_is_half_transparent_may_be_shown_or_not_in_a_gif():
@@ -98,18 +98,18 @@ def seen(kind="png", orientation=1, profile=None, gray=False, inks=False, frame=
     ],
 )
 def test_the_orientation_is_noted_as_the_recipe_says(recipe, output, source, fault):
-    assert picture_check._notes_fault(demand(**recipe), output, source) == fault
+    assert picture_check._notes_fault(expectation(**recipe), output, source) == fault
 
 
 def test_a_profile_that_is_to_be_kept_must_be_there():
-    profile, keep = icc_profile(ADOBE_RGB, 2.2), demand(color="keep")
+    profile, keep = icc_profile(ADOBE_RGB, 2.2), expectation(color="keep")
     source, without, kept = seen(profile=profile), seen(), seen(profile=profile)
     lost = "the colour profile is lost"
     assert picture_check._notes_fault(keep, without, source) == lost
     assert picture_check._notes_fault(keep, kept, source) is None
-    assert picture_check._notes_fault(demand(), without, source) is None
+    assert picture_check._notes_fault(expectation(), without, source) is None
     assert picture_check._notes_fault(keep, seen("gif"), source) is None
-    gray = demand(color="keep", steps=["grayscale"])
+    gray = expectation(color="keep", steps=["grayscale"])
     assert picture_check._notes_fault(gray, without, source) is None
     inks = seen(profile=profile, inks=True)
     assert picture_check._notes_fault(keep, without, inks) is None
@@ -118,7 +118,7 @@ def test_a_profile_that_is_to_be_kept_must_be_there():
 def test_a_profile_of_grey_that_is_to_be_kept_must_be_there():
     profile = icc_profile(ADOBE_RGB, 2.2)
     source = seen(profile=profile, gray=True)  # of colours: it means nothing for grey
-    assert picture_check._notes_fault(demand(color="keep"), seen(), source) is None
+    assert picture_check._notes_fault(expectation(color="keep"), seen(), source) is None
 
 
 def deep(levels):
@@ -137,15 +137,15 @@ def deep(levels):
 def test_16_bits_that_are_to_be_kept_must_be_there(kind, levels, kept, fault):
     source = seen(frame=deep(levels), gray=True)
     output = seen(kind, frame=deep(levels if kept else np.asarray(levels) // 257 * 257))
-    assert picture_check._depth_fault(demand(depth="keep"), kind, output, source) == fault
+    assert picture_check._depth_fault(expectation(depth="keep"), kind, output, source) == fault
 
 
 def test_16_bits_of_grey_in_a_png_may_not_become_8():
     source, output = seen(frame=deep(np.arange(0, 65536, 17)), gray=True), seen()
-    said = picture_check._depth_fault(demand(depth="keep"), "png", output, source)
+    said = picture_check._depth_fault(expectation(depth="keep"), "png", output, source)
     assert said == "has 8 bits a channel, not 16"
     colors = seen(frame=deep(np.arange(0, 65536, 17)))
-    assert picture_check._depth_fault(demand(depth="keep"), "png", output, colors) is None
+    assert picture_check._depth_fault(expectation(depth="keep"), "png", output, colors) is None
 
 
 def test_a_gif_may_differ_more_than_other_formats(encoded):
@@ -154,7 +154,7 @@ def test_a_gif_may_differ_more_than_other_formats(encoded):
     other = Image.new("RGB", (60, 40), (109, 109, 109))
     verdicts = {
         format: picture_check.check_pictures(
-            demand(output={"format": format}), source, encoded(other, format.upper()), 30.0
+            expectation(output={"format": format}), source, encoded(other, format.upper()), 30.0
         )
         for format in ("gif", "png")
     }

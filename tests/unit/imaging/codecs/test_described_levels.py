@@ -9,7 +9,7 @@ from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.verification import second_decoder
-from pixelmill.verification.expectations import demands
+from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.picture_check import check_pictures
 from tests.helpers.imaging import chunk, icc_profile, png, words
 from tests.unit.imaging.codecs.test_colorimetry import P3, SRGB, chrm, gama, in_srgb, power
@@ -163,11 +163,11 @@ def test_verification_misses_the_profile_of_grey_only_if_there_is_none(
     profile = icc_profile((), 1.8)
     described = source(*kind, chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile)))
     settings = {"color": "keep", "backend": backend, "output": {"format": format}}
-    (demand,) = demands(settings).values()
+    (expectation,) = expectations_of(settings).values()
     made = rendered(tmp_path, described, "keep", 8, backend, format)
-    assert check_pictures(demand, described, made, 30).why is None
+    assert check_pictures(expectation, described, made, 30).why is None
     bare = rendered(tmp_path, described, "drop", 8, backend, format)
-    assert check_pictures(demand, described, bare, 30).why == "the colour profile is lost"
+    assert check_pictures(expectation, described, bare, 30).why == "the colour profile is lost"
 
 
 def rendered(folder, data, color, depth, backend, format, steps=()):

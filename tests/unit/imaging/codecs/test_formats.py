@@ -114,7 +114,7 @@ def test_suffixes_are_in_the_form_they_are_looked_up_in():
 @pytest.mark.parametrize(
     "format", ["JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF", "WEBP", "ICO", "AVIF"]
 )
-def test_suffixes_of_every_format_that_is_read_promise_an_image(format):
+def test_suffixes_of_every_format_that_is_read_are_those_of_images(format):
     Image.init()
     theirs = {suffix for suffix, name in Image.registered_extensions().items() if name == format}
     assert theirs

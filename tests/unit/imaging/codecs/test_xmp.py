@@ -108,7 +108,7 @@ def test_an_orientation_only_in_xmp_is_ignored(picture, make, form, reading, bac
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("make", FILES.values(), ids=FILES)
-def test_verification_demands_the_size_as_it_is_stored(tmp_path, picture, make, form):
+def test_verification_expects_the_size_as_it_is_stored(tmp_path, picture, make, form):
     path = tmp_path / "source"
     path.write_bytes(make(picture(1, (48, 32)), packet(form), b""))
     assert stored_size(path) in ((48, 32), None)
