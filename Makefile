@@ -76,6 +76,6 @@ screenshots: .venv/ready-dev ## take docs/report*.png again; requires an idle ma
 .PHONY: lock
 lock: ## pin all dependencies of pyproject.toml again
 	$(UV_COMPILE) -o envs/requirements.lock
-	$(UV_COMPILE) --group cluster -o envs/requirements-cluster.lock
-	$(UV_COMPILE) --group dev -o envs/requirements-dev.lock
+	$(UV_COMPILE) --extra cluster -o envs/requirements-cluster.lock
+	$(UV_COMPILE) --extra cluster --extra heif --group dev -o envs/requirements-dev.lock
 	$(PYTHON) envs/conda.py

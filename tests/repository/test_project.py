@@ -19,6 +19,8 @@ PLACES = ("/" + "work", "/" + "root", "/" + "tmp", "/" + "home")
 #: Modules that are tested together with their users, and the files of these tests.
 TESTED_BY = {
     "app/cli": "workflow/test_scripts.py",
+    "app/command": "workflow/test_command.py",
+    "app/folder_commands": "workflow/test_command.py",
     "core/environment": "unit/imaging/test_fingerprint.py",
     "dataset/gather_catalog": "unit/dataset/test_gather.py",
     "engines/fork_server": "unit/pipeline/test_supervisor.py",
@@ -221,7 +223,7 @@ def test_the_config_shows_every_default(repository, key):
 
 def test_the_library_consists_of_its_wings(repository):
     found = {path.name for path in (repository / "scripts/pixelmill").iterdir()}
-    assert found - {"__init__.py", "__init__.pyi", "__pycache__"} == WINGS
+    assert found - {"__init__.py", "__init__.pyi", "py.typed", "__pycache__"} == WINGS
 
 
 def test_a_package_says_what_it_is_for_and_nothing_else(repository):

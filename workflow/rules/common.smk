@@ -16,6 +16,7 @@ from pixelmill.app import config as settings
 from pixelmill.app import workflow_setup
 from pixelmill.core.errors import UserError
 from pixelmill.core.fingerprints import code_of
+from pixelmill.core.project import PACKAGE
 from pixelmill.core.safe_path import protect_children
 from pixelmill.dataset.shards import Shard, all_of
 from pixelmill.imaging.fingerprint import rendering_software

@@ -8,7 +8,7 @@ rule benchmark_report:
             os.path.relpath(path)
             for pattern in ("report.*", "charts/*.html")
             for path in sorted(
-                (ROOT / "scripts/pixelmill/report/templates").glob(pattern)
+                (PACKAGE / "report/templates").glob(pattern)
             )
         ],
         timings=expand("{tree}/timing.json", tree=trees(ENGINES)),

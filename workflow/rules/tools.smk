@@ -166,7 +166,7 @@ rule steps:
     input:
         code=code("steps.py"),
         template=[
-            os.path.relpath(ROOT / "scripts/pixelmill/report/templates/steps.html")
+            os.path.relpath(PACKAGE / "report/templates/steps.html")
         ],
     output:
         page=f"{RESULTS}/report/steps.html",

@@ -14,9 +14,7 @@ from pathlib import Path
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.files import atomic
-
-#: Folder of this package.
-_LIBRARY = Path(__file__).parents[1]
+from pixelmill.core.project import PACKAGE, SCRIPTS
 
 _DIGEST = re.compile("[0-9a-f]{32}")
 #: Where this package is imported from; names may stand on several lines in parentheses.
@@ -34,7 +32,7 @@ def code_of(script: str) -> list[Path]:
     >>> names[0], "tables.py" in names
     ('compare_engines.py', True)
     """
-    first = _LIBRARY.parent / script
+    first = SCRIPTS / script
     found: set[Path] = set()
     pending = [first]
     while pending:
@@ -55,7 +53,7 @@ def _imported_by(path: Path) -> Iterator[Path]:
 def _files_of(parts: Sequence[str]) -> Iterator[Path]:
     """Files that the import of a module, or of a name in it, runs; this package's own aside."""
     for number in range(1, len(parts) + 1):
-        place = _LIBRARY.joinpath(*parts[:number])
+        place = PACKAGE.joinpath(*parts[:number])
         for file in (place.with_suffix(".py"), place / "__init__.py"):
             if file.is_file():
                 yield file
@@ -73,12 +71,12 @@ def digest_of_code(*parts: str) -> str:
         Below the folder of the library: a package such as ``imaging``, or a module such as
         ``dataset/synthetic.py``.
     """
-    places = [_LIBRARY / part for part in parts]
+    places = [PACKAGE / part for part in parts]
     paths = [path for place in places for path in (sorted(place.rglob("*.py")) or [place])]
     text = digest_of_text(
         "\0".join([sys.version, *(path.read_text(encoding="utf-8") for path in paths)])
     )
-    kept = Path(cache_from_source(str(_LIBRARY / f"{text}.py"))).with_suffix(".digest")
+    kept = Path(cache_from_source(str(PACKAGE / f"{text}.py"))).with_suffix(".digest")
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if _DIGEST.fullmatch(known := kept.read_text(encoding="ascii")):
             return known

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,14 +11,13 @@ from jsonschema.exceptions import best_match
 
 from pixelmill.core import documents
 from pixelmill.core.errors import UserError
-
-_FOLDER = Path(__file__).parents[3] / "workflow" / "schemas"
+from pixelmill.core.project import SCHEMAS
 
 
 @functools.cache
 def schema(name: str) -> dict[str, Any]:
     """Return a schema: ``config``, ``scaling`` or ``benchmark``."""
-    path = _FOLDER / f"{name}.schema.yaml"
+    path = SCHEMAS / f"{name}.schema.yaml"
     loaded: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), documents.loader())
     return loaded
 
