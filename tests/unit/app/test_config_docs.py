@@ -23,8 +23,15 @@ def test_every_key_is_there_with_its_meaning():
     told = {row.split("`")[1].split(".")[-1] for row in rows}
     everything = schema()
     expected = {*keys_of(everything), *keys_of(everything["$defs"]["dataset"])}
-    held = {"datasets", "recipes", "light", "intensive", "generate", "run", "failures", "removals"}
+    held = {"datasets", "recipes", "generate", "run", "failures", "removals"}
+    held |= set(everything["properties"]["recipes"]["properties"])  # docs/recipes.md lists them
     held |= {"limits", "verify", "benchmark", "scale", "tls", "jpeg", "png", "bmp", "gif"}
     assert expected - told - held == set()
     for row in rows:
         assert all(cell.strip() for cell in row.strip("|").split("|")), row
+
+
+def test_the_page_on_recipes_lists_the_presets_with_their_descriptions(repository):
+    page = (repository / "docs/recipes.md").read_text(encoding="utf-8")
+    for name, entry in schema()["properties"]["recipes"]["properties"].items():
+        assert f"| `{name}` | {entry['description']} |" in page
