@@ -57,13 +57,18 @@ def parser(description: str, example: str) -> argparse.ArgumentParser:
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_messages(made)
+    return made
+
+
+def add_messages(made: argparse.ArgumentParser) -> None:
+    """Let the command take where its messages go, and how many there are."""
     made.add_argument("--log", metavar="FILE", help="also write messages to this file")
     made.add_argument("--quiet", action="store_true", help="say only what went wrong")
     made.add_argument(
         "--progress", choices=("line", "json"), help="a line for people (default), or JSON lines"
     )
     made.add_argument("--debug", action="store_true", help="show tracebacks of errors")
-    return made
 
 
 def add_workers(made: argparse.ArgumentParser) -> None:

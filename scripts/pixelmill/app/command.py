@@ -1,0 +1,159 @@
+"""The command `pixelmill`: a folder of images processed in one line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from pixelmill.app import cli, recipe_options
+from pixelmill.app.suggestions import nearest
+
+_UNKNOWN_OPTION = re.compile(r"unrecognized arguments: (--[\w-]+)")
+_UNKNOWN_CHOICE = re.compile(r"argument .*: invalid choice: '([^']*)' \(choose from (.*)\)")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that shows examples, and names what an unknown word may have meant."""
+
+    def __init__(self, *args: object, example: str = "", **kwargs: object) -> None:
+        if example:
+            kwargs["epilog"] = f"example:\n  {example}"
+        kwargs["formatter_class"] = argparse.RawDescriptionHelpFormatter
+        kwargs["allow_abbrev"] = False
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        """Print one sentence, and exit with status 2."""
+        if match := _UNKNOWN_OPTION.match(message):
+            message = f"'{match[1]}' is no option{nearest(match[1], self._options())}"
+        elif match := _UNKNOWN_CHOICE.match(message):
+            choices = re.findall(r"[\w-]+", match[2])
+            message = f"'{match[1]}' is unknown{nearest(match[1], choices)}"
+        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`.\n")
+
+    def _options(self) -> list[str]:
+        found = [option for action in self._actions for option in action.option_strings]
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for parser in action.choices.values():
+                    found += parser._options()
+        return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    from pixelmill import __version__
+
+    parser = _Parser(
+        prog="pixelmill",
+        description="Process a folder of images on all cores, verify the results, and process\n"
+        "again only what changed.",
+        example="pixelmill run photos out --preset web",
+    )
+    parser.add_argument("--version", action="version", version=f"pixelmill {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, summary: str, example: str = "") -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            example=example or f"pixelmill {name}",
+        )
+
+    run = add(
+        "run",
+        "process the images of a folder, and verify the results",
+        "pixelmill run photos out --longest 2048 --format webp --quality 82\n"
+        "  pixelmill run photos out --output large:2048:jpeg --output thumb:256:webp "
+        '--watermark "(c) Ada"',
+    )
+    _add_folders(run)
+    recipe_options.add(run)
+    run.add_argument(
+        "--engine", default="auto", help="how to use the cores (default: auto, which chooses)"
+    )
+    run.add_argument("--no-verify", action="store_true", help="do not check the results")
+    plan = add(
+        "plan",
+        "tell what `run` would do, without doing it",
+        "pixelmill plan photos out --preset web",
+    )
+    _add_folders(plan)
+    recipe_options.add(plan)
+    verify = add("verify", "check all results of `run` again", "pixelmill verify photos out")
+    _add_folders(verify)
+    recipe_options.add(verify)
+    presets = add("presets", "list the recipes that come with pixelmill", "pixelmill presets web")
+    presets.add_argument("name", nargs="?", help="show this one as YAML")
+    steps = add("steps", "list the steps that a recipe can have", "pixelmill steps resize")
+    steps.add_argument("name", nargs="?", help="explain this one")
+    init = add("init", "look at a folder and write a config.yaml for it", "pixelmill init photos")
+    init.add_argument("folder", metavar="FOLDER", help="folder of images; only read")
+    init.add_argument(
+        "--config", default="config.yaml", metavar="FILE", help="where to (default: config.yaml)"
+    )
+    for parser_ in (run, plan, verify, init):
+        cli.add_messages(parser_)
+    for parser_ in (run, verify):
+        cli.add_workers(parser_)
+    add("doctor", "show versions, codecs and limits, and what is missing")
+    commands.add_parser(
+        "workflow",
+        add_help=False,
+        help="run Snakemake on the workflow; takes Snakemake's arguments",
+    )
+    return parser
+
+
+def _add_folders(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SRC", help="folder of images; never written to")
+    parser.add_argument("target", metavar="DST", help="folder of the results; made if missing")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["workflow"]:
+        from pixelmill.app import workflow_command
+
+        sys.exit(workflow_command.run(given[1:]))
+    parser = _parser()
+    if given[:1] and given[0] in _INFORMATION:
+        sys.exit(_tell(parser.parse_args(given)))
+    cli.run(_run, lambda: parser.parse_args(given))
+
+
+#: Commands that only write text to standard output.
+_INFORMATION = ("presets", "steps", "doctor")
+
+
+def _tell(options: argparse.Namespace) -> int:
+    """Write what an information command says; it can be piped into a file or a pager."""
+    from pixelmill.app import information
+    from pixelmill.core.errors import UserError
+
+    try:
+        if options.command == "doctor":
+            lines = information.doctor()
+        else:
+            lines = getattr(information, options.command)(options.name)
+        for line in lines:
+            sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except UserError as error:
+        sys.stderr.write(f"ERROR: {error}\n")
+        return error.status
+    except BrokenPipeError:  # as of `pixelmill steps | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int | None:
+    from pixelmill.app import folder_commands
+
+    command: Callable[[argparse.Namespace], int | None] = getattr(folder_commands, options.command)
+    return command(options)

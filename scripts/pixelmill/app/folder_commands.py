@@ -1,0 +1,154 @@
+"""Commands on a folder of images: `run`, `plan`, `verify` and `init`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from pixelmill.app import cli, recipe_options, run_summary
+from pixelmill.app.config import default_recipes
+from pixelmill.core.errors import UserError
+from pixelmill.core.tables import iterate_table, read_json, write_json
+from pixelmill.dataset import catalog
+from pixelmill.imaging.recipe import Recipe
+from pixelmill.imaging.recipe_parser import parse
+from pixelmill.verification.check_results import ChecksData
+
+log = logging.getLogger(__name__)
+
+#: Below the results: the recipe they were made by, for the next run and for `verify`.
+REMEMBERED = "recipe.json"
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """A recipe as it was given, and the folder where its own steps are looked for."""
+
+    data: dict[str, Any]
+    folder: str
+
+    def parsed(self) -> Recipe:
+        return parse(self.data, "recipe", self.folder)
+
+
+def _choose(options: argparse.Namespace) -> _Chosen:
+    """Take the recipe that the options describe, else that of the last run, else the default."""
+    presets = default_recipes()
+    data = recipe_options.build(options, presets)
+    if options.save_recipe:
+        _save(options.save_recipe, data or presets[recipe_options.DEFAULT])
+    if data is not None:
+        return _Chosen(data, os.path.abspath(os.path.dirname(options.recipe or "")))
+    if (last := _last(options.target)) is not None:
+        return last
+    log.info("recipe: %s (`pixelmill presets` lists others)", recipe_options.DEFAULT)
+    return _Chosen(presets[recipe_options.DEFAULT], os.getcwd())
+
+
+def _last(target: str) -> _Chosen | None:
+    """Read the recipe of the last run; None if there is none."""
+    path = os.path.join(target, REMEMBERED)
+    if not os.path.exists(path):
+        return None
+    try:
+        data = read_json(path)
+        return _Chosen(dict(data["recipe"]), str(data["folder"]))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(
+            f"'{path}' cannot be read; name the recipe by an option, or remove the file."
+        ) from error
+
+
+def _save(path: str, recipe: dict[str, Any]) -> None:
+    """Write a recipe as YAML; never over a file that exists."""
+    import yaml
+
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            yaml.safe_dump(recipe, file, sort_keys=False, allow_unicode=True)
+    except FileExistsError as error:
+        raise UserError(
+            f"--save-recipe: '{path}' exists; remove it or give another name."
+        ) from error
+    except OSError as error:
+        raise UserError(f"--save-recipe: '{path}' cannot be written: {error.strerror}.") from error
+
+
+def run(options: argparse.Namespace) -> int:
+    """Process a folder, verify the results, and say in a few lines what came of it."""
+    from pixelmill.pipeline.runner import process_folder
+
+    chosen = _choose(options)
+    recipe = chosen.parsed()
+    workers = cli.count_workers(options)
+    done = process_folder(
+        options.source, options.target, recipe, options.engine, workers, label="run"
+    )
+    write_json(
+        os.path.join(options.target, REMEMBERED),
+        {"recipe": chosen.data, "folder": chosen.folder},
+    )
+    checks = None if options.no_verify else _verify(options, recipe, workers)
+    total = sum(1 for _ in catalog.iterate(os.path.join(options.target, "catalog.csv")))
+    failures = Counter(
+        row["reason"] for row in iterate_table(os.path.join(options.target, "failures.csv"))
+    )
+    summary = run_summary.summarize(done, total, failures, checks, options.target)
+    for line in summary.lines:
+        log.info("%s", line)
+    (log.info if summary.status == 0 else log.error)("%s", summary.verdict)
+    return summary.status
+
+
+def plan(options: argparse.Namespace) -> None:
+    """Tell what `run` would do."""
+    from pixelmill.pipeline.runner import preview
+
+    recipe = _choose(options).parsed()
+    entries = catalog.scan(options.source)[0].entries
+    made, seconds, size = preview(options.source, options.target, recipe, entries)
+    cost = f"; about {seconds:.0f} s of one core and {size / 1e6:.0f} MB" * bool(seconds)
+    log.info("%s images: %s%s", f"{len(entries):,}", made, cost)
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Check all results again."""
+    if not os.path.isdir(options.target):
+        raise UserError(f"'{options.target}' is no folder; `pixelmill run` makes the results.")
+    result = _verify(options, _choose(options).parsed(), cli.count_workers(options), "all")
+    cli.print_checks(options.target, result)
+    return 0 if result["passed"] else cli.CHECK_FAILED
+
+
+def _verify(
+    options: argparse.Namespace, recipe: Recipe, workers: int, scope: str = "changed"
+) -> ChecksData:
+    from pixelmill.verification.verify import verify
+
+    entries = catalog.scan(options.source)[0].entries
+    return verify(options.source, options.target, recipe.as_data(), entries, workers, scope)
+
+
+def init(options: argparse.Namespace) -> None:
+    """Write a config for a folder, and say what the folder holds."""
+    from pixelmill.app import starting_config
+
+    found, _ = catalog.scan(options.folder)
+    formats = Counter(entry.format for entry in found.entries)
+    for line in starting_config.findings(options.folder, formats, found.left_out):
+        log.info("%s", line)
+    text = starting_config.text(options.folder)
+    try:
+        with open(options.config, "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UserError(
+            f"'{options.config}' exists; remove it, or give another name by --config."
+        ) from error
+    except OSError as error:
+        raise UserError(f"'{options.config}' cannot be written: {error.strerror}.") from error
+    log.info("Wrote '%s'. Next: pixelmill workflow process", options.config)

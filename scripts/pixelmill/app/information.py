@@ -1,0 +1,112 @@
+"""Information: presets, steps, and what this machine has, as lines of text."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import textwrap
+from collections.abc import Iterator
+
+import yaml
+
+from pixelmill.app.config import default_recipes
+from pixelmill.app.suggestions import unknown
+from pixelmill.core.errors import UserError
+from pixelmill.core.schemas import schema
+
+#: Columns of wrapped text.
+_WIDTH = 88
+
+#: Packages that are used if they are installed, and what for.
+_OPTIONAL = {
+    "pillow-heif": "reading HEIC",
+    "distributed": "the engine distributed",
+}
+
+
+def presets(name: str | None) -> Iterator[str]:
+    r"""List the presets, or give one as YAML.
+
+    Raises
+    ------
+    UserError
+        If there is none of this name.
+
+    Examples
+    --------
+    >>> print(*presets("thumbnails"), sep="\n")
+    steps:
+    - resize:
+        longest: 320
+        upscale: never
+    output:
+      format: webp
+      quality: 80
+    """
+    known = default_recipes()
+    if name is None:
+        described = schema("config")["properties"]["recipes"]["properties"]
+        yield from (f"{preset:<12} {described[preset]['description']}" for preset in known)
+    elif name in known:
+        yield from yaml.safe_dump(known[name], sort_keys=False).splitlines()
+    else:
+        raise UserError(f"presets: {unknown(name, known)}")
+
+
+def steps(name: str | None) -> Iterator[str]:
+    """List the steps by subject, or explain one.
+
+    Raises
+    ------
+    UserError
+        If there is none of this name.
+    """
+    from pixelmill.app import step_docs
+    from pixelmill.imaging.steps import STEPS
+
+    if name is None:
+        for title, pages in step_docs.pages():
+            yield f"{title}:"
+            yield from (f"  {page.name:<16} {page.summary}" for page in pages)
+        return
+    if name not in STEPS:
+        raise UserError(f"steps: {unknown(name, STEPS)}")
+    page = step_docs.describe(STEPS[name])
+    yield f"{page.name}: {page.summary}"
+    if page.text:
+        yield from ("", *textwrap.wrap(page.text, _WIDTH))
+    for words in page.parameters:
+        yield ""
+        yield f"  {words.name}: {words.allowed}; default: {words.default}"
+        yield from textwrap.wrap(
+            words.meaning, _WIDTH, initial_indent="    ", subsequent_indent="    "
+        )
+
+
+def doctor() -> Iterator[str]:
+    """Describe what pixelmill finds on this machine, and what is missing."""
+    from pixelmill import __version__
+    from pixelmill.core import sandbox
+    from pixelmill.core.environment import version_of
+    from pixelmill.engines.machine import available_memory, cores, machine
+    from pixelmill.imaging.fingerprint import rendering_software
+
+    yield f"pixelmill {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    yield f"installed in {os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}"
+    yield "Libraries:"
+    for name, version in rendering_software(opencv=True).items():
+        yield f"  {name} {version}"
+    for name in ("snakemake", "dask"):
+        yield f"  {name} {version_of(name)}"
+    yield "Optional:"
+    for package, purpose in _OPTIONAL.items():
+        found = version_of(package)
+        remedy = f"; {purpose} needs it: pip install {package}" * (found == "not installed")
+        yield f"  {package} {found}{remedy}"
+    yield "Machine:"
+    yield f"  {cores()} cores ({machine()['processor']}), {available_memory() / 1e9:.1f} GB free"
+    free = shutil.disk_usage(os.getcwd()).free
+    yield f"  {free / 1e9:.1f} GB free in {os.getcwd()}"
+    shortcoming = sandbox.shortcoming()
+    yield f"  {shortcoming or 'the workers that open images are confined'}"

@@ -1,0 +1,191 @@
+"""Recipe options: the options of a command line that describe a recipe."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from pixelmill.app.suggestions import unknown
+from pixelmill.core.documents import read_yaml
+from pixelmill.core.errors import UserError
+
+#: Formats and ways of fitting that the options offer; the parser of recipes has the last word.
+_FORMATS = ("jpeg", "png", "webp", "avif", "tiff", "gif", "bmp", "same")
+_FITS = ("contain", "cover", "pad", "stretch")
+
+#: Other spellings of formats, as they stand at the end of file names.
+_SPELLINGS = {"jpg": "jpeg", "tif": "tiff"}
+
+#: The recipe if nothing else is asked for.
+DEFAULT = "web"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the options to a parser."""
+    group = parser.add_argument_group(
+        "recipe", "A preset, a recipe file, or options that build one."
+    )
+    group.add_argument(
+        "--preset",
+        metavar="NAME",
+        help=f"a recipe that comes with pixelmill (default: {DEFAULT}; see `pixelmill presets`)",
+    )
+    group.add_argument("--recipe", metavar="FILE.yaml", help="a recipe file")
+    group.add_argument(
+        "--longest", type=int, metavar="PIXELS", help="longer side at most; never enlarged"
+    )
+    group.add_argument("--width", type=int, metavar="PIXELS")
+    group.add_argument("--height", type=int, metavar="PIXELS")
+    group.add_argument("--fit", choices=_FITS, help="with --width and --height (default: contain)")
+    group.add_argument("--format", type=_format, choices=_FORMATS, help="of the outputs")
+    group.add_argument("--quality", type=int, metavar="1-100", help="of JPEG, WebP and AVIF")
+    group.add_argument("--watermark", metavar="TEXT|IMAGE", help="lay this over the lower right")
+    group.add_argument(
+        "--metadata",
+        choices=("strip", "keep", "none"),
+        help="keep only author and copyright (default), or all of it, or none",
+    )
+    group.add_argument(
+        "--output",
+        action="append",
+        default=[],
+        type=_output,
+        metavar="NAME:PIXELS:FORMAT[:QUALITY]",
+        help="one of several outputs: its name, its longer side, and its format; repeat it",
+    )
+    group.add_argument(
+        "--save-recipe", metavar="FILE.yaml", help="write the recipe that the options give"
+    )
+
+
+def _format(text: str) -> str:
+    return _SPELLINGS.get(text.lower(), text.lower())
+
+
+def _output(text: str) -> dict[str, Any]:
+    """Read ``thumb:256:webp:80``.
+
+    Examples
+    --------
+    >>> _output("thumb:256:webp")
+    {'name': 'thumb', 'steps': [{'resize': {'longest': 256, 'upscale': 'never'}}], \
+'format': 'webp'}
+    """
+    parts = text.split(":")
+    if len(parts) not in (3, 4) or not all(parts) or not parts[1].isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}': write it as in thumb:256:webp")
+    name, pixels, form, *quality = parts
+    output: dict[str, Any] = {
+        "name": name,
+        "steps": [_resize(longest=int(pixels))],
+        "format": _format(form),
+    }
+    if quality:
+        if not quality[0].isdigit():
+            raise argparse.ArgumentTypeError(f"'{text}': the quality is a number from 1 to 100")
+        output["quality"] = int(quality[0])
+    return output
+
+
+def _resize(**sides: Any) -> dict[str, Any]:
+    return {"resize": {**sides, "upscale": "never"}}
+
+
+def build(options: argparse.Namespace, presets: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Build the recipe that the options describe.
+
+    A size replaces the preset's own; a format replaces the preset's with all its options.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        With what `add` added.
+    presets : mapping
+        Recipes by name.
+
+    Returns
+    -------
+    dict or None
+        The recipe as a recipe file has it; None if no option says anything about it.
+
+    Raises
+    ------
+    UserError
+        If options contradict one another, a preset is unknown, or a file is no recipe.
+    """
+    base = _base(options, presets)
+    recipe = dict(base or {})
+    resize, mark = _size(options), _watermark(options)
+    if options.output:
+        if resize or options.format or options.quality:
+            raise UserError("--output: it gives size and format; leave the other options out.")
+        recipe.pop("output", None)
+        recipe["steps"] = _without_resize(recipe.get("steps", []))
+        recipe["outputs"] = [{**one, "steps": [*one["steps"], *mark]} for one in options.output]
+    else:
+        if resize:
+            recipe["steps"] = [*resize, *_without_resize(recipe.get("steps", []))]
+        if mark:
+            recipe["steps"] = [*recipe.get("steps", []), *mark]
+        if options.format or options.quality:
+            recipe["output"] = _encoding(options, recipe)
+    if options.metadata:
+        recipe["metadata"] = options.metadata
+    return recipe if base is not None or recipe else None
+
+
+def _base(options: argparse.Namespace, presets: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read the recipe that the others change; None if there is none."""
+    if options.preset and options.recipe:
+        raise UserError("--preset and --recipe: both name a recipe; give one of them.")
+    if options.recipe:
+        data = read_yaml(options.recipe, f"recipe: '{options.recipe}'")
+        if not isinstance(data, dict):
+            raise UserError(
+                f"recipe: '{options.recipe}' is no recipe; `pixelmill presets web` shows one."
+            )
+        return data
+    if options.preset:
+        if options.preset not in presets:
+            raise UserError(f"--preset: {unknown(options.preset, presets)}")
+        return dict(presets[options.preset])
+    return None
+
+
+def _size(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Steps that give the size asked for."""
+    if options.longest and (options.width or options.height):
+        raise UserError("--longest: give it, or --width and --height.")
+    if options.fit and not (options.width and options.height):
+        raise UserError("--fit: it needs --width and --height.")
+    if options.longest:
+        return [_resize(longest=options.longest)]
+    sides = {key: getattr(options, key) for key in ("width", "height") if getattr(options, key)}
+    if len(sides) == 2:
+        sides["fit"] = options.fit or "contain"
+    return [_resize(**sides)] if sides else []
+
+
+def _watermark(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Steps that lay the mark over the picture: the file if there is one of that name."""
+    if not options.watermark:
+        return []
+    if os.path.isfile(options.watermark):
+        return [{"watermark": {"image": os.path.abspath(options.watermark)}}]
+    return [{"watermark": {"text": options.watermark}}]
+
+
+def _without_resize(steps: list[Any]) -> list[Any]:
+    return [step for step in steps if not (isinstance(step, dict) and "resize" in step)]
+
+
+def _encoding(options: argparse.Namespace, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    if "outputs" in recipe:
+        raise UserError("--format and --quality: the recipe has several outputs; use --output.")
+    output = dict(recipe.get("output", {}))
+    if options.format:
+        same = options.format == output.get("format", "jpeg")
+        output = {**(output if same else {}), "format": options.format}
+    return {**output, **({"quality": options.quality} if options.quality else {})}

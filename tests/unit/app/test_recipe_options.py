@@ -1,0 +1,132 @@
+"""The options of a command line give the recipe that a person would have written."""
+
+import argparse
+
+import pytest
+
+from pixelmill.app import recipe_options
+from pixelmill.app.config import default_recipes
+from pixelmill.core.errors import UserError
+from pixelmill.imaging.recipe_parser import parse
+
+
+def recipe(*arguments):
+    parser = argparse.ArgumentParser()
+    recipe_options.add(parser)
+    return recipe_options.build(parser.parse_args(arguments), default_recipes())
+
+
+def never(**sides):
+    return {"resize": {**sides, "upscale": "never"}}
+
+
+THUMB = {"name": "thumb", "steps": [never(longest=256)], "format": "webp"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("--longest 2048", {"steps": [never(longest=2048)]}),
+        ("--width 300", {"steps": [never(width=300)]}),
+        ("--width 300 --height 200", {"steps": [never(width=300, height=200, fit="contain")]}),
+        (
+            "--width 300 --height 200 --fit cover",
+            {"steps": [never(width=300, height=200, fit="cover")]},
+        ),
+        ("--format webp --quality 82", {"output": {"format": "webp", "quality": 82}}),
+        ("--format JPG", {"output": {"format": "jpeg"}}),
+        ("--format tif", {"output": {"format": "tiff"}}),
+        ("--quality 70", {"output": {"quality": 70}}),
+        ("--metadata keep", {"metadata": "keep"}),
+        ("--watermark Ada", {"steps": [{"watermark": {"text": "Ada"}}]}),
+        ("--output thumb:256:webp", {"steps": [], "outputs": [THUMB]}),
+        (
+            "--output thumb:256:webp:70 --watermark Ada",
+            {
+                "steps": [],
+                "outputs": [
+                    {
+                        **THUMB,
+                        "quality": 70,
+                        "steps": [never(longest=256), {"watermark": {"text": "Ada"}}],
+                    }
+                ],
+            },
+        ),
+    ],
+)
+def test_options_alone_build_a_recipe(arguments, expected):
+    built = recipe(*arguments.split())
+    assert built == expected
+    parse(built)
+
+
+def test_no_option_gives_no_recipe():
+    assert recipe() is None
+
+
+@pytest.mark.parametrize("name", ["web", "thumbnails", "social", "training", "archive", "scans"])
+def test_a_preset_is_the_recipe_of_that_name(name):
+    assert recipe("--preset", name) == default_recipes()[name]
+
+
+def test_options_change_a_preset_and_leave_the_rest_of_it():
+    assert recipe("--preset", "web", "--longest", "800") == {
+        "steps": [never(longest=800)],
+        "output": {"format": "jpeg", "quality": 82, "progressive": True},
+    }
+    assert recipe("--preset", "web", "--quality", "70")["output"] == {
+        "format": "jpeg",
+        "quality": 70,
+        "progressive": True,
+    }
+
+
+def test_another_format_drops_the_options_of_the_first():
+    assert recipe("--preset", "web", "--format", "webp")["output"] == {"format": "webp"}
+
+
+def test_outputs_take_the_place_of_a_presets_size_and_format():
+    assert recipe("--preset", "training", "--output", "thumb:256:webp") == {
+        "steps": [],
+        "metadata": "none",
+        "outputs": [THUMB],
+    }
+
+
+def test_a_recipe_file_is_changed_in_the_same_way(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("steps: [grayscale, {resize: {width: 9, height: 9}}]\n")
+    built = recipe("--recipe", str(file), "--longest", "800")
+    assert built == {"steps": [never(longest=800), "grayscale"]}
+
+
+def test_a_watermark_that_names_a_file_is_the_image(tmp_path, photos):
+    photos(tmp_path, 1)
+    assert recipe("--watermark", str(tmp_path / "0.jpg")) == {
+        "steps": [{"watermark": {"image": str(tmp_path / "0.jpg")}}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--preset wbe", "--preset: 'wbe' is unknown; did you mean 'web'? Known are web, "),
+        ("--preset web --recipe x.yaml", "--preset and --recipe: both name a recipe"),
+        ("--recipe no.yaml", "recipe: 'no.yaml' cannot be read: No such file or directory."),
+        ("--longest 9 --width 9", "--longest: give it, or --width and --height."),
+        ("--width 9 --fit cover", "--fit: it needs --width and --height."),
+        ("--output a:9:webp --quality 9", "--output: it gives size and format;"),
+    ],
+)
+def test_a_contradiction_is_one_sentence(arguments, message):
+    with pytest.raises(UserError) as caught:
+        recipe(*arguments.split())
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("text", ["thumb", "thumb:x:webp", ":9:webp", "a:9:webp:x", "a:9:webp:9:9"])
+def test_an_output_that_cannot_be_read_shows_how_to_write_one(text, capsys):
+    with pytest.raises(SystemExit):
+        recipe("--output", text)
+    assert f"'{text}'" in capsys.readouterr().err

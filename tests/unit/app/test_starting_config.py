@@ -1,0 +1,27 @@
+"""A config for a folder that somebody has: it says what was found, and works as written."""
+
+import pytest
+import yaml
+
+from pixelmill.app import starting_config
+from pixelmill.app.config import complete
+
+
+def test_the_formats_are_told_the_most_frequent_first():
+    found = starting_config.findings("photos", {"png": 3, "jpeg": 1204}, {"other files": 2})
+    assert list(found) == [
+        "'photos' holds 1,207 images:",
+        "  1,204 JPEG",
+        "  3 PNG",
+        "  2 left out: other files",
+    ]
+
+
+@pytest.mark.parametrize("name", ["photos", "my photos", "Ünïcode", 'a"b', "a: b", "a\nb", "#1"])
+def test_the_config_names_the_folder_and_is_complete(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    config = complete(yaml.safe_load(starting_config.text(name)))
+    assert config["datasets"]["images"]["folder"] == name
+    assert config["run"]["datasets"] == ["images"]
+    assert config["run"]["recipes"] == ["web"]

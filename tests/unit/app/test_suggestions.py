@@ -1,0 +1,18 @@
+"""The nearest right word for a wrong one."""
+
+import pytest
+
+from pixelmill.app.suggestions import nearest, unknown
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("wbe", "web"), ("WEB", "web"), ("arcive", "archive")]
+)
+def test_a_slip_is_recognised(name, expected):
+    assert nearest(name, ["web", "archive"]) == f"; did you mean '{expected}'?"
+
+
+def test_nothing_is_suggested_for_a_word_that_is_like_none():
+    assert unknown("zzz", ["web", "scans", "archive"]) == (
+        "'zzz' is unknown. Known are web, scans and archive."
+    )

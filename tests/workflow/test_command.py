@@ -1,0 +1,112 @@
+"""The command `pixelmill`: a folder processed in one line, and mistakes told in one."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from PIL import Image
+
+MAIN = "from pixelmill.app.command import main; main()"
+
+
+@pytest.fixture
+def pixelmill(repository, tmp_path):
+    def run(*arguments, stdin=None):
+        return subprocess.run(
+            [sys.executable, "-c", MAIN, *map(str, arguments)],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(repository / "scripts"), "PATH": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_folder_is_processed_verified_and_not_processed_again(pixelmill, photos, tmp_path):
+    photos(tmp_path / "in", 4, size=(96, 64))
+    first = pixelmill("run", "in", "out", "--longest", "48", "--format", "png")
+    assert first.returncode == 0, first.stderr
+    assert "4 of 4 images processed, in " in first.stderr
+    assert first.stderr.splitlines()[-1] == "Success."
+    assert first.stdout == ""
+    with Image.open(tmp_path / "out/images/0.png") as image:
+        assert (image.format, image.size) == ("PNG", (48, 32))
+    again = pixelmill("run", "in", "out")  # with the recipe of the first run
+    assert again.returncode == 0, again.stderr
+    assert "Nothing to do: 4 of 4 images are up to date." in again.stderr
+    assert pixelmill("verify", "in", "out").returncode == 0
+    plan = pixelmill("plan", "in", "out", "--preset", "thumbnails")
+    assert "4 recipe changed" in plan.stderr
+
+
+def test_several_outputs_take_one_command(pixelmill, photos, tmp_path):
+    photos(tmp_path / "in", 1, size=(96, 64))
+    done = pixelmill(
+        "run", "in", "out", "--output", "large:64:jpeg", "--output", "small:32:webp",
+        "--watermark", "Ada", "--save-recipe", "mine.yaml",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out/images/large/0.jpg") as large:
+        assert large.size == (64, 43)
+    with Image.open(tmp_path / "out/images/small/0.webp") as small:
+        assert small.size == (32, 21)
+    saved = yaml.safe_load((tmp_path / "mine.yaml").read_text())
+    assert [output["name"] for output in saved["outputs"]] == ["large", "small"]
+    assert json.loads((tmp_path / "out/recipe.json").read_text())["recipe"] == saved
+
+
+def test_failures_are_told_with_their_reasons(pixelmill, photos, tmp_path):
+    photos(tmp_path / "in", 2)
+    (tmp_path / "in/broken.jpg").write_bytes((tmp_path / "in/0.jpg").read_bytes()[:200])
+    (tmp_path / "in/text.jpg").write_text("no image")
+    done = pixelmill("run", "in", "out")
+    assert done.returncode == 0
+    assert "2 of 4 images processed, 2 failed, in " in done.stderr
+    assert "  1 truncated: " in done.stderr
+    assert "  1 not_an_image: " in done.stderr
+    assert done.stderr.splitlines()[-1] == "Success, but 2 images failed; see above."
+
+
+def test_a_config_is_written_for_a_folder_and_never_over_another(pixelmill, photos, tmp_path):
+    photos(tmp_path / "in", 2)
+    made = pixelmill("init", "in")
+    assert "  2 JPEG" in made.stderr
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["run"]["recipes"] == ["web"]
+    again = pixelmill("init", "in")
+    assert again.returncode == 2
+    assert again.stderr.endswith(
+        "ERROR: 'config.yaml' exists; remove it, or give another name by --config.\n"
+    )
+
+
+def test_what_informs_is_written_to_standard_output(pixelmill):
+    shown = pixelmill("presets", "web")
+    assert yaml.safe_load(shown.stdout)["output"]["quality"] == 82
+    assert shown.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["runn", "in", "out"], "'runn' is unknown; did you mean 'run'?"),
+        (["run", "in", "out", "--presett", "web"], "'--presett' is no option; did you mean"),
+        (["run", "in", "out", "--format", "wepb"], "'wepb' is unknown; did you mean 'webp'?"),
+        (["run", "in", "out", "--preset", "wbe"], "--preset: 'wbe' is unknown; did you mean 'web'"),
+        (["run", "missing", "out"], "'missing'"),
+        (["run", "in"], "the following arguments are required: DST"),
+        (["verify", "in", "nowhere"], "'nowhere' is no folder; `pixelmill run` makes the results."),
+        (["steps", "resise"], "'resise' is unknown; did you mean 'resize'?"),
+    ],
+)
+def test_a_mistake_is_one_sentence(pixelmill, tmp_path, arguments, message):
+    (tmp_path / "in").mkdir()
+    done = pixelmill(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2
+    assert not (tmp_path / "out").exists()
