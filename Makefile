@@ -63,7 +63,7 @@ UV_COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --g
   --no-emit-index-url --no-annotate --no-header --quiet
 
 .PHONY: docs
-docs: .venv/ready-dev ## generate docs/steps.md and docs/configuration.md from the code
+docs: .venv/ready-dev ## generate docs/steps.md, docs/configuration.md and the table of docs/failures.md
 	$(BIN)/python scripts/steps.py --docs docs
 
 .PHONY: screenshots

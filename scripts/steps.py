@@ -9,7 +9,7 @@ from pixelmill.app import cli
 
 def main(options: argparse.Namespace) -> None:
     """Render the gallery, or write pages of text."""
-    from pixelmill.app import config_docs, step_docs, step_gallery
+    from pixelmill.app import config_docs, failure_docs, step_docs, step_gallery
 
     if options.page:
         count = step_gallery.write(options.page)
@@ -20,13 +20,17 @@ def main(options: argparse.Namespace) -> None:
             ("configuration.md", config_docs.markdown()),
         ):
             Path(options.docs, name).write_text(text, encoding="utf-8")
+        page = Path(options.docs, "failures.md")
+        page.write_text(failure_docs.markdown(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/steps.py steps.html")
     parser.add_argument("page", metavar="HTML", nargs="?", help="where the page goes")
-    parser.add_argument("--docs", metavar="DIR", help="write steps.md and configuration.md there")
+    parser.add_argument(
+        "--docs", metavar="DIR", help="write the pages there that come from the code"
+    )
     return parser.parse_args()
 
 

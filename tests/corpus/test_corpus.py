@@ -17,8 +17,9 @@ import pytest
 from PIL import Image
 
 from pixelmill.app import config
-from pixelmill.core.errors import REASONS, ImageError
+from pixelmill.core.errors import ImageError
 from pixelmill.core.jobs import Job
+from pixelmill.core.reasons import REASONS
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.arrays import from_levels
 from pixelmill.imaging.codecs.decoded import DecodeOptions

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill.core.errors import REASONS
 from pixelmill.core.jobs import Job
 from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.decoding import decode

@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from pixelmill.core import captured_output, streams
-from pixelmill.core.errors import REASONS, UserError, describe, sentence
+from pixelmill.core.errors import UserError, describe, sentence
 from pixelmill.core.filenames import printable
 from pixelmill.core.progress import QUIET, VARIABLE
+from pixelmill.core.reasons import REASONS
 from pixelmill.core.safe_path import protect_children
 from pixelmill.core.sandbox import Sandbox
 from pixelmill.engines.base import pin_inner_threads

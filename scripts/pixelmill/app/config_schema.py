@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pixelmill.core import schemas
+from pixelmill.core.reasons import REASONS
 from pixelmill.imaging.codecs.formats import FORMATS
 
 _TYPES = {
@@ -22,9 +23,10 @@ _TYPES = {
 
 @functools.cache
 def schema() -> dict[str, Any]:
-    """Return the schema of the config, with the defaults and the names of formats."""
+    """Return the schema of the config, with the defaults and the names from registries."""
     found = copy.deepcopy(schemas.schema("config"))
     found["properties"]["limits"]["properties"]["formats"]["items"] = {"enum": list(FORMATS)}
+    found["$defs"]["reason"] = {"enum": list(REASONS)}
     return found
 
 

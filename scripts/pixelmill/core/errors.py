@@ -1,4 +1,4 @@
-"""What can go wrong: one exception for people, one vocabulary for images."""
+"""Errors: exceptions whose messages a user can act on, and the failure of one image."""
 
 from __future__ import annotations
 
@@ -11,26 +11,6 @@ LONGEST_MESSAGE = 1000
 
 #: Characters of a wrong value that a message shows.
 LONGEST_VALUE = 60
-
-#: Why an image failed. The only words that `reason` columns ever hold.
-REASONS = {
-    "unreadable": "the file could not be read (permission, disk)",
-    "vanished": "the file was gone when its turn came",
-    "not_an_image": "the content is no image of a known format",
-    "truncated": "the file ends before the image does",
-    "corrupt": "the image data is damaged",
-    "too_large": "the image has more pixels than allowed",
-    "unsupported": "the format is known, but this Pillow cannot decode it",
-    "step_failed": "a step of the recipe raised an error",
-    "write_failed": "the output could not be written",
-    "timed_out": "it took longer than an image may",
-    "crashed": "its decoder or a step ended the process",
-    "out_of_memory": "it needs more memory than an image may",
-}
-
-#: Failures of a source that could not be read: nothing is known of it, so that an earlier
-#: output stays.
-UNKNOWN = ("vanished", "unreadable")
 
 
 class UserError(Exception):
@@ -76,7 +56,7 @@ class ImageError(Exception):
     stage : str
         Where it failed: read, decode, steps, encode or write.
     reason : str
-        A key of `REASONS`.
+        A key of `pixelmill.core.reasons.REASONS`.
     message : str
         The library's own words; of a very long one the beginning is kept.
     """

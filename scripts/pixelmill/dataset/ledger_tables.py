@@ -6,10 +6,11 @@ import json
 import os
 import re
 import sqlite3
+from collections.abc import Iterable
 
-from pixelmill.core.errors import REASONS, UNKNOWN
 from pixelmill.core.filenames import unescape
 from pixelmill.core.jobs import STAGES
+from pixelmill.core.reasons import REASONS, SOURCE_UNKNOWN
 
 #: Version of the tables. A ledger of another version is set aside, not misread.
 VERSION = 5
@@ -41,14 +42,19 @@ CREATE TABLE IF NOT EXISTS passes (
 );
 """.format(stages=", ".join(f"{stage}_seconds REAL NOT NULL" for stage in STAGES))
 
+
+def _one_of(words: Iterable[str]) -> str:
+    return f"({', '.join(map(repr, sorted(words)))})"
+
+
 _SHA256 = "length(sha256) = 64 AND sha256 NOT GLOB '*[^0-9a-f]*'"
 
 #: What holds for every row of a table, in SQL. Columns have their declared types besides.
 _RULES = {
     "images": [
         f"CASE status WHEN 'ok' THEN output != '' AND reason = '' AND {_SHA256}"
-        f" WHEN 'failed' THEN reason IN {tuple(REASONS)} AND (output = '' AND sha256 = ''"
-        f" OR output != '' AND {_SHA256} AND reason IN {UNKNOWN}) ELSE 0 END",
+        f" WHEN 'failed' THEN reason IN {_one_of(REASONS)} AND (output = '' AND sha256 = ''"
+        f" OR output != '' AND {_SHA256} AND reason IN {_one_of(SOURCE_UNKNOWN)}) ELSE 0 END",
         "length(digest) IN (0, 32) AND digest NOT GLOB '*[^0-9a-f]*'",
         "min(bytes_in, pixels_in, width, height, bytes_out) >= 0",
         f"min({', '.join(f'{stage}_seconds' for stage in STAGES)}) >= 0",

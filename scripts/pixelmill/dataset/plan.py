@@ -6,18 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from pixelmill.core.errors import UNKNOWN
 from pixelmill.core.jobs import Made
+from pixelmill.core.reasons import RETRIED_IN_EVERY_PASS, RETRIED_WITH_NEW_LIMITS
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.ledger_rows import Maker, Row
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.dataset.shards import WHOLE, Shard
-
-#: Failures that the next pass tries again: their cause lies outside the image.
-RETRIED = (*UNKNOWN, "write_failed")
-
-#: Failures that are tried again under other limits.
-LIMITED = ("too_large", "unsupported", "timed_out", "out_of_memory")
 
 
 @dataclass
@@ -179,9 +173,9 @@ def _why(
     if row.maker.code != maker.code:
         return "code changed"
     if row.status == "failed":
-        if row.reason in RETRIED or row.reason in retry:
+        if row.reason in RETRIED_IN_EVERY_PASS or row.reason in retry:
             return "failed before"
-        if row.reason in LIMITED and row.maker.limits != maker.limits:
+        if row.reason in RETRIED_WITH_NEW_LIMITS and row.maker.limits != maker.limits:
             return "limits changed"
     if row.bytes_in != entry.bytes:
         return "source changed"

@@ -16,8 +16,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from pixelmill.core.errors import REASONS, TreeError, UserError
+from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.jobs import STAGES, Job, Made, Outcome, Stretch
+from pixelmill.core.reasons import REASONS
 from pixelmill.engines.base import MOST_RESULT_BYTES
 
 #: Longest text of an error, in characters: the rest is cut off.

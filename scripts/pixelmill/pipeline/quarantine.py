@@ -24,6 +24,7 @@ from itertools import islice
 
 from pixelmill.core.errors import ImageError, UserError
 from pixelmill.core.jobs import Job, Outcome, Stretch, failed
+from pixelmill.core.reasons import DOUBTFUL
 from pixelmill.core.sandbox import Confinement, confine_process
 from pixelmill.engines.malloc import keep_freed
 from pixelmill.engines.processes import ask_to_die_with_parent
@@ -37,13 +38,6 @@ from pixelmill.pipeline.child_processes import Helper, Message, Offspring
 from pixelmill.pipeline.messages import Channel, MalformedError
 
 log = logging.getLogger(__name__)
-
-#: Reasons that hold only if an image fails alone too: another one may have taken the
-#: memory, or the worker with it.
-DOUBTFUL = ("out_of_memory", "crashed")
-
-#: Reasons of images that may end their process.
-VIOLENT = (*DOUBTFUL, "timed_out")
 
 #: How long a child may take to be ready for an image, in seconds.
 _START_ALLOWANCE = 60.0

@@ -12,11 +12,12 @@ from dataclasses import replace
 
 from pixelmill.core import sandbox
 from pixelmill.core.disk import Reserve
-from pixelmill.core.errors import UNKNOWN, ImageError, UserError
+from pixelmill.core.errors import ImageError, UserError
 from pixelmill.core.filenames import escape
 from pixelmill.core.files import lies_in
 from pixelmill.core.jobs import Made, Outcome
 from pixelmill.core.progress import Progress
+from pixelmill.core.reasons import SOURCE_UNKNOWN
 from pixelmill.dataset import catalog as catalogs
 from pixelmill.dataset import output_tree
 from pixelmill.dataset.catalog import Selection
@@ -378,7 +379,7 @@ def _settle(
                 # A name that passes to another image is not this one's any more.
                 if made.path in current or made.path not in plan.passed_on
             ]
-            if outcome.reason in UNKNOWN:
+            if outcome.reason in SOURCE_UNKNOWN:
                 kept = tuple(m for m in earlier if place.size_of(m.path) == m.bytes)
                 outcome = outcome._replace(made=kept)
             else:

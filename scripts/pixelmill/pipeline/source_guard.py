@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from pixelmill.core.errors import UNKNOWN
 from pixelmill.core.jobs import Outcome
+from pixelmill.core.reasons import SOURCE_UNKNOWN
 
 
 class SourceGuard:
@@ -37,7 +37,7 @@ class SourceGuard:
 
     def look(self, outcomes: Iterable[Outcome]) -> None:
         """Look whether the sources are still there."""
-        unknown = [outcome for outcome in outcomes if outcome.reason in UNKNOWN]
+        unknown = [outcome for outcome in outcomes if outcome.reason in SOURCE_UNKNOWN]
         self._vanished += sum(outcome.reason == "vanished" for outcome in unknown)
         if unknown and _identity(self._source) != self._identity:
             self.verdict = (

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Job, Outcome, Stretch
+from pixelmill.core.reasons import DOUBTFUL, TRIED_ALONE
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.engines.distributed import open_cluster
@@ -30,7 +31,7 @@ from pixelmill.pipeline.cluster_worker import Remote
 from pixelmill.pipeline.host import Work
 from pixelmill.pipeline.host_process import Child
 from pixelmill.pipeline.messages import MalformedError
-from pixelmill.pipeline.quarantine import DOUBTFUL, VIOLENT, Deaths, Trials
+from pixelmill.pipeline.quarantine import Deaths, Trials
 
 log = logging.getLogger(__name__)
 
@@ -228,7 +229,7 @@ class _Supervisor:
 
         def done(outcome: Outcome) -> None:
             nonlocal calm
-            calm = 0 if outcome.reason in VIOLENT else calm + 1
+            calm = 0 if outcome.reason in TRIED_ALONE else calm + 1
             self._record(outcome)
 
         self._trials.run(next_jobs(), done)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill.core.errors import REASONS, TreeError
+from pixelmill.core.errors import TreeError
 from pixelmill.core.filenames import unescape
 from pixelmill.core.jobs import Batch, Job
+from pixelmill.core.reasons import REASONS
 from pixelmill.core.tables import read_table
 from pixelmill.dataset.exports import write_failures
 from pixelmill.dataset.ledger import Ledger, Maker

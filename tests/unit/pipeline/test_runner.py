@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from pixelmill.core import locks
-from pixelmill.core.errors import REASONS, UserError
+from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import unescape
 from pixelmill.core.locks import exclusive
+from pixelmill.core.reasons import REASONS
 from pixelmill.dataset import catalog
 from pixelmill.engines.base import ENGINES
 from pixelmill.pipeline.runner import process_folder

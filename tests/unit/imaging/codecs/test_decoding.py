@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from pixelmill.core.errors import REASONS, ImageError
+from pixelmill.core.errors import ImageError
+from pixelmill.core.reasons import REASONS
 from pixelmill.imaging.codecs.decoded import Decoded, DecodeOptions
 from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.limits import Limits

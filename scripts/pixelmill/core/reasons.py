@@ -1,0 +1,149 @@
+"""Reasons: why an image failed, one entry each; all else that depends on a reason follows from it.
+
+These names are the only words that the column ``reason`` of a table holds. `docs/failures.md`,
+the config schema and the checks of messages and ledgers are derived from the entries.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+class Retry(enum.Enum):
+    """When an image that failed is processed again, besides after a change of recipe or code."""
+
+    EVERY_PASS = "in every pass"
+    NEW_LIMITS = "when it or the limits change"
+    NEW_SOURCE = "when it changes"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A reason for which an image can fail.
+
+    Attributes
+    ----------
+    name : str
+        As tables and configs have it.
+    meaning : str
+        What happened, in sentences of Markdown.
+    remedy : str
+        What a user can do about it, in sentences of Markdown; empty if there is nothing.
+    retry : Retry
+    tried_alone : bool
+        The image can end or block its process. It is tried in a process of its own before the
+        failure is recorded, and so are the images after it until there is no more trouble.
+    doubtful : bool
+        Another image in the same process can be the cause. The failure counts only if the
+        process had no other image.
+    source_unknown : bool
+        The source could not be read, so nothing is known about it, and an earlier output is
+        kept.
+    """
+
+    name: str
+    meaning: str
+    remedy: str = ""
+    retry: Retry = Retry.NEW_SOURCE
+    tried_alone: bool = False
+    doubtful: bool = False
+    source_unknown: bool = False
+
+
+#: All reasons by name.
+REASONS = {
+    reason.name: reason
+    for reason in (
+        Reason(
+            "unreadable",
+            "The file could not be read (permissions, disk), or it is no longer a regular file.",
+            "Correct its permissions, or restore it.",
+            retry=Retry.EVERY_PASS,
+            source_unknown=True,
+        ),
+        Reason(
+            "vanished",
+            "The file was gone when its turn came.",
+            retry=Retry.EVERY_PASS,
+            source_unknown=True,
+        ),
+        Reason(
+            "not_an_image",
+            "The content is not an image of a known format, regardless of its name.",
+            "Remove it, or exclude it from the dataset.",
+        ),
+        Reason(
+            "truncated",
+            "The file ends before the image does.",
+            "Copy or download it again.",
+        ),
+        Reason(
+            "corrupt",
+            "The image data is damaged. In a PNG, damaged texts and notes are skipped.",
+            "Copy or download it again.",
+        ),
+        Reason(
+            "too_large",
+            "The image exceeds one of the `limits`, which the message names. Limits on the file are "
+            "checked before it is read, limits on the header before the image is decoded.",
+            "If it is meant to be that large, raise that limit.",
+            retry=Retry.NEW_LIMITS,
+        ),
+        Reason(
+            "unsupported",
+            "The format is known, but no library decodes this variety of it correctly; or "
+            "`limits.formats` excludes the format; or `animation: error` refuses the animation; or "
+            "the colours are HDR (PQ, HLG).",
+            "Convert it with another program, or allow what the message names.",
+            retry=Retry.NEW_LIMITS,
+        ),
+        Reason(
+            "step_failed",
+            "A step of the recipe raised an error; for your own steps, the message has the file "
+            "and line.",
+            "Correct the step or its parameters.",
+        ),
+        Reason(
+            "write_failed",
+            "The output could not be written, or its format cannot hold the image.",
+            "Correct the permissions of the output folder, or choose another output format.",
+            retry=Retry.EVERY_PASS,
+        ),
+        Reason(
+            "timed_out",
+            "The image took longer than `limits.seconds_per_image`, twice.",
+            "Raise that limit, or simplify the recipe.",
+            retry=Retry.NEW_LIMITS,
+            tried_alone=True,
+        ),
+        Reason(
+            "crashed",
+            "The decoder or a step ended the process, twice. The message has the signal.",
+            "Correct the step, or convert the image with another program.",
+            tried_alone=True,
+            doubtful=True,
+        ),
+        Reason(
+            "out_of_memory",
+            "The image needs more than `limits.memory_mb`, or the system killed its process, twice.",
+            "Raise that limit, or use fewer workers.",
+            retry=Retry.NEW_LIMITS,
+            tried_alone=True,
+            doubtful=True,
+        ),
+    )
+}
+
+
+def _named(holds: Callable[[Reason], bool]) -> frozenset[str]:
+    return frozenset(name for name, reason in REASONS.items() if holds(reason))
+
+
+#: Names of reasons by what follows from them: see the attributes of `Reason`.
+SOURCE_UNKNOWN = _named(lambda reason: reason.source_unknown)
+TRIED_ALONE = _named(lambda reason: reason.tried_alone)
+DOUBTFUL = _named(lambda reason: reason.doubtful)
+RETRIED_IN_EVERY_PASS = _named(lambda reason: reason.retry is Retry.EVERY_PASS)
+RETRIED_WITH_NEW_LIMITS = _named(lambda reason: reason.retry is Retry.NEW_LIMITS)
