@@ -14,8 +14,9 @@ def main(options: argparse.Namespace) -> None:
     from pixelmill.dataset import catalog
     from pixelmill.dataset.layout import Layout
     from pixelmill.imaging.recipe_parser import parse
+    from pixelmill.pipeline.planning import preview
     from pixelmill.pipeline.policy import Policy
-    from pixelmill.pipeline.runner import preview
+    from pixelmill.pipeline.request import ProcessRequest
 
     config = complete(from_json(options.config, "--config"), options.steps_folder)
     layout, policy = Layout(config), Policy.from_config(config)
@@ -29,7 +30,8 @@ def main(options: argparse.Namespace) -> None:
         for tree in layout.trees():
             if tree.dataset == dataset:
                 recipe = parse(config["recipes"][tree.recipe], tree.recipe, options.steps_folder)
-                plan, seconds, size = preview(folder, tree.path, recipe, entries, policy)
+                request = ProcessRequest(folder, tree.path, recipe, policy=policy)
+                plan, seconds, size = preview(request, entries)
                 cost = f"; about {seconds:.0f} s of one core, {size / 1e6:.0f} MB" * bool(seconds)
                 logging.info("%s/%s/%s: %s%s", tree.dataset, tree.recipe, tree.engine, plan, cost)
 

@@ -12,21 +12,22 @@ def main(options: argparse.Namespace) -> None:
     from pixelmill.dataset.catalog import Selection
     from pixelmill.dataset.shards import Shard
     from pixelmill.engines.distributed import Cluster
+    from pixelmill.pipeline.request import ProcessRequest
     from pixelmill.pipeline.runner import process_folder
 
-    process_folder(
+    request = ProcessRequest(
         options.source,
         options.target,
         named_recipe(options.recipe, options.steps_folder),
-        options.engine,
-        cli.count_workers(options),
-        options.catalog,
-        options.label,
-        cli.policy(options, complete),
-        Cluster(options.scheduler, tuple(options.tls)),
-        Shard.parse(options.shard),
-        Selection(**from_json(options.selection, "--selection")),
+        engine=options.engine,
+        workers=cli.count_workers(options),
+        label=options.label,
+        policy=cli.policy(options, complete),
+        cluster=Cluster(options.scheduler, tuple(options.tls)),
+        shard=Shard.parse(options.shard),
+        selection=Selection(**from_json(options.selection, "--selection")),
     )
+    process_folder(request, options.catalog)
 
 
 def arguments() -> argparse.Namespace:

@@ -8,18 +8,18 @@ from pixelmill.app import cli
 def main(options: argparse.Namespace) -> None:
     """Run one pass with the sequential engine."""
     from pixelmill.app.config import complete, named_recipe
+    from pixelmill.pipeline.request import ProcessRequest
     from pixelmill.pipeline.runner import process_folder
 
-    process_folder(
+    request = ProcessRequest(
         options.source,
         options.target,
         named_recipe(options.recipe, options.steps_folder),
-        "sequential",
-        1,
-        options.catalog,
-        options.label,
-        cli.policy(options, complete),
+        engine="sequential",
+        label=options.label,
+        policy=cli.policy(options, complete),
     )
+    process_folder(request, options.catalog)
 
 
 def arguments() -> argparse.Namespace:

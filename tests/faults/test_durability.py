@@ -17,9 +17,9 @@ from pixelmill.dataset.output_tree import Workplace
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline.policy import Policy
-from pixelmill.pipeline.runner import process_folder
 from tests.conftest import run
 from tests.helpers.faults import policy
+from tests.helpers.passes import process_folder
 
 RESIZE = {"resize": {"width": 20, "height": 15}}
 

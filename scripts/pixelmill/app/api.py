@@ -16,7 +16,8 @@ from pixelmill.dataset.plan import Plan
 from pixelmill.engines.machine import cores
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline import runner
+from pixelmill.pipeline import planning, runner
+from pixelmill.pipeline.request import ProcessRequest
 from pixelmill.verification import verify as verification
 from pixelmill.verification.check_results import ChecksData
 
@@ -59,9 +60,10 @@ def process(
         If the pass cannot be run. An image that cannot be processed is no error: it is in
         ``failures.csv``.
     """
-    return runner.process_folder(
+    request = ProcessRequest(
         os.fspath(source), os.fspath(target), _recipe(recipe), engine, workers or cores()
     )
+    return runner.process_folder(request)
 
 
 def verify(
@@ -116,7 +118,8 @@ def plan(source: PathLike, target: PathLike, recipe: AnyRecipe = "light") -> Pla
         If `source` cannot be read.
     """
     entries = catalog.scan(os.fspath(source))[0].entries
-    return runner.preview(os.fspath(source), os.fspath(target), _recipe(recipe), entries)[0]
+    request = ProcessRequest(os.fspath(source), os.fspath(target), _recipe(recipe))
+    return planning.preview(request, entries).plan
 
 
 def generate(folder: PathLike, count: int = 1000, workers: int | None = None, **spec: Any) -> int:

@@ -27,6 +27,7 @@ from pixelmill.engines.base import pin_inner_threads
 from pixelmill.engines.registry import open_engine
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import Renderer
+from pixelmill.pipeline.request import ProcessRequest
 from pixelmill.pipeline.runner import process
 
 #: How far apart the clocks of loops that were started together may be, in seconds.
@@ -69,7 +70,7 @@ def _steps(source: str, recipe: Recipe, entries: Entries) -> Sample:
 
 def _pass(source: str, target: str, recipe: Recipe, entries: Entries, case: Case) -> Sample:
     """Time a whole pass; its ledger tells what its workers did meanwhile."""
-    done = process(source, target, recipe, case.kind, case.workers, entries)
+    done = process(ProcessRequest(source, target, recipe, case.kind, case.workers), entries)
     seconds = done.seconds - done.startup_seconds
     with Ledger(os.path.join(target, "ledger.sqlite"), only_look=True) as ledger:
         sums = [mean * done.images / done.workers for mean in ledger.stage_means()]

@@ -11,7 +11,7 @@ from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.locks import exclusive
 from pixelmill.dataset.synthetic import Spec, generate
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.runner import process_folder
+from tests.helpers.passes import process_folder
 
 CONFIG = {
     "datasets": {"demo": {"generate": {}}, "mine": {"folder": "photos"}},

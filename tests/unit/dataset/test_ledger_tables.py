@@ -11,7 +11,7 @@ import pytest
 
 from pixelmill.dataset.ledger_tables import TABLES, VERSION, fault_in
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.runner import process_folder
+from tests.helpers.passes import process_folder
 
 NAMES = ["two\nlines.jpg", "caf\udce9.jpg", "back\\slash.jpg", "a../b...jpg"]
 

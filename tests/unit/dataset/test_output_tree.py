@@ -102,7 +102,7 @@ def test_a_shard_stops_and_asks_where_a_new_selection_leaves_most_of_the_dataset
     fresh.divided(2)
     before = fresh.outputs()
     with pytest.raises(UserError, match=rf"of {COUNT} images .* have lost their source"):
-        fresh.divided(2, select=Selection(exclude=["*.jpg", "*.png"]))
+        fresh.divided(2, selection=Selection(exclude=["*.jpg", "*.png"]))
     assert fresh.outputs() == before
 
 

@@ -15,9 +15,9 @@ from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline import breadcrumbs
 from pixelmill.pipeline.child_processes import end_remains
 from pixelmill.pipeline.policy import Policy
-from pixelmill.pipeline.runner import process_folder
 from tests.helpers.faults import policy as policy_of
 from tests.helpers.leavings import SECONDS, STEPS, command, prepare
+from tests.helpers.passes import process_folder
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="other systems hand no orphans to a process of choice"

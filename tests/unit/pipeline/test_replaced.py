@@ -5,7 +5,7 @@ import os
 import pytest
 from PIL import Image
 
-from pixelmill.pipeline import runner
+from pixelmill.pipeline import planning
 from tests.helpers.places import SMALL, Place
 from tests.helpers.replacing import change_mode, needs_changes, replace_preserving
 
@@ -61,8 +61,8 @@ def test_an_image_whose_state_alone_changed_is_kept_and_looked_at_once(tree, cha
     change(outside)
     os.rename(outside, tree.source / "1.jpg")
     read = []
-    digest = runner.content_digest
-    monkeypatch.setattr(runner, "content_digest", lambda data: read.append(1) or digest(data))
+    digest = planning.content_digest
+    monkeypatch.setattr(planning, "content_digest", lambda data: read.append(1) or digest(data))
     before = tree.outputs()
     assert tree.process(SMALL).images == 0
     assert tree.process(SMALL).images == 0

@@ -15,8 +15,8 @@ from pixelmill.core.locks import exclusive
 from pixelmill.core.reasons import REASONS
 from pixelmill.dataset import catalog
 from pixelmill.engines.base import ENGINES
-from pixelmill.pipeline.runner import process_folder
 from pixelmill.verification.verify import verify
+from tests.helpers.passes import process_folder
 from tests.helpers.processed import COUNT, RECIPE, Tree, filled
 
 

@@ -20,10 +20,10 @@ from pixelmill.imaging.codecs import decoding
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline.policy import Policy
-from pixelmill.pipeline.runner import preview, process_folder
 from pixelmill.verification.compare_engines import compare
 from pixelmill.verification.verify import verify
 from tests.helpers.imaging import opened, psnr
+from tests.helpers.passes import preview, process_folder
 
 
 def sized(side):

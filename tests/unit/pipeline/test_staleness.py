@@ -83,7 +83,7 @@ def test_after_a_touch_the_source_is_not_read_again(tree, monkeypatch):
     touch(tree, None)
     tree.process()
     read = []
-    monkeypatch.setattr("pixelmill.pipeline.runner.content_digest", read.append)
+    monkeypatch.setattr("pixelmill.pipeline.planning.content_digest", read.append)
     assert tree.process().images == 0
     assert read == []
 

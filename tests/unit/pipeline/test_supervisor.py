@@ -20,7 +20,6 @@ from pixelmill.dataset.output_names import Outputs
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline.host import Work
-from pixelmill.pipeline.runner import process_folder
 from pixelmill.pipeline.supervisor import render
 from tests.helpers.faults import (
     POISON,
@@ -32,6 +31,7 @@ from tests.helpers.faults import (
     policy,
     tree_digest,
 )
+from tests.helpers.passes import process_folder
 
 pytestmark = pytest.mark.slow
 

@@ -12,13 +12,14 @@ import pytest
 
 from pixelmill.core.tables import write_json
 from pixelmill.dataset import catalog
+from pixelmill.dataset.layout import Tree
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.runner import process_folder
-from pixelmill.report.collect import Tree, collect, describe, find_trees
+from pixelmill.report.collect import collect, describe, find_trees
 from pixelmill.report.contact_sheet import contact_sheets
 from pixelmill.report.render import html, write
 from pixelmill.verification.compare_engines import compare
 from pixelmill.verification.verify import verify
+from tests.helpers.passes import process_folder
 
 RECIPE = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
 

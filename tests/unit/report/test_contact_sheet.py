@@ -8,9 +8,9 @@ from PIL import Image
 
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.runner import process_folder
 from pixelmill.report import contact_sheet as module
 from pixelmill.report.contact_sheet import contact_sheet, difference
+from tests.helpers.passes import process_folder
 
 SMALL = parse({"steps": [{"resize": {"width": 32, "height": 24}}]})
 

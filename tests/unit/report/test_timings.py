@@ -10,8 +10,8 @@ from pixelmill.core.jobs import Made, Outcome, Stretch
 from pixelmill.dataset.ledger import Ledger, Maker
 from pixelmill.dataset.passes import Pass
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.runner import process_folder
 from pixelmill.report.timings import distributions, latency, timeline
+from tests.helpers.passes import process_folder
 
 MAKER = Maker("recipe", "code", "limits")
 

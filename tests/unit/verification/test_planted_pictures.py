@@ -12,9 +12,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.runner import process_folder
 from pixelmill.verification.inspector import Inspector, Task
 from tests.helpers import picture_faults
+from tests.helpers.passes import process_folder
 
 SHRINK = {"resize": {"longest": 120}}
 

@@ -1,0 +1,179 @@
+"""Planning: compare catalog, ledger and output tree, and bring the tree into line with the catalog.
+
+`plan_pass` decides which images to render; `remove_orphans` then removes what the catalog no
+longer accounts for. Neither renders anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pixelmill.core.errors import ImageError, UserError
+from pixelmill.core.filenames import escape
+from pixelmill.core.jobs import Made
+from pixelmill.dataset import output_tree
+from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.ledger import Ledger
+from pixelmill.dataset.ledger_rows import Maker, Row
+from pixelmill.dataset.output_names import Outputs, colliding
+from pixelmill.dataset.output_tree import Workplace
+from pixelmill.dataset.plan import Plan, draw_up
+from pixelmill.imaging import fingerprint
+from pixelmill.imaging.codecs import reading
+from pixelmill.imaging.codecs.reading import content_digest
+from pixelmill.imaging.recipe import Recipe
+from pixelmill.pipeline.policy import Policy
+from pixelmill.pipeline.request import PassContext, ProcessRequest
+
+log = logging.getLogger(__name__)
+
+
+class Preview(NamedTuple):
+    """What a pass would do, and what it would cost.
+
+    Attributes
+    ----------
+    plan : Plan
+    seconds : float
+        Estimated time of one worker; 0 if no image of the tree has been rendered yet.
+    bytes : float
+        Estimated size of the outputs; 0 if no image of the tree has been rendered yet.
+    """
+
+    plan: Plan
+    seconds: float
+    bytes: float
+
+
+def fingerprints_of(recipe: Recipe, policy: Policy) -> Maker:
+    """Return the fingerprints of what would render the images now."""
+    return Maker(
+        recipe.fingerprint(),
+        fingerprint.code_fingerprint(recipe.own_files(), recipe.uses_opencv),
+        policy.limits.fingerprint(fingerprint.extra_decoders()),
+    )
+
+
+def preview(request: ProcessRequest, entries: Entries) -> Preview:
+    """Plan a pass without changing anything.
+
+    Parameters
+    ----------
+    request : ProcessRequest
+    entries : Entries
+        The catalog of the inputs.
+
+    Raises
+    ------
+    UserError
+        If two inputs have the same output name and the policy forbids it, or if the ledger
+        cannot be read.
+    """
+    tree = Workplace(request.target, request.shard)
+    maker = fingerprints_of(request.recipe, request.policy)
+    with tree.look() as ledger:
+        rows: Mapping[str, Row] = {} if ledger is None else ledger.rows()
+        seconds, size = (0.0, 0.0) if ledger is None else ledger.cost()
+        plan = _compare(request, entries, tree, rows, maker, _checks_outputs(request, ledger))
+    return Preview(plan, seconds * len(plan.make), size * len(plan.make))
+
+
+def plan_pass(context: PassContext) -> Plan:
+    """Decide what a pass has to do, log it, and note which libraries render its images."""
+    request, ledger = context.request, context.ledger
+    checks_outputs = _checks_outputs(request, ledger)
+    with ledger.reading():
+        plan = _compare(
+            request, context.entries, context.tree, ledger.rows(), context.maker, checks_outputs
+        )
+    log.info("%s", plan)
+    software = fingerprint.rendering_software(request.recipe.uses_opencv)
+    if plan.reasons["code changed"]:
+        log.info("code changed: %s", _changed_software(ledger, software))
+    ledger.note_maker(context.maker.code, software)
+    return plan
+
+
+def remove_orphans(context: PassContext, plan: Plan) -> None:
+    """Remove the outputs whose sources are gone, and record new times of sources.
+
+    Raises
+    ------
+    UserError
+        If too many sources are gone; then nothing is removed.
+    """
+    request, tree, ledger = context.request, context.tree, context.ledger
+    rows = ledger.rows()
+    tree.check_removals(
+        len(plan.remove), rows, request.policy.max_removal_rate, request.source, request.selection
+    )
+    for output in plan.orphans:
+        tree.remove(output)
+    ledger.forget(plan.remove)
+    ledger.touch(plan.touched)
+    if request.recipe.settings["keep_mtime"]:
+        for source, mtime_ns, _ in plan.touched:
+            for made in rows[source].made:
+                output_tree.set_mtime(tree.images, made.path, mtime_ns)
+
+
+def _compare(
+    request: ProcessRequest,
+    entries: Entries,
+    tree: Workplace,
+    rows: Mapping[str, Row],
+    maker: Maker,
+    checks_outputs: bool,
+) -> Plan:
+    def digest(path: str) -> str:
+        try:
+            data = reading.read(os.path.join(request.source, path), limits=request.policy.limits)
+        except ImageError:
+            return ""
+        return content_digest(data)
+
+    def altered(made: Made) -> bool:
+        return checks_outputs and not tree.holds(made)
+
+    if request.policy.collisions == "error":
+        _refuse_collisions(entries, request.recipe)
+    return draw_up(
+        entries,
+        rows,
+        tree.size_of,
+        Outputs(entries, request.recipe),
+        maker,
+        digest,
+        altered,
+        request.policy.retry_failed,
+        request.shard,
+    )
+
+
+def _checks_outputs(request: ProcessRequest, ledger: Ledger | None) -> bool:
+    """Whether outputs are compared with their digests: if asked, or if the ledger is in doubt."""
+    return request.policy.check_outputs or (ledger is not None and ledger.in_doubt)
+
+
+def _refuse_collisions(entries: Entries, recipe: Recipe) -> None:
+    pair = colliding(entries, recipe)
+    if pair is not None:
+        raise UserError(
+            f"'{escape(pair[0])}' and '{escape(pair[1])}' would give the same output; rename "
+            "one, or set 'collisions' to rename."
+        )
+
+
+def _changed_software(ledger: Ledger, software: Mapping[str, str]) -> str:
+    """Name the libraries whose versions changed since the images were rendered."""
+    earlier = [ledger.software_of(code) for code in ledger.codes()]
+    changed = {
+        f"{name} {old[name]} is now {version}"
+        for old in earlier
+        for name, version in software.items()
+        if name in old and old[name] != version
+    }
+    return ", ".join(sorted(changed)) or "pixelmill's or your own steps'"

@@ -1,0 +1,119 @@
+"""Recorder: take the outcomes of a pass as batches finish, and write them to the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pixelmill.core.disk import Reserve
+from pixelmill.core.errors import UserError
+from pixelmill.core.filenames import escape
+from pixelmill.core.jobs import Made, Outcome
+from pixelmill.core.progress import Progress
+from pixelmill.core.reasons import SOURCE_UNKNOWN
+from pixelmill.dataset.passes import Totals
+from pixelmill.dataset.plan import Plan
+from pixelmill.pipeline.request import PassContext
+from pixelmill.pipeline.source_guard import SourceGuard
+
+
+class OutcomeRecorder:
+    """Records outcomes, removes outputs that they replace, and stops the pass if it must.
+
+    Parameters
+    ----------
+    context : PassContext
+    plan : Plan
+    progress : Progress
+        Is advanced by each batch.
+    reserve : Reserve
+        Notices that the disk is full.
+
+    Attributes
+    ----------
+    totals : Totals
+        Sums over the recorded outcomes.
+    """
+
+    def __init__(
+        self, context: PassContext, plan: Plan, progress: Progress, reserve: Reserve
+    ) -> None:
+        self.totals = Totals()
+        self._context = context
+        self._plan = plan
+        self._progress = progress
+        self._reserve = reserve
+        self._rows = context.ledger.rows()
+        policy = context.request.policy
+        self._stop_on_first = policy.stop_on_first
+        self._guard = SourceGuard(
+            context.request.source, len(context.entries), policy.max_removal_rate
+        )
+
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        """Record the outcomes of a batch.
+
+        Raises
+        ------
+        UserError
+            If the disk is full, if the sources are going away, if too many images would lose
+            their outputs, or if the policy stops at the first failure. What was recorded
+            before stays.
+        """
+        self._reserve.check(o.message for o in outcomes if o.reason == "write_failed")
+        self._guard.look(outcomes)
+        if self._guard.verdict:  # the sources as a whole are at fault, not these images
+            outcomes = [o for o in outcomes if o.reason != "vanished"]
+        self._context.ledger.record(self._replace_outputs(outcomes), self._context.maker)
+        if self._guard.verdict:
+            raise UserError(self._guard.verdict)
+        self.totals.add(outcomes)
+        self._progress.advance(len(outcomes), sum(o.status == "failed" for o in outcomes))
+        if self._stop_on_first:
+            _stop_at_failure(outcomes)
+
+    def _replace_outputs(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+        """Remove the outputs that images had before and no longer have.
+
+        Stops before the first image that must not lose its outputs. An image whose source
+        could not be read keeps its outputs, and its outcome then names them.
+        """
+        replaced = []
+        for outcome in outcomes:
+            if outcome.status != "ok" or self._plan.renames:
+                earlier = self._earlier_outputs(outcome.source)
+                if outcome.reason in SOURCE_UNKNOWN:
+                    outcome = outcome._replace(made=tuple(filter(self._is_there, earlier)))
+                elif outcome.status != "ok" and earlier and not self._guard.may_lose_one():
+                    break
+                else:
+                    self._remove_others(outcome, earlier)
+            replaced.append(outcome)
+        return replaced
+
+    def _earlier_outputs(self, source: str) -> list[Made]:
+        """Outputs of an image from earlier passes, without names that pass to other images."""
+        row = self._rows.get(source)
+        current = self._plan.paths_of(source)
+        return [
+            made
+            for made in (row.made if row else ())
+            if made.path in current or made.path not in self._plan.passed_on
+        ]
+
+    def _is_there(self, made: Made) -> bool:
+        return self._context.tree.size_of(made.path) == made.bytes
+
+    def _remove_others(self, outcome: Outcome, earlier: Iterable[Made]) -> None:
+        """Remove what an image had, or what a worker wrote for it before it died."""
+        paths = {*self._plan.paths_of(outcome.source), *(made.path for made in earlier)}
+        for path in paths.difference(made.path for made in outcome.made):
+            self._context.tree.remove(path)
+
+
+def _stop_at_failure(outcomes: Iterable[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            raise UserError(
+                f"'{escape(outcome.source)}' failed ({outcome.reason}: {outcome.message}), and "
+                "failures.stop_on_first is set; mend or remove it."
+            )

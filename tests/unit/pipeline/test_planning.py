@@ -1,0 +1,107 @@
+"""A plan compares catalog, ledger and files; only `remove_orphans` changes anything."""
+
+import os
+
+import pytest
+
+from pixelmill.core.errors import UserError
+from pixelmill.core.sandbox import Sandbox
+from pixelmill.dataset import catalog
+from pixelmill.dataset.output_tree import Workplace
+from pixelmill.imaging.recipe_parser import parse
+from pixelmill.pipeline.planning import fingerprints_of, plan_pass, preview, remove_orphans
+from pixelmill.pipeline.policy import Policy
+from pixelmill.pipeline.request import PassContext, ProcessRequest
+from tests.helpers.processed import RECIPE, Tree, filled
+
+
+@pytest.fixture
+def tree(tmp_path, photos):
+    return Tree(filled(tmp_path, photos))
+
+
+def request_of(tree, **options):
+    return ProcessRequest(str(tree.source), str(tree.target), RECIPE, **options)
+
+
+def entries_of(tree):
+    return catalog.scan(str(tree.source))[0].entries
+
+
+def files_of(tree):
+    return {path: path.stat().st_mtime_ns for path in tree.target.rglob("*")}
+
+
+def test_a_preview_changes_nothing_and_estimates_the_cost(tree, picture):
+    picture(50).save(tree.source / "new.jpg")
+    before = files_of(tree)
+    plan, seconds, size = preview(request_of(tree), entries_of(tree))
+    assert dict(plan.reasons) == {"new": 1}
+    assert seconds > 0
+    assert size == pytest.approx(sum(map(len, tree.outputs().values())) / len(tree.outputs()))
+    assert files_of(tree) == before
+
+
+def test_the_preview_of_a_new_tree_knows_no_cost(tree, tmp_path):
+    request = ProcessRequest(str(tree.source), str(tmp_path / "other"), RECIPE)
+    plan, seconds, size = preview(request, entries_of(tree))
+    assert (len(plan.make), seconds, size) == (len(entries_of(tree)), 0, 0)
+    assert not (tmp_path / "other").exists()
+
+
+def test_two_inputs_with_one_output_name_are_refused_if_the_policy_says_so(tree, picture):
+    picture(50).save(tree.source / "0.png")
+    with pytest.raises(UserError, match=r"'0\.jpg' and '0\.png' would give the same output"):
+        preview(request_of(tree, policy=Policy(collisions="error")), entries_of(tree))
+
+
+def test_outputs_are_compared_with_their_digests_only_if_asked(tree):
+    output = tree.images / "0.jpg"
+    content = bytearray(output.read_bytes())
+    content[-3] ^= 1
+    output.write_bytes(content)
+    assert preview(request_of(tree), entries_of(tree)).plan.keep == len(entries_of(tree))
+    request = request_of(tree, policy=Policy(check_outputs=True))
+    assert dict(preview(request, entries_of(tree)).plan.reasons) == {"output altered": 1}
+
+
+@pytest.mark.parametrize("change", ["recipe", "limits", "sandbox"])
+def test_a_fingerprint_follows_what_decides_an_output_and_nothing_else(change):
+    policy = Policy()
+    before = fingerprints_of(RECIPE, policy)
+    recipe = parse({"steps": ["grayscale"]}) if change == "recipe" else RECIPE
+    if change == "limits":
+        policy = Policy(limits=policy.limits.__class__(max_pixels=1))
+    elif change == "sandbox":
+        policy = Policy(sandbox=Sandbox(on=False))
+    after = fingerprints_of(recipe, policy)
+    assert (before.recipe == after.recipe) == (change != "recipe")
+    assert (before.limits == after.limits) == (change != "limits")
+    assert before.code == after.code
+
+
+def test_planning_alone_keeps_the_output_of_a_source_that_is_gone(tree):
+    (tree.source / "0.jpg").unlink()
+    request = request_of(tree)
+    workplace = Workplace(request.target)
+    with workplace.open() as ledger:
+        maker = fingerprints_of(RECIPE, request.policy)
+        context = PassContext(request, entries_of(tree), workplace, ledger, maker)
+        plan = plan_pass(context)
+        assert (plan.remove, plan.orphans) == (["0.jpg"], ["0.jpg"])
+        assert "0.jpg" in ledger.rows() and (tree.images / "0.jpg").exists()
+        remove_orphans(context, plan)
+        assert "0.jpg" not in ledger.rows()
+    assert not (tree.images / "0.jpg").exists()
+
+
+def test_a_source_that_was_only_touched_gives_its_output_the_new_time_if_outputs_keep_times(
+    tmp_path, photos
+):
+    photos(tmp_path / "in", 2)
+    tree = Tree(tmp_path)
+    recipe = parse({**RECIPE.as_data(), "keep_mtime": True})
+    tree.process(recipe=recipe)
+    os.utime(tree.source / "1.jpg", ns=(10**9, 10**9))
+    assert tree.process(recipe=recipe).images == 0
+    assert (tree.images / "1.jpg").stat().st_mtime_ns == 10**9

@@ -1,0 +1,120 @@
+"""Outcomes are recorded batch by batch, and replace what an image had before."""
+
+import errno
+import os
+
+import pytest
+
+from pixelmill.core.disk import Reserve
+from pixelmill.core.errors import UserError
+from pixelmill.core.jobs import Made, failed
+from pixelmill.core.progress import Progress
+from pixelmill.dataset import catalog
+from pixelmill.dataset.output_tree import Workplace
+from pixelmill.pipeline.planning import fingerprints_of, plan_pass
+from pixelmill.pipeline.policy import Policy
+from pixelmill.pipeline.recorder import OutcomeRecorder
+from pixelmill.pipeline.request import PassContext, ProcessRequest
+from tests.helpers.processed import RECIPE, Tree, filled
+
+
+class Recording:
+    """A pass over a tree whose image ``0.jpg`` changed, until its recorder takes outcomes."""
+
+    def __init__(self, tree, ledger, workplace, **policy):
+        request = ProcessRequest(
+            str(tree.source), str(tree.target), RECIPE, policy=Policy(**policy)
+        )
+        entries = catalog.scan(request.source)[0].entries
+        maker = fingerprints_of(RECIPE, request.policy)
+        self.context = PassContext(request, entries, workplace, ledger, maker)
+        self.plan = plan_pass(self.context)
+        self.progress = Progress(len(self.plan.make), "test")
+        reserve = Reserve(workplace.state)
+        self.recorder = OutcomeRecorder(self.context, self.plan, self.progress, reserve)
+
+    def fail(self, reason, source="0.jpg", message="why"):
+        entry = self.context.entries[self.context.entries.find(source)]
+        outcome = failed(self.plan.outputs.job(entry), "decode", reason, message, "")
+        self.recorder.record([outcome])
+
+
+@pytest.fixture
+def tree(tmp_path, photos, picture):
+    made = Tree(filled(tmp_path, photos))
+    picture(50).save(made.source / "0.jpg")
+    return made
+
+
+@pytest.fixture
+def begin(tree):
+    """Function that begins a pass, by a policy."""
+    workplace = Workplace(str(tree.target))
+    with workplace.open() as ledger:
+        yield lambda **policy: Recording(tree, ledger, workplace, **policy)
+
+
+def test_a_failure_is_recorded_and_removes_the_earlier_output(begin, tree):
+    recording = begin()
+    recording.fail("corrupt")
+    row = recording.context.ledger.rows()["0.jpg"]
+    assert (row.status, row.reason, row.made) == ("failed", "corrupt", ())
+    assert not (tree.images / "0.jpg").exists()
+    assert (recording.recorder.totals.images, recording.recorder.totals.failed) == (1, 1)
+    assert (recording.progress.done, recording.progress.failed) == (1, 1)
+
+
+@pytest.mark.parametrize("reason", ["unreadable", "vanished"])
+def test_an_image_whose_source_cannot_be_read_keeps_its_output(begin, tree, reason):
+    recording = begin()
+    before = (tree.images / "0.jpg").read_bytes()
+    recording.fail(reason)
+    (made,) = recording.context.ledger.rows()["0.jpg"].made
+    assert (made.path, made.bytes) == ("0.jpg", len(before))
+    assert (tree.images / "0.jpg").read_bytes() == before
+
+
+def test_an_output_that_was_already_gone_is_not_kept(begin, tree):
+    recording = begin()
+    (tree.images / "0.jpg").unlink()
+    recording.fail("unreadable")
+    assert recording.context.ledger.rows()["0.jpg"].made == ()
+
+
+def test_no_more_images_may_lose_their_output_than_the_policy_allows(begin, tree):
+    recording = begin(max_removal_rate=0.0)
+    with pytest.raises(UserError, match="1 of 6 images fail that had an output"):
+        recording.fail("corrupt")
+    assert (tree.images / "0.jpg").exists()
+    assert recording.context.ledger.rows()["0.jpg"].status == "ok"
+
+
+def test_too_many_sources_that_vanish_stop_the_pass_and_are_not_recorded(begin, tree):
+    recording = begin(max_removal_rate=0.0)
+    with pytest.raises(UserError, match="1 of 6 images vanished"):
+        recording.fail("vanished")
+    assert recording.context.ledger.rows()["0.jpg"].status == "ok"
+
+
+def test_the_first_failure_stops_the_pass_if_the_policy_says_so_and_is_recorded(begin):
+    recording = begin(stop_on_first=True)
+    with pytest.raises(UserError, match=r"'0\.jpg' failed \(corrupt: why\)"):
+        recording.fail("corrupt")
+    assert recording.context.ledger.rows()["0.jpg"].reason == "corrupt"
+
+
+def test_a_full_disk_stops_the_pass_before_anything_is_recorded(begin):
+    recording = begin()
+    with pytest.raises(UserError, match="What is done is kept"):
+        recording.fail("write_failed", message=os.strerror(errno.ENOSPC))
+    assert recording.context.ledger.rows()["0.jpg"].status == "ok"
+
+
+def test_an_image_that_succeeds_keeps_what_was_written_for_it(begin, tree):
+    recording = begin()
+    made = Made("", "0.jpg", 32, 24, (tree.images / "0.jpg").stat().st_size, "0" * 64)
+    entry = recording.context.entries[recording.context.entries.find("0.jpg")]
+    outcome = failed(recording.plan.outputs.job(entry), "", "", "", "")
+    recording.recorder.record([outcome._replace(status="ok", made=(made,))])
+    assert recording.context.ledger.rows()["0.jpg"].made == (made,)
+    assert (tree.images / "0.jpg").exists()
