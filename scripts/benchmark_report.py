@@ -17,7 +17,8 @@ def main(options: argparse.Namespace) -> None:
         return
     if not options.results:
         raise UserError("Give the folder of all results, or --compare and scaling.json files.")
-    from pixelmill.report.collect import Tree, collect, describe, find_trees
+    from pixelmill.dataset.layout import Tree
+    from pixelmill.report.collect import collect, describe, find_trees
     from pixelmill.report.render import write
 
     trees = [Tree.at(path) for path in options.trees or []] or find_trees(options.results)

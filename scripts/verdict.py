@@ -10,7 +10,8 @@ from pixelmill.app import cli
 def main(options: argparse.Namespace) -> int:
     """Print what is wrong and a summary; write the summary to a file if everything passed."""
     from pixelmill.core.files import atomic
-    from pixelmill.report.collect import Tree, collect
+    from pixelmill.dataset.layout import Tree
+    from pixelmill.report.collect import collect
     from pixelmill.report.verdict import judge, summary
 
     report = collect([Tree.at(path) for path in options.trees], {})

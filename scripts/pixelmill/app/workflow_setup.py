@@ -97,7 +97,7 @@ _OF_JOBS = ("logs", "benchmarks")
 def _folders_of_results(config: Mapping[str, Any]) -> Iterator[str]:
     yield "report/figures"
     results = config["results"]
-    trees = [os.path.relpath(place.path, results) for place in Layout(config).trees()]
+    trees = [os.path.relpath(tree.path, results) for tree in Layout(config).trees()]
     for parent in (*config["run"]["datasets"], *(Path(tree).as_posix() for tree in trees)):
         yield f"{parent}/{FOLDER}"
         for shard in Path(results, parent, FOLDER).glob("*-of-*"):

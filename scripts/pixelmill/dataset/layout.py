@@ -1,20 +1,36 @@
-"""Layout: where a config's images, trees and tables lie."""
+"""Layout: where the images, output trees and tables of a config are."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from pixelmill.core.tables import read_json
 from pixelmill.dataset.catalog import Selection
 
 
-class Place(NamedTuple):
-    """An output tree: a dataset, by a recipe, by an engine."""
+@dataclass(frozen=True)
+class Tree:
+    """Where an output tree is, and what it holds: a dataset, by a recipe, by an engine."""
 
     dataset: str
     recipe: str
     engine: str
     path: str
+
+    @classmethod
+    def at(cls, path: str | os.PathLike[str]) -> Tree:
+        """Take the names from the path ``.../dataset/recipe/engine``."""
+        dataset, recipe, engine = Path(os.path.abspath(path)).parts[-3:]
+        return cls(dataset, recipe, engine, os.fspath(path))
+
+    def read(self, name: str) -> Any:
+        """Read one of its JSON files; None if the file is missing."""
+        path = os.path.join(self.path, name)
+        return read_json(path) if os.path.exists(path) else None
 
 
 class Layout:
@@ -25,17 +41,17 @@ class Layout:
         self._results = config["results"]
 
     def source(self, dataset: str) -> tuple[str, Selection]:
-        """Folder of a dataset's images, and which of its files belong to it."""
+        """Return the folder of a dataset's images, and which of its files belong to it."""
         data = self._config["datasets"][dataset]
         selection = Selection(data.get("include", []), data.get("exclude", []))
         return data.get("folder", f"resources/{dataset}"), selection
 
-    def trees(self) -> Iterator[Place]:
-        """Output trees that `run` covers, the production engine's last."""
+    def trees(self) -> Iterator[Tree]:
+        """Yield the output trees that `run` covers, that of the production engine last."""
         run = self._config["run"]
         engines = dict.fromkeys(["sequential", *run["engines"], run["production"]])
         for dataset in run["datasets"]:
             for recipe in run["recipes"]:
                 for engine in engines:
                     path = f"{self._results}/{dataset}/{recipe}/{engine}"
-                    yield Place(dataset, recipe, engine, path)
+                    yield Tree(dataset, recipe, engine, path)

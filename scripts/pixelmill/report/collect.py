@@ -9,13 +9,14 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
 from pixelmill.core.sandbox import remark
 from pixelmill.core.tables import iterate_table, read_json
+from pixelmill.dataset.layout import Tree
 from pixelmill.report.verdict import sentence
 
 #: Columns of benchmark.csv; the first ten are a promise to those who read it.
@@ -42,27 +43,6 @@ NO_COMPARISON = "run: snakemake --cores all scaling"
 
 #: Failures that the page lists for each tree; failures.csv has all.
 MOST_FAILURES = 50
-
-
-@dataclass(frozen=True)
-class Tree:
-    """One output tree: a dataset, by a recipe, by an engine."""
-
-    dataset: str
-    recipe: str
-    engine: str
-    path: str
-
-    @classmethod
-    def at(cls, path: str | os.PathLike[str]) -> Tree:
-        """Read the names off the path ``.../dataset/recipe/engine``."""
-        dataset, recipe, engine = Path(os.path.abspath(path)).parts[-3:]
-        return cls(dataset, recipe, engine, os.fspath(path))
-
-    def read(self, name: str) -> Any:
-        """Read one of its JSON files; None where it is missing."""
-        path = os.path.join(self.path, name)
-        return read_json(path) if os.path.exists(path) else None
 
 
 def find_trees(results: str) -> list[Tree]:

@@ -14,13 +14,13 @@ import numpy as np
 from PIL import Image
 
 from pixelmill.core.errors import ImageError
-from pixelmill.dataset.layout import Layout
+from pixelmill.dataset.layout import Layout, Tree
 from pixelmill.dataset.ledger import Example, looked_at
 from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.limits import Limits
-from pixelmill.report.collect import Tree, by_recipe
+from pixelmill.report.collect import by_recipe
 
 #: Pictures shown, and the longer side of each in pixels: sharp on a phone held upright.
 SHOWN = 12

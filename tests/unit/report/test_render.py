@@ -6,9 +6,10 @@ import pytest
 
 from pixelmill.core.jobs import Made, Outcome, Stretch
 from pixelmill.dataset.exports import write_tables
+from pixelmill.dataset.layout import Tree
 from pixelmill.dataset.ledger import Ledger, Maker
 from pixelmill.dataset.passes import Pass
-from pixelmill.report.collect import Tree, collect, describe
+from pixelmill.report.collect import collect, describe
 from pixelmill.report.render import html, markdown, write
 
 #: Largest size of a page in bytes, for any number of images.
