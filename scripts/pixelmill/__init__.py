@@ -6,7 +6,7 @@ one that knows no image: app, report, benchmark, pipeline and verification, data
 and engines, core.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: Public names, and the modules that they are imported from when they are first used. Type
 #: checkers read `__init__.pyi`.

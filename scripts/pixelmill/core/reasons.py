@@ -86,8 +86,8 @@ REASONS = {
         ),
         Reason(
             "too_large",
-            "The image exceeds one of the `limits`, which the message names. Limits on the file are "
-            "checked before it is read, limits on the header before the image is decoded.",
+            "The image exceeds one of the `limits`, which the message names. Limits on the file "
+            "are checked before it is read, limits on the header before the image is decoded.",
             "If it is meant to be that large, raise that limit.",
             retry=Retry.NEW_LIMITS,
         ),
@@ -127,7 +127,8 @@ REASONS = {
         ),
         Reason(
             "out_of_memory",
-            "The image needs more than `limits.memory_mb`, or the system killed its process, twice.",
+            "The image needs more than `limits.memory_mb`, or the system killed its process, "
+            "twice.",
             "Raise that limit, or use fewer workers.",
             retry=Retry.NEW_LIMITS,
             tried_alone=True,

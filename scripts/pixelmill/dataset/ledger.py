@@ -19,6 +19,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape, unescape
 from pixelmill.core.jobs import STAGES, Made, Outcome, Stretch
 from pixelmill.dataset import ledger_backup
+from pixelmill.dataset.ledger_migration import MIGRATABLE, migrate
 from pixelmill.dataset.ledger_rows import Maker, Rows
 from pixelmill.dataset.ledger_tables import TABLES, VERSION
 from pixelmill.dataset.passes import Pass
@@ -80,7 +81,7 @@ class Ledger:
         self.is_new = self.in_doubt = False
         try:
             if only_look:
-                self._database = connect_to_read(path, ledger_backup.is_backup(path))
+                self._database = _connect_to_read(path)
             else:
                 self._open(durable)
         except (sqlite3.Error, OSError) as error:
@@ -133,8 +134,7 @@ class Ledger:
     @property
     def is_current(self) -> bool:
         """Whether the tables are those of this version."""
-        version: int = self._database.execute("PRAGMA user_version").fetchone()[0]
-        return version == VERSION
+        return _version_of(self._database) == VERSION
 
     def rows(self) -> Rows:
         """All images by source, as they stand whenever they are asked for."""
@@ -363,6 +363,23 @@ class Ledger:
         query = f"SELECT avg({_TOTAL}) FROM images WHERE status = 'ok' AND recipe = ?"
         seconds: float | None = self._database.execute(query, (recipe,)).fetchone()[0]
         return seconds
+
+
+def _connect_to_read(path: str) -> sqlite3.Connection:
+    """Open a ledger to read it; one of an earlier version is migrated in a temporary copy."""
+    database = connect_to_read(path, ledger_backup.is_backup(path))
+    if _version_of(database) not in MIGRATABLE:
+        return database
+    with contextlib.closing(database):
+        migrated = sqlite3.connect("")
+        database.backup(migrated)
+    migrate(migrated)
+    return migrated
+
+
+def _version_of(database: sqlite3.Connection) -> int:
+    version: int = database.execute("PRAGMA user_version").fetchone()[0]
+    return version
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from pixelmill.core.databases import COMPANIONS, connect_to_read, tells_of_syste
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.files import atomic, free_name
 from pixelmill.core.tables import write_json
+from pixelmill.dataset.ledger_migration import MIGRATABLE, migrate
 from pixelmill.dataset.ledger_tables import VERSION, fault_in
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def take(path: str) -> Condition:
     TreeError
         If it is a link, or a file that SQLite keeps beside it is.
     UserError
-        If the disk does not let it be read or replaced.
+        If it was written by a newer version, or if the disk does not let it be read or replaced.
     """
     with _telling(path):
         return _take(path)
@@ -106,7 +107,7 @@ def _take(path: str) -> Condition:
     _set_strangers_aside(path, seal)
     for name in (path, path + _JOURNAL):
         _make_private(name)
-    fault = _fault(path, seal)
+    fault = _fault(path, seal) or _migrate(path)
     if fault is None:
         condition = Condition(path, seal is not None and seal.in_doubt)
         if seal is not None:
@@ -137,7 +138,7 @@ def readable(path: str) -> Condition:
     Raises
     ------
     UserError
-        If the disk does not let it be read.
+        If it was written by a newer version, or if the disk does not let it be read.
     """
     with _telling(path):
         return _readable(path)
@@ -254,8 +255,33 @@ def _fault(path: str, seal: _Seal | None) -> _Fault | None:
     elif found := _examine(path):
         return found
     version = _version_of(path)
-    if version not in (0, VERSION):
+    if version > VERSION:
+        raise UserError(
+            f"The ledger '{path}' was written by a newer version of pixelmill; update pixelmill, "
+            f"or delete '{path}', '{_beside(path, _BACKUP)}' and '{_beside(path, _SEAL)}' to have "
+            "all images made again by this version."
+        )
+    if version not in (0, VERSION, *MIGRATABLE):
         return _Fault("is of another version of pixelmill", f"version-{version}")
+    return None
+
+
+def _migrate(path: str) -> _Fault | None:
+    """Migrate a ledger of an earlier version; return why it cannot be migrated."""
+    if not os.path.lexists(path) or _version_of(path) not in MIGRATABLE:
+        return None
+    version = _version_of(path)
+    try:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+            migrate(database)
+            found = fault_in(database)
+    except sqlite3.Error as error:
+        if tells_of_system(error):
+            raise UserError(f"The ledger '{path}' cannot be migrated: {error}.") from error
+        found = str(error)
+    if found:
+        return _Fault(f"cannot be migrated ({found})", f"version-{version}")
+    log.info("The ledger '%s' of an earlier version was migrated.", path)
     return None
 
 

@@ -12,7 +12,8 @@ from pixelmill.core.filenames import unescape
 from pixelmill.core.jobs import STAGES
 from pixelmill.core.reasons import REASONS, SOURCE_UNKNOWN
 
-#: Version of the tables. A ledger of another version is set aside, not misread.
+#: Version of the tables. A ledger of another version is migrated, refused or set aside, and
+#: never misread: see `pixelmill.dataset.ledger_backup`.
 VERSION = 5
 
 #: Any change here, but for white space and indexes, needs another `VERSION`.

@@ -223,13 +223,24 @@ def test_a_disk_that_cannot_be_written_is_said_so_and_is_no_damage(path, outcome
     assert not os.path.exists(f"{path}.damaged")
 
 
-def test_a_ledger_of_another_version_is_put_aside_not_misread(path, outcomes, tmp_path):
+def test_a_ledger_of_an_unknown_earlier_version_is_put_aside_not_misread(path, outcomes, tmp_path):
     with Ledger(path) as ledger:
         ledger.record(outcomes, MAKER)
-        ledger._database.execute(f"PRAGMA user_version = {VERSION + 1}")
+        ledger._database.execute("PRAGMA user_version = 2")
     with Ledger(path) as ledger:
         assert ledger.rows() == {}
-    assert (tmp_path / "tree" / f"ledger.sqlite.version-{VERSION + 1}").exists()
+    assert (tmp_path / "tree" / "ledger.sqlite.version-2").exists()
+
+
+def test_a_ledger_of_a_newer_version_is_refused_in_a_sentence_that_says_what_to_do(path):
+    with Ledger(path) as ledger:
+        ledger._database.execute(f"PRAGMA user_version = {VERSION + 1}")
+    for open_ledger in (Ledger, looked_at):
+        with (
+            pytest.raises(UserError, match=rf"^The ledger '{path}' was .* newer .*; update pixel"),
+            open_ledger(path),
+        ):
+            pass
 
 
 def test_a_ledger_that_cannot_be_opened_is_said_so_in_a_sentence(tmp_path):

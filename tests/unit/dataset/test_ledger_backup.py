@@ -118,12 +118,22 @@ def test_what_could_not_be_recovered_in_full_is_said(path):
     assert take(path) == Condition(path, in_doubt=True, lost=True)
 
 
-def test_a_backup_of_another_version_is_not_used(path):
+def test_a_ledger_of_an_unknown_earlier_version_is_set_aside_with_its_backup(path):
     with Ledger(path) as ledger:
-        ledger._database.execute("PRAGMA user_version = 99")
+        ledger._database.execute("PRAGMA user_version = 2")
     assert take(path) == Condition(path, in_doubt=True, lost=True)
     assert not os.path.exists(path)
-    assert os.path.exists(f"{path}.version-99")
+    assert os.path.exists(f"{path}.version-2")
+
+
+@pytest.mark.parametrize("act", [take, readable])
+def test_a_ledger_of_a_newer_version_is_refused_and_nothing_changes(path, act):
+    with Ledger(path) as ledger:
+        ledger._database.execute("PRAGMA user_version = 99")
+    before = files_beside(path)
+    with pytest.raises(UserError, match=r"by a newer version of pixelmill; update pixelmill, or"):
+        act(path)
+    assert files_beside(path) == before
 
 
 def test_a_ledger_that_another_process_has_locked_is_not_damaged(path, monkeypatch):
