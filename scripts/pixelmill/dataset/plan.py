@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pixelmill.core.jobs import Made
 from pixelmill.core.reasons import RETRIED_IN_EVERY_PASS, RETRIED_WITH_NEW_LIMITS
@@ -21,24 +22,24 @@ class Plan:
     Attributes
     ----------
     make : Entries
-        Images to make, sorted by path.
+        Images to render, sorted by path.
     reasons : Counter
-        Why, by number of images.
+        Why they are rendered, with the number of images for each reason.
     remove : list of str
-        Sources that are gone; their outputs go too.
+        Sources that are gone, whose outputs are removed.
     orphans : list of str
         Outputs of sources that are gone.
     renames : bool
-        Whether images that are made had outputs under other names. These stay until the
-        image is made under the new ones.
+        Whether images to be rendered have outputs under other names. These stay until the
+        image is rendered under the new ones.
     passed_on : set of str
         Names of such outputs, and of orphans, that other images will have.
     touched : list of (str, int, int)
-        Sources with new times of modification or change (ns), and the old content.
+        Sources with new times of modification or change (ns) and the same content.
     outputs : Outputs
-        Where they go.
+        The names of the outputs.
     keep : int
-        Images that stay as they are.
+        Number of images that stay as they are.
     """
 
     make: Entries = field(default_factory=Entries)
@@ -52,12 +53,12 @@ class Plan:
     keep: int = 0
 
     def paths_of(self, source: str) -> tuple[str, ...]:
-        """Paths of the outputs of an image that is made; none for any other image."""
+        """Return the paths of the outputs of an image to be rendered; none for any other image."""
         number = self.make.find(source)
         return () if number is None else self.outputs.of(self.make[number])
 
     def __str__(self) -> str:
-        """Say the plan in a line.
+        """Return the plan as a line of text.
 
         Examples
         --------
@@ -70,18 +71,37 @@ class Plan:
         return f"{make}; keep {self.keep:,}; remove {len(self.remove):,}"
 
 
+class FileProbes(NamedTuple):
+    """Questions about files, which a plan asks only if the ledger does not decide.
+
+    Attributes
+    ----------
+    size_of : callable
+        Returns the size in bytes of an output, by its path; None if it is missing.
+    digest : callable
+        Returns the content digest of a source, by its path. It is asked only if one of the
+        source's times changed and nothing else did. A file that replaces another one may have
+        its size and modification time, as after ``cp -p``, but not its time of change.
+    is_altered : callable
+        Whether an output has other bytes than were recorded; asked for outputs that would be
+        kept.
+    """
+
+    size_of: Callable[[str], int | None]
+    digest: Callable[[str], str]
+    is_altered: Callable[[Made], bool]
+
+
 def draw_up(
     entries: Entries,
     rows: Mapping[str, Row],
-    size_of: Callable[[str], int | None],
     outputs: Outputs,
     maker: Maker,
-    digest: Callable[[str], str],
-    altered: Callable[[Made], bool],
+    files: FileProbes,
     retry: Collection[str] = (),
     shard: Shard = WHOLE,
 ) -> Plan:
-    """Decide for each image whether to keep, make or remove it.
+    """Decide for each image whether to keep, render or remove it.
 
     Parameters
     ----------
@@ -89,28 +109,20 @@ def draw_up(
         The catalog, sorted by path.
     rows : mapping
         What the ledger knows, by source.
-    size_of : callable
-        Size in bytes of an output by its path; None where it is not there.
     outputs : Outputs
-        Where the outputs of the entries go.
+        The names of the outputs of the entries.
     maker : Maker
-        What would make the images now.
-    digest : callable
-        Content digest of a source by its path; asked only if one of its times changed
-        and nothing else did. A file that was replaced may have the size and modification
-        time of the old one, as after ``cp -p``, but not its time of change.
-    altered : callable
-        Whether an output has other bytes than were noted; asked of those that
-        would be kept.
+        Fingerprints of what would render the images now.
+    files : FileProbes
     retry : collection of str
         Reasons whose failures are tried again.
     shard : Shard, optional
-        The part whose images are made; others are there for their names alone.
+        The part whose images are rendered; the others only matter for their names.
     """
     plan = Plan(outputs=outputs)
-    settled = bytearray(len(entries))
+    decisions = bytearray(len(entries))
     if not shard.is_whole:
-        settled = bytearray(0 if shard.owns(entry.path) else _OF_OTHERS for entry in entries)
+        decisions = bytearray(_UNDECIDED if shard.owns(e.path) else _OF_OTHERS for e in entries)
     left: set[str] = set()
     near = 0
     for source, row in rows.items():
@@ -123,36 +135,32 @@ def draw_up(
         entry = entries[number]
         paths = outputs.of(entry)
         left.update(made.path for made in row.made if made.path not in paths)
-        if settled[number] == _OF_OTHERS:
+        if decisions[number] == _OF_OTHERS:
             continue
-        reason = _why(entry, row, paths, size_of, maker, retry)
-        if reason == "touched":
-            same = digest(source) == row.digest
-            reason = "" if same else "source changed"
-            if same:
-                plan.touched.append((source, entry.mtime_ns, entry.changed_ns))
-        if not reason and any(map(altered, row.made)):
-            reason = "output altered"
-        settled[number] = _TO_MAKE if reason else _KEPT
+        reason = _why(entry, row, paths, maker, files, retry)
+        decisions[number] = _TO_MAKE if reason else _KEPT
         if reason:
             plan.reasons[reason] += 1
-        else:
-            plan.keep += 1
-    if new := settled.count(0):
+            continue
+        plan.keep += 1
+        if (row.mtime_ns, row.changed_ns) != (entry.mtime_ns, entry.changed_ns):
+            plan.touched.append((source, entry.mtime_ns, entry.changed_ns))
+    if new := decisions.count(_UNDECIDED):
         plan.reasons["new"] = new
-    plan.make = entries.where(settled.replace(b"\0", bytes([_TO_MAKE])), _TO_MAKE)
+    decisions = decisions.replace(bytes([_UNDECIDED]), bytes([_TO_MAKE]))
+    plan.make = entries.where(decisions, _TO_MAKE)
     plan.renames = bool(left)
     plan.passed_on = _claimed(left.union(plan.orphans), entries, outputs)
     plan.orphans = [path for path in plan.orphans if path not in plan.passed_on]
     return plan
 
 
-#: What is settled of an image, but for new ones.
-_TO_MAKE, _KEPT, _OF_OTHERS = 1, 2, 3
+#: What is decided for an image. Those that the ledger does not know stay undecided: they are new.
+_UNDECIDED, _TO_MAKE, _KEPT, _OF_OTHERS = range(4)
 
 
 def _claimed(paths: set[str], entries: Entries, outputs: Outputs) -> set[str]:
-    """Those of some paths that an image's outputs will have."""
+    """Return those of some paths that outputs of the entries will have."""
     claimed: set[str] = set()
     if paths:
         for entry in entries:
@@ -164,10 +172,11 @@ def _why(
     entry: Entry,
     row: Row,
     outputs: tuple[str, ...],
-    size_of: Callable[[str], int | None],
     maker: Maker,
+    files: FileProbes,
     retry: Collection[str],
 ) -> str:
+    """Return why an image must be rendered again; empty if it is up to date."""
     if row.maker.recipe != maker.recipe:
         return "recipe changed"
     if row.maker.code != maker.code:
@@ -182,10 +191,12 @@ def _why(
     if row.status == "ok":
         if sorted(made.path for made in row.made) != sorted(outputs):
             return "name changed"
-        sizes = [size_of(made.path) for made in row.made]
+        sizes = [files.size_of(made.path) for made in row.made]
         if None in sizes:
             return "output missing"
         if sizes != [made.bytes for made in row.made]:
             return "output altered"
-    times = row.mtime_ns, row.changed_ns
-    return "" if times == (entry.mtime_ns, entry.changed_ns) else "touched"
+    is_touched = (row.mtime_ns, row.changed_ns) != (entry.mtime_ns, entry.changed_ns)
+    if is_touched and files.digest(entry.path) != row.digest:
+        return "source changed"
+    return "output altered" if any(map(files.is_altered, row.made)) else ""

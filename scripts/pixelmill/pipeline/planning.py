@@ -20,7 +20,7 @@ from pixelmill.dataset.ledger import Ledger
 from pixelmill.dataset.ledger_rows import Maker, Row
 from pixelmill.dataset.output_names import Outputs, colliding
 from pixelmill.dataset.output_tree import Workplace
-from pixelmill.dataset.plan import Plan, draw_up
+from pixelmill.dataset.plan import FileProbes, Plan, draw_up
 from pixelmill.imaging import fingerprint
 from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.reading import content_digest
@@ -135,22 +135,14 @@ def _compare(
             return ""
         return content_digest(data)
 
-    def altered(made: Made) -> bool:
+    def is_altered(made: Made) -> bool:
         return checks_outputs and not tree.holds(made)
 
     if request.policy.collisions == "error":
         _refuse_collisions(entries, request.recipe)
-    return draw_up(
-        entries,
-        rows,
-        tree.size_of,
-        Outputs(entries, request.recipe),
-        maker,
-        digest,
-        altered,
-        request.policy.retry_failed,
-        request.shard,
-    )
+    outputs = Outputs(entries, request.recipe)
+    files = FileProbes(tree.size_of, digest, is_altered)
+    return draw_up(entries, rows, outputs, maker, files, request.policy.retry_failed, request.shard)
 
 
 def _checks_outputs(request: ProcessRequest, ledger: Ledger | None) -> bool:

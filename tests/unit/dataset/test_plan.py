@@ -6,7 +6,7 @@ from pixelmill.core.jobs import Made
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.ledger_rows import Maker, Row
 from pixelmill.dataset.output_names import Outputs
-from pixelmill.dataset.plan import draw_up
+from pixelmill.dataset.plan import FileProbes, draw_up
 from pixelmill.imaging.recipe_parser import parse
 
 RECIPE = parse({})
@@ -26,13 +26,21 @@ ROW = Row(
 PRESENT = {"a.jpg": 40}
 
 
-def plan_of(entries=(ENTRY,), rows=None, present=None, recipe=RECIPE, **changes):
-    answers = {"digest": lambda path: "same", "altered": lambda made: False, **changes}
+def plan_of(
+    entries=(ENTRY,),
+    rows=None,
+    present=None,
+    recipe=RECIPE,
+    digest=lambda path: "same",
+    altered=lambda made: False,
+    **options,
+):
     rows = {"a.jpg": ROW} if rows is None else rows
     present = PRESENT if present is None else present
     entries = Entries(entries).sorted()
     outputs = Outputs(entries, recipe)
-    return draw_up(entries, rows, present.get, outputs, MAKER, **answers)
+    files = FileProbes(present.get, digest, altered)
+    return draw_up(entries, rows, outputs, MAKER, files, **options)
 
 
 def by(**changes):
