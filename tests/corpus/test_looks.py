@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from pixelmill.core.jobs import Job
+from pixelmill.core.reasons import REASONS
 from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.formats import FORMATS, OUTPUT_FORMATS

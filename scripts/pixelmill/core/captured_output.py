@@ -1,7 +1,7 @@
-"""Captured output: what libraries and steps print by themselves, kept apart and bounded.
+"""Captured output: what libraries and steps print, kept apart from messages, and bounded.
 
-libtiff alone can print hundreds of lines on a folder of scans, and a step of one's own
-as much as it likes for each image.
+libtiff alone can print hundreds of lines about a folder of scans, and an own step may print any
+amount for each image.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import TextIO
 from pixelmill.core.filenames import printable
 from pixelmill.core.files import open_log
 
-#: Bytes of noise that a log file takes in a run.
+#: The most bytes of captured output in the log file of a run.
 MOST_BYTES = 2**20
 
 _PART = 2**16
 
 
 class Drain:
-    """Takes what is written to a pipe into a file, up to `MOST_BYTES`; the rest is dropped.
+    """Copies what is written to a pipe into a file, up to `MOST_BYTES`; the rest is dropped.
 
     Parameters
     ----------
     path : str
-        Of the file, which is emptied.
+        The file, which is emptied first.
 
     Raises
     ------
@@ -45,12 +45,12 @@ class Drain:
         threading.Thread(target=self._read, daemon=True).start()
 
     def another_end(self) -> TextIO:
-        """Open the file once more, to append to it."""
+        """Open the file again, to append to it."""
         return os.fdopen(os.dup(self._descriptor), "a", encoding="utf-8", errors="backslashreplace")
 
     def finish(self) -> None:
-        """Take what is in the pipe now; others may go on to hold its end."""
-        with contextlib.suppress(OSError):  # some systems cannot
+        """Copy what is in the pipe now; other processes may keep its end open."""
+        with contextlib.suppress(OSError):  # not supported by some systems
             os.set_blocking(self._reading, False)
             with contextlib.suppress(BlockingIOError):  # it is empty
                 while data := os.read(self._reading, _PART):
@@ -58,11 +58,11 @@ class Drain:
             os.set_blocking(self._reading, True)
 
     def _read(self) -> None:
-        """Take all that comes, to the end of this process: nobody who prints must wait."""
+        """Copy everything until this process ends: no process that prints must wait."""
         while True:
             try:
                 data = os.read(self._reading, _PART)
-            except BlockingIOError:  # `finish` is at work
+            except BlockingIOError:  # `finish` is reading
                 continue
             if not data:
                 return
@@ -76,28 +76,28 @@ class Drain:
             self._left -= min(len(data), self._left)
             if not self._left:
                 text += f"\n... cut: more than {MOST_BYTES:,} bytes were printed\n"
-            with contextlib.suppress(OSError):  # a full disk must not keep who prints waiting
+            with contextlib.suppress(OSError):  # a full disk must not block processes that print
                 self._file.write(printable(text))
                 self._file.flush()
 
 
 def set_apart(path: str | None) -> Drain | None:
-    """Let what others print go to a file, here and in children, and leave the terminal to us.
+    """Redirect what libraries and children print to a file, and keep the terminal for messages.
 
-    Nothing of ours is written to standard output, and `sys.stderr` no longer uses
+    pixelmill itself writes nothing to standard output, and `sys.stderr` no longer uses
     descriptor 2.
 
     Parameters
     ----------
     path : str or None
-        Of the log file; None drops what is printed.
+        The log file; None drops what is printed.
 
     Raises
     ------
     UserError
         If it cannot be written, or is a link.
     """
-    # Or what a step prints would be lost with a process that is killed or dies.
+    # Else what a step prints would be lost if its process is killed or crashes.
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     drain = None
     if path is None:

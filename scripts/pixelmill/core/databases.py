@@ -1,4 +1,4 @@
-"""Databases: how an SQLite file is opened to be read, and what SQLite's errors tell."""
+"""Databases: how an SQLite file is opened for reading, and what the errors of SQLite mean."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import sqlite3
 import stat
 from pathlib import Path
 
-#: Behind the name of a database, names of the files that SQLite keeps beside it.
+#: Suffixes of the files that SQLite keeps beside a database.
 COMPANIONS = ("-journal", "-wal", "-shm")
 
-#: Seconds that a reader waits for a writer.
+#: How long a reader waits for a writer, in seconds.
 PATIENCE = 5.0
 
-#: Results of SQLite that tell of the disk, the system or another process, not of the file.
+#: Result codes of SQLite that concern the disk, the system or another process, not the file.
 _SYSTEM = {
     sqlite3.SQLITE_AUTH,
     sqlite3.SQLITE_BUSY,
@@ -32,13 +32,13 @@ _SYSTEM = {
 
 
 def connect_to_read(path: str, immutable: bool = False) -> sqlite3.Connection:
-    """Open a database to read it.
+    """Open a database for reading.
 
     Parameters
     ----------
     path : str
     immutable : bool
-        Nobody changes the file: it is neither locked nor repaired.
+        Whether no process changes the file: then it is neither locked nor repaired.
 
     Raises
     ------
@@ -53,9 +53,9 @@ def connect_to_read(path: str, immutable: bool = False) -> sqlite3.Connection:
         database.close()
         if _code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise
-        # What a killed run left in the middle has to be put right before it is read.
+        # An unfinished transaction of a killed run must be rolled back before it is read.
         database = sqlite3.connect(path, PATIENCE)
-    except UnicodeDecodeError as error:  # of SQLite's message, which quotes what is damaged
+    except UnicodeDecodeError as error:  # the message of SQLite quotes damaged text
         database.close()
         raise sqlite3.DatabaseError("malformed database schema") from error
     except BaseException:
@@ -65,7 +65,7 @@ def connect_to_read(path: str, immutable: bool = False) -> sqlite3.Connection:
 
 
 def is_sound(path: str) -> bool:
-    """Whether a database is whole, or not there yet, and writing it changes no other file.
+    """Return whether a database is whole or missing, and writing it would change no other file.
 
     Raises
     ------
@@ -89,12 +89,12 @@ def is_sound(path: str) -> bool:
 
 
 def tells_of_system(error: BaseException) -> bool:
-    """Whether an error of SQLite comes from the disk or the system, not from a damaged file."""
+    """Return whether an error of SQLite concerns the disk or the system, not a damaged file."""
     return isinstance(error, sqlite3.Error) and _code(error) in _SYSTEM
 
 
 def tells_of_damage(error: BaseException) -> bool:
-    """Whether an error of SQLite shows that a file is damaged, not that its user is wrong."""
+    """Return whether an error of SQLite shows that a file is damaged."""
     return isinstance(error, sqlite3.Error) and (
         _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
         or "decode to UTF-8" in str(error)
@@ -102,5 +102,5 @@ def tells_of_damage(error: BaseException) -> bool:
 
 
 def _code(error: sqlite3.Error) -> int:
-    """Primary result code; 0 for an error of Python's own module."""
+    """Return the primary result code; 0 for an error of Python's own module."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

@@ -1,4 +1,4 @@
-"""Disk: a full one is noticed while there is still room to say so."""
+"""Disk: a reserve of space, so that a full disk can still be reported."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _DISK_ERRORS = {os.strerror(code) for code in _DISK_ERRNOS}
 
 
 class Reserve:
-    """A little of the disk, kept to be able to say that it is full.
+    """Space on the disk that is kept free for reporting that the disk is full.
 
     Parameters
     ----------
     folder : str
-        On the disk that is written to.
+        A folder on the disk.
     """
 
     def __init__(self, folder: str) -> None:
@@ -31,7 +31,7 @@ class Reserve:
         self._path = os.path.join(folder, ".reserve")
 
     def __enter__(self) -> Reserve:
-        self.release()  # of a killed run, or a link to a file that must stay as it is
+        self.release()  # left by a killed run, or a link to a file that must not change
         try:
             with open(self._path, "xb") as file:
                 _occupy(file, RESERVE_BYTES)
@@ -44,12 +44,12 @@ class Reserve:
         self.release()
 
     def release(self) -> None:
-        """Give it back."""
+        """Free the space."""
         with contextlib.suppress(OSError):
             os.unlink(self._path)
 
     def check(self, messages: Iterable[str]) -> None:
-        """Look whether writing failed for a reason that all images share.
+        """Check whether writing failed for a reason that concerns all images.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class Reserve:
 
 
 def _occupy(file: IO[bytes], size: int) -> None:
-    """Take room on the disk; zeros take none where the file system compresses."""
+    """Occupy space on the disk; zeros occupy none if the file system compresses."""
     if hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(file.fileno(), 0, size)

@@ -1,8 +1,8 @@
-"""Documents: YAML and JSON that people give, read within bounds.
+"""Documents: YAML and JSON from users, read within bounds.
 
-A few hundred bytes of YAML can stand for billions of values, and brackets in brackets
-end a reader by recursion; either is refused in a sentence before anything is built. So is
-a map that has a key twice, of which the readers would keep one.
+A few hundred bytes of YAML can stand for billions of values, and deeply nested brackets exhaust
+the stack of a parser. Both are refused in a sentence before anything is built, and so is a map
+that has a key twice, of which the parsers would keep one.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Any, cast
 from pixelmill.core import regular_files
 from pixelmill.core.errors import UserError, shown
 
-#: Most characters of a document, values in it with those that aliases repeat, and maps and
-#: lists within one another. The largest config that comes with pixelmill has 2,000
-#: characters, 150 values, and a depth of 7.
+#: The most characters of a document, values in it including those that aliases repeat, and levels
+#: of nesting. The largest config that comes with pixelmill has 2,000 characters, 150 values, and 7
+#: levels.
 MOST_CHARACTERS = 1_000_000
 MOST_VALUES = 100_000
 MOST_DEPTH = 50
 
 
 def loader() -> Any:
-    """Return libyaml's safe loader, which is ten times as fast, where it is there."""
-    import yaml  # here, since most scripts read JSON alone
+    """Return the safe loader of libyaml, which is ten times as fast, if it is available."""
+    import yaml  # imported here, because most scripts read only JSON
 
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -44,18 +44,18 @@ def read_yaml(path: str, where: str) -> Any:
 
 
 def from_yaml(text: str, where: str) -> Any:
-    """Read YAML.
+    """Parse YAML.
 
     Parameters
     ----------
     text : str
     where : str
-        What to call it, for messages.
+        Name of the document for messages.
 
     Raises
     ------
     UserError
-        If it cannot be read, or exceeds a bound.
+        If it cannot be parsed, or exceeds a bound.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def from_yaml(text: str, where: str) -> Any:
 
 
 def from_json(text: str, where: str) -> Any:
-    """Read JSON; parameters and errors are those of `from_yaml`."""
+    """Parse JSON; parameters and errors are those of `from_yaml`."""
     try:
         value = json.loads(text, object_pairs_hook=lambda pairs: _without_double(pairs, where))
     except RecursionError as error:
@@ -87,11 +87,12 @@ def from_json(text: str, where: str) -> Any:
 
 
 def require(value: Any, keys: Mapping[str, type], where: str) -> None:
-    """Refuse what is no map, or lacks a key, or has a value of another type at it.
+    """Check that a value is a map with these keys and types of values.
 
     Raises
     ------
     UserError
+        If it is not.
     """
     if not isinstance(value, Mapping):
         raise UserError(f"{where}: found {shown(value)}; give a map of keys and values.")
@@ -104,18 +105,19 @@ def require(value: Any, keys: Mapping[str, type], where: str) -> None:
 
 
 def check(value: Any, where: str) -> None:
-    """Refuse a value with too many values in it, or too deep; shared ones count each time.
+    """Check the number of values in a document, counting shared ones each time, and their nesting.
 
     Parameters
     ----------
     value : object
-        As somebody else has read it.
+        A document that was parsed elsewhere.
     where : str
-        What to call it, for messages.
+        Name of the document for messages.
 
     Raises
     ------
     UserError
+        If there are too many, or if they are nested too deeply.
     """
     pending: list[Iterator[Any]] = [iter((value,))]
     for _ in range(MOST_VALUES):
@@ -146,16 +148,16 @@ def _without_double(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
 
 @dataclasses.dataclass
 class _Collection:
-    """A map or a list of YAML that has begun: its anchor, values so far, and keys."""
+    """A map or a list of YAML that was begun: its anchor, number of values so far, and keys."""
 
     anchor: str | None = None
     size: int = 1
-    keys: set[str] | None = None  # of a map
+    keys: set[str] | None = None  # only for a map
     at_key: bool = True
 
 
 def _check_events(events: Iterable[Any], where: str) -> None:
-    """Count what a YAML document stands for, before it is built, and look at the keys of maps.
+    """Count the values of a YAML document before it is built, and check the keys of its maps.
 
     `sizes` are the numbers of values that anchors stand for.
     """

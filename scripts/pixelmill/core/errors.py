@@ -6,20 +6,20 @@ import os
 
 from pixelmill.core.filenames import escape, printable
 
-#: Characters of a message about one image that are kept.
+#: The most characters of a message about one image that are kept.
 LONGEST_MESSAGE = 1000
 
-#: Characters of a wrong value that a message shows.
+#: The most characters of a wrong value that a message shows.
 LONGEST_VALUE = 60
 
 
 class UserError(Exception):
-    """An error that its message alone explains: what, where, and what to do.
+    """An error whose message says what is wrong, where, and what to do.
 
-    Scripts print it as one sentence without a traceback and exit with its status.
+    Scripts print it as one sentence without a traceback, and exit with its status.
     """
 
-    #: Exit status of a script that could not run.
+    #: Exit status of a script that could not run to its end.
     status = 2
 
     def __str__(self) -> str:
@@ -27,18 +27,18 @@ class UserError(Exception):
 
 
 class TreeError(UserError):
-    """The output tree is not what it should be, and writing to it could do harm.
+    """The output tree is not as expected, and writing to it could do harm.
 
-    A link stands in the place of a folder, a path leads outside, or a folder is gone. The
-    pass stops, whichever process finds out.
+    A link is in the place of a folder, a path leads outside, or a folder is gone. The pass
+    stops, whichever process notices.
     """
 
-    #: Exit status of a script that looked and found something wrong.
+    #: Exit status of a script that found something wrong.
     status = 1
 
 
 def sentence(error: OSError) -> str:
-    """Say what the system refused, where nothing else is known of it."""
+    """Describe an error of the system about which nothing else is known."""
     why = error.strerror or str(error) or type(error).__name__
     if error.filename is None:
         return f"The system refuses to go on: {why}; mend that, then run the same again."
@@ -49,7 +49,7 @@ def sentence(error: OSError) -> str:
 
 
 class ImageError(Exception):
-    """One image failed; the run goes on.
+    """One image failed; the run continues.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class ImageError(Exception):
     reason : str
         A key of `pixelmill.core.reasons.REASONS`.
     message : str
-        The library's own words; of a very long one the beginning is kept.
+        The library's own words; a very long message is cut.
     """
 
     def __init__(self, stage: str, reason: str, message: str) -> None:
@@ -81,7 +81,7 @@ def shortened(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Write a wrong value as a message shows it; of a very long one the beginning.
+    """Format a wrong value for a message; a very long one is cut.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def shown(value: object) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """Name an exception and give its message, even if its message cannot be had.
+    """Return the name and the message of an exception, even if reading its message fails.
 
     Examples
     --------
@@ -102,13 +102,13 @@ def describe(error: BaseException) -> str:
     """
     try:
         message = str(error)
-    except Exception as second:  # its class is a user's own, or a library's
+    except Exception as second:  # its class may be that of a user or a library
         message = f"(its message raises {type(second).__name__})"
     return shortened(f"{type(error).__name__}: {message}")
 
 
 def cannot_write(path: object, why: str | None) -> str:
-    """Say that something cannot be written, and that what is done is kept."""
+    """Say that something cannot be written, and that finished work is kept."""
     return (
         f"'{path}' cannot be written: {why}; make room or mend it, then run the same again. "
         "What is done is kept."

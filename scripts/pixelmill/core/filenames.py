@@ -1,14 +1,14 @@
-"""Names of files: written reversibly into tables, and told apart as file systems do."""
+"""File names: reversible escapes for tables, and how file systems compare names."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-#: Characters that nobody sees, or that change how those beside them are shown: control
+#: Characters that are invisible, or that change how those beside them are shown: control
 #: characters and lone surrogates, line separators, marks and overrides of the direction of
 #: writing, joiners and spaces of no width, fillers, annotations, and tags. The set is written
-#: out because that of `unicodedata` grows, and ledgers know images by their escaped names.
+#: out, because that of `unicodedata` grows and ledgers know images by their escaped names.
 _UNSEEN = (
     "\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     "\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb"
@@ -17,26 +17,25 @@ _UNSEEN = (
 _SPECIAL = re.compile(rf"[\\{_UNSEEN}]")
 _ESCAPED = re.compile(r"\\(\\|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})")
 
-#: The same characters but for those that lay out a text of several lines.
+#: The same characters, except those that separate lines and columns of a text.
 _UNPRINTABLE = re.compile(rf"(?![\n\t])[{_UNSEEN}]")
 
-#: What makes a spreadsheet take a cell for a formula, at its beginning or behind a semicolon,
-#: which separates cells in some countries; the wide forms count in others.
+#: Characters that make a spreadsheet treat a cell as a formula, at its beginning or after a
+#: semicolon, which separates cells in some countries; the wide forms count in others.
 _FORMULA = "=+\\-@\uff1d\uff0b\uff0d\uff20"
 _CODES = "003d|002b|002d|0040|ff1d|ff0b|ff0d|ff20|005c"
 _ACTIVE = re.compile(rf"((?:^|;) *)([{_FORMULA}]|\\(?=u(?:{_CODES})))")
 _DEFUSED = re.compile(rf"((?:^|;) *)\\u({_CODES})")
 
-#: First characters of the cells that `as_cell` has to look at; a quick test for the others.
+#: First characters of the cells that `as_cell` must examine; a quick test for all others.
 _SUSPECTS = frozenset(" =+-@\uff1d\uff0b\uff0d\uff20\\")
 
 
 def escape(name: str) -> str:
-    r"""Write a file name so that it fits on one line of any table, and hides nothing.
+    r"""Escape a file name so that it fits on one line of a table, and hides nothing.
 
-    Control characters, undecodable bytes (which Python holds as lone surrogates),
-    and characters that cannot be seen become ``\uXXXX`` or ``\UXXXXXXXX``; the
-    backslash is doubled.
+    Control characters, undecodable bytes (which Python holds as lone surrogates), and invisible
+    characters become ``\uXXXX`` or ``\UXXXXXXXX``; the backslash is doubled.
 
     Examples
     --------
@@ -72,10 +71,10 @@ def unescape(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Escape what a terminal or a page would obey rather than show.
+    r"""Escape what a terminal or a page would interpret instead of showing it.
 
-    Unlike `escape` it leaves the backslash and the ends of lines as they are: it is for
-    whole messages, whose names may have been escaped already.
+    Unlike `escape`, it keeps the backslash and line ends: it is for whole messages, whose names
+    may have been escaped before.
 
     Examples
     --------
@@ -88,10 +87,10 @@ def printable(text: str) -> str:
 
 
 def as_cell(text: str) -> str:
-    r"""Write a cell of a table so that no spreadsheet takes it for a formula.
+    r"""Escape a cell of a table so that no spreadsheet treats it as a formula.
 
-    A first ``=``, ``+``, ``-`` or ``@`` becomes ``\uXXXX``, as if `escape` had done it:
-    of an escaped name, `unescape` gives the name. Tabs and line ends are left to `escape`.
+    A leading ``=``, ``+``, ``-`` or ``@`` becomes ``\uXXXX``, as if `escape` had done it, so
+    that `unescape` restores an escaped name. Tabs and line ends are left to `escape`.
 
     Examples
     --------
@@ -117,7 +116,10 @@ def of_cell(cell: str) -> str:
 
 
 def identity(path: str) -> str:
-    """What a file system that ignores case or Unicode normalization knows a path by."""
+    """Return a key that is equal for paths that a file system may treat as one.
+
+    File systems may ignore case and Unicode normalization.
+    """
     if path.isascii():
         return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())

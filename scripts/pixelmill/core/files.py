@@ -1,4 +1,4 @@
-"""Files that are whole or absent: temporary names, atomic writes, sweeps, walks."""
+"""Files that are whole or absent: temporary names, atomic writes, clean-up, walks."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from pixelmill.core.errors import UserError, cannot_write
 from pixelmill.core.filenames import escape
 from pixelmill.core.locks import NO_LINK, try_lock
 
-#: Every temporary file bears this pattern, so that a sweep can tell it from a user's.
+#: Pattern of the names of temporary files, by which they differ from a user's files.
 TEMPORARY = re.compile(r"\.pixelmill-[0-9a-f-]+\.tmp")
 
-#: Most characters of a line of a table: those of a path, and some numbers.
+#: The most characters in a line of a table: a path and some numbers.
 _LONGEST_LINE = 1_000_000
 
-#: Of this process on this machine: a number alone could meet its like from another one.
+#: Identifies this process: a process number could be that of a process on another machine.
 _TOKEN = secrets.token_hex(4)
 
 _COUNT = itertools.count()
 
 
 def temporary_beside(path: str) -> str:
-    """Name a temporary file in the folder of `path`, short and used by nobody else."""
+    """Return a short, unique name for a temporary file in the folder of `path`."""
     unique = f"{_TOKEN}-{os.getpid():x}-{next(_COUNT):x}"  # a forked process has the same token
     name = max(path.rfind("/"), path.rfind(os.sep)) + 1
     return f"{path[:name]}.pixelmill-{unique}.tmp"
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write to an open file by the system's own calls; a full disk says so at once."""
+    """Write all data to an open file with system calls; a full disk raises an error at once."""
     done = os.write(descriptor, data)
-    while done < len(data):  # a disk that fills up takes a part first
+    while done < len(data):  # a disk that becomes full writes a part first
         done += os.write(descriptor, memoryview(data)[done:])
 
 
@@ -50,7 +50,7 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
     Parameters
     ----------
     path : path
-        Where the file goes; its folder is made.
+        The file; its folder is created.
     mode : {"w", "wb"}
         Text is UTF-8 with ``\n`` line ends.
 
@@ -64,7 +64,7 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        # A new file: what stands there under this name, a link even, is not written through.
+        # A new file, so that an existing file or link of this name is not written to.
         with open(temporary, mode.replace("w", "x"), **text) as file:  # type: ignore[call-overload]
             _lock_for_sweeps(file)
             yield file
@@ -78,19 +78,19 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
 
 
 def open_log(path: str) -> int:
-    """Open a log file, empty, to append to it, by its descriptor; its folder is made.
+    """Open a log file, emptied, for appending; return its descriptor. Its folder is created.
 
     Raises
     ------
     UserError
-        If it cannot be written, or is a link: what it leads to would be lost.
+        If it cannot be written, or is a link, whose target would be lost.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINK
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         descriptor = os.open(path, flags, 0o666)
         state = os.fstat(descriptor)
-        if stat.S_ISREG(state.st_mode) and state.st_nlink > 1:  # as in a backup by hard links
+        if stat.S_ISREG(state.st_mode) and state.st_nlink > 1:  # as in a backup with hard links
             os.close(descriptor)
             os.unlink(path)
             descriptor = os.open(path, flags | os.O_EXCL, 0o666)
@@ -105,10 +105,10 @@ def open_log(path: str) -> int:
 
 
 def sweep(folder: str | os.PathLike[str]) -> None:
-    """Remove the temporary files in a folder that nobody is writing any more."""
+    """Remove the temporary files in a folder that no process is writing."""
     for entry in os.scandir(folder):
         if TEMPORARY.fullmatch(entry.name):
-            with contextlib.suppress(OSError):  # gone, or of a writer on Windows
+            with contextlib.suppress(OSError):  # gone, or being written on Windows
                 if not entry.is_file(follow_symlinks=False) or _nobody_writes(entry.path):
                     os.unlink(entry.path)
 
@@ -119,12 +119,12 @@ def _nobody_writes(path: str) -> bool:
 
 
 def _lock_for_sweeps(file: IO[Any]) -> bool:
-    """Say that a temporary file is being written, or find that nobody says so."""
+    """Mark a temporary file as being written, or find that no process has marked it."""
     return os.name == "nt" or try_lock(file.fileno(), together=False)
 
 
 def free_name(path: str) -> str:
-    """Name that nothing bears yet: the path itself, or with a number behind it."""
+    """Return a name that is not in use: the path itself, or the path followed by a number."""
     name = path
     number = 1
     while os.path.lexists(name):
@@ -134,7 +134,7 @@ def free_name(path: str) -> str:
 
 
 def lies_in(inner: str | os.PathLike[str], outer: str | os.PathLike[str]) -> bool:
-    """Whether a path is the other one or lies below it, links followed."""
+    """Return whether a path is the same as another one, or below it; links are followed."""
     outer = os.path.realpath(outer)
     try:
         return os.path.commonpath([os.path.realpath(inner), outer]) == outer
@@ -143,46 +143,45 @@ def lies_in(inner: str | os.PathLike[str], outer: str | os.PathLike[str]) -> boo
 
 
 def modified_ns(state: os.stat_result) -> int:
-    """When a file was modified, in nanoseconds that 64 bits hold, as the ledger has them.
+    """Return the modification time in nanoseconds, limited to 64 bits, as the ledger holds it.
 
-    Some file systems know times before 1677 and after 2262, which count as the first and
-    the last moment between.
+    Some file systems have times before 1677 or after 2262.
     """
     return min(max(state.st_mtime_ns, -_LAST_MOMENT), _LAST_MOMENT)
 
 
 def changed_ns(state: os.stat_result) -> int:
-    """When a file's content or state last changed, in nanoseconds that 64 bits hold.
+    """Return the time of the last change of content or state, in nanoseconds limited to 64 bits.
 
-    No program can set this time back, as it can the time of modification. 0 on Windows,
-    where the field holds the time of creation.
+    No program can set this time, unlike the modification time. It is 0 on Windows, where the
+    field holds the time of creation.
     """
     if os.name == "nt":
         return 0
     return min(max(state.st_ctime_ns, -_LAST_MOMENT), _LAST_MOMENT)
 
 
-#: The last moment that 64 bits hold, in nanoseconds since 1970.
+#: The last moment that fits into 64 bits, in nanoseconds since 1970.
 _LAST_MOMENT = 2**63 - 1
 
 
 def walk(
     root: str | os.PathLike[str], enter: Callable[[str], bool] = lambda folder: True
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Walk a tree with one scandir a folder, links not followed.
+    """Walk over a tree with one scandir per folder; links are not followed.
 
     Parameters
     ----------
     root : path
     enter : callable, optional
-        Whether to open a folder, by its path below `root` with ``/`` at its end.
+        Whether to open a folder, given by its path below `root` with ``/`` at its end.
 
     Yields
     ------
     relative : str
-        Path below `root`, with ``/``; they come sorted.
+        Path below `root`, with ``/``; the paths are sorted.
     entry : os.DirEntry
-        Of everything that is no folder.
+        Of everything that is not a folder.
     """
     pending = [("", _listed(root))]
     while pending:
@@ -190,7 +189,7 @@ def walk(
         if not entries:
             pending.pop()
             continue
-        entry = entries.popleft()  # each keeps its state once asked, and is let go of here
+        entry = entries.popleft()  # an entry caches its state, so release it
         if entry.is_dir(follow_symlinks=False):
             folder = f"{prefix}{entry.name}/"
             if enter(folder):
@@ -200,12 +199,12 @@ def walk(
 
 
 def _listed(folder: str | os.PathLike[str], relative: str = "") -> deque[os.DirEntry[str]]:
-    """What lies in a folder, in the order of the paths that begin with it."""
+    """Return the content of a folder, in the order of the paths below it."""
     try:
         return deque(sorted(os.scandir(folder), key=_place))
     except FileNotFoundError:
         return deque()
-    except OSError as error:  # to go on would take its images for removed
+    except OSError as error:  # if it were skipped, its images would count as removed
         remedy = f"exclude it by '{escape(relative)}*', or let it be read" * bool(relative)
         raise UserError(
             f"The folder '{escape(os.fspath(folder))}' cannot be read: {error.strerror}; "

@@ -1,4 +1,4 @@
-"""Jobs: an image to make, and what became of it."""
+"""Jobs: an image to render, and its outcome."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ READ, DECODE, STEPS, ENCODE, WRITE = range(len(STAGES))
 
 
 class Job(NamedTuple):
-    """One image to make.
+    """One image to render.
 
     Attributes
     ----------
     source : str
-        Its path below the root of sources.
+        Its path below the folder of the inputs.
     outputs : tuple of str
-        Where each of its outputs goes, below the root of those.
+        Paths of its outputs below the folder of the outputs.
     bytes, mtime_ns, changed_ns : int
-        Size, modification time and time of change that the source had when it was
-        catalogued. If it has changed since, the next pass finds another time, and looks at
-        the content.
+        Size, modification time and time of change of the source when it was cataloged. If it
+        has changed since, the next pass finds other times, and compares the content.
     """
 
     source: str
@@ -38,9 +37,9 @@ class Job(NamedTuple):
 
 
 class Batch:
-    """Jobs that one worker does in one go.
+    """Jobs that one worker processes in one go.
 
-    No dataclass and no sequence: Dask would walk into either.
+    Neither a dataclass nor a sequence, because Dask would traverse either.
     """
 
     __slots__ = ("jobs",)
@@ -50,7 +49,7 @@ class Batch:
 
 
 class Stretch(NamedTuple):
-    """When a worker was busy with a batch: the time of its beginning and end, in seconds."""
+    """The time in which a worker processed a batch: its start and end, in seconds."""
 
     worker: str
     began: float
@@ -72,8 +71,8 @@ class Made(NamedTuple):
 class Outcome(NamedTuple):
     """What became of one image.
 
-    `stage`, `reason` and `message` are empty where it went well, `made` where it did
-    not. `seconds` are by stage.
+    `stage`, `reason` and `message` are empty if it succeeded, `made` is empty if it failed.
+    `seconds` are by stage.
     """
 
     source: str
@@ -96,7 +95,7 @@ class Outcome(NamedTuple):
 
 
 class Account:
-    """What is learnt of an image on its way, good or bad; and seconds by stage."""
+    """Measures the stages of an image, and collects what becomes known of it."""
 
     __slots__ = ("_last", "_number", "bytes_in", "digest", "made", "pixels_in", "seconds")
 
@@ -105,23 +104,23 @@ class Account:
         self.digest = ""
         self.made: list[Made] = []
         self.seconds = [0.0] * len(STAGES)
-        self._number = READ  # of the stage that goes on now
+        self._number = READ  # of the current stage
         self._last = perf_counter()
 
     @property
     def stage(self) -> str:
-        """The stage that goes on now."""
+        """The current stage."""
         return STAGES[self._number]
 
     def lap(self, number: int) -> None:
-        """Note that a stage ended; the next one begins, and after the last it goes on."""
+        """End a stage, and begin the next one; the last stage continues."""
         now = perf_counter()
         self.seconds[number] += now - self._last
         self._last = now
         self._number = number + 1 if number < WRITE else WRITE
 
     def outcome(self, job: Job, error: ImageError | None = None) -> Outcome:
-        """Sum up what became of the image."""
+        """Return the outcome of the image."""
         if error is None:
             became = tuple(self.made), "ok", "", "", ""
         else:
@@ -131,7 +130,7 @@ class Account:
 
 
 def failed(job: Job, stage: str, reason: str, message: str, digest: str) -> Outcome:
-    """Outcome of an image whose process could not tell it itself."""
+    """Return the outcome of an image whose process could not report it."""
     account = Account()
     account.bytes_in, account.digest = job.bytes, digest
     return account.outcome(job, ImageError(stage, reason, message))

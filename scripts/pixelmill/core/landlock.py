@@ -1,7 +1,7 @@
 """Landlock: a thread gives up access to files, the network and other processes (Linux 5.13+).
 
-Needs no privilege and cannot be undone. The restrictions hold for the calling thread and
-for the threads and processes that it starts afterwards. Names and numbers are those of
+This needs no privilege and cannot be undone. The restrictions apply to the calling thread and to
+the threads and processes that it starts afterwards. Names and numbers are those of
 ``linux/landlock.h``; see https://docs.kernel.org/userspace-api/landlock.html.
 """
 
@@ -39,33 +39,33 @@ class Access(enum.IntFlag):
     IOCTL_DEV = 1 << 15
 
 
-#: The last access that each version of the interface knows, by the first version that does.
+#: The last kind of access that each version of the interface knows, by the first such version.
 _LAST_ACCESS = {1: Access.MAKE_SYM, 2: Access.REFER, 3: Access.TRUNCATE, 5: Access.IOCTL_DEV}
 
-#: Access that makes sense for what is no folder; the kernel refuses a rule with any other.
+#: Access that applies to files; the kernel refuses rules for files with any other.
 _OF_FILES = (
     Access.EXECUTE | Access.WRITE_FILE | Access.READ_FILE | Access.TRUNCATE | Access.IOCTL_DEV
 )
 
-#: To bind and to connect TCP sockets (``LANDLOCK_ACCESS_NET_*``), and the version that has them.
+#: To bind and connect TCP sockets (``LANDLOCK_ACCESS_NET_*``), and the first version with these.
 _NET_TCP, _NET_VERSION = 1 << 0 | 1 << 1, 4
 
-#: To connect to abstract Unix sockets, and to signal, processes outside (``LANDLOCK_SCOPE_*``).
+#: To connect to abstract Unix sockets and to signal processes outside (``LANDLOCK_SCOPE_*``).
 _SCOPE_ABSTRACT_UNIX_SOCKET, _SCOPE_SIGNAL, _SCOPE_VERSION = 1 << 0, 1 << 1, 6
 
-#: Numbers of the system calls, the same on all processors but those of `_OTHER_NUMBERS`.
+#: Numbers of the system calls, the same on all processors except those of `_OTHER_NUMBERS`.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _OTHER_NUMBERS = ("alpha", "mips")
 
 _CREATE_RULESET_VERSION = 1 << 0
 _RULE_PATH_BENEATH = 1
 
-#: ``prctl`` option (``linux/prctl.h``): programs with the set-user-ID bit no longer gain rights.
+#: ``prctl`` option (``linux/prctl.h``): programs with the set-user-ID bit gain no rights.
 PR_SET_NO_NEW_PRIVS = 38
 
 
 def version() -> int:
-    """Return the version of the interface that the kernel has; 0 if it has none."""
+    """Return the version of the kernel's interface; 0 if there is none."""
     if sys.platform != "linux" or os.uname().machine.startswith(_OTHER_NUMBERS):
         return 0
     nothing, flag = ctypes.c_void_p(None), ctypes.c_uint32(_CREATE_RULESET_VERSION)
@@ -81,10 +81,10 @@ def restrict_thread(
     Parameters
     ----------
     rules : iterable of (str, Access)
-        What may be done with a file, or with all below a folder; links are followed, and
+        What may be done with a file, or with everything below a folder; links are followed, and
         paths that do not exist are skipped.
     execute : bool
-        Whether programs may be run, wherever they lie.
+        Whether programs may be run, wherever they are.
     network : bool
         Whether TCP and abstract Unix sockets may be used.
     signals : bool
@@ -105,7 +105,7 @@ def restrict_thread(
     if known >= _SCOPE_VERSION:
         scope |= 0 if network else _SCOPE_ABSTRACT_UNIX_SOCKET
         scope |= 0 if signals else _SCOPE_SIGNAL
-    # struct landlock_ruleset_attr; a field that the kernel does not know may be there as 0.
+    # struct landlock_ruleset_attr; a field that the kernel does not know must be left out or 0.
     attributes = struct.pack("=QQQ", handled, net, scope)
     if known < _NET_VERSION:
         attributes = attributes[:8]
@@ -116,7 +116,7 @@ def restrict_thread(
     )
     try:
         for path, access in rules:
-            with contextlib.suppress(OSError):  # what is not there cannot be reached
+            with contextlib.suppress(OSError):  # a missing path cannot be reached
                 _add_rule(ruleset, path, access & handled)
         forbid_new_privileges()
         _call(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
@@ -142,7 +142,7 @@ def _add_rule(ruleset: int, path: str, access: Access) -> None:
 
 
 def forbid_new_privileges() -> None:
-    """Set what both Landlock and seccomp demand of an unprivileged thread."""
+    """Set the flag that Landlock and seccomp require of an unprivileged thread."""
     one, zero = ctypes.c_ulong(1), ctypes.c_ulong(0)
     if libc().prctl(PR_SET_NO_NEW_PRIVS, one, zero, zero, zero):
         raise _error()
@@ -157,7 +157,7 @@ def _call(number: int, *arguments: object) -> int:
 
 @functools.cache
 def libc() -> ctypes.CDLL:
-    """C library, whose ``errno`` can be asked for."""
+    """Return the C library, with access to its ``errno``."""
     return ctypes.CDLL(None, use_errno=True)
 
 

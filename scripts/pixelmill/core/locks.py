@@ -1,4 +1,4 @@
-"""Locks: one process at a time works in a folder."""
+"""Locks: only one process at a time works in a folder."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from pixelmill.core.errors import TreeError, UserError, cannot_write
 #: How long to wait for a lock, in seconds: a run whose parent was killed ends by itself.
 LOCK_PATIENCE = 3.0
 
-#: Refuses to open a link, if the system can.
+#: Refuses to open a link, on systems that support this.
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextlib.contextmanager
 def exclusive(folder: str | os.PathLike[str], together: bool = False) -> Iterator[None]:
-    """Hold a folder for this process alone; the system lets go of it when we die.
+    """Lock a folder for this process; the system releases the lock when the process ends.
 
     Parameters
     ----------
     folder : path
     together : bool
-        Share it with others that say so too (not on Windows, which has no such lock:
-        there it is not held).
+        Share it with others that do the same. On Windows, which has no shared locks, it is then
+        not locked.
 
     Raises
     ------
     UserError
-        If another process holds it, or its lock file is a link.
+        If another process has locked it, or if its lock file is a link.
     """
     path = os.path.join(folder, ".lock")
     try:

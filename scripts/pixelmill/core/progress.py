@@ -1,7 +1,7 @@
-"""Progress: one live line on a terminal, a plain line now and then elsewhere.
+"""Progress: one live line on a terminal, and occasional plain lines elsewhere.
 
-The environment variable ``PIXELMILL_PROGRESS`` says otherwise: ``json`` gives a line of
-JSON each second, ``none`` nothing at all.
+The environment variable ``PIXELMILL_PROGRESS`` changes this: ``json`` writes a line of JSON each
+second, ``none`` writes nothing.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-#: Seconds between plain lines, where there is no terminal.
+#: Seconds between plain lines, if there is no terminal.
 PLAIN_INTERVAL = 5.0
 
 #: Seconds between lines of JSON.
 JSON_INTERVAL = 1.0
 
-#: Environment variable that says how to speak, and what it says for silence.
+#: Environment variable that chooses the style, and its value for no progress.
 VARIABLE = "PIXELMILL_PROGRESS"
 QUIET = "none"
 
 
 class Progress:
-    """Shows how far a pass is: done, rate, time left, failures.
+    """Shows the progress of a pass: images done, throughput, time left, failures.
 
     Parameters
     ----------
     total : int
-        Images in all.
+        Number of images.
     label : str
         What is being done, in a few words.
     stream : text file, optional
-        Where to; standard error by default.
+        Where to write; standard error by default.
     """
 
     def __init__(self, total: int, label: str, stream: TextIO | None = None) -> None:
@@ -77,7 +77,7 @@ class Progress:
             self._say(self.as_json(time.monotonic() - self._started))
 
     def advance(self, done: int, failed: int = 0) -> None:
-        """Note that so many more images are done, of which so many failed."""
+        """Count images that are done, and those of them that failed."""
         self.done += done
         self.failed += failed
         if self._bar is not None:
@@ -97,7 +97,7 @@ class Progress:
         print(text, file=self._stream, flush=True)
 
     def as_json(self, seconds: float) -> str:
-        """Say the state as JSON, after so many seconds.
+        """Return the progress after so many seconds as JSON.
 
         Examples
         --------
@@ -110,7 +110,7 @@ class Progress:
         return json.dumps({**state, "failed": self.failed, "seconds": round(seconds, 3)})
 
     def line(self, seconds: float) -> str:
-        """Say the state in a line, after so many seconds.
+        """Return the progress after so many seconds as a line of text.
 
         Examples
         --------
@@ -119,7 +119,7 @@ class Progress:
         >>> print(progress.line(10.0))
         light: 250/1,000 images, 25.0/s, 30 s left, 2 failed
         """
-        rate = self.done / seconds if seconds > 0 else 0.0
-        left = f"{(self.total - self.done) / rate:.0f} s left" if rate else "time left unknown"
+        speed = self.done / seconds if seconds > 0 else 0.0
+        left = f"{(self.total - self.done) / speed:.0f} s left" if speed else "time left unknown"
         failed = f", {self.failed:,} failed" if self.failed else ""
-        return f"{self.label}: {self.done:,}/{self.total:,} images, {rate:.1f}/s, {left}{failed}"
+        return f"{self.label}: {self.done:,}/{self.total:,} images, {speed:.1f}/s, {left}{failed}"

@@ -1,6 +1,6 @@
 """Regular files: opened without waiting, and read within bounds.
 
-A pipe has no end that would come by itself, and a device may have none at all.
+The end of a pipe may never come, and a device may have none.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import errno
 import os
 import stat
 
-#: How a file is opened to be read: as it is, also on Windows, and without waiting for the
-#: other end of what is a pipe, or became one since it was catalogued.
+#: Flags to open a file for reading: in binary mode on Windows, and without waiting for the other
+#: end of a pipe, also if the file was replaced by one since it was cataloged.
 TO_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
-#: What is said of a pipe, a folder or a device.
+#: Message about a pipe, a folder or a device.
 NOT_REGULAR = "it is no regular file"
 
 
 def opened(path: str | os.PathLike[str]) -> int:
-    """Open a regular file to read it; of anything else, such as a pipe, never wait for a byte.
+    """Open a regular file for reading, without waiting for anything else such as a pipe.
 
     Returns
     -------
@@ -28,7 +28,7 @@ def opened(path: str | os.PathLike[str]) -> int:
     Raises
     ------
     OSError
-        If it cannot be opened, or is something else.
+        If it cannot be opened, or is not a regular file.
     """
     descriptor = os.open(path, TO_READ)
     try:
@@ -40,29 +40,30 @@ def opened(path: str | os.PathLike[str]) -> int:
 
 
 def check(descriptor: int) -> None:
-    """Refuse what is no regular file.
+    """Check that a descriptor is that of a regular file.
 
     Raises
     ------
     OSError
+        If it is not.
     """
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise OSError(errno.EINVAL, NOT_REGULAR)
 
 
 def content(path: str | os.PathLike[str], most: int) -> bytes:
-    """Content of a regular file.
+    """Return the content of a regular file.
 
     Parameters
     ----------
     path : path
     most : int
-        Most bytes that it may have.
+        The largest size in bytes that is accepted.
 
     Raises
     ------
     OSError
-        If it cannot be read, is something else, or is longer.
+        If it cannot be read, is not a regular file, or is larger.
     """
     with os.fdopen(opened(path), "rb") as file:
         data = file.read(most + 1)

@@ -1,10 +1,10 @@
-"""Root: files below one folder, reached without following a link.
+"""Root: files below one folder, accessed without following links.
 
-Everything that is written, renamed or removed below an output tree goes through here.
-Folders are opened one by one, each by the descriptor of the one above it, so that a link
-that stands in the place of a folder is refused, also if it appears in the middle of a run.
-The idea is that of `os.Root` in Go. On systems without such calls (Windows), the real path
-of each folder is compared with the expected one before it is used.
+Everything that is written, renamed or removed below an output tree goes through this module.
+Folders are opened one by one, each by the descriptor of its parent, so that a link in the place of
+a folder is refused, even if it appears during a run. The idea is that of `os.Root` in Go. On
+systems without such calls (Windows), the real path of each folder is compared with the expected
+one before it is used.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from pixelmill.core.errors import TreeError
 from pixelmill.core.filenames import escape
 from pixelmill.core.files import temporary_beside, write_all
 
-#: Whether files can be reached by the descriptor of their folder.
+#: Whether files can be accessed relative to the descriptor of their folder.
 _BY_DESCRIPTOR = {os.open, os.stat, os.unlink, os.mkdir, os.rmdir, os.rename} <= os.supports_dir_fd
 
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
-#: How a file is opened that must be new, and one that is only read. A pipe in its place must
-#: not block.
+#: Flags to open a file that must be new, and one that is only read. A pipe in its place must not
+#: block.
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK | getattr(os, "O_BINARY", 0)
 _READ = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 #: Folders whose descriptors are kept open; a process may open 256 files on macOS.
 _KEPT = 32
 
-#: What the system says if something else stands in the place of a folder.
+#: Errors if something else is in the place of a folder.
 _NO_FOLDER = (errno.ENOTDIR, errno.ELOOP)
 
-#: How often a folder is made that is removed again before there is a file in it.
+#: How often a folder is created that another process removes before it contains a file.
 _ATTEMPTS = 100
 
-#: Names that lead elsewhere, and what no name holds.
+#: Names that lead elsewhere, and characters that no name contains.
 _NO_NAMES = ("", ".", "..")
 _NO_CHARACTERS = ("\\", ":", "\0") if os.name == "nt" else ("\0",)
 
 
 class _Folder:
-    """An open folder; closed when nobody uses it any more."""
+    """An open folder; closed when it is no longer in use."""
 
     __slots__ = ("_path", "descriptor")
 
@@ -55,7 +55,7 @@ class _Folder:
         self.descriptor = descriptor
 
     def at(self, name: str) -> str:
-        """Name of a file, as system calls take it together with the descriptor."""
+        """Return a file's name as system calls expect it together with the descriptor."""
         return name if self.descriptor is not None else os.path.join(self._path, name)
 
     def __del__(self) -> None:
@@ -66,18 +66,18 @@ class _Folder:
 class Root:
     """Files and folders below one folder, which must exist.
 
-    Paths are relative, with ``/``. Absolute ones and those with ``..`` are refused.
+    Paths are relative, with ``/``. Absolute paths and those with ``..`` are refused.
 
     Parameters
     ----------
     folder : str
     follow : bool
-        Whether the folder itself may be a link. What lies below it may never be one.
+        Whether the folder itself may be a link. Nothing below it may be one.
 
     Raises
     ------
     TreeError
-        By all methods: if a link, or something that is no folder, stands in the place of a
+        In all methods: if a link, or something that is not a folder, is in the place of a
         folder; if a path leads outside; or if the folder does not exist any more.
     """
 
@@ -90,11 +90,11 @@ class Root:
         return {**self.__dict__, "_open": {}}
 
     def refresh(self) -> None:
-        """Look again at what each folder is when it is used next."""
+        """Check each folder again when it is used next."""
         self._open.clear()
 
     def create(self, path: str) -> int:
-        """Open a new file to write and to read, by its descriptor; its folder is made.
+        """Create a file for writing and reading; return its descriptor. Its folder is created.
 
         Raises
         ------
@@ -111,12 +111,12 @@ class Root:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
     def open(self, path: str) -> int:
-        """Open a file to read, by its descriptor.
+        """Open a file for reading; return its descriptor.
 
         Raises
         ------
         OSError
-            If it is missing, no regular file, or cannot be read.
+            If it is missing, not a regular file, or cannot be read.
         """
         folder, name = self._split(path)
         descriptor = os.open(folder.at(name), _READ, dir_fd=folder.descriptor)
@@ -126,18 +126,18 @@ class Root:
         return descriptor
 
     def read(self, path: str) -> bytes:
-        """Content of a file.
+        """Return the content of a file.
 
         Raises
         ------
         OSError
-            If it is missing, no regular file, or cannot be read.
+            If it is missing, not a regular file, or cannot be read.
         """
         with os.fdopen(self.open(path), "rb", buffering=0) as file:
             return file.readall()
 
     def write(self, path: str, content: bytes) -> None:
-        """Write a file, which takes its name when it is complete."""
+        """Write a file, which gets its name when it is complete."""
         temporary = temporary_beside(path)
         descriptor = self.create(temporary)
         try:
@@ -149,7 +149,7 @@ class Root:
             raise
 
     def replace(self, source: str, target: str) -> None:
-        """Rename a file, in place of any other one of the new name."""
+        """Rename a file; an existing file of the new name is replaced."""
         there, new = self._split(target)
         here, old = self._split(source)
         os.replace(
@@ -157,13 +157,13 @@ class Root:
         )
 
     def unlink(self, path: str) -> None:
-        """Remove a file; a missing one is no error."""
+        """Remove a file; a missing file is not an error."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             folder, name = self._split(path)
             os.unlink(folder.at(name), dir_fd=folder.descriptor)
 
     def lstat(self, path: str) -> os.stat_result | None:
-        """State of a file or a link; None if there is none."""
+        """Return the state of a file or link; None if there is none."""
         try:
             folder, name = self._split(path)
             return os.stat(folder.at(name), dir_fd=folder.descriptor, follow_symlinks=False)
@@ -171,7 +171,7 @@ class Root:
             return None
 
     def set_mtime(self, path: str, mtime_ns: int) -> None:
-        """Set when a file was modified, in ns since 1970; a missing file is no error."""
+        """Set the modification time of a file, in ns since 1970; a missing file is not an error."""
         follow = os.utime not in os.supports_follow_symlinks  # as on Windows
         with contextlib.suppress(FileNotFoundError):
             folder, name = self._split(path)
@@ -179,11 +179,11 @@ class Root:
             os.utime(folder.at(name), ns=times, dir_fd=folder.descriptor, follow_symlinks=follow)
 
     def make_folder(self, path: str) -> None:
-        """Make a folder and those above it, as far as they are missing."""
+        """Create a folder and its parents, unless they exist."""
         self._folder(path, make=True)
 
     def remove_empty(self, path: str) -> bool:
-        """Remove a folder if it is empty; return whether it was."""
+        """Remove a folder if it is empty; return whether it was removed."""
         try:
             folder, name = self._split(path)
             os.rmdir(folder.at(name), dir_fd=folder.descriptor)
@@ -193,12 +193,12 @@ class Root:
         return True
 
     def remove_tree(self, path: str) -> int:
-        """Remove a file, a link, or a folder with all that lies in it.
+        """Remove a file, a link, or a folder with everything in it.
 
         Returns
         -------
         int
-            How many files were removed.
+            Number of files that were removed.
         """
         state = self.lstat(path)
         if state is None:
@@ -213,14 +213,14 @@ class Root:
         return count
 
     def walk(self, path: str = "") -> Iterator[tuple[str, list[str]]]:
-        """Walk over a folder and those below it, the deepest first; no link is followed.
+        """Walk over a folder and those below it, the deepest first; links are not followed.
 
         Yields
         ------
         folder : str
             Its path; empty for the root itself.
         names : list of str
-            What lies in it, apart from folders.
+            Names in it that are not folders.
         """
         pending: list[tuple[str, list[str] | None]] = [(path, None)]
         while pending:
@@ -230,7 +230,7 @@ class Root:
                 continue
             try:
                 folder = self._folder(place)
-            except FileNotFoundError:  # it was removed meanwhile
+            except FileNotFoundError:  # it was removed in the meantime
                 continue
             here = "." if folder.descriptor is None else folder.descriptor
             with os.scandir(folder.at(here) if isinstance(here, str) else here) as found:
@@ -240,20 +240,20 @@ class Root:
             pending += ((prefix + name, None) for name, is_folder in kinds if is_folder)
 
     def sync(self, path: str) -> None:
-        """Bring the names in a folder to the disk, if the system can."""
+        """Sync the names in a folder to the disk, if the system supports this."""
         descriptor = self._folder(path).descriptor
         if descriptor is not None:  # Windows opens no folder, and syncs names by itself
             with contextlib.suppress(OSError):
                 os.fsync(descriptor)
 
     def check(self, path: str = "") -> None:
-        """Look whether a folder can be reached without a link; a missing one is no error."""
+        """Check that a folder can be reached without a link; a missing folder is not an error."""
         self.refresh()
         with contextlib.suppress(FileNotFoundError):
             self._folder(path)
 
     def identity(self, path: str = "") -> tuple[int, int]:
-        """What the system knows a folder by, whatever its name: device and inode."""
+        """Return device and inode of a folder, which identify it whatever its name."""
         folder = self._folder(path)
         state = os.stat(folder.at("."), dir_fd=folder.descriptor)
         return state.st_dev, state.st_ino
@@ -263,7 +263,7 @@ class Root:
         return self._folder(above), name
 
     def _parted(self, path: str) -> tuple[str, str]:
-        """Split a path into that of its folder and its name."""
+        """Split a path into the path of its folder and its name."""
         above, _, name = path.rpartition("/")
         if name in _NO_NAMES or path.startswith("/") or any(c in name for c in _NO_CHARACTERS):
             raise self._leaves(path)
@@ -301,7 +301,7 @@ class Root:
         return folder
 
     def _enter(self, above: _Folder, name: str, path: str, make: bool) -> _Folder:
-        """Open a folder by that above it."""
+        """Open a folder relative to its parent."""
         place = above.at(name)
         try:
             if make:
@@ -317,7 +317,7 @@ class Root:
 
     def _keep(self, path: str, folder: _Folder) -> None:
         if len(self._open) >= _KEPT:
-            with contextlib.suppress(KeyError, RuntimeError, StopIteration):  # of another thread
+            with contextlib.suppress(KeyError, RuntimeError, StopIteration):  # by another thread
                 self._open.pop(next(iter(self._open)))
         self._open[path] = folder
 
@@ -337,7 +337,7 @@ class Root:
 
 
 def _real_folder(path: str, follow: bool = False) -> _Folder:
-    """Check a folder on systems that open none by descriptor: links of any kind are refused."""
+    """Check a folder on systems that open none by descriptor; links of any kind are refused."""
     if not os.path.isdir(path):
         os.lstat(path)
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)

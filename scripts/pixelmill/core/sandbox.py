@@ -1,8 +1,8 @@
-"""Sandbox: processes that decode images can read what they need, write images, and no more.
+"""Sandbox: processes that decode images can read what they need, write images, and do nothing else.
 
-Images come from anywhere, and decoders have faults. On Linux a worker gives up all rights but
-these before it sees the first one: Landlock bounds files, TCP and signals, seccomp refuses
-system calls that are not needed. Where the system has neither, work goes on without.
+Images may come from anywhere, and decoders have bugs. On Linux, a worker gives up all other rights
+before it opens the first image: Landlock restricts files, TCP and signals, seccomp refuses system
+calls that are not needed. If the system has neither, the work continues without them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _READ = Access.READ_FILE | Access.READ_DIR
 
-#: What writing an image takes: a temporary file in a folder that may have to be made, its
+#: What writing an image takes: a temporary file in a folder that may have to be created, its
 #: content, its name, and its removal if that fails.
 _WRITE = (
     _READ
@@ -36,10 +36,10 @@ _WRITE = (
     | Access.REFER
 )
 
-#: What a config may grant: everything but running programs.
+#: What a config may grant: everything except running programs.
 _EVERYTHING = Access((Access.IOCTL_DEV << 1) - 1) & ~Access.EXECUTE
 
-#: What interpreters and shared libraries read, beside their own folders.
+#: What interpreters and shared libraries read, besides their own folders.
 _SYSTEM = (
     "/lib",
     "/lib32",
@@ -73,16 +73,16 @@ _SYSTEM = (
     "/sys/fs/cgroup",
 )
 
-#: Said after a pass in which a step was refused something.
+#: Logged after a pass in which a step was refused something.
 REFUSED = (
     "A step was not permitted to do what it tried; if the sandbox refused it, allow it by the key "
     "'sandbox' of the config (docs/sandbox.md)."
 )
 
-#: What else programs and scripts need, if they may be run.
+#: What programs and scripts also need, if they may be run.
 _PROGRAMS = ("/bin", "/sbin", "/usr", "/opt", "/etc/alternatives")
 
-#: What else looking up names and checking certificates takes, if the network may be used.
+#: What looking up names and checking certificates also needs, if the network may be used.
 _NETWORK = (
     "/etc/hosts",
     "/etc/resolv.conf",
@@ -97,22 +97,22 @@ _NETWORK = (
     "/run/systemd/resolve",
 )
 
-#: Where Linux has named semaphores, which `multiprocessing` makes and removes again.
+#: Where Linux keeps named semaphores, which `multiprocessing` creates and removes.
 _SEMAPHORES = "/dev/shm"
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """What a config says of confinement.
+    """What a config says about confinement.
 
     Attributes
     ----------
     on : bool
-        Whether workers are confined, if the system can do that.
+        Whether workers are confined, if the system supports it.
     read, write : tuple of str
         Files and folders that own steps may also read, or write.
     network, execute : bool
-        Whether own steps may use the network and run programs.
+        Whether own steps may use the network, and run programs.
     """
 
     on: bool = True
@@ -135,11 +135,12 @@ class Sandbox:
         )
 
     def check(self) -> None:
-        """Refuse to allow what is not there.
+        """Refuse paths that do not exist.
 
         Raises
         ------
         UserError
+            If a path does not exist.
         """
         for key, paths in (("read", self.read), ("write", self.write)):
             for path in paths:
@@ -156,7 +157,7 @@ class Sandbox:
         keep_mtime: bool = False,
         engine: str = "",
     ) -> Confinement | None:
-        """Return what confines the workers of a pass; None if nothing does.
+        """Return the confinement of a pass's workers; None if they are not confined.
 
         What the system cannot confine is logged.
 
@@ -165,9 +166,9 @@ class Sandbox:
         read, write : iterable of str
             Files and folders that the pass needs.
         keep_mtime : bool
-            Whether outputs take the times of their sources.
+            Whether outputs get the times of their sources.
         engine : str, optional
-            That makes the images.
+            The engine that renders the images.
         """
         if not self.on:
             return None
@@ -189,16 +190,16 @@ def _whole_path(path: str) -> str:
 
 @dataclass(frozen=True)
 class Confinement:
-    """What a process may do from some moment on.
+    """What a process is allowed to do once it is confined.
 
     Attributes
     ----------
     read : tuple of str
-        Files and folders to read, beside those of the interpreter and its libraries.
+        Files and folders to read, besides those of the interpreter and its libraries.
     write : tuple of str
-        Folders to write files in.
+        Folders in which to write files.
     granted : tuple of str
-        Files and folders in which all but running programs is allowed.
+        Files and folders in which everything except running programs is allowed.
     network, execute, times : bool
         Whether sockets may be used, programs run, and times of files set.
     """
@@ -227,18 +228,18 @@ class Confinement:
 
 
 def confine_process(confinement: Confinement | None, has_workers: bool = False) -> None:
-    """Confine this process for good, as far as the system can.
+    """Confine this process for good, as far as the system supports it.
 
-    To be called before the threads start that are to be confined: Landlock holds for the
-    calling thread and for those that it starts, seccomp for all.
+    This must be called before the threads start that are to be confined: Landlock applies to
+    the calling thread and those that it starts, seccomp to all threads.
 
     Parameters
     ----------
     confinement : Confinement or None
         None leaves the process as it is.
     has_workers : bool
-        Whether it must be able to kill processes that are not confined with it, and to
-        remove the semaphores that it shares with them.
+        Whether it must be able to kill processes that are not confined with it, and to remove
+        the semaphores that it shares with them.
     """
     if confinement is None:
         return
@@ -255,7 +256,7 @@ def confine_process(confinement: Confinement | None, has_workers: bool = False) 
 
 
 def confine_thread(confinement: Confinement | None, has_workers: bool = False) -> None:
-    """Confine the calling thread as `confine_process` does, but for system calls."""
+    """Confine the calling thread as `confine_process` does, except for system calls."""
     if confinement is not None and landlock.version():
         with _told():
             landlock.restrict_thread(
@@ -268,7 +269,7 @@ def confine_thread(confinement: Confinement | None, has_workers: bool = False) -
 
 @contextlib.contextmanager
 def _told() -> Iterator[None]:
-    """Go on where the system refuses, although it seemed able to: a container may be why."""
+    """Continue if the system refuses although it seemed to support it, as in some containers."""
     try:
         yield
     except OSError as error:
@@ -281,7 +282,7 @@ def shortcoming(engine: str = "") -> str:
     Parameters
     ----------
     engine : str, optional
-        That makes the images.
+        The engine that renders the images.
     """
     if engine == "distributed":
         return "the workers of the engine distributed are not confined"
@@ -298,14 +299,14 @@ def shortcoming(engine: str = "") -> str:
 
 
 def remark(value: object, engines: Iterable[str]) -> str:
-    """Say for a report what was not confined; empty if all was.
+    """Say for a report what was not confined; empty if everything was.
 
     Parameters
     ----------
     value : object
-        Of the key ``sandbox`` in a complete config.
+        The key ``sandbox`` of a complete config.
     engines : iterable of str
-        Those that made images.
+        The engines that rendered images.
     """
     if not Sandbox.from_config(value).on:
         return "The workers were not confined: the config has 'sandbox: off'."
@@ -314,8 +315,8 @@ def remark(value: object, engines: Iterable[str]) -> str:
 
 
 def interpreter_paths() -> Iterator[str]:
-    """Files and folders that this interpreter may still import or load something from."""
+    """Yield files and folders from which this interpreter may still import or load something."""
     yield from (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, LIBRARY)
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
-    # An empty entry would be the current folder, where nothing is to be found.
+    # An empty entry means the current folder, from which nothing is imported.
     yield from filter(None, (*sys.path, sys.pycache_prefix, *libraries))

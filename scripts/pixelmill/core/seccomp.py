@@ -1,7 +1,7 @@
-"""Seccomp: this process gives up system calls that rendering an image does not need (Linux).
+"""Seccomp: a process gives up system calls that rendering an image does not need (Linux).
 
-Only on x86-64: other processors number the calls otherwise. A refused call fails with
-``EPERM``; no process is ever killed. See https://docs.kernel.org/userspace-api/seccomp_filter.html.
+Only on x86-64, because other processors number the calls differently. A refused call fails with
+``EPERM``; no process is killed. See https://docs.kernel.org/userspace-api/seccomp_filter.html.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from pixelmill.core.landlock import forbid_new_privileges, libc
 #: Numbers by name (``asm/unistd_64.h``) of calls that run programs.
 EXECUTE = {"execve": 59, "execveat": 322}
 
-#: Those that talk to other machines and to services of this one; pairs of sockets do not.
+#: Calls that talk to other machines and to services of this one; pairs of sockets do not.
 NETWORK = {"socket": 41, "connect": 42, "accept": 43, "bind": 49, "listen": 50, "accept4": 288}
 
-#: Those that set times of files. Landlock covers none of what changes files without opening them.
+#: Calls that set times of files. Landlock covers no call that changes a file without opening it.
 TIMES = {"utime": 132, "utimes": 235, "futimesat": 261, "utimensat": 280}
 
-#: Those that are never needed.
+#: Calls that are never needed.
 NEVER = {
-    # ... on files: rights, owners, extended attributes, lengths
+    # files: rights, owners, extended attributes, lengths
     "truncate": 76, "chmod": 90, "fchmod": 91, "chown": 92, "fchown": 93, "lchown": 94,
     "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "removexattr": 197, "lremovexattr": 198,
     "fremovexattr": 199, "fchownat": 260, "fchmodat": 268, "fchmodat2": 452, "setxattrat": 463,
     "removexattrat": 466, "file_setattr": 469,
-    # ... on other processes, and on what outlives all of them
+    # other processes, and what outlives all of them
     "shmget": 29, "semget": 64, "msgget": 68, "setpriority": 141, "sched_setparam": 142,
     "sched_setscheduler": 144, "sched_setaffinity": 203, "mq_open": 240, "ioprio_set": 251,
     "migrate_pages": 256, "move_pages": 279, "sched_setattr": 314, "pidfd_open": 434,
     "ptrace": 101, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312,
     "pidfd_getfd": 438, "process_madvise": 440,
-    # ... on the system, and those through which kernels were often attacked
+    # the system, and calls through which kernels were often attacked
     "syslog": 103, "adjtimex": 159, "iopl": 172, "ioperm": 173, "quotactl": 179,
     "fanotify_init": 300, "clock_adjtime": 305,
     "pivot_root": 155, "chroot": 161, "acct": 163, "settimeofday": 164, "mount": 165,
@@ -50,7 +50,7 @@ NEVER = {
     "fsopen": 430, "fsconfig": 431, "fsmount": 432, "mount_setattr": 442,
 }  # fmt: skip
 
-#: Those that signal other processes and cannot be bound to one.
+#: Calls that signal other processes and cannot be restricted to one.
 SIGNALS = {
     "rt_sigqueueinfo": 129, "tkill": 200, "rt_tgsigqueueinfo": 297, "pidfd_send_signal": 424
 }  # fmt: skip
@@ -58,8 +58,8 @@ SIGNALS = {
 #: Numbers of calls of which some arguments are refused or needed.
 _IOCTL, _KILL, _TGKILL, _PRLIMIT = 16, 62, 234, 302
 
-#: Requests to type into the terminal (``asm-generic/ioctls.h``), and to set attributes of a
-#: file that is open to be read (``linux/fs.h``).
+#: Requests to type into the terminal (``asm-generic/ioctls.h``), and to set attributes of a file
+#: that is open for reading (``linux/fs.h``).
 _TIOCSTI, _TIOCLINUX, _FS_IOC_SETFLAGS, _FS_IOC_FSSETXATTR = (
     0x5412, 0x541C, 0x40086602, 0x401C5820
 )  # fmt: skip
@@ -68,10 +68,10 @@ _TIOCSTI, _TIOCLINUX, _FS_IOC_SETFLAGS, _FS_IOC_FSSETXATTR = (
 _SECCOMP, _SET_MODE_FILTER, _GET_ACTION_AVAIL, _FLAG_TSYNC = 317, 1, 2, 1
 _RET_ALLOW, _RET_ERRNO = 0x7FFF0000, 0x00050000
 
-#: How processors are named (``linux/audit.h``); from the bit on, calls are those of x32.
+#: Names of processors (``linux/audit.h``); numbers from the bit on are calls of x32.
 _ARCH_X86_64, _ARCH_I386, _X32_BIT = 0xC000003E, 0x40000003, 0x40000000
 
-#: Where ``struct seccomp_data`` has the number, the processor, and the first argument.
+#: Offsets in ``struct seccomp_data`` of the number, the processor, and the first argument.
 _NUMBER, _ARCH, _ARGUMENTS, _ARGUMENT_BYTES = 0, 4, 16, 8
 
 #: Classic BPF (``linux/filter.h``): load a word; jump if equal, if not less; return.
@@ -84,7 +84,7 @@ _Code = list[tuple[int, int, int, int]]
 
 
 def available() -> bool:
-    """Whether this kernel, processor and interpreter can have such a filter."""
+    """Return whether this kernel, processor and interpreter support such a filter."""
     if sys.platform != "linux" or os.uname().machine != "x86_64" or sys.maxsize < 2**32:
         return False
     action = ctypes.byref(ctypes.c_uint32(_RET_ERRNO))
@@ -93,12 +93,12 @@ def available() -> bool:
 
 
 def restrict_process(execute: bool, network: bool, times: bool, signals: bool) -> None:
-    """Restrict all threads of this process, and what they start.
+    """Restrict all threads of this process, and the processes that they start.
 
     Parameters
     ----------
     execute, network, times, signals : bool
-        Whether programs may be run, sockets made, times of files set, and other processes
+        Whether programs may be run, sockets created, times of files set, and other processes
         signalled.
 
     Raises
@@ -130,14 +130,14 @@ def program(
     refused : sequence of int
         Numbers of calls that are refused.
     never, only : mapping
-        By number, which argument must have none, or one, of these values. The lower 32 bits
-        are compared, as the kernel takes no more of these.
+        By number: an argument, and the values that it must never have, or must have one of. The
+        lower 32 bits are compared, because the kernel uses no others.
     """
     code: _Code = [
         (_LOAD, 0, 0, _ARCH),
         (_IF_EQUAL, 3, 0, _ARCH_X86_64),
-        (_IF_EQUAL, 1, 0, _ARCH_I386),  # by which a 64-bit process would get round the rest
-        _ALLOW,  # an emulator, whose numbers are not known
+        (_IF_EQUAL, 1, 0, _ARCH_I386),  # by which a 64-bit process would circumvent the rest
+        _ALLOW,  # an emulator, whose numbers are unknown
         _REFUSE,
         (_LOAD, 0, 0, _NUMBER),
         (_IF_NOT_LESS, 0, 1, _X32_BIT),

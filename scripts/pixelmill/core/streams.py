@@ -1,7 +1,7 @@
-"""Standard streams that are always there, and whose failure costs nothing else.
+"""Standard streams that always exist, and whose failure affects nothing else.
 
-A service manager may start us with some of them closed, the reader of a pipe may be gone,
-and the disk behind a log may be full. None of this is a reason to stop working.
+A service manager may start a program with some of them closed, the reader of a pipe may be gone,
+and the disk of a log may be full. None of this is a reason to stop working.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import IO, Any
 
 
 def secure() -> None:
-    """Open what is closed of the standard streams, and let none of them raise.
+    """Open closed standard streams, and keep all of them from raising errors.
 
-    Without this, the next file that is opened takes the place of a closed stream, and
-    whatever is printed goes into it.
+    Without this, the next file that is opened takes the place of a closed stream, and everything
+    that is printed goes into it.
     """
     reopen()
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
@@ -25,7 +25,7 @@ def secure() -> None:
 
 
 def reopen() -> None:
-    """Open what is closed of the standard streams on nothing."""
+    """Open closed standard streams on the null device."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -34,14 +34,14 @@ def reopen() -> None:
 
 
 def tolerant(descriptor: int, like: IO[str] | None) -> io.TextIOWrapper:
-    """Open a stream to print to that drops what cannot be written.
+    """Return a text stream that drops what cannot be written.
 
     Parameters
     ----------
     descriptor : int
-        Where to; it is left open.
+        Where to write; it is left open.
     like : text file or None
-        Stream whose encoding it gets, after what waits there to be written.
+        Stream that is flushed first, and whose encoding is used.
     """
     encoding = getattr(like, "encoding", None) or "utf-8"
     try:
@@ -58,7 +58,7 @@ def tolerant(descriptor: int, like: IO[str] | None) -> io.TextIOWrapper:
 
 
 class _Tolerant(io.FileIO):
-    """A file that takes everything, and forgets what the system does not take."""
+    """A file that accepts everything, and drops what the system does not accept."""
 
     def write(self, data: Any, /) -> int:
         try:

@@ -44,12 +44,12 @@ def write_table(
 
 
 def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    """Read a CSV table that pixelmill wrote, one dict a row.
+    """Read a CSV table that pixelmill wrote, as one dict per row.
 
     Raises
     ------
     UserError
-        If the table is not there.
+        If the table is missing.
     """
     return list(iterate_table(path))
 

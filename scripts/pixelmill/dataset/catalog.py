@@ -1,4 +1,4 @@
-"""Catalog: which images a folder holds, from one walk, in a stable order."""
+"""Catalog: which images a folder contains, from one walk, in a stable order."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimens
 
 HEADER = ("path", "bytes", "mtime_ns", "format", "width", "height", "changed_ns")
 
-#: Read at once of each file: most JPEGs tell their size within the first page.
+#: Bytes that are read at once from a file: most JPEGs have their size within the first page.
 LOOK_BYTES = 4096
 
-#: What stands for the format of a file that is no image, in the memory of a scan.
+#: Format of a file that is not an image, in the memory of a scan.
 _OTHER = "-"
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """The images of a folder, sorted by path, and how many other files lie there."""
+    """The images of a folder, sorted by path, and the numbers of other files by kind."""
 
     entries: Entries
     left_out: Mapping[str, int]
 
     def digest(self) -> str:
-        """Digest of the set: paths and sizes, not times."""
+        """Return the digest of the set of inputs: paths and sizes, not times."""
         return digest(self.entries)
 
 
 def digest(entries: Iterable[Entry]) -> str:
-    """Digest of a set of inputs: paths and sizes, not times."""
+    """Return the digest of a set of inputs: paths and sizes, not times."""
     state = hashlib.blake2b(digest_size=16)
     for entry in entries:
         state.update(f"{escape(entry.path)}\t{entry.bytes}\n".encode())
@@ -54,9 +54,9 @@ def digest(entries: Iterable[Entry]) -> str:
 
 
 class Selection:
-    """Which paths belong to a dataset: globs in which ``*`` also matches ``/``.
+    """Decides which paths belong to a dataset, with globs in which ``*`` also matches ``/``.
 
-    Case does not matter. No `include` means everything; `exclude` wins.
+    Case does not matter. Without `include`, all paths belong to it; `exclude` takes precedence.
 
     Examples
     --------
@@ -68,20 +68,20 @@ class Selection:
     def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
         self._include = _compile(include)
         self._exclude = _compile(exclude)
-        # A glob that ends so and matches a folder matches all that lies below it.
+        # A glob that ends with * and matches a folder matches everything below it.
         self._whole = _compile([glob for glob in exclude if glob.endswith("*")])
         self._heads = [match[0].lower() for match in map(_HEAD.match, include) if match]
 
     def __call__(self, path: str) -> bool:
-        """Whether the path is chosen."""
+        """Return whether the path belongs to the dataset."""
         if self._exclude and self._exclude.match(path):
             return False
         return not self._include or bool(self._include.match(path))
 
     def may_hold(self, folder: str) -> bool:
-        """Whether a chosen path may begin with a folder, given with ``/`` at its end.
+        """Return whether a chosen path may begin with a folder, given with ``/`` at its end.
 
-        Where it cannot, the folder need not be opened.
+        If not, the folder need not be opened.
 
         Examples
         --------
@@ -92,14 +92,13 @@ class Selection:
         if self._whole and self._whole.match(folder):
             return False
         return not self._heads or any(
-            # Folding of case is simple among these characters alone.
+            # Only ASCII letters have exactly one other case.
             not folder.isascii() or head.startswith(folder.lower()[: len(head)])
             for head in self._heads
         )
 
 
-#: What stands before the first character of a glob that stands for others, or for its
-#: other case in more ways than one.
+#: The part of a glob before its first wildcard, or first character with several other cases.
 _HEAD = re.compile(r"[^*?\[\x80-\U0010ffff]*")
 
 
@@ -119,19 +118,19 @@ def scan(
     Parameters
     ----------
     folder : str
-        Read, never written to. Dot files and dot folders are skipped; links to
-        files inside the folder are followed, other links are left out.
+        Read, never written to. Hidden files and folders are skipped; links to files inside the
+        folder are followed, other links are left out.
     select : Selection, optional
     known : Entries, optional
-        Of an earlier scan, sorted: files of the same size and times are not opened again.
+        Result of an earlier scan, sorted: files with the same size and times are not opened.
     shard : Shard, optional
-        Only what concerns this part of the dataset.
+        Only what concerns this part of the dataset is returned.
 
     Returns
     -------
     catalog : Catalog
     memory : Entries
-        What to hand in as `known` next time.
+        To be passed as `known` to the next scan.
 
     Raises
     ------
@@ -164,9 +163,10 @@ def _looked_at(files: Iterable[_File], known: Entries) -> Iterator[Entry]:
 
 
 def fingerprints(folder: str, select: Selection | None = None, shards: int = 1) -> list[str]:
-    """Digest of a folder's names, sizes and times for each shard; opens no file.
+    """Return a digest of a folder's names, sizes and times for each shard; opens no file.
 
-    A sum of digests, which the order of files does not change: none has to be kept.
+    It is a sum of digests, which does not depend on the order of the files, so that none of
+    them has to be kept.
     """
     totals = [0] * shards
     for path, size, mtime_ns, changed, _ in _files(folder, select or Selection(), Counter()):
@@ -178,7 +178,7 @@ def fingerprints(folder: str, select: Selection | None = None, shards: int = 1) 
 
 
 def paths(folder: str, select: Selection | None = None) -> set[str]:
-    """Paths of a folder's files, images or not; opens none."""
+    """Return the paths of a folder's files, images or not; opens no file."""
     return {path for path, *_ in _files(folder, select or Selection(), Counter())}
 
 
@@ -204,7 +204,7 @@ def _files(folder: str, select: Selection, left_out: Counter[str]) -> Iterable[_
                 left_out["links to folders" if entry.is_dir() else "special files"] += 1
                 continue
             state = entry.stat()
-        except PermissionError as error:  # to go on would take it for removed
+        except PermissionError as error:  # if it were skipped, it would count as removed
             raise UserError(
                 f"'{escape(entry.path)}' cannot be looked at: {error.strerror}; exclude it by "
                 f"'{escape(path)}', or mend its folder."
@@ -215,14 +215,14 @@ def _files(folder: str, select: Selection, left_out: Counter[str]) -> Iterable[_
 
 
 def _look(path: str) -> tuple[str, int, int]:
-    """Format and claimed size of a file; an empty format where it is no image."""
+    """Return format and claimed size of a file; the format is empty if it is not an image."""
     try:
         with os.fdopen(opened(path), "rb", buffering=LOOK_BYTES) as file:
             head = file.read(SNIFF_BYTES)
             format_ = sniff(head)
             return (format_ or "", *dimensions(file, head, format_))
     except OSError:
-        return "", 0, 0  # the suffix decides; processing says what is wrong
+        return "", 0, 0  # the suffix decides; processing reports what is wrong
 
 
 def write(path: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
@@ -231,12 +231,12 @@ def write(path: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> Entries:
-    """Read a catalog that `write` wrote, sorted, whoever had it in hand since."""
+    """Read a catalog that `write` wrote, and sort it, since somebody may have edited it."""
     return Entries(iterate(path)).sorted()
 
 
 def iterate(path: str | os.PathLike[str]) -> Iterator[Entry]:
-    """Read a catalog as `read` does, entry by entry."""
+    """Read a catalog entry by entry, unsorted."""
     for row in iterate_table(path):
         try:
             entry = _entry(row)
@@ -261,18 +261,18 @@ def _entry(row: Mapping[str, str]) -> Entry:
         format=sys.intern(row["format"]),
         width=int(row["width"]),
         height=int(row["height"]),
-        changed_ns=int(row.get("changed_ns", 0)),  # tables of earlier versions have none
+        changed_ns=int(row.get("changed_ns", 0)),  # not in tables of version 0.1
     )
 
 
 def refresh(
     table: str, folder: str, select: Selection | None = None, shard: Shard = WHOLE
 ) -> Catalog:
-    """Bring a catalog table up to date, opening only files that are new or changed.
+    """Bring a catalog table up to date; opens only files that are new or changed.
 
-    The memory lies beside the table, because Snakemake deletes the table itself
-    before it runs the step. Where the dataset was divided otherwise before, the
-    memories from then count too.
+    The memory of the scan is stored beside the table, because Snakemake deletes the table
+    itself before it runs the job. If the dataset was divided into other shards before, their
+    memories are used too.
     """
     dataset = Path(table).parents[0 if shard.is_whole else 2]
     memory = Path(table).with_suffix(_MEMORY)
@@ -289,25 +289,25 @@ def refresh(
 
 def _remembered(memories: Iterable[Path], shard: Shard) -> Iterator[Entry]:
     for path in memories:
-        # A memory that cannot be read saves no time, and costs nothing else.
+        # A memory that cannot be read only costs the time that it would save.
         with contextlib.suppress(UserError, KeyError, ValueError, TypeError):
             for entry in iterate(path):
                 if shard.concerns(entry.path):
                     yield entry
 
 
-#: Suffix of what a scan remembers, beside its table.
+#: Suffix of the memory of a scan, beside its table.
 _MEMORY = ".known.csv"
 
 
 def _memories(dataset: Path, name: str, shard: Shard) -> list[Path]:
-    """Memories of a dataset from when it was divided otherwise."""
+    """Return the memories of a dataset from when it was divided into other shards."""
     folders = [*([] if shard.is_whole else [dataset]), *map(Path, others(dataset, shard))]
     return [folder / name for folder in folders if (folder / name).exists()]
 
 
 def forget_others(table: str, shard: Shard) -> None:
-    """Remove tables and memories from when the dataset of a table was divided otherwise."""
+    """Remove tables and memories from when the dataset was divided into other shards."""
     whole = Path(table)
     memory = whole.with_suffix(_MEMORY).name
     root = Root(whole.parent)

@@ -1,4 +1,4 @@
-"""Entries: what a catalog knows of each image, in columns that a million fit into."""
+"""Entries: what a catalog knows of each image, in columns, so that a million fit into memory."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import NamedTuple, overload
 
 
 class Entry(NamedTuple):
-    """One input: its path below the folder, and what tells whether it changed.
+    """One input: its path below the folder, and what shows that it changed.
 
-    `format` is empty where the suffix promises an image and the content is none;
-    `width` and `height` are what its header claims, in pixels, 0 where it does not.
-    `changed_ns` is the time of the last change that no program can set; 0 if unknown.
+    `format` is empty if the suffix is that of an image and the content is not. `width` and
+    `height` are those that the header claims, in pixels; 0 if unknown. `changed_ns` is the time
+    of the last change, which no program can set; 0 if unknown.
     """
 
     path: str
@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 
 
 class Entries(Sequence[Entry]):
-    """Entries that are kept without an object for each: 50 bytes and the path, not 900.
+    """Entries in columns instead of objects: 50 bytes each and the path, instead of 900 bytes.
 
     Parameters
     ----------
@@ -38,12 +38,12 @@ class Entries(Sequence[Entry]):
     Attributes
     ----------
     sizes, widths, heights : array of int
-        Bytes and pixels of each.
+        Bytes and pixels of each entry.
 
     Raises
     ------
     ValueError
-        If a path holds the character NUL, as no file's does.
+        If a path contains the character NUL, which no file name does.
 
     Examples
     --------
@@ -53,7 +53,7 @@ class Entries(Sequence[Entry]):
     """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self._paths = bytearray()  # each with a NUL behind it
+        self._paths = bytearray()  # each followed by a NUL
         self._ends = array("Q", [0])
         self.sizes = array("q")
         self._times = array("q")
@@ -128,17 +128,17 @@ class Entries(Sequence[Entry]):
     __hash__ = None  # type: ignore[assignment]
 
     def take(self, numbers: Sequence[int]) -> Entries:
-        """Some of them, in the order of these numbers."""
+        """Return the entries with these numbers, in this order."""
         return Entries(map(self.__getitem__, numbers))
 
     def where(self, flags: bytearray, flag: int) -> Entries:
-        """Those that have this flag; itself where all have it."""
+        """Return the entries whose flag has this value; itself if all have it."""
         if flags.count(flag) == len(self):
             return self
         return Entries(entry for entry, found in zip(self, flags, strict=True) if found == flag)
 
     def sorted(self) -> Entries:
-        """All of them, sorted by path; of equal paths the last."""
+        """Return all entries sorted by path; of equal paths, the last one."""
         paths = map(self._path, range(len(self)))
         if all(one < other for one, other in pairwise(paths)):
             return self
@@ -146,17 +146,13 @@ class Entries(Sequence[Entry]):
         return self.take([deque(group, maxlen=1)[0] for _, group in equal])
 
     def find(self, path: str, near: int | None = None) -> int | None:
-        """Number of a path; None where it is not there.
+        """Return the number of a path; None if it is missing. The entries must be sorted.
 
         Parameters
         ----------
         path : str
         near : int, optional
-            Where it is most likely.
-
-        Notes
-        -----
-        They must be sorted, as `sorted` does it.
+            The most likely number.
         """
         wanted = _encoded(path)
         if near is not None and near < len(self) and self._path(near) == wanted:
@@ -173,21 +169,21 @@ class Entries(Sequence[Entry]):
 
     @cached_property
     def _firsts(self) -> list[bytes]:
-        """First path of each block: to compare all that a search meets takes four times as long."""
+        """First path of each block: a binary search over all paths takes four times as long."""
         return [bytes(self._path(number)) for number in range(0, len(self), _BLOCK)]
 
     def _path(self, number: int) -> bytearray:
-        # Bytes sort as the text does, lone surrogates of undecodable names too.
+        # Bytes sort like the text, also for lone surrogates of undecodable names.
         return self._paths[self._ends[number] : self._ends[number + 1] - 1]
 
 
-#: Entries that are taken in and given out at a time.
+#: Entries that are added or returned at a time.
 _CHUNK = 1024
 
-#: Entries that a search leaves to the search for bytes, which is fast.
+#: Entries in a block, which is searched for bytes: that is fast.
 _BLOCK = 64
 
-_entry = partial(tuple.__new__, Entry)  # in half the time of Entry itself
+_entry = partial(tuple.__new__, Entry)  # takes half the time of Entry itself
 
 
 def _encoded(path: str) -> bytes:

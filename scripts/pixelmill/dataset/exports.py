@@ -14,7 +14,7 @@ FAILURES = ("source", "stage", "reason", "message")
 
 
 def write_tables(ledger: Ledger, target: str) -> None:
-    """Write the tables that others read, the manifest last."""
+    """Write the tables that other programs read, the manifest last."""
     last, full = ledger.last_pass(), ledger.last_pass(whole=True)
     timing = {
         "last_pass": None if last is None else last._asdict(),
@@ -25,7 +25,7 @@ def write_tables(ledger: Ledger, target: str) -> None:
 
 
 def write_failures(ledger: Ledger, target: str) -> None:
-    """Write the table of failures, and their paths for ``xargs -0``."""
+    """Write the table of failures, and the paths of failed images for ``xargs -0``."""
     rows = list(ledger.failures())
     write_table(os.path.join(target, "failures.csv"), FAILURES, rows)
     with atomic(os.path.join(target, "failures.txt"), "wb") as file:

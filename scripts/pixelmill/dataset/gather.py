@@ -1,6 +1,6 @@
-"""Gathering: what the shards of a tree say, put together when all are done.
+"""Gathering: combine the results of a tree's shards after all of them are done.
 
-Everything streams from table to table, so that memory does not grow with the images.
+Everything streams from table to table, so that memory does not grow with the number of images.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ from pixelmill.dataset.shards import Shard, all_of, others
 
 
 def gather(tree: str, shards: int, catalog: str) -> Pass | None:
-    """Put the ledgers of all shards together, and write the tables of the tree.
+    """Combine the ledgers of all shards, and write the tables of the tree.
 
     Parameters
     ----------
     tree : str
     shards : int
-        All of them must be done.
+        Number of shards, all of which must be done.
     catalog : str
         Table of the whole dataset.
 
     Returns
     -------
     Pass or None
-        What they did since they were gathered last; None where that was nothing.
+        What the shards did since they were last gathered; None if they did nothing.
 
     Raises
     ------
     UserError
-        If a run works in the tree, or two images would share an output.
+        If a run works in the tree, if the ledger of a shard is lost, or if two images have the
+        same output.
     """
     whole = Workplace(tree)
     parts = [Workplace(tree, shard).ledger for shard in all_of(shards)]
@@ -69,7 +70,7 @@ def gather(tree: str, shards: int, catalog: str) -> Pass | None:
 
 
 def _check_part(place: Workplace, ledger: Ledger) -> None:
-    """Refuse a shard whose ledger is damaged beyond what its backup holds."""
+    """Refuse a shard whose ledger is damaged and cannot be restored in full from its backup."""
     found = readable(place.ledger)
     if found.path is None or found.lost:
         place.disown()
@@ -92,7 +93,7 @@ def _part(path: str) -> Ledger:
 
 
 def _check_outputs(ledger: Ledger) -> None:
-    """Refuse names made to collide with those that pixelmill gives in case of need."""
+    """Refuse names that were chosen to collide with those that pixelmill makes up."""
     pair = ledger.shared_output()
     if pair is not None:
         raise UserError(
@@ -109,7 +110,7 @@ def _passes(parts: list[str], ledger: Ledger) -> Iterator[tuple[Pass, list[Stret
 
 
 def _extent(catalog: str) -> tuple[int, str]:
-    """Number of the images of a catalog, and its digest."""
+    """Return the number of images of a catalog, and its digest."""
     count = 0
 
     def counted() -> Iterator[Entry]:

@@ -1,4 +1,4 @@
-"""Catalog gathering: the catalogs of a dataset's shards, put together to that of the dataset."""
+"""Catalog gathering: combine the catalogs of a dataset's shards."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pixelmill.dataset.shards import Shard, all_of
 
 
 def gather_catalog(table: str, shards: int) -> int:
-    """Put the catalogs of all shards together; return the number of images.
+    """Combine the catalogs of all shards; return the number of images.
 
     Parameters
     ----------
     table : str
-        Of the whole dataset; those of the shards lie below its folder.
+        Table of the whole dataset; the tables of the shards are below its folder.
     shards : int
     """
     folder, name = os.path.split(table)

@@ -1,7 +1,7 @@
 """Ledger: what happened to each image and in each pass, in one SQLite file.
 
-Written as batches end, so that a crash loses at most the batches in flight. All
-tables that people read are exported from it.
+It is written as batches finish, so that a crash loses at most the batches in progress. All tables
+that people read are exported from it.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class Example(NamedTuple):
 _SECONDS = ", ".join(f"{stage}_seconds" for stage in STAGES)
 _TOTAL = " + ".join(f"{stage}_seconds" for stage in STAGES)
 
-#: What stands in the row of an image that failed.
+#: Output in the row of an image that failed.
 _NOTHING = Made("", "", 0, 0, 0, "")
 
-#: Seconds that a writer waits for others to have read.
+#: How long a writer waits for readers, in seconds.
 _PATIENCE = 60.0
 
 
@@ -54,25 +54,25 @@ class Ledger:
     Parameters
     ----------
     path : str
-        Of the SQLite file. It is made if it is missing, and replaced if it is damaged.
+        The SQLite file. It is created if it is missing, and replaced if it is damaged.
     only_look : bool
-        Read what is there, and change nothing; see `looked_at`.
+        Read the ledger, and change nothing; see `looked_at`.
     durable : bool
         Sync every batch to the disk.
 
     Attributes
     ----------
     is_new : bool
-        Nothing is known from before.
+        Whether there was no ledger before.
     in_doubt : bool
-        It was damaged: outputs must be compared with their digests, and some may belong to
-        no image. `settle` ends it.
+        Whether the ledger was damaged: outputs must be compared with their digests, and some
+        may belong to no image. `settle` ends this state.
 
     Raises
     ------
     UserError
-        If it cannot be opened; if something in the ``with`` block finds that it cannot be
-        written, or that it is damaged.
+        If it cannot be opened or was written by a newer version; at the end of a ``with``
+        block, if it could not be written or proved to be damaged.
     """
 
     def __init__(self, path: str, only_look: bool = False, durable: bool = False) -> None:
@@ -92,10 +92,10 @@ class Ledger:
         self.in_doubt = ledger_backup.take(self._path).in_doubt
         self.is_new = not os.path.exists(self._path)
         self._database = sqlite3.connect(self._path, _PATIENCE, isolation_level=None)
-        # No WAL: it is not safe on network file systems.
+        # No write-ahead log: it is not safe on network file systems.
         self._database.execute("PRAGMA journal_mode = TRUNCATE")
         self._database.execute(f"PRAGMA synchronous = {'EXTRA' if durable else 'NORMAL'}")
-        # All at once: a file that has tables has a version.
+        # In one transaction: a file that has tables has a version.
         version = "" if self.is_current else f"PRAGMA user_version = {VERSION};"
         self._database.executescript(f"BEGIN;{TABLES}{version}COMMIT;")
 
@@ -123,26 +123,26 @@ class Ledger:
             ) from error
 
     def doubt(self) -> None:
-        """Have outputs compared with their digests, by later runs too, until `settle`."""
+        """Have outputs compared with their digests, also by later runs, until `settle`."""
         self.in_doubt = True
         ledger_backup.doubt(self._path)
 
     def settle(self) -> None:
-        """Note that everything in the ledger is true again."""
+        """Note that everything in the ledger is known to be true."""
         self.in_doubt = False
 
     @property
     def is_current(self) -> bool:
-        """Whether the tables are those of this version."""
+        """Whether the file has the tables of this version."""
         return _version_of(self._database) == VERSION
 
     def rows(self) -> Rows:
-        """All images by source, as they stand whenever they are asked for."""
+        """Return a mapping from sources to what is known of them, which is read on access."""
         return Rows(self._database.execute)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Lock the file once for all that is asked of it, not for each image."""
+        """Lock the file once for many queries, instead of once for each."""
         self._database.execute("BEGIN")
         try:
             yield
@@ -150,11 +150,11 @@ class Ledger:
             self._database.execute("COMMIT")
 
     def codes(self) -> list[str]:
-        """Fingerprints of the code that made images."""
+        """Return the fingerprints of the code that rendered the images."""
         return [code for (code,) in self._database.execute("SELECT DISTINCT code FROM images")]
 
     def record(self, outcomes: Iterable[Outcome], maker: Maker) -> None:
-        """Note what became of a batch, in one transaction."""
+        """Record the outcomes of a batch, in one transaction."""
         outcomes = list(outcomes)
         rows = [
             (
@@ -167,18 +167,18 @@ class Ledger:
         ]  # fmt: skip
         with self._database:
             self._database.execute("BEGIN")
-            # It may have had other variants before.
+            # The image may have had other variants before.
             self._database.executemany(
                 "DELETE FROM images WHERE source = ?", {(row[0],) for row in rows}
             )
             self._insert(rows)
 
     def whole_rows(self) -> Iterator[tuple[Any, ...]]:
-        """All that is known of every image, source first, for `adopt` of another ledger."""
+        """Return all rows of images, source first, for `adopt` of another ledger."""
         return iter(self._database.execute("SELECT * FROM images"))
 
     def adopt(self, rows: Iterable[Sequence[Any]], instead: bool = False) -> None:
-        """Add rows of another ledger, or put them in place of all that is there."""
+        """Add rows of another ledger, or replace all rows by them."""
         with self._database:
             self._database.execute("BEGIN")
             if instead:
@@ -190,12 +190,12 @@ class Ledger:
         self._database.executemany(f"INSERT INTO images VALUES ({marks})", rows)
 
     def outputs(self) -> Iterator[str]:
-        """Paths of all outputs."""
+        """Return the paths of all outputs."""
         found = self._database.execute("SELECT output FROM images WHERE output != ''")
         return (unescape(path) for (path,) in found)
 
     def shared_output(self) -> tuple[str, str] | None:
-        """Two sources that have one output; None where each has its own."""
+        """Return two sources that have the same output; None if there are none."""
         query = (
             "SELECT min(source), max(source) FROM images WHERE output != ''"
             " GROUP BY output HAVING count(*) > 1 LIMIT 1"
@@ -204,19 +204,19 @@ class Ledger:
         return found
 
     def note_maker(self, code: str, software: Mapping[str, str]) -> None:
-        """Note the libraries behind a fingerprint of code."""
+        """Record the library versions behind a fingerprint of code."""
         text = json.dumps(software, sort_keys=True)
         with self._database:
             self._database.execute("REPLACE INTO makers VALUES (?, ?)", (code, text))
 
     def software_of(self, code: str) -> dict[str, str]:
-        """Libraries behind a fingerprint of code; empty where it was never noted."""
+        """Return the library versions behind a fingerprint of code; empty if they are unknown."""
         query = "SELECT software FROM makers WHERE code = ?"
         row = self._database.execute(query, (code,)).fetchone()
         return json.loads(row[0]) if row else {}
 
     def touch(self, times: Iterable[tuple[str, int, int]]) -> None:
-        """Note new times of modification and change of sources whose content is the same."""
+        """Record new times of modification and change of sources whose content is the same."""
         with self._database:
             self._database.execute("BEGIN")
             self._database.executemany(
@@ -225,7 +225,7 @@ class Ledger:
             )
 
     def forget(self, sources: Iterable[str]) -> None:
-        """Drop images whose sources are gone."""
+        """Remove images whose sources are gone."""
         with self._database:
             self._database.execute("BEGIN")
             self._database.executemany(
@@ -233,7 +233,7 @@ class Ledger:
             )
 
     def manifest(self) -> Iterator[tuple[object, ...]]:
-        """Rows of the manifest, sorted by path; nothing in them depends on time."""
+        """Return the rows of the manifest, sorted by path; nothing in them depends on time."""
         return iter(
             self._database.execute(
                 "SELECT source, variant, output, status, reason, width, height, sha256"
@@ -242,7 +242,7 @@ class Ledger:
         )
 
     def failures(self) -> Iterator[tuple[str, str, str, str]]:
-        """Rows of the table of failures, sorted by path."""
+        """Return the rows of the table of failures, sorted by path."""
         return iter(
             self._database.execute(
                 "SELECT DISTINCT source, stage, reason, message FROM images"
@@ -251,9 +251,9 @@ class Ledger:
         )
 
     def add_pass(self, finished: Pass, stretches: Sequence[Stretch] = ()) -> None:
-        """Note a pass that came to its end, and when its workers were busy.
+        """Record a pass that was completed, and when its workers were busy.
 
-        Of earlier passes, only what is needed to show the last full one is kept.
+        Of earlier passes, only the busy times of the last full one are kept.
         """
         marks = ", ".join("?" * len(finished))
         zero = min((stretch.began for stretch in stretches), default=0.0)
@@ -275,7 +275,7 @@ class Ledger:
                 self._database.execute("DELETE FROM stretches WHERE pass != ?", (number,))
 
     def passes(self) -> Iterator[tuple[Pass, list[Stretch]]]:
-        """All passes, and when their workers were busy."""
+        """Yield all passes, with the times when their workers were busy."""
         query = "SELECT worker, began, ended, images FROM stretches WHERE pass = ? ORDER BY began"
         passes = self._database.execute(f"SELECT id, {', '.join(Pass._fields)} FROM passes")
         for number, whole, *rest in passes.fetchall():
@@ -283,17 +283,17 @@ class Ledger:
             yield Pass(bool(whole), *rest), [Stretch(str(w), *times) for w, *times in stretches]
 
     def forget_passes(self) -> None:
-        """Drop all passes: they were gathered."""
+        """Remove all passes, after they were gathered."""
         self._database.executescript("DELETE FROM stretches; DELETE FROM passes;")
 
     def timeline(self) -> list[tuple[int, float, float, int]]:
-        """When each worker of the last full pass was busy.
+        """Return when each worker of the last full pass was busy.
 
         Returns
         -------
         list of tuple
-            Number of the worker, beginning and end of a batch in seconds since the
-            first one began, and its images.
+            Number of the worker, start and end of a batch in seconds since the first batch
+            started, and number of images.
         """
         query = (
             "SELECT worker, began, ended, images FROM stretches"
@@ -302,7 +302,7 @@ class Ledger:
         return list(self._database.execute(query))
 
     def latencies(self, most: int) -> list[tuple[str, tuple[float, ...]]]:
-        """Sources that took longest when they were last made, with their seconds by stage."""
+        """Return the sources that took longest, with their seconds by stage."""
         query = (
             f"SELECT source, {_SECONDS} FROM images WHERE status = 'ok' GROUP BY source"
             f" ORDER BY {_TOTAL} DESC, source LIMIT ?"
@@ -310,19 +310,19 @@ class Ledger:
         return [(source, tuple(rest)) for source, *rest in self._database.execute(query, (most,))]
 
     def durations(self) -> Iterator[float]:
-        """Seconds that each source took when it was last made; failed ones are left out."""
+        """Return the seconds that each source took; failures are left out."""
         query = f"SELECT {_TOTAL} FROM images WHERE status = 'ok' GROUP BY source"
         return (seconds for (seconds,) in self._database.execute(query))
 
     def stage_means(self) -> tuple[float, ...]:
-        """Mean seconds of a source by stage; empty where none was made."""
+        """Return the mean seconds of a source by stage; empty if no image was rendered."""
         means = ", ".join(f"avg({stage}_seconds)" for stage in STAGES)
         sources = f"SELECT {_SECONDS} FROM images WHERE status = 'ok' GROUP BY source"
         row = self._database.execute(f"SELECT {means} FROM ({sources})").fetchone()
         return () if row[0] is None else tuple(row)
 
     def extent(self, largest: int) -> tuple[int, float]:
-        """Count the sources that were made of at most so many pixels, and their mean pixels."""
+        """Return number and mean pixels of the sources of at most `largest` pixels."""
         query = (
             "SELECT count(*), avg(pixels_in) FROM (SELECT pixels_in FROM images"
             " WHERE status = 'ok' AND pixels_in <= ? GROUP BY source)"
@@ -331,7 +331,7 @@ class Ledger:
         return count, mean or 0.0
 
     def every(self, step: int, largest: int) -> list[Example]:
-        """Every so-manieth source that was made of at most so many pixels."""
+        """Return every `step`-th source of at most `largest` pixels."""
         query = (
             f"SELECT {', '.join(Example._fields)} FROM"
             " (SELECT *, row_number() OVER (ORDER BY source) - 1 AS number FROM"
@@ -343,7 +343,7 @@ class Ledger:
         return [r._replace(source=unescape(r.source), output=unescape(r.output)) for r in rows]
 
     def last_pass(self, whole: bool = False) -> Pass | None:
-        """Return the last pass, or the last one that made every image."""
+        """Return the last pass, or the last one that rendered every image."""
         row = self._database.execute(
             f"SELECT {', '.join(Pass._fields)} FROM passes"
             f"{' WHERE whole' if whole else ''} ORDER BY id DESC LIMIT 1"
@@ -351,7 +351,7 @@ class Ledger:
         return None if row is None else Pass(bool(row[0]), *row[1:])
 
     def cost(self) -> tuple[float, float]:
-        """Mean seconds and bytes of an image, whatever made it; 0 where none is."""
+        """Return the mean seconds and output bytes of an image; 0 if none was rendered."""
         seconds, size = self._database.execute(
             f"SELECT avg({_TOTAL}), sum(bytes_out) * 1.0 / count(DISTINCT source)"
             " FROM images WHERE status = 'ok'"
@@ -359,7 +359,7 @@ class Ledger:
         return seconds or 0.0, size or 0.0
 
     def rate(self, recipe: str) -> float | None:
-        """Mean seconds of an image, as this recipe took; None where it made none."""
+        """Return the mean seconds of an image with this recipe; None if it rendered none."""
         query = f"SELECT avg({_TOTAL}) FROM images WHERE status = 'ok' AND recipe = ?"
         seconds: float | None = self._database.execute(query, (recipe,)).fetchone()[0]
         return seconds
@@ -384,7 +384,7 @@ def _version_of(database: sqlite3.Connection) -> int:
 
 @contextlib.contextmanager
 def looked_at(path: str) -> Iterator[Ledger | None]:
-    """Open a ledger to read it, or its backup; None if no sound one of this version is there."""
+    """Open a ledger, or its backup, to read it; None if there is no sound one."""
     found = ledger_backup.readable(path)
     if found.path is None:
         yield None

@@ -1,9 +1,9 @@
-"""Ledger backup: whether a ledger's file is as it was last written, and what replaces it if not.
+"""Ledger backup: whether a ledger is as it was last written, and what replaces it if not.
 
-A run that ends well leaves two files beside the ledger: a copy of it, and a seal with the
-digest of both. So any change of either is noticed, down to one bit, and the copy takes the
-place of a ledger that was damaged. While a run writes, the seal says so; after one that was
-killed, SQLite repairs the ledger from its journal, and everything in it is checked.
+A run that ends normally leaves two files beside the ledger: a copy of it, and a seal with the
+digest of both. Any change of either is noticed, down to one bit, and the copy replaces a ledger
+that was damaged. While a run writes, the seal says so. After a run that was killed, SQLite repairs
+the ledger from its journal, and everything in it is checked.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 #: Of the files that SQLite may keep beside a database, a ledger only ever has the first.
 _JOURNAL = COMPANIONS[0]
 
-#: A copy of the ledger as it was when a run last ended well.
+#: A copy of the ledger from the end of the last run that ended normally.
 _BACKUP = ".backup.sqlite"
 
 #: The digest of that copy, and whether the ledger is still the same.
 _SEAL = ".check.json"
 
-#: More bytes than a seal has.
+#: The most bytes that are read of a seal.
 _LARGEST_SEAL = 4096
 
 #: Bytes that are read at a time.
@@ -45,17 +45,17 @@ _CHUNK = 2**20
 
 
 class Condition(NamedTuple):
-    """What can be relied on in place of a ledger.
+    """What can be relied on for a ledger.
 
     Attributes
     ----------
     path : str or None
-        Of the file to open: the ledger or its backup; None if neither can be trusted.
+        The file to open: the ledger or its backup; None if neither can be trusted.
     in_doubt : bool
-        The ledger was replaced since a whole pass last looked at everything: outputs must
+        Whether the ledger was replaced since a full pass last checked everything: outputs must
         be compared with their digests, and some may belong to no image.
     lost : bool
-        What the ledger held last could not be recovered, or not all of it.
+        Whether the last content of the ledger could not be recovered in full.
     """
 
     path: str | None
@@ -64,10 +64,10 @@ class Condition(NamedTuple):
 
 
 class _Seal(NamedTuple):
-    """What the file beside a ledger says.
+    """Content of the file beside a ledger.
 
-    `digest` is that of the backup, and of the ledger if it was `closed`: no run has begun
-    to write since.
+    `digest` is that of the backup, and also of the ledger if it is `closed`: then no run has
+    begun to write since.
     """
 
     digest: str = ""
@@ -83,19 +83,19 @@ class _Fault(NamedTuple):
 
 
 def take(path: str) -> Condition:
-    """Make a ledger ready to be written, and replace it if it is damaged.
+    """Prepare a ledger for writing: replace it if it is damaged, migrate it if it is older.
 
     Parameters
     ----------
     path : str
-        Of the ledger. Nobody else may write to it now.
+        The ledger. No other process may write to it now.
 
     Raises
     ------
     TreeError
-        If it is a link, or a file that SQLite keeps beside it is.
+        If it is a link, or if a file that SQLite keeps beside it is one.
     UserError
-        If it was written by a newer version, or if the disk does not let it be read or replaced.
+        If it was written by a newer version, or if it cannot be read or replaced.
     """
     with _telling(path):
         return _take(path)
@@ -128,17 +128,17 @@ def _take(path: str) -> Condition:
 
 
 def readable(path: str) -> Condition:
-    """Find what to read of a ledger that others may be writing; change nothing.
+    """Find the file to read for a ledger that other processes may be writing; change nothing.
 
     Parameters
     ----------
     path : str
-        Of the ledger.
+        The ledger.
 
     Raises
     ------
     UserError
-        If it was written by a newer version, or if the disk does not let it be read.
+        If it was written by a newer version, or if it cannot be read.
     """
     with _telling(path):
         return _readable(path)
@@ -147,11 +147,11 @@ def readable(path: str) -> Condition:
 def _readable(path: str) -> Condition:
     seal = _read_seal(path)
     backup = _trusted_backup(path, seal)
-    if backup and seal is not None and seal.closed:  # the same, and nobody has to be locked out
+    if backup and seal is not None and seal.closed:  # the same content, and no writer has to wait
         return Condition(backup, seal.in_doubt)
     fault = _fault(path, seal)
     if fault is not None and seal is not None and seal != _read_seal(path):
-        return _readable(path)  # a run began or ended meanwhile
+        return _readable(path)  # a run began or ended in the meantime
     if fault is None:
         there = os.path.lexists(path)
         return Condition(path if there else None, seal is not None and seal.in_doubt)
@@ -160,14 +160,14 @@ def _readable(path: str) -> Condition:
 
 
 def seal(path: str, in_doubt: bool) -> None:
-    """Keep a copy of a ledger that was closed, and note that it is whole.
+    """Keep a copy of a ledger that was closed, and record its digest.
 
     Parameters
     ----------
     path : str
-        Of the ledger.
+        The ledger.
     in_doubt : bool
-        What the next run is to be told of it: see `Condition`.
+        Whether the next run must check outputs: see `Condition`.
     """
     with _telling(path):
         digest = _copy(path, _beside(path, _BACKUP))
@@ -175,7 +175,7 @@ def seal(path: str, in_doubt: bool) -> None:
 
 
 def doubt(path: str) -> None:
-    """Note that a ledger that is being written cannot be relied on until the pass has ended."""
+    """Record that a ledger cannot be relied on until a pass has ended."""
     with _telling(path):
         _write_seal(path, (_read_seal(path) or _Seal())._replace(closed=False, in_doubt=True))
 
@@ -190,22 +190,19 @@ def _telling(path: str) -> Iterator[None]:
 
 
 def is_backup(path: str) -> bool:
-    """Whether a path is that of a backup, which is never changed, only replaced."""
+    """Return whether a path is that of a backup, which is never changed, only replaced."""
     return path.endswith(_BACKUP)
 
 
 def set_aside(path: str, suffix: str) -> str:
-    """Give a file or a folder another name beside its own; return that name.
-
-    Nothing that was set aside before is overwritten.
-    """
+    """Rename a file or a folder to a free name beside it; return that name."""
     name = free_name(f"{path}.{suffix}")
     os.rename(path, name)
     return name
 
 
 def set_database_aside(path: str) -> None:
-    """Set a damaged database aside with the files that SQLite keeps beside it."""
+    """Set a damaged database aside, with the files that SQLite keeps beside it."""
     for name in (path, *(path + suffix for suffix in COMPANIONS)):
         if os.path.lexists(name):
             set_aside(name, "damaged")
@@ -221,7 +218,7 @@ def _refuse_links(path: str) -> None:
 
 
 def _set_strangers_aside(path: str, seal: _Seal | None) -> None:
-    """Move files away that no run left here, and that SQLite or we would stumble over."""
+    """Move files away that no run has left here, and that SQLite or this module would read."""
     hot = _size_of(path) and not (seal is not None and seal.closed)
     for name in [path + suffix for suffix in COMPANIONS]:
         own = hot and name.endswith(_JOURNAL) and _is_regular(name)
@@ -234,13 +231,13 @@ def _set_strangers_aside(path: str, seal: _Seal | None) -> None:
 
 
 def _make_private(path: str) -> None:
-    """Copy a file that has other names too, so that those keep what they have."""
+    """Copy a file that has several names, so that its other names keep the content."""
     if _is_regular(path) and os.lstat(path).st_nlink > 1:
         _copy(path, path)
 
 
 def _fault(path: str, seal: _Seal | None) -> _Fault | None:
-    """Find what is wrong with a ledger; None if nothing is."""
+    """Return what is wrong with a ledger; None if nothing is."""
     if not os.path.lexists(path):
         return None if seal is None else _Fault("is missing")
     if not _is_regular(path):
@@ -286,15 +283,15 @@ def _migrate(path: str) -> _Fault | None:
 
 
 def _examine(path: str) -> _Fault | None:
-    """Read the whole of a ledger that no seal vouches for."""
+    """Read the whole of a ledger that has no valid seal."""
     try:
         with open(path, "rb", buffering=0) as file:
             head = file.read(100)
-        if head[18:20].strip(b"\1\2"):  # SQLite would call the disk write-protected
+        if head[18:20].strip(b"\1\2"):  # SQLite would report that the disk is write-protected
             return _Fault("is damaged (its header is unknown)")
         with contextlib.closing(connect_to_read(path)) as database:
             (page,) = database.execute("PRAGMA page_size").fetchone()
-            # SQLite reads zeros behind the end of a file, and takes a stub for an empty one.
+            # SQLite reads zeros beyond the end of a file, and takes a fragment for an empty file.
             found = fault_in(database) or ("it was cut off" if _size_of(path) % page else "")
     except (sqlite3.Error, MemoryError, OverflowError, UnicodeDecodeError) as error:
         if tells_of_system(error):
@@ -325,7 +322,7 @@ def _instead(backup: str | None, seal: _Seal) -> str:
 
 
 def _read_seal(path: str) -> _Seal | None:
-    """Read what the seal of a ledger says; None if there is none."""
+    """Read the seal of a ledger; None if there is none."""
     name = _beside(path, _SEAL)
     if not os.path.lexists(name):
         return None
@@ -343,15 +340,15 @@ def _read_seal(path: str) -> _Seal | None:
 
 
 def _write_seal(path: str, value: _Seal) -> None:
-    """Write a seal. It need not be synced: one that a power failure lost claims too little.
+    """Write a seal. It need not be synced: a seal that a power failure lost claims too little.
 
-    Either the ledger has the digest that the seal names, or it is replaced by its backup.
+    Either the ledger has the digest that the seal names, or its backup replaces it.
     """
     write_json(_beside(path, _SEAL), value._asdict())
 
 
 def _copy(path: str, target: str) -> str:
-    """Copy a file; return the digest of what was copied."""
+    """Copy a file; return the digest of its content."""
     with open(path, "rb", buffering=0) as file, atomic(target, "wb") as copy:
         return _digest(file, copy)
 
@@ -371,7 +368,7 @@ def _digest(file: IO[bytes], copy: IO[bytes] | None = None) -> str:
 
 
 def _version_of(path: str) -> int:
-    """Version of the tables in a ledger, from the header of its file."""
+    """Return the version of the tables in a ledger, from the header of its file."""
     with open(path, "rb", buffering=0) as file:
         return int.from_bytes(file.read(64)[60:], "big")
 
@@ -388,5 +385,5 @@ def _is_regular(path: str) -> bool:
 
 
 def _size_of(path: str) -> int:
-    """Bytes of a regular file; 0 if it is none."""
+    """Return the size of a regular file in bytes; 0 if it is not one."""
     return os.lstat(path).st_size if _is_regular(path) else 0

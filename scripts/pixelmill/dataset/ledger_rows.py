@@ -1,4 +1,4 @@
-"""Ledger rows: what is known of each image, read when it is asked for and never all at once."""
+"""Ledger rows: what is known of each image, read from the ledger on access."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pixelmill.core.jobs import Made
 
 
 class Maker(NamedTuple):
-    """Fingerprints of what makes images: another one of them may make other pixels."""
+    """Fingerprints of what renders images: if one of them differs, the pixels may differ."""
 
     recipe: str
     code: str
@@ -19,7 +19,7 @@ class Maker(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What the ledger knows of one image, as far as the plan asks."""
+    """What the ledger knows of one image, as far as a plan needs it."""
 
     status: str
     reason: str
@@ -31,13 +31,13 @@ class Row(NamedTuple):
     made: tuple[Made, ...]
 
 
-#: Columns of a row: its source, its facts, its maker, and one output.
+#: Columns of a row: its source, its properties, its fingerprints, and one output.
 COLUMNS = (
     "source, status, reason, bytes_in, mtime_ns, changed_ns, digest, recipe, code, limits,"
     " variant, output, width, height, bytes_out, sha256"
 )
 
-#: Runs a query, with its values, over the table of images.
+#: Runs a query with its values.
 Query = Callable[..., Iterable[tuple[Any, ...]]]
 
 
@@ -47,7 +47,7 @@ class Rows(Mapping[str, Row]):
     Parameters
     ----------
     query : callable
-        Runs SQL, and gives an iterable of tuples.
+        Runs SQL, and returns an iterable of tuples.
     """
 
     def __init__(self, query: Query) -> None:
@@ -64,7 +64,7 @@ class Rows(Mapping[str, Row]):
             yield unescape(source)
 
     def __bool__(self) -> bool:
-        ((some,),) = self._query("SELECT EXISTS (SELECT 1 FROM images)")  # `len` reads them all
+        ((some,),) = self._query("SELECT EXISTS (SELECT 1 FROM images)")  # `len` reads all of them
         return bool(some)
 
     def __len__(self) -> int:
@@ -72,7 +72,7 @@ class Rows(Mapping[str, Row]):
         return int(count)
 
     def items(self) -> ItemsView[str, Row]:
-        """Sources and their rows, from one reading of the table."""
+        """Return sources and their rows, from one reading of the table."""
         return _Items(self, self._query)
 
 
@@ -86,7 +86,7 @@ class _Items(ItemsView[str, Row]):
 
 
 def _rows(found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Row]]:
-    """Put the outputs of each source together."""
+    """Combine the outputs of each source."""
     for source, group in groupby(found, lambda columns: columns[0]):
         first, *rest = group
         _, status, reason, size, mtime_ns, changed, digest, *maker = first[:10]

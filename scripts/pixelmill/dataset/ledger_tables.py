@@ -1,4 +1,4 @@
-"""Tables of a ledger: how they are declared, and which values they may hold."""
+"""Tables of a ledger: their declarations, and the values that they may hold."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pixelmill.core.reasons import REASONS, SOURCE_UNKNOWN
 #: never misread: see `pixelmill.dataset.ledger_backup`.
 VERSION = 5
 
-#: Any change here, but for white space and indexes, needs another `VERSION`.
+#: Any change here, except of white space and indexes, needs another `VERSION`.
 TABLES = """
 CREATE TABLE IF NOT EXISTS images (
   source TEXT NOT NULL, variant TEXT NOT NULL, output TEXT NOT NULL,
@@ -50,7 +50,7 @@ def _one_of(words: Iterable[str]) -> str:
 
 _SHA256 = "length(sha256) = 64 AND sha256 NOT GLOB '*[^0-9a-f]*'"
 
-#: What holds for every row of a table, in SQL. Columns have their declared types besides.
+#: Conditions in SQL that every row of a table meets, besides the declared types of its columns.
 _RULES = {
     "images": [
         f"CASE status WHEN 'ok' THEN output != '' AND reason = '' AND {_SHA256}"
@@ -69,15 +69,15 @@ _RULES = {
     ],
 }
 
-#: A path that leaves its folder, or that no file has. A drive letter or a backslash leads
-#: elsewhere on Windows only.
+#: A path that leaves its folder, or that no file has. A drive letter or a backslash leads elsewhere
+#: on Windows only.
 _UNFIT = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\0" + (r"|[\\:]" if os.name == "nt" else ""))
 
 
 def fault_in(database: sqlite3.Connection) -> str:
     """Find what is wrong with a ledger, by reading all of it.
 
-    The tables of another version are only checked for what SQLite itself sees.
+    The tables of another version are checked only by SQLite itself.
 
     Parameters
     ----------
@@ -91,14 +91,14 @@ def fault_in(database: sqlite3.Connection) -> str:
     Raises
     ------
     sqlite3.Error
-        If the file is so damaged that SQLite cannot read it.
+        If the file is damaged so badly that SQLite cannot read it.
     """
     (found,) = database.execute("PRAGMA integrity_check(1)").fetchone()
     if found != "ok":
         return str(found).splitlines()[0]
     (version,) = database.execute("PRAGMA user_version").fetchone()
     objects = _objects(database)
-    # Without tables, a run was killed before it made them.
+    # A run was killed before it created the tables.
     if version not in (0, VERSION) or (version == 0 and not objects):
         return ""
     expected = _expected()
@@ -124,7 +124,7 @@ def fault_in(database: sqlite3.Connection) -> str:
 
 
 def _objects(database: sqlite3.Connection) -> dict[tuple[str, str], str]:
-    """Tables, indexes and the like by kind and name, with the SQL that declares them."""
+    """Return tables, indexes and the like by kind and name, with the SQL that declares them."""
     found = database.execute("SELECT type, name, ifnull(sql, '') FROM sqlite_master")
     return {(kind, name): " ".join(sql.split()) for kind, name, sql in found}
 

@@ -1,6 +1,6 @@
-"""Output names: where each image's outputs go, under paths that no file system takes for one.
+"""Output names: where the outputs of each image go, without collisions on any file system.
 
-Few sources compete for a name. All others are known by a number of eight bytes, so
+Few sources compete for a name. The names of all others are kept as numbers of eight bytes, so
 that a million of them fit into memory.
 """
 
@@ -25,18 +25,18 @@ from pixelmill.imaging.recipe import Recipe
 if TYPE_CHECKING:  # NumPy is imported while the first child starts
     import numpy as np
 
-#: Longest file name, in bytes, that every common file system takes.
+#: Longest file name that every common file system accepts, in bytes.
 MAX_NAME_BYTES = 255
 
-#: Bytes that a character takes at most in a file name.
+#: The most bytes that a character takes in a file name.
 _MOST_BYTES = 4
 
-#: Gives all sources, relative paths with ``/``, each with the suffix of its output.
+#: Returns all sources, relative paths with ``/``, each with the suffix of its output.
 Sources: TypeAlias = Callable[[], Iterable[tuple[str, str]]]
 
 
 def plain_name(source: str, suffix: str) -> str:
-    """Path of an output where no other source wants it too.
+    """Return the path of an output that no other source wants.
 
     Examples
     --------
@@ -48,12 +48,12 @@ def plain_name(source: str, suffix: str) -> str:
 
 
 def renamed(sources: Sources) -> dict[str, str]:
-    """Paths of the outputs that cannot bear their plain names, by source.
+    """Return the paths of the outputs that cannot have their plain names, by source.
 
-    Two paths collide when a file system that ignores case or Unicode
-    normalization would take them for one. The plain name goes to the source that
-    already bears the suffix, else to the first by path; the others keep their own
-    suffix before the new one. Folders keep their names: no file may bear one.
+    Two paths collide if a file system that ignores case or Unicode normalization would treat
+    them as one. The plain name goes to the source that already has the suffix, otherwise to the
+    first one by path; the others keep their own suffix before the new one. Folders keep their
+    names: no file may have the name of one.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def renamed(sources: Sources) -> dict[str, str]:
 
 
 def first_collision(sources: Sources) -> tuple[str, str] | None:
-    """Two sources whose outputs would bear one name; None where all differ.
+    """Return two sources with the same plain output name; None if there are none.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def first_collision(sources: Sources) -> tuple[str, str] | None:
 
 
 def _survey(sources: Sources) -> tuple[np.ndarray, set[str]]:
-    """Numbers of all plain names, sorted, and identities of all folders."""
+    """Return the numbers of all plain names, sorted, and the collision keys of all folders."""
     import numpy as np
 
     keys = array("Q")
@@ -114,7 +114,7 @@ def _survey(sources: Sources) -> tuple[np.ndarray, set[str]]:
 
 
 def _key(identity: str) -> int:
-    """Number that stands for a name; two names have one once in a hundred million sets."""
+    """Return a number for a name; two names share one once in a hundred million datasets."""
     return xxhash.xxh3_64_intdigest(identity.encode("utf-8", "surrogatepass"))
 
 
@@ -128,7 +128,7 @@ def _holds(keys: np.ndarray, key: int) -> bool:
 
 
 def _crowds(sources: Sources, keys: set[int]) -> dict[str, list[tuple[str, str]]]:
-    """Sources whose plain names have these numbers, by name, each group sorted."""
+    """Return the sources whose plain names have these numbers, by name, each group sorted."""
     crowds: dict[str, list[tuple[str, str]]] = {}
     for source in sources() if keys else ():
         known_as = identity(plain_name(*source))
@@ -140,8 +140,8 @@ def _crowds(sources: Sources, keys: set[int]) -> dict[str, list[tuple[str, str]]
 
 
 def _fit(output: str, source: str) -> str:
-    """Shorten a name over the limit; a digest of the source keeps it unique."""
-    if len(output) * _MOST_BYTES <= MAX_NAME_BYTES:  # as nearly all are
+    """Shorten a name that is too long; a digest of the source keeps it unique."""
+    if len(output) * _MOST_BYTES <= MAX_NAME_BYTES:  # true for nearly all names
         return output
     parent, slash, name = output.rpartition("/")
     if len(os.fsencode(name)) <= MAX_NAME_BYTES:
@@ -159,14 +159,14 @@ def _short_digest(text: str) -> str:
 
 
 class Outputs:
-    """Paths of all outputs; no two are one for any file system.
+    """Paths of all outputs; no two are the same on any file system.
 
     Parameters
     ----------
     entries : Entries
-        The images that may want each other's names.
+        The images whose output names may collide.
     recipe : Recipe, optional
-        Without one, images have no outputs.
+        Without it, images have no outputs.
     """
 
     def __init__(self, entries: Entries = Entries(), recipe: Recipe | None = None) -> None:  # noqa: B008
@@ -180,7 +180,7 @@ class Outputs:
         ]
 
     def of(self, entry: Entry) -> tuple[str, ...]:
-        """Paths of an image's outputs, in the order of the recipe's."""
+        """Return the paths of an image's outputs, in the order of the recipe."""
         path = entry.path
         return tuple(
             folder
@@ -189,12 +189,12 @@ class Outputs:
         )
 
     def job(self, entry: Entry) -> Job:
-        """What is to be done for an image."""
+        """Return the job of an image."""
         return Job(entry.path, self.of(entry), entry.bytes, entry.mtime_ns, entry.changed_ns)
 
 
 def colliding(entries: Entries, recipe: Recipe) -> tuple[str, str] | None:
-    """Two sources whose outputs would bear one name; None where all differ."""
+    """Return two sources with the same plain output name; None if there are none."""
     found = (first_collision(partial(_sources, entries, o.format)) for o in recipe.outputs)
     return next(filter(None, found), None)
 

@@ -1,9 +1,9 @@
-"""Output tree: what a pass works in, whole or one shard of it, and how files leave it.
+"""Output tree: the folder that a pass works in, whole or one shard of it.
 
-All shards put their images into one folder, and each has a state of its own (lock,
-ledger, tables), so that jobs on several nodes never write to one file. What concerns
-the folder as a whole - sweeping it, and the tables of the tree - is done when no shard
-is at work: see `pixelmill.dataset.gather`.
+All shards write their images into one folder. Each has its own state (lock, ledger, tables), so
+that jobs on several nodes never write to the same file. What concerns the folder as a whole,
+such as removing temporary files and writing the tables of the tree, is done when no shard is being
+processed: see `pixelmill.dataset.gather`.
 """
 
 from __future__ import annotations
@@ -29,28 +29,29 @@ from pixelmill.dataset.shards import FOLDER, WHOLE, Shard, others
 
 log = logging.getLogger(__name__)
 
-#: Where a tree, or a shard of it, keeps its ledger.
+#: Name of the ledger of a tree, or of a shard of it.
 LEDGER = "ledger.sqlite"
 
-#: What a tree or a shard says of itself, and takes back before anything changes.
+#: Tables that describe a tree or a shard, and that are deleted before it changes.
 _CLAIMS = ("manifest.csv", "verification.json")
 
 #: What a pass writes, beside its ledger and the catalog.
 _OUR_NAMES = ("images", "manifest.csv", "timing.json", "failures.csv", "failures.txt")
 
-#: From so many images on, a shard that lost few of them shows that the dataset did.
+#: A shard with at least so many images is representative: if it lost few of them, so did the
+#: dataset.
 TELLING = 1000
 
 
 class Workplace:
-    """A tree, or a shard of it.
+    """An output tree, or a shard of it, that a pass works in.
 
     Parameters
     ----------
     tree : str
         Folder of the output tree.
     shard : Shard
-        The part that is worked on.
+        The part to work on.
     """
 
     def __init__(self, tree: str, shard: Shard = WHOLE) -> None:
@@ -65,12 +66,14 @@ class Workplace:
 
     @contextlib.contextmanager
     def open(self, durable: bool = False) -> Iterator[Ledger]:
-        """Hold it and open its ledger; what the tree knew when divided otherwise is in it.
+        """Lock the tree or shard, and open its ledger.
+
+        What was recorded when the tree was divided into other shards is added to the ledger.
 
         Raises
         ------
         UserError
-            If another run holds it, or it cannot be written.
+            If another run has locked it, or if it cannot be written.
         """
         with contextlib.ExitStack() as held:
             held.enter_context(exclusive(self.tree, together=not self.shard.is_whole))
@@ -87,7 +90,7 @@ class Workplace:
             yield ledger
 
     def _set_foreign_aside(self) -> None:
-        """Move files out of the way that bear our names in a folder that no pass has used."""
+        """Move files of others away that have our names, in a folder that no pass has used."""
         if not self.shard.is_whole:
             return
         with os.scandir(self.tree) as entries:
@@ -109,7 +112,7 @@ class Workplace:
             )  # fmt: skip
 
     def check_unmoved(self) -> None:
-        """Look whether the folders are those that the pass began with.
+        """Check that the folders are still those with which the pass began.
 
         Raises
         ------
@@ -129,7 +132,7 @@ class Workplace:
         return [self.root.identity(self._place), self.images.identity()]
 
     def check_folders(self) -> None:
-        """Refuse links in the place of folders that will be used by their paths.
+        """Refuse links in the place of folders that are used by their paths.
 
         Raises
         ------
@@ -140,32 +143,32 @@ class Workplace:
             self.root.check(folder)
 
     def remove_state(self, folder: str) -> None:
-        """Remove the state of a shard from when the tree was divided otherwise."""
+        """Remove the state of a shard from when the tree was divided into other shards."""
         self.root.remove_tree(_below(folder))
 
     def look(self) -> contextlib.AbstractContextManager[Ledger | None]:
-        """Open its ledger to read it; None where there is none of this version."""
+        """Open the ledger to read it; None if there is none."""
         return looked_at(self.ledger)
 
     def size_of(self, output: str) -> int | None:
-        """Size of an output in bytes; None where it is not there."""
+        """Return the size of an output in bytes; None if it is missing."""
         return size_of(self.images, output)
 
     def remove(self, output: str) -> None:
-        """Remove an output; its folder stays, as workers may be about to write there."""
+        """Remove an output. Its folder stays, because workers may be about to write there."""
         self.images.unlink(output)
 
     def tidy(self) -> None:
-        """Remove what killed runs left half-written, where no other one may be writing."""
+        """Remove temporary files of killed runs from where no other run may be writing."""
         sweep(self.state)
         if self.shard.is_whole:
             tidy(self.images)
 
     def settle(self, ledger: Ledger) -> None:
-        """Move what belongs to no image out of ``images``, if the ledger was replaced.
+        """Move files that belong to no image out of ``images``, if the ledger was replaced.
 
-        Of a shard nothing is moved: what it does not know may belong to another one. It is
-        done when the shards are gathered.
+        For a shard, nothing is moved: a file that the shard does not know may belong to another
+        shard. This is done when the shards are gathered.
         """
         if ledger.in_doubt and self.shard.is_whole:
             set_unclaimed_aside(self.root, ledger.outputs())
@@ -189,7 +192,7 @@ class Workplace:
         rows : mapping
             What the ledger knows, by source.
         most : float
-            Largest part of the dataset's images that may go, 0..1.
+            The largest share of the dataset's images, 0..1, that may be removed.
         source : str
             Folder of the inputs.
         select : Selection or None
@@ -198,7 +201,7 @@ class Workplace:
         Raises
         ------
         UserError
-            If more of the dataset is gone, whatever part of it this shard has.
+            If more of the whole dataset is gone, whatever share of this shard that is.
         """
         if not lost:
             return
@@ -215,7 +218,7 @@ class Workplace:
             )
 
     def _sources(self, rows: Mapping[str, Row]) -> set[str]:
-        """Paths of all images that the tree's ledgers know, this shard's own among them."""
+        """Return the paths of all images that the tree's ledgers know, including this shard's."""
         known = set(rows)
         for folder in {self.tree, *others(self.tree, WHOLE)} - {self.state}:
             path = os.path.join(folder, LEDGER)
@@ -225,17 +228,17 @@ class Workplace:
         return known
 
     def disown(self) -> None:
-        """Let Snakemake make this shard again, whose ledger cannot be gathered."""
+        """Have Snakemake process this shard again, because its ledger cannot be gathered."""
         self._take_back_claims((self.state,))
 
     def _take_back_claims(self, folders: Iterable[str]) -> None:
-        """Let nobody, Snakemake above all, rely on tables that will not be true any more."""
+        """Delete the tables before the tree changes, so that no rule reads stale data."""
         for folder in folders:
             for name in _CLAIMS:
                 self.root.unlink(name if folder == self.tree else f"{_below(folder)}/{name}")
 
     def _take_over(self, ledger: Ledger) -> None:
-        """Bring along what is known from when the tree was divided otherwise."""
+        """Add what was recorded when the tree was divided into other shards."""
         folders = list(others(self.tree, self.shard))
         if ledger.is_new and not self.shard.is_whole:
             folders.append(self.tree)
@@ -251,7 +254,7 @@ class Workplace:
             self.root.remove_tree(FOLDER)
 
     def _adopt(self, ledger: Ledger, other: Ledger) -> None:
-        """Take the rows of another ledger, but where an image's files prove them wrong."""
+        """Add the rows of another ledger, unless an image's files show that they are wrong."""
         wanted: set[str] = set()
         wrong: list[str] = []
         codes: set[str] = set()
@@ -275,7 +278,7 @@ class Workplace:
             ledger.note_maker(code, other.software_of(code))
 
     def holds(self, made: Made) -> bool:
-        """Whether an output is there, and has the bytes that were noted."""
+        """Return whether an output exists and has the bytes that were recorded."""
         try:
             content = self.images.read(made.path)
         except OSError:
@@ -283,27 +286,27 @@ class Workplace:
         return hashlib.sha256(content).hexdigest() == made.sha256
 
     def _is_true(self, row: Row) -> bool:
-        """Whether the outputs of an image are those that its row tells of."""
+        """Return whether the outputs of an image are those that its row describes."""
         return bool(row.made) and all(map(self.holds, row.made))
 
 
 def _below(state: str) -> str:
-    """Path of a shard's state below its tree."""
+    """Return the path of a shard's state below its tree."""
     return f"{FOLDER}/{os.path.basename(state)}"
 
 
 def _facts(row: Row) -> Row:
-    """What must agree in two rows of one image: all but the times of its source."""
+    """Return what must agree in two rows of one image: everything but the times of its source."""
     return row._replace(mtime_ns=0, changed_ns=0)
 
 
 def size_of(images: Root, path: str) -> int | None:
-    """Size of an output in bytes; None if it is not there.
+    """Return the size of an output in bytes; None if it is missing.
 
     Raises
     ------
     UserError
-        If its folder cannot be read: to go on would take it for removed.
+        If its folder cannot be read: otherwise the output would count as missing.
     """
     try:
         state = images.lstat(path)
@@ -316,7 +319,7 @@ def size_of(images: Root, path: str) -> int | None:
 
 
 def tidy(images: Root) -> None:
-    """Remove what killed runs left half-written, and folders that are empty."""
+    """Remove temporary files of killed runs, and empty folders."""
     for folder, names in images.walk():
         for name in filter(TEMPORARY.fullmatch, names):
             images.unlink(f"{folder}/{name}" if folder else name)
@@ -327,7 +330,7 @@ def tidy(images: Root) -> None:
 def set_unclaimed_aside(tree: Root, claimed: Iterable[str]) -> None:
     """Move files that are nobody's output to a folder beside that of the images.
 
-    They may be outputs of images that are gone, or a user's own files: nothing tells.
+    They may be outputs of images that are gone, or a user's own files: there is no way to tell.
 
     Parameters
     ----------
@@ -353,10 +356,10 @@ def set_unclaimed_aside(tree: Root, claimed: Iterable[str]) -> None:
 
 
 def set_mtime(images: Root, output: str, mtime_ns: int) -> None:
-    """Set when an output was modified, in ns since 1970.
+    """Set the modification time of an output, in ns since 1970.
 
-    A file that has another name too, as in a backup by hard links, is replaced by a copy
-    first: its time is that of all its names.
+    A file that has several names, as in a backup with hard links, is first replaced by a copy,
+    because its names share one time.
     """
     state = images.lstat(output)
     if state is not None and state.st_nlink > 1:

@@ -1,4 +1,4 @@
-"""Passes: what one run over a dataset did and how long it took, of a tree or of its shards."""
+"""Passes: what one run over a dataset did and how long it took, for a tree or for its shards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pixelmill.core.jobs import Outcome, Stretch
 
 
 class Pass(NamedTuple):
-    """One run over a dataset. `whole`: it made every image of the catalog."""
+    """One run over a dataset. `whole`: it rendered every image of the catalog."""
 
     whole: bool
     engine: str
@@ -34,10 +34,10 @@ class Totals:
     def __init__(self) -> None:
         self.images = self.failed = self.bytes_in = self.bytes_out = self.pixels_in = 0
         self.reasons: Counter[str] = Counter()
-        self.refused = False  # whether a step failed for want of a permission
+        self.refused = False  # whether a step failed because it lacked a permission
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
-        """Count these too."""
+        """Add the outcomes of a batch."""
         for outcome in outcomes:
             self.images += 1
             self.failed += outcome.status == "failed"
@@ -51,14 +51,14 @@ class Totals:
 
 
 def together(passes: Sequence[Pass], images: int, catalog: str) -> Pass:
-    """Take the passes of shards for one pass over the whole, as if one came after another.
+    """Combine the passes of shards, as if one had come after another.
 
     Parameters
     ----------
     passes : sequence of Pass
         At least one.
     images : int
-        How many the whole dataset has.
+        Number of images in the whole dataset.
     catalog : str
         Digest of the whole dataset.
     """
@@ -84,7 +84,7 @@ def together(passes: Sequence[Pass], images: int, catalog: str) -> Pass:
 
 
 def one_after_another(timed: Sequence[tuple[Pass, Sequence[Stretch]]]) -> list[Stretch]:
-    """When workers were busy, had the passes of shards come one after another."""
+    """Return when workers were busy, as if the passes of shards had come one after another."""
     began = 0.0
     moved: list[Stretch] = []
     for one, stretches in timed:

@@ -1,8 +1,8 @@
-"""Shards: a dataset in parts, each the work of a job of its own, on any node.
+"""Shards: parts of a dataset, each of which is a job of its own, on any node.
 
-An image belongs to a shard by a stable hash of its path, so that a new one touches one
-shard. Images that could want one name for their outputs share a shard: so names are
-settled over the whole dataset though no job sees all of it.
+An image belongs to a shard according to a stable hash of its path, so that a new image changes one
+shard. Images whose outputs may want the same name share a shard. So names are unique in the whole
+dataset although no job sees all of it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Shard(NamedTuple):
     Attributes
     ----------
     number : int
-        From 1.
+        Counted from 1.
     of : int
-        How many parts there are.
+        Number of parts.
     """
 
     number: int
@@ -38,7 +38,7 @@ class Shard(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """Read what `str` wrote.
+        """Parse the text that `str` returns.
 
         Examples
         --------
@@ -48,7 +48,7 @@ class Shard(NamedTuple):
         Raises
         ------
         UserError
-            If it is not of that form.
+            If the text does not have that form.
         """
         found = re.fullmatch(r"([0-9]{1,6})-of-([0-9]{1,6})", text)
         if found is None or not 1 <= int(found[1]) <= int(found[2]):
@@ -60,19 +60,19 @@ class Shard(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether there are no other parts."""
+        """Whether this is the whole dataset."""
         return self.of == 1
 
     def below(self, folder: str) -> str:
-        """Where the shard keeps what is its own, below a tree or a dataset's tables."""
+        """Return the folder of the shard's own files, below a tree or a dataset's tables."""
         return folder if self.is_whole else os.path.join(folder, FOLDER, str(self))
 
     def owns(self, path: str) -> bool:
-        """Whether an image belongs to this shard."""
+        """Return whether an image belongs to this shard."""
         return self.is_whole or home(path, self.of) == self.number
 
     def concerns(self, path: str) -> bool:
-        """Whether a shard has to know an image: its own, and a few for their folders' names."""
+        """Return whether a shard must know an image: its own images, and a few for folder names."""
         return self.is_whole or self.number in homes(path, self.of)
 
 
@@ -81,7 +81,7 @@ WHOLE = Shard(1, 1)
 
 
 def all_of(count: int) -> list[Shard]:
-    """All shards of so many.
+    """Return all shards of a division.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def all_of(count: int) -> list[Shard]:
 
 
 def home(path: str, count: int) -> int:
-    """Number of the shard that an image belongs to.
+    """Return the number of the shard that an image belongs to.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def home(path: str, count: int) -> int:
 
 
 def _root(path: str) -> str:
-    """Leave out the suffix, and those of images before it: ``a`` of ``a.png.jpg``."""
+    """Remove the suffix, and suffixes of images before it: ``a`` of ``a.png.jpg``."""
     path, _ = split_suffix(path)
     while True:
         stem, suffix = split_suffix(path)
@@ -117,13 +117,14 @@ def _root(path: str) -> str:
 
 
 def homes(path: str, count: int) -> set[int]:
-    """Numbers of the shards that have to know an image.
+    """Return the numbers of the shards that must know an image.
 
-    A folder keeps its name: that of ``a.jpg/1.png`` concerns the shard of ``a.png`` too.
+    Folders keep their names, so the folder of ``a.jpg/1.png`` also concerns the shard of
+    ``a.png``.
     """
     found = {home(path, count)}
     folder = path.rpartition("/")[0]
-    if "." in folder:  # as few have
+    if "." in folder:  # rare
         parts = folder.split("/")
         for depth, name in enumerate(parts, 1):
             if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
@@ -132,7 +133,7 @@ def homes(path: str, count: int) -> set[int]:
 
 
 def others(folder: str | os.PathLike[str], shard: Shard) -> Iterator[str]:
-    """Folders of shards that lie below a tree from when it was divided otherwise."""
+    """Yield the folders of shards below a tree from when it was divided into other shards."""
     for path in sorted(Path(folder, FOLDER).glob("*-of-*")):
         if shard.is_whole or not path.name.endswith(f"-of-{shard.of}"):
             yield os.fspath(path)

@@ -1,4 +1,4 @@
-"""Synthetic images, for tests, whose every pixel follows from (seed, number)."""
+"""Synthetic images for tests: every pixel follows from the seed and the number of the image."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ log = logging.getLogger(__name__)
 SUFFIXES = {"jpeg": ".jpg", "png": ".png", "bmp": ".bmp", "gif": ".gif"}
 CONTENTS = ("photo", "solid", "noise")
 
-#: What was generated and how; dot files are no part of a dataset.
+#: What was generated and how; hidden files are not part of a dataset.
 RECORD = ".generated.json"
 TABLE = ".generated.csv"
 COLUMNS = ("name", "bytes", "sha256")
 
-#: Name, bytes and sha256 of an image.
+#: Name, size in bytes and sha256 of an image.
 Made: TypeAlias = tuple[str, int, str]
 
-#: Images that a worker makes in one go: about half a second.
+#: Images that a worker generates in one go: about half a second.
 BATCH = 32
 
-#: Quality of generated JPEGs, that of a usual camera or web export.
+#: Quality of generated JPEGs, which is typical of cameras and web exports.
 JPEG_QUALITY = 90
 
 _OURS = re.compile(r"\d{8}\.(jpg|png|bmp|gif)")
@@ -93,14 +93,14 @@ class Spec:
         return cls(**data)
 
     def fingerprint(self) -> str:
-        """Digest of all that decides an image but its number."""
+        """Return the digest of everything that decides an image, except its number."""
         parts = {key: value for key, value in asdict(self).items() if key != "count"}
         text = json.dumps([parts, digest_of_code("dataset/synthetic.py")], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def image(spec: Spec, number: int) -> tuple[Image.Image, str]:
-    """Make image `number` and choose its format.
+    """Generate one image, and choose its format.
 
     Returns
     -------
@@ -127,10 +127,10 @@ def image(spec: Spec, number: int) -> tuple[Image.Image, str]:
 
 
 def _photo(random: np.random.Generator, width: int, height: int) -> Image.Image:
-    """Clouds of noise at falling scales, shapes with soft edges, texture and grain.
+    """Draw clouds of noise at decreasing scales, shapes with soft edges, texture and grain.
 
-    Natural images have a spectrum that falls as 1/f (Field 1987): each octave has
-    half the amplitude of the one before.
+    Natural images have a spectrum that falls as 1/f (Field 1987): each octave has half the
+    amplitude of the one before.
     """
     import numpy as np
 
@@ -139,7 +139,7 @@ def _photo(random: np.random.Generator, width: int, height: int) -> Image.Image:
         cells = 2**octave
         coarse = random.normal(0, 1, (cells, cells, 3)).astype(np.float32)
         gray = coarse.mean(axis=2, keepdims=True)
-        coarse = 0.35 * coarse + 0.9 * gray  # neighbouring colours are alike in nature
+        coarse = 0.35 * coarse + 0.9 * gray  # neighbouring colours are similar in nature
         for channel in range(3):
             layer = Image.fromarray(np.ascontiguousarray(coarse[..., channel]))
             smooth = layer.resize((width, height), Image.Resampling.BICUBIC)
@@ -172,7 +172,7 @@ def _draw_shape(
 
 
 class Numbers:
-    """Numbers of images; opaque to Dask, which would walk into a list."""
+    """Numbers of images; opaque to Dask, which would traverse a list."""
 
     __slots__ = ("values",)
 
@@ -184,14 +184,14 @@ class Numbers:
 
 
 class Maker:
-    """The work that engines run: numbers in, rows of the table out."""
+    """The work that engines run: takes numbers, returns rows of the table."""
 
     def __init__(self, folder: str, spec: Spec) -> None:
         self._folder = folder
         self._spec = spec
 
     def __call__(self, numbers: Numbers) -> list[Made]:
-        """Make the images of some numbers; return name, bytes and sha256 of each."""
+        """Generate the images with these numbers; return name, size and sha256 of each."""
         return [self._make(number) for number in numbers]
 
     def _make(self, number: int) -> Made:
@@ -210,8 +210,8 @@ class Maker:
 def generate(folder: str, spec: Spec, workers: int, token: str = "") -> int:
     """Bring a folder of generated images up to date.
 
-    Images that the last call made by the same spec stay; surplus ones are removed,
-    others never.
+    Images that the last call generated with the same specification stay, surplus ones are
+    removed, and other files are never touched.
 
     Parameters
     ----------
@@ -219,17 +219,17 @@ def generate(folder: str, spec: Spec, workers: int, token: str = "") -> int:
     spec : Spec
     workers : int
     token : str
-        To be kept beside the images, see `token`.
+        Stored beside the images, see `token`.
 
     Returns
     -------
     int
-        How many were made.
+        Number of images that were generated.
 
     Raises
     ------
     UserError
-        If files of somebody else bear the names of ours.
+        If files of others have the names of generated images.
     """
     record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
     with exclusive(folder):
@@ -247,7 +247,7 @@ def generate(folder: str, spec: Spec, workers: int, token: str = "") -> int:
 
 
 def _check_ours(folder: str, count: int) -> None:
-    """Refuse to write over what was not generated: without our record nothing was."""
+    """Refuse to overwrite what was not generated: without a record, nothing was."""
     if os.path.exists(os.path.join(folder, RECORD)):
         return
     for entry in os.scandir(folder):
@@ -258,14 +258,14 @@ def _check_ours(folder: str, count: int) -> None:
 
 
 def _intact(folder: str, spec: Spec) -> dict[int, Made]:
-    """Keep images of this spec that stand as they were made; remove all others of ours."""
+    """Return the images of this spec that are unchanged; remove all other generated images."""
     record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
     before = read_json(record) if os.path.exists(record) else {}
     same = before.get("spec") == spec.fingerprint()
     intact: dict[int, Made] = {}
     for row in read_table(table) if os.path.exists(table) else []:
         name, size, sha256 = (row.get(column) or "" for column in COLUMNS)
-        if not _OURS.fullmatch(name) or len(sha256) != 64:  # cut off when a run was killed
+        if not _OURS.fullmatch(name) or len(sha256) != 64:  # incomplete because a run was killed
             continue
         path = os.path.join(folder, name)
         if not same or int(name[:8]) >= spec.count:
@@ -274,11 +274,11 @@ def _intact(folder: str, spec: Spec) -> dict[int, Made]:
         elif _size(path) == int(size):
             intact[int(name[:8])] = (name, int(size), sha256)
     for number in range(spec.count, before.get("count", 0)):
-        # Made by a run that was killed before it noted them.
+        # Generated by a run that was killed before it recorded them.
         for suffix in SUFFIXES.values():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(folder, f"{number:08d}{suffix}"))
-    # A file of its own, to which rows can be added: whatever bore its name is not written to.
+    # A new file, to which rows can be added: a file or link of this name is not written to.
     write_table(table, COLUMNS, (intact[number] for number in sorted(intact)))
     write_json(record, {**before, "spec": spec.fingerprint(), "count": spec.count})
     return intact
@@ -310,7 +310,7 @@ def _make_all(
 
 
 def made_in(folder: str) -> Callable[[str], bool] | None:
-    """Tell by their names which files were generated in a folder; None where none was."""
+    """Return a test for names of generated files in a folder; None if there are none."""
     record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
     if not os.path.isfile(record):
         return None
@@ -318,7 +318,7 @@ def made_in(folder: str) -> Callable[[str], bool] | None:
     count = read_json(record).get("count", 0)
 
     def is_made(name: str) -> bool:
-        if _OURS.fullmatch(name):  # a run that was killed may not have noted it
+        if _OURS.fullmatch(name):  # a killed run may not have recorded it
             return name in noted or int(name[:8]) < count
         return name in (RECORD, TABLE, ".lock") or TEMPORARY.fullmatch(name) is not None
 
@@ -326,10 +326,10 @@ def made_in(folder: str) -> Callable[[str], bool] | None:
 
 
 def token(folder: str) -> str:
-    """What tells Snakemake, which does not know the images, whether they stand.
+    """Return a token by which Snakemake, which does not know the images, sees whether all exist.
 
-    It stays the same as long as all images are there, and is a new one where some are
-    gone; `generate` then writes it down beside the images.
+    The token stays the same while all images exist, and is a new one if some are gone;
+    `generate` then stores it beside the images.
     """
     record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
     if os.path.exists(record) and os.path.exists(table):

@@ -1,4 +1,4 @@
-"""Batching: the work cut into parts that workers do in one go."""
+"""Batching: divide the work into batches, each of which a worker processes in one go."""
 
 from __future__ import annotations
 
@@ -12,46 +12,47 @@ from pixelmill.dataset.output_names import Outputs
 if TYPE_CHECKING:  # NumPy is imported while the first child starts
     import numpy as np
 
-#: A batch is this much work, in seconds: long enough that handing it out does not
-#: count, short enough that workers end together. Near the end batches shrink.
+#: Estimated seconds of work in a batch: enough that the overhead of a batch does not matter,
+#: little enough that all workers finish at about the same time. Batches shrink near the end.
 LARGEST_BATCH_SECONDS = 1.0
 SMALLEST_BATCH_SECONDS = 0.01
 
-#: A batch has no more images than this: what becomes of them goes through a pipe that holds
-#: 64 kB, and its worker would wait for who reads the rest (2 to 6 ms).
+#: The most images in a batch. The outcomes of more would not fit into a pipe, which holds
+#: 64 kB, and the worker would wait 2 to 6 ms until the host reads them.
 MOST_IMAGES = 250
 
-#: Each batch takes this part of what is left, divided by the workers (guided
-#: self-scheduling: Polychronopoulos & Kuck 1987).
+#: Each batch takes the remaining work divided by this number and by the number of workers
+#: (guided self-scheduling: Polychronopoulos & Kuck 1987).
 SHARE_OF_REST = 1.5
 
-#: Cost of an image before any was measured, between `light` and `intensive`: a part for each, one
-#: by its bytes (entropy decoding) and one by its pixels (the rest of decoding, resizing).
+#: Cost of an image if none has been measured, between those of `light` and `intensive`: a
+#: constant, a part that grows with the bytes (entropy decoding), and one that grows with the
+#: pixels (the rest of decoding, resizing).
 SECONDS_PER_IMAGE = 0.0005
 SECONDS_PER_BYTE = 20e-9
 SECONDS_PER_PIXEL = 5e-9
 
-#: Images of which at most one is made out of turn, before the costliest.
+#: One image of medium cost is rendered before the costliest ones for every so many images.
 IMAGES_PER_SCOUT = 8
 
-#: Seconds by which sums of estimates may be off.
+#: Rounding error of a sum of estimates, in seconds.
 _ROUNDING = 1e-6
 
 
 def batches(
     entries: Entries, outputs: Outputs, workers: int, rate: float | None = None
 ) -> Iterator[Batch]:
-    """Cut the work into batches: a few images of middling cost, then the costliest ones first.
+    """Divide the work into batches: a few images of medium cost, then the costliest ones first.
 
     Parameters
     ----------
     entries : Entries
-        What to make.
+        The images to render.
     outputs : Outputs
-        Where it goes.
+        The names of their outputs.
     workers : int
     rate : float, optional
-        Mean seconds of an image, where some were measured.
+        Mean seconds of an image, if any have been measured.
     """
     import numpy as np
 
@@ -62,8 +63,8 @@ def batches(
     while begin < len(order):
         before = spent[begin - 1] if begin else 0.0
         size = _batch_seconds(spent[-1] - before, workers)
-        # An estimate may be wrong a hundredfold: without a rate, batches begin small and
-        # grow, so that a run that is killed early has got somewhere.
+        # Without a measurement, estimates may be wrong by a factor of 100: batches begin small and
+        # grow, so that a run that is killed early has recorded something.
         most = 8 ** (number // workers) if rate is None else len(order)
         full = int(np.searchsorted(spent, before + size - _ROUNDING)) + 1
         end = min(full, begin + min(most, MOST_IMAGES), len(order))
@@ -72,7 +73,7 @@ def batches(
 
 
 def costs(entries: Entries, rate: float | None = None) -> np.ndarray:
-    """Estimate the seconds of each image; their mean is the rate, where that is known."""
+    """Estimate the seconds of each image; their mean is the rate, if one is given."""
     import numpy as np
 
     sizes = np.asarray(entries.sizes, dtype=float)
@@ -84,7 +85,7 @@ def costs(entries: Entries, rate: float | None = None) -> np.ndarray:
 
 
 class _Jobs(Sequence[Job]):
-    """Jobs of a batch, each made when it is asked for: those of all batches would be many."""
+    """The jobs of a batch, created on access, since those of all batches would take much memory."""
 
     def __init__(self, entries: Entries, outputs: Outputs, numbers: np.ndarray) -> None:
         self._entries = entries
@@ -99,14 +100,14 @@ class _Jobs(Sequence[Job]):
         return self._outputs.job(entry)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return tuple, (list(self),)  # workers are sent the jobs, and not the catalog
+        return tuple, (list(self),)  # workers get the jobs, not the catalog
 
 
 def _with_scouts(order: np.ndarray, workers: int) -> np.ndarray:
-    """Move an image of middling cost for each worker to the front, if there are many images.
+    """Move one image of medium cost per worker to the front, if there are many images.
 
-    What claims to be the largest is most likely damaged or hostile, and a run should not
-    meet all of that before it has made a single image.
+    The images that claim to be the largest are the most likely to be damaged or hostile. A
+    run should not process them all before it has rendered a single image.
     """
     import numpy as np
 

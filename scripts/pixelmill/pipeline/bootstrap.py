@@ -1,7 +1,7 @@
-"""Bootstrap: the first moments of a child process.
+"""Bootstrap: the entry point of a child process.
 
-Little is imported here, so that the server of the workers is under way before this
-process imports what it needs itself: each takes a quarter of a second.
+This module imports little, so that the fork server of the workers starts before this process
+imports what it needs itself. Each of the two takes a quarter of a second.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from pixelmill.pipeline.messages import Channel, bodies
 
 
 def main() -> None:
-    """Do what the first orders on standard input say.
+    """Run the task that the first order on standard input names.
 
-    Orders are pickles, from the process that started this one. Those that come first are
-    the task (``host`` or ``try``), what all children need, and what the task needs; see
-    `host` and `pixelmill.pipeline.quarantine.attend`. Messages go where standard output went: what
-    is printed goes to standard error from now on.
+    Orders are pickles from the process that started this one. The first order holds the name
+    of the task (``host`` or ``try``), the settings that all children need, and the arguments
+    of the task; see `_host` and `pixelmill.pipeline.quarantine.attend`. Messages are written
+    to the pipe that was standard output; what is printed goes to standard error.
     """
     streams.secure()
     inbox, channel = _pipes()
@@ -37,7 +37,7 @@ def main() -> None:
     task, common, packed = pickle.loads(next(orders))
     sys.path[:] = common["path"]
     particular = pickle.loads(packed)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     end_with(common["parent"])
     _name_leftovers(common["token"], common["scratch"])
     if task == "host":
@@ -52,16 +52,17 @@ def main() -> None:
 def _host(channel: Channel, orders: Iterator[bytes], engine: str, modules: Sequence[str]) -> None:
     """Run an engine in this process; see `pixelmill.pipeline.host.host`.
 
-    ``("waited", seconds)`` is sent first: for its work, when it was ready to take it.
+    The first message is ``("waited", seconds)``: how long this process waited for its work
+    after it was ready.
 
     Parameters
     ----------
     channel : Channel
     orders : iterator
-        Gives the work and its entries, pickled.
+        Yields the work and its entries, pickled.
     engine : str
     modules : sequence of str
-        What its workers need.
+        Modules that the workers need.
     """
     if engine in APART:
         start_server(engine, ("pixelmill.engines.fork_server", *modules))
@@ -75,13 +76,13 @@ def _host(channel: Channel, orders: Iterator[bytes], engine: str, modules: Seque
 
 
 def _stay(orders: Iterator[bytes]) -> None:
-    """Wait to be killed: as long as this process lives, all that it started is below it."""
+    """Wait to be killed: while this process lives, everything that it started is below it."""
     for _ in orders:
         pass
 
 
 def _pipes() -> tuple[int, Channel]:
-    """Keep the pipes to the parent from all that reads or writes the standard streams."""
+    """Move the pipes to the parent away from the standard streams, which any code may use."""
     inbox, outbox = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
@@ -94,7 +95,7 @@ def _pipes() -> tuple[int, Channel]:
 
 
 def _name_leftovers(token: str, scratch: str) -> None:
-    """Let what a kill would leave of `multiprocessing` have names that the parent knows."""
+    """Give files and semaphores of `multiprocessing` names by which the parent can remove them."""
     with contextlib.suppress(AttributeError):
         config: dict[str, Any] = multiprocessing.current_process()._config  # type: ignore[attr-defined]
         if scratch:

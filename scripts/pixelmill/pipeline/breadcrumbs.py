@@ -1,9 +1,9 @@
-"""Breadcrumbs: which image each worker is processing, readable after it was killed.
+"""Breadcrumbs: records of which image each worker is processing, readable after it was killed.
 
-A worker that dies takes its knowledge with it, but not a page that it shares with a
-file. Each batch has a file of its sources while it runs, with the number of the one in
-hand before them; one that is left tells at what the worker died, and one that grows old
-tells at what it hangs.
+While a batch runs, it has a file with the names of its sources. At the start of the file is
+the number of the image in progress, in a memory page that the worker shares with the file and
+that outlives the worker. A file that remains names the image at which the worker died; a file
+whose time is old names the image at which the worker hangs.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from typing import NamedTuple
 
 from pixelmill.core.root import Root
 
-#: Monotonic time in seconds and number of the source in hand. The sources follow.
+#: Monotonic time in seconds, and number of the source in progress. The sources follow.
 _HEAD = struct.Struct("<dq")
 
-#: Number where none is in hand.
+#: Number if no source is in progress.
 _NONE = -1
 
-#: What stands between sources, and can be in none.
+#: Separates sources; no file name contains it.
 _END = b"\0"
 
-#: How a crumb is opened to be read: no link is followed, and no pipe waited for.
+#: How a breadcrumb file is opened: without following a link or waiting for a pipe.
 _LOOK = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _LOOK |= getattr(os, "O_BINARY", 0)
 
-#: Largest file of crumbs: a batch of the longest names.
+#: Largest breadcrumb file: a batch of the longest names.
 _MOST_BYTES = 4 * 2**20
 
-#: How sources are written: undecodable bytes, which Python holds as lone surrogates, too.
+#: Encoding of sources. Undecodable bytes, which Python holds as lone surrogates, are kept.
 _CODE = ("utf-8", "surrogatepass")
 
 
 class Crumb(NamedTuple):
-    """An image that was in hand, since when (monotonic seconds), and the rest of its batch."""
+    """An image in progress, since when (monotonic seconds), and the rest of its batch."""
 
     source: str
     since: float
@@ -50,21 +50,21 @@ class Crumb(NamedTuple):
 
 @contextlib.contextmanager
 def trail(folder: str, sources: Iterable[str], name: str = "") -> Iterator[Callable[[int], None]]:
-    """Leave crumbs while a batch runs.
+    """Record the progress of a batch while it runs.
 
     Parameters
     ----------
     folder : str
-        Where to.
+        Folder of the breadcrumbs.
     sources : iterable of str
-        Those of the batch.
+        Sources of the batch.
     name : str, optional
-        Of the file; by default the process and thread give it.
+        Name of the file; by default, it is made of the process and the thread.
 
     Yields
     ------
     callable
-        To be called with the number of each source before it is touched.
+        To be called with the number of each source before it is processed.
     """
     name = name or f"{os.getpid()}-{threading.get_ident()}"
     head = _HEAD.pack(0.0, _NONE)
@@ -72,33 +72,33 @@ def trail(folder: str, sources: Iterable[str], name: str = "") -> Iterator[Calla
     try:
         root.unlink(name)
         file = os.fdopen(root.create(name), "w+b")
-        # A page without room on the disk would be a bus error.
+        # Without room on the disk, access to the page would be a bus error.
         file.write(head + _END.join(source.encode(*_CODE) for source in sources))
         file.flush()
-    except OSError:  # the disk is full: the images will say so
+    except OSError:  # the disk is full, as the images will report
         yield lambda number: None
         return
     with file, mmap.mmap(file.fileno(), len(head)) as page:
         write, now = _HEAD.pack_into, time.monotonic
         yield lambda number: write(page, 0, now(), number)
-    with contextlib.suppress(OSError):  # someone removed it
+    with contextlib.suppress(OSError):  # it was removed by somebody else
         root.unlink(name)
 
 
 def read(folder: str, prefix: str = "") -> list[Crumb]:
-    """Read the crumbs that lie there, under names that begin so.
+    """Read the breadcrumbs whose file names have a prefix.
 
-    Workers write them, and may write what they want: what is no crumb is passed over.
+    Workers may write anything to these files: what is not a breadcrumb is skipped.
     """
     found = (_read_one(entry.path) for entry in _files(folder, prefix))
     return [crumb for crumb in found if crumb is not None]
 
 
 def _read_one(path: str) -> Crumb | None:
-    """Read a crumb; None if there is none any more, or no image is in hand."""
+    """Read a breadcrumb; None if the file is gone, or if no image is in progress."""
     try:
         descriptor = os.open(path, _LOOK)
-    except OSError:  # its batch just ended, or it is a link
+    except OSError:  # its batch has just ended, or it is a link
         return None
     try:
         state = os.fstat(descriptor)
@@ -107,7 +107,7 @@ def _read_one(path: str) -> Crumb | None:
         content = os.read(descriptor, _MOST_BYTES)
     finally:
         os.close(descriptor)
-    if len(content) <= _HEAD.size:  # it just begins
+    if len(content) <= _HEAD.size:  # its batch has just begun
         return None
     since, number = _HEAD.unpack_from(content)
     if number == _NONE:
@@ -120,7 +120,7 @@ def _read_one(path: str) -> Crumb | None:
 
 
 def forget(folder: str, prefix: str) -> None:
-    """Remove the crumbs whose names begin so."""
+    """Remove the breadcrumbs whose file names have a prefix."""
     root = Root(folder, follow=False)
     for entry in _files(folder, prefix):
         with contextlib.suppress(OSError):
@@ -128,7 +128,7 @@ def forget(folder: str, prefix: str) -> None:
 
 
 def clear(folder: str) -> None:
-    """Make the folder, empty; a link in its place is removed."""
+    """Create the folder, empty; a link in its place is removed."""
     remove(folder)
     os.mkdir(folder)
 
@@ -142,5 +142,5 @@ def remove(folder: str) -> None:
 def _files(folder: str, prefix: str) -> list[os.DirEntry[str]]:
     try:
         return [entry for entry in os.scandir(folder) if entry.name.startswith(prefix)]
-    except OSError:  # whoever may write there may remove it
+    except OSError:  # workers may remove it
         return []

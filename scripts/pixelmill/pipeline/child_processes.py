@@ -1,16 +1,16 @@
-"""Child processes that a run starts, and the end of all that came from them.
+"""Child processes that a run starts, and the end of everything that they started.
 
-An own step may start processes, let them start others and leave their session. So each
-child bears a marker in its environment, which everything that it starts inherits; and
-while children run, Linux hands their orphans to this process (it is a "subreaper"). When
-a child ends, all that bears its marker is killed. Temporary files and semaphores of
-children have names that are known from the start. What a run that was killed leaves
-behind is found by the next one: the token of the run is kept beside the ledger.
+An own step may start processes, have them start others, and detach them from its session. Each
+child therefore has a marker in its environment, which everything that it starts inherits; and
+while children run, Linux makes this process the parent of their orphans (a "subreaper"). When a
+child ends, everything with its marker is killed. Temporary files and semaphores of children have
+names that are known in advance. The token of a run is stored beside the ledger, so that the next
+run finds what a killed run left behind.
 
-Other systems have no subreapers: there the descendants that a child has when it ends are
-killed, and a process whose parents ended before is missed. On Linux what is missed is a
-process that clears its environment and leaves its session and its parents; and one that
-left those and ended by itself may stay a zombie for as long as this process lives.
+Other systems have no subreapers: there, the descendants that a child has when it ends are killed,
+and a process whose parents ended before is missed. On Linux, a process is missed if it clears its
+environment and leaves its session and its parents; if such a process ends by itself, it may stay
+a zombie for as long as this process lives.
 """
 
 from __future__ import annotations
@@ -43,32 +43,32 @@ from pixelmill.pipeline import messages
 
 log = logging.getLogger(__name__)
 
-#: Marks a child and all that comes from it: token of the run, number of the child.
+#: Marks a child and everything that it starts: token of the run, number of the child.
 VARIABLE = "PIXELMILL_OFFSPRING"
 
-#: Where the token of a run is kept, beside the ledger, for as long as it has children.
+#: Where the token of a run is stored, beside the ledger, while the run has children.
 RECORD = ".offspring"
 
-#: How long killed processes may take to be gone, in seconds.
+#: How long killed processes may take to disappear, in seconds.
 END_ALLOWANCE = 10.0
 
-#: How often it is looked whether they are, in seconds.
+#: How often it is checked whether they have, in seconds.
 _LOOK_INTERVAL = 0.002
 
-#: Messages that may wait to be taken in.
+#: Messages that may wait to be read.
 _MOST_WAITING = 1_000
 
-#: Largest message that is written at once: a pipe has room for it.
+#: Size of the largest message that is written without a thread, in bytes: a pipe has room for it.
 _SMALL = 4_096
 
-#: Names of environment variables that hold what nobody else may know.
+#: Names of environment variables that hold secrets.
 _SECRET = re.compile(
     "SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_KEY|PRIVATE_KEY", re.I
 )
 
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 
-#: Starts a child: nothing but this package's folder is looked in before it has its orders.
+#: Starts a child, which imports from the folder of this package only until it has its orders.
 _BEGIN = (
     "import sys; sys.path.insert(0, {folder!r}); "
     "from pixelmill.pipeline.bootstrap import main; main()"
@@ -76,7 +76,7 @@ _BEGIN = (
 
 
 class Message(NamedTuple):
-    """What a child said: a kind of message with its content, or that it is ``gone``."""
+    """A message of a child: its kind, such as ``gone`` at the end of the child, and its content."""
 
     child: Helper
     kind: str
@@ -84,14 +84,14 @@ class Message(NamedTuple):
 
 
 class Offspring:
-    """Starts children, and ends them with all that came from them.
+    """Starts children, and ends them with everything that they started.
 
     Parameters
     ----------
     state : str, optional
-        Folder where the token is kept for the next run, in case this one is killed.
+        Folder where the token is stored for the next run, in case this one is killed.
     withhold : bool
-        Keep variables from children whose names are those of secrets.
+        Whether environment variables whose names are those of secrets are kept from children.
     """
 
     def __init__(self, state: str | None = None, withhold: bool = False) -> None:
@@ -119,15 +119,15 @@ class Offspring:
                     os.unlink(os.path.join(self._state, RECORD))
 
     def start(self, task: str, inbox: queue.Queue[Message], **orders: Any) -> Helper:
-        """Start a child; see `pixelmill.pipeline.bootstrap` for tasks and their orders.
+        """Start a child; see `pixelmill.pipeline.bootstrap` for tasks and their arguments.
 
         Parameters
         ----------
         task : str
         inbox : queue
-            Where its messages go.
+            Receives its messages.
         **orders
-            Picklable.
+            Picklable arguments of the task.
         """
         self._begin()
         marker = f"{self.token}-{next(self._numbers)}"
@@ -141,34 +141,34 @@ class Offspring:
             environment["TMPDIR"] = self._scratch
         child = Helper(marker, environment, inbox, self._children)
         common = {"path": sys.path, "parent": os.getpid(), "token": self.token}
-        # Orders may be of modules that are found only by the path.
+        # Orders may contain objects of modules that are found only on the path.
         child.give((task, {**common, "scratch": self._scratch}, pickle.dumps(orders)))
         return child
 
     def mark(self) -> dict[str, str]:
-        """Environment for processes that something else starts for this run, by `multiprocessing`.
+        """Return the environment for processes that a library starts with `multiprocessing`.
 
-        They are to call `adopt_orphans`.
+        These processes must call `adopt_orphans`.
         """
         self._begin()
         self._before = set(_children(os.getpid()))
         return {VARIABLE: f"{self.token}-others"}
 
     def note_others(self) -> None:
-        """Note what those have started, before they end."""
+        """Note what those processes have started, before they end."""
         self._below_others |= self._others()
 
     def end_others(self) -> None:
-        """End what came from those."""
+        """End what came from those processes."""
         self._below_others |= self._others()
         _end_all(f"{self.token}-others", (), self._below_others)
 
     def _others(self) -> set[int]:
-        """Numbers of processes of `multiprocessing` that are new here, and of all below them.
+        """Return the numbers of new processes of `multiprocessing`, and of all below them.
 
-        A copy that a worker made of itself, by a fork, has the worker's command line; it is
-        handed to this process when the worker ends. Its environment does not tell: Dask sets
-        that of a worker after its start, where the system does not show it.
+        A fork of a worker has the worker's command line, and becomes a child of this process when
+        the worker ends. Environments do not help: Dask sets that of a worker after its start,
+        where the system does not show it.
         """
         new = set(_children(os.getpid())).difference(self._before)
         found: set[int] = set()
@@ -186,22 +186,22 @@ class Offspring:
         if self._state:
             record = {"token": self.token, "scratch": os.path.abspath(scratch)}
             write_json(os.path.join(self._state, RECORD), record)
-        with contextlib.suppress(OSError):  # children can do without
+        with contextlib.suppress(OSError):  # children work without it
             os.mkdir(scratch, 0o700)
             self._scratch = scratch
 
 
 class Helper:
-    """A child process that has orders and sends messages.
+    """A child process that receives orders and sends messages.
 
     Parameters
     ----------
     marker : str
     environment : dict
     inbox : queue
-        Where its messages go.
+        Receives its messages.
     siblings : list
-        Which it belongs to until it ends.
+        Contains the child until it ends.
     """
 
     def __init__(
@@ -221,7 +221,7 @@ class Helper:
             stdout=subprocess.PIPE,
             bufsize=0,
             env=environment,
-            # So that its group can be killed; elsewhere it stays in reach of who kills ours.
+            # So that its group can be killed. Elsewhere, it stays in the group of this process.
             start_new_session=sys.platform == "linux",
         )
         siblings.append(self)
@@ -229,7 +229,7 @@ class Helper:
         self._threads[0].start()
 
     def give(self, orders: object) -> None:
-        """Send it something, pickled; not waiting where it does not read."""
+        """Send an object, pickled; does not wait until it is read."""
         packed = pickle.dumps(orders)
         if len(packed) < _SMALL:
             self._write(packed)
@@ -238,30 +238,30 @@ class Helper:
         self._threads[-1].start()
 
     def wait(self) -> int | None:
-        """Exit status once it was ``gone``; None if it lives on all the same."""
+        """Return the exit status after the message ``gone``; None if the process is still alive."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self.process.wait(1.0)
         return None
 
     def end(self) -> None:
-        """Kill it and all that came from it."""
+        """Kill the process and everything that it started."""
         if not self._ended:
             self._ended = True
             self._siblings.remove(self)
             _end_all(self._marker, [self.process])
             for thread in self._threads:
-                thread.join(END_ALLOWANCE)  # its pipes ended with it
+                thread.join(END_ALLOWANCE)  # its pipes are closed now
             for pipe in (self.process.stdin, self.process.stdout):
                 if pipe is not None:
                     pipe.close()
 
     def _write(self, packed: bytes) -> None:
         assert self.process.stdin is not None
-        with contextlib.suppress(OSError):  # it died, as will be seen
+        with contextlib.suppress(OSError):  # it died, as the end of its messages will show
             messages.write(self.process.stdin.fileno(), packed)
 
     def _listen(self) -> None:
-        """Pass on its messages; what is no message is the last that it says."""
+        """Pass on its messages; a malformed one is treated as its end."""
         assert self.process.stdout is not None
         with contextlib.suppress(OSError, messages.MalformedError):
             for body in messages.bodies(self.process.stdout.fileno()):
@@ -276,12 +276,12 @@ class Helper:
 
 
 def end_remains(state: str) -> None:
-    """End what a run that was killed left behind; its folder is held by this process.
+    """End the processes of a killed run, and remove its files.
 
     Parameters
     ----------
     state : str
-        Folder of the ledger.
+        Folder of the ledger, which this process has locked.
     """
     path = os.path.join(state, RECORD)
     try:
@@ -299,7 +299,7 @@ def end_remains(state: str) -> None:
 
 
 def _remove(token: str, scratch: str) -> None:
-    """Remove temporary files and semaphores that bear the token of a run."""
+    """Remove the temporary files and semaphores of a run."""
     if os.path.basename(scratch) == f"pixelmill-{token}":
         with contextlib.suppress(OSError):
             state = os.lstat(scratch)
@@ -311,7 +311,7 @@ def _remove(token: str, scratch: str) -> None:
 
 
 class _Subreaper:
-    """Makes this process the one that orphans of its children are handed to, while needed."""
+    """Makes this process the parent of orphaned descendants, while anybody needs it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -339,7 +339,7 @@ class _Subreaper:
                 ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, self._before)
 
 
-#: Numbers of these calls on Linux (prctl.h).
+#: Numbers of these operations on Linux (prctl.h).
 _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
 
 _subreaper = _Subreaper()
@@ -347,21 +347,21 @@ _subreaper = _Subreaper()
 
 @functools.cache
 def adopt_orphans() -> None:
-    """Let orphans of what this process starts belong to it, to its end.
+    """Make orphans of this process's children its own children, until it ends.
 
-    A worker that was started for a run also leaves the session of the run: a step may stop
-    its whole group.
+    A worker that was started for a run also leaves the session of the run, because a step may
+    kill its whole process group.
     """
     _subreaper.enter()
     if VARIABLE in os.environ and sys.platform == "linux":
-        with contextlib.suppress(PermissionError):  # it has one of its own
+        with contextlib.suppress(PermissionError):  # it already has its own
             os.setsid()
 
 
 def _end_all(
     marker: str, processes: Iterable[subprocess.Popen[bytes]], below: Iterable[int] = ()
 ) -> None:
-    """Kill children with a marker and all that came from them, and wait until they are gone.
+    """Kill children with a marker and everything that they started, and wait until they are gone.
 
     Parameters
     ----------
@@ -376,10 +376,10 @@ def _end_all(
         _end_trees(processes)
         return
     end = time.monotonic() + END_ALLOWANCE
-    sessions = {process.pid for process in processes}  # each began one
+    sessions = {process.pid for process in processes}  # each has its own
     known = set(below)
     for process in processes:
-        if process.poll() is None:  # not reaped, so nobody else has its number
+        if process.poll() is None:  # not reaped, so its number is not reused
             known |= {process.pid, *_below(process.pid)}
             with contextlib.suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -409,7 +409,7 @@ def _end_all(
 
 
 def _end_trees(processes: Iterable[subprocess.Popen[bytes]]) -> None:
-    """Kill processes and the descendants that they have now."""
+    """Kill processes and the descendants that they have at this moment."""
     import psutil
 
     members = []
@@ -426,7 +426,7 @@ def _end_trees(processes: Iterable[subprocess.Popen[bytes]]) -> None:
 
 
 def _below(pid: int) -> set[int]:
-    """Numbers of all descendants of a process; none where the system does not tell."""
+    """Return the numbers of all descendants of a process; none if the system does not tell."""
     found: set[int] = set()
     pending = [pid]
     while pending:
@@ -437,7 +437,7 @@ def _below(pid: int) -> set[int]:
 
 
 def _children(pid: int) -> Iterator[int]:
-    """Numbers of the children of a process on Linux, ended ones too."""
+    """Yield the numbers of the children of a process on Linux, including ended ones."""
     for path in Path("/proc", str(pid)).glob("task/*/children"):
         with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
             yield from map(int, file.read().split())
@@ -452,7 +452,7 @@ def _has_marker(pid: int, marker: str) -> bool:
 
 
 def _is_of_multiprocessing(pid: int) -> bool:
-    """Whether `multiprocessing` started a process, other than the tracker of this one."""
+    """Whether `multiprocessing` started a process, apart from the resource tracker of this one."""
     if pid == getattr(resource_tracker._resource_tracker, "_pid", None):
         return False
     try:
@@ -469,13 +469,13 @@ def _session_of(pid: int) -> int | None:
 
 
 def _kill_marked(token: str) -> None:
-    """Kill processes of a run that was killed itself, which now belong to the system."""
+    """Kill the processes of a run that was itself killed; they belong to the init process now."""
     import psutil
 
     found = []
     for process in psutil.process_iter():  # type: ignore[no-untyped-call]
         with contextlib.suppress(psutil.Error, OSError):
             if process.environ().get(VARIABLE, "").startswith(f"{token}-"):
-                process.kill()  # psutil looks whether the number is still that process's
+                process.kill()  # psutil checks that the number was not reused
                 found.append(process)
     psutil.wait_procs(found, timeout=END_ALLOWANCE)  # type: ignore[no-untyped-call]

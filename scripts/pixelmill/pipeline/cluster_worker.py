@@ -1,7 +1,7 @@
 """Cluster worker: what a worker of a cluster does with a batch.
 
-It leaves a crumb of the image in hand. When a worker dies, Dask gives its batch to another
-one, which finds the crumb, and tries the images of that batch one by one.
+It leaves a breadcrumb of the image in progress. If a worker dies, Dask gives its batch to another
+worker, which finds the breadcrumb and tries the images of the batch one by one.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from pixelmill.pipeline.child_processes import Offspring, adopt_orphans
 from pixelmill.pipeline.messages import pack, refusal
 from pixelmill.pipeline.quarantine import Deaths, Trials
 
-#: How much later than asked a worker may end that hangs, in seconds: setting its alarm
-#: for each image would cost more than a percent.
+#: How much later than the limit a hanging worker may end, in seconds: to set the alarm for each
+#: image would cost more than one percent.
 _SLACK = 1.0
 
 
 class Remote:
-    """The work of a cluster's worker: a batch in, its outcomes out as bytes.
+    """The work of a cluster worker: takes a batch, and returns its outcomes as bytes.
 
     Parameters
     ----------
     renderer : Renderer
         With absolute paths.
     folder : str
-        Where crumbs go; it is there as long as the run goes on.
+        Folder of the breadcrumbs, which exists while the run continues.
     """
 
     def __init__(self, renderer: Renderer, folder: str) -> None:
@@ -51,10 +51,10 @@ class Remote:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        custom.load.cache_clear()  # of an earlier run: they may have changed since
+        custom.load.cache_clear()  # own steps may have changed since an earlier run
 
     def trouble(self) -> str:
-        """Why this worker must not do the work, in words; empty where it may."""
+        """Return why this worker must not do the work, in words; empty if it may."""
         for name, version in _software(self._renderer).items():
             if version != self._software[name]:
                 return (
@@ -67,7 +67,7 @@ class Remote:
         return ""
 
     def __call__(self, batch: Batch) -> bytes:
-        """Make a batch's images; one by one, if a worker died at one of them before.
+        """Render the images of a batch; one by one if a worker died at one of them before.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class Remote:
         return b"batch " + pack(outcomes, Stretch(worker, began, time.time(), len(outcomes)))
 
     def _make(self, batch: Batch, name: str) -> list[Outcome]:
-        """Make a batch's images, and leave crumbs under this name meanwhile."""
+        """Render the images of a batch, and record breadcrumbs under this name."""
 
         def begin(number: int) -> None:
             self._go_on()
@@ -102,12 +102,12 @@ class Remote:
             try:
                 return self._renderer(batch, begin)
             except SpoiledError:
-                os._exit(1)  # another worker finds the crumb, and goes on
+                os._exit(1)  # another worker finds the breadcrumb, and continues
             finally:
                 _ALARM.stop()
 
     def _try_alone(self, batch: Batch) -> list[Outcome]:
-        """Try a batch's images one by one, in processes of their own."""
+        """Try the images of a batch one by one, in processes of their own."""
         outcomes: list[Outcome] = []
 
         def jobs() -> Iterator[Job]:
@@ -126,15 +126,15 @@ class Remote:
 
 
 def _software(renderer: Renderer) -> dict[str, str]:
-    """Versions that decide an image's pixels, or whether it can be read."""
+    """Return the versions of what decides an image's pixels, or whether it can be decoded."""
     decoder, version = fingerprint.extra_decoders().split(" ", 1)
     return {**fingerprint.rendering_software(renderer.recipe.uses_opencv), decoder: version}
 
 
 class _Alarm:
-    """Ends this process when one of its threads has had an image for too long.
+    """Ends this process if one of its threads has worked on an image for too long.
 
-    The timer acts also where C code holds the GIL; there is one for all threads.
+    The timer fires even while C code holds the GIL. One timer serves all threads.
     """
 
     def __init__(self) -> None:
@@ -143,13 +143,13 @@ class _Alarm:
         self._set = 0.0
 
     def wind(self, seconds: float) -> None:
-        """Give this thread's image so many seconds from now."""
+        """Set the alarm of this thread to so many seconds from now."""
         with self._lock:
             self._due[threading.get_ident()] = time.monotonic() + seconds
             self._adjust()
 
     def stop(self) -> None:
-        """Note that this thread has no image in hand."""
+        """Cancel the alarm of this thread."""
         with self._lock:
             self._due.pop(threading.get_ident(), None)
             self._adjust()

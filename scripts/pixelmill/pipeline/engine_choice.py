@@ -1,7 +1,7 @@
-"""Choice of an engine: what starts and works off so much work in the least time.
+"""Engine choice: the engine with the shortest expected start-up plus run time.
 
-`auto` chooses by what is typical, the benchmark's advice by what it measured; both by
-the same rule.
+The engine ``auto`` chooses according to typical values, and the advice of the benchmark
+according to measured ones, both with the same rule.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rating:
-    """How an engine does.
+    """Expected performance of an engine.
 
     Attributes
     ----------
     startup_seconds : float
-        Until its workers are ready, beyond what a plain loop takes.
+        Time until its workers are ready, beyond that of a plain loop.
     speedup : float
-        Of all its workers, against a plain loop.
+        Throughput of all its workers relative to a plain loop.
     """
 
     startup_seconds: float
     speedup: float
 
     def seconds(self, work: float) -> float:
-        """Time for so much work, in seconds of a plain loop.
+        """Return the time for work that takes a plain loop so many seconds.
 
         Examples
         --------
@@ -36,12 +36,12 @@ class Rating:
         return self.startup_seconds + work / self.speedup
 
 
-#: A plain loop: what the others are rated against.
+#: A plain loop, relative to which the engines are rated.
 LOOP = Rating(0.0, 1.0)
 
-#: Start-up beyond that of a plain loop, in seconds, and the serial share of the work: medians
-#: of nine starts on two cores, and of `light` and `intensive`. Threads wait for the GIL; of
-#: the others' work 25 microseconds an image are done outside of the workers.
+#: Start-up beyond that of a plain loop, in seconds, and serial fraction of the work: medians of
+#: nine starts on two cores, and of `light` and `intensive`. Threads wait for the GIL; the other
+#: engines spend 25 microseconds per image outside of the workers.
 TYPICAL = {
     "threads": (0.06, 0.12),
     "processes": (0.37, 0.015),
@@ -51,7 +51,7 @@ TYPICAL = {
 
 
 def typical(workers: int, scales_on_threads: bool) -> dict[str, Rating]:
-    """Rate the engines before anything was measured; threads that the GIL binds are one worker."""
+    """Rate the engines before any measurement; threads that hold the GIL count as one worker."""
     ratings = {}
     for engine, (startup, serial) in TYPICAL.items():
         bound = engine == "threads" and not scales_on_threads
@@ -60,7 +60,7 @@ def typical(workers: int, scales_on_threads: bool) -> dict[str, Rating]:
 
 
 def amdahl(workers: int, serial: float) -> float:
-    """Speedup of so many workers where a part of the work is done by one (Amdahl 1967).
+    """Return the speedup of workers if a fraction of the work is serial (Amdahl 1967).
 
     Examples
     --------
@@ -71,12 +71,12 @@ def amdahl(workers: int, serial: float) -> float:
 
 
 def quickest(ratings: Mapping[str, Rating], work: float) -> str:
-    """Name of the engine that ends first; of equals the first one.
+    """Return the name of the engine that finishes first; the first of equals.
 
     Parameters
     ----------
     ratings : mapping
-        By name.
+        Ratings by engine.
     work : float
         Seconds that a plain loop would take.
 
@@ -90,7 +90,7 @@ def quickest(ratings: Mapping[str, Rating], work: float) -> str:
 
 
 def break_even(rating: Rating) -> float | None:
-    """Work, in seconds of a plain loop, from which an engine is faster than that; None: never.
+    """Return the work, in seconds of a plain loop, above which an engine is faster; None if never.
 
     Examples
     --------
@@ -103,21 +103,21 @@ def break_even(rating: Rating) -> float | None:
 
 
 def choose(name: str, workers: int, scales_on_threads: bool, work: float, known: bool) -> str:
-    """Name of the engine that a pass uses.
+    """Return the name of the engine that a pass uses.
 
     Parameters
     ----------
     name : str
-        One of `pixelmill.engines.base.ENGINES`, which is used unless it would not repay its
-        start, or ``auto``.
+        ``auto``, or one of `pixelmill.engines.base.ENGINES`, which is used unless the work is
+        too short to offset its start-up.
     workers : int
     scales_on_threads : bool
-        Whether the recipe lets go of the GIL.
+        Whether the recipe releases the GIL.
     work : float
         Seconds that a plain loop would take.
     known : bool
-        Whether these were measured; a guess may be wrong a hundredfold, and must not
-        leave cores unused.
+        Whether `work` comes from measurements. A guess may be wrong by a factor of 100, and
+        must not leave cores unused.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Host: the engine runs in a child process, and its workers make the images there."""
+"""Host: run the engine in a child process, whose workers render the images."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ from pixelmill.pipeline import breadcrumbs
 from pixelmill.pipeline.batching import batches
 from pixelmill.pipeline.messages import MOST_TEXT, Channel, pack, refusal
 
-#: Batches whose jobs are made while the workers start, and not when they are handed out.
+#: The first batches, whose jobs are created while the workers start and not when they are sent.
 _PREPARED = 100
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be rendered, and how.
+    """What to render, and how.
 
     Attributes
     ----------
     renderer : Renderer
     outputs : Outputs
-        Where they go.
+        Names of the outputs.
     engine : str
     workers : int
     limits : Limits
     crumbs : str
-        Folder for breadcrumbs.
+        Folder of the breadcrumbs.
     rate : float or None
-        Mean seconds of an image, where some were measured.
+        Mean seconds of an image; None if none has been measured.
     cluster : Cluster
         Where the workers of the engine ``distributed`` are.
     confinement : Confinement or None
-        What the processes that make the images may do; None for all that this one may.
+        What the rendering processes are allowed to do; None if they are not confined.
     """
 
     renderer: Renderer
@@ -68,7 +68,7 @@ class Work:
 
 
 def modules(recipe: Recipe) -> tuple[str, ...]:
-    """Modules that the workers need."""
+    """Return the names of the modules that the workers need."""
     libraries = ("numpy", "simplejpeg", *(("cv2",) if recipe.uses_opencv else ()))
     return (__name__, *filter(importlib.util.find_spec, libraries))
 
@@ -76,7 +76,7 @@ def modules(recipe: Recipe) -> tuple[str, ...]:
 def confinement(
     sandbox: Sandbox, recipe: Recipe, source: str, written: Sequence[str], engine: str
 ) -> Confinement | None:
-    """Return what the processes that make the images may do; None if all that this one may.
+    """Return what the rendering processes are allowed to do; None if they are not confined.
 
     Parameters
     ----------
@@ -88,26 +88,28 @@ def confinement(
         Folders of the outputs and of the breadcrumbs.
     engine : str
     """
-    own = (os.path.dirname(path) or "." for path in recipe.own_files())  # with their neighbours
+    own = (
+        os.path.dirname(path) or "." for path in recipe.own_files()
+    )  # modules import their neighbours
     read = [source, *recipe.files(), *own]
     return sandbox.confine(read, written, recipe.settings["keep_mtime"], engine)
 
 
 def host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], None]) -> None:
-    """Run the engine in this process, and say what becomes of each batch.
+    """Run the engine in this process, and report what becomes of each batch.
 
     Parameters
     ----------
     channel : Channel
-        Where to say it: ``ready`` with the number of workers, ``batch`` with the outcomes of
-        each, and ``end``, ``broken`` if a worker died, ``refused`` (see
-        `pixelmill.pipeline.messages.refusal`), or ``error`` with message and traceback.
+        Where messages are sent: ``ready`` with the number of workers, ``batch`` with the
+        outcomes of each batch, and at the end ``end``, ``broken`` if a worker died, ``refused``
+        (see `pixelmill.pipeline.messages.refusal`), or ``error`` with a message and traceback.
     work : Work
     entries : Entries
-        What to make.
+        The images to render.
     stay : callable
-        Called at the end, while the workers are there: they are killed together, so that
-        nothing that they left is lost sight of.
+        Called at the end, while the workers still exist: the parent kills them together with
+        this process, so that it finds everything that they have started.
     """
     apart = work.engine in APART
     prepare = partial(_prepare_worker, work.limits, work.renderer, work.confinement)
@@ -118,7 +120,7 @@ def host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], None
             keep_freed()
             work.limits.cap_memory(work.workers)
             work.renderer.warm_up()
-        gc.freeze()  # or all modules are searched for garbage once, for 25 ms of some image's time
+        gc.freeze()  # else one garbage collection would search all modules, for 25 ms
         todo: list[Batch] = []
 
         def cut() -> None:
@@ -135,7 +137,7 @@ def host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], None
             channel.send("end")
             stay()
     except (BrokenExecutor, SpoiledError):
-        channel.send("broken")  # the crumbs tell the rest
+        channel.send("broken")  # the breadcrumbs tell the rest
     except UserError as error:
         channel.send("refused", refusal(error))
     except OSError as error:
@@ -148,7 +150,7 @@ def host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], None
 
 
 def _prepare_worker(limits: Limits, renderer: Renderer, confinement: Confinement | None) -> None:
-    """Make a worker ready."""
+    """Make a worker ready for its first image."""
     limits.cap_memory(1)
     renderer.warm_up()
     confine_process(confinement)
@@ -156,14 +158,14 @@ def _prepare_worker(limits: Limits, renderer: Renderer, confinement: Confinement
 
 
 class _Packed:
-    """The work of a worker: a batch in, its outcomes out as bytes that the host passes on."""
+    """The work of a worker: takes a batch, and returns its outcomes as bytes for the host."""
 
     def __init__(self, renderer: Renderer, crumbs: str) -> None:
         self._renderer = renderer
         self._crumbs = crumbs
 
     def __call__(self, batch: Batch) -> bytes:
-        batch.jobs = tuple(batch.jobs)  # or each would be made twice: for its name, and to be done
+        batch.jobs = tuple(batch.jobs)  # else each job would be created twice
         with breadcrumbs.trail(self._crumbs, [job.source for job in batch.jobs]) as leave:
             began = time.time()
             outcomes = self._renderer(batch, leave)

@@ -1,4 +1,4 @@
-"""Host processes: children that run an engine, seen from the process that starts them."""
+"""Host process: the child process that runs an engine, seen from the process that starts it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pixelmill.pipeline import breadcrumbs, messages
 from pixelmill.pipeline.child_processes import Message, Offspring
 from pixelmill.pipeline.host import Work, modules
 
-#: How often the age of the crumbs is looked at, in seconds.
+#: How often the age of the breadcrumbs is checked, in seconds.
 _LOOK_INTERVAL = 0.25
 
-#: How long a child may take until its workers are ready, in seconds; a pool itself has 60.
+#: How long a host process may take until its workers are ready, in seconds; a pool has 60.
 START_ALLOWANCE = 120.0
 
-#: How long a child may say nothing while no image is in hand, in seconds, beyond the time
-#: of an image: something stopped it, or its workers wait for one that will never answer.
+#: How long a host process may send nothing while no image is in progress, in seconds, beyond the
+#: limit of an image. After that, it was stopped, or its workers wait for one that is gone.
 QUIET_ALLOWANCE = 10.0
 
-#: What a child must have said last to say each kind of message.
+#: For each kind of message, the kinds that may precede it.
 _AFTER = {
     "waited": ("",),
     "ready": ("waited",),
@@ -36,7 +36,7 @@ _AFTER = {
 
 
 class Child:
-    """A process that hosts an engine; it starts before its work need be known.
+    """A process that hosts an engine. It can be started before its work is known.
 
     Parameters
     ----------
@@ -50,14 +50,14 @@ class Child:
     Attributes
     ----------
     startup_seconds : float
-        Until all of its workers were ready, less the time that it waited for its work.
+        Time until all of its workers were ready, without the time that it waited for its work.
     overdue : list of Crumb
-        Images at which it hung.
+        Images at which it hangs.
 
     Raises
     ------
     UserError
-        If the engine needs what the system does not have.
+        If the engine needs something that the system lacks.
     """
 
     def __init__(self, offspring: Offspring, engine: str, recipe: Recipe) -> None:
@@ -76,29 +76,29 @@ class Child:
         self.end()
 
     def give(self, work: Work, entries: Entries) -> None:
-        """Give it its work."""
+        """Send the work to the process; does not wait until it is read."""
         breadcrumbs.clear(work.crumbs)
         self.helper.give((work, entries))
 
     def messages(self, work: Work, finished: Callable[[], bool]) -> Iterator[tuple[str, bytes]]:
-        """Yield what it says of its work until it ends, dies or hangs.
+        """Yield the messages of the process until it ends, dies or hangs.
 
         Parameters
         ----------
         work : Work
         finished : callable
-            Whether nothing more is expected of it.
+            Whether no more messages are expected.
 
         Yields
         ------
         tuple
-            ``ready``, ``batch``, ``refused`` or ``error``, and what `pixelmill.pipeline.host.host`
-            says with it, which is still to be checked.
+            ``ready``, ``batch``, ``refused`` or ``error``, with the unchecked content that
+            `pixelmill.pipeline.host.host` sends with it.
 
         Raises
         ------
         MalformedError
-            If it says what no child says.
+            If a message is out of turn.
         """
         waited = 0.0
         before = ""
@@ -119,7 +119,7 @@ class Child:
                     self.startup_seconds = max(0.0, time.perf_counter() - self._began - waited)
                 if message.kind != "waited":
                     yield message.kind, message.content
-                    if finished():  # a worker with a thread of its own would never end
+                    if finished():  # a worker whose step started a thread would never end
                         return
                     patience = time.monotonic() + allowance
             now = time.monotonic()
@@ -142,14 +142,14 @@ class Child:
         return None
 
     def end(self) -> None:
-        """Kill it with all that came from it, also when it is done."""
+        """Kill the process and everything that came from it, also if it is done."""
         self.helper.end()
 
 
 def early_child(
     offspring: Offspring, engine: str, recipe: Recipe, certain: bool
 ) -> contextlib.AbstractContextManager[Child | None]:
-    """Start a child before there is a plan, where it is certain what it will be asked for."""
+    """Start a host process before the plan is made, if it is certain that it will be needed."""
     if certain and engine in LOCAL:
         return Child(offspring, engine, recipe)
     return contextlib.nullcontext()

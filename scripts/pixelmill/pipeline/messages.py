@@ -1,8 +1,8 @@
-"""Messages: what child processes say to the process that supervises them.
+"""Messages: what child processes send to the process that supervises them.
 
-Children run pixels of strangers through C libraries, so the supervising process treats
-what they send as hostile: messages are JSON, never pickles, and each is bounded in size
-and checked. A message that is not as expected counts as the death of its sender.
+Children decode untrusted images with C libraries, so the supervising process treats what they
+send as hostile: messages are JSON, never pickles, and each is bounded in size and checked. A
+child that sends a malformed message counts as dead.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from pixelmill.core.jobs import STAGES, Job, Made, Outcome, Stretch
 from pixelmill.core.reasons import REASONS
 from pixelmill.engines.base import MOST_RESULT_BYTES
 
-#: Longest text of an error, in characters: the rest is cut off.
+#: Longest text of an error, in characters; the rest is cut off.
 MOST_TEXT = 10_000
 
-#: What precedes each message: its length.
+#: The length of a message, which precedes it.
 _LENGTH = struct.Struct(">Q")
 
 #: Bytes that are read at once: what a pipe holds on Linux.
 _CHUNK = 65_536
 
-#: Numbers in messages are below this, as SQLite holds no larger ones.
+#: Numbers in messages are below this; SQLite holds none that are larger.
 _MOST = 2**63
 
-#: Stages that an outcome may name; `render` where its process could not tell.
+#: Stages that an outcome may name; `render` if its process could not tell.
 _STAGES = frozenset((*STAGES, "render"))
 
 _HEXADECIMAL = re.compile(r"[0-9a-f]*")
 
-#: Digits of a sha256, and the most of a content's digest.
+#: Digits of a sha256, and the most digits of a content digest.
 _SHA256_DIGITS, _MOST_DIGITS = 64, 128
 
 
 class MalformedError(Exception):
-    """A message is not what its sender may say."""
+    """A message is not of the expected form."""
 
 
 class Channel:
@@ -52,7 +52,7 @@ class Channel:
     Parameters
     ----------
     descriptor : int
-        Of the pipe to write to.
+        The pipe to write to.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -64,32 +64,32 @@ class Channel:
         self.forward(kind, json.dumps(content).encode("ascii"))
 
     def forward(self, kind: str, content: bytes) -> None:
-        """Send a message whose content is JSON already."""
+        """Send a message whose content is already JSON."""
         body = kind.encode("ascii") + b" " + content
         with self._lock:
             write(self._descriptor, body)
 
 
 def write(descriptor: int, body: bytes) -> None:
-    """Write a message to a pipe, behind its length."""
+    """Write a message to a pipe, preceded by its length."""
     rest = memoryview(_LENGTH.pack(len(body)) + body)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
 def bodies(descriptor: int, most: int = MOST_RESULT_BYTES) -> Iterator[bytes]:
-    """Yield each whole message that arrives through a pipe, until its writers are gone.
+    """Yield each complete message that arrives through a pipe, until its writers are gone.
 
     Parameters
     ----------
     descriptor : int
     most : int
-        Bytes of the largest message that is accepted.
+        Size of the largest message that is accepted, in bytes.
 
     Raises
     ------
     MalformedError
-        If a message claims to be larger than any may be.
+        If a message claims to be larger.
     """
     received = bytearray()
     while data := os.read(descriptor, _CHUNK):
@@ -106,13 +106,13 @@ def bodies(descriptor: int, most: int = MOST_RESULT_BYTES) -> Iterator[bytes]:
 
 
 def split(body: bytes) -> tuple[str, bytes]:
-    """Return the kind of a message, and its content as JSON."""
+    """Return the kind of a message and its content as JSON."""
     kind, _, content = body.partition(b" ")
     return kind.decode("ascii", "replace"), content
 
 
 def whole_number(content: bytes) -> int:
-    """Read a message that is one number."""
+    """Read a message that is one non-negative integer."""
     return _count(_parse(content))
 
 
@@ -128,20 +128,21 @@ def texts(content: bytes) -> tuple[str, str]:
 
 
 def refusal(error: UserError) -> tuple[str, str]:
-    """Write an error that only people can mend as a message."""
+    """Encode an error that only a user can correct."""
     return type(error).__name__, str(error)[:MOST_TEXT]
 
 
 def refused(content: bytes) -> UserError:
-    """Read what `refusal` wrote."""
+    """Decode what `refusal` encoded."""
     name, sentence = texts(content)
     return (TreeError if name == TreeError.__name__ else UserError)(sentence)
 
 
 def pack(outcomes: Iterable[Outcome], stretch: Stretch) -> bytes:
-    """Write what became of a batch, and when, for the supervising process.
+    """Encode the outcomes of a batch, and when it was processed.
 
-    What that process knows itself is left out: where outputs go, and times of sources.
+    What the supervising process knows is left out: the paths of outputs and the times of
+    sources.
     """
     plain = [
         (
@@ -156,20 +157,20 @@ def pack(outcomes: Iterable[Outcome], stretch: Stretch) -> bytes:
 def unpack(
     content: bytes, job_of: Callable[[str], Job | None], variants: Sequence[str]
 ) -> tuple[list[Outcome], Stretch]:
-    """Read and check what `pack` wrote.
+    """Decode and check what `pack` encoded.
 
     Parameters
     ----------
     content : bytes
     job_of : callable
-        Gives the job of a source; None if nothing is to become of that source.
+        Returns the job of a source; None if no outcome is expected for that source.
     variants : sequence of str
         Names of the recipe's outputs.
 
     Raises
     ------
     MalformedError
-        If this cannot have become of these jobs.
+        If these jobs cannot have had these outcomes.
     """
     plain, times = _row(_parse(content), 2)
     if type(plain) is not list:

@@ -1,4 +1,4 @@
-"""Policy: what a pass may do and must not, from the config or the command line."""
+"""Policy: what a pass is allowed to do, from the config or the command line."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ class Policy:
     limits : Limits
         What an image may cost.
     check_outputs : bool
-        Hash outputs too, so that altered ones of the same size are made again.
+        Whether outputs are compared with their digests, so that altered ones of the same size
+        are rendered again.
     retry_failed : tuple of str
         Reasons whose failures are tried again.
     max_removal_rate : float
-        A pass that would remove more than this part of the outputs stops and asks.
+        The largest share of the outputs, 0..1, that a pass may remove. If it would remove more,
+        it stops and asks.
     collisions : {"rename", "error"}
-        What to do where two inputs would give one output.
+        What to do if two inputs have the same output name.
     durable : bool
-        Sync each output to the disk before it counts as made.
+        Whether each output is synced to the disk before it is recorded.
     stop_on_first : bool
-        Stop at the first image that fails.
+        Whether the pass stops at the first image that fails.
     sandbox : Sandbox
-        What the processes that make images may do. It decides no pixel, so that no image is
-        made again if it changes.
+        What the rendering processes are allowed to do. It decides no pixel, so a change of it
+        makes no image stale.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -46,7 +48,7 @@ class Policy:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Policy:
-        """Read the parts of a complete config that make a policy."""
+        """Build the policy from a complete config."""
         limits = dict(config["limits"])
         if "formats" in limits:
             limits["formats"] = tuple(limits["formats"])

@@ -1,9 +1,9 @@
 """Quarantine: images that may have ended their process are tried alone, one by one.
 
-A few children take one image at a time. On Linux each of them serves the images by a
-copy of itself, made by fork where only one thread runs: a copy that dies costs some
-milliseconds. Elsewhere a child serves them itself, and another one is started when it
-dies. An image is blamed only if it fails in a process that had no other before.
+A few children try one image at a time. On Linux, a child forks a copy of itself while it has only
+one thread, and the copy tries the images: if the copy dies, another one takes some milliseconds.
+Elsewhere, the child tries the images itself, and is started again if it dies. An image is held
+responsible only if it fails in a process that had no other image before.
 """
 
 from __future__ import annotations
@@ -42,10 +42,11 @@ log = logging.getLogger(__name__)
 #: How long a child may take to be ready for an image, in seconds.
 _START_ALLOWANCE = 60.0
 
-#: Children that may die in a row without an image to blame before the machine is blamed.
+#: The most children that may die in a row without an image that explains it. After that, the
+#: machine is at fault.
 MOST_DEATHS = 20
 
-#: Times of a trial, which nobody looks at.
+#: Time of a trial, which is not recorded.
 _NO_STRETCH = Stretch("trial", 0.0, 0.0, 1)
 
 
@@ -55,7 +56,7 @@ class Deaths:
     Attributes
     ----------
     explained : int
-        Those that an image is to blame for.
+        Deaths that an image caused.
     """
 
     def __init__(self) -> None:
@@ -63,17 +64,17 @@ class Deaths:
         self._unexplained = 0
 
     def explain(self) -> None:
-        """Note that an image was to blame."""
+        """Count a death that an image caused."""
         self.explained += 1
         self._unexplained = 0
 
     def count(self) -> None:
-        """Note that none was.
+        """Count a death that no image explains.
 
         Raises
         ------
         UserError
-            If that was so too often in a row.
+            If there were too many of them in a row.
         """
         self._unexplained += 1
         if self._unexplained > MOST_DEATHS:
@@ -85,7 +86,7 @@ class Deaths:
 
 
 class Trials:
-    """Tries images alone; what it starts for that is kept until its offspring end.
+    """Tries images alone; the children that it starts are kept until all child processes end.
 
     Parameters
     ----------
@@ -94,11 +95,11 @@ class Trials:
     renderer : Renderer
     limits : Limits
     workers : int
-        How many images are tried at a time.
+        How many images are tried at the same time.
     deaths : Deaths
-        Where deaths are counted.
+        Counts the deaths.
     confinement : Confinement, optional
-        What the processes that try an image may do.
+        What the processes that try an image are allowed to do.
     """
 
     def __init__(
@@ -119,22 +120,22 @@ class Trials:
         self._variants = [output.name for output in renderer.recipe.outputs]
         self._inbox: queue.Queue[Message] = queue.Queue(1)
         self._lanes: list[_Lane] = []
-        self._fragile: deque[Job] = deque()  # to be tried in a process that had no other image
+        self._fragile: deque[Job] = deque()  # need a process that had no other image
 
     def run(self, jobs: Iterable[Job], done: Callable[[Outcome], None]) -> None:
-        """Try images one by one, and tell what became of each.
+        """Try images one by one, and report the outcome of each.
 
         Parameters
         ----------
         jobs : iterable of Job
-            They are asked for as children are free.
+            The next job is taken when a child is free.
         done : callable
             Called with each outcome.
 
         Raises
         ------
         UserError
-            If children keep dying, or one meets what only people can mend.
+            If children keep dying, or if one meets an error that only a user can correct.
         """
         rest = iter(jobs)
         self._fragile.clear()
@@ -146,13 +147,13 @@ class Trials:
                 try:
                     outcome = self._take_in(lane, message)
                 except MalformedError as error:
-                    log.debug("a child said what none says: %s", error)
-                    outcome = self._end(lane, "crashed", "its process said what none says")
+                    log.debug("malformed message from a child: %s", error)
+                    outcome = self._end(lane, "crashed", "its process sent a malformed message")
                 if outcome is not None:
                     done(outcome)
 
     def _hand_out(self, rest: Iterator[Job]) -> None:
-        """Give each child that is idle an image; start as many as there are images for."""
+        """Give an image to each idle child, and start as many children as there are images for."""
         fragile = self._fragile
         for lane in self._lanes:
             if lane.state == "idle":
@@ -177,7 +178,7 @@ class Trials:
         """Yield the next message with its child, or each child that is overdue."""
         due = min(lane.due for lane in self._lanes)
         try:
-            # No wait may be endless: Python refuses one.
+            # Python refuses an infinite timeout.
             message = self._inbox.get(timeout=min(max(0.0, due - time.monotonic()), 3600.0))
         except queue.Empty:
             now = time.monotonic()
@@ -186,7 +187,7 @@ class Trials:
             yield from [(lane, message) for lane in self._lanes if lane.helper is message.child]
 
     def _take_in(self, lane: _Lane, message: Message | None) -> Outcome | None:
-        """Follow what a child said; return the outcome of the image that is settled by it."""
+        """Handle a message of a child; return the outcome of its image if it is known now."""
         kind = message.kind if message else "overdue"
         content = message.content if message else b""
         job = lane.job
@@ -215,7 +216,7 @@ class Trials:
         return None
 
     def _made(self, lane: _Lane, job: Job, content: bytes, spoiled: bool) -> Outcome | None:
-        """Take an outcome, or try the image again if an earlier one may be to blame for it."""
+        """Return an outcome, unless an earlier image may have caused it: then try again."""
         outcomes, _ = messages.unpack(content, {job.source: job}.get, self._variants)
         if len(outcomes) != 1:
             raise MalformedError("not one outcome")
@@ -229,13 +230,13 @@ class Trials:
         return None if again else outcomes[0]
 
     def _end(self, lane: _Lane, reason: str, text: str) -> Outcome | None:
-        """End a child that hangs, is gone, or cannot be believed."""
+        """End a child that hangs, is gone, or sends malformed messages."""
         self._lanes.remove(lane)
         lane.helper.end()
         return None if lane.is_renewing else self._judge(lane, reason, text)
 
     def _judge(self, lane: _Lane, reason: str, text: str) -> Outcome | None:
-        """Blame the image that a dead process had in hand, or try it again."""
+        """Hold the image responsible that a dead process was working on, or try it again."""
         if lane.job is not None and lane.has_begun and lane.served == 1:
             self._deaths.explain()
             return _culprit(self._renderer, lane.job, reason, text)
@@ -246,22 +247,22 @@ class Trials:
 
 
 class _Lane:
-    """A child that tries images, and what is known of the process that does it now.
+    """A child that tries images, and the state of the process that does it at the moment.
 
     Attributes
     ----------
     helper : Helper
     state : {"starting", "idle", "busy"}
     job : Job or None
-        The image in hand.
+        The image in progress.
     has_begun : bool
-        Whether the process said that it has it.
+        Whether the process reported that it has begun the image.
     served : int
-        Images that the process was given.
+        Number of images that the process was given.
     is_renewing : bool
-        Whether the process was asked to end, or does so by itself.
+        Whether the process was asked to end, or ends by itself.
     due : float
-        When something must have been heard of it, in monotonic seconds.
+        When the next message must have arrived, in monotonic seconds.
     """
 
     def __init__(self, helper: Helper) -> None:
@@ -277,7 +278,7 @@ class _Lane:
         self.due = time.monotonic() + _START_ALLOWANCE
 
     def wait_for_work(self, process: int) -> None:
-        """Note that a process of this number is ready for an image."""
+        """Note that the process with this number is ready for an image."""
         self.state, self._process, self.due = "idle", process, math.inf
 
     def take(self, job: Job, seconds: float) -> None:
@@ -312,18 +313,18 @@ def attend(
     limits: Limits,
     confinement: Confinement | None,
 ) -> None:
-    """Try the images of `orders` in this process, or on Linux in copies of it.
+    """Try images in this process, or on Linux in copies of it.
 
-    What is said: ``ready`` with the number of the process, ``begun``, and ``made`` with the
-    outcome for each image, or ``spoiled`` if the process cannot be used any more; ``ended``
-    with the status of a copy that ended.
+    Messages are: ``ready`` with the number of the process, ``begun`` and ``made`` with the
+    outcome for each image, ``spoiled`` instead of ``made`` if the process cannot be used any
+    more, and ``ended`` with the status of a copy that ended.
 
     Parameters
     ----------
     channel : Channel
     orders : iterator
-        Gives, pickled, the number of the process that is meant with each job; None asks it
-        to end.
+        Yields, pickled, the number of the process that is meant with each job; the job None
+        asks the process to end.
     renderer : Renderer
     limits : Limits
     confinement : Confinement or None
@@ -358,7 +359,7 @@ def _serve(
     confine_process(confinement)
     channel.send("ready", os.getpid())
     for process, job in map(pickle.loads, orders):
-        if process != os.getpid():  # of one that died before it had read this
+        if process != os.getpid():  # the one that was meant died before it read this
             continue
         if job is None:
             return
@@ -378,7 +379,7 @@ def _serve(
 
 
 def _how_it_ended(status: int | None) -> tuple[str, str]:
-    """Reason and message for an exit status, negative for a signal."""
+    """Return reason and message for an exit status, which is negative for a signal."""
     if status is None:
         return "crashed", "its process stopped answering"
     signal_ = -status
@@ -391,7 +392,7 @@ def _how_it_ended(status: int | None) -> tuple[str, str]:
 def _culprit(
     renderer: Renderer, job: Job, reason: str, message: str, stage: str = "render"
 ) -> Outcome:
-    """Outcome of an image that ended its process."""
+    """Return the outcome of an image that ended its process."""
     digest = ""
     with contextlib.suppress(ImageError):
         path = os.path.join(renderer.source_root, job.source)

@@ -1,4 +1,4 @@
-"""Source guard: stops a pass whose sources go away or go bad, before it costs the outputs."""
+"""Source guard: stop a pass if its sources disappear or go bad, before outputs are lost."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pixelmill.core.reasons import SOURCE_UNKNOWN
 
 
 class SourceGuard:
-    """Notices during a pass that too many sources vanish, or fail that had an output.
+    """Notices that too many sources vanish, or that too many images with an output fail.
 
     Parameters
     ----------
     source : str
         Folder of the inputs.
     images : int
-        How many there are.
+        Number of inputs.
     most : float
-        Largest part of them that may, 0..1.
+        The largest share of them, 0..1, that may vanish or lose their outputs.
 
     Attributes
     ----------
     verdict : str
-        Why the pass must stop, in a sentence; empty if it may go on.
+        Why the pass must stop, in a sentence; empty if it may continue.
     """
 
     def __init__(self, source: str, images: int, most: float) -> None:
@@ -36,7 +36,7 @@ class SourceGuard:
         self._identity = _identity(source)
 
     def look(self, outcomes: Iterable[Outcome]) -> None:
-        """Look whether the sources are still there."""
+        """Count the sources that vanished, and check that the folder is still the same."""
         unknown = [outcome for outcome in outcomes if outcome.reason in SOURCE_UNKNOWN]
         self._vanished += sum(outcome.reason == "vanished" for outcome in unknown)
         if unknown and _identity(self._source) != self._identity:
@@ -52,7 +52,7 @@ class SourceGuard:
             )
 
     def may_lose_one(self) -> bool:
-        """Whether one more image that fails may lose the output that it had."""
+        """Return whether one more image may lose its output, and count it."""
         if self._lost + 1 > self._most * self._images:
             self.verdict = (
                 f"{self._lost + 1:,} of {self._images:,} images fail that had an output, which "
@@ -65,7 +65,7 @@ class SourceGuard:
 
 
 def _identity(folder: str) -> tuple[int, int] | None:
-    """What the system knows a folder by; None if it is gone."""
+    """Return device and inode of a folder; None if it is gone."""
     try:
         state = os.stat(folder)
     except OSError:

@@ -1,11 +1,11 @@
-"""Supervisor: rendering goes on in a child, and what kills the child is found out.
+"""Supervisor: render images in a child process, and find out which ones crash or hang it.
 
-The child hosts the engine. If it or one of its workers dies or hangs, breadcrumbs say
-which images were in hand. Each of these is tried once more, alone in a fresh process with
-limits of time and memory; what still fails is recorded. The rest of the batches that were
-in hand, and images after them until there is no more trouble, are tried one by one too,
-as images that kill often come together. A new child then goes on. So an image costs one
-image on every engine, also on those that share one process.
+The child hosts the engine. If it or one of its workers dies or hangs, breadcrumbs name the images
+in progress. Each of these is tried once more, alone in a fresh process with limits of time and
+memory; if it fails again, that is recorded. The rest of its batch, and the images after it until
+there is no more trouble, are tried one by one as well, because images that end their process
+often come together. Then a new child continues. So one bad image costs one image with every
+engine, including those that share one process.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ from pixelmill.pipeline.quarantine import Deaths, Trials
 
 log = logging.getLogger(__name__)
 
-#: Images that must be made one after another without trouble before a new child hosts the
-#: engine: it takes as long to start as some hundred images.
+#: Images that must succeed one after another before a new child hosts the engine. To start one
+#: takes as long as some hundred images.
 CALM = 32
 
-#: Name of the page on what the workers of a cluster did, beside the tables.
+#: Name of Dask's page about the workers of a cluster, beside the tables.
 PERFORMANCE = "performance.html"
 
 
 @dataclass
 class Started:
-    """How the engine started and went on.
+    """How the engine started and what it did.
 
     Attributes
     ----------
     workers : int
     seconds : float
-        Until all workers were ready, and until all were gone again, over all children.
+        Time until all workers were ready, and until all had ended, summed over all children.
     stretches : list of Stretch
         When each worker was busy.
     troubled : bool
@@ -65,7 +65,7 @@ class Started:
 
 
 class _Pending:
-    """Images of which nobody knows yet what becomes of them."""
+    """Images whose outcome is not known yet."""
 
     def __init__(self, entries: Entries, outputs: Outputs) -> None:
         self._entries = entries
@@ -77,12 +77,12 @@ class _Pending:
         return self._count
 
     def job(self, source: str) -> Job | None:
-        """Job of a source; None if it is known what became of it."""
+        """Return the job of a source; None if its outcome is known."""
         number = self._number(source)
         return None if number is None else self._outputs.job(self._entries[number])
 
     def remove(self, source: str) -> None:
-        """Note that it is known."""
+        """Note that the outcome of a source is known."""
         number = self._number(source)
         if number is None:
             raise KeyError(source)
@@ -90,7 +90,7 @@ class _Pending:
         self._count -= 1
 
     def rest(self) -> Entries:
-        """Entries of all that are left."""
+        """Return the entries of all images that are left."""
         return self._entries.where(self._flags, 1)
 
     def _number(self, source: str) -> int | None:
@@ -110,27 +110,27 @@ def render(
     early: Child | None = None,
     offspring: Offspring | None = None,
 ) -> Started:
-    """Render images, whatever they do to the process that has them in hand.
+    """Render images in a supervised child process; isolate those that crash or hang it.
 
     Parameters
     ----------
     work : Work
     entries : Entries
-        What to make, sorted by path.
+        The images to render, sorted by path.
     done : callable
-        Called with the outcomes of each batch, in this process.
+        Called in this process with the outcomes of each batch.
     meanwhile : callable, optional
-        Called here once while the first child goes on by itself.
+        Called once in this process while the first child starts.
     early : Child, optional
-        The first child, where it was started before.
+        The first child, if it was started before.
     offspring : Offspring, optional
-        Starts the children; by default they end with this call.
+        Starts the children; by default, they end with this call.
 
     Raises
     ------
     UserError
-        If children keep dying, a cluster cannot do the work, or a worker met what only
-        people can mend.
+        If children keep dying, if a cluster cannot do the work, or if a worker meets an error
+        that only a user can correct.
     """
     if offspring is None:
         with Offspring() as offspring:
@@ -144,7 +144,7 @@ def render(
 
 
 class _Supervisor:
-    """What is known of a pass while it goes on."""
+    """The state of a pass that is being rendered."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class _Supervisor:
         )
 
     def run(self, meanwhile: Callable[[], None], early: Child | None) -> None:
-        """Let children do it, one after another."""
+        """Have children render the images, one child after another."""
         work = self._work
         while self.pending:
             with early or Child(self._offspring, work.engine, work.renderer.recipe) as child:
@@ -176,13 +176,13 @@ class _Supervisor:
                 try:
                     self._follow(child)
                 except MalformedError as error:
-                    log.debug("a child said what none says: %s", error)
+                    log.debug("malformed message from a child: %s", error)
             if self.pending:
                 self.started.troubled = True
                 self._find_culprits(child.overdue)
 
     def _follow(self, child: Child) -> None:
-        """Take in what a child does, until it ends, dies or hangs."""
+        """Handle the messages of a child until it ends, dies or hangs."""
         last = time.perf_counter()
         for kind, content in child.messages(self._work, lambda: not self.pending):
             if kind == "ready":
@@ -198,11 +198,11 @@ class _Supervisor:
                 last = time.perf_counter()
         child.end()
         self.started.seconds += child.startup_seconds
-        if not self.pending:  # what came after the last batch was the end of the workers
+        if not self.pending:  # after the last batch, the workers ended
             self.started.seconds += time.perf_counter() - last
 
     def _find_culprits(self, overdue: Sequence[Crumb]) -> None:
-        """Find out which images a child died of or hung at, and those that would follow."""
+        """Find the images that ended or blocked a child, and those that would follow."""
         crumbs = breadcrumbs.read(self._work.crumbs)
         left = len(self.pending)
         before = self._deaths.explained
@@ -211,12 +211,12 @@ class _Supervisor:
             self._deaths.count()
         named = (source for crumb in crumbs for source in (crumb.source, *crumb.rest))
         self._settle(named)
-        # Without a crumb it may have been any image that was handed out.
+        # Without a breadcrumb, it may have been any image that was handed out.
         self._go_on_until_calm(CALM if crumbs else 2 * self._work.workers * MOST_IMAGES)
         log.info("tried alone: %d images", left - len(self.pending))
 
     def _go_on_until_calm(self, enough: int) -> None:
-        """Try the next images one by one, until enough in a row do no harm."""
+        """Try the next images one by one, until enough of them in a row end no process."""
         work = self._work
         calm = 0
 
@@ -235,12 +235,12 @@ class _Supervisor:
         self._trials.run(next_jobs(), done)
 
     def run_cluster(self) -> None:
-        """Let a cluster do it; its workers find out themselves at what they die."""
+        """Have a cluster render the images; its workers isolate those that crash them."""
         work = self._work
-        # Its own, so that workers of a run that was killed see that it is over.
+        # A new folder, so that workers of a killed run see that their run is over.
         folder = os.path.abspath(os.path.join(work.crumbs, secrets.token_hex(8)))
         breadcrumbs.clear(work.crumbs)
-        os.mkdir(folder, 0o700)  # what lies there is unpickled by the workers
+        os.mkdir(folder, 0o700)  # workers unpickle files in it
         report = os.path.join(os.path.dirname(work.crumbs), PERFORMANCE)
         doubtful: list[str] = []
         try:
@@ -272,18 +272,18 @@ class _Supervisor:
             )
 
     def _take_remote(self, content: bytes) -> list[str]:
-        """Take in what a worker of a cluster left of a batch."""
+        """Handle what a cluster worker returned for a batch."""
         kind, content = messages.split(content)
         if kind == "refused":
             raise messages.refused(content)
         try:
             return self._take(content)
         except MalformedError as error:
-            log.debug("a worker said what none says: %s", error)
-            return []  # its images are missed at the end
+            log.debug("malformed message from a worker: %s", error)
+            return []  # its images are reported at the end
 
     def _take(self, content: bytes) -> list[str]:
-        """Take in what became of a batch; return which of its sources to try alone."""
+        """Record the outcomes of a batch; return the sources that must be tried alone."""
         outcomes, stretch = messages.unpack(content, self.pending.job, self._variants)
         self.started.stretches.append(stretch)
         certain = [outcome for outcome in outcomes if outcome.reason not in DOUBTFUL]
@@ -293,7 +293,7 @@ class _Supervisor:
         return [outcome.source for outcome in outcomes if outcome.reason in DOUBTFUL]
 
     def _settle(self, sources: Iterable[str]) -> None:
-        """Try images alone and take in what became of them."""
+        """Try images alone, and record their outcomes."""
         jobs = [job for job in map(self.pending.job, dict.fromkeys(sources)) if job is not None]
         if jobs:
             self.started.troubled = True
