@@ -120,8 +120,6 @@ PENDING: set[str] = {
     ".*:_?Child",
     ".*:_?Remote",
     ".*:_?Memory",
-    ".*:Reading",
-    ".*:Target",
     "pipeline/host:_?host",
     r"pipeline/(breadcrumbs|host|cluster_worker):.*\bleave",
     r"(engines|pipeline)/.*\(done\)",
@@ -139,10 +137,8 @@ PENDING: set[str] = {
     r"\b(has|have|had|image|images) in hand\b",
     "proved right",
     r"stands? over\b",
-    "[Dd]rawn up",
     "[Dd]raws? up",
     r"(?<![.\w])[Cc]rumbs?\b",
-    r'^imaging/steps/.*"(kept|own)"',
 }
 
 SOURCES = ("scripts/**/*.py", "tests/**/*.py", "examples/*.py")
