@@ -80,13 +80,14 @@ def _save(path: str, recipe: dict[str, Any]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Process a folder, verify the results, and say in a few lines what came of it."""
+    from pixelmill.pipeline.request import ProcessRequest
     from pixelmill.pipeline.runner import process_folder
 
     chosen = _choose(options)
     recipe = chosen.parsed()
     workers = cli.count_workers(options)
     done = process_folder(
-        options.source, options.target, recipe, options.engine, workers, label="run"
+        ProcessRequest(options.source, options.target, recipe, options.engine, workers, label="run")
     )
     write_json(
         os.path.join(options.target, REMEMBERED),
@@ -106,11 +107,13 @@ def run(options: argparse.Namespace) -> int:
 
 def plan(options: argparse.Namespace) -> None:
     """Tell what `run` would do."""
-    from pixelmill.pipeline.runner import preview
+    from pixelmill.pipeline.planning import preview
+    from pixelmill.pipeline.request import ProcessRequest
 
     recipe = _choose(options).parsed()
     entries = catalog.scan(options.source)[0].entries
-    made, seconds, size = preview(options.source, options.target, recipe, entries)
+    request = ProcessRequest(options.source, options.target, recipe)
+    made, seconds, size = preview(request, entries)
     cost = f"; about {seconds:.0f} s of one core and {size / 1e6:.0f} MB" * bool(seconds)
     log.info("%s images: %s%s", f"{len(entries):,}", made, cost)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pixelmill.core.errors import REASONS
+from pixelmill.core.reasons import REASONS
 from pixelmill.dataset.passes import Pass
 
 #: A run succeeds although images failed: at most this share of them, or fewer than
@@ -61,7 +61,7 @@ def summarize(
     if done.bytes_out:
         lines.append(_bytes(done.bytes_in, done.bytes_out))
     lines += [
-        f"  {count:,} {reason}: {REASONS.get(reason, '')}".rstrip(": ")
+        f"  {count:,} {reason}: {REASONS[reason].summary}"
         for reason, count in sorted(failures.items(), key=lambda entry: -entry[1])
     ]
     if failed:

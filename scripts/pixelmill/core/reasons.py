@@ -27,8 +27,10 @@ class Reason:
     ----------
     name : str
         As tables and configs have it.
+    summary : str
+        What happened, in a few words for a terminal.
     meaning : str
-        What happened, in sentences of Markdown.
+        What happened, in sentences of Markdown for the documentation.
     remedy : str
         What a user can do about it, in sentences of Markdown; empty if there is nothing.
     retry : Retry
@@ -44,6 +46,7 @@ class Reason:
     """
 
     name: str
+    summary: str
     meaning: str
     remedy: str = ""
     retry: Retry = Retry.NEW_SOURCE
@@ -58,6 +61,7 @@ REASONS = {
     for reason in (
         Reason(
             "unreadable",
+            "the file could not be read (permission, disk)",
             "The file could not be read (permissions, disk), or it is no longer a regular file.",
             "Correct its permissions, or restore it.",
             retry=Retry.EVERY_PASS,
@@ -65,27 +69,32 @@ REASONS = {
         ),
         Reason(
             "vanished",
+            "the file was gone when its turn came",
             "The file was gone when its turn came.",
             retry=Retry.EVERY_PASS,
             source_unknown=True,
         ),
         Reason(
             "not_an_image",
+            "the content is not an image of a known format",
             "The content is not an image of a known format, regardless of its name.",
             "Remove it, or exclude it from the dataset.",
         ),
         Reason(
             "truncated",
+            "the file ends before the image does",
             "The file ends before the image does.",
             "Copy or download it again.",
         ),
         Reason(
             "corrupt",
+            "the image data is damaged",
             "The image data is damaged. In a PNG, damaged texts and notes are skipped.",
             "Copy or download it again.",
         ),
         Reason(
             "too_large",
+            "the image exceeds one of the limits",
             "The image exceeds one of the `limits`, which the message names. Limits on the file "
             "are checked before it is read, limits on the header before the image is decoded.",
             "If it is meant to be that large, raise that limit.",
@@ -93,6 +102,7 @@ REASONS = {
         ),
         Reason(
             "unsupported",
+            "the format is known, but not this variety of it",
             "The format is known, but no library decodes this variety of it correctly; or "
             "`limits.formats` excludes the format; or `animation: error` refuses the animation; or "
             "the colours are HDR (PQ, HLG).",
@@ -101,18 +111,21 @@ REASONS = {
         ),
         Reason(
             "step_failed",
+            "a step of the recipe raised an error",
             "A step of the recipe raised an error; for your own steps, the message has the file "
             "and line.",
             "Correct the step or its parameters.",
         ),
         Reason(
             "write_failed",
+            "the output could not be written",
             "The output could not be written, or its format cannot hold the image.",
             "Correct the permissions of the output folder, or choose another output format.",
             retry=Retry.EVERY_PASS,
         ),
         Reason(
             "timed_out",
+            "it took longer than the limit",
             "The image took longer than `limits.seconds_per_image`, twice.",
             "Raise that limit, or simplify the recipe.",
             retry=Retry.NEW_LIMITS,
@@ -120,6 +133,7 @@ REASONS = {
         ),
         Reason(
             "crashed",
+            "the decoder or a step ended the process",
             "The decoder or a step ended the process, twice. The message has the signal.",
             "Correct the step, or convert the image with another program.",
             tried_alone=True,
@@ -127,6 +141,7 @@ REASONS = {
         ),
         Reason(
             "out_of_memory",
+            "it needs more memory than the limit",
             "The image needs more than `limits.memory_mb`, or the system killed its process, "
             "twice.",
             "Raise that limit, or use fewer workers.",

@@ -30,6 +30,7 @@ def test_the_vocabulary_is_this():
 def test_a_reason_is_described_in_sentences_that_fit_a_table(name):
     reason = REASONS[name]
     assert reason.meaning[0].isupper() and reason.meaning.endswith(".")
+    assert reason.summary and not reason.summary.endswith(".") and len(reason.summary) < 60
     assert reason.remedy == "" or reason.remedy.endswith(".")
     assert not {"|", "\n"} & {*reason.meaning, *reason.remedy}
 
