@@ -1,1 +1,1 @@
-"""App: how people and Snakemake reach pixelmill."""
+"""App: the interfaces of pixelmill for users and Snakemake."""

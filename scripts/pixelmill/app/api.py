@@ -1,6 +1,6 @@
-"""Public functions: what the scripts do, called from Python.
+"""Public functions that do from Python what the scripts do.
 
-Each takes a recipe as a recipe file is written, as its path, by its name, or as a `Recipe`.
+Each accepts a recipe as the content or the path of a recipe file, as a name, or as a `Recipe`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def process(
     engine: str = "auto",
     workers: int | None = None,
 ) -> Pass:
-    """Process a folder of images; images that are up to date are left as they are.
+    """Process a folder of images; images that are up to date are not processed again.
 
     Parameters
     ----------
@@ -47,18 +47,18 @@ def process(
     engine : str
         One of `pixelmill.engines.base.ENGINES`, or ``auto``.
     workers : int, optional
-        As many as there are cores by default.
+        By default, the number of cores.
 
     Returns
     -------
     Pass
-        What was done, and how long it took.
+        The number of images and failures, and the time.
 
     Raises
     ------
     UserError
-        If the pass cannot be run. An image that cannot be processed is no error: it is in
-        ``failures.csv``.
+        If the pass cannot be run. An image that cannot be processed is not an error; it is listed
+        in ``failures.csv``.
     """
     request = ProcessRequest(
         os.fspath(source), os.fspath(target), _recipe(recipe), engine, workers or cores()
@@ -110,7 +110,7 @@ def plan(source: PathLike, target: PathLike, recipe: AnyRecipe = "light") -> Pla
     Returns
     -------
     Plan
-        Its text says how many images would be made, and why.
+        Its text says how many images would be processed, and why.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def plan(source: PathLike, target: PathLike, recipe: AnyRecipe = "light") -> Pla
 
 
 def generate(folder: PathLike, count: int = 1000, workers: int | None = None, **spec: Any) -> int:
-    """Generate test images; those that are there already are kept.
+    """Generate test images; existing ones are kept.
 
     Worker processes import the program that calls this; it must be protected by
     ``if __name__ == "__main__":``.
@@ -133,19 +133,19 @@ def generate(folder: PathLike, count: int = 1000, workers: int | None = None, **
     folder : path
     count : int
     workers : int, optional
-        As many as there are cores by default.
+        By default, the number of cores.
     **spec
         Keys under ``generate`` of the config, such as ``width=[300, 600]`` or ``seed=1``.
 
     Returns
     -------
     int
-        How many images were made.
+        Number of generated images.
 
     Raises
     ------
     UserError
-        If a value is wrong, or the folder holds other files.
+        If a value is wrong, or the folder contains other files.
     """
     wanted = synthetic.Spec.from_config({"count": count, **spec})
     return synthetic.generate(os.fspath(folder), wanted, workers or cores())

@@ -1,7 +1,7 @@
-"""Cleaning: what pixelmill made by a config is removed, and nothing else.
+"""Cleaning: remove the files that pixelmill made for a config, and nothing else.
 
-Outputs are known by the ledgers and the manifest of their tree, generated images by their
-record, and everything else by its exact name. What lies among them stays.
+Outputs are listed in the ledgers and the manifest of their tree, generated images in their record,
+and everything else has a fixed name. All other files are kept.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ def clean(config: Mapping[str, Any]) -> tuple[int, list[str]]:
     Returns
     -------
     removed : int
-        How many files were removed.
+        Number of removed files.
     left : list of str
-        Paths of files that lie where those were, and stay.
+        Paths of other files in the same folders, which are kept.
 
     Raises
     ------
     TreeError
-        If a link stands in the place of a folder.
+        If a folder is a link.
     UserError
         If a run is writing there.
     """
@@ -109,7 +109,7 @@ def _pattern(expression: str) -> Callable[[str], object]:
 
 
 def _clean_images(results: _Broom, tree: str) -> None:
-    """Remove the outputs of a tree that nobody is writing to."""
+    """Remove the outputs of a tree to which no run is writing."""
     if results.has_folder(tree):
         folder = os.path.join(results.folder, tree)
         with exclusive(folder):
@@ -117,7 +117,7 @@ def _clean_images(results: _Broom, tree: str) -> None:
 
 
 def _outputs(tree: str) -> set[str]:
-    """Paths of the outputs of a tree, as its ledgers or its manifest know them."""
+    """Return the paths of the outputs of a tree, from its ledgers or its manifest."""
     known: set[str] = set()
     for folder in (tree, *others(tree, WHOLE)):
         with looked_at(os.path.join(folder, LEDGER)) as ledger:
@@ -129,7 +129,7 @@ def _outputs(tree: str) -> set[str]:
 
 
 class _Broom:
-    """Removes files below a folder, counts them, and notes those that it leaves."""
+    """Removes files below a folder, counts them, and records those that it keeps."""
 
     def __init__(self, folder: str, follow: bool = False) -> None:
         self.folder = folder
@@ -138,20 +138,20 @@ class _Broom:
         self._root = Root(folder, follow) if os.path.isdir(folder) else None
 
     def has_folder(self, path: str) -> bool:
-        """Whether there is a folder, which is no link."""
+        """Whether there is a folder that is not a link."""
         state = self._root.lstat(path) if self._root else None
         return state is not None and stat.S_ISDIR(state.st_mode)
 
     def sweep(self, path: str, is_ours: Callable[[str], object], tell: bool = True) -> None:
-        """Remove files of ours below a folder, and the folders that are empty then.
+        """Remove pixelmill's files below a folder, and folders that become empty.
 
         Parameters
         ----------
         path : str
         is_ours : callable
-            Tells it of a file by its path below that folder.
+            Says for a path below that folder whether the file is pixelmill's.
         tell : bool
-            Whether to note the others.
+            Whether to record the other files.
         """
         if self._root is None or not self.has_folder(path):
             return
@@ -166,7 +166,7 @@ class _Broom:
                 folder = os.path.dirname(folder)
 
     def remove(self, path: str) -> None:
-        """Remove a file; a missing one is no error."""
+        """Remove a file; a missing one is not an error."""
         if self._root is not None and self._root.lstat(path) is not None:
             self._root.unlink(path)
             self.removed += 1

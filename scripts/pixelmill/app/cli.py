@@ -1,4 +1,4 @@
-"""What all scripts share: arguments, logging, errors for people, exit status."""
+"""What all scripts share: arguments, logging, error messages, exit status."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ MOST_FILES = 4096
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived, or SIGHUP as the terminal was closed.
+    """SIGTERM arrived, or SIGHUP because the terminal was closed.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Terminated(BaseException):
 
 
 def parser(description: str, example: str) -> argparse.ArgumentParser:
-    """Build a parser with what all scripts take: log, quietness, debugging."""
+    """Build a parser with the options of all scripts: log, quiet, debug."""
     made = argparse.ArgumentParser(
         description=description,
         epilog=f"example:\n  {example}",
@@ -63,7 +63,7 @@ def parser(description: str, example: str) -> argparse.ArgumentParser:
 
 
 def add_messages(made: argparse.ArgumentParser) -> None:
-    """Let the command take where its messages go, and how many there are."""
+    """Add the options for the amount and the destination of messages."""
     made.add_argument("--log", metavar="FILE", help="also write messages to this file")
     made.add_argument("--quiet", action="store_true", help="say only what went wrong")
     made.add_argument(
@@ -73,7 +73,7 @@ def add_messages(made: argparse.ArgumentParser) -> None:
 
 
 def add_workers(made: argparse.ArgumentParser) -> None:
-    """Let the script take a number of workers."""
+    """Add the option for the number of workers."""
     made.add_argument(
         "--workers", type=positive, metavar="N", help="workers (default: as many as cores)"
     )
@@ -83,7 +83,7 @@ def add_workers(made: argparse.ArgumentParser) -> None:
 
 
 def add_pass(made: argparse.ArgumentParser) -> None:
-    """Let the script take what a pass needs: folders, recipe, catalog."""
+    """Add the arguments of a pass: folders, recipe, catalog."""
     made.add_argument("source", metavar="SRC", help="folder of images; never written to")
     made.add_argument("target", metavar="DST", help="folder of the results; made if missing")
     made.add_argument(
@@ -95,7 +95,7 @@ def add_pass(made: argparse.ArgumentParser) -> None:
 
 
 def add_benchmark(made: argparse.ArgumentParser, recipes: str) -> None:
-    """Let the script take what a benchmark needs; `recipes` says which are allowed."""
+    """Add the arguments of a benchmark; `recipes` describes the allowed recipes."""
     made.add_argument("source", metavar="SRC", help="folder of images; never written to")
     made.add_argument("--recipe", default="light", help=recipes)
     made.add_argument("--steps-folder", default=".", help="where own steps are looked for first")
@@ -109,7 +109,7 @@ def add_benchmark(made: argparse.ArgumentParser, recipes: str) -> None:
 
 
 def add_policy(made: argparse.ArgumentParser) -> None:
-    """Let the script take how a pass treats what it finds."""
+    """Add the options of the policy of a pass."""
     made.add_argument(
         "--check-outputs", action="store_true", help="hash outputs too: make altered ones again"
     )
@@ -121,7 +121,7 @@ def add_policy(made: argparse.ArgumentParser) -> None:
 
 
 def add_sandbox(made: argparse.ArgumentParser) -> None:
-    """Let the script take whether the processes that open images are confined."""
+    """Add the option for the sandbox."""
     made.add_argument(
         "--sandbox",
         choices=("auto", "off"),
@@ -133,7 +133,7 @@ def add_sandbox(made: argparse.ArgumentParser) -> None:
 def policy(
     options: argparse.Namespace, complete: Callable[[Mapping[str, Any]], dict[str, Any]]
 ) -> Policy:
-    """Read the policy: the workflow gives it whole, a person a flag or two.
+    """Return the policy: the workflow passes all of it, a user single options.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def policy(
 
 
 def add_settings(made: argparse.ArgumentParser, section: str) -> None:
-    """Let the script take a whole section of the config, as the workflow passes it."""
+    """Add an option for a whole section of the config, which the workflow passes."""
     made.add_argument(
         "--settings",
         metavar="JSON",
@@ -174,7 +174,7 @@ def add_settings(made: argparse.ArgumentParser, section: str) -> None:
 
 
 def settings(options: argparse.Namespace, section: str, *names: str) -> dict[str, Any]:
-    """Return a section of the config: the whole of it, or what single options say.
+    """Return a section of the config, as a whole or from single options.
 
     Parameters
     ----------
@@ -182,12 +182,12 @@ def settings(options: argparse.Namespace, section: str, *names: str) -> dict[str
     section : str
         Name of the section.
     *names : str
-        Keys that have an option of their own. Those that were not given are left out.
+        Keys that have their own option. Options that were not given are omitted.
 
     Raises
     ------
     UserError
-        If the section is not as its schema says.
+        If the section does not conform to its schema.
     """
     if options.settings:
         from pixelmill.core.documents import from_json
@@ -199,7 +199,7 @@ def settings(options: argparse.Namespace, section: str, *names: str) -> dict[str
 
 
 def positive(text: str) -> int:
-    """Parse a whole number of at least one."""
+    """Parse an integer of at least one."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
@@ -207,7 +207,7 @@ def positive(text: str) -> int:
 
 
 def count_workers(options: argparse.Namespace) -> int:
-    """Return how many workers to use, and say where that is not what was asked for."""
+    """Return the number of workers to use, and log if it differs from the requested number."""
     from pixelmill.engines.machine import cores
 
     available = cores()
@@ -225,7 +225,7 @@ def count_workers(options: argparse.Namespace) -> int:
 def print_checks(label: str, result: Mapping[str, Any], brief: bool = False) -> None:
     """Print each check with its counts, the images that differ, and the verdict.
 
-    Where all is well the brief form leaves the checks to the log file.
+    If all checks passed, the brief form writes the checks only to the log file.
     """
     level = logging.DEBUG if brief and result["passed"] else logging.INFO
     for check in result["checks"]:
@@ -244,13 +244,13 @@ def print_checks(label: str, result: Mapping[str, Any], brief: bool = False) -> 
 def run(
     main: Callable[[argparse.Namespace], int | None], arguments: Callable[[], argparse.Namespace]
 ) -> None:
-    """Run a script's main function and exit: 0 well, 1 check failed, 2 could not run.
+    """Run the main function of a script and exit: 0 success, 1 check failed, 2 could not run.
 
     Parameters
     ----------
     main : callable
     arguments : callable
-        Reads the command line; called when the standard streams can be written to.
+        Reads the command line; it is called once the standard streams can be written to.
     """
     streams.secure()
     pin_inner_threads()
@@ -293,9 +293,9 @@ def run(
 
 
 def _end_with_runner() -> None:
-    """End this process when the Snakemake that runs it was killed.
+    """End this process when the Snakemake process that runs it is killed.
 
-    The shell between the two would go on, and so would we.
+    The shell between the two would continue, and so would this process.
     """
     runner = os.environ.get("PIXELMILL_RUNNER")
     if not runner:
@@ -328,7 +328,7 @@ def _leave_at_once(status: int, drain: captured_output.Drain | None) -> None:
 
 
 def _listen_to_signals() -> None:
-    """Stop as after Ctrl-C when asked to end, or when the terminal is closed."""
+    """Stop as after Ctrl-C on SIGTERM, and when the terminal is closed."""
     signal.signal(signal.SIGTERM, _raise_terminated)
     hang_up = getattr(signal, "SIGHUP", None)  # not on Windows
     if hang_up is not None and signal.getsignal(hang_up) != signal.SIG_IGN:  # as by nohup
@@ -353,25 +353,25 @@ def _set_up_logging(level: int) -> None:
 
 
 def _people() -> TextIO:
-    """Make standard error, for Python alone, a stream that C libraries do not write to."""
+    """Make standard error a stream to which only Python writes, but not C libraries."""
     sys.stderr = streams.tolerant(os.dup(2), sys.stderr)
     return sys.stderr
 
 
 def _log_to(file: TextIO) -> None:
-    """Write messages to a file too: after what workers write there, and libraries print."""
+    """Also write messages to a file, after the output of workers and libraries."""
     handler = logging.StreamHandler(file)
     handler.setFormatter(_Printable("%(asctime)s %(levelname)s %(message)s"))
     logging.getLogger().addHandler(handler)
 
 
 def _require_folder() -> None:
-    """Refuse to run in a folder that was removed.
+    """Refuse to run in a working folder that was removed.
 
     Raises
     ------
     UserError
-        If no path can be found from it.
+        If relative paths cannot be resolved.
     """
     try:
         os.getcwd()
@@ -383,9 +383,9 @@ def _require_folder() -> None:
 
 
 def _allow_files() -> None:
-    """Let this process and its workers open as many files as the system allows.
+    """Raise the limit on open files of this process and its workers as far as allowed.
 
-    Every worker takes several, and macOS begins with a bound of 256.
+    Every worker needs several, and the default limit of macOS is 256.
     """
     if os.name == "nt":
         return
@@ -399,14 +399,14 @@ def _allow_files() -> None:
 
 
 class _Printable(logging.Formatter):
-    """Messages without what a terminal would obey: names and libraries' words are in them."""
+    """Escapes control characters in messages, which contain file names and texts of libraries."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))
 
 
 class _Plain(_Printable):
-    """Messages as they are; only what went wrong says so."""
+    """Plain messages; only warnings and errors have a prefix."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)

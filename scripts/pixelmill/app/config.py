@@ -1,4 +1,4 @@
-"""The configuration: defaults filled in, checked, and refused with one sentence."""
+"""The configuration: fill in defaults, check it, and refuse mistakes with one sentence."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _Validator = validators.extend(  # type: ignore[no-untyped-call]
 
 
 def default_recipes() -> dict[str, Any]:
-    """Recipes that are there without any config."""
+    """Return the built-in recipes."""
     recipes = schema()["properties"]["recipes"]["properties"]
     return {name: copy.deepcopy(entry["default"]) for name, entry in recipes.items()}
 
@@ -58,7 +58,7 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     config : mapping
         As read from YAML.
     base : str
-        Folder of the config, where own steps are looked for.
+        Folder of the config, in which own steps are searched.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
 
 
 def _with_names(config: dict[str, Any]) -> dict[str, Any]:
-    """Take for names what YAML takes for numbers and dates, as of a dataset ``2024``."""
+    """Convert names that YAML parses as numbers or dates, such as a dataset ``2024``."""
 
     def name(value: Any) -> Any:
         numeric = isinstance(value, int | float | datetime.date) and not isinstance(value, bool)
@@ -101,7 +101,7 @@ def _with_names(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_preset(config: dict[str, Any]) -> dict[str, Any]:
-    """Put limits in place of the name of a preset."""
+    """Replace the name of a preset with its limits."""
     name = config.get("limits")
     if isinstance(name, str):
         if name not in PRESETS:
@@ -121,12 +121,12 @@ _WORD = re.compile(r"[\w.+~:-]{1,64}", re.ASCII)
 
 
 def typed(value: Any) -> Any:
-    """Read texts as YAML would: numbers, true, false and null, at every depth.
+    """Parse texts as YAML scalars at every depth: numbers, true, false and null.
 
     Raises
     ------
     UserError
-        If the value has too many values in it.
+        If there are too many values.
 
     Examples
     --------
@@ -153,7 +153,7 @@ def _typed(value: Any) -> Any:
 
 
 def _fill(value: Any, part: Mapping[str, Any]) -> Any:
-    """Put in defaults of a schema, at every depth."""
+    """Fill in the defaults of a schema at every depth."""
     part = resolved(part)
     if not isinstance(value, dict):
         return value
@@ -253,19 +253,19 @@ def _check_dataset(name: str, dataset: Mapping[str, Any], results: str) -> None:
 
 
 def recipe_files(config: Mapping[str, Any], name: str, base: str) -> Iterator[str]:
-    """Paths of the files that a recipe's own steps come from, and of those its steps read."""
+    """Return the paths of the files that define own steps, and of those that steps read."""
     parsed = recipe_parser.parse(config["recipes"][name], f"recipes.{name}", base)
     yield from parsed.own_files()
     yield from parsed.files()
 
 
 def uses_opencv(config: Mapping[str, Any], name: str, base: str) -> bool:
-    """Whether OpenCV makes some of a recipe's pixels or files."""
+    """Whether OpenCV computes some of the pixels or files of a recipe."""
     return recipe_parser.parse(config["recipes"][name], f"recipes.{name}", base).uses_opencv
 
 
 def has_rivals(config: Mapping[str, Any], name: str, base: str) -> bool:
-    """Whether other tools can do what a recipe does."""
+    """Whether other tools support what a recipe does."""
     from pixelmill.benchmark.competitors import why_not
 
     return not why_not(recipe_parser.parse(config["recipes"][name], f"recipes.{name}", base))
@@ -277,10 +277,9 @@ def named_recipe(text: str, folder: str = ".") -> recipe.Recipe:
     Parameters
     ----------
     text : str
-        ``light`` or another recipe that comes with pixelmill, ``FILE.yaml``, or a
-        JSON object.
+        ``light`` or another built-in recipe, ``FILE.yaml``, or a JSON object.
     folder : str
-        Where own steps are looked for; beside a YAML file by default.
+        Folder in which own steps are searched; by default that of the YAML file.
 
     Raises
     ------

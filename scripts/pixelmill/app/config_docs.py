@@ -1,4 +1,4 @@
-"""Config docs: every key of the config in words, from the schema."""
+"""Config docs: a reference of every key of the config, generated from the schema."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 from pixelmill.app.config_schema import allowed, resolved, schema
 from pixelmill.app.step_docs import as_recipe
 
-#: Told on pages of their own.
-_ELSEWHERE = {"recipes": "[recipes.md](recipes.md) and [steps.md](steps.md) have the rest."}
+#: Sections that have their own pages.
+_ELSEWHERE = {"recipes": "[recipes.md](recipes.md) explains recipes, and [steps.md](steps.md) lists all steps."}
 
 _INTRODUCTION = """\
 # Configuration
 
-Every key of `config.yaml`. All have defaults; `--config` and `--configfile` override any of them:
-maps merge, lists replace. A wrong key, type, value or name stops before any job starts, with one
-sentence that says what was found and what is allowed.
+This page lists every key of `config.yaml`. All keys have defaults. `--config` and `--configfile`
+override any key: maps are merged, and lists are replaced. A wrong key, type, value or name stops the
+run before any job starts, with one sentence that says what was found and what is allowed.
 
-This page is written by `make docs`."""
+`make docs` generates this page."""
 
-_TABLE = "| key | what it says | allowed | default |\n|---|---|---|---|"
+_TABLE = "| key | meaning | allowed | default |\n|---|---|---|---|"
 
 
 def markdown() -> str:
@@ -37,7 +37,7 @@ def markdown() -> str:
 
 
 def _keys(part: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """All keys below a part of the schema, with those of maps behind a dot."""
+    """Yield all keys below a part of the schema, with keys of maps after a dot."""
     extra = part.get("additionalProperties")
     if isinstance(extra, Mapping):
         yield from _keys(resolved(extra), f"{prefix}NAME.")

@@ -1,4 +1,4 @@
-"""Schema of the config: its references resolved, and what it allows in words."""
+"""Schema of the config: resolve its references, and describe the allowed values."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def resolved(part: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def allowed(part: Mapping[str, Any]) -> str:
-    """Say in words what a part of the schema allows.
+    """Describe the values that a part of the schema allows.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Step docs: every step in words, from the registry and the docstrings."""
+"""Step docs: a reference of every step, generated from the registry and the docstrings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NAMES = re.compile(r"^(\w+(?:, \w+)*) : ", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Words:
-    """A parameter in words.
+    """The description of a parameter.
 
     Attributes
     ----------
@@ -28,9 +28,9 @@ class Words:
     meaning : str
         With its unit.
     allowed : str
-        What a value may be.
+        The allowed values.
     default : str
-        As a recipe would write it; "required" or "not given" where there is none.
+        As written in a recipe; "required" or "not given" if there is none.
     """
 
     name: str
@@ -53,7 +53,7 @@ _MODE_EFFECTS = {
 
 @dataclass(frozen=True)
 class Page:
-    """A step in words: what it does, in a line and in full with its effects; its parameters."""
+    """The description of a step: a summary, a text with its effects, and its parameters."""
 
     name: str
     summary: str
@@ -62,23 +62,23 @@ class Page:
 
 
 def pages() -> Iterator[tuple[str, list[Page]]]:
-    """Give each subject with its steps, in the order of `MODULES`."""
+    """Yield each subject with its steps, in the order of `MODULES`."""
     for module in MODULES:
         yield subject(module), [describe(kind) for kind in kinds_of(module)]
 
 
 def subject(module: ModuleType) -> str:
-    """Title of a module of steps, from its docstring."""
+    """Return the title of a module of steps, from its docstring."""
     return (module.__doc__ or "").split(":")[0]
 
 
 def kinds_of(module: ModuleType) -> list[StepKind]:
-    """Steps that a module holds, as they stand in it."""
+    """Return the steps of a module, in the order of their definition."""
     return [kind for kind in STEPS.values() if kind.function.__module__ == module.__name__]
 
 
 def describe(kind: StepKind) -> Page:
-    """Put a step into words.
+    """Describe a step.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def describe(kind: StepKind) -> Page:
 
 
 def _meanings(sections: dict[str, str]) -> dict[str, str]:
-    """Texts of a numpydoc section ``Parameters`` by name."""
+    """Return the texts of a numpydoc section ``Parameters`` by name."""
     _, *parts = _NAMES.split(sections.get("Parameters", ""))
     found: dict[str, str] = {}
     for names, entry in zip(parts[::2], parts[1::2], strict=True):
@@ -113,14 +113,14 @@ def _words(name: str, parameter: Parameter, meanings: dict[str, str]) -> Words:
 
 
 def default_of(parameter: Parameter) -> str:
-    """Tell what a recipe gets that does not give a parameter."""
+    """Describe the value of a parameter that a recipe does not give."""
     if parameter.default is REQUIRED:
         return "required"
     return "not given" if parameter.default is None else as_recipe(parameter.default)
 
 
 def as_recipe(value: Any) -> str:
-    """Write a value as a recipe does.
+    """Format a value as in a recipe.
 
     Examples
     --------
@@ -159,17 +159,17 @@ def _plain(text: str) -> str:
     return text.replace("``", "`")
 
 
-_TABLE = "| parameter | what it is | allowed | default |\n|---|---|---|---|"
+_TABLE = "| parameter | meaning | allowed | default |\n|---|---|---|---|"
 
 _INTRODUCTION = """\
 # Steps
 
-All steps that a recipe can name. `snakemake --cores 1 steps` shows each one on a picture
-(`results/report/steps.html`). How to write a recipe, and steps of your own:
-[recipes.md](recipes.md).
+This page lists all steps that a recipe can name. `snakemake --cores 1 steps` writes a page that
+shows each step on a picture (`results/report/steps.html`). [recipes.md](recipes.md) explains how to
+write a recipe and steps of your own.
 
-Every step takes colour and grey, with alpha or without. Steps that change each pixel by itself
-leave alpha as it is; those that mix neighbours work on premultiplied pixels, so that no hidden
-colour gets into an edge; geometry takes alpha along.
+Every step accepts colour and grey, with or without alpha. Steps that change each pixel
+independently leave alpha unchanged. Steps that mix neighbouring pixels work on premultiplied
+colours, so that hidden colours do not bleed into edges. Geometric steps apply to alpha too.
 
-This page is written by `make docs`."""
+`make docs` generates this page."""

@@ -66,17 +66,17 @@ def _photo() -> Image.Image:
 
 
 def _flat() -> Image.Image:
-    """The picture as through fog: in a third of the levels."""
+    """Return the picture with low contrast, in a third of the levels."""
     return _photo().point([90 + level // 3 for level in range(256)] * 3)
 
 
 def _soft() -> Image.Image:
-    """The picture out of focus."""
+    """Return the picture out of focus."""
     return _photo().filter(ImageFilter.GaussianBlur(0.8))
 
 
 def _noisy() -> Image.Image:
-    """The picture with the noise of a dark night: 20 levels."""
+    """Return the picture with noise of 20 levels, as in a photo at night."""
     import numpy as np
 
     clean = np.asarray(_photo().filter(ImageFilter.GaussianBlur(1)), np.float32)
@@ -85,7 +85,7 @@ def _noisy() -> Image.Image:
 
 
 def _speckled() -> Image.Image:
-    """The picture with one pixel of twenty white or black."""
+    """Return the picture with one in twenty pixels white or black."""
     import numpy as np
 
     random = np.random.default_rng(1)
@@ -96,7 +96,7 @@ def _speckled() -> Image.Image:
 
 
 def _scanned() -> Image.Image:
-    """The picture on a white sheet, as a scanner gives it."""
+    """Return the picture on a white sheet, as from a scanner."""
     small = _photo().resize((150, 112))
     return canvas.place(small, _SIZE, 60, 40, "#ffffff")
 
@@ -113,7 +113,7 @@ _PICTURES: dict[Subject, Callable[[], Image.Image]] = {
 
 
 def _write_look(path: str) -> None:
-    """Write a look of the cinema: shadows turn blue-green, lights orange."""
+    """Write a cinematic lookup table: shadows become blue-green, highlights orange."""
     steps = (0, 0.25, 0.5, 0.75, 1)
     rows = []
     for blue, green, red in itertools.product(steps, repeat=3):

@@ -1,4 +1,4 @@
-"""Workflow set-up: what the workflow does before it looks for jobs. Light to import."""
+"""Workflow set-up: what the workflow does before it looks for jobs. It is cheap to import."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pixelmill.dataset.shards import FOLDER, WHOLE, Shard
 
 
 def prefer_this_python() -> None:
-    """Let jobs run the Python that runs Snakemake, whether or not it is activated."""
+    """Make jobs use the Python that runs Snakemake, even if its environment is not activated."""
     folder = os.path.dirname(sys.executable)
     others = filter(None, [os.environ.get("PATH")])  # an empty entry would be the current folder
     os.environ["PATH"] = os.pathsep.join([folder, *others])
@@ -39,22 +39,22 @@ _held = contextlib.ExitStack()
 
 
 def announce_runner(quiet: bool) -> None:
-    """Let jobs know the process that runs them, and whether to be silent."""
+    """Tell jobs which process runs them, and whether to be silent."""
     os.environ[RUNNER] = str(os.getpid())
     if quiet:
         os.environ[VARIABLE] = QUIET
 
 
 def hold() -> None:
-    """Hold the folder that Snakemake runs in, for this process alone.
+    """Lock the folder in which Snakemake runs for this process.
 
-    Snakemake's own lock holds no process: it outlives a run that was killed. It is off
-    in our profile, and this one stands in its place.
+    The lock of Snakemake is not bound to a process and survives a run that was killed. The profile
+    turns it off, and this one replaces it.
 
     Raises
     ------
     UserError
-        If another run holds the folder.
+        If another run has locked the folder.
     """
     try:
         _held.enter_context(exclusive(os.path.join(".snakemake", "pixelmill")))
@@ -67,13 +67,13 @@ def hold() -> None:
 def check_links(config: Mapping[str, Any]) -> None:
     """Refuse links through which jobs, or Snakemake itself, would write, rename or remove.
 
-    Where the working folder and the folders named in the config lie is the user's affair:
-    they may be links. Nothing below them may.
+    The working folder and the folders named in the config may be links. Nothing below them may be a
+    link.
 
     Raises
     ------
     TreeError
-        If a link stands in the place of a folder, or of a job's log or benchmark.
+        If a folder, or the log or benchmark of a job, is a link.
     """
     here = Root(".")
     for folder in ("resources", *_OF_JOBS):
@@ -113,7 +113,7 @@ def _check_job_file(here: Root, path: str) -> None:
 
 
 def folders_of(configfiles: Sequence[str | os.PathLike[str]]) -> str:
-    """Folders of config files, those of the command line first, as a search path."""
+    """Return the folders of config files as a search path, those of the command line first."""
     *given, default = configfiles or ["config.yaml"]
     folders = [os.path.dirname(os.path.abspath(path)) for path in (*reversed(given), default)]
     return os.pathsep.join(dict.fromkeys(os.path.relpath(folder) for folder in folders))
@@ -124,7 +124,7 @@ _TOKENS = "PIXELMILL_TOKENS"
 
 
 def _of_this_run(key: str, make: Callable[[str], str]) -> str:
-    """Give the same token for a path to all of a run, on whatever node."""
+    """Return the same token for a path in all processes of a run, on every node."""
     tokens = json.loads(os.environ.get(_TOKENS, "{}"))
     if key not in tokens:
         tokens[key] = make(key)
@@ -133,14 +133,14 @@ def _of_this_run(key: str, make: Callable[[str], str]) -> str:
 
 
 def token(dataset: str) -> str:
-    """What a generated dataset's images are known by, the same for all of a run."""
+    """Return the token of the images of a generated dataset, the same during a run."""
     return _of_this_run(f"resources/{dataset}", synthetic.token)
 
 
 def checks_token(path: str) -> str:
-    """What checks that passed are known by; a new one where they did not, or are not there.
+    """Return the token of checks that passed; a new one if they failed or are missing.
 
-    So a check that failed is made again by every run until it passes.
+    A failed check is therefore repeated in every run until it passes.
     """
     return _of_this_run(path, _token_of_checks)
 
@@ -154,7 +154,7 @@ def _token_of_checks(path: str) -> str:
 
 
 def digest(paths: Sequence[str]) -> str:
-    """Digest of those of some files that are there."""
+    """Return a digest of those of the given files that exist."""
     found = hashlib.blake2b(digest_size=16)
     for path in paths:
         if os.path.exists(path):
@@ -168,7 +168,7 @@ def _fresh() -> str:
 
 
 def fingerprint(dataset: Mapping[str, Any], shard: Shard = WHOLE) -> str:
-    """Digest of what a shard of a user's folder holds now; empty for generated images."""
+    """Return a digest of the files of a shard of a user's folder; empty for generated images."""
     if "generate" in dataset:
         return ""
     chosen = {key: tuple(globs) for key, globs in selection(dataset).items()}
@@ -179,10 +179,10 @@ def fingerprint(dataset: Mapping[str, Any], shard: Shard = WHOLE) -> str:
 def _fingerprints(
     folder: str, shards: int, include: tuple[str, ...], exclude: tuple[str, ...]
 ) -> list[str]:
-    """Digests of all shards, from one walk."""
+    """Return the digests of all shards, from one walk."""
     return catalog.fingerprints(folder, catalog.Selection(include, exclude), shards)
 
 
 def selection(dataset: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Globs that say which of a folder's files belong to a dataset."""
+    """Return the globs that select the files of a dataset in its folder."""
     return {key: list(dataset.get(key, [])) for key in ("include", "exclude")}
