@@ -1,4 +1,4 @@
-"""Check that engines made the same bytes as the sequential one."""
+"""Check that engines wrote the same bytes as the sequential one."""
 
 import argparse
 
@@ -11,11 +11,12 @@ def main(options: argparse.Namespace) -> int:
 
     from pixelmill.core.errors import UserError
     from pixelmill.core.tables import write_json
+    from pixelmill.engines.registry import BASELINE
     from pixelmill.verification.compare_engines import compare
 
     trees = {Path(tree).name: tree for tree in options.trees}
-    if "sequential" not in trees:
-        raise UserError("trees: none is named 'sequential'; give its folder too.")
+    if BASELINE not in trees:
+        raise UserError(f"trees: none is named '{BASELINE}'; give its folder too.")
     result = compare(trees)
     cli.print_checks(options.label, result, brief=options.evidence)
     if options.output:
@@ -29,9 +30,9 @@ def arguments() -> argparse.Namespace:
         __doc__, "python scripts/compare_engines.py results/demo/light/{sequential,threads}"
     )
     parser.add_argument("trees", nargs="+", help="output trees, one named 'sequential'")
-    parser.add_argument("--label", default="engines", help="what to call them")
+    parser.add_argument("--label", default="engines", help="their name in messages")
     parser.add_argument("--output", metavar="JSON", help="write the checks here")
-    parser.add_argument("--evidence", action="store_true", help="exit 0 also where a check failed")
+    parser.add_argument("--evidence", action="store_true", help="exit with 0 even if a check fails")
     return parser.parse_args()
 
 

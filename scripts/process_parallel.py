@@ -3,6 +3,7 @@
 import argparse
 
 from pixelmill.app import cli
+from pixelmill.engines.registry import AUTO, CHOICES, ENGINES, SELECTABLE
 
 
 def main(options: argparse.Namespace) -> None:
@@ -40,9 +41,14 @@ def arguments() -> argparse.Namespace:
     cli.add_policy(parser)
     parser.add_argument(
         "--engine",
-        default="auto",
-        choices=("auto", "sequential", "threads", "processes", "futures", "distributed"),
-        help="how to run in parallel (default: auto, which chooses)",
+        default=AUTO,
+        choices=CHOICES,
+        help=" ".join(
+            [
+                f"how to run in parallel (default: {AUTO}, which chooses).",
+                *(f"{name}: {ENGINES[name].description}" for name in SELECTABLE),
+            ]
+        ),
     )
     parser.add_argument(
         "--scheduler",
@@ -59,7 +65,7 @@ def arguments() -> argparse.Namespace:
         help="PEM files for tls://: the authority's certificate, yours, and your key",
     )
     parser.add_argument(
-        "--shard", default="1-of-1", metavar="K-of-N", help="only this part of the images"
+        "--shard", default="1-of-1", metavar="K-of-N", help="process only this part of the images"
     )
     parser.add_argument(
         "--selection", default="{}", metavar="JSON", help='as {"include": [], "exclude": []}'

@@ -1,4 +1,4 @@
-"""Process a folder of images one after another: the baseline of every comparison."""
+"""Process a folder of images one after another, as the baseline of comparisons."""
 
 import argparse
 
@@ -8,6 +8,7 @@ from pixelmill.app import cli
 def main(options: argparse.Namespace) -> None:
     """Run one pass with the sequential engine."""
     from pixelmill.app.config import complete, named_recipe
+    from pixelmill.engines.registry import BASELINE
     from pixelmill.pipeline.request import ProcessRequest
     from pixelmill.pipeline.runner import process_folder
 
@@ -15,7 +16,7 @@ def main(options: argparse.Namespace) -> None:
         options.source,
         options.target,
         named_recipe(options.recipe, options.steps_folder),
-        engine="sequential",
+        engine=BASELINE,
         label=options.label,
         policy=cli.policy(options, complete),
     )

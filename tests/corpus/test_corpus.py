@@ -20,6 +20,7 @@ from pixelmill.app import config
 from pixelmill.core.errors import ImageError
 from pixelmill.core.jobs import Job
 from pixelmill.core.reasons import REASONS
+from pixelmill.engines.registry import LOCAL
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.arrays import from_levels
 from pixelmill.imaging.codecs.decoded import DecodeOptions
@@ -157,8 +158,6 @@ def test_every_orientation_shows_the_same_upright_picture(rows, tmp_path, series
     assert [number for number in range(9) if likeness[number] < LIKENESS] == []
 
 
-ENGINES = ["sequential", "threads", "processes", "futures"]
-
 #: Time after which a run is considered to hang, in seconds.
 LONGEST = 120
 
@@ -234,7 +233,7 @@ def whole(repository, tmp_path_factory):
     return process
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", LOCAL)
 def test_the_whole_folder_is_processed_by_every_engine_without_a_crash(engine, whole, rows):
     ran = whole(engine)
     assert ran.status == 0, ran.text
@@ -242,13 +241,13 @@ def test_the_whole_folder_is_processed_by_every_engine_without_a_crash(engine, w
     assert ran.rows.keys() == folder
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", LOCAL)
 def test_nothing_but_own_lines_is_printed_whatever_libraries_say(engine, whole):
     raw = [line for line in whole(engine).text.splitlines() if not OWN_LINES.fullmatch(line)]
     assert raw == []
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", LOCAL)
 def test_in_the_whole_folder_what_decodes_is_made_and_what_fails_has_a_reason(engine, whole, rows):
     made = whole(engine).rows
     expected = {row["path"]: row for row in rows if row["path"] in made}
@@ -267,13 +266,13 @@ def test_in_the_whole_folder_what_decodes_is_made_and_what_fails_has_a_reason(en
     assert fails
 
 
-@pytest.mark.parametrize("engine", ENGINES[1:])
+@pytest.mark.parametrize("engine", LOCAL[1:])
 def test_every_engine_makes_the_same_files_of_the_whole_folder(engine, whole):
     assert whole(engine).files == whole("sequential").files
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is shared")
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", LOCAL)
 def test_no_bomb_in_the_whole_folder_is_unpacked(engine, whole):
     assert 0 < whole(engine).memory < MOST_MEMORY
 

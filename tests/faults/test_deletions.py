@@ -6,7 +6,7 @@ from itertools import cycle, product
 import pytest
 
 from pixelmill.core.errors import UserError, sentence
-from pixelmill.engines.base import LOCAL
+from pixelmill.engines.registry import LOCAL
 
 COUNT = 12
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pixelmill.dataset import catalog
-from pixelmill.engines.base import LOCAL
+from pixelmill.engines.registry import LOCAL, has_processes
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.verification.verify import verify
 from tests.helpers.passes import process_folder
@@ -85,6 +85,7 @@ SOME = [
     for name, text in REDIRECTIONS.items()
 ]
 
+WITH_PROCESSES = list(filter(has_processes, LOCAL))
 EACH = ["processes", *(pytest.param(e, marks=pytest.mark.slow) for e in LOCAL if e != "processes")]
 
 
@@ -214,7 +215,7 @@ def without_shared_memory(repository, may_mount):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", SHARED_MEMORY)
-@pytest.mark.parametrize("engine", ["processes", "futures"])
+@pytest.mark.parametrize("engine", WITH_PROCESSES)
 def test_an_engine_of_processes_is_refused_where_processes_share_no_semaphores(
     without_shared_memory, source, out, how, engine
 ):
@@ -225,7 +226,7 @@ def test_an_engine_of_processes_is_refused_where_processes_share_no_semaphores(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", SHARED_MEMORY)
-@pytest.mark.parametrize("engine", ["sequential", "threads"])
+@pytest.mark.parametrize("engine", [name for name in LOCAL if name not in WITH_PROCESSES])
 def test_other_engines_need_no_semaphores(without_shared_memory, source, out, how, engine):
     options = ["--engine", engine, "--workers", "2"]
     done = without_shared_memory(how, "process_parallel.py", source, out, *options)
@@ -311,7 +312,7 @@ def test_a_pass_does_with_what_it_finds_around_it(shell, source, out, prologue):
     assert_complete(out)
 
 
-@pytest.mark.parametrize("engine", ["processes", "futures"])
+@pytest.mark.parametrize("engine", WITH_PROCESSES)
 def test_as_many_workers_start_as_the_hard_limit_on_files_allows(shell, source, out, engine):
     options = ["--engine", engine, "--workers", "12"]
     done = shell("ulimit -S -n 32", "process_parallel.py", source, out, *options)

@@ -10,7 +10,7 @@ import yaml
 from PIL import Image
 
 from pixelmill.core.files import TEMPORARY
-from pixelmill.engines.base import ENGINES
+from pixelmill.engines.registry import SELECTABLE
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups")
 
@@ -101,7 +101,7 @@ def assert_goes_on_to_the_same_end(ran, tree, undisturbed):
 #: One engine represents all in short runs.
 EACH = [
     "processes",
-    *(pytest.param(e, marks=pytest.mark.slow) for e in ENGINES if e != "processes"),
+    *(pytest.param(e, marks=pytest.mark.slow) for e in SELECTABLE if e != "processes"),
 ]
 
 
@@ -123,7 +123,7 @@ def test_ctrl_c_ends_a_pass_and_the_next_one_goes_on(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", ASKED)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", SELECTABLE)
 def test_a_signal_ends_a_pass_and_its_workers(
     engine, number, command, start_script, script, wait_until, undisturbed, tmp_path
 ):
@@ -139,7 +139,7 @@ def test_a_signal_ends_a_pass_and_its_workers(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", SELECTABLE)
 def test_a_pass_that_is_killed_leaves_no_worker_and_can_be_gone_on_with(
     engine, command, start_script, script, wait_until, undisturbed, tmp_path
 ):

@@ -13,6 +13,7 @@ from pixelmill.app.workflow_setup import check_links
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.dataset import catalog
 from pixelmill.dataset.shards import Shard
+from pixelmill.engines.registry import LOCAL
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.verification.verify import verify
 from tests.helpers.passes import process_folder
@@ -52,7 +53,7 @@ def test_a_link_in_the_place_of_a_folder_of_outputs_stops_the_pass(place, linked
         place.process(recipe)
 
 
-@pytest.mark.parametrize("engine", ["sequential", "threads", "processes", "futures"])
+@pytest.mark.parametrize("engine", LOCAL)
 def test_workers_refuse_a_link_and_the_pass_stops_with_a_sentence(place, engine):
     """No output below the link is known, so that only the workers can find it."""
     (place.source / "sub").rename(place.source.parent / "later")

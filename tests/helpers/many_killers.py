@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pixelmill.engines.registry import LOCAL
 from tests.helpers.faults import RECIPE, STEPS, policy
 from tests.helpers.leavings import SECONDS
 
@@ -44,7 +45,7 @@ def main(count=COUNT, killers=KILLERS):
         (folder / "my_steps.py").write_text(STEPS)
         (folder / "recipe.yaml").write_text(RECIPE)
         script = Path(__file__).parents[2] / "scripts/process_parallel.py"
-        for engine in ("sequential", "threads", "processes", "futures"):
+        for engine in LOCAL:
             began = time.perf_counter()
             target = folder / engine
             subprocess.run(

@@ -1,4 +1,5 @@
-# What the rules share: the checked configuration, paths, and inputs by name.
+# What the rules share: the complete configuration, paths, and functions for their inputs and
+# parameters.
 import json
 import shlex
 import sys
@@ -7,8 +8,8 @@ from pathlib import Path
 from snakemake.utils import update_config
 
 ROOT = Path(workflow.current_basedir).parents[1]
-# Snakemake puts the Snakefile's folder on the path: images, and files named like modules, may be
-# downloaded into it.
+# Snakemake puts the Snakefile's folder on the path. Images may be downloaded into it, and
+# with them files that are named like modules.
 others = [path for path in sys.path if Path(path).resolve() != ROOT.resolve()]
 sys.path[:] = [str(ROOT / "scripts"), *others]
 
@@ -19,6 +20,7 @@ from pixelmill.core.fingerprints import code_of
 from pixelmill.core.project import PACKAGE
 from pixelmill.core.safe_path import protect_children
 from pixelmill.dataset.shards import Shard, all_of
+from pixelmill.engines.registry import BASELINE, CHOICES, on_cluster
 from pixelmill.imaging.fingerprint import rendering_software
 
 workflow_setup.prefer_this_python()
@@ -27,11 +29,11 @@ workflow_setup.announce_runner(
     any(kind.name == "ALL" for kind in workflow.output_settings.quiet or ())
 )
 
-# Own steps are looked for beside the config files, those of the command line first.
+# A user's own steps are searched for beside the config files, those of the command line first.
 BASE = workflow_setup.folders_of(workflow.configfiles)
 
 try:
-    # Snakemake reads what stands in a map after --config as text; YAML knows better.
+    # Snakemake reads the values of a map after --config as text; they are YAML.
     update_config(config, settings.typed(dict(workflow.config_settings.config)))
     CONFIG = settings.complete(config, BASE)
 except UserError as error:
@@ -41,18 +43,18 @@ RUN = CONFIG["run"]
 RESULTS = CONFIG["results"]
 TREE = f"{RESULTS}/{{dataset}}/{{recipe}}/{{engine}}"
 SHARDED = CONFIG["scale"]["shards"] > 1
-ENGINES = list(dict.fromkeys(["sequential", *RUN["engines"]]))
+ENGINES = list(dict.fromkeys([BASELINE, *RUN["engines"]]))
 
 
 wildcard_constraints:
     dataset="|".join(CONFIG["datasets"]),
     recipe="|".join(CONFIG["recipes"]),
-    engine="sequential|threads|processes|futures|distributed|auto",
+    engine="|".join(CHOICES),
     shard=r"[0-9]+-of-[0-9]+",
 
 
 def hold_folder():
-    """Let no other run work in this folder, and none write through links."""
+    """Lock this folder for this run, and refuse links through which it would write."""
     try:
         workflow_setup.hold()
         workflow_setup.check_links(CONFIG)
@@ -61,12 +63,12 @@ def hold_folder():
 
 
 def code(script):
-    """A script and the modules that it uses, relative to where Snakemake runs."""
+    """A script and the modules that it imports, relative to the working folder."""
     return [os.path.relpath(path) for path in code_of(script)]
 
 
 def as_json(value):
-    """A slice of the config in a fixed form: another order of keys is no change."""
+    """A part of the config as JSON that does not depend on the order of its keys."""
     return json.dumps(value, sort_keys=True)
 
 
@@ -76,18 +78,18 @@ def section(name):
 
 
 def folder(wildcards):
-    """Where a dataset's images lie."""
+    """The folder of a dataset's images."""
     dataset = CONFIG["datasets"][wildcards.dataset]
     return dataset.get("folder", f"resources/{wildcards.dataset}")
 
 
 def selection(wildcards):
-    """Which of a folder's files belong to a dataset."""
+    """Which files of the folder belong to a dataset."""
     return as_json(workflow_setup.selection(CONFIG["datasets"][wildcards.dataset]))
 
 
 def fingerprint(wildcards):
-    """What a folder, or a shard of it, holds now: so a new, changed or removed file is seen."""
+    """The state of a folder, or of a shard of it, so that changed files are noticed."""
     if not workflow.is_main_process:
         return ""
     shard = Shard.parse(wildcards.get("shard", "1-of-1"))
@@ -95,7 +97,7 @@ def fingerprint(wildcards):
 
 
 def generated(wildcards):
-    """The mark of a generated dataset; nothing for a user's folder."""
+    """The record of a generated dataset; nothing for a user's folder."""
     dataset = CONFIG["datasets"][wildcards.dataset]
     return (
         f"{RESULTS}/{wildcards.dataset}/generated.json" if "generate" in dataset else []
@@ -103,18 +105,18 @@ def generated(wildcards):
 
 
 def token(wildcards):
-    """What generated images are known by: a new one where some are gone."""
+    """A token that changes if generated images are missing, so that they are made again."""
     return workflow_setup.token(wildcards.dataset)
 
 
 def checks_token(wildcards):
-    """What a tree's checks are known by: a new one as long as they fail."""
+    """A token that changes as long as a tree's checks fail, so that they are made again."""
     path = f"{RESULTS}/{wildcards.dataset}/{wildcards.recipe}/{wildcards.engine}/verification.json"
     return workflow_setup.checks_token(path)
 
 
 def measured(wildcards):
-    """What the benchmarks hold now: the report shows them, and must not make them."""
+    """The state of the benchmarks, which the report shows but must not run."""
     paths = expand(
         f"{RESULTS}/{{dataset}}/{{recipe}}/{{measured}}.json",
         dataset=RUN["datasets"],
@@ -125,22 +127,22 @@ def measured(wildcards):
 
 
 def recipe(wildcards):
-    """A recipe as the config has it, in a fixed form."""
+    """A recipe of the config, as JSON."""
     return as_json(CONFIG["recipes"][wildcards.recipe])
 
 
 def own_steps(wildcards):
-    """Files of a recipe's own steps, and those that its steps read."""
+    """Files of the user's own steps in a recipe, and files that its steps read."""
     return list(settings.recipe_files(CONFIG, wildcards.recipe, BASE))
 
 
 def comparable_recipes():
-    """Recipes that other tools can do too."""
+    """Recipes that other tools can perform too."""
     return [name for name in RUN["recipes"] if settings.has_rivals(CONFIG, name, BASE)]
 
 
 def policy():
-    """How passes treat what they find, in a fixed form."""
+    """The policy of the passes, as JSON."""
     run = {key: RUN[key] for key in ("check_outputs", "retry_failed")}
     failures = {"stop_on_first": CONFIG["failures"]["stop_on_first"]}
     parts = {
@@ -151,8 +153,8 @@ def policy():
 
 
 def scheduler(wildcards):
-    """Options that lead the engine `distributed` to its workers."""
-    if wildcards.engine != "distributed":
+    """Options with which an engine finds its cluster."""
+    if not on_cluster(wildcards.engine):
         return ""
     scale = CONFIG["scale"]
     options = ["--scheduler", scale["scheduler"]]
@@ -162,7 +164,7 @@ def scheduler(wildcards):
 
 
 def software(wildcards):
-    """Versions of the libraries that decide pixels."""
+    """Versions of the libraries that affect pixels, as JSON."""
     opencv = settings.uses_opencv(CONFIG, wildcards.recipe, BASE)
     return as_json(rendering_software(opencv))
 
@@ -173,5 +175,5 @@ def shards():
 
 
 def trees(engines):
-    """Output trees of all datasets and recipes to be run, by these engines."""
+    """Output trees of these engines, for all datasets and recipes of the run."""
     return expand(TREE, dataset=RUN["datasets"], recipe=RUN["recipes"], engine=engines)

@@ -1,5 +1,5 @@
-# The images themselves. A timed job has the machine to itself: the sequential one
-# claims all cores too and uses one.
+# The images. A job that is timed claims all cores, so that nothing else runs beside it; the
+# sequential one does so too, although it uses only one.
 
 
 rule process_seq:
@@ -8,12 +8,12 @@ rule process_seq:
         own_steps=own_steps,
         catalog=rules.catalog.output.table,
     output:
-        manifest=f"{RESULTS}/{{dataset}}/{{recipe}}/sequential/manifest.csv",
-        timing=f"{RESULTS}/{{dataset}}/{{recipe}}/sequential/timing.json",
+        manifest=f"{RESULTS}/{{dataset}}/{{recipe}}/{BASELINE}/manifest.csv",
+        timing=f"{RESULTS}/{{dataset}}/{{recipe}}/{BASELINE}/timing.json",
     log:
-        "logs/{dataset}/{recipe}/sequential.log",
+        f"logs/{{dataset}}/{{recipe}}/{BASELINE}.log",
     benchmark:
-        "benchmarks/{dataset}/{recipe}/sequential.tsv"
+        f"benchmarks/{{dataset}}/{{recipe}}/{BASELINE}.tsv"
     priority: 1  # the baseline comes first
     conda:
         "../../envs/environment.yaml"
@@ -49,7 +49,7 @@ rule process_par:
     benchmark:
         "benchmarks/{dataset}/{recipe}/{engine}.tsv"
     wildcard_constraints:
-        engine="threads|processes|futures|distributed|auto",
+        engine="|".join(engine for engine in CHOICES if engine != BASELINE),
     conda:
         "../../envs/environment.yaml"
     threads: workflow.cores

@@ -45,7 +45,7 @@ def process(
         Folder for the outputs, in ``images``, and for the tables that describe them.
     recipe : str, path, mapping or Recipe
     engine : str
-        One of `pixelmill.engines.base.ENGINES`, or ``auto``.
+        One of `pixelmill.engines.registry.SELECTABLE`, or ``auto``.
     workers : int, optional
         By default, the number of cores.
 

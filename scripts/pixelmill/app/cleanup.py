@@ -23,10 +23,9 @@ from pixelmill.dataset.ledger import looked_at
 from pixelmill.dataset.output_tree import LEDGER
 from pixelmill.dataset.shards import WHOLE, others
 from pixelmill.dataset.synthetic import made_in
-from pixelmill.engines.base import ENGINES
+from pixelmill.engines.registry import CHOICES
 
-_TREES = (*ENGINES, "auto")
-_TREE = "|".join(_TREES)
+_TREE = "|".join(CHOICES)
 _SHARD = r"[0-9]+-of-[0-9]+"
 
 #: What a tree, or a shard of it, holds beside its images.
@@ -84,7 +83,7 @@ def clean(config: Mapping[str, Any]) -> tuple[int, list[str]]:
     jobs = rf"{_JOBS_OF_DATASETS}|({recipe})/({_JOBS_OF_RECIPES})"
     for dataset, given in config["datasets"].items():
         # Images go before the ledgers that know them, in case this is interrupted.
-        for parts in product([dataset], config["recipes"], _TREES):
+        for parts in product([dataset], config["recipes"], CHOICES):
             _clean_images(results, "/".join(parts))
         results.sweep(dataset, _pattern(tables))
         logs.sweep(dataset, _pattern(rf"({jobs})\.log"))

@@ -14,6 +14,7 @@ from typing import Any
 from pixelmill.benchmark import samples as sampled
 from pixelmill.benchmark.samples import PARALLEL, STAGES, Case, Samples, ratios
 from pixelmill.benchmark.speedups import equal, interval
+from pixelmill.engines.registry import BASELINE
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, OutputFormat
 from pixelmill.imaging.steps import STEPS
 from pixelmill.pipeline.engine_choice import LOOP, Rating, break_even, quickest
@@ -109,7 +110,7 @@ def _engine(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
         )
         evidence = f"{promising.name} at {low:.2f} to {high:.2f} times the plain loop"
     elif chosen.kind == "loop":
-        text = "Use `sequential`: no engine is faster than it by more than the noise."
+        text = f"Use `{BASELINE}`: no engine is faster than it by more than the noise."
         evidence = f"{throughput:.0f} images/s with the plain loop{equality}"
     else:
         speedup = statistics.median(ratios(samples[chosen], loop))
@@ -132,8 +133,8 @@ def _start_up(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     rating = Rating(start, statistics.median(ratios(taken, loop)))
     throughput = statistics.median(s.images_per_second for s in loop)
     needed = break_even(rating)
-    ratings = {"sequential": LOOP, chosen.kind: rating}
-    if needed is not None and quickest(ratings, result["images"] / throughput) == "sequential":
+    ratings = {BASELINE: LOOP, chosen.kind: rating}
+    if needed is not None and quickest(ratings, result["images"] / throughput) == BASELINE:
         yield Advice(
             "startup",
             f"The set is too small to offset the start-up: `{chosen.kind}` is faster from about "

@@ -19,9 +19,10 @@ from pathlib import Path
 
 from pixelmill.benchmark import bare_pools
 from pixelmill.benchmark.bare_pools import Task
-from pixelmill.benchmark.samples import Case
+from pixelmill.benchmark.samples import PARALLEL, Case
 from pixelmill.core.errors import UserError
 from pixelmill.dataset.entries import Entry
+from pixelmill.engines.registry import ENGINES
 from pixelmill.imaging.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -155,7 +156,8 @@ def versions() -> dict[str, str]:
 
 def cases(cores: int, tools: Sequence[str]) -> list[Case]:
     """Cases of a comparison: ours and each tool, on all cores."""
-    ours = [Case(kind, cores) for kind in ("ceiling", "threads", "processes")]
+    engines = [name for name in PARALLEL if ENGINES[name].automatic]
+    ours = [Case(kind, cores) for kind in ("ceiling", *engines)]
     return [Case("loop", 1), *ours, *(Case("rival", cores, tool) for tool in tools)]
 
 

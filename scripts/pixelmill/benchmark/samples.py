@@ -6,8 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
+from pixelmill.engines.registry import BASELINE, ENGINES, LOCAL
+
 #: Engines that are measured at every number of workers.
-PARALLEL = ("threads", "processes", "futures")
+PARALLEL = tuple(name for name in LOCAL if ENGINES[name].pool != "inline")
+
+#: Engines that have one worker. The baseline is not among them: ``loop`` measures its work.
+_SINGLE = tuple(
+    name for name, spec in ENGINES.items() if spec.pool == "inline" and name != BASELINE
+)
 
 #: Stages that the time of a worker is split into; `wait` is what is left of it.
 STAGES = ("read", "decode", "steps", "encode", "write", "wait")
@@ -108,7 +115,8 @@ def cases_for(cores: int) -> list[Case]:
     counts = sorted({2**k for k in range(cores.bit_length()) if 2**k <= cores} | {cores})
     parallel = [Case(kind, count) for count in counts for kind in ("ceiling", *PARALLEL)]
     steps = [Case("steps", THREADS_TOGETHER)] if cores >= THREADS_TOGETHER else []
-    return [Case("overhead", 1), *steps, Case("loop", 1), Case("synchronous", 1), *parallel]
+    single = [Case(kind, 1) for kind in ("loop", *_SINGLE)]
+    return [Case("overhead", 1), *steps, *single, *parallel]
 
 
 def ratios(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[float]:

@@ -24,7 +24,7 @@ from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.engines.base import pin_inner_threads
-from pixelmill.engines.registry import open_engine
+from pixelmill.engines.lifecycle import open_engine
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline.request import ProcessRequest
@@ -110,7 +110,7 @@ def _loops(source: str, target: str, recipe: Recipe, entries: Entries, count: in
     started = time.perf_counter()
     os.makedirs(target, exist_ok=True)
     renderer = Renderer(source, target, recipe)
-    with open_engine("futures", count, preload=("pixelmill.imaging.renderer",)) as engine:
+    with open_engine("futures", count, preload=(Renderer.__module__,)) as engine:
         startup = time.perf_counter() - started
         outputs = Outputs(entries, recipe)
         jobs = [outputs.job(entry) for entry in entries]

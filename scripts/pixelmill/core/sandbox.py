@@ -155,7 +155,7 @@ class Sandbox:
         read: Iterable[str],
         write: Iterable[str],
         keep_mtime: bool = False,
-        engine: str = "",
+        unconfined_engine: str = "",
     ) -> Confinement | None:
         """Return the confinement of a pass's workers; None if they are not confined.
 
@@ -167,12 +167,12 @@ class Sandbox:
             Files and folders that the pass needs.
         keep_mtime : bool
             Whether outputs get the times of their sources.
-        engine : str, optional
-            The engine that renders the images.
+        unconfined_engine : str, optional
+            The engine, if its workers run on a cluster, where they are not confined.
         """
         if not self.on:
             return None
-        if said := shortcoming(engine):
+        if said := shortcoming(unconfined_engine):
             log.info("%s", said)
         return Confinement(
             read=(*map(os.path.abspath, read), *map(_whole_path, self.read)),
@@ -276,16 +276,16 @@ def _told() -> Iterator[None]:
         log.warning("the workers are not confined: %s", error)
 
 
-def shortcoming(engine: str = "") -> str:
+def shortcoming(unconfined_engine: str = "") -> str:
     """Say which workers are not, or not fully, confined, and why; empty if all are.
 
     Parameters
     ----------
-    engine : str, optional
-        The engine that renders the images.
+    unconfined_engine : str, optional
+        The engine, if its workers run on a cluster, where they are not confined.
     """
-    if engine == "distributed":
-        return "the workers of the engine distributed are not confined"
+    if unconfined_engine:
+        return f"the workers of the engine {unconfined_engine} are not confined"
     if sys.platform != "linux":
         return "the workers are not confined: only Linux can do that"
     files, calls = landlock.version() > 0, seccomp.available()
@@ -298,19 +298,19 @@ def shortcoming(engine: str = "") -> str:
     return f"the workers are only partly confined: {system} has no {lacking}"
 
 
-def remark(value: object, engines: Iterable[str]) -> str:
+def remark(value: object, unconfined_engines: Iterable[str] = ()) -> str:
     """Say for a report what was not confined; empty if everything was.
 
     Parameters
     ----------
     value : object
         The key ``sandbox`` of a complete config.
-    engines : iterable of str
-        The engines that rendered images.
+    unconfined_engines : iterable of str, optional
+        The engines that were used and whose workers ran on a cluster.
     """
     if not Sandbox.from_config(value).on:
         return "The workers were not confined: the config has 'sandbox: off'."
-    said = shortcoming() or ("distributed" in engines and shortcoming("distributed")) or ""
+    said = shortcoming() or shortcoming(", ".join(sorted(unconfined_engines)))
     return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pixelmill.core.tables import read_json
 from pixelmill.dataset.catalog import Selection
+from pixelmill.engines.registry import BASELINE
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Layout:
     def trees(self) -> Iterator[Tree]:
         """Yield the output trees that `run` covers, that of the production engine last."""
         run = self._config["run"]
-        engines = dict.fromkeys(["sequential", *run["engines"], run["production"]])
+        engines = dict.fromkeys([BASELINE, *run["engines"], run["production"]])
         for dataset in run["datasets"]:
             for recipe in run["recipes"]:
                 for engine in engines:

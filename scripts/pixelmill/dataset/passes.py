@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pixelmill.core.jobs import Outcome, Stretch
+from pixelmill.engines.registry import AUTO
 
 
 class Pass(NamedTuple):
@@ -67,7 +68,7 @@ def together(passes: Sequence[Pass], images: int, catalog: str) -> Pass:
     made = sum(one.images for one in passes)
     return Pass(
         whole=made == images and all(one.whole for one in working),
-        engine=engines.pop() if len(engines) == 1 else "auto",
+        engine=engines.pop() if len(engines) == 1 else AUTO,
         workers=max(one.workers for one in working),
         seconds=sum(one.seconds for one in passes),
         startup_seconds=sum(one.startup_seconds for one in passes),

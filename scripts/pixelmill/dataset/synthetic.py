@@ -23,7 +23,7 @@ from pixelmill.core.fingerprints import digest_of_code
 from pixelmill.core.locks import exclusive
 from pixelmill.core.progress import Progress
 from pixelmill.core.tables import read_json, read_table, write_json, write_table
-from pixelmill.engines.registry import open_engine
+from pixelmill.engines.lifecycle import open_engine
 from pixelmill.engines.semaphores import processes_or_threads
 
 if TYPE_CHECKING:
@@ -294,9 +294,7 @@ def _make_all(
     tasks = [Numbers(missing[k : k + BATCH]) for k in range(0, len(missing), BATCH)]
     with (
         open(os.path.join(folder, TABLE), "a", encoding="utf-8") as table,
-        open_engine(
-            processes_or_threads(), workers, preload=("pixelmill.dataset.synthetic",)
-        ) as engine,
+        open_engine(processes_or_threads(), workers, preload=(__spec__.name,)) as engine,
         Progress(len(missing), "generate") as progress,
     ):
 

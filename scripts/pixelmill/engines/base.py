@@ -1,32 +1,26 @@
-"""What all engines share: their names, what they promise, and what each worker must do."""
+"""What all engines share: their interface, their workers, and what each worker must set up."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-#: Engines that need this machine alone.
-LOCAL = ("sequential", "threads", "processes", "futures")
-
-#: Those whose workers are processes.
-APART = ("processes", "futures")
-
-#: Names of all engines; the last one is `pixelmill.engines.distributed`'s. `auto` means what
-#: `pixelmill.pipeline.engine_choice` says.
-ENGINES = (*LOCAL, "distributed")
-
-#: Dask's synchronous scheduler over the same batches: only measured, to tell what handing
-#: them out costs.
-SYNCHRONOUS = "synchronous"
-
-#: How long a pool may take to start, in seconds, before it is given up.
+#: Longest time that a pool may take to start, in seconds.
 STARTUP_TIMEOUT = 60.0
 
-#: Inner thread pools that would multiply with our workers.
+#: Tasks that are handed out per worker: one in progress, and one so that the worker need not
+#: wait for the next while the main thread handles the last result.
+TASKS_PER_WORKER = 2
+
+#: Thread pools of libraries, which would multiply with our workers.
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -37,19 +31,44 @@ _THREAD_VARIABLES = (
     "OPENCV_FOR_THREADS_NUM",
 )
 
-#: Largest result that a worker may send, in bytes: a batch of long names and long errors
-#: stays well below it.
+#: Largest result that a worker may send, in bytes. A batch of long names and long error
+#: messages stays well below it.
 MOST_RESULT_BYTES = 32 * 2**20
 
 
+@dataclass(frozen=True)
+class Pool:
+    """The workers of an engine on this machine.
+
+    Attributes
+    ----------
+    executor : concurrent.futures.Executor
+    workers : int
+    window : int
+        How many tasks to hand out at once.
+    ready : sequence of Future
+        One per worker that is still starting; done when the worker is ready.
+    """
+
+    executor: Executor
+    workers: int
+    window: int
+    ready: Sequence[Future[None]] = ()
+
+    def wait(self) -> None:
+        """Wait until all workers are ready."""
+        for future in self.ready:
+            future.result(STARTUP_TIMEOUT)
+
+
 class Engine(Protocol):
-    """Runs work over tasks.
+    """Runs a function over tasks.
 
     Attributes
     ----------
     workers : int
     startup_seconds : float
-        Until all workers were ready.
+        Time until all workers were ready.
     """
 
     workers: int
@@ -59,22 +78,22 @@ class Engine(Protocol):
         self,
         work: Callable[[Task], Result],
         tasks: Iterable[Task],
-        done: Callable[[Result], None],
+        on_result: Callable[[Result], None],
     ) -> None:
-        """Call ``work(task)`` for each task and ``done(result)`` as each one ends.
+        """Call ``work(task)`` for each task, and ``on_result(result)`` as each one ends.
 
-        `work` and the tasks must be picklable; `done` runs in the calling thread.
+        `work` and the tasks must be picklable; `on_result` is called in the calling thread.
         """
 
 
 def pin_inner_threads() -> None:
-    """Give each worker one core: libraries must not start threads of their own.
+    """Keep libraries from starting threads of their own, so that each worker uses one core.
 
-    To be called before NumPy or OpenCV are imported. Snakemake would have set
-    ``OMP_NUM_THREADS`` to the job's threads, for each worker.
+    Must be called before NumPy or OpenCV are imported. Snakemake sets ``OMP_NUM_THREADS`` to
+    the number of threads of the job, which would apply to each worker.
     """
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
 
 
 def ignore(task: object) -> None:
-    """Do nothing: work that only shows that a worker is there."""
+    """Do nothing: a task that only shows that a worker is ready."""

@@ -1,8 +1,8 @@
-"""Cluster: the engine `distributed`, over Dask workers here or on other machines.
+"""Distributed: the engine `distributed`, over Dask workers on this machine or on others.
 
-The workers share the file system and write the outputs themselves; what comes back is
-small. They may come and go. What is sent to them, and what they do with it, is in
-`pixelmill.engines.code_bundle` and `pixelmill.pipeline.cluster_worker`.
+The workers share the file system and write the outputs themselves, so that their results are
+small. They may join and leave during a run. `pixelmill.engines.code_bundle` sends them their
+code, and `pixelmill.pipeline.cluster_worker` is what they run.
 """
 
 from __future__ import annotations
@@ -23,32 +23,36 @@ from urllib.parse import urlsplit
 from pixelmill.core.errors import UserError
 from pixelmill.core.files import temporary_beside
 from pixelmill.engines import machine, semaphores
-from pixelmill.engines.base import MOST_RESULT_BYTES, STARTUP_TIMEOUT, Engine, Result, Task
+from pixelmill.engines.base import (
+    MOST_RESULT_BYTES,
+    STARTUP_TIMEOUT,
+    TASKS_PER_WORKER,
+    Engine,
+    Result,
+    Task,
+)
 
 log = logging.getLogger(__name__)
 
-#: Batches that are handed out for each thread of the cluster: one in hand, one waiting.
-WINDOW = 2
-
-#: How long the scheduler may take to answer, in seconds.
+#: Longest time that the scheduler may take to answer, in seconds.
 CONNECT_TIMEOUT = 10.0
 
-#: How long a run waits where all workers are gone, in seconds.
+#: How long a run waits for new workers if all are gone, in seconds.
 PATIENCE = 300.0
 
-#: How long a worker that was started here may be silent beyond the time of an image, in seconds,
-#: before it counts as dead: something stopped it.
+#: How long a local worker may be silent in addition to the time limit of an image, in seconds,
+#: before it counts as dead because something stopped it.
 SILENCE_ALLOWANCE = 20.0
 
-#: How often the number of workers is looked at, in seconds.
+#: How often the workers are counted, in seconds.
 _LOOK_INTERVAL = 1.0
 
-#: Times that Dask may give up a batch, because four workers that had it died, before the
-#: cluster is blamed, not the images: each death tells of one of these.
+#: How often Dask may give up a batch, because four of its workers died, before the run stops:
+#: each death reveals one bad image, so more deaths mean that the cluster is at fault.
 MOST_LOSSES = 5
 
-#: What scheduler and workers must have in the same version to understand each other.
-_SPOKEN = ("python", "dask", "distributed", "cloudpickle")
+#: Software of which scheduler, workers and client need the same version to communicate.
+_PROTOCOL_SOFTWARE = ("python", "dask", "distributed", "cloudpickle")
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,9 @@ class Cluster:
     ----------
     scheduler : str
         ``local`` for workers on this machine, an address such as ``tls://host:8786``, or
-        a scheduler file.
+        the path of a scheduler file.
     tls : tuple of str
-        Paths of the authority's certificate, of ours and of our key; or nothing.
+        Paths of the authority's certificate, the client's certificate and its key; or empty.
     """
 
     scheduler: str = "local"
@@ -69,7 +73,7 @@ class Cluster:
 
     @property
     def machine(self) -> str:
-        """What the times of a pass may be compared on: those of many machines on none."""
+        """Fingerprint of the machine, as times are only compared on one; ``cluster`` if many."""
         return machine.machine_fingerprint() if self.scheduler == "local" else "cluster"
 
 
@@ -82,21 +86,21 @@ def open_cluster(
     longest: float = STARTUP_TIMEOUT,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Engine]:
-    """Connect to a cluster; what was started is ended on leaving.
+    """Connect to a cluster; on exit, end what was started.
 
     Parameters
     ----------
     cluster : Cluster
     workers : int
-        To be started for the scheduler ``local``.
+        How many workers to start if the scheduler is ``local``.
     folder : str
-        Which all workers see; the parcel goes there.
+        A folder that all workers see, for the code bundle and the results.
     report : str
-        Path of an HTML page on what the workers did, as Dask has it.
+        Path of the HTML page on which Dask reports what the workers did.
     longest : float
-        Seconds that a worker that is started may take over an image.
+        Time limit of an image for local workers, in seconds.
     environment : mapping, optional
-        Variables for workers that are started.
+        Environment variables for local workers.
 
     Raises
     ------
@@ -121,7 +125,7 @@ def _connect(
     held: contextlib.ExitStack,
     environment: Mapping[str, str],
 ) -> Any:
-    """Return a client whose scheduler has a worker."""
+    """Return a client whose scheduler has at least one worker."""
     address: dict[str, Any] = _address(cluster)
     try:
         import dask.config
@@ -143,7 +147,7 @@ def _connect(
                 }
             )
         )
-        # On a machine with others, a port without TLS would let them run code as us.
+        # Without TLS, other users of this machine could run code in the workers.
         security = Security.temporary()
         started = LocalCluster(
             n_workers=workers, threads_per_worker=1, host="127.0.0.1", protocol="tls://",
@@ -169,7 +173,7 @@ def _connect(
         ) from error
     if is_exposed(client.scheduler.address):
         log.warning(
-            "'%s' is not encrypted: who reaches it can run code as its workers; use tls",
+            "'%s' is not encrypted: whoever can reach it can run code in its workers; use tls",
             client.scheduler.address,
         )
     try:
@@ -183,7 +187,7 @@ def _connect(
 
 
 def _address(cluster: Cluster) -> dict[str, str]:
-    """What a client needs to find the scheduler, checked before anything is imported."""
+    """Return the arguments with which a client finds the scheduler, after checking them."""
     scheduler = cluster.scheduler
     for path in cluster.tls:
         if not os.path.isfile(path):
@@ -211,7 +215,7 @@ def _address(cluster: Cluster) -> dict[str, str]:
 
 
 def is_exposed(address: str) -> bool:
-    """Whether others on the network could join in.
+    """Return whether others on the network could use a scheduler.
 
     Examples
     --------
@@ -226,7 +230,7 @@ def is_exposed(address: str) -> bool:
 
 
 def _be_quiet() -> None:
-    """Let only what ends a run be heard of Dask: we say the rest in our own words."""
+    """Silence Dask's log, except for critical messages; this module reports the rest."""
     import warnings
 
     for name in list(logging.root.manager.loggerDict):
@@ -240,12 +244,12 @@ def _first_line(error: BaseException) -> str:
 
 
 def _compare_versions(client: Any, workers: Iterable[str]) -> None:
-    """Compare the versions of what is to speak with each other.
+    """Check that the scheduler and the workers have the versions of this client.
 
     Raises
     ------
     UserError
-        If the scheduler or a worker differs.
+        If one of them differs.
     """
     from distributed.versions import get_versions
 
@@ -254,39 +258,39 @@ def _compare_versions(client: Any, workers: Iterable[str]) -> None:
     answers = client.run(get_versions, workers=list(workers), on_error="ignore")
     found |= {f"The worker '{name}'": answer for name, answer in answers.items()}
     for who, state in found.items():
-        for name in _SPOKEN:
+        for name in _PROTOCOL_SOFTWARE:
             theirs = state["packages"][name]
-            if _spoken(name, theirs) != _spoken(name, ours[name]):
+            if _compatible(name, theirs) != _compatible(name, ours[name]):
                 raise UserError(
                     f"{who} has {name} {theirs} where this machine has {ours[name]}: give both "
                     "the same environment."
                 )
 
 
-def _spoken(name: str, version: str) -> str:
-    """What of a version matters: of Python's, 3.11.7.final.0, the first two numbers."""
+def _compatible(name: str, version: str) -> str:
+    """Return the part of a version that must agree: two numbers of Python's 3.11.7.final.0."""
     return ".".join(version.split(".")[:2]) if name == "python" else version
 
 
 @contextlib.contextmanager
 def _performance(client: Any, path: str) -> Iterator[None]:
-    """Keep Dask's report of what the workers did, where the run comes to its end."""
+    """Write Dask's report on what the workers did, if the run succeeds."""
     from distributed import performance_report
 
     with client.as_current():
         report = contextlib.ExitStack()
-        temporary = temporary_beside(path)  # Dask would write through a link
+        temporary = temporary_beside(path)  # because Dask follows links
         report.enter_context(performance_report(filename=temporary, mode="inline"))
         yield
         try:
             report.close()
             os.replace(temporary, path)
-        except Exception as error:  # the scheduler may lack what draws it
+        except Exception as error:  # the scheduler may lack bokeh
             log.warning("no performance report: %s", _first_line(error))
 
 
 class _Distributed:
-    """A window of futures over what workers there are."""
+    """Keeps a few batches per thread in progress, however many workers there are."""
 
     def __init__(self, client: Any, scheduler: str, folder: str) -> None:
         self._client = client
@@ -304,14 +308,14 @@ class _Distributed:
         self,
         work: Callable[[Task], Result],
         tasks: Iterable[Task],
-        done: Callable[[Result], None],
+        on_result: Callable[[Result], None],
     ) -> None:
         from concurrent.futures import CancelledError
 
         from distributed.comm import CommClosedError
 
         try:
-            self._run(self._deliver(work), iter(tasks), done)
+            self._run(self._deliver(work), iter(tasks), on_result)
         except (CancelledError, CommClosedError) as error:
             raise UserError(
                 f"The scheduler at '{self._scheduler}' is gone; start it again, then run the same "
@@ -319,24 +323,24 @@ class _Distributed:
             ) from error
 
     def _deliver(self, work: Callable[[Task], Result]) -> str:
-        """Bring library and work to the workers there are; others get it with a batch."""
+        """Send the code and the work to the present workers; later ones get them with a batch."""
         import cloudpickle
 
         from pixelmill.engines import code_bundle
 
         cloudpickle.register_pickle_by_value(code_bundle)
         digest = code_bundle.pack(self._folder, work)
-        troubles = self._client.run(code_bundle.trouble, self._folder, digest, on_error="ignore")
-        for sentence in filter(None, troubles.values()):
+        answers = self._client.run(code_bundle.why_unable, self._folder, digest, on_error="ignore")
+        for sentence in filter(None, answers.values()):
             raise UserError(sentence)
         return digest
 
-    def _run(self, digest: str, tasks: Iterator[Any], done: Callable[[Any], None]) -> None:
+    def _run(self, digest: str, tasks: Iterator[Any], on_result: Callable[[Any], None]) -> None:
         from pixelmill.engines import code_bundle
 
-        pending: dict[Any, int] = {}  # with how often Dask gave it up
+        pending: dict[Any, int] = {}  # how often Dask gave up each batch
         while True:
-            window = WINDOW * max(1, self._threads)  # 1 for the moment that none is there
+            window = TASKS_PER_WORKER * max(1, self._threads)  # a future worker counts
             for task in itertools.islice(tasks, max(0, window - len(pending))):
                 name = f"pixelmill-{secrets.token_hex(8)}"
                 message = code_bundle.message(self._folder, digest, task, name)
@@ -350,20 +354,20 @@ class _Distributed:
                     continue
                 del pending[future]
                 future.release()
-                done(self._take(future.key))
+                on_result(self._take(future.key))
 
     def _try_again(self, future: Any, losses: int) -> None:
-        """Hand out a batch once more that Dask gave up because workers died.
+        """Hand out again a batch that Dask gave up because workers died.
 
         Raises
         ------
         UserError
-            If that does not help, or a worker cannot do the work.
+            If that has not helped, or a worker cannot do the work.
         """
         from distributed.scheduler import KilledWorker, NoWorkerError
 
         error = future.exception()
-        if isinstance(error, RuntimeError):  # a sentence, of `code_bundle.work_on`
+        if isinstance(error, RuntimeError):  # a sentence of `code_bundle.run_batch`
             raise UserError(str(error)) from error
         if not isinstance(error, KilledWorker | NoWorkerError):
             raise error
@@ -375,15 +379,15 @@ class _Distributed:
         future.retry()
 
     def _take(self, name: str) -> Any:
-        """Read what became of a batch."""
+        """Read and remove the result of a batch."""
         path = Path(self._folder, name)
         with path.open("rb") as file:
-            content = file.read(MOST_RESULT_BYTES + 1)  # one more is no message
+            content = file.read(MOST_RESULT_BYTES)  # a longer result is cut, hence malformed
         path.unlink()
-        return content[:MOST_RESULT_BYTES]
+        return content
 
     def _ended(self, pending: Collection[Any]) -> set[Any]:
-        """Wait a moment for futures to end, and watch the workers."""
+        """Count the workers, and return the futures that end within a moment."""
         from distributed import wait
 
         self._look()
@@ -395,12 +399,12 @@ class _Distributed:
             return set()
 
     def _look(self) -> None:
-        """Count the threads of the workers there are, now and then.
+        """Count the threads of the workers, at most once per interval.
 
         Raises
         ------
         UserError
-            If there has been none for too long, or a new one cannot be used.
+            If there has been no worker for too long, or a new one has other versions.
         """
         now = time.monotonic()
         if now - self._looked < _LOOK_INTERVAL:

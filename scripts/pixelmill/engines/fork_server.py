@@ -1,7 +1,7 @@
-"""Fork server: imported first by the server that workers are forked from, in a host.
+"""Fork server: the first module that the server of a host process imports.
 
-It ends with the host. By itself it would live on for as long as one of its workers does,
-and that one may hold the interpreter's lock.
+It makes the server end with the host. Otherwise the server would live as long as one of its
+workers, which may hold its interpreter's lock for ever.
 """
 
 from pixelmill.engines.processes import ask_to_die_with_parent

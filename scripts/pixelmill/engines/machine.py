@@ -1,4 +1,4 @@
-"""Machine: the cores and the memory that this process may use, and what they are."""
+"""Machine: its description, and the cores and memory that this process may use."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _AVAILABLE = re.compile(r"^MemAvailable: *(\d+) kB$", re.MULTILINE)
 
 
 def cores() -> int:
-    """Cores that this process may use: affinity and container limits counted in."""
+    """Return how many cores this process may use, given its affinity and container limits."""
     from dask.system import CPU_COUNT
 
     return int(CPU_COUNT)
 
 
 def machine() -> dict[str, str | int]:
-    """The machine in words, without its name or its owner's."""
+    """Describe the machine, without the names of its host and users."""
     return {
         "processor": _processor(),
         "cores": cores(),
@@ -34,7 +34,7 @@ def machine() -> dict[str, str | int]:
 
 @functools.cache
 def machine_fingerprint() -> str:
-    """Digest of the machine, to keep figures of several apart."""
+    """Return a digest of the machine: measurements on different machines are not compared."""
     parts = [str(part) for part in machine().values()] + [sys.implementation.cache_tag or ""]
     return digest_of_text("\n".join(parts))
 
@@ -49,7 +49,7 @@ def _processor() -> str:
 
 
 def available_memory() -> int:
-    """Bytes that are free for use now, container limits counted in; 0 where unknown."""
+    """Return how many bytes can be allocated now, given container limits; 0 if unknown."""
     free = _free_memory()
     try:
         limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
@@ -60,7 +60,7 @@ def available_memory() -> int:
 
 
 def _free_memory() -> int:
-    # As psutil reads it, whose import takes 10 ms of every pass.
+    # This is what psutil does; its import would add 10 ms to every pass.
     with contextlib.suppress(OSError):
         match = _AVAILABLE.search(Path("/proc/meminfo").read_text(encoding="ascii"))
         if match:

@@ -1,4 +1,4 @@
-"""Pools of workers: how their threads and processes start, and end with their parent."""
+"""Pools of threads and processes: how workers start, and how they end with their parent."""
 
 from __future__ import annotations
 
@@ -12,54 +12,47 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 from pixelmill.core import streams
 from pixelmill.core.safe_path import python_path
-from pixelmill.engines.base import STARTUP_TIMEOUT, ignore
+from pixelmill.engines.base import STARTUP_TIMEOUT, TASKS_PER_WORKER, Pool, ignore
 from pixelmill.engines.malloc import keep_freed
 
-#: Windows waits for no more than 63 handles at once, of which a pool uses two.
+#: Windows waits for at most 63 handles at once, of which a pool uses two.
 MOST_WINDOWS_PROCESSES = 61
 
 #: Longest path of a socket on Linux, in bytes (unix(7)).
 _LONGEST_SOCKET = 107
 
+#: Number of the call that asks Linux for a signal when the parent dies (prctl(2)).
+_PR_SET_PDEATHSIG = 1
 
-def start_server(name: str, preload: Sequence[str]) -> None:
-    """Begin to start what the workers of an engine are forked from, where they are.
 
-    It imports their modules, once for all of them, and goes on by itself.
+def start_server(preload: Sequence[str]) -> None:
+    """Start the server from which workers are forked, if the platform has one.
+
+    The server imports the modules once for all workers. This call does not wait for it.
+
+    Parameters
+    ----------
+    preload : sequence of str
+        Names of the modules that the workers need.
     """
     context = multiprocessing.get_context(_start_method())
     if context.get_start_method() == "forkserver":
         from multiprocessing import forkserver
 
-        os.environ["PYTHONPATH"] = python_path()  # the server finds this package there
-        # Also what unpickles Dask's tasks.
-        context.set_forkserver_preload([*preload, *(["dask.local"] if name == "processes" else [])])
+        os.environ["PYTHONPATH"] = python_path()  # for the server to find this package
+        context.set_forkserver_preload([*preload])
         forkserver.ensure_running()
-
-
-class Pool:
-    """An executor whose workers are starting."""
-
-    def __init__(self, executor: Executor, workers: int, ready: Sequence[Future[None]]) -> None:
-        self.executor = executor
-        self.workers = workers
-        self._ready = ready
-
-    def wait(self) -> None:
-        """Wait until all workers are there."""
-        for future in self._ready:
-            future.result(STARTUP_TIMEOUT)
 
 
 def thread_pool(workers: int) -> Pool:
     """Start a pool of threads."""
     executor = ThreadPoolExecutor(workers, thread_name_prefix="pixelmill")
-    return Pool(executor, workers, [])
+    return Pool(executor, workers, TASKS_PER_WORKER * workers)
 
 
 def process_pool(
@@ -68,7 +61,7 @@ def process_pool(
     prepare: Callable[[], None] | None,
     confine: Callable[[], None] | None,
 ) -> Pool:
-    """Start a pool of processes; see `pixelmill.engines.registry.open_engine`."""
+    """Start a pool of processes; see `pixelmill.engines.lifecycle.open_engine`."""
     if os.name == "nt" and workers > MOST_WINDOWS_PROCESSES:
         warnings.warn(f"Windows allows {MOST_WINDOWS_PROCESSES} processes at most", stacklevel=2)
         workers = MOST_WINDOWS_PROCESSES
@@ -82,19 +75,20 @@ def process_pool(
     )
     ready = [executor.submit(ignore, None) for _ in range(workers)]
     if confine is not None:
-        # None is done before the barrier is passed: the pool's thread will call this.
+        # No task ends before the barrier opens, so the callback runs in the pool's own thread.
         ready[0].add_done_callback(lambda future: confine())
-    # Workers start one by one as tasks are submitted and none is idle: the barrier
-    # keeps each from being idle until all are there.
-    threading.Thread(target=_pass, args=(barrier,), daemon=True).start()
-    return Pool(executor, workers, ready)
+    # The executor starts a worker only if a task is submitted and none is idle. The barrier
+    # keeps each worker busy until all of them exist.
+    threading.Thread(target=_wait_at, args=(barrier,), daemon=True).start()
+    return Pool(executor, workers, TASKS_PER_WORKER * workers, ready)
 
 
 def _start_method() -> str:
-    """How worker processes start.
+    """Return how worker processes are started.
 
-    Never by fork: it deadlocks where a library holds a lock in another thread. The fork
-    server needs a socket in the folder for temporary files, whose path has to be short.
+    They are never forked from this process, because a fork deadlocks if another thread holds a
+    lock of a library. The fork server needs a socket in the folder for temporary files, whose
+    path must be short.
     """
     config = getattr(multiprocessing.current_process(), "_config", {})
     folder = config.get("tempdir") or os.path.join(tempfile.gettempdir(), "pymp-12345678")
@@ -104,18 +98,18 @@ def _start_method() -> str:
     return "spawn"
 
 
-def _pass(barrier: Any) -> None:
+def _wait_at(barrier: Any) -> None:
     with contextlib.suppress(threading.BrokenBarrierError):
         barrier.wait(STARTUP_TIMEOUT)
 
 
 def _start_worker(barrier: Any, preload: Sequence[str], prepare: Callable[[], None] | None) -> None:
-    """Prepare a worker process: Ctrl-C is its parent's, and so is its life."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Prepare a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     streams.secure()
     die_with_parent()
     keep_freed()
-    for module in preload:  # at once where the fork server has them
+    for module in preload:  # has no effect if the fork server imported them
         importlib.import_module(module)
     if prepare is not None:
         prepare()
@@ -123,32 +117,34 @@ def _start_worker(barrier: Any, preload: Sequence[str], prepare: Callable[[], No
 
 
 def die_with_parent() -> None:
-    """End this worker process when its parent ends, however that does."""
+    """Make this worker process end when its parent ends, however that happens."""
     ask_to_die_with_parent()
     threading.Thread(target=_watch_parent, daemon=True).start()
 
 
 def end_with(parent: int) -> None:
-    """End this process when its parent, of this number, ends, however that does."""
+    """Make this process end when its parent ends, however that happens.
+
+    Parameters
+    ----------
+    parent : int
+        Process ID of the parent.
+    """
     if sys.platform == "linux":
         ask_to_die_with_parent()
-        if os.getppid() != parent:  # it ended before
+        if os.getppid() != parent:  # it has ended already
             os._exit(1)
     else:
-        threading.Thread(target=_outlive, args=(parent,), daemon=True).start()
+        threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
 
 
 def ask_to_die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent ends, if it is Linux."""
+    """Ask the kernel to kill this process when its parent ends, on Linux."""
     if sys.platform == "linux":
         import ctypes
 
         # A thread cannot act while C code holds the GIL; the kernel can.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-#: Number of the call that asks Linux for a signal when the parent dies.
-_PR_SET_PDEATHSIG = 1
 
 
 def _watch_parent() -> None:
@@ -160,7 +156,7 @@ def _watch_parent() -> None:
         os._exit(1)
 
 
-def _outlive(parent: int) -> None:
+def _exit_after(parent: int) -> None:
     import psutil
 
     with contextlib.suppress(psutil.Error):
@@ -169,7 +165,7 @@ def _outlive(parent: int) -> None:
 
 
 def end_processes() -> None:
-    """Kill all worker processes of this process, and wait for their end."""
+    """Kill all worker processes of this process, and wait until they have ended."""
     for child in multiprocessing.active_children():
         child.kill()
     for child in multiprocessing.active_children():

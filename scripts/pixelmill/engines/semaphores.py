@@ -1,6 +1,6 @@
-"""Semaphores: whether processes can share them here, which a pool of processes needs.
+"""Semaphores: whether processes can share them on this system, as a pool of processes must.
 
-Linux keeps them in /dev/shm. Some containers lack it, or mount it read-only or of no size.
+Linux keeps them in /dev/shm. Some containers lack it, or mount it read-only or without space.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pixelmill.core.errors import UserError
 
 
 def why_none() -> str:
-    """Why no semaphore can be made; empty if one can."""
-    if os.name == "nt":  # there they are no files
+    """Return why no semaphore can be created; empty if one can."""
+    if os.name == "nt":  # Windows does not keep them in files
         return ""
     try:
-        # Of this context, as its semaphores have no name that would have to be cleaned up.
+        # Semaphores of this context have no name that would have to be removed.
         multiprocessing.get_context("fork").Lock()
     except (OSError, ImportError) as error:
         return getattr(error, "strerror", None) or str(error)
@@ -24,7 +24,7 @@ def why_none() -> str:
 
 
 def require(engine: str) -> None:
-    """Refuse an engine of processes where there are no semaphores.
+    """Refuse an engine that needs worker processes if there are no semaphores.
 
     Raises
     ------
@@ -38,5 +38,5 @@ def require(engine: str) -> None:
 
 
 def processes_or_threads() -> str:
-    """Name of the engine of processes, or of the one that stands in where there can be none."""
+    """Return the name of the engine ``processes``, or of ``threads`` if it cannot start."""
     return "threads" if why_none() else "processes"

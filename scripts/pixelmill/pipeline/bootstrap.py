@@ -18,8 +18,8 @@ from functools import partial
 from typing import Any
 
 from pixelmill.core import streams
-from pixelmill.engines.base import APART
 from pixelmill.engines.processes import end_with, start_server
+from pixelmill.engines.registry import ENGINES, has_processes
 from pixelmill.pipeline.messages import Channel, bodies
 
 
@@ -64,8 +64,9 @@ def _host(channel: Channel, orders: Iterator[bytes], engine: str, modules: Seque
     modules : sequence of str
         Modules that the workers need.
     """
-    if engine in APART:
-        start_server(engine, ("pixelmill.engines.fork_server", *modules))
+    if has_processes(engine):
+        needed = (*modules, *ENGINES[engine].worker_modules)
+        start_server(("pixelmill.engines.fork_server", *needed))
     from pixelmill.pipeline.host import host
 
     ready = time.perf_counter()

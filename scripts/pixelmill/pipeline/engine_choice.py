@@ -1,6 +1,6 @@
 """Engine choice: the engine with the shortest expected start-up plus run time.
 
-The engine ``auto`` chooses according to typical values, and the advice of the benchmark
+`AUTO` chooses according to typical values, and the advice of the benchmark
 according to measured ones, both with the same rule.
 """
 
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from pixelmill.engines.registry import AUTO, BASELINE, ENGINES, EngineSpec, engine_spec
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,12 @@ class Rating:
     speedup: float
 
     def seconds(self, work: float) -> float:
-        """Return the time for work that takes a plain loop so many seconds.
+        """Return the time that it needs for some work.
+
+        Parameters
+        ----------
+        work : float
+            Seconds that a plain loop would take.
 
         Examples
         --------
@@ -39,28 +46,29 @@ class Rating:
 #: A plain loop, relative to which the engines are rated.
 LOOP = Rating(0.0, 1.0)
 
-#: Start-up beyond that of a plain loop, in seconds, and serial fraction of the work: medians of
-#: nine starts on two cores, and of `light` and `intensive`. Threads wait for the GIL; the other
-#: engines spend 25 microseconds per image outside of the workers.
-TYPICAL = {
-    "threads": (0.06, 0.12),
-    "processes": (0.37, 0.015),
-    "futures": (0.24, 0.015),
-    "distributed": (1.4, 0.05),
-}
-
 
 def typical(workers: int, scales_on_threads: bool) -> dict[str, Rating]:
-    """Rate the engines before any measurement; threads that hold the GIL count as one worker."""
-    ratings = {}
-    for engine, (startup, serial) in TYPICAL.items():
-        bound = engine == "threads" and not scales_on_threads
-        ratings[engine] = Rating(startup, amdahl(1 if bound else workers, serial))
-    return ratings
+    """Rate all engines without a measurement.
+
+    Parameters
+    ----------
+    workers : int
+    scales_on_threads : bool
+        Whether the recipe releases the GIL. If it does not, all threads count as one worker.
+    """
+
+    def parallel(spec: EngineSpec) -> int:
+        bound = spec.pool == "inline" or (spec.pool == "threads" and not scales_on_threads)
+        return 1 if bound else workers
+
+    return {
+        name: Rating(spec.startup_seconds, amdahl(parallel(spec), spec.serial_share))
+        for name, spec in ENGINES.items()
+    }
 
 
 def amdahl(workers: int, serial: float) -> float:
-    """Return the speedup of workers if a fraction of the work is serial (Amdahl 1967).
+    """Return the speedup of some workers if a share of the work is serial (Amdahl 1967).
 
     Examples
     --------
@@ -90,7 +98,9 @@ def quickest(ratings: Mapping[str, Rating], work: float) -> str:
 
 
 def break_even(rating: Rating) -> float | None:
-    """Return the work, in seconds of a plain loop, above which an engine is faster; None if never.
+    """Return from how much work on an engine is faster than a plain loop; None if it never is.
+
+    The work is measured in seconds that a plain loop would take.
 
     Examples
     --------
@@ -108,8 +118,7 @@ def choose(name: str, workers: int, scales_on_threads: bool, work: float, known:
     Parameters
     ----------
     name : str
-        ``auto``, or one of `pixelmill.engines.base.ENGINES`, which is used unless the work is
-        too short to offset its start-up.
+        An engine, which is used unless the work is too short to offset its start-up, or `AUTO`.
     workers : int
     scales_on_threads : bool
         Whether the recipe releases the GIL.
@@ -118,6 +127,11 @@ def choose(name: str, workers: int, scales_on_threads: bool, work: float, known:
     known : bool
         Whether `work` comes from measurements. A guess may be wrong by a factor of 100, and
         must not leave cores unused.
+
+    Raises
+    ------
+    UserError
+        If there is no such engine.
 
     Examples
     --------
@@ -128,11 +142,12 @@ def choose(name: str, workers: int, scales_on_threads: bool, work: float, known:
     >>> choose("processes", 2, True, 0.05, known=True), choose("processes", 2, True, 5.0, True)
     ('sequential', 'processes')
     """
-    ratings = typical(workers, scales_on_threads)
-    if name != "auto":
-        rating = ratings.get(name, LOOP)
-        return "sequential" if known and work < rating.startup_seconds else name
-    offered = {engine: ratings[engine] for engine in ("threads", "processes")}
-    if known or workers == 1:
-        offered = {"sequential": LOOP, **offered}
+    if name != AUTO:
+        return BASELINE if known and work < engine_spec(name).startup_seconds else name
+    may_be_inline = known or workers == 1
+    offered = {
+        engine: rating
+        for engine, rating in typical(workers, scales_on_threads).items()
+        if ENGINES[engine].automatic and (may_be_inline or ENGINES[engine].pool != "inline")
+    }
     return quickest(offered, work)

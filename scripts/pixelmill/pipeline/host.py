@@ -18,10 +18,10 @@ from pixelmill.core.jobs import Batch, Stretch
 from pixelmill.core.sandbox import Confinement, Sandbox, confine_process, confine_thread
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.output_names import Outputs
-from pixelmill.engines.base import APART
 from pixelmill.engines.distributed import Cluster
+from pixelmill.engines.lifecycle import open_engine
 from pixelmill.engines.malloc import keep_freed
-from pixelmill.engines.registry import open_engine
+from pixelmill.engines.registry import has_processes, on_cluster
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import Renderer
@@ -92,7 +92,8 @@ def confinement(
         os.path.dirname(path) or "." for path in recipe.own_files()
     )  # modules import their neighbours
     read = [source, *recipe.files(), *own]
-    return sandbox.confine(read, written, recipe.settings["keep_mtime"], engine)
+    unconfined = engine if on_cluster(engine) else ""
+    return sandbox.confine(read, written, recipe.settings["keep_mtime"], unconfined)
 
 
 def host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], None]) -> None:
@@ -111,7 +112,7 @@ def host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], None
         Called at the end, while the workers still exist: the parent kills them together with
         this process, so that it finds everything that they have started.
     """
-    apart = work.engine in APART
+    apart = has_processes(work.engine)
     prepare = partial(_prepare_worker, work.limits, work.renderer, work.confinement)
     confine = partial(confine_thread, work.confinement, has_workers=apart)
     needed = modules(work.renderer.recipe)

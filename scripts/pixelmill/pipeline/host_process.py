@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from pixelmill.dataset.entries import Entries
 from pixelmill.engines import semaphores
-from pixelmill.engines.base import APART, LOCAL
+from pixelmill.engines.registry import LOCAL, has_processes
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.pipeline import breadcrumbs, messages
 from pixelmill.pipeline.child_processes import Message, Offspring
@@ -43,7 +43,7 @@ class Child:
     offspring : Offspring
         Starts it.
     engine : str
-        One of `pixelmill.engines.base.LOCAL`.
+        One of `pixelmill.engines.registry.LOCAL`.
     recipe : Recipe
         What its workers will do.
 
@@ -61,7 +61,7 @@ class Child:
     """
 
     def __init__(self, offspring: Offspring, engine: str, recipe: Recipe) -> None:
-        if engine in APART:
+        if has_processes(engine):
             semaphores.require(engine)
         self.startup_seconds = 0.0
         self.overdue: list[breadcrumbs.Crumb] = []

@@ -29,7 +29,7 @@ class ProcessRequest:
         Folder of the output tree: images, ledger and tables.
     recipe : Recipe
     engine : str
-        One of `pixelmill.engines.base.ENGINES`, or ``auto``.
+        One of `pixelmill.engines.registry.SELECTABLE`, or ``auto``.
     workers : int
         The most workers to use.
     label : str

@@ -25,6 +25,7 @@ from pixelmill.dataset.output_tree import Workplace
 from pixelmill.dataset.passes import Pass, Totals
 from pixelmill.dataset.plan import Plan
 from pixelmill.engines import machine
+from pixelmill.engines.registry import AUTO, on_cluster
 from pixelmill.engines.semaphores import processes_or_threads
 from pixelmill.imaging.codecs.limits import Limits, workers_for_memory
 from pixelmill.imaging.renderer import Renderer
@@ -188,7 +189,7 @@ def _engine_for(
         work,
         known=seconds_per_image is not None,
     )
-    automatic = (request.engine, chosen) == ("auto", "processes")
+    automatic = (request.engine, chosen) == (AUTO, "processes")
     return processes_or_threads() if automatic else chosen
 
 
@@ -239,7 +240,6 @@ def _summary(
 ) -> Pass:
     """Summarize a pass that was completed."""
     cluster = context.request.cluster
-    distributed = work.engine == "distributed"
     return Pass(
         whole=plan.keep == 0,
         engine=work.engine,
@@ -254,7 +254,7 @@ def _summary(
         catalog=context.catalog_digest,
         recipe=context.maker.recipe,
         code=context.maker.code,
-        machine=cluster.machine if distributed else machine.machine_fingerprint(),
+        machine=cluster.machine if on_cluster(work.engine) else machine.machine_fingerprint(),
     )
 
 

@@ -23,6 +23,7 @@ from pixelmill.core.reasons import DOUBTFUL, TRIED_ALONE
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.engines.distributed import open_cluster
+from pixelmill.engines.registry import on_cluster
 from pixelmill.pipeline import breadcrumbs, messages
 from pixelmill.pipeline.batching import MOST_IMAGES, batches
 from pixelmill.pipeline.breadcrumbs import Crumb
@@ -136,7 +137,7 @@ def render(
         with Offspring() as offspring:
             return render(work, entries, done, meanwhile, early, offspring)
     supervisor = _Supervisor(work, entries, done, offspring)
-    if work.engine == "distributed" and supervisor.pending:
+    if on_cluster(work.engine) and supervisor.pending:
         supervisor.run_cluster()
     else:
         supervisor.run(meanwhile, early)

@@ -12,6 +12,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -23,6 +24,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from pixelmill.benchmark.samples import NAMES
 from pixelmill.benchmark.scaling_laws import law_of
+from pixelmill.engines.registry import AUTO, BASELINE, ENGINES
 from pixelmill.report.sections import Section
 
 #: Widths in inches of a chart on a desktop screen and on a phone.
@@ -31,18 +33,17 @@ WIDE, NARROW = 7.4, 3.7
 #: Placeholder for the text colour of the page until the SVG is written.
 _INK = "#010203"
 
-#: Colours of engines, distinguishable with colour blindness too (Okabe & Ito 2008).
+#: Colours of engines in the order of the registry, distinguishable with colour blindness too
+#: (Okabe & Ito 2008).
+_PALETTE = ("#8a8f98", "#0072b2", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442")
+
+#: Colours of engines and of the other things that are measured.
 COLORS = {
-    "sequential": "#8a8f98",
+    **dict(zip(ENGINES, cycle(_PALETTE), strict=False)),
+    AUTO: "#e69f00",
     "loop": "#8a8f98",
-    "synchronous": "#56b4e9",
     "ceiling": "#9a8530",
-    "threads": "#0072b2",
-    "processes": "#009e73",
-    "futures": "#cc79a7",
-    "distributed": "#d55e00",
     "rival": "#d55e00",
-    "auto": "#e69f00",
 }
 
 #: Colours of stages (Paul Tol's "bright" scheme, designed for colour blindness).
@@ -187,7 +188,7 @@ def _pass_bars(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "images_per_second": row["images_per_second"],
             "low": None,
             "high": None,
-            "label": _label(row, row["engine"] == "sequential"),
+            "label": _label(row, row["engine"] == BASELINE),
         }
         for row in rows
         if row["images_per_second"]

@@ -17,6 +17,7 @@ from typing import Any, cast
 from pixelmill.core.sandbox import remark
 from pixelmill.core.tables import iterate_table, read_json
 from pixelmill.dataset.layout import Tree
+from pixelmill.engines.registry import BASELINE, on_cluster
 from pixelmill.report.verdict import sentence
 
 #: Columns of benchmark.csv; the first ten are a promise to those who read it.
@@ -49,7 +50,7 @@ def find_trees(results: str) -> list[Tree]:
     """All output trees below a folder of results."""
     return sorted(
         (Tree.at(path.parent) for path in Path(results).glob("*/*/*/timing.json")),
-        key=lambda tree: (tree.dataset, tree.recipe, tree.engine != "sequential", tree.engine),
+        key=lambda tree: (tree.dataset, tree.recipe, tree.engine != BASELINE, tree.engine),
     )
 
 
@@ -59,7 +60,7 @@ def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     trees : sequence of Tree
-        Those of one dataset and recipe stand together, `sequential` among them.
+        Those of one dataset and recipe stand together, that of `BASELINE` included.
     config : mapping
         The effective configuration.
     """
@@ -70,7 +71,7 @@ def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
     baselines = {
         (tree.dataset, tree.recipe): full
         for tree, full in passes.items()
-        if tree.engine == "sequential"
+        if tree.engine == BASELINE
     }
     rows = [_row(t, full, baselines.get((t.dataset, t.recipe))) for t, full in passes.items()]
     verifications = [{**_names(t), **(t.read("verification.json") or _UNVERIFIED)} for t in trees]
@@ -85,7 +86,9 @@ def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
         "failures": failures,
         "verifications": verifications,
         "comparisons": comparisons,
-        "sandbox": remark(config.get("sandbox", "auto"), {tree.engine for tree in trees}),
+        "sandbox": remark(
+            config.get("sandbox", "auto"), {t.engine for t in trees if on_cluster(t.engine)}
+        ),
         "passed": all(v["passed"] for v in verifications) and all(c["passed"] for c in comparisons),
         "config": _without_paths(config),
     }
@@ -190,7 +193,7 @@ def _comparisons(trees: Iterable[Tree]) -> list[dict[str, Any]]:
     found = []
     for folder, (tree, *_) in by_recipe(trees):
         path = folder / "comparison.json"
-        if tree.engine == "sequential" and path.exists():
+        if tree.engine == BASELINE and path.exists():
             names = {"dataset": tree.dataset, "recipe": tree.recipe}
             found.append({**names, **read_json(path)})
     return found

@@ -7,14 +7,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pixelmill.benchmark.samples import NAMES
+from pixelmill.benchmark.samples import NAMES, PARALLEL
 from pixelmill.core.errors import UserError
 from pixelmill.core.files import atomic
 from pixelmill.core.schemas import check
 from pixelmill.core.tables import read_json
 
 #: Cases that are compared: what a person could choose, and the bound of it.
-KINDS = ("loop", "ceiling", "threads", "processes", "futures", "rival")
+KINDS = ("loop", "ceiling", *PARALLEL, "rival")
 
 #: Letters that stand for the machines in the tables' heads.
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -17,6 +17,7 @@ from pixelmill.benchmark.samples import NAMES
 from pixelmill.core.files import atomic, sweep
 from pixelmill.core.root import Root
 from pixelmill.core.tables import write_json, write_table
+from pixelmill.engines.registry import BASELINE
 from pixelmill.report import charts, templating
 from pixelmill.report.collect import COLUMNS
 from pixelmill.report.sections import Section, Sheets, sections
@@ -107,6 +108,7 @@ def _html(report: Mapping[str, Any], parts: Sequence[_Part]) -> str:
         | {
             "parts": parts,
             "config": json.dumps(report["config"], indent=1),
+            "baseline": BASELINE,
             "names": NAMES,
             "widths": (charts.WIDE, charts.NARROW),
         }

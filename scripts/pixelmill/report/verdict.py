@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pixelmill.engines.registry import BASELINE
+
 #: What people read if a run passed, and if it did not.
 PASSED = "Everything passed."
 FAILED = "Failed: see above."
@@ -147,8 +149,8 @@ def _failed(entry: Mapping[str, Any]) -> str:
 
 def _speed(row: Mapping[str, Any]) -> str:
     gain = row["speedup"]
-    compared = isinstance(gain, float) and row["engine"] != "sequential"
-    times = f", {gain:.2f}x sequential" if compared else ""
+    compared = isinstance(gain, float) and row["engine"] != BASELINE
+    times = f", {gain:.2f}x {BASELINE}" if compared else ""
     return f"{_name(row)} {row['images_per_second']:,.0f} images/s{times}"
 
 

@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping
 
 from pixelmill.core.tables import read_table
+from pixelmill.engines.registry import BASELINE
 from pixelmill.verification.check_results import CheckResult, ChecksData, as_data
 
 
 def compare(trees: Mapping[str, str]) -> ChecksData:
-    """Check that engines wrote the same bytes as `sequential`, according to their manifests.
+    """Check that engines wrote the same bytes as `BASELINE`, according to their manifests.
 
     `pixelmill.verification.verify` checks that each tree holds the bytes that its manifest
     records.
@@ -18,7 +19,7 @@ def compare(trees: Mapping[str, str]) -> ChecksData:
     Parameters
     ----------
     trees : mapping
-        Output tree of each engine, including `sequential`.
+        Output tree of each engine, including `BASELINE`.
 
     Returns
     -------
@@ -32,10 +33,10 @@ def compare(trees: Mapping[str, str]) -> ChecksData:
         }
         for engine, tree in trees.items()
     }
-    baseline = manifests.pop("sequential")
+    baseline = manifests.pop(BASELINE)
     results = []
     for engine, manifest in manifests.items():
-        question = "Are its outputs byte-identical to those of sequential?"
+        question = f"Are its outputs byte-identical to those of {BASELINE}?"
         result = CheckResult(engine, question, compared=len(baseline))
         for key in sorted(baseline.keys() | manifest.keys()):
             ours, theirs = manifest.get(key), baseline.get(key)
@@ -45,7 +46,7 @@ def compare(trees: Mapping[str, str]) -> ChecksData:
     passed = not any(result.differing for result in results)
     engines = ", ".join(manifests) or "no engine"
     verdict = "byte-identical to" if passed else "NOT byte-identical to"
-    return as_data(results, f"{engines}: {verdict} sequential over {len(baseline):,} outputs.")
+    return as_data(results, f"{engines}: {verdict} {BASELINE} over {len(baseline):,} outputs.")
 
 
 def _difference(ours: Mapping[str, str] | None, theirs: Mapping[str, str] | None) -> str:

@@ -20,7 +20,7 @@ from pixelmill.core.fingerprints import digest_of_code
 from pixelmill.core.progress import Progress
 from pixelmill.core.sandbox import Confinement, Sandbox, confine_process
 from pixelmill.dataset.entries import Entry
-from pixelmill.engines.registry import open_engine
+from pixelmill.engines.lifecycle import open_engine
 from pixelmill.engines.semaphores import processes_or_threads
 from pixelmill.verification import similarity
 from pixelmill.verification.check_results import MOST_NAMED, CheckResult, ChecksData, as_data
@@ -165,7 +165,7 @@ def _inspect(
         open_engine(
             "sequential" if alone else parallel,
             workers,
-            ("pixelmill.verification.verify",),
+            (__spec__.name,),
             prepare,
         ) as engine,
         Progress(len(tasks), "verify") as progress,

@@ -12,7 +12,6 @@ from pixelmill.app import config
 from pixelmill.core.errors import UserError
 from pixelmill.core.reasons import REASONS
 from pixelmill.dataset import synthetic
-from pixelmill.engines import base
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.codecs.formats import FORMATS, OUTPUT_FORMATS
 from pixelmill.pipeline.policy import Policy
@@ -87,7 +86,6 @@ def test_the_defaults_of_the_schema_are_those_of_a_policy():
 
 def test_the_words_that_users_write_are_these():
     """Other tests use these lists, and would not notice a missing entry."""
-    assert base.ENGINES == ("sequential", "threads", "processes", "futures", "distributed")
     assert tuple(OUTPUT_FORMATS) == ("jpeg", "png", "webp", "avif", "tiff", "gif", "bmp")
     assert tuple(FORMATS) == (*OUTPUT_FORMATS, "ppm", "ico", "heif")
     assert synthetic.CONTENTS == ("photo", "solid", "noise")
@@ -102,11 +100,8 @@ def test_the_schema_allows_what_the_code_knows():
         "$ref": "#/$defs/reason"
     }
     assert known["$defs"]["reason"]["enum"] == list(REASONS)
-    run = known["properties"]["run"]["properties"]
     generate = known["$defs"]["dataset"]["properties"]["generate"]["properties"]
     one, mix = generate["format"]["oneOf"]
-    assert run["engines"]["items"]["enum"] == list(base.ENGINES)
-    assert run["production"]["enum"] == ["auto", *base.ENGINES]
     assert generate["content"]["enum"] == list(synthetic.CONTENTS)
     assert one["enum"] == list(mix["properties"]) == list(synthetic.SUFFIXES)
 

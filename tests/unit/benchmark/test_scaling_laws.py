@@ -7,7 +7,7 @@ import pytest
 
 from pixelmill.benchmark.samples import Case, Sample
 from pixelmill.benchmark.scaling_laws import Law, fit, fit_all, fit_amdahl, fit_usl
-from pixelmill.engines.registry import open_engine
+from pixelmill.engines.lifecycle import open_engine
 
 COUNTS = [1, 2, 4, 8]
 

@@ -17,6 +17,7 @@ from pixelmill.core import safe_path
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Job
 from pixelmill.core.sandbox import Sandbox
+from pixelmill.engines.registry import LOCAL
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
@@ -26,8 +27,6 @@ from pixelmill.pipeline.child_processes import Offspring
 from pixelmill.pipeline.quarantine import Deaths, Trials
 from pixelmill.verification import verify
 from tests.helpers.sandboxed import needs_sandbox, policy_of, tree_of
-
-ENGINES = ["sequential", "threads", "processes", "futures"]
 
 
 @pytest.fixture
@@ -92,7 +91,7 @@ NOT_EVERYWHERE = {"set an attribute of a source", "read the parent's memory"}
 
 
 @needs_sandbox
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", LOCAL)
 @pytest.mark.parametrize("method", ["forkserver", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_a_worker_can_do_nothing_but_make_images(
     place, listening, script, engine, method, monkeypatch
@@ -174,7 +173,7 @@ def test_an_image_that_is_tried_alone_is_confined_too(place):
 @needs_sandbox
 @pytest.mark.parametrize(
     ("engine", "allowed"),
-    [*((engine, False) for engine in ENGINES), ("sequential", True), ("processes", True)],
+    [*((engine, False) for engine in LOCAL), ("sequential", True), ("processes", True)],
 )
 def test_secrets_of_the_environment_are_withheld_unless_the_network_is_allowed(
     place, script, engine, allowed, monkeypatch

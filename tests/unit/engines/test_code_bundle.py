@@ -46,7 +46,7 @@ def elsewhere(tmp_path):
     cloudpickle.unregister_pickle_by_value(code_bundle)
 
 
-def test_a_process_that_knows_nothing_gets_library_and_work(tmp_path, elsewhere):
+def test_a_process_without_pixelmill_gets_the_library_and_the_work(tmp_path, elsewhere):
     digest = code_bundle.pack(str(tmp_path), Limits(max_frames=7))
     (told,) = elsewhere(
         code_bundle.Call(code_bundle.unpack, str(tmp_path), digest, str(tmp_path / "w"))
@@ -54,10 +54,10 @@ def test_a_process_that_knows_nothing_gets_library_and_work(tmp_path, elsewhere)
     assert "max_frames=7" in told
 
 
-def test_each_parcel_brings_its_own_work(tmp_path, elsewhere):
+def test_each_bundle_brings_its_own_work(tmp_path, elsewhere):
     calls = []
     for frames in (7, 8, 7):
-        (folder := tmp_path / f"parcel{len(calls)}").mkdir()
+        (folder := tmp_path / f"bundle{len(calls)}").mkdir()
         digest = code_bundle.pack(str(folder), Limits(max_frames=frames))
         calls.append(code_bundle.Call(code_bundle.unpack, str(folder), digest, str(tmp_path / "w")))
     told = elsewhere(*calls)
@@ -66,14 +66,14 @@ def test_each_parcel_brings_its_own_work(tmp_path, elsewhere):
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_another_library_takes_the_place_of_the_one_before(tmp_path, elsewhere):
+def test_another_library_replaces_the_one_before(tmp_path, elsewhere):
     home, calls = tmp_path / "w", []
     for version in ("1.0", "2.0"):
         (folder := tmp_path / version).mkdir()
         code_bundle.pack(str(folder), [])
-        with zipfile.ZipFile(folder / code_bundle.PARCEL, "a") as parcel:
-            parcel.writestr("pixelmill/core/environment.py", f"VERSION = {version}")
-        digest = hashlib.blake2b((folder / code_bundle.PARCEL).read_bytes()).hexdigest()
+        with zipfile.ZipFile(folder / code_bundle.BUNDLE, "a") as bundle:
+            bundle.writestr("pixelmill/core/environment.py", f"VERSION = {version}")
+        digest = hashlib.blake2b((folder / code_bundle.BUNDLE).read_bytes()).hexdigest()
         calls.append(code_bundle.Call(code_bundle.unpack, str(folder), digest, str(home)))
         calls.append(
             code_bundle.Call(
@@ -84,19 +84,19 @@ def test_another_library_takes_the_place_of_the_one_before(tmp_path, elsewhere):
     assert len(list(home.iterdir())) == 1
 
 
-def test_a_parcel_that_was_altered_is_not_opened(tmp_path, elsewhere):
+def test_a_bundle_that_was_altered_is_not_opened(tmp_path, elsewhere):
     digest = code_bundle.pack(str(tmp_path), Limits())
-    with open(tmp_path / code_bundle.PARCEL, "ab") as file:
+    with open(tmp_path / code_bundle.BUNDLE, "ab") as file:
         file.write(b"more")
     (told,) = elsewhere(
-        code_bundle.Call(code_bundle.trouble, str(tmp_path), digest, worker(tmp_path))
+        code_bundle.Call(code_bundle.why_unable, str(tmp_path), digest, worker(tmp_path))
     )
     assert told.startswith(
-        "The worker 'tls://127.0.0.1:1' cannot do the work: ValueError: the parcel"
+        "The worker 'tls://127.0.0.1:1' cannot do the work: ValueError: the code bundle"
     )
 
 
 def test_a_worker_that_does_not_share_the_folder_says_so(tmp_path, elsewhere):
     missing = str(tmp_path / "missing")
-    (told,) = elsewhere(code_bundle.Call(code_bundle.trouble, missing, "0", worker(tmp_path)))
+    (told,) = elsewhere(code_bundle.Call(code_bundle.why_unable, missing, "0", worker(tmp_path)))
     assert f"does not see '{missing}': all workers must share the file system." in told

@@ -1,300 +1,97 @@
-"""All engines run any work in the same way and in order, and leave nothing behind."""
+"""Every engine has one entry, and every list of engines agrees with the entries."""
 
-import contextlib
-import multiprocessing
-import operator
-import os
-import signal
+import json
+import re
 import subprocess
 import sys
-import threading
-import time
-import weakref
 
-import psutil
 import pytest
 
+from pixelmill.app import config
+from pixelmill.benchmark import samples
+from pixelmill.core import schemas
 from pixelmill.core.errors import UserError
-from pixelmill.engines.base import LOCAL, SYNCHRONOUS
-from pixelmill.engines.registry import open_engine
+from pixelmill.engines import registry
+from pixelmill.report import charts
 
-PARALLEL = [name for name in LOCAL if name != "sequential"]
-APART = [name for name in PARALLEL if name != "threads"]
+#: The engines that users may choose, and where each runs its tasks.
+POOLS = {
+    "sequential": "inline",
+    "threads": "threads",
+    "processes": "processes",
+    "futures": "processes",
+    "distributed": "cluster",
+}
 
 
-class Opaque:
-    """A result with weak references; Dask must not look into it."""
+def test_users_may_choose_these_engines():
+    assert list(registry.SELECTABLE) == list(POOLS)
+    assert list(registry.CHOICES) == ["auto", *POOLS]
+    assert {name: registry.ENGINES[name].pool for name in POOLS} == POOLS
 
-    def __init__(self, value):
-        self.value = value
 
+def test_every_engine_but_the_cluster_runs_on_this_machine_alone():
+    assert registry.LOCAL == ("sequential", "threads", "processes", "futures")
+    assert list(filter(registry.on_cluster, registry.CHOICES)) == ["distributed"]
+    assert list(filter(registry.has_processes, registry.CHOICES)) == ["processes", "futures"]
 
-def square(number):
-    return number * number
 
+def test_no_two_entries_have_the_same_name():
+    assert len(registry.ENGINES) == len(registry._SPECS)
 
-def started_at(number):
-    return number, time.monotonic()
 
+def test_the_baseline_is_a_plain_loop_that_starts_at_once():
+    baseline = registry.engine_spec(registry.BASELINE)
+    assert (baseline.pool, baseline.startup_seconds, baseline.serial_share) == ("inline", 0.0, 0.0)
 
-def started_in(task):
-    return threading.get_ident()
 
+def test_auto_may_choose_a_loop_threads_or_processes():
+    automatic = [name for name, spec in registry.ENGINES.items() if spec.automatic]
+    assert automatic == ["sequential", "threads", "processes"]
 
-def process_id(task):
-    return os.getpid()
 
+def test_an_unknown_engine_is_refused_with_the_names_of_the_known_ones():
+    with pytest.raises(UserError, match=r"^engine: 'gpu' is unknown; allowed are sequential, thr"):
+        registry.engine_spec("gpu")
 
-def meet(folder):
-    """Wait for another worker, so that no worker takes all tasks."""
-    (folder / str(os.getpid())).touch()
-    end = time.monotonic() + 60
-    while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
-        time.sleep(0.01)
-    return os.getpid()
 
+def test_configs_may_name_these_engines():
+    run = config.schema()["properties"]["run"]["properties"]
+    assert run["engines"]["items"]["enum"] == list(registry.SELECTABLE)
+    assert run["production"]["enum"] == list(registry.CHOICES)
 
-def refuse_seven(number):
-    if number == 7:
-        raise ValueError("seven is refused")
-    return number
 
+def test_reports_may_name_these_engines():
+    assert set(schemas.schema("benchmark")["$defs"]["engine"]["enum"]) == set(registry.CHOICES)
 
-def results_of(engine, work, tasks):
-    results = []
-    engine.run(work, tasks, results.append)
-    return results
 
+def test_the_benchmark_measures_every_engine_on_this_machine():
+    parallel = ["threads", "processes", "futures"]
+    assert list(samples.PARALLEL) == parallel
+    measured = [(case.kind, case.workers) for case in samples.cases_for(2)]
+    for case in [("synchronous", 1), *((name, n) for name in parallel for n in (1, 2))]:
+        assert case in measured
+    schema = schemas.schema("scaling")
+    assert {kind for kind, _ in measured} - {"steps"} <= set(schema["$defs"]["kind"]["enum"])
+    assert schema["properties"]["fits"]["propertyNames"]["enum"] == parallel
 
-def alive(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
+def test_every_engine_has_a_colour_of_its_own():
+    colours = [charts.COLORS[name] for name in (*registry.ENGINES, "auto")]
+    assert len(set(colours)) == len(colours)
 
-def kill_all(pids):
-    """Kill all processes, in case a test failed."""
-    for pid in pids:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            psutil.Process(pid).kill()
 
+def test_the_docs_describe_every_engine(repository):
+    page = (repository / "docs/usage.md").read_text(encoding="utf-8")
+    part = page[page.index("## Engines") : page.index("## What is processed again")]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", part, re.MULTILINE))
+    assert list(rows) == [*POOLS, "auto"]
+    for name in POOLS:
+        assert rows[name] == registry.ENGINES[name].description
 
-@pytest.fixture(scope="module", params=LOCAL)
-def engine(request):
-    """An engine of two workers for all that leaves it as it was, and its name."""
-    with open_engine(request.param, 2) as opened:
-        yield opened, request.param
 
-
-def test_every_engine_gives_every_result_once_and_again_and_over_nothing(engine):
-    for numbers in (range(20), [], [3], [4]):
-        assert sorted(results_of(engine[0], square, numbers)) == [n * n for n in numbers]
-
-
-def test_results_arrive_in_the_calling_thread(engine):
-    threads = set()
-    engine[0].run(square, range(5), lambda result: threads.add(threading.get_ident()))
-    assert threads == {threading.get_ident()}
-
-
-def test_work_is_spread_over_all_worker_processes_or_stays_in_this_one(engine, tmp_path):
-    opened, name = engine
-    if name in APART:
-        pids = set(results_of(opened, meet, [tmp_path] * 2))
-        assert len(pids) == 2
-        assert os.getpid() not in pids
-    else:
-        assert set(results_of(opened, process_id, [0] * 4)) == {os.getpid()}
-
-
-def test_workers_leave_ctrl_c_to_their_parent(engine):
-    opened, name = engine
-    if name in APART:
-        handlers = results_of(opened, signal.getsignal, [signal.SIGINT] * 4)
-        assert set(handlers) == {signal.SIG_IGN}
-
-
-def test_an_engine_says_how_many_workers_it_has_and_how_long_they_took_to_start(engine):
-    opened, name = engine
-    assert opened.workers == (1 if name == "sequential" else 2)
-    assert opened.startup_seconds > 0 or name == "sequential"
-
-
-@pytest.mark.parametrize(("name", "workers"), [("threads", 1), ("processes", 4), ("futures", 3)])
-def test_an_engine_has_as_many_workers_as_were_asked_for(name, workers):
-    with open_engine(name, workers) as engine:
-        assert engine.workers == workers
-        assert sorted(results_of(engine, square, range(20))) == [n * n for n in range(20)]
-
-
-def test_dasks_synchronous_scheduler_is_an_engine_of_one_worker_too():
-    with open_engine(SYNCHRONOUS, 4) as engine:
-        assert engine.workers == 1
-        assert results_of(engine, started_in, range(5)) == [threading.get_ident()] * 5
-
-
-@pytest.mark.parametrize("name", LOCAL)
-def test_with_one_worker_tasks_start_in_the_order_given(name):
-    """Dask would order them by descending key, that is, by name."""
-    with open_engine(name, 1) as engine:
-        began = results_of(engine, started_at, range(30))
-    assert [number for number, _ in sorted(began, key=operator.itemgetter(1))] == list(range(30))
-
-
-@pytest.mark.parametrize("name", ["sequential", "threads", "futures"])
-def test_results_are_let_go_of_as_they_arrive(name):
-    """A million outcomes must not be kept until the end."""
-    living, most = weakref.WeakSet(), 0
-
-    def done(result):
-        nonlocal most
-        living.add(result)
-        most = max(most, len(living))
-
-    with open_engine(name, 2) as engine:
-        engine.run(Opaque, range(200), done)
-    assert most < 50
-
-
-@pytest.mark.parametrize("name", [*LOCAL, SYNCHRONOUS])
-def test_what_is_to_be_done_meanwhile_is_done_once_before_the_engine_is_there(name):
-    done = []
-    with open_engine(name, 2, meanwhile=lambda: done.append(threading.get_ident())):
-        assert done == [threading.get_ident()]
-
-
-def test_the_sequential_engine_has_one_worker_whatever_was_asked_for():
-    with open_engine("sequential", 8) as engine:
-        assert engine.workers == 1
-
-
-@pytest.mark.parametrize("name", APART)
-def test_no_worker_outlives_the_engine(name, tmp_path, wait_until):
-    with open_engine(name, 2) as engine:
-        pids = set(results_of(engine, meet, [tmp_path] * 2))
-    wait_until(lambda: not any(map(alive, pids)))
-
-
-@pytest.mark.parametrize(
-    ("name", "error"), [("processes", KeyboardInterrupt), ("futures", RuntimeError)]
-)
-def test_no_worker_outlives_an_error(name, error, tmp_path, wait_until):
-    pids = set()
-    with pytest.raises(error), open_engine(name, 2) as engine:
-        pids.update(results_of(engine, meet, [tmp_path] * 2))
-        raise error
-    wait_until(lambda: not any(map(alive, pids)))
-
-
-@pytest.mark.parametrize("name", APART)
-def test_no_worker_that_is_busy_outlives_an_error(name, wait_until):
-    def done(result):
-        raise RuntimeError
-
-    before = set(multiprocessing.active_children())
-    with pytest.raises(RuntimeError), open_engine(name, 2) as engine:
-        pids = [child.pid for child in {*multiprocessing.active_children()} - before]
-        engine.run(time.sleep, [0, 600, 600], done)
-    assert len(pids) == 2
-    try:
-        wait_until(lambda: not any(map(alive, pids)), seconds=30)
-    finally:
-        kill_all(pids)
-
-
-@pytest.mark.parametrize("name", PARALLEL)
-def test_no_thread_outlives_the_engine(name, wait_until):
-    before = set(threading.enumerate())
-    with open_engine(name, 2) as engine:
-        results_of(engine, square, range(10))
-    wait_until(lambda: set(threading.enumerate()) <= before)
-
-
-@pytest.mark.parametrize("name", LOCAL)
-def test_an_error_of_the_work_arrives_as_it_is(name):
-    with pytest.raises(ValueError, match="seven is refused"), open_engine(name, 2) as engine:
-        results_of(engine, refuse_seven, range(10))
-
-
-@pytest.mark.parametrize("name", LOCAL)
-def test_an_error_of_the_receiver_ends_the_run(name):
-    def done(result):
-        raise OSError("the disk is full")
-
-    with pytest.raises(OSError, match="disk is full"), open_engine(name, 2) as engine:
-        engine.run(square, range(10), done)
-
-
-def test_an_unknown_engine_is_refused_with_the_ones_that_are_known():
-    with pytest.raises(UserError, match="'gpu' is unknown; allowed are sequential, threads"):
-        open_engine("gpu", 2).__enter__()
-
-
-PROGRAM = """
-import json, os, sys, time
-from pixelmill.engines.registry import open_engine
-from pixelmill.engines.base import pin_inner_threads
-from multiprocessing import active_children
-
-if __name__ == "__main__":
-    pin_inner_threads()
-    with open_engine(sys.argv[1], 2) as engine:
-        {body}
-"""
-
-
-def program(tmp_path, body):
-    """A program that opens an engine and that its workers can import."""
-    path = tmp_path / "program.py"
-    path.write_text(PROGRAM.format(body=body), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def library(repository):
-    """An environment in which a program finds the library, with Snakemake's thread settings."""
-    scripts = str(repository / "scripts")
-    return {**os.environ, "PYTHONPATH": scripts, "OMP_NUM_THREADS": "28"}
-
-
-@pytest.mark.parametrize("name", PARALLEL)
-def test_each_worker_has_one_inner_thread(name, tmp_path, library):
-    path = program(tmp_path, "engine.run(os.getenv, ['OMP_NUM_THREADS'] * 4, print)")
-    done = subprocess.run(
-        [sys.executable, path, name], env=library, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["1"] * 4
-
-
-@pytest.mark.parametrize("name", APART)
-def test_workers_die_with_a_parent_that_is_killed(name, tmp_path, library, start, wait_until):
-    path = program(
-        tmp_path,
-        "print(json.dumps([child.pid for child in active_children()]), flush=True);"
-        "engine.run(time.sleep, [600] * 2, print)",
-    )
-    parent = start(
-        [sys.executable, path, name], env=library, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    pids = [int(pid) for pid in parent.stdout.readline().strip(b"[]\n").split(b",")]
-    family = {*pids, *(child.pid for child in psutil.Process(parent.pid).children(recursive=True))}
-    assert len(pids) == 2 and all(map(alive, pids))
-    parent.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
-    try:
-        wait_until(lambda: not any(map(alive, family)), seconds=30)
-    finally:
-        kill_all(family)
-
-
-def test_processes_start_where_the_folder_for_temporary_files_has_a_long_path(
-    tmp_path, photos, script
-):
-    scratch = tmp_path / ("deep" * 20)
-    scratch.mkdir()
-    options = ("--engine", "processes", "--workers", "2")
-    done = script(
-        "process_parallel.py", photos(tmp_path / "src", 4), tmp_path / "out", *options,
-        env={**os.environ, "TMPDIR": str(scratch)},
-    )  # fmt: skip
-    assert done.status == 0, done.text
+def test_names_are_known_without_importing_what_runs_the_engines(repository):
+    program = "import json, sys, pixelmill.engines.registry; print(json.dumps([*sys.modules]))"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=repository / "scripts", check=True, stdout=subprocess.PIPE)
+    assert not {"dask", "distributed", "multiprocessing", "numpy"} & {*json.loads(done.stdout)}

@@ -41,7 +41,7 @@ def tell(sender):
     sender.send(list(sys.modules))
 
 if __name__ == "__main__":
-    processes.start_server("processes", ["pixelmill.pipeline.host"])
+    processes.start_server(["pixelmill.pipeline.host", "dask.local"])
     context = multiprocessing.get_context("forkserver")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=tell, args=(sender,))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelmill.engines.base import ENGINES
+from pixelmill.engines.registry import SELECTABLE
 from pixelmill.pipeline.engine_choice import LOOP, Rating, break_even, choose, quickest, typical
 
 
@@ -11,7 +11,7 @@ from pixelmill.pipeline.engine_choice import LOOP, Rating, break_even, choose, q
 @pytest.mark.parametrize("work", [0.0, 1.0, 1e6])
 @pytest.mark.parametrize("known", [True, False])
 def test_auto_means_an_engine_that_is_there(workers, scales, work, known):
-    assert choose("auto", workers, scales, work, known) in ENGINES
+    assert choose("auto", workers, scales, work, known) in SELECTABLE
 
 
 def test_a_short_pass_that_lets_go_of_the_gil_goes_to_threads_and_a_long_one_to_processes():
@@ -32,7 +32,7 @@ def test_one_worker_needs_no_engine():
     assert choose("auto", 1, True, 3600.0, known=False) == "sequential"
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", SELECTABLE)
 def test_an_engine_that_is_asked_for_is_used_unless_it_would_not_repay_its_start(name):
     assert choose(name, 2, True, 0.01, known=True) == "sequential"
     assert choose(name, 2, True, 0.01, known=False) == name

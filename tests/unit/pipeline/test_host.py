@@ -8,6 +8,7 @@ from pixelmill.app.config import named_recipe
 from pixelmill.core.errors import TreeError
 from pixelmill.dataset.catalog import refresh
 from pixelmill.dataset.output_names import Outputs
+from pixelmill.engines.registry import LOCAL
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline import breadcrumbs, messages
@@ -55,7 +56,7 @@ def hosted(tmp_path, photos):
     return Hosted(tmp_path, photos)
 
 
-@pytest.mark.parametrize("engine", ["sequential", "threads", "processes", "futures"])
+@pytest.mark.parametrize("engine", LOCAL)
 def test_every_image_is_told_of_once(hosted, engine):
     waited, ready, *batches, last = hosted.run(engine)
     assert waited[0] == "waited"

@@ -14,7 +14,7 @@ from pixelmill.core.filenames import unescape
 from pixelmill.core.locks import exclusive
 from pixelmill.core.reasons import REASONS
 from pixelmill.dataset import catalog
-from pixelmill.engines.base import ENGINES
+from pixelmill.engines.registry import SELECTABLE
 from pixelmill.verification.verify import verify
 from tests.helpers.passes import process_folder
 from tests.helpers.processed import COUNT, RECIPE, Tree, filled
@@ -35,7 +35,8 @@ WORKERS = {"sequential": 1, "threads": 4, "processes": 3}
 
 
 @pytest.mark.parametrize(
-    ("engine", "workers"), [("processes", 1), *((name, WORKERS.get(name, 2)) for name in ENGINES)]
+    ("engine", "workers"),
+    [("processes", 1), *((name, WORKERS.get(name, 2)) for name in SELECTABLE)],
 )
 def test_every_engine_makes_the_same_bytes(made, tmp_path, engine, workers):
     other = Tree(tmp_path)

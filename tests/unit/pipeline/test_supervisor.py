@@ -17,6 +17,7 @@ from pixelmill.app.config import named_recipe
 from pixelmill.core.errors import UserError
 from pixelmill.dataset.catalog import refresh
 from pixelmill.dataset.output_names import Outputs
+from pixelmill.engines.registry import LOCAL
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline.host import Work
@@ -34,8 +35,6 @@ from tests.helpers.faults import (
 from tests.helpers.passes import process_folder
 
 pytestmark = pytest.mark.slow
-
-ENGINES = ["sequential", "threads", "processes", "futures"]
 
 
 def offspring():
@@ -66,7 +65,7 @@ def command(sources, tree, engine="processes"):
     return [*name, "--workers", "2", "--recipe", "intensive"]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", LOCAL)
 def test_poisonous_images_are_blamed_alone(engine, tmp_path, photos, script):
     sources = photos(tmp_path / "src", 296)
     for name, (height, _, _) in POISON.items():
@@ -91,7 +90,7 @@ def test_poisonous_images_are_blamed_alone(engine, tmp_path, photos, script):
     assert "make 0; keep 300" in again.text
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", LOCAL)
 @pytest.mark.parametrize(("kind", "count"), [("segfault", 60), ("memory", 6)])
 def test_images_that_all_kill_are_all_told_and_stop_no_run(
     engine, kind, count, tmp_path, photos, script
@@ -236,7 +235,7 @@ def test_ten_killed_workers_cost_nothing(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["term", "interrupt"])
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", LOCAL)
 def test_a_signal_to_the_group_ends_it_and_the_next_run_goes_on(
     engine, number, sources, undisturbed, tmp_path, repository, start, wait_until
 ):
@@ -250,7 +249,7 @@ def test_a_signal_to_the_group_ends_it_and_the_next_run_goes_on(
     assert tree_digest(tree) == undisturbed
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", LOCAL)
 def test_nothing_is_left_in_the_folder_for_temporary_files(engine, tmp_path, photos, script):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
