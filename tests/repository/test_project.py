@@ -109,9 +109,25 @@ def test_every_direct_dependency_is_locked_and_explained(repository):
 
 
 def rules_of(repository):
-    """Text of each rule by its name."""
+    """Text of each rule by its name; a rule that is based on another one has its sections too."""
     text = "\n".join(texts(repository, "workflow/rules/*.smk").values())
-    return dict(re.findall(r"^rule (\w+):\n((?:(?:    .*)?\n)+)", text, re.MULTILINE))
+    rules, own = {}, {}
+    heading = r"^(?:use )?rule (\w+)(?: as (\w+) with)?:\n"
+    for name, copy, body in re.findall(heading + r"((?:(?:    .*)?\n)+)", text, re.MULTILINE):
+        rules[copy or name], own[copy or name] = (name if copy else None), sections_of(body)
+    for name, base in rules.items():
+        if base and "params" in own[name]:  # Snakemake replaces single parameters
+            own[name]["params"] = own[base]["params"] + own[name]["params"]
+    return {
+        name: "".join(({**own[base], **own[name]} if base else own[name]).values())
+        for name, base in rules.items()
+    }
+
+
+def sections_of(body):
+    """Text of each section of a rule by its keyword."""
+    found = re.findall(r"^    (\w+):(.*\n(?:(?:     .*)?\n)*)", body, re.MULTILINE)
+    return {keyword: f"    {keyword}:{text}" for keyword, text in found}
 
 
 #: The directives of each rule that runs a command.

@@ -1,4 +1,4 @@
-# What a dataset holds.
+# The catalog: which images a dataset has.
 
 
 rule catalog:
@@ -21,8 +21,9 @@ rule catalog:
         folder=folder,
         selection=selection,
         fingerprint=fingerprint,
+        shard="1-of-1",
     message:
         "Catalog {wildcards.dataset}"
     shell:
         "python {input.code[0]:q} {params.folder:q} {output.table:q}"
-        " --selection {params.selection:q} --log {log:q}"
+        " --selection {params.selection:q} --shard {params.shard} --log {log:q}"

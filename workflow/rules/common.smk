@@ -169,6 +169,17 @@ def software(wildcards):
     return as_json(rendering_software(opencv))
 
 
+def options_of_shard(wildcards):
+    """Options of a pass over one shard of a dataset."""
+    label = f"{wildcards.dataset}/{wildcards.recipe}/{wildcards.shard}"
+    options = {
+        "--shard": wildcards.shard,
+        "--selection": selection(wildcards),
+        "--label": label,
+    }
+    return shlex.join(part for option in options.items() for part in option)
+
+
 def shards():
     """Names of all shards of a dataset."""
     return [str(shard) for shard in all_of(CONFIG["scale"]["shards"])]

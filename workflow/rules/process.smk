@@ -64,10 +64,11 @@ rule process_par:
         steps_folder=BASE,
         policy=policy(),
         scheduler=scheduler,
+        options="--label {dataset}/{recipe}",
     message:
         "Process {wildcards.dataset} by {wildcards.recipe} with {wildcards.engine}"
     shell:
         "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
         " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
         " --engine {wildcards.engine} --workers {threads} --cap-workers {params.scheduler}"
-        " --policy {params.policy:q} --label {wildcards.dataset}/{wildcards.recipe} --log {log:q}"
+        " --policy {params.policy:q} {params.options} --log {log:q}"

@@ -1,5 +1,6 @@
-# Shards: where `scale.shards` is more than one, each dataset is catalogued and processed
-# in parts, one job each, on any node; gathering makes the same tables of them as one job would.
+# Shards: if `scale.shards` is more than one, each dataset is catalogued and processed in
+# parts, one job each, on any node. From their tables, gathering makes those that a single job
+# would have made.
 
 
 ruleorder: gather_catalog > catalog
@@ -7,31 +8,17 @@ ruleorder: gather > process_seq
 ruleorder: gather > process_par
 
 
-rule catalog_shard:
-    input:
-        code=code("catalog.py"),
-        generated=generated,
+use rule catalog as catalog_shard with:
     output:
         table=f"{RESULTS}/{{dataset}}/shards/{{shard}}/catalog.csv",
     log:
         "logs/{dataset}/shards/{shard}.catalog.log",
     benchmark:
         "benchmarks/{dataset}/shards/{shard}.catalog.tsv"
-    conda:
-        "../../envs/environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=60,
     params:
-        folder=folder,
-        selection=selection,
-        fingerprint=fingerprint,
+        shard="{shard}",
     message:
         "Catalog {wildcards.dataset}, shard {wildcards.shard}"
-    shell:
-        "python {input.code[0]:q} {params.folder:q} {output.table:q}"
-        " --selection {params.selection:q} --shard {wildcards.shard} --log {log:q}"
 
 
 rule gather_catalog:
@@ -60,7 +47,7 @@ rule gather_catalog:
         "python {input.code[0]:q} {output.table:q} {params.shards} --log {log:q}"
 
 
-rule process_shard:
+use rule process_par as process_shard with:
     input:
         code=code("process_parallel.py"),
         own_steps=own_steps,
@@ -72,31 +59,14 @@ rule process_shard:
         "logs/{dataset}/{recipe}/{engine}/{shard}.log",
     benchmark:
         "benchmarks/{dataset}/{recipe}/{engine}/{shard}.tsv"
-    conda:
-        "../../envs/environment.yaml"
-    threads: workflow.cores
-    resources:
-        mem_mb=lambda wildcards, threads: 500 + 500 * threads,
-        runtime=600,
+    wildcard_constraints:
+        engine="|".join(CHOICES),
     params:
-        folder=folder,
         tree=subpath(output.manifest, ancestor=3),
-        recipe=recipe,
-        software=software,
-        steps_folder=BASE,
-        policy=policy(),
-        scheduler=scheduler,
-        selection=selection,
+        options=options_of_shard,
     message:
         "Process {wildcards.dataset} by {wildcards.recipe} with {wildcards.engine},"
         " shard {wildcards.shard}"
-    shell:
-        "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
-        " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
-        " --shard {wildcards.shard} --selection {params.selection:q}"
-        " --engine {wildcards.engine} --workers {threads} --cap-workers {params.scheduler}"
-        " --policy {params.policy:q} --label {wildcards.dataset}/{wildcards.recipe}/{wildcards.shard}"
-        " --log {log:q}"
 
 
 rule gather:

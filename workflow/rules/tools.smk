@@ -1,4 +1,4 @@
-# Targets besides `all`: the everyday one, and looking without changing.
+# Targets besides `all`: `process` for everyday use, and those that only inspect or measure.
 
 
 rule process:
@@ -119,7 +119,7 @@ rule scaling:
     localrule: True
 
 
-rule measure_rivals:
+use rule measure as measure_rivals with:
     input:
         code=code("rivals.py"),
         own_steps=own_steps,
@@ -130,26 +130,8 @@ rule measure_rivals:
         "logs/{dataset}/{recipe}/rivals.log",
     benchmark:
         "benchmarks/{dataset}/{recipe}/rivals.tsv"
-    conda:
-        "../../envs/environment.yaml"
-    threads: workflow.cores
-    resources:
-        mem_mb=lambda wildcards, threads: 500 + 500 * threads,
-        runtime=240,
-    params:
-        folder=folder,
-        recipe=recipe,
-        software=software,
-        steps_folder=BASE,
-        settings=section("benchmark"),
     message:
         "Measure other tools on {wildcards.dataset} by {wildcards.recipe}"
-    shell:
-        "python {input.code[0]:q} {params.folder:q} --recipe {params.recipe:q}"
-        " --catalog {input.catalog:q}"
-        " --steps-folder {params.steps_folder:q} --settings {params.settings:q}"
-        " --output {output.samples:q}"
-        " --workers {threads} --cap-workers --log {log:q}"
 
 
 rule rivals:
