@@ -1,5 +1,5 @@
-# pixelmill: a folder of images in, processed images out, proved right.
-# This file wires; what is done is in scripts/, what is asked for in config.yaml.
+# pixelmill: a folder of images in, verified processed images out.
+# This file only connects the parts: scripts/ does the work that config.yaml asks for.
 import os
 import sys
 
@@ -8,14 +8,14 @@ from snakemake.utils import min_version
 min_version("9.19")
 
 
-# The config beside which Snakemake runs, else the one that comes with pixelmill.
+# The config in the working folder or, if there is none, the one that comes with pixelmill.
 beside = "config.yaml"
 
 sys.path.insert(0, os.path.join(workflow.current_basedir, "scripts"))
 from pixelmill.core.documents import read_yaml
 from pixelmill.core.errors import UserError
 
-# Snakemake would build all that a few aliases can stand for.
+# Snakemake would expand YAML aliases without limit; `read_yaml` refuses such a file.
 if os.path.exists(beside):
     try:
         read_yaml(beside, beside)
@@ -45,7 +45,7 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/tools.smk"
 
 
-# Dry runs and jobs' own Snakemake processes do not come here.
+# Not executed by dry runs, nor by the Snakemake processes that run single jobs.
 onstart:
     hold_folder()
 

@@ -1,4 +1,4 @@
-"""Write the report: tables and figures from the files of a run."""
+"""Write the report with its tables and figures from the files of a run."""
 
 import argparse
 import logging
@@ -7,7 +7,7 @@ from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> None:
-    """Gather what the trees hold and write the report."""
+    """Read the files of the output trees and write the report."""
     from pixelmill.core.documents import from_json
     from pixelmill.core.errors import UserError
     from pixelmill.report.contact_sheet import contact_sheets
@@ -35,7 +35,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    """Lay what several machines measured side by side."""
+    """Write a page that compares the measurements of several machines."""
     from pixelmill.report import compare_machines
 
     page = f"{options.output or '.'}/compare.html"
@@ -48,9 +48,12 @@ def arguments() -> argparse.Namespace:
     parser = cli.parser(__doc__, "python scripts/benchmark_report.py results")
     parser.add_argument("results", metavar="RESULTS", nargs="?", help="folder of all results")
     parser.add_argument("--trees", nargs="+", help="output trees to report on (default: all)")
-    parser.add_argument("--output", metavar="DIR", help="where to (default: RESULTS/report)")
+    parser.add_argument("--output", metavar="DIR", help="default: RESULTS/report")
     parser.add_argument(
-        "--compare", nargs="+", metavar="JSON", help="scaling.json of several machines, on one page"
+        "--compare",
+        nargs="+",
+        metavar="JSON",
+        help="compare the scaling.json of several machines",
     )
     parser.add_argument("--config", default="{}", metavar="JSON", help="configuration to show")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""List the images of a folder in a table; files that did not change are not opened again."""
+"""List the images of a folder in a table, opening only files that have changed."""
 
 import argparse
 import logging
@@ -28,12 +28,12 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/catalog.py my_photos catalog.csv")
     parser.add_argument("source", metavar="SRC", help="folder of images; never written to")
-    parser.add_argument("table", metavar="CSV", help="where the table goes")
+    parser.add_argument("table", metavar="CSV", help="where to write the table")
     parser.add_argument(
         "--selection", default="{}", metavar="JSON", help='as {"include": [], "exclude": []}'
     )
     parser.add_argument(
-        "--shard", default="1-of-1", metavar="K-of-N", help="only what concerns this part"
+        "--shard", default="1-of-1", metavar="K-of-N", help="catalog only this part of the folder"
     )
     return parser.parse_args()
 

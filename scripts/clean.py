@@ -1,4 +1,4 @@
-"""Remove what pixelmill made by a config: results, generated images, logs. Nothing else."""
+"""Remove the results, generated images and logs of a config, and nothing else."""
 
 import argparse
 import logging
@@ -8,7 +8,7 @@ from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> None:
-    """Remove it and say how much it was."""
+    """Remove the files and log how many there were."""
     from pixelmill.app.cleanup import clean
     from pixelmill.core.documents import from_json, require
     from pixelmill.core.filenames import escape

@@ -32,7 +32,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("trees", nargs="+", help="output trees, one named 'sequential'")
     parser.add_argument("--label", default="engines", help="their name in messages")
     parser.add_argument("--output", metavar="JSON", help="write the checks here")
-    parser.add_argument("--evidence", action="store_true", help="exit with 0 even if a check fails")
+    parser.add_argument(
+        "--evidence", action="store_true", help="exit with status 0 even if a check failed"
+    )
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Put together what the shards of an output tree say, when all of them are done."""
+"""Combine the results of the shards of an output tree once all of them are done."""
 
 import argparse
 import logging
@@ -26,7 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("tree", metavar="TREE", help="output tree")
     parser.add_argument("shards", type=cli.positive, metavar="N", help="how many shards there are")
     parser.add_argument("catalog", metavar="CSV", help="table of the whole dataset")
-    parser.add_argument("--label", default="images", help="what to call them")
+    parser.add_argument("--label", default="images", help="their name in messages")
     return parser.parse_args()
 
 

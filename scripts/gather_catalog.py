@@ -1,4 +1,4 @@
-"""Put the catalogs of a dataset's shards together."""
+"""Combine the catalogs of a dataset's shards."""
 
 import argparse
 import logging
@@ -25,7 +25,7 @@ def main(options: argparse.Namespace) -> None:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/gather_catalog.py results/mine/catalog.csv 16")
-    parser.add_argument("table", metavar="CSV", help="where the table goes")
+    parser.add_argument("table", metavar="CSV", help="where to write the table")
     parser.add_argument("shards", type=cli.positive, metavar="N", help="how many shards there are")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Generate test images; the same seed gives the same pixels on any number of workers."""
+"""Generate test images; their pixels depend on the seed, not on the number of workers."""
 
 import argparse
 
@@ -30,7 +30,7 @@ def main(options: argparse.Namespace) -> None:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/generate.py my_images --count 1000")
-    parser.add_argument("target", metavar="DST", help="folder of the images; made if missing")
+    parser.add_argument("target", metavar="DST", help="folder of the images; created if missing")
     parser.add_argument("--count", type=cli.positive, default=1000)
     parser.add_argument("--width", type=cli.positive, nargs=2, default=(300, 600))
     parser.add_argument("--height", type=cli.positive, nargs=2, default=(300, 600))
@@ -38,8 +38,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--format", choices=("jpeg", "png", "bmp", "gif"), default="jpeg")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--spec", metavar="JSON", help="all of these at once, as in the config")
-    parser.add_argument("--token", default="", help="what the workflow knows the images by")
-    parser.add_argument("--done", metavar="FILE", help="write this file when all is there")
+    parser.add_argument("--token", default="", help="identifies the images to the workflow")
+    parser.add_argument("--done", metavar="FILE", help="write this file when all images exist")
     cli.add_workers(parser)
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Say what would be done to each output tree that a config covers, and why."""
+"""Show what would be done to each output tree of a config, and why."""
 
 import argparse
 import logging
@@ -8,7 +8,7 @@ from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> None:
-    """Draw up each plan and print it."""
+    """Make the plan of each output tree and log it."""
     from pixelmill.app.config import complete
     from pixelmill.core.documents import from_json
     from pixelmill.dataset import catalog
@@ -40,7 +40,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "snakemake --cores 1 plan")
     parser.add_argument("--config", required=True, metavar="JSON", help="complete configuration")
-    parser.add_argument("--steps-folder", default=".", help="where own steps are looked for first")
+    parser.add_argument("--steps-folder", default=".", help="where to look for own steps first")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Measure the tools that people would use instead, side by side with pixelmill."""
+"""Compare the speed of pixelmill with that of other tools."""
 
 import argparse
 import logging
@@ -7,13 +7,13 @@ from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> None:
-    """Measure whichever is installed, print a table, and keep all samples as JSON."""
+    """Measure the tools that are installed, log a table, and write all samples as JSON."""
     from pixelmill.app.config import named_recipe
     from pixelmill.benchmark import competitors, manager, speedups
     from pixelmill.core.tables import write_json
 
     recipe = named_recipe(options.recipe, options.steps_folder)
-    competitors.task_of(recipe)  # says so at once where there is nothing to compare
+    competitors.task_of(recipe)  # fails at once if other tools cannot perform it
     settings = cli.settings(options, "benchmark", "images", "repeats")
     some = manager.select(manager.entries_of(options.source, options.catalog), settings["images"])
     tools = competitors.willing(options.source, recipe, some)

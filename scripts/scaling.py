@@ -1,4 +1,4 @@
-"""Measure what parallelism wins on a folder of images: the controlled benchmark."""
+"""Measure the speedup of each engine and number of workers on a folder of images."""
 
 import argparse
 import logging
@@ -7,7 +7,7 @@ from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> None:
-    """Measure, print a table, and keep all samples as JSON."""
+    """Measure, log a table and advice, and write all samples as JSON."""
     from pixelmill.app.config import named_recipe
     from pixelmill.benchmark import manager, samples, speedups
     from pixelmill.core.tables import write_json
@@ -37,7 +37,9 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/scaling.py my_photos --recipe light")
     cli.add_benchmark(parser, "light, intensive, or FILE.yaml")
-    parser.add_argument("--only", nargs="+", metavar="CASE", help="such as loop-1 processes-2")
+    parser.add_argument(
+        "--only", nargs="+", metavar="CASE", help="measure only these, such as loop-1 processes-2"
+    )
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Show every step on a picture, and write the docs that come from the code."""
+"""Write the gallery of steps, or the pages of the documentation that the code generates."""
 
 import argparse
 import logging
@@ -8,7 +8,7 @@ from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> None:
-    """Render the gallery, or write pages of text."""
+    """Write the gallery, the pages, or both."""
     from pixelmill.app import config_docs, failure_docs, step_docs, step_gallery
 
     if options.page:
@@ -27,9 +27,9 @@ def main(options: argparse.Namespace) -> None:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/steps.py steps.html")
-    parser.add_argument("page", metavar="HTML", nargs="?", help="where the page goes")
+    parser.add_argument("page", metavar="HTML", nargs="?", help="where to write the gallery")
     parser.add_argument(
-        "--docs", metavar="DIR", help="write the pages there that come from the code"
+        "--docs", metavar="DIR", help="write the generated pages of the documentation there"
     )
     return parser.parse_args()
 

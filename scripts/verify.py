@@ -37,7 +37,7 @@ def arguments() -> argparse.Namespace:
     cli.add_pass(parser)
     parser.add_argument("--scope", choices=("changed", "all"), default="all")
     parser.add_argument("--sample", type=int, help="images compared with a reference")
-    parser.add_argument("--min-psnr", type=float, help="least similarity, in dB")
+    parser.add_argument("--min-psnr", type=float, help="lowest similarity allowed, in dB")
     cli.add_settings(parser, "verify")
     parser.add_argument("--output", metavar="JSON", help="write the checks here")
     parser.add_argument("--token", default="", help="identifies the checks to the workflow")

@@ -49,7 +49,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "snakemake --cores all verify")
     parser.add_argument("--config", required=True, metavar="JSON", help="complete configuration")
-    parser.add_argument("--steps-folder", default=".", help="where own steps are looked for first")
+    parser.add_argument("--steps-folder", default=".", help="where to look for own steps first")
     cli.add_workers(parser)
     return parser.parse_args()
 

@@ -136,7 +136,6 @@ PENDING: set[str] = {
     r"\b(has|have|had|image|images) in hand\b",
     "proved right",
     r"stands? over\b",
-    "[Dd]raws? up",
     r"(?<![.\w])[Cc]rumbs?\b",
 }
 

@@ -1,4 +1,4 @@
-# Test images, made where a dataset asks for them.
+# Generated images, for datasets that have a key `generate`.
 
 
 rule generate:

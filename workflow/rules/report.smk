@@ -1,4 +1,4 @@
-# What people look at: the report, and the verdict that decides how the run ends.
+# The report for people, and the verdict, which decides whether the run succeeds.
 
 
 rule benchmark_report:

@@ -1,5 +1,5 @@
-# Checks. A failed one must not lose its evidence: these jobs write what they found and
-# succeed; the verdict, after the report, is what fails.
+# Checks. These jobs succeed even if a check fails, so that Snakemake keeps their files as
+# evidence; the verdict, which follows the report, fails instead.
 
 
 rule verify_tree:

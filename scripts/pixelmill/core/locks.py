@@ -1,4 +1,8 @@
-"""Locks: only one process at a time works in a folder."""
+"""Locks: only one process at a time works in a folder.
+
+No library offers what is needed here: filelock has no shared lock that the system releases when
+a process dies, and portalocker follows links and needs pywin32 for shared locks on Windows.
+"""
 
 from __future__ import annotations
 
