@@ -9,14 +9,16 @@ from pixelmill.app.config_schema import allowed, resolved, schema
 from pixelmill.app.step_docs import as_recipe
 
 #: Sections that have their own pages.
-_ELSEWHERE = {"recipes": "[recipes.md](recipes.md) explains recipes, and [steps.md](steps.md) lists all steps."}
+_ELSEWHERE = {
+    "recipes": "[recipes.md](recipes.md) explains recipes, and [steps.md](steps.md) all steps."
+}
 
 _INTRODUCTION = """\
 # Configuration
 
 This page lists every key of `config.yaml`. All keys have defaults. `--config` and `--configfile`
-override any key: maps are merged, and lists are replaced. A wrong key, type, value or name stops the
-run before any job starts, with one sentence that says what was found and what is allowed.
+override any key: maps are merged, and lists are replaced. A wrong key, type, value or name stops
+the run before any job starts, with one sentence that says what was found and what is allowed.
 
 `make docs` generates this page."""
 
