@@ -10,7 +10,7 @@ from pixelmill.app.step_docs import as_recipe
 
 #: Sections that have their own pages.
 _ELSEWHERE = {
-    "recipes": "[recipes.md](recipes.md) explains recipes, and [steps.md](steps.md) all steps."
+    "recipes": "[recipes.md](recipes.md) describes recipes; [steps.md](steps.md) lists all steps."
 }
 
 _INTRODUCTION = """\
