@@ -85,7 +85,7 @@ def outcomes(rows, tmp_path_factory):
     renderer = Renderer(CORPUS, str(target), config.named_recipe("light"))
     made = {row["path"]: renderer.render(Job(row["path"], (row["path"] + ".jpg",))) for row in rows}
     written = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
-    assert written == {output.path for outcome in made.values() for output in outcome.made}
+    assert written == {output.path for outcome in made.values() for output in outcome.files}
     return made
 
 
@@ -125,7 +125,7 @@ def test_what_may_decode_does_or_has_a_reason(rows, outcomes):
 
 
 def test_every_output_is_of_the_size_that_was_asked_for(outcomes):
-    sizes = {(o.width, o.height) for outcome in outcomes.values() for o in outcome.made}
+    sizes = {(o.width, o.height) for outcome in outcomes.values() for o in outcome.files}
     assert sizes == {(256, 256)}
 
 

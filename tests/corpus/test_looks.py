@@ -215,7 +215,7 @@ def test_whatever_was_made_is_what_its_format_says(outcomes, key):
         if kind != key or outcome.status != "ok":
             assert outcome.status == "ok" or outcome.reason in REASONS
             continue
-        for output in outcome.made:
+        for output in outcome.files:
             with Image.open(target / output.path) as image:
                 image.load()
                 assert image.size == (48, 48), path

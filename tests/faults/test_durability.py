@@ -13,7 +13,7 @@ import pytest
 
 from pixelmill.core.jobs import Batch, Job
 from pixelmill.dataset.ledger import Ledger
-from pixelmill.dataset.output_tree import Workplace
+from pixelmill.dataset.output_tree import Workspace
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline.policy import Policy
@@ -136,7 +136,7 @@ def test_without_it_nothing_is_synced(tmp_path, photo, recorder, format):
 def test_the_ledger_is_synced_as_the_outputs_are(tmp_path, durable, level):
     with Ledger(str(tmp_path / "ledger.sqlite"), durable=durable) as ledger:
         assert ledger._database.execute("PRAGMA synchronous").fetchone() == (level,)
-    with Workplace(str(tmp_path)).open(durable) as ledger:
+    with Workspace(str(tmp_path)).open(durable) as ledger:
         assert ledger._database.execute("PRAGMA synchronous").fetchone() == (level,)
 
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from pixelmill.app.config import named_recipe
 from pixelmill.dataset import catalog
-from pixelmill.dataset.output_tree import Workplace
+from pixelmill.dataset.output_tree import Workspace
 from pixelmill.dataset.shards import WHOLE, all_of
 from pixelmill.dataset.synthetic import Spec, generate
 from pixelmill.pipeline.request import ProcessRequest
@@ -55,7 +55,7 @@ def record(folder):
         ]
         for name, (_, passes, _) in fastest.items()
     }
-    with Workplace(fastest["one worker"][2]).look() as ledger:
+    with Workspace(fastest["one worker"][2]).open_to_read() as ledger:
         taken = {source: sum(parts) for source, parts in ledger.latencies(COUNT)}
     images = [(e.bytes, e.width, e.height, round(taken[e.path], 5)) for e in entries]
     return {**found, "images": images}

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from pixelmill.dataset.shards import home
+from pixelmill.dataset.shards import shard_of
 from tests.helpers.projects import END, SMALL, copied, is_up_to_date, times_below, write_config
 
 SHARDS = 3
@@ -56,7 +56,7 @@ def test_from_nothing_each_shard_has_its_jobs_and_each_job_its_log_and_benchmark
 def test_images_that_come_and_go_concern_their_own_shards(divided, snakemake, picture):
     picture(50).save(divided / "pictures/new.jpg")
     asked = snakemake(divided, "--dry-run", "all")
-    assert asked.jobs == sorted([*of_shard(home("new.jpg", SHARDS)), *GATHER, *AFTER])
+    assert asked.jobs == sorted([*of_shard(shard_of("new.jpg", SHARDS)), *GATHER, *AFTER])
     (divided / "pictures/4.jpg").unlink()
     for name in ("x.jpg", "y.jpg", "z.jpg"):
         (divided / "pictures" / name).write_bytes(b"\xff\xd8\xff and no more")

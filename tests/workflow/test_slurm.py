@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pixelmill.dataset.shards import Shard, all_of, home
+from pixelmill.dataset.shards import Shard, all_of, shard_of
 from tests.helpers.projects import RESIZE, SMALL, write_config
 
 pytestmark = pytest.mark.slow
@@ -101,7 +101,7 @@ def test_an_image_that_is_added_is_one_job_for_its_shard(project, submit, pictur
     run = submit()
     text, _ = run.communicate(timeout=300)
     assert run.returncode == 0, text
-    shard = Shard(home("new.jpg", SHARDS), SHARDS)
+    shard = Shard(shard_of("new.jpg", SHARDS), SHARDS)
     assert submitted(text, "catalog_shard") == [f"mine_{shard}"]
     assert submitted(text, "process_shard") == [f"mine_light_processes_{shard}"]
     log = (project / f"logs/mine/light/processes/{shard}.log").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from pixelmill.core.files import TEMPORARY
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
 from pixelmill.core.tables import iterate_table
-from pixelmill.dataset.ledger import looked_at
+from pixelmill.dataset.ledger import open_to_read
 from pixelmill.dataset.output_tree import LEDGER
 from pixelmill.dataset.shards import WHOLE, others
 from pixelmill.dataset.synthetic import made_in
@@ -119,7 +119,7 @@ def _outputs(tree: str) -> set[str]:
     """Return the paths of the outputs of a tree, from its ledgers or its manifest."""
     known: set[str] = set()
     for folder in (tree, *others(tree, WHOLE)):
-        with looked_at(os.path.join(folder, LEDGER)) as ledger:
+        with open_to_read(os.path.join(folder, LEDGER)) as ledger:
             known.update(ledger.outputs() if ledger else ())
     manifest = os.path.join(tree, "manifest.csv")
     if os.path.isfile(manifest):

@@ -19,7 +19,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from pixelmill.app.config_schema import allowed, resolved, schema
 from pixelmill.core import documents
 from pixelmill.core.errors import UserError, shown
-from pixelmill.core.files import lies_in
+from pixelmill.core.files import is_inside
 from pixelmill.imaging import recipe, recipe_parser
 from pixelmill.imaging.codecs.limits import PRESETS
 
@@ -240,12 +240,12 @@ def _check_dataset(name: str, dataset: Mapping[str, Any], results: str) -> None:
     folder = dataset["folder"]
     if not os.path.isdir(folder):
         raise UserError(f"{key}.folder: '{folder}' is no folder; correct the path or mount it.")
-    if lies_in(folder, results):
+    if is_inside(folder, results):
         raise UserError(
             f"{key}.folder: '{folder}' lies inside the results '{results}'; "
             "choose folders side by side."
         )
-    if lies_in(results, folder):
+    if is_inside(results, folder):
         raise UserError(
             f"{key}.folder: '{folder}' contains the results '{results}'; "
             "choose folders side by side, or set 'results' to a place outside it."

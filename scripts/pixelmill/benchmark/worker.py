@@ -72,7 +72,7 @@ def _pass(source: str, target: str, recipe: Recipe, entries: Entries, case: Case
     """Time a whole pass; its ledger tells what its workers did meanwhile."""
     done = process(ProcessRequest(source, target, recipe, case.kind, case.workers), entries)
     seconds = done.seconds - done.startup_seconds
-    with Ledger(os.path.join(target, "ledger.sqlite"), only_look=True) as ledger:
+    with Ledger(os.path.join(target, "ledger.sqlite"), read_only=True) as ledger:
         sums = [mean * done.images / done.workers for mean in ledger.stage_means()]
         stages = _stages(sums, seconds)
         timeline = ledger.timeline()

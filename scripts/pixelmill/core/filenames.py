@@ -115,7 +115,7 @@ def of_cell(cell: str) -> str:
     return _DEFUSED.sub(lambda m: m[1] + chr(int(m[2], 16)), cell)
 
 
-def identity(path: str) -> str:
+def collision_key(path: str) -> str:
     """Return a key that is equal for paths that a file system may treat as one.
 
     File systems may ignore case and Unicode normalization.

@@ -133,7 +133,7 @@ def free_name(path: str) -> str:
     return name
 
 
-def lies_in(inner: str | os.PathLike[str], outer: str | os.PathLike[str]) -> bool:
+def is_inside(inner: str | os.PathLike[str], outer: str | os.PathLike[str]) -> bool:
     """Return whether a path is the same as another one, or below it; links are followed."""
     outer = os.path.realpath(outer)
     try:

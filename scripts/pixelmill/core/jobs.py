@@ -48,7 +48,7 @@ class Batch:
         self.jobs = jobs
 
 
-class Stretch(NamedTuple):
+class BusyInterval(NamedTuple):
     """The time in which a worker processed a batch: its start and end, in seconds."""
 
     worker: str
@@ -57,7 +57,7 @@ class Stretch(NamedTuple):
     images: int
 
 
-class Made(NamedTuple):
+class OutputFile(NamedTuple):
     """One output that was written; sides in pixels."""
 
     variant: str
@@ -71,12 +71,12 @@ class Made(NamedTuple):
 class Outcome(NamedTuple):
     """What became of one image.
 
-    `stage`, `reason` and `message` are empty if it succeeded, `made` is empty if it failed.
+    `stage`, `reason` and `message` are empty if it succeeded, `files` is empty if it failed.
     `seconds` are by stage.
     """
 
     source: str
-    made: tuple[Made, ...]
+    files: tuple[OutputFile, ...]
     status: str
     stage: str
     reason: str
@@ -91,18 +91,18 @@ class Outcome(NamedTuple):
     @property
     def bytes_out(self) -> int:
         """Size of all outputs."""
-        return sum(made.bytes for made in self.made)
+        return sum(file.bytes for file in self.files)
 
 
-class Account:
+class StageTimer:
     """Measures the stages of an image, and collects what becomes known of it."""
 
-    __slots__ = ("_last", "_number", "bytes_in", "digest", "made", "pixels_in", "seconds")
+    __slots__ = ("_last", "_number", "bytes_in", "digest", "files", "pixels_in", "seconds")
 
     def __init__(self) -> None:
         self.bytes_in = self.pixels_in = 0
         self.digest = ""
-        self.made: list[Made] = []
+        self.files: list[OutputFile] = []
         self.seconds = [0.0] * len(STAGES)
         self._number = READ  # of the current stage
         self._last = perf_counter()
@@ -122,7 +122,7 @@ class Account:
     def outcome(self, job: Job, error: ImageError | None = None) -> Outcome:
         """Return the outcome of the image."""
         if error is None:
-            became = tuple(self.made), "ok", "", "", ""
+            became = tuple(self.files), "ok", "", "", ""
         else:
             became = (), "failed", error.stage, error.reason, error.message
         known = self.bytes_in, job.mtime_ns, self.digest, self.pixels_in
@@ -131,6 +131,6 @@ class Account:
 
 def failed(job: Job, stage: str, reason: str, message: str, digest: str) -> Outcome:
     """Return the outcome of an image whose process could not report it."""
-    account = Account()
-    account.bytes_in, account.digest = job.bytes, digest
-    return account.outcome(job, ImageError(stage, reason, message))
+    timer = StageTimer()
+    timer.bytes_in, timer.digest = job.bytes, digest
+    return timer.outcome(job, ImageError(stage, reason, message))

@@ -252,7 +252,7 @@ class Root:
         with contextlib.suppress(FileNotFoundError):
             self._folder(path)
 
-    def identity(self, path: str = "") -> tuple[int, int]:
+    def device_and_inode(self, path: str = "") -> tuple[int, int]:
         """Return device and inode of a folder, which identify it whatever its name."""
         folder = self._folder(path)
         state = os.stat(folder.at("."), dir_fd=folder.descriptor)

@@ -16,12 +16,12 @@ from typing import TypeAlias
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape, unescape
-from pixelmill.core.files import changed_ns, lies_in, modified_ns, sweep, walk
+from pixelmill.core.files import changed_ns, is_inside, modified_ns, sweep, walk
 from pixelmill.core.regular_files import opened
 from pixelmill.core.root import Root
 from pixelmill.core.tables import iterate_table, write_table
 from pixelmill.dataset.entries import Entries, Entry
-from pixelmill.dataset.shards import WHOLE, Shard, homes, others
+from pixelmill.dataset.shards import WHOLE, Shard, others, shards_of
 from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
 
 HEADER = ("path", "bytes", "mtime_ns", "format", "width", "height", "changed_ns")
@@ -172,7 +172,7 @@ def fingerprints(folder: str, select: Selection | None = None, shards: int = 1) 
     for path, size, mtime_ns, changed, _ in _files(folder, select or Selection(), Counter()):
         state = f"{escape(path)}\t{size}\t{mtime_ns}\t{changed}".encode()
         digest = int.from_bytes(hashlib.blake2b(state, digest_size=16).digest(), "big")
-        for number in homes(path, shards) if shards > 1 else (1,):
+        for number in shards_of(path, shards) if shards > 1 else (1,):
             totals[number - 1] += digest
     return [f"{total % 2**128:032x}" for total in totals]
 
@@ -197,7 +197,7 @@ def _files(folder: str, select: Selection, left_out: Counter[str]) -> Iterable[_
         if path.startswith(".") or "/." in path or not select(path):
             continue
         try:
-            if entry.is_symlink() and not lies_in(entry.path, folder):
+            if entry.is_symlink() and not is_inside(entry.path, folder):
                 left_out["links that leave the folder"] += 1
                 continue
             if not entry.is_file():

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import os
+from typing import TypedDict
 
 from pixelmill.core.filenames import unescape
 from pixelmill.core.files import atomic
 from pixelmill.core.tables import write_json, write_table
 from pixelmill.dataset.ledger import Ledger
+from pixelmill.dataset.passes import PassRecord, as_record
 
 MANIFEST = ("source", "variant", "output", "status", "reason", "width", "height", "sha256")
 FAILURES = ("source", "stage", "reason", "message")
 
 
+class Timing(TypedDict):
+    """Content of ``timing.json``."""
+
+    last_pass: PassRecord | None
+    last_full_pass: PassRecord | None
+
+
 def write_tables(ledger: Ledger, target: str) -> None:
     """Write the tables that other programs read, the manifest last."""
-    last, full = ledger.last_pass(), ledger.last_pass(whole=True)
-    timing = {
-        "last_pass": None if last is None else last._asdict(),
-        "last_full_pass": None if full is None else full._asdict(),
+    timing: Timing = {
+        "last_pass": as_record(ledger.last_pass()),
+        "last_full_pass": as_record(ledger.last_full_pass()),
     }
     write_json(os.path.join(target, "timing.json"), timing)
     write_table(os.path.join(target, "manifest.csv"), MANIFEST, ledger.manifest())

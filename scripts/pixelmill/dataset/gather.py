@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from pixelmill.core.errors import UserError
-from pixelmill.core.jobs import Stretch
+from pixelmill.core.jobs import BusyInterval
 from pixelmill.core.locks import exclusive
 from pixelmill.dataset import catalog as catalogs
 from pixelmill.dataset.entries import Entry
 from pixelmill.dataset.exports import write_failures, write_tables
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.dataset.ledger_backup import readable
-from pixelmill.dataset.output_tree import Workplace
-from pixelmill.dataset.passes import Pass, one_after_another, together
+from pixelmill.dataset.output_tree import Workspace
+from pixelmill.dataset.passes import Pass, concatenate, merge_passes
 from pixelmill.dataset.shards import Shard, all_of, others
 
 
@@ -43,20 +43,20 @@ def gather(tree: str, shards: int, catalog: str) -> Pass | None:
         If a run works in the tree, if the ledger of a shard is lost, or if two images have the
         same output.
     """
-    whole = Workplace(tree)
-    parts = [Workplace(tree, shard).ledger for shard in all_of(shards)]
+    whole = Workspace(tree)
+    parts = [Workspace(tree, shard).ledger for shard in all_of(shards)]
     with exclusive(tree), Ledger(whole.ledger) as ledger:
         whole.check_folders()
         for shard in all_of(shards):
-            _check_part(Workplace(tree, shard), ledger)
+            _check_part(Workspace(tree, shard), ledger)
         ledger.adopt(_rows(parts), instead=True)
         _check_outputs(ledger)
         timed = list(_passes(parts, ledger))
         done = None
         if timed:
-            done = together([one for one, _ in timed], *_extent(catalog))
-            ledger.add_pass(done, one_after_another(timed))
-        whole.tidy()
+            done = merge_passes([one for one, _ in timed], *_extent(catalog))
+            ledger.add_pass(done, concatenate(timed))
+        whole.clean_up()
         for folder in others(tree, Shard(1, shards)):
             whole.remove_state(folder)
         whole.settle(ledger)
@@ -69,11 +69,11 @@ def gather(tree: str, shards: int, catalog: str) -> Pass | None:
     return done
 
 
-def _check_part(place: Workplace, ledger: Ledger) -> None:
+def _check_part(place: Workspace, ledger: Ledger) -> None:
     """Refuse a shard whose ledger is damaged and cannot be restored in full from its backup."""
     found = readable(place.ledger)
     if found.path is None or found.lost:
-        place.disown()
+        place.invalidate()
         raise UserError(
             f"The ledger '{place.ledger}' is damaged or missing, so shard {place.shard} cannot be "
             "gathered; process the shard again, or run the same again under Snakemake."
@@ -85,11 +85,11 @@ def _check_part(place: Workplace, ledger: Ledger) -> None:
 def _rows(parts: list[str]) -> Iterator[tuple[Any, ...]]:
     for path in parts:
         with _part(path) as part:
-            yield from part.whole_rows()
+            yield from part.all_rows()
 
 
 def _part(path: str) -> Ledger:
-    return Ledger(readable(path).path or path, only_look=True)
+    return Ledger(readable(path).path or path, read_only=True)
 
 
 def _check_outputs(ledger: Ledger) -> None:
@@ -101,11 +101,11 @@ def _check_outputs(ledger: Ledger) -> None:
         )
 
 
-def _passes(parts: list[str], ledger: Ledger) -> Iterator[tuple[Pass, list[Stretch]]]:
+def _passes(parts: list[str], ledger: Ledger) -> Iterator[tuple[Pass, list[BusyInterval]]]:
     for path in parts:
         with _part(path) as part:
             for one, stretches in part.passes():
-                ledger.note_maker(one.code, part.software_of(one.code))
+                ledger.note_software(one.code, part.software_of(one.code))
                 yield one, stretches
 
 

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 from pixelmill.core.databases import connect_to_read, tells_of_damage, tells_of_system
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape, unescape
-from pixelmill.core.jobs import STAGES, Made, Outcome, Stretch
+from pixelmill.core.jobs import STAGES, BusyInterval, Outcome, OutputFile
 from pixelmill.dataset import ledger_backup
 from pixelmill.dataset.ledger_migration import MIGRATABLE, migrate
-from pixelmill.dataset.ledger_rows import Maker, Rows
+from pixelmill.dataset.ledger_rows import Fingerprints, Rows
 from pixelmill.dataset.ledger_tables import TABLES, VERSION
-from pixelmill.dataset.passes import Pass
+from pixelmill.dataset.passes import Pass, PassRecord
 
 
 class Example(NamedTuple):
@@ -41,8 +41,11 @@ class Example(NamedTuple):
 _SECONDS = ", ".join(f"{stage}_seconds" for stage in STAGES)
 _TOTAL = " + ".join(f"{stage}_seconds" for stage in STAGES)
 
+#: Columns of a pass, in the order of its fields.
+_PASS_COLUMNS = ", ".join(PassRecord.__annotations__)
+
 #: Output in the row of an image that failed.
-_NOTHING = Made("", "", 0, 0, 0, "")
+_NOTHING = OutputFile("", "", 0, 0, 0, "")
 
 #: How long a writer waits for readers, in seconds.
 _PATIENCE = 60.0
@@ -55,8 +58,8 @@ class Ledger:
     ----------
     path : str
         The SQLite file. It is created if it is missing, and replaced if it is damaged.
-    only_look : bool
-        Read the ledger, and change nothing; see `looked_at`.
+    read_only : bool
+        Read the ledger, and change nothing; see `open_to_read`.
     durable : bool
         Sync every batch to the disk.
 
@@ -75,12 +78,12 @@ class Ledger:
         block, if it could not be written or proved to be damaged.
     """
 
-    def __init__(self, path: str, only_look: bool = False, durable: bool = False) -> None:
+    def __init__(self, path: str, read_only: bool = False, durable: bool = False) -> None:
         self._path = path
-        self._only_look = only_look
+        self._read_only = read_only
         self.is_new = self.in_doubt = False
         try:
-            if only_look:
+            if read_only:
                 self._database = _connect_to_read(path)
             else:
                 self._open(durable)
@@ -109,11 +112,11 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         self._database.close()
-        if error is None and not self._only_look:
+        if error is None and not self._read_only:
             ledger_backup.seal(self._path, self.in_doubt)
         if error is not None and tells_of_system(error):
             raise UserError(
-                f"The ledger '{self._path}' cannot be {'read' if self._only_look else 'written'}: "
+                f"The ledger '{self._path}' cannot be {'read' if self._read_only else 'written'}: "
                 f"{error}; make room or mend it, then run the same again. What is done is kept."
             ) from error
         if error is not None and tells_of_damage(error):
@@ -153,17 +156,17 @@ class Ledger:
         """Return the fingerprints of the code that rendered the images."""
         return [code for (code,) in self._database.execute("SELECT DISTINCT code FROM images")]
 
-    def record(self, outcomes: Iterable[Outcome], maker: Maker) -> None:
+    def record(self, outcomes: Iterable[Outcome], fingerprints: Fingerprints) -> None:
         """Record the outcomes of a batch, in one transaction."""
         outcomes = list(outcomes)
         rows = [
             (
-                escape(o.source), made.variant, escape(made.path), o.status, o.stage, o.reason,
+                escape(o.source), file.variant, escape(file.path), o.status, o.stage, o.reason,
                 escape(o.message), o.bytes_in, o.mtime_ns, o.changed_ns, o.digest, o.pixels_in,
-                made.width, made.height, made.bytes, made.sha256, *maker, *o.seconds,
+                file.width, file.height, file.bytes, file.sha256, *fingerprints, *o.seconds,
             )
             for o in outcomes
-            for made in o.made or (_NOTHING,)
+            for file in o.files or (_NOTHING,)
         ]  # fmt: skip
         with self._database:
             self._database.execute("BEGIN")
@@ -173,7 +176,7 @@ class Ledger:
             )
             self._insert(rows)
 
-    def whole_rows(self) -> Iterator[tuple[Any, ...]]:
+    def all_rows(self) -> Iterator[tuple[Any, ...]]:
         """Return all rows of images, source first, for `adopt` of another ledger."""
         return iter(self._database.execute("SELECT * FROM images"))
 
@@ -186,7 +189,7 @@ class Ledger:
             self._insert(rows)
 
     def _insert(self, rows: Iterable[Sequence[Any]]) -> None:
-        marks = ", ".join("?" * (16 + len(Maker._fields) + len(STAGES)))
+        marks = ", ".join("?" * (16 + len(Fingerprints._fields) + len(STAGES)))
         self._database.executemany(f"INSERT INTO images VALUES ({marks})", rows)
 
     def outputs(self) -> Iterator[str]:
@@ -203,7 +206,7 @@ class Ledger:
         found: tuple[str, str] | None = self._database.execute(query).fetchone()
         return found
 
-    def note_maker(self, code: str, software: Mapping[str, str]) -> None:
+    def note_software(self, code: str, software: Mapping[str, str]) -> None:
         """Record the library versions behind a fingerprint of code."""
         text = json.dumps(software, sort_keys=True)
         with self._database:
@@ -250,7 +253,7 @@ class Ledger:
             )
         )
 
-    def add_pass(self, finished: Pass, stretches: Sequence[Stretch] = ()) -> None:
+    def add_pass(self, finished: Pass, stretches: Sequence[BusyInterval] = ()) -> None:
         """Record a pass that was completed, and when its workers were busy.
 
         Of earlier passes, only the busy times of the last full one are kept.
@@ -261,7 +264,7 @@ class Ledger:
         with self._database:
             self._database.execute("BEGIN")
             number = self._database.execute(
-                f"INSERT INTO passes ({', '.join(Pass._fields)}) VALUES ({marks})", finished
+                f"INSERT INTO passes ({_PASS_COLUMNS}) VALUES ({marks})", finished
             ).lastrowid
             self._database.executemany(
                 "INSERT INTO stretches VALUES (?, ?, ?, ?, ?)",
@@ -271,16 +274,19 @@ class Ledger:
                     for s in sorted(stretches, key=lambda s: s.began)
                 ),
             )  # fmt: skip
-            if finished.whole:
+            if finished.is_full:
                 self._database.execute("DELETE FROM stretches WHERE pass != ?", (number,))
 
-    def passes(self) -> Iterator[tuple[Pass, list[Stretch]]]:
+    def passes(self) -> Iterator[tuple[Pass, list[BusyInterval]]]:
         """Yield all passes, with the times when their workers were busy."""
         query = "SELECT worker, began, ended, images FROM stretches WHERE pass = ? ORDER BY began"
-        passes = self._database.execute(f"SELECT id, {', '.join(Pass._fields)} FROM passes")
-        for number, whole, *rest in passes.fetchall():
+        passes = self._database.execute(f"SELECT id, {_PASS_COLUMNS} FROM passes")
+        for number, is_full, *rest in passes.fetchall():
             stretches = self._database.execute(query, (number,))
-            yield Pass(bool(whole), *rest), [Stretch(str(w), *times) for w, *times in stretches]
+            yield (
+                Pass(bool(is_full), *rest),
+                [BusyInterval(str(w), *times) for w, *times in stretches],
+            )
 
     def forget_passes(self) -> None:
         """Remove all passes, after they were gathered."""
@@ -330,7 +336,7 @@ class Ledger:
         count, mean = self._database.execute(query, (largest,)).fetchone()
         return count, mean or 0.0
 
-    def every(self, step: int, largest: int) -> list[Example]:
+    def sample(self, step: int, largest: int) -> list[Example]:
         """Return every `step`-th source of at most `largest` pixels."""
         query = (
             f"SELECT {', '.join(Example._fields)} FROM"
@@ -342,12 +348,17 @@ class Ledger:
         rows = map(Example._make, self._database.execute(query, (largest, step)))
         return [r._replace(source=unescape(r.source), output=unescape(r.output)) for r in rows]
 
-    def last_pass(self, whole: bool = False) -> Pass | None:
-        """Return the last pass, or the last one that rendered every image."""
-        row = self._database.execute(
-            f"SELECT {', '.join(Pass._fields)} FROM passes"
-            f"{' WHERE whole' if whole else ''} ORDER BY id DESC LIMIT 1"
-        ).fetchone()
+    def last_pass(self) -> Pass | None:
+        """Return the last pass; None if there was none."""
+        return self._last("passes")
+
+    def last_full_pass(self) -> Pass | None:
+        """Return the last pass that rendered every image; None if there was none."""
+        return self._last("passes WHERE whole")
+
+    def _last(self, passes: str) -> Pass | None:
+        query = f"SELECT {_PASS_COLUMNS} FROM {passes} ORDER BY id DESC LIMIT 1"
+        row = self._database.execute(query).fetchone()
         return None if row is None else Pass(bool(row[0]), *row[1:])
 
     def cost(self) -> tuple[float, float]:
@@ -358,7 +369,7 @@ class Ledger:
         ).fetchone()
         return seconds or 0.0, size or 0.0
 
-    def rate(self, recipe: str) -> float | None:
+    def seconds_per_image(self, recipe: str) -> float | None:
         """Return the mean seconds of an image with this recipe; None if it rendered none."""
         query = f"SELECT avg({_TOTAL}) FROM images WHERE status = 'ok' AND recipe = ?"
         seconds: float | None = self._database.execute(query, (recipe,)).fetchone()[0]
@@ -383,12 +394,12 @@ def _version_of(database: sqlite3.Connection) -> int:
 
 
 @contextlib.contextmanager
-def looked_at(path: str) -> Iterator[Ledger | None]:
+def open_to_read(path: str) -> Iterator[Ledger | None]:
     """Open a ledger, or its backup, to read it; None if there is no sound one."""
     found = ledger_backup.readable(path)
     if found.path is None:
         yield None
         return
-    with Ledger(found.path, only_look=True) as ledger:
+    with Ledger(found.path, read_only=True) as ledger:
         ledger.in_doubt = found.in_doubt
         yield ledger if ledger.is_current else None

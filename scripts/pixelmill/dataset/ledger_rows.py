@@ -7,10 +7,10 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from pixelmill.core.filenames import escape, unescape
-from pixelmill.core.jobs import Made
+from pixelmill.core.jobs import OutputFile
 
 
-class Maker(NamedTuple):
+class Fingerprints(NamedTuple):
     """Fingerprints of what renders images: if one of them differs, the pixels may differ."""
 
     recipe: str
@@ -27,8 +27,8 @@ class Row(NamedTuple):
     mtime_ns: int
     changed_ns: int
     digest: str
-    maker: Maker
-    made: tuple[Made, ...]
+    fingerprints: Fingerprints
+    files: tuple[OutputFile, ...]
 
 
 #: Columns of a row: its source, its properties, its fingerprints, and one output.
@@ -89,11 +89,11 @@ def _rows(found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Row]]:
     """Combine the outputs of each source."""
     for source, group in groupby(found, lambda columns: columns[0]):
         first, *rest = group
-        _, status, reason, size, mtime_ns, changed, digest, *maker = first[:10]
-        made = tuple(
-            Made(variant, unescape(output), *facts)
+        _, status, reason, size, mtime_ns, changed, digest, *fingerprints = first[:10]
+        files = tuple(
+            OutputFile(variant, unescape(output), *facts)
             for variant, output, *facts in (columns[10:] for columns in (first, *rest))
             if output
         )
         facts = status, reason, size, mtime_ns, changed, digest
-        yield unescape(source), Row(*facts, Maker(*maker), made)
+        yield unescape(source), Row(*facts, Fingerprints(*fingerprints), files)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import xxhash
 
-from pixelmill.core.filenames import escape, identity
+from pixelmill.core.filenames import collision_key, escape
 from pixelmill.core.jobs import Job
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.imaging.codecs.formats import output_suffix, split_suffix
@@ -75,10 +75,10 @@ def renamed(sources: Sources) -> dict[str, str]:
     outputs: dict[str, str] = {}
     for source, suffix in sorted(rest):
         candidate, tries = _fit(source + suffix, source), 0
-        while identity(candidate) in taken or _holds(keys, _key(identity(candidate))):
+        while collision_key(candidate) in taken or _holds(keys, _key(collision_key(candidate))):
             mark = _short_digest(source + "/" * tries)
             candidate, tries = _fit(f"{source}.{mark}{suffix}", source), tries + 1
-        taken.add(identity(candidate))
+        taken.add(collision_key(candidate))
         outputs[source] = candidate
     return outputs
 
@@ -103,19 +103,19 @@ def _survey(sources: Sources) -> tuple[np.ndarray, set[str]]:
     keys = array("Q")
     folders = set()
     for source, suffix in sources():
-        keys.append(_key(identity(plain_name(source, suffix))))
+        keys.append(_key(collision_key(plain_name(source, suffix))))
         folders.add(source.rpartition("/")[0])
     taken = {
-        identity(str(parent))
+        collision_key(str(parent))
         for folder in folders
         for parent in (PurePosixPath(folder), *PurePosixPath(folder).parents)
     }
     return np.sort(np.asarray(keys, dtype=np.uint64)), taken
 
 
-def _key(identity: str) -> int:
+def _key(name: str) -> int:
     """Return a number for a name; two names share one once in a hundred million datasets."""
-    return xxhash.xxh3_64_intdigest(identity.encode("utf-8", "surrogatepass"))
+    return xxhash.xxh3_64_intdigest(name.encode("utf-8", "surrogatepass"))
 
 
 def _repeated(keys: np.ndarray) -> set[int]:
@@ -131,7 +131,7 @@ def _crowds(sources: Sources, keys: set[int]) -> dict[str, list[tuple[str, str]]
     """Return the sources whose plain names have these numbers, by name, each group sorted."""
     crowds: dict[str, list[tuple[str, str]]] = {}
     for source in sources() if keys else ():
-        known_as = identity(plain_name(*source))
+        known_as = collision_key(plain_name(*source))
         if _key(known_as) in keys:
             crowds.setdefault(known_as, []).append(source)
     for group in crowds.values():

@@ -16,13 +16,13 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 
 from pixelmill.core.errors import TreeError, UserError
-from pixelmill.core.filenames import escape, identity, unescape
+from pixelmill.core.filenames import collision_key, escape, unescape
 from pixelmill.core.files import TEMPORARY, free_name, sweep
-from pixelmill.core.jobs import Made
+from pixelmill.core.jobs import OutputFile
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
 from pixelmill.dataset.catalog import Selection, paths
-from pixelmill.dataset.ledger import Ledger, looked_at
+from pixelmill.dataset.ledger import Ledger, open_to_read
 from pixelmill.dataset.ledger_backup import readable
 from pixelmill.dataset.ledger_rows import Row
 from pixelmill.dataset.shards import FOLDER, WHOLE, Shard, others
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 LEDGER = "ledger.sqlite"
 
 #: Tables that describe a tree or a shard, and that are deleted before it changes.
-_CLAIMS = ("manifest.csv", "verification.json")
+_DESCRIPTIONS = ("manifest.csv", "verification.json")
 
 #: What a pass writes, beside its ledger and the catalog.
 _OUR_NAMES = ("images", "manifest.csv", "timing.json", "failures.csv", "failures.txt")
@@ -43,7 +43,7 @@ _OUR_NAMES = ("images", "manifest.csv", "timing.json", "failures.csv", "failures
 TELLING = 1000
 
 
-class Workplace:
+class Workspace:
     """An output tree, or a shard of it, that a pass works in.
 
     Parameters
@@ -60,7 +60,7 @@ class Workplace:
         self.root = Root(tree)
         self.images = Root(os.path.join(tree, "images"), follow=False)
         self.state = shard.below(tree)
-        self.crumbs = os.path.join(self.state, ".crumbs")
+        self.breadcrumb_dir = os.path.join(self.state, ".crumbs")
         self._place = "" if shard.is_whole else _below(self.state)
         self.ledger = os.path.join(self.state, LEDGER)
 
@@ -81,12 +81,12 @@ class Workplace:
             self.root.make_folder(self._place)
             if not self.shard.is_whole:
                 held.enter_context(exclusive(self.state))
-                self._take_back_claims((self.tree, *others(self.tree, self.shard)))
+                self._invalidate_tables((self.tree, *others(self.tree, self.shard)))
             self._set_foreign_aside()
             ledger = held.enter_context(Ledger(self.ledger, durable=durable))
-            self._take_over(ledger)
+            self._migrate_shards(ledger)
             self.root.make_folder("images")
-            self._places = self._identities()
+            self._places = self._devices_and_inodes()
             yield ledger
 
     def _set_foreign_aside(self) -> None:
@@ -122,14 +122,14 @@ class Workplace:
         for folder in (self.root, self.images):
             folder.refresh()
         with contextlib.suppress(FileNotFoundError):
-            if self._places == self._identities():
+            if self._places == self._devices_and_inodes():
                 return
         raise TreeError(
             f"'{self.tree}' was removed or replaced during the run; run the same again."
         )
 
-    def _identities(self) -> list[tuple[int, int]]:
-        return [self.root.identity(self._place), self.images.identity()]
+    def _devices_and_inodes(self) -> list[tuple[int, int]]:
+        return [self.root.device_and_inode(self._place), self.images.device_and_inode()]
 
     def check_folders(self) -> None:
         """Refuse links in the place of folders that are used by their paths.
@@ -146,9 +146,9 @@ class Workplace:
         """Remove the state of a shard from when the tree was divided into other shards."""
         self.root.remove_tree(_below(folder))
 
-    def look(self) -> contextlib.AbstractContextManager[Ledger | None]:
+    def open_to_read(self) -> contextlib.AbstractContextManager[Ledger | None]:
         """Open the ledger to read it; None if there is none."""
-        return looked_at(self.ledger)
+        return open_to_read(self.ledger)
 
     def size_of(self, output: str) -> int | None:
         """Return the size of an output in bytes; None if it is missing."""
@@ -158,11 +158,11 @@ class Workplace:
         """Remove an output. Its folder stays, because workers may be about to write there."""
         self.images.unlink(output)
 
-    def tidy(self) -> None:
+    def clean_up(self) -> None:
         """Remove temporary files of killed runs from where no other run may be writing."""
         sweep(self.state)
         if self.shard.is_whole:
-            tidy(self.images)
+            clean_up(self.images)
 
     def settle(self, ledger: Ledger) -> None:
         """Move files that belong to no image out of ``images``, if the ledger was replaced.
@@ -172,7 +172,7 @@ class Workplace:
         """
         if ledger.in_doubt and self.shard.is_whole:
             set_unclaimed_aside(self.root, ledger.outputs())
-            tidy(self.images)
+            clean_up(self.images)
             ledger.settle()
 
     def check_removals(
@@ -222,22 +222,22 @@ class Workplace:
         known = set(rows)
         for folder in {self.tree, *others(self.tree, WHOLE)} - {self.state}:
             path = os.path.join(folder, LEDGER)
-            with looked_at(path) as ledger:
+            with open_to_read(path) as ledger:
                 if ledger is not None:
                     known.update(ledger.rows())
         return known
 
-    def disown(self) -> None:
+    def invalidate(self) -> None:
         """Have Snakemake process this shard again, because its ledger cannot be gathered."""
-        self._take_back_claims((self.state,))
+        self._invalidate_tables((self.state,))
 
-    def _take_back_claims(self, folders: Iterable[str]) -> None:
+    def _invalidate_tables(self, folders: Iterable[str]) -> None:
         """Delete the tables before the tree changes, so that no rule reads stale data."""
         for folder in folders:
-            for name in _CLAIMS:
+            for name in _DESCRIPTIONS:
                 self.root.unlink(name if folder == self.tree else f"{_below(folder)}/{name}")
 
-    def _take_over(self, ledger: Ledger) -> None:
+    def _migrate_shards(self, ledger: Ledger) -> None:
         """Add what was recorded when the tree was divided into other shards."""
         folders = list(others(self.tree, self.shard))
         if ledger.is_new and not self.shard.is_whole:
@@ -247,7 +247,7 @@ class Workplace:
             if found.in_doubt:
                 ledger.doubt()
             if found.path is not None:
-                with Ledger(found.path, only_look=True) as other:
+                with Ledger(found.path, read_only=True) as other:
                     if other.is_current:
                         self._adopt(ledger, other)
         if self.shard.is_whole and folders:
@@ -271,23 +271,23 @@ class Workplace:
                     if not self._is_true(row):
                         continue
                 wanted.add(source)
-                codes.add(row.maker.code)
+                codes.add(row.fingerprints.code)
         ledger.forget(wrong)
-        ledger.adopt(row for row in other.whole_rows() if unescape(row[0]) in wanted)
+        ledger.adopt(row for row in other.all_rows() if unescape(row[0]) in wanted)
         for code in codes:
-            ledger.note_maker(code, other.software_of(code))
+            ledger.note_software(code, other.software_of(code))
 
-    def holds(self, made: Made) -> bool:
+    def holds(self, file: OutputFile) -> bool:
         """Return whether an output exists and has the bytes that were recorded."""
         try:
-            content = self.images.read(made.path)
+            content = self.images.read(file.path)
         except OSError:
             return False
-        return hashlib.sha256(content).hexdigest() == made.sha256
+        return hashlib.sha256(content).hexdigest() == file.sha256
 
     def _is_true(self, row: Row) -> bool:
         """Return whether the outputs of an image are those that its row describes."""
-        return bool(row.made) and all(map(self.holds, row.made))
+        return bool(row.files) and all(map(self.holds, row.files))
 
 
 def _below(state: str) -> str:
@@ -318,7 +318,7 @@ def size_of(images: Root, path: str) -> int | None:
     return None if state is None or stat.S_ISDIR(state.st_mode) else state.st_size
 
 
-def tidy(images: Root) -> None:
+def clean_up(images: Root) -> None:
     """Remove temporary files of killed runs, and empty folders."""
     for folder, names in images.walk():
         for name in filter(TEMPORARY.fullmatch, names):
@@ -339,12 +339,12 @@ def set_unclaimed_aside(tree: Root, claimed: Iterable[str]) -> None:
     claimed : iterable of str
         Paths of the outputs, below the folder of the images.
     """
-    known = set(map(identity, claimed))
+    known = set(map(collision_key, claimed))
     images = Root(os.path.join(tree.folder, "images"), follow=False)
     aside = ""
     for folder, names in images.walk():
         for path in (f"{folder}/{name}" if folder else name for name in names):
-            if identity(path) not in known and not TEMPORARY.fullmatch(os.path.basename(path)):
+            if collision_key(path) not in known and not TEMPORARY.fullmatch(os.path.basename(path)):
                 aside = aside or free_name(os.path.join(tree.folder, "unclaimed"))
                 target = f"{os.path.basename(aside)}/{path}"
                 tree.make_folder(os.path.dirname(target))

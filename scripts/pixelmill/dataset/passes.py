@@ -4,14 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, cast
 
-from pixelmill.core.jobs import Outcome, Stretch
+from pixelmill.core.jobs import BusyInterval, Outcome
 from pixelmill.engines.registry import AUTO
 
 
 class Pass(NamedTuple):
-    """One run over a dataset. `whole`: it rendered every image of the catalog."""
+    """One run over a dataset; `is_full` if it rendered every image of the catalog."""
+
+    is_full: bool
+    engine: str
+    workers: int
+    seconds: float
+    startup_seconds: float
+    images: int
+    failed: int
+    bytes_in: int
+    bytes_out: int
+    megapixels_in: float
+    catalog: str
+    recipe: str
+    code: str
+    machine: str
+
+
+class PassRecord(TypedDict):
+    """A pass as ``timing.json`` has it; `whole` is `Pass.is_full`."""
 
     whole: bool
     engine: str
@@ -27,6 +46,12 @@ class Pass(NamedTuple):
     recipe: str
     code: str
     machine: str
+
+
+def as_record(one: Pass | None) -> PassRecord | None:
+    """Return a pass in the form of ``timing.json``; None for none."""
+    fields = PassRecord.__annotations__
+    return None if one is None else cast(PassRecord, dict(zip(fields, one, strict=True)))
 
 
 class Totals:
@@ -51,7 +76,7 @@ class Totals:
             self.pixels_in += outcome.pixels_in
 
 
-def together(passes: Sequence[Pass], images: int, catalog: str) -> Pass:
+def merge_passes(passes: Sequence[Pass], images: int, catalog: str) -> Pass:
     """Combine the passes of shards, as if one had come after another.
 
     Parameters
@@ -67,7 +92,7 @@ def together(passes: Sequence[Pass], images: int, catalog: str) -> Pass:
     engines = {one.engine for one in working}
     made = sum(one.images for one in passes)
     return Pass(
-        whole=made == images and all(one.whole for one in working),
+        is_full=made == images and all(one.is_full for one in working),
         engine=engines.pop() if len(engines) == 1 else AUTO,
         workers=max(one.workers for one in working),
         seconds=sum(one.seconds for one in passes),
@@ -84,10 +109,10 @@ def together(passes: Sequence[Pass], images: int, catalog: str) -> Pass:
     )
 
 
-def one_after_another(timed: Sequence[tuple[Pass, Sequence[Stretch]]]) -> list[Stretch]:
+def concatenate(timed: Sequence[tuple[Pass, Sequence[BusyInterval]]]) -> list[BusyInterval]:
     """Return when workers were busy, as if the passes of shards had come one after another."""
     began = 0.0
-    moved: list[Stretch] = []
+    moved: list[BusyInterval] = []
     for one, stretches in timed:
         moved += [s._replace(began=began + s.began, ended=began + s.ended) for s in stretches]
         began += one.seconds

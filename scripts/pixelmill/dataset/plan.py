@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pixelmill.core.jobs import Made
+from pixelmill.core.jobs import OutputFile
 from pixelmill.core.reasons import RETRIED_IN_EVERY_PASS, RETRIED_WITH_NEW_LIMITS
 from pixelmill.dataset.entries import Entries, Entry
-from pixelmill.dataset.ledger_rows import Maker, Row
+from pixelmill.dataset.ledger_rows import Fingerprints, Row
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.dataset.shards import WHOLE, Shard
 
@@ -21,7 +21,7 @@ class Plan:
 
     Attributes
     ----------
-    make : Entries
+    to_render : Entries
         Images to render, sorted by path.
     reasons : Counter
         Why they are rendered, with the number of images for each reason.
@@ -42,7 +42,7 @@ class Plan:
         Number of images that stay as they are.
     """
 
-    make: Entries = field(default_factory=Entries)
+    to_render: Entries = field(default_factory=Entries)
     reasons: Counter[str] = field(default_factory=Counter)
     remove: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
@@ -54,21 +54,21 @@ class Plan:
 
     def paths_of(self, source: str) -> tuple[str, ...]:
         """Return the paths of the outputs of an image to be rendered; none for any other image."""
-        number = self.make.find(source)
-        return () if number is None else self.outputs.of(self.make[number])
+        number = self.to_render.find(source)
+        return () if number is None else self.outputs.of(self.to_render[number])
 
     def __str__(self) -> str:
         """Return the plan as a line of text.
 
         Examples
         --------
-        >>> make = Entries([Entry("a.jpg", 9, 1, "jpeg")])
-        >>> print(Plan(reasons=Counter(new=1), make=make, keep=9988, remove=["x"]))
+        >>> to_render = Entries([Entry("a.jpg", 9, 1, "jpeg")])
+        >>> print(Plan(reasons=Counter(new=1), to_render=to_render, keep=9988, remove=["x"]))
         make 1: 1 new; keep 9,988; remove 1
         """
         why = ", ".join(f"{count:,} {reason}" for reason, count in self.reasons.most_common())
-        make = f"make {len(self.make):,}" + (f": {why}" if why else "")
-        return f"{make}; keep {self.keep:,}; remove {len(self.remove):,}"
+        work = f"make {len(self.to_render):,}" + (f": {why}" if why else "")
+        return f"{work}; keep {self.keep:,}; remove {len(self.remove):,}"
 
 
 class FileProbes(NamedTuple):
@@ -89,15 +89,15 @@ class FileProbes(NamedTuple):
 
     size_of: Callable[[str], int | None]
     digest: Callable[[str], str]
-    is_altered: Callable[[Made], bool]
+    is_altered: Callable[[OutputFile], bool]
 
 
-def draw_up(
+def make_plan(
     entries: Entries,
     rows: Mapping[str, Row],
     outputs: Outputs,
-    maker: Maker,
-    files: FileProbes,
+    fingerprints: Fingerprints,
+    probes: FileProbes,
     retry: Collection[str] = (),
     shard: Shard = WHOLE,
 ) -> Plan:
@@ -111,9 +111,9 @@ def draw_up(
         What the ledger knows, by source.
     outputs : Outputs
         The names of the outputs of the entries.
-    maker : Maker
+    fingerprints : Fingerprints
         Fingerprints of what would render the images now.
-    files : FileProbes
+    probes : FileProbes
     retry : collection of str
         Reasons whose failures are tried again.
     shard : Shard, optional
@@ -129,16 +129,16 @@ def draw_up(
         number = entries.find(source, near)
         if number is None:
             plan.remove.append(source)
-            plan.orphans += (made.path for made in row.made)
+            plan.orphans += (file.path for file in row.files)
             continue
         near = number + 1
         entry = entries[number]
         paths = outputs.of(entry)
-        left.update(made.path for made in row.made if made.path not in paths)
+        left.update(file.path for file in row.files if file.path not in paths)
         if decisions[number] == _OF_OTHERS:
             continue
-        reason = _why(entry, row, paths, maker, files, retry)
-        decisions[number] = _TO_MAKE if reason else _KEPT
+        reason = _why(entry, row, paths, fingerprints, probes, retry)
+        decisions[number] = _TO_RENDER if reason else _KEPT
         if reason:
             plan.reasons[reason] += 1
             continue
@@ -147,8 +147,8 @@ def draw_up(
             plan.touched.append((source, entry.mtime_ns, entry.changed_ns))
     if new := decisions.count(_UNDECIDED):
         plan.reasons["new"] = new
-    decisions = decisions.replace(bytes([_UNDECIDED]), bytes([_TO_MAKE]))
-    plan.make = entries.where(decisions, _TO_MAKE)
+    decisions = decisions.replace(bytes([_UNDECIDED]), bytes([_TO_RENDER]))
+    plan.to_render = entries.where(decisions, _TO_RENDER)
     plan.renames = bool(left)
     plan.passed_on = _claimed(left.union(plan.orphans), entries, outputs)
     plan.orphans = [path for path in plan.orphans if path not in plan.passed_on]
@@ -156,7 +156,7 @@ def draw_up(
 
 
 #: What is decided for an image. Those that the ledger does not know stay undecided: they are new.
-_UNDECIDED, _TO_MAKE, _KEPT, _OF_OTHERS = range(4)
+_UNDECIDED, _TO_RENDER, _KEPT, _OF_OTHERS = range(4)
 
 
 def _claimed(paths: set[str], entries: Entries, outputs: Outputs) -> set[str]:
@@ -172,31 +172,31 @@ def _why(
     entry: Entry,
     row: Row,
     outputs: tuple[str, ...],
-    maker: Maker,
-    files: FileProbes,
+    fingerprints: Fingerprints,
+    probes: FileProbes,
     retry: Collection[str],
 ) -> str:
     """Return why an image must be rendered again; empty if it is up to date."""
-    if row.maker.recipe != maker.recipe:
+    if row.fingerprints.recipe != fingerprints.recipe:
         return "recipe changed"
-    if row.maker.code != maker.code:
+    if row.fingerprints.code != fingerprints.code:
         return "code changed"
     if row.status == "failed":
         if row.reason in RETRIED_IN_EVERY_PASS or row.reason in retry:
             return "failed before"
-        if row.reason in RETRIED_WITH_NEW_LIMITS and row.maker.limits != maker.limits:
+        if row.reason in RETRIED_WITH_NEW_LIMITS and row.fingerprints.limits != fingerprints.limits:
             return "limits changed"
     if row.bytes_in != entry.bytes:
         return "source changed"
     if row.status == "ok":
-        if sorted(made.path for made in row.made) != sorted(outputs):
+        if sorted(file.path for file in row.files) != sorted(outputs):
             return "name changed"
-        sizes = [files.size_of(made.path) for made in row.made]
+        sizes = [probes.size_of(file.path) for file in row.files]
         if None in sizes:
             return "output missing"
-        if sizes != [made.bytes for made in row.made]:
+        if sizes != [file.bytes for file in row.files]:
             return "output altered"
     is_touched = (row.mtime_ns, row.changed_ns) != (entry.mtime_ns, entry.changed_ns)
-    if is_touched and files.digest(entry.path) != row.digest:
+    if is_touched and probes.digest(entry.path) != row.digest:
         return "source changed"
-    return "output altered" if any(map(files.is_altered, row.made)) else ""
+    return "output altered" if any(map(probes.is_altered, row.files)) else ""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixelmill.core.errors import UserError
-from pixelmill.core.filenames import escape, identity
+from pixelmill.core.filenames import collision_key, escape
 from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES, split_suffix
 
 #: Folder of the shards' states, below a tree or below a dataset's tables.
@@ -69,11 +69,11 @@ class Shard(NamedTuple):
 
     def owns(self, path: str) -> bool:
         """Return whether an image belongs to this shard."""
-        return self.is_whole or home(path, self.of) == self.number
+        return self.is_whole or shard_of(path, self.of) == self.number
 
     def concerns(self, path: str) -> bool:
         """Return whether a shard must know an image: its own images, and a few for folder names."""
-        return self.is_whole or self.number in homes(path, self.of)
+        return self.is_whole or self.number in shards_of(path, self.of)
 
 
 #: A dataset that is not divided.
@@ -91,17 +91,17 @@ def all_of(count: int) -> list[Shard]:
     return [Shard(number, count) for number in range(1, count + 1)]
 
 
-def home(path: str, count: int) -> int:
+def shard_of(path: str, count: int) -> int:
     """Return the number of the shard that an image belongs to.
 
     Examples
     --------
-    >>> home("a/b.png", 1000) == home("A/b.JPG", 1000) == home("a/b.png.webp", 1000)
+    >>> shard_of("a/b.png", 1000) == shard_of("A/b.JPG", 1000) == shard_of("a/b.png.webp", 1000)
     True
-    >>> home("a/b.png", 1000) == home("a/c.png", 1000)
+    >>> shard_of("a/b.png", 1000) == shard_of("a/c.png", 1000)
     False
     """
-    root = escape(identity(_root(path)))
+    root = escape(collision_key(_root(path)))
     digest = hashlib.blake2b(root.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") % count + 1
 
@@ -116,19 +116,19 @@ def _root(path: str) -> str:
         path = stem
 
 
-def homes(path: str, count: int) -> set[int]:
+def shards_of(path: str, count: int) -> set[int]:
     """Return the numbers of the shards that must know an image.
 
     Folders keep their names, so the folder of ``a.jpg/1.png`` also concerns the shard of
     ``a.png``.
     """
-    found = {home(path, count)}
+    found = {shard_of(path, count)}
     folder = path.rpartition("/")[0]
     if "." in folder:  # rare
         parts = folder.split("/")
         for depth, name in enumerate(parts, 1):
             if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
-                found.add(home("/".join(parts[:depth]), count))
+                found.add(shard_of("/".join(parts[:depth]), count))
     return found
 
 

@@ -40,7 +40,7 @@ TABLE = ".generated.csv"
 COLUMNS = ("name", "bytes", "sha256")
 
 #: Name, size in bytes and sha256 of an image.
-Made: TypeAlias = tuple[str, int, str]
+GeneratedFile: TypeAlias = tuple[str, int, str]
 
 #: Images that a worker generates in one go: about half a second.
 BATCH = 32
@@ -183,18 +183,18 @@ class Numbers:
         return iter(self.values)
 
 
-class Maker:
+class BatchGenerator:
     """The work that engines run: takes numbers, returns rows of the table."""
 
     def __init__(self, folder: str, spec: Spec) -> None:
         self._folder = folder
         self._spec = spec
 
-    def __call__(self, numbers: Numbers) -> list[Made]:
+    def __call__(self, numbers: Numbers) -> list[GeneratedFile]:
         """Generate the images with these numbers; return name, size and sha256 of each."""
         return [self._make(number) for number in numbers]
 
-    def _make(self, number: int) -> Made:
+    def _make(self, number: int) -> GeneratedFile:
         made, format_ = image(self._spec, number)
         name = f"{number:08d}{SUFFIXES[format_]}"
         path = os.path.join(self._folder, name)
@@ -257,12 +257,12 @@ def _check_ours(folder: str, count: int) -> None:
             )
 
 
-def _intact(folder: str, spec: Spec) -> dict[int, Made]:
+def _intact(folder: str, spec: Spec) -> dict[int, GeneratedFile]:
     """Return the images of this spec that are unchanged; remove all other generated images."""
     record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
     before = read_json(record) if os.path.exists(record) else {}
     same = before.get("spec") == spec.fingerprint()
-    intact: dict[int, Made] = {}
+    intact: dict[int, GeneratedFile] = {}
     for row in read_table(table) if os.path.exists(table) else []:
         name, size, sha256 = (row.get(column) or "" for column in COLUMNS)
         if not _OURS.fullmatch(name) or len(sha256) != 64:  # incomplete because a run was killed
@@ -289,7 +289,7 @@ def _make_all(
     spec: Spec,
     missing: Sequence[int],
     workers: int,
-    finished: dict[int, Made],
+    finished: dict[int, GeneratedFile],
 ) -> None:
     tasks = [Numbers(missing[k : k + BATCH]) for k in range(0, len(missing), BATCH)]
     with (
@@ -298,13 +298,13 @@ def _make_all(
         Progress(len(missing), "generate") as progress,
     ):
 
-        def done(rows: list[Made]) -> None:
+        def on_result(rows: list[GeneratedFile]) -> None:
             finished.update((int(row[0][:8]), row) for row in rows)
             table.writelines(",".join(map(str, row)) + "\n" for row in rows)
             table.flush()
             progress.advance(len(rows))
 
-        engine.run(Maker(folder, spec), tasks, done)
+        engine.run(BatchGenerator(folder, spec), tasks, on_result)
 
 
 def made_in(folder: str) -> Callable[[str], bool] | None:

@@ -25,11 +25,11 @@ from pixelmill.core.jobs import (
     READ,
     STEPS,
     WRITE,
-    Account,
     Batch,
     Job,
-    Made,
     Outcome,
+    OutputFile,
+    StageTimer,
 )
 from pixelmill.core.root import Root
 from pixelmill.imaging.backends.base import Encode, Prepared
@@ -82,7 +82,7 @@ class Renderer:
         self._backend = backend(recipe.settings["backend"])
 
     def __call__(
-        self, batch: Batch, begin: Callable[[int], None] = lambda number: None
+        self, batch: Batch, on_start: Callable[[int], None] = lambda number: None
     ) -> list[Outcome]:
         """Make each image of a batch, its number told before; failures are outcomes too."""
         outcomes: list[Outcome] = []
@@ -90,7 +90,7 @@ class Renderer:
         announced, cold = 0, False
         self._outputs.refresh()
         for number, job in enumerate(jobs):
-            begin(number)
+            on_start(number)
             outcomes.append(self.render(job))
             if number == 0:
                 cold = reading.is_cold(outcomes[0].seconds[0], outcomes[0].bytes_in)
@@ -121,7 +121,7 @@ class Renderer:
             steps = [step for step in recipe.all_steps if step.name != "call"]
             picture = self._apply(decoded.frames[0], decoded.box, self._prepare(steps))
             for output in recipe.outputs:
-                self._write([picture], file.fileno(), output, decoded, Account())
+                self._write([picture], file.fileno(), output, decoded, StageTimer())
                 file.truncate(file.seek(0))
 
     def _sync(self, jobs: Sequence[Job]) -> None:
@@ -143,27 +143,27 @@ class Renderer:
         TreeError
             If something stands in the way of the outputs that must not be written through.
         """
-        account = Account()
+        timer = StageTimer()
         try:
             data = reading.read(self._sources + job.source, job.bytes, self.limits)
-            account.bytes_in, account.digest = len(data), reading.content_digest(data)
-            account.lap(READ)
+            timer.bytes_in, timer.digest = len(data), reading.content_digest(data)
+            timer.lap(READ)
             decoded = self._backend.decode(data, self.target, self.recipe.reading, self.limits)
-            account.pixels_in = decoded.pixels
-            account.lap(DECODE)
-            self._make(job, decoded, account)
+            timer.pixels_in = decoded.pixels
+            timer.lap(DECODE)
+            self._make(job, decoded, timer)
         except ImageError as error:
-            return account.outcome(job, error)
+            return timer.outcome(job, error)
         except TreeError:
             raise
         except Exception as error:  # whatever it was, it costs this image alone
             if isinstance(error, MemoryError):
                 message = f"it needs more than limits.memory_mb = {self.limits.memory_mb:,}"
-                return account.outcome(job, ImageError(account.stage, "out_of_memory", message))
-            return account.outcome(job, ImageError(account.stage, "corrupt", describe(error)))
-        return account.outcome(job)
+                return timer.outcome(job, ImageError(timer.stage, "out_of_memory", message))
+            return timer.outcome(job, ImageError(timer.stage, "corrupt", describe(error)))
+        return timer.outcome(job)
 
-    def _make(self, job: Job, decoded: Decoded, account: Account) -> None:
+    def _make(self, job: Job, decoded: Decoded, timer: StageTimer) -> None:
         """Do the steps and write each output; all take their names, or none does."""
         recipe = self.recipe
         common, own = self._prepared
@@ -174,29 +174,29 @@ class Renderer:
         try:
             for output, path, steps in zip(recipe.outputs, job.outputs, own, strict=True):
                 if written:
-                    account.lap(WRITE)
+                    timer.lap(WRITE)
                 pictures = frames
                 if steps:
                     pictures = [
                         self._apply(*self._reduced(frame, output.steps, box, decoded.kind), steps)
                         for frame in frames
                     ]
-                account.lap(STEPS)
+                timer.lap(STEPS)
                 temporary = temporary_beside(path)
                 descriptor = self._outputs.create(temporary)
                 written.append((temporary, path))
                 try:
-                    size, sha256 = self._write(pictures, descriptor, output, decoded, account)
+                    size, sha256 = self._write(pictures, descriptor, output, decoded, timer)
                 finally:
                     os.close(descriptor)
                 width, height = self._backend.size(pictures[0])
-                account.made.append(Made(output.name, path, width, height, size, sha256))
+                timer.files.append(OutputFile(output.name, path, width, height, size, sha256))
             for temporary, path in written:
                 if recipe.settings["keep_mtime"]:
                     self._outputs.set_mtime(temporary, job.mtime_ns)
                 self._outputs.replace(temporary, path)
                 placed.append(path)
-            account.lap(WRITE)
+            timer.lap(WRITE)
         except BaseException as error:
             for path in (*(temporary for temporary, _ in written), *placed):
                 with contextlib.suppress(OSError, TreeError):  # what happened first is told
@@ -272,7 +272,7 @@ class Renderer:
         descriptor: int,
         output: Output,
         decoded: Decoded,
-        account: Account,
+        timer: StageTimer,
     ) -> tuple[int, str]:
         """Encode to an open file; return its size in bytes and its sha256."""
         encode = self._encoders.get((output.name, decoded.kind))
@@ -289,7 +289,7 @@ class Renderer:
             if isinstance(error, OSError) and error.strerror:
                 raise  # the disk's doing
             raise ImageError("encode", "write_failed", describe(error)) from error
-        account.lap(ENCODE)
+        timer.lap(ENCODE)
         if self.durable:
             os.fsync(descriptor)
         return len(data), hashlib.sha256(data).hexdigest()

@@ -40,7 +40,7 @@ _ROUNDING = 1e-6
 
 
 def batches(
-    entries: Entries, outputs: Outputs, workers: int, rate: float | None = None
+    entries: Entries, outputs: Outputs, workers: int, seconds_per_image: float | None = None
 ) -> Iterator[Batch]:
     """Divide the work into batches: a few images of medium cost, then the costliest ones first.
 
@@ -51,12 +51,12 @@ def batches(
     outputs : Outputs
         The names of their outputs.
     workers : int
-    rate : float, optional
+    seconds_per_image : float, optional
         Mean seconds of an image, if any have been measured.
     """
     import numpy as np
 
-    seconds = costs(entries, rate)
+    seconds = costs(entries, seconds_per_image)
     order = _with_scouts(np.argsort(-seconds, kind="stable"), workers)
     spent = np.cumsum(seconds[order])  # up to each image, with it
     begin = number = 0
@@ -65,21 +65,23 @@ def batches(
         size = _batch_seconds(spent[-1] - before, workers)
         # Without a measurement, estimates may be wrong by a factor of 100: batches begin small and
         # grow, so that a run that is killed early has recorded something.
-        most = 8 ** (number // workers) if rate is None else len(order)
+        most = 8 ** (number // workers) if seconds_per_image is None else len(order)
         full = int(np.searchsorted(spent, before + size - _ROUNDING)) + 1
         end = min(full, begin + min(most, MOST_IMAGES), len(order))
         yield Batch(_Jobs(entries, outputs, order[begin:end]))
         begin, number = end, number + 1
 
 
-def costs(entries: Entries, rate: float | None = None) -> np.ndarray:
-    """Estimate the seconds of each image; their mean is the rate, if one is given."""
+def costs(entries: Entries, seconds_per_image: float | None = None) -> np.ndarray:
+    """Estimate the seconds of each image; their mean is `seconds_per_image`, if it is given."""
     import numpy as np
 
     sizes = np.asarray(entries.sizes, dtype=float)
     pixels = np.asarray(entries.widths, dtype=float) * np.asarray(entries.heights, dtype=float)
     estimates = SECONDS_PER_IMAGE + SECONDS_PER_BYTE * sizes + SECONDS_PER_PIXEL * pixels
-    scale = rate / float(estimates.mean()) if rate and len(estimates) else 1.0
+    scale = (
+        seconds_per_image / float(estimates.mean()) if seconds_per_image and len(estimates) else 1.0
+    )
     scaled: np.ndarray = estimates * scale
     return scaled
 

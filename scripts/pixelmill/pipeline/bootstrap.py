@@ -28,8 +28,8 @@ def main() -> None:
 
     Orders are pickles from the process that started this one. The first order holds the name
     of the task (``host`` or ``try``), the settings that all children need, and the arguments
-    of the task; see `_host` and `pixelmill.pipeline.quarantine.attend`. Messages are written
-    to the pipe that was standard output; what is printed goes to standard error.
+    of the task; see `_run_host` and `pixelmill.pipeline.quarantine.try_images`. Messages are
+    written to the pipe that was standard output; what is printed goes to standard error.
     """
     streams.secure()
     inbox, channel = _pipes()
@@ -41,16 +41,18 @@ def main() -> None:
     end_with(common["parent"])
     _name_leftovers(common["token"], common["scratch"])
     if task == "host":
-        _host(channel, orders, **particular)
+        _run_host(channel, orders, **particular)
     else:
-        from pixelmill.pipeline.quarantine import attend
+        from pixelmill.pipeline.quarantine import try_images
 
-        attend(channel, orders, **particular)
+        try_images(channel, orders, **particular)
     _stay(orders)
 
 
-def _host(channel: Channel, orders: Iterator[bytes], engine: str, modules: Sequence[str]) -> None:
-    """Run an engine in this process; see `pixelmill.pipeline.host.host`.
+def _run_host(
+    channel: Channel, orders: Iterator[bytes], engine: str, modules: Sequence[str]
+) -> None:
+    """Run an engine in this process; see `pixelmill.pipeline.host.run_host`.
 
     The first message is ``("waited", seconds)``: how long this process waited for its work
     after it was ready.
@@ -67,13 +69,13 @@ def _host(channel: Channel, orders: Iterator[bytes], engine: str, modules: Seque
     if has_processes(engine):
         needed = (*modules, *ENGINES[engine].worker_modules)
         start_server(("pixelmill.engines.fork_server", *needed))
-    from pixelmill.pipeline.host import host
+    from pixelmill.pipeline.host import run_host
 
     ready = time.perf_counter()
     packed = next(orders)
     channel.send("waited", time.perf_counter() - ready)
     work, entries = pickle.loads(packed)
-    host(channel, work, entries, partial(_stay, orders))
+    run_host(channel, work, entries, partial(_stay, orders))
 
 
 def _stay(orders: Iterator[bytes]) -> None:

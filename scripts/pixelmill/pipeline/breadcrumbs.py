@@ -40,7 +40,7 @@ _MOST_BYTES = 4 * 2**20
 _CODE = ("utf-8", "surrogatepass")
 
 
-class Crumb(NamedTuple):
+class Breadcrumb(NamedTuple):
     """An image in progress, since when (monotonic seconds), and the rest of its batch."""
 
     source: str
@@ -49,7 +49,7 @@ class Crumb(NamedTuple):
 
 
 @contextlib.contextmanager
-def trail(folder: str, sources: Iterable[str], name: str = "") -> Iterator[Callable[[int], None]]:
+def record(folder: str, sources: Iterable[str], name: str = "") -> Iterator[Callable[[int], None]]:
     """Record the progress of a batch while it runs.
 
     Parameters
@@ -85,7 +85,7 @@ def trail(folder: str, sources: Iterable[str], name: str = "") -> Iterator[Calla
         root.unlink(name)
 
 
-def read(folder: str, prefix: str = "") -> list[Crumb]:
+def read(folder: str, prefix: str = "") -> list[Breadcrumb]:
     """Read the breadcrumbs whose file names have a prefix.
 
     Workers may write anything to these files: what is not a breadcrumb is skipped.
@@ -94,7 +94,7 @@ def read(folder: str, prefix: str = "") -> list[Crumb]:
     return [crumb for crumb in found if crumb is not None]
 
 
-def _read_one(path: str) -> Crumb | None:
+def _read_one(path: str) -> Breadcrumb | None:
     """Read a breadcrumb; None if the file is gone, or if no image is in progress."""
     try:
         descriptor = os.open(path, _LOOK)
@@ -114,7 +114,7 @@ def _read_one(path: str) -> Crumb | None:
         return None
     try:
         names = content[_HEAD.size :].decode(*_CODE).split("\0")
-        return Crumb(names[number], since, tuple(names[number + 1 :]))
+        return Breadcrumb(names[number], since, tuple(names[number + 1 :]))
     except (UnicodeDecodeError, IndexError):
         return None
 

@@ -78,12 +78,12 @@ _BEGIN = (
 class Message(NamedTuple):
     """A message of a child: its kind, such as ``gone`` at the end of the child, and its content."""
 
-    child: Helper
+    child: ChildProcess
     kind: str
     content: bytes
 
 
-class Offspring:
+class ChildProcesses:
     """Starts children, and ends them with everything that they started.
 
     Parameters
@@ -100,12 +100,12 @@ class Offspring:
         self._withhold = withhold
         self._scratch = ""
         self._numbers = itertools.count()
-        self._children: list[Helper] = []
+        self._children: list[ChildProcess] = []
         self._begun = False
         self._before: set[int] = set()
         self._below_others: set[int] = set()
 
-    def __enter__(self) -> Offspring:
+    def __enter__(self) -> ChildProcesses:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -118,7 +118,7 @@ class Offspring:
                 with contextlib.suppress(OSError):
                     os.unlink(os.path.join(self._state, RECORD))
 
-    def start(self, task: str, inbox: queue.Queue[Message], **orders: Any) -> Helper:
+    def start(self, task: str, inbox: queue.Queue[Message], **orders: Any) -> ChildProcess:
         """Start a child; see `pixelmill.pipeline.bootstrap` for tasks and their arguments.
 
         Parameters
@@ -139,7 +139,7 @@ class Offspring:
         environment[VARIABLE] = marker
         if self._scratch:
             environment["TMPDIR"] = self._scratch
-        child = Helper(marker, environment, inbox, self._children)
+        child = ChildProcess(marker, environment, inbox, self._children)
         common = {"path": sys.path, "parent": os.getpid(), "token": self.token}
         # Orders may contain objects of modules that are found only on the path.
         child.give((task, {**common, "scratch": self._scratch}, pickle.dumps(orders)))
@@ -191,7 +191,7 @@ class Offspring:
             self._scratch = scratch
 
 
-class Helper:
+class ChildProcess:
     """A child process that receives orders and sends messages.
 
     Parameters
@@ -209,7 +209,7 @@ class Helper:
         marker: str,
         environment: dict[str, str],
         inbox: queue.Queue[Message],
-        siblings: list[Helper],
+        siblings: list[ChildProcess],
     ) -> None:
         self._marker = marker
         self._inbox = inbox
@@ -275,7 +275,7 @@ class Helper:
                 return
 
 
-def end_remains(state: str) -> None:
+def end_leftovers(state: str) -> None:
     """End the processes of a killed run, and remove its files.
 
     Parameters

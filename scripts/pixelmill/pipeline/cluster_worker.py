@@ -18,22 +18,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from pixelmill.core.errors import UserError
-from pixelmill.core.jobs import Batch, Job, Outcome, Stretch
+from pixelmill.core.jobs import Batch, BusyInterval, Job, Outcome
 from pixelmill.imaging import fingerprint
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.imaging.steps import custom
 from pixelmill.imaging.steps.process_state import SpoiledError
 from pixelmill.pipeline import breadcrumbs
-from pixelmill.pipeline.child_processes import Offspring, adopt_orphans
+from pixelmill.pipeline.child_processes import ChildProcesses, adopt_orphans
 from pixelmill.pipeline.messages import pack, refusal
-from pixelmill.pipeline.quarantine import Deaths, Trials
+from pixelmill.pipeline.quarantine import DeathCounter, Quarantine
 
 #: How much later than the limit a hanging worker may end, in seconds: to set the alarm for each
 #: image would cost more than one percent.
 _SLACK = 1.0
 
 
-class Remote:
+class ClusterWorker:
     """The work of a cluster worker: takes a batch, and returns its outcomes as bytes.
 
     Parameters
@@ -88,19 +88,19 @@ class Remote:
             return b"refused " + json.dumps(refusal(error)).encode("ascii")
         breadcrumbs.forget(self._folder, name)
         worker = f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}"
-        return b"batch " + pack(outcomes, Stretch(worker, began, time.time(), len(outcomes)))
+        return b"batch " + pack(outcomes, BusyInterval(worker, began, time.time(), len(outcomes)))
 
     def _make(self, batch: Batch, name: str) -> list[Outcome]:
         """Render the images of a batch, and record breadcrumbs under this name."""
 
-        def begin(number: int) -> None:
+        def on_start(number: int) -> None:
             self._go_on()
-            leave(number)
+            mark(number)
             _ALARM.wind(self._renderer.limits.seconds_per_image)
 
-        with breadcrumbs.trail(self._folder, [job.source for job in batch.jobs], name) as leave:
+        with breadcrumbs.record(self._folder, [job.source for job in batch.jobs], name) as mark:
             try:
-                return self._renderer(batch, begin)
+                return self._renderer(batch, on_start)
             except SpoiledError:
                 os._exit(1)  # another worker finds the breadcrumb, and continues
             finally:
@@ -115,9 +115,11 @@ class Remote:
                 self._go_on()
                 yield job
 
-        with Offspring() as offspring:
+        with ChildProcesses() as children:
             limits = self._renderer.limits
-            Trials(offspring, self._renderer, limits, 1, Deaths()).run(jobs(), outcomes.append)
+            Quarantine(children, self._renderer, limits, 1, DeathCounter()).run(
+                jobs(), outcomes.append
+            )
         return outcomes
 
     def _go_on(self) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from pixelmill.core.errors import UserError, describe, sentence
-from pixelmill.core.jobs import Batch, Stretch
+from pixelmill.core.jobs import Batch, BusyInterval
 from pixelmill.core.sandbox import Confinement, Sandbox, confine_process, confine_thread
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.output_names import Outputs
@@ -46,9 +46,9 @@ class Work:
     engine : str
     workers : int
     limits : Limits
-    crumbs : str
+    breadcrumb_dir : str
         Folder of the breadcrumbs.
-    rate : float or None
+    seconds_per_image : float or None
         Mean seconds of an image; None if none has been measured.
     cluster : Cluster
         Where the workers of the engine ``distributed`` are.
@@ -61,8 +61,8 @@ class Work:
     engine: str
     workers: int
     limits: Limits
-    crumbs: str
-    rate: float | None
+    breadcrumb_dir: str
+    seconds_per_image: float | None
     cluster: Cluster = field(default_factory=Cluster)
     confinement: Confinement | None = None
 
@@ -96,7 +96,7 @@ def confinement(
     return sandbox.confine(read, written, recipe.settings["keep_mtime"], unconfined)
 
 
-def host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], None]) -> None:
+def run_host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], None]) -> None:
     """Run the engine in this process, and report what becomes of each batch.
 
     Parameters
@@ -125,7 +125,7 @@ def host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], None
         todo: list[Batch] = []
 
         def cut() -> None:
-            todo.extend(batches(entries, work.outputs, work.workers, work.rate))
+            todo.extend(batches(entries, work.outputs, work.workers, work.seconds_per_image))
             for batch in todo[:_PREPARED]:
                 batch.jobs = tuple(batch.jobs)
 
@@ -134,7 +134,11 @@ def host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], None
         ) as engine:
             confine_process(work.confinement, has_workers=apart)
             channel.send("ready", engine.workers)
-            engine.run(_Packed(work.renderer, work.crumbs), todo, partial(channel.forward, "batch"))
+            engine.run(
+                _BatchWorker(work.renderer, work.breadcrumb_dir),
+                todo,
+                partial(channel.forward, "batch"),
+            )
             channel.send("end")
             stay()
     except (BrokenExecutor, SpoiledError):
@@ -158,17 +162,17 @@ def _prepare_worker(limits: Limits, renderer: Renderer, confinement: Confinement
     gc.freeze()
 
 
-class _Packed:
+class _BatchWorker:
     """The work of a worker: takes a batch, and returns its outcomes as bytes for the host."""
 
-    def __init__(self, renderer: Renderer, crumbs: str) -> None:
+    def __init__(self, renderer: Renderer, breadcrumb_dir: str) -> None:
         self._renderer = renderer
-        self._crumbs = crumbs
+        self._breadcrumb_dir = breadcrumb_dir
 
     def __call__(self, batch: Batch) -> bytes:
         batch.jobs = tuple(batch.jobs)  # else each job would be created twice
-        with breadcrumbs.trail(self._crumbs, [job.source for job in batch.jobs]) as leave:
+        with breadcrumbs.record(self._breadcrumb_dir, [job.source for job in batch.jobs]) as mark:
             began = time.time()
-            outcomes = self._renderer(batch, leave)
+            outcomes = self._renderer(batch, mark)
             worker = f"{os.getpid()}-{threading.get_ident()}"
-            return pack(outcomes, Stretch(worker, began, time.time(), len(outcomes)))
+            return pack(outcomes, BusyInterval(worker, began, time.time(), len(outcomes)))

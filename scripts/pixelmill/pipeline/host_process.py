@@ -12,7 +12,7 @@ from pixelmill.engines import semaphores
 from pixelmill.engines.registry import LOCAL, has_processes
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.pipeline import breadcrumbs, messages
-from pixelmill.pipeline.child_processes import Message, Offspring
+from pixelmill.pipeline.child_processes import ChildProcesses, Message
 from pixelmill.pipeline.host import Work, modules
 
 #: How often the age of the breadcrumbs is checked, in seconds.
@@ -35,12 +35,12 @@ _AFTER = {
 }
 
 
-class Child:
+class HostProcess:
     """A process that hosts an engine. It can be started before its work is known.
 
     Parameters
     ----------
-    offspring : Offspring
+    children : ChildProcesses
         Starts it.
     engine : str
         One of `pixelmill.engines.registry.LOCAL`.
@@ -51,7 +51,7 @@ class Child:
     ----------
     startup_seconds : float
         Time until all of its workers were ready, without the time that it waited for its work.
-    overdue : list of Crumb
+    overdue : list of Breadcrumb
         Images at which it hangs.
 
     Raises
@@ -60,16 +60,16 @@ class Child:
         If the engine needs something that the system lacks.
     """
 
-    def __init__(self, offspring: Offspring, engine: str, recipe: Recipe) -> None:
+    def __init__(self, children: ChildProcesses, engine: str, recipe: Recipe) -> None:
         if has_processes(engine):
             semaphores.require(engine)
         self.startup_seconds = 0.0
-        self.overdue: list[breadcrumbs.Crumb] = []
+        self.overdue: list[breadcrumbs.Breadcrumb] = []
         self._began = time.perf_counter()
         self._inbox: queue.Queue[Message] = queue.Queue(1)
-        self.helper = offspring.start("host", self._inbox, engine=engine, modules=modules(recipe))
+        self.process = children.start("host", self._inbox, engine=engine, modules=modules(recipe))
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> HostProcess:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -77,8 +77,8 @@ class Child:
 
     def give(self, work: Work, entries: Entries) -> None:
         """Send the work to the process; does not wait until it is read."""
-        breadcrumbs.clear(work.crumbs)
-        self.helper.give((work, entries))
+        breadcrumbs.clear(work.breadcrumb_dir)
+        self.process.give((work, entries))
 
     def messages(self, work: Work, finished: Callable[[], bool]) -> Iterator[tuple[str, bytes]]:
         """Yield the messages of the process until it ends, dies or hangs.
@@ -93,7 +93,7 @@ class Child:
         ------
         tuple
             ``ready``, ``batch``, ``refused`` or ``error``, with the unchecked content that
-            `pixelmill.pipeline.host.host` sends with it.
+            `pixelmill.pipeline.host.run_host` sends with it.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class Child:
         look, patience = now + _LOOK_INTERVAL, now + START_ALLOWANCE
         allowance = QUIET_ALLOWANCE + work.limits.seconds_per_image
         while True:
-            message = self._hear(min(look, patience) - now)
+            message = self._receive(min(look, patience) - now)
             if message is not None:
                 if message.kind in ("end", "broken", "gone"):
                     return
@@ -124,32 +124,34 @@ class Child:
                     patience = time.monotonic() + allowance
             now = time.monotonic()
             if now >= look:
-                crumbs = breadcrumbs.read(work.crumbs)
+                found = breadcrumbs.read(work.breadcrumb_dir)
                 now = time.monotonic()
                 look = now + _LOOK_INTERVAL
                 oldest = now - work.limits.seconds_per_image
-                self.overdue += [crumb for crumb in crumbs if not oldest <= crumb.since <= now]
+                self.overdue += [
+                    breadcrumb for breadcrumb in found if not oldest <= breadcrumb.since <= now
+                ]
                 if self.overdue:
                     return
-                if crumbs:
+                if found:
                     patience = now + allowance
             if now >= patience:
                 return
 
-    def _hear(self, seconds: float) -> Message | None:
+    def _receive(self, seconds: float) -> Message | None:
         with contextlib.suppress(queue.Empty):
             return self._inbox.get(timeout=max(0.0, seconds))
         return None
 
     def end(self) -> None:
         """Kill the process and everything that came from it, also if it is done."""
-        self.helper.end()
+        self.process.end()
 
 
 def early_child(
-    offspring: Offspring, engine: str, recipe: Recipe, certain: bool
-) -> contextlib.AbstractContextManager[Child | None]:
+    children: ChildProcesses, engine: str, recipe: Recipe, certain: bool
+) -> contextlib.AbstractContextManager[HostProcess | None]:
     """Start a host process before the plan is made, if it is certain that it will be needed."""
     if certain and engine in LOCAL:
-        return Child(offspring, engine, recipe)
+        return HostProcess(children, engine, recipe)
     return contextlib.nullcontext()

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from pixelmill.core.errors import TreeError, UserError
-from pixelmill.core.jobs import STAGES, Job, Made, Outcome, Stretch
+from pixelmill.core.jobs import STAGES, BusyInterval, Job, Outcome, OutputFile
 from pixelmill.core.reasons import REASONS
 from pixelmill.engines.base import MOST_RESULT_BYTES
 
@@ -138,7 +138,7 @@ def refused(content: bytes) -> UserError:
     return (TreeError if name == TreeError.__name__ else UserError)(sentence)
 
 
-def pack(outcomes: Iterable[Outcome], stretch: Stretch) -> bytes:
+def pack(outcomes: Iterable[Outcome], interval: BusyInterval) -> bytes:
     """Encode the outcomes of a batch, and when it was processed.
 
     What the supervising process knows is left out: the paths of outputs and the times of
@@ -146,17 +146,17 @@ def pack(outcomes: Iterable[Outcome], stretch: Stretch) -> bytes:
     """
     plain = [
         (
-            one.source, [made[2:] for made in one.made], one.stage, one.reason,
+            one.source, [file[2:] for file in one.files], one.stage, one.reason,
             one.message[:MOST_TEXT], one.bytes_in, one.digest, one.pixels_in, one.seconds,
         )
         for one in outcomes
     ]  # fmt: skip
-    return json.dumps((plain, stretch), check_circular=False).encode("ascii")
+    return json.dumps((plain, interval), check_circular=False).encode("ascii")
 
 
 def unpack(
     content: bytes, job_of: Callable[[str], Job | None], variants: Sequence[str]
-) -> tuple[list[Outcome], Stretch]:
+) -> tuple[list[Outcome], BusyInterval]:
     """Decode and check what `pack` encoded.
 
     Parameters
@@ -181,30 +181,30 @@ def unpack(
     worker, began, ended, images = _row(times, 4)
     if images != len(outcomes):
         raise MalformedError("another number of images")
-    return outcomes, Stretch(_text(worker), _finite(began), _finite(ended), images)
+    return outcomes, BusyInterval(_text(worker), _finite(began), _finite(ended), images)
 
 
 def _outcome(
     value: object, job_of: Callable[[str], Job | None], variants: Sequence[str]
 ) -> Outcome:
-    source, made, stage, reason, message, bytes_in, digest, pixels_in, seconds = _row(value, 9)
+    source, files, stage, reason, message, bytes_in, digest, pixels_in, seconds = _row(value, 9)
     job = job_of(_text(source))
     if job is None:
         raise MalformedError("an image that was not asked for")
     if reason == "":
-        made = tuple(
-            Made(variant, path, _count(width), _count(height), _count(size), _sha256(sha256))
+        files = tuple(
+            OutputFile(variant, path, _count(width), _count(height), _count(size), _sha256(sha256))
             for variant, path, (width, height, size, sha256) in zip(
-                variants, job.outputs, _rows(made, len(job.outputs), 4), strict=True
+                variants, job.outputs, _rows(files, len(job.outputs), 4), strict=True
             )
         )
         if stage or message:
             raise MalformedError("an error without a reason")
-    elif made or _text(reason) not in REASONS or _text(stage) not in _STAGES:
+    elif files or _text(reason) not in REASONS or _text(stage) not in _STAGES:
         raise MalformedError("an unknown reason or stage")
     return Outcome(
         job.source,
-        tuple(made),
+        tuple(files),
         "failed" if reason else "ok",
         stage,
         reason,

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 from pixelmill.core.errors import ImageError, UserError
 from pixelmill.core.filenames import escape
-from pixelmill.core.jobs import Made
+from pixelmill.core.jobs import OutputFile
 from pixelmill.dataset import output_tree
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.ledger import Ledger
-from pixelmill.dataset.ledger_rows import Maker, Row
+from pixelmill.dataset.ledger_rows import Fingerprints, Row
 from pixelmill.dataset.output_names import Outputs, colliding
-from pixelmill.dataset.output_tree import Workplace
-from pixelmill.dataset.plan import FileProbes, Plan, draw_up
+from pixelmill.dataset.output_tree import Workspace
+from pixelmill.dataset.plan import FileProbes, Plan, make_plan
 from pixelmill.imaging import fingerprint
 from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.reading import content_digest
@@ -48,9 +48,9 @@ class Preview(NamedTuple):
     bytes: float
 
 
-def fingerprints_of(recipe: Recipe, policy: Policy) -> Maker:
+def fingerprints_of(recipe: Recipe, policy: Policy) -> Fingerprints:
     """Return the fingerprints of what would render the images now."""
-    return Maker(
+    return Fingerprints(
         recipe.fingerprint(),
         fingerprint.code_fingerprint(recipe.own_files(), recipe.uses_opencv),
         policy.limits.fingerprint(fingerprint.extra_decoders()),
@@ -72,13 +72,15 @@ def preview(request: ProcessRequest, entries: Entries) -> Preview:
         If two inputs have the same output name and the policy forbids it, or if the ledger
         cannot be read.
     """
-    tree = Workplace(request.target, request.shard)
-    maker = fingerprints_of(request.recipe, request.policy)
-    with tree.look() as ledger:
+    tree = Workspace(request.target, request.shard)
+    fingerprints = fingerprints_of(request.recipe, request.policy)
+    with tree.open_to_read() as ledger:
         rows: Mapping[str, Row] = {} if ledger is None else ledger.rows()
         seconds, size = (0.0, 0.0) if ledger is None else ledger.cost()
-        plan = _compare(request, entries, tree, rows, maker, _checks_outputs(request, ledger))
-    return Preview(plan, seconds * len(plan.make), size * len(plan.make))
+        plan = _compare(
+            request, entries, tree, rows, fingerprints, _checks_outputs(request, ledger)
+        )
+    return Preview(plan, seconds * len(plan.to_render), size * len(plan.to_render))
 
 
 def plan_pass(context: PassContext) -> Plan:
@@ -87,13 +89,18 @@ def plan_pass(context: PassContext) -> Plan:
     checks_outputs = _checks_outputs(request, ledger)
     with ledger.reading():
         plan = _compare(
-            request, context.entries, context.tree, ledger.rows(), context.maker, checks_outputs
+            request,
+            context.entries,
+            context.tree,
+            ledger.rows(),
+            context.fingerprints,
+            checks_outputs,
         )
     log.info("%s", plan)
     software = fingerprint.rendering_software(request.recipe.uses_opencv)
     if plan.reasons["code changed"]:
         log.info("code changed: %s", _changed_software(ledger, software))
-    ledger.note_maker(context.maker.code, software)
+    ledger.note_software(context.fingerprints.code, software)
     return plan
 
 
@@ -116,16 +123,16 @@ def remove_orphans(context: PassContext, plan: Plan) -> None:
     ledger.touch(plan.touched)
     if request.recipe.settings["keep_mtime"]:
         for source, mtime_ns, _ in plan.touched:
-            for made in rows[source].made:
-                output_tree.set_mtime(tree.images, made.path, mtime_ns)
+            for file in rows[source].files:
+                output_tree.set_mtime(tree.images, file.path, mtime_ns)
 
 
 def _compare(
     request: ProcessRequest,
     entries: Entries,
-    tree: Workplace,
+    tree: Workspace,
     rows: Mapping[str, Row],
-    maker: Maker,
+    fingerprints: Fingerprints,
     checks_outputs: bool,
 ) -> Plan:
     def digest(path: str) -> str:
@@ -135,14 +142,16 @@ def _compare(
             return ""
         return content_digest(data)
 
-    def is_altered(made: Made) -> bool:
-        return checks_outputs and not tree.holds(made)
+    def is_altered(file: OutputFile) -> bool:
+        return checks_outputs and not tree.holds(file)
 
     if request.policy.collisions == "error":
         _refuse_collisions(entries, request.recipe)
     outputs = Outputs(entries, request.recipe)
-    files = FileProbes(tree.size_of, digest, is_altered)
-    return draw_up(entries, rows, outputs, maker, files, request.policy.retry_failed, request.shard)
+    probes = FileProbes(tree.size_of, digest, is_altered)
+    return make_plan(
+        entries, rows, outputs, fingerprints, probes, request.policy.retry_failed, request.shard
+    )
 
 
 def _checks_outputs(request: ProcessRequest, ledger: Ledger | None) -> bool:

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from pixelmill.core.errors import ImageError, UserError
-from pixelmill.core.jobs import Job, Outcome, Stretch, failed
+from pixelmill.core.jobs import BusyInterval, Job, Outcome, failed
 from pixelmill.core.reasons import DOUBTFUL
 from pixelmill.core.sandbox import Confinement, confine_process
 from pixelmill.engines.malloc import keep_freed
@@ -34,7 +34,7 @@ from pixelmill.imaging.codecs.reading import content_digest
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.imaging.steps.process_state import SpoiledError
 from pixelmill.pipeline import messages
-from pixelmill.pipeline.child_processes import Helper, Message, Offspring
+from pixelmill.pipeline.child_processes import ChildProcess, ChildProcesses, Message
 from pixelmill.pipeline.messages import Channel, MalformedError
 
 log = logging.getLogger(__name__)
@@ -47,10 +47,10 @@ _START_ALLOWANCE = 60.0
 MOST_DEATHS = 20
 
 #: Time of a trial, which is not recorded.
-_NO_STRETCH = Stretch("trial", 0.0, 0.0, 1)
+_NO_INTERVAL = BusyInterval("trial", 0.0, 0.0, 1)
 
 
-class Deaths:
+class DeathCounter:
     """Counts deaths of processes.
 
     Attributes
@@ -85,18 +85,18 @@ class Deaths:
             )
 
 
-class Trials:
+class Quarantine:
     """Tries images alone; the children that it starts are kept until all child processes end.
 
     Parameters
     ----------
-    offspring : Offspring
+    children : ChildProcesses
         Starts the children.
     renderer : Renderer
     limits : Limits
     workers : int
         How many images are tried at the same time.
-    deaths : Deaths
+    deaths : DeathCounter
         Counts the deaths.
     confinement : Confinement, optional
         What the processes that try an image are allowed to do.
@@ -104,14 +104,14 @@ class Trials:
 
     def __init__(
         self,
-        offspring: Offspring,
+        children: ChildProcesses,
         renderer: Renderer,
         limits: Limits,
         workers: int,
-        deaths: Deaths,
+        deaths: DeathCounter,
         confinement: Confinement | None = None,
     ) -> None:
-        self._offspring = offspring
+        self._children = children
         self._renderer = renderer
         self._limits = limits
         self._workers = max(1, workers)
@@ -119,17 +119,17 @@ class Trials:
         self._confinement = confinement
         self._variants = [output.name for output in renderer.recipe.outputs]
         self._inbox: queue.Queue[Message] = queue.Queue(1)
-        self._lanes: list[_Lane] = []
+        self._slots: list[_Slot] = []
         self._fragile: deque[Job] = deque()  # need a process that had no other image
 
-    def run(self, jobs: Iterable[Job], done: Callable[[Outcome], None]) -> None:
+    def run(self, jobs: Iterable[Job], on_result: Callable[[Outcome], None]) -> None:
         """Try images one by one, and report the outcome of each.
 
         Parameters
         ----------
         jobs : iterable of Job
             The next job is taken when a child is free.
-        done : callable
+        on_result : callable
             Called with each outcome.
 
         Raises
@@ -141,30 +141,30 @@ class Trials:
         self._fragile.clear()
         while True:
             self._hand_out(rest)
-            if not self._fragile and not any(lane.job for lane in self._lanes):
+            if not self._fragile and not any(slot.job for slot in self._slots):
                 return
-            for lane, message in self._hear():
+            for slot, message in self._receive():
                 try:
-                    outcome = self._take_in(lane, message)
+                    outcome = self._take_in(slot, message)
                 except MalformedError as error:
                     log.debug("malformed message from a child: %s", error)
-                    outcome = self._end(lane, "crashed", "its process sent a malformed message")
+                    outcome = self._end(slot, "crashed", "its process sent a malformed message")
                 if outcome is not None:
-                    done(outcome)
+                    on_result(outcome)
 
     def _hand_out(self, rest: Iterator[Job]) -> None:
         """Give an image to each idle child, and start as many children as there are images for."""
         fragile = self._fragile
-        for lane in self._lanes:
-            if lane.state == "idle":
-                if fragile and not lane.served:
-                    lane.take(fragile.popleft(), self._limits.seconds_per_image)
+        for slot in self._slots:
+            if slot.state == "idle":
+                if fragile and not slot.served:
+                    slot.take(fragile.popleft(), self._limits.seconds_per_image)
                 elif (job := next(rest, None)) is not None:
-                    lane.take(job, self._limits.seconds_per_image)
+                    slot.take(job, self._limits.seconds_per_image)
                 elif fragile:
-                    lane.renew()
-        starting = sum(lane.state == "starting" for lane in self._lanes)
-        room = self._workers - len(self._lanes)
+                    slot.renew()
+        starting = sum(slot.state == "starting" for slot in self._slots)
+        room = self._workers - len(self._slots)
         fragile.extend(islice(rest, max(0, starting + room - len(fragile))))
         orders = {
             "renderer": self._renderer,
@@ -172,86 +172,86 @@ class Trials:
             "confinement": self._confinement,
         }
         for _ in range(min(room, len(fragile) - starting)):
-            self._lanes.append(_Lane(self._offspring.start("try", self._inbox, **orders)))
+            self._slots.append(_Slot(self._children.start("try", self._inbox, **orders)))
 
-    def _hear(self) -> Iterator[tuple[_Lane, Message | None]]:
+    def _receive(self) -> Iterator[tuple[_Slot, Message | None]]:
         """Yield the next message with its child, or each child that is overdue."""
-        due = min(lane.due for lane in self._lanes)
+        due = min(slot.due for slot in self._slots)
         try:
             # Python refuses an infinite timeout.
             message = self._inbox.get(timeout=min(max(0.0, due - time.monotonic()), 3600.0))
         except queue.Empty:
             now = time.monotonic()
-            yield from [(lane, None) for lane in self._lanes if lane.due <= now]
+            yield from [(slot, None) for slot in self._slots if slot.due <= now]
         else:
-            yield from [(lane, message) for lane in self._lanes if lane.helper is message.child]
+            yield from [(slot, message) for slot in self._slots if slot.child is message.child]
 
-    def _take_in(self, lane: _Lane, message: Message | None) -> Outcome | None:
+    def _take_in(self, slot: _Slot, message: Message | None) -> Outcome | None:
         """Handle a message of a child; return the outcome of its image if it is known now."""
         kind = message.kind if message else "overdue"
         content = message.content if message else b""
-        job = lane.job
+        job = slot.job
         if kind == "overdue":
             seconds = self._limits.seconds_per_image
-            return self._end(lane, "timed_out", f"not done after {seconds:g} s")
+            return self._end(slot, "timed_out", f"not done after {seconds:g} s")
         if kind == "gone":
-            return self._end(lane, *_how_it_ended(lane.helper.wait()))
+            return self._end(slot, *_how_it_ended(slot.child.wait()))
         if kind == "ended":
             status = messages.number(content)
             outcome = None
-            if not lane.is_renewing:
-                outcome = self._judge(lane, *_how_it_ended(int(status)))
-            lane.start()
+            if not slot.is_renewing:
+                outcome = self._judge(slot, *_how_it_ended(int(status)))
+            slot.start()
             return outcome
-        if kind == "ready" and lane.state == "starting":
-            lane.wait_for_work(messages.whole_number(content))
+        if kind == "ready" and slot.state == "starting":
+            slot.wait_for_work(messages.whole_number(content))
         elif kind == "begun" and job is not None:
-            lane.has_begun = True
+            slot.has_begun = True
         elif kind in ("made", "spoiled") and job is not None:
-            return self._made(lane, job, content, spoiled=kind == "spoiled")
+            return self._made(slot, job, content, spoiled=kind == "spoiled")
         elif kind == "refused" and job is not None:
             raise messages.refused(content)
         else:
             raise MalformedError(f"{kind[:20]!r} out of turn")
         return None
 
-    def _made(self, lane: _Lane, job: Job, content: bytes, spoiled: bool) -> Outcome | None:
+    def _made(self, slot: _Slot, job: Job, content: bytes, spoiled: bool) -> Outcome | None:
         """Return an outcome, unless an earlier image may have caused it: then try again."""
         outcomes, _ = messages.unpack(content, {job.source: job}.get, self._variants)
         if len(outcomes) != 1:
             raise MalformedError("not one outcome")
         doubtful = outcomes[0].reason in DOUBTFUL
-        if doubtful and lane.served == 1:
+        if doubtful and slot.served == 1:
             self._deaths.explain()
-        again = doubtful and lane.served > 1
+        again = doubtful and slot.served > 1
         if again:
             self._fragile.append(job)
-        lane.finish(doubtful or spoiled)
+        slot.finish(doubtful or spoiled)
         return None if again else outcomes[0]
 
-    def _end(self, lane: _Lane, reason: str, text: str) -> Outcome | None:
+    def _end(self, slot: _Slot, reason: str, text: str) -> Outcome | None:
         """End a child that hangs, is gone, or sends malformed messages."""
-        self._lanes.remove(lane)
-        lane.helper.end()
-        return None if lane.is_renewing else self._judge(lane, reason, text)
+        self._slots.remove(slot)
+        slot.child.end()
+        return None if slot.is_renewing else self._judge(slot, reason, text)
 
-    def _judge(self, lane: _Lane, reason: str, text: str) -> Outcome | None:
+    def _judge(self, slot: _Slot, reason: str, text: str) -> Outcome | None:
         """Hold the image responsible that a dead process was working on, or try it again."""
-        if lane.job is not None and lane.has_begun and lane.served == 1:
+        if slot.job is not None and slot.has_begun and slot.served == 1:
             self._deaths.explain()
-            return _culprit(self._renderer, lane.job, reason, text)
+            return _failure_of(self._renderer, slot.job, reason, text)
         self._deaths.count()
-        if lane.job is not None:
-            self._fragile.append(lane.job)
+        if slot.job is not None:
+            self._fragile.append(slot.job)
         return None
 
 
-class _Lane:
+class _Slot:
     """A child that tries images, and the state of the process that does it at the moment.
 
     Attributes
     ----------
-    helper : Helper
+    child : ChildProcess
     state : {"starting", "idle", "busy"}
     job : Job or None
         The image in progress.
@@ -265,8 +265,8 @@ class _Lane:
         When the next message must have arrived, in monotonic seconds.
     """
 
-    def __init__(self, helper: Helper) -> None:
-        self.helper = helper
+    def __init__(self, child: ChildProcess) -> None:
+        self.child = child
         self.start()
 
     def start(self) -> None:
@@ -286,7 +286,7 @@ class _Lane:
         self.state, self.job, self.has_begun = "busy", job, False
         self.served += 1
         self.due = time.monotonic() + seconds
-        self.helper.give((self._process, job))
+        self.child.give((self._process, job))
 
     def finish(self, doubtful: bool) -> None:
         """Note that the image is done; a process that may be damaged ends by itself."""
@@ -298,7 +298,7 @@ class _Lane:
 
     def renew(self) -> None:
         """Ask for a new process."""
-        self.helper.give((self._process, None))
+        self.child.give((self._process, None))
         self._expect_the_end()
 
     def _expect_the_end(self) -> None:
@@ -306,7 +306,7 @@ class _Lane:
         self.due = time.monotonic() + _START_ALLOWANCE
 
 
-def attend(
+def try_images(
     channel: Channel,
     orders: Iterator[bytes],
     renderer: Renderer,
@@ -372,8 +372,8 @@ def _serve(
             return
         except SpoiledError as error:
             kind = "spoiled"
-            outcome = _culprit(renderer, job, "step_failed", str(error), "steps")
-        channel.forward(kind, messages.pack([outcome], _NO_STRETCH))
+            outcome = _failure_of(renderer, job, "step_failed", str(error), "steps")
+        channel.forward(kind, messages.pack([outcome], _NO_INTERVAL))
         if outcome.reason in DOUBTFUL or kind == "spoiled":
             return
 
@@ -389,7 +389,7 @@ def _how_it_ended(status: int | None) -> tuple[str, str]:
     return "crashed", f"its process ended by {how}"
 
 
-def _culprit(
+def _failure_of(
     renderer: Renderer, job: Job, reason: str, message: str, stage: str = "render"
 ) -> Outcome:
     """Return the outcome of an image that ended its process."""

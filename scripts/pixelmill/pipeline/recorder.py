@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pixelmill.core.disk import Reserve
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape
-from pixelmill.core.jobs import Made, Outcome
+from pixelmill.core.jobs import Outcome, OutputFile
 from pixelmill.core.progress import Progress
 from pixelmill.core.reasons import SOURCE_UNKNOWN
 from pixelmill.dataset.passes import Totals
@@ -60,10 +60,10 @@ class OutcomeRecorder:
             before stays.
         """
         self._reserve.check(o.message for o in outcomes if o.reason == "write_failed")
-        self._guard.look(outcomes)
+        self._guard.observe(outcomes)
         if self._guard.verdict:  # the sources as a whole are at fault, not these images
             outcomes = [o for o in outcomes if o.reason != "vanished"]
-        self._context.ledger.record(self._replace_outputs(outcomes), self._context.maker)
+        self._context.ledger.record(self._replace_outputs(outcomes), self._context.fingerprints)
         if self._guard.verdict:
             raise UserError(self._guard.verdict)
         self.totals.add(outcomes)
@@ -82,7 +82,7 @@ class OutcomeRecorder:
             if outcome.status != "ok" or self._plan.renames:
                 earlier = self._earlier_outputs(outcome.source)
                 if outcome.reason in SOURCE_UNKNOWN:
-                    outcome = outcome._replace(made=tuple(filter(self._is_there, earlier)))
+                    outcome = outcome._replace(files=tuple(filter(self._is_there, earlier)))
                 elif outcome.status != "ok" and earlier and not self._guard.may_lose_one():
                     break
                 else:
@@ -90,23 +90,23 @@ class OutcomeRecorder:
             replaced.append(outcome)
         return replaced
 
-    def _earlier_outputs(self, source: str) -> list[Made]:
+    def _earlier_outputs(self, source: str) -> list[OutputFile]:
         """Outputs of an image from earlier passes, without names that pass to other images."""
         row = self._rows.get(source)
         current = self._plan.paths_of(source)
         return [
-            made
-            for made in (row.made if row else ())
-            if made.path in current or made.path not in self._plan.passed_on
+            file
+            for file in (row.files if row else ())
+            if file.path in current or file.path not in self._plan.passed_on
         ]
 
-    def _is_there(self, made: Made) -> bool:
-        return self._context.tree.size_of(made.path) == made.bytes
+    def _is_there(self, file: OutputFile) -> bool:
+        return self._context.tree.size_of(file.path) == file.bytes
 
-    def _remove_others(self, outcome: Outcome, earlier: Iterable[Made]) -> None:
+    def _remove_others(self, outcome: Outcome, earlier: Iterable[OutputFile]) -> None:
         """Remove what an image had, or what a worker wrote for it before it died."""
-        paths = {*self._plan.paths_of(outcome.source), *(made.path for made in earlier)}
-        for path in paths.difference(made.path for made in outcome.made):
+        paths = {*self._plan.paths_of(outcome.source), *(file.path for file in earlier)}
+        for path in paths.difference(file.path for file in outcome.files):
             self._context.tree.remove(path)
 
 

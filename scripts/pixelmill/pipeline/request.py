@@ -9,8 +9,8 @@ from pixelmill.dataset import catalog
 from pixelmill.dataset.catalog import Selection
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.ledger import Ledger
-from pixelmill.dataset.ledger_rows import Maker
-from pixelmill.dataset.output_tree import Workplace
+from pixelmill.dataset.ledger_rows import Fingerprints
+from pixelmill.dataset.output_tree import Workspace
 from pixelmill.dataset.shards import WHOLE, Shard
 from pixelmill.engines.distributed import Cluster
 from pixelmill.imaging.recipe import Recipe
@@ -64,19 +64,19 @@ class PassContext:
     request : ProcessRequest
     entries : Entries
         The catalog of the inputs, sorted by path; for a shard, the entries that concern it.
-    tree : Workplace
+    tree : Workspace
         The output tree, or the shard of it, that this process has locked.
     ledger : Ledger
         The open ledger of `tree`.
-    maker : Maker
+    fingerprints : Fingerprints
         Fingerprints of what renders the images now.
     """
 
     request: ProcessRequest
     entries: Entries
-    tree: Workplace
+    tree: Workspace
     ledger: Ledger
-    maker: Maker
+    fingerprints: Fingerprints
 
     @cached_property
     def catalog_digest(self) -> str:

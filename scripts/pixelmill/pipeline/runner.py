@@ -16,12 +16,12 @@ from functools import partial
 from pixelmill.core import sandbox
 from pixelmill.core.disk import Reserve
 from pixelmill.core.errors import UserError
-from pixelmill.core.files import lies_in
+from pixelmill.core.files import is_inside
 from pixelmill.core.progress import Progress
 from pixelmill.dataset import catalog as catalogs
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.exports import write_failures, write_tables
-from pixelmill.dataset.output_tree import Workplace
+from pixelmill.dataset.output_tree import Workspace
 from pixelmill.dataset.passes import Pass, Totals
 from pixelmill.dataset.plan import Plan
 from pixelmill.engines import machine
@@ -31,14 +31,14 @@ from pixelmill.imaging.codecs.limits import Limits, workers_for_memory
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline import breadcrumbs
 from pixelmill.pipeline.batching import costs
-from pixelmill.pipeline.child_processes import Offspring, end_remains
+from pixelmill.pipeline.child_processes import ChildProcesses, end_leftovers
 from pixelmill.pipeline.engine_choice import choose
 from pixelmill.pipeline.host import Work, confinement
-from pixelmill.pipeline.host_process import Child, early_child
+from pixelmill.pipeline.host_process import HostProcess, early_child
 from pixelmill.pipeline.planning import fingerprints_of, plan_pass, remove_orphans
 from pixelmill.pipeline.recorder import OutcomeRecorder
 from pixelmill.pipeline.request import PassContext, ProcessRequest
-from pixelmill.pipeline.supervisor import Started, render
+from pixelmill.pipeline.supervisor import RenderStats, render
 
 log = logging.getLogger(__name__)
 
@@ -64,13 +64,13 @@ def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
         finish the pass.
     """
     source, target, shard = request.source, request.target, request.shard
-    if lies_in(source, target) or lies_in(target, source):
+    if is_inside(source, target) or is_inside(target, source):
         raise UserError(
             f"The images in '{source}' and the results in '{target}' lie in one another; "
             "choose folders side by side."
         )
     if os.path.isdir(target):
-        Workplace(target, shard).check_folders()
+        Workspace(target, shard).check_folders()
     if catalog is None:
         table = os.path.join(shard.below(target), "catalog.csv")
         entries = catalogs.refresh(table, source, request.selection, shard).entries
@@ -109,54 +109,54 @@ def process(request: ProcessRequest, entries: Entries) -> Pass:
         written, if too many outputs would be removed, or if the rendering cannot continue.
     """
     began = time.perf_counter()
-    tree = Workplace(request.target, request.shard)
+    tree = Workspace(request.target, request.shard)
     if not entries and request.shard.is_whole:
         raise UserError(f"'{request.source}' holds no image; correct the path, or mount the disk.")
     with (
         tree.open(request.policy.durable) as ledger,
-        _offspring_of(request, tree) as offspring,
+        _child_processes_of(request, tree) as children,
         # The workers start while the plan is made, if the ledger is empty: then there is work.
-        early_child(offspring, request.engine, request.recipe, certain=not ledger.rows()) as early,
+        early_child(children, request.engine, request.recipe, certain=not ledger.rows()) as early,
     ):
-        maker = fingerprints_of(request.recipe, request.policy)
-        context = PassContext(request, entries, tree, ledger, maker)
-        tree.tidy()
+        fingerprints = fingerprints_of(request.recipe, request.policy)
+        context = PassContext(request, entries, tree, ledger, fingerprints)
+        tree.clean_up()
         plan = plan_pass(context)
         remove_orphans(context, plan)
         work = _work_of(context, plan)
-        started, totals = _render(context, plan, work, offspring, early)
-        finished = _summary(context, plan, work, started, totals, time.perf_counter() - began)
-        ledger.add_pass(finished, started.stretches)
+        stats, totals = _render(context, plan, work, children, early)
+        finished = _summary(context, plan, work, stats, totals, time.perf_counter() - began)
+        ledger.add_pass(finished, stats.busy)
         tree.settle(ledger)
         write_tables(ledger, tree.state)
     _warn_of_failures(tree, work, totals)
     return finished
 
 
-def _offspring_of(request: ProcessRequest, tree: Workplace) -> Offspring:
+def _child_processes_of(request: ProcessRequest, tree: Workspace) -> ChildProcesses:
     """Prepare to start child processes, after those of a killed run have been ended."""
-    end_remains(tree.state)
+    end_leftovers(tree.state)
     allowed = request.policy.sandbox
     # A step that may use the network may need a key for it.
-    return Offspring(tree.state, withhold=allowed.on and not allowed.network)
+    return ChildProcesses(tree.state, withhold=allowed.on and not allowed.network)
 
 
 def _work_of(context: PassContext, plan: Plan) -> Work:
     """Describe for the child processes what to render, and how."""
     request, tree = context.request, context.tree
-    seconds_per_image = context.ledger.rate(context.maker.recipe)
+    seconds_per_image = context.ledger.seconds_per_image(context.fingerprints.recipe)
     workers = _workers_for(request.workers, plan, request.policy.limits)
     engine = _engine_for(request, workers, plan, seconds_per_image)
-    crumbs = os.path.abspath(tree.crumbs)
-    written = [tree.images.folder, crumbs]
+    breadcrumb_dir = os.path.abspath(tree.breadcrumb_dir)
+    written = [tree.images.folder, breadcrumb_dir]
     return Work(
         renderer=_renderer(request, tree),
         outputs=plan.outputs,
         engine=engine,
         workers=workers,
         limits=request.policy.limits,
-        crumbs=crumbs,
-        rate=seconds_per_image,
+        breadcrumb_dir=breadcrumb_dir,
+        seconds_per_image=seconds_per_image,
         cluster=request.cluster,
         confinement=confinement(
             request.policy.sandbox, request.recipe, request.source, written, engine
@@ -166,7 +166,7 @@ def _work_of(context: PassContext, plan: Plan) -> Work:
 
 def _workers_for(workers: int, plan: Plan, limits: Limits) -> int:
     """Reduce the number of workers if the largest images would not fit into memory together."""
-    pixels = map(operator.mul, plan.make.widths, plan.make.heights)
+    pixels = map(operator.mul, plan.to_render.widths, plan.to_render.heights)
     largest = min(max(pixels, default=0), limits.max_pixels)
     fitting = workers_for_memory(workers, largest, machine.available_memory())
     if fitting < workers:
@@ -181,7 +181,7 @@ def _engine_for(
     request: ProcessRequest, workers: int, plan: Plan, seconds_per_image: float | None
 ) -> str:
     """Choose the engine according to the estimated amount of work."""
-    work = float(costs(plan.make, seconds_per_image).sum())
+    work = float(costs(plan.to_render, seconds_per_image).sum())
     chosen = choose(
         request.engine,
         workers,
@@ -193,7 +193,7 @@ def _engine_for(
     return processes_or_threads() if automatic else chosen
 
 
-def _renderer(request: ProcessRequest, tree: Workplace) -> Renderer:
+def _renderer(request: ProcessRequest, tree: Workspace) -> Renderer:
     """Make paths absolute: workers may run elsewhere, and an own step may change their folder."""
     recipe, policy = request.recipe, request.policy
     folders = map(os.path.abspath, recipe.folder.split(os.pathsep))
@@ -203,30 +203,34 @@ def _renderer(request: ProcessRequest, tree: Workplace) -> Renderer:
 
 
 def _render(
-    context: PassContext, plan: Plan, work: Work, offspring: Offspring, early: Child | None
-) -> tuple[Started, Totals]:
+    context: PassContext,
+    plan: Plan,
+    work: Work,
+    children: ChildProcesses,
+    early: HostProcess | None,
+) -> tuple[RenderStats, Totals]:
     """Render what the plan asks for, record every outcome, and clean up."""
     tree, ledger = context.tree, context.ledger
     with (
-        Progress(len(plan.make), f"{context.request.label} {work.engine}") as progress,
+        Progress(len(plan.to_render), f"{context.request.label} {work.engine}") as progress,
         Reserve(tree.state) as reserve,
     ):
         recorder = OutcomeRecorder(context, plan, progress, reserve)
-        litter = True
+        needs_cleanup = True
         try:
-            started = render(
-                work, plan.make, recorder.record, partial(_look_up, context), early, offspring
+            stats = render(
+                work, plan.to_render, recorder.record, partial(_look_up, context), early, children
             )
-            failed = started.troubled or recorder.totals.failed > 0
-            litter = failed or plan.renames or bool(plan.orphans)
+            failed = stats.had_trouble or recorder.totals.failed > 0
+            needs_cleanup = failed or plan.renames or bool(plan.orphans)
         finally:
             reserve.release()
             tree.check_unmoved()
-            breadcrumbs.remove(tree.crumbs)
-            if litter:
-                tree.tidy()
+            breadcrumbs.remove(tree.breadcrumb_dir)
+            if needs_cleanup:
+                tree.clean_up()
             write_failures(ledger, tree.state)
-    return started, recorder.totals
+    return stats, recorder.totals
 
 
 def _look_up(context: PassContext) -> None:
@@ -236,29 +240,29 @@ def _look_up(context: PassContext) -> None:
 
 
 def _summary(
-    context: PassContext, plan: Plan, work: Work, started: Started, totals: Totals, seconds: float
+    context: PassContext, plan: Plan, work: Work, stats: RenderStats, totals: Totals, seconds: float
 ) -> Pass:
     """Summarize a pass that was completed."""
     cluster = context.request.cluster
     return Pass(
-        whole=plan.keep == 0,
+        is_full=plan.keep == 0,
         engine=work.engine,
-        workers=started.workers or work.workers,
+        workers=stats.workers or work.workers,
         seconds=seconds,
-        startup_seconds=started.seconds,
+        startup_seconds=stats.seconds,
         images=totals.images,
         failed=totals.failed,
         bytes_in=totals.bytes_in,
         bytes_out=totals.bytes_out,
         megapixels_in=totals.pixels_in / 1e6,
         catalog=context.catalog_digest,
-        recipe=context.maker.recipe,
-        code=context.maker.code,
+        recipe=context.fingerprints.recipe,
+        code=context.fingerprints.code,
         machine=cluster.machine if on_cluster(work.engine) else machine.machine_fingerprint(),
     )
 
 
-def _warn_of_failures(tree: Workplace, work: Work, totals: Totals) -> None:
+def _warn_of_failures(tree: Workspace, work: Work, totals: Totals) -> None:
     if totals.refused and work.confinement is not None:
         log.warning("%s", sandbox.REFUSED)
     if totals.reasons:

@@ -33,13 +33,13 @@ class SourceGuard:
         self._images = images
         self._most = most
         self._vanished = self._lost = 0
-        self._identity = _identity(source)
+        self._device_and_inode = _device_and_inode(source)
 
-    def look(self, outcomes: Iterable[Outcome]) -> None:
+    def observe(self, outcomes: Iterable[Outcome]) -> None:
         """Count the sources that vanished, and check that the folder is still the same."""
         unknown = [outcome for outcome in outcomes if outcome.reason in SOURCE_UNKNOWN]
         self._vanished += sum(outcome.reason == "vanished" for outcome in unknown)
-        if unknown and _identity(self._source) != self._identity:
+        if unknown and _device_and_inode(self._source) != self._device_and_inode:
             self.verdict = (
                 f"The folder '{self._source}' was removed or unmounted during the run; mount it, "
                 "then run the same again. No image without a source lost its output."
@@ -64,7 +64,7 @@ class SourceGuard:
         return True
 
 
-def _identity(folder: str) -> tuple[int, int] | None:
+def _device_and_inode(folder: str) -> tuple[int, int] | None:
     """Return device and inode of a folder; None if it is gone."""
     try:
         state = os.stat(folder)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pixelmill.core.errors import UserError
-from pixelmill.core.jobs import Job, Outcome, Stretch
+from pixelmill.core.jobs import BusyInterval, Job, Outcome
 from pixelmill.core.reasons import DOUBTFUL, TRIED_ALONE
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.output_names import Outputs
@@ -26,13 +26,13 @@ from pixelmill.engines.distributed import open_cluster
 from pixelmill.engines.registry import on_cluster
 from pixelmill.pipeline import breadcrumbs, messages
 from pixelmill.pipeline.batching import MOST_IMAGES, batches
-from pixelmill.pipeline.breadcrumbs import Crumb
-from pixelmill.pipeline.child_processes import Offspring
-from pixelmill.pipeline.cluster_worker import Remote
+from pixelmill.pipeline.breadcrumbs import Breadcrumb
+from pixelmill.pipeline.child_processes import ChildProcesses
+from pixelmill.pipeline.cluster_worker import ClusterWorker
 from pixelmill.pipeline.host import Work
-from pixelmill.pipeline.host_process import Child
+from pixelmill.pipeline.host_process import HostProcess
 from pixelmill.pipeline.messages import MalformedError
-from pixelmill.pipeline.quarantine import Deaths, Trials
+from pixelmill.pipeline.quarantine import DeathCounter, Quarantine
 
 log = logging.getLogger(__name__)
 
@@ -45,24 +45,24 @@ PERFORMANCE = "performance.html"
 
 
 @dataclass
-class Started:
-    """How the engine started and what it did.
+class RenderStats:
+    """How the engine stats and what it did.
 
     Attributes
     ----------
     workers : int
     seconds : float
         Time until all workers were ready, and until all had ended, summed over all children.
-    stretches : list of Stretch
+    busy : list of BusyInterval
         When each worker was busy.
-    troubled : bool
+    had_trouble : bool
         Whether a child died, or images had to be tried alone.
     """
 
     workers: int = 0
     seconds: float = 0.0
-    stretches: list[Stretch] = field(default_factory=list)
-    troubled: bool = False
+    busy: list[BusyInterval] = field(default_factory=list)
+    had_trouble: bool = False
 
 
 class _Pending:
@@ -106,11 +106,11 @@ def _nothing() -> None:
 def render(
     work: Work,
     entries: Entries,
-    done: Callable[[list[Outcome]], None],
-    meanwhile: Callable[[], None] = _nothing,
-    early: Child | None = None,
-    offspring: Offspring | None = None,
-) -> Started:
+    on_result: Callable[[list[Outcome]], None],
+    while_starting: Callable[[], None] = _nothing,
+    early: HostProcess | None = None,
+    children: ChildProcesses | None = None,
+) -> RenderStats:
     """Render images in a supervised child process; isolate those that crash or hang it.
 
     Parameters
@@ -118,13 +118,13 @@ def render(
     work : Work
     entries : Entries
         The images to render, sorted by path.
-    done : callable
+    on_result : callable
         Called in this process with the outcomes of each batch.
-    meanwhile : callable, optional
+    while_starting : callable, optional
         Called once in this process while the first child starts.
-    early : Child, optional
+    early : HostProcess, optional
         The first child, if it was started before.
-    offspring : Offspring, optional
+    children : ChildProcesses, optional
         Starts the children; by default, they end with this call.
 
     Raises
@@ -133,15 +133,15 @@ def render(
         If children keep dying, if a cluster cannot do the work, or if a worker meets an error
         that only a user can correct.
     """
-    if offspring is None:
-        with Offspring() as offspring:
-            return render(work, entries, done, meanwhile, early, offspring)
-    supervisor = _Supervisor(work, entries, done, offspring)
+    if children is None:
+        with ChildProcesses() as children:
+            return render(work, entries, on_result, while_starting, early, children)
+    supervisor = _Supervisor(work, entries, on_result, children)
     if on_cluster(work.engine) and supervisor.pending:
         supervisor.run_cluster()
     else:
-        supervisor.run(meanwhile, early)
-    return supervisor.started
+        supervisor.run(while_starting, early)
+    return supervisor.stats
 
 
 class _Supervisor:
@@ -151,43 +151,43 @@ class _Supervisor:
         self,
         work: Work,
         entries: Entries,
-        done: Callable[[list[Outcome]], None],
-        offspring: Offspring,
+        on_result: Callable[[list[Outcome]], None],
+        children: ChildProcesses,
     ) -> None:
         self.pending = _Pending(entries, work.outputs)
-        self.started = Started()
+        self.stats = RenderStats()
         self._work = work
-        self._done = done
-        self._offspring = offspring
-        self._deaths = Deaths()
+        self._on_result = on_result
+        self._children = children
+        self._deaths = DeathCounter()
         self._variants = [output.name for output in work.renderer.recipe.outputs]
-        self._trials = Trials(
-            offspring, work.renderer, work.limits, work.workers, self._deaths, work.confinement
+        self._quarantine = Quarantine(
+            children, work.renderer, work.limits, work.workers, self._deaths, work.confinement
         )
 
-    def run(self, meanwhile: Callable[[], None], early: Child | None) -> None:
+    def run(self, while_starting: Callable[[], None], early: HostProcess | None) -> None:
         """Have children render the images, one child after another."""
         work = self._work
         while self.pending:
-            with early or Child(self._offspring, work.engine, work.renderer.recipe) as child:
+            with early or HostProcess(self._children, work.engine, work.renderer.recipe) as child:
                 early = None
                 child.give(work, self.pending.rest())
-                meanwhile()
-                meanwhile = _nothing
+                while_starting()
+                while_starting = _nothing
                 try:
                     self._follow(child)
                 except MalformedError as error:
                     log.debug("malformed message from a child: %s", error)
             if self.pending:
-                self.started.troubled = True
+                self.stats.had_trouble = True
                 self._find_culprits(child.overdue)
 
-    def _follow(self, child: Child) -> None:
+    def _follow(self, child: HostProcess) -> None:
         """Handle the messages of a child until it ends, dies or hangs."""
         last = time.perf_counter()
         for kind, content in child.messages(self._work, lambda: not self.pending):
             if kind == "ready":
-                self.started.workers = min(messages.whole_number(content), self._work.workers)
+                self.stats.workers = min(messages.whole_number(content), self._work.workers)
             elif kind == "refused":
                 raise messages.refused(content)
             elif kind == "error":
@@ -198,22 +198,22 @@ class _Supervisor:
                 self._settle(self._take(content))
                 last = time.perf_counter()
         child.end()
-        self.started.seconds += child.startup_seconds
+        self.stats.seconds += child.startup_seconds
         if not self.pending:  # after the last batch, the workers ended
-            self.started.seconds += time.perf_counter() - last
+            self.stats.seconds += time.perf_counter() - last
 
-    def _find_culprits(self, overdue: Sequence[Crumb]) -> None:
+    def _find_culprits(self, overdue: Sequence[Breadcrumb]) -> None:
         """Find the images that ended or blocked a child, and those that would follow."""
-        crumbs = breadcrumbs.read(self._work.crumbs)
+        found = breadcrumbs.read(self._work.breadcrumb_dir)
         left = len(self.pending)
         before = self._deaths.explained
-        self._settle(crumb.source for crumb in overdue or crumbs)
+        self._settle(breadcrumb.source for breadcrumb in overdue or found)
         if self._deaths.explained == before:
             self._deaths.count()
-        named = (source for crumb in crumbs for source in (crumb.source, *crumb.rest))
+        named = (source for breadcrumb in found for source in (breadcrumb.source, *breadcrumb.rest))
         self._settle(named)
         # Without a breadcrumb, it may have been any image that was handed out.
-        self._go_on_until_calm(CALM if crumbs else 2 * self._work.workers * MOST_IMAGES)
+        self._go_on_until_calm(CALM if found else 2 * self._work.workers * MOST_IMAGES)
         log.info("tried alone: %d images", left - len(self.pending))
 
     def _go_on_until_calm(self, enough: int) -> None:
@@ -222,27 +222,29 @@ class _Supervisor:
         calm = 0
 
         def next_jobs() -> Iterator[Job]:
-            for batch in batches(self.pending.rest(), work.outputs, work.workers, work.rate):
+            for batch in batches(
+                self.pending.rest(), work.outputs, work.workers, work.seconds_per_image
+            ):
                 for job in batch.jobs:
                     if calm >= enough:
                         return
                     yield job
 
-        def done(outcome: Outcome) -> None:
+        def on_result(outcome: Outcome) -> None:
             nonlocal calm
             calm = 0 if outcome.reason in TRIED_ALONE else calm + 1
             self._record(outcome)
 
-        self._trials.run(next_jobs(), done)
+        self._quarantine.run(next_jobs(), on_result)
 
     def run_cluster(self) -> None:
         """Have a cluster render the images; its workers isolate those that crash them."""
         work = self._work
         # A new folder, so that workers of a killed run see that their run is over.
-        folder = os.path.abspath(os.path.join(work.crumbs, secrets.token_hex(8)))
-        breadcrumbs.clear(work.crumbs)
+        folder = os.path.abspath(os.path.join(work.breadcrumb_dir, secrets.token_hex(8)))
+        breadcrumbs.clear(work.breadcrumb_dir)
         os.mkdir(folder, 0o700)  # workers unpickle files in it
-        report = os.path.join(os.path.dirname(work.crumbs), PERFORMANCE)
+        report = os.path.join(os.path.dirname(work.breadcrumb_dir), PERFORMANCE)
         doubtful: list[str] = []
         try:
             with open_cluster(
@@ -251,20 +253,25 @@ class _Supervisor:
                 folder,
                 report,
                 work.limits.seconds_per_image,
-                self._offspring.mark(),
+                self._children.mark(),
             ) as engine:
-                self.started.workers = engine.workers
-                self.started.seconds = engine.startup_seconds
+                self.stats.workers = engine.workers
+                self.stats.seconds = engine.startup_seconds
                 try:
                     engine.run(
-                        Remote(work.renderer, folder),
-                        batches(self.pending.rest(), work.outputs, engine.workers, work.rate),
+                        ClusterWorker(work.renderer, folder),
+                        batches(
+                            self.pending.rest(),
+                            work.outputs,
+                            engine.workers,
+                            work.seconds_per_image,
+                        ),
                         lambda content: doubtful.extend(self._take_remote(content)),
                     )
                 finally:
-                    self._offspring.note_others()
+                    self._children.note_others()
         finally:
-            self._offspring.end_others()
+            self._children.end_others()
         self._settle(doubtful)
         if self.pending:
             raise UserError(
@@ -286,20 +293,20 @@ class _Supervisor:
     def _take(self, content: bytes) -> list[str]:
         """Record the outcomes of a batch; return the sources that must be tried alone."""
         outcomes, stretch = messages.unpack(content, self.pending.job, self._variants)
-        self.started.stretches.append(stretch)
+        self.stats.busy.append(stretch)
         certain = [outcome for outcome in outcomes if outcome.reason not in DOUBTFUL]
         for outcome in certain:
             self.pending.remove(outcome.source)
-        self._done(certain)
+        self._on_result(certain)
         return [outcome.source for outcome in outcomes if outcome.reason in DOUBTFUL]
 
     def _settle(self, sources: Iterable[str]) -> None:
         """Try images alone, and record their outcomes."""
         jobs = [job for job in map(self.pending.job, dict.fromkeys(sources)) if job is not None]
         if jobs:
-            self.started.troubled = True
-            self._trials.run(jobs, self._record)
+            self.stats.had_trouble = True
+            self._quarantine.run(jobs, self._record)
 
     def _record(self, outcome: Outcome) -> None:
         self.pending.remove(outcome.source)
-        self._done([outcome])
+        self._on_result([outcome])

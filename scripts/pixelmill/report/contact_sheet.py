@@ -15,7 +15,7 @@ from PIL import Image
 
 from pixelmill.core.errors import ImageError
 from pixelmill.dataset.layout import Layout, Tree
-from pixelmill.dataset.ledger import Example, looked_at
+from pixelmill.dataset.ledger import Example, open_to_read
 from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.decoding import decode
@@ -112,12 +112,12 @@ def contact_sheet(tree: str, folder: str) -> list[Pair]:
 def _examples(tree: str) -> list[Example]:
     """Sources and outputs evenly spread, as many as it takes little time to open."""
     path = os.path.join(tree, "ledger.sqlite")
-    with looked_at(path) as ledger:
+    with open_to_read(path) as ledger:
         if ledger is None:
             return []
         count, pixels = ledger.extent(LARGEST_PIXELS)
         affordable = max(SHOWN, min(MOST_EXAMPLES, int(MOST_PIXELS / max(1.0, pixels))))
-        return ledger.every(max(1, math.ceil(count / affordable)), LARGEST_PIXELS)
+        return ledger.sample(max(1, math.ceil(count / affordable)), LARGEST_PIXELS)
 
 
 def _thumbnail(path: str) -> Image.Image | None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pixelmill.core.jobs import STAGES
-from pixelmill.dataset.ledger import looked_at
+from pixelmill.dataset.ledger import open_to_read
 from pixelmill.dataset.passes import Pass
 
 #: Bins of the latencies: each is 12 % wider than the one before, as fine as one can see.
@@ -51,7 +51,7 @@ def distributions(tree: str) -> dict[str, Any] | None:
         version, or nothing was made.
     """
     path = os.path.join(tree, "ledger.sqlite")
-    with looked_at(path) as ledger:
+    with open_to_read(path) as ledger:
         if ledger is None:
             return None
         seconds = np.fromiter(ledger.durations(), np.float64)
@@ -59,7 +59,7 @@ def distributions(tree: str) -> dict[str, Any] | None:
             return None
         stages = dict(zip(STAGES, ledger.stage_means(), strict=True))
         last = ledger.last_pass()
-        if last is not None and last.whole:
+        if last is not None and last.is_full:
             stages["wait"] = _wait(last, sum(stages.values()))
         return {
             "images": int(seconds.size),

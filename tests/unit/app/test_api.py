@@ -19,11 +19,11 @@ SMALL = {"steps": [{"resize": {"width": 8, "height": 8}}], "output": {"format": 
 
 def test_a_folder_is_planned_processed_and_verified(tmp_path, photos):
     source, target = photos(tmp_path / "in", 3), tmp_path / "out"
-    assert len(pixelmill.plan(source, target, SMALL).make) == 3
+    assert len(pixelmill.plan(source, target, SMALL).to_render) == 3
     done = pixelmill.process(source, target, SMALL, engine="sequential", workers=1)
     assert (done.images, done.failed) == (3, 0)
     assert {path.name for path in (target / "images").iterdir()} == {"0.png", "1.png", "2.png"}
-    assert len(pixelmill.plan(source, target, SMALL).make) == 0
+    assert len(pixelmill.plan(source, target, SMALL).to_render) == 0
     result = pixelmill.verify(source, target, SMALL, workers=1)
     assert result["passed"]
 
@@ -42,8 +42,8 @@ def test_a_recipe_is_given_as_people_have_it(tmp_path, photos):
     target = tmp_path / "out"
     pixelmill.process(source, target, file, "sequential", 1)
     for same in (str(file), SMALL, parse(SMALL)):
-        assert len(pixelmill.plan(source, target, same).make) == 0
-    assert len(pixelmill.plan(source, target, "light").make) == 1
+        assert len(pixelmill.plan(source, target, same).to_render) == 0
+    assert len(pixelmill.plan(source, target, "light").to_render) == 1
 
 
 def test_what_is_public_is_what_the_packages_define(repository):

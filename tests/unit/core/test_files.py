@@ -12,7 +12,15 @@ import pytest
 import pixelmill
 from pixelmill.core import files
 from pixelmill.core.errors import UserError
-from pixelmill.core.files import TEMPORARY, atomic, lies_in, open_log, sweep, temporary_beside, walk
+from pixelmill.core.files import (
+    TEMPORARY,
+    atomic,
+    is_inside,
+    open_log,
+    sweep,
+    temporary_beside,
+    walk,
+)
 from pixelmill.core.tables import read_json, write_json
 
 
@@ -183,7 +191,7 @@ def start_program(program, argument):
 def test_a_path_lies_in_another_with_links_followed(tmp_path, inner, outer, expected):
     make_tree(tmp_path, "a/b/x", "b/x", "a-b/x")
     (tmp_path / "link").symlink_to("a/b", target_is_directory=True)
-    assert lies_in(tmp_path / inner, tmp_path / outer) is expected
+    assert is_inside(tmp_path / inner, tmp_path / outer) is expected
 
 
 def make_tree(root, *paths):

@@ -3,7 +3,7 @@
 import pytest
 
 from pixelmill.core.errors import ImageError
-from pixelmill.core.jobs import WRITE, Account, Job, Made, failed
+from pixelmill.core.jobs import WRITE, Job, OutputFile, StageTimer, failed
 
 JOB = Job("a.png", ("a.jpg",), bytes=7, mtime_ns=8, changed_ns=9)
 
@@ -12,36 +12,36 @@ STAGES = ("read", "decode", "steps", "encode", "write")
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Clock of accounts, in seconds; it stands still unless it is set."""
+    """Clock of timers, in seconds; it stands still unless it is set."""
     now = [100.0]
     monkeypatch.setattr("pixelmill.core.jobs.perf_counter", lambda: now[0])
     return now
 
 
 def test_each_stage_has_the_seconds_up_to_its_lap(clock):
-    account = Account()
+    timer = StageTimer()
     for number, stage in enumerate(STAGES):
-        assert account.stage == stage
+        assert timer.stage == stage
         clock[0] += 2**number
-        account.lap(number)
-    assert account.outcome(JOB).seconds == (1.0, 2.0, 4.0, 8.0, 16.0)
+        timer.lap(number)
+    assert timer.outcome(JOB).seconds == (1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 def test_a_stage_that_comes_again_adds_to_its_seconds(clock):
-    account = Account()
+    timer = StageTimer()
     for seconds in (1.0, 4.0):
         clock[0] += seconds
-        account.lap(WRITE)
-    assert account.seconds[WRITE] == 5.0
-    assert account.stage == "write"
+        timer.lap(WRITE)
+    assert timer.seconds[WRITE] == 5.0
+    assert timer.stage == "write"
 
 
 def test_what_failed_made_nothing():
-    account = Account()
-    account.made.append(Made("", "a.jpg", 4, 3, 99, "digest"))
-    assert account.outcome(JOB).made
-    outcome = account.outcome(JOB, ImageError("write", "write_failed", "no room"))
-    assert (outcome.status, outcome.made, outcome.bytes_out) == ("failed", (), 0)
+    timer = StageTimer()
+    timer.files.append(OutputFile("", "a.jpg", 4, 3, 99, "digest"))
+    assert timer.outcome(JOB).files
+    outcome = timer.outcome(JOB, ImageError("write", "write_failed", "no room"))
+    assert (outcome.status, outcome.files, outcome.bytes_out) == ("failed", (), 0)
     assert (outcome.stage, outcome.reason, outcome.message) == ("write", "write_failed", "no room")
 
 

@@ -23,8 +23,8 @@ from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.imaging.steps import STEPS
-from pixelmill.pipeline.child_processes import Offspring
-from pixelmill.pipeline.quarantine import Deaths, Trials
+from pixelmill.pipeline.child_processes import ChildProcesses
+from pixelmill.pipeline.quarantine import DeathCounter, Quarantine
 from pixelmill.verification import verify
 from tests.helpers.sandboxed import needs_sandbox, policy_of, tree_of
 
@@ -162,9 +162,9 @@ def test_an_image_that_is_tried_alone_is_confined_too(place):
         [str(place / "source"), str(place / "steps")], [str(place / "images")]
     )
     outcomes = []
-    with Offspring() as offspring:
-        trials = Trials(offspring, renderer, Limits(), 1, Deaths(), confinement)
-        trials.run([job], outcomes.append)
+    with ChildProcesses() as children:
+        quarantine = Quarantine(children, renderer, Limits(), 1, DeathCounter(), confinement)
+        quarantine.run([job], outcomes.append)
     (outcome,) = outcomes
     assert outcome.reason == "step_failed" and "PermissionError" in outcome.message
     assert not (place / "outside/new").exists()

@@ -5,14 +5,14 @@ import os
 
 from pixelmill.core.jobs import Job, failed
 from pixelmill.dataset.exports import write_failures, write_tables
-from pixelmill.dataset.ledger import Ledger, Maker
+from pixelmill.dataset.ledger import Fingerprints, Ledger
 
 
 def test_failures_are_ready_for_xargs(tmp_path):
     names = ["plain.jpg", "two\nlines.jpg", "undecodable \udcff.jpg"]
     with Ledger(str(tmp_path / "ledger.sqlite")) as ledger:
         outcomes = [failed(Job(n, n), "read", "vanished", "gone", "") for n in names]
-        ledger.record(outcomes, Maker("recipe", "code", "limits"))
+        ledger.record(outcomes, Fingerprints("recipe", "code", "limits"))
         write_failures(ledger, str(tmp_path))
     paths = (tmp_path / "failures.txt").read_bytes().split(b"\0")
     assert paths == [os.fsencode(name) for name in names] + [b""]

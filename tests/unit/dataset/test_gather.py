@@ -7,7 +7,7 @@ import pytest
 from pixelmill.core.errors import UserError
 from pixelmill.core.locks import exclusive
 from pixelmill.dataset import catalog
-from pixelmill.dataset.shards import all_of, home, homes
+from pixelmill.dataset.shards import all_of, shard_of, shards_of
 from pixelmill.report.timings import distributions
 from tests.helpers.namesakes import name_outputs
 from tests.helpers.sharding import COUNT, Tree
@@ -16,7 +16,7 @@ from tests.helpers.sharding import COUNT, Tree
 @pytest.mark.parametrize("count", [3])
 def test_shards_make_the_same_bytes_and_tables_as_one_job(whole, fresh, count):
     made, done = fresh.divided(count)
-    assert (sum(made), done.images, done.failed, done.whole) == (COUNT, COUNT, 1, True)
+    assert (sum(made), done.images, done.failed, done.is_full) == (COUNT, COUNT, 1, True)
     assert fresh.outputs() == whole.outputs()
     assert fresh.tables() == whole.tables()
 
@@ -24,9 +24,9 @@ def test_shards_make_the_same_bytes_and_tables_as_one_job(whole, fresh, count):
 def test_an_image_that_several_shards_have_to_know_is_gathered_once(whole, fresh):
     """One shard needs it for the name of its folder, which an output of another image could get."""
     known = "sub/a.jpg/0.jpg"
-    count = next(n for n in range(2, 99) if len(homes(known, n)) > 1)
+    count = next(n for n in range(2, 99) if len(shards_of(known, n)) > 1)
     made, done = fresh.divided(count)
-    assert (sum(made), done.images, done.whole) == (COUNT, COUNT, True)
+    assert (sum(made), done.images, done.is_full) == (COUNT, COUNT, True)
     assert [row["path"] for row in fresh.rows("catalog.csv")].count(known) == 1
     assert fresh.tables() == whole.tables()
 
@@ -70,7 +70,7 @@ def test_only_the_shard_of_a_new_image_makes_something(fresh, picture):
     fresh.divided(2)
     picture(60).save(fresh.source / "new.jpg")
     made, _ = fresh.divided(2)
-    assert made[home("new.jpg", 2) - 1] == sum(made) == 1
+    assert made[shard_of("new.jpg", 2) - 1] == sum(made) == 1
 
 
 def test_an_image_that_is_gone_takes_its_output_and_empty_folders_with_it(fresh):
@@ -116,7 +116,7 @@ def test_names_that_were_made_to_collide_are_refused_and_not_lost(tmp_path, pict
     made_up = name_outputs(sources, ".jpg")["0.gif"].replace(".jpg", ".png")
     for number, name in enumerate([*sources, made_up]):
         picture(number).save(tree.source / name)
-    count = next(n for n in range(2, 99) if home(made_up, n) != home("0.gif", n))
+    count = next(n for n in range(2, 99) if shard_of(made_up, n) != shard_of("0.gif", n))
     with pytest.raises(UserError, match="have the same output; rename one"):
         tree.divided(count)
 

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from pixelmill.core.errors import UserError
-from pixelmill.core.jobs import Batch, Job, Stretch
-from pixelmill.dataset.ledger import VERSION, Ledger, Maker, looked_at
+from pixelmill.core.jobs import Batch, BusyInterval, Job
+from pixelmill.dataset.ledger import VERSION, Fingerprints, Ledger, open_to_read
 from pixelmill.dataset.passes import Pass
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
 
 RECIPE = parse({"steps": [{"resize": {"width": 16, "height": 12}}]})
 
-MAKER = Maker(recipe="recipe", code="code", limits="limits")
+FINGERPRINTS = Fingerprints(recipe="recipe", code="code", limits="limits")
 
 PASS = Pass(
-    whole=True,
+    is_full=True,
     engine="threads",
     workers=2,
     seconds=1.5,
@@ -62,41 +62,41 @@ def ledger(path):
 
 
 def renamed(outcome, name):
-    made = tuple(made._replace(path=name) for made in outcome.made)
-    return outcome._replace(source=name, made=made)
+    made = tuple(made._replace(path=name) for made in outcome.files)
+    return outcome._replace(source=name, files=made)
 
 
 def test_a_fresh_ledger_is_empty_and_its_folder_is_made(ledger):
     assert (ledger.rows(), list(ledger.manifest()), list(ledger.failures())) == ({}, [], [])
     assert ledger.last_pass() is None
-    assert ledger.rate("recipe") is None
+    assert ledger.seconds_per_image("recipe") is None
 
 
 def test_what_was_recorded_is_known_to_the_next_process(path, outcomes):
     with Ledger(path) as first:
-        first.record(outcomes, MAKER)
+        first.record(outcomes, FINGERPRINTS)
     with Ledger(path) as second:
         rows = dict(second.rows())
     good, bad = outcomes
     assert rows["0.jpg"].digest == good.digest
-    assert (rows["0.jpg"].status, rows["0.jpg"].made) == ("ok", good.made)
+    assert (rows["0.jpg"].status, rows["0.jpg"].files) == ("ok", good.files)
     assert (rows["0.jpg"].bytes_in, rows["0.jpg"].mtime_ns) == (good.bytes_in, good.mtime_ns)
-    assert rows["0.jpg"].maker == MAKER
-    assert (rows["broken.jpg"].status, rows["broken.jpg"].made) == ("failed", ())
+    assert rows["0.jpg"].fingerprints == FINGERPRINTS
+    assert (rows["broken.jpg"].status, rows["broken.jpg"].files) == ("failed", ())
     assert rows["broken.jpg"].reason == bad.reason
 
 
 def test_an_image_recorded_again_has_one_row(ledger, outcomes):
-    ledger.record(outcomes, MAKER)
-    ledger.record(outcomes, MAKER._replace(code="new code"))
-    assert {row.maker.code for row in ledger.rows().values()} == {"new code"}
+    ledger.record(outcomes, FINGERPRINTS)
+    ledger.record(outcomes, FINGERPRINTS._replace(code="new code"))
+    assert {row.fingerprints.code for row in ledger.rows().values()} == {"new code"}
     assert len(list(ledger.manifest())) == 2
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
 def test_any_name_comes_back_as_it_was(ledger, outcomes, name):
-    ledger.record([renamed(outcomes[0], name)], MAKER)
-    assert [made.path for made in ledger.rows()[name].made] == [name]
+    ledger.record([renamed(outcomes[0], name)], FINGERPRINTS)
+    assert [made.path for made in ledger.rows()[name].files] == [name]
     ledger.touch([(name, 77, 88)])
     assert ledger.rows()[name][3:5] == (77, 88)
     ledger.forget([name])
@@ -104,7 +104,7 @@ def test_any_name_comes_back_as_it_was(ledger, outcomes, name):
 
 
 def test_any_message_can_be_noted(ledger, outcomes):
-    ledger.record([outcomes[1]._replace(message="two\nlines, caf\udce9")], MAKER)
+    ledger.record([outcomes[1]._replace(message="two\nlines, caf\udce9")], FINGERPRINTS)
     ((_, _, _, message),) = ledger.failures()
     message.encode()  # must be fit for a file
     assert "\n" not in message
@@ -117,29 +117,29 @@ def test_the_manifest_is_sorted_and_does_not_depend_on_order_or_time(tmp_path, o
         with Ledger(str(tmp_path / f"{number}.sqlite")) as ledger:
             for name in order:
                 late = renamed(outcomes[0], name)._replace(mtime_ns=number)
-                ledger.record([late], MAKER)
+                ledger.record([late], FINGERPRINTS)
             tables.append(list(ledger.manifest()))
     assert tables[0] == tables[1]
     assert [row[0] for row in tables[0]] == sorted(names)
 
 
 def test_a_row_of_the_manifest_tells_size_and_digest_of_the_output(ledger, outcomes):
-    ledger.record(outcomes, MAKER)
+    ledger.record(outcomes, FINGERPRINTS)
     good, bad = outcomes
     assert list(ledger.manifest()) == [
-        ("0.jpg", "", "0.jpg", "ok", "", 16, 12, good.made[0].sha256),
+        ("0.jpg", "", "0.jpg", "ok", "", 16, 12, good.files[0].sha256),
         ("broken.jpg", "", "", "failed", bad.reason, 0, 0, ""),
     ]
 
 
 def test_failures_tell_stage_reason_and_message(ledger, outcomes):
-    ledger.record(outcomes, MAKER)
+    ledger.record(outcomes, FINGERPRINTS)
     bad = outcomes[1]
     assert list(ledger.failures()) == [("broken.jpg", "decode", bad.reason, bad.message)]
 
 
 def test_failures_are_found_without_reading_all_images(ledger, path):
-    ledger.record([], MAKER)
+    ledger.record([], FINGERPRINTS)
     database = sqlite3.connect(path)
     query = "EXPLAIN QUERY PLAN SELECT message FROM images WHERE status = 'failed'"
     assert "USING INDEX failures" in str(database.execute(query).fetchall())
@@ -147,38 +147,38 @@ def test_failures_are_found_without_reading_all_images(ledger, path):
 
 
 def test_the_last_pass_and_the_last_whole_pass_are_told_apart(ledger):
-    part = PASS._replace(whole=False, images=1)
+    part = PASS._replace(is_full=False, images=1)
     ledger.add_pass(PASS._replace(images=9))
     ledger.add_pass(PASS)
     ledger.add_pass(part)
     assert ledger.last_pass() == part
-    assert ledger.last_pass(whole=True) == PASS
+    assert ledger.last_full_pass() == PASS
 
 
 def test_without_a_whole_pass_there_is_none(ledger):
-    ledger.add_pass(PASS._replace(whole=False))
-    assert ledger.last_pass(whole=True) is None
+    ledger.add_pass(PASS._replace(is_full=False))
+    assert ledger.last_full_pass() is None
 
 
 def test_the_rate_is_that_of_this_recipe_and_code_and_of_images_that_went_well(ledger, outcomes):
     good, bad = outcomes
     slow = renamed(good, "slow.jpg")._replace(seconds=(1.0,) * 5, bytes_in=300)
     fast = good._replace(seconds=(0.2,) * 5, bytes_in=100)
-    ledger.record([slow, fast, bad], MAKER)
-    ledger.record([renamed(good, "other.jpg")], MAKER._replace(recipe="other recipe"))
-    assert ledger.rate("recipe") == pytest.approx(3.0)
+    ledger.record([slow, fast, bad], FINGERPRINTS)
+    ledger.record([renamed(good, "other.jpg")], FINGERPRINTS._replace(recipe="other recipe"))
+    assert ledger.seconds_per_image("recipe") == pytest.approx(3.0)
 
 
 def test_a_batch_is_recorded_whole_or_not_at_all(ledger, outcomes):
     unfit = renamed(outcomes[0], "unfit.jpg")._replace(bytes_in=object())
     with pytest.raises(sqlite3.Error):
-        ledger.record([outcomes[0], unfit], MAKER)
+        ledger.record([outcomes[0], unfit], FINGERPRINTS)
     assert ledger.rows() == {}
 
 
 def test_a_damaged_ledger_is_set_aside_and_its_backup_takes_its_place(path, outcomes, tmp_path):
     with Ledger(path) as ledger:
-        ledger.record(outcomes, MAKER)
+        ledger.record(outcomes, FINGERPRINTS)
     damaged = tmp_path / "tree" / "ledger.sqlite"
     damaged.write_bytes(b"no database " * 1000)
     with Ledger(path) as ledger:
@@ -200,7 +200,7 @@ def test_a_ledger_stays_in_doubt_until_it_is_settled(path):
 def test_a_ledger_that_is_damaged_while_it_is_read_is_said_so_in_a_sentence(path, outcomes):
     with Ledger(path) as ledger:
         many = [renamed(outcomes[0], f"{number}.jpg") for number in range(1000)]
-        ledger.record(many, MAKER)
+        ledger.record(many, FINGERPRINTS)
     with pytest.raises(UserError, match="was damaged while it was in use"), Ledger(path) as ledger:
         size = Path(path).stat().st_size
         with open(path, "r+b") as file:
@@ -211,13 +211,13 @@ def test_a_ledger_that_is_damaged_while_it_is_read_is_said_so_in_a_sentence(path
 
 def test_a_disk_that_cannot_be_written_is_said_so_and_is_no_damage(path, outcomes):
     with Ledger(path) as ledger:
-        ledger.record(outcomes, MAKER)
+        ledger.record(outcomes, FINGERPRINTS)
     with (
         pytest.raises(UserError, match=r"cannot be written: .* full; make room"),
         Ledger(path) as ledger,
     ):
         ledger._database.execute("PRAGMA max_page_count = 1")  # as few as it already has
-        ledger.record([renamed(outcomes[0], "x" * 10**6)], MAKER)
+        ledger.record([renamed(outcomes[0], "x" * 10**6)], FINGERPRINTS)
     with Ledger(path) as ledger:
         assert set(ledger.rows()) == {"0.jpg", "broken.jpg"}
     assert not os.path.exists(f"{path}.damaged")
@@ -225,7 +225,7 @@ def test_a_disk_that_cannot_be_written_is_said_so_and_is_no_damage(path, outcome
 
 def test_a_ledger_of_an_unknown_earlier_version_is_put_aside_not_misread(path, outcomes, tmp_path):
     with Ledger(path) as ledger:
-        ledger.record(outcomes, MAKER)
+        ledger.record(outcomes, FINGERPRINTS)
         ledger._database.execute("PRAGMA user_version = 2")
     with Ledger(path) as ledger:
         assert ledger.rows() == {}
@@ -235,7 +235,7 @@ def test_a_ledger_of_an_unknown_earlier_version_is_put_aside_not_misread(path, o
 def test_a_ledger_of_a_newer_version_is_refused_in_a_sentence_that_says_what_to_do(path):
     with Ledger(path) as ledger:
         ledger._database.execute(f"PRAGMA user_version = {VERSION + 1}")
-    for open_ledger in (Ledger, looked_at):
+    for open_ledger in (Ledger, open_to_read):
         with (
             pytest.raises(UserError, match=rf"^The ledger '{path}' was .* newer .*; update pixel"),
             open_ledger(path),
@@ -269,24 +269,24 @@ os._exit(1)
 """
 
 
-@pytest.mark.parametrize("only_look", [False, True], ids=["opened", "looked at"])
+@pytest.mark.parametrize("read_only", [False, True], ids=["opened", "looked at"])
 def test_a_ledger_that_a_killed_run_left_in_the_middle_is_as_before(
-    path, outcomes, repository, only_look
+    path, outcomes, repository, read_only
 ):
     with Ledger(path) as ledger:
-        ledger.record(outcomes, MAKER)
+        ledger.record(outcomes, FINGERPRINTS)
     env = {**os.environ, "PYTHONPATH": str(repository / "scripts")}
     subprocess.run([sys.executable, "-c", KILLED, path], env=env, check=False)
     assert Path(f"{path}-journal").stat().st_size > 0
-    with Ledger(path, only_look=only_look) as ledger:
+    with Ledger(path, read_only=read_only) as ledger:
         assert set(ledger.rows()) == {"0.jpg", "broken.jpg"}
 
 
 def test_the_timeline_is_that_of_the_last_full_pass(ledger):
-    stretches = [Stretch("b", 102.0, 103.5, 7), Stretch("a", 100.0, 101.0, 3)]
-    ledger.add_pass(PASS, [Stretch("old", 1.0, 2.0, 1)])
+    stretches = [BusyInterval("b", 102.0, 103.5, 7), BusyInterval("a", 100.0, 101.0, 3)]
+    ledger.add_pass(PASS, [BusyInterval("old", 1.0, 2.0, 1)])
     ledger.add_pass(PASS, stretches)
-    ledger.add_pass(PASS._replace(whole=False), [Stretch("part", 5.0, 6.0, 1)])
+    ledger.add_pass(PASS._replace(is_full=False), [BusyInterval("part", 5.0, 6.0, 1)])
     assert ledger.timeline() == [(0, 0.0, 1.0, 3), (1, 2.0, 3.5, 7)]
 
 
@@ -295,10 +295,12 @@ def timed(ledger, outcomes):
     """A ledger of two processed sources, one of them with two variants, and a failed one."""
     good, bad = outcomes
     several = good._replace(
-        source="both", made=(good.made[0], good.made[0]._replace(variant="x")), seconds=(1.0,) * 5
+        source="both",
+        files=(good.files[0], good.files[0]._replace(variant="x")),
+        seconds=(1.0,) * 5,
     )
-    ledger.record([bad._replace(seconds=(9.0,) * 5), several], MAKER)
-    ledger.record([good._replace(seconds=(0.5,) * 5)], MAKER)
+    ledger.record([bad._replace(seconds=(9.0,) * 5), several], FINGERPRINTS)
+    ledger.record([good._replace(seconds=(0.5,) * 5)], FINGERPRINTS)
     return ledger
 
 
@@ -320,21 +322,21 @@ def test_where_nothing_was_made_there_are_no_means(ledger):
 
 def test_examples_are_evenly_spread_and_not_too_large(ledger, outcomes):
     good = outcomes[0]
-    ledger.record([good._replace(source=f"{k}", pixels_in=k) for k in range(10)], MAKER)
+    ledger.record([good._replace(source=f"{k}", pixels_in=k) for k in range(10)], FINGERPRINTS)
     assert ledger.extent(7) == (8, 3.5)
-    assert [example.source for example in ledger.every(3, 7)] == ["0", "3", "6"]
+    assert [example.source for example in ledger.sample(3, 7)] == ["0", "3", "6"]
 
 
 def test_the_example_of_a_source_with_variants_is_the_first(timed):
-    (example,) = (e for e in timed.every(1, 10**9) if e.source == "both")
-    assert example.output == timed.rows()["both"].made[0].path
+    (example,) = (e for e in timed.sample(1, 10**9) if e.source == "both")
+    assert example.output == timed.rows()["both"].files[0].path
 
 
 def test_to_look_at_a_ledger_changes_nothing(path, outcomes):
     with Ledger(path) as ledger:
-        ledger.record(outcomes, MAKER)
+        ledger.record(outcomes, FINGERPRINTS)
     before = os.stat(path).st_mtime_ns
-    with Ledger(path, only_look=True) as ledger:
+    with Ledger(path, read_only=True) as ledger:
         assert len(ledger.rows()) == 2
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             ledger.add_pass(PASS)
@@ -342,7 +344,7 @@ def test_to_look_at_a_ledger_changes_nothing(path, outcomes):
 
 
 def test_the_libraries_behind_a_fingerprint_are_remembered(ledger):
-    ledger.note_maker("code", {"Pillow": "13.0"})
+    ledger.note_software("code", {"Pillow": "13.0"})
     assert ledger.software_of("code") == {"Pillow": "13.0"}
     assert ledger.software_of("never noted") == {}
 
@@ -351,39 +353,43 @@ def test_the_cost_of_an_image_is_that_of_all_its_outputs(ledger, outcomes):
     """One of 200 and 300 bytes, one of 700, and one that failed."""
     good, bad = outcomes
     first, second, alone = (
-        good.made[0]._replace(variant=name, bytes=size)
+        good.files[0]._replace(variant=name, bytes=size)
         for name, size in (("a", 200), ("b", 300), ("a", 700))
     )
-    ledger.record([good._replace(source="two", made=(first, second), seconds=(1.0,) * 5)], MAKER)
-    ledger.record([good._replace(source="one", made=(alone,), seconds=(1.0,) * 5), bad], MAKER)
+    ledger.record(
+        [good._replace(source="two", files=(first, second), seconds=(1.0,) * 5)], FINGERPRINTS
+    )
+    ledger.record(
+        [good._replace(source="one", files=(alone,), seconds=(1.0,) * 5), bad], FINGERPRINTS
+    )
     assert ledger.cost() == (5.0, 600.0)
 
 
 def test_where_nothing_was_made_the_cost_is_unknown(ledger, outcomes):
     assert ledger.cost() == (0, 0)
-    ledger.record(outcomes[1:], MAKER)
+    ledger.record(outcomes[1:], FINGERPRINTS)
     assert ledger.cost() == (0, 0)
 
 
 def test_rows_of_another_ledger_are_added_or_replace_what_is_there(ledger, outcomes, tmp_path):
     good, bad = outcomes
     with Ledger(str(tmp_path / "other.sqlite")) as other:
-        other.record([renamed(good, "other.jpg")], MAKER)
-        rows = list(other.whole_rows())
-    ledger.record([bad], MAKER)
+        other.record([renamed(good, "other.jpg")], FINGERPRINTS)
+        rows = list(other.all_rows())
+    ledger.record([bad], FINGERPRINTS)
     ledger.adopt(rows)
     assert set(ledger.rows()) == {"broken.jpg", "other.jpg"}
-    ledger.record([renamed(good, "more.jpg")], MAKER)
+    ledger.record([renamed(good, "more.jpg")], FINGERPRINTS)
     ledger.adopt(rows, instead=True)
     assert set(ledger.rows()) == {"other.jpg"}
 
 
 def test_passes_come_back_with_the_times_of_their_workers(ledger):
-    part = PASS._replace(whole=False, images=3)
-    ledger.add_pass(PASS, [Stretch("b", 102.0, 103.5, 7), Stretch("a", 100.0, 101.0, 3)])
+    part = PASS._replace(is_full=False, images=3)
+    ledger.add_pass(PASS, [BusyInterval("b", 102.0, 103.5, 7), BusyInterval("a", 100.0, 101.0, 3)])
     ledger.add_pass(part)
     assert list(ledger.passes()) == [
-        (PASS, [Stretch("0", 0.0, 1.0, 3), Stretch("1", 2.0, 3.5, 7)]),
+        (PASS, [BusyInterval("0", 0.0, 1.0, 3), BusyInterval("1", 2.0, 3.5, 7)]),
         (part, []),
     ]
     ledger.forget_passes()
@@ -392,10 +398,10 @@ def test_passes_come_back_with_the_times_of_their_workers(ledger):
 
 def test_who_looks_at_a_ledger_learns_that_it_is_in_doubt(path, outcomes):
     with Ledger(path) as ledger:
-        ledger.record(outcomes, MAKER)
-    with looked_at(path) as ledger:
+        ledger.record(outcomes, FINGERPRINTS)
+    with open_to_read(path) as ledger:
         assert not ledger.in_doubt
     with Ledger(path) as ledger:
         ledger.doubt()
-    with looked_at(path) as ledger:
+    with open_to_read(path) as ledger:
         assert ledger.in_doubt

@@ -14,7 +14,7 @@ import pytest
 from pixelmill.core import databases
 from pixelmill.core.errors import UserError
 from pixelmill.dataset import ledger_backup
-from pixelmill.dataset.ledger import Ledger, looked_at
+from pixelmill.dataset.ledger import Ledger, open_to_read
 from pixelmill.dataset.ledger_backup import (
     Condition,
     doubt,
@@ -30,7 +30,7 @@ from pixelmill.dataset.ledger_backup import (
 def path(tmp_path):
     """A ledger that was closed and sealed."""
     with Ledger(str(tmp_path / "ledger.sqlite")) as ledger:
-        ledger.note_maker("code", {"Pillow": "13.0"})
+        ledger.note_software("code", {"Pillow": "13.0"})
     return str(tmp_path / "ledger.sqlite")
 
 
@@ -67,7 +67,7 @@ def test_a_seal_is_open_while_a_run_writes_and_after_it_was_killed(path):
 
 def test_a_run_that_ends_with_an_error_seals_nothing(path):
     with pytest.raises(ZeroDivisionError), Ledger(path) as ledger:
-        ledger.note_maker("other", {})
+        ledger.note_software("other", {})
         raise ZeroDivisionError
     with Ledger(path) as ledger:
         assert ledger.software_of("code") == {"Pillow": "13.0"}
@@ -82,11 +82,11 @@ def test_where_there_is_no_ledger_a_new_one_is_begun(tmp_path):
 
 
 def test_who_looks_reads_the_backup_and_keeps_nobody_from_writing(path):
-    with looked_at(path) as seen, seen.reading(), Ledger(path) as writer:
+    with open_to_read(path) as seen, seen.reading(), Ledger(path) as writer:
         assert seen.software_of("code") == {"Pillow": "13.0"}
-        writer.note_maker("code", {"Pillow": "14.0"})
+        writer.note_software("code", {"Pillow": "14.0"})
         assert seen.software_of("code") == {"Pillow": "13.0"}
-    with looked_at(path) as seen:
+    with open_to_read(path) as seen:
         assert seen.software_of("code") == {"Pillow": "14.0"}
 
 
@@ -103,7 +103,7 @@ def test_to_look_at_a_ledger_changes_nothing_whatever_its_state(path, state, dam
     if damaged == "both":
         spoil(backup_of(path))
     before = files_beside(path)
-    with looked_at(path) as ledger:
+    with open_to_read(path) as ledger:
         known = damaged == "nothing" or (damaged == "ledger" and state != "never sealed")
         assert (ledger is not None) == known
         if known:

@@ -14,9 +14,10 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.dataset import catalog
-from pixelmill.dataset.ledger import Ledger, looked_at
+from pixelmill.dataset.ledger import Ledger, open_to_read
 from pixelmill.dataset.ledger_migration import MIGRATABLE, migrate
 from pixelmill.dataset.ledger_tables import VERSION, fault_in
+from pixelmill.dataset.passes import as_record
 from pixelmill.imaging.recipe_parser import parse
 from tests.helpers.passes import preview, process_folder
 
@@ -95,7 +96,7 @@ def test_it_is_said_why_images_are_rendered_again_and_that_the_ledger_was_migrat
 def test_passes_of_the_earlier_version_stay_known(tree):
     timing = json.loads((tree.target / "timing.json").read_text(encoding="utf-8"))
     with Ledger(str(tree.ledger)) as ledger:
-        assert ledger.last_pass(whole=True)._asdict() == timing["last_full_pass"]
+        assert as_record(ledger.last_full_pass()) == timing["last_full_pass"]
         assert [images for *_, images in ledger.timeline()] == [1, 4]
         (code,) = ledger.codes()
         assert ledger.software_of(code)["Pillow"] == "13.0.0"
@@ -115,7 +116,7 @@ def test_what_is_known_of_each_image_stays_known(tree):
 def test_a_plan_reads_the_ledger_of_an_earlier_version_and_changes_nothing(tree):
     before = tree.files()
     assert str(tree.preview()) == "make 4: 4 code changed; keep 0; remove 1"
-    with looked_at(str(tree.ledger)) as ledger:
+    with open_to_read(str(tree.ledger)) as ledger:
         assert set(ledger.rows()) == {*OUTPUTS, FAILED}
     assert tree.files() == before
 

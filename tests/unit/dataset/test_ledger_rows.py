@@ -2,15 +2,15 @@
 
 import pytest
 
-from pixelmill.core.jobs import STAGES, Made, Outcome
+from pixelmill.core.jobs import STAGES, Outcome, OutputFile
 from pixelmill.dataset.ledger import Ledger
-from pixelmill.dataset.ledger_rows import Maker
+from pixelmill.dataset.ledger_rows import Fingerprints
 
-MAKER = Maker("recipe", "code", "limits")
+FINGERPRINTS = Fingerprints("recipe", "code", "limits")
 
 
 def outcome(source, *variants):
-    made = tuple(Made(v, f"{v}/{source}", 2, 2, 10, "sha") for v in variants)
+    made = tuple(OutputFile(v, f"{v}/{source}", 2, 2, 10, "sha") for v in variants)
     status, stage, reason = ("ok", "", "") if made else ("failed", "decode", "corrupt")
     seconds = (0.0,) * len(STAGES)
     return Outcome(source, made, status, stage, reason, "", 10, 1, "digest", 4, seconds)
@@ -23,7 +23,7 @@ SOURCES = ["a.jpg", "b/new\nline.jpg", "broken.jpg", "back\\slash.jpg"]
 def ledger(tmp_path):
     with Ledger(str(tmp_path / "ledger.sqlite")) as ledger:
         ledger.record(
-            [outcome(s, *(["x", "y"] if s != "broken.jpg" else [])) for s in SOURCES], MAKER
+            [outcome(s, *(["x", "y"] if s != "broken.jpg" else [])) for s in SOURCES], FINGERPRINTS
         )
         yield ledger
 
@@ -37,10 +37,10 @@ def test_each_image_is_found_alone_as_among_all(ledger):
 
 def test_an_image_has_all_its_outputs_and_one_that_failed_has_none(ledger):
     rows = ledger.rows()
-    assert [made.path for made in rows["b/new\nline.jpg"].made] == [
+    assert [made.path for made in rows["b/new\nline.jpg"].files] == [
         "x/b/new\nline.jpg", "y/b/new\nline.jpg",
     ]  # fmt: skip
-    assert rows["broken.jpg"].made == ()
+    assert rows["broken.jpg"].files == ()
 
 
 def test_an_image_that_is_not_there_is_not_there(ledger):

@@ -8,7 +8,7 @@ from pixelmill.core import locks
 from pixelmill.core.errors import UserError
 from pixelmill.core.locks import exclusive
 from pixelmill.dataset.catalog import Selection
-from pixelmill.dataset.shards import Shard, all_of, home
+from pixelmill.dataset.shards import Shard, all_of, shard_of
 from pixelmill.imaging.recipe_parser import parse
 from tests.helpers.sharding import COUNT, RECIPE, Tree
 
@@ -79,7 +79,7 @@ def test_a_shard_takes_back_what_the_tree_claims_before_it_changes_anything(whol
 
 
 def test_half_of_a_small_shard_may_go(fresh):
-    alone = Shard(home("1.jpg", 1000), 1000)
+    alone = Shard(shard_of("1.jpg", 1000), 1000)
     fresh.divided(2)
     fresh.process(shard=alone)
     (fresh.source / "1.jpg").unlink()
@@ -139,7 +139,7 @@ def test_without_its_backup_the_ledger_of_a_shard_is_found_again_in_the_whole(fr
 def test_a_ledger_of_a_shard_that_is_lost_for_good_costs_that_shard_alone(fresh, gone):
     """Its output of an image that has disappeared since is moved away by the gathering."""
     made = [fresh.process(shard=shard).images for shard in all_of(2)]
-    lost = home("sub/a.png", 2)
+    lost = shard_of("sub/a.png", 2)
     spoil(fresh.target / f"shards/{lost}-of-2")
     if gone:
         (fresh.source / gone).unlink()

@@ -1,40 +1,40 @@
 """Outcomes are counted, and passes of shards are summed as if they ran one after another."""
 
-from pixelmill.core.jobs import Outcome, Stretch
-from pixelmill.dataset.passes import Pass, Totals, one_after_another, together
+from pixelmill.core.jobs import BusyInterval, Outcome
+from pixelmill.dataset.passes import Pass, Totals, concatenate, merge_passes
 
 ONE = Pass(True, "processes", 2, 10.0, 0.5, 100, 1, 1000, 500, 12.0, "c", "r", "k", "m")
-IDLE = ONE._replace(engine="sequential", workers=1, images=0, failed=0, seconds=0.1, whole=False)
+IDLE = ONE._replace(engine="sequential", workers=1, images=0, failed=0, seconds=0.1, is_full=False)
 
 
 def test_a_pass_of_all_images_is_a_full_one():
-    assert together([ONE, ONE], 200, "all").whole
-    assert not together([ONE, ONE], 201, "all").whole
-    assert not together([ONE, ONE._replace(whole=False)], 200, "all").whole
+    assert merge_passes([ONE, ONE], 200, "all").is_full
+    assert not merge_passes([ONE, ONE], 201, "all").is_full
+    assert not merge_passes([ONE, ONE._replace(is_full=False)], 200, "all").is_full
 
 
 def test_sums_are_sums_and_the_catalog_is_that_of_all():
-    done = together([ONE, ONE], 200, "all")
+    done = merge_passes([ONE, ONE], 200, "all")
     assert (done.seconds, done.images, done.failed, done.bytes_in) == (20.0, 200, 2, 2000)
     assert (done.catalog, done.workers, done.engine) == ("all", 2, "processes")
 
 
 def test_a_shard_with_nothing_to_do_does_not_change_the_engine():
-    assert together([ONE, IDLE], 100, "all").engine == "processes"
-    assert together([IDLE, IDLE], 100, "all").engine == "sequential"
+    assert merge_passes([ONE, IDLE], 100, "all").engine == "processes"
+    assert merge_passes([IDLE, IDLE], 100, "all").engine == "sequential"
 
 
 def test_several_engines_are_what_auto_chose():
-    assert together([ONE, ONE._replace(engine="threads")], 200, "all").engine == "auto"
+    assert merge_passes([ONE, ONE._replace(engine="threads")], 200, "all").engine == "auto"
 
 
 def test_passes_on_two_kinds_of_machine_compare_with_neither():
-    assert together([ONE, ONE._replace(machine="n")], 200, "all").machine == "m+n"
+    assert merge_passes([ONE, ONE._replace(machine="n")], 200, "all").machine == "m+n"
 
 
 def test_workers_of_the_second_shard_are_busy_after_the_first():
-    stretch = Stretch("0", 0.0, 9.0, 100)
-    moved = one_after_another([(ONE, [stretch]), (ONE, [stretch])])
+    stretch = BusyInterval("0", 0.0, 9.0, 100)
+    moved = concatenate([(ONE, [stretch]), (ONE, [stretch])])
     assert [(s.began, s.ended) for s in moved] == [(0.0, 9.0), (10.0, 19.0)]
 
 

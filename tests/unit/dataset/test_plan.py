@@ -2,17 +2,17 @@
 
 import pytest
 
-from pixelmill.core.jobs import Made
+from pixelmill.core.jobs import OutputFile
 from pixelmill.dataset.entries import Entries, Entry
-from pixelmill.dataset.ledger_rows import Maker, Row
+from pixelmill.dataset.ledger_rows import Fingerprints, Row
 from pixelmill.dataset.output_names import Outputs
-from pixelmill.dataset.plan import FileProbes, draw_up
+from pixelmill.dataset.plan import FileProbes, make_plan
 from pixelmill.imaging.recipe_parser import parse
 
 RECIPE = parse({})
 ENTRY = Entry("a.jpg", bytes=100, mtime_ns=5, format="jpeg", changed_ns=6)
-MAKER = Maker("recipe", "code", "limits")
-MADE = Made("", "a.jpg", 4, 3, bytes=40, sha256="bytes")
+FINGERPRINTS = Fingerprints("recipe", "code", "limits")
+FILE = OutputFile("", "a.jpg", 4, 3, bytes=40, sha256="bytes")
 ROW = Row(
     status="ok",
     reason="",
@@ -20,8 +20,8 @@ ROW = Row(
     mtime_ns=5,
     changed_ns=6,
     digest="same",
-    maker=MAKER,
-    made=(MADE,),
+    fingerprints=FINGERPRINTS,
+    files=(FILE,),
 )
 PRESENT = {"a.jpg": 40}
 
@@ -39,27 +39,27 @@ def plan_of(
     present = PRESENT if present is None else present
     entries = Entries(entries).sorted()
     outputs = Outputs(entries, recipe)
-    files = FileProbes(present.get, digest, altered)
-    return draw_up(entries, rows, outputs, MAKER, files, **options)
+    probes = FileProbes(present.get, digest, altered)
+    return make_plan(entries, rows, outputs, FINGERPRINTS, probes, **options)
 
 
 def by(**changes):
-    """The image as another maker made it."""
-    return ROW._replace(maker=MAKER._replace(**changes))
+    """The image as another fingerprints made it."""
+    return ROW._replace(fingerprints=FINGERPRINTS._replace(**changes))
 
 
 def of(*paths):
     """The image with its outputs under these names."""
-    return ROW._replace(made=tuple(MADE._replace(path=path) for path in paths))
+    return ROW._replace(files=tuple(FILE._replace(path=path) for path in paths))
 
 
 def failed(reason, **changes):
-    return ROW._replace(status="failed", reason=reason, made=(), **changes)
+    return ROW._replace(status="failed", reason=reason, files=(), **changes)
 
 
 def test_an_image_that_did_not_change_is_kept():
     plan = plan_of()
-    assert (plan.make, plan.keep, plan.remove, plan.orphans) == ([], 1, [], [])
+    assert (plan.to_render, plan.keep, plan.remove, plan.orphans) == ([], 1, [], [])
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_an_image_that_did_not_change_is_kept():
         ("failed before", failed("unreadable"), {}),
         ("failed before", failed("write_failed"), {}),
         ("source changed", failed("corrupt", bytes_in=99), {}),
-        ("code changed", failed("corrupt", maker=MAKER._replace(code="other")), {}),
+        ("code changed", failed("corrupt", fingerprints=FINGERPRINTS._replace(code="other")), {}),
     ],
 )
 def test_an_image_is_made_where(reason, row, present):
     plan = plan_of(rows={} if row is None else {"a.jpg": row}, present=present)
     assert dict(plan.reasons) == {reason: 1}
-    assert plan.make == [ENTRY]
+    assert plan.to_render == [ENTRY]
 
 
 @pytest.mark.parametrize("reason", ["corrupt", "truncated", "not_an_image", "step_failed"])
@@ -114,7 +114,7 @@ def test_a_digest_is_taken_only_where_nothing_but_a_time_changed():
 
 
 def test_an_output_with_other_bytes_is_made_again_where_that_is_looked_for():
-    plan = plan_of(altered=lambda made: made == MADE)
+    plan = plan_of(altered=lambda made: made == FILE)
     assert dict(plan.reasons) == {"output altered": 1}
 
 
@@ -122,20 +122,20 @@ def test_an_output_that_is_made_anyway_is_not_looked_into():
     def altered(made):
         raise AssertionError("was asked")
 
-    assert plan_of(rows={"a.jpg": by(code="other")}, altered=altered).make == [ENTRY]
+    assert plan_of(rows={"a.jpg": by(code="other")}, altered=altered).to_render == [ENTRY]
 
 
 def test_failures_are_tried_again_for_reasons_that_were_named():
     rows = {"a.jpg": failed("timed_out")}
     assert plan_of(rows=rows, present={}).keep == 1
-    assert plan_of(rows=rows, present={}, retry=["timed_out"]).make == [ENTRY]
+    assert plan_of(rows=rows, present={}, retry=["timed_out"]).to_render == [ENTRY]
 
 
 @pytest.mark.parametrize("reason", ["too_large", "unsupported", "timed_out", "out_of_memory"])
 def test_what_limits_refused_is_tried_again_by_other_limits(reason):
     rows = {"a.jpg": failed(reason)}
     assert plan_of(rows=rows, present={}).keep == 1
-    rows = {"a.jpg": failed(reason, maker=MAKER._replace(limits="other"))}
+    rows = {"a.jpg": failed(reason, fingerprints=FINGERPRINTS._replace(limits="other"))}
     assert dict(plan_of(rows=rows, present={}).reasons) == {"limits changed": 1}
 
 
@@ -144,7 +144,7 @@ def test_what_limits_refused_is_tried_again_by_other_limits(reason):
 )
 def test_other_limits_change_nothing_else(reason):
     row = failed(reason) if reason else ROW
-    rows = {"a.jpg": row._replace(maker=MAKER._replace(limits="other"))}
+    rows = {"a.jpg": row._replace(fingerprints=FINGERPRINTS._replace(limits="other"))}
     assert plan_of(rows=rows).keep == 1
 
 
@@ -161,7 +161,7 @@ def test_a_failed_image_whose_source_is_gone_leaves_no_output_to_remove():
 def test_an_output_that_another_source_takes_over_is_not_removed():
     png = ENTRY._replace(path="a.png")
     plan = plan_of([ENTRY, png], {"a.png": ROW})
-    assert [plan.outputs.of(entry) for entry in plan.make] == [("a.jpg",), ("a.png.jpg",)]
+    assert [plan.outputs.of(entry) for entry in plan.to_render] == [("a.jpg",), ("a.png.jpg",)]
     assert dict(plan.reasons) == {"new": 1, "name changed": 1}
     assert (plan.orphans, plan.renames, plan.passed_on) == ([], True, {"a.jpg"})
 

@@ -7,7 +7,7 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.dataset.catalog import forget_others
-from pixelmill.dataset.shards import WHOLE, Shard, all_of, home, homes, others
+from pixelmill.dataset.shards import WHOLE, Shard, all_of, others, shard_of, shards_of
 from tests.helpers.namesakes import name_outputs
 
 
@@ -46,14 +46,14 @@ def test_every_image_is_owned_by_one_shard():
 
 @pytest.mark.parametrize("pattern", ["{:06}.jpg", "frame.{:06}.png", "2024.01.{:06}-x.tif", "{}"])
 def test_shards_are_of_about_one_size(pattern):
-    counts = collections.Counter(home(f"a/{pattern.format(k)}", 16) for k in range(16_000))
+    counts = collections.Counter(shard_of(f"a/{pattern.format(k)}", 16) for k in range(16_000))
     assert len(counts) == 16
     assert max(counts.values()) < 1.2 * 1_000
 
 
 def test_the_shard_of_an_image_is_the_same_for_good():
     """Another assignment would cause work in every shard."""
-    found = [home(path, 1000) for path in ("a.jpg", "sub/b c.png", "Straße.webp")]
+    found = [shard_of(path, 1000) for path in ("a.jpg", "sub/b c.png", "Straße.webp")]
     assert found == [344, 461, 149]
 
 
@@ -72,12 +72,15 @@ RIVALS = [
 
 @pytest.mark.parametrize(("one", "other"), RIVALS)
 def test_images_that_may_want_one_name_share_a_shard(one, other):
-    assert home(one, 1000) == home(other, 1000)
+    assert shard_of(one, 1000) == shard_of(other, 1000)
 
 
 def test_the_shard_of_an_image_knows_folders_that_bear_an_outputs_name():
-    assert homes("a.jpg/b.png", 1000) == {home("a.jpg/b.png", 1000), home("a.png", 1000)}
-    assert homes("example.com/b.png", 1000) == {home("example.com/b.png", 1000)}
+    assert shards_of("a.jpg/b.png", 1000) == {
+        shard_of("a.jpg/b.png", 1000),
+        shard_of("a.png", 1000),
+    }
+    assert shards_of("example.com/b.png", 1000) == {shard_of("example.com/b.png", 1000)}
 
 
 def test_names_are_the_same_settled_in_shards_as_over_the_whole():

@@ -14,7 +14,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Batch, Job
 from pixelmill.engines.distributed import Cluster, open_cluster
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.pipeline.cluster_worker import Remote
+from pixelmill.pipeline.cluster_worker import ClusterWorker
 from tests.conftest import clean_environment
 from tests.helpers.faults import (
     POISON,
@@ -159,7 +159,9 @@ def test_two_batches_a_thread_are_under_way_and_no_more(tmp_path, photos):
     for name in ("crumbs", "out"):
         (tmp_path / name).mkdir()
     sources, crumbs = photos(tmp_path / "src", 40), str(tmp_path / "crumbs")
-    remote = Remote(Renderer(str(sources), str(tmp_path / "out"), named_recipe("light")), crumbs)
+    remote = ClusterWorker(
+        Renderer(str(sources), str(tmp_path / "out"), named_recipe("light")), crumbs
+    )
     results, ahead = [], []
 
     def batches():

@@ -17,7 +17,7 @@ from pixelmill.core.jobs import Batch, Job
 from pixelmill.core.reasons import REASONS
 from pixelmill.core.tables import read_table
 from pixelmill.dataset.exports import write_failures
-from pixelmill.dataset.ledger import Ledger, Maker
+from pixelmill.dataset.ledger import Fingerprints, Ledger
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
 from pixelmill.imaging.codecs.limits import Limits
@@ -51,7 +51,7 @@ def render(roots):
 
 def sha256(outcome):
     """Digest of the one output."""
-    (made,) = outcome.made
+    (made,) = outcome.files
     return made.sha256
 
 
@@ -67,7 +67,7 @@ def test_an_outcome_tells_what_was_read_and_written(roots, render, photo, format
     made = render("a.png", "b/a.out", {"steps": [RESIZE], "output": {"format": format}})
     data = (roots[1] / "b" / "a.out").read_bytes()
     assert (made.status, made.stage, made.reason, made.message) == ("ok", "", "", "")
-    (output,) = made.made
+    (output,) = made.files
     assert (made.source, output.variant, output.path) == ("a.png", "", "b/a.out")
     assert (made.bytes_in, made.mtime_ns) == (source.stat().st_size, 5)
     assert made.digest == content_digest(source.read_bytes())
@@ -200,7 +200,7 @@ def assert_failed(outcome, stage, reason):
     assert (outcome.status, outcome.stage, outcome.reason) == ("failed", stage, reason)
     assert outcome.message
     assert reason in REASONS
-    assert (outcome.made, outcome.bytes_out) == ((), 0)
+    assert (outcome.files, outcome.bytes_out) == ((), 0)
     assert len(outcome.seconds) == 5
 
 
@@ -264,7 +264,7 @@ def test_whatever_a_step_raises_can_be_noted_and_read(roots, render, photo, tmp_
     assert len(outcome.message) <= 1000
     assert outcome.message.endswith("…") == (len(outcome.message) == 1000)
     with Ledger(str(tmp_path / "ledger.sqlite")) as ledger:
-        ledger.record([outcome], Maker("recipe", "code", "limits"))
+        ledger.record([outcome], Fingerprints("recipe", "code", "limits"))
         write_failures(ledger, str(tmp_path))
     (row,) = read_table(tmp_path / "failures.csv")
     assert unescape(row["message"]) == outcome.message

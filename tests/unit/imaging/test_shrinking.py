@@ -61,7 +61,7 @@ def test_a_step_behind_a_resize_gives_what_it_gives_of_a_full_decode(
         renderer = Renderer(str(source), str(tmp_path), recipe_parser.parse(data))
         outcome = renderer.render(Job("a.jpg", (f"{margin}",)))
         assert outcome.status == "ok", outcome.message
-        assert outcome.made[0][2:4] == size
+        assert outcome.files[0][2:4] == size
         made.append(opened((tmp_path / f"{margin}").read_bytes()))
     assert made[0].size == made[1].size == size
     # Without a reduced decode, the test would prove nothing.

@@ -17,10 +17,10 @@ def entries_of(sizes):
     return Entries(Entry(f"{number}.jpg", size, 0, "jpeg") for number, size in enumerate(sizes))
 
 
-def cut(sizes, workers=2, rate=None):
+def cut(sizes, workers=2, seconds_per_image=None):
     """Sources of each batch."""
     entries = entries_of(sizes)
-    cut_up = batches(entries, Outputs(entries, RECIPE), workers, rate)
+    cut_up = batches(entries, Outputs(entries, RECIPE), workers, seconds_per_image)
     return [[job.source for job in batch.jobs] for batch in cut_up]
 
 
@@ -51,7 +51,7 @@ def test_nothing_to_make_gives_no_batch():
 
 
 def test_batches_shrink_towards_the_end_so_that_workers_end_together():
-    lengths = [len(batch) for batch in cut([0] * 5000, workers=4, rate=0.004)]
+    lengths = [len(batch) for batch in cut([0] * 5000, workers=4, seconds_per_image=0.004)]
     assert lengths == sorted(lengths, reverse=True)
     assert lengths[-1] < lengths[0] / 10
 
@@ -67,7 +67,7 @@ def test_as_long_as_nobody_knows_what_an_image_takes_batches_begin_small_and_gro
 
 @pytest.mark.parametrize("seconds", [0.0001, 0.004, 0.05])
 def test_a_batch_is_neither_too_small_nor_too_large_by_what_images_took_before(seconds):
-    *batches_, _ = cut([1000] * 20_000, workers=2, rate=seconds)
+    *batches_, _ = cut([1000] * 20_000, workers=2, seconds_per_image=seconds)
     for batch in batches_:  # a hundredth of a second to one, and no more than 250 images
         assert 0.01 - 1e-9 <= len(batch) * seconds <= 1.0 + seconds + 1e-9
         assert len(batch) <= 250
@@ -79,11 +79,13 @@ def test_an_image_that_costs_more_than_a_batch_has_a_batch_of_its_own():
 
 @pytest.mark.parametrize("workers", [1, 2, 16])
 @pytest.mark.parametrize("rate", [None, 0.004])
-def test_what_claims_to_be_largest_is_not_all_that_is_met_first(workers, rate):
+def test_what_claims_to_be_largest_is_not_all_that_is_met_first(workers, seconds_per_image):
     """Images that kill claim huge sizes; some harmless ones must come before them."""
     bombs = {f"{number}.jpg" for number in range(200)}
     handed_out = [
-        source for batch in cut([10**9] * 200 + [1000] * 800, workers, rate) for source in batch
+        source
+        for batch in cut([10**9] * 200 + [1000] * 800, workers, seconds_per_image)
+        for source in batch
     ]
     scouts = handed_out[:workers]
     assert not bombs & set(scouts)

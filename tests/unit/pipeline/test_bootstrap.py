@@ -12,7 +12,7 @@ import pytest
 
 from pixelmill.engines import processes
 from pixelmill.pipeline import bootstrap, messages
-from pixelmill.pipeline.child_processes import Offspring
+from pixelmill.pipeline.child_processes import ChildProcesses
 
 HEAVY = {
     "PIL",
@@ -72,15 +72,15 @@ def test_a_child_says_how_long_it_waited_for_its_work(monkeypatch):
 
     channel = SimpleNamespace(send=lambda *words: said.append(words))
     monkeypatch.setattr(bootstrap, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    monkeypatch.setattr("pixelmill.pipeline.host.host", lambda *words: said.append(words[1:3]))
+    monkeypatch.setattr("pixelmill.pipeline.host.run_host", lambda *words: said.append(words[1:3]))
     bootstrap._host(channel, orders(), "threads", ())
     assert said == [("waited", 50.5), ("work", "entries")]
 
 
 def test_what_cannot_be_read_ends_the_child_alone(capfd):
     inbox = queue.Queue()
-    with Offspring() as offspring:
-        child = offspring.start("host", inbox, engine="sequential", modules=())
+    with ChildProcesses() as children:
+        child = children.start("host", inbox, engine="sequential", modules=())
         messages.write(child.process.stdin.fileno(), b"no pickle")
         assert [inbox.get(timeout=60).kind for _ in range(2)] == ["waited", "gone"]
         assert child.wait() == 1
@@ -95,8 +95,8 @@ def test_a_child_imports_from_where_its_parent_does_and_not_from_where_it_stands
     (tmp_path / "pickle.py").write_text("print('planted')", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     inbox = queue.Queue()
-    with Offspring() as offspring:
-        child = offspring.start("host", inbox, engine="processes", modules=())
+    with ChildProcesses() as children:
+        child = children.start("host", inbox, engine="processes", modules=())
         child.give(None)
         while inbox.get(timeout=60).kind != "gone":
             pass

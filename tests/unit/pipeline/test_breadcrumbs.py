@@ -20,15 +20,15 @@ def folder(tmp_path):
 
 
 def test_the_image_in_hand_can_be_read_meanwhile(folder):
-    with breadcrumbs.trail(folder, NAMES) as leave:
+    with breadcrumbs.record(folder, NAMES) as mark:
         for number, name in enumerate(NAMES):
-            leave(number)
+            mark(number)
             assert [crumb.source for crumb in breadcrumbs.read(folder)] == [name]
 
 
 def test_a_crumb_names_the_rest_of_its_batch(folder):
-    with breadcrumbs.trail(folder, NAMES) as leave:
-        leave(1)
+    with breadcrumbs.record(folder, NAMES) as mark:
+        mark(1)
         assert [crumb.rest for crumb in breadcrumbs.read(folder)] == [tuple(NAMES[2:])]
 
 
@@ -62,13 +62,13 @@ def test_a_folder_that_is_gone_has_no_crumbs(folder):
 
 
 def test_nothing_is_left_of_a_batch_that_ended(folder):
-    with breadcrumbs.trail(folder, ["a.jpg"]) as leave:
-        leave(0)
+    with breadcrumbs.record(folder, ["a.jpg"]) as mark:
+        mark(0)
     assert breadcrumbs.read(folder) == []
 
 
 def test_a_worker_that_has_not_begun_names_nothing(folder):
-    with breadcrumbs.trail(folder, ["a.jpg"]):
+    with breadcrumbs.record(folder, ["a.jpg"]):
         assert breadcrumbs.read(folder) == []
 
 
@@ -85,9 +85,9 @@ with open(os.path.join(sys.argv[1], "rest"), "wb", buffering=0) as rest:
     except OSError:
         pass
 for turn in range(2):
-    with breadcrumbs.trail(folder, ["a.jpg", "b.jpg"]) as leave:
-        leave(0)
-        leave(1)
+    with breadcrumbs.record(folder, ["a.jpg", "b.jpg"]) as mark:
+        mark(0)
+        mark(1)
 print("went on")
 """
 
@@ -116,8 +116,8 @@ def test_a_killed_worker_is_survived_by_its_crumb(folder, repository):
     program = (
         "import os, signal, sys\n"
         "from pixelmill.pipeline import breadcrumbs\n"
-        "with breadcrumbs.trail(sys.argv[1], ['a.jpg', 'killer.jpg']) as leave:\n"
-        "    leave(1)\n"
+        "with breadcrumbs.record(sys.argv[1], ['a.jpg', 'killer.jpg']) as mark:\n"
+        "    mark(1)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     command = [sys.executable, "-c", program, folder]

@@ -13,7 +13,7 @@ import pytest
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline import breadcrumbs
-from pixelmill.pipeline.child_processes import end_remains
+from pixelmill.pipeline.child_processes import end_leftovers
 from pixelmill.pipeline.policy import Policy
 from tests.helpers.faults import policy as policy_of
 from tests.helpers.leavings import SECONDS, STEPS, command, prepare
@@ -133,6 +133,6 @@ def test_a_record_that_somebody_forged_removes_nothing_else(record, tmp_path):
     state = tmp_path / "state"
     state.mkdir()
     (state / ".offspring").write_text(record.replace("FOLDER", str(tmp_path)))
-    end_remains(str(state))
+    end_leftovers(str(state))
     assert list(state.iterdir()) == []
     assert (kept / "file").exists()

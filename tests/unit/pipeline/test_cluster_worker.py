@@ -16,7 +16,7 @@ from pixelmill.core.jobs import Batch, Job, failed
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline import breadcrumbs
-from pixelmill.pipeline.cluster_worker import Remote, _Alarm
+from pixelmill.pipeline.cluster_worker import ClusterWorker, _Alarm
 from pixelmill.pipeline.messages import refused, split, unpack
 from tests.helpers.faults import POISON, RECIPE, STEPS
 
@@ -47,7 +47,7 @@ def remote(tmp_path, folder, photos):
     limits = Limits(seconds_per_image=0.5)
     (tmp_path / "out").mkdir()
     renderer = Renderer(str(tmp_path / "src"), str(tmp_path / "out"), recipe, limits)
-    return Remote(renderer, str(folder))
+    return ClusterWorker(renderer, str(folder))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pixelmill.engines.registry import LOCAL
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline import breadcrumbs, messages
-from pixelmill.pipeline.child_processes import Offspring
+from pixelmill.pipeline.child_processes import ChildProcesses
 from pixelmill.pipeline.host import Work, modules
 
 RECIPE = named_recipe("light")
@@ -33,17 +33,25 @@ class Hosted:
         self.entries = refresh(str(folder / "catalog.csv"), str(source)).entries
         self.outputs = Outputs(self.entries, RECIPE)
         self.jobs = {entry.path: self.outputs.job(entry) for entry in self.entries}
-        self.crumbs = str(folder / "crumbs")
-        breadcrumbs.clear(self.crumbs)
+        self.breadcrumb_dir = str(folder / "crumbs")
+        breadcrumbs.clear(self.breadcrumb_dir)
         (folder / "out").mkdir()
         self.renderer = Renderer(str(source), str(folder / "out"), RECIPE)
 
     def run(self, engine):
         """The kinds and contents of its messages."""
-        work = Work(self.renderer, self.outputs, engine, 2, Limits(), self.crumbs, rate=None)
+        work = Work(
+            self.renderer,
+            self.outputs,
+            engine,
+            2,
+            Limits(),
+            self.breadcrumb_dir,
+            seconds_per_image=None,
+        )
         inbox = queue.Queue()
-        with Offspring() as offspring:
-            helper = offspring.start("host", inbox, engine=engine, modules=modules(RECIPE))
+        with ChildProcesses() as children:
+            helper = children.start("host", inbox, engine=engine, modules=modules(RECIPE))
             helper.give((work, self.entries))
             said = []
             while not said or said[-1][0] not in ("end", "error", "refused", "gone"):

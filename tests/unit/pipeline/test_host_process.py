@@ -14,11 +14,10 @@ from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.pipeline import child_processes as offspring_module
-from pixelmill.pipeline import host_process
-from pixelmill.pipeline.child_processes import Offspring
+from pixelmill.pipeline import child_processes, host_process
+from pixelmill.pipeline.child_processes import ChildProcesses
 from pixelmill.pipeline.host import Work
-from pixelmill.pipeline.host_process import Child, early_child
+from pixelmill.pipeline.host_process import HostProcess, early_child
 from pixelmill.pipeline.messages import MalformedError, unpack
 
 RECIPE = named_recipe("light")
@@ -35,23 +34,23 @@ def work(tmp_path, photos):
         renderer = Renderer(str(source), str(tmp_path / "out"), RECIPE)
         outputs = Outputs(entries, RECIPE)
         crumbs = str(tmp_path / "crumbs")
-        return Work(renderer, outputs, engine, 2, Limits(), crumbs, rate=None), entries
+        return Work(renderer, outputs, engine, 2, Limits(), crumbs, seconds_per_image=None), entries
 
     return give
 
 
 @pytest.fixture
-def offspring():
-    with Offspring() as offspring:
-        yield offspring
+def children():
+    with ChildProcesses() as children:
+        yield children
 
 
 def still_expected():
     return False
 
 
-def test_one_that_is_given_its_work_later_does_it(work, offspring):
-    with Child(offspring, "processes", RECIPE) as child:
+def test_one_that_is_given_its_work_later_does_it(work, children):
+    with HostProcess(children, "processes", RECIPE) as child:
         its_work, entries = work("processes")
         child.give(its_work, entries)
         said = list(child.messages(its_work, still_expected))
@@ -70,22 +69,22 @@ PROGRAM = (
 )
 
 
-def test_time_that_it_waits_for_its_work_is_no_part_of_its_start(work, offspring, monkeypatch):
+def test_time_that_it_waits_for_its_work_is_no_part_of_its_start(work, children, monkeypatch):
     says = "channel.send('waited', 101.5); channel.send('ready', 2); os.read(0, 1)"
-    monkeypatch.setattr(offspring_module, "_BEGIN", PROGRAM + says)
+    monkeypatch.setattr(child_processes, "_BEGIN", PROGRAM + says)
     seconds = iter([1000.0, 1104.0])  # when it was started, and when it was ready
     clock = SimpleNamespace(perf_counter=lambda: next(seconds), monotonic=time.monotonic)
     monkeypatch.setattr(host_process, "time", clock)
     its_work, _ = work("threads")
-    with Child(offspring, "threads", RECIPE) as child:
+    with HostProcess(children, "threads", RECIPE) as child:
         child.give(its_work, Entries())
         assert next(child.messages(its_work, still_expected)) == ("ready", b"2")
     assert child.startup_seconds == 2.5
 
 
-def test_one_that_was_killed_says_nothing_of_its_work(work, offspring):
-    child = Child(offspring, "threads", RECIPE)
-    child.helper.process.kill()
+def test_one_that_was_killed_says_nothing_of_its_work(work, children):
+    child = HostProcess(children, "threads", RECIPE)
+    child.process.process.kill()
     its_work, entries = work("threads")
     child.give(its_work, entries)
     assert list(child.messages(its_work, still_expected)) == []
@@ -94,27 +93,27 @@ def test_one_that_was_killed_says_nothing_of_its_work(work, offspring):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows stops no processes")
 def test_one_that_is_stopped_before_it_took_its_work_does_not_hold_up_its_parent(
-    work, offspring, monkeypatch
+    work, children, monkeypatch
 ):
     monkeypatch.setattr(host_process, "START_ALLOWANCE", 0.3)
     its_work, _ = work("threads")
-    with Child(offspring, "threads", RECIPE) as child:
-        child.helper.process.send_signal(signal.SIGSTOP)
+    with HostProcess(children, "threads", RECIPE) as child:
+        child.process.process.send_signal(signal.SIGSTOP)
         many = Entries(Entry(f"{'long' * 50}-{n}.jpg", 1, 0, "jpeg") for n in range(5000))
         child.give(its_work, many)  # more than a pipe holds
         assert list(child.messages(its_work, still_expected)) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows stops no processes")
-def test_one_that_says_nothing_any_more_is_given_up(work, offspring, monkeypatch):
+def test_one_that_says_nothing_any_more_is_given_up(work, children, monkeypatch):
     monkeypatch.setattr(host_process, "QUIET_ALLOWANCE", 0.2)
     its_work, entries = work("threads")
     its_work = replace(its_work, limits=Limits(seconds_per_image=0.2))
-    with Child(offspring, "threads", RECIPE) as child:
+    with HostProcess(children, "threads", RECIPE) as child:
         child.give(its_work, entries)
         said = child.messages(its_work, still_expected)
         assert next(said)[0] == "ready"
-        child.helper.process.send_signal(signal.SIGSTOP)
+        child.process.process.send_signal(signal.SIGSTOP)
         assert {kind for kind, _ in said} <= {"batch"}
 
 
@@ -128,18 +127,18 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_one_that_says_what_no_child_says_is_not_believed(lie, work, offspring, monkeypatch):
+def test_one_that_says_what_no_child_says_is_not_believed(lie, work, children, monkeypatch):
     program = PROGRAM + LIES[lie] + "; os.read(0, 1)"
-    monkeypatch.setattr(offspring_module, "_BEGIN", program)
+    monkeypatch.setattr(child_processes, "_BEGIN", program)
     its_work, _ = work("threads")
-    with Child(offspring, "threads", RECIPE) as child, pytest.raises(MalformedError):
+    with HostProcess(children, "threads", RECIPE) as child, pytest.raises(MalformedError):
         list(child.messages(its_work, still_expected))
 
 
-def test_it_starts_early_only_where_the_engine_and_the_work_are_certain(offspring):
-    with early_child(offspring, "auto", RECIPE, certain=True) as child:
+def test_it_starts_early_only_where_the_engine_and_the_work_are_certain(children):
+    with early_child(children, "auto", RECIPE, certain=True) as child:
         assert child is None
-    with early_child(offspring, "threads", RECIPE, certain=False) as child:
+    with early_child(children, "threads", RECIPE, certain=False) as child:
         assert child is None
-    with early_child(offspring, "threads", RECIPE, certain=True) as child:
-        assert child.helper.process.poll() is None
+    with early_child(children, "threads", RECIPE, certain=True) as child:
+        assert child.process.process.poll() is None

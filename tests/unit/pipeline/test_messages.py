@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from pixelmill.core.errors import ImageError, TreeError, UserError
-from pixelmill.core.jobs import Account, Job, Made, Stretch, failed
+from pixelmill.core.jobs import BusyInterval, Job, OutputFile, StageTimer, failed
 from pixelmill.pipeline import messages
 from pixelmill.pipeline.messages import Channel, MalformedError, bodies, pack, split, unpack
 
@@ -21,18 +21,18 @@ JOBS = {
 
 VARIANTS = ("x", "y")
 
-STRETCH = Stretch("worker", 1.5, 2.25, 2)
+STRETCH = BusyInterval("worker", 1.5, 2.25, 2)
 
 
 def outcomes():
-    account = Account()
-    account.bytes_in, account.digest, account.pixels_in = 7, "ab12", 12
-    account.made += [
-        Made("x", "x/a.jpg", 4, 3, 99, "0" * 64),
-        Made("y", "y/a.png", 8, 6, 9, "f" * 64),
+    timer = StageTimer()
+    timer.bytes_in, timer.digest, timer.pixels_in = 7, "ab12", 12
+    timer.files += [
+        OutputFile("x", "x/a.jpg", 4, 3, 99, "0" * 64),
+        OutputFile("y", "y/a.png", 8, 6, 9, "f" * 64),
     ]
     error = ImageError("steps", "step_failed", "at \udcff: no")
-    return [account.outcome(JOBS["a.png"]), account.outcome(JOBS[ODD], error)]
+    return [timer.outcome(JOBS["a.png"]), timer.outcome(JOBS[ODD], error)]
 
 
 def test_what_became_of_a_batch_comes_back_as_it_was():
@@ -70,7 +70,7 @@ def put(*path_and_value):
     return change
 
 
-SOURCE, MADE, STAGE, REASON, MESSAGE, BYTES, DIGEST, PIXELS, TIMES = range(9)
+SOURCE, FILE, STAGE, REASON, MESSAGE, BYTES, DIGEST, PIXELS, TIMES = range(9)
 
 #: Changes that make a message invalid.
 LIES = {
@@ -82,17 +82,17 @@ LIES = {
     "no list of outcomes": put(0, {}),
     "no outcome": put(0, 0, None),
     "too few fields": lambda value: value[0][0].pop(),
-    "an output less": lambda value: value[0][0][MADE].pop(),
-    "an output more": lambda value: value[0][0][MADE].append(value[0][0][MADE][0]),
-    "outputs that are no list": put(0, 0, MADE, "ab"),
-    "outputs of what failed": put(0, 1, MADE, [[1, 1, 1, "0" * 64]] * 2),
-    "a side that is negative": put(0, 0, MADE, 0, 0, -1),
-    "a side that is no whole number": put(0, 0, MADE, 0, 0, 1.5),
-    "a side that is a truth value": put(0, 0, MADE, 0, 0, True),
-    "a size beyond all": put(0, 0, MADE, 0, 2, 2**63),
-    "a sha256 that is too short": put(0, 0, MADE, 0, 3, "0" * 63),
-    "a sha256 in capitals": put(0, 0, MADE, 0, 3, "F" * 64),
-    "a sha256 that is no text": put(0, 0, MADE, 0, 3, None),
+    "an output less": lambda value: value[0][0][FILE].pop(),
+    "an output more": lambda value: value[0][0][FILE].append(value[0][0][FILE][0]),
+    "outputs that are no list": put(0, 0, FILE, "ab"),
+    "outputs of what failed": put(0, 1, FILE, [[1, 1, 1, "0" * 64]] * 2),
+    "a side that is negative": put(0, 0, FILE, 0, 0, -1),
+    "a side that is no whole number": put(0, 0, FILE, 0, 0, 1.5),
+    "a side that is a truth value": put(0, 0, FILE, 0, 0, True),
+    "a size beyond all": put(0, 0, FILE, 0, 2, 2**63),
+    "a sha256 that is too short": put(0, 0, FILE, 0, 3, "0" * 63),
+    "a sha256 in capitals": put(0, 0, FILE, 0, 3, "F" * 64),
+    "a sha256 that is no text": put(0, 0, FILE, 0, 3, None),
     "a digest that is none": put(0, 0, DIGEST, "<script>"),
     "a digest that is too long": put(0, 0, DIGEST, "0" * 129),
     "an unknown reason": put(0, 1, REASON, "bored"),

@@ -7,7 +7,7 @@ import pytest
 from pixelmill.core.errors import UserError
 from pixelmill.core.sandbox import Sandbox
 from pixelmill.dataset import catalog
-from pixelmill.dataset.output_tree import Workplace
+from pixelmill.dataset.output_tree import Workspace
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.planning import fingerprints_of, plan_pass, preview, remove_orphans
 from pixelmill.pipeline.policy import Policy
@@ -45,7 +45,7 @@ def test_a_preview_changes_nothing_and_estimates_the_cost(tree, picture):
 def test_the_preview_of_a_new_tree_knows_no_cost(tree, tmp_path):
     request = ProcessRequest(str(tree.source), str(tmp_path / "other"), RECIPE)
     plan, seconds, size = preview(request, entries_of(tree))
-    assert (len(plan.make), seconds, size) == (len(entries_of(tree)), 0, 0)
+    assert (len(plan.to_render), seconds, size) == (len(entries_of(tree)), 0, 0)
     assert not (tmp_path / "other").exists()
 
 
@@ -83,10 +83,10 @@ def test_a_fingerprint_follows_what_decides_an_output_and_nothing_else(change):
 def test_planning_alone_keeps_the_output_of_a_source_that_is_gone(tree):
     (tree.source / "0.jpg").unlink()
     request = request_of(tree)
-    workplace = Workplace(request.target)
-    with workplace.open() as ledger:
-        maker = fingerprints_of(RECIPE, request.policy)
-        context = PassContext(request, entries_of(tree), workplace, ledger, maker)
+    workspace = Workspace(request.target)
+    with workspace.open() as ledger:
+        fingerprints = fingerprints_of(RECIPE, request.policy)
+        context = PassContext(request, entries_of(tree), workspace, ledger, fingerprints)
         plan = plan_pass(context)
         assert (plan.remove, plan.orphans) == (["0.jpg"], ["0.jpg"])
         assert "0.jpg" in ledger.rows() and (tree.images / "0.jpg").exists()

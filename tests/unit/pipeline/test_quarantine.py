@@ -12,8 +12,8 @@ from pixelmill.core.tables import read_table
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.pipeline.child_processes import Offspring
-from pixelmill.pipeline.quarantine import Deaths, Trials
+from pixelmill.pipeline.child_processes import ChildProcesses
+from pixelmill.pipeline.quarantine import DeathCounter, Quarantine
 from tests.helpers.passes import process_folder
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals end processes on POSIX alone")
@@ -66,9 +66,11 @@ class Tried:
 
     def run(self, jobs, workers=1, deaths=None):
         outcomes = []
-        with Offspring() as offspring:
-            trials = Trials(offspring, self.renderer, self.limits, workers, deaths or Deaths())
-            trials.run(jobs, outcomes.append)
+        with ChildProcesses() as children:
+            quarantine = Quarantine(
+                children, self.renderer, self.limits, workers, deaths or DeathCounter()
+            )
+            quarantine.run(jobs, outcomes.append)
         return outcomes
 
 
@@ -124,7 +126,7 @@ def test_an_image_that_finds_no_memory_beside_others_gets_a_process_of_its_own(
     tried = Tried(tmp_path, photo, CROWDED)
     heights = [20, 30, 20, 40, 30, 20, 40, 20]
     jobs = [tried.job(f"{n}.png", (20, height)) for n, height in enumerate(heights)]
-    deaths = Deaths()
+    deaths = DeathCounter()
     reasons = {outcome.source: outcome.reason for outcome in tried.run(jobs, workers, deaths)}
     assert reasons == {
         f"{n}.png": "out_of_memory" if height == 40 else "" for n, height in enumerate(heights)
@@ -176,14 +178,14 @@ def test_nothing_to_try_starts_nothing(tmp_path, photo):
 
 
 def test_deaths_that_an_image_explains_never_stop_a_pass():
-    deaths = Deaths()
+    deaths = DeathCounter()
     for _ in range(200):
         deaths.count()
         deaths.explain()
 
 
 def test_deaths_in_a_row_that_no_image_explains_stop_a_pass():
-    deaths = Deaths()
+    deaths = DeathCounter()
     for _ in range(20):
         deaths.count()
     with pytest.raises(UserError, match="More than 20 worker processes died in a row"):

@@ -7,10 +7,10 @@ import pytest
 
 from pixelmill.core.disk import Reserve
 from pixelmill.core.errors import UserError
-from pixelmill.core.jobs import Made, failed
+from pixelmill.core.jobs import OutputFile, failed
 from pixelmill.core.progress import Progress
 from pixelmill.dataset import catalog
-from pixelmill.dataset.output_tree import Workplace
+from pixelmill.dataset.output_tree import Workspace
 from pixelmill.pipeline.planning import fingerprints_of, plan_pass
 from pixelmill.pipeline.policy import Policy
 from pixelmill.pipeline.recorder import OutcomeRecorder
@@ -21,16 +21,16 @@ from tests.helpers.processed import RECIPE, Tree, filled
 class Recording:
     """A pass over a tree whose image ``0.jpg`` changed, until its recorder takes outcomes."""
 
-    def __init__(self, tree, ledger, workplace, **policy):
+    def __init__(self, tree, ledger, workspace, **policy):
         request = ProcessRequest(
             str(tree.source), str(tree.target), RECIPE, policy=Policy(**policy)
         )
         entries = catalog.scan(request.source)[0].entries
-        maker = fingerprints_of(RECIPE, request.policy)
-        self.context = PassContext(request, entries, workplace, ledger, maker)
+        fingerprints = fingerprints_of(RECIPE, request.policy)
+        self.context = PassContext(request, entries, workspace, ledger, fingerprints)
         self.plan = plan_pass(self.context)
-        self.progress = Progress(len(self.plan.make), "test")
-        reserve = Reserve(workplace.state)
+        self.progress = Progress(len(self.plan.to_render), "test")
+        reserve = Reserve(workspace.state)
         self.recorder = OutcomeRecorder(self.context, self.plan, self.progress, reserve)
 
     def fail(self, reason, source="0.jpg", message="why"):
@@ -49,16 +49,16 @@ def tree(tmp_path, photos, picture):
 @pytest.fixture
 def begin(tree):
     """Function that begins a pass, by a policy."""
-    workplace = Workplace(str(tree.target))
-    with workplace.open() as ledger:
-        yield lambda **policy: Recording(tree, ledger, workplace, **policy)
+    workspace = Workspace(str(tree.target))
+    with workspace.open() as ledger:
+        yield lambda **policy: Recording(tree, ledger, workspace, **policy)
 
 
 def test_a_failure_is_recorded_and_removes_the_earlier_output(begin, tree):
     recording = begin()
     recording.fail("corrupt")
     row = recording.context.ledger.rows()["0.jpg"]
-    assert (row.status, row.reason, row.made) == ("failed", "corrupt", ())
+    assert (row.status, row.reason, row.files) == ("failed", "corrupt", ())
     assert not (tree.images / "0.jpg").exists()
     assert (recording.recorder.totals.images, recording.recorder.totals.failed) == (1, 1)
     assert (recording.progress.done, recording.progress.failed) == (1, 1)
@@ -69,7 +69,7 @@ def test_an_image_whose_source_cannot_be_read_keeps_its_output(begin, tree, reas
     recording = begin()
     before = (tree.images / "0.jpg").read_bytes()
     recording.fail(reason)
-    (made,) = recording.context.ledger.rows()["0.jpg"].made
+    (made,) = recording.context.ledger.rows()["0.jpg"].files
     assert (made.path, made.bytes) == ("0.jpg", len(before))
     assert (tree.images / "0.jpg").read_bytes() == before
 
@@ -78,7 +78,7 @@ def test_an_output_that_was_already_gone_is_not_kept(begin, tree):
     recording = begin()
     (tree.images / "0.jpg").unlink()
     recording.fail("unreadable")
-    assert recording.context.ledger.rows()["0.jpg"].made == ()
+    assert recording.context.ledger.rows()["0.jpg"].files == ()
 
 
 def test_no_more_images_may_lose_their_output_than_the_policy_allows(begin, tree):
@@ -112,9 +112,9 @@ def test_a_full_disk_stops_the_pass_before_anything_is_recorded(begin):
 
 def test_an_image_that_succeeds_keeps_what_was_written_for_it(begin, tree):
     recording = begin()
-    made = Made("", "0.jpg", 32, 24, (tree.images / "0.jpg").stat().st_size, "0" * 64)
+    made = OutputFile("", "0.jpg", 32, 24, (tree.images / "0.jpg").stat().st_size, "0" * 64)
     entry = recording.context.entries[recording.context.entries.find("0.jpg")]
     outcome = failed(recording.plan.outputs.job(entry), "", "", "", "")
-    recording.recorder.record([outcome._replace(status="ok", made=(made,))])
-    assert recording.context.ledger.rows()["0.jpg"].made == (made,)
+    recording.recorder.record([outcome._replace(status="ok", files=(made,))])
+    assert recording.context.ledger.rows()["0.jpg"].files == (made,)
     assert (tree.images / "0.jpg").exists()

@@ -280,7 +280,7 @@ def test_if_one_output_cannot_be_made_none_is(tmp_path, failing):
     (tmp_path / "out").mkdir()
     renderer = Renderer(str(tmp_path), str(tmp_path / "out"), parse({"outputs": outputs}))
     outcome = renderer.render(Job("a.png", ("v0/a", "v1/a", "v2/a")))
-    assert (outcome.status, outcome.stage, outcome.made) == ("failed", "encode", ())
+    assert (outcome.status, outcome.stage, outcome.files) == ("failed", "encode", ())
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
 
 
@@ -290,7 +290,7 @@ def test_where_one_output_cannot_take_its_name_none_does(tmp_path, picture, bloc
     places = ("large/a.jpg", "small/a.webp", "tiny/a.png")
     (tmp_path / "out" / places[blocked]).mkdir(parents=True)
     outcome = Renderer(str(tmp_path), str(tmp_path / "out"), THREE).render(Job("a.jpg", places))
-    assert (outcome.reason, outcome.made) == ("write_failed", ())
+    assert (outcome.reason, outcome.files) == ("write_failed", ())
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
 
 

@@ -19,10 +19,10 @@ def source(tmp_path):
 @pytest.mark.parametrize(("most", "vanished"), [(0.5, 5), (1.0, 10), (0.0, 0)])
 def test_so_many_may_vanish_and_no_more(source, most, vanished):
     guard = SourceGuard(str(source), 10, most)
-    guard.look(outcomes(vanished, "vanished"))
+    guard.observe(outcomes(vanished, "vanished"))
     assert guard.verdict == ""
     if most < 1:
-        guard.look(outcomes(1, "vanished"))
+        guard.observe(outcomes(1, "vanished"))
         assert f"{vanished + 1} of 10 images vanished" in guard.verdict
 
 
@@ -39,7 +39,7 @@ def test_so_many_may_lose_their_output_and_no_more(source, most, lost):
 @pytest.mark.parametrize("reason", ["corrupt", "unreadable", "crashed"])
 def test_other_failures_stop_nothing(source, reason):
     guard = SourceGuard(str(source), 10, 0.1)
-    guard.look(outcomes(10, reason))
+    guard.observe(outcomes(10, reason))
     assert guard.verdict == ""
 
 
@@ -50,5 +50,5 @@ def test_a_folder_that_is_another_one_is_told(source, reason, replaced):
     source.rename(source.with_name("away"))
     if replaced:
         source.mkdir()
-    guard.look(outcomes(1, reason))
+    guard.observe(outcomes(1, reason))
     assert "was removed or unmounted during the run" in guard.verdict

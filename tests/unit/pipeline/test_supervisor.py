@@ -37,7 +37,7 @@ from tests.helpers.passes import process_folder
 pytestmark = pytest.mark.slow
 
 
-def offspring():
+def children():
     return [child.pid for child in psutil.Process().children(recursive=True)]
 
 
@@ -73,7 +73,7 @@ def test_poisonous_images_are_blamed_alone(engine, tmp_path, photos, script):
     (tmp_path / "my_steps.py").write_text(STEPS)
     (tmp_path / "recipe.yaml").write_text(RECIPE)
     tree = tmp_path / "out"
-    before = offspring()
+    before = children()
     done = script(
         "process_parallel.py", sources, tree, "--engine", engine, "--workers", "2",
         "--recipe", tmp_path / "recipe.yaml", "--log", tmp_path / "log",
@@ -81,7 +81,7 @@ def test_poisonous_images_are_blamed_alone(engine, tmp_path, photos, script):
     )  # fmt: skip
     assert done.status == 0, done.text
     assert_poison_alone_is_blamed(tree, made=296)
-    assert offspring() == before
+    assert children() == before
     again = script(
         "process_parallel.py", sources, tree, "--engine", engine,
         "--recipe", tmp_path / "recipe.yaml",
@@ -335,7 +335,7 @@ def test_no_worker_holds_a_file_when_a_pass_has_stopped(engine, photos, tmp_path
     outputs = Outputs(entries, recipe)
     (tmp_path / "images").mkdir()
     renderer = Renderer(str(sources), str(tmp_path / "images"), recipe)
-    work = Work(renderer, outputs, engine, 2, Limits(), str(crumbs), rate=None)
+    work = Work(renderer, outputs, engine, 2, Limits(), str(crumbs), seconds_per_image=None)
     with pytest.raises(UserError, match="enough"):
         render(work, entries, stop)
     assert [pid for pid in workers if open_files(pid)] == []

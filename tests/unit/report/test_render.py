@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from pixelmill.core.jobs import Made, Outcome, Stretch
+from pixelmill.core.jobs import BusyInterval, Outcome, OutputFile
 from pixelmill.dataset.exports import write_tables
 from pixelmill.dataset.layout import Tree
-from pixelmill.dataset.ledger import Ledger, Maker
+from pixelmill.dataset.ledger import Fingerprints, Ledger
 from pixelmill.dataset.passes import Pass
 from pixelmill.report.collect import collect, describe
 from pixelmill.report.render import html, markdown, write
@@ -19,7 +19,7 @@ MANY = 20_000
 
 
 def outcome(number):
-    made = (Made("", f"{number}.jpg", 8, 8, 100, "0"),)
+    made = (OutputFile("", f"{number}.jpg", 8, 8, 100, "0"),)
     seconds = (0.001, 0.002 + number * 1e-6, 0.004, 0.001, 0.001)
     return Outcome(f"{number}.jpg", made, "ok", "", "", "", 9, 0, "", 64, seconds)
 
@@ -34,8 +34,8 @@ def report(tmp_path):
             folder = tmp_path / "results/demo/light" / engine
             folder.mkdir(parents=True)
             with Ledger(str(folder / "ledger.sqlite")) as ledger:
-                ledger.record(map(outcome, range(count)), Maker("r", "c", "l"))
-                stretches = [Stretch("a", k, k + 0.5, 1) for k in range(min(count, 2000))]
+                ledger.record(map(outcome, range(count)), Fingerprints("r", "c", "l"))
+                stretches = [BusyInterval("a", k, k + 0.5, 1) for k in range(min(count, 2000))]
                 finished = Pass(
                     True, engine, 1, 9.0, 0.1, count, 0, 9, 9, 1.0, "k", "r", "c", "m"
                 )  # fmt: skip

@@ -6,25 +6,25 @@ import shutil
 import numpy as np
 import pytest
 
-from pixelmill.core.jobs import Made, Outcome, Stretch
-from pixelmill.dataset.ledger import Ledger, Maker
+from pixelmill.core.jobs import BusyInterval, Outcome, OutputFile
+from pixelmill.dataset.ledger import Fingerprints, Ledger
 from pixelmill.dataset.passes import Pass
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.report.timings import distributions, latency, timeline
 from tests.helpers.passes import process_folder
 
-MAKER = Maker("recipe", "code", "limits")
+FINGERPRINTS = Fingerprints("recipe", "code", "limits")
 
 
 def outcome(source, seconds, status="ok"):
-    made = (Made("", f"{source}.jpg", 8, 8, 100, "0"),) if status == "ok" else ()
+    made = (OutputFile("", f"{source}.jpg", 8, 8, 100, "0"),) if status == "ok" else ()
     reason = "" if status == "ok" else "corrupt"
     return Outcome(source, made, status, "", reason, "", 100, 0, "", 64, seconds)
 
 
-def finished(whole=True, workers=2, seconds=4.0, startup=1.0, images=10):
+def finished(is_full=True, workers=2, seconds=4.0, startup=1.0, images=10):
     return Pass(
-        whole, "threads", workers, seconds, startup, images, 0, 0, 0, 0.0, "c", "r", "k", "m"
+        is_full, "threads", workers, seconds, startup, images, 0, 0, 0, 0.0, "c", "r", "k", "m"
     )
 
 
@@ -35,9 +35,9 @@ def tree(tmp_path):
     def make(outcomes=(), **changes):
         with Ledger(str(tmp_path / "ledger.sqlite")) as ledger:
             stages = (0.0, 0.1, 0.2, 0.1, 0.0)
-            ledger.record([outcome(f"{k}.jpg", stages) for k in range(10)], MAKER)
-            ledger.record(outcomes, MAKER)
-            ledger.add_pass(finished(**changes), [Stretch("a", 5.0, 8.0, 10)])
+            ledger.record([outcome(f"{k}.jpg", stages) for k in range(10)], FINGERPRINTS)
+            ledger.record(outcomes, FINGERPRINTS)
+            ledger.add_pass(finished(**changes), [BusyInterval("a", 5.0, 8.0, 10)])
         return str(tmp_path)
 
     return make
@@ -66,7 +66,7 @@ def test_what_the_workers_were_paid_for_and_no_image_took_is_waiting(tree):
 
 
 def test_where_the_last_pass_made_some_images_only_nothing_is_said_of_waiting(tree):
-    assert "wait" not in distributions(tree(whole=False))["stages"]
+    assert "wait" not in distributions(tree(is_full=False))["stages"]
 
 
 @pytest.mark.parametrize("what", ["no ledger", "another version", "no image"])

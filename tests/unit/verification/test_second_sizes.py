@@ -221,7 +221,7 @@ def inspect_and_replace(tmp_path, name, format, orientation):
     outcome = Renderer(str(tmp_path), str(tmp_path), parsed).render(Job("source", ("out",)))
     assert outcome.status == "ok", outcome.message
     inspector = Inspector(str(tmp_path), str(tmp_path), settings, 30.0)
-    task = Task("out", "source", "", outcome.made[0].sha256, False)
+    task = Task("out", "source", "", outcome.files[0].sha256, False)
     finding = inspector.inspect(task)
     assert finding.sized
     assert [name for name, _ in finding.faults if name == "size"] == []
@@ -247,7 +247,7 @@ def test_a_moving_output_whose_orientation_is_kept_is_right(tmp_path, picture, f
     outcome = Renderer(str(tmp_path), str(tmp_path), parsed).render(Job("source", ("out",)))
     assert outcome.status == "ok", outcome.message
     inspector = Inspector(str(tmp_path), str(tmp_path), settings, 30.0)
-    finding = inspector.inspect(Task("out", "source", "", outcome.made[0].sha256, True))
+    finding = inspector.inspect(Task("out", "source", "", outcome.files[0].sha256, True))
     assert (finding.sized, finding.faults) == (True, ())
 
 

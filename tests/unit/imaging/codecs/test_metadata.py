@@ -199,7 +199,7 @@ def test_a_kept_orientation_is_written_and_changes_no_pixel(
     )
     outcome = Renderer(str(tmp_path), str(tmp_path), parsed).render(Job("a.png", ("out",)))
     assert outcome.status == "ok", outcome.message
-    assert outcome.made[0][2:4] == pixels.size
+    assert outcome.files[0][2:4] == pixels.size
     data = (tmp_path / "out").read_bytes()
     if format != "avif":  # which has a property of its own for this
         assert tags_of(data).get("Orientation", 1) == orientation
