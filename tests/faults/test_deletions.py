@@ -34,7 +34,7 @@ def f(image):
 REMOVED = {
     "tree": ".",
     "images": "images",
-    "crumbs": ".crumbs",
+    "breadcrumbs": ".crumbs",
     "state": "[.l]*",
     "ledger": "ledger*",
     "catalog": "catalog*",
@@ -45,7 +45,7 @@ REMOVED = {
 THEN = {"gone": "pass", "a-file": "path.touch()", "a-folder": "path.mkdir()"}
 
 #: Those that represent the others in short runs.
-FAST = {"tree": "gone", "images": "gone", "crumbs": "gone", "ledger": "a-folder"}
+FAST = {"tree": "gone", "images": "gone", "breadcrumbs": "gone", "ledger": "a-folder"}
 
 
 @pytest.fixture(scope="module")

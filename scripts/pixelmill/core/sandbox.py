@@ -172,8 +172,8 @@ class Sandbox:
         """
         if not self.on:
             return None
-        if said := shortcoming(unconfined_engine):
-            log.info("%s", said)
+        if limitation := shortcoming(unconfined_engine):
+            log.info("%s", limitation)
         return Confinement(
             read=(*map(os.path.abspath, read), *map(_whole_path, self.read)),
             write=tuple(map(os.path.abspath, write)),
@@ -310,8 +310,8 @@ def remark(value: object, unconfined_engines: Iterable[str] = ()) -> str:
     """
     if not Sandbox.from_config(value).on:
         return "The workers were not confined: the config has 'sandbox: off'."
-    said = shortcoming() or shortcoming(", ".join(sorted(unconfined_engines)))
-    return f"{said[:1].upper()}{said[1:]}." if said else ""
+    limitation = shortcoming() or shortcoming(", ".join(sorted(unconfined_engines)))
+    return f"{limitation[:1].upper()}{limitation[1:]}." if limitation else ""
 
 
 def interpreter_paths() -> Iterator[str]:

@@ -91,7 +91,7 @@ def read(folder: str, prefix: str = "") -> list[Breadcrumb]:
     Workers may write anything to these files: what is not a breadcrumb is skipped.
     """
     found = (_read_one(entry.path) for entry in _files(folder, prefix))
-    return [crumb for crumb in found if crumb is not None]
+    return [breadcrumb for breadcrumb in found if breadcrumb is not None]
 
 
 def _read_one(path: str) -> Breadcrumb | None:

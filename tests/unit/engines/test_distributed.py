@@ -156,11 +156,11 @@ def test_a_cluster_with_tls_gives_the_same_bytes_and_one_new_image_makes_one(
 
 @pytest.mark.slow
 def test_two_batches_a_thread_are_under_way_and_no_more(tmp_path, photos):
-    for name in ("crumbs", "out"):
+    for name in ("breadcrumbs", "out"):
         (tmp_path / name).mkdir()
-    sources, crumbs = photos(tmp_path / "src", 40), str(tmp_path / "crumbs")
+    sources, breadcrumb_dir = photos(tmp_path / "src", 40), str(tmp_path / "breadcrumbs")
     remote = ClusterWorker(
-        Renderer(str(sources), str(tmp_path / "out"), named_recipe("light")), crumbs
+        Renderer(str(sources), str(tmp_path / "out"), named_recipe("light")), breadcrumb_dir
     )
     results, ahead = [], []
 
@@ -169,7 +169,7 @@ def test_two_batches_a_thread_are_under_way_and_no_more(tmp_path, photos):
             ahead.append(number - len(results))
             yield Batch([Job(f"{number}.jpg", (f"{number}.jpg",))])
 
-    with open_cluster(Cluster(), 2, crumbs, str(tmp_path / "performance.html")) as engine:
+    with open_cluster(Cluster(), 2, breadcrumb_dir, str(tmp_path / "performance.html")) as engine:
         engine.run(remote, batches(), results.append)
         assert engine.workers == 2
     assert len(results) == len(list((tmp_path / "out").iterdir())) == 40

@@ -15,21 +15,21 @@ NAMES = ["plain.jpg", 'with "quotes"/and\nnewline.png', "undecodable \udcff.gif"
 
 @pytest.fixture
 def folder(tmp_path):
-    breadcrumbs.clear(str(tmp_path / "crumbs"))
-    return str(tmp_path / "crumbs")
+    breadcrumbs.clear(str(tmp_path / "breadcrumbs"))
+    return str(tmp_path / "breadcrumbs")
 
 
 def test_the_image_in_hand_can_be_read_meanwhile(folder):
     with breadcrumbs.record(folder, NAMES) as mark:
         for number, name in enumerate(NAMES):
             mark(number)
-            assert [crumb.source for crumb in breadcrumbs.read(folder)] == [name]
+            assert [breadcrumb.source for breadcrumb in breadcrumbs.read(folder)] == [name]
 
 
 def test_a_crumb_names_the_rest_of_its_batch(folder):
     with breadcrumbs.record(folder, NAMES) as mark:
         mark(1)
-        assert [crumb.rest for crumb in breadcrumbs.read(folder)] == [tuple(NAMES[2:])]
+        assert [breadcrumb.rest for breadcrumb in breadcrumbs.read(folder)] == [tuple(NAMES[2:])]
 
 
 GARBAGE = {
@@ -76,7 +76,7 @@ def test_a_worker_that_has_not_begun_names_nothing(folder):
 ON_A_FULL_DISK = """
 import os, sys
 from pixelmill.pipeline import breadcrumbs
-folder = os.path.join(sys.argv[1], "crumbs")
+folder = os.path.join(sys.argv[1], "breadcrumbs")
 breadcrumbs.clear(folder)
 with open(os.path.join(sys.argv[1], "rest"), "wb", buffering=0) as rest:
     try:
@@ -107,7 +107,7 @@ def test_a_full_disk_costs_the_crumbs_and_no_process(tmp_path, repository):
             cwd=repository / "scripts", stdout=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stdout) == (0, "went on\n")
-        assert breadcrumbs.read(str(disk / "crumbs")) == []
+        assert breadcrumbs.read(str(disk / "breadcrumbs")) == []
     finally:
         subprocess.run(["umount", disk], check=True)
 
@@ -122,4 +122,4 @@ def test_a_killed_worker_is_survived_by_its_crumb(folder, repository):
     )
     command = [sys.executable, "-c", program, folder]
     subprocess.run(command, cwd=repository / "scripts", check=False)
-    assert [crumb.source for crumb in breadcrumbs.read(folder)] == ["killer.jpg"]
+    assert [breadcrumb.source for breadcrumb in breadcrumbs.read(folder)] == ["killer.jpg"]

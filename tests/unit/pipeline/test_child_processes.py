@@ -109,7 +109,7 @@ def state_of_this_process():
 
 def is_in_hand(tree, source):
     """Whether a worker has an image in hand."""
-    return source in [crumb.source for crumb in breadcrumbs.read(str(tree / ".crumbs"))]
+    return source in [breadcrumb.source for breadcrumb in breadcrumbs.read(str(tree / ".crumbs"))]
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,9 @@ remote(batch)
 
 @pytest.fixture
 def folder(tmp_path):
-    """Where crumbs go."""
-    breadcrumbs.clear(str(tmp_path / "crumbs"))
-    return tmp_path / "crumbs"
+    """Folder of the breadcrumbs."""
+    breadcrumbs.clear(str(tmp_path / "breadcrumbs"))
+    return tmp_path / "breadcrumbs"
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class Hosted:
         self.entries = refresh(str(folder / "catalog.csv"), str(source)).entries
         self.outputs = Outputs(self.entries, RECIPE)
         self.jobs = {entry.path: self.outputs.job(entry) for entry in self.entries}
-        self.breadcrumb_dir = str(folder / "crumbs")
+        self.breadcrumb_dir = str(folder / "breadcrumbs")
         breadcrumbs.clear(self.breadcrumb_dir)
         (folder / "out").mkdir()
         self.renderer = Renderer(str(source), str(folder / "out"), RECIPE)
@@ -77,7 +77,7 @@ def test_every_image_is_told_of_once(hosted, engine):
     assert [outcome.status for outcome in outcomes] == ["ok"] * 5
     assert sorted(outcome.source for outcome in outcomes) == sorted(hosted.jobs)
     assert all(stretch.ended >= stretch.began for _, stretch in told)
-    assert breadcrumbs.read(hosted.crumbs) == []
+    assert breadcrumbs.read(hosted.breadcrumb_dir) == []
 
 
 @pytest.mark.parametrize("engine", ["threads", "processes"])

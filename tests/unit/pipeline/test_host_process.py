@@ -33,8 +33,10 @@ def work(tmp_path, photos):
     def give(engine):
         renderer = Renderer(str(source), str(tmp_path / "out"), RECIPE)
         outputs = Outputs(entries, RECIPE)
-        crumbs = str(tmp_path / "crumbs")
-        return Work(renderer, outputs, engine, 2, Limits(), crumbs, seconds_per_image=None), entries
+        breadcrumb_dir = str(tmp_path / "breadcrumbs")
+        return Work(
+            renderer, outputs, engine, 2, Limits(), breadcrumb_dir, seconds_per_image=None
+        ), entries
 
     return give
 

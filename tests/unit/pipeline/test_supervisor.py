@@ -218,8 +218,8 @@ def test_ten_killed_workers_cost_nothing(
 
     def kill_one():
         """Kill a process that has an image in hand, if there is one."""
-        for crumb in (tree / ".crumbs").glob("*") if (tree / ".crumbs").exists() else ():
-            worker = int(crumb.name.split("-")[0])
+        for breadcrumb in (tree / ".crumbs").glob("*") if (tree / ".crumbs").exists() else ():
+            worker = int(breadcrumb.name.split("-")[0])
             if worker not in killed and psutil.pid_exists(worker):
                 os.kill(worker, signal.SIGKILL)
                 killed.add(worker)
@@ -318,11 +318,13 @@ def test_a_second_run_says_so_and_stops(sources, tmp_path, repository, start, wa
 
 @pytest.mark.parametrize("engine", ["processes", "futures"])
 def test_no_worker_holds_a_file_when_a_pass_has_stopped(engine, photos, tmp_path, wait_until):
-    crumbs = tmp_path / "crumbs"
+    breadcrumb_dir = tmp_path / "breadcrumbs"
     workers = set()
 
     def both_seen():
-        workers.update(int(crumb.name.split("-")[0]) for crumb in crumbs.iterdir())
+        workers.update(
+            int(breadcrumb.name.split("-")[0]) for breadcrumb in breadcrumb_dir.iterdir()
+        )
         return len(workers) == 2
 
     def stop(outcomes):
@@ -335,7 +337,7 @@ def test_no_worker_holds_a_file_when_a_pass_has_stopped(engine, photos, tmp_path
     outputs = Outputs(entries, recipe)
     (tmp_path / "images").mkdir()
     renderer = Renderer(str(sources), str(tmp_path / "images"), recipe)
-    work = Work(renderer, outputs, engine, 2, Limits(), str(crumbs), seconds_per_image=None)
+    work = Work(renderer, outputs, engine, 2, Limits(), str(breadcrumb_dir), seconds_per_image=None)
     with pytest.raises(UserError, match="enough"):
         render(work, entries, stop)
     assert [pid for pid in workers if open_files(pid)] == []

@@ -103,7 +103,7 @@ def announce(path: str) -> None:
     """Have the system read a file ahead, where it knows how to."""
     if hasattr(os, "posix_fadvise"):
         with contextlib.suppress(OSError):
-            # What became a pipe meanwhile must not block here, before its crumb is left.
+            # What became a pipe meanwhile must not block here, before its breadcrumb is recorded.
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
             try:
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
