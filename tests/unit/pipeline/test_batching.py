@@ -78,7 +78,7 @@ def test_an_image_that_costs_more_than_a_batch_has_a_batch_of_its_own():
 
 
 @pytest.mark.parametrize("workers", [1, 2, 16])
-@pytest.mark.parametrize("rate", [None, 0.004])
+@pytest.mark.parametrize("seconds_per_image", [None, 0.004])
 def test_what_claims_to_be_largest_is_not_all_that_is_met_first(workers, seconds_per_image):
     """Images that kill claim huge sizes; some harmless ones must come before them."""
     bombs = {f"{number}.jpg" for number in range(200)}
