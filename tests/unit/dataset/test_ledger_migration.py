@@ -105,7 +105,7 @@ def test_passes_of_the_earlier_version_stay_known(tree):
 def test_what_is_known_of_each_image_stays_known(tree):
     with Ledger(str(tree.ledger)) as ledger:
         rows = dict(ledger.rows())
-    assert {source: row.made[0].path for source, row in rows.items() if row.made} == OUTPUTS
+    assert {source: row.files[0].path for source, row in rows.items() if row.files} == OUTPUTS
     failed = rows[FAILED]
     assert (failed.status, failed.reason, failed.bytes_in) == ("failed", "corrupt", 15)
     assert {row.changed_ns for row in rows.values()} == {0}

@@ -73,7 +73,7 @@ def test_a_child_says_how_long_it_waited_for_its_work(monkeypatch):
     channel = SimpleNamespace(send=lambda *words: said.append(words))
     monkeypatch.setattr(bootstrap, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     monkeypatch.setattr("pixelmill.pipeline.host.run_host", lambda *words: said.append(words[1:3]))
-    bootstrap._host(channel, orders(), "threads", ())
+    bootstrap._run_host(channel, orders(), "threads", ())
     assert said == [("waited", 50.5), ("work", "entries")]
 
 
