@@ -63,8 +63,8 @@ UV_COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --g
   --no-emit-index-url --no-annotate --no-header --quiet
 
 .PHONY: docs
-docs: .venv/ready-dev ## generate docs/steps.md, docs/configuration.md and the table of docs/failures.md
-	$(BIN)/python scripts/steps.py --docs docs
+docs: .venv/ready-dev ## generate docs/steps.md, docs/configuration.md and the table of docs/failures.md; complete config.yaml
+	$(BIN)/python scripts/steps.py --docs docs --complete config.yaml
 
 .PHONY: screenshots
 screenshots: .venv/ready-dev ## take docs/report*.png again; requires an idle machine and Chromium on PATH

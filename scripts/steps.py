@@ -22,6 +22,10 @@ def main(options: argparse.Namespace) -> None:
             Path(options.docs, name).write_text(text, encoding="utf-8")
         page = Path(options.docs, "failures.md")
         page.write_text(failure_docs.markdown(page.read_text(encoding="utf-8")), encoding="utf-8")
+    if options.complete:
+        config = Path(options.complete)
+        completed = config_docs.with_missing_keys(config.read_text(encoding="utf-8"))
+        config.write_text(completed, encoding="utf-8")
 
 
 def arguments() -> argparse.Namespace:
@@ -31,6 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--docs", metavar="DIR", help="write the generated pages of the documentation there"
     )
+    parser.add_argument("--complete", metavar="YAML", help="add the keys that this config lacks")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Config docs: a reference of every key of the config, generated from the schema."""
+"""Config docs: the page of all keys, and the keys that ``config.yaml`` lacks, from the schema."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Any
 
 from pixelmill.app.config_schema import allowed, resolved, schema
 from pixelmill.app.step_docs import as_recipe
+from pixelmill.core.documents import from_yaml
+
+#: Sections whose keys are names that the user chooses.
+_NAMED = ("datasets", "recipes")
 
 #: Sections that have their own pages.
 _ELSEWHERE = {
@@ -56,3 +60,42 @@ def _row(key: str, entry: Mapping[str, Any]) -> str:
     default = as_recipe(entry["default"]) if "default" in entry else "none"
     cells = (f"`{key}`", entry.get("description", ""), allowed(entry), default)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def with_missing_keys(text: str) -> str:
+    r"""Add the keys that a config file lacks, with their defaults; keep all lines that it has.
+
+    A section that is written in one line, in braces, stays as it is.
+
+    Examples
+    --------
+    >>> completed = with_missing_keys("removals:\n\ndurable: true\n")
+    >>> completed.splitlines()[1].split(" # ")[0], completed.splitlines()[3]
+    ('  max_rate: 0.5', 'durable: true')
+    """
+    shown = from_yaml(text, "the config")
+    lines = text.splitlines()
+    for section, part in schema()["properties"].items():
+        if section in _NAMED:
+            continue
+        keys = part.get("properties", {})
+        if section not in shown:
+            lines += ["", f"# {part['description']}"]
+            lines.append(f"{section}:" if keys else f"{section}: {as_recipe(part['default'])}")
+        place = next((k for k, line in enumerate(lines, 1) if _begins(line, section)), None)
+        if place is None:
+            continue
+        while place < len(lines) and lines[place].startswith(" "):
+            place += 1
+        given = shown.get(section) or {}
+        lines[place:place] = [
+            f"  {key}: {as_recipe(entry['default'])} # {entry['description']}"
+            for key, entry in keys.items()
+            if "default" in entry and key not in given
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _begins(line: str, section: str) -> bool:
+    """Whether a line begins a section, with its keys in the lines below."""
+    return line.partition("#")[0].rstrip() == f"{section}:"

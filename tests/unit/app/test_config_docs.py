@@ -1,5 +1,10 @@
 """The reference page describes every config key as the schema does."""
 
+import re
+
+import pytest
+import yaml
+
 from pixelmill.app import config_docs
 from pixelmill.app.config_schema import schema
 
@@ -7,6 +12,21 @@ from pixelmill.app.config_schema import schema
 def test_the_docs_are_what_the_schema_says(repository):
     text = (repository / "docs/configuration.md").read_text(encoding="utf-8")
     assert text == config_docs.markdown(), "say: make docs"
+
+
+def test_the_config_has_every_key_already(repository):
+    text = (repository / "config.yaml").read_text(encoding="utf-8")
+    assert config_docs.with_missing_keys(text) == text, "say: make docs"
+
+
+@pytest.mark.parametrize("missing", [r"^  sample: .*\n", r"^durable: .*\n", r"^verify:\n(  .*\n)+"])
+def test_keys_that_a_config_lacks_are_added_with_their_defaults(repository, missing):
+    text = (repository / "config.yaml").read_text(encoding="utf-8")
+    shorter = re.sub(missing, "", text, count=1, flags=re.MULTILINE)
+    assert shorter != text
+    completed = config_docs.with_missing_keys(shorter)
+    assert yaml.safe_load(completed) == yaml.safe_load(text)
+    assert set(shorter.splitlines()) <= set(completed.splitlines())
 
 
 def keys_of(part):
