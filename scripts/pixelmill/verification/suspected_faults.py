@@ -46,6 +46,9 @@ _LEAST_SHIFT = 0.75
 #: Pixels a side that are looked at where all would be many.
 _SAMPLED = 96
 
+#: Part of a pixel's colour below which it is not divided by alpha.
+_LEAST_PART = np.float32(1 / 255)
+
 #: Exponents of a wrong gamma.
 _GAMMAS = (2.2, 1 / 2.2, 1.8, 1 / 1.8, 1.4, 1 / 1.4)
 
@@ -86,13 +89,15 @@ def _best(
 def _recolored(expected: Array) -> Iterator[tuple[str, Array]]:
     """Yield the expected picture with each fault of the colours."""
     colors, alpha = expected[..., :3], expected[..., 3:]
+    part = alpha / 255 if alpha.shape[2] else np.float32(1)
+    straight = colors / np.maximum(part, _LEAST_PART)
     for order in itertools.permutations(range(3)):
         if order != (0, 1, 2):
             yield "channels are swapped", np.dstack([colors[..., list(order)], alpha])
     full = alpha if alpha.shape[2] else np.float32(255)
     yield "colours are inverted", np.dstack([full - colors, alpha])
     for gamma in _GAMMAS:
-        bent = 255 * (colors.clip(0, 255) / 255) ** np.float32(gamma)
+        bent = 255 * (straight.clip(0, 255) / 255) ** np.float32(gamma) * part
         yield "gamma is wrong", np.dstack([bent, alpha])
     luma = colors @ np.asarray((0.299, 0.587, 0.114), np.float32)
     yield "colours are lost", np.dstack([luma, luma, luma, alpha])

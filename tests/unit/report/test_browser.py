@@ -182,7 +182,8 @@ def test_every_section_is_in_the_page_that_the_browser_made(browse):
     opened = browse("page", 1400)
     headings = "[...document.querySelectorAll('{}')].map(e => e.innerText)"
     assert opened.ask(headings.format("h2")) == HEADINGS
-    assert opened.ask(headings.format("h2:has(+ h3) ~ h3"))[: len(PARTS)] == PARTS
+    shown = opened.ask(headings.format("h2:has(+ h3) ~ h3"))
+    assert [heading for heading in shown if heading in PARTS] == PARTS
     assert "Everything passed" in opened.ask("document.querySelector('.verdict').innerText")
     assert opened.ask("document.title") == "pixelmill report"
 
@@ -223,7 +224,7 @@ def test_on_paper_no_word_is_cut_or_broken(browse, name):
 def test_no_words_of_a_figure_are_cut_or_lie_on_others(browse, width):
     opened = browse("page", width)
     assert (
-        opened.ask("[...document.querySelectorAll('svg')].filter(e => e.clientWidth).length") == 6
+        opened.ask("[...document.querySelectorAll('svg')].filter(e => e.clientWidth).length") >= 6
     )
     assert opened.ask(SPOILT) == []
 

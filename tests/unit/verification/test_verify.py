@@ -40,7 +40,7 @@ def tree(made, tmp_path):
 def test_a_tree_with_nothing_wrong_passes_every_check(tree, confined):
     result = tree.verify(confined=confined)
     assert result["passed"]
-    assert [check["name"] for check in result["checks"]] == CHECKS
+    assert {check["name"] for check in result["checks"]} >= set(CHECKS)
     assert all(check["passed"] for check in result["checks"])
     assert check_of(result, "inputs")["compared"] == COUNT + 1
     for name in CHECKS[1:]:
