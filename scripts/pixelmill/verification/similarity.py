@@ -157,8 +157,16 @@ def _compared(output: Array, expected: Array, least: float, detail: int) -> _Com
     fine = max(_root_mean_square(part) for part in _parts(seen - meant))
     suspicion = (
         suspected_faults.of_alpha(seen, meant)
-        or suspected_faults.found(coarse, exact)
-        or suspected_faults.of_colors(seen, meant)
+        or suspected_faults.found(
+            coarse,
+            exact,
+            (_reduced(one, alpha, detail) for one in suspected_faults.with_wrong_gammas(expected)),
+        )
+        or suspected_faults.of_colors(
+            seen,
+            meant,
+            (layers_of(one, alpha) for one in suspected_faults.with_wrong_gammas(expected[window])),
+        )
         or suspected_faults.displaced(seen, meant)
     )
     where = None
