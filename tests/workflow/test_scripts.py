@@ -265,7 +265,10 @@ def test_scaling_measures_the_cases_that_were_asked_for(script, images, tmp_path
         (["verify_results.py", "--config", CONFIG], "No processed images are there yet; run"),
         (["benchmark_report.py", "out"], "No processed images lie in 'out'"),
         (["scaling.py", "empty"], "nothing to measure"),
-        (["rivals.py", "in", "--recipe", "intensive"], "No rival does this recipe: only one"),
+        (
+            ["rivals.py", "in", "--recipe", "intensive"],
+            "Other tools cannot do this recipe: only one",
+        ),
         (["catalog.py", "nowhere", "catalog.csv"], "The folder 'nowhere' does not exist"),
         (["process_parallel.py", "in", "out", "--recipe", "{broken"], "recipe"),
         (["process_parallel.py", "in", "out", "--policy", "[" * 50_000], "--policy: it has maps"),

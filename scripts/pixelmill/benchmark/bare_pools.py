@@ -1,7 +1,7 @@
-"""Bare pools: the bare process pools that people write, and the floor below which none can get.
+"""Bare pools: process pools such as people write themselves, and the codec alone.
 
-Each hands its files out in few chunks and starts its workers before the clock, so that
-nothing but the work is measured: harder to beat than what people write.
+Each hands out its files in few chunks and starts its workers before the clock, so that only the
+work is measured. That makes them faster than what people write.
 """
 
 from __future__ import annotations
@@ -17,16 +17,25 @@ from typing import Any, NamedTuple
 from pixelmill.engines.base import pin_inner_threads
 from pixelmill.imaging.arrays import opencv
 
-#: Parts of the files that each worker takes one after another: the last ends soon
-#: after the others, and handing them out costs nothing.
+#: Number of chunks for each worker: enough for all workers to end at about the same time, and few
+#: enough to cost nothing.
 CHUNKS_PER_WORKER = 16
 
 
 class Task(NamedTuple):
-    """One resize: a frame in pixels, which the result fills if `exact` and else fits into.
+    """A resize that all tools can do.
 
-    `margin` is how many times larger than the result an image may be decoded; 0 where
-    it is decoded in full.
+    Attributes
+    ----------
+    width, height : int
+        Frame in pixels.
+    exact : bool
+        Whether the result fills the frame; otherwise it fits into it.
+    quality : int
+        Of the JPEG.
+    margin : float
+        How many times larger than the result a JPEG must be decoded at least; 0 decodes it in
+        full.
     """
 
     width: int
@@ -39,18 +48,18 @@ class Task(NamedTuple):
 def run(
     name: str, task: Task, folder: Path, files: Sequence[str], target: Path, workers: int
 ) -> tuple[float, str]:
-    """Let a pool make all images.
+    """Process all images with a pool.
 
     Returns
     -------
     seconds : float
-        Wall-clock time, the workers' start left out.
+        Wall-clock time, without the start of the workers.
     complaints : str
-        What went wrong.
+        Messages about what went wrong.
     """
     work = partial(POOLS[name], task, folder, target)
     with ProcessPoolExecutor(workers, initializer=_prepare, initargs=(name,)) as pool:
-        list(pool.map(time.sleep, [0.1] * workers))  # so long that each must have started
+        list(pool.map(time.sleep, [0.1] * workers))  # long enough for every worker to start
         began = time.perf_counter()
         chunk = max(1, len(files) // (CHUNKS_PER_WORKER * workers))
         complaints = "".join(pool.map(work, files, chunksize=chunk))
@@ -58,7 +67,7 @@ def run(
 
 
 def available() -> list[str]:
-    """Pools whose libraries are installed: OpenCV's always are."""
+    """Return the pools whose libraries are installed; OpenCV always is."""
     floor = importlib.util.find_spec("simplejpeg") is not None
     return [name for name in POOLS if name != CODEC_FLOOR or floor]
 
@@ -76,7 +85,7 @@ def _fitted(task: Task, width: int, height: int) -> tuple[int, int]:
 
 
 def _opencv(filter: str, task: Task, folder: Path, target: Path, file: str) -> str:
-    """Do what ``examples/bare_opencv_pool.py`` does."""
+    """Resize as ``examples/bare_opencv_pool.py`` does."""
     cv2: Any = opencv()
     picture = cv2.imread(str(folder / file))
     if picture is None:
@@ -88,7 +97,7 @@ def _opencv(filter: str, task: Task, folder: Path, target: Path, file: str) -> s
 
 
 def _codec(task: Task, folder: Path, target: Path, file: str) -> str:
-    """Decode and encode alone: a corner of the picture, as large as the result."""
+    """Decode, and encode a corner of the picture that is as large as the result."""
     import simplejpeg
 
     data = (folder / file).read_bytes()
@@ -105,10 +114,10 @@ def _codec(task: Task, folder: Path, target: Path, file: str) -> str:
     return ""
 
 
-#: The floor: JPEG's codec by simplejpeg, and nothing else.
+#: The codec of JPEG in simplejpeg, and nothing else: no tool can be faster.
 CODEC_FLOOR = "codec-floor"
 
-#: What a worker of each does to one file.
+#: What a worker of each pool does with one file.
 POOLS: dict[str, Callable[[Task, Path, Path, str], str]] = {
     "opencv-pool": partial(_opencv, "INTER_LINEAR"),  # OpenCV's default
     "opencv-area-pool": partial(_opencv, "INTER_AREA"),

@@ -1,8 +1,8 @@
-"""Competitors: what people would use instead, over the same files with as many jobs.
+"""Competitors: other tools, run on the same files with as many jobs.
 
-Whichever is installed is measured; none is ever needed. Each is called as its own
-manual has it for many files, with one thread a job, and may shrink while it decodes
-where ours does.
+The tools that are installed are measured; none is required. Each is called as its manual
+recommends for many files, with one thread for each job, and may reduce pictures while decoding
+if pixelmill does.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from pixelmill.imaging.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
-#: Calls of a tool for each job: so few that its start does not count, so many that all
-#: jobs end together.
+#: Number of calls of a tool for each job: few enough for its start not to matter, and enough for
+#: all jobs to end at about the same time.
 CALLS_PER_JOB = 4
 
-#: Longest list of files for one call: command lines have an end.
+#: Largest number of files for one call, because the length of command lines is limited.
 MOST_FILES = 200
 
-#: What keeps sharp to one thread, beside what all tools are told.
+#: Limits sharp to one thread, in addition to what limits all tools.
 _ONE_THREAD = {"UV_THREADPOOL_SIZE": "1"}
 
-#: Images that a tool is tried on before it is measured.
+#: Number of images on which a tool is tried before it is measured.
 TRIAL = 3
 
 #: Length of the message of a failed tool that is shown, in characters.
@@ -45,7 +45,7 @@ _LONGEST_MESSAGE = 200
 
 
 def why_not(recipe: Recipe) -> str:
-    """Say why a recipe cannot be compared with other tools; empty where it can.
+    """Say why a recipe cannot be compared with other tools; empty if it can.
 
     Examples
     --------
@@ -64,22 +64,22 @@ def why_not(recipe: Recipe) -> str:
     if recipe.outputs[0].format != "jpeg" or not (framed or params["longest"]):
         return only
     if framed and params["fit"] not in ("stretch", "contain", "inside"):
-        return f"the other tools are not asked for fit: {params['fit']}"
+        return f"other tools are not measured with fit: {params['fit']}"
     if params["linear"] or params["upscale"] == "never":
-        return "the other tools are not asked for linear light or against enlarging"
+        return "other tools are not measured with linear light or upscale: never"
     return ""
 
 
 def task_of(recipe: Recipe) -> Task:
-    """Read off a recipe what the tools have to do.
+    """Derive from a recipe what the tools have to do.
 
     Raises
     ------
     UserError
-        If it cannot be compared.
+        If the recipe cannot be compared.
     """
     if reason := why_not(recipe):
-        raise UserError(f"No rival does this recipe: {reason}.")
+        raise UserError(f"Other tools cannot do this recipe: {reason}.")
     (step,) = recipe.all_steps
     side, margin = step.params["longest"], recipe.reading.shrink_margin
     width, height = (side, side) if side else (step.params["width"], step.params["height"])
@@ -107,7 +107,7 @@ def _mogrify(task: Task, target: str) -> list[str]:
 
 
 def _least(task: Task) -> str:
-    """Size that is decoded at least."""
+    """Return the smallest size to decode."""
     return f"{round(task.margin * task.width)}x{round(task.margin * task.height)}"
 
 
@@ -129,7 +129,7 @@ def _sharp(task: Task, target: str) -> list[str]:
     ]  # fmt: skip
 
 
-#: Command line of each tool, to which files are added.
+#: Command line of each tool, without the files.
 COMMANDS: dict[str, Callable[[Task, str], list[str]]] = {
     "vipsthumbnail": _vipsthumbnail,
     "gm": _gm,
@@ -139,12 +139,12 @@ COMMANDS: dict[str, Callable[[Task, str], list[str]]] = {
 
 
 def installed() -> list[str]:
-    """Rivals that this machine has."""
+    """Return the tools that are installed."""
     return [*(tool for tool in COMMANDS if shutil.which(tool)), *bare_pools.available()]
 
 
 def versions() -> dict[str, str]:
-    """First line that each installed tool says of its version."""
+    """Return the first line of the version message of each installed tool."""
     found = {}
     for tool in installed():
         if tool in COMMANDS:
@@ -155,16 +155,16 @@ def versions() -> dict[str, str]:
 
 
 def cases(cores: int, tools: Sequence[str]) -> list[Case]:
-    """Cases of a comparison: ours and each tool, on all cores."""
+    """Return the cases of a comparison: pixelmill's and each tool, on all cores."""
     engines = [name for name in PARALLEL if ENGINES[name].automatic]
     ours = [Case(kind, cores) for kind in ("ceiling", *engines)]
     return [Case("loop", 1), *ours, *(Case("rival", cores, tool) for tool in tools)]
 
 
 def willing(source: str, recipe: Recipe, entries: Sequence[Entry]) -> list[str]:
-    """Installed rivals that make something of a few images; what others say is logged.
+    """Return the installed tools that succeed with a few images; the others are logged.
 
-    Another program may bear a rival's name, and a rival may know other formats.
+    Another program may have the name of a tool, and a tool may lack a format.
     """
     found = []
     for tool in installed():
@@ -173,24 +173,24 @@ def willing(source: str, recipe: Recipe, entries: Sequence[Entry]) -> list[str]:
                 run_rival(tool, source, target, recipe, entries[:TRIAL], 1)
                 found.append(tool)
             except UserError as error:
-                log.warning("left out: %s", error)
+                log.warning("not measured: %s", error)
     return found
 
 
 def run_rival(
     tool: str, source: str, target: str, recipe: Recipe, entries: Sequence[Entry], jobs: int
 ) -> tuple[float, int]:
-    """Let a tool make all images.
+    """Process all images with a tool.
 
-    Files are linked into one folder under numbers before the clock starts, since the
-    tools know no tree and no strange names.
+    Before the clock starts, the files are linked into one folder with numbers for names, because
+    the tools do not handle folders and unusual names.
 
     Returns
     -------
     seconds : float
-        Wall-clock time, with the start of each of a tool's processes.
+        Wall-clock time, including the start of each process of the tool.
     images : int
-        How many it made.
+        Number of images that it made.
 
     Raises
     ------
@@ -221,17 +221,17 @@ def _link(source: str, entry: Entry, folder: Path, number: int) -> str:
     link = folder / f"{number}{Path(entry.path).suffix}"
     try:
         link.symlink_to(path)
-    except OSError:  # Windows asks for a privilege
+    except OSError:  # Windows requires a privilege
         shutil.copyfile(path, link)
     return link.name
 
 
 def _calls(command: Sequence[str], folder: Path, files: Sequence[str], jobs: int) -> str:
-    """Call a tool on parts of the files, so many at once; return what it complained of."""
+    """Call a tool on parts of the files, several at once; return its error messages."""
     each = min(MOST_FILES, -(-len(files) // (CALLS_PER_JOB * jobs)))
 
     def call(part: Sequence[str]) -> str:
-        # From where the files lie: gm repeats their path below the folder of its outputs.
+        # In the folder of the files: gm repeats their path below the folder of its outputs.
         done = subprocess.run(
             [*command, *part],
             cwd=folder,

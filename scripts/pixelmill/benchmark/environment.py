@@ -9,7 +9,7 @@ from pixelmill.imaging.fingerprint import rendering_software
 
 
 def software() -> dict[str, str]:
-    """Versions of all that a report should name."""
+    """Return the versions of all software that a report names."""
     return {
         "pixelmill": _pixelmill_version(),
         "Python": platform.python_version(),
@@ -21,7 +21,7 @@ def software() -> dict[str, str]:
 
 
 def _kernel() -> dict[str, str]:
-    """Version of what a compiler made for this machine; it makes the same bytes."""
+    """Return the version of the optional compiled kernel, which writes the same bytes."""
     version = version_of("pixelmill-kernel")
     return {} if version == "not installed" else {"pixelmill-kernel": version}
 

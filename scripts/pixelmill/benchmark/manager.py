@@ -1,9 +1,8 @@
-"""Benchmark: what parallelism wins, measured so that it can be trusted.
+"""Manager of the benchmark: decides what is measured and in which order.
 
-Every measurement runs in a fresh process, on files that are in the page cache, into
-a fresh folder; cases take turns in random order; the median of several counts. The
-ceiling is what the machine gives to independent loops: an engine is to be measured
-against it, and no engine can be better.
+Every measurement runs in a new process and writes to a new folder; the files are in the page
+cache. Cases take turns in random order, and the median of several repeats counts. The ceiling is
+the throughput of independent loops: no engine can be faster.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from pixelmill.imaging.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 
-#: Cases whose memory says nothing of how images are processed.
+#: Kinds of cases whose memory is not measured, because they do not process images as a pass does.
 _WITHOUT_MEMORY = ("overhead", "steps")
 
 
@@ -48,7 +47,7 @@ def run(
     log: Callable[[str], None] = print,
     table: str | None = None,
 ) -> dict[str, Any]:
-    """Measure all cases, interleaved; then, where it disturbs no clock, their memory.
+    """Measure all cases in turns, and then their memory, which would disturb the clocks.
 
     Parameters
     ----------
@@ -57,26 +56,26 @@ def run(
     recipe : Recipe
     cases : sequence of Case
     images : int
-        How many of them, evenly spread.
+        Number of images, evenly spread over the catalog.
     repeats : int
-        Measurements of each case.
+        Number of measurements of each case.
     scratch : str, optional
-        Where outputs go meanwhile; a temporary folder by default.
+        Folder for outputs while measuring; a temporary folder by default.
     log : callable
         Called with a line for each measurement.
     table : str, optional
-        Catalog of the folder, if made before.
+        Catalog of the folder, if there is one.
 
     Returns
     -------
     dict
-        All samples by case, the
-        figures that follow from them, fits and advice.
+        The content of ``scaling.json``: all samples by case, the figures that follow from them,
+        fits and advice.
     """
     entries = select(entries_of(source, table), images)
     if scratch:
         os.makedirs(scratch, exist_ok=True)
-    for entry in entries:  # every case finds the files in the page cache
+    for entry in entries:  # into the page cache
         with open(os.path.join(source, entry.path), "rb") as file:
             file.read()
 
@@ -122,12 +121,12 @@ def run(
 
 
 def entries_of(source: str, table: str | None) -> Entries:
-    """Images of a folder, from its catalog if there is one."""
+    """Return the images of a folder, from its catalog if there is one."""
     return catalog.scan(source)[0].entries if table is None else catalog.read(table)
 
 
 def select(entries: Entries, count: int) -> Entries:
-    """Choose so many entries, evenly spread over the catalog.
+    """Choose a number of entries, evenly spread over the catalog.
 
     Raises
     ------
@@ -141,7 +140,7 @@ def select(entries: Entries, count: int) -> Entries:
 
 
 def _steps(taken: Sequence[Sample]) -> list[dict[str, Any]]:
-    """Median times of each step of the recipe, in its order."""
+    """Return the median times of the steps of the recipe, in their order."""
     names = [part.removesuffix(" alone") for part in (taken[0].parts if taken else {})]
     return [
         {
@@ -159,7 +158,7 @@ def _steps(taken: Sequence[Sample]) -> list[dict[str, Any]]:
 def _measure_apart(
     source: str, target: str, recipe: Recipe, case: Case, entries: Entries, memory: bool
 ) -> dict[str, Any]:
-    """Measure in a fresh process: a sample as data, or the peak of its memory."""
+    """Measure in a new process; return a sample as plain data, or the peak of its memory."""
     order = {
         "source": source,
         "target": target,

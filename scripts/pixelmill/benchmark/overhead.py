@@ -1,4 +1,4 @@
-"""Overhead: what the library costs beyond the codecs' and steps' calls that it makes."""
+"""Overhead: the time that the library needs in addition to the calls of codecs and steps."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from pixelmill.imaging.parameters import Box
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import Renderer, target_of
 
-#: That no metadata go into the file.
+#: Without metadata for the file.
 _NOTHING_MORE = Decoded([], None, 0, "")
 
 
 def overhead(
     source: str, target: str, recipe: Recipe, entries: Sequence[Entry]
 ) -> dict[str, float]:
-    """Time the library and the same bare calls, image by image in turn.
+    """Measure the library and the same bare calls, in turns for each image.
 
     Returns
     -------
     dict
-        Seconds of ``library``, ``bare`` and ``digests`` over all images.
+        Seconds of ``library``, ``bare`` and ``digests`` for all images together.
 
     Notes
     -----
-    Of a recipe with several outputs only the first is made.
+    Only the first output of a recipe is made.
     """
     recipe = replace(recipe.with_files(), outputs=recipe.outputs[:1])
     renderer = Renderer(source, target, recipe)
@@ -59,7 +59,7 @@ def overhead(
         ]
         for name, turn in turns if number % 2 else reversed(turns):
             began = time.perf_counter()
-            with contextlib.suppress(Exception):  # a bad image is as bad for both
+            with contextlib.suppress(Exception):  # a damaged image fails in both
                 turn()
             seconds[name] += time.perf_counter() - began
         for data, digest in _digested(path, ours):
@@ -76,7 +76,7 @@ def _render(renderer: Renderer, source: str, output: str) -> Outcome:
 def _bare(
     path: str, path_out: str, recipe: Recipe, library: Backend, steps: list[Prepared]
 ) -> None:
-    """Make an image by nothing but the calls that it takes, straight to its place."""
+    """Make an image with only the necessary calls, directly at its final place."""
     with open(path, "rb") as file:
         data = file.read()
     picture, box, kind = _opened(data, recipe)
@@ -90,7 +90,7 @@ def _bare(
 
 
 def _opened(data: bytes, recipe: Recipe) -> tuple[Any, Box | None, str]:
-    """Decode with no more than it takes; also the region of it that counts, and the format."""
+    """Decode with only the necessary calls; return picture, region to use, and format."""
     target = target_of(recipe)
     plain = jpeg.header(data)
     if plain is not None and jpeg.turbo() is not None:

@@ -1,4 +1,4 @@
-"""Peak memory: the most that a process and all that it started take."""
+"""Peak memory: the largest memory of a process and all its descendants."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-#: How often it is looked at, in seconds. A look takes 1.3 ms a process (100 MiB each,
-#: measured), 5 % of a core: too much beside a measurement of time.
+#: Interval between two readings, in seconds. A reading takes 1.3 ms for each process of 100 MiB,
+#: which is 5 % of a core with four of them: too much during a measurement of time.
 INTERVAL = 0.1
 
 
 class Peak:
-    """The most that was seen, in MiB."""
+    """The largest reading, in MiB."""
 
     def __init__(self) -> None:
         self.mib = 0.0
 
     def look(self) -> None:
-        """Look once."""
+        """Take one reading."""
         self.mib = max(self.mib, tree_mib())
 
 
 @contextlib.contextmanager
 def watched() -> Iterator[Peak]:
-    """Look at this process and all below it until the block ends."""
+    """Measure this process and its descendants until the block ends."""
     peak = Peak()
     over = threading.Event()
 
@@ -44,17 +44,17 @@ def watched() -> Iterator[Peak]:
 
 
 def tree_mib() -> float:
-    """Memory of this process and all below it, in MiB.
+    """Return the memory of this process and its descendants, in MiB.
 
-    Proportional set size, so that what processes share counts once; where the system
-    does not tell that (macOS, Windows), resident size, which counts it for each.
+    It is the proportional set size, which counts shared memory once, or, on macOS and Windows,
+    the resident size, which counts shared memory for each process.
     """
     import psutil
 
     this = psutil.Process()  # type: ignore[no-untyped-call]
     total = 0
     for process in (this, *this.children(recursive=True)):  # type: ignore[no-untyped-call]
-        with contextlib.suppress(psutil.Error):  # it ended meanwhile
+        with contextlib.suppress(psutil.Error):  # the process has ended
             try:
                 total += process.memory_full_info().pss
             except (AttributeError, psutil.AccessDenied):

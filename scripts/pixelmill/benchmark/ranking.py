@@ -1,4 +1,4 @@
-"""Standings: our engines and other tools side by side, as rivals.json has them."""
+"""Ranking: pixelmill's engines and other tools, ordered by throughput."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pixelmill.benchmark import samples as sampled
 from pixelmill.benchmark.samples import PARALLEL, Case, ratios
 from pixelmill.benchmark.speedups import equal
 
-#: Who takes part: what a person could use, and the floor below which nobody can get.
+#: Kinds of cases in the ranking.
 _KINDS = ("loop", *PARALLEL, "rival")
 
 
 def ranking(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Read a rivals.json and put everybody in order, the fastest first.
+    """Return the cases of a ``rivals.json``, the fastest first.
 
     Returns
     -------
     dict
-        `images` and `repeats` of the measurement, `workers` of all but the plain loop,
-        `ours`, the engine that the others are held against, and `rows`: each as the
-        figures of scaling.json have it, with `version`, how many `images` were made,
-        and but for `ours` itself `of_ours`, the median of its throughput as a part of
-        ours, `of_ours_spread`, and `equal`, whether the noise hides the difference.
+        `images` and `repeats` of the measurement; `workers` of all cases except for the plain
+        loop; `ours`, the engine that the others are compared with; and `rows`, as in `figures`
+        of ``scaling.json``, with `version`, the number of `images` made and, except for `ours`
+        itself, `of_ours`, the median of the throughput relative to ours, `of_ours_spread`, and
+        `equal`, whether noise hides the difference.
     """
     samples = sampled.read(result)
     ours = max(

@@ -1,4 +1,4 @@
-"""Samples: one measurement each, and the cases that they are measurements of."""
+"""Samples: single measurements, and the cases that they measure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from pixelmill.engines.registry import BASELINE, ENGINES, LOCAL
 
-#: Engines that are measured at every number of workers.
+#: Engines that are measured with every number of workers.
 PARALLEL = tuple(name for name in LOCAL if ENGINES[name].pool != "inline")
 
 #: Engines that have one worker. The baseline is not among them: ``loop`` measures its work.
@@ -16,30 +16,35 @@ _SINGLE = tuple(
     name for name, spec in ENGINES.items() if spec.pool == "inline" and name != BASELINE
 )
 
-#: Stages that the time of a worker is split into; `wait` is what is left of it.
+#: Stages into which the time of a worker is split; `wait` is the rest.
 STAGES = ("read", "decode", "steps", "encode", "write", "wait")
 
-#: What kinds of cases are called, where their name does not say it.
+#: Names of kinds of cases that do not explain themselves.
 NAMES = {
     "loop": "plain loop",
     "synchronous": "Dask, one thread",
     "ceiling": "independent loops",
 }
 
-#: Threads that share one interpreter where the times of steps are taken: two tell
-#: whether a step lets go of the GIL.
+#: Number of threads in which the times of steps are measured: two show whether a step releases
+#: the GIL.
 THREADS_TOGETHER = 2
 
 
 @dataclass(frozen=True)
 class Case:
-    """One way to do the work: a kind, and how many workers.
+    """A way to do the work that the benchmark measures.
 
-    Kinds: ``loop`` (one plain loop), ``ceiling`` (as many independent loops as
-    workers, each on its part), ``overhead`` (the library against bare calls),
-    ``steps`` (each step alone, in one thread and in two), ``synchronous`` (an
-    engine's whole pass, its batches handed out by Dask to one worker), an engine (a
-    whole pass, ledger and all), or ``rival`` (another `tool`).
+    Attributes
+    ----------
+    kind : str
+        ``loop`` (one plain loop), ``ceiling`` (as many independent loops as workers, each on its
+        part), ``overhead`` (the library against bare calls), ``steps`` (each step alone, in one
+        thread and in two), ``synchronous`` (a whole pass, whose batches Dask hands to one
+        worker), an engine (a whole pass with its ledger), or ``rival`` (another tool).
+    workers : int
+    tool : str
+        Name of the other tool.
     """
 
     kind: str
@@ -48,7 +53,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """What people call it.
+        """Name for people.
 
         Examples
         --------
@@ -58,7 +63,7 @@ class Case:
         return f"{self.tool or self.kind} x{self.workers}"
 
     def as_data(self) -> dict[str, Any]:
-        """Return it as plain data; the tool only where there is one."""
+        """Return the case as plain data; the tool only if there is one."""
         data = asdict(self)
         if not self.tool:
             del data["tool"]
@@ -72,18 +77,18 @@ class Sample:
     Attributes
     ----------
     seconds : float
-        Of the work, start-up aside.
+        Of the work, without start-up.
     startup_seconds : float
         Until all workers were ready.
     images : int
     tail_seconds : float
-        Between the first worker's running out of work and the end.
+        From the time when the first worker runs out of work to the end.
     parts : dict
-        Seconds by part, where a case tells them.
+        Seconds by part, for cases that have parts.
     stages : dict
         Seconds by each of `STAGES`, summed over images and divided by the workers.
     idle : list of float
-        Share of the time that each worker had nothing to do.
+        Share of the time during which each worker had nothing to do.
     """
 
     seconds: float
@@ -96,16 +101,16 @@ class Sample:
 
     @property
     def images_per_second(self) -> float:
-        """Images a second."""
+        """Throughput."""
         return self.images / self.seconds
 
 
-#: All measurements, by case; those of one repeat stand at the same place of each list.
+#: All measurements by case; those of the same repeat have the same index.
 Samples: TypeAlias = Mapping[Case, Sequence[Sample]]
 
 
 def cases_for(cores: int) -> list[Case]:
-    """Cases up to a number of cores: 1, 2, 4, ... and all of them.
+    """Return the cases to measure, with 1, 2, 4, ... workers and as many as there are cores.
 
     Examples
     --------
@@ -120,15 +125,15 @@ def cases_for(cores: int) -> list[Case]:
 
 
 def ratios(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[float]:
-    """How much faster one case was than another, repeat by repeat.
+    """Return how many times faster one case was than another in each repeat.
 
-    A slow spell of the machine hits both sides of a ratio.
+    If the machine is slow for a while, both sides of a ratio are slow.
     """
     return [a.images_per_second / b.images_per_second for a, b in zip(ours, theirs, strict=True)]
 
 
 def read(result: Mapping[str, Any]) -> dict[Case, list[Sample]]:
-    """Samples of a scaling.json."""
+    """Return the samples of a ``scaling.json``."""
     return {
         Case(entry["kind"], entry["workers"], entry.get("tool", "")): [
             Sample(**sample) for sample in entry["samples"]

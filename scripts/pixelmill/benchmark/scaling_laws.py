@@ -1,13 +1,13 @@
-"""Scaling laws: curves through measured speedups, and what they predict.
+"""Scaling laws: curves fitted to measured speedups, and predictions from them.
 
-Amdahl's law (G. M. Amdahl, Validity of the single processor approach, AFIPS 1967) has
-a serial share, the Universal Scalability Law (N. J. Gunther, Guerrilla Capacity
-Planning, 2007, chapter 4) contention and coherency besides::
+Amdahl's law (G. M. Amdahl, Validity of the single processor approach, AFIPS 1967) has a serial
+share; the Universal Scalability Law (N. J. Gunther, Guerrilla Capacity Planning, 2007, chapter 4)
+has contention and coherency::
 
     S(N) = one * N / (1 + sigma (N - 1) + kappa N (N - 1))
 
-Amdahl's is the case kappa = 0, with sigma the serial share. `one` is the speedup of one
-worker against the plain loop: what the engine costs by itself.
+Amdahl's law is the case kappa = 0, with sigma as the serial share. `one` is the speedup of one
+worker against the plain loop: the cost of the engine itself.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ import numpy as np
 from pixelmill.benchmark.samples import PARALLEL, Case, Samples, ratios
 from pixelmill.benchmark.speedups import LEVEL
 
-#: Repeats of a case that an uncertainty can be drawn from; below, nothing is fitted.
+#: Smallest number of repeats that gives an uncertainty; with fewer, nothing is fitted.
 LEAST_REPEATS = 5
 
-#: Numbers of workers that a law needs: as many as it has parameters.
+#: How many numbers of workers a law needs: as many as it has parameters.
 AMDAHL_COUNTS, USL_COUNTS = 2, 3
 
-#: Draws of the bootstrap: enough for the second digit of an interval's ends.
+#: Draws of the bootstrap: enough for two digits of the ends of an interval.
 DRAWS = 1000
 
-#: Numbers of workers that are predicted, as multiples of the most measured.
+#: Numbers of workers to predict, as multiples of the largest measured one.
 BEYOND = (2, 4)
 
 
@@ -46,7 +46,7 @@ class Law:
     sigma : float
         Contention: the serial share, 0 to 1.
     kappa : float
-        Coherency: what each pair of workers costs the others, 0 or more.
+        Coherency: the cost of each pair of workers, 0 or more.
     """
 
     one: float
@@ -54,7 +54,7 @@ class Law:
     kappa: float = 0.0
 
     def speedup(self, workers: float) -> float:
-        """Speedup against the plain loop.
+        """Return the speedup against the plain loop.
 
         Examples
         --------
@@ -84,16 +84,16 @@ def fit_usl(counts: Sequence[int], speedups: Sequence[float]) -> Law:
     Parameters
     ----------
     counts : sequence of int
-        Numbers of workers, at least as many distinct ones as parameters.
+        Numbers of workers, with at least as many different values as parameters.
     speedups : sequence of float
-        The measured ones.
+        Measured speedups.
 
     Notes
     -----
-    N/S is linear in 1/one, sigma/one and kappa/one. Each equation is divided by what was
-    measured, so that the squares are those of relative deviations of throughput: the
-    spread of a measurement goes with its size. Of the solutions with sigma from 0 to 1
-    and kappa from 0, found by trying which bounds hold, the best is taken.
+    N/S is linear in 1/one, sigma/one and kappa/one. Each equation is divided by the measurement,
+    so that relative deviations of throughput are minimised, because the spread of a measurement
+    is proportional to its size. The best solution with sigma from 0 to 1 and kappa of at least 0
+    is found by trying all combinations of active bounds.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def _fit(counts: Sequence[int], speedups: Sequence[float], coherency: bool) -> L
 def _choices(
     workers: np.ndarray[Any, Any], coherency: bool
 ) -> Iterator[tuple[np.ndarray[Any, Any], Callable[[Any], Law]]]:
-    """Columns of the equations and what their solution says, for each set of bounds that hold."""
+    """Yield the columns of the equations and the law of a solution, for each set of bounds."""
     ones, pairs = np.ones_like(workers), workers * (workers - 1)
     yield np.stack([ones, workers - 1], 1), lambda x: Law(1 / x[0], x[1] / x[0])
     yield np.stack([ones], 1), lambda x: Law(1 / x[0], 0.0)
@@ -155,22 +155,21 @@ def fit(speedups: Mapping[int, Sequence[float]]) -> dict[str, Any] | None:
     Parameters
     ----------
     speedups : mapping
-        By number of workers, of each repeat.
+        Speedups of all repeats by number of workers.
 
     Returns
     -------
     dict or None
-        None where there are too few numbers of workers, or too few repeats to tell
-        how uncertain a fit would be.
+        None if there are too few numbers of workers, or too few repeats to estimate the
+        uncertainty.
 
     Notes
     -----
-    Laws go through the medians. Intervals are percentiles over fits to repeats that are
-    drawn with replacement, the same ones for all numbers of workers, as these were
-    measured side by side (B. Efron, R. Tibshirani, An Introduction to the Bootstrap,
-    1993, chapter 13). A prediction is USL's where that can be fitted, else Amdahl's; its
-    interval encloses that of both, since neither is known to hold beyond what was
-    measured.
+    Laws are fitted to the medians. Intervals are percentiles of fits to repeats that are drawn
+    with replacement; the same repeats are drawn for all numbers of workers, because they were
+    measured side by side (B. Efron, R. Tibshirani, An Introduction to the Bootstrap, 1993,
+    chapter 13). A prediction follows the USL if that can be fitted, and otherwise Amdahl's law;
+    its interval encloses those of both, because neither is known to hold beyond the measurements.
     """
     counts = sorted(speedups)
     repeats = min((len(taken) for taken in speedups.values()), default=0)
@@ -208,12 +207,12 @@ def fit(speedups: Mapping[int, Sequence[float]]) -> dict[str, Any] | None:
 
 
 def law_of(fitted: Mapping[str, Any]) -> Law:
-    """The law that predictions follow: USL where it was fitted, else Amdahl's.
+    """Return the law that predictions follow: the USL if it was fitted, otherwise Amdahl's.
 
     Parameters
     ----------
     fitted : mapping
-        Of `fit`.
+        Result of `fit`.
 
     Examples
     --------
@@ -226,10 +225,10 @@ def law_of(fitted: Mapping[str, Any]) -> Law:
     return Law(usl["one_worker"], usl["sigma"], usl["kappa"])
 
 
-#: What stands in the place of a law that needs more.
+#: Note in place of the USL if it cannot be fitted.
 _NO_USL = (
-    f"The Universal Scalability Law needs {USL_COUNTS} numbers of workers at least; "
-    "predictions are Amdahl's."
+    f"The Universal Scalability Law needs at least {USL_COUNTS} numbers of workers; "
+    "predictions follow Amdahl's law."
 )
 
 
@@ -244,6 +243,6 @@ def _prediction(workers: int, law: Law, redone: Mapping[str, Sequence[Law]]) -> 
 
 
 def _ends(prefix: str, values: Sequence[float]) -> dict[str, float]:
-    """Ends of the interval that holds `LEVEL` of the values."""
+    """Return the ends of the interval that contains the share `LEVEL` of the values."""
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return {f"{prefix}low": round(float(low), 6), f"{prefix}high": round(float(high), 6)}

@@ -1,4 +1,4 @@
-"""Speedups: the figures that follow from samples, with their spread."""
+"""Speedups: throughput, speedup and efficiency of each case, with their spread."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any
 
 from pixelmill.benchmark.samples import PARALLEL, STAGES, Case, Sample, Samples, ratios
 
-#: How sure an interval is to hold the true median.
+#: Confidence level of an interval for the median.
 LEVEL = 0.9
 
-#: What is added to each end of an interval before two cases are told apart, as a part of its
-#: width in logarithms: the fastest of many cases is the luckiest one too. Of benchmarks with 5
-#: repeats in which nothing beats the plain loop, one in ten would name an engine without it, one
-#: in forty does.
+#: How far an interval is widened at each end before two cases are called different, as a share of
+#: its width in logarithms. The fastest of many cases is also the luckiest one: if no engine is
+#: faster than the plain loop, one benchmark of 5 repeats in ten would recommend an engine without
+#: this, and one in forty does with it.
 CAUTION = 0.25
 
 
 def interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Interval that holds the true median with a probability of `LEVEL` at least.
+    """Return an interval that contains the true median with a probability of at least `LEVEL`.
 
-    Between two order statistics; nothing is assumed of how the values are spread.
+    Its ends are order statistics; no distribution of the values is assumed.
 
     Returns
     -------
     tuple of float or None
-        None where there are too few values for any such interval: fewer than five.
+        None if there are too few values for such an interval: fewer than five.
 
     Notes
     -----
@@ -54,21 +54,21 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def equal(samples: Samples, one: Case, other: Case) -> bool:
-    """Whether the noise does not let two cases be told apart; so with fewer than five repeats.
+    """Whether two cases cannot be distinguished from each other because of noise.
 
-    They are where the interval of their ratio, repeat by repeat, lies off 1 by more than
-    `CAUTION` of its width.
+    They differ if the interval of their ratios is farther from 1 than `CAUTION` of its width.
+    With fewer than five repeats, all cases are equal.
     """
     ends = interval(ratios(samples[one], samples[other]))
     if one == other or ends is None:
         return True
     low, high = ends
-    margin: float = (high / low) ** CAUTION  # the same whichever of the two stands above
+    margin: float = (high / low) ** CAUTION  # the same for the inverse ratio
     return low / margin <= 1 <= high * margin
 
 
 def karp_flatt(speedup: float, workers: int) -> float:
-    """Serial share that a measured speedup tells of.
+    """Return the serial share that follows from a measured speedup.
 
     Notes
     -----
@@ -84,12 +84,12 @@ def karp_flatt(speedup: float, workers: int) -> float:
 
 
 def serial_share(efficiency: float, workers: int) -> float:
-    """Serial share of an engine that reaches so much of the ceiling.
+    """Return the serial share of an engine from its efficiency relative to the ceiling.
 
     Notes
     -----
-    (1/eta - 1) / (N - 1), for N > 1: Amdahl's law solved for it, with the ceiling in
-    the place of the ideal.
+    (1/eta - 1) / (N - 1), for N > 1: Amdahl's law solved for the serial share, with the ceiling
+    in place of the ideal.
 
     Examples
     --------
@@ -100,10 +100,10 @@ def serial_share(efficiency: float, workers: int) -> float:
 
 
 def figures(samples: Samples) -> list[dict[str, Any]]:
-    """Median, spread, speedup and efficiencies of each case.
+    """Return median, spread, speedup and efficiencies of each case.
 
-    `engine_efficiency` is the median of the ratios to the ceiling of the same
-    repeat, with as many workers: what is left to be won by a better engine.
+    `engine_efficiency` is the median of the ratios to the ceiling with the same number of
+    workers: the rest is what a better engine could gain.
     """
     return [_row(samples, case, taken) for case, taken in samples.items()]
 
@@ -149,7 +149,7 @@ def _row(samples: Samples, case: Case, taken: Sequence[Sample]) -> dict[str, Any
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Write the figures as lines of text."""
+    """Format the rows of `figures` as lines of text."""
     yield (
         f"{'case':<14} {'workers':>7} {'images/s':>9} {'from':>8} {'to':>8} {'speedup':>8}"
         f" {'of ceiling':>10} {'start-up s':>10} {'tail s':>7} {'MiB':>6}"

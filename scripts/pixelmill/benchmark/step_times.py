@@ -1,7 +1,7 @@
-"""Times of single steps: alone, and while another thread does the same.
+"""Step times: how long single steps take alone, and while another thread does the same.
 
-A step that lets go of the GIL takes as long in two threads as in one; one that holds
-it takes twice as long.
+A step that releases the GIL takes as long in two threads as in one; a step that holds it takes
+twice as long.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import target_of
 
-#: Images that times are taken of: enough for a mean, and a second or two of work.
+#: Number of images that are measured: enough for a mean, and a second or two of work.
 IMAGES = 24
 
 
 @dataclass(frozen=True)
 class StepTime:
-    """What a step takes.
+    """Time that a step takes.
 
     Attributes
     ----------
     step : str
-        Its name; of an own step ``module:function``.
+        Its name; ``module:function`` for a custom step.
     alone, together : float
-        Seconds of an image, in one thread, and in each of two at once.
+        Seconds for an image, in one thread, and in each of two threads.
     """
 
     step: str
@@ -45,26 +45,26 @@ class StepTime:
 
     @property
     def lost(self) -> float:
-        """Seconds that a thread waits for another one, an image."""
+        """Seconds that a thread waits for the other one, for each image."""
         return max(0.0, self.together - self.alone)
 
 
-#: A picture, and the box of it that the first step takes.
+#: A picture, and the region of it that the first step uses.
 _Job: TypeAlias = tuple[Any, Any]
 
 
 def step_times(source: str, recipe: Recipe, entries: Sequence[Entry]) -> list[StepTime]:
-    """Time each step of a recipe.
+    """Measure each step of a recipe.
 
-    Of a recipe with several outputs only the first one's own steps are timed. An image
-    that cannot be made is left out.
+    If a recipe has several outputs, only the steps of the first one are measured. Images that
+    fail are left out.
     """
     recipe = recipe.with_files()
     library = backend(recipe.settings["backend"])
     target = target_of(recipe)
     jobs: list[_Job] = []
     for entry in entries[:: max(1, len(entries) // IMAGES)][:IMAGES]:
-        with contextlib.suppress(Exception):  # failures are counted elsewhere
+        with contextlib.suppress(Exception):  # a pass reports failures
             data = reading.read(os.path.join(source, entry.path), entry.bytes)
             decoded = library.decode(data, target, recipe.reading, Limits())
             jobs.append((decoded.frames[0], decoded.box))
@@ -94,7 +94,7 @@ def _tried(apply: Callable[[_Job], Any], job: _Job) -> Any:
 
 
 def _seconds(apply: Callable[[_Job], Any], jobs: Sequence[_Job], threads: int) -> float:
-    """Time so many threads that each do all jobs."""
+    """Return the time of a number of threads that each do all jobs."""
 
     def loop(_: int) -> None:
         for job in jobs:

@@ -1,6 +1,7 @@
-"""Measure one case in this process: `python -m pixelmill.benchmark.worker ORDER` prints a sample.
+"""Worker of the benchmark: measures one case in this process, and prints a sample.
 
-A fresh process for each measurement leaves nothing of one case to the next.
+`python -m pixelmill.benchmark.worker` reads the order as JSON from standard input. A new process
+for each measurement keeps one case from affecting the next.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline.request import ProcessRequest
 from pixelmill.pipeline.runner import process
 
-#: How far apart the clocks of loops that were started together may be, in seconds.
+#: Time in seconds after which loops begin together, longer than it takes to hand them out.
 _START_DELAY = 0.5
 
 
@@ -40,7 +41,7 @@ def measure(source: str, target: str, recipe: Recipe, case: Case, entries: Entri
     Parameters
     ----------
     source, target : str
-        Folder of images, and an empty one for what is made of them.
+        Folder of images, and an empty folder for the outputs.
     recipe : Recipe
     case : Case
     entries : Entries
@@ -69,7 +70,7 @@ def _steps(source: str, recipe: Recipe, entries: Entries) -> Sample:
 
 
 def _pass(source: str, target: str, recipe: Recipe, entries: Entries, case: Case) -> Sample:
-    """Time a whole pass; its ledger tells what its workers did meanwhile."""
+    """Measure a whole pass; its ledger records what the workers did."""
     done = process(ProcessRequest(source, target, recipe, case.kind, case.workers), entries)
     seconds = done.seconds - done.startup_seconds
     with Ledger(os.path.join(target, "ledger.sqlite"), read_only=True) as ledger:
@@ -79,7 +80,7 @@ def _pass(source: str, target: str, recipe: Recipe, entries: Entries, case: Case
     busy = [0.0] * done.workers
     ends = [0.0] * done.workers
     for worker, began, ended, _ in timeline:
-        if worker < done.workers:  # not one that took the place of a dead one
+        if worker < done.workers:  # not one that replaced a dead worker
             busy[worker] += ended - began
             ends[worker] = ended
     return Sample(
@@ -93,7 +94,7 @@ def _pass(source: str, target: str, recipe: Recipe, entries: Entries, case: Case
 
 
 def _stages(sums: Sequence[float], seconds: float) -> dict[str, float]:
-    """Seconds of a worker by stage, where some were noted; what is left, it waited."""
+    """Return the seconds of a worker by stage; the rest of the time, it waited."""
     sums = sums or [0.0] * (len(STAGES) - 1)
     return dict(zip(STAGES, (*sums, max(0.0, seconds - sum(sums))), strict=True))
 
@@ -103,9 +104,9 @@ def _share_idle(busy: float, seconds: float) -> float:
 
 
 def _loops(source: str, target: str, recipe: Recipe, entries: Entries, count: int) -> Sample:
-    """Time independent loops over parts of the data, started together.
+    """Measure independent loops over parts of the data, started together.
 
-    The work ends when the last loop ends, as it does for an engine.
+    The work ends when the last loop ends, as it does with an engine.
     """
     started = time.perf_counter()
     os.makedirs(target, exist_ok=True)
@@ -131,14 +132,14 @@ def _loops(source: str, target: str, recipe: Recipe, entries: Entries, count: in
 
 
 class _Looped(NamedTuple):
-    """When a loop ended, and the seconds by stage of each of its images."""
+    """Time at which a loop ended, and the seconds by stage of each of its images."""
 
     ended: float
     images: list[tuple[float, ...]]
 
 
 class _Loop:
-    """One independent loop: waits for its time, then renders one image after another."""
+    """An independent loop: waits for the common start, then renders one image after another."""
 
     def __init__(self, renderer: Renderer, jobs: Sequence[Job], begin: float) -> None:
         self.renderer = renderer

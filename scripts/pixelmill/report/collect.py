@@ -1,6 +1,6 @@
-"""Report: what was done, how fast, and whether it is right, gathered from the files of a run.
+"""Collect the data of the report from the files of a run.
 
-`collect` gathers what the verdict decides by, `describe` what a person looks at besides.
+`collect` reads what the verdict depends on, and `describe` what the report shows in addition.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pixelmill.dataset.layout import Tree
 from pixelmill.engines.registry import BASELINE, on_cluster
 from pixelmill.report.verdict import sentence
 
-#: Columns of benchmark.csv; the first ten are a promise to those who read it.
+#: Columns of benchmark.csv; programs may rely on the first ten.
 COLUMNS = (
     "dataset",
     "recipe",
@@ -36,18 +36,18 @@ COLUMNS = (
     "failed",
 )
 
-#: What must agree before two passes are compared.
+#: Properties in which two passes must agree to be compared.
 COMPARABLE = ("catalog", "recipe", "code", "machine")
 
-#: What a cell says where no comparison stands.
+#: Content of a cell if there is no comparison.
 NO_COMPARISON = "run: snakemake --cores all scaling"
 
-#: Failures that the page lists for each tree; failures.csv has all.
+#: Number of failures that the page lists for each output tree; failures.csv has all of them.
 MOST_FAILURES = 50
 
 
 def find_trees(results: str) -> list[Tree]:
-    """All output trees below a folder of results."""
+    """Return all output trees below a folder of results."""
     return sorted(
         (Tree.at(path.parent) for path in Path(results).glob("*/*/*/timing.json")),
         key=lambda tree: (tree.dataset, tree.recipe, tree.engine != BASELINE, tree.engine),
@@ -55,12 +55,12 @@ def find_trees(results: str) -> list[Tree]:
 
 
 def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
-    """Gather all that the report says, as plain data.
+    """Collect the data that the verdict depends on.
 
     Parameters
     ----------
     trees : sequence of Tree
-        Those of one dataset and recipe stand together, that of `BASELINE` included.
+        Ordered by dataset and recipe, including that of `BASELINE`.
     config : mapping
         The effective configuration.
     """
@@ -97,15 +97,15 @@ def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe(trees: Sequence[Tree]) -> dict[str, Any]:
-    """Gather what is told besides: where the time went, and the controlled benchmarks.
+    """Collect what the report shows in addition: times and controlled benchmarks.
 
     Returns
     -------
     dict
-        `times`, one a tree: see `pixelmill.report.timings.distributions`. One a dataset
-        and recipe: `scaling`, ``scaling.json`` without its samples, and `rivals`, see
-        `pixelmill.benchmark.ranking.ranking`; both with `stale`, whether the images were since
-        made by another recipe.
+        `times` of each output tree, see `pixelmill.report.timings.distributions`. For each
+        dataset and recipe, `scaling`: ``scaling.json`` without its samples, and `rivals`, see
+        `pixelmill.benchmark.ranking.ranking`; both with `stale`, whether the recipe has changed
+        since.
     """
     from pixelmill.benchmark.ranking import ranking
     from pixelmill.report.timings import distributions
@@ -123,7 +123,7 @@ def describe(trees: Sequence[Tree]) -> dict[str, Any]:
 
 
 def _measured(trees: Iterable[Tree], name: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Names of datasets and recipes, and what was measured of them."""
+    """Yield the names of datasets and recipes with their measurements."""
     for folder, group in by_recipe(trees):
         if (path := folder / name).exists():
             measured = read_json(path)
@@ -134,7 +134,7 @@ def _measured(trees: Iterable[Tree], name: str) -> Iterator[tuple[dict[str, Any]
 
 
 def by_recipe(trees: Iterable[Tree]) -> Iterator[tuple[Path, list[Tree]]]:
-    """Trees that lie in one folder, those of one dataset by one recipe."""
+    """Group output trees by dataset and recipe, each group with its folder."""
     for folder, group in groupby(trees, lambda tree: Path(tree.path).parent):
         yield folder, list(group)
 
@@ -147,7 +147,7 @@ _UNVERIFIED = {
 
 
 def _without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out of a config what tells of a person's disk: all of a path but its name."""
+    """Shorten absolute paths in a config to their last part, because reports are shared."""
     shown = json.loads(json.dumps(config))
     for dataset in shown.get("datasets", {}).values():
         if os.path.isabs(dataset.get("folder", "")):
@@ -159,7 +159,7 @@ def _without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _names(tree: Tree) -> dict[str, str]:
     names = asdict(tree)
-    del names["path"]  # it may be absolute, and reports are passed on
+    del names["path"]  # it may be absolute, and reports are shared
     return names
 
 
@@ -212,7 +212,7 @@ def _failures(tree: Tree) -> dict[str, Any] | None:
     if not reasons:
         return None
     manifest = iterate_table(os.path.join(tree.path, "manifest.csv"))
-    # Sorted by source, so that a million of them need not be held.
+    # The manifest is sorted by source, so a million of them need not be kept in memory.
     total = sum(1 for _ in groupby(row["source"] for row in manifest))
     return {
         **_names(tree),

@@ -1,4 +1,4 @@
-"""Machines side by side: the scaling.json of several in one page."""
+"""Compare machines: the ``scaling.json`` of several machines on one page."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from pixelmill.core.files import atomic
 from pixelmill.core.schemas import check
 from pixelmill.core.tables import read_json
 
-#: Cases that are compared: what a person could choose, and the bound of it.
+#: Kinds of cases that are compared: what people can choose, and its limit.
 KINDS = ("loop", "ceiling", *PARALLEL, "rival")
 
-#: Letters that stand for the machines in the tables' heads.
+#: Letters that stand for the machines in the headers of tables.
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def read(paths: Sequence[str]) -> list[dict[str, Any]]:
-    """Read several scaling.json.
+    """Read several ``scaling.json``.
 
     Raises
     ------
     UserError
-        If one is missing, or is none.
+        If one of them is missing or invalid.
     """
     results = []
     for path in paths:
@@ -40,14 +40,14 @@ def read(paths: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def side_by_side(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Lay results side by side, as plain data: one column a machine.
+    """Arrange results as plain data, with one column for each machine.
 
     Returns
     -------
     dict
-        ``machines`` in the order given, a row for each case of any of them in ``cases``
-        with None where a machine has no such case, ``fits`` likewise, and ``warnings``:
-        what keeps the columns from being compared.
+        ``machines`` in the given order; ``cases``, with a row for each case of any machine and
+        None for machines without it; ``fits`` likewise; and ``warnings``, which say why columns
+        cannot be compared.
     """
     rows = [
         {(row["kind"], row.get("tool", ""), row["workers"]): row for row in result["figures"]}
@@ -86,12 +86,12 @@ def side_by_side(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _name(number: int) -> str:
-    """Letter of a machine, or its number where they run out."""
+    """Return the letter of a machine, or its number if there are too many."""
     return _LETTERS[number] if number < len(_LETTERS) else str(number + 1)
 
 
 def _table(maps: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
-    """Rows of what several maps hold, by key; None where one has it not."""
+    """Return the values of several maps by key, with None for a missing one."""
     columns = list(maps)
     keys = dict.fromkeys(key for column in columns for key in column)
     rows = [{"name": key, "cells": [column.get(key) for column in columns]} for key in keys]
@@ -100,13 +100,13 @@ def _table(maps: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
 
 def _warnings(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if len({json.dumps(result["recipe"], sort_keys=True) for result in results}) > 1:
-        yield "The recipes differ, so throughputs cannot be compared; speedups can, with care."
+        yield "The recipes differ: compare speedups with care, and not throughput."
     if len({result["images"] for result in results}) > 1:
         counts = ", ".join(f"{result['images']:,}" for result in results)
-        yield f"They ran over different numbers of images: {counts}."
+        yield f"The numbers of images differ: {counts}."
     few = [_name(k) for k, result in enumerate(results) if result["repeats"] < 5]
     if few:
-        yield f"Fewer than 5 repeats on {', '.join(few)}: its spread says little."
+        yield f"Fewer than 5 repeats on {', '.join(few)}: the spread is unreliable."
 
 
 def write(results: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:

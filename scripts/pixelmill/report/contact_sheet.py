@@ -1,4 +1,4 @@
-"""Contact sheet: a dozen images before and after, those that differ most first."""
+"""Contact sheet: a dozen images before and after, in order of their difference."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.report.collect import by_recipe
 
-#: Pictures shown, and the longer side of each in pixels: sharp on a phone held upright.
+#: Number of pairs, and the longer side of each picture in pixels: sharp on a phone.
 SHOWN = 12
 SIDE = 168
 
-#: Images that are looked at, evenly spread, and pixels of them all: some seconds of work.
+#: Largest number of images that are opened, and of their pixels together: some seconds of work.
 MOST_EXAMPLES = 200
 MOST_PIXELS = 600_000_000
 
-#: Larger sources are left out: a thumbnail is not worth their memory.
+#: Larger sources are left out, because a thumbnail does not justify their memory.
 LARGEST_PIXELS = 50_000_000
 
-#: Quality of the thumbnails: 4 kB each.
+#: JPEG quality of the thumbnails, which take 4 kB each.
 _QUALITY = 72
 
-#: Both pictures are compared at this side, in pixels, whatever their shape.
+#: Both pictures are stretched to a square of this side, in pixels, to be compared.
 _COMPARED = 48
 
 #: A JPEG is decoded no larger than twice its thumbnail.
@@ -51,12 +51,12 @@ class Pair:
     ----------
     source : str
     difference : float
-        Mean of the absolute difference at thumbnail size, 0..1.
+        Mean absolute difference at thumbnail size, 0..1.
     facts : Example
     before, after : str
         JPEG as data URLs.
     before_size, after_size : tuple of int
-        Of the thumbnails, in pixels.
+        Sizes of the thumbnails, in pixels.
     """
 
     source: str
@@ -71,7 +71,7 @@ class Pair:
 def contact_sheets(
     trees: Iterable[Tree], config: Mapping[str, Any]
 ) -> dict[tuple[str, str], list[Pair]]:
-    """Contact sheets by dataset and recipe, where the config tells where the sources lie."""
+    """Return contact sheets by dataset and recipe, for datasets whose folder is in the config."""
     found = {}
     for _, (tree, *_) in by_recipe(trees):
         if tree.dataset in config.get("datasets", {}):
@@ -81,20 +81,20 @@ def contact_sheets(
 
 
 def contact_sheet(tree: str, folder: str) -> list[Pair]:
-    """Choose a dozen images of an output tree and show them before and after.
+    """Choose a dozen images of an output tree, each with its source.
 
     Parameters
     ----------
     tree : str
         Folder of the output tree.
     folder : str
-        Of its sources.
+        Folder of its sources.
 
     Returns
     -------
     list of Pair
-        The largest difference first. Images that cannot be read, or are gone, are
-        left out; of several variants the first is shown.
+        The largest difference first. Images that cannot be read or are gone are left out; only
+        the first variant is shown.
     """
     found = []
     for example in _examples(tree):
@@ -110,7 +110,7 @@ def contact_sheet(tree: str, folder: str) -> list[Pair]:
 
 
 def _examples(tree: str) -> list[Example]:
-    """Sources and outputs evenly spread, as many as it takes little time to open."""
+    """Return sources and outputs, evenly spread, as many as can be opened in a few seconds."""
     path = os.path.join(tree, "ledger.sqlite")
     with open_to_read(path) as ledger:
         if ledger is None:
@@ -137,7 +137,7 @@ def _thumbnail_size(size: tuple[int, int]) -> tuple[float, float]:
 
 
 def difference(before: Image.Image, after: Image.Image) -> float:
-    """Mean absolute difference of two pictures stretched to one size, 0..1.
+    """Return the mean absolute difference of two pictures stretched to the same size, 0..1.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Templating: the templates of pages, and values and texts as pages show them."""
+"""Templating: the templates of pages, and filters that format values and texts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pixelmill.core.filenames import printable
 
 
 def environment(autoescape: bool = True) -> jinja2.Environment:
-    """Templates with the filters below; a value that is not there is an empty text.
+    """Return the templates with the filters below; a missing value is an empty text.
 
     Parameters
     ----------
     autoescape : bool
-        Whether texts are set so that HTML takes them for nothing else.
+        Whether texts are escaped for HTML.
     """
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -33,19 +33,19 @@ def environment(autoescape: bool = True) -> jinja2.Environment:
 
 
 def _printable(value: Any) -> Any:
-    """Escape in a text what a page would obey rather than show, such as marks of direction."""
+    """Escape characters that a page would not show, such as marks of direction."""
     return printable(value) if type(value) is str else value
 
 
 def number(value: Any, digits: int = 0) -> str:
-    """Write a number with its thousands apart; anything else as it is."""
+    """Format a number with separators of thousands; return anything else as a text."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "" if value is None else str(value)
     return f"{value:,.{digits}f}"
 
 
 def span(seconds: Any) -> str:
-    """Write seconds with three digits, in a unit that suits them.
+    """Format seconds with three digits, in a suitable unit.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def span(seconds: Any) -> str:
 
 
 def size(count: int) -> str:
-    """Write a number of bytes.
+    """Format a number of bytes.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def size(count: int) -> str:
 
 
 def code(text: str) -> Markup:
-    """Set what stands between backquotes as code.
+    """Format text between backquotes as code.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def code(text: str) -> Markup:
 
 
 def plain(text: str) -> str:
-    r"""Write a text so that Markdown takes it for nothing else.
+    r"""Escape a text for Markdown.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""Timings: where the time of a tree's images went, small enough for one page.
+"""Timings: how the time of a pass is distributed, condensed for one page.
 
-A million images are told by bins, quantiles and the slowest few.
+A million images are summarised by bins, quantiles and the slowest few.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from pixelmill.core.jobs import STAGES
 from pixelmill.dataset.ledger import open_to_read
 from pixelmill.dataset.passes import Pass
 
-#: Bins of the latencies: each is 12 % wider than the one before, as fine as one can see.
+#: Bins of the latencies: each is 12 % wider than the one before, the finest visible difference.
 BINS_PER_DECADE = 20
 
-#: Shortest time that is told apart, in seconds: clocks say no more.
+#: Shortest time that is distinguished, in seconds: the resolution of clocks.
 SHORTEST = 1e-6
 
-#: Images that are named as the slowest.
+#: Number of images that are named as the slowest.
 SLOWEST = 10
 
-#: A pause of a worker shorter than this part of the pass cannot be seen in a figure.
+#: A pause of a worker shorter than this share of the pass is invisible in a chart.
 _FINEST = 1 / 400
 
-#: Bars of one tree's timeline at most: what a page can hold for each of its trees.
+#: Largest number of bars in the timeline of one output tree, so that the page stays small.
 _MOST_BARS = 1500
 
 
 def distributions(tree: str) -> dict[str, Any] | None:
-    """Tell where the time of an output tree went, from its ledger.
+    """Summarise how the time of an output tree was spent, from its ledger.
 
     Parameters
     ----------
@@ -43,12 +43,11 @@ def distributions(tree: str) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        `stages`: mean seconds of an image by stage, with `wait`, the workers' time
-        that no image took, where the last pass made every image. `latency`:
-        `edges` of bins in seconds, `counts`, and quantiles. `slowest`: images with
-        their seconds by stage. `workers`: when each was busy in the last full pass, in
-        seconds since its first batch began. None where there is no ledger of this
-        version, or nothing was made.
+        `stages`: mean seconds of an image by stage and, if the last pass processed every image,
+        `wait`, the time of the workers without an image. `latency`: `edges` of bins in seconds,
+        `counts`, and quantiles. `slowest`: images with their seconds by stage. `workers`: when
+        each was busy in the last full pass, in seconds since its first batch began. None if
+        there is no ledger of this version, or if nothing was processed.
     """
     path = os.path.join(tree, "ledger.sqlite")
     with open_to_read(path) as ledger:
@@ -78,13 +77,13 @@ def distributions(tree: str) -> dict[str, Any] | None:
 
 
 def _wait(last: Pass, busy: float) -> float:
-    """Seconds of a worker, for each image, that no image took."""
+    """Return the seconds of a worker per image during which it had no image."""
     paid = last.workers * (last.seconds - last.startup_seconds)
     return max(0.0, paid / max(1, last.images) - busy)
 
 
 def latency(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
-    """Bin seconds evenly on a logarithmic scale, and take their quantiles.
+    """Count seconds in bins of a logarithmic scale, and compute their quantiles.
 
     Examples
     --------
@@ -92,7 +91,7 @@ def latency(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
     >>> found["counts"][0], found["counts"][-1], found["median"], found["slowest"]
     (2, 1, 0.011, 1.0)
     """
-    # Away from the edges of bins, which powers of ten would fall on by a rounding error.
+    # Slightly above the edges of bins, so that rounding errors do not move powers of ten.
     places = np.log10(np.maximum(seconds, SHORTEST)) * BINS_PER_DECADE + 1e-9
     bins = np.floor(places).astype(int)
     first = int(bins.min())
@@ -110,7 +109,7 @@ def latency(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
 
 
 def timeline(stretches: Sequence[tuple[int, float, float, int]]) -> list[dict[str, Any]]:
-    """When each worker was busy; pauses too short to be seen are closed.
+    """Return when each worker was busy; pauses too short to be visible are closed.
 
     Examples
     --------
@@ -132,6 +131,6 @@ def timeline(stretches: Sequence[tuple[int, float, float, int]]) -> list[dict[st
 
 
 def _rounded(value: float) -> float:
-    """Round to four digits: more is noise, and weighs."""
+    """Round to four digits; more would be noise, and make the page larger."""
     value = float(value)
     return value if value == 0 else round(value, 3 - math.floor(math.log10(abs(value))))

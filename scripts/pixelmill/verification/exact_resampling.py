@@ -1,7 +1,7 @@
-"""Exact resampling: the kernels that recipes name, in floating point and by their formulas.
+"""Exact resampling: the kernels of recipes in floating point, computed from their formulas.
 
-Verification renders its references here. Nothing is rounded in between, and nothing is shared
-with the code that makes images.
+References are resampled here, without rounding in between. Nothing is shared with the code that
+renders images.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 #: A region of a picture: left, top, right and bottom, in pixels, also between them.
 Region: TypeAlias = tuple[float, float, float, float]
 
-#: Rows of the result that are made at once.
+#: Number of rows of the result that are computed at once.
 _ROWS = 8
 
-#: Source pixels for each pixel of the result that are left when a large picture is first
-#: averaged over whole squares: with four, the result moves by less than a level.
+#: Number of source pixels per pixel of the result that remain when a large picture is first
+#: averaged over whole squares. With four, the result changes by less than a level.
 _KEPT = 4
 
 
@@ -43,7 +43,7 @@ def _hamming(x: Array) -> Array:
     return np.sinc(x) * (0.54 + 0.46 * np.cos(np.pi * x))
 
 
-#: Kernels of a distance that is not negative, and how far each reaches.
+#: Kernels as functions of a distance that is not negative, and how far each reaches.
 _KERNELS: dict[str, tuple[Callable[[Array], Array], float]] = {
     "lanczos": (_lanczos, 3.0),
     "bicubic": (_bicubic, 2.0),
@@ -92,14 +92,14 @@ def _nearest(count: int, start: float, end: float, sources: int) -> Array:
 
 
 def _averaged(picture: Array, size: tuple[int, int], region: Region) -> tuple[Array, Region]:
-    """Average a much too large picture over whole squares, where that cannot be seen."""
+    """Average a very large picture over whole squares, if that makes no visible difference."""
     left, top, right, bottom = region
     factor = int(min((right - left) / size[0], (bottom - top) / size[1]) / _KEPT)
     if factor < 2:
         return picture, region
     columns, rows = (side // factor for side in picture.shape[1::-1])
     if right > columns * factor or bottom > rows * factor:
-        # The last squares are not whole: repeat what stands at the edges.
+        # The last squares are incomplete: repeat the pixels at the edges.
         more_rows, more_columns = -picture.shape[0] % factor, -picture.shape[1] % factor
         picture = cv2.copyMakeBorder(picture, 0, more_rows, 0, more_columns, cv2.BORDER_REPLICATE)
         columns, rows = (side // factor for side in picture.shape[1::-1])
@@ -110,7 +110,7 @@ def _averaged(picture: Array, size: tuple[int, int], region: Region) -> tuple[Ar
 
 
 def _along_rows(array: Array, count: int, kernel: str, start: float, end: float) -> Array:
-    """Resample the first axis of an array of two."""
+    """Resample the first axis of a two-dimensional array."""
     made = np.empty((count, array.shape[1]), np.float32)
     for first, weights, place in _weights(array.shape[0], count, kernel, start, end):
         part = array[place : place + weights.shape[1]].astype(np.float32, copy=False)
@@ -121,7 +121,7 @@ def _along_rows(array: Array, count: int, kernel: str, start: float, end: float)
 def _weights(
     sources: int, count: int, kernel: str, start: float, end: float
 ) -> Iterator[tuple[int, Array, int]]:
-    """Weights of some results at a time: the first one's number, and its sources' first."""
+    """Yield weights of some results at a time, with their first row and their first source."""
     weigh, reach = _KERNELS[kernel]
     scale = (end - start) / count
     stretch = max(scale, 1.0)
@@ -129,11 +129,11 @@ def _weights(
         centers = start + (np.arange(first, min(first + _ROWS, count)) + 0.5) * scale
         low = max(0, math.floor(centers[0] - reach * stretch))
         high = min(sources, math.ceil(centers[-1] + reach * stretch) + 1)
-        # Of two pixels that are equally far at the edge of a box, the one behind it counts.
+        # Of two pixels at the same distance at the edge of a box, the second one counts.
         offsets = np.arange(low, high) + 0.5 - centers[:, None]
         distances = np.abs(offsets / stretch - 1e-9)
         if kernel == "area":
-            # What a pixel of the result and one of the source cover of each other.
+            # The overlap of a pixel of the result with one of the source.
             weights = np.clip((1 + 1 / stretch) / 2 - distances, 0, 1 / stretch)
         else:
             weights = np.where(distances <= reach, weigh(np.minimum(distances, reach)), 0)

@@ -1,6 +1,6 @@
-"""Expectations: what a recipe asks of its outputs, read off the recipe alone.
+"""Expectations: what a recipe asks of its outputs, derived from the recipe alone.
 
-Nothing here uses the code that makes images.
+Nothing here uses the code that renders images.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pixelmill.core.regular_files import opened
 from pixelmill.verification import expected_geometry, reference, second_sizes
 from pixelmill.verification.file_structure import kind_of
 
-#: Bytes of a source that are read first: of most JPEGs, all that stands before the pixels.
+#: Number of bytes of a source that are read first; in most JPEGs, everything before the pixels.
 _HEAD = 64 * 1024
 
-#: Modes that a step leaves, where it does not leave them to the image.
+#: Modes after a step that decides them.
 _MODES = {
     "grayscale": ("L", "LA", "I;16"),
     "color_matrix": ("RGB", "RGBA"),
@@ -25,16 +25,31 @@ _MODES = {
     "lookup": ("RGB", "RGBA"),
 }
 
-#: Formats that hold no grey, or nothing but palettes.
+#: Formats without grey, or with palettes only.
 _COLORFUL = ("AVIF", "WEBP", "GIF")
 
 
 class Expectation(NamedTuple):
-    """What a recipe demands of an output.
+    """What a recipe asks of an output.
 
-    `format` is Pillow's name, empty if it is that of the source; `upright` tells whether the
-    source is turned, `moving` whether all frames are kept, `comparable` whether a reference
-    can be rendered; `options` are those of the output.
+    Attributes
+    ----------
+    steps : tuple
+        Name and parameters of each step.
+    format : str
+        Pillow's name; empty if the format is that of the source.
+    upright : bool
+        Whether the picture is turned upright.
+    deep : bool
+        Whether 16 bits are kept.
+    comparable : bool
+        Whether a reference can be rendered.
+    color, background : str
+        As in the recipe.
+    moving : bool
+        Whether all frames are kept.
+    options : mapping
+        Of the output.
     """
 
     steps: tuple[tuple[str, Mapping[str, Any]], ...]
@@ -49,7 +64,7 @@ class Expectation(NamedTuple):
 
 
 def expectations_of(recipe: Mapping[str, Any]) -> dict[str, Expectation]:
-    """What a recipe demands, by the names of its outputs."""
+    """Return what a recipe asks of each of its outputs, by their names."""
     outputs = recipe.get("outputs") or [{"name": "", **recipe.get("output", {})}]
     upright = recipe.get("orientation", "apply") == "apply"
     found = {}
@@ -73,17 +88,17 @@ def expectations_of(recipe: Mapping[str, Any]) -> dict[str, Expectation]:
 
 
 def format_of(source: Path) -> str:
-    """Pillow's name for the format that an output of the source's own has; empty if unknown."""
+    """Return Pillow's name of the format of an output with `format: same`; empty if unknown."""
     try:
         with os.fdopen(opened(os.fspath(source)), "rb") as file:
             found = kind_of(file.read(_HEAD))
-    except OSError:  # it was there before; what is wrong now is another check's matter
+    except OSError:  # another check reports a source that is gone
         return ""
     return {"pnm": "PNG", "ico": "PNG", "heif": "JPEG"}.get(found, found.upper())
 
 
 def size_of(expectation: Expectation, source: Path) -> tuple[int, int] | None:
-    """Size in pixels that an output of a source must have; None where nobody can know."""
+    """Return the size in pixels that an output must have; None if it cannot be known."""
     size = expected_size(expectation.steps, None)
     if size == "source":
         size = expected_size(expectation.steps, stored_size(source, expectation.upright))
@@ -91,14 +106,14 @@ def size_of(expectation: Expectation, source: Path) -> tuple[int, int] | None:
 
 
 def name_and_params(step: Any) -> tuple[str, Mapping[str, Any]]:
-    """Split a step as a recipe writes it."""
+    """Split a step, as it is written in a recipe, into its name and its parameters."""
     if isinstance(step, str):
         return step, {}
     ((name, params),) = step.items()
     return name, params or {}
 
 
-#: Modes of an output, by what its format holds.
+#: Modes of outputs, by format.
 _FLAT = ("RGB", "L")
 _HELD = {
     "JPEG": _FLAT,
@@ -110,10 +125,10 @@ _HELD = {
 
 
 def expected_modes(expectation: Expectation) -> tuple[str, ...]:
-    """Modes that an output may have.
+    """Return the modes that an output may have.
 
-    Those with alpha may be where the format holds it, and must be where a step fills
-    with what is transparent.
+    Modes with alpha are possible if the format has alpha, and necessary if a step fills with
+    transparency.
 
     Examples
     --------
@@ -139,9 +154,10 @@ def expected_modes(expectation: Expectation) -> tuple[str, ...]:
 def expected_size(
     steps: Sequence[tuple[str, Mapping[str, Any]]], source: tuple[int, int] | None
 ) -> tuple[int, int] | str | None:
-    """Size in pixels that an output must have.
+    """Return the size in pixels that an output must have.
 
-    "source" where that has to be known first, None where it cannot be known.
+    It is "source" if the size of the source has to be known first, and None if it cannot be
+    known.
 
     Examples
     --------
@@ -166,7 +182,7 @@ def expected_size(
 
 
 def _fills_any_frame(params: Mapping[str, Any]) -> bool:
-    """Whether the result of a resize is its frame, whatever the source."""
+    """Whether the result of a resize has the size of its frame for every source."""
     framed = params.get("width") is not None and params.get("height") is not None
     fit = params.get("fit", "stretch")
     never = params.get("upscale") == "never"
@@ -196,20 +212,20 @@ def _size_after(
 
 
 def stored_size(path: Path, upright: bool = True) -> tuple[int, int] | None:
-    """Width and height of a source as verification sees it; None if they cannot be told.
+    """Return width and height of a source as verification sees it; None if they are unknown.
 
-    By default they are those of the picture when it is turned upright.
+    By default, they are those of the picture turned upright.
     """
     try:
         with os.fdopen(opened(os.fspath(path)), "rb") as file:
             data = file.read(_HEAD)
             if not second_sizes.tells_size(data):
                 data += file.read()
-    except OSError:  # it was there before; what is wrong now is another check's matter
+    except OSError:  # another check reports a source that is gone
         return None
     return second_sizes.size_of(data, upright)
 
 
 def swaps_sides(path: Path) -> bool:
-    """Whether a source is seen with width and height swapped."""
+    """Whether turning a source upright swaps its width and height."""
     return stored_size(path) != stored_size(path, upright=False)

@@ -1,6 +1,6 @@
-"""Expected geometry: the sizes and places that a recipe asks for, in exact fractions.
+"""Expected geometry: the sizes and positions that a recipe asks for, in exact fractions.
 
-Verification computes them here; nothing is shared with the code that makes images.
+Nothing here uses the code that renders images.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _HALF = Fraction(1, 2)
 
 
 def resized(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[int, int]:
-    """Width and height that `resize` must give an image, in exact fractions.
+    """Return the width and height that `resize` must give to an image.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def resized(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[int, in
 
 
 def resampled(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[int, int]:
-    """Width and height of the picture itself, without what `pad` puts around it."""
+    """Return width and height of the picture itself, without the padding of `pad`."""
     across, down = scales(columns, rows, params)
     size = math.floor(columns * across + _HALF), math.floor(rows * down + _HALF)
     if params.get("fit") == "cover":
@@ -36,7 +36,7 @@ def resampled(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[int, 
 
 
 def scales(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[Fraction, Fraction]:
-    """How much wider and higher `resize` makes the picture itself."""
+    """Return the factors by which `resize` scales width and height of the picture itself."""
     asked = {key: value for key, value in params.items() if value is not None}
     fit = asked.get("fit", "stretch")
     found = []
@@ -60,7 +60,7 @@ def scales(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[Fraction
 
 
 def gravity(params: Mapping[str, Any]) -> tuple[Fraction, Fraction]:
-    """Parts of the free space to the left and above."""
+    """Return the shares of the free space to the left and above."""
     name = params.get("gravity", "center")
     across = 0 if "left" in name else 1 if "right" in name else _HALF
     down = 0 if "top" in name else 1 if "bottom" in name else _HALF
@@ -68,7 +68,7 @@ def gravity(params: Mapping[str, Any]) -> tuple[Fraction, Fraction]:
 
 
 def cropped(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[int, int, int, int] | None:
-    """Left, top, right and bottom of what `crop` keeps; None if nothing is left."""
+    """Return left, top, right and bottom of the part that `crop` keeps; None if it is empty."""
     across, down = gravity(params)
     unit = params.get("unit", "pixels")
     x = _kept(columns, params.get("left"), params.get("width"), across, unit)
@@ -97,19 +97,19 @@ def _kept(
 
 
 def quarter_turns(params: Mapping[str, Any]) -> int | None:
-    """How many quarters, 0 to 3, `rotate` turns clockwise; None for any other angle."""
+    """Return the number of quarter turns clockwise, 0 to 3; None for other angles."""
     quarters, rest = divmod(Fraction(str(params["angle"])), 90)
     return None if rest else int(quarters % 4)
 
 
 def bordered(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[int, int]:
-    """Width and height of an image with its border."""
+    """Return width and height of an image with its border."""
     top, right, bottom, left = sides(params)
     return columns + left + right, rows + top + bottom
 
 
 def sides(params: Mapping[str, Any]) -> tuple[int, int, int, int]:
-    """Widths of a border in pixels: top, right, bottom and left."""
+    """Return the widths of a border in pixels: top, right, bottom and left."""
     width = params["width"]
     top, right, bottom, left = [width] * 4 if isinstance(width, int) else width
     return top, right, bottom, left

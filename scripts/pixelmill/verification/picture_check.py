@@ -1,7 +1,7 @@
-"""Picture check: what is seen of an output, against what its recipe makes of its source.
+"""Picture check: compare what is visible of an output with what its recipe makes of its source.
 
-Everything is compared that is seen: colours, alpha, depth, orientation, colour profile, and of
-moving pictures the number of frames, their order, each frame's picture and its time.
+Everything visible is compared: colours, alpha, depth, orientation, colour profile, and in
+animations the number of frames, their order, and the picture and the duration of each frame.
 """
 
 from __future__ import annotations
@@ -21,39 +21,45 @@ from pixelmill.verification.second_encoder import compressed
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-#: Formats of outputs that hold no alpha, several frames, EXIF, and an ICC profile.
+#: Formats without alpha, with several frames, with EXIF, and with an ICC profile.
 _FLAT = ("jpeg", "bmp")
 _MOVING = ("png", "webp", "avif", "gif")
 _WITH_EXIF = ("jpeg", "png", "webp", "avif", "tiff")
 _WITH_PROFILE = ("jpeg", "png", "webp", "avif", "tiff")
 
-#: What the palette of a GIF costs of the least similarity, in dB.
+#: How much less similar a GIF may be because of its palette, in dB.
 _PALETTE_COSTS = 6.0
 
-#: How much better a frame must fit in another's place to be out of order, in dB.
+#: How much better a frame must fit the place of another one to be out of order, in dB.
 _MISPLACED = 6.0
 
-#: Units of time in ms, and the shortest time that a format holds or browsers follow. They show
-#: frames of a GIF of 10 ms and less for 100.
+#: Units of time in ms, and the shortest duration that a format can store or that browsers respect.
+#: Browsers show frames of a GIF of 10 ms and less for 100 ms.
 _UNITS, _SHORTEST = {"gif": 10.0}, {"gif": 20.0, "avif": 1.0}
 _TOO_SHORT, _INSTEAD = 10.0, 100.0
 
-#: Alphas between which a GIF may show a pixel or not: it shows those of 128 and more, but
+#: Range of alpha in which a GIF may show a pixel or not. It shows pixels from 128 upwards, but
 #: kernels differ.
 _UNDECIDED = (96, 160)
 
-#: Orientations that undo others; those that are not here undo themselves.
+#: Orientations that undo others; all the rest undo themselves.
 _BACK = {6: 8, 8: 6}
 
-#: Part of deep levels that may be those of 8 bits by chance: one in 256 is.
+#: Share of 16-bit levels above which they are those of 8 bits; by chance, one in 256 is.
 _SHALLOW = 0.9
 
 
 class Verdict(NamedTuple):
-    """What comparing the pictures of an output showed.
+    """Result of comparing the pictures of an output.
 
-    `similarity` is that of the frame that fits least, in dB; `why` is None if nothing is
-    wrong; `pictures` are that frame and its reference, reduced.
+    Attributes
+    ----------
+    similarity_db : float
+        Of the frame that is least similar.
+    why : str or None
+        What is wrong, if anything is.
+    pictures : tuple of ndarray
+        That frame and its reference, reduced.
     """
 
     similarity_db: float
@@ -67,16 +73,16 @@ def check_pictures(expectation: Expectation, source: bytes, output: bytes, least
     Parameters
     ----------
     expectation : Expectation
-        Of a recipe that a reference can be rendered for.
+        Of a recipe for which a reference can be rendered.
     source, output : bytes
         The files.
     least : float
-        Least similarity that is passed, in dB.
+        Smallest similarity that passes, in dB.
 
     Raises
     ------
     UndecodableError
-        If no second library decodes one of them.
+        If no second library decodes one of the files.
     """
     seen = decode(
         output, "srgb" if expectation.color == "srgb" else "drop", upright=False, moving=True
@@ -108,13 +114,13 @@ def check_pictures(expectation: Expectation, source: bytes, output: bytes, least
 
 
 def _turned_back(seen: Seen, orientation: int) -> Seen:
-    """Take an AVIF sequence for one that notes an orientation: its frames are turned instead."""
+    """Treat an AVIF sequence, whose frames are turned, as one that records an orientation."""
     frames = [turned(frame, _BACK.get(orientation, orientation)) for frame in seen.frames]
     return replace(seen, frames=frames, notes=seen.notes._replace(orientation=orientation))
 
 
 def _prepared(expectation: Expectation, kind: str, frame: Array, seen: Seen) -> Array:
-    """Bring a frame of the source to the depth and the alpha that the output can have."""
+    """Convert a frame of the source to the depth and the alpha that the output can have."""
     if frame.dtype == np.uint16 and not (expectation.deep and seen.frames[0].dtype == np.uint16):
         frame = ((frame.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return reference.blend(frame, expectation.background) if kind in _FLAT else frame
@@ -123,7 +129,7 @@ def _prepared(expectation: Expectation, kind: str, frame: Array, seen: Seen) -> 
 def _renderings(
     expectation: Expectation, kind: str, frame: Array, output: Array
 ) -> Iterator[Array]:
-    """Yield right renderings of a frame: by several kernels, and as compression leaves each."""
+    """Yield correct renderings of a frame: with several kernels, each plain and compressed."""
     resizes = any(name == "resize" for name, _ in expectation.steps)
     for kernel in (None, "area", "bicubic") if resizes else (None,):
         made = _rendered(expectation, kind, frame, kernel)
@@ -132,7 +138,7 @@ def _renderings(
 
 
 def _decided(rendering: Array, exact: Array, output: Array) -> Array:
-    """Let a GIF show what is half transparent as it does: it must show all or nothing of it."""
+    """Accept how a GIF shows what is half transparent, because it must show all or nothing."""
     if exact.shape[2] == 3 or exact.shape[:2] != output.shape[:2]:
         return rendering
     partly = (exact[..., 3] >= _UNDECIDED[0]) & (exact[..., 3] <= _UNDECIDED[1])
@@ -151,9 +157,9 @@ def _rendered(
 def _merged(
     frames: list[Array], durations: tuple[float, ...], count: int
 ) -> tuple[list[Array], list[float]]:
-    """Merge frames that are the same as the one before, if an output has fewer.
+    """Merge frames that equal the one before, if an output has fewer frames.
 
-    Writers leave out what changes nothing, and show the frame before for as much longer.
+    Writers omit frames that change nothing, and show the frame before for longer.
     """
     times = list(durations) or [0.0] * len(frames)
     if len(frames) <= count:
@@ -175,7 +181,7 @@ def _count_fault(found: int, expected: int) -> str | None:
 def _order_fault(
     expectation: Expectation, found: list[Array], expected: list[Array], detail: int
 ) -> str | None:
-    """Tell if some frame fits much better in another one's place."""
+    """Say if a frame fits the place of another one much better."""
     if len(found) < 2:
         return None
     one, two = (
@@ -193,11 +199,11 @@ def _order_fault(
 
 
 def _notes_fault(expectation: Expectation, seen: Seen, meant: Seen) -> str | None:
-    """Tell if the output notes an orientation or a profile that it must not, or lacks one."""
+    """Say if the output records an orientation or a profile that it must not, or lacks one."""
     kind = seen.notes.kind
     orientation = 1 if expectation.upright else meant.notes.orientation
     if kind in _WITH_EXIF and seen.notes.orientation != orientation:
-        return f"notes orientation {seen.notes.orientation}, not {orientation}"
+        return f"records orientation {seen.notes.orientation}, not {orientation}"
     profile = meant.notes.profile
     if expectation.color == "keep" and profile and kind in _WITH_PROFILE and not meant.inks:
         space = "gray" if profile[16:20] == b"GRAY" else "rgb"
@@ -205,7 +211,7 @@ def _notes_fault(expectation: Expectation, seen: Seen, meant: Seen) -> str | Non
         wanted = meant.gray == (space == "gray") and not grayscale
         found = seen.notes.profile
         same = found == profile
-        if meant.gray and found:  # what is grey may be stored as colours
+        if meant.gray and found:  # grey may be stored as colours
             same = grays_alike(found, profile)
         if wanted and changes_colors(profile, space) and not same:
             return "the colour profile is lost"
@@ -213,7 +219,7 @@ def _notes_fault(expectation: Expectation, seen: Seen, meant: Seen) -> str | Non
 
 
 def _depth_fault(expectation: Expectation, kind: str, seen: Seen, meant: Seen) -> str | None:
-    """Tell if an output that must keep 16 bits has fewer."""
+    """Say if an output that must keep 16 bits has fewer."""
     deep = expectation.deep and kind in ("png", "tiff") and meant.frames[0].dtype == np.uint16
     if not deep or _is_shallow(reference.render(meant.frames[0], expectation.steps)):
         return None
@@ -224,7 +230,7 @@ def _depth_fault(expectation: Expectation, kind: str, seen: Seen, meant: Seen) -
 
 
 def _is_shallow(picture: Array) -> bool:
-    """Whether levels of 16 bits are those of 8, repeated or shifted."""
+    """Whether 16-bit levels are those of 8 bits, repeated or shifted."""
     low, high = picture & 255, picture >> 8
     between = (picture > 0) & (picture < 65535)
     if not between.any():
@@ -235,14 +241,14 @@ def _is_shallow(picture: Array) -> bool:
 def _times_fault(
     kind: str, found: tuple[float, ...], expected: list[float], as_gif: bool
 ) -> str | None:
-    """Tell if a frame is not shown for as long as in the source, but for rounding."""
+    """Say if a frame is shown for longer or shorter than in the source, apart from rounding."""
     if len(found) < 2 or len(found) != len(expected):
         return None
     unit = _UNITS.get(kind, 1.0)
     for number, (one, other) in enumerate(zip(found, expected, strict=True), 1):
         short = as_gif and other <= _TOO_SHORT
         meant = _INSTEAD if short else max(other, _SHORTEST.get(kind, 0.0))
-        # The ends of frames are rounded, so that times may differ by a whole unit.
+        # The ends of frames are rounded, so durations may differ by a whole unit.
         if abs(one - meant) > unit + 0.01:
             return f"frame {number} is shown for {one:.0f} ms, not {meant:.0f}"
     return None

@@ -1,7 +1,7 @@
-"""Reference: the picture that a recipe should give, rendered without the code that makes images.
+"""Reference: the picture that a recipe should give, rendered independently of `imaging`.
 
-It is rendered from what `pixelmill.verification.second_decoder` decodes, in floating point and by
-the formulas of the kernels, so that an error would have to be made twice to pass unseen.
+The source comes from `pixelmill.verification.second_decoder`, and kernels are computed in floating
+point from their formulas, so that only an error made twice could pass unnoticed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pixelmill.verification.expected_geometry import (
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-#: Steps that a reference can be rendered for.
+#: Steps for which a reference can be rendered.
 KNOWN_STEPS = ("resize", "crop", "rotate", "flip", "border", "grayscale")
 
 #: Colours that recipes may name.
@@ -34,10 +34,10 @@ _COLORS = {"white": "#ffffff", "black": "#000000", "gray": "#808080"}
 
 _HALF = Fraction(1, 2)
 
-#: Below this alpha a pixel's colour is not seen.
+#: Alpha below which the colour of a pixel is invisible.
 _LEAST_ALPHA = 1 / 1024
 
-#: Parts of red, green and blue in luma (ITU-R BT.601, 2.5.1).
+#: Weights of red, green and blue in luma (ITU-R BT.601, 2.5.1).
 _LUMA = np.asarray((0.299, 0.587, 0.114), np.float32)
 
 cv2.setNumThreads(1)
@@ -45,7 +45,7 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def can_render(steps: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
-    """Whether a reference exists for these steps: one resize at most, quarter turns only."""
+    """Whether a reference exists for these steps: at most one resize, and quarter turns only."""
     names = [name for name, _ in steps]
     if not all(name in KNOWN_STEPS for name in names) or names.count("resize") > 1:
         return False
@@ -64,7 +64,7 @@ def render(
     steps : sequence of (str, mapping)
         Steps for which `can_render` holds.
     kernel : str, optional
-        A kernel in place of the recipe's; ``area`` is what OpenCV shrinks by.
+        A kernel in place of that of the recipe; ``area`` is the one that OpenCV shrinks with.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def render(
 
 
 def blend(layers: Array, background: str) -> Array:
-    """Put a picture, perhaps with alpha, on a colour, ``#rrggbb``."""
+    """Blend a picture, with or without alpha, with a background colour, ``#rrggbb``."""
     if layers.shape[2] == 3:
         return layers
     full = int(np.iinfo(layers.dtype).max)
@@ -88,7 +88,7 @@ def blend(layers: Array, background: str) -> Array:
 
 
 def _levels(color: str, full: int) -> list[int]:
-    """Red, green, blue and alpha of a colour as recipes write it."""
+    """Return red, green, blue and alpha of a colour that is written as in a recipe."""
     if color == "transparent":
         return [0, 0, 0, 0]
     color = _COLORS.get(color, color)
@@ -96,7 +96,7 @@ def _levels(color: str, full: int) -> list[int]:
 
 
 def _canvas(frame: tuple[int, int], color: str, picture: Array) -> Array:
-    """Make a canvas of a colour, of a picture's type, with alpha if either has it."""
+    """Make a canvas of a colour and of the type of a picture, with alpha if either has it."""
     channels = 4 if color == "transparent" else picture.shape[2]
     canvas = np.empty((frame[1], frame[0], channels), picture.dtype)
     canvas[:] = _levels(color, int(np.iinfo(picture.dtype).max))[:channels]
@@ -104,7 +104,7 @@ def _canvas(frame: tuple[int, int], color: str, picture: Array) -> Array:
 
 
 def _placed(picture: Array, canvas: Array, left: int, top: int) -> Array:
-    """Put a picture on a canvas, with its alpha."""
+    """Paste a picture with its alpha into a canvas."""
     rows, columns = picture.shape[:2]
     region = canvas[top : top + rows, left : left + columns]
     region[..., 3:] = np.iinfo(canvas.dtype).max
@@ -126,7 +126,7 @@ def _resize(picture: Array, params: Mapping[str, Any]) -> Array:
     if color == "blur":
         cover = {"width": frame[0], "height": frame[1], "fit": "cover"}
         behind = _scale(picture, frame, _covering(columns, rows, cover), "bilinear")
-        # As documented: no shape is left.
+        # So strong that no shape remains, as documented.
         canvas = np.asarray(cv2.GaussianBlur(behind, (0, 0), max(frame) / 30))
     else:
         canvas = _canvas(frame, color, made)
@@ -136,7 +136,7 @@ def _resize(picture: Array, params: Mapping[str, Any]) -> Array:
 
 
 def _covering(columns: int, rows: int, params: Mapping[str, Any]) -> Region:
-    """Region of a picture that fills a frame."""
+    """Return the region of a picture that fills a frame."""
     scale = scales(columns, rows, params)[0]
     width = min(Fraction(columns), params["width"] / scale)
     height = min(Fraction(rows), params["height"] / scale)
@@ -148,7 +148,7 @@ def _covering(columns: int, rows: int, params: Mapping[str, Any]) -> Region:
 def _scale(
     picture: Array, size: tuple[int, int], region: Region, kernel: str, linear: Any = False
 ) -> Array:
-    """Resample a region; colours are weighted by alpha, and mixed as light if asked for."""
+    """Resample a region, with colours weighted by alpha, and in linear light on request."""
     if size == picture.shape[1::-1] and region == (0, 0, *size):
         return picture
     full = int(np.iinfo(picture.dtype).max)
@@ -173,18 +173,18 @@ def _rounded(values: Array, kind: Any) -> Array:
 
 
 def _to_light(values: Array) -> Array:
-    """Amounts of light of sRGB values (IEC 61966-2-1, 5.2)."""
+    """Convert sRGB values to linear light (IEC 61966-2-1, 5.2)."""
     return np.where(values > 0.04045, ((values + 0.055) / 1.055) ** 2.4, values / 12.92)
 
 
 def _from_light(light: Array) -> Array:
-    """Return sRGB values of amounts of light (IEC 61966-2-1, 5.2)."""
+    """Convert linear light to sRGB values (IEC 61966-2-1, 5.2)."""
     return np.where(light > 0.0031308, 1.055 * light ** (1 / 2.4) - 0.055, light * 12.92)
 
 
 def _crop(picture: Array, params: Mapping[str, Any]) -> Array:
     box = cropped(picture.shape[1], picture.shape[0], params)
-    if box is None:  # then there is no output to compare
+    if box is None:  # there is no output to compare
         return picture
     return picture[box[1] : box[3], box[0] : box[2]]
 
@@ -194,7 +194,7 @@ def _rotate(picture: Array, params: Mapping[str, Any]) -> Array:
     if params.get("expand", True) or turned.shape == picture.shape:
         return turned
     rows, columns = picture.shape[:2]
-    # The frame stays: what exceeds it on two sides is cut off, the other sides are filled.
+    # The frame keeps its size: two sides are cut off, the other two are filled.
     canvas = _canvas((columns, rows), params.get("color", "#ffffff"), picture)
     side = min(rows, columns)
     top, left = (rows - side) // 2, (columns - side) // 2

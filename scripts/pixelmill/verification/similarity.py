@@ -1,9 +1,9 @@
-"""Similarity: whether a picture is the one that is expected, and how much it looks like it.
+"""Similarity: whether a picture is the expected one, and how similar the two are.
 
-Right pictures differ: by the kernel that resampled them, by compression, and most where
-stripes or small text are finer than the pixels. So a picture is compared with several right
-renderings of the same source, and must be close to one of them.
-The thresholds were derived from measurements: see ``docs/decisions/verification.md``.
+Correct pictures differ from each other because of resampling kernels and compression, most of
+all if stripes or small text are finer than the pixels. A picture is therefore compared with
+several correct renderings of the same source, and must be close to one of them.
+The thresholds come from measurements, see ``docs/decisions/verification.md``.
 """
 
 from __future__ import annotations
@@ -19,29 +19,34 @@ from pixelmill.verification import suspected_faults
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-#: Both pictures are reduced to at most this side, in pixels: what is left is what a
-#: person sees at a glance, whatever the kernel and the compression.
+#: Longest side of the reduced pictures, in pixels. They show what a person sees at a glance, and
+#: depend little on the kernel and the compression.
 SIDE = 64
 
-#: Side of the middle that is compared pixel by pixel, at most.
+#: Longest side of the central part that is compared pixel by pixel.
 _WINDOW = 512
 
-#: Largest error of any place of the reduced pictures, in levels of 255.
+#: Largest error of any area of the reduced pictures, in levels of 255.
 LOCAL = 48.0
 
-#: Root mean square of the errors of single pixels, in levels of 255.
+#: Largest root mean square of the errors of single pixels, in levels of 255.
 FINE = 16.0
 
-#: How many times smaller the errors of single pixels must be by another rendering, to dispel
-#: the suspicion of a fault.
+#: How many times smaller the errors of single pixels must be with another rendering to dispel the
+#: suspicion of a fault.
 _DOUBT = 2.0
 
 
 class Likeness(NamedTuple):
-    """How a picture compares with what is expected.
+    """Result of comparing a picture with the expected one.
 
-    `why` says what is wrong, or is None; `pictures` are both, reduced
-    and on white, uint8.
+    Attributes
+    ----------
+    similarity_db : float
+    why : str or None
+        What is wrong, if anything is.
+    pictures : tuple of ndarray
+        The picture and the expected one, reduced and on white, uint8.
     """
 
     similarity_db: float
@@ -50,7 +55,15 @@ class Likeness(NamedTuple):
 
 
 def layers_of(picture: Array, alpha: bool) -> Array:
-    """Return levels of 0 to 255 as float32, the colours multiplied by alpha."""
+    """Return a picture as float32 from 0 to 255, with the colours multiplied by alpha.
+
+    Parameters
+    ----------
+    picture : ndarray of shape (height, width, 3 or 4)
+        uint8 or uint16, RGB with straight alpha.
+    alpha : bool
+        Whether a picture without alpha gets an opaque one.
+    """
     full = np.iinfo(picture.dtype).max
     layers = picture.astype(np.float32)
     if full != 255:
@@ -64,16 +77,17 @@ def layers_of(picture: Array, alpha: bool) -> Array:
 
 
 def reduce(picture: Array, detail: int = 2 * SIDE) -> Array:
-    """Reduce to a quarter, and to at most `SIDE` pixels, by averaging.
+    """Reduce a picture to a quarter, and to at most `SIDE` pixels, by averaging.
 
-    Small pictures too, because kernels and JPEG's chroma differ most in single pixels.
+    Small pictures are reduced too, because kernels and the chroma of JPEG differ most in single
+    pixels.
 
     Parameters
     ----------
     picture : ndarray
     detail : int
-        Longest side of what the picture was made of, in pixels. What was enlarged is
-        reduced to half of it: kernels make up each their own pixels in between.
+        Longest side of the source, in pixels. A picture that was enlarged is reduced to half of
+        it, because every kernel invents other pixels in between.
     """
     longest = max(picture.shape[:2])
     most = max(1, min(SIDE, longest // 4, detail // 2))
@@ -83,9 +97,9 @@ def reduce(picture: Array, detail: int = 2 * SIDE) -> Array:
 
 
 def psnr(a: Array, b: Array) -> float:
-    """Peak signal-to-noise ratio of two arrays of one shape, in dB; equal ones give 100.
+    """Return the peak signal-to-noise ratio of two arrays of the same shape, in dB.
 
-    10 log10(255^2 / MSE), ITU-T J.340.
+    It is 10 log10(255^2 / MSE) (ITU-T J.340), and 100 for equal arrays.
     """
     return _decibels(float(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)))
 
@@ -95,19 +109,20 @@ def _decibels(error: float) -> float:
 
 
 def compare(output: Array, renderings: Iterable[Array], least: float, detail: int) -> Likeness:
-    """Compare a picture with right renderings of its source.
+    """Compare a picture with correct renderings of its source.
 
-    It is right if it is close to one of them in all respects, and no fault explains what
-    differs.
+    It is correct if it is close to one of them in all respects, and no fault explains the
+    differences.
 
     Parameters
     ----------
     output : ndarray of shape (height, width, 3 or 4)
         uint8 or uint16, RGB with straight alpha.
     renderings : iterable of ndarray
-        Of the same form, the most likely one first; taken until one is close.
+        Pictures of the same form, the most likely one first. They are rendered until one is
+        close.
     least : float
-        Least similarity that is passed, in dB.
+        Smallest similarity that passes, in dB.
     detail : int
         See `reduce`.
     """
@@ -128,7 +143,7 @@ def compare(output: Array, renderings: Iterable[Array], least: float, detail: in
 
 
 class _Comparison(NamedTuple):
-    """How a picture compares with one rendering."""
+    """Result of comparing a picture with one rendering."""
 
     similarity_db: float
     why: str | None
@@ -138,7 +153,7 @@ class _Comparison(NamedTuple):
 
     @property
     def rank(self) -> tuple[bool, float]:
-        """What the best of several has the least of."""
+        """Sorting key: the best of several comparisons has the smallest one."""
         return self.why is not None, self.fine
 
 
@@ -181,14 +196,14 @@ def _compared(output: Array, expected: Array, least: float, detail: int) -> _Com
 
 
 def _reduced(picture: Array, alpha: bool, detail: int) -> Array:
-    """Reduce a picture to layers; before they take four times the memory, if that is the same."""
+    """Reduce a picture and convert it to float32, in the order that takes less memory."""
     if picture.shape[2] == 4:
         return reduce(layers_of(picture, alpha), detail)
     return layers_of(reduce(picture, detail), alpha)
 
 
 def _parts(layers: Array) -> list[Array]:
-    """Return colours, and alpha if there is any: a small error of one is not lost in the other."""
+    """Return colours and alpha separately, so that an error of alpha is not averaged away."""
     return [layers[..., :3], *([layers[..., 3]] if layers.shape[2] == 4 else [])]
 
 
@@ -197,7 +212,7 @@ def _root_mean_square(errors: Array) -> float:
 
 
 def _window(shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Middle of a picture."""
+    """Return the central part of a picture."""
     starts = [max(0, (side - _WINDOW) // 2) for side in shape[:2]]
     return slice(starts[0], starts[0] + _WINDOW), slice(starts[1], starts[1] + _WINDOW)
 

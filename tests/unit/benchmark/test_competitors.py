@@ -100,7 +100,7 @@ def test_another_program_of_a_rivals_name_is_left_out(tmp_path, photos, monkeypa
     ids=str,
 )
 def test_what_other_tools_are_not_asked_for_is_a_sentence(recipe):
-    with pytest.raises(UserError, match=r"^No rival does this recipe: .*\.$"):
+    with pytest.raises(UserError, match=r"^Other tools cannot do this recipe: .*\.$"):
         competitors.task_of(parse(recipe))
 
 

@@ -91,9 +91,9 @@ def seen(kind="png", orientation=1, profile=None, gray=False, inks=False, frame=
 @pytest.mark.parametrize(
     ("recipe", "output", "source", "fault"),
     [
-        ({}, seen(orientation=6), seen(orientation=6), "notes orientation 6, not 1"),
+        ({}, seen(orientation=6), seen(orientation=6), "records orientation 6, not 1"),
         ({}, seen(), seen(orientation=6), None),
-        ({"orientation": "keep"}, seen(), seen(orientation=6), "notes orientation 1, not 6"),
+        ({"orientation": "keep"}, seen(), seen(orientation=6), "records orientation 1, not 6"),
         ({"orientation": "keep"}, seen("bmp"), seen(orientation=6), None),
     ],
 )

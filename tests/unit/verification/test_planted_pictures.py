@@ -165,7 +165,7 @@ def test_an_orientation_that_is_still_noted_is_named(made):
         file = io.BytesIO()
         image.save(file, "JPEG", quality=85, exif=image.getexif())
     finding = inspect(inspector, images, rows["turned.jpg"], file.getvalue())
-    assert "notes orientation 6, not 1" in dict(finding.faults)["similarity"]
+    assert "records orientation 6, not 1" in dict(finding.faults)["similarity"]
 
 
 @pytest.mark.parametrize(("recipe", "format_"), [("moving", "PNG"), ("webp", "WEBP")])
