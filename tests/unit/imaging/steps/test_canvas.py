@@ -55,6 +55,18 @@ def test_what_stands_over_is_cut_off():
     np.testing.assert_array_equal(np.asarray(made), levels[1:3, 1:3])
 
 
+@pytest.mark.parametrize("upscale", ["allow", "never"])
+@pytest.mark.parametrize("color", ["#ffffff", "transparent", "blur"])
+@pytest.mark.parametrize("side", [8, 40, 200])
+def test_whatever_surrounds_a_picture_fills_the_whole_frame(apply, photo, side, color, upscale):
+    picture = photo(90, 30)
+    frame = {"width": side, "height": side, "fit": "pad"}
+    made = apply(picture, "resize", **frame, color=color, upscale=upscale)
+    assert made.size == (side, side)
+    large = apply(picture, "resize", **frame, color=color)
+    np.testing.assert_array_equal(np.asarray(made)[0], np.asarray(large)[0])
+
+
 def test_a_picture_that_fills_its_frame_stays_as_it_is():
     image = Image.new("L", (5, 4), 70)
     assert canvas.place(image, (5, 4), 0, 0, "#ff0000") is image
