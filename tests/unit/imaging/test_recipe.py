@@ -4,6 +4,7 @@ import datetime
 import pickle
 
 import pytest
+from PIL import Image
 
 from pixelmill.core.errors import UserError
 from pixelmill.imaging.recipe_parser import parse
@@ -293,6 +294,32 @@ def own_step(tmp_path):
 def test_files_of_own_steps_are_known(own_step):
     parsed = parse(with_step({"call": {"function": "mine:boost"}}), folder=str(own_step))
     assert list(parsed.own_files()) == [str(own_step / "mine.py")]
+
+
+#: Where a step may stand, as a recipe with its place left open.
+PLACES = {
+    "for all outputs": lambda step: {"steps": [step]},
+    "for the only output": lambda step: {"outputs": [{"name": "a", "steps": [step]}]},
+    "for the last output": lambda step: {
+        "outputs": [{"name": "a", "steps": ["sharpen"]}, {"name": "b", "steps": [step]}]
+    },
+}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_what_a_step_needs_is_known_wherever_it_stands(own_step, place):
+    """Else what is made by it would not be made again, or could not be made in the sandbox."""
+    Image.new("RGB", (2, 2)).save(own_step / "mark.png")
+
+    def parsed(step):
+        return parse(place(step), folder=str(own_step))
+
+    own = parsed({"call": {"function": "mine:boost"}})
+    assert list(own.own_files()) == [str(own_step / "mine.py")]
+    assert not own.scales_on_threads
+    marked = parsed({"watermark": {"image": "mark.png"}})
+    assert list(marked.files()) == [str(own_step / "mark.png")]
+    assert [step.name for step in marked.all_steps][-1] == "watermark"
 
 
 def test_parameters_of_own_steps_change_the_fingerprint(own_step):
