@@ -181,5 +181,5 @@ def test_snakemake_that_is_interrupted_goes_on_without_a_flag(
     assert not (folder / target).exists()
     assert_only_whole_images(tree)
     ran = snakemake(folder, target, code=repository)
-    assert ran.jobs == ["Process mine by slow with processes"]
+    assert ran.jobs == ["Process mine with slow on processes"]
     assert_goes_on_to_the_same_end(ran, tree, undisturbed)

@@ -36,14 +36,14 @@ END = ["Write the report", "Write the verdict"]
 
 def processing(dataset, recipe):
     """Messages of the jobs that process a dataset with a recipe."""
-    made = f"Process {dataset} by {recipe}"
-    return [f"{made}, one image after another", f"{made} with threads"]
+    made = f"Process {dataset} with {recipe}"
+    return [f"{made}, one image after another", f"{made} on threads"]
 
 
 def chain(dataset, recipe):
     """Messages of the jobs that process a dataset with a recipe and verify the outputs."""
-    verified = [f"Verify {dataset} by {recipe} with {e}" for e in ("sequential", "threads")]
-    compared = f"Compare the engines on {dataset} by {recipe}"
+    verified = [f"Verify {dataset} with {recipe} on {e}" for e in ("sequential", "threads")]
+    compared = f"Compare the engines on {dataset} with {recipe}"
     return [*processing(dataset, recipe), *verified, compared]
 
 

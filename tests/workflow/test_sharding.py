@@ -14,7 +14,7 @@ DIVIDED = {**SMALL, "scale": {"shards": SHARDS}}
 #: Enough for each shard to have some.
 COUNT = 9
 
-TREE = "mine by light with sequential"
+TREE = "mine with light on sequential"
 
 #: The table that Snakemake knows a tree by.
 MANIFEST = "results/mine/light/sequential/manifest.csv"
@@ -28,7 +28,7 @@ def of_shard(number):
 
 GATHER = ["Gather the catalogs of mine", f"Gather the shards of {TREE}"]
 
-AFTER = [f"Verify {TREE}", "Compare the engines on mine by light", *END]
+AFTER = [f"Verify {TREE}", "Compare the engines on mine with light", *END]
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +113,6 @@ def test_generated_images_come_in_shards_too(divided, snakemake):
 def test_the_targets_for_looking_work_on_shards(divided, snakemake):
     ran = snakemake(divided, "plan", "verify")
     assert ran.status == 0, ran.text
-    assert ran.jobs == ["Say what would be done, and why", "Verify what stands there"]
+    assert ran.jobs == ["Show what would be done, and why", "Verify the existing outputs"]
     assert f"mine/light/sequential: make 0; keep {COUNT}; remove 0" in ran.text
     assert "Everything passed." in ran.text

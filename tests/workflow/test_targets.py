@@ -54,7 +54,7 @@ def test_a_config_file_and_keys_on_the_command_line_go_before_the_file_beside(
     options = ["--configfile", other, "--config", *values]
     ran = snakemake(small, "--dry-run", "--printshellcmds", "all", *options)
     assert ran.status == 0, ran.text
-    assert "Process mine by light with futures" in ran.jobs
+    assert "Process mine with light on futures" in ran.jobs
     (policy,) = set(re.findall(r"--policy '(.*?)' --label", ran.text))
     assert json.loads(policy) == {
         "limits": {**json.loads(policy)["limits"], "max_pixels": 77},
@@ -76,8 +76,8 @@ def test_the_target_process_makes_images_by_the_production_engine_alone(finished
     ran = snakemake(finished, "process", "--config", "run={datasets: [mine], recipes: [light]}")
     assert ran.status == 0
     assert ran.jobs == [
-        "Process mine by light with auto",
-        "Verify mine by light with auto",
+        "Process mine with light on auto",
+        "Verify mine with light on auto",
         "Write the verdict on the images of the production engine",
     ]
     assert (finished / "results/verdict-process.txt").exists()
@@ -89,7 +89,7 @@ def test_the_target_verify_finds_a_fault_and_names_the_remedy(finished, snakemak
     (finished / "results/mine/light/threads/images/3.jpg").unlink()
     ran = snakemake(finished, "verify")
     assert ran.status != 0
-    assert ran.jobs == ["Verify what stands there"]
+    assert ran.jobs == ["Verify the existing outputs"]
     assert "3.jpg: is in the manifest but does not exist" in ran.text
     assert "missing: make them again: 'snakemake " in ran.text
 
@@ -124,7 +124,7 @@ def test_snakemakes_own_report_has_the_verdict_the_tables_and_the_figures(finish
     ran = snakemake(finished, "--report", "out.html", "--cores", "1")
     assert ran.status == 0, ran.text
     page = (finished / "out.html").read_text(encoding="utf-8")
-    for words in ("the whole report", "throughput and speedup", "verdict", "mine by light"):
+    for words in ("the whole report", "throughput and speedup", "verdict", "mine with light"):
         assert words in page
     for figure in ("throughput", "stages", "latencies", "workers"):
         assert f"demo.light.{figure}.svg" in ran.text
@@ -135,7 +135,7 @@ def test_the_target_plan_says_what_would_be_done_and_does_nothing(finished, snak
     (finished / "pictures/3.jpg").unlink()
     before = times_below(finished / "results")
     ran = snakemake(finished, "plan")
-    assert ran.jobs == ["Say what would be done, and why"]
+    assert ran.jobs == ["Show what would be done, and why"]
     assert "mine/light/threads: make 1: 1 new; keep 7; remove 1" in ran.text
     assert "demo/light/threads: make 0; keep 4; remove 0" in ran.text
     after = times_below(finished / "results")
@@ -150,7 +150,7 @@ def test_the_target_scaling_measures_what_a_dataset_selects(small, snakemake):
     write_config(small, {**SMALL, "datasets": mine, "benchmark": {"images": 99, "repeats": 1}})
     ran = snakemake(small, "scaling", "--cores", "1")
     assert ran.status == 0
-    assert ran.jobs == ["Catalog mine", "Measure what parallelism wins on mine by light"]
+    assert ran.jobs == ["Catalog mine", "Measure the speedup of engines on mine with light"]
     measured = json.loads((small / "results/mine/light/scaling.json").read_text("utf-8"))
     assert (measured["images"], measured["repeats"]) == (2, 1)
 
@@ -199,7 +199,7 @@ def test_a_failed_check_keeps_its_evidence_and_passes_once_it_is_mended(small, s
     stray.unlink()
     again = snakemake(small, "all")
     assert again.status == 0, again.text
-    assert "Verify mine by light with sequential" in again.jobs
+    assert "Verify mine with light on sequential" in again.jobs
 
 
 @pytest.mark.slow

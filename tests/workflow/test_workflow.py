@@ -123,7 +123,7 @@ def test_images_that_come_go_and_change_rerun_their_dataset_and_are_made_alone(
     (pictures / "4.jpg").unlink()
     (pictures / "5.jpg").touch()
     ran = snakemake(finished, "results/mine/light/threads/manifest.csv")
-    assert ran.jobs == ["Catalog mine", "Process mine by light with threads"]
+    assert ran.jobs == ["Catalog mine", "Process mine with light on threads"]
     assert ran.made == [2]
     after = times_below(tree / "images")
     assert {path.name for path in after} == {path.name for path in pictures.iterdir()}
@@ -171,11 +171,11 @@ def test_a_recipe_and_an_own_step_that_are_edited_rerun_what_is_made_by_them(
     assert snakemake(with_own_step, *targets).made == [3, 3]
     edit(with_own_step / "my_steps.py", "255 - level", "level // 2")
     asked = snakemake(with_own_step, "--dry-run", *targets)
-    assert asked.jobs == ["Process mine by own, one image after another"]
+    assert asked.jobs == ["Process mine with own, one image after another"]
     edit(with_own_step / "my_steps.py", "level // 2", "255 - level")
     light = "recipes={light: {output: {quality: 5}}}"
     asked = snakemake(with_own_step, "--dry-run", *targets, "--config", light)
-    assert asked.jobs == ["Process mine by light, one image after another"]
+    assert asked.jobs == ["Process mine with light, one image after another"]
 
 
 def test_an_own_step_is_found_beside_a_config_file_on_the_command_line(with_own_step, snakemake):
@@ -186,7 +186,7 @@ def test_an_own_step_is_found_beside_a_config_file_on_the_command_line(with_own_
     target = ["results/mine/own/sequential/manifest.csv", "--configfile", "settings/config.yaml"]
     ran = snakemake(with_own_step, "--dry-run", *target)
     assert ran.status == 0, ran.text
-    assert ran.jobs == ["Catalog mine", "Process mine by own, one image after another"]
+    assert ran.jobs == ["Catalog mine", "Process mine with own, one image after another"]
 
 
 def test_quiet_says_nothing_where_all_goes_well(small, snakemake):

@@ -29,7 +29,7 @@ rule process_seq:
         steps_folder=BASE,
         policy=policy(),
     message:
-        "Process {wildcards.dataset} by {wildcards.recipe}, one image after another"
+        "Process {wildcards.dataset} with {wildcards.recipe}, one image after another"
     shell:
         "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
         " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
@@ -66,7 +66,7 @@ rule process_par:
         scheduler=scheduler,
         options="--label {dataset}/{recipe}",
     message:
-        "Process {wildcards.dataset} by {wildcards.recipe} with {wildcards.engine}"
+        "Process {wildcards.dataset} with {wildcards.recipe} on {wildcards.engine}"
     shell:
         "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
         " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"

@@ -7,9 +7,7 @@ rule benchmark_report:
         templates=[
             os.path.relpath(path)
             for pattern in ("report.*", "charts/*.html")
-            for path in sorted(
-                (PACKAGE / "report/templates").glob(pattern)
-            )
+            for path in sorted((PACKAGE / "report/templates").glob(pattern))
         ],
         timings=expand("{tree}/timing.json", tree=trees(ENGINES)),
         manifests=expand("{tree}/manifest.csv", tree=trees(ENGINES)),
@@ -39,7 +37,7 @@ rule benchmark_report:
             patterns=["{of}.{by}.{figure}.svg"],
             caption="../report/figures.rst",
             category="Figures",
-            subcategory="{of} by {by}",
+            subcategory="{of} with {by}",
             labels={"figure": "{figure}"},
         ),
     log:

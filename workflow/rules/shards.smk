@@ -65,7 +65,7 @@ use rule process_par as process_shard with:
         tree=subpath(output.manifest, ancestor=3),
         options=options_of_shard,
     message:
-        "Process {wildcards.dataset} by {wildcards.recipe} with {wildcards.engine},"
+        "Process {wildcards.dataset} with {wildcards.recipe} on {wildcards.engine},"
         " shard {wildcards.shard}"
 
 
@@ -93,7 +93,7 @@ rule gather:
         tree=subpath(output.manifest, parent=True),
         shards=len(shards()),
     message:
-        "Gather the shards of {wildcards.dataset} by {wildcards.recipe} with {wildcards.engine}"
+        "Gather the shards of {wildcards.dataset} with {wildcards.recipe} on {wildcards.engine}"
     shell:
         "python {input.code[0]:q} {params.tree:q} {params.shards} {input.catalog:q}"
         " --label {wildcards.dataset}/{wildcards.recipe}/{wildcards.engine} --log {log:q}"

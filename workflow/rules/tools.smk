@@ -49,7 +49,7 @@ rule verify:
         config=as_json(CONFIG),
         steps_folder=BASE,
     message:
-        "Verify what stands there"
+        "Verify the existing outputs"
     shell:
         "python {input.code[0]:q} --config {params.config:q} --steps-folder {params.steps_folder:q}"
         " --workers {threads} --cap-workers --log {log:q}"
@@ -70,7 +70,7 @@ rule plan:
         config=as_json(CONFIG),
         steps_folder=BASE,
     message:
-        "Say what would be done, and why"
+        "Show what would be done, and why"
     shell:
         "python {input.code[0]:q} --config {params.config:q} --steps-folder {params.steps_folder:q}"
         " --log {log:q}"
@@ -100,7 +100,7 @@ rule measure:
         steps_folder=BASE,
         settings=section("benchmark"),
     message:
-        "Measure what parallelism wins on {wildcards.dataset} by {wildcards.recipe}"
+        "Measure the speedup of engines on {wildcards.dataset} with {wildcards.recipe}"
     shell:
         "python {input.code[0]:q} {params.folder:q} --recipe {params.recipe:q}"
         " --catalog {input.catalog:q}"
@@ -131,7 +131,7 @@ use rule measure as measure_rivals with:
     benchmark:
         "benchmarks/{dataset}/{recipe}/rivals.tsv"
     message:
-        "Measure other tools on {wildcards.dataset} by {wildcards.recipe}"
+        "Measure other tools on {wildcards.dataset} with {wildcards.recipe}"
 
 
 rule rivals:
@@ -147,9 +147,7 @@ rule rivals:
 rule steps:
     input:
         code=code("steps.py"),
-        template=[
-            os.path.relpath(PACKAGE / "report/templates/steps.html")
-        ],
+        template=[os.path.relpath(PACKAGE / "report/templates/steps.html")],
     output:
         page=f"{RESULTS}/report/steps.html",
     log:

@@ -28,7 +28,7 @@ rule verify_tree:
         settings=section("verify"),
         sandbox="off" if CONFIG["sandbox"] == "off" else "auto",
     message:
-        "Verify {wildcards.dataset} by {wildcards.recipe} with {wildcards.engine}"
+        "Verify {wildcards.dataset} with {wildcards.recipe} on {wildcards.engine}"
     shell:
         "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
         " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
@@ -61,7 +61,7 @@ rule compare_engines:
             f"{RESULTS}/{{{{dataset}}}}/{{{{recipe}}}}/{{engine}}", engine=ENGINES
         ),
     message:
-        "Compare the engines on {wildcards.dataset} by {wildcards.recipe}"
+        "Compare the engines on {wildcards.dataset} with {wildcards.recipe}"
     shell:
         "python {input.code[0]:q} {params.trees:q} --output {output.checks:q} --evidence"
         " --label {wildcards.dataset}/{wildcards.recipe} --log {log:q}"

@@ -62,7 +62,7 @@ def summary(report: Mapping[str, Any], passed: bool, place: str = "") -> list[st
         recipes = _and(dict.fromkeys(tree["recipe"] for tree in trees))
         engines = _and(dict.fromkeys(tree["engine"] for tree in trees))
         datasets = _and(dict.fromkeys(tree["dataset"] for tree in trees))
-        lines.append(f"Done: {images:,} images of {datasets} by {recipes}, on {engines}.")
+        lines.append(f"Done: {images:,} images of {datasets} with {recipes}, on {engines}.")
         correct = sum(entry["passed"] for entry in trees)
         same = [entry["passed"] for entry in report["comparisons"]]
         agreement = "" if not same else "; engines agree" if all(same) else "; engines DISAGREE"

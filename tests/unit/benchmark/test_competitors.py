@@ -119,7 +119,7 @@ def test_the_target_rivals_measures_comparable_recipes_alone(small, snakemake):
     write_config(small, {**SMALL, "run": run, "benchmark": {"images": 3, "repeats": 1}})
     ran = snakemake(small, "rivals")
     assert ran.status == 0, ran.text
-    assert "Measure other tools on mine by light" in ran.jobs
+    assert "Measure other tools on mine with light" in ran.jobs
     assert not any("intensive" in job for job in ran.jobs)
     measured = json.loads((small / "results/mine/light/rivals.json").read_text("utf-8"))
     check(measured, "scaling", "rivals.json")

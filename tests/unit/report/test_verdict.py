@@ -83,7 +83,7 @@ def test_a_run_is_summed_up_in_five_lines():
         rows=[measured(250.4, 1.0, engine="sequential"), measured(470.6, 1.88)],
     )
     assert summary(run, True, "Report: results/report/report.html") == [
-        "Done: 1,234 images of demo by light, on sequential and processes.",
+        "Done: 1,234 images of demo with light, on sequential and processes.",
         "Checked: 2 of 2 output trees passed; engines agree.",
         "Failed: 3 of 1,000 images (2 corrupt, 1 truncated) in demo/light/threads; see its "
         "failures.csv.",
