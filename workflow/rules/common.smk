@@ -73,7 +73,7 @@ def as_json(value):
 
 
 def section(name):
-    """A whole section of the config in a fixed form: a script takes from it what it needs."""
+    """A section of the config as JSON, from which a script takes what it needs."""
     return as_json(CONFIG[name])
 
 

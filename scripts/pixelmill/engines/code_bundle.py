@@ -3,9 +3,9 @@
 Both are in one ZIP file in a folder that the workers share. This module is sent along with each
 batch, by value, so it may only import what every worker has.
 
-Dask's own means do not suffice. `Client.upload_file` reloads only the top-level package, so a
-worker that outlives a run would go on with submodules of that run. `UploadDirectory` needs
-nannies, and restarts the workers with whatever else they are running.
+Dask's own means do not suffice. `Client.upload_file` reloads only the top-level package, so that
+a worker that outlives a run keeps the submodules of that run. `UploadDirectory` needs nannies,
+and imports nothing anew unless it restarts the workers with all that they are running.
 """
 
 import hashlib

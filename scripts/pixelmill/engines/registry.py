@@ -64,7 +64,7 @@ AUTO = "auto"
 _SPECS = (
     EngineSpec(
         BASELINE,
-        "A plain loop: the baseline of all speedups.",
+        "A plain loop, the baseline of all speedups.",
         pool="inline",
         create=Sequential,
         automatic=True,
