@@ -1,11 +1,13 @@
 """Find what Python files import from the library, in their syntax trees."""
 
 import ast
+import functools
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
 
 
+@functools.cache  # a syntax tree takes long, and most files are reached from several
 def imports_of(path):
     """Files of the library that a file imports at any place, from its syntax tree."""
     found = set()

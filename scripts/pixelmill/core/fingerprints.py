@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -36,18 +37,21 @@ def code_of(script: str) -> list[Path]:
     found: set[Path] = set()
     pending = [first]
     while pending:
-        new = set(_imported_by(pending.pop())) - found
+        new = _imported_by(pending.pop()) - found
         found |= new
         pending += new
     return [first, *sorted(found)]
 
 
-def _imported_by(path: Path) -> Iterator[Path]:
-    """Yield the files of the modules that a file imports, wherever in it."""
+@functools.cache  # a workflow asks for the code of two dozen scripts, which share most modules
+def _imported_by(path: Path) -> frozenset[Path]:
+    """Return the files of the modules that a file imports, wherever in it."""
+    found: set[Path] = set()
     for module, names in _IMPORT.findall(path.read_text(encoding="utf-8")):
         parts = module.split(".") if module else []
         for name in re.findall(r"\w+", names):
-            yield from _files_of([*parts, name])
+            found.update(_files_of([*parts, name]))
+    return frozenset(found)
 
 
 def _files_of(parts: Sequence[str]) -> Iterator[Path]:
