@@ -1,6 +1,7 @@
 """Fixtures and helpers that all tests share."""
 
 import functools
+import gc
 import io
 import os
 import re
@@ -17,7 +18,8 @@ from PIL import Image
 
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.steps import STEPS
-from tests.helpers.snakemakes import Server
+from pixelmill.pipeline import child_processes
+from tests.helpers.preloaded import Server
 
 #: Fixtures that are shared from modules of their own.
 pytest_plugins = [
@@ -31,10 +33,28 @@ REPOSITORY = Path(__file__).parents[1]
 LONGEST = 600
 
 
+def pytest_configure():
+    if hasattr(os, "fork"):
+        from tests.helpers.forked_children import SUBPROCESS
+
+        child_processes.subprocess = SUBPROCESS
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--fail-on-skip", action="store_true", help="fail where a test was skipped (for CI)"
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect tests without searching for garbage: all of them live until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items):
@@ -146,23 +166,55 @@ def call(monkeypatch):
     return call_script
 
 
-@pytest.fixture(scope="session")
-def snakemake():
-    """Function that runs Snakemake in a folder, with the Snakefile there or that of `code`."""
-    server = Server(clean_environment()) if hasattr(os, "fork") else None
+@pytest.fixture
+def started_children(monkeypatch):
+    """Start the child processes of runs in new interpreters, as users do; here they are forked."""
+    monkeypatch.setattr(child_processes, "subprocess", subprocess)
 
-    def run_snakemake(folder, *arguments, code=None, cwd=None, env=None):
+
+@pytest.fixture(scope="session")
+def preloaded():
+    """Server that forks Snakemake and scripts, or None if the system cannot fork."""
+    if not hasattr(os, "fork"):
+        yield None
+        return
+    server = Server(clean_environment())
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def forked_script(script, preloaded):
+    """Function like `script`, for tests that are not about the start of a process."""
+
+    def run_script(name, *arguments, cwd=None, env=None):
+        if preloaded is None:
+            return script(name, *arguments, cwd=cwd, env=env or clean_environment())
+        command = [REPOSITORY / "scripts" / name, *arguments]
+        folder, env = cwd or os.getcwd(), env or clean_environment()
+        return Ran(*preloaded.run(command, folder, env, LONGEST))
+
+    return run_script
+
+
+@pytest.fixture(scope="session")
+def snakemake(preloaded):
+    """Function that runs Snakemake in a folder, with the Snakefile there or that of `code`.
+
+    Unless `fresh`, Snakemake and the scripts of its jobs run in forked processes that have imported
+    their libraries already.
+    """
+
+    def run_snakemake(folder, *arguments, code=None, cwd=None, env=None, fresh=False):
         options = ["--directory", folder, "--snakefile", (code or folder) / "Snakefile", *arguments]
         if not any(str(argument).startswith(("--cores", "--lint")) for argument in arguments):
             options += ["--cores", "2"]
         cwd, env = cwd or folder, env or clean_environment()
-        if server is None:
+        if preloaded is None or fresh:
             return run([sys.executable, "-m", "snakemake", *options], cwd=cwd, env=env)
-        return Ran(*server.run(options, cwd, env, LONGEST))
+        return Ran(*preloaded.run(["snakemake", *options], cwd, env, LONGEST))
 
-    yield run_snakemake
-    if server is not None:
-        server.close()
+    return run_snakemake
 
 
 @pytest.fixture

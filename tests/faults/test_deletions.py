@@ -54,7 +54,7 @@ def source(tmp_path_factory, photos):
 
 
 @pytest.fixture
-def disturbed(source, script, tmp_path):
+def disturbed(source, forked_script, tmp_path):
     """Function that runs a pass during which something is removed, and then an undisturbed pass."""
 
     def run(engine, what, then):
@@ -65,13 +65,13 @@ def disturbed(source, script, tmp_path):
         command = ["process_parallel.py", source, tree, "--recipe", tmp_path / "recipe.yaml"]
         # Confined, the step could remove nothing but images.
         command += ["--engine", engine, "--workers", "2", "--sandbox", "off"]
-        first = script(*command)
+        first = forked_script(*command)
         for blocked in tree.glob(what) if what != "." else [tree]:
             if then == THEN["a-file"] and blocked.is_file() and not blocked.stat().st_size:
                 blocked.unlink()
             elif then == THEN["a-folder"] and blocked.is_dir() and not list(blocked.iterdir()):
                 blocked.rmdir()
-        return first, script(*command), tree
+        return first, forked_script(*command), tree
 
     return run
 

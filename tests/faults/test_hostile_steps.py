@@ -139,7 +139,7 @@ def project(tmp_path_factory, photos):
 
 
 @pytest.fixture
-def process(project, script, tmp_path):
+def process(project, forked_script, tmp_path):
     """Function that processes the images with a step with this body, from a relative path."""
 
     def run(body, engine="sequential"):
@@ -149,19 +149,20 @@ def process(project, script, tmp_path):
         recipe = {"steps": [{"call": {"function": "mine:f"}}, {"enhance": {"contrast": 1.5}}]}
         (tmp_path / "steps" / "recipe.yaml").write_text(yaml.safe_dump(recipe))
         options = ["--recipe", "steps/recipe.yaml", "--engine", engine, "--workers", "2"]
-        return script("process_parallel.py", "in/", "out", *options, cwd=tmp_path), tmp_path / "out"
+        done = forked_script("process_parallel.py", "in/", "out", *options, cwd=tmp_path)
+        return done, tmp_path / "out"
 
     return run
 
 
 @pytest.fixture(scope="module")
-def expected(project, script):
+def expected(project, forked_script):
     """The outputs if the step does nothing: bytes by name."""
     (project / "mine.py").write_text(STEP.format(height=HEIGHT, body="pass"))
     recipe = {"steps": [{"call": {"function": "mine:f"}}, {"enhance": {"contrast": 1.5}}]}
     (project / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     options = ["--recipe", "recipe.yaml"]
-    done = script("process_sequential.py", "in", "out", *options, cwd=project)
+    done = forked_script("process_sequential.py", "in", "out", *options, cwd=project)
     assert "1 of 10 images failed (1 truncated)" in done.text
     return bytes_of(project / "out")
 

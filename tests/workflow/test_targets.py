@@ -21,7 +21,7 @@ def test_it_runs_from_elsewhere_without_an_activated_environment(
         remove(small / part)
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     env["PATH"] = os.defpath
-    ran = snakemake(small, "all", code=repository, cwd=tmp_path, env=env)
+    ran = snakemake(small, "all", code=repository, cwd=tmp_path, env=env, fresh=True)
     assert ran.status == 0, ran.text
     assert (small / "results/verdict.txt").exists()
 

@@ -28,6 +28,8 @@ from pixelmill.pipeline.quarantine import DeathCounter, Quarantine
 from pixelmill.verification import verify
 from tests.helpers.sandboxed import needs_sandbox, policy_of, tree_of
 
+pytestmark = pytest.mark.usefixtures("started_children")
+
 
 @pytest.fixture
 def place(tmp_path, photos, repository):

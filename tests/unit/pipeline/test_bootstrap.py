@@ -14,6 +14,8 @@ from pixelmill.engines import processes
 from pixelmill.pipeline import bootstrap, messages
 from pixelmill.pipeline.child_processes import ChildProcesses
 
+pytestmark = pytest.mark.usefixtures("started_children")
+
 HEAVY = {
     "PIL",
     "numpy",

@@ -19,9 +19,12 @@ from tests.helpers.faults import policy as policy_of
 from tests.helpers.leavings import SECONDS, STEPS, command, prepare
 from tests.helpers.passes import process_folder
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="other systems hand no orphans to a process of choice"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="other systems hand no orphans to a process of choice"
+    ),
+    pytest.mark.usefixtures("started_children"),
+]
 
 #: One engine represents all in short runs. Dask takes half a minute to give up on a stopped
 #: worker, so that only a few steps are tested there.

@@ -15,6 +15,8 @@ from pixelmill.pipeline import breadcrumbs, messages
 from pixelmill.pipeline.child_processes import ChildProcesses
 from pixelmill.pipeline.host import Work, modules
 
+pytestmark = pytest.mark.usefixtures("started_children")
+
 RECIPE = named_recipe("light")
 
 

@@ -20,6 +20,8 @@ from pixelmill.pipeline.host import Work
 from pixelmill.pipeline.host_process import HostProcess, early_child
 from pixelmill.pipeline.messages import MalformedError, unpack
 
+pytestmark = pytest.mark.usefixtures("started_children")
+
 RECIPE = named_recipe("light")
 
 

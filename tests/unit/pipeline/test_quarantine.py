@@ -16,7 +16,10 @@ from pixelmill.pipeline.child_processes import ChildProcesses
 from pixelmill.pipeline.quarantine import DeathCounter, Quarantine
 from tests.helpers.passes import process_folder
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals end processes on POSIX alone")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="signals end processes on POSIX alone"),
+    pytest.mark.usefixtures("started_children"),
+]
 
 ENDS = {
     "fine": ("return image", "ok", ""),
