@@ -312,7 +312,10 @@ def test_a_pass_does_with_what_it_finds_around_it(shell, source, out, prologue):
     assert_complete(out)
 
 
-@pytest.mark.parametrize("engine", WITH_PROCESSES)
+@pytest.mark.parametrize(
+    "engine",
+    [pytest.param(e, marks=() if e == "processes" else pytest.mark.slow) for e in WITH_PROCESSES],
+)
 def test_as_many_workers_start_as_the_hard_limit_on_files_allows(shell, source, out, engine):
     options = ["--engine", engine, "--workers", "12"]
     done = shell("ulimit -S -n 32", "process_parallel.py", source, out, *options)

@@ -75,7 +75,8 @@ def long_path(tmp_path):
     ("engine", "method"),
     [
         ("sequential", "forkserver"), ("threads", "spawn"), ("processes", "forkserver"),
-        ("processes", "spawn"), ("futures", "forkserver"),
+        ("processes", "spawn"),
+        pytest.param("futures", "forkserver", marks=pytest.mark.slow),
         pytest.param("distributed", "spawn", marks=pytest.mark.slow),
     ],
 )  # fmt: skip

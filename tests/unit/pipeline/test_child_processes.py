@@ -26,10 +26,20 @@ pytestmark = [
     pytest.mark.usefixtures("started_children"),
 ]
 
-#: One engine represents all in short runs. Dask takes half a minute to give up on a stopped
-#: worker, so that only a few steps are tested there.
+#: Steps that do the same as another one in a second way.
+SIMILAR = (
+    "leaves a program",
+    "leaves a thread that holds the interpreter",
+    "stops its group",
+)
+
+#: One engine, and one of the steps that are similar, represent all in short runs. Dask takes half
+#: a minute to give up on a stopped worker, so that only a few steps are tested there.
 EACH = [
-    *(pytest.param("processes", what) for what in STEPS),
+    *(
+        pytest.param("processes", what, marks=pytest.mark.slow if what in SIMILAR else ())
+        for what in STEPS
+    ),
     *(
         pytest.param(engine, what, marks=pytest.mark.slow)
         for engine, what in zip(cycle(["sequential", "threads", "futures"]), STEPS, strict=False)
@@ -73,7 +83,13 @@ def test_the_caller_keeps_its_own_processes_threads_and_place_among_the_processe
         own.wait()
 
 
-@pytest.mark.parametrize("what", ["leaves a daemon", "leaves a program in a session of its own"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "leaves a daemon",
+        pytest.param("leaves a program in a session of its own", marks=pytest.mark.slow),
+    ],
+)
 def test_what_a_killed_run_left_is_ended_by_the_next(
     what, trace, tmp_path, photos, repository, start, script, wait_until
 ):
@@ -90,7 +106,15 @@ def test_what_a_killed_run_left_is_ended_by_the_next(
     assert trace.left() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        signal.SIGTERM,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),  # handled like SIGTERM
+        signal.SIGKILL,
+    ],
+)
 def test_a_signal_to_the_script_alone_leaves_no_process(
     number, trace, tmp_path, photos, repository, start, wait_until
 ):
