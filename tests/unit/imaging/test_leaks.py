@@ -1,5 +1,7 @@
 """Outputs contain no text, location or resolution of their source unless the recipe keeps it."""
 
+import functools
+
 import pytest
 
 from pixelmill.core.jobs import Job
@@ -20,7 +22,7 @@ STEPS = {
 @pytest.fixture(scope="module")
 def source(picture):
     """Function that gives the bytes of a source by its name in `SOURCES`."""
-    return lambda name: SOURCES[name](picture(1, (24, 16)))
+    return functools.cache(lambda name: SOURCES[name](picture(1, (24, 16))))
 
 
 @pytest.fixture
