@@ -1,14 +1,15 @@
 """The instructions of the docs work as written."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 
 import pytest
-import yaml
 from PIL import Image
 
+from pixelmill.app import starting_config
 from tests.helpers.projects import SMALL, write_config
 
 
@@ -170,12 +171,26 @@ def test_every_command_of_the_docs_says_how_many_cores_it_takes(repository):
             assert any(option in command for option in enough), f"{page.name}: {command}"
 
 
-def test_the_folder_of_the_readme_makes_a_config(repository, small, snakemake):
-    """It replaces the same keys of the config, as the page says."""
-    (block,) = blocks_of(repository / "README.md", "yaml")
-    config = yaml.safe_load((repository / "config.yaml").read_text(encoding="utf-8"))
-    own = yaml.safe_load(block.replace("path/to/my_images", "pictures"))
-    write_config(small, {**config, **own})
+def commands_of(path):
+    """The commands that a page tells people to type, without their comments."""
+    lines = "".join(blocks_of(path, "sh")).splitlines()
+    return [line.split("#")[0].strip() for line in lines]
+
+
+def test_the_command_of_the_readme_processes_a_folder(repository, small):
+    (command,) = [line for line in commands_of(repository / "README.md") if " run " in line]
+    words = command.replace("path/to/my_images", "pictures").split()
+    assert words[0] == "pixelmill"
+    main = "from pixelmill.app.command import main; main()"
+    environment = {**os.environ, "PYTHONPATH": str(repository / "scripts")}
+    subprocess.run([sys.executable, "-c", main, *words[1:]], cwd=small, env=environment, check=True)
+    assert len(list((small / "out/images").iterdir())) == 3
+
+
+def test_the_config_for_a_folder_gives_images_where_the_readme_says(repository, small, snakemake):
+    (small / "config.yaml").write_text(starting_config.text("pictures"), encoding="utf-8")
     ran = snakemake(small, "process")
     assert "Everything passed." in ran.text
-    assert len(list((small / "results/mine/light/auto/images").iterdir())) == 3
+    place = "results/images/web/auto/images"
+    assert place in (repository / "README.md").read_text(encoding="utf-8")
+    assert len(list((small / place).iterdir())) == 3
