@@ -173,6 +173,28 @@ def test_a_log_that_cannot_be_written_is_told_in_one_sentence(shell, source, tmp
     assert_one_sentence(done, "--log", f"'{log}'", "cannot be written")
 
 
+# Folders that are mounted twice
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mounted", "at"), [("in", "out"), ("out", "in"), ("in", "out/images"), ("out/images", "in")]
+)
+def test_a_folder_of_images_mounted_as_that_of_the_results_is_refused(
+    repository, may_mount, source, tmp_path, mounted, at
+):
+    shutil.copytree(source, tmp_path / "in")
+    (tmp_path / "out/images").mkdir(parents=True)
+    shutil.copytree(source, tmp_path / "out/images", dirs_exist_ok=True)
+    script = repository / "scripts/process_parallel.py"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f'mount --bind {mounted} {at}\nexec "$@"', "sh",
+         sys.executable, script, "in", "out", "--engine", "sequential"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert_one_sentence(done, "'in'", "'out'", "lie in one another")
+
+
 # Semaphores and temporary files
 
 

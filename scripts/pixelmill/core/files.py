@@ -11,6 +11,7 @@ import secrets
 import stat
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import IO, Any
 
 from pixelmill.core.errors import UserError, cannot_write
@@ -134,11 +135,22 @@ def free_name(path: str) -> str:
 
 
 def is_inside(inner: str | os.PathLike[str], outer: str | os.PathLike[str]) -> bool:
-    """Return whether a path is the same as another one, or below it; links are followed."""
-    outer = os.path.realpath(outer)
+    """Return whether a path is the same folder as another one, or lies below it.
+
+    Links are followed. Two paths may also name one folder because it is mounted twice, or
+    because the file system ignores case: then its device and inode are the same.
+    """
+    inner, outer = os.path.realpath(inner), os.path.realpath(outer)
+    with contextlib.suppress(ValueError):  # on different drives
+        if os.path.commonpath([inner, outer]) == outer:
+            return True
+    return any(_is_same(place, outer) for place in (Path(inner), *Path(inner).parents))
+
+
+def _is_same(path: str | os.PathLike[str], other: str) -> bool:
     try:
-        return os.path.commonpath([os.path.realpath(inner), outer]) == outer
-    except ValueError:  # on different drives
+        return os.path.samefile(path, other)
+    except OSError:
         return False
 
 

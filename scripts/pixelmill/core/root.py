@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
+import secrets
 import stat
 from collections.abc import Iterator
 
@@ -37,6 +37,10 @@ _KEPT = 32
 #: Errors if something else is in the place of a folder.
 _NO_FOLDER = (errno.ENOTDIR, errno.ELOOP)
 
+#: Folders within one another that `Root.walk` enters. Nobody's images lie deeper, but what an own
+#: step leaves may, and each level below `_KEPT` takes longer than the one above.
+_DEEPEST = 256
+
 #: How often a folder is created that another process removes before it contains a file.
 _ATTEMPTS = 100
 
@@ -57,6 +61,15 @@ class _Folder:
     def at(self, name: str) -> str:
         """Return a file's name as system calls expect it together with the descriptor."""
         return name if self.descriptor is not None else os.path.join(self._path, name)
+
+    def names(self) -> tuple[list[str], list[str]]:
+        """List what the folder contains: other things than folders, and folders."""
+        files: list[str] = []
+        folders: list[str] = []
+        with os.scandir(self._path if self.descriptor is None else self.descriptor) as found:
+            for entry in found:
+                (folders if entry.is_dir(follow_symlinks=False) else files).append(entry.name)
+        return files, folders
 
     def __del__(self) -> None:
         if self.descriptor is not None:
@@ -152,15 +165,30 @@ class Root:
         """Rename a file; an existing file of the new name is replaced."""
         there, new = self._split(target)
         here, old = self._split(source)
-        os.replace(
-            here.at(old), there.at(new), src_dir_fd=here.descriptor, dst_dir_fd=there.descriptor
-        )
+        try:
+            os.replace(
+                here.at(old), there.at(new), src_dir_fd=here.descriptor, dst_dir_fd=there.descriptor
+            )
+        except OSError as error:
+            if not self._is_folder(target):
+                raise
+            said = f"a folder has the name '{escape(target)}'; move it away"
+            raise IsADirectoryError(errno.EISDIR, said) from error
 
     def unlink(self, path: str) -> None:
-        """Remove a file; a missing file is not an error."""
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        """Remove a file; a missing one is no error, and a folder of that name stays."""
+        try:
             folder, name = self._split(path)
             os.unlink(folder.at(name), dir_fd=folder.descriptor)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError:  # its kind differs between systems
+            if not self._is_folder(path):
+                raise
+
+    def _is_folder(self, path: str) -> bool:
+        state = self.lstat(path)
+        return state is not None and stat.S_ISDIR(state.st_mode)
 
     def lstat(self, path: str) -> os.stat_result | None:
         """Return the state of a file or link; None if there is none."""
@@ -208,9 +236,32 @@ class Root:
             return 1
         count = sum(len(names) for _, names in self.walk(path))
         self.refresh()
+        self._empty(path)
         folder, name = self._split(path)
-        shutil.rmtree(folder.at(name), dir_fd=folder.descriptor)
+        os.rmdir(folder.at(name), dir_fd=folder.descriptor)
         return count
+
+    def _empty(self, path: str) -> None:
+        """Remove all that a folder contains, however deep.
+
+        Folders are moved up to it before they are removed, so that neither recursion nor the
+        length of a path limits the depth.
+        """
+        top = self._folder(path)
+        pending = _empty_but_for_folders(top)
+        while pending:
+            name = pending.pop()
+            folder = self._enter(top, name, f"{path}/{name}", make=False)
+            for inner in _empty_but_for_folders(folder):
+                moved = f".removed-{secrets.token_hex(8)}"
+                os.rename(
+                    folder.at(inner),
+                    top.at(moved),
+                    src_dir_fd=folder.descriptor,
+                    dst_dir_fd=top.descriptor,
+                )
+                pending.append(moved)
+            os.rmdir(top.at(name), dir_fd=top.descriptor)
 
     def walk(self, path: str = "") -> Iterator[tuple[str, list[str]]]:
         """Walk over a folder and those below it, the deepest first; links are not followed.
@@ -232,12 +283,11 @@ class Root:
                 folder = self._folder(place)
             except FileNotFoundError:  # it was removed in the meantime
                 continue
-            here = "." if folder.descriptor is None else folder.descriptor
-            with os.scandir(folder.at(here) if isinstance(here, str) else here) as found:
-                kinds = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
-            pending.append((place, [name for name, is_folder in kinds if not is_folder]))
+            files, folders = folder.names()
+            pending.append((place, files))
             prefix = f"{place}/" if place else ""
-            pending += ((prefix + name, None) for name, is_folder in kinds if is_folder)
+            if place.count("/") < _DEEPEST:
+                pending += ((prefix + name, None) for name in folders)
 
     def sync(self, path: str) -> None:
         """Sync the names in a folder to the disk, if the system supports this."""
@@ -273,8 +323,13 @@ class Root:
         known = self._open.get(path)
         if known is not None:
             return known
-        folder = self._open.get("") or self._open_root()
-        for depth, name in enumerate(names := path.split("/") if path else [], 1):
+        names = path.split("/") if path else []
+        opened = max(0, len(names) - 1)
+        above = self._open.get("/".join(names[:opened]))  # as it is when a tree is walked
+        if above is None:
+            above, opened = self._open.get("") or self._open_root(), 0
+        folder = above
+        for depth, name in enumerate(names[opened:], opened + 1):
             if name in _NO_NAMES or any(c in name for c in _NO_CHARACTERS):
                 raise self._leaves(path)
             folder = self._enter(folder, name, "/".join(names[:depth]), make)
@@ -334,6 +389,14 @@ class Root:
             f"'{escape(place)}' is {what}, and nothing is written through it; move it away, then "
             "run the same again."
         )
+
+
+def _empty_but_for_folders(folder: _Folder) -> list[str]:
+    """Remove the files that a folder contains; return the names of the folders."""
+    files, folders = folder.names()
+    for name in files:
+        os.unlink(folder.at(name), dir_fd=folder.descriptor)
+    return folders
 
 
 def _real_folder(path: str, follow: bool = False) -> _Folder:

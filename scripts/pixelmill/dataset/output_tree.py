@@ -158,6 +158,18 @@ class Workspace:
         """Remove an output. Its folder stays, because workers may be about to write there."""
         self.images.unlink(output)
 
+    def remove_orphans(self, outputs: Iterable[str]) -> None:
+        """Remove outputs, and the folders that this leaves empty.
+
+        An image may have the name that a folder had. The folders of shards stay, because other
+        shards may be about to write there.
+        """
+        for output in outputs:
+            self.remove(output)
+            folder = os.path.dirname(output)
+            while folder and self.shard.is_whole and self.images.remove_empty(folder):
+                folder = os.path.dirname(folder)
+
     def clean_up(self) -> None:
         """Remove temporary files of killed runs from where no other run may be writing."""
         sweep(self.state)

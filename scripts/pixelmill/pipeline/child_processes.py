@@ -63,7 +63,8 @@ _SMALL = 4_096
 
 #: Names of environment variables that hold secrets.
 _SECRET = re.compile(
-    "SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_KEY|PRIVATE_KEY", re.I
+    "SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL|APIKEY|_PWD$|(^|_)(AUTH|PASS|PAT|KEY)(_|$)",
+    re.I,
 )
 
 _TOKEN = re.compile(r"[0-9a-f]{16}")

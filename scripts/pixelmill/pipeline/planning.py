@@ -117,8 +117,7 @@ def remove_orphans(context: PassContext, plan: Plan) -> None:
     tree.check_removals(
         len(plan.remove), rows, request.policy.max_removal_rate, request.source, request.selection
     )
-    for output in plan.orphans:
-        tree.remove(output)
+    tree.remove_orphans(plan.orphans)
     ledger.forget(plan.remove)
     ledger.touch(plan.touched)
     if request.recipe.settings["keep_mtime"]:

@@ -64,7 +64,8 @@ def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
         finish the pass.
     """
     source, target, shard = request.source, request.target, request.shard
-    if is_inside(source, target) or is_inside(target, source):
+    places = (target, os.path.join(target, "images"))
+    if any(is_inside(source, place) or is_inside(place, source) for place in places):
         raise UserError(
             f"The images in '{source}' and the results in '{target}' lie in one another; "
             "choose folders side by side."

@@ -231,3 +231,44 @@ def test_a_file_that_is_written_leaves_nothing_else_behind(tree):
     with pytest.raises(OSError):
         root.write("a/full", b"a folder is there")
     assert content(tree) == {"a/b/file": b"second", "a/full/file": b"", "kept": b"kept"}
+
+
+@pytest.mark.parametrize("call", ["replace", "write"])
+def test_a_folder_in_the_place_of_a_file_is_named(tree, call):
+    fill(tree, {"a/full/file": b"theirs"})
+    root = Root(tree)
+    calls = {"replace": lambda: root.replace("kept", "a/full"),
+             "write": lambda: root.write("a/full", b"lost")}  # fmt: skip
+    with pytest.raises(IsADirectoryError, match="a folder has the name 'a/full'; move it away"):
+        calls[call]()
+    root.unlink("a/full")
+    assert content(tree) == {"a/b/file": b"ours", "a/full/file": b"theirs", "kept": b"kept"}
+
+
+@pytest.fixture
+def deep(tree):
+    """A tree with more folders within one another than a path can name."""
+    here = os.getcwd()
+    os.chdir(tree)
+    for _ in range(3000):
+        os.mkdir("d")
+        os.chdir("d")
+    os.chdir(here)
+    return tree
+
+
+@pytest.mark.skipif(os.name == "nt", reason="paths are shorter there")
+def test_folders_deeper_than_any_path_are_walked_in_part_and_removed_whole(deep):
+    folders = [folder for folder, _ in Root(deep).walk()]
+    assert max(folder.count("/") for folder in folders) == 256
+    Root(deep).remove_tree("d")
+    assert sorted(path.name for path in deep.iterdir()) == ["a", "kept"]
+
+
+@needs_links
+def test_a_removed_tree_leaves_what_its_deep_links_lead_to(tree, outside):
+    (tree / "a/b/c").mkdir()
+    (tree / "a/b/c/link").symlink_to(outside)
+    (tree / "a/b/c/folder").mkdir()
+    Root(tree).remove_tree("a")
+    assert content(tree) == {"kept": b"kept"}

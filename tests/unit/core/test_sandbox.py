@@ -172,6 +172,13 @@ def test_an_image_that_is_tried_alone_is_confined_too(place):
     assert not (place / "outside/new").exists()
 
 
+#: Names of environment variables that hold secrets.
+SECRETS = (
+    "MY_SECRET", "AWS_ACCESS_KEY_ID", "GITHUB_TOKEN", "DB_PASSWORD", "DB_PASS", "DB_PWD", "GH_PAT",
+    "MY_KEY", "APIKEY", "SSH_AUTH_SOCK",
+)  # fmt: skip
+
+
 @needs_sandbox
 @pytest.mark.parametrize(
     ("engine", "allowed"),
@@ -180,7 +187,7 @@ def test_an_image_that_is_tried_alone_is_confined_too(place):
 def test_secrets_of_the_environment_are_withheld_unless_the_network_is_allowed(
     place, script, engine, allowed, monkeypatch
 ):
-    for name in ("MY_SECRET", "AWS_ACCESS_KEY_ID", "GITHUB_TOKEN", "DB_PASSWORD", "ORDINARY"):
+    for name in (*SECRETS, "ORDINARY"):
         monkeypatch.setenv(name, "hunter2")
     (place / "steps/told.py").write_text(
         "import os, pathlib\n"
