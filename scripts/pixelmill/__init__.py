@@ -1,4 +1,4 @@
-"""pixelmill: a folder of images in, processed images out, proved right.
+"""pixelmill: a folder of images in, processed and verified images out.
 
 Data flows one way: catalog -> plan -> batches -> outcomes -> ledger -> manifest
 -> verification -> report. Imports run one way too, from the package that people reach to the

@@ -187,7 +187,7 @@ def _check_events(events: Iterable[Any], where: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             name = str(event.anchor)
             if any(name == collection.anchor for collection in open_):
-                raise UserError(f"{line}: '*{name}' stands within itself.")
+                raise UserError(f"{line}: '*{name}' contains itself.")
             anchor, size = None, sizes.get(name, 1)
         else:
             continue
@@ -200,7 +200,7 @@ def _check_events(events: Iterable[Any], where: str) -> None:
 
 
 def _double(where: str, key: str) -> str:
-    return f"{where}: the key {shown(key)} stands there twice; remove one, or rename it."
+    return f"{where}: the key {shown(key)} occurs twice; remove one of them, or rename it."
 
 
 def _too_deep(where: str) -> str:

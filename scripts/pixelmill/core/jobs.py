@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from time import perf_counter
 from typing import NamedTuple
 
 from pixelmill.core.errors import ImageError
 
-#: Stages that an outcome's times are split into, in order.
-STAGES = ("read", "decode", "steps", "encode", "write")
 
-#: Number of each.
-READ, DECODE, STEPS, ENCODE, WRITE = range(len(STAGES))
+class Stage(enum.IntEnum):
+    """The stages of an image, in order. The times of an outcome are divided by them."""
+
+    READ = 0
+    DECODE = 1
+    STEPS = 2
+    ENCODE = 3
+    WRITE = 4
+
+
+#: Names of the stages, as tables have them.
+STAGES = tuple(stage.name.lower() for stage in Stage)
 
 
 class Job(NamedTuple):
@@ -104,7 +113,7 @@ class StageTimer:
         self.digest = ""
         self.files: list[OutputFile] = []
         self.seconds = [0.0] * len(STAGES)
-        self._number = READ  # of the current stage
+        self._number: int = Stage.READ
         self._last = perf_counter()
 
     @property
@@ -117,7 +126,7 @@ class StageTimer:
         now = perf_counter()
         self.seconds[number] += now - self._last
         self._last = now
-        self._number = number + 1 if number < WRITE else WRITE
+        self._number = min(number + 1, Stage.WRITE)
 
     def outcome(self, job: Job, error: ImageError | None = None) -> Outcome:
         """Return the outcome of the image."""

@@ -207,7 +207,7 @@ def _files(folder: str, select: Selection, left_out: Counter[str]) -> Iterable[_
         except PermissionError as error:  # if it were skipped, it would count as removed
             raise UserError(
                 f"'{escape(entry.path)}' cannot be looked at: {error.strerror}; exclude it by "
-                f"'{escape(path)}', or mend its folder."
+                f"'{escape(path)}', or correct the permissions of its folder."
             ) from error
         except OSError:  # it vanished between the listing and now
             continue

@@ -117,7 +117,8 @@ class Ledger:
         if error is not None and tells_of_system(error):
             raise UserError(
                 f"The ledger '{self._path}' cannot be {'read' if self._read_only else 'written'}: "
-                f"{error}; make room or mend it, then run the same again. What is done is kept."
+                f"{error}; make room or correct the permissions, then run the same again. "
+                "What is done is kept."
             ) from error
         if error is not None and tells_of_damage(error):
             raise UserError(

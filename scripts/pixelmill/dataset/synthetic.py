@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from PIL import Image, ImageDraw, ImageFilter
 
@@ -38,6 +38,15 @@ CONTENTS = ("photo", "solid", "noise")
 RECORD = ".generated.json"
 TABLE = ".generated.csv"
 COLUMNS = ("name", "bytes", "sha256")
+
+
+class Generation(TypedDict, total=False):
+    """Content of `RECORD`: the fingerprint of the specification, how many images, and the token."""
+
+    spec: str
+    count: int
+    token: str
+
 
 #: Name, size in bytes and sha256 of an image.
 GeneratedFile: TypeAlias = tuple[str, int, str]
@@ -231,7 +240,7 @@ def generate(folder: str, spec: Spec, workers: int, token: str = "") -> int:
     UserError
         If files of others have the names of generated images.
     """
-    record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
+    table = os.path.join(folder, TABLE)
     with exclusive(folder):
         sweep(folder)
         _check_ours(folder, spec.count)
@@ -241,7 +250,7 @@ def generate(folder: str, spec: Spec, workers: int, token: str = "") -> int:
         if missing:
             _make_all(folder, spec, missing, workers, finished)
         write_table(table, COLUMNS, (finished[number] for number in sorted(finished)))
-        write_json(record, {"spec": spec.fingerprint(), "count": spec.count, "token": token})
+        _write_record(folder, spec, token)
     log.info("generated %s images, kept %s", f"{len(missing):,}", f"{kept:,}")
     return len(missing)
 
@@ -259,8 +268,8 @@ def _check_ours(folder: str, count: int) -> None:
 
 def _intact(folder: str, spec: Spec) -> dict[int, GeneratedFile]:
     """Return the images of this spec that are unchanged; remove all other generated images."""
-    record, table = os.path.join(folder, RECORD), os.path.join(folder, TABLE)
-    before = read_json(record) if os.path.exists(record) else {}
+    table = os.path.join(folder, TABLE)
+    before = _read_record(folder)
     same = before.get("spec") == spec.fingerprint()
     intact: dict[int, GeneratedFile] = {}
     for row in read_table(table) if os.path.exists(table) else []:
@@ -280,8 +289,19 @@ def _intact(folder: str, spec: Spec) -> dict[int, GeneratedFile]:
                 os.unlink(os.path.join(folder, f"{number:08d}{suffix}"))
     # A new file, to which rows can be added: a file or link of this name is not written to.
     write_table(table, COLUMNS, (intact[number] for number in sorted(intact)))
-    write_json(record, {**before, "spec": spec.fingerprint(), "count": spec.count})
+    _write_record(folder, spec, before.get("token", ""))
     return intact
+
+
+def _read_record(folder: str) -> Generation:
+    record = os.path.join(folder, RECORD)
+    generation: Generation = read_json(record) if os.path.exists(record) else {}
+    return generation
+
+
+def _write_record(folder: str, spec: Spec, token: str) -> None:
+    generation: Generation = {"spec": spec.fingerprint(), "count": spec.count, "token": token}
+    write_json(os.path.join(folder, RECORD), generation)
 
 
 def _make_all(
@@ -313,7 +333,7 @@ def made_in(folder: str) -> Callable[[str], bool] | None:
     if not os.path.isfile(record):
         return None
     noted = {row["name"] for row in read_table(table)} if os.path.isfile(table) else set()
-    count = read_json(record).get("count", 0)
+    count = _read_record(folder).get("count", 0)
 
     def is_made(name: str) -> bool:
         if _OURS.fullmatch(name):  # a killed run may not have recorded it
@@ -334,7 +354,7 @@ def token(folder: str) -> str:
         with os.scandir(folder) as entries:
             there = {entry.name for entry in entries}
         if all(row["name"] in there for row in read_table(table)):
-            return str(read_json(record).get("token", ""))
+            return _read_record(folder).get("token", "")
     return secrets.token_hex(8)
 
 

@@ -19,18 +19,7 @@ from PIL import Image
 
 from pixelmill.core.errors import ImageError, TreeError, describe
 from pixelmill.core.files import temporary_beside
-from pixelmill.core.jobs import (
-    DECODE,
-    ENCODE,
-    READ,
-    STEPS,
-    WRITE,
-    Batch,
-    Job,
-    Outcome,
-    OutputFile,
-    StageTimer,
-)
+from pixelmill.core.jobs import Batch, Job, Outcome, OutputFile, Stage, StageTimer
 from pixelmill.core.root import Root
 from pixelmill.imaging.backends.base import Encode, Prepared
 from pixelmill.imaging.backends.registry import backend
@@ -147,10 +136,10 @@ class Renderer:
         try:
             data = reading.read(self._sources + job.source, job.bytes, self.limits)
             timer.bytes_in, timer.digest = len(data), reading.content_digest(data)
-            timer.lap(READ)
+            timer.lap(Stage.READ)
             decoded = self._backend.decode(data, self.target, self.recipe.reading, self.limits)
             timer.pixels_in = decoded.pixels
-            timer.lap(DECODE)
+            timer.lap(Stage.DECODE)
             self._make(job, decoded, timer)
         except ImageError as error:
             return timer.outcome(job, error)
@@ -174,14 +163,14 @@ class Renderer:
         try:
             for output, path, steps in zip(recipe.outputs, job.outputs, own, strict=True):
                 if written:
-                    timer.lap(WRITE)
+                    timer.lap(Stage.WRITE)
                 pictures = frames
                 if steps:
                     pictures = [
                         self._apply(*self._reduced(frame, output.steps, box, decoded.kind), steps)
                         for frame in frames
                     ]
-                timer.lap(STEPS)
+                timer.lap(Stage.STEPS)
                 temporary = temporary_beside(path)
                 descriptor = self._outputs.create(temporary)
                 written.append((temporary, path))
@@ -196,7 +185,7 @@ class Renderer:
                     self._outputs.set_mtime(temporary, job.mtime_ns)
                 self._outputs.replace(temporary, path)
                 placed.append(path)
-            timer.lap(WRITE)
+            timer.lap(Stage.WRITE)
         except BaseException as error:
             for path in (*(temporary for temporary, _ in written), *placed):
                 with contextlib.suppress(OSError, TreeError):  # what happened first is told
@@ -289,7 +278,7 @@ class Renderer:
             if isinstance(error, OSError) and error.strerror:
                 raise  # the disk's doing
             raise ImageError("encode", "write_failed", describe(error)) from error
-        timer.lap(ENCODE)
+        timer.lap(Stage.ENCODE)
         if self.durable:
             os.fsync(descriptor)
         return len(data), hashlib.sha256(data).hexdigest()

@@ -20,7 +20,7 @@ from typing import Any
 from pixelmill.core import streams
 from pixelmill.engines.processes import end_with, start_server
 from pixelmill.engines.registry import ENGINES, has_processes
-from pixelmill.pipeline.messages import Channel, bodies
+from pixelmill.pipeline.messages import Channel, ChildSettings, bodies
 
 
 def main() -> None:
@@ -34,18 +34,19 @@ def main() -> None:
     streams.secure()
     inbox, channel = _pipes()
     orders = bodies(inbox, most=sys.maxsize)
-    task, common, packed = pickle.loads(next(orders))
-    sys.path[:] = common["path"]
-    particular = pickle.loads(packed)
+    settings: ChildSettings
+    task, settings, packed = pickle.loads(next(orders))
+    sys.path[:] = settings["path"]
+    arguments = pickle.loads(packed)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
-    end_with(common["parent"])
-    _name_leftovers(common["token"], common["scratch"])
+    end_with(settings["parent"])
+    _name_leftovers(settings["token"], settings["scratch"])
     if task == "host":
-        _run_host(channel, orders, **particular)
+        _run_host(channel, orders, **arguments)
     else:
         from pixelmill.pipeline.quarantine import try_images
 
-        try_images(channel, orders, **particular)
+        try_images(channel, orders, **arguments)
     _stay(orders)
 
 

@@ -141,9 +141,14 @@ class ChildProcesses:
         if self._scratch:
             environment["TMPDIR"] = self._scratch
         child = ChildProcess(marker, environment, inbox, self._children)
-        common = {"path": sys.path, "parent": os.getpid(), "token": self.token}
+        settings: messages.ChildSettings = {
+            "path": sys.path,
+            "parent": os.getpid(),
+            "token": self.token,
+            "scratch": self._scratch,
+        }
         # Orders may contain objects of modules that are found only on the path.
-        child.give((task, {**common, "scratch": self._scratch}, pickle.dumps(orders)))
+        child.give((task, settings, pickle.dumps(orders)))
         return child
 
     def mark(self) -> dict[str, str]:

@@ -14,7 +14,7 @@ import re
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict
 
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.jobs import STAGES, BusyInterval, Job, Outcome, OutputFile
@@ -40,6 +40,19 @@ _HEXADECIMAL = re.compile(r"[0-9a-f]*")
 
 #: Digits of a sha256, and the most digits of a content digest.
 _SHA256_DIGITS, _MOST_DIGITS = 64, 128
+
+
+class ChildSettings(TypedDict):
+    """What every child process is told, whatever its task.
+
+    `path` is the module search path, `parent` the number of the process that starts it, `token`
+    that of the run, and `scratch` its folder for temporary files, empty for that of the system.
+    """
+
+    path: list[str]
+    parent: int
+    token: str
+    scratch: str
 
 
 class MalformedError(Exception):

@@ -162,8 +162,8 @@ def _refuse_collisions(entries: Entries, recipe: Recipe) -> None:
     pair = colliding(entries, recipe)
     if pair is not None:
         raise UserError(
-            f"'{escape(pair[0])}' and '{escape(pair[1])}' would give the same output; rename "
-            "one, or set 'collisions' to rename."
+            f"'{escape(pair[0])}' and '{escape(pair[1])}' have the same output name; rename "
+            "one of them, or set 'collisions' to rename."
         )
 
 

@@ -115,5 +115,5 @@ def _stop_at_failure(outcomes: Iterable[Outcome]) -> None:
         if outcome.status == "failed":
             raise UserError(
                 f"'{escape(outcome.source)}' failed ({outcome.reason}: {outcome.message}), and "
-                "failures.stop_on_first is set; mend or remove it."
+                "failures.stop_on_first is set; repair or remove it."
             )

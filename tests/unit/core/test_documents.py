@@ -38,16 +38,16 @@ BOMBS = {
     "lists-by-aliases": (laughs("[{}]"), "more than 100,000 values"),
     "maps-by-aliases": (maps(), "more than 100,000 values"),
     "merged-maps": (merges(), "more than 100,000 values"),
-    "within-itself": ("a: &a [*a]", "line 1: '*a' stands within itself"),
-    "map-within-itself": ("a: &a {b: *a}", "stands within itself"),
-    "merged-within-itself": ("a: &a\n  <<: *a", "line 2: '*a' stands within itself"),
+    "within-itself": ("a: &a [*a]", "line 1: '*a' contains itself"),
+    "map-within-itself": ("a: &a {b: *a}", "contains itself"),
+    "merged-within-itself": ("a: &a\n  <<: *a", "line 2: '*a' contains itself"),
     "deep-lists": ("a: " + "[" * 100_000, "more than 50 deep"),
     "deep-maps": ("a: " + "{a: " * 100_000, "more than 50 deep"),
     "deep-blocks": ("\n".join(" " * depth + "-" for depth in range(500)), "more than 50 deep"),
     "many-values": ("[" + "1, " * 100_000 + "1]", "more than 100,000 values"),
     "many-characters": ("#" * 1_000_001, "more than 1,000,000 characters"),
-    "key-twice": ("a: 1\nb: 2\na: 3", "line 3: the key 'a' stands there twice"),
-    "inner-key-twice": ("a:\n- {b: [1, 2], 'b': {c: 1}}", "line 2: the key 'b' stands there twice"),
+    "key-twice": ("a: 1\nb: 2\na: 3", "line 3: the key 'a' occurs twice"),
+    "inner-key-twice": ("a:\n- {b: [1, 2], 'b': {c: 1}}", "line 2: the key 'b' occurs twice"),
     "impossible-date": ("a: 2024-13-45", "cannot be read as YAML"),
     "two-documents": ("a: 1\n---\nb: 2", "cannot be read as YAML"),
     "code": ("!!python/object/apply:os.getcwd []", "cannot be read as YAML"),
@@ -98,7 +98,7 @@ def test_deep_json_is_refused(text):
 
 
 def test_a_key_that_json_has_twice_is_told():
-    assert "the key 'b' stands there twice" in refusal(from_json, '{"a": {"b": 1, "b": 2}}', "it")
+    assert "the key 'b' occurs twice" in refusal(from_json, '{"a": {"b": 1, "b": 2}}', "it")
 
 
 @pytest.mark.parametrize("text", ["{", "nonsense", '{"a": 1} 2', "1" * 10_000], ids=ascii)

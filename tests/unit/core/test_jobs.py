@@ -3,7 +3,7 @@
 import pytest
 
 from pixelmill.core.errors import ImageError
-from pixelmill.core.jobs import WRITE, Job, OutputFile, StageTimer, failed
+from pixelmill.core.jobs import Job, OutputFile, Stage, StageTimer, failed
 
 JOB = Job("a.png", ("a.jpg",), bytes=7, mtime_ns=8, changed_ns=9)
 
@@ -31,8 +31,8 @@ def test_a_stage_that_comes_again_adds_to_its_seconds(clock):
     timer = StageTimer()
     for seconds in (1.0, 4.0):
         clock[0] += seconds
-        timer.lap(WRITE)
-    assert timer.seconds[WRITE] == 5.0
+        timer.lap(Stage.WRITE)
+    assert timer.seconds[Stage.WRITE] == 5.0
     assert timer.stage == "write"
 
 

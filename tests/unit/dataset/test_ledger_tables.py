@@ -1,6 +1,6 @@
 """The tables of a ledger contain only values that a run can have written.
 
-What the checks find is tested with the passes that mend it, in `test_ledger_damage`. Here
+What the checks find is tested with the passes that repair it, in `test_ledger_damage`. Here
 it is tested that they find nothing in sound ledgers.
 """
 

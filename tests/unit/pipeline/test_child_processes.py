@@ -135,7 +135,7 @@ def state_of_this_process():
 
 
 def is_in_hand(tree, source):
-    """Whether a worker has an image in hand."""
+    """Whether a worker is working on an image."""
     return source in [breadcrumb.source for breadcrumb in breadcrumbs.read(str(tree / ".crumbs"))]
 
 

@@ -91,7 +91,7 @@ def test_a_path_that_must_not_be_followed_is_told_as_that(hosted, tmp_path, engi
     assert str(messages.refused(content)) == "'out' is a link."
 
 
-def test_what_only_people_can_mend_is_told(hosted):
+def test_an_error_that_only_a_user_can_correct_is_reported(hosted):
     kind, content = hosted.run("no such engine")[-1]
     assert kind == "refused"
     assert "'no such engine' is unknown" in str(messages.refused(content))

@@ -139,7 +139,7 @@ def test_what_is_no_json_or_another_is_not_believed(content):
 
 
 @pytest.mark.parametrize("kind", [UserError, TreeError])
-def test_what_only_people_can_mend_comes_back_as_it_was(kind):
+def test_an_error_that_only_a_user_can_correct_comes_back_unchanged(kind):
     back = messages.refused(json.dumps(messages.refusal(kind("a \udcff sentence"))).encode())
     assert type(back) is kind
     assert str(back) == str(kind("a \udcff sentence"))

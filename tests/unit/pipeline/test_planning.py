@@ -51,7 +51,7 @@ def test_the_preview_of_a_new_tree_knows_no_cost(tree, tmp_path):
 
 def test_two_inputs_with_one_output_name_are_refused_if_the_policy_says_so(tree, picture):
     picture(50).save(tree.source / "0.png")
-    with pytest.raises(UserError, match=r"'0\.jpg' and '0\.png' would give the same output"):
+    with pytest.raises(UserError, match=r"'0\.jpg' and '0\.png' have the same output name"):
         preview(request_of(tree, policy=Policy(collisions="error")), entries_of(tree))
 
 

@@ -376,7 +376,7 @@ def test_a_collision_is_refused_where_that_is_asked_for(tmp_path, picture):
         picture(1).save(tree.source / name)
     same = parse({"outputs": [{"name": "x", "format": "same"}]})
     tree.process(same, policy=Policy(collisions="error"))
-    with pytest.raises(UserError, match=r"'a\.jpg' and 'a\.png' would give the same output"):
+    with pytest.raises(UserError, match=r"'a\.jpg' and 'a\.png' have the same output name"):
         tree.process(THREE, policy=Policy(collisions="error"))
 
 

@@ -44,7 +44,7 @@ def truncate_output(tree, picture):
     (tree.images / "1.jpg").write_bytes(b"\xff\xd8\xff")
 
 
-def mend_the_broken_one(tree, picture):
+def repair_the_broken_one(tree, picture):
     picture(50).save(tree.source / "broken.jpg")
 
 
@@ -59,7 +59,7 @@ def mend_the_broken_one(tree, picture):
         (touch, 0),
         (delete_output, 1),
         (truncate_output, 1),
-        (mend_the_broken_one, 1),
+        (repair_the_broken_one, 1),
     ],
 )
 def test_only_what_changed_is_made_again(tree, picture, tmp_path, happens, made_again):
@@ -210,7 +210,7 @@ def test_a_first_pass_whose_plan_is_refused_leaves_no_process(tmp_path, picture)
     tree.source.mkdir()
     picture(0).save(tree.source / "a.png")
     picture(1).save(tree.source / "a.jpg")
-    with pytest.raises(UserError, match="would give the same output"):
+    with pytest.raises(UserError, match="have the same output name"):
         tree.process("processes", 2, policy=Policy(collisions="error"))
     assert multiprocessing.active_children() == []
 

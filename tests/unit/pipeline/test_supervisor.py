@@ -217,7 +217,7 @@ def test_ten_killed_workers_cost_nothing(
     killed = set()
 
     def kill_one():
-        """Kill a process that has an image in hand, if there is one."""
+        """Kill a process that is working on an image, if there is one."""
         for breadcrumb in (tree / ".crumbs").glob("*") if (tree / ".crumbs").exists() else ():
             worker = int(breadcrumb.name.split("-")[0])
             if worker not in killed and psutil.pid_exists(worker):
