@@ -110,8 +110,6 @@ PENDING: set[str] = {
     "imaging/.*:((from|decode_to|resample|step_on)_levels|levels_of)",
     "imaging/steps/fixed_point:exact",
     "imaging/steps/fixed_point:fixed",
-    r"\b(has|have|had|image|images) in hand\b",
-    "proved right",
     r"stands? over\b",
 }
 
