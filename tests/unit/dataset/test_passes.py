@@ -1,5 +1,7 @@
 """Outcomes are counted, and passes of shards are summed as if they ran one after another."""
 
+import pytest
+
 from pixelmill.core.jobs import BusyInterval, Outcome
 from pixelmill.dataset.passes import Pass, Totals, concatenate, merge_passes
 
@@ -32,10 +34,16 @@ def test_passes_on_two_kinds_of_machine_compare_with_neither():
     assert merge_passes([ONE, ONE._replace(machine="n")], 200, "all").machine == "m+n"
 
 
-def test_workers_of_the_second_shard_are_busy_after_the_first():
-    stretch = BusyInterval("0", 0.0, 9.0, 100)
-    moved = concatenate([(ONE, [stretch]), (ONE, [stretch])])
-    assert [(s.began, s.ended) for s in moved] == [(0.0, 9.0), (10.0, 19.0)]
+@pytest.mark.parametrize("seconds", [[10.0], [10.0, 10.0], [10.0, 30.0, 20.0, 40.0]])
+def test_workers_of_a_shard_are_busy_after_those_of_all_shards_before_it(seconds):
+    intervals = [BusyInterval("0", 0.0, 4.0, 50), BusyInterval("1", 1.0, 9.0, 50)]
+    moved = concatenate([(ONE._replace(seconds=taken), intervals) for taken in seconds])
+    begins = [sum(seconds[:number]) for number in range(len(seconds))]
+    busy = [(begin + 0.0, begin + 4.0) for begin in begins]
+    assert [(s.began, s.ended) for s in moved if s.worker == "0"] == busy
+    assert [s.ended - s.began for s in moved if s.worker == "1"] == [8.0] * len(seconds)
+    whole = merge_passes([ONE._replace(seconds=taken) for taken in seconds], 100, "all")
+    assert max(s.ended for s in moved) <= whole.seconds
 
 
 def failed(reason, message):
