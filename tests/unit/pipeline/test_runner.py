@@ -14,7 +14,12 @@ from pixelmill.core.filenames import unescape
 from pixelmill.core.locks import exclusive
 from pixelmill.core.reasons import REASONS
 from pixelmill.dataset import catalog
+from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.plan import Plan
+from pixelmill.engines import machine
 from pixelmill.engines.registry import SELECTABLE
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.pipeline import runner
 from pixelmill.verification.verify import verify
 from tests.helpers.passes import process_folder
 from tests.helpers.processed import COUNT, RECIPE, Tree, filled
@@ -124,6 +129,27 @@ def test_temporaries_of_killed_runs_are_swept_and_nothing_else(tree):
 
 def test_no_temporary_is_left_after_a_pass(made):
     assert [path.name for path in (made / "out").rglob("*.tmp")] == []
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most", "expected"),
+    [
+        ([], 10**7, 8),
+        ([(10, 10), (3000, 2000)], 10**7, 8),
+        ([(5000, 2000), (10, 10)], 10**7, 7),  # 1 GiB has room for 90 MB seven times
+        ([(10, 10), (60_000, 60_000)], 10**7, 7),  # which is refused by its header
+        ([(10, 10), (60_000, 60_000)], 10**10, 1),
+        ([(0, 0)], 10**7, 8),  # a size that the header does not tell
+    ],
+)
+def test_so_many_workers_begin_as_find_room_for_the_largest_images_that_are_made(
+    sizes, most, expected, monkeypatch, caplog
+):
+    monkeypatch.setattr(machine, "available_memory", lambda: 2**30)
+    entries = Entries(Entry(f"{n}.png", 9, 1, "png", *size) for n, size in enumerate(sizes))
+    fitting = runner._workers_for(8, Plan(to_render=entries), Limits(max_pixels=most))
+    assert fitting == expected
+    assert ("images of" in caplog.text) == (fitting < 8)
 
 
 NAMES = ["two\nlines.jpg", 'quo"te, comma.jpg', "back\\slash.jpg", "Straße ☃.jpg", "no suffix"]
