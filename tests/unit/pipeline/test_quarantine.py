@@ -12,6 +12,7 @@ from pixelmill.core.tables import read_table
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
+from pixelmill.imaging.steps.process_state import SpoiledError
 from pixelmill.pipeline.child_processes import ChildProcesses
 from pixelmill.pipeline.quarantine import DeathCounter, Quarantine
 from tests.helpers.passes import process_folder
@@ -144,6 +145,26 @@ def test_however_many_find_no_memory_beside_others_no_process_died_of_it(tmp_pat
     tried = Tried(tmp_path, photo, CROWDED)
     jobs = [tried.job(f"{n}.png", (20, 30)) for n in range(80)]
     assert [outcome.reason for outcome in tried.run(jobs)] == [""] * 80
+
+
+class Spoiling(Renderer):
+    """Takes from its process for good what the next image needs, whatever it makes."""
+
+    def render(self, job):
+        raise SpoiledError("a step lowered RLIMIT_NOFILE for good")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_however_many_spoil_their_process_no_process_died_of_it(tmp_path, photo, workers):
+    """Each ends its process in order, and the next image gets another one."""
+    tried = Tried(tmp_path, photo, "return image")
+    tried.renderer = Spoiling(str(tmp_path / "in"), str(tmp_path / "out"), tried.renderer.recipe)
+    jobs = [tried.job(f"{n}.png") for n in range(30)]
+    outcomes = tried.run(jobs, workers)
+    assert sorted(outcome.source for outcome in outcomes) == sorted(job.source for job in jobs)
+    assert {(o.stage, o.reason, o.message) for o in outcomes} == {
+        ("steps", "step_failed", "a step lowered RLIMIT_NOFILE for good")
+    }
 
 
 @pytest.mark.parametrize("engine", ["sequential", "threads"])
