@@ -6,6 +6,7 @@ import shutil
 import pytest
 from PIL import Image
 
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.verification.checks import remedies
 from tests.helpers.verified import COUNT, RESIZE, Tree, check_of, edit, exchange, faults_of, filled
 
@@ -53,6 +54,19 @@ def test_the_result_has_the_keys_that_others_rely_on(tree):
     result = tree.verify()
     assert {"passed", "checks"} <= result.keys()
     assert all(check.keys() >= CHECK_KEYS for check in result["checks"])
+
+
+@pytest.mark.parametrize(("sample", "compared"), [(0, 0), (4, 4), (99, 9)])
+def test_the_sample_is_drawn_from_outputs_that_can_be_compared(tmp_path, photos, sample, compared):
+    """Else a recipe with blurred outputs would be checked by fewer images than were asked for."""
+    photos(tmp_path / "in", 9)
+    tree = Tree(tmp_path)
+    soft = [{"gaussian_blur": {"radius": 1}}]
+    outputs = [{"name": "a", "steps": soft}, {"name": "b"}, {"name": "c", "steps": soft}]
+    tree.recipe = parse({"steps": [RESIZE], "outputs": outputs})
+    tree.process()
+    similarity = check_of(tree.verify(sample=sample), "similarity")
+    assert (similarity["compared"], similarity["not_compared"]) == (compared, 27 - compared)
 
 
 def test_exchanged_outputs_are_named_with_each_other(tree):
