@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
 from pixelmill.verification import picture_check
 from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.file_structure import Notes
@@ -99,6 +100,20 @@ def seen(kind="png", orientation=1, profile=None, gray=False, inks=False, frame=
 )
 def test_the_orientation_is_noted_as_the_recipe_says(recipe, output, source, fault):
     assert picture_check._notes_fault(expectation(**recipe), output, source) == fault
+
+
+@pytest.mark.parametrize("kind", OUTPUT_FORMATS)
+def test_whatever_a_format_can_hold_is_asked_of_it(kind):
+    """The code that makes images knows that too, and verification does not ask it."""
+    known, profile = OUTPUT_FORMATS[kind], icc_profile(ADOBE_RGB, 2.2)
+    stale = picture_check._notes_fault(expectation(), seen(kind, orientation=6), seen())
+    assert (stale is not None) is known.exif
+    lost = picture_check._notes_fault(expectation(color="keep"), seen(kind), seen(profile=profile))
+    assert (lost is not None) is known.icc
+    clear = np.dstack([flat(10), flat(0, 1)])
+    prepared = picture_check._prepared(expectation(), kind, clear, seen(kind))
+    assert (prepared.shape[2] == 4) is known.alpha
+    assert (kind in picture_check._MOVING) is known.animation
 
 
 def test_a_profile_that_is_to_be_kept_must_be_there():
