@@ -6,7 +6,7 @@ import time
 import pytest
 
 from pixelmill.benchmark.samples import Case, Sample
-from pixelmill.benchmark.scaling_laws import Law, fit, fit_all, fit_amdahl, fit_usl
+from pixelmill.benchmark.scaling_laws import Law, fit, fit_all, fit_amdahl, fit_usl, law_of
 from pixelmill.engines.lifecycle import open_engine
 
 COUNTS = [1, 2, 4, 8]
@@ -59,6 +59,16 @@ def test_a_prediction_is_for_more_workers_than_were_measured_and_encloses_the_tr
     for prediction in predictions:
         assert prediction["low"] <= law.speedup(prediction["workers"]) <= prediction["high"]
         assert prediction["low"] <= prediction["speedup"] <= prediction["high"]
+
+
+@pytest.mark.parametrize("counts", [[1, 2], [1, 2, 4], COUNTS], ids=str)
+def test_predictions_follow_the_law_that_tells_most_of_those_that_can_be_fitted(counts):
+    """It is the one that the chart draws as far as was measured."""
+    fitted = fit(noisy(Law(1.0, 0.1, 0.02), counts))
+    assert (fitted["usl"] is None) == (len(counts) < 3)
+    law = law_of(fitted)
+    for prediction in fitted["predictions"]:
+        assert prediction["speedup"] == pytest.approx(law.speedup(prediction["workers"]), rel=0.01)
 
 
 def test_two_numbers_of_workers_make_no_usl_and_that_is_said():
