@@ -53,8 +53,8 @@ class Machine:
                 self.add(kind, workers, law.speedup(workers))
         return self
 
-    def advice(self, recipe=LIGHT, steps=(), folder="."):
-        """The text of each advice by its rule."""
+    def advice(self, recipe=LIGHT, steps=(), folder=".", fits=None):
+        """The text of each advice by its rule; `fits` replaces those of the samples."""
         said = advise(
             {
                 "images": self.images,
@@ -64,7 +64,7 @@ class Machine:
                     for case, taken in self.samples.items()
                 ],
                 "steps": steps,
-                "fits": fit_all(self.samples),
+                "fits": fit_all(self.samples) if fits is None else fits,
             }
         )
         assert all(one["evidence"] for one in said)
@@ -195,6 +195,22 @@ def test_workers_that_wait_are_seen():
 def test_more_cores_are_advised_against_where_they_are_predicted_to_win_little():
     assert "cores" in Machine().engines(Law(1.0, 0.5)).advice()
     assert "cores" not in Machine().engines(Law(1.0, 0.02)).advice()
+
+
+@pytest.mark.parametrize(
+    ("likely", "most", "said"), [(1.1, 1.2, True), (1.1, 1.3, False), (1.3, 1.4, False)]
+)
+def test_more_cores_are_advised_against_where_even_the_most_that_may_come_is_little(
+    likely, most, said
+):
+    machine = Machine(noise=0).engines(Law(1.0, 0.5))
+    now = Law(1.0, 0.5).speedup(4)
+    ahead = {"workers": 8, "speedup": likely * now, "low": now, "high": most * now}
+    fits = {
+        kind: {**fitted, "predictions": [ahead]}
+        for kind, fitted in fit_all(machine.samples).items()
+    }
+    assert ("cores" in machine.advice(fits=fits)) is said
 
 
 def test_nothing_is_said_of_more_cores_where_fewer_workers_than_were_measured_are_best():
