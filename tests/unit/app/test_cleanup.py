@@ -9,6 +9,7 @@ import pytest
 from pixelmill.app.cleanup import clean
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.locks import exclusive
+from pixelmill.dataset.shards import Shard
 from pixelmill.dataset.synthetic import Spec, generate
 from pixelmill.imaging.recipe_parser import parse
 from tests.helpers.passes import process_folder
@@ -129,6 +130,19 @@ def test_clean_knows_images_by_the_ledger_or_by_the_manifest(here, tree, lost):
     for name in lost:
         (tree / name).unlink()
     clean(CONFIG)
+    assert not (here / "results").exists()
+
+
+@pytest.mark.parametrize("done", [["2-of-2"], ["1-of-2", "2-of-2"], ["1-of-2", "3-of-3"]], ids=str)
+def test_clean_knows_images_of_shards_that_were_never_gathered(here, photos, done):
+    """As after a run that was stopped, or of which a shard failed."""
+    photos(here / "photos", 9)
+    recipe = parse({"steps": []})
+    for name in done:
+        shard = Shard.parse(name)
+        process_folder("photos", "results/mine/light/auto", recipe, "sequential", 1, shard=shard)
+    assert any((here / "results/mine/light/auto/images").iterdir())
+    assert clean(CONFIG)[1] == []
     assert not (here / "results").exists()
 
 
