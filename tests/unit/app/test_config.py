@@ -2,11 +2,13 @@
 
 import copy
 import re
+from itertools import product
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from PIL import Image
 
 from pixelmill.app import config
 from pixelmill.core.errors import UserError
@@ -346,6 +348,27 @@ def test_own_steps_are_looked_for_beside_the_config(somewhere):
     assert list(files) == [str(step_file)]
     with pytest.raises(UserError, match="'mine'"):
         config.complete(given, str(somewhere))
+
+
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        ({"call": {"function": "mine:boost"}}, "mine.py"),
+        ({"watermark": {"image": "mark.png"}}, "mark.png"),
+        ({"lookup": {"file": "look.cube"}}, "look.cube"),
+    ],
+)
+def test_whatever_file_a_step_needs_is_one_of_its_recipes(somewhere, step, name):
+    """The rules list these files: Snakemake sees no other change of what they hold."""
+    (somewhere / "mine.py").write_text("def boost(image): return image\n")
+    Image.new("RGB", (2, 2)).save(somewhere / "mark.png")
+    rows = "\n".join(" ".join(map(str, row)) for row in product((0, 1), repeat=3))
+    (somewhere / "look.cube").write_text(f"LUT_3D_SIZE 2\n{rows}\n")
+    output = {"name": "a", "steps": [step]}
+    given = {"all": {"steps": ["sharpen", step]}, "one": {"outputs": [output, {"name": "b"}]}}
+    filled = config.complete({"recipes": given}, str(somewhere))
+    for recipe in given:
+        assert list(config.recipe_files(filled, recipe, str(somewhere))) == [str(somewhere / name)]
 
 
 GRAY = {"steps": ["grayscale"]}
