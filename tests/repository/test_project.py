@@ -175,6 +175,33 @@ def test_every_rule_that_does_steps_names_the_libraries_that_decide_their_pixels
         assert re.search(r"^        software=\w+", rules[name], re.MULTILINE), name
 
 
+def names_in(body, section):
+    """Names of the values in a section of a rule."""
+    found = re.findall(rf"^    {section}:\n((?: {{8}}.*\n)+)", body, re.MULTILINE)
+    return set(re.findall(r"^ {8}(\w+)=", "".join(found), re.MULTILINE))
+
+
+#: Parameters that only tell Snakemake of a change; no script takes them.
+WATCHED = {"software", "fingerprint", "scaling"}
+
+
+def test_every_rule_hands_its_parameters_on(repository):
+    """A script that does not get one uses its default."""
+    for name, body in rules_of(repository).items():
+        _, _, command = body.partition("    shell:\n")
+        handed = set(re.findall(r"\{params\.(\w+)", command))
+        assert handed == names_in(body, "params") - WATCHED, name
+
+
+@pytest.mark.parametrize(
+    ("part", "whole"), [("catalog_shard", "catalog"), ("process_shard", "process_par")]
+)
+@pytest.mark.parametrize("section", ["input", "output", "params"])
+def test_a_rule_for_a_shard_has_what_that_for_a_dataset_has(repository, part, whole, section):
+    rules = rules_of(repository)
+    assert names_in(rules[part], section) == names_in(rules[whole], section) != set()
+
+
 def test_every_script_is_called_by_a_rule(repository):
     called = set(re.findall(r'code\("(\w+\.py)"\)', "".join(rules_of(repository).values())))
     assert called == {path.name for path in (repository / "scripts").glob("*.py")}
