@@ -9,10 +9,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from pixelmill.benchmark import samples as sampled
 from pixelmill.benchmark.samples import PARALLEL, STAGES, Case, Samples, ratios
+from pixelmill.benchmark.scaling_file import AdviceData, ScalingFile
 from pixelmill.benchmark.speedups import equal, interval
 from pixelmill.engines.registry import BASELINE
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, OutputFormat
@@ -60,13 +61,13 @@ class Advice:
     evidence: str
 
 
-def advise(result: Mapping[str, Any]) -> list[dict[str, str]]:
+def advise(result: ScalingFile) -> list[AdviceData]:
     """Return the advice that follows from a ``scaling.json``, the most important first."""
     samples = sampled.read(result)
     if Case("loop", 1) not in samples:
         return []  # there is no baseline
     rules = (_engine, _start_up, _gil, _stage, _disk, _wait, _cores)
-    return [asdict(advice) for rule in rules for advice in rule(result, samples)]
+    return [cast(AdviceData, asdict(advice)) for rule in rules for advice in rule(result, samples)]
 
 
 def best(samples: Samples) -> tuple[Case, list[Case]]:
@@ -87,7 +88,7 @@ def best(samples: Samples) -> tuple[Case, list[Case]]:
     return min(sure, key=lambda case: (case.workers, order.index(case.kind))), equals
 
 
-def _engine(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
+def _engine(result: ScalingFile, samples: Samples) -> Iterator[Advice]:
     chosen, equals = best(samples)
     loop = samples[Case("loop", 1)]
     if interval([s.images_per_second for s in loop]) is None:
@@ -123,7 +124,7 @@ def _engine(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     yield Advice("engine", text, evidence)
 
 
-def _start_up(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
+def _start_up(result: ScalingFile, samples: Samples) -> Iterator[Advice]:
     """Say if the measured set is too small to offset the start-up of the chosen engine."""
     chosen, _ = best(samples)
     if chosen.kind == "loop":
@@ -144,7 +145,7 @@ def _start_up(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
         )
 
 
-def _gil(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
+def _gil(result: ScalingFile, samples: Samples) -> Iterator[Advice]:
     both = [a.workers for a in samples if a.kind == "threads" and a.workers > 1]
     workers = max((n for n in both if Case("processes", n) in samples), default=0)
     if not workers:
@@ -170,7 +171,7 @@ def _gil(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
     )
 
 
-def _holding(result: Mapping[str, Any]) -> list[str]:
+def _holding(result: ScalingFile) -> list[str]:
     """Return the steps that hold the GIL: the worst one measured, or else those that may."""
     slowed = [s for s in result["steps"] if s["together"] >= GIL_SLOWDOWN * s["alone"]]
     if slowed:
@@ -182,7 +183,7 @@ def _holding(result: Mapping[str, Any]) -> list[str]:
     return own or [name for name, _ in steps if name in STEPS and STEPS[name].holds_gil]
 
 
-def _stage(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
+def _stage(result: ScalingFile, samples: Samples) -> Iterator[Advice]:
     """Name the stage that takes most of the time of an image, if there is one."""
     shares = _shares(samples, Case("loop", 1))
     stage = max(shares, key=lambda name: shares[name], default="")
@@ -220,7 +221,7 @@ def _described(output: Mapping[str, Any]) -> str:
     return ", ".join([output["format"], *told])
 
 
-def _disk(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
+def _disk(result: ScalingFile, samples: Samples) -> Iterator[Advice]:
     chosen, _ = best(samples)
     shares = _shares(samples, chosen)
     if (both := shares.get("read", 0.0) + shares.get("write", 0.0)) >= LARGE_SHARE:
@@ -232,7 +233,7 @@ def _disk(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
         )
 
 
-def _wait(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
+def _wait(result: ScalingFile, samples: Samples) -> Iterator[Advice]:
     """Say if workers spend much of their time without an image."""
     chosen, _ = best(samples)
     taken = [s for s in samples[chosen] if s.stages]
@@ -250,7 +251,7 @@ def _wait(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
         )
 
 
-def _cores(result: Mapping[str, Any], samples: Samples) -> Iterator[Advice]:
+def _cores(result: ScalingFile, samples: Samples) -> Iterator[Advice]:
     """Say if twice the workers are predicted to gain little."""
     chosen, _ = best(samples)
     fitted = result["fits"].get(chosen.kind)

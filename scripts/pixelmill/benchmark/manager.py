@@ -17,11 +17,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from pixelmill.benchmark import environment, worker
 from pixelmill.benchmark.advice import advise
 from pixelmill.benchmark.samples import THREADS_TOGETHER, Case, Sample
+from pixelmill.benchmark.scaling_file import CaseSamples, Figures, ScalingFile, StepTimeData
 from pixelmill.benchmark.scaling_laws import fit_all
 from pixelmill.benchmark.speedups import figures
 from pixelmill.core.errors import UserError
@@ -46,7 +47,7 @@ def run(
     scratch: str | None = None,
     log: Callable[[str], None] = print,
     table: str | None = None,
-) -> dict[str, Any]:
+) -> ScalingFile:
     """Measure all cases in turns, and then their memory, which would disturb the clocks.
 
     Parameters
@@ -101,7 +102,11 @@ def run(
         {**row, "peak_mib": peaks.get(case)}
         for case, row in zip(samples, figures(samples), strict=True)
     ]
-    result = {
+    taken = [
+        {**case.as_data(), "samples": [asdict(sample) for sample in measured]}
+        for case, measured in samples.items()
+    ]
+    result: ScalingFile = {
         "schema": 1,
         "images": len(entries),
         "repeats": repeats,
@@ -109,15 +114,14 @@ def run(
         "recipe_digest": recipe.fingerprint(),
         "machine": machine.machine(),
         "software": environment.software(),
-        "samples": [
-            {**case.as_data(), "samples": [asdict(s) for s in taken]}
-            for case, taken in samples.items()
-        ],
+        "samples": cast(list[CaseSamples], taken),
         "steps": steps,
-        "figures": rows,
+        "figures": cast(list[Figures], rows),
         "fits": fit_all(samples),
+        "advice": [],
     }
-    return {**result, "advice": advise(result)}
+    result["advice"] = advise(result)
+    return result
 
 
 def entries_of(source: str, table: str | None) -> Entries:
@@ -139,20 +143,22 @@ def select(entries: Entries, count: int) -> Entries:
     return entries.take([k * len(entries) // count for k in range(count)])
 
 
-def _steps(taken: Sequence[Sample]) -> list[dict[str, Any]]:
+def _steps(taken: Sequence[Sample]) -> list[StepTimeData]:
     """Return the median times of the steps of the recipe, in their order."""
     names = [part.removesuffix(" alone") for part in (taken[0].parts if taken else {})]
     return [
         {
             "step": name.split(" ", 1)[1],
-            **{
-                how: round(statistics.median(s.parts[f"{name} {how}"] for s in taken), 6)
-                for how in ("alone", "together")
-            },
+            "alone": _median_of(taken, f"{name} alone"),
+            "together": _median_of(taken, f"{name} together"),
         }
         for name in names
         if not name.endswith(" together")
     ]
+
+
+def _median_of(taken: Sequence[Sample], part: str) -> float:
+    return round(statistics.median(sample.parts[part] for sample in taken), 6)
 
 
 def _measure_apart(

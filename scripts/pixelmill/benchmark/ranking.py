@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
 from typing import Any
 
 from pixelmill.benchmark import samples as sampled
 from pixelmill.benchmark.samples import PARALLEL, Case, ratios
+from pixelmill.benchmark.scaling_file import ScalingFile
 from pixelmill.benchmark.speedups import equal
 
 #: Kinds of cases in the ranking.
 _KINDS = ("loop", *PARALLEL, "rival")
 
 
-def ranking(result: Mapping[str, Any]) -> dict[str, Any]:
+def ranking(result: ScalingFile) -> dict[str, Any]:
     """Return the cases of a ``rivals.json``, the fastest first.
 
     Returns

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
+from pixelmill.benchmark.scaling_file import ScalingFile
 from pixelmill.engines.registry import BASELINE, ENGINES, LOCAL
 
 #: Engines that are measured with every number of workers.
@@ -132,7 +133,7 @@ def ratios(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[float]:
     return [a.images_per_second / b.images_per_second for a, b in zip(ours, theirs, strict=True)]
 
 
-def read(result: Mapping[str, Any]) -> dict[Case, list[Sample]]:
+def read(result: ScalingFile) -> dict[Case, list[Sample]]:
     """Return the samples of a ``scaling.json``."""
     return {
         Case(entry["kind"], entry["workers"], entry.get("tool", "")): [

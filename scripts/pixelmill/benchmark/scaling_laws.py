@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from pixelmill.benchmark.samples import PARALLEL, Case, Samples, ratios
+from pixelmill.benchmark.scaling_file import AmdahlData, Fit, Prediction, UslData
 from pixelmill.benchmark.speedups import LEVEL
 
 #: Smallest number of repeats that gives an uncertainty; with fewer, nothing is fitted.
@@ -138,7 +139,7 @@ def _choices(
         yield np.stack([workers, pairs], 1), lambda x: Law(1 / x[0], 1.0, x[1] / x[0])
 
 
-def fit_all(samples: Samples) -> dict[str, Any]:
+def fit_all(samples: Samples) -> dict[str, Fit]:
     """Fit each engine's speedups against the plain loop; see `fit`."""
     loop = samples.get(Case("loop", 1), [])
     found = {}
@@ -149,7 +150,7 @@ def fit_all(samples: Samples) -> dict[str, Any]:
     return found
 
 
-def fit(speedups: Mapping[int, Sequence[float]]) -> dict[str, Any] | None:
+def fit(speedups: Mapping[int, Sequence[float]]) -> Fit | None:
     """Fit both laws and predict, with uncertainty.
 
     Parameters
@@ -184,29 +185,38 @@ def fit(speedups: Mapping[int, Sequence[float]]) -> dict[str, Any] | None:
     drawn = np.median(taken[:, chosen], axis=2).T
     fitted = {name: law(counts, medians) for name, law in laws.items()}
     redone = {name: [law(counts, list(row)) for row in drawn] for name, law in laws.items()}
+    low, high = _interval([law.sigma for law in redone["amdahl"]])
+    amdahl: AmdahlData = {
+        "serial_share": round(fitted["amdahl"].sigma, 5),
+        "low": low,
+        "high": high,
+        "one_worker": round(fitted["amdahl"].one, 4),
+    }
+    beyond = [factor * counts[-1] for factor in BEYOND]
+    best = list(fitted.values())[-1]
     return {
-        "amdahl": {
-            "serial_share": round(fitted["amdahl"].sigma, 5),
-            **_ends("", [law.sigma for law in redone["amdahl"]]),
-            "one_worker": round(fitted["amdahl"].one, 4),
-        },
-        "usl": None
-        if "usl" not in laws
-        else {
-            "sigma": round(fitted["usl"].sigma, 5),
-            **_ends("sigma_", [law.sigma for law in redone["usl"]]),
-            "kappa": round(fitted["usl"].kappa, 6),
-            **_ends("kappa_", [law.kappa for law in redone["usl"]]),
-            "one_worker": round(fitted["usl"].one, 4),
-        },
+        "amdahl": amdahl,
+        "usl": _usl(fitted["usl"], redone["usl"]) if "usl" in laws else None,
         "note": "" if "usl" in laws else _NO_USL,
-        "predictions": [
-            _prediction(factor * counts[-1], list(fitted.values())[-1], redone) for factor in BEYOND
-        ],
+        "predictions": [_prediction(workers, best, redone) for workers in beyond],
     }
 
 
-def law_of(fitted: Mapping[str, Any]) -> Law:
+def _usl(law: Law, redone: Sequence[Law]) -> UslData:
+    sigma_low, sigma_high = _interval([one.sigma for one in redone])
+    kappa_low, kappa_high = _interval([one.kappa for one in redone])
+    return {
+        "sigma": round(law.sigma, 5),
+        "sigma_low": sigma_low,
+        "sigma_high": sigma_high,
+        "kappa": round(law.kappa, 6),
+        "kappa_low": kappa_low,
+        "kappa_high": kappa_high,
+        "one_worker": round(law.one, 4),
+    }
+
+
+def law_of(fitted: Fit) -> Law:
     """Return the law that predictions follow: the USL if it was fitted, otherwise Amdahl's.
 
     Parameters
@@ -232,17 +242,17 @@ _NO_USL = (
 )
 
 
-def _prediction(workers: int, law: Law, redone: Mapping[str, Sequence[Law]]) -> dict[str, float]:
-    ends = [_ends("", [law.speedup(workers) for law in laws]) for laws in redone.values()]
+def _prediction(workers: int, law: Law, redone: Mapping[str, Sequence[Law]]) -> Prediction:
+    ends = [_interval([law.speedup(workers) for law in laws]) for laws in redone.values()]
     return {
         "workers": workers,
         "speedup": round(law.speedup(workers), 3),
-        "low": round(min(end["low"] for end in ends), 3),
-        "high": round(max(end["high"] for end in ends), 3),
+        "low": round(min(low for low, _ in ends), 3),
+        "high": round(max(high for _, high in ends), 3),
     }
 
 
-def _ends(prefix: str, values: Sequence[float]) -> dict[str, float]:
+def _interval(values: Sequence[float]) -> tuple[float, float]:
     """Return the ends of the interval that contains the share `LEVEL` of the values."""
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return {f"{prefix}low": round(float(low), 6), f"{prefix}high": round(float(high), 6)}
+    return round(float(low), 6), round(float(high), 6)

@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
+from pixelmill.benchmark.scaling_file import ScalingFile
 from pixelmill.core.sandbox import remark
 from pixelmill.core.tables import iterate_table, read_json
 from pixelmill.dataset.layout import Tree
@@ -122,11 +123,11 @@ def describe(trees: Sequence[Tree]) -> dict[str, Any]:
     }
 
 
-def _measured(trees: Iterable[Tree], name: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def _measured(trees: Iterable[Tree], name: str) -> Iterator[tuple[dict[str, Any], ScalingFile]]:
     """Yield the names of datasets and recipes with their measurements."""
     for folder, group in by_recipe(trees):
         if (path := folder / name).exists():
-            measured = read_json(path)
+            measured: ScalingFile = read_json(path)
             passes = [(tree.read("timing.json") or {}).get("last_full_pass") for tree in group]
             recipes = {full["recipe"] for full in passes if full}
             stale = bool(recipes) and measured.get("recipe_digest") not in recipes

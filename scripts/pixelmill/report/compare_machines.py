@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pixelmill.benchmark.samples import NAMES, PARALLEL
+from pixelmill.benchmark.scaling_file import ScalingFile
 from pixelmill.core.errors import UserError
 from pixelmill.core.files import atomic
 from pixelmill.core.schemas import check
@@ -20,7 +21,7 @@ KINDS = ("loop", "ceiling", *PARALLEL, "rival")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def read(paths: Sequence[str]) -> list[dict[str, Any]]:
+def read(paths: Sequence[str]) -> list[ScalingFile]:
     """Read several ``scaling.json``.
 
     Raises
@@ -39,7 +40,7 @@ def read(paths: Sequence[str]) -> list[dict[str, Any]]:
     return results
 
 
-def side_by_side(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def side_by_side(results: Sequence[ScalingFile]) -> dict[str, Any]:
     """Arrange results as plain data, with one column for each machine.
 
     Returns
@@ -98,7 +99,7 @@ def _table(maps: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
     return [{**row, "differs": len(set(row["cells"])) > 1} for row in rows]
 
 
-def _warnings(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _warnings(results: Sequence[ScalingFile]) -> Iterator[str]:
     if len({json.dumps(result["recipe"], sort_keys=True) for result in results}) > 1:
         yield "The recipes differ: compare speedups with care, and not throughput."
     if len({result["images"] for result in results}) > 1:
@@ -109,7 +110,7 @@ def _warnings(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"Fewer than 5 repeats on {', '.join(few)}: the spread is unreliable."
 
 
-def write(results: Sequence[Mapping[str, Any]], path: str | os.PathLike[str]) -> None:
+def write(results: Sequence[ScalingFile], path: str | os.PathLike[str]) -> None:
     """Write the page; it needs no network and no other file."""
     from pixelmill.report.templating import environment
 
