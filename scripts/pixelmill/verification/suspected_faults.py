@@ -49,10 +49,8 @@ _EXTENT = (0.6, 1.5)
 #: Fewest pixels by which a fault is recognised; many faults fit fewer pixels.
 _FEWEST = 8
 
-#: Standard deviation below which a picture has a single colour, which many faults fit, and below
-#: which it nearly has, so that a fault must fit much better.
-_SINGLE_COLOR = 2.0
-_VARIED = 4.0
+#: Standard deviation below which a picture has a single colour, which many faults fit.
+_VARIED = 2.0
 
 #: Smallest displacement that is suspected, in pixels.
 _LEAST_SHIFT = 0.75
@@ -97,15 +95,13 @@ def _best(
     error = float(np.mean(difference**2))
     if error <= unsuspicious or output.shape[0] * output.shape[1] < _FEWEST:
         return None
-    variation = float(expected[..., :3].std(axis=(0, 1)).max())
-    if variation < _SINGLE_COLOR:
+    if float(expected[..., :3].std(axis=(0, 1)).max()) < _VARIED:
         return None
     best, name = _GOOD, None
     for words, picture in faulty:
         if picture.shape == output.shape:
             left = float(np.mean((output - picture) ** 2))
-            distinct = variation >= _VARIED and words in _UNLIKE_COMPRESSION
-            better = _BETTER if distinct else _MUCH_BETTER
+            better = _BETTER if words in _UNLIKE_COMPRESSION else _MUCH_BETTER
             if left < min(best, error / better) and _is_whole(difference, picture - expected):
                 best, name = left, words
     return name

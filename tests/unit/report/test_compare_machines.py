@@ -81,8 +81,8 @@ def test_what_cannot_be_compared_is_said(other):
     changed = {**other, "recipe": {"steps": ["grayscale"]}, "images": 7, "repeats": 1}
     warnings = side_by_side([RESULT, changed])["warnings"]
     assert [w.split()[:3] for w in warnings] == [
-        ["The", "recipes", "differ,"],
-        ["They", "ran", "over"],
+        ["The", "recipes", "differ:"],
+        ["The", "numbers", "of"],
         ["Fewer", "than", "5"],
     ]
 
