@@ -28,11 +28,11 @@ def complete_section(name: str, given: Any, where: str) -> dict[str, Any]:
     Parameters
     ----------
     name : str
-        Of a section without sections of its own, such as ``failures``.
+        A section that contains no other sections, such as ``failures``.
     given : object
-        As read from JSON.
+        The section as read from JSON.
     where : str
-        What to call it, for messages.
+        Name of the section for messages.
 
     Raises
     ------
@@ -48,16 +48,16 @@ def complete_section(name: str, given: Any, where: str) -> dict[str, Any]:
 
 
 def check(data: Any, name: str, where: str) -> None:
-    """Refuse what is not as its schema says.
+    """Check data against its schema.
 
     Parameters
     ----------
     data : object
         As read from JSON.
     name : str
-        Of the schema.
+        Name of the schema.
     where : str
-        What to call the file.
+        Name of the file for messages.
 
     Raises
     ------
@@ -68,6 +68,6 @@ def check(data: Any, name: str, where: str) -> None:
     if error is not None:
         field = error.json_path.removeprefix("$.")
         raise UserError(
-            f"'{where}' is no {name}.json of this version ({field}: {error.message[:120]}); "
+            f"'{where}' is not a {name}.json of this version ({field}: {error.message[:120]}); "
             "measure again, or give another file."
         )

@@ -52,7 +52,7 @@ def test_what_lacks_a_field_is_refused_with_its_name(scaling, path):
     for place in places:
         part = part[place]
     del part[last]
-    with pytest.raises(UserError, match=f"'mine' is no scaling.json of this version .*{last}"):
+    with pytest.raises(UserError, match=f"'mine' is not a scaling.json of this version .*{last}"):
         check(broken, "scaling", "mine")
 
 
