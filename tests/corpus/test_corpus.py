@@ -22,9 +22,9 @@ from pixelmill.core.jobs import Job
 from pixelmill.core.reasons import REASONS
 from pixelmill.engines.registry import LOCAL
 from pixelmill.imaging import recipe_parser
-from pixelmill.imaging.arrays import from_levels
+from pixelmill.imaging.arrays import image_of
 from pixelmill.imaging.codecs.decoded import DecodeOptions
-from pixelmill.imaging.codecs.decoding import decode, decode_to_levels
+from pixelmill.imaging.codecs.decoding import decode, decode_to_array
 from pixelmill.imaging.codecs.formats import FORMATS, SNIFF_BYTES, sniff
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.verification.similarity import psnr
@@ -295,11 +295,11 @@ def test_jpegs_past_pillow_are_what_pillow_makes_of_them(rows):
         if sniff(data[:SNIFF_BYTES]) != "jpeg":
             continue
         expected, more = decoded(data, decode)
-        made, as_well = decoded(data, decode_to_levels)
+        made, as_well = decoded(data, decode_to_array)
         assert as_well == more, row["path"]
         if isinstance(made, np.ndarray):
             straight += 1
-            made = from_levels(made)
+            made = image_of(made)
         np.testing.assert_array_equal(np.asarray(made), np.asarray(expected), row["path"])
     assert straight > 60
 

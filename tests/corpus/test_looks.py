@@ -70,7 +70,7 @@ def test_every_orientation_is_like_the_upright_one_and_like_no_other(tmp_path, s
     for number in range(9):
         name = f"{series}_{number}.jpg"
         data = Path(CORPUS, "orientation", name).read_bytes()
-        decoded = decode(data, renderer.target, recipe.reading).frames[0]
+        decoded = decode(data, renderer.size_hint, recipe.decode_options).frames[0]
         assert max(decoded.size) == 1800 // shrink
         assert renderer.render(Job(name, (f"{number}.png",))).status == "ok"
         pictures.append(np.asarray(opened((tmp_path / f"{number}.png").read_bytes())))
@@ -138,7 +138,7 @@ UNSEEN = ("tbbn0g04", "tbwn0g16")
 )
 def test_pngsuite_has_the_pixels_that_opencv_sees(path):
     data = Path(CORPUS, path).read_bytes()
-    made = decode(data, reading=AS_STORED).frames[0].convert("RGBA")
+    made = decode(data, options=AS_STORED).frames[0].convert("RGBA")
     assert np.abs(seen(made) - seen(by_opencv(data))).max() <= 1
 
 
@@ -146,7 +146,7 @@ def test_pngsuite_has_the_pixels_that_opencv_sees(path):
 @pytest.mark.parametrize("path", PNGSUITE, ids=lambda path: Path(path).stem)
 def test_pngsuite_has_the_pixels_that_imagemagick_sees(path):
     data = Path(CORPUS, path).read_bytes()
-    made = decode(data, reading=AS_STORED).frames[0].convert("RGBA")
+    made = decode(data, options=AS_STORED).frames[0].convert("RGBA")
     raw = magick(without_gamma(data), "-depth", "8", to="rgba")
     expected = np.frombuffer(raw, np.uint8).reshape(*made.size[::-1], 4)
     assert np.abs(seen(made) - seen(expected)).max() <= 2

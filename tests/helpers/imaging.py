@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixelmill.imaging.arrays import array_of, as_bgra
+
 
 def imagemagick():
     """Path of ImageMagick 7 or 6; None if the program of that name is another one."""
@@ -198,3 +200,9 @@ def _outside(entry):
     """The part of a field that is outside its table, at an even offset."""
     packed = _packed(entry)
     return packed + bytes(len(packed) % 2) if len(packed) > 4 else b""
+
+
+def arrays_of(image):
+    """The array of an image: without padding and, if it is in colour, with padding too."""
+    array = array_of(image)
+    return [array] if array.ndim == 2 else [array, as_bgra(array)[..., :3]]

@@ -32,7 +32,6 @@ TESTED_BY = {
     "imaging/codecs/apng": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/avif": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/decoded": "unit/imaging/codecs/test_decoding.py",
-    "imaging/codecs/deep_color": "unit/imaging/backends/test_opencv.py",
     "imaging/codecs/frame_timing": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/sequences": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/webp": "unit/imaging/codecs/test_frames.py",

@@ -81,7 +81,7 @@ def task_of(recipe: Recipe) -> Task:
     if reason := why_not(recipe):
         raise UserError(f"Other tools cannot do this recipe: {reason}.")
     (step,) = recipe.all_steps
-    side, margin = step.params["longest"], recipe.reading.shrink_margin
+    side, margin = step.params["longest"], recipe.decode_options.shrink_margin
     width, height = (side, side) if side else (step.params["width"], step.params["height"])
     exact = not side and step.params["fit"] == "stretch"
     return Task(width, height, exact, recipe.outputs[0].options["quality"], margin)

@@ -24,7 +24,7 @@ from pixelmill.imaging.codecs.formats import output_format
 from pixelmill.imaging.codecs.reading import content_digest
 from pixelmill.imaging.parameters import Box
 from pixelmill.imaging.recipe import Recipe
-from pixelmill.imaging.renderer import Renderer, target_of
+from pixelmill.imaging.renderer import Renderer, size_hint_of
 
 #: Without metadata for the file.
 _NOTHING_MORE = Decoded([], None, 0, "")
@@ -91,11 +91,11 @@ def _bare(
 
 def _opened(data: bytes, recipe: Recipe) -> tuple[Any, Box | None, str]:
     """Decode with only the necessary calls; return picture, region to use, and format."""
-    target = target_of(recipe)
+    size_hint = size_hint_of(recipe)
     plain = jpeg.header(data)
     if plain is not None and jpeg.turbo() is not None:
         mode, full, _ = plain
-        scale = jpeg.scale_for(full, target, recipe.settings["shrink_margin"])
+        scale = jpeg.scale_for(full, size_hint, recipe.settings["shrink_margin"])
         return jpeg.decode(data, mode, full, scale), jpeg.region(full, scale), "jpeg"
     with Image.open(io.BytesIO(data)) as image:
         picture = image if image.mode in ("RGB", "L") else image.convert("RGB")

@@ -21,7 +21,7 @@ from pixelmill.imaging.backends.registry import backend
 from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe import Recipe
-from pixelmill.imaging.renderer import target_of
+from pixelmill.imaging.renderer import size_hint_of
 
 #: Number of images that are measured: enough for a mean, and a second or two of work.
 IMAGES = 24
@@ -61,12 +61,12 @@ def step_times(source: str, recipe: Recipe, entries: Sequence[Entry]) -> list[St
     """
     recipe = recipe.with_files()
     library = backend(recipe.settings["backend"])
-    target = target_of(recipe)
+    size_hint = size_hint_of(recipe)
     jobs: list[_Job] = []
     for entry in entries[:: max(1, len(entries) // IMAGES)][:IMAGES]:
         with contextlib.suppress(Exception):  # a pass reports failures
             data = reading.read(os.path.join(source, entry.path), entry.bytes)
-            decoded = library.decode(data, target, recipe.reading, Limits())
+            decoded = library.decode(data, size_hint, recipe.decode_options, Limits())
             jobs.append((decoded.frames[0], decoded.box))
     times = []
     for step in (*recipe.steps, *recipe.outputs[0].steps):

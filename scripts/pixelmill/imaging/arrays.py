@@ -1,9 +1,9 @@
-"""Arrays: pictures as levels, and how they share memory with images.
+"""Arrays: pictures as NumPy arrays, and how they share memory with images.
 
-Levels are uint8, (height, width) for grey or (height, width, 3) for colours, blue first as
-OpenCV has them, which encodes them as they are. What is to be resampled has four bytes a
-pixel behind three channels, as Pillow's images have: `padded` levels are a view that leaves
-out the fourth. Decoders give those, but where there is a kernel that does not ask for them.
+An array is uint8, of shape (height, width) for grey or (height, width, 3) for colour, blue first
+as in OpenCV, which encodes it without a conversion. Resampling needs four bytes per pixel, as
+Pillow's images have: a padded array is a view of the first three channels of such pixels. Decoders
+return padded arrays, unless there is a kernel that needs no padding.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ else:  # NumPy is imported with the first array
 
 kernel: Any
 
-try:  # resamples in one call to the bytes of cykooz-resizer, where a compiler made it (envs/kernel)
+try:  # resamples in one call to the bytes of cykooz-resizer, if it was compiled (envs/kernel)
     import pixelmill_kernel as kernel  # type: ignore[no-redef]
 except ImportError:
     kernel = None
@@ -35,32 +35,32 @@ except ImportError:
 #: Orientations that swap width and height (EXIF 2.32, 4.6.4.1.4).
 SWAPPING = (5, 6, 7, 8)
 
-#: Mode of the image of levels, by their channels.
+#: Mode of the image of an array, by its channels.
 _MODES = {(): "L", (3,): "RGB", (4,): "RGBA"}
 
-#: Order of the bytes of levels, by the mode of their image, as Pillow names it.
+#: Order of the bytes in an array, by the mode of its image, with Pillow's names.
 _ORDERS = {"RGB": "BGR", "RGBA": "BGRA", "RGBa": "BGRa"}
 
-#: How to turn levels upright, once rows and columns were swapped where they must be: 0 flips
-#: over the middle row, 1 over the middle column, -1 over both.
+#: How to turn an array upright after rows and columns were swapped if necessary: 0 flips it
+#: vertically, 1 horizontally, -1 both ways.
 _FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
 
 
 @functools.cache
 def opencv() -> Any:
-    """Import OpenCV, which lets go of the GIL, and keep its work to the thread that calls it."""
+    """Import OpenCV, and keep its work in the thread that calls it."""
     import cv2
 
     cv2.setNumThreads(1)  # the engines' workers use the cores
     return cv2
 
 
-def levels_of(image: Image.Image) -> Any:
-    """Levels of an image; of RGBA and RGBa with four channels.
+def array_of(image: Image.Image) -> Array:
+    """Return the pixels of an image; those of RGBA and RGBa have four channels.
 
     Examples
     --------
-    >>> levels_of(Image.new("RGB", (1, 1), (10, 20, 30)))
+    >>> array_of(Image.new("RGB", (1, 1), (10, 20, 30)))
     array([[[30, 20, 10]]], dtype=uint8)
     """
     import numpy as np
@@ -72,63 +72,62 @@ def levels_of(image: Image.Image) -> Any:
     return pixels.reshape(image.height, image.width, len(order))
 
 
-def from_levels(levels: Any, mode: str | None = None) -> Image.Image:
-    """Make an image of levels, in a mode that they cannot tell where it is RGBa."""
-    mode = mode or _MODES[levels.shape[2:]]
-    whole = behind(levels)
-    if whole is not None:
-        return Image.frombytes(mode, levels.shape[1::-1], whole, "raw", "BGRX")
+def image_of(array: Array, mode: str | None = None) -> Image.Image:
+    """Make an image of an array; `mode` is needed for RGBa, which the array does not show."""
+    mode = mode or _MODES[array.shape[2:]]
+    size = array.shape[1], array.shape[0]
+    base = padded_base(array)
+    if base is not None:
+        return Image.frombytes(mode, size, base, "raw", "BGRX")
     order = _ORDERS.get(mode, mode)
-    return Image.frombuffer(mode, levels.shape[1::-1], levels, "raw", order, 0, 1)
+    return Image.frombuffer(mode, size, array, "raw", order, 0, 1)
 
 
-def behind(levels: Any) -> Any:
-    """Return the four channels behind padded levels; None where nothing is padded.
+def padded_base(array: Array) -> Array | None:
+    """Return the four channels that a padded array is a view of; None for other arrays.
 
     Examples
     --------
-    >>> gray = levels_of(Image.new("L", (4, 3)))
-    >>> colors = levels_of(Image.new("RGB", (4, 3)))
-    >>> behind(padded(colors)).shape, behind(colors), behind(padded(gray))
-    ((3, 4, 4), None, None)
+    >>> colors = array_of(Image.new("RGB", (4, 3)))
+    >>> padded_base(as_bgra(colors)[..., :3]).shape, padded_base(colors)
+    ((3, 4, 4), None)
     """
-    if levels.ndim == 3 and levels.shape[2] == 3:
-        whole = levels.base  # of what OpenCV and Pillow made that need be no array
-        if getattr(whole, "shape", None) == (*levels.shape[:2], 4):
-            return whole
-    return None
+    base = array.base
+    if base is None or array.shape[2:] != (3,):  # an array with its own memory has no padding
+        return None
+    # Arrays of OpenCV and Pillow may be views of something else than an array.
+    return base if getattr(base, "shape", None) == (*array.shape[:2], 4) else None
 
 
-def packed(levels: Any) -> Any:
-    """Levels without padding, as OpenCV takes them."""
-    whole = behind(levels)
-    return levels if whole is None else opencv().cvtColor(whole, opencv().COLOR_BGRA2BGR)
+def as_bgr(array: Array) -> Array:
+    """Return an array without padding, as OpenCV needs it."""
+    base = padded_base(array)
+    return array if base is None else opencv().cvtColor(base, opencv().COLOR_BGRA2BGR)
 
 
-def padded(levels: Any) -> Any:
-    """Levels with four bytes a pixel where they have three channels."""
-    if levels.ndim == 2 or behind(levels) is not None:
-        return levels
-    return opencv().cvtColor(levels, opencv().COLOR_BGR2BGRA)[..., :3]
+def as_bgra(array: Array) -> Array:
+    """Return an array of three channels with four bytes per pixel."""
+    base = padded_base(array)
+    return opencv().cvtColor(array, opencv().COLOR_BGR2BGRA) if base is None else base
 
 
-def upright(levels: Any, orientation: int) -> Any:
-    """Turn levels, or any array of pixels, as their orientation asks (EXIF 2.32, 4.6.4.1.4)."""
-    whole = behind(levels)
-    if whole is not None:
-        return upright(whole, orientation)[..., :3]
+def upright(array: AnyArray, orientation: int) -> AnyArray:
+    """Turn an array of pixels as an orientation says (EXIF 2.32, 4.6.4.1.4)."""
+    base = padded_base(array)
+    if base is not None:
+        return upright(base, orientation)[..., :3]
     if orientation in SWAPPING:
-        levels = opencv().transpose(levels)
+        array = opencv().transpose(array)
     if orientation in _FLIPS:
-        levels = opencv().flip(levels, _FLIPS[orientation])
-    return levels
+        array = opencv().flip(array, _FLIPS[orientation])
+    return array
 
 
-def reduced(levels: Any, factor: int) -> Any:
+def reduced(array: Array, factor: int) -> Array:
     """Average blocks of `factor` times `factor` pixels; blocks at the edges may be smaller.
 
-    As Pillow's ``Image.reduce``, to a level. By two, 12 megapixels take 6 ms, by way of
-    an image 19.
+    The result is that of Pillow's ``Image.reduce``, to a level. Reducing 12 megapixels by two
+    takes 6 ms; through an image, it takes 19.
 
     Examples
     --------
@@ -139,15 +138,15 @@ def reduced(levels: Any, factor: int) -> Any:
     import numpy as np
 
     cv2 = opencv()
-    whole = behind(levels)
-    if whole is not None:
-        return reduced(whole, factor)[..., :3]
-    height, width = levels.shape[:2]
+    base = padded_base(array)
+    if base is not None:
+        return reduced(base, factor)[..., :3]
+    height, width = array.shape[:2]
     rows, columns = height // factor, width // factor
-    made = np.empty((-(-height // factor), -(-width // factor), *levels.shape[2:]), np.uint8)
+    made = np.empty((-(-height // factor), -(-width // factor), *array.shape[2:]), np.uint8)
     for down in (slice(0, rows), slice(rows, made.shape[0])):
         for across in (slice(0, columns), slice(columns, made.shape[1])):
-            block = levels[
+            block = array[
                 down.start * factor : min(height, down.stop * factor),
                 across.start * factor : min(width, across.stop * factor),
             ]

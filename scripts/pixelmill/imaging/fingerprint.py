@@ -1,4 +1,4 @@
-"""Fingerprint of what makes images: this package's code, own steps, and libraries."""
+"""Fingerprint of everything that decides a pixel: this package, own steps, and libraries."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pixelmill.core.environment import version_of
 from pixelmill.core.fingerprints import digest_of_code, digest_of_file, digest_of_text
 
-#: Libraries that make pixels of most recipes, by their names in words.
+#: Packages that decide pixels in most recipes, by the name that is shown.
 _LIBRARIES = {
-    "Pillow": ("pillow-simd", "pillow"),  # a drop-in that may stand in its place
+    "Pillow": ("pillow-simd", "pillow"),  # pillow-simd replaces pillow
     "NumPy": ("numpy",),
     "cykooz-resizer": ("cykooz-resizer",),
     "simplejpeg": ("simplejpeg",),
@@ -19,22 +19,22 @@ _LIBRARIES = {
     "imagecodecs": ("imagecodecs",),
 }
 
-#: What Pillow is built with, by Pillow's names.
+#: Libraries that Pillow is built with, by Pillow's names.
 _CODECS = ["libjpeg_turbo", "jpg", "zlib", "libtiff", "webp", "avif", "littlecms2", "freetype2"]
 
 
 def code_fingerprint(own_files: Iterable[str] = (), opencv: bool = False) -> str:
-    """Digest of the code and the libraries that make images.
+    """Digest of the code and the libraries that render images.
 
-    Taken from the syntax trees without docstrings, so that a changed comment does
-    not make a million images stale.
+    It is computed from syntax trees without docstrings, so that a changed comment does not make
+    a million images stale.
 
     Parameters
     ----------
     own_files : iterable of str
-        Files of the recipe's own steps.
+        Paths of the files of the recipe's own steps.
     opencv : bool
-        Whether OpenCV makes some of the pixels.
+        Whether OpenCV decides some of the pixels.
     """
     libraries = json.dumps(rendering_software(opencv), sort_keys=True)
     parts = [digest_of_code("imaging"), *sorted(map(digest_of_file, own_files)), libraries]
@@ -43,7 +43,7 @@ def code_fingerprint(own_files: Iterable[str] = (), opencv: bool = False) -> str
 
 @functools.cache
 def rendering_software(opencv: bool = False) -> dict[str, str]:
-    """Versions of the libraries that decide pixels: Pillow with its codecs and others."""
+    """Versions of the libraries that decide pixels."""
     from PIL import features
 
     versions = {name: version_of(*packages) for name, packages in _LIBRARIES.items()}
@@ -56,7 +56,7 @@ def rendering_software(opencv: bool = False) -> dict[str, str]:
 
 
 def extra_decoders() -> str:
-    """Decoders that are used where they are installed, in words."""
+    """Describe the optional decoders that are installed."""
     return f"pillow-heif {version_of('pillow-heif')}"
 
 

@@ -1,4 +1,4 @@
-"""Parameters of steps: what a value may be, checked before anything runs."""
+"""Parameters of steps and options of formats: which values are allowed, checked before a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-#: Marks a parameter that a recipe must give.
+#: The default of a parameter that a recipe must give.
 REQUIRED: Any = object()
 
 _NAMED_COLORS = {"white": "#ffffff", "black": "#000000", "gray": "#808080"}
@@ -22,14 +22,14 @@ class Parameter(Protocol):
 
     @property
     def default(self) -> Any:
-        """What a recipe that is silent gets; `REQUIRED` where it must speak.
+        """The value if a recipe gives none; `REQUIRED` if it must give one.
 
-        None where the parameter is then left out; a recipe may say so itself.
+        None means that the parameter is left out; a recipe may give null too.
         """
 
     @property
     def allowed(self) -> str:
-        """What a value may be, to complete the sentence "give ..."."""
+        """Which values are allowed, to complete the sentence "give ..."."""
 
     def check(self, value: Any) -> Any:
         """Return the value in its normal form.
@@ -107,7 +107,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class Margin:
-    """How many times larger at least: 1 to 100, or 0 for "does not matter"."""
+    """A factor from 1 to 100, or 0 to decode at full size."""
 
     default: Any = REQUIRED
     allowed = "1 to 100, or 0 to decode in full"
@@ -123,7 +123,7 @@ class Margin:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few values; some may have another name, as other tools say it.
+    """One of a few values, some of which may have synonyms from other tools.
 
     Examples
     --------
@@ -150,7 +150,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Color:
-    """A colour as ``#rrggbb``, or white, black or gray, or a few words more.
+    """A colour as ``#rrggbb``, or white, black or gray, or one of the words in `also`.
 
     Examples
     --------
@@ -181,7 +181,7 @@ class Color:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Three rows of three numbers, or of four (the last one an offset in levels)."""
+    """Three rows of three numbers, or of four, of which the last is an offset in levels."""
 
     default: Any = REQUIRED
     allowed = "3 rows of 3 numbers, or of 4 where the last is an offset, each from -1000 to 1000"
@@ -231,7 +231,7 @@ class Sides:
 
 @dataclass(frozen=True)
 class Text:
-    """A text of at least one character that can be seen."""
+    """A text with at least one visible character."""
 
     default: Any = REQUIRED
     allowed = "a text"
@@ -245,18 +245,18 @@ class Text:
 
 @dataclass(frozen=True)
 class File:
-    """A file that a step reads: what it holds is a part of the recipe.
+    """A file that a step reads; its content is a part of the recipe.
 
-    The value is the path as the recipe gives it; the step's function takes the path
-    of the file itself.
+    The value is the path as the recipe gives it. The function of the step takes the path of the
+    file itself.
 
     Attributes
     ----------
     what : str
         What the file must be, such as "an image".
     read : callable
-        Reads the file at a path, as the step does; raises ValueError, to complete the
-        sentence "give ...", where it is missing or something else.
+        Reads the file at a path as the step does. Raises ValueError if the file is missing or
+        something else; the message completes the sentence "give ...".
     """
 
     what: str

@@ -1,4 +1,4 @@
-"""Recipes: what to do to an image, and the fingerprint of it."""
+"""Recipes: what to do with an image, and the fingerprint of that."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, SAME
 from pixelmill.imaging.parameters import Choice, Color, File, Flag, Margin, Parameter
 from pixelmill.imaging.steps import STEPS, custom
 
-#: A shrunken decode stays this many times larger than the result, so that the
-#: shrinking cannot be seen: 49.8 dB or more on real photos, against 42.8 at 2.0.
+#: A reduced decode stays this many times larger than the result, so that it cannot be seen: real
+#: photos are at 49.8 dB or more; with a factor of 2.0, they would be at 42.8.
 DEFAULT_SHRINK_MARGIN = 2.5
 
-#: What a recipe may say beside its steps and outputs.
+#: What a recipe may contain besides steps and outputs.
 SETTINGS: dict[str, Parameter] = {
     "backend": Choice(("pillow", "opencv"), "pillow"),
     "orientation": Choice(("apply", "keep"), "apply"),
@@ -44,19 +44,19 @@ class Step:
 
 @dataclass(frozen=True)
 class Output:
-    """One of the images that come out of a source.
+    """One of the outputs of a source.
 
     Attributes
     ----------
     name : str
-        Of the variant, and of its folder; empty where a recipe has one output.
+        Name of the variant and of its folder; empty if the recipe has one output.
     format : str
         A key of `pixelmill.imaging.codecs.formats.OUTPUT_FORMATS`, or ``same`` for that of
         the source.
     options : mapping
-        Of the encoder; all of them, but for ``same`` only those that were given.
+        Values of all options of the format; for ``same``, only those that were given.
     steps : tuple of Step
-        What is done for this output alone, after the recipe's steps.
+        Steps for this output only, after those of the recipe.
     """
 
     name: str = ""
@@ -67,17 +67,17 @@ class Output:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to do to an image.
+    """What to do with an image.
 
     Attributes
     ----------
     steps : tuple of Step
-        Done for all outputs.
+        Steps for all outputs.
     outputs : tuple of Output
     settings : mapping
         A value for each key of `SETTINGS`.
     folder : str
-        Where own steps are looked for. Not part of the fingerprint.
+        Where own steps are searched for. Not part of the fingerprint.
     """
 
     steps: tuple[Step, ...]
@@ -86,8 +86,8 @@ class Recipe:
     folder: str = field(default=".", compare=False)
 
     @functools.cached_property
-    def reading(self) -> DecodeOptions:
-        """How sources are taken in."""
+    def decode_options(self) -> DecodeOptions:
+        """How sources are decoded."""
         keys = ("orientation", "color", "depth", "animation", "metadata", "background")
         formats = [output.format for output in self.outputs]
         return DecodeOptions(
@@ -104,7 +104,7 @@ class Recipe:
             yield from output.steps
 
     def as_data(self) -> dict[str, Any]:
-        """Return the recipe as plain data with every default written out; `parse` reads it."""
+        """Return the recipe as plain data with all defaults; `parse` reads it."""
         named = [
             {
                 "name": output.name,
@@ -121,19 +121,19 @@ class Recipe:
         return {"steps": _plain(self.steps), **written, **self.settings}
 
     def fingerprint(self) -> str:
-        """Digest of all that decides the pixels; equal recipes have equal ones."""
+        """Digest of everything that decides the pixels; it is the same for equal recipes."""
         files = [hashlib.blake2b(Path(path).read_bytes()).hexdigest() for path in self.files()]
         text = json.dumps([self.as_data(), files], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     @property
     def scales_on_threads(self) -> bool:
-        """Whether no step holds the GIL for most of its time; of own steps nobody knows."""
+        """Whether no step holds the GIL for most of its time; own steps are assumed to do so."""
         return all(step.name in STEPS and not STEPS[step.name].holds_gil for step in self.all_steps)
 
     @property
     def uses_opencv(self) -> bool:
-        """Whether OpenCV makes some of the pixels or files."""
+        """Whether OpenCV decides some of the pixels or writes some of the files."""
         return (
             self.settings["backend"] == "opencv"
             or any(step.name in STEPS and STEPS[step.name].opencv for step in self.all_steps)
@@ -150,7 +150,7 @@ class Recipe:
                 yield find_file(step.params[key], self.folder)
 
     def with_files(self) -> Recipe:
-        """Return the recipe as its steps are called: with the paths of the files they read."""
+        """Return the recipe with the resolved paths of the files that its steps read."""
 
         def found(step: Step) -> Step:
             paths = {key: find_file(step.params[key], self.folder) for key in file_keys(step)}
@@ -163,14 +163,14 @@ class Recipe:
         )
 
     def own_files(self) -> Iterator[str]:
-        """Paths of the files that own steps come from."""
+        """Paths of the files that define own steps."""
         for step in self.all_steps:
             if step.name == "call":
                 yield str(custom.find(step.params["function"], self.folder))
 
 
 def file_keys(step: Step) -> list[str]:
-    """Names of the parameters of a step that are files, where they are given."""
+    """Names of the parameters of a step that are files, if they are given."""
     parameters = STEPS[step.name].parameters if step.name in STEPS else {}
     return [
         key
@@ -180,7 +180,7 @@ def file_keys(step: Step) -> list[str]:
 
 
 def find_file(path: str, folder: str) -> str:
-    """Path of a file that a recipe names, looked for where own steps are; else beside them."""
+    """Path of a file that a recipe names, in the folders where own steps are searched for."""
     places = [Path(place, path) for place in folder.split(os.pathsep)]
     return str(next((place for place in places if place.is_file()), places[0]))
 

@@ -1,4 +1,4 @@
-"""Recipe parser: YAML and JSON checked, completed, and turned into recipes."""
+"""Recipe parser: checks YAML and JSON, fills in defaults, and returns recipes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def parse(data: Any, where: str = "recipe", folder: str = ".") -> Recipe:
     where : str
         Key of the recipe, for messages.
     folder : str
-        Where own steps are looked for first.
+        Where own steps are searched for first.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _parse_output(data: Any, where: str) -> Output:
 
 
 def _check_together(recipe: Recipe, where: str) -> None:
-    """Refuse settings that the outputs or the steps cannot live up to."""
+    """Refuse settings that the outputs or the steps do not support."""
     settings = recipe.settings
     wanted = {
         "orientation": ("keep", "exif", "the tag"),

@@ -1,6 +1,7 @@
-"""One image, whole: read, decode, steps, encode, rename. Raises nothing but `TreeError`.
+"""Rendering of an image: read, decode, apply the steps, encode, rename.
 
-`Renderer` is what every engine runs: a picklable callable, batch in, outcomes out.
+Every engine runs a `Renderer`: a picklable callable that takes a batch and returns outcomes. It
+raises only `TreeError`; everything else that goes wrong is an outcome.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from pixelmill.imaging.parameters import Box, Size
 from pixelmill.imaging.recipe import Output, Recipe, Step
 from pixelmill.imaging.steps.resize import constant_size, scaled_size
 
-#: Width and height of the picture that workers warm up with: that of a small photo.
+#: Width and height of the picture that workers warm up with, those of a small photo.
 _WARM_UP = (448, 448)
 
 
@@ -41,16 +42,17 @@ _Steps: TypeAlias = Sequence[tuple[str, Prepared]]
 
 
 class Renderer:
-    """Make images by a recipe.
+    """Renders images according to a recipe.
 
     Parameters
     ----------
     source_root, output_root : str
-        Folders that the jobs' paths lie below; both must exist. The second one is no link.
+        Folders that the paths of jobs are relative to. Both must exist, and the second one must
+        not be a link.
     recipe : Recipe
     limits : Limits, optional
     durable : bool
-        Sync each output to the disk before it takes its name.
+        Sync each output to the disk before it is renamed.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class Renderer:
     def __call__(
         self, batch: Batch, on_start: Callable[[int], None] = lambda number: None
     ) -> list[Outcome]:
-        """Make each image of a batch, its number told before; failures are outcomes too."""
+        """Render each image of a batch; `on_start` is called before with its number."""
         outcomes: list[Outcome] = []
         jobs = tuple(batch.jobs)
         announced, cold = 0, False
@@ -93,19 +95,19 @@ class Renderer:
         return outcomes
 
     def warm_up(self) -> None:
-        """Do all of it once, with a picture that goes nowhere.
+        """Render a small picture and discard the result.
 
-        What is looked up, made or fetched at the first image then belongs to the start:
-        it took 10 to 30 ms in each worker. Own steps are left out, and what fails will
-        fail again where it is told.
+        Everything that happens only with the first image, 10 to 30 ms in each worker, then
+        belongs to the start-up. Own steps are left out. Errors are ignored here, because they
+        will occur again with the first image.
         """
         drawn = io.BytesIO()
         Image.radial_gradient("L").convert("RGB").resize(_WARM_UP).save(drawn, "JPEG")
         recipe = self.recipe
-        # Into a real file: an encoder's library may not do with less.
+        # A real file, because the library of an encoder may need one.
         with contextlib.suppress(Exception), tempfile.TemporaryFile(buffering=0) as file:
             decoded = self._backend.decode(
-                drawn.getvalue(), self.target, recipe.reading, self.limits
+                drawn.getvalue(), self.size_hint, recipe.decode_options, self.limits
             )
             steps = [step for step in recipe.all_steps if step.name != "call"]
             picture = self._apply(decoded.frames[0], decoded.box, self._prepare(steps))
@@ -114,30 +116,32 @@ class Renderer:
                 file.truncate(file.seek(0))
 
     def _sync(self, jobs: Sequence[Job]) -> None:
-        """Bring the names of outputs to the disk; their content is there."""
+        """Sync the names of outputs to the disk; their content is synced already."""
         folders = {""}
         for folder in {os.path.dirname(path) for job in jobs for path in job.outputs}:
-            while folder not in folders:  # those above it may be new too
+            while folder not in folders:  # its parents may be new too
                 folders.add(folder)
                 folder = os.path.dirname(folder)
         for folder in folders:
-            with contextlib.suppress(FileNotFoundError):  # no image of it was made
+            with contextlib.suppress(FileNotFoundError):  # no image in it was rendered
                 self._outputs.sync(folder)
 
     def render(self, job: Job) -> Outcome:
-        """Make one image.
+        """Render one image.
 
         Raises
         ------
         TreeError
-            If something stands in the way of the outputs that must not be written through.
+            If something in the output folder, such as a link, must not be written through.
         """
         timer = StageTimer()
         try:
             data = reading.read(self._sources + job.source, job.bytes, self.limits)
             timer.bytes_in, timer.digest = len(data), reading.content_digest(data)
             timer.lap(Stage.READ)
-            decoded = self._backend.decode(data, self.target, self.recipe.reading, self.limits)
+            decoded = self._backend.decode(
+                data, self.size_hint, self.recipe.decode_options, self.limits
+            )
             timer.pixels_in = decoded.pixels
             timer.lap(Stage.DECODE)
             self._make(job, decoded, timer)
@@ -145,7 +149,7 @@ class Renderer:
             return timer.outcome(job, error)
         except TreeError:
             raise
-        except Exception as error:  # whatever it was, it costs this image alone
+        except Exception as error:  # no error costs more than this image
             if isinstance(error, MemoryError):
                 message = f"it needs more than limits.memory_mb = {self.limits.memory_mb:,}"
                 return timer.outcome(job, ImageError(timer.stage, "out_of_memory", message))
@@ -188,7 +192,7 @@ class Renderer:
             timer.lap(Stage.WRITE)
         except BaseException as error:
             for path in (*(temporary for temporary, _ in written), *placed):
-                with contextlib.suppress(OSError, TreeError):  # what happened first is told
+                with contextlib.suppress(OSError, TreeError):  # the first error is reported
                     self._outputs.unlink(path)
             if isinstance(error, OSError):
                 raise ImageError("write", "write_failed", str(error.strerror or error)) from error
@@ -197,7 +201,7 @@ class Renderer:
     def _reduced(
         self, picture: Any, steps: Sequence[Step], box: Box | None, kind: str
     ) -> tuple[Any, Box | None]:
-        """Reduce what was decoded for a larger output, as a decoder would have for this one."""
+        """Reduce a picture that was decoded for a larger output, as a decoder would have."""
         recipe = self.recipe
         margin = recipe.settings["shrink_margin"]
         lone = bool(recipe.steps) or len(recipe.outputs) == 1
@@ -221,26 +225,26 @@ class Renderer:
         return picture, box
 
     @functools.cached_property
-    def target(self) -> SizeHint | None:
-        """What tells a decoder how large an image need be."""
-        return target_of(self.recipe)
+    def size_hint(self) -> SizeHint | None:
+        """Tells a decoder how large the picture must be; None if the recipe does not say."""
+        return size_hint_of(self.recipe)
 
     @functools.cached_property
     def _prepared(self) -> tuple[_Steps, list[_Steps]]:
-        """The recipe's steps, and those of each output, made ready in this process."""
+        """The steps of the recipe and those of each output, prepared in this process."""
         own = [self._prepare(output.steps) for output in self.recipe.outputs]
         return self._prepare(self.recipe.steps), own
 
     @functools.cached_property
     def _encoders(self) -> dict[tuple[str, str], Encode]:
-        """What writes each output, by its name and the format of the source."""
+        """Functions that write outputs, by name of the output and format of the source."""
         return {}
 
     def _prepare(self, steps: Iterable[Step]) -> _Steps:
         return [(step.name, self._backend.prepare(step, self.recipe.folder)) for step in steps]
 
     def __getstate__(self) -> dict[str, Any]:
-        made_here = ("target", "_prepared", "_encoders")
+        made_here = ("size_hint", "_prepared", "_encoders")
         return {key: value for key, value in self.__dict__.items() if key not in made_here}
 
     def _apply(self, picture: Any, box: Box | None, steps: _Steps) -> Any:
@@ -252,7 +256,7 @@ class Renderer:
             except Exception as error:
                 message = f"{name}: {describe(error)}"
                 raise ImageError("steps", "step_failed", message) from error
-            box = None  # it is of the first one's picture
+            box = None  # it applies to the first step only
         return picture
 
     def _write(
@@ -276,7 +280,7 @@ class Renderer:
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.strerror:
-                raise  # the disk's doing
+                raise  # an error of the disk
             raise ImageError("encode", "write_failed", describe(error)) from error
         timer.lap(Stage.ENCODE)
         if self.durable:
@@ -284,8 +288,8 @@ class Renderer:
         return len(data), hashlib.sha256(data).hexdigest()
 
 
-def target_of(recipe: Recipe) -> SizeHint | None:
-    """Return what tells a decoder how large an image need be, if anything in a recipe does."""
+def size_hint_of(recipe: Recipe) -> SizeHint | None:
+    """Return a function that tells a decoder how large the picture must be, if a recipe says so."""
     firsts = [(*recipe.steps, *output.steps)[:1] for output in recipe.outputs]
     resizes = [step.params for first in firsts for step in first if step.name == "resize"]
     if len(resizes) < len(firsts) or not all(map(_may_shrink, resizes)):
@@ -302,9 +306,9 @@ def _largest_size(resizes: Sequence[Mapping[str, Any]], source: Size) -> tuple[f
 
 
 def _may_shrink(resize: Mapping[str, Any]) -> bool:
-    """Whether a resize gives the same, as far as can be seen, from a smaller image."""
+    """Whether a resize gives visibly the same result from a smaller decode."""
     return not (
-        resize["filter"] == "nearest"  # the nearest pixel would be another one
-        or resize["linear"]  # a shrunken decode takes the mean of levels, not of light
-        or resize["percent"] is not None  # it would be percent of what was decoded
+        resize["filter"] == "nearest"  # another pixel would be the nearest
+        or resize["linear"]  # a reduced decode averages levels, not light
+        or resize["percent"] is not None  # it would be percent of the reduced size
     )

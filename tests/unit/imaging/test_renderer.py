@@ -155,8 +155,8 @@ def test_a_recipe_that_shrinks_on_load_makes_the_same_picture(roots, render, pho
     ],
 )  # fmt: skip
 def test_a_decoder_is_told_what_size_will_do(steps, size):
-    target = Renderer("in", "out", recipe_parser.parse({"steps": steps})).target
-    assert (target and target((400, 300))) == (size and pytest.approx(size))
+    hint = Renderer("in", "out", recipe_parser.parse({"steps": steps})).size_hint
+    assert (hint and hint((400, 300))) == (size and pytest.approx(size))
 
 
 def test_an_output_replaces_an_older_one(roots, render, photo):

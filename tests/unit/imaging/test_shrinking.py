@@ -5,6 +5,8 @@ import pytest
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.renderer import Renderer
+from pixelmill.imaging.steps import STEPS
+from pixelmill.imaging.steps.resize import constant_size, resampled_size
 from tests.helpers.imaging import opened, psnr
 
 #: Sides that neither 2 nor 4 nor 8 divides: a shrunken decode is then larger than the picture.
@@ -66,3 +68,20 @@ def test_a_step_behind_a_resize_gives_what_it_gives_of_a_full_decode(
     assert made[0].size == made[1].size == size
     # Without a reduced decode, the test would prove nothing.
     assert 38 <= psnr(*made) < float("inf")
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"width": 20, "height": 10}, (20, 10)),
+        ({"width": 20, "height": 10, "upscale": "never"}, None),  # a smaller source stays small
+        ({"width": 20, "height": 10, "fit": "contain"}, None),
+        ({"width": 20}, None),
+        ({"percent": 50}, None),
+    ],
+)
+def test_the_size_is_constant_only_if_it_is_the_same_for_every_source(params, expected):
+    given = {key: kind.default for key, kind in STEPS["resize"].parameters.items()} | params
+    assert constant_size(given) == expected
+    sizes = {resampled_size(source, given) for source in ((8, 6), (400, 300), (300, 400))}
+    assert (len(sizes) == 1) == (expected is not None)

@@ -148,9 +148,9 @@ def test_an_output_is_the_same_alone_as_among_others(tree, tmp_path):
 def test_a_source_is_decoded_once(tmp_path, photo, monkeypatch):
     photo(800, 600).save(tmp_path / "a.jpg")
     decoded = []
-    decode = decoding.decode_to_levels
+    decode = decoding.decode_to_array
     monkeypatch.setattr(
-        decoding, "decode_to_levels", lambda *args: decoded.append(1) or decode(*args)
+        decoding, "decode_to_array", lambda *args: decoded.append(1) or decode(*args)
     )
     (tmp_path / "out").mkdir()
     renderer = Renderer(str(tmp_path), str(tmp_path / "out"), THREE)
@@ -164,7 +164,7 @@ def test_the_largest_output_decides_how_far_a_decode_shrinks(tmp_path, photo):
     recipe = parse({"outputs": [{"name": f"w{side}", "steps": [sized(side)], "format": "png"}
                                 for side in sides]})  # fmt: skip
     renderer = Renderer(str(tmp_path), str(tmp_path), recipe)
-    assert renderer.target((1600, 1200)) == (320, 240)
+    assert renderer.size_hint((1600, 1200)) == (320, 240)
     assert renderer.render(Job("a.jpg", ("0", "1", "2"))).status == "ok"
     for number, side in enumerate(sides):
         expected = photo(1600, 1200).resize((side, side * 3 // 4), Image.Resampling.LANCZOS)

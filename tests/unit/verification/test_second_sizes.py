@@ -195,7 +195,7 @@ def test_the_size_is_that_of_the_picture_that_is_seen(tmp_path, make, size):
 def test_a_kept_orientation_leaves_the_size_as_it_is_stored(tmp_path, make, size):
     data = make()
     (tmp_path / "source").write_bytes(data)
-    kept = decoded(data, reading=DecodeOptions(orientation="keep")).frames[0].size
+    kept = decoded(data, options=DecodeOptions(orientation="keep")).frames[0].size
     assert kept in (size, size[::-1])
     assert stored_size(tmp_path / "source", upright=False) == kept
 

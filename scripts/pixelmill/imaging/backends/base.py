@@ -1,4 +1,4 @@
-"""What the renderer needs of a backend, the library that does a recipe's work."""
+"""The interface of a backend, the library that does the work of a recipe."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.parameters import Box, Size
 from pixelmill.imaging.recipe import Step
 
-#: Takes a picture and, of what was decoded smaller, the region that holds it; returns one.
+#: Takes a picture and the region of it that a reduced decode left, or None; returns a picture.
 Prepared: TypeAlias = Callable[[Any, Box | None], Any]
 
-#: Takes frames, the descriptor of an empty file, and what was decoded; writes the file and
+#: Takes frames, the descriptor of an empty file, and the decoded source; writes the file and
 #: returns its content.
 Encode: TypeAlias = Callable[[Sequence[Any], int, Decoded], bytes]
 
 
 class Backend(Protocol):
-    """What `pixelmill.imaging.renderer` needs of a library; pictures are its own kind of array."""
+    """What `pixelmill.imaging.renderer` needs; each backend has its own type of pictures."""
 
     def decode(
-        self, data: bytes, target: SizeHint | None, reading: DecodeOptions, limits: Limits
+        self, data: bytes, size_hint: SizeHint | None, options: DecodeOptions, limits: Limits
     ) -> Decoded:
         """Decode a file; see `pixelmill.imaging.codecs.decoding.decode`."""
 
     def prepare(self, step: Step, folder: str) -> Prepared:
-        """Return what does a step; all that its parameters decide is decided here, once."""
+        """Return a function that does a step with its parameters."""
 
     def reduce(self, picture: Any, factor: int, box: Box | None) -> tuple[Any, Box | None]:
-        """Average blocks of pixels, where that makes a resize faster; follow the region."""
+        """Average blocks of pixels if that makes a resize faster; return the new region too."""
 
     def encoder(self, name: str, options: Mapping[str, Any], background: str) -> Encode:
-        """Return what writes outputs of a format."""
+        """Return a function that writes outputs of a format."""
 
     def size(self, picture: Any) -> Size:
-        """Width and height in pixels."""
+        """Width and height of a picture in pixels."""

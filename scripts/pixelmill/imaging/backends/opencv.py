@@ -1,8 +1,8 @@
-"""OpenCV as a backend: the steps that it has, on arrays, by the same policies.
+"""OpenCV as a backend: the steps that it supports, on arrays, with the same policies.
 
-Files are decoded as by the backend of Pillow, so that both say the same of a damaged one, but
-that 16 bits of colour are kept. Plain JPEGs are encoded by OpenCV, and 16-bit PNG; for all else,
-where it knows less of colours and metadata, other libraries write.
+Files are decoded as in the backend Pillow, so that both report the same about a damaged one, except
+that 16 bits of colour are kept. OpenCV encodes plain JPEG and 16-bit PNG. Other libraries write
+everything else, because OpenCV supports fewer kinds of colours and metadata.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from PIL import Image
 
 from pixelmill.core import files
 from pixelmill.core.errors import ImageError
-from pixelmill.imaging.arrays import AnyArray, from_levels, levels_of, packed, upright
-from pixelmill.imaging.backends.opencv_steps import OPENCV_STEPS, Array
+from pixelmill.imaging.arrays import AnyArray, array_of, as_bgr, image_of, upright
+from pixelmill.imaging.backends.opencv_steps import OPENCV_STEPS
 from pixelmill.imaging.codecs import decoding, encoding, icc, jpeg, metadata
 from pixelmill.imaging.codecs.color import deep_to_srgb, describes, is_srgb
 from pixelmill.imaging.codecs.decoded import Decoded, DecodeOptions, SizeHint
@@ -41,26 +41,26 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 class OpenCV:
     """Pictures are uint8 arrays of shape (height, width), or with 3 or 4 channels, blue first.
 
-    Where a recipe keeps the depth, they may be uint16.
+    If a recipe keeps the depth, they may be uint16.
     """
 
     def decode(
-        self, data: bytes, target: SizeHint | None, reading: DecodeOptions, limits: Limits
+        self, data: bytes, size_hint: SizeHint | None, options: DecodeOptions, limits: Limits
     ) -> Decoded:
         """Decode a file; see `pixelmill.imaging.codecs.decoding.decode`."""
-        decoded = _decode_deep(data, reading, limits) if reading.depth == "keep" else None
+        decoded = _decode_deep(data, options, limits) if options.depth == "keep" else None
         if decoded is None:
-            decoded = decoding.decode_to_levels(data, target, reading, limits)
+            decoded = decoding.decode_to_array(data, size_hint, options, limits)
             if decoded.box is not None and decoded.box[:2] != (0, 0):
-                # The steps know only a region that begins at the upper left.
-                decoded = decoding.decode_to_levels(data, None, reading, limits)
+                # The steps support only a region that begins in the upper left corner.
+                decoded = decoding.decode_to_array(data, None, options, limits)
             decoded.frames = [_to_array(frame) for frame in decoded.frames]
         return decoded
 
-    def prepare(self, step: Step, folder: str) -> Callable[[Array, Box | None], Array]:
-        """Return what does a step."""
+    def prepare(self, step: Step, folder: str) -> Callable[[AnyArray, Box | None], AnyArray]:
+        """Return a function that does a step."""
 
-        def do(picture: Array, box: Box | None) -> Array:
+        def do(picture: AnyArray, box: Box | None) -> AnyArray:
             if step.name == "call":
                 return _to_array(custom.call(_to_image(picture), step.params, folder))
             if box is not None:
@@ -69,25 +69,27 @@ class OpenCV:
 
         return do
 
-    def reduce(self, picture: Array, factor: int, box: Box | None) -> tuple[Array, Box | None]:
-        """Leave the picture as it is: OpenCV resizes large ones as fast."""
+    def reduce(
+        self, picture: AnyArray, factor: int, box: Box | None
+    ) -> tuple[AnyArray, Box | None]:
+        """Return the picture as it is: OpenCV resizes large ones just as fast."""
         return picture, box
 
     def encoder(
         self, name: str, options: Mapping[str, Any], background: str
-    ) -> Callable[[Sequence[Array], int, Decoded], bytes]:
-        """Return what writes outputs of a format."""
+    ) -> Callable[[Sequence[AnyArray], int, Decoded], bytes]:
+        """Return a function that writes outputs of a format."""
         format_ = OUTPUT_FORMATS[name]
         values = format_.values_of(options)
-        encode_levels = format_.array_encoder(values)
+        encode_array = format_.array_encoder(values)
 
-        def encode(frames: Sequence[Array], descriptor: int, decoded: Decoded) -> bytes:
+        def encode(frames: Sequence[AnyArray], descriptor: int, decoded: Decoded) -> bytes:
             first = frames[0]
             plain = not decoded.exif and decoded.profile is None and first.shape[2:] != (4,)
             if first.dtype == np.uint16 and first.ndim == 3:
                 data = _encode_deep(format_, first, values, decoded)
-            elif encode_levels is not None and plain:
-                data = encode_levels(first)
+            elif encode_array is not None and plain:
+                data = encode_array(first)
             else:
                 images = [_to_image(frame) for frame in frames]
                 return encoding.encode_to(descriptor, images, name, values, background, decoded)
@@ -96,18 +98,18 @@ class OpenCV:
 
         return encode
 
-    def size(self, picture: Array) -> Size:
-        """Width and height in pixels."""
+    def size(self, picture: AnyArray) -> Size:
+        """Width and height of a picture in pixels."""
         return picture.shape[1], picture.shape[0]
 
 
-def _decode_deep(data: bytes, reading: DecodeOptions, limits: Limits) -> Decoded | None:
+def _decode_deep(data: bytes, options: DecodeOptions, limits: Limits) -> Decoded | None:
     """Decode a file of 16 bits per channel; None for any other, and for a broken one."""
     kind = sniff(data[:SNIFF_BYTES])
     if kind is None:
         return None
     limits.check_file(len(data), kind)
-    source = FORMATS[kind].deep_source(data, reading)
+    source = FORMATS[kind].deep_source(data, options)
     if source is None:
         return None
     limits.check_header(*source.size, 1)
@@ -122,16 +124,16 @@ def _decode_deep(data: bytes, reading: DecodeOptions, limits: Limits) -> Decoded
     if not samples.is_deep:
         return None
     orientation = source.orientation
-    kept = 1 if reading.orientation == "apply" else orientation
-    exif = metadata.exif_of(source.exif, reading.metadata, kept)
+    kept = 1 if options.orientation == "apply" else orientation
+    exif = metadata.exif_of(source.exif, options.metadata, kept)
     levels = samples.colors[..., 0] if samples.space == "L" else samples.colors
     mode = Image.new(samples.space, (1, 1))
-    if reading.color == "drop" or not describes(profile, mode) or is_srgb(profile or b""):
+    if options.color == "drop" or not describes(profile, mode) or is_srgb(profile or b""):
         profile = None
-    elif reading.color == "srgb":
+    elif options.color == "srgb":
         levels, profile = deep_to_srgb(levels, profile or b""), None
     if samples.alpha is not None:
-        levels = _with_alpha(levels, samples.alpha, reading)
+        levels = _with_alpha(levels, samples.alpha)
     if levels.ndim == 3:
         order = (2, 1, 0, 3)[: levels.shape[2]]  # blue first
         levels = np.ascontiguousarray(levels[..., order])
@@ -140,17 +142,12 @@ def _decode_deep(data: bytes, reading: DecodeOptions, limits: Limits) -> Decoded
     return Decoded([upright(levels, turned)], None, width * height, kind, profile, exif)
 
 
-def _with_alpha(levels: Array, alpha: Array, reading: DecodeOptions) -> Array:
-    """Put alpha behind colours (OpenCV knows no grey with alpha), or flatten them by it."""
-    colors = np.dstack([levels] * 3) if levels.ndim == 2 else levels
-    if reading.alpha:
-        return np.dstack([colors, alpha])
-    text = reading.background
-    behind = np.asarray([int(text[k : k + 2], 16) * 257 for k in (1, 3, 5)])
-    share = alpha[..., None] / 65535
-    flat = np.rint(colors * share + behind * (1 - share)).astype(np.uint16)
-    gray = levels.ndim == 2 and len(set(behind)) == 1
-    return np.ascontiguousarray(flat[..., 0]) if gray else flat
+def _with_alpha(colors: AnyArray, alpha: AnyArray) -> AnyArray:
+    """Add alpha to colours; OpenCV has no grey with alpha.
+
+    It is never flattened here: all formats of 16 bits hold transparency.
+    """
+    return np.dstack([colors] * (3 if colors.ndim == 2 else 1) + [alpha])
 
 
 def _encode_deep(
@@ -165,14 +162,14 @@ def _encode_deep(
     return format_.encode_deep(picture, values, profile, tags)
 
 
-def _to_array(frame: Any) -> Array:
+def _to_array(frame: Any) -> AnyArray:
     if not isinstance(frame, Image.Image):
-        return np.asarray(packed(frame))
-    # OpenCV knows no grey with alpha.
-    return np.asarray(levels_of(frame.convert("RGBA") if frame.mode == "LA" else frame))
+        return np.asarray(as_bgr(frame))
+    # OpenCV has no grey with alpha.
+    return np.asarray(array_of(frame.convert("RGBA") if frame.mode == "LA" else frame))
 
 
-def _to_image(picture: Array) -> Image.Image:
+def _to_image(picture: AnyArray) -> Image.Image:
     if picture.dtype == np.uint16:
         return Image.fromarray(picture)
-    return from_levels(np.ascontiguousarray(picture))
+    return image_of(np.ascontiguousarray(picture))

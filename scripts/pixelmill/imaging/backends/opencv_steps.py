@@ -1,57 +1,51 @@
-"""The steps that the OpenCV backend has: arrays in, arrays out, blue first.
+"""The steps of the OpenCV backend, as functions of arrays, blue first.
 
-Importing this costs nothing: OpenCV and NumPy come with the first step.
+OpenCV and NumPy are imported with the first step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
+from pixelmill.imaging.arrays import AnyArray
 from pixelmill.imaging.steps import canvas
 from pixelmill.imaging.steps.alpha import filled
-from pixelmill.imaging.steps.fixed_point import blue_first, fixed
+from pixelmill.imaging.steps.fixed_point import blue_first, to_fixed_point
 from pixelmill.imaging.steps.resize import resampled_size, scaled_size
 
-if TYPE_CHECKING:
-    import numpy as np
+#: All steps that a recipe with ``backend: opencv`` may use, by name.
+OPENCV_STEPS: dict[str, Callable[..., AnyArray]] = {}
 
-    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-else:
-    Array = Any
-
-#: All steps by name; a recipe whose backend is opencv may use these.
-OPENCV_STEPS: dict[str, Callable[..., Array]] = {}
-
-#: Kernels by name. For making smaller, where OpenCV's wider kernels do not average,
-#: all but the two that people choose for what they are give way to its area filter.
+#: Kernels by name. Those that are missing here are replaced by the area filter for shrinking,
+#: because OpenCV's wider kernels do not average.
 _KERNELS = {"nearest": "INTER_NEAREST_EXACT", "bilinear": "INTER_LINEAR", "box": "INTER_AREA"}
 _ENLARGING = {"bicubic": "INTER_CUBIC", "lanczos": "INTER_LANCZOS4"}
 
-#: Largest side of the square that OpenCV takes a median of in 16 bits.
+#: Largest side of the square of a median in 16 bits.
 _MOST_DEEP_MEDIAN = 5
 
 
-def _step(function: Callable[..., Array]) -> Callable[..., Array]:
+def _step(function: Callable[..., AnyArray]) -> Callable[..., AnyArray]:
     OPENCV_STEPS[function.__name__] = function
     return function
 
 
 def check(name: str, params: Mapping[str, Any], deep: bool = False) -> None:
-    """Refuse what OpenCV has not.
+    """Refuse what OpenCV does not support.
 
     Parameters
     ----------
     name : str
     params : mapping
-        Of the step.
+        Parameters of the step.
     deep : bool
         Whether pictures may have 16 bits.
 
     Raises
     ------
     ValueError
-        With what it has, or has not.
+        With what OpenCV supports, or does not.
     """
     if name != "call" and name not in OPENCV_STEPS:
         raise ValueError(f"it has {', '.join(OPENCV_STEPS)} and call")
@@ -68,22 +62,22 @@ def check(name: str, params: Mapping[str, Any], deep: bool = False) -> None:
 
 
 @_step
-def resize(picture: Array, region: tuple[float, float] | None = None, **params: Any) -> Array:
+def resize(picture: AnyArray, region: tuple[float, float] | None = None, **params: Any) -> AnyArray:
     """Resample to a size; see `pixelmill.imaging.steps.resize.resize`.
 
-    `region` is how much of the picture, in pixels from its first one, is of the source,
-    where a shrunken decode rounded its size up.
+    `region` is the width and height of the part of the picture that holds the source, in pixels,
+    if a decode at a reduced size rounded the size up.
     """
     import cv2
 
     cover = params["fit"] == "cover"
-    if region is not None and cover:  # less than half a pixel is lost
+    if region is not None and cover:  # this loses less than half a pixel
         picture, region = picture[: int(region[1]), : int(region[0])], None
     source = region or picture.shape[1::-1]
     if cover and max(scaled_size(source, params)[k] / source[k] for k in (0, 1)) < 1:
         picture, cover = _covered(picture, params), False
-    # OpenCV resizes no region whose edges lie between pixels: it is cut, to whole ones,
-    # where pixels are least.
+    # OpenCV cannot resize a region whose edges lie between pixels. The picture is therefore cropped
+    # to whole pixels, before or after resizing, whichever has the smaller pixels.
     size = resampled_size(source, {**params, "fit": "outside"} if cover else params)
     shrinks = size[0] <= source[0] and size[1] <= source[1]
     name = params["filter"]
@@ -104,22 +98,22 @@ def resize(picture: Array, region: tuple[float, float] | None = None, **params: 
 
 
 def _scaled(
-    picture: Array, size: tuple[int, int], region: tuple[float, float] | None, interpolation: int
-) -> Array:
-    """Scale a picture, of which only a region becomes the result."""
+    picture: AnyArray, size: tuple[int, int], region: tuple[float, float] | None, interpolation: int
+) -> AnyArray:
+    """Scale a picture so that a region of it becomes the result."""
     import cv2
     import numpy as np
 
     if region is None:
         return np.asarray(cv2.resize(picture, size, interpolation=interpolation))
-    # Told the scales and no size, OpenCV scales what lies beyond the region too.
+    # With factors instead of a size, OpenCV scales the pixels beyond the region too.
     across, down = (part / whole for part, whole in zip(size, region, strict=True))
     made = cv2.resize(picture, None, fx=across, fy=down, interpolation=interpolation)
     return np.asarray(made[: size[1], : size[0]])
 
 
-def _covered(picture: Array, params: Mapping[str, Any]) -> Array:
-    """Cut off what would stand over the frame."""
+def _covered(picture: AnyArray, params: Mapping[str, Any]) -> AnyArray:
+    """Crop to the proportions of the frame."""
     rows, columns = picture.shape[:2]
     width, height = scaled_size((columns, rows), params)
     keep = round(columns * params["width"] / width), round(rows * params["height"] / height)
@@ -129,8 +123,8 @@ def _covered(picture: Array, params: Mapping[str, Any]) -> Array:
     return picture[top : top + keep[1], left : left + keep[0]]
 
 
-def _framed(picture: Array, sides: tuple[int, int, int, int], color: str) -> Array:
-    """Put a border of a colour around: top, bottom, left, right, in pixels."""
+def _framed(picture: AnyArray, sides: tuple[int, int, int, int], color: str) -> AnyArray:
+    """Add a border of a colour; `sides` are top, bottom, left and right, in pixels."""
     import cv2
     import numpy as np
 
@@ -142,15 +136,15 @@ def _framed(picture: Array, sides: tuple[int, int, int, int], color: str) -> Arr
     return np.asarray(cv2.copyMakeBorder(picture, *sides, cv2.BORDER_CONSTANT, value=fill))
 
 
-def _per_level(picture: Array) -> int:
-    """How many levels of a picture are one of 0 to 255, which parameters are given in."""
+def _per_level(picture: AnyArray) -> int:
+    """How many levels of a picture correspond to one of 0 to 255, the unit of parameters."""
     import numpy as np
 
     return int(np.iinfo(picture.dtype).max) // 255
 
 
-def _premultiplied(picture: Array, mix: Callable[[Any], Any]) -> Array:
-    """Mix neighbours without letting the colour of what is transparent shine through."""
+def _premultiplied(picture: AnyArray, mix: Callable[[Any], Any]) -> AnyArray:
+    """Mix neighbouring pixels so that the colour of transparent ones does not show."""
     import numpy as np
 
     if picture.ndim == 2 or picture.shape[2] != 4:
@@ -163,8 +157,8 @@ def _premultiplied(picture: Array, mix: Callable[[Any], Any]) -> Array:
     return np.asarray(np.clip(np.rint(result), 0, full), dtype=picture.dtype)
 
 
-def _colors(picture: Array, change: Callable[[Any], Any]) -> Array:
-    """Change colours and leave alpha as it is; hidden pixels have the nearest seen colour."""
+def _colors(picture: AnyArray, change: Callable[[Any], Any]) -> AnyArray:
+    """Change colours and keep alpha; hidden pixels get the nearest visible colour."""
     import numpy as np
 
     if picture.ndim == 2 or picture.shape[2] != 4:
@@ -173,7 +167,7 @@ def _colors(picture: Array, change: Callable[[Any], Any]) -> Array:
 
 
 @_step
-def flip(picture: Array, *, direction: str) -> Array:
+def flip(picture: AnyArray, *, direction: str) -> AnyArray:
     """Mirror; see `pixelmill.imaging.steps.geometry.flip`."""
     import cv2
     import numpy as np
@@ -182,7 +176,7 @@ def flip(picture: Array, *, direction: str) -> Array:
 
 
 @_step
-def gaussian_blur(picture: Array, *, radius: float) -> Array:
+def gaussian_blur(picture: AnyArray, *, radius: float) -> AnyArray:
     """Blur with a Gaussian of this standard deviation, in pixels."""
     import cv2
 
@@ -192,8 +186,8 @@ def gaussian_blur(picture: Array, *, radius: float) -> Array:
 
 
 @_step
-def unsharp_mask(picture: Array, *, radius: float, percent: int, threshold: int) -> Array:
-    """Sharpen by what a blur takes away; see `pixelmill.imaging.steps.filters.unsharp_mask`."""
+def unsharp_mask(picture: AnyArray, *, radius: float, percent: int, threshold: int) -> AnyArray:
+    """Sharpen; see `pixelmill.imaging.steps.filters.unsharp_mask`."""
     import cv2
     import numpy as np
 
@@ -207,7 +201,7 @@ def unsharp_mask(picture: Array, *, radius: float, percent: int, threshold: int)
 
 
 @_step
-def median(picture: Array, *, size: int) -> Array:
+def median(picture: AnyArray, *, size: int) -> AnyArray:
     """Replace each pixel by the median of a square of `size` pixels."""
     import cv2
 
@@ -215,8 +209,8 @@ def median(picture: Array, *, size: int) -> Array:
 
 
 @_step
-def grayscale(picture: Array) -> Array:
-    """Turn to grey by ITU-R 601 luma."""
+def grayscale(picture: AnyArray) -> AnyArray:
+    """Convert to grey with the luma of ITU-R 601."""
     import cv2
     import numpy as np
 
@@ -229,7 +223,7 @@ def grayscale(picture: Array) -> Array:
 
 
 @_step
-def equalize(picture: Array) -> Array:
+def equalize(picture: AnyArray) -> AnyArray:
     """Even out the histogram of each channel."""
     import cv2
     import numpy as np
@@ -240,14 +234,14 @@ def equalize(picture: Array) -> Array:
 
 
 @_step
-def color_matrix(picture: Array, *, matrix: tuple[tuple[float, ...], ...]) -> Array:
+def color_matrix(picture: AnyArray, *, matrix: tuple[tuple[float, ...], ...]) -> AnyArray:
     """Multiply each pixel by a matrix; see `pixelmill.imaging.steps.tones.color_matrix`."""
     import cv2
     import numpy as np
 
     if picture.ndim == 2:
         picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
-    rows = fixed(matrix)
+    rows = to_fixed_point(matrix)
     if picture.dtype == np.uint16:
         rows = np.array([(*row, 0.0)[:4] for row in matrix], np.float32)
         rows[:, 3] *= _per_level(picture)

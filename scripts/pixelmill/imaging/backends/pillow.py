@@ -1,4 +1,4 @@
-"""Pillow as a backend: every step and every format."""
+"""Pillow as a backend, with every step and every format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from pixelmill.core import files
-from pixelmill.imaging.arrays import from_levels, levels_of, packed, reduced
+from pixelmill.imaging.arrays import array_of, as_bgr, image_of, reduced
 from pixelmill.imaging.backends.base import Encode, Prepared
 from pixelmill.imaging.codecs import decoding, encoding
 from pixelmill.imaging.codecs.decoded import Decoded, DecodeOptions, SizeHint
@@ -21,19 +21,19 @@ from pixelmill.imaging.steps import STEPS, custom
 
 
 class Pillow:
-    """The default: every step and every format.
+    """The default backend.
 
-    Its pictures are Pillow's images or, as long as all can work on them, levels.
+    Pictures are Pillow's images, or arrays as long as all steps can work on them.
     """
 
     def decode(
-        self, data: bytes, target: SizeHint | None, reading: DecodeOptions, limits: Limits
+        self, data: bytes, size_hint: SizeHint | None, options: DecodeOptions, limits: Limits
     ) -> Decoded:
         """Decode a file."""
-        return decoding.decode_to_levels(data, target, reading, limits)
+        return decoding.decode_to_array(data, size_hint, options, limits)
 
     def prepare(self, step: Step, folder: str) -> Prepared:
-        """Return what does a step."""
+        """Return a function that does a step."""
         if step.name == "call":
             return lambda picture, box: custom.call(_image(picture), step.params, folder)
         kind = STEPS[step.name]
@@ -46,16 +46,15 @@ class Pillow:
 
         def do(picture: Any, box: Box | None) -> Any:
             if not isinstance(picture, Image.Image):
-                # What owns its memory is not padded; to ask `packed` costs a microsecond.
-                return on_array(picture if picture.base is None else packed(picture))
+                return on_array(as_bgr(picture))
             if picture.mode in ("L", "RGB"):  # 8 bits, no alpha
-                return on_array(levels_of(picture))
+                return on_array(array_of(picture))
             return on_image(picture)
 
         return do
 
     def reduce(self, picture: Any, factor: int, box: Box | None) -> tuple[Any, Box | None]:
-        """Average blocks of pixels, and follow the region through it."""
+        """Average blocks of pixels, and return the region in the result."""
         left, top, right, bottom = box or (0, 0, *self.size(picture))
         region = (left / factor, top / factor, right / factor, bottom / factor)
         if isinstance(picture, Image.Image):
@@ -63,18 +62,18 @@ class Pillow:
         return reduced(picture, factor), region
 
     def encoder(self, name: str, options: Mapping[str, Any], background: str) -> Encode:
-        """Return what writes outputs of a format."""
+        """Return a function that writes outputs of a format."""
         format_ = OUTPUT_FORMATS[name]
         values = format_.values_of(options)
-        encode_levels = format_.array_encoder(values)
+        encode_array = format_.array_encoder(values)
 
         def encode(frames: Sequence[Any], descriptor: int, decoded: Decoded) -> bytes:
             first = frames[0]
             plain = (
                 not decoded.exif and decoded.profile is None and not isinstance(first, Image.Image)
             )
-            if encode_levels is not None and plain and first.ndim == 3:
-                data = encode_levels(first)
+            if encode_array is not None and plain and first.ndim == 3:
+                data = encode_array(first)
                 files.write_all(descriptor, data)
                 return data
             images = [_image(frame) for frame in frames]
@@ -83,9 +82,9 @@ class Pillow:
         return encode
 
     def size(self, picture: Any) -> Size:
-        """Width and height in pixels."""
+        """Width and height of a picture in pixels."""
         return picture.size if isinstance(picture, Image.Image) else picture.shape[1::-1]
 
 
 def _image(picture: Any) -> Image.Image:
-    return picture if isinstance(picture, Image.Image) else from_levels(picture)
+    return picture if isinstance(picture, Image.Image) else image_of(picture)

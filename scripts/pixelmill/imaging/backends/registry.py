@@ -7,7 +7,7 @@ from pixelmill.imaging.backends.pillow import Pillow
 
 
 def backend(name: str) -> Backend:
-    """Backend by its name in a recipe; its library is imported only now."""
+    """Return a backend by its name in a recipe; its library is imported here."""
     if name == "opencv":
         from pixelmill.imaging.backends.opencv import OpenCV
 

@@ -1,8 +1,8 @@
 """APNG: frames composed and written according to the standard (PNG 3rd edition, 13.16).
 
-Pillow 13 does not bring back what stood before a frame that was blended over it, mixes
-half-clear pixels by another rule, merges frames that are alike, and writes no time above
-65 s; its codec is used for single frames only.
+Pillow 13 does not restore the picture before a frame that was blended over it, blends
+half-transparent pixels differently, merges equal frames, and cannot write times above 65 s. Its
+codec is therefore used only for single frames.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from pixelmill.imaging.codecs.color import to_working
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-#: What becomes of a frame's region before the next one, and how a frame gets there.
+#: How the region of a frame is cleared before the next one, and how a frame is drawn.
 _TO_BACKGROUND, _TO_PREVIOUS = 1, 2
 _OVER = 1
 
 _OPAQUE = 255
 
-#: Fraction of a second that a delay is in where the file says none.
+#: Unit of a delay, as a fraction of a second, if the file states none.
 _HUNDREDTHS = 100
 
 #: Frame control chunk (PNG 3rd edition, 11.3.6.2).
 _CONTROL = struct.Struct(">IIIIIHHBB")
 
-#: Fractions of a second that delays are written in: the finest that can hold one.
+#: Units that delays are written in, as fractions of a second; the finest possible one is used.
 _SCALES = (1000, 100, 10, 1)
 
 #: Largest numerator of a delay.
@@ -39,7 +39,7 @@ _MOST = 65_535
 
 
 class _Control(NamedTuple):
-    """A frame control chunk, but for its durations."""
+    """The content of a frame control chunk."""
 
     number: int
     width: int
@@ -58,9 +58,9 @@ def frames(data: bytes) -> list[tuple[Image.Image, float]]:
     Raises
     ------
     EOFError
-        If fewer are there than were announced.
+        If there are fewer frames than the file announces.
     ValueError
-        If one lies outside of the picture.
+        If a frame lies outside of the picture.
     """
     shown, durations, gray = [], [], True
     width, height = struct.unpack(">II", data[16:24])
@@ -92,7 +92,7 @@ def frames(data: bytes) -> list[tuple[Image.Image, float]]:
 
 
 def _regions(data: bytes) -> Iterator[tuple[_Control, list[bytes], bytes]]:
-    """What each frame says of itself, its data, and the chunks that it shares with others."""
+    """The control chunk of each frame, its data, and the chunks that all frames share."""
     shared, announced, data_seen = b"", 0, False
     found: list[tuple[_Control, list[bytes]]] = []
     for name, content in _chunks(data):
@@ -102,7 +102,7 @@ def _regions(data: bytes) -> Iterator[tuple[_Control, list[bytes], bytes]]:
             found.append((_Control(*_CONTROL.unpack(content)), []))
         elif name in (b"IDAT", b"fdAT"):
             data_seen = True
-            if found:  # else it is the image for those that know no APNG
+            if found:  # otherwise it is the image for decoders without APNG
                 found[-1][1].append(content[4:] if name == b"fdAT" else content)
         elif not data_seen:  # a frame control chunk may stand before a palette or a profile
             shared += _chunk(name, content)
@@ -113,7 +113,7 @@ def _regions(data: bytes) -> Iterator[tuple[_Control, list[bytes], bytes]]:
 
 
 def _alone(control: _Control, parts: list[bytes], shared: bytes) -> bytes:
-    """Make a PNG of one frame alone; `shared` begins with the header of all."""
+    """Make a PNG of a single frame; `shared` begins with the header of the file."""
     size = struct.pack(">II", control.width, control.height)
     head = _chunk(b"IHDR", size + shared[16:21])
     return b"".join(
@@ -137,7 +137,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 def assemble(
     pictures: Sequence[Image.Image], times: Sequence[int], plays: int, options: Mapping[str, Any]
 ) -> bytes:
-    """Write an animation; each frame replaces the region that differs from the one before.
+    """Write an animation; each frame replaces the region that differs from the previous one.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def assemble(
     times : sequence of int
         How long each frame is shown, in ms.
     plays : int
-        How often the animation is shown; 0 for ever.
+        How often the animation is shown; 0 means for ever.
     options : mapping
         Pillow's options for PNG; a profile or an EXIF block describes all frames.
     """

@@ -1,7 +1,7 @@
-"""AVIF: what Pillow neither reads nor writes of a file's boxes.
+"""AVIF: the parts of a file that Pillow neither reads nor writes.
 
-These are the clean aperture of a picture, how often a sequence of pictures is shown, and
-properties that stand in several tables.
+These are the clean aperture of a picture, the number of times that a sequence is shown, and
+properties that are spread over several tables.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _BEFORE_DURATION = {b"mvhd": 4, b"tkhd": 8, b"mdhd": 4}
 
 
 def plays(data: bytes) -> int:
-    """How often a sequence is shown; 0 for ever.
+    """How often a sequence is shown; 0 means for ever.
 
-    Without an edit list the file does not say, and browsers show it for ever. The edit
-    list has one entry, of the length of all frames (ISO/IEC 23008-12, 9.6.1; its flag 1
-    repeats the entry until the end of the track).
+    A file without an edit list does not say, and browsers show it for ever. The edit list has one
+    entry, as long as all frames (ISO/IEC 23008-12, 9.6.1; its flag 1 repeats the entry until the
+    end of the track).
     """
     for track in picture_tracks(data):
         edits = first(data, b"edts", b"elst", outer=track)
@@ -55,9 +55,9 @@ def plays(data: bytes) -> int:
 
 
 def with_plays(data: bytes, times: int) -> bytes:
-    """Have a sequence that is shown for ever shown a number of times; 0 leaves it so.
+    """Change a sequence that is shown for ever so that it is shown a number of times; 0 keeps it.
 
-    The times of making are cleared, so that the same frames give the same file.
+    The times of creation are cleared, so that the same frames give the same file.
     """
     made = bytearray(data)
     for movie in at(data, b"moov"):
@@ -75,11 +75,11 @@ def with_plays(data: bytes, times: int) -> bytes:
 
 
 def with_one_table(data: bytes) -> bytes:
-    """Join the tables that say which properties an item has, if there are several of one kind.
+    """Join the tables that assign properties to items, if there are several of one kind.
 
     Some encoders write one for each item. libheif and browsers accept that; libavif refuses it
-    (ISO/IEC 14496-12, 8.11.14.1). Free space takes the place of what is saved, so that the
-    pictures stay where they are.
+    (ISO/IEC 14496-12, 8.11.14.1). The saved bytes become free space, so that the pictures stay
+    where they are.
     """
     for meta in at(data, b"meta"):
         for outer in at(data, b"iprp", outer=meta):
@@ -94,7 +94,7 @@ def _joined(data: bytes, meta: Box, outer: Box, tables: list[Box]) -> bytes:
     whole = sum(box.end - box.begin + HEAD.size for box in tables) == end - start
     sizes = [HEAD.unpack_from(data, box.begin - HEAD.size)[0] for box in (meta, outer)]
     if not whole or sizes != [box.end - box.begin + HEAD.size for box in (meta, outer)]:
-        return data  # other boxes stand between them, or sizes are not written in 32 bits
+        return data  # there are other boxes between them, or sizes do not have 32 bits
     count = sum(int.from_bytes(data[box.begin + 4 : box.begin + 8], "big") for box in tables)
     content = data[tables[0].begin : tables[0].begin + 4] + count.to_bytes(4, "big")
     content += b"".join(data[box.begin + 8 : box.end] for box in tables)
@@ -108,7 +108,7 @@ def _joined(data: bytes, meta: Box, outer: Box, tables: list[Box]) -> bytes:
 
 
 def aperture(data: bytes, size: Size) -> tuple[int, int, int, int] | None:
-    """Left, top, right and bottom of the clean aperture of a picture; None for all of it.
+    """Left, top, right and bottom of the clean aperture of a picture; None for the whole picture.
 
     Parameters
     ----------
@@ -119,9 +119,9 @@ def aperture(data: bytes, size: Size) -> tuple[int, int, int, int] | None:
 
     Notes
     -----
-    Of a sequence it is that of its track, else that of the primary item. It comes before
-    rotation and mirroring (ISO/IEC 23000-22, 7.3.6.7). Edges between pixels are rounded;
-    an aperture that is malformed, or reaches beyond the picture, is ignored.
+    A sequence has the aperture of its track, an image that of the primary item. It is applied
+    before rotation and mirroring (ISO/IEC 23000-22, 7.3.6.7). Edges between pixels are rounded. An
+    aperture that is malformed or reaches beyond the picture is ignored.
     """
     found = next((box for box in _properties(data) if box.name == b"clap"), None)
     if found is None or found.end - found.begin < _APERTURE.size:
@@ -144,7 +144,7 @@ def cropped(image: Image.Image, data: bytes) -> Image.Image:
 
 
 def _properties(data: bytes) -> list[Box]:
-    """Properties of the picture, or of the pictures of a sequence."""
+    """Properties of the picture, or of all pictures of a sequence."""
     if data[8:12] != b"avis":
         return properties_of(data, primary_item(data))
     track = next(picture_tracks(data), None)
@@ -152,7 +152,7 @@ def _properties(data: bytes) -> list[Box]:
 
 
 def _fields(data: bytes, header: Box) -> tuple[int, int, int]:
-    """Places of the times and of the duration in a header, and the bytes of each."""
+    """Offsets of the times and of the duration in a header, and the number of bytes of each."""
     size = 8 if data[header.begin] else 4
     times = header.begin + 4
     return times, times + 2 * size + _BEFORE_DURATION[header.name], size

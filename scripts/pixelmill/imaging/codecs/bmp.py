@@ -1,20 +1,19 @@
 """BMP: the bitmaps that Pillow reads wrongly or not at all.
 
-Those are run-length encoded ones, ones whose channels are bit fields, and palettes of fewer
-colours than the depth has room for. The layout is that of Microsoft's BITMAPINFOHEADER to
-BITMAPV5HEADER ("Bitmap Storage", "Bitmap Compression"), and of OS/2's headers of 12, 16 and 64
-bytes.
+These are bitmaps with run-length encoding, with channels in bit fields, and with palettes of fewer
+colours than the depth allows. The layout is that of Microsoft's BITMAPINFOHEADER to BITMAPV5HEADER
+("Bitmap Storage", "Bitmap Compression") and of the headers of OS/2 with 12, 16 and 64 bytes.
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any
 
 from PIL import Image
 
 from pixelmill.core.errors import ImageError
+from pixelmill.imaging.arrays import AnyArray
 from pixelmill.imaging.codecs.decoded import Frame, Source
 from pixelmill.imaging.parameters import Size
 
@@ -26,16 +25,16 @@ _RAW, _RLE8, _RLE4, _BIT_FIELDS, _ALPHA_BIT_FIELDS = 0, 1, 2, 3, 6
 
 _COMPRESSIONS = {4: "JPEG", 5: "PNG", 11: "CMYK", 12: "CMYK, RLE8", 13: "CMYK, RLE4"}
 
-#: Masks of 16 and 32 bits where a file gives none: 5 bits a channel, and 8.
+#: Masks for 16 and 32 bits if a file has none: 5 and 8 bits per channel.
 _MASKS = {16: (0x7C00, 0x3E0, 0x1F, 0), 32: (0xFF0000, 0xFF00, 0xFF, 0)}
 
-#: Escapes of run-length encoding, behind a count of 0.
+#: Escape codes of run-length encoding, after a count of 0.
 _END_OF_LINE, _END_OF_BITMAP, _DELTA = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a bitmap's header says.
+    """The header of a bitmap.
 
     Attributes
     ----------
@@ -44,15 +43,15 @@ class Header:
     top_down : bool
         Whether the first row is the uppermost one.
     bits : int
-        Of a pixel.
+        Bits per pixel.
     compression : int
     palette : bytes
-        Blue, green and red of each colour, of `entry` bytes; empty where there is none.
+        Blue, green and red of each colour, in `entry` bytes; empty if there is no palette.
     entry : int
     masks : tuple of int
-        Of red, green, blue and alpha.
+        Masks of red, green, blue and alpha.
     start : int
-        Where the pixels begin.
+        Offset of the pixels.
     """
 
     size: Size
@@ -66,7 +65,7 @@ class Header:
 
 
 def source(data: bytes) -> Source | None:
-    """Open a bitmap; None if Pillow reads this kind right, or says what is wrong.
+    """Open a bitmap; None if Pillow reads this kind correctly, or reports what is wrong.
 
     Raises
     ------
@@ -78,7 +77,7 @@ def source(data: bytes) -> Source | None:
 
 
 def header(data: bytes) -> Header | None:
-    """Read the header of a bitmap; None if Pillow reads this kind right, or says what is wrong.
+    """Read the header of a bitmap; None if Pillow reads this kind, or reports what is wrong.
 
     Raises
     ------
@@ -138,17 +137,17 @@ def _header(data: bytes) -> Header | None:
 
 
 def _pillow_reads(length: int, bits: int, compression: int, colors: int) -> bool:
-    """Whether Pillow is known to read such a bitmap right."""
+    """Whether Pillow is known to read such a bitmap correctly."""
     if compression != _RAW or length == _OS2_V2_SHORT:
         return False
-    # Pillow takes two colours, black and white, for one bit a pixel, whatever the depth is.
+    # Pillow treats a palette of black and white as one bit per pixel, at any depth.
     return bits in (24, 32) or (bits in (1, 8) and colors in (0, 1 << bits))
 
 
 def decode(data: bytes, header: Header) -> Image.Image:
     """Decode a bitmap to an image in mode L, RGB or RGBA.
 
-    Pixels that run-length encoding skips have the first colour of the palette.
+    Pixels that run-length encoding skips get the first colour of the palette.
 
     Raises
     ------
@@ -178,8 +177,8 @@ def decode(data: bytes, header: Header) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(colors))
 
 
-def _rows(data: bytes, header: Header) -> Any:
-    """Rows as they are stored: an index, a number or blue, green and red for each pixel."""
+def _rows(data: bytes, header: Header) -> AnyArray:
+    """Rows as stored: an index, a number, or blue, green and red for each pixel."""
     import numpy as np
 
     (width, height), bits = header.size, header.bits
@@ -197,11 +196,11 @@ def _rows(data: bytes, header: Header) -> Any:
         return stored[:, :width]
     split = np.unpackbits(stored, axis=1).reshape(height, -1, bits)
     weights = 1 << np.arange(bits - 1, -1, -1, dtype=np.uint8)
-    return (split * weights).sum(axis=2, dtype=np.uint8)[:, :width]
+    return np.asarray((split * weights).sum(axis=2, dtype=np.uint8)[:, :width])
 
 
-def _channels(numbers: Any, masks: tuple[int, int, int, int]) -> Any:
-    """Take channels of 8 bits out of numbers; a bitmap that is transparent all over is opaque."""
+def _channels(numbers: AnyArray, masks: tuple[int, int, int, int]) -> AnyArray:
+    """Extract channels of 8 bits from numbers; alpha that is 0 everywhere is ignored."""
     import numpy as np
 
     channels = []
@@ -215,8 +214,8 @@ def _channels(numbers: Any, masks: tuple[int, int, int, int]) -> Any:
     return np.dstack(channels if channels[3].any() else channels[:3])
 
 
-def _unpacked(packed: bytes, header: Header) -> Any:
-    """Undo run-length encoding: an index for each pixel, the first row first."""
+def _unpacked(packed: bytes, header: Header) -> AnyArray:
+    """Undo run-length encoding; returns an index for each pixel, in the order of the file."""
     import numpy as np
 
     width, height = header.size
@@ -226,7 +225,7 @@ def _unpacked(packed: bytes, header: Header) -> Any:
     while y < height:
         code = packed[place : place + 2]
         if len(code) < 2 and x >= width and y == height - 1:
-            break  # only the mark of the end is missing
+            break  # only the end marker is missing
         count, value = _pair(code)
         place += 2
         if count:
@@ -246,7 +245,7 @@ def _unpacked(packed: bytes, header: Header) -> Any:
             stored = packed[place : place + length]
             if len(stored) < length:
                 raise _truncated()
-            place += length + (length & 1)  # the next code begins at an even place
+            place += length + (length & 1)  # the next code begins at an even offset
             indices = (_nibbles(stored) if four else stored)[:value]
         fitting = indices[: max(0, width - x)]
         rows[y * width + x : y * width + x + len(fitting)] = fitting

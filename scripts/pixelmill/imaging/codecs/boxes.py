@@ -1,4 +1,4 @@
-"""Boxes: the structure of ISO base media files, as AVIF and HEIC are (ISO/IEC 14496-12, 4.2)."""
+"""Boxes: the structure of ISO base media files such as AVIF and HEIC (ISO/IEC 14496-12, 4.2)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-#: Size and type of a box; a size of 1 is followed by one of 64 bits, and 0 reaches to the end.
+#: Size and type of a box. After a size of 1, one of 64 bits follows; 0 means up to the end.
 HEAD = struct.Struct(">I4s")
 _LONG_SIZE = struct.Struct(">Q")
 
-#: Bytes before the first inner box: version and flags, and a count too.
+#: Bytes before the first inner box: version and flags, and sometimes a count.
 _BEFORE_INNER = {b"meta": 4, b"stsd": 8}
 
-#: Most boxes of one container that are looked at: files have some dozens.
+#: Largest number of boxes in one container that are read; files have some dozens.
 _MOST_BOXES = 10_000
 
 
 class Box(NamedTuple):
-    """A box, by the places in the file where its content begins and ends."""
+    """A box: its type, and the offsets in the file where its content begins and ends."""
 
     name: bytes
     begin: int
@@ -28,7 +28,7 @@ class Box(NamedTuple):
 def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[Box]:
     """Boxes that follow each other in a part of a file.
 
-    They end before the first one that is malformed, or that reaches beyond that part.
+    The iteration ends before the first box that is malformed or reaches beyond that part.
     """
     stop = len(data) if end is None else end
     place = begin

@@ -1,6 +1,6 @@
-"""Colour: from any mode and any profile to what the steps take.
+"""Colour: conversion from any mode and any profile to what the steps take.
 
-That is RGB or L, with alpha RGBA or LA, in sRGB; or I;16, where 16-bit grey is kept.
+That is sRGB in mode RGB or L, with alpha RGBA or LA; or I;16, if 16-bit grey is kept.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from typing import Any
 
 from PIL import Image, ImageCms
 
+from pixelmill.imaging.arrays import AnyArray
+
 #: Modes in which Pillow holds 16-bit grey.
 DEEP_GRAY = ("I;16", "I;16L", "I;16B", "I;16N")
 
-#: Modes of grey that outputs are made of.
+#: Modes of grey that outputs can be made from.
 GRAY_MODES = ("L", "LA", "I;16")
 
 #: Modes that steps take and return.
@@ -24,13 +26,13 @@ WORKING_MODES = ("L", "LA", "RGB", "RGBA")
 _SPACES = {"RGB": b"RGB ", "RGBA": b"RGB ", "L": b"GRAY", "LA": b"GRAY", "CMYK": b"CMYK"}
 _SPACES["I;16"] = b"GRAY"
 
-#: A profile that moves no colour by more than this, in levels, is taken for sRGB.
+#: A profile that changes no colour by more than this, in levels, is treated as sRGB.
 _SRGB_TOLERANCE = 1
 
-#: What a profile raises that cannot be read, or by which nothing can be converted.
+#: Errors for a profile that cannot be read or that cannot be used for a conversion.
 _UNUSABLE = (ImageCms.PyCMSError, OSError)
 
-#: Colours along each axis that a profile is tried on.
+#: Number of colours along each axis that a profile is tested with.
 _PROBES = 9
 
 
@@ -43,35 +45,35 @@ def to_working(
     background: str = "#ffffff",
     mask: Image.Image | None = None,
 ) -> tuple[Image.Image, bytes | None]:
-    """Bring an image of any mode into one that the steps take.
+    """Convert an image of any mode to one that the steps take.
 
     16-bit grey is scaled to 8 bits, not clipped.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        Loaded; its ``info`` tells of profile and transparency.
+        Loaded; the profile and the transparency are in its ``info``.
     color : {"srgb", "keep", "drop"}
-        Convert by the ICC profile to sRGB, leave the colours and hand the profile
-        on, or ignore it.
+        Convert to sRGB according to the ICC profile, keep the colours and return the profile,
+        or ignore the profile.
     depth : {8, "keep"}
-        Whether opaque 16-bit grey stays so.
+        Whether opaque 16-bit grey is kept.
     alpha : bool
-        Keep transparency; else it is flattened on `background`.
+        Keep transparency; otherwise it is flattened on `background`.
     background : str
         ``#rrggbb``.
     mask : PIL.Image.Image, optional
-        Alpha of 8 bits, of an image whose mode has no room for it.
+        Alpha of 8 bits, for an image whose mode has no room for it.
 
     Returns
     -------
     image : PIL.Image.Image
     profile : bytes or None
-        ICC profile that describes the colours, where they are not sRGB. That of grey stays so if
-        the image becomes coloured: see `pixelmill.imaging.codecs.icc.of_space`.
+        ICC profile that describes the colours, unless they are sRGB. A profile of grey is
+        returned even if the image is in colour: see `pixelmill.imaging.codecs.icc.of_space`.
     """
     profile = None if color == "drop" else image.info.get("icc_profile")
-    if image.format == "PPM" and image.mode == "I":  # which are 16 bits, however dark they are
+    if image.format == "PPM" and image.mode == "I":  # these are 16 bits, even if all are small
         image = _native(image)
     opaque = mask is None and image.info.get("transparency") is None
     if depth == "keep" and image.mode in DEEP_GRAY and opaque:
@@ -82,7 +84,7 @@ def to_working(
     image = _expand(image)
     if not describes(profile, image) or (profile and is_srgb(profile)):
         profile = None
-    elif color == "srgb" or image.mode == "CMYK":  # which no step takes: it becomes sRGB
+    elif color == "srgb" or image.mode == "CMYK":  # no step takes CMYK
         image, profile = _to_srgb(image, profile or b""), None
     if image.mode == "CMYK":
         image = image.convert("RGB")
@@ -100,7 +102,7 @@ def describes(profile: Any, image: Image.Image) -> bool:
 
 
 def flatten(image: Image.Image, background: str) -> Image.Image:
-    """Put an image with alpha on a colour, ``#rrggbb``."""
+    """Flatten an image with alpha on a colour, ``#rrggbb``."""
     canvas = Image.new("RGB", image.size, background)
     if image.mode == "LA":
         if len(set(canvas.getpixel((0, 0)))) > 1:  # type: ignore[arg-type]
@@ -112,13 +114,13 @@ def flatten(image: Image.Image, background: str) -> Image.Image:
 
 
 def _expand(image: Image.Image) -> Image.Image:
-    """Turn any mode into L, LA, RGB, RGBA or CMYK."""
+    """Convert any mode to L, LA, RGB, RGBA or CMYK."""
     mode = image.mode
     transparent = image.info.get("transparency")
     if mode in DEEP_GRAY or mode in ("I", "F"):
         return _scale_gray(image, transparent if isinstance(transparent, int) else None)
     if mode == "RGB" and isinstance(transparent, tuple) and max(transparent) > 255:
-        # Of 16-bit pixels Pillow keeps the upper halves, but not of their one colour.
+        # Pillow reduces 16-bit pixels to their upper bytes, but not the transparent colour.
         image.info["transparency"] = tuple(level >> 8 for level in transparent)
     if mode == "LA" or mode == "RGBA":
         return image
@@ -139,7 +141,7 @@ def _expand(image: Image.Image) -> Image.Image:
 
 
 def _native(image: Image.Image) -> Image.Image:
-    """16-bit grey in this machine's byte order."""
+    """Convert 16-bit grey to this machine's byte order."""
     import numpy as np
 
     return Image.fromarray(np.asarray(image).astype(np.uint16))
@@ -159,15 +161,15 @@ def _scale_gray(image: Image.Image, transparent: int | None = None) -> Image.Ima
     return Image.fromarray(np.dstack([gray, np.where(clear, 0, 255).astype(np.uint8)]), "LA")
 
 
-def deep_to_srgb(levels: Any, profile: bytes) -> Any:
-    """Convert levels of 16 bits by a profile; a broken one changes nothing.
+def deep_to_srgb(array: AnyArray, profile: bytes) -> AnyArray:
+    """Convert levels of 16 bits according to a profile; a broken profile changes nothing.
 
-    Pillow's own conversions have 8 bits.
+    Pillow converts only 8 bits.
 
     Parameters
     ----------
-    levels : ndarray of uint16
-        Of shape (height, width) by a grey profile, or (height, width, 3) by one of RGB.
+    array : ndarray of uint16
+        Of shape (height, width) for a grey profile, or (height, width, 3) for one of RGB.
     profile : bytes
         ICC profile of that colour space.
 
@@ -178,9 +180,9 @@ def deep_to_srgb(levels: Any, profile: bytes) -> Any:
     import imagecodecs
     import numpy as np
 
-    gray = levels.ndim == 2
-    # Of grey every level is converted once: green, as of a neutral grey all three are equal.
-    given = np.arange(65536, dtype=np.uint16)[None] if gray else np.ascontiguousarray(levels)
+    gray = array.ndim == 2
+    # For grey, each level is converted once. Its result is green, which equals red and blue.
+    given = np.arange(65536, dtype=np.uint16)[None] if gray else np.ascontiguousarray(array)
     try:
         converted = imagecodecs.cms_transform(
             given,
@@ -190,15 +192,15 @@ def deep_to_srgb(levels: Any, profile: bytes) -> Any:
             outcolorspace="rgb",
             outdtype="uint16",
             intent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            # Little CMS would take 33 levels of grey for 65,536, and lose the shadows.
+            # Little CMS would interpolate 65,536 levels of grey from 33, and lose the shadows.
             flags=int(
                 ImageCms.Flags.BLACKPOINTCOMPENSATION
                 | (ImageCms.Flags.NOOPTIMIZE if gray else ImageCms.Flags.NONE)
             ),
         )
     except (imagecodecs.CmsError, ValueError):
-        return levels
-    return converted[0, :, 1][levels] if gray else converted
+        return array
+    return converted[0, :, 1][array] if gray else converted
 
 
 def _deep_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
@@ -208,7 +210,7 @@ def _deep_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """Convert by a profile; a broken one changes nothing."""
+    """Convert according to a profile; a broken profile changes nothing."""
     try:
         if image.mode in ("L", "LA"):
             table = _gray_table(profile)
@@ -229,7 +231,7 @@ def _transform(profile: bytes, mode: str, out: str) -> ImageCms.ImageCmsTransfor
         mode,
         out,
         ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        # Little CMS would take 8 levels of grey for 256, and be 10 off in the shadows.
+        # Little CMS would interpolate 256 levels of grey from 8, with errors of 10 in the shadows.
         ImageCms.Flags.BLACKPOINTCOMPENSATION
         | (ImageCms.Flags.NOOPTIMIZE if mode == "L" else ImageCms.Flags.NONE),
     )
@@ -237,18 +239,18 @@ def _transform(profile: bytes, mode: str, out: str) -> ImageCms.ImageCmsTransfor
 
 @functools.lru_cache(maxsize=32)
 def _gray_table(profile: bytes) -> list[int]:
-    """Level in sRGB of each level of a grey profile."""
+    """Level in sRGB for each level of a grey profile."""
     ramp = Image.frombytes("L", (256, 1), bytes(range(256)))
     mapped = ImageCms.applyTransform(ramp, _transform(profile, "L", "RGB"))
     assert mapped is not None
-    return list(mapped.tobytes()[1::3])  # green: of a neutral grey all three are equal
+    return list(mapped.tobytes()[1::3])  # green, which equals red and blue
 
 
 @functools.lru_cache(maxsize=32)
 def is_srgb(profile: bytes) -> bool:
-    """Whether a profile means what sRGB means, whatever it is called.
+    """Whether a profile describes sRGB, whatever its name is.
 
-    True also of a profile that cannot be used: there is nothing to convert by it.
+    This is also True for a profile that cannot be used, because nothing can be converted with it.
     """
     space = profile[16:20]
     try:

@@ -1,7 +1,7 @@
-"""Colorimetry: what a file says of its colours, as an ICC profile.
+"""Colorimetry: what a file says about its colours, as an ICC profile.
 
-PNG describes colours in four ways, AVIF and HEIC in two. What is no ICC profile becomes
-one here, so that all that follows has to know of profiles alone.
+PNG describes colours in four ways, AVIF and HEIC in two. Descriptions that are not ICC profiles are
+converted to profiles here, so that the rest of the code handles only profiles.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from pixelmill.core.errors import ImageError
 from pixelmill.imaging.codecs import icc, isobmff, png
 
-#: White D65 (ITU-R BT.709-6), C, and that of digital cinema.
+#: White points: D65 (ITU-R BT.709-6), C, and that of digital cinema.
 _D65, _C, _DCI = (0.3127, 0.3290), (0.310, 0.316), (0.314, 0.351)
 
 #: Primaries by their code points (ITU-T H.273, table 2): white, red, green, blue.
@@ -31,8 +31,8 @@ _PRIMARIES: dict[int, icc.Chromaticities] = {
     22: (_D65, (0.630, 0.340), (0.295, 0.605), (0.155, 0.077)),  # EBU 3213
 }
 
-#: Curves by their code points (ITU-T H.273, table 3). Those of BT.709, BT.601 and BT.2020 tell
-#: how a camera records; what they record is shown as sRGB is.
+#: Curves by their code points (ITU-T H.273, table 3). Those of BT.709, BT.601 and BT.2020 describe
+#: how a camera records; the recording is displayed like sRGB.
 _CURVES = {
     **dict.fromkeys((1, 6, 13, 14, 15), icc.SRGB_CURVE),
     4: icc.power(2.2),
@@ -40,21 +40,21 @@ _CURVES = {
     8: icc.power(1.0),
 }
 
-#: Both code points that leave the choice to the decoder.
+#: The code point of primaries and curves that leaves the choice to the decoder.
 _UNSPECIFIED = 2
 
-#: Curves for which there are names, but no conversion here.
+#: Names of the curves that cannot be converted here.
 _HDR = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ITU-R BT.2100)"}
 
-#: Code points that H.273 reserves: a description that has one means nothing.
+#: Code points that H.273 reserves; a description with one of them is ignored.
 _RESERVED_PRIMARIES = frozenset((0, 3, *range(13, 22), *range(23, 256)))
 _RESERVED_CURVES = frozenset((0, 3, *range(19, 256)))
 
-#: gAMA of sRGB, in 100,000ths (PNG 3rd edition, 11.3.2.5), and how much another one may
-#: differ from it and still mean sRGB: as libpng has it (PNG_GAMMA_THRESHOLD).
+#: gAMA of sRGB, in 100,000ths (PNG 3rd edition, 11.3.2.5), and the relative difference up to which
+#: another value is treated as sRGB, as in libpng (PNG_GAMMA_THRESHOLD).
 _SRGB_GAMMA, _GAMMA_TOLERANCE = 45_455, 0.05
 
-#: Exponents that some screen or camera might have, in 100,000ths; others are mistakes.
+#: Plausible exponents, in 100,000ths; others are treated as mistakes.
 _GAMMAS = range(10_000, 500_001)
 
 _GRAY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -87,7 +87,7 @@ def profile_of_png(image: Image.Image, data: bytes) -> bytes | None:
     if cicp := chunks.get(b"cICP"):
         primaries, transfer, matrix, full = cicp
         reserved = primaries in _RESERVED_PRIMARIES or transfer in _RESERVED_CURVES
-        if not reserved and matrix == 0:  # PNG has RGB alone
+        if not reserved and matrix == 0:  # PNG has only RGB
             if full != 1:
                 raise _unsupported("its levels have the narrow range of video (cICP)")
             return _by_code_points(primaries, transfer, gray)
@@ -106,7 +106,7 @@ def profile_of_png(image: Image.Image, data: bytes) -> bytes | None:
         primaries_ = (white, red, green, blue)
     try:
         return _profile(primaries_, curve, gray)
-    except ValueError:  # such primaries do not exist
+    except ValueError:  # such primaries are impossible
         return _profile(icc.SRGB_PRIMARIES, curve, gray)
 
 
@@ -143,7 +143,7 @@ def _profile(chromaticities: icc.Chromaticities, curve: bytes, gray: bool) -> by
 
 
 def _is_usable(profile: bytes, gray: bool) -> bool:
-    """Whether a profile can be read, and is of the colours that a PNG holds."""
+    """Whether a profile can be read, and describes the kind of colours that a PNG holds."""
     if profile[16:20] != (b"GRAY" if gray else b"RGB "):
         return False
     try:

@@ -32,18 +32,18 @@ _UNSUPPORTED = re.compile(
 )
 _TRUNCATED = re.compile(r"truncated|unexpected end|not enough|premature", re.I)
 
-warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters arrives as an outcome
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters becomes an outcome
 
-# What is left of a PNG's packed values is known to be within this.
+# Larger texts were removed from a PNG before.
 PngImagePlugin.MAX_TEXT_CHUNK = png.MOST_UNPACKED
 
 
 def decode(
     data: bytes,
-    target: SizeHint | None = None,
-    reading: DecodeOptions = DecodeOptions(),  # noqa: B008 - frozen
+    size_hint: SizeHint | None = None,
+    options: DecodeOptions = DecodeOptions(),  # noqa: B008 - frozen
     limits: Limits = Limits(),  # noqa: B008 - frozen
-    as_levels: bool = False,
+    as_arrays: bool = False,
 ) -> Decoded:
     """Decode an image file.
 
@@ -51,12 +51,12 @@ def decode(
     ----------
     data : bytes
         The content of the file.
-    target : callable, optional
+    size_hint : callable, optional
         Takes the size of the upright source, and returns the size that it will be scaled to.
-    reading : DecodeOptions
+    options : DecodeOptions
     limits : Limits
         What is refused before it is decoded.
-    as_levels : bool
+    as_arrays : bool
         Whether frames may be arrays (see `pixelmill.imaging.arrays`), if that is faster.
 
     Raises
@@ -72,15 +72,15 @@ def decode(
         raise ImageError("decode", "not_an_image", message)
     limits.check_file(len(data), kind)
     format_ = FORMATS[kind]
-    data = format_.prepared(data, still=reading.animation != "all")
+    data = format_.prepared(data, still=options.animation != "all")
     # Pillow allows what is inside a file, such as the frames of a GIF, twice as many.
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
     try:
         format_.register()
-        source = format_.source(data, reading)
+        source = format_.source(data, options)
         if source is not None:
-            return _decode_source(source, kind, reading, limits)
-        return _decode_with_pillow(format_, data, target, reading, limits, as_levels)
+            return _decode_source(source, kind, options, limits)
+        return _decode_with_pillow(format_, data, size_hint, options, limits, as_arrays)
     except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -97,101 +97,101 @@ def decode(
 def _decode_with_pillow(
     format_: Format,
     data: bytes,
-    target: SizeHint | None,
-    reading: DecodeOptions,
+    size_hint: SizeHint | None,
+    options: DecodeOptions,
     limits: Limits,
-    as_levels: bool,
+    as_arrays: bool,
 ) -> Decoded:
     kind = format_.name
     image: Image.Image
     with Image.open(io.BytesIO(data), formats=(kind.upper(),)) as image:
         full = image.size
         pixels = full[0] * full[1]
-        frames = _frame_count(image, reading) if format_.animation else 1
+        frames = _frame_count(image, options) if format_.animation else 1
         limits.check_header(*full, frames)
         for stream in format_.jpegs(image, data):
             limits.check_scans(jpeg.scans(stream, limits.max_scans))
         if frames > 1:
-            _check_frames(frames, pixels, reading, limits)
+            _check_frames(frames, pixels, options, limits)
         mode = format_.opened(image)
         image.info.pop("xmp", None)  # Pillow would turn a TIFF by it as it loads the pixels
-        if reading.color != "drop":
+        if options.color != "drop":
             image.info["icc_profile"] = format_.profile(image, data)
         scale = 1
         if format_.shrinks:
-            apply = reading.orientation == "apply"
+            apply = options.orientation == "apply"
             swapped = apply and format_.orientation(image) in SWAPPING
-            scale = jpeg.scale_for(full, target, reading.shrink_margin, swapped)
+            scale = jpeg.scale_for(full, size_hint, options.shrink_margin, swapped)
             if scale > 1:
                 image.draft(None, (full[0] // scale, full[1] // scale))
         box = jpeg.region(full, scale)
-        if frames > 1 and reading.animation == "all":
-            return _decode_all(format_, image, data, reading)
+        if frames > 1 and options.animation == "all":
+            return _decode_all(format_, image, data, options)
         array, profile = None, None
-        if as_levels and format_.shrinks:
-            array, profile = _straight(image, data, full, scale, reading)
+        if as_arrays and format_.shrinks:
+            array, profile = _straight(image, data, full, scale, options)
         if array is None:
             image.load()
         orientation = format_.orientation(image)  # 1 if Pillow turned the pixels as it loaded them
-        kept = 1 if reading.orientation == "apply" else orientation
-        exif = _exif(format_, image, data, reading, kept)
+        kept = 1 if options.orientation == "apply" else orientation
+        exif = _exif(format_, image, data, options, kept)
         if orientation != kept and box is not None:
             box = _transposed(box, image.size, orientation)
         if array is not None:
             turned = orientation if orientation != kept else 1
             return Decoded([upright(array, turned)], box, pixels, kind, profile, exif)
         picture = image if mode is None else image.convert(mode)
-        picture, profile = _working(format_.completed(picture, data), reading)
+        picture, profile = _working(format_.completed(picture, data), options)
         picture = _turned(picture, orientation, kept)
     return Decoded([picture], box, pixels, kind, profile, exif)
 
 
-def _decode_source(source: Source, kind: str, reading: DecodeOptions, limits: Limits) -> Decoded:
+def _decode_source(source: Source, kind: str, options: DecodeOptions, limits: Limits) -> Decoded:
     """Decode a file that Pillow would not decode correctly."""
     pixels, moves = source.size[0] * source.size[1], source.frame_count > 1
     limits.check_header(*source.size, source.frame_count)
     for stream in source.jpegs:
         limits.check_scans(jpeg.scans(stream, limits.max_scans))
     if moves:
-        _check_frames(source.frame_count, pixels, reading, limits)
-    if reading.animation == "all" and source.drawn_pixels > limits.max_pixels:
+        _check_frames(source.frame_count, pixels, options, limits)
+    if options.animation == "all" and source.drawn_pixels > limits.max_pixels:
         # Much of it may lie outside of the canvas, and is not shown.
         message = f"its frames reach over {source.drawn_pixels:,} pixels, beyond limits.max_pixels"
         raise ImageError("decode", "too_large", f"{message} = {limits.max_pixels:,}")
-    kept = 1 if reading.orientation == "apply" else source.orientation
-    exif = metadata.exif_of(source.exif, reading.metadata, kept) if source.exif else b""
+    kept = 1 if options.orientation == "apply" else source.orientation
+    exif = metadata.exif_of(source.exif, options.metadata, kept) if source.exif else b""
     pictures: list[Any] = list(source.frames())
     times = [frame.milliseconds for frame in pictures]
     profile = None
     for number, frame in enumerate(pictures):  # in place, so that no picture is held twice
-        picture, profile = _working(frame.image, reading, frame.mask)
+        picture, profile = _working(frame.image, options, frame.mask)
         pictures[number] = _turned(picture, source.orientation, kept)
-    if not moves or reading.animation != "all":
+    if not moves or options.animation != "all":
         return Decoded(pictures, None, pixels, kind, profile, exif)
     return Decoded(
         pictures, None, pixels, kind, profile, exif, in_units(times, 1, least=0), source.plays
     )
 
 
-def decode_to_levels(
+def decode_to_array(
     data: bytes,
-    target: SizeHint | None = None,
-    reading: DecodeOptions = DecodeOptions(),  # noqa: B008 - frozen
+    size_hint: SizeHint | None = None,
+    options: DecodeOptions = DecodeOptions(),  # noqa: B008 - frozen
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Decoded:
-    """Decode an image file as `decode` does, to levels where it can.
+    """Decode an image file like `decode`, to an array if possible.
 
     See `pixelmill.imaging.arrays`.
     """
-    return _decode_plain(data, target, reading, limits) or decode(
-        data, target, reading, limits, as_levels=True
+    return _decode_plain(data, size_hint, options, limits) or decode(
+        data, size_hint, options, limits, as_arrays=True
     )
 
 
 def _decode_plain(
-    data: bytes, target: SizeHint | None, reading: DecodeOptions, limits: Limits
+    data: bytes, size_hint: SizeHint | None, options: DecodeOptions, limits: Limits
 ) -> Decoded | None:
-    """Decode a JPEG that has nothing else in it; None of others, or where Pillow says why."""
+    """Decode a JPEG without metadata; None for other files, which are opened with Pillow."""
     plain = jpeg.header(data)
     if plain is None:
         return None
@@ -200,35 +200,35 @@ def _decode_plain(
     limits.check_header(*full, 1)
     if not lone:
         limits.check_scans(jpeg.scans(data, limits.max_scans))
-    scale = jpeg.scale_for(full, target, reading.shrink_margin)
-    levels = jpeg.decode(data, mode, full, scale)
-    if levels is None:
+    scale = jpeg.scale_for(full, size_hint, options.shrink_margin)
+    array = jpeg.decode(data, mode, full, scale)
+    if array is None:
         return None
     box = None if scale == 1 else jpeg.region(full, scale)
-    return Decoded([levels], box, full[0] * full[1], "jpeg")
+    return Decoded([array], box, full[0] * full[1], "jpeg")
 
 
 def _straight(
-    image: Image.Image, data: bytes, full: Size, scale: int, reading: DecodeOptions
+    image: Image.Image, data: bytes, full: Size, scale: int, options: DecodeOptions
 ) -> tuple[Array | None, bytes | None]:
     """Array of a JPEG whose pixels need no conversion, and its profile; None for others."""
     if image.mode not in ("RGB", "L"):
         return None, None
-    picture, profile = _working(image, reading)  # loads what it has to convert
+    picture, profile = _working(image, options)  # loads what it has to convert
     if picture is not image:
         return None, None
     return jpeg.decode(data, image.mode, full, scale), profile
 
 
 def _working(
-    image: Image.Image, reading: DecodeOptions, mask: Image.Image | None = None
+    image: Image.Image, options: DecodeOptions, mask: Image.Image | None = None
 ) -> tuple[Image.Image, bytes | None]:
     return to_working(
         image,
-        color=reading.color,
-        depth=reading.depth,
-        alpha=reading.alpha,
-        background=reading.background,
+        color=options.color,
+        depth=options.depth,
+        alpha=options.alpha,
+        background=options.background,
         mask=mask,
     )
 
@@ -242,25 +242,25 @@ def _turned(picture: Image.Image, orientation: int, kept: int) -> Image.Image:
 
 
 def _exif(
-    format_: Format, image: Image.Image, data: bytes, reading: DecodeOptions, kept: int
+    format_: Format, image: Image.Image, data: bytes, options: DecodeOptions, kept: int
 ) -> bytes:
     """EXIF block for the outputs of an opened file."""
-    block = b"" if reading.metadata == "none" else format_.exif_block(image, data)
-    return metadata.exif_of(block, reading.metadata, kept)
+    block = b"" if options.metadata == "none" else format_.exif_block(image, data)
+    return metadata.exif_of(block, options.metadata, kept)
 
 
 def _decode_all(
-    format_: Format, image: Image.Image, data: bytes, reading: DecodeOptions
+    format_: Format, image: Image.Image, data: bytes, options: DecodeOptions
 ) -> Decoded:
     """Decode every frame of an animation, each complete and as it is shown."""
     orientation = format_.orientation(image)
-    kept = 1 if reading.orientation == "apply" else orientation
+    kept = 1 if options.orientation == "apply" else orientation
     frames, times = format_.frames(image, data)
     described = image.info.get("icc_profile")
     pictures, profile = [], None
     for frame in frames:
         frame.info["icc_profile"] = described
-        picture, profile = _working(frame, reading)
+        picture, profile = _working(frame, options)
         pictures.append(_turned(picture, orientation, kept))
     return Decoded(
         pictures,
@@ -268,32 +268,32 @@ def _decode_all(
         image.width * image.height,
         format_.name,
         profile,
-        _exif(format_, image, data, reading, kept),
+        _exif(format_, image, data, options, kept),
         in_units(times, 1, least=0),
         format_.plays(image, data),
     )
 
 
-def _frame_count(image: Image.Image, reading: DecodeOptions) -> int:
+def _frame_count(image: Image.Image, options: DecodeOptions) -> int:
     try:
         return getattr(image, "n_frames", 1)
     except Exception:  # a later frame is broken
-        if reading.animation == "all":
+        if options.animation == "all":
             raise
         return 1
 
 
-def _check_frames(frames: int, pixels: int, reading: DecodeOptions, limits: Limits) -> None:
-    if reading.animation == "error":
+def _check_frames(frames: int, pixels: int, options: DecodeOptions, limits: Limits) -> None:
+    if options.animation == "error":
         message = f"it has {frames:,} frames, and the recipe's 'animation' is error"
         raise ImageError("decode", "unsupported", message)
-    if reading.animation == "all" and frames * pixels > limits.max_pixels:
+    if options.animation == "all" and frames * pixels > limits.max_pixels:
         message = f"{frames:,} frames of {pixels:,} pixels exceed limits.max_pixels"
         raise ImageError("decode", "too_large", f"{message} = {limits.max_pixels:,}")
 
 
 def _transposed(box: Box, size: Size, orientation: int) -> Box:
-    """Follow a region through the transposition that an orientation asks for."""
+    """Transform a region like the picture is transposed for an orientation."""
     left, top, right, bottom = box
     width, height = size
     if orientation in (2, 3, 7, 8):
@@ -304,7 +304,7 @@ def _transposed(box: Box, size: Size, orientation: int) -> Box:
 
 
 def _cause(data: bytes, kind: str) -> Exception:
-    """Return the error by which Pillow's plugin refuses a file; Pillow itself does not tell it."""
+    """Return the error with which Pillow's plugin refuses a file, because Pillow hides it."""
     try:
         Image.OPEN[kind.upper()][0](io.BytesIO(data), "")
     except Exception as error:
@@ -320,7 +320,7 @@ def _refusal(format_: Format, data: bytes, error: Exception, message: str) -> Im
 
 def _reason(error: Exception) -> str:
     text = str(error)
-    if "too large" in text:  # as of a text that a PNG would unpack to
+    if "too large" in text:  # for example, a text of a PNG when it is decompressed
         return "too_large"
     if isinstance(error, EOFError) or _TRUNCATED.search(text):
         return "truncated"

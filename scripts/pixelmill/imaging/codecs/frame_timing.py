@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-#: A frame that is to be shown for at most the first time is shown for the second one by
-#: browsers (Chromium, Firefox and Safari alike), in ms.
+#: Browsers (Chromium, Firefox and Safari) show a frame whose time is at most the first value for
+#: the second value, in ms.
 _TOO_SHORT, _REPLACEMENT = 10, 100
 
 
 def as_shown(times: Sequence[float]) -> tuple[int, ...]:
-    """Times of a GIF in whole ms as browsers show them.
+    """Times of the frames of a GIF in whole ms, as browsers show them.
 
     Examples
     --------
@@ -22,9 +22,9 @@ def as_shown(times: Sequence[float]) -> tuple[int, ...]:
 
 
 def in_units(times: Sequence[float], unit: float, least: int = 1) -> tuple[int, ...]:
-    """Express times in whole units so that each frame ends as close to its end as possible.
+    """Express times in whole units so that each frame ends as close to its time as possible.
 
-    To round each time by itself would make 60 frames of 1/60 s last 1,020 ms.
+    If each time were rounded separately, 60 frames of 1/60 s would last 1,020 ms.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def in_units(times: Sequence[float], unit: float, least: int = 1) -> tuple[int, 
     unit : float
         In ms.
     least : int
-        Shortest time in units; what it adds is taken from the following times.
+        Shortest time in units; what it adds is subtracted from the following times.
 
     Examples
     --------

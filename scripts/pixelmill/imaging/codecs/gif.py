@@ -1,8 +1,8 @@
 """GIF: every frame as browsers show it, composed according to GIF89a.
 
-Pillow fills what no frame covers with a colour, enlarges the canvas for a frame that
-reaches beyond it, and clears to the background colour, which no browser shows. Its
-decoder is used for the colour indices of single frames only.
+Pillow fills areas that no frame covers with a colour, enlarges the canvas for a frame that reaches
+beyond it, and clears to the background colour, which no browser shows. Its decoder is therefore
+used only for the colour indices of single frames.
 """
 
 from __future__ import annotations
@@ -11,21 +11,15 @@ import io
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from PIL import Image
 
+from pixelmill.imaging.arrays import Array
 from pixelmill.imaging.codecs import sequences
 from pixelmill.imaging.codecs.decoded import DecodeOptions, Frame, Source
 from pixelmill.imaging.codecs.frame_timing import as_shown, in_units
 from pixelmill.imaging.parameters import Size
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-else:
-    Array = Any
 
 #: Logical screen descriptor: width, height, flags, background colour index, aspect (GIF89a, 18).
 _SCREEN = struct.Struct("<HHBBB")
@@ -42,13 +36,13 @@ _SIGNATURE_BYTES = 6
 _EXTENSION, _DESCRIPTOR, _TRAILER = 0x21, 0x2C, 0x3B
 _CONTROL_LABEL, _APPLICATION_LABEL = 0xF9, 0xFF
 
-#: Applications whose extension counts how often an animation is repeated, 0 for ever.
+#: Applications whose extension states how often an animation is repeated; 0 means for ever.
 _LOOPING = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 
 #: Flags of descriptors: a colour table follows, and rows are interlaced.
 _HAS_TABLE, _INTERLACED = 0x80, 0x40
 
-#: Disposal methods: clear the frame's region, or restore what was there before. Some encoders
+#: Disposal methods: clear the region of the frame, or restore its previous content. Some encoders
 #: write 4 for the latter, and browsers accept it.
 _TO_BACKGROUND, _TO_PREVIOUS = (2,), (3, 4)
 
@@ -91,7 +85,7 @@ class Gif:
     complete : bool
         Whether the last frame that begins has its descriptor and its colour table.
     plays : int or None
-        How often the animation is shown; 0 for ever, None if the file does not say.
+        How often the animation is shown; 0 means for ever, None that the file does not say.
     """
 
     size: Size
@@ -135,8 +129,8 @@ def source(data: bytes, options: DecodeOptions) -> Source:
 def parse(data: bytes) -> Gif:
     """Read the structure of a GIF; no pixel is decoded.
 
-    A missing trailer is accepted, and so is the end of the file after a frame's
-    descriptor: whether its pixels are complete, `pictures` finds out.
+    A missing trailer is accepted, and so is the end of the file after the descriptor of a frame;
+    `pictures` checks whether its pixels are complete.
 
     Raises
     ------
@@ -184,10 +178,10 @@ def pictures(gif: Gif) -> Iterator[tuple[Image.Image, int]]:
     Yields
     ------
     image : PIL.Image.Image
-        RGBA of the size of the GIF; transparent where nothing was drawn or where it was
+        RGBA, of the size of the GIF; transparent where nothing was drawn or where it was
         cleared.
     milliseconds : int
-        How long the frame is shown, as the file says.
+        How long the frame is shown according to the file.
 
     Raises
     ------
@@ -217,9 +211,9 @@ def pictures(gif: Gif) -> Iterator[tuple[Image.Image, int]]:
 
 
 def _colors(frame: _Frame) -> Array:
-    """RGBA of each index; those beyond the colour table are black, as in browsers.
+    """RGBA of each index; indices beyond the colour table are black, as in browsers.
 
-    Without any table the standard leaves the colours to the decoder: they are greys.
+    Without a table, the standard leaves the colours to the decoder; here they are greys.
     """
     import numpy as np
 
@@ -246,7 +240,7 @@ def _indices(frame: _Frame) -> Array:
 
 
 def _table(data: bytes, place: int, flags: int) -> tuple[bytes, int]:
-    """Colour table that the flags of a descriptor announce, and the place behind it."""
+    """Colour table that the flags of a descriptor announce, and the offset after it."""
     end = place + 3 * 2 ** ((flags & 7) + 1) if flags & _HAS_TABLE else place
     return data[place:end], end
 
@@ -254,7 +248,7 @@ def _table(data: bytes, place: int, flags: int) -> tuple[bytes, int]:
 def _frame(
     data: bytes, place: int, shared: bytes, control: tuple[int, int, int]
 ) -> tuple[_Frame | None, int]:
-    """Read a frame from its descriptor on, None if that is cut off; and the place behind it."""
+    """Read a frame and the offset after it; None instead of a frame that is cut off."""
     if place + _IMAGE.size > len(data):
         return None, place
     left, top, width, height, flags = _IMAGE.unpack_from(data, place)
@@ -273,7 +267,7 @@ def _frame(
 
 
 def _sub_blocks(data: bytes, place: int) -> tuple[bytes, int]:
-    """Content of data sub-blocks (GIF89a, 15), and the place behind their terminator."""
+    """Content of data sub-blocks (GIF89a, 15), and the offset after their terminator."""
     parts = []
     while place < len(data) and (length := data[place]):
         parts.append(data[place + 1 : place + 1 + length])
@@ -290,16 +284,16 @@ def _plays(content: bytes) -> int | None:
 
 
 def assemble(frames: Sequence[Image.Image], times: Sequence[int], plays: int) -> bytes:
-    """Write an animation; each frame is whole and cleared before the next one.
+    """Write an animation; each frame is complete, and is cleared before the next one.
 
     Parameters
     ----------
     frames : sequence of PIL.Image.Image
-        L, LA, RGB or RGBA, all of one size. Each gets a colour table of its own.
+        L, LA, RGB or RGBA, all of one size. Each gets its own colour table.
     times : sequence of int
         How long each frame is shown, in ms.
     plays : int
-        How often the animation is shown; 0 for ever.
+        How often the animation is shown; 0 means for ever.
     """
     parts = [b"GIF89a", _SCREEN.pack(*frames[0].size, 0, 0, 0)]
     if plays != 1:
@@ -322,9 +316,9 @@ def assemble(frames: Sequence[Image.Image], times: Sequence[int], plays: int) ->
 
 
 def indexed(image: Image.Image) -> tuple[Image.Image, int | None]:
-    """Reduce a picture to a colour table, and name the index that is transparent.
+    """Reduce a picture to a colour table, and return the index that is transparent.
 
-    A GIF has no half-transparent pixels: they become opaque from an alpha of 128.
+    A GIF has no half-transparent pixels; pixels with an alpha of 128 or more become opaque.
     """
     if image.mode not in ("LA", "RGBA"):
         return (image if image.mode == "L" else _quantized(image, _COLORS)), None

@@ -1,7 +1,6 @@
-"""ICC profiles for colours that are described by primaries and a curve alone.
+"""ICC profiles for colours that are described only by primaries and a curve.
 
-Only what such a description needs: matrix profiles for RGB and profiles for grey, of
-version 4 (ICC.1:2022, 8.3 and 8.4).
+These are matrix profiles for RGB and profiles for grey, of version 4 (ICC.1:2022, 8.3 and 8.4).
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ Chromaticities: TypeAlias = tuple[
     tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]
 ]
 
-#: White of the profile connection space (ICC.1:2022, 7.2.16).
+#: White point of the profile connection space (ICC.1:2022, 7.2.16).
 _D50 = (0.9642, 1.0, 0.8249)
 
 #: Responses of the eye's cones to XYZ, by Bradford (ICC.1:2022, E.3).
 _BRADFORD = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 
-#: What a profile calls its colour space and that of its connection (ICC.1:2022, tables 15 and 17).
+#: Signatures of colour spaces and of a connection space (ICC.1:2022, tables 15 and 17).
 GRAY, RGB, _XYZ = b"GRAY", b"RGB ", b"XYZ "
 
 #: Chromaticities of sRGB (IEC 61966-2-1).
@@ -43,12 +42,12 @@ def _fixed(values: Iterable[float]) -> bytes:
 
 
 def parametric(kind: int, *parameters: float) -> bytes:
-    """Curve from a level to an amount of light, both 0 to 1 (ICC.1:2022, 10.18)."""
+    """Curve from a level to linear light, both from 0 to 1 (ICC.1:2022, 10.18)."""
     return b"para\0\0\0\0" + struct.pack(">H2x", kind) + _fixed(parameters)
 
 
 def power(exponent: float) -> bytes:
-    """Curve that is a power of the level."""
+    """Curve that raises the level to a power."""
     return parametric(0, exponent)
 
 
@@ -58,12 +57,12 @@ SRGB_CURVE = parametric(3, 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 
 @functools.lru_cache(maxsize=32)
 def rgb_profile(chromaticities: Chromaticities, curve: bytes) -> bytes:
-    """Profile for RGB of the given primaries and white.
+    """Profile for RGB with the given primaries and white point.
 
     Raises
     ------
     ValueError
-        If no light has such chromaticities, or if the primaries lie on one line.
+        If the chromaticities are impossible, or if the primaries lie on one line.
     """
     import numpy as np
 
@@ -95,7 +94,7 @@ def gray_profile(curve: bytes) -> bytes:
 
 @functools.lru_cache(maxsize=32)
 def of_space(profile: bytes, space: bytes) -> bytes | None:
-    """Profile of a colour space in which grey looks as by a profile of another one.
+    """Profile of a colour space in which grey looks as in a profile of another colour space.
 
     Parameters
     ----------
@@ -105,7 +104,8 @@ def of_space(profile: bytes, space: bytes) -> bytes | None:
     Returns
     -------
     bytes or None
-        The same profile if it is of this space; None if it has no curve that all channels share.
+        The same profile if it already is of this space; None if its channels do not share one
+        curve.
     """
     if profile[16:20] == space:
         return profile
@@ -121,7 +121,7 @@ def of_space(profile: bytes, space: bytes) -> bytes | None:
 
 
 def _tags(profile: bytes) -> dict[bytes, bytes]:
-    """Contents of the tags of a profile by name; none if they cannot be read."""
+    """Contents of the tags of a profile by name; empty if they cannot be read."""
     try:
         (count,) = struct.unpack_from(">I", profile, _HEADER.size)
         table = profile[_HEADER.size + 4 : _HEADER.size + 4 + 12 * count]
@@ -146,7 +146,7 @@ def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
         table += struct.pack(">4sII", name, begin + len(body), len(content))
         body += content + bytes(-len(content) % 4)
     whole = len(table) + len(body) + _HEADER.size
-    made = struct.pack(">6H", 2026, 1, 1, 0, 0, 0)  # a fixed date: outputs are reproducible
+    made = struct.pack(">6H", 2026, 1, 1, 0, 0, 0)  # a fixed date, for reproducible outputs
     white = struct.unpack(">3i", _fixed(_D50))
     head = _HEADER.pack(
         whole, b"", _VERSION, b"mntr", space, b"XYZ ", made, b"acsp", b"", 0, b"", b"", b"",

@@ -1,24 +1,24 @@
-"""ICO: a file with its best picture alone.
+"""ICO: reduces a file to its best picture.
 
-Pillow takes the largest picture, but of several of that size the one of the fewest bits.
+Of several pictures of the largest size, Pillow takes the one with the fewest bits per pixel.
 """
 
 from __future__ import annotations
 
 import struct
 
-#: Head of a file: reserved, kind, number of pictures.
+#: Header of a file: reserved, type, number of pictures.
 _HEAD = struct.Struct("<HHH")
 
-#: Entry of a picture: sides, colours, reserved, planes, bits a pixel, bytes and offset.
+#: Entry of a picture: sides, colours, reserved, planes, bits per pixel, bytes and offset.
 _ENTRY = struct.Struct("<BBBBHHII")
 
-#: What a side of 0 means, and how deep a picture is that does not tell.
+#: The length that a side of 0 stands for, and the rank of a picture that states no depth.
 _LARGEST_SIDE, _UNKNOWN_DEPTH = 256, 256
 
 
 def best_alone(data: bytes) -> bytes:
-    """Leave of an icon's pictures the largest, and of equally large ones that of most bits.
+    """Keep the largest picture of an icon; of equally large ones, that with the most bits.
 
     Parameters
     ----------

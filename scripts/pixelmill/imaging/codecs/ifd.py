@@ -1,7 +1,7 @@
 """Image file directories: the tags of EXIF and TIFF, copied as bytes.
 
-Values are neither decoded nor encoded: a text in whatever character set, and a number of
-whatever type, leave as they came (TIFF 6.0, section 2; BigTIFF; EXIF 3.0, 4.6.2).
+Values are neither decoded nor encoded, so that texts in any character set and numbers of any type
+stay as they are (TIFF 6.0, section 2; BigTIFF; EXIF 3.0, 4.6.2).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
-#: Types of values that are written here.
+#: Types of values that this module writes.
 BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
 
 #: Bytes of one value, and of the numbers that it consists of, by its type.
@@ -24,7 +24,7 @@ _TYPES = {
 #: Letters of `struct` for the types of unsigned integers.
 _INTEGERS = {BYTE: "B", SHORT: "H", LONG: "I", 13: "I"}
 
-#: BigTIFF's types of 64 bits: the type of 32 bits that stands in its place, and their letters.
+#: Types of 64 bits in BigTIFF: the type of 32 bits that replaces each, and the letters of both.
 _WIDE = {16: (LONG, "Q", "I"), 17: (9, "q", "i"), 18: (13, "Q", "I")}
 
 #: Tags of the first directory that point to others.
@@ -34,7 +34,7 @@ _CAMERA, _GPS = 0x8769, 0x8825
 #: SourceExposureTimesOfCompositeImage (EXIF 3.0, 4.6.6 and 4.6.7).
 _OWN_FORM = (0x8828, 0xA20C, 0xA302, 0xA40B, 0xA462)
 
-#: What a comment begins with whose text is UTF-16, in the byte order of all (EXIF 3.0, 4.6.6.5).
+#: Beginning of a comment in UTF-16, in the byte order of the block (EXIF 3.0, 4.6.6.5).
 _UTF_16 = b"UNICODE\0"
 
 _HEADERS = {b"II*\0": ("<", False), b"MM\0*": (">", False),
@@ -42,7 +42,7 @@ _HEADERS = {b"II*\0": ("<", False), b"MM\0*": (">", False),
 
 
 class Field(NamedTuple):
-    """What stands for a tag: values of one type, as bytes."""
+    """The content of a tag: its type and the bytes of its values."""
 
     kind: int
     value: bytes
@@ -59,7 +59,7 @@ class Tags:
     Attributes
     ----------
     order : {"<", ">"}
-        Byte order of the values, as `struct` writes it.
+        Byte order of the values, in the notation of `struct`.
     main, camera, gps : mapping of int to Field
         IFD0, and the EXIF and GPS directories that it points to. Pointers are left out.
     """
@@ -74,7 +74,7 @@ class Tags:
 
 
 def short(order: str, value: int) -> Field:
-    """Return a field of one 16-bit number."""
+    """Return a field with one 16-bit number."""
     return Field(SHORT, struct.pack(f"{order}H", value))
 
 
@@ -89,13 +89,13 @@ def read(data: bytes, main_only: bool = False) -> Tags:
     data : bytes
         From the TIFF header on, without the prefix ``Exif``.
     main_only : bool
-        Leave the EXIF and GPS directories aside.
+        Do not read the EXIF and GPS directories.
 
     Raises
     ------
     ValueError
-        If the data do not begin with a TIFF header, or if the values of a directory together
-        are longer than the data, so that some of them must overlap.
+        If the data do not begin with a TIFF header, or if the values of a directory together are
+        longer than the data, so that some of them must overlap.
     """
     if data[:4] not in _HEADERS:
         raise ValueError("there is no TIFF header")
@@ -119,7 +119,7 @@ def integer(order: str, found: Field | None) -> int | None:
 
 def _fields(data: bytes, begin: int, order: str, big: bool) -> Iterator[tuple[int, Field]]:
     entry = struct.Struct(f"{order}HH{'Q' if big else 'I'}")
-    room = 8 if big else 4  # bytes of a value that stands in the table itself
+    room = 8 if big else 4  # bytes of a value that are stored in the table itself
     head = 8 if big else 2
     if begin + head > len(data):
         return
@@ -166,35 +166,35 @@ def _unpacked(data: bytes, form: str, place: int) -> int:
 
 
 def write(tags: Tags) -> bytes:
-    """Write directories as an EXIF block, from its TIFF header on, in their byte order."""
+    """Return directories as an EXIF block, from its TIFF header on, in their byte order."""
     head = b"II*\0" if tags.order == "<" else b"MM\0*"
     return head + struct.pack(f"{tags.order}I", 8) + _directories(tags, 8)
 
 
 def extension(tiff: bytes, tags: Tags) -> tuple[bytes, bytes]:
-    """Return what gives a TIFF more tags, where its own pixels and tags stay as they are.
+    """Return the bytes that add tags to a TIFF, while its pixels and tags stay as they are.
 
-    The new first directory stands behind all else. It takes the place of the old one, of
-    which some bytes remain unused.
+    The new first directory follows at the end of the file and replaces the old one, whose bytes
+    remain unused.
 
     Parameters
     ----------
     tiff : bytes
-        A file of one page; no BigTIFF.
+        A file of one page; not a BigTIFF.
     tags : Tags
-        Of which those are left out that the file has already.
+        Those that the file already has are left out.
 
     Returns
     -------
     tail : bytes
-        To be written behind the file.
+        To be appended to the file.
     head : bytes
-        To be written in place of the first bytes of the file.
+        To be written over the first bytes of the file.
 
     Raises
     ------
     ValueError
-        If it is no such file.
+        If the file is not of this kind.
     """
     own = read(tiff, main_only=True)
     if _HEADERS[tiff[:4]][1]:
@@ -207,10 +207,10 @@ def extension(tiff: bytes, tags: Tags) -> tuple[bytes, bytes]:
 
 
 def in_order(tags: Tags, order: str) -> Tags:
-    """Return the same tags with values in a byte order.
+    """Return the same tags with values in another byte order.
 
-    A few tags of the camera hold numbers in a form of their own that depends on the byte
-    order; they are left out if it changes.
+    A few tags of the camera hold numbers in their own form, which depends on the byte order. They
+    are left out if it changes.
     """
     if tags.order == order:
         return tags
@@ -235,7 +235,7 @@ def _reversed(found: Field) -> bytes:
 
 
 def _directories(tags: Tags, begin: int) -> bytes:
-    """Directories as they stand in a file from an offset on: IFD0, EXIF, GPS."""
+    """The bytes of the directories IFD0, EXIF and GPS, for an offset in a file."""
     below = {tag: t for tag, t in ((_CAMERA, tags.camera), (_GPS, tags.gps)) if t}
     pointer = Field(LONG, bytes(4))
     place = begin + len(_directory({**tags.main, **dict.fromkeys(below, pointer)}, 0, tags.order))
@@ -248,7 +248,7 @@ def _directories(tags: Tags, begin: int) -> bytes:
 
 
 def _directory(table: Table, begin: int, order: str) -> bytes:
-    """One directory and the values of its fields; offsets are even, as TIFF wants them."""
+    """The bytes of a directory and its values; offsets are even, as TIFF requires."""
     place = begin + 2 + 12 * len(table) + 4
     entries, values = [struct.pack(f"{order}H", len(table))], []
     for tag, (kind, value) in sorted(table.items()):

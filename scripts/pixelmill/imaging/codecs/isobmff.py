@@ -1,6 +1,6 @@
-"""ISO base media files, as far as AVIF and HEIC need it: tracks, properties and EXIF.
+"""Tracks, properties and EXIF in ISO base media files such as AVIF and HEIC.
 
-They are those of ISO/IEC 14496-12 (ISOBMFF) and ISO/IEC 23008-12 (HEIF).
+The standards are ISO/IEC 14496-12 (ISOBMFF) and ISO/IEC 23008-12 (HEIF).
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from pixelmill.imaging.codecs.boxes import Box, at, boxes, content, first, inside
 
-#: Versions of a full box, and 24 flags, stand before its content.
+#: Bytes of the version and the flags before the content of a full box.
 _FULL = 4
 
 #: Bytes of the description of a track's pictures before its boxes (ISOBMFF, 12.1.3.2).
 _SAMPLE_ENTRY = 78
 
-#: Most entries of one table that are looked at: files have some dozens.
+#: Largest number of entries of one table that are read; files have some dozens.
 _MOST_ENTRIES = 10_000
 
 
@@ -29,7 +29,7 @@ class Nclx(NamedTuple):
 
 
 def nclx(data: bytes) -> Nclx | None:
-    """Colour description of the primary picture, where no ICC profile stands beside it.
+    """Colour description of the primary picture, unless it has an ICC profile too.
 
     Parameters
     ----------
@@ -39,12 +39,12 @@ def nclx(data: bytes) -> Nclx | None:
     Returns
     -------
     Nclx or None
-        None also if a profile describes the colours: what stands beside it then tells only
-        how brightness and colour were separated (ISO/IEC 23000-22, 7.3.6.4).
+        None also if a profile describes the colours; a description beside it then states only
+        how luma and chroma were separated (ISO/IEC 23000-22, 7.3.6.4).
     """
     try:
         found = _color_boxes(data) or _color_boxes_of_track(data)
-    except (struct.error, IndexError):  # the file is broken; its decoder says so
+    except (struct.error, IndexError):  # the file is broken, which its decoder reports
         return None
     kinds = {box[:4] for box in found}
     if kinds & {b"prof", b"rICC"}:
@@ -69,7 +69,7 @@ def exif(data: bytes) -> bytes:
 
 
 def picture_tracks(data: bytes) -> Iterator[Box]:
-    """Tracks of pictures; not those of alpha, whose handler is another (ISOBMFF, 8.4.3)."""
+    """Tracks of pictures; those of alpha have another handler (ISOBMFF, 8.4.3)."""
     for track in at(data, b"moov", b"trak"):
         if content(data, b"mdia", b"hdlr", outer=track)[8:12] == b"pict":
             yield track
@@ -84,7 +84,7 @@ def sample_properties(data: bytes, track: Box) -> list[Box]:
 
 
 def properties_of(data: bytes, item: int) -> list[Box]:
-    """Properties of an item (HEIF, 9.3); none if their table is malformed."""
+    """Properties of an item (HEIF, 9.3); empty if their table is malformed."""
     container = first(data, b"meta", b"iprp", b"ipco")
     every = [] if container is None else list(inside(data, container))
     try:
@@ -95,7 +95,7 @@ def properties_of(data: bytes, item: int) -> list[Box]:
 
 
 def primary_item(data: bytes) -> int:
-    """Number of the item that is the picture of a file (ISOBMFF, 8.11.4); 0 if there is none."""
+    """Number of the item that is the picture of the file (ISOBMFF, 8.11.4); 0 if there is none."""
     return int.from_bytes(content(data, b"meta", b"pitm")[_FULL:], "big")
 
 
@@ -113,7 +113,7 @@ def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _color_boxes(data: bytes) -> list[bytes]:
-    """Contents of the colour boxes of the primary picture, or of those it is composed of."""
+    """Contents of the colour boxes of the primary picture, or of the parts of it."""
     primary = primary_item(data)
     for number in (primary, *_parts(data, primary)):
         if found := _colors(data, properties_of(data, number)):
@@ -144,7 +144,7 @@ def _associations(data: bytes) -> dict[int, list[int]]:
             place += 4 if version else 2
             wide = flags & 1
             form = f">{table[place]}{'H' if wide else 'B'}"
-            essential = 0x7FFF if wide else 0x7F  # all but the bit that says so
+            essential = 0x7FFF if wide else 0x7F  # the highest bit marks essential properties
             indices = struct.unpack_from(form, table, place + 1)
             found.setdefault(number, []).extend(k & essential for k in indices)
             place += 1 + struct.calcsize(form)
@@ -152,7 +152,7 @@ def _associations(data: bytes) -> dict[int, list[int]]:
 
 
 def _parts(data: bytes, primary: int) -> list[int]:
-    """Items that the primary picture is composed of, as a grid is of tiles (HEIF, 6.6.2)."""
+    """Items that the primary picture is composed of, such as the tiles of a grid (HEIF, 6.6.2)."""
     table = first(data, b"meta", b"iref")
     if table is None:
         return []
@@ -176,7 +176,7 @@ def _item(data: bytes, wanted: int) -> bytes:
     for _ in range(min(reader.number(4 if version == 2 else 2), _MOST_ENTRIES)):
         number = reader.number(4 if version == 2 else 2)
         method = reader.number(2) & 15 if version else 0
-        reader.number(2)  # the file that holds it: this one
+        reader.number(2)  # the file that holds the item, which is this one
         base = reader.number(widths[2])
         parts, extents = b"", reader.number(2)
         for _ in range(extents if any((*widths[:2], widths[3])) else min(extents, 1)):
@@ -193,7 +193,7 @@ def _item(data: bytes, wanted: int) -> bytes:
 
 
 class _Reader:
-    """Reads numbers of whole bytes, one after the other."""
+    """Reads numbers of whole bytes one after the other."""
 
     def __init__(self, data: bytes, place: int) -> None:
         self._data, self._place = data, place

@@ -1,7 +1,7 @@
-"""JPEG between files and levels: by libjpeg-turbo, as Pillow does it, but without an image.
+"""JPEG between files and arrays: with libjpeg-turbo, like Pillow, but without an image.
 
-Where simplejpeg is installed it decodes; OpenCV encodes to the very bytes of Pillow. Both
-let go of the GIL, once for each file, and nothing is copied to or from an image.
+simplejpeg decodes, if it is installed; OpenCV encodes to the same bytes as Pillow. Both release the
+GIL once per file, and nothing is copied to or from an image.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from pixelmill.imaging.arrays import kernel, opencv, packed
+from pixelmill.imaging.arrays import Array, as_bgr, kernel, opencv
 from pixelmill.imaging.codecs.decoded import SizeHint
 from pixelmill.imaging.parameters import Size
 
-#: How many times smaller libjpeg-turbo decodes fast.
+#: Factors by which libjpeg-turbo reduces a picture as it decodes it.
 SCALES = (8, 4, 2, 1)
 
-#: Markers (ITU-T T.81, table B.1): the first of a scan; the last of all; frames that all
-#: decoders know; those in which a scan of all channels is the only one; and what says nothing
-#: of the picture: JFIF's own, tables, and remarks.
+#: Markers (ITU-T T.81, table B.1): start of scan; end of image; all frames; frames in which a scan
+#: of all channels is the only one; frames that all decoders support; and segments without
+#: information about the picture: JFIF, tables and comments.
 _START_OF_SCAN, _END = 0xDA, 0xD9
 _ALL_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SEQUENTIAL = (0xC0, 0xC1, 0xC9)
 _FRAMES = (0xC0, 0xC1, 0xC2)
 _PLAIN = (0xE0, 0xDB, 0xC4, 0xDD, 0xFE)
 
-#: Head of a frame behind its length: bits a level, height, width, channels (T.81, B.2.2).
+#: Header of a frame after its length: bits per level, height, width, channels (T.81, B.2.2).
 _FRAME = struct.Struct(">BHHB")
 
-#: A marker behind which a segment follows, or the end: between segments decoders skip what
-#: is none, and in the data of a scan, 0 follows on what only looks like one.
+#: A marker that is followed by a segment, or the end marker. Between segments, decoders skip other
+#: bytes; in the data of a scan, a byte of 0 follows what only looks like a marker.
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 
 _MODES = {1: "L", 3: "RGB"}
 
-#: What colours are decoded to: the kernel takes them as they are, cykooz-resizer padded.
+#: Channels that colours are decoded to: cykooz-resizer needs padding, the kernel does not.
 _COLORS = "BGRA" if kernel is None else "BGR"
 
 
 @functools.cache
 def turbo() -> Any:
-    """Import simplejpeg, and NumPy with it; None if it has no wheel for this machine."""
+    """Import simplejpeg, and NumPy with it; None if it is not installed."""
     try:
         import simplejpeg
     except ImportError:
@@ -53,10 +53,18 @@ def turbo() -> Any:
 
 
 def header(data: bytes) -> tuple[str, Size, bool] | None:
-    """Mode, size as stored, and whether one scan is all, of a JPEG that bears but its pixels.
+    """Read the header of a plain JPEG, one that holds nothing but its pixels.
 
-    None for all others, of which Pillow has more to say: with EXIF, a profile, several
-    pictures or four colours, and what is none.
+    Returns
+    -------
+    mode : str
+    size : tuple of int
+        Width and height in pixels, as stored.
+    lone : bool
+        Whether the file has only one scan.
+
+    None is returned instead for all other files: those with EXIF, a profile, several pictures or
+    four colours, and those that are not JPEGs. They are opened with Pillow.
     """
     if not data.startswith(b"\xff\xd8\xff"):
         return None
@@ -80,10 +88,10 @@ def header(data: bytes) -> tuple[str, Size, bool] | None:
 
 
 def scans(data: bytes, most: int) -> int:
-    """Count the scans of the first image in a JPEG, no further than one beyond `most`.
+    """Count the scans of the first image in a JPEG; counting stops after `most` + 1.
 
-    Decoders pass over the whole picture for each, even if there are no data in it. Takes
-    some microseconds where one scan is all there is, else 2 ms for 1 MB.
+    Decoders process the whole picture for each scan, even for one without data. Counting takes
+    some microseconds for a single scan, otherwise 2 ms per MB.
 
     Examples
     --------
@@ -105,10 +113,10 @@ def scans(data: bytes, most: int) -> int:
     return found
 
 
-#: The marker that tells the number of lines (T.81, B.2.5), and its length.
+#: The marker that states the number of lines (T.81, B.2.5), and its length.
 _LINES = b"\xff\xdc\0\4"
 
-#: Processes that few decoders know, by the marker of their frame (T.81, table B.1).
+#: Coding processes that few decoders support, by the marker of their frame (T.81, table B.1).
 _RARE = {
     0xC3: "lossless",
     0xC5: "hierarchical",
@@ -124,7 +132,7 @@ _RARE = {
 
 
 def rare_process(data: bytes) -> str | None:
-    """Name the process of a JPEG in words, if it is one that a decoder may not know.
+    """Name the coding process of a JPEG, if it is one that a decoder may not support.
 
     Examples
     --------
@@ -148,19 +156,19 @@ def rare_process(data: bytes) -> str | None:
     return None
 
 
-def scale_for(full: Size, target: SizeHint | None, margin: float, swapped: bool = False) -> int:
-    """How many times smaller a JPEG may be decoded without being seen.
+def scale_for(full: Size, size_hint: SizeHint | None, margin: float, swapped: bool = False) -> int:
+    """Factor by which a JPEG may be reduced as it is decoded, so that it cannot be seen.
 
     Parameters
     ----------
     full : tuple of int
         Width and height as stored.
-    target : callable or None
-        Tells the size that the upright picture will be scaled to.
+    size_hint : callable or None
+        Returns the size that the upright picture will be scaled to.
     margin : float
-        How many times larger than that to stay; 0 always decodes in full.
+        How many times larger than that the result must be; 0 always decodes at full size.
     swapped : bool
-        Whether the picture will be turned on its side.
+        Whether the picture will be rotated by 90 degrees.
 
     Examples
     --------
@@ -169,14 +177,14 @@ def scale_for(full: Size, target: SizeHint | None, margin: float, swapped: bool 
     >>> scale_for((1000, 800), lambda size: (250, 100), margin=1.1)
     2
     """
-    if target is None or not margin:
+    if size_hint is None or not margin:
         return 1
-    width, height = target((full[1], full[0]) if swapped else full)
+    width, height = size_hint((full[1], full[0]) if swapped else full)
     across, down = (
         (height * margin, width * margin) if swapped else (width * margin, height * margin)
     )
     if full[0] < 2 * across or full[1] < 2 * down:
-        return 1  # as most small ones
+        return 1  # the case of most small pictures
     fits = min(full[0] // max(1, math.ceil(across)), full[1] // max(1, math.ceil(down)))
     for scale in SCALES:
         if scale <= fits:
@@ -185,7 +193,7 @@ def scale_for(full: Size, target: SizeHint | None, margin: float, swapped: bool 
 
 
 def region(full: Size, scale: int) -> tuple[float, float, float, float] | None:
-    """Region of a smaller decode that holds the picture; None where that is all of it.
+    """Region of a reduced decode that holds the picture; None if that is all of it.
 
     Examples
     --------
@@ -197,8 +205,8 @@ def region(full: Size, scale: int) -> tuple[float, float, float, float] | None:
     return (0.0, 0.0, full[0] / scale, full[1] / scale)
 
 
-def decode(data: bytes, mode: str, full: Size, scale: int) -> Any:
-    """Decode a JPEG to the levels that Pillow gives.
+def decode(data: bytes, mode: str, full: Size, scale: int) -> Array | None:
+    """Decode a JPEG to an array with the pixels that Pillow gives.
 
     Parameters
     ----------
@@ -208,13 +216,12 @@ def decode(data: bytes, mode: str, full: Size, scale: int) -> Any:
     full : tuple of int
         Width and height as stored.
     scale : int
-        How many times smaller; one of `SCALES`. Sides are rounded up.
+        Factor by which the picture is reduced; one of `SCALES`. Sides are rounded up.
 
     Returns
     -------
     ndarray or None
-        Levels, padded where there is no kernel; None where Pillow has to say what to make of
-        the file.
+        Padded, unless there is a kernel. None if the file must be opened with Pillow.
     """
     library = turbo()
     if library is None:
@@ -226,22 +233,20 @@ def decode(data: bytes, mode: str, full: Size, scale: int) -> Any:
     order = "GRAY" if mode == "L" else _COLORS
     try:
         made = library.decode_jpeg(data, order, **least)
-    except ValueError:  # broken, or of a kind that it does not know
+    except ValueError:  # the file is broken, or of an unsupported kind
         return None
     if made.shape[1::-1] != size:
         return None
-    return made[..., 0] if mode == "L" else made[..., :3]
+    array: Array = made[..., 0] if mode == "L" else made[..., :3]
+    return array
 
 
 def encoder(
     quality: int, subsampling: str, progressive: bool, optimize: bool
-) -> Callable[[Any], bytes]:
-    """Return what encodes levels, by the options of a recipe.
+) -> Callable[[Array], bytes]:
+    """Return a function that encodes arrays with the options of a recipe.
 
-    Raises
-    ------
-    ValueError
-        By what is returned, if OpenCV cannot.
+    The function raises ValueError if OpenCV cannot encode an array.
     """
     cv2 = opencv()
     factor = f"IMWRITE_JPEG_SAMPLING_FACTOR_{subsampling.replace(':', '')}"
@@ -252,11 +257,10 @@ def encoder(
         cv2.IMWRITE_JPEG_OPTIMIZE, int(optimize),
     )  # fmt: skip
 
-    def encode(levels: Any) -> bytes:
-        picture = levels if levels.base is None else packed(levels)  # owners are not padded
-        done, data = cv2.imencode(".jpg", picture, options)
+    def encode(array: Array) -> bytes:
+        done, data = cv2.imencode(".jpg", as_bgr(array), options)
         if not done:
-            rows, columns = levels.shape[:2]
+            rows, columns = array.shape[:2]
             raise ValueError(f"OpenCV cannot encode {columns}x{rows} pixels")
         return bytes(data)
 

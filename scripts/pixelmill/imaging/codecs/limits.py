@@ -10,31 +10,31 @@ from dataclasses import dataclass, replace
 from pixelmill.core.errors import ImageError
 from pixelmill.imaging.codecs.formats import FORMATS
 
-#: Address space that a decoder may take beyond what the process has when it starts.
 _MIB = 2**20
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an image may cost; enforced before decoding where the header tells.
+    """What an image may cost; checked before decoding if the header allows it.
 
     Attributes
     ----------
     max_pixels : int
         Width times height. The default is Pillow's own: 0.5 GB as RGB.
     max_bytes : int
-        Of the file.
+        Size of the file.
     max_frames : int
+        Frames of an animation.
     max_scans : int
-        Of a JPEG: each passes over the whole picture, and a progressive one has about ten.
+        Scans of a JPEG. Each covers the whole picture; a progressive JPEG has about ten.
     max_aspect : float
         Longer side divided by the shorter one.
     formats : tuple of str
         Formats that are read.
     seconds_per_image : float
-        After which a worker that still has the same image is killed.
+        Time that a worker may spend on one image before it is killed.
     memory_mb : int
-        Memory that an image may take beyond the worker's own, MiB. Linux only.
+        Memory in MiB that an image may use in addition to that of the worker. Linux only.
     """
 
     max_pixels: int = 178_956_970
@@ -47,8 +47,8 @@ class Limits:
     memory_mb: int = 4_096
 
     def fingerprint(self, decoders: str = "") -> str:
-        """Digest of all limits, and of the decoders there are: what failed by others may not."""
-        # A config may say 1000 where another says 1000.0, and name formats in any order.
+        """Digest of all limits and of the decoders; if it changes, failed images are retried."""
+        # One config may say 1000 and another 1000.0, and formats may be in any order.
         alike = replace(
             self,
             max_aspect=float(self.max_aspect),
@@ -58,7 +58,7 @@ class Limits:
         return hashlib.blake2b(f"{alike}{decoders}".encode(), digest_size=16).hexdigest()
 
     def check_file(self, size: int, format_: str) -> None:
-        """Refuse a file by its size in bytes or its format.
+        """Refuse a file for its size in bytes or its format.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class Limits:
         self.check_size(size, "decode")
 
     def check_size(self, size: int, stage: str) -> None:
-        """Refuse a file by its size in bytes, in the stage that has found it out.
+        """Refuse a file for its size in bytes, in the given stage.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Limits:
             raise ImageError(stage, "too_large", message)
 
     def check_scans(self, scans: int) -> None:
-        """Refuse a JPEG by the number of its scans.
+        """Refuse a JPEG for the number of its scans.
 
         Raises
         ------
@@ -92,7 +92,7 @@ class Limits:
             raise ImageError("decode", "too_large", message)
 
     def check_header(self, width: int, height: int, frames: int) -> None:
-        """Refuse an image by what its header says.
+        """Refuse an image for its size or its number of frames.
 
         Raises
         ------
@@ -110,9 +110,9 @@ class Limits:
         raise ImageError("decode", "too_large", message)
 
     def cap_memory(self, workers: int = 1) -> None:
-        """Let allocations fail beyond the limit, rather than the machine run out.
+        """Make allocations beyond the limit fail, before the machine runs out of memory.
 
-        Does nothing where the system has no such limit.
+        This does nothing on systems other than Linux.
         """
         if sys.platform != "linux":
             return
@@ -126,7 +126,7 @@ class Limits:
             resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
-#: Limits that a config can take by their name.
+#: Limits that a config can refer to by name.
 PRESETS = {
     "untrusted": Limits(
         max_pixels=50_000_000,
@@ -141,15 +141,15 @@ PRESETS = {
 }
 
 
-#: Bytes that a pixel takes at the height of its processing: decoded, converted, resized.
+#: Peak memory per pixel, in bytes: decoded, converted and resized.
 BYTES_PER_PIXEL = 9
 
-#: Bytes that a worker takes by itself.
+#: Memory of a worker without an image, in bytes.
 WORKER_BYTES = 60 * _MIB
 
 
 def workers_for_memory(workers: int, largest_pixels: int, available_bytes: int) -> int:
-    """How many workers find room for the largest images at once.
+    """Number of workers that have enough memory for the largest images at the same time.
 
     Examples
     --------

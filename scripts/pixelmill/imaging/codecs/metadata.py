@@ -1,4 +1,4 @@
-"""Metadata: which of a source's EXIF tags its outputs bear, and that they bear nothing else."""
+"""Metadata: selects the EXIF tags that outputs have, and removes everything else."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from pixelmill.imaging.codecs.ifd import Field, Tags
 
 Base = ExifTags.Base
 
-#: Who made a picture, and who may use it.
+#: The author and the copyright.
 RIGHTS = (Base.Artist, Base.Copyright)
 
-#: What describes the picture and stays true when it is made smaller.
+#: Tags that describe the picture and stay correct if its size changes.
 DESCRIPTION = (
     *RIGHTS, Base.ImageDescription, Base.Make, Base.Model, Base.Software, Base.DateTime,
     Base.HostComputer, Base.Rating, Base.XPTitle, Base.XPComment, Base.XPAuthor,
     Base.XPKeywords, Base.XPSubject,
 )  # fmt: skip
 
-#: Of the camera's own tags these are not true any more, or break when they are moved.
+#: Tags of the camera that become wrong, or break when they are moved.
 _STALE = (
     Base.ExifImageWidth, Base.ExifImageHeight, Base.MakerNote, Base.ExifInteroperabilityOffset
 )  # fmt: skip
 
-#: Tags of the camera that only compressed pictures, which are JPEGs, have (EXIF 2.32, table 18).
+#: Tags of the camera that only compressed pictures (JPEG) have (EXIF 2.32, table 18).
 _OF_COMPRESSED = (
     Base.ComponentsConfiguration, Base.CompressedBitsPerPixel, Base.ExifImageWidth,
     Base.ExifImageHeight,
@@ -38,22 +38,22 @@ _OF_COMPRESSED = (
 #: Types that a text may have: BYTE, ASCII, UNDEFINED and UTF-8 (EXIF 3.0, 4.6.2).
 _TEXTUAL = (1, ifd.ASCII, ifd.UNDEFINED, 129)
 
-#: What an EXIF block begins with where its place does not tell that it is one.
+#: Prefix of an EXIF block in places that can hold other data too.
 _PREFIX = b"Exif\0\0"
 
-#: Most bytes of an EXIF block in a JPEG: a segment's length has 16 bits and counts itself.
+#: Largest EXIF block in a JPEG, in bytes: the length of a segment has 16 bits and counts itself.
 _MOST_IN_JPEG = 0xFFFF - 2
 
 #: Version of the GPS directory that is stated if the source states none (EXIF 2.32, 4.6.7).
 _GPS_VERSION = Field(ifd.BYTE, b"\2\3\0\0")
 
-#: How the place was found, as far as the name of its directory tells.
+#: Method by which the position was found, as the name of its directory suggests.
 _GPS_METHOD = Field(ifd.UNDEFINED, b"ASCII\0\0\0GPS")
 
-#: Values of ColorSpace: sRGB, and any other one (EXIF 2.32, 4.6.5.2).
+#: Values of ColorSpace: sRGB, and any other colour space (EXIF 2.32, 4.6.5.2).
 _SRGB, _UNCALIBRATED = 1, 0xFFFF
 
-#: How to turn an image upright, by its orientation (EXIF 2.32, 4.6.4.1.4).
+#: Transposition that turns an image upright, by its orientation (EXIF 2.32, 4.6.4.1.4).
 TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -64,7 +64,7 @@ TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 
-#: Attributes of an image that holds nothing but its pixels.
+#: Attributes of an image that has nothing but its pixels.
 _ATTRIBUTES = frozenset(vars(Image.new("L", (1, 1))))
 
 
@@ -109,10 +109,10 @@ def orientation_in(block: bytes) -> int:
 
 
 def _read(block: bytes, main_only: bool) -> Tags:
-    """Read a source's tags; none if they cannot be read."""
+    """Read the tags of a source; empty if they cannot be read."""
     try:
         return ifd.read(block, main_only)
-    except ValueError:  # there are none, or they are broken: they are worth no image
+    except ValueError:  # missing or broken tags must not cost the image
         return Tags()
 
 
@@ -136,7 +136,7 @@ def without_prefix(block: bytes) -> bytes:
 
 
 def _rights(found: Tags) -> Tags:
-    """Artist and Copyright, as far as they are texts and tell anything."""
+    """Artist and Copyright, if they are texts that are not blank."""
     return Tags(
         found.order,
         {tag: f for tag, f in _chosen(found, RIGHTS).items()
@@ -154,11 +154,11 @@ def _chosen(found: Tags, tags: Container[int]) -> dict[int, Field]:
 
 
 def bare(image: Image.Image) -> Image.Image:
-    """Return a picture of the same pixels that an encoder can take nothing else from.
+    """Return an image with the same pixels and nothing else that an encoder could write.
 
-    Pillow's encoders copy what they find on an image that was not given to them: entries of
-    ``info``, and on an image that was opened from a file, and that no step replaced by a new
-    one, all tags of that file. Pixels are only copied if there is something to leave behind.
+    Pillow's encoders write entries of ``info`` on their own, and all tags of the file if the image
+    was opened from one and no step replaced it. Pixels are copied only if there is something to
+    remove.
     """
     if type(image) is Image.Image and not image.info and vars(image).keys() <= _ATTRIBUTES:
         return image
@@ -262,7 +262,7 @@ def written(tags: Tags) -> bytes:
 
 
 def without_orientation(block: bytes) -> tuple[int, bytes]:
-    """Return the orientation in an EXIF block of `exif`, 1 if it has none, and the other tags."""
+    """Return the orientation in a block of `exif_of`, 1 if it has none, and the other tags."""
     tags = _read(block.removeprefix(_PREFIX), main_only=False)
     noted = ifd.integer(tags.order, tags.main.get(Base.Orientation))
     rest = replace(tags, main={t: f for t, f in tags.main.items() if t != Base.Orientation})
@@ -270,10 +270,10 @@ def without_orientation(block: bytes) -> tuple[int, bytes]:
 
 
 class ForAvif(Image.Exif):
-    """An EXIF block that Pillow's AVIF encoder leaves as it is, but for the orientation.
+    """An EXIF block that Pillow's AVIF encoder does not change, except for the orientation.
 
-    The encoder takes the orientation out of the block, as AVIF has a property of its own
-    for it, and would then write all texts anew.
+    The encoder removes the orientation, because AVIF has a property for it, and would then rewrite
+    all texts.
     """
 
     def __init__(self, tags: Tags) -> None:

@@ -1,7 +1,7 @@
-"""PNG: a file without the chunks that cannot better its picture, and could spoil it.
+"""PNG: removes chunks that cannot improve the picture, but could prevent it from being decoded.
 
-Decoders refuse a whole picture for a text that unpacks to too much, or for a wrong
-checksum of a note. The standard has them skip such chunks (PNG 3rd edition, 13.2).
+Decoders refuse a whole picture for a text that decompresses to too much, or for a wrong checksum of
+a comment. According to the standard, they should skip such chunks (PNG 3rd edition, 13.2).
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from pixelmill.core.errors import ImageError
 if TYPE_CHECKING:
     from PIL import Image
 
-#: Most that a profile or a text that is kept may unpack to, in bytes.
+#: Largest size of a decompressed profile or text that is kept, in bytes.
 MOST_UNPACKED = 4 * 2**20
 
 _HEAD = struct.Struct(">I4s")
 _SIGNATURE_BYTES, _AROUND = 8, 12
 
-#: Where the header chunk, always the first, has the type of colours.
+#: Offset of the colour type in the header chunk, which is always the first.
 COLOR_TYPE = 25
 
-#: Bit of a chunk's first letter that is set where a decoder may skip it.
+#: Bit in the first letter of a chunk's name that is set if a decoder may skip the chunk.
 _ANCILLARY = 0x20
 
-#: Chunks of animations, by their least and their most bytes. Their order is what holds them
-#: together, and they bear no texts.
+#: Chunks of animations, with their smallest and largest size in bytes. Their order matters, and
+#: they hold no texts.
 _OF_FRAMES = {b"acTL": (8, 8), b"fcTL": (26, 26), b"fdAT": (4, 2**31 - 1)}
 
 #: The header: width, height, bits, colour type, methods of compression, filter, interlace.
@@ -38,30 +38,30 @@ _IHDR = struct.Struct(">IIBBBBB")
 #: Bits of a channel or of a palette's index that each colour type may have.
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 
-#: Most bytes of a palette.
+#: Largest size of a palette in bytes.
 _LARGEST_PALETTE = 3 * 256
 
-#: Where the header chunk has width and height; highest values that say how a frame is shown.
+#: Offset of width and height in the header chunk; largest values of disposal and blending.
 _SIZE = 16
 _MOST_DISPOSE, _MOST_BLEND = 2, 1
 
-#: Bytes of chunks that have one size alone.
+#: Sizes in bytes of the chunks that have a fixed size.
 _SIZES = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9}
 
-#: Chunks that describe the colours: behind the palette or the pixels they are in a wrong place.
+#: Chunks that describe the colours; they must precede the palette and the pixels.
 _OF_COLORS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
 
-#: Chunks that are in a wrong place behind the pixels (PNG 3rd edition, 5.6).
+#: Chunks that must precede the pixels (PNG 3rd edition, 5.6).
 _BEFORE_PIXELS = (*_OF_COLORS, b"tRNS", b"pHYs")
 
-#: Bytes of a transparent colour, by the type of colours; a palette has one for each colour.
+#: Bytes of a transparent colour, by colour type; a palette has one byte per colour.
 _TRANSPARENT = {0: 2, 2: 6}
 _PALETTE = 3
 
-#: Texts that hold EXIF, and the orientation with it.
+#: Keywords of texts that hold EXIF, and with it the orientation.
 _KEYWORDS = (b"Raw profile type exif",)
 
-#: How much more deflate can make of a byte, at most.
+#: Largest factor by which data grow when they are decompressed.
 _MOST_GROWTH = 1032
 
 _Content: TypeAlias = "memoryview[int]"
@@ -74,29 +74,28 @@ class _Chunk(NamedTuple):
 
 
 def lean(data: bytes, still: bool = False) -> bytes:
-    """Leave out of a PNG the chunks that are not needed, or not sound.
+    """Remove chunks from a PNG that are not needed or are invalid.
 
-    Texts are left out, but for those that may tell the orientation; so are chunks that
-    may be skipped and have a wrong checksum, a malformed value or a wrong place, stand
-    there again, or are unknown. What a picture cannot do without stays as it is, right
-    or wrong.
+    Texts are removed, except those that may hold the orientation. Chunks that a decoder may skip
+    are removed if they have a wrong checksum, a malformed value or a wrong position, occur again,
+    or are unknown. Critical chunks stay as they are, correct or not.
 
     Parameters
     ----------
     data : bytes
         The file.
     still : bool
-        Whether one picture is wanted: if anything is wrong with an animation, leave all
-        of it out (PNG 3rd edition, 4.9: decoders then show the static image).
+        Whether only one picture is wanted. If anything is wrong with an animation, it is then
+        removed (PNG 3rd edition, 4.9: decoders show the static image).
 
     Returns
     -------
     bytes
-        The same object where nothing had to be left out.
+        The same object if nothing had to be removed.
     """
     view = memoryview(data)
     color_type = data[COLOR_TYPE] if len(data) > COLOR_TYPE else 0
-    palette, pixels = -1, False  # colours of the palette, once it was there
+    palette, pixels = -1, False  # number of colours in the palette, -1 before it
     out: list[_Chunk] = []
     frames: list[_Chunk] = []
     seen: set[bytes] = set()
@@ -119,7 +118,7 @@ def lean(data: bytes, still: bool = False) -> bytes:
         elif misplaced or name in seen or not _is_sound(name, content, color_type, palette):
             out.append(chunk)
         else:
-            seen.add(name)  # one of each is all that the standard allows, or we keep
+            seen.add(name)  # the standard allows only one of most kinds; one is kept of each
     if still and frames and not _is_animation(data, frames):
         out = sorted((*out, *frames), key=lambda chunk: chunk.begin)
     if not out:
@@ -130,9 +129,9 @@ def lean(data: bytes, still: bool = False) -> bytes:
 
 
 def with_masked_levels(data: bytes) -> bytes:
-    """Clear the bits of the one transparent level or colour that lie above the depth.
+    """Clear the bits of the transparent level or colour that exceed the depth.
 
-    They do not count (PNG 3rd edition, 11.3.1.1), but Pillow compares them.
+    They must be ignored (PNG 3rd edition, 11.3.1.1), but Pillow compares them.
     """
     depth, color_type = data[COLOR_TYPE - 1], data[COLOR_TYPE]
     if depth == 16 or color_type not in _TRANSPARENT:
@@ -150,7 +149,7 @@ def with_masked_levels(data: bytes) -> bytes:
 
 
 def _is_animation(data: bytes, chunks: Sequence[_Chunk]) -> bool:
-    """Whether the chunks of an animation are sound, whole and in order."""
+    """Whether the chunks of an animation are valid, complete and in order."""
     width, height = struct.unpack_from(">II", data, _SIZE)
     view = memoryview(data)
     announced, found, number = -1, 0, 0
@@ -176,15 +175,15 @@ def _is_animation(data: bytes, chunks: Sequence[_Chunk]) -> bool:
 
 
 def check(data: bytes) -> None:
-    """Refuse a PNG whose critical chunks are not as the standard has them.
+    """Refuse a PNG whose critical chunks violate the standard.
 
-    Pillow draws a picture without its palette, for instance, in colours of its own. Pixels
-    have a checksum of their own, which the decoder looks at.
+    Pillow, for example, decodes a picture without its palette in other colours. The checksums of
+    pixels are left to the decoder.
 
     Raises
     ------
     ImageError
-        In stage ``decode``, ``corrupt``; ``unsupported`` for what is not of this standard.
+        In stage ``decode``: ``corrupt``, or ``unsupported`` for what the standard does not have.
     """
     palette = False
     for name, begin, end in _chunks(data):
@@ -213,7 +212,7 @@ def check(data: bytes) -> None:
 
 
 def _check_header(content: bytes) -> None:
-    """Refuse a header (IHDR) that no PNG has (PNG 3rd edition, 11.2.1)."""
+    """Refuse an invalid header (IHDR; PNG 3rd edition, 11.2.1)."""
     if len(content) != _IHDR.size:
         raise ImageError("decode", "corrupt", f"the header (IHDR) has {len(content)} bytes")
     width, height, depth, color, *methods = _IHDR.unpack(content)
@@ -228,7 +227,7 @@ def _check_header(content: bytes) -> None:
 
 
 def color_chunks(data: bytes) -> dict[bytes, bytes]:
-    """Contents of the chunks that describe the colours, by name, in what `lean` left."""
+    """Contents of the chunks that describe the colours, by name, in the result of `lean`."""
     found = {}
     for name, begin, end in _chunks(data):
         if name in (b"IDAT", b"PLTE"):
@@ -239,7 +238,7 @@ def color_chunks(data: bytes) -> dict[bytes, bytes]:
 
 
 def _chunks(data: bytes) -> Iterator[_Chunk]:
-    """Whole chunks before the last one."""
+    """Complete chunks before the end chunk."""
     place = _SIGNATURE_BYTES
     while place + _AROUND <= len(data):
         length, name = _HEAD.unpack_from(data, place)
@@ -291,9 +290,9 @@ def _international_text(content: bytes) -> bool:
 
 
 def _unpacks(packed: bytes) -> bool:
-    """Whether a deflated value is whole and not too large."""
+    """Whether a compressed value is intact and not too large."""
     if len(packed) * _MOST_GROWTH <= MOST_UNPACKED:
-        return True  # a decoder that is not allowed more finds out what is wrong, and goes on
+        return True  # a decoder with the same limit skips what is wrong
     unpacking = zlib.decompressobj()
     try:
         unpacking.decompress(packed, MOST_UNPACKED)
@@ -308,23 +307,23 @@ _TEXTS: dict[bytes, Callable[[bytes], bool]] = {
     b"iTXt": _international_text,
 }
 
-#: What tells whether a chunk is sound whose value may be packed.
+#: Functions that check chunks whose value may be compressed.
 _UNPACKED = {b"iCCP": _profile, **_TEXTS}
 
 
-#: What levels of grey of 2 and 4 bits are multiplied by to fill 8, by Pillow's raw modes.
+#: Factors that scale grey of 2 and 4 bits to 8 bits, by Pillow's raw modes.
 _SHALLOW = {"L;2": 85, "L;4": 17}
 
 
 def scale_transparency(image: Image.Image) -> None:
-    """Scale the one transparent level of a PNG as Pillow scales the pixels, and forgets to."""
+    """Scale the transparent level of a PNG like the pixels, which Pillow does not do."""
     level = image.info.get("transparency")
     if image.format == "PNG" and image.mode == "L" and isinstance(level, int):
         image.info["transparency"] = level * _SHALLOW.get(raw_mode(image), 1)
 
 
 def raw_mode(image: Image.Image) -> str:
-    """How the pixels of an opened file are stored, by Pillow's names; empty where it has none."""
+    """Pillow's name for how the pixels of an opened file are stored; empty if there is none."""
     tiles = getattr(image, "tile", None)
     raw = tiles[0][3] if tiles else None
     return raw if isinstance(raw, str) else ""

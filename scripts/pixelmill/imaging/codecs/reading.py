@@ -1,4 +1,4 @@
-"""Reading: source files into memory, read ahead where that takes long, and known by a digest."""
+"""Reading of source files, ahead of their turn if the disk is slow, and their content digest."""
 
 from __future__ import annotations
 
@@ -12,40 +12,39 @@ from pixelmill.core.errors import ImageError
 from pixelmill.core.regular_files import NOT_REGULAR, TO_READ, check
 from pixelmill.imaging.codecs.limits import Limits
 
-#: Files that the system is asked to read while others are worked on, where reading takes
-#: long. From a disk whose cache is cold an image of 36 kB took 3.4 ms, with one ahead 2.3,
-#: with two 2.1, as warm.
+#: Number of files that the system is asked to read ahead if reading is slow. With a cold cache, an
+#: image of 36 kB took 3.4 ms; with one file ahead 2.3, and with two 2.1, as with a warm cache.
 AHEAD = 2
 
-#: Bytes that are asked for at once of what follows.
+#: Bytes per call for the part of a file that exceeds its expected size.
 _PART = 2**20
 
-#: How long reading a file takes at most that lies in memory: seconds, and seconds a byte.
+#: Longest time to read a file that is in memory: seconds, and seconds per byte.
 _WARM_READ = (100e-6, 0.5e-9)
 
 
 def read(path: str, size: int = 0, limits: Limits = Limits()) -> bytes:  # noqa: B008 - frozen
-    """Content of a file, but never more than the limits allow.
+    """Read a file, but never more than the limits allow.
 
     Parameters
     ----------
     path : str
     size : int
-        Bytes that it is known to have had: if so, one call reads it.
+        Expected size in bytes; if it is right, one call reads the file.
     limits : Limits
 
     Raises
     ------
     ImageError
-        If it cannot be read, is no regular file, or is too large.
+        If the file cannot be read, is not a regular file, or is too large.
     """
     try:
-        # By the system's own calls: `open` makes twice as many, and each hands over the GIL.
+        # System calls, because `open` makes twice as many, and each releases the GIL.
         descriptor = os.open(path, TO_READ)
         try:
             if 0 < size <= limits.max_bytes:
                 data = os.read(descriptor, size + 1)
-                if len(data) == size:  # as nearly all: what it is need not be asked
+                if len(data) == size:  # the usual case, which needs no further checks
                     return data
                 os.lseek(descriptor, 0, os.SEEK_SET)
             return _read(descriptor, limits)
@@ -58,7 +57,7 @@ def read(path: str, size: int = 0, limits: Limits = Limits()) -> bytes:  # noqa:
 
 
 def _read(descriptor: int, limits: Limits) -> bytes:
-    """Read a file whose size is not known, or is another one than it was."""
+    """Read a file whose size is unknown or has changed."""
     check(descriptor)
     size = os.fstat(descriptor).st_size
     limits.check_size(size, "read")
@@ -67,12 +66,12 @@ def _read(descriptor: int, limits: Limits) -> bytes:
     while more := os.read(descriptor, _PART):
         parts.append(more)
         size += len(more)
-        limits.check_size(size, "read")  # it may grow while it is read
+        limits.check_size(size, "read")  # the file may grow while it is read
     return b"".join(parts)
 
 
 def _why(path: str, error: OSError) -> str:
-    """Say why a file cannot be read; of a pipe the system says only what became of the call."""
+    """Say why a file cannot be read; for a pipe, the message of the system does not."""
     try:
         special = not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
@@ -81,15 +80,15 @@ def _why(path: str, error: OSError) -> str:
 
 
 def content_digest(data: bytes) -> str:
-    """Digest that tells whether a source changed, not whether somebody forged it.
+    """Digest that shows whether a source changed; it does not protect against forgery.
 
-    XXH3 with 128 bits: 0.07 ms for 4 MB, where BLAKE2b takes 4.3 ms.
+    XXH3 with 128 bits takes 0.07 ms for 4 MB; BLAKE2b takes 4.3 ms.
     """
     return xxhash.xxh3_128_hexdigest(data)
 
 
 def is_cold(seconds: float, size: int) -> bool:
-    """Whether a file of so many bytes came from the disk, by how long reading it took.
+    """Whether a file of `size` bytes was read from the disk, according to the time it took.
 
     Examples
     --------
@@ -100,10 +99,10 @@ def is_cold(seconds: float, size: int) -> bool:
 
 
 def announce(path: str) -> None:
-    """Have the system read a file ahead, where it knows how to."""
+    """Ask the system to read a file ahead, if it supports that."""
     if hasattr(os, "posix_fadvise"):
         with contextlib.suppress(OSError):
-            # What became a pipe meanwhile must not block here, before its breadcrumb is recorded.
+            # A file that has become a pipe must not block here, before its breadcrumb is recorded.
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
             try:
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)

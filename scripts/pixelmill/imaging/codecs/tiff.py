@@ -1,7 +1,7 @@
 """TIFF: the pages that Pillow reads wrongly or not at all, decoded by tifffile.
 
-Pillow takes some layouts for others without an error, for example 12 bits for 16. It is
-therefore asked only for the layouts that are known to come out right (`pillow_reads`).
+Pillow reads some layouts wrongly without an error, for example 12 bits as 16. It therefore decodes
+only the layouts that it is known to read correctly (`pillow_reads`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from pixelmill.core.errors import ImageError
+from pixelmill.imaging.arrays import AnyArray
 from pixelmill.imaging.codecs import ifd
 from pixelmill.imaging.parameters import Size
 
@@ -31,13 +32,13 @@ _WHITE_POINT, _PROFILE = 318, 34675
 
 _UPRIGHT = 1
 
-#: Those that say how the samples stand.
+#: Tags that describe the layout of the samples.
 _LAYOUT = (
     *(_BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _ORIENTATION, _SAMPLES, _PLANAR),
     *(_COLOR_MAP, _INK_SET, _EXTRA, _FORMAT),
 )
 
-#: Further ones that are numbers: the size, RowsPerStrip, Predictor, the sides of tiles, and
+#: All tags that are numbers; also the size, RowsPerStrip, Predictor, the sides of tiles, and
 #: YCbCrSubSampling.
 _NUMBERS = (*_LAYOUT, 256, 257, 278, 317, 322, 323, 530)
 
@@ -48,13 +49,13 @@ _BYTES, _SHORT = (1, 7), 3
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, SEPARATED, YCBCR = range(7)
 CIE_LAB, ICC_LAB, ITU_LAB = 8, 9, 10
 
-#: Chromaticities of the white of the graphic arts, as of ICC profiles (ISO 3664).
+#: Chromaticities of the white point of the graphic arts and of ICC profiles (ISO 3664).
 _D50 = (0.3457, 0.3585)
 
 #: Value of SampleFormat that means unsigned integers.
 _UNSIGNED = 1
 
-#: Values of ExtraSamples: alpha that the colours were multiplied by, and alpha that they were not.
+#: Values of ExtraSamples: alpha of premultiplied colours, and alpha of others.
 ASSOCIATED, UNASSOCIATED = 1, 2
 
 #: Value of PlanarConfiguration that means a plane for each sample.
@@ -63,22 +64,22 @@ _PLANES = 2
 #: Value of InkSet that means cyan, magenta, yellow and black.
 _CMYK = 1
 
-#: Compressions that every Pillow decodes: none, CCITT, LZW, JPEG, Deflate, PackBits.
+#: Compressions that all builds of Pillow decode: none, CCITT, LZW, JPEG, Deflate, PackBits.
 _COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946)
 
-#: Those that know but one bit a pixel.
+#: Compressions for one bit per pixel only.
 _BILEVEL = (2, 3, 4)
 
 #: Tags of the offsets of strips and of tiles, each with that of their byte counts.
 _PARTS = ((273, 279), (324, 325))
 
-#: Bits of a sample whose bytes tifffile 2026.3 puts in a wrong order.
+#: Bits of samples whose bytes tifffile 2026.3 reads in a wrong order.
 _MIXED_UP = 24
 
 _OLD_JPEG, _JPEGS = 6, (6, 7, 34892)
 
-#: Layouts that Pillow reads right: PhotometricInterpretation, bits of each sample, and
-#: ExtraSamples, in unsigned integers that stand pixel by pixel.
+#: Layouts that Pillow reads correctly: PhotometricInterpretation, bits of each sample, and
+#: ExtraSamples, for unsigned integers in pixel order.
 _READ_RIGHT = frozenset(
     [
         (color, (bits,), ())
@@ -109,15 +110,15 @@ class Page:
     size : tuple of int
         Width and height in pixels, as stored.
     layout : str
-        What the samples are, in words.
+        Description of the samples, for messages.
     photometric, bits : int
         PhotometricInterpretation; bits of a sample.
     extra : tuple of int
-        ExtraSamples: what each sample behind the colours means.
+        ExtraSamples: the meaning of each sample after the colours.
     color_map : ndarray or None
-        Of a palette: levels of shape (3, 2**bits).
+        The palette, of shape (3, 2**bits).
     white_point : tuple of float
-        Chromaticities x and y of the white that colours of Lab are seen beside.
+        Chromaticities x and y of the white point of Lab.
     profile : bytes or None
         ICC profile.
     """
@@ -128,12 +129,12 @@ class Page:
     photometric: int
     bits: int
     extra: tuple[int, ...]
-    color_map: Any
+    color_map: AnyArray | None
     white_point: tuple[float, float]
     profile: bytes | None
     _page: Any
 
-    def samples(self) -> Any:
+    def samples(self) -> AnyArray:
         """Decode to an array of shape (height, width, samples), as stored.
 
         Raises
@@ -141,24 +142,24 @@ class Page:
         ImageError
             If the file ends before the page, or its layout cannot be decoded.
         Exception
-            Whatever the decoder raises on damaged data.
+            Any exception of the decoder, if the data are damaged.
         """
         page = self._page
         self._check_segments()
         if self._is_for_libtiff:
             return self._by_libtiff()
         try:
-            levels = page.asarray(maxworkers=1, squeeze=False)  # (planes, depth, height, ...)
+            stored: AnyArray = page.asarray(maxworkers=1, squeeze=False)
         except Exception as error:
-            if "colorspace" in str(error):  # of a JPEG whose channels are no usual ones
+            if "colorspace" in str(error):  # a JPEG with unusual channels
                 raise _unsupported(f"{self.layout}: {error}") from error
             raise
         if page.imagedepth != 1:
             raise _unsupported(f"{page.imagedepth} slices of depth")
-        planes, _, height, width, channels = levels.shape
+        planes, _, height, width, channels = stored.shape
         if planes == 1:
-            return levels.reshape(height, width, channels)
-        return levels.reshape(planes, height, width).transpose(1, 2, 0)
+            return stored.reshape(height, width, channels)
+        return stored.reshape(planes, height, width).transpose(1, 2, 0)
 
     def check(self) -> None:
         """Refuse a page without pixels.
@@ -180,31 +181,31 @@ class Page:
 
     @property
     def orientation(self) -> int:
-        """How the page is to be turned (TIFF 6.0, section 8); 1 if it does not say."""
+        """Orientation of the page (TIFF 6.0, section 8); 1 if it states none."""
         tag = self._page.tags.get(_ORIENTATION)
         value = 1 if tag is None else tag.value
         return value if value in range(1, 9) else 1
 
     @property
     def _is_for_libtiff(self) -> bool:
-        """Whether it is YCbCr, whose samples stand in blocks, or JPEG of a plane each."""
+        """Whether it is YCbCr, whose samples are stored in blocks, or JPEG with one plane each."""
         if self._page.compression in _JPEGS:
             planes = self._page.planarconfig == _PLANES and self._page.samplesperpixel > 1
             return planes and not self.extra and self.bits == 8 and self.photometric in (RGB, YCBCR)
         return self.photometric == YCBCR
 
-    def _by_libtiff(self) -> Any:
+    def _by_libtiff(self) -> AnyArray:
         import imagecodecs
 
         data, orientation = bytearray(self.data), self._page.tags.get(_ORIENTATION)
-        if orientation is not None:  # libtiff would turn only some of them
+        if orientation is not None:  # libtiff applies only some orientations
             struct.pack_into(
                 self._page.parent.byteorder + "H", data, orientation.valueoffset, _UPRIGHT
             )
         return imagecodecs.tiff_decode(bytes(data), asrgb=True)[..., :3]
 
     def _check_segments(self) -> None:
-        """Refuse what tifffile would fill with zeros, or not fill."""
+        """Refuse a page whose missing data tifffile would replace by zeros or not fill at all."""
         page = self._page
         if (
             page.is_contiguous and not page.is_subsampled
@@ -227,7 +228,7 @@ class Page:
                 raise ImageError("decode", "truncated", message)
 
     def _last_sample(self) -> int:
-        """How many samples of a pixel are needed: the colours, and what stands before alpha."""
+        """Number of samples of a pixel that are needed: the colours, and those up to alpha."""
         colors = _COLORS[self.photometric]
         alphas = [
             k for k, meaning in enumerate(self.extra) if meaning in (ASSOCIATED, UNASSOCIATED)
@@ -236,14 +237,14 @@ class Page:
 
 
 def pillow_reads(data: bytes, turned: bool = True) -> bool:
-    """Whether Pillow reads the first page of a TIFF file right, or says best what is wrong.
+    """Whether Pillow reads the first page of a TIFF correctly, or best reports what is wrong.
 
     Parameters
     ----------
     data : bytes
         The file.
     turned : bool
-        Whether the page is to be turned upright, which Pillow always does.
+        Whether the page is to be turned upright, as Pillow always does.
     """
     if _in_shorts(data) is not data:
         return False
@@ -264,7 +265,7 @@ def first_page(data: bytes) -> Page | None:
     Raises
     ------
     ImageError
-        If its layout is known, but cannot be decoded; the message names it.
+        If its layout is known but cannot be decoded; the message describes it.
     """
     try:
         library = tifffile()
@@ -274,7 +275,7 @@ def first_page(data: bytes) -> Page | None:
     data = _in_shorts(data)
     try:
         page = library.TiffFile(io.BytesIO(data)).pages[0]
-    except Exception:  # Pillow says why
+    except Exception:  # Pillow reports why
         return None
     return _page(data, page)
 
@@ -325,7 +326,7 @@ def ends_early(data: bytes) -> bool:
 
 @functools.cache
 def tifffile() -> Any:
-    """Import tifffile and imagecodecs, and keep their remarks from the log."""
+    """Import tifffile and imagecodecs, and silence their log messages."""
     import imagecodecs  # noqa: F401 - without it tifffile decodes only some layouts
     import tifffile
 
@@ -334,10 +335,10 @@ def tifffile() -> Any:
 
 
 def _in_shorts(data: bytes) -> bytes:
-    """Store the numbers of the first directory that are single bytes in 16 bits.
+    """Store numbers of the first directory that have 8 bits in 16 bits.
 
-    libtiff accepts integers of any type, as do the readers that are built on it; Pillow and
-    tifffile take single bytes for data that are no numbers.
+    libtiff and the readers that are built on it accept integers of any type; Pillow and tifffile do
+    not treat single bytes as numbers.
     """
     order = "<" if data[:1] == b"I" else ">"
     big = 43 in data[2:4]
@@ -364,14 +365,14 @@ def _in_shorts(data: bytes) -> bytes:
             else:
                 struct.pack_into(offset, changed, entry + size - room, len(changed))
                 changed += numbers
-    except (struct.error, MemoryError):  # the directory is broken: whoever decodes it says how
+    except (struct.error, MemoryError):  # the directory is broken, which the decoder reports
         return data
     return bytes(changed) or data
 
 
 def _tags(data: bytes) -> Mapping[int, Any] | None:
-    """Tags of the first page's layout as Pillow reads them; None where it cannot."""
-    if data.startswith(b"MM\0+"):  # BigTIFF, which Pillow takes for classic TIFF
+    """Tags of the first page's layout as Pillow reads them; None if it cannot."""
+    if data.startswith(b"MM\0+"):  # BigTIFF, which Pillow treats as classic TIFF
         return None
     file = io.BytesIO(data)
     try:
@@ -379,16 +380,16 @@ def _tags(data: bytes) -> Mapping[int, Any] | None:
         file.seek(directory.next)
         directory.load(file)
         return {tag: directory[tag] for tag in _LAYOUT if tag in directory}
-    except Exception:  # Pillow will say the same when it opens the file
+    except Exception:  # Pillow will report the same when it opens the file
         return {}
 
 
 def _reads_layout(tags: Mapping[int, Any]) -> bool:
-    """Whether Pillow is known to read a page with these tags right."""
+    """Whether Pillow is known to read a page with these tags correctly."""
     if not tags:
         return True
     compression = tags.get(_COMPRESSION, 1)
-    if compression == _OLD_JPEG:  # often without any other tag that describes it
+    if compression == _OLD_JPEG:  # it often has no other tag that describes it
         return True
     color = tags.get(_PHOTOMETRIC, WHITE_IS_ZERO)
     bits = tuple(tags.get(_BITS, (1,)))
@@ -401,7 +402,7 @@ def _reads_layout(tags: Mapping[int, Any]) -> bool:
         and (color, bits, tuple(tags.get(_EXTRA, ()))) in _READ_RIGHT
         and len(bits) == samples
         and formats == {_UNSIGNED}
-        and tags.get(_PLANAR, 1) == 1  # of one sample, too
+        and tags.get(_PLANAR, 1) == 1  # even for one sample
         and tags.get(_FILL_ORDER, 1) == 1
         and (color != PALETTE or max(tags.get(_COLOR_MAP, (0,))) > 255)
         and (color != SEPARATED or tags.get(_INK_SET, _CMYK) == _CMYK)
@@ -432,9 +433,9 @@ def _page(data: bytes, page: Any) -> Page:
     if page.compression != 1 and page.compression not in tifffile().TIFF.DECOMPRESSORS:
         raise _unsupported(layout)
     extra = tuple(map(int, page.extrasamples))
-    if samples > colors + len(extra):  # as Pillow takes a sample that nothing describes
+    if samples > colors + len(extra):  # like Pillow, take an undescribed sample as alpha
         extra += (2,) + (0,) * (samples - colors - len(extra) - 1)
-    mixed = isinstance(bits, tuple)  # tifffile scales samples of unlike depths to full bytes
+    mixed = isinstance(bits, tuple)  # tifffile scales samples of different depths to full bytes
     return Page(
         data=data,
         size=(page.imagewidth, page.imagelength),
@@ -450,7 +451,7 @@ def _page(data: bytes, page: Any) -> Page:
 
 
 def _white_point(stored: Any) -> tuple[float, float]:
-    """Chromaticities that four numbers, two fractions, stand for; D50 without them."""
+    """Chromaticities from four numbers that form two fractions; D50 without them."""
     try:
         x, y = stored[0] / stored[1], stored[2] / stored[3]
     except (TypeError, IndexError, ZeroDivisionError):
@@ -458,7 +459,7 @@ def _white_point(stored: Any) -> tuple[float, float]:
     return (x, y) if 0 < x < 1 and 0 < y < 1 else _D50
 
 
-#: How many samples of a pixel are colours, by PhotometricInterpretation.
+#: Number of samples of a pixel that are colours, by PhotometricInterpretation.
 _COLORS = {
     WHITE_IS_ZERO: 1,
     BLACK_IS_ZERO: 1,
@@ -474,7 +475,7 @@ _COLORS = {
 
 
 def _name(value: Any) -> str:
-    """Name of a tag's value, or the value where it has none."""
+    """Name of a tag's value, or the value if it has none."""
     return str(getattr(value, "name", value))
 
 

@@ -1,30 +1,24 @@
-"""Alpha: how neighbours are mixed without letting the colour of hidden pixels show.
+"""Alpha: neighbouring pixels are mixed so that the colour of hidden pixels does not show.
 
-Averages are taken of premultiplied colours (Porter and Duff, "Compositing digital images",
-1984). A filter with negative weights overshoots: premultiplied colours and alpha alike, so
-that their ratio is right only before either is clipped.
+Premultiplied colours are averaged (Porter and Duff, "Compositing digital images", 1984). A filter
+with negative weights overshoots in premultiplied colours and in alpha, so their ratio must be taken
+before either is clipped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pixelmill.imaging.arrays import opencv
+from pixelmill.imaging.arrays import AnyArray, opencv
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-else:
-    Array = Any
-
-#: Below this alpha, in parts of 1, which rounds to no level of 8 bits, no colour is seen.
+#: Smallest alpha, from 0 to 1, that colours are divided by; it rounds to 0 in 8 bits.
 _LEAST = 1 / 1024
 
 
-def mixed(colors: list[Array], alpha: Array, mix: Callable[[Array], Array]) -> list[Array]:
-    """Mix neighbouring pixels with alpha, one channel after the other.
+def mixed(
+    colors: list[AnyArray], alpha: AnyArray, mix: Callable[[AnyArray], AnyArray]
+) -> list[AnyArray]:
+    """Mix neighbouring pixels with alpha, channel by channel.
 
     Parameters
     ----------
@@ -33,7 +27,7 @@ def mixed(colors: list[Array], alpha: Array, mix: Callable[[Array], Array]) -> l
     alpha : ndarray
         From 0 to 1, float32.
     mix : callable
-        Linear; takes a channel in float32 and returns one, of any size.
+        A linear function that takes a channel of float32 and returns one of any size.
 
     Returns
     -------
@@ -45,13 +39,13 @@ def mixed(colors: list[Array], alpha: Array, mix: Callable[[Array], Array]) -> l
     cv2 = opencv()
     covered = mix(alpha)
     divisor = np.maximum(covered, _LEAST)
-    # NumPy would convert each channel to floats first.
+    # NumPy would make a copy of each channel in floats first.
     made = [mix(cv2.multiply(channel, alpha, dtype=cv2.CV_32F)) / divisor for channel in colors]
     return [*made, np.clip(covered, 0, 1)]
 
 
-def filled(pixels: Array) -> Array:
-    """Colours of pixels with alpha, hidden ones replaced by the nearest that is seen.
+def filled(pixels: AnyArray) -> AnyArray:
+    """Colours of pixels with alpha; hidden ones get the colour of the nearest visible one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Canvas: where a picture lies in a frame, and what surrounds it."""
+"""Canvas: the position of a picture in a frame, and what surrounds it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from PIL import Image, ImageColor
 from pixelmill.imaging.parameters import Size
 from pixelmill.imaging.steps.registry import IN_COLOR, WITH_ALPHA
 
-#: Fractions of the free space that lie to the left of a picture and above it.
+#: Fractions of the free space to the left of a picture and above it.
 GRAVITIES = {
     "center": (0.5, 0.5),
     "top": (0.5, 0.0),
@@ -22,9 +22,9 @@ GRAVITIES = {
 
 
 def offset(frame: Size, size: Size, gravity: str) -> Size:
-    """Left and top of a picture in a frame, in whole pixels, rounded down.
+    """Left and top edge of a picture in a frame, in pixels, rounded down.
 
-    Negative where the picture is larger than the frame.
+    They are negative if the picture is larger than the frame.
 
     Examples
     --------
@@ -36,12 +36,12 @@ def offset(frame: Size, size: Size, gravity: str) -> Size:
 
 
 def mode_on(mode: str, color: str) -> str:
-    """Mode of a picture on this colour: with alpha if it is transparent, RGB if it is no grey.
+    """Mode of a picture on a colour: with alpha if it is transparent, RGB unless it is grey.
 
     Raises
     ------
     ValueError
-        If the picture is 16-bit grey, for which there is no mode with colour or alpha.
+        If the picture is 16-bit grey, which Pillow cannot hold with colour or alpha.
 
     Examples
     --------
@@ -71,9 +71,9 @@ def new(mode: str, size: Size, color: str) -> Image.Image:
 
 
 def place(image: Image.Image, frame: Size, left: int, top: int, color: str) -> Image.Image:
-    """Put an image, with its alpha, into a frame of a colour; cut off what stands over.
+    """Put an image, with its alpha, into a frame of a colour; crop what exceeds the frame.
 
-    Grey stays grey if the colour is grey or nothing of it is seen.
+    A grey image stays grey if the colour is grey or is not visible.
     """
     if color != "transparent" and image.size == frame and not left and not top:
         return image

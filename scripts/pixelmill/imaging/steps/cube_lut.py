@@ -1,4 +1,4 @@
-"""Colour lookup tables: ``.cube`` files, by Adobe's Cube LUT Specification 1.0."""
+"""Colour lookup tables from ``.cube`` files (Adobe's Cube LUT Specification 1.0)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from PIL import ImageFilter
 
 from pixelmill.core import regular_files
 
-#: Most bytes of a file: one of 65 entries a side has about 8 MB.
+#: Largest size of a file, in bytes; with 65 entries per side it has about 8 MB.
 _MOST_BYTES = 64 * 2**20
 
-#: Entries along each side that Pillow takes.
+#: Numbers of entries per side that Pillow supports.
 _SIZES = range(2, 66)
 
 _NUMBERS = re.compile(r"[-+0-9.]")
@@ -21,7 +21,7 @@ _NUMBERS = re.compile(r"[-+0-9.]")
 
 @functools.lru_cache(maxsize=8)
 def at(path: str, amount: float) -> ImageFilter.Color3DLUT:
-    """Read a table and mix it with the identity: 0 is no change, 1 the table."""
+    """Read a table and mix it with the identity; an amount of 0 changes nothing."""
     table = read(path)
     mixed = ImageFilter.Color3DLUT.generate(table.size, lambda r, g, b: (r, g, b)).table
     entries = zip(table.table, mixed, strict=True)
@@ -34,7 +34,7 @@ def read(path: str) -> ImageFilter.Color3DLUT:
     Raises
     ------
     ValueError
-        If the file is missing or no such table, to complete the sentence "give ...".
+        If the file is missing or has no such table; the message completes "give ...".
     """
     wanted = f"a .cube file with a 3D table of 2 to 65 entries a side; '{path}'"
     try:

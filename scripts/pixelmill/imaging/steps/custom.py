@@ -1,10 +1,9 @@
 """Steps that users write: ``- call: {function: "my_steps:boost", amount: 2}``.
 
-The function takes an image and returns one. Its first argument's annotation says
-which kind: ``numpy.ndarray`` for a uint8 array of shape (height, width, channels)
-or (height, width), alpha last, anything else for a `PIL.Image.Image`. The file is looked for
-beside the config, then on Python's path; it is read, not run, until images are
-processed.
+The function takes an image and returns one. The annotation of its first argument says which kind:
+``numpy.ndarray`` for a uint8 array of shape (height, width, channels) or (height, width), alpha
+last; anything else for a `PIL.Image.Image`. The file is searched for beside the config, then on
+Python's path. It is parsed when the recipe is checked, and runs only when images are processed.
 """
 
 from __future__ import annotations
@@ -42,14 +41,14 @@ def check(params: Mapping[str, Any], where: str, folder: str) -> dict[str, Any]:
     params : mapping
         ``function`` and the keyword arguments.
     where : str
-        Name of the step for messages.
+        Name of the step, for messages.
     folder : str
-        Where the module is looked for first; several as on a search path.
+        Folders in which the module is searched for first, separated as in a search path.
 
     Raises
     ------
     UserError
-        If anything is amiss; nothing of the user's file is run.
+        If something is wrong. No code of the user's file runs.
     """
     reference = params.get("function")
     if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
@@ -117,7 +116,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def find(reference: str, folder: str) -> Path:
-    """Path of the file that a reference ``module:function`` means.
+    """Path of the file that a reference ``module:function`` points to.
 
     Raises
     ------
@@ -143,7 +142,7 @@ def find(reference: str, folder: str) -> Path:
 
 @functools.cache
 def load(reference: str, folder: str) -> Callable[..., Any]:
-    """Import the function; once for each process."""
+    """Import the function, once in each process."""
     path = find(reference, folder)
     name = f"pixelmill_own_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -164,7 +163,7 @@ def call(image: Image.Image, params: Mapping[str, Any], folder: str) -> Image.Im
     Raises
     ------
     ImageError
-        If the function raises, or returns no image: with its file and line.
+        If the function raises, or does not return an image; with its file and line.
     """
     arguments = {key: value for key, value in params.items() if key != "function"}
     before = process_state.remembered()
@@ -174,7 +173,7 @@ def call(image: Image.Image, params: Mapping[str, Any], folder: str) -> Image.Im
         raise
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) != _IGNORED:
-            raise  # a person's
+            raise  # from the user
         raise ImageError(
             "steps", "step_failed", _locate(error, params["function"], folder)
         ) from error
@@ -182,17 +181,17 @@ def call(image: Image.Image, params: Mapping[str, Any], folder: str) -> Image.Im
         before.restore()
 
 
-#: Most bytes of a file of own steps.
+#: Largest size of a file of own steps, in bytes.
 _MOST_BYTES = 4 * 2**20
 
-#: Workers ignore Ctrl-C: there only a step raises what it gives.
+#: Workers ignore Ctrl-C, so that there only a step raises KeyboardInterrupt.
 _IGNORED = signal.SIG_IGN
 
 
 def _called(
     image: Image.Image, reference: str, arguments: Mapping[str, Any], folder: str
 ) -> Image.Image:
-    """Call a user's function with an image of the kind that it asks for."""
+    """Call a user's function with the kind of image that it takes."""
     function = load(reference, folder)
     if _takes_array(function):
         import numpy as np
@@ -208,7 +207,7 @@ def _called(
 
 
 def _checked(image: Image.Image) -> Image.Image:
-    """Look whether an image is what it says, and bring it to a mode that steps take."""
+    """Check that an image is consistent, and convert it to a mode that steps take."""
     image.load()
     if (image.size, image.mode) != (image.im.size, image.im.mode):
         raise TypeError("the size or mode of the image is not that of its pixels")
@@ -222,7 +221,7 @@ def _takes_array(function: Callable[..., Any]) -> bool:
 
 
 def _locate(error: BaseException, reference: str, folder: str) -> str:
-    """Say at which line of the user's file an error arose, or was called for."""
+    """Say at which line of the user's file an error was raised."""
     own = os.path.abspath(find(reference, folder))
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if os.path.abspath(frame.filename) == own]

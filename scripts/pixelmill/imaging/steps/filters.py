@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
 
 from PIL import Image, ImageFilter
 
-from pixelmill.imaging.arrays import opencv
+from pixelmill.imaging.arrays import Array, opencv
 from pixelmill.imaging.parameters import Choice, Integer, Number
-from pixelmill.imaging.steps.fixed_point import exact
+from pixelmill.imaging.steps.fixed_point import round_exact
 from pixelmill.imaging.steps.gaussian import gaussian
 from pixelmill.imaging.steps.registry import ArrayStep, array_step, step
 
-#: Sides of the squares that non-local means compares and searches, in pixels: those
-#: of Buades, Coll and Morel (2011), whom OpenCV follows.
+#: Sides of the squares that non-local means compares and searches, in pixels: those of Buades,
+#: Coll and Morel (2011), as in OpenCV.
 _PATCH, _SEARCH = 7, 21
 
 
@@ -41,7 +40,7 @@ def gaussian_blur(*, radius: float) -> ArrayStep:
     threshold=Integer(0, 255, 3),
 )
 def unsharp_mask(*, radius: float, percent: int, threshold: int) -> ArrayStep:
-    """Sharpen by what a blur takes away.
+    """Sharpen by adding the difference between the picture and a blurred copy.
 
     Parameters
     ----------
@@ -50,22 +49,23 @@ def unsharp_mask(*, radius: float, percent: int, threshold: int) -> ArrayStep:
     percent : int
         How much of the difference is added, in percent.
     threshold : int
-        Differences of this many levels or fewer are left alone.
+        Differences of at most this many levels are ignored.
     """
     if not radius:
-        return lambda levels: levels
+        return lambda array: array
     cv2 = opencv()  # Pillow's UnsharpMask holds the GIL after its blur
     blur = gaussian(radius)
-    own, other, _ = exact(1 + percent / 100, -percent / 100, 0.0)
+    own, other, _ = round_exact(1 + percent / 100, -percent / 100, 0.0)
     below = cv2.THRESH_BINARY_INV
 
-    def sharpened(levels: Any) -> Any:
-        blurred = blur(levels)
-        apart = cv2.absdiff(levels, blurred)
-        # Each takes the place of what it is made of: three arrays fit into the caches, not five.
-        sharp = cv2.addWeighted(levels, own, blurred, other, 0, blurred)
-        _, alike = cv2.threshold(apart, threshold, 255, below, apart)
-        return cv2.copyTo(levels, alike, sharp)
+    def sharpened(array: Array) -> Array:
+        blurred = blur(array)
+        difference = cv2.absdiff(array, blurred)
+        # Results are written over their operands: three arrays fit into the caches, five do not.
+        sharp = cv2.addWeighted(array, own, blurred, other, 0, blurred)
+        _, alike = cv2.threshold(difference, threshold, 255, below, difference)
+        made: Array = cv2.copyTo(array, alike, sharp)
+        return made
 
     return sharpened
 
@@ -97,7 +97,7 @@ def median(*, size: int) -> ArrayStep:
     size : int
         Side of the square, in pixels.
     """
-    # Pillow's MedianFilter gives the same, but holds the GIL.
+    # Pillow's MedianFilter gives the same result, but holds the GIL.
     return functools.partial(opencv().medianBlur, ksize=size)
 
 
@@ -109,23 +109,25 @@ def median(*, size: int) -> ArrayStep:
     strength=Number(0, 100, 5.0),
 )
 def denoise(*, strength: float) -> ArrayStep:
-    """Take away noise by non-local means: the mean of places that look alike.
+    """Remove noise by non-local means, the mean of places that look alike.
 
-    Slow: about two seconds a megapixel and core.
+    This is slow: about two seconds per megapixel on one core.
 
     Parameters
     ----------
     strength : float
-        Standard deviation of the noise to be taken away, in levels; more takes away
-        detail too.
+        Standard deviation of the noise to be removed, in levels; higher values also remove
+        detail.
     """
-    # All channels together: 38.5 dB on noise of 10 levels; fastNlMeansDenoisingColored 35.9.
+    # With all channels together, noise of 10 levels leaves 38.5 dB; fastNlMeansDenoisingColored
+    # leaves 35.9.
     cv2 = opencv()
 
-    def denoised(levels: Any) -> Any:
+    def denoised(array: Array) -> Array:
         deviation = strength
-        if levels.ndim == 3:
-            deviation *= math.sqrt(3 / levels.shape[2])  # OpenCV takes the mean over all channels
-        return cv2.fastNlMeansDenoising(levels, None, deviation, _PATCH, _SEARCH)
+        if array.ndim == 3:
+            deviation *= math.sqrt(3 / array.shape[2])  # OpenCV takes the mean over all channels
+        made: Array = cv2.fastNlMeansDenoising(array, None, deviation, _PATCH, _SEARCH)
+        return made
 
     return denoised

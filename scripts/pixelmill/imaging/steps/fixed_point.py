@@ -1,41 +1,47 @@
-"""Fixed point: weights whose products with levels come out alike on every processor.
+"""Fixed point: weights that give the same results on every processor.
 
-Single precision rounds each sum, and some processors multiply and add in one go: the
-last bit, and with it a level here and there, would hang on the machine. Weights of few
-enough bits leave nothing to round.
+Single precision rounds each sum, and some processors multiply and add in one operation, so that
+the last bit, and sometimes a level, would depend on the machine. Weights with few enough bits
+leave nothing to round.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
-#: Bits that single precision adds without rounding, less one for what rounding adds.
+from pixelmill.imaging.arrays import AnyArray
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: Bits that single precision adds without rounding, less one for what the rounding of weights adds.
 _PRECISION = 23
 
-#: Bits of a part of 1, as OpenCV counts weights of levels.
+#: Bits of the fraction of a weight: OpenCV computes with units of 1/1024.
 _PARTS = 10
 
-#: Bits of the weights along each side of a kernel: with those of a level, 24 for both.
+#: Bits of the weights along each side of a kernel; with both sides and 8 bits of a level, 24.
 _KERNEL_BITS = 8
 
 
-def exact(*weights: float) -> tuple[float, ...]:
+def round_exact(*weights: float) -> tuple[float, ...]:
     """Round weights so that their products with levels are summed without rounding.
 
     Parameters
     ----------
     *weights : float
-        Of levels; the last one is added to the sum, in levels.
+        Factors of levels; the last one is added to the sum, in levels.
 
     Returns
     -------
     tuple of float
-        Numbers that single precision holds.
+        Numbers that single precision represents exactly.
 
     Examples
     --------
-    >>> [weight * 2**15 for weight in exact(0.5, 0.1, 0.0)]
+    >>> [weight * 2**15 for weight in round_exact(0.5, 0.1, 0.0)]
     [16384.0, 3277.0, 0.0]
     """
     *given, added = map(abs, weights)
@@ -44,28 +50,28 @@ def exact(*weights: float) -> tuple[float, ...]:
     return tuple(round(weight / part) * part for weight in weights)
 
 
-def fixed(rows: tuple[tuple[float, ...], ...]) -> Any:
-    """Round a matrix for OpenCV's ``transform`` of levels, so that all its ways agree.
+def to_fixed_point(rows: tuple[tuple[float, ...], ...]) -> NDArray[np.float32]:
+    """Round a matrix so that all code paths of OpenCV's ``transform`` give the same levels.
 
-    It multiplies in whole numbers, 1/1024 each; but in single precision the last pixels,
-    whose number hangs on the processor's vectors, and by weights of 32 and more. Weights in
-    such parts are exact in both, and a quarter of a part keeps halves from being rounded
-    up here and down there. Sums of rows are kept, so that grey stays grey.
+    OpenCV multiplies with whole numbers in units of 1/1024. It uses single precision for the
+    last pixels, whose number depends on the processor's vectors, and for weights of 32 and
+    more. Weights in such units are exact in both, and a quarter of a unit is added so that
+    halves are rounded the same way. The sums of rows are kept, so that grey stays grey.
 
     Parameters
     ----------
     rows : tuple of tuple of float
-        Three weights of levels and, if it is not 0, what is added to their sum, in levels.
+        Three factors of levels and, optionally, what is added to their sum, in levels.
 
     Returns
     -------
-    ndarray
-        float32, of shape (rows, 4). Products are within 0.9 levels of the given rows', where
-        those are 16 at most in sum; beyond, parts are larger.
+    ndarray of float32
+        Of shape (rows, 4). Products differ by at most 0.9 levels from those of the given rows
+        if a row adds up to 16 or less; for larger sums the units are larger.
 
     Examples
     --------
-    >>> (fixed(((0.299, 0.587, 0.114),)) * 1024).tolist()
+    >>> (to_fixed_point(((0.299, 0.587, 0.114),)) * 1024).tolist()
     [[306.0, 601.0, 117.0, 0.25]]
     """
     import numpy as np
@@ -79,11 +85,12 @@ def fixed(rows: tuple[tuple[float, ...], ...]) -> Any:
         lacking = np.rint(exactly[:3].sum()) - row[:3].sum()
         row[np.argmax((exactly - row)[:3] * lacking)] += lacking
     whole[:, 3] += 0.25
-    return (whole * part).astype(np.float32)
+    rounded: NDArray[np.float32] = (whole * part).astype(np.float32)
+    return rounded
 
 
-def blue_first(rows: Any) -> Any:
-    """Order the rows of a matrix, and their weights, as OpenCV has colours.
+def blue_first(rows: AnyArray) -> AnyArray:
+    """Reorder the rows and columns of a matrix from red-green-blue to OpenCV's blue-green-red.
 
     Examples
     --------
@@ -98,24 +105,23 @@ def blue_first(rows: Any) -> Any:
     return ordered
 
 
-def bell(deviation: float, reach: int) -> Any:
-    """Weights of a Gaussian along a line, in whole numbers that make up 256.
+def gaussian_kernel(deviation: float, reach: int) -> NDArray[np.float32]:
+    """Weights of a Gaussian along a line, as whole numbers that add up to 256.
 
     Parameters
     ----------
     deviation : float
         Standard deviation, in pixels.
     reach : int
-        Pixels on either side of the middle, at most; weights that are nothing are left out.
+        Largest number of pixels on either side of the middle; weights of 0 are left out.
 
     Returns
     -------
-    ndarray
-        float32.
+    ndarray of float32
 
     Examples
     --------
-    >>> bell(1.0, 3)
+    >>> gaussian_kernel(1.0, 3)
     array([  1.,  14.,  62., 102.,  62.,  14.,   1.], dtype=float32)
     """
     import numpy as np
@@ -123,7 +129,7 @@ def bell(deviation: float, reach: int) -> Any:
     heights = [math.exp(-((k / deviation) ** 2) / 2) for k in range(reach + 1)]
     scale = 2**_KERNEL_BITS / (heights[0] + 2 * sum(heights[1:]))
     half: list[int] = []
-    left = 0.0  # by rounding: the next one, further in, takes it
+    left = 0.0  # remainder of rounding, which the next weight further in takes
     for height in heights[:0:-1]:
         half.append(math.floor(height * scale + left + 0.5))
         left += height * scale - half[-1]

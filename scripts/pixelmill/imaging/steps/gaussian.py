@@ -1,10 +1,10 @@
-"""Gaussian blur, to about a level.
+"""Gaussian blur, exact to about a level.
 
-Pillow's own is three box filters along each side, each rounded to levels (Gwosdek et al.,
-"Theoretical foundations of Gaussian convolution by extended box filtering", 2011): on
-photos at 35 to 51 dB of a Gaussian, on noise down to 26; this one is at 55 or more, and
-takes 0.1 to 0.3 ms of 256x256 pixels where Pillow takes 2.1. Its boxes cost the same
-whatever their radius, so that the largest are left to them.
+Pillow approximates it with three box filters along each side, each rounded to levels (Gwosdek et
+al., "Theoretical foundations of Gaussian convolution by extended box filtering", 2011). On photos
+the result is at 35 to 51 dB of a Gaussian, on noise at 26; this one is at 55 dB or more, and takes
+0.1 to 0.3 ms for 256x256 pixels instead of 2.1. Box filters take the same time for any radius, so
+Pillow's are used for the largest ones.
 """
 
 from __future__ import annotations
@@ -12,23 +12,22 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
 
 from PIL import ImageFilter
 
-from pixelmill.imaging.arrays import from_levels, levels_of, opencv
-from pixelmill.imaging.steps.fixed_point import bell
+from pixelmill.imaging.arrays import Array, array_of, image_of, opencv
+from pixelmill.imaging.steps.fixed_point import gaussian_kernel
 
-#: Largest radius that is convolved, in pixels: beyond, 256 parts are too few for a bell, and
-#: the boxes soon faster.
+#: Largest radius that is convolved, in pixels. For larger ones, weights of 8 bits are too coarse,
+#: and box filters are faster.
 MOST_RADIUS = 16.0
 
-#: Standard deviations at which the bell ends: 0.3 % of it lie beyond.
+#: Where the kernel ends, in standard deviations; 0.3 % of a Gaussian lies outside.
 _REACH = 3
 
 
-def gaussian(radius: float) -> Callable[[Any], Any]:
-    """Return what blurs levels with a Gaussian; beyond the edge their pixels go on.
+def gaussian(radius: float) -> Callable[[Array], Array]:
+    """Return a function that blurs arrays with a Gaussian; pixels at the edge are repeated.
 
     Parameters
     ----------
@@ -38,8 +37,8 @@ def gaussian(radius: float) -> Callable[[Any], Any]:
     Returns
     -------
     callable
-        Of uint8 arrays, (height, width) or (height, width, channels); by a radius above 0
-        it makes new ones.
+        Takes an array of shape (height, width) or (height, width, channels). With a radius
+        above 0 it returns a new array.
 
     Examples
     --------
@@ -48,12 +47,12 @@ def gaussian(radius: float) -> Callable[[Any], Any]:
     array([[  0,  25, 189,  25,   0]], dtype=uint8)
     """
     if not radius:
-        return lambda levels: levels
+        return lambda array: array
     if radius > MOST_RADIUS:
         return functools.partial(_by_boxes, radius)
     cv2 = opencv()
-    # Rows are summed in whole numbers, columns in parts of 2^16: together they make up 1.
-    line = bell(radius, math.ceil(_REACH * radius))
+    # Rows are summed with weights that add up to 256, columns with weights divided by 65,536.
+    line = gaussian_kernel(radius, math.ceil(_REACH * radius))
     return functools.partial(
         cv2.sepFilter2D,
         ddepth=-1,
@@ -63,7 +62,6 @@ def gaussian(radius: float) -> Callable[[Any], Any]:
     )
 
 
-def _by_boxes(radius: float, levels: Any) -> Any:
-    premultiplied = levels.ndim == 3 and levels.shape[2] == 4
-    image = from_levels(levels, "RGBa" if premultiplied else None)
-    return levels_of(image.filter(ImageFilter.GaussianBlur(radius))).copy()  # to be written to
+def _by_boxes(radius: float, array: Array) -> Array:
+    image = image_of(array, "RGBa" if array.shape[2:] == (4,) else None)
+    return array_of(image.filter(ImageFilter.GaussianBlur(radius))).copy()  # steps may write to it

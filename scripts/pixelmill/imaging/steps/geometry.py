@@ -1,4 +1,4 @@
-"""Geometry: steps that cut, turn, mirror and frame; no pixel changes its colour."""
+"""Geometry: steps that crop, rotate, flip and frame the picture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pixelmill.imaging.steps.registry import MAX_SIDE, WITH_ALPHA, step
 
 _HALF = Fraction(1, 2)
 
-#: Quarter turns clockwise, by their angle.
+#: Clockwise quarter turns by their angle.
 _QUARTERS = {
     90: Image.Transpose.ROTATE_270,
     180: Image.Transpose.ROTATE_180,
@@ -71,20 +71,20 @@ def crop(
     gravity: str,
     unit: str,
 ) -> Image.Image:
-    """Cut out a rectangle; what lies outside the image is left out of it.
+    """Crop to a rectangle; a part of it that lies outside the image is ignored.
 
-    Percentages are rounded to the nearest pixel, halves up; a side is never below one.
+    Percentages are rounded to the nearest pixel, halves up. A side has at least one pixel.
 
     Parameters
     ----------
     width : float, optional
-        Of the rectangle, in `unit`; else all there is to the right of `left`.
+        Width of the rectangle, in `unit`; if missing, everything to the right of `left`.
     height : float, optional
-        Of the rectangle, in `unit`; else all there is below `top`.
+        Height of the rectangle, in `unit`; if missing, everything below `top`.
     left : float, optional
-        First column that is kept, in `unit`, counted from 0; else `gravity` decides.
+        First column that is kept, in `unit`, counted from 0; if missing, `gravity` decides.
     top : float, optional
-        First row that is kept, in `unit`, counted from 0; else `gravity` decides.
+        First row that is kept, in `unit`, counted from 0; if missing, `gravity` decides.
     gravity : str
         The part of the image that is kept.
     unit : str
@@ -108,7 +108,7 @@ def _span(
     """First pixel of a side that is kept, and the one after the last."""
 
     def rounded(*parts: float) -> int:
-        total = sum(Fraction(str(part)) for part in parts)  # as written, halves stay halves
+        total = sum(Fraction(str(part)) for part in parts)  # decimal, so that halves stay exact
         return math.floor(total * (Fraction(whole, 100) if unit == "percent" else 1) + _HALF)
 
     if start is None:
@@ -117,7 +117,7 @@ def _span(
     else:
         begin = rounded(start)
         if unit == "percent" and start < 100:
-            begin = min(begin, whole - 1)  # the last pixel, where rounding would lead beyond
+            begin = min(begin, whole - 1)  # rounding may lead beyond the last pixel
         end = whole if length is None else rounded(start, length)
         size = max(1, end - begin)
     if begin >= whole:
@@ -138,17 +138,17 @@ def _span(
     color=Color("#ffffff", also=("transparent",)),
 )
 def rotate(image: Image.Image, *, angle: float, expand: bool, color: str) -> Image.Image:
-    """Turn clockwise; quarter turns move pixels without changing them.
+    """Rotate clockwise; quarter turns move pixels without changing them.
 
     Parameters
     ----------
     angle : float
         In degrees, clockwise.
     expand : bool
-        Let the frame grow so that nothing is cut off; else it keeps its size and
-        the picture turns about its middle.
+        Enlarge the frame so that nothing is cut off; otherwise the frame keeps its size, and
+        the picture is rotated about its centre.
     color : str
-        What fills the corners; ``transparent`` gives the result alpha.
+        The colour of the corners; with ``transparent``, the result has alpha.
     """
     quarters = angle % 360
     if quarters in (0, *_QUARTERS):
@@ -176,14 +176,14 @@ def _turn(image: Image.Image, angle: float, expand: bool, color: str) -> Image.I
 
 
 def _turned(image: Image.Image, angle: float, expand: bool) -> Image.Image:
-    """Turn an image with bicubic interpolation; it gets alpha, which makes its edges smooth."""
+    """Rotate an image with bicubic interpolation; the result has alpha and smooth edges."""
     import numpy as np
 
     def turn(channels: Any) -> Image.Image:
         turned = Image.fromarray(channels).rotate(-angle, Image.Resampling.BICUBIC, expand=expand)
         return turned.crop((1, 1, turned.width - 1, turned.height - 1))
 
-    # A transparent seam is mixed with the outermost pixels.
+    # A transparent seam of one pixel is mixed with the outermost pixels.
     pixels = np.asarray(image)
     seam = ((1, 1), (1, 1))
     if image.mode in WITH_ALPHA:
@@ -198,7 +198,7 @@ def _turned(image: Image.Image, angle: float, expand: bool) -> Image.Image:
 
 
 def _turn_deep(image: Image.Image, angle: float, expand: bool, color: str) -> Image.Image:
-    """Turn 16-bit grey in floats, since Pillow interpolates its bytes one by one."""
+    """Rotate 16-bit grey as floats, because Pillow interpolates its bytes separately."""
     import numpy as np
 
     floats = Image.fromarray(np.asarray(image).astype(np.float32))
@@ -214,12 +214,12 @@ def _turn_deep(image: Image.Image, angle: float, expand: bool, color: str) -> Im
     direction=Choice(tuple(_DIRECTIONS), "horizontal"),
 )
 def flip(image: Image.Image, *, direction: str) -> Image.Image:
-    """Mirror the image.
+    """Mirror the picture.
 
     Parameters
     ----------
     direction : str
-        ``horizontal`` exchanges left and right, ``vertical`` top and bottom.
+        ``horizontal`` swaps left and right, ``vertical`` top and bottom, ``both`` does both.
     """
     return image.transpose(_DIRECTIONS[direction])
 
@@ -233,15 +233,14 @@ def flip(image: Image.Image, *, direction: str) -> Image.Image:
     tolerance=Integer(0, 255, 10),
 )
 def trim(image: Image.Image, *, tolerance: int) -> Image.Image:
-    """Cut off a border of one colour, that of the top left corner.
+    """Remove a border that has the colour of the top left corner.
 
-    An image of one colour stays as it is. Pixels that cannot be seen have no colour.
+    A picture of one colour stays as it is. All fully transparent pixels count as one colour.
 
     Parameters
     ----------
     tolerance : int
-        How far each channel of the border may be from the corner's, in levels of
-        0..255.
+        Largest difference of each channel from the corner, in levels of 0..255.
     """
     import numpy as np
 
@@ -265,14 +264,14 @@ def trim(image: Image.Image, *, tolerance: int) -> Image.Image:
     color=Color("#ffffff", also=("transparent",)),
 )
 def border(image: Image.Image, *, width: tuple[int, ...], color: str) -> Image.Image:
-    """Put a border around the image.
+    """Add a border around the picture.
 
     Parameters
     ----------
     width : int or list of int
-        In pixels: of all sides, or of top, right, bottom and left.
+        Width in pixels of all sides, or of top, right, bottom and left.
     color : str
-        Of the border; ``transparent`` gives the result alpha.
+        Colour of the border; with ``transparent``, the result has alpha.
     """
     top, right, bottom, left = width
     frame: Size = (image.width + left + right, image.height + top + bottom)

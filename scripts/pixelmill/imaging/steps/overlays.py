@@ -1,4 +1,4 @@
-"""Overlays: steps that lay something over the picture."""
+"""Overlays: steps that put something over the picture."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from pixelmill.imaging.steps import canvas
 from pixelmill.imaging.steps.registry import IN_COLOR, step
 from pixelmill.imaging.steps.resampling import resample
 
-#: Height in pixels at which a text is measured, to find the one that makes it as wide
-#: as asked for.
+#: Font size in pixels at which a text is measured, to find the size that gives the wanted width.
 _MEASURED = 100
 
 
 @step("color_only", examples=[{"strength": 0.9}], strength=Number(0, 1, 0.5))
 def vignette(image: Image.Image, *, strength: float) -> Image.Image:
-    """Darken towards the corners, by the square of the distance to the middle.
+    """Darken towards the corners, with the square of the distance to the centre.
 
     Parameters
     ----------
     strength : float
-        How much of the light the corners lose, from 0 to 1.
+        Share of the light that the corners lose, from 0 to 1.
     """
     import numpy as np
 
@@ -38,12 +37,12 @@ def vignette(image: Image.Image, *, strength: float) -> Image.Image:
 
 
 def read_image(path: str) -> Image.Image:
-    """Read an image that is laid over others, as RGBA.
+    """Read an image that is put over others, as RGBA.
 
     Raises
     ------
     ValueError
-        If the file is missing or no image, to complete the sentence "give ...".
+        If the file is missing or is not an image; the message completes "give ...".
     """
     try:
         data = regular_files.content(path, _MOST_BYTES)
@@ -53,7 +52,7 @@ def read_image(path: str) -> Image.Image:
         raise ValueError(f"an image; '{path}': {error.strerror or 'is none'}") from error
 
 
-#: Most bytes of an image that is laid over others.
+#: Largest size of a file with such an image, in bytes.
 _MOST_BYTES = 256 * 2**20
 
 _read_once = functools.lru_cache(maxsize=8)(read_image)
@@ -88,24 +87,24 @@ def watermark(
     margin: float,
     color: str,
 ) -> Image.Image:
-    """Lay a text or an image over the picture.
+    """Put a text or an image over the picture.
 
     Parameters
     ----------
     text : str, optional
-        What the mark says, in Pillow's own font.
+        The text of the mark, in Pillow's built-in font.
     image : str, optional
-        An image file instead, beside the recipe; its alpha counts.
+        An image file, beside the recipe; its transparency is applied.
     gravity : str
-        Where the mark lies.
+        Position of the mark.
     opacity : float
-        From 0, invisible, to 1.
+        From 0, which is invisible, to 1.
     size : float
-        Width of the mark, as a part of the picture's width.
+        Width of the mark, as a fraction of the picture's width.
     margin : float
-        Distance to the picture's edges, as a part of its shorter side.
+        Distance to the picture's edges, as a fraction of its shorter side.
     color : str
-        Of the text.
+        Colour of the text.
     """
     width = max(1, round(size * picture.width))
     mark = _image(image, width) if image is not None else _text(text or "", width, color)
@@ -147,7 +146,7 @@ def _over(picture: Image.Image, mark: Image.Image, left: int, top: int) -> Image
 
 
 def _is_colored(mark: Image.Image) -> bool:
-    """Whether a mark shows anything but grey."""
+    """Whether a mark has visible colours."""
     import numpy as np
 
     colors = np.asarray(mark.convert("RGBa"))[..., :3]

@@ -1,7 +1,7 @@
-"""State of this process that an own step may change by accident, put back after each call.
+"""State of this process that an own step may change by accident; restored after each call.
 
-Images that follow are then made as if the step had not been called. What cannot be put
-back ends the process: a fresh one goes on.
+The images that follow are then rendered as if the step had not been called. If something cannot be
+restored, the process ends, and a new one continues.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from PIL import Image, ImageFile
 
 from pixelmill.core import streams
 
-#: Functions and settings that are put back if a step replaced them. Pillow's make the
-#: outcome of an image depend on what was processed before it.
+#: Functions and settings that are restored if a step replaced them. Pillow's would make the result
+#: for an image depend on the images before it.
 _WATCHED: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (builtins, ("open", "print")),
     (os, ("close", "fsync", "lstat", "makedirs", "open", "read", "remove", "rename", "replace",
@@ -35,18 +35,18 @@ _WATCHED: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (ImageFile, ("LOAD_TRUNCATED_IMAGES", "MAXBLOCK")),
 )  # fmt: skip
 
-#: Limits of the system that are put back.
+#: Limits of the system that are restored.
 _LIMITS = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_NOFILE")
 
 _lock = threading.Lock()
 
 
 class SpoiledError(BaseException):
-    """A step changed its process for good: it must not make another image."""
+    """A step changed its process permanently, so that it must not render another image."""
 
 
 def remembered() -> State:
-    """State before the first own step was called here, to be put back after each."""
+    """Return the state before the first own step was called in this process."""
     with _lock:
         return _first()
 
@@ -57,7 +57,7 @@ def _first() -> State:
 
 
 class State:
-    """What a process is like now."""
+    """The present state of this process."""
 
     def __init__(self) -> None:
         self._watched = [_Watched(holder, names) for holder, names in _WATCHED]
@@ -75,18 +75,18 @@ class State:
             import resource
 
             self._resource: Any = resource
-            # A descriptor tells whether all were closed, too.
+            # This descriptor also shows whether a step closed all files.
             self._folder = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
             kinds = [(name, getattr(resource, name)) for name in _LIMITS if hasattr(resource, name)]
             self._limits = [(name, kind, resource.getrlimit(kind)) for name, kind in kinds]
 
     def restore(self) -> None:
-        """Put it back as it was.
+        """Restore the state.
 
         Raises
         ------
         SpoiledError
-            If that cannot be done.
+            If that is not possible.
         """
         for watched in self._watched:
             watched.restore()
@@ -116,12 +116,12 @@ class State:
             raise SpoiledError("a step closed files of its process") from error
         try:
             os.fstat(2)
-        except OSError:  # what closes one closes all
+        except OSError:  # a step that closes one standard stream closes all of them
             streams.reopen()
 
 
 class _Watched:
-    """Attributes of a module or class; compared all at once, which takes a third of the time."""
+    """Attributes of a module or class, compared together, in a third of the time."""
 
     def __init__(self, holder: Any, names: Sequence[str]) -> None:
         self._holder = holder
@@ -130,7 +130,7 @@ class _Watched:
         self._values: tuple[Any, ...] = self._get(vars(holder))
 
     def restore(self) -> None:
-        """Put them back as they were."""
+        """Restore the attributes."""
         try:
             same = self._get(vars(self._holder)) == self._values
         except KeyError:  # one was removed

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from PIL import Image
 
-from pixelmill.imaging.arrays import from_levels, levels_of
+from pixelmill.imaging.arrays import array_of, image_of
 from pixelmill.imaging.parameters import Parameter
 from pixelmill.imaging.steps.alpha import filled
 
@@ -171,8 +171,8 @@ def array_step(
 
         @functools.wraps(prepare)
         def on_image(image: Image.Image, /, **params: Any) -> Image.Image:
-            made = prepared(**params)(levels_of(image))
-            return from_levels(made, "RGBa" if image.mode == "RGBa" else None)
+            made = prepared(**params)(array_of(image))
+            return image_of(made, "RGBa" if image.mode == "RGBa" else None)
 
         return _registered(
             on_image, alpha, parameters, mode_effect=mode_effect, examples=examples,

@@ -1,8 +1,8 @@
-"""Resampling: Pillow's, by vector instructions where they give the same to a level.
+"""Resampling: with Pillow, or with vector instructions if the result is the same to a level.
 
-Shrinking a small photo is most of its work, and Pillow does it one number at a time.
-cykooz-resizer does it eight at a time, outside the GIL. Its two passes are done here in
-Pillow's order, so that levels differ by rounding alone: by one at most.
+Shrinking is most of the work on a small photo, and Pillow computes one number at a time.
+cykooz-resizer computes eight at a time, without the GIL. Its two passes are done in Pillow's order
+here, so that results differ only by rounding, by one level at most.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 import PIL
 from PIL import Image, _imaging
 
-from pixelmill.imaging.arrays import behind, kernel, opencv, packed, padded
+from pixelmill.imaging.arrays import AnyArray, Array, as_bgr, as_bgra, kernel, opencv, padded_base
 from pixelmill.imaging.parameters import Box, Size
 from pixelmill.imaging.steps.alpha import mixed
 
 simd: Any
-try:  # not by the package's own calls: they hold the GIL twice as long
+try:  # the package's Python functions hold the GIL twice as long
     from cykooz_resizer import rust_lib as simd
-except ImportError:  # there is no wheel for every machine
+except ImportError:  # there are machines without a wheel
     simd = None
 
 FILTERS = {
@@ -33,26 +33,26 @@ FILTERS = {
     "nearest": Image.Resampling.NEAREST,
 }
 
-#: Kernels that both have: their number there (its FilterType), and how far they reach, in
-#: pixels of the result. The box is left out, where a rounded edge is worth a whole pixel.
+#: Kernels of both libraries: the number in cykooz-resizer (FilterType), and the reach in pixels of
+#: the result. The box is missing, because rounding at its edge makes a difference of a whole pixel.
 _KERNELS = {"lanczos": (5, 3.0), "bicubic": (3, 2.0), "bilinear": (2, 1.0)}
 
 _FULL = 255
 
-#: Number of convolution there (its Algorithm), and of what it does not ask for.
+#: Number of convolution in cykooz-resizer (Algorithm), and of an option that it does not use.
 _CONVOLUTION, _NOTHING = 2, 0
 
-#: Pillow begins with the rows since its version 13, where they lose much more than columns.
+#: Since version 13, Pillow begins with the rows if they lose much more than the columns.
 _ROWS_MAY_BE_FIRST = int(PIL.__version__.split(".")[0]) >= 13
 
-#: Sides that are kept, of 8 kB each where 256 pixels are made: to draw one up takes 15
-#: microseconds, and a folder has pictures of few sizes.
+#: Number of sides whose weights are cached, 8 kB each for 256 pixels. Computing one takes 15
+#: microseconds, and most folders have pictures of few sizes.
 _SIDES = 512
 
-#: Modes that both hold in memory alike.
+#: Modes that both libraries lay out in memory in the same way.
 _MODES = ("RGB", "L", "F")
 
-#: Kernels with negative weights, whose results may lie outside of 0..255.
+#: Kernels with negative weights, whose results may lie outside 0..255.
 _OVERSHOOTING = ("lanczos", "bicubic")
 
 
@@ -62,16 +62,16 @@ def resample(image: Image.Image, size: Size, filter: str, box: Box, vectors: boo
     Parameters
     ----------
     image : PIL.Image.Image
-        Of any mode that Pillow resamples.
+        In any mode that Pillow resamples.
     size : tuple of int
-        Of the result, in pixels.
+        Size of the result, in pixels.
     filter : str
         One of `FILTERS`.
     box : tuple of float
         The region, in pixels of `image`.
     vectors : bool
-        Use vector instructions where the kernel, the mode and the machine allow.
-        Enlarging is left to Pillow: rounding could add up to two levels.
+        Use vector instructions if the kernel, the mode and the machine allow it. Pillow
+        enlarges, because rounding could add up to two levels.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def resample(image: Image.Image, size: Size, filter: str, box: Box, vectors: boo
 def _resample_alpha(
     image: Image.Image, size: Size, filter: str, box: Box, vectors: bool
 ) -> Image.Image:
-    """Resample pixels with alpha in floats: Pillow clips what is premultiplied to 8 bits."""
+    """Resample pixels with alpha as floats, because Pillow clips premultiplied pixels."""
     import numpy as np
 
     mode = image.mode
@@ -102,13 +102,13 @@ def _resample_alpha(
 
     passes = _passes(image.size, size, filter, box) if vectors else None
 
-    def resampled(channel: Any) -> Any:
+    def resampled(channel: AnyArray) -> AnyArray:
         if passes is None:
             return np.asarray(Image.fromarray(channel).resize(size, FILTERS[filter], box=box))
         _, middle, first, second = passes
-        # Images would be three more copies of each channel: one of the source, two of the result.
+        # Images would need three more copies of each channel.
         between, made = (np.empty(side[::-1], np.float32) for side in (middle, size))
-        source, half, whole = map(_Memory, (channel, between, made))
+        source, half, whole = map(_Pixels, (channel, between, made))
         _convolve(source, half, whole, _options(filter), first, second)
         return made
 
@@ -119,88 +119,86 @@ def _resample_alpha(
     return Image.fromarray(cv2.add(floats, (0.0,) * 4, dtype=cv2.CV_8U))  # rounds and clips
 
 
-def resample_levels(levels: Any, size: Size, filter: str, box: Box) -> Any:
-    """Resample a region of levels by vector instructions; parameters as of `resample`.
+def resample_array(array: Array, size: Size, filter: str, box: Box) -> Array | None:
+    """Resample a region of an array with vector instructions; parameters are those of `resample`.
 
     Returns
     -------
     ndarray or None
-        Levels without padding, the same as of an image; None where Pillow has to do it.
+        An array without padding, with the pixels that `resample` gives; None if Pillow must
+        resample.
     """
     import numpy as np
 
-    passes = _passes(levels.shape[1::-1], size, filter, box)
+    passes = _passes((array.shape[1], array.shape[0]), size, filter, box)
     if passes is None:
         return None
-    cv2 = opencv()
-    gray = levels.ndim == 2
+    gray = array.ndim == 2
     if kernel is not None and not gray:
-        return _by_kernel(levels, size, filter, box, passes[0])
-    pixels = levels if gray else behind(levels)
-    if pixels is None:
-        pixels = behind(padded(levels))
+        return _by_kernel(array, size, filter, box, passes[0])
+    pixels = array if gray else as_bgra(array)
     _, middle, first, second = passes
     between = np.empty((middle[1], middle[0], *pixels.shape[2:]), np.uint8)
     made = np.empty((size[1], size[0], *pixels.shape[2:]), np.uint8)
-    _convolve(_Memory(pixels), _Memory(between), _Memory(made), _options(filter), first, second)
-    return made if gray else cv2.cvtColor(made, cv2.COLOR_BGRA2BGR)
+    _convolve(_Pixels(pixels), _Pixels(between), _Pixels(made), _options(filter), first, second)
+    return made if gray else as_bgr(made[..., :3])
 
 
-def _by_kernel(levels: Any, size: Size, filter: str, box: Box, rows_are_first: bool) -> Any:
+def _by_kernel(array: Array, size: Size, filter: str, box: Box, rows_are_first: bool) -> Array:
     import numpy as np
 
-    whole = behind(levels)
-    pixels = np.ascontiguousarray(levels) if whole is None else whole
-    source = levels.shape[1::-1]
+    base = padded_base(array)
+    pixels = np.ascontiguousarray(array) if base is None else base
+    source = array.shape[1::-1]
     made = np.empty((size[1], size[0], 4), np.uint8)
     across = _side(size[0], source[0], box[0], box[2], filter)
     down = _side(size[1], source[1], box[1], box[3], filter)
     kernel.resample(pixels, source, made, size, across, down, rows_are_first)
-    return packed(made[..., :3])
+    return as_bgr(made[..., :3])
 
 
 @functools.lru_cache(maxsize=_SIDES)
 def _side(size: int, sources: int, start: float, end: float, filter: str) -> bytes:
-    """Places and weights of one side for the kernel: most images are of few sizes."""
+    """Positions and weights along one side, for the kernel."""
     drawn: bytes = kernel.side(size, sources, start, end, int(_KERNELS[filter][1]))
     return drawn
 
 
-class _Memory:
-    """Levels of one or four channels, or floats, as what the resizer asks of an image.
+class _Pixels:
+    """An array of one or four channels, or of floats, with the interface of an image.
 
-    It reads and writes in their memory. Pillow's own ``frombuffer`` makes a whole image of
-    the same: 5 microseconds, where this takes one.
+    The resizer reads and writes its memory. Pillow's ``frombuffer`` makes a complete image, in 5
+    microseconds instead of one.
     """
 
     __slots__ = ("_core", "mode", "size")
 
-    def __init__(self, pixels: Any) -> None:
-        # Of all modes with four channels only in this one they are all alike.
+    def __init__(self, pixels: AnyArray) -> None:
+        # CMYK is the only mode whose four channels are treated alike.
         self.mode = "CMYK" if pixels.ndim == 3 else "F" if pixels.itemsize == 4 else "L"
         self.size = pixels.shape[1::-1]
-        how = (self.mode, 0, 1)  # rows follow one another, the first one first
+        how = (self.mode, 0, 1)  # contiguous rows, from the top
         self._core = _imaging.map_buffer(pixels, self.size, "raw", 0, how)
 
     def load(self) -> None:
-        """Do nothing: it is there."""
+        """Do nothing: the pixels are in memory."""
 
     def getim(self) -> Any:
-        """Return where it lies."""
+        """Return the address of the pixels."""
         return self._core.ptr
 
 
 def _passes(source: Size, size: Size, filter: str, box: Box) -> tuple[bool, Size, Box, Box] | None:
-    """Whether rows are made fewer first, the size then, and each pass's crop.
+    """Whether rows are reduced first, the size after the first pass, and the crop of each pass.
 
-    A crop is left, top, width and height. None where vector instructions cannot do it: to
-    enlarge, and by some kernels.
+    A crop is left, top, width and height. None if vector instructions are not used: for
+    enlarging, and for some kernels.
     """
     left, top, right, bottom = box
     width, height = right - left, bottom - top
     if simd is None or filter not in _KERNELS or size[0] > width or size[1] > height:
         return None
-    reach = _KERNELS[filter][1]  # of what lies beyond the region, the second pass needs that much
+    reach = _KERNELS[filter][1]  # how much the second pass needs outside the region
     if _ROWS_MAY_BE_FIRST and source[1] - size[1] > 2 * (source[0] - size[0]):  # as Pillow does
         beyond = reach * width / size[0]
         first = max(0, math.floor(left - beyond))
@@ -215,9 +213,9 @@ def _passes(source: Size, size: Size, filter: str, box: Box) -> tuple[bool, Size
 
 
 def _convolve(source: Any, between: Any, made: Any, options: Any, first: Box, second: Box) -> None:
-    """Resample in two passes; images, or levels in memory."""
-    # A resizer is not shared: threads would wait for one another. Both passes are made
-    # ready before: the first leaves nothing of Python in the caches.
+    """Resample in two passes; takes images or `_Pixels`."""
+    # A shared resizer would make threads wait for each other. Both passes are prepared first,
+    # because the first one evicts Python's data from the caches.
     resize = simd.RustResizer().resize_pil
     image, half, whole = map(simd.PilImageWrapper, (source, between, made))
     options_of_first, options_of_second = (
@@ -230,6 +228,6 @@ def _convolve(source: Any, between: Any, made: Any, options: Any, first: Box, se
 
 @functools.cache
 def _options(filter: str) -> Any:
-    """All options but the crop; setting one gives a copy."""
+    """All options except the crop; setting an option returns a copy."""
     options = simd.RustResizeOptions()
     return options.set_resize_alg(_CONVOLUTION, _KERNELS[filter][0], _NOTHING).set_use_alpha(False)

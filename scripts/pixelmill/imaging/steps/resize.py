@@ -1,4 +1,4 @@
-"""Resizing: the sizes that fits ask for, and the resampling to them."""
+"""Resizing: compute the size that a fit gives, and resample to it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 from PIL import Image, ImageFilter
 
-from pixelmill.imaging.arrays import from_levels
+from pixelmill.imaging.arrays import AnyArray, image_of
 from pixelmill.imaging.parameters import Box, Choice, Color, Flag, Integer, Number, Size
 from pixelmill.imaging.steps import canvas
 from pixelmill.imaging.steps.alpha import mixed
 from pixelmill.imaging.steps.registry import MAX_SIDE, WITH_ALPHA, step
-from pixelmill.imaging.steps.resampling import FILTERS, resample, resample_levels
+from pixelmill.imaging.steps.resampling import FILTERS, resample, resample_array
 
-#: Standard deviation of the blur behind a padded picture, as a part of the frame's
-#: longer side: no shape is left, only colours.
+#: Standard deviation of the blur behind a padded picture, as a fraction of the frame's longer side.
+#: It leaves colours, but no shapes.
 BACKDROP_BLUR = 1 / 30
 
 #: The frame of most examples.
@@ -27,7 +27,7 @@ _WAYS = "width, height, percent, longest or shortest"
 
 
 def _check(params: Mapping[str, Any]) -> None:
-    """Let there be one way to tell the size, and a whole frame where a fit needs it."""
+    """Require exactly one way to give the size, and a complete frame if the fit needs one."""
     frame = [key for key in ("width", "height") if params[key] is not None]
     others = [key for key in ("percent", "longest", "shortest") if params[key] is not None]
     if not frame and not others:
@@ -40,7 +40,7 @@ def _check(params: Mapping[str, Any]) -> None:
 
 
 def _prepared(**params: Any) -> Callable[[Any, Box | None], Any]:
-    """Return what does `resize` on levels, by vectors where they can; else on an image."""
+    """Return `resize` for arrays, with vector instructions if possible, and for images."""
     vectors = params["resampler"] == "simd" and params["fit"] != "pad" and not params["linear"]
     filter, always = params["filter"], constant_size(params)
 
@@ -55,10 +55,10 @@ def _prepared(**params: Any) -> Callable[[Any, Box | None], Any]:
                 size, region = _window(source, params, box)
             if size == source and region == (0, 0, *source):
                 return picture
-            made = resample_levels(picture, size, filter, region)
+            made = resample_array(picture, size, filter, region)
             if made is not None:
                 return made
-        return resize(from_levels(picture), box=box, **params)
+        return resize(image_of(picture), box=box, **params)
 
     return resized
 
@@ -114,48 +114,47 @@ def resize(
 ) -> Image.Image:
     """Resample to another size.
 
-    Give `width`, `height` or both; or `percent`; or `longest`; or `shortest`. Sides are
-    rounded to the nearest pixel, halves up, and never below one.
+    Give `width`, `height` or both; or `percent`; or `longest`; or `shortest`. Sides are rounded to
+    the nearest pixel, halves up, and have at least one pixel.
 
     Parameters
     ----------
     image : PIL.Image.Image
         RGB, L, RGBA, LA or I;16. Pixels with alpha are premultiplied.
     width : int, optional
-        Of the frame, in pixels. Alone it keeps the proportions.
+        Width of the frame, in pixels. If given alone, the proportions are kept.
     height : int, optional
-        Of the frame, in pixels. Alone it keeps the proportions.
+        Height of the frame, in pixels. If given alone, the proportions are kept.
     percent : float, optional
-        Both sides, in percent of the image's.
+        Both sides, in percent of those of the image.
     longest : int, optional
         The longer side, in pixels; the proportions are kept.
     shortest : int, optional
         The shorter side, in pixels; the proportions are kept.
     fit : str
-        What to make of the frame's proportions: ``stretch`` ignores the image's own;
-        ``contain`` (or ``inside``) is the largest that fits into the frame; ``cover``
-        fills the frame and cuts off what stands over; ``pad`` fits inside and fills
-        the frame with `color`; ``outside`` is the smallest that covers the frame,
-        nothing cut.
+        How to fit the image into the frame: ``stretch`` ignores its proportions; ``contain``
+        (or ``inside``) gives the largest picture that fits; ``cover`` fills the frame and crops
+        the overflow; ``pad`` fits the picture inside and fills the rest of the frame with
+        `color`; ``outside`` gives the smallest picture that covers the frame, without cropping.
     gravity : str
         Which part ``cover`` keeps, and where ``pad`` puts the picture.
     color : str
-        What ``pad`` fills with: a colour; ``transparent`` (the result has alpha); or
+        What ``pad`` fills the frame with: a colour; ``transparent`` (the result has alpha); or
         ``blur``, the picture itself, covering the frame and strongly blurred.
     upscale : str
-        With ``never`` no side is made longer: ``cover`` gives what there is of the
-        frame, ``pad`` fills the frame around the picture as it is.
+        With ``never``, no side becomes longer: ``cover`` gives a smaller picture, and ``pad``
+        fills the frame around the picture.
     filter : str
         The resampling kernel.
     linear : bool
-        Resample amounts of light (IEC 61966-2-1) instead of levels: fine bright
-        detail keeps its brightness.
+        Resample in linear light (IEC 61966-2-1), so that fine bright detail keeps its
+        brightness.
     resampler : str
-        ``simd`` shrinks by vector instructions where cykooz-resizer is installed, five
-        times as fast as Pillow and within a level of it; ``pillow`` leaves all to Pillow.
+        ``simd`` shrinks with vector instructions if cykooz-resizer is installed, five times as
+        fast as Pillow and within one level of it; ``pillow`` always uses Pillow.
     box : tuple of float, optional
-        The region of `image` that holds the picture, in its pixels, where a
-        shrunken decode rounded the size up.
+        The region of `image` that holds the picture, in pixels, if a decode at a reduced size
+        rounded the size up.
     """
     params = {
         "width": width,
@@ -181,7 +180,7 @@ def resize(
 
 
 def scaled_size(source: tuple[float, float], params: Mapping[str, Any]) -> tuple[float, float]:
-    """Size that `resize` scales the whole source to, before it cuts or pads.
+    """Size that `resize` scales the whole source to, before cropping or padding.
 
     Examples
     --------
@@ -201,7 +200,7 @@ def _freely_scaled(source: tuple[float, float], params: Mapping[str, Any]) -> tu
     if fit == "stretch" and width is not None and height is not None:
         return width, height
     if (percent := params.get("percent")) is not None:
-        part = Fraction(str(percent)) / 100  # in floats, 32.3 % of 500 would be below 161.5
+        part = Fraction(str(percent)) / 100  # in floats, 32.3 % of 500 would be less than 161.5
         return float(Fraction(source[0]) * part), float(Fraction(source[1]) * part)
     if (longest := params.get("longest")) is not None:
         width, height, fit = longest, longest, "contain"
@@ -218,7 +217,7 @@ def _freely_scaled(source: tuple[float, float], params: Mapping[str, Any]) -> tu
 
 
 def constant_size(params: Mapping[str, Any]) -> Size | None:
-    """Size that `resize` makes of any source; None where it hangs on the source.
+    """Size that `resize` gives for any source; None if it depends on the source.
 
     Examples
     --------
@@ -234,7 +233,7 @@ def constant_size(params: Mapping[str, Any]) -> Size | None:
 def resampled_size(source: tuple[float, float], params: Mapping[str, Any]) -> Size:
     """Size in pixels that `resize` resamples to, before any padding.
 
-    Sides are rounded to the nearest pixel (halves up) and never below one.
+    Sides are rounded to the nearest pixel, halves up, and have at least one pixel.
 
     Examples
     --------
@@ -264,7 +263,7 @@ def _window(source: Size, params: Mapping[str, Any], box: Box | None) -> tuple[S
         cut_height = height * max(0.0, 1 - params["height"] / scaled[1])
         left, right = left + cut_width * across, right - cut_width * (1 - across)
         top, bottom = top + cut_height * down, bottom - cut_height * (1 - down)
-    # Rounding may lead a hair beyond the edge.
+    # Floating-point rounding may lead beyond the edge.
     return size, (max(left, 0.0), max(top, 0.0), min(right, source[0]), min(bottom, source[1]))
 
 
@@ -285,13 +284,13 @@ def _resample(
 
 
 def _resample_light(image: Image.Image, size: Size, region: Box, filter: str) -> Image.Image:
-    """Resample channel by channel in floats that are proportional to light."""
+    """Resample each channel in linear light, as floats."""
     import numpy as np
 
     full = 65535 if image.mode == "I;16" else 255
     light = to_linear(np.arange(full + 1, dtype=np.float32) / full)
 
-    def resampled(channel: Any) -> Any:
+    def resampled(channel: AnyArray) -> AnyArray:
         return np.asarray(Image.fromarray(channel).resize(size, FILTERS[filter], box=region))
 
     channels = [
@@ -308,15 +307,15 @@ def _resample_light(image: Image.Image, size: Size, region: Box, filter: str) ->
     return Image.fromarray(levels[..., 0] if len(made) == 1 else levels)
 
 
-def to_linear(values: Any) -> Any:
-    """Amount of light of sRGB values, both 0..1 (IEC 61966-2-1)."""
+def to_linear(values: AnyArray) -> AnyArray:
+    """Linear light of sRGB values, both from 0 to 1 (IEC 61966-2-1)."""
     import numpy as np
 
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
-def to_srgb(light: Any) -> Any:
-    """Return the sRGB values of amounts of light, both 0..1; what lies outside is clipped."""
+def to_srgb(light: AnyArray) -> AnyArray:
+    """SRGB values of linear light, both from 0 to 1; values outside are clipped."""
     import numpy as np
 
     light = np.clip(light, 0, 1)
@@ -325,7 +324,7 @@ def to_srgb(light: Any) -> Any:
 
 def _blurred(image: Image.Image) -> Image.Image:
     blur = ImageFilter.GaussianBlur(max(image.size) * BACKDROP_BLUR)
-    if image.mode == "I;16":  # Pillow blurs 8 bits only, and no more can be seen here
+    if image.mode == "I;16":  # Pillow blurs only 8 bits, which is enough here
         import numpy as np
 
         coarse = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))

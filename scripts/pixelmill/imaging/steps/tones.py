@@ -1,4 +1,4 @@
-"""Tones: steps that change the colour of each pixel by itself."""
+"""Tones: steps that change each pixel independently of its neighbours."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 from PIL import Image, ImageFilter, ImageOps
 
-from pixelmill.imaging.arrays import from_levels, levels_of, opencv
+from pixelmill.imaging.arrays import Array, array_of, image_of, opencv
 from pixelmill.imaging.parameters import File, Integer, Matrix, Number
 from pixelmill.imaging.steps import cube_lut
-from pixelmill.imaging.steps.fixed_point import blue_first, exact, fixed
+from pixelmill.imaging.steps.fixed_point import blue_first, round_exact, to_fixed_point
 from pixelmill.imaging.steps.registry import ArrayStep, array_step, step
 
-#: Each of red, green and blue as the luma of ITU-R 601.
+#: Matrix that replaces red, green and blue by the luma of ITU-R 601.
 _LUMA = ((0.299, 0.587, 0.114),) * 3
 
-#: Pillow's kernel that smooths, which sharpness 0 gives.
+#: Pillow's smoothing kernel, which a sharpness of 0 applies.
 _SMOOTH = (1, 1, 1, 1, 5, 1, 1, 1, 1)
 
-#: Sepia in common use: each of red, green and blue as a sum of all three.
+#: The sepia matrix in common use: weights of red, green and blue for each of them.
 _SEPIA = ((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131))
 
 
@@ -33,9 +33,10 @@ _SEPIA = ((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131))
     sharpness=Number(0, 100, 1.0),
 )
 def enhance(*, brightness: float, contrast: float, color: float, sharpness: float) -> ArrayStep:
-    """Change brightness, contrast, colour and sharpness by factors, in this order; 1 keeps.
+    """Change brightness, contrast, colour and sharpness by factors, in this order.
 
-    As Pillow's ImageEnhance does, within one level for factors up to 3.
+    A factor of 1 changes nothing. The result is that of Pillow's ImageEnhance, within one level
+    for factors up to 3.
 
     Parameters
     ----------
@@ -46,45 +47,45 @@ def enhance(*, brightness: float, contrast: float, color: float, sharpness: floa
     color : float
         Factor of the distance to the pixel's own luma; 0 gives grey.
     sharpness : float
-        Factor of the distance to a smoothed image; 0 gives that one.
+        Factor of the distance to a smoothed image; 0 gives the smoothed image.
     """
-    # Pillow's own blends two images, which holds the GIL.
+    # Pillow blends two images, which holds the GIL.
     add = opencv().addWeighted
-    brighter, _ = exact(brightness, 0.0)
-    spread = [exact(contrast, (1 - contrast) * middle) for middle in range(256)]
+    brighter, _ = round_exact(brightness, 0.0)
+    spread = [round_exact(contrast, (1 - contrast) * middle) for middle in range(256)]
     colored = _multiplied(_towards(_LUMA, color))
     smooth = [(1 - sharpness) * weight for weight in _SMOOTH]
     smooth[4] += sharpness * sum(_SMOOTH)
     kernel = ImageFilter.Kernel((3, 3), smooth, sum(_SMOOTH))
 
-    def enhanced(levels: Any) -> Any:
-        made = None  # where to put what comes next
-        if brightness != 1.0:  # a table takes twice as long
-            levels = made = add(levels, brighter, levels, 0.0, 0.0)
+    def enhanced(array: Array) -> Array:
+        made = None  # where the next result may be written
+        if brightness != 1.0:  # a lookup table takes twice as long
+            array = made = add(array, brighter, array, 0.0, 0.0)
         if contrast != 1.0:
-            own, more = spread[_mean_luma(levels)]
-            levels = add(levels, own, levels, 0.0, more, made)
-        if color != 1.0 and levels.ndim == 3:
-            levels = colored(levels)
+            own, more = spread[_mean_luma(array)]
+            array = add(array, own, array, 0.0, more, made)
+        if color != 1.0 and array.ndim == 3:
+            array = colored(array)
         if sharpness != 1.0:
-            levels = levels_of(from_levels(levels).filter(kernel))
-        return levels
+            array = array_of(image_of(array).filter(kernel))
+        return array
 
     return enhanced
 
 
 def _towards(rows: tuple[tuple[float, ...], ...], factor: float) -> tuple[tuple[float, ...], ...]:
-    """Mix a matrix, where the factor is 0, with the identity, where it is 1."""
+    """Mix a matrix with the identity; the factor is the share of the identity."""
     return tuple(
         tuple((1 - factor) * entry + factor * (row == column) for column, entry in enumerate(line))
         for row, line in enumerate(rows)
     )
 
 
-def _mean_luma(levels: Any) -> int:
-    """Mean of all pixels' luma, rounded to a level."""
-    blue, green, red, _ = opencv().mean(levels)
-    if levels.ndim == 2:
+def _mean_luma(array: Array) -> int:
+    """Mean luma of all pixels, rounded to a level."""
+    blue, green, red, _ = opencv().mean(array)
+    if array.ndim == 2:
         return int(blue + 0.5)
     of_red, of_green, of_blue = _LUMA[0]
     return int(of_red * red + of_green * green + of_blue * blue + 0.5)
@@ -92,12 +93,13 @@ def _mean_luma(levels: Any) -> int:
 
 @step("color_only", examples=[{"gamma": 2.2}, {"gamma": 0.5}], gamma=Number(0.1, 10))
 def gamma(image: Image.Image, *, gamma: float) -> Image.Image:
-    """Lighten or darken the middle tones; black and white stay.
+    """Lighten or darken the middle tones; black and white stay as they are.
 
     Parameters
     ----------
     gamma : float
-        Each level, as a part of 255, is taken to the power 1 / gamma: above 1 lightens.
+        Each level, as a fraction of 255, is raised to the power 1 / gamma; values above 1
+        lighten.
     """
     return levels(image, black=0, white=255, gamma=gamma)
 
@@ -117,16 +119,16 @@ def _check_levels(params: Mapping[str, Any]) -> None:
     gamma=Number(0.1, 10, 1.0),
 )
 def levels(image: Image.Image, *, black: int, white: int, gamma: float) -> Image.Image:
-    """Stretch the levels between two to the full range, with a gamma.
+    """Stretch the levels between `black` and `white` to the full range, with a gamma.
 
     Parameters
     ----------
     black : int
-        The level, of 0..255, that becomes black, as all below it do.
+        The level from 0 to 255 that becomes black, like all levels below it.
     white : int
-        The level, of 0..255, that becomes white, as all above it do.
+        The level from 0 to 255 that becomes white, like all levels above it.
     gamma : float
-        Each stretched level, as a part of 255, is taken to the power 1 / gamma.
+        Each stretched level, as a fraction of 255, is raised to the power 1 / gamma.
     """
     parts = (min(max((k - black) / (white - black), 0.0), 1.0) for k in range(256))
     table = [int(255 * part ** (1 / gamma) + 0.5) for part in parts]
@@ -140,19 +142,19 @@ def posterize(image: Image.Image, *, bits: int) -> Image.Image:
     Parameters
     ----------
     bits : int
-        How many bits of each channel are kept.
+        Number of bits that each channel keeps.
     """
     return ImageOps.posterize(image, bits)
 
 
 @step("color_only", subject="flat", cutoff=Number(0, 49, 1.0))
 def normalise(image: Image.Image, *, cutoff: float) -> Image.Image:
-    """Stretch the luminance to the full range, all channels alike, so that colours keep.
+    """Stretch the luminance to the full range, in all channels alike, so that hues do not change.
 
     Parameters
     ----------
     cutoff : float
-        Part of the pixels that is ignored at each end, in percent.
+        Share of the pixels that is ignored at each end, in percent.
     """
     return ImageOps.autocontrast(image, cutoff, preserve_tone=True)
 
@@ -164,7 +166,7 @@ def autocontrast(image: Image.Image, *, cutoff: float) -> Image.Image:
     Parameters
     ----------
     cutoff : float
-        Part of the pixels that is ignored at each end, in percent.
+        Share of the pixels that is ignored at each end, in percent.
     """
     return ImageOps.autocontrast(image, cutoff)
 
@@ -177,7 +179,7 @@ def equalize(image: Image.Image) -> Image.Image:
 
 @step("color_only", mode_effect="gray")
 def grayscale(image: Image.Image) -> Image.Image:
-    """Turn to grey by ITU-R 601 luma: 0.299 R + 0.587 G + 0.114 B."""
+    """Convert to grey with the luma of ITU-R 601: 0.299 R + 0.587 G + 0.114 B."""
     return image.convert("L")
 
 
@@ -189,12 +191,12 @@ def grayscale(image: Image.Image) -> Image.Image:
     amount=Number(0, 1, 1.0),
 )
 def sepia(*, amount: float) -> ArrayStep:
-    """Tint brown, as old photographs are.
+    """Tint the picture brown, like an old photograph.
 
     Parameters
     ----------
     amount : float
-        From 0, the image's own colours, to 1.
+        From 0, which changes nothing, to 1.
     """
     return _multiplied(_towards(_SEPIA, 1 - amount))
 
@@ -207,10 +209,10 @@ def sepia(*, amount: float) -> ArrayStep:
     matrix=Matrix(),
 )
 def color_matrix(*, matrix: tuple[tuple[float, ...], ...]) -> ArrayStep:
-    """Multiply each pixel (R, G, B) by a 3x3 matrix; a fourth column is added in levels.
+    """Multiply each pixel (R, G, B) by a 3x3 matrix; a fourth column is added, in levels.
 
-    Entries are rounded to 1/1024 (those of rows that add up to more than 16, to more), the
-    product to the nearest level, and clipped to 0..255.
+    Entries are rounded to 1/1024, or more coarsely in rows that add up to more than 16. The
+    product is rounded to the nearest level and clipped to 0..255.
 
     Parameters
     ----------
@@ -221,17 +223,18 @@ def color_matrix(*, matrix: tuple[tuple[float, ...], ...]) -> ArrayStep:
 
 
 def _multiplied(matrix: tuple[tuple[float, ...], ...]) -> ArrayStep:
-    """Return what multiplies each pixel by a matrix, in one call outside the GIL.
+    """Return a function that multiplies each pixel by a matrix, in one call without the GIL.
 
-    256x256 pixels take 0.03 ms, in 16 bits 0.08 and four calls; by Pillow 0.24.
+    256x256 pixels take 0.03 ms; Pillow takes 0.24.
     """
     cv2 = opencv()
-    rows = blue_first(fixed(matrix))
+    rows = blue_first(to_fixed_point(matrix))
 
-    def multiplied(levels: Any) -> Any:
-        if levels.ndim == 2:
-            levels = cv2.cvtColor(levels, cv2.COLOR_GRAY2BGR)
-        return cv2.transform(levels, rows)
+    def multiplied(array: Array) -> Array:
+        if array.ndim == 2:
+            array = cv2.cvtColor(array, cv2.COLOR_GRAY2BGR)
+        made: Array = cv2.transform(array, rows)
+        return made
 
     return multiplied
 
@@ -244,14 +247,14 @@ def _multiplied(matrix: tuple[tuple[float, ...], ...]) -> ArrayStep:
     amount=Number(0, 1, 1.0),
 )
 def lookup(image: Image.Image, *, file: str, amount: float) -> Image.Image:
-    """Replace colours by a lookup table, as film looks and gradings come.
+    """Replace colours according to a lookup table, such as a film look.
 
     Parameters
     ----------
     file : str
-        A ``.cube`` file with a 3D table (Adobe's Cube LUT Specification 1.0); beside
-        the recipe. Between its entries colours are interpolated linearly.
+        A ``.cube`` file with a 3D table (Adobe's Cube LUT Specification 1.0), beside the
+        recipe. Colours between its entries are interpolated linearly.
     amount : float
-        From 0, the image's own colours, to 1.
+        From 0, which changes nothing, to 1.
     """
     return image.convert("RGB").filter(cube_lut.at(file, amount))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill.imaging.arrays import from_levels, levels_of
+from pixelmill.imaging.arrays import array_of, image_of
 from pixelmill.imaging.backends.pillow import Pillow
 from pixelmill.imaging.backends.registry import backend
 from pixelmill.imaging.parameters import REQUIRED
@@ -22,7 +22,7 @@ import sys
 sys.modules["cv2"] = None  # as if it were not installed
 from PIL import Image
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.imaging.arrays import from_levels, levels_of
+from pixelmill.imaging.arrays import image_of, array_of
 from pixelmill.imaging.steps import STEPS
 name, params = sys.argv[1], eval(sys.argv[2])
 (step,) = parse({"steps": [{name: params}]}).steps
@@ -50,7 +50,7 @@ def test_steps_that_hand_on_arrays_do_what_each_does_to_an_image(photo, mode):
         image = STEPS[name].function(image, **params)
         assert Pillow().size(picture) == image.size
     assert isinstance(picture, Image.Image) == (mode in ("RGBA", "LA"))
-    assert (picture if isinstance(picture, Image.Image) else from_levels(picture)) == image
+    assert (picture if isinstance(picture, Image.Image) else image_of(picture)) == image
 
 
 #: Parameters of the steps on levels under which they take other ways.
@@ -71,14 +71,14 @@ def test_a_step_writes_to_no_array_that_it_is_given(photo, name, given, mode):
     kind = STEPS[name]
     default = {key: p.default for key, p in kind.parameters.items() if p.default is not REQUIRED}
     step = kind.on_array(**default | given)
-    levels = levels_of(photo(40, 30).convert(mode))
+    levels = array_of(photo(40, 30).convert(mode))
     writable = levels.copy()
     assert not levels.flags.writeable
     np.testing.assert_array_equal(step(levels), step(writable))
     np.testing.assert_array_equal(levels, writable)
 
 
-def test_all_steps_on_levels_are_among_these():
+def test_all_array_steps_are_among_these():
     assert {name for name, _ in WAYS} == {name for name, kind in STEPS.items() if kind.array_only}
 
 

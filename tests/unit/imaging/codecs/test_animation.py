@@ -160,7 +160,7 @@ CLEAR = [(place, (*color[:3], 130), dispose) for place, color, dispose in PATCHE
 @pytest.mark.parametrize("patches", [PATCHES, CLEAR], ids=["opaque", "half-clear"])
 @pytest.mark.parametrize("over", [True, False], ids=["over", "source"])
 def test_every_frame_of_an_apng_follows_the_standard(patches, over):
-    decoded = decode(apng(patches, over), reading=ALL)
+    decoded = decode(apng(patches, over), options=ALL)
     expected = shown(patches, over)
     made = np.array([np.asarray(frame.convert("RGBA")) for frame in decoded.frames])
     assert made.shape == expected.shape
@@ -259,7 +259,7 @@ def moving(request, encoded):
 
 def test_an_animation_is_refused_if_the_recipe_says_so(moving):
     with pytest.raises(ImageError, match="3 frames") as refusal:
-        decode(moving, reading=DecodeOptions(animation="error"))
+        decode(moving, options=DecodeOptions(animation="error"))
     assert refusal.value.reason == "unsupported"
 
 
@@ -272,7 +272,7 @@ def test_the_first_frame_is_used_by_default(make, moving):
 
 
 def test_all_frames_are_all_frames(moving):
-    decoded = decode(moving, reading=ALL)
+    decoded = decode(moving, options=ALL)
     brightest = [np.argmax(frame.convert("RGB").getpixel((8, 8))) for frame in decoded.frames]
     assert (brightest, list(decoded.durations)) == ([0, 2, 1], [90] * 3)
 
@@ -282,7 +282,7 @@ def test_all_frames_are_all_frames(moving):
 def test_a_picture_that_does_not_move_is_one_picture_by_any_policy(
     photo, encoded, format, animation
 ):
-    decoded = decode(encoded(photo(20, 10), format), reading=DecodeOptions(animation=animation))
+    decoded = decode(encoded(photo(20, 10), format), options=DecodeOptions(animation=animation))
     assert len(decoded.frames) == 1
 
 
@@ -290,15 +290,15 @@ def test_pages_are_not_an_animation(encoded):
     pages = [Image.new("L", (8, 8), level) for level in (10, 20)]
     data = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
     for animation in ("first", "all", "error"):
-        decoded = decode(data, reading=DecodeOptions(animation=animation))
+        decoded = decode(data, options=DecodeOptions(animation=animation))
         assert [frame.getpixel((0, 0)) for frame in decoded.frames] == [10]
 
 
 def test_the_default_image_of_an_apng_is_not_part_of_the_animation():
     default = (1, 2, 3, 255)
     data = apng(PATCHES[:3], over=True, default=default)
-    assert decode(data, reading=DecodeOptions(alpha=True)).frames[0].getpixel((5, 5)) == default
-    frames = decode(data, reading=ALL).frames
+    assert decode(data, options=DecodeOptions(alpha=True)).frames[0].getpixel((5, 5)) == default
+    frames = decode(data, options=ALL).frames
     made = np.array([np.asarray(frame.convert("RGBA")) for frame in frames])
     assert np.abs(premultiplied(made) - premultiplied(shown(PATCHES[:3]))).max() <= 2
 
@@ -306,9 +306,9 @@ def test_the_default_image_of_an_apng_is_not_part_of_the_animation():
 def test_all_frames_count_against_the_limit_of_pixels(picture):
     data = webp([picture(number, SIZE) for number in range(4)])
     pixels = 4 * SIZE[0] * SIZE[1]
-    assert len(decode(data, reading=ALL, limits=Limits(max_pixels=pixels)).frames) == 4
+    assert len(decode(data, options=ALL, limits=Limits(max_pixels=pixels)).frames) == 4
     with pytest.raises(ImageError, match="4 frames") as refusal:
-        decode(data, reading=ALL, limits=Limits(max_pixels=pixels - 1))
+        decode(data, options=ALL, limits=Limits(max_pixels=pixels - 1))
     assert refusal.value.reason == "too_large"
 
 
@@ -318,7 +318,7 @@ def test_a_later_frame_that_is_broken_costs_the_image_where_all_are_wanted(encod
     for format in ("PNG", "WEBP", "AVIF"):  # a GIF has no end of a frame, and no count
         data = encoded(frames[0], format, save_all=True, append_images=frames[1:])
         with pytest.raises(ImageError) as refusal:
-            decode(data[: len(data) * 3 // 4], reading=ALL)
+            decode(data[: len(data) * 3 // 4], options=ALL)
         assert refusal.value.reason in ("truncated", "corrupt"), format
 
 
@@ -343,7 +343,7 @@ GREEN = (
 def test_apngs_of_the_corpus_show_what_opencv_shows(path):
     data = path.read_bytes()
     try:
-        decoded = decode(data, reading=ALL)
+        decoded = decode(data, options=ALL)
     except ImageError as error:
         assert error.reason in ("corrupt", "truncated")
         return

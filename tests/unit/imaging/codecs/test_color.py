@@ -146,7 +146,7 @@ def test_16_bit_grey_in_big_endian_is_scaled_too():
 def test_16_bit_grey_of_a_ppm_is_not_taken_for_8_bits_where_it_is_dark():
     data = b"P5 3 1 65535\n" + words(0, 128, 200)
     assert np.asarray(decode(data).frames[0]).tolist() == [[0, 0, 1]]
-    kept = decode(data, reading=DecodeOptions(depth="keep")).frames[0]
+    kept = decode(data, options=DecodeOptions(depth="keep")).frames[0]
     assert np.asarray(kept).tolist() == [[0, 128, 200]]
 
 
@@ -155,7 +155,7 @@ def test_16_bit_grey_follows_its_profile(policy):
     profile = icc_profile((), 1.0)
     chunks = chunk(b"iCCP", b"p\0\0" + zlib.compress(profile))
     data = png(3, 1, 16, 0, [words(0, 14045, 65535)], chunks)
-    made = decode(data, reading=DecodeOptions(depth="keep", color=policy))
+    made = decode(data, options=DecodeOptions(depth="keep", color=policy))
     middle = int(np.asarray(made.frames[0])[0, 1])
     # Light of 0.2143 is level 0.5 of sRGB (IEC 61966-2-1).
     assert abs(middle - (32768 if policy == "srgb" else 14045)) <= 100

@@ -91,7 +91,7 @@ SRGB_CHUNK = chunk(b"sRGB", b"\0")
 
 
 def levels(data, **reading):
-    return np.asarray(decode(data, reading=DecodeOptions(**reading)).frames[0]).astype(int)
+    return np.asarray(decode(data, options=DecodeOptions(**reading)).frames[0]).astype(int)
 
 
 def near(found, expected, tolerance=1):
@@ -387,7 +387,7 @@ def test_colours_that_are_kept_are_described_in_the_output(tmp_path, extra, form
 
 
 def test_the_profile_of_grey_is_that_of_grey():
-    decoded = decode(gray_png(gama(100_000)), reading=DecodeOptions(color="keep"))
+    decoded = decode(gray_png(gama(100_000)), options=DecodeOptions(color="keep"))
     assert decoded.frames[0].mode == "L"
     assert decoded.profile[16:20] == b"GRAY"
 
@@ -405,7 +405,7 @@ def test_every_frame_of_an_animation_is_converted(encoded):
     frames = [Image.new("RGB", (4, 4), color) for color in COLORS[:3]]
     data = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:], duration=100)
     data = data[:33] + cicp(12, 13) + data[33:]
-    made = decode(data, reading=DecodeOptions(animation="all")).frames
+    made = decode(data, options=DecodeOptions(animation="all")).frames
     expected = in_srgb(COLORS[:3], P3)
     assert near([np.asarray(frame)[0, 0] for frame in made], expected)
 

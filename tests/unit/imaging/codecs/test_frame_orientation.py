@@ -148,4 +148,4 @@ def test_an_avif_sequence_is_turned_where_the_tag_would_be_noted(make, orientati
     expected = {1: ["rg", "bw"], 3: ["wb", "gr"], 6: ["br", "wg"], 2: ["gr", "wb"]}[orientation]
     made = make(turned("png", orientation), {"format": "avif"}, orientation="keep")
     for reading in (ALL, FIRST):
-        assert seen_coarsely(decode(made, reading=reading).frames[0]) == expected
+        assert seen_coarsely(decode(made, options=reading).frames[0]) == expected

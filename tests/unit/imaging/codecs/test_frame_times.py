@@ -101,7 +101,7 @@ def test_30_frames_a_second_of_an_avif_last_as_long(make):
     for path in ((b"moov", b"mvhd"), (b"moov", b"trak", b"mdia", b"mdhd")):
         begin, _ = find_box(bytes(data), *path)
         data[begin + 20 : begin + 24] = struct.pack(">I", 30)
-    made = decode(bytes(data), reading=ALL).durations
+    made = decode(bytes(data), options=ALL).durations
     assert (sum(made), set(made)) == (1000, {33, 34})
 
 
@@ -173,11 +173,11 @@ def test_the_loop_count_is_that_of_the_source(make, source, times, to):
 
 def test_an_avif_without_an_edit_list_repeats_for_ever():
     """The file does not specify it; browsers repeat it for ever."""
-    assert decode(avif(3, legacy=True), reading=ALL).loop == 0
+    assert decode(avif(3, legacy=True), options=ALL).loop == 0
 
 
 def test_an_avif_whose_last_turn_is_not_whole_is_shown_once_more():
-    assert decode(avif(3, seconds=20), reading=ALL).loop == 3
+    assert decode(avif(3, seconds=20), options=ALL).loop == 3
 
 
 def test_the_same_frames_give_the_same_avif(make):

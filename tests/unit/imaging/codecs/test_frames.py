@@ -24,7 +24,7 @@ def make(tmp_path):
 
 
 def seen(data, reading=ALL):
-    return [letters(frame) for frame in decode(data, reading=reading).frames]
+    return [letters(frame) for frame in decode(data, options=reading).frames]
 
 
 # APNG
@@ -124,7 +124,7 @@ def test_an_apng_is_written_by_the_regions_that_change():
         (1, 1, 1, 7, 9, 7000, 100, 0, 0),
         (3, 1, 1, 0, 0, 10_000, 1, 0, 0),
     ]
-    made = decode(data, reading=ALL)
+    made = decode(data, options=ALL)
     assert [f.convert("RGBA").tobytes() for f in made.frames] != [f.tobytes() for f in frames][
         :1
     ] * 3
@@ -177,7 +177,7 @@ def test_an_opaque_webp_has_no_alpha():
     for alpha in (True, False):
         data = webp((2, 2), frames, alpha=alpha)
         for reading in (ALL, FIRST):
-            assert {frame.mode for frame in decode(data, reading=reading).frames} == {"RGB"}
+            assert {frame.mode for frame in decode(data, options=reading).frames} == {"RGB"}
 
 
 @pytest.mark.parametrize("depth", [8, 10, 12])

@@ -194,14 +194,14 @@ def shown(data):
 def test_frames_are_composed(case, background):
     size, frames, expected = CASES[case]
     data = gif(size, frames, background=background)
-    assert [letters(frame) for frame in decode(data, reading=ALL).frames] == expected
-    assert [letters(frame) for frame in decode(data, reading=FIRST).frames] == expected[:1]
+    assert [letters(frame) for frame in decode(data, options=ALL).frames] == expected
+    assert [letters(frame) for frame in decode(data, options=FIRST).frames] == expected[:1]
 
 
 @pytest.mark.parametrize("trailer", [True, False])
 def test_a_trailer_may_be_missing(trailer):
     data = gif((2, 1), [GifFrame(["rg"]), GifFrame(["b"])], trailer=trailer)
-    assert [letters(frame) for frame in decode(data, reading=ALL).frames] == [["rg"], ["bg"]]
+    assert [letters(frame) for frame in decode(data, options=ALL).frames] == [["rg"], ["bg"]]
 
 
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
@@ -221,7 +221,7 @@ def test_every_output_shows_every_frame(make, case, to, backend):
     size, frames, expected = CASES[case]
     data = make(gif(size, frames), OUTPUTS[to], backend, "all", *size)
     if to == "avif":
-        decoded = decode(data, reading=ALL).frames
+        decoded = decode(data, options=ALL).frames
         seen = [letters(frame.crop((0, 0, *frame.size)))[8::16] for frame in decoded]
         assert [[row[8::16] for row in rows] for rows in seen] == expected
     else:
@@ -250,9 +250,9 @@ def test_what_is_transparent_shows_the_background_of_the_recipe(make, to, backen
 
 def test_opaque_frames_have_no_alpha():
     data = gif((2, 1), [GifFrame(["rg"]), GifFrame(["b"])])
-    assert [frame.mode for frame in decode(data, reading=ALL).frames] == ["RGB", "RGB"]
+    assert [frame.mode for frame in decode(data, options=ALL).frames] == ["RGB", "RGB"]
     holes = gif((2, 1), [GifFrame(["rg"], disposal=2), GifFrame(["b"])])
-    assert [frame.mode for frame in decode(holes, reading=ALL).frames] == ["RGBA", "RGBA"]
+    assert [frame.mode for frame in decode(holes, options=ALL).frames] == ["RGBA", "RGBA"]
 
 
 def test_a_frame_without_a_colour_table_is_grey():
@@ -268,13 +268,13 @@ def test_a_first_frame_that_reaches_far_is_too_large():
     assert refusal.value.reason == "too_large"
     rows = ["r" * 50] * 30
     wide = gif((3, 1), [GifFrame(["rgb"]), GifFrame(rows), GifFrame(rows)])
-    assert len(decode(wide, reading=ALL, limits=Limits(max_pixels=3_003)).frames) == 3
+    assert len(decode(wide, options=ALL, limits=Limits(max_pixels=3_003)).frames) == 3
     least = Limits(max_pixels=3_002)
-    assert decode(wide, reading=FIRST, limits=least).pixels == 3
+    assert decode(wide, options=FIRST, limits=least).pixels == 3
     with pytest.raises(ImageError, match="3,003 pixels"):
-        decode(wide, reading=ALL, limits=least)
+        decode(wide, options=ALL, limits=least)
     later = gif((3, 1), [GifFrame(["rgb"]), GifFrame(["r"], (60_000, 60_000))])
-    assert [letters(frame) for frame in decode(later, reading=ALL).frames] == [["rgb"]] * 2
+    assert [letters(frame) for frame in decode(later, options=ALL).frames] == [["rgb"]] * 2
 
 
 @pytest.mark.parametrize("missing", [1, 2, 3, 4])
@@ -284,7 +284,7 @@ def test_a_frame_that_was_cut_off_is_truncated(missing):
     half = len(data) - 200 - missing
     assert letters(decode(data[:half]).frames[0]) == rows
     with pytest.raises(ImageError) as refusal:
-        decode(data[:half], reading=ALL)
+        decode(data[:half], options=ALL)
     assert refusal.value.reason == "truncated"
 
 
@@ -292,7 +292,7 @@ def test_bytes_between_blocks_are_skipped():
     data = gif((2, 1), [GifFrame(["rg"]), GifFrame(["b"])])
     place = data.index(b"\x21\xf9", data.index(b",") + 10)
     spoiled = data[:place] + b"\0\0" + data[place:]
-    assert len(decode(spoiled, reading=ALL).frames) == 2
+    assert len(decode(spoiled, options=ALL).frames) == 2
 
 
 def test_half_transparent_pixels_become_opaque_or_transparent(make):
@@ -309,7 +309,7 @@ def test_half_transparent_pixels_become_opaque_or_transparent(make):
 def test_an_animation_keeps_identical_frames(make):
     frames = [GifFrame(["r"], delay=20), GifFrame(["r"], delay=30), GifFrame(["g"])]
     for output in ({"format": "gif"}, {"format": "png"}):
-        made = decode(make(gif((1, 1), frames), output, "pillow", "all", 1, 1), reading=ALL)
+        made = decode(make(gif((1, 1), frames), output, "pillow", "all", 1, 1), options=ALL)
         assert [letters(frame)[0][0] for frame in made.frames] == ["r", "r", "g"]
         assert made.durations == (200, 300, 100)
 
@@ -317,7 +317,7 @@ def test_an_animation_keeps_identical_frames(make):
 def test_the_time_of_a_control_extension_is_that_of_one_frame_alone():
     """The other frames have no time, and browsers show them for 100 ms."""
     frames = [GifFrame(["r"], delay=30), *[GifFrame(["g"], control=False)] * 2]
-    assert decode(gif((1, 1), frames), reading=ALL).durations == (300, 100, 100)
+    assert decode(gif((1, 1), frames), options=ALL).durations == (300, 100, 100)
 
 
 def test_a_gif_of_many_colours_has_those_of_each_frame(make):
@@ -329,7 +329,7 @@ def test_a_gif_of_many_colours_has_those_of_each_frame(make):
         frames.append(Image.fromarray(pixels))
     file = io.BytesIO()
     frames[0].save(file, "PNG", save_all=True, append_images=frames[1:], duration=50)
-    made = decode(make(file.getvalue(), {"format": "gif"}, "pillow", "all", 16, 16), reading=ALL)
+    made = decode(make(file.getvalue(), {"format": "gif"}, "pillow", "all", 16, 16), options=ALL)
     for frame, image in zip(frames, made.frames, strict=True):
         seen = np.asarray(image.convert("RGB")).astype(int)[8::16, 8::16]
         assert np.abs(seen - np.asarray(frame)).max() <= 1

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image, JpegImagePlugin
 
-from pixelmill.imaging.arrays import levels_of, padded
+from pixelmill.imaging.arrays import array_of
 from pixelmill.imaging.codecs import jpeg
 from pixelmill.imaging.codecs.decoded import DecodeOptions
-from pixelmill.imaging.codecs.decoding import decode, decode_to_levels
-from tests.helpers.imaging import ADOBE_RGB, icc_profile
+from pixelmill.imaging.codecs.decoding import decode, decode_to_array
+from tests.helpers.imaging import ADOBE_RGB, arrays_of, icc_profile
 
 needs_turbo = pytest.mark.skipif(jpeg.turbo() is None, reason="simplejpeg has no wheel here")
 
@@ -42,7 +42,7 @@ def test_pixels_are_pillows(photo, encoded, size, mode, progressive, subsampling
         photo(*size).convert(mode), "JPEG", quality=90, progressive=progressive,
         subsampling=subsampling,
     )  # fmt: skip
-    expected = levels_of(Image.open(io.BytesIO(data)))
+    expected = array_of(Image.open(io.BytesIO(data)))
     made = jpeg.decode(data, mode, size, 1)
     np.testing.assert_array_equal(made, expected)
     made[...] = 0  # no other file has it
@@ -58,11 +58,11 @@ def test_shrunken_pixels_are_pillows_too(photo, encoded, loaded_by_pillow, size,
     def target(full):
         return tuple(max(1, side // scale) for side in full)
 
-    straight = decode_to_levels(data, target, reading)
+    straight = decode_to_array(data, target, reading)
     assert not loaded_by_pillow
     through_pillow = decode(data, target, reading)
     assert straight.box == through_pillow.box
-    np.testing.assert_array_equal(straight.frames[0], levels_of(through_pillow.frames[0]))
+    np.testing.assert_array_equal(straight.frames[0], array_of(through_pillow.frames[0]))
 
 
 @needs_turbo
@@ -77,11 +77,11 @@ def test_levels_are_as_upright_as_images(photo, encoded, loaded_by_pillow, size,
         return full[0] / 2, full[1] / 2
 
     for asked in (None, target):
-        straight = decode_to_levels(data, asked, DecodeOptions(shrink_margin=1.0))
+        straight = decode_to_array(data, asked, DecodeOptions(shrink_margin=1.0))
         assert not loaded_by_pillow
         through_pillow = decode(data, asked, DecodeOptions(shrink_margin=1.0))
         assert straight.box == through_pillow.box
-        np.testing.assert_array_equal(straight.frames[0], levels_of(through_pillow.frames[0]))
+        np.testing.assert_array_equal(straight.frames[0], array_of(through_pillow.frames[0]))
         loaded_by_pillow.clear()
 
 
@@ -152,13 +152,13 @@ def test_colours_that_must_be_converted_go_through_pillow(photo, encoded, kind):
         data = encoded(image.convert("CMYK"), "JPEG", quality=90)
     else:
         data = encoded(image, "JPEG", quality=90, icc_profile=icc_profile(ADOBE_RGB, 2.2))
-    assert isinstance(decode_to_levels(data).frames[0], Image.Image)
+    assert isinstance(decode_to_array(data).frames[0], Image.Image)
 
 
 def test_without_the_package_pillow_does_it(photo, encoded, monkeypatch):
     monkeypatch.setattr(jpeg, "turbo", lambda: None)
     data = encoded(photo(64, 48), "JPEG", quality=90)
-    assert decode_to_levels(data).frames[0] == decode(data).frames[0]
+    assert decode_to_array(data).frames[0] == decode(data).frames[0]
 
 
 @pytest.mark.parametrize("subsampling", SUBSAMPLINGS)
@@ -173,7 +173,7 @@ def test_files_are_pillows_to_the_byte(photo, size, quality, subsampling):
         }  # fmt: skip
         expected = io.BytesIO()
         image.save(expected, "JPEG", **values)
-        for levels in (levels_of(image), padded(levels_of(image))):
+        for levels in arrays_of(image):
             assert jpeg.encoder(**values)(levels) == expected.getvalue()
 
 

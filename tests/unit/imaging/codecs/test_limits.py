@@ -13,7 +13,7 @@ from pixelmill.core.errors import ImageError
 from pixelmill.imaging.backends.opencv import OpenCV
 from pixelmill.imaging.codecs import jpeg
 from pixelmill.imaging.codecs.decoded import DecodeOptions
-from pixelmill.imaging.codecs.decoding import decode, decode_to_levels
+from pixelmill.imaging.codecs.decoding import decode, decode_to_array
 from pixelmill.imaging.codecs.formats import FORMATS
 from pixelmill.imaging.codecs.limits import PRESETS, Limits, workers_for_memory
 from tests.helpers.bitmaps import BIT_FIELDS, RLE4, RLE8, bmp, run_lengths
@@ -121,7 +121,7 @@ CONTAINERS = {
 
 DECODERS = {
     "pillow": decode,
-    "levels": decode_to_levels,
+    "levels": decode_to_array,
     "opencv": lambda data, limits: OpenCV().decode(data, None, DecodeOptions(), limits),
     "opencv-deep": lambda data, limits: OpenCV().decode(
         data, None, DecodeOptions(depth="keep"), limits

@@ -236,7 +236,7 @@ def test_broken_tags_do_not_affect_the_orientation(photo, encoded):
     exif = exif_block([(0x0112, "short", 6), (0x8298, "rational", [(1, 0)])], gps=[(2, "short", 7)])
     data = encoded(photo(80, 60), "JPEG", exif=exif)
     for policy in ("strip", "keep", "none"):
-        kept = decode(data, reading=DecodeOptions(orientation="keep", metadata=policy)).exif
+        kept = decode(data, options=DecodeOptions(orientation="keep", metadata=policy)).exif
         found = Image.Exif()
         found.load(kept)
         assert found.get(0x0112) == 6, policy

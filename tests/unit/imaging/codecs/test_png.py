@@ -88,7 +88,7 @@ def placed(data, extra, where):
 
 
 def by_pillow(data, reading):
-    return [np.asarray(frame) for frame in decode(data, reading=reading).frames]
+    return [np.asarray(frame) for frame in decode(data, options=reading).frames]
 
 
 def by_opencv(data, reading):
@@ -244,7 +244,7 @@ def test_a_large_profile_is_followed(encoded, picture):
     profile = icc_profile(ADOBE_RGB, 2.2) + NOISE[:2_000_000]
     content = chunk(b"iCCP", b"icc\0\0" + zlib.compress(profile))
     data = placed(encoded(picture(1), "PNG"), content, "before")
-    assert decode(data, reading=DecodeOptions(color="keep")).profile == profile
+    assert decode(data, options=DecodeOptions(color="keep")).profile == profile
 
 
 def with_header(**fields):
@@ -382,7 +382,7 @@ def flooded_tiff(encoded, picture):
 def test_floods_of_notes_in_other_formats_cost_no_picture(encoded, picture, flooded):
     plain, data = flooded(encoded, picture)
     (expected,) = decode(plain).frames
-    (found,) = decode(data, reading=DecodeOptions(metadata="keep")).frames
+    (found,) = decode(data, options=DecodeOptions(metadata="keep")).frames
     assert same(found, expected)
 
 

@@ -97,7 +97,7 @@ def srgb_file(tmp_path_factory):
 def test_keep_and_drop_change_no_pixel(encoded, colors, color):
     profile = icc_profile(ADOBE_RGB, 2.2)
     data = encoded(colors, "PNG", icc_profile=profile)
-    decoded = decode(data, reading=DecodeOptions(color=color))
+    decoded = decode(data, options=DecodeOptions(color=color))
     assert same(decoded.frames[0], colors)
     assert decoded.profile == (profile if color == "keep" else None)
 
@@ -109,7 +109,7 @@ def test_a_profile_counts_with_alpha_and_palettes_too(encoded, mode, color):
     image = Image.new("RGB", (8, 8), (120, 200, 60))
     image = image.quantize(2) if mode == "P" else image.convert(mode)
     data = encoded(image, "PNG", icc_profile=profile)
-    decoded = decode(data, reading=DecodeOptions(color=color, alpha=True))
+    decoded = decode(data, options=DecodeOptions(color=color, alpha=True))
     expected = (120, 200, 60)
     if color == "srgb":
         expected = seen_in_srgb([[expected]], ADOBE_RGB, 563 / 256)[0, 0]
@@ -122,7 +122,7 @@ def test_alpha_is_no_colour(encoded):
     alpha = np.arange(256, dtype=np.uint8).reshape(16, 16)
     image = Image.fromarray(np.dstack([np.full((16, 16, 3), 99, np.uint8), alpha]))
     data = encoded(image, "PNG", icc_profile=icc_profile(ADOBE_RGB, 1.0))
-    made = decode(data, reading=DecodeOptions(alpha=True)).frames[0]
+    made = decode(data, options=DecodeOptions(alpha=True)).frames[0]
     np.testing.assert_array_equal(np.asarray(made)[..., 3], alpha)
 
 
@@ -131,7 +131,7 @@ def test_alpha_is_no_colour(encoded):
 def test_grey_with_a_profile_stays_grey_of_the_levels_that_are_seen(encoded, gamma, mode):
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).convert(mode)
     data = encoded(ramp, "PNG", icc_profile=icc_profile((), gamma))
-    made = decode(data, reading=DecodeOptions(alpha=True)).frames[0]
+    made = decode(data, options=DecodeOptions(alpha=True)).frames[0]
     assert made.mode == mode
     expected = encode_srgb((np.arange(256) / 255) ** (round(gamma * 256) / 256))
     assert off(made.getchannel(0), expected.reshape(16, 16)) <= 2
@@ -153,7 +153,7 @@ def test_alpha_of_grey_is_no_grey(encoded):
     alpha = np.arange(256, dtype=np.uint8).reshape(16, 16)
     image = Image.fromarray(np.dstack([np.full((16, 16), 99, np.uint8), alpha]), "LA")
     made = decode(
-        encoded(image, "PNG", icc_profile=icc_profile((), 1.0)), reading=DecodeOptions(alpha=True)
+        encoded(image, "PNG", icc_profile=icc_profile((), 1.0)), options=DecodeOptions(alpha=True)
     ).frames[0]
     assert made.mode == "LA"
     np.testing.assert_array_equal(np.asarray(made)[..., 1], alpha)
@@ -164,7 +164,7 @@ def test_the_profile_of_16_bit_grey_describes_what_is_kept(encoded, color, kept)
     profile = icc_profile((), 1.0)
     levels = np.linspace(0, 65535, 12).astype(np.uint16).reshape(3, 4)
     data = encoded(Image.fromarray(levels), "PNG", icc_profile=profile)
-    decoded = decode(data, reading=DecodeOptions(color=color, depth="keep"))
+    decoded = decode(data, options=DecodeOptions(color=color, depth="keep"))
     np.testing.assert_array_equal(np.asarray(decoded.frames[0]), levels)
     assert decoded.profile == (profile if kept else None)
 
@@ -189,7 +189,7 @@ def test_a_profile_that_describes_srgb_changes_no_pixel_and_is_dropped(
     encoded, colors, profile, color
 ):
     decoded = decode(
-        encoded(colors, "PNG", icc_profile=profile), reading=DecodeOptions(color=color)
+        encoded(colors, "PNG", icc_profile=profile), options=DecodeOptions(color=color)
     )
     assert same(decoded.frames[0], colors)
     assert decoded.profile is None
@@ -215,7 +215,7 @@ def test_a_profile_that_is_broken_or_of_another_space_is_ignored(
     encoded, colors, mode, profile, color
 ):
     image = colors.convert(mode)
-    decoded = decode(encoded(image, "PNG", icc_profile=profile), reading=DecodeOptions(color=color))
+    decoded = decode(encoded(image, "PNG", icc_profile=profile), options=DecodeOptions(color=color))
     assert same(decoded.frames[0], image)
     assert decoded.profile is None
 
@@ -225,7 +225,7 @@ def test_a_broken_profile_of_inks_costs_nothing(encoded, color):
     image = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
     for profile in (bytes(16) + b"CMYK" + bytes(108), INKS[:600]):
         data = encoded(image, "TIFF", icc_profile=profile)
-        assert decode(data, reading=DecodeOptions(color=color)).frames[0].getpixel((0, 0)) == (
+        assert decode(data, options=DecodeOptions(color=color)).frames[0].getpixel((0, 0)) == (
             255,
             0,
             0,
@@ -341,7 +341,7 @@ def test_cmyk_with_a_profile_equals_that_of_imagemagick(encoded, inks, srgb_file
     data = encoded(inks, format, icc_profile=INKS, **options)
     arguments = ("-intent", "Relative", "-black-point-compensation", "-profile", srgb_file)
     expected = opened(magick(data, *arguments)).convert("RGB")
-    decoded = decode(data, reading=DecodeOptions(color=color))
+    decoded = decode(data, options=DecodeOptions(color=color))
     assert psnr(decoded.frames[0], expected) >= 40
     assert psnr(decoded.frames[0], expected_of(inks)) < 20  # otherwise the test would prove nothing
     assert decoded.profile is None
@@ -349,7 +349,7 @@ def test_cmyk_with_a_profile_equals_that_of_imagemagick(encoded, inks, srgb_file
 
 def test_to_drop_a_profile_of_inks_is_to_have_none(encoded, inks):
     data = encoded(inks, "TIFF", icc_profile=INKS)
-    made = decode(data, reading=DecodeOptions(color="drop")).frames[0]
+    made = decode(data, options=DecodeOptions(color="drop")).frames[0]
     assert off(made, expected_of(inks)) <= 1
 
 

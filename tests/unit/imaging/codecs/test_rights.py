@@ -157,7 +157,7 @@ def test_16_bit_tiffs_have_the_same_tags(source, render, order, backend):
         found_order, main, camera, gps = fields_of(block_in(made))
         assert camera[0x9204] == (10, numbers(found_order, "2i", -1, 3))
         assert gps[2] == (5, numbers(found_order, "6I", 48, 1, 8, 1, 5, 10))
-        assert np.array_equal(decode(made, reading=DecodeOptions(depth="keep")).frames[0], deep)
+        assert np.array_equal(decode(made, options=DecodeOptions(depth="keep")).frames[0], deep)
 
 
 def deep_png(levels, block):

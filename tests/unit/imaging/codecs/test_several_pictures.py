@@ -78,7 +78,7 @@ SEVERAL = {
 def test_the_right_one_of_several_pictures_is_used(make, animation, backend):
     reading = DecodeOptions(animation=animation)
     if backend == "pillow":
-        (frame,) = decode(make(), reading=reading).frames
+        (frame,) = decode(make(), options=reading).frames
         levels = np.asarray(frame)
     else:
         (frame,) = OpenCV().decode(make(), None, reading, Limits()).frames

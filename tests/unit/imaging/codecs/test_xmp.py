@@ -90,7 +90,7 @@ READINGS = {
 
 def size(backend, data, reading):
     if backend == "pillow":
-        return decode(data, reading=reading).frames[0].size
+        return decode(data, options=reading).frames[0].size
     return OpenCV().decode(data, None, reading, Limits()).frames[0].shape[1::-1]
 
 

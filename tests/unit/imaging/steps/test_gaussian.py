@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from pixelmill.imaging.steps.fixed_point import bell
+from pixelmill.imaging.steps.fixed_point import gaussian_kernel
 from pixelmill.imaging.steps.gaussian import gaussian
 from tests.helpers.imaging import psnr
 
@@ -87,7 +87,7 @@ def test_it_is_the_same_from_both_sides(contents, radius):
 @pytest.mark.parametrize("radius", RADII)
 def test_no_order_of_summing_changes_a_level(radius):
     """The result must not depend on the order in which a processor adds."""
-    line = bell(radius, int(3 * radius) + 1)
+    line = gaussian_kernel(radius, int(3 * radius) + 1)
     assert line.sum() == 256
     assert (line >= 0).all()
     assert (line == np.rint(line)).all()

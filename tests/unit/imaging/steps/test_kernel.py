@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pixelmill.imaging.arrays import behind, padded
+from pixelmill.imaging.arrays import as_bgra
 from pixelmill.imaging.steps import resampling
-from pixelmill.imaging.steps.resampling import resample_levels
+from pixelmill.imaging.steps.resampling import resample_array
 
 pytestmark = [
     pytest.mark.slow,
@@ -57,21 +57,26 @@ def pictures(count):
         yield levels, size, draw.choice(list(KERNELS)), box
 
 
+def padded(levels):
+    """A view of the first three of four channels."""
+    return as_bgra(levels)[..., :3]
+
+
 @pytest.mark.parametrize("hold", [padded, np.asfortranarray, np.asarray], ids=lambda f: f.__name__)
 def test_its_bytes_are_those_of_cykooz_resizer(kernel, monkeypatch, hold):
     for levels, size, name, box in pictures(400):
         monkeypatch.setattr(resampling, "kernel", None)
-        expected = resample_levels(padded(levels), size, name, box)
+        expected = resample_array(padded(levels), size, name, box)
         monkeypatch.setattr(resampling, "kernel", kernel)
-        made = resample_levels(hold(levels), size, name, box)
+        made = resample_array(hold(levels), size, name, box)
         np.testing.assert_array_equal(made, expected, f"{levels.shape} {size} {name} {box}")
 
 
 def test_grey_is_left_to_cykooz_resizer(kernel, monkeypatch):
     levels = np.arange(60 * 50, dtype=np.uint8).reshape(60, 50)
-    expected = resample_levels(levels, (20, 30), "lanczos", (0, 0, 50, 60))
+    expected = resample_array(levels, (20, 30), "lanczos", (0, 0, 50, 60))
     monkeypatch.setattr(resampling, "kernel", kernel)
-    made = resample_levels(levels, (20, 30), "lanczos", (0, 0, 50, 60))
+    made = resample_array(levels, (20, 30), "lanczos", (0, 0, 50, 60))
     np.testing.assert_array_equal(made, expected)
 
 
@@ -116,9 +121,9 @@ def spoilt(side, place, value):
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(kernel, change):
     given = {
-        "from": behind(padded(np.zeros((30, 20, 3), np.uint8))),
+        "from": as_bgra(np.zeros((30, 20, 3), np.uint8)),
         "source": (20, 30),
-        "to": behind(padded(np.zeros((10, 10, 3), np.uint8))),
+        "to": as_bgra(np.zeros((10, 10, 3), np.uint8)),
         "target": (10, 10),
         "across": kernel.side(10, 20, 0, 20, 3),
         "down": kernel.side(10, 30, 0, 30, 3),

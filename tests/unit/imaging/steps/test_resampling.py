@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelmill.imaging.arrays import levels_of, padded
+from pixelmill.imaging.arrays import array_of
 from pixelmill.imaging.steps import resampling
-from pixelmill.imaging.steps.resampling import resample, resample_levels
+from pixelmill.imaging.steps.resampling import resample, resample_array
+from tests.helpers.imaging import arrays_of
 
 cykooz_resizer = pytest.importorskip("cykooz_resizer", reason="has no wheel for this machine")
 
@@ -95,10 +96,10 @@ def test_numbers_are_those_of_the_package():
 def test_levels_become_what_images_do(photo, filter, mode, size):
     image = photo(431, 377).convert(mode)
     for box in (whole(image), (10.5, 3.25, 420.0, 376.5)):
-        expected = levels_of(resample(image, size, filter, box, vectors=True))
-        for levels in (levels_of(image), padded(levels_of(image))):
+        expected = array_of(resample(image, size, filter, box, vectors=True))
+        for levels in arrays_of(image):
             before = levels.copy()
-            np.testing.assert_array_equal(resample_levels(levels, size, filter, box), expected)
+            np.testing.assert_array_equal(resample_array(levels, size, filter, box), expected)
             np.testing.assert_array_equal(levels, before)
 
 

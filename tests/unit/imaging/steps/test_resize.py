@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from pixelmill.core.errors import UserError
-from pixelmill.imaging.arrays import from_levels, levels_of, padded
+from pixelmill.imaging.arrays import image_of
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.steps import MAX_SIDE, STEPS
 from pixelmill.imaging.steps.resize import resampled_size, scaled_size
+from tests.helpers.imaging import arrays_of
 
 
 def pixels(image):
@@ -495,6 +496,6 @@ def test_levels_are_resized_as_images_are(photo, box, params, mode):
     given = {key: parameter.default for key, parameter in kind.parameters.items()} | params
     image = photo(121, 81).convert(mode)
     expected = kind.function(image, **given, box=box)
-    for levels in (levels_of(image), padded(levels_of(image))):
+    for levels in arrays_of(image):
         made = kind.on_array(**given)(levels, box)
-        assert (made if isinstance(made, Image.Image) else from_levels(made)) == expected
+        assert (made if isinstance(made, Image.Image) else image_of(made)) == expected

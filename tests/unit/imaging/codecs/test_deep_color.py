@@ -1,0 +1,64 @@
+"""Pictures of 16 bits per channel, between files and arrays."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+from pixelmill.imaging.codecs import deep_color
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
+from tests.helpers.imaging import chunk
+
+#: First column and row, and steps, of the passes of Adam7 (PNG 3rd edition, 8.1).
+PASSES = [
+    (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
+    (0, 1, 1, 2),
+]  # fmt: skip
+
+GRAY, RGB = 0, 2
+
+
+def deep_png(levels, color_type, transparent, interlaced):
+    """A PNG of 16 bits with one transparent colour."""
+    height, width = levels.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, interlaced)
+    rows = b""
+    for left, top, across, down in PASSES if interlaced else [(0, 0, 1, 1)]:
+        for row in levels[top::down, left::across]:
+            rows += b"\0" + row.astype(">u2").tobytes() if row.size else b""
+    chunks = {
+        b"IHDR": header,
+        b"tRNS": struct.pack(f">{len(transparent)}H", *transparent),
+        b"IDAT": zlib.compress(rows),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*pair) for pair in chunks.items())
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("color_type", [GRAY, RGB])
+def test_pixels_of_the_transparent_colour_are_transparent(color_type, interlaced):
+    channels = {GRAY: 1, RGB: 3}[color_type]
+    levels = np.arange(12 * 10 * channels).reshape(12, 10, channels).astype(np.uint16) * 97
+    data = deep_png(levels, color_type, levels[3, 4].tolist(), interlaced)
+    samples, _ = deep_color.png_source(data, DecodeOptions(depth="keep")).read()
+    np.testing.assert_array_equal(samples.colors, levels)
+    expected = np.full((12, 10), 65535)
+    expected[3, 4] = 0
+    np.testing.assert_array_equal(samples.alpha, expected)
+
+
+@pytest.mark.parametrize(
+    "open_", [deep_color.png_source, lambda data, _: deep_color.tiff_source(data)]
+)
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_pictures_of_8_bits_are_left_to_pillow(photo, encoded, format, open_):
+    assert open_(encoded(photo(8, 6), format), DecodeOptions(depth="keep")) is None
+
+
+def test_every_format_of_16_bits_holds_transparency():
+    """The backend OpenCV keeps alpha for that reason, and never flattens 16 bits."""
+    assert {name for name, known in OUTPUT_FORMATS.items() if known.deep} == {"png", "tiff"}
+    assert all(known.alpha for known in OUTPUT_FORMATS.values() if known.deep)
