@@ -95,7 +95,7 @@ def chosen(rows, expect):
     return paths
 
 
-def test_what_decodes_is_made(rows, outcomes):
+def test_decodable_images_are_rendered(rows, outcomes):
     taken = {
         row["path"]
         for row in rows
@@ -106,7 +106,7 @@ def test_what_decodes_is_made(rows, outcomes):
     assert failed == {}
 
 
-def test_what_does_not_decode_has_a_reason(rows, outcomes):
+def test_undecodable_images_have_a_reason(rows, outcomes):
     for path in set(chosen(rows, "fails")).difference(SPARED):
         outcome = outcomes[path]
         assert (outcome.status, outcome.stage) == ("failed", "decode"), path
@@ -114,28 +114,28 @@ def test_what_does_not_decode_has_a_reason(rows, outcomes):
         assert outcome.message, path
 
 
-def test_what_only_pillow_refuses_is_made(outcomes):
+def test_images_that_only_pillow_refuses_are_rendered(outcomes):
     assert {outcomes[path].status for path in SPARED} == {"ok"}
 
 
-def test_what_may_decode_does_or_has_a_reason(rows, outcomes):
+def test_doubtful_images_are_rendered_or_have_a_reason(rows, outcomes):
     for path in chosen(rows, "either"):
         outcome = outcomes[path]
         assert (outcome.status == "ok") != (outcome.reason in REASONS), path
 
 
-def test_every_output_is_of_the_size_that_was_asked_for(outcomes):
+def test_every_output_has_the_requested_size(outcomes):
     sizes = {(o.width, o.height) for outcome in outcomes.values() for o in outcome.files}
     assert sizes == {(256, 256)}
 
 
-def test_what_bears_no_signature_is_no_image(rows, outcomes):
+def test_a_file_without_a_signature_is_not_an_image(rows, outcomes):
     unsigned = [row["path"] for row in rows if not row["format"]]
     assert unsigned
     assert {outcomes[path].reason for path in unsigned} == {"not_an_image"}
 
 
-def test_what_would_unpack_to_too_much_is_too_large(rows, outcomes):
+def test_decompression_bombs_are_too_large(rows, outcomes):
     bombs = [row["path"] for row in rows if row["note"].startswith("DecompressionBombError")]
     assert bombs
     assert {outcomes[path].reason for path in bombs} == {"too_large"}
@@ -242,13 +242,13 @@ def test_the_whole_folder_is_processed_by_every_engine_without_a_crash(engine, w
 
 
 @pytest.mark.parametrize("engine", LOCAL)
-def test_nothing_but_own_lines_is_printed_whatever_libraries_say(engine, whole):
+def test_messages_of_libraries_are_not_printed(engine, whole):
     raw = [line for line in whole(engine).text.splitlines() if not OWN_LINES.fullmatch(line)]
     assert raw == []
 
 
 @pytest.mark.parametrize("engine", LOCAL)
-def test_in_the_whole_folder_what_decodes_is_made_and_what_fails_has_a_reason(engine, whole, rows):
+def test_every_image_of_the_folder_is_rendered_or_has_a_reason(engine, whole, rows):
     made = whole(engine).rows
     expected = {row["path"]: row for row in rows if row["path"] in made}
     decodes = [
@@ -287,7 +287,7 @@ def decoded(data, decode):
     return made.frames[0], (made.box, made.pixels, made.profile, made.exif)
 
 
-def test_jpegs_past_pillow_are_what_pillow_makes_of_them(rows):
+def test_directly_decoded_jpegs_equal_those_of_pillow(rows):
     """Intact files give the same pixels, and damaged ones the same messages."""
     straight = 0
     for row in rows:
@@ -305,7 +305,7 @@ def test_jpegs_past_pillow_are_what_pillow_makes_of_them(rows):
 
 
 @pytest.mark.parametrize("side", [128, 256, 512])
-def test_that_photos_are_decoded_smaller_cannot_be_seen(rows, tmp_path, side):
+def test_a_reduced_decode_of_photos_is_not_visible(rows, tmp_path, side):
     photos = [
         row["path"]
         for row in rows

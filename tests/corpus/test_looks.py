@@ -83,9 +83,7 @@ def test_every_orientation_is_like_the_upright_one_and_like_no_other(tmp_path, s
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_tag_on_transposed_pixels_of_a_photo_gives_the_photo(
-    stored, encoded, format, orientation
-):
+def test_transposed_pixels_with_a_tag_give_the_photo(stored, encoded, format, orientation):
     with Image.open(Path(CORPUS, "orientation/Landscape_1.jpg")) as photo:
         upright = photo.convert("RGB").resize((450, 300))
     pixels, exif = stored(upright, orientation)
@@ -136,7 +134,7 @@ UNSEEN = ("tbbn0g04", "tbwn0g16")
     [path for path in PNGSUITE if Path(path).stem not in UNSEEN],
     ids=lambda path: Path(path).stem,
 )
-def test_pngsuite_has_the_pixels_that_opencv_sees(path):
+def test_pngsuite_gives_the_pixels_of_opencv(path):
     data = Path(CORPUS, path).read_bytes()
     made = decode(data, options=AS_STORED).frames[0].convert("RGBA")
     assert np.abs(seen(made) - seen(by_opencv(data))).max() <= 1
@@ -144,7 +142,7 @@ def test_pngsuite_has_the_pixels_that_opencv_sees(path):
 
 @needs_magick
 @pytest.mark.parametrize("path", PNGSUITE, ids=lambda path: Path(path).stem)
-def test_pngsuite_has_the_pixels_that_imagemagick_sees(path):
+def test_pngsuite_gives_the_pixels_of_imagemagick(path):
     data = Path(CORPUS, path).read_bytes()
     made = decode(data, options=AS_STORED).frames[0].convert("RGBA")
     raw = magick(without_gamma(data), "-depth", "8", to="rgba")
@@ -157,7 +155,7 @@ def test_pngsuite_has_the_pixels_that_imagemagick_sees(path):
 
 @needs_magick
 @pytest.mark.parametrize("path", ["pillow/pil_sample_cmyk.jpg", "pillow/tiff_strip_cmyk_jpeg.tif"])
-def test_inks_of_the_corpus_are_what_imagemagick_sees(path):
+def test_cmyk_images_of_the_corpus_equal_those_of_imagemagick(path):
     data = Path(CORPUS, "robustness", path).read_bytes()
     made = decode(data).frames[0]
     expected = opened(magick(data, "-colorspace", "sRGB")).convert("RGB")
@@ -193,7 +191,7 @@ def outcomes(tmp_path_factory):
 
 
 @pytest.mark.parametrize("key", ["first", "all"])
-def test_what_decodes_is_made_in_every_format(outcomes, key):
+def test_decodable_images_are_written_in_every_format(outcomes, key):
     _, made = outcomes
     begins = {row["path"]: "jpeg" if row["format"] == "MPO" else row["format"].lower()
               for row in rows()}  # fmt: skip
@@ -208,7 +206,7 @@ def test_what_decodes_is_made_in_every_format(outcomes, key):
 
 
 @pytest.mark.parametrize("key", ["first", "all"])
-def test_whatever_was_made_is_what_its_format_says(outcomes, key):
+def test_every_output_has_its_format(outcomes, key):
     target, made = outcomes
     formats = set()
     for (kind, path), outcome in made.items():

@@ -15,7 +15,7 @@ STEP = 23
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_png_gives_the_picture_that_was_drawn(tmp_path, orientation):
+def test_every_png_gives_the_stored_picture(tmp_path, orientation):
     mill = matrix.Mill(str(tmp_path))
     cells = [cell for cell in matrix_cells.pngs_by_hand() if cell.orientation == orientation]
     assert len(cells) == 52

@@ -93,7 +93,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("engine", "what", "then"), CASES)
-def test_what_is_removed_during_a_pass_is_told_and_made_good(disturbed, engine, what, then):
+def test_files_removed_during_a_pass_are_reported_and_made_again(disturbed, engine, what, then):
     first, second, tree = disturbed(engine, what, then)
     assert "Traceback" not in first.text
     assert "Unexpected" not in first.text
@@ -130,9 +130,7 @@ def block(path, tmp_path):
 
 
 @pytest.mark.parametrize("path", BLOCKED.values(), ids=BLOCKED)
-def test_what_stands_in_the_way_is_named_and_a_pass_without_it_is_complete(
-    source, call, tmp_path, path
-):
+def test_obstacles_are_named_and_a_pass_without_them_completes(source, call, tmp_path, path):
     place = block(path, tmp_path)
     tree = tmp_path / path.split("out")[0] / "out"
     with pytest.raises((UserError, OSError)) as blocked:
@@ -147,7 +145,7 @@ def test_what_stands_in_the_way_is_named_and_a_pass_without_it_is_complete(
 
 
 @pytest.mark.parametrize("path", MOVED)
-def test_what_can_be_moved_stops_no_pass(source, call, tmp_path, path):
+def test_obstacles_that_can_be_moved_do_not_stop_a_pass(source, call, tmp_path, path):
     block(path, tmp_path)
     assert call("process_sequential.py", source, tmp_path / "out") == 0
     assert is_complete(tmp_path / "out")

@@ -113,7 +113,7 @@ def test_the_folders_are_synced_once_a_batch(tmp_path, photo, recorder):
     assert kinds == ["sync file", "rename"] * 5 + ["sync folder"]
 
 
-def test_a_folder_of_which_no_image_was_made_is_passed_over(tmp_path, photo, recorder):
+def test_a_folder_without_new_outputs_is_not_synced(tmp_path, photo, recorder):
     for name in ("in", "out"):
         (tmp_path / name).mkdir()
     photo(40, 30).save(tmp_path / "in/a.jpg")
@@ -126,14 +126,14 @@ def test_a_folder_of_which_no_image_was_made_is_passed_over(tmp_path, photo, rec
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_without_it_nothing_is_synced(tmp_path, photo, recorder, format):
+def test_without_durable_nothing_is_synced(tmp_path, photo, recorder, format):
     """A sync takes ten times as long as processing a small image."""
     render(tmp_path, photo, {"steps": [RESIZE], "output": {"format": format}}, ["new/made"])
     assert [event for event, *_ in recorder.events] == ["rename"]
 
 
 @pytest.mark.parametrize(("durable", "level"), [(False, NORMAL), (True, EXTRA)])
-def test_the_ledger_is_synced_as_the_outputs_are(tmp_path, durable, level):
+def test_the_ledger_is_synced_like_the_outputs(tmp_path, durable, level):
     with Ledger(str(tmp_path / "ledger.sqlite"), durable=durable) as ledger:
         assert ledger._database.execute("PRAGMA synchronous").fetchone() == (level,)
     with Workspace(str(tmp_path)).open(durable) as ledger:

@@ -132,7 +132,7 @@ def test_the_exit_status_does_not_depend_on_standard_streams(
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_a_pass_goes_on_when_nobody_reads_its_messages(shell, source, out):
+def test_a_pass_continues_if_nobody_reads_its_messages(shell, source, out):
     reader, writer = os.pipe()
     os.close(reader)
     options = ["--engine", "processes", "--workers", "2", "--progress", "json"]
@@ -144,7 +144,7 @@ def test_a_pass_goes_on_when_nobody_reads_its_messages(shell, source, out):
     assert_complete(out)
 
 
-def test_a_full_disk_behind_the_log_costs_only_the_log(shell, source, out):
+def test_a_full_disk_under_the_log_affects_only_the_log(shell, source, out):
     skip_without_dev_full("/dev/full")
     done = shell("", "process_sequential.py", source, out, "--log", "/dev/full")
     assert done.returncode == 0
@@ -165,7 +165,7 @@ def test_a_step_may_print_where_nobody_reads(shell, source, out, tmp_path):
 
 
 @pytest.mark.parametrize("log", ["file/messages.log", "folder"], ids=["below-a-file", "a-folder"])
-def test_a_log_that_cannot_be_written_is_told_in_one_sentence(shell, source, tmp_path, log):
+def test_a_log_that_cannot_be_written_gives_one_sentence(shell, source, tmp_path, log):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
     options = ["--log", log]
@@ -238,7 +238,7 @@ def without_shared_memory(repository, may_mount):
 @pytest.mark.slow
 @pytest.mark.parametrize("how", SHARED_MEMORY)
 @pytest.mark.parametrize("engine", WITH_PROCESSES)
-def test_an_engine_of_processes_is_refused_where_processes_share_no_semaphores(
+def test_without_semaphores_engines_of_processes_are_refused(
     without_shared_memory, source, out, how, engine
 ):
     options = ["--engine", engine, "--workers", "2"]
@@ -269,7 +269,7 @@ def costly(source, tmp_path):
 
 
 @pytest.mark.slow
-def test_auto_takes_threads_where_it_would_have_taken_processes(
+def test_without_semaphores_auto_chooses_threads(
     without_shared_memory, shell, costly, out, tmp_path
 ):
     (tmp_path / "mine.py").write_text("def f(image):\n    return image\n")
@@ -296,7 +296,7 @@ def test_images_are_generated_without_semaphores(without_shared_memory, out):
     "folder", ["absent", "file", "/".join(["long" * 30] * 4), "relative"],
     ids=["missing", "a-file", "long", "relative"],
 )  # fmt: skip
-def test_a_pass_does_with_an_odd_folder_for_temporary_files(
+def test_a_pass_works_with_an_unusual_folder_for_temporary_files(
     shell, source, tmp_path, engine, folder
 ):
     (tmp_path / "file").write_text("")
@@ -327,7 +327,7 @@ SURROUNDINGS = {
 
 
 @pytest.mark.parametrize("prologue", SURROUNDINGS.values(), ids=SURROUNDINGS)
-def test_a_pass_does_with_what_it_finds_around_it(shell, source, out, prologue):
+def test_a_pass_works_in_unusual_surroundings(shell, source, out, prologue):
     options = ["--engine", "processes", "--workers", "2"]
     done = shell(prologue, "process_parallel.py", source, out, *options)
     assert done.returncode == 0, done.stderr
@@ -350,7 +350,7 @@ def test_as_many_workers_start_as_the_hard_limit_on_files_allows(shell, source, 
     "arguments", [["process_sequential.py", "in", "out"], ["catalog.py", "{source}", "c.csv"]],
     ids=lambda arguments: arguments[0],
 )  # fmt: skip
-def test_a_current_folder_that_is_gone_is_told_in_one_sentence(shell, source, tmp_path, arguments):
+def test_a_missing_current_folder_gives_one_sentence(shell, source, tmp_path, arguments):
     (tmp_path / "gone").mkdir()
     name, *rest = [part.format(source=source) for part in arguments]
     done = shell("rmdir ../gone", name, *rest, cwd=tmp_path / "gone")
@@ -359,9 +359,7 @@ def test_a_current_folder_that_is_gone_is_told_in_one_sentence(shell, source, tm
 
 @pytest.mark.parametrize("blocks", [0, 64])
 @pytest.mark.parametrize("engine", EACH)
-def test_a_small_limit_on_the_size_of_files_is_told_in_one_sentence(
-    shell, source, out, engine, blocks
-):
+def test_a_small_limit_on_the_size_of_files_gives_one_sentence(shell, source, out, engine, blocks):
     options = ["--engine", engine, "--workers", "2"]
     done = shell(f"ulimit -f {blocks}", "process_parallel.py", source, out, *options)
     assert_one_sentence(done, str(out))
@@ -393,7 +391,7 @@ def memory_folder(tmp_path):
 
 
 @pytest.mark.parametrize("seconds", TIMES.values(), ids=TIMES)
-def test_a_source_may_bear_any_time(photos, memory_folder, seconds):
+def test_a_source_may_have_any_time(photos, memory_folder, seconds):
     source, out = photos(memory_folder / "in", 2), memory_folder / "out"
     os.utime(source / "0.jpg", (seconds, seconds))
     recipe = parse({"steps": [], "keep_mtime": True})
@@ -413,7 +411,7 @@ def test_a_source_may_bear_any_time(photos, memory_folder, seconds):
     assert verify(str(source), str(out), recipe.as_data(), entries, 1, confined=False)["passed"]
 
 
-def test_a_source_whose_time_changes_within_any_range_is_seen(photos, memory_folder):
+def test_a_changed_time_of_a_source_is_detected_in_every_range(photos, memory_folder):
     source = photos(memory_folder / "in", 1)
     recipe = parse({"steps": []})
     made = []
@@ -425,7 +423,7 @@ def test_a_source_whose_time_changes_within_any_range_is_seen(photos, memory_fol
 
 
 @pytest.mark.parametrize("size", [2**60, 2**62, 2**63 - 2**13])
-def test_a_file_of_any_size_costs_itself(photos, memory_folder, size):
+def test_a_file_of_any_size_affects_no_other(photos, memory_folder, size):
     source, out = photos(memory_folder / "in", 2), memory_folder / "out"
     try:
         with (source / "huge.jpg").open("wb") as file:

@@ -176,7 +176,7 @@ def failures_of(tree):
 
 
 @pytest.mark.parametrize(("engine", "body"), each(FORGIVEN))
-def test_what_a_step_changes_of_its_process_harms_no_image(process, expected, engine, body):
+def test_changes_of_the_process_by_a_step_affect_no_other_image(process, expected, engine, body):
     done, tree = process(body, engine)
     assert done.status == 0, done.text
     assert list(failures_of(tree)) == ["truncated.jpg"], failures_of(tree)
@@ -186,7 +186,7 @@ def test_what_a_step_changes_of_its_process_harms_no_image(process, expected, en
 
 
 @pytest.mark.parametrize(("engine", "body", "reason", "words"), each(FAILED))
-def test_a_step_that_fails_costs_its_image_alone(process, expected, engine, body, reason, words):
+def test_a_step_that_fails_affects_only_its_image(process, expected, engine, body, reason, words):
     done, tree = process(body, engine)
     assert done.status == 0, done.text
     failures = failures_of(tree)

@@ -106,7 +106,7 @@ EACH = [
 
 
 @pytest.mark.parametrize("engine", EACH)
-def test_ctrl_c_ends_a_pass_and_the_next_one_goes_on(
+def test_ctrl_c_ends_a_pass_and_the_next_one_continues(
     engine, command, start_script, script, wait_until, undisturbed, tmp_path
 ):
     tree = tmp_path / "out"
@@ -140,7 +140,7 @@ def test_a_signal_ends_a_pass_and_its_workers(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", SELECTABLE)
-def test_a_pass_that_is_killed_leaves_no_worker_and_can_be_gone_on_with(
+def test_a_killed_pass_leaves_no_worker_and_can_be_continued(
     engine, command, start_script, script, wait_until, undisturbed, tmp_path
 ):
     tree = tmp_path / "out"
@@ -156,7 +156,7 @@ def test_a_pass_that_is_killed_leaves_no_worker_and_can_be_gone_on_with(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", ["SIGINT", "SIGKILL"])
-def test_snakemake_that_is_interrupted_goes_on_without_a_flag(
+def test_interrupted_snakemake_continues_without_an_option(
     number, repository, source, start, snakemake, wait_until, undisturbed, tmp_path
 ):
     config = {

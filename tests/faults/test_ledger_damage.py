@@ -333,7 +333,7 @@ def test_after_a_run_that_ended_a_damaged_ledger_is_replaced_and_nothing_is_made
 
 
 @pytest.mark.parametrize("damage", each(DAMAGES))
-def test_without_a_backup_all_is_made_again_and_what_is_nobodys_is_moved_away(copy_of, damage):
+def test_without_a_backup_all_images_are_made_again_and_unclaimed_files_moved(copy_of, damage):
     tree = copy_of("two outputs")
     clean = tree.state()
     tree.forget_the_backup()
@@ -393,7 +393,7 @@ def test_the_journal_of_a_damaged_ledger_is_not_applied_to_its_backup(interrupte
     assert_it_stands_as_after(clean, tree)
 
 
-def test_what_a_killed_run_made_for_a_source_that_is_gone_now_is_moved_away(copy_of, picture):
+def test_outputs_of_a_killed_run_for_missing_sources_are_moved_away(copy_of, picture):
     tree = copy_of()
     clean = tree.state()
     picture(70).save(tree.source / "new.jpg")
@@ -405,7 +405,7 @@ def test_what_a_killed_run_made_for_a_source_that_is_gone_now_is_moved_away(copy
     assert_it_stands_as_after(clean, tree)
 
 
-def test_an_output_that_was_altered_meanwhile_is_made_again(copy_of):
+def test_an_output_that_was_altered_in_between_is_made_again(copy_of):
     tree = copy_of()
     clean = tree.state()
     output = tree.target / "images/3.jpg"
@@ -415,7 +415,7 @@ def test_an_output_that_was_altered_meanwhile_is_made_again(copy_of):
     assert_it_stands_as_after(clean, tree)
 
 
-def test_outputs_are_looked_at_again_if_the_run_that_replaced_the_ledger_was_killed(copy_of):
+def test_outputs_are_checked_again_if_the_run_that_replaced_the_ledger_was_killed(copy_of):
     tree = copy_of()
     clean = tree.state()
     tree.ledger.write_bytes(b"damaged")
@@ -426,7 +426,7 @@ def test_outputs_are_looked_at_again_if_the_run_that_replaced_the_ledger_was_kil
     assert_it_stands_as_after(clean, tree)
 
 
-def test_it_is_said_in_one_sentence(copy_of, caplog):
+def test_the_damage_is_reported_in_one_sentence(copy_of, caplog):
     tree = copy_of()
     overwrite(tree.ledger, 5000, b"?")
     tree.process()
@@ -449,7 +449,7 @@ def test_all_ledgers_that_were_set_aside_are_kept(copy_of):
 
 
 @pytest.mark.parametrize("suffix", ["", "-journal", "-wal", "-shm"])
-def test_a_link_is_refused_and_what_it_leads_to_is_not_written(copy_of, suffix):
+def test_a_link_is_refused_and_its_target_is_not_written(copy_of, suffix):
     tree = copy_of()
     path = tree.ledger.with_name(tree.ledger.name + suffix)
     path.unlink(missing_ok=True)
@@ -462,7 +462,7 @@ def test_a_link_is_refused_and_what_it_leads_to_is_not_written(copy_of, suffix):
 
 @pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "not sealed"])
 @pytest.mark.parametrize("suffix", ["", "-journal"])
-def test_another_name_of_a_file_keeps_its_bytes(copy_of, picture, suffix, sealed):
+def test_a_hard_link_to_a_ledger_keeps_its_bytes(copy_of, picture, suffix, sealed):
     tree = copy_of()
     if not sealed:
         tree.forget_the_backup()

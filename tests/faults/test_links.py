@@ -41,7 +41,7 @@ LINKED = ["images", "images/sub", "images/sub/deep", "images/more"]
     [(LINKED[0], SMALL), (LINKED[0], VARIANTS), (LINKED[1], OTHER), (LINKED[1], VARIANTS),
      (LINKED[2], RENAMED), (LINKED[2], SMALL), (LINKED[3], VARIANTS), (LINKED[3], RENAMED)],
 )  # fmt: skip
-def test_a_link_in_the_place_of_a_folder_of_outputs_stops_the_pass(place, linked, recipe):
+def test_an_output_folder_that_is_a_link_stops_the_pass(place, linked, recipe):
     changes(place)
     shutil.rmtree(place.tree / linked, ignore_errors=True)
     (place.tree / linked).symlink_to(place.originals)
@@ -81,7 +81,7 @@ def test_the_source_itself_is_not_overwritten_through_a_link(place, level):
     assert content(place.source) == before
 
 
-def test_folders_that_the_user_names_may_lie_behind_links(place, tmp_path):
+def test_folders_that_the_user_names_may_be_links(place, tmp_path):
     (tmp_path / "links").mkdir()
     for name in ("in", "out"):
         (tmp_path / "links" / name).symlink_to(tmp_path / "place" / name)
@@ -112,14 +112,14 @@ def test_a_lock_that_is_a_link_is_refused(place):
 
 
 @pytest.mark.parametrize("engine", ["sequential", "processes"])
-def test_a_link_in_the_place_of_the_breadcrumbs_is_removed(place, engine):
+def test_a_link_in_place_of_the_breadcrumbs_is_removed(place, engine):
     (place.tree / ".crumbs").symlink_to(place.originals / ".crumbs")
     place.process(OTHER, engine)
     assert not os.path.lexists(place.tree / ".crumbs")
 
 
 @pytest.mark.parametrize("folder", ["shards", "shards/1-of-2"])
-def test_a_link_in_the_place_of_a_shards_state_is_refused(place, folder):
+def test_a_shard_state_that_is_a_link_is_refused(place, folder):
     place.process(shard=Shard(1, 2))
     shutil.rmtree(place.tree / folder)
     (place.tree / folder).symlink_to(place.originals)
@@ -132,7 +132,7 @@ PATHS_OUT = ["{originals}/0.jpg", "../../originals/0.jpg", "sub/../../../origina
 
 
 @pytest.mark.parametrize(("path", "gone"), zip(PATHS_OUT, [False, True, True, False], strict=True))
-def test_an_output_of_the_ledger_that_leads_out_harms_nothing(place, path, gone):
+def test_an_output_of_the_ledger_outside_the_tree_is_not_touched(place, path, gone):
     path = path.format(originals=place.originals)
     with sqlite3.connect(place.tree / "ledger.sqlite") as database:
         database.execute("UPDATE images SET output = ? WHERE source = '0.jpg'", (path,))
@@ -176,7 +176,7 @@ def test_a_hard_link_to_an_output_keeps_its_bytes_and_time(place):
     assert (place.images / "0.jpg").stat().st_mtime_ns == 2 * 10**18
 
 
-def test_checks_do_not_look_at_what_lies_behind_a_link(place):
+def test_checks_do_not_follow_links(place):
     entries = list(catalog.scan(str(place.source))[0].entries)
     (place.images).rename(place.tree / "away")
     place.images.symlink_to(place.tree / "away")
@@ -184,7 +184,7 @@ def test_checks_do_not_look_at_what_lies_behind_a_link(place):
         verify(str(place.source), str(place.tree), SMALL.as_data(), entries, 1, confined=False)
 
 
-def test_what_passed_is_not_noted_through_a_link(place):
+def test_the_cache_of_passed_outputs_is_not_written_through_a_link(place):
     entries = list(catalog.scan(str(place.source))[0].entries)
     (place.tree / "verification.sqlite").symlink_to(place.originals / "ledger.sqlite")
     (place.tree / "verification.sqlite-journal").symlink_to(place.originals / "x.csv")
@@ -194,7 +194,7 @@ def test_what_passed_is_not_noted_through_a_link(place):
 
 
 @pytest.mark.parametrize("catalogued", [False, True])
-def test_files_of_somebody_else_in_a_new_results_folder_are_kept(tmp_path, photos, catalogued):
+def test_files_of_others_in_a_new_results_folder_are_kept(tmp_path, photos, catalogued):
     place = Place(tmp_path)
     photos(place.source, COUNT, (40, 30))
     foreign = {"images/0.jpg": b"mine", "images/sub/notes": b"mine", "manifest.csv": b"mine",

@@ -41,7 +41,9 @@ GOING = {"unmounted": unmount, "emptied": empty, "most of it lost": lose_most}
     [("unmounted", OTHER), ("unmounted", VARIANTS), ("emptied", RENAMED),
      ("most of it lost", OTHER), ("most of it lost", RENAMED), ("most of it lost", VARIANTS)],
 )  # fmt: skip
-def test_a_source_that_goes_away_before_the_first_image_costs_no_output(place, going, recipe):
+def test_a_source_folder_that_disappears_before_the_first_image_loses_no_output(
+    place, going, recipe
+):
     table = place.source.parent / "catalog.csv"
     catalog.write(str(table), catalog.scan(str(place.source))[0].entries)
     before = place.outputs()
@@ -74,7 +76,7 @@ MOMENTS = [(1 + n, n % 2 == 1, n % 4 >= 2) for n in range(10)]
 
 
 @pytest.mark.parametrize(("moment", "is_empty", "renamed"), MOMENTS)
-def test_a_disk_that_unmounts_in_the_middle_of_a_pass_costs_no_output(
+def test_a_disk_that_is_unmounted_during_a_pass_loses_no_output(
     place, tmp_path, moment, is_empty, renamed
 ):
     before = set(place.outputs())
@@ -98,7 +100,7 @@ def test_a_disk_that_unmounts_in_the_middle_of_a_pass_costs_no_output(
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs permissions of Unix")
 @pytest.mark.parametrize("why", ["vanished", "unreadable"])
 @pytest.mark.parametrize("recipe", [OTHER, RENAMED], ids=["same name", "other name"])
-def test_one_source_that_cannot_be_read_keeps_its_earlier_output_and_is_told(place, why, recipe):
+def test_an_unreadable_source_keeps_its_earlier_output_and_is_reported(place, why, recipe):
     table = place.source.parent / "catalog.csv"
     catalog.write(str(table), catalog.scan(str(place.source))[0].entries)
     before = place.outputs()["sub/1.jpg"]
@@ -124,7 +126,7 @@ def test_one_source_that_cannot_be_read_keeps_its_earlier_output_and_is_told(pla
     assert names == {".png" if recipe is RENAMED else ".jpg"}
 
 
-def test_a_source_that_is_gone_at_the_next_pass_takes_its_kept_output_with_it(place):
+def test_a_source_missing_in_the_next_pass_loses_its_kept_output(place):
     table = place.source.parent / "catalog.csv"
     catalog.write(str(table), catalog.scan(str(place.source))[0].entries)
     (place.source / "0.jpg").unlink()
@@ -142,7 +144,7 @@ def test_as_many_sources_may_vanish_as_may_be_removed(place):
     assert done.failed == COUNT * len(FOLDERS) - 2
 
 
-def test_sources_that_were_all_cut_off_cost_no_more_outputs_than_may_be_removed(place):
+def test_truncated_sources_lose_no_more_outputs_than_allowed(place):
     """As if the disk had been full, or the file system had crashed."""
     for path in place.source.rglob("*.jpg"):
         path.write_bytes(b"")
@@ -154,7 +156,7 @@ def test_sources_that_were_all_cut_off_cost_no_more_outputs_than_may_be_removed(
 
 
 @pytest.mark.parametrize("engine", ["threads", "processes", "futures"])
-def test_an_image_that_fails_costs_no_other_one_in_its_folder(tmp_path, photos, engine):
+def test_an_image_that_fails_affects_no_other_one_in_its_folder(tmp_path, photos, engine):
     """A folder is empty when its first image fails while another one is being written."""
     for number in range(60):
         folder = photos(tmp_path / f"in/{number}", 2, (9, 9))
@@ -170,7 +172,7 @@ def test_an_image_that_fails_costs_no_other_one_in_its_folder(tmp_path, photos, 
 
 
 @pytest.mark.parametrize(("part", "engine"), [(".", "processes"), ("images", "sequential")])
-def test_a_tree_that_is_removed_in_a_pass_is_told_and_made_by_the_next(
+def test_a_tree_removed_during_a_pass_is_reported_and_made_by_the_next_pass(
     place, tmp_path, engine, part
 ):
     text = (
@@ -193,7 +195,7 @@ def test_a_tree_that_is_removed_in_a_pass_is_told_and_made_by_the_next(
 
 
 @pytest.mark.parametrize("name", ["images", "images/sub", ".crumbs", "images/sub/deep"])
-def test_a_file_in_the_place_of_a_folder_is_told_and_the_next_pass_goes_on(place, name):
+def test_a_file_in_place_of_a_folder_is_reported_and_the_next_pass_continues(place, name):
     path = place.tree / name
     shutil.rmtree(path, ignore_errors=True)
     path.write_bytes(b"a file")

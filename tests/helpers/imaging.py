@@ -17,8 +17,8 @@ from pixelmill.imaging.arrays import array_of, as_bgra
 def imagemagick():
     """Path of ImageMagick 7 or 6; None if the program of that name is another one."""
     for path in filter(None, map(shutil.which, ("magick", "convert"))):
-        said = subprocess.run([path, "-version"], capture_output=True, check=False).stdout
-        if b"ImageMagick" in said:
+        version = subprocess.run([path, "-version"], capture_output=True, check=False).stdout
+        if b"ImageMagick" in version:
             return path
     return None
 

@@ -111,9 +111,9 @@ def tiff_cell(kind, extra=(), orientation=1, **layout):
         TURNED[orientation](samples), photometric=color, bits=bits, format=format, extra=extra,
         tags=tags, **layout,
     )  # fmt: skip
-    said = " ".join(f"{key}={value}" for key, value in layout.items() if value)
+    label = " ".join(f"{key}={value}" for key, value in layout.items() if value)
     numbers = {UNSIGNED: "u", SIGNED: "i", FLOAT: "f"}[format]
-    name = f"{NAMES[color]} {numbers}{bits} extra={extra} orientation={orientation} {said}"
+    name = f"{NAMES[color]} {numbers}{bits} extra={extra} orientation={orientation} {label}"
     return Cell(f"tiff by hand: {name}", "tiff", data, drawn, orientation)
 
 
@@ -201,8 +201,8 @@ def written_tiffs():
                 file, array, photometric=color, compression=way, tile=tile, byteorder=order
             )
             lossy = way in ("jpeg", "webp", "jpegxr", "jpeg2000", "jpegxl")
-            said = f"tiff by tifffile: {name} {way} tile={tile} {order}"
-            yield Cell(said, "tiff", file.getvalue(), drawn, lossy=lossy)
+            label = f"tiff by tifffile: {name} {way} tile={tile} {order}"
+            yield Cell(label, "tiff", file.getvalue(), drawn, lossy=lossy)
     for name, array in {
         "grey": gray(), "rgb": colors(), "rgba": np.dstack([colors(), alpha()]),
         "rgb16": deep(colors()), "grey16": deep(gray()),
@@ -252,14 +252,14 @@ def magick_cells(format, ways):
             input=picture, capture_output=True, check=False,
         )  # fmt: skip
         if done.returncode == 0 and done.stdout:
-            said = f"{format} by ImageMagick: {name} {depth} {way} {layout}"
+            label = f"{format} by ImageMagick: {name} {depth} {way} {layout}"
             lossy = way in ("jpeg", "webp") or format == "jpeg"
             seen = None if format == "gif" or way == "group4" else drawn.get(name)
             if name == "Lab" and layout == "planes":
                 seen = None  # which it writes in another way
             if format in ("jpeg", "bmp") and "Alpha" in name:
                 seen = None  # it depends on the version what is left of alpha
-            yield Cell(said, format, done.stdout, seen, lossy=lossy)
+            yield Cell(label, format, done.stdout, seen, lossy=lossy)
 
 
 #: Start and step of each pass across and down (PNG 3rd edition, 8.2).

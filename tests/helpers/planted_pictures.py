@@ -192,11 +192,11 @@ def plant(candidates):
             path.write_bytes(wrong)
             finding = inspector.inspect(task_of(row, wrong))
             path.write_bytes(right)
-            said = [why for check, why in finding.faults if check == "similarity"]
-            if not said:
+            found = [why for check, why in finding.faults if check == "similarity"]
+            if not found:
                 missed.append((fault, name, row["source"], finding.similarity_db, finding.faults))
             elif planted[fault] <= 2:
-                print(f"{fault}: {name} {row['source']}: {said[0]}")
+                print(f"{fault}: {name} {row['source']}: {found[0]}")
     print(f"planted {planted.total()}: {dict(planted)}; missed {len(missed)}")
     for one in missed:
         print("MISSED", *one)

@@ -54,7 +54,7 @@ def test_the_test_of_the_docs_passes(changed, repository):
     subprocess.run(command, cwd=changed, check=True)
 
 
-def test_the_module_of_the_docs_brings_all_its_jobs(small, repository, snakemake, tmp_path):
+def test_the_module_of_the_docs_includes_all_jobs(small, repository, snakemake, tmp_path):
     (block,) = blocks_of(repository / "docs/extending.md", "snakemake")
     folder = tmp_path / "other"
     folder.mkdir()
@@ -114,13 +114,13 @@ def test_links_and_anchors_are_found():
     assert anchors_of('## The run ends with "Failed"\n') == {"the-run-ends-with-failed"}
 
 
-def test_every_page_that_a_page_links_to_is_there(repository):
+def test_every_linked_page_exists(repository):
     for page, text in pages_of(repository).items():
         for link, _ in links_of(text):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
-def test_every_heading_that_a_page_links_to_is_there(repository):
+def test_every_linked_heading_exists(repository):
     for page, text in pages_of(repository).items():
         for link, anchor in links_of(text):
             if anchor:
@@ -128,7 +128,7 @@ def test_every_heading_that_a_page_links_to_is_there(repository):
                 assert anchor in anchors_of(target), f"{page.name}: {link}#{anchor}"
 
 
-def test_every_file_that_the_docs_name_is_there(repository):
+def test_every_file_that_the_docs_name_exists(repository):
     """Paths are relative to the repository or, on pages for developers, to the library."""
     named = r"`(?!results/)((?:[\w.-]+/)+[\w.-]+\.(?:py|smk|yaml|html|sh|c))`"
     for page, text in pages_of(repository).items():
@@ -161,7 +161,7 @@ def test_the_readme_is_short(repository):
     assert len((repository / "README.md").read_text(encoding="utf-8").split()) < 900
 
 
-def test_every_command_of_the_docs_says_how_many_cores_it_takes(repository):
+def test_every_command_of_the_docs_sets_the_number_of_cores(repository):
     """Without the option, Snakemake does nothing, and with `quiet` it does not say so."""
     pages = [*repository.glob("docs/**/*.md"), *repository.glob("*.md"), repository / "config.yaml"]
     for page in pages:

@@ -90,7 +90,7 @@ def test_a_lock_file_has_hashes_and_names_no_index(repository, name):
     assert all("--hash=sha256:" in hashes for hashes in packages)
 
 
-def test_what_runs_is_pinned_alike_for_development(repository):
+def test_packages_have_the_same_pins_for_development(repository):
     locks = [(repository / "envs" / f"requirements{kind}.lock") for kind in ("", "-dev")]
     running, developing = (pins_of(path.read_text(encoding="utf-8")) for path in locks)
     assert running.items() <= developing.items()
@@ -138,11 +138,13 @@ def test_every_rule_says_what_it_needs_and_does(repository):
     assert {"generate", "catalog", "process_seq", "process_par", "verify_tree"} <= rules.keys()
     assert {"compare_engines", "benchmark_report", "verdict"} <= rules.keys()
     for name, body in rules.items():
-        said = set(re.findall(r"^    (\w+):", body, re.MULTILINE))
-        if "shell" in said:
-            assert said >= set(EVERY_RULE), name
+        directives = set(re.findall(r"^    (\w+):", body, re.MULTILINE))
+        if "shell" in directives:
+            assert directives >= set(EVERY_RULE), name
         else:
-            assert said == {"input", "localrule"}, name  # a name for the outputs of other rules
+            assert directives == {"input", "localrule"}, (
+                name
+            )  # a name for the outputs of other rules
 
 
 def test_every_rule_that_makes_something_is_measured(repository):
@@ -269,7 +271,7 @@ def test_the_library_consists_of_its_wings(repository):
     assert found - {"__init__.py", "__init__.pyi", "py.typed", "__pycache__"} == WINGS
 
 
-def test_a_package_says_what_it_is_for_and_nothing_else(repository):
+def test_a_package_contains_only_a_docstring(repository):
     """Except for the library itself, and the package that registers all steps."""
     for name, text in modules(repository).items():
         if name.endswith("/__init__") and name != "imaging/steps/__init__":
@@ -293,12 +295,12 @@ def test_every_module_has_its_tests(repository):
 
 
 @pytest.mark.parametrize("name", sorted(TESTED_BY))
-def test_what_is_tested_with_others_is_there(repository, name):
+def test_modules_tested_with_others_and_their_tests_exist(repository, name):
     assert (repository / f"scripts/pixelmill/{name}.py").exists()
     assert (repository / "tests" / TESTED_BY[name]).exists()
 
 
-def test_no_file_names_a_place_on_somebodys_disk(repository):
+def test_no_file_names_a_local_path(repository):
     patterns = [
         "tests/**/*.py",
         "scripts/**/*.py",
@@ -312,7 +314,7 @@ def test_no_file_names_a_place_on_somebodys_disk(repository):
         assert not found, name
 
 
-def test_every_test_that_the_docs_name_is_there(repository):
+def test_every_test_that_the_docs_name_exists(repository):
     there = set()
     for path in (repository / "tests").rglob("test_*.py"):
         there |= {path.name, *re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.MULTILINE)}

@@ -39,7 +39,7 @@ def test_without_failures_shards_come_in_rounds():
     assert on_nodes([80.0] * 9, 5.0, STEADY).seconds == pytest.approx(3 * 15.0)
 
 
-def test_a_node_that_dies_costs_its_shard_the_start_and_nothing_that_was_done():
+def test_a_node_that_dies_loses_only_the_start_up_of_its_shard():
     """Only the start-up and the repair are lost."""
     frail = Nodes(1, 1, mean_hours=1.0, repair_hours=0.0)
     run = on_nodes([36_000.0], 10.0, frail, seed=3)
@@ -101,7 +101,7 @@ def predicted(runs, workers):
 
 
 @pytest.mark.parametrize("run", ["two workers", "four shards"])
-def test_a_real_run_is_told_within_a_tenth(run):
+def test_a_real_run_is_predicted_within_a_tenth(run):
     runs = RECORD[run]
     measured = sum(one["seconds"] for one in runs)
     assert predicted(runs, 2) == pytest.approx(measured, rel=TOLERANCE)

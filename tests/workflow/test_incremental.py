@@ -74,7 +74,7 @@ def process(project, snakemake, repository):
     return run_it
 
 
-def test_of_2000_images_exactly_what_changed_in_any_way_is_made_and_what_is_gone_is_removed(
+def test_exactly_the_changed_images_of_2000_are_made_and_missing_ones_removed(
     project, process, picture
 ):
     write_config(project, {**CONFIG, "run": {**CONFIG["run"], "recipes": ["plain"]}})
@@ -102,7 +102,7 @@ def test_of_2000_images_exactly_what_changed_in_any_way_is_made_and_what_is_gone
     assert overwritten.read_bytes() == whole
 
 
-def test_another_quality_in_one_recipe_makes_the_images_of_that_recipe_alone(project, process):
+def test_another_quality_renders_only_the_images_of_that_recipe(project, process):
     before = {recipe: identities(tree_of(project, recipe)) for recipe in CONFIG["recipes"]}
     plain = {**CONFIG["recipes"]["plain"], "output": {"quality": 95}}
     write_config(project, {**CONFIG, "recipes": {**CONFIG["recipes"], "plain": plain}})

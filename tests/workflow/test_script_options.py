@@ -122,7 +122,7 @@ def test_a_verification_gets_scope_sample_likeness_and_sandbox(handed, tmp_path,
     assert found["confined"] == (sandbox == "auto")
 
 
-def test_a_verification_by_hand_opens_all_and_compares_250(handed, tmp_path):
+def test_a_verification_without_snakemake_opens_all_and_compares_250(handed, tmp_path):
     passed = {"passed": True, "summary": "", "checks": []}
     found = handed("verification.verify", "verify", passed, "verify.py", tmp_path, "out")
     assert (found["scope"], found["sample"], found["min_psnr"]) == ("all", 250, 30.0)

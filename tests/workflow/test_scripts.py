@@ -96,14 +96,14 @@ def test_a_folder_is_processed_with_nothing_but_two_folders_given(script, images
 
 
 @pytest.mark.parametrize("engine", ["auto", "threads"])
-def test_the_engine_that_was_used_is_told(call, images, out, engine):
+def test_the_engine_that_was_used_is_reported(call, images, out, engine):
     call("process_parallel.py", images, out, "--engine", engine, "--workers", "2")
     full = json.loads((out / "timing.json").read_text(encoding="utf-8"))["last_full_pass"]
     assert (full["engine"], full["workers"]) == ("threads", 2)
 
 
 @pytest.mark.parametrize(
-    ("asked", "cap", "used", "said"),
+    ("asked", "cap", "used", "warning"),
     [
         (None, False, 4, ""),
         (3, True, 3, ""),
@@ -112,14 +112,14 @@ def test_the_engine_that_was_used_is_told(call, images, out, engine):
     ],
 )
 def test_more_workers_than_cores_are_honoured_with_a_warning_unless_the_workflow_asks(
-    caplog, monkeypatch, asked, cap, used, said
+    caplog, monkeypatch, asked, cap, used, warning
 ):
     monkeypatch.setattr("pixelmill.engines.machine.cores", lambda: 4)
     caplog.set_level("INFO")
     assert cli.count_workers(Namespace(workers=asked, cap_workers=cap)) == used
     (text,) = [re.sub(r":\d+ ", ":", line) for line in caplog.text.splitlines()] or [""]
-    assert text.startswith(said)
-    assert bool(text) == bool(said)
+    assert text.startswith(warning)
+    assert bool(text) == bool(warning)
 
 
 def test_a_recipe_can_be_a_file(call, images, out, tmp_path):
@@ -130,7 +130,7 @@ def test_a_recipe_can_be_a_file(call, images, out, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not allow such names")
-def test_one_bad_image_costs_one_image_whatever_its_name_and_messages_go_to_a_file_too(
+def test_one_bad_image_of_any_name_fails_alone_and_messages_go_to_a_file(
     script, call, images, out, tmp_path, picture
 ):
     picture(9).save(images / "two\nlines.jpg")
@@ -144,7 +144,7 @@ def test_one_bad_image_costs_one_image_whatever_its_name_and_messages_go_to_a_fi
     assert call("verify.py", images, out) == 0
 
 
-def test_verify_ends_well_where_all_is_well(call, made, caplog):
+def test_verify_ends_with_0_on_success(call, made, caplog):
     caplog.set_level("INFO")
     assert call("verify.py", *made) == 0
     assert "Verified: 4 outputs" in caplog.text
@@ -158,7 +158,7 @@ def test_verify_ends_with_1_on_a_fault_and_names_it(script, made, tmp_path):
     assert json.loads((tmp_path / "checks.json").read_text())["passed"] is False
 
 
-def test_verify_keeps_evidence_and_ends_with_0_where_the_workflow_asks(call, made, tmp_path):
+def test_verify_keeps_evidence_and_ends_with_0_for_the_workflow(call, made, tmp_path):
     (made[1] / "images/2.jpg").unlink()
     assert call("verify.py", *made, "--evidence", "--output", tmp_path / "checks.json") == 0
     assert json.loads((tmp_path / "checks.json").read_text())["passed"] is False
@@ -204,8 +204,8 @@ def test_a_report_and_a_verdict_are_made_by_hand(call, processed, results, tmp_p
     assert "mine · light" in (results / "report/report.html").read_text("utf-8")
     assert len(rows_of(results / "report/benchmark.csv")) == 1
     assert call("verdict.py", tree, "--output", tmp_path / "verdict.txt") == 0
-    said = (tmp_path / "verdict.txt").read_text("utf-8")
-    assert said.endswith(f"\nImages: {tree / 'images'}. Everything passed.\n")
+    verdict = (tmp_path / "verdict.txt").read_text("utf-8")
+    assert verdict.endswith(f"\nImages: {tree / 'images'}. Everything passed.\n")
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_report_and_a_verdict_are_made_by_hand(call, processed, results, tmp_p
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_verdict_is_bound_by_how_many_images_may_fail(
+def test_the_verdict_depends_on_how_many_images_may_fail(
     call, processed, results, tmp_path, bounds, status
 ):
     tree = results / "mine/light/sequential"
@@ -229,7 +229,7 @@ def test_a_verdict_is_bound_by_how_many_images_may_fail(
     assert (tmp_path / "verdict.txt").exists() == (status == 0)
 
 
-def test_a_verdict_on_a_tree_that_was_not_verified_is_that_it_is_not_well(call, results, caplog):
+def test_the_verdict_of_an_unverified_tree_is_failed(call, results, caplog):
     tree = results / "mine/light/sequential"
     assert call("verdict.py", tree, "--output", results / "no.txt") == CHECK_FAILED
     assert "Not verified yet" in caplog.text
@@ -295,7 +295,7 @@ def test_scaling_measures_the_cases_that_were_asked_for(script, images, tmp_path
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
-def test_what_cannot_be_done_is_said_in_one_sentence(
+def test_an_impossible_request_gives_one_sentence(
     call, monkeypatch, tmp_path, photos, arguments, sentence
 ):
     photos(tmp_path / "in", 1)
@@ -308,7 +308,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not allow such names")
-def test_an_error_is_one_line_that_no_terminal_obeys_and_nothing_else(script, out, tmp_path):
+def test_an_error_is_one_line_without_control_characters(script, out, tmp_path):
     marks = "\x1b[31m\u202e\x07\x85"
     options = [out, "--log", "log"]
     done = script("process_sequential.py", f"no{marks}where", *options, cwd=tmp_path)

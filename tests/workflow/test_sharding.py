@@ -110,7 +110,7 @@ def test_generated_images_come_in_shards_too(divided, snakemake):
     assert is_up_to_date(snakemake(divided, "--dry-run", target))
 
 
-def test_the_targets_for_looking_work_on_shards(divided, snakemake):
+def test_the_read_only_targets_work_with_shards(divided, snakemake):
     ran = snakemake(divided, "plan", "verify")
     assert ran.status == 0, ran.text
     assert ran.jobs == ["Show what would be done, and why", "Verify the existing outputs"]

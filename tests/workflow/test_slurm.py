@@ -71,7 +71,7 @@ def outputs_of(tree):
     return {path.name: path.read_bytes() for path in (tree / "images").iterdir()}
 
 
-def test_a_shard_whose_job_is_cancelled_is_sent_again_and_every_byte_is_right(
+def test_a_cancelled_shard_is_submitted_again_and_every_byte_is_right(
     project, slurm, submit, wait_until, snakemake
 ):
     run = submit()

@@ -27,7 +27,7 @@ def test_it_runs_from_elsewhere_without_an_activated_environment(
 
 
 @pytest.mark.slow
-def test_folders_may_have_names_that_a_shell_would_take_apart(small, snakemake):
+def test_folders_may_have_names_with_shell_characters(small, snakemake):
     (small / "pictures").rename(small / "it's my (best) pictures")
     mine = {"mine": {"folder": "it's my (best) pictures"}}
     write_config(small, {**SMALL, "datasets": mine, "results": "my $HOME results"})
@@ -35,9 +35,7 @@ def test_folders_may_have_names_that_a_shell_would_take_apart(small, snakemake):
     assert (small / "my $HOME results/report/report.html").exists()
 
 
-def test_a_config_file_and_keys_on_the_command_line_go_before_the_file_beside(
-    small, snakemake, tmp_path
-):
+def test_a_config_file_and_keys_on_the_command_line_take_precedence(small, snakemake, tmp_path):
     other = tmp_path / "other.yaml"
     other.write_text("results: elsewhere\nrun: {engines: [futures]}\n", encoding="utf-8")
     values = [
@@ -72,7 +70,7 @@ def test_a_config_file_and_keys_on_the_command_line_go_before_the_file_beside(
         assert words in ran.text, words
 
 
-def test_the_target_process_makes_images_by_the_production_engine_alone(finished, snakemake):
+def test_the_target_process_uses_only_the_production_engine(finished, snakemake):
     ran = snakemake(finished, "process", "--config", "run={datasets: [mine], recipes: [light]}")
     assert ran.status == 0
     assert ran.jobs == [
@@ -95,7 +93,7 @@ def test_the_target_verify_finds_a_fault_and_names_the_remedy(finished, snakemak
 
 
 @pytest.mark.slow
-def test_the_remedy_mends_the_fault(finished, snakemake):
+def test_the_remedy_repairs_the_fault(finished, snakemake):
     (finished / "results/mine/light/threads/images/3.jpg").unlink()
     remedy = re.search(r"make them again: 'snakemake (.*?)'", snakemake(finished, "verify").text)[1]
     assert snakemake(finished, *remedy.split()).status == 0
@@ -103,9 +101,7 @@ def test_the_remedy_mends_the_fault(finished, snakemake):
     assert snakemake(finished, "verify").status == 0
 
 
-def test_a_new_benchmark_reruns_the_report_and_no_benchmark_is_made_for_its_sake(
-    finished, snakemake
-):
+def test_a_new_benchmark_reruns_the_report_but_a_report_runs_no_benchmark(finished, snakemake):
     path = finished / "results/mine/light/scaling.json"
     path.write_text('{"images": 9, "repeats": 1, "figures": []}', encoding="utf-8")
     edit(
@@ -203,7 +199,7 @@ def test_a_failed_check_keeps_its_evidence_and_passes_once_it_is_mended(small, s
 
 
 @pytest.mark.slow
-def test_two_runs_in_one_folder_do_not_meet(small, snakemake):
+def test_two_runs_in_one_folder_exclude_each_other(small, snakemake):
     with exclusive(small / ".snakemake/pixelmill"):
         ran = snakemake(small, "all")
     assert ran.status != 0

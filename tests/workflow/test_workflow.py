@@ -47,7 +47,7 @@ def test_a_run_ends_with_a_verdict_a_report_and_a_table(first):
     assert json.loads((results / "report/benchmark.json").read_text("utf-8"))["passed"]
 
 
-def test_no_file_that_is_passed_on_tells_where_it_was_made(first, tmp_path_factory):
+def test_no_file_that_is_passed_on_contains_a_path(first, tmp_path_factory):
     for path in (first[0] / "results").rglob("*.*"):
         if path.suffix in (".csv", ".json", ".txt", ".html"):
             assert str(tmp_path_factory.getbasetemp()) not in path.read_text(encoding="utf-8"), path
@@ -189,7 +189,7 @@ def test_an_own_step_is_found_beside_a_config_file_on_the_command_line(with_own_
     assert ran.jobs == ["Catalog mine", "Process mine with own, one image after another"]
 
 
-def test_quiet_says_nothing_where_all_goes_well(small, snakemake):
+def test_quiet_prints_nothing_on_success(small, snakemake):
     ran = snakemake(small, "process", "--quiet", "all")
     assert ran.status == 0
     assert [line for line in ran.text.splitlines() if not line.startswith("Using")] == []

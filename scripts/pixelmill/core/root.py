@@ -172,8 +172,8 @@ class Root:
         except OSError as error:
             if not self._is_folder(target):
                 raise
-            said = f"a folder has the name '{escape(target)}'; move it away"
-            raise IsADirectoryError(errno.EISDIR, said) from error
+            message = f"a folder has the name '{escape(target)}'; move it away"
+            raise IsADirectoryError(errno.EISDIR, message) from error
 
     def unlink(self, path: str) -> None:
         """Remove a file; a missing one is no error, and a folder of that name stays."""

@@ -35,7 +35,7 @@ def test_images_are_generated_once(tmp_path):
     assert len(list((tmp_path / "images").glob("*.png"))) == 3
 
 
-def test_a_recipe_is_given_as_people_have_it(tmp_path, photos):
+def test_a_recipe_is_accepted_in_every_form(tmp_path, photos):
     source = photos(tmp_path / "in", 1)
     file = tmp_path / "recipe.yaml"
     file.write_text(json.dumps(SMALL), encoding="utf-8")
@@ -46,7 +46,7 @@ def test_a_recipe_is_given_as_people_have_it(tmp_path, photos):
     assert len(pixelmill.plan(source, target, "light").to_render) == 1
 
 
-def test_what_is_public_is_what_the_packages_define(repository):
+def test_the_public_names_are_those_of_the_packages(repository):
     assert Recipe is recipe.Recipe
     assert (UserError, ImageError) == (errors.UserError, errors.ImageError)
     assert pixelmill.step is step
@@ -57,12 +57,12 @@ def test_what_is_public_is_what_the_packages_define(repository):
         assert getattr(pixelmill, name) is not None
 
 
-def test_an_unknown_name_is_no_attribute():
+def test_an_unknown_name_raises_an_attribute_error():
     with pytest.raises(AttributeError, match="'pixelmill' has no attribute 'mill'"):
         pixelmill.mill  # noqa: B018
 
 
-def test_to_import_the_package_imports_nothing_else(repository):
+def test_importing_the_package_imports_nothing_else(repository):
     program = "import sys; old = set(sys.modules); import pixelmill; print(set(sys.modules) - old)"
     ran = subprocess.run(
         [sys.executable, "-c", program],

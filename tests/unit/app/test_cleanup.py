@@ -115,7 +115,7 @@ def test_clean_removes_all_that_was_made_and_counts_it(here):
     assert list(here.iterdir()) == []
 
 
-def test_clean_leaves_alone_what_is_not_pixelmills_and_tells(here, tree):
+def test_clean_keeps_and_reports_files_that_pixelmill_did_not_make(here, tree):
     generate("resources/demo", Spec(count=2), 1)
     fill(here, [*MADE[2:], *OTHERS])
     _, left = clean(CONFIG)
@@ -146,7 +146,7 @@ def test_clean_knows_images_of_shards_that_were_never_gathered(here, photos, don
     assert not (here / "results").exists()
 
 
-def test_clean_leaves_images_that_nothing_tells_of(here, tree):
+def test_clean_keeps_images_that_no_record_lists(here, tree):
     for name in ("manifest.csv", "ledger.sqlite", "ledger.backup.sqlite"):
         (tree / name).unlink()
     _, left = clean(CONFIG)
@@ -163,7 +163,7 @@ def test_clean_removes_generated_images_also_of_a_run_that_was_killed(here):
 
 
 @pytest.mark.parametrize("number", [3, 4, 20260131])
-def test_clean_leaves_what_bears_a_number_that_was_never_generated(here, number):
+def test_clean_keeps_files_with_numbers_that_were_never_generated(here, number):
     """Numbers begin at 0, so that the last of three images has the number 2."""
     generate("resources/demo", Spec(count=3), 1)
     mine = [f"resources/demo/{number:08d}{suffix}" for suffix in (".jpg", ".png")]
@@ -172,14 +172,14 @@ def test_clean_leaves_what_bears_a_number_that_was_never_generated(here, number)
     assert files_below(here) == set(mine)
 
 
-def test_clean_leaves_alone_a_folder_that_was_not_generated(here):
+def test_clean_keeps_a_folder_that_was_not_generated(here):
     """Images of a user in ``resources/demo`` are in no record of generated images."""
     fill(here, ["resources/demo/00000000.jpg"])
     assert clean(CONFIG) == (0, [])
 
 
 @pytest.mark.parametrize("hostile", ["../../../../photos/0.jpg", "/etc/passwd"])
-def test_no_table_leads_clean_elsewhere(here, tree, hostile):
+def test_no_table_makes_clean_remove_files_elsewhere(here, tree, hostile):
     table = (tree / "manifest.csv").read_text()
     (tree / "manifest.csv").write_text(table.replace(",0.jpg,", f",{hostile},"))
     clean(CONFIG)
@@ -187,7 +187,7 @@ def test_no_table_leads_clean_elsewhere(here, tree, hostile):
 
 
 @pytest.mark.parametrize("place", ["threads", "auto/images/link", "auto/shards"])
-def test_clean_follows_no_link_and_leaves_it(here, tree, place):
+def test_clean_follows_no_link_and_keeps_it(here, tree, place):
     link = here / "results/mine/light" / place
     fill(here, ["elsewhere/ledger.sqlite", "elsewhere/0.jpg"])
     link.symlink_to(here / "elsewhere")
@@ -199,7 +199,7 @@ def test_clean_follows_no_link_and_leaves_it(here, tree, place):
 @pytest.mark.parametrize(
     "folder", ["results/mine", "results/mine/light", "resources/demo", "logs", "logs/mine"]
 )
-def test_clean_removes_nothing_behind_a_link_in_the_place_of_a_folder_of_ours(here, tree, folder):
+def test_clean_removes_nothing_through_a_link_below_the_results(here, tree, folder):
     generate("resources/demo", Spec(count=2), 1)
     fill(here, ["logs/mine/catalog.log"])
     (here / folder).rename(here / "elsewhere")
@@ -210,14 +210,14 @@ def test_clean_removes_nothing_behind_a_link_in_the_place_of_a_folder_of_ours(he
     assert files_below(here / "elsewhere") == before
 
 
-def test_clean_goes_behind_a_link_in_the_place_of_the_results_and_leaves_it(here, tree):
+def test_clean_follows_results_that_are_a_link_and_keeps_the_link(here, tree):
     (here / "results").rename(here / "scratch")
     (here / "results").symlink_to("scratch")
     clean(CONFIG)
     assert list((here / "results").iterdir()) == []
 
 
-def test_clean_waits_for_no_run_and_takes_nothing_from_it(here, tree, monkeypatch):
+def test_clean_does_not_wait_for_a_run_and_removes_nothing_of_it(here, tree, monkeypatch):
     monkeypatch.setattr("pixelmill.core.locks.LOCK_PATIENCE", 0)
     before = files_below(tree)
     with exclusive(tree), pytest.raises(UserError, match="Another run"):
@@ -231,7 +231,7 @@ def test_clean_twice_finds_nothing_more(here):
     assert clean(CONFIG) == (0, [])
 
 
-def test_the_script_tells_what_it_left(here, tree, script):
+def test_the_script_reports_what_it_kept(here, tree, script):
     others = [f"results/mine/light/auto/images/{name}.txt" for name in ("a", "b", "c")]
     fill(here, others)
     done = script("clean.py", "--config", json.dumps(CONFIG), cwd=here)

@@ -49,7 +49,7 @@ def parts(schema, path=""):
 KEYS = dict(parts(config.schema()))
 
 
-def test_the_schema_is_one():
+def test_the_schema_is_valid():
     jsonschema.Draft202012Validator.check_schema(config.schema())
 
 
@@ -66,13 +66,13 @@ def test_a_map_allows_no_other_keys_or_says_which(key):
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_every_key_stands_in_the_file_that_users_edit(key):
+def test_every_key_is_in_the_config_file(key):
     text = CONFIG_FILE.read_text(encoding="utf-8")
     end = r"\b" if key.startswith("recipes.") else ":"
     assert re.search(rf"\b{key.split('.')[-1]}{end}", text)
 
 
-def test_the_file_that_users_edit_shows_the_defaults():
+def test_the_config_file_shows_the_defaults():
     written = yaml.safe_load(CONFIG_FILE.read_text(encoding="utf-8"))
     assert config.complete(written) == config.complete({})
 
@@ -86,7 +86,7 @@ def test_the_defaults_of_the_schema_are_those_of_a_policy():
     assert Policy.from_config(config.complete({})) == Policy()
 
 
-def test_the_words_that_users_write_are_these():
+def test_the_values_of_choices_are_these():
     """Other tests use these lists, and would not notice a missing entry."""
     assert tuple(OUTPUT_FORMATS) == ("jpeg", "png", "webp", "avif", "tiff", "gif", "bmp")
     assert tuple(FORMATS) == (*OUTPUT_FORMATS, "ppm", "ico", "heif")
@@ -113,7 +113,7 @@ def test_a_complete_config_is_complete():
     assert config.complete(once) == once
 
 
-def test_what_was_handed_in_stays_as_it_was():
+def test_the_argument_is_not_changed():
     given = demo(count=3)
     before = copy.deepcopy(given)
     config.complete(given)
@@ -126,7 +126,7 @@ def test_defaults_are_not_shared_between_configs():
     assert config.complete({})["recipes"]["light"]["steps"]
 
 
-def test_one_key_leaves_its_neighbours_at_their_defaults():
+def test_setting_one_key_keeps_the_defaults_of_the_others():
     filled = config.complete({"verify": {"sample": 5}, **demo(count=3)})
     assert filled["verify"] == {"sample": 5, "scope": "changed", "min_psnr": 30}
     assert filled["datasets"]["demo"]["generate"]["seed"] == 2026
@@ -141,13 +141,13 @@ def test_a_range_may_hold_one_size():
     assert config.complete(demo(width=[300, 300]))
 
 
-def test_a_recipe_of_ones_own_stands_beside_the_others():
+def test_an_own_recipe_is_added_to_the_others():
     filled = config.complete({"recipes": {"mine": {"steps": ["grayscale"]}}})
     built_in = ["web", "thumbnails", "social", "training", "archive", "scans"]
     assert list(filled["recipes"]) == ["mine", *built_in, "light", "intensive"]
 
 
-def test_the_default_recipes_are_recipes():
+def test_the_default_recipes_are_valid():
     for name, data in config.default_recipes().items():
         assert recipe_parser.parse(data).steps or name == "archive"
 
@@ -286,7 +286,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("written", "key", "words"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_told_in_one_sentence_that_begins_with_its_key(written, key, words):
+def test_a_mistake_gives_one_sentence_that_begins_with_its_key(written, key, words):
     with pytest.raises(UserError) as refusal:
         config.complete(written)
     sentence = str(refusal.value)
@@ -315,7 +315,7 @@ def trees(somewhere):
     [("photos", "results"), ("photos", "photos-old"), ("photos-old", "photos/a"),
      ("photos/a", "photos/b")],
 )  # fmt: skip
-def test_folders_side_by_side_are_taken(trees, images, results):
+def test_separate_folders_are_accepted(trees, images, results):
     filled = config.complete({**folder(images), "results": results})
     assert filled["datasets"]["demo"]["folder"] == images
 
@@ -326,19 +326,19 @@ def test_folders_side_by_side_are_taken(trees, images, results):
      ("photos", "photos/results", "contains"), (".", "results", "contains"),
      ("link", "results", "lies inside")],
 )  # fmt: skip
-def test_folders_in_one_another_are_refused(trees, images, results, how):
+def test_nested_folders_are_refused(trees, images, results, how):
     with pytest.raises(UserError, match=rf"^datasets\.demo\.folder: '{images}' {how} .*side"):
         config.complete({**folder(images), "results": results})
 
 
-def test_a_dataset_that_is_not_run_may_be_away():
+def test_the_folder_of_a_dataset_that_is_not_run_may_be_missing():
     given = {"datasets": {"demo": {"generate": {}}, "disk": {"folder": "unmounted"}}}
     config.complete(given)
     with pytest.raises(UserError, match=r"^datasets\.disk\.folder: "):
         config.complete({**given, "run": {"datasets": ["disk"]}})
 
 
-def test_own_steps_are_looked_for_beside_the_config(somewhere):
+def test_own_steps_are_searched_beside_the_config(somewhere):
     (somewhere / "project").mkdir()
     step_file = somewhere / "project" / "mine.py"
     step_file.write_text("def boost(image): return image\n")
@@ -391,7 +391,7 @@ def test_a_recipe_is_read_from_a_file(somewhere, name):
     assert config.named_recipe(name) == recipe_parser.parse(GRAY)
 
 
-def test_own_steps_are_looked_for_beside_the_file_of_the_recipe(somewhere):
+def test_own_steps_are_searched_beside_the_file_of_the_recipe(somewhere):
     (somewhere / "sub").mkdir()
     (somewhere / "sub" / "mine.py").write_text("def boost(image): return image\n")
     (somewhere / "sub" / "mine.yaml").write_text('steps: [{call: {function: "mine:boost"}}]')
@@ -412,7 +412,7 @@ WRONG_RECIPES = {
 
 
 @pytest.mark.parametrize(("text", "words"), WRONG_RECIPES.values(), ids=WRONG_RECIPES)
-def test_a_recipe_that_cannot_be_read_is_told_in_one_sentence(somewhere, text, words):
+def test_a_recipe_that_cannot_be_read_gives_one_sentence(somewhere, text, words):
     (somewhere / "broken.yaml").write_text("steps:\n - resize: {width: 3\n")
     (somewhere / "bytes.yaml").write_bytes(b"\xff\xfe\x00steps")
     (somewhere / "empty.yaml").write_text("")
@@ -440,6 +440,6 @@ def test_names_may_look_like_numbers_and_dates(tmp_path):
     [("5", 5), ("0.5", 0.5), ("true", True), ("off", False), ("null", None), ("~", None),
      ("out", "out"), ("2024-05-01", "2024-05-01"), ("[1]", "[1]"), ("5 apples", "5 apples")],
 )  # fmt: skip
-def test_words_on_the_command_line_are_what_yaml_takes_them_for(text, value):
+def test_values_on_the_command_line_are_parsed_as_yaml(text, value):
     found = config.typed({"key": {"inner": [text]}})["key"]["inner"][0]
     assert (found, type(found)) == (value, type(value))

@@ -9,7 +9,7 @@ from pixelmill.app import config_docs
 from pixelmill.app.config_schema import schema
 
 
-def test_the_docs_are_what_the_schema_says(repository):
+def test_the_docs_match_the_schema(repository):
     text = (repository / "docs/configuration.md").read_text(encoding="utf-8")
     assert text == config_docs.markdown(), "say: make docs"
 
@@ -38,7 +38,7 @@ def keys_of(part):
         yield from keys_of(part.get("additionalProperties"))
 
 
-def test_every_key_is_there_with_its_meaning():
+def test_every_key_is_listed_with_its_description():
     rows = [line for line in config_docs.markdown().splitlines() if line.startswith("| `")]
     told = {row.split("`")[1].split(".")[-1] for row in rows}
     everything = schema()

@@ -7,7 +7,7 @@ def page_of(repository):
     return (repository / "docs/failures.md").read_text(encoding="utf-8")
 
 
-def test_the_docs_are_what_the_registry_says(repository):
+def test_the_docs_match_the_registry(repository):
     page = page_of(repository)
     assert failure_docs.markdown(page) == page, "say: make docs"
 

@@ -6,12 +6,12 @@ from pixelmill.app import step_docs
 from pixelmill.imaging.steps import STEPS
 
 
-def test_the_docs_are_what_the_registry_says(repository):
+def test_the_docs_match_the_registry(repository):
     text = (repository / "docs/steps.md").read_text(encoding="utf-8")
     assert text == step_docs.markdown(), "say: make docs"
 
 
-def test_every_step_stands_under_its_subject_once():
+def test_every_step_is_listed_once_under_its_subject():
     told = [page.name for _, pages in step_docs.pages() for page in pages]
     assert sorted(told) == sorted(STEPS)
     titles = [title for title, _ in step_docs.pages()]
@@ -19,7 +19,7 @@ def test_every_step_stands_under_its_subject_once():
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_every_parameter_has_a_meaning_and_the_docstring_tells_no_other(name):
+def test_every_parameter_is_described_and_no_other_is(name):
     page = step_docs.describe(STEPS[name])
     assert page.summary.endswith(".")
     for words in page.parameters:
@@ -28,7 +28,7 @@ def test_every_parameter_has_a_meaning_and_the_docstring_tells_no_other(name):
         assert words.default
 
 
-def test_a_parameter_is_told_in_full():
+def test_a_parameter_is_described_completely():
     words = {words.name: words for words in step_docs.describe(STEPS["resize"]).parameters}
     assert words["filter"].meaning == "The resampling kernel."
     assert words["filter"].allowed.startswith("one of lanczos, bicubic")

@@ -17,7 +17,7 @@ from pixelmill.app.workflow_setup import folders_of
         (["one/a.yaml", "one/b.yaml", "one/config.yaml"], ["one"]),
     ],
 )
-def test_own_steps_are_looked_for_beside_the_config_that_was_given_last_first(
+def test_own_steps_are_searched_beside_the_last_config_first(
     tmp_path, monkeypatch, configfiles, folders
 ):
     """Its keys override those of the others; the config of the project comes last."""

@@ -55,7 +55,7 @@ class Machine:
 
     def advice(self, recipe=LIGHT, steps=(), folder=".", fits=None):
         """The text of each advice by its rule; `fits` replaces those of the samples."""
-        said = advise(
+        given = advise(
             {
                 "images": self.images,
                 "recipe": parse(recipe, folder=str(folder)).as_data(),
@@ -67,8 +67,8 @@ class Machine:
                 "fits": fit_all(self.samples) if fits is None else fits,
             }
         )
-        assert all(one["evidence"] for one in said)
-        return {one["rule"]: one["text"] for one in said}
+        assert all(one["evidence"] for one in given)
+        return {one["rule"]: one["text"] for one in given}
 
 
 def test_engine_and_workers_are_named():
@@ -102,7 +102,7 @@ def test_no_engine_is_advised_that_is_no_faster_than_the_loop():
     assert "Use `sequential`" in machine.advice()["engine"]
 
 
-def test_a_machine_too_noisy_to_tell_is_no_case_for_the_loop():
+def test_a_noisy_machine_is_no_reason_to_advise_the_loop():
     machine = Machine()
     for speedup in (0.8, 1.2, 1.4, 1.6, 2.0):
         machine.samples.setdefault(Case("processes", 2), []).append(machine.sample(speedup))
@@ -130,7 +130,7 @@ def test_too_few_repeats_name_no_winner():
     assert "too few repeats" in advice["engine"]
 
 
-def test_a_set_that_does_not_repay_the_start_is_said_so_with_the_number_that_would():
+def test_advice_names_the_number_of_images_that_is_worth_the_start_up():
     advice = Machine(images=20).add("processes", 2, 2.0).advice()
     # Half a second of start, half of each second saved, at 100 images a second.
     assert int(re.search(r"from about (\d+) images", advice["startup"])[1]) == approx(100, 0.05)
@@ -159,7 +159,7 @@ def test_without_times_of_steps_own_ones_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("threads", [1.88, 1.8])
-def test_threads_that_lose_little_are_not_blamed(threads):
+def test_threads_that_lose_little_are_not_mentioned(threads):
     assert "gil" not in Machine().add("threads", 2, threads).add("processes", 2, 1.9).advice()
 
 
@@ -177,7 +177,7 @@ def test_a_planted_slow_stage_is_named(stage, sentence):
     assert advice["stage"].startswith(sentence)
 
 
-def test_no_stage_is_named_where_none_stands_out():
+def test_no_stage_is_named_if_none_dominates():
     assert "stage" not in Machine().add("threads", 2, 1.9).advice()
 
 
@@ -198,10 +198,10 @@ def test_more_cores_are_advised_against_where_they_are_predicted_to_win_little()
 
 
 @pytest.mark.parametrize(
-    ("likely", "most", "said"), [(1.1, 1.2, True), (1.1, 1.3, False), (1.3, 1.4, False)]
+    ("likely", "most", "given"), [(1.1, 1.2, True), (1.1, 1.3, False), (1.3, 1.4, False)]
 )
 def test_more_cores_are_advised_against_where_even_the_most_that_may_come_is_little(
-    likely, most, said
+    likely, most, given
 ):
     machine = Machine(noise=0).engines(Law(1.0, 0.5))
     now = Law(1.0, 0.5).speedup(4)
@@ -210,10 +210,10 @@ def test_more_cores_are_advised_against_where_even_the_most_that_may_come_is_lit
         kind: {**fitted, "predictions": [ahead]}
         for kind, fitted in fit_all(machine.samples).items()
     }
-    assert ("cores" in machine.advice(fits=fits)) is said
+    assert ("cores" in machine.advice(fits=fits)) is given
 
 
-def test_nothing_is_said_of_more_cores_where_fewer_workers_than_were_measured_are_best():
+def test_more_cores_are_not_mentioned_if_fewer_workers_are_best():
     """The curve has passed its maximum, so that a prediction beyond it is not useful."""
     machine = Machine().add("threads", 1, 1.0).add("threads", 2, 1.5).add("threads", 4, 1.5)
     advice = machine.advice()
@@ -221,7 +221,7 @@ def test_nothing_is_said_of_more_cores_where_fewer_workers_than_were_measured_ar
     assert "cores" not in advice
 
 
-def test_without_a_loop_nothing_is_said():
+def test_without_a_loop_no_advice_is_given():
     result = {"samples": [{"kind": "threads", "workers": 2, "samples": []}]}
     assert advise(result) == []
 
@@ -251,6 +251,6 @@ def test_a_step_that_really_holds_the_gil_is_found_by_a_real_benchmark(tmp_path,
         {"steps": [*LIGHT["steps"], {"call": {"function": "my:stall"}}]}, folder=str(tmp_path)
     )
     cases = [Case("loop", 1), Case("threads", 2), Case("processes", 2), Case("steps", 2)]
-    said = {one["rule"]: one for one in run(source, recipe, cases, 24, 5)["advice"]}
-    assert "to the GIL in `my:stall`" in said["gil"]["text"]
-    assert "above all `my:stall`" in said["stage"]["text"]
+    given = {one["rule"]: one for one in run(source, recipe, cases, 24, 5)["advice"]}
+    assert "to the GIL in `my:stall`" in given["gil"]["text"]
+    assert "above all `my:stall`" in given["stage"]["text"]

@@ -20,9 +20,9 @@ def pool(request):
 def made_by(pool, task, source, target):
     target.mkdir()
     files = sorted(path.name for path in source.iterdir())
-    seconds, said = bare_pools.run(pool, task, source, files, target, 2)
+    seconds, message = bare_pools.run(pool, task, source, files, target, 2)
     assert seconds > 0
-    assert said == ""
+    assert message == ""
     return {path.name: Image.open(path) for path in target.iterdir()}
 
 
@@ -32,7 +32,7 @@ def test_a_pool_makes_every_image_in_its_size(pool, photos, tmp_path):
     assert {(image.format, image.size) for image in made.values()} == {("JPEG", (24, 20))}
 
 
-def test_a_pool_keeps_proportions_where_it_is_asked_to(pool, photos, tmp_path):
+def test_a_pool_keeps_proportions_if_requested(pool, photos, tmp_path):
     source = photos(tmp_path / "in", 1, (120, 60))
     made = made_by(pool, TASK._replace(exact=False), source, tmp_path / "out")
     assert made["0.jpg"].size == (24, 12)
@@ -43,7 +43,7 @@ def test_a_pool_names_the_file_that_it_cannot_read(pool, tmp_path):
     assert "broken.jpg" in bare_pools.run(pool, TASK, tmp_path, ["broken.jpg"], tmp_path, 1)[1]
 
 
-def test_the_floor_is_left_out_where_its_codec_is_missing(monkeypatch):
+def test_codec_alone_is_omitted_if_the_codec_is_missing(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert bare_pools.CODEC_FLOOR not in bare_pools.available()
     assert bare_pools.available()

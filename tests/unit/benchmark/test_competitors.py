@@ -43,7 +43,7 @@ def test_a_rival_makes_every_image_in_the_size_that_the_recipe_asks_for(
             assert (image.format, image.size) == ("JPEG", size)
 
 
-def test_one_bad_image_costs_a_rival_that_image_alone(tmp_path, photos, tool):
+def test_one_bad_image_affects_only_that_image_of_a_rival(tmp_path, photos, tool):
     source = photos(tmp_path / "in", 3)
     (source / "broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
     entries = scan(str(source))[0].entries
@@ -51,7 +51,7 @@ def test_one_bad_image_costs_a_rival_that_image_alone(tmp_path, photos, tool):
     assert competitors.run_rival(tool, *folders, STRETCHED, entries, 1)[1] == 3
 
 
-def test_a_rival_that_makes_nothing_is_said_so(tmp_path, tool):
+def test_a_rival_that_makes_nothing_is_reported(tmp_path, tool):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
     entries = scan(str(tmp_path / "in"))[0].entries
@@ -74,7 +74,7 @@ def test_ours_and_each_rival_are_measured_on_all_cores():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="its programs are no scripts")
-def test_another_program_of_a_rivals_name_is_left_out(tmp_path, photos, monkeypatch, caplog):
+def test_another_program_with_the_name_of_a_rival_is_omitted(tmp_path, photos, monkeypatch, caplog):
     other = tmp_path / "bin/sharp"
     other.parent.mkdir()
     other.write_text("#!/bin/sh\necho 'usage: sharp knife' >&2\n", encoding="utf-8")
@@ -104,7 +104,7 @@ def test_what_other_tools_are_not_asked_for_is_a_sentence(recipe):
         competitors.task_of(parse(recipe))
 
 
-def test_what_a_decoder_may_shrink_to_is_told_to_those_that_can():
+def test_tools_that_support_it_receive_the_size_hint():
     commands = [competitors.COMMANDS[tool] for tool in ("gm", "mogrify")]
     told = [" ".join(command(competitors.task_of(FITTED), "")) for command in commands]
     assert all("60x60" in line for line in told)
@@ -114,7 +114,7 @@ def test_what_a_decoder_may_shrink_to_is_told_to_those_that_can():
 
 
 @pytest.mark.slow
-def test_the_target_rivals_measures_comparable_recipes_alone(small, snakemake):
+def test_the_target_rivals_measures_only_comparable_recipes(small, snakemake):
     run = {**SMALL["run"], "recipes": ["light", "intensive"]}
     write_config(small, {**SMALL, "run": run, "benchmark": {"images": 3, "repeats": 1}})
     ran = snakemake(small, "rivals")

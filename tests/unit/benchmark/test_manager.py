@@ -19,7 +19,7 @@ def test_images_are_chosen_evenly_over_the_catalog(count, chosen):
     assert [int(entry.path[:-4]) for entry in select(entries, count)] == chosen
 
 
-def test_an_empty_folder_is_said_so():
+def test_an_empty_folder_is_reported():
     with pytest.raises(UserError, match="nothing to measure"):
         select([], 5)
 
@@ -30,25 +30,25 @@ def measured(tmp_path_factory, photos):
     folder = tmp_path_factory.mktemp("measured")
     source, scratch = photos(folder / "in", 4), folder / "scratch"
     scratch.mkdir()
-    said = []
+    logged = []
     cases = [Case("loop", 1), Case("threads", 2), Case("steps", 2)]
-    return run(str(source), RECIPE, cases, 3, 2, str(scratch), said.append), said, folder
+    return run(str(source), RECIPE, cases, 3, 2, str(scratch), logged.append), logged, folder
 
 
 def test_cases_are_measured_apart_and_all_samples_are_kept(measured):
-    result, said, folder = measured
+    result, logged, folder = measured
     assert (result["images"], result["repeats"]) == (3, 2)
     assert [len(entry["samples"]) for entry in result["samples"]] == [2, 2]
     assert [row["kind"] for row in result["figures"]] == ["loop", "threads"]
-    assert len(said) == 2 * 3 + 2
+    assert len(logged) == 2 * 3 + 2
     assert list((folder / "scratch").iterdir()) == []
     assert str(folder) not in str(result)
 
 
 def test_memory_is_looked_at_in_a_run_of_its_own_and_no_clock_suffers(measured):
-    result, said, _ = measured
+    result, logged, _ = measured
     assert all(row["peak_mib"] > 0 for row in result["figures"])
-    assert sum(line.startswith("memory") for line in said) == 2
+    assert sum(line.startswith("memory") for line in logged) == 2
 
 
 def test_the_times_of_steps_stand_apart_from_the_cases(measured):
@@ -61,7 +61,7 @@ def test_what_was_measured_says_where_and_with_what(measured):
     assert {"Pillow", "Dask", "Python"} <= measured[0]["software"].keys()
 
 
-def test_a_measurement_that_fails_is_said_so_in_a_sentence(tmp_path, photos):
+def test_a_failed_measurement_gives_one_sentence(tmp_path, photos):
     source = photos(tmp_path / "in", 1)
     with pytest.raises(UserError, match=r"Measuring 'no such case' failed") as caught:
         run(str(source), RECIPE, [Case("no such case", 1)], 1, 1, str(tmp_path), print)

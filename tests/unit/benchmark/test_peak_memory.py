@@ -66,7 +66,7 @@ def test_freed_memory_is_kept_for_the_next_image(figures):
     assert figures(HELD, "keep") == pytest.approx([20, 20, 20], abs=2)
 
 
-def test_what_a_child_takes_counts(figures):
+def test_the_memory_of_children_counts(figures):
     before, peak, after = figures(PARENT)
     assert peak > before + 100
     assert after < peak - 90

@@ -40,7 +40,7 @@ def row_of(found, name):
 STEADY = {"loop": [4.0] * 5, "threads": [2.2, 2.1, 2.0, 2.1, 2.2], "ceiling": [1.0] * 5}
 
 
-def test_everybody_is_held_against_the_fastest_of_our_engines():
+def test_every_tool_is_compared_with_the_fastest_engine():
     found = ranking(measured(**STEADY, processes=[2.0] * 5, gm=[4.0] * 5))
     assert found["ours"] == "processes"
     assert row_of(found, "gm")["of_ours"] == 0.5
@@ -48,7 +48,7 @@ def test_everybody_is_held_against_the_fastest_of_our_engines():
     assert row_of(found, "processes")["speedup"] == 2.0
 
 
-def test_the_fastest_comes_first_and_what_nobody_can_use_is_left_out():
+def test_the_fastest_comes_first_and_unusable_cases_are_omitted():
     found = ranking(measured(**STEADY, gm=[1.0] * 5))
     assert [row["kind"] for row in found["rows"]] == ["rival", "threads", "loop"]
 
@@ -60,7 +60,7 @@ def test_no_winner_is_claimed_inside_the_noise(gm, equal):
     assert row_of(ranking(measured(**STEADY, gm=gm)), "gm")["equal"] is equal
 
 
-def test_images_that_a_tool_did_not_make_are_told():
+def test_images_that_a_tool_did_not_make_are_reported():
     result = measured(**STEADY, gm=[2.0] * 5)
     result["samples"][-1]["samples"][0]["images"] = 97
     found = ranking(result)

@@ -29,7 +29,7 @@ def test_a_ratio_is_one_of_throughputs_within_a_repeat():
     assert ratios(ours, theirs) == [2.0, 0.5]
 
 
-def test_samples_come_back_from_a_file_as_they_were():
+def test_samples_are_read_back_from_a_file_as_written():
     sample = Sample(1.5, 0.2, 10, 0.1, {}, {"read": 0.5}, [0.1])
     cases = [Case("threads", 2), Case("rival", 2, "gm")]
     entries = [{**case.as_data(), "samples": [asdict(sample)]} for case in cases]

@@ -71,7 +71,7 @@ def test_predictions_follow_the_law_that_tells_most_of_those_that_can_be_fitted(
         assert prediction["speedup"] == pytest.approx(law.speedup(prediction["workers"]), rel=0.01)
 
 
-def test_two_numbers_of_workers_make_no_usl_and_that_is_said():
+def test_two_numbers_of_workers_give_no_usl_and_a_note():
     fitted = fit(noisy(Law(1.0, 0.2), [1, 2]))
     assert fitted["usl"] is None
     assert "3 numbers of workers" in fitted["note"]

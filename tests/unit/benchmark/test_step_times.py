@@ -38,7 +38,7 @@ def test_steps_are_timed_in_the_order_in_which_they_are_done(timed, backend):
     assert min(t for time in times for t in (time.alone, time.together)) > 0
 
 
-def test_own_steps_bear_the_name_of_their_function(timed):
+def test_own_steps_have_the_name_of_their_function(timed):
     outputs = [{"name": "a", "steps": [{"call": {"function": "own:lighten"}}]}]
     assert [time.step for time in timed(steps=["grayscale"], outputs=outputs)] == [
         "grayscale",

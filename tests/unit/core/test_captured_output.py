@@ -40,23 +40,23 @@ def made(script, photos, tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows hands no descriptor to such children")
 @pytest.mark.parametrize("engine", ["sequential", "processes"])
-def test_what_a_step_prints_is_in_the_log_and_not_on_the_terminal(made, engine):
+def test_the_output_of_a_step_is_in_the_log_and_not_on_the_terminal(made, engine):
     body = "\n    ".join(line.replace("WAY", way) for way, line in WAYS.items())
-    said, log = made(body, "--engine", engine, "--workers", "2", "--log", "log")
+    printed, log = made(body, "--engine", engine, "--workers", "2", "--log", "log")
     counts = {way: log.count(f"\\u001b[31mmine {way} x") for way in WAYS}
     assert counts == dict.fromkeys(WAYS, 2)
-    assert "mine" not in said
-    assert "\x1b" not in said + log
+    assert "mine" not in printed
+    assert "\x1b" not in printed + log
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows hands no descriptor to such children")
-def test_a_flood_is_cut_and_the_log_says_so(made):
-    said, log = made("print('x' * 3_000_000)", "--engine", "sequential", "--log", "log")
+def test_too_much_output_is_cut_off_and_the_log_says_so(made):
+    printed, log = made("print('x' * 3_000_000)", "--engine", "sequential", "--log", "log")
     assert 2**20 <= len(log) < 2**20 + 10_000
     assert log.count("cut: more than") == 1
-    assert len(said) < 10_000
+    assert len(printed) < 10_000
 
 
-def test_where_there_is_no_log_it_is_dropped(made):
-    said, _ = made("print('x' * 3_000_000)", "--engine", "sequential")
-    assert len(said) < 10_000
+def test_without_a_log_the_output_is_dropped(made):
+    printed, _ = made("print('x' * 3_000_000)", "--engine", "sequential")
+    assert len(printed) < 10_000

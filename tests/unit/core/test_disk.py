@@ -13,13 +13,13 @@ def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_reserve_takes_room_and_gives_it_back(tmp_path):
+def test_a_reserve_takes_room_and_releases_it(tmp_path):
     with Reserve(str(tmp_path)):
         assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 2**20
     assert names_in(tmp_path) == []
 
 
-def test_a_reserve_that_was_given_back_early_is_gone(tmp_path):
+def test_a_reserve_can_be_released_early(tmp_path):
     with Reserve(str(tmp_path)) as reserve:
         reserve.release()
         assert names_in(tmp_path) == []
@@ -31,10 +31,10 @@ def test_a_reserve_that_finds_no_room_says_so(tmp_path):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
-def test_what_hinders_all_images_stops_the_run(tmp_path, number):
+def test_an_error_that_affects_all_images_stops_the_run(tmp_path, number):
     with pytest.raises(UserError, match=os.strerror(number)):
         Reserve(str(tmp_path)).check(["cannot identify", os.strerror(number)])
 
 
-def test_what_hinders_one_image_stops_nothing(tmp_path):
+def test_an_error_that_affects_one_image_does_not_stop_the_run(tmp_path):
     Reserve(str(tmp_path)).check(["", "no space for such an image", os.strerror(errno.EISDIR)])

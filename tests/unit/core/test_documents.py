@@ -65,7 +65,7 @@ def refusal(call, *arguments):
 
 @pytest.mark.parametrize("by_libyaml", [True, False])
 @pytest.mark.parametrize(("text", "words"), BOMBS.values(), ids=BOMBS)
-def test_a_yaml_bomb_is_refused_before_it_is_built(monkeypatch, text, words, by_libyaml):
+def test_a_yaml_bomb_is_refused_before_it_is_expanded(monkeypatch, text, words, by_libyaml):
     if not by_libyaml:
         monkeypatch.setattr(documents, "loader", lambda: yaml.SafeLoader)
     sentence = refusal(from_yaml, text, "it")
@@ -79,7 +79,7 @@ def test_a_recipe_of_a_file_is_bounded(tmp_path, text, words):
     assert words in refusal(config.named_recipe, str(tmp_path / "bomb.yaml"))
 
 
-def test_aliases_that_stand_for_little_are_read():
+def test_small_aliases_are_read():
     text = "base: &base {width: 8}\none: {<<: *base, height: 9}\ntwo: [*base, *base]"
     assert from_yaml(text, "it")["one"] == {"width": 8, "height": 9}
     assert from_yaml("a: &a 1\nb: *a", "it") == {"a": 1, "b": 1}
@@ -97,12 +97,12 @@ def test_deep_json_is_refused(text):
     assert "deep" in refusal(from_json, text, "it")
 
 
-def test_a_key_that_json_has_twice_is_told():
+def test_a_repeated_key_of_json_is_reported():
     assert "the key 'b' occurs twice" in refusal(from_json, '{"a": {"b": 1, "b": 2}}', "it")
 
 
 @pytest.mark.parametrize("text", ["{", "nonsense", '{"a": 1} 2', "1" * 10_000], ids=ascii)
-def test_broken_json_is_told(text):
+def test_broken_json_is_reported(text):
     assert refusal(from_json, text, "--policy").startswith("--policy: ")
 
 
@@ -136,7 +136,7 @@ def test_what_snakemake_has_read_is_bounded_before_it_is_copied(call, graph):
 @pytest.mark.parametrize(
     "text", ["[" * 10_000, "&a [*a]", "!!python/name:os.getcwd", "2024-13-45", "x" * 10**6], ids=len
 )
-def test_a_text_given_by_config_is_no_document(text):
+def test_a_text_given_with_config_is_not_a_document(text):
     assert config.typed({"a": text}) == {"a": text}
 
 

@@ -43,7 +43,7 @@ odd = pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES)
 
 
 @odd
-def test_an_odd_name_comes_back(name):
+def test_an_unusual_name_survives_escaping(name):
     assert unescape(escape(name)) == name
 
 
@@ -54,13 +54,13 @@ def test_an_escaped_name_is_one_line_of_utf_8(name):
 
 
 @odd
-def test_nothing_in_an_escaped_name_is_unseen_or_obeyed(name):
+def test_an_escaped_name_contains_no_invisible_or_control_character(name):
     seen = {unicodedata.category(character) for character in escape(name)}
     assert not seen & {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 @odd
-def test_an_escaped_name_in_a_cell_is_no_formula_and_comes_back(name):
+def test_an_escaped_name_in_a_cell_is_not_a_formula_and_can_be_restored(name):
     cell = as_cell(escape(name))
     assert not re.search(r"(^|;)\s*[-=+@\uff0b\uff0d\uff1d\uff20]", cell)
     assert of_cell(cell) == escape(name)
@@ -68,7 +68,7 @@ def test_an_escaped_name_in_a_cell_is_no_formula_and_comes_back(name):
 
 
 @odd
-def test_a_printable_text_keeps_its_lines_and_is_obeyed_by_no_terminal(name):
+def test_a_printable_text_keeps_its_lines_but_no_control_character(name):
     text = printable(f"{name}\n\tand more")
     assert text.endswith("\n\tand more")
     assert all(c.isprintable() or c in "\n\t" for c in text)
@@ -76,11 +76,11 @@ def test_a_printable_text_keeps_its_lines_and_is_obeyed_by_no_terminal(name):
 
 
 @pytest.mark.parametrize("name", ["Été 2024 (1).jpg", "日本/写真.png", "a\N{GRINNING FACE}.gif"])
-def test_a_name_that_people_can_read_stays_as_it_is(name):
+def test_a_readable_name_is_not_escaped(name):
     assert escape(name) == name
 
 
-def test_any_string_comes_back():
+def test_every_string_survives_escaping():
     draw = random.Random(2026)
     # Weighted towards characters of escapes, where a mistake would be hidden.
     alphabet = "\\\\\\uU003dabcdef=-;\n\r\x00\x85\u2028\u202e\ud800\udcff é\N{GRINNING FACE}"

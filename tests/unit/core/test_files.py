@@ -38,7 +38,7 @@ def test_a_file_appears_only_when_it_is_complete(tmp_path):
     assert names_in(tmp_path) == ["table.csv"]
 
 
-def test_the_old_file_stands_until_the_new_one_is_complete(tmp_path):
+def test_the_old_file_is_kept_until_the_new_one_is_complete(tmp_path):
     target = tmp_path / "table.csv"
     target.write_text("old")
     with atomic(target) as file:
@@ -91,7 +91,7 @@ def test_bytes_are_written_as_they_are(tmp_path):
     assert (tmp_path / "bytes").read_bytes() == b"\r\n\xff"
 
 
-def test_of_many_writers_one_wins_whole(tmp_path):
+def test_one_of_many_writers_wins_completely(tmp_path):
     target = tmp_path / "table.json"
     values = [[number] * 5000 for number in range(16)]
     with ThreadPoolExecutor(8) as pool:
@@ -100,7 +100,7 @@ def test_of_many_writers_one_wins_whole(tmp_path):
     assert names_in(tmp_path) == ["table.json"]
 
 
-def test_a_temporary_file_lies_beside_its_target_under_a_name_that_sweeps_know(tmp_path):
+def test_a_temporary_file_is_beside_its_target_with_a_recognisable_name(tmp_path):
     temporary = temporary_beside(str(tmp_path / ("a" * 255)))
     assert os.path.dirname(temporary) == str(tmp_path)
     assert TEMPORARY.fullmatch(os.path.basename(temporary))
@@ -116,7 +116,7 @@ def test_temporary_names_differ_each_time():
     ["a.tmp", ".pixelmill.tmp", ".pixelmill-notes.tmp", "x.pixelmill-1-2-3.tmp",
      ".pixelmill-1-2-3.tmp.jpg", ".pixelmill-1-2-3", "Xpixelmill-1-2-3.tmp"],
 )  # fmt: skip
-def test_a_file_of_a_user_is_not_taken_for_a_temporary_one(name):
+def test_a_file_of_a_user_is_not_mistaken_for_a_temporary_one(name):
     assert not TEMPORARY.fullmatch(name)
 
 
@@ -134,7 +134,7 @@ def start_writer(path):
     return start_program(WRITER, path)
 
 
-def test_a_sweep_takes_what_a_killed_writer_left_and_nothing_else(tmp_path):
+def test_a_sweep_removes_only_files_of_killed_writers(tmp_path):
     (tmp_path / "mine.tmp").touch()
     (tmp_path / ".pixelmill-notes").touch()
     with start_writer(tmp_path / "table.csv") as writer:
@@ -166,7 +166,7 @@ except OSError as error:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="files have no limits there")
-def test_what_was_written_in_part_is_no_success(tmp_path):
+def test_a_partial_write_is_not_a_success(tmp_path):
     with start_program(TOO_LONG, tmp_path / "made") as program:
         assert program.stdout.read() == "File too large\n"
     assert (tmp_path / "made").stat().st_size == 4096
@@ -188,7 +188,7 @@ def start_program(program, argument):
     [("a/b", "a", True), ("a", "a", True), ("a/../a/b/c", "a", True), ("a", "a/b", False),
      ("a-b", "a", False), ("b", "a", False), ("link/x", "a", True), ("link", "b", False)],
 )  # fmt: skip
-def test_a_path_lies_in_another_with_links_followed(tmp_path, inner, outer, expected):
+def test_containment_of_paths_follows_links(tmp_path, inner, outer, expected):
     make_tree(tmp_path, "a/b/x", "b/x", "a-b/x")
     (tmp_path / "link").symlink_to("a/b", target_is_directory=True)
     assert is_inside(tmp_path / inner, tmp_path / outer) is expected
@@ -208,7 +208,7 @@ def test_a_walk_sees_each_file_once_with_its_path_below_the_root(tmp_path):
         assert Path(entry.path).read_text() == path
 
 
-def test_paths_come_sorted(tmp_path):
+def test_paths_are_sorted(tmp_path):
     paths = ["b/x", "a", "z", "b/c/y", "b.jpg", "b-/x", "b0/x", "b/c-/y", "b/c.jpg", "Z", "é/a"]
     make_tree(tmp_path, *paths)
     assert [path for path, _ in walk(tmp_path)] == sorted(paths)
@@ -233,8 +233,8 @@ def test_a_walk_of_a_missing_folder_is_empty(tmp_path):
     ],
 )
 def test_a_file_that_cannot_be_written_is_named_with_the_reason(tmp_path, error, why):
-    said = f"'{tmp_path / 'a'}' cannot be written: {why}; make room"
-    with pytest.raises(UserError, match=re.escape(said)), atomic(tmp_path / "a"):
+    message = f"'{tmp_path / 'a'}' cannot be written: {why}; make room"
+    with pytest.raises(UserError, match=re.escape(message)), atomic(tmp_path / "a"):
         raise error
 
 
@@ -244,7 +244,7 @@ def test_an_error_is_that_of_the_writer_though_its_temporary_is_gone(tmp_path):
         raise ValueError("of the writer")
 
 
-def test_where_the_time_of_change_is_that_of_creation_it_is_not_looked_at(tmp_path, monkeypatch):
+def test_a_change_time_that_is_the_creation_time_is_ignored(tmp_path, monkeypatch):
     state = tmp_path.stat()
     assert files.changed_ns(state) == state.st_ctime_ns
     with monkeypatch.context() as patch:
@@ -259,13 +259,13 @@ def log(path, text):
     os.close(descriptor)
 
 
-def test_a_log_begins_anew_and_its_folder_is_made(tmp_path):
+def test_a_log_starts_empty_and_its_folder_is_created(tmp_path):
     log(tmp_path / "logs/a.log", b"first")
     log(tmp_path / "logs/a.log", b"new")
     assert (tmp_path / "logs/a.log").read_bytes() == b"new"
 
 
-def test_a_log_that_has_another_name_too_leaves_that_as_it_is(tmp_path):
+def test_a_log_with_a_hard_link_leaves_the_other_name_unchanged(tmp_path):
     (tmp_path / "a.log").write_bytes(b"first")
     os.link(tmp_path / "a.log", tmp_path / "backup.log")
     log(tmp_path / "a.log", b"new")

@@ -27,7 +27,7 @@ def test_each_stage_has_the_seconds_up_to_its_lap(clock):
     assert timer.outcome(JOB).seconds == (1.0, 2.0, 4.0, 8.0, 16.0)
 
 
-def test_a_stage_that_comes_again_adds_to_its_seconds(clock):
+def test_a_repeated_stage_adds_to_its_seconds(clock):
     timer = StageTimer()
     for seconds in (1.0, 4.0):
         clock[0] += seconds
@@ -36,7 +36,7 @@ def test_a_stage_that_comes_again_adds_to_its_seconds(clock):
     assert timer.stage == "write"
 
 
-def test_what_failed_made_nothing():
+def test_a_failed_image_has_no_outputs():
     timer = StageTimer()
     timer.files.append(OutputFile("", "a.jpg", 4, 3, 99, "digest"))
     assert timer.outcome(JOB).files
@@ -45,7 +45,7 @@ def test_what_failed_made_nothing():
     assert (outcome.stage, outcome.reason, outcome.message) == ("write", "write_failed", "no room")
 
 
-def test_an_outcome_can_be_told_for_an_image_that_could_not_tell_it():
+def test_an_outcome_can_be_made_for_an_image_whose_process_died():
     outcome = failed(JOB, "steps", "crashed", "killed", "digest")
     assert (outcome.status, outcome.stage, outcome.reason) == ("failed", "steps", "crashed")
     assert (outcome.bytes_in, outcome.mtime_ns, outcome.digest) == (7, 8, "digest")

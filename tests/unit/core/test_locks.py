@@ -52,8 +52,8 @@ def start_program(program, argument):
 
 def test_a_second_process_is_refused(tmp_path):
     with exclusive(tmp_path), start_holder(tmp_path) as other:
-        said, _ = other.communicate()
-    assert said == f"Another run is writing to '{tmp_path}'; wait for it to end, or stop it.\n"
+        message, _ = other.communicate()
+    assert message == f"Another run is writing to '{tmp_path}'; wait for it to end, or stop it.\n"
 
 
 def test_a_folder_is_free_again_when_its_holder_is_killed(tmp_path, impatient):
@@ -67,7 +67,7 @@ def test_a_folder_is_free_again_when_its_holder_is_killed(tmp_path, impatient):
             pass
 
 
-def test_a_holder_that_is_about_to_end_is_waited_for(tmp_path, monkeypatch):
+def test_a_lock_waits_for_a_holder_that_is_about_to_end(tmp_path, monkeypatch):
     holder = contextlib.ExitStack()
     holder.enter_context(exclusive(tmp_path))
     monkeypatch.setattr(locks.time, "sleep", lambda seconds: holder.close())
@@ -82,7 +82,7 @@ def test_a_folder_is_free_again_after_an_error(tmp_path, impatient):
         pass
 
 
-def test_other_folders_stay_free(tmp_path):
+def test_other_folders_are_not_locked(tmp_path):
     with exclusive(tmp_path / "a"), exclusive(tmp_path / "b"):
         pass
 
@@ -94,6 +94,6 @@ def test_a_folder_that_cannot_be_made_is_named_with_the_reason(tmp_path):
         pass
 
 
-def test_an_error_of_the_holder_is_not_taken_for_a_lock(tmp_path):
+def test_an_error_of_the_holder_is_not_mistaken_for_a_lock(tmp_path):
     with pytest.raises(PermissionError), exclusive(tmp_path):
         raise PermissionError

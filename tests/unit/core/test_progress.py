@@ -23,13 +23,13 @@ class Terminal(io.StringIO):
         (1000, 3, 10.0, "light: 1,000/1,000 images, 100.0/s, 0 s left, 3 failed"),
     ],
 )
-def test_the_line_tells_done_rate_rest_and_failures(done, failed, seconds, line):
+def test_the_line_shows_progress_rate_remaining_time_and_failures(done, failed, seconds, line):
     progress = Progress(1000, "light", io.StringIO())
     progress.done, progress.failed = done, failed
     assert progress.line(seconds) == line
 
 
-def test_what_was_done_adds_up():
+def test_finished_images_add_up():
     with Progress(10, "light", io.StringIO()) as progress:
         progress.advance(3)
         progress.advance(4, failed=2)
@@ -54,7 +54,7 @@ def test_a_log_gets_plain_lines_when_it_is_time(monkeypatch):
     assert line.endswith(", 1 failed")
 
 
-def test_a_terminal_gets_a_live_line_that_goes_away():
+def test_a_terminal_gets_a_live_line_that_is_removed_at_the_end():
     stream = Terminal()
     with Progress(10, "light", stream) as progress:
         progress.advance(10, failed=1)
@@ -69,7 +69,7 @@ def test_a_pass_with_nothing_to_do_shows_nothing():
     assert stream.getvalue() == ""
 
 
-def test_lines_of_json_tell_the_same_to_machines(monkeypatch):
+def test_lines_of_json_contain_the_same_for_machines(monkeypatch):
     monkeypatch.setenv("PIXELMILL_PROGRESS", "json")
     monkeypatch.setattr(progress_module, "JSON_INTERVAL", 0.0)
     stream = Terminal()
@@ -85,7 +85,7 @@ def test_lines_of_json_tell_the_same_to_machines(monkeypatch):
 def test_quiet_says_nothing(monkeypatch, stream):
     monkeypatch.setenv("PIXELMILL_PROGRESS", "none")
     monkeypatch.setattr(progress_module, "PLAIN_INTERVAL", 0.0)
-    said = stream()
-    with Progress(4, "light", said) as progress:
+    output = stream()
+    with Progress(4, "light", output) as progress:
         progress.advance(4)
-    assert said.getvalue() == ""
+    assert output.getvalue() == ""

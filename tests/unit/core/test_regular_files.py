@@ -50,7 +50,7 @@ DOCUMENTS = {
 }
 
 
-def said(call, path):
+def error_of(call, path):
     """The error of a call for a document; the call must not block."""
     found = []
 
@@ -77,7 +77,7 @@ def said(call, path):
 @pytest.mark.parametrize(("name", "call"), DOCUMENTS.values(), ids=DOCUMENTS)
 def test_a_document_is_a_regular_file_of_bounded_size(tmp_path, name, call, kind):
     lay(kind, tmp_path / name)
-    sentence = said(call, tmp_path / name)
+    sentence = error_of(call, tmp_path / name)
     assert len(sentence.splitlines()) == 1
     assert sentence.endswith(".")
     assert name in sentence or name.removesuffix(".py") in sentence or "config" in sentence
@@ -100,7 +100,7 @@ def test_content_is_that_of_a_regular_file_within_bounds(tmp_path, kind):
      "\0", "path,bytes,mtime_ns,format,width,height\nx.jpg,1,2\n"],
     ids=["empty", "of-others", "no-number", "too-few-columns", "one-long-line", "nul", "short-row"],
 )  # fmt: skip
-def test_a_table_that_is_no_catalog_is_refused_in_a_sentence(tmp_path, text):
+def test_a_table_that_is_not_a_catalog_is_refused_in_a_sentence(tmp_path, text):
     path = tmp_path / "catalog.csv"
     path.write_text(text, encoding="utf-8")
     try:

@@ -61,7 +61,7 @@ def tree(tmp_path):
 @needs_links
 @pytest.mark.parametrize("level", ["a", "a/b"])
 @pytest.mark.parametrize("call", REACHING)
-def test_a_link_in_the_place_of_a_folder_is_refused(tree, outside, call, level):
+def test_a_folder_that_is_a_link_is_refused(tree, outside, call, level):
     (tree / level).rename(tree / "away")
     (tree / level).symlink_to(outside / ("b" if level == "a/b" else ""))
     with pytest.raises(TreeError, match=f"{level}' is a link.*move it away"):
@@ -94,7 +94,7 @@ def test_a_link_that_appears_in_a_batch_is_not_written_through(tree, outside):
 
 
 @pytest.mark.parametrize("call", REACHING)
-def test_a_file_in_the_place_of_a_folder_is_refused(tree, call):
+def test_a_folder_that_is_a_file_is_refused(tree, call):
     (tree / "a/b/file").unlink()
     (tree / "a/b").rmdir()
     (tree / "a/b").write_bytes(b"a file")
@@ -125,7 +125,7 @@ def test_a_path_that_leads_out_is_refused(tree, outside, path):
 
 
 @needs_links
-def test_a_link_in_the_place_of_a_file_is_replaced_or_removed_itself(tree, outside):
+def test_a_file_that_is_a_link_is_replaced_or_removed_itself(tree, outside):
     root = Root(tree)
     for name in ("one", "two", "three"):
         (tree / name).symlink_to(outside / "file")
@@ -137,7 +137,7 @@ def test_a_link_in_the_place_of_a_file_is_replaced_or_removed_itself(tree, outsi
 
 
 @needs_links
-def test_a_link_in_the_place_of_a_file_is_not_read_or_written(tree, outside):
+def test_a_file_that_is_a_link_is_not_read_or_written(tree, outside):
     (tree / "link").symlink_to(outside / "file")
     with pytest.raises(OSError):
         Root(tree).read("link")
@@ -146,7 +146,7 @@ def test_a_link_in_the_place_of_a_file_is_not_read_or_written(tree, outside):
 
 
 @needs_links
-def test_the_root_itself_may_be_a_link_unless_that_is_ruled_out(tree, tmp_path):
+def test_the_root_itself_may_be_a_link_unless_links_are_forbidden(tree, tmp_path):
     (tmp_path / "link").symlink_to(tree)
     assert Root(tmp_path / "link").read("kept") == b"kept"
     with pytest.raises(TreeError, match="is a link"):
@@ -154,7 +154,7 @@ def test_the_root_itself_may_be_a_link_unless_that_is_ruled_out(tree, tmp_path):
 
 
 @needs_links
-def test_a_tree_is_removed_without_what_its_links_lead_to(tree, outside):
+def test_removing_a_tree_keeps_the_targets_of_its_links(tree, outside):
     (tree / "a/b/link").symlink_to(outside)
     (tree / "a/dangling").symlink_to("nowhere")
     assert Root(tree).remove_tree("a") == 3
@@ -162,14 +162,14 @@ def test_a_tree_is_removed_without_what_its_links_lead_to(tree, outside):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_pipe_in_the_place_of_an_output_does_not_block(tree):
+def test_an_output_that_is_a_pipe_does_not_block(tree):
     os.mkfifo(tree / "pipe")
     with pytest.raises(OSError, match="no regular file"):
         Root(tree).read("pipe")
 
 
 @pytest.mark.parametrize("call", ["create", "read", "write", "lstat"])
-def test_a_root_that_is_gone_is_told(tree, call):
+def test_a_missing_root_is_reported(tree, call):
     root = Root(tree)
     root.remove_tree("a")
     root.unlink("kept")
@@ -181,7 +181,7 @@ def test_a_root_that_is_gone_is_told(tree, call):
         calls[call]("a/b/file")
 
 
-def test_a_folder_that_is_removed_meanwhile_is_made_again(tree):
+def test_a_folder_that_was_removed_is_created_again(tree):
     root = Root(tree)
     root.write("a/b/file", b"first")
     Root(tree).remove_tree("a")
@@ -189,7 +189,7 @@ def test_a_folder_that_is_removed_meanwhile_is_made_again(tree):
     assert content(tree) == {"a/b/file": b"second", "kept": b"kept"}
 
 
-def test_a_missing_file_is_no_error_where_it_is_to_be_gone(tree):
+def test_removing_a_missing_file_is_not_an_error(tree):
     root = Root(tree)
     for path in ("none", "a/none", "none/none"):
         root.unlink(path)
@@ -210,7 +210,7 @@ def test_a_walk_yields_the_deepest_folders_first(tree):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no descriptors are kept there")
-def test_only_few_folders_stay_open_and_none_when_the_root_is_gone(tree):
+def test_only_a_few_folders_stay_open_and_none_after_the_root_is_closed(tree):
     before = psutil.Process().num_fds()
     root = Root(tree)
     for number in range(100):

@@ -106,7 +106,7 @@ def step(image):
 """
 
 
-def test_neither_trials_nor_own_steps_run_them(planted, marks, tmp_path, photos, script):
+def test_neither_quarantine_nor_own_steps_run_them(planted, marks, tmp_path, photos, script):
     source = photos(planted["cwd"] / "pictures", 1)
     write_recipe(planted["cwd"], CRASH)
     options = ("--recipe", "recipe.yaml", "--engine", "threads")
@@ -123,7 +123,7 @@ def step(image):
 """
 
 
-def test_what_lies_beside_an_own_step_shadows_no_library(planted, marks, tmp_path, photos, script):
+def test_modules_beside_an_own_step_shadow_no_library(planted, marks, tmp_path, photos, script):
     """The modules beside it can be imported nevertheless."""
     folder = planted["cwd"]
     write_recipe(folder, LIBRARIES)
@@ -184,7 +184,7 @@ def test_children_find_the_library_and_what_the_user_named(monkeypatch, given, o
     assert os.environ["PYTHONSAFEPATH"] == "1"
 
 
-def test_no_empty_path_of_programs_is_made(monkeypatch):
+def test_the_search_path_of_programs_has_no_empty_entry(monkeypatch):
     from pixelmill.app.workflow_setup import prefer_this_python
 
     for given in ("", None):

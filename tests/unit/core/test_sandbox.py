@@ -95,9 +95,7 @@ NOT_EVERYWHERE = {"set an attribute of a source", "read the parent's memory"}
 @needs_sandbox
 @pytest.mark.parametrize("engine", LOCAL)
 @pytest.mark.parametrize("method", ["forkserver", pytest.param("spawn", marks=pytest.mark.slow)])
-def test_a_worker_can_do_nothing_but_make_images(
-    place, listening, script, engine, method, monkeypatch
-):
+def test_a_worker_can_only_render_images(place, listening, script, engine, method, monkeypatch):
     if method == "spawn":  # as where the path of the fork server's socket would be too long
         (place / ("deep" * 30)).mkdir()
         monkeypatch.setenv("TMPDIR", str(place / ("deep" * 30)))
@@ -108,7 +106,7 @@ def test_a_worker_can_do_nothing_but_make_images(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the attempts are those of Linux")
-def test_without_a_sandbox_it_can(place, listening, script):
+def test_without_a_sandbox_a_worker_can_do_everything(place, listening, script):
     """Otherwise, failed attempts would prove nothing."""
     found = attempt(place, listening, script, "processes", "--sandbox", "off")
     assert found.keys() - succeeded(found) <= NOT_EVERYWHERE, found
@@ -135,13 +133,13 @@ def test_without_a_sandbox_it_can(place, listening, script):
     ],
     ids=["read", "write", "network", "exec"],
 )  # fmt: skip
-def test_what_a_config_allows_it_can_do_besides(place, listening, script, allowed, expected):
+def test_a_worker_can_also_do_what_the_config_allows(place, listening, script, allowed, expected):
     found = attempt(place, listening, script, "processes", *policy_of(**allowed))
     assert succeeded(found) == expected
 
 
 @needs_sandbox
-def test_times_can_be_set_where_outputs_keep_those_of_their_sources(place, script, photos):
+def test_file_times_can_be_set_if_outputs_keep_those_of_their_sources(place, script, photos):
     os.utime(place / "source/0.jpg", (1e9, 1e9))
     recipe = place / "recipe.yaml"
     recipe.write_text("steps: []\nkeep_mtime: true\n", encoding="utf-8")
@@ -151,7 +149,7 @@ def test_times_can_be_set_where_outputs_keep_those_of_their_sources(place, scrip
 
 
 @needs_sandbox
-def test_an_image_that_is_tried_alone_is_confined_too(place):
+def test_an_image_in_quarantine_is_confined_too(place):
     (place / "steps/mine.py").write_text(
         "def step(image, path):\n    open(path, 'w').close()\n", encoding="utf-8"
     )
@@ -229,14 +227,14 @@ def test_verification_cannot_write(tmp_path, batches):
     task = verify.Task("a", "a", "", "", False)
     tasks = [task] * (verify.BATCH * (batches - 1) + 1)
     for confinement, expected in ((Sandbox().confine([], []), "refused"), (None, "wrote")):
-        said = []
+        found = []
 
-        def take(findings, said=said):
-            said.extend(findings)
+        def take(findings, found=found):
+            found.extend(findings)
 
         with contextlib.suppress(AttributeError):  # the words are no findings
             verify._open(tasks, Intruder(str(tmp_path / "new")), 2, take, confinement)
-        assert set(said) == {expected}
+        assert set(found) == {expected}
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +310,7 @@ def test_links_are_followed_as_before(tmp_path, photos, script, engine):
 
 
 @pytest.mark.slow
-def test_another_sandbox_makes_no_image_again(tmp_path, photos, script):
+def test_another_sandbox_makes_no_image_stale(tmp_path, photos, script):
     source = photos(tmp_path / "source", 2)
     for options in ((), ("--sandbox", "off"), policy_of(network=True)):
         done = script("process_parallel.py", source, tmp_path / "tree", *options)
@@ -321,7 +319,7 @@ def test_another_sandbox_makes_no_image_again(tmp_path, photos, script):
 
 
 @needs_sandbox
-def test_a_refused_step_is_told_what_to_do(tmp_path, photos, script):
+def test_the_error_of_a_refused_step_says_what_to_do(tmp_path, photos, script):
     source = photos(tmp_path / "source", 1)
     (tmp_path / "mine.py").write_text("def step(image): open('log', 'w')\n", encoding="utf-8")
     recipe = tmp_path / "recipe.yaml"

@@ -21,7 +21,7 @@ from tests.helpers.sandboxed import policy_of
         ({"allow": {"network": True}}, Sandbox(network=True)),
     ],
 )
-def test_a_config_says_it_in_few_words(value, expected):
+def test_a_config_can_be_short(value, expected):
     assert Policy.from_config(config.complete({"sandbox": value})).sandbox == expected
 
 

@@ -100,7 +100,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     ids=["Landlock", "seccomp", "both"],
 )
 @pytest.mark.parametrize("engine", ["sequential", "processes"])
-def test_work_goes_on_where_the_system_can_confine_nothing(
+def test_work_continues_if_the_system_cannot_confine_anything(
     tmp_path, photos, repository, engine, refused, why
 ):
     source = photos(tmp_path / "source", 2)
@@ -173,7 +173,7 @@ def restricted(sender, known):
 
 @needs_sandbox
 @pytest.mark.parametrize("known", range(1, landlock.version() + 1))
-def test_kernels_of_all_versions_get_what_they_know(tmp_path, monkeypatch, known):
+def test_every_kernel_version_gets_the_rights_that_it_supports(tmp_path, monkeypatch, known):
     (tmp_path / "inside").mkdir()
     monkeypatch.chdir(tmp_path / "inside")
     context = multiprocessing.get_context("spawn")

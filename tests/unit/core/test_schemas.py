@@ -18,7 +18,7 @@ NAMES = ["scaling", "benchmark"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_schema_is_one(name):
+def test_a_schema_is_valid(name):
     Draft202012Validator.check_schema(schema(name))
     assert schema(name)["$schema"].endswith("2020-12/schema")
 
@@ -33,11 +33,11 @@ def scaling(tmp_path_factory, photos):
     """A real scaling.json of all cases on two cores, as read back from JSON."""
     source = photos(tmp_path_factory.mktemp("photos"), 2)
     recipe = parse({"steps": [{"resize": {"width": 24, "height": 16}}]})
-    return json.loads(json.dumps(run(str(source), recipe, cases_for(2), 2, 1, said=str)))
+    return json.loads(json.dumps(run(str(source), recipe, cases_for(2), 2, 1, log=str)))
 
 
 @pytest.mark.slow
-def test_a_real_scaling_json_is_as_its_schema_says(scaling):
+def test_a_real_scaling_json_conforms_to_its_schema(scaling):
     check(scaling, "scaling", "scaling.json")
 
 
@@ -45,7 +45,7 @@ def test_a_real_scaling_json_is_as_its_schema_says(scaling):
 @pytest.mark.parametrize(
     "path", [["samples", 0, "samples", 0, "seconds"], ["machine", "cores"], ["figures", 1, "kind"]]
 )
-def test_what_lacks_a_field_is_refused_with_its_name(scaling, path):
+def test_a_missing_field_is_named(scaling, path):
     broken = copy.deepcopy(scaling)
     *places, last = path
     part = broken
@@ -56,6 +56,6 @@ def test_what_lacks_a_field_is_refused_with_its_name(scaling, path):
         check(broken, "scaling", "mine")
 
 
-def test_a_real_benchmark_json_is_as_its_schema_says(finished):
+def test_a_real_benchmark_json_conforms_to_its_schema(finished):
     written = (finished / "results/report/benchmark.json").read_text(encoding="utf-8")
     check(json.loads(written), "benchmark", "benchmark.json")

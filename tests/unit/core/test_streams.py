@@ -31,7 +31,7 @@ def test_text_that_the_encoding_lacks_is_escaped(pipe):
     assert os.read(pipe[0], 100) == b"name \\udcff\n"
 
 
-def test_what_nobody_reads_is_dropped(pipe):
+def test_output_without_a_reader_is_dropped(pipe):
     stream = tolerant(pipe[1], None)
     os.close(pipe[0])
     print("x" * 100_000, file=stream)

@@ -14,7 +14,7 @@ def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_json_comes_back(tmp_path):
+def test_json_is_read_back_as_written(tmp_path):
     value = {"b": [1, 2.5, None, True], "a": "é\n\u2028"}
     write_json(tmp_path / "value.json", value)
     assert read_json(tmp_path / "value.json") == value
@@ -29,14 +29,14 @@ def test_json_that_other_readers_would_refuse_is_not_written(tmp_path):
     assert names_in(tmp_path) == ["value.json"]
 
 
-def test_a_table_comes_back(tmp_path):
+def test_a_table_is_read_back_as_written(tmp_path):
     cells = ["plain", 'say "a", b', " spaces ", "two\nlines", "é\u2028", "", "=1", r"\u003d1"]
     write_table(tmp_path / "t.csv", ("name", "number"), [(cell, 7) for cell in cells])
     assert read_table(tmp_path / "t.csv") == [{"name": cell, "number": "7"} for cell in cells]
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@a", "  =1", "a;=1", "\uff1d1"])
-def test_no_text_in_a_table_is_a_formula_and_numbers_stay(tmp_path, cell):
+def test_texts_in_a_table_are_never_formulas_and_numbers_are_unchanged(tmp_path, cell):
     write_table(tmp_path / "t.csv", ("text", "number"), [(cell, -1.5)])
     with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
         _, (written, number) = csv.reader(file)
@@ -54,7 +54,7 @@ def test_a_table_keeps_the_line_ends_in_its_cells(tmp_path):
     assert read_table(tmp_path / "t.csv") == [{"message": "one\r\ntwo\rthree"}]
 
 
-def test_a_table_whose_rows_break_off_leaves_the_old_one(tmp_path):
+def test_a_table_whose_rows_fail_leaves_the_old_one(tmp_path):
     def rows(count):
         for number in range(count):
             yield [10 // (5 - number)]

@@ -62,7 +62,7 @@ def test_content_decides_and_not_the_suffix(tmp_path, jpeg, png):
     }
 
 
-def test_a_file_that_only_its_suffix_calls_an_image_is_an_entry_without_format(tmp_path):
+def test_a_file_with_the_suffix_of_an_image_is_an_entry_without_format(tmp_path):
     put(tmp_path, "text.JPG", TEXT)
     put(tmp_path, "empty.png", b"")
     assert formats(tmp_path) == {"text.JPG": "", "empty.png": ""}
@@ -86,7 +86,7 @@ def test_hidden_files_and_folders_are_skipped(tmp_path, jpeg):
     assert found.left_out == {}
 
 
-def test_an_entry_tells_size_and_time(tmp_path, jpeg):
+def test_an_entry_has_size_and_time(tmp_path, jpeg):
     state = put(tmp_path, "a.jpg", jpeg).stat()
     found, _ = scan(str(tmp_path))
     changed = 0 if os.name == "nt" else state.st_ctime_ns
@@ -94,7 +94,7 @@ def test_an_entry_tells_size_and_time(tmp_path, jpeg):
     assert found.entries == [entry]
 
 
-def test_an_entry_has_no_size_in_pixels_where_its_header_tells_none(tmp_path):
+def test_an_entry_has_no_size_in_pixels_if_its_header_has_none(tmp_path):
     put(tmp_path, "text.jpg", TEXT)
     found, _ = scan(str(tmp_path))
     assert found.entries[0][3:6] == ("", 0, 0)
@@ -138,7 +138,7 @@ ODD_NAMES = {
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")
 @pytest.mark.parametrize("name", ODD_NAMES.values(), ids=ODD_NAMES)
-def test_an_odd_name_survives_the_table(tmp_path, jpeg, name):
+def test_an_unusual_name_survives_the_table(tmp_path, jpeg, name):
     try:
         put(tmp_path / "in", name, jpeg)
     except OSError:
@@ -181,7 +181,7 @@ def test_links_to_folders_are_counted_and_not_entered(tmp_path, jpeg):
     assert found.left_out == {"links to folders": 2}
 
 
-def test_a_link_to_itself_or_to_nothing_is_no_entry(tmp_path):
+def test_a_link_to_itself_or_to_nothing_is_not_an_entry(tmp_path):
     (tmp_path / "self.jpg").symlink_to("self.jpg")
     (tmp_path / "nothing.jpg").symlink_to("absent.jpg")
     assert formats(tmp_path) == {}
@@ -268,7 +268,7 @@ def test_a_refresh_remembers_though_its_table_was_deleted(tmp_path, jpeg, unopen
     assert table.read_bytes() == written
 
 
-def test_a_refresh_remembers_what_is_no_image_too(tmp_path, unopenable):
+def test_a_refresh_remembers_files_that_are_not_images(tmp_path, unopenable):
     put(tmp_path, "in/notes", TEXT)
     table = tmp_path / "catalog.csv"
     refresh(str(table), str(tmp_path / "in"))
@@ -289,7 +289,7 @@ def test_a_memory_that_cannot_be_read_is_forgotten(tmp_path, jpeg, memory):
     assert refresh(str(table), str(tmp_path / "in")) == first
 
 
-def test_a_refresh_takes_what_is_chosen(tmp_path, jpeg):
+def test_a_refresh_follows_the_selection(tmp_path, jpeg):
     for path in ("in/a.jpg", "in/drafts/b.jpg"):
         put(tmp_path, path, jpeg)
     chosen = Selection(exclude=["drafts/*"])
@@ -297,7 +297,7 @@ def test_a_refresh_takes_what_is_chosen(tmp_path, jpeg):
     assert [entry.path for entry in catalog.read(tmp_path / "catalog.csv")] == ["a.jpg"]
 
 
-def test_a_refresh_forgets_what_is_gone_and_learns_what_is_new(tmp_path, jpeg, png):
+def test_a_refresh_removes_missing_files_and_adds_new_ones(tmp_path, jpeg, png):
     table = tmp_path / "catalog.csv"
     old = put(tmp_path, "in/old.jpg", jpeg)
     refresh(str(table), str(tmp_path / "in"))
@@ -339,7 +339,7 @@ def touch(folder, jpeg):
 
 
 @pytest.mark.parametrize("happens", [add, grow, remove, rename, touch], ids=lambda f: f.__name__)
-def test_the_fingerprint_tells_that_something_happened(tmp_path, jpeg, happens):
+def test_the_fingerprint_changes_if_a_file_changes(tmp_path, jpeg, happens):
     put(tmp_path, "b/a.jpg", jpeg)
     before = fingerprints(str(tmp_path))
     assert fingerprints(str(tmp_path)) == before
@@ -397,7 +397,7 @@ def test_a_table_of_an_earlier_version_is_read(tmp_path):
     assert catalog.read(tmp_path / "catalog.csv") == [Entry("a.jpg", 1, 2, "jpeg", 3, 4, 0)]
 
 
-def test_a_table_that_somebody_sorted_otherwise_is_read_sorted(tmp_path):
+def test_a_table_in_another_order_is_sorted(tmp_path):
     table = tmp_path / "catalog.csv"
     catalog.write(table, [Entry(name, 1, 1, "jpeg") for name in ("b.jpg", "c.jpg", "a.jpg")])
     assert [entry.path for entry in catalog.read(table)] == ["a.jpg", "b.jpg", "c.jpg"]
@@ -465,7 +465,7 @@ def test_a_folder_that_is_left_out_may_be_unreadable(tmp_path, jpeg, folder, glo
 
 @pytest.mark.parametrize("mode", [0o000, 0o400], ids=["unreadable", "unsearchable"])
 @pytest.mark.parametrize("folder", ["lost+found", "a/two\nlines"])
-def test_a_folder_that_cannot_be_read_is_told_with_how_to_exclude_it(tmp_path, jpeg, folder, mode):
+def test_the_error_for_an_unreadable_folder_says_how_to_exclude_it(tmp_path, jpeg, folder, mode):
     put(tmp_path, f"{folder}/b.jpg", jpeg)
     (tmp_path / folder).chmod(mode)
     with obeying_permissions(), pytest.raises(UserError) as refusal:
@@ -484,7 +484,7 @@ def test_a_scan_for_a_shard_finds_its_images_alone(tmp_path, jpeg):
     assert one and two
 
 
-def test_a_refresh_sweeps_away_what_a_killed_one_left(tmp_path, jpeg):
+def test_a_refresh_removes_temporaries_of_a_killed_one(tmp_path, jpeg):
     put(tmp_path, "in/a.jpg", jpeg)
     left = put(tmp_path, "tables/.pixelmill-1-2-3.tmp", b"half a table")
     refresh(str(tmp_path / "tables/catalog.csv"), str(tmp_path / "in"))

@@ -29,13 +29,13 @@ def entry(path, size=7, **more):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_entry_comes_back(name):
+def test_an_entry_is_read_back_as_written(name):
     kept = entry(name, 2**40, mtime_ns=-1, format="", width=2**32, height=0, changed_ns=-(2**63))
     assert list(Entries([entry("x"), kept])) == [entry("x"), kept]
     assert pickle.loads(pickle.dumps(Entries([kept])))[-1] == kept
 
 
-def test_a_slice_is_entries_too():
+def test_a_slice_of_entries_is_entries():
     assert Entries(map(entry, "abcd"))[1:3] == [entry("b"), entry("c")]
 
 
@@ -43,7 +43,7 @@ def test_sorting_is_that_of_text():
     assert [e.path for e in Entries(map(entry, NAMES)).sorted()] == sorted(NAMES)
 
 
-def test_of_equal_paths_the_last_stays_when_they_are_sorted():
+def test_sorting_keeps_the_last_of_equal_paths():
     several = [entry("b", 1), entry("a", 2), entry("b", 3), entry("b", 4), entry("c", 5)]
     assert [e.bytes for e in Entries(several).sorted()] == [2, 4, 5]
 
@@ -58,7 +58,7 @@ def test_all_and_no_others_are_found_wherever_one_looks_first():
             assert there.find(f"{number:03}", near) == expected
 
 
-def test_those_with_a_flag_are_taken():
+def test_flags_select_entries():
     three = Entries(map(entry, "abc"))
     assert three.where(bytearray(b"\1\0\1"), 1) == [entry("a"), entry("c")]
     assert three.where(bytearray(b"\1\1\1"), 1) is three

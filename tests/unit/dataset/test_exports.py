@@ -19,7 +19,7 @@ def test_failures_are_ready_for_xargs(tmp_path):
     assert len((tmp_path / "failures.csv").read_text().splitlines()) == 1 + len(names)
 
 
-def test_empty_tables_have_a_header_alone(tmp_path):
+def test_empty_tables_have_only_a_header(tmp_path):
     with Ledger(str(tmp_path / "ledger.sqlite")) as ledger:
         write_failures(ledger, str(tmp_path))
         write_tables(ledger, str(tmp_path))

@@ -51,14 +51,14 @@ def test_seconds_of_shards_are_summed(fresh):
     assert done.bytes_out == sum(one.bytes_out for one in passes)
 
 
-def test_where_nothing_was_done_nothing_is_told(fresh):
+def test_without_any_work_nothing_is_exported(fresh):
     fresh.divided(3)
     before = fresh.timing()
     assert fresh.gather(3) is None
     assert fresh.timing() == before
 
 
-def test_the_report_finds_the_times_of_all_images(fresh):
+def test_the_report_has_the_times_of_all_images(fresh):
     fresh.divided(3)
     found = distributions(str(fresh.target))
     assert found["images"] == COUNT - 1
@@ -73,7 +73,7 @@ def test_only_the_shard_of_a_new_image_makes_something(fresh, picture):
     assert made[shard_of("new.jpg", 2) - 1] == sum(made) == 1
 
 
-def test_an_image_that_is_gone_takes_its_output_and_empty_folders_with_it(fresh):
+def test_removing_an_image_removes_its_output_and_empty_folders(fresh):
     fresh.divided(2)
     shutil.rmtree(fresh.source / "sub")
     fresh.divided(2)
@@ -92,7 +92,7 @@ def test_a_name_passes_to_another_image_of_the_shard(fresh):
     assert {row["output"] for row in fresh.rows() if row["source"] == "0.png"} == {"0.jpg"}
 
 
-def test_temporaries_of_killed_shards_are_swept_when_none_is_at_work(fresh):
+def test_temporaries_of_killed_shards_are_removed_if_no_shard_is_running(fresh):
     fresh.divided(2)
     left = fresh.images / "sub/.pixelmill-1f-2e-3d4c.tmp"
     left.write_bytes(b"half")
@@ -102,7 +102,7 @@ def test_temporaries_of_killed_shards_are_swept_when_none_is_at_work(fresh):
     assert not left.exists()
 
 
-def test_a_tree_is_not_gathered_while_a_shard_is_at_work(fresh):
+def test_a_tree_is_not_gathered_while_a_shard_is_running(fresh):
     fresh.divided(2)
     with exclusive(fresh.target, together=True), pytest.raises(UserError, match="Another run"):
         fresh.gather(2)
@@ -122,7 +122,7 @@ def test_names_that_were_made_to_collide_are_refused_and_not_lost(tmp_path, pict
 
 
 @pytest.mark.parametrize("damage", ["damaged", "missing"])
-def test_a_shard_whose_ledger_has_a_backup_is_gathered_as_ever(fresh, whole, damage):
+def test_a_shard_whose_ledger_has_a_backup_is_gathered_normally(fresh, whole, damage):
     for shard in all_of(3):
         fresh.process(shard=shard)
     path = fresh.target / "shards/2-of-3/ledger.sqlite"

@@ -15,7 +15,7 @@ CONFIG = {
 }
 
 
-def test_generated_images_lie_in_resources_and_own_ones_where_they_are():
+def test_generated_images_are_in_resources_and_others_in_their_folder():
     assert Layout(CONFIG).source("demo")[0] == "resources/demo"
     assert Layout(CONFIG).source("mine")[0] == "photos"
 

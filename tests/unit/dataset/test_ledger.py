@@ -94,7 +94,7 @@ def test_an_image_recorded_again_has_one_row(ledger, outcomes):
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
-def test_any_name_comes_back_as_it_was(ledger, outcomes, name):
+def test_every_name_is_read_back_as_written(ledger, outcomes, name):
     ledger.record([renamed(outcomes[0], name)], FINGERPRINTS)
     assert [made.path for made in ledger.rows()[name].files] == [name]
     ledger.touch([(name, 77, 88)])
@@ -103,7 +103,7 @@ def test_any_name_comes_back_as_it_was(ledger, outcomes, name):
     assert ledger.rows() == {}
 
 
-def test_any_message_can_be_noted(ledger, outcomes):
+def test_every_message_can_be_recorded(ledger, outcomes):
     ledger.record([outcomes[1]._replace(message="two\nlines, caf\udce9")], FINGERPRINTS)
     ((_, _, _, message),) = ledger.failures()
     message.encode()  # must be fit for a file
@@ -123,7 +123,7 @@ def test_the_manifest_is_sorted_and_does_not_depend_on_order_or_time(tmp_path, o
     assert [row[0] for row in tables[0]] == sorted(names)
 
 
-def test_a_row_of_the_manifest_tells_size_and_digest_of_the_output(ledger, outcomes):
+def test_a_row_of_the_manifest_has_size_and_digest_of_the_output(ledger, outcomes):
     ledger.record(outcomes, FINGERPRINTS)
     good, bad = outcomes
     assert list(ledger.manifest()) == [
@@ -132,7 +132,7 @@ def test_a_row_of_the_manifest_tells_size_and_digest_of_the_output(ledger, outco
     ]
 
 
-def test_failures_tell_stage_reason_and_message(ledger, outcomes):
+def test_failures_have_stage_reason_and_message(ledger, outcomes):
     ledger.record(outcomes, FINGERPRINTS)
     bad = outcomes[1]
     assert list(ledger.failures()) == [("broken.jpg", "decode", bad.reason, bad.message)]
@@ -146,7 +146,7 @@ def test_failures_are_found_without_reading_all_images(ledger, path):
     database.close()
 
 
-def test_the_last_pass_and_the_last_whole_pass_are_told_apart(ledger):
+def test_the_last_pass_and_the_last_full_pass_are_distinguished(ledger):
     part = PASS._replace(is_full=False, images=1)
     ledger.add_pass(PASS._replace(images=9))
     ledger.add_pass(PASS)
@@ -155,7 +155,7 @@ def test_the_last_pass_and_the_last_whole_pass_are_told_apart(ledger):
     assert ledger.last_full_pass() == PASS
 
 
-def test_without_a_whole_pass_there_is_none(ledger):
+def test_without_a_full_pass_there_is_no_last_full_pass(ledger):
     ledger.add_pass(PASS._replace(is_full=False))
     assert ledger.last_full_pass() is None
 
@@ -169,7 +169,7 @@ def test_the_rate_is_that_of_this_recipe_and_code_and_of_images_that_went_well(l
     assert ledger.seconds_per_image("recipe") == pytest.approx(3.0)
 
 
-def test_a_batch_is_recorded_whole_or_not_at_all(ledger, outcomes):
+def test_a_batch_is_recorded_completely_or_not_at_all(ledger, outcomes):
     unfit = renamed(outcomes[0], "unfit.jpg")._replace(bytes_in=object())
     with pytest.raises(sqlite3.Error):
         ledger.record([outcomes[0], unfit], FINGERPRINTS)
@@ -197,7 +197,7 @@ def test_a_ledger_stays_in_doubt_until_it_is_settled(path):
         assert not ledger.in_doubt
 
 
-def test_a_ledger_that_is_damaged_while_it_is_read_is_said_so_in_a_sentence(path, outcomes):
+def test_damage_found_while_reading_a_ledger_gives_one_sentence(path, outcomes):
     with Ledger(path) as ledger:
         many = [renamed(outcomes[0], f"{number}.jpg") for number in range(1000)]
         ledger.record(many, FINGERPRINTS)
@@ -209,7 +209,7 @@ def test_a_ledger_that_is_damaged_while_it_is_read_is_said_so_in_a_sentence(path
         list(ledger.rows().items())
 
 
-def test_a_disk_that_cannot_be_written_is_said_so_and_is_no_damage(path, outcomes):
+def test_a_disk_that_cannot_be_written_is_reported_and_is_not_damage(path, outcomes):
     with Ledger(path) as ledger:
         ledger.record(outcomes, FINGERPRINTS)
     with (
@@ -243,13 +243,13 @@ def test_a_ledger_of_a_newer_version_is_refused_in_a_sentence_that_says_what_to_
             pass
 
 
-def test_a_ledger_that_cannot_be_opened_is_said_so_in_a_sentence(tmp_path):
+def test_a_ledger_that_cannot_be_opened_gives_one_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"ledger '.*' cannot be opened"):
         Ledger(str(tmp_path / "file/ledger.sqlite"))
 
 
-def test_the_ledger_does_without_a_write_ahead_log(path, ledger):
+def test_the_ledger_uses_no_write_ahead_log(path, ledger):
     """A write-ahead log is not safe on network file systems."""
     ledger.add_pass(PASS)
     (mode,) = sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone()
@@ -270,9 +270,7 @@ os._exit(1)
 
 
 @pytest.mark.parametrize("read_only", [False, True], ids=["opened", "looked at"])
-def test_a_ledger_that_a_killed_run_left_in_the_middle_is_as_before(
-    path, outcomes, repository, read_only
-):
+def test_a_ledger_of_a_killed_run_is_rolled_back(path, outcomes, repository, read_only):
     with Ledger(path) as ledger:
         ledger.record(outcomes, FINGERPRINTS)
     env = {**os.environ, "PYTHONPATH": str(repository / "scripts")}
@@ -315,7 +313,7 @@ def test_durations_and_their_means_count_a_source_once_and_no_failure(timed):
     assert timed.stage_means() == (0.75,) * 5
 
 
-def test_where_nothing_was_made_there_are_no_means(ledger):
+def test_without_images_there_are_no_means(ledger):
     assert ledger.stage_means() == ()
     assert ledger.extent(10**9) == (0, 0.0)
 
@@ -332,7 +330,7 @@ def test_the_example_of_a_source_with_variants_is_the_first(timed):
     assert example.output == timed.rows()["both"].files[0].path
 
 
-def test_to_look_at_a_ledger_changes_nothing(path, outcomes):
+def test_reading_a_ledger_changes_nothing(path, outcomes):
     with Ledger(path) as ledger:
         ledger.record(outcomes, FINGERPRINTS)
     before = os.stat(path).st_mtime_ns
@@ -365,7 +363,7 @@ def test_the_cost_of_an_image_is_that_of_all_its_outputs(ledger, outcomes):
     assert ledger.cost() == (5.0, 600.0)
 
 
-def test_where_nothing_was_made_the_cost_is_unknown(ledger, outcomes):
+def test_without_images_the_cost_is_unknown(ledger, outcomes):
     assert ledger.cost() == (0, 0)
     ledger.record(outcomes[1:], FINGERPRINTS)
     assert ledger.cost() == (0, 0)
@@ -384,7 +382,7 @@ def test_rows_of_another_ledger_are_added_or_replace_what_is_there(ledger, outco
     assert set(ledger.rows()) == {"other.jpg"}
 
 
-def test_passes_come_back_with_the_times_of_their_workers(ledger):
+def test_passes_are_read_back_with_the_times_of_their_workers(ledger):
     part = PASS._replace(is_full=False, images=3)
     ledger.add_pass(PASS, [BusyInterval("b", 102.0, 103.5, 7), BusyInterval("a", 100.0, 101.0, 3)])
     ledger.add_pass(part)
@@ -396,7 +394,7 @@ def test_passes_come_back_with_the_times_of_their_workers(ledger):
     assert list(ledger.passes()) == []
 
 
-def test_who_looks_at_a_ledger_learns_that_it_is_in_doubt(path, outcomes):
+def test_a_reader_of_a_ledger_learns_that_it_is_in_doubt(path, outcomes):
     with Ledger(path) as ledger:
         ledger.record(outcomes, FINGERPRINTS)
     with open_to_read(path) as ledger:

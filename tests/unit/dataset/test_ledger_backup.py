@@ -74,14 +74,14 @@ def test_a_run_that_ends_with_an_error_seals_nothing(path):
         assert not ledger.in_doubt
 
 
-def test_where_there_is_no_ledger_a_new_one_is_begun(tmp_path):
+def test_without_a_ledger_a_new_one_is_created(tmp_path):
     path = str(tmp_path / "ledger.sqlite")
     assert readable(path) == Condition(None)
     assert take(path) == Condition(path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_who_looks_reads_the_backup_and_keeps_nobody_from_writing(path):
+def test_a_reader_uses_the_backup_and_blocks_no_writer(path):
     with open_to_read(path) as seen, seen.reading(), Ledger(path) as writer:
         assert seen.software_of("code") == {"Pillow": "13.0"}
         writer.note_software("code", {"Pillow": "14.0"})
@@ -92,7 +92,7 @@ def test_who_looks_reads_the_backup_and_keeps_nobody_from_writing(path):
 
 @pytest.mark.parametrize("state", ["sealed", "while a run writes", "never sealed"])
 @pytest.mark.parametrize("damaged", ["nothing", "ledger", "both"])
-def test_to_look_at_a_ledger_changes_nothing_whatever_its_state(path, state, damaged):
+def test_inspecting_a_ledger_in_any_state_changes_nothing(path, state, damaged):
     if state == "while a run writes":
         take(path)
     elif state == "never sealed":
@@ -111,7 +111,7 @@ def test_to_look_at_a_ledger_changes_nothing_whatever_its_state(path, state, dam
     assert files_beside(path) == before
 
 
-def test_what_could_not_be_recovered_in_full_is_said(path):
+def test_an_incomplete_recovery_is_reported(path):
     take(path)
     spoil(path)
     assert readable(path) == Condition(backup_of(path), in_doubt=True, lost=True)
@@ -152,13 +152,13 @@ def test_a_ledger_that_another_process_has_locked_is_not_damaged(path, monkeypat
     [b"", b"{", b"[]", b"null", b"{}", b'{"digest": 1}', b"\xff", b"[" * 4000, b"1" * 4000],
     ids=repr,
 )
-def test_a_seal_that_says_nothing_is_as_none_but_for_the_doubt(path, content):
+def test_an_empty_seal_is_treated_as_missing_except_for_the_doubt(path, content):
     with open(seal_of(path), "wb") as file:
         file.write(content)
     assert take(path) == Condition(path, in_doubt=content != b"{}")
 
 
-def test_what_is_set_aside_gets_a_name_of_its_own(tmp_path):
+def test_a_ledger_that_is_set_aside_gets_a_unique_name(tmp_path):
     names = []
     for _ in range(3):
         (tmp_path / "some").mkdir()
@@ -182,7 +182,7 @@ def test_a_ledger_whose_disk_cannot_be_used_is_named(tmp_path, monkeypatch, act)
         act(path)
 
 
-def test_what_is_wrong_with_a_ledger_and_what_replaced_it_are_said(path, caplog):
+def test_the_damage_of_a_ledger_and_its_replacement_are_reported(path, caplog):
     spoil(path)
     take(path)
     assert caplog.messages == [
@@ -209,9 +209,7 @@ def test_a_database_is_set_aside_with_the_files_that_sqlite_keeps_beside_it(tmp_
     }  # fmt: skip
 
 
-def test_a_run_that_ends_while_somebody_looks_does_not_make_its_ledger_look_damaged(
-    path, monkeypatch
-):
+def test_a_run_that_ends_during_a_read_does_not_make_its_ledger_look_damaged(path, monkeypatch):
     read, before = ledger_backup._read_seal, [ledger_backup._Seal("0" * 32, closed=True)]
     monkeypatch.setattr(
         ledger_backup, "_read_seal", lambda name: before.pop() if before else read(name)

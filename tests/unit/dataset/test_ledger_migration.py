@@ -86,7 +86,7 @@ def test_a_pass_takes_the_tree_over_and_no_output_changes_its_name(tree):
     assert tree.process().images == 0
 
 
-def test_it_is_said_why_images_are_rendered_again_and_that_the_ledger_was_migrated(tree, caplog):
+def test_the_migration_and_the_reason_for_rendering_again_are_reported(tree, caplog):
     with caplog.at_level("INFO", "pixelmill"):
         tree.process()
     assert f"The ledger '{tree.ledger}' of an earlier version was migrated." in caplog.messages
@@ -140,7 +140,7 @@ def test_the_tables_are_those_of_a_new_ledger(tree):
         "ALTER TABLE images DROP COLUMN digest",
     ],
 )
-def test_a_ledger_that_cannot_be_migrated_is_set_aside_and_said_so(tree, caplog, damage):
+def test_a_ledger_that_cannot_be_migrated_is_set_aside_and_reported(tree, caplog, damage):
     database = sqlite3.connect(tree.ledger, isolation_level=None)
     database.execute(damage)
     database.close()
@@ -149,7 +149,7 @@ def test_a_ledger_that_cannot_be_migrated_is_set_aside_and_said_so(tree, caplog,
     assert any("cannot be migrated" in message for message in caplog.messages)
 
 
-def test_a_disk_that_cannot_be_written_is_said_so_and_the_ledger_stays(tree, monkeypatch):
+def test_a_disk_that_cannot_be_written_is_reported_and_the_ledger_stays(tree, monkeypatch):
     def refuse(database):
         database.execute("PRAGMA query_only = 1")
         migrate(database)

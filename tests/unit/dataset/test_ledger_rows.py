@@ -43,14 +43,14 @@ def test_an_image_has_all_its_outputs_and_one_that_failed_has_none(ledger):
     assert rows["broken.jpg"].files == ()
 
 
-def test_an_image_that_is_not_there_is_not_there(ledger):
+def test_a_missing_image_has_no_row(ledger):
     rows = ledger.rows()
     assert rows.get("other.jpg") is None
     with pytest.raises(KeyError, match=r"other\.jpg"):
         rows["other.jpg"]
 
 
-def test_what_is_recorded_meanwhile_is_seen(ledger):
+def test_rows_that_are_recorded_later_are_found(ledger):
     rows = ledger.rows()
     ledger.forget(["a.jpg"])
     assert "a.jpg" not in rows

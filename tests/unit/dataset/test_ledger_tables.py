@@ -34,7 +34,7 @@ def test_a_ledger_from_before_the_index_of_failures_is_sound(database):
     assert fault_in(database) == ""
 
 
-def test_of_another_version_nothing_is_known(database):
+def test_a_ledger_of_another_version_is_not_checked(database):
     database.executescript("DROP TABLE images; PRAGMA user_version = 99")
     assert fault_in(database) == ""
 
@@ -49,7 +49,7 @@ def test_of_another_version_nothing_is_known(database):
     ],
     ids=["of no version", "without tables", "with a table more", "without a table"],
 )
-def test_the_database_of_something_else_is_no_ledger(script):
+def test_a_database_of_another_program_is_not_a_ledger(script):
     database = sqlite3.connect(":memory:")
     database.executescript(script)
     assert fault_in(database) == "its tables are not those of a ledger"
@@ -57,7 +57,7 @@ def test_the_database_of_something_else_is_no_ledger(script):
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_what_a_pass_writes_of_any_name_is_sound(tmp_path, photos, name):
+def test_a_ledger_with_any_names_is_sound(tmp_path, photos, name):
     """This includes images that fail, and times before 1970."""
     photos(tmp_path / "in", 1)
     path = os.path.join(tmp_path, "in", name)

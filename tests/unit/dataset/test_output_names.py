@@ -45,7 +45,7 @@ def test_without_a_recipe_there_are_none():
     assert Outputs().of(entry) == ()
 
 
-def test_two_that_want_one_name_are_told():
+def test_two_sources_with_the_same_output_name_are_reported():
     assert colliding(entries("a.gif", "a.png", "b.png"), PNG) == ("a.gif", "a.png")
     assert colliding(entries("a.gif", "b.png"), PNG) is None
 
@@ -106,13 +106,13 @@ def test_the_name_with_a_digest_may_be_taken_too():
     assert_distinct(name_outputs([*sources, with_digest], ".jpg"))
 
 
-def test_no_output_bears_the_name_of_a_folder_of_others():
+def test_no_output_has_the_name_of_another_folder():
     outputs = name_outputs(["x.png", "x.jpg/page.png"], ".jpg")
     folders = {os.path.dirname(output) for output in outputs.values()}
     assert not folders & set(outputs.values())
 
 
-def test_outputs_of_any_set_of_names_are_distinct():
+def test_output_names_are_always_distinct():
     draw = random.Random(2026)
     stems = ["a", "A", "e\u0301", "\u00e9", "É", "ß", "ss", "d/a", "D/a"]
     suffixes = ["", ".jpg", ".JPG", ".png", ".png.jpg", ".jpg.jpg", ".jpg.png", ".png.jpg.jpg"]
@@ -175,12 +175,12 @@ def test_the_longest_names_stay_within_the_limit_and_distinct(stem, suffix):
     assert_distinct(outputs)
 
 
-def test_long_names_that_differ_at_their_end_alone_stay_distinct():
+def test_long_names_that_differ_only_at_their_end_stay_distinct():
     sources = ["a" * 250 + last for last in "bcdef"]
     assert_distinct(name_outputs(sources, ".webp"))
 
 
-def test_the_limit_holds_for_a_name_and_not_for_a_path():
+def test_the_limit_applies_to_a_name_and_not_to_a_path():
     folder = "/".join(["d" * 200] * 3)
     assert name_outputs([f"{folder}/a.png"], ".jpg") == {f"{folder}/a.png": f"{folder}/a.jpg"}
 

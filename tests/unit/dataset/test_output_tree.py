@@ -16,7 +16,7 @@ OTHER = parse({**RECIPE.as_data(), "output": {"format": "bmp"}})
 THIRD = parse({"steps": [*RECIPE.as_data()["steps"], "grayscale"], "output": {"format": "bmp"}})
 
 
-def test_other_numbers_of_shards_make_no_image_again(whole):
+def test_another_number_of_shards_makes_no_image_stale(whole):
     before = {path: path.stat() for path in whole.images.rglob("*") if path.is_file()}
     tables = whole.tables()
     for count in (4, 3):
@@ -33,7 +33,7 @@ def test_other_numbers_of_shards_make_no_image_again(whole):
     }
 
 
-def test_the_last_full_pass_stays_known_when_the_number_of_shards_changes(whole):
+def test_the_last_full_pass_is_kept_if_the_number_of_shards_changes(whole):
     full = whole.timing()["last_full_pass"]
     whole.divided(4)
     assert whole.timing()["last_full_pass"] == full
@@ -50,7 +50,7 @@ def test_no_file_is_opened_again_to_catalog_it_in_shards(whole, monkeypatch):
     assert (whole.tables(), looked) == (tables, [])
 
 
-def test_the_ledger_that_an_image_proves_right_is_believed(whole):
+def test_the_ledger_that_matches_the_image_is_used(whole):
     """A pass in shards was interrupted, and a pass without shards continues with another recipe."""
     (whole.source / "broken.jpg").unlink()
     whole.process(OTHER)
@@ -61,7 +61,7 @@ def test_the_ledger_that_an_image_proves_right_is_believed(whole):
     assert whole.process(THIRD).images == COUNT - 1 - first
 
 
-def test_shards_that_were_given_up_do_not_mislead_other_shards(whole):
+def test_interrupted_shards_do_not_affect_other_shards(whole):
     whole.divided(2, recipe=OTHER)
     other = sum(whole.process(THIRD, shard=shard).images for shard in all_of(4)[:2])
     assert other > 0
@@ -70,7 +70,7 @@ def test_shards_that_were_given_up_do_not_mislead_other_shards(whole):
     assert whole.states() == ["1-of-2", "2-of-2"]
 
 
-def test_a_shard_takes_back_what_the_tree_claims_before_it_changes_anything(whole):
+def test_a_shard_invalidates_the_tables_before_it_changes_anything(whole):
     """Otherwise, an interrupted run would leave tables that Snakemake considers current."""
     whole.divided(2)
     whole.process(shard=Shard(1, 3))
@@ -78,7 +78,7 @@ def test_a_shard_takes_back_what_the_tree_claims_before_it_changes_anything(whol
     assert not list((whole.target / "shards").glob("*-of-2/manifest.csv"))
 
 
-def test_half_of_a_small_shard_may_go(fresh):
+def test_half_of_a_small_shard_may_be_removed(fresh):
     alone = Shard(shard_of("1.jpg", 1000), 1000)
     fresh.divided(2)
     fresh.process(shard=alone)
@@ -88,7 +88,7 @@ def test_half_of_a_small_shard_may_go(fresh):
 
 
 @pytest.mark.parametrize("count", [2, 9])
-def test_a_shard_stops_and_asks_where_more_than_half_of_the_dataset_is_gone(fresh, count):
+def test_a_shard_stops_if_more_than_half_of_the_dataset_is_gone(fresh, count):
     fresh.divided(count)
     before = fresh.outputs()
     for path in sorted(fresh.source.glob("*.*"))[:-2]:
@@ -98,7 +98,7 @@ def test_a_shard_stops_and_asks_where_more_than_half_of_the_dataset_is_gone(fres
     assert fresh.outputs() == before
 
 
-def test_a_shard_stops_and_asks_where_a_new_selection_leaves_most_of_the_dataset_out(fresh):
+def test_a_shard_stops_if_a_new_selection_excludes_most_of_the_dataset(fresh):
     fresh.divided(2)
     before = fresh.outputs()
     with pytest.raises(UserError, match=rf"of {COUNT} images .* have lost their source"):
@@ -117,7 +117,7 @@ def test_two_runs_do_not_share_a_shard_but_shards_share_a_tree(fresh, monkeypatc
             fresh.process()
 
 
-def test_a_damaged_ledger_of_a_shard_costs_nothing_while_it_has_a_backup(fresh):
+def test_a_damaged_ledger_of_a_shard_is_replaced_by_its_backup(fresh):
     fresh.divided(2)
     outputs, tables = fresh.outputs(), fresh.tables()
     (fresh.target / "shards/1-of-2/ledger.sqlite").write_bytes(b"no database " * 1000)
@@ -136,7 +136,7 @@ def test_without_its_backup_the_ledger_of_a_shard_is_found_again_in_the_whole(fr
 
 
 @pytest.mark.parametrize("gone", ["", "sub/a.png"])
-def test_a_ledger_of_a_shard_that_is_lost_for_good_costs_that_shard_alone(fresh, gone):
+def test_a_lost_ledger_of_a_shard_affects_only_that_shard(fresh, gone):
     """Its output of an image that has disappeared since is moved away by the gathering."""
     made = [fresh.process(shard=shard).images for shard in all_of(2)]
     lost = shard_of("sub/a.png", 2)
@@ -154,9 +154,7 @@ def test_a_ledger_of_a_shard_that_is_lost_for_good_costs_that_shard_alone(fresh,
 
 @pytest.mark.parametrize("backup", [True, False])
 @pytest.mark.parametrize("count", [3, 1])
-def test_a_damaged_ledger_from_when_the_tree_was_divided_otherwise_misleads_nobody(
-    fresh, count, backup
-):
+def test_a_damaged_ledger_of_an_earlier_division_is_ignored(fresh, count, backup):
     fresh.divided(2)
     outputs, tables = fresh.outputs(), fresh.tables()
     old = fresh.target / "shards/1-of-2"

@@ -58,7 +58,7 @@ def test_failures_are_counted_by_their_reasons():
     assert (totals.bytes_in, totals.pixels_in) == (30, 12)
 
 
-def test_a_step_that_lacked_a_permission_is_told_from_other_failures():
+def test_a_step_without_permission_is_distinguished_from_other_failures():
     totals = Totals()
     totals.add([failed("unreadable", "PermissionError: no"), failed("step_failed", "ValueError")])
     assert totals.refused is False

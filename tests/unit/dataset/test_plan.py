@@ -93,12 +93,12 @@ def test_an_image_that_failed_by_its_own_fault_is_not_tried_again(reason):
 
 
 @pytest.mark.parametrize("time", ["mtime_ns", "changed_ns"])
-def test_a_touched_image_is_kept_and_its_new_times_are_noted(time):
+def test_a_touched_image_is_kept_and_its_new_times_are_recorded(time):
     plan = plan_of(rows={"a.jpg": ROW._replace(**{time: 4})})
     assert (plan.keep, plan.touched) == (1, [("a.jpg", 5, 6)])
 
 
-def test_a_digest_is_taken_only_where_nothing_but_a_time_changed():
+def test_a_digest_is_computed_only_if_nothing_but_a_time_changed():
     asked = []
     same, changed = ENTRY._replace(path="same.jpg"), ENTRY._replace(path="changed.jpg")
     rows = {
@@ -113,26 +113,26 @@ def test_a_digest_is_taken_only_where_nothing_but_a_time_changed():
     assert asked == ["a.jpg", "replaced.jpg"]
 
 
-def test_an_output_with_other_bytes_is_made_again_where_that_is_looked_for():
+def test_an_altered_output_is_made_again_if_outputs_are_checked():
     plan = plan_of(altered=lambda made: made == FILE)
     assert dict(plan.reasons) == {"output altered": 1}
 
 
-def test_an_output_that_is_made_anyway_is_not_looked_into():
+def test_an_output_that_is_made_anyway_is_not_checked():
     def altered(made):
         raise AssertionError("was asked")
 
     assert plan_of(rows={"a.jpg": by(code="other")}, altered=altered).to_render == [ENTRY]
 
 
-def test_failures_are_tried_again_for_reasons_that_were_named():
+def test_failures_are_tried_again_for_listed_reasons():
     rows = {"a.jpg": failed("timed_out")}
     assert plan_of(rows=rows, present={}).keep == 1
     assert plan_of(rows=rows, present={}, retry=["timed_out"]).to_render == [ENTRY]
 
 
 @pytest.mark.parametrize("reason", ["too_large", "unsupported", "timed_out", "out_of_memory"])
-def test_what_limits_refused_is_tried_again_by_other_limits(reason):
+def test_an_image_refused_by_limits_is_tried_again_with_other_limits(reason):
     rows = {"a.jpg": failed(reason)}
     assert plan_of(rows=rows, present={}).keep == 1
     rows = {"a.jpg": failed(reason, fingerprints=FINGERPRINTS._replace(limits="other"))}
@@ -142,7 +142,7 @@ def test_what_limits_refused_is_tried_again_by_other_limits(reason):
 @pytest.mark.parametrize(
     "reason", ["", "not_an_image", "corrupt", "truncated", "step_failed", "crashed"]
 )
-def test_other_limits_change_nothing_else(reason):
+def test_other_limits_affect_no_other_image(reason):
     row = failed(reason) if reason else ROW
     rows = {"a.jpg": row._replace(fingerprints=FINGERPRINTS._replace(limits="other"))}
     assert plan_of(rows=rows).keep == 1
@@ -174,13 +174,13 @@ def test_an_orphan_whose_name_another_source_takes_over_is_not_removed():
     assert (plan.orphans, plan.passed_on) == ([], {"a.jpg"})
 
 
-def test_another_suffix_makes_all_anew_and_leaves_the_old_outputs_until_then():
+def test_another_suffix_renders_all_images_and_keeps_the_old_outputs_until_then():
     plan = plan_of(recipe=parse({"output": {"format": "png"}}))
     assert dict(plan.reasons) == {"name changed": 1}
     assert (plan.orphans, plan.renames, plan.passed_on) == ([], True, set())
 
 
-def test_a_plan_tells_the_outputs_of_what_it_makes_and_of_nothing_else():
+def test_a_plan_names_only_the_outputs_that_it_makes():
     plan = plan_of(entries=[ENTRY, ENTRY._replace(path="b.png")])
     assert plan.paths_of("a.jpg") == ()
     assert plan.paths_of("b.png") == ("b.jpg",)

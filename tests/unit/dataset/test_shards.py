@@ -16,7 +16,7 @@ def test_a_shard_is_read_as_it_was_written():
 
 
 @pytest.mark.parametrize("text", ["", "2", "0-of-4", "5-of-4", "2-of-4x", "a-of-b", "-1-of-4"])
-def test_what_is_no_shard_is_refused_in_a_sentence(text):
+def test_an_invalid_shard_is_refused_in_a_sentence(text):
     with pytest.raises(UserError, match=f"'{text}' is none; give one such as 2-of-16"):
         Shard.parse(text)
 
@@ -29,7 +29,7 @@ def test_what_is_no_shard_is_refused_in_a_sentence(text):
         ("1-of-1", ["1-of-1", "1-of-12", "1-of-2", "12-of-12", "2-of-2", "2-of-22"]),
     ],
 )
-def test_states_from_an_older_division_are_told_from_those_of_this_one(tmp_path, shard, left):
+def test_states_of_another_number_of_shards_are_distinguished(tmp_path, shard, left):
     """Twelve shards differ from two, although both end with the same digit."""
     for name in ("1-of-1", "1-of-2", "2-of-2", "1-of-12", "12-of-12", "2-of-22"):
         (tmp_path / "shards" / name).mkdir(parents=True)
@@ -45,13 +45,13 @@ def test_every_image_is_owned_by_one_shard():
 
 
 @pytest.mark.parametrize("pattern", ["{:06}.jpg", "frame.{:06}.png", "2024.01.{:06}-x.tif", "{}"])
-def test_shards_are_of_about_one_size(pattern):
+def test_shards_have_similar_sizes(pattern):
     counts = collections.Counter(shard_of(f"a/{pattern.format(k)}", 16) for k in range(16_000))
     assert len(counts) == 16
     assert max(counts.values()) < 1.2 * 1_000
 
 
-def test_the_shard_of_an_image_is_the_same_for_good():
+def test_the_shard_of_an_image_never_changes():
     """Another assignment would cause work in every shard."""
     found = [shard_of(path, 1000) for path in ("a.jpg", "sub/b c.png", "Straße.webp")]
     assert found == [344, 461, 149]
@@ -71,11 +71,11 @@ RIVALS = [
 
 
 @pytest.mark.parametrize(("one", "other"), RIVALS)
-def test_images_that_may_want_one_name_share_a_shard(one, other):
+def test_images_that_could_have_the_same_output_name_share_a_shard(one, other):
     assert shard_of(one, 1000) == shard_of(other, 1000)
 
 
-def test_the_shard_of_an_image_knows_folders_that_bear_an_outputs_name():
+def test_the_shard_of_an_image_knows_folders_with_the_name_of_an_output():
     assert shards_of("a.jpg/b.png", 1000) == {
         shard_of("a.jpg/b.png", 1000),
         shard_of("a.png", 1000),
@@ -83,7 +83,7 @@ def test_the_shard_of_an_image_knows_folders_that_bear_an_outputs_name():
     assert shards_of("example.com/b.png", 1000) == {shard_of("example.com/b.png", 1000)}
 
 
-def test_names_are_the_same_settled_in_shards_as_over_the_whole():
+def test_output_names_are_the_same_in_shards_as_in_the_whole_dataset():
     paths = {path for pair in RIVALS for path in pair} | {"x.jpg/1.png", "x.png", "x.gif", "y.png"}
     for count in (2, 3, 50):
         settled = {}
@@ -112,12 +112,12 @@ def files_below(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
-def test_a_dataset_that_is_whole_again_forgets_its_shards(dataset):
+def test_an_undivided_dataset_removes_the_states_of_its_shards(dataset):
     forget_others(str(dataset / "catalog.csv"), WHOLE)
     assert files_below(dataset) == {"catalog.csv", "catalog.known.csv"}
 
 
-def test_a_dataset_that_is_divided_forgets_the_memory_of_the_whole_and_of_other_shards(dataset):
+def test_a_divided_dataset_removes_the_memory_of_the_whole_and_of_other_shards(dataset):
     forget_others(str(dataset / "catalog.csv"), Shard(1, 2))
     kept = {"catalog.csv", "shards", "shards/1-of-2"}
     shard = {"shards/1-of-2/catalog.csv", "shards/1-of-2/catalog.known.csv"}

@@ -33,7 +33,7 @@ def times(folder):
 
 
 @pytest.mark.parametrize("content", ["photo", "solid", "noise"])
-def test_an_image_depends_on_seed_and_number_alone(content):
+def test_an_image_depends_only_on_seed_and_number(content):
     base, _ = synthetic.image(spec(content=content), 3)
     assert synthetic.image(spec(1, content=content), 3)[0] == base
     assert synthetic.image(spec(999, content=content), 3)[0] == base
@@ -52,7 +52,7 @@ def test_sides_lie_between_their_bounds_and_reach_them():
     assert {height for _, height in sizes} == {9}
 
 
-def test_a_solid_image_is_one_colour_and_another_each_time():
+def test_each_solid_image_has_a_single_colour_of_its_own():
     made = [synthetic.image(spec(content="solid"), number)[0] for number in range(50)]
     assert [len(image.getcolors()) for image in made] == [1] * 50
     colors = np.array([image.getpixel((0, 0)) for image in made])
@@ -117,7 +117,7 @@ def test_files_are_of_their_format_and_numbered(tmp_path, format, suffix):
             assert image.size == synthetic.image(spec(), number)[0].size
 
 
-def test_a_jpeg_is_of_the_quality_that_is_told(tmp_path, encoded):
+def test_a_jpeg_has_the_requested_quality(tmp_path, encoded):
     generate(str(tmp_path), spec(1), 1)
     image, _ = synthetic.image(spec(), 0)
     expected = encoded(image, "JPEG", quality=90)
@@ -131,14 +131,14 @@ def test_the_number_of_workers_does_not_matter(tmp_path):
     assert len(contents(tmp_path / "one")) == 70
 
 
-def test_the_same_again_makes_nothing(tmp_path):
+def test_a_second_call_generates_nothing(tmp_path):
     generate(str(tmp_path), spec(), 1)
     before = times(tmp_path)
     assert generate(str(tmp_path), spec(), 1) == 0
     assert times(tmp_path) == before
 
 
-def test_a_raised_count_makes_the_new_ones_only(tmp_path):
+def test_a_larger_count_generates_only_the_additional_images(tmp_path):
     generate(str(tmp_path), spec(3), 1)
     before = times(tmp_path)
     assert generate(str(tmp_path), spec(5), 1) == 2
@@ -147,7 +147,7 @@ def test_a_raised_count_makes_the_new_ones_only(tmp_path):
     assert {name: after[name] for name in before} == before
 
 
-def test_a_lowered_count_removes_the_surplus_only(tmp_path):
+def test_a_smaller_count_removes_only_the_surplus(tmp_path):
     generate(str(tmp_path), spec(5), 1)
     before = times(tmp_path)
     assert generate(str(tmp_path), spec(2), 1) == 0
@@ -157,7 +157,7 @@ def test_a_lowered_count_removes_the_surplus_only(tmp_path):
 @pytest.mark.parametrize(
     "change", [{"seed": 7}, {"content": "solid"}, {"width": (41, 60)}, {"format": (("png", 1.0),)}]
 )
-def test_another_spec_makes_all_anew(tmp_path, change):
+def test_another_specification_generates_all_images_again(tmp_path, change):
     generate(str(tmp_path), spec(3), 1)
     before = contents(tmp_path)
     assert generate(str(tmp_path), spec(3, **change), 1) == 3
@@ -166,7 +166,7 @@ def test_another_spec_makes_all_anew(tmp_path, change):
 
 
 @pytest.mark.parametrize("harm", ["delete", "cut", "empty"])
-def test_a_file_that_is_gone_or_of_another_size_is_made_again(tmp_path, harm):
+def test_a_file_that_is_missing_or_of_another_size_is_generated_again(tmp_path, harm):
     generate(str(tmp_path), spec(3), 1)
     before, kept = contents(tmp_path), times(tmp_path)
     victim = tmp_path / "00000001.jpg"
@@ -182,20 +182,20 @@ def test_a_file_that_is_gone_or_of_another_size_is_made_again(tmp_path, harm):
 @pytest.mark.parametrize(
     "name", ["holiday.jpg", "readme.txt", "00000001.webp", "0000001.jpg", ".x"]
 )
-def test_files_of_others_are_left_alone(tmp_path, name):
+def test_other_files_are_kept(tmp_path, name):
     (tmp_path / name).write_bytes(b"mine")
     generate(str(tmp_path), spec(2), 1)
     generate(str(tmp_path), spec(1, seed=7), 1)
     assert (tmp_path / name).read_bytes() == b"mine"
 
 
-def test_a_photo_of_others_that_is_named_by_its_date_is_left_alone(tmp_path):
+def test_a_photo_that_is_named_after_its_date_is_kept(tmp_path):
     (tmp_path / "20260131.jpg").write_bytes(b"mine")
     generate(str(tmp_path), spec(2), 1)
     assert (tmp_path / "20260131.jpg").read_bytes() == b"mine"
 
 
-def test_a_table_that_names_files_of_others_harms_none(tmp_path):
+def test_a_table_that_names_other_files_removes_none_of_them(tmp_path):
     generate(str(tmp_path / "in"), spec(1), 1)
     (tmp_path / "mine.txt").write_bytes(b"mine")
     with open(tmp_path / "in" / synthetic.TABLE, "a", encoding="utf-8") as table:
@@ -204,7 +204,7 @@ def test_a_table_that_names_files_of_others_harms_none(tmp_path):
     assert (tmp_path / "mine.txt").read_bytes() == b"mine"
 
 
-def test_what_was_made_before_a_kill_is_kept(tmp_path):
+def test_images_generated_before_a_kill_are_kept(tmp_path):
     generate(str(tmp_path), spec(3), 1)
     before = times(tmp_path)
     # As after a kill: the last line of the table is cut off, and its image is not recorded.
@@ -215,7 +215,7 @@ def test_what_was_made_before_a_kill_is_kept(tmp_path):
     assert [name for name in before if before[name] != after[name]] == ["00000002.jpg"]
 
 
-def test_what_a_killed_run_had_not_noted_does_not_stay_as_surplus(tmp_path):
+def test_surplus_images_of_a_killed_run_are_removed(tmp_path):
     generate(str(tmp_path), spec(3), 1)
     # As after a kill: images were written whose batch had not ended.
     table = tmp_path / synthetic.TABLE
@@ -224,7 +224,7 @@ def test_what_a_killed_run_had_not_noted_does_not_stay_as_surplus(tmp_path):
     assert [path.name for path in pictures(tmp_path)] == ["00000000.jpg"]
 
 
-def test_the_table_tells_what_stands_there(tmp_path):
+def test_the_table_lists_the_existing_files(tmp_path):
     generate(str(tmp_path), spec(3), 1)
     (tmp_path / "00000000.jpg").unlink()
     generate(str(tmp_path), spec(3), 1)
@@ -251,7 +251,7 @@ def test_nothing_but_images_and_dot_files_is_left(tmp_path):
     assert others == {".generated.json", ".generated.csv", ".lock"}
 
 
-def test_what_was_not_generated_is_not_written_over(tmp_path):
+def test_files_that_were_not_generated_are_not_overwritten(tmp_path):
     mine = tmp_path / "00000000.jpg"
     mine.write_bytes(b"a photo of mine")
     with pytest.raises(UserError, match=r"holds '00000000\.jpg', which was not generated"):

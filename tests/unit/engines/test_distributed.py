@@ -116,14 +116,14 @@ def undisturbed(tmp_path_factory, sources, script):
         ("local", ("ca.pem", "cert.pem", "key.pem"), "tls: 'ca.pem' is no file"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_before_anything_starts(scheduler, tls, sentence):
+def test_invalid_options_are_refused_before_anything_starts(scheduler, tls, sentence):
     with pytest.raises(UserError) as caught, open_cluster(Cluster(scheduler, tls), 1, "", ""):
         pass
     assert str(caught.value).startswith(sentence)
     assert str(caught.value).count("\n") == 0
 
 
-def test_without_the_packages_the_sentence_says_where_they_are(monkeypatch):
+def test_without_the_packages_the_error_says_how_to_install_them(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)  # as if it were not installed
     with pytest.raises(UserError, match=r"'distributed'; install envs/requirements-cluster\.lock"):
         open_cluster(Cluster(), 1, "", "").__enter__()
@@ -155,7 +155,7 @@ def test_a_cluster_with_tls_gives_the_same_bytes_and_one_new_image_makes_one(
 
 
 @pytest.mark.slow
-def test_two_batches_a_thread_are_under_way_and_no_more(tmp_path, photos):
+def test_each_thread_has_at_most_two_batches(tmp_path, photos):
     for name in ("breadcrumbs", "out"):
         (tmp_path / name).mkdir()
     sources, breadcrumb_dir = photos(tmp_path / "src", 40), str(tmp_path / "breadcrumbs")
@@ -206,7 +206,7 @@ def test_a_worker_killed_and_one_added_midway_change_nothing(
 
 
 @pytest.mark.slow
-def test_all_workers_may_go_as_long_as_others_come(
+def test_all_workers_may_leave_if_others_join(
     cluster, tmp_path, sources, undisturbed, start, repository, wait_until
 ):
     only = cluster.add_worker()
@@ -221,7 +221,7 @@ def test_all_workers_may_go_as_long_as_others_come(
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_dies_ends_the_run_and_the_next_one_goes_on(
+def test_a_scheduler_that_dies_ends_the_run_and_the_next_run_continues(
     cluster, tmp_path, sources, undisturbed, start, repository, wait_until, script
 ):
     cluster.add_worker()
@@ -230,8 +230,8 @@ def test_a_scheduler_that_dies_ends_the_run_and_the_next_one_goes_on(
     wait_until(lambda: made(tree) > COUNT // 10)
     cluster.scheduler.kill()
     assert run.wait(60) == 2
-    said = (tmp_path / "out.log").read_text()
-    assert f"The scheduler at '{cluster.file}' is gone; start it again" in said
+    log = (tmp_path / "out.log").read_text()
+    assert f"The scheduler at '{cluster.file}' is gone; start it again" in log
     assert partial_outputs(tree) == []
 
     (tmp_path / "another").mkdir()
@@ -259,7 +259,7 @@ def test_the_workflow_finds_the_cluster_by_its_config(cluster, tmp_path, new_pro
 
 
 @pytest.mark.slow
-def test_poisonous_images_are_blamed_alone(cluster, tmp_path, photos, script):
+def test_only_the_killing_images_are_recorded_as_failed(cluster, tmp_path, photos, script):
     for _ in range(2):
         cluster.add_worker("--nanny", "--memory-limit", "700MB")
     sources, tree = photos(tmp_path / "src", 96), tmp_path / "out"
@@ -278,7 +278,7 @@ def test_poisonous_images_are_blamed_alone(cluster, tmp_path, photos, script):
 
 
 @pytest.mark.slow
-def test_a_worker_takes_the_own_steps_of_now_not_of_the_last_run(cluster, tmp_path, photos, script):
+def test_a_worker_uses_the_current_own_steps(cluster, tmp_path, photos, script):
     cluster.add_worker()
     sources, local, tree = photos(tmp_path / "src", 8), tmp_path / "local", tmp_path / "out"
     (tmp_path / "recipe.yaml").write_text("steps: [{call: {function: 'my_steps:turn'}}]")
@@ -313,7 +313,7 @@ def test_workers_that_always_die_end_the_run_with_a_sentence(
 
 
 @pytest.mark.slow
-def test_a_client_without_encryption_or_of_another_authority_is_turned_away(
+def test_a_client_without_encryption_or_with_another_authority_is_refused(
     cluster, tmp_path, sources, script
 ):
     cluster.add_worker()
@@ -351,7 +351,7 @@ def test_a_worker_of_other_versions_ends_the_run_with_a_sentence(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "shown"), [("dask", "dask"), ("pillow", "Pillow")])
-def test_so_does_one_that_comes_midway(
+def test_a_worker_of_another_version_that_joins_later_ends_the_run(
     name, shown, cluster, tmp_path, sources, start, repository, wait_until
 ):
     first = cluster.add_worker()

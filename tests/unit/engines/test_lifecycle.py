@@ -88,7 +88,7 @@ def engine(request):
         yield opened, request.param
 
 
-def test_every_engine_gives_every_result_once_and_again_and_over_nothing(engine):
+def test_every_engine_gives_every_result_once_in_repeated_and_empty_runs(engine):
     for numbers in (range(20), [], [3], [4]):
         assert sorted(results_of(engine[0], square, numbers)) == [n * n for n in numbers]
 
@@ -129,7 +129,7 @@ def test_an_engine_has_as_many_workers_as_were_asked_for(name, workers):
         assert sorted(results_of(engine, square, range(20))) == [n * n for n in range(20)]
 
 
-def test_dasks_synchronous_scheduler_is_an_engine_of_one_worker_too():
+def test_dasks_synchronous_scheduler_is_an_engine_with_one_worker():
     with open_engine("synchronous", 4) as engine:
         assert engine.workers == 1
         assert results_of(engine, started_in, range(5)) == [threading.get_ident()] * 5

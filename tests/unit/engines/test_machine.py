@@ -12,7 +12,7 @@ from pixelmill.engines.machine import cores, machine, machine_fingerprint
 from tests.conftest import REPOSITORY
 
 
-def test_the_machine_is_told_in_words_that_fit_a_report():
+def test_the_machine_is_described_briefly():
     told = machine()
     assert told.keys() == {"processor", "cores", "memory_gib", "system"}
     assert json.loads(json.dumps(told)) == told

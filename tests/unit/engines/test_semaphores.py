@@ -8,7 +8,7 @@ import pytest
 from pixelmill.engines import semaphores
 
 
-def test_where_there_are_semaphores_processes_are_allowed():
+def test_with_semaphores_processes_are_allowed():
     if why := semaphores.why_none():
         pytest.skip(f"the system refuses semaphores: {why}")
     semaphores.require("processes")
@@ -16,7 +16,7 @@ def test_where_there_are_semaphores_processes_are_allowed():
 
 
 @pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="semaphores are no files here")
-def test_looking_leaves_nothing_behind():
+def test_probing_leaves_nothing_behind():
     def of_ours():
         return list(Path("/dev/shm").glob(f"*mp-{os.getpid()}*"))
 

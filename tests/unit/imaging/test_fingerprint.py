@@ -25,7 +25,7 @@ def test_a_catalog_is_gathered_without_what_gathers_ledgers():
     assert not modules & {"ledger", "workplace", "output_tree", "exports", "ledger_tables"}
 
 
-def test_what_makes_an_image_is_in_the_package_whose_code_counts(repository):
+def test_code_that_renders_images_is_in_the_fingerprinted_package(repository):
     """Otherwise, a change would leave stale images in place."""
     imaging = repository / "scripts/pixelmill/imaging"
     first = [imaging / "renderer.py", imaging / "backends/opencv.py"]  # which is found by its name
@@ -78,7 +78,7 @@ def test_own_steps_count_in_the_fingerprint_and_their_order_does_not(own_step, t
     assert both != code_fingerprint([str(own_step)]) != code_fingerprint()
 
 
-def test_the_place_of_the_library_does_not_count(repository, tmp_path):
+def test_the_path_of_the_library_is_not_part_of_the_fingerprint(repository, tmp_path):
     """A repository that was moved or cloned again must not make all images stale."""
     shutil.copytree(repository / "scripts/pixelmill", tmp_path / "pixelmill")
     program = (
@@ -97,7 +97,7 @@ def test_the_place_of_the_library_does_not_count(repository, tmp_path):
 @pytest.mark.parametrize(
     "name", ["Pillow", "NumPy", "OpenCV", "libjpeg_turbo", "zlib", "webp", "freetype2"]
 )
-def test_the_software_that_decides_pixels_is_told_with_its_version(name):
+def test_the_software_that_decides_pixels_is_listed_with_its_version(name):
     assert rendering_software(opencv=True)[name][0].isdigit()
 
 
@@ -151,7 +151,7 @@ def test_memory_that_is_free_is_that_of_the_container(files_of_the_system, limit
     assert available_memory() == expected
 
 
-def test_where_the_system_has_no_such_files_free_memory_is_known_too(files_of_the_system):
+def test_free_memory_is_known_without_the_files_of_the_system(files_of_the_system):
     files_of_the_system({})
     assert available_memory() > 0
 

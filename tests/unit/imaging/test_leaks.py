@@ -76,7 +76,7 @@ TAKEN = [(name, "first") for name in SOURCES] + [(name, "all") for name in MOVIN
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_the_sources_hold_what_is_looked_for(source, name):
+def test_the_sources_contain_the_planted_words(source, name):
     """Otherwise, the following tests would prove nothing."""
     data = source(name)
     found = planted_in(data)

@@ -122,7 +122,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("data", "key", "words"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_told_in_one_sentence_that_begins_with_its_key(data, key, words):
+def test_a_mistake_gives_one_sentence_that_begins_with_its_key(data, key, words):
     with pytest.raises(UserError) as refusal:
         parse(data)
     sentence = str(refusal.value)
@@ -132,12 +132,12 @@ def test_a_mistake_is_told_in_one_sentence_that_begins_with_its_key(data, key, w
     assert [word for word in words if word not in sentence] == []
 
 
-def test_the_sentence_names_the_recipe_where_it_stands():
+def test_the_sentence_names_the_recipe():
     with pytest.raises(UserError, match=r"^recipes\.mine\.steps\[0\]\.sharpenn: "):
         parse({"steps": ["sharpenn"]}, "recipes.mine")
 
 
-def test_what_a_recipe_leaves_out_is_filled_in():
+def test_omitted_keys_of_a_recipe_get_their_defaults():
     parsed = parse({"steps": [RESIZE]})
     assert parsed.as_data() == {
         "steps": [
@@ -262,7 +262,7 @@ def test_a_colour_by_name_does_not_change_the_fingerprint():
     assert padded("white") == padded("#FFFFFF") != padded("black")
 
 
-def test_the_folder_does_not_make_another_recipe():
+def test_the_folder_is_not_part_of_the_fingerprint():
     here, there = parse(FULL, folder="here"), parse(FULL, folder="there")
     assert here == there
     assert here.fingerprint() == there.fingerprint()
@@ -280,7 +280,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
-def test_whatever_decides_pixels_changes_the_fingerprint(other):
+def test_everything_that_decides_pixels_changes_the_fingerprint(other):
     base = parse({"steps": ["gaussian_blur", "sharpen"]})
     assert parse(other).fingerprint() != base.fingerprint()
 

@@ -61,7 +61,7 @@ def everything(folder):
 
 @pytest.mark.parametrize("format", OUTPUT_FORMATS)
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_an_outcome_tells_what_was_read_and_written(roots, render, photo, format, mode):
+def test_an_outcome_has_what_was_read_and_written(roots, render, photo, format, mode):
     source = roots[0] / "a.png"
     photo(101, 67).convert(mode).save(source)
     made = render("a.png", "b/a.out", {"steps": [RESIZE], "output": {"format": format}})
@@ -80,7 +80,7 @@ def test_an_outcome_tells_what_was_read_and_written(roots, render, photo, format
     assert everything(roots[1]) == ["a.out", "b"]
 
 
-def test_times_are_told_for_each_stage(roots, render, photo):
+def test_each_stage_has_a_time(roots, render, photo):
     photo(50, 50).save(roots[0] / "a.png")
     seconds = render("a.png", "a.jpg").seconds
     assert len(seconds) == 5  # read, decode, steps, encode and write
@@ -154,7 +154,7 @@ def test_a_recipe_that_shrinks_on_load_makes_the_same_picture(roots, render, pho
         pytest.param([], None, id="no-steps"),
     ],
 )  # fmt: skip
-def test_a_decoder_is_told_what_size_will_do(steps, size):
+def test_a_decoder_receives_a_size_hint(steps, size):
     hint = Renderer("in", "out", recipe_parser.parse({"steps": steps})).size_hint
     assert (hint and hint((400, 300))) == (size and pytest.approx(size))
 
@@ -170,7 +170,7 @@ def test_an_output_replaces_an_older_one(roots, render, photo):
 @pytest.mark.parametrize(
     "name", ["new\nline", "caf\udce9", "é" * 125], ids=["line", "bytes", "long"]
 )
-def test_an_odd_name_is_no_obstacle(roots, render, photo, encoded, name):
+def test_an_unusual_name_is_handled(roots, render, photo, encoded, name):
     try:
         (roots[0] / name).write_bytes(encoded(photo(50, 50), "PNG"))
     except OSError:
@@ -236,7 +236,7 @@ def test_an_image_beyond_the_limits_is_refused(roots, render, photo):
     assert render("a.png", "a.jpg", limits=Limits(max_pixels=2500)).status == "ok"
 
 
-def test_a_step_that_raises_is_blamed_by_file_and_line(roots, render, photo):
+def test_an_error_of_a_step_has_its_file_and_line(roots, render, photo):
     photo(50, 50).save(roots[0] / "a.png")
     (roots[0] / "mine.py").write_text("def boost(image):\n    raise ValueError('too dark')\n")
     outcome = render("a.png", "a.jpg", {"steps": [{"call": {"function": "mine:boost"}}]})
@@ -255,7 +255,7 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES)
-def test_whatever_a_step_raises_can_be_noted_and_read(roots, render, photo, tmp_path, message):
+def test_every_error_of_a_step_can_be_recorded_and_read(roots, render, photo, tmp_path, message):
     photo(50, 50).save(roots[0] / "a.png")
     (roots[0] / "mine.py").write_text(f"def boost(image):\n    raise ValueError({message})\n")
     outcome = render("a.png", "a.jpg", {"steps": [{"call": {"function": "mine:boost"}}]})
@@ -286,7 +286,7 @@ def test_an_exception_whose_message_cannot_be_had_is_named(roots, render, photo,
     assert outcome.message == f"mine.py, line 5: Odd: (its message raises {raises})"
 
 
-def test_a_file_where_the_output_folder_should_be_stops_the_pass(roots, render, photo):
+def test_a_file_in_place_of_the_output_folder_stops_the_pass(roots, render, photo):
     photo(50, 50).save(roots[0] / "a.png")
     (roots[1] / "b").write_bytes(b"in the way")
     with pytest.raises(TreeError, match="b' is no folder"):
@@ -294,14 +294,14 @@ def test_a_file_where_the_output_folder_should_be_stops_the_pass(roots, render, 
     assert everything(roots[1]) == ["b"]
 
 
-def test_a_folder_where_the_output_should_be_is_a_failure_to_write(roots, render, photo):
+def test_a_folder_in_place_of_the_output_is_a_failure_to_write(roots, render, photo):
     photo(50, 50).save(roots[0] / "a.png")
     (roots[1] / "a.jpg").mkdir(parents=True)
     assert_failed(render("a.png", "a.jpg"), "write", "write_failed")
     assert everything(roots[1]) == ["a.jpg"]
 
 
-def test_an_image_that_its_format_cannot_hold_leaves_no_file(roots, render):
+def test_an_image_that_its_format_does_not_support_leaves_no_file(roots, render):
     # WebP ends at 16,383 pixels a side.
     Image.new("L", (16_384, 20)).save(roots[0] / "a.png")
     outcome = render("a.png", "a.webp", {"output": {"format": "webp"}})
@@ -310,7 +310,7 @@ def test_an_image_that_its_format_cannot_hold_leaves_no_file(roots, render):
     assert everything(roots[1]) == []
 
 
-def test_no_message_tells_where_the_folders_lie(roots, render, photo):
+def test_no_message_contains_the_path_of_the_folders(roots, render, photo):
     photo(50, 50).save(roots[0] / "a.png")
     (roots[0] / "text.jpg").write_bytes(b"text")
     (roots[0] / "folder.jpg").mkdir()
@@ -326,7 +326,7 @@ def test_no_message_tells_where_the_folders_lie(roots, render, photo):
 # Batches
 
 
-def test_a_batch_goes_on_after_a_failure(roots, photo):
+def test_a_batch_continues_after_a_failure(roots, photo):
     for name in ("a.png", "c.png"):
         photo(50, 50).save(roots[0] / name)
     batch = Batch([Job(name, (f"{name}.jpg",)) for name in ("a.png", "b.png", "c.png")])

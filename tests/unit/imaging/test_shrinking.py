@@ -53,7 +53,7 @@ CASES.remove(("cut", "opencv"))
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("behind", "backend"), CASES)
-def test_a_step_behind_a_resize_gives_what_it_gives_of_a_full_decode(
+def test_a_step_after_a_resize_gives_the_same_as_after_a_full_decode(
     source, tmp_path, behind, place, backend
 ):
     step, size = BEHIND[behind]

@@ -96,7 +96,7 @@ def half_hidden(mode, hidden):
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 @pytest.mark.parametrize("hidden", [0, 255])
-def test_a_blurred_pad_has_the_colours_that_are_seen_and_no_others(apply, mode, hidden):
+def test_a_blurred_pad_has_only_visible_colours(apply, mode, hidden):
     image = half_hidden(mode, hidden)
     made = apply(image, "resize", width=120, height=120, fit="pad", color="blur")
     assert made.mode == mode

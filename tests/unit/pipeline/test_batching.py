@@ -29,12 +29,12 @@ def order_of(sizes):
     return [source for batch in cut(sizes) for source in batch]
 
 
-def test_batches_hold_every_image_once_the_costliest_first():
+def test_batches_contain_every_image_once_the_costliest_first():
     sizes = [10, 10_000_000, 500_000, 20, 3_000_000]
     assert order_of(sizes) == ["1.jpg", "4.jpg", "2.jpg", "3.jpg", "0.jpg"]
 
 
-def test_equal_images_go_by_path_so_that_batches_are_the_same_every_time():
+def test_images_of_equal_cost_are_sorted_by_path():
     assert order_of([100] * 5) == [f"{number}.jpg" for number in range(5)]
 
 
@@ -46,7 +46,7 @@ def test_batches_know_where_their_outputs_go():
     assert pickle.loads(pickle.dumps(batch)).jobs == (job,)
 
 
-def test_nothing_to_make_gives_no_batch():
+def test_without_images_there_is_no_batch():
     assert cut([]) == []
 
 
@@ -60,13 +60,13 @@ def test_each_worker_gets_several_batches():
     assert len(cut([0] * 1000, workers=8)) >= 3 * 8
 
 
-def test_as_long_as_nobody_knows_what_an_image_takes_batches_begin_small_and_grow_eightfold():
+def test_without_a_measurement_batches_begin_small_and_grow_eightfold():
     lengths = [len(batch) for batch in cut([0] * 5000, workers=2)]
     assert lengths[:6] == [1, 1, 8, 8, 64, 64]
 
 
 @pytest.mark.parametrize("seconds", [0.0001, 0.004, 0.05])
-def test_a_batch_is_neither_too_small_nor_too_large_by_what_images_took_before(seconds):
+def test_the_size_of_a_batch_follows_measured_costs_within_bounds(seconds):
     *batches_, _ = cut([1000] * 20_000, workers=2, seconds_per_image=seconds)
     for batch in batches_:  # a hundredth of a second to one, and no more than 250 images
         assert 0.01 - 1e-9 <= len(batch) * seconds <= 1.0 + seconds + 1e-9
@@ -79,7 +79,7 @@ def test_an_image_that_costs_more_than_a_batch_has_a_batch_of_its_own():
 
 @pytest.mark.parametrize("workers", [1, 2, 16])
 @pytest.mark.parametrize("seconds_per_image", [None, 0.004])
-def test_what_claims_to_be_largest_is_not_all_that_is_met_first(workers, seconds_per_image):
+def test_images_of_medium_cost_come_before_the_largest_ones(workers, seconds_per_image):
     """Images that kill claim huge sizes; some harmless ones must come before them."""
     bombs = {f"{number}.jpg" for number in range(200)}
     handed_out = [

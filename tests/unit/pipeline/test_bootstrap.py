@@ -27,7 +27,7 @@ HEAVY = {
 }
 
 
-def test_to_begin_imports_little(repository):
+def test_the_bootstrap_imports_little(repository):
     program = "import json, sys, pixelmill.pipeline.bootstrap; print(json.dumps(list(sys.modules)))"
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=repository / "scripts", check=True, stdout=subprocess.PIPE)
@@ -65,21 +65,21 @@ def test_workers_find_their_modules_imported(tmp_path, repository):
     assert done.stdout == b"True\n"
 
 
-def test_a_child_says_how_long_it_waited_for_its_work(monkeypatch):
-    clock, said = [1000.0], []
+def test_a_host_reports_how_long_it_waited_for_its_work(monkeypatch):
+    clock, sent = [1000.0], []
 
     def orders():
         clock[0] += 50.5
         yield pickle.dumps(("work", "entries"))
 
-    channel = SimpleNamespace(send=lambda *words: said.append(words))
+    channel = SimpleNamespace(send=lambda *words: sent.append(words))
     monkeypatch.setattr(bootstrap, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    monkeypatch.setattr("pixelmill.pipeline.host.run_host", lambda *words: said.append(words[1:3]))
+    monkeypatch.setattr("pixelmill.pipeline.host.run_host", lambda *words: sent.append(words[1:3]))
     bootstrap._run_host(channel, orders(), "threads", ())
-    assert said == [("waited", 50.5), ("work", "entries")]
+    assert sent == [("waited", 50.5), ("work", "entries")]
 
 
-def test_what_cannot_be_read_ends_the_child_alone(capfd):
+def test_unreadable_work_ends_only_the_host(capfd):
     inbox = queue.Queue()
     with ChildProcesses() as children:
         child = children.start("host", inbox, engine="sequential", modules=())
@@ -90,7 +90,7 @@ def test_what_cannot_be_read_ends_the_child_alone(capfd):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="tells the folders by POSIX names")
-def test_a_child_imports_from_where_its_parent_does_and_not_from_where_it_stands(
+def test_a_host_imports_from_the_path_of_its_parent_and_not_from_its_folder(
     tmp_path, monkeypatch, capfd
 ):
     """A module that was planted in a folder of images must not be run."""

@@ -19,14 +19,14 @@ def folder(tmp_path):
     return str(tmp_path / "breadcrumbs")
 
 
-def test_the_image_in_hand_can_be_read_meanwhile(folder):
+def test_the_image_in_progress_can_be_read(folder):
     with breadcrumbs.record(folder, NAMES) as mark:
         for number, name in enumerate(NAMES):
             mark(number)
             assert [breadcrumb.source for breadcrumb in breadcrumbs.read(folder)] == [name]
 
 
-def test_a_crumb_names_the_rest_of_its_batch(folder):
+def test_a_breadcrumb_names_the_rest_of_its_batch(folder):
     with breadcrumbs.record(folder, NAMES) as mark:
         mark(1)
         assert [breadcrumb.rest for breadcrumb in breadcrumbs.read(folder)] == [tuple(NAMES[2:])]
@@ -42,7 +42,7 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("what", GARBAGE)
-def test_what_is_no_crumb_is_passed_over(folder, what):
+def test_an_invalid_breadcrumb_is_ignored(folder, what):
     """Workers may write what they want there."""
     with open(os.path.join(folder, "x"), "wb") as file:
         file.write(GARBAGE[what])
@@ -51,12 +51,12 @@ def test_what_is_no_crumb_is_passed_over(folder, what):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has neither")
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, functools.partial(os.symlink, "/dev/zero")])
-def test_what_is_no_file_is_passed_over(folder, make):
+def test_special_files_are_ignored(folder, make):
     make(os.path.join(folder, "x"))
     assert breadcrumbs.read(folder) == []
 
 
-def test_a_folder_that_is_gone_has_no_crumbs(folder):
+def test_a_missing_folder_has_no_breadcrumbs(folder):
     os.rmdir(folder)
     assert breadcrumbs.read(folder) == []
 
@@ -96,7 +96,7 @@ print("went on")
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk takes root"
 )
-def test_a_full_disk_costs_the_crumbs_and_no_process(tmp_path, repository):
+def test_a_full_disk_disables_breadcrumbs_but_kills_no_process(tmp_path, repository):
     """Writing to a mapped page without disk space would end the process with SIGBUS."""
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -112,7 +112,7 @@ def test_a_full_disk_costs_the_crumbs_and_no_process(tmp_path, repository):
         subprocess.run(["umount", disk], check=True)
 
 
-def test_a_killed_worker_is_survived_by_its_crumb(folder, repository):
+def test_a_breadcrumb_survives_a_killed_worker(folder, repository):
     program = (
         "import os, signal, sys\n"
         "from pixelmill.pipeline import breadcrumbs\n"

@@ -90,14 +90,14 @@ def test_the_caller_keeps_its_own_processes_threads_and_place_among_the_processe
         pytest.param("leaves a program in a session of its own", marks=pytest.mark.slow),
     ],
 )
-def test_what_a_killed_run_left_is_ended_by_the_next(
+def test_the_next_run_ends_processes_of_a_killed_run(
     what, trace, tmp_path, photos, repository, start, script, wait_until
 ):
     prepare(tmp_path, photos, f"{STEPS[what][0]}; time.sleep(600)")
     arguments = command(repository, tmp_path, "processes")
     arguments[-1] = policy_of(sandbox="off", seconds_per_image=600)
     run = start(arguments, env=trace.environment)
-    wait_until(lambda: is_in_hand(tmp_path / "out", "5.jpg") and len(trace.processes()) >= 5)
+    wait_until(lambda: is_in_progress(tmp_path / "out", "5.jpg") and len(trace.processes()) >= 5)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     (tmp_path / "my_steps.py").write_text("def step(image):\n    return image\n")
@@ -122,7 +122,7 @@ def test_a_signal_to_the_script_alone_leaves_no_process(
     arguments = command(repository, tmp_path, "processes")
     arguments[-1] = policy_of(sandbox="off", seconds_per_image=600)
     run = start(arguments, env=trace.environment)
-    wait_until(lambda: is_in_hand(tmp_path / "out", "5.jpg"))
+    wait_until(lambda: is_in_progress(tmp_path / "out", "5.jpg"))
     run.send_signal(number)
     assert run.wait(30) == (128 + number if number != signal.SIGKILL else -number)
     wait_until(lambda: trace.processes() == [], seconds=10)
@@ -134,7 +134,7 @@ def state_of_this_process():
     return {child.pid for child in psutil.Process().children()}, threading.enumerate()
 
 
-def is_in_hand(tree, source):
+def is_in_progress(tree, source):
     """Whether a worker is working on an image."""
     return source in [breadcrumb.source for breadcrumb in breadcrumbs.read(str(tree / ".crumbs"))]
 
@@ -151,7 +151,7 @@ def is_in_hand(tree, source):
         "[" * 100_000,
     ],
 )
-def test_a_record_that_somebody_forged_removes_nothing_else(record, tmp_path):
+def test_a_forged_record_removes_nothing_else(record, tmp_path):
     kept = tmp_path / "kept"
     kept.mkdir()
     (tmp_path / "link").mkdir()

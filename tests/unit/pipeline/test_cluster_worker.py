@@ -75,20 +75,20 @@ def done_by(remote, batch):
     return {outcome.source.removesuffix(".jpg"): outcome.reason for outcome in outcomes}
 
 
-def test_a_batch_is_made_and_leaves_no_crumb(tmp_path, folder, remote):
+def test_a_batch_is_rendered_and_leaves_no_breadcrumb(tmp_path, folder, remote):
     assert done_by(remote, batch_of(0, 1)) == {"0": "", "1": ""}
     assert (tmp_path / "out/1.jpg").exists()
     assert list(folder.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
-def test_a_name_that_is_no_text_is_as_good_as_any(tmp_path, remote):
+def test_an_undecodable_name_is_handled_like_any_other(tmp_path, remote):
     odd = os.fsdecode(b"\xff")
     (tmp_path / "src/0.jpg").rename(tmp_path / "src" / f"{odd}.jpg")
     assert done_by(remote, Batch([Job(f"{odd}.jpg", ("odd.jpg",))])) == {odd: ""}
 
 
-def test_what_a_worker_died_at_is_found_out_by_the_next_one(folder, remote, die):
+def test_the_next_worker_finds_the_image_that_killed_the_last_one(folder, remote, die):
     batch = batch_of(0, "segfault", 1, "abort", 2)
     assert die(batch).returncode == -signal.SIGSEGV
     assert done_by(remote, batch_of(3)) == {"3": ""}, "another batch is not concerned"
@@ -98,7 +98,7 @@ def test_what_a_worker_died_at_is_found_out_by_the_next_one(folder, remote, die)
 
 
 @pytest.mark.slow
-def test_a_worker_that_hangs_ends_itself_and_tells_where(remote, die):
+def test_a_worker_that_hangs_ends_itself_and_logs_its_stack(remote, die):
     batch = batch_of(0, "hang", 1)
     ended = die(batch)
     assert ended.returncode == 1
@@ -148,7 +148,7 @@ def test_a_worker_whose_run_ends_in_the_middle_of_a_batch_is_not_ended(
     assert (timer.times_set, timer.seconds) == (1, None)
 
 
-def test_the_image_that_has_been_in_hand_for_longest_is_what_a_worker_is_ended_for(timer):
+def test_the_image_in_progress_for_longest_ends_a_worker(timer):
     """The longest of several threads counts, as long as any has an image."""
     alarm, both_wound, may_stop = _Alarm(), threading.Barrier(2), threading.Event()
 
@@ -187,7 +187,7 @@ def test_a_worker_whose_run_is_over_makes_nothing_more(tmp_path, folder, remote)
     assert not (tmp_path / "out/0.jpg").exists()
 
 
-def test_a_folder_that_is_not_shared_is_told(tmp_path, remote):
+def test_a_folder_that_is_not_shared_is_reported(tmp_path, remote):
     assert remote.trouble() == ""
     (tmp_path / "src").rename(tmp_path / "moved")
     told = f"does not see '{tmp_path / 'src'}': all workers must share the file system"

@@ -55,10 +55,10 @@ class Hosted:
         with ChildProcesses() as children:
             helper = children.start("host", inbox, engine=engine, modules=modules(RECIPE))
             helper.give((work, self.entries))
-            said = []
-            while not said or said[-1][0] not in ("end", "error", "refused", "gone"):
-                said.append(inbox.get(timeout=60)[1:])
-        return said
+            received = []
+            while not received or received[-1][0] not in ("end", "error", "refused", "gone"):
+                received.append(inbox.get(timeout=60)[1:])
+        return received
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def hosted(tmp_path, photos):
 
 
 @pytest.mark.parametrize("engine", LOCAL)
-def test_every_image_is_told_of_once(hosted, engine):
+def test_every_image_is_reported_once(hosted, engine):
     waited, ready, *batches, last = hosted.run(engine)
     assert waited[0] == "waited"
     assert messages.number(waited[1]) >= 0
@@ -83,7 +83,7 @@ def test_every_image_is_told_of_once(hosted, engine):
 
 
 @pytest.mark.parametrize("engine", ["threads", "processes"])
-def test_a_path_that_must_not_be_followed_is_told_as_that(hosted, tmp_path, engine):
+def test_a_path_that_must_not_be_followed_is_reported_as_such(hosted, tmp_path, engine):
     hosted.renderer = Refusing(str(tmp_path / "in"), str(tmp_path / "out"), RECIPE)
     kind, content = hosted.run(engine)[-1]
     assert kind == "refused"
@@ -97,7 +97,7 @@ def test_an_error_that_only_a_user_can_correct_is_reported(hosted):
     assert "'no such engine' is unknown" in str(messages.refused(content))
 
 
-def test_what_goes_wrong_in_the_host_is_told(hosted):
+def test_an_error_in_the_host_is_reported(hosted):
     hosted.entries = None
     kind, content = hosted.run("sequential")[-1]
     assert kind == "error"

@@ -53,15 +53,15 @@ def still_expected():
     return False
 
 
-def test_one_that_is_given_its_work_later_does_it(work, children):
+def test_a_host_that_gets_its_work_later_does_it(work, children):
     with HostProcess(children, "processes", RECIPE) as child:
         its_work, entries = work("processes")
         child.give(its_work, entries)
-        said = list(child.messages(its_work, still_expected))
-    assert said[0] == ("ready", b"2")
-    assert {kind for kind, _ in said[1:]} == {"batch"}
+        received = list(child.messages(its_work, still_expected))
+    assert received[0] == ("ready", b"2")
+    assert {kind for kind, _ in received[1:]} == {"batch"}
     jobs = {entry.path: its_work.outputs.job(entry) for entry in entries}
-    assert sum(len(unpack(content, jobs.get, [""])[0]) for _, content in said[1:]) == 5
+    assert sum(len(unpack(content, jobs.get, [""])[0]) for _, content in received[1:]) == 5
     assert child.startup_seconds > 0
     assert child.overdue == []
 
@@ -73,7 +73,7 @@ PROGRAM = (
 )
 
 
-def test_time_that_it_waits_for_its_work_is_no_part_of_its_start(work, children, monkeypatch):
+def test_waiting_for_work_is_not_part_of_the_start_up(work, children, monkeypatch):
     says = "channel.send('waited', 101.5); channel.send('ready', 2); os.read(0, 1)"
     monkeypatch.setattr(child_processes, "_BEGIN", PROGRAM + says)
     seconds = iter([1000.0, 1104.0])  # when it was started, and when it was ready
@@ -86,7 +86,7 @@ def test_time_that_it_waits_for_its_work_is_no_part_of_its_start(work, children,
     assert child.startup_seconds == 2.5
 
 
-def test_one_that_was_killed_says_nothing_of_its_work(work, children):
+def test_a_killed_host_reports_nothing(work, children):
     child = HostProcess(children, "threads", RECIPE)
     child.process.process.kill()
     its_work, entries = work("threads")
@@ -96,7 +96,7 @@ def test_one_that_was_killed_says_nothing_of_its_work(work, children):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows stops no processes")
-def test_one_that_is_stopped_before_it_took_its_work_does_not_hold_up_its_parent(
+def test_a_host_that_is_stopped_before_it_took_its_work_does_not_block_its_parent(
     work, children, monkeypatch
 ):
     monkeypatch.setattr(host_process, "START_ALLOWANCE", 0.3)
@@ -109,16 +109,16 @@ def test_one_that_is_stopped_before_it_took_its_work_does_not_hold_up_its_parent
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows stops no processes")
-def test_one_that_says_nothing_any_more_is_given_up(work, children, monkeypatch):
+def test_a_silent_host_is_given_up(work, children, monkeypatch):
     monkeypatch.setattr(host_process, "QUIET_ALLOWANCE", 0.2)
     its_work, entries = work("threads")
     its_work = replace(its_work, limits=Limits(seconds_per_image=0.2))
     with HostProcess(children, "threads", RECIPE) as child:
         child.give(its_work, entries)
-        said = child.messages(its_work, still_expected)
-        assert next(said)[0] == "ready"
+        received = child.messages(its_work, still_expected)
+        assert next(received)[0] == "ready"
         child.process.process.send_signal(signal.SIGSTOP)
-        assert {kind for kind, _ in said} <= {"batch"}
+        assert {kind for kind, _ in received} <= {"batch"}
 
 
 #: What a child may write instead of its messages.
@@ -131,7 +131,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_one_that_says_what_no_child_says_is_not_believed(lie, work, children, monkeypatch):
+def test_an_invalid_message_of_a_host_is_refused(lie, work, children, monkeypatch):
     program = PROGRAM + LIES[lie] + "; os.read(0, 1)"
     monkeypatch.setattr(child_processes, "_BEGIN", program)
     its_work, _ = work("threads")
@@ -139,7 +139,7 @@ def test_one_that_says_what_no_child_says_is_not_believed(lie, work, children, m
         list(child.messages(its_work, still_expected))
 
 
-def test_it_starts_early_only_where_the_engine_and_the_work_are_certain(children):
+def test_a_host_starts_early_only_if_engine_and_work_are_certain(children):
     with early_child(children, "auto", RECIPE, certain=True) as child:
         assert child is None
     with early_child(children, "threads", RECIPE, certain=False) as child:

@@ -35,11 +35,11 @@ def outcomes():
     return [timer.outcome(JOBS["a.png"]), timer.outcome(JOBS[ODD], error)]
 
 
-def test_what_became_of_a_batch_comes_back_as_it_was():
+def test_the_outcomes_of_a_batch_are_restored():
     assert unpack(pack(outcomes(), STRETCH), JOBS.get, VARIANTS) == (outcomes(), STRETCH)
 
 
-def test_an_outcome_that_a_process_could_not_tell_itself_comes_back_too():
+def test_an_outcome_made_for_a_dead_process_is_restored_too():
     told = [failed(JOBS["a.png"], "render", "crashed", "signal 11", "")]
     stretch = STRETCH._replace(images=1)
     assert unpack(pack(told, stretch), JOBS.get, VARIANTS) == (told, stretch)
@@ -117,7 +117,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_what_cannot_be_so_is_not_believed(lie):
+def test_an_impossible_message_is_refused(lie):
     with pytest.raises(MalformedError):
         unpack(altered(LIES[lie]), JOBS.get, VARIANTS)
 
@@ -129,7 +129,7 @@ NO_JSON = [
 
 
 @pytest.mark.parametrize("content", NO_JSON)
-def test_what_is_no_json_or_another_is_not_believed(content):
+def test_a_message_that_is_not_the_expected_json_is_refused(content):
     for read in (
         lambda content: unpack(content, JOBS.get, VARIANTS),
         messages.whole_number, messages.texts, messages.refused,
@@ -178,7 +178,7 @@ def test_a_message_of_which_a_part_is_missing_does_not_arrive(pipe):
     assert [split(body)[0] for body in bodies(receiver)] == ["first"]
 
 
-def test_a_message_that_claims_to_be_huge_is_not_waited_for(pipe):
+def test_a_message_that_claims_to_be_huge_is_refused(pipe):
     receiver, sender = pipe
     os.write(sender, (2**62).to_bytes(8, "big"))
     with pytest.raises(MalformedError):

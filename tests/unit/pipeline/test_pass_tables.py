@@ -46,7 +46,7 @@ def test_the_manifest_does_not_depend_on_times(made, tmp_path):
     assert manifests[0].read_bytes() == manifests[1].read_bytes()
 
 
-def test_timing_tells_of_each_pass_what_others_rely_on(made):
+def test_timing_has_the_fields_that_readers_rely_on(made):
     timing = Tree(made).timing()
     assert timing.keys() == {"last_pass", "last_full_pass"}
     assert timing["last_pass"].keys() >= TIMING_KEYS
@@ -64,7 +64,7 @@ def test_timing_sums_up_what_was_read_and_written(made):
 
 
 @pytest.mark.parametrize(("happens", "images"), [(nothing, 0), (change, 1)])
-def test_a_pass_over_part_never_passes_for_a_full_one(tree, picture, happens, images):
+def test_a_partial_pass_is_never_recorded_as_a_full_one(tree, picture, happens, images):
     full = tree.timing()["last_full_pass"]
     happens(tree, picture)
     tree.process()
@@ -73,7 +73,7 @@ def test_a_pass_over_part_never_passes_for_a_full_one(tree, picture, happens, im
     assert timing["last_full_pass"] == full
 
 
-def test_a_first_pass_that_was_cut_short_leaves_no_full_one(tree):
+def test_an_interrupted_first_pass_leaves_no_full_pass(tree):
     """As after a killed run: its images exist, but its pass is not recorded."""
     for path in (tree.target / "timing.json", *tree.target.glob("ledger.*")):
         path.unlink()
@@ -88,7 +88,7 @@ def test_a_first_pass_that_was_cut_short_leaves_no_full_one(tree):
 
 
 @pytest.mark.parametrize("engine", ["threads", "processes"])
-def test_a_pass_tells_the_engine_and_workers_that_it_used(tree, engine):
+def test_a_pass_records_the_engine_and_workers_that_it_used(tree, engine):
     """A plain loop that replaced an engine must not count as a full pass of that engine."""
     shutil.rmtree(tree.images)
     tree.process(engine, 2)
@@ -107,7 +107,7 @@ def test_passes_over_other_sets_have_another_digest(tree, picture):
 
 
 @pytest.mark.parametrize("name", ["manifest.csv", "failures.csv", "timing.json"])
-def test_no_file_that_is_passed_on_tells_of_this_machine(made, name):
+def test_no_file_that_is_passed_on_names_this_machine(made, name):
     text = (made / "out" / name).read_text(encoding="utf-8")
     assert platform.node() not in re.findall(r"[\w.-]+", text)
     assert str(made) not in text

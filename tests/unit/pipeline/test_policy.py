@@ -18,13 +18,13 @@ def test_every_limit_can_be_set_in_the_config():
     assert fields == set(config.schema()["properties"]["limits"]["properties"])
 
 
-def test_limits_for_files_from_strangers_are_taken_by_their_name():
+def test_limits_for_files_from_strangers_are_set_by_name():
     policy = Policy.from_config(config.complete({"limits": "untrusted"}))
     assert policy == Policy(limits=PRESETS["untrusted"])
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Limits), ids=lambda field: field.name)
-def test_limits_for_files_from_strangers_are_tighter_each_of_them(field):
+def test_each_limit_for_files_from_strangers_is_tighter(field):
     default, preset = getattr(Limits(), field.name), getattr(PRESETS["untrusted"], field.name)
     assert set(preset) < set(default) if field.name == "formats" else preset < default
 
@@ -36,8 +36,8 @@ def test_every_limit_for_files_from_strangers_is_documented(repository):
         assert f"| `{key}` | {shown} |" in text, key
 
 
-def test_what_a_config_says_is_taken():
-    said = {
+def test_the_values_of_a_config_are_used():
+    given = {
         "limits": {"max_pixels": 5, "formats": ["png"]},
         "removals": {"max_rate": 1},
         "collisions": "error",
@@ -45,7 +45,7 @@ def test_what_a_config_says_is_taken():
         "run": {"check_outputs": True, "retry_failed": ["timed_out"]},
         "failures": {"stop_on_first": True},
     }
-    assert Policy.from_config(config.complete(said)) == Policy(
+    assert Policy.from_config(config.complete(given)) == Policy(
         limits=Limits(max_pixels=5, formats=("png",)),
         check_outputs=True,
         retry_failed=("timed_out",),

@@ -79,7 +79,7 @@ class Tried:
 
 
 @pytest.mark.parametrize("how", ENDS)
-def test_how_it_ends_is_told(tmp_path, photo, how):
+def test_the_end_of_a_process_is_described(tmp_path, photo, how):
     body, status, reason = ENDS[how]
     tried = Tried(tmp_path, photo, body)
     job = tried.job("a.png")
@@ -95,14 +95,14 @@ KILLS = "import os; image.height == 30 and os.abort(); return image"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_each_that_kills_is_blamed_and_no_other(tmp_path, photo, workers):
+def test_only_killing_images_are_recorded_as_crashed(tmp_path, photo, workers):
     tried = Tried(tmp_path, photo, KILLS)
     jobs = [tried.job(f"{n}.png", (20, 30 if n % 3 == 1 else 20)) for n in range(15)]
     reasons = {outcome.source: outcome.reason for outcome in tried.run(iter(jobs), workers)}
     assert reasons == {f"{n}.png": "crashed" if n % 3 == 1 else "" for n in range(15)}
 
 
-def test_what_an_image_left_is_not_the_fault_of_the_next(tmp_path, photo):
+def test_a_crash_caused_by_an_earlier_image_is_not_blamed_on_the_next(tmp_path, photo):
     """The first image makes the process die while it is processing the second one."""
     body = (
         "import os, time; first = image.height == 30; "
@@ -124,9 +124,7 @@ CROWDED = (
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_image_that_finds_no_memory_beside_others_gets_a_process_of_its_own(
-    tmp_path, photo, workers
-):
+def test_an_image_that_lacks_memory_beside_others_gets_its_own_process(tmp_path, photo, workers):
     tried = Tried(tmp_path, photo, CROWDED)
     heights = [20, 30, 20, 40, 30, 20, 40, 20]
     jobs = [tried.job(f"{n}.png", (20, height)) for n, height in enumerate(heights)]
@@ -140,7 +138,7 @@ def test_an_image_that_finds_no_memory_beside_others_gets_a_process_of_its_own(
         assert (tmp_path / f"out/{n}.jpg").exists() == (height != 40)
 
 
-def test_however_many_find_no_memory_beside_others_no_process_died_of_it(tmp_path, photo):
+def test_images_that_lack_memory_beside_others_do_not_count_as_deaths(tmp_path, photo):
     """More than twenty deaths that no image explains would stop the pass."""
     tried = Tried(tmp_path, photo, CROWDED)
     jobs = [tried.job(f"{n}.png", (20, 30)) for n in range(80)]
@@ -168,7 +166,7 @@ def test_however_many_spoil_their_process_no_process_died_of_it(tmp_path, photo,
 
 
 @pytest.mark.parametrize("engine", ["sequential", "threads"])
-def test_of_a_batch_only_what_found_no_memory_is_tried_alone(tmp_path, photo, engine):
+def test_only_the_image_of_a_batch_that_lacked_memory_is_tried_alone(tmp_path, photo, engine):
     """The outcomes of the other images of the batch are certain."""
     tried = Tried(tmp_path, photo, CROWDED)
     heights = [20, 20, 30, 20, 40, 20]
@@ -190,14 +188,14 @@ class Refusing(Renderer):
         raise TreeError("'out' is a link.")
 
 
-def test_a_path_that_must_not_be_followed_ends_the_trials(tmp_path, photo):
+def test_a_path_that_must_not_be_followed_ends_the_quarantine(tmp_path, photo):
     tried = Tried(tmp_path, photo, "return image")
     tried.renderer = Refusing(str(tmp_path / "in"), str(tmp_path / "out"), tried.renderer.recipe)
     with pytest.raises(TreeError, match="'out' is a link"):
         tried.run([tried.job("a.png")])
 
 
-def test_nothing_to_try_starts_nothing(tmp_path, photo):
+def test_without_suspects_no_process_starts(tmp_path, photo):
     assert Tried(tmp_path, photo, "return image").run([]) == []
 
 

@@ -58,7 +58,7 @@ def test_the_tree_of_the_inputs_is_kept_with_the_new_suffix(made):
     assert set(Tree(made).outputs()) == {"0.jpg", "1.jpg", "2.jpg", "3.jpg", "sub/deeper/0.jpg"}
 
 
-def test_a_bad_image_costs_one_image_and_says_why(made):
+def test_a_bad_image_fails_alone_with_a_reason(made):
     (row,) = Tree(made).table("failures.csv")
     assert (row["source"], row["stage"]) == ("broken.jpg", "decode")
     assert row["reason"] in REASONS
@@ -67,7 +67,7 @@ def test_a_bad_image_costs_one_image_and_says_why(made):
     assert (statuses.count("ok"), statuses.count("failed")) == (COUNT - 1, 1)
 
 
-def test_where_nothing_failed_the_table_of_failures_has_its_header_only(tmp_path, photos):
+def test_without_failures_the_table_has_only_a_header(tmp_path, photos):
     photos(tmp_path / "in", 1)
     Tree(tmp_path).process()
     text = (tmp_path / "out/failures.csv").read_text(encoding="utf-8")
@@ -85,7 +85,7 @@ def test_inputs_are_never_touched(tree, picture):
     assert state() == before
 
 
-def test_two_inputs_that_would_give_one_output_both_get_theirs(tmp_path, picture):
+def test_two_inputs_with_the_same_output_name_both_get_outputs(tmp_path, picture):
     tree = Tree(tmp_path)
     tree.source.mkdir()
     picture(0).save(tree.source / "a.png")
@@ -101,13 +101,13 @@ def test_two_inputs_that_would_give_one_output_both_get_theirs(tmp_path, picture
 @pytest.mark.parametrize(
     ("source", "target"), [("a", "a"), ("a/b", "a"), ("a", "a/b")], ids=["same", "in", "around"]
 )
-def test_images_and_results_must_not_lie_in_one_another(tmp_path, photos, source, target):
+def test_images_and_results_must_not_be_nested(tmp_path, photos, source, target):
     photos(tmp_path / source, 1)
     with pytest.raises(UserError, match="lie in one another"):
         process_folder(str(tmp_path / source), str(tmp_path / target), RECIPE, "sequential", 1)
 
 
-def test_a_source_that_is_missing_is_said_so_and_nothing_is_made(tmp_path):
+def test_a_missing_source_is_reported_and_nothing_is_made(tmp_path):
     with pytest.raises(UserError, match=r"folder '.*in' does not exist"):
         Tree(tmp_path).process()
     assert not (tmp_path / "out/images").exists()
@@ -119,7 +119,7 @@ def test_two_runs_do_not_share_a_tree(tree, monkeypatch):
         tree.process()
 
 
-def test_temporaries_of_killed_runs_are_swept_and_nothing_else(tree):
+def test_only_temporaries_of_killed_runs_are_removed(tree):
     for name in (".pixelmill-1f-2e-3d4c.tmp", "sub/deeper/.pixelmill-1-2-3.tmp", "mine.tmp"):
         (tree.images / name).write_bytes(b"half")
     tree.process()

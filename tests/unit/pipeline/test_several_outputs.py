@@ -88,7 +88,7 @@ def tree(made, tmp_path):
     return Tree(shutil.copytree(made, tmp_path / "tree"))
 
 
-def test_each_output_is_under_its_name_as_its_steps_and_format_say(made):
+def test_each_output_has_its_name_steps_and_format(made):
     outputs = Tree(made).outputs()
     stems = [str(number) for number in range(COUNT)] + ["sub/0"]
     assert set(outputs) == {
@@ -158,7 +158,7 @@ def test_a_source_is_decoded_once(tmp_path, photo, monkeypatch):
     assert decoded == [1]
 
 
-def test_the_largest_output_decides_how_far_a_decode_shrinks(tmp_path, photo):
+def test_the_largest_output_determines_the_scale_of_the_decode(tmp_path, photo):
     photo(1600, 1200).save(tmp_path / "a.jpg", quality=95)
     sides = (320, 80, 40)
     recipe = parse({"outputs": [{"name": f"w{side}", "steps": [sized(side)], "format": "png"}
@@ -173,7 +173,7 @@ def test_the_largest_output_decides_how_far_a_decode_shrinks(tmp_path, photo):
 
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize("size", [(1600, 1200), (1603, 1201)])
-def test_smaller_outputs_are_made_of_fewer_pixels_and_that_cannot_be_seen(
+def test_smaller_outputs_are_made_from_fewer_pixels_without_a_visible_difference(
     tmp_path, photo, stored, size, orientation
 ):
     pixels, exif = stored(photo(*size), orientation)
@@ -211,7 +211,7 @@ def test_a_second_pass_makes_nothing(tree):
 
 
 @pytest.mark.parametrize("path", ["large/1.jpg", "small/1.webp", "tiny/1.png"])
-def test_an_output_that_is_gone_makes_its_source_again_and_no_other(tree, path):
+def test_a_missing_output_renders_only_its_source_again(tree, path):
     before = tree.outputs()
     (tree.images / path).unlink()
     assert tree.reasons() == {"output missing": 1}
@@ -220,7 +220,7 @@ def test_an_output_that_is_gone_makes_its_source_again_and_no_other(tree, path):
     assert tree.process().images == 0
 
 
-def test_an_output_of_another_size_makes_its_source_again(tree):
+def test_an_output_of_another_size_renders_its_source_again(tree):
     before = tree.outputs()
     (tree.images / "small/2.webp").write_bytes(b"cut off")
     assert tree.reasons() == {"output altered": 1}
@@ -228,14 +228,14 @@ def test_an_output_of_another_size_makes_its_source_again(tree):
     assert tree.outputs() == before
 
 
-def test_an_altered_output_of_the_same_size_is_seen_where_that_is_looked_for(tree):
+def test_an_altered_output_of_the_same_size_is_found_if_outputs_are_checked(tree):
     path = tree.images / "tiny/3.png"
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert tree.process().images == 0
     assert tree.process(policy=Policy(check_outputs=True)).images == 1
 
 
-def test_an_output_less_is_taken_away_and_one_more_is_made(tree, made):
+def test_a_removed_output_is_deleted_and_an_added_one_is_rendered(tree, made):
     tree.process(TWO)
     assert {path.partition("/")[0] for path in tree.outputs()} == {"large", "small"}
     assert not (tree.images / "tiny").exists()
@@ -255,7 +255,7 @@ def test_from_one_output_to_several_and_back(tree):
     assert len(tree.outputs()) == 3 * (COUNT + 1)
 
 
-def test_a_source_that_now_fails_takes_all_its_outputs_with_it(tree):
+def test_a_source_that_fails_now_loses_all_its_outputs(tree):
     (tree.source / "1.jpg").write_bytes(b"\xff\xd8\xff and no more")
     tree.process()
     assert [path for path in tree.outputs() if "/1." in path] == []
@@ -263,7 +263,7 @@ def test_a_source_that_now_fails_takes_all_its_outputs_with_it(tree):
     assert [(row["variant"], row["status"]) for row in rows] == [("", "failed")]
 
 
-def test_a_source_that_is_gone_takes_all_its_outputs_with_it(tree):
+def test_removing_a_source_removes_all_its_outputs(tree):
     (tree.source / "sub/0.jpg").unlink()
     tree.process()
     assert [path for path in tree.outputs() if "sub" in path] == []
@@ -285,7 +285,7 @@ def test_if_one_output_cannot_be_made_none_is(tmp_path, failing):
 
 
 @pytest.mark.parametrize("blocked", [0, 1, 2])
-def test_where_one_output_cannot_take_its_name_none_does(tmp_path, picture, blocked):
+def test_if_one_output_cannot_be_renamed_none_is(tmp_path, picture, blocked):
     picture(1).save(tmp_path / "a.jpg")
     places = ("large/a.jpg", "small/a.webp", "tiny/a.png")
     (tmp_path / "out" / places[blocked]).mkdir(parents=True)
@@ -341,7 +341,7 @@ def test_same_keeps_the_format_and_the_name_of_each_source(tmp_path, picture):
     assert tree.process(recipe).images == 0
 
 
-def test_a_source_whose_format_changed_under_its_name_gets_another_name(tmp_path, picture):
+def test_a_source_whose_format_changed_gets_another_output_name(tmp_path, picture):
     tree = Tree(tmp_path)
     tree.source.mkdir()
     picture(0).save(tree.source / "a.jpg")
@@ -352,7 +352,7 @@ def test_a_source_whose_format_changed_under_its_name_gets_another_name(tmp_path
     assert set(tree.outputs()) == {"a.png"}
 
 
-def test_names_meet_within_a_variant_and_not_between_them(tmp_path, picture):
+def test_names_collide_only_within_a_variant(tmp_path, picture):
     tree = Tree(tmp_path)
     (tree.source / "large").mkdir(parents=True)
     for name in ("0.jpg", "0.png", "large/0.jpg"):
@@ -369,7 +369,7 @@ def test_names_meet_within_a_variant_and_not_between_them(tmp_path, picture):
     assert set(tree.outputs()) == {path for of_one in paths.values() for path in of_one}
 
 
-def test_a_collision_is_refused_where_that_is_asked_for(tmp_path, picture):
+def test_a_collision_is_refused_if_the_config_says_so(tmp_path, picture):
     tree = Tree(tmp_path)
     tree.source.mkdir()
     for name in ("a.jpg", "a.png"):
@@ -399,7 +399,7 @@ def test_the_time_of_the_source_is_kept_if_the_recipe_says_so(tmp_path, picture)
     assert then not in times
 
 
-def test_what_is_nobodys_output_is_moved_beside_the_images_and_overwrites_nothing(tmp_path):
+def test_unclaimed_outputs_are_moved_and_overwrite_nothing(tmp_path):
     kept, temporary = {"a.jpg", "b/c.jpg"}, "b/.pixelmill-1-2-3.tmp"
     for time in ("first", "second"):
         for name in (*kept, temporary, "b/d.jpg", "e.jpg"):

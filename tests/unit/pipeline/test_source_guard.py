@@ -17,7 +17,7 @@ def source(tmp_path):
 
 
 @pytest.mark.parametrize(("most", "vanished"), [(0.5, 5), (1.0, 10), (0.0, 0)])
-def test_so_many_may_vanish_and_no_more(source, most, vanished):
+def test_sources_may_vanish_up_to_the_limit(source, most, vanished):
     guard = SourceGuard(str(source), 10, most)
     guard.observe(outcomes(vanished, "vanished"))
     assert guard.verdict == ""
@@ -27,7 +27,7 @@ def test_so_many_may_vanish_and_no_more(source, most, vanished):
 
 
 @pytest.mark.parametrize(("most", "lost"), [(0.5, 5), (1.0, 10), (0.0, 0)])
-def test_so_many_may_lose_their_output_and_no_more(source, most, lost):
+def test_outputs_may_be_removed_up_to_the_limit(source, most, lost):
     guard = SourceGuard(str(source), 10, most)
     assert all(guard.may_lose_one() for _ in range(lost))
     assert guard.verdict == ""
@@ -37,7 +37,7 @@ def test_so_many_may_lose_their_output_and_no_more(source, most, lost):
 
 
 @pytest.mark.parametrize("reason", ["corrupt", "unreadable", "crashed"])
-def test_other_failures_stop_nothing(source, reason):
+def test_other_failures_do_not_stop_the_pass(source, reason):
     guard = SourceGuard(str(source), 10, 0.1)
     guard.observe(outcomes(10, reason))
     assert guard.verdict == ""
@@ -45,7 +45,7 @@ def test_other_failures_stop_nothing(source, reason):
 
 @pytest.mark.parametrize("reason", ["vanished", "unreadable"])
 @pytest.mark.parametrize("replaced", [False, True], ids=["gone", "empty"])
-def test_a_folder_that_is_another_one_is_told(source, reason, replaced):
+def test_a_replaced_folder_is_reported(source, reason, replaced):
     guard = SourceGuard(str(source), 1000, 1.0)
     source.rename(source.with_name("away"))
     if replaced:

@@ -62,7 +62,7 @@ def repair_the_broken_one(tree, picture):
         (repair_the_broken_one, 1),
     ],
 )
-def test_only_what_changed_is_made_again(tree, picture, tmp_path, happens, made_again):
+def test_only_changed_images_are_rendered_again(tree, picture, tmp_path, happens, made_again):
     before = {path: path.stat().st_mtime_ns for path in tree.images.rglob("*.jpg")}
     happens(tree, picture)
     assert tree.process().images == made_again
@@ -88,7 +88,7 @@ def test_after_a_touch_the_source_is_not_read_again(tree, monkeypatch):
     assert read == []
 
 
-def test_another_recipe_makes_all_again_but_not_twice(tree):
+def test_another_recipe_renders_all_images_once(tree):
     assert tree.process(recipe=OTHER).images == COUNT
     assert tree.process(recipe=OTHER).images == 0
 
@@ -117,7 +117,7 @@ def test_the_code_of_an_own_step_decides_and_its_comments_do_not(tree, tmp_path)
     assert tree.process(recipe=recipe).images == COUNT
 
 
-def test_an_image_that_now_fails_takes_its_old_output_with_it(tree):
+def test_an_image_that_fails_now_loses_its_old_output(tree):
     (tree.source / "1.jpg").write_bytes(b"\xff\xd8\xff and no more")
     tree.process()
     assert "1.jpg" not in tree.outputs()
@@ -143,7 +143,7 @@ def step(image):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals end processes on POSIX alone")
-def test_an_output_of_a_worker_that_died_before_it_told_is_removed_if_its_image_then_fails(
+def test_an_unreported_output_of_a_dead_worker_is_removed_if_its_image_fails(
     tmp_path, photos, picture
 ):
     tree = Tree(tmp_path)
@@ -159,7 +159,7 @@ def test_an_output_of_a_worker_that_died_before_it_told_is_removed_if_its_image_
     assert set(tree.outputs()) == {f"{n}.jpg" for n in range(12) if n not in (5, 7)}
 
 
-def test_an_image_that_now_fails_leaves_alone_the_output_of_another(tmp_path, picture):
+def test_an_image_that_fails_now_does_not_affect_the_output_of_another_image(tmp_path, picture):
     """Its old output name now belongs to another input."""
     tree = Tree(tmp_path)
     tree.source.mkdir()
@@ -173,14 +173,14 @@ def test_an_image_that_now_fails_leaves_alone_the_output_of_another(tmp_path, pi
     assert set(tree.outputs()) == {"a.jpg"}
 
 
-def test_an_input_that_is_gone_takes_its_output_and_empty_folders_with_it(tree):
+def test_removing_an_input_removes_its_output_and_empty_folders(tree):
     shutil.rmtree(tree.source / "sub")
     tree.process()
     assert not (tree.images / "sub").exists()
     assert "sub/deeper/0.jpg" not in tree.noted()
 
 
-def test_a_pass_that_would_remove_more_than_half_stops_and_asks(tree):
+def test_a_pass_that_would_remove_more_than_half_stops(tree):
     """An unmounted disk must not empty the results."""
     for number in range(1, 4):
         (tree.source / f"{number}.jpg").unlink()
@@ -191,7 +191,7 @@ def test_a_pass_that_would_remove_more_than_half_stops_and_asks(tree):
     assert tree.outputs() == before
 
 
-def test_an_empty_folder_is_said_so_and_nothing_is_removed(tree):
+def test_an_empty_folder_is_reported_and_nothing_is_removed(tree):
     shutil.rmtree(tree.source)
     tree.source.mkdir()
     before = tree.outputs()
@@ -226,7 +226,7 @@ def test_an_image_that_vanished_since_it_was_catalogued_is_tried_again(tree, tmp
     assert tree.noted()["gone.jpg"] == "ok"
 
 
-def test_a_damaged_ledger_costs_time_only(tree):
+def test_after_damage_of_a_ledger_only_time_is_lost(tree):
     before = tree.outputs(), tree.table("manifest.csv")
     (tree.target / "ledger.sqlite").write_bytes(b"no database " * 1000)
     assert tree.process().images == 0

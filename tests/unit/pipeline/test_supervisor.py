@@ -66,7 +66,7 @@ def command(sources, tree, engine="processes"):
 
 
 @pytest.mark.parametrize("engine", LOCAL)
-def test_poisonous_images_are_blamed_alone(engine, tmp_path, photos, script):
+def test_only_the_killing_images_are_recorded_as_failed(engine, tmp_path, photos, script):
     sources = photos(tmp_path / "src", 296)
     for name, (height, _, _) in POISON.items():
         Image.new("RGB", (64, height)).save(sources / f"{name}.jpg")
@@ -92,7 +92,7 @@ def test_poisonous_images_are_blamed_alone(engine, tmp_path, photos, script):
 
 @pytest.mark.parametrize("engine", LOCAL)
 @pytest.mark.parametrize(("kind", "count"), [("segfault", 60), ("memory", 6)])
-def test_images_that_all_kill_are_all_told_and_stop_no_run(
+def test_images_that_all_kill_are_all_reported_and_do_not_stop_the_run(
     engine, kind, count, tmp_path, photos, script
 ):
     sources = photos(tmp_path / "src", count, (64, POISON[kind][0]))
@@ -108,7 +108,7 @@ def test_images_that_all_kill_are_all_told_and_stop_no_run(
     assert "Traceback" not in done.text
 
 
-def test_one_image_in_eight_that_kills_costs_no_other_its_turn(tmp_path, photos, script):
+def test_one_killing_image_in_eight_affects_no_other_image(tmp_path, photos, script):
     """They are adjacent, and claim to be the largest images."""
     sources = photos(tmp_path / "src", 200)
     for number in range(25):
@@ -140,7 +140,7 @@ def late(image):
 """
 
 
-def test_what_is_told_as_failed_has_no_output(tmp_path, photos, script):
+def test_a_failed_image_has_no_output(tmp_path, photos, script):
     """An image may end its process after its output has been renamed."""
     sources, tree = photos(tmp_path / "src", 20), tmp_path / "out"
     Image.new("RGB", (64, 301)).save(sources / "late.jpg")
@@ -176,7 +176,7 @@ def test_thirty_kills_of_everything_change_nothing(sources, undisturbed, tmp_pat
     assert not list(tree.rglob("*.tmp"))
 
 
-def test_eight_kills_of_everything_with_snakemake_change_nothing_and_the_same_command_goes_on(
+def test_after_eight_kills_of_everything_with_snakemake_the_same_command_continues(
     sources, undisturbed, trace, tmp_path, repository, start, wait_until, snakemake
 ):
     config = {
@@ -209,7 +209,7 @@ def test_eight_kills_of_everything_with_snakemake_change_nothing_and_the_same_co
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_ten_killed_workers_cost_nothing(
+def test_ten_killed_workers_affect_no_output(
     sources, undisturbed, tmp_path, repository, start, wait_until
 ):
     tree = tmp_path / "out"
@@ -236,7 +236,7 @@ def test_ten_killed_workers_cost_nothing(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["term", "interrupt"])
 @pytest.mark.parametrize("engine", LOCAL)
-def test_a_signal_to_the_group_ends_it_and_the_next_run_goes_on(
+def test_a_signal_to_the_group_ends_it_and_the_next_run_continues(
     engine, number, sources, undisturbed, tmp_path, repository, start, wait_until
 ):
     tree = tmp_path / "out"
@@ -261,7 +261,7 @@ def test_nothing_is_left_in_the_folder_for_temporary_files(engine, tmp_path, pho
     assert list(scratch.iterdir()) == []
 
 
-def test_the_folder_for_temporary_files_of_a_caller_is_left_in_peace(tmp_path, photos):
+def test_the_folder_for_temporary_files_of_a_caller_is_not_changed(tmp_path, photos):
     folder = multiprocessing.util.get_temp_dir()
     light = named_recipe("light")
     process_folder(str(photos(tmp_path / "src", 8)), str(tmp_path / "out"), light, "processes", 1)
@@ -317,7 +317,7 @@ def test_a_second_run_says_so_and_stops(sources, tmp_path, repository, start, wa
 
 
 @pytest.mark.parametrize("engine", ["processes", "futures"])
-def test_no_worker_holds_a_file_when_a_pass_has_stopped(engine, photos, tmp_path, wait_until):
+def test_no_worker_has_an_open_file_after_a_pass_stopped(engine, photos, tmp_path, wait_until):
     breadcrumb_dir = tmp_path / "breadcrumbs"
     workers = set()
 
@@ -344,7 +344,9 @@ def test_no_worker_holds_a_file_when_a_pass_has_stopped(engine, photos, tmp_path
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
-def test_a_full_disk_ends_with_a_sentence_and_is_made_good(sources, undisturbed, tmp_path, script):
+def test_a_full_disk_gives_one_sentence_and_the_next_run_completes(
+    sources, undisturbed, tmp_path, script
+):
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], check=True)

@@ -196,7 +196,7 @@ def test_every_section_is_in_the_page_of_machines(browse):
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_complains_of_nothing_and_asks_nobody_for_anything(browse, name, width, dark):
+def test_a_page_fits_the_screen_and_makes_no_requests_or_errors(browse, name, width, dark):
     """Only elements with their own scroll bar may be wider than the screen."""
     opened = browse(name, width, dark=dark)
     opened.ask("document.querySelectorAll('details').forEach(e => e.open = true)")
@@ -221,7 +221,7 @@ def test_on_paper_no_word_is_cut_or_broken(browse, name):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_no_words_of_a_figure_are_cut_or_lie_on_others(browse, width):
+def test_no_words_of_a_figure_are_cut_or_overlap(browse, width):
     opened = browse("page", width)
     assert (
         opened.ask("[...document.querySelectorAll('svg')].filter(e => e.clientWidth).length") >= 6
@@ -229,7 +229,7 @@ def test_no_words_of_a_figure_are_cut_or_lie_on_others(browse, width):
     assert opened.ask(SPOILT) == []
 
 
-def test_words_that_are_cut_or_lie_on_others_would_be_seen(browse):
+def test_cut_or_overlapping_words_would_be_found(browse):
     opened = browse("page", 1400)
     opened.ask("document.querySelectorAll('svg text').forEach(e => e.style.fontSize = '20px')")
     assert opened.ask(SPOILT) != []

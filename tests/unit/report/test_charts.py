@@ -143,7 +143,7 @@ def test_every_chart_is_tested():
         ("workers", "Activity of the workers"),
     ],
 )
-def test_a_chart_tells_its_title_to_screen_readers(case, title):
+def test_a_chart_has_a_title_for_screen_readers(case, title):
     assert drawn(case).count(f'<svg role="img" aria-label="{title}"') == 1
 
 
@@ -172,29 +172,29 @@ def test_a_caption_says_what_was_measured(case, caption):
         ("workers", "seconds since the first batch began"),
     ],
 )
-def test_axes_say_what_they_show_in_which_unit(name, label):
+def test_axes_have_labels_with_units(name, label):
     assert label in words(drawn(name))
 
 
-def test_bars_say_their_rate_and_speedup():
-    said = words(drawn("throughput"))
-    assert "25  ·  2.00x on 2" in said or "25 · 2.00x on 2" in said
-    assert "12" in said  # the baseline has none
+def test_bars_show_their_throughput_and_speedup():
+    shown = words(drawn("throughput"))
+    assert "25  ·  2.00x on 2" in shown or "25 · 2.00x on 2" in shown
+    assert "12" in shown  # the baseline has none
 
 
 def test_bars_of_the_benchmark_are_those_of_most_workers_and_the_loop():
-    said = " | ".join(words(drawn("measured")))
-    assert "plain loop" in said and "independent loops" in said
-    assert "3.88x on 4" in said.replace("  ", " ")
-    assert "on 2" not in said
-    assert "overhead" not in said
+    shown = " | ".join(words(drawn("measured")))
+    assert "plain loop" in shown and "independent loops" in shown
+    assert "3.88x on 4" in shown.replace("  ", " ")
+    assert "on 2" not in shown
+    assert "overhead" not in shown
 
 
 def test_what_is_predicted_is_named_so_and_of_the_best_engine():
-    said = words(drawn("scaling"))
-    assert {"ideal", "threads", "processes", "independent loops"} <= set(said)
-    assert {"threads: fit", "threads: prediction"} <= set(said)
-    assert "32" in said
+    shown = words(drawn("scaling"))
+    assert {"ideal", "threads", "processes", "independent loops"} <= set(shown)
+    assert {"threads: fit", "threads: prediction"} <= set(shown)
+    assert "32" in shown
 
 
 def test_the_curve_of_a_fit_goes_through_what_lies_on_it():
@@ -207,9 +207,9 @@ def test_the_curve_of_a_fit_goes_through_what_lies_on_it():
 
 
 def test_without_fits_a_benchmark_shows_what_it_has():
-    said = words(svg_of("scaling", section(benchmark={"figures": BENCHMARK["figures"]})))
-    assert "threads" in said
-    assert not [word for word in said if "prediction" in word or "fit" in word]
+    shown = words(svg_of("scaling", section(benchmark={"figures": BENCHMARK["figures"]})))
+    assert "threads" in shown
+    assert not [word for word in shown if "prediction" in word or "fit" in word]
 
 
 def test_a_stage_that_took_no_time_takes_no_room_and_all_have_their_colours():
@@ -218,15 +218,15 @@ def test_a_stage_that_took_no_time_takes_no_room_and_all_have_their_colours():
 
 
 def test_latencies_that_span_decades_are_on_a_logarithmic_axis():
-    said = words(drawn("latencies"))
-    assert {"10", "100"} <= set(said)
+    shown = words(drawn("latencies"))
+    assert {"10", "100"} <= set(shown)
 
 
 def test_a_row_is_shown_for_every_worker_and_few_names_where_there_are_many():
     assert {"sequential 1", "threads 1", "threads 2"} <= set(words(drawn("workers")))
     busy = [{"worker": k + 1, "images": 1, "busy": [[0.0, 1.0]]} for k in range(128)]
-    said = words(svg_of("workers", section(times=[{"engine": "processes", "workers": busy}])))
-    assert 3 <= sum(word.startswith("processes") for word in said) <= 40
+    shown = words(svg_of("workers", section(times=[{"engine": "processes", "workers": busy}])))
+    assert 3 <= sum(word.startswith("processes") for word in shown) <= 40
 
 
 @pytest.fixture

@@ -114,7 +114,9 @@ def row_of(report, engine):
 
 
 @pytest.mark.parametrize(("workers", "efficiency"), [(2, 1.0), (5, 0.4)])
-def test_a_speedup_is_the_seconds_of_sequential_divided_by_ours(trees, workers, efficiency):
+def test_a_speedup_is_the_time_of_sequential_divided_by_that_of_the_engine(
+    trees, workers, efficiency
+):
     """The efficiency is the speedup divided by the workers, on any number of cores."""
     passes = {"sequential": BASELINE, "threads": full_pass(workers=workers)}
     row = row_of(collect(trees(**passes), {}), "threads")
@@ -162,7 +164,7 @@ def test_the_table_begins_with_the_columns_that_others_rely_on(trees, tmp_path):
     assert all(len(row) == len(header) for row in rows)
 
 
-def test_the_data_holds_what_the_page_shows(trees, tmp_path):
+def test_the_data_contains_what_the_page_shows(trees, tmp_path):
     report = collect(trees(sequential=BASELINE, threads=full_pass()), {"results": "results"})
     write(report, str(tmp_path / "report"))
     text = (tmp_path / "report/benchmark.json").read_text(encoding="utf-8")
@@ -175,7 +177,7 @@ def test_trees_are_found_with_sequential_first(trees, tmp_path):
     assert engines == ["sequential", "processes", "threads"]
 
 
-def test_places_on_a_disk_are_left_out_of_the_configuration(trees, tmp_path):
+def test_absolute_paths_are_omitted_from_the_configuration(trees, tmp_path):
     folder = str(tmp_path / "somebody" / "photos")
     config = {"datasets": {"mine": {"folder": folder}}, "results": str(tmp_path / "out")}
     report = collect(trees(sequential=BASELINE), config)
@@ -243,7 +245,7 @@ def test_the_page_shows_why_images_failed(page):
     assert "decode" in text
 
 
-def test_the_page_does_not_tell_on_which_machine_and_where_it_was_made(page, tmp_path_factory):
+def test_the_page_names_neither_the_machine_nor_a_path(page, tmp_path_factory):
     assert platform.node() not in re.findall(r"[\w.-]+", Page(page).text)
     assert str(tmp_path_factory.getbasetemp()) not in page
     assert str(Path.home()) not in page
@@ -330,7 +332,7 @@ def test_a_benchmark_of_another_recipe_is_not_taken_for_one_of_these_images(
     assert ("The recipe changed after this was measured" in html(report)) is stale
 
 
-def test_where_time_went_is_told_for_every_tree(page):
+def test_the_time_by_stage_is_shown_for_every_tree(page):
     """The slowest images are named too."""
     text = Page(page).text
     assert "The slowest images of sequential" in text

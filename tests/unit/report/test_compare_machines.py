@@ -76,7 +76,7 @@ def test_libraries_that_differ_are_marked(other):
     assert {row["name"]: row["differs"] for row in software} == {"Pillow": True, "gm": False}
 
 
-def test_what_cannot_be_compared_is_said(other):
+def test_differences_that_prevent_a_comparison_are_reported(other):
     assert side_by_side([RESULT, other])["warnings"] == []
     changed = {**other, "recipe": {"steps": ["grayscale"]}, "images": 7, "repeats": 1}
     warnings = side_by_side([RESULT, changed])["warnings"]
@@ -87,7 +87,7 @@ def test_what_cannot_be_compared_is_said(other):
     ]
 
 
-def test_the_page_shows_both_and_escapes_what_it_is_told(tmp_path, other):
+def test_the_page_shows_both_machines_and_escapes_texts(tmp_path, other):
     write([RESULT, other], tmp_path / "compare.html")
     page = (tmp_path / "compare.html").read_text(encoding="utf-8")
     for text in ("Quick &lt;i&gt;1", "1,380.0", "predicted 7.00x on 8", "not measured", "12.0.0"):
@@ -112,6 +112,6 @@ def test_another_file_is_refused(tmp_path):
         read([str(tmp_path / "nowhere.json")])
 
 
-def test_neither_results_nor_files_to_compare_is_said_so(script, tmp_path):
+def test_missing_results_and_files_are_reported(script, tmp_path):
     done = script("benchmark_report.py", cwd=tmp_path)
     assert "Give the folder of all results, or --compare" in done.text

@@ -72,7 +72,7 @@ def test_of_large_images_fewer_are_opened(tree, monkeypatch):
 
 
 @pytest.mark.parametrize("spoil", ["source gone", "output gone", "source broken"])
-def test_what_cannot_be_read_is_left_out(tree, spoil):
+def test_unreadable_images_are_omitted(tree, spoil):
     out, source = tree()
     path = out / "images/1.jpg" if spoil == "output gone" else source / "1.jpg"
     path.write_bytes(b"\xff\xd8\xff") if "broken" in spoil else path.unlink()

@@ -47,7 +47,7 @@ def report(tmp_path):
     return make
 
 
-def test_a_page_of_many_images_weighs_little_more_than_one_of_few(report):
+def test_a_page_about_many_images_is_hardly_larger_than_one_about_few(report):
     page = html(report(MANY))
     assert len(page.encode()) < LARGEST_PAGE / 4  # one recipe, no pictures
     assert page.count(".jpg") < 100
@@ -84,7 +84,7 @@ def test_missing_parts_of_a_benchmark_are_not_taken_for_empty_ones(report, missi
     assert f"This benchmark has no {missing}" in html(made)
 
 
-def test_what_failed_alike_on_several_engines_is_told_once(report):
+def test_an_identical_failure_of_several_engines_is_listed_once(report):
     row = {"source": "a|b_<i>.jpg", "stage": "decode", "reason": "corrupt", "message": "no"}
     entry = {
         "dataset": "demo",
@@ -110,7 +110,7 @@ def test_the_markdown_has_verdict_table_failures_and_machine(report):
     assert "cores" in text and "Pillow" in text and "`snakemake --cores 1 all`" in text
 
 
-def test_figures_are_written_apart_too_and_old_ones_removed(report, tmp_path):
+def test_figures_are_also_written_as_files_and_old_ones_removed(report, tmp_path):
     old = tmp_path / "report/figures/gone.svg"
     old.parent.mkdir(parents=True)
     old.write_text("old", encoding="utf-8")

@@ -9,7 +9,7 @@ from pixelmill.report.templating import code, environment, number, span
     ("value", "digits", "shown"),
     [(1234567, 0, "1,234,567"), (0.125, 2, "0.12"), (None, 0, ""), ("run it", 1, "run it")],
 )
-def test_numbers_have_their_thousands_apart_and_what_is_no_number_stays(value, digits, shown):
+def test_numbers_have_thousands_separators_and_other_values_are_unchanged(value, digits, shown):
     assert number(value, digits) == shown
 
 
@@ -17,7 +17,7 @@ def test_seconds_that_were_not_measured_are_an_empty_text():
     assert span(None) == ""
 
 
-def test_what_stands_between_backquotes_is_code_and_nothing_else_is_taken_for_html():
+def test_text_in_backquotes_is_code_and_everything_else_is_escaped():
     assert code("use ``a`b`` <i>") == "use <code>a`b</code> &lt;i&gt;"
 
 
@@ -27,5 +27,5 @@ def test_no_mark_of_direction_and_no_control_character_gets_into_a_page(autoesca
     assert page.render(a="x\u202e", b="y\x1b") == "x\\u202e y\\u001b"
 
 
-def test_a_value_that_is_not_there_is_an_empty_text():
+def test_a_missing_value_is_an_empty_text():
     assert environment().from_string("{{ a.b.c | number(2) }}").render() == ""

@@ -58,14 +58,14 @@ def test_failed_images_have_no_latency(tree):
     assert found["latency"]["slowest"] == 0.4
 
 
-def test_what_the_workers_were_paid_for_and_no_image_took_is_waiting(tree):
+def test_worker_time_that_no_image_took_is_waiting(tree):
     # Two workers for three seconds: 0.6 s for each of ten images, of which 0.4 s were work.
     assert distributions(tree())["stages"] == {
         "read": 0.0, "decode": 0.1, "steps": 0.2, "encode": 0.1, "write": 0.0, "wait": 0.2,
     }  # fmt: skip
 
 
-def test_where_the_last_pass_made_some_images_only_nothing_is_said_of_waiting(tree):
+def test_after_a_partial_pass_waiting_is_not_shown(tree):
     assert "wait" not in distributions(tree(is_full=False))["stages"]
 
 
@@ -120,12 +120,12 @@ def test_long_pauses_stay(tree):
     assert timeline([]) == []
 
 
-def test_what_is_told_is_plain_data(tree):
+def test_the_result_is_plain_data(tree):
     found = distributions(tree())
     assert json.loads(json.dumps(found)) == found
 
 
-def test_to_look_changes_nothing(tree, tmp_path):
+def test_reading_times_changes_nothing(tree, tmp_path):
     folder = tree()
     before = shutil.copy(f"{folder}/ledger.sqlite", tmp_path / "before")
     distributions(folder)

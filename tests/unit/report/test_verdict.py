@@ -58,7 +58,7 @@ def test_failed_images_decide_by_their_rate(failed, images, most, passes):
 @pytest.mark.parametrize(
     ("most", "passes"), [(None, True), (6, True), (5, True), (4, False), (0, False)]
 )
-def test_failed_images_decide_by_their_number_where_it_is_bounded(most, passes):
+def test_failed_images_decide_by_their_number_if_it_is_limited(most, passes):
     """A bound of 0 allows no failure at all; it is not the same as no bound."""
     few = report(failures=[failures(5, 10**6)])
     limits = {"max_rate": 0.01, "max_count": most}
@@ -92,29 +92,29 @@ def test_a_run_is_summed_up_in_five_lines():
     ]
 
 
-def test_the_summary_says_so_where_it_is_not_well():
+def test_the_summary_says_that_the_run_failed():
     lines = summary(report(verifications=[verification(False)]), False)
     assert lines[1] == "Checked: 0 of 1 output trees passed."
     assert lines[-1] == "Failed: see above."
 
 
-def test_engines_that_disagree_are_told():
+def test_engines_that_disagree_are_reported():
     wrong = report(verifications=[verification()], comparisons=[verification(False)])
     assert summary(wrong, False)[1].endswith("; engines DISAGREE.")
 
 
-def test_without_a_full_pass_nothing_is_told_of_speed():
+def test_without_a_full_pass_no_speed_is_reported():
     run = report(rows=[measured(None, "run: ...")])
     assert summary(run, True) == ["Failed: no image.", "Everything passed."]
 
 
-def test_the_gain_is_told_only_where_it_stands():
+def test_the_speedup_is_reported_only_if_it_is_comparable():
     assert "Fast: demo/light/threads 9 images/s." in summary(
         report(rows=[measured(9, "run")]), True
     )
 
 
-def test_where_the_plain_loop_was_fastest_it_is_not_held_against_itself():
+def test_a_plain_loop_that_is_fastest_is_not_compared_with_itself():
     rows = [measured(30, 1.0, engine="sequential"), measured(20, 0.67)]
     assert "Fast: demo/light/sequential 30 images/s." in summary(report(rows=rows), True)
 
@@ -147,7 +147,7 @@ def test_the_sentence_names_what_is_wrong():
     )
 
 
-def test_failures_within_bounds_are_not_passed_over():
+def test_failures_within_the_limits_are_mentioned():
     assert (
         "; 1 image failed, which the limits allow"
         in sentence(report(failures=[failures(1, 100)]), RATE)[1]

@@ -84,7 +84,7 @@ def test_an_output_that_does_not_decode_says_why(data, error):
     assert opened(data).decoding_error == error
 
 
-def test_an_output_tells_digest_format_mode_and_size():
+def test_an_output_has_digest_format_mode_and_size():
     file = io.BytesIO()
     Image.new("L", (4, 3)).save(file, "PNG")
     output = opened(file.getvalue())

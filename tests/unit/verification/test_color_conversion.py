@@ -78,7 +78,7 @@ def test_a_profile_goes_before_the_code_points_of_an_avif():
 
 @pytest.mark.parametrize("color", ["srgb", "keep", "drop"])
 @pytest.mark.parametrize("profile", [None, b"no profile"])
-def test_inks_without_a_profile_are_taken_from_the_light(color, profile):
+def test_cmyk_without_a_profile_is_subtracted_from_white(color, profile):
     """255 - 51 leaves 204 of cyan's red, of which black of 102 leaves 153 of 255."""
     pixel = np.uint8([[51, 0, 255, 102]])
     assert shown(pixel, "cmyk", color, profile=profile) == [[122, 153, 0]]

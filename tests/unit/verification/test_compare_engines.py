@@ -94,7 +94,7 @@ def test_without_another_engine_there_is_nothing_to_compare(trees):
     assert result["checks"] == []
 
 
-def test_a_missing_manifest_is_said_so(trees, tmp_path):
+def test_a_missing_manifest_is_reported(trees, tmp_path):
     places = {**trees(sequential=[row("a.jpg")]), "threads": str(tmp_path / "threads")}
     with pytest.raises(UserError, match=r"threads.manifest\.csv' is missing"):
         compare(places)

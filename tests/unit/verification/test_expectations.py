@@ -140,7 +140,7 @@ GEOMETRY = [
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_what_is_made_has_the_size_and_the_look_that_are_expected(apply, photo, seed):
+def test_rendered_outputs_have_the_expected_size_and_look(apply, photo, seed):
     """The code that renders images and the code that checks them are independent."""
     draw = random.Random(seed)
     chosen = draw.sample(range(len(GEOMETRY)), draw.randint(1, 3))

@@ -42,17 +42,17 @@ def test_a_right_output_is_as_it_is_noted(inspected, tmp_path):
     assert (finding.is_sampled, finding.sized, finding.pictures) == (True, True, None)
 
 
-def test_an_output_is_compared_if_that_is_asked_for_or_something_else_is_wrong(inspected):
+def test_an_output_is_compared_if_requested_or_if_another_check_fails(inspected):
     assert inspected(lambda right: right, sampled=False).similarity_db is None
     other = inspected(lambda right: right, sampled=False, sha256="0" * 64)
     assert other.faults == (("sha256", "bytes differ from the manifest"),)
     assert other.similarity_db >= 40
 
 
-def test_what_cannot_be_read_is_said(inspected):
+def test_an_unreadable_output_is_reported(inspected):
     finding = inspected(None)
-    said = "cannot be read: No such file or directory"
-    assert finding == Finding("a.png", (("decodes", said),), "", 0, 0, None, False, False, None)
+    message = "cannot be read: No such file or directory"
+    assert finding == Finding("a.png", (("decodes", message),), "", 0, 0, None, False, False, None)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_what_cannot_be_read_is_said(inspected):
         (b"some text", [("decodes", "is not an image")]),
     ],
 )
-def test_what_is_no_image_is_said(inspected, content, faults):
+def test_an_output_that_is_not_an_image_is_reported(inspected, content, faults):
     assert list(inspected(content).faults) == faults
 
 
@@ -78,7 +78,7 @@ def test_what_differs_from_the_recipe_is_reported(inspected, spoil, name, why):
     assert faults[name].startswith(why)
 
 
-def test_what_does_not_look_like_its_source_is_said_with_both_pictures(inspected):
+def test_a_dissimilar_output_is_reported_with_both_pictures(inspected):
     finding = inspected(lambda right: right.transpose(Image.Transpose.ROTATE_180))
     ((name, why),) = finding.faults
     assert name == "similarity"

@@ -31,7 +31,7 @@ def same_size_other_bytes(path):
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
-def test_what_passed_and_did_not_change_is_not_opened_again(tree):
+def test_unchanged_outputs_that_passed_are_not_opened_again(tree):
     """A planted fault, which only opening the output can reveal, goes unnoticed."""
     tree.verify()
     same_size_other_bytes(tree.images / "3.jpg")
@@ -42,13 +42,13 @@ def test_what_passed_and_did_not_change_is_not_opened_again(tree):
     assert check_of(result, "similarity")["compared"] == COUNT
 
 
-def test_all_are_opened_where_that_is_asked_for(tree):
+def test_all_outputs_are_opened_on_request(tree):
     tree.verify()
     same_size_other_bytes(tree.images / "3.jpg")
     assert list(faults_of(tree.verify(scope="all"))["sha256"]) == ["3.jpg"]
 
 
-def test_a_fault_that_was_seen_once_is_not_forgotten(tree):
+def test_a_known_fault_is_not_forgotten(tree):
     tree.verify()
     same_size_other_bytes(tree.images / "3.jpg")
     tree.verify(scope="all")
@@ -159,7 +159,7 @@ def a_link(path):
     ],
     ids=["text", "cut off", "columns", "types", "text encoding", "folder", "pipe", "link"],
 )
-def test_a_damaged_memory_costs_time_only(tree, damage):
+def test_after_damage_of_the_cache_only_time_is_lost(tree, damage):
     tree.verify()
     damage(tree.target / "verification.sqlite")
     result = tree.verify()

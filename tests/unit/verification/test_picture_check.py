@@ -32,7 +32,7 @@ def test_a_frame_is_misplaced_if_it_fits_in_another_place_by_6_db_better(level, 
     assert picture_check._order_fault(expectation(), found, expected, 60) == fault
 
 
-def test_what_is_half_transparent_may_be_shown_or_not_in_a_gif():
+def test_half_transparent_pixels_may_be_shown_or_not_in_a_gif():
     exact = np.dstack([flat(10), flat(0, 1)])
     exact[0, :4, 3] = 95, 96, 160, 161
     output = flat(200)
@@ -98,7 +98,7 @@ def seen(kind="png", orientation=1, profile=None, gray=False, inks=False, frame=
         ({"orientation": "keep"}, seen("bmp"), seen(orientation=6), None),
     ],
 )
-def test_the_orientation_is_noted_as_the_recipe_says(recipe, output, source, fault):
+def test_the_orientation_is_written_as_the_recipe_says(recipe, output, source, fault):
     assert picture_check._notes_fault(expectation(**recipe), output, source) == fault
 
 
@@ -157,8 +157,8 @@ def test_16_bits_that_are_to_be_kept_must_be_there(kind, levels, kept, fault):
 
 def test_16_bits_of_grey_in_a_png_may_not_become_8():
     source, output = seen(frame=deep(np.arange(0, 65536, 17)), gray=True), seen()
-    said = picture_check._depth_fault(expectation(depth="keep"), "png", output, source)
-    assert said == "has 8 bits a channel, not 16"
+    fault = picture_check._depth_fault(expectation(depth="keep"), "png", output, source)
+    assert fault == "has 8 bits a channel, not 16"
     colors = seen(frame=deep(np.arange(0, 65536, 17)))
     assert picture_check._depth_fault(expectation(depth="keep"), "png", output, colors) is None
 

@@ -174,5 +174,5 @@ def test_wrong_times_are_named(made, recipe, format_):
     row = rows["moving.webp"]
     _, frames, times = picture_faults.frames_of((images / row["output"]).read_bytes())
     wrong = picture_faults.saved(format_, frames, [times[0] + 30, *times[1:]])
-    said = dict(inspect(inspector, images, row, wrong).faults)["similarity"]
-    assert "frame 1 is shown for 110 ms, not 80" in said
+    fault = dict(inspect(inspector, images, row, wrong).faults)["similarity"]
+    assert "frame 1 is shown for 110 ms, not 80" in fault

@@ -162,7 +162,7 @@ def test_nearest_takes_pixels_as_they_are(photo):
     ("gravity", "left", "top"), [("center", 20, 10), ("top_left", 0, 0), ("bottom_right", 40, 20),
                                  ("top", 20, 0), ("right", 40, 10)],
 )  # fmt: skip
-def test_gravity_says_which_part_is_kept_and_where_it_lies(photo, gravity, left, top):
+def test_gravity_determines_the_kept_part_and_its_place(photo, gravity, left, top):
     image = photo(90, 40)
     frame = {"width": 50, "height": 40, "gravity": gravity}
     wide = reference.render(array(image), [("resize", {**frame, "fit": "cover"})])
@@ -175,7 +175,7 @@ def test_gravity_says_which_part_is_kept_and_where_it_lies(photo, gravity, left,
     np.testing.assert_array_equal(padded[top : top + 20], array(photo(50, 20)))
 
 
-def test_light_is_averaged_where_that_is_asked_for():
+def test_light_is_averaged_if_the_recipe_says_so():
     board = Image.fromarray(np.indices((64, 64)).sum(axis=0).astype(np.uint8) % 2 * 255)
     for linear, level in ((False, 128), (True, 188)):
         step = ("resize", {"width": 8, "height": 8, "linear": linear})
@@ -216,7 +216,7 @@ def test_a_picture_with_alpha_is_blended_with_a_colour(kind):
     assert np.abs(made[0] / scale - expected).max() <= 1
 
 
-def test_hidden_colours_do_not_show_where_alpha_is_resampled():
+def test_hidden_colours_do_not_show_after_resampling_alpha():
     pixels = np.zeros((40, 40, 4), np.uint8)
     pixels[:, :20] = 255, 255, 255, 0
     pixels[:, 20:] = 200, 100, 50, 255

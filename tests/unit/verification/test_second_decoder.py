@@ -53,7 +53,7 @@ HELD = {
 @pytest.mark.parametrize(
     ("format_", "mode"), [(format_, mode) for format_, modes in HELD.items() for mode in modes]
 )
-def test_lossless_formats_show_what_was_put_into_them(encoded, format_, mode):
+def test_lossless_formats_show_the_stored_picture(encoded, format_, mode):
     expected = PICTURES[mode]
     if mode == "P":
         image = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6))
@@ -127,7 +127,7 @@ def test_a_png_of_16_bits_keeps_them():
     assert frame.tolist() == [[[1, 2, 3, 65535], [40000, 50000, 60000, 30000]]]
 
 
-def test_ancillary_chunks_and_their_damage_cost_no_picture():
+def test_ancillary_chunks_and_their_damage_are_ignored():
     damaged = struct.pack(">I", 4) + b"zTXtabcd" + b"\0\0\0\0"
     assert seen(png(1, 1, 8, 2, [b"\1\2\3"], damaged + transparent(9, 9, 9))).tolist() == [
         [[1, 2, 3]]
@@ -136,7 +136,7 @@ def test_ancillary_chunks_and_their_damage_cost_no_picture():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
-def test_every_orientation_is_turned_upright(photo, stored, encoded, format_, orientation):
+def test_every_orientation_is_rotated_upright(photo, stored, encoded, format_, orientation):
     upright = photo(64, 48)
     pixels, exif = stored(upright, orientation)
     options = {"quality": 95} if format_ in ("JPEG", "WEBP", "AVIF") else {}
@@ -361,7 +361,7 @@ def test_a_profile_is_followed_unless_the_recipe_keeps_the_colours(encoded):
     assert abs(blue - 50) < 8
 
 
-def test_the_clean_aperture_of_an_avif_is_what_is_seen(encoded):
+def test_the_clean_aperture_of_an_avif_is_applied(encoded):
     image = Image.new("RGB", (64, 48), "white")
     image.paste("black", (8, 4, 40, 24))
     data = encoded(image, "AVIF", quality=100)
@@ -374,13 +374,13 @@ def test_the_clean_aperture_of_an_avif_is_what_is_seen(encoded):
 @pytest.mark.parametrize(
     "data", [b"", b"text", b"\xff\xd8\xff\xe0nothing more", b"GIF89a", b"II*\0"]
 )
-def test_what_does_not_decode_is_said_so(data):
+def test_files_that_do_not_decode_are_reported(data):
     with pytest.raises(UndecodableError):
         decode(data)
 
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "TIFF", "GIF"])
-def test_half_a_file_is_no_picture(photo, encoded, format_):
+def test_half_a_file_gives_no_picture(photo, encoded, format_):
     data = encoded(photo(160, 120), format_)
     with pytest.raises(UndecodableError):
         decode(data[: len(data) // 3])

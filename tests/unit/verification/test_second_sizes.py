@@ -231,7 +231,7 @@ def inspect_and_replace(tmp_path, name, format, orientation):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("format", ["avif", "webp", "png"])
-def test_a_moving_output_whose_orientation_is_kept_is_right(tmp_path, picture, format, orientation):
+def test_an_animation_that_keeps_its_orientation_is_right(tmp_path, picture, format, orientation):
     """An AVIF sequence is turned where the others note the tag."""
     block = exif_block(main=[(0x0112, "short", orientation)])
     frames = [picture(number, WIDE) for number in (1, 2)]
@@ -251,7 +251,7 @@ def test_a_moving_output_whose_orientation_is_kept_is_right(tmp_path, picture, f
     assert (finding.sized, finding.faults) == (True, ())
 
 
-def test_of_a_jpeg_the_head_tells_the_size_and_of_others_the_whole_file():
+def test_the_size_of_a_jpeg_is_read_from_its_head_and_others_from_the_whole_file():
     data = saved(flat(), "JPEG")
     place = data.index(b"\xff\xda")
     assert not tells_size(data[:place])
@@ -266,7 +266,7 @@ def test_outputs_that_hold_no_orientation_have_the_size_of_the_picture(tmp_path,
 
 # Without its track, a sequence is the still picture that precedes it, which has no aperture.
 @pytest.mark.parametrize("name", [name for name in SOURCES if name != "avif-sequence-cropped"])
-def test_a_file_that_was_cut_off_tells_no_size_or_the_right_one(tmp_path, name):
+def test_a_truncated_file_gives_no_size_or_the_right_one(tmp_path, name):
     make, size = SOURCES[name]
     data = make()
     for cut in range(0, min(len(data), 400), 7):

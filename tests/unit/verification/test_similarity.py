@@ -108,7 +108,7 @@ def test_alpha_is_compared_itself(photo, kind):
     assert similarity.compare(right, [right], 30, 120)[:2] == (100.0, None)
 
 
-def test_a_small_place_that_is_wrong_is_seen(photo):
+def test_a_small_fault_is_found(photo):
     expected = array(photo(256, 256))
     spoiled = expected.copy()
     spoiled[100:116, 100:116] = 255 - spoiled[100:116, 100:116] // 4
@@ -123,18 +123,18 @@ def test_colours_multiplied_twice_are_named_if_they_differ_by_more_than_two_leve
     expected = np.dstack([np.full((8, 8, 3), color), np.full((8, 8), 204)]).astype(np.float32)
     output = expected.copy()
     output[..., :3] = color * 4 // 5
-    said = suspected_faults.of_alpha(output, expected)
-    assert said == ("colours are multiplied by alpha twice" if named else None)
+    fault = suspected_faults.of_alpha(output, expected)
+    assert fault == ("colours are multiplied by alpha twice" if named else None)
 
 
-def test_what_is_not_shown_at_all_tells_nothing_of_multiplied_colours():
+def test_invisible_pixels_say_nothing_about_multiplied_colours():
     """A pixel of a GIF is opaque or transparent; with an alpha of 0.3 it is transparent."""
     expected = np.dstack([np.full((8, 8, 3), 60), np.full((8, 8), 76)]).astype(np.float32)
     output = np.dstack([np.full((8, 8, 3), 18), np.zeros((8, 8))]).astype(np.float32)
     assert suspected_faults.of_alpha(output, expected) is None
 
 
-def test_without_a_rendering_nothing_can_be_said():
+def test_without_a_rendering_there_is_no_result():
     with pytest.raises(ValueError, match="no rendering to compare with"):
         similarity.compare(np.zeros((8, 8, 3), np.uint8), [], 30, 8)
 

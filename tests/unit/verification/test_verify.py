@@ -78,7 +78,7 @@ def test_exchanged_outputs_are_named_with_each_other(tree):
     }
 
 
-def test_a_flipped_byte_is_seen(tree):
+def test_a_flipped_byte_is_found(tree):
     path = tree.images / "3.jpg"
     data = bytearray(path.read_bytes())
     data[-1] ^= 0x01
@@ -86,14 +86,14 @@ def test_a_flipped_byte_is_seen(tree):
     assert list(faults_of(tree.verify())["sha256"]) == ["3.jpg"]
 
 
-def test_a_missing_output_is_seen(tree):
+def test_a_missing_output_is_found(tree):
     (tree.images / "3.jpg").unlink()
     assert faults_of(tree.verify()) == {
         "missing": {"3.jpg": "is in the manifest but does not exist"}
     }
 
 
-def test_an_extra_file_is_seen(tree, picture):
+def test_an_extra_file_is_found(tree, picture):
     (tree.images / "sub").mkdir()
     picture(0).save(tree.images / "sub/stray.jpg")
     assert faults_of(tree.verify()) == {
@@ -101,24 +101,24 @@ def test_an_extra_file_is_seen(tree, picture):
     }
 
 
-def test_a_temporary_of_a_killed_run_is_seen_as_such(tree):
+def test_a_temporary_of_a_killed_run_is_recognised(tree):
     (tree.images / ".pixelmill-1f-2e-3d4c.tmp").write_bytes(b"half")
     assert list(faults_of(tree.verify())) == ["temporaries"]
 
 
-def test_a_wrong_size_is_seen(tree):
+def test_a_wrong_size_is_found(tree):
     edit(tree.images / "3.jpg", lambda image: image.resize((48, 33)))
     tree.note_as_made("3.jpg")
     assert faults_of(tree.verify())["size"] == {"3.jpg": "is 48x33, not 48x32"}
 
 
-def test_wrong_colours_are_seen(tree):
+def test_wrong_colours_are_found(tree):
     edit(tree.images / "3.jpg", lambda image: image.convert("CMYK"))
     tree.note_as_made("3.jpg")
     assert faults_of(tree.verify())["mode"] == {"3.jpg": "is CMYK, not RGB or L"}
 
 
-def test_a_coloured_output_of_a_grey_recipe_is_seen(tmp_path, photos, picture):
+def test_a_coloured_output_of_a_grey_recipe_is_found(tmp_path, photos, picture):
     photos(tmp_path / "in", 2)
     grey = Tree(tmp_path, [RESIZE, "grayscale"])
     grey.process()
@@ -127,7 +127,7 @@ def test_a_coloured_output_of_a_grey_recipe_is_seen(tmp_path, photos, picture):
     assert faults_of(grey.verify())["mode"] == {"1.jpg": "is RGB, not L"}
 
 
-def test_a_wrong_format_is_seen_whatever_the_suffix(tree):
+def test_a_wrong_format_is_found_regardless_of_the_suffix(tree):
     path = tree.images / "3.jpg"
     with Image.open(path) as image:
         image.load()
@@ -136,7 +136,7 @@ def test_a_wrong_format_is_seen_whatever_the_suffix(tree):
     assert faults_of(tree.verify()) == {"format": {"3.jpg": "is PNG, not JPEG"}}
 
 
-def test_a_truncated_output_that_the_manifest_notes_is_seen(tree):
+def test_a_truncated_output_recorded_in_the_manifest_is_found(tree):
     path = tree.images / "3.jpg"
     path.write_bytes(path.read_bytes()[:-200])
     tree.note_as_made("3.jpg")
@@ -145,20 +145,20 @@ def test_a_truncated_output_that_the_manifest_notes_is_seen(tree):
     assert check_of(result, "format")["not_compared"] == 1
 
 
-def test_an_empty_output_is_seen_and_described_the_same_every_time(tree):
+def test_an_empty_output_is_found_and_described_identically(tree):
     (tree.images / "3.jpg").write_bytes(b"")
     faults = faults_of(tree.verify())
     assert list(faults) == ["decodes", "sha256"]
     assert "object at 0x" not in faults["decodes"]["3.jpg"]
 
 
-def test_an_input_without_a_row_is_seen(tree):
+def test_an_input_without_a_row_is_found(tree):
     late = tree.entries()[0]._replace(path="late.jpg")
     result = tree.verify([*tree.entries(), late])
     assert faults_of(result) == {"inputs": {"late.jpg": "is an input without a row"}}
 
 
-def test_a_row_without_an_input_is_seen(tree):
+def test_a_row_without_an_input_is_found(tree):
     result = tree.verify([entry for entry in tree.entries() if entry.path != "3.jpg"])
     assert faults_of(result) == {"inputs": {"3.jpg": "has a row but is not an input"}}
 
@@ -187,7 +187,7 @@ def test_a_tree_with_nothing_wrong_needs_no_remedies(tree):
     assert list(remedies(tree.verify())) == []
 
 
-def test_a_tree_that_was_never_processed_is_said_so(tmp_path, photos):
+def test_a_tree_that_was_never_processed_is_reported(tmp_path, photos):
     photos(tmp_path / "in", 1)
     with pytest.raises(Exception, match=r"manifest\.csv' is missing"):
         Tree(tmp_path).verify()
@@ -232,7 +232,7 @@ def test_the_source_is_never_written_to(tree):
     assert state() == before
 
 
-def test_what_is_wrong_is_told_without_the_place_on_this_disk(tree):
+def test_faults_are_reported_without_absolute_paths(tree):
     (tree.images / "3.jpg").unlink()
     (tree.images / "4.jpg").write_bytes(b"")
     assert str(tree.source.parent) not in str(tree.verify())

@@ -36,7 +36,7 @@ def swap_channels(image):
     ],
     ids=["channels swapped", "upside down", "mirrored", "flipped", "grey", "too dark"],
 )
-def test_wrong_pixels_that_the_manifest_notes_are_seen_by_their_looks_alone(tree, change, why):
+def test_wrong_pixels_recorded_in_the_manifest_are_found_by_comparison(tree, change, why):
     edit(tree.images / "3.jpg", change)
     tree.note_as_made("3.jpg")
     faults = faults_of(tree.verify())
@@ -45,7 +45,7 @@ def test_wrong_pixels_that_the_manifest_notes_are_seen_by_their_looks_alone(tree
     assert why in faults["similarity"]["3.jpg"]
 
 
-def test_a_quarter_turn_is_named_where_the_output_is_square(tmp_path, photos):
+def test_a_quarter_turn_of_a_square_output_is_named(tmp_path, photos):
     photos(tmp_path / "in", 2)
     square = Tree(tmp_path, [{"resize": {"width": 48, "height": 48}}])
     square.process()
@@ -55,7 +55,7 @@ def test_a_quarter_turn_is_named_where_the_output_is_square(tmp_path, photos):
     assert "turned by" in faults["similarity"]["1.jpg"]
 
 
-def test_exchanged_outputs_that_the_manifest_notes_are_seen_by_their_looks(tree):
+def test_exchanged_outputs_recorded_in_the_manifest_are_found_by_comparison(tree):
     exchange(tree.images / "3.jpg", tree.images / "7.jpg")
     tree.note_as_made("3.jpg", "7.jpg")
     assert faults_of(tree.verify()) == {
@@ -69,7 +69,7 @@ def test_exchanged_outputs_that_the_manifest_notes_are_seen_by_their_looks(tree)
 @pytest.mark.parametrize(
     "steps", [[RESIZE, "sharpen"], ["sharpen", RESIZE]], ids=["a filter after", "a filter before"]
 )
-def test_what_has_no_reference_is_counted_as_not_compared(tmp_path, photos, steps):
+def test_outputs_without_a_reference_are_counted_as_not_compared(tmp_path, photos, steps):
     photos(tmp_path / "in", 3)
     filtered = Tree(tmp_path, steps)
     filtered.process()

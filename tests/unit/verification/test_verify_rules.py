@@ -14,7 +14,7 @@ CHECKS = [
 ]  # fmt: skip
 
 
-def test_each_check_has_a_remedy_that_is_told_if_it_fails():
+def test_each_failed_check_names_its_remedy():
     failed = [{"name": name, "passed": False} for name in CHECKS]
     passed = [{"name": name, "passed": True} for name in CHECKS]
     assert [line.split(": ", 1)[0] for line in remedies({"checks": failed})] == CHECKS
@@ -26,7 +26,7 @@ def test_by_default_processes_that_open_images_are_confined():
     assert inspect.signature(verify).parameters["confined"].default is True
 
 
-def test_a_manifest_tells_outputs_those_of_earlier_passes_and_failures(tmp_path):
+def test_a_manifest_lists_outputs_earlier_outputs_and_failures(tmp_path):
     (tmp_path / "manifest.csv").write_text(
         "source,variant,output,status,reason,width,height,sha256\n"
         "a.png,,a.jpg,ok,,4,3,aa\n"
@@ -56,7 +56,7 @@ def test_outputs_are_counted_by_what_was_asked_of_them():
     assert (tally.count, tally.sized, tally.pictures, tally.faulty) == (3, 2, 2, [wrong])
 
 
-def test_what_passed_is_remembered_with_whether_it_could_be_compared(tmp_path):
+def test_the_cache_records_whether_an_output_was_compared(tmp_path):
     right = Finding("a.jpg", (), "aa", 9, 1, 40.0, True, True, None)
     findings = [
         right,

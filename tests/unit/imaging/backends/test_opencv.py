@@ -70,7 +70,7 @@ def test_orientation_is_followed(both, photo, stored, encoded, orientation, poli
 
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize(("scale", "side"), list(itertools.product([2, 4, 8], [960, 961])))
-def test_shrinking_on_load_cannot_be_seen(both, photo, stored, encoded, orientation, scale, side):
+def test_a_reduced_decode_is_not_visible(both, photo, stored, encoded, orientation, scale, side):
     pixels, exif = stored(photo(side, 720), orientation)
     data = encoded(pixels, "JPEG", quality=95, exif=exif)
     frame = {"width": round(960 / scale / 2.5), "height": 4000, "fit": "contain"}
@@ -101,7 +101,7 @@ def test_every_mode_gives_the_same_picture(both, photo, encoded, mode, format):
     assert_alike(both(encoded(image, format)))
 
 
-def test_what_is_transparent_shows_the_background(both, photo, encoded):
+def test_transparent_areas_show_the_background(both, photo, encoded):
     image = photo(160, 120).copy()
     image.putalpha(photo(160, 120, seed=1).convert("L"))
     output = {"format": "jpeg", "quality": 95}
@@ -190,7 +190,7 @@ def test_a_profile_is_applied_in_16_bits(render, tmp_path, gray, transparent, fo
         assert np.abs(levels - expected).mean() <= 1
 
 
-def test_a_tiff_of_16_bits_says_who_made_it(render, tmp_path):
+def test_a_16_bit_tiff_names_its_artist(render, tmp_path):
     name = b"Ada Lovelace"
     samples = np.full((8, 8, 3), 1000, np.uint16)
     data = tiff(samples, photometric=2, bits=16, tags=((315, 2, name + b"\0"),))
@@ -205,7 +205,7 @@ def test_a_tiff_of_16_bits_says_who_made_it(render, tmp_path):
             assert set(image.getexif()) & {305, 306, 270} == set()
 
 
-def test_red_of_a_wide_profile_is_what_was_meant(render, tmp_path):
+def test_red_of_a_wide_gamut_profile_is_converted_correctly(render, tmp_path):
     """Red of 200 in Adobe RGB (1998) is 233 of 255 in sRGB."""
     profile = icc_profile(ADOBE_RGB, 2.2)
     rows = [words(*([51400, 10280, 10280] * 8))] * 8
@@ -240,9 +240,7 @@ UNASSOCIATED = 2
 @pytest.mark.parametrize("name", ["pillow", "opencv"])
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("compression", COMPRESSIONS)
-def test_a_tiff_says_what_its_alpha_and_its_compression_are(
-    render, tmp_path, name, bits, compression
-):
+def test_a_tiff_declares_its_alpha_and_its_compression(render, tmp_path, name, bits, compression):
     """Other programs divide colours by associated alpha."""
     levels = np.random.default_rng(1).integers(0, 1 << bits, (8, 12, 4))
     levels[..., 3] //= 2
@@ -352,7 +350,7 @@ def test_half_a_file_is_truncated_and_not_a_grey_picture(render, photo, encoded,
     assert (outcome.status, outcome.reason) == ("failed", "truncated")
 
 
-def test_notes_after_the_end_of_a_file_do_no_harm(both, photo, encoded):
+def test_data_after_the_end_of_a_file_is_ignored(both, photo, encoded):
     assert_alike(both(encoded(photo(160, 120), "JPEG", quality=95) + b"notes"))
 
 

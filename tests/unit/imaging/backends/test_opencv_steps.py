@@ -46,7 +46,7 @@ def as_array(image):
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 @pytest.mark.parametrize(("step", "alike"), CASES, ids=[str(case[0]) for case in CASES])
-def test_a_step_gives_what_that_of_pillow_gives(photo, step, alike, mode):
+def test_a_step_gives_the_same_as_that_of_pillow(photo, step, alike, mode):
     image = photo(90, 70).convert(mode)
     if mode == "RGBA":
         image.putalpha(photo(90, 70, seed=3).convert("L"))
@@ -90,7 +90,7 @@ def test_in_16_bits_a_step_does_the_same_as_in_8(step, mode):
 
 
 @pytest.mark.parametrize("threshold", range(0, 60, 3))
-def test_differences_as_large_as_the_threshold_are_left_alone(threshold):
+def test_differences_up_to_the_threshold_are_not_sharpened(threshold):
     picture = np.full((40, 40), 100, np.uint8)
     picture[::8, ::8] = 180
     apart = cv2.absdiff(picture, cv2.GaussianBlur(picture, (0, 0), 2.0))
@@ -110,7 +110,7 @@ def test_differences_as_large_as_the_threshold_are_left_alone(threshold):
     ],
     ids=str,
 )  # fmt: skip
-def test_what_opencv_does_in_8_bits_only_is_refused_for_16(step, depth, refused):
+def test_steps_that_opencv_supports_only_in_8_bits_are_refused_for_16(step, depth, refused):
     data = {"steps": [step], "backend": "opencv", "depth": depth, "output": {"format": "png"}}
     if refused:
         with pytest.raises(UserError, match="it does that in 8 bits only; set depth: 8"):
@@ -133,7 +133,7 @@ def test_flip_mirrors(photo, direction, axes):
 
 
 @pytest.mark.parametrize("step", ["gaussian_blur", "resize"])
-def test_the_colour_of_what_is_transparent_does_not_shine_through(step):
+def test_hidden_colours_do_not_shine_through(step):
     picture = np.zeros((40, 40, 4), np.uint8)
     picture[:, :20] = (0, 0, 255, 255)  # red beside a green that nobody sees
     picture[:, 20:] = (0, 255, 0, 0)

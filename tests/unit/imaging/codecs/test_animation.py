@@ -312,7 +312,7 @@ def test_all_frames_count_against_the_limit_of_pixels(picture):
     assert refusal.value.reason == "too_large"
 
 
-def test_a_later_frame_that_is_broken_costs_the_image_where_all_are_wanted(encoded, picture):
+def test_a_broken_later_frame_fails_the_image_if_all_frames_are_requested(encoded, picture):
     """An animation that silently lacks its second half would be worse than a failure."""
     frames = [picture(number, (64, 48)) for number in range(3)]
     for format in ("PNG", "WEBP", "AVIF"):  # a GIF has no end of a frame, and no count

@@ -44,7 +44,7 @@ def test_palettes(bits, header, top_down):
 @pytest.mark.parametrize(
     "table", [[(0, 0, 0), (255, 255, 255)], [(255,) * 3, (0,) * 3], [(k, k, k) for k in range(16)]]
 )
-def test_palettes_of_grey_are_grey_whatever_the_depth(bits, table):
+def test_grey_palettes_are_grey_at_every_depth(bits, table):
     table = table[: 2**bits]
     indices = gray() % np.uint16(len(table))
     data = bmp(indices, bits, palette=table, used=len(table))

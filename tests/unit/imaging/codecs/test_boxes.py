@@ -40,7 +40,7 @@ def test_boxes_of_every_size_follow_each_other(last):
     ids=["smaller-than-its-head", "beyond-the-end", "of-no-bytes", "without-its-size", "zeros",
          "rest"],
 )  # fmt: skip
-def test_they_end_before_what_is_malformed(tail):
+def test_boxes_end_before_malformed_data(tail):
     assert names(box(b"ftyp", b"avif") + tail) == [b"ftyp"]
 
 

@@ -143,7 +143,7 @@ def test_16_bit_grey_in_big_endian_is_scaled_too():
     assert np.asarray(made).tolist() == SCALED
 
 
-def test_16_bit_grey_of_a_ppm_is_not_taken_for_8_bits_where_it_is_dark():
+def test_dark_16_bit_grey_of_a_ppm_is_not_mistaken_for_8_bits():
     data = b"P5 3 1 65535\n" + words(0, 128, 200)
     assert np.asarray(decode(data).frames[0]).tolist() == [[0, 0, 1]]
     kept = decode(data, options=DecodeOptions(depth="keep")).frames[0]
@@ -296,7 +296,7 @@ def test_resized_alpha_has_no_dark_fringe(tmp_path, format):
 
 @pytest.mark.parametrize("format", ["png", "tiff"])
 @pytest.mark.parametrize("source", ["PNG", "TIFF"])
-def test_16_bits_of_grey_go_through_a_resize_where_they_are_to_be_kept(tmp_path, source, format):
+def test_16_bit_grey_is_kept_through_a_resize_if_the_recipe_says_so(tmp_path, source, format):
     levels = np.random.default_rng(5).integers(0, 65536, (40, 60), dtype=np.uint16)
     levels[:2, :4] = [[65535, 65535, 0, 1], [65535, 65535, 256, 255]]
     Image.fromarray(levels).save(tmp_path / "a", source)
@@ -325,7 +325,7 @@ def test_resized_16_bit_grey_equals_that_of_imagemagick(tmp_path):
     assert psnr(np.asarray(made) / 257, np.asarray(expected) / 257) >= 40
 
 
-def test_colours_are_8_bits_whatever_the_depth(tmp_path):
+def test_colours_are_reduced_to_8_bits_from_every_depth(tmp_path):
     (tmp_path / "a").write_bytes(png(1, 1, 16, 2, [words(65535, 32896, 0)]))
     parsed = recipe_parser.parse({"depth": "keep", "output": {"format": "png"}})
     Renderer(str(tmp_path), str(tmp_path), parsed).render(Job("a", ("out",)))

@@ -360,7 +360,7 @@ def test_the_chromaticities_of_a_png_are_followed_if_they_are_valid(primaries, w
     assert near(levels(data), in_srgb(COLORS, taken))
 
 
-def test_another_white_is_adapted_to():
+def test_another_white_point_is_adapted():
     """White stays white: white point D50, with the primaries of Adobe RGB."""
     data = picture_png(chrm(SRGB, (0.3457, 0.3585)), colors=[(255, 255, 255), (128, 128, 128)])
     assert near(levels(data), [(255, 255, 255), (128, 128, 128)])
@@ -410,7 +410,7 @@ def test_every_frame_of_an_animation_is_converted(encoded):
     assert near([np.asarray(frame)[0, 0] for frame in made], expected)
 
 
-def test_a_profile_by_hand_is_what_the_standard_says():
+def test_a_generated_profile_conforms_to_the_standard():
     """ICC.1:2022: its length, its signature, its tags within it and at multiples of 4."""
     profile = icc.rgb_profile((D65, *P3), icc.SRGB_CURVE)
     assert struct.unpack_from(">I", profile) == (len(profile),)

@@ -45,7 +45,7 @@ def test_a_lossless_image_is_rotated_upright(photo, stored, encoded, format, ori
 
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_an_avif_is_turned_upright(photo, stored, encoded, orientation):
+def test_an_avif_is_rotated_upright(photo, stored, encoded, orientation):
     upright = photo(70, 50)
     pixels, exif = stored(upright, orientation)
     decoded = decode(encoded(pixels, "AVIF", quality=95, subsampling="4:4:4", exif=exif))
@@ -210,7 +210,7 @@ def test_a_whole_file_with_garbage_in_it_is_corrupt(noisy, encoded, format, appe
     assert seen == {"corrupt"}
 
 
-def test_a_later_frame_that_is_broken_does_not_cost_the_first(noisy, encoded):
+def test_a_broken_later_frame_does_not_affect_the_first(noisy, encoded):
     frames = [noisy.quantize(64), noisy.rotate(180).quantize(64)]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     made = decode(data[: len(data) * 3 // 4]).frames[0]
@@ -239,11 +239,11 @@ def test_many_pixels_are_not_too_many():
         (Limits(formats=("jpeg", "gif")), "unsupported"),
     ],
 )
-def test_what_the_limits_forbid_is_refused(noisy, encoded, limits, why):
+def test_images_beyond_the_limits_are_refused(noisy, encoded, limits, why):
     assert reason(encoded(noisy, "PNG"), limits=limits) == why
 
 
-def test_what_the_limits_just_allow_decodes(noisy, encoded):
+def test_images_just_within_the_limits_are_decoded(noisy, encoded):
     data = encoded(noisy, "PNG")
     limits = Limits(max_pixels=80 * 64, max_bytes=len(data), max_aspect=1.25, formats=("png",))
     assert same(decode(data, limits=limits).frames[0], noisy)

@@ -139,7 +139,7 @@ def test_alpha_comes_back(name):
 
 @pytest.mark.parametrize("name", ["jpeg", "bmp"])
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_alpha_is_flattened_where_the_format_has_none(name, mode):
+def test_alpha_is_flattened_if_the_format_has_none(name, mode):
     clear = Image.new("RGBA", (16, 16), (0, 0, 0, 0)).convert(mode)
     file = io.BytesIO()
     encoding.encode([clear], file, name, {}, background="#ff8000")
@@ -176,7 +176,7 @@ def test_the_suffix_is_that_of_the_format(name):
         ("bmp", "a.dib", ".dib", "bmp"),
     ],
 )
-def test_same_keeps_format_and_suffix_where_they_are_true_and_written(kind, source, suffix, name):
+def test_same_keeps_format_and_suffix_if_they_match_and_can_be_written(kind, source, suffix, name):
     assert output_suffix("same", kind, source) == suffix
     assert output_format("same", kind) == name
 
@@ -191,7 +191,7 @@ def test_what_an_encoder_wrote_is_whole(photo, name, mode):
 
 
 @pytest.mark.parametrize("name", MOVING)
-def test_a_moving_picture_is_whole_too(picture, name):
+def test_an_animation_is_whole_too(picture, name):
     file = io.BytesIO()
     frames = [picture(number) for number in range(3)]
     encoding.encode(frames, file, name, {}, durations=[50] * 3, loop=0)
@@ -200,7 +200,7 @@ def test_a_moving_picture_is_whole_too(picture, name):
 
 
 @pytest.mark.parametrize("name", sorted(OUTPUT_FORMATS.keys() - {"tiff"}))
-def test_what_was_cut_off_is_not_whole(photo, name):
+def test_a_truncated_file_is_not_whole(photo, name):
     """As on a full disk. TIFF is excluded, because its library detects this."""
     data = encode(photo(40, 30), name)
     passed = [kept for kept in range(len(data)) if OUTPUT_FORMATS[name].is_whole(data[:kept])]

@@ -45,7 +45,7 @@ def small():
 
 
 @pytest.mark.parametrize("kind", WRITTEN)
-def test_what_pillow_writes_is_known(kind, small, encoded):
+def test_formats_that_pillow_writes_are_recognised(kind, small, encoded):
     format_, options = WRITTEN[kind]
     if format_ == "AVIF" and not features.check("avif"):
         pytest.skip("this Pillow writes no AVIF")
@@ -94,12 +94,12 @@ NO_IMAGES = {
 
 
 @pytest.mark.parametrize("head", NO_IMAGES.values(), ids=NO_IMAGES)
-def test_other_content_is_no_image(head):
+def test_other_content_is_not_an_image(head):
     assert sniff(head) is None
 
 
 @pytest.mark.parametrize("kind", [kind for kind in WRITTEN if kind != "avif"])
-def test_a_file_cut_off_anywhere_is_known_or_not_but_never_for_another(kind, small, encoded):
+def test_a_truncated_file_is_never_recognised_as_another_format(kind, small, encoded):
     format_, options = WRITTEN[kind]
     image = small.convert("CMYK") if kind == "jpeg-cmyk" else small
     data = encoded(image, format_, **options)
@@ -135,7 +135,7 @@ def test_formats_are_those_that_are_known():
         pytest.param(b"\0\0\0\x18ftypmp42\0\0\0\0mp41isom", None, id="film"),
     ],
 )
-def test_heic_is_told_from_avif_and_films_by_its_brands(head, name):
+def test_heic_is_distinguished_from_avif_and_films_by_its_brands(head, name):
     assert sniff(head + bytes(8)) == name
     assert dimensions(io.BytesIO(head), head, name) == (0, 0)
 
@@ -149,7 +149,7 @@ TELLING = ("jpeg", "png", "gif", "bmp", "webp")
 
 
 @pytest.mark.parametrize("kind", WRITTEN)
-def test_the_header_tells_the_size_or_nothing(kind, small, encoded):
+def test_the_header_gives_the_size_or_none(kind, small, encoded):
     format_, options = WRITTEN[kind]
     if format_ == "AVIF" and not features.check("avif"):
         pytest.skip("this Pillow writes no AVIF")
@@ -158,7 +158,7 @@ def test_the_header_tells_the_size_or_nothing(kind, small, encoded):
     assert claimed(encoded(image, format_, **options)) == (small.size if known else (0, 0))
 
 
-def test_the_size_of_a_jpeg_stands_behind_its_profile_and_thumbnail(small, encoded):
+def test_the_size_of_a_jpeg_is_found_after_its_profile_and_thumbnail(small, encoded):
     exif = Image.Exif()
     exif[0x010E] = "a long description " * 1000
     data = encoded(small, "JPEG", exif=exif, icc_profile=bytes(200_000), progressive=True)
@@ -197,7 +197,7 @@ def test_a_file_cut_off_anywhere_claims_its_size_or_none(kind, small, encoded):
     assert seen <= {(0, 0), small.size}
 
 
-def test_the_tables_of_a_jpeg_may_stand_before_its_frame(small, encoded):
+def test_the_tables_of_a_jpeg_may_precede_its_frame(small, encoded):
     data = encoded(small, "JPEG")
     frame, table = data.index(b"\xff\xc0"), data.index(b"\xff\xc4")
     end = table + 2 + int.from_bytes(data[table + 2 : table + 4], "big")

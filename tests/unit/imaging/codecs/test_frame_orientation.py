@@ -143,7 +143,7 @@ def turned(kind, orientation):
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 2])
-def test_an_avif_sequence_is_turned_where_the_tag_would_be_noted(make, orientation):
+def test_an_avif_sequence_is_rotated_instead_of_tagged(make, orientation):
     """Pillow crashes when it encodes a sequence with an orientation."""
     expected = {1: ["rg", "bw"], 3: ["wb", "gr"], 6: ["br", "wg"], 2: ["gr", "wb"]}[orientation]
     made = make(turned("png", orientation), {"format": "avif"}, orientation="keep")

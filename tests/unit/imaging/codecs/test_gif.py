@@ -230,7 +230,7 @@ def test_every_output_shows_every_frame(make, case, to, backend):
 
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
 @pytest.mark.parametrize("to", [*OUTPUTS, "tiff"])
-def test_the_first_frame_is_transparent_where_nothing_was_drawn(make, to, backend):
+def test_undrawn_areas_of_the_first_frame_are_transparent(make, to, backend):
     size, frames, expected = CASES["borders of two frames"]
     output = OUTPUTS.get(to, {"format": to})
     data = make(gif(size, frames), output, backend, "first", *size)
@@ -241,7 +241,7 @@ def test_the_first_frame_is_transparent_where_nothing_was_drawn(make, to, backen
 
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])
 @pytest.mark.parametrize("to", ["jpeg", "bmp"])
-def test_what_is_transparent_shows_the_background_of_the_recipe(make, to, backend):
+def test_transparent_areas_show_the_background_of_the_recipe(make, to, backend):
     size, frames, _ = CASES["the first frame leaves a border"]
     data = make(gif(size, frames), {"format": to}, backend, "first", *size)
     with Image.open(io.BytesIO(data)) as image:
@@ -314,7 +314,7 @@ def test_an_animation_keeps_identical_frames(make):
         assert made.durations == (200, 300, 100)
 
 
-def test_the_time_of_a_control_extension_is_that_of_one_frame_alone():
+def test_the_time_of_a_control_extension_applies_to_one_frame():
     """The other frames have no time, and browsers show them for 100 ms."""
     frames = [GifFrame(["r"], delay=30), *[GifFrame(["g"], control=False)] * 2]
     assert decode(gif((1, 1), frames), options=ALL).durations == (300, 100, 100)

@@ -103,7 +103,7 @@ def test_the_block_of_exif_is_found(files):
     assert isobmff.exif(file_of([COLOR], items((1, [1])))) == b""
 
 
-def test_what_is_broken_raises_nothing(files):
+def test_broken_boxes_raise_no_error(files):
     draw = random.Random(2026)
     for data in files:
         end = data.index(b"mdat")

@@ -91,7 +91,7 @@ def test_levels_are_as_upright_as_images(photo, encoded, loaded_by_pillow, size,
     [(b"", "RGB"), (b"\xff\xd8\xff\xe0", "RGB"), (b"no JPEG", "L")],
     ids=["empty", "cut off", "something else"],
 )
-def test_what_it_cannot_read_is_left_to_pillow(data, mode):
+def test_unsupported_files_are_left_to_pillow(data, mode):
     assert jpeg.decode(data, mode, (8, 8), 1) is None
 
 
@@ -103,14 +103,14 @@ def test_half_a_file_is_left_to_pillow(photo, encoded, kept):
 
 
 @needs_turbo
-def test_a_size_that_the_header_does_not_tell_is_left_to_pillow(photo, encoded):
+def test_a_size_that_is_not_in_the_header_is_left_to_pillow(photo, encoded):
     data = encoded(photo(200, 100), "JPEG")
     assert jpeg.decode(data, "RGB", (100, 200), 1) is None
 
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_a_plain_header_tells_mode_and_size(photo, encoded, mode, progressive):
+def test_a_plain_header_gives_mode_and_size(photo, encoded, mode, progressive):
     image = photo(200, 100).convert(mode)
     data = encoded(image, "JPEG", progressive=progressive, comment=b"at home")
     assert jpeg.header(data)[:2] == (mode, (200, 100))
@@ -125,7 +125,7 @@ def test_a_plain_header_tells_mode_and_size(photo, encoded, mode, progressive):
     ],
     ids=["EXIF", "profile", "XMP"],
 )
-def test_of_what_bears_more_the_header_is_pillows(photo, encoded, more):
+def test_headers_with_extras_are_left_to_pillow(photo, encoded, more):
     assert jpeg.header(encoded(photo(200, 100), "JPEG", **more)) is None
 
 
@@ -196,7 +196,7 @@ PROCESSES = {
         *((m, 8, f"JPEG of the process {name}, 8 bits a level") for m, name in PROCESSES.items()),
     ],
 )
-def test_a_rare_process_is_named_whatever_stands_before_its_frame(marker, bits, words):
+def test_an_unsupported_process_is_named_regardless_of_earlier_segments(marker, bits, words):
     comment = b"\xff\xfe\x01\x02" + b"\xff\xc3 is no marker here".ljust(256)
     frame = bytes((0xFF, marker, 0, 11, bits, 0, 1, 0, 1, 1, 1, 0x11, 0))
     assert jpeg.rare_process(b"\xff\xd8" + comment + frame) == words

@@ -52,13 +52,13 @@ CASES = {
 
 
 @pytest.mark.parametrize(("data", "limits", "named"), CASES.values(), ids=CASES)
-def test_what_exceeds_a_limit_is_too_large_and_names_it(data, limits, named):
+def test_an_image_beyond_a_limit_is_too_large_and_names_it(data, limits, named):
     with pytest.raises(ImageError, match=named) as caught:
         decode(data, limits=limits)
     assert caught.value.reason == "too_large"
 
 
-def test_what_just_fits_is_decoded():
+def test_an_image_at_the_limit_is_decoded():
     limits = Limits(max_pixels=64, max_frames=9, max_aspect=1)
     assert decode(animation(9), limits=limits).frames[0].size == (8, 8)
 
@@ -139,7 +139,7 @@ def test_a_jpeg_of_many_scans_is_refused_wherever_it_is(decoder, container):
 
 
 @pytest.mark.parametrize("decoder", DECODERS.values(), ids=DECODERS)
-def test_what_only_looks_like_a_scan_is_none(decoder):
+def test_data_that_looks_like_a_scan_is_not_counted(decoder):
     """As in a thumbnail, in a comment, in the second picture of a file, and after its end."""
     limits = Limits(max_scans=20)
     remark = b"\xff\xfe" + struct.pack(">H", 2_002) + 1000 * b"\xff\xda"
@@ -157,7 +157,7 @@ def test_scans_of_one_colour_each_are_counted_in_a_sequential_jpeg_too():
 
 
 @pytest.mark.parametrize("cut", range(0, 700, 7))
-def test_counting_scans_ends_whatever_is_counted(cut):
+def test_counting_scans_always_ends(cut):
     assert jpeg.scans(scanned(20)[:cut], 5) <= 6
     assert jpeg.scans(b"\xff\xd8" + cut * b"\xff\xe0", 5) == 0
 
@@ -202,7 +202,7 @@ def test_memory_beyond_the_limit_is_an_error_and_not_a_catastrophe(workers, give
     [(8, 0, 1, 8), (8, 10_000_000, 64, 8), (8, 100_000_000, 2, 2), (8, 10**9, 1, 1)],
     ids=["unknown-size", "room-for-all", "room-for-two", "always-one"],
 )
-def test_as_many_workers_as_find_room(workers, pixels, gib, expected):
+def test_the_number_of_workers_is_limited_by_memory(workers, pixels, gib, expected):
     assert workers_for_memory(workers, pixels, gib * 2**30) == expected
 
 
@@ -240,7 +240,7 @@ SMALL = {
 
 @pytest.mark.parametrize("data", SMALL.values(), ids=SMALL)
 @pytest.mark.parametrize("decoder", DECODERS.values(), ids=DECODERS)
-def test_the_size_of_a_picture_is_limited_whatever_its_format(decoder, data):
+def test_the_size_of_a_picture_is_limited_in_every_format(decoder, data):
     assert decoder(data, limits=Limits(max_pixels=12, max_aspect=1.5)).frames
     for limits in (Limits(max_pixels=11), Limits(max_aspect=1.3)):
         with pytest.raises(ImageError, match=r"4x3 .* limits\.max_(pixels|aspect)") as caught:
@@ -248,7 +248,7 @@ def test_the_size_of_a_picture_is_limited_whatever_its_format(decoder, data):
         assert caught.value.reason == "too_large"
 
 
-def test_limits_are_those_that_the_manual_tells():
+def test_limits_are_as_documented():
     formats = ("jpeg", "png", "webp", "avif", "tiff", "gif", "bmp", "ppm", "ico", "heif")
     assert Limits() == Limits(178_956_970, 10**9, 10_000, 100, 1000.0, formats, 60.0, 4096)
     assert set(PRESETS) == {"untrusted"}

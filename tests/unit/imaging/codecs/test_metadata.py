@@ -227,7 +227,7 @@ BROKEN = {
 @pytest.mark.parametrize("policy", ["strip", "keep", "none"])
 @pytest.mark.parametrize("exif", BROKEN.values(), ids=BROKEN)
 @pytest.mark.parametrize("format", HOLDING)
-def test_broken_exif_costs_no_image(make, format, exif, policy):
+def test_broken_exif_does_not_fail_the_image(make, format, exif, policy):
     assert opened(make(exif, output={"format": format}, metadata=policy)).size == (40, 30)
 
 
@@ -246,7 +246,7 @@ def test_an_output_without_tags_has_no_exif_at_all(make):
     assert b"Exif" not in make(exif_block([(0x010F, "ascii", "Maker")]))
 
 
-def test_exif_behind_the_pixels_of_a_png_is_read(photo):
+def test_exif_after_the_pixels_of_a_png_is_read(photo):
     """As some programs write it; PNG allows it there."""
     block = exif_block([(0x8298, "ascii", "(c) me")])[6:]
     file = io.BytesIO()

@@ -58,7 +58,7 @@ def test_the_source_has_what_is_to_be_kept_or_not(moving):
 
 @pytest.mark.parametrize("policy", KEPT)
 @pytest.mark.parametrize("format", HOLDING)
-def test_metadata_of_a_moving_picture_follow_the_policy(moving, tmp_path, policy, format):
+def test_metadata_of_an_animation_follows_the_policy(moving, tmp_path, policy, format):
     data = {"animation": "all", "metadata": policy, "output": {"format": format}}
     renderer = Renderer(str(moving), str(tmp_path), recipe_parser.parse(data))
     outcome = renderer.render(Job("a", ("made",)))
@@ -76,7 +76,7 @@ def make(tmp_path):
 
 @pytest.mark.parametrize("policy", ["strip", "keep", "none"])
 @pytest.mark.parametrize("to", ["gif", "png", "webp", "avif"])
-def test_animations_bear_what_the_policy_hands_over(make, to, policy):
+def test_animations_contain_what_the_policy_keeps(make, to, policy):
     exif = Image.Exif()
     exif[0x013B], exif[0x010F] = "A. Painter", "A camera"
     file = io.BytesIO()

@@ -336,7 +336,7 @@ def test_a_faulty_critical_chunk_fails_the_image(encoded, picture, name):
     assert caught.value.reason == "corrupt"
 
 
-def test_a_png_that_was_cut_off_is_still_told_so(encoded, picture):
+def test_a_truncated_png_still_fails_as_truncated(encoded, picture):
     data = placed(encoded(picture(1), "PNG"), USELESS["tEXt-damaged"], "before")
     with pytest.raises(ImageError) as caught:
         decode(data[: len(data) * 2 // 3])
@@ -379,7 +379,7 @@ def flooded_tiff(encoded, picture):
 
 @pytest.mark.filterwarnings("ignore:Tag data larger")
 @pytest.mark.parametrize("flooded", [flooded_gif, flooded_jpeg, flooded_webp, flooded_tiff])
-def test_floods_of_notes_in_other_formats_cost_no_picture(encoded, picture, flooded):
+def test_huge_metadata_in_other_formats_does_not_fail_the_image(encoded, picture, flooded):
     plain, data = flooded(encoded, picture)
     (expected,) = decode(plain).frames
     (found,) = decode(data, options=DecodeOptions(metadata="keep")).frames

@@ -117,7 +117,7 @@ def test_a_profile_counts_with_alpha_and_palettes_too(encoded, mode, color):
     assert decoded.profile == (profile if color == "keep" else None)
 
 
-def test_alpha_is_no_colour(encoded):
+def test_alpha_is_not_converted(encoded):
     """Alpha is the same in every colour space."""
     alpha = np.arange(256, dtype=np.uint8).reshape(16, 16)
     image = Image.fromarray(np.dstack([np.full((16, 16, 3), 99, np.uint8), alpha]))
@@ -128,7 +128,7 @@ def test_alpha_is_no_colour(encoded):
 
 @pytest.mark.parametrize("gamma", [1.0, 1.8, 2.6])
 @pytest.mark.parametrize("mode", ["L", "LA"])
-def test_grey_with_a_profile_stays_grey_of_the_levels_that_are_seen(encoded, gamma, mode):
+def test_grey_with_a_profile_stays_grey_and_looks_the_same(encoded, gamma, mode):
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).convert(mode)
     data = encoded(ramp, "PNG", icc_profile=icc_profile((), gamma))
     made = decode(data, options=DecodeOptions(alpha=True)).frames[0]
@@ -148,7 +148,7 @@ def test_the_black_of_a_profile_becomes_black(encoded, colorants, mode):
     assert made.getpixel((1, 0)) >= 253
 
 
-def test_alpha_of_grey_is_no_grey(encoded):
+def test_alpha_of_grey_is_not_converted(encoded):
     """Alpha is not converted to another colour space."""
     alpha = np.arange(256, dtype=np.uint8).reshape(16, 16)
     image = Image.fromarray(np.dstack([np.full((16, 16), 99, np.uint8), alpha]), "LA")
@@ -221,7 +221,7 @@ def test_a_profile_that_is_broken_or_of_another_space_is_ignored(
 
 
 @pytest.mark.parametrize("color", ["srgb", "keep", "drop"])
-def test_a_broken_profile_of_inks_costs_nothing(encoded, color):
+def test_a_broken_cmyk_profile_is_ignored(encoded, color):
     image = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
     for profile in (bytes(16) + b"CMYK" + bytes(108), INKS[:600]):
         data = encoded(image, "TIFF", icc_profile=profile)
@@ -326,7 +326,7 @@ def test_cmyk_without_a_profile_equals_that_of_imagemagick(inks, store):
 
 
 @pytest.mark.parametrize("store", [jpeg_of_inks, in_ycck], ids=["adobe-inverted", "ycck"])
-def test_inks_without_a_profile_are_what_opencv_sees(inks, store):
+def test_cmyk_without_a_profile_equals_that_of_opencv(inks, store):
     data = store(inks)
     expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     assert psnr(decode(data).frames[0], expected) >= 40

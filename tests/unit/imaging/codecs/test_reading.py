@@ -18,7 +18,7 @@ from pixelmill.verification.inspector import Inspector, Task
 
 
 @pytest.mark.parametrize("known", [0, 3, 7, 9])
-def test_a_file_is_read_whole_whatever_size_it_had(tmp_path, known):
+def test_a_file_is_read_completely_regardless_of_its_recorded_size(tmp_path, known):
     (tmp_path / "a").write_bytes(b"content")
     assert reading.read(str(tmp_path / "a"), known) == b"content"
 
@@ -35,15 +35,13 @@ def test_another_content_has_another_digest():
     assert len(reading.content_digest(b"")) == 32
 
 
-def test_what_is_gone_or_no_file_is_announced_without_a_word(tmp_path):
+def test_announcing_a_missing_or_special_file_raises_no_error(tmp_path):
     reading.announce(str(tmp_path / "gone"))
     reading.announce(str(tmp_path))
 
 
 @pytest.mark.parametrize("cold", [True, False])
-def test_files_are_read_ahead_once_each_where_the_first_took_long(
-    photos, tmp_path, cold, monkeypatch
-):
+def test_each_file_is_prefetched_once_if_the_first_took_long(photos, tmp_path, cold, monkeypatch):
     announced = []
     monkeypatch.setattr(reading, "is_cold", lambda seconds, size: cold)
     monkeypatch.setattr(reading, "announce", lambda path: announced.append(os.path.basename(path)))
@@ -81,7 +79,7 @@ def test_a_file_too_large_is_refused_before_it_is_read(tmp_path, known):
 
 @pytest.mark.parametrize("known", [0, 6, 7, 8, 99])
 @pytest.mark.parametrize(("most", "fits"), [(6, False), (7, True)])
-def test_a_file_is_held_to_the_limit_whatever_size_it_had(tmp_path, known, most, fits):
+def test_the_limit_applies_regardless_of_the_recorded_size(tmp_path, known, most, fits):
     (tmp_path / "a").write_bytes(b"content")
     limits = Limits(max_bytes=most)
     if fits:
@@ -91,7 +89,7 @@ def test_a_file_is_held_to_the_limit_whatever_size_it_had(tmp_path, known, most,
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="needs Linux's /proc")
-def test_a_file_with_more_to_read_than_its_size_is_held_to_the_limit():
+def test_the_limit_applies_to_a_file_with_more_data_than_its_size():
     """For example, a file that grows while it is read."""
     assert Path("/proc/self/maps").stat().st_size == 0
     assert told(reading.read, "/proc/self/maps", limits=Limits(max_bytes=100))[1] == "too_large"
@@ -127,12 +125,12 @@ def special(request, tmp_path):
 
 
 @pytest.mark.parametrize("known", [0, 100])
-def test_what_is_no_regular_file_any_more_is_unreadable_and_keeps_nobody_waiting(special, known):
+def test_a_file_that_is_no_longer_regular_is_unreadable_and_does_not_block(special, known):
     found = told(reading.read, str(special), known)
     assert found == ("read", "unreadable", "it is no regular file")
 
 
-def test_nothing_else_waits_for_what_is_no_regular_file(special, photos, tmp_path):
+def test_nothing_else_blocks_at_a_special_file(special, photos, tmp_path):
     with pytest.raises(OSError):
         regular_files.opened(str(special))
     assert expectations.stored_size(special) is None

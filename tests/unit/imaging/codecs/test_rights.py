@@ -205,7 +205,7 @@ def test_rights_that_say_nothing_are_left_out(source, render, text):
     assert b"Exif" not in render(source("jpeg", block))
 
 
-def test_rights_that_are_no_texts_are_not_handed_over(source, render):
+def test_rights_that_are_not_texts_are_dropped(source, render):
     block = raw_block([(COPYRIGHT, 5, struct.pack("<4I", 48, 1, 8, 1))])
     assert b"Exif" not in render(source("jpeg", block))
 
@@ -234,7 +234,7 @@ def test_a_jpeg_has_all_tags_up_to_the_last_byte_that_its_segment_holds(source, 
         assert made == whole if whole <= 65_533 - 6 else made < 1000
 
 
-def test_rights_that_are_too_long_for_a_jpeg_cost_no_image(source, render):
+def test_rights_that_are_too_long_for_a_jpeg_do_not_fail_the_image(source, render):
     data = source("png", raw_block([(ARTIST, 2, b"x" * 70_000)]))
     assert b"x" * 100 not in render(data)
     assert b"x" * 70_000 in render(data, output={"format": "png"})
@@ -271,7 +271,7 @@ def test_a_kept_orientation_stands_beside_rights_of_any_bytes(source, render, or
             assert main.get(0x0112, (3, b"\1\0")) == (3, struct.pack("<H", orientation))
 
 
-def test_rights_of_an_avif_that_says_how_it_is_turned_keep_their_bytes(encoded, picture, render):
+def test_rights_of_an_avif_with_an_orientation_keep_their_bytes(encoded, picture, render):
     """Pillow writes the tags of such a file anew as it reads them."""
     text = TEXTS["latin-1"]
     block = raw_block([(0x0112, 3, struct.pack("<H", 6)), (ARTIST, *text)])
@@ -369,7 +369,7 @@ def test_tags_of_a_bigtiff_are_read(picture, render):
     assert main[ARTIST] == text
 
 
-def test_values_that_overlap_are_no_way_to_fill_the_memory():
+def test_overlapping_values_do_not_fill_the_memory():
     entry = struct.pack("<HHII", 0x9286, 7, 60_000, 8)
     count = 5_000
     entries = b"".join(struct.pack("<H", 0x8000 + number) + entry[2:] for number in range(count))
@@ -379,7 +379,7 @@ def test_values_that_overlap_are_no_way_to_fill_the_memory():
 
 
 @pytest.mark.parametrize("cut", range(0, 120, 7))
-def test_tags_that_were_cut_off_cost_no_image(source, render, cut):
+def test_truncated_tags_do_not_fail_the_image(source, render, cut):
     block = raw_block(main_fields("<", TEXTS["utf-8"]), camera_fields("<"), gps_fields("<"))
     for format in ("jpeg", "png"):
         for policy in ("strip", "keep"):

@@ -183,7 +183,7 @@ def test_the_upper_bytes_of_a_palette_are_its_levels(bits, low):
         (RGB, 32, FLOAT, ()), (CMYK, 8, UNSIGNED, (2,)), (CIE_LAB, 16, UNSIGNED, ()),
     ],
 )  # fmt: skip
-def test_every_layout_is_turned_once(color, bits, format, extra, orientation):
+def test_every_layout_is_rotated_once(color, bits, format, extra, orientation):
     samples, expected, tags = stored(color, bits, format, extra)
     kept = (*tags, (274, 3, [orientation]))
     for planar, order, big in itertools.product((1, 2), "<>", (False, True)):
@@ -297,7 +297,7 @@ def test_an_undescribed_sample_is_alpha(color, bits):
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize(("color", "bits"), [(RGB, 16), (WHITE, 16), (BLACK, 12)])
-def test_tags_are_handed_on(color, bits, order, big):
+def test_tags_are_kept(color, bits, order, big):
     samples, _, _ = stored(color, bits)
     tags = ((315, ASCII, b"somebody\0"), (33432, ASCII, b"2026\0"), (270, ASCII, b"a picture\0"))
     data = tiff(samples, photometric=color, bits=bits, order=order, big=big, tags=tags)
@@ -412,7 +412,7 @@ def test_a_page_without_a_size_is_corrupt(size, bits):
         assert failure.value.reason == "corrupt"
 
 
-def test_the_first_page_stands():
+def test_the_first_page_is_used():
     samples, expected, _ = stored(RGB, 16)
     first = tiff(samples, photometric=RGB, bits=16, planar=2)
     file = io.BytesIO()

@@ -156,7 +156,7 @@ def test_no_rim_in_16_bits(make, filter, percent, hidden):
 
 @pytest.mark.parametrize("angle", [3, 17, 45, -80])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_a_turned_picture_has_no_rim(mode, angle):
+def test_a_rotated_picture_has_no_fringe(mode, angle):
     image = Image.new(mode, (40, 30), (LEVEL,) * len(mode) if mode == "RGB" else LEVEL)
     made = STEPS["rotate"].function(image, angle=angle, expand=True, color="transparent")
     assert np.abs(seen(made, 1) - LEVEL).max() <= 1

@@ -49,7 +49,7 @@ def test_a_picture_brings_its_own_alpha():
     assert made.getpixel((0, 0)) == (255, 255, 255, 255)
 
 
-def test_what_stands_over_is_cut_off():
+def test_the_overflow_is_cropped():
     levels = np.arange(16, dtype=np.uint8).reshape(4, 4)
     made = canvas.place(Image.fromarray(levels), (2, 2), -1, -1, "#000000")
     np.testing.assert_array_equal(np.asarray(made), levels[1:3, 1:3])

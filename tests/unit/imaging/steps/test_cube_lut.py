@@ -37,7 +37,7 @@ LOOKS = {
 
 @pytest.mark.parametrize("size", [2, 5, 17])
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_colours_become_what_the_table_says(apply, photo, write, size, look):
+def test_colours_are_mapped_by_the_table(apply, photo, write, size, look):
     image = photo(60, 40)
     red, green, blue = np.moveaxis(np.asarray(image) / 255, -1, 0)
     expected = 255 * np.stack(look(red, green, blue), axis=-1)
@@ -46,7 +46,7 @@ def test_colours_become_what_the_table_says(apply, photo, write, size, look):
 
 
 @pytest.mark.parametrize("amount", [0, 0.25, 0.5])
-def test_a_part_of_it_lies_between(apply, photo, write, amount):
+def test_a_partial_amount_lies_between(apply, photo, write, amount):
     image = photo(60, 40)
     path = write(cube(2, LOOKS["inverted"]))
     levels = np.asarray(image).astype(float)
@@ -89,6 +89,6 @@ def test_any_other_file_is_refused_with_the_reason(write, text, words):
     assert words in str(refusal.value)
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(ValueError, match=r"'.*look\.cube': No such file"):
         cube_lut.read(str(tmp_path / "look.cube"))

@@ -80,7 +80,7 @@ def test_a_grey_image_is_an_array_of_two_dimensions(write):
     assert flipped == PICTURE.convert("L").transpose(Image.Transpose.FLIP_TOP_BOTTOM)
 
 
-def test_an_array_may_be_changed_in_place_without_harm_to_the_source(write):
+def test_changing_an_array_in_place_does_not_affect_the_source(write):
     folder = write(
         "import numpy as np\ndef f(image: np.ndarray):\n    image[:] = 7\n    return image\n"
     )
@@ -89,7 +89,7 @@ def test_an_array_may_be_changed_in_place_without_harm_to_the_source(write):
     assert before == PICTURE
 
 
-def test_the_annotation_of_the_first_argument_alone_decides(write):
+def test_only_the_annotation_of_the_first_argument_decides(write):
     folder = write(
         "import numpy as np\n"
         "def f(image, table: np.ndarray = None):\n"
@@ -132,14 +132,14 @@ def test_a_file_is_imported_once(write, tmp_path):
     assert (tmp_path / "imports").read_text() == "x"
 
 
-def test_a_file_may_lie_in_a_folder_below(tmp_path, write):
+def test_a_file_may_be_in_a_sub_folder(tmp_path, write):
     write("def f(image): return image.rotate(180)\n", "steps")
     step = {"function": "steps.mine:f"}
     assert custom.check(step, "call", str(tmp_path)) == step
     assert custom.call(PICTURE, step, str(tmp_path)) == PICTURE.rotate(180)
 
 
-def test_a_file_may_lie_on_pythons_path(tmp_path, monkeypatch):
+def test_a_file_may_be_on_pythons_path(tmp_path, monkeypatch):
     (tmp_path / "path").mkdir()
     (tmp_path / "path" / "on_the_path.py").write_text("def f(image): return image\n")
     monkeypatch.syspath_prepend(tmp_path / "path")
@@ -147,7 +147,7 @@ def test_a_file_may_lie_on_pythons_path(tmp_path, monkeypatch):
     assert found == tmp_path / "path" / "on_the_path.py"
 
 
-def test_a_file_beside_the_config_goes_before_one_on_pythons_path(tmp_path):
+def test_a_file_beside_the_config_takes_precedence_over_pythons_path(tmp_path):
     (tmp_path / "colorsys.py").write_text("def f(image): return image\n")
     assert custom.find("colorsys:f", str(tmp_path)) == tmp_path / "colorsys.py"
 
@@ -210,7 +210,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("file", "ref", "params", "words"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_told_in_one_sentence(write, file, ref, params, words):
+def test_a_mistake_gives_one_sentence(write, file, ref, params, words):
     with pytest.raises(UserError) as refusal:
         check(write(file), ref, **params)
     sentence = str(refusal.value)

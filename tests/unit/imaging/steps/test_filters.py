@@ -33,14 +33,14 @@ def noise():
 
 
 @pytest.mark.parametrize("radius", [0.5, 1, 2, 5, 10])
-def test_gaussian_blur_is_one_by_standard_deviation(apply, photo, radius):
+def test_the_radius_of_gaussian_blur_is_its_standard_deviation(apply, photo, radius):
     image = photo(201, 133)
     levels = np.asarray(image)
     expected = cv2.GaussianBlur(levels, (0, 0), radius, borderType=cv2.BORDER_REPLICATE)
     assert psnr(apply(image, "gaussian_blur", radius=radius), expected) >= 45
 
 
-def test_unsharp_mask_adds_what_a_blur_takes_away(apply, photo):
+def test_unsharp_mask_adds_the_difference_from_a_blur(apply, photo):
     image = photo(201, 133)
     source = pixels(image)
     detail = source - cv2.GaussianBlur(source, (0, 0), 2)
@@ -49,7 +49,7 @@ def test_unsharp_mask_adds_what_a_blur_takes_away(apply, photo):
     assert psnr(made, expected) >= 40 > psnr(image, expected)
 
 
-def test_unsharp_mask_leaves_alone_what_is_below_its_threshold(apply, photo):
+def test_unsharp_mask_ignores_differences_below_its_threshold(apply, photo):
     image = photo(60, 40)
     assert apply(image, "unsharp_mask", radius=2, percent=500, threshold=255) == image
     assert apply(image, "unsharp_mask", radius=2, percent=0, threshold=0) == image

@@ -26,7 +26,7 @@ def test_sums_are_the_same_in_any_order(row):
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_rounding_costs_no_level(row):
+def test_rounding_loses_no_level(row):
     assert np.abs(np.array(round_exact(*row)) - row) @ ([255] * (len(row) - 1) + [1]) < 0.05
 
 
@@ -40,7 +40,7 @@ MATRICES = {
 
 
 @pytest.mark.parametrize("matrix", MATRICES.values(), ids=MATRICES)
-def test_a_product_does_not_hang_on_where_the_pixel_lies(matrix):
+def test_a_product_does_not_depend_on_the_position_of_the_pixel(matrix):
     rows = to_fixed_point(tuple(map(tuple, matrix)))
     levels = np.random.default_rng(1).integers(0, 256, (1, 4_099, 3), dtype=np.uint8)
     whole = cv2.transform(levels, rows)
@@ -59,7 +59,7 @@ def test_a_product_is_that_of_the_given_rows_to_a_level(matrix):
     assert (np.abs(made - expected).max(axis=(0, 1)) < 0.5 + 0.5 * coarser).all()
 
 
-def test_rows_add_up_to_what_they_did():
+def test_rounded_rows_keep_their_sums():
     random = np.random.default_rng(3)
     for _ in range(100):
         rows = random.normal(0, 1, (3, 3)).round(3)

@@ -75,7 +75,7 @@ def test_crop_cuts_out_a_rectangle(apply, picture, mode):
     ],
     ids=str,
 )
-def test_crop_keeps_what_is_named_and_there(apply, photo, params, box):
+def test_crop_keeps_the_part_inside_the_image(apply, photo, params, box):
     assert apply(photo(50, 30), "crop", **params) == photo(50, 30).crop(box)
 
 
@@ -169,7 +169,7 @@ def test_an_expanded_frame_holds_the_whole_picture_and_hardly_more(apply, photo,
     assert psnr(made, opencv_turned(image, angle, made.size, 255)) >= 26
 
 
-def test_the_edges_of_a_turned_picture_are_smooth(apply):
+def test_the_edges_of_a_rotated_picture_are_smooth(apply):
     made = np.asarray(apply(Image.new("L", (60, 60)), "rotate", angle=10))
     assert np.isin(made, (0, 255)).mean() > 0.9
     assert len(np.unique(made)) > 20
@@ -184,7 +184,7 @@ def test_transparent_corners_give_the_result_alpha(apply, picture, mode, with_al
         assert made.getpixel((0, 0))[-1] == 0
 
 
-def test_a_turned_picture_keeps_its_alpha_and_lies_on_the_colour(apply):
+def test_a_rotated_picture_keeps_its_alpha_on_the_fill_colour(apply):
     image = Image.new("RGBA", (40, 40), (255, 0, 0, 128))
     made = apply(image, "rotate", angle=45, color="#0000ff")
     assert made.getpixel((0, 0)) == (0, 0, 255, 255)
@@ -193,14 +193,14 @@ def test_a_turned_picture_keeps_its_alpha_and_lies_on_the_colour(apply):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_a_flat_picture_that_is_turned_keeps_its_colour_and_its_alpha(apply, mode):
+def test_a_rotated_uniform_picture_keeps_its_colour_and_alpha(apply, mode):
     pixel = (90, 60, 30, 200) if mode == "RGBA" else (90, 200)
     made = apply(Image.new(mode, (40, 40), pixel), "rotate", angle=45, color="transparent")
     assert made.getpixel((made.width // 2, made.height // 2)) == pixel
     assert made.getpixel((0, 0))[-1] == 0
 
 
-def test_deep_grey_turned_by_any_angle_is_the_8_bit_picture_in_finer_steps(apply, photo):
+def test_rotated_16_bit_grey_is_a_finer_version_of_the_8_bit_picture(apply, photo):
     image = photo(120, 80).convert("L")
     deep = Image.fromarray(np.asarray(image) * np.uint16(257))
     made = apply(deep, "rotate", angle=30, expand=False, color="black")
@@ -241,7 +241,7 @@ def test_trim_cuts_off_a_border_of_one_colour(apply, picture, mode):
     np.testing.assert_array_equal(np.asarray(made), np.asarray(image))
 
 
-def test_trim_forgives_what_is_within_its_tolerance(apply):
+def test_trim_ignores_differences_within_its_tolerance(apply):
     levels = np.full((20, 30), 200, np.uint8)
     levels[3, 4], levels[10:15, 10:20] = 208, 100
     assert apply(Image.fromarray(levels), "trim", tolerance=8).size == (10, 5)
@@ -261,7 +261,7 @@ def test_an_image_of_one_colour_stays(apply, tolerance):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_trim_takes_what_is_invisible_for_one_colour(apply, photo, mode):
+def test_trim_treats_transparent_pixels_as_one_colour(apply, photo, mode):
     pixels = np.array(photo(30, 20).convert(mode))
     pixels[..., -1] = 0
     pixels[5:10, 8:20, -1] = 255

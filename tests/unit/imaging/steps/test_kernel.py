@@ -119,7 +119,7 @@ def spoilt(side, place, value):
         "taps", "precision", "beyond", "before", "backwards",
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_refused(kernel, change):
+def test_images_that_do_not_fit_are_refused(kernel, change):
     given = {
         "from": as_bgra(np.zeros((30, 20, 3), np.uint8)),
         "source": (20, 30),

@@ -18,7 +18,7 @@ MODES = ["RGB", "L", "RGBA", "LA"]
 
 @pytest.mark.parametrize("strength", [0.25, 0.5, 1])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_vignette_takes_light_by_the_square_of_the_distance(apply, photo, mode, strength):
+def test_vignette_darkens_with_the_square_of_the_distance(apply, photo, mode, strength):
     image = photo(81, 61).convert(mode)
     rows, columns = np.indices((61, 81))
     distance = (((columns - 40) / 41) ** 2 + ((rows - 30) / 31) ** 2) / 2
@@ -56,7 +56,7 @@ def changed(before, after):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("size", [0.1, 0.4, 0.9])
-def test_a_text_is_as_wide_as_its_size_says(apply, mode, size):
+def test_the_width_of_a_text_follows_its_size(apply, mode, size):
     image = Image.new(mode, (400, 300), "#404040")
     made = apply(image, "watermark", text="pixelmill", size=size, opacity=1, gravity="center")
     assert (made.mode, made.size) == (mode, image.size)
@@ -75,7 +75,7 @@ def test_a_text_is_as_wide_as_its_size_says(apply, mode, size):
         ("center", (0.4, 0.3, 0.6, 0.7)),
     ],
 )
-def test_a_mark_lies_where_its_gravity_says_off_the_edges(apply, tmp_path, gravity, box):
+def test_a_watermark_is_placed_by_its_gravity_off_the_edges(apply, tmp_path, gravity, box):
     Image.new("RGB", (10, 10), "red").save(tmp_path / "mark.png")
     image = Image.new("RGB", (200, 100), "white")
     params = {"image": str(tmp_path / "mark.png"), "size": 0.2, "margin": 0.1, "opacity": 1}
@@ -94,7 +94,7 @@ def test_opacity_and_the_marks_own_alpha_are_multiplied(apply, mark, mode, seen)
     assert made.getpixel((35, 20)) == image.getpixel((0, 0))
 
 
-def test_on_what_is_invisible_a_mark_is_as_opaque_as_itself(apply, mark):
+def test_a_watermark_on_transparent_pixels_keeps_its_own_opacity(apply, mark):
     image = Image.new("RGBA", (100, 100))
     params = {"image": mark, "size": 0.4, "margin": 0, "opacity": 0.5}
     made = apply(image, "watermark", gravity="top_left", **params)
@@ -126,7 +126,7 @@ def test_a_mark_is_either_a_text_or_an_image(params):
         parse({"steps": [{"watermark": params}]})
 
 
-def test_a_missing_image_or_none_is_told(tmp_path):
+def test_a_missing_or_invalid_image_is_reported(tmp_path):
     with pytest.raises(ValueError, match=r"an image; '.*none\.png': No such file"):
         read_image(str(tmp_path / "none.png"))
     (tmp_path / "text.png").write_text("no image")

@@ -52,7 +52,7 @@ def test_a_change_is_put_back(tmp_path, monkeypatch, change, look):
     assert look() == before
 
 
-def test_nothing_is_changed_where_nothing_was(tmp_path):
+def test_nothing_changes_without_an_effect(tmp_path):
     before = [look() for _, look in CHANGES.values()]
     State().restore()
     assert [look() for _, look in CHANGES.values()] == before

@@ -38,7 +38,7 @@ def layered(photo):
 
 
 @pytest.mark.parametrize(("mode", "inner"), [("RGBA", "RGB"), ("LA", "L")])
-def test_kept_alpha_is_neither_seen_nor_changed(register, layered, mode, inner):
+def test_alpha_is_hidden_from_the_step_and_unchanged(register, layered, mode, inner):
     def invert(image):
         assert image.mode == inner
         return ImageOps.invert(image)
@@ -87,7 +87,7 @@ def test_an_image_without_alpha_is_passed_as_it_is(register, photo, alpha, mode)
     assert register(alpha, same).function(image, times=3) is image
 
 
-def test_a_kind_says_what_it_can_take(register):
+def test_a_kind_describes_its_allowed_values(register):
     def nothing(image):
         return image
 
@@ -96,9 +96,9 @@ def test_a_kind_says_what_it_can_take(register):
 
     plain = register("any_mode", nothing)
     assert {key: getattr(plain, key) for key in FLAGS} == FLAGS
-    said = {"check": refuse, "holds_gil": True, "deep": True}
-    other = register("any_mode", nothing, **said)
-    assert {key: getattr(other, key) for key in FLAGS} == said
+    flags = {"check": refuse, "holds_gil": True, "deep": True}
+    other = register("any_mode", nothing, **flags)
+    assert {key: getattr(other, key) for key in FLAGS} == flags
 
 
 def test_importing_all_steps_loads_neither_numpy_nor_opencv(repository):

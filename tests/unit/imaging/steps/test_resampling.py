@@ -132,7 +132,7 @@ def test_every_processor_makes_the_same_bytes(photo, mode, monkeypatch):
         ("I;16", (90, 90), "lanczos"),
     ],
 )
-def test_what_vectors_do_not_cover_is_pillows_own(photo, mode, size, filter):
+def test_modes_without_vector_code_use_pillow(photo, mode, size, filter):
     image = photo(200, 150).convert("L").convert(mode)
     pillow = image.resize(size, Image.Resampling[filter.upper()])
     assert resample(image, size, filter, whole(image), vectors=True) == pillow

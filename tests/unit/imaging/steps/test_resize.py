@@ -36,7 +36,7 @@ FILTERS = ["lanczos", "bicubic", "bilinear", "hamming", "box"]
 
 @pytest.mark.parametrize("filter", FILTERS)
 @pytest.mark.parametrize("size", [(64, 48), (100, 100), (256, 180)])
-def test_stretch_looks_as_another_librarys_area_average(apply, photo, filter, size):
+def test_stretch_looks_like_the_area_average_of_another_library(apply, photo, filter, size):
     image = photo(301, 203)
     made = apply(image, "resize", width=size[0], height=size[1], filter=filter)
     area = cv2.resize(np.asarray(image), size, interpolation=cv2.INTER_AREA)
@@ -54,7 +54,7 @@ def test_the_default_is_to_stretch_with_lanczos(apply, photo):
     assert made == image.resize((31, 17), Image.Resampling.LANCZOS)
 
 
-def test_box_takes_the_mean_of_whole_blocks(apply, photo):
+def test_box_averages_whole_blocks(apply, photo):
     image = photo(60, 40)
     blocks = pixels(image).reshape(10, 4, 20, 3, 3).mean(axis=(1, 3))
     made = apply(image, "resize", width=20, height=10, filter="box")
@@ -138,7 +138,7 @@ def test_cover_fills_any_frame_from_any_size(apply):
     ("source", "frame"),
     [((900, 1200), (224, 224)), ((900, 900), (299, 299)), ((1200, 900), (224, 224))],
 )
-def test_cover_takes_photos_of_usual_sizes(apply, source, frame):
+def test_cover_handles_photos_of_common_sizes(apply, source, frame):
     made = apply(Image.new("L", source), "resize", width=frame[0], height=frame[1], fit="cover")
     assert made.size == frame
 
@@ -192,7 +192,7 @@ def test_a_region_is_taken_for_the_whole_picture():
     ("fit", "size"), [("stretch", (300, 300)), ("contain", (300, 225)), ("pad", (300, 225)),
                       ("cover", (400, 300))],
 )  # fmt: skip
-def test_a_decoder_is_told_how_large_the_whole_source_will_be(fit, size):
+def test_a_decoder_receives_the_required_size_of_the_whole_source(fit, size):
     assert scaled_size((4000, 3000), framed((300, 300), fit)) == pytest.approx(size)
 
 
@@ -228,7 +228,7 @@ def test_one_number_keeps_the_proportions_exactly(way):
         assert resampled_size(source, {way: number}) == expected, (source, number)
 
 
-def test_a_percentage_with_a_fraction_is_taken_as_it_is_written():
+def test_a_fractional_percentage_is_exact():
     for tenths in range(1, 2000):
         for side in (50, 125, 500, 4000):
             expected = exactly((side, side), Fraction(tenths, 1000))
@@ -288,7 +288,7 @@ def test_a_result_that_no_format_could_hold_is_refused(apply):
         ({"longest": 5, "fit": "pad"}, "both width and height, which fit: pad needs"),
     ],
 )
-def test_a_size_must_be_told_in_one_way(params, words):
+def test_a_size_must_be_given_in_exactly_one_way(params, words):
     with pytest.raises(UserError, match=re.escape(words)):
         parse({"steps": [{"resize": params}]})
 
@@ -317,7 +317,7 @@ def test_no_side_becomes_longer(apply, photo, params, size):
     assert apply(photo(90, 60), "resize", upscale="never", **params).size == size
 
 
-def test_cover_gives_the_part_of_the_frame_that_there_is(apply, photo):
+def test_cover_without_enlarging_gives_the_covered_part_of_the_frame(apply, photo):
     made = apply(photo(90, 60), "resize", **framed((200, 50), "cover", upscale="never"))
     assert made == photo(90, 60).crop((0, 5, 90, 55))
 
@@ -347,7 +347,7 @@ def test_cover_keeps_the_part_that_gravity_names(apply, photo, gravity):
 
 
 @pytest.mark.parametrize("gravity", PLACES)
-def test_pad_puts_the_picture_where_gravity_says(apply, photo, gravity):
+def test_pad_places_the_picture_by_its_gravity(apply, photo, gravity):
     across, down = PLACES[gravity]
     params = framed((50, 50), "pad", gravity=gravity, upscale="never", color="black")
     made = apply(photo(30, 20), "resize", **params)
