@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class Retry(enum.Enum):
@@ -19,8 +19,7 @@ class Retry(enum.Enum):
     NEW_SOURCE = "when it changes"
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     """A reason for which an image can fail.
 
     Attributes

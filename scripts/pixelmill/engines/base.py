@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -36,8 +35,7 @@ _THREAD_VARIABLES = (
 MOST_RESULT_BYTES = 32 * 2**20
 
 
-@dataclass(frozen=True)
-class Pool:
+class Pool(NamedTuple):
     """The workers of an engine on this machine.
 
     Attributes

@@ -6,16 +6,14 @@ Importing it is cheap: neither Dask nor `multiprocessing` is imported.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pixelmill.core.errors import UserError
 from pixelmill.engines.base import Engine, Pool
 from pixelmill.engines.local import DaskLocal, Futures, Sequential
 
 
-@dataclass(frozen=True)
-class EngineSpec:
+class EngineSpec(NamedTuple):
     """An engine: how it runs, and when it is worth its start-up.
 
     Attributes

@@ -17,6 +17,7 @@ from pixelmill.pipeline.child_processes import ChildProcesses
 pytestmark = pytest.mark.usefixtures("started_children")
 
 HEAVY = {
+    "dataclasses",  # its import takes 6 ms; named tuples suffice
     "PIL",
     "numpy",
     "cv2",
