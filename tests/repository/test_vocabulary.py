@@ -95,8 +95,7 @@ PHRASES = {
 }
 
 #: Entries of the tables above that the library does not follow yet.
-PENDING: set[str] = {
-}
+PENDING: set[str] = set()
 
 SOURCES = ("scripts/**/*.py", "tests/**/*.py", "examples/*.py")
 TEXTS = (
