@@ -75,6 +75,11 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     error = best_match(_Validator(schema()).iter_errors(filled))
     if error is not None:
         raise UserError(_sentence(error))
+    if set(filled["results"]) & set("{}"):
+        raise UserError(
+            f"results: found {shown(filled['results'])}; Snakemake reads braces as wildcards, so "
+            "choose a path without them."
+        )
     _check_names(filled)
     for name, dataset in filled["datasets"].items():
         if name in filled["run"]["datasets"]:

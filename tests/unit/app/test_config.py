@@ -155,6 +155,7 @@ def test_the_default_recipes_are_valid():
 #: What was written, the key that the message begins with, and words that it must hold:
 #: what was found and what is allowed.
 MISTAKES = {
+    "braces": ({"results": "out/{a}"}, "results", ["'out/{a}'", "wildcards"]),
     "unknown-key": ({"result": "x"}, "result", ["unknown", "datasets", "results"]),
     "unknown-key-deeper": (
         {"verify": {"sampel": 1}}, "verify.sampel", ["unknown", "scope, sample, min_psnr"],
