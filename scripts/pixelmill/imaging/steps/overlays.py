@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from pixelmill.core import regular_files
+from pixelmill.imaging.codecs.formats import SNIFF_BYTES, dimensions, sniff
 from pixelmill.imaging.parameters import Choice, Color, File, Number, Size, Text
 from pixelmill.imaging.steps import canvas
 from pixelmill.imaging.steps.registry import IN_COLOR, step
@@ -36,26 +37,45 @@ def vignette(image: Image.Image, *, strength: float) -> Image.Image:
     return Image.composite(image, Image.new(image.mode, image.size), mask)
 
 
-def read_image(path: str) -> Image.Image:
-    """Read an image that is put over others, as RGBA.
+#: Formats of images that are put over others: those whose headers tell their size.
+_FORMATS = ("png", "jpeg", "webp", "gif", "bmp")
+
+#: Largest size of such an image, in bytes and in pixels.
+_MOST_BYTES = 64 * 2**20
+_MOST_PIXELS = 4096 * 4096
+
+
+def check_image(path: str) -> bytes:
+    """Check an image that is put over others by its header, and return the content of its file.
+
+    It is not decoded: the process that reads recipes is not confined.
 
     Raises
     ------
     ValueError
-        If the file is missing or is not an image; the message completes "give ...".
+        If the file is missing, is no such image or is too large; the message completes
+        "give ...".
     """
     try:
         data = regular_files.content(path, _MOST_BYTES)
-        with Image.open(io.BytesIO(data)) as image:
-            return image.convert("RGBA")
     except OSError as error:
-        raise ValueError(f"an image; '{path}': {error.strerror or 'is none'}") from error
+        raise ValueError(f"an image; '{path}': {error.strerror or error}") from error
+    head = data[:SNIFF_BYTES]
+    name = sniff(head)
+    if name not in _FORMATS:
+        raise ValueError(f"a PNG, JPEG, WebP, GIF or BMP image; '{path}' is none")
+    width, height = dimensions(io.BytesIO(data), head, name)
+    if not 0 < width * height <= _MOST_PIXELS:
+        raise ValueError(
+            f"an image of at most {_MOST_PIXELS:,} pixels; '{path}' has {width} x {height}"
+        )
+    return data
 
 
-#: Largest size of a file with such an image, in bytes.
-_MOST_BYTES = 256 * 2**20
-
-_read_once = functools.lru_cache(maxsize=8)(read_image)
+@functools.lru_cache(maxsize=8)
+def _read_once(path: str) -> Image.Image:
+    with Image.open(io.BytesIO(check_image(path)), formats=_FORMATS) as image:
+        return image.convert("RGBA")
 
 
 def _check_watermark(params: Mapping[str, Any]) -> None:
@@ -69,7 +89,7 @@ def _check_watermark(params: Mapping[str, Any]) -> None:
     mode_effect="by_parameters",
     examples=[{"text": "© pixelmill", "size": 0.5, "opacity": 0.8}],
     text=Text(None),
-    image=File("an image", read_image, None),
+    image=File("an image", check_image, None),
     gravity=Choice(tuple(canvas.GRAVITIES), "bottom_right"),
     opacity=Number(0, 1, 0.5),
     size=Number(0.01, 1, 0.25),

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pixelmill.core.errors import UserError
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.imaging.steps.overlays import read_image
+from pixelmill.imaging.steps.overlays import check_image
 
 MODES = ["RGB", "L", "RGBA", "LA"]
 
@@ -128,7 +128,42 @@ def test_a_mark_is_either_a_text_or_an_image(params):
 
 def test_a_missing_or_invalid_image_is_reported(tmp_path):
     with pytest.raises(ValueError, match=r"an image; '.*none\.png': No such file"):
-        read_image(str(tmp_path / "none.png"))
+        check_image(str(tmp_path / "none.png"))
     (tmp_path / "text.png").write_text("no image")
-    with pytest.raises(ValueError, match=r"an image; '.*text\.png': is none"):
-        read_image(str(tmp_path / "text.png"))
+    with pytest.raises(
+        ValueError, match=r"a PNG, JPEG, WebP, GIF or BMP image; '.*text\.png' is none"
+    ):
+        check_image(str(tmp_path / "text.png"))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "bmp"])
+def test_a_recipe_is_read_without_decoding_the_image(tmp_path, monkeypatch, suffix):
+    path = tmp_path / f"mark.{suffix}"
+    Image.new("RGB", (20, 20)).save(path)
+    monkeypatch.setattr(Image.Image, "load", None)
+    monkeypatch.setattr(Image, "open", None)
+    parse({"steps": [{"watermark": {"image": str(path)}}]})
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "webp"])
+def test_an_image_that_is_too_large_is_refused_by_its_header(tmp_path, suffix):
+    path = tmp_path / f"mark.{suffix}"
+    Image.new("L", (16_000, 1_049)).save(path)
+    with pytest.raises(UserError, match=r"at most 16,777,216 pixels; '.*' has 16000 x 1049"):
+        parse({"steps": [{"watermark": {"image": str(path)}}]})
+
+
+@pytest.mark.parametrize("suffix", ["ico", "tiff", "ppm"])
+def test_an_image_whose_header_tells_no_size_is_refused(tmp_path, suffix):
+    path = tmp_path / f"mark.{suffix}"
+    Image.new("RGB", (20, 20)).save(path)
+    with pytest.raises(UserError, match="give a PNG, JPEG, WebP, GIF or BMP image"):
+        parse({"steps": [{"watermark": {"image": str(path)}}]})
+
+
+def test_a_damaged_image_fails_the_step(tmp_path, apply):
+    path = tmp_path / "mark.png"
+    Image.effect_noise((40, 40), 50).save(path)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(OSError, match="truncated"):
+        apply(Image.new("RGB", (100, 100)), "watermark", image=str(path))
