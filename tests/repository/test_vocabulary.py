@@ -94,9 +94,6 @@ PHRASES = {
     r'^imaging/steps/.*"(kept|own)"': "color_only, any_mode",
 }
 
-#: Entries of the tables above that the library does not follow yet.
-PENDING: set[str] = set()
-
 SOURCES = ("scripts/**/*.py", "tests/**/*.py", "examples/*.py")
 TEXTS = (
     *SOURCES,
@@ -104,12 +101,6 @@ TEXTS = (
     *("*.yaml", "Makefile", "Snakefile", "workflow/**/*.*", "profiles/**/*.yaml", "examples/*"),
     *("scripts/pixelmill/report/templates/*", "scripts/pixelmill/*.pyi"),
 )
-
-
-def entries(table):
-    """The entries of a table; pending ones are expected to fail."""
-    expected = pytest.mark.xfail(strict=True)
-    return [pytest.param(key, marks=[expected] if key in PENDING else []) for key in table]
 
 
 def files(repository, patterns):
@@ -174,19 +165,19 @@ def test_definitions_are_found():
     assert words_of("_TakeOver2") == words_of("take_over_2") == "_take_over_2_"
 
 
-@pytest.mark.parametrize("word", entries(WORDS))
+@pytest.mark.parametrize("word", WORDS)
 def test_no_name_contains_a_private_word(defined, word):
     last = ((name, re.split(r"[.:(]", name)[-1]) for name in defined)
     assert {name for name, own in last if f"_{word}_" in words_of(own)} == set(), WORDS[word]
 
 
-@pytest.mark.parametrize("name", entries(NAMES))
+@pytest.mark.parametrize("name", NAMES)
 def test_no_private_name_is_defined(defined, name):
     found = {one for one in defined if re.fullmatch(name, one)}
     assert {one for one in found if not one.startswith("tests/")} == set(), NAMES[name]
 
 
-@pytest.mark.parametrize("phrase", entries(PHRASES))
+@pytest.mark.parametrize("phrase", PHRASES)
 def test_no_text_contains_a_private_phrase(texts, phrase):
     found = {
         place: match[0]

@@ -1,1 +1,1 @@
-"""Imaging: everything that decides a pixel; the fingerprint of the code is that of this package."""
+"""Imaging: everything that decides a pixel. The code fingerprint covers exactly this package."""

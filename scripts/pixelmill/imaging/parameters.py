@@ -43,7 +43,7 @@ class Parameter(Protocol):
 
 @dataclass(frozen=True)
 class Integer:
-    """A whole number between two bounds, both included."""
+    """An integer between two bounds, both inclusive."""
 
     minimum: int
     maximum: int
@@ -65,7 +65,7 @@ class Integer:
 
 @dataclass(frozen=True)
 class Number:
-    """A real number between two bounds, both included.
+    """A real number between two bounds, both inclusive.
 
     Examples
     --------

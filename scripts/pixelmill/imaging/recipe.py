@@ -98,7 +98,7 @@ class Recipe:
 
     @property
     def all_steps(self) -> Iterator[Step]:
-        """Steps of the recipe and of its outputs."""
+        """Return the steps of the recipe and of its outputs."""
         yield from self.steps
         for output in self.outputs:
             yield from output.steps
@@ -144,7 +144,7 @@ class Recipe:
         )
 
     def files(self) -> Iterator[str]:
-        """Paths of the files that steps read, such as a watermark."""
+        """Return the paths of the files that steps read, such as a watermark."""
         for step in self.all_steps:
             for key in file_keys(step):
                 yield find_file(step.params[key], self.folder)

@@ -157,7 +157,7 @@ class Renderer:
         return timer.outcome(job)
 
     def _make(self, job: Job, decoded: Decoded, timer: StageTimer) -> None:
-        """Do the steps and write each output; all take their names, or none does."""
+        """Run the steps and write each output; either all outputs are renamed, or none."""
         recipe = self.recipe
         common, own = self._prepared
         frames = [self._apply(frame, decoded.box, common) for frame in decoded.frames]

@@ -202,7 +202,7 @@ def unsharp_mask(picture: AnyArray, *, radius: float, percent: int, threshold: i
 
 @_step
 def median(picture: AnyArray, *, size: int) -> AnyArray:
-    """Replace each pixel by the median of a square of `size` pixels."""
+    """Replace each pixel with the median of a square of `size` pixels."""
     import cv2
 
     return _colors(picture, lambda p: cv2.medianBlur(p, size))
@@ -224,7 +224,7 @@ def grayscale(picture: AnyArray) -> AnyArray:
 
 @_step
 def equalize(picture: AnyArray) -> AnyArray:
-    """Even out the histogram of each channel."""
+    """Equalise the histogram of each channel."""
     import cv2
     import numpy as np
 

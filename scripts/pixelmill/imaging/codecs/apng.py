@@ -1,4 +1,4 @@
-"""APNG: frames composed and written according to the standard (PNG 3rd edition, 13.16).
+"""APNG: compose and write frames according to the standard (PNG 3rd edition, 13.16).
 
 Pillow 13 does not restore the picture before a frame that was blended over it, blends
 half-transparent pixels differently, merges equal frames, and cannot write times above 65 s. Its

@@ -26,7 +26,7 @@ class Box(NamedTuple):
 
 
 def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[Box]:
-    """Boxes that follow each other in a part of a file.
+    """Yield consecutive boxes in a part of a file.
 
     The iteration ends before the first box that is malformed or reaches beyond that part.
     """
@@ -49,12 +49,12 @@ def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[Box]:
 
 
 def inside(data: bytes, outer: Box) -> Iterator[Box]:
-    """Boxes that a box consists of."""
+    """Yield the boxes inside a box."""
     return boxes(data, outer.begin + _BEFORE_INNER.get(outer.name, 0), outer.end)
 
 
 def at(data: bytes, *path: bytes, outer: Box | None = None) -> Iterator[Box]:
-    """All boxes at a path of names, in a file or in a box of it."""
+    """Yield all boxes at a path of names, in a file or in one of its boxes."""
     name, *rest = path
     for box in boxes(data) if outer is None else inside(data, outer):
         if box.name == name:
@@ -65,11 +65,11 @@ def at(data: bytes, *path: bytes, outer: Box | None = None) -> Iterator[Box]:
 
 
 def first(data: bytes, *path: bytes, outer: Box | None = None) -> Box | None:
-    """First box at a path of names; None if there is none."""
+    """Return the first box at a path of names; None if there is none."""
     return next(at(data, *path, outer=outer), None)
 
 
 def content(data: bytes, *path: bytes, outer: Box | None = None) -> bytes:
-    """Content of the first box at a path of names; empty if there is none."""
+    """Return the content of the first box at a path of names; empty if there is none."""
     found = first(data, *path, outer=outer)
     return b"" if found is None else data[found.begin : found.end]

@@ -61,9 +61,9 @@ _GRAY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"
 
 
 def profile_of_png(image: Image.Image, data: bytes) -> bytes | None:
-    """ICC profile for the colours of a PNG, from the best description in it.
+    """Return an ICC profile for the colours of a PNG, from the best description in it.
 
-    That is cICP, else iCCP, else sRGB, else gAMA and cHRM (PNG 3rd edition, 4.3).
+    This is the first of cICP, iCCP, sRGB, and gAMA and cHRM (PNG 3rd edition, 4.3).
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def profile_of_png(image: Image.Image, data: bytes) -> bytes | None:
 
 
 def profile_of_heif(image: Image.Image, data: bytes) -> bytes | None:
-    """ICC profile for the colours of an AVIF or HEIC: the embedded one, else one for ``nclx``.
+    """Return the ICC profile of an AVIF or HEIC: the embedded one, or one for ``nclx``.
 
     Parameters, returns and errors are those of `profile_of_png`.
     """

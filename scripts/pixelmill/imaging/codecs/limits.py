@@ -1,4 +1,4 @@
-"""Limits: what an image may cost before it is refused."""
+"""Limits on what an image may cost."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Samples:
 
     @property
     def is_deep(self) -> bool:
-        """Whether there are 16 bits a channel, in colours that need no conversion."""
+        """Whether there are 16 bits per channel, in colours that need no conversion."""
         return self.colors.dtype == np.uint16 and self.space in ("L", "RGB")
 
     def image(self, deep: bool = False) -> tuple[Image.Image, Image.Image | None]:

@@ -1,7 +1,7 @@
 """All steps of recipes: importing this module registers every one of them.
 
-To add a step, write its function in the module of its subject, declare its parameters
-in the decorator, and test it; recipes, the gallery and the docs know it at once.
+To add a step, write its function in the module of its subject, declare its parameters in the
+decorator, and test it. Recipes, the gallery and the docs include it automatically.
 """
 
 from __future__ import annotations

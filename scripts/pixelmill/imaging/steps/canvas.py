@@ -62,7 +62,7 @@ def is_gray(color: str) -> bool:
 
 
 def new(mode: str, size: Size, color: str) -> Image.Image:
-    """Make a canvas of one colour: ``#rrggbb`` or ``transparent``."""
+    """Create a canvas of one colour: ``#rrggbb`` or ``transparent``."""
     if color == "transparent":
         return Image.new(mode, size)
     if mode == "I;16":

@@ -47,7 +47,7 @@ def unsharp_mask(*, radius: float, percent: int, threshold: int) -> ArrayStep:
     radius : float
         Standard deviation of the blur, in pixels.
     percent : int
-        How much of the difference is added, in percent.
+        Share of the difference that is added, in percent.
     threshold : int
         Differences of at most this many levels are ignored.
     """
@@ -90,7 +90,7 @@ def edge_enhance(image: Image.Image) -> Image.Image:
     size=Choice((3, 5, 7), 3),
 )
 def median(*, size: int) -> ArrayStep:
-    """Replace each pixel by the median of a square around it.
+    """Replace each pixel with the median of a square around it.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ _KERNEL_BITS = 8
 
 
 def round_exact(*weights: float) -> tuple[float, ...]:
-    """Round weights so that their products with levels are summed without rounding.
+    """Round weights so that their products with pixel values can be summed without rounding.
 
     Parameters
     ----------

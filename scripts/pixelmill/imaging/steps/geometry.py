@@ -105,7 +105,7 @@ def _span(
     name: str,
     adjective: str,
 ) -> tuple[int, int]:
-    """First pixel of a side that is kept, and the one after the last."""
+    """Return the first pixel of a side that is kept, and the one after the last."""
 
     def rounded(*parts: float) -> int:
         total = sum(Fraction(str(part)) for part in parts)  # decimal, so that halves stay exact
@@ -143,7 +143,7 @@ def rotate(image: Image.Image, *, angle: float, expand: bool, color: str) -> Ima
     Parameters
     ----------
     angle : float
-        In degrees, clockwise.
+        Angle in degrees, clockwise.
     expand : bool
         Enlarge the frame so that nothing is cut off; otherwise the frame keeps its size, and
         the picture is rotated about its centre.

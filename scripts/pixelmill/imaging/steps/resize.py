@@ -137,7 +137,7 @@ def resize(
         the overflow; ``pad`` fits the picture inside and fills the rest of the frame with
         `color`; ``outside`` gives the smallest picture that covers the frame, without cropping.
     gravity : str
-        Which part ``cover`` keeps, and where ``pad`` puts the picture.
+        The part that ``cover`` keeps, and the place where ``pad`` puts the picture.
     color : str
         What ``pad`` fills the frame with: a colour; ``transparent`` (the result has alpha); or
         ``blur``, the picture itself, covering the frame and strongly blurred.
@@ -231,7 +231,7 @@ def constant_size(params: Mapping[str, Any]) -> Size | None:
 
 
 def resampled_size(source: tuple[float, float], params: Mapping[str, Any]) -> Size:
-    """Size in pixels that `resize` resamples to, before any padding.
+    """Return the size in pixels that `resize` resamples to, before any padding.
 
     Sides are rounded to the nearest pixel, halves up, and have at least one pixel.
 
@@ -250,7 +250,7 @@ def resampled_size(source: tuple[float, float], params: Mapping[str, Any]) -> Si
 
 
 def _window(source: Size, params: Mapping[str, Any], box: Box | None) -> tuple[Size, Box]:
-    """Size to resample to, and the region of the source to resample."""
+    """Return the size to resample to, and the region of the source to resample."""
     left, top, right, bottom = box or (0.0, 0.0, float(source[0]), float(source[1]))
     width, height = right - left, bottom - top
     size = resampled_size((width, height), params)

@@ -41,11 +41,11 @@ def enhance(*, brightness: float, contrast: float, color: float, sharpness: floa
     Parameters
     ----------
     brightness : float
-        Factor of each level.
+        Factor of each value.
     contrast : float
-        Factor of the distance to the image's mean luma.
+        Factor of the difference from the mean luma of the image.
     color : float
-        Factor of the distance to the pixel's own luma; 0 gives grey.
+        Factor of the difference from the luma of the pixel; 0 gives grey.
     sharpness : float
         Factor of the distance to a smoothed image; 0 gives the smoothed image.
     """
@@ -173,7 +173,7 @@ def autocontrast(image: Image.Image, *, cutoff: float) -> Image.Image:
 
 @step("color_only", subject="flat")
 def equalize(image: Image.Image) -> Image.Image:
-    """Even out the histogram of each channel."""
+    """Equalise the histogram of each channel."""
     return ImageOps.equalize(image)
 
 
