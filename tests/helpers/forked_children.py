@@ -17,6 +17,7 @@ import sys
 import tempfile
 import traceback
 import types
+import warnings
 from multiprocessing import forkserver, resource_tracker
 
 #: Module that only the program of such a child names.
@@ -35,7 +36,9 @@ class Forked(subprocess.Popen):
             super()._execute_child(*given)
             return
         self._child_created = True
-        self.pid = os.fork()
+        # The child uses nothing that another thread may hold.
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            self.pid = os.fork()
         if not self.pid:
             _run(options["args"][-1], options["env"], options["p2cread"], options["c2pwrite"])
         self._close_pipe_fds(*(options[name] for name in _PIPES))
