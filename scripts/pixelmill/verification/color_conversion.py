@@ -1,4 +1,4 @@
-"""Colour conversion: RGB in sRGB of levels in any colour space, by Little CMS.
+"""Colour conversion: from any colour space to sRGB, with Little CMS.
 
 Verification converts by imagecodecs' build of Little CMS. It is the same library as Pillow's
 ImageCms wraps, in another build; there is no second implementation of ICC profiles that is
@@ -19,10 +19,10 @@ from pixelmill.verification.second_samples import Samples
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-#: What the header of a profile calls the spaces (ICC.1:2022, table 15).
+#: Names of colour spaces in the header of a profile (ICC.1:2022, table 15).
 _SPACES = {"gray": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}
 
-#: Levels along each axis that a profile is tried on.
+#: Number of levels along each axis with which a profile is tried.
 _PROBES = 9
 
 
@@ -66,7 +66,7 @@ def in_rgb(samples: Samples, notes: Notes, color: str = "srgb") -> Array:
 
 
 def _in_srgb(array: Array, notes: Notes, space: str) -> Array:
-    """Follow the best description of the colours that a file has."""
+    """Convert according to the best description of the colours in the file."""
     described = None
     if notes.kind == "png":
         described = color_descriptions.of_png(notes.colors)
@@ -86,7 +86,7 @@ def _in_srgb(array: Array, notes: Notes, space: str) -> Array:
 
 @functools.lru_cache(maxsize=64)
 def changes_colors(profile: bytes, space: str) -> bool:
-    """Whether a profile can be used for a space, and means anything but sRGB."""
+    """Whether a profile can be used for a space, and differs from sRGB."""
     if profile[16:20] != _SPACES[space]:
         return False
     if space == "cmyk":
@@ -97,21 +97,21 @@ def changes_colors(profile: bytes, space: str) -> bool:
     else:
         probes = np.stack(np.meshgrid(ramp, ramp, ramp), axis=-1).reshape(1, -1, 3)
     seen = _converted(np.ascontiguousarray(probes), profile, space)
-    # A level is what rounding may move.
+    # Rounding may cause a difference of one level.
     return seen is not None and bool(np.abs(seen.astype(int) - probes).max() > 1)
 
 
 @functools.lru_cache(maxsize=64)
 def grays_alike(one: bytes, other: bytes) -> bool:
-    """Whether every level of grey looks the same by two profiles, of grey or of RGB."""
+    """Whether every level of grey looks the same with two profiles, of grey or of RGB."""
     seen = [_grays(profile) for profile in (one, other)]
     if seen[0] is None or seen[1] is None:
         return False
-    return bool(np.abs(seen[0].astype(int) - seen[1]).max() <= 1)  # what rounding may move
+    return bool(np.abs(seen[0].astype(int) - seen[1]).max() <= 1)  # rounding
 
 
 def _grays(profile: bytes) -> Array | None:
-    """Colours in sRGB of all levels of grey; None if the profile cannot be used."""
+    """Return all levels of grey in sRGB; None if the profile cannot be used."""
     ramp = np.arange(256, dtype=np.uint8).reshape(1, -1, 1)
     if profile[16:20] == _SPACES["gray"]:
         return _converted(ramp, profile, "gray")
@@ -119,7 +119,7 @@ def _grays(profile: bytes) -> Array | None:
 
 
 def _converted(array: Array, profile: bytes, space: str) -> Array | None:
-    """Levels in sRGB, relative colorimetric; None if the profile cannot be used."""
+    """Convert to sRGB, relative colorimetric; None if the profile cannot be used."""
     import imagecodecs
 
     flags = int(imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION)
@@ -148,7 +148,7 @@ def _srgb() -> bytes:
 
 
 def _without_inks(inks: Array) -> Array:
-    """Colours of inks without a profile: what each leaves of the light."""
+    """Convert inks without a profile: each absorbs its share of the light."""
     full = int(np.iinfo(inks.dtype).max)
     left = full - inks.astype(np.uint32)
     return ((left[..., :3] * left[..., 3:] + full // 2) // full).astype(inks.dtype)

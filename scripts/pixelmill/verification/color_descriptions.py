@@ -1,4 +1,4 @@
-"""Colour descriptions: RGB in sRGB of levels whose primaries and curve a file names.
+"""Colour descriptions: conversion to sRGB from the primaries and the curve in a file.
 
 PNG names them by cICP, or by gAMA and cHRM; AVIF by ``nclx``. They are converted here by their
 definitions, without a library.
@@ -22,7 +22,7 @@ Chromaticities: TypeAlias = tuple[tuple[float, float], ...]
 _D65 = (0.3127, 0.3290)
 _C = (0.310, 0.316)
 
-#: Primaries by ColourPrimaries (ITU-T H.273, table 2).
+#: Primaries for each value of ColourPrimaries (ITU-T H.273, table 2).
 _PRIMARIES: dict[int, Chromaticities] = {
     1: (_D65, (0.640, 0.330), (0.300, 0.600), (0.150, 0.060)),
     4: (_C, (0.67, 0.33), (0.21, 0.71), (0.14, 0.08)),
@@ -36,11 +36,11 @@ _PRIMARIES: dict[int, Chromaticities] = {
     22: (_D65, (0.630, 0.340), (0.295, 0.605), (0.155, 0.077)),
 }
 
-#: Exponents by TransferCharacteristics (ITU-T H.273, table 3); 0 is the curve of sRGB, as which
-#: what cameras record by BT.709, BT.601 and BT.2020 is shown.
+#: Exponents for each value of TransferCharacteristics (ITU-T H.273, table 3); 0 is the curve of
+#: sRGB, which is also used to show BT.709, BT.601 and BT.2020.
 _EXPONENTS = {1: 0.0, 2: 0.0, 4: 2.2, 5: 2.8, 6: 0.0, 8: 1.0, 13: 0.0, 14: 0.0, 15: 0.0}
 
-#: Values that ITU-T H.273 reserves: they mean nothing.
+#: Values that ITU-T H.273 reserves; they have no meaning.
 _RESERVED_PRIMARIES = {0, 3, *range(13, 22), *range(23, 256)}
 _RESERVED_CURVES = {0, 3, *range(19, 256)}
 
@@ -49,14 +49,14 @@ _RESERVED_CURVES = {0, 3, *range(19, 256)}
 _SRGB_GAMMA, _GAMMA_TOLERANCE = 45_455, 0.05
 _LEAST_GAMMA, _MOST_GAMMA = 10_000, 500_000
 
-#: Responses of the eye's cones to XYZ, by Bradford (ICC.1:2022, E.3).
+#: Bradford matrix: responses of the cones to XYZ (ICC.1:2022, E.3).
 _BRADFORD = np.asarray(
     ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 )
 
 
 class Description(NamedTuple):
-    """Colours by their primaries, and the exponent of their curve; 0 is the curve of sRGB."""
+    """Primaries of colours, and the exponent of their curve; 0 is the curve of sRGB."""
 
     primaries: Chromaticities
     exponent: float
@@ -66,7 +66,7 @@ SRGB = Description(_PRIMARIES[1], 0.0)
 
 
 def by_code_points(primaries: int, transfer: int) -> Description:
-    """Colours by code points of ITU-T H.273; what is reserved is taken for sRGB.
+    """Return the description for code points of ITU-T H.273; reserved ones mean sRGB.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def _is_reserved(primaries: int, transfer: int) -> bool:
 
 
 def of_png(chunks: Mapping[bytes, bytes]) -> Description | None:
-    """Colours by the chunks of a PNG (PNG 3rd edition, 4.3); None if its ICC profile counts."""
+    """Return the description in the chunks of a PNG; None if its ICC profile takes precedence."""
     cicp = chunks.get(b"cICP", b"")
     if len(cicp) == 4 and cicp[2] == 0 and not _is_reserved(cicp[0], cicp[1]):
         return by_code_points(cicp[0], cicp[1])
@@ -110,7 +110,7 @@ def of_png(chunks: Mapping[bytes, bytes]) -> Description | None:
 
 
 def in_srgb(array: Array, description: Description) -> Array:
-    """Convert RGB levels, uint8 or uint16, to sRGB; colours beyond it are clipped."""
+    """Convert RGB, uint8 or uint16, to sRGB; colours outside of its gamut are clipped."""
     full = int(np.iinfo(array.dtype).max)
     ramp = np.arange(full + 1, dtype=np.float64) / full
     if description.exponent:
@@ -126,7 +126,7 @@ def in_srgb(array: Array, description: Description) -> Array:
 
 
 def _to_xyz(chromaticities: Chromaticities) -> Array | None:
-    """Matrix from light of the primaries to XYZ adapted to D65; None of what cannot exist."""
+    """Return the matrix from linear RGB to XYZ adapted to D65; None for impossible primaries."""
     if any(y <= 0 for _, y in chromaticities):
         return None
     white, *primaries = (np.asarray([x / y, 1, (1 - x - y) / y]) for x, y in chromaticities)

@@ -1,4 +1,4 @@
-"""File structure: what the bytes of an image file say, read without an image library.
+"""File structure: the structure of image files, read without an image library.
 
 Verification reads format, orientation, profile and frames here, so that an error in a
 library's reading of them cannot pass unseen.
@@ -27,7 +27,7 @@ _BARE_MARKERS = (0x01, *range(0xD0, 0xD9))
 
 
 class Notes(NamedTuple):
-    """What a file says of its picture, besides the pixels.
+    """What a file records about its picture, besides the pixels.
 
     `colors` are what else describes them: the chunks of a PNG, ``nclx`` of an AVIF.
     `kind` is jpeg, png, gif, webp, avif, heif, tiff, bmp, pnm or ico, or empty if unknown;
@@ -41,7 +41,7 @@ class Notes(NamedTuple):
 
 
 def kind_of(data: bytes) -> str:
-    """Name of a file's format by its first bytes; empty if unknown.
+    """Return the name of the format according to the first bytes; empty if unknown.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def kind_of(data: bytes) -> str:
 
 
 def notes_of(data: bytes) -> Notes:
-    """Read what a file says of its picture; of a TIFF, only that it is one.
+    """Read what a file records about its picture; for a TIFF, only the format.
 
     What is malformed is left out: it says nothing.
     """
@@ -85,7 +85,7 @@ def notes_of(data: bytes) -> Notes:
 
 
 def exif_orientation(block: bytes) -> int:
-    """Orientation that an EXIF block notes, with or without its ``Exif`` header; else 1."""
+    """Return the orientation in an EXIF block, with or without its ``Exif`` header; else 1."""
     block = block.removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
     if order is None:
@@ -103,7 +103,7 @@ def exif_orientation(block: bytes) -> int:
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Markers and contents of a JPEG's segments (ITU-T T.81, B.1.1.4).
+    """Yield the markers and contents of the segments of a JPEG (ITU-T T.81, B.1.1.4).
 
     The last one is the marker of the first scan, without content; it is missing if the data end
     before it.
@@ -134,7 +134,7 @@ def _jpeg_notes(data: bytes) -> Notes:
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Names and contents of a PNG's chunks (PNG 3rd edition, 5.3)."""
+    """Yield the names and contents of the chunks of a PNG (PNG 3rd edition, 5.3)."""
     place = len(PNG_SIGNATURE)
     while place + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
@@ -145,7 +145,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def png_of(chunks: list[tuple[bytes, bytes]]) -> bytes:
-    """Put chunks together to a PNG, each with its own check sum."""
+    """Assemble chunks into a PNG, each with its checksum."""
     parts = [PNG_SIGNATURE]
     for name, content in chunks:
         parts.append(struct.pack(">I", len(content)) + name + content)
@@ -184,7 +184,7 @@ def _unpacked(content: bytes) -> bytes | None:
 
 
 def gif_frames(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Frames of a GIF (GIF89a, sections 20 and 23).
+    """Yield the frames of a GIF (GIF89a, sections 20 and 23).
 
     Yields
     ------
@@ -208,18 +208,18 @@ def gif_frames(data: bytes) -> Iterator[tuple[int, int, bytes]]:
             yield begin, place, control
             control = none
         else:
-            place += 1  # as browsers do, skip what is no block
+            place += 1  # skip bytes that are not a block, as browsers do
 
 
 def _end_of_blocks(data: bytes, place: int) -> int:
-    """Place behind a chain of sub-blocks (GIF89a, section 15)."""
+    """Return the position behind a chain of sub-blocks (GIF89a, section 15)."""
     while data[place]:
         place += 1 + data[place]
     return place + 1
 
 
 def riff_chunks(data: bytes, start: int = 12) -> Iterator[tuple[bytes, bytes]]:
-    """Names and contents of the chunks of a RIFF file, such as WebP (RFC 9649, 2.3)."""
+    """Yield the names and contents of the chunks of a RIFF file, such as WebP (RFC 9649, 2.3)."""
     place = start
     while place + 8 <= len(data):
         name, length = struct.unpack_from("<4sI", data, place)
@@ -238,7 +238,7 @@ def _webp_notes(data: bytes) -> Notes:
 
 
 def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Names and contents of the boxes of an ISO media file (ISO/IEC 14496-12, 4.2)."""
+    """Yield the names and contents of the boxes of an ISO media file (ISO/IEC 14496-12, 4.2)."""
     place = 0
     while place + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
@@ -255,7 +255,7 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def find_box(data: bytes, *path: bytes) -> bytes | None:
-    """Content of the first box on a path of names; ``meta`` and ``dref`` skip their version."""
+    """Return the content of the first box at a path, without the version of a full box."""
     for name in path:
         found = next((content for box, content in boxes(data) if box == name), None)
         if found is None:
@@ -265,7 +265,7 @@ def find_box(data: bytes, *path: bytes) -> bytes | None:
 
 
 def avif_properties(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Properties of the primary item of an AVIF or HEIC, in order (ISO/IEC 23008-12, 9.3).
+    """Return the properties of the primary item of an AVIF or HEIC (ISO/IEC 23008-12, 9.3).
 
     Raises
     ------
@@ -300,7 +300,7 @@ def avif_properties(data: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def picture_track(data: bytes) -> bytes | None:
-    """Content of the first track of pictures of an ISO media file; None if there is none."""
+    """Return the content of the first track of pictures of an ISO media file, or None."""
     for name, track in boxes(find_box(data, b"moov") or b""):
         handler = find_box(track, b"mdia", b"hdlr") if name == b"trak" else None
         if handler is not None and handler[8:12] == b"pict":

@@ -34,13 +34,13 @@ def bmp(data: bytes) -> Samples:
     else:
         found = samples_of(imagecodecs.bmp_decode(data))
     if found.alpha and not found.levels[..., -1].any():
-        # Writers leave alpha at zero that mean no transparency.
+        # Writers that mean no transparency leave alpha at zero.
         return Samples(np.ascontiguousarray(found.levels[..., :-1]), found.space)
     return found
 
 
 def _with_windows_header(data: bytes) -> bytes:
-    """Give a BMP of OS/2 1 the header of Windows, and its palette a fourth byte a colour."""
+    """Convert the header and the palette of a BMP of OS/2 1 to those of Windows."""
     start, head = struct.unpack_from("<II", data, 10)
     if head != 12:
         return data
@@ -56,7 +56,7 @@ def _with_windows_header(data: bytes) -> bytes:
 
 
 def _bit_fields(data: bytes) -> Array:
-    """Decode a BMP whose pixels are words, each channel wherever its mask says.
+    """Decode a BMP whose pixels are words, with a mask for each channel.
 
     imagecodecs 2026.3.6 takes masks of 32 bits for those of whole bytes.
     """
@@ -76,7 +76,7 @@ def _bit_fields(data: bytes) -> Array:
 
 
 def _run_lengths(data: bytes) -> Array:
-    """Decode a BMP of run lengths (Windows GDI, "Bitmap compression").
+    """Decode a BMP with run-length encoding (Windows GDI, "Bitmap compression").
 
     Pixels that are skipped have the first colour of the palette.
     """
@@ -119,7 +119,7 @@ def _run_lengths(data: bytes) -> Array:
 
 
 def pnm(data: bytes) -> Samples:
-    """Read PBM, PGM or PPM, plain or raw (the netpbm formats' manual pages)."""
+    """Read PBM, PGM or PPM, plain or raw (manual pages of the netpbm formats)."""
     kind = data[1:2]
     (width, height, full), place = pnm_header(data)
     channels = 3 if kind in b"36" else 1
@@ -140,7 +140,7 @@ def pnm(data: bytes) -> Samples:
 
 
 def pnm_header(data: bytes) -> tuple[tuple[int, int, int], int]:
-    """Width, height and white of a PNM, and the place where its header ends."""
+    """Return width, height and white of a PNM, and the position where its header ends."""
     fields: list[int] = []
     place = 2
     while len(fields) < (2 if data[1:2] in b"14" else 3):
@@ -159,14 +159,14 @@ def pnm_header(data: bytes) -> tuple[tuple[int, int, int], int]:
 
 
 def scaled(array: Array, full: int, white: int = 0) -> Array:
-    """Scale levels of 0 to `full` to a white of 255 or 65535; by default what holds them all."""
+    """Scale 0 to `full` to a white of 255 or 65535; by default the smallest that suffices."""
     white = white or (65535 if full > 255 else 255)
     found = (array.astype(np.uint64) * white + full // 2) // full
     return found.astype(np.uint8 if white == 255 else np.uint16)
 
 
 def ico(data: bytes) -> Samples:
-    """Read the largest picture of an icon, of those the deepest."""
+    """Read the largest picture of an icon, and among those the deepest."""
     inside = largest_icon(data)
     if kind_of(inside) == "png":
         return samples_of(png_pixels(inside))
@@ -174,7 +174,7 @@ def ico(data: bytes) -> Samples:
 
 
 def largest_icon(data: bytes) -> bytes:
-    """File of the largest picture of an icon, of those the deepest."""
+    """Return the file of the largest picture of an icon, and among those the deepest."""
     (count,) = struct.unpack_from("<H", data, 4)
     entries = [struct.unpack_from("<BBBBHHII", data, 6 + 16 * k) for k in range(count)]
     best = max(entries, key=lambda e: ((e[0] or 256) * (e[1] or 256), e[5]))
@@ -182,7 +182,7 @@ def largest_icon(data: bytes) -> bytes:
 
 
 def _icon_bitmap(inside: bytes) -> Samples:
-    """Read a bitmap of an icon: twice as high, with a mask of what is transparent below."""
+    """Read a bitmap of an icon: twice as high, with a mask of transparency below."""
     head, width, height, _, bits = struct.unpack_from("<IiiHH", inside)
     height //= 2
     used = struct.unpack_from("<I", inside, 32)[0]
@@ -191,7 +191,7 @@ def _icon_bitmap(inside: bytes) -> Samples:
     stride = (width * bits + 31) // 32 * 4
     end = start + stride * height
     file_head = struct.pack("<2sIHHI", b"BM", 14 + end, 0, 0, 14 + start)
-    # Height, and a size of the data that the decoder computes itself.
+    # The height, and a size of the data that the decoder computes itself.
     halved = inside[:8] + struct.pack("<i", height) + inside[12:20] + bytes(4) + inside[24:end]
     color = bmp(file_head + halved)
     levels = _colored(color.levels[..., :1] if color.space == "gray" else color.levels[..., :3])
@@ -210,13 +210,13 @@ def _colored(array: Array) -> Array:
 
 
 def with_channels(array: Any) -> Array:
-    """Return levels with an axis of channels, if there is only one of them."""
+    """Add an axis of channels if there is none."""
     array = np.asarray(array)
     return np.asarray(array[..., None] if array.ndim == 2 else array)
 
 
 def samples_of(array: Any) -> Samples:
-    """Take levels of one to four channels for what their number says."""
+    """Interpret one to four channels according to their number."""
     array = with_channels(array)
     channels = array.shape[2]
     return Samples(array, "gray" if channels < 3 else "rgb", alpha=channels in (2, 4))

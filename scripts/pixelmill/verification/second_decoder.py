@@ -1,4 +1,4 @@
-"""Second decoder: pictures by other libraries than those that made the outputs.
+"""Second decoder: decodes pictures with other libraries than those that made the outputs.
 
 Verification decodes sources and outputs here. Pillow takes no part: JPEG, PNG, WebP, AVIF and
 the pictures inside GIF are decoded by imagecodecs (its own builds of libjpeg-turbo, libpng,
@@ -29,13 +29,13 @@ from pixelmill.verification.second_tiff import tiff_samples
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-#: Formats of which a first frame is decoded as such too.
+#: Formats in which the first frame of an animation can be decoded as a still picture.
 _COMPOSED = ("gif", "webp", "avif")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What is seen of a file.
+    """What is visible of a file.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Seen:
 
 
 def decode(data: bytes, color: str = "srgb", upright: bool = True, moving: bool = False) -> Seen:
-    """Decode a file by other libraries than Pillow.
+    """Decode a file with other libraries than Pillow.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def decode(data: bytes, color: str = "srgb", upright: bool = True, moving: bool 
 
 
 def turned(picture: Array, orientation: int) -> Array:
-    """Turn a picture upright by its orientation (EXIF 2.32, 4.6.4.1.4).
+    """Turn a picture upright according to its orientation (EXIF 2.32, 4.6.4.1.4).
 
     Examples
     --------
@@ -116,7 +116,7 @@ def turned(picture: Array, orientation: int) -> Array:
 
 
 def _first(data: bytes, kind: str, notes: Notes) -> tuple[Samples, Notes]:
-    """Samples of the first picture of a file."""
+    """Return the samples of the first picture of a file."""
     if kind == "tiff":
         return tiff_samples(data)
     reader = _READERS.get(kind)

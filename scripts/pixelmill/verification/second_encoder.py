@@ -1,4 +1,4 @@
-"""Second encoder: what compression does to a right picture, to tell it from an error.
+"""Second encoder: the effect of compression on a correct picture, as opposed to an error.
 
 Verification encodes a reference by imagecodecs as a recipe encodes its outputs, and decodes it
 again. Only references from which an output differs are encoded.
@@ -14,7 +14,7 @@ import numpy as np
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-#: Quality where a recipe gives none.
+#: Quality if a recipe gives none.
 _QUALITY = 85
 
 
@@ -70,7 +70,7 @@ def _avif(picture: Array, quality: int) -> Array:
 
 
 def _gif(picture: Array) -> Array:
-    """Return what a palette of 252 colours makes of a picture, and alpha of one bit."""
+    """Return a picture with a palette of 252 colours and alpha of one bit."""
     steps = np.asarray((5, 6, 5), np.float32) / 255
     few = np.rint(np.rint(picture[..., :3] * steps) / steps).astype(np.uint8)
     if picture.shape[2] == 3:

@@ -1,4 +1,4 @@
-"""Second reading of moving pictures: every frame as it is shown, composed by the standards.
+"""Second reading of animations: every frame as it is shown, composed as standards say.
 
 imagecodecs decodes the picture that each frame holds; where it lies, what becomes of it and
 how long it is shown is read off the bytes here. What was never drawn on is transparent.
@@ -27,10 +27,10 @@ from pixelmill.verification.second_sizes import clean_aperture, track_aperture
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-#: Frames, and how long each is shown in ms.
+#: Frames, and the duration of each in ms.
 Movie: TypeAlias = tuple[list[Array], list[float]]
 
-#: Most frames that a table is believed to announce.
+#: Largest number of frames in a table that is accepted.
 _MOST_FRAMES = 100_000
 
 _KEEP, _TO_BACKGROUND, _TO_PREVIOUS = "keep", "background", "previous"
@@ -38,7 +38,7 @@ _KEEP, _TO_BACKGROUND, _TO_PREVIOUS = "keep", "background", "previous"
 
 @dataclass(frozen=True)
 class _Patch:
-    """What one frame draws: RGBA at a place, and what is done with that region afterwards."""
+    """What one frame draws: RGBA at a position, and how that region is disposed of afterwards."""
 
     picture: Array
     left: int
@@ -77,7 +77,7 @@ def _composed(size: tuple[int, int], patches: Iterator[_Patch], most: int | None
 
 
 def _over(above: Array, below: Array) -> Array:
-    """Composite by the operation *over* with straight alpha (PNG 3rd edition, 13.16)."""
+    """Composite with the operation *over* and straight alpha (PNG 3rd edition, 13.16)."""
     alpha = above[..., 3]
     if ((alpha == 0) | (alpha == np.iinfo(alpha.dtype).max)).all():
         return np.where(alpha[..., None] > 0, above, below)
@@ -90,7 +90,7 @@ def _over(above: Array, below: Array) -> Array:
 
 
 def _opaque(layers: Array) -> Array:
-    """Leave alpha out if nothing is transparent."""
+    """Remove alpha if nothing is transparent."""
     full = np.iinfo(layers.dtype).max
     return np.ascontiguousarray(layers[..., :3]) if (layers[..., 3] == full).all() else layers
 
@@ -108,7 +108,7 @@ def _with_alpha(array: Any) -> Array:
 
 
 def gif(data: bytes, most: int | None = None) -> Movie:
-    """Frames of a GIF (GIF89a, sections 18 to 23), the first `most` of them."""
+    """Return the first `most` frames of a GIF (GIF89a, sections 18 to 23)."""
     width, height, packed = struct.unpack_from("<HHB", data, 6)
     palette = data[13 : 13 + (6 << (packed & 7))] if packed & 0x80 else b""
     patches = _gif_patches(data, palette)
@@ -154,7 +154,7 @@ def _gif_picture(size: tuple[int, int], palette: bytes, rest: bytes) -> Array:
 
 
 def png(data: bytes, most: int | None = None) -> Movie:
-    """Frames of an APNG (PNG 3rd edition, 11.3.7.5 to 11.3.7.7), the first `most` of them."""
+    """Return the first `most` frames of an APNG (PNG 3rd edition, 11.3.7.5 to 11.3.7.7)."""
     chunks = list(png_chunks(data))
     size = struct.unpack_from(">II", chunks[0][1])
     names = [name for name, _ in chunks]
@@ -192,7 +192,7 @@ def _png_patches(chunks: list[tuple[bytes, bytes]], count: int) -> Iterator[_Pat
 
 
 def webp(data: bytes, most: int | None = None) -> Movie:
-    """Frames of a WebP (RFC 9649, 2.7.1), the first `most` of them."""
+    """Return the first `most` frames of a WebP (RFC 9649, 2.7.1)."""
     import imagecodecs
 
     chunks = list(riff_chunks(data))
@@ -231,7 +231,7 @@ def _u24(data: bytes, place: int) -> int:
 
 
 def avif(data: bytes, most: int | None = None) -> Movie:
-    """Frames of an AVIF image sequence, the first `most` of them; none of a still picture.
+    """Return the first `most` frames of an AVIF sequence, and none for a still picture.
 
     OpenCV decodes them: asked for one frame of a sequence, imagecodecs 2026.3.6 writes beyond
     its memory.
@@ -253,7 +253,7 @@ def avif(data: bytes, most: int | None = None) -> Movie:
 
 
 def _track_durations(data: bytes) -> list[float]:
-    """How long each sample of the first track of pictures is shown, in ms.
+    """Return the duration of each sample of the first track of pictures, in ms.
 
     ISO/IEC 14496-12, 8.6.1.2.
     """
@@ -273,7 +273,7 @@ def _track_durations(data: bytes) -> list[float]:
     return found
 
 
-#: What reads the frames of each format; PNG and AVIF give none if they are still pictures.
+#: Functions that read the frames of each format; still PNG and AVIF have none.
 READERS: dict[str, Callable[[bytes, int | None], Movie]] = {
     "gif": gif,
     "png": png,

@@ -1,4 +1,4 @@
-"""Second reading of PNG: the pixels alone, whatever else a file holds.
+"""Second reading of PNG: only the pixels, without the other contents of a file.
 
 imagecodecs decodes them by libpng. It writes a warning for each interlaced picture, so that the
 passes of these are decoded one by one.
@@ -16,10 +16,10 @@ from pixelmill.verification.file_structure import png_chunks, png_of
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-#: Chunks of a PNG that its pixels depend on, but for the pixels themselves.
+#: Chunks of a PNG on which its pixels depend, without the pixels themselves.
 _HEADS = (b"IHDR", b"PLTE", b"tRNS")
 
-#: Channels by the colour type (PNG 3rd edition, table 11.1).
+#: Number of channels by colour type (PNG 3rd edition, table 11.1).
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 #: Passes of Adam7: first column and row, and steps to the next ones (PNG 3rd edition, 8.1).
@@ -52,7 +52,7 @@ def png_pixels(data: bytes) -> Array:
 
 
 def decoded(heads: dict[bytes, bytes], data: bytes) -> Array:
-    """Decode compressed pixels by the chunks before them: ``IHDR``, ``PLTE`` and ``tRNS``."""
+    """Decode compressed pixels with the chunks ``IHDR``, ``PLTE`` and ``tRNS``."""
     import imagecodecs
 
     head = heads[b"IHDR"]

@@ -1,4 +1,4 @@
-"""Samples: what the second decoder reads of a file, before its colours are converted."""
+"""Samples: what the second decoder reads from a file, before colours are converted."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ class Samples(NamedTuple):
 
 
 class UndecodableError(Exception):
-    """There is no second library that decodes a file, or what it means is not known."""
+    """No second library decodes a file, or its meaning is unknown."""

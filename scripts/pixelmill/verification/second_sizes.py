@@ -33,7 +33,7 @@ Box: TypeAlias = tuple[int, int, int, int]
 #: Orientations that swap width and height (EXIF 2.32, 4.6.4.1.4).
 _SWAPPING = (5, 6, 7, 8)
 
-#: Markers of JPEG that begin a frame: all but those of tables and of arithmetic conditioning
+#: Markers of JPEG that begin a frame: all except those of tables and of arithmetic conditioning
 #: (ITU-T T.81, table B.1).
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -48,7 +48,7 @@ _SAMPLE_ENTRY, _SAMPLE_SIZE = 78, 24
 
 
 def size_of(data: bytes, upright: bool = True) -> Size | None:
-    """Width and height of the picture in a file; None if they cannot be told.
+    """Return width and height of the picture in a file; None if they are unknown.
 
     Parameters
     ----------
@@ -80,14 +80,14 @@ def is_sequence(data: bytes) -> bool:
 
 
 def tells_size(head: bytes) -> bool:
-    """Whether the first bytes of a file, without the others, tell the size of its picture."""
+    """Whether the first bytes of a file are enough to determine the size of its picture."""
     if kind_of(head) != "jpeg":
         return False
     return any(marker == _SCAN for marker, _ in jpeg_segments(head))
 
 
 def clean_aperture(size: Size, clap: bytes | None) -> Box:
-    """Region of a picture that is shown (ISO/IEC 14496-12, 12.1.4).
+    """Return the region of a picture that is shown (ISO/IEC 14496-12, 12.1.4).
 
     Edges between pixels are rounded. An aperture that is malformed, or that reaches beyond the
     picture, is ignored.
@@ -120,33 +120,33 @@ def clean_aperture(size: Size, clap: bytes | None) -> Box:
 
 
 def track_aperture(data: bytes) -> bytes | None:
-    """Content of the clean aperture of a sequence; None if there is none."""
+    """Return the content of the clean aperture of a sequence; None if there is none."""
     entry = _sample_entry(data)
     return None if entry is None else find_box(entry[_SAMPLE_ENTRY:], b"clap")
 
 
 def _sample_entry(data: bytes) -> bytes | None:
-    """Description of the pictures of a sequence (ISO/IEC 14496-12, 8.5.2)."""
+    """Return the description of the pictures of a sequence (ISO/IEC 14496-12, 8.5.2)."""
     track = picture_track(data)
     table = find_box(track or b"", b"mdia", b"minf", b"stbl", b"stsd")
     return next((entry for _, entry in boxes((table or b"")[8:])), None)
 
 
 def _jpeg(data: bytes) -> Size:
-    """Of the first picture, which is the one that is decoded, also of several (MPO)."""
+    """Return the size of the first picture, which is the one that is decoded."""
     frames = (content for marker, content in jpeg_segments(data) if marker in _FRAMES)
     height, width = struct.unpack_from(">HH", next(frames), 1)
     return width, height
 
 
 def _png(data: bytes) -> Size:
-    """Of the picture, and of the canvas of an animation (PNG 3rd edition, 11.2.1)."""
+    """Return the size of the picture or of the canvas (PNG 3rd edition, 11.2.1)."""
     width, height = struct.unpack_from(">II", next(png_chunks(data))[1])
     return width, height
 
 
 def _gif(data: bytes) -> Size:
-    """Of the logical screen (GIF89a, section 18), which is enlarged to hold the first frame."""
+    """Return the size of the logical screen, enlarged for the first frame (GIF89a, 18)."""
     width, height = struct.unpack_from("<HH", data, 6)
     place, _, _ = next(gif_frames(data))
     left, top, across, down = struct.unpack_from("<HHHH", data, place)
@@ -154,7 +154,7 @@ def _gif(data: bytes) -> Size:
 
 
 def _webp(data: bytes) -> Size:
-    """Of the canvas of an extended file, or of its only picture (RFC 9649, 2.5 to 2.7)."""
+    """Return the size of the canvas, or of the only picture (RFC 9649, 2.5 to 2.7)."""
     name, content = next(iter(riff_chunks(data)))
     if name == b"VP8X":
         return 1 + _little(content, 4, 3), 1 + _little(content, 7, 3)
@@ -165,7 +165,7 @@ def _webp(data: bytes) -> Size:
 
 
 def _heif(data: bytes) -> Size:
-    """Of the clean aperture of the primary item, or of the frames of a sequence."""
+    """Return the size of the clean aperture of the primary item, or of the frames."""
     entry = _sample_entry(data) if kind_of(data) == "avif" else None
     if entry is not None:
         width, height = struct.unpack_from(">HH", entry, _SAMPLE_SIZE)
@@ -179,7 +179,7 @@ def _heif(data: bytes) -> Size:
 
 
 def _bmp(data: bytes) -> Size:
-    """By the header of Windows, or that of OS/2 1, which is 12 bytes long."""
+    """Read the header of Windows, or that of OS/2 1, which has 12 bytes."""
     (head,) = struct.unpack_from("<I", data, 14)
     width, height = struct.unpack_from("<Hh" if head == 12 else "<ii", data, 18)
     return width, abs(height)
@@ -193,7 +193,7 @@ def _pnm(data: bytes) -> Size:
 
 
 def _ico(data: bytes) -> Size:
-    """Of the picture itself: the table of contents has no sides above 256."""
+    """Return the size of the picture itself: the directory has no sides above 256."""
     from pixelmill.verification.second_bitmaps import largest_icon
 
     inside = largest_icon(data)

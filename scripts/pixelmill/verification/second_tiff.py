@@ -1,4 +1,4 @@
-"""Second reading of TIFF: samples by tifffile, and their meaning by TIFF 6.0.
+"""Second reading of TIFF: samples from tifffile, interpreted according to TIFF 6.0.
 
 Used by verification only, so that no image is judged by the library that made it.
 """
@@ -28,7 +28,7 @@ _FAX = (2, 3, 4)
 #: SampleFormat.
 _NUMBERS = (258, 259, 262, 266, 274, 277, 284, 317, 338, 339)
 
-#: Linear sRGB of XYZ relative to D50, by Bradford adaptation (IEC 61966-2-1 and ICC.1:2022, E).
+#: Linear sRGB from XYZ relative to D50, with Bradford adaptation (IEC 61966-2-1 and ICC.1:2022, E).
 _XYZ_TO_RGB = (
     (3.1338561, -1.6168667, -0.4906146),
     (-0.9787684, 1.9161415, 0.0334540),
@@ -61,14 +61,14 @@ def tiff_samples(data: bytes) -> tuple[Samples, Notes]:
 
 
 def _check_numbers(page: Any) -> None:
-    """Refuse a layout that tifffile misunderstands, since its numbers are stored as bytes."""
+    """Refuse a layout that tifffile misreads because its numbers are stored as bytes."""
     for tag in _NUMBERS:
         if isinstance(page.tags.valueof(tag), str | bytes):
             raise UndecodableError(f"TIFF whose tag {tag} is stored as bytes")
 
 
 def tiff_size(data: bytes) -> tuple[tuple[int, int], int]:
-    """Width and height of the first page of a TIFF as stored, and its orientation."""
+    """Return the stored width and height of the first page of a TIFF, and its orientation."""
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
@@ -114,7 +114,7 @@ def _tag(page: Any, name: str, default: Any) -> Any:
 
 
 def _by_libtiff(data: bytes, page: Any) -> Samples:
-    """Decode by libtiff what tifffile cannot: it has RGB of 8 bits for it, but no alpha."""
+    """Decode with libtiff what tifffile cannot: as RGB of 8 bits, without alpha."""
     import imagecodecs
 
     if page.extrasamples or page.bitspersample != 8 or _tag(page, "Orientation", 1) != 1:
@@ -124,7 +124,7 @@ def _by_libtiff(data: bytes, page: Any) -> Samples:
 
 
 def _meaning(page: Any, array: Any) -> Samples:
-    """Turn samples as stored into levels of a known space."""
+    """Convert stored samples to a known colour space."""
     array = array.reshape(page.imagelength, page.imagewidth, -1)
     photometric, extra = int(page.photometric), tuple(page.extrasamples)
     colors = {_RGB: 3, _YCBCR: 3, _LAB: 3, _ICC_LAB: 3, _ITU_LAB: 3, _INKS: 4}.get(photometric, 1)
@@ -195,7 +195,7 @@ def _of_range(values: Any, lowest: float, highest: float, full: int) -> Any:
 
 
 def _looked_up(page: Any, indices: Any) -> Any:
-    """Colours of a palette of 16 bits; some writers store 8 bits in it, as libtiff detects."""
+    """Return the colours of a 16-bit palette; some writers store 8 bits, as libtiff detects."""
     palette = np.moveaxis(np.asarray(page.colormap), 0, -1)
     if palette.max(initial=0) > 255:
         palette = palette >> 8  # as libtiff: writers fill the lower bits in different ways
@@ -203,14 +203,14 @@ def _looked_up(page: Any, indices: Any) -> Any:
 
 
 def _divided(array: Any, alpha: Any) -> Any:
-    """Colours of what is stored multiplied by alpha."""
+    """Divide colours that are stored multiplied by alpha."""
     full = np.iinfo(array.dtype).max
     parts = np.maximum(alpha.astype(np.float64), 1) / np.iinfo(alpha.dtype).max
     return np.rint(np.clip(array / parts, 0, full)).astype(array.dtype)
 
 
 def _from_lab(stored: Any, photometric: int) -> Any:
-    """Colours in sRGB, 16 bits, of CIE L*a*b* relative to D50.
+    """Convert CIE L*a*b* relative to D50 to sRGB of 16 bits.
 
     TIFF 6.0, section 23; ICCLab: Adobe Photoshop TIFF Technical Notes (2002); ITULab: RFC 3949,
     6.2.3.
