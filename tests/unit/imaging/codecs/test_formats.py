@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, features
 
 import pixelmill
+from pixelmill.imaging.codecs.encoding import encode
 from pixelmill.imaging.codecs.formats import (
     FORMATS,
     IMAGE_SUFFIXES,
@@ -258,3 +259,22 @@ def test_formats_are_known_without_loading_pillow_or_numpy():
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+#: Suffixes of outputs by their format, in the order in which messages list the formats.
+SUFFIXES = {
+    "jpeg": ".jpg", "png": ".png", "webp": ".webp", "avif": ".avif", "tiff": ".tif",
+    "gif": ".gif", "bmp": ".bmp",
+}  # fmt: skip
+
+
+def test_outputs_have_these_formats_and_suffixes():
+    assert {name: known.suffix for name, known in OUTPUT_FORMATS.items()} == SUFFIXES
+    assert list(OUTPUT_FORMATS) == list(SUFFIXES)
+
+
+@pytest.mark.parametrize("name", SUFFIXES)
+def test_an_encoded_picture_is_of_the_format_that_was_asked_for(name):
+    file = io.BytesIO()
+    encode([Image.new("RGB", (20, 20))], file, name, {})
+    assert sniff(file.getvalue()[:SNIFF_BYTES]) == name
