@@ -107,7 +107,7 @@ class Workspace:
                 self.root.replace(name, f"{aside}/{name}")
             self.images.refresh()
             log.warning(
-                "'%s' holds %s of somebody else; moved to '%s'.",
+                "'%s' contains %s, which pixelmill did not make; moved to '%s'.",
                 self.tree, ", ".join(f"'{name}'" for name in found), aside,
             )  # fmt: skip
 
@@ -224,8 +224,8 @@ class Workspace:
             lost, known = len(sources - paths(source, select)), len(sources)
         if lost > most * known:
             raise UserError(
-                f"{lost:,} of {known:,} images in '{self.tree}' have lost their source "
-                "and would be removed; mount the disk that is missing, or, if it is right, set "
+                f"The sources of {lost:,} of {known:,} images in '{self.tree}' are gone, and their "
+                "outputs would be removed; mount the missing disk, or, if this is intended, set "
                 "removals.max_rate to 1."
             )
 

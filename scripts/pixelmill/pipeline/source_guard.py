@@ -42,22 +42,22 @@ class SourceGuard:
         if unknown and _device_and_inode(self._source) != self._device_and_inode:
             self.verdict = (
                 f"The folder '{self._source}' was removed or unmounted during the run; mount it, "
-                "then run the same again. No image without a source lost its output."
+                "and run the same command again. No image without a source lost its output."
             )
         elif self._vanished > self._most * self._images:
             self.verdict = (
                 f"{self._vanished:,} of {self._images:,} images vanished from '{self._source}' "
-                "during the run; mount the disk that is missing, then run the same again, or, if "
-                "it is right, set removals.max_rate to 1. None of them lost its output."
+                "during the run; mount the missing disk, and run the same command again, or, if "
+                "this is intended, set removals.max_rate to 1. None of them lost its output."
             )
 
     def may_lose_one(self) -> bool:
         """Return whether one more image may lose its output, and count it."""
         if self._lost + 1 > self._most * self._images:
             self.verdict = (
-                f"{self._lost + 1:,} of {self._images:,} images fail that had an output, which "
-                "would be removed; see failures.csv, and look at the sources and the recipe. If "
-                "it is right, set removals.max_rate to 1."
+                f"{self._lost + 1:,} of {self._images:,} images that had an output fail now, and "
+                "their outputs would be removed; see failures.csv, and check the sources and the "
+                "recipe. If this is intended, set removals.max_rate to 1."
             )
             return False
         self._lost += 1
