@@ -1,4 +1,4 @@
-"""Reasons: why an image failed, one entry each; all else that depends on a reason follows from it.
+"""Reasons why an image failed: one entry for each, from which everything else follows.
 
 These names are the only words that the column ``reason`` of a table holds. `docs/failures.md`,
 the config schema and the checks of messages and ledgers are derived from the entries.

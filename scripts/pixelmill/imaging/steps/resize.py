@@ -180,7 +180,7 @@ def resize(
 
 
 def scaled_size(source: tuple[float, float], params: Mapping[str, Any]) -> tuple[float, float]:
-    """Size that `resize` scales the whole source to, before cropping or padding.
+    """Return the size that `resize` scales the whole source to, before cropping or padding.
 
     Examples
     --------
@@ -217,7 +217,7 @@ def _freely_scaled(source: tuple[float, float], params: Mapping[str, Any]) -> tu
 
 
 def constant_size(params: Mapping[str, Any]) -> Size | None:
-    """Size that `resize` gives for any source; None if it depends on the source.
+    """Return the size that `resize` gives for any source; None if it depends on the source.
 
     Examples
     --------
@@ -308,14 +308,14 @@ def _resample_light(image: Image.Image, size: Size, region: Box, filter: str) ->
 
 
 def to_linear(values: AnyArray) -> AnyArray:
-    """Linear light of sRGB values, both from 0 to 1 (IEC 61966-2-1)."""
+    """Return the linear light of sRGB values, both from 0 to 1 (IEC 61966-2-1)."""
     import numpy as np
 
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
 def to_srgb(light: AnyArray) -> AnyArray:
-    """SRGB values of linear light, both from 0 to 1; values outside are clipped."""
+    """Return the sRGB values of linear light, both from 0 to 1; values outside are clipped."""
     import numpy as np
 
     light = np.clip(light, 0, 1)
