@@ -20,7 +20,7 @@ def test_the_code_of_steps_is_no_part_of_a_script_whose_work_they_do_not_change(
     """Otherwise, an edited step would generate and catalog all images again."""
     modules = {path.stem for path in code_of(f"{name}.py")}
     assert not modules & {
-        "decoding", "encoding", "filters", "geometry", "plan", "recipe", "tiff", "tones",
+        "decoding", "encoding", "filters", "geometry", "plan", "recipe", "renderer", "tones",
     }  # fmt: skip
 
 

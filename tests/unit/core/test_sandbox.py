@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -216,9 +217,9 @@ class Intruder:
     def __call__(self, tasks):
         try:
             Path(self.path).write_text("x")
-            return ["wrote"]
+            return [SimpleNamespace(faults="wrote")]
         except PermissionError:
-            return ["refused"]
+            return [SimpleNamespace(faults="refused")]
 
 
 @needs_sandbox
@@ -232,9 +233,8 @@ def test_verification_cannot_write(tmp_path, batches):
         def take(findings, found=found):
             found.extend(findings)
 
-        with contextlib.suppress(AttributeError):  # the words are no findings
-            verify._open(tasks, Intruder(str(tmp_path / "new")), 2, take, confinement)
-        assert set(found) == {expected}
+        verify._inspect(tasks, Intruder(str(tmp_path / "new")), 2, take, confinement)
+        assert {finding.faults for finding in found} == {expected}
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,7 @@ def test_files_are_compared_by_hand(tmp_path, other, script):
 
 def test_another_file_is_refused(tmp_path):
     (tmp_path / "no.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(UserError, match=r"no\.json' is no scaling\.json"):
+    with pytest.raises(UserError, match=r"no\.json' is not a scaling\.json"):
         read([str(tmp_path / "no.json")])
     with pytest.raises(UserError, match="cannot be read as JSON"):
         read([str(tmp_path / "nowhere.json")])
