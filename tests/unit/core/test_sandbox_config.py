@@ -31,7 +31,10 @@ def test_a_config_can_be_short(value, expected):
         ("strict", "sandbox: found 'strict'; One of auto"),
         ({}, "sandbox: found {}; it needs the key 'allow'."),
         ({"allow": {}}, "sandbox.allow: found {}; it must not be empty."),
-        ({"allow": {"read": "models"}}, "sandbox.allow.read: found 'models'; give a list of texts."),
+        (
+            {"allow": {"read": "models"}},
+            "sandbox.allow.read: found 'models'; give a list of texts.",
+        ),
         ({"allow": {"exec": "yes"}}, "sandbox.allow.exec: found 'yes'; give true or false."),
         ({"allow": {"net": True}}, "sandbox.allow.net: unknown key; allowed are read, write"),
     ],
