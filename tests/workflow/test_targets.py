@@ -101,8 +101,11 @@ def test_the_remedy_repairs_the_fault(finished, snakemake):
     assert snakemake(finished, "verify").status == 0
 
 
-def test_a_new_benchmark_reruns_the_report_but_a_report_runs_no_benchmark(finished, snakemake):
-    path = finished / "results/mine/light/scaling.json"
+@pytest.mark.parametrize("name", ["scaling.json", "rivals.json"])
+def test_a_new_benchmark_reruns_the_report_but_a_report_runs_no_benchmark(
+    finished, snakemake, name
+):
+    path = finished / "results/mine/light" / name
     path.write_text('{"images": 9, "repeats": 1, "figures": []}', encoding="utf-8")
     edit(
         finished / "scripts/pixelmill/benchmark/worker.py",
