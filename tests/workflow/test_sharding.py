@@ -71,6 +71,19 @@ def test_images_that_come_and_go_concern_their_own_shards(divided, snakemake, pi
     assert "Failed: 3 of 12 images" in ran.text
 
 
+def test_a_glob_that_leaves_most_images_out_takes_no_output_of_any_shard(divided, snakemake):
+    """The pictures still lie there, and do not count: no shard sees all of them."""
+    before = times_below((divided / MANIFEST).parent / "images")
+    assert len(before) == COUNT
+    left_out = {"mine": {"folder": "pictures", "exclude": ["[0-6].jpg"]}}
+    write_config(divided, {**DIVIDED, "datasets": left_out})
+    ran = snakemake(divided, "--keep-going", "all")
+    assert ran.status != 0
+    assert f"7 of {COUNT} images in " in ran.text
+    assert "would be removed" in ran.text
+    assert times_below((divided / MANIFEST).parent / "images") == before
+
+
 def test_other_numbers_of_shards_make_no_image_and_end_with_the_same_tables(divided, snakemake):
     """Also after an interrupted run in other shards, which may have used another recipe."""
     images = (divided / MANIFEST).parent / "images"
