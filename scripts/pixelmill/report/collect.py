@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
-from pathlib import Path
-from typing import Any, cast
+from pathlib import Path, PureWindowsPath
+from typing import Any
 
 from pixelmill.benchmark.scaling_file import ScalingFile
 from pixelmill.core.sandbox import remark
@@ -147,15 +146,20 @@ _UNVERIFIED = {
 }
 
 
-def _without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Shorten absolute paths in a config to their last part, because reports are shared."""
-    shown = json.loads(json.dumps(config))
-    for dataset in shown.get("datasets", {}).values():
-        if os.path.isabs(dataset.get("folder", "")):
-            dataset["folder"] = f".../{Path(dataset['folder']).name}"
-    if os.path.isabs(shown.get("results", "")):
-        shown["results"] = f".../{Path(shown['results']).name}"
-    return cast(dict[str, Any], shown)
+def _without_paths(value: Any) -> Any:
+    """Shorten the absolute paths in a config to their last part, because reports are shared."""
+    if isinstance(value, Mapping):
+        return {key: _without_paths(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_paths(entry) for entry in value]
+    if isinstance(value, str) and _is_absolute(value):
+        return f".../{PureWindowsPath(value).name}"
+    return value
+
+
+def _is_absolute(text: str) -> bool:
+    """Whether a text is an absolute path, or one below a home, of this or another system."""
+    return text.startswith(("/", "~", "\\\\")) or PureWindowsPath(text).is_absolute()
 
 
 def _names(tree: Tree) -> dict[str, str]:

@@ -251,6 +251,22 @@ def test_the_page_names_neither_the_machine_nor_a_path(page, tmp_path_factory):
     assert str(Path.home()) not in page
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/data/ada/keys/me.pem", "~/keys/me.pem", r"C:\Users\ada\me.pem", r"\\server\ada\me.pem"],
+)
+def test_no_path_of_the_configuration_tells_where_somebody_keeps_files(trees, path):
+    config = {
+        "scale": {"tls": {"key": path}, "scheduler": path},
+        "sandbox": {"allow": {"read": [path]}},
+        "recipes": {"mine": {"steps": [{"watermark": {"image": path}}]}},
+    }
+    shown = collect(trees(sequential=BASELINE), config)["config"]
+    assert shown["scale"] == {"tls": {"key": ".../me.pem"}, "scheduler": ".../me.pem"}
+    assert shown["sandbox"] == {"allow": {"read": [".../me.pem"]}}
+    assert shown["recipes"]["mine"] == {"steps": [{"watermark": {"image": ".../me.pem"}}]}
+
+
 def test_many_failures_are_listed_up_to_a_number_and_counted_all(trees, tmp_path):
     (tree,) = trees(sequential=BASELINE)
     lines = [f"{number:03d}.jpg,decode,corrupt,broken" for number in range(70)]
