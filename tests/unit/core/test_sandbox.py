@@ -258,7 +258,7 @@ def every_step(folder, backend):
     )
     (folder / "neighbour.py").write_text("import colorsys\n", encoding="utf-8")
     steps = [{"call": {"function": "own:step"}}, {"watermark": {"image": "mark.png"}}]
-    steps += [{name: step_gallery.EXAMPLES.get(name, [{}])[0]} for name in STEPS]
+    steps += [{name: dict(kind.examples[0])} for name, kind in STEPS.items()]
     kept = []
     for step in steps:
         with contextlib.suppress(UserError):  # not all backends do all steps

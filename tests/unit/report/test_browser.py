@@ -244,7 +244,7 @@ def test_pictures_before_and_after_are_drawn(browse):
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_drawn_in_the_colours_that_the_reader_likes(browse, name, width, dark):
-    with Image.open(io.BytesIO(browse(name, width, dark=dark).picture(is_full=False))) as image:
+    with Image.open(io.BytesIO(browse(name, width, dark=dark).picture(whole=False))) as image:
         assert image.width == width
         colours = image.convert("RGB").getcolors(maxcolors=2**24)
     assert len(colours) > 50  # text is smoothed, bars are coloured
