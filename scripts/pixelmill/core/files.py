@@ -11,7 +11,6 @@ import secrets
 import stat
 from collections import deque
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import IO, Any
 
 from pixelmill.core.errors import UserError, cannot_write
@@ -144,10 +143,15 @@ def is_inside(inner: str | os.PathLike[str], outer: str | os.PathLike[str]) -> b
     with contextlib.suppress(ValueError):  # on different drives
         if os.path.commonpath([inner, outer]) == outer:
             return True
-    return any(_is_same(place, outer) for place in (Path(inner), *Path(inner).parents))
+    while not _is_same(inner, outer):
+        above = os.path.dirname(inner)
+        if above == inner:
+            return False
+        inner = above
+    return True
 
 
-def _is_same(path: str | os.PathLike[str], other: str) -> bool:
+def _is_same(path: str, other: str) -> bool:
     try:
         return os.path.samefile(path, other)
     except OSError:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import posixpath
 import re
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from pixelmill.imaging.parameters import Choice, Flag, Integer, Parameter, Size
@@ -1016,7 +1016,7 @@ def output_suffix(format_: str, kind: str, source: str) -> str:
     '.png'
     """
     if format_ == SAME and kind in OUTPUT_FORMATS:
-        own = PurePosixPath(source).suffix
+        own = posixpath.splitext(source)[1]
         if own.lower() in FORMATS[kind].suffixes:
             return own
     return OUTPUT_FORMATS[output_format(format_, kind)].suffix
