@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from pixelmill.app import cli, recipe_options, run_summary
 from pixelmill.app.config import default_recipes
 from pixelmill.core.errors import UserError
@@ -40,7 +42,9 @@ def _choose(options: argparse.Namespace) -> _Chosen:
     presets = default_recipes()
     data = recipe_options.build(options, presets)
     if options.save_recipe:
-        _save(options.save_recipe, data or presets[recipe_options.DEFAULT])
+        recipe = data or presets[recipe_options.DEFAULT]
+        text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
+        _write_new(options.save_recipe, text, "--save-recipe")
     if data is not None:
         return _Chosen(data, os.path.abspath(os.path.dirname(options.recipe or "")))
     if (last := _last(options.target)) is not None:
@@ -63,19 +67,15 @@ def _last(target: str) -> _Chosen | None:
         ) from error
 
 
-def _save(path: str, recipe: dict[str, Any]) -> None:
-    """Write a recipe as YAML; never over a file that exists."""
-    import yaml
-
+def _write_new(path: str, text: str, option: str) -> None:
+    """Write a file that an option names; never over one that exists."""
     try:
         with open(path, "x", encoding="utf-8") as file:
-            yaml.safe_dump(recipe, file, sort_keys=False, allow_unicode=True)
+            file.write(text)
     except FileExistsError as error:
-        raise UserError(
-            f"--save-recipe: '{path}' exists; remove it or give another name."
-        ) from error
+        raise UserError(f"'{path}' exists; remove it, or give another name by {option}.") from error
     except OSError as error:
-        raise UserError(f"--save-recipe: '{path}' cannot be written: {error.strerror}.") from error
+        raise UserError(f"'{path}' cannot be written: {error.strerror}.") from error
 
 
 def run(options: argparse.Namespace) -> int:
@@ -144,14 +144,5 @@ def init(options: argparse.Namespace) -> None:
     formats = Counter(entry.format for entry in found.entries)
     for line in starting_config.findings(options.folder, formats, found.left_out):
         log.info("%s", line)
-    text = starting_config.text(options.folder)
-    try:
-        with open(options.config, "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise UserError(
-            f"'{options.config}' exists; remove it, or give another name by --config."
-        ) from error
-    except OSError as error:
-        raise UserError(f"'{options.config}' cannot be written: {error.strerror}.") from error
+    _write_new(options.config, starting_config.text(options.folder), "--config")
     log.info("Wrote '%s'. Next: pixelmill workflow process", options.config)
