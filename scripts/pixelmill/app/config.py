@@ -6,42 +6,25 @@ import copy
 import dataclasses
 import datetime
 import difflib
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import ValidationError, best_match
 
 from pixelmill.app.config_schema import allowed, resolved, schema
-from pixelmill.core import documents
+from pixelmill.core import documents, schemas
 from pixelmill.core.errors import UserError, shown
 from pixelmill.core.files import is_inside
 from pixelmill.imaging import recipe, recipe_parser
 from pixelmill.imaging.codecs.limits import PRESETS
 
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
 #: Names that stand for something else below the results.
 RESERVED = ("report",)
-
-
-def _is_integer(checker: object, value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(checker: object, value: object) -> bool:
-    return _is_integer(checker, value) or (isinstance(value, float) and math.isfinite(value))
-
-
-#: JSON Schema takes 1000.0 for an integer, and knows no infinity; YAML does.
-_Validator = validators.extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {"integer": _is_integer, "number": _is_number}
-    ),
-)
 
 
 def default_recipes() -> dict[str, Any]:
@@ -72,7 +55,7 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     if isinstance(given.get("sandbox"), bool):  # YAML takes the words on and off for truth values
         given["sandbox"] = "auto" if given["sandbox"] else "off"
     filled: dict[str, Any] = _fill(given, schema())
-    error = best_match(_Validator(schema()).iter_errors(filled))
+    error = schemas.first_error(schema(), filled)
     if error is not None:
         raise UserError(_sentence(error))
     if set(filled["results"]) & set("{}"):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from importlib.metadata import PackageNotFoundError, distribution
 
 _VERSION = re.compile(r"^Version: (.+)$", re.MULTILINE)
 
 
 def version_of(*packages: str) -> str:
     """Return the version of the first of some packages that is installed."""
+    from importlib.metadata import PackageNotFoundError, distribution  # takes 7 ms
+
     for package in packages:
         with contextlib.suppress(PackageNotFoundError):
             # `importlib.metadata.version` parses the whole text, which takes ten times as long.

@@ -8,7 +8,7 @@ import sys
 import psutil
 import pytest
 
-from pixelmill.engines.machine import cores, machine, machine_fingerprint
+from pixelmill.engines.machine import cgroup_cores, cores, machine, machine_fingerprint
 from tests.conftest import REPOSITORY
 
 
@@ -33,3 +33,45 @@ def test_cores_are_those_that_this_process_may_use():
     )
     assert done.stdout.strip() == "1"
     assert 1 <= cores() <= len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "limits"),
+    [
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, [2]),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, []),
+        ("0::/\n", {}, []),
+        ("0::/slurm/job\n", {"slurm/job/cpu.max": "max 100000\n", "slurm/cpu.max": "4 1\n"}, [4]),
+        ("0::/not/mounted\n", {"cpu.max": "300000 100000\n"}, [3]),
+        (
+            "5:memory:/\n3:cpu,cpuacct:/docker/x\n",
+            {
+                "cpu,cpuacct/cpu.cfs_quota_us": "50000\n",
+                "cpu,cpuacct/cpu.cfs_period_us": "100000\n",
+            },
+            [1],
+        ),
+        (
+            "3:cpu,cpuacct:/\n",
+            {"cpu,cpuacct/cpu.cfs_quota_us": "-1\n", "cpu,cpuacct/cpu.cfs_period_us": "100000\n"},
+            [],
+        ),
+        ("0::/\n", {"cpu.max": "nonsense\n"}, []),
+    ],
+    ids=[
+        "half a core is a core", "no limit", "no file", "that of a group above it",
+        "seen from a container", "version 1", "version 1 without a limit", "unknown",
+    ],
+)  # fmt: skip
+def test_control_groups_limit_the_cores(tmp_path, groups, files, limits):
+    files = {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+    for name, text in {"proc/self/cgroup": groups, **files}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert list(cgroup_cores(tmp_path)) == limits
+
+
+def test_cores_are_counted_as_dask_counts_them():
+    from dask.system import cpu_count
+
+    assert cores() <= cpu_count()

@@ -35,6 +35,24 @@ def test_the_bootstrap_imports_little(repository):
     assert not HEAVY & set(json.loads(done.stdout))
 
 
+#: What takes the parent long to import, and it needs only later, or for a config.
+LATER = {"numpy", "cv2", "dask", "jsonschema", "importlib.metadata", "psutil"}
+
+
+def test_the_first_child_starts_before_the_parent_imports_much(repository):
+    program = (
+        "import json, sys\n"
+        "from pixelmill.app import cli, config\n"
+        "from pixelmill.engines.machine import cores\n"
+        "from pixelmill.pipeline import runner\n"
+        "config.named_recipe('light'), cores()\n"
+        "print(json.dumps(list(sys.modules)))"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=repository / "scripts", check=True, stdout=subprocess.PIPE)
+    assert not LATER & set(json.loads(done.stdout))
+
+
 #: In a process of its own: this one may have a server already.
 PROGRAM = """
 import multiprocessing, sys
