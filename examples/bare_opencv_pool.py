@@ -27,4 +27,4 @@ if __name__ == "__main__":
     cv2.setNumThreads(1)
     with ProcessPoolExecutor(int(workers)) as pool:
         list(pool.map(partial(resize, target), paths))
-    print(f"{len(paths) / (time.perf_counter() - began):.1f} images/s")  # noqa: T201
+    print(f"{len(paths) / (time.perf_counter() - began):.1f} images/s")

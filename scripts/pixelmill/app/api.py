@@ -6,12 +6,14 @@ Each accepts a recipe as the content or the path of a recipe file, as a name, or
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from pixelmill.app.config import named_recipe
 from pixelmill.dataset import catalog, synthetic
-from pixelmill.dataset.passes import Pass
+from pixelmill.dataset.exports import FailureRow, read_failures
 from pixelmill.dataset.plan import Plan
 from pixelmill.engines.machine import cores
 from pixelmill.imaging.recipe import Recipe
@@ -28,13 +30,48 @@ PathLike: TypeAlias = str | os.PathLike[str]
 AnyRecipe: TypeAlias = PathLike | Mapping[str, Any] | Recipe
 
 
+@dataclass(frozen=True)
+class Result:
+    """What `process` did.
+
+    Attributes
+    ----------
+    images : int
+        How many images this call processed; failed ones are not counted.
+    unchanged : int
+        How many images were up to date.
+    failures : tuple of FailureRow
+        The images without an output, with ``source``, ``stage``, ``reason`` and ``message``;
+        those that failed in an earlier call and were not tried again, too.
+    output : Path
+        Folder of the outputs.
+    seconds : float
+        How long it took.
+    engine : str
+        The engine that processed them.
+    """
+
+    images: int
+    unchanged: int
+    failures: tuple[FailureRow, ...]
+    output: Path
+    seconds: float
+    engine: str
+
+    @property
+    def failed(self) -> int:
+        """How many images have no output."""
+        return len(self.failures)
+
+
 def process(
     source: PathLike,
     target: PathLike,
     recipe: AnyRecipe = "light",
     engine: str = "auto",
     workers: int | None = None,
-) -> Pass:
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
     """Process a folder of images; images that are up to date are not processed again.
 
     Parameters
@@ -48,22 +85,58 @@ def process(
         One of `pixelmill.engines.registry.SELECTABLE`, or ``auto``.
     workers : int, optional
         By default, the number of cores.
+    progress : callable, optional
+        Called with the number of images that are done and the number to do, after each batch.
+        By default, a progress line is written to standard error.
 
     Returns
     -------
-    Pass
-        The number of images and failures, and the time.
+    Result
+        The number of images, the failures, and the folder of the outputs.
 
     Raises
     ------
     UserError
-        If the pass cannot be run. An image that cannot be processed is not an error; it is listed
-        in ``failures.csv``.
+        If the pass cannot be run. An image that cannot be processed is not an error; it is one of
+        `Result.failures`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> source, target = f"{folder.name}/photos", f"{folder.name}/out"
+    >>> generate(source, 2, workers=1, width=[64, 96], height=[48, 64])
+    2
+    >>> result = process(source, target, "thumbnails", "sequential", progress=print)
+    1 2
+    2 2
+    >>> result.images, result.failed, sorted(path.name for path in result.output.iterdir())
+    (2, 0, ['00000000.webp', '00000001.webp'])
+    >>> process(source, target, "thumbnails", "sequential").unchanged
+    2
+    >>> folder.cleanup()
     """
+    folder = os.fspath(target)
     request = ProcessRequest(
-        os.fspath(source), os.fspath(target), _recipe(recipe), engine, workers or cores()
+        os.fspath(source),
+        folder,
+        _recipe(recipe),
+        engine,
+        workers or cores(),
+        notify=progress,
     )
-    return runner.process_folder(request)
+    done = runner.process_folder(request)
+    failures = tuple(read_failures(folder))
+    images = done.images - done.failed
+    total = sum(1 for _ in catalog.iterate(os.path.join(folder, "catalog.csv")))
+    return Result(
+        images=images,
+        unchanged=total - images - len(failures),
+        failures=failures,
+        output=Path(folder, "images"),
+        seconds=done.seconds,
+        engine=done.engine,
+    )
 
 
 def verify(

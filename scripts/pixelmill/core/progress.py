@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -38,9 +39,17 @@ class Progress:
         What is being done, in a few words.
     stream : text file, optional
         Where to write; standard error by default.
+    notify : callable, optional
+        Called with the number of images done and the total, instead of writing anything.
     """
 
-    def __init__(self, total: int, label: str, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        total: int,
+        label: str,
+        stream: TextIO | None = None,
+        notify: Callable[[int, int], None] | None = None,
+    ) -> None:
         self.total = total
         self.label = label
         self.done = 0
@@ -48,7 +57,8 @@ class Progress:
         self._stream = stream or sys.stderr
         self._started = self._spoken = time.monotonic()
         self._bar: tqdm[Any] | None = None
-        self._style = os.environ.get(VARIABLE, "line")
+        self._notify = notify
+        self._style = QUIET if notify else os.environ.get(VARIABLE, "line")
         if self._style == "line" and self._stream.isatty() and total:
             from tqdm import tqdm
 
@@ -80,6 +90,8 @@ class Progress:
         """Count images that are done, and those of them that failed."""
         self.done += done
         self.failed += failed
+        if self._notify is not None:
+            self._notify(self.done, self.total)
         if self._bar is not None:
             if self.failed:
                 self._bar.set_postfix_str(f"{self.failed:,} failed", refresh=False)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import os
-from typing import TypedDict
+from collections.abc import Iterator
+from typing import NamedTuple, TypedDict
 
 from pixelmill.core.filenames import unescape
 from pixelmill.core.files import atomic
-from pixelmill.core.tables import write_json, write_table
+from pixelmill.core.tables import iterate_table, write_json, write_table
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.dataset.passes import PassRecord, as_record
 
 MANIFEST = ("source", "variant", "output", "status", "reason", "width", "height", "sha256")
-FAILURES = ("source", "stage", "reason", "message")
+
+
+class FailureRow(NamedTuple):
+    """A row of ``failures.csv``: an image without an output."""
+
+    source: str
+    stage: str
+    reason: str
+    message: str
+
+
+FAILURES = FailureRow._fields
 
 
 class Timing(TypedDict):
@@ -38,3 +50,9 @@ def write_failures(ledger: Ledger, target: str) -> None:
     write_table(os.path.join(target, "failures.csv"), FAILURES, rows)
     with atomic(os.path.join(target, "failures.txt"), "wb") as file:
         file.writelines(os.fsencode(unescape(row[0])) + b"\0" for row in rows)
+
+
+def read_failures(target: str) -> Iterator[FailureRow]:
+    """Read the table of failures."""
+    for row in iterate_table(os.path.join(target, "failures.csv")):
+        yield FailureRow(**row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -41,6 +42,8 @@ class ProcessRequest:
         The part of the dataset to process.
     selection : Selection or None
         Which files of `source` belong to the dataset; None for all of them.
+    notify : callable or None
+        Called with the numbers of images done and to do, instead of a progress line.
     """
 
     source: str
@@ -53,6 +56,7 @@ class ProcessRequest:
     cluster: Cluster = field(default_factory=Cluster)
     shard: Shard = WHOLE
     selection: Selection | None = None
+    notify: Callable[[int, int], None] | None = None
 
 
 @dataclass(frozen=True)

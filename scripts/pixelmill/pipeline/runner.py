@@ -211,9 +211,10 @@ def _render(
     early: HostProcess | None,
 ) -> tuple[RenderStats, Totals]:
     """Render what the plan asks for, record every outcome, and clean up."""
-    tree, ledger = context.tree, context.ledger
+    tree, ledger, request = context.tree, context.ledger, context.request
+    label = f"{request.label} {work.engine}"
     with (
-        Progress(len(plan.to_render), f"{context.request.label} {work.engine}") as progress,
+        Progress(len(plan.to_render), label, notify=request.notify) as progress,
         Reserve(tree.state) as reserve,
     ):
         recorder = OutcomeRecorder(context, plan, progress, reserve)

@@ -28,6 +28,28 @@ def test_a_folder_is_planned_processed_and_verified(tmp_path, photos):
     assert result["passed"]
 
 
+def test_the_result_tells_what_was_done_and_what_failed(tmp_path, photos):
+    source, target = photos(tmp_path / "in", 2), tmp_path / "out"
+    (source / "text.jpg").write_text("no image")
+    told = []
+    first = pixelmill.process(
+        source, target, SMALL, "sequential", 1, progress=lambda *counts: told.append(counts)
+    )
+    assert (first.images, first.unchanged, first.failed) == (2, 0, 1)
+    assert [(failure.source, failure.reason) for failure in first.failures] == [
+        ("text.jpg", "not_an_image")
+    ]
+    assert first.output == target / "images"
+    assert told[-1] == (3, 3)
+    again = pixelmill.process(source, target, SMALL, "sequential", 1)
+    assert (again.images, again.unchanged, again.failed) == (0, 2, 1)
+
+
+def test_a_mistake_raises_a_user_error(tmp_path):
+    with pytest.raises(UserError, match="missing"):
+        pixelmill.process(tmp_path / "missing", tmp_path / "out", SMALL)
+
+
 def test_images_are_generated_once(tmp_path):
     spec = {"width": [8, 16], "height": [8, 16], "format": "png"}
     assert pixelmill.generate(tmp_path / "images", 3, workers=1, **spec) == 3

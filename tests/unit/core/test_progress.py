@@ -89,3 +89,12 @@ def test_quiet_says_nothing(monkeypatch, stream):
     with Progress(4, "light", output) as progress:
         progress.advance(4)
     assert output.getvalue() == ""
+
+
+def test_a_program_is_notified_instead():
+    told, stream = [], Terminal()
+    with Progress(4, "light", stream, notify=lambda done, total: told.append((done, total))) as bar:
+        bar.advance(3, 1)
+        bar.advance(1)
+    assert told == [(3, 4), (4, 4)]
+    assert stream.getvalue() == ""
