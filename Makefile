@@ -73,6 +73,10 @@ screenshots: .venv/ready-dev ## take docs/report*.png again; requires an idle ma
 	$(BIN)/snakemake --cores $(CORES) report
 	$(BIN)/python docs/screenshots.py results/report/report.html
 
+.PHONY: presets
+presets: .venv/ready-dev ## draw docs/presets.png again
+	PYTHONPATH=scripts $(BIN)/python docs/preset_pictures.py
+
 .PHONY: lock
 lock: ## pin all dependencies of pyproject.toml again
 	$(UV_COMPILE) -o envs/requirements.lock
