@@ -1,4 +1,4 @@
-"""Batching: divide the work into batches, each of which a worker processes in one go."""
+"""Batching: choose the size of each batch from the estimated time of its images."""
 
 from __future__ import annotations
 

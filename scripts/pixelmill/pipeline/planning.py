@@ -1,7 +1,7 @@
 """Planning: compare catalog, ledger and output tree, and bring the tree into line with the catalog.
 
-`plan_pass` decides which images to render; `remove_orphans` then removes what the catalog no
-longer accounts for. Neither renders anything.
+`plan_pass` decides with `pixelmill.dataset.plan` which images to render; `remove_orphans` then
+removes the outputs of images that are gone. Neither renders anything.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Supervisor: render images in a child process, and find out which ones crash or hang it.
 
-The child hosts the engine. If it or one of its workers dies or hangs, breadcrumbs name the images
-in progress. Each of these is tried once more, alone in a fresh process with limits of time and
-memory; if it fails again, that is recorded. The rest of its batch, and the images after it until
-there is no more trouble, are tried one by one as well, because images that end their process
-often come together. Then a new child continues. So one bad image costs one image with every
-engine, including those that share one process.
+The child hosts the engine. If it or one of its workers dies (for example, of a segmentation fault)
+or hangs, breadcrumbs name the images in progress. Each of these is tried once more, alone in a
+fresh process with limits on time and memory; if it fails again, that is recorded. The rest of its
+batch is tried one by one as well, and so are the images after it until `CALM` in a row have ended
+no process, because images that end their process often occur together. Then a new child continues.
+One bad image therefore costs only itself with every engine, including those that share one process.
 """
 
 from __future__ import annotations

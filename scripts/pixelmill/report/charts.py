@@ -1,4 +1,4 @@
-"""Charts of the report: one entry each, drawn as SVG that takes its colours from the page.
+"""Charts of the report: one entry of `CHARTS` each, drawn as SVG in the colours of the page.
 
 A chart is drawn once for each width at which it is shown, because on a phone its labels need a
 different layout.

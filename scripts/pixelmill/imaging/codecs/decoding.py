@@ -1,6 +1,7 @@
-"""Decoding: an image file becomes upright pictures that the steps take.
+"""Decoding: turn an image file into upright pictures for the steps.
 
-Pillow decodes most formats; JPEGs are decoded at a reduced size if that cannot be seen.
+Pillow decodes most formats, and `pixelmill.imaging.codecs.jpeg` most JPEGs. JPEGs are decoded at a
+reduced size if the result will be much smaller, so that the difference cannot be seen.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""JPEG between files and arrays: with libjpeg-turbo, like Pillow, but without an image.
+"""JPEG: decode files to arrays and encode arrays, without a Pillow image in between.
 
-simplejpeg decodes, if it is installed; OpenCV encodes to the same bytes as Pillow. Both release the
-GIL once per file, and nothing is copied to or from an image.
+simplejpeg, if it is installed, decodes to the same pixels as Pillow, and OpenCV encodes to the same
+bytes, because all three use libjpeg-turbo. The GIL is released once per file.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def rare_process(data: bytes) -> str | None:
 
 
 def scale_for(full: Size, size_hint: SizeHint | None, margin: float, swapped: bool = False) -> int:
-    """Factor by which a JPEG may be reduced as it is decoded, so that it cannot be seen.
+    """Factor by which a JPEG may be reduced as it is decoded without a visible difference.
 
     Parameters
     ----------
