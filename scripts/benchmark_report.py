@@ -24,7 +24,7 @@ def main(options: argparse.Namespace) -> None:
     trees = [Tree.at(path) for path in options.trees or []] or find_trees(options.results)
     if not trees:
         raise UserError(
-            f"No processed images lie in '{options.results}' as DATASET/RECIPE/ENGINE/; "
+            f"There are no processed images in '{options.results}' as DATASET/RECIPE/ENGINE/; "
             "run 'snakemake --cores all all' first."
         )
     config = from_json(options.config, "--config")
@@ -48,12 +48,14 @@ def arguments() -> argparse.Namespace:
     parser = cli.parser(__doc__, "python scripts/benchmark_report.py results")
     parser.add_argument("results", metavar="RESULTS", nargs="?", help="folder of all results")
     parser.add_argument("--trees", nargs="+", help="output trees to report on (default: all)")
-    parser.add_argument("--output", metavar="DIR", help="default: RESULTS/report")
+    parser.add_argument(
+        "--output", metavar="DIR", help="folder of the report (default: RESULTS/report)"
+    )
     parser.add_argument(
         "--compare",
         nargs="+",
         metavar="JSON",
-        help="compare the scaling.json of several machines",
+        help="compare the files scaling.json of several machines instead",
     )
     parser.add_argument("--config", default="{}", metavar="JSON", help="configuration to show")
     return parser.parse_args()

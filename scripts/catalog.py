@@ -20,7 +20,7 @@ def main(options: argparse.Namespace) -> None:
     left_out = f"; left out: {others}" if others else ""
     if not found.entries and shard.is_whole:
         remedy = "correct the path or the globs, or mount the disk"
-        raise UserError(f"'{options.source}' holds no image{left_out}; {remedy}.")
+        raise UserError(f"'{options.source}' contains no image{left_out}; {remedy}.")
     logging.info("'%s': %s images%s", options.source, f"{len(found.entries):,}", left_out)
 
 
@@ -30,7 +30,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("source", metavar="SRC", help="folder of images; never written to")
     parser.add_argument("table", metavar="CSV", help="where to write the table")
     parser.add_argument(
-        "--selection", default="{}", metavar="JSON", help='as {"include": [], "exclude": []}'
+        "--selection", default="{}", metavar="JSON", help='globs: {"include": [], "exclude": []}'
     )
     parser.add_argument(
         "--shard", default="1-of-1", metavar="K-of-N", help="catalog only this part of the folder"

@@ -21,7 +21,7 @@ def main(options: argparse.Namespace) -> None:
     logging.info("removed %s files", f"{removed:,}")
     if left:
         more = f" and {len(left) - 1:,} more" if len(left) > 1 else ""
-        logging.warning("Left '%s'%s, not made by this config.", escape(left[0]), more)
+        logging.warning("Kept '%s'%s, which this config did not make.", escape(left[0]), more)
 
 
 def arguments() -> argparse.Namespace:

@@ -30,8 +30,8 @@ def arguments() -> argparse.Namespace:
         __doc__, "python scripts/compare_engines.py results/demo/light/{sequential,threads}"
     )
     parser.add_argument("trees", nargs="+", help="output trees, one named 'sequential'")
-    parser.add_argument("--label", default="engines", help="their name in messages")
-    parser.add_argument("--output", metavar="JSON", help="write the checks here")
+    parser.add_argument("--label", default="engines", help="name of the engines in messages")
+    parser.add_argument("--output", metavar="JSON", help="file for the results of the checks")
     parser.add_argument(
         "--evidence", action="store_true", help="exit with status 0 even if a check failed"
     )

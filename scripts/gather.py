@@ -24,9 +24,9 @@ def arguments() -> argparse.Namespace:
         __doc__, "python scripts/gather.py results/mine/light/auto 16 results/mine/catalog.csv"
     )
     parser.add_argument("tree", metavar="TREE", help="output tree")
-    parser.add_argument("shards", type=cli.positive, metavar="N", help="how many shards there are")
+    parser.add_argument("shards", type=cli.positive, metavar="N", help="number of shards")
     parser.add_argument("catalog", metavar="CSV", help="table of the whole dataset")
-    parser.add_argument("--label", default="images", help="their name in messages")
+    parser.add_argument("--label", default="images", help="name of the images in messages")
     return parser.parse_args()
 
 

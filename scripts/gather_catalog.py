@@ -16,8 +16,8 @@ def main(options: argparse.Namespace) -> None:
     if not count:
         os.unlink(options.table)
         raise UserError(
-            "No shard of the dataset holds an image; correct the path or the globs, or mount the "
-            "disk."
+            "No shard of the dataset contains an image; correct the path or the globs, or mount "
+            "the disk."
         )
     logging.info("%s images in %d shards", f"{count:,}", options.shards)
 
@@ -26,7 +26,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/gather_catalog.py results/mine/catalog.csv 16")
     parser.add_argument("table", metavar="CSV", help="where to write the table")
-    parser.add_argument("shards", type=cli.positive, metavar="N", help="how many shards there are")
+    parser.add_argument("shards", type=cli.positive, metavar="N", help="number of shards")
     return parser.parse_args()
 
 

@@ -37,9 +37,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--content", choices=("photo", "solid", "noise"), default="photo")
     parser.add_argument("--format", choices=("jpeg", "png", "bmp", "gif"), default="jpeg")
     parser.add_argument("--seed", type=int, default=2026)
-    parser.add_argument("--spec", metavar="JSON", help="all of these at once, as in the config")
+    parser.add_argument("--spec", metavar="JSON", help="all of the options above, as in the config")
     parser.add_argument("--token", default="", help="identifies the images to the workflow")
-    parser.add_argument("--done", metavar="FILE", help="write this file when all images exist")
+    parser.add_argument("--done", metavar="FILE", help="file to write when all images exist")
     cli.add_workers(parser)
     return parser.parse_args()
 

@@ -40,7 +40,9 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "snakemake --cores 1 plan")
     parser.add_argument("--config", required=True, metavar="JSON", help="complete configuration")
-    parser.add_argument("--steps-folder", default=".", help="where to look for own steps first")
+    parser.add_argument(
+        "--steps-folder", default=".", help="folder that is searched first for your own steps"
+    )
     return parser.parse_args()
 
 

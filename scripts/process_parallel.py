@@ -45,7 +45,7 @@ def arguments() -> argparse.Namespace:
         choices=CHOICES,
         help=" ".join(
             [
-                f"how to run in parallel (default: {AUTO}, which chooses).",
+                f"how to run in parallel (default: {AUTO}).",
                 *(f"{name}: {ENGINES[name].description}" for name in SELECTABLE),
             ]
         ),
@@ -62,13 +62,13 @@ def arguments() -> argparse.Namespace:
         nargs=3,
         default=(),
         metavar=("CA", "CERT", "KEY"),
-        help="PEM files for tls://: the authority's certificate, yours, and your key",
+        help="PEM files for tls://: the certificate of the authority, your own, and your key",
     )
     parser.add_argument(
         "--shard", default="1-of-1", metavar="K-of-N", help="process only this part of the images"
     )
     parser.add_argument(
-        "--selection", default="{}", metavar="JSON", help='as {"include": [], "exclude": []}'
+        "--selection", default="{}", metavar="JSON", help='globs: {"include": [], "exclude": []}'
     )
     cli.add_workers(parser)
     return parser.parse_args()

@@ -37,7 +37,7 @@ def main(options: argparse.Namespace) -> None:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/rivals.py my_photos --recipe light")
-    cli.add_benchmark(parser, "one resize to JPEG: light, or FILE.yaml")
+    cli.add_benchmark(parser, "light, or FILE.yaml with one resize to JPEG (default: light)")
     return parser.parse_args()
 
 

@@ -36,7 +36,7 @@ def main(options: argparse.Namespace) -> None:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/scaling.py my_photos --recipe light")
-    cli.add_benchmark(parser, "light, intensive, or FILE.yaml")
+    cli.add_benchmark(parser, "light, intensive, or FILE.yaml (default: light)")
     parser.add_argument(
         "--only", nargs="+", metavar="CASE", help="measure only these, such as loop-1 processes-2"
     )

@@ -36,15 +36,23 @@ def arguments() -> argparse.Namespace:
     parser = cli.parser(__doc__, "python scripts/verdict.py results/demo/light/processes")
     parser.add_argument("trees", nargs="+", metavar="TREE", help="output trees")
     parser.add_argument(
-        "--max-failure-rate", dest="max_rate", type=float, metavar="RATE", help="default: 0.01"
+        "--max-failure-rate",
+        dest="max_rate",
+        type=float,
+        metavar="RATE",
+        help="largest share of images that may fail (default: 0.01)",
     )
     parser.add_argument(
-        "--max-failures", dest="max_count", type=int, metavar="N", help="default: no limit"
+        "--max-failures",
+        dest="max_count",
+        type=int,
+        metavar="N",
+        help="largest number of images that may fail (default: no limit)",
     )
     cli.add_settings(parser, "failures")
-    parser.add_argument("--report", metavar="HTML", help="report to refer to")
+    parser.add_argument("--report", metavar="HTML", help="report that the summary names")
     parser.add_argument(
-        "--output", metavar="TXT", help="write the summary here if everything passed"
+        "--output", metavar="TXT", help="file for the summary, written if everything passed"
     )
     return parser.parse_args()
 

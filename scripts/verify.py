@@ -36,10 +36,10 @@ def arguments() -> argparse.Namespace:
     parser = cli.parser(__doc__, "python scripts/verify.py my_photos out --recipe light")
     cli.add_pass(parser)
     parser.add_argument("--scope", choices=("changed", "all"), default="all")
-    parser.add_argument("--sample", type=int, help="images compared with a reference")
+    parser.add_argument("--sample", type=int, help="number of images compared with a reference")
     parser.add_argument("--min-psnr", type=float, help="lowest similarity allowed, in dB")
     cli.add_settings(parser, "verify")
-    parser.add_argument("--output", metavar="JSON", help="write the checks here")
+    parser.add_argument("--output", metavar="JSON", help="file for the results of the checks")
     parser.add_argument("--token", default="", help="identifies the checks to the workflow")
     parser.add_argument(
         "--evidence", action="store_true", help="exit with status 0 even if a check failed"

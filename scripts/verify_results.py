@@ -23,7 +23,7 @@ def main(options: argparse.Namespace) -> int:
     layout = Layout(config)
     trees = [tree for tree in layout.trees() if os.path.exists(f"{tree.path}/manifest.csv")]
     if not trees:
-        raise UserError("No processed images are there yet; run 'snakemake --cores all' first.")
+        raise UserError("There are no processed images yet; run 'snakemake --cores all all' first.")
     workers = cli.count_workers(options)
     passed = True
     for tree in trees:
@@ -49,7 +49,9 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "snakemake --cores all verify")
     parser.add_argument("--config", required=True, metavar="JSON", help="complete configuration")
-    parser.add_argument("--steps-folder", default=".", help="where to look for own steps first")
+    parser.add_argument(
+        "--steps-folder", default=".", help="folder that is searched first for your own steps"
+    )
     cli.add_workers(parser)
     return parser.parse_args()
 

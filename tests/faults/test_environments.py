@@ -192,7 +192,7 @@ def test_a_folder_of_images_mounted_as_that_of_the_results_is_refused(
          sys.executable, script, "in", "out", "--engine", "sequential"],
         cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    assert_one_sentence(done, "'in'", "'out'", "lie in one another")
+    assert_one_sentence(done, "'in'", "'out'", "must not contain one another")
 
 
 # Semaphores and temporary files

@@ -202,7 +202,7 @@ def test_a_file_in_place_of_a_folder_is_reported_and_the_next_pass_continues(pla
     if name == ".crumbs":
         place.process(OTHER)
         return
-    with pytest.raises(TreeError, match="is no folder"):
+    with pytest.raises(TreeError, match="is not a folder"):
         place.process(OTHER)
     path.unlink()
     assert place.process(OTHER).failed == 0

@@ -79,7 +79,7 @@ def test_a_config_is_written_for_a_folder_and_never_over_another(pixelmill, phot
     again = pixelmill("init", "in")
     assert again.returncode == 2
     assert again.stderr.endswith(
-        "ERROR: 'config.yaml' exists; remove it, or give another name by --config.\n"
+        "ERROR: 'config.yaml' exists; remove it, or give another name with --config.\n"
     )
 
 
@@ -93,12 +93,12 @@ def test_what_informs_is_written_to_standard_output(pixelmill):
     ("arguments", "message"),
     [
         (["runn", "in", "out"], "'runn' is unknown; did you mean 'run'?"),
-        (["run", "in", "out", "--presett", "web"], "'--presett' is no option; did you mean"),
+        (["run", "in", "out", "--presett", "web"], "'--presett' is not an option; did you mean"),
         (["run", "in", "out", "--format", "wepb"], "'wepb' is unknown; did you mean 'webp'?"),
         (["run", "in", "out", "--preset", "wbe"], "--preset: 'wbe' is unknown; did you mean 'web'"),
         (["run", "missing", "out"], "'missing'"),
         (["run", "in"], "the following arguments are required: DST"),
-        (["verify", "in", "nowhere"], "'nowhere' is no folder; `pixelmill run` makes the results."),
+        (["verify", "in", "nowhere"], "'nowhere' is not a folder; `pixelmill run` creates"),
         (["steps", "resise"], "'resise' is unknown; did you mean 'resize'?"),
     ],
 )

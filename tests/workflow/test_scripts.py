@@ -108,7 +108,7 @@ def test_the_engine_that_was_used_is_reported(call, images, out, engine):
         (None, False, 4, ""),
         (3, True, 3, ""),
         (5, False, 5, "WARNING  root:cli.py:5 workers share 4 cores"),
-        (5, True, 4, "INFO     root:cli.py:4 workers, not 5: no more cores"),
+        (5, True, 4, "INFO     root:cli.py:4 workers, not 5, because only"),
     ],
 )
 def test_more_workers_than_cores_are_honoured_with_a_warning_unless_the_workflow_asks(
@@ -255,19 +255,19 @@ def test_scaling_measures_the_cases_that_were_asked_for(script, images, tmp_path
     ("arguments", "sentence"),
     [
         (["process_parallel.py", "nowhere", "out"], "The folder 'nowhere' does not exist"),
-        (["process_sequential.py", "in", "in/out"], "lie in one another"),
-        (["process_sequential.py", "empty", "out"], "'empty' holds no image"),
+        (["process_sequential.py", "in", "in/out"], "must not contain one another"),
+        (["process_sequential.py", "empty", "out"], "'empty' contains no image"),
         (["process_parallel.py", "in", "out", "--recipe", "heavy"], "recipe: 'heavy' is unknown"),
         (["process_parallel.py", "in", "out", "--recipe", "no.yaml"], "'no.yaml' cannot be read"),
         (["process_parallel.py", "in", "out", "--catalog", "no.csv"], "'no.csv' is missing"),
         (["verify.py", "in", "out"], "manifest.csv' is missing"),
         (["compare_engines.py", "out"], "none is named 'sequential'"),
-        (["verify_results.py", "--config", CONFIG], "No processed images are there yet; run"),
-        (["benchmark_report.py", "out"], "No processed images lie in 'out'"),
+        (["verify_results.py", "--config", CONFIG], "There are no processed images yet; run"),
+        (["benchmark_report.py", "out"], "There are no processed images in 'out'"),
         (["scaling.py", "empty"], "nothing to measure"),
         (
             ["rivals.py", "in", "--recipe", "intensive"],
-            "Other tools cannot do this recipe: only one",
+            "Other tools cannot apply this recipe: only one",
         ),
         (["catalog.py", "nowhere", "catalog.csv"], "The folder 'nowhere' does not exist"),
         (["process_parallel.py", "in", "out", "--recipe", "{broken"], "recipe"),

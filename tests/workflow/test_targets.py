@@ -206,7 +206,7 @@ def test_two_runs_in_one_folder_exclude_each_other(small, snakemake):
     with exclusive(small / ".snakemake/pixelmill"):
         ran = snakemake(small, "all")
     assert ran.status != 0
-    assert "Another Snakemake works in this folder" in ran.text
+    assert "Another Snakemake is running in this folder" in ran.text
     assert ran.jobs == []
 
 

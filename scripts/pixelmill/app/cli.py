@@ -65,9 +65,11 @@ def parser(description: str, example: str) -> argparse.ArgumentParser:
 def add_messages(made: argparse.ArgumentParser) -> None:
     """Add the options for the amount and the destination of messages."""
     made.add_argument("--log", metavar="FILE", help="also write messages to this file")
-    made.add_argument("--quiet", action="store_true", help="say only what went wrong")
+    made.add_argument("--quiet", action="store_true", help="print only warnings and errors")
     made.add_argument(
-        "--progress", choices=("line", "json"), help="a line for people (default), or JSON lines"
+        "--progress",
+        choices=("line", "json"),
+        help="show progress as text (default) or as JSON lines",
     )
     made.add_argument("--debug", action="store_true", help="show tracebacks of errors")
 
@@ -75,7 +77,7 @@ def add_messages(made: argparse.ArgumentParser) -> None:
 def add_workers(made: argparse.ArgumentParser) -> None:
     """Add the option for the number of workers."""
     made.add_argument(
-        "--workers", type=positive, metavar="N", help="workers (default: as many as cores)"
+        "--workers", type=positive, metavar="N", help="number of workers (default: one per core)"
     )
     made.add_argument(
         "--cap-workers", action="store_true", help="use no more workers than there are cores"
@@ -85,39 +87,56 @@ def add_workers(made: argparse.ArgumentParser) -> None:
 def add_pass(made: argparse.ArgumentParser) -> None:
     """Add the arguments of a pass: folders, recipe, catalog."""
     made.add_argument("source", metavar="SRC", help="folder of images; never written to")
-    made.add_argument("target", metavar="DST", help="folder of the results; made if missing")
+    made.add_argument("target", metavar="DST", help="folder of the results")
     made.add_argument(
         "--recipe", default="light", help="light, intensive, or FILE.yaml (default: light)"
     )
-    made.add_argument("--steps-folder", default=".", help="where own steps are looked for first")
-    made.add_argument("--catalog", metavar="CSV", help="table of the inputs, if made before")
-    made.add_argument("--label", default="images", help="what the progress line calls them")
+    made.add_argument(
+        "--steps-folder", default=".", help="folder that is searched first for your own steps"
+    )
+    made.add_argument("--catalog", metavar="CSV", help="existing table of the inputs")
+    made.add_argument("--label", default="images", help="name of the images in messages")
 
 
 def add_benchmark(made: argparse.ArgumentParser, recipes: str) -> None:
     """Add the arguments of a benchmark; `recipes` describes the allowed recipes."""
     made.add_argument("source", metavar="SRC", help="folder of images; never written to")
     made.add_argument("--recipe", default="light", help=recipes)
-    made.add_argument("--steps-folder", default=".", help="where own steps are looked for first")
-    made.add_argument("--images", type=positive, default=1000, help="how many to run over")
-    made.add_argument("--repeats", type=positive, default=5, help="the median counts")
-    made.add_argument("--catalog", metavar="CSV", help="table of the inputs, if made before")
+    made.add_argument(
+        "--steps-folder", default=".", help="folder that is searched first for your own steps"
+    )
+    made.add_argument(
+        "--images", type=positive, default=1000, help="number of images to measure (default: 1000)"
+    )
+    made.add_argument(
+        "--repeats",
+        type=positive,
+        default=5,
+        help="measurements of each case; the median is used (default: 5)",
+    )
+    made.add_argument("--catalog", metavar="CSV", help="existing table of the inputs")
     add_settings(made, "benchmark")
-    made.add_argument("--scratch", metavar="DIR", help="folder for outputs while measuring")
-    made.add_argument("--output", metavar="JSON", help="keep all samples here")
+    made.add_argument("--scratch", metavar="DIR", help="folder for temporary outputs")
+    made.add_argument("--output", metavar="JSON", help="file for all measurements")
     add_workers(made)
 
 
 def add_policy(made: argparse.ArgumentParser) -> None:
     """Add the options of the policy of a pass."""
     made.add_argument(
-        "--check-outputs", action="store_true", help="hash outputs too: make altered ones again"
+        "--check-outputs", action="store_true", help="hash outputs too, to find altered ones"
     )
     made.add_argument(
-        "--retry-failed", nargs="+", default=[], metavar="REASON", help="try these failures again"
+        "--retry-failed",
+        nargs="+",
+        default=[],
+        metavar="REASON",
+        help="try images with these failures again",
     )
     add_sandbox(made)
-    made.add_argument("--policy", metavar="JSON", help="all of a config's policies at once")
+    made.add_argument(
+        "--policy", metavar="JSON", help="all policies of a config, in place of single options"
+    )
 
 
 def add_sandbox(made: argparse.ArgumentParser) -> None:
@@ -126,7 +145,7 @@ def add_sandbox(made: argparse.ArgumentParser) -> None:
         "--sandbox",
         choices=("auto", "off"),
         default="auto",
-        help="confine workers to what they need, if the system can (default: auto)",
+        help="auto confines the workers if the system supports it (default: auto)",
     )
 
 
@@ -155,7 +174,7 @@ def policy(
     unknown = [reason for reason in options.retry_failed if reason not in REASONS]
     if unknown:
         raise UserError(
-            f"--retry-failed: '{unknown[0]}' is no reason; allowed are {', '.join(REASONS)}."
+            f"--retry-failed: '{unknown[0]}' is not a reason; allowed are {', '.join(REASONS)}."
         )
     return Policy(
         check_outputs=options.check_outputs,
@@ -215,10 +234,14 @@ def count_workers(options: argparse.Namespace) -> int:
         return available
     wanted: int = options.workers
     if wanted > available and options.cap_workers:
-        logging.info("%d workers, not %d: no more cores may be used", available, wanted)
+        logging.info(
+            "%d workers, not %d, because only %d cores may be used", available, wanted, available
+        )
         return available
     if wanted > available:
-        logging.warning("%d workers share %d cores; more will not be faster", wanted, available)
+        logging.warning(
+            "%d workers share %d cores; one per core would be as fast", wanted, available
+        )
     return wanted
 
 
@@ -277,7 +300,7 @@ def run(
         status = error.status
     except (KeyboardInterrupt, Terminated) as error:
         status = SIGNALLED + error.number if isinstance(error, Terminated) else INTERRUPTED
-        logging.error("Stopped; what is done is kept. Run the same again to go on.")
+        logging.error("Stopped; finished work is kept. Run the same command again to continue.")
         _leave_at_once(status, drain)
     except Exception as error:
         unexpected = f"Unexpected {describe(error)}"
@@ -377,8 +400,8 @@ def _require_folder() -> None:
         os.getcwd()
     except OSError as error:
         raise UserError(
-            "The current folder does not exist any more; change to one that does, and run the "
-            "same again."
+            "The current folder no longer exists; change to one that does, and run the same "
+            "command again."
         ) from error
 
 

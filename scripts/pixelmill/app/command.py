@@ -29,7 +29,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print one sentence, and exit with status 2."""
         if match := _UNKNOWN_OPTION.match(message):
-            message = f"'{match[1]}' is no option{nearest(match[1], self._options())}"
+            message = f"'{match[1]}' is not an option{nearest(match[1], self._options())}"
         elif match := _UNKNOWN_CHOICE.match(message):
             choices = re.findall(r"[\w-]+", match[2])
             message = f"'{match[1]}' is unknown{nearest(match[1], choices)}"
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="pixelmill",
         description="Process a folder of images on all cores, verify the results, and process\n"
-        "again only what changed.",
+        "again only the images that changed.",
         example="pixelmill run photos out --preset web",
     )
     parser.add_argument("--version", action="version", version=f"pixelmill {__version__}")
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "  pixelmill run photos out --output large:2048:jpeg --output thumb:256:webp "
         '--watermark "(c) Ada"',
     )
-    _add_folders(run)
+    _add_folders(run, "folder of the results; created if missing")
     recipe_options.add(run)
     run.add_argument(
         "--engine", default="auto", help="how to use the cores (default: auto, which chooses)"
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--no-verify", action="store_true", help="do not check the results")
     plan = add(
         "plan",
-        "tell what `run` would do, without doing it",
+        "show what `run` would do, without doing it",
         "pixelmill plan photos out --preset web",
     )
     _add_folders(plan)
@@ -88,13 +88,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_folders(verify)
     recipe_options.add(verify)
     presets = add("presets", "list the recipes that come with pixelmill", "pixelmill presets web")
-    presets.add_argument("name", nargs="?", help="show this one as YAML")
+    presets.add_argument("name", nargs="?", help="show this recipe as YAML")
     steps = add("steps", "list the steps that a recipe can have", "pixelmill steps resize")
-    steps.add_argument("name", nargs="?", help="explain this one")
-    init = add("init", "look at a folder and write a config.yaml for it", "pixelmill init photos")
-    init.add_argument("folder", metavar="FOLDER", help="folder of images; only read")
+    steps.add_argument("name", nargs="?", help="explain this step")
+    init = add("init", "write a config.yaml for a folder of images", "pixelmill init photos")
+    init.add_argument("folder", metavar="FOLDER", help="folder of images; never written to")
     init.add_argument(
-        "--config", default="config.yaml", metavar="FILE", help="where to (default: config.yaml)"
+        "--config",
+        default="config.yaml",
+        metavar="FILE",
+        help="file to write (default: config.yaml)",
     )
     for parser_ in (run, plan, verify, init):
         cli.add_messages(parser_)
@@ -109,9 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_folders(parser: argparse.ArgumentParser) -> None:
+def _add_folders(parser: argparse.ArgumentParser, target: str = "folder of the results") -> None:
     parser.add_argument("source", metavar="SRC", help="folder of images; never written to")
-    parser.add_argument("target", metavar="DST", help="folder of the results; made if missing")
+    parser.add_argument("target", metavar="DST", help=target)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

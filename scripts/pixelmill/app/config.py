@@ -104,7 +104,7 @@ def _with_preset(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-#: A text that YAML may take for something else than a text, where it stands alone.
+#: Texts that YAML may interpret as another type if they are not quoted.
 _WORD = re.compile(r"[\w.+~:-]{1,64}", re.ASCII)
 
 
@@ -223,20 +223,19 @@ def _check_dataset(name: str, dataset: Mapping[str, Any], results: str) -> None:
                 )
         for glob in ("include", "exclude"):
             if glob in dataset:
-                raise UserError(f"{key}.{glob}: goes with 'folder' only; leave it out.")
+                raise UserError(f"{key}.{glob}: is only for datasets with 'folder'; leave it out.")
         return
     folder = dataset["folder"]
     if not os.path.isdir(folder):
-        raise UserError(f"{key}.folder: '{folder}' is no folder; correct the path or mount it.")
+        raise UserError(f"{key}.folder: '{folder}' is not a folder; correct the path or mount it.")
     if is_inside(folder, results):
         raise UserError(
-            f"{key}.folder: '{folder}' lies inside the results '{results}'; "
-            "choose folders side by side."
+            f"{key}.folder: '{folder}' is inside the results '{results}'; choose separate folders."
         )
     if is_inside(results, folder):
         raise UserError(
             f"{key}.folder: '{folder}' contains the results '{results}'; "
-            "choose folders side by side, or set 'results' to a place outside it."
+            "choose separate folders, or set 'results' to a place outside it."
         )
 
 

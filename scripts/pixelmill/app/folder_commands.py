@@ -63,7 +63,7 @@ def _last(target: str) -> _Chosen | None:
         return _Chosen(dict(data["recipe"]), str(data["folder"]))
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UserError(
-            f"'{path}' cannot be read; name the recipe by an option, or remove the file."
+            f"'{path}' cannot be read; name the recipe with an option, or remove the file."
         ) from error
 
 
@@ -73,7 +73,9 @@ def _write_new(path: str, text: str, option: str) -> None:
         with open(path, "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
-        raise UserError(f"'{path}' exists; remove it, or give another name by {option}.") from error
+        raise UserError(
+            f"'{path}' exists; remove it, or give another name with {option}."
+        ) from error
     except OSError as error:
         raise UserError(f"'{path}' cannot be written: {error.strerror}.") from error
 
@@ -121,7 +123,7 @@ def plan(options: argparse.Namespace) -> None:
 def verify(options: argparse.Namespace) -> int:
     """Check all results again."""
     if not os.path.isdir(options.target):
-        raise UserError(f"'{options.target}' is no folder; `pixelmill run` makes the results.")
+        raise UserError(f"'{options.target}' is not a folder; `pixelmill run` creates the results.")
     result = _verify(options, _choose(options).parsed(), cli.count_workers(options), "all")
     cli.print_checks(options.target, result)
     return 0 if result["passed"] else cli.CHECK_FAILED

@@ -11,14 +11,14 @@ from pixelmill.app.suggestions import unknown
 from pixelmill.core.documents import read_yaml
 from pixelmill.core.errors import UserError
 
-#: Formats and ways of fitting that the options offer; the parser of recipes has the last word.
+#: Formats and ways of fitting that the options offer; the parser of recipes checks them again.
 _FORMATS = ("jpeg", "png", "webp", "avif", "tiff", "gif", "bmp", "same")
 _FITS = ("contain", "cover", "pad", "stretch")
 
-#: Other spellings of formats, as they stand at the end of file names.
+#: Other spellings of formats, as in the suffixes of file names.
 _SPELLINGS = {"jpg": "jpeg", "tif": "tiff"}
 
-#: The recipe if nothing else is asked for.
+#: The recipe that is used by default.
 DEFAULT = "web"
 
 
@@ -34,18 +34,26 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--recipe", metavar="FILE.yaml", help="a recipe file")
     group.add_argument(
-        "--longest", type=int, metavar="PIXELS", help="longer side at most; never enlarged"
+        "--longest", type=int, metavar="PIXELS", help="largest longer side; nothing is enlarged"
     )
-    group.add_argument("--width", type=int, metavar="PIXELS")
-    group.add_argument("--height", type=int, metavar="PIXELS")
-    group.add_argument("--fit", choices=_FITS, help="with --width and --height (default: contain)")
-    group.add_argument("--format", type=_format, choices=_FORMATS, help="of the outputs")
-    group.add_argument("--quality", type=int, metavar="1-100", help="of JPEG, WebP and AVIF")
-    group.add_argument("--watermark", metavar="TEXT|IMAGE", help="lay this over the lower right")
+    group.add_argument("--width", type=int, metavar="PIXELS", help="width of the frame")
+    group.add_argument("--height", type=int, metavar="PIXELS", help="height of the frame")
+    group.add_argument(
+        "--fit",
+        choices=_FITS,
+        help="how to fit the image into --width and --height (default: contain)",
+    )
+    group.add_argument("--format", type=_format, choices=_FORMATS, help="format of the outputs")
+    group.add_argument(
+        "--quality", type=int, metavar="1-100", help="quality of JPEG, WebP and AVIF"
+    )
+    group.add_argument(
+        "--watermark", metavar="TEXT|IMAGE", help="put this in the lower right corner"
+    )
     group.add_argument(
         "--metadata",
         choices=("strip", "keep", "none"),
-        help="keep only author and copyright (default), or all of it, or none",
+        help="strip keeps only author and copyright (default), keep all of it, none nothing",
     )
     group.add_argument(
         "--output",
@@ -53,10 +61,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_output,
         metavar="NAME:PIXELS:FORMAT[:QUALITY]",
-        help="one of several outputs: its name, its longer side, and its format; repeat it",
+        help="one of several outputs: name, longest side and format; can be repeated",
     )
     group.add_argument(
-        "--save-recipe", metavar="FILE.yaml", help="write the recipe that the options give"
+        "--save-recipe", metavar="FILE.yaml", help="write the recipe of these options to a file"
     )
 
 
@@ -113,14 +121,16 @@ def build(options: argparse.Namespace, presets: Mapping[str, Any]) -> dict[str, 
     Raises
     ------
     UserError
-        If options contradict one another, a preset is unknown, or a file is no recipe.
+        If options contradict one another, a preset is unknown, or a file is not a recipe.
     """
     base = _base(options, presets)
     recipe = dict(base or {})
     resize, mark = _size(options), _watermark(options)
     if options.output:
         if resize or options.format or options.quality:
-            raise UserError("--output: it gives size and format; leave the other options out.")
+            raise UserError(
+                "--output: sets size and format; leave out the other options for these."
+            )
         recipe.pop("output", None)
         recipe["steps"] = _without_resize(recipe.get("steps", []))
         recipe["outputs"] = [{**one, "steps": [*one["steps"], *mark]} for one in options.output]
@@ -139,12 +149,12 @@ def build(options: argparse.Namespace, presets: Mapping[str, Any]) -> dict[str, 
 def _base(options: argparse.Namespace, presets: Mapping[str, Any]) -> dict[str, Any] | None:
     """Read the recipe that the others change; None if there is none."""
     if options.preset and options.recipe:
-        raise UserError("--preset and --recipe: both name a recipe; give one of them.")
+        raise UserError("--preset and --recipe: both name a recipe; give only one of them.")
     if options.recipe:
         data = read_yaml(options.recipe, f"recipe: '{options.recipe}'")
         if not isinstance(data, dict):
             raise UserError(
-                f"recipe: '{options.recipe}' is no recipe; `pixelmill presets web` shows one."
+                f"recipe: '{options.recipe}' is not a recipe; `pixelmill presets web` shows one."
             )
         return data
     if options.preset:
@@ -155,11 +165,11 @@ def _base(options: argparse.Namespace, presets: Mapping[str, Any]) -> dict[str, 
 
 
 def _size(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Steps that give the size asked for."""
+    """Steps that give the requested size."""
     if options.longest and (options.width or options.height):
-        raise UserError("--longest: give it, or --width and --height.")
+        raise UserError("--longest: give either this, or --width and --height.")
     if options.fit and not (options.width and options.height):
-        raise UserError("--fit: it needs --width and --height.")
+        raise UserError("--fit: give --width and --height too.")
     if options.longest:
         return [_resize(longest=options.longest)]
     sides = {key: getattr(options, key) for key in ("width", "height") if getattr(options, key)}

@@ -52,7 +52,7 @@ def summarize(
     failures : mapping of str to int
         How many images of the folder failed, by reason; those of earlier runs too.
     checks : mapping or None
-        What verification found; None if it was not asked for.
+        What verification found; None if the results were not verified.
     target : str
         Folder of the results.
     """

@@ -30,7 +30,7 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run Snakemake in this process's place, or as a child where systems have no such thing."""
+    """Replace this process with Snakemake, or run it as a child if the system cannot do that."""
     line = command(arguments)
     if os.name == "nt":
         return subprocess.call(line)

@@ -60,7 +60,7 @@ def hold() -> None:
         _held.enter_context(exclusive(os.path.join(".snakemake", "pixelmill")))
     except UserError as error:
         raise UserError(
-            "Another Snakemake works in this folder; wait for it to end, or stop it."
+            "Another Snakemake is running in this folder; wait for it to end, or stop it."
         ) from error
 
 

@@ -79,7 +79,7 @@ def task_of(recipe: Recipe) -> Task:
         If the recipe cannot be compared.
     """
     if reason := why_not(recipe):
-        raise UserError(f"Other tools cannot do this recipe: {reason}.")
+        raise UserError(f"Other tools cannot apply this recipe: {reason}.")
     (step,) = recipe.all_steps
     side, margin = step.params["longest"], recipe.decode_options.shrink_margin
     width, height = (side, side) if side else (step.params["width"], step.params["height"])
@@ -211,7 +211,7 @@ def run_rival(
     images = sum(1 for _ in made.iterdir())
     if not images:
         raise UserError(
-            f"'{tool}' made no image: {' '.join(complaints.split())[:_LONGEST_MESSAGE]}"
+            f"'{tool}' wrote no image: {' '.join(complaints.split())[:_LONGEST_MESSAGE]}"
         )
     return seconds, images
 

@@ -138,7 +138,7 @@ def select(entries: Entries, count: int) -> Entries:
         If there are none.
     """
     if not entries:
-        raise UserError("The folder holds no image; there is nothing to measure.")
+        raise UserError("The folder contains no image; there is nothing to measure.")
     count = min(count, len(entries))
     return entries.take([k * len(entries) // count for k in range(count)])
 

@@ -41,10 +41,10 @@ def sentence(error: OSError) -> str:
     """Describe an error of the system about which nothing else is known."""
     why = error.strerror or str(error) or type(error).__name__
     if error.filename is None:
-        return f"The system refused an operation: {why}; correct that, then run the same again."
+        return f"An operation failed: {why}; correct this, then run the same command again."
     return (
         f"'{escape(os.fsdecode(error.filename))}' cannot be used: {why}; repair it or correct the "
-        "path, then run the same again."
+        "path, then run the same command again."
     )
 
 
@@ -110,6 +110,6 @@ def describe(error: BaseException) -> str:
 def cannot_write(path: object, why: str | None) -> str:
     """Say that something cannot be written, and that finished work is kept."""
     return (
-        f"'{path}' cannot be written: {why}; make room or correct the permissions, then run the "
-        "same again. What is done is kept."
+        f"'{path}' cannot be written: {why}; free some space or correct the permissions, then run "
+        "the same command again. Finished work is kept."
     )

@@ -221,10 +221,10 @@ def _listed(folder: str | os.PathLike[str], relative: str = "") -> deque[os.DirE
     except FileNotFoundError:
         return deque()
     except OSError as error:  # if it were skipped, its images would count as removed
-        remedy = f"exclude it by '{escape(relative)}*', or let it be read" * bool(relative)
+        remedy = f"exclude it with '{escape(relative)}*', or " * bool(relative)
         raise UserError(
             f"The folder '{escape(os.fspath(folder))}' cannot be read: {error.strerror}; "
-            f"{remedy or 'let it be read'}."
+            f"{remedy}correct its permissions."
         ) from error
 
 

@@ -14,7 +14,7 @@ import stat
 TO_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 #: Message about a pipe, a folder or a device.
-NOT_REGULAR = "it is no regular file"
+NOT_REGULAR = "it is not a regular file"
 
 
 def opened(path: str | os.PathLike[str]) -> int:

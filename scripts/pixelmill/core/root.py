@@ -135,7 +135,7 @@ class Root:
         descriptor = os.open(folder.at(name), _READ, dir_fd=folder.descriptor)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise OSError(errno.EINVAL, "it is no regular file", path)
+            raise OSError(errno.EINVAL, "it is not a regular file", path)
         return descriptor
 
     def read(self, path: str) -> bytes:
@@ -176,7 +176,7 @@ class Root:
             raise IsADirectoryError(errno.EISDIR, message) from error
 
     def unlink(self, path: str) -> None:
-        """Remove a file; a missing one is no error, and a folder of that name stays."""
+        """Remove a file; a missing one is not an error, and a folder of that name stays."""
         try:
             folder, name = self._split(path)
             os.unlink(folder.at(name), dir_fd=folder.descriptor)
@@ -346,7 +346,7 @@ class Root:
         except FileNotFoundError as error:
             raise TreeError(
                 f"The folder '{escape(self.folder)}' was removed while it was in use; run the "
-                "same again."
+                "same command again."
             ) from error
         except OSError as error:
             if error.errno in _NO_FOLDER:
@@ -379,15 +379,15 @@ class Root:
     def _leaves(self, path: str) -> TreeError:
         return TreeError(
             f"The path '{escape(path)}' leads out of '{escape(self.folder)}'; remove the table or "
-            "ledger that names it, then run the same again."
+            "ledger that names it, then run the same command again."
         )
 
     def _no_folder(self, path: str) -> TreeError:
         place = os.path.join(self.folder, path) if path else self.folder
-        what = "a link" if _is_link(place) else "no folder"
+        what = "a link" if _is_link(place) else "not a folder"
         return TreeError(
             f"'{escape(place)}' is {what}, and nothing is written through it; move it away, then "
-            "run the same again."
+            "run the same command again."
         )
 
 

@@ -75,8 +75,8 @@ _SYSTEM = (
 
 #: Logged after a pass in which a step was refused something.
 REFUSED = (
-    "A step was not permitted to do what it tried; if the sandbox refused it, allow it by the key "
-    "'sandbox' of the config (docs/sandbox.md)."
+    "A step was not permitted to do what it tried; if the sandbox refused it, allow it with the "
+    "key 'sandbox' of the config (docs/sandbox.md)."
 )
 
 #: What programs and scripts also need, if they may be run.

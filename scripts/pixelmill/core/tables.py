@@ -70,4 +70,4 @@ def iterate_table(path: str | os.PathLike[str]) -> Iterator[dict[str, str]]:
             for row in csv.DictReader(lines):
                 yield {key: cell and of_cell(cell) for key, cell in row.items()}
         except (csv.Error, UnicodeDecodeError, AttributeError) as error:
-            raise UserError(f"The table '{path}' is none of pixelmill's: {error}.") from error
+            raise UserError(f"The table '{path}' was not written by pixelmill: {error}.") from error

@@ -206,7 +206,7 @@ def _files(folder: str, select: Selection, left_out: Counter[str]) -> Iterable[_
             state = entry.stat()
         except PermissionError as error:  # if it were skipped, it would count as removed
             raise UserError(
-                f"'{escape(entry.path)}' cannot be looked at: {error.strerror}; exclude it by "
+                f"'{escape(entry.path)}' cannot be accessed: {error.strerror}; exclude it with "
                 f"'{escape(path)}', or correct the permissions of its folder."
             ) from error
         except OSError:  # it vanished between the listing and now
@@ -231,7 +231,7 @@ def write(path: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> Entries:
-    """Read a catalog that `write` wrote, and sort it, since somebody may have edited it."""
+    """Read a catalog that `write` wrote, and sort it, because it may have been edited."""
     return Entries(iterate(path)).sorted()
 
 
@@ -242,13 +242,13 @@ def iterate(path: str | os.PathLike[str]) -> Iterator[Entry]:
             entry = _entry(row)
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
-                f"The table '{path}' is no catalog of pixelmill's; give one, or none."
+                f"The table '{path}' is not a catalog of pixelmill; give one, or leave it out."
             ) from error
         source = entry.path
         if source[:1] == "/" or ".." in source.split("/") or "\0" in source:
             raise UserError(
                 f"The table '{path}' names '{row['path']}', which leads out of the folder of "
-                "images; remove the table, then run the same again."
+                "images; remove the table, then run the same command again."
             )
         yield entry
 
@@ -289,7 +289,7 @@ def refresh(
 
 def _remembered(memories: Iterable[Path], shard: Shard) -> Iterator[Entry]:
     for path in memories:
-        # A memory that cannot be read only costs the time that it would save.
+        # A table of the last run that cannot be read only costs time.
         with contextlib.suppress(UserError, KeyError, ValueError, TypeError):
             for entry in iterate(path):
                 if shard.concerns(entry.path):

@@ -75,8 +75,9 @@ def _check_part(place: Workspace, ledger: Ledger) -> None:
     if found.path is None or found.lost:
         place.invalidate()
         raise UserError(
-            f"The ledger '{place.ledger}' is damaged or missing, so shard {place.shard} cannot be "
-            "gathered; process the shard again, or run the same again under Snakemake."
+            f"The ledger '{place.ledger}' is damaged or missing, so the results of shard "
+            f"{place.shard} cannot be combined; process the shard again, or run the same Snakemake "
+            "command again."
         )
     if found.in_doubt:
         ledger.doubt()
@@ -97,7 +98,8 @@ def _check_outputs(ledger: Ledger) -> None:
     pair = ledger.shared_output()
     if pair is not None:
         raise UserError(
-            f"'{pair[0]}' and '{pair[1]}' have the same output; rename one, and run the same again."
+            f"'{pair[0]}' and '{pair[1]}' have the same output; rename one, and run the same "
+            "command again."
         )
 
 

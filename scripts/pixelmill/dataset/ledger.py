@@ -117,13 +117,13 @@ class Ledger:
         if error is not None and tells_of_system(error):
             raise UserError(
                 f"The ledger '{self._path}' cannot be {'read' if self._read_only else 'written'}: "
-                f"{error}; make room or correct the permissions, then run the same again. "
-                "What is done is kept."
+                f"{error}; free some space or correct the permissions, then run the same "
+                "command again. Finished images are kept."
             ) from error
         if error is not None and tells_of_damage(error):
             raise UserError(
                 f"The ledger '{self._path}' was damaged while it was in use ({error}); run the "
-                "same again, and it is replaced."
+                "same command again, which replaces it."
             ) from error
 
     def doubt(self) -> None:

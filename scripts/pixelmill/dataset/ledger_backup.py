@@ -213,7 +213,7 @@ def _refuse_links(path: str) -> None:
         if os.path.islink(name):
             raise TreeError(
                 f"'{name}' is a symbolic link, and writing the ledger would change the file that "
-                "it leads to; remove the link, then run the same again."
+                "it leads to; remove the link, then run the same command again."
             )
 
 
@@ -223,7 +223,7 @@ def _set_strangers_aside(path: str, seal: _Seal | None) -> None:
     for name in [path + suffix for suffix in COMPANIONS]:
         own = hot and name.endswith(_JOURNAL) and _is_regular(name)
         if not own and (_size_of(name) or not _is_regular(name)) and os.path.lexists(name):
-            log.warning("'%s' is not of the ledger; it was moved to '%s'.", name,
+            log.warning("'%s' does not belong to the ledger; it was moved to '%s'.", name,
                         set_aside(name, "damaged"))  # fmt: skip
     for name in (_beside(path, _BACKUP), _beside(path, _SEAL)):
         if os.path.lexists(name) and not _is_regular(name):
@@ -255,8 +255,8 @@ def _fault(path: str, seal: _Seal | None) -> _Fault | None:
     if version > VERSION:
         raise UserError(
             f"The ledger '{path}' was written by a newer version of pixelmill; update pixelmill, "
-            f"or delete '{path}', '{_beside(path, _BACKUP)}' and '{_beside(path, _SEAL)}' to have "
-            "all images made again by this version."
+            f"or delete '{path}', '{_beside(path, _BACKUP)}' and '{_beside(path, _SEAL)}' to "
+            "process all images again with this version."
         )
     if version not in (0, VERSION, *MIGRATABLE):
         return _Fault("is of another version of pixelmill", f"version-{version}")

@@ -125,7 +125,7 @@ class Workspace:
             if self._places == self._devices_and_inodes():
                 return
         raise TreeError(
-            f"'{self.tree}' was removed or replaced during the run; run the same again."
+            f"'{self.tree}' was removed or replaced during the run; run the same command again."
         )
 
     def _devices_and_inodes(self) -> list[tuple[int, int]]:
@@ -324,8 +324,8 @@ def size_of(images: Root, path: str) -> int | None:
         state = images.lstat(path)
     except OSError as error:
         raise UserError(
-            f"The output '{escape(path)}' cannot be looked at: {error.strerror}; correct the "
-            "permissions of its folder, then run the same again."
+            f"The output '{escape(path)}' cannot be accessed: {error.strerror}; correct the "
+            "permissions of its folder, then run the same command again."
         ) from error
     return None if state is None or stat.S_ISDIR(state.st_mode) else state.st_size
 
@@ -340,7 +340,7 @@ def clean_up(images: Root) -> None:
 
 
 def set_unclaimed_aside(tree: Root, claimed: Iterable[str]) -> None:
-    """Move files that are nobody's output to a folder beside that of the images.
+    """Move files that are not outputs of any image to a folder beside that of the images.
 
     They may be outputs of images that are gone, or a user's own files: there is no way to tell.
 

@@ -52,7 +52,7 @@ class Shard(NamedTuple):
         """
         found = re.fullmatch(r"([0-9]{1,6})-of-([0-9]{1,6})", text)
         if found is None or not 1 <= int(found[1]) <= int(found[2]):
-            raise UserError(f"shard: '{text}' is none; give one such as 2-of-16.")
+            raise UserError(f"shard: '{text}' is not a shard; give one such as 2-of-16.")
         return cls(int(found[1]), int(found[2]))
 
     def __str__(self) -> str:

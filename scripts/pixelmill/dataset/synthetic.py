@@ -262,7 +262,8 @@ def _check_ours(folder: str, count: int) -> None:
     for entry in os.scandir(folder):
         if _OURS.fullmatch(entry.name) and int(entry.name[:8]) < count:
             raise UserError(
-                f"'{folder}' holds '{entry.name}', which was not generated; choose another folder."
+                f"'{folder}' contains '{entry.name}', which was not generated; choose another "
+                "folder."
             )
 
 

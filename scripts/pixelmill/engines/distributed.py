@@ -169,11 +169,11 @@ def _connect(
     except Exception as error:
         raise UserError(
             f"The scheduler at '{cluster.scheduler}' cannot be reached ({_first_line(error)}); is "
-            "it running, and does it know the certificates given?"
+            "it running, and does it accept these certificates?"
         ) from error
     if is_exposed(client.scheduler.address):
         log.warning(
-            "'%s' is not encrypted: whoever can reach it can run code in its workers; use tls",
+            "'%s' is not encrypted: anyone who can reach it can run code in its workers; use tls",
             client.scheduler.address,
         )
     try:
@@ -181,7 +181,7 @@ def _connect(
     except TimeoutError as error:
         raise UserError(
             f"The scheduler at '{cluster.scheduler}' has no workers; start some, then run the "
-            "same again."
+            "same command again."
         ) from error
     return client
 
@@ -191,15 +191,15 @@ def _address(cluster: Cluster) -> dict[str, str]:
     scheduler = cluster.scheduler
     for path in cluster.tls:
         if not os.path.isfile(path):
-            raise UserError(f"tls: '{path}' is no file; give certificates and key as PEM files.")
+            raise UserError(f"tls: '{path}' is not a file; give certificates and key as PEM files.")
     if scheduler == "local":
         return {}
     if "://" not in scheduler:
         if os.path.isfile(scheduler):
             return {"scheduler_file": scheduler}
         raise UserError(
-            f"scheduler: '{scheduler}' is no file; give local, tls://HOST:PORT, or the file that "
-            "`dask scheduler --scheduler-file` wrote."
+            f"scheduler: '{scheduler}' is not a file; give local, tls://HOST:PORT, or the file "
+            "that `dask scheduler --scheduler-file` wrote."
         )
     protocol = urlsplit(scheduler).scheme
     if protocol not in ("tcp", "tls"):
@@ -262,8 +262,8 @@ def _compare_versions(client: Any, workers: Iterable[str]) -> None:
             theirs = state["packages"][name]
             if _compatible(name, theirs) != _compatible(name, ours[name]):
                 raise UserError(
-                    f"{who} has {name} {theirs} where this machine has {ours[name]}: give both "
-                    "the same environment."
+                    f"{who} has {name} {theirs}, but this machine has {ours[name]}; install "
+                    "the same versions on both."
                 )
 
 
@@ -319,7 +319,7 @@ class _Distributed:
         except (CancelledError, CommClosedError) as error:
             raise UserError(
                 f"The scheduler at '{self._scheduler}' is gone; start it again, then run the same "
-                "again. What is done is kept."
+                "command again. Finished images are kept."
             ) from error
 
     def _deliver(self, work: Callable[[Task], Result]) -> str:
@@ -373,8 +373,8 @@ class _Distributed:
             raise error
         if losses > MOST_LOSSES:
             raise UserError(
-                f"Workers of '{self._scheduler}' keep dying; look at their logs and memory, then "
-                "run the same again. What is done is kept."
+                f"Workers of '{self._scheduler}' keep dying; check their logs and memory, then "
+                "run the same command again. Finished images are kept."
             ) from error
         future.retry()
 
@@ -420,5 +420,5 @@ class _Distributed:
         elif now - self._alive > PATIENCE:
             raise UserError(
                 f"All workers of '{self._scheduler}' are gone; start some, then run the same "
-                "again. What is done is kept."
+                "command again. Finished images are kept."
             )

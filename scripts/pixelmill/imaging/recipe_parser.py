@@ -91,7 +91,7 @@ def _parse_outputs(data: Mapping[str, Any], where: str, folder: str) -> tuple[Ou
                 "beginning with a letter or digit."
             )
         if name.lower() in (output.name.lower() for output in outputs):
-            raise UserError(f"{place}.name: '{name}' is there twice; give each output its own.")
+            raise UserError(f"{place}.name: '{name}' occurs twice; give each output its own name.")
         rest = {key: value for key, value in entry.items() if key not in ("name", "steps")}
         steps = _parse_steps(entry, place, folder)
         outputs.append(replace(_parse_output(rest, place), name=name, steps=steps))
@@ -143,7 +143,7 @@ def _check_together(recipe: Recipe, where: str) -> None:
                 opencv_steps.check(step.name, step.params, deep=settings["depth"] == "keep")
             except ValueError as error:
                 raise UserError(
-                    f"{where}.backend: opencv cannot do {step.name}; {error}."
+                    f"{where}.backend: opencv does not support {step.name}; {error}."
                 ) from error
     elif settings["depth"] == "keep":
         for step in recipe.all_steps:

@@ -58,8 +58,8 @@ class ClusterWorker:
         for name, version in _software(self._renderer).items():
             if version != self._software[name]:
                 return (
-                    f"has {name} {version} where this machine has {self._software[name]}: "
-                    "give both the same environment"
+                    f"has {name} {version}, but this machine has {self._software[name]}; "
+                    "install the same versions on both"
                 )
         for folder in (self._renderer.source_root, self._renderer.output_root):
             if not os.path.isdir(folder):

@@ -79,9 +79,9 @@ class DeathCounter:
         self._unexplained += 1
         if self._unexplained > MOST_DEATHS:
             raise UserError(
-                f"More than {MOST_DEATHS} worker processes died in a row, and no image is to "
-                "blame. Look at the machine's memory and disk, and at the steps of the recipe; "
-                "what is done is kept, and the same run again goes on."
+                f"More than {MOST_DEATHS} worker processes died in a row, for a reason that no "
+                "image explains. Check the machine's memory and disk, and the steps of the recipe, "
+                "then run the same command again. Finished images are kept."
             )
 
 

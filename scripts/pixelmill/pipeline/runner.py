@@ -67,8 +67,8 @@ def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
     places = (target, os.path.join(target, "images"))
     if any(is_inside(source, place) or is_inside(place, source) for place in places):
         raise UserError(
-            f"The images in '{source}' and the results in '{target}' lie in one another; "
-            "choose folders side by side."
+            f"The folder of the images '{source}' and that of the results '{target}' must not "
+            "contain one another; choose separate folders."
         )
     if os.path.isdir(target):
         Workspace(target, shard).check_folders()
@@ -112,7 +112,9 @@ def process(request: ProcessRequest, entries: Entries) -> Pass:
     began = time.perf_counter()
     tree = Workspace(request.target, request.shard)
     if not entries and request.shard.is_whole:
-        raise UserError(f"'{request.source}' holds no image; correct the path, or mount the disk.")
+        raise UserError(
+            f"'{request.source}' contains no image; correct the path, or mount the disk."
+        )
     with (
         tree.open(request.policy.durable) as ledger,
         _child_processes_of(request, tree) as children,
@@ -172,7 +174,7 @@ def _workers_for(workers: int, plan: Plan, limits: Limits) -> int:
     fitting = workers_for_memory(workers, largest, machine.available_memory())
     if fitting < workers:
         log.warning(
-            "%d workers, not %d: images of %d megapixels need the memory",
+            "%d workers, not %d, because images of %d megapixels need much memory",
             fitting, workers, largest // 10**6,
         )  # fmt: skip
     return fitting

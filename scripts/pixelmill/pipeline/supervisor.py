@@ -275,8 +275,8 @@ class _Supervisor:
         self._settle(doubtful)
         if self.pending:
             raise UserError(
-                "Workers of the cluster did not say what became of all images; look at their "
-                "logs, then run the same again. What is done is kept."
+                "Workers of the cluster did not report the outcomes of all images; check their "
+                "logs, then run the same command again. Finished images are kept."
             )
 
     def _take_remote(self, content: bytes) -> list[str]:

@@ -236,7 +236,7 @@ def test_the_script_reports_what_it_kept(here, tree, script):
     fill(here, others)
     done = script("clean.py", "--config", json.dumps(CONFIG), cwd=here)
     assert done.status == 0
-    assert f"WARNING: Left '{others[0]}' and 2 more, not made by this config." in done.text
+    assert f"WARNING: Kept '{others[0]}' and 2 more, which this config did not make." in done.text
 
 
 def test_clean_leaves_the_folder_that_holds_the_results(here):

@@ -205,7 +205,7 @@ MISTAKES = {
     "include-as-text": (folder(".", include="*.jpg"), "datasets.demo.include", ["a list"]),
     "include-of-generated": (
         {"datasets": {"demo": {"generate": {}, "include": ["*.jpg"]}}}, "datasets.demo.include",
-        ["'folder' only"],
+        ["only for datasets with 'folder'"],
     ),
     "count-as-text": (demo(count="1e3"), "datasets.demo.generate.count", ["'1e3'", "whole number"]),
     "count-as-fraction": (demo(count=2.5), "datasets.demo.generate.count", ["2.5", "whole number"]),
@@ -321,12 +321,14 @@ def test_separate_folders_are_accepted(trees, images, results):
 
 @pytest.mark.parametrize(
     ("images", "results", "how"),
-    [("results/photos", "results", "lies inside"), ("results", "results", "lies inside"),
+    [("results/photos", "results", "is inside"), ("results", "results", "is inside"),
      ("photos", "photos/results", "contains"), (".", "results", "contains"),
-     ("link", "results", "lies inside")],
+     ("link", "results", "is inside")],
 )  # fmt: skip
 def test_nested_folders_are_refused(trees, images, results, how):
-    with pytest.raises(UserError, match=rf"^datasets\.demo\.folder: '{images}' {how} .*side"):
+    with pytest.raises(
+        UserError, match=rf"^datasets\.demo\.folder: '{images}' {how} .*separate folders"
+    ):
         config.complete({**folder(images), "results": results})
 
 

@@ -56,7 +56,7 @@ def test_a_rival_that_makes_nothing_is_reported(tmp_path, tool):
     (tmp_path / "in/broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
     entries = scan(str(tmp_path / "in"))[0].entries
     folders = str(tmp_path / "in"), str(tmp_path / "out")
-    with pytest.raises(UserError, match="made no image"):
+    with pytest.raises(UserError, match="wrote no image"):
         competitors.run_rival(tool, *folders, STRETCHED, entries, 1)
 
 
@@ -83,7 +83,7 @@ def test_another_program_with_the_name_of_a_rival_is_omitted(tmp_path, photos, m
     source = str(photos(tmp_path / "in", 2))
     assert "sharp" in competitors.installed()
     assert "sharp" not in competitors.willing(source, STRETCHED, scan(source)[0].entries)
-    assert "'sharp' made no image: usage: sharp knife" in caplog.text
+    assert "'sharp' wrote no image: usage: sharp knife" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_another_program_with_the_name_of_a_rival_is_omitted(tmp_path, photos, m
     ids=str,
 )
 def test_what_other_tools_are_not_asked_for_is_a_sentence(recipe):
-    with pytest.raises(UserError, match=r"^Other tools cannot do this recipe: .*\.$"):
+    with pytest.raises(UserError, match=r"^Other tools cannot apply this recipe: .*\.$"):
         competitors.task_of(parse(recipe))
 
 

@@ -26,7 +26,7 @@ def test_a_reserve_can_be_released_early(tmp_path):
 
 
 def test_a_reserve_that_finds_no_room_says_so(tmp_path):
-    with pytest.raises(UserError, match=r"absent.*cannot be written: .*; make room"):
+    with pytest.raises(UserError, match=r"absent.*cannot be written: .*; free some space"):
         Reserve(str(tmp_path / "absent")).__enter__()
 
 

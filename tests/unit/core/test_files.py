@@ -233,7 +233,7 @@ def test_a_walk_of_a_missing_folder_is_empty(tmp_path):
     ],
 )
 def test_a_file_that_cannot_be_written_is_named_with_the_reason(tmp_path, error, why):
-    message = f"'{tmp_path / 'a'}' cannot be written: {why}; make room"
+    message = f"'{tmp_path / 'a'}' cannot be written: {why}; free some space"
     with pytest.raises(UserError, match=re.escape(message)), atomic(tmp_path / "a"):
         raise error
 

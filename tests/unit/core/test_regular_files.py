@@ -16,7 +16,7 @@ from pixelmill.imaging.recipe_parser import parse
 #: What is in the place of a file, and words of the error.
 SPECIALS = {"folder": ".", "huge": "more than"}
 if os.name == "posix":
-    SPECIALS |= {"pipe": "no regular file", "device": "no regular file"}
+    SPECIALS |= {"pipe": "not a regular file", "device": "not a regular file"}
 
 
 def lay(kind, path):

@@ -98,7 +98,7 @@ def test_a_folder_that_is_a_file_is_refused(tree, call):
     (tree / "a/b/file").unlink()
     (tree / "a/b").rmdir()
     (tree / "a/b").write_bytes(b"a file")
-    with pytest.raises(TreeError, match=r"a/b' is no folder"):
+    with pytest.raises(TreeError, match=r"a/b' is not a folder"):
         REACHING[call](Root(tree))
     assert (tree / "a/b").read_bytes() == b"a file"
 
@@ -164,7 +164,7 @@ def test_removing_a_tree_keeps_the_targets_of_its_links(tree, outside):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_an_output_that_is_a_pipe_does_not_block(tree):
     os.mkfifo(tree / "pipe")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         Root(tree).read("pipe")
 
 

@@ -325,4 +325,4 @@ def test_the_error_of_a_refused_step_says_what_to_do(tmp_path, photos, script):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("steps: [{call: {function: 'mine:step'}}]\n", encoding="utf-8")
     done = script("process_sequential.py", source, tmp_path / "tree", "--recipe", recipe)
-    assert "allow it by the key 'sandbox' of the config" in done.text
+    assert "allow it with the key 'sandbox' of the config" in done.text

@@ -472,7 +472,7 @@ def test_the_error_for_an_unreadable_folder_says_how_to_exclude_it(tmp_path, jpe
         scan(str(tmp_path))
     (tmp_path / folder).chmod(0o700)
     (sentence,) = str(refusal.value).splitlines()
-    assert f"exclude it by '{escape(folder)}/" in sentence
+    assert f"exclude it with '{escape(folder)}/" in sentence
 
 
 def test_a_scan_for_a_shard_finds_its_images_alone(tmp_path, jpeg):

@@ -138,7 +138,7 @@ def test_a_shard_whose_ledger_is_lost_is_made_again_before_it_is_gathered(fresh,
     folder = fresh.target / "shards/2-of-3"
     for path in folder.glob("ledger.*"):
         path.write_bytes(b"damaged")
-    with pytest.raises(UserError, match="shard 2-of-3 cannot be gathered; process the shard again"):
+    with pytest.raises(UserError, match="shard 2-of-3 cannot be combined; process the shard again"):
         fresh.gather(3)
     assert not (folder / "manifest.csv").exists()
     fresh.process(shard=all_of(3)[1])

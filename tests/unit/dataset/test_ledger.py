@@ -213,7 +213,7 @@ def test_a_disk_that_cannot_be_written_is_reported_and_is_not_damage(path, outco
     with Ledger(path) as ledger:
         ledger.record(outcomes, FINGERPRINTS)
     with (
-        pytest.raises(UserError, match=r"cannot be written: .* full; make room"),
+        pytest.raises(UserError, match=r"cannot be written: .* full; free some space"),
         Ledger(path) as ledger,
     ):
         ledger._database.execute("PRAGMA max_page_count = 1")  # as few as it already has

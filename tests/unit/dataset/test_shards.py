@@ -17,7 +17,7 @@ def test_a_shard_is_read_as_it_was_written():
 
 @pytest.mark.parametrize("text", ["", "2", "0-of-4", "5-of-4", "2-of-4x", "a-of-b", "-1-of-4"])
 def test_an_invalid_shard_is_refused_in_a_sentence(text):
-    with pytest.raises(UserError, match=f"'{text}' is none; give one such as 2-of-16"):
+    with pytest.raises(UserError, match=f"'{text}' is not a shard; give one such as 2-of-16"):
         Shard.parse(text)
 
 

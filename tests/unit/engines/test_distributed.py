@@ -110,10 +110,10 @@ def undisturbed(tmp_path_factory, sources, script):
 @pytest.mark.parametrize(
     ("scheduler", "tls", "sentence"),
     [
-        ("nowhere.json", (), "scheduler: 'nowhere.json' is no file"),
+        ("nowhere.json", (), "scheduler: 'nowhere.json' is not a file"),
         ("http://127.0.0.1:8786", (), "scheduler: 'http' in 'http://127.0.0.1:8786' is not"),
         ("tls://127.0.0.1:8786", (), "tls: 'tls://127.0.0.1:8786' is encrypted; give"),
-        ("local", ("ca.pem", "cert.pem", "key.pem"), "tls: 'ca.pem' is no file"),
+        ("local", ("ca.pem", "cert.pem", "key.pem"), "tls: 'ca.pem' is not a file"),
     ],
 )
 def test_invalid_options_are_refused_before_anything_starts(scheduler, tls, sentence):
@@ -344,7 +344,7 @@ def test_a_worker_of_other_versions_ends_the_run_with_a_sentence(
     cluster.add_worker(PYTHONPATH=with_version(tmp_path / name, name, "0.1"))
     done = script("process_parallel.py", sources, tmp_path / "out", *cluster.options)
     assert done.status == 2
-    assert f"has {shown} 0.1 where this machine has " in done.text
+    assert f"has {shown} 0.1, but this machine has " in done.text
     assert "Traceback" not in done.text
     assert made(tmp_path / "out") == 0
 
@@ -361,7 +361,7 @@ def test_a_worker_of_another_version_that_joins_later_ends_the_run(
     first.send_signal(signal.SIGSTOP)  # or it would be done before
     cluster.add_worker(PYTHONPATH=with_version(tmp_path / name, name, "0.1"))
     assert run.wait(60) == 2
-    assert f"has {shown} 0.1 where this machine has " in (tmp_path / "out.log").read_text()
+    assert f"has {shown} 0.1, but this machine has " in (tmp_path / "out.log").read_text()
 
 
 @pytest.mark.slow

@@ -289,7 +289,7 @@ def test_an_exception_whose_message_cannot_be_had_is_named(roots, render, photo,
 def test_a_file_in_place_of_the_output_folder_stops_the_pass(roots, render, photo):
     photo(50, 50).save(roots[0] / "a.png")
     (roots[1] / "b").write_bytes(b"in the way")
-    with pytest.raises(TreeError, match="b' is no folder"):
+    with pytest.raises(TreeError, match="b' is not a folder"):
         render("a.png", "b/a.jpg")
     assert everything(roots[1]) == ["b"]
 

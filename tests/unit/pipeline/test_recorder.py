@@ -105,7 +105,7 @@ def test_the_first_failure_stops_the_pass_if_the_policy_says_so_and_is_recorded(
 
 def test_a_full_disk_stops_the_pass_before_anything_is_recorded(begin):
     recording = begin()
-    with pytest.raises(UserError, match="What is done is kept"):
+    with pytest.raises(UserError, match="Finished work is kept"):
         recording.fail("write_failed", message=os.strerror(errno.ENOSPC))
     assert recording.context.ledger.rows()["0.jpg"].status == "ok"
 

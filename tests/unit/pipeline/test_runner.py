@@ -103,7 +103,7 @@ def test_two_inputs_with_the_same_output_name_both_get_outputs(tmp_path, picture
 )
 def test_images_and_results_must_not_be_nested(tmp_path, photos, source, target):
     photos(tmp_path / source, 1)
-    with pytest.raises(UserError, match="lie in one another"):
+    with pytest.raises(UserError, match="must not contain one another"):
         process_folder(str(tmp_path / source), str(tmp_path / target), RECIPE, "sequential", 1)
 
 

@@ -1,4 +1,4 @@
-"""What decoding is asked for, and what it returns."""
+"""The options of decoding, and what it returns."""
 
 from __future__ import annotations
 

@@ -413,7 +413,7 @@ def _reads_layout(tags: Mapping[int, Any]) -> bool:
 def _page(data: bytes, page: Any) -> Page:
     for tag in _LAYOUT:
         if isinstance(page.tags.valueof(tag), str | bytes):
-            raise _unsupported(f"TIFF whose tag {tag} is no number")
+            raise _unsupported(f"TIFF whose tag {tag} is not a number")
     bits, samples = page.bitspersample, page.samplesperpixel
     layout = f"TIFF of {_name(page.photometric)}, {samples} samples of {bits} bits"
     layout += f" ({_name(page.sampleformat)}), compression {_name(page.compression)}"

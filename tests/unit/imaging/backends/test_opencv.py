@@ -377,7 +377,7 @@ def test_quality_and_subsampling_are_those_of_the_recipe(render, photo, encoded)
 @pytest.mark.parametrize(
     ("steps", "says"),
     [
-        (["autocontrast"], "recipe.backend: opencv cannot do autocontrast; it has"),
+        (["autocontrast"], "recipe.backend: opencv does not support autocontrast; it has"),
         ([{"resize": {"width": 5, "filter": "hamming"}}], "it has no filter hamming"),
         ([{"resize": {"width": 5, "linear": True}}], "it has no linear light"),
     ],

@@ -127,7 +127,7 @@ def special(request, tmp_path):
 @pytest.mark.parametrize("known", [0, 100])
 def test_a_file_that_is_no_longer_regular_is_unreadable_and_does_not_block(special, known):
     found = told(reading.read, str(special), known)
-    assert found == ("read", "unreadable", "it is no regular file")
+    assert found == ("read", "unreadable", "it is not a regular file")
 
 
 def test_nothing_else_blocks_at_a_special_file(special, photos, tmp_path):
