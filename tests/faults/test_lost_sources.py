@@ -148,7 +148,7 @@ def test_truncated_sources_lose_no_more_outputs_than_allowed(place):
     """As if the disk had been full, or the file system had crashed."""
     for path in place.source.rglob("*.jpg"):
         path.write_bytes(b"")
-    with pytest.raises(UserError, match="7 of 12 images that had an output fail now"):
+    with pytest.raises(UserError, match="7 of 12 images failed in this pass"):
         place.process()
     assert len(place.outputs()) == COUNT * len(FOLDERS) // 2
     done = place.process(policy=Policy(max_removal_rate=1.0, sandbox=Sandbox(on=False)))

@@ -88,7 +88,8 @@ REASONS = {
         Reason(
             "corrupt",
             "the image data is damaged",
-            "The image data is damaged. In a PNG, damaged texts and notes are skipped.",
+            "The image data is damaged. In a PNG, damaged text and other optional chunks are "
+            "skipped.",
             "Copy or download it again.",
         ),
         Reason(

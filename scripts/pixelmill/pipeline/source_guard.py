@@ -1,4 +1,4 @@
-"""Source guard: stop a pass if its sources disappear or go bad, before outputs are lost."""
+"""Source guard: stop a pass if its sources disappear or fail, before outputs are removed."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class SourceGuard:
         """Return whether one more image may lose its output, and count it."""
         if self._lost + 1 > self._most * self._images:
             self.verdict = (
-                f"{self._lost + 1:,} of {self._images:,} images that had an output fail now, and "
-                "their outputs would be removed; see failures.csv, and check the sources and the "
+                f"{self._lost + 1:,} of {self._images:,} images failed in this pass, and their "
+                "earlier outputs would be removed; see failures.csv, and check the sources and the "
                 "recipe. If this is intended, set removals.max_rate to 1."
             )
             return False

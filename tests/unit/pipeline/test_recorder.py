@@ -83,7 +83,7 @@ def test_an_output_that_was_already_gone_is_not_kept(begin, tree):
 
 def test_no_more_images_may_lose_their_output_than_the_policy_allows(begin, tree):
     recording = begin(max_removal_rate=0.0)
-    with pytest.raises(UserError, match="1 of 6 images that had an output fail now"):
+    with pytest.raises(UserError, match="1 of 6 images failed in this pass"):
         recording.fail("corrupt")
     assert (tree.images / "0.jpg").exists()
     assert recording.context.ledger.rows()["0.jpg"].status == "ok"

@@ -33,7 +33,7 @@ def test_outputs_may_be_removed_up_to_the_limit(source, most, lost):
     assert guard.verdict == ""
     if most < 1:
         assert not guard.may_lose_one()
-        assert f"{lost + 1} of 10 images that had an output fail now" in guard.verdict
+        assert f"{lost + 1} of 10 images failed in this pass" in guard.verdict
 
 
 @pytest.mark.parametrize("reason", ["corrupt", "unreadable", "crashed"])
