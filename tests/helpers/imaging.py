@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from pixelmill.imaging.arrays import array_of, as_bgra
+from pixelmill.imaging.codecs.formats import SNIFF_BYTES, dimensions, sniff
 
 
 def imagemagick():
@@ -50,6 +51,12 @@ def opened(data):
     image = Image.open(io.BytesIO(data))
     image.load()
     return image
+
+
+def claimed_size(data):
+    """Width and height that the header of a file states; (0, 0) if it states none."""
+    head = data[:SNIFF_BYTES]
+    return dimensions(io.BytesIO(data), head, sniff(head))
 
 
 def chunk(name, data):

@@ -32,6 +32,13 @@ TESTED_BY = {
     "imaging/codecs/apng": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/avif": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/decoded": "unit/imaging/codecs/test_decoding.py",
+    "imaging/codecs/formats/avif": "unit/imaging/codecs/formats/test_iso_media.py",
+    "imaging/codecs/formats/gif": "unit/imaging/codecs/formats/test_formats.py",
+    "imaging/codecs/formats/heif": "unit/imaging/codecs/formats/test_iso_media.py",
+    "imaging/codecs/formats/ico": "unit/imaging/codecs/formats/test_formats.py",
+    "imaging/codecs/formats/png": "unit/imaging/codecs/formats/test_formats.py",
+    "imaging/codecs/formats/ppm": "unit/imaging/codecs/formats/test_formats.py",
+    "imaging/codecs/formats/tiff": "unit/imaging/codecs/formats/test_formats.py",
     "imaging/codecs/frame_timing": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/sequences": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/webp": "unit/imaging/codecs/test_frames.py",
@@ -272,9 +279,10 @@ def test_the_library_consists_of_its_wings(repository):
 
 
 def test_a_package_contains_only_a_docstring(repository):
-    """Except for the library itself, and the package that registers all steps."""
+    """Except for the library itself, and the packages that list all steps and all formats."""
+    lists = ("imaging/steps/__init__", "imaging/codecs/formats/__init__")
     for name, text in modules(repository).items():
-        if name.endswith("/__init__") and name != "imaging/steps/__init__":
+        if name.endswith("/__init__") and name not in lists:
             (statement,) = ast.parse(text).body
             assert isinstance(statement, ast.Expr) and len(text.splitlines()) == 1, name
 

@@ -1,7 +1,6 @@
 """Formats are recognised by content: every format that is read, and no other."""
 
 import io
-import struct
 import subprocess
 import sys
 
@@ -16,12 +15,10 @@ from pixelmill.imaging.codecs.formats import (
     IMAGE_SUFFIXES,
     OUTPUT_FORMATS,
     SNIFF_BYTES,
-    OutputFormat,
-    dimensions,
     sniff,
     split_suffix,
 )
-from pixelmill.imaging.codecs.ifd import Tags
+from tests.helpers.imaging import claimed_size
 
 WRITTEN = {
     "jpeg": ("JPEG", {}),
@@ -127,24 +124,6 @@ def test_formats_are_those_that_are_known():
     assert {kind.split("-")[0] for kind in WRITTEN} | {"heif"} == set(FORMATS)
 
 
-@pytest.mark.parametrize(
-    ("head", "name"),
-    [
-        pytest.param(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "heif", id="of-a-phone"),
-        pytest.param(b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "heif", id="of-any-image"),
-        pytest.param(b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", "avif", id="avif-of-any-image"),
-        pytest.param(b"\0\0\0\x18ftypmp42\0\0\0\0mp41isom", None, id="film"),
-    ],
-)
-def test_heic_is_distinguished_from_avif_and_films_by_its_brands(head, name):
-    assert sniff(head + bytes(8)) == name
-    assert dimensions(io.BytesIO(head), head, name) == (0, 0)
-
-
-def claimed(data):
-    return dimensions(io.BytesIO(data), data[:SNIFF_BYTES], sniff(data[:SNIFF_BYTES]))
-
-
 #: Formats whose header tells the size without a decoder.
 TELLING = ("jpeg", "png", "gif", "bmp", "webp")
 
@@ -156,37 +135,7 @@ def test_the_header_gives_the_size_or_none(kind, small, encoded):
         pytest.skip("this Pillow writes no AVIF")
     image = small.convert("CMYK") if kind == "jpeg-cmyk" else small
     known = kind.split("-")[0] in TELLING
-    assert claimed(encoded(image, format_, **options)) == (small.size if known else (0, 0))
-
-
-def test_the_size_of_a_jpeg_is_found_after_its_profile_and_thumbnail(small, encoded):
-    exif = Image.Exif()
-    exif[0x010E] = "a long description " * 1000
-    data = encoded(small, "JPEG", exif=exif, icc_profile=bytes(200_000), progressive=True)
-    assert claimed(data) == small.size
-
-
-def test_the_size_of_a_webp_with_alpha_is_known(small, encoded):
-    small.putalpha(128)
-    assert claimed(encoded(small, "WEBP")) == small.size
-
-
-def test_the_size_of_a_webp_is_no_matter_of_how_it_is_to_be_shown(small, encoded):
-    # RFC 6386, 9.1: the upper two bits of each side ask to scale the picture for display.
-    data = bytearray(encoded(small, "WEBP"))
-    data[27] |= 0x40
-    data[29] |= 0x80
-    assert claimed(bytes(data)) == small.size
-
-
-def test_a_bitmap_may_be_stored_from_the_top(small, encoded):
-    data = bytearray(encoded(small, "BMP"))
-    data[22:26] = struct.pack("<i", -small.height)
-    assert claimed(bytes(data)) == small.size
-
-
-def test_a_bitmap_of_os2_has_short_sides():
-    assert claimed(b"BM" + bytes(12) + struct.pack("<IHHHH", 12, 24, 20, 1, 24)) == (24, 20)
+    assert claimed_size(encoded(image, format_, **options)) == (small.size if known else (0, 0))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in WRITTEN if kind != "avif"])
@@ -194,47 +143,8 @@ def test_a_file_cut_off_anywhere_claims_its_size_or_none(kind, small, encoded):
     format_, options = WRITTEN[kind]
     image = small.convert("CMYK") if kind == "jpeg-cmyk" else small
     data = encoded(image, format_, **options)
-    seen = {claimed(data[:length]) for length in range(min(len(data), 700))}
+    seen = {claimed_size(data[:length]) for length in range(min(len(data), 700))}
     assert seen <= {(0, 0), small.size}
-
-
-def test_the_tables_of_a_jpeg_may_precede_its_frame(small, encoded):
-    data = encoded(small, "JPEG")
-    frame, table = data.index(b"\xff\xc0"), data.index(b"\xff\xc4")
-    end = table + 2 + int.from_bytes(data[table + 2 : table + 4], "big")
-    assert claimed(data[:frame] + data[table:end] + data[frame:]) == small.size
-
-
-def test_a_jpeg_of_empty_segments_comes_to_an_end():
-    assert claimed(b"\xff\xd8" + b"\xff\xe0\x00\x02" * 100_000) == (0, 0)
-    assert claimed(b"\xff\xd8" + b"\xff\xe0\x00\x00" * 100) == (0, 0)
-
-
-def test_a_jpeg_may_pad_its_markers(small, encoded):
-    # ITU-T T.81, B.1.1.2: any marker may be preceded by any number of bytes 0xFF.
-    data = encoded(small, "JPEG")
-    frame = data.index(b"\xff\xc0")
-    assert claimed(data[:frame] + b"\xff\xff\xff" + data[frame:]) == small.size
-
-
-def test_an_output_format_without_a_rule_for_its_end_cannot_be_defined():
-    """It would otherwise accept every file that a full disk cut off."""
-
-    class Unfinished(OutputFormat):
-        name = "unfinished"
-        suffixes = (".unf",)
-
-    with pytest.raises(TypeError, match="is_whole"):
-        Unfinished()
-
-
-def test_what_a_format_cannot_do_is_refused_by_name():
-    with pytest.raises(NotImplementedError, match="ppm"):
-        FORMATS["ppm"].frames(Image.new("L", (1, 1)), b"")
-    with pytest.raises(NotImplementedError, match="bmp"):
-        OUTPUT_FORMATS["bmp"].encode_frames([], {}, [], 0)
-    with pytest.raises(NotImplementedError, match="jpeg"):
-        OUTPUT_FORMATS["jpeg"].encode_deep(np.zeros((1, 1, 3), np.uint16), {}, None, Tags())
 
 
 def test_every_suffix_of_an_image_is_replaced_by_that_of_its_output():

@@ -1,0 +1,35 @@
+"""The file format HEIC, which the optional package pillow-heif decodes."""
+
+from __future__ import annotations
+
+from pixelmill.imaging.codecs.formats.avif import Avif
+from pixelmill.imaging.codecs.formats.iso_media import IsoMedia, brands_of
+
+
+class Heif(IsoMedia):
+    """HEIC (ISO/IEC 23008-12), with the package pillow-heif."""
+
+    name = "heif"
+    suffixes = (".heic", ".heif", ".hif")
+    instead = "jpeg"
+
+    #: ISO/IEC 23008-12, annex B.
+    brands = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
+
+    def recognizes(self, head: bytes) -> bool:
+        """Look for a brand of this format; files with one of AVIF may have it too."""
+        return super().recognizes(head) and Avif.brands.isdisjoint(brands_of(head))
+
+    def register(self) -> None:
+        """Register the opener of pillow-heif."""
+        from PIL import Image
+
+        from pixelmill.core.errors import ImageError
+
+        try:
+            import pillow_heif  # type: ignore[import-not-found,unused-ignore]
+        except ImportError as error:
+            message = "HEIC needs the package pillow-heif: pip install pillow-heif"
+            raise ImageError("decode", "unsupported", message) from error
+        if "HEIF" not in Image.OPEN:
+            pillow_heif.register_heif_opener(thumbnails=False)

@@ -1,0 +1,100 @@
+"""The file format PNG; `imaging.codecs.png` removes chunks that decoders fail on.
+
+`imaging.codecs.apng` composes and writes the frames of animations.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from pixelmill.imaging.codecs.formats.base import OutputFormat
+from pixelmill.imaging.parameters import Integer, Parameter, Size
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from pixelmill.imaging.arrays import AnyArray
+    from pixelmill.imaging.codecs.decoded import DecodeOptions
+    from pixelmill.imaging.codecs.deep_color import DeepSource
+    from pixelmill.imaging.codecs.ifd import Tags
+
+
+class Png(OutputFormat):
+    """PNG and APNG (PNG 3rd edition)."""
+
+    name = "png"
+    suffixes = (".png", ".apng")
+    signatures = (b"\x89PNG\r\n\x1a\n",)
+    plugins = ("PngImagePlugin",)
+    animation = True
+    options: ClassVar[Mapping[str, Parameter]] = {"level": Integer(0, 9, 6)}
+    alpha = exif = icc = gray_icc = deep = True
+    cheaper = "a lower level costs less"
+
+    def dimensions(self, file: IO[bytes], head: bytes) -> Size:
+        """Read them from the chunk IHDR."""
+        width, height = struct.unpack(">II", head[16:24])
+        return width, height
+
+    def deep_source(self, data: bytes, options: DecodeOptions) -> DeepSource | None:
+        """Open a still picture of 16 bits per channel."""
+        from pixelmill.imaging.codecs import deep_color
+
+        return deep_color.png_source(data, options)
+
+    def prepared(self, data: bytes, still: bool) -> bytes:
+        """Check the critical chunks, and leave out others that could spoil the picture."""
+        from pixelmill.imaging.codecs import png
+
+        png.check(data)
+        return png.with_masked_levels(png.lean(data, still=still))
+
+    def opened(self, image: Image.Image) -> str | None:
+        """Scale the transparent level; keep 16-bit grey with alpha grey."""
+        from pixelmill.imaging.codecs import png
+
+        png.scale_transparency(image)
+        return "LA" if png.raw_mode(image) == "LA;16B" else None
+
+    def profile(self, image: Image.Image, data: bytes) -> bytes | None:
+        """Take the best of the four descriptions that a PNG can have."""
+        from pixelmill.imaging.codecs import colorimetry
+
+        return colorimetry.profile_of_png(image, data)
+
+    def frames(self, image: Image.Image, data: bytes) -> tuple[list[Image.Image], list[float]]:
+        """Compose the frames of an APNG."""
+        from pixelmill.imaging.codecs import apng
+
+        pictures, times = map(list, zip(*apng.frames(data), strict=True))
+        return pictures, times
+
+    def pillow_options(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the compression level by Pillow's name."""
+        return {"compress_level": values["level"]}
+
+    def encode_frames(
+        self,
+        frames: Sequence[Image.Image],
+        options: dict[str, Any],
+        times: Sequence[int],
+        plays: int,
+    ) -> bytes:
+        """Write an APNG."""
+        from pixelmill.imaging.codecs import apng
+
+        return apng.assemble(frames, times, plays, options)
+
+    def encode_deep(
+        self, array: AnyArray, options: Mapping[str, Any], profile: bytes | None, tags: Tags
+    ) -> bytes:
+        """Encode with OpenCV."""
+        from pixelmill.imaging.codecs import deep_color
+
+        return deep_color.encode_png(array, options["level"], profile, tags)
+
+    def is_whole(self, data: bytes) -> bool:
+        """Look for the chunk IEND."""
+        return data.endswith(b"IEND\xaeB`\x82")
