@@ -22,7 +22,7 @@ def blocks_of(path, language):
 
 @pytest.fixture
 def changed(new_project, repository, tmp_path):
-    """A project to which the step of the docs was added, with its test."""
+    """A project to which the step of the docs, its test and the format of the docs were added."""
     folder = new_project(tmp_path / "project", {}, count=2)
     for block in blocks_of(repository / "docs/extending.md", "python"):
         path, code = re.match(r"# (\S+)\n(.*)", block, re.DOTALL).groups()
@@ -39,6 +39,19 @@ def test_the_step_of_the_docs_can_be_used_once_it_is_added(changed):
     subprocess.run([sys.executable, *command], cwd=changed, check=True)
     with Image.open(changed / "out/images/0.png") as made:
         assert max(high for _, high in made.convert("RGB").getextrema()) <= 155
+
+
+def test_the_format_of_the_docs_can_be_used_once_it_is_in_the_table(changed):
+    table = changed / "scripts/pixelmill/imaging/codecs/formats/__init__.py"
+    text = table.read_text("utf-8").replace(" Ico(),", " Ico(), Jpeg2000(),")
+    line = "from pixelmill.imaging.codecs.formats.png import Png\n"
+    added = "from pixelmill.imaging.codecs.formats.jpeg2000 import Jpeg2000\n"
+    table.write_text(text.replace(line, added + line), "utf-8")
+    (changed / "recipe.yaml").write_text("steps: []\noutput: {format: jpeg2000}\n", "utf-8")
+    command = ["scripts/process_parallel.py", "pictures", "out", "--recipe", "recipe.yaml"]
+    subprocess.run([sys.executable, *command], cwd=changed, check=True)
+    with Image.open(changed / "out/images/0.jp2") as made:
+        assert made.format == "JPEG2000"
 
 
 def test_the_test_of_the_docs_passes(changed, repository):
