@@ -19,6 +19,7 @@ PLACES = ("/" + "work", "/" + "root", "/" + "tmp", "/" + "home")
 #: Modules that are tested together with their users, and the files of these tests.
 TESTED_BY = {
     "app/cli": "workflow/test_scripts.py",
+    "__main__": "workflow/test_command.py",
     "app/command": "workflow/test_command.py",
     "app/folder_commands": "workflow/test_command.py",
     "core/environment": "unit/imaging/test_fingerprint.py",
@@ -275,7 +276,8 @@ def test_the_config_shows_every_default(repository, key):
 
 def test_the_library_consists_of_its_wings(repository):
     found = {path.name for path in (repository / "scripts/pixelmill").iterdir()}
-    assert found - {"__init__.py", "__init__.pyi", "py.typed", "__pycache__"} == WINGS
+    files = {"__init__.py", "__init__.pyi", "__main__.py", "py.typed", "__pycache__"}
+    assert found - files == WINGS
 
 
 def test_a_package_contains_only_a_docstring(repository):

@@ -8,14 +8,12 @@ import pytest
 import yaml
 from PIL import Image
 
-MAIN = "from pixelmill.app.command import main; main()"
-
 
 @pytest.fixture
 def pixelmill(repository, tmp_path):
     def run(*arguments, stdin=None):
         return subprocess.run(
-            [sys.executable, "-c", MAIN, *map(str, arguments)],
+            [sys.executable, "-m", "pixelmill", *map(str, arguments)],
             cwd=tmp_path,
             env={"PYTHONPATH": str(repository / "scripts"), "PATH": ""},
             capture_output=True,
