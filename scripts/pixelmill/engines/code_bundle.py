@@ -34,7 +34,7 @@ def pack(folder: str, work: object) -> str:
     library = Path(__file__).parents[1]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as bundle:
-        for path in sorted(library.rglob("*.py")):
+        for path in sorted([*library.rglob("*.py"), *library.rglob("*.ttf")]):
             bundle.write(path, path.relative_to(library.parent))
         bundle.writestr(WORK, pickle.dumps(work))
     content = packed.getvalue()

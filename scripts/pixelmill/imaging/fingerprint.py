@@ -20,7 +20,10 @@ _LIBRARIES = {
 }
 
 #: Libraries that Pillow is built with, by Pillow's names.
-_CODECS = ["libjpeg_turbo", "jpg", "zlib", "libtiff", "webp", "avif", "littlecms2", "freetype2"]
+_BUILT_WITH = [
+    *("libjpeg_turbo", "jpg", "zlib", "libtiff", "webp", "avif", "littlecms2", "freetype2"),
+    *("raqm", "harfbuzz"),  # place the letters of a text
+]
 
 
 def code_fingerprint(own_files: Iterable[str] = (), opencv: bool = False) -> str:
@@ -44,12 +47,9 @@ def code_fingerprint(own_files: Iterable[str] = (), opencv: bool = False) -> str
 @functools.cache
 def rendering_software(opencv: bool = False) -> dict[str, str]:
     """Versions of the libraries that decide pixels."""
-    from PIL import features
-
     versions = {name: version_of(*packages) for name, packages in _LIBRARIES.items()}
-    for codec in _CODECS:
-        check = features.version_feature if codec == "libjpeg_turbo" else _codec_version
-        versions[codec] = str(check(codec))
+    for library in _BUILT_WITH:
+        versions[library] = str(_version_in_pillow(library))
     if opencv:
         versions["OpenCV"] = version_of("opencv-python-headless")
     return versions
@@ -60,8 +60,8 @@ def extra_decoders() -> str:
     return f"pillow-heif {version_of('pillow-heif')}"
 
 
-def _codec_version(name: str) -> str | None:
+def _version_in_pillow(library: str) -> str | None:
     from PIL import features
 
-    known = name in features.modules or name in features.codecs
-    return features.version(name) if known else None
+    known = library in {*features.modules, *features.codecs, *features.features}
+    return features.version(library) if known else None

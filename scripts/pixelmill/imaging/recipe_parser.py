@@ -186,18 +186,19 @@ def _parse_step(data: Any, where: str, folder: str) -> Step:
             checked[key] = parameter.check(value)
         except ValueError as error:
             raise UserError(f"{where}.{key}: found {shown(value)}; give {error}.") from error
-    if kind.check is not None:
-        try:
-            kind.check(checked)
-        except ValueError as error:
-            raise UserError(f"{where}: give {error}.") from error
-    step = Step(name, checked)
+    step, paths = Step(name, checked), {}
     for key in file_keys(step):
+        paths[key] = find_file(checked[key], folder)
         try:
-            kind.parameters[key].read(find_file(checked[key], folder))  # type: ignore[attr-defined]
+            kind.parameters[key].read(paths[key])  # type: ignore[attr-defined]
         except ValueError as error:
             found = checked[key]
             raise UserError(f"{where}.{key}: found {shown(found)}; give {error}.") from error
+    if kind.check is not None:
+        try:
+            kind.check({**checked, **paths})
+        except ValueError as error:
+            raise UserError(f"{where}: give {error}.") from error
     return step
 
 

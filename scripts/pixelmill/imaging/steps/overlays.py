@@ -7,17 +7,14 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image
 
 from pixelmill.core import regular_files
 from pixelmill.imaging.codecs.formats import SNIFF_BYTES, dimensions, sniff
-from pixelmill.imaging.parameters import Choice, Color, File, Number, Size, Text
-from pixelmill.imaging.steps import canvas
+from pixelmill.imaging.parameters import Choice, Color, File, Flag, Number, Size, Text
+from pixelmill.imaging.steps import canvas, lettering
 from pixelmill.imaging.steps.registry import IN_COLOR, step
 from pixelmill.imaging.steps.resampling import resample
-
-#: Font size in pixels at which a text is measured, to find the size that gives the wanted width.
-_MEASURED = 100
 
 
 @step("color_only", examples=[{"strength": 0.9}], strength=Number(0, 1, 0.5))
@@ -81,6 +78,14 @@ def _read_once(path: str) -> Image.Image:
 def _check_watermark(params: Mapping[str, Any]) -> None:
     if (params["text"] is None) == (params["image"] is None):
         raise ValueError("either text or image")
+    if params["text"] is not None:
+        font = params["font"]
+        missing = lettering.missing_characters(params["text"], font or lettering.FONT)
+        if missing:
+            own = f"'{font}'" if font else "the built-in font"
+            raise ValueError(
+                f"a font that has the characters '{missing}', by the key font; {own} lacks them"
+            )
 
 
 @step(
@@ -95,6 +100,8 @@ def _check_watermark(params: Mapping[str, Any]) -> None:
     size=Number(0.01, 1, 0.25),
     margin=Number(0, 0.5, 0.02),
     color=Color("#ffffff"),
+    font=File("a TrueType or OpenType font", lettering.check_font, None),
+    outline=Flag(True),
 )
 def watermark(
     picture: Image.Image,
@@ -106,13 +113,15 @@ def watermark(
     size: float,
     margin: float,
     color: str,
+    font: str | None,
+    outline: bool,
 ) -> Image.Image:
     """Put a text or an image over the picture.
 
     Parameters
     ----------
     text : str, optional
-        The text of the mark, in Pillow's built-in font.
+        The text of the mark.
     image : str, optional
         An image file, beside the recipe; its transparency is applied.
     gravity : str
@@ -125,9 +134,18 @@ def watermark(
         Distance to the picture's edges, as a fraction of its shorter side.
     color : str
         Colour of the text.
+    font : str, optional
+        A font file, beside the recipe. The built-in one, DejaVu Sans, has Latin, Greek, Cyrillic,
+        Arabic, Armenian and Georgian letters.
+    outline : bool
+        Whether the text has a thin rim, black or white, so that it is readable on any background.
     """
     width = max(1, round(size * picture.width))
-    mark = _image(image, width) if image is not None else _text(text or "", width, color)
+    mark = (
+        _image(image, width)
+        if image is not None
+        else lettering.draw(text or "", width, color, font, outline)
+    )
     mark.putalpha(mark.getchannel("A").point([round(opacity * k) for k in range(256)]))
     edge = round(margin * min(picture.size))
     frame: Size = (picture.width - 2 * edge, picture.height - 2 * edge)
@@ -139,18 +157,6 @@ def _image(path: str, width: int) -> Image.Image:
     mark = _read_once(path)
     height = max(1, round(mark.height * width / mark.width))
     return resample(mark, (width, height), "lanczos", (0, 0, *mark.size), vectors=False)
-
-
-def _text(text: str, width: int, color: str) -> Image.Image:
-    drawing = ImageDraw.Draw(Image.new("L", (1, 1)))
-    left, _, right, _ = drawing.textbbox((0, 0), text, ImageFont.load_default(_MEASURED))
-    font = ImageFont.load_default(max(1.0, _MEASURED * width / max(1, right - left)))
-    box = [round(side) for side in drawing.textbbox((0, 0), text, font)]
-    mask = Image.new("L", (max(1, box[2] - box[0]), max(1, box[3] - box[1])))
-    ImageDraw.Draw(mask).text((-box[0], -box[1]), text, fill=255, font=font)
-    mark = Image.new("RGBA", mask.size, ImageColor.getrgb(color))
-    mark.putalpha(mask)
-    return mark
 
 
 def _over(picture: Image.Image, mark: Image.Image, left: int, top: int) -> Image.Image:

@@ -69,8 +69,8 @@ class StepKind:
         Takes an image and the parameters by name, and returns an image.
     parameters : dict of str to Parameter
     check : callable or None
-        Takes all parameters in their normal form; raises ValueError with what to give if they do
-        not fit together.
+        Takes all parameters in their normal form, files by the paths that they are read from;
+        raises ValueError with what to give if they do not fit together.
     size_effect : {"same", "by_parameters", "by_content"}
         What determines the size of the result.
     mode_effect : {"same", "gray", "color", "by_parameters"}

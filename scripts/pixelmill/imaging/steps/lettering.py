@@ -1,0 +1,188 @@
+"""Lettering: texts drawn in a font that has all of their characters."""
+
+from __future__ import annotations
+
+import functools
+import io
+import math
+import struct
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from pixelmill.core import regular_files
+
+#: The font of texts: DejaVu Sans 2.37, with Latin, Greek, Cyrillic, Arabic and other scripts.
+FONT = str(Path(__file__).parent / "fonts" / "DejaVuSans.ttf")
+
+#: SHA-256 of that file. It stands for the file in the fingerprint of the code.
+FONT_DIGEST = "3fdf69cabf06049ea70a00b5919340e2ce1e6d02b0cc3c4b44fb6801bd1e0d22"
+
+#: Largest font file, in bytes; fonts with all Chinese characters have 20 MB.
+_MOST_BYTES = 64 * 2**20
+
+#: Font size in pixels at which a text is measured, to find the size that gives the wanted width.
+_MEASURED = 100
+
+#: Width of an outline, as a fraction of the font size.
+_OUTLINE = 1 / 16
+
+#: What TrueType and OpenType fonts begin with, and collections of them.
+_SINGLE = (b"\0\1\0\0", b"OTTO", b"true")
+_COLLECTION = b"ttcf"
+
+
+def check_font(path: str) -> bytes:
+    """Check a font file by its tables, and return its content.
+
+    FreeType does not see it: the process that reads recipes is not confined.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or is no such font; the message completes "give ...".
+    """
+    try:
+        data = regular_files.content(path, _MOST_BYTES)
+    except OSError as error:
+        raise ValueError(f"a font; '{path}': {error.strerror or error}") from error
+    try:
+        known = any(True for _ in _character_maps(data))
+    except struct.error:  # it is cut off
+        known = False
+    if not known:
+        raise ValueError(f"a TrueType or OpenType font with Unicode characters; '{path}' is none")
+    return data
+
+
+def missing_characters(text: str, path: str = FONT) -> str:
+    """Return the characters of a text that a font lacks, each once.
+
+    Examples
+    --------
+    >>> missing_characters("© Müller, Αθήνα, Москва"), missing_characters("東京")
+    ('', '東京')
+    """
+    maps = list(_character_maps(_content(path)))
+    needed = (c for c in dict.fromkeys(text) if unicodedata.category(c) not in _INVISIBLE)
+    return "".join(c for c in needed if not any(_maps(found, ord(c)) for found in maps))
+
+
+#: Categories of characters that need no glyph: controls such as a line break, and format
+#: characters such as those that join or direct letters.
+_INVISIBLE = ("Cc", "Cf")
+
+
+@functools.lru_cache(maxsize=4)
+def _content(path: str) -> bytes:
+    return check_font(path)
+
+
+def _character_maps(data: bytes) -> Iterator[bytes]:
+    """Yield the tables of a font that map Unicode characters to glyphs (OpenType, "cmap").
+
+    fontTools expands them; a font of a hundred bytes could fill the memory then.
+    """
+    offset = 0
+    if data[:4] == _COLLECTION:  # the first font of it is used
+        (offset,) = struct.unpack_from(">L", data, 12)
+    if data[offset : offset + 4] not in _SINGLE:
+        return
+    (count,) = struct.unpack_from(">H", data, offset + 4)
+    for number in range(count):
+        tag, _, start, length = struct.unpack_from(">4sLLL", data, offset + 12 + 16 * number)
+        if tag == b"cmap":
+            table = data[start : start + length]
+            (maps,) = struct.unpack_from(">H", table, 2)
+            for entry in range(maps):
+                platform, encoding, begin = struct.unpack_from(">HHL", table, 4 + 8 * entry)
+                if platform == 0 or (platform, encoding) in ((3, 1), (3, 10)):
+                    yield table[begin:]
+
+
+def _maps(table: bytes, character: int) -> bool:
+    """Whether a character map of format 4 or 12 has a glyph for a character."""
+    (form,) = struct.unpack_from(">H", table)
+    if form == 12:
+        (count,) = struct.unpack_from(">L", table, 12)
+        groups = struct.iter_unpack(">LLL", table[16 : 16 + 12 * count])
+        return any(first <= character <= last for first, last, _ in groups)
+    if form != 4 or character > 0xFFFF:
+        return False
+    (twice,) = struct.unpack_from(">H", table, 6)
+    for at in range(14, 14 + twice, 2):
+        (last,) = struct.unpack_from(">H", table, at)
+        if character <= last:
+            first, delta, distance = (
+                struct.unpack_from(">H", table, at + 2 + part * twice)[0] for part in (1, 2, 3)
+            )
+            if character < first:
+                return False
+            glyph = character
+            if distance:
+                where = at + 2 + 3 * twice + distance + 2 * (character - first)
+                (glyph,) = struct.unpack_from(">H", table, where)
+                if not glyph:
+                    return False
+            return bool((glyph + delta) % 0x10000)
+    return False
+
+
+def draw(text: str, width: int, color: str, font: str | None, outline: bool) -> Image.Image:
+    """Draw a text.
+
+    Parameters
+    ----------
+    text : str
+    width : int
+        Of the result, in pixels.
+    color : str
+        As ``#rrggbb``.
+    font : str or None
+        Path of a font file; None for `FONT`.
+    outline : bool
+        Whether to add a rim in black or white, whichever differs more from `color`.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Of mode RGBA, as high as the text.
+
+    Raises
+    ------
+    OSError
+        If the font is damaged.
+    """
+    content, share = _content(font or FONT), _OUTLINE if outline else 0.0
+    measured, _ = _masks(text, content, _MEASURED, share)
+    _, letters = masks = _masks(text, content, max(1.0, _MEASURED * width / measured.width), share)
+    rgb = ImageColor.getrgb(color)
+    made = Image.new("RGBA", letters.size, _contrast(rgb) if outline else rgb)
+    made.paste(rgb, mask=letters)
+    made.putalpha(masks[0])
+    return made
+
+
+def _masks(text: str, content: bytes, size: float, share: float) -> tuple[Image.Image, Image.Image]:
+    """Draw a text with an outline, and without; both cut to what is seen of the first."""
+    font, rim = ImageFont.truetype(io.BytesIO(content), size), size * share
+    box = ImageDraw.Draw(Image.new("L", (1, 1))).textbbox((0, 0), text, font, stroke_width=rim)
+    left, top, right, bottom = (math.floor(box[0]), math.floor(box[1]), *map(math.ceil, box[2:]))
+    frame = (max(1, right - left), max(1, bottom - top))
+
+    def mask(stroke: float) -> Image.Image:
+        made = Image.new("L", frame)
+        ImageDraw.Draw(made).text((-left, -top), text, 255, font, stroke_width=stroke)
+        return made
+
+    whole = mask(rim)
+    seen = whole.getbbox() or (0, 0, 1, 1)
+    return whole.crop(seen), (mask(0) if rim else whole).crop(seen)
+
+
+def _contrast(color: tuple[int, ...]) -> str:
+    """Return black for a light colour and white for a dark one, by luma (ITU-R BT.601)."""
+    red, green, blue = color[:3]
+    return "#000000" if 0.299 * red + 0.587 * green + 0.114 * blue > 127 else "#ffffff"

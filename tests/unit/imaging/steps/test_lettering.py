@@ -1,0 +1,144 @@
+"""Texts are drawn with a font that has their characters, readable on any background."""
+
+import hashlib
+import io
+import struct
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fontTools.ttLib import TTFont
+from PIL import Image
+
+from pixelmill.core.errors import UserError
+from pixelmill.imaging.recipe_parser import parse
+from pixelmill.imaging.steps.lettering import FONT, FONT_DIGEST, check_font, missing_characters
+
+#: Fonts with character maps of formats 4 and 12, and with characters beyond Unicode's first plane.
+#: The one of last resort has a box for any character, which is no glyph of it.
+FOLDER = Path(find_spec("matplotlib").origin).parent / "mpl-data/fonts/ttf"
+OTHERS = [path for path in sorted(FOLDER.glob("*.ttf")) if "LastResort" not in path.name]
+
+
+def recipe_of(**params):
+    return parse({"steps": [{"watermark": params}]})
+
+
+def test_the_font_is_the_one_that_the_fingerprint_stands_for():
+    assert hashlib.sha256(Path(FONT).read_bytes()).hexdigest() == FONT_DIGEST
+    assert (Path(FONT).parent / "LICENSE").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["© Müller", "Αθήνα", "Москва, Київ", "القاهرة", "Երևան", "თბილისი", "two\nlines", "a\u200db"],
+)
+def test_the_built_in_font_has_many_scripts(text):
+    assert missing_characters(text) == ""
+    recipe_of(text=text)
+
+
+@pytest.mark.parametrize("path", [FONT, *OTHERS], ids=lambda path: Path(path).stem)
+def test_the_characters_of_a_font_are_those_that_another_reader_finds(path):
+    known = TTFont(path).getBestCmap()
+    if not known:  # it has only symbols of its own
+        with pytest.raises(ValueError, match="is none"):
+            check_font(path)
+        return
+    rare = range(0x10000, 0x110000, 251)
+    for character in [*range(0x21, 0x3000), *range(0xE000, 0xFFFF, 7), *rare, *known]:
+        if 0xD800 <= character < 0xE000 or not chr(character).isprintable():
+            continue
+        assert (missing_characters(chr(character), str(path)) == "") == (character in known)
+
+
+def test_a_character_that_the_font_lacks_is_named():
+    with pytest.raises(
+        UserError, match="give a font that has the characters '東京', by the key font"
+    ):
+        recipe_of(text="東京 2026")
+
+
+def test_a_font_beside_the_recipe_is_checked_and_used(tmp_path, apply):
+    path = next(path for path in OTHERS if path.stem == "DejaVuSerif")
+    (tmp_path / "own.ttf").write_bytes(path.read_bytes())
+    recipe = parse(
+        {"steps": [{"watermark": {"text": "a", "font": "own.ttf"}}]}, folder=str(tmp_path)
+    )
+    assert list(recipe.files()) == [str(tmp_path / "own.ttf")]
+    with pytest.raises(UserError, match=r"'東', by the key font; '.*own\.ttf' lacks them"):
+        parse({"steps": [{"watermark": {"text": "東", "font": "own.ttf"}}]}, folder=str(tmp_path))
+    image = Image.new("RGB", (200, 80))
+    own = apply(image, "watermark", text="g", opacity=1, font=str(tmp_path / "own.ttf"))
+    assert own != apply(image, "watermark", text="g", opacity=1)
+
+
+def test_a_file_that_is_no_font_is_refused(tmp_path):
+    for name, content in [("missing.ttf", None), ("text.ttf", b"no font"), ("empty.ttf", b"")]:
+        path = tmp_path / name
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(UserError, match=rf"font: found '.*; give a .*font.*'{path}'"):
+            recipe_of(text="a", font=str(path))
+
+
+def test_a_font_that_is_cut_off_is_refused_or_read(tmp_path):
+    content, path = Path(FONT).read_bytes(), tmp_path / "font.ttf"
+    for length in [*range(0, 400, 3), *range(400, len(content), 50_021)]:
+        path.write_bytes(content[:length])
+        try:
+            recipe_of(text="abc", font=str(path))
+        except UserError as error:
+            assert "give a" in str(error)
+
+
+def test_a_font_that_claims_every_character_takes_no_memory(tmp_path):
+    groups = struct.pack(">HHLLLLLL", 12, 0, 28, 0, 1, 0, 0xFFFFFFFF, 1)
+    table = struct.pack(">HHHHL", 0, 1, 3, 10, 12) + groups
+    directory = b"\0\1\0\0" + struct.pack(">HHHH", 1, 0, 0, 0)
+    entry = struct.pack(">4sLLL", b"cmap", 0, 28, len(table))
+    (tmp_path / "huge.ttf").write_bytes(directory + entry + table)
+    before = sys.getallocatedblocks()
+    recipe_of(text="any 東京", font=str(tmp_path / "huge.ttf"))
+    assert sys.getallocatedblocks() - before < 100_000
+
+
+def test_a_damaged_font_fails_the_step(tmp_path, apply):
+    content = bytearray(Path(FONT).read_bytes())
+    for name in (b"glyf", b"loca", b"head"):
+        content[content.index(name) : content.index(name) + 4] = b"none"
+    (tmp_path / "font.ttf").write_bytes(content)
+    recipe_of(text="a", font=str(tmp_path / "font.ttf"))
+    with pytest.raises(OSError):
+        apply(Image.new("RGB", (99, 99)), "watermark", text="a", font=str(tmp_path / "font.ttf"))
+
+
+@pytest.mark.parametrize("color", ["#ffffff", "#000000", "#808080", "#ff0000", "#ffff00"])
+@pytest.mark.parametrize("background", ["#ffffff", "#000000", "#808080", "#ff0000", "#ffff00"])
+def test_a_text_with_an_outline_differs_from_any_background(apply, color, background):
+    image = Image.new("RGB", (300, 100), background)
+    made = apply(image, "watermark", text="pixelmill", color=color, opacity=1, size=0.8)
+    difference = np.abs(np.asarray(made.convert("L"), int) - np.asarray(image.convert("L"), int))
+    assert (difference > 75).mean() > 0.03
+
+
+def test_an_outline_can_be_left_out(apply):
+    image = Image.new("RGB", (300, 100), "white")
+    params = {"text": "pixelmill", "color": "#ffffff", "opacity": 1}
+    assert apply(image, "watermark", outline=False, **params) == image
+    assert apply(image, "watermark", **params) != image
+
+
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_a_grey_text_leaves_a_grey_picture_grey(apply, mode):
+    image = Image.new(mode, (200, 100), 99)
+    assert apply(image, "watermark", text="a", color="#808080").mode == mode
+
+
+def test_a_text_is_read_once_however_many_pictures_it_marks(apply, monkeypatch):
+    apply(Image.new("RGB", (50, 50)), "watermark", text="a")
+    monkeypatch.setattr(Path, "read_bytes", None)
+    monkeypatch.setattr(io, "open", None)
+    apply(Image.new("RGB", (60, 50)), "watermark", text="a")
