@@ -21,6 +21,7 @@ TESTED_BY = {
     "app/cli": "workflow/test_scripts.py",
     "__main__": "workflow/test_command.py",
     "app/command": "workflow/test_command.py",
+    "app/report_commands": "workflow/test_command.py",
     "app/folder_commands": "workflow/test_command.py",
     "core/environment": "unit/imaging/test_fingerprint.py",
     "dataset/gather_catalog": "unit/dataset/test_gather.py",

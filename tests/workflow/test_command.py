@@ -41,6 +41,29 @@ def test_a_folder_is_processed_verified_and_not_processed_again(pixelmill, photo
     assert "4 recipe changed" in plan.stderr
 
 
+def test_a_run_is_reported_on_one_page(pixelmill, photos, tmp_path):
+    photos(tmp_path / "my photos", 3)
+    pixelmill("run", "my photos", "out", "--preset", "thumbnails")
+    done = pixelmill("report", "out")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "out/report/report.html").read_text(encoding="utf-8")
+    assert "my photos" in page and "thumbnails" in page
+    assert page.count("data:image/jpeg;base64,") >= 2 * 3  # before and after
+    assert str(tmp_path) not in page
+    assert pixelmill("report", "my photos").stderr.endswith(
+        "'my photos' holds no results; give the folder that `pixelmill run` wrote to, or the "
+        "results of the workflow.\n"
+    )
+
+
+def test_the_gain_of_more_cores_is_measured(pixelmill, photos, tmp_path):
+    photos(tmp_path / "in", 2)
+    done = pixelmill("scaling", "in", "--images", "2", "--repeats", "1", "--json", "scaling.json")
+    assert done.returncode == 0, done.stderr
+    assert "processes" in done.stderr
+    assert json.loads((tmp_path / "scaling.json").read_text())["figures"]
+
+
 def test_several_outputs_take_one_command(pixelmill, photos, tmp_path):
     photos(tmp_path / "in", 1, size=(96, 64))
     done = pixelmill(

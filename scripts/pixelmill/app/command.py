@@ -87,6 +87,30 @@ def _parser() -> argparse.ArgumentParser:
     verify = add("verify", "check all results of `run` again", "pixelmill verify photos out")
     _add_folders(verify)
     recipe_options.add(verify)
+    report = add(
+        "report",
+        "write a page about the results of `run`, or of the workflow",
+        "pixelmill report out",
+    )
+    report.add_argument("target", metavar="DST", help="folder of the results")
+    report.add_argument("--output", metavar="DIR", help="folder of the page (default: DST/report)")
+    scaling = add(
+        "scaling",
+        "measure how much faster more cores are, with each engine",
+        "pixelmill scaling photos --preset web --images 200",
+    )
+    scaling.add_argument("source", metavar="SRC", help="folder of images; never written to")
+    recipe_options.add(scaling)
+    scaling.add_argument(
+        "--images", type=cli.positive, default=200, help="how many are used (default: 200)"
+    )
+    scaling.add_argument(
+        "--repeats",
+        type=cli.positive,
+        default=5,
+        help="how often each case is measured; the median counts (default: 5)",
+    )
+    scaling.add_argument("--json", metavar="FILE", help="write all samples to this file")
     presets = add("presets", "list the recipes that come with pixelmill", "pixelmill presets web")
     presets.add_argument("name", nargs="?", help="show this recipe as YAML")
     steps = add("steps", "list the steps that a recipe can have", "pixelmill steps resize")
@@ -99,9 +123,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="file to write (default: config.yaml)",
     )
-    for parser_ in (run, plan, verify, init):
+    for parser_ in (run, plan, verify, report, scaling, init):
         cli.add_messages(parser_)
-    for parser_ in (run, verify):
+    for parser_ in (run, verify, scaling):
         cli.add_workers(parser_)
     add("doctor", "show versions, codecs and limits, and what is missing")
     commands.add_parser(
@@ -158,5 +182,12 @@ def _tell(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int | None:
     from pixelmill.app import folder_commands
 
-    command: Callable[[argparse.Namespace], int | None] = getattr(folder_commands, options.command)
+    commands: object = folder_commands
+    if options.command in _MEASURING:
+        from pixelmill.app import report_commands as commands
+    command: Callable[[argparse.Namespace], int | None] = getattr(commands, options.command)
     return command(options)
+
+
+#: Commands that read or make measurements; their modules take long to import.
+_MEASURING = ("report", "scaling")

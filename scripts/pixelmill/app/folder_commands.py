@@ -27,43 +27,87 @@ REMEMBERED = "recipe.json"
 
 
 @dataclass(frozen=True)
-class _Chosen:
-    """A recipe as it was given, and the folder where its own steps are looked for."""
+class ChosenRecipe:
+    """A recipe as it was given.
+
+    Attributes
+    ----------
+    data : dict
+        As a recipe file has it.
+    folder : str
+        Where its own steps are looked for.
+    source : str
+        The images that it was last applied to; empty if it was not.
+    """
 
     data: dict[str, Any]
     folder: str
+    source: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the preset that it is, or else ``recipe``."""
+        return next(
+            (name for name, data in default_recipes().items() if data == self.data), "recipe"
+        )
 
     def parsed(self) -> Recipe:
+        """Check the recipe.
+
+        Raises
+        ------
+        UserError
+            If something is wrong with it.
+        """
         return parse(self.data, "recipe", self.folder)
 
 
-def _choose(options: argparse.Namespace) -> _Chosen:
+def _choose(options: argparse.Namespace) -> ChosenRecipe:
     """Take the recipe that the options describe, else that of the last run, else the default."""
+    if (chosen := _given(options)) is not None:
+        return chosen
+    return last_run(options.target) or _default()
+
+
+def recipe_from(options: argparse.Namespace) -> ChosenRecipe:
+    """Take the recipe that the options describe, else the default."""
+    return _given(options) or _default()
+
+
+def _default() -> ChosenRecipe:
+    log.info("recipe: %s (`pixelmill presets` lists others)", recipe_options.DEFAULT)
+    return ChosenRecipe(default_recipes()[recipe_options.DEFAULT], os.getcwd())
+
+
+def _given(options: argparse.Namespace) -> ChosenRecipe | None:
     presets = default_recipes()
     data = recipe_options.build(options, presets)
     if options.save_recipe:
         recipe = data or presets[recipe_options.DEFAULT]
         text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
         _write_new(options.save_recipe, text, "--save-recipe")
-    if data is not None:
-        return _Chosen(data, os.path.abspath(os.path.dirname(options.recipe or "")))
-    if (last := _last(options.target)) is not None:
-        return last
-    log.info("recipe: %s (`pixelmill presets` lists others)", recipe_options.DEFAULT)
-    return _Chosen(presets[recipe_options.DEFAULT], os.getcwd())
+    if data is None:
+        return None
+    return ChosenRecipe(data, os.path.abspath(os.path.dirname(options.recipe or "")))
 
 
-def _last(target: str) -> _Chosen | None:
-    """Read the recipe of the last run; None if there is none."""
+def last_run(target: str) -> ChosenRecipe | None:
+    """Read the recipe of the last run into a folder; None if there was none.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged.
+    """
     path = os.path.join(target, REMEMBERED)
     if not os.path.exists(path):
         return None
     try:
         data = read_json(path)
-        return _Chosen(dict(data["recipe"]), str(data["folder"]))
+        return ChosenRecipe(dict(data["recipe"]), str(data["folder"]), str(data.get("source", "")))
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UserError(
-            f"'{path}' cannot be read; name the recipe with an option, or remove the file."
+            f"'{path}' cannot be read; name the recipe by an option, or remove the file."
         ) from error
 
 
@@ -93,7 +137,11 @@ def run(options: argparse.Namespace) -> int:
     )
     write_json(
         os.path.join(options.target, REMEMBERED),
-        {"recipe": chosen.data, "folder": chosen.folder},
+        {
+            "recipe": chosen.data,
+            "folder": chosen.folder,
+            "source": os.path.abspath(options.source),
+        },
     )
     checks = None if options.no_verify else _verify(options, recipe, workers)
     total = sum(1 for _ in catalog.iterate(os.path.join(options.target, "catalog.csv")))
@@ -135,7 +183,9 @@ def _verify(
     from pixelmill.verification.verify import verify
 
     entries = catalog.scan(options.source)[0].entries
-    return verify(options.source, options.target, recipe.as_data(), entries, workers, scope)
+    result = verify(options.source, options.target, recipe.as_data(), entries, workers, scope)
+    write_json(os.path.join(options.target, "verification.json"), result)
+    return result
 
 
 def init(options: argparse.Namespace) -> None:

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from pixelmill.benchmark.samples import NAMES
 from pixelmill.benchmark.scaling_laws import law_of
@@ -332,6 +332,7 @@ def latencies(section: Section, width: float) -> Markup:
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.set_xlabel("milliseconds for an image")
+        axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set_ylabel("images")
     return drawing.svg
 

@@ -1,0 +1,61 @@
+"""Commands that measure and report: `report` and `scaling`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+
+from pixelmill.app import cli, folder_commands
+from pixelmill.core.errors import UserError
+from pixelmill.core.tables import write_json
+from pixelmill.dataset.layout import Tree
+
+log = logging.getLogger(__name__)
+
+
+def report(options: argparse.Namespace) -> None:
+    """Write the report of a run, or of all runs of a workflow, as one page."""
+    from pixelmill.report.collect import collect, describe, find_trees
+    from pixelmill.report.contact_sheet import contact_sheet
+    from pixelmill.report.render import write
+
+    sheets = {}
+    if last := folder_commands.last_run(options.target):
+        path = options.target
+        full = (Tree("", "", "", path).read("timing.json") or {}).get("last_full_pass")
+        engine = full["engine"] if full else "auto"
+        dataset = os.path.basename(os.path.normpath(last.source)) or "images"
+        trees = [Tree(dataset, last.name, engine, path)]
+        sheets[dataset, last.name] = contact_sheet(path, last.source)
+    else:
+        trees = find_trees(options.target)
+    if not trees:
+        raise UserError(
+            f"'{options.target}' holds no results; give the folder that `pixelmill run` wrote to, "
+            "or the results of the workflow."
+        )
+    folder = options.output or os.path.join(options.target, "report")
+    write({**collect(trees, {}), **describe(trees)}, folder, sheets)
+    log.info("Report: %s", os.path.join(folder, "report.html"))
+
+
+def scaling(options: argparse.Namespace) -> None:
+    """Measure the speedup of each engine and number of workers on a folder of images."""
+    from pixelmill.benchmark import manager, samples, speedups
+
+    recipe = folder_commands.recipe_from(options).parsed()
+    result = manager.run(
+        options.source,
+        recipe,
+        samples.cases_for(cli.count_workers(options)),
+        options.images,
+        options.repeats,
+        log=log.info,
+    )
+    for line in speedups.table(result["figures"]):
+        log.info("%s", line)
+    for advice in result["advice"]:
+        log.info("%s (%s)", advice["text"], advice["evidence"])
+    if options.json:
+        write_json(options.json, result)
