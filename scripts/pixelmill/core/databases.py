@@ -46,7 +46,9 @@ def connect_to_read(path: str, immutable: bool = False) -> sqlite3.Connection:
         If it cannot be opened.
     """
     mode = "immutable=1" if immutable else "mode=ro"
-    database = sqlite3.connect(f"{Path(path).absolute().as_uri()}?{mode}", PATIENCE, uri=True)
+    database = sqlite3.connect(
+        f"{Path(path).absolute().as_uri()}?{mode}", timeout=PATIENCE, uri=True
+    )
     try:
         database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
@@ -54,7 +56,7 @@ def connect_to_read(path: str, immutable: bool = False) -> sqlite3.Connection:
         if _code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise
         # An unfinished transaction of a killed run must be rolled back before it is read.
-        database = sqlite3.connect(path, PATIENCE)
+        database = sqlite3.connect(path, timeout=PATIENCE)
     except UnicodeDecodeError as error:  # the message of SQLite quotes damaged text
         database.close()
         raise sqlite3.DatabaseError("malformed database schema") from error

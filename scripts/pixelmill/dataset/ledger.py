@@ -94,7 +94,7 @@ class Ledger:
         os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
         self.in_doubt = ledger_backup.take(self._path).in_doubt
         self.is_new = not os.path.exists(self._path)
-        self._database = sqlite3.connect(self._path, _PATIENCE, isolation_level=None)
+        self._database = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
         # No write-ahead log: it is not safe on network file systems.
         self._database.execute("PRAGMA journal_mode = TRUNCATE")
         self._database.execute(f"PRAGMA synchronous = {'EXTRA' if durable else 'NORMAL'}")
