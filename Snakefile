@@ -8,22 +8,34 @@ from snakemake.utils import min_version
 min_version("9.19")
 
 
-# The config in the working folder or, if there is none, the one that comes with pixelmill.
-beside = "config.yaml"
+# Snakemake puts this folder on the path. Images may be downloaded into it, and with them files
+# that are named like modules.
+HERE = os.path.realpath(workflow.current_basedir)
+others = [path for path in sys.path if os.path.realpath(path) != HERE]
+sys.path[:] = [os.path.join(HERE, "scripts"), *others]
 
-sys.path.insert(0, os.path.join(workflow.current_basedir, "scripts"))
-from pixelmill.core.documents import read_yaml
+from pixelmill.app import config_layers, workflow_targets
 from pixelmill.core.errors import UserError
 
-# Snakemake would expand YAML aliases without limit; `read_yaml` refuses such a file.
-if os.path.exists(beside):
-    try:
-        read_yaml(beside, beside)
-    except UserError as error:
-        sys.exit(f"config: {error}")
+# Before Snakemake reads the config: its own messages name neither file nor line, and it would
+# expand YAML aliases without limit.
+SETTINGS = workflow.config_settings
+try:
+    workflow_targets.require_cores(workflow.resource_settings.cores)
+    LOADED = config_layers.load(
+        SETTINGS.configfiles,
+        SETTINGS.config,
+        given=config if workflow.modifier.skip_configfile else None,
+        replace=SETTINGS.replace_workflow_config,
+        look=workflow.is_main_process,
+    )
+except UserError as error:
+    sys.exit(str(error))
 
 
-configfile: beside if os.path.exists(beside) else workflow.source_path(beside)
+if LOADED.base:
+
+    configfile: LOADED.base
 
 
 report: "workflow/report/workflow.rst"
@@ -55,3 +67,6 @@ rule all:
     input:
         rules.verdict.output.text,
     localrule: True
+
+
+check_targets()

@@ -10,12 +10,14 @@ def main(options: argparse.Namespace) -> None:
     """Bring the table up to date."""
     from pixelmill.core.documents import from_json
     from pixelmill.core.errors import UserError
-    from pixelmill.dataset.catalog import Selection, refresh
+    from pixelmill.dataset.catalog import Selection, chosen, refresh
     from pixelmill.dataset.shards import Shard
 
-    selection = Selection(**from_json(options.selection, "--selection"))
+    folder, selection = chosen(options.source)
+    if given := from_json(options.selection, "--selection"):
+        selection = Selection(**given)
     shard = Shard.parse(options.shard)
-    found = refresh(options.table, options.source, selection, shard)
+    found = refresh(options.table, folder, selection, shard)
     others = ", ".join(f"{what} ({n:,})" for what, n in sorted(found.left_out.items()))
     left_out = f"; left out: {others}" if others else ""
     if not found.entries and shard.is_whole:
@@ -27,7 +29,12 @@ def main(options: argparse.Namespace) -> None:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/catalog.py my_photos catalog.csv")
-    parser.add_argument("source", metavar="SRC", help="folder of images; never written to")
+    parser.add_argument(
+        "source",
+        type=cli.path,
+        metavar="SRC",
+        help="folder of images, or one image; never written to",
+    )
     parser.add_argument("table", metavar="CSV", help="where to write the table")
     parser.add_argument(
         "--selection", default="{}", metavar="JSON", help='globs: {"include": [], "exclude": []}'

@@ -3,6 +3,7 @@
 import argparse
 
 from pixelmill.app import cli
+from pixelmill.app.argument_parser import format_name
 
 
 def main(options: argparse.Namespace) -> None:
@@ -30,12 +31,16 @@ def main(options: argparse.Namespace) -> None:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/generate.py my_images --count 1000")
-    parser.add_argument("target", metavar="DST", help="folder of the images; created if missing")
+    parser.add_argument(
+        "target", type=cli.path, metavar="DST", help="folder of the images; created if missing"
+    )
     parser.add_argument("--count", type=cli.positive, default=1000)
     parser.add_argument("--width", type=cli.positive, nargs=2, default=(300, 600))
     parser.add_argument("--height", type=cli.positive, nargs=2, default=(300, 600))
     parser.add_argument("--content", choices=("photo", "solid", "noise"), default="photo")
-    parser.add_argument("--format", choices=("jpeg", "png", "bmp", "gif"), default="jpeg")
+    parser.add_argument(
+        "--format", type=format_name, choices=("jpeg", "png", "bmp", "gif"), default="jpeg"
+    )
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--spec", metavar="JSON", help="all of the options above, as in the config")
     parser.add_argument("--token", default="", help="identifies the images to the workflow")

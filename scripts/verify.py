@@ -15,9 +15,9 @@ def main(options: argparse.Namespace) -> int:
     if options.catalog:
         entries = catalog.read(options.catalog)
     else:
-        entries = list(catalog.scan(options.source)[0].entries)
+        entries = list(catalog.scan(*catalog.chosen(options.source))[0].entries)
     result = verify(
-        options.source,
+        catalog.chosen(options.source)[0],
         options.target,
         named_recipe(options.recipe, options.steps_folder).as_data(),
         entries,

@@ -15,7 +15,7 @@ def pixelmill(repository, tmp_path):
         return subprocess.run(
             [sys.executable, "-m", "pixelmill", *map(str, arguments)],
             cwd=tmp_path,
-            env={"PYTHONPATH": str(repository / "scripts"), "PATH": ""},
+            env={"PYTHONPATH": str(repository / "scripts"), "PATH": "", "HOME": str(tmp_path)},
             capture_output=True,
             text=True,
             check=False,
@@ -80,6 +80,21 @@ def test_several_outputs_take_one_command(pixelmill, photos, tmp_path):
     assert json.loads((tmp_path / "out/recipe.json").read_text())["recipe"] == saved
 
 
+def test_a_single_image_is_processed_beside_the_others(pixelmill, photos, tmp_path):
+    photos(tmp_path, 2)
+    for arguments in (["plan"], ["run"], ["verify"]):
+        done = pixelmill(*arguments, "1.jpg", "out", "--format", "png")
+        assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "out/images").iterdir()] == ["1.png"]
+
+
+def test_the_home_folder_is_found_where_no_shell_did_so(pixelmill, photos, tmp_path):
+    photos(tmp_path / "in", 1)
+    done = pixelmill("run", "~/in", "$HOME/out", "--recipe", "web")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/images/0.jpg").exists()
+
+
 def test_failures_are_told_with_their_reasons(pixelmill, photos, tmp_path):
     photos(tmp_path / "in", 2)
     (tmp_path / "in/broken.jpg").write_bytes((tmp_path / "in/0.jpg").read_bytes()[:200])
@@ -113,21 +128,49 @@ def test_what_informs_is_written_to_standard_output(pixelmill):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["runn", "in", "out"], "'runn' is unknown; did you mean 'run'?"),
+        (["runn", "in", "out"], "'runn' is not a command; did you mean 'run'?"),
         (["run", "in", "out", "--presett", "web"], "'--presett' is not an option; did you mean"),
-        (["run", "in", "out", "--format", "wepb"], "'wepb' is unknown; did you mean 'webp'?"),
+        (["run", "in", "out", "--format", "wepb"], "found 'wepb'; did you mean 'webp'?"),
         (["run", "in", "out", "--preset", "wbe"], "--preset: 'wbe' is unknown; did you mean 'web'"),
-        (["run", "missing", "out"], "'missing'"),
-        (["run", "in"], "the following arguments are required: DST"),
-        (["verify", "in", "nowhere"], "'nowhere' is not a folder; `pixelmill run` creates"),
+        (["run", "missing", "out"], "The folder 'missing' does not exist"),
+        (["run", "empyt", "out"], "'empyt' does not exist; did you mean 'empty'?"),
+        (["run", "in"], "DST is missing"),
+        (["run", "in", "out", "--engine", "thread"], "did you mean 'threads'?"),
+        (["run", "in", "out", "--recipe", "bad.yaml"], "bad.yaml, line 2, column 1: found a tab"),
+        (
+            ["plan", "in", "out", "--recipe", "step.yaml"],
+            "step.yaml, line 1, column 10: steps[0].resise: no such step; did you mean 'resize'?",
+        ),
+        (["run", "in", "out", "--recipe", "in"], "'in' is a folder; give the path of a YAML file."),
+        (["run", "in", "out", "--watermark", "logo.png"], "'logo.png' does not exist"),
+        (
+            ["run", "in", "out", "--output", "a:9:jepg"],
+            "'jepg' is not a format; did you mean 'jpeg'?",
+        ),
+        (["run", "in", "in/out"], "must not contain one another"),
+        (["plan", "in", "in/out"], "must not contain one another"),
+        (["plan", "in", "."], "must not contain one another"),
+        (["run", "in", "bad.yaml"], "'bad.yaml' is a file; name a folder for the results."),
+        (["run", "empty", "out"], "'empty' contains no image"),
+        (["plan", "empty", "out"], "'empty' contains no image"),
+        (["init", "empty"], "'empty' contains no image"),
+        (["run", "bad.yaml", "out"], "'./bad.yaml' is not an image"),
+        (["workflow", "--configfile", "bad.yaml"], "bad.yaml, line 2, column 1: found a tab"),
+        (
+            ["verify", "in", "nowhere"],
+            "'nowhere' is not a folder; `pixelmill run` creates the results.",
+        ),
         (["steps", "resise"], "'resise' is unknown; did you mean 'resize'?"),
     ],
 )
-def test_a_mistake_is_one_sentence(pixelmill, tmp_path, arguments, message):
-    (tmp_path / "in").mkdir()
+def test_a_mistake_is_one_sentence(pixelmill, photos, tmp_path, arguments, message):
+    photos(tmp_path / "in", 1)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.yaml").write_text("steps:\n\t- blur\n")
+    (tmp_path / "step.yaml").write_text("steps: [{resise: {width: 9}}]\n")
     done = pixelmill(*arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) <= 2
+    assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()

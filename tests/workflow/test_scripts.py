@@ -258,7 +258,7 @@ def test_scaling_measures_the_cases_that_were_asked_for(script, images, tmp_path
         (["process_sequential.py", "in", "in/out"], "must not contain one another"),
         (["process_sequential.py", "empty", "out"], "'empty' contains no image"),
         (["process_parallel.py", "in", "out", "--recipe", "heavy"], "recipe: 'heavy' is unknown"),
-        (["process_parallel.py", "in", "out", "--recipe", "no.yaml"], "'no.yaml' cannot be read"),
+        (["process_parallel.py", "in", "out", "--recipe", "no.yaml"], "'no.yaml' does not exist"),
         (["process_parallel.py", "in", "out", "--catalog", "no.csv"], "'no.csv' is missing"),
         (["verify.py", "in", "out"], "manifest.csv' is missing"),
         (["compare_engines.py", "out"], "none is named 'sequential'"),
@@ -335,5 +335,6 @@ def test_a_wrong_argument_is_refused_before_anything_is_done(call, capsys, image
     with pytest.raises(SystemExit) as refusal:
         call("process_parallel.py", images, out, *arguments)
     assert refusal.value.code == CANNOT_RUN
-    assert "error: argument" in capsys.readouterr().err
+    option, value = arguments
+    assert f"{option}: found '{value}'; " in capsys.readouterr().err
     assert not out.exists()

@@ -3,15 +3,8 @@
 import json
 import shlex
 import sys
-from pathlib import Path
 
-from snakemake.utils import update_config
-
-ROOT = Path(workflow.current_basedir).parents[1]
-# Snakemake puts the Snakefile's folder on the path. Images may be downloaded into it, and
-# with them files that are named like modules.
-others = [path for path in sys.path if Path(path).resolve() != ROOT.resolve()]
-sys.path[:] = [str(ROOT / "scripts"), *others]
+from snakemake.cli import get_argument_parser
 
 from pixelmill.app import config as settings
 from pixelmill.app import workflow_setup
@@ -29,16 +22,9 @@ workflow_setup.announce_runner(
     any(kind.name == "ALL" for kind in workflow.output_settings.quiet or ())
 )
 
+CONFIG = LOADED.config
 # A user's own steps are searched for beside the config files, those of the command line first.
-BASE = workflow_setup.folders_of(workflow.configfiles)
-
-try:
-    # Snakemake reads the values of a map after --config as text; they are YAML.
-    update_config(config, settings.typed(dict(workflow.config_settings.config)))
-    CONFIG = settings.complete(config, BASE)
-except UserError as error:
-    sys.exit(f"config: {error}")
-
+BASE = LOADED.folders
 RUN = CONFIG["run"]
 RESULTS = CONFIG["results"]
 TREE = f"{RESULTS}/{{dataset}}/{{recipe}}/{{engine}}"
@@ -60,6 +46,22 @@ def hold_folder():
         workflow_setup.check_links(CONFIG)
     except UserError as error:
         sys.exit(f"config: {error}")
+
+
+def check_targets():
+    """Refuse what the command line names but no rule makes."""
+    if not workflow.is_main_process:
+        return
+    targets = [rule.name for rule in workflow.rules if not rule.has_wildcards()]
+    known = workflow_targets.Rules(
+        targets,
+        [rule.name for rule in workflow.rules if rule.has_wildcards()],
+        lambda path: any(rule.is_producer(path) for rule in workflow.rules),
+    )
+    try:
+        workflow_targets.check(known, get_argument_parser)
+    except UserError as error:
+        sys.exit(str(error))
 
 
 def code(script):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from pixelmill.app.config import named_recipe
+from pixelmill.core.user_paths import expanded
 from pixelmill.dataset import catalog, synthetic
 from pixelmill.dataset.exports import FailureRow, read_failures
 from pixelmill.dataset.plan import Plan
@@ -77,7 +78,7 @@ def process(
     Parameters
     ----------
     source : path
-        Folder of images, which is only read.
+        Folder of images, or a single image; only read.
     target : path
         Folder for the outputs, in ``images``, and for the tables that describe them.
     recipe : str, path, mapping or Recipe
@@ -116,14 +117,9 @@ def process(
     2
     >>> folder.cleanup()
     """
-    folder = os.fspath(target)
+    folder = _path(target)
     request = ProcessRequest(
-        os.fspath(source),
-        folder,
-        _recipe(recipe),
-        engine,
-        workers or cores(),
-        notify=progress,
+        _path(source), folder, _recipe(recipe), engine, workers or cores(), notify=progress
     )
     done = runner.process_folder(request)
     failures = tuple(read_failures(folder))
@@ -165,11 +161,10 @@ def verify(
     UserError
         If there is nothing to check.
     """
-    entries = catalog.scan(os.fspath(source))[0].entries
+    folder, selection = catalog.chosen(_path(source))
+    entries = catalog.scan(folder, selection)[0].entries
     data = _recipe(recipe).as_data()
-    return verification.verify(
-        os.fspath(source), os.fspath(target), data, entries, workers or cores()
-    )
+    return verification.verify(folder, _path(target), data, entries, workers or cores())
 
 
 def plan(source: PathLike, target: PathLike, recipe: AnyRecipe = "light") -> Plan:
@@ -190,8 +185,8 @@ def plan(source: PathLike, target: PathLike, recipe: AnyRecipe = "light") -> Pla
     UserError
         If `source` cannot be read.
     """
-    entries = catalog.scan(os.fspath(source))[0].entries
-    request = ProcessRequest(os.fspath(source), os.fspath(target), _recipe(recipe))
+    request = ProcessRequest(_path(source), _path(target), _recipe(recipe)).of_folder()
+    entries = catalog.scan(request.source, request.selection)[0].entries
     return planning.preview(request, entries).plan
 
 
@@ -221,7 +216,11 @@ def generate(folder: PathLike, count: int = 1000, workers: int | None = None, **
         If a value is wrong, or the folder contains other files.
     """
     wanted = synthetic.Spec.from_config({"count": count, **spec})
-    return synthetic.generate(os.fspath(folder), wanted, workers or cores())
+    return synthetic.generate(_path(folder), wanted, workers or cores())
+
+
+def _path(given: PathLike) -> str:
+    return expanded(os.fspath(given))
 
 
 def _recipe(given: AnyRecipe) -> Recipe:

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
+from pixelmill.app.argument_parser import Parser, number, path
 from pixelmill.core import captured_output, streams
 from pixelmill.core.errors import UserError, describe, sentence
 from pixelmill.core.filenames import printable
@@ -53,18 +54,14 @@ class Terminated(BaseException):
 
 def parser(description: str, example: str) -> argparse.ArgumentParser:
     """Build a parser with the options of all scripts: log, quiet, debug."""
-    made = argparse.ArgumentParser(
-        description=description,
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    made = Parser(description=description, example=example)
     add_messages(made)
     return made
 
 
 def add_messages(made: argparse.ArgumentParser) -> None:
     """Add the options for the amount and the destination of messages."""
-    made.add_argument("--log", metavar="FILE", help="also write messages to this file")
+    made.add_argument("--log", type=path, metavar="FILE", help="also write messages to this file")
     made.add_argument("--quiet", action="store_true", help="print only warnings and errors")
     made.add_argument(
         "--progress",
@@ -86,8 +83,10 @@ def add_workers(made: argparse.ArgumentParser) -> None:
 
 def add_pass(made: argparse.ArgumentParser) -> None:
     """Add the arguments of a pass: folders, recipe, catalog."""
-    made.add_argument("source", metavar="SRC", help="folder of images; never written to")
-    made.add_argument("target", metavar="DST", help="folder of the results")
+    made.add_argument(
+        "source", type=path, metavar="SRC", help="folder of images, or one image; never written to"
+    )
+    made.add_argument("target", type=path, metavar="DST", help="folder of the results")
     made.add_argument(
         "--recipe", default="light", help="light, intensive, or FILE.yaml (default: light)"
     )
@@ -100,7 +99,9 @@ def add_pass(made: argparse.ArgumentParser) -> None:
 
 def add_benchmark(made: argparse.ArgumentParser, recipes: str) -> None:
     """Add the arguments of a benchmark; `recipes` describes the allowed recipes."""
-    made.add_argument("source", metavar="SRC", help="folder of images; never written to")
+    made.add_argument(
+        "source", type=path, metavar="SRC", help="folder of images, or one image; never written to"
+    )
     made.add_argument("--recipe", default="light", help=recipes)
     made.add_argument(
         "--steps-folder", default=".", help="folder that is searched first for your own steps"
@@ -217,12 +218,8 @@ def settings(options: argparse.Namespace, section: str, *names: str) -> dict[str
     return {name: value for name, value in given.items() if value is not None}
 
 
-def positive(text: str) -> int:
-    """Parse an integer of at least one."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+#: Parses an integer of at least one.
+positive = number(1)
 
 
 def count_workers(options: argparse.Namespace) -> int:

@@ -4,50 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
 from pixelmill.app import cli, recipe_options
-from pixelmill.app.suggestions import nearest
+from pixelmill.app.argument_parser import Parser, path
 
-_UNKNOWN_OPTION = re.compile(r"unrecognized arguments: (--[\w-]+)")
-_UNKNOWN_CHOICE = re.compile(r"argument .*: invalid choice: '([^']*)' \(choose from (.*)\)")
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that shows examples, and names what an unknown word may have meant."""
-
-    def __init__(self, *args: object, example: str = "", **kwargs: object) -> None:
-        if example:
-            kwargs["epilog"] = f"example:\n  {example}"
-        kwargs["formatter_class"] = argparse.RawDescriptionHelpFormatter
-        kwargs["allow_abbrev"] = False
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-
-    def error(self, message: str) -> NoReturn:
-        """Print one sentence, and exit with status 2."""
-        if match := _UNKNOWN_OPTION.match(message):
-            message = f"'{match[1]}' is not an option{nearest(match[1], self._options())}"
-        elif match := _UNKNOWN_CHOICE.match(message):
-            choices = re.findall(r"[\w-]+", match[2])
-            message = f"'{match[1]}' is unknown{nearest(match[1], choices)}"
-        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`.\n")
-
-    def _options(self) -> list[str]:
-        found = [option for action in self._actions for option in action.option_strings]
-        for action in self._actions:
-            if isinstance(action, argparse._SubParsersAction):
-                for parser in action.choices.values():
-                    found += parser._options()
-        return found
+#: Engines by name; their registry takes longer to import than the help may take.
+_ENGINES = ("auto", "sequential", "threads", "processes", "futures", "distributed")
 
 
 def _parser() -> argparse.ArgumentParser:
     from pixelmill import __version__
 
-    parser = _Parser(
+    parser = Parser(
+        allow_abbrev=False,
         prog="pixelmill",
         description="Process a folder of images on all cores, verify the results, and process\n"
         "again only the images that changed.",
@@ -62,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
             example=example or f"pixelmill {name}",
+            allow_abbrev=False,
         )
 
     run = add(
@@ -74,7 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_folders(run, "folder of the results; created if missing")
     recipe_options.add(run)
     run.add_argument(
-        "--engine", default="auto", help="how to use the cores (default: auto, which chooses)"
+        "--engine",
+        default="auto",
+        choices=_ENGINES,
+        help="how to use the cores (default: auto, which chooses)",
     )
     run.add_argument("--no-verify", action="store_true", help="do not check the results")
     plan = add(
@@ -92,14 +67,18 @@ def _parser() -> argparse.ArgumentParser:
         "write a page about the results of `run`, or of the workflow",
         "pixelmill report out",
     )
-    report.add_argument("target", metavar="DST", help="folder of the results")
-    report.add_argument("--output", metavar="DIR", help="folder of the page (default: DST/report)")
+    report.add_argument("target", type=path, metavar="DST", help="folder of the results")
+    report.add_argument(
+        "--output", type=path, metavar="DIR", help="folder of the page (default: DST/report)"
+    )
     scaling = add(
         "scaling",
         "measure how much faster more cores are, with each engine",
         "pixelmill scaling photos --preset web --images 200",
     )
-    scaling.add_argument("source", metavar="SRC", help="folder of images; never written to")
+    scaling.add_argument(
+        "source", type=path, metavar="SRC", help="folder of images; never written to"
+    )
     recipe_options.add(scaling)
     scaling.add_argument(
         "--images", type=cli.positive, default=200, help="how many are used (default: 200)"
@@ -116,10 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     steps = add("steps", "list the steps that a recipe can have", "pixelmill steps resize")
     steps.add_argument("name", nargs="?", help="explain this step")
     init = add("init", "write a config.yaml for a folder of images", "pixelmill init photos")
-    init.add_argument("folder", metavar="FOLDER", help="folder of images; never written to")
+    init.add_argument(
+        "folder", type=path, metavar="FOLDER", help="folder of images; never written to"
+    )
     init.add_argument(
         "--config",
         default="config.yaml",
+        type=path,
         metavar="FILE",
         help="file to write (default: config.yaml)",
     )
@@ -137,21 +119,32 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_folders(parser: argparse.ArgumentParser, target: str = "folder of the results") -> None:
-    parser.add_argument("source", metavar="SRC", help="folder of images; never written to")
-    parser.add_argument("target", metavar="DST", help=target)
+    parser.add_argument(
+        "source", type=path, metavar="SRC", help="folder of images, or one image; never written to"
+    )
+    parser.add_argument("target", type=path, metavar="DST", help=target)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["workflow"]:
-        from pixelmill.app import workflow_command
-
-        sys.exit(workflow_command.run(given[1:]))
+        sys.exit(_run_workflow(given[1:]))
     parser = _parser()
     if given[:1] and given[0] in _INFORMATION:
         sys.exit(_tell(parser.parse_args(given)))
     cli.run(_run, lambda: parser.parse_args(given))
+
+
+def _run_workflow(arguments: Sequence[str]) -> int:
+    from pixelmill.app import workflow_command
+    from pixelmill.core.errors import UserError
+
+    try:
+        return workflow_command.run(arguments)
+    except UserError as error:
+        sys.stderr.write(f"ERROR: {error}\n")
+        return error.status
 
 
 #: Commands that only write text to standard output.

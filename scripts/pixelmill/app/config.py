@@ -5,19 +5,23 @@ from __future__ import annotations
 import copy
 import dataclasses
 import datetime
-import difflib
+import glob
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
 from pixelmill.app.config_schema import allowed, resolved, schema
-from pixelmill.core import documents, schemas
+from pixelmill.core import documents, schemas, suggestions
 from pixelmill.core.errors import UserError, shown
 from pixelmill.core.files import is_inside
+from pixelmill.core.suggestions import followed, nearest
+from pixelmill.core.user_paths import expanded, lookalike
+from pixelmill.dataset.catalog import Selection
 from pixelmill.imaging import recipe, recipe_parser
+from pixelmill.imaging.codecs.formats import format_name
 from pixelmill.imaging.codecs.limits import PRESETS
 
 if TYPE_CHECKING:
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 
 #: Names that stand for something else below the results.
 RESERVED = ("report",)
+
+#: The dataset that is run if there are no others.
+_DEFAULT_DATASET = "demo"
 
 
 def default_recipes() -> dict[str, Any]:
@@ -51,13 +58,19 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     if not isinstance(config, Mapping):
         raise UserError(f"The config is {shown(config)}; give a map of keys and values.")
     documents.check(config, "the config")
-    given = _with_preset(_with_names(copy.deepcopy(dict(config))))
+    given = _with_preset(_with_formats(_with_names(copy.deepcopy(dict(config)))))
+    _run_all_datasets(given)
     if isinstance(given.get("sandbox"), bool):  # YAML takes the words on and off for truth values
         given["sandbox"] = "auto" if given["sandbox"] else "off"
     filled: dict[str, Any] = _fill(given, schema())
     error = schemas.first_error(schema(), filled)
     if error is not None:
         raise UserError(_sentence(error))
+    filled["results"] = _expanded(filled["results"], "results")
+    scale = filled["scale"]
+    scale["scheduler"] = _expanded(scale["scheduler"], "scale.scheduler")
+    for part, path in (scale["tls"] or {}).items():
+        scale["tls"][part] = _expanded(path, f"scale.tls.{part}")
     if set(filled["results"]) & set("{}"):
         raise UserError(
             f"results: found {shown(filled['results'])}; Snakemake reads braces as wildcards, so "
@@ -66,7 +79,7 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     _check_names(filled)
     for name, dataset in filled["datasets"].items():
         if name in filled["run"]["datasets"]:
-            _check_dataset(name, dataset, filled["results"])
+            filled["datasets"][name] = _checked_dataset(name, dataset, filled["results"])
     for name, data in filled["recipes"].items():
         recipe_parser.parse(data, f"recipes.{name}", base)
     return filled
@@ -88,16 +101,48 @@ def _with_names(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
+def _with_formats(config: dict[str, Any]) -> dict[str, Any]:
+    """Convert other spellings of formats, such as ``jpg``; recipes do so for themselves."""
+    limits, datasets = config.get("limits"), config.get("datasets")
+    if isinstance(limits, dict) and isinstance(formats := limits.get("formats"), list):
+        limits["formats"] = [format_name(name) for name in formats]
+    for dataset in datasets.values() if isinstance(datasets, dict) else ():
+        generate = dataset.get("generate") if isinstance(dataset, dict) else None
+        if isinstance(generate, dict) and "format" in generate:
+            form = generate["format"]
+            generate["format"] = (
+                {format_name(name): weight for name, weight in form.items()}
+                if isinstance(form, dict)
+                else format_name(form)
+            )
+    return config
+
+
+def _run_all_datasets(config: dict[str, Any]) -> None:
+    """Let all datasets be run if none is named, and the default one is not among them."""
+    datasets, run = config.get("datasets"), config.get("run")
+    if not isinstance(datasets, dict) or _DEFAULT_DATASET in datasets:
+        return
+    if run is None or (isinstance(run, dict) and run.get("datasets") is None):
+        names = [name for name in datasets if isinstance(name, str)]
+        config["run"] = {**(run or {}), **({"datasets": names} if names else {})}
+
+
+def _expanded(path: str, key: str) -> str:
+    try:
+        return expanded(path)
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from error
+
+
 def _with_preset(config: dict[str, Any]) -> dict[str, Any]:
     """Replace the name of a preset with its limits."""
     name = config.get("limits")
     if isinstance(name, str):
         if name not in PRESETS:
-            near = difflib.get_close_matches(name.lower(), PRESETS, n=1)
-            meant = f"did you mean '{near[0]}'? Else " if near else ""
+            advice = f"give {' or '.join(PRESETS)}, or a map of limits."
             raise UserError(
-                f"limits: found {shown(name)}; {meant}give {' or '.join(PRESETS)}, or a map "
-                "of limits."
+                f"limits: found {shown(name)}{followed(nearest(name, PRESETS), advice)}"
             )
         limits = dataclasses.asdict(PRESETS[name])
         config["limits"] = {**limits, "formats": list(limits["formats"])}
@@ -166,11 +211,13 @@ def _sentence(error: ValidationError) -> str:
         known = list(part.get("properties", {}))
         unknown = next(str(k) for k in cast(Any, error.instance) if k not in known)
         place = f"{key}.{unknown}" if key else unknown
-        return f"{place}: unknown key; allowed are {', '.join(known)}."
+        return f"{place}: unknown key{suggestions.allowed(unknown, known)}"
     if rule in ("type", "minimum", "maximum", "exclusiveMinimum", "minItems", "maxItems"):
-        return f"{key}: found {found}; give {allowed(part)}."
+        text = error.instance if isinstance(error.instance, str) else ""
+        hint = ", without quotes" * recipe_parser.unquoted(text, _checker(part))
+        return f"{key}: found {found}; give {allowed(part)}{hint}."
     if rule == "enum":
-        return f"{key}: found {found}; allowed are {allowed(part)}."
+        return f"{key}: found {found}{suggestions.allowed(error.instance, map(str, value))}"
     if rule == "pattern":
         return (
             f"{key}: the name {found} is not allowed; "
@@ -190,6 +237,16 @@ def _sentence(error: ValidationError) -> str:
     return f"{key}: {error.message}."
 
 
+def _checker(part: Mapping[str, Any]) -> Callable[[Any], None]:
+    """Return a function that raises ValueError for what a part of the schema does not allow."""
+
+    def check(value: Any) -> None:
+        if schemas.first_error(part, value) is not None:
+            raise ValueError
+
+    return check
+
+
 def _path(parts: Any) -> str:
     text = ""
     for part in parts:
@@ -204,13 +261,17 @@ def _check_names(config: Mapping[str, Any]) -> None:
                 raise UserError(f"{kind}.{name}: this name is reserved; choose another.")
         for name in config["run"][kind]:
             if name not in config[kind]:
-                known = ", ".join(config[kind])
-                raise UserError(f"run.{kind}: '{name}' is not defined; defined are {known}.")
+                advice = f"defined are {', '.join(config[kind])}."
+                raise UserError(
+                    f"run.{kind}: '{name}' is not defined"
+                    f"{followed(nearest(name, config[kind]), advice)}"
+                )
         if not config["run"][kind]:
             raise UserError(f"run.{kind}: the list is empty; name at least one.")
 
 
-def _check_dataset(name: str, dataset: Mapping[str, Any], results: str) -> None:
+def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Mapping[str, Any]:
+    """Check a dataset, and return it with the folder of its images expanded."""
     key = f"datasets.{name}"
     if ("folder" in dataset) == ("generate" in dataset):
         raise UserError(f"{key}: give either 'folder' or 'generate'.")
@@ -221,18 +282,50 @@ def _check_dataset(name: str, dataset: Mapping[str, Any], results: str) -> None:
                 raise UserError(
                     f"{key}.generate.{side}: found [{low}, {high}]; give the smaller number first."
                 )
-        for glob in ("include", "exclude"):
-            if glob in dataset:
-                raise UserError(f"{key}.{glob}: is only for datasets with 'folder'; leave it out.")
-        return
-    folder = dataset["folder"]
+        for glob_ in ("include", "exclude"):
+            if glob_ in dataset:
+                raise UserError(f"{key}.{glob_}: is only for datasets with 'folder'; leave it out.")
+        return dataset
+    folder = _expanded(dataset["folder"], f"{key}.folder")
+    if os.path.isfile(folder):
+        dataset = _dataset_of_file(key, dataset, folder)
+        folder = dataset["folder"]
     if not os.path.isdir(folder):
-        raise UserError(f"{key}.folder: '{folder}' is not a folder; correct the path or mount it.")
+        raise UserError(f"{key}.folder: {_no_folder(folder)}")
+    is_one_file = bool(Selection(dataset.get("include", ())).one_file)
+    _check_apart(key, folder, results, is_one_file)
+    return {**dataset, "folder": folder}
+
+
+def _dataset_of_file(key: str, dataset: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """Return the dataset of a single image: its folder, of which only the image is chosen."""
+    for glob_ in ("include", "exclude"):
+        if glob_ in dataset:
+            raise UserError(f"{key}.{glob_}: 'folder' is the file '{path}'; leave this key out.")
+    folder, name = os.path.split(path)
+    return {**dataset, "folder": folder or ".", "include": [glob.escape(name)]}
+
+
+def _no_folder(path: str) -> str:
+    """Say that a path is not a folder, and what may have been meant."""
+    if any(ord(character) < ord(" ") for character in path):
+        return (
+            f"{shown(path)} is not a folder; in double quotes a '\\' begins an escape, so write "
+            "'/' or use single quotes."
+        )
+    return f"'{path}' is not a folder{followed(lookalike(path), 'correct the path or mount it.')}"
+
+
+def _check_apart(key: str, folder: str, results: str, is_one_file: bool) -> None:
+    """Check that neither of two folders is in the other.
+
+    The results may be beside a single image, since nothing else of its folder is read.
+    """
     if is_inside(folder, results):
         raise UserError(
             f"{key}.folder: '{folder}' is inside the results '{results}'; choose separate folders."
         )
-    if is_inside(results, folder):
+    if is_inside(results, folder) and not is_one_file:
         raise UserError(
             f"{key}.folder: '{folder}' contains the results '{results}'; "
             "choose separate folders, or set 'results' to a place outside it."
@@ -275,13 +368,30 @@ def named_recipe(text: str, folder: str = ".") -> recipe.Recipe:
     """
     if text.lstrip().startswith("{"):
         return recipe_parser.parse(documents.from_json(text, "recipe"), "recipe", folder)
-    if text.endswith((".yaml", ".yml")):
-        data = documents.read_yaml(text, f"recipe: '{text}'")
-        beside = os.path.dirname(text) or "."
-        return recipe_parser.parse(data, text, beside if folder == "." else folder)
     recipes = default_recipes()
-    if text not in recipes:
+    if text in recipes:
+        return recipe_parser.parse(recipes[text], text)
+    path = expanded(text)
+    if path.endswith((".yaml", ".yml", ".json")) or os.path.lexists(path):
+        document = documents.read(path)
+        beside = os.path.dirname(path) or "."
+        return parse_document(document, beside if folder == "." else folder)
+    advice = f"give {', '.join(recipes)} or a file that ends in .yaml."
+    raise UserError(f"recipe: '{text}' is unknown{followed(nearest(text, recipes), advice)}")
+
+
+def parse_document(document: documents.Document, folder: str) -> recipe.Recipe:
+    """Parse the recipe of a file.
+
+    Raises
+    ------
+    UserError
+        With the file, line and column of the mistake.
+    """
+    if not isinstance(document.data, Mapping):
         raise UserError(
-            f"recipe: '{text}' is unknown; give {', '.join(recipes)} or a file that ends in .yaml."
+            f"{document.where}: found {shown(document.data)}; give a map with 'steps' and "
+            "'output', as `pixelmill presets web` shows."
         )
-    return recipe_parser.parse(recipes[text], text)
+    with documents.named_in([document], "recipe"):
+        return recipe_parser.parse(document.data, "recipe", folder)

@@ -14,7 +14,9 @@ import yaml
 from pixelmill.app import cli, recipe_options, run_summary
 from pixelmill.app.config import default_recipes
 from pixelmill.core.errors import UserError
+from pixelmill.core.suggestions import followed
 from pixelmill.core.tables import iterate_table, read_json, write_json
+from pixelmill.core.user_paths import lookalike
 from pixelmill.dataset import catalog
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.recipe_parser import parse
@@ -64,6 +66,11 @@ class ChosenRecipe:
 
 def _choose(options: argparse.Namespace) -> ChosenRecipe:
     """Take the recipe that the options describe, else that of the last run, else the default."""
+    from pixelmill.pipeline.request import check_folders
+
+    # Before anything is said or written.
+    catalog.require_image(*catalog.chosen(options.source))
+    check_folders(options.source, options.target)
     if (chosen := _given(options)) is not None:
         return chosen
     return last_run(options.target) or _default()
@@ -140,7 +147,7 @@ def run(options: argparse.Namespace) -> int:
         {
             "recipe": chosen.data,
             "folder": chosen.folder,
-            "source": os.path.abspath(options.source),
+            "source": os.path.abspath(catalog.chosen(options.source)[0]),
         },
     )
     checks = None if options.no_verify else _verify(options, recipe, workers)
@@ -161,8 +168,8 @@ def plan(options: argparse.Namespace) -> None:
     from pixelmill.pipeline.request import ProcessRequest
 
     recipe = _choose(options).parsed()
-    entries = catalog.scan(options.source)[0].entries
-    request = ProcessRequest(options.source, options.target, recipe)
+    request = ProcessRequest(options.source, options.target, recipe).of_folder()
+    entries = catalog.scan(request.source, request.selection)[0].entries
     made, seconds, size = preview(request, entries)
     cost = f"; about {seconds:.0f} s of one core and {size / 1e6:.0f} MB" * bool(seconds)
     log.info("%s images: %s%s", f"{len(entries):,}", made, cost)
@@ -171,7 +178,8 @@ def plan(options: argparse.Namespace) -> None:
 def verify(options: argparse.Namespace) -> int:
     """Check all results again."""
     if not os.path.isdir(options.target):
-        raise UserError(f"'{options.target}' is not a folder; `pixelmill run` creates the results.")
+        advice = followed(lookalike(options.target), "`pixelmill run` creates the results.")
+        raise UserError(f"'{options.target}' is not a folder{advice}")
     result = _verify(options, _choose(options).parsed(), cli.count_workers(options), "all")
     cli.print_checks(options.target, result)
     return 0 if result["passed"] else cli.CHECK_FAILED
@@ -182,8 +190,9 @@ def _verify(
 ) -> ChecksData:
     from pixelmill.verification.verify import verify
 
-    entries = catalog.scan(options.source)[0].entries
-    result = verify(options.source, options.target, recipe.as_data(), entries, workers, scope)
+    folder, selection = catalog.chosen(options.source)
+    entries = catalog.scan(folder, selection)[0].entries
+    result = verify(folder, options.target, recipe.as_data(), entries, workers, scope)
     write_json(os.path.join(options.target, "verification.json"), result)
     return result
 
@@ -192,7 +201,9 @@ def init(options: argparse.Namespace) -> None:
     """Write a config for a folder, and say what the folder holds."""
     from pixelmill.app import starting_config
 
-    found, _ = catalog.scan(options.folder)
+    folder, selection = catalog.chosen(options.folder)
+    catalog.require_image(folder, selection)
+    found, _ = catalog.scan(folder, selection)
     formats = Counter(entry.format for entry in found.entries)
     for line in starting_config.findings(options.folder, formats, found.left_out):
         log.info("%s", line)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import yaml
 
 from pixelmill.app.config import default_recipes
-from pixelmill.app.suggestions import unknown
 from pixelmill.core.errors import UserError
 from pixelmill.core.schemas import schema
+from pixelmill.core.suggestions import unknown
 
 #: Columns of wrapped text.
 _WIDTH = 88

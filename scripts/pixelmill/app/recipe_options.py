@@ -7,16 +7,21 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from pixelmill.app.suggestions import unknown
-from pixelmill.core.documents import read_yaml
+from pixelmill.app.argument_parser import format_name, number, path
+from pixelmill.core.documents import read
 from pixelmill.core.errors import UserError
+from pixelmill.core.suggestions import followed, nearest, unknown
+from pixelmill.core.user_paths import expanded, lookalike
 
 #: Formats and ways of fitting that the options offer; the parser of recipes checks them again.
 _FORMATS = ("jpeg", "png", "webp", "avif", "tiff", "gif", "bmp", "same")
 _FITS = ("contain", "cover", "pad", "stretch")
 
-#: Other spellings of formats, as in the suffixes of file names.
-_SPELLINGS = {"jpg": "jpeg", "tif": "tiff"}
+#: The longest side that a step makes.
+_MOST_PIXELS = 65500
+
+#: Suffixes by which a watermark is meant to be a file.
+_IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".svg")
 
 #: The recipe that is used by default.
 DEFAULT = "web"
@@ -32,20 +37,21 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"a recipe that comes with pixelmill (default: {DEFAULT}; see `pixelmill presets`)",
     )
-    group.add_argument("--recipe", metavar="FILE.yaml", help="a recipe file")
+    group.add_argument("--recipe", metavar="FILE.yaml", type=path, help="a recipe file")
+    pixels = number(1, _MOST_PIXELS)
     group.add_argument(
-        "--longest", type=int, metavar="PIXELS", help="largest longer side; nothing is enlarged"
+        "--longest", type=pixels, metavar="PIXELS", help="largest longer side; nothing is enlarged"
     )
-    group.add_argument("--width", type=int, metavar="PIXELS", help="width of the frame")
-    group.add_argument("--height", type=int, metavar="PIXELS", help="height of the frame")
+    group.add_argument("--width", type=pixels, metavar="PIXELS", help="width of the frame")
+    group.add_argument("--height", type=pixels, metavar="PIXELS", help="height of the frame")
     group.add_argument(
         "--fit",
         choices=_FITS,
         help="how to fit the image into --width and --height (default: contain)",
     )
-    group.add_argument("--format", type=_format, choices=_FORMATS, help="format of the outputs")
+    group.add_argument("--format", type=format_name, choices=_FORMATS, help="format of the outputs")
     group.add_argument(
-        "--quality", type=int, metavar="1-100", help="quality of JPEG, WebP and AVIF"
+        "--quality", type=number(1, 100), metavar="1-100", help="quality of JPEG, WebP and AVIF"
     )
     group.add_argument(
         "--watermark", metavar="TEXT|IMAGE", help="put this in the lower right corner"
@@ -64,12 +70,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="one of several outputs: name, longest side and format; can be repeated",
     )
     group.add_argument(
-        "--save-recipe", metavar="FILE.yaml", help="write the recipe of these options to a file"
+        "--save-recipe",
+        type=path,
+        metavar="FILE.yaml",
+        help="write the recipe of these options to a file",
     )
-
-
-def _format(text: str) -> str:
-    return _SPELLINGS.get(text.lower(), text.lower())
 
 
 def _output(text: str) -> dict[str, Any]:
@@ -85,10 +90,15 @@ def _output(text: str) -> dict[str, Any]:
     if len(parts) not in (3, 4) or not all(parts) or not parts[1].isdigit():
         raise argparse.ArgumentTypeError(f"'{text}': write it as in thumb:256:webp")
     name, pixels, form, *quality = parts
+    if format_name(form) not in _FORMATS:
+        advice = f"formats are {', '.join(_FORMATS)}"
+        raise argparse.ArgumentTypeError(
+            f"'{form}' is not a format{followed(nearest(form, _FORMATS), advice)}"
+        )
     output: dict[str, Any] = {
         "name": name,
         "steps": [_resize(longest=int(pixels))],
-        "format": _format(form),
+        "format": format_name(form),
     }
     if quality:
         if not quality[0].isdigit():
@@ -150,17 +160,17 @@ def _base(options: argparse.Namespace, presets: Mapping[str, Any]) -> dict[str, 
     """Read the recipe that the others change; None if there is none."""
     if options.preset and options.recipe:
         raise UserError("--preset and --recipe: both name a recipe; give only one of them.")
+    preset = options.recipe if options.recipe in presets else options.preset
+    if preset:
+        if preset not in presets:
+            raise UserError(f"--preset: {unknown(preset, presets)}")
+        return dict(presets[preset])
     if options.recipe:
-        data = read_yaml(options.recipe, f"recipe: '{options.recipe}'")
-        if not isinstance(data, dict):
-            raise UserError(
-                f"recipe: '{options.recipe}' is not a recipe; `pixelmill presets web` shows one."
-            )
-        return data
-    if options.preset:
-        if options.preset not in presets:
-            raise UserError(f"--preset: {unknown(options.preset, presets)}")
-        return dict(presets[options.preset])
+        from pixelmill.app.config import parse_document
+
+        document = read(options.recipe)
+        parse_document(document, os.path.dirname(options.recipe) or ".")  # names the line
+        return dict(document.data)
     return None
 
 
@@ -182,8 +192,14 @@ def _watermark(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Steps that lay the mark over the picture: the file if there is one of that name."""
     if not options.watermark:
         return []
-    if os.path.isfile(options.watermark):
-        return [{"watermark": {"image": os.path.abspath(options.watermark)}}]
+    if os.path.isfile(mark := expanded(options.watermark)):
+        return [{"watermark": {"image": os.path.abspath(mark)}}]
+    if options.watermark.lower().endswith(_IMAGES):
+        advice = "correct the path, or give a text that does not end like a file."
+        question = lookalike(options.watermark)
+        raise UserError(
+            f"--watermark: '{options.watermark}' does not exist{followed(question, advice)}"
+        )
     return [{"watermark": {"text": options.watermark}}]
 
 

@@ -64,6 +64,23 @@ def hold() -> None:
         ) from error
 
 
+def check_images(config: Mapping[str, Any]) -> None:
+    """Check that every folder to be processed holds an image, before any job starts.
+
+    Raises
+    ------
+    UserError
+        If one holds none, or cannot be read.
+    """
+    for name in config["run"]["datasets"]:
+        dataset = config["datasets"][name]
+        if "folder" in dataset:
+            try:
+                catalog.require_image(dataset["folder"], catalog.Selection(**selection(dataset)))
+            except UserError as error:
+                raise UserError(f"datasets.{name}.folder: {error}") from error
+
+
 def check_links(config: Mapping[str, Any]) -> None:
     """Refuse links through which jobs, or Snakemake itself, would write, rename or remove.
 

@@ -7,14 +7,18 @@ that has a key twice, of which the parsers would keep one.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from pixelmill.core import regular_files
+from pixelmill.core import regular_files, yaml_errors
 from pixelmill.core.errors import UserError, shown
+from pixelmill.core.suggestions import followed
+from pixelmill.core.user_paths import lookalike
 
 #: The most characters of a document, values in it including those that aliases repeat, and levels
 #: of nesting. The largest config that comes with pixelmill has 2,000 characters, 150 values, and 7
@@ -22,6 +26,9 @@ from pixelmill.core.errors import UserError, shown
 MOST_CHARACTERS = 1_000_000
 MOST_VALUES = 100_000
 MOST_DEPTH = 50
+
+#: Bytes of that many characters in UTF-8.
+_MOST_BYTES = 4 * MOST_CHARACTERS
 
 
 def loader() -> Any:
@@ -31,16 +38,118 @@ def loader() -> Any:
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def read_yaml(path: str, where: str) -> Any:
-    """Read a YAML file as `from_yaml` reads its text."""
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """A document that was read, which can name the place of its keys.
+
+    Attributes
+    ----------
+    where : str
+        Name of the document for messages, such as its path.
+    text : str or None
+        None if the data do not come from a text, whose lines could be named.
+    data : object
+        What the text stands for.
+    """
+
+    where: str
+    text: str | None
+    data: Any
+
+    def find(self, path: str) -> tuple[int, str] | None:
+        """Return how many keys of a path the document has, and the place of the last of them.
+
+        Examples
+        --------
+        >>> Document("it", "a: {b: 1}", {"a": {"b": 1}}).find("a.b.c: unknown")
+        (2, 'it, line 1, column 5')
+        """
+        import yaml
+
+        text = yaml.safe_dump(self.data) if self.text is None else self.text
+        try:
+            root = yaml.compose(text, loader())
+        except yaml.YAMLError:  # JSON that is indented with tabs
+            return None
+        found = yaml_errors.find(root, path)
+        if found is None:
+            return None
+        depth, (line, column) = found
+        named = self.where if self.text is None else yaml_errors.place(self.where, line, column)
+        return depth, named
+
+
+@contextlib.contextmanager
+def named_in(documents: Sequence[Document], prefix: str = "") -> Iterator[None]:
+    """Add file, line and column to errors whose message begins with a key of the documents.
+
+    Parameters
+    ----------
+    documents : sequence of Document
+        Of those that have the same keys, the last one counts.
+    prefix : str, optional
+        What messages have before the key.
+
+    Raises
+    ------
+    UserError
+        The error that was raised within, with its place.
+    """
     try:
-        with open(regular_files.opened(path), encoding="utf-8") as file:
-            text = file.read(MOST_CHARACTERS + 1)
+        yield
+    except UserError as error:
+        path = str(error).removeprefix(prefix).removeprefix(".")
+        found = [known for document in documents if (known := document.find(path))]
+        if not found:
+            raise
+        _, place = max(reversed(found), key=lambda one: one[0])
+        raise type(error)(f"{place}: {path}") from error
+
+
+def read(path: str, where: str = "") -> Document:
+    """Read a YAML or JSON file.
+
+    Parameters
+    ----------
+    path : str
+    where : str, optional
+        Name of the document for messages; by default the path.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read or parsed, or exceeds a bound.
+    """
+    where = where or path
+    try:
+        with open(regular_files.opened(path), "rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except FileNotFoundError as error:
+        advice = followed(lookalike(path), "correct the path.")
+        raise UserError(f"'{path}' does not exist{advice}") from error
     except OSError as error:
-        raise UserError(f"{where} cannot be read: {error.strerror}.") from error
+        what = "a folder" if os.path.isdir(path) else f"unreadable: {error.strerror}"
+        raise UserError(f"'{path}' is {what}; give the path of a YAML file.") from error
+    if len(data) > _MOST_BYTES:
+        raise UserError(_too_much(where, f"more than {MOST_CHARACTERS:,} characters"))
+    text = _decoded(data, where)
+    if path.endswith(".json"):
+        return Document(where, text, from_json(text, where))
+    return Document(where, text, from_yaml(text, where))
+
+
+def _decoded(data: bytes, where: str) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError(f"{where} is encoded in UTF-16; save it as UTF-8.")
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise UserError(f"{where} cannot be read as YAML: {error}.") from error
-    return from_yaml(text, where)
+        before = data[: error.start].decode("utf-8")
+        place = yaml_errors.place(where, before.count("\n"), len(before) - (before.rfind("\n") + 1))
+        raise UserError(
+            f"{place}: found the byte 0x{data[error.start]:02x}, which is not UTF-8; "
+            "save the file as UTF-8."
+        ) from error
 
 
 def from_yaml(text: str, where: str) -> Any:
@@ -70,6 +179,10 @@ def from_yaml(text: str, where: str) -> Any:
         _check_events(yaml.parse(text, loader()), where)
         return yaml.load(text, loader())
     except (yaml.YAMLError, ValueError, RecursionError) as error:
+        trouble = yaml_errors.explain(error, text)
+        if trouble is not None:
+            place = yaml_errors.place(where, trouble.line, trouble.column)
+            raise UserError(f"{place}: {trouble.what}.") from error
         why = " ".join(str(error).split())
         raise UserError(f"{where} cannot be read as YAML: {why}.") from error
 
@@ -166,7 +279,8 @@ def _check_events(events: Iterable[Any], where: str) -> None:
     sizes: dict[str, int] = {}
     open_ = [_Collection()]
     for event in events:
-        line = f"{where}, line {cast(Any, event.start_mark).line + 1}"
+        mark = cast(Any, event.start_mark)
+        place = yaml_errors.place(where, mark.line, mark.column)
         if isinstance(event, yaml.CollectionStartEvent):
             is_map = isinstance(event, yaml.MappingStartEvent)
             open_.append(_Collection(event.anchor, keys=set() if is_map else None))
@@ -182,12 +296,12 @@ def _check_events(events: Iterable[Any], where: str) -> None:
             anchor, size = event.anchor, 1
             if outer.keys is not None and outer.at_key:
                 if event.value in outer.keys:
-                    raise UserError(_double(line, event.value))
+                    raise UserError(_double(place, event.value))
                 outer.keys.add(event.value)
         elif isinstance(event, yaml.AliasEvent):
             name = str(event.anchor)
             if any(name == collection.anchor for collection in open_):
-                raise UserError(f"{line}: '*{name}' contains itself.")
+                raise UserError(f"{place}: '*{name}' contains itself.")
             anchor, size = None, sizes.get(name, 1)
         else:
             continue

@@ -87,8 +87,10 @@ def shown(value: object) -> str:
     --------
     >>> shown("wide"), len(shown("wide" * 100))
     ("'wide'", 63)
+    >>> shown(None)
+    'nothing'
     """
-    text = repr(value)
+    text = "nothing" if value is None else repr(value)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 

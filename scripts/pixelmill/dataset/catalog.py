@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import glob
 import hashlib
 import os
 import re
@@ -19,7 +20,9 @@ from pixelmill.core.filenames import escape, unescape
 from pixelmill.core.files import changed_ns, is_inside, modified_ns, sweep, walk
 from pixelmill.core.regular_files import opened
 from pixelmill.core.root import Root
+from pixelmill.core.suggestions import followed
 from pixelmill.core.tables import iterate_table, write_table
+from pixelmill.core.user_paths import lookalike
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.shards import WHOLE, Shard, others, shards_of
 from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
@@ -69,8 +72,14 @@ class Selection:
         self._include = _compile(include)
         self._exclude = _compile(exclude)
         # A glob that ends with * and matches a folder matches everything below it.
-        self._whole = _compile([glob for glob in exclude if glob.endswith("*")])
+        self._whole = _compile([one for one in exclude if one.endswith("*")])
         self._heads = [match[0].lower() for match in map(_HEAD.match, include) if match]
+        #: The name of the only file that is chosen, if it is directly in the folder.
+        self.one_file = (
+            _BRACKETS.sub(r"\1", include[0])
+            if len(include) == 1 and not _WILDCARD.search(_BRACKETS.sub("", include[0]))
+            else None
+        )
 
     def __call__(self, path: str) -> bool:
         """Return whether the path belongs to the dataset."""
@@ -98,6 +107,12 @@ class Selection:
         )
 
 
+#: A folder or a wildcard in a glob.
+_WILDCARD = re.compile(r"[/*?[]")
+
+#: A wildcard that stands for itself.
+_BRACKETS = re.compile(r"\[([*?[])\]")
+
 #: The part of a glob before its first wildcard, or first character with several other cases.
 _HEAD = re.compile(r"[^*?\[\x80-\U0010ffff]*")
 
@@ -105,6 +120,25 @@ _HEAD = re.compile(r"[^*?\[\x80-\U0010ffff]*")
 def _compile(globs: Sequence[str]) -> re.Pattern[str] | None:
     expression = "|".join(fnmatch.translate(glob) for glob in globs)
     return re.compile(expression, re.IGNORECASE) if globs else None
+
+
+def chosen(path: str) -> tuple[str, Selection]:
+    """Return what a path stands for: all images of a folder, or a single image.
+
+    Returns
+    -------
+    folder : str
+    selection : Selection
+
+    Examples
+    --------
+    >>> chosen("photos")[0]
+    'photos'
+    """
+    if not os.path.isfile(path):
+        return path, Selection()
+    folder, name = os.path.split(path)
+    return folder or ".", Selection([glob.escape(name)])
 
 
 def scan(
@@ -162,6 +196,46 @@ def _looked_at(files: Iterable[_File], known: Entries) -> Iterator[Entry]:
         yield Entry(path, size, mtime_ns, format_, width, height, changed)
 
 
+def require_image(folder: str, select: Selection | None = None) -> None:
+    """Check that a folder holds at least one image, or a file that is named like one.
+
+    Raises
+    ------
+    UserError
+        If it holds none, is missing, or cannot be read.
+    """
+    select, left_out = select or Selection(), Counter[str]()
+    if _has_image_on_top(folder, select):
+        return
+    for path, *_, full in _files(folder, select, left_out):
+        if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES or _look(full)[0]:
+            return
+        left_out["other files"] += 1
+    if select.one_file:
+        path = os.path.join(folder, select.one_file)
+        raise UserError(f"'{path}' is not an image; give an image, or a folder of images.")
+    others = ", ".join(f"{what} ({count:,})" for what, count in sorted(left_out.items()))
+    raise UserError(
+        f"'{folder}' contains no image{f'; left out: {others}' if others else ''}; correct the "
+        "path or the globs, or mount the disk."
+    )
+
+
+def _has_image_on_top(folder: str, select: Selection) -> bool:
+    """Return whether a file of a folder is named like an image, without sorting a million names."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(
+                PurePosixPath(entry.name).suffix.lower() in IMAGE_SUFFIXES
+                and not entry.name.startswith(".")
+                and select(entry.name)
+                and entry.is_file(follow_symlinks=False)
+                for entry in entries
+            )
+    except OSError:  # told by the walk
+        return False
+
+
 def fingerprints(folder: str, select: Selection | None = None, shards: int = 1) -> list[str]:
     """Return a digest of a folder's names, sizes and times for each shard; opens no file.
 
@@ -187,8 +261,11 @@ _File: TypeAlias = tuple[str, int, int, int, str]
 
 
 def _files(folder: str, select: Selection, left_out: Counter[str]) -> Iterable[_File]:
+    if os.path.isfile(folder):
+        raise UserError(f"'{folder}' is a file; give the folder that contains it.")
     if not os.path.isdir(folder):
-        raise UserError(f"The folder '{folder}' does not exist; correct its path or mount it.")
+        advice = followed(lookalike(folder), "correct its path or mount it.")
+        raise UserError(f"The folder '{folder}' does not exist{advice}")
 
     def enter(below: str) -> bool:
         return not (below.startswith(".") or "/." in below) and select.may_hold(below)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from pixelmill.core.errors import UserError
+from pixelmill.core.suggestions import allowed
 from pixelmill.engines.base import Engine, Pool
 from pixelmill.engines.local import DaskLocal, Futures, Sequential
 
@@ -143,5 +144,5 @@ def engine_spec(name: str) -> EngineSpec:
         If there is no such engine.
     """
     if name not in ENGINES:
-        raise UserError(f"engine: '{name}' is unknown; allowed are {', '.join(SELECTABLE)}.")
+        raise UserError(f"engine: '{name}' is unknown{allowed(name, SELECTABLE)}")
     return ENGINES[name]

@@ -138,7 +138,12 @@ class Choice:
     @property
     def allowed(self) -> str:
         """The choices in words."""
-        return "one of " + ", ".join(map(str, (*self.choices, *self.synonyms)))
+        return "one of " + ", ".join(self.names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The choices and their synonyms as they are written."""
+        return tuple(map(str, (*self.choices, *self.synonyms)))
 
     def check(self, value: Any) -> Any:
         """Return the value, if it is one of the choices."""

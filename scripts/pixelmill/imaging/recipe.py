@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pixelmill.core.user_paths import expanded
 from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, SAME
 from pixelmill.imaging.parameters import Choice, Color, File, Flag, Margin, Parameter
@@ -181,6 +182,7 @@ def file_keys(step: Step) -> list[str]:
 
 def find_file(path: str, folder: str) -> str:
     """Path of a file that a recipe names, in the folders where own steps are searched for."""
+    path = expanded(path)
     places = [Path(place, path) for place in folder.split(os.pathsep)]
     return str(next((place for place in places if place.is_file()), places[0]))
 

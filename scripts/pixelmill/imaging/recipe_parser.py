@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from pixelmill.core.errors import UserError, shown
+from pixelmill.core.suggestions import allowed
 from pixelmill.imaging.backends import opencv_steps
-from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, QUALITY, SAME
-from pixelmill.imaging.parameters import REQUIRED, Parameter
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, QUALITY, SAME, format_name
+from pixelmill.imaging.parameters import REQUIRED, Choice, Parameter
 from pixelmill.imaging.recipe import SETTINGS, Output, Recipe, Step, file_keys, find_file
 from pixelmill.imaging.steps import STEPS, custom
 
@@ -61,7 +62,28 @@ def _value(data: Mapping[str, Any], key: str, kind: Parameter, where: str) -> An
     try:
         return kind.check(data.get(key, kind.default))
     except ValueError as error:
-        raise UserError(f"{where}.{key}: found {shown(data.get(key))}; give {error}.") from error
+        raise _refusal(f"{where}.{key}", kind, data.get(key), error) from error
+
+
+def _refusal(where: str, kind: Parameter, value: Any, error: ValueError) -> UserError:
+    """Return the error about a value that is not allowed."""
+    if isinstance(value, str):
+        if isinstance(kind, Choice):
+            return UserError(f"{where}: found {shown(value)}{allowed(value, kind.names)}")
+        if unquoted(value, kind.check):
+            return UserError(f"{where}: found {shown(value)}; give {error}, without quotes.")
+    return UserError(f"{where}: found {shown(value)}; give {error}.")
+
+
+def unquoted(text: str, check: Callable[[Any], Any]) -> bool:
+    """Return whether a text would be allowed as the number or truth value that it looks like."""
+    words = {"true": True, "false": False}
+    try:
+        value = words[text.lower()] if text.lower() in words else float(text)
+        check(int(value) if isinstance(value, float) and value.is_integer() else value)
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 def _parse_steps(data: Mapping[str, Any], where: str, folder: str) -> tuple[Step, ...]:
@@ -101,12 +123,10 @@ def _parse_outputs(data: Mapping[str, Any], where: str, folder: str) -> tuple[Ou
 def _parse_output(data: Any, where: str) -> Output:
     if not isinstance(data, Mapping):
         raise UserError(f"{where}: found {shown(data)}; give a map such as {{format: jpeg}}.")
-    format_ = data.get("format", "jpeg")
+    format_ = format_name(data.get("format", "jpeg"))
     formats = (*OUTPUT_FORMATS, SAME)
     if not isinstance(format_, str) or format_ not in formats:
-        raise UserError(
-            f"{where}.format: found {shown(format_)}; allowed are {', '.join(formats)}."
-        )
+        raise UserError(f"{where}.format: found {shown(format_)}{allowed(format_, formats)}")
     # The quality may stay where it is when another format is tried.
     if "quality" in data:
         _value(data, "quality", QUALITY, where)
@@ -171,7 +191,7 @@ def _parse_step(data: Any, where: str, folder: str) -> Step:
     if name == "call":
         return Step("call", custom.check(params, where, folder))
     if name not in STEPS:
-        raise UserError(f"{where}: no such step; allowed are {', '.join((*STEPS, 'call'))}.")
+        raise UserError(f"{where}: no such step{allowed(name, (*STEPS, 'call'))}")
     kind = STEPS[name]
     _only(params, tuple(kind.parameters), where)
     checked: dict[str, Any] = {}
@@ -185,7 +205,7 @@ def _parse_step(data: Any, where: str, folder: str) -> Step:
         try:
             checked[key] = parameter.check(value)
         except ValueError as error:
-            raise UserError(f"{where}.{key}: found {shown(value)}; give {error}.") from error
+            raise _refusal(f"{where}.{key}", parameter, value, error) from error
     step, paths = Step(name, checked), {}
     for key in file_keys(step):
         paths[key] = find_file(checked[key], folder)
@@ -202,9 +222,7 @@ def _parse_step(data: Any, where: str, folder: str) -> Step:
     return step
 
 
-def _only(data: Mapping[str, Any], allowed: tuple[str, ...], where: str) -> None:
-    unknown = [key for key in data if key not in allowed]
+def _only(data: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    unknown = [key for key in data if key not in known]
     if unknown:
-        raise UserError(
-            f"{where}.{unknown[0]}: unknown key; allowed are {', '.join(allowed) or 'none'}."
-        )
+        raise UserError(f"{where}.{unknown[0]}: unknown key{allowed(unknown[0], known)}")

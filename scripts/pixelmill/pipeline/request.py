@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from pixelmill.core.errors import UserError
+from pixelmill.core.files import is_inside
 from pixelmill.dataset import catalog
 from pixelmill.dataset.catalog import Selection
 from pixelmill.dataset.entries import Entries
@@ -57,6 +60,58 @@ class ProcessRequest:
     shard: Shard = WHOLE
     selection: Selection | None = None
     notify: Callable[[int, int], None] | None = None
+
+    def of_folder(self, entries: Entries = Entries()) -> ProcessRequest:  # noqa: B008
+        """Return the same request with the folder of the image if the source is a single one.
+
+        Parameters
+        ----------
+        entries : Entries, optional
+            The inputs, if they are known.
+
+        Raises
+        ------
+        UserError
+            If the results cannot go where they should.
+        """
+        is_one_file = bool(self.selection and self.selection.one_file)
+        if len(entries) == 1:
+            is_one_file = "/" not in entries[0].path
+        check_folders(self.source, self.target, is_one_file)
+        if not os.path.isfile(self.source):
+            return self
+        folder, selection = catalog.chosen(self.source)
+        return replace(self, source=folder, selection=selection)
+
+
+def check_folders(source: str, target: str, is_one_file: bool = False) -> None:
+    """Check that inputs and results are apart; results may be beside a single image.
+
+    Parameters
+    ----------
+    source : str
+        A folder or an image.
+    target : str
+        Folder of the results.
+    is_one_file : bool
+        Whether only one image of the folder is chosen, which is directly in it.
+
+    Raises
+    ------
+    UserError
+        If the results cannot go where they should.
+    """
+    if os.path.isfile(target):
+        raise UserError(f"'{target}' is a file; name a folder for the results.")
+    folder = source
+    if os.path.isfile(source):
+        folder, is_one_file = os.path.dirname(source) or ".", True
+    for place in (target, os.path.join(target, "images")):
+        if is_inside(folder, place) or (is_inside(place, folder) and not is_one_file):
+            raise UserError(
+                f"The folder of the images '{source}' and that of the results '{target}' must not "
+                "contain one another; choose separate folders."
+            )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from functools import partial
 from pixelmill.core import sandbox
 from pixelmill.core.disk import Reserve
 from pixelmill.core.errors import UserError
-from pixelmill.core.files import is_inside
 from pixelmill.core.progress import Progress
 from pixelmill.dataset import catalog as catalogs
 from pixelmill.dataset.entries import Entries
@@ -44,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
-    """Catalog a folder, unless that was done before, and process it.
+    """Catalog a folder or a single image, unless that was done before, and process it.
 
     Parameters
     ----------
@@ -63,20 +62,16 @@ def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
         If one folder contains the other, if the source is missing, or if `process` cannot
         finish the pass.
     """
+    table = Entries() if catalog is None else catalogs.read(catalog)
+    request = request.of_folder(table)
     source, target, shard = request.source, request.target, request.shard
-    places = (target, os.path.join(target, "images"))
-    if any(is_inside(source, place) or is_inside(place, source) for place in places):
-        raise UserError(
-            f"The folder of the images '{source}' and that of the results '{target}' must not "
-            "contain one another; choose separate folders."
-        )
     if os.path.isdir(target):
         Workspace(target, shard).check_folders()
     if catalog is None:
-        table = os.path.join(shard.below(target), "catalog.csv")
-        entries = catalogs.refresh(table, source, request.selection, shard).entries
+        path = os.path.join(shard.below(target), "catalog.csv")
+        entries = catalogs.refresh(path, source, request.selection, shard).entries
     else:
-        entries = catalogs.read(catalog)
+        entries = table
     finished = process(request, entries)
     if finished.images:
         images_per_second = finished.images / max(finished.seconds, 1e-9)

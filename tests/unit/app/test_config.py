@@ -1,6 +1,7 @@
 """Every config key is explained, defaults are filled in, and mistakes give one sentence."""
 
 import copy
+import os
 import re
 from itertools import product
 from pathlib import Path
@@ -165,7 +166,7 @@ MISTAKES = {
     "results-as-number": ({"results": 3}, "results", ["3", "a text"]),
     "no-datasets": ({"datasets": {}}, "datasets", ["{}", "not be empty"]),
     "dataset-of-nothing": ({"datasets": {"demo": {}}}, "datasets.demo", ["{}", "not be empty"]),
-    "dataset-without-value": ({"datasets": {"demo": None}}, "datasets.demo", ["None", "a map"]),
+    "dataset-without-value": ({"datasets": {"demo": None}}, "datasets.demo", ["nothing", "a map"]),
     "dataset-as-path": ({"datasets": {"demo": "photos"}}, "datasets.demo", ["'photos'", "a map"]),
     "dataset-of-two-kinds": (
         {"datasets": {"demo": {"folder": ".", "generate": {}}}}, "datasets.demo",
@@ -195,7 +196,7 @@ MISTAKES = {
         {"recipes": {"mine": {"steps": [{"color_matrix": {}}]}}},
         "recipes.mine.steps[0].color_matrix.matrix", ["missing"],
     ),
-    "recipe-without-value": ({"recipes": {"mine": None}}, "recipes.mine", ["None", "a map"]),
+    "recipe-without-value": ({"recipes": {"mine": None}}, "recipes.mine", ["nothing", "a map"]),
     "recipe-with-unknown-step": (
         {"recipes": {"mine": {"steps": ["blur"]}}}, "recipes.mine.steps[0].blur",
         ["no such step", "gaussian_blur"],
@@ -276,7 +277,7 @@ MISTAKES = {
         {"limits": {"seconds_per_image": 0}}, "limits.seconds_per_image", ["0", "above 0"],
     ),
     "unknown-format-of-limits": (
-        {"limits": {"formats": ["heic"]}}, "limits.formats[0]", ["'heic'", "jpeg, png"],
+        {"limits": {"formats": ["heix"]}}, "limits.formats[0]", ["'heix'", "jpeg, png"],
     ),
     "unknown-scope": ({"verify": {"scope": "some"}}, "verify.scope", ["'some'", "changed, all"]),
     "sample-negative": ({"verify": {"sample": -1}}, "verify.sample", ["-1", "0 to 1000000"]),
@@ -405,8 +406,8 @@ WRONG_RECIPES = {
     "missing-file": ("absent.yaml", ["absent.yaml"]),
     "broken-yaml": ("broken.yaml", ["broken.yaml", "line 2"]),
     "not-text": ("bytes.yaml", ["bytes.yaml"]),
-    "empty-file": ("empty.yaml", ["empty.yaml", "None", "a map"]),
-    "wrong-step": ("wrong.yaml", ["wrong.yaml.steps[0].blur", "no such step"]),
+    "empty-file": ("empty.yaml", ["empty.yaml", "nothing", "a map"]),
+    "wrong-step": ("wrong.yaml", ["wrong.yaml, line 1, column 9: steps[0].blur", "no such step"]),
     "long-value": ('{"steps": "' + "x" * 100_000 + '"}', ["recipe.steps", "xxx...", "a list"]),
     "broken-json": ('{"steps": [', ["recipe", "JSON"]),
 }
@@ -444,3 +445,40 @@ def test_names_may_look_like_numbers_and_dates(tmp_path):
 def test_values_on_the_command_line_are_parsed_as_yaml(text, value):
     found = config.typed({"key": {"inner": [text]}})["key"]["inner"][0]
     assert (found, type(found)) == (value, type(value))
+
+
+def test_formats_may_be_written_as_file_names_end(somewhere):
+    written = {**demo(format={"JPG": 3, "png": 1}), "limits": {"formats": ["jpg", "tif", "heic"]}}
+    filled = config.complete(written)
+    assert filled["datasets"]["demo"]["generate"]["format"] == {"jpeg": 3, "png": 1}
+    assert filled["limits"]["formats"] == ["jpeg", "tiff", "heif"]
+    assert config.complete(demo(format="JPG"))["datasets"]["demo"]["generate"]["format"] == "jpeg"
+
+
+def test_all_datasets_are_run_if_none_is_named_and_there_is_no_demo(trees):
+    given = {"datasets": {"one": {"folder": "photos"}, "two": {"folder": "photos-old"}}}
+    assert config.complete(given)["run"]["datasets"] == ["one", "two"]
+
+
+def test_a_file_stands_for_a_dataset_of_one_image(trees):
+    (trees / "photos/[1].jpg").touch()
+    filled = config.complete({**folder("photos/[1].jpg"), "results": "photos/out"})
+    assert filled["datasets"]["demo"] == {"folder": "photos", "include": ["[[]1].jpg"]}
+    assert config.complete(filled) == filled
+    with pytest.raises(UserError, match=r"^datasets\.demo\.include: 'folder' is the file"):
+        config.complete(folder("photos/[1].jpg", include=["*.jpg"]))
+
+
+def test_the_home_folder_is_found(trees, monkeypatch):
+    monkeypatch.setenv("HOME", str(trees))
+    monkeypatch.setenv("USERPROFILE", str(trees))
+    filled = config.complete({**folder("~/photos"), "results": "$HOME/out"})
+    assert filled["datasets"]["demo"]["folder"] == os.path.join(str(trees), "photos")
+    assert filled["results"] == os.path.join(str(trees), "out")
+
+
+def test_a_path_of_windows_in_double_quotes_is_explained():
+    with pytest.raises(
+        UserError, match=r"'C:\\ttemp' is not a folder; in double quotes a '.' begins"
+    ):
+        config.complete(folder("C:\ttemp"))

@@ -113,7 +113,7 @@ def test_a_watermark_that_names_a_file_is_the_image(tmp_path, photos):
     [
         ("--preset wbe", "--preset: 'wbe' is unknown; did you mean 'web'? Known are web, "),
         ("--preset web --recipe x.yaml", "--preset and --recipe: both name a recipe"),
-        ("--recipe no.yaml", "recipe: 'no.yaml' cannot be read: No such file or directory."),
+        ("--recipe no.yaml", "'no.yaml' does not exist; correct the path."),
         ("--longest 9 --width 9", "--longest: give either this, or --width and --height."),
         ("--width 9 --fit cover", "--fit: give --width and --height too."),
         ("--output a:9:webp --quality 9", "--output: sets size and format;"),

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from pixelmill.app.workflow_command import command
+from pixelmill.app.workflow_command import check, command
+from pixelmill.core.errors import UserError
 
 
 def test_it_runs_this_pythons_snakemake_on_the_snakefile(repository):
@@ -21,3 +22,32 @@ def test_a_given_number_of_cores_is_kept(given):
 
 def test_all_cores_are_used_if_no_number_is_given():
     assert command(["plan"])[-3:] == ["--cores", "all", "plan"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--configfile", "later.yaml", "all"], "later.yaml, line 2, column 1: found a tab"),
+        (["--configfile=later.yaml"], "later.yaml, line 2, column 1: found a tab"),
+        (["--configfile", "good.yaml", "ltaer.yaml"], "'ltaer.yaml' does not exist; did you mean"),
+        (["--directory", "there"], "there/config.yaml is empty"),
+        (["--config", "results"], "--config: found 'results'; write KEY=VALUE"),
+        (["--coers", "1"], "'--coers' is not an option of Snakemake; did you mean '--cores'?"),
+    ],
+)
+def test_a_mistake_is_told_before_snakemake_starts(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/config.yaml").touch()
+    (tmp_path / "later.yaml").write_text("run:\n\tdatasets: [a]\n")
+    (tmp_path / "good.yaml").write_text("results: out\n")
+    with pytest.raises(UserError) as refusal:
+        check(arguments)
+    assert str(refusal.value).startswith(message)
+
+
+def test_right_arguments_are_accepted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.yaml").write_text("results: out\n")
+    check(["all", "-n", "--configfile", "good.yaml", "--config", "results=out", "--cores", "2"])
+    check(["all", "--rerun-triggers", "mtime"])

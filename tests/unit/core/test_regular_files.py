@@ -41,7 +41,7 @@ def own_step(path):
 
 #: Documents by kind: their name, and what reads them.
 DOCUMENTS = {
-    "config": ("config.yaml", lambda path: documents.read_yaml(str(path), "config")),
+    "config": ("config.yaml", lambda path: documents.read(str(path))),
     "recipe": ("mine.yaml", lambda path: named_recipe(str(path))),
     "catalog": ("catalog.csv", catalog.read),
     "lookup table": ("table.cube", recipe_with(("lookup", "file"))),

@@ -36,7 +36,10 @@ def test_a_config_can_be_short(value, expected):
             "sandbox.allow.read: found 'models'; give a list of texts.",
         ),
         ({"allow": {"exec": "yes"}}, "sandbox.allow.exec: found 'yes'; give true or false."),
-        ({"allow": {"net": True}}, "sandbox.allow.net: unknown key; allowed are read, write"),
+        (
+            {"allow": {"net": True}},
+            "sandbox.allow.net: unknown key; did you mean 'network'? Allowed are read, write",
+        ),
     ],
 )
 def test_a_wrong_value_is_refused_in_a_sentence(value, sentence):

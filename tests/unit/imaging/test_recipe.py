@@ -19,10 +19,10 @@ def with_step(step):
 #: What was written, the key that the message begins with, and words that it must hold:
 #: what was found and what is allowed.
 MISTAKES = {
-    "nothing": (None, "recipe", ["None", "a map with steps and output"]),
+    "nothing": (None, "recipe", ["nothing", "a map with steps and output"]),
     "list-of-steps-alone": ([RESIZE], "recipe", ["'resize'", "a map with steps and output"]),
     "unknown-key": ({"stepps": []}, "recipe.stepps", ["unknown", "steps, output, outputs,"]),
-    "steps-empty": ({"steps": None}, "recipe.steps", ["None", "a list of steps"]),
+    "steps-empty": ({"steps": None}, "recipe.steps", ["nothing", "a list of steps"]),
     "steps-as-map": ({"steps": RESIZE}, "recipe.steps", ["'resize'", "a list of steps"]),
     "unknown-step": (
         with_step({"blur": {"radius": 2}}), "recipe.steps[1].blur",
@@ -87,12 +87,13 @@ MISTAKES = {
         "recipe.steps[0].color_matrix.matrix", ["[[1, 0, 0], [0, 1, 0]]", "3 rows of 3"],
     ),
     "output-as-text": ({"output": "jpeg"}, "recipe.output", ["'jpeg'", "a map"]),
-    "output-empty": ({"output": None}, "recipe.output", ["None", "a map"]),
+    "output-empty": ({"output": None}, "recipe.output", ["nothing", "a map"]),
     "unknown-key-of-output": (
         {"output": {"fmt": "jpeg"}}, "recipe.output.fmt", ["unknown", "format, quality"],
     ),
     "unknown-format": (
-        {"output": {"format": "jpg"}}, "recipe.output.format", ["'jpg'", "jpeg, png, webp"],
+        {"output": {"format": "wepb"}}, "recipe.output.format",
+        ["'wepb'", "did you mean 'webp'?", "jpeg, png, webp"],
     ),
     "format-as-list": (
         {"output": {"format": ["jpeg", "png"]}}, "recipe.output.format",
@@ -344,3 +345,22 @@ def test_a_parameter_that_has_no_fingerprint_is_refused_by_its_key(own_step):
     step = {"call": {"function": "mine:boost", "amount": datetime.date(2026, 1, 31)}}
     with pytest.raises(UserError, match=r"^recipe\.steps\[0\]\.call\.amount: "):
         parse({"steps": [step]}, folder=str(own_step)).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("jpg", "jpeg"), ("JPEG", "jpeg"), (".tif", "tiff"), ("Same", "same")]
+)
+def test_a_format_may_be_written_as_file_names_end(written, meant):
+    assert (
+        parse({"output": {"format": written}}).outputs
+        == parse({"output": {"format": meant}}).outputs
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "advice"),
+    [({"resize": {"longest": "32"}}, "without quotes"), ({"posterize": {"bits": "3"}}, "without")],
+)
+def test_a_number_in_quotes_is_recognised(step, advice):
+    with pytest.raises(UserError, match=advice):
+        parse({"steps": [step]})

@@ -12,7 +12,7 @@ import contextlib
 import posixpath
 import re
 import struct
-from typing import IO
+from typing import IO, Any
 
 from pixelmill.imaging.codecs.formats.avif import Avif
 from pixelmill.imaging.codecs.formats.base import QUALITY, SNIFF_BYTES, Format, OutputFormat
@@ -37,6 +37,7 @@ __all__ = [
     "Format",
     "OutputFormat",
     "dimensions",
+    "format_name",
     "output_format",
     "output_suffix",
     "sniff",
@@ -61,6 +62,24 @@ OUTPUT_FORMATS: dict[str, OutputFormat] = {
 
 #: Suffixes of files that are taken for images.
 IMAGE_SUFFIXES = frozenset(suffix for format_ in FORMATS.values() for suffix in format_.suffixes)
+
+
+def format_name(given: Any) -> Any:
+    """Return the name of a format that is given by its name in any case or by a suffix.
+
+    Anything else is returned as it is, for the message that refuses it.
+
+    Examples
+    --------
+    >>> format_name("JPG"), format_name(".tif"), format_name("webp"), format_name("wepb")
+    ('jpeg', 'tiff', 'webp', 'wepb')
+    """
+    if not isinstance(given, str):
+        return given
+    suffix = f".{given.lower().removeprefix('.')}"
+    named = (name for name, known in FORMATS.items() if suffix in (f".{name}", *known.suffixes))
+    return next(named, SAME if given.lower() == SAME else given)
+
 
 #: What looks like the suffix of a format.
 _SUFFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{1,4}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelmill.app.suggestions import nearest, unknown
+from pixelmill.core.suggestions import nearest, unknown
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""Argument parser: argparse whose errors are one sentence, with the nearest right word."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+from pixelmill.core.errors import UserError
+from pixelmill.core.suggestions import allowed, followed, nearest
+from pixelmill.core.user_paths import expanded
+
+#: Other spellings of formats; the registry of formats takes longer to import than help may take.
+_SPELLINGS = {"jpg": "jpeg", "tif": "tiff"}
+
+_NAMED = re.compile(r"argument ([^:]+): (.*)", re.DOTALL)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that shows an example, and tells a mistake in one sentence.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As for `argparse.ArgumentParser`.
+    example : str
+        Shown below the help.
+    """
+
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+        if example:
+            kwargs["epilog"] = f"example:\n  {example}"
+        kwargs["formatter_class"] = argparse.RawDescriptionHelpFormatter
+        super().__init__(*args, **kwargs)
+        self._given: list[str] = []
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as the base class does, and remember what was given for messages."""
+        self._given = list(args or ())
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Print one sentence, and exit with status 2."""
+        self.exit(2, f"{self.prog}: {self._sentence(message)}\n")
+
+    def _sentence(self, message: str) -> str:
+        help_ = f"see `{self.prog} --help`."
+        unknown = re.match(r"unrecognized arguments: (.*)", message)
+        if option := self._unknown_option(unknown[1].split() if unknown else self._given):
+            return f"'{option}' is not an option{followed(nearest(option, self._options()), help_)}"
+        if unknown:
+            return f"'{unknown[1]}' is one argument too many; {help_}"
+        if missing := re.match(r"the following arguments are required: (.*)", message):
+            return f"{missing[1]} is missing; {help_}"
+        if not (named := _NAMED.match(message)):
+            return f"{message}; {help_}"
+        name, what = named.groups()
+        if choice := re.match(r"invalid choice: '?(.*?)'? \(choose from (.*)\)", what):
+            choices = re.findall(r"[\w-]+", choice[2])
+            if name == "COMMAND":
+                return (
+                    f"'{choice[1]}' is not a command{followed(nearest(choice[1], choices), help_)}"
+                )
+            return f"{name}: found '{choice[1]}'{allowed(choice[1], choices)}"
+        if number := re.match(r"invalid \w+ value: (.*)", what):
+            return f"{name}: found {number[1]}; give a number."
+        if what.startswith("expected"):
+            return f"{name}: {what.replace('expected', 'give')}; {help_}"
+        return f"{name}: {what}."
+
+    def _unknown_option(self, words: Sequence[str]) -> str | None:
+        """Return the first word that looks like an option but is none."""
+        options = self._options()
+        names = (word.split("=")[0] for word in words if re.match(r"--?[A-Za-z]", word))
+        return next((name for name in names if not _abbreviates(name, options)), None)
+
+    def _options(self) -> list[str]:
+        return [option for action in self._all_actions() for option in action.option_strings]
+
+    def _all_actions(self) -> Iterator[argparse.Action]:
+        for action in self._actions:
+            yield action
+            if isinstance(action, argparse._SubParsersAction):
+                for parser in action.choices.values():
+                    yield from parser._all_actions()
+
+
+def _abbreviates(name: str, options: Sequence[str]) -> bool:
+    return any(option.startswith(name) for option in options)
+
+
+def format_name(text: str) -> str:
+    """Return the name of a format that is given in capitals, or as file names end."""
+    return _SPELLINGS.get(text.lower(), text.lower())
+
+
+def path(text: str) -> str:
+    """Expand `~` and variables in a path, where a shell did not."""
+    try:
+        return expanded(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error).removesuffix(".")) from error
+
+
+def number(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return a function that parses an integer between two bounds.
+
+    Examples
+    --------
+    >>> number(1, 100)("82")
+    82
+    """
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"found '{text}'; give a whole number {bounds}")
+        return value
+
+    return parse
