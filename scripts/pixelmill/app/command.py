@@ -110,6 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     for parser_ in (run, verify, scaling):
         cli.add_workers(parser_)
     add("doctor", "show versions, codecs and limits, and what is missing")
+    completion = add(
+        "completion",
+        "print a script that lets a shell complete words",
+        "pixelmill completion bash >> ~/.bashrc",
+    )
+    completion.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"))
     commands.add_parser(
         "workflow",
         add_help=False,
@@ -148,7 +154,7 @@ def _run_workflow(arguments: Sequence[str]) -> int:
 
 
 #: Commands that only write text to standard output.
-_INFORMATION = ("presets", "steps", "doctor")
+_INFORMATION = ("presets", "steps", "doctor", "completion")
 
 
 def _tell(options: argparse.Namespace) -> int:
@@ -159,6 +165,8 @@ def _tell(options: argparse.Namespace) -> int:
     try:
         if options.command == "doctor":
             lines = information.doctor()
+        elif options.command == "completion":
+            lines = information.completion(options.shell, _parser())
         else:
             lines = getattr(information, options.command)(options.name)
         for line in lines:

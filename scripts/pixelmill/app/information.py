@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import shutil
@@ -82,6 +83,16 @@ def steps(name: str | None) -> Iterator[str]:
         yield from textwrap.wrap(
             words.meaning, _WIDTH, initial_indent="    ", subsequent_indent="    "
         )
+
+
+def completion(shell: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Give the completion script of a shell."""
+    from pixelmill.app.completion import script
+    from pixelmill.imaging.steps import STEPS
+
+    recipes = list(default_recipes())
+    names = {"--preset": recipes, "presets": recipes, "steps": list(STEPS)}
+    yield script(shell, parser, names)
 
 
 def doctor() -> Iterator[str]:
