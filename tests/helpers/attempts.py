@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import resource
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,12 @@ def make_shared_memory():
     library.shmctl(segment, 0, None)
 
 
+def make_file_by_openat2(path):
+    """Make a file whose rights no filter of system calls can see."""
+    how = (ctypes.c_uint64 * 3)(os.O_CREAT | os.O_WRONLY, 0o4755, 0)  # struct open_how
+    call("syscall", 437, -100, os.fsencode(path), how, ctypes.sizeof(how))
+
+
 def request(number, path):
     """Send an ioctl request with a file that is open for reading."""
     with open(path, "rb") as file:
@@ -96,6 +103,14 @@ def attempts(root, source, tree, library, port):
         "read a secret": lambda: (outside / "secret").read_text(),
         "list a folder": lambda: list(outside.iterdir()),
         "make a symbolic link": lambda: (images / "soft").symlink_to(outside),
+        "make a program that runs as its owner": lambda: os.close(
+            os.open(images / "owner", os.O_CREAT | os.O_WRONLY, 0o4755)
+        ),
+        "make a program that runs as its group": lambda: os.mknod(
+            images / "group", stat.S_IFREG | 0o2755
+        ),
+        "make a file by openat2": lambda: make_file_by_openat2(images / "other"),
+        "make memory that is a file": lambda: os.close(os.memfd_create("memory")),
         "make a pipe": lambda: os.mkfifo(images / "pipe"),
         "open the ledger": lambda: open(tree / "ledger.sqlite", "r+b").close(),
         "read the ledger": lambda: open(tree / "ledger.sqlite", "rb").close(),

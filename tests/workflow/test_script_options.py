@@ -45,6 +45,43 @@ COMMON = ("--recipe", RECIPE, "--catalog", "c.csv", "--label", "mine")
 POLICY = ("--check-outputs", "--retry-failed", "corrupt", "timed_out", "--sandbox", "off")
 
 
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("process_parallel.py", "--log"),
+        ("process_sequential.py", "--log"),
+        ("verify.py", "--output"),
+        ("scaling.py", "--output"),
+        ("scaling.py", "--scratch"),
+        ("rivals.py", "--output"),
+    ],
+)
+def test_no_option_writes_to_the_folder_of_the_images(script, photos, tmp_path, name, option):
+    source = photos(tmp_path / "in", 1)
+    before = {path: path.read_bytes() for path in source.iterdir()}
+    measured = name in ("scaling.py", "rivals.py")
+    folders = [source] if measured else [source, tmp_path / "out"]
+    for place in (source / "0.jpg", source / "new", source / "sub/new", tmp_path / "in"):
+        done = script(name, *folders, option, place)
+        assert f"{option}: '{place}' is in the folder of the images" in done.text
+        assert done.status == 2
+    assert {path: path.read_bytes() for path in source.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("catalog.py", "CSV"), ("generate.py", "--done"), ("process_parallel.py", "--log")],
+)
+def test_no_option_replaces_an_image(script, photos, tmp_path, name, option):
+    photos(tmp_path / "in", 1)
+    (image,) = photos(tmp_path / "other", 1).iterdir()
+    before = image.read_bytes()
+    places = {"catalog.py": ("in", image), "generate.py": ("made", "--count", 1, "--done", image)}
+    done = script(name, *places.get(name, ("in", "out", option, image)), cwd=tmp_path)
+    assert f"{option}: '{image}' exists, and is no text that pixelmill wrote" in done.text
+    assert (done.status, image.read_bytes()) == (2, before)
+
+
 def is_ours(recipe):
     return recipe.as_data()["steps"][0]["resize"]["longest"] == 9
 

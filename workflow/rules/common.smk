@@ -70,8 +70,11 @@ def code(script):
 
 
 def as_json(value):
-    """A part of the config as JSON that does not depend on the order of its keys."""
-    return json.dumps(value, sort_keys=True)
+    """A part of the config as JSON that does not depend on the order of its keys.
+
+    Snakemake writes params into the script of its own report as they are, so no tag may end it.
+    """
+    return json.dumps(value, sort_keys=True).replace("<", "\\u003c")
 
 
 def section(name):

@@ -17,6 +17,7 @@ from pixelmill.app.argument_parser import Parser, number, path
 from pixelmill.core import captured_output, streams
 from pixelmill.core.errors import UserError, describe, sentence
 from pixelmill.core.filenames import printable
+from pixelmill.core.files import is_inside
 from pixelmill.core.progress import QUIET, VARIABLE
 from pixelmill.core.reasons import REASONS
 from pixelmill.core.safe_path import protect_children
@@ -282,6 +283,7 @@ def run(
     _set_up_logging(logging.WARNING if quiet else logging.INFO)
     drain = None
     try:
+        _spare_files(options)
         drain = captured_output.set_apart(options.log)
         if drain is not None:
             _log_to(drain.another_end())
@@ -310,6 +312,54 @@ def run(
     if drain is not None:
         drain.finish()
     sys.exit(status)
+
+
+#: Options that name a file or a folder to write, by the name of their value.
+_WRITTEN = {
+    "log": "--log",
+    "table": "CSV",
+    "done": "--done",
+    "output": "--output",
+    "json": "--json",
+    "scratch": "--scratch",
+    "save_recipe": "--save-recipe",
+}
+
+#: Bytes at the beginning of a file that tell whether it is a text.
+_BEGINNING = 4096
+
+
+def _spare_files(options: argparse.Namespace) -> None:
+    """Refuse to write to the folder of the images, or over a file that is no text.
+
+    Raises
+    ------
+    UserError
+        With the option.
+    """
+    source = getattr(options, "source", None)
+    for name, option in _WRITTEN.items():
+        place = getattr(options, name, None)
+        if not isinstance(place, str):
+            continue
+        if source and os.path.isdir(source) and is_inside(place, source):
+            raise UserError(
+                f"{option}: '{place}' is in the folder of the images, which is never written to; "
+                "choose another place."
+            )
+        if os.path.isfile(place) and b"\0" in _beginning(place):
+            raise UserError(
+                f"{option}: '{place}' exists, and is no text that pixelmill wrote; choose another "
+                "name."
+            )
+
+
+def _beginning(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(_BEGINNING)
+    except OSError:
+        return b""
 
 
 def _end_with_runner() -> None:

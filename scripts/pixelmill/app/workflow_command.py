@@ -9,11 +9,12 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from pixelmill.app import config_layers
+from pixelmill.core import safe_path
 from pixelmill.core.errors import UserError
 from pixelmill.core.project import PROJECT
 from pixelmill.core.suggestions import followed, nearest
 
-_SNAKEMAKE = (sys.executable, "-m", "snakemake")
+_SNAKEMAKE = (sys.executable, "-P", "-m", "snakemake")
 
 #: Options of Snakemake by which a number of cores is given.
 _CORES = ("--cores", "-c", "--jobs", "-j", "--profile")
@@ -91,6 +92,7 @@ def run(arguments: Sequence[str]) -> int:
     """Replace this process with Snakemake, or run it as a child if the system cannot do that."""
     check(arguments)
     line = command(arguments)
+    safe_path.protect_children()  # Snakemake's own children too
     if os.name == "nt":
         return subprocess.call(line)
     return os.execv(line[0], line)

@@ -23,7 +23,7 @@ class UserError(Exception):
     status = 2
 
     def __str__(self) -> str:
-        return printable(super().__str__())
+        return printable(super().__str__()).replace("\n", r"\u000a")
 
 
 class TreeError(UserError):

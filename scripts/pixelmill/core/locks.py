@@ -44,6 +44,8 @@ def exclusive(folder: str | os.PathLike[str], together: bool = False) -> Iterato
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise TreeError(f"The lock '{path}' is a link; remove it, then run again.") from error
+        if error.strerror is None:  # of a pipe or a device
+            raise TreeError(f"The lock '{path}' is no file; remove it, then run again.") from error
         raise UserError(cannot_write(folder, error.strerror)) from error
     with file:
         patience = time.monotonic() + LOCK_PATIENCE

@@ -48,12 +48,22 @@ NEVER = {
     "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323, "io_uring_setup": 425,
     "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428, "move_mount": 429,
     "fsopen": 430, "fsconfig": 431, "fsmount": 432, "mount_setattr": 442,
+    # memory that no limit of the process covers
+    "memfd_create": 319, "memfd_secret": 447,
+    # its arguments are in memory, where no filter sees them
+    "openat2": 437,
 }  # fmt: skip
 
 #: Calls that signal other processes and cannot be restricted to one.
 SIGNALS = {
     "rt_sigqueueinfo": 129, "tkill": 200, "rt_tgsigqueueinfo": 297, "pidfd_send_signal": 424
 }  # fmt: skip
+
+#: Calls that make files, by number: the argument with the rights of the new file.
+_MODES = {2: 2, 85: 1, 133: 1, 257: 3, 259: 2}  # open, creat, mknod, openat, mknodat
+
+#: Rights by which a program runs as the owner or the group of its file (``linux/stat.h``).
+_SET_ID = 0o6000
 
 #: Numbers of calls of which some arguments are refused or needed.
 _IOCTL, _KILL, _TGKILL, _PRLIMIT = 16, 62, 234, 302
@@ -74,8 +84,8 @@ _ARCH_X86_64, _ARCH_I386, _X32_BIT = 0xC000003E, 0x40000003, 0x40000000
 #: Offsets in ``struct seccomp_data`` of the number, the processor, and the first argument.
 _NUMBER, _ARCH, _ARGUMENTS, _ARGUMENT_BYTES = 0, 4, 16, 8
 
-#: Classic BPF (``linux/filter.h``): load a word; jump if equal, if not less; return.
-_LOAD, _IF_EQUAL, _IF_NOT_LESS, _RETURN = 0x20, 0x15, 0x35, 0x06
+#: Classic BPF (``linux/filter.h``): load a word; jump if equal, not less, or a bit is set; return.
+_LOAD, _IF_EQUAL, _IF_NOT_LESS, _IF_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 
 _REFUSE = (_RETURN, 0, 0, _RET_ERRNO | errno.EPERM)
 _ALLOW = (_RETURN, 0, 0, _RET_ALLOW)
@@ -115,13 +125,15 @@ def restrict_process(execute: bool, network: bool, times: bool, signals: bool) -
         refused |= SIGNALS
         only |= dict.fromkeys((_KILL, _TGKILL), (0, [os.getpid()]))
     requests = [_TIOCSTI, _TIOCLINUX, _FS_IOC_SETFLAGS, _FS_IOC_FSSETXATTR]
-    _install(program(sorted(refused.values()), {_IOCTL: (1, requests)}, only))
+    bits = {number: (argument, _SET_ID) for number, argument in _MODES.items()}
+    _install(program(sorted(refused.values()), {_IOCTL: (1, requests)}, only, bits))
 
 
 def program(
     refused: Sequence[int],
     never: Mapping[int, tuple[int, Sequence[int]]],
     only: Mapping[int, tuple[int, Sequence[int]]],
+    bits: Mapping[int, tuple[int, int]] | None = None,
 ) -> _Code:
     """Return a filter as BPF instructions: operation, jumps if true and if false, operand.
 
@@ -132,6 +144,8 @@ def program(
     never, only : mapping
         By number: an argument, and the values that it must never have, or must have one of. The
         lower 32 bits are compared, because the kernel uses no others.
+    bits : mapping, optional
+        By number: an argument, and the bits of which it must have none.
     """
     code: _Code = [
         (_LOAD, 0, 0, _ARCH),
@@ -149,6 +163,9 @@ def program(
         code += _comparison(number, argument, values, _REFUSE, _ALLOW)
     for number, (argument, values) in only.items():
         code += _comparison(number, argument, values, _ALLOW, _REFUSE)
+    for number, (argument, mask) in (bits or {}).items():
+        load = (_LOAD, 0, 0, _ARGUMENTS + argument * _ARGUMENT_BYTES)
+        code += [(_IF_EQUAL, 0, 4, number), load, (_IF_ANY_BIT, 0, 1, mask), _REFUSE, _ALLOW]
     return [*code, _ALLOW]
 
 

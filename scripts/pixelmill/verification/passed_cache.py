@@ -48,9 +48,16 @@ class PassedCache:
     Parameters
     ----------
     path : str
+        If it cannot be written, nothing is remembered.
     """
 
     def __init__(self, path: str) -> None:
+        try:
+            self._open(path)
+        except (sqlite3.Error, OSError):
+            self._connect(":memory:")
+
+    def _open(self, path: str) -> None:
         try:
             if not is_sound(path):
                 set_database_aside(path)

@@ -1,5 +1,7 @@
 """`pixelmill workflow` is Snakemake on the workflow that comes with pixelmill."""
 
+import os
+import subprocess
 import sys
 
 import pytest
@@ -10,7 +12,7 @@ from pixelmill.core.errors import UserError
 
 def test_it_runs_this_pythons_snakemake_on_the_snakefile(repository):
     assert command(["--cores", "2", "all"]) == [
-        sys.executable, "-m", "snakemake", "--snakefile", str(repository / "Snakefile"),
+        sys.executable, "-P", "-m", "snakemake", "--snakefile", str(repository / "Snakefile"),
         "--cores", "2", "all",
     ]  # fmt: skip
 
@@ -18,6 +20,20 @@ def test_it_runs_this_pythons_snakemake_on_the_snakefile(repository):
 @pytest.mark.parametrize("given", [["--cores=2"], ["-c", "2"], ["--jobs", "9"], ["--profile", "p"]])
 def test_a_given_number_of_cores_is_kept(given):
     assert "all" not in command([*given, "plan"])
+
+
+def test_no_module_of_the_current_folder_is_imported(tmp_path, repository):
+    for name in ("snakemake", "json", "yaml", "dask"):
+        (tmp_path / f"{name}.py").write_text(f"open('imported {name}', 'w')\n")
+    main = "from pixelmill.app.workflow_command import run; run(['--dry-run', 'plan'])"
+    subprocess.run(
+        [sys.executable, "-P", "-c", main],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(repository / "scripts")},
+        capture_output=True,
+        check=False,
+    )
+    assert not list(tmp_path.glob("imported*"))
 
 
 def test_all_cores_are_used_if_no_number_is_given():

@@ -1,6 +1,8 @@
 """Generated images depend only on seed and number, and only missing ones are generated."""
 
+import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from PIL import Image
 
 from pixelmill.core.errors import UserError
 from pixelmill.dataset import synthetic
-from pixelmill.dataset.synthetic import Spec, generate
+from pixelmill.dataset.synthetic import BATCH, RECORD, Spec, generate
 
 SMALL = {"width": (20, 40), "height": (20, 40)}
 
@@ -254,6 +256,56 @@ def test_nothing_but_images_and_dot_files_is_left(tmp_path):
 def test_files_that_were_not_generated_are_not_overwritten(tmp_path):
     mine = tmp_path / "00000000.jpg"
     mine.write_bytes(b"a photo of mine")
-    with pytest.raises(UserError, match=r"holds '00000000\.jpg', which was not generated"):
+    with pytest.raises(UserError, match=r"contains '00000000\.jpg', which was not generated"):
         generate(str(tmp_path), Spec(count=2), 1)
     assert mine.read_bytes() == b"a photo of mine"
+
+
+def test_what_a_killed_run_left_is_removed_without_a_look_at_every_number(tmp_path):
+    folder = tmp_path / "images"
+    generate(str(folder), Spec(count=2, width=(8, 8), height=(8, 8)), 1)
+    (folder / "00000005.jpg").write_bytes(b"of a run that was killed")
+    (folder / "notes.txt").write_text("mine")
+    record = json.loads((folder / RECORD).read_text())
+    (folder / RECORD).write_text(json.dumps({**record, "count": 10**15}))
+    assert generate(str(folder), Spec(count=2, width=(8, 8), height=(8, 8)), 1) == 0
+    assert not (folder / "00000005.jpg").exists()
+    assert (folder / "notes.txt").exists()
+
+
+def test_numbers_are_counted_as_they_are_needed(tmp_path, monkeypatch):
+    monkeypatch.setattr(synthetic, "MOST_TASKS", 1)
+    folder, spec = str(tmp_path), Spec(count=2 * BATCH + 1, width=(8, 8), height=(8, 8))
+    assert generate(folder, spec, 1) == 2 * BATCH + 1
+    (tmp_path / "00000003.jpg").unlink()
+    (tmp_path / f"{BATCH:08}.jpg").unlink()
+    assert generate(folder, spec, 1) == 2
+
+
+@pytest.mark.parametrize("count", [0, -1, 100_000_000])
+def test_a_count_without_names_is_refused(count):
+    with pytest.raises(UserError, match="give 1 to 99,999,999"):
+        Spec(count=count)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"widht": [1, 2]}, "'widht' is unknown; did you mean 'width'?"),
+        ({"width": 5}, "generate: TypeError"),
+        ({"width": [1, 2, 3]}, "generate: ValueError"),
+        ({"format": 5}, "generate: AttributeError"),
+    ],
+)
+def test_a_wrong_specification_is_told(data, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        Spec.from_config(data)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"spec": "a", "count": "b"}'])
+def test_a_damaged_record_is_told_and_nothing_is_removed(tmp_path, content):
+    generate(str(tmp_path), Spec(count=1, width=(8, 8), height=(8, 8)), 1)
+    (tmp_path / RECORD).write_text(content)
+    with pytest.raises(UserError, match="is damaged"):
+        generate(str(tmp_path), Spec(count=1, width=(8, 8), height=(8, 8)), 1)
+    assert (tmp_path / "00000000.jpg").exists()

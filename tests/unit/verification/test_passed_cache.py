@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 from pixelmill.core.progress import Progress
+from pixelmill.verification.passed_cache import PassedCache
 from pixelmill.verification.verify import BATCH
 from tests.helpers.verified import COUNT, Tree, check_of, faults_of, filled
 
@@ -166,3 +167,10 @@ def test_after_damage_of_the_cache_only_time_is_lost(tree, damage):
     assert result["passed"]
     assert opened_in(result) == COUNT
     assert opened_in(tree.verify()) == 0
+
+
+def test_results_that_cannot_be_written_are_verified_without_a_memory(tmp_path):
+    with PassedCache(str(tmp_path / "missing/file.sqlite")) as cache:
+        cache.store("rules", [])
+        assert list(cache.load("rules")) == []
+    assert not (tmp_path / "missing").exists()

@@ -112,7 +112,8 @@ class Limits:
     def cap_memory(self, workers: int = 1) -> None:
         """Make allocations beyond the limit fail, before the machine runs out of memory.
 
-        This does nothing on systems other than Linux.
+        No file may grow larger either: an output is no larger than the memory that it was made
+        in. This does nothing on systems other than Linux.
         """
         if sys.platform != "linux":
             return
@@ -120,10 +121,13 @@ class Limits:
 
         with open("/proc/self/statm", encoding="ascii") as file:
             now = int(file.read().split()[0]) * resource.getpagesize()
-        most = now + workers * self.memory_mb * _MIB
-        _, hard = resource.getrlimit(resource.RLIMIT_AS)
-        if hard == resource.RLIM_INFINITY or most < hard:
-            resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+        for kind, most in (
+            (resource.RLIMIT_AS, now + workers * self.memory_mb * _MIB),
+            (resource.RLIMIT_FSIZE, self.memory_mb * _MIB),
+        ):
+            _, hard = resource.getrlimit(kind)
+            if hard == resource.RLIM_INFINITY or most < hard:
+                resource.setrlimit(kind, (most, hard))
 
 
 #: Limits that a config can refer to by name.

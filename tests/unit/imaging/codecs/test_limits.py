@@ -197,6 +197,27 @@ def test_memory_beyond_the_limit_is_an_error_and_not_a_catastrophe(workers, give
     assert done.stdout.split() == given
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
+def test_a_file_larger_than_the_memory_of_an_image_is_an_error(tmp_path):
+    import subprocess
+
+    program = (
+        "from pixelmill.imaging.codecs.limits import Limits\n"
+        "import sys\n"
+        "Limits(memory_mb=2).cap_memory(100)\n"
+        "with open(sys.argv[1], 'wb', buffering=0) as file:\n"
+        "    for _ in range(3):\n"
+        "        file.write(bytes(2**20))\n"
+    )
+    import pixelmill
+
+    command = [sys.executable, "-c", program, str(tmp_path / "file")]
+    folder = pixelmill.__path__[0] + "/.."
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert "OSError: [Errno 27] File too large" in done.stderr
+    assert (tmp_path / "file").stat().st_size == 2 * 2**20
+
+
 @pytest.mark.parametrize(
     ("workers", "pixels", "gib", "expected"),
     [(8, 0, 1, 8), (8, 10_000_000, 64, 8), (8, 100_000_000, 2, 2), (8, 10**9, 1, 1)],
