@@ -65,7 +65,7 @@ onstart:
 rule all:
     default_target: True
     input:
-        rules.verdict.output.text,
+        rules.verdict.output.done,
     localrule: True
 
 

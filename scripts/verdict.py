@@ -1,34 +1,56 @@
-"""Write the verdict on some output trees; exit with status 1 if something is wrong."""
+"""Write the verdict on some output trees; exit with status 1 if the run failed."""
 
 import argparse
 import logging
 import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pixelmill.app import cli
 
+if TYPE_CHECKING:
+    from pixelmill.dataset.layout import Tree
+
 
 def main(options: argparse.Namespace) -> int:
-    """Print what is wrong and a summary; write the summary to a file if everything passed."""
+    """Print a summary, and write it to files whatever it says."""
     from pixelmill.core.files import atomic
+    from pixelmill.core.tables import write_json
     from pixelmill.dataset.layout import Tree
     from pixelmill.report.collect import collect
-    from pixelmill.report.verdict import judge, summary
+    from pixelmill.report.conclusion import LEVELS, State
+    from pixelmill.report.verdict import as_data, summary
 
-    report = collect([Tree.at(path) for path in options.trees], {})
-    passed, wrong = judge(report, cli.settings(options, "failures", "max_rate", "max_count"))
-    first, *others = options.trees
-    more = f" and of {len(others):,} more" if others else ""
-    images = f"Images: {os.path.join(first, 'images')}{more}"
-    place = f"Report: {options.report}" if options.report else images
-    lines = summary(report, passed, place)
-    for line in wrong:
-        logging.warning("%s", line)
+    failures = cli.settings(options, "failures", "max_rate", "max_count")
+    trees = [Tree.at(path) for path in options.trees]
+    report = collect(trees, {"failures": failures})
+    state = State(report["verdict"]["state"])
+    *lines, sentence = summary(report, _places(trees, report, options.report))
     for line in lines:
         logging.info("%s", line)
-    if passed and options.output:
-        with atomic(options.output) as file:
-            file.writelines(f"{line}\n" for line in lines)
-    return 0 if passed else cli.CHECK_FAILED
+    cli.conclude(sentence, LEVELS[state])
+    text = "".join(f"{line}\n" for line in (*lines, sentence))
+    if options.output:
+        write_json(f"{os.path.splitext(options.output)[0]}.json", as_data(report))
+    for path in (options.output, state is not State.FAILURE and options.done):
+        if path:
+            with atomic(path) as file:
+                file.write(text)
+    return cli.CHECK_FAILED if state is State.FAILURE else 0
+
+
+def _places(trees: "Sequence[Tree]", report: Mapping[str, Any], page: str | None) -> list[str]:
+    """Say where the failures are, and the report or the images."""
+    failed = {(e["dataset"], e["recipe"], e["engine"]) for e in report["failures"]}
+    places = [
+        f"Failed images: {os.path.join(tree.path, 'failures.csv')}"
+        for tree in trees
+        if (tree.dataset, tree.recipe, tree.engine) in failed
+    ]
+    first, *others = trees
+    more = f" and {len(others):,} more" if others else ""
+    images = f"Images: {os.path.join(first.path, 'images')}{more}"
+    return [*places[:1], f"Report: {page}" if page else images]
 
 
 def arguments() -> argparse.Namespace:
@@ -52,7 +74,10 @@ def arguments() -> argparse.Namespace:
     cli.add_settings(parser, "failures")
     parser.add_argument("--report", metavar="HTML", help="report that the summary names")
     parser.add_argument(
-        "--output", metavar="TXT", help="file for the summary, written if everything passed"
+        "--output", metavar="TXT", help="write the summary here, and the verdict as JSON beside it"
+    )
+    parser.add_argument(
+        "--done", metavar="FILE", help="write the summary here too, unless the run failed"
     )
     return parser.parse_args()
 

@@ -15,7 +15,6 @@ def main(options: argparse.Namespace) -> int:
     from pixelmill.dataset import catalog
     from pixelmill.dataset.layout import Layout
     from pixelmill.imaging.recipe_parser import parse
-    from pixelmill.report.verdict import FAILED, PASSED
     from pixelmill.verification.checks import remedies
     from pixelmill.verification.verify import verify
 
@@ -41,7 +40,6 @@ def main(options: argparse.Namespace) -> int:
         for line in remedies(result):
             logging.error("%s", line)
         passed = passed and result["passed"]
-    logging.info("%s", PASSED if passed else FAILED)
     return 0 if passed else cli.CHECK_FAILED
 
 

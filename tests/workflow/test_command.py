@@ -1,6 +1,8 @@
 """The command `pixelmill`: a folder processed in one line, and mistakes told in one."""
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 
@@ -28,14 +30,13 @@ def test_a_folder_is_processed_verified_and_not_processed_again(pixelmill, photo
     photos(tmp_path / "in", 4, size=(96, 64))
     first = pixelmill("run", "in", "out", "--longest", "48", "--format", "png")
     assert first.returncode == 0, first.stderr
-    assert "4 of 4 images processed, in " in first.stderr
-    assert first.stderr.splitlines()[-1] == "Success."
+    assert first.stderr.splitlines()[-1] == "Success: 4 of 4 images processed."
     assert first.stdout == ""
     with Image.open(tmp_path / "out/images/0.png") as image:
         assert (image.format, image.size) == ("PNG", (48, 32))
     again = pixelmill("run", "in", "out")  # with the recipe of the first run
     assert again.returncode == 0, again.stderr
-    assert "Nothing to do: 4 of 4 images are up to date." in again.stderr
+    assert "Nothing to do: all images are up to date." in again.stderr
     assert pixelmill("verify", "in", "out").returncode == 0
     plan = pixelmill("plan", "in", "out", "--preset", "thumbnails")
     assert "4 recipe changed" in plan.stderr
@@ -101,10 +102,9 @@ def test_failures_are_told_with_their_reasons(pixelmill, photos, tmp_path):
     (tmp_path / "in/text.jpg").write_text("no image")
     done = pixelmill("run", "in", "out")
     assert done.returncode == 0
-    assert "2 of 4 images processed, 2 failed, in " in done.stderr
-    assert "  1 truncated: " in done.stderr
-    assert "  1 not_an_image: " in done.stderr
-    assert done.stderr.splitlines()[-1] == "Success, but 2 images failed; see above."
+    assert done.stderr.splitlines()[-1] == (
+        "Success with failures: 2 of 4 images processed; 2 failed: 1 truncated, 1 is not an image."
+    )
 
 
 def test_a_config_is_written_for_a_folder_and_never_over_another(pixelmill, photos, tmp_path):
@@ -174,3 +174,36 @@ def test_a_mistake_is_one_sentence(pixelmill, photos, tmp_path, arguments, messa
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="the system has no pseudo-terminals")
+@pytest.mark.parametrize(
+    ("bad", "env", "color"),
+    [
+        (0, {"TERM": "xterm"}, "32"),
+        (1, {"TERM": "xterm"}, "33"),
+        (3, {"TERM": "xterm"}, "31"),
+        (1, {"TERM": "dumb"}, None),
+        (1, {"TERM": "xterm", "NO_COLOR": "1"}, None),
+    ],
+    ids=["success in green", "failures in yellow", "failure in red", "dumb", "no colour"],
+)
+def test_the_last_line_has_a_colour_on_a_terminal(repository, photos, tmp_path, bad, env, color):
+    photos(tmp_path / "in", 3)
+    for number in range(bad):
+        (tmp_path / f"in/{number}.jpg").write_text("no image")
+    reading, writing = os.openpty()
+    env = {"PYTHONPATH": str(repository / "scripts"), "PATH": "", **env}
+    command = [sys.executable, "-c", MAIN, "run", "in", "out", "--no-verify"]
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stderr=writing) as process:
+        os.close(writing)
+        shown = b""
+        with contextlib.suppress(OSError):  # the end of a terminal, on Linux
+            while part := os.read(reading, 2**16):
+                shown += part
+    os.close(reading)
+    last = shown.decode().splitlines()[-1]
+    beginning = f"\x1b[{color}m" if color else ""
+    assert last.startswith((f"{beginning}Success", f"{beginning}Failed: ")), last
+    assert last.endswith("\x1b[0m") == bool(color)
+    assert process.returncode == (bad == 3)

@@ -204,14 +204,16 @@ def test_a_report_and_a_verdict_are_made_by_hand(call, processed, results, tmp_p
     assert "mine · light" in (results / "report/report.html").read_text("utf-8")
     assert len(rows_of(results / "report/benchmark.csv")) == 1
     assert call("verdict.py", tree, "--output", tmp_path / "verdict.txt") == 0
-    verdict = (tmp_path / "verdict.txt").read_text("utf-8")
-    assert verdict.endswith(f"\nImages: {tree / 'images'}. Everything passed.\n")
+    *_, place, last = (tmp_path / "verdict.txt").read_text("utf-8").splitlines()
+    assert place == f"Images: {tree / 'images'}"
+    assert re.fullmatch(r"Success: (\d+) of \1 images processed\.", last)
 
 
 @pytest.mark.parametrize(
     ("bounds", "status"),
     [
-        ([], CHECK_FAILED),
+        ([], 0),
+        (["--max-failure-rate", "0"], CHECK_FAILED),
         (["--max-failure-rate", "1"], 0),
         (["--max-failure-rate", "1", "--max-failures", "1"], 0),
         (["--max-failure-rate", "1", "--max-failures", "0"], CHECK_FAILED),
@@ -225,15 +227,22 @@ def test_the_verdict_depends_on_how_many_images_may_fail(
     call("verify.py", processed / "in", tree, "--output", tree / "verification.json")
     with (tree / "failures.csv").open("a", encoding="utf-8") as file:
         file.write("9.jpg,decode,corrupt,broken\n")
-    assert call("verdict.py", tree, *bounds, "--output", tmp_path / "verdict.txt") == status
-    assert (tmp_path / "verdict.txt").exists() == (status == 0)
+    files = ["--output", tmp_path / "verdict.txt", "--done", tmp_path / "done"]
+    assert call("verdict.py", tree, *bounds, *files) == status
+    state = "failure" if status else "success with failures"
+    verdict = json.loads((tmp_path / "verdict.json").read_text("utf-8"))
+    assert (verdict["state"], verdict["images"], verdict["failed"]) == (state, 4, 1)
+    assert verdict["sentence"] == (tmp_path / "verdict.txt").read_text("utf-8").splitlines()[-1]
+    assert (tmp_path / "done").exists() == (status == 0)
 
 
-def test_the_verdict_of_an_unverified_tree_is_failed(call, results, caplog):
+def test_the_verdict_of_an_unverified_tree_is_failed(call, results):
     tree = results / "mine/light/sequential"
-    assert call("verdict.py", tree, "--output", results / "no.txt") == CHECK_FAILED
-    assert "Not verified yet" in caplog.text
-    assert not (results / "no.txt").exists()
+    files = ["--output", results / "no.txt", "--done", results / "done"]
+    assert call("verdict.py", tree, *files) == CHECK_FAILED
+    assert "Not verified yet" in (results / "no.txt").read_text("utf-8")
+    assert (results / "no.txt").read_text("utf-8").splitlines()[-1].startswith("Failed: ")
+    assert not (results / "done").exists()
 
 
 def test_all_steps_are_shown_on_one_page(call, tmp_path):

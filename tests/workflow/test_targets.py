@@ -23,7 +23,7 @@ def test_it_runs_from_elsewhere_without_an_activated_environment(
     env["PATH"] = os.defpath
     ran = snakemake(small, "all", code=repository, cwd=tmp_path, env=env, fresh=True)
     assert ran.status == 0, ran.text
-    assert (small / "results/verdict.txt").exists()
+    assert (small / "results/verdict.json").exists()
 
 
 @pytest.mark.slow
@@ -78,7 +78,8 @@ def test_the_target_process_uses_only_the_production_engine(finished, snakemake)
         "Verify mine with light on auto",
         "Write the verdict on the images of the production engine",
     ]
-    assert (finished / "results/verdict-process.txt").exists()
+    verdict = json.loads((finished / "results/verdict.json").read_text("utf-8"))
+    assert [tree["engine"] for tree in verdict["trees"]] == ["auto"]
     timing = json.loads((finished / "results/mine/light/auto/timing.json").read_text("utf-8"))
     assert timing["last_full_pass"]["engine"] == "threads"
 
@@ -171,17 +172,28 @@ def test_the_target_clean_leaves_what_the_user_brought(finished, snakemake):
 def test_too_many_failed_images_decide_and_their_evidence_is_kept(small, snakemake):
     for number in range(2):
         (small / f"pictures/broken{number}.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    write_config(small, {**SMALL, "failures": {"max_count": 1}})
     ran = snakemake(small, "all")
     assert ran.status != 0
-    assert "mine/light/sequential: 2 of 5 images (2 " in ran.text
-    assert "more than failures.max_rate = 0.01 allows" in ran.text
+    sentence = (
+        "Failed: 3 of 5 images processed; 2 failed, more than failures.max_count = 1 allows: "
+        "2 damaged."
+    )
+    assert sentence in ran.text.splitlines()
     results = small / "results"
-    assert (results / "report/report.html").exists()
+    assert sentence in (results / "report/report.html").read_text("utf-8")
+    assert (results / "verdict.txt").read_text("utf-8").splitlines()[-1] == sentence
+    verdict = json.loads((results / "verdict.json").read_text("utf-8"))
+    assert (verdict["state"], verdict["sentence"]) == ("failure", sentence)
     with (results / "mine/light/sequential/failures.csv").open(encoding="utf-8") as file:
         assert [row["source"] for row in csv.DictReader(file)] == ["broken0.jpg", "broken1.jpg"]
-    assert not (results / "verdict.txt").exists()
-    write_config(small, {**SMALL, "failures": {"max_rate": 0.5}})
-    assert snakemake(small, "--dry-run", "all").jobs == sorted(END)
+    assert not (results / ".verdict-ok").exists()
+    assert snakemake(small, "all").status != 0  # the same again: the verdict is not forgotten
+    write_config(small, SMALL)
+    again = snakemake(small, "all")
+    assert (again.status, again.jobs) == (0, sorted(END))
+    assert "Success with failures: 3 of 5 images processed; 2 failed: 2 damaged." in again.text
+    assert json.loads((results / "verdict.json").read_text("utf-8"))["state"] != "failure"
 
 
 @pytest.mark.slow
@@ -194,7 +206,9 @@ def test_a_failed_check_keeps_its_evidence_and_passes_once_it_is_mended(small, s
     assert "extra: stray.jpg: exists but is not in the manifest" in ran.text
     page = (small / "results/report/report.html").read_text(encoding="utf-8")
     assert "stray.jpg" in page
-    assert not (small / "results/verdict.txt").exists()
+    verdict = json.loads((small / "results/verdict.json").read_text("utf-8"))
+    assert verdict["state"] == "failure"
+    assert "extra: stray.jpg: exists but is not in the manifest" in verdict["wrong"][0]
     stray.unlink()
     again = snakemake(small, "all")
     assert again.status == 0, again.text

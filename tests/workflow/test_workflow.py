@@ -39,7 +39,11 @@ def test_from_nothing_every_job_runs_once_with_its_log_and_its_benchmark(first):
 
 def test_a_run_ends_with_a_verdict_a_report_and_a_table(first):
     results = first[0] / "results"
-    assert (results / "verdict.txt").read_text(encoding="utf-8").endswith("Everything passed.\n")
+    text = (results / "verdict.txt").read_text(encoding="utf-8")
+    assert text.splitlines()[-1] == "Success: 12 of 12 images processed."
+    verdict = json.loads((results / "verdict.json").read_text("utf-8"))
+    assert (verdict["state"], verdict["images"], verdict["failed"]) == ("success", 12, 0)
+    assert len(verdict["trees"]) == 4
     assert "</html>" in (results / "report/report.html").read_text(encoding="utf-8")
     table = (results / "report/benchmark.csv").read_text(encoding="utf-8").splitlines()
     assert table[0].startswith(FIRST_TEN)
@@ -209,7 +213,7 @@ use rule * from pixelmill as images_*
 rule thumbnails:
     default_target: True
     input:
-        "results/verdict.txt",
+        "results/.verdict-ok",
 """
 
 

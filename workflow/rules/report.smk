@@ -68,8 +68,10 @@ rule verdict:
         data=rules.benchmark_report.output.data,
         page=rules.benchmark_report.output.page,
     output:
-        text=report(
-            f"{RESULTS}/verdict.txt",
+        # Written only if the run succeeded. The verdict itself is not declared, because
+        # Snakemake would delete it with the outputs of a failed job.
+        done=report(
+            f"{RESULTS}/.verdict-ok",
             caption="../report/verdict.rst",
             category="Report",
             labels={"what": "verdict", "format": "text"},
@@ -88,8 +90,9 @@ rule verdict:
     params:
         trees=trees(ENGINES),
         settings=section("failures"),
+        text=f"{RESULTS}/verdict.txt",
     message:
         "Write the verdict"
     shell:
         "python {input.code[0]:q} {params.trees:q} --settings {params.settings:q}"
-        " --report {input.page:q} --output {output.text:q} --log {log:q}"
+        " --report {input.page:q} --output {params.text:q} --done {output.done:q} --log {log:q}"

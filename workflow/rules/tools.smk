@@ -6,7 +6,7 @@ rule process:
         code=code("verdict.py"),
         checks=expand("{tree}/verification.json", tree=trees(RUN["production"])),
     output:
-        text=f"{RESULTS}/verdict-process.txt",
+        done=f"{RESULTS}/.verdict-process-ok",
     log:
         "logs/process.log",
     benchmark:
@@ -21,11 +21,12 @@ rule process:
     params:
         trees=trees(RUN["production"]),
         settings=section("failures"),
+        text=f"{RESULTS}/verdict.txt",
     message:
         "Write the verdict on the images of the production engine"
     shell:
         "python {input.code[0]:q} {params.trees:q} --settings {params.settings:q}"
-        " --output {output.text:q} --log {log:q}"
+        " --output {params.text:q} --done {output.done:q} --log {log:q}"
 
 
 rule report:

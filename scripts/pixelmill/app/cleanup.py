@@ -45,7 +45,10 @@ _REPORT = (
     r"(report|steps)\.html|report\.md|benchmark\.(csv|json)"
     r"|figures/([^/]+\.svg|\.snakemake_timestamp)"
 )
-_VERDICTS = ("verdict.txt", "verdict-process.txt")
+_VERDICTS = (
+    *("verdict.txt", "verdict.json", ".verdict-ok", ".verdict-process-ok"),
+    "verdict-process.txt",  # of earlier versions
+)
 
 #: Jobs that write a log and a benchmark: of the run, a dataset, a recipe.
 _JOBS = ("plan", "process", "report", "steps", "verdict", "verify")

@@ -262,6 +262,25 @@ def print_checks(label: str, result: Mapping[str, Any], brief: bool = False) -> 
     (logging.info if result["passed"] else logging.error)("%s: %s", label, result["summary"])
 
 
+def conclude(sentence: str, level: int) -> None:
+    """Say how a run ended, in the colour of the level on a terminal, and with no prefix.
+
+    Parameters
+    ----------
+    sentence : str
+    level : int
+        Of the module `logging`: INFO for a success, WARNING, or ERROR.
+    """
+    logging.log(level, "%s", sentence, extra={_CONCLUDES: True})
+
+
+#: Marks the record of the sentence with which a run ends.
+_CONCLUDES = "concludes_run"
+
+#: Colours of a terminal by level: green, yellow, red (ECMA-48).
+_COLORS = {logging.INFO: 32, logging.WARNING: 33, logging.ERROR: 31}
+
+
 def run(
     main: Callable[[argparse.Namespace], int | None], arguments: Callable[[], argparse.Namespace]
 ) -> None:
@@ -416,7 +435,7 @@ def _set_up_logging(level: int) -> None:
     root.setLevel(logging.DEBUG)
     people = logging.StreamHandler(_people())
     people.setLevel(level)
-    people.setFormatter(_Plain())
+    people.setFormatter(_Plain(_has_colors(people.stream)))
     root.addHandler(people)
     for noisy in ("matplotlib", "PIL", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -426,6 +445,11 @@ def _people() -> TextIO:
     """Make standard error a stream to which only Python writes, but not C libraries."""
     sys.stderr = streams.tolerant(os.dup(2), sys.stderr)
     return sys.stderr
+
+
+def _has_colors(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that shows colours (https://no-color.org)."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
 
 
 def _log_to(file: TextIO) -> None:
@@ -476,8 +500,15 @@ class _Printable(logging.Formatter):
 
 
 class _Plain(_Printable):
-    """Plain messages; only warnings and errors have a prefix."""
+    """Plain messages; only warnings and errors have a prefix, and how a run ended a colour."""
+
+    def __init__(self, colored: bool = False) -> None:
+        super().__init__()
+        self._colored = colored
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
+        if hasattr(record, _CONCLUDES):
+            color = _COLORS[record.levelno]
+            return f"\033[{color}m{text}\033[0m" if self._colored else text
         return text if record.levelno < logging.WARNING else f"{record.levelname}: {text}"

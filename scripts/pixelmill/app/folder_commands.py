@@ -18,8 +18,11 @@ from pixelmill.core.suggestions import followed
 from pixelmill.core.tables import iterate_table, read_json, write_json
 from pixelmill.core.user_paths import lookalike
 from pixelmill.dataset import catalog
+from pixelmill.dataset.ledger import open_to_read
+from pixelmill.dataset.output_tree import LEDGER
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.recipe_parser import parse
+from pixelmill.report.conclusion import LEVELS, Images
 from pixelmill.verification.check_results import ChecksData
 
 log = logging.getLogger(__name__)
@@ -152,14 +155,15 @@ def run(options: argparse.Namespace) -> int:
     )
     checks = None if options.no_verify else _verify(options, recipe, workers)
     total = sum(1 for _ in catalog.iterate(os.path.join(options.target, "catalog.csv")))
-    failures = Counter(
-        row["reason"] for row in iterate_table(os.path.join(options.target, "failures.csv"))
-    )
-    summary = run_summary.summarize(done, total, failures, checks, options.target)
+    images = Images.of(total, iterate_table(os.path.join(options.target, "failures.csv")))
+    with open_to_read(os.path.join(options.target, LEDGER)) as ledger:
+        sizes = ledger.sizes() if ledger else (0, 0)
+    summary = run_summary.summarize(done, images, sizes, checks, options.target)
     for line in summary.lines:
         log.info("%s", line)
-    (log.info if summary.status == 0 else log.error)("%s", summary.verdict)
-    return summary.status
+    conclusion = summary.conclusion
+    cli.conclude(conclusion.sentence, LEVELS[conclusion.state])
+    return conclusion.status
 
 
 def plan(options: argparse.Namespace) -> None:

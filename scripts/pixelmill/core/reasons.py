@@ -32,6 +32,8 @@ class Reason(NamedTuple):
         What happened, in sentences of Markdown for the documentation.
     remedy : str
         What a user can do about it, in sentences of Markdown; empty if there is nothing.
+    predicates : tuple of str
+        What is said of one image, and of several: "is not an image", "are not images".
     retry : Retry
     tried_alone : bool
         The image can end or block its process. It is tried in a process of its own before the
@@ -48,6 +50,7 @@ class Reason(NamedTuple):
     summary: str
     meaning: str
     remedy: str = ""
+    predicates: tuple[str, str] = ("failed", "failed")
     retry: Retry = Retry.NEW_SOURCE
     tried_alone: bool = False
     doubtful: bool = False
@@ -63,6 +66,7 @@ REASONS = {
             "the file could not be read (permission, disk)",
             "The file could not be read (permissions, disk), or it is no longer a regular file.",
             "Correct its permissions, or restore it.",
+            predicates=("could not be read", "could not be read"),
             retry=Retry.EVERY_PASS,
             source_unknown=True,
         ),
@@ -70,6 +74,7 @@ REASONS = {
             "vanished",
             "the file was gone when its turn came",
             "The file was gone when its turn came.",
+            predicates=("vanished", "vanished"),
             retry=Retry.EVERY_PASS,
             source_unknown=True,
         ),
@@ -78,12 +83,14 @@ REASONS = {
             "the content is not an image of a known format",
             "The content is not an image of a known format, regardless of its name.",
             "Remove it, or exclude it from the dataset.",
+            predicates=("is not an image", "are not images"),
         ),
         Reason(
             "truncated",
             "the file ends before the image does",
             "The file ends before the image does.",
             "Copy or download it again.",
+            predicates=("truncated", "truncated"),
         ),
         Reason(
             "corrupt",
@@ -91,6 +98,7 @@ REASONS = {
             "The image data is damaged. In a PNG, damaged text and other optional chunks are "
             "skipped.",
             "Copy or download it again.",
+            predicates=("damaged", "damaged"),
         ),
         Reason(
             "too_large",
@@ -98,6 +106,7 @@ REASONS = {
             "The image exceeds one of the `limits`, which the message names. Limits on the file "
             "are checked before it is read, limits on the header before the image is decoded.",
             "If it is meant to be that large, raise that limit.",
+            predicates=("too large", "too large"),
             retry=Retry.NEW_LIMITS,
         ),
         Reason(
@@ -107,6 +116,7 @@ REASONS = {
             "`limits.formats` excludes the format; or `animation: error` refuses the animation; or "
             "the colours are HDR (PQ, HLG).",
             "Convert it with another program, or allow what the message names.",
+            predicates=("unsupported", "unsupported"),
             retry=Retry.NEW_LIMITS,
         ),
         Reason(
@@ -115,12 +125,14 @@ REASONS = {
             "A step of the recipe raised an error; for your own steps, the message has the file "
             "and line.",
             "Correct the step or its parameters.",
+            predicates=("failed in a step", "failed in a step"),
         ),
         Reason(
             "write_failed",
             "the output could not be written",
             "The output could not be written, or its format cannot hold the image.",
             "Correct the permissions of the output folder, or choose another output format.",
+            predicates=("could not be written", "could not be written"),
             retry=Retry.EVERY_PASS,
         ),
         Reason(
@@ -128,6 +140,7 @@ REASONS = {
             "it took longer than the limit",
             "The image took longer than `limits.seconds_per_image`, twice.",
             "Raise that limit, or simplify the recipe.",
+            predicates=("took too long", "took too long"),
             retry=Retry.NEW_LIMITS,
             tried_alone=True,
         ),
@@ -136,6 +149,7 @@ REASONS = {
             "the decoder or a step ended the process",
             "The decoder or a step ended the process, twice. The message has the signal.",
             "Correct the step, or convert the image with another program.",
+            predicates=("crashed", "crashed"),
             tried_alone=True,
             doubtful=True,
         ),
@@ -145,6 +159,7 @@ REASONS = {
             "The image needs more than `limits.memory_mb`, or the system killed its process, "
             "twice.",
             "Raise that limit, or use fewer workers.",
+            predicates=("needed too much memory", "needed too much memory"),
             retry=Retry.NEW_LIMITS,
             tried_alone=True,
             doubtful=True,

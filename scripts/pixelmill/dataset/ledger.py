@@ -370,6 +370,16 @@ class Ledger:
         ).fetchone()
         return seconds or 0.0, size or 0.0
 
+    def sizes(self) -> tuple[int, int]:
+        """Return the bytes of the images that succeeded, and those of their outputs."""
+        per_source = (
+            "SELECT bytes_in, sum(bytes_out) AS after FROM images WHERE status = 'ok'"
+            " GROUP BY source"
+        )
+        query = f"SELECT ifnull(sum(bytes_in), 0), ifnull(sum(after), 0) FROM ({per_source})"
+        before, after = self._database.execute(query).fetchone()
+        return before, after
+
     def seconds_per_image(self, recipe: str) -> float | None:
         """Return the mean seconds of an image with this recipe; None if it rendered none."""
         query = f"SELECT avg({_TOTAL}) FROM images WHERE status = 'ok' AND recipe = ?"

@@ -17,8 +17,10 @@ from pixelmill.benchmark.scaling_file import ScalingFile
 from pixelmill.core.sandbox import remark
 from pixelmill.core.tables import iterate_table, read_json
 from pixelmill.dataset.layout import Tree
+from pixelmill.dataset.ledger import open_to_read
 from pixelmill.engines.registry import BASELINE, on_cluster
-from pixelmill.report.verdict import sentence
+from pixelmill.report.conclusion import Images
+from pixelmill.report.verdict import judge
 
 #: Columns of benchmark.csv; programs may rely on the first ten.
 COLUMNS = (
@@ -86,14 +88,30 @@ def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
         "failures": failures,
         "verifications": verifications,
         "comparisons": comparisons,
+        "sizes": _sizes(trees),
         "sandbox": remark(
             config.get("sandbox", "auto"), {t.engine for t in trees if on_cluster(t.engine)}
         ),
         "passed": all(v["passed"] for v in verifications) and all(c["passed"] for c in comparisons),
         "config": _without_paths(config),
     }
-    passed, words = sentence(report, config.get("failures", {}))
-    return {**report, "verdict": {"well": passed, "sentence": words}}
+    verdict = judge(report, _count_images(trees, report), config.get("failures", {}))
+    return {**report, "verdict": verdict}
+
+
+def _count_images(trees: Sequence[Tree], report: Mapping[str, Any]) -> Images:
+    """Count the images of all datasets; one that failed in several output trees counts once."""
+    totals: dict[str, int] = {}
+    for entry in report["verifications"]:
+        checked = (c["compared"] for c in entry["checks"] if c["name"] == "inputs")
+        totals[entry["dataset"]] = max(next(checked, 0), totals.get(entry["dataset"], 0))
+    for entry in report["failures"]:
+        totals[entry["dataset"]] = max(entry["images"], totals.get(entry["dataset"], 0))
+    failed: dict[tuple[str, str], Mapping[str, str]] = {}
+    for tree in trees:
+        for row in _rows_of_failures(tree):
+            failed.setdefault((tree.dataset, row["source"]), row)
+    return Images.of(sum(totals.values()), failed.values())
 
 
 def describe(trees: Sequence[Tree]) -> dict[str, Any]:
@@ -204,13 +222,30 @@ def _comparisons(trees: Iterable[Tree]) -> list[dict[str, Any]]:
     return found
 
 
-def _failures(tree: Tree) -> dict[str, Any] | None:
+def _sizes(trees: Sequence[Tree]) -> list[dict[str, Any]]:
+    """Return the bytes of images before and after, for each dataset and recipe.
+
+    The engines write the same bytes, so that one of them is asked.
+    """
+    found = []
+    for _, (tree, *_) in by_recipe(trees):
+        with open_to_read(os.path.join(tree.path, "ledger.sqlite")) as ledger:
+            before, after = (0, 0) if ledger is None else ledger.sizes()
+        if after:
+            names = {"dataset": tree.dataset, "recipe": tree.recipe}
+            found.append({**names, "bytes_in": before, "bytes_out": after})
+    return found
+
+
+def _rows_of_failures(tree: Tree) -> Iterable[dict[str, str]]:
     path = os.path.join(tree.path, "failures.csv")
-    if not os.path.exists(path):
-        return None
+    return iterate_table(path) if os.path.exists(path) else ()
+
+
+def _failures(tree: Tree) -> dict[str, Any] | None:
     reasons: Counter[str] = Counter()
     listed: list[dict[str, str]] = []
-    for row in iterate_table(path):
+    for row in _rows_of_failures(tree):
         reasons[row["reason"]] += 1
         if len(listed) < MOST_FAILURES:
             listed.append(row)

@@ -1,77 +1,90 @@
-"""Verdict: whether a run passed, what is wrong if it did not, and a summary in five lines."""
+"""Verdict: how a run of the workflow ended, what is wrong, and a summary in a few lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypedDict
 
 from pixelmill.engines.registry import BASELINE
+from pixelmill.report.conclusion import Images, change, conclude, exceeded
 
-#: What people read if a run passed, and if it did not.
-PASSED = "Everything passed."
-FAILED = "Failed: see above."
-
-#: Output trees that the sentence names.
+#: How many output trees a line names, and how many faults a summary has; the report has all.
 _MOST_NAMED = 3
+_MOST_FAULTS = 5
 
 
-def judge(report: Mapping[str, Any], failures: Mapping[str, Any]) -> tuple[bool, list[str]]:
-    """Decide whether a run passed.
+class Verdict(TypedDict):
+    """How a run of the workflow ended, as ``benchmark.json`` and ``verdict.json`` have it.
+
+    Attributes
+    ----------
+    state : str
+    sentence : str
+        What a person reads.
+    images, processed, failed : int
+        Number of images of all datasets; one that failed with several engines counts once.
+    causes : dict
+        Number of failed images by what is said of them.
+    wrong : list of str
+        What is wrong with outputs, in a line for each check that failed.
+    """
+
+    state: str
+    sentence: str
+    images: int
+    processed: int
+    failed: int
+    causes: dict[str, int]
+    wrong: list[str]
+
+
+def judge(report: Mapping[str, Any], images: Images, failures: Mapping[str, Any]) -> Verdict:
+    """Decide how a run ended.
 
     Parameters
     ----------
     report : mapping
-        As in ``benchmark.json``.
+        As in ``benchmark.json``, without the verdict.
+    images : Images
+        Of all datasets.
     failures : mapping
         The section `failures` of the config: how many images may fail. Missing keys have the
         defaults of the schema.
-
-    Returns
-    -------
-    passed : bool
-    wrong : list of str
-        What is wrong, each line followed by the images that it concerns.
     """
-    limits = _limits(failures)
-    wrong = []
-    for entry in [*report["verifications"], *report["comparisons"]]:
-        if not entry["passed"]:
-            wrong += [f"{_name(entry)}: {entry['summary']}", *_named(entry)]
-    for entry in report["failures"]:
-        if too_many := _too_many(entry, limits):
-            wrong.append(f"{_name(entry)}: {_failed(entry)}: {too_many}.")
-    return not wrong, wrong
+    checked = [*report["verifications"], *report["comparisons"]]
+    wrong = [entry for entry in checked if not entry["passed"]]
+    faults = [f"checks failed for {_names(map(_name, wrong))}"] if wrong else []
+    conclusion = conclude(images, faults, _limit(report, failures))
+    return {
+        "state": str(conclusion.state),
+        "sentence": conclusion.sentence,
+        "images": images.total,
+        "processed": images.processed,
+        "failed": images.failed,
+        "causes": images.told_causes(),
+        "wrong": [line for entry in wrong for line in _faults(entry)],
+    }
 
 
-def summary(report: Mapping[str, Any], passed: bool, place: str = "") -> list[str]:
-    """Say in at most five lines what was done, what failed, how fast it was, and where to look.
+def summary(report: Mapping[str, Any], places: Iterable[str] = ()) -> list[str]:
+    """Say in a few lines what was done, what is wrong and where to look, the conclusion last.
 
     Parameters
     ----------
     report : mapping
         As in ``benchmark.json``.
-    passed : bool
-        What `judge` decided.
-    place : str
-        Where to look, such as "Report: report.html"; empty if there is nothing to look at.
+    places : iterable of str
+        Where to look, such as "Report: report.html".
     """
     lines = []
     trees = report["verifications"]
+    if sizes := [_change(entry) for entry in report["sizes"]]:
+        lines.append(f"Size: {_names(sizes, '; ')}.")
     if trees:
-        images = max(_inputs(tree) for tree in trees)
-        recipes = _and(dict.fromkeys(tree["recipe"] for tree in trees))
-        engines = _and(dict.fromkeys(tree["engine"] for tree in trees))
-        datasets = _and(dict.fromkeys(tree["dataset"] for tree in trees))
-        lines.append(f"Done: {images:,} images of {datasets} with {recipes}, on {engines}.")
         correct = sum(entry["passed"] for entry in trees)
         same = [entry["passed"] for entry in report["comparisons"]]
         agreement = "" if not same else "; engines agree" if all(same) else "; engines DISAGREE"
         lines.append(f"Checked: {correct} of {len(trees)} output trees passed{agreement}.")
-    if report["failures"]:
-        worst = max(report["failures"], key=lambda entry: entry["failed"])
-        lines.append(f"Failed: {_failed(worst)} in {_name(worst)}; see its failures.csv.")
-    else:
-        lines.append("Failed: no image.")
     fastest: dict[tuple[str, str], Mapping[str, Any]] = {}
     for row in report["rows"]:
         key = (row["dataset"], row["recipe"])
@@ -79,42 +92,43 @@ def summary(report: Mapping[str, Any], passed: bool, place: str = "") -> list[st
         if (row["images_per_second"] or 0) > best:
             fastest[key] = row
     if fastest:
-        lines.append(f"Fast: {'; '.join(map(_speed, fastest.values()))}.")
-    end = PASSED if passed else FAILED
-    lines.append(f"{place}. {end}" if place else end)
-    return lines
+        lines.append(f"Fastest: {_names(map(_speed, fastest.values()), '; ')}.")
+    wrong = report["verdict"]["wrong"]
+    lines += wrong[:_MOST_FAULTS]
+    if len(wrong) > _MOST_FAULTS:
+        lines.append(f"and {len(wrong) - _MOST_FAULTS} more checks")
+    return [*lines, *places, report["verdict"]["sentence"]]
 
 
-def sentence(report: Mapping[str, Any], failures: Mapping[str, Any]) -> tuple[bool, str]:
-    """Decide as `judge` does, and say it in one sentence."""
-    passed, _ = judge(report, failures)
-    limits = _limits(failures)
-    checked = [*report["verifications"], *report["comparisons"]]
-    wrong = [entry for entry in checked if not entry["passed"]]
-    too_many = [entry for entry in report["failures"] if _too_many(entry, limits)]
-    faults = []
-    if wrong:
-        names = ", ".join(map(_name, wrong[:_MOST_NAMED]))
-        more = f" and {len(wrong) - _MOST_NAMED} more" if len(wrong) > _MOST_NAMED else ""
-        faults.append(f"checks failed for {names}{more}")
-    if too_many:
-        worst = max(too_many, key=lambda entry: entry["failed"] / max(1, entry["images"]))
-        faults.append(
-            f"{worst['failed']:,} of {worst['images']:,} images failed in {_name(worst)}, "
-            f"{_too_many(worst, limits)}"
-        )
-    if not passed:
-        return False, f"Failed: {'; '.join(faults)}."
-    same = " and is the same with every engine" if report["comparisons"] else ""
-    failed = max((entry["failed"] for entry in report["failures"]), default=0)
-    but = ""
-    if failed:
-        images = "image" if failed == 1 else "images"
-        but = f"; {failed:,} {images} failed, which the limits allow"
-    return True, f"Everything passed: every output is as its recipe asks{same}{but}."
+def as_data(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of ``verdict.json``."""
+    reasons = {_key(entry): entry["reasons"] for entry in report["failures"]}
+    trees = [
+        {
+            **{key: tree[key] for key in ("dataset", "recipe", "engine")},
+            "verified": tree["passed"],
+            "reasons": reasons.get(_key(tree), {}),
+        }
+        for tree in report["verifications"]
+    ]
+    return {**report["verdict"], "sizes": report["sizes"], "trees": trees}
 
 
-def _limits(failures: Mapping[str, Any]) -> Mapping[str, Any]:
+def _limit(report: Mapping[str, Any], failures: Mapping[str, Any]) -> str:
+    """Say which limit the failures of an output tree exceed, and where they are worst."""
+    limits = _complete(failures)
+    over = [e for e in report["failures"] if exceeded(e["failed"], e["images"], limits)]
+    if not over:
+        return ""
+    worst = max(over, key=lambda entry: entry["failed"] / max(1, entry["images"]))
+    name = exceeded(worst["failed"], worst["images"], limits)
+    several = len({(tree["dataset"], tree["recipe"]) for tree in report["verifications"]}) > 1
+    where = f" in {worst['dataset']}/{worst['recipe']}" * several
+    most = f"{limits[name]:g}" if name == "max_rate" else f"{limits[name]:,}"
+    return f"more than failures.{name} = {most} allows{where}"
+
+
+def _complete(failures: Mapping[str, Any]) -> Mapping[str, Any]:
     """Fill in the defaults of the section `failures`."""
     if {"max_rate", "max_count"} <= failures.keys():
         return failures
@@ -123,28 +137,27 @@ def _limits(failures: Mapping[str, Any]) -> Mapping[str, Any]:
     return complete_section("failures", failures, "failures")
 
 
-def _too_many(entry: Mapping[str, Any], limits: Mapping[str, Any]) -> str:
-    """Say which limit the failures of an output tree exceed; empty if none."""
-    rate, count = limits["max_rate"], limits["max_count"]
-    if entry["failed"] / max(1, entry["images"]) > rate:
-        return f"more than failures.max_rate = {rate:g} allows"
-    if count is not None and entry["failed"] > count:
-        return f"more than failures.max_count = {count:,} allows"
-    return ""
+def _faults(entry: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each check that failed, with one of its images."""
+    failed = [check for check in entry["checks"] if check["named"]]
+    for check in failed:
+        first = check["named"][0]
+        count = check["differing"] - 1
+        more = f" (and {count:,} more)" if count else ""
+        yield f"{_name(entry)}: {check['name']}: {first['image']}: {first['why']}{more}"
+    if not failed:
+        yield f"{_name(entry)}: {entry['summary']}"
 
 
-def _inputs(tree: Mapping[str, Any]) -> int:
-    return next((c["compared"] for c in tree["checks"] if c["name"] == "inputs"), 0)
+def _names(names: Iterable[str], separator: str = ", ") -> str:
+    """Join the first few names, and count the others."""
+    every = list(names)
+    more = len(every) - _MOST_NAMED
+    return separator.join(every[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _and(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def _failed(entry: Mapping[str, Any]) -> str:
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in entry["reasons"].items())
-    return f"{entry['failed']:,} of {entry['images']:,} images ({reasons})"
+def _change(entry: Mapping[str, Any]) -> str:
+    return f"{_name(entry)} {change(entry['bytes_in'], entry['bytes_out'])}"
 
 
 def _speed(row: Mapping[str, Any]) -> str:
@@ -154,14 +167,10 @@ def _speed(row: Mapping[str, Any]) -> str:
     return f"{_name(row)} {row['images_per_second']:,.0f} images/s{times}"
 
 
+def _key(entry: Mapping[str, Any]) -> tuple[str, str, str]:
+    return entry["dataset"], entry["recipe"], entry["engine"]
+
+
 def _name(entry: Mapping[str, Any]) -> str:
     parts = [entry["dataset"], entry["recipe"], entry.get("engine", "")]
     return "/".join(part for part in parts if part)
-
-
-def _named(entry: Mapping[str, Any]) -> list[str]:
-    return [
-        f"  {check['name']}: {image['image']}: {image['why']}"
-        for check in entry["checks"]
-        for image in check["named"]
-    ]

@@ -46,7 +46,9 @@ def compare(trees: Mapping[str, str]) -> ChecksData:
     passed = not any(result.differing for result in results)
     engines = ", ".join(manifests) or "no engine"
     verdict = "byte-identical to" if passed else "NOT byte-identical to"
-    return as_data(results, f"{engines}: {verdict} {BASELINE} over {len(baseline):,} outputs.")
+    outputs = sum(bool(row["output"]) for row in baseline.values())
+    noun = "output" if outputs == 1 else "outputs"
+    return as_data(results, f"{engines}: {verdict} {BASELINE} over {outputs:,} {noun}.")
 
 
 def _difference(ours: Mapping[str, str] | None, theirs: Mapping[str, str] | None) -> str:

@@ -1,70 +1,62 @@
-"""What a run says at its end: counts that agree, why images failed, and one verdict."""
-
-import pytest
+"""What a run says at its end: what was made, what it saved, and how it ended, which comes last."""
 
 from pixelmill.app.run_summary import summarize
 from pixelmill.dataset.passes import Pass
+from pixelmill.report.conclusion import Images
 
 DONE = Pass(
     True, "threads", 2, 2.0, 0.1, 50, 5, 41_200_000, 5_300_000, 50.0, "", "", "", ""
 )  # fmt: skip
+SIZES = (41_200_000, 5_300_000)
 PASSED = {"passed": True, "summary": "Verified: 45 outputs."}
 WRONG = {"passed": False, "summary": "2 of 45 outputs are not as demanded."}
 
 
+def images(total, truncated=0):
+    return Images.of(total, [{"reason": "truncated", "message": ""}] * truncated)
+
+
 def test_a_run_tells_counts_bytes_and_where_the_images_are():
-    done = DONE._replace(failed=0)
-    assert summarize(done, 50, {}, PASSED, "out").lines == (
-        "50 of 50 images processed, in 2.0 s (25 images/s, threads).",
-        "41.2 MB became 5.3 MB (87 % less).",
+    made = summarize(DONE, images(50), SIZES, PASSED, "out")
+    assert made.lines == (
+        "50 done in 2.0 s (25/s, threads).",
+        "Size: 41.2 MB became 5.3 MB (87 % less).",
         "Verification: Verified: 45 outputs.",
         "Images: out/images",
     )
+    assert made.conclusion.sentence == "Success: 50 of 50 images processed."
 
 
-def test_failures_are_told_by_reason_the_most_frequent_first():
-    lines = summarize(DONE, 50, {"truncated": 1, "not_an_image": 4}, PASSED, "out").lines
-    assert lines[0] == "45 of 50 images processed, 5 failed, in 2.0 s (25 images/s, threads)."
-    assert lines[2].startswith("  4 not_an_image: ")
-    assert lines[3].startswith("  1 truncated: ")
-    assert lines[4] == "Each failed image, with its reason: out/failures.csv"
+def test_failures_are_told_once_and_where_they_are_listed():
+    made = summarize(DONE, images(50, 4), SIZES, None, "out")
+    assert made.lines[-2:] == ("Failed images: out/failures.csv", "Images: out/images")
+    assert made.conclusion.sentence == (
+        "Success with failures: 46 of 50 images processed; 4 failed: 4 truncated."
+    )
+    assert not any("truncated" in line for line in made.lines)
 
 
-def test_a_run_with_nothing_to_do_says_so():
+def test_a_run_with_nothing_to_do_says_so_and_counts_all_images():
     done = DONE._replace(images=0, failed=0, bytes_in=0, bytes_out=0)
-    lines = summarize(done, 50, {"truncated": 2}, None, "out").lines
-    assert lines[0] == "Nothing to do: 48 of 50 images are up to date."
+    made = summarize(done, images(50, 2), SIZES, None, "out")
+    assert made.lines[0] == "Nothing to do: all images are up to date."
+    assert "48 of 50 images processed; 2 failed" in made.conclusion.sentence
 
 
-def test_images_of_earlier_runs_are_unchanged():
-    lines = summarize(DONE._replace(images=3, failed=0), 50, {}, None, "out").lines
-    assert lines[0].startswith("3 of 50 images processed, 47 unchanged, in ")
+def test_images_of_earlier_runs_are_up_to_date():
+    made = summarize(DONE._replace(images=3, failed=0), images(50), SIZES, None, "out")
+    assert made.lines[0] == "3 done in 2.0 s (2/s, threads); 47 were up to date."
 
 
-@pytest.mark.parametrize(
-    ("total", "failed", "status"),
-    [
-        (50, 0, 0),
-        (50, 4, 0),  # fewer than five in a small set
-        (50, 5, 1),
-        (99, 4, 0),
-        (100, 1, 0),  # one percent
-        (100, 2, 1),
-        (10_000, 100, 0),
-        (10_000, 101, 1),
-        (3, 3, 0),
-    ],
-)
-def test_a_few_failures_are_no_failure_of_the_run(total, failed, status):
-    reasons = {"truncated": failed} if failed else {}
-    summary = summarize(DONE, total, reasons, PASSED, "out")
-    assert summary.status == status
-    assert summary.verdict.startswith(
-        "Failed" if status else "Success, but" if failed else "Success."
+def test_too_many_failures_fail_the_run():
+    made = summarize(DONE, images(100, 2), SIZES, PASSED, "out").conclusion
+    assert (made.status, made.sentence) == (
+        1,
+        "Failed: 98 of 100 images processed; 2 failed, more than 1 %: 2 truncated.",
     )
 
 
 def test_results_that_are_not_right_fail_the_run():
-    summary = summarize(DONE, 50, {}, WRONG, "out")
-    assert summary.status == 1
-    assert "Verification: 2 of 45 outputs are not as demanded." in summary.lines
+    made = summarize(DONE, images(50), SIZES, WRONG, "out")
+    assert made.conclusion.status == 1
+    assert "Verification: 2 of 45 outputs are not as demanded." in made.lines

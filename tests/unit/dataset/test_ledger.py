@@ -361,12 +361,13 @@ def test_the_cost_of_an_image_is_that_of_all_its_outputs(ledger, outcomes):
         [good._replace(source="one", files=(alone,), seconds=(1.0,) * 5), bad], FINGERPRINTS
     )
     assert ledger.cost() == (5.0, 600.0)
+    assert ledger.sizes() == (2 * good.bytes_in, 1200)
 
 
 def test_without_images_the_cost_is_unknown(ledger, outcomes):
-    assert ledger.cost() == (0, 0)
+    assert ledger.cost() == ledger.sizes() == (0, 0)
     ledger.record(outcomes[1:], FINGERPRINTS)
-    assert ledger.cost() == (0, 0)
+    assert ledger.cost() == ledger.sizes() == (0, 0)
 
 
 def test_rows_of_another_ledger_are_added_or_replace_what_is_there(ledger, outcomes, tmp_path):

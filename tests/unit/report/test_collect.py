@@ -312,7 +312,7 @@ def test_the_verdict_of_the_page_is_that_of_the_run(trees, tmp_path):
         ({**bounds, "max_count": 0}, False),
     ):
         report = collect([tree], {"failures": failures})
-        assert report["verdict"]["well"] is well
+        assert (report["verdict"]["state"] != "failure") is well
         assert report["passed"]
         assert report["verdict"]["sentence"] in Page(html(report)).text
 
@@ -353,3 +353,26 @@ def test_the_time_by_stage_is_shown_for_every_tree(page):
     text = Page(page).text
     assert "The slowest images of sequential" in text
     assert "wait" in text
+
+
+def test_an_image_is_counted_once_and_those_of_all_datasets_are_added(tmp_path):
+    """300 and 50 images are 350, with however many recipes and engines."""
+    failed = {"photos": ["a.jpg", "b.jpg"], "scans": ["a.jpg"]}
+    found = []
+    for dataset, total in (("photos", 300), ("scans", 50)):
+        for recipe, engine in (("light", "sequential"), ("light", "threads"), ("own", "threads")):
+            folder = tmp_path / dataset / recipe / engine
+            check = {"name": "inputs", "compared": total, "named": []}
+            checks = {"passed": True, "summary": "", "checks": [check]}
+            write_json(folder / "verification.json", checks)
+            listed = [*failed[dataset], *(["c.jpg"] if recipe == "own" else [])]
+            rows = "".join(f"{name},decode,corrupt,broken\n" for name in listed)
+            sources = "".join(f"{number}\n" for number in range(total))
+            (folder / "failures.csv").write_text(f"source,stage,reason,message\n{rows}", "utf-8")
+            (folder / "manifest.csv").write_text(f"source\n{sources}", encoding="utf-8")
+            found.append(Tree.at(folder))
+    verdict = collect(found, {"failures": {"max_rate": 1, "max_count": None}})["verdict"]
+    assert (verdict["images"], verdict["processed"], verdict["failed"]) == (350, 345, 5)
+    assert verdict["sentence"] == (
+        "Success with failures: 345 of 350 images processed; 5 failed: 5 damaged."
+    )

@@ -104,7 +104,7 @@ def test_an_identical_failure_of_several_engines_is_listed_once(report):
 
 def test_the_markdown_has_verdict_table_failures_and_machine(report):
     text = markdown(report())
-    assert text.startswith("## pixelmill: failed\n")
+    assert text.startswith("## pixelmill: failure\n")
     assert "| demo | light | threads | 1 | 50 |" in text
     assert "No image failed." in text
     assert "cores" in text and "Pillow" in text and "`snakemake --cores 1 all`" in text

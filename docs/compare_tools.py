@@ -1,0 +1,104 @@
+"""Compare pixelmill with other programs on a folder of photos with two bad files.
+
+Each installed program reduces the photos to at most 2048 pixels with one command, and runs again
+on the unchanged folder. `make comparison` prints the table of docs/comparison.md.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+import pixelmill
+
+#: Command line by program; ``SRC`` and ``DST`` stand for the folders, ``FILES`` for all files.
+COMMANDS = {
+    "pixelmill": ["pixelmill", "run", "SRC", "DST", "--preset", "web"],
+    "mogrify": ["mogrify", "-path", "DST", "-resize", "2048x2048>", "-quality", "82", "FILES"],
+    "vipsthumbnail": ["vipsthumbnail", "--size", "2048x2048>", "-o", "DST/%s.jpg[Q=82]", "FILES"],
+    "sharp": ["sharp", "resize", "2048", "2048", "--fit", "inside", "--withoutEnlargement",
+              "--quality", "82", "-o", "DST", "-i", "FILES"],
+    "caesiumclt": ["caesiumclt", "-q", "82", "--long-edge", "2048", "--no-upscale", "-R",
+                   "-o", "DST", "SRC"],
+}  # fmt: skip
+
+#: Sides of the photos in pixels.
+SIDES = (2000, 3000)
+
+
+def main(count: int, photos: Path | None) -> None:
+    """Measure each installed program, and print a table."""
+    with tempfile.TemporaryDirectory() as place:
+        source = Path(place, "photos")
+        if photos is None:
+            pixelmill.generate(source, count, width=SIDES, height=SIDES)
+        else:
+            shutil.copytree(photos, source)
+        whole = sorted(source.glob("*.jpg"))
+        (source / "cut off.jpg").write_bytes(whole[0].read_bytes()[:20_000])
+        (source / "text.jpg").write_text("no image", encoding="utf-8")
+        rows = [
+            measure(name, command, source, Path(place, "out"))
+            for name, command in COMMANDS.items()
+            if shutil.which(command[0])
+        ]
+    titles = ["program", "first file", "all files", "again", "lines", "status", "bad files"]
+    for row in (titles, ["---"] * len(titles), *rows):
+        sys.stdout.write(f"| {' | '.join(row)} |\n")
+
+
+def measure(name: str, command: list[str], source: Path, target: Path) -> list[str]:
+    """Run a program twice; return a row of the table."""
+    files = [str(path) for path in sorted(source.glob("*.jpg"))]
+    places = {"SRC": str(source), "DST": str(target)}
+    words = [
+        word for part in command for word in (files if part == "FILES" else [_filled(part, places)])
+    ]
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    first, seconds, status, lines = _timed(words, target)
+    again = _timed(words, target)[1]
+    bad = [path for path in target.rglob("*.jpg") if path.stem in ("cut off", "text")]
+    kept = f"{len(bad)} written as if right" if bad else "none written"
+    return [
+        name, f"{first:.2f} s", f"{seconds:.2f} s", f"{again:.2f} s", str(lines), str(status), kept,
+    ]  # fmt: skip
+
+
+def _filled(part: str, places: dict[str, str]) -> str:
+    for name, path in places.items():
+        part = part.replace(name, path)
+    return part
+
+
+def _timed(words: list[str], target: Path) -> tuple[float, float, int, int]:
+    """Return seconds to the first output and to the end, the status, and the lines printed."""
+    with tempfile.TemporaryFile() as printed:
+        began = time.perf_counter()
+        run = subprocess.Popen(words, stdout=printed, stderr=subprocess.STDOUT)
+        first = 0.0
+        while run.poll() is None:
+            if not first and any(path.suffix == ".jpg" for path in _files(target)):
+                first = time.perf_counter() - began
+            time.sleep(0.002)
+        seconds = time.perf_counter() - began
+        printed.seek(0)
+        return first, seconds, run.returncode, len(printed.read().splitlines())
+
+
+def _files(folder: Path) -> list[Path]:
+    return [Path(where, name) for where, _, names in os.walk(folder) for name in names]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--count", type=int, default=64, help="how many photos are generated")
+    parser.add_argument("--photos", type=Path, help="a folder of JPEGs, instead of generated ones")
+    options = parser.parse_args()
+    main(options.count, options.photos)
