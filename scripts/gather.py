@@ -10,7 +10,7 @@ def main(options: argparse.Namespace) -> None:
     """Write the tables of the whole tree."""
     from pixelmill.dataset.gather import gather
 
-    done = gather(options.tree, options.shards, options.catalog)
+    done = gather(options.tree, options.shards, options.catalog, options.token)
     if done is None:
         logging.info("%s: nothing new in %d shards", options.label, options.shards)
     else:
@@ -27,6 +27,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("shards", type=cli.positive, metavar="N", help="number of shards")
     parser.add_argument("catalog", metavar="CSV", help="table of the whole dataset")
     parser.add_argument("--label", default="images", help="name of the images in messages")
+    cli.add_token(parser)
     return parser.parse_args()
 
 

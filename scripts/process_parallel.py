@@ -24,6 +24,7 @@ def main(options: argparse.Namespace) -> None:
         workers=cli.count_workers(options),
         label=options.label,
         policy=cli.policy(options, complete),
+        token=options.token,
         cluster=Cluster(options.scheduler, tuple(options.tls)),
         shard=Shard.parse(options.shard),
         selection=Selection(**from_json(options.selection, "--selection")),
@@ -39,6 +40,7 @@ def arguments() -> argparse.Namespace:
     )
     cli.add_pass(parser)
     cli.add_policy(parser)
+    cli.add_token(parser)
     parser.add_argument(
         "--engine",
         default=AUTO,

@@ -19,6 +19,7 @@ def main(options: argparse.Namespace) -> None:
         engine=BASELINE,
         label=options.label,
         policy=cli.policy(options, complete),
+        token=options.token,
     )
     process_folder(request, options.catalog)
 
@@ -28,6 +29,7 @@ def arguments() -> argparse.Namespace:
     parser = cli.parser(__doc__, "python scripts/process_sequential.py my_photos out")
     cli.add_pass(parser)
     cli.add_policy(parser)
+    cli.add_token(parser)
     return parser.parse_args()
 
 

@@ -3,19 +3,20 @@
 import argparse
 import logging
 import os
+import shlex
 
 from pixelmill.app import cli
 
 
 def main(options: argparse.Namespace) -> int:
-    """Verify each tree; only the caches of what passed are written."""
+    """Verify each tree, and change nothing but what is known of the outputs."""
     from pixelmill.app.config import complete
     from pixelmill.core.documents import from_json
     from pixelmill.core.errors import UserError
     from pixelmill.dataset import catalog
     from pixelmill.dataset.layout import Layout
     from pixelmill.imaging.recipe_parser import parse
-    from pixelmill.verification.checks import remedies
+    from pixelmill.verification.checks import is_repaired, remedies
     from pixelmill.verification.verify import verify
 
     config = complete(from_json(options.config, "--config"), options.steps_folder)
@@ -24,7 +25,8 @@ def main(options: argparse.Namespace) -> int:
     if not trees:
         raise UserError("There are no processed images yet; run 'snakemake --cores all all' first.")
     workers = cli.count_workers(options)
-    passed = True
+    wrong = 0
+    repaired = []
     for tree in trees:
         folder, selection = layout.source(tree.dataset)
         result = verify(
@@ -39,14 +41,35 @@ def main(options: argparse.Namespace) -> int:
         cli.print_checks(f"{tree.dataset}/{tree.recipe}/{tree.engine}", result)
         for line in remedies(result):
             logging.error("%s", line)
-        passed = passed and result["passed"]
-    return 0 if passed else cli.CHECK_FAILED
+        wrong += not result["passed"]
+        if is_repaired(result):
+            repaired.append(f"{tree.path}/verification.json")
+    if not wrong:
+        cli.conclude(f"Success: {len(trees)} of {len(trees)} output trees verified.", logging.INFO)
+        return 0
+    told = f"Failed: {wrong} of {len(trees)} output trees are not as they should be"
+    if repaired:
+        words = from_json(options.command, "--command")
+        told += f"; to repair what a run can, run: {shlex.join(_with_targets(words, repaired))}"
+    cli.conclude(told, logging.ERROR)
+    return cli.CHECK_FAILED
+
+
+def _with_targets(words: list[str | None], targets: list[str]) -> list[str]:
+    """Put targets in the place that is kept for them in a command."""
+    return [word for kept in words for word in (targets if kept is None else [kept])]
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "snakemake --cores all verify")
     parser.add_argument("--config", required=True, metavar="JSON", help="complete configuration")
+    parser.add_argument(
+        "--command",
+        default='["snakemake", "--cores", "all", null]',
+        metavar="JSON",
+        help="words of a command that makes targets, null in their place",
+    )
     parser.add_argument(
         "--steps-folder", default=".", help="folder that is searched first for your own steps"
     )

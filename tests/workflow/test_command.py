@@ -194,7 +194,7 @@ def test_the_last_line_has_a_colour_on_a_terminal(repository, photos, tmp_path, 
         (tmp_path / f"in/{number}.jpg").write_text("no image")
     reading, writing = os.openpty()
     env = {"PYTHONPATH": str(repository / "scripts"), "PATH": "", **env}
-    command = [sys.executable, "-c", MAIN, "run", "in", "out", "--no-verify"]
+    command = [sys.executable, "-m", "pixelmill", "run", "in", "out", "--no-verify"]
     with subprocess.Popen(command, cwd=tmp_path, env=env, stderr=writing) as process:
         os.close(writing)
         shown = b""

@@ -53,7 +53,7 @@ def test_a_config_file_and_keys_on_the_command_line_take_precedence(small, snake
     ran = snakemake(small, "--dry-run", "--printshellcmds", "all", *options)
     assert ran.status == 0, ran.text
     assert "Process mine with light on futures" in ran.jobs
-    (policy,) = set(re.findall(r"--policy '(.*?)' --label", ran.text))
+    (policy,) = set(re.findall(r"--policy '(.*?)' --token", ran.text))
     assert json.loads(policy) == {
         "limits": {**json.loads(policy)["limits"], "max_pixels": 77},
         "removals": {"max_rate": 0.25},
@@ -82,24 +82,6 @@ def test_the_target_process_uses_only_the_production_engine(finished, snakemake)
     assert [tree["engine"] for tree in verdict["trees"]] == ["auto"]
     timing = json.loads((finished / "results/mine/light/auto/timing.json").read_text("utf-8"))
     assert timing["last_full_pass"]["engine"] == "threads"
-
-
-def test_the_target_verify_finds_a_fault_and_names_the_remedy(finished, snakemake):
-    (finished / "results/mine/light/threads/images/3.jpg").unlink()
-    ran = snakemake(finished, "verify")
-    assert ran.status != 0
-    assert ran.jobs == ["Verify the existing outputs"]
-    assert "3.jpg: is in the manifest but does not exist" in ran.text
-    assert "missing: make them again: 'snakemake " in ran.text
-
-
-@pytest.mark.slow
-def test_the_remedy_repairs_the_fault(finished, snakemake):
-    (finished / "results/mine/light/threads/images/3.jpg").unlink()
-    remedy = re.search(r"make them again: 'snakemake (.*?)'", snakemake(finished, "verify").text)[1]
-    assert snakemake(finished, *remedy.split()).status == 0
-    assert (finished / "results/mine/light/threads/images/3.jpg").exists()
-    assert snakemake(finished, "verify").status == 0
 
 
 @pytest.mark.parametrize("name", ["scaling.json", "rivals.json"])

@@ -114,6 +114,14 @@ def token(wildcards):
     return workflow_setup.token(wildcards.dataset)
 
 
+def outputs_token(wildcards):
+    """A token that changes if outputs of a tree are lost or altered, so that they are made again."""
+    engine = wildcards.get("engine", BASELINE)
+    return workflow_setup.outputs_token(
+        f"{RESULTS}/{wildcards.dataset}/{wildcards.recipe}/{engine}"
+    )
+
+
 def checks_token(wildcards):
     """A token that changes as long as a tree's checks fail, so that they are made again."""
     path = f"{RESULTS}/{wildcards.dataset}/{wildcards.recipe}/{wildcards.engine}/verification.json"

@@ -28,12 +28,13 @@ rule process_seq:
         software=software,
         steps_folder=BASE,
         policy=policy(),
+        token=outputs_token,
     message:
         "Process {wildcards.dataset} with {wildcards.recipe}, one image after another"
     shell:
         "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
         " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
-        " --policy {params.policy:q} --label {wildcards.dataset}/{wildcards.recipe} --log {log:q}"
+        " --policy {params.policy:q} --token {params.token:q} --label {wildcards.dataset}/{wildcards.recipe} --log {log:q}"
 
 
 rule process_par:
@@ -63,6 +64,7 @@ rule process_par:
         software=software,
         steps_folder=BASE,
         policy=policy(),
+        token=outputs_token,
         scheduler=scheduler,
         options="--label {dataset}/{recipe}",
     message:
@@ -71,4 +73,4 @@ rule process_par:
         "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
         " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
         " --engine {wildcards.engine} --workers {threads} --cap-workers {params.scheduler}"
-        " --policy {params.policy:q} {params.options} --log {log:q}"
+        " --policy {params.policy:q} --token {params.token:q} {params.options} --log {log:q}"

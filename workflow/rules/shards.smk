@@ -92,8 +92,10 @@ rule gather:
     params:
         tree=subpath(output.manifest, parent=True),
         shards=len(shards()),
+        token=outputs_token,
     message:
         "Gather the shards of {wildcards.dataset} with {wildcards.recipe} on {wildcards.engine}"
     shell:
         "python {input.code[0]:q} {params.tree:q} {params.shards} {input.catalog:q}"
+        " --token {params.token:q}"
         " --label {wildcards.dataset}/{wildcards.recipe}/{wildcards.engine} --log {log:q}"

@@ -49,11 +49,12 @@ rule verify:
     params:
         config=as_json(CONFIG),
         steps_folder=BASE,
+        command=as_json(workflow_setup.command_for("verify")),
     message:
         "Verify the existing outputs"
     shell:
         "python {input.code[0]:q} --config {params.config:q} --steps-folder {params.steps_folder:q}"
-        " --workers {threads} --cap-workers --log {log:q}"
+        " --command {params.command:q} --workers {threads} --cap-workers --log {log:q}"
 
 
 rule plan:

@@ -19,8 +19,8 @@ from pixelmill.core.files import TEMPORARY
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
 from pixelmill.core.tables import iterate_table
+from pixelmill.dataset.layout import LEDGER
 from pixelmill.dataset.ledger import open_to_read
-from pixelmill.dataset.output_tree import LEDGER
 from pixelmill.dataset.shards import WHOLE, others
 from pixelmill.dataset.synthetic import made_in
 from pixelmill.engines.registry import CHOICES
@@ -31,7 +31,7 @@ _SHARD = r"[0-9]+-of-[0-9]+"
 #: What a tree, or a shard of it, holds beside its images.
 _STATE = (
     r"manifest\.csv|timing\.json|failures\.(csv|txt)|verification\.json|performance\.html"
-    r"|catalog(\.known)?\.csv|\.(lock|reserve|offspring)|\.crumbs/.+|ledger\.check\.json"
+    r"|catalog(\.known)?\.csv|\.(lock|reserve|offspring|outputs\.json)|\.crumbs/.+|ledger\.check\.json"
     r"|(ledger|ledger\.backup|verification)\.sqlite(-journal|-wal|-shm)?"
     r"(\.(damaged|version-[0-9]+)(-[0-9]+)?)?"
 )

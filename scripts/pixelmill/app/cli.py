@@ -98,6 +98,11 @@ def add_pass(made: argparse.ArgumentParser) -> None:
     made.add_argument("--label", default="images", help="name of the images in messages")
 
 
+def add_token(made: argparse.ArgumentParser) -> None:
+    """Add the option by which the workflow recognises the outputs that it asked for."""
+    made.add_argument("--token", default="", help="identifies the outputs to the workflow")
+
+
 def add_benchmark(made: argparse.ArgumentParser, recipes: str) -> None:
     """Add the arguments of a benchmark; `recipes` describes the allowed recipes."""
     made.add_argument(

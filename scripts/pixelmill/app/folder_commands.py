@@ -18,8 +18,8 @@ from pixelmill.core.suggestions import followed
 from pixelmill.core.tables import iterate_table, read_json, write_json
 from pixelmill.core.user_paths import lookalike
 from pixelmill.dataset import catalog
+from pixelmill.dataset.layout import LEDGER
 from pixelmill.dataset.ledger import open_to_read
-from pixelmill.dataset.output_tree import LEDGER
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.report.conclusion import LEVELS, Images

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,9 @@ from pixelmill.core.project import PROJECT
 from pixelmill.core.suggestions import followed, nearest
 
 _SNAKEMAKE = (sys.executable, "-P", "-m", "snakemake")
+
+#: Tells the workflow with which command a user started it.
+COMMAND = "PIXELMILL_COMMAND"
 
 #: Options of Snakemake by which a number of cores is given.
 _CORES = ("--cores", "-c", "--jobs", "-j", "--profile")
@@ -93,6 +97,7 @@ def run(arguments: Sequence[str]) -> int:
     check(arguments)
     line = command(arguments)
     safe_path.protect_children()  # Snakemake's own children too
+    os.environ[COMMAND] = shlex.join(["pixelmill", "workflow", *arguments])
     if os.name == "nt":
         return subprocess.call(line)
     return os.execv(line[0], line)

@@ -8,18 +8,20 @@ import hashlib
 import json
 import os
 import secrets
+import shlex
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pixelmill.app.workflow_command import COMMAND
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.locks import exclusive
 from pixelmill.core.progress import QUIET, VARIABLE
 from pixelmill.core.root import Root
 from pixelmill.core.tables import read_json
-from pixelmill.dataset import catalog, synthetic
+from pixelmill.dataset import catalog, outputs_state, synthetic
 from pixelmill.dataset.layout import Layout
 from pixelmill.dataset.shards import FOLDER, WHOLE, Shard
 
@@ -29,6 +31,21 @@ def prefer_this_python() -> None:
     folder = os.path.dirname(sys.executable)
     others = filter(None, [os.environ.get("PATH")])  # an empty entry would be the current folder
     os.environ["PATH"] = os.pathsep.join([folder, *others])
+
+
+def command_for(target: str) -> list[str | None]:
+    """Return the words of the command that runs, with None in the place of its target.
+
+    Parameters
+    ----------
+    target : str
+        The target that this run was asked for.
+    """
+    given = os.environ.get(COMMAND)
+    words = shlex.split(given) if given else ["snakemake", *sys.argv[1:]]
+    if words.count(target) != 1:
+        return ["snakemake", "--cores", "all", None]
+    return [None if word == target else word for word in words]
 
 
 #: Tells jobs which process runs them: where it ends, however it does, so do they.
@@ -152,6 +169,11 @@ def _of_this_run(key: str, make: Callable[[str], str]) -> str:
 def token(dataset: str) -> str:
     """Return the token of the images of a generated dataset, the same during a run."""
     return _of_this_run(f"resources/{dataset}", synthetic.token)
+
+
+def outputs_token(tree: str) -> str:
+    """Return the token of the outputs of a tree; a new one if some were lost or altered."""
+    return _of_this_run(f"{tree}/images", lambda _: outputs_state.token(tree))
 
 
 def checks_token(path: str) -> str:

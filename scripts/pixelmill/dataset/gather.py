@@ -12,6 +12,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import BusyInterval
 from pixelmill.core.locks import exclusive
 from pixelmill.dataset import catalog as catalogs
+from pixelmill.dataset import outputs_state
 from pixelmill.dataset.entries import Entry
 from pixelmill.dataset.exports import write_failures, write_tables
 from pixelmill.dataset.ledger import Ledger
@@ -21,7 +22,7 @@ from pixelmill.dataset.passes import Pass, concatenate, merge_passes
 from pixelmill.dataset.shards import Shard, all_of, others
 
 
-def gather(tree: str, shards: int, catalog: str) -> Pass | None:
+def gather(tree: str, shards: int, catalog: str, token: str = "") -> Pass | None:
     """Combine the ledgers of all shards, and write the tables of the tree.
 
     Parameters
@@ -31,6 +32,8 @@ def gather(tree: str, shards: int, catalog: str) -> Pass | None:
         Number of shards, all of which must be done.
     catalog : str
         Table of the whole dataset.
+    token : str
+        Identifies the outputs to the workflow: see `pixelmill.dataset.outputs_state`.
 
     Returns
     -------
@@ -62,6 +65,7 @@ def gather(tree: str, shards: int, catalog: str) -> Pass | None:
         whole.settle(ledger)
         write_failures(ledger, tree)
         write_tables(ledger, tree)
+        outputs_state.record(tree, ledger.output_sizes(), token)
         for path in parts:
             with Ledger(path) as part:
                 part.forget_passes()

@@ -12,6 +12,9 @@ from pixelmill.core.tables import read_json
 from pixelmill.dataset.catalog import Selection
 from pixelmill.engines.registry import BASELINE
 
+#: Name of the ledger of a tree, or of a shard of it.
+LEDGER = "ledger.sqlite"
+
 
 @dataclass(frozen=True)
 class Tree:

@@ -198,6 +198,11 @@ class Ledger:
         found = self._database.execute("SELECT output FROM images WHERE output != ''")
         return (unescape(path) for (path,) in found)
 
+    def output_sizes(self) -> Iterator[tuple[str, int]]:
+        """Return the path and the size in bytes of each output."""
+        found = self._database.execute("SELECT output, bytes_out FROM images WHERE output != ''")
+        return ((unescape(path), size) for path, size in found)
+
     def shared_output(self) -> tuple[str, str] | None:
         """Return two sources that have the same output; None if there are none."""
         query = (

@@ -180,6 +180,20 @@ def doubt(path: str) -> None:
         _write_seal(path, (_read_seal(path) or _Seal())._replace(closed=False, in_doubt=True))
 
 
+def suspect(path: str) -> None:
+    """Have the next pass compare outputs with their digests, although the ledger is sound."""
+    with _telling(path):
+        found = _read_seal(path)
+        if found is not None:
+            _write_seal(path, found._replace(in_doubt=True))
+
+
+def is_in_doubt(path: str) -> bool:
+    """Return whether the next pass must compare outputs with their digests."""
+    found = _read_seal(path)
+    return found is not None and found.in_doubt
+
+
 @contextlib.contextmanager
 def _telling(path: str) -> Iterator[None]:
     """Turn an error of the disk into a sentence."""

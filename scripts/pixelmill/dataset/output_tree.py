@@ -22,15 +22,13 @@ from pixelmill.core.jobs import OutputFile
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
 from pixelmill.dataset.catalog import Selection, paths
+from pixelmill.dataset.layout import LEDGER
 from pixelmill.dataset.ledger import Ledger, open_to_read
 from pixelmill.dataset.ledger_backup import readable
 from pixelmill.dataset.ledger_rows import Row
 from pixelmill.dataset.shards import FOLDER, WHOLE, Shard, others
 
 log = logging.getLogger(__name__)
-
-#: Name of the ledger of a tree, or of a shard of it.
-LEDGER = "ledger.sqlite"
 
 #: Tables that describe a tree or a shard, and that are deleted before it changes.
 _DESCRIPTIONS = ("manifest.csv", "verification.json")

@@ -47,6 +47,8 @@ class ProcessRequest:
         Which files of `source` belong to the dataset; None for all of them.
     notify : callable or None
         Called with the numbers of images done and to do, instead of a progress line.
+    token : str
+        Identifies the outputs to the workflow: see `pixelmill.dataset.outputs_state`.
     """
 
     source: str
@@ -60,6 +62,7 @@ class ProcessRequest:
     shard: Shard = WHOLE
     selection: Selection | None = None
     notify: Callable[[int, int], None] | None = None
+    token: str = ""
 
     def of_folder(self, entries: Entries = Entries()) -> ProcessRequest:  # noqa: B008
         """Return the same request with the folder of the image if the source is a single one.

@@ -18,6 +18,7 @@ from pixelmill.core.disk import Reserve
 from pixelmill.core.errors import UserError
 from pixelmill.core.progress import Progress
 from pixelmill.dataset import catalog as catalogs
+from pixelmill.dataset import outputs_state
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.exports import write_failures, write_tables
 from pixelmill.dataset.output_tree import Workspace
@@ -127,6 +128,8 @@ def process(request: ProcessRequest, entries: Entries) -> Pass:
         ledger.add_pass(finished, stats.busy)
         tree.settle(ledger)
         write_tables(ledger, tree.state)
+        if request.shard.is_whole:
+            outputs_state.record(request.target, ledger.output_sizes(), request.token)
     _warn_of_failures(tree, work, totals)
     return finished
 

@@ -16,7 +16,7 @@ from typing import Any
 from pixelmill.benchmark.scaling_file import ScalingFile
 from pixelmill.core.sandbox import remark
 from pixelmill.core.tables import iterate_table, read_json
-from pixelmill.dataset.layout import Tree
+from pixelmill.dataset.layout import LEDGER, Tree
 from pixelmill.dataset.ledger import open_to_read
 from pixelmill.engines.registry import BASELINE, on_cluster
 from pixelmill.report.conclusion import Images
@@ -229,7 +229,7 @@ def _sizes(trees: Sequence[Tree]) -> list[dict[str, Any]]:
     """
     found = []
     for _, (tree, *_) in by_recipe(trees):
-        with open_to_read(os.path.join(tree.path, "ledger.sqlite")) as ledger:
+        with open_to_read(os.path.join(tree.path, LEDGER)) as ledger:
             before, after = (0, 0) if ledger is None else ledger.sizes()
         if after:
             names = {"dataset": tree.dataset, "recipe": tree.recipe}

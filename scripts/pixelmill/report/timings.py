@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pixelmill.core.jobs import STAGES
+from pixelmill.dataset.layout import LEDGER
 from pixelmill.dataset.ledger import open_to_read
 from pixelmill.dataset.passes import Pass
 
@@ -49,7 +50,7 @@ def distributions(tree: str) -> dict[str, Any] | None:
         each was busy in the last full pass, in seconds since its first batch began. None if
         there is no ledger of this version, or if nothing was processed.
     """
-    path = os.path.join(tree, "ledger.sqlite")
+    path = os.path.join(tree, LEDGER)
     with open_to_read(path) as ledger:
         if ledger is None:
             return None

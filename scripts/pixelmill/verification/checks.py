@@ -74,6 +74,8 @@ class CheckSpec:
         What the check asks of an image.
     remedy : str
         What to do if the check fails.
+    is_repaired : bool
+        Whether the next run repairs what the check found.
     counts : callable
         Returns how many images the check compared, and how many it could not compare.
     """
@@ -81,6 +83,7 @@ class CheckSpec:
     name: str
     question: str
     remedy: str
+    is_repaired: bool
     counts: Counts
 
 
@@ -183,23 +186,22 @@ def _count_decoded(totals: Totals) -> tuple[int, int]:
     return totals.opened - totals.undecodable, totals.undecodable
 
 
-_ALTERED = (
-    "the outputs were altered after they were made: delete them, then run"
-    " 'snakemake --cores all --forcerun process_seq process_par'"
-)
+_ALTERED = "the outputs were altered after they were made; the next run makes them again"
 
 TREE_CHECKS = (
     TreeCheck(
         "inputs",
         "Does every input have a row in the manifest, and every row an input?",
-        "the inputs changed: run 'snakemake --cores all'",
+        "the inputs changed; the next run makes what is missing, and removes the rest",
+        True,
         lambda totals: (totals.inputs, 0),
         _find_inputs,
     ),
     TreeCheck(
         "missing",
         "Does every output in the manifest exist?",
-        "make them again: 'snakemake --cores all --forcerun process_seq process_par'",
+        "the next run makes them again",
+        True,
         lambda totals: (totals.outputs + totals.kept, 0),
         _find_missing,
     ),
@@ -207,13 +209,15 @@ TREE_CHECKS = (
         "extra",
         "Is every file in the manifest?",
         "pixelmill did not make these files: move them elsewhere",
+        False,
         lambda totals: (totals.files, 0),
         _find_extra,
     ),
     TreeCheck(
         "temporaries",
         "Is every file complete?",
-        "the next pass removes them",
+        "the next run removes them",
+        True,
         lambda totals: (totals.files + totals.temporaries, 0),
         _find_temporaries,
     ),
@@ -225,6 +229,7 @@ OUTPUT_CHECKS = (
         "decodes",
         "Can the whole output be decoded?",
         _ALTERED,
+        True,
         _count_opened,
         _find_undecodable,
         needs_picture=False,
@@ -233,6 +238,7 @@ OUTPUT_CHECKS = (
         "format",
         "Does it have the format that the recipe asks for?",
         _ALTERED,
+        True,
         _count_decoded,
         _find_wrong_format,
     ),
@@ -240,6 +246,7 @@ OUTPUT_CHECKS = (
         "size",
         "Does it have the size that the recipe asks for?",
         _ALTERED,
+        True,
         lambda totals: (totals.sized, totals.opened - totals.sized),
         _find_wrong_size,
     ),
@@ -247,6 +254,7 @@ OUTPUT_CHECKS = (
         "mode",
         "Does it have the colour mode that the recipe asks for?",
         _ALTERED,
+        True,
         _count_decoded,
         _find_wrong_mode,
     ),
@@ -254,6 +262,7 @@ OUTPUT_CHECKS = (
         "sha256",
         "Do its bytes agree with the manifest?",
         _ALTERED,
+        True,
         _count_opened,
         _find_altered,
         needs_picture=False,
@@ -262,6 +271,7 @@ OUTPUT_CHECKS = (
         "similarity",
         "Does it look like its source, as another library renders it?",
         "if the outputs were not altered, the code of the recipe is wrong: please report it",
+        False,
         lambda totals: (totals.pictures, totals.outputs - totals.pictures),
         _find_dissimilar,
     ),
@@ -272,5 +282,14 @@ CHECKS: tuple[CheckSpec, ...] = (*TREE_CHECKS, *OUTPUT_CHECKS)
 
 def remedies(result: ChecksData) -> Iterator[str]:
     """Say what to do about each check that failed."""
-    failed = {check["name"] for check in result["checks"] if not check["passed"]}
-    return (f"{check.name}: {check.remedy}" for check in CHECKS if check.name in failed)
+    return (f"{check.name}: {check.remedy}" for check in _failed(result))
+
+
+def is_repaired(result: ChecksData) -> bool:
+    """Return whether the next run repairs something of what was found."""
+    return any(check.is_repaired for check in _failed(result))
+
+
+def _failed(result: ChecksData) -> list[CheckSpec]:
+    names = {check["name"] for check in result["checks"] if not check["passed"]}
+    return [check for check in CHECKS if check.name in names]

@@ -6,6 +6,7 @@ are not opened again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import heapq
 import json
@@ -15,11 +16,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape, unescape
 from pixelmill.core.fingerprints import digest_of_code
+from pixelmill.core.locks import exclusive
 from pixelmill.core.progress import Progress
 from pixelmill.core.sandbox import Confinement, Sandbox, confine_process
+from pixelmill.dataset import ledger_backup
 from pixelmill.dataset.entries import Entry
+from pixelmill.dataset.layout import LEDGER
+from pixelmill.dataset.shards import WHOLE, others
 from pixelmill.engines.lifecycle import open_engine
 from pixelmill.engines.semaphores import processes_or_threads
 from pixelmill.verification import similarity
@@ -98,7 +104,16 @@ def verify(
         )
         cache.keep_only(tree.outputs.keys() - {finding.output for finding in opened.faulty})
     results = _results(tree, opened, unchanged)
+    if any(name == "sha256" for finding in opened.faulty for name, _ in finding.faults):
+        _suspect_outputs(target)
     return as_data(results, _summary(results, tree, opened.count))
+
+
+def _suspect_outputs(target: str) -> None:
+    """Have the next pass compare outputs with their digests: their sizes may not have changed."""
+    with contextlib.suppress(UserError), exclusive(target):  # a run may be writing there
+        for state in (target, *others(target, WHOLE)):
+            ledger_backup.suspect(os.path.join(state, LEDGER))
 
 
 @dataclass

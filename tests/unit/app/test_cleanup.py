@@ -35,8 +35,8 @@ MADE = [
         for place, name in product(
             ["auto", "auto/shards/1-of-2"],
             [
-                ".lock", ".reserve", ".offspring", ".crumbs/1/2", "timing.json", "failures.csv",
-                "failures.txt", "ledger.check.json", "ledger.sqlite.version-3-2",
+                ".lock", ".reserve", ".offspring", ".outputs.json", ".crumbs/1/2", "timing.json",
+                "failures.csv", "failures.txt", "ledger.check.json", "ledger.sqlite.version-3-2",
                 "ledger.sqlite-journal.damaged", "verification.json", "verification.sqlite",
                 "performance.html", "catalog.csv", ".pixelmill-0a-1-2.tmp",
             ],

@@ -1,12 +1,14 @@
 """`pixelmill workflow` is Snakemake on the workflow that comes with pixelmill."""
 
 import os
+import shlex
 import subprocess
 import sys
 
 import pytest
 
-from pixelmill.app.workflow_command import check, command
+from pixelmill.app import workflow_command
+from pixelmill.app.workflow_command import COMMAND, check, command
 from pixelmill.core.errors import UserError
 
 
@@ -67,3 +69,13 @@ def test_right_arguments_are_accepted(tmp_path, monkeypatch):
     (tmp_path / "good.yaml").write_text("results: out\n")
     check(["all", "-n", "--configfile", "good.yaml", "--config", "results=out", "--cores", "2"])
     check(["all", "--rerun-triggers", "mtime"])
+
+
+def test_the_workflow_learns_how_a_user_started_it(monkeypatch):
+    """So that it can print a command that the user can repeat."""
+    monkeypatch.delenv(COMMAND, raising=False)
+    starting = {"nt": "subprocess.call"}.get(os.name, "os.execv")
+    monkeypatch.setattr(f"pixelmill.app.workflow_command.{starting}", lambda *arguments: 0)
+    assert workflow_command.run(["verify", "--config", "results=a b"]) == 0
+    told = ["pixelmill", "workflow", "verify", "--config", "results=a b"]
+    assert shlex.split(os.environ[COMMAND]) == told
