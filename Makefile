@@ -4,10 +4,10 @@ PYTHON ?= python3
 CORES ?= all
 BIN = .venv/bin
 
-.PHONY: run test test-all test-slow check env clean
+.PHONY: run test test-all test-slow check env clean help
 
 run: .venv/ready $(if $(SIMD),.venv/simd) ## process the datasets of config.yaml and write the report
-	$(BIN)/snakemake --cores $(CORES) all
+	@$(BIN)/snakemake --cores $(CORES) all
 
 test: .venv/ready-dev ## run the fast tests
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow" $(PYTEST_OPTIONS)
@@ -29,12 +29,15 @@ check: .venv/ready-dev ## check style, types, and the direction of imports
 env: .venv/ready-dev ## only create the environment
 
 clean: .venv/ready ## remove results, generated images and logs
-	$(BIN)/snakemake --cores 1 clean
+	@$(BIN)/snakemake --cores 1 clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/make \1: \2/p' $(MAKEFILE_LIST)
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "pixelmill needs Python 3.11 or later: use make PYTHON=python3.12, or the path of another Python."; exit 1; }
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv
 	@touch $@
 
 # Pillow and pillow-simd would overwrite each other's files.
@@ -43,7 +46,8 @@ PLAIN_PILLOW = @if [ -e .venv/simd ]; then rm .venv/simd; \
 
 .venv/ready: .venv/python envs/requirements.lock
 	$(PLAIN_PILLOW)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.lock
+	@echo "Setting up .venv with 80 packages; those that pip has not kept are downloaded, up to 160 MB."
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r envs/requirements.lock
 	@touch $@
 
 # pillow-simd and the kernel need a C compiler and the headers of the codecs (envs/README.md).
@@ -56,7 +60,8 @@ PLAIN_PILLOW = @if [ -e .venv/simd ]; then rm .venv/simd; \
 
 .venv/ready-dev: .venv/python envs/requirements-dev.lock
 	$(PLAIN_PILLOW)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements-dev.lock
+	@echo "Setting up .venv with 120 packages; those that pip has not kept are downloaded, up to 230 MB."
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r envs/requirements-dev.lock
 	@touch $@ .venv/ready
 
 UV_COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

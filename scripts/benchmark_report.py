@@ -31,7 +31,8 @@ def main(options: argparse.Namespace) -> None:
     report = {**collect(trees, config), **describe(trees)}
     folder = options.output or f"{options.results}/report"
     write(report, folder, contact_sheets(trees, config))
-    logging.info("report: %s/report.html", folder)
+    level = logging.DEBUG if options.output else logging.INFO  # then it is known where
+    logging.log(level, "report: %s/report.html", folder)
 
 
 def _compare(options: argparse.Namespace) -> None:

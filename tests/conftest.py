@@ -110,13 +110,15 @@ class Ran(NamedTuple):
     @property
     def jobs(self):
         """Messages of the Snakemake jobs that ran, or would run in a dry run, sorted."""
-        return sorted(re.findall(r"^Job \d+: (.+)$", self.text, re.MULTILINE))
+        told = r"^(?:Job \d+|Step \d+ of \d+): (.+)$"  # by Snakemake, or by the workflow
+        return sorted(re.findall(told, self.text, re.MULTILINE))
 
     @property
     def made(self):
         """The number of images that each pass made."""
-        counts = re.findall(r"^make ([\d,]+)[:;]", self.text, re.MULTILINE)
-        return [int(count.replace(",", "")) for count in counts]
+        told = r"^(?:make (0); keep|\S+ [a-z]+: ([\d,]+) images? in )"
+        counts = re.findall(told, self.text, re.MULTILINE)
+        return [int((none or some).replace(",", "")) for none, some in counts]
 
 
 def clean_environment():

@@ -8,6 +8,7 @@ import yaml
 
 from pixelmill.app.config_schema import schema
 from pixelmill.core.fingerprints import code_of
+from tests.conftest import run
 
 #: Largest number of lines of a script; longer ones contain something that belongs in the library.
 LONGEST_SCRIPT = 80
@@ -332,3 +333,11 @@ def test_every_test_that_the_docs_name_exists(repository):
     for name, text in texts(repository, "docs/*.md").items():
         named = set(re.findall(r"`(test_\w+(?:\.py)?)`", text))
         assert named <= there, name
+
+
+def test_make_help_lists_every_target_that_is_explained(repository):
+    makefile = (repository / "Makefile").read_text(encoding="utf-8")
+    explained = re.findall(r"^([a-z-]+):.*## (.+)$", makefile, re.MULTILINE)
+    assert {"run", "test", "help"} <= {target for target, _ in explained}
+    told = run(["make", "--no-print-directory", "help"], cwd=repository)
+    assert told.text.splitlines() == [f"make {target}: {what}" for target, what in explained]

@@ -69,7 +69,7 @@ def test_it_processes_a_folder(pixelmill, photos, tmp_path):
     photos(tmp_path / "in", 3)
     done = pixelmill("run", "in", "out", "--preset", "thumbnails")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[-1] == "Success."
+    assert done.stderr.splitlines()[-1] == "Success: 3 of 3 images processed."
 
 
 def test_its_workflow_runs_and_writes_nothing_into_it(pixelmill, photos, site, tmp_path):

@@ -5,9 +5,10 @@ import shlex
 import sys
 
 from snakemake.cli import get_argument_parser
+from snakemake.logging import logger
 
 from pixelmill.app import config as settings
-from pixelmill.app import workflow_setup
+from pixelmill.app import run_messages, workflow_setup
 from pixelmill.core.errors import UserError
 from pixelmill.core.fingerprints import code_of
 from pixelmill.core.project import PACKAGE
@@ -21,6 +22,18 @@ protect_children()
 workflow_setup.announce_runner(
     any(kind.name == "ALL" for kind in workflow.output_settings.quiet or ())
 )
+
+# Not in another workflow that uses this one as a module: its messages are not ours to change.
+if (
+    workflow.is_main_process
+    and os.path.realpath(workflow.main_snakefile) == os.path.join(HERE, "Snakefile")
+    and not (workflow.output_settings.dryrun or workflow.output_settings.verbose)
+):
+    run_messages.install(
+        logger,
+        silent_rules=lambda: {rule.name for rule in workflow.rules if not rule.message},
+        is_local=lambda: workflow.local_exec,
+    )
 
 CONFIG = LOADED.config
 # A user's own steps are searched for beside the config files, those of the command line first.

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from pixelmill.app.argument_parser import Parser, number, path
 from pixelmill.core import captured_output, streams
-from pixelmill.core.errors import UserError, describe, sentence
+from pixelmill.core.errors import SAYS_STOPPED, STOPPED, UserError, describe, sentence
 from pixelmill.core.filenames import printable
 from pixelmill.core.files import is_inside
 from pixelmill.core.progress import QUIET, VARIABLE
@@ -251,7 +251,7 @@ def count_workers(options: argparse.Namespace) -> int:
 def print_checks(label: str, result: Mapping[str, Any], brief: bool = False) -> None:
     """Print each check with its counts, the images that differ, and the verdict.
 
-    If all checks passed, the brief form writes the checks only to the log file.
+    If all checks passed, the brief form writes only to the log file.
     """
     level = logging.DEBUG if brief and result["passed"] else logging.INFO
     for check in result["checks"]:
@@ -264,7 +264,7 @@ def print_checks(label: str, result: Mapping[str, Any], brief: bool = False) -> 
         logging.log(level, "%s  (%s)", text, check["question"])
         for image in check["named"]:
             logging.info("            %s: %s", image["image"], image["why"])
-    (logging.info if result["passed"] else logging.error)("%s: %s", label, result["summary"])
+    logging.log(level if result["passed"] else logging.ERROR, "%s: %s", label, result["summary"])
 
 
 def conclude(sentence: str, level: int) -> None:
@@ -323,7 +323,8 @@ def run(
         status = error.status
     except (KeyboardInterrupt, Terminated) as error:
         status = SIGNALLED + error.number if isinstance(error, Terminated) else INTERRUPTED
-        logging.error("Stopped; finished work is kept. Run the same command again to continue.")
+        is_shown = isinstance(error, KeyboardInterrupt) and SAYS_STOPPED in os.environ
+        logging.log(logging.DEBUG if is_shown else logging.ERROR, "%s", STOPPED)
         _leave_at_once(status, drain)
     except Exception as error:
         unexpected = f"Unexpected {describe(error)}"

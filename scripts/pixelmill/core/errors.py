@@ -6,6 +6,12 @@ import os
 
 from pixelmill.core.filenames import escape, printable
 
+#: What is said when a run is stopped by Ctrl-C or a signal.
+STOPPED = "Stopped; finished work is kept. Run the same command again to continue."
+
+#: Environment variable of a workflow that says so itself, once for all its jobs.
+SAYS_STOPPED = "PIXELMILL_SAYS_STOPPED"
+
 #: The most characters of a message about one image that are kept.
 LONGEST_MESSAGE = 1000
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-#: Seconds between plain lines, if there is no terminal.
-PLAIN_INTERVAL = 5.0
+#: Seconds until the first plain line, if there is no terminal; until the next, twice as many, and
+#: so on, so that the log of a long run stays short.
+PLAIN_INTERVAL = 15.0
 
 #: Seconds between lines of JSON.
 JSON_INTERVAL = 1.0
@@ -56,10 +57,12 @@ class Progress:
         self.failed = 0
         self._stream = stream or sys.stderr
         self._started = self._spoken = time.monotonic()
+        self._interval = PLAIN_INTERVAL
         self._bar: tqdm[Any] | None = None
         self._notify = notify
         self._style = QUIET if notify else os.environ.get(VARIABLE, "line")
-        if self._style == "line" and self._stream.isatty() and total:
+        lively = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        if self._style == "line" and lively and total:
             from tqdm import tqdm
 
             self._bar = tqdm(
@@ -101,8 +104,9 @@ class Progress:
         if self._style == "json" and now - self._spoken >= JSON_INTERVAL:
             self._spoken = now
             self._say(self.as_json(now - self._started))
-        elif self._style == "line" and now - self._spoken >= PLAIN_INTERVAL:
+        elif self._style == "line" and now - self._spoken >= self._interval:
             self._spoken = now
+            self._interval *= 2
             self._say(self.line(now - self._started))
 
     def _say(self, text: str) -> None:

@@ -57,6 +57,11 @@ class Plan:
         number = self.to_render.find(source)
         return () if number is None else self.outputs.of(self.to_render[number])
 
+    @property
+    def is_first(self) -> bool:
+        """Whether all images are new, and nothing else is to be done."""
+        return set(self.reasons) == {"new"} and not self.keep and not self.remove
+
     def __str__(self) -> str:
         """Return the plan as a line of text.
 

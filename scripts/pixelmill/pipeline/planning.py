@@ -96,7 +96,8 @@ def plan_pass(context: PassContext) -> Plan:
             context.fingerprints,
             checks_outputs,
         )
-    log.info("%s", plan)
+    # At the end of a first pass, the number of images is told anyway.
+    log.log(logging.DEBUG if plan.is_first else logging.INFO, "%s", plan)
     software = fingerprint.rendering_software(request.recipe.uses_opencv)
     if plan.reasons["code changed"]:
         log.info("code changed: %s", _changed_software(ledger, software))

@@ -76,11 +76,11 @@ def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
     finished = process(request, entries)
     if finished.images:
         images_per_second = finished.images / max(finished.seconds, 1e-9)
+        images = "1 image" if finished.images == 1 else f"{finished.images:,} images"
         workers = "1 worker" if finished.workers == 1 else f"{finished.workers} workers"
         log.info(
-            "%s %s: %s images in %.1f s (%.0f/s, %s)",
-            request.label, finished.engine, f"{finished.images:,}", finished.seconds,
-            images_per_second, workers,
+            "%s %s: %s in %.1f s (%.0f/s, %s)",
+            request.label, finished.engine, images, finished.seconds, images_per_second, workers,
         )  # fmt: skip
     return finished
 

@@ -54,6 +54,31 @@ def test_a_log_gets_plain_lines_when_it_is_time(monkeypatch):
     assert line.endswith(", 1 failed")
 
 
+def test_the_lines_of_a_long_run_come_ever_more_rarely(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(progress_module, "PLAIN_INTERVAL", 10.0)
+    stream = io.StringIO()
+    times = []
+    with Progress(1000, "light", stream) as progress:
+        for now in range(100, 400):
+            before = stream.getvalue()
+            progress.advance(1)
+            if stream.getvalue() != before:
+                times.append(now - 100)
+    assert times == [10, 30, 70, 150]
+
+
+def test_a_terminal_that_cannot_go_back_gets_plain_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(progress_module, "PLAIN_INTERVAL", 0.0)
+    stream = Terminal()
+    with Progress(10, "light", stream) as progress:
+        progress.advance(5)
+    assert stream.getvalue().startswith("light: 5/10 images, ")
+    assert "\r" not in stream.getvalue()
+
+
 def test_a_terminal_gets_a_live_line_that_is_removed_at_the_end():
     stream = Terminal()
     with Progress(10, "light", stream) as progress:
