@@ -13,9 +13,8 @@ def main(options: argparse.Namespace) -> None:
     from pixelmill.dataset.catalog import Selection, chosen, refresh
     from pixelmill.dataset.shards import Shard
 
-    folder, selection = chosen(options.source)
-    if given := from_json(options.selection, "--selection"):
-        selection = Selection(**given)
+    given = Selection(**from_json(options.selection, "--selection"))
+    folder, selection = chosen(options.source, given)
     shard = Shard.parse(options.shard)
     found = refresh(options.table, folder, selection, shard)
     others = ", ".join(f"{what} ({n:,})" for what, n in sorted(found.left_out.items()))

@@ -11,12 +11,13 @@ def main(options: argparse.Namespace) -> None:
     from pixelmill.app.config import named_recipe
     from pixelmill.benchmark import competitors, manager, speedups
     from pixelmill.core.tables import write_json
+    from pixelmill.dataset import catalog
 
     recipe = named_recipe(options.recipe, options.steps_folder)
     competitors.task_of(recipe)  # fails at once if other tools cannot perform it
     settings = cli.settings(options, "benchmark", "images", "repeats")
     some = manager.select(manager.entries_of(options.source, options.catalog), settings["images"])
-    tools = competitors.willing(options.source, recipe, some)
+    tools = competitors.willing(catalog.chosen(options.source)[0], recipe, some)
     cases = competitors.cases(cli.count_workers(options), tools)
     result = manager.run(
         options.source,

@@ -154,7 +154,7 @@ def test_what_informs_is_written_to_standard_output(pixelmill):
         (["run", "empty", "out"], "'empty' contains no image"),
         (["plan", "empty", "out"], "'empty' contains no image"),
         (["init", "empty"], "'empty' contains no image"),
-        (["run", "bad.yaml", "out"], "'./bad.yaml' is not an image"),
+        (["run", "bad.yaml", "out"], "'bad.yaml' is not an image"),
         (["workflow", "--configfile", "bad.yaml"], "bad.yaml, line 2, column 1: found a tab"),
         (
             ["verify", "in", "nowhere"],

@@ -68,13 +68,13 @@ def test_a_mistake_in_the_config_is_one_sentence(small, snakemake, text, sentenc
         (["proces"], "'proces' is not a target; did you mean 'process'?"),
         (["all", "--forcerun", "repotr"], "'repotr' is not a target; did you mean 'report'?"),
         (["catalog"], "'catalog' is not a target, because it is done for each dataset"),
-        (["results/mine/light/auto/manifes.csv"], "'results/mine/light/auto/manifes.csv' is no t"),
+        (["results/mine/light/auto/manifes.csv"], "'results/mine/light/auto/manifes.csv' is not a"),
         (
             ["all", "--config", "reslts=out"],
             "--config: reslts: unknown key; did you mean 'results'",
         ),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_mistake_on_the_command_line_is_one_sentence(small, snakemake, arguments, sentence):
     assert sentence_of(snakemake(small, *arguments)).startswith(sentence)

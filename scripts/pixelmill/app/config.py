@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import datetime
-import glob
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +18,6 @@ from pixelmill.core.errors import UserError, shown
 from pixelmill.core.files import is_inside
 from pixelmill.core.suggestions import followed, nearest
 from pixelmill.core.user_paths import expanded, lookalike
-from pixelmill.dataset.catalog import Selection
 from pixelmill.imaging import recipe, recipe_parser
 from pixelmill.imaging.codecs.formats import format_name
 from pixelmill.imaging.codecs.limits import PRESETS
@@ -282,28 +280,19 @@ def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Map
                 raise UserError(
                     f"{key}.generate.{side}: found [{low}, {high}]; give the smaller number first."
                 )
-        for glob_ in ("include", "exclude"):
-            if glob_ in dataset:
-                raise UserError(f"{key}.{glob_}: is only for datasets with 'folder'; leave it out.")
+        for glob in ("include", "exclude"):
+            if glob in dataset:
+                raise UserError(f"{key}.{glob}: is only for datasets with 'folder'; leave it out.")
         return dataset
     folder = _expanded(dataset["folder"], f"{key}.folder")
     if os.path.isfile(folder):
-        dataset = _dataset_of_file(key, dataset, folder)
-        folder = dataset["folder"]
-    if not os.path.isdir(folder):
+        for glob in ("include", "exclude"):
+            if glob in dataset:
+                raise UserError(f"{key}.{glob}: '{folder}' is a single image; leave it out.")
+    elif not os.path.isdir(folder):
         raise UserError(f"{key}.folder: {_no_folder(folder)}")
-    is_one_file = bool(Selection(dataset.get("include", ())).one_file)
-    _check_apart(key, folder, results, is_one_file)
+    _check_apart(key, folder, results)
     return {**dataset, "folder": folder}
-
-
-def _dataset_of_file(key: str, dataset: Mapping[str, Any], path: str) -> Mapping[str, Any]:
-    """Return the dataset of a single image: its folder, of which only the image is chosen."""
-    for glob_ in ("include", "exclude"):
-        if glob_ in dataset:
-            raise UserError(f"{key}.{glob_}: 'folder' is the file '{path}'; leave this key out.")
-    folder, name = os.path.split(path)
-    return {**dataset, "folder": folder or ".", "include": [glob.escape(name)]}
 
 
 def _no_folder(path: str) -> str:
@@ -316,7 +305,7 @@ def _no_folder(path: str) -> str:
     return f"'{path}' is not a folder{followed(lookalike(path), 'correct the path or mount it.')}"
 
 
-def _check_apart(key: str, folder: str, results: str, is_one_file: bool) -> None:
+def _check_apart(key: str, folder: str, results: str) -> None:
     """Check that neither of two folders is in the other.
 
     The results may be beside a single image, since nothing else of its folder is read.
@@ -325,7 +314,7 @@ def _check_apart(key: str, folder: str, results: str, is_one_file: bool) -> None
         raise UserError(
             f"{key}.folder: '{folder}' is inside the results '{results}'; choose separate folders."
         )
-    if is_inside(results, folder) and not is_one_file:
+    if os.path.isdir(folder) and is_inside(results, folder):
         raise UserError(
             f"{key}.folder: '{folder}' contains the results '{results}'; "
             "choose separate folders, or set 'results' to a place outside it."

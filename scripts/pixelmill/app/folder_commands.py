@@ -72,7 +72,7 @@ def _choose(options: argparse.Namespace) -> ChosenRecipe:
     from pixelmill.pipeline.request import check_folders
 
     # Before anything is said or written.
-    catalog.require_image(*catalog.chosen(options.source))
+    catalog.require_image(options.source)
     check_folders(options.source, options.target)
     if (chosen := _given(options)) is not None:
         return chosen
@@ -205,9 +205,8 @@ def init(options: argparse.Namespace) -> None:
     """Write a config for a folder, and say what the folder holds."""
     from pixelmill.app import starting_config
 
-    folder, selection = catalog.chosen(options.folder)
-    catalog.require_image(folder, selection)
-    found, _ = catalog.scan(folder, selection)
+    catalog.require_image(options.folder)
+    found, _ = catalog.scan(*catalog.chosen(options.folder))
     formats = Counter(entry.format for entry in found.entries)
     for line in starting_config.findings(options.folder, formats, found.left_out):
         log.info("%s", line)

@@ -210,8 +210,8 @@ def fingerprint(dataset: Mapping[str, Any], shard: Shard = WHOLE) -> str:
     """Return a digest of the files of a shard of a user's folder; empty for generated images."""
     if "generate" in dataset:
         return ""
-    chosen = {key: tuple(globs) for key, globs in selection(dataset).items()}
-    return _fingerprints(dataset["folder"], shard.of, **chosen)[shard.number - 1]
+    globs = {key: tuple(given) for key, given in selection(dataset).items()}
+    return _fingerprints(dataset["folder"], shard.of, **globs)[shard.number - 1]
 
 
 @functools.cache
@@ -219,7 +219,8 @@ def _fingerprints(
     folder: str, shards: int, include: tuple[str, ...], exclude: tuple[str, ...]
 ) -> list[str]:
     """Return the digests of all shards, from one walk."""
-    return catalog.fingerprints(folder, catalog.Selection(include, exclude), shards)
+    chosen = catalog.chosen(folder, catalog.Selection(include, exclude))
+    return catalog.fingerprints(*chosen, shards)
 
 
 def selection(dataset: Mapping[str, Any]) -> dict[str, list[str]]:

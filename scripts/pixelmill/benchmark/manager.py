@@ -74,6 +74,7 @@ def run(
         fits and advice.
     """
     entries = select(entries_of(source, table), images)
+    source, _ = catalog.chosen(source)
     if scratch:
         os.makedirs(scratch, exist_ok=True)
     for entry in entries:  # into the page cache
@@ -126,7 +127,9 @@ def run(
 
 def entries_of(source: str, table: str | None) -> Entries:
     """Return the images of a folder, from its catalog if there is one."""
-    return catalog.scan(source)[0].entries if table is None else catalog.read(table)
+    return (
+        catalog.scan(*catalog.chosen(source))[0].entries if table is None else catalog.read(table)
+    )
 
 
 def select(entries: Entries, count: int) -> Entries:

@@ -74,12 +74,6 @@ class Selection:
         # A glob that ends with * and matches a folder matches everything below it.
         self._whole = _compile([one for one in exclude if one.endswith("*")])
         self._heads = [match[0].lower() for match in map(_HEAD.match, include) if match]
-        #: The name of the only file that is chosen, if it is directly in the folder.
-        self.one_file = (
-            _BRACKETS.sub(r"\1", include[0])
-            if len(include) == 1 and not _WILDCARD.search(_BRACKETS.sub("", include[0]))
-            else None
-        )
 
     def __call__(self, path: str) -> bool:
         """Return whether the path belongs to the dataset."""
@@ -107,12 +101,6 @@ class Selection:
         )
 
 
-#: A folder or a wildcard in a glob.
-_WILDCARD = re.compile(r"[/*?[]")
-
-#: A wildcard that stands for itself.
-_BRACKETS = re.compile(r"\[([*?[])\]")
-
 #: The part of a glob before its first wildcard, or first character with several other cases.
 _HEAD = re.compile(r"[^*?\[\x80-\U0010ffff]*")
 
@@ -122,8 +110,14 @@ def _compile(globs: Sequence[str]) -> re.Pattern[str] | None:
     return re.compile(expression, re.IGNORECASE) if globs else None
 
 
-def chosen(path: str) -> tuple[str, Selection]:
-    """Return what a path stands for: all images of a folder, or a single image.
+def chosen(path: str, select: Selection | None = None) -> tuple[str, Selection]:
+    """Return what a path stands for: the images of a folder, or a single image.
+
+    Parameters
+    ----------
+    path : str
+    select : Selection, optional
+        Which files of a folder are chosen; by default all of them.
 
     Returns
     -------
@@ -136,7 +130,7 @@ def chosen(path: str) -> tuple[str, Selection]:
     'photos'
     """
     if not os.path.isfile(path):
-        return path, Selection()
+        return path, select or Selection()
     folder, name = os.path.split(path)
     return folder or ".", Selection([glob.escape(name)])
 
@@ -196,24 +190,29 @@ def _looked_at(files: Iterable[_File], known: Entries) -> Iterator[Entry]:
         yield Entry(path, size, mtime_ns, format_, width, height, changed)
 
 
-def require_image(folder: str, select: Selection | None = None) -> None:
-    """Check that a folder holds at least one image, or a file that is named like one.
+def require_image(source: str, select: Selection | None = None) -> None:
+    """Check that a path is an image or a folder with one, or with a file that is named like one.
+
+    Parameters
+    ----------
+    source, select
+        As for `chosen`.
 
     Raises
     ------
     UserError
-        If it holds none, is missing, or cannot be read.
+        If it is not, is missing, or cannot be read.
     """
-    select, left_out = select or Selection(), Counter[str]()
+    folder, select = chosen(source, select)
+    left_out = Counter[str]()
     if _has_image_on_top(folder, select):
         return
     for path, *_, full in _files(folder, select, left_out):
         if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES or _look(full)[0]:
             return
         left_out["other files"] += 1
-    if select.one_file:
-        path = os.path.join(folder, select.one_file)
-        raise UserError(f"'{path}' is not an image; give an image, or a folder of images.")
+    if os.path.isfile(source):
+        raise UserError(f"'{source}' is not an image; give an image, or a folder of images.")
     others = ", ".join(f"{what} ({count:,})" for what, count in sorted(left_out.items()))
     raise UserError(
         f"'{folder}' contains no image{f'; left out: {others}' if others else ''}; correct the "

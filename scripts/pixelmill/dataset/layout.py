@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelmill.core.tables import read_json
-from pixelmill.dataset.catalog import Selection
+from pixelmill.dataset.catalog import Selection, chosen
 from pixelmill.engines.registry import BASELINE
 
 #: Name of the ledger of a tree, or of a shard of it.
@@ -48,7 +48,7 @@ class Layout:
         """Return the folder of a dataset's images, and which of its files belong to it."""
         data = self._config["datasets"][dataset]
         selection = Selection(data.get("include", []), data.get("exclude", []))
-        return data.get("folder", f"resources/{dataset}"), selection
+        return chosen(data.get("folder", f"resources/{dataset}"), selection)
 
     def trees(self) -> Iterator[Tree]:
         """Yield the output trees that `run` covers, that of the production engine last."""

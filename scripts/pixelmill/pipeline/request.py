@@ -64,30 +64,22 @@ class ProcessRequest:
     notify: Callable[[int, int], None] | None = None
     token: str = ""
 
-    def of_folder(self, entries: Entries = Entries()) -> ProcessRequest:  # noqa: B008
+    def of_folder(self) -> ProcessRequest:
         """Return the same request with the folder of the image if the source is a single one.
-
-        Parameters
-        ----------
-        entries : Entries, optional
-            The inputs, if they are known.
 
         Raises
         ------
         UserError
             If the results cannot go where they should.
         """
-        is_one_file = bool(self.selection and self.selection.one_file)
-        if len(entries) == 1:
-            is_one_file = "/" not in entries[0].path
-        check_folders(self.source, self.target, is_one_file)
+        check_folders(self.source, self.target)
         if not os.path.isfile(self.source):
             return self
-        folder, selection = catalog.chosen(self.source)
+        folder, selection = catalog.chosen(self.source, self.selection)
         return replace(self, source=folder, selection=selection)
 
 
-def check_folders(source: str, target: str, is_one_file: bool = False) -> None:
+def check_folders(source: str, target: str) -> None:
     """Check that inputs and results are apart; results may be beside a single image.
 
     Parameters
@@ -96,8 +88,6 @@ def check_folders(source: str, target: str, is_one_file: bool = False) -> None:
         A folder or an image.
     target : str
         Folder of the results.
-    is_one_file : bool
-        Whether only one image of the folder is chosen, which is directly in it.
 
     Raises
     ------
@@ -106,11 +96,10 @@ def check_folders(source: str, target: str, is_one_file: bool = False) -> None:
     """
     if os.path.isfile(target):
         raise UserError(f"'{target}' is a file; name a folder for the results.")
-    folder = source
-    if os.path.isfile(source):
-        folder, is_one_file = os.path.dirname(source) or ".", True
+    folder = os.path.dirname(source) or "." if os.path.isfile(source) else source
     for place in (target, os.path.join(target, "images")):
-        if is_inside(folder, place) or (is_inside(place, folder) and not is_one_file):
+        contains = os.path.isdir(source) and is_inside(place, source)
+        if contains or is_inside(folder, place):
             raise UserError(
                 f"The folder of the images '{source}' and that of the results '{target}' must not "
                 "contain one another; choose separate folders."

@@ -63,16 +63,15 @@ def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
         If one folder contains the other, if the source is missing, or if `process` cannot
         finish the pass.
     """
-    table = Entries() if catalog is None else catalogs.read(catalog)
-    request = request.of_folder(table)
+    request = request.of_folder()
     source, target, shard = request.source, request.target, request.shard
     if os.path.isdir(target):
         Workspace(target, shard).check_folders()
     if catalog is None:
-        path = os.path.join(shard.below(target), "catalog.csv")
-        entries = catalogs.refresh(path, source, request.selection, shard).entries
+        table = os.path.join(shard.below(target), "catalog.csv")
+        entries = catalogs.refresh(table, source, request.selection, shard).entries
     else:
-        entries = table
+        entries = catalogs.read(catalog)
     finished = process(request, entries)
     if finished.images:
         images_per_second = finished.images / max(finished.seconds, 1e-9)

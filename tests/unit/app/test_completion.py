@@ -30,7 +30,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        (["r"], ["run"]),
+        (["ru"], ["run"]),
         (["p"], ["plan", "presets"]),
         (["run", "--pre"], ["--preset"]),
         (["run", "--preset", "s"], ["social", "scans"]),

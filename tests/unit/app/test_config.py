@@ -463,9 +463,9 @@ def test_all_datasets_are_run_if_none_is_named_and_there_is_no_demo(trees):
 def test_a_file_stands_for_a_dataset_of_one_image(trees):
     (trees / "photos/[1].jpg").touch()
     filled = config.complete({**folder("photos/[1].jpg"), "results": "photos/out"})
-    assert filled["datasets"]["demo"] == {"folder": "photos", "include": ["[[]1].jpg"]}
+    assert filled["datasets"]["demo"] == {"folder": "photos/[1].jpg"}
     assert config.complete(filled) == filled
-    with pytest.raises(UserError, match=r"^datasets\.demo\.include: 'folder' is the file"):
+    with pytest.raises(UserError, match=r"^datasets\.demo\.include: 'photos/.*' is a single image"):
         config.complete(folder("photos/[1].jpg", include=["*.jpg"]))
 
 

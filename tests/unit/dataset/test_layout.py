@@ -34,3 +34,11 @@ def test_trees_are_what_run_covers_sequential_first_and_each_once():
         "results/mine/light/threads",
         "results/mine/light/auto",
     ]
+
+
+def test_a_dataset_may_be_a_single_image(photos, tmp_path):
+    photos(tmp_path / "in", 2)
+    config = {"datasets": {"one": {"folder": str(tmp_path / "in/1.jpg")}}, "results": "out"}
+    folder, selects = Layout(config).source("one")
+    assert folder == str(tmp_path / "in")
+    assert [name for name in ("0.jpg", "1.jpg") if selects(name)] == ["1.jpg"]
