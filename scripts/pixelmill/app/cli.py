@@ -342,7 +342,6 @@ def run(
 #: Options that name a file or a folder to write, by the name of their value.
 _WRITTEN = {
     "log": "--log",
-    "table": "CSV",
     "done": "--done",
     "output": "--output",
     "json": "--json",
@@ -372,7 +371,9 @@ def _spare_files(options: argparse.Namespace) -> None:
                 f"{option}: '{place}' is in the folder of the images, which is never written to; "
                 "choose another place."
             )
-        if os.path.isfile(place) and b"\0" in _beginning(place):
+    for name, option in {**_WRITTEN, "table": "CSV"}.items():
+        place = getattr(options, name, None)
+        if isinstance(place, str) and os.path.isfile(place) and b"\0" in _beginning(place):
             raise UserError(
                 f"{option}: '{place}' exists, and is no text that pixelmill wrote; choose another "
                 "name."

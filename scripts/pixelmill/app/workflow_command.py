@@ -17,9 +17,6 @@ from pixelmill.core.suggestions import followed, nearest
 
 _SNAKEMAKE = (sys.executable, "-P", "-m", "snakemake")
 
-#: Tells the workflow with which command a user started it.
-COMMAND = "PIXELMILL_COMMAND"
-
 #: Options of Snakemake by which a number of cores is given.
 _CORES = ("--cores", "-c", "--jobs", "-j", "--profile")
 
@@ -94,6 +91,8 @@ def _values(arguments: Sequence[str], *names: str) -> Iterator[str]:
 
 def run(arguments: Sequence[str]) -> int:
     """Replace this process with Snakemake, or run it as a child if the system cannot do that."""
+    from pixelmill.app.workflow_setup import COMMAND
+
     check(arguments)
     line = command(arguments)
     safe_path.protect_children()  # Snakemake's own children too

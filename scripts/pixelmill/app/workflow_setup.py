@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pixelmill.app.workflow_command import COMMAND
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.locks import exclusive
 from pixelmill.core.progress import QUIET, VARIABLE
@@ -24,6 +23,9 @@ from pixelmill.core.tables import read_json
 from pixelmill.dataset import catalog, outputs_state, synthetic
 from pixelmill.dataset.layout import Layout
 from pixelmill.dataset.shards import FOLDER, WHOLE, Shard
+
+#: Tells the workflow with which command a user started it.
+COMMAND = "PIXELMILL_COMMAND"
 
 
 def prefer_this_python() -> None:

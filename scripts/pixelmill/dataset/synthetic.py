@@ -332,9 +332,9 @@ def _read_record(folder: str) -> Generation:
         return {}
     try:
         generation: Generation = read_json(record)
-        if isinstance(generation["spec"], str) and isinstance(generation["count"], int):
+        if isinstance(generation.get("count", 0), int):
             return generation
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         pass
     raise UserError(
         f"'{record}' is damaged, so it is not known which images were generated; remove the "

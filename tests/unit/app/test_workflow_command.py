@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from pixelmill.app import workflow_command
-from pixelmill.app.workflow_command import COMMAND, check, command
+from pixelmill.app.workflow_command import check, command
+from pixelmill.app.workflow_setup import COMMAND
 from pixelmill.core.errors import UserError
 
 
@@ -73,7 +74,8 @@ def test_right_arguments_are_accepted(tmp_path, monkeypatch):
 
 def test_the_workflow_learns_how_a_user_started_it(monkeypatch):
     """So that it can print a command that the user can repeat."""
-    monkeypatch.delenv(COMMAND, raising=False)
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # it is changed for the child
+    os.environ.pop(COMMAND, None)
     starting = {"nt": "subprocess.call"}.get(os.name, "os.execv")
     monkeypatch.setattr(f"pixelmill.app.workflow_command.{starting}", lambda *arguments: 0)
     assert workflow_command.run(["verify", "--config", "results=a b"]) == 0

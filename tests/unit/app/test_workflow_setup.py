@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from pixelmill.app.workflow_command import COMMAND
-from pixelmill.app.workflow_setup import command_for, folders_of
+from pixelmill.app.workflow_setup import COMMAND, command_for, folders_of
 
 
 @pytest.mark.parametrize(
