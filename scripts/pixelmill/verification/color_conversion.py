@@ -25,6 +25,10 @@ _SPACES = {"gray": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}
 #: Number of levels along each axis with which a profile is tried.
 _PROBES = 9
 
+#: Largest difference of colours that look the same, in levels: a formula and a profile of the
+#: same colours are rounded differently.
+_ALIKE = 3
+
 
 def in_rgb(samples: Samples, notes: Notes, color: str = "srgb") -> Array:
     """Convert samples to RGB with straight alpha, of the same depth.
@@ -91,31 +95,40 @@ def changes_colors(profile: bytes, space: str) -> bool:
         return False
     if space == "cmyk":
         return True
-    ramp = np.linspace(0, 255, _PROBES).round().astype(np.uint8)
-    if space == "gray":
-        probes = np.arange(256, dtype=np.uint8).reshape(1, -1, 1)
-    else:
-        probes = np.stack(np.meshgrid(ramp, ramp, ramp), axis=-1).reshape(1, -1, 3)
+    probes = np.arange(256, dtype=np.uint8).reshape(1, -1, 1) if space == "gray" else _grid()
     seen = _converted(np.ascontiguousarray(probes), profile, space)
     # Rounding may cause a difference of one level.
     return seen is not None and bool(np.abs(seen.astype(int) - probes).max() > 1)
 
 
-@functools.lru_cache(maxsize=64)
-def grays_alike(one: bytes, other: bytes) -> bool:
-    """Whether every level of grey looks the same with two profiles, of grey or of RGB."""
-    seen = [_grays(profile) for profile in (one, other)]
-    if seen[0] is None or seen[1] is None:
-        return False
-    return bool(np.abs(seen[0].astype(int) - seen[1]).max() <= 1)  # rounding
+def described_alike(one: tuple[Notes, bool], other: tuple[Notes, bool]) -> bool:
+    """Whether two files describe their colours so that the same levels look the same.
+
+    Parameters
+    ----------
+    one, other : tuple of (Notes, bool)
+        How a file describes its colours, and whether it stores grey. If only one does, only
+        levels of grey are compared, because grey may be stored as colours.
+
+    Raises
+    ------
+    UndecodableError
+        If the colours are described in a way that has no conversion.
+    """
+    gray = one[1] or other[1]
+    probes = np.arange(256, dtype=np.uint8).reshape(1, -1, 1) if gray else _grid()
+    seen = []
+    for notes, stores_gray in (one, other):
+        levels = probes if stores_gray or not gray else np.repeat(probes, 3, axis=2)
+        converted = _in_srgb(levels, notes, "gray" if stores_gray else "rgb")
+        seen.append(np.broadcast_to(converted, (*converted.shape[:2], 3)).astype(int))
+    return bool(np.abs(seen[0] - seen[1]).max() <= _ALIKE)
 
 
-def _grays(profile: bytes) -> Array | None:
-    """Return all levels of grey in sRGB; None if the profile cannot be used."""
-    ramp = np.arange(256, dtype=np.uint8).reshape(1, -1, 1)
-    if profile[16:20] == _SPACES["gray"]:
-        return _converted(ramp, profile, "gray")
-    return _converted(np.ascontiguousarray(np.repeat(ramp, 3, axis=2)), profile, "rgb")
+def _grid() -> Array:
+    """Return colours of the whole cube."""
+    ramp = np.linspace(0, 255, _PROBES).round().astype(np.uint8)
+    return np.stack(np.meshgrid(ramp, ramp, ramp), axis=-1).reshape(1, -1, 3)
 
 
 def _converted(array: Array, profile: bytes, space: str) -> Array | None:

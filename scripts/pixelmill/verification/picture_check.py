@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from pixelmill.verification import reference, similarity
-from pixelmill.verification.color_conversion import changes_colors, grays_alike
+from pixelmill.verification.color_conversion import described_alike
 from pixelmill.verification.expectations import Expectation
 from pixelmill.verification.second_decoder import Seen, decode, turned
 from pixelmill.verification.second_encoder import compressed
@@ -130,11 +130,16 @@ def _renderings(
     expectation: Expectation, kind: str, frame: Array, output: Array
 ) -> Iterator[Array]:
     """Yield correct renderings of a frame: with several kernels, each plain and compressed."""
-    resizes = any(name == "resize" for name, _ in expectation.steps)
-    for kernel in (None, "area", "bicubic") if resizes else (None,):
+    for kernel in _kernels(expectation):
         made = _rendered(expectation, kind, frame, kernel)
         for rendering in itertools.chain([made], compressed(made, kind, expectation.options)):
             yield _decided(rendering, made, output) if kind == "gif" else rendering
+
+
+def _kernels(expectation: Expectation) -> tuple[str | None, ...]:
+    """Return the kernels of correct renderings: that of the recipe, and others if it resizes."""
+    resizes = any(name == "resize" for name, _ in expectation.steps)
+    return (None, "area", "bicubic") if resizes else (None,)
 
 
 def _decided(rendering: Array, exact: Array, output: Array) -> Array:
@@ -204,16 +209,10 @@ def _notes_fault(expectation: Expectation, seen: Seen, meant: Seen) -> str | Non
     orientation = 1 if expectation.upright else meant.notes.orientation
     if kind in _WITH_EXIF and seen.notes.orientation != orientation:
         return f"records orientation {seen.notes.orientation}, not {orientation}"
-    profile = meant.notes.profile
-    if expectation.color == "keep" and profile and kind in _WITH_PROFILE and not meant.inks:
-        space = "gray" if profile[16:20] == b"GRAY" else "rgb"
+    if expectation.color == "keep" and kind in _WITH_PROFILE and not meant.inks:
         grayscale = any(name == "grayscale" for name, _ in expectation.steps)
-        wanted = meant.gray == (space == "gray") and not grayscale
-        found = seen.notes.profile
-        same = found == profile
-        if meant.gray and found:  # grey may be stored as colours
-            same = grays_alike(found, profile)
-        if wanted and changes_colors(profile, space) and not same:
+        colors = (meant.notes, meant.gray), (seen.notes, seen.gray)
+        if not grayscale and not described_alike(*colors):
             return "the colour profile is lost"
     return None
 
@@ -221,12 +220,19 @@ def _notes_fault(expectation: Expectation, seen: Seen, meant: Seen) -> str | Non
 def _depth_fault(expectation: Expectation, kind: str, seen: Seen, meant: Seen) -> str | None:
     """Say if an output that must keep 16 bits has fewer."""
     deep = expectation.deep and kind in ("png", "tiff") and meant.frames[0].dtype == np.uint16
-    if not deep or _is_shallow(reference.render(meant.frames[0], expectation.steps)):
+    if not deep:
         return None
-    if seen.frames[0].dtype == np.uint8:
-        must = meant.notes.kind == "png" and meant.gray and meant.frames[0].shape[2] == 3
-        return "has 8 bits a channel, not 16" if must else None
-    return "has 16 bits a channel, but only the upper 8" if _is_shallow(seen.frames[0]) else None
+    if seen.frames[0].dtype == np.uint16:
+        shallow, why = _is_shallow(seen.frames[0]), "has 16 bits a channel, but only the upper 8"
+    else:
+        shallow = meant.notes.kind == "png" and meant.gray and meant.frames[0].shape[2] == 3
+        why = "has 8 bits a channel, not 16"
+    # A kernel that does not overshoot may give no more than the levels of an 8-bit source.
+    right = (
+        reference.render(meant.frames[0], expectation.steps, kernel)
+        for kernel in _kernels(expectation)
+    )
+    return why if shallow and not any(map(_is_shallow, right)) else None
 
 
 def _is_shallow(picture: Array) -> bool:

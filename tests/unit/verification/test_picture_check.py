@@ -1,5 +1,7 @@
 """The single questions of the picture check, at the limits between right and wrong."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -84,8 +86,11 @@ def test_times_are_not_compared_of_one_frame_or_of_another_number_of_frames():
     assert picture_check._times_fault("webp", (9.0, 9.0), [80.0, 80.0, 80.0], False) is None
 
 
-def seen(kind="png", orientation=1, profile=None, gray=False, inks=False, frame=None):
-    notes = Notes(kind, orientation, profile)
+def seen(kind="png", orientation=1, profile=None, gray=False, inks=False, frame=None, colors=None):
+    colors = dict(colors or {})
+    if kind == "png" and profile:
+        colors[b"iCCP"] = b"packed"
+    notes = Notes(kind, orientation, profile, colors)
     return Seen([flat(9) if frame is None else frame], (), notes, gray, inks)
 
 
@@ -130,6 +135,33 @@ def test_a_profile_that_is_to_be_kept_must_be_there():
     assert picture_check._notes_fault(keep, without, inks) is None
 
 
+#: Colorants of sRGB, adapted to D50.
+SRGB = ((0.43607, 0.22250, 0.01393), (0.38506, 0.71688, 0.09710), (0.14308, 0.06062, 0.71417))
+WIDE = icc_profile(ADOBE_RGB, 2.2)
+LINEAR = {b"gAMA": struct.pack(">I", 100_000)}
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "lost"),
+    [
+        # What applies is the first of cICP, iCCP, sRGB and gAMA (PNG 3rd edition, 4.3).
+        (seen(profile=WIDE, colors={b"cICP": bytes((1, 13, 0, 1))}), seen(), False),
+        (seen(profile=WIDE, colors={b"cICP": bytes((12, 13, 0, 1))}), seen(), True),
+        (seen(profile=WIDE, colors=LINEAR), seen("jpeg", profile=WIDE), False),
+        (seen(colors={b"sRGB": b"\0", **LINEAR}), seen(), False),
+        (seen(colors=LINEAR), seen(), True),
+        (seen(colors=LINEAR), seen("tiff", profile=icc_profile((), 1.0)), True),
+        (seen(colors=LINEAR), seen("tiff", profile=icc_profile(SRGB, 1.0)), False),
+        (seen(colors=LINEAR, gray=True), seen("jpeg", profile=icc_profile(SRGB, 1.0)), False),
+        (seen("avif", colors={b"nclx": struct.pack(">3H", 12, 13, 6)}), seen("webp"), True),
+        (seen("jpeg"), seen("jpeg", profile=WIDE), True),
+    ],
+)
+def test_kept_colours_are_described_as_in_the_source(source, output, lost):
+    fault = picture_check._notes_fault(expectation(color="keep"), output, source)
+    assert fault == ("the colour profile is lost" if lost else None)
+
+
 def test_a_profile_of_grey_that_is_to_be_kept_must_be_there():
     profile = icc_profile(ADOBE_RGB, 2.2)
     source = seen(profile=profile, gray=True)  # of colours: it means nothing for grey
@@ -153,6 +185,17 @@ def test_16_bits_that_are_to_be_kept_must_be_there(kind, levels, kept, fault):
     source = seen(frame=deep(levels), gray=True)
     output = seen(kind, frame=deep(levels if kept else np.asarray(levels) // 257 * 257))
     assert picture_check._depth_fault(expectation(depth="keep"), kind, output, source) == fault
+
+
+def test_a_kernel_may_give_only_the_levels_of_8_bits_if_the_source_has_no_others():
+    """Four columns of a level become three; Lanczos overshoots at the edges, averaging does not."""
+    source = seen(frame=deep(np.repeat([30, 220, 200, 40], 16) * 257))
+    output = seen(frame=deep(np.repeat([30, 220, 200, 40], 12) * 257))
+    shrink = expectation(depth="keep", steps=[{"resize": {"width": 48, "height": 1}}])
+    assert picture_check._depth_fault(shrink, "png", output, source) is None
+    fine = seen(frame=deep(np.arange(64) * 1001))
+    fault = picture_check._depth_fault(shrink, "png", output, fine)
+    assert fault == "has 16 bits a channel, but only the upper 8"
 
 
 def test_16_bits_of_grey_in_a_png_may_not_become_8():
