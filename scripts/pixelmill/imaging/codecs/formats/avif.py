@@ -98,7 +98,9 @@ class Avif(IsoMedia, OutputFormat):
         """Encode with Pillow, and add how often the sequence is shown."""
         from pixelmill.imaging.codecs import avif, sequences
 
-        made = sequences.saved(frames, "AVIF", {**options, "duration": list(times)})
+        # Chromium shows the full range, which is the default, as if it were the narrow one.
+        options = {**options, "range": "limited", "duration": list(times)}
+        made = sequences.saved(frames, "AVIF", options)
         return avif.with_plays(made, plays)
 
     def is_whole(self, data: bytes) -> bool:
