@@ -31,7 +31,7 @@ from pixelmill.imaging.codecs.jpeg import SCALES
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.parameters import Box, Size
 from pixelmill.imaging.recipe import Output, Recipe, Step
-from pixelmill.imaging.steps.resize import constant_size, scaled_size
+from pixelmill.imaging.steps.resize import constant_size, needed_size
 
 #: Width and height of the picture that workers warm up with, those of a small photo.
 _WARM_UP = (448, 448)
@@ -217,7 +217,7 @@ class Renderer:
             return picture, box
         size = self._backend.size(picture)
         left, top, right, bottom = box or (0, 0, *size)
-        width, height = scaled_size((right - left, bottom - top), steps[0].params)
+        width, height = needed_size((right - left, bottom - top), steps[0].params)
         factor = min(size[0] / max(1, width * margin), size[1] / max(1, height * margin))
         for scale in SCALES:
             if factor >= scale > 1:
@@ -297,11 +297,11 @@ def size_hint_of(recipe: Recipe) -> SizeHint | None:
     if len(resizes) > 1:
         return partial(_largest_size, resizes)
     always = constant_size(resizes[0])
-    return partial(scaled_size, params=resizes[0]) if always is None else lambda source: always
+    return partial(needed_size, params=resizes[0]) if always is None else lambda source: always
 
 
 def _largest_size(resizes: Sequence[Mapping[str, Any]], source: Size) -> tuple[float, float]:
-    sizes = [scaled_size(source, params) for params in resizes]
+    sizes = [needed_size(source, params) for params in resizes]
     return max(size[0] for size in sizes), max(size[1] for size in sizes)
 
 

@@ -1,6 +1,8 @@
 """Later steps give the same result after a reduced decode as after a full one."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
@@ -68,6 +70,27 @@ def test_a_step_after_a_resize_gives_the_same_as_after_a_full_decode(
     assert made[0].size == made[1].size == size
     # Without a reduced decode, the test would prove nothing.
     assert 38 <= psnr(*made) < float("inf")
+
+
+@pytest.mark.parametrize("place", ["of the recipe", "of an output"])
+@pytest.mark.parametrize("size", [(1000, 7), (5, 900), (1200, 90), (90, 1200), (900, 700)])
+def test_a_blurred_picture_behind_a_strip_is_not_made_of_too_few_pixels(tmp_path, size, place):
+    """It covers the frame, and is much larger than the strip itself."""
+    pixels = np.random.default_rng(3).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=95, subsampling=0)
+    step = {"resize": {"width": 120, "height": 80, "fit": "pad", "color": "blur"}}
+    output = {"name": "x", "format": "png"}
+    outputs = [output | {"steps": [step]}, {"name": "y", "format": "png", "steps": [SMALL]}]
+    recipe = {"steps": [step], "outputs": [output]}
+    recipe = recipe if place == "of the recipe" else {"outputs": outputs}
+    made = []
+    for margin in (0, 2.5):
+        parsed = recipe_parser.parse({**recipe, "shrink_margin": margin})
+        paths = [f"{output.name}{margin}" for output in parsed.outputs]
+        outcome = Renderer(str(tmp_path), str(tmp_path), parsed).render(Job("a.jpg", tuple(paths)))
+        assert outcome.status == "ok", outcome.message
+        made.append(opened((tmp_path / f"x{margin}").read_bytes()))
+    assert psnr(*made) >= 30
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,28 @@ def scaled_size(source: tuple[float, float], params: Mapping[str, Any]) -> tuple
     return scaled
 
 
+def needed_size(source: tuple[float, float], params: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the size to which a source may be reduced without a visible difference.
+
+    That is the size that it is scaled to, unless a blurred picture behind it is much larger, as
+    that of a long strip: of such a picture, one pixel for each standard deviation is visible.
+
+    Examples
+    --------
+    >>> frame = {"width": 300, "height": 300, "fit": "pad", "color": "blur"}
+    >>> needed_size((4000, 3000), frame)
+    (300, 225.0)
+    >>> needed_size((4000, 40), frame)
+    (3000.0, 30.0)
+    """
+    width, height = scaled_size(source, params)
+    if params["fit"] != "pad" or params["color"] != "blur":
+        return width, height
+    part = min(1.0, 1 / (max(params["width"], params["height"]) * BACKDROP_BLUR))
+    covering = scaled_size(source, {**params, "fit": "cover", "upscale": "allow"})
+    return max(width, covering[0] * part), max(height, covering[1] * part)
+
+
 def _freely_scaled(source: tuple[float, float], params: Mapping[str, Any]) -> tuple[float, float]:
     width: Any = params.get("width")
     height: Any = params.get("height")
