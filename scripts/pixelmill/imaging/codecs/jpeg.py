@@ -134,6 +134,8 @@ _RARE = {
 def rare_process(data: bytes) -> str | None:
     """Name the coding process of a JPEG, if it is one that a decoder may not support.
 
+    A depth that the process does not have (T.81, table B.2) is damage, not a process.
+
     Examples
     --------
     >>> rare_process(bytes.fromhex("ffd8 ffc3000b 08 0001 0001 01 011100"))
@@ -147,7 +149,8 @@ def rare_process(data: bytes) -> str | None:
             process = _RARE.get(marker, "sequential" if marker < 0xC2 else "progressive")
             if data[place + 3 : place + 5] == b"\0\0" and _LINES in data:
                 return "JPEG whose height follows its pixels (DNL)"
-            if marker in _RARE or bits != 8:
+            possible = range(2, 17) if process == "lossless" else (8, 12)
+            if bits in possible and (marker in _RARE or bits != 8):
                 return f"JPEG of the process {process}, {bits} bits a level"
             return None
         if marker in (_START_OF_SCAN, _END):

@@ -194,6 +194,12 @@ PROCESSES = {
         (0xC1, 12, "JPEG of the process sequential, 12 bits a level"),
         (0xC2, 12, "JPEG of the process progressive, 12 bits a level"),
         *((m, 8, f"JPEG of the process {name}, 8 bits a level") for m, name in PROCESSES.items()),
+        (0xC3, 16, "JPEG of the process lossless, 16 bits a level"),
+        # Depths that no process has are damage.
+        (0xC0, 0, None),
+        (0xC2, 90, None),
+        (0xC3, 17, None),
+        (0xC9, 16, None),
     ],
 )
 def test_an_unsupported_process_is_named_regardless_of_earlier_segments(marker, bits, words):
