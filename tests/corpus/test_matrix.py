@@ -24,6 +24,19 @@ def test_every_png_gives_the_stored_picture(tmp_path, orientation):
             assert matrix_judges.alike(made, cell.drawn), (cell.name, name)
 
 
+@pytest.mark.parametrize("judge", matrix_judges.OTHERS)
+@pytest.mark.parametrize("extra", [(), (1,), (2,)], ids=["opaque", "premultiplied", "straight"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_every_judge_reads_a_plain_file_as_it_was_drawn(judge, extra, bits):
+    kind = (matrix_cells.RGB, bits, matrix_cells.UNSIGNED)
+    cell = matrix_cells.tiff_cell(kind, extra)
+    read = matrix_judges.OTHERS[judge](cell)
+    if judge == "OpenCV" and extra:
+        assert read.shape == cell.drawn.shape  # it multiplies some by alpha, and divides none
+    elif judge != "ImageMagick" or MAGICK is not None:
+        assert matrix_judges.alike(read, cell.drawn)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(MAGICK is None, reason="ImageMagick is not installed")
 @pytest.mark.parametrize("format", matrix_cells.FORMATS)

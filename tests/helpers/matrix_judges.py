@@ -66,11 +66,9 @@ def by_opencv(cell):
 
 def by_imagecodecs(cell):
     if cell.format == "tiff":
-        levels = imagecodecs.tiff_decode(cell.data, asrgb=True).astype(float)
+        levels = imagecodecs.tiff_decode(cell.data, asrgb=True) / 255
         if levels.shape[2] == 4:  # multiplied by alpha
-            levels[..., :3] = np.clip(
-                levels[..., :3] * 255 / np.maximum(levels[..., 3:], 1), 0, 255
-            )
+            levels[..., :3] = np.clip(levels[..., :3] / np.maximum(levels[..., 3:], 1 / 255), 0, 1)
         return rgba(levels)
     decode = getattr(imagecodecs, f"{cell.format}_decode", None)
     return rgba(upright(decode(cell.data), cell.orientation)) if decode else None
