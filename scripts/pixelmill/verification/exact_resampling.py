@@ -54,7 +54,13 @@ _KERNELS: dict[str, tuple[Callable[[Array], Array], float]] = {
 }
 
 
-def resample(picture: Array, size: tuple[int, int], kernel: str, region: Region) -> Array:
+def resample(
+    picture: Array,
+    size: tuple[int, int],
+    kernel: str,
+    region: Region,
+    clipped: float | None = None,
+) -> Array:
     """Resample a region of a picture.
 
     Parameters
@@ -67,6 +73,9 @@ def resample(picture: Array, size: tuple[int, int], kernel: str, region: Region)
         lanczos, bicubic, hamming, bilinear, box or nearest; or area, which averages what each
         pixel of the result covers.
     region : tuple of float
+    clipped : float, optional
+        Resample each row first, and clip the results from 0 to this, as implementations in
+        integers do. Detail as fine as the pixels then looks different.
 
     Returns
     -------
@@ -79,11 +88,13 @@ def resample(picture: Array, size: tuple[int, int], kernel: str, region: Region)
         down = _nearest(size[1], top, bottom, picture.shape[0])
         return np.asarray(picture[down][:, across], np.float32)
     picture, (left, top, right, bottom) = _averaged(picture, size, region)
-    channels = picture.shape[2]
-    half = _along_rows(picture.reshape(picture.shape[0], -1), size[1], kernel, top, bottom)
-    half = half.reshape(size[1], -1, channels).swapaxes(0, 1)
-    made = _along_rows(half.reshape(half.shape[0], -1), size[0], kernel, left, right)
-    return np.ascontiguousarray(made.reshape(size[0], size[1], channels).swapaxes(0, 1))
+    if clipped is None:
+        half = _along_rows(picture, size[1], kernel, top, bottom)
+        made = _along_rows(half.swapaxes(0, 1), size[0], kernel, left, right).swapaxes(0, 1)
+    else:
+        half = _along_rows(picture.swapaxes(0, 1), size[0], kernel, left, right).swapaxes(0, 1)
+        made = _along_rows(np.clip(half, 0, clipped), size[1], kernel, top, bottom)
+    return np.ascontiguousarray(made)
 
 
 def _nearest(count: int, start: float, end: float, sources: int) -> Array:
@@ -110,12 +121,14 @@ def _averaged(picture: Array, size: tuple[int, int], region: Region) -> tuple[Ar
 
 
 def _along_rows(array: Array, count: int, kernel: str, start: float, end: float) -> Array:
-    """Resample the first axis of a two-dimensional array."""
+    """Resample the first axis of an array of three."""
+    rest = array.shape[1:]
+    array = array.reshape(array.shape[0], -1)
     made = np.empty((count, array.shape[1]), np.float32)
     for first, weights, place in _weights(array.shape[0], count, kernel, start, end):
         part = array[place : place + weights.shape[1]].astype(np.float32, copy=False)
         np.matmul(weights, part, out=made[first : first + weights.shape[0]])
-    return made
+    return made.reshape(count, *rest)
 
 
 def _weights(

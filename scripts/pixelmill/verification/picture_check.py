@@ -139,7 +139,7 @@ def _renderings(
 def _kernels(expectation: Expectation) -> tuple[str | None, ...]:
     """Return the kernels of correct renderings: that of the recipe, and others if it resizes."""
     resizes = any(name == "resize" for name, _ in expectation.steps)
-    return (None, "area", "bicubic") if resizes else (None,)
+    return (None, "area", "bicubic", "clipped") if resizes else (None,)
 
 
 def _decided(rendering: Array, exact: Array, output: Array) -> Array:

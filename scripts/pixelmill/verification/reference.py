@@ -64,7 +64,8 @@ def render(
     steps : sequence of (str, mapping)
         Steps for which `can_render` holds.
     kernel : str, optional
-        A kernel in place of that of the recipe; ``area`` is the one that OpenCV shrinks with.
+        A kernel in place of that of the recipe; ``area`` is the one that OpenCV shrinks with,
+        and ``clipped`` that of the recipe with levels clipped between rows and columns.
 
     Returns
     -------
@@ -72,7 +73,8 @@ def render(
     """
     for name, params in steps:
         if name == "resize" and kernel is not None and params.get("filter") != "nearest":
-            params = {**params, "filter": kernel}
+            other = {"clipped": True} if kernel == "clipped" else {"filter": kernel}
+            params = {**params, **other}
         picture = np.ascontiguousarray(_RENDERERS[name](picture, params))
     return picture
 
@@ -118,14 +120,14 @@ def _resize(picture: Array, params: Mapping[str, Any]) -> Array:
     region: Region = (0.0, 0.0, float(columns), float(rows))
     if params.get("fit") == "cover":
         region = _covering(columns, rows, params)
-    made = _scale(picture, size, region, params.get("filter", "lanczos"), params.get("linear"))
+    made = _scale(picture, size, region, params)
     if params.get("fit") != "pad":
         return made
     frame = params["width"], params["height"]
     color = params.get("color", "#ffffff")
     if color == "blur":
         cover = {"width": frame[0], "height": frame[1], "fit": "cover"}
-        behind = _scale(picture, frame, _covering(columns, rows, cover), "bilinear")
+        behind = _scale(picture, frame, _covering(columns, rows, cover), {"filter": "bilinear"})
         # So strong that no shape remains, as documented.
         canvas = np.asarray(cv2.GaussianBlur(behind, (0, 0), max(frame) / 30))
     else:
@@ -146,21 +148,23 @@ def _covering(columns: int, rows: int, params: Mapping[str, Any]) -> Region:
 
 
 def _scale(
-    picture: Array, size: tuple[int, int], region: Region, kernel: str, linear: Any = False
+    picture: Array, size: tuple[int, int], region: Region, params: Mapping[str, Any]
 ) -> Array:
     """Resample a region, with colours weighted by alpha, and in linear light on request."""
+    kernel, clips = params.get("filter", "lanczos"), params.get("clipped", False)
     if size == picture.shape[1::-1] and region == (0, 0, *size):
         return picture
     full = int(np.iinfo(picture.dtype).max)
-    linear = bool(linear) and kernel != "nearest"
+    linear = bool(params.get("linear")) and kernel != "nearest"
     if not linear and picture.shape[2] == 3:
-        return _rounded(resample(picture, size, kernel, region), picture.dtype)
+        made = resample(picture, size, kernel, region, full if clips else None)
+        return _rounded(made, picture.dtype)
     values = picture.astype(np.float32) / full
     if linear:
         values[..., :3] = _to_light(values[..., :3])
     if picture.shape[2] == 4:
         values[..., :3] *= values[..., 3:]
-    made = resample(values, size, kernel, region)
+    made = resample(values, size, kernel, region, 1.0 if clips else None)
     if picture.shape[2] == 4:
         made[..., :3] /= np.maximum(made[..., 3:], _LEAST_ALPHA)
     if linear:

@@ -22,6 +22,7 @@ RECIPES = {
     "jpeg": {"steps": [SHRINK]},
     "jpeg of low quality": {"steps": [SHRINK], "output": {"format": "jpeg", "quality": 15}},
     "opencv": {"steps": [SHRINK], "backend": "opencv"},
+    "hardly smaller": {"steps": [{"resize": {"longest": 280}}], "output": {"format": "png"}},
     "png": {"steps": [SHRINK], "output": {"format": "png"}},
     "webp": {"steps": [SHRINK], "output": {"format": "webp"}, "animation": "all"},
     "avif": {"steps": [SHRINK], "output": {"format": "avif"}},
@@ -56,6 +57,8 @@ def sources(tmp_path_factory, photo, stored):
         Image.fromarray(stripes).save(folder / f"stripes-{period}.png")
         colored = np.dstack([stripes, 255 - stripes, stripes // 2])
         Image.fromarray(colored).save(folder / f"stripes-{period}.jpg", quality=95)
+    diagonal = np.floor((rows + columns) / np.sqrt(2)) % 2 * 255
+    Image.fromarray(diagonal.astype(np.uint8)).save(folder / "diagonal.png")
     page = Image.new("RGB", (300, 200), "white")
     for line in range(20):
         text = "the quick brown fox jumps over the lazy dog " * 2

@@ -256,3 +256,15 @@ def test_a_large_picture_of_an_odd_side_is_averaged_to_its_last_row(across):
     made = made.swapaxes(0, 1) if across else made
     assert np.abs(made[-1, :, 0] - 255 / 8.3).max() < 1
     assert np.abs(made[:-1]).max() < 1
+
+
+@pytest.mark.parametrize("side", [150, 210, 300])
+@pytest.mark.parametrize("kernel", ["lanczos", "bicubic", "hamming"])
+def test_clipped_it_is_what_implementations_in_integers_make_of_fine_stripes(kernel, side):
+    rows, columns = np.mgrid[0:240, 0:320]
+    stripes = (np.floor((rows + columns) / np.sqrt(2)) % 2 * 255).astype(np.uint8)
+    expected = Image.fromarray(stripes).resize((side, 225), Image.Resampling[kernel.upper()])
+    params = {"width": side, "height": 225, "filter": kernel}
+    picture = np.dstack([stripes] * 3)
+    made = reference.render(picture, [("resize", params)], "clipped").astype(int)
+    assert np.abs(made[..., 0] - np.asarray(expected)).max() <= 2
