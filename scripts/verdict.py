@@ -3,13 +3,8 @@
 import argparse
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from pixelmill.app import cli
-
-if TYPE_CHECKING:
-    from pixelmill.dataset.layout import Tree
 
 
 def main(options: argparse.Namespace) -> int:
@@ -19,13 +14,13 @@ def main(options: argparse.Namespace) -> int:
     from pixelmill.dataset.layout import Tree
     from pixelmill.report.collect import collect
     from pixelmill.report.conclusion import LEVELS, State
-    from pixelmill.report.verdict import as_data, summary
+    from pixelmill.report.verdict import as_data, places, summary
 
     failures = cli.settings(options, "failures", "max_rate", "max_count")
     trees = [Tree.at(path) for path in options.trees]
     report = collect(trees, {"failures": failures})
     state = State(report["verdict"]["state"])
-    *lines, sentence = summary(report, _places(trees, report, options.report))
+    *lines, sentence = summary(report, places(trees, report, options.report))
     for line in lines:
         logging.info("%s", line)
     cli.conclude(sentence, LEVELS[state])
@@ -37,20 +32,6 @@ def main(options: argparse.Namespace) -> int:
             with atomic(path) as file:
                 file.write(text)
     return cli.CHECK_FAILED if state is State.FAILURE else 0
-
-
-def _places(trees: "Sequence[Tree]", report: Mapping[str, Any], page: str | None) -> list[str]:
-    """Say where the failures are, and the report or the images."""
-    failed = {(e["dataset"], e["recipe"], e["engine"]) for e in report["failures"]}
-    places = [
-        f"Failed images: {os.path.join(tree.path, 'failures.csv')}"
-        for tree in trees
-        if (tree.dataset, tree.recipe, tree.engine) in failed
-    ]
-    first, *others = trees
-    more = f" and {len(others):,} more" if others else ""
-    images = f"Images: {os.path.join(first.path, 'images')}{more}"
-    return [*places[:1], f"Report: {page}" if page else images]
 
 
 def arguments() -> argparse.Namespace:
@@ -74,10 +55,10 @@ def arguments() -> argparse.Namespace:
     cli.add_settings(parser, "failures")
     parser.add_argument("--report", metavar="HTML", help="report that the summary names")
     parser.add_argument(
-        "--output", metavar="TXT", help="write the summary here, and the verdict as JSON beside it"
+        "--output", metavar="TXT", help="file for the summary; the verdict as JSON is put beside it"
     )
     parser.add_argument(
-        "--done", metavar="FILE", help="write the summary here too, unless the run failed"
+        "--done", metavar="FILE", help="file for the summary, written unless the run failed"
     )
     return parser.parse_args()
 

@@ -49,15 +49,11 @@ def main(options: argparse.Namespace) -> int:
         return 0
     told = f"Failed: {wrong} of {len(trees)} output trees are not as they should be"
     if repaired:
-        words = from_json(options.command, "--command")
-        told += f"; to repair what a run can, run: {shlex.join(_with_targets(words, repaired))}"
+        kept = from_json(options.command, "--command")
+        words = [word for k in kept for word in (repaired if k is None else [k])]
+        told += f"; to repair what a run can, run: {shlex.join(words)}"
     cli.conclude(told, logging.ERROR)
     return cli.CHECK_FAILED
-
-
-def _with_targets(words: list[str | None], targets: list[str]) -> list[str]:
-    """Put targets in the place that is kept for them in a command."""
-    return [word for kept in words for word in (targets if kept is None else [kept])]
 
 
 def arguments() -> argparse.Namespace:
@@ -68,7 +64,7 @@ def arguments() -> argparse.Namespace:
         "--command",
         default='["snakemake", "--cores", "all", null]',
         metavar="JSON",
-        help="words of a command that makes targets, null in their place",
+        help="words of a command, with null in the place of its targets",
     )
     parser.add_argument(
         "--steps-folder", default=".", help="folder that is searched first for your own steps"

@@ -49,7 +49,7 @@ rule verify:
     params:
         config=as_json(CONFIG),
         steps_folder=BASE,
-        command=as_json(workflow_setup.command_for("verify")),
+        command=as_json(workflow_targets.command_for("verify")),
     message:
         "Verify the existing outputs"
     shell:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from pixelmill.app import config_layers
+from pixelmill.app.workflow_targets import COMMAND
 from pixelmill.core import safe_path
 from pixelmill.core.errors import UserError
 from pixelmill.core.project import PROJECT
@@ -91,8 +92,6 @@ def _values(arguments: Sequence[str], *names: str) -> Iterator[str]:
 
 def run(arguments: Sequence[str]) -> int:
     """Replace this process with Snakemake, or run it as a child if the system cannot do that."""
-    from pixelmill.app.workflow_setup import COMMAND
-
     check(arguments)
     line = command(arguments)
     safe_path.protect_children()  # Snakemake's own children too

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import secrets
-import shlex
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,30 +23,12 @@ from pixelmill.dataset import catalog, outputs_state, synthetic
 from pixelmill.dataset.layout import Layout
 from pixelmill.dataset.shards import FOLDER, WHOLE, Shard
 
-#: Tells the workflow with which command a user started it.
-COMMAND = "PIXELMILL_COMMAND"
-
 
 def prefer_this_python() -> None:
     """Make jobs use the Python that runs Snakemake, even if its environment is not activated."""
     folder = os.path.dirname(sys.executable)
     others = filter(None, [os.environ.get("PATH")])  # an empty entry would be the current folder
     os.environ["PATH"] = os.pathsep.join([folder, *others])
-
-
-def command_for(target: str) -> list[str | None]:
-    """Return the words of the command that runs, with None in the place of its target.
-
-    Parameters
-    ----------
-    target : str
-        The target that this run was asked for.
-    """
-    given = os.environ.get(COMMAND)
-    words = shlex.split(given) if given else ["snakemake", *sys.argv[1:]]
-    if words.count(target) != 1:
-        return ["snakemake", "--cores", "all", None]
-    return [None if word == target else word for word in words]
 
 
 #: Tells jobs which process runs them: where it ends, however it does, so do they.

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from pixelmill.core.errors import UserError
 from pixelmill.core.suggestions import followed, nearest
 
+#: Environment variable with the command by which a user started the workflow, if it was not
+#: Snakemake's own.
+COMMAND = "PIXELMILL_COMMAND"
+
 #: Options of Snakemake whose values are rules of any kind, or files.
 _OPTIONS = ("forcerun", "until", "omit_from")
 
@@ -46,6 +50,21 @@ def require_cores(cores: int | None) -> None:
     if cores is None:
         line = shlex.join(["snakemake", "--cores", "all", *_arguments()])
         raise UserError(f"The number of cores is missing; run: {line}")
+
+
+def command_for(target: str) -> list[str | None]:
+    """Return the words of the command that runs, with None in the place of its target.
+
+    Parameters
+    ----------
+    target : str
+        The target that this run was asked for.
+    """
+    given = os.environ.get(COMMAND)
+    words = shlex.split(given) if given else ["snakemake", *_arguments()]
+    if words.count(target) != 1:
+        return ["snakemake", "--cores", "all", None]
+    return [None if word == target else word for word in words]
 
 
 def check(rules: Rules, parser: Callable[[], argparse.ArgumentParser]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypedDict
 
+from pixelmill.dataset.layout import Tree
 from pixelmill.engines.registry import BASELINE
 from pixelmill.report.conclusion import Images, change, conclude, exceeded
 
@@ -98,6 +100,30 @@ def summary(report: Mapping[str, Any], places: Iterable[str] = ()) -> list[str]:
     if len(wrong) > _MOST_FAULTS:
         lines.append(f"and {len(wrong) - _MOST_FAULTS} more checks")
     return [*lines, *places, report["verdict"]["sentence"]]
+
+
+def places(trees: Sequence[Tree], report: Mapping[str, Any], page: str | None) -> list[str]:
+    """Say where the failures are, and the report or, without one, the images.
+
+    Parameters
+    ----------
+    trees : sequence of Tree
+        Those that the report describes.
+    report : mapping
+        As in ``benchmark.json``.
+    page : str or None
+        The report for people.
+    """
+    failed = {_key(entry) for entry in report["failures"]}
+    found = [
+        f"Failed images: {os.path.join(tree.path, 'failures.csv')}"
+        for tree in trees
+        if (tree.dataset, tree.recipe, tree.engine) in failed
+    ]
+    first, *others = trees
+    more = f" and {len(others):,} more" if others else ""
+    images = f"Images: {os.path.join(first.path, 'images')}{more}"
+    return [*found[:1], f"Report: {page}" if page else images]
 
 
 def as_data(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from pixelmill.app import workflow_command
 from pixelmill.app.workflow_command import check, command
-from pixelmill.app.workflow_setup import COMMAND
+from pixelmill.app.workflow_targets import COMMAND
 from pixelmill.core.errors import UserError
 
 

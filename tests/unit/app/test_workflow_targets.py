@@ -90,3 +90,30 @@ def test_an_unknown_target_is_told_with_the_nearest_one(started, arguments, mess
 def test_the_parser_is_not_made_where_no_word_can_be_unknown(started):
     started("--cores", "2", "-n", "process", "--config", "a=b")
     workflow_targets.check(RULES, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "started_by", "words"),
+    [
+        (["--cores", "2", "verify"], None, ["snakemake", "--cores", "2", None]),
+        (
+            ["verify", "--config", "results=a b"],
+            None,
+            ["snakemake", None, "--config", "results=a b"],
+        ),
+        (
+            ["--snakefile", "somewhere", "--cores", "all", "verify"],
+            "pixelmill workflow verify",
+            ["pixelmill", "workflow", None],
+        ),
+        (["all", "--until", "x"], None, ["snakemake", "--cores", "all", None]),
+        (["verify", "--until", "verify"], None, ["snakemake", "--cores", "all", None]),
+    ],
+    ids=["target last", "target first", "pixelmill", "other target", "ambiguous"],
+)
+def test_the_command_of_a_run_serves_for_other_targets(monkeypatch, arguments, started_by, words):
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/snakemake", *arguments])
+    monkeypatch.delenv(workflow_targets.COMMAND, raising=False)
+    if started_by:
+        monkeypatch.setenv(workflow_targets.COMMAND, started_by)
+    assert workflow_targets.command_for("verify") == words
