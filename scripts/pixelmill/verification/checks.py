@@ -157,7 +157,7 @@ def _find_wrong_size(output: OpenedOutput) -> str | None:
 
 
 def _find_wrong_mode(output: OpenedOutput) -> str | None:
-    modes = expected_modes(output.expectation)
+    modes = expected_modes(output.expectation, output.source)
     return None if output.mode in modes else f"is {output.mode}, not {' or '.join(modes)}"
 
 

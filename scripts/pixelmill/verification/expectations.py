@@ -5,6 +5,7 @@ Nothing here uses the code that renders images.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,6 +49,8 @@ class Expectation(NamedTuple):
         As in the recipe.
     moving : bool
         Whether all frames are kept.
+    colors_alpha : bool
+        Whether grey with alpha is stored as colours: OpenCV has no such arrays.
     options : mapping
         Of the output.
     """
@@ -60,6 +63,7 @@ class Expectation(NamedTuple):
     color: str
     background: str
     moving: bool
+    colors_alpha: bool
     options: Mapping[str, Any]
 
 
@@ -82,6 +86,7 @@ def expectations_of(recipe: Mapping[str, Any]) -> dict[str, Expectation]:
             color=recipe.get("color", "srgb"),
             background=recipe.get("background", "#ffffff"),
             moving=recipe.get("animation", "first") == "all",
+            colors_alpha=recipe.get("backend", "pillow") == "opencv",
             options=output,
         )
     return found
@@ -124,11 +129,17 @@ _HELD = {
 }
 
 
-def expected_modes(expectation: Expectation) -> tuple[str, ...]:
+def expected_modes(expectation: Expectation, source: Path | None = None) -> tuple[str, ...]:
     """Return the modes that an output may have.
 
     Modes with alpha are possible if the format has alpha, and necessary if a step fills with
-    transparency.
+    transparency what is still visible in the output.
+
+    Parameters
+    ----------
+    expectation : Expectation
+    source : Path, optional
+        The source; it decides the format if the recipe does not, and what is visible of a fill.
 
     Examples
     --------
@@ -136,19 +147,65 @@ def expected_modes(expectation: Expectation) -> tuple[str, ...]:
     >>> expected_modes(expectations_of(gray)[""])
     ('L', 'LA')
     """
-    held = _HELD.get(expectation.format, (*_FLAT, "RGBA", "LA", "P"))
+    format_ = expectation.format or (format_of(source) if source else "")
+    held = _HELD.get(format_, (*_FLAT, "RGBA", "LA", "P"))
     if expectation.deep:
         held = (*held, "I;16")
-    modes, must = held, False
-    for name, params in expectation.steps:
+    modes = held
+    for name, _ in expectation.steps:
         if name == "call":
-            modes, must = held, False
-        elif name in _MODES and expectation.format not in _COLORFUL:
-            modes = tuple(mode for mode in held if mode in _MODES[name])
-        fills = name in ("border", "rotate") or (name == "resize" and params.get("fit") == "pad")
-        must = must or (fills and params.get("color") == "transparent")
+            modes = held
+        elif name in _MODES and format_ not in _COLORFUL:
+            known = (*_MODES[name], *(("RGBA",) if expectation.colors_alpha else ()))
+            modes = tuple(mode for mode in held if mode in known)
     layered = tuple(mode for mode in modes if mode in ("RGBA", "LA"))
-    return layered if must and layered else modes
+    if not layered or format_ == "GIF" or not _shows_a_gap(expectation.steps, source):
+        return modes  # Pillow opens a GIF with its palette, with or without a transparent colour
+    return layered
+
+
+def _shows_a_gap(steps: Sequence[tuple[str, Mapping[str, Any]]], source: Path | None) -> bool:
+    """Whether something transparent that a step adds is certainly visible after the last step."""
+    clears = [place for place, (_, params) in enumerate(steps) if _is_clear(params)]
+    if not clears:
+        return False
+    size, seen = stored_size(source) if source else None, False
+    for place, (name, params) in enumerate(steps):
+        if name in _CUTTING or (name == "resize" and params.get("fit") == "cover"):
+            seen = False
+        if place in clears and _shows_fill(name, params, expected_size(steps[:place], size)):
+            seen = True
+    return seen
+
+
+#: Steps that may cut off what is transparent, or put something in its place.
+_CUTTING = ("call", "crop", "trim")
+
+
+def _is_clear(params: Mapping[str, Any]) -> bool:
+    return params.get("color") == "transparent"
+
+
+def _shows_fill(name: str, params: Mapping[str, Any], size: tuple[int, int] | str | None) -> bool:
+    """Whether a step certainly fills something around a picture of a size."""
+    if name == "border":
+        return any(expected_geometry.sides(params))
+    if not isinstance(size, tuple):
+        return False
+    if name == "resize" and params.get("fit") == "pad":
+        frame = params["width"], params["height"]
+        return expected_geometry.resampled(*size, params) != frame
+    if name == "rotate":
+        quarters = expected_geometry.quarter_turns(params)
+        if quarters is not None:
+            return quarters % 2 == 1 and not _expands(params) and size[0] != size[1]
+        # A smaller turn may leave every pixel at the corners half covered.
+        return max(size) * abs(math.sin(math.radians(params["angle"]))) >= _VISIBLE
+    return False
+
+
+#: How far a turn must move the corners to leave pixels that are fully transparent.
+_VISIBLE = 4
 
 
 def expected_size(

@@ -7,6 +7,9 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from pixelmill.core.jobs import Job
+from pixelmill.imaging import recipe_parser
+from pixelmill.imaging.renderer import Renderer
 from pixelmill.verification import reference, similarity
 from pixelmill.verification.expectations import (
     expectations_of,
@@ -89,26 +92,108 @@ def test_the_mode_follows_from_steps_and_format(names, output, modes):
     assert set(expected_modes(expectation)) == modes
 
 
-CLEAR = {"width": 9, "height": 9, "color": "transparent"}
+CLEAR = {"color": "transparent"}
+FILLED = {"width": 9, "height": 9, "fit": "pad", **CLEAR}
+EITHER = {"RGB", "L", "RGBA", "LA", "P"}
+WITH_ALPHA = {"RGBA", "LA"}
 
 
 @pytest.mark.parametrize(
     ("steps", "modes"),
     [
-        ([{"resize": {}}], {"RGB", "L", "RGBA", "LA", "P"}),
+        ([{"resize": {"width": 9}}], EITHER),
         ([{"grayscale": {}}], {"L", "LA"}),
-        ([{"resize": {**CLEAR, "fit": "pad"}}], {"RGBA", "LA"}),
-        ([{"resize": {**CLEAR, "fit": "cover"}}], {"RGB", "L", "RGBA", "LA", "P"}),
-        ([{"border": CLEAR}, {"grayscale": {}}], {"LA"}),
-        ([{"rotate": CLEAR}, {"call": {}}], {"RGB", "L", "RGBA", "LA", "P"}),
+        ([{"resize": FILLED}], WITH_ALPHA),
+        ([{"resize": {**FILLED, "height": 5}}], EITHER),  # the picture fills the frame
+        ([{"resize": {**FILLED, "fit": "cover"}}], EITHER),
+        ([{"crop": {"width": 6, "height": 6}}, {"resize": FILLED}], EITHER),
+        ([{"trim": {}}, {"resize": FILLED}], EITHER),  # its size is not known
+        ([{"border": {"width": 1, **CLEAR}}], WITH_ALPHA),
+        ([{"border": {"width": [0, 0, 2, 0], **CLEAR}}], WITH_ALPHA),
+        ([{"border": {"width": 0, **CLEAR}}], EITHER),
+        ([{"border": {"width": 1, **CLEAR}}, {"grayscale": {}}], {"LA"}),
+        ([{"border": {"width": 1, **CLEAR}}, {"crop": {"width": 4, "height": 4}}], EITHER),
+        ([{"border": {"width": 1, **CLEAR}}, {"trim": {}}], EITHER),
+        ([{"border": {"width": 1, **CLEAR}}, {"resize": {**FILLED, "fit": "cover"}}], EITHER),
+        ([{"rotate": {"angle": 30, **CLEAR}}], WITH_ALPHA),
+        ([{"rotate": {"angle": 0.5, **CLEAR}}], EITHER),
+        ([{"rotate": {"angle": 90, **CLEAR}}], EITHER),
+        ([{"rotate": {"angle": 90, "expand": False, **CLEAR}}], WITH_ALPHA),
+        ([{"rotate": {"angle": 180, "expand": False, **CLEAR}}], EITHER),
+        ([{"rotate": {"angle": 30, **CLEAR}}, {"call": {}}], EITHER),
     ],
-    ids=["either", "grey", "padded", "covered", "grey-with-a-border", "own"],
+)  # fmt: skip
+def test_alpha_may_be_there_and_must_where_something_transparent_is_visible(tmp_path, steps, modes):
+    source = tmp_path / "a.png"
+    Image.new("RGB", (18, 10)).save(source)
+    for output in ("png", "tiff"):
+        (expectation,) = expectations_of({"steps": steps, "output": {"format": output}}).values()
+        assert set(expected_modes(expectation, source)) == modes
+    for output in ("jpeg", "bmp", "gif"):
+        (expectation,) = expectations_of({"steps": steps, "output": {"format": output}}).values()
+        assert set(expected_modes(expectation, source)) & {"RGB", "L", "P"}
+
+
+#: Steps that change the mode, and whether OpenCV has them.
+CHANGING = [
+    ("grayscale", True),
+    (MATRIX, True),
+    ({"sepia": {}}, False),
+    ({"resize": {**FILLED, "width": 20}}, False),
+    ({"border": {"width": 2, **CLEAR}}, False),
+    ({"border": {"width": 0, **CLEAR}}, False),
+    ({"rotate": {"angle": 30, **CLEAR}}, False),
+    ({"rotate": {"angle": 90, **CLEAR}}, False),
+]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory, photo):
+    """A folder of grey, colours, alpha and animations in every format."""
+    folder = tmp_path_factory.mktemp("pictures")
+    colors, clear = photo(12, 9), photo(12, 9).copy()
+    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
+    for suffix in ("jpeg", "png", "webp", "avif", "tiff", "gif", "bmp"):
+        colors.save(folder / f"colors.{suffix}")
+        colors.convert("L").save(folder / f"gray.{suffix}")
+        if suffix not in ("jpeg", "bmp"):
+            clear.save(folder / f"clear.{suffix}")
+        if suffix in ("png", "tiff"):
+            clear.convert("LA").save(folder / f"clear-gray.{suffix}")
+        if suffix in MOVING:
+            others = {"save_all": True, "append_images": [photo(12, 9, 1)]}
+            colors.save(folder / f"moving.{suffix}", **others)
+    return folder
+
+
+MOVING = ("png", "webp", "avif", "gif")
+
+
+@pytest.mark.parametrize("output", ["jpeg", "png", "webp", "avif", "tiff", "gif", "bmp", "same"])
+@pytest.mark.parametrize(
+    ("step", "backend"),
+    [
+        *((step, "pillow") for step, _ in CHANGING),
+        *((step, "opencv") for step, known in CHANGING if known),
+    ],
 )
-def test_alpha_may_be_there_and_must_where_something_transparent_was_added(steps, modes):
-    (png,) = expectations_of({"steps": steps, "output": {"format": "png"}}).values()
-    assert set(expected_modes(png)) == modes
-    (jpeg,) = expectations_of({"steps": steps}).values()
-    assert not {"RGBA", "LA"} & set(expected_modes(jpeg))
+def test_the_modes_of_all_outputs_are_expected(pictures, tmp_path, step, backend, output):
+    wrong = []
+    for animation, sources in (("first", "[!m]*"), ("all", "moving*")):
+        if animation == "all" and output not in (*MOVING, "same"):
+            continue
+        given = {"steps": [step], "animation": animation, "backend": backend}
+        recipe = recipe_parser.parse({**given, "output": {"format": output}})
+        renderer = Renderer(str(pictures), str(tmp_path), recipe)
+        (expectation,) = expectations_of(recipe.as_data()).values()
+        for source in sorted(pictures.glob(sources)):
+            outcome = renderer.render(Job(source.name, ("out",)))
+            assert outcome.status == "ok", outcome.message
+            modes = expected_modes(expectation, source)
+            with Image.open(tmp_path / "out") as made:
+                if made.mode not in modes:
+                    wrong.append((source.name, made.mode, modes))
+    assert wrong == []
 
 
 #: Steps that a recipe can hold, as it writes them, drawn from again and again.
