@@ -190,7 +190,9 @@ def tests_for(mutant, coverage):
     package, _, name = mutant["module"].rpartition("/")
     own = f"tests/unit/{package}/test_{name}.py"
     lines = statement_around(path.read_text("utf-8"), mutant["line"])
-    tests = {context.split("|")[0] for line in lines for context in contexts.get(line, ())} - {""}
+    # The parameters of a test may contain the mark that precedes the phase.
+    ran = {context.rpartition("|")[0] for line in lines for context in contexts.get(line, ())}
+    tests = ran - {""}
     chosen = sorted(tests, key=lambda test: (not test.startswith(own), test))[:MOST_TESTS]
     return chosen + [own] * (REPOSITORY / own).exists()
 
