@@ -1,0 +1,388 @@
+"""Each job declares what its result depends on, and its command hands all of it to the script.
+
+Nothing is processed here: Snakemake is told that all files were made, and which inputs, parameters
+and commands it recorded is compared with what the jobs need.
+"""
+
+import json
+import os
+import shlex
+
+import pytest
+from PIL import Image
+
+from pixelmill.app.config import complete
+from tests.helpers.projects import RESIZE, SMALL, copied, is_up_to_date, write_config
+from tests.workflow.test_workflow import OTHER_PILLOW, OWN_STEP
+
+#: Of the recipe `own`, an own step and a file that another step reads.
+OWN = {"steps": [{"call": {"function": "my_steps:change"}}, {"watermark": {"image": "mark.png"}}]}
+
+CONFIG = {
+    "datasets": {"mine": {"folder": "pictures", "exclude": ["draft*"]}},
+    "recipes": {"light": {"steps": [RESIZE]}, "own": OWN},
+    "run": {"datasets": ["mine"], "recipes": ["light", "own"], "engines": ["threads"]},
+}
+
+
+def jobs_of(folder):
+    """What Snakemake recorded of each job, by the name of its log."""
+    records = (path.read_text("utf-8") for path in (folder / ".snakemake/metadata").iterdir())
+    jobs = map(json.loads, records)
+    return {job["log"][0].removeprefix("logs/").removesuffix(".log"): job for job in jobs}
+
+
+def pretend_run(folder, snakemake, targets):
+    """Make Snakemake record that it made the files of all targets, which are empty."""
+    lines = snakemake(folder, "--summary", *targets).text.partition("output_file\t")[2].splitlines()
+    for path in (folder / line.split("\t")[0] for line in lines[1:] if "\t" in line):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = '{"passed": true, "token": "known"}' if path.name == "verification.json" else ""
+        path.mkdir() if path.name == "figures" else path.write_text(text, encoding="utf-8")
+    ran = snakemake(folder, "--touch", "--forceall", *targets)
+    assert ran.status == 0, ran.text
+    for name in jobs_of(folder):
+        benchmark = folder / f"benchmarks/{name}.tsv"
+        benchmark.parent.mkdir(parents=True, exist_ok=True)
+        benchmark.touch()
+
+
+@pytest.fixture(scope="module")
+def pretended(new_project, tmp_path_factory, snakemake):
+    """Function that makes a project that Snakemake takes for one whose targets were made."""
+
+    def make(config, *targets):
+        folder = new_project(tmp_path_factory.mktemp("pretended") / "project", config, count=2)
+        (folder / "my_steps.py").write_text(OWN_STEP, encoding="utf-8")
+        Image.new("RGB", (4, 4)).save(folder / "mark.png")
+        pretend_run(folder, snakemake, targets)
+        return folder
+
+    return make
+
+
+TARGETS = ("all", "process", "scaling", "rivals", "steps")
+
+
+@pytest.fixture(scope="module")
+def whole(pretended):
+    """A project in which everything was made, in one part."""
+    return pretended(CONFIG, *TARGETS)
+
+
+SHARDS = ("1-of-2", "2-of-2")
+
+#: The table that Snakemake knows a tree by.
+DIVIDED_TREE = "results/mine/own/sequential/manifest.csv"
+
+
+@pytest.fixture(scope="module")
+def divided(pretended):
+    """A project in which one tree was made in shards."""
+    return pretended({**CONFIG, "scale": {"shards": len(SHARDS)}}, DIVIDED_TREE)
+
+
+@pytest.fixture
+def project(whole, tmp_path):
+    """A copy of the project in one part, which a test may change."""
+    return copied(whole, tmp_path / "project")
+
+
+def inputs_of(job):
+    """Inputs of a job apart from the code."""
+    return {path for path in job["input"] if not path.startswith("scripts/")}
+
+
+TREE = "results/mine/{}/{}"
+CATALOG = "results/mine/catalog.csv"
+OWN_FILES = {"my_steps.py", "mark.png"}
+RECIPES, ENGINES = ("light", "own"), ("sequential", "threads")
+TREES = [TREE.format(recipe, engine) for recipe in RECIPES for engine in ENGINES]
+PRODUCTION = [TREE.format(recipe, "auto") for recipe in RECIPES]
+COMPARISONS = {f"results/mine/{recipe}/comparison.json" for recipe in RECIPES}
+
+#: Inputs of each job, by the name of its log.
+INPUTS = {
+    "mine/catalog": set(),
+    "mine/light/scaling": {CATALOG},
+    "mine/light/rivals": {CATALOG},
+    "mine/own/scaling": {CATALOG, *OWN_FILES},
+    **{f"mine/light/{engine}": {CATALOG} for engine in (*ENGINES, "auto")},
+    **{f"mine/own/{engine}": {CATALOG, *OWN_FILES} for engine in (*ENGINES, "auto")},
+    **{
+        f"mine/{recipe}/{engine}.verify": {CATALOG, f"{TREE.format(recipe, engine)}/manifest.csv"}
+        for recipe in RECIPES
+        for engine in (*ENGINES, "auto")
+    },
+    **{
+        f"mine/{recipe}/compare": {f"{TREE.format(recipe, e)}/manifest.csv" for e in ENGINES}
+        for recipe in RECIPES
+    },
+    "report": COMPARISONS
+    | {
+        f"{tree}/{name}"
+        for tree in TREES
+        for name in ("timing.json", "manifest.csv", "verification.json")
+    },
+    "verdict": {"results/report/benchmark.json", "results/report/report.html"},
+    "process": {f"{tree}/verification.json" for tree in PRODUCTION},
+    "steps": set(),
+}
+
+
+def test_every_job_has_these_inputs_and_no_others(whole):
+    assert {name: inputs_of(job) for name, job in jobs_of(whole).items()} == INPUTS
+
+
+def test_jobs_of_shards_have_these_inputs_and_no_others(divided):
+    tables = {shard: f"results/mine/shards/{shard}/catalog.csv" for shard in SHARDS}
+    parts = {DIVIDED_TREE.replace("manifest", f"shards/{shard}/manifest") for shard in SHARDS}
+    assert {name: inputs_of(job) for name, job in jobs_of(divided).items()} == {
+        **{f"mine/shards/{shard}.catalog": set() for shard in SHARDS},
+        "mine/catalog": set(tables.values()),
+        **{f"mine/own/sequential/{shard}": {tables[shard], *OWN_FILES} for shard in SHARDS},
+        "mine/own/sequential": {CATALOG, *parts},
+    }
+
+
+def templates_of(job):
+    return {os.path.basename(path) for path in job["input"] if "/templates/" in path}
+
+
+def test_pages_have_their_templates_as_inputs(whole, repository):
+    templates = repository / "scripts/pixelmill/report/templates"
+    charts = {path.name for path in (templates / "charts").iterdir()}
+    jobs = jobs_of(whole)
+    assert templates_of(jobs["report"]) == {"report.html", "report.md", *charts}
+    assert templates_of(jobs["steps"]) == {"steps.html"}
+
+
+def command_of(job):
+    """Script, arguments and options of a command; sections of the config as data."""
+    python, script, *words = shlex.split(job["shellcmd"])
+    assert python == "python"
+    arguments, options = [], {}
+    place = arguments
+    for word in words:
+        if word.startswith("--"):
+            place = options[word] = []
+        else:
+            place.append(json.loads(word) if word.startswith("{") else word)
+    return script.removeprefix("scripts/"), arguments, options
+
+
+#: The sections that the config does not set.
+DEFAULTS = complete({})
+
+POLICY = {
+    **{key: DEFAULTS[key] for key in ("limits", "removals", "collisions", "durable", "sandbox")},
+    "run": {"check_outputs": False, "retry_failed": []},
+    "failures": {"stop_on_first": False},
+}
+
+#: What the commands of a recipe have in common.
+OF_OWN = {"--recipe": [OWN], "--steps-folder": ["."]}
+
+ALL_CORES = {"--workers": ["2"], "--cap-workers": []}
+
+PASS = {**OF_OWN, "--catalog": [CATALOG], "--policy": [POLICY], "--label": ["mine/own"]}
+
+SELECTION = {"include": [], "exclude": ["draft*"]}
+
+MEASURED = {"--catalog": [CATALOG], "--settings": [DEFAULTS["benchmark"]], **ALL_CORES}
+
+#: Script, arguments and options of jobs, by the names of their logs; the log is an option of all.
+COMMANDS = {
+    "mine/catalog": (
+        "catalog.py", ["pictures", CATALOG], {"--selection": [SELECTION], "--shard": ["1-of-1"]},
+    ),
+    "mine/own/sequential": (
+        "process_sequential.py", ["pictures", TREE.format("own", "sequential")], PASS,
+    ),
+    "mine/own/threads": (
+        "process_parallel.py", ["pictures", TREE.format("own", "threads")],
+        {**PASS, "--engine": ["threads"], **ALL_CORES},
+    ),
+    "mine/own/threads.verify": (
+        "verify.py", ["pictures", TREE.format("own", "threads")],
+        {
+            **OF_OWN, "--catalog": [CATALOG], "--settings": [DEFAULTS["verify"]],
+            "--sandbox": ["auto"], "--output": [TREE.format("own", "threads/verification.json")],
+            "--token": ["known"], "--evidence": [], "--label": ["mine/own/threads"], **ALL_CORES,
+        },
+    ),
+    "mine/own/compare": (
+        "compare_engines.py", [TREE.format("own", engine) for engine in ENGINES],
+        {
+            "--output": ["results/mine/own/comparison.json"], "--evidence": [],
+            "--label": ["mine/own"],
+        },
+    ),
+    "mine/own/scaling": (
+        "scaling.py", ["pictures"],
+        {**OF_OWN, **MEASURED, "--output": ["results/mine/own/scaling.json"]},
+    ),
+    "mine/light/rivals": (
+        "rivals.py", ["pictures"],
+        {
+            **OF_OWN, **MEASURED, "--recipe": [CONFIG["recipes"]["light"]],
+            "--output": ["results/mine/light/rivals.json"],
+        },
+    ),
+    "verdict": (
+        "verdict.py", TREES,
+        {
+            "--settings": [DEFAULTS["failures"]], "--report": ["results/report/report.html"],
+            "--output": ["results/verdict.txt"],
+        },
+    ),
+    "process": (
+        "verdict.py", PRODUCTION,
+        {"--settings": [DEFAULTS["failures"]], "--output": ["results/verdict-process.txt"]},
+    ),
+    "steps": ("steps.py", ["results/report/steps.html"], {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_hands_over_everything_that_the_job_is_about(whole, name):
+    script, arguments, options = COMMANDS[name]
+    found = command_of(jobs_of(whole)[name])
+    assert found == (script, arguments, {**options, "--log": [f"logs/{name}.log"]})
+
+
+def test_the_report_is_about_all_trees_and_shows_the_whole_config(whole):
+    script, arguments, options = command_of(jobs_of(whole)["report"])
+    assert (script, arguments) == ("benchmark_report.py", ["."])
+    (config,) = options["--config"]
+    assert {key: config[key] for key in CONFIG} | {"recipes": CONFIG["recipes"]} == {
+        **CONFIG, "run": {**DEFAULTS["run"], **CONFIG["run"]},
+    }  # fmt: skip
+    assert config.keys() == DEFAULTS.keys()
+    assert options["--trees"] == TREES
+    assert options["--output"] == ["results/report"]
+
+
+def test_commands_of_shards_name_their_part_of_the_images(divided):
+    jobs = jobs_of(divided)
+    for shard in SHARDS:
+        table = f"results/mine/shards/{shard}/catalog.csv"
+        _, arguments, options = command_of(jobs[f"mine/shards/{shard}.catalog"])
+        assert arguments == ["pictures", table]
+        assert (options["--shard"], options["--selection"]) == ([shard], [SELECTION])
+        _, arguments, options = command_of(jobs[f"mine/own/sequential/{shard}"])
+        assert arguments == ["pictures", TREE.format("own", "sequential")]
+        assert options == {
+            **PASS, "--catalog": [table], "--engine": ["sequential"], "--shard": [shard],
+            "--selection": [SELECTION], "--label": [f"mine/own/{shard}"], **ALL_CORES,
+            "--log": [f"logs/mine/own/sequential/{shard}.log"],
+        }  # fmt: skip
+    assert command_of(jobs["mine/catalog"])[1] == [CATALOG, "2"]
+    assert command_of(jobs["mine/own/sequential"])[1] == [
+        TREE.format("own", "sequential"),
+        "2",
+        CATALOG,
+    ]
+
+
+def processing(recipe):
+    """Messages of the jobs that process the images with a recipe."""
+    made = f"Process mine with {recipe}"
+    return [f"{made}, one image after another", f"{made} on threads", f"{made} on auto"]
+
+
+def measuring(recipe):
+    return f"Measure the speedup of engines on mine with {recipe}"
+
+
+def verifying(*recipes):
+    trees = [(recipe, engine) for recipe in recipes for engine in (*ENGINES, "auto")]
+    return [f"Verify mine with {recipe} on {engine}" for recipe, engine in trees]
+
+
+def following(*recipes):
+    """Messages of the jobs that follow those that process the images."""
+    compared = [f"Compare the engines on mine with {recipe}" for recipe in recipes]
+    return [*verifying(*recipes), *compared, *ENDS]
+
+
+REPORTS = ["Write the report", "Write the verdict"]
+ENDS = [*REPORTS, "Write the verdict on the images of the production engine"]
+RIVALS = "Measure other tools on mine with light"
+
+#: Sections of the config: a change, and the jobs that it concerns.
+SECTIONS = {
+    "recipes": (
+        {"recipes": {**CONFIG["recipes"], "light": {"steps": [RESIZE], "output": {"quality": 5}}}},
+        [*processing("light"), measuring("light"), RIVALS, *following("light")],
+    ),
+    "limits": (
+        {"limits": {"max_pixels": 77}},
+        [*processing("light"), *processing("own"), *following(*RECIPES)],
+    ),
+    "verify": ({"verify": {"sample": 7}}, [*verifying(*RECIPES), *ENDS]),
+    "failures": ({"failures": {"max_rate": 0.3}}, ENDS),
+    "benchmark": (
+        {"benchmark": {"images": 77}}, [measuring("light"), measuring("own"), RIVALS, *REPORTS],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_changed_section_of_the_config_concerns_these_jobs(project, snakemake, section):
+    change, jobs = SECTIONS[section]
+    write_config(project, {**CONFIG, **change})
+    assert snakemake(project, "--dry-run", *TARGETS).jobs == sorted(jobs)
+
+
+def test_nothing_changed_concerns_no_job(project, snakemake):
+    assert is_up_to_date(snakemake(project, "--dry-run", *TARGETS))
+
+
+@pytest.mark.parametrize("file", sorted(OWN_FILES))
+def test_a_file_that_a_step_needs_concerns_all_that_is_made_or_measured_by_it(
+    project, snakemake, file
+):
+    with (project / file).open("ab") as appended:
+        appended.write(b"\n")
+    ran = snakemake(project, "--dry-run", *TARGETS)
+    assert ran.jobs == sorted([*processing("own"), measuring("own"), *following("own")])
+
+
+#: Messages of all jobs that render images, and of those that follow.
+RENDERING = [
+    *processing("light"), *processing("own"), *map(measuring, RECIPES), RIVALS,
+    *following(*RECIPES),
+]  # fmt: skip
+
+
+def test_another_version_of_a_library_concerns_all_that_is_made_measured_or_shown_by_it(
+    project, snakemake, tmp_path
+):
+    folder, text = OTHER_PILLOW
+    (tmp_path / "other" / folder).mkdir(parents=True)
+    (tmp_path / "other" / folder / "METADATA").write_text(text, encoding="utf-8")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "other")}
+    ran = snakemake(project, "--dry-run", *TARGETS, env=env)
+    assert ran.jobs == sorted([*RENDERING, "Show every step on a picture"])
+
+
+def test_another_selection_of_files_concerns_the_catalog_and_all_that_follows(project, snakemake):
+    write_config(project, {**CONFIG, "datasets": {"mine": {"folder": "pictures"}}})
+    ran = snakemake(project, "--dry-run", *TARGETS)
+    assert ran.jobs == sorted(["Catalog mine", *RENDERING])
+
+
+@pytest.mark.parametrize(
+    ("engine", "options"),
+    [
+        ("distributed", " --scheduler tls://host:1 --tls ca.pem cert.pem key.pem --policy"),
+        ("threads", " --cap-workers  --policy"),
+    ],
+)
+def test_only_a_cluster_is_told_where_its_scheduler_is(small, snakemake, engine, options):
+    tls = {"ca": "ca.pem", "cert": "cert.pem", "key": "key.pem"}
+    write_config(small, {**SMALL, "scale": {"scheduler": "tls://host:1", "tls": tls}})
+    target = f"results/mine/light/{engine}/manifest.csv"
+    ran = snakemake(small, "--dry-run", "--printshellcmds", target)
+    assert options in ran.text
