@@ -132,6 +132,11 @@ def test_setting_one_key_keeps_the_defaults_of_the_others():
     assert filled["datasets"]["demo"]["generate"]["count"] == 3
 
 
+@pytest.mark.parametrize(("word", "meaning"), [("on", "auto"), ("off", "off"), ("auto", "auto")])
+def test_the_sandbox_is_on_or_off_whatever_yaml_takes_the_words_for(word, meaning):
+    assert config.complete(yaml.safe_load(f"sandbox: {word}"))["sandbox"] == meaning
+
+
 def test_a_key_without_a_value_means_its_default():
     assert config.complete({"run": None, "verify": {"sample": None}}) == config.complete({})
 

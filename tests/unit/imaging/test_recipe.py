@@ -1,6 +1,7 @@
 """Recipes are checked before anything runs, and equal recipes have equal fingerprints."""
 
 import datetime
+import os
 import pickle
 
 import pytest
@@ -112,6 +113,70 @@ MISTAKES = {
     "margin-that-would-enlarge": (
         {"shrink_margin": 0.5}, "recipe.shrink_margin", ["0.5", "1 to 100, or 0 to decode"],
     ),
+    "quality-of-a-format-without-one": (
+        {"output": {"format": "png", "quality": 0}}, "recipe.output.quality", ["0", "1 to 100"],
+    ),
+    "option-of-the-format-of-the-source": (
+        {"output": {"format": "same", "lossless": True}}, "recipe.output.lossless",
+        ["unknown", "format, quality"],
+    ),
+    "one-output-and-several": (
+        {"output": {}, "outputs": [{"name": "a"}]}, "recipe", ["both 'output' and 'outputs'"],
+    ),
+    "outputs-as-map": ({"outputs": {"name": "a"}}, "recipe.outputs", ["{'name': 'a'}", "a list"]),
+    "outputs-empty": ({"outputs": []}, "recipe.outputs", ["[]", "a list"]),
+    "one-of-several-as-text": (
+        {"outputs": [{"name": "a"}, "b"]}, "recipe.outputs[1]", ["'b'", "a map"],
+    ),
+    "output-without-a-name": (
+        {"outputs": [{"format": "png"}]}, "recipe.outputs[0].name", ["None", "64 letters"],
+    ),
+    "output-name-as-number": ({"outputs": [{"name": 1}]}, "recipe.outputs[0].name", ["1", "64"]),
+    "output-name-with-slash": (
+        {"outputs": [{"name": "a/b"}]}, "recipe.outputs[0].name", ["'a/b'", "letters, digits"],
+    ),
+    "output-name-that-looks-like-an-option": (
+        {"outputs": [{"name": "-a"}]}, "recipe.outputs[0].name", ["'-a'", "beginning with"],
+    ),
+    "output-name-given-twice": (
+        {"outputs": [{"name": "a"}, {"name": "a"}]}, "recipe.outputs[1].name", ["'a'", "twice"],
+    ),
+    "output-names-that-differ-in-case": (
+        {"outputs": [{"name": "A"}, {"name": "a"}]}, "recipe.outputs[1].name", ["'a'", "twice"],
+    ),
+    "unknown-step-of-an-output": (
+        {"outputs": [{"name": "a", "steps": ["sharpen", "sharpn"]}]},
+        "recipe.outputs[0].steps[1].sharpn", ["no such step"],
+    ),
+    "unknown-format-of-an-output": (
+        {"outputs": [{"name": "a"}, {"name": "b", "format": "jpg"}]}, "recipe.outputs[1].format",
+        ["'jpg'", "jpeg, png"],
+    ),
+    "unknown-setting": ({"metadata": "all"}, "recipe.metadata", ["'all'", "strip, keep, none"]),
+    "orientation-that-a-format-cannot-hold": (
+        {"orientation": "keep", "output": {"format": "gif"}}, "recipe.orientation",
+        ["gif cannot hold the tag", "jpeg, png, webp, avif, tiff or same"],
+    ),
+    "animation-that-one-of-several-cannot-hold": (
+        {"animation": "all", "outputs": [{"name": "a", "format": "webp"}, {"name": "b"}]},
+        "recipe.animation", ["jpeg cannot hold moving pictures", "png, webp, avif, gif or same"],
+    ),
+    "depth-that-a-format-cannot-hold": (
+        {"depth": "keep", "output": {"format": "webp"}}, "recipe.depth",
+        ["webp cannot hold 16 bits", "png, tiff or same"],
+    ),
+    "depth-that-a-step-cannot-keep": (
+        {"depth": "keep", "output": {"format": "png"}, "steps": ["sharpen"]}, "recipe.depth",
+        ["sharpen works on 8 bits", "crop", "resize"],
+    ),
+    "depth-that-a-step-of-an-output-cannot-keep": (
+        {"depth": "keep", "outputs": [{"name": "a", "format": "png", "steps": ["sharpen"]}]},
+        "recipe.depth", ["sharpen works on 8 bits"],
+    ),
+    "file-that-is-not-there": (
+        {"steps": [{"watermark": {"image": "no.png"}}]}, "recipe.steps[0].watermark.image",
+        ["'no.png'"],
+    ),
     "call-of-nothing": (
         {"steps": [{"call": {}}]}, "recipe.steps[0].call.function", ["None", '"module:function"'],
     ),
@@ -131,6 +196,21 @@ def test_a_mistake_gives_one_sentence_that_begins_with_its_key(data, key, words)
     assert sentence.endswith(".")
     assert len(sentence.splitlines()) == 1
     assert [word for word in words if word not in sentence] == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"orientation": "keep", "output": {"format": "same"}},
+        {"animation": "all", "outputs": [{"name": "a", "format": "gif"}]},
+        {"depth": "keep", "output": {"format": "tiff"}, "steps": [RESIZE]},
+        {"output": {"format": "png", "quality": 85}},
+        {"outputs": [{"name": "a"}, {"name": "A1-_"}, {"name": 64 * "n"}]},
+    ],
+    ids=str,
+)
+def test_what_formats_and_steps_can_do_is_accepted(data):
+    assert parse(data).outputs
 
 
 def test_the_sentence_names_the_recipe():
@@ -321,6 +401,65 @@ def test_what_a_step_needs_is_known_wherever_it_stands(own_step, place):
     marked = parsed({"watermark": {"image": "mark.png"}})
     assert list(marked.files()) == [str(own_step / "mark.png")]
     assert [step.name for step in marked.all_steps][-1] == "watermark"
+
+
+def test_the_content_of_a_file_that_a_step_reads_changes_the_fingerprint(own_step):
+    """Its name alone decides no pixel: the same recipe may be used beside another file."""
+
+    def marked(color):
+        Image.new("RGB", (2, 2), color).save(own_step / "mark.png")
+        recipe = {"steps": [{"watermark": {"image": "mark.png"}}]}
+        return parse(recipe, folder=str(own_step)).fingerprint()
+
+    assert marked("red") == marked("red") != marked("blue")
+
+
+def test_a_file_is_taken_from_the_first_folder_that_has_it(tmp_path):
+    folders = [tmp_path / name for name in ("one", "two", "three")]
+    for folder in folders:
+        folder.mkdir()
+    for folder in folders[1:]:
+        Image.new("RGB", (2, 2)).save(folder / "mark.png")
+    step = {"watermark": {"image": "mark.png"}}
+    data = {"steps": [step, "sharpen"], "outputs": [{"name": "a", "steps": [step]}]}
+    recipe = parse(data, folder=os.pathsep.join(map(str, folders)))
+    found = recipe.with_files()
+    assert [one.params.get("image") for one in found.all_steps] == [
+        str(folders[1] / "mark.png"), None, str(folders[1] / "mark.png"),
+    ]  # fmt: skip
+    assert found.fingerprint() != recipe.fingerprint()  # the path is a parameter
+    assert list(found.files()) == list(recipe.files())
+
+
+#: A value of each setting that decides how sources are decoded, which is not its default.
+DECODING = {
+    "orientation": "keep", "color": "drop", "depth": "keep", "animation": "error",
+    "metadata": "none", "background": "#102030", "shrink_margin": 0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", DECODING)
+def test_each_setting_of_the_decoder_reaches_it_and_decides_the_fingerprint(key):
+    output = {"output": {"format": "tiff"}}
+    default, other = parse(output), parse({**output, key: DECODING[key]})
+    assert getattr(other.decode_options, key) == DECODING[key]
+    changed = {
+        name
+        for name in vars(default.decode_options)
+        if getattr(default.decode_options, name) != getattr(other.decode_options, name)
+    }
+    assert changed == {key}
+    assert other.fingerprint() != default.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("formats", "alpha"),
+    [(["jpeg"], False), (["bmp"], False), (["png"], True), (["jpeg", "webp"], True),
+     (["same"], True)],
+)  # fmt: skip
+def test_alpha_is_decoded_if_one_of_the_outputs_can_hold_it(formats, alpha):
+    outputs = [{"name": name, "format": name} for name in formats]
+    assert parse({"outputs": outputs}).decode_options.alpha is alpha
 
 
 def test_parameters_of_own_steps_change_the_fingerprint(own_step):

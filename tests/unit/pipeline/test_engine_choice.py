@@ -49,5 +49,10 @@ def test_at_break_even_both_engines_end_at_the_same_time():
     assert rating.seconds(break_even(rating)) == pytest.approx(LOOP.seconds(break_even(rating)))
 
 
+@pytest.mark.parametrize("speedup", [0.5, 1.0])
+def test_an_engine_that_is_no_faster_than_the_loop_is_never_worth_its_start_up(speedup):
+    assert break_even(Rating(0.5, speedup)) is None
+
+
 def test_the_first_of_equal_engines_is_chosen():
     assert quickest({"a": LOOP, "b": LOOP}, 1.0) == "a"

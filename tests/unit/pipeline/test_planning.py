@@ -8,6 +8,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.sandbox import Sandbox
 from pixelmill.dataset import catalog
 from pixelmill.dataset.output_tree import Workspace
+from pixelmill.imaging import fingerprint
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.planning import fingerprints_of, plan_pass, preview, remove_orphans
 from pixelmill.pipeline.policy import Policy
@@ -78,6 +79,24 @@ def test_a_fingerprint_follows_what_decides_an_output_and_nothing_else(change):
     assert (before.recipe == after.recipe) == (change != "recipe")
     assert (before.limits == after.limits) == (change != "limits")
     assert before.code == after.code
+
+
+def test_a_plan_says_which_libraries_changed_since_the_images_were_rendered(
+    tree, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(fingerprint, "code_fingerprint", lambda *given: "other code")
+    now = {"Zlib": "1.2", "Pillow": "13.0", "NumPy": "2.4"}
+    monkeypatch.setattr(fingerprint, "rendering_software", lambda *given: now)
+    request = request_of(tree)
+    workspace = Workspace(request.target)
+    with workspace.open() as ledger:
+        (code,) = ledger.codes()
+        ledger.note_software(code, {"Zlib": "1.1", "Pillow": "12.0", "NumPy": "2.4"})
+        fingerprints = fingerprints_of(RECIPE, request.policy)
+        plan_pass(PassContext(request, entries_of(tree), workspace, ledger, fingerprints))
+        assert ledger.software_of("other code") == now
+    assert "code changed: Pillow 12.0 is now 13.0, Zlib 1.1 is now 1.2" in caplog.text
 
 
 def test_planning_alone_keeps_the_output_of_a_source_that_is_gone(tree):
