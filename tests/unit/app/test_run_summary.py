@@ -56,6 +56,26 @@ def test_too_many_failures_fail_the_run():
     )
 
 
+@pytest.mark.parametrize(
+    ("total", "failed", "verdict"),
+    [
+        (50, 1, "Success, but 1 image failed; see above."),
+        (50, 2, "Success, but 2 images failed; see above."),
+        (2_000_000, 20_000, "Success, but 20,000 images failed; see above."),
+        (50, 5, "Failed: 5 images of 50 failed; see above."),
+        (2_000_000, 50_000, "Failed: 50,000 images of 2,000,000 failed; see above."),
+    ],
+)
+def test_the_verdict_tells_how_many_images_failed(total, failed, verdict):
+    assert summarize(DONE, total, {"truncated": failed}, PASSED, "out").verdict == verdict
+
+
+def test_images_that_grew_are_told_as_such():
+    done = DONE._replace(failed=0, bytes_in=512, bytes_out=1_024_000)
+    assert "512 bytes became 1.0 MB" in summarize(done, 50, {}, None, "out").lines[1]
+    assert summarize(done, 50, {}, None, "out").lines[1].endswith(" % more).")
+
+
 def test_results_that_are_not_right_fail_the_run():
     made = summarize(DONE, images(50), SIZES, WRONG, "out")
     assert made.conclusion.status == 1

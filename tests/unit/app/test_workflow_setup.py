@@ -1,10 +1,28 @@
 """What the workflow does before Snakemake looks for jobs."""
 
+import json
 import os
+import sys
 
 import pytest
 
+from pixelmill.app import workflow_setup
 from pixelmill.app.workflow_setup import folders_of
+from pixelmill.core import locks
+from pixelmill.core.errors import UserError
+from pixelmill.core.locks import exclusive
+from pixelmill.core.progress import QUIET, VARIABLE
+from pixelmill.dataset.shards import Shard, all_of, shard_of
+
+
+@pytest.fixture(autouse=True)
+def somewhere(tmp_path, monkeypatch):
+    """Work in an empty folder, and in a run that has no tokens yet."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("PIXELMILL_TOKENS", "PIXELMILL_RUNNER", VARIABLE):
+        monkeypatch.setenv(name, "")  # so that it is restored after the test
+        monkeypatch.delenv(name)
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -17,9 +35,157 @@ from pixelmill.app.workflow_setup import folders_of
         (["one/a.yaml", "one/b.yaml", "one/config.yaml"], ["one"]),
     ],
 )
-def test_own_steps_are_searched_beside_the_last_config_first(
-    tmp_path, monkeypatch, configfiles, folders
-):
+def test_own_steps_are_searched_beside_the_last_config_first(configfiles, folders):
     """Its keys override those of the others; the config of the project comes last."""
-    monkeypatch.chdir(tmp_path)
     assert folders_of(configfiles) == os.pathsep.join(folders)
+
+
+@pytest.mark.parametrize("path", [os.defpath, "", None])
+def test_jobs_find_this_python_first_and_all_other_programs_after_it(monkeypatch, path):
+    monkeypatch.setenv("PATH", path or "")
+    if path is None:
+        monkeypatch.delenv("PATH")
+    workflow_setup.prefer_this_python()
+    own = os.path.dirname(sys.executable)
+    assert os.environ["PATH"].split(os.pathsep) == [own, *(path.split(os.pathsep) if path else ())]
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_jobs_are_told_which_process_runs_them_and_whether_to_be_silent(quiet):
+    workflow_setup.announce_runner(quiet)
+    assert os.environ["PIXELMILL_RUNNER"] == str(os.getpid())
+    assert os.environ.get(VARIABLE) == (QUIET if quiet else None)
+
+
+def test_a_folder_in_which_another_run_works_is_refused(monkeypatch):
+    monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.0)
+    with (
+        exclusive(".snakemake/pixelmill"),
+        pytest.raises(UserError, match="Another Snakemake works in this folder; wait for it"),
+    ):
+        workflow_setup.hold()
+
+
+def test_a_folder_is_held_until_the_run_ends(monkeypatch):
+    monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.0)
+    with workflow_setup._held:
+        workflow_setup.hold()
+        with pytest.raises(UserError), exclusive(".snakemake/pixelmill"):
+            pass
+    with exclusive(".snakemake/pixelmill"):
+        pass
+
+
+def new_run():
+    """Begin another run: its processes do not know the tokens of the one before."""
+    os.environ.pop("PIXELMILL_TOKENS", None)
+
+
+CHECKS = "results/mine/light/threads/verification.json"
+
+
+def checks(folder, text):
+    path = folder / CHECKS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_checks_that_passed_are_not_repeated(somewhere):
+    checks(somewhere, json.dumps({"passed": True, "token": "known"}))
+    assert workflow_setup.checks_token(CHECKS) == "known"
+    new_run()
+    assert workflow_setup.checks_token(CHECKS) == "known"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, '{"passed": false, "token": "known"}', '{"passed": true}', "{", ""],
+    ids=["missing", "failed", "of no run", "damaged", "empty"],
+)
+def test_other_checks_are_repeated_in_every_run_but_once_in_each(somewhere, text):
+    if text is not None:
+        checks(somewhere, text)
+    token = workflow_setup.checks_token(CHECKS)
+    assert token and token != "known"
+    assert workflow_setup.checks_token(CHECKS) == token
+    assert workflow_setup.checks_token("another.json") != token
+    new_run()
+    assert workflow_setup.checks_token(CHECKS) != token
+
+
+def test_a_token_stays_the_same_in_a_run_although_its_jobs_change_the_files(somewhere):
+    checks(somewhere, json.dumps({"passed": True, "token": "known"}))
+    assert workflow_setup.checks_token(CHECKS) == "known"
+    checks(somewhere, json.dumps({"passed": False, "token": "other"}))
+    assert workflow_setup.checks_token(CHECKS) == "known"
+
+
+def test_images_that_were_not_generated_are_asked_for_in_every_run():
+    first = workflow_setup.token("demo")
+    assert workflow_setup.token("demo") == first != workflow_setup.token("other")
+    new_run()
+    assert workflow_setup.token("demo") != first
+
+
+def test_a_digest_follows_the_content_and_the_order_of_the_files_that_exist(somewhere):
+    def digest(**texts):
+        for name in ("a", "b"):
+            path = somewhere / name
+            path.unlink(missing_ok=True)
+            if name in texts:
+                path.write_text(texts[name], encoding="utf-8")
+        return workflow_setup.digest(["a", "b"])
+
+    texts = [{}, {"a": "1"}, {"a": "1", "b": "2"}, {"a": "2", "b": "1"}, {"a": "12"}]
+    assert len({digest(**each) for each in texts}) == len(texts)
+    assert digest(a="1", b="2") == digest(b="2", a="1")
+
+
+@pytest.fixture
+def pictures(somewhere):
+    (somewhere / "in").mkdir()
+    for number in range(6):
+        (somewhere / f"in/{number}.jpg").write_bytes(bytes([number]))
+    return somewhere / "in"
+
+
+def fingerprints(shards=1, **globs):
+    workflow_setup._fingerprints.cache_clear()  # which is that of one run
+    dataset = {"folder": "in", **globs}
+    return [workflow_setup.fingerprint(dataset, shard) for shard in all_of(shards)]
+
+
+def test_a_fingerprint_follows_the_files_of_a_folder(pictures):
+    before = fingerprints()
+    assert fingerprints() == before
+    (pictures / "3.jpg").write_bytes(b"longer than before")
+    changed = fingerprints()
+    (pictures / "new.jpg").write_bytes(b"new")
+    assert len({*before, *changed, *fingerprints()}) == 3
+
+
+def test_a_fingerprint_follows_only_the_files_that_belong_to_the_dataset(pictures):
+    before = [fingerprints(include=["*.jpg"]), fingerprints(exclude=["draft*"])]
+    (pictures / "draft.png").write_bytes(b"new")
+    assert [fingerprints(include=["*.jpg"]), fingerprints(exclude=["draft*"])] == before
+    (pictures / "draft.jpg").write_bytes(b"new")
+    assert fingerprints(include=["*.jpg"]) != before[0]
+    assert fingerprints(exclude=["draft*"]) == before[1]
+
+
+def test_a_new_file_changes_the_fingerprint_of_its_shard_alone(pictures):
+    before = fingerprints(3)
+    (pictures / "new.jpg").write_bytes(b"new")
+    changed = [one != other for one, other in zip(before, fingerprints(3), strict=True)]
+    assert changed == [shard == Shard(shard_of("new.jpg", 3), 3) for shard in all_of(3)]
+
+
+def test_generated_images_have_no_fingerprint():
+    """A token tells whether all of them exist."""
+    assert workflow_setup.fingerprint({"generate": {"count": 4}}) == ""
+
+
+def test_a_selection_has_both_globs():
+    assert workflow_setup.selection({"folder": "in"}) == {"include": [], "exclude": []}
+    chosen = workflow_setup.selection({"folder": "in", "include": ("a",), "exclude": ("b", "c")})
+    assert chosen == {"include": ["a"], "exclude": ["b", "c"]}

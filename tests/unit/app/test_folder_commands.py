@@ -1,0 +1,225 @@
+"""The commands on a folder: which recipe they take, what they pass on, and what they say."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from pixelmill.app import command, folder_commands
+from pixelmill.app.config import default_recipes
+from pixelmill.core.errors import UserError
+from pixelmill.pipeline import runner
+from pixelmill.verification import verify as verification
+
+COUNT = 3
+
+
+@pytest.fixture(autouse=True)
+def somewhere(tmp_path, monkeypatch, photos):
+    """Work in a folder that has some pictures."""
+    monkeypatch.chdir(tmp_path)
+    photos(tmp_path / "in", COUNT, size=(96, 64))
+    return tmp_path
+
+
+@pytest.fixture
+def call(caplog):
+    """Function that runs a command; it returns its status and the lines that it logged."""
+    caplog.set_level("INFO")
+
+    def run(name, *arguments):
+        caplog.clear()
+        options = command._parser().parse_args([name, *arguments])
+        status = getattr(folder_commands, name)(options)
+        records = [one for one in caplog.records if one.name.startswith("pixelmill.app") or
+                   one.name == "root"]  # fmt: skip
+        return status, [one.getMessage() for one in records]
+
+    return run
+
+
+RUN = ("in", "out", "--engine", "sequential", "--workers", "1")
+
+
+def sizes():
+    found = {}
+    for path in sorted(Path("out/images").rglob("*.*")):
+        with Image.open(path) as image:
+            found[path.relative_to("out/images").as_posix()] = image.size
+    return found
+
+
+def remembered():
+    return json.loads(Path("out/recipe.json").read_text(encoding="utf-8"))
+
+
+def test_options_make_a_recipe_that_later_runs_use_again(call):
+    status, lines = call("run", *RUN, "--longest", "48", "--format", "png")
+    assert status == 0
+    assert lines[0].startswith(f"{COUNT} of {COUNT} images processed, in ")
+    assert lines[-1] == "Success."
+    assert sizes() == {f"{number}.png": (48, 32) for number in range(COUNT)}
+    resize = {"resize": {"longest": 48, "upscale": "never"}}
+    assert remembered()["recipe"] == {"steps": [resize], "output": {"format": "png"}}
+    status, lines = call("run", *RUN)
+    assert (status, lines[0]) == (0, f"Nothing to do: {COUNT} of {COUNT} images are up to date.")
+    assert call("verify", "in", "out", "--workers", "1")[0] == 0
+
+
+def test_without_options_the_preset_for_the_web_is_used_and_told(call):
+    _, lines = call("run", *RUN)
+    assert lines[0] == "recipe: web (`pixelmill presets` lists others)"
+    assert remembered() == {"recipe": default_recipes()["web"], "folder": os.getcwd()}
+
+
+def test_own_steps_are_found_beside_the_recipe_file_in_later_runs_too(call, somewhere, monkeypatch):
+    (somewhere / "mine").mkdir()
+    (somewhere / "mine/own.py").write_text(
+        "def step(image):\n    return image.rotate(90, expand=True)\n"
+    )
+    (somewhere / "mine/recipe.yaml").write_text("steps: [{call: {function: 'own:step'}}]\n")
+    assert call("run", *RUN, "--recipe", "mine/recipe.yaml", "--no-verify")[0] == 0
+    assert set(sizes().values()) == {(64, 96)}
+    assert remembered()["folder"] == str(somewhere / "mine")
+    (somewhere / "elsewhere").mkdir()
+    monkeypatch.chdir(somewhere / "elsewhere")
+    options = ("--engine", "sequential", "--workers", "1", "--no-verify")
+    status, lines = call("run", str(somewhere / "in"), str(somewhere / "out"), *options)
+    assert (status, lines[0][:13]) == (0, "Nothing to do")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", '{"recipe": {}}', '{"folder": "."}'])
+def test_a_recipe_that_cannot_be_remembered_is_named_with_the_remedy(call, somewhere, text):
+    (somewhere / "out").mkdir()
+    (somewhere / "out/recipe.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=r"recipe\.json' cannot be read; name the recipe by an"):
+        call("run", *RUN)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), default_recipes()["web"]),
+        (("--preset", "scans"), default_recipes()["scans"]),
+        (("--quality", "5"), {"output": {"quality": 5}}),
+    ],
+)
+def test_the_recipe_is_saved_as_it_would_be_written(call, options, expected):
+    call("run", *RUN, "--no-verify", *options, "--save-recipe", "saved.yaml")
+    text = Path("saved.yaml").read_text(encoding="utf-8")
+    assert yaml.safe_load(text) == expected
+    keys = [line.split(":")[0] for line in text.splitlines() if line[0].isalpha()]
+    assert keys == list(expected)  # steps before the output
+
+
+def test_no_file_is_overwritten_and_what_cannot_be_written_is_told(call, somewhere):
+    (somewhere / "saved.yaml").write_text("mine")
+    with pytest.raises(UserError, match=r"'saved\.yaml' exists; .* another name by --save-recipe"):
+        call("run", *RUN, "--save-recipe", "saved.yaml")
+    assert (somewhere / "saved.yaml").read_text() == "mine"
+    with pytest.raises(UserError, match=r"no/saved\.yaml' cannot be written: No such file"):
+        call("run", *RUN, "--save-recipe", "no/saved.yaml")
+    assert not (somewhere / "out").exists()
+
+
+@pytest.fixture
+def verified(monkeypatch):
+    """What verification was asked for; it finds what is set here, and looks at nothing."""
+
+    class Verification:
+        passed = True
+
+        def __call__(self, *given):
+            self.source, self.target, self.recipe, self.entries, self.workers, self.scope = given
+            return {"passed": self.passed, "summary": "Looked at.", "checks": []}
+
+    found = Verification()
+    monkeypatch.setattr(verification, "verify", found)
+    return found
+
+
+def test_a_run_verifies_what_changed_and_the_command_verify_everything(call, verified):
+    call("run", *RUN, "--longest", "48")
+    recipe = verified.recipe
+    assert (verified.source, verified.target, verified.workers) == ("in", "out", 1)
+    assert recipe["steps"][0]["resize"]["longest"] == 48
+    assert (len(verified.entries), verified.scope) == (COUNT, "changed")
+    call("verify", "in", "out", "--workers", "1")
+    assert (verified.recipe, len(verified.entries), verified.scope) == (recipe, COUNT, "all")
+
+
+def test_results_that_are_not_right_fail_both_commands(call, verified):
+    verified.passed = False
+    status, lines = call("run", *RUN)
+    assert (status, lines[-1]) == (1, "Failed: some results are not right; see above.")
+    assert "Verification: Looked at." in lines
+    status, lines = call("verify", "in", "out", "--workers", "1")
+    assert (status, lines[-1]) == (1, "out: Looked at.")
+
+
+def test_nothing_is_verified_if_it_is_not_wanted(call, monkeypatch):
+    monkeypatch.delattr(verification, "verify")
+    status, lines = call("run", *RUN, "--no-verify")
+    assert status == 0
+    assert not [line for line in lines if line.startswith("Verification")]
+
+
+def test_a_pass_gets_engine_workers_and_folders(call, monkeypatch):
+    class EndError(Exception):
+        pass
+
+    def process_folder(request):
+        given = (request.source, request.target, request.engine, request.workers, request.label)
+        assert given == ("in", "out", "futures", 1, "run")
+        raise EndError
+
+    monkeypatch.setattr(runner, "process_folder", process_folder)
+    with pytest.raises(EndError):
+        call("run", "in", "out", "--engine", "futures", "--workers", "1")
+
+
+def test_failures_of_earlier_runs_count_too(call, somewhere):
+    for number in range(5):
+        (somewhere / f"in/bad{number}.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    for lines in (call("run", *RUN)[1], call("run", *RUN)[1]):
+        assert "  5 corrupt: " in "\n".join(lines)
+        assert lines[-1] == f"Failed: 5 images of {COUNT + 5} failed; see above."
+
+
+def test_a_plan_tells_what_would_be_done_and_its_cost_and_does_nothing(call, picture):
+    assert call("plan", "in", "out") == (
+        None,
+        [
+            "recipe: web (`pixelmill presets` lists others)",
+            f"{COUNT} images: make {COUNT}: {COUNT} new; keep 0; remove 0",
+        ],
+    )
+    assert not os.path.exists("out")
+    call("run", *RUN, "--quality", "50")
+    assert call("plan", "in", "out")[1] == [f"{COUNT} images: make 0; keep {COUNT}; remove 0"]
+    picture(9).save("in/new.jpg")
+    (line,) = call("plan", "in", "out")[1]
+    assert line.startswith(f"{COUNT + 1} images: make 1: 1 new; keep {COUNT}; remove 0; about 0 s")
+    assert line.endswith(" of one core and 0 MB")
+    assert f"{COUNT} recipe changed" in call("plan", "in", "out", "--quality", "60")[1][0]
+
+
+def test_results_that_are_not_there_cannot_be_verified(call):
+    with pytest.raises(UserError, match=r"'out' is no folder; `pixelmill run` makes the results\."):
+        call("verify", "in", "out")
+
+
+def test_a_config_is_written_with_what_the_folder_holds(call, somewhere):
+    (somewhere / "in/notes.txt").write_text("no image")
+    assert call("init", "in", "--config", "new.yaml")[1] == [
+        f"'in' holds {COUNT} images:",
+        f"  {COUNT} JPEG",
+        "  1 left out: other files",
+        "Wrote 'new.yaml'. Next: pixelmill workflow process",
+    ]
+    assert yaml.safe_load(Path("new.yaml").read_text())["datasets"]["images"]["folder"] == "in"
+    with pytest.raises(UserError, match=r"'new\.yaml' exists; .* another name by --config"):
+        call("init", "in", "--config", "new.yaml")
