@@ -3,6 +3,7 @@
 import functools
 import re
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 
@@ -166,9 +167,12 @@ def test_a_caption_says_what_was_measured(case, caption):
     ("name", "label"),
     [
         ("throughput", "images per second (more is better)"),
+        ("rivals", "images per second (more is better)"),
+        ("scaling", "workers"),
         ("scaling", "speedup against a plain loop"),
         ("stages", "milliseconds of one core for an image"),
         ("latencies", "milliseconds for an image"),
+        ("latencies", "images"),
         ("workers", "seconds since the first batch began"),
     ],
 )
@@ -236,8 +240,9 @@ def axes_of(monkeypatch):
     written = charts._svg
     monkeypatch.setattr(charts, "_svg", lambda figure: kept.append(figure) or written(figure))
 
-    def draw(name):
-        svg_of(*EVERY[name])
+    def draw(case, shown=None, width=WIDE):
+        name, usual = EVERY.get(case, (case, shown))
+        svg_of(name, shown or usual, width)
         (axes,) = kept.pop().axes
         return axes
 
@@ -279,6 +284,93 @@ def test_points_of_the_speedups_stand_at_their_workers_with_their_spread(axes_of
     assert [list(values) for values in lines["ideal"]] == [[1, 2, 4, 8, 32]] * 2
     x, y = lines["threads: prediction"]
     assert (list(x), list(y[1:])) == ([4, 8, 32], pytest.approx([6.4, 25.6]))
+
+
+def marks(axis):
+    """Positions and labels of the ticks of an axis."""
+    return list(axis.get_ticklocs()), [label.get_text() for label in axis.get_ticklabels()]
+
+
+def test_speedups_of_many_workers_are_on_logarithmic_axes_with_a_tick_for_each_number(axes_of):
+    axes = axes_of("scaling")
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert marks(axes.xaxis) == ([1, 2, 4, 8, 32], ["1", "2", "4", "8", "32"])
+    assert marks(axes.yaxis) == ([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
+    few = {**BENCHMARK, "fits": {}}
+    axes = axes_of("scaling", section(benchmark=few))
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "linear")
+    assert marks(axes.xaxis) == ([1, 2, 4], ["1", "2", "4"])
+
+
+def test_the_uncertainty_of_a_prediction_is_the_area_between_its_bounds(axes_of):
+    (area,) = (one for one in axes_of("scaling").collections if one.get_facecolor().size)
+    corners = np.round(area.get_paths()[0].vertices, 6).tolist()
+    for workers, low, high in ((8, 5.6, 7.2), (32, 22.4, 28.8)):
+        assert [workers, low] in corners and [workers, high] in corners
+
+
+def test_rows_are_named_and_stand_in_the_order_of_the_data_from_the_top(axes_of):
+    names = {
+        "throughput": ["sequential", "threads"],
+        "measured": ["plain loop", "independent loops", "threads", "processes"],
+        "rivals": ["threads", "gm"],
+        "stages": ["sequential", "threads"],
+        "workers": ["sequential 1", "threads 1", "threads 2"],
+    }
+    for name, expected in names.items():
+        axes = axes_of(name)
+        assert marks(axes.yaxis)[1] == expected, name
+        bottom, top = axes.get_ylim()
+        assert bottom > top, name
+
+
+def color_of(artist):
+    """Colour of an area, or else of a line."""
+    filled = hasattr(artist, "get_facecolor")
+    color = artist.get_facecolor() if filled else artist.get_color()
+    return mpl.colors.to_hex(color if isinstance(color, str) else np.reshape(color, (-1, 4))[0])
+
+
+def test_an_engine_has_one_colour_in_all_charts(axes_of):
+    bar = color_of(axes_of("throughput").patches[1])
+    assert bar != color_of(axes_of("throughput").patches[0])
+    assert color_of(axes_of("measured").patches[2]) == bar
+    curve = next(c for c in axes_of("scaling").containers if c.get_label() == "threads")
+    assert mpl.colors.to_hex(curve.lines[0].get_color()) == bar
+    lines = {line.get_label(): line for line in axes_of("scaling").lines}
+    assert {color_of(lines[f"threads: {part}"]) for part in ("fit", "prediction")} == {bar}
+    assert [color_of(row) for row in axes_of("workers").collections][1:] == [bar, bar]
+    assert color_of(axes_of("latencies").patches[-2]) == bar
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("name", ["throughput", "measured", "rivals", "stages"])
+def test_there_is_room_for_the_label_behind_the_longest_bar(axes_of, name, width):
+    axes = axes_of(name, width=width)
+    longest = max(patch.get_x() + patch.get_width() for patch in axes.patches)
+    assert 1.1 * longest < axes.get_xlim()[1] < 2.5 * longest
+    assert axes.get_xlim()[0] == 0
+
+
+def test_labels_stand_at_the_ends_of_bars_or_of_their_whiskers(axes_of):
+    def ends(name):
+        return [(*text.xy, text.get_text()) for text in axes_of(name).texts]
+
+    assert ends("throughput") == [(12.5, 0, "12"), (25.0, 1, "25  ·  2.00x on 2")]
+    assert ends("measured")[:2] == [(90, 0, "80"), (320, 1, "312  ·  3.88x on 4")]
+    assert ends("rivals") == [(41, 0, "40"), (22, 1, "20")]
+    assert [(round(end, 6), place, text) for end, place, text in ends("stages")] == [
+        (9, 0, "9"), (9, 1, "9"),
+    ]  # fmt: skip
+
+
+def test_the_baseline_of_dask_is_shown_whatever_the_number_of_workers(axes_of):
+    row = {"kind": "synchronous", "workers": 1, "images_per_second": 77.0, "slowest": 75,
+           "fastest": 79, "speedup": 0.96}  # fmt: skip
+    benchmark = {**BENCHMARK, "figures": [*BENCHMARK["figures"], row]}
+    axes = axes_of("throughput", section(benchmark=benchmark))
+    assert marks(axes.yaxis)[1][-1] == "Dask, one thread"
+    assert "synchronous" not in {c.get_label() for c in axes_of("scaling").containers}
 
 
 def test_the_parts_of_a_stage_bar_are_milliseconds_one_behind_the_other(axes_of):

@@ -148,6 +148,81 @@ def test_a_tree_without_a_full_pass_has_no_figures_and_gives_none(trees, missing
     Page(html(report))
 
 
+@pytest.fixture
+def tree_of(tmp_path):
+    """Function that makes a tree from its path and its last full pass; later ones are partial."""
+
+    def make(path, full, **later):
+        folder = tmp_path / "results" / path
+        last = {**(full or full_pass()), "whole": False, **later}
+        write_json(folder / "timing.json", {"last_pass": last, "last_full_pass": full})
+        return Tree.at(folder)
+
+    return make
+
+
+def test_the_figures_are_those_of_the_last_full_pass(tree_of):
+    later = {"seconds": 0.1, "images": 1, "workers": 9, "failed": 1, "megapixels_in": 0.1,
+             "recipe": "later", "startup_seconds": 0.09, "engine": "sequential"}  # fmt: skip
+    full = full_pass(failed=7, startup_seconds=0.123456, megapixels_in=30.0, seconds=4.00049)
+    trees = [tree_of("demo/light/sequential", BASELINE, **later),
+             tree_of("demo/light/threads", full, **later)]  # fmt: skip
+    report = collect(trees, {})
+    assert row_of(report, "threads") == {
+        "dataset": "demo", "recipe": "light", "engine": "threads", "workers": 2, "images": 100,
+        "seconds": 4.0, "images_per_second": 25.0, "megapixels_per_second": 7.5, "speedup": 2.0,
+        "efficiency": 1.0, "startup_seconds": 0.123, "failed": 7,
+    }  # fmt: skip
+    assert report["command"] == "snakemake --cores 2 all"
+
+
+def test_every_tree_is_compared_with_the_baseline_of_its_own_dataset_and_recipe(tree_of):
+    seconds = {"a/light": 8.0, "a/other": 12.0, "b/light": 20.0}
+    trees = [
+        tree_of(f"{place}/{engine}", full)
+        for place, taken in seconds.items()
+        for engine, full in (("sequential", {**BASELINE, "seconds": taken}), ("x", full_pass()))
+    ]
+    rows = [row for row in collect(trees, {})["rows"] if row["engine"] == "x"]
+    assert [row["speedup"] for row in rows] == [2.0, 3.0, 5.0]
+
+
+def test_comparisons_have_the_names_of_their_dataset_and_recipe(tree_of, tmp_path):
+    trees = [tree_of(f"a/{recipe}/sequential", BASELINE) for recipe in ("light", "other")]
+    alone = tree_of("b/light/threads", full_pass())
+    for place, passed in (("a/light", True), ("a/other", False), ("b/light", True)):
+        data = {"passed": passed, "summary": place, "checks": []}
+        write_json(tmp_path / "results" / place / "comparison.json", data)
+    assert collect([*trees, alone], {})["comparisons"] == [
+        {"dataset": "a", "recipe": "light", "passed": True, "summary": "a/light", "checks": []},
+        {"dataset": "a", "recipe": "other", "passed": False, "summary": "a/other", "checks": []},
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["verification", "comparison", None])
+def test_a_report_passes_if_all_verifications_and_comparisons_do(tree_of, tmp_path, wrong):
+    trees = [tree_of(f"demo/light/{engine}", BASELINE) for engine in ("sequential", "threads")]
+    for number, tree in enumerate(trees):
+        passed = (wrong, number) != ("verification", 1)
+        checks = {"passed": passed, "summary": "", "checks": []}
+        write_json(Path(tree.path) / "verification.json", checks)
+    checks = {"passed": wrong != "comparison", "summary": "", "checks": []}
+    write_json(tmp_path / "results/demo/light/comparison.json", checks)
+    assert collect(trees, {})["passed"] is (wrong is None)
+
+
+def test_a_benchmark_is_held_against_the_last_full_passes_of_its_own_recipe(tree_of, tmp_path):
+    trees = [
+        tree_of(f"demo/{recipe}/sequential", {**BASELINE, "recipe": recipe}, recipe="later")
+        for recipe in ("light", "other")
+    ]
+    for recipe in ("light", "other"):
+        measured = {**BENCHMARK, "recipe_digest": "light"}
+        write_json(tmp_path / "results/demo" / recipe / "scaling.json", measured)
+    found = describe(trees)["scaling"]
+    assert [(one["recipe"], one["stale"]) for one in found] == [("light", False), ("other", True)]
+
+
 def test_a_tree_that_was_not_verified_does_not_pass(trees):
     report = collect(trees(sequential=BASELINE), {})
     assert not report["passed"]

@@ -178,6 +178,18 @@ def test_the_speedup_is_reported_only_if_it_is_comparable():
     assert lines[0] == "Fastest: demo/light/threads 9 images/s."
 
 
+def test_the_fastest_engine_of_each_dataset_and_recipe_is_reported():
+    rows = [
+        measured(20, 1.0, engine="sequential"), measured(30, 1.5), measured(25, 1.25, engine="x"),
+        measured(4, 1.0, recipe="other", engine="sequential"), measured(9, 2.25, recipe="other"),
+        measured(7, "run", dataset="own"),
+    ]  # fmt: skip
+    assert summed_up(report(rows=rows))[0] == (
+        "Fastest: demo/light/threads 30 images/s, 1.50x sequential; demo/other/threads 9 images/s, "
+        "2.25x sequential; own/light/threads 7 images/s."
+    )
+
+
 def test_a_plain_loop_that_is_fastest_is_not_compared_with_itself():
     rows = [measured(30, 1.0, engine="sequential"), measured(20, 0.67)]
     assert summed_up(report(rows=rows))[0] == "Fastest: demo/light/sequential 30 images/s."
