@@ -21,7 +21,12 @@ OWN = {"steps": [{"call": {"function": "my_steps:change"}}, {"watermark": {"imag
 CONFIG = {
     "datasets": {"mine": {"folder": "pictures", "exclude": ["draft*"]}},
     "recipes": {"light": {"steps": [RESIZE]}, "own": OWN},
-    "run": {"datasets": ["mine"], "recipes": ["light", "own"], "engines": ["threads"]},
+    # The baseline may be listed too.
+    "run": {
+        "datasets": ["mine"],
+        "recipes": ["light", "own"],
+        "engines": ["threads", "sequential"],
+    },
 }
 
 

@@ -33,7 +33,9 @@ def test_planted_contention_and_coherency_come_back():
     usl = fit(noisy(Law(1.0, 0.08, 0.004), counts))["usl"]
     assert usl["sigma"] == pytest.approx(0.08, rel=0.25)
     assert usl["kappa"] == pytest.approx(0.004, rel=0.25)
+    assert usl["sigma_low"] <= 0.08 <= usl["sigma_high"]
     assert usl["kappa_low"] <= 0.004 <= usl["kappa_high"]
+    assert usl["one_worker"] == pytest.approx(1.0, rel=0.05)
 
 
 @pytest.mark.parametrize("law", [Law(1.0, 0.0), Law(0.9, 1.0), Law(0.9, 0.2), Law(1.0, 0.0, 0.01)])

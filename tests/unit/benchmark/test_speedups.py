@@ -50,6 +50,43 @@ def test_an_engine_is_held_against_the_ceiling_of_as_many_workers():
     assert not {"karp_flatt", "serial_share"} & row_of(rows, "threads", 1).keys()
 
 
+def test_the_spread_against_the_ceiling_is_that_of_the_ratios():
+    samples = {
+        Case("ceiling", 2): [sample(200), sample(100), sample(100)],
+        Case("futures", 2): [sample(180), sample(95), sample(80)],
+        Case("rival", 2, "gm"): [sample(100), sample(60), sample(40)],
+    }
+    rows = figures(samples)
+    assert row_of(rows, "futures", 2)["engine_efficiency"] == 0.9
+    assert row_of(rows, "futures", 2)["engine_efficiency_spread"] == [0.8, 0.95]
+    assert row_of(rows, "rival", 2)["engine_efficiency_spread"] == [0.4, 0.6]
+
+
+def test_a_line_of_the_table_has_each_figure_below_its_heading():
+    row = {
+        "kind": "threads", "workers": 2, "images_per_second": 101.24, "slowest": 97.31,
+        "fastest": 103.41, "speedup": 1.57, "engine_efficiency": 0.67, "startup_seconds": 0.789,
+        "tail_seconds": 0.831, "peak_mib": 890.6,
+    }  # fmt: skip
+    header, line, other = table([row, {**row, "peak_mib": None}])
+    names = (
+        "workers",
+        "images/s",
+        "from",
+        "to",
+        "speedup",
+        "ceiling",
+        "start-up s",
+        "tail s",
+        "MiB",
+    )
+    ends = [header.index(name) + len(name) for name in names]
+    assert [line[:end].split()[-1] for end in ends] == [
+        "2", "101.2", "97.3", "103.4", "1.57", "0.67", "0.79", "0.83", "891",
+    ]  # fmt: skip
+    assert other == line[: -len("891")] + "   "
+
+
 def test_without_a_loop_or_a_ceiling_nothing_is_compared():
     (row,) = figures({Case("threads", 2): [sample(90)]})
     assert not {"speedup", "efficiency", "engine_efficiency", "serial_share"} & row.keys()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelmill.core.jobs import BusyInterval, Outcome
+from pixelmill.core.jobs import BusyInterval, Outcome, OutputFile
 from pixelmill.dataset.passes import Pass, Totals, concatenate, merge_passes
 
 ONE = Pass(True, "processes", 2, 10.0, 0.5, 100, 1, 1000, 500, 12.0, "c", "r", "k", "m")
@@ -16,9 +16,17 @@ def test_a_pass_of_all_images_is_a_full_one():
 
 
 def test_sums_are_sums_and_the_catalog_is_that_of_all():
-    done = merge_passes([ONE, ONE], 200, "all")
-    assert (done.seconds, done.images, done.failed, done.bytes_in) == (20.0, 200, 2, 2000)
-    assert (done.catalog, done.workers, done.engine) == ("all", 2, "processes")
+    two = Pass(True, "processes", 3, 20.0, 0.25, 200, 5, 7000, 300, 18.0, "d", "r", "k", "m")
+    assert merge_passes([ONE, two], 300, "all") == Pass(
+        True, "processes", 3, 30.0, 0.75, 300, 6, 8000, 800, 30.0, "all", "r", "k", "m"
+    )
+
+
+@pytest.mark.parametrize("key", ["recipe", "code", "machine"])
+def test_passes_that_differ_compare_with_neither(key):
+    assert getattr(merge_passes([ONE, ONE._replace(**{key: "a"})], 200, "all"), key) == (
+        f"a+{getattr(ONE, key)}"
+    )
 
 
 def test_a_shard_with_nothing_to_do_does_not_change_the_engine():
@@ -28,10 +36,6 @@ def test_a_shard_with_nothing_to_do_does_not_change_the_engine():
 
 def test_several_engines_are_what_auto_chose():
     assert merge_passes([ONE, ONE._replace(engine="threads")], 200, "all").engine == "auto"
-
-
-def test_passes_on_two_kinds_of_machine_compare_with_neither():
-    assert merge_passes([ONE, ONE._replace(machine="n")], 200, "all").machine == "m+n"
 
 
 @pytest.mark.parametrize("seconds", [[10.0], [10.0, 10.0], [10.0, 30.0, 20.0, 40.0]])
@@ -48,6 +52,16 @@ def test_workers_of_a_shard_are_busy_after_those_of_all_shards_before_it(seconds
 
 def failed(reason, message):
     return Outcome("a", (), "failed", "steps", reason, message, 10, 0, "", 4, (0.0,) * 5)
+
+
+def test_bytes_and_pixels_are_summed_for_images_that_are_made_too():
+    files = (OutputFile("a", "a.jpg", 4, 3, 70, "0"), OutputFile("b", "b.jpg", 4, 3, 7, "0"))
+    made = Outcome("a", files, "ok", "", "", "", 1000, 0, "", 64, (0.0,) * 5)
+    totals = Totals()
+    totals.add([made, failed("corrupt", "")])
+    totals.add([made])
+    assert (totals.images, totals.failed) == (3, 1)
+    assert (totals.bytes_in, totals.bytes_out, totals.pixels_in) == (2010, 154, 132)
 
 
 def test_failures_are_counted_by_their_reasons():

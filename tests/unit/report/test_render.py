@@ -123,3 +123,19 @@ def test_figures_are_also_written_as_files_and_old_ones_removed(report, tmp_path
         assert re.match(
             r'<svg width="[\d.]+pt" height="[\d.]+pt" style="color: #\w+; ', path.read_text("utf-8")
         )
+
+
+def test_a_report_without_a_chart_has_an_empty_folder_of_figures_and_no_temporary(report, tmp_path):
+    """Snakemake expects the folder, and a run that was killed may have left the file."""
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / ".pixelmill-1-2-3.tmp").write_text("half")
+    write(report(rows=[], times=[]), str(folder))
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "benchmark.csv", "benchmark.json", "figures", "report.html", "report.md",
+    ]  # fmt: skip
+    assert list((folder / "figures").iterdir()) == []
+
+
+def test_the_page_names_what_speedups_are_relative_to(report):
+    assert "Speedup is relative to\n<em>sequential</em>" in html(report())

@@ -1,0 +1,236 @@
+"""What a pass hands on of its request and its policy, and what it does when rendering ends."""
+
+import os
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+
+from pixelmill.core.errors import UserError
+from pixelmill.core.jobs import failed
+from pixelmill.core.sandbox import REFUSED, Sandbox
+from pixelmill.dataset import catalog
+from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.output_tree import Workspace
+from pixelmill.dataset.passes import Totals
+from pixelmill.dataset.plan import Plan
+from pixelmill.dataset.shards import Shard
+from pixelmill.engines.distributed import Cluster
+from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.recipe_parser import parse
+from pixelmill.pipeline import runner
+from pixelmill.pipeline.policy import Policy
+from pixelmill.pipeline.request import ProcessRequest
+from pixelmill.pipeline.runner import process_folder
+from pixelmill.pipeline.supervisor import RenderStats
+from tests.helpers.processed import RECIPE, Tree, change, filled
+
+
+def request(source="in", target="out", **options):
+    return ProcessRequest(source, target, options.pop("recipe", RECIPE), **options)
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "withheld"),
+    [
+        (Sandbox(), True),
+        (Sandbox(network=True), False),  # a step may need a key for it
+        (Sandbox(on=False), False),
+        (Sandbox(on=False, network=True), False),
+    ],
+)
+def test_secrets_are_withheld_from_confined_processes_without_a_network(
+    tmp_path, monkeypatch, sandbox, withheld
+):
+    asked = []
+    monkeypatch.setattr(runner, "ChildProcesses", lambda *given, **named: asked.append(named))
+    given = request(target=str(tmp_path), policy=Policy(sandbox=sandbox))
+    runner._child_processes_of(given, Workspace(str(tmp_path)))
+    assert asked == [{"withhold": withheld}]
+
+
+def test_a_renderer_gets_absolute_folders_limits_and_durability(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = parse(RECIPE.as_data(), folder=os.pathsep.join(["own", "steps"]))
+    policy = Policy(limits=Limits(max_pixels=77), durable=True)
+    made = runner._renderer(request(recipe=recipe, policy=policy), Workspace("out"))
+    assert made.source_root == str(tmp_path / "in")
+    assert made.output_root == str(tmp_path / "out/images")
+    assert made.recipe.folder == os.pathsep.join(str(tmp_path / n) for n in ("own", "steps"))
+    assert made.recipe == recipe
+    assert (made.limits, made.durable) == (policy.limits, True)
+
+
+def entries(count):
+    return Entries(Entry(f"{n}.jpg", 1000 * n, 1, "jpeg", 10, 10) for n in range(count))
+
+
+@pytest.mark.parametrize("measured", [None, 0.25])
+@pytest.mark.parametrize(
+    ("engine", "chosen", "used"),
+    [
+        ("auto", "processes", "substitute"),  # the system may have no semaphores
+        ("processes", "processes", "processes"),
+        ("auto", "threads", "threads"),
+    ],
+)
+def test_the_engine_is_chosen_by_the_work_and_whether_it_was_measured(
+    monkeypatch, engine, chosen, used, measured
+):
+    asked = []
+    monkeypatch.setattr(
+        runner, "choose", lambda *given, known: asked.append((*given, known)) or chosen
+    )
+    monkeypatch.setattr(runner, "processes_or_threads", lambda: "substitute")
+    plan = Plan(to_render=entries(8))
+    assert runner._engine_for(request(engine=engine), 3, plan, measured) == used
+    ((name, workers, scales, work, known),) = asked
+    assert (name, workers, scales) == (engine, 3, RECIPE.scales_on_threads)
+    assert known is (measured is not None)
+    if measured:
+        assert work == pytest.approx(8 * measured)
+    else:
+        assert 8 * 0.0005 < work < 8 * 0.001
+
+
+@pytest.fixture
+def tree(tmp_path, photos):
+    return Tree(filled(tmp_path, photos))
+
+
+LEFTOVER = ".pixelmill-1f-2e-3d4c.tmp"
+
+
+@pytest.fixture
+def rendering(monkeypatch, tree):
+    """Function that replaces rendering: a temporary file is left, and this is what came of it."""
+
+    def replace(trouble=False, fails=False, error=None):
+        def render(work, to_render, on_result, *others):
+            (tree.images / LEFTOVER).write_bytes(b"half")
+            (tree.target / ".crumbs").mkdir(exist_ok=True)
+            if fails:
+                jobs = map(work.outputs.job, to_render)
+                on_result([failed(job, "decode", "corrupt", "why", "") for job in jobs])
+            if error:
+                raise error
+            return RenderStats(had_trouble=trouble)
+
+        monkeypatch.setattr(runner, "render", render)
+
+    return replace
+
+
+@pytest.mark.parametrize(
+    ("trouble", "fails"), [(True, False), (False, True), (True, True), (False, False)]
+)
+def test_what_was_left_by_processes_that_died_or_images_that_failed_is_removed(
+    tree, picture, rendering, trouble, fails
+):
+    """Otherwise nothing is left, and no time is spent on looking for it."""
+    change(tree, picture)
+    rendering(trouble, fails)
+    tree.process()
+    assert (tree.images / LEFTOVER).exists() is not (trouble or fails)
+    assert not (tree.target / ".crumbs").exists()
+
+
+def test_a_pass_that_stops_leaves_no_temporary_and_an_up_to_date_table_of_failures(
+    tree, picture, rendering
+):
+    change(tree, picture)
+    rendering(fails=True, error=UserError("enough"))
+    with pytest.raises(UserError, match="enough"):
+        tree.process()
+    assert not (tree.images / LEFTOVER).exists()
+    assert not (tree.target / ".crumbs").exists()
+    assert [row["source"] for row in tree.table("failures.csv")] == ["1.jpg", "broken.jpg"]
+
+
+def totals(**sums):
+    made = Totals()
+    vars(made).update(sums)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("engine", "machine"), [("distributed", "of the cluster"), ("threads", "of this computer")]
+)
+def test_a_pass_is_summed_up_from_its_plan_its_outcomes_and_its_engine(
+    monkeypatch, engine, machine
+):
+    monkeypatch.setattr(runner.machine, "machine_fingerprint", lambda: "of this computer")
+    monkeypatch.setattr(Cluster, "machine", "of the cluster", raising=False)
+    context = SimpleNamespace(
+        request=request(engine=engine), catalog_digest="all",
+        fingerprints=SimpleNamespace(recipe="r", code="c"),
+    )  # fmt: skip
+    work = SimpleNamespace(engine=engine, workers=8)
+    sums = totals(images=9, failed=2, bytes_in=30, bytes_out=4, pixels_in=5_000_000)
+    done = runner._summary(context, Plan(keep=0), work, RenderStats(3, 0.5), sums, 7.0)
+    assert done._asdict() == {
+        "is_full": True, "engine": engine, "workers": 3, "seconds": 7.0, "startup_seconds": 0.5,
+        "images": 9, "failed": 2, "bytes_in": 30, "bytes_out": 4, "megapixels_in": 5.0,
+        "catalog": "all", "recipe": "r", "code": "c", "machine": machine,
+    }  # fmt: skip
+    partial = runner._summary(context, Plan(keep=1), work, RenderStats(), sums, 7.0)
+    assert (partial.is_full, partial.workers) == (False, 8)  # no engine was started
+
+
+def test_a_warning_counts_failures_by_reason_the_most_frequent_first(caplog):
+    workspace, work = Workspace("out"), SimpleNamespace(confinement=None)
+    reasons = Counter(truncated=1, corrupt=1200)
+    runner._warn_of_failures(workspace, work, totals(images=5000, failed=1201, reasons=reasons))
+    assert caplog.messages == [
+        "1,201 of 5,000 images failed (1,200 corrupt, 1 truncated); see 'out/failures.csv'"
+    ]
+    caplog.clear()
+    runner._warn_of_failures(workspace, work, totals(images=5000))
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("confinement", [None, "some"])
+@pytest.mark.parametrize("refused", [False, True])
+def test_the_sandbox_is_named_only_if_it_may_have_refused_something(caplog, refused, confinement):
+    work = SimpleNamespace(confinement=confinement)
+    runner._warn_of_failures(Workspace("out"), work, totals(refused=refused))
+    assert caplog.messages == [REFUSED] * (refused and confinement is not None)
+
+
+@pytest.mark.parametrize("shard", [Shard(1, 1), Shard(2, 3)])
+def test_a_folder_is_catalogued_as_far_as_it_belongs_to_the_dataset_and_the_shard(
+    tree, monkeypatch, shard
+):
+    asked = []
+
+    def refresh(*given):
+        asked.append(given)
+        return SimpleNamespace(entries="those")
+
+    chosen = catalog.Selection(["*.jpg"], [])
+    monkeypatch.setattr(catalog, "refresh", refresh)
+    monkeypatch.setattr(
+        runner, "process", lambda *given: asked.append(given) or SimpleNamespace(images=0)
+    )
+    given = request(str(tree.source), str(tree.target), shard=shard, selection=chosen)
+    process_folder(given)
+    table = os.path.join(shard.below(str(tree.target)), "catalog.csv")
+    assert asked == [(table, str(tree.source), chosen, shard), (given, "those")]
+
+
+@pytest.mark.parametrize(("workers", "words"), [(1, "1 worker"), (2, "2 workers")])
+def test_the_end_of_a_pass_is_told_with_its_speed(tree, monkeypatch, caplog, workers, words):
+    caplog.set_level("INFO")
+    done = SimpleNamespace(images=3000, seconds=2.0, workers=workers, engine="threads")
+    monkeypatch.setattr(runner, "process", lambda *given: done)
+    process_folder(request(str(tree.source), str(tree.target), label="mine/light"))
+    expected = f"mine/light threads: 3,000 images in 2.0 s (1500/s, {words})"
+    assert caplog.messages[-1] == expected
+
+
+def test_images_may_not_lie_in_the_folder_of_the_outputs_either(tmp_path, photos):
+    photos(tmp_path / "elsewhere", 1)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/images").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="lie in one another"):
+        process_folder(request(str(tmp_path / "elsewhere"), str(tmp_path / "out")))
