@@ -6,6 +6,7 @@ and commands it recorded is compared with what the jobs need.
 
 import json
 import os
+import re
 import shlex
 
 import pytest
@@ -376,6 +377,27 @@ def test_another_selection_of_files_concerns_the_catalog_and_all_that_follows(pr
     write_config(project, {**CONFIG, "datasets": {"mine": {"folder": "pictures"}}})
     ran = snakemake(project, "--dry-run", *TARGETS)
     assert ran.jobs == sorted(["Catalog mine", *RENDERING])
+
+
+def test_every_command_with_a_recipe_searches_own_steps_beside_all_config_files(project, snakemake):
+    (project / "settings").mkdir()
+    (project / "settings/more.yaml").write_text("durable: true\n", encoding="utf-8")
+    options = ("--dry-run", "--printshellcmds", "--configfile", "settings/more.yaml")
+    ran = snakemake(project, *TARGETS, "verify", "plan", *options)
+    commands = re.findall(r"^Shell command: python scripts/(\S+) (.*)$", ran.text, re.MULTILINE)
+    searched = [
+        (script, dict(re.findall(r"(--\S+) (\S+)", options)).get("--steps-folder"))
+        for script, options in commands
+        if " --recipe " in options or script in ("verify_results.py", "plan.py")
+    ]
+    everywhere = os.pathsep.join(("settings", "."))
+    assert sorted(searched) == sorted(
+        (script, everywhere)
+        for script in [
+            *["process_sequential.py", "process_parallel.py", "process_parallel.py"] * 2,
+            *["verify.py"] * 6, *["scaling.py"] * 2, "rivals.py", "verify_results.py", "plan.py",
+        ]
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
