@@ -68,20 +68,25 @@ class ChosenRecipe:
 
 
 def _choose(options: argparse.Namespace) -> ChosenRecipe:
-    """Take the recipe that the options describe, else that of the last run, else the default."""
+    """Take the recipe that is asked for, and write it to a file if that is asked for too."""
     from pixelmill.pipeline.request import check_folders
 
     # Before anything is said or written.
     catalog.require_image(options.source)
     check_folders(options.source, options.target)
-    if (chosen := _given(options)) is not None:
-        return chosen
-    return last_run(options.target) or _default()
+    return _saved(options, _given(options) or last_run(options.target) or _default())
 
 
 def recipe_from(options: argparse.Namespace) -> ChosenRecipe:
     """Take the recipe that the options describe, else the default."""
-    return _given(options) or _default()
+    return _saved(options, _given(options) or _default())
+
+
+def _saved(options: argparse.Namespace, chosen: ChosenRecipe) -> ChosenRecipe:
+    if options.save_recipe:
+        text = yaml.safe_dump(chosen.data, sort_keys=False, allow_unicode=True)
+        _write_new(options.save_recipe, text, "--save-recipe")
+    return chosen
 
 
 def _default() -> ChosenRecipe:
@@ -90,12 +95,7 @@ def _default() -> ChosenRecipe:
 
 
 def _given(options: argparse.Namespace) -> ChosenRecipe | None:
-    presets = default_recipes()
-    data = recipe_options.build(options, presets)
-    if options.save_recipe:
-        recipe = data or presets[recipe_options.DEFAULT]
-        text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
-        _write_new(options.save_recipe, text, "--save-recipe")
+    data = recipe_options.build(options, default_recipes())
     if data is None:
         return None
     return ChosenRecipe(data, os.path.abspath(os.path.dirname(options.recipe or "")))

@@ -115,6 +115,17 @@ def test_the_recipe_is_saved_as_it_would_be_written(call, options, expected):
     assert keys == list(expected)  # steps before the output
 
 
+def test_the_recipe_is_saved_that_was_used(call, somewhere):
+    """Also if it is that of the last run, or says nothing, as a recipe file may."""
+    call("run", *RUN, "--no-verify", "--quality", "5")
+    call("run", *RUN, "--no-verify", "--save-recipe", "last.yaml")
+    assert yaml.safe_load(Path("last.yaml").read_text("utf-8")) == {"output": {"quality": 5}}
+    (somewhere / "nothing.yaml").write_text("{}")
+    options = ("--no-verify", "--recipe", "nothing.yaml", "--save-recipe", "same.yaml")
+    call("run", *RUN, *options)
+    assert yaml.safe_load(Path("same.yaml").read_text("utf-8")) == {} == remembered()["recipe"]
+
+
 def test_no_file_is_overwritten_and_what_cannot_be_written_is_told(call, somewhere):
     (somewhere / "saved.yaml").write_text("mine")
     with pytest.raises(UserError, match=r"'saved\.yaml' exists; .* another name by --save-recipe"):
