@@ -213,6 +213,10 @@ MISTAKES = {
         {"datasets": {"demo": {"generate": {}, "include": ["*.jpg"]}}}, "datasets.demo.include",
         ["only for datasets with 'folder'"],
     ),
+    "exclude-of-generated": (
+        {"datasets": {"demo": {"generate": {}, "exclude": ["*.jpg"]}}}, "datasets.demo.exclude",
+        ["'folder' only"],
+    ),
     "count-as-text": (demo(count="1e3"), "datasets.demo.generate.count", ["'1e3'", "whole number"]),
     "count-as-fraction": (demo(count=2.5), "datasets.demo.generate.count", ["2.5", "whole number"]),
     "count-as-float": (demo(count=1000.0), "datasets.demo.generate.count", ["1000.0", "whole"]),
@@ -398,12 +402,20 @@ def test_a_recipe_is_read_from_a_file(somewhere, name):
     assert config.named_recipe(name) == recipe_parser.parse(GRAY)
 
 
-def test_own_steps_are_searched_beside_the_file_of_the_recipe(somewhere):
-    (somewhere / "sub").mkdir()
-    (somewhere / "sub" / "mine.py").write_text("def boost(image): return image\n")
-    (somewhere / "sub" / "mine.yaml").write_text('steps: [{call: {function: "mine:boost"}}]')
-    files = config.named_recipe("sub/mine.yaml").own_files()
-    assert [Path(path) for path in files] == [Path("sub", "mine.py")]
+OWN = '{"steps": [{"call": {"function": "mine:boost"}}]}'
+
+
+@pytest.mark.parametrize(
+    ("text", "folder", "found"),
+    [("sub/mine.yaml", ".", "sub"), ("sub/mine.yaml", "other", "other"), (OWN, "other", "other")],
+)
+def test_own_steps_are_searched_where_asked_for_or_beside_the_file(somewhere, text, folder, found):
+    for name in ("sub", "other"):
+        (somewhere / name).mkdir()
+        (somewhere / name / "mine.py").write_text("def boost(image): return image\n")
+    (somewhere / "sub" / "mine.yaml").write_text(OWN)
+    files = config.named_recipe(text, folder).own_files()
+    assert [Path(path) for path in files] == [Path(found, "mine.py")]
 
 
 WRONG_RECIPES = {

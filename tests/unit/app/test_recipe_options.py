@@ -108,9 +108,74 @@ def test_a_watermark_that_names_a_file_is_the_image(tmp_path, photos):
     }
 
 
+@pytest.fixture
+def recipe_file(tmp_path):
+    """Function that writes a recipe file, and returns the options that name it."""
+
+    def write(text):
+        (tmp_path / "mine.yaml").write_text(text)
+        return "--recipe", str(tmp_path / "mine.yaml")
+
+    return write
+
+
+def test_the_same_format_keeps_its_options_also_where_it_is_the_default(recipe_file):
+    file = recipe_file("output: {quality: 50, progressive: true}")
+    whole = {"format": "jpeg", "quality": 50, "progressive": True}
+    assert recipe(*file, "--format", "jpeg")["output"] == whole
+    assert recipe(*file, "--format", "png")["output"] == {"format": "png"}
+
+
+def test_a_watermark_is_laid_over_what_all_other_steps_made(recipe_file):
+    file = recipe_file("steps: [grayscale]")
+    mark = {"watermark": {"text": "Ada"}}
+    assert recipe(*file, "--watermark", "Ada")["steps"] == ["grayscale", mark]
+    built = recipe(*file, "--watermark", "Ada", "--longest", "9")
+    assert built["steps"] == [never(longest=9), "grayscale", mark]
+
+
+def test_several_outputs_have_the_metadata_and_the_other_steps_that_are_asked_for(recipe_file):
+    file = recipe_file("steps: [resize: {longest: 9}, grayscale]")
+    built = recipe(*file, "--output", "thumb:256:webp", "--output", "b:9:jpg", "--metadata", "none")
+    other = {"name": "b", "steps": [never(longest=9)], "format": "jpeg"}
+    assert built == {"steps": ["grayscale"], "outputs": [THUMB, other], "metadata": "none"}
+
+
+def test_a_recipe_file_that_asks_for_nothing_is_a_recipe(recipe_file):
+    assert recipe(*recipe_file("{}")) == {}
+
+
+def test_a_watermark_in_the_current_folder_is_named_by_its_whole_path(
+    tmp_path, photos, monkeypatch
+):
+    """The recipe is remembered, and used from other folders too."""
+    photos(tmp_path, 1)
+    monkeypatch.chdir(tmp_path)
+    assert recipe("--watermark", "0.jpg") == {
+        "steps": [{"watermark": {"image": str(tmp_path / "0.jpg")}}]
+    }
+
+
+@pytest.mark.parametrize("text", ["[grayscale]", "grayscale", "3", ""])
+def test_a_file_without_a_map_is_no_recipe(recipe_file, text):
+    with pytest.raises(UserError, match=r"mine\.yaml' is no recipe; `pixelmill presets web` shows"):
+        recipe(*recipe_file(text))
+
+
+@pytest.mark.parametrize("option", [("--format", "png"), ("--quality", "9")])
+def test_the_format_of_several_outputs_is_not_changed_at_once(recipe_file, option):
+    file = recipe_file("outputs: [{name: a}]")
+    with pytest.raises(UserError, match="the recipe has several outputs; use --output"):
+        recipe(*file, *option)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ("--longest 9 --height 9", "--longest: give it, or --width and --height."),
+        ("--height 9 --fit cover", "--fit: it needs --width and --height."),
+        ("--output a:9:webp --longest 9", "--output: it gives size and format;"),
+        ("--output a:9:webp --format png", "--output: it gives size and format;"),
         ("--preset wbe", "--preset: 'wbe' is unknown; did you mean 'web'? Known are web, "),
         ("--preset web --recipe x.yaml", "--preset and --recipe: both name a recipe"),
         ("--recipe no.yaml", "'no.yaml' does not exist; correct the path."),
