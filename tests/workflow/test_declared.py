@@ -8,12 +8,15 @@ import json
 import os
 import re
 import shlex
+import shutil
 
 import pytest
+import yaml
 from PIL import Image
 
+from pixelmill.app.cleanup import clean
 from pixelmill.app.config import complete
-from tests.helpers.projects import RESIZE, SMALL, copied, is_up_to_date, write_config
+from tests.helpers.projects import CODE, RESIZE, SMALL, copied, is_up_to_date, write_config
 from tests.workflow.test_workflow import OTHER_PILLOW, OWN_STEP
 
 #: Of the recipe `own`, an own step and a file that another step reads.
@@ -413,3 +416,26 @@ def test_only_a_cluster_is_told_where_its_scheduler_is(small, snakemake, engine,
     target = f"results/mine/light/{engine}/manifest.csv"
     ran = snakemake(small, "--dry-run", "--printshellcmds", target)
     assert options in ran.text
+
+
+@pytest.mark.parametrize("kind", ["whole", "divided"])
+def test_clean_removes_the_outputs_logs_and_benchmarks_of_all_jobs(
+    request, tmp_path, repository, monkeypatch, kind
+):
+    made = request.getfixturevalue(kind)
+    project = shutil.copytree(made, tmp_path / "project", ignore=shutil.ignore_patterns("scripts"))
+    rules = "".join(path.read_text("utf-8") for path in repository.glob("workflow/rules/*.smk"))
+    of_the_run = re.findall(r"\"logs/([^{}\"]+)\.log\"", rules)
+    assert {"verify", "plan"} < set(of_the_run)
+    for name in (*of_the_run, *jobs_of(made)):
+        log = project / f"logs/{name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
+    for table in project.rglob("manifest.csv"):
+        table.write_text("output\n", encoding="utf-8")
+    monkeypatch.chdir(project)
+    removed, left = clean(complete(yaml.safe_load((project / "config.yaml").read_text("utf-8"))))
+    assert (removed > len(jobs_of(made)), left) == (True, [])
+    assert {path.name for path in project.iterdir()} == {
+        *CODE, "config.yaml", "pictures", *OWN_FILES, ".snakemake",
+    } - {"scripts"}  # fmt: skip

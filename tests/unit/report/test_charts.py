@@ -373,6 +373,12 @@ def test_the_baseline_of_dask_is_shown_whatever_the_number_of_workers(axes_of):
     assert "synchronous" not in {c.get_label() for c in axes_of("scaling").containers}
 
 
+def test_the_order_in_which_cases_were_measured_does_not_matter(axes_of):
+    axes = axes_of("scaling", section(benchmark={"figures": BENCHMARK["figures"][::-1]}))
+    for curve in axes.containers:
+        assert list(curve.lines[0].get_xdata()) == [1, 2, 4]
+
+
 def test_the_parts_of_a_stage_bar_are_milliseconds_one_behind_the_other(axes_of):
     parts = [(bar.get_x(), bar.get_width()) for bar in axes_of("stages").patches]
     expected = [(0, 1), (1, 2), (3, 4), (7, 1), (8, 0), (8, 1)]  # of both engines
