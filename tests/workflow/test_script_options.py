@@ -2,10 +2,13 @@
 
 import importlib
 import inspect
+import json
 
 import pytest
 
+from pixelmill.app.config import complete
 from pixelmill.core.sandbox import Sandbox
+from pixelmill.dataset import catalog
 from pixelmill.dataset.shards import Shard
 from pixelmill.dataset.synthetic import Spec
 from pixelmill.engines.distributed import Cluster
@@ -188,3 +191,154 @@ def test_shards_are_gathered_by_tree_number_and_catalog(handed):
     assert (found["tree"], found["shards"], found["catalog"]) == ("tree", 16, "c.csv")
     found = handed("dataset.gather_catalog", "gather_catalog", 1, "gather_catalog.py", "c.csv", 16)
     assert list(found.values()) == ["c.csv", 16]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, photos):
+    """A folder of images, and the config of a workflow over it as its rules pass it on."""
+    monkeypatch.chdir(tmp_path)
+    photos(tmp_path / "in", 3)
+    return complete({
+        "datasets": {"mine": {"folder": "in", "exclude": ["2.jpg"]}},
+        "recipes": {"light": {"steps": ["sharpen"]}},
+        "run": {
+            "datasets": ["mine"], "recipes": ["light"], "engines": ["threads"],
+            "production": "futures", "check_outputs": True,
+        },
+        "verify": {"scope": "all", "sample": 7, "min_psnr": 33.5},
+        "sandbox": "off", "results": "made",
+    })  # fmt: skip
+
+
+TREES = [f"made/mine/light/{engine}" for engine in ("sequential", "threads", "futures")]
+
+
+def test_a_plan_is_made_of_each_tree_with_its_selection_and_policy(
+    call, project, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+    asked = []
+
+    def preview(request, entries):
+        asked.append((request, [entry.path for entry in entries]))
+        return f"plan {len(asked)}", 2.4 * (len(asked) - 1), 3_400_000
+
+    monkeypatch.setattr("pixelmill.pipeline.planning.preview", preview)
+    call("plan.py", "--config", json.dumps(project), "--steps-folder", "own")
+    assert [request.target for request, _ in asked] == TREES
+    for request, paths in asked:
+        assert (request.source, paths) == ("in", ["0.jpg", "1.jpg"])
+        assert request.policy == Policy(check_outputs=True, sandbox=Sandbox(on=False))
+        assert [step.name for step in request.recipe.steps] == ["sharpen"]
+        assert request.recipe.folder == "own"
+    assert caplog.messages == [
+        "mine/light/sequential: plan 1",
+        "mine/light/threads: plan 2; about 2 s of one core, 3 MB",
+        "mine/light/futures: plan 3; about 5 s of one core, 3 MB",
+    ]
+
+
+def test_a_plan_of_images_that_are_not_generated_yet_says_so(call, project, caplog):
+    caplog.set_level("INFO")
+    project["datasets"]["mine"] = {"generate": {"count": 1200}}
+    call("plan.py", "--config", json.dumps(project))
+    assert caplog.messages == ["mine: 1,200 images would be generated and made"]
+
+
+@pytest.mark.parametrize("wrong", [None, 0, 1])
+def test_all_trees_that_are_there_are_verified_as_the_config_says(
+    call, project, monkeypatch, caplog, wrong, tmp_path
+):
+    caplog.set_level("INFO")
+    for tree in TREES[::2]:
+        (tmp_path / tree).mkdir(parents=True)
+        (tmp_path / tree / "manifest.csv").touch()
+    asked = []
+
+    def verify(*given, **settings):
+        asked.append((given, settings))
+        passed = len(asked) - 1 != wrong
+        check = {"name": "missing", "passed": passed, "compared": 2, "not_compared": 0,
+                 "differing": 1, "question": "Is it?", "named": []}  # fmt: skip
+        return {"passed": passed, "summary": "Looked at.", "checks": [check]}
+
+    monkeypatch.setattr("pixelmill.verification.verify.verify", verify)
+    status = call("verify_results.py", "--config", json.dumps(project), "--workers", 1)
+    assert status == (0 if wrong is None else 1)
+    assert [given[1] for given, _ in asked] == TREES[::2]
+    for (source, _, recipe, entries, workers), settings in asked:
+        assert (source, [entry.path for entry in entries]) == ("in", ["0.jpg", "1.jpg"])
+        assert (list(recipe["steps"][0]), workers) == (["sharpen"], 1)
+        assert settings == {"scope": "all", "sample": 7, "min_psnr": 33.5, "confined": False}
+    remedies = [line for line in caplog.messages if line.startswith("missing: make them again")]
+    assert len(remedies) == (wrong is not None)
+    assert caplog.messages[-1] == ("Everything passed." if wrong is None else "Failed: see above.")
+
+
+def test_checks_are_written_with_the_token_of_the_workflow(handed, tmp_path):
+    passed = {"passed": True, "summary": "", "checks": []}
+    catalog.write(tmp_path / "c.csv", catalog.scan(str(tmp_path))[0].entries)
+    found = handed(
+        "verification.verify", "verify", passed, "verify.py", tmp_path, "out", "--token", "known",
+        "--output", tmp_path / "checks.json", "--catalog", tmp_path / "c.csv",
+    )  # fmt: skip
+    assert len(found["entries"]) == 0
+    written = json.loads((tmp_path / "checks.json").read_text(encoding="utf-8"))
+    assert written == {**passed, "token": "known"}
+
+
+def test_a_report_is_about_the_trees_that_are_named_and_shows_the_config(
+    call, monkeypatch, tmp_path
+):
+    for tree in TREES:
+        (tmp_path / tree).mkdir(parents=True)
+        (tmp_path / tree / "timing.json").write_text("{}")
+    asked = []
+    collect, render = "pixelmill.report.collect", "pixelmill.report.render"
+    monkeypatch.setattr(f"{collect}.collect", lambda *given: asked.append(given) or {"a": 1})
+    monkeypatch.setattr(f"{collect}.describe", lambda trees: {"b": trees})
+    monkeypatch.setattr(
+        "pixelmill.report.contact_sheet.contact_sheets", lambda *given: asked.append(given) or "c"
+    )
+    monkeypatch.setattr(f"{render}.write", lambda *given: asked.append(given))
+    monkeypatch.chdir(tmp_path)
+    call("benchmark_report.py", "made", "--trees", *TREES[:2], "--config", '{"verify": 1}')
+    (trees, config), sheets, (report, folder, pairs) = asked
+    assert [tree.path for tree in trees] == TREES[:2]
+    assert config == {"verify": 1}
+    assert sheets == (trees, config)
+    assert (report, folder, pairs) == ({"a": 1, "b": trees}, "made/report", "c")
+    asked.clear()
+    call("benchmark_report.py", "made", "--output", "elsewhere")
+    assert sorted(tree.path for tree in asked[0][0]) == sorted(TREES)
+    assert asked[-1][1] == "elsewhere"
+
+
+def test_only_the_cases_that_are_named_are_measured(handed):
+    result = {"figures": [], "advice": [], "software": {}}
+    found = handed(
+        "benchmark.manager", "run", result, "scaling.py", "in", "--workers", 4,
+        "--only", "loop-1", "threads-2",
+    )  # fmt: skip
+    assert [(case.kind, case.workers) for case in found["cases"]] == [("loop", 1), ("threads", 2)]
+
+
+@pytest.mark.parametrize(
+    ("differs", "options", "status"),
+    [(False, (), 0), (True, (), 1), (True, ("--evidence",), 0)],
+)
+def test_engines_are_compared_under_their_names_and_the_result_is_written(
+    call, monkeypatch, tmp_path, caplog, differs, options, status
+):
+    caplog.set_level("INFO")
+    result = {"passed": not differs, "summary": "Compared.", "checks": []}
+    asked = []
+    monkeypatch.setattr(
+        "pixelmill.verification.compare_engines.compare",
+        lambda trees: asked.append(trees) or result,
+    )
+    output = ("--output", tmp_path / "comparison.json", "--label", "mine/light")
+    assert call("compare_engines.py", "a/sequential", "a/threads", *output, *options) == status
+    assert asked == [{"sequential": "a/sequential", "threads": "a/threads"}]
+    assert json.loads((tmp_path / "comparison.json").read_text("utf-8")) == result
+    assert caplog.messages[-1] == "mine/light: Compared."
