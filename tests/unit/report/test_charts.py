@@ -230,7 +230,9 @@ def test_a_row_is_shown_for_every_worker_and_few_names_where_there_are_many():
     assert {"sequential 1", "threads 1", "threads 2"} <= set(words(drawn("workers")))
     busy = [{"worker": k + 1, "images": 1, "busy": [[0.0, 1.0]]} for k in range(128)]
     shown = words(svg_of("workers", section(times=[{"engine": "processes", "workers": busy}])))
-    assert 3 <= sum(word.startswith("processes") for word in shown) <= 40
+    names = [word for word in shown if word.startswith("processes")]
+    assert 3 <= len(names) <= 40
+    assert names[0] == "processes 1"
 
 
 @pytest.fixture
@@ -322,6 +324,7 @@ def test_rows_are_named_and_stand_in_the_order_of_the_data_from_the_top(axes_of)
         assert marks(axes.yaxis)[1] == expected, name
         bottom, top = axes.get_ylim()
         assert bottom > top, name
+    assert marks(axes.yaxis)[0] == [0, 1.5, 2.5]  # with a gap between engines
 
 
 def color_of(artist):

@@ -7,10 +7,12 @@ import pytest
 from pixelmill.core.jobs import BusyInterval, Outcome, OutputFile
 from pixelmill.dataset.exports import write_tables
 from pixelmill.dataset.layout import Tree
-from pixelmill.dataset.ledger import Fingerprints, Ledger
+from pixelmill.dataset.ledger import Example, Fingerprints, Ledger
 from pixelmill.dataset.passes import Pass
 from pixelmill.report.collect import collect, describe
+from pixelmill.report.contact_sheet import Pair
 from pixelmill.report.render import html, markdown, write
+from tests.helpers.reports import REPORT
 
 #: Largest size of a page in bytes, for any number of images.
 LARGEST_PAGE = 2_000_000
@@ -139,3 +141,44 @@ def test_a_report_without_a_chart_has_an_empty_folder_of_figures_and_no_temporar
 
 def test_the_page_names_what_speedups_are_relative_to(report):
     assert "Speedup is relative to\n<em>sequential</em>" in html(report())
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_a_verdict_and_checks_that_failed_are_seen_at_once(well):
+    page = html({**REPORT, "verdict": {"well": well, "sentence": "So it is."}})
+    assert ('<p class="verdict bad">So it is.' in page) is not well
+    assert ('<p class="verdict">So it is.' in page) is well
+    (checked,) = REPORT["verifications"]
+    checks = {**checked, "passed": well}
+    page = html({**REPORT, "verifications": [checks]})
+    assert ("<details open>" in page) is not well
+
+
+@pytest.mark.parametrize(("part", "times"), [("scaling", 2), ("rivals", 1)])
+def test_every_place_that_shows_a_measurement_says_if_the_recipe_changed_since(part, times):
+    (measured,) = REPORT[part]
+    page = html({**REPORT, part: [{**measured, "stale": True}]})
+    command = f"<code>snakemake --cores all {part}</code> measures again"
+    warning = f"The recipe changed after this was measured: {command}"
+    assert page.count(warning) == times
+    assert warning not in html(REPORT)
+
+
+def test_a_list_of_failures_says_whether_it_has_all_of_them():
+    (entry,) = REPORT["failures"]
+    assert "The first 1</summary>" in html(REPORT)
+    assert "and 21 more" in markdown({**REPORT, "failures": [
+        {**entry, "listed": entry["listed"] * 12}
+    ]})  # fmt: skip
+    whole = {**entry, "failed": 1}
+    assert "All 1</summary>" in html({**REPORT, "failures": [whole]})
+    assert " more" not in markdown({**REPORT, "failures": [whole]})
+
+
+def test_a_pair_of_pictures_has_the_sizes_of_both(report):
+    facts = Example("a.jpg", "a.webp", 1_234_000, 37_400, 640, 480, 9_100)
+    pair = Pair("a.jpg", 0.1, facts, "data:before", "data:after", (168, 112), (160, 120))
+    page = " ".join(html(REPORT, {("demo", "light"): [pair]}).split())
+    assert '<img src="data:before" alt="before" width="168" height="112">' in page
+    assert '<img src="data:after" alt="after" width="160" height="120">' in page
+    assert '1.23 MP, 37 kB</span> <span class="one">→ 640 \N{MULTIPLICATION SIGN} 480, 9 kB' in page

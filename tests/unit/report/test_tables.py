@@ -6,6 +6,7 @@ import pytest
 
 from pixelmill.report import compare_machines
 from pixelmill.report.render import html, markdown
+from tests.helpers.reports import FITS, MEASURED, REPORT
 
 
 class Tables(HTMLParser):
@@ -49,100 +50,6 @@ class Tables(HTMLParser):
         """The rows of the only table that has these columns."""
         (found,) = [rows for rows in self.tables if rows and set(names) <= rows[0].keys()]
         return found
-
-
-#: Every figure differs from the others, so that it is recognised in any cell.
-PASS = {
-    "dataset": "demo", "recipe": "light", "engine": "threads", "workers": 3, "images": 5000,
-    "seconds": 7.11, "images_per_second": 13.2, "megapixels_per_second": 17.4, "speedup": 1.91,
-    "efficiency": 0.23, "startup_seconds": 0.29, "failed": 31,
-}  # fmt: skip
-
-#: A pass that is not compared with another one.
-ALONE = {**PASS, "engine": "futures", "speedup": "run: this", "efficiency": ""}
-
-TIMES = {
-    "dataset": "demo",
-    "recipe": "light",
-    "engine": "threads",
-    "images": 6000,
-    "stages": {"read": 0.001},
-    "latency": {
-        "edges": [0.001, 0.1], "counts": [6000], "median": 0.011, "p95": 0.022, "p99": 0.033,
-        "slowest": 0.044,
-    },
-    "slowest": [
-        {"image": "a.jpg", "seconds": 0.055, "stages": {"read": 0.066, "decode": 0.077}},
-    ],
-    "workers": [],
-}  # fmt: skip
-
-MEASURED = {
-    "kind": "threads", "workers": 3, "images_per_second": 101.2, "slowest": 97.3, "fastest": 103.4,
-    "speedup": 1.57, "efficiency": 0.61, "engine_efficiency": 0.67, "serial_share": 0.711,
-    "karp_flatt": 0.733, "startup_seconds": 0.79, "tail_seconds": 0.83, "peak_mib": 890.6,
-}  # fmt: skip
-
-FITS = {
-    "threads": {
-        "amdahl": {"serial_share": 0.021, "low": 0.013, "high": 0.034, "one_worker": 0.9},
-        "usl": {
-            "sigma": 0.0141, "sigma_low": 0.1, "sigma_high": 0.2, "kappa": 0.00025,
-            "kappa_low": 0.3, "kappa_high": 0.4, "one_worker": 0.9,
-        },
-        "note": "",
-        "predictions": [{"workers": 6, "speedup": 4.4, "low": 3.8, "high": 5.2}],
-    }
-}  # fmt: skip
-
-RIVAL = {
-    "kind": "rival", "tool": "gm", "workers": 3, "images_per_second": 61.8, "slowest": 60.0,
-    "fastest": 63.0, "speedup": 0.59, "of_ours": 0.43, "of_ours_spread": [0.41, 0.47],
-    "equal": False, "images": 4999, "peak_mib": 71.2, "version": "1.3.40",
-}  # fmt: skip
-
-CHECK = {
-    "name": "sha256", "passed": False, "compared": 1009, "not_compared": 113, "differing": 127,
-    "question": "Is it so?", "named": [],
-}  # fmt: skip
-
-NAMES = {"dataset": "demo", "recipe": "light"}
-
-REPORT = {
-    "command": "snakemake",
-    "machine": {"processor": "Quick 1", "cores": 4, "memory_gib": 8, "system": "Linux"},
-    "software": {"Pillow": "13.0"},
-    "rows": [PASS, ALONE],
-    "times": [TIMES],
-    "scaling": [
-        {
-            **NAMES, "images": 5001, "repeats": 9, "figures": [MEASURED], "fits": FITS,
-            "advice": [], "stale": False,
-        }
-    ],
-    "rivals": [
-        {
-            **NAMES, "images": 5002, "repeats": 8, "workers": 3, "ours": "threads",
-            "rows": [RIVAL], "stale": False,
-        }
-    ],
-    "failures": [
-        {
-            **NAMES, "engine": "threads", "failed": 31, "images": 5000,
-            "reasons": {"corrupt": 30, "truncated": 1},
-            "listed": [
-                {"source": "b.jpg", "stage": "decode", "reason": "corrupt", "message": "bad bits"}
-            ],
-        }
-    ],
-    "verifications": [
-        {**NAMES, "engine": "threads", "passed": False, "summary": "Looked.", "checks": [CHECK]}
-    ],
-    "comparisons": [{**NAMES, "passed": True, "summary": "All alike.", "checks": []}],
-    "sandbox": "",
-    "config": {},
-    "verdict": {"well": False, "sentence": "Failed."},
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
