@@ -163,6 +163,14 @@ def test_a_caption_says_what_was_measured(case, caption):
     assert chart.caption(section).startswith(caption)
 
 
+def test_a_prediction_is_mentioned_only_if_there_is_one():
+    (chart,) = (chart for chart in CHARTS if chart.name == "scaling")
+    for benchmark in ({**BENCHMARK, "fits": {}}, {"figures": BENCHMARK["figures"]}):
+        assert chart.caption(section(benchmark=benchmark)) == (
+            "Whiskers: the slowest and the fastest measurement."
+        )
+
+
 @pytest.mark.parametrize(
     ("name", "label"),
     [
