@@ -44,5 +44,5 @@ def test_a_section_has_only_its_names_if_the_report_has_nothing_else():
         Section("a", "b", rows=[{"dataset": "a", "recipe": "b"}], times=[])
     ]
     empty = Section("a", "b")
-    assert not empty.rows and not empty.times
+    assert (list(empty.rows), list(empty.times)) == ([], [])
     assert (empty.benchmark, empty.ranking, empty.pairs) == (None, None, None)
