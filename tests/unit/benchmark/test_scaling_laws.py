@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from pixelmill.benchmark import scaling_laws
 from pixelmill.benchmark.samples import Case, Sample
 from pixelmill.benchmark.scaling_laws import Law, fit, fit_all, fit_amdahl, fit_usl, law_of
 from pixelmill.engines.lifecycle import open_engine
@@ -87,6 +88,52 @@ def test_two_numbers_of_workers_give_no_usl_and_a_note():
 )
 def test_what_cannot_be_told_is_not_fitted(speedups):
     assert fit(speedups) is None
+
+
+@pytest.mark.parametrize("fitted", [fit_amdahl, fit_usl])
+@pytest.mark.parametrize("speedups", [[1.0, 2.1, 4.6, 10.0], [1.0, 0.6, 0.3, 0.1]], ids=str)
+def test_no_parameter_of_a_law_leaves_its_bounds(fitted, speedups):
+    law = fitted(COUNTS, speedups)
+    assert law.one > 0
+    assert 0 <= law.sigma <= 1
+    assert law.kappa >= 0
+
+
+def test_one_repeat_that_was_disturbed_changes_no_fit():
+    """Neither the fit nor its bounds, because both rest on medians."""
+    calm = noisy(Law(1.0, 0.1), repeats=9)
+    disturbed = {n: [20.0 * n, *taken[1:]] for n, taken in calm.items()}
+    one, other = (fit(speedups)["amdahl"] for speedups in (calm, disturbed))
+    assert other["serial_share"] == pytest.approx(one["serial_share"], rel=0.2)
+    assert 0 < other["low"] <= other["high"] < 0.2
+
+
+def test_an_interval_leaves_out_a_twentieth_at_each_end():
+    assert scaling_laws._interval(range(101)) == (5.0, 95.0)
+
+
+def test_no_law_beside_the_one_that_is_fitted_has_smaller_relative_deviations():
+    """The spread of a measurement is proportional to its size: many workers count no more."""
+    measured = [1.0, 1.818, 3.077, 3.8]
+
+    def deviations(law):
+        pairs = zip(COUNTS, measured, strict=True)
+        return sum((speedup / law.speedup(n) - 1) ** 2 for n, speedup in pairs)
+
+    found = fit_amdahl(COUNTS, measured)
+    for factor in (0.98, 1.02):
+        assert deviations(Law(found.one * factor, found.sigma)) > deviations(found)
+        assert deviations(Law(found.one, found.sigma * factor)) > deviations(found)
+
+
+def test_the_interval_of_a_prediction_encloses_those_of_both_laws():
+    """Amdahl's law expects more of many workers than what coherency leaves of them."""
+    fitted = fit(noisy(Law(1.0, 0.02, 0.01)))
+    amdahl = Law(fitted["amdahl"]["one_worker"], fitted["amdahl"]["serial_share"])
+    for prediction in fitted["predictions"]:
+        assert prediction["low"] <= prediction["speedup"] <= prediction["high"]
+        assert prediction["high"] >= amdahl.speedup(prediction["workers"])
+        assert prediction["low"] <= Law(1.0, 0.02, 0.01).speedup(prediction["workers"])
 
 
 def test_the_same_samples_give_the_same_fit():

@@ -223,6 +223,24 @@ def test_a_benchmark_is_held_against_the_last_full_passes_of_its_own_recipe(tree
     assert [(one["recipe"], one["stale"]) for one in found] == [("light", False), ("other", True)]
 
 
+def test_without_a_full_pass_a_benchmark_is_not_called_stale(tree_of, tmp_path):
+    trees = [tree_of("demo/light/sequential", None)]
+    write_json(tmp_path / "results/demo/light/scaling.json", {**BENCHMARK, "recipe_digest": "a"})
+    assert describe(trees)["scaling"][0]["stale"] is False
+
+
+def test_the_engines_whose_workers_were_on_a_cluster_are_named(tree_of, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "pixelmill.report.collect.remark", lambda *given: asked.append(given) or "Beware."
+    )
+    engines = ("sequential", "distributed", "threads")
+    trees = [tree_of(f"demo/light/{engine}", full_pass()) for engine in engines]
+    assert collect(trees, {"sandbox": "off"})["sandbox"] == "Beware."
+    assert collect(trees[:1], {})["sandbox"] == "Beware."
+    assert asked == [("off", {"distributed"}), ("auto", set())]
+
+
 def test_a_tree_that_was_not_verified_does_not_pass(trees):
     report = collect(trees(sequential=BASELINE), {})
     assert not report["passed"]

@@ -71,6 +71,26 @@ def test_each_case_has_a_row_and_each_machine_a_column(other):
     assert [fit["cells"][0] for fit in laid["fits"]] == [None]
 
 
+def test_each_tool_has_its_own_row_after_the_engines(other):
+    row = {**RESULT["figures"][2], "kind": "rival"}
+    rates = {"vips": 70.0, "gm": 50.0}
+    other["figures"] += [
+        {**row, "tool": tool, "images_per_second": rate} for tool, rate in rates.items()
+    ]
+    laid = side_by_side([RESULT, other])["cases"]
+    assert [(case["kind"], case["tool"]) for case in laid[-2:]] == [
+        ("rival", "gm"),
+        ("rival", "vips"),
+    ]
+    assert [case["cells"][0] for case in laid[-2:]] == [None, None]
+    assert [case["cells"][1]["images_per_second"] for case in laid[-2:]] == [50.0, 70.0]
+
+
+def test_any_number_of_machines_have_names():
+    names = [machine["name"] for machine in side_by_side([RESULT] * 28)["machines"]]
+    assert (names[0], names[25:]) == ("A", ["Z", "27", "28"])
+
+
 def test_libraries_that_differ_are_marked(other):
     software = side_by_side([RESULT, other])["software"]
     assert {row["name"]: row["differs"] for row in software} == {"Pillow": True, "gm": False}

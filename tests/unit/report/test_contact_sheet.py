@@ -71,6 +71,32 @@ def test_of_large_images_fewer_are_opened(tree, monkeypatch):
     assert contact_sheet(str(out), str(source)) == []
 
 
+def test_a_picture_that_is_too_large_now_is_not_opened(tree, monkeypatch):
+    """It may have been replaced since, or the recipe may enlarge."""
+    out, source = tree(count=1)
+    Image.new("RGB", (400, 300)).save(source / "0.jpg")
+    assert len(contact_sheet(str(out), str(source))) == 1
+    monkeypatch.setattr(module, "LARGEST_PIXELS", 400 * 300 - 1)
+    assert contact_sheet(str(out), str(source)) == []
+
+
+def test_small_pictures_are_not_enlarged_and_large_ones_are_reduced(tree):
+    out, source = tree(count=1)
+    Image.new("RGB", (900, 600)).save(source / "0.jpg")
+    (pair,) = contact_sheet(str(out), str(source))
+    assert (pair.before_size, pair.after_size) == ((168, 112), (32, 24))
+    assert module._thumbnail_size((900, 600)) == (168, 112)
+    assert module._thumbnail_size((32, 24)) == (32, 24)
+
+
+def test_thumbnails_are_small_files(photo):
+    """A page has dozens of them."""
+    data = base64.b64decode(module._data_url(photo(168, 112)).partition(",")[2])
+    default = io.BytesIO()
+    photo(168, 112).save(default, "JPEG")
+    assert len(data) < 0.97 * len(default.getvalue())
+
+
 @pytest.mark.parametrize("spoil", ["source gone", "output gone", "source broken"])
 def test_unreadable_images_are_omitted(tree, spoil):
     out, source = tree()

@@ -112,6 +112,22 @@ def test_however_many_batches_there_were_a_timeline_stays_small():
     assert sum(len(row["busy"]) for row in rows) <= 1650
 
 
+def test_of_many_workers_longer_pauses_are_closed():
+    """A chart has as many pixels for all of them together."""
+    stretches = [
+        (worker, t, t + 5.0, 1) for t in np.arange(0.0, 2000.0, 15) for worker in range(32)
+    ]
+    assert {len(row["busy"]) for row in timeline(stretches)} == {1}
+    few = timeline([stretch for stretch in stretches if stretch[0] == 0])
+    assert [len(row["busy"]) for row in few] == [134]
+
+
+def test_batches_that_overlap_are_one_bar_to_the_end_of_the_longer_one():
+    """The threads of a worker may report one behind the other."""
+    stretches = [(0, 0.0, 5.0, 1), (0, 1.0, 2.0, 1), (0, 9.0, 10.0, 1)]
+    assert timeline(stretches)[0]["busy"] == [[0.0, 5.0], [9.0, 10.0]]
+
+
 def test_long_pauses_stay(tree):
     assert timeline([(1, 0.0, 1.0, 3), (0, 0.5, 1.0, 2), (1, 5.0, 9.0, 1)]) == [
         {"worker": 1, "images": 2, "busy": [[0.5, 1.0]]},
