@@ -152,6 +152,24 @@ def test_a_planted_step_that_holds_the_gil_is_named():
     )
 
 
+def test_the_step_that_loses_most_is_to_blame_and_the_one_that_takes_longest_costs_most():
+    steps = [
+        {"step": "long", "alone": 0.05, "together": 0.07},
+        {"step": "holding", "alone": 0.02, "together": 0.05},
+        {"step": "free", "alone": 0.03, "together": 0.031},
+    ]
+    machine = Machine(noise=0, stages={**dict.fromkeys(EVEN, 0.1), "steps": 0.6})
+    machine.add("threads", 2, 1.05).add("processes", 2, 1.9)
+    for given in (steps, steps[::-1]):
+        advice = machine.advice(steps=given, fits={})
+        assert "to the GIL in `holding`: use processes" in advice["gil"]
+        assert "above all `long`" in advice["stage"]
+    busier = [{**step, "together": 2 * step["together"]} for step in steps[::2]]
+    assert "above all `long`" in machine.advice(steps=busier, fits={})["stage"]
+    costly = [{"step": "a", "alone": 0.03, "together": 0.03}, {**steps[1], "together": 0.09}]
+    assert "above all `a`" in machine.advice(steps=costly, fits={})["stage"]
+
+
 def test_without_times_of_steps_own_ones_are_named(tmp_path):
     machine = Machine().add("threads", 2, 1.05).add("processes", 2, 1.9)
     (tmp_path / "my.py").write_text("def boost(image):\n    return image\n", encoding="utf-8")
