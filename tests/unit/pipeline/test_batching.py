@@ -42,7 +42,7 @@ def test_batches_know_where_their_outputs_go():
     entries = Entries([Entry("sub/0.png", 1, 0, "png")])
     (batch,) = batches(entries, Outputs(entries, RECIPE), 1)
     job = Job("sub/0.png", ("sub/0.jpg",), bytes=1, mtime_ns=0)
-    assert list(batch.jobs) == [job]
+    assert (len(batch.jobs), list(batch.jobs)) == (1, [job])
     assert pickle.loads(pickle.dumps(batch)).jobs == (job,)
 
 

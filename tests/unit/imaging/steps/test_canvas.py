@@ -71,5 +71,26 @@ def test_a_picture_that_fills_its_frame_stays_as_it_is():
     image = Image.new("L", (5, 4), 70)
     assert canvas.place(image, (5, 4), 0, 0, "#ff0000") is image
     assert canvas.place(image, (5, 4), 0, 0, "transparent").mode == "LA"
-    moved = canvas.place(image, (5, 4), 1, 0, "#ff0000")
-    assert (moved.getpixel((0, 0)), moved.getpixel((1, 0))) == ((255, 0, 0), (70, 70, 70))
+    for left, top in ((1, 0), (0, 1)):
+        moved = canvas.place(image, (5, 4), left, top, "#ff0000")
+        assert moved.getpixel((0, 0)) == (255, 0, 0)
+        assert moved.getpixel((left, top)) == (70, 70, 70)
+
+
+@pytest.mark.parametrize(
+    ("mode", "color", "result"),
+    [
+        ("L", "#808080", "L"), ("L", "#808081", "RGB"), ("LA", "#123123", "RGBA"),
+        ("LA", "#7f7f7f", "LA"), ("L", "transparent", "LA"), ("RGB", "transparent", "RGBA"),
+        ("RGBA", "#808080", "RGBA"), ("I;16", "#010101", "I;16"),
+    ],
+)  # fmt: skip
+def test_a_picture_gets_as_many_channels_as_it_needs_and_no_more(mode, color, result):
+    placed = canvas.place(Image.new(mode, (2, 2)), (3, 3), 0, 0, color)
+    assert placed.mode == canvas.mode_on(mode, color) == result
+
+
+@pytest.mark.parametrize("color", ["#808081", "transparent"])
+def test_deep_grey_cannot_have_colour_or_alpha(color):
+    with pytest.raises(ValueError, match="16-bit grey cannot hold .*; set depth: 8"):
+        canvas.place(Image.new("I;16", (2, 2)), (3, 3), 0, 0, color)

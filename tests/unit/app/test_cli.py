@@ -1,0 +1,157 @@
+"""What all scripts share: how they end, and what they say then."""
+
+import argparse
+import logging
+import os
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from pixelmill.app import cli
+from pixelmill.core.errors import UserError
+
+#: A script whose main function does what is put into it.
+SCRIPT = """
+import argparse, os, signal, time
+from pixelmill.app import cli
+from pixelmill.core.errors import UserError
+
+def main(options):
+    {body}
+
+cli.run(main, lambda: cli.parser("A script.", "python script.py").parse_args([{arguments}]))
+"""
+
+
+@pytest.fixture
+def start(repository, tmp_path):
+    """Function that starts such a script in an empty folder."""
+    started = []
+
+    def start_script(body, *arguments, **environment):
+        text = SCRIPT.format(body=body, arguments=", ".join(map(repr, arguments)))
+        process = subprocess.Popen(
+            [sys.executable, "-c", text],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(repository / "scripts"), "PATH": os.defpath, **environment},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start_script
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ("return None", 0, ""),
+        ("return 0", 0, ""),
+        ("return cli.CHECK_FAILED", 1, ""),
+        ("raise UserError('Mount it.')", 2, "ERROR: Mount it.\n"),
+        (
+            "1 / 0",
+            2,
+            "ERROR: Unexpected ZeroDivisionError: division by zero (--debug shows where)\n",
+        ),
+        ("raise FileNotFoundError(2, 'No such file', 'a.jpg')", 2, " (--debug shows where)\n"),
+        ("raise KeyboardInterrupt", 130, "ERROR: Stopped; what is done is kept. "),
+        ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", 143, "ERROR: Stopped; "),
+        ("os.kill(os.getpid(), signal.SIGHUP); time.sleep(60)", 129, "ERROR: Stopped; "),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="there are other signals")
+def test_the_status_and_one_line_tell_how_a_script_ended(start, body, status, words):
+    process = start(body)
+    _, told = process.communicate(timeout=100)
+    assert process.returncode == status
+    assert words in told
+    assert len(told.splitlines()) == bool(words)
+
+
+@pytest.mark.parametrize("body", ["raise UserError('no')", "1 / 0"])
+def test_only_debug_shows_where_an_error_was_raised(start, body):
+    assert "Traceback" in start(body, "--debug").communicate(timeout=100)[1]
+    assert "Traceback" not in start(body).communicate(timeout=100)[1]
+
+
+@pytest.mark.parametrize("quiet", [("--quiet",), ()])
+def test_quiet_says_only_what_went_wrong(start, quiet):
+    import_ = "import logging; logging.info('fine'); logging.warning('beware')"
+    told = start(import_, *quiet).communicate(timeout=100)[1]
+    assert told == ("WARNING: beware\n" if quiet else "fine\nWARNING: beware\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="it is noticed in another way")
+def test_a_script_ends_with_the_process_that_runs_it(start):
+    runner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    script = start(
+        "import logging; logging.info('begun'); time.sleep(600)", PIXELMILL_RUNNER=str(runner.pid)
+    )
+    assert script.stderr.readline() == "begun\n"
+    assert script.poll() is None
+    runner.kill()
+    runner.wait()
+    assert script.wait(timeout=60) == cli.SIGNALLED + signal.SIGTERM
+
+
+@pytest.mark.parametrize("text", ["0", "-3"])
+def test_a_number_of_workers_is_at_least_one(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="must be at least 1"):
+        cli.positive(text)
+    assert cli.positive("1") == 1
+
+
+CHECKS = [
+    {"name": "missing", "passed": True, "compared": 1200, "not_compared": 0, "differing": 0,
+     "question": "Is it there?", "named": []},
+    {"name": "size", "passed": False, "compared": 1100, "not_compared": 1300, "differing": 2,
+     "question": "Is it so large?", "named": [{"image": "a.jpg", "why": "is not"}]},
+]  # fmt: skip
+
+LINES = [
+    "  passed  missing      1,200 compared  (Is it there?)",
+    "  FAILED  size         1,100 compared, 1,300 not compared, 2 differ  (Is it so large?)",
+    "            a.jpg: is not",
+]
+
+
+@pytest.mark.parametrize(
+    ("passed", "brief", "lines"),
+    [(True, False, LINES), (False, False, LINES), (False, True, LINES), (True, True, LINES[2:])],
+)
+def test_checks_are_told_with_their_counts_unless_all_passed_and_nobody_looks(
+    caplog, passed, brief, lines
+):
+    caplog.set_level("INFO")
+    cli.print_checks("mine", {"passed": passed, "summary": "Looked.", "checks": CHECKS}, brief)
+    assert caplog.messages == [*lines, "mine: Looked."]
+    assert caplog.records[-1].levelno == (logging.INFO if passed else logging.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"scope": "all", "sample": None, "min_psnr": 0.0}, {"scope": "all", "min_psnr": 0.0}),
+        ({"scope": None, "sample": 0, "min_psnr": None}, {"sample": 0}),
+    ],
+)
+def test_options_that_were_not_given_are_left_to_their_defaults_and_0_is_given(given, expected):
+    options = SimpleNamespace(settings=None, **given)
+    assert cli.settings(options, "verify", *given) == expected
+    options.settings = '{"sample": 0}'
+    filled = {"scope": "changed", "sample": 0, "min_psnr": 30}
+    assert cli.settings(options, "verify", *given) == filled
+
+
+def test_a_reason_that_does_not_exist_is_not_tried_again():
+    options = SimpleNamespace(policy=None, retry_failed=["corrupt", "timeout"])
+    with pytest.raises(UserError, match="--retry-failed: 'timeout' is no reason; allowed are "):
+        cli.policy(options, dict)
