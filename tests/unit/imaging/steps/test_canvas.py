@@ -92,5 +92,5 @@ def test_a_picture_gets_as_many_channels_as_it_needs_and_no_more(mode, color, re
 
 @pytest.mark.parametrize("color", ["#808081", "transparent"])
 def test_deep_grey_cannot_have_colour_or_alpha(color):
-    with pytest.raises(ValueError, match="16-bit grey cannot hold .*; set depth: 8"):
+    with pytest.raises(ValueError, match=r"16-bit grey cannot hold .*; set depth: 8"):
         canvas.place(Image.new("I;16", (2, 2)), (3, 3), 0, 0, color)
