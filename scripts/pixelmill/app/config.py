@@ -178,7 +178,7 @@ def _typed(value: Any) -> Any:
             read = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError):  # as of a date that there is not
             return value
-        if isinstance(read, bool | int | float) or value in ("null", "~"):
+        if read is None or isinstance(read, bool | int | float):
             return read
     return value
 

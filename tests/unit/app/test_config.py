@@ -457,6 +457,7 @@ def test_names_may_look_like_numbers_and_dates(tmp_path):
 @pytest.mark.parametrize(
     ("text", "value"),
     [("5", 5), ("0.5", 0.5), ("true", True), ("off", False), ("null", None), ("~", None),
+     ("Null", None), ("NULL", None), ("Nil", "Nil"),
      ("out", "out"), ("2024-05-01", "2024-05-01"), ("[1]", "[1]"), ("5 apples", "5 apples")],
 )  # fmt: skip
 def test_values_on_the_command_line_are_parsed_as_yaml(text, value):
