@@ -89,12 +89,25 @@ def test_quiet_says_only_what_went_wrong(start, quiet):
     assert told == ("WARNING: beware\n" if quiet else "fine\nWARNING: beware\n")
 
 
+#: Says so once the thread that watches the process that runs the script has begun to do so.
+WATCHED = """
+    import logging
+    def opened(number):
+        try:
+            return os.readlink(f"/proc/self/fd/{number}")
+        except OSError:
+            return ""
+    while not any("pidfd" in opened(number) for number in range(64)):
+        time.sleep(0.01)
+    logging.info("begun")
+    time.sleep(600)
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="it is noticed in another way")
 def test_a_script_ends_with_the_process_that_runs_it(start):
     runner = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    script = start(
-        "import logging; logging.info('begun'); time.sleep(600)", PIXELMILL_RUNNER=str(runner.pid)
-    )
+    script = start(WATCHED.strip(), PIXELMILL_RUNNER=str(runner.pid))
     assert script.stderr.readline() == "begun\n"
     assert script.poll() is None
     runner.kill()
