@@ -3,7 +3,7 @@
 import os
 import random
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from pytest import approx
@@ -315,6 +315,25 @@ def test_an_advice_says_what_to_do_and_which_measurements_it_rests_on(case):
     rule = case.partition(",")[0]
     assert machine.advice(**{"fits": {}, **asked})[rule] == text
     assert machine.advice(**{"fits": {}, **asked}, part="evidence")[rule] == evidence
+
+
+def test_the_start_up_is_that_of_most_repeats():
+    machine = Machine(noise=0, images=20).add("processes", 2, 2.0)
+    case = Case("processes", 2)
+    starts = (0.1, 0.5, 0.5, 0.6, 9.0)
+    machine.samples[case] = [
+        replace(sample, startup_seconds=start)
+        for sample, start in zip(machine.samples[case], starts, strict=True)
+    ]
+    assert machine.advice(fits={}, part="evidence")["startup"].endswith("starts in 0.50 s")
+
+
+def test_a_stage_is_named_by_its_share_of_the_plain_loop():
+    """Beside one another, workers share the disk and the memory, which no stage can help."""
+    machine = Machine(noise=0, stages={**dict.fromkeys(EVEN, 0.1), "decode": 0.6})
+    machine.stages = {**dict.fromkeys(EVEN, 0.1), "encode": 0.6}
+    machine.add("threads", 2, 1.9)
+    assert machine.advice(fits={})["stage"].startswith("Decoding takes 60 %")
 
 
 def test_the_most_important_advice_comes_first():

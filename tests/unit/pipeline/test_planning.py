@@ -8,7 +8,9 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.sandbox import Sandbox
 from pixelmill.dataset import catalog
 from pixelmill.dataset.output_tree import Workspace
+from pixelmill.dataset.shards import all_of
 from pixelmill.imaging import fingerprint
+from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.planning import fingerprints_of, plan_pass, preview, remove_orphans
 from pixelmill.pipeline.policy import Policy
@@ -97,6 +99,121 @@ def test_a_plan_says_which_libraries_changed_since_the_images_were_rendered(
         plan_pass(PassContext(request, entries_of(tree), workspace, ledger, fingerprints))
         assert ledger.software_of("other code") == now
     assert "code changed: Pillow 12.0 is now 13.0, Zlib 1.1 is now 1.2" in caplog.text
+
+
+OPENCV = parse({"backend": "opencv", "steps": ["grayscale"], "output": {"format": "png"}})
+OWN = parse({"steps": ["grayscale"], "output": {"format": "png"}})
+
+
+@pytest.mark.parametrize("recipe", [OPENCV, OWN], ids=["opencv", "without"])
+def test_the_code_and_the_libraries_are_those_that_the_recipe_uses(tree, monkeypatch, recipe):
+    asked = []
+    monkeypatch.setattr(
+        fingerprint, "code_fingerprint", lambda *given: asked.append(given) or "code"
+    )
+    monkeypatch.setattr(
+        fingerprint, "rendering_software", lambda *given: asked.append(given) or {"NumPy": "2"}
+    )
+    monkeypatch.setattr(type(recipe), "own_files", lambda self: ["own.py"])
+    request = ProcessRequest(str(tree.source), str(tree.target), recipe)
+    workspace = Workspace(request.target)
+    with workspace.open() as ledger:
+        fingerprints = fingerprints_of(recipe, request.policy)
+        plan_pass(PassContext(request, entries_of(tree), workspace, ledger, fingerprints))
+    assert asked == [(["own.py"], recipe is OPENCV), (recipe is OPENCV,)]
+
+
+def test_a_decoder_that_was_installed_since_gives_other_limits(monkeypatch):
+    """It may read images that failed because of a limit."""
+    before = fingerprints_of(RECIPE, Policy())
+    monkeypatch.setattr(fingerprint, "extra_decoders", lambda: {"another": "1.0"})
+    after = fingerprints_of(RECIPE, Policy())
+    assert (before.limits != after.limits, before.code == after.code) == (True, True)
+
+
+def test_a_source_with_new_times_is_read_within_the_limits(tree):
+    """One that is too large now is taken for a changed one, and fails when it is rendered."""
+    os.utime(tree.source / "1.jpg", ns=(1, 1))
+    assert dict(preview(request_of(tree), entries_of(tree)).plan.reasons) == {}
+    tight = request_of(tree, policy=Policy(limits=Limits(max_bytes=1)))
+    assert preview(tight, entries_of(tree)).plan.reasons["source changed"] == 1
+
+
+def test_outputs_are_compared_with_their_digests_if_the_ledger_is_in_doubt(tree):
+    output = tree.images / "0.jpg"
+    content = bytearray(output.read_bytes())
+    content[-3] ^= 1
+    output.write_bytes(content)
+    request = request_of(tree)
+    workspace = Workspace(request.target)
+    with workspace.open() as ledger:
+        context = PassContext(
+            request, entries_of(tree), workspace, ledger, fingerprints_of(RECIPE, request.policy)
+        )
+        assert dict(plan_pass(context).reasons) == {}
+        ledger.doubt()
+        assert dict(plan_pass(context).reasons) == {"output altered": 1}
+
+
+def test_sources_that_are_gone_are_counted_and_not_their_outputs(tmp_path, photos, monkeypatch):
+    photos(tmp_path / "in", 4)
+    tree = Tree(tmp_path)
+    recipe = parse({"outputs": [{"name": "a"}, {"name": "b"}]})
+    tree.process(recipe=recipe)
+    (tree.source / "1.jpg").unlink()
+    asked = []
+
+    def check_removals(self, count, rows, *others):
+        asked.append((count, sorted(rows), *others))
+
+    monkeypatch.setattr(Workspace, "check_removals", check_removals)
+    policy = Policy(max_removal_rate=0.75)
+    tree.process(recipe=recipe, policy=policy, selection="chosen", catalog=catalogued(tree))
+    names = [f"{number}.jpg" for number in range(4)]
+    assert asked == [(1, names, 0.75, str(tree.source), "chosen")]
+    assert set(tree.outputs()) == {f"{v}/{n}.jpg" for v in "ab" for n in (0, 2, 3)}
+
+
+def catalogued(tree):
+    """Path of a table of the sources as they are now."""
+    table = tree.target / "now.csv"
+    catalog.write(table, entries_of(tree))
+    return str(table)
+
+
+def test_all_outputs_of_a_touched_source_get_its_time(tmp_path, photos):
+    photos(tmp_path / "in", 2)
+    tree = Tree(tmp_path)
+    recipe = parse({"outputs": [{"name": "a"}, {"name": "b"}], "keep_mtime": True})
+    tree.process(recipe=recipe)
+    os.utime(tree.source / "1.jpg", ns=(10**9, 10**9))
+    assert tree.process(recipe=recipe).images == 0
+    assert [(tree.images / f"{v}/1.jpg").stat().st_mtime_ns for v in "ab"] == [10**9] * 2
+    assert tree.process(recipe=recipe).images == 0
+    assert "source changed" not in preview_of(tree, recipe).reasons
+
+
+def preview_of(tree, recipe):
+    return preview(
+        ProcessRequest(str(tree.source), str(tree.target), recipe), entries_of(tree)
+    ).plan
+
+
+def test_failures_are_tried_again_if_the_policy_names_their_reason(tree):
+    (row,) = tree.table("failures.csv")
+    for reasons, again in (((), 0), ((row["reason"],), 1), (("timed_out",), 0)):
+        request = request_of(tree, policy=Policy(retry_failed=reasons))
+        assert preview(request, entries_of(tree)).plan.reasons["failed before"] == again
+
+
+def test_a_shard_plans_its_own_images_only(tree):
+    counts = [
+        len(
+            preview(request_of(tree, shard=shard, policy=Policy()), entries_of(tree)).plan.to_render
+        )
+        for shard in all_of(3)
+    ]
+    assert sum(counts) == len(entries_of(tree)) and max(counts) < sum(counts)
 
 
 def test_planning_alone_keeps_the_output_of_a_source_that_is_gone(tree):
