@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from pixelmill.core.errors import UserError
+from pixelmill.imaging.recipe import find_file
 from pixelmill.imaging.recipe_parser import parse
 
 RESIZE = {"resize": {"width": 64, "height": 48}}
@@ -274,7 +275,11 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("data", [FULL, VARIANTS], ids=["one-output", "several"])
+#: One output, but with a name, so that it has a folder.
+NAMED = {"outputs": [{"name": "only", "steps": ["sharpen"], "format": "png"}]}
+
+
+@pytest.mark.parametrize("data", [FULL, VARIANTS, NAMED], ids=["one-output", "several", "named"])
 def test_a_recipe_written_out_is_the_same_recipe(data):
     parsed = parse(data)
     assert parse(parsed.as_data()) == parsed
@@ -420,6 +425,7 @@ def test_a_file_is_taken_from_the_first_folder_that_has_it(tmp_path):
         folder.mkdir()
     for folder in folders[1:]:
         Image.new("RGB", (2, 2)).save(folder / "mark.png")
+    (folders[0] / "mark.png").mkdir()  # a folder is no file
     step = {"watermark": {"image": "mark.png"}}
     data = {"steps": [step, "sharpen"], "outputs": [{"name": "a", "steps": [step]}]}
     recipe = parse(data, folder=os.pathsep.join(map(str, folders)))
@@ -429,6 +435,7 @@ def test_a_file_is_taken_from_the_first_folder_that_has_it(tmp_path):
     ]  # fmt: skip
     assert found.fingerprint() != recipe.fingerprint()  # the path is a parameter
     assert list(found.files()) == list(recipe.files())
+    assert find_file("no.png", recipe.folder) == str(folders[0] / "no.png")  # for the message
 
 
 #: A value of each setting that decides how sources are decoded, which is not its default.

@@ -8,7 +8,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.sandbox import Sandbox
 from pixelmill.dataset import catalog
 from pixelmill.dataset.output_tree import Workspace
-from pixelmill.dataset.shards import all_of
+from pixelmill.dataset.shards import Shard, all_of, shard_of
 from pixelmill.imaging import fingerprint
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
@@ -52,10 +52,14 @@ def test_the_preview_of_a_new_tree_knows_no_cost(tree, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-def test_two_inputs_with_one_output_name_are_refused_if_the_policy_says_so(tree, picture):
+@pytest.mark.parametrize("shards", [1, 3])
+def test_two_inputs_with_one_output_name_are_refused_if_the_policy_says_so(tree, picture, shards):
     picture(50).save(tree.source / "0.png")
+    shard = Shard(shard_of("0.jpg", shards), shards)
+    request = request_of(tree, policy=Policy(collisions="error"), shard=shard)
     with pytest.raises(UserError, match=r"'0\.jpg' and '0\.png' have the same output name"):
-        preview(request_of(tree, policy=Policy(collisions="error")), entries_of(tree))
+        preview(request, entries_of(tree))
+    assert preview(request_of(tree), entries_of(tree)).plan.to_render
 
 
 def test_outputs_are_compared_with_their_digests_only_if_asked(tree):
@@ -88,17 +92,19 @@ def test_a_plan_says_which_libraries_changed_since_the_images_were_rendered(
 ):
     caplog.set_level("INFO")
     monkeypatch.setattr(fingerprint, "code_fingerprint", lambda *given: "other code")
-    now = {"Zlib": "1.2", "Pillow": "13.0", "NumPy": "2.4"}
+    changed = ("Pillow", "avif", "libtiff", "simplejpeg", "webp", "zlib")
+    now = {**dict.fromkeys(reversed(changed), "2"), "NumPy": "2.4"}
     monkeypatch.setattr(fingerprint, "rendering_software", lambda *given: now)
     request = request_of(tree)
     workspace = Workspace(request.target)
     with workspace.open() as ledger:
         (code,) = ledger.codes()
-        ledger.note_software(code, {"Zlib": "1.1", "Pillow": "12.0", "NumPy": "2.4"})
+        ledger.note_software(code, {**dict.fromkeys(changed, "1"), "NumPy": "2.4"})
         fingerprints = fingerprints_of(RECIPE, request.policy)
         plan_pass(PassContext(request, entries_of(tree), workspace, ledger, fingerprints))
         assert ledger.software_of("other code") == now
-    assert "code changed: Pillow 12.0 is now 13.0, Zlib 1.1 is now 1.2" in caplog.text
+    words = ", ".join(f"{name} 1 is now 2" for name in changed)
+    assert f"code changed: {words}" in caplog.messages
 
 
 OPENCV = parse({"backend": "opencv", "steps": ["grayscale"], "output": {"format": "png"}})
@@ -229,6 +235,31 @@ def test_planning_alone_keeps_the_output_of_a_source_that_is_gone(tree):
         remove_orphans(context, plan)
         assert "0.jpg" not in ledger.rows()
     assert not (tree.images / "0.jpg").exists()
+
+
+def test_an_output_that_could_not_be_removed_is_not_forgotten(tree, monkeypatch):
+    """Otherwise the next pass would not know whose it is."""
+    (tree.source / "0.jpg").unlink()
+    request = request_of(tree)
+    workspace = Workspace(request.target)
+
+    def fail(self, orphans):
+        raise UserError("The disk is read-only.")
+
+    monkeypatch.setattr(Workspace, "remove_orphans", fail)
+    with workspace.open() as ledger:
+        fingerprints = fingerprints_of(RECIPE, request.policy)
+        context = PassContext(request, entries_of(tree), workspace, ledger, fingerprints)
+        with pytest.raises(UserError, match="read-only"):
+            remove_orphans(context, plan_pass(context))
+        assert "0.jpg" in ledger.rows()
+
+
+def test_a_touched_source_is_recorded_with_its_new_time(tree):
+    os.utime(tree.source / "1.jpg", ns=(10**9, 10**9))
+    assert len(preview(request_of(tree), entries_of(tree)).plan.touched) == 1
+    tree.process()
+    assert preview(request_of(tree), entries_of(tree)).plan.touched == []
 
 
 def test_a_source_that_was_only_touched_gives_its_output_the_new_time_if_outputs_keep_times(
