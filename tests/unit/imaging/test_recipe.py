@@ -61,6 +61,10 @@ MISTAKES = {
         {"steps": [{"gaussian_blur": {"radius": -1}}]}, "recipe.steps[0].gaussian_blur.radius",
         ["-1", "a number from 0 to 1000"],
     ),
+    "parameter-without-a-value": (
+        {"steps": [{"gaussian_blur": {"radius": None}}]}, "recipe.steps[0].gaussian_blur.radius",
+        ["None", "a number from 0 to 1000"],
+    ),
     "zero-width": (
         {"steps": [{"resize": {"width": 0, "height": 9}}]}, "recipe.steps[0].resize.width",
         ["0", "a whole number from 1"],

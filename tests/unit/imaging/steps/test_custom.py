@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from pixelmill.core.errors import ImageError, UserError
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.steps import custom
 
 
@@ -253,3 +254,14 @@ def test_a_failure_names_the_users_file_and_line(write, file, place, words, fold
     assert (failure.value.stage, failure.value.reason) == ("steps", "step_failed")
     assert failure.value.message.startswith(place)
     assert words in failure.value.message
+
+
+@pytest.mark.parametrize("backend", ["pillow", "opencv"])
+def test_an_own_step_is_refused_where_16_bits_are_to_be_kept(write, backend):
+    folder = write("def f(image):\n    return image\n")
+    recipe = {
+        "depth": "keep", "backend": backend, "output": {"format": "png"},
+        "steps": [{"call": {"function": "mine:f"}}],
+    }  # fmt: skip
+    with pytest.raises(UserError, match=r"^recipe\.(depth|backend): .*\bcall\b"):
+        parse(recipe, folder=folder)
