@@ -49,6 +49,8 @@ def check(name: str, params: Mapping[str, Any], deep: bool = False) -> None:
     """
     if name != "call" and name not in OPENCV_STEPS:
         raise ValueError(f"it has {', '.join(OPENCV_STEPS)} and call")
+    if deep and name == "call":
+        raise ValueError("own steps work on 8 bits; set depth: 8")
     if deep and (name == "equalize" or (name == "median" and params["size"] > _MOST_DEEP_MEDIAN)):
         raise ValueError("it does that in 8 bits only; set depth: 8")
     if name != "resize":
