@@ -5,7 +5,7 @@ It needs mutmut and coverage, which the tests do not, in a folder of their own::
     pip install --no-deps --target ../mutation-tools mutmut libcst coverage pytest-cov
     export PYTHONPATH=../mutation-tools
     python -m pytest -n auto -m "not slow" --cov=pixelmill --cov-context=test --cov-report=
-    python -m tests.helpers.mutants [MUTANT or MODULE ...]
+    python -m tests.helpers.mutants [MUTANT, MODULE or MODULE:COUNT ...]
 
 The first command notes in ``.coverage`` which tests run which lines. Then each mutant is written
 into a copy of the repository, so that child processes of tests run it too, and faces the tests
@@ -133,18 +133,24 @@ def mutations(text):
     return tree.module, found
 
 
-def draw(names=()):
+def draw(names, more):
     """Draw mutants of modules in proportion to their lines of code; at most one per line.
 
-    With names of modules or mutants, only those of these modules.
+    With names of modules or mutants, only those of these modules. `more` has the numbers of
+    mutants of other modules, or of modules of which as many are wanted.
     """
-    texts = {name: (REPOSITORY / LIBRARY / f"{name}.py").read_text("utf-8") for name in MODULES}
-    sizes = {name: len(lines_of_code(ast.parse(text))) for name, text in texts.items()}
+
+    def text_of(name):
+        return (REPOSITORY / LIBRARY / f"{name}.py").read_text("utf-8")
+
+    texts = {name: text_of(name) for name in (*MODULES, *more)}
+    sizes = {name: len(lines_of_code(ast.parse(texts[name]))) for name in MODULES}
     shares = {name: MUTANTS * size / sum(sizes.values()) for name, size in sizes.items()}
     counts = {name: int(share) for name, share in shares.items()}
     by_rest = sorted(MODULES, key=lambda name: counts[name] - shares[name])
     for name in by_rest[: MUTANTS - sum(counts.values())]:
         counts[name] += 1
+    counts |= more
     modules = {name.partition("-")[0] for name in names} or MODULES
     for name, text in texts.items():
         if name not in modules:
@@ -216,13 +222,14 @@ def is_caught(tree, mutant, tests):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", help="of mutants or of modules")
-    names = set(parser.parse_args().names)
+    parser.add_argument("names", nargs="*", help="of mutants or of modules, as NAME or NAME:COUNT")
+    given = [name.partition(":") for name in parser.parse_args().names]
+    names, more = {name for name, *_ in given}, {n: int(count) for n, _, count in given if count}
     coverage = CoverageData(str(REPOSITORY / ".coverage"))
     coverage.read()
     known = [json.loads(line) for line in RESULTS.open()] if RESULTS.exists() else []
     caught = {result["id"]: result["caught"] for result in known}
-    drawn = [m for m in draw(names) if not names or names & {m["id"], m["module"]}]
+    drawn = [m for m in draw(names, more) if not names or names & {m["id"], m["module"]}]
     with tempfile.TemporaryDirectory() as folder, RESULTS.open("a") as file:
         tree = Path(folder, "tree")
         shutil.copytree(REPOSITORY, tree, ignore=shutil.ignore_patterns(".git", ".venv"))
