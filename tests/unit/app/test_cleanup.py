@@ -8,6 +8,7 @@ import pytest
 
 from pixelmill.app.cleanup import clean
 from pixelmill.core.errors import TreeError, UserError
+from pixelmill.core.filenames import escape
 from pixelmill.core.locks import exclusive
 from pixelmill.dataset.shards import Shard
 from pixelmill.dataset.synthetic import Spec, generate
@@ -133,6 +134,18 @@ def test_clean_knows_images_by_the_ledger_or_by_the_manifest(here, tree, lost):
     for name in lost:
         (tree / name).unlink()
     clean(CONFIG)
+    assert not (here / "results").exists()
+
+
+def test_clean_knows_images_by_names_that_a_table_escapes(here, tree):
+    name = "\u202e0.jpg"
+    (tree / "images/0.jpg").rename(tree / "images" / name)
+    table = (tree / "manifest.csv").read_text(encoding="utf-8")
+    assert escape(name) != name and ",0.jpg," in table
+    (tree / "manifest.csv").write_text(table.replace(",0.jpg,", f",{escape(name)},"), "utf-8")
+    for name in ("ledger.sqlite", "ledger.backup.sqlite"):
+        (tree / name).unlink()
+    assert clean(CONFIG)[1] == []
     assert not (here / "results").exists()
 
 

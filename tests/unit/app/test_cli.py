@@ -125,12 +125,18 @@ def test_a_number_of_workers_is_at_least_one(text):
 CHECKS = [
     {"name": "missing", "passed": True, "compared": 1200, "not_compared": 0, "differing": 0,
      "question": "Is it there?", "named": []},
+    {"name": "mode", "passed": True, "compared": 8, "not_compared": 3, "differing": 0,
+     "question": "Is it grey?", "named": []},
+    {"name": "sha256", "passed": False, "compared": 9, "not_compared": 0, "differing": 1,
+     "question": "Is it the same?", "named": []},
     {"name": "size", "passed": False, "compared": 1100, "not_compared": 1300, "differing": 2,
      "question": "Is it so large?", "named": [{"image": "a.jpg", "why": "is not"}]},
 ]  # fmt: skip
 
 LINES = [
     "  passed  missing      1,200 compared  (Is it there?)",
+    "  passed  mode         8 compared, 3 not compared  (Is it grey?)",
+    "  FAILED  sha256       9 compared, 1 differ  (Is it the same?)",
     "  FAILED  size         1,100 compared, 1,300 not compared, 2 differ  (Is it so large?)",
     "            a.jpg: is not",
 ]
@@ -138,7 +144,7 @@ LINES = [
 
 @pytest.mark.parametrize(
     ("passed", "brief", "lines"),
-    [(True, False, LINES), (False, False, LINES), (False, True, LINES), (True, True, LINES[2:])],
+    [(True, False, LINES), (False, False, LINES), (False, True, LINES), (True, True, LINES[-1:])],
 )
 def test_checks_are_told_with_their_counts_unless_all_passed_and_nobody_looks(
     caplog, passed, brief, lines

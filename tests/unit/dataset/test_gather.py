@@ -6,7 +6,8 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.locks import exclusive
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog, gather
+from pixelmill.dataset.ledger import Ledger
 from pixelmill.dataset.shards import all_of, shard_of, shards_of
 from pixelmill.report.timings import distributions
 from tests.helpers.namesakes import name_outputs
@@ -145,6 +146,47 @@ def test_a_shard_whose_ledger_is_lost_is_made_again_before_it_is_gathered(fresh,
     fresh.gather(3)
     assert fresh.tables() == whole.tables()
     assert fresh.outputs() == whole.outputs()
+
+
+@pytest.fixture
+def conditions(monkeypatch):
+    """Function that sets the condition in which the ledger of the second shard is found."""
+    usual = gather.readable
+
+    def set_to(**condition):
+        def readable(path):
+            found = usual(path)
+            return found._replace(**condition) if "2-of-3" in path else found
+
+        monkeypatch.setattr(gather, "readable", readable)
+
+    return set_to
+
+
+def test_a_shard_whose_backup_lacks_its_last_images_is_not_gathered(fresh, conditions):
+    for shard in all_of(3):
+        fresh.process(shard=shard)
+    conditions(lost=True)
+    with pytest.raises(UserError, match="shard 2-of-3 cannot be gathered"):
+        fresh.gather(3)
+
+
+@pytest.mark.parametrize("in_doubt", [True, False])
+def test_doubt_about_a_shard_is_doubt_about_the_whole(fresh, conditions, monkeypatch, in_doubt):
+    for shard in all_of(3):
+        fresh.process(shard=shard)
+    conditions(in_doubt=in_doubt)
+    doubted = []
+    monkeypatch.setattr(Ledger, "doubt", lambda self: doubted.append(self))
+    fresh.gather(3)
+    assert len(doubted) == in_doubt
+
+
+def test_the_libraries_that_rendered_the_images_are_gathered_too(fresh):
+    fresh.divided(3)
+    with Ledger(str(fresh.target / "ledger.sqlite")) as ledger:
+        (code,) = ledger.codes()
+        assert ledger.software_of(code)["Pillow"]
 
 
 def test_a_damaged_ledger_of_the_whole_is_made_from_those_of_the_shards(fresh):
