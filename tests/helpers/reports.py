@@ -90,5 +90,5 @@ REPORT = {
     "comparisons": [{**NAMES, "passed": True, "summary": "All alike.", "checks": []}],
     "sandbox": "",
     "config": {},
-    "verdict": {"well": False, "sentence": "Failed."},
+    "verdict": {"state": "failure", "sentence": "Failed."},
 }  # fmt: skip

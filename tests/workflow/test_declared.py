@@ -16,6 +16,7 @@ from PIL import Image
 
 from pixelmill.app.cleanup import clean
 from pixelmill.app.config import complete
+from pixelmill.dataset import outputs_state
 from tests.helpers.projects import CODE, RESIZE, SMALL, copied, is_up_to_date, write_config
 from tests.workflow.test_workflow import OTHER_PILLOW, OWN_STEP
 
@@ -48,6 +49,9 @@ def pretend_run(folder, snakemake, targets):
         path.parent.mkdir(parents=True, exist_ok=True)
         text = '{"passed": true, "token": "known"}' if path.name == "verification.json" else ""
         path.mkdir() if path.name == "figures" else path.write_text(text, encoding="utf-8")
+        if path.name == "manifest.csv" and "shards" not in path.parts:
+            (path.parent / "images").mkdir()
+            outputs_state.record(str(path.parent), [], "known")
     ran = snakemake(folder, "--touch", "--forceall", *targets)
     assert ran.status == 0, ran.text
     for name in jobs_of(folder):
@@ -194,7 +198,10 @@ OF_OWN = {"--recipe": [OWN], "--steps-folder": ["."]}
 
 ALL_CORES = {"--workers": ["2"], "--cap-workers": []}
 
-PASS = {**OF_OWN, "--catalog": [CATALOG], "--policy": [POLICY], "--label": ["mine/own"]}
+PASS = {
+    **OF_OWN, "--catalog": [CATALOG], "--policy": [POLICY], "--label": ["mine/own"],
+    "--token": ["known"],
+}  # fmt: skip
 
 SELECTION = {"include": [], "exclude": ["draft*"]}
 
@@ -242,12 +249,15 @@ COMMANDS = {
         "verdict.py", TREES,
         {
             "--settings": [DEFAULTS["failures"]], "--report": ["results/report/report.html"],
-            "--output": ["results/verdict.txt"],
+            "--output": ["results/verdict.txt"], "--done": ["results/.verdict-ok"],
         },
     ),
     "process": (
         "verdict.py", PRODUCTION,
-        {"--settings": [DEFAULTS["failures"]], "--output": ["results/verdict-process.txt"]},
+        {
+            "--settings": [DEFAULTS["failures"]], "--output": ["results/verdict.txt"],
+            "--done": ["results/.verdict-process-ok"],
+        },
     ),
     "steps": ("steps.py", ["results/report/steps.html"], {}),
 }  # fmt: skip
@@ -287,11 +297,9 @@ def test_commands_of_shards_name_their_part_of_the_images(divided):
             "--log": [f"logs/mine/own/sequential/{shard}.log"],
         }  # fmt: skip
     assert command_of(jobs["mine/catalog"])[1] == [CATALOG, "2"]
-    assert command_of(jobs["mine/own/sequential"])[1] == [
-        TREE.format("own", "sequential"),
-        "2",
-        CATALOG,
-    ]
+    _, arguments, options = command_of(jobs["mine/own/sequential"])
+    assert arguments == [TREE.format("own", "sequential"), "2", CATALOG]
+    assert options["--token"] == ["known"]
 
 
 def processing(recipe):

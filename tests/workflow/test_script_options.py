@@ -270,9 +270,13 @@ def test_all_trees_that_are_there_are_verified_as_the_config_says(
         assert (source, [entry.path for entry in entries]) == ("in", ["0.jpg", "1.jpg"])
         assert (list(recipe["steps"][0]), workers) == (["sharpen"], 1)
         assert settings == {"scope": "all", "sample": 7, "min_psnr": 33.5, "confined": False}
-    remedies = [line for line in caplog.messages if line.startswith("missing: make them again")]
-    assert len(remedies) == (wrong is not None)
-    assert caplog.messages[-1] == ("Everything passed." if wrong is None else "Failed: see above.")
+    assert caplog.messages.count("missing: the next run makes them again") == (wrong is not None)
+    assert caplog.messages[-1] == (
+        "Success: 2 of 2 output trees verified."
+        if wrong is None
+        else "Failed: 1 of 2 output trees are not as they should be; to repair what a run can, "
+        f"run: snakemake --cores all {TREES[::2][wrong]}/verification.json"
+    )
 
 
 def test_checks_are_written_with_the_token_of_the_workflow(handed, tmp_path):

@@ -62,7 +62,7 @@ def start(repository, tmp_path):
             "ERROR: Unexpected ZeroDivisionError: division by zero (--debug shows where)\n",
         ),
         ("raise FileNotFoundError(2, 'No such file', 'a.jpg')", 2, " (--debug shows where)\n"),
-        ("raise KeyboardInterrupt", 130, "ERROR: Stopped; what is done is kept. "),
+        ("raise KeyboardInterrupt", 130, "ERROR: Stopped; finished work is kept. "),
         ("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)", 143, "ERROR: Stopped; "),
         ("os.kill(os.getpid(), signal.SIGHUP); time.sleep(60)", 129, "ERROR: Stopped; "),
     ],
@@ -117,7 +117,7 @@ def test_a_script_ends_with_the_process_that_runs_it(start):
 
 @pytest.mark.parametrize("text", ["0", "-3"])
 def test_a_number_of_workers_is_at_least_one(text):
-    with pytest.raises(argparse.ArgumentTypeError, match="must be at least 1"):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"found '{text}'; .* of at least 1"):
         cli.positive(text)
     assert cli.positive("1") == 1
 
@@ -144,15 +144,23 @@ LINES = [
 
 @pytest.mark.parametrize(
     ("passed", "brief", "lines"),
-    [(True, False, LINES), (False, False, LINES), (False, True, LINES), (True, True, LINES[-1:])],
+    [
+        (True, False, [*LINES, "mine: Looked."]),
+        (False, False, [*LINES, "mine: Looked."]),
+        (False, True, [*LINES, "mine: Looked."]),
+        (True, True, LINES[-1:]),
+    ],
 )
 def test_checks_are_told_with_their_counts_unless_all_passed_and_nobody_looks(
     caplog, passed, brief, lines
 ):
-    caplog.set_level("INFO")
+    """What nobody is told is in the file of the log, which has every level."""
+    caplog.set_level("DEBUG")
     cli.print_checks("mine", {"passed": passed, "summary": "Looked.", "checks": CHECKS}, brief)
-    assert caplog.messages == [*lines, "mine: Looked."]
-    assert caplog.records[-1].levelno == (logging.INFO if passed else logging.ERROR)
+    assert caplog.messages == [*LINES, "mine: Looked."]
+    told = [one for one in caplog.records if one.levelno >= logging.INFO]
+    assert [one.getMessage() for one in told] == lines
+    assert (told[-1].levelno == logging.ERROR) is not passed
 
 
 @pytest.mark.parametrize(
@@ -172,5 +180,5 @@ def test_options_that_were_not_given_are_left_to_their_defaults_and_0_is_given(g
 
 def test_a_reason_that_does_not_exist_is_not_tried_again():
     options = SimpleNamespace(policy=None, retry_failed=["corrupt", "timeout"])
-    with pytest.raises(UserError, match="--retry-failed: 'timeout' is no reason; allowed are "):
+    with pytest.raises(UserError, match="--retry-failed: 'timeout' is not a reason; allowed are "):
         cli.policy(options, dict)

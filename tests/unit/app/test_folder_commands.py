@@ -59,20 +59,25 @@ def remembered():
 def test_options_make_a_recipe_that_later_runs_use_again(call):
     status, lines = call("run", *RUN, "--longest", "48", "--format", "png")
     assert status == 0
-    assert lines[0].startswith(f"{COUNT} of {COUNT} images processed, in ")
-    assert lines[-1] == "Success."
+    assert lines[0].startswith(f"{COUNT} done in ")
+    assert lines[-1] == f"Success: {COUNT} of {COUNT} images processed."
     assert sizes() == {f"{number}.png": (48, 32) for number in range(COUNT)}
     resize = {"resize": {"longest": 48, "upscale": "never"}}
     assert remembered()["recipe"] == {"steps": [resize], "output": {"format": "png"}}
     status, lines = call("run", *RUN)
-    assert (status, lines[0]) == (0, f"Nothing to do: {COUNT} of {COUNT} images are up to date.")
+    assert (status, lines[0]) == (0, "Nothing to do: all images are up to date.")
+    assert lines[-1] == f"Success: {COUNT} of {COUNT} images processed."
     assert call("verify", "in", "out", "--workers", "1")[0] == 0
 
 
-def test_without_options_the_preset_for_the_web_is_used_and_told(call):
+def test_without_options_the_preset_for_the_web_is_used_and_told(call, somewhere):
     _, lines = call("run", *RUN)
     assert lines[0] == "recipe: web (`pixelmill presets` lists others)"
-    assert remembered() == {"recipe": default_recipes()["web"], "folder": os.getcwd()}
+    assert remembered() == {
+        "recipe": default_recipes()["web"],
+        "folder": os.getcwd(),
+        "source": str(somewhere / "in"),
+    }
 
 
 def test_own_steps_are_found_beside_the_recipe_file_in_later_runs_too(call, somewhere, monkeypatch):
@@ -128,7 +133,9 @@ def test_the_recipe_is_saved_that_was_used(call, somewhere):
 
 def test_no_file_is_overwritten_and_what_cannot_be_written_is_told(call, somewhere):
     (somewhere / "saved.yaml").write_text("mine")
-    with pytest.raises(UserError, match=r"'saved\.yaml' exists; .* another name by --save-recipe"):
+    with pytest.raises(
+        UserError, match=r"'saved\.yaml' exists; .* another name with --save-recipe"
+    ):
         call("run", *RUN, "--save-recipe", "saved.yaml")
     assert (somewhere / "saved.yaml").read_text() == "mine"
     with pytest.raises(UserError, match=r"no/saved\.yaml' cannot be written: No such file"):
@@ -165,7 +172,10 @@ def test_a_run_verifies_what_changed_and_the_command_verify_everything(call, ver
 def test_results_that_are_not_right_fail_both_commands(call, verified):
     verified.passed = False
     status, lines = call("run", *RUN)
-    assert (status, lines[-1]) == (1, "Failed: some results are not right; see above.")
+    assert status == 1
+    assert lines[-1] == (
+        f"Failed: some results are not right; {COUNT} of {COUNT} images processed."
+    )
     assert "Verification: Looked at." in lines
     status, lines = call("verify", "in", "out", "--workers", "1")
     assert (status, lines[-1]) == (1, "out: Looked at.")
@@ -196,8 +206,10 @@ def test_failures_of_earlier_runs_count_too(call, somewhere):
     for number in range(5):
         (somewhere / f"in/bad{number}.jpg").write_bytes(b"\xff\xd8\xff and no more")
     for lines in (call("run", *RUN)[1], call("run", *RUN)[1]):
-        assert "  5 corrupt: " in "\n".join(lines)
-        assert lines[-1] == f"Failed: 5 images of {COUNT + 5} failed; see above."
+        assert "Failed images: out/failures.csv" in lines
+        assert lines[-1] == (
+            f"Failed: {COUNT} of {COUNT + 5} images processed; 5 failed, more than 1 %: 5 damaged."
+        )
 
 
 def test_a_plan_tells_what_would_be_done_and_its_cost_and_does_nothing(call, picture):
@@ -219,7 +231,7 @@ def test_a_plan_tells_what_would_be_done_and_its_cost_and_does_nothing(call, pic
 
 
 def test_results_that_are_not_there_cannot_be_verified(call):
-    with pytest.raises(UserError, match=r"'out' is no folder; `pixelmill run` makes the results\."):
+    with pytest.raises(UserError, match=r"'out' is not a folder; `pixelmill run` creates the "):
         call("verify", "in", "out")
 
 
@@ -232,5 +244,5 @@ def test_a_config_is_written_with_what_the_folder_holds(call, somewhere):
         "Wrote 'new.yaml'. Next: pixelmill workflow process",
     ]
     assert yaml.safe_load(Path("new.yaml").read_text())["datasets"]["images"]["folder"] == "in"
-    with pytest.raises(UserError, match=r"'new\.yaml' exists; .* another name by --config"):
+    with pytest.raises(UserError, match=r"'new\.yaml' exists; .* another name with --config"):
         call("init", "in", "--config", "new.yaml")

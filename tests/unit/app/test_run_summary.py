@@ -1,5 +1,7 @@
 """What a run says at its end: what was made, what it saved, and how it ended, which comes last."""
 
+import pytest
+
 from pixelmill.app.run_summary import summarize
 from pixelmill.dataset.passes import Pass
 from pixelmill.report.conclusion import Images
@@ -57,23 +59,25 @@ def test_too_many_failures_fail_the_run():
 
 
 @pytest.mark.parametrize(
-    ("total", "failed", "verdict"),
+    ("total", "failed", "status", "beginning"),
     [
-        (50, 1, "Success, but 1 image failed; see above."),
-        (50, 2, "Success, but 2 images failed; see above."),
-        (2_000_000, 20_000, "Success, but 20,000 images failed; see above."),
-        (50, 5, "Failed: 5 images of 50 failed; see above."),
-        (2_000_000, 50_000, "Failed: 50,000 images of 2,000,000 failed; see above."),
+        (50, 1, 0, "Success with failures: 49 of 50 images processed; 1 failed: "),
+        (50, 4, 0, "Success with failures: 46 of 50 images processed; 4 failed: "),
+        (2_000_000, 20_000, 0, "Success with failures: 1,980,000 of 2,000,000 images processed; "),
+        (50, 5, 1, "Failed: 45 of 50 images processed; 5 failed, more than 1 %: "),
+        (2_000_000, 20_001, 1, "Failed: 1,979,999 of 2,000,000 images processed; 20,001 failed, "),
     ],
 )
-def test_the_verdict_tells_how_many_images_failed(total, failed, verdict):
-    assert summarize(DONE, total, {"truncated": failed}, PASSED, "out").verdict == verdict
+def test_the_conclusion_tells_how_many_images_failed(total, failed, status, beginning):
+    made = summarize(DONE, images(total, failed), SIZES, PASSED, "out").conclusion
+    assert made.status == status
+    assert made.sentence.startswith(beginning)
+    assert made.sentence.endswith(f": {failed:,} truncated.")
 
 
 def test_images_that_grew_are_told_as_such():
-    done = DONE._replace(failed=0, bytes_in=512, bytes_out=1_024_000)
-    assert "512 bytes became 1.0 MB" in summarize(done, 50, {}, None, "out").lines[1]
-    assert summarize(done, 50, {}, None, "out").lines[1].endswith(" % more).")
+    made = summarize(DONE, images(50), (512, 1_024_000), None, "out")
+    assert made.lines[1] == "Size: 512 bytes became 1.0 MB (199900 % more)."
 
 
 def test_results_that_are_not_right_fail_the_run():

@@ -61,7 +61,7 @@ def test_a_folder_in_which_another_run_works_is_refused(monkeypatch):
     monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.0)
     with (
         exclusive(".snakemake/pixelmill"),
-        pytest.raises(UserError, match="Another Snakemake works in this folder; wait for it"),
+        pytest.raises(UserError, match="Another Snakemake is running in this folder; wait for"),
     ):
         workflow_setup.hold()
 

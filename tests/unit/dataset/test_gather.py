@@ -167,7 +167,7 @@ def test_a_shard_whose_backup_lacks_its_last_images_is_not_gathered(fresh, condi
     for shard in all_of(3):
         fresh.process(shard=shard)
     conditions(lost=True)
-    with pytest.raises(UserError, match="shard 2-of-3 cannot be gathered"):
+    with pytest.raises(UserError, match="results of shard 2-of-3 cannot be combined"):
         fresh.gather(3)
 
 

@@ -63,7 +63,7 @@ MISTAKES = {
     ),
     "parameter-without-a-value": (
         {"steps": [{"gaussian_blur": {"radius": None}}]}, "recipe.steps[0].gaussian_blur.radius",
-        ["None", "a number from 0 to 1000"],
+        ["found nothing", "a number from 0 to 1000"],
     ),
     "zero-width": (
         {"steps": [{"resize": {"width": 0, "height": 9}}]}, "recipe.steps[0].resize.width",
@@ -134,7 +134,7 @@ MISTAKES = {
         {"outputs": [{"name": "a"}, "b"]}, "recipe.outputs[1]", ["'b'", "a map"],
     ),
     "output-without-a-name": (
-        {"outputs": [{"format": "png"}]}, "recipe.outputs[0].name", ["None", "64 letters"],
+        {"outputs": [{"format": "png"}]}, "recipe.outputs[0].name", ["found nothing", "64 letters"],
     ),
     "output-name-as-number": ({"outputs": [{"name": 1}]}, "recipe.outputs[0].name", ["1", "64"]),
     "output-name-with-slash": (
@@ -154,8 +154,8 @@ MISTAKES = {
         "recipe.outputs[0].steps[1].sharpn", ["no such step"],
     ),
     "unknown-format-of-an-output": (
-        {"outputs": [{"name": "a"}, {"name": "b", "format": "jpg"}]}, "recipe.outputs[1].format",
-        ["'jpg'", "jpeg, png"],
+        {"outputs": [{"name": "a"}, {"name": "b", "format": "jpge"}]}, "recipe.outputs[1].format",
+        ["'jpge'", "did you mean 'jpeg'?", "jpeg, png"],
     ),
     "unknown-setting": ({"metadata": "all"}, "recipe.metadata", ["'all'", "strip, keep, none"]),
     "orientation-that-a-format-cannot-hold": (

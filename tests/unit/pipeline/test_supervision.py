@@ -46,11 +46,11 @@ class Play:
         renderer = SimpleNamespace(recipe=RECIPE)
         self.work = SimpleNamespace(
             renderer=renderer, outputs=Outputs(entries, RECIPE), engine="threads", workers=2,
-            limits="limits", breadcrumb_dir="crumbs", seconds_per_image=0.01,
+            limits="limits", breadcrumb_dir="breadcrumbs", seconds_per_image=0.01,
             confinement="confined",
         )  # fmt: skip
         self.entries, self.turns = entries, dict(turns)
-        self.children, self.tried, self.recorded, self.crumbs = [], [], [], []
+        self.children, self.tried, self.recorded, self.breadcrumbs = [], [], [], []
         self.given, self.events = [], []
         monkeypatch.setattr(supervisor, "HostProcess", lambda *given: self.children.pop(0))
         monkeypatch.setattr(supervisor, "Quarantine", self.quarantine)
@@ -60,11 +60,11 @@ class Play:
         monkeypatch.setattr(messages, "texts", lambda content: content)
 
     def read(self, folder):
-        assert folder == "crumbs"
-        found = self.crumbs.pop(0)
+        assert folder == "breadcrumbs"
+        found = self.breadcrumbs.pop(0)
         return found() if callable(found) else found
 
-    def child(self, *batches, workers=2, ends=True, error=None, overdue=(), crumbs=()):
+    def child(self, *batches, workers=2, ends=True, error=None, overdue=(), breadcrumbs=()):
         """Add a child that renders these batches, or all, and dies unless it `ends`."""
         play = self
 
@@ -100,7 +100,9 @@ class Play:
         child.overdue = overdue
         self.children.append(child)
         if not ends:
-            self.crumbs.append([Breadcrumb(one, 0.0, tuple(rest)) for one, rest in crumbs])
+            self.breadcrumbs.append(
+                [Breadcrumb(one, 0.0, tuple(rest)) for one, rest in breadcrumbs]
+            )
         return child
 
     def outcome(self, name, reason=""):
@@ -164,7 +166,7 @@ def test_without_images_no_child_starts(play):
 
 def test_a_child_that_was_started_early_is_the_first_and_the_digests_are_computed_once(play):
     acting = play(2)
-    early = acting.child(names(0), ends=False, crumbs=[(names(1)[0], [])])
+    early = acting.child(names(0), ends=False, breadcrumbs=[(names(1)[0], [])])
     acting.children.clear()
     calls = []
     acting.run(early=early, while_starting=lambda: calls.append(len(acting.given)))
@@ -175,7 +177,7 @@ def test_a_child_that_was_started_early_is_the_first_and_the_digests_are_compute
 def test_what_a_dead_child_had_in_hand_is_tried_alone_then_its_batch_then_those_that_follow(play):
     acting = play(300, turns={0: "crashed"})
     seven, eight, nine = names(7, 8, 9)
-    acting.child(names(0, 1, 2), ends=False, crumbs=[(seven, [eight, nine])])
+    acting.child(names(0, 1, 2), ends=False, breadcrumbs=[(seven, [eight, nine])])
     acting.child(ALL)
     stats = acting.run()
     in_hand, batch, following = acting.tried
@@ -193,7 +195,7 @@ def test_images_that_took_too_long_are_tried_first_in_place_of_all_that_were_in_
     acting = play(3)
     first, second, third = names(0, 1, 2)
     overdue = [Breadcrumb(third, 0.0)]
-    acting.child(ends=False, overdue=overdue, crumbs=[(first, []), (third, [second])])
+    acting.child(ends=False, overdue=overdue, breadcrumbs=[(first, []), (third, [second])])
     acting.run()
     assert acting.tried[:2] == [[third], [first, second]]
 
@@ -201,7 +203,7 @@ def test_images_that_took_too_long_are_tried_first_in_place_of_all_that_were_in_
 def test_trouble_is_over_when_enough_images_in_a_row_succeed(play):
     """Images that end their process often come together."""
     acting = play(3 * supervisor.CALM, turns=dict.fromkeys((2, 21, 41), "crashed"))
-    acting.child(ends=False, crumbs=[(names(0)[0], [])])
+    acting.child(ends=False, breadcrumbs=[(names(0)[0], [])])
     acting.child(ALL)
     acting.run()
     assert [len(tried) for tried in acting.tried] == [1, 41 + supervisor.CALM]
@@ -209,7 +211,7 @@ def test_trouble_is_over_when_enough_images_in_a_row_succeed(play):
 
 def test_other_failures_are_no_trouble(play):
     acting = play(200, turns=dict.fromkeys(range(1, 200), "corrupt"))
-    acting.child(ends=False, crumbs=[(names(0)[0], [])])
+    acting.child(ends=False, breadcrumbs=[(names(0)[0], [])])
     acting.child(ALL)
     acting.run()
     assert [len(tried) for tried in acting.tried] == [1, supervisor.CALM]
@@ -238,7 +240,7 @@ def test_an_outcome_that_other_images_may_have_caused_is_not_recorded_but_tried_
 
 def test_a_malformed_message_is_the_end_of_a_child(play):
     acting = play(3)
-    acting.child(names(0), ends=False, error=MalformedError("no"), crumbs=[(names(2)[0], [])])
+    acting.child(names(0), ends=False, error=MalformedError("no"), breadcrumbs=[(names(2)[0], [])])
     assert acting.run().had_trouble
     assert acting.tried == [names(2), names(1)]
 
@@ -261,7 +263,7 @@ def test_an_error_that_is_no_images_fault_ends_the_pass(play, message, error):
 def test_children_that_die_without_an_image_to_blame_end_the_pass(play):
     acting = play(2 * MOST_DEATHS * (supervisor.CALM + 1))
     for number in range(MOST_DEATHS + 1):
-        acting.child(ends=False, crumbs=[(names(number)[0], [])])
+        acting.child(ends=False, breadcrumbs=[(names(number)[0], [])])
     with pytest.raises(UserError, match="died in a row"):
         acting.run()
     assert acting.children == []
@@ -272,12 +274,12 @@ def test_any_number_of_children_may_die_if_an_image_is_to_blame_for_each(play):
     step = supervisor.CALM + 1  # what is tried after each death
     acting = play(2 * deaths * step, turns=dict.fromkeys(range(0, deaths * step, step), "crashed"))
 
-    def crumb_of_the_first_image():
+    def breadcrumb_of_the_first_image():
         return [Breadcrumb(acting.given[-1][0], 0.0)]
 
     for _ in range(deaths):
         acting.child(ends=False)
-        acting.crumbs[-1] = crumb_of_the_first_image
+        acting.breadcrumbs[-1] = breadcrumb_of_the_first_image
     acting.child(ALL)
     assert acting.run().had_trouble
     assert len(acting.sources) == len(acting.entries)

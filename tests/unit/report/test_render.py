@@ -10,6 +10,7 @@ from pixelmill.dataset.layout import Tree
 from pixelmill.dataset.ledger import Example, Fingerprints, Ledger
 from pixelmill.dataset.passes import Pass
 from pixelmill.report.collect import collect, describe
+from pixelmill.report.conclusion import State
 from pixelmill.report.contact_sheet import Pair
 from pixelmill.report.render import html, markdown, write
 from tests.helpers.reports import REPORT
@@ -143,14 +144,23 @@ def test_the_page_names_what_speedups_are_relative_to(report):
     assert "Speedup is relative to\n<em>sequential</em>" in html(report())
 
 
+@pytest.mark.parametrize(
+    ("state", "classes"),
+    [
+        (State.SUCCESS, "verdict"),
+        (State.PARTIAL, "verdict partial"),
+        (State.FAILURE, "verdict bad"),
+    ],
+)
+def test_the_state_of_the_verdict_is_seen_at_once(state, classes):
+    page = html({**REPORT, "verdict": {"state": str(state), "sentence": "So it is."}})
+    assert re.findall(r'<p class="([^"]*)">So it is\.', page) == [classes]
+
+
 @pytest.mark.parametrize("well", [True, False])
-def test_a_verdict_and_checks_that_failed_are_seen_at_once(well):
-    page = html({**REPORT, "verdict": {"well": well, "sentence": "So it is."}})
-    assert ('<p class="verdict bad">So it is.' in page) is not well
-    assert ('<p class="verdict">So it is.' in page) is well
+def test_checks_that_failed_are_seen_at_once(well):
     (checked,) = REPORT["verifications"]
-    checks = {**checked, "passed": well}
-    page = html({**REPORT, "verifications": [checks]})
+    page = html({**REPORT, "verifications": [{**checked, "passed": well}]})
     assert ("<details open>" in page) is not well
 
 
