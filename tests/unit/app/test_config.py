@@ -215,7 +215,7 @@ MISTAKES = {
     ),
     "exclude-of-generated": (
         {"datasets": {"demo": {"generate": {}, "exclude": ["*.jpg"]}}}, "datasets.demo.exclude",
-        ["'folder' only"],
+        ["only for datasets with 'folder'"],
     ),
     "count-as-text": (demo(count="1e3"), "datasets.demo.generate.count", ["'1e3'", "whole number"]),
     "count-as-fraction": (demo(count=2.5), "datasets.demo.generate.count", ["2.5", "whole number"]),
