@@ -200,6 +200,7 @@ def test_a_worker_killed_and_one_added_midway_change_nothing(
     run = running(cluster, sources, tree, start, repository)
     wait_until(lambda: made(tree) > COUNT // 10)
     first.kill()
+    (tree / "images/.pixelmill-0a-1-2.tmp").write_bytes(b"what it was writing")
     cluster.add_worker()
     assert run.wait(60) == 0
     assert tree_digest(tree) == undisturbed
