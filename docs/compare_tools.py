@@ -1,7 +1,7 @@
 """Compare pixelmill with other programs on a folder of photos with two bad files.
 
 Each installed program reduces the photos to at most 2048 pixels with one command, and runs again
-on the unchanged folder. `make comparison` prints the table of docs/comparison.md.
+on the unchanged folder. The result is a table in Markdown.
 """
 
 import argparse
