@@ -444,8 +444,11 @@ def _below(pid: int) -> set[int]:
 
 def _children(pid: int) -> Iterator[int]:
     """Yield the numbers of the children of a process on Linux, including ended ones."""
-    for path in Path("/proc", str(pid)).glob("task/*/children"):
-        with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+    tasks: list[Path] = []
+    with contextlib.suppress(OSError):  # it has ended, perhaps a moment ago
+        tasks = [*Path("/proc", str(pid), "task").iterdir()]
+    for task in tasks:
+        with contextlib.suppress(OSError), open(task / "children", encoding="ascii") as file:
             yield from map(int, file.read().split())
 
 

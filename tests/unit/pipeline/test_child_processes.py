@@ -12,7 +12,7 @@ import pytest
 
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline import breadcrumbs
+from pixelmill.pipeline import breadcrumbs, child_processes
 from pixelmill.pipeline.child_processes import end_leftovers
 from pixelmill.pipeline.policy import Policy
 from tests.helpers.faults import policy as policy_of
@@ -63,6 +63,14 @@ def test_a_run_ends_and_leaves_nothing(engine, what, trace, tmp_path, photos, re
     timed_out = "timed_out" in (tmp_path / "out/failures.csv").read_text()
     assert is_made in (None, "5.jpg" in made)
     assert timed_out != ("5.jpg" in made)
+
+
+def test_processes_that_end_meanwhile_are_no_error():
+    """Their folders in /proc vanish while they are read."""
+    program = "for number in $(seq 400); do true & done; wait"
+    with subprocess.Popen(["bash", "-c", program]) as shell:
+        while shell.poll() is None:
+            child_processes._below(os.getpid())
 
 
 def test_the_caller_keeps_its_own_processes_threads_and_place_among_the_processes(tmp_path, photos):
