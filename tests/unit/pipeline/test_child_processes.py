@@ -65,7 +65,7 @@ def test_a_run_ends_and_leaves_nothing(engine, what, trace, tmp_path, photos, re
     assert timed_out != ("5.jpg" in made)
 
 
-def test_processes_that_end_meanwhile_are_no_error():
+def test_a_process_that_ends_during_the_read_is_no_error():
     """Their folders in /proc vanish while they are read."""
     program = "for number in $(seq 400); do true & done; wait"
     with subprocess.Popen(["bash", "-c", program]) as shell:
