@@ -74,8 +74,8 @@ def resample(
         pixel of the result covers.
     region : tuple of float
     clipped : float, optional
-        Resample each row first, and clip the results from 0 to this, as implementations in
-        integers do. Detail as fine as the pixels then looks different.
+        Clip the rows, which are resampled first, from 0 to this, as implementations in integers
+        do. Detail as fine as the pixels then looks different.
 
     Returns
     -------
@@ -88,13 +88,10 @@ def resample(
         down = _nearest(size[1], top, bottom, picture.shape[0])
         return np.asarray(picture[down][:, across], np.float32)
     picture, (left, top, right, bottom) = _averaged(picture, size, region)
-    if clipped is None:
-        half = _along_rows(picture, size[1], kernel, top, bottom)
-        made = _along_rows(half.swapaxes(0, 1), size[0], kernel, left, right).swapaxes(0, 1)
-    else:
-        half = _along_rows(picture.swapaxes(0, 1), size[0], kernel, left, right).swapaxes(0, 1)
-        made = _along_rows(np.clip(half, 0, clipped), size[1], kernel, top, bottom)
-    return np.ascontiguousarray(made)
+    across = _transposed(_along_rows(_transposed(picture), size[0], kernel, left, right))
+    if clipped is not None:
+        across = across.clip(0, clipped)
+    return _along_rows(across, size[1], kernel, top, bottom)
 
 
 def _nearest(count: int, start: float, end: float, sources: int) -> Array:
@@ -118,6 +115,12 @@ def _averaged(picture: Array, size: tuple[int, int], region: Region) -> tuple[Ar
     small = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
     small = small.reshape(rows, columns, -1)
     return small, (left / factor, top / factor, right / factor, bottom / factor)
+
+
+def _transposed(array: Array) -> Array:
+    """Exchange rows and columns; many times faster than NumPy does."""
+    made = cv2.transpose(np.ascontiguousarray(array))
+    return np.asarray(made).reshape(array.shape[1], array.shape[0], -1)
 
 
 def _along_rows(array: Array, count: int, kernel: str, start: float, end: float) -> Array:
