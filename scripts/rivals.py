@@ -10,7 +10,6 @@ def main(options: argparse.Namespace) -> None:
     """Measure the tools that are installed, log a table, and write all samples as JSON."""
     from pixelmill.app.config import named_recipe
     from pixelmill.benchmark import competitors, manager, speedups
-    from pixelmill.core.tables import write_json
     from pixelmill.dataset import catalog
 
     recipe = named_recipe(options.recipe, options.steps_folder)
@@ -27,12 +26,11 @@ def main(options: argparse.Namespace) -> None:
         scratch=options.scratch,
         log=logging.info,
         table=options.catalog,
+        output=options.output,
+        versions=competitors.versions(),
     )
-    result["software"] |= competitors.versions()
     for line in speedups.table(result["figures"]):
         logging.info("%s", line)
-    if options.output:
-        write_json(options.output, result)
 
 
 def arguments() -> argparse.Namespace:

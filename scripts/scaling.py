@@ -9,8 +9,7 @@ from pixelmill.app import cli
 def main(options: argparse.Namespace) -> None:
     """Measure, log a table and advice, and write all samples as JSON."""
     from pixelmill.app.config import named_recipe
-    from pixelmill.benchmark import manager, samples, speedups
-    from pixelmill.core.tables import write_json
+    from pixelmill.benchmark import manager, samples
 
     recipe = named_recipe(options.recipe, options.steps_folder)
     cases = samples.cases_for(cli.count_workers(options))
@@ -24,13 +23,10 @@ def main(options: argparse.Namespace) -> None:
         scratch=options.scratch,
         log=logging.info,
         table=options.catalog,
+        output=options.output,
     )
-    for line in speedups.table(result["figures"]):
+    for line in manager.told(result):
         logging.info("%s", line)
-    for advice in result["advice"]:
-        logging.info("%s (%s)", advice["text"], advice["evidence"])
-    if options.output:
-        write_json(options.output, result)
 
 
 def arguments() -> argparse.Namespace:

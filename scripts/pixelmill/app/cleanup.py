@@ -38,7 +38,7 @@ _STATE = (
 
 #: Tables of a dataset, and of a recipe.
 _TABLES = rf"generated\.json|(shards/{_SHARD}/)?catalog(\.known)?\.csv"
-_TABLES_OF_RECIPES = r"(comparison|scaling|rivals)\.json"
+_TABLES_OF_RECIPES = r"(comparison|scaling|rivals)(\.unfinished)?\.json"
 
 #: Of the whole run. Snakemake leaves a timestamp in each folder that a rule declares.
 _REPORT = (

@@ -8,7 +8,6 @@ import os
 
 from pixelmill.app import cli, folder_commands
 from pixelmill.core.errors import UserError
-from pixelmill.core.tables import write_json
 from pixelmill.dataset.layout import Tree
 
 log = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ def report(options: argparse.Namespace) -> None:
 
 def scaling(options: argparse.Namespace) -> None:
     """Measure the speedup of each engine and number of workers on a folder of images."""
-    from pixelmill.benchmark import manager, samples, speedups
+    from pixelmill.benchmark import manager, samples
 
     recipe = folder_commands.recipe_from(options).parsed()
     result = manager.run(
@@ -52,10 +51,7 @@ def scaling(options: argparse.Namespace) -> None:
         options.images,
         options.repeats,
         log=log.info,
+        output=options.json,
     )
-    for line in speedups.table(result["figures"]):
+    for line in manager.told(result):
         log.info("%s", line)
-    for advice in result["advice"]:
-        log.info("%s (%s)", advice["text"], advice["evidence"])
-    if options.json:
-        write_json(options.json, result)

@@ -7,6 +7,7 @@ the throughput of independent loops: no engine can be faster.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -15,18 +16,21 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any, cast
 
-from pixelmill.benchmark import environment, worker
+from pixelmill.benchmark import environment, speedups, worker
 from pixelmill.benchmark.advice import advise
 from pixelmill.benchmark.samples import THREADS_TOGETHER, Case, Sample
 from pixelmill.benchmark.scaling_file import CaseSamples, Figures, ScalingFile, StepTimeData
 from pixelmill.benchmark.scaling_laws import fit_all
-from pixelmill.benchmark.speedups import figures
-from pixelmill.core.errors import UserError
+from pixelmill.benchmark.unfinished import Measure, Unfinished, beside
+from pixelmill.core.errors import StoppedError, UserError
+from pixelmill.core.fingerprints import digest_of_code
 from pixelmill.core.safe_path import protected
+from pixelmill.core.tables import write_json
 from pixelmill.dataset import catalog
 from pixelmill.dataset.entries import Entries
 from pixelmill.engines import machine
@@ -47,6 +51,8 @@ def run(
     scratch: str | None = None,
     log: Callable[[str], None] = print,
     table: str | None = None,
+    output: str | None = None,
+    versions: Mapping[str, str] = MappingProxyType({}),
 ) -> ScalingFile:
     """Measure all cases in turns, and then their memory, which would disturb the clocks.
 
@@ -66,6 +72,11 @@ def run(
         Called with a line for each measurement.
     table : str, optional
         Catalog of the folder, if there is one.
+    output : str, optional
+        File for the result. The measurements are kept beside it while the benchmark runs, and
+        one that was stopped continues after the last of them.
+    versions : mapping, optional
+        Versions of other tools, by name.
 
     Returns
     -------
@@ -81,27 +92,41 @@ def run(
         with open(os.path.join(source, entry.path), "rb") as file:
             file.read()
 
-    def measure(case: Case, memory: bool = False) -> dict[str, Any]:
+    def measure_now(case: Case, memory: bool) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(dir=scratch, prefix="pixelmill-") as target:
-            return _measure_apart(source, target, recipe, case, entries, memory)
+            try:
+                return _measure_apart(source, target, recipe, case, entries, memory)
+            except KeyboardInterrupt as error:
+                if output:
+                    raise
+                raise StoppedError(
+                    "Stopped; no measurement was kept, because no file for them was named."
+                ) from error
 
+    kept = None
+    if output:  # it can be continued after Ctrl-C
+        conditions = _conditions(source, recipe, cases, entries, repeats)
+        kept = Unfinished(beside(output), conditions, measure_now)
+        if kept.count:
+            log(f"continuing after {kept.count} measurements of a run that was stopped")
+    measure: Measure = kept or measure_now
     samples: dict[Case, list[Sample]] = {case: [] for case in cases}
     order = random.Random(0)
     for repeat in range(repeats):
         for case in order.sample(list(cases), len(cases)):
-            sample = Sample(**measure(case))
+            sample = Sample(**measure(case, False))
             samples[case].append(sample)
             speed = "" if case.kind == "steps" else f": {sample.images_per_second:.1f} images/s"
             log(f"{repeat + 1}/{repeats} {case.name}{speed}")
     peaks = {}
     for case in cases:
         if case.kind not in _WITHOUT_MEMORY:
-            peaks[case] = round(measure(case, memory=True)["peak_mib"], 1)
+            peaks[case] = round(measure(case, True)["peak_mib"], 1)
             log(f"memory {case.name}: {peaks[case]:.0f} MiB")
     steps = _steps(samples.pop(Case("steps", THREADS_TOGETHER), []))
     rows = [
         {**row, "peak_mib": peaks.get(case)}
-        for case, row in zip(samples, figures(samples), strict=True)
+        for case, row in zip(samples, speedups.figures(samples), strict=True)
     ]
     taken = [
         {**case.as_data(), "samples": [asdict(sample) for sample in measured]}
@@ -114,7 +139,7 @@ def run(
         "recipe": recipe.as_data(),
         "recipe_digest": recipe.fingerprint(),
         "machine": machine.machine(),
-        "software": environment.software(),
+        "software": {**environment.software(), **versions},
         "samples": cast(list[CaseSamples], taken),
         "steps": steps,
         "figures": cast(list[Figures], rows),
@@ -122,7 +147,29 @@ def run(
         "advice": [],
     }
     result["advice"] = advise(result)
+    if output and kept:
+        write_json(output, result)
+        kept.remove()
     return result
+
+
+def _conditions(
+    source: str, recipe: Recipe, cases: Sequence[Case], entries: Entries, repeats: int
+) -> str:
+    """Return a digest of all that measurements depend on."""
+    parts = [
+        os.path.abspath(source), recipe.fingerprint(), repr(cases), catalog.digest(entries),
+        str(repeats), digest_of_code("."), repr(environment.software()),
+        machine.machine_fingerprint(),
+    ]  # fmt: skip
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def told(result: ScalingFile) -> Iterator[str]:
+    """Tell the figures of a benchmark as a table, and what follows from them."""
+    yield from speedups.table(result["figures"])
+    for advice in result["advice"]:
+        yield f"{advice['text']} ({advice['evidence']})"
 
 
 def entries_of(source: str, table: str | None) -> Entries:

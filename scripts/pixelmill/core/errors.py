@@ -32,6 +32,13 @@ class UserError(Exception):
         return printable(super().__str__()).replace("\n", r"\u000a")
 
 
+class StoppedError(UserError):
+    """Ctrl-C stopped work that cannot be continued."""
+
+    #: As shells expect it after SIGINT.
+    status = 130
+
+
 class TreeError(UserError):
     """The output tree is not as expected, and writing to it could do harm.
 

@@ -1,10 +1,17 @@
 """The benchmark measures cases in fresh processes and in turns, and keeps every sample."""
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import pytest
 
+from pixelmill.benchmark import manager
 from pixelmill.benchmark.manager import run, select
-from pixelmill.benchmark.samples import Case
+from pixelmill.benchmark.samples import Case, Sample
+from pixelmill.benchmark.unfinished import beside
 from pixelmill.core.errors import UserError
+from pixelmill.core.tables import read_json
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.imaging.recipe_parser import parse
 
@@ -59,6 +66,63 @@ def test_the_times_of_steps_stand_apart_from_the_cases(measured):
 def test_what_was_measured_says_where_and_with_what(measured):
     assert {"cores", "processor"} <= measured[0]["machine"].keys()
     assert {"Pillow", "Dask", "Python"} <= measured[0]["software"].keys()
+
+
+CASES = [Case("loop", 1), Case("sequential", 1)]
+
+
+@pytest.fixture
+def begun(tmp_path, photos, monkeypatch):
+    """A benchmark of which Ctrl-C stops the fourth measurement, and how to run it again."""
+    source, output = photos(tmp_path / "in", 2), tmp_path / "scaling.json"
+    taken = []
+
+    def again(recipe=RECIPE, stop=None, output=str(output)):
+        def measure(source, target, recipe, case, entries, memory):
+            if len(taken) == stop:
+                raise KeyboardInterrupt
+            taken.append(case.name)
+            number = float(len(taken))
+            return {"peak_mib": number} if memory else asdict(Sample(number, 0.1, 2))
+
+        monkeypatch.setattr(manager, "_measure_apart", measure)
+        logged = []
+        taken.clear()
+        result = run(str(source), recipe, CASES, 2, 2, str(tmp_path), logged.append, output=output)
+        return result, list(taken), logged
+
+    with pytest.raises(KeyboardInterrupt):
+        again(stop=3)
+    return again, output
+
+
+def test_a_benchmark_that_was_stopped_continues_with_the_samples_it_has(begun):
+    again, output = begun
+    result, taken, logged = again()
+    assert len(taken) == 2 * len(CASES) + len(CASES) - 3
+    assert logged[0] == "continuing after 3 measurements of a run that was stopped"
+    seconds = [s["seconds"] for case in result["samples"] for s in case["samples"]]
+    assert sorted(seconds) == [1.0, 1.0, 2.0, 3.0]  # three of the first run, one of this one
+    assert read_json(output) == json.loads(json.dumps(result))
+    assert [path.name for path in output.parent.glob("*.json")] == ["scaling.json"]
+    assert len(again()[1]) == 3 * len(CASES)  # a finished benchmark starts afresh
+
+
+@pytest.mark.parametrize("change", ["recipe", "images", "damaged file"])
+def test_samples_under_other_conditions_are_not_used(begun, change, tmp_path, photos):
+    again, output = begun
+    recipe = parse({"steps": ["grayscale"]}) if change == "recipe" else RECIPE
+    if change == "images":
+        (tmp_path / "in" / "0.jpg").write_bytes((tmp_path / "in" / "1.jpg").read_bytes() + b"more")
+    if change == "damaged file":
+        Path(beside(str(output))).write_text('{"conditions": 1')
+    assert len(again(recipe)[1]) == 3 * len(CASES)
+
+
+def test_a_benchmark_that_keeps_nothing_says_so_when_it_is_stopped(begun):
+    with pytest.raises(UserError, match="Stopped; no measurement was kept") as caught:
+        begun[0](stop=1, output=None)
+    assert caught.value.status == 130
 
 
 def test_a_failed_measurement_gives_one_sentence(tmp_path, photos):
