@@ -42,6 +42,41 @@ def test_a_folder_is_processed_verified_and_not_processed_again(pixelmill, photo
     assert "4 recipe changed" in plan.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="streams are closed by a POSIX shell")
+@pytest.mark.parametrize(
+    ("command", "redirection", "status"),
+    [
+        ("steps resize", ">/dev/full", 2),
+        ("doctor", ">/dev/full", 2),
+        ("completion bash", ">/dev/full", 2),
+        ("presets", ">/dev/full 2>&1", 2),
+        ("presets", ">&-", 0),
+        ("presets", ">&- 2>&-", 0),
+        ("presets", "| read line", 0),
+    ],
+)
+def test_output_that_cannot_be_written_is_one_sentence(
+    repository, tmp_path, command, redirection, status
+):
+    error = "ERROR: Standard output cannot be written: No space left on device.\n"
+    error *= redirection == ">/dev/full"
+    if "/dev/full" in redirection and not os.path.exists("/dev/full"):
+        redirection, status, error = "", 0, ""
+    line = f'"$PYTHON" -m pixelmill {command} {redirection}; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", line],
+        env={
+            "PYTHON": sys.executable,
+            "PYTHONPATH": str(repository / "scripts"),
+            "HOME": str(tmp_path),
+        },
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (status, error)
+
+
 def test_a_run_is_reported_on_one_page(pixelmill, photos, tmp_path):
     photos(tmp_path / "my photos", 3)
     pixelmill("run", "my photos", "out", "--preset", "thumbnails")

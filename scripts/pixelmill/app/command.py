@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 
 from pixelmill.app import cli, recipe_options
 from pixelmill.app.argument_parser import Parser, path
+from pixelmill.core import streams
 
 #: Engines by name; their registry takes longer to import than the help may take.
 _ENGINES = ("auto", "sequential", "threads", "processes", "futures", "distributed")
@@ -138,7 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(_run_workflow(given[1:]))
     parser = _parser()
     if given[:1] and given[0] in _INFORMATION:
-        sys.exit(_tell(parser.parse_args(given)))
+        with streams.written_completely():
+            sys.exit(_tell(parser.parse_args(given)))
+        sys.exit(0)
     cli.run(_run, lambda: parser.parse_args(given))
 
 
@@ -171,12 +173,9 @@ def _tell(options: argparse.Namespace) -> int:
             lines = getattr(information, options.command)(options.name)
         for line in lines:
             sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
     except UserError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return error.status
-    except BrokenPipeError:  # as of `pixelmill steps | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -6,9 +6,11 @@ and the disk of a log may be full. None of this is a reason to stop working.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterator
 from typing import IO, Any
 
 
@@ -66,6 +68,34 @@ class _Tolerant(io.FileIO):
         except OSError:
             written = 0
         return written or len(data)
+
+
+@contextlib.contextmanager
+def written_completely() -> Iterator[None]:
+    """Exit with a sentence if standard output does not take all that is printed inside.
+
+    The reader of a pipe may end early, as ``head`` does; that is no error.
+    """
+    reopen()
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+    except OSError as error:
+        _discard_output()
+        sys.stderr = tolerant(2, sys.stderr)
+        sys.stderr.write(f"ERROR: Standard output cannot be written: {error.strerror}.\n")
+        sys.exit(2)
+
+
+def _discard_output() -> None:
+    """Let what is still buffered go nowhere; Python would try to write it at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_nothing(number: int) -> None:
