@@ -240,7 +240,7 @@ def modules(repository):
             "PIL",
             ("imaging/", "dataset/synthetic", "verification/", "benchmark/", "report/", "app/"),
         ),
-        ("cv2", ("imaging/arrays", "imaging/backends/", "verification/")),
+        ("cv2", ("dataset/scenes", "imaging/arrays", "imaging/backends/", "verification/")),
         ("imagecodecs", ("imaging/codecs/", "imaging/backends/", "verification/")),
         ("tifffile", ("imaging/codecs/tiff", "verification/")),
         ("simplejpeg", ("imaging/codecs/jpeg", "benchmark/bare_pools")),
