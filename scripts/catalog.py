@@ -10,15 +10,14 @@ def main(options: argparse.Namespace) -> None:
     """Bring the table up to date."""
     from pixelmill.core.documents import from_json
     from pixelmill.core.errors import UserError
-    from pixelmill.dataset.catalog import Selection, chosen, refresh
+    from pixelmill.dataset.catalog import Selection, chosen, refresh, told_left_out
     from pixelmill.dataset.shards import Shard
 
     given = Selection(**from_json(options.selection, "--selection"))
     folder, selection = chosen(options.source, given)
     shard = Shard.parse(options.shard)
     found = refresh(options.table, folder, selection, shard)
-    others = ", ".join(f"{what} ({n:,})" for what, n in sorted(found.left_out.items()))
-    left_out = f"; left out: {others}" if others else ""
+    left_out = f"; left out: {told_left_out(found.left_out)}" if found.left_out else ""
     if not found.entries and shard.is_whole:
         remedy = "correct the path or the globs, or mount the disk"
         raise UserError(f"'{options.source}' contains no image{left_out}; {remedy}.")

@@ -18,6 +18,7 @@ from pixelmill.core.suggestions import followed
 from pixelmill.core.tables import iterate_table, read_json, write_json
 from pixelmill.core.user_paths import lookalike
 from pixelmill.dataset import catalog
+from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.layout import LEDGER
 from pixelmill.dataset.ledger import open_to_read
 from pixelmill.imaging.recipe import Recipe
@@ -143,7 +144,7 @@ def run(options: argparse.Namespace) -> int:
     recipe = chosen.parsed()
     workers = cli.count_workers(options)
     done = process_folder(
-        ProcessRequest(options.source, options.target, recipe, options.engine, workers, label="run")
+        ProcessRequest(options.source, options.target, recipe, options.engine, workers, label="")
     )
     write_json(
         os.path.join(options.target, REMEMBERED),
@@ -153,9 +154,9 @@ def run(options: argparse.Namespace) -> int:
             "source": os.path.abspath(catalog.chosen(options.source)[0]),
         },
     )
-    checks = None if options.no_verify else _verify(options, recipe, workers)
-    total = sum(1 for _ in catalog.iterate(os.path.join(options.target, "catalog.csv")))
-    images = Images.of(total, iterate_table(os.path.join(options.target, "failures.csv")))
+    entries = catalog.read(os.path.join(options.target, "catalog.csv"))
+    checks = None if options.no_verify else _verify(options, recipe, workers, entries)
+    images = Images.of(len(entries), iterate_table(os.path.join(options.target, "failures.csv")))
     with open_to_read(os.path.join(options.target, LEDGER)) as ledger:
         sizes = ledger.sizes() if ledger else (0, 0)
     summary = run_summary.summarize(done, images, sizes, checks, options.target)
@@ -184,18 +185,22 @@ def verify(options: argparse.Namespace) -> int:
     if not os.path.isdir(options.target):
         advice = followed(lookalike(options.target), "`pixelmill run` creates the results.")
         raise UserError(f"'{options.target}' is not a folder{advice}")
-    result = _verify(options, _choose(options).parsed(), cli.count_workers(options), "all")
+    entries = catalog.scan(*catalog.chosen(options.source))[0].entries
+    result = _verify(options, _choose(options).parsed(), cli.count_workers(options), entries, "all")
     cli.print_checks(options.target, result)
     return 0 if result["passed"] else cli.CHECK_FAILED
 
 
 def _verify(
-    options: argparse.Namespace, recipe: Recipe, workers: int, scope: str = "changed"
+    options: argparse.Namespace,
+    recipe: Recipe,
+    workers: int,
+    entries: Entries,
+    scope: str = "changed",
 ) -> ChecksData:
     from pixelmill.verification.verify import verify
 
-    folder, selection = catalog.chosen(options.source)
-    entries = catalog.scan(folder, selection)[0].entries
+    folder = catalog.chosen(options.source)[0]
     result = verify(folder, options.target, recipe.as_data(), entries, workers, scope)
     write_json(os.path.join(options.target, "verification.json"), result)
     return result

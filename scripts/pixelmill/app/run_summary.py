@@ -53,10 +53,10 @@ def summarize(
     if sizes[1]:
         lines.append(f"Size: {change(*sizes)}.")
     if checks is not None:
-        lines.append(f"Verification: {checks['summary']}")
+        lines.append(checks["summary"])
+    lines.append(f"Images: {target}/images")
     if images.failed:
         lines.append(f"Failed images: {target}/failures.csv")
-    lines.append(f"Images: {target}/images")
     faults = ["some results are not right"] if checks and not checks["passed"] else []
     name = exceeded(images.failed, images.total, LIMITS)
     limit = f"more than {LIMITS['max_rate']:.0%}".replace("%", " %") if name else ""
@@ -66,7 +66,5 @@ def summarize(
 def _made(done: Pass, total: int) -> str:
     if not done.images:
         return "Nothing to do: all images are up to date."
-    rate = done.images / max(done.seconds, 1e-9)
     rest = total - done.images
-    others = f"; {rest:,} were up to date" if rest else ""
-    return f"{done.images:,} done in {done.seconds:.1f} s ({rate:,.0f}/s, {done.engine}){others}."
+    return f"{done.told()}{f'; {rest:,} were up to date' if rest else ''}."

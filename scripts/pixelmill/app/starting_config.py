@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from pixelmill.core.environment import version_of
 from pixelmill.core.filenames import escape
+from pixelmill.dataset.catalog import told_left_out
 
 _TEMPLATE = """\
 # Processes the images of {folder}. Every key that is not here has a default, and
@@ -46,8 +47,8 @@ def findings(folder: str, formats: Mapping[str, int], left_out: Mapping[str, int
     yield f"'{escape(folder)}' holds {sum(formats.values()):,} images:"
     for name, count in sorted(formats.items(), key=lambda entry: -entry[1]):
         yield f"  {count:,} {name.upper() or 'with an unknown content'}{_remedy(name)}"
-    for what, count in sorted(left_out.items()):
-        yield f"  {count:,} left out: {what}"
+    if left_out:
+        yield f"  left out: {told_left_out(left_out)}"
 
 
 def _remedy(name: str) -> str:

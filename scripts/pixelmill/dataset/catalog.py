@@ -36,6 +36,10 @@ LOOK_BYTES = 4096
 _OTHER = "-"
 
 
+#: Kinds of files that are named before the rest is summed up, and suffixes that name a kind.
+_MOST_KINDS, _SUFFIX = 6, re.compile(r"\.\w{1,8}", re.ASCII)
+
+
 @dataclass(frozen=True)
 class Catalog:
     """The images of a folder, sorted by path, and the numbers of other files by kind."""
@@ -169,8 +173,7 @@ def scan(
     files = _files(folder, select or Selection(), left_out)
     found = Entries(_looked_at((f for f in files if shard.concerns(f[0])), known)).sorted()
     flags = bytearray(entry.format != _OTHER for entry in found)
-    if left := flags.count(0):
-        left_out["other files"] += left
+    left_out.update(_kind(entry.path) for entry in found.where(flags, 0))
     return Catalog(found.where(flags, 1), left_out), found
 
 
@@ -210,14 +213,34 @@ def require_image(source: str, select: Selection | None = None) -> None:
     for path, *_, full in _files(folder, select, left_out):
         if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES or _look(full)[0]:
             return
-        left_out["other files"] += 1
+        left_out[_kind(path)] += 1
     if os.path.isfile(source):
         raise UserError(f"'{source}' is not an image; give an image, or a folder of images.")
-    others = ", ".join(f"{what} ({count:,})" for what, count in sorted(left_out.items()))
+    others = f"; left out: {told_left_out(left_out)}" if left_out else ""
     raise UserError(
-        f"'{folder}' contains no image{f'; left out: {others}' if others else ''}; correct the "
-        "path or the globs, or mount the disk."
+        f"'{folder}' contains no image{others}; correct the path or the globs, or mount the disk."
     )
+
+
+def told_left_out(left_out: Mapping[str, int]) -> str:
+    """Tell the numbers of the files that are left out, by what they are.
+
+    Examples
+    --------
+    >>> told_left_out({".pdf files": 1, ".txt files": 1200})
+    '.txt files (1,200), .pdf files (1)'
+    """
+    ordered = sorted(left_out.items(), key=lambda item: (-item[1], item[0]))
+    named, rest = ordered[:_MOST_KINDS], ordered[_MOST_KINDS:]
+    if rest:
+        named.append(("files of other kinds", sum(count for _, count in rest)))
+    return ", ".join(f"{what} ({count:,})" for what, count in named)
+
+
+def _kind(path: str) -> str:
+    """Tell what a file that is not an image is."""
+    suffix = PurePosixPath(path).suffix.lower()
+    return f"{suffix} files" if _SUFFIX.fullmatch(suffix) else "other files"
 
 
 def _has_image_on_top(folder: str, select: Selection) -> bool:

@@ -28,6 +28,21 @@ class Pass(NamedTuple):
     code: str
     machine: str
 
+    def told(self) -> str:
+        """Tell how many images were processed, in what time, and how.
+
+        Examples
+        --------
+        >>> one = Pass(True, "threads", 2, 1.5, 0.4, 1200, 0, 0, 0, 0.0, "", "", "", "")
+        >>> one.told()
+        '1,200 images in 1.5 s (800/s, threads, 2 workers)'
+        """
+        speed = self.images / max(self.seconds, 1e-9)
+        told = f"{speed:,.0f}" if speed >= 10 else f"{speed:.1f}"
+        workers = f"{self.workers} worker{'s' * (self.workers != 1)}"
+        images = f"{self.images:,} image{'s' * (self.images != 1)}"
+        return f"{images} in {self.seconds:.1f} s ({told}/s, {self.engine}, {workers})"
+
 
 class PassRecord(TypedDict):
     """A pass as ``timing.json`` has it; `whole` is `Pass.is_full`."""

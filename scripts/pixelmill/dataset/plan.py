@@ -62,6 +62,11 @@ class Plan:
         """Whether all images are new, and nothing else is to be done."""
         return set(self.reasons) == {"new"} and not self.keep and not self.remove
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no image is to be rendered, and nothing removed."""
+        return not self.to_render and not self.remove
+
     def __str__(self) -> str:
         """Return the plan as a line of text.
 

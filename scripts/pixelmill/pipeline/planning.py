@@ -97,7 +97,8 @@ def plan_pass(context: PassContext) -> Plan:
             checks_outputs,
         )
     # At the end of a first pass, the number of images is told anyway.
-    log.log(logging.DEBUG if plan.is_first else logging.INFO, "%s", plan)
+    is_told = plan.is_first or (not request.label and plan.is_empty)
+    log.log(logging.DEBUG if is_told else logging.INFO, "%s", plan)
     software = fingerprint.rendering_software(request.recipe.uses_opencv)
     if plan.reasons["code changed"]:
         log.info("code changed: %s", _changed_software(ledger, software))

@@ -37,7 +37,7 @@ class ProcessRequest:
     workers : int
         The most workers to use.
     label : str
-        Name of the work in the progress line.
+        Name of the work in messages. If it is empty, the caller sums up the pass itself.
     policy : Policy
     cluster : Cluster
         Where the workers of the engine ``distributed`` are.

@@ -69,18 +69,15 @@ def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
         Workspace(target, shard).check_folders()
     if catalog is None:
         table = os.path.join(shard.below(target), "catalog.csv")
-        entries = catalogs.refresh(table, source, request.selection, shard).entries
+        found = catalogs.refresh(table, source, request.selection, shard)
+        entries = found.entries
+        if found.left_out:
+            log.info("Left out: %s", catalogs.told_left_out(found.left_out))
     else:
         entries = catalogs.read(catalog)
     finished = process(request, entries)
-    if finished.images:
-        images_per_second = finished.images / max(finished.seconds, 1e-9)
-        images = "1 image" if finished.images == 1 else f"{finished.images:,} images"
-        workers = "1 worker" if finished.workers == 1 else f"{finished.workers} workers"
-        log.info(
-            "%s %s: %s in %.1f s (%.0f/s, %s)",
-            request.label, finished.engine, images, finished.seconds, images_per_second, workers,
-        )  # fmt: skip
+    if finished.images and request.label:
+        log.info("%s: %s", request.label, finished.told())
     return finished
 
 
@@ -129,7 +126,7 @@ def process(request: ProcessRequest, entries: Entries) -> Pass:
         write_tables(ledger, tree.state)
         if request.shard.is_whole:
             outputs_state.record(request.target, ledger.output_sizes(), request.token)
-    _warn_of_failures(tree, work, totals)
+    _warn_of_failures(request, tree, work, totals)
     return finished
 
 
@@ -211,7 +208,7 @@ def _render(
 ) -> tuple[RenderStats, Totals]:
     """Render what the plan asks for, record every outcome, and clean up."""
     tree, ledger, request = context.tree, context.ledger, context.request
-    label = f"{request.label} {work.engine}"
+    label = f"{request.label} {work.engine}".lstrip()
     with (
         Progress(len(plan.to_render), label, notify=request.notify) as progress,
         Reserve(tree.state) as reserve,
@@ -265,10 +262,10 @@ def _summary(
     )
 
 
-def _warn_of_failures(tree: Workspace, work: Work, totals: Totals) -> None:
+def _warn_of_failures(request: ProcessRequest, tree: Workspace, work: Work, totals: Totals) -> None:
     if totals.refused and work.confinement is not None:
         log.warning("%s", sandbox.REFUSED)
-    if totals.reasons:
+    if totals.reasons and request.label:
         reasons = ", ".join(f"{count:,} {name}" for name, count in totals.reasons.most_common())
         log.warning(
             "%s of %s images failed (%s); see '%s/failures.csv'",

@@ -34,14 +34,11 @@ class Manifest(NamedTuple):
         Outputs of earlier passes, kept because their sources could not be read.
     sources : set of str
         All sources, escaped.
-    failed : int
-        Number of sources that failed.
     """
 
     outputs: dict[str, ManifestRow]
     kept: set[str]
     sources: set[str]
-    failed: int
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class TreeContents:
 
     Attributes
     ----------
-    outputs, kept, failed
+    outputs, kept
         As in the manifest.
     files : mapping
         Size in bytes and time of modification in ns of each file, by its path.
@@ -64,7 +61,6 @@ class TreeContents:
 
     outputs: Mapping[str, ManifestRow]
     kept: Set[str]
-    failed: int
     files: Mapping[str, tuple[int, int]]
     temporaries: list[str]
     inputs: int
@@ -109,7 +105,6 @@ def read_tree(target: str, entries: Iterable[Entry]) -> TreeContents:
     return TreeContents(
         manifest.outputs,
         manifest.kept,
-        manifest.failed,
         files,
         temporaries,
         inputs,
@@ -129,15 +124,12 @@ def read_manifest(path: str) -> Manifest:
     outputs: dict[str, ManifestRow] = {}
     kept: set[str] = set()
     sources: set[str] = set()
-    failed: set[str] = set()
     for row in iterate_table(path):
         sources.add(row["source"])
         if row["status"] == "ok":
             # Variants are few: keep one text of each.
             variant = sys.intern(row["variant"])
             outputs[unescape(row["output"])] = ManifestRow(row["source"], variant, row["sha256"])
-        else:
-            failed.add(row["source"])
-            if row["output"]:
-                kept.add(unescape(row["output"]))
-    return Manifest(outputs, kept, sources, len(failed))
+        elif row["output"]:
+            kept.add(unescape(row["output"]))
+    return Manifest(outputs, kept, sources)

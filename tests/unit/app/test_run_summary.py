@@ -21,9 +21,9 @@ def images(total, truncated=0):
 def test_a_run_tells_counts_bytes_and_where_the_images_are():
     made = summarize(DONE, images(50), SIZES, PASSED, "out")
     assert made.lines == (
-        "50 done in 2.0 s (25/s, threads).",
+        "50 images in 2.0 s (25/s, threads, 2 workers).",
         "Size: 41.2 MB became 5.3 MB (87 % less).",
-        "Verification: Verified: 45 outputs.",
+        "Verified: 45 outputs.",
         "Images: out/images",
     )
     assert made.conclusion.sentence == "Success: 50 of 50 images processed."
@@ -31,7 +31,7 @@ def test_a_run_tells_counts_bytes_and_where_the_images_are():
 
 def test_failures_are_told_once_and_where_they_are_listed():
     made = summarize(DONE, images(50, 4), SIZES, None, "out")
-    assert made.lines[-2:] == ("Failed images: out/failures.csv", "Images: out/images")
+    assert made.lines[-2:] == ("Images: out/images", "Failed images: out/failures.csv")
     assert made.conclusion.sentence == (
         "Success with failures: 46 of 50 images processed; 4 failed: 4 truncated."
     )
@@ -47,7 +47,7 @@ def test_a_run_with_nothing_to_do_says_so_and_counts_all_images():
 
 def test_images_of_earlier_runs_are_up_to_date():
     made = summarize(DONE._replace(images=3, failed=0), images(50), SIZES, None, "out")
-    assert made.lines[0] == "3 done in 2.0 s (2/s, threads); 47 were up to date."
+    assert made.lines[0] == "3 images in 2.0 s (1.5/s, threads, 2 workers); 47 were up to date."
 
 
 def test_too_many_failures_fail_the_run():
@@ -83,4 +83,4 @@ def test_images_that_grew_are_told_as_such():
 def test_results_that_are_not_right_fail_the_run():
     made = summarize(DONE, images(50), SIZES, WRONG, "out")
     assert made.conclusion.status == 1
-    assert "Verification: 2 of 45 outputs are not as demanded." in made.lines
+    assert "2 of 45 outputs are not as demanded." in made.lines

@@ -8,12 +8,12 @@ from pixelmill.app.config import complete
 
 
 def test_the_formats_are_told_the_most_frequent_first():
-    found = starting_config.findings("photos", {"png": 3, "jpeg": 1204}, {"other files": 2})
+    found = starting_config.findings("photos", {"png": 3, "jpeg": 1204}, {".txt files": 2})
     assert list(found) == [
         "'photos' holds 1,207 images:",
         "  1,204 JPEG",
         "  3 PNG",
-        "  2 left out: other files",
+        "  left out: .txt files (2)",
     ]
 
 

@@ -225,8 +225,7 @@ class Intruder:
 @needs_sandbox
 @pytest.mark.parametrize("batches", [1, 2])
 def test_verification_cannot_write(tmp_path, batches):
-    task = verify.Task("a", "a", "", "", False)
-    tasks = [task] * (verify.BATCH * (batches - 1) + 1)
+    tasks = [verify.Task("a", "a", "", "", False)] * batches
     for confinement, expected in ((Sandbox().confine([], []), "refused"), (None, "wrote")):
         found = []
 

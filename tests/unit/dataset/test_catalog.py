@@ -74,7 +74,20 @@ def test_other_files_are_left_out_and_counted(tmp_path, jpeg):
     put(tmp_path, "a.jpg", jpeg)
     found, _ = scan(str(tmp_path))
     assert [entry.path for entry in found.entries] == ["a.jpg"]
-    assert found.left_out == {"other files": 3}
+    assert found.left_out == {".txt files": 1, ".csv files": 1, "other files": 1}
+
+
+def test_the_kinds_of_files_that_are_left_out_are_told_the_most_frequent_first():
+    many = {f".{letter} files": number for number, letter in enumerate("abcdefgh", 1)}
+    told = catalog.told_left_out({**many, "special files": 2000})
+    assert told.startswith("special files (2,000), .h files (8), .g files (7), ")
+    assert told.endswith(".d files (4), files of other kinds (6)")
+
+
+@pytest.mark.parametrize("suffix", ["", ".", ".a b", ".<b>", ".very long", ".\u202e"])
+def test_a_suffix_that_names_no_kind_is_not_told(tmp_path, suffix):
+    put(tmp_path, f"notes{suffix}", TEXT)
+    assert scan(str(tmp_path))[0].left_out == {"other files": 1}
 
 
 def test_hidden_files_and_folders_are_skipped(tmp_path, jpeg):

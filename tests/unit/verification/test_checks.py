@@ -15,7 +15,6 @@ from pixelmill.verification.tree_contents import ManifestRow, TreeContents
 TREE = TreeContents(
     outputs={f"{name}.jpg": ManifestRow(f"{name}.png", "", "") for name in "abc"},
     kept={"old.jpg"},
-    failed=1,
     files={"a.jpg": (9, 1), "b.jpg": (9, 1), "old.jpg": (9, 1), "stray\n.jpg": (9, 1)},
     temporaries=["x.tmp"],
     inputs=4,

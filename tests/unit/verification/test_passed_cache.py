@@ -9,7 +9,7 @@ import pytest
 
 from pixelmill.core.progress import Progress
 from pixelmill.verification.passed_cache import PassedCache
-from pixelmill.verification.verify import BATCH
+from pixelmill.verification.verify import SHARES
 from tests.helpers.verified import COUNT, Tree, check_of, faults_of, filled
 
 
@@ -88,7 +88,7 @@ def test_other_rules_open_what_they_concern(tree, options, opened):
 def test_what_passed_before_a_verification_was_stopped_is_not_opened_again(
     tmp_path, photos, monkeypatch
 ):
-    photos(tmp_path / "in", BATCH + 10, size=(24, 16))
+    photos(tmp_path / "in", 3 * SHARES, size=(24, 16))
     tree = Tree(tmp_path)
     tree.process()
     batches = []
@@ -101,8 +101,8 @@ def test_what_passed_before_a_verification_was_stopped_is_not_opened_again(
         interrupted.setattr(Progress, "advance", stop)
         with pytest.raises(KeyboardInterrupt):
             tree.verify(workers=1)
-    assert batches == [BATCH]
-    assert opened_in(tree.verify(workers=1)) == 10
+    assert batches == [3]
+    assert opened_in(tree.verify(workers=1)) == 3 * (SHARES - 1)
 
 
 def test_a_touched_output_is_opened_again(tree):

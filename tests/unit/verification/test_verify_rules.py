@@ -41,7 +41,6 @@ def test_a_manifest_lists_outputs_earlier_outputs_and_failures(tmp_path):
         },
         {"c.jpg"},
         {"a.png", "b.png", "c.png", "d.png"},
-        2,
     )
 
 
