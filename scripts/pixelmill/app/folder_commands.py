@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import operator
 import os
 from collections import Counter
 from dataclasses import dataclass
@@ -135,6 +136,11 @@ def _write_new(path: str, text: str, option: str) -> None:
         raise UserError(f"'{path}' cannot be written: {error.strerror}.") from error
 
 
+#: Least number of pictures that are compared after a run, and most pixels of their sources
+#: altogether, which take about 3 s of work.
+LEAST_COMPARED, MOST_PIXELS = 10, 80_000_000
+
+
 def run(options: argparse.Namespace) -> int:
     """Process a folder, verify the results, and say in a few lines what came of it."""
     from pixelmill.pipeline.request import ProcessRequest
@@ -155,7 +161,11 @@ def run(options: argparse.Namespace) -> int:
         },
     )
     entries = catalog.read(os.path.join(options.target, "catalog.csv"))
-    checks = None if options.no_verify else _verify(options, recipe, workers, entries)
+    checks = (
+        None
+        if options.no_verify
+        else _verify(options, recipe, workers, entries, sample=_sample(entries))
+    )
     images = Images.of(len(entries), iterate_table(os.path.join(options.target, "failures.csv")))
     with open_to_read(os.path.join(options.target, LEDGER)) as ledger:
         sizes = ledger.sizes() if ledger else (0, 0)
@@ -186,9 +196,23 @@ def verify(options: argparse.Namespace) -> int:
         advice = followed(lookalike(options.target), "`pixelmill run` creates the results.")
         raise UserError(f"'{options.target}' is not a folder{advice}")
     entries = catalog.scan(*catalog.chosen(options.source))[0].entries
-    result = _verify(options, _choose(options).parsed(), cli.count_workers(options), entries, "all")
+    result = _verify(
+        options, _choose(options).parsed(), cli.count_workers(options), entries, scope="all"
+    )
     cli.print_checks(options.target, result)
     return 0 if result["passed"] else cli.CHECK_FAILED
+
+
+def _sample(entries: Entries) -> int:
+    """Return how many pictures to compare after a run: fewer if they are large.
+
+    The command `verify` compares more.
+    """
+    from pixelmill.verification.verify import SAMPLE
+
+    pixels: int = sum(map(operator.mul, entries.widths, entries.heights))
+    fitting: int = MOST_PIXELS * len(entries) // max(pixels, 1)
+    return max(LEAST_COMPARED, min(SAMPLE, fitting))
 
 
 def _verify(
@@ -196,12 +220,12 @@ def _verify(
     recipe: Recipe,
     workers: int,
     entries: Entries,
-    scope: str = "changed",
+    **how: Any,
 ) -> ChecksData:
     from pixelmill.verification.verify import verify
 
     folder = catalog.chosen(options.source)[0]
-    result = verify(folder, options.target, recipe.as_data(), entries, workers, scope)
+    result = verify(folder, options.target, recipe.as_data(), entries, workers, **how)
     write_json(os.path.join(options.target, "verification.json"), result)
     return result
 

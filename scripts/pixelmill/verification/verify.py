@@ -41,6 +41,9 @@ from pixelmill.verification.tree_contents import TreeContents, read_tree
 #: in a smaller tree, so that all workers end together.
 BATCH, SHARES = 200, 4
 
+#: Number of images that are compared with a reference, if nothing else is said.
+SAMPLE = 250
+
 
 def verify(
     source: str,
@@ -49,7 +52,7 @@ def verify(
     entries: Iterable[Entry],
     workers: int,
     scope: str = "changed",
-    sample: int = 250,
+    sample: int = SAMPLE,
     min_psnr: float = 30.0,
     confined: bool = True,
 ) -> ChecksData:
@@ -108,7 +111,7 @@ def verify(
     results = _results(tree, opened, unchanged)
     if any(name == "sha256" for finding in opened.faulty for name, _ in finding.faults):
         _suspect_outputs(target)
-    return as_data(results, _summary(results, tree, opened.count))
+    return as_data(results, _summary(results, tree, opened))
 
 
 def _suspect_outputs(target: str) -> None:
@@ -252,12 +255,14 @@ def _exchanged_with(finding: Finding, faulty: Sequence[Finding]) -> str | None:
     return None
 
 
-def _summary(results: Sequence[CheckResult], tree: TreeContents, opened: int) -> str:
+def _summary(results: Sequence[CheckResult], tree: TreeContents, opened: Tally) -> str:
     failed = [result.name for result in results if result.differing]
     count = len(tree.outputs)
     if failed:
         return f"NOT verified: {', '.join(failed)} failed among {count:,} outputs."
-    fresh = f"{opened:,} opened" if opened else "none changed since they last passed"
+    fresh = f"{opened.count:,} opened, {opened.pictures:,} compared with their sources"
+    if not opened.count:
+        fresh = "none changed since they last passed"
     return f"Verified: {count:,} output{'s' * (count != 1)}, {fresh}."
 
 

@@ -10,9 +10,12 @@ from PIL import Image
 
 from pixelmill.app import command, folder_commands
 from pixelmill.app.config import default_recipes
+from pixelmill.app.folder_commands import LEAST_COMPARED
 from pixelmill.core.errors import UserError
+from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.pipeline import runner
 from pixelmill.verification import verify as verification
+from pixelmill.verification.verify import SAMPLE
 
 COUNT = 3
 
@@ -150,8 +153,9 @@ def verified(monkeypatch):
     class Verification:
         passed = True
 
-        def __call__(self, *given):
-            self.source, self.target, self.recipe, self.entries, self.workers, self.scope = given
+        def __call__(self, *given, scope="changed", sample=SAMPLE):
+            self.source, self.target, self.recipe, self.entries, self.workers = given
+            self.scope, self.sample = scope, sample
             return {"passed": self.passed, "summary": "Looked at.", "checks": []}
 
     found = Verification()
@@ -167,6 +171,15 @@ def test_a_run_verifies_what_changed_and_the_command_verify_everything(call, ver
     assert (len(verified.entries), verified.scope) == (COUNT, "changed")
     call("verify", "in", "out", "--workers", "1")
     assert (verified.recipe, len(verified.entries), verified.scope) == (recipe, COUNT, "all")
+    assert verified.sample == SAMPLE
+
+
+@pytest.mark.parametrize(
+    ("side", "compared"), [(100, SAMPLE), (1000, 80), (3000, LEAST_COMPARED), (0, SAMPLE)]
+)
+def test_a_run_compares_fewer_pictures_if_they_are_large(side, compared):
+    entries = Entries(Entry(f"{k}.jpg", 1, 1, "jpeg", side, side) for k in range(3))
+    assert folder_commands._sample(entries) == compared
 
 
 def test_results_that_are_not_right_fail_both_commands(call, verified):

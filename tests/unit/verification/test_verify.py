@@ -47,7 +47,9 @@ def test_a_tree_with_nothing_wrong_passes_every_check(tree, confined):
     for name in CHECKS[1:]:
         assert check_of(result, name)["compared"] == COUNT, name
         assert check_of(result, name)["not_compared"] == 0, name
-    assert result["summary"] == f"Verified: {COUNT} outputs, {COUNT} opened."
+    assert result["summary"] == (
+        f"Verified: {COUNT} outputs, {COUNT} opened, {COUNT} compared with their sources."
+    )
 
 
 def test_the_result_has_the_keys_that_others_rely_on(tree):
