@@ -62,6 +62,10 @@ onstart:
     hold_folder()
 
 
+onerror:
+    record_failure()
+
+
 rule all:
     default_target: True
     input:

@@ -1,6 +1,8 @@
 """What a run prints: a line for each step, the verdict last, and nothing of Snakemake's insides."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,6 +58,21 @@ def test_a_job_that_fails_says_why_in_a_sentence_and_where_its_log_is(small, sna
     assert insides(ran.text) == []
     *_, why = ran.text.splitlines()
     assert str(tree.relative_to(small)) in why
+
+
+def test_a_run_that_does_not_finish_leaves_no_verdict_of_an_earlier_one(small, snakemake):
+    verdict = small / "results/verdict.json"
+    assert snakemake(small, "process").status == 0
+    assert json.loads(verdict.read_text())["state"] == "success"
+    (small / "pictures/new.jpg").write_bytes((small / "pictures/0.jpg").read_bytes())
+    for lock in (small / "results/mine/light").glob("*/.lock"):
+        lock.unlink()
+        lock.mkdir()
+    assert snakemake(small, "process").status == 1
+    written = json.loads(verdict.read_text())
+    assert written["state"] == "failure"
+    assert written["sentence"].startswith("Failed: the run did not finish")
+    assert (small / "results/verdict.txt").read_text() == written["sentence"] + "\n"
 
 
 def test_the_lines_of_snakemake_are_in_its_log_and_shown_if_asked_for(small, snakemake):

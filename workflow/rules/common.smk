@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+import time
 
 from snakemake.cli import get_argument_parser
 from snakemake.logging import logger
@@ -42,6 +43,7 @@ RUN = CONFIG["run"]
 RESULTS = CONFIG["results"]
 TREE = f"{RESULTS}/{{dataset}}/{{recipe}}/{{engine}}"
 SHARDED = CONFIG["scale"]["shards"] > 1
+BEGAN = time.time()
 ENGINES = list(dict.fromkeys([BASELINE, *RUN["engines"]]))
 
 
@@ -59,6 +61,12 @@ def hold_folder():
         workflow_setup.check_links(CONFIG)
     except UserError as error:
         sys.exit(f"config: {error}")
+
+
+def record_failure():
+    """Leave no verdict of an earlier run beside the results of one that did not finish."""
+    if any(job.rule.name in ("verdict", "process") for job in workflow.dag.jobs):
+        workflow_setup.record_failure(RESULTS, BEGAN)
 
 
 def check_targets():

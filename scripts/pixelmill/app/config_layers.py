@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pixelmill.app import config
-from pixelmill.app.workflow_setup import check_images, folders_of
+from pixelmill.app.workflow_setup import check_images, check_trees, folders_of
 from pixelmill.core.documents import Document, named_in, read
 from pixelmill.core.errors import UserError, shown
 from pixelmill.core.project import PROJECT
@@ -78,6 +78,7 @@ def load(
     if look:
         with named_in(layers):
             check_images(completed)
+            check_trees(completed)
     return Loaded(completed, folders, base)
 
 

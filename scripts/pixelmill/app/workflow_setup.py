@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from pixelmill.core.errors import TreeError, UserError
+from pixelmill.core.files import atomic
 from pixelmill.core.locks import exclusive
 from pixelmill.core.progress import QUIET, VARIABLE
 from pixelmill.core.root import Root
-from pixelmill.core.tables import read_json
+from pixelmill.core.tables import read_json, write_json
 from pixelmill.dataset import catalog, outputs_state, synthetic
 from pixelmill.dataset.layout import Layout
 from pixelmill.dataset.shards import FOLDER, WHOLE, Shard
+from pixelmill.report.conclusion import State
 
 
 def prefer_this_python() -> None:
@@ -64,6 +66,26 @@ def hold() -> None:
         ) from error
 
 
+def record_failure(results: str, began: float) -> None:
+    """Write the verdict on a run that did not come to its own.
+
+    Parameters
+    ----------
+    results : str
+        Folder of the results.
+    began : float
+        When the run began, in seconds since the epoch. A verdict that is newer is its own.
+    """
+    path = os.path.join(results, "verdict.json")
+    if os.path.exists(path) and os.path.getmtime(path) >= began:
+        return
+    sentence = "Failed: the run did not finish; its messages are in .snakemake/log."
+    os.makedirs(results, exist_ok=True)
+    write_json(path, {"state": State.FAILURE, "sentence": sentence})
+    with atomic(os.path.join(results, "verdict.txt")) as file:
+        file.write(f"{sentence}\n")
+
+
 def check_images(config: Mapping[str, Any]) -> None:
     """Check that every folder to be processed holds an image, before any job starts.
 
@@ -79,6 +101,22 @@ def check_images(config: Mapping[str, Any]) -> None:
                 catalog.require_image(dataset["folder"], catalog.Selection(**selection(dataset)))
             except UserError as error:
                 raise UserError(f"datasets.{name}.folder: {error}") from error
+
+
+def check_trees(config: Mapping[str, Any]) -> None:
+    """Check that no file is where a folder of the results belongs; Snakemake would end there.
+
+    Raises
+    ------
+    UserError
+        With the file.
+    """
+    for tree in Layout(config).trees():
+        for place in (tree.path, *(path.as_posix() for path in Path(tree.path).parents)):
+            if os.path.isfile(place):
+                raise UserError(
+                    f"'{place}' is a file where a folder of the results belongs; move it away."
+                )
 
 
 def check_links(config: Mapping[str, Any]) -> None:
