@@ -36,7 +36,7 @@ def test_a_folder_is_processed_verified_and_not_processed_again(pixelmill, photo
         assert (image.format, image.size) == ("PNG", (48, 32))
     again = pixelmill("run", "in", "out")  # with the recipe of the first run
     assert again.returncode == 0, again.stderr
-    assert "Nothing to do: all images are up to date." in again.stderr
+    assert "Nothing to do: no image has changed." in again.stderr
     assert pixelmill("verify", "in", "out").returncode == 0
     plan = pixelmill("plan", "in", "out", "--preset", "thumbnails")
     assert "4 recipe changed" in plan.stderr
@@ -169,7 +169,7 @@ def test_what_informs_is_written_to_standard_output(pixelmill):
         (["run", "in", "out", "--preset", "wbe"], "--preset: 'wbe' is unknown; did you mean 'web'"),
         (["run", "missing", "out"], "The folder 'missing' does not exist"),
         (["run", "empyt", "out"], "'empyt' does not exist; did you mean 'empty'?"),
-        (["run", "in"], "DST is missing"),
+        (["run", "in"], "DST, the folder of the results, is missing"),
         (["run", "in", "out", "--engine", "thread"], "did you mean 'threads'?"),
         (["run", "in", "out", "--recipe", "bad.yaml"], "bad.yaml, line 2, column 1: found a tab"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
@@ -45,19 +46,30 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {self._sentence(message)}\n")
 
     def _sentence(self, message: str) -> str:
-        help_ = f"see `{self.prog} --help`."
+        command = self._command()
+        help_ = f"see `{command.prog} --help`."
         unknown = re.match(r"unrecognized arguments: (.*)", message)
         if option := self._unknown_option(unknown[1].split() if unknown else self._given):
-            return f"'{option}' is not an option{followed(nearest(option, self._options()), help_)}"
+            return (
+                f"'{option}' is not an option{followed(nearest(option, command._options()), help_)}"
+            )
         if unknown:
-            return f"'{unknown[1]}' is one argument too many; {help_}"
+            images = "put several images into one folder, or " * ("SRC" in command._meanings())
+            return f"'{unknown[1]}' is one argument too many; {images}{help_}"
         if missing := re.match(r"the following arguments are required: (.*)", message):
-            return f"{missing[1]} is missing; {help_}"
+            names = missing[1].split(", ")
+            meaning = self._meanings().get(names[0])
+            told = f", the {meaning.partition(',')[0]}," if meaning else ""
+            return f"{' and '.join(names)}{told} {_is(names)} missing; {help_}"
         if not (named := _NAMED.match(message)):
             return f"{message}; {help_}"
         name, what = named.groups()
         if choice := re.match(r"invalid choice: '?(.*?)'? \(choose from (.*)\)", what):
             choices = re.findall(r"[\w-]+", choice[2])
+            if name == "COMMAND" and os.path.exists(choice[1]):
+                return (
+                    f"'{choice[1]}' is not a command; did you mean `{self.prog} run {choice[1]}`?"
+                )
             if name == "COMMAND":
                 return (
                     f"'{choice[1]}' is not a command{followed(nearest(choice[1], choices), help_)}"
@@ -69,9 +81,25 @@ class Parser(argparse.ArgumentParser):
             return f"{name}: {what.replace('expected', 'give')}; {help_}"
         return f"{name}: {what}."
 
+    def _command(self) -> Parser:
+        """Return the parser of the command that was given, or else this one."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction) and self._given:
+                command: Parser = action.choices.get(self._given[0], self)
+                return command
+        return self
+
+    def _meanings(self) -> dict[str, str]:
+        """Return what the arguments that are not options mean, by how they are written."""
+        return {
+            str(action.metavar): (action.help or "").partition(";")[0]
+            for action in self._actions
+            if not action.option_strings
+        }
+
     def _unknown_option(self, words: Sequence[str]) -> str | None:
         """Return the first word that looks like an option but is none."""
-        options = self._options()
+        options = self._command()._options()
         names = (word.split("=")[0] for word in words if re.match(r"--?[A-Za-z]", word))
         return next((name for name in names if not _abbreviates(name, options)), None)
 
@@ -84,6 +112,10 @@ class Parser(argparse.ArgumentParser):
             if isinstance(action, argparse._SubParsersAction):
                 for parser in action.choices.values():
                     yield from parser._all_actions()
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _abbreviates(name: str, options: Sequence[str]) -> bool:

@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         "  pixelmill run photos out --output large:2048:jpeg --output thumb:256:webp "
         '--watermark "(c) Ada"',
     )
-    _add_folders(run, "folder of the results; created if missing")
+    _add_folders(run, "folder of the results, created if missing; the images go to DST/images")
     recipe_options.add(run)
     run.add_argument(
         "--engine",
@@ -52,6 +52,12 @@ def _parser() -> argparse.ArgumentParser:
         help="how to use the cores (default: auto, which chooses)",
     )
     run.add_argument("--no-verify", action="store_true", help="do not check the results")
+    run.add_argument(
+        "--allow-removals",
+        action="store_true",
+        help="remove the results of any number of images that are gone, also if SRC is another "
+        "folder than in the last run",
+    )
     plan = add(
         "plan",
         "show what `run` would do, without doing it",

@@ -14,7 +14,7 @@ import yaml
 
 from pixelmill.app import cli, recipe_options, run_summary
 from pixelmill.app.config import default_recipes
-from pixelmill.core.errors import UserError
+from pixelmill.core.errors import RemovalsError, UserError
 from pixelmill.core.suggestions import followed
 from pixelmill.core.tables import iterate_table, read_json, write_json
 from pixelmill.core.user_paths import lookalike
@@ -24,7 +24,7 @@ from pixelmill.dataset.layout import LEDGER
 from pixelmill.dataset.ledger import open_to_read
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.report.conclusion import LEVELS, Images
+from pixelmill.report.conclusion import LEVELS
 from pixelmill.verification.check_results import ChecksData
 
 log = logging.getLogger(__name__)
@@ -143,15 +143,25 @@ LEAST_COMPARED, MOST_PIXELS = 10, 80_000_000
 
 def run(options: argparse.Namespace) -> int:
     """Process a folder, verify the results, and say in a few lines what came of it."""
+    from pixelmill.pipeline.policy import Policy
     from pixelmill.pipeline.request import ProcessRequest
     from pixelmill.pipeline.runner import process_folder
 
     chosen = _choose(options)
     recipe = chosen.parsed()
     workers = cli.count_workers(options)
-    done = process_folder(
-        ProcessRequest(options.source, options.target, recipe, options.engine, workers, label="")
+    if not options.allow_removals:
+        _require_same_source(options)
+    policy = Policy(max_removal_rate=1.0 if options.allow_removals else Policy.max_removal_rate)
+    request = ProcessRequest(
+        options.source, options.target, recipe, options.engine, workers, label="", policy=policy
     )
+    try:
+        done = process_folder(request)
+    except RemovalsError as error:
+        raise UserError(
+            str(error).replace("set removals.max_rate to 1", "add --allow-removals")
+        ) from error
     write_json(
         os.path.join(options.target, REMEMBERED),
         {
@@ -166,15 +176,34 @@ def run(options: argparse.Namespace) -> int:
         if options.no_verify
         else _verify(options, recipe, workers, entries, sample=_sample(entries))
     )
-    images = Images.of(len(entries), iterate_table(os.path.join(options.target, "failures.csv")))
+    failures = list(iterate_table(os.path.join(options.target, "failures.csv")))
     with open_to_read(os.path.join(options.target, LEDGER)) as ledger:
         sizes = ledger.sizes() if ledger else (0, 0)
-    summary = run_summary.summarize(done, images, sizes, checks, options.target)
+    summary = run_summary.summarize(
+        done, len(entries), failures, sizes, checks, (options.source, options.target)
+    )
     for line in summary.lines:
         log.info("%s", line)
     conclusion = summary.conclusion
     cli.conclude(conclusion.sentence, LEVELS[conclusion.state])
     return conclusion.status
+
+
+def _require_same_source(options: argparse.Namespace) -> None:
+    """Check that results are not those of another folder, which still exists.
+
+    Raises
+    ------
+    UserError
+        With what to do.
+    """
+    last = last_run(options.target)
+    now = os.path.abspath(catalog.chosen(options.source)[0])
+    if last and os.path.isdir(last.source) and not os.path.samefile(last.source, now):
+        raise UserError(
+            f"'{options.target}' has the results of '{last.source}'; name another folder for the "
+            f"results of '{options.source}', or replace them: --allow-removals"
+        )
 
 
 def plan(options: argparse.Namespace) -> None:

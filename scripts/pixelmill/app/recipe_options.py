@@ -17,6 +17,9 @@ from pixelmill.core.user_paths import expanded, lookalike
 _FORMATS = ("jpeg", "png", "webp", "avif", "tiff", "gif", "bmp", "same")
 _FITS = ("contain", "cover", "pad", "stretch")
 
+#: Formats that have a quality.
+_WITH_QUALITY = ("jpeg", "webp", "avif")
+
 #: The longest side that a step makes.
 _MOST_PIXELS = 65500
 
@@ -32,10 +35,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "recipe", "A preset, a recipe file, or options that build one."
     )
+    parser._action_groups.insert(1, parser._action_groups.pop())  # the help begins with it
     group.add_argument(
         "--preset",
         metavar="NAME",
-        help=f"a recipe that comes with pixelmill (default: {DEFAULT}; see `pixelmill presets`)",
+        help=f"a recipe that comes with pixelmill, see `pixelmill presets` (default: {DEFAULT}, if "
+        "no option says anything about the recipe)",
     )
     group.add_argument("--recipe", metavar="FILE.yaml", type=path, help="a recipe file")
     pixels = number(1, _MOST_PIXELS)
@@ -51,15 +56,22 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--format", type=format_name, choices=_FORMATS, help="format of the outputs")
     group.add_argument(
-        "--quality", type=number(1, 100), metavar="1-100", help="quality of JPEG, WebP and AVIF"
+        "--quality",
+        type=number(1, 100),
+        metavar="1-100",
+        help="quality of JPEG, WebP and AVIF (default: that of the preset, or 85)",
     )
     group.add_argument(
-        "--watermark", metavar="TEXT|IMAGE", help="put this in the lower right corner"
+        "--watermark",
+        metavar="TEXT|IMAGE",
+        help="put this in the lower right corner; a recipe file can say more, see "
+        "`pixelmill steps watermark`",
     )
     group.add_argument(
         "--metadata",
         choices=("strip", "keep", "none"),
-        help="strip keeps only author and copyright (default), keep all of it, none nothing",
+        help="strip keeps author and copyright, and removes the rest, such as the place (default); "
+        "keep removes nothing, none everything",
     )
     group.add_argument(
         "--output",
@@ -86,10 +98,12 @@ def _output(text: str) -> dict[str, Any]:
     {'name': 'thumb', 'steps': [{'resize': {'longest': 256, 'upscale': 'never'}}], \
 'format': 'webp'}
     """
-    parts = text.split(":")
-    if len(parts) not in (3, 4) or not all(parts) or not parts[1].isdigit():
-        raise argparse.ArgumentTypeError(f"'{text}': write it as in thumb:256:webp")
-    name, pixels, form, *quality = parts
+    name, pixels, form, *quality = [*text.split(":"), "", ""][: max(3, text.count(":") + 1)]
+    if not (name and pixels and form) or len(quality) > 1:
+        raise argparse.ArgumentTypeError(f"found '{text}'; write it as in thumb:256:webp")
+    side = number(1, _MOST_PIXELS)(pixels)
+    if "," in form:
+        raise argparse.ArgumentTypeError(f"found '{form}'; give one format, and repeat --output")
     if format_name(form) not in _FORMATS:
         advice = f"formats are {', '.join(_FORMATS)}"
         raise argparse.ArgumentTypeError(
@@ -97,14 +111,19 @@ def _output(text: str) -> dict[str, Any]:
         )
     output: dict[str, Any] = {
         "name": name,
-        "steps": [_resize(longest=int(pixels))],
+        "steps": [_resize(longest=side)],
         "format": format_name(form),
     }
     if quality:
-        if not quality[0].isdigit():
-            raise argparse.ArgumentTypeError(f"'{text}': the quality is a number from 1 to 100")
-        output["quality"] = int(quality[0])
+        _require_quality(output["format"])
+        output["quality"] = number(1, 100)(quality[0])
     return output
+
+
+def _require_quality(form: str) -> None:
+    """Refuse a quality that a format would ignore."""
+    if form not in (*_WITH_QUALITY, "same"):
+        raise argparse.ArgumentTypeError(f"{form} has no quality; leave it out")
 
 
 def _resize(**sides: Any) -> dict[str, Any]:
@@ -137,13 +156,15 @@ def build(options: argparse.Namespace, presets: Mapping[str, Any]) -> dict[str, 
     recipe = dict(base or {})
     resize, mark = _size(options), _watermark(options)
     if options.output:
-        if resize or options.format or options.quality:
+        if resize or options.format:
             raise UserError(
                 "--output: sets size and format; leave out the other options for these."
             )
-        recipe.pop("output", None)
+        common = recipe.pop("output", {})
         recipe["steps"] = _without_resize(recipe.get("steps", []))
-        recipe["outputs"] = [{**one, "steps": [*one["steps"], *mark]} for one in options.output]
+        recipe["outputs"] = [
+            _output_with(one, common, mark, options.quality) for one in _distinct(options.output)
+        ]
     else:
         if resize:
             recipe["steps"] = [*resize, *_without_resize(recipe.get("steps", []))]
@@ -154,6 +175,26 @@ def build(options: argparse.Namespace, presets: Mapping[str, Any]) -> dict[str, 
     if options.metadata:
         recipe["metadata"] = options.metadata
     return recipe if base is not None or recipe else None
+
+
+def _distinct(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Refuse two outputs of one name, which would be one folder."""
+    names = [output["name"] for output in outputs]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"--output: '{name}' is given twice; give each output its own name.")
+    return outputs
+
+
+def _output_with(
+    output: dict[str, Any], common: Mapping[str, Any], mark: list[Any], quality: int | None
+) -> dict[str, Any]:
+    """Complete an output by what the preset and the other options say about its format."""
+    form = output["format"]
+    encoding = dict(common) if common.get("format", "jpeg") == form else {}
+    if quality and form in _WITH_QUALITY:
+        encoding["quality"] = quality
+    return {**encoding, **output, "steps": [*output["steps"], *mark]}
 
 
 def _base(options: argparse.Namespace, presets: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -190,8 +231,10 @@ def _size(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _watermark(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Steps that lay the mark over the picture: the file if there is one of that name."""
-    if not options.watermark:
+    if options.watermark is None:
         return []
+    if not options.watermark.strip():
+        raise UserError("--watermark: found ''; give a text, or the path of an image.")
     if os.path.isfile(mark := expanded(options.watermark)):
         return [{"watermark": {"image": os.path.abspath(mark)}}]
     if options.watermark.lower().endswith(_IMAGES):
@@ -211,6 +254,9 @@ def _encoding(options: argparse.Namespace, recipe: Mapping[str, Any]) -> dict[st
     if "outputs" in recipe:
         raise UserError("--format and --quality: the recipe has several outputs; use --output.")
     output = dict(recipe.get("output", {}))
+    form = options.format or output.get("format", "jpeg")
+    if options.quality and form not in (*_WITH_QUALITY, "same"):
+        raise UserError(f"--quality: {form} has no quality; leave it out.")
     if options.format:
         same = options.format == output.get("format", "jpeg")
         output = {**(output if same else {}), "format": options.format}

@@ -77,7 +77,7 @@ def record_failure(results: str, began: float) -> None:
         When the run began, in seconds since the epoch. A verdict that is newer is its own.
     """
     path = os.path.join(results, "verdict.json")
-    if os.path.exists(path) and os.path.getmtime(path) >= began:
+    if os.path.exists(path) and os.stat(path).st_mtime >= began:
         return
     sentence = "Failed: the run did not finish; its messages are in .snakemake/log."
     os.makedirs(results, exist_ok=True)

@@ -39,6 +39,10 @@ class StoppedError(UserError):
     status = 130
 
 
+class RemovalsError(UserError):
+    """More outputs would be removed than is allowed."""
+
+
 class TreeError(UserError):
     """The output tree is not as expected, and writing to it could do harm.
 

@@ -15,7 +15,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 
-from pixelmill.core.errors import TreeError, UserError
+from pixelmill.core.errors import RemovalsError, TreeError, UserError
 from pixelmill.core.filenames import collision_key, escape, unescape
 from pixelmill.core.files import TEMPORARY, free_name, sweep
 from pixelmill.core.jobs import OutputFile
@@ -221,7 +221,7 @@ class Workspace:
             sources = self._sources(rows)
             lost, known = len(sources - paths(source, select)), len(sources)
         if lost > most * known:
-            raise UserError(
+            raise RemovalsError(
                 f"The sources of {lost:,} of {known:,} images in '{self.tree}' are gone, and their "
                 "outputs would be removed; mount the missing disk, or, if this is intended, set "
                 "removals.max_rate to 1."

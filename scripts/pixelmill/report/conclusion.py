@@ -167,10 +167,13 @@ def change(before: int, after: int) -> str:
     --------
     >>> change(4_100_000, 1_000_000)
     '4.1 MB became 1.0 MB (76 % less)'
+    >>> change(2_500_000, 7300)
+    '2.5 MB became 7.3 kB (99.7 % less)'
     """
-    share = (after - before) / max(before, 1)
-    word = "less" if share <= 0 else "more"
-    return f"{size(before)} became {size(after)} ({100 * abs(share):.0f} % {word})"
+    share = 100 * abs(after - before) / max(before, 1)
+    word = "less" if after <= before else "more"
+    rounded = f"{share:.1f}" if 99.5 <= share < 100 else f"{share:,.0f}"
+    return f"{size(before)} became {size(after)} ({rounded} % {word})"
 
 
 def size(count: float) -> str:

@@ -260,9 +260,13 @@ def _summary(results: Sequence[CheckResult], tree: TreeContents, opened: Tally) 
     count = len(tree.outputs)
     if failed:
         return f"NOT verified: {', '.join(failed)} failed among {count:,} outputs."
-    fresh = f"{opened.count:,} opened, {opened.pictures:,} compared with their sources"
+    fresh = f"{opened.count:,} opened, {opened.pictures:,} of them compared with their sources"
+    if opened.count and not opened.pictures:
+        fresh = f"{opened.count:,} opened"
     if not opened.count:
         fresh = "none changed since they last passed"
+    if not count:
+        return "Verified: there are no outputs."
     return f"Verified: {count:,} output{'s' * (count != 1)}, {fresh}."
 
 

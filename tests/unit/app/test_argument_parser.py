@@ -23,7 +23,7 @@ def parser():
     ("arguments", "sentence"),
     [
         ([], "SRC is missing; see `it --help`."),
-        (["a", "b"], "'b' is one argument too many; see `it --help`."),
+        (["a", "b"], "'b' is one argument too many; put several images into one folder, or see"),
         (
             ["--workesr", "2"],
             "'--workesr' is not an option; did you mean '--workers'? See `it --help`.",

@@ -68,7 +68,7 @@ def test_options_make_a_recipe_that_later_runs_use_again(call):
     resize = {"resize": {"longest": 48, "upscale": "never"}}
     assert remembered()["recipe"] == {"steps": [resize], "output": {"format": "png"}}
     status, lines = call("run", *RUN)
-    assert (status, lines[0]) == (0, "Nothing to do: all images are up to date.")
+    assert (status, lines[0]) == (0, "Nothing to do: no image has changed.")
     assert lines[-1] == f"Success: {COUNT} of {COUNT} images processed."
     assert call("verify", "in", "out", "--workers", "1")[0] == 0
 
@@ -221,7 +221,7 @@ def test_failures_of_earlier_runs_count_too(call, somewhere):
     for lines in (call("run", *RUN)[1], call("run", *RUN)[1]):
         assert "Failed images: out/failures.csv" in lines
         assert lines[-1] == (
-            f"Failed: {COUNT} of {COUNT + 5} images processed; 5 failed, more than 1 %: 5 damaged."
+            f"Failed: {COUNT} of {COUNT + 5} images processed; 5 failed, more than 4: 5 damaged."
         )
 
 
@@ -259,3 +259,28 @@ def test_a_config_is_written_with_what_the_folder_holds(call, somewhere):
     assert yaml.safe_load(Path("new.yaml").read_text())["datasets"]["images"]["folder"] == "in"
     with pytest.raises(UserError, match=r"'new\.yaml' exists; .* another name with --config"):
         call("init", "in", "--config", "new.yaml")
+
+
+def test_the_results_of_another_folder_are_not_replaced_unless_it_is_allowed(call, photos):
+    call("run", *RUN)
+    photos(Path("elsewhere"), 2)
+    with pytest.raises(UserError, match=r"'out' has the results of '.*in'; name another folder"):
+        call("run", "elsewhere", *RUN[1:])
+    assert call("run", "elsewhere", *RUN[1:], "--allow-removals")[0] == 0
+    assert len(list(Path("out/images").iterdir())) == 2
+
+
+def test_a_folder_that_was_moved_keeps_its_results(call):
+    call("run", *RUN)
+    Path("in").rename("moved")
+    assert call("run", "moved", *RUN[1:])[1][0] == "Nothing to do: no image has changed."
+
+
+def test_the_option_that_allows_removals_is_named(call):
+    call("run", *RUN)
+    for path in sorted(Path("in").glob("*.jpg"))[1:]:
+        path.unlink()
+    with pytest.raises(UserError, match="if this is intended, add --allow-removals"):
+        call("run", *RUN)
+    assert call("run", *RUN, "--allow-removals")[0] == 0
+    assert len(list(Path("out/images").iterdir())) == 1

@@ -186,7 +186,10 @@ def test_the_format_of_several_outputs_is_not_changed_at_once(recipe_file, optio
         ("--recipe no.yaml", "'no.yaml' does not exist; correct the path."),
         ("--longest 9 --width 9", "--longest: give either this, or --width and --height."),
         ("--width 9 --fit cover", "--fit: give --width and --height too."),
-        ("--output a:9:webp --quality 9", "--output: sets size and format;"),
+        ("--output a:9:webp --output a:8:png", "--output: 'a' is given twice;"),
+        ("--format png --quality 9", "--quality: png has no quality; leave it out."),
+        ("--preset archive --quality 9", "--quality: png has no quality; leave it out."),
+        ("--watermark=", "--watermark: found ''; give a text, or the path of an image."),
     ],
 )
 def test_a_contradiction_is_one_sentence(arguments, message):
@@ -195,8 +198,33 @@ def test_a_contradiction_is_one_sentence(arguments, message):
     assert str(caught.value).startswith(message)
 
 
-@pytest.mark.parametrize("text", ["thumb", "thumb:x:webp", ":9:webp", "a:9:webp:x", "a:9:webp:9:9"])
-def test_an_output_that_cannot_be_read_shows_how_to_write_one(text, capsys):
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("thumb", "found 'thumb'; write it as in thumb:256:webp"),
+        ("thumb:512", "found 'thumb:512'; write it as in thumb:256:webp"),
+        (":9:webp", "found ':9:webp'; write it as in thumb:256:webp"),
+        ("a:9:webp:9:9", "found 'a:9:webp:9:9'; write it as in thumb:256:webp"),
+        ("thumb:x:webp", "found 'x'; give a whole number from 1 to 65500"),
+        ("a:9:webp:200", "found '200'; give a whole number from 1 to 100"),
+        ("a:9:png:80", "png has no quality; leave it out"),
+        ("a:9:jpeg,webp", "found 'jpeg,webp'; give one format, and repeat --output"),
+        ("a:9:jpgg", "'jpgg' is not a format; did you mean 'jpeg'?"),
+    ],
+)
+def test_an_output_that_cannot_be_read_is_one_sentence(text, sentence, capsys):
     with pytest.raises(SystemExit):
         recipe("--output", text)
-    assert f"'{text}'" in capsys.readouterr().err
+    assert f"argument --output: {sentence}" in capsys.readouterr().err
+
+
+def test_several_outputs_keep_what_the_preset_says_about_their_format():
+    made = recipe("--preset", "web", "--output", "a:9:jpeg", "--output", "thumb:256:webp")
+    jpeg = {"format": "jpeg", "quality": 82, "progressive": True}
+    assert made["outputs"] == [{**jpeg, "name": "a", "steps": [never(longest=9)]}, THUMB]
+
+
+def test_a_quality_holds_for_all_outputs_that_have_one_and_none_of_their_own():
+    outputs = ("--output", "a:9:jpeg", "--output", "b:9:png", "--output", "c:9:webp:30")
+    made = recipe("--quality", "70", *outputs)
+    assert [one.get("quality") for one in made["outputs"]] == [70, None, 30]

@@ -48,7 +48,7 @@ def test_a_tree_with_nothing_wrong_passes_every_check(tree, confined):
         assert check_of(result, name)["compared"] == COUNT, name
         assert check_of(result, name)["not_compared"] == 0, name
     assert result["summary"] == (
-        f"Verified: {COUNT} outputs, {COUNT} opened, {COUNT} compared with their sources."
+        f"Verified: {COUNT} outputs, {COUNT} opened, {COUNT} of them compared with their sources."
     )
 
 
