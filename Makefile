@@ -6,7 +6,7 @@ BIN = .venv/bin
 
 .PHONY: run test test-all test-slow check env clean help
 
-run: .venv/ready $(if $(SIMD),.venv/simd) ## process the datasets of config.yaml and write the report
+run: .venv/ready $(if $(SIMD),.venv/simd,.venv/kernel) ## process the datasets of config.yaml and write the report
 	@$(BIN)/snakemake --cores $(CORES) all
 
 test: .venv/ready-dev ## run the fast tests
@@ -41,13 +41,19 @@ help: ## list these targets
 	@touch $@
 
 # Pillow and pillow-simd would overwrite each other's files.
-PLAIN_PILLOW = @if [ -e .venv/simd ]; then rm .venv/simd; \
+PLAIN_PILLOW = @if [ -e .venv/simd ]; then rm -f .venv/simd .venv/kernel; \
   $(BIN)/python -m pip uninstall --quiet --yes pillow-simd pixelmill-kernel; fi
 
 .venv/ready: .venv/python envs/requirements.lock
 	$(PLAIN_PILLOW)
 	@echo "Setting up .venv with 80 packages; those that pip has not kept are downloaded, up to 160 MB."
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r envs/requirements.lock
+	@touch $@
+
+# The kernel gives the same bytes sooner. Without a C compiler and Python's headers, it is left out.
+.venv/kernel: .venv/ready $(wildcard envs/kernel/*)
+	@if command -v $(CC) >/dev/null; then \
+	  $(BIN)/python -m pip install -qq --disable-pip-version-check ./envs/kernel >$@.log 2>&1 || true; fi
 	@touch $@
 
 # pillow-simd and the kernel need a C compiler and the headers of the codecs (envs/README.md).

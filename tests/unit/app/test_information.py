@@ -43,5 +43,13 @@ def test_an_unknown_name_is_answered_with_the_nearest(command, name, near):
 
 def test_doctor_tells_versions_machine_and_confinement():
     text = "\n".join(information.doctor())
-    for expected in ("pixelmill ", "Python ", "  Pillow ", "  snakemake ", " cores (", "confined"):
+    for expected in (
+        "pixelmill ",
+        "Python ",
+        "  Pillow ",
+        "  snakemake ",
+        " cores (",
+        "confined",
+        "  pixelmill-kernel ",
+    ):
         assert expected in text
