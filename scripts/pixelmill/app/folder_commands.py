@@ -216,7 +216,8 @@ def plan(options: argparse.Namespace) -> None:
     entries = catalog.scan(request.source, request.selection)[0].entries
     made, seconds, size = preview(request, entries)
     cost = f"; about {seconds:.0f} s of one core and {size / 1e6:.0f} MB" * bool(seconds)
-    log.info("%s images: %s%s", f"{len(entries):,}", made, cost)
+    images = "1 image" if len(entries) == 1 else f"{len(entries):,} images"
+    log.info("%s: %s%s", images, made, cost)
 
 
 def verify(options: argparse.Namespace) -> int:

@@ -13,7 +13,8 @@ from pixelmill.app.config import default_recipes
 from pixelmill.app.folder_commands import LEAST_COMPARED
 from pixelmill.core.errors import UserError
 from pixelmill.dataset.entries import Entries, Entry
-from pixelmill.pipeline import runner
+from pixelmill.dataset.plan import Plan
+from pixelmill.pipeline import planning, runner
 from pixelmill.verification import verify as verification
 from pixelmill.verification.verify import SAMPLE
 
@@ -241,6 +242,44 @@ def test_a_plan_tells_what_would_be_done_and_its_cost_and_does_nothing(call, pic
     assert line.startswith(f"{COUNT + 1} images: make 1: 1 new; keep {COUNT}; remove 0; about 0 s")
     assert line.endswith(" of one core and 0 MB")
     assert f"{COUNT} recipe changed" in call("plan", "in", "out", "--quality", "60")[1][0]
+
+
+def test_the_cost_of_a_plan_is_told_in_seconds_and_megabytes(call, monkeypatch):
+    preview = planning.Preview(Plan(), 90.0, 2.5e9)
+    monkeypatch.setattr(planning, "preview", lambda request, entries: preview)
+    assert call("plan", "in", "out")[1][-1] == (
+        f"{COUNT} images: make 0; keep 0; remove 0; about 90 s of one core and 2500 MB"
+    )
+
+
+def test_a_single_image_is_one_for_all_commands(call, somewhere):
+    image, *options = "in/0.jpg", *RUN[1:]
+    assert call("plan", image, "out")[1][1] == "1 image: make 1: 1 new; keep 0; remove 0"
+    status, lines = call("run", image, *options)
+    assert (status, lines[-1]) == (0, "Success: 1 of 1 image processed.")
+    assert list(sizes()) == ["0.jpg"]
+    assert remembered()["source"] == str(somewhere / "in")
+    assert call("verify", image, "out", "--workers", "1")[0] == 0
+    checks = json.loads(Path("out/verification.json").read_text(encoding="utf-8"))
+    assert {check["compared"] for check in checks["checks"]} == {1}
+
+
+def test_a_recipe_of_a_version_that_noted_no_source_is_used_again(call):
+    call("run", *RUN, "--no-verify", "--quality", "5")
+    text = json.dumps({key: remembered()[key] for key in ("recipe", "folder")})
+    Path("out/recipe.json").write_text(text, encoding="utf-8")
+    assert call("run", *RUN, "--no-verify")[1][0].startswith("Nothing to do")
+
+
+@pytest.mark.parametrize("command_", ["run", "plan", "verify"])
+def test_a_folder_that_cannot_be_used_is_told_before_anything_else(call, caplog, command_):
+    Path("empty").mkdir()
+    Path("out").mkdir()
+    for folders, words in ((("empty", "out"), "no image"), (("in", "in/out"), "one another")):
+        Path(folders[1]).mkdir(exist_ok=True)
+        with pytest.raises(UserError, match=words):
+            call(command_, *folders)
+        assert caplog.messages == []
 
 
 def test_results_that_are_not_there_cannot_be_verified(call):
