@@ -3,15 +3,18 @@
 `test_supervisor` has real processes that crash and hang, and takes long.
 """
 
+import contextlib
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from pixelmill.core.errors import UserError
+from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.jobs import BusyInterval, failed
 from pixelmill.core.reasons import DOUBTFUL, TRIED_ALONE
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.output_names import Outputs
+from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline import breadcrumbs, messages, supervisor
 from pixelmill.pipeline.batching import MOST_IMAGES
@@ -20,6 +23,8 @@ from pixelmill.pipeline.messages import MalformedError
 from pixelmill.pipeline.quarantine import MOST_DEATHS
 
 RECIPE = parse({})
+
+LIMITS = Limits(seconds_per_image=77.0)
 
 
 #: A batch of all images that a child is given.
@@ -46,12 +51,13 @@ class Play:
         renderer = SimpleNamespace(recipe=RECIPE)
         self.work = SimpleNamespace(
             renderer=renderer, outputs=Outputs(entries, RECIPE), engine="threads", workers=2,
-            limits="limits", breadcrumb_dir="breadcrumbs", seconds_per_image=0.01,
+            limits=LIMITS, breadcrumb_dir="breadcrumbs", seconds_per_image=0.01,
             confinement="confined",
         )  # fmt: skip
         self.entries, self.turns = entries, dict(turns)
         self.children, self.tried, self.recorded, self.breadcrumbs = [], [], [], []
         self.given, self.events = [], []
+        self.of_children = "children"
         monkeypatch.setattr(supervisor, "HostProcess", lambda *given: self.children.pop(0))
         monkeypatch.setattr(supervisor, "Quarantine", self.quarantine)
         monkeypatch.setattr(breadcrumbs, "read", self.read)
@@ -116,8 +122,8 @@ class Play:
         return [self.outcome(*pair) for pair in pairs]
 
     def quarantine(self, children, renderer, limits, workers, deaths, confinement):
-        assert (children, renderer) == ("children", self.work.renderer)
-        assert (limits, workers, confinement) == ("limits", 2, "confined")
+        assert (children, renderer) == (self.of_children, self.work.renderer)
+        assert (limits, workers, confinement) == (LIMITS, 2, "confined")
 
         def run(jobs, on_result):
             self.tried.append([])
@@ -135,7 +141,7 @@ class Play:
 
     def run(self, **options):
         return supervisor.render(
-            self.work, self.entries, self.record, children="children", **options
+            self.work, self.entries, self.record, children=self.of_children, **options
         )
 
     @property
@@ -283,3 +289,111 @@ def test_any_number_of_children_may_die_if_an_image_is_to_blame_for_each(play):
     acting.child(ALL)
     assert acting.run().had_trouble
     assert len(acting.sources) == len(acting.entries)
+
+
+class ClusterPlay(Play):
+    """A pass on a cluster, whose workers return these messages.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the tables; that of the breadcrumbs below it is left from a killed run.
+    returned : sequence of (str, object)
+        Kind and content of each message.
+    """
+
+    def __init__(self, monkeypatch, folder, count, *returned):
+        super().__init__(monkeypatch, count)
+        self.work.engine, self.work.cluster = "distributed", "cluster"
+        self.work.breadcrumb_dir = str(folder / "breadcrumbs")
+        (folder / "breadcrumbs/left").mkdir(parents=True)
+        self.of_children = SimpleNamespace(
+            mark=lambda: {"MARK": "1"},
+            note_others=lambda: self.events.append("note others"),
+            end_others=lambda: self.events.append("end others"),
+        )
+        self.folder, self.returned = folder, returned
+        monkeypatch.setattr(supervisor, "open_cluster", self.open_cluster)
+        monkeypatch.setattr(messages, "split", lambda message: message)
+
+    @contextlib.contextmanager
+    def open_cluster(self, cluster, workers, folder, report, longest, environment):
+        assert (cluster, workers, environment) == ("cluster", 2, {"MARK": "1"})
+        assert (report, longest) == (str(self.folder / "performance.html"), 77.0)
+        assert list(map(str, Path(self.work.breadcrumb_dir).iterdir())) == [folder]
+        self.events.append("open")
+        try:
+            yield SimpleNamespace(workers=3, startup_seconds=0.5, run=self.run_tasks)
+        finally:
+            self.events.append("close")
+
+    def run_tasks(self, work, tasks, on_result):
+        self.given += [job.source for batch in tasks for job in batch.jobs]
+        for message in self.returned:
+            on_result(message)
+
+    def returned_by_a_worker(self, *batch):
+        return "batch", (self.outcomes(batch), BusyInterval("w", 0.0, 1.0, len(batch)))
+
+
+ENDED = ["open", "note others", "close", "end others"]
+
+
+@pytest.fixture
+def cluster(monkeypatch, tmp_path):
+    """Function that makes a pass over some images on a cluster."""
+    return lambda *given: ClusterPlay(monkeypatch, tmp_path, *given)
+
+
+def test_a_cluster_gets_all_batches_and_a_folder_that_no_run_has_used(cluster):
+    acting = cluster(3)
+    acting.returned = [
+        acting.returned_by_a_worker(*names(0, 2)), acting.returned_by_a_worker(*names(1)),
+    ]  # fmt: skip
+    stats = acting.run()
+    assert sorted(acting.given) == names(0, 1, 2)
+    assert acting.sources == names(0, 2, 1)
+    assert (stats.workers, stats.seconds, stats.had_trouble) == (3, 0.5, False)
+    assert [interval.images for interval in stats.busy] == [2, 1]
+    assert (acting.tried, acting.events) == ([], ENDED)
+
+
+def test_a_cluster_is_not_asked_for_anything_if_there_is_nothing_to_do(cluster):
+    acting = cluster(0)
+    assert (acting.run().workers, acting.events) == (0, [])
+
+
+@pytest.mark.parametrize("reason", sorted(DOUBTFUL))
+def test_what_a_worker_of_a_cluster_doubts_is_tried_alone_once_the_cluster_is_left(cluster, reason):
+    acting = cluster(2)
+    first, second = names(0, 1)
+    acting.returned = [acting.returned_by_a_worker((first, reason), second)]
+    assert acting.run().had_trouble
+    assert (acting.tried, acting.events) == ([[first]], ENDED)
+    assert acting.recorded == [[(second, "")], [(first, "")]]
+
+
+def test_images_that_no_worker_of_a_cluster_reported_end_the_pass_after_the_others_are_recorded(
+    cluster, monkeypatch
+):
+    acting = cluster(2)
+    right = acting.returned_by_a_worker(names(1)[0])
+    acting.returned = [("batch", None), right]
+
+    def unpack(content, job_of, variants):
+        if content is None:
+            raise MalformedError("no")
+        return content
+
+    monkeypatch.setattr(messages, "unpack", unpack)
+    with pytest.raises(UserError, match="did not report the outcomes of all images"):
+        acting.run()
+    assert (acting.sources, acting.events) == (names(1), ENDED)
+
+
+def test_what_a_worker_of_a_cluster_refuses_ends_the_pass_and_all_that_it_started(cluster):
+    acting = cluster(2)
+    acting.returned = [("refused", ("TreeError", "'out' is a link."))]
+    with pytest.raises(TreeError, match="'out' is a link"):
+        acting.run()
+    assert acting.events == ENDED
