@@ -206,6 +206,15 @@ def test_images_that_took_too_long_are_tried_first_in_place_of_all_that_were_in_
     assert acting.tried[:2] == [[third], [first, second]]
 
 
+def test_an_image_that_breadcrumbs_name_twice_is_tried_once(play):
+    """A worker may write there what it wants."""
+    acting = play(3)
+    first, second, third = names(0, 1, 2)
+    acting.child(ends=False, breadcrumbs=[(first, [second, second]), (first, [])])
+    acting.run()
+    assert acting.tried == [[first], [second], [third]]
+
+
 def test_trouble_is_over_when_enough_images_in_a_row_succeed(play):
     """Images that end their process often come together."""
     acting = play(3 * supervisor.CALM, turns=dict.fromkeys((2, 21, 41), "crashed"))
