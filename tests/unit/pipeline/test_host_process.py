@@ -14,8 +14,9 @@ from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
-from pixelmill.pipeline import child_processes, host_process
-from pixelmill.pipeline.child_processes import ChildProcesses
+from pixelmill.pipeline import breadcrumbs, child_processes, host_process
+from pixelmill.pipeline.breadcrumbs import Breadcrumb
+from pixelmill.pipeline.child_processes import ChildProcesses, Message
 from pixelmill.pipeline.host import Work
 from pixelmill.pipeline.host_process import HostProcess, early_child
 from pixelmill.pipeline.messages import MalformedError, unpack
@@ -119,6 +120,63 @@ def test_a_silent_host_is_given_up(work, children, monkeypatch):
         assert next(received)[0] == "ready"
         child.process.process.send_signal(signal.SIGSTOP)
         assert {kind for kind, _ in received} <= {"batch"}
+
+
+class Host(HostProcess):
+    """A host that is ready after a time, and then says nothing; its time passes at once.
+
+    Parameters
+    ----------
+    ready : float
+        Seconds until it is ready.
+    began : callable
+        Returns for a moment when the image that is then in progress was begun; None if none is.
+    """
+
+    def __init__(self, monkeypatch, ready, began):
+        self.now, self._ready, self._began_at = 0.0, ready, began
+        self._told = []
+        clock = SimpleNamespace(monotonic=lambda: self.now, perf_counter=lambda: self.now)
+        monkeypatch.setattr(host_process, "time", clock)
+        monkeypatch.setattr(breadcrumbs, "read", self.read)
+        super().__init__(SimpleNamespace(start=lambda *given, **named: None), "threads", RECIPE)
+
+    def read(self, folder):
+        began = self._began_at(self.now)
+        return [] if began is None else [Breadcrumb("a.jpg", began)]
+
+    def _receive(self, seconds):
+        assert seconds >= 0 and self.now < 1000
+        if self.now <= self._ready < self.now + seconds:
+            self.now, self._ready = self._ready, float("inf")
+            self._told += [Message(None, "waited", b"0"), Message(None, "ready", b"2")]
+        if self._told:
+            return self._told.pop(0)
+        self.now += seconds
+        return None
+
+
+#: What is in progress, when a host is ready, and when it is given up: 120 seconds after its start,
+#: 30 after the last sign of life, or as soon as an image took more than 20.
+SILENCES = {
+    "it is never ready": (float("inf"), lambda now: None, 120, []),
+    "it begins no image": (5.5, lambda now: None, 35.5, []),
+    "it begins image after image": (0.1, lambda now: now - 19 if now <= 500 else None, 530, []),
+    "an image takes too long": (0.1, lambda now: 40 if now > 40 else now, 60, ["a.jpg"]),
+    "an image began in the future": (0.1, lambda now: now + 1, 0, ["a.jpg"]),
+}
+
+
+@pytest.mark.parametrize("what", SILENCES)
+def test_a_host_is_given_up_when_it_shows_no_sign_of_life_any_more(monkeypatch, what):
+    """A batch may take any time: while its images come and go, nothing is said."""
+    ready, began, ended, overdue = SILENCES[what]
+    host = Host(monkeypatch, ready, began)
+    its_work = SimpleNamespace(limits=Limits(seconds_per_image=20), breadcrumb_dir="breadcrumbs")
+    kinds = [kind for kind, _ in host.messages(its_work, still_expected)]
+    assert kinds == ([] if what == "it is never ready" else ["ready"])
+    assert ended <= host.now <= ended + 2 * host_process._LOOK_INTERVAL
+    assert [one.source for one in host.overdue] == overdue
 
 
 #: What a child may write instead of its messages.
