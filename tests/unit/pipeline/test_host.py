@@ -1,19 +1,24 @@
 """A host reports when its workers are ready, the outcome of each batch, and its end."""
 
 import queue
+import sys
+from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from pixelmill.app.config import named_recipe
 from pixelmill.core.errors import TreeError
+from pixelmill.core.jobs import failed
 from pixelmill.dataset.catalog import refresh
 from pixelmill.dataset.output_names import Outputs
-from pixelmill.engines.registry import LOCAL
+from pixelmill.engines.registry import LOCAL, has_processes
 from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline import breadcrumbs, messages
 from pixelmill.pipeline.child_processes import ChildProcesses
-from pixelmill.pipeline.host import Work, modules
+from pixelmill.pipeline.host import Work, confinement, modules
 
 pytestmark = pytest.mark.usefixtures("started_children")
 
@@ -25,6 +30,35 @@ class Refusing(Renderer):
 
     def render(self, job):
         raise TreeError("'out' is a link.")
+
+
+class Lacking(Renderer):
+    """Finds that the system has no more of something that all images need."""
+
+    def render(self, job):
+        raise OSError(24, "Too many open files")
+
+
+class Measuring(Renderer):
+    """Tells the limits of its process, in place of an outcome."""
+
+    def render(self, job):
+        import resource
+
+        limits = [
+            resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_FSIZE)
+        ]
+        return failed(job, "steps", "step_failed", " ".join(map(str, limits)), "")
+
+
+class Unreadable:
+    """In place of entries; what is wrong with it takes many words."""
+
+    @property
+    def sizes(self):
+        error = ValueError("no sizes")
+        error.add_note("and no end " * 2000)
+        raise error
 
 
 class Hosted:
@@ -40,14 +74,14 @@ class Hosted:
         (folder / "out").mkdir()
         self.renderer = Renderer(str(source), str(folder / "out"), RECIPE)
 
-    def run(self, engine):
+    def run(self, engine, limits=Limits()):  # noqa: B008
         """The kinds and contents of its messages."""
         work = Work(
             self.renderer,
             self.outputs,
             engine,
             2,
-            Limits(),
+            limits,
             self.breadcrumb_dir,
             seconds_per_image=None,
         )
@@ -91,6 +125,49 @@ def test_a_path_that_must_not_be_followed_is_reported_as_such(hosted, tmp_path, 
     assert str(messages.refused(content)) == "'out' is a link."
 
 
+def test_what_the_system_lacks_for_all_images_is_reported_in_a_sentence(hosted, tmp_path):
+    hosted.renderer = Lacking(str(tmp_path / "in"), str(tmp_path / "out"), RECIPE)
+    kind, content = hosted.run("threads")[-1]
+    assert kind == "refused"
+    assert "Too many open files" in str(messages.refused(content))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
+@pytest.mark.parametrize("engine", ["threads", "processes"])
+def test_each_image_has_the_memory_of_the_limits(hosted, tmp_path, engine):
+    """So much for each worker process, or for so many workers together in one process."""
+    hosted.renderer = Measuring(str(tmp_path / "in"), str(tmp_path / "out"), RECIPE)
+    mebibytes = 10**6  # compared with which a process has none to begin with
+    told = hosted.run(engine, Limits(memory_mb=mebibytes))
+    for outcomes, _ in (
+        messages.unpack(content, hosted.jobs.get, [""]) for kind, content in told if kind == "batch"
+    ):
+        for outcome in outcomes:
+            memory, file = (int(size) / 2**20 / mebibytes for size in outcome.message.split())
+            assert (round(memory), file) == (1 if has_processes(engine) else 2, 1)
+
+
+OWN = {"steps": [{"call": {"function": "own:step"}}, {"watermark": {"image": "mark.png"}}]}
+
+
+@pytest.mark.parametrize("engine", ["threads", "distributed"])
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_worker_may_read_sources_and_files_of_steps_and_write_where_it_must(
+    tmp_path, engine, keeps
+):
+    """Own steps may import their neighbours."""
+    (tmp_path / "own.py").write_text("def step(image): return image", encoding="utf-8")
+    Image.new("RGB", (4, 4)).save(tmp_path / "mark.png")
+    recipe = parse({**OWN, "keep_mtime": keeps}, folder=str(tmp_path))
+    sandbox = SimpleNamespace(confine=lambda *given: given)
+    assert confinement(sandbox, recipe, "in", ["images", "breadcrumbs"], engine) == (
+        ["in", str(tmp_path / "mark.png"), str(tmp_path)],
+        ["images", "breadcrumbs"],
+        keeps,
+        "distributed" if engine == "distributed" else "",
+    )
+
+
 def test_an_error_that_only_a_user_can_correct_is_reported(hosted):
     kind, content = hosted.run("no such engine")[-1]
     assert kind == "refused"
@@ -104,3 +181,10 @@ def test_an_error_in_the_host_is_reported(hosted):
     message, trace = messages.texts(content)
     assert message.startswith("AttributeError")
     assert "Traceback" in trace
+
+
+def test_an_error_of_many_words_is_cut_to_what_a_message_may_hold(hosted):
+    hosted.entries = Unreadable()
+    kind, content = hosted.run("sequential")[-1]
+    message, trace = messages.texts(content)
+    assert (kind, message, len(trace)) == ("error", "ValueError: no sizes", messages.MOST_TEXT)
