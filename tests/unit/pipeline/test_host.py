@@ -2,6 +2,8 @@
 
 import queue
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +11,7 @@ from PIL import Image
 
 from pixelmill.app.config import named_recipe
 from pixelmill.core.errors import TreeError
-from pixelmill.core.jobs import failed
+from pixelmill.core.jobs import Batch, failed
 from pixelmill.dataset.catalog import refresh
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.engines.registry import LOCAL, has_processes
@@ -18,7 +20,7 @@ from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline import breadcrumbs, messages
 from pixelmill.pipeline.child_processes import ChildProcesses
-from pixelmill.pipeline.host import Work, confinement, modules
+from pixelmill.pipeline.host import Work, _BatchWorker, confinement, modules
 
 pytestmark = pytest.mark.usefixtures("started_children")
 
@@ -114,6 +116,20 @@ def test_every_image_is_reported_once(hosted, engine):
     assert sorted(outcome.source for outcome in outcomes) == sorted(hosted.jobs)
     assert all(stretch.ended >= stretch.began for _, stretch in told)
     assert breadcrumbs.read(hosted.breadcrumb_dir) == []
+
+
+def test_each_thread_is_a_worker_of_its_own(tmp_path):
+    both = threading.Barrier(2)
+
+    def render(batch, mark):
+        both.wait(60)
+        return []
+
+    work = _BatchWorker(render, str(tmp_path))
+    with ThreadPoolExecutor(2) as pool:
+        packed = list(pool.map(work, [Batch([]), Batch([])]))
+    workers = {messages.unpack(content, {}.get, [""])[1].worker for content in packed}
+    assert len(workers) == 2
 
 
 @pytest.mark.parametrize("engine", ["threads", "processes"])
