@@ -145,6 +145,11 @@ def test_an_error_that_only_a_user_can_correct_comes_back_unchanged(kind):
     assert str(back) == str(kind("a \udcff sentence"))
 
 
+def test_an_error_of_many_words_that_only_a_user_can_correct_is_cut_off():
+    back = messages.refused(json.dumps(messages.refusal(UserError("x" * 10**6))).encode())
+    assert str(back) == "x" * 10_000
+
+
 @pytest.fixture
 def pipe():
     receiver, sender = os.pipe()
@@ -183,3 +188,13 @@ def test_a_message_that_claims_to_be_huge_is_refused(pipe):
     os.write(sender, (2**62).to_bytes(8, "big"))
     with pytest.raises(MalformedError):
         list(bodies(receiver))
+
+
+def test_a_message_may_be_as_large_as_is_accepted(pipe):
+    receiver, sender = pipe
+    Channel(sender).forward("kind", b"1234")
+    Channel(sender).forward("kind", b"12345")
+    accepted = bodies(receiver, most=len(b"kind 1234"))
+    assert next(accepted) == b"kind 1234"
+    with pytest.raises(MalformedError, match="a message of 10 bytes"):
+        next(accepted)
