@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -30,6 +31,34 @@ def test_a_breadcrumb_names_the_rest_of_its_batch(folder):
     with breadcrumbs.record(folder, NAMES) as mark:
         mark(1)
         assert [breadcrumb.rest for breadcrumb in breadcrumbs.read(folder)] == [tuple(NAMES[2:])]
+
+
+def test_each_thread_of_a_process_has_its_own(folder):
+    both, read = threading.Barrier(2), threading.Event()
+
+    def other():
+        with breadcrumbs.record(folder, ["other.jpg"]) as mark:
+            mark(0)
+            both.wait(60)
+            read.wait(60)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with breadcrumbs.record(folder, ["mine.jpg"]) as mark:
+        mark(0)
+        both.wait(60)
+        found = sorted(breadcrumb.source for breadcrumb in breadcrumbs.read(folder))
+    read.set()
+    thread.join()
+    assert found == ["mine.jpg", "other.jpg"]
+
+
+def test_what_a_process_of_the_same_number_left_is_replaced(folder):
+    with open(os.path.join(folder, "1-2"), "wb") as file:
+        file.write(GARBAGE["no names"])
+    with breadcrumbs.record(folder, ["a.jpg"], "1-2") as mark:
+        mark(0)
+        assert [breadcrumb.source for breadcrumb in breadcrumbs.read(folder)] == ["a.jpg"]
 
 
 GARBAGE = {
