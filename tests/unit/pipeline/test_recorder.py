@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 
 import pytest
 
@@ -37,6 +38,11 @@ class Recording:
         entry = self.context.entries[self.context.entries.find(source)]
         outcome = failed(self.plan.outputs.job(entry), "decode", reason, message, "")
         self.recorder.record([outcome])
+
+    def succeed(self, source, made):
+        entry = self.context.entries[self.context.entries.find(source)]
+        outcome = failed(self.plan.outputs.job(entry), "", "", "", "")
+        self.recorder.record([outcome._replace(status="ok", files=(made,))])
 
 
 @pytest.fixture
@@ -74,11 +80,28 @@ def test_an_image_whose_source_cannot_be_read_keeps_its_output(begin, tree, reas
     assert (tree.images / "0.jpg").read_bytes() == before
 
 
-def test_an_output_that_was_already_gone_is_not_kept(begin, tree):
+@pytest.mark.parametrize("content", [None, b"cut off"], ids=["gone", "cut off"])
+def test_an_output_that_was_already_lost_is_not_kept(begin, tree, content):
     recording = begin()
     (tree.images / "0.jpg").unlink()
+    if content is not None:
+        (tree.images / "0.jpg").write_bytes(content)
     recording.fail("unreadable")
     assert recording.context.ledger.rows()["0.jpg"].files == ()
+
+
+def test_an_image_keeps_an_output_that_another_image_had_before(begin, tree, picture):
+    """As after a run that was killed before the other one got its new name."""
+    made = OutputFile("", "x.jpg", 32, 24, (tree.images / "0.jpg").stat().st_size, "0" * 64)
+    shutil.copy(tree.images / "0.jpg", tree.images / "x.jpg")
+    for number, name in enumerate(("x.png", "x.jpg")):
+        picture(number).save(tree.source / name)
+        begin().succeed(name, made)
+    picture(9).save(tree.source / "x.jpg")
+    recording = begin()
+    assert recording.plan.passed_on == {"x.jpg"}
+    recording.fail("vanished", "x.jpg")
+    assert recording.context.ledger.rows()["x.jpg"].files == (made,)
 
 
 def test_no_more_images_may_lose_their_output_than_the_policy_allows(begin, tree):
@@ -110,11 +133,16 @@ def test_a_full_disk_stops_the_pass_before_anything_is_recorded(begin):
     assert recording.context.ledger.rows()["0.jpg"].status == "ok"
 
 
+def test_a_source_on_a_bad_part_of_its_disk_fails_alone(begin):
+    """The same words about an output would concern all images."""
+    recording = begin()
+    recording.fail("unreadable", message=os.strerror(errno.EIO))
+    assert recording.context.ledger.rows()["0.jpg"].reason == "unreadable"
+
+
 def test_an_image_that_succeeds_keeps_what_was_written_for_it(begin, tree):
     recording = begin()
     made = OutputFile("", "0.jpg", 32, 24, (tree.images / "0.jpg").stat().st_size, "0" * 64)
-    entry = recording.context.entries[recording.context.entries.find("0.jpg")]
-    outcome = failed(recording.plan.outputs.job(entry), "", "", "", "")
-    recording.recorder.record([outcome._replace(status="ok", files=(made,))])
+    recording.succeed("0.jpg", made)
     assert recording.context.ledger.rows()["0.jpg"].files == (made,)
     assert (tree.images / "0.jpg").exists()
