@@ -93,7 +93,7 @@ def test_a_plan_says_which_libraries_changed_since_the_images_were_rendered(
     caplog.set_level("INFO")
     monkeypatch.setattr(fingerprint, "code_fingerprint", lambda *given: "other code")
     changed = ("Pillow", "avif", "libtiff", "simplejpeg", "webp", "zlib")
-    now = {**dict.fromkeys(reversed(changed), "2"), "NumPy": "2.4"}
+    now = {**dict.fromkeys(reversed(changed), "2"), "NumPy": "2.4", "not used before": "1"}
     monkeypatch.setattr(fingerprint, "rendering_software", lambda *given: now)
     request = request_of(tree)
     workspace = Workspace(request.target)
@@ -105,6 +105,13 @@ def test_a_plan_says_which_libraries_changed_since_the_images_were_rendered(
         assert ledger.software_of("other code") == now
     words = ", ".join(f"{name} 1 is now 2" for name in changed)
     assert f"code changed: {words}" in caplog.messages
+
+
+def test_if_no_library_changed_since_then_the_steps_did(tree, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(fingerprint, "code_fingerprint", lambda *given: "other code")
+    tree.process()
+    assert "code changed: pixelmill's or your own steps'" in caplog.messages
 
 
 OPENCV = parse({"backend": "opencv", "steps": ["grayscale"], "output": {"format": "png"}})
