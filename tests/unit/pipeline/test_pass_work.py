@@ -94,6 +94,31 @@ def test_the_engine_is_chosen_by_the_work_and_whether_it_was_measured(
         assert 8 * 0.0005 < work < 8 * 0.001
 
 
+def test_the_work_is_that_of_the_plan_within_what_the_request_and_its_policy_allow(
+    tmp_path, monkeypatch
+):
+    allowed = []
+    monkeypatch.setattr(
+        runner, "confinement", lambda *given: allowed.append(given) or "what is allowed"
+    )
+    given = request(
+        "in", str(tmp_path / "out"), engine="processes", workers=2, cluster=Cluster("file"),
+        policy=Policy(limits=Limits(max_pixels=77), sandbox=Sandbox(network=True)),
+    )  # fmt: skip
+    workspace, plan = Workspace(given.target), Plan(to_render=entries(80), outputs="names")
+    context = SimpleNamespace(
+        request=given, tree=workspace, fingerprints=SimpleNamespace(recipe="r"),
+        ledger=SimpleNamespace(seconds_per_image={"r": 0.25}.get),
+    )  # fmt: skip
+    work = runner._work_of(context, plan)
+    assert (work.engine, work.workers, work.outputs) == ("processes", 2, "names")
+    assert (work.limits, work.seconds_per_image) == (given.policy.limits, 0.25)
+    assert (work.cluster, work.confinement) == (Cluster("file"), "what is allowed")
+    assert work.breadcrumb_dir == str(tmp_path / "out/.crumbs")
+    written = [str(tmp_path / "out/images"), work.breadcrumb_dir]
+    assert allowed == [(given.policy.sandbox, RECIPE, "in", written, "processes")]
+
+
 @pytest.fixture
 def tree(tmp_path, photos):
     return Tree(filled(tmp_path, photos))
@@ -134,6 +159,47 @@ def test_what_was_left_by_processes_that_died_or_images_that_failed_is_removed(
     tree.process()
     assert (tree.images / LEFTOVER).exists() is not (trouble or fails)
     assert not (tree.target / ".crumbs").exists()
+
+
+def test_what_a_lost_worker_of_a_cluster_was_writing_is_removed(tree, rendering):
+    """The cluster does not say that it lost one."""
+    rendering()
+    tree.process("distributed", recipe=parse({}))  # a recipe whose time is not known
+    assert not (tree.images / LEFTOVER).exists()
+
+
+def test_failures_are_listed_where_a_full_disk_has_room_again(
+    tree, picture, rendering, monkeypatch
+):
+    change(tree, picture)
+    rendering(error=UserError("full"))
+    reserved = []
+    monkeypatch.setattr(
+        runner,
+        "write_failures",
+        lambda ledger, state: reserved.append(os.path.exists(f"{state}/.reserve")),
+    )
+    with pytest.raises(UserError, match="full"):
+        tree.process()
+    assert reserved == [False]
+
+
+@pytest.mark.parametrize(("makes", "certain"), [("nothing", False), ("everything", True)])
+def test_a_host_starts_before_the_plan_is_made_only_if_it_is_certainly_needed(
+    tree, monkeypatch, makes, certain
+):
+    asked = []
+    early = runner.early_child
+    monkeypatch.setattr(
+        runner,
+        "early_child",
+        lambda *given, certain: asked.append(certain) or early(*given, certain=False),
+    )
+    if makes == "everything":
+        for path in tree.target.glob("ledger.*"):
+            path.unlink()
+    tree.process()
+    assert asked == [certain]
 
 
 def test_a_pass_that_stops_leaves_no_temporary_and_an_up_to_date_table_of_failures(
