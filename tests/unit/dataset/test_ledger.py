@@ -138,6 +138,14 @@ def test_failures_have_stage_reason_and_message(ledger, outcomes):
     assert list(ledger.failures()) == [("broken.jpg", "decode", bad.reason, bad.message)]
 
 
+def test_a_failed_image_that_kept_several_outputs_is_listed_once(ledger, outcomes):
+    good, bad = outcomes
+    kept = tuple(good.files[0]._replace(variant=name, path=name) for name in "ab")
+    ledger.record([bad._replace(files=kept)], FINGERPRINTS)
+    assert [row[0] for row in ledger.failures()] == ["broken.jpg"]
+    assert len(list(ledger.manifest())) == 2
+
+
 def test_failures_are_found_without_reading_all_images(ledger, path):
     ledger.record([], FINGERPRINTS)
     database = sqlite3.connect(path)
@@ -393,6 +401,15 @@ def test_passes_are_read_back_with_the_times_of_their_workers(ledger):
     ]
     ledger.forget_passes()
     assert list(ledger.passes()) == []
+    ledger.add_pass(part)  # gets the number of the first
+    assert list(ledger.passes()) == [(part, [])]
+
+
+def test_of_earlier_full_passes_only_the_sums_are_kept(ledger):
+    busy = BusyInterval("0", 0.0, 1.0, 3)
+    for _ in range(2):
+        ledger.add_pass(PASS, [busy])
+    assert list(ledger.passes()) == [(PASS, []), (PASS, [busy])]
 
 
 def test_a_reader_of_a_ledger_learns_that_it_is_in_doubt(path, outcomes):
