@@ -29,8 +29,14 @@ def test_passes_that_differ_compare_with_neither(key):
     )
 
 
-def test_a_shard_with_nothing_to_do_does_not_change_the_engine():
-    assert merge_passes([ONE, IDLE], 100, "all").engine == "processes"
+def test_a_shard_with_nothing_to_do_changes_only_the_seconds():
+    idle = IDLE._replace(workers=9, recipe="old", code="old", machine="another")
+    merged = merge_passes([ONE, idle], 100, "all")
+    expected = ONE._replace(seconds=10.1, startup_seconds=1.0, megapixels_in=24.0, catalog="all")
+    assert merged == expected._replace(bytes_in=2000, bytes_out=1000)
+
+
+def test_if_no_shard_has_anything_to_do_the_engine_is_theirs():
     assert merge_passes([IDLE, IDLE], 100, "all").engine == "sequential"
 
 
