@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from pixelmill.core.errors import UserError
 from pixelmill.dataset import ledger_backup, outputs_state
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.dataset.outputs_state import NAME, record, token
@@ -31,22 +32,48 @@ def test_times_do_not_matter(tree):
     assert token(str(tree)) == "first"
 
 
+def linked(images):
+    """Put a link in the place of an output; it leads to a file of the same size."""
+    (images / "a.jpg").rename(images.with_name("moved.jpg"))
+    (images / "a.jpg").symlink_to("../moved.jpg")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda images: (images / "a.jpg").unlink(), "2 outputs were found, not 3"),
         (lambda images: (images / "a.jpg").write_bytes(b"four"), "outputs were altered"),
         (lambda images: (images / "a.jpg").rename(images / "c.jpg"), "outputs were altered"),
+        (linked, "outputs were altered"),
         (lambda images: (images / "more.jpg").touch(), "4 outputs were found, not 3"),
         (lambda images: (images / ".pixelmill-0a-1-2.tmp").touch(), "4 outputs were found, not 3"),
         (lambda images: images.rename(images.with_name("moved")), "0 outputs were found, not 3"),
     ],
-    ids=["lost", "another size", "another name", "a stray", "an unfinished file", "all lost"],
+    ids=[
+        "lost",
+        "another size",
+        "another name",
+        "a link",
+        "a stray",
+        "an unfinished file",
+        "all lost",
+    ],
 )
 def test_a_change_gives_a_new_token_that_says_what_was_found(tree, change, words):
     change(tree / "images")
     first, second = token(str(tree)), token(str(tree))
     assert first.startswith(f"{words} (") and first != second
+
+
+def test_outputs_that_cannot_be_looked_at_give_a_new_token(tree, monkeypatch):
+    """The job that runs then says what is wrong."""
+
+    def refuse(folder):
+        raise UserError("no")
+
+    monkeypatch.setattr(outputs_state, "walk", refuse)
+    first, second = token(str(tree)), token(str(tree))
+    assert first.startswith("outputs cannot be looked at (") and first != second
 
 
 def test_a_repaired_tree_has_the_token_of_its_repair(tree):
