@@ -32,10 +32,10 @@ class Tree:
         made = [self.process(shard=shard, **options).images for shard in all_of(count)]
         return made, self.gather(count)
 
-    def gather(self, count):
+    def gather(self, count, token=""):
         table = str(self.target / "catalog.csv")
         gather_catalog(table, count)
-        return gather(str(self.target), count, table)
+        return gather(str(self.target), count, table, token)
 
     def outputs(self):
         files = (path for path in self.images.rglob("*") if path.is_file())

@@ -6,7 +6,7 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.locks import exclusive
-from pixelmill.dataset import catalog, gather
+from pixelmill.dataset import catalog, gather, ledger_backup, outputs_state
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.dataset.shards import all_of, shard_of, shards_of
 from pixelmill.report.timings import distributions
@@ -130,6 +130,8 @@ def test_a_shard_whose_ledger_has_a_backup_is_gathered_normally(fresh, whole, da
     path.write_bytes(b"damaged") if damage == "damaged" else path.unlink()
     fresh.gather(3)
     assert fresh.tables() == whole.tables()
+    for ledger in (path, fresh.target / "ledger.sqlite"):  # now that the outputs were looked at
+        assert not ledger_backup.is_in_doubt(str(ledger))
 
 
 def test_a_shard_whose_ledger_is_lost_is_made_again_before_it_is_gathered(fresh, whole):
@@ -180,6 +182,15 @@ def test_doubt_about_a_shard_is_doubt_about_the_whole(fresh, conditions, monkeyp
     monkeypatch.setattr(Ledger, "doubt", lambda self: doubted.append(self))
     fresh.gather(3)
     assert len(doubted) == in_doubt
+
+
+def test_the_outputs_are_recorded_with_the_token_of_the_workflow_once_all_are_gathered(fresh):
+    """A shard knows only its own."""
+    for shard in all_of(2):
+        fresh.process(shard=shard, token="first")
+        assert not (fresh.target / outputs_state.NAME).exists()
+    fresh.gather(2, "first")
+    assert outputs_state.token(str(fresh.target)) == "first"
 
 
 def test_the_libraries_that_rendered_the_images_are_gathered_too(fresh):
