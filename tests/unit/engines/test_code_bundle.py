@@ -54,6 +54,16 @@ def test_a_process_without_pixelmill_gets_the_library_and_the_work(tmp_path, els
     assert "max_frames=7" in told
 
 
+def test_a_bundle_holds_all_files_that_rendering_needs(tmp_path, repository):
+    code_bundle.pack(str(tmp_path), [])
+    with zipfile.ZipFile(tmp_path / code_bundle.BUNDLE) as bundle:
+        held = set(bundle.namelist())
+    imaging = (repository / "scripts/pixelmill/imaging").rglob("*.*")
+    needed = {path.relative_to(repository / "scripts").as_posix() for path in imaging}
+    assert {path for path in needed if not path.endswith(".pyc")} <= held
+    assert any(path.endswith(".ttf") for path in held)
+
+
 def test_each_bundle_brings_its_own_work(tmp_path, elsewhere):
     calls = []
     for frames in (7, 8, 7):

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -12,7 +13,9 @@ from PIL import Image
 from pixelmill.app.config import named_recipe
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Batch, Job
-from pixelmill.engines.distributed import Cluster, open_cluster
+from pixelmill.engines import distributed as engine_distributed
+from pixelmill.engines import machine
+from pixelmill.engines.distributed import Cluster, _Distributed, open_cluster
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline.cluster_worker import ClusterWorker
 from tests.conftest import clean_environment
@@ -127,6 +130,66 @@ def test_without_the_packages_the_error_says_how_to_install_them(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)  # as if it were not installed
     with pytest.raises(UserError, match=r"'distributed'; install envs/requirements-cluster\.lock"):
         open_cluster(Cluster(), 1, "", "").__enter__()
+
+
+def test_each_certificate_must_be_a_file(tmp_path):
+    for missing in range(3):
+        paths = [tmp_path / f"{missing}-{number}.pem" for number in range(3)]
+        for path in (*paths[:missing], *paths[missing + 1 :]):
+            path.touch()
+        cluster = Cluster("tls://127.0.0.1:1", tuple(map(str, paths)))
+        with pytest.raises(UserError, match=rf"{missing}-{missing}\.pem' is not a file"):
+            open_cluster(cluster, 1, "", "").__enter__()
+
+
+def test_times_of_a_cluster_compare_with_those_of_no_machine():
+    assert Cluster().machine == machine.machine_fingerprint()
+    assert Cluster("tls://10.0.0.7:8786").machine == "cluster"
+
+
+class StartError(Exception):
+    """Ends the start of a cluster."""
+
+
+def test_a_local_cluster_is_private_to_this_run_and_waits_as_long_as_an_image_may_take(
+    tmp_path, monkeypatch
+):
+    import dask.config
+
+    def start(**options):
+        raise StartError(options, dask.config.get("distributed.scheduler.worker-ttl"),
+                         dask.config.get("temporary-directory"))  # fmt: skip
+
+    security = SimpleNamespace(temporary=lambda: "its own certificates")
+    modules = {
+        "distributed": SimpleNamespace(Client=None, LocalCluster=start),
+        "distributed.security": SimpleNamespace(Security=security),
+    }
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(engine_distributed, "_be_quiet", lambda: None)
+    given = (Cluster(), 3, str(tmp_path), "report", 70.0, {"MARK": "1"})
+    with pytest.raises(StartError) as started:
+        open_cluster(*given).__enter__()
+    options, patience, scratch = started.value.args
+    assert options == {
+        "n_workers": 3, "threads_per_worker": 1, "host": "127.0.0.1", "protocol": "tls://",
+        "security": "its own certificates", "dashboard_address": "127.0.0.1:0",
+        "env": {"MARK": "1"},
+    }  # fmt: skip
+    assert (patience, scratch) == ("90.0 s", str(tmp_path))
+
+
+def test_the_result_of_a_batch_is_removed_when_it_was_read_and_cut_if_it_is_huge(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(engine_distributed, "MOST_RESULT_BYTES", 5)
+    engine = _Distributed.__new__(_Distributed)
+    engine._folder = str(tmp_path)
+    for content in (b"short", b"longer"):
+        (tmp_path / "result").write_bytes(content)
+        assert engine._take("result") == content[:5]
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

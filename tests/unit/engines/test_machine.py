@@ -8,6 +8,7 @@ import sys
 import psutil
 import pytest
 
+from pixelmill.engines import machine as machines
 from pixelmill.engines.machine import cgroup_cores, cores, machine, machine_fingerprint
 from tests.conftest import REPOSITORY
 
@@ -33,6 +34,11 @@ def test_cores_are_those_that_this_process_may_use():
     )
     assert done.stdout.strip() == "1"
     assert 1 <= cores() <= len(os.sched_getaffinity(0))
+
+
+def test_cores_are_no_more_than_a_control_group_allows(monkeypatch):
+    monkeypatch.setattr(machines, "cgroup_cores", lambda: iter([77, 1, 78]))
+    assert cores() == 1
 
 
 @pytest.mark.parametrize(
