@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pixelmill.verification.checks import CHECKS, OUTPUT_CHECKS, TREE_CHECKS, Totals
+from pixelmill.verification.checks import CHECKS, OUTPUT_CHECKS, TREE_CHECKS, Totals, is_repaired
 from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.opened_output import OpenedOutput
 from pixelmill.verification.tree_contents import ManifestRow, TreeContents
 
-#: Four inputs, of which one failed and one cannot be read; three outputs, of which one is gone.
+#: Four inputs, of which one failed and one cannot be read; three outputs, and two that were kept
+#: from an earlier pass, of which one each is gone.
 TREE = TreeContents(
     outputs={f"{name}.jpg": ManifestRow(f"{name}.png", "", "") for name in "abc"},
-    kept={"old.jpg"},
+    kept={"old.jpg", "lost.jpg"},
     files={"a.jpg": (9, 1), "b.jpg": (9, 1), "old.jpg": (9, 1), "stray\n.jpg": (9, 1)},
     temporaries=["x.tmp"],
     inputs=4,
@@ -55,7 +56,7 @@ def test_a_check_counts_what_it_compared_and_what_it_could_not_compare(name, cou
             "inputs",
             {"new.png": "is an input without a row", "gone.png": "has a row but is not an input"},
         ),
-        ("missing", {"c.jpg": "is in the manifest but does not exist"}),
+        ("missing", dict.fromkeys(["c.jpg", "lost.jpg"], "is in the manifest but does not exist")),
         ("extra", {"stray\\u000a.jpg": "exists but is not in the manifest"}),
         ("temporaries", {"x.tmp": "was left by a run that was killed"}),
     ],
@@ -63,6 +64,18 @@ def test_a_check_counts_what_it_compared_and_what_it_could_not_compare(name, cou
 def test_a_check_of_the_tree_names_what_differs(name, found):
     (check,) = (check for check in TREE_CHECKS if check.name == name)
     assert dict(check.find(TREE)) == found
+
+
+def test_the_next_run_repairs_all_but_files_of_others_and_its_own_code():
+    repaired = {check.name for check in CHECKS if is_repaired(failing(check.name))}
+    assert {check.name for check in CHECKS} - repaired == {"extra", "similarity"}
+    assert is_repaired(failing("extra", "missing"))
+    assert not is_repaired(failing())
+
+
+def failing(*names):
+    """A result in which these checks failed."""
+    return {"checks": [{"name": c.name, "passed": c.name not in names} for c in CHECKS]}
 
 
 def test_names_are_unique_and_each_check_asks_a_question_and_has_a_remedy():

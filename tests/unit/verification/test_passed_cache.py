@@ -8,10 +8,14 @@ import sqlite3
 
 import pytest
 
+from pixelmill.core import locks
 from pixelmill.core.progress import Progress
+from pixelmill.dataset import ledger_backup
+from pixelmill.imaging.recipe_parser import parse
+from pixelmill.verification import verify
 from pixelmill.verification.passed_cache import PassedCache
 from pixelmill.verification.verify import SHARES
-from tests.helpers.verified import COUNT, Tree, check_of, faults_of, filled
+from tests.helpers.verified import COUNT, RESIZE, Tree, check_of, edit, faults_of, filled
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +89,53 @@ def opened_in(result):
 def test_other_rules_open_what_they_concern(tree, options, opened):
     tree.verify(sample=0)
     assert opened_in(tree.verify(**options)) == opened
+
+
+@pytest.mark.parametrize("changed", ["recipe", "code"])
+def test_another_recipe_and_other_code_of_verification_open_all(tree, monkeypatch, changed):
+    tree.verify(sample=0)
+    if changed == "recipe":
+        tree.recipe = parse({"steps": [RESIZE], "background": "#000000"})
+    else:
+        monkeypatch.setattr(verify, "digest_of_code", lambda package: "other")
+    assert opened_in(tree.verify(sample=0)) == COUNT
+
+
+def test_an_output_that_cannot_be_compared_is_opened_once(tree):
+    entries = tree.entries()
+    (tree.source / "3.jpg").unlink()  # another check says that it is gone
+    assert check_of(tree.verify(entries), "similarity")["not_compared"] == 1
+    result = tree.verify(entries)
+    assert (result["passed"], opened_in(result)) == (True, 0)
+    assert check_of(result, "similarity")["not_compared"] == 1
+
+
+@pytest.fixture
+def suspected(tree):
+    """Function that returns whether the next pass will compare all outputs with their digests."""
+    return lambda: ledger_backup.is_in_doubt(str(tree.target / "ledger.sqlite"))
+
+
+def test_the_next_pass_examines_all_outputs_if_one_has_other_bytes_than_were_recorded(
+    tree, suspected
+):
+    edit(tree.images / "3.jpg", lambda image: image.resize((48, 33)))
+    tree.note_as_made("3.jpg")
+    assert not tree.verify()["passed"]
+    assert not suspected()
+    same_size_other_bytes(tree.images / "4.jpg")
+    assert not tree.verify(scope="all")["passed"]
+    assert suspected()
+
+
+def test_outputs_are_verified_while_a_run_is_writing_but_its_ledger_is_left_alone(
+    tree, suspected, monkeypatch
+):
+    monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.0)
+    same_size_other_bytes(tree.images / "3.jpg")
+    with locks.exclusive(tree.target):
+        assert list(faults_of(tree.verify())["sha256"]) == ["3.jpg"]
+    assert not suspected()
 
 
 def test_what_passed_before_a_verification_was_stopped_is_not_opened_again(

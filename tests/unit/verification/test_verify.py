@@ -225,6 +225,19 @@ def test_hostile_names_are_verified_and_named_on_one_line(tmp_path, picture):
         image.encode()
 
 
+def test_sources_that_vanished_since_they_were_catalogued_are_no_fault_of_outputs(tmp_path, photos):
+    """Format and size of these outputs depend on their sources."""
+    photos(tmp_path / "in", 2)
+    tree = Tree(tmp_path, [])
+    tree.recipe = parse({"output": {"format": "same"}})
+    tree.process()
+    entries = tree.entries()
+    (tree.source / "0.jpg").unlink()
+    result = tree.verify(entries)
+    assert result["passed"], result
+    assert [check_of(result, name)["not_compared"] for name in ("size", "similarity")] == [1, 1]
+
+
 def test_the_source_is_never_written_to(tree):
     def state():
         return {path: path.stat().st_mtime_ns for path in [tree.source, *tree.source.iterdir()]}
