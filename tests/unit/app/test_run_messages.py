@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -16,7 +17,7 @@ from pixelmill.core.errors import SAYS_STOPPED, STOPPED
 class Snakemake:
     """Snakemake's logger, with records as it makes them."""
 
-    def __init__(self, is_local):
+    def __init__(self, is_local, level=logging.NOTSET):
         self.logger = logging.getLogger("like snakemake")
         self.logger.handlers.clear()
         self.logger.propagate = False
@@ -24,6 +25,7 @@ class Snakemake:
         self.stream = io.StringIO()
         self.default = logging.StreamHandler(self.stream)
         self.default.name = "DefaultStreamHandler"
+        self.default.setLevel(level)
         self.file = logging.StreamHandler(io.StringIO())
         self.logger.addHandler(self.default)
         self.logger.addHandler(self.file)
@@ -77,9 +79,14 @@ def test_each_job_is_a_step_of_so_many(snakemake):
 @pytest.mark.parametrize(
     "text",
     [
+        "Assuming unrestricted shared filesystem usage.",
         "Building DAG of jobs...",
+        "Using shell: /usr/bin/bash",
+        "Conda environments: ignored",
         "Select jobs to execute...",
         "Complete log(s): somewhere",
+        "Elapsed time: 2 s",
+        "Shutting down, this might take some time.",
         "Exiting because a job execution failed. Look above for error messages",
     ],
 )
@@ -141,6 +148,27 @@ def test_a_stop_is_told_once_and_a_second_one_ends_at_once(snakemake, tmp_path, 
     assert ended == [130]
 
 
+def test_what_snakemake_would_not_show_is_not_shown_either():
+    """With `--quiet`, its handler refuses records; others are of a lower level than it shows."""
+    snakemake = Snakemake(is_local=True, level=logging.WARNING)
+    snakemake.say("A line of a later version")
+    snakemake.default.addFilter(lambda record: False)
+    snakemake.fail(3)
+    snakemake.say("A warning", logging.WARNING)
+    assert snakemake.lines == []
+    quiet = Snakemake(is_local=True)
+    quiet.default.addFilter(lambda record: record.event != "job_info")
+    quiet.begin(3, "Process mine")
+    assert quiet.lines == []
+
+
+def test_a_stop_that_another_thread_reports_is_told_too(snakemake):
+    """Only the main thread can decide what Ctrl-C does."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(snakemake.say, "Terminating processes on user request").result()
+    assert snakemake.lines == [STOPPED]
+
+
 def test_a_stop_before_the_first_job_is_told_in_the_same_sentence(snakemake, capsys):
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert snakemake.lines == [STOPPED]
@@ -189,6 +217,9 @@ def test_handlers_of_others_stay(snakemake):
         ("Params have changed since last execution: before: 'x' now: 'outputs were altered (0a)'",
          "outputs were altered"),
         ("Incomplete output files: a", "an earlier run was stopped"),
+        ("Set of input files has changed since last execution", "it has other inputs"),
+        ("Software environment definition has changed since last execution",
+         "the software changed"),
         ("Rules with neither input nor output files are always executed.", ""),
     ],
 )  # fmt: skip
