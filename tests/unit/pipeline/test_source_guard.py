@@ -1,5 +1,9 @@
 """The guard stops a pass whose source folder disappears, and no other."""
 
+import contextlib
+import os
+import subprocess
+
 import pytest
 
 from pixelmill.core.jobs import Job, failed
@@ -51,4 +55,28 @@ def test_a_replaced_folder_is_reported(source, reason, replaced):
     if replaced:
         source.mkdir()
     guard.observe(outcomes(1, reason))
+    assert "was removed or unmounted during the run" in guard.verdict
+
+
+@contextlib.contextmanager
+def mounted(folder):
+    """Mount an empty disk in the place of a folder."""
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
+    try:
+        yield folder.stat()
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a disk takes root"
+)
+def test_another_disk_in_the_place_of_the_first_is_reported(source):
+    """The top folders of both have the same number."""
+    with mounted(source) as first:
+        guard = SourceGuard(str(source), 1000, 1.0)
+        with mounted(source) as second:
+            assert first.st_ino == second.st_ino
+            guard.observe(outcomes(1, "vanished"))
     assert "was removed or unmounted during the run" in guard.verdict
