@@ -14,7 +14,7 @@ from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.imaging.steps.process_state import SpoiledError
 from pixelmill.pipeline.child_processes import ChildProcesses
-from pixelmill.pipeline.quarantine import DeathCounter, Quarantine
+from pixelmill.pipeline.quarantine import DeathCounter, Quarantine, _how_it_ended
 from tests.helpers.passes import process_folder
 
 pytestmark = [
@@ -88,6 +88,28 @@ def test_the_end_of_a_process_is_described(tmp_path, photo, how):
     assert (outcome.source, outcome.status, outcome.reason) == ("a.png", status, reason)
     assert outcome.digest
     assert (tmp_path / "out/a.jpg").exists() == (status == "ok")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "words"),
+    [
+        (None, "crashed", "its process stopped answering"),
+        (0, "crashed", "its process ended by exit status 0"),
+        (3, "crashed", "its process ended by exit status 3"),
+        (-9, "out_of_memory", "killed by the system: signal 9"),
+        (-11, "crashed", "its process ended by signal 11"),
+    ],
+)
+def test_the_status_of_a_process_gives_a_reason(status, reason, words):
+    assert _how_it_ended(status) == (reason, words)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
+def test_an_image_that_is_tried_alone_has_the_memory_of_the_limits(tmp_path, photo):
+    tells = "import resource; raise ValueError(resource.getrlimit(resource.RLIMIT_FSIZE))"
+    tried = Tried(tmp_path, photo, tells)
+    (outcome,) = tried.run([tried.job("a.png")])
+    assert f"({tried.limits.memory_mb * 2**20}, " in outcome.message
 
 
 #: Kills its process at images of a height.
