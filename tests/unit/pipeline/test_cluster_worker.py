@@ -13,8 +13,10 @@ from PIL import Image
 from pixelmill.app.config import named_recipe
 from pixelmill.core.errors import TreeError
 from pixelmill.core.jobs import Batch, Job, failed
+from pixelmill.imaging import fingerprint
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
+from pixelmill.imaging.steps import custom
 from pixelmill.pipeline import breadcrumbs
 from pixelmill.pipeline.cluster_worker import ClusterWorker, _Alarm
 from pixelmill.pipeline.messages import refused, split, unpack
@@ -187,8 +189,25 @@ def test_a_worker_whose_run_is_over_makes_nothing_more(tmp_path, folder, remote)
     assert not (tmp_path / "out/0.jpg").exists()
 
 
-def test_a_folder_that_is_not_shared_is_reported(tmp_path, remote):
+@pytest.mark.parametrize("name", ["src", "out"])
+def test_a_folder_that_is_not_shared_is_reported(tmp_path, remote, name):
     assert remote.trouble() == ""
-    (tmp_path / "src").rename(tmp_path / "moved")
-    told = f"does not see '{tmp_path / 'src'}': all workers must share the file system"
+    (tmp_path / name).rename(tmp_path / "moved")
+    told = f"does not see '{tmp_path / name}': all workers must share the file system"
     assert remote.trouble() == told
+
+
+def test_another_decoder_is_reported(remote, monkeypatch):
+    """It decides which images can be read."""
+    before = remote._software["pillow-heif"]
+    monkeypatch.setattr(fingerprint, "extra_decoders", lambda: "pillow-heif 0.1")
+    assert remote.trouble() == (
+        f"has pillow-heif 0.1, but this machine has {before}; install the same versions on both"
+    )
+
+
+def test_a_worker_that_outlives_a_run_loads_own_steps_anew(remote):
+    assert done_by(remote, batch_of(0)) == {"0": ""}
+    assert custom.load.cache_info().currsize > 0
+    pickle.loads(pickle.dumps(remote))
+    assert custom.load.cache_info().currsize == 0
