@@ -11,6 +11,7 @@ import pytest
 from pixelmill.core import locks
 from pixelmill.core.progress import Progress
 from pixelmill.dataset import ledger_backup
+from pixelmill.dataset.ledger import Ledger
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.verification import verify
 from pixelmill.verification.passed_cache import PassedCache
@@ -112,8 +113,17 @@ def test_an_output_that_cannot_be_compared_is_opened_once(tree):
 
 @pytest.fixture
 def suspected(tree):
-    """Function that returns whether the next pass will compare all outputs with their digests."""
-    return lambda: ledger_backup.is_in_doubt(str(tree.target / "ledger.sqlite"))
+    """Function that returns whether later passes will compare all outputs with their digests."""
+    ledgers = [str(tree.target / f"{shard}ledger.sqlite") for shard in ("", "shards/1-of-2/")]
+    with Ledger(ledgers[1]):
+        pass
+
+    def find():
+        whole, shard = map(ledger_backup.is_in_doubt, ledgers)
+        assert whole == shard
+        return whole
+
+    return find
 
 
 def test_the_next_pass_examines_all_outputs_if_one_has_other_bytes_than_were_recorded(
