@@ -167,8 +167,29 @@ def test_every_rule_lists_its_code_and_calls_it(repository):
     """Snakemake detects changes only of listed files."""
     for name, body in rules_of(repository).items():
         if "    shell:" in body:
-            assert re.search(r"code=code\(\"\w+\.py\"\)", body), name
+            assert re.search(r"code=code\(\"\w+\.py\"\),\n", body), name
             assert '"python {input.code[0]:q}' in body, name
+
+
+#: Rules whose jobs use all cores, or are timed: nothing may run beside the plain loop either.
+ON_ALL_CORES = {
+    *("generate", "process_seq", "process_par", "process_shard", "verify_tree", "verify"),
+    *("measure", "measure_rivals"),
+}
+
+
+def test_a_job_claims_all_cores_if_it_uses_them_or_is_timed_and_else_one(repository):
+    for name, body in rules_of(repository).items():
+        if "    shell:" in body:
+            claimed = re.search(r"^    threads: (.+)$", body, re.MULTILINE)[1]
+            assert claimed == ("workflow.cores" if name in ON_ALL_CORES else "1"), name
+            told = "--workers {threads} --cap-workers" in body
+            assert told == (name in ON_ALL_CORES - {"process_seq"}), name
+
+
+def test_of_all_engines_the_baseline_comes_first(repository):
+    urgent = {name for name, body in rules_of(repository).items() if "    priority: 1 " in body}
+    assert urgent == {"process_seq"}
 
 
 def test_every_rule_that_does_steps_names_the_libraries_that_decide_their_pixels(repository):
