@@ -1,6 +1,7 @@
 """What a pass hands on of its request and its policy, and what it does when rendering ends."""
 
 import os
+import shutil
 from collections import Counter
 from types import SimpleNamespace
 
@@ -119,9 +120,14 @@ def test_the_work_is_that_of_the_plan_within_what_the_request_and_its_policy_all
     assert allowed == [(given.policy.sandbox, RECIPE, "in", written, "processes")]
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, photos):
+    return filled(tmp_path_factory.mktemp("made"), photos)
+
+
 @pytest.fixture
-def tree(tmp_path, photos):
-    return Tree(filled(tmp_path, photos))
+def tree(made, tmp_path):
+    return Tree(shutil.copytree(made, tmp_path / "tree"))
 
 
 LEFTOVER = ".pixelmill-1f-2e-3d4c.tmp"

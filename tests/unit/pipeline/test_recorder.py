@@ -45,11 +45,16 @@ class Recording:
         self.recorder.record([outcome._replace(status="ok", files=(made,))])
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, photos):
+    return filled(tmp_path_factory.mktemp("made"), photos)
+
+
 @pytest.fixture
-def tree(tmp_path, photos, picture):
-    made = Tree(filled(tmp_path, photos))
-    picture(50).save(made.source / "0.jpg")
-    return made
+def tree(made, tmp_path, picture):
+    copy = Tree(shutil.copytree(made, tmp_path / "tree"))
+    picture(50).save(copy.source / "0.jpg")
+    return copy
 
 
 @pytest.fixture
