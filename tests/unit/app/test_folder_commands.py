@@ -10,7 +10,7 @@ from PIL import Image
 
 from pixelmill.app import command, folder_commands
 from pixelmill.app.config import default_recipes
-from pixelmill.app.folder_commands import LEAST_COMPARED
+from pixelmill.app.folder_commands import LEAST_COMPARED, ChosenRecipe
 from pixelmill.core.errors import UserError
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.plan import Plan
@@ -252,23 +252,21 @@ def test_the_cost_of_a_plan_is_told_in_seconds_and_megabytes(call, monkeypatch):
     )
 
 
-def test_a_single_image_is_one_for_all_commands(call, somewhere):
+def test_a_single_image_is_one_for_all_commands(call, verified, somewhere):
     image, *options = "in/0.jpg", *RUN[1:]
     assert call("plan", image, "out")[1][1] == "1 image: make 1: 1 new; keep 0; remove 0"
     status, lines = call("run", image, *options)
     assert (status, lines[-1]) == (0, "Success: 1 of 1 image processed.")
     assert list(sizes()) == ["0.jpg"]
     assert remembered()["source"] == str(somewhere / "in")
-    assert call("verify", image, "out", "--workers", "1")[0] == 0
-    checks = json.loads(Path("out/verification.json").read_text(encoding="utf-8"))
-    assert {check["compared"] for check in checks["checks"]} == {1}
+    assert (verified.source, [entry.path for entry in verified.entries]) == ("in", ["0.jpg"])
+    told = json.loads(Path("out/verification.json").read_text(encoding="utf-8"))
+    assert told["summary"] == "Looked at."
 
 
-def test_a_recipe_of_a_version_that_noted_no_source_is_used_again(call):
-    call("run", *RUN, "--no-verify", "--quality", "5")
-    text = json.dumps({key: remembered()[key] for key in ("recipe", "folder")})
-    Path("out/recipe.json").write_text(text, encoding="utf-8")
-    assert call("run", *RUN, "--no-verify")[1][0].startswith("Nothing to do")
+def test_a_recipe_of_a_version_that_noted_no_source_is_used_again(somewhere):
+    (somewhere / "recipe.json").write_text('{"recipe": {"depth": "keep"}, "folder": "there"}')
+    assert folder_commands.last_run(".") == ChosenRecipe({"depth": "keep"}, "there", "")
 
 
 @pytest.mark.parametrize("command_", ["run", "plan", "verify"])
