@@ -116,7 +116,7 @@ class Ran(NamedTuple):
     @property
     def made(self):
         """The number of images that each pass made."""
-        told = r"^(?:make (0); keep|\S+ [a-z]+: ([\d,]+) images? in )"
+        told = r"^(?:make (0); keep|\S+: ([\d,]+) images? in [\d.,]+ s )"
         counts = re.findall(told, self.text, re.MULTILINE)
         return [int((none or some).replace(",", "")) for none, some in counts]
 

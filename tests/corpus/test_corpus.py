@@ -168,7 +168,8 @@ MOST_MEMORY = 1_500_000_000
 #: The lines that pixelmill itself writes about a pass.
 OWN_LINES = re.compile(
     r"make [\d,]+: [\d,]+ new; keep 0; remove 0"
-    r"|images \w+: [\d,]+ images in .* workers?\)"
+    r"|images: [\d,]+ images in .* workers?\)"
+    r"|Left out: .*"
     r"|images \w+: [\d,]+/[\d,]+ images, .* left.*"  # on a slow machine
     r"|WARNING: [\d,]+ of [\d,]+ images failed \([^)]+\); see '.*failures\.csv'"
 )

@@ -186,7 +186,7 @@ def test_a_catalog_is_made_by_hand(call, images, tmp_path, caplog):
     caplog.set_level("INFO")
     (images / "notes.txt").write_text("no image")
     assert call("catalog.py", images, tmp_path / "catalog.csv") == 0
-    assert "4 images; left out: other files (1)" in caplog.text
+    assert "4 images; left out: .txt files (1)" in caplog.text
     assert len(rows_of(tmp_path / "catalog.csv")) == 4
 
 
