@@ -4,10 +4,10 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
-from pixelmill.verification import picture_check
+from pixelmill.verification import picture_check, similarity
 from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.file_structure import Notes
 from pixelmill.verification.second_decoder import Seen
@@ -32,6 +32,26 @@ def expectation(**recipe):
 def test_a_frame_is_misplaced_if_it_fits_in_another_place_by_6_db_better(level, fault):
     found, expected = [flat(level), flat(150)], [flat(100), flat(150)]
     assert picture_check._order_fault(expectation(), found, expected, 60) == fault
+
+
+def test_a_wrong_frame_counts_even_if_a_right_one_is_less_similar(photo, encoded):
+    sharp, wide = photo(96, 64), photo(98, 64, 2).filter(ImageFilter.GaussianBlur(8))
+    smooth = wide.crop((0, 0, 96, 64))
+    clouds = np.random.default_rng(1).normal(0, 8, (8, 12, 3)).repeat(8, axis=0).repeat(8, axis=1)
+    cloudy = np.clip(np.asarray(sharp) + clouds, 0, 255).astype(np.uint8)  # far, but right
+    moved = np.asarray(wide.crop((2, 0, 98, 64)))  # close, but wrong
+    compared = [
+        similarity.compare(one, [np.asarray(other)], 28.0, 96)
+        for one, other in ((cloudy, sharp), (moved, smooth))
+    ]
+    assert compared[0].why is None and compared[1].why is not None
+    assert compared[0].similarity_db < compared[1].similarity_db
+    source, output = (
+        encoded(Image.fromarray(np.asarray(one)), "PNG", save_all=True, append_images=[other])
+        for one, other in ((sharp, smooth), (cloudy, Image.fromarray(moved)))
+    )
+    asked = expectation(animation="all", output={"format": "png"})
+    assert picture_check.check_pictures(asked, source, output, 28.0).why == compared[1].why
 
 
 def test_half_transparent_pixels_may_be_shown_or_not_in_a_gif():
