@@ -8,6 +8,7 @@ import platform
 import shutil
 import textwrap
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -15,6 +16,9 @@ from pixelmill.app.config import default_recipes
 from pixelmill.core.errors import UserError
 from pixelmill.core.schemas import schema
 from pixelmill.core.suggestions import unknown
+
+if TYPE_CHECKING:
+    from pixelmill.imaging.steps.registry import StepKind
 
 #: Columns of wrapped text.
 _WIDTH = 88
@@ -81,14 +85,27 @@ def steps(name: str | None) -> Iterator[str]:
         raise UserError(f"steps: {unknown(name, STEPS)}")
     page = step_docs.describe(STEPS[name])
     yield f"{page.name}: {page.summary}"
+    yield _example(STEPS[name])
     if page.text:
         yield from ("", *textwrap.wrap(page.text, _WIDTH))
     for words in page.parameters:
         yield ""
         yield f"  {words.name}: {words.allowed}; default: {words.default}"
         yield from textwrap.wrap(
-            words.meaning, _WIDTH, initial_indent="    ", subsequent_indent="    "
+            words.meaning.replace("``", "").replace("`", ""),
+            _WIDTH,
+            initial_indent="    ",
+            subsequent_indent="    ",
         )
+
+
+def _example(kind: StepKind) -> str:
+    """Write the first example of a step as a recipe has it."""
+    if not kind.examples[0]:
+        return f"Example: - {kind.name}"
+    step = {kind.name: dict(kind.examples[0])}
+    flow = yaml.safe_dump([step], default_flow_style=None, allow_unicode=True, width=1000)
+    return f"Example: {flow.strip()}"
 
 
 def completion(shell: str, parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pixelmill.dataset.catalog import told_left_out
 
 _TEMPLATE = """\
 # Processes the images of {folder}. Every key that is not here has a default, and
-# `pixelmill presets` lists other recipes. All keys: docs/configuration.md
+# `pixelmill presets` lists other recipes. All keys: docs/configuration.md in the source code
 
 datasets:
   images:

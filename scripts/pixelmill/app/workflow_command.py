@@ -18,6 +18,19 @@ from pixelmill.core.suggestions import followed, nearest
 
 _SNAKEMAKE = (sys.executable, "-P", "-m", "snakemake")
 
+#: What comes before the help of Snakemake.
+_INTRODUCTION = """\
+`pixelmill workflow TARGET` runs Snakemake on the workflow that comes with pixelmill, in a folder
+with a config.yaml (`pixelmill init FOLDER` writes one). The usual targets are:
+
+  process   process all datasets and verify the results
+  all       also compare all engines, and write the report (default)
+  plan      show what would be done, and why
+
+All options are those of Snakemake:
+
+"""
+
 #: Options of Snakemake by which a number of cores is given.
 _CORES = ("--cores", "-c", "--jobs", "-j", "--profile")
 
@@ -94,6 +107,9 @@ def run(arguments: Sequence[str]) -> int:
     """Replace this process with Snakemake, or run it as a child if the system cannot do that."""
     check(arguments)
     line = command(arguments)
+    if {"--help", "-h"} & set(arguments):
+        sys.stdout.write(_INTRODUCTION)
+        sys.stdout.flush()
     safe_path.protect_children()  # Snakemake's own children too
     os.environ[COMMAND] = shlex.join(["pixelmill", "workflow", *arguments])
     if os.name == "nt":

@@ -53,3 +53,10 @@ def test_doctor_tells_versions_machine_and_confinement():
         "  pixelmill-kernel ",
     ):
         assert expected in text
+
+
+@pytest.mark.parametrize("name", sorted(STEPS))
+def test_the_example_of_a_step_is_one_that_a_recipe_can_have(name):
+    example = list(information.steps(name))[1].removeprefix("Example: ")
+    (step,) = yaml.safe_load(example)
+    assert step == name or step == {name: dict(STEPS[name].examples[0])}

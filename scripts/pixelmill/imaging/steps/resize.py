@@ -128,7 +128,8 @@ def resize(
     percent : float, optional
         Both sides, in percent of those of the image.
     longest : int, optional
-        The longer side, in pixels; the proportions are kept.
+        The longer side, in pixels; the proportions are kept. A smaller picture is enlarged unless
+        `upscale` is ``never``.
     shortest : int, optional
         The shorter side, in pixels; the proportions are kept.
     fit : str
