@@ -2,7 +2,7 @@
 
 import argparse
 
-from pixelmill.app import cli
+from pixelmill.app import cli, console, launcher
 
 
 def main(options: argparse.Namespace) -> int:
@@ -18,10 +18,10 @@ def main(options: argparse.Namespace) -> int:
     if BASELINE not in trees:
         raise UserError(f"trees: none is named '{BASELINE}'; give its folder too.")
     result = compare(trees)
-    cli.print_checks(options.label, result, brief=options.evidence)
+    console.print_checks(options.label, result, brief=options.evidence)
     if options.output:
         write_json(options.output, result)
-    return 0 if result["passed"] or options.evidence else cli.CHECK_FAILED
+    return 0 if result["passed"] or options.evidence else launcher.CHECK_FAILED
 
 
 def arguments() -> argparse.Namespace:
@@ -39,4 +39,4 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    cli.run(main, arguments)
+    launcher.run(main, arguments)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from pixelmill.app import cli
+from pixelmill.app import cli, launcher
 from pixelmill.app.argument_parser import format_name
 
 
@@ -50,4 +50,4 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    cli.run(main, arguments)
+    launcher.run(main, arguments)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from pixelmill.app import cli
+from pixelmill.app import cli, launcher
 from pixelmill.engines.registry import AUTO, CHOICES, ENGINES, SELECTABLE
 
 
@@ -77,4 +77,4 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    cli.run(main, arguments)
+    launcher.run(main, arguments)

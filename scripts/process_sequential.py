@@ -2,7 +2,7 @@
 
 import argparse
 
-from pixelmill.app import cli
+from pixelmill.app import cli, launcher
 
 
 def main(options: argparse.Namespace) -> None:
@@ -34,4 +34,4 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    cli.run(main, arguments)
+    launcher.run(main, arguments)

@@ -3,7 +3,7 @@
 import argparse
 import logging
 
-from pixelmill.app import cli
+from pixelmill.app import cli, launcher
 
 
 def main(options: argparse.Namespace) -> None:
@@ -41,4 +41,4 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    cli.run(main, arguments)
+    launcher.run(main, arguments)

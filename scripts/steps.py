@@ -4,7 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from pixelmill.app import cli
+from pixelmill.app import cli, launcher
 
 
 def main(options: argparse.Namespace) -> None:
@@ -40,4 +40,4 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    cli.run(main, arguments)
+    launcher.run(main, arguments)

@@ -4,7 +4,7 @@ import argparse
 import logging
 import os
 
-from pixelmill.app import cli
+from pixelmill.app import cli, console, launcher
 
 
 def main(options: argparse.Namespace) -> int:
@@ -23,7 +23,7 @@ def main(options: argparse.Namespace) -> int:
     *lines, sentence = summary(report, places(trees, report, options.report))
     for line in lines:
         logging.info("%s", line)
-    cli.conclude(sentence, LEVELS[state])
+    console.conclude(sentence, LEVELS[state])
     text = "".join(f"{line}\n" for line in (*lines, sentence))
     if options.output:
         write_json(f"{os.path.splitext(options.output)[0]}.json", as_data(report))
@@ -31,7 +31,7 @@ def main(options: argparse.Namespace) -> int:
         if path:
             with atomic(path) as file:
                 file.write(text)
-    return cli.CHECK_FAILED if state is State.FAILURE else 0
+    return launcher.CHECK_FAILED if state is State.FAILURE else 0
 
 
 def arguments() -> argparse.Namespace:
@@ -64,4 +64,4 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    cli.run(main, arguments)
+    launcher.run(main, arguments)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from pixelmill.app import cli
+from pixelmill.app import cli, console, launcher
 
 
 def main(options: argparse.Namespace) -> int:
@@ -25,10 +25,10 @@ def main(options: argparse.Namespace) -> int:
         **cli.settings(options, "verify", "scope", "sample", "min_psnr"),
         confined=options.sandbox != "off",
     )
-    cli.print_checks(options.label, result, brief=options.evidence)
+    console.print_checks(options.label, result, brief=options.evidence)
     if options.output:
         write_json(options.output, {**result, "token": options.token})
-    return 0 if result["passed"] or options.evidence else cli.CHECK_FAILED
+    return 0 if result["passed"] or options.evidence else launcher.CHECK_FAILED
 
 
 def arguments() -> argparse.Namespace:
@@ -50,4 +50,4 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    cli.run(main, arguments)
+    launcher.run(main, arguments)

@@ -5,7 +5,7 @@ import logging
 import os
 import shlex
 
-from pixelmill.app import cli
+from pixelmill.app import cli, console, launcher
 
 
 def main(options: argparse.Namespace) -> int:
@@ -38,22 +38,24 @@ def main(options: argparse.Namespace) -> int:
             **config["verify"],
             confined=config["sandbox"] != "off",
         )
-        cli.print_checks(f"{tree.dataset}/{tree.recipe}/{tree.engine}", result)
+        console.print_checks(f"{tree.dataset}/{tree.recipe}/{tree.engine}", result)
         for line in remedies(result):
             logging.error("%s", line)
         wrong += not result["passed"]
         if is_repaired(result):
             repaired.append(f"{tree.path}/verification.json")
     if not wrong:
-        cli.conclude(f"Success: {len(trees)} of {len(trees)} output trees verified.", logging.INFO)
+        console.conclude(
+            f"Success: {len(trees)} of {len(trees)} output trees verified.", logging.INFO
+        )
         return 0
     told = f"Failed: {wrong} of {len(trees)} output trees are not as they should be"
     if repaired:
         kept = from_json(options.command, "--command")
         words = [word for k in kept for word in (repaired if k is None else [k])]
         told += f"; to repair what a run can, run: {shlex.join(words)}"
-    cli.conclude(told, logging.ERROR)
-    return cli.CHECK_FAILED
+    console.conclude(told, logging.ERROR)
+    return launcher.CHECK_FAILED
 
 
 def arguments() -> argparse.Namespace:
@@ -74,4 +76,4 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    cli.run(main, arguments)
+    launcher.run(main, arguments)

@@ -20,6 +20,7 @@ PLACES = ("/" + "work", "/" + "root", "/" + "tmp", "/" + "home")
 #: Modules that are tested together with their users, and the files of these tests.
 TESTED_BY = {
     "app/cli": "workflow/test_scripts.py",
+    "app/console": "unit/app/test_launcher.py",
     "__main__": "workflow/test_command.py",
     "app/command": "workflow/test_command.py",
     "app/report_commands": "workflow/test_command.py",

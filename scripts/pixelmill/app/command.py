@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from pixelmill.app import cli, recipe_options
+from pixelmill.app import cli, launcher, recipe_options
 from pixelmill.app.argument_parser import Parser, path
 from pixelmill.core import streams
 
@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with streams.written_completely():
             sys.exit(_tell(parser.parse_args(given)))
         sys.exit(0)
-    cli.run(_run, lambda: parser.parse_args(given))
+    launcher.run(_run, lambda: parser.parse_args(given))
 
 
 def _run_workflow(arguments: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from pixelmill.app import cli, recipe_options, run_summary
+from pixelmill.app import cli, console, launcher, recipe_options, run_summary
 from pixelmill.app.config import default_recipes
 from pixelmill.core.errors import RemovalsError, UserError
 from pixelmill.core.suggestions import followed
@@ -185,7 +185,7 @@ def run(options: argparse.Namespace) -> int:
     for line in summary.lines:
         log.info("%s", line)
     conclusion = summary.conclusion
-    cli.conclude(conclusion.sentence, LEVELS[conclusion.state])
+    console.conclude(conclusion.sentence, LEVELS[conclusion.state])
     return conclusion.status
 
 
@@ -229,8 +229,8 @@ def verify(options: argparse.Namespace) -> int:
     result = _verify(
         options, _choose(options).parsed(), cli.count_workers(options), entries, scope="all"
     )
-    cli.print_checks(options.target, result)
-    return 0 if result["passed"] else cli.CHECK_FAILED
+    console.print_checks(options.target, result)
+    return 0 if result["passed"] else launcher.CHECK_FAILED
 
 
 def _sample(entries: Entries) -> int:

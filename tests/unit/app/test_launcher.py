@@ -10,19 +10,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from pixelmill.app import cli
+from pixelmill.app import cli, console, launcher
 from pixelmill.core.errors import UserError
 
 #: A script whose main function does what is put into it.
 SCRIPT = """
 import argparse, os, signal, time
-from pixelmill.app import cli
+from pixelmill.app import cli, launcher
 from pixelmill.core.errors import UserError
 
 def main(options):
     {body}
 
-cli.run(main, lambda: cli.parser("A script.", "python script.py").parse_args([{arguments}]))
+launcher.run(main, lambda: cli.parser("A script.", "python script.py").parse_args([{arguments}]))
 """
 
 
@@ -54,7 +54,7 @@ def start(repository, tmp_path):
     [
         ("return None", 0, ""),
         ("return 0", 0, ""),
-        ("return cli.CHECK_FAILED", 1, ""),
+        ("return launcher.CHECK_FAILED", 1, ""),
         ("raise UserError('Mount it.')", 2, "ERROR: Mount it.\n"),
         (
             "1 / 0",
@@ -112,7 +112,7 @@ def test_a_script_ends_with_the_process_that_runs_it(start):
     assert script.poll() is None
     runner.kill()
     runner.wait()
-    assert script.wait(timeout=60) == cli.SIGNALLED + signal.SIGTERM
+    assert script.wait(timeout=60) == launcher.SIGNALLED + signal.SIGTERM
 
 
 @pytest.mark.parametrize("text", ["0", "-3"])
@@ -156,7 +156,7 @@ def test_checks_are_told_with_their_counts_unless_all_passed_and_nobody_looks(
 ):
     """What nobody is told is in the file of the log, which has every level."""
     caplog.set_level("DEBUG")
-    cli.print_checks("mine", {"passed": passed, "summary": "Looked.", "checks": CHECKS}, brief)
+    console.print_checks("mine", {"passed": passed, "summary": "Looked.", "checks": CHECKS}, brief)
     assert caplog.messages == [*LINES, "mine: Looked."]
     told = [one for one in caplog.records if one.levelno >= logging.INFO]
     assert [one.getMessage() for one in told] == lines
