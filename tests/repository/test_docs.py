@@ -73,7 +73,9 @@ def test_the_module_of_the_docs_includes_all_jobs(small, repository, snakemake, 
     folder.mkdir()
     config = {**SMALL, "datasets": {"mine": {"folder": str(small / "pictures")}}}
     write_config(folder, config)
-    text = block.replace("path/to/pixelmill/Snakefile", (small / "Snakefile").as_posix())
+    text = block.replace(
+        "path/to/pixelmill/workflow/Snakefile", (small / "workflow/Snakefile").as_posix()
+    )
     (folder / "Snakefile").write_text(text, encoding="utf-8")
     assert {"Catalog mine", "Write the report", "Write the verdict"} <= set(
         snakemake(folder, "--dry-run").jobs

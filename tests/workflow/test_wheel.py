@@ -57,7 +57,13 @@ def test_it_holds_the_same_files_as_the_repository(repository, site):
         for path in package.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    around = ["Snakefile", "config.yaml", "envs/environment.yaml", "profiles/default/profile.yaml"]
+    around = [
+        "Snakefile",
+        "workflow/Snakefile",
+        "config.yaml",
+        "envs/environment.yaml",
+        "profiles/default/profile.yaml",
+    ]
     around += [
         path.relative_to(repository).as_posix()
         for path in [*repository.glob("scripts/*.py"), *repository.glob("workflow/**/*.*")]

@@ -27,7 +27,7 @@ workflow_setup.announce_runner(
 # Not in another workflow that uses this one as a module: its messages are not ours to change.
 if (
     workflow.is_main_process
-    and os.path.realpath(workflow.main_snakefile) == os.path.join(HERE, "Snakefile")
+    and os.path.realpath(workflow.main_snakefile) in SNAKEFILES
     and not (workflow.output_settings.dryrun or workflow.output_settings.verbose)
 ):
     run_messages.install(

@@ -16,6 +16,9 @@ from pixelmill.core.project import PROJECT
 #: The config file in the working folder.
 NAME = "config.yaml"
 
+#: The same where the catalog of Snakemake workflows puts it. Own steps are beside its folder.
+IN_FOLDER = "config/config.yaml"
+
 #: Names that people give it instead, in lower case.
 _MISTAKEN = (NAME, "config.yml", "config.yaml.txt", "config.yml.txt")
 
@@ -73,7 +76,7 @@ def load(
         layers = [read_layer(base)]
     layers += [read_layer(path) for path in files]
     layers.append(Document("--config", None, config.typed(values)))
-    folders = folders_of([*files, base or NAME])
+    folders = folders_of([*files, NAME if base in (None, IN_FOLDER) else base])
     completed = complete(layers, folders)
     if look:
         with named_in(layers):
@@ -95,8 +98,9 @@ def _base(optional: bool) -> str | None:
     UserError
         If the working folder has only one of a similar name, which would be ignored.
     """
-    if os.path.exists(NAME):
-        return NAME
+    for path in (NAME, IN_FOLDER):
+        if os.path.exists(path):
+            return path
     for name in () if optional else sorted(entry.name for entry in os.scandir()):
         if name.lower() in _MISTAKEN:
             raise UserError(

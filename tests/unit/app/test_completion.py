@@ -59,7 +59,7 @@ def test_every_command_recipe_and_step_is_in_the_script(shell):
 
 
 def test_every_target_that_is_offered_exists(repository):
-    rules = (repository / "Snakefile").read_text("utf-8") + "".join(
+    rules = (repository / "workflow/Snakefile").read_text("utf-8") + "".join(
         path.read_text("utf-8") for path in (repository / "workflow/rules").glob("*.smk")
     )
     for word in words_of_bash("workflow", ""):
