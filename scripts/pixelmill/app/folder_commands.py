@@ -230,6 +230,9 @@ def verify(options: argparse.Namespace) -> int:
         options, _choose(options).parsed(), cli.count_workers(options), entries, scope="all"
     )
     console.print_checks(options.target, result)
+    if failed := sum(1 for _ in iterate_table(os.path.join(options.target, "failures.csv"))):
+        images = "1 image has" if failed == 1 else f"{failed:,} images have"
+        log.info("%s no output because of a failure: %s/failures.csv", images, options.target)
     return 0 if result["passed"] else launcher.CHECK_FAILED
 
 

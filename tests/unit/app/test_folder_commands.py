@@ -321,3 +321,12 @@ def test_the_option_that_allows_removals_is_named(call):
         call("run", *RUN)
     assert call("run", *RUN, "--allow-removals")[0] == 0
     assert len(list(Path("out/images").iterdir())) == 1
+
+
+def test_verify_says_that_images_failed(call):
+    Path("in/text.jpg").write_text("no image")
+    call("run", *RUN)
+    status, lines = call("verify", "in", "out", "--workers", "1")
+    assert (status, lines[-1]) == (
+        0, "1 image has no output because of a failure: out/failures.csv"
+    )  # fmt: skip
