@@ -59,13 +59,3 @@ def test_a_deployed_copy_runs_with_its_own_config(repository, snakemake, tmp_pat
     assert ran.status == 0, ran.text
     assert (tmp_path / "results/.verdict-ok").exists()
     assert len(list((tmp_path / "results/demo/light/threads/images").iterdir())) == 8
-
-
-def test_a_config_in_the_folder_config_is_read_and_one_beside_the_snakefile_counts_more(
-    small, snakemake
-):
-    (small / "config").mkdir()
-    (small / "config.yaml").rename(small / "config/config.yaml")
-    assert "Process mine with light" in snakemake(small, "-n").text
-    (small / "config.yaml").write_text("run: {datasets: [none]}")
-    assert "'none'" in snakemake(small, "-n").text

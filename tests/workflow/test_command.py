@@ -47,10 +47,7 @@ def test_a_folder_is_processed_verified_and_not_processed_again(pixelmill, photo
     ("command", "redirection", "status"),
     [
         ("steps resize", ">/dev/full", 2),
-        ("doctor", ">/dev/full", 2),
-        ("completion bash", ">/dev/full", 2),
         ("presets", ">/dev/full 2>&1", 2),
-        ("presets", ">&-", 0),
         ("presets", ">&- 2>&-", 0),
         ("presets", "| read line", 0),
     ],

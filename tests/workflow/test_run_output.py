@@ -59,6 +59,7 @@ def test_a_job_that_fails_says_why_in_a_sentence_and_where_its_log_is(small, sna
     assert str(tree.relative_to(small)) in why
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_finish_leaves_no_verdict_of_an_earlier_one(small, snakemake):
     verdict = small / "results/verdict.json"
     assert snakemake(small, "process").status == 0

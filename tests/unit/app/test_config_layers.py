@@ -37,6 +37,16 @@ def test_later_layers_take_precedence_and_keep_the_rest(project):
     assert loaded.base == "config.yaml"
 
 
+def test_a_config_in_the_folder_config_is_read_unless_there_is_one_in_the_working_folder(project):
+    (project / "config").mkdir()
+    (project / "config/config.yaml").write_text("verify: {sample: 9}\nresults: out\n")
+    assert load([], {}).config["verify"]["sample"] == 7
+    (project / "config.yaml").unlink()
+    loaded = load([], {})
+    assert (loaded.base, loaded.config["verify"]["sample"]) == ("config/config.yaml", 9)
+    assert loaded.folders == load([later(project, "results: out")], {}).folders
+
+
 @pytest.mark.parametrize(
     ("files", "values", "run"),
     [

@@ -3,10 +3,13 @@
 import json
 import os
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from pixelmill.app import workflow_setup
+from pixelmill.app.config import complete
 from pixelmill.app.workflow_setup import folders_of
 from pixelmill.core import locks
 from pixelmill.core.errors import UserError
@@ -189,3 +192,30 @@ def test_a_selection_has_both_globs():
     assert workflow_setup.selection({"folder": "in"}) == {"include": [], "exclude": []}
     chosen = workflow_setup.selection({"folder": "in", "include": ("a",), "exclude": ("b", "c")})
     assert chosen == {"include": ["a"], "exclude": ["b", "c"]}
+
+
+@pytest.mark.parametrize("age", [-1, 1])
+def test_the_verdict_of_a_run_that_did_not_finish_takes_the_place_of_an_older_one(tmp_path, age):
+    verdict = tmp_path / "results/verdict.json"
+    began = time.time()
+    for _ in range(2):  # there is none at first
+        workflow_setup.record_failure(str(verdict.parent), began)
+        written = json.loads(verdict.read_text())
+        assert (written["state"], written["sentence"][:7]) == ("failure", "Failed:")
+    verdict.write_text('{"state": "success"}')
+    os.utime(verdict, (began + age, began + age))
+    workflow_setup.record_failure(str(verdict.parent), began)
+    assert json.loads(verdict.read_text())["state"] == ("success" if age > 0 else "failure")
+
+
+@pytest.mark.parametrize("place", ["results", "results/mine/light", "results/mine/light/threads"])
+def test_a_file_in_the_place_of_a_folder_of_results_is_refused(place):
+    Path("in").mkdir()
+    Path(place).parent.mkdir(parents=True, exist_ok=True)
+    Path(place).write_text("a file")
+    config = complete({
+        "datasets": {"mine": {"folder": "in"}}, "recipes": {"light": {"steps": []}},
+        "run": {"datasets": ["mine"], "recipes": ["light"], "engines": ["threads"]},
+    })  # fmt: skip
+    with pytest.raises(UserError, match=f"'{place}' is a file where a folder"):
+        workflow_setup.check_trees(config)
