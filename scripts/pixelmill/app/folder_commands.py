@@ -179,8 +179,9 @@ def run(options: argparse.Namespace) -> int:
     failures = list(iterate_table(os.path.join(options.target, "failures.csv")))
     with open_to_read(os.path.join(options.target, LEDGER)) as ledger:
         sizes = ledger.sizes() if ledger else (0, 0)
+        kept = ledger.kept_sources() if ledger else (0, 0)
     summary = run_summary.summarize(
-        done, len(entries), failures, sizes, checks, (options.source, options.target)
+        done, len(entries), failures, sizes, checks, (options.source, options.target), kept
     )
     for line in summary.lines:
         log.info("%s", line)

@@ -62,6 +62,17 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="quality of JPEG, WebP and AVIF (default: that of the preset, or 85)",
     )
     group.add_argument(
+        "--if-larger",
+        choices=("write", "keep_source"),
+        help="keep_source copies a picture that would only be encoded again to a larger file",
+    )
+    group.add_argument(
+        "--min-saving",
+        type=number(0, 100),
+        metavar="PERCENT",
+        help="copy such a picture unless its file becomes smaller by this share",
+    )
+    group.add_argument(
         "--watermark",
         metavar="TEXT|IMAGE",
         help="put this in the lower right corner; a recipe file can say more, see "
@@ -156,7 +167,7 @@ def build(options: argparse.Namespace, presets: Mapping[str, Any]) -> dict[str, 
     recipe = dict(base or {})
     resize, mark = _size(options), _watermark(options)
     if options.output:
-        if resize or options.format:
+        if resize or _encoding(options).keys() - {"quality"}:
             raise UserError(
                 "--output: sets size and format; leave out the other options for these."
             )
@@ -170,8 +181,8 @@ def build(options: argparse.Namespace, presets: Mapping[str, Any]) -> dict[str, 
             recipe["steps"] = [*resize, *_without_resize(recipe.get("steps", []))]
         if mark:
             recipe["steps"] = [*recipe.get("steps", []), *mark]
-        if options.format or options.quality:
-            recipe["output"] = _encoding(options, recipe)
+        if encoding := _encoding(options):
+            recipe["output"] = _with_encoding(recipe, encoding)
     if options.metadata:
         recipe["metadata"] = options.metadata
     return recipe if base is not None or recipe else None
@@ -250,14 +261,20 @@ def _without_resize(steps: list[Any]) -> list[Any]:
     return [step for step in steps if not (isinstance(step, dict) and "resize" in step)]
 
 
-def _encoding(options: argparse.Namespace, recipe: Mapping[str, Any]) -> dict[str, Any]:
+def _encoding(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the options say about the encoding."""
+    keys = ("format", "quality", "if_larger", "min_saving")
+    given = {key: getattr(options, key) for key in keys}
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _with_encoding(recipe: Mapping[str, Any], encoding: Mapping[str, Any]) -> dict[str, Any]:
     if "outputs" in recipe:
-        raise UserError("--format and --quality: the recipe has several outputs; use --output.")
+        names = " and ".join(f"--{key.replace('_', '-')}" for key in encoding)
+        raise UserError(f"{names}: the recipe has several outputs; use --output, or a recipe file.")
     output = dict(recipe.get("output", {}))
-    form = options.format or output.get("format", "jpeg")
-    if options.quality and form not in (*_WITH_QUALITY, "same"):
+    form = encoding.get("format", output.get("format", "jpeg"))
+    if "quality" in encoding and form not in (*_WITH_QUALITY, "same"):
         raise UserError(f"--quality: {form} has no quality; leave it out.")
-    if options.format:
-        same = options.format == output.get("format", "jpeg")
-        output = {**(output if same else {}), "format": options.format}
-    return {**output, **({"quality": options.quality} if options.quality else {})}
+    same = form == output.get("format", "jpeg")
+    return {**(output if same else {}), **encoding}

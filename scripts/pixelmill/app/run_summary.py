@@ -17,6 +17,7 @@ from pixelmill.report.conclusion import (
     change,
     conclude,
     exceeded,
+    kept,
 )
 
 #: How many images may fail: the defaults of the section `failures` of a config.
@@ -47,6 +48,7 @@ def summarize(
     sizes: tuple[int, int],
     checks: Mapping[str, Any] | None,
     folders: tuple[str, str],
+    kept_sources: tuple[int, int] = (0, 0),
 ) -> Summary:
     """Sum up a run.
 
@@ -64,11 +66,15 @@ def summarize(
         What verification found; None if the results were not verified.
     folders : tuple of str
         Of the images and of the results.
+    kept_sources : tuple of int
+        Number and bytes of the outputs that hold the pictures of their sources unchanged.
     """
     images, target = Images.of(total, failures), folders[1]
     lines = [_made(done, total)]
     if sizes[1]:
         lines.append(f"Size: {change(*sizes)}.")
+    if kept_sources[0]:
+        lines.append(f"Kept: {kept(*kept_sources)}.")
     if checks is not None:
         lines.append(checks["summary"])
         lines.extend(_faults(checks, folders))

@@ -66,8 +66,16 @@ class BusyInterval(NamedTuple):
     images: int
 
 
+#: What is noted of an output that holds the picture of its source as it was coded there, because
+#: encoding it again saves too little.
+SOURCE_KEPT = "source_kept"
+
+#: What may be noted of an output.
+NOTES = ("", SOURCE_KEPT)
+
+
 class OutputFile(NamedTuple):
-    """One output that was written; sides in pixels."""
+    """One output that was written; sides in pixels, and one of `NOTES`."""
 
     variant: str
     path: str
@@ -75,6 +83,7 @@ class OutputFile(NamedTuple):
     height: int
     bytes: int
     sha256: str
+    note: str = ""
 
 
 class Outcome(NamedTuple):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from pixelmill.core.databases import connect_to_read, tells_of_damage, tells_of_system
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape, unescape
-from pixelmill.core.jobs import STAGES, BusyInterval, Outcome, OutputFile
+from pixelmill.core.jobs import SOURCE_KEPT, STAGES, BusyInterval, Outcome, OutputFile
 from pixelmill.dataset import ledger_backup
 from pixelmill.dataset.ledger_migration import MIGRATABLE, migrate
 from pixelmill.dataset.ledger_rows import Fingerprints, Rows
@@ -162,7 +162,8 @@ class Ledger:
         outcomes = list(outcomes)
         rows = [
             (
-                escape(o.source), file.variant, escape(file.path), o.status, o.stage, o.reason,
+                escape(o.source), file.variant, escape(file.path), o.status, o.stage,
+                o.reason or file.note,
                 escape(o.message), o.bytes_in, o.mtime_ns, o.changed_ns, o.digest, o.pixels_in,
                 file.width, file.height, file.bytes, file.sha256, *fingerprints, *o.seconds,
             )
@@ -384,6 +385,15 @@ class Ledger:
         query = f"SELECT ifnull(sum(bytes_in), 0), ifnull(sum(after), 0) FROM ({per_source})"
         before, after = self._database.execute(query).fetchone()
         return before, after
+
+    def kept_sources(self) -> tuple[int, int]:
+        """Return number and bytes of the outputs that hold the coded pictures of their sources."""
+        query = (
+            "SELECT count(*), ifnull(sum(bytes_out), 0) FROM images"
+            " WHERE status = 'ok' AND reason = ?"
+        )
+        count, size = self._database.execute(query, (SOURCE_KEPT,)).fetchone()
+        return count, size
 
     def seconds_per_image(self, recipe: str) -> float | None:
         """Return the mean seconds of an image with this recipe; None if it rendered none."""

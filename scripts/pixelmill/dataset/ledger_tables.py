@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from pixelmill.core.filenames import unescape
-from pixelmill.core.jobs import STAGES
+from pixelmill.core.jobs import NOTES, STAGES
 from pixelmill.core.reasons import REASONS, SOURCE_UNKNOWN
 
 #: Version of the tables. A ledger of another version is migrated, refused or set aside, and
@@ -53,7 +53,7 @@ _SHA256 = "length(sha256) = 64 AND sha256 NOT GLOB '*[^0-9a-f]*'"
 #: Conditions in SQL that every row of a table meets, besides the declared types of its columns.
 _RULES = {
     "images": [
-        f"CASE status WHEN 'ok' THEN output != '' AND reason = '' AND {_SHA256}"
+        f"CASE status WHEN 'ok' THEN output != '' AND reason IN {_one_of(NOTES)} AND {_SHA256}"
         f" WHEN 'failed' THEN reason IN {_one_of(REASONS)} AND (output = '' AND sha256 = ''"
         f" OR output != '' AND {_SHA256} AND reason IN {_one_of(SOURCE_UNKNOWN)}) ELSE 0 END",
         "length(digest) IN (0, 32) AND digest NOT GLOB '*[^0-9a-f]*'",

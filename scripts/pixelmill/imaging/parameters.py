@@ -92,6 +92,30 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Percent:
+    """A share from 0 to 100 %, as a number or as a text such as ``5 %``.
+
+    Examples
+    --------
+    >>> Percent().check("5 %"), Percent().check(2.5)
+    (5.0, 2.5)
+    """
+
+    default: Any = REQUIRED
+    allowed = "a percentage from 0 to 100, such as 5 %"
+
+    def check(self, value: Any) -> float:
+        """Return the number of percent."""
+        if isinstance(value, str):
+            found = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", value.strip())
+            value = float(found[1]) if found else None
+        try:
+            return Number(0, 100).check(value)
+        except ValueError as error:
+            raise ValueError(self.allowed) from error
+
+
+@dataclass(frozen=True)
 class Flag:
     """Yes or no."""
 

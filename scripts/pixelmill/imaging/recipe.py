@@ -14,7 +14,7 @@ from typing import Any
 from pixelmill.core.user_paths import expanded
 from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, SAME
-from pixelmill.imaging.parameters import Choice, Color, File, Flag, Margin, Parameter
+from pixelmill.imaging.parameters import Choice, Color, File, Flag, Margin, Parameter, Percent
 from pixelmill.imaging.steps import STEPS, custom
 
 #: A reduced decode stays this many times larger than the result, so that it cannot be seen: real
@@ -32,6 +32,13 @@ SETTINGS: dict[str, Parameter] = {
     "background": Color("#ffffff"),
     "keep_mtime": Flag(False),
     "shrink_margin": Margin(DEFAULT_SHRINK_MARGIN),
+}
+
+#: What an output may contain in several formats; a recipe as data has only what differs from the
+#: defaults.
+DELIVERY: dict[str, Parameter] = {
+    "if_larger": Choice(("write", "keep_source"), "write"),
+    "min_saving": Percent(0.0),
 }
 
 
@@ -58,12 +65,29 @@ class Output:
         Values of all options of the format; for ``same``, only those that were given.
     steps : tuple of Step
         Steps for this output only, after those of the recipe.
+    delivery : mapping
+        Values of the keys of `DELIVERY` that differ from their defaults.
     """
 
     name: str = ""
     format: str = "jpeg"
     options: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
+    delivery: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def keeps_source(self) -> bool:
+        """Whether the picture of the source is copied if encoding it again saves too little."""
+        return bool(self.delivery)
+
+    @property
+    def min_saving(self) -> float:
+        """By how many percent an encoded file must be smaller than a copy."""
+        return float(self.delivery.get("min_saving", 0.0))
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the format and everything about it, as a recipe has it."""
+        return {"format": self.format, **self.options, **self.delivery}
 
 
 @dataclass(frozen=True)
@@ -107,18 +131,12 @@ class Recipe:
     def as_data(self) -> dict[str, Any]:
         """Return the recipe as plain data with all defaults; `parse` reads it."""
         named = [
-            {
-                "name": output.name,
-                "steps": _plain(output.steps),
-                "format": output.format,
-                **output.options,
-            }
+            {"name": output.name, "steps": _plain(output.steps), **output.as_data()}
             for output in self.outputs
         ]
         written: dict[str, Any] = {"outputs": named}
         if not self.outputs[0].name:
-            first = self.outputs[0]
-            written = {"output": {"format": first.format, **first.options}}
+            written = {"output": self.outputs[0].as_data()}
         return {"steps": _plain(self.steps), **written, **self.settings}
 
     def fingerprint(self) -> str:

@@ -12,7 +12,15 @@ from pixelmill.core.suggestions import allowed
 from pixelmill.imaging.backends import opencv_steps
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, QUALITY, SAME, format_name
 from pixelmill.imaging.parameters import REQUIRED, Choice, Parameter
-from pixelmill.imaging.recipe import SETTINGS, Output, Recipe, Step, file_keys, find_file
+from pixelmill.imaging.recipe import (
+    DELIVERY,
+    SETTINGS,
+    Output,
+    Recipe,
+    Step,
+    file_keys,
+    find_file,
+)
 from pixelmill.imaging.steps import STEPS, custom
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -130,13 +138,32 @@ def _parse_output(data: Any, where: str) -> Output:
     # The quality may stay where it is when another format is tried.
     if "quality" in data:
         _value(data, "quality", QUALITY, where)
+    parameters = {} if format_ == SAME else OUTPUT_FORMATS[format_].options
+    _only(data, tuple(dict.fromkeys(("format", "quality", *parameters, *DELIVERY))), where)
+    delivery = _parse_delivery(data, format_, where)
     if format_ == SAME:
-        _only(data, ("format", "quality"), where)
-        return Output(format=SAME, options={k: v for k, v in data.items() if k == "quality"})
-    parameters = OUTPUT_FORMATS[format_].options
-    _only(data, tuple(dict.fromkeys(("format", "quality", *parameters))), where)
-    options = {key: _value(data, key, kind, where) for key, kind in parameters.items()}
-    return Output(format=format_, options=options)
+        options = {key: value for key, value in data.items() if key == "quality"}
+    else:
+        options = {key: _value(data, key, kind, where) for key, kind in parameters.items()}
+    return Output(format=format_, options=options, delivery=delivery)
+
+
+def _parse_delivery(data: Mapping[str, Any], format_: str, where: str) -> dict[str, Any]:
+    """Return what differs from the defaults of `DELIVERY`."""
+    values = {key: _value(data, key, kind, where) for key, kind in DELIVERY.items()}
+    delivery = {key: value for key, value in values.items() if value != DELIVERY[key].default}
+    able = [name for name, known in OUTPUT_FORMATS.items() if known.copies]
+    if delivery and format_ not in (*able, SAME):
+        raise UserError(
+            f"{where}.{next(iter(delivery))}: the picture of a source cannot be copied to "
+            f"{format_}; leave the key out, or give a format of {', '.join(able)} or {SAME}."
+        )
+    if "min_saving" in delivery and data.get("if_larger") == "write":
+        raise UserError(
+            f"{where}.min_saving: found {shown(data['min_saving'])}, but if_larger is 'write', "
+            "which writes every file; leave one of them out."
+        )
+    return delivery
 
 
 def _check_together(recipe: Recipe, where: str) -> None:

@@ -22,15 +22,16 @@ from pixelmill.core.errors import ImageError, TreeError, describe
 from pixelmill.core.files import temporary_beside
 from pixelmill.core.jobs import Batch, Job, Outcome, OutputFile, Stage, StageTimer
 from pixelmill.core.root import Root
-from pixelmill.imaging.backends.base import Encode, Prepared
+from pixelmill.imaging.backends.base import Prepared
 from pixelmill.imaging.backends.registry import backend
 from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.decoded import Decoded, SizeHint
-from pixelmill.imaging.codecs.formats import FORMATS, output_format
+from pixelmill.imaging.codecs.formats import FORMATS
 from pixelmill.imaging.codecs.jpeg import SCALES
 from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.output_writer import OutputWriter
 from pixelmill.imaging.parameters import Box, Size
-from pixelmill.imaging.recipe import Output, Recipe, Step
+from pixelmill.imaging.recipe import Recipe, Step
 from pixelmill.imaging.steps.resize import constant_size, needed_size
 
 #: Width and height of the picture that workers warm up with, those of a small photo.
@@ -112,7 +113,7 @@ class Renderer:
             steps = [step for step in recipe.all_steps if step.name != "call"]
             picture = self._apply(decoded.frames[0], decoded.box, self._prepare(steps))
             for output in recipe.outputs:
-                self._write([picture], file.fileno(), output, decoded, StageTimer())
+                self._writer.write([picture], file.fileno(), output, decoded, b"")
                 file.truncate(file.seek(0))
 
     def _sync(self, jobs: Sequence[Job]) -> None:
@@ -144,7 +145,7 @@ class Renderer:
             )
             timer.pixels_in = decoded.pixels
             timer.lap(Stage.DECODE)
-            self._make(job, decoded, timer)
+            self._make(job, decoded, data, timer)
         except ImageError as error:
             return timer.outcome(job, error)
         except TreeError:
@@ -156,7 +157,7 @@ class Renderer:
             return timer.outcome(job, ImageError(timer.stage, "corrupt", describe(error)))
         return timer.outcome(job)
 
-    def _make(self, job: Job, decoded: Decoded, timer: StageTimer) -> None:
+    def _make(self, job: Job, decoded: Decoded, data: bytes, timer: StageTimer) -> None:
         """Run the steps and write each output; either all outputs are renamed, or none."""
         recipe = self.recipe
         common, own = self._prepared
@@ -179,11 +180,14 @@ class Renderer:
                 descriptor = self._outputs.create(temporary)
                 written.append((temporary, path))
                 try:
-                    size, sha256 = self._write(pictures, descriptor, output, decoded, timer)
+                    made, note = self._writer.write(pictures, descriptor, output, decoded, data)
+                    timer.lap(Stage.ENCODE)
+                    if self.durable:
+                        os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
-                width, height = self._backend.size(pictures[0])
-                timer.files.append(OutputFile(output.name, path, width, height, size, sha256))
+                size, sha256 = self._backend.size(pictures[0]), hashlib.sha256(made).hexdigest()
+                timer.files.append(OutputFile(output.name, path, *size, len(made), sha256, note))
             for temporary, path in written:
                 if recipe.settings["keep_mtime"]:
                     self._outputs.set_mtime(temporary, job.mtime_ns)
@@ -236,15 +240,15 @@ class Renderer:
         return self._prepare(self.recipe.steps), own
 
     @functools.cached_property
-    def _encoders(self) -> dict[tuple[str, str], Encode]:
-        """Functions that write outputs, by name of the output and format of the source."""
-        return {}
+    def _writer(self) -> OutputWriter:
+        """Writes the outputs, with encoders that were prepared in this process."""
+        return OutputWriter(self._backend, self.limits, self.recipe.settings["background"])
 
     def _prepare(self, steps: Iterable[Step]) -> _Steps:
         return [(step.name, self._backend.prepare(step, self.recipe.folder)) for step in steps]
 
     def __getstate__(self) -> dict[str, Any]:
-        made_here = ("size_hint", "_prepared", "_encoders")
+        made_here = ("size_hint", "_prepared", "_writer")
         return {key: value for key, value in self.__dict__.items() if key not in made_here}
 
     def _apply(self, picture: Any, box: Box | None, steps: _Steps) -> Any:
@@ -258,34 +262,6 @@ class Renderer:
                 raise ImageError("steps", "step_failed", message) from error
             box = None  # it applies to the first step only
         return picture
-
-    def _write(
-        self,
-        pictures: Sequence[Any],
-        descriptor: int,
-        output: Output,
-        decoded: Decoded,
-        timer: StageTimer,
-    ) -> tuple[int, str]:
-        """Encode to an open file; return its size in bytes and its sha256."""
-        encode = self._encoders.get((output.name, decoded.kind))
-        if encode is None:
-            name = output_format(output.format, decoded.kind)
-            background = self.recipe.settings["background"]
-            encode = self._backend.encoder(name, output.options, background)
-            self._encoders[output.name, decoded.kind] = encode
-        try:
-            data = encode(pictures, descriptor, decoded)
-        except MemoryError:
-            raise
-        except Exception as error:
-            if isinstance(error, OSError) and error.strerror:
-                raise  # an error of the disk
-            raise ImageError("encode", "write_failed", describe(error)) from error
-        timer.lap(Stage.ENCODE)
-        if self.durable:
-            os.fsync(descriptor)
-        return len(data), hashlib.sha256(data).hexdigest()
 
 
 def size_hint_of(recipe: Recipe) -> SizeHint | None:

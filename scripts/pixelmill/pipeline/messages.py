@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn, TypedDict
 
 from pixelmill.core.errors import TreeError, UserError
-from pixelmill.core.jobs import STAGES, BusyInterval, Job, Outcome, OutputFile
+from pixelmill.core.jobs import NOTES, STAGES, BusyInterval, Job, Outcome, OutputFile
 from pixelmill.core.reasons import REASONS
 from pixelmill.engines.base import MOST_RESULT_BYTES
 
@@ -206,9 +206,9 @@ def _outcome(
         raise MalformedError("an image that was not asked for")
     if reason == "":
         files = tuple(
-            OutputFile(variant, path, _count(width), _count(height), _count(size), _sha256(sha256))
-            for variant, path, (width, height, size, sha256) in zip(
-                variants, job.outputs, _rows(files, len(job.outputs), 4), strict=True
+            _output(variant, path, row)
+            for variant, path, row in zip(
+                variants, job.outputs, _rows(files, len(job.outputs), 5), strict=True
             )
         )
         if stage or message:
@@ -228,6 +228,15 @@ def _outcome(
         _count(pixels_in),
         tuple(map(_duration, _row(seconds, len(STAGES)))),
         job.changed_ns,
+    )
+
+
+def _output(variant: str, path: str, row: Sequence[Any]) -> OutputFile:
+    width, height, size, sha256, note = row
+    if _text(note) not in NOTES:
+        raise MalformedError("an unknown note")
+    return OutputFile(
+        variant, path, _count(width), _count(height), _count(size), _sha256(sha256), note
     )
 
 

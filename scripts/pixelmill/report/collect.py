@@ -231,9 +231,18 @@ def _sizes(trees: Sequence[Tree]) -> list[dict[str, Any]]:
     for _, (tree, *_) in by_recipe(trees):
         with open_to_read(os.path.join(tree.path, LEDGER)) as ledger:
             before, after = (0, 0) if ledger is None else ledger.sizes()
+            count, size = (0, 0) if ledger is None else ledger.kept_sources()
         if after:
-            names = {"dataset": tree.dataset, "recipe": tree.recipe}
-            found.append({**names, "bytes_in": before, "bytes_out": after})
+            kept = {"sources_kept": count, "bytes_kept": size} if count else {}
+            found.append(
+                {
+                    "dataset": tree.dataset,
+                    "recipe": tree.recipe,
+                    "bytes_in": before,
+                    "bytes_out": after,
+                    **kept,
+                }
+            )
     return found
 
 

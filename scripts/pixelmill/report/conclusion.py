@@ -176,6 +176,19 @@ def change(before: int, after: int) -> str:
     return f"{size(before)} became {size(after)} ({rounded} % {word})"
 
 
+def kept(count: int, total: int) -> str:
+    """Tell how many outputs hold the pictures of their sources, and their bytes.
+
+    Examples
+    --------
+    >>> kept(1200, 41_200_000)
+    '1,200 pictures as their sources have them (41.2 MB), because encoding saves too little'
+    """
+    one = "picture as its source has it"
+    pictures = one if count == 1 else "pictures as their sources have them"
+    return f"{count:,} {pictures} ({size(total)}), because encoding saves too little"
+
+
 def size(count: float) -> str:
     """Write a number of bytes with a unit.
 

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 from pixelmill.dataset.layout import Tree
 from pixelmill.engines.registry import BASELINE
-from pixelmill.report.conclusion import Images, change, conclude, exceeded
+from pixelmill.report.conclusion import Images, change, conclude, exceeded, kept
 
 #: How many output trees a line names, and how many faults a summary has; the report has all.
 _MOST_NAMED = 3
@@ -82,6 +82,8 @@ def summary(report: Mapping[str, Any], places: Iterable[str] = ()) -> list[str]:
     trees = report["verifications"]
     if sizes := [_change(entry) for entry in report["sizes"]]:
         lines.append(f"Size: {_names(sizes, '; ')}.")
+    if copies := [_kept(entry) for entry in report["sizes"] if "sources_kept" in entry]:
+        lines.append(f"Kept: {_names(copies, '; ')}.")
     if trees:
         correct = sum(entry["passed"] for entry in trees)
         same = [entry["passed"] for entry in report["comparisons"]]
@@ -180,6 +182,10 @@ def _names(names: Iterable[str], separator: str = ", ") -> str:
     every = list(names)
     more = len(every) - _MOST_NAMED
     return separator.join(every[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _kept(entry: Mapping[str, Any]) -> str:
+    return f"{_name(entry)} {kept(entry['sources_kept'], entry['bytes_kept'])}"
 
 
 def _change(entry: Mapping[str, Any]) -> str:

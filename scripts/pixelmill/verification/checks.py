@@ -21,6 +21,7 @@ from pixelmill.verification.expectations import (
     size_of,
     swaps_sides,
 )
+from pixelmill.verification.file_sizes import size_fault
 from pixelmill.verification.opened_output import OpenedOutput
 from pixelmill.verification.picture_check import check_pictures
 from pixelmill.verification.second_samples import UndecodableError
@@ -161,6 +162,16 @@ def _find_wrong_mode(output: OpenedOutput) -> str | None:
     return None if output.mode in modes else f"is {output.mode}, not {' or '.join(modes)}"
 
 
+def _find_too_large(output: OpenedOutput) -> str | None:
+    if not output.expectation.keeps_source:
+        return None
+    try:
+        source = content(os.fspath(output.source), LARGEST_SOURCE)
+    except OSError:  # another check reports a source that is gone
+        return None
+    return size_fault(output.expectation, source, output.data)
+
+
 def _find_altered(output: OpenedOutput) -> str | None:
     altered = output.sha256 != output.recorded_sha256
     return "bytes differ from the manifest" if altered else None
@@ -257,6 +268,14 @@ OUTPUT_CHECKS = (
         True,
         _count_decoded,
         _find_wrong_mode,
+    ),
+    OutputCheck(
+        "bytes",
+        "Is the file as small as the recipe asks for?",
+        _ALTERED,
+        True,
+        _count_decoded,
+        _find_too_large,
     ),
     OutputCheck(
         "sha256",

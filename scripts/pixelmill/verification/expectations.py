@@ -53,6 +53,10 @@ class Expectation(NamedTuple):
         Whether grey with alpha is stored as colours: OpenCV has no such arrays.
     options : mapping
         Of the output.
+    keeps_source : bool
+        Whether the picture of a source is copied if encoding it again saves too little.
+    min_saving : float
+        The least saving, in percent.
     """
 
     steps: tuple[tuple[str, Mapping[str, Any]], ...]
@@ -65,6 +69,8 @@ class Expectation(NamedTuple):
     moving: bool
     colors_alpha: bool
     options: Mapping[str, Any]
+    keeps_source: bool = False
+    min_saving: float = 0.0
 
 
 def expectations_of(recipe: Mapping[str, Any]) -> dict[str, Expectation]:
@@ -77,6 +83,7 @@ def expectations_of(recipe: Mapping[str, Any]) -> dict[str, Expectation]:
             name_and_params(step) for step in (*recipe.get("steps", []), *output.get("steps", []))
         )
         format_ = output.get("format", "jpeg").upper()
+        min_saving = float(str(output.get("min_saving", 0)).rstrip("% "))
         found[output["name"]] = Expectation(
             steps=steps,
             format="" if format_ == "SAME" else format_,
@@ -88,6 +95,8 @@ def expectations_of(recipe: Mapping[str, Any]) -> dict[str, Expectation]:
             moving=recipe.get("animation", "first") == "all",
             colors_alpha=recipe.get("backend", "pillow") == "opencv",
             options=output,
+            keeps_source=bool(min_saving) or output.get("if_larger") == "keep_source",
+            min_saving=min_saving,
         )
     return found
 

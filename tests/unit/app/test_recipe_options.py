@@ -37,6 +37,14 @@ THUMB = {"name": "thumb", "steps": [never(longest=256)], "format": "webp"}
         ("--format JPG", {"output": {"format": "jpeg"}}),
         ("--format tif", {"output": {"format": "tiff"}}),
         ("--quality 70", {"output": {"quality": 70}}),
+        ("--if-larger keep_source", {"output": {"if_larger": "keep_source"}}),
+        (
+            "--preset archive --min-saving 5",
+            {
+                **default_recipes()["archive"],
+                "output": {"format": "png", "level": 9, "min_saving": 5},
+            },
+        ),
         ("--metadata keep", {"metadata": "keep"}),
         ("--watermark Ada", {"steps": [{"watermark": {"text": "Ada"}}]}),
         ("--output thumb:256:webp", {"steps": [], "outputs": [THUMB]}),

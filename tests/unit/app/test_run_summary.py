@@ -39,6 +39,25 @@ def test_a_run_tells_counts_bytes_and_where_the_images_are():
     assert made.conclusion.sentence == "Success: 50 of 50 images processed."
 
 
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        (
+            (1, 4_000),
+            "Kept: 1 picture as its source has it (4.0 kB), because encoding saves too little.",
+        ),
+        (
+            (2, 5_000),
+            "Kept: 2 pictures as their sources have them (5.0 kB), because encoding saves too "
+            "little.",
+        ),
+    ],
+)
+def test_a_run_tells_how_many_sources_were_kept(kept, told):
+    made = summarize(DONE, 50, (), SIZES, PASSED, ("in", "out"), kept)
+    assert made.lines[2] == told
+
+
 def test_failures_are_told_once_and_where_they_are_listed():
     made = summary(50, failed(4), checks=None)
     where = made.lines.index("Failed images: out/failures.csv")

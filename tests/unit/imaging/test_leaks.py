@@ -66,6 +66,8 @@ def outputs_for(name, animation):
         if animation == "first" or encoder.animation
     ]
     outputs = {format: {"format": format} for format in (*formats, SAME)}
+    copied = [format for format in formats if OUTPUT_FORMATS[format].copies]
+    outputs |= {f"{f}, copied": {"format": f, "min_saving": "100 %"} for f in (*copied, SAME)}
     if animation == "first":
         outputs["tiff, none"] = {"format": "tiff", "compression": "none"}
     return outputs

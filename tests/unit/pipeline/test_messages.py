@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from pixelmill.core.errors import ImageError, TreeError, UserError
-from pixelmill.core.jobs import BusyInterval, Job, OutputFile, StageTimer, failed
+from pixelmill.core.jobs import SOURCE_KEPT, BusyInterval, Job, OutputFile, StageTimer, failed
 from pixelmill.pipeline import messages
 from pixelmill.pipeline.messages import Channel, MalformedError, bodies, pack, split, unpack
 
@@ -29,7 +29,7 @@ def outcomes():
     timer.bytes_in, timer.digest, timer.pixels_in = 7, "ab12", 12
     timer.files += [
         OutputFile("x", "x/a.jpg", 4, 3, 99, "0" * 64),
-        OutputFile("y", "y/a.png", 8, 6, 9, "f" * 64),
+        OutputFile("y", "y/a.png", 8, 6, 9, "f" * 64, SOURCE_KEPT),
     ]
     error = ImageError("steps", "step_failed", "at \udcff: no")
     return [timer.outcome(JOBS["a.png"]), timer.outcome(JOBS[ODD], error)]
@@ -85,7 +85,7 @@ LIES = {
     "an output less": lambda value: value[0][0][FILE].pop(),
     "an output more": lambda value: value[0][0][FILE].append(value[0][0][FILE][0]),
     "outputs that are no list": put(0, 0, FILE, "ab"),
-    "outputs of what failed": put(0, 1, FILE, [[1, 1, 1, "0" * 64]] * 2),
+    "outputs of what failed": put(0, 1, FILE, [[1, 1, 1, "0" * 64, ""]] * 2),
     "a side that is negative": put(0, 0, FILE, 0, 0, -1),
     "a side that is no whole number": put(0, 0, FILE, 0, 0, 1.5),
     "a side that is a truth value": put(0, 0, FILE, 0, 0, True),
@@ -93,6 +93,8 @@ LIES = {
     "a sha256 that is too short": put(0, 0, FILE, 0, 3, "0" * 63),
     "a sha256 in capitals": put(0, 0, FILE, 0, 3, "F" * 64),
     "a sha256 that is no text": put(0, 0, FILE, 0, 3, None),
+    "an unknown note": put(0, 0, FILE, 0, 4, "crashed"),
+    "a note that is no text": put(0, 0, FILE, 0, 4, None),
     "a digest that is none": put(0, 0, DIGEST, "<script>"),
     "a digest that is too long": put(0, 0, DIGEST, "0" * 129),
     "an unknown reason": put(0, 1, REASON, "bored"),

@@ -153,6 +153,15 @@ def test_a_run_is_summed_up_in_a_few_lines_and_what_matters_comes_last():
     ]
 
 
+def test_kept_sources_are_told():
+    size = {"dataset": "demo", "recipe": "light", "bytes_in": 4_100_000, "bytes_out": 10**6}
+    lines = summed_up(report(sizes=[{**size, "sources_kept": 2, "bytes_kept": 5_000}]))
+    assert lines[1] == (
+        "Kept: demo/light 2 pictures as their sources have them (5.0 kB), because encoding saves "
+        "too little."
+    )
+
+
 def test_a_summary_has_few_faults_and_counts_the_others():
     wrong = [verification(False, [CHECK] * 4, engine=name) for name in ("a", "b")]
     lines = summed_up(report(verifications=wrong))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
+from PIL import Image
+
 from pixelmill.imaging.codecs.decoded import Decoded, DecodeOptions, SizeHint
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.parameters import Box, Size
@@ -37,3 +39,6 @@ class Backend(Protocol):
 
     def size(self, picture: Any) -> Size:
         """Width and height of a picture in pixels."""
+
+    def image(self, picture: Any) -> Image.Image:
+        """Return a picture as an image of Pillow."""

@@ -102,6 +102,10 @@ class OpenCV:
         """Width and height of a picture in pixels."""
         return picture.shape[1], picture.shape[0]
 
+    def image(self, picture: AnyArray) -> Image.Image:
+        """Return a picture as an image of Pillow."""
+        return _to_image(picture)
+
 
 def _decode_deep(data: bytes, options: DecodeOptions, limits: Limits) -> Decoded | None:
     """Decode a file of 16 bits per channel; None for any other, and for a broken one."""

@@ -85,6 +85,10 @@ class Pillow:
         """Width and height of a picture in pixels."""
         return picture.size if isinstance(picture, Image.Image) else picture.shape[1::-1]
 
+    def image(self, picture: Any) -> Image.Image:
+        """Return a picture as an image."""
+        return _image(picture)
+
 
 def _image(picture: Any) -> Image.Image:
     return picture if isinstance(picture, Image.Image) else image_of(picture)

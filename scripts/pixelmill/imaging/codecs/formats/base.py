@@ -164,6 +164,8 @@ class OutputFormat(Format, abc.ABC):
         16 bits per channel.
     by_opencv : bool
         Whether OpenCV writes some of the files.
+    copies : bool
+        Whether `copied` copies some of the files.
     cheaper : str
         A sentence without a full stop that says what makes encoding faster.
     """
@@ -175,6 +177,7 @@ class OutputFormat(Format, abc.ABC):
     gray_icc: ClassVar[bool] = False
     deep: ClassVar[bool] = False
     by_opencv: ClassVar[bool] = False
+    copies: ClassVar[bool] = False
     cheaper: ClassVar[str] = "another format may cost less"
 
     @property
@@ -310,3 +313,17 @@ class OutputFormat(Format, abc.ABC):
             If the library refuses the picture.
         """
         raise NotImplementedError(f"{self.name}: 16 bits per channel cannot be written")
+
+    def copied(self, data: bytes, exif: bytes, profile: bool) -> bytes | None:
+        """Copy the coded picture of a file without a loss; None if it is of an unknown structure.
+
+        Parameters
+        ----------
+        data : bytes
+            The file.
+        exif : bytes
+            EXIF block of the copy, from its TIFF header on; empty for none.
+        profile : bool
+            Whether the copy keeps what describes the colours of the file.
+        """
+        return None

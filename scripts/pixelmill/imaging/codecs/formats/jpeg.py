@@ -32,6 +32,7 @@ class Jpeg(OutputFormat):
     }
     exif = icc = gray_icc = True
     by_opencv = True
+    copies = True
     cheaper = "a lower quality and no optimize or progressive cost less"
 
     #: Segments before the frame header that are looked at; maker notes need some dozens.
@@ -81,3 +82,9 @@ class Jpeg(OutputFormat):
     def is_whole(self, data: bytes) -> bool:
         """Look for the marker EOI."""
         return data.endswith(b"\xff\xd9")
+
+    def copied(self, data: bytes, exif: bytes, profile: bool) -> bytes | None:
+        """Copy the picture with `pixelmill.imaging.codecs.copying`."""
+        from pixelmill.imaging.codecs import copying
+
+        return copying.copied_jpeg(data, exif, profile)

@@ -31,6 +31,7 @@ class Png(OutputFormat):
     animation = True
     options: ClassVar[Mapping[str, Parameter]] = {"level": Integer(0, 9, 6)}
     alpha = exif = icc = gray_icc = deep = True
+    copies = True
     cheaper = "a lower level costs less"
 
     def dimensions(self, file: IO[bytes], head: bytes) -> Size:
@@ -98,3 +99,9 @@ class Png(OutputFormat):
     def is_whole(self, data: bytes) -> bool:
         """Look for the chunk IEND."""
         return data.endswith(b"IEND\xaeB`\x82")
+
+    def copied(self, data: bytes, exif: bytes, profile: bool) -> bytes | None:
+        """Copy the picture with `pixelmill.imaging.codecs.copying`."""
+        from pixelmill.imaging.codecs import copying
+
+        return copying.copied_png(data, exif, profile)

@@ -22,6 +22,7 @@ class Webp(OutputFormat):
     animation = True
     options: ClassVar[Mapping[str, Parameter]] = {"quality": QUALITY, "lossless": Flag(False)}
     alpha = exif = icc = True
+    copies = True
     cheaper = "jpeg costs less"
 
     def recognizes(self, head: bytes) -> bool:
@@ -76,3 +77,9 @@ class Webp(OutputFormat):
     def is_whole(self, data: bytes) -> bool:
         """Compare the length in the RIFF header with that of the file."""
         return len(data) >= int.from_bytes(data[4:8], "little") + 8 > 8
+
+    def copied(self, data: bytes, exif: bytes, profile: bool) -> bytes | None:
+        """Copy the picture with `pixelmill.imaging.codecs.copying`."""
+        from pixelmill.imaging.codecs import copying
+
+        return copying.copied_webp(data, exif, profile)

@@ -1,0 +1,95 @@
+"""File sizes: how many bytes an output may have, derived from its recipe and its source.
+
+Only sources that can certainly be copied are judged: stills in common kinds of JPEG, PNG and
+WebP that need no conversion.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+
+from pixelmill.verification.expectations import Expectation
+from pixelmill.verification.file_structure import jpeg_segments, notes_of, png_chunks
+from pixelmill.verification.second_decoder import decode
+from pixelmill.verification.second_samples import UndecodableError
+
+#: Markers of the frames of a JPEG: baseline, extended and progressive (ITU-T T.81, table B.1).
+_COMMON_FRAMES = (0xC0, 0xC1, 0xC2)
+_FRAMES = tuple(marker for marker in range(0xC0, 0xD0) if marker not in (0xC4, 0xC8, 0xCC))
+
+
+def size_fault(expectation: Expectation, source: bytes, output: bytes) -> str | None:
+    """Say if an output is larger than its recipe allows.
+
+    Parameters
+    ----------
+    expectation : Expectation
+    source, output : bytes
+        The files.
+    """
+    if not expectation.keeps_source or not _is_copyable(expectation, source, output):
+        return None
+    if len(output) > len(source):
+        return f"has {len(output):,} bytes, more than its source ({len(source):,})"
+    most = len(source) * (100 - expectation.min_saving) / 100
+    if len(output) > most and not _same_picture(source, output):
+        return f"has {len(output):,} bytes, and its source, which was to be kept, {len(source):,}"
+    return None
+
+
+def _is_copyable(expectation: Expectation, source: bytes, output: bytes) -> bool:
+    """Whether a recipe asks for nothing but encoding a source again, and it can be copied."""
+    notes = notes_of(source)
+    return (
+        not expectation.steps
+        and notes.kind == notes_of(output).kind
+        and not (expectation.upright and notes.orientation != 1)
+        and notes.profile is None
+        and not notes.colors
+        and notes.kind in _COMMON
+        and _COMMON[notes.kind](source)
+    )
+
+
+def _common_jpeg(data: bytes) -> bool:
+    frames = [(marker, content) for marker, content in jpeg_segments(data) if marker in _FRAMES]
+    if len(frames) != 1 or not data.endswith(b"\xff\xd9"):
+        return False
+    ((marker, content),) = frames
+    return marker in _COMMON_FRAMES and content[:1] == b"\x08" and content[5:6] in (b"\1", b"\3")
+
+
+def _common_png(data: bytes) -> bool:
+    chunks = list(png_chunks(data))
+    names = {name for name, _ in chunks}
+    critical = {name for name in names if not name[0] & 0x20}
+    known = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
+    return critical <= known and b"acTL" not in names and chunks[0][1][8:9] != b"\x10"
+
+
+def _common_webp(data: bytes) -> bool:
+    return not {b"ANIM", b"ANMF"}.intersection(_webp_chunks(data))
+
+
+def _webp_chunks(data: bytes) -> Iterator[bytes]:
+    place = 12
+    while place + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, place)
+        yield name
+        place += 8 + length + length % 2
+
+
+#: Whether a file is of a common kind, by its format.
+_COMMON = {"jpeg": _common_jpeg, "png": _common_png, "webp": _common_webp}
+
+
+def _same_picture(source: bytes, output: bytes) -> bool:
+    """Whether two files show the same, pixel for pixel."""
+    try:
+        one, other = (decode(data, "drop", upright=False).frames for data in (source, output))
+    except UndecodableError:
+        return True
+    return np.array_equal(one[0], other[0])

@@ -1,0 +1,125 @@
+"""The coded picture of a file is copied without a loss, and nothing else of the file is."""
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelmill.imaging.codecs.copying import copied_jpeg, copied_png, copied_webp
+from tests.helpers.imaging import chunk, opened, same
+from tests.helpers.planted import SOURCES, planted_in
+from tests.helpers.tags import raw_block
+
+COPY = {"jpeg": copied_jpeg, "png": copied_png, "webp": copied_webp}
+
+#: How Pillow writes files that hold nothing but a picture.
+PLAIN = {
+    "jpeg": [("RGB", {}), ("L", {}), ("RGB", {"progressive": True}), ("RGB", {"optimize": True})],
+    "png": [("RGB", {}), ("L", {}), ("RGBA", {}), ("LA", {}), ("P", {}), ("1", {})],
+    "webp": [("RGB", {}), ("RGBA", {"lossless": True}), ("RGB", {"lossless": True})],
+}
+
+EXIF = raw_block([(0x8298, 2, b"Somebody\0")])
+
+
+def written(image, format, **options):
+    file = io.BytesIO()
+    image.save(file, format.upper(), **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("format", "mode", "options"),
+    [(format, *case) for format, cases in PLAIN.items() for case in cases],
+)
+def test_a_file_that_holds_only_a_picture_is_copied_byte_for_byte(photo, format, mode, options):
+    data = written(photo(61, 43).convert(mode), format, **options)
+    assert COPY[format](data, b"", False) == data
+
+
+@pytest.mark.parametrize("format", COPY)
+def test_texts_and_trailing_bytes_are_left_out(picture, format):
+    data = SOURCES[format](picture(1, (24, 16)))
+    made = COPY[format](data, b"", False)
+    assert planted_in(data)
+    assert not planted_in(made)
+    assert same(opened(made), opened(data))
+    assert len(made) < len(data)
+
+
+@pytest.mark.parametrize("format", COPY)
+def test_a_copy_has_the_tags_that_are_given(picture, format):
+    data = SOURCES[format](picture(1, (24, 16)))
+    with Image.open(io.BytesIO(COPY[format](data, EXIF, False))) as image:
+        assert dict(image.getexif()) == {0x8298: "Somebody"}
+
+
+@pytest.mark.parametrize("format", COPY)
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_profile_is_kept_only_if_it_is_to_be(photo, format, keeps):
+    profile = b"profile " * 20_000  # more than one segment of a JPEG holds
+    data = written(photo(32, 24), format, icc_profile=profile)
+    made = COPY[format](data, b"", keeps)
+    assert opened(made).info.get("icc_profile") == (profile if keeps else None)
+    assert same(opened(made), opened(data))
+
+
+def test_a_resolution_is_left_out_of_a_jpeg(photo):
+    image = photo(32, 24)
+    assert copied_jpeg(written(image, "jpeg", dpi=(300, 300)), b"", False) == written(image, "jpeg")
+
+
+def test_fill_bytes_between_segments_change_nothing(photo):
+    data = written(photo(32, 24), "jpeg")
+    assert copied_jpeg(data[:2] + b"\xff\xff" + data[2:], b"", False) == data
+
+
+def test_the_first_of_several_pictures_is_copied(photo):
+    data = written(photo(32, 24), "jpeg")
+    assert copied_jpeg(data + written(photo(32, 24, 1), "jpeg"), b"", False) == data
+
+
+def moving(format):
+    frames = [Image.new("RGB", (16, 16), color) for color in ("red", "blue")]
+    return written(frames[0], format, save_all=True, append_images=frames[1:], duration=100)
+
+
+def deep_png():
+    return written(Image.fromarray(np.full((4, 4), 40_000, np.uint16)), "png")
+
+
+def with_unknown_frame(data):
+    """A JPEG whose frame claims to be coded arithmetically."""
+    return data.replace(b"\xff\xc0", b"\xff\xc9", 1)
+
+
+@pytest.mark.parametrize(
+    ("format", "spoil"),
+    [
+        ("jpeg", lambda data: data[:-2]),
+        ("jpeg", lambda data: data[:40]),
+        ("jpeg", lambda data: data[:2]),
+        ("jpeg", lambda data: written(opened(data).convert("CMYK"), "jpeg")),
+        ("jpeg", with_unknown_frame),
+        ("png", lambda data: data[:-12]),
+        ("png", lambda data: data.replace(b"IHDR", b"IHDX")),
+        ("png", lambda data: data[:-20] + bytes([data[-20] ^ 1]) + data[-19:]),
+        ("png", lambda data: data[:33] + chunk(b"CgBI", b"\0\0\0\0") + data[33:]),
+        ("png", lambda data: moving("png")),
+        ("png", lambda data: deep_png()),
+        ("png", lambda data: b""),
+        ("webp", lambda data: data[:-2]),
+        ("webp", lambda data: moving("webp")),
+        ("webp", lambda data: b"RIFF" + struct.pack("<I", 4) + b"WEBP"),
+        ("webp", lambda data: b""),
+    ],
+)
+def test_what_cannot_be_copied_safely_is_not_copied(photo, format, spoil):
+    assert COPY[format](spoil(written(photo(32, 24), format)), b"", False) is None
+
+
+def test_a_block_that_no_segment_holds_is_not_written(photo):
+    data = written(photo(32, 24), "jpeg")
+    assert copied_jpeg(data, bytes(70_000), False) is None
