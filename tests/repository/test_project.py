@@ -55,6 +55,7 @@ TESTED_BY = {
     "verification/second_bitmaps": "unit/verification/test_second_decoder.py",
     "verification/second_encoder": "unit/verification/test_planted_pictures.py",
     "verification/second_png": "unit/verification/test_second_decoder.py",
+    "verification/second_ssim": "unit/imaging/codecs/test_ssim.py",
     "verification/second_tiff": "unit/verification/test_second_decoder.py",
     "verification/suspected_faults": "unit/verification/test_planted_pictures.py",
 }

@@ -73,6 +73,16 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="copy such a picture unless its file becomes smaller by this share",
     )
     group.add_argument(
+        "--target-bytes",
+        metavar="BYTES",
+        help="largest size of a file, such as 200k; the best quality that fits is searched",
+    )
+    group.add_argument(
+        "--target-ssim",
+        metavar="0-1",
+        help="least structural similarity, such as 0.98; the lowest such quality is searched",
+    )
+    group.add_argument(
         "--watermark",
         metavar="TEXT|IMAGE",
         help="put this in the lower right corner; a recipe file can say more, see "
@@ -265,16 +275,35 @@ def _encoding(options: argparse.Namespace) -> dict[str, Any]:
     """Return what the options say about the encoding."""
     keys = ("format", "quality", "if_larger", "min_saving")
     given = {key: getattr(options, key) for key in keys}
-    return {key: value for key, value in given.items() if value is not None}
+    encoding = {key: value for key, value in given.items() if value is not None}
+    if options.target_bytes and options.target_ssim:
+        raise UserError("--target-bytes and --target-ssim: give only one of them.")
+    if options.target_bytes:
+        encoding["target"] = {"bytes": options.target_bytes}
+    if options.target_ssim:
+        encoding["target"] = {"ssim": _decimal(options.target_ssim)}
+    return encoding
+
+
+def _decimal(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UserError(
+            f"--target-ssim: found '{text}'; give a number between 0 and 1, such as 0.98."
+        ) from error
 
 
 def _with_encoding(recipe: Mapping[str, Any], encoding: Mapping[str, Any]) -> dict[str, Any]:
     if "outputs" in recipe:
         names = " and ".join(f"--{key.replace('_', '-')}" for key in encoding)
+        names = names.replace("--target", f"--target-{'-'.join(encoding.get('target', ()))}")
         raise UserError(f"{names}: the recipe has several outputs; use --output, or a recipe file.")
     output = dict(recipe.get("output", {}))
     form = encoding.get("format", output.get("format", "jpeg"))
     if "quality" in encoding and form not in (*_WITH_QUALITY, "same"):
         raise UserError(f"--quality: {form} has no quality; leave it out.")
-    same = form == output.get("format", "jpeg")
-    return {**(output if same else {}), **encoding}
+    kept = output if form == output.get("format", "jpeg") else {}
+    # The quality of a preset gives way to a target, and a target to a quality.
+    other = "quality" if "target" in encoding else "target" if "quality" in encoding else ""
+    return {**{key: value for key, value in kept.items() if key != other}, **encoding}

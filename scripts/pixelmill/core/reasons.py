@@ -136,6 +136,14 @@ REASONS = {
             retry=Retry.EVERY_PASS,
         ),
         Reason(
+            "target_missed",
+            "no quality reaches the target of the recipe",
+            "No quality reaches the `target` of the recipe. The message has the nearest that was "
+            "reached.",
+            "Choose an easier target, or make the picture smaller with `resize`.",
+            predicates=("missed the target", "missed the target"),
+        ),
+        Reason(
             "timed_out",
             "it took longer than the limit",
             "The image took longer than `limits.seconds_per_image`, twice.",

@@ -6,19 +6,31 @@ changed the picture, and nothing but encoding it again was asked.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
+
+from PIL import Image
 
 from pixelmill.core import files
 from pixelmill.core.errors import ImageError, describe
 from pixelmill.core.jobs import SOURCE_KEPT
 from pixelmill.imaging.backends.base import Backend, Encode
+from pixelmill.imaging.codecs import color
 from pixelmill.imaging.codecs.decoded import Decoded, DecodeOptions
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, output_format
 from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.imaging.codecs.quality_search import LEAST, MOST, last_below
+from pixelmill.imaging.codecs.ssim import ssim
 from pixelmill.imaging.recipe import Output
+
+#: The first quality that is tried for a number of bytes, and for a similarity.
+_FIRST_FOR_BYTES, _FIRST_FOR_SSIM = 75, 80
+
+#: Replaces a distance of 0.
+_TINY = 1e-9
 
 #: Decodes every frame of a file as it is stored.
 _AS_STORED = DecodeOptions(
@@ -40,16 +52,18 @@ class OutputWriter:
     ----------
     backend : Backend
     limits : Limits
+        Of sources. They apply to the pixels of outputs that are decoded again, because Pillow has
+        one limit on pixels for all threads.
     background : str
         The colour behind transparent pixels in formats without transparency.
     """
 
     def __init__(self, backend: Backend, limits: Limits, background: str) -> None:
         self._backend = backend
-        self._limits = limits
+        self._limits = Limits(max_pixels=limits.max_pixels, max_aspect=math.inf)
         self._options = replace(_AS_STORED, background=background)
         self._background = background
-        self._encoders: dict[tuple[str, str], Encode] = {}
+        self._encoders: dict[tuple[str, str, int | None], Encode] = {}
 
     def write(
         self,
@@ -77,23 +91,25 @@ class OutputWriter:
         Raises
         ------
         ImageError
-            If the pictures cannot be encoded.
+            If the pictures cannot be encoded, or if no quality reaches the target.
         OSError
             If the file cannot be written.
         """
         name = output_format(output.format, decoded.kind)
-        data = self._encode(pictures, descriptor, output, name, decoded)
+        data = self._encoded(pictures, descriptor, output, name, decoded)
         if not output.keeps_source:
             return Written(data)
         copy = _copied(source, decoded, name)
         if copy is None or _saves(len(data), len(copy), output.min_saving):
+            return Written(data)
+        if len(copy) > output.delivery.get("target", {}).get("bytes", len(copy)):
             return Written(data)
         if not self._shows(copy, pictures):
             return Written(data)
         _rewrite(descriptor, copy)
         return Written(copy, SOURCE_KEPT)
 
-    def _encode(
+    def _encoded(
         self,
         pictures: Sequence[Any],
         descriptor: int,
@@ -101,18 +117,59 @@ class OutputWriter:
         name: str,
         decoded: Decoded,
     ) -> bytes:
-        encode = self._encoders.get((output.name, name))
-        if encode is None:
-            encode = self._backend.encoder(name, output.options, self._background)
-            self._encoders[output.name, name] = encode
-        try:
-            return encode(pictures, descriptor, decoded)
-        except MemoryError:
-            raise
-        except Exception as error:
-            if isinstance(error, OSError) and error.strerror:
-                raise  # an error of the disk
-            raise ImageError("encode", "write_failed", describe(error)) from error
+        """Encode with the quality of the recipe, or with the one that reaches its target."""
+
+        def encode(options: Mapping[str, Any]) -> bytes:
+            encoder = self._encoder(output.name, name, options)
+            return _encode(encoder, pictures, descriptor, decoded)
+
+        target = output.delivery.get("target")
+        if target is None:
+            return encode(output.options)
+        tried: dict[int, bytes] = {}
+
+        def attempt(quality: int) -> bytes:
+            if tried:
+                _empty(descriptor)
+            tried[quality] = encode({**output.options, "quality": quality})
+            return tried[quality]
+
+        if "bytes" in target:
+            quality = _largest(attempt, target["bytes"])
+        else:
+            quality = self._most_similar(attempt, target["ssim"], pictures[0])
+        if quality != next(reversed(tried)):
+            _rewrite(descriptor, tried[quality])
+        return tried[quality]
+
+    def _encoder(self, output: str, name: str, options: Mapping[str, Any]) -> Encode:
+        key = output, name, options.get("quality")
+        if key not in self._encoders:
+            self._encoders[key] = self._backend.encoder(name, options, self._background)
+        return self._encoders[key]
+
+    def _most_similar(self, attempt: Callable[[int], bytes], aim: float, picture: Any) -> int:
+        """Find the lowest quality whose picture is as similar as asked."""
+        wanted = self._opaque(picture)
+
+        def surplus(quality: int) -> float:
+            decoded = self._backend.decode(attempt(quality), None, self._options, self._limits)
+            found = similarities[quality] = ssim(wanted, self._opaque(decoded.frames[0]))
+            value = math.log((1 - aim) / max(1 - found, _TINY))
+            return value if found < aim else max(value, _TINY)
+
+        similarities: dict[int, float] = {}
+        quality = last_below(surplus, _FIRST_FOR_SSIM) + 1
+        if quality > MOST:
+            message = f"quality {MOST} gives an SSIM of {similarities[MOST]:.4f}"
+            raise ImageError("encode", "target_missed", f"{message}, less than target.ssim = {aim}")
+        return quality
+
+    def _opaque(self, picture: Any) -> Image.Image:
+        image = self._backend.image(picture)
+        if image.mode in ("LA", "RGBA"):
+            return color.flatten(image, self._background)
+        return image
 
     def _shows(self, data: bytes, pictures: Sequence[Any]) -> bool:
         """Whether a file holds one picture, and this is its one frame, pixel for pixel."""
@@ -127,6 +184,32 @@ class OutputWriter:
             (stored.mode, stored.size) == (wanted.mode, wanted.size)
             and stored.tobytes() == wanted.tobytes()
         )  # fmt: skip
+
+
+def _encode(encoder: Encode, pictures: Sequence[Any], descriptor: int, decoded: Decoded) -> bytes:
+    try:
+        return encoder(pictures, descriptor, decoded)
+    except MemoryError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.strerror:
+            raise  # an error of the disk
+        raise ImageError("encode", "write_failed", describe(error)) from error
+
+
+def _largest(attempt: Callable[[int], bytes], aim: float) -> int:
+    """Find the highest quality whose file has at most so many bytes."""
+    sizes: dict[int, int] = {}
+
+    def surplus(quality: int) -> float:
+        sizes[quality] = len(attempt(quality))
+        return math.log(sizes[quality] / aim)
+
+    quality = last_below(surplus, _FIRST_FOR_BYTES)
+    if quality < LEAST:
+        message = f"quality {LEAST} gives {sizes[LEAST]:,} bytes, more than target.bytes"
+        raise ImageError("encode", "target_missed", f"{message} = {aim:,}")
+    return quality
 
 
 def _copied(source: bytes, decoded: Decoded, name: str) -> bytes | None:
@@ -157,6 +240,10 @@ def _saves(encoded: int, copied: int, percent: float) -> bool:
 
 def _rewrite(descriptor: int, data: bytes) -> None:
     """Replace the content of an open file."""
+    _empty(descriptor)
+    files.write_all(descriptor, data)
+
+
+def _empty(descriptor: int) -> None:
     os.ftruncate(descriptor, 0)
     os.lseek(descriptor, 0, os.SEEK_SET)
-    files.write_all(descriptor, data)

@@ -116,6 +116,49 @@ class Percent:
 
 
 @dataclass(frozen=True)
+class EncodingTarget:
+    """What an encoded file must reach: at most so many bytes, or at least such a similarity.
+
+    Examples
+    --------
+    >>> EncodingTarget().check({"bytes": "200k"}), EncodingTarget().check({"ssim": 0.98})
+    ({'bytes': 200000}, {'ssim': 0.98})
+    """
+
+    default: Any = None
+    allowed = "{bytes: 200k} or {ssim: 0.98}"
+
+    #: Which keys a target may have.
+    keys = ("bytes", "ssim")
+
+    def check(self, value: Any) -> dict[str, float] | None:
+        """Return the target with its bytes as a number."""
+        if value is None:
+            return None
+        if not isinstance(value, Mapping) or len(value) != 1:
+            raise ValueError(self.allowed)
+        ((key, aim),) = value.items()
+        if key == "bytes":
+            return {key: _byte_count(aim)}
+        if key != "ssim":
+            raise ValueError(self.allowed)
+        try:
+            return {key: Number(0.01, 0.9999).check(aim)}
+        except ValueError as error:
+            raise ValueError(f"{{ssim: ...}} with {error}") from error
+
+
+def _byte_count(value: Any) -> int:
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kM]?)B?", value.strip())
+        value = round(float(found[1]) * {"": 1, "k": 1e3, "M": 1e6}[found[2]]) if found else None
+    try:
+        return Integer(1, 10**12).check(value)
+    except ValueError as error:
+        raise ValueError("{bytes: ...} with a number of bytes such as 200k or 1.5M") from error
+
+
+@dataclass(frozen=True)
 class Flag:
     """Yes or no."""
 

@@ -14,7 +14,16 @@ from typing import Any
 from pixelmill.core.user_paths import expanded
 from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, SAME
-from pixelmill.imaging.parameters import Choice, Color, File, Flag, Margin, Parameter, Percent
+from pixelmill.imaging.parameters import (
+    Choice,
+    Color,
+    EncodingTarget,
+    File,
+    Flag,
+    Margin,
+    Parameter,
+    Percent,
+)
 from pixelmill.imaging.steps import STEPS, custom
 
 #: A reduced decode stays this many times larger than the result, so that it cannot be seen: real
@@ -39,6 +48,7 @@ SETTINGS: dict[str, Parameter] = {
 DELIVERY: dict[str, Parameter] = {
     "if_larger": Choice(("write", "keep_source"), "write"),
     "min_saving": Percent(0.0),
+    "target": EncodingTarget(None),
 }
 
 
@@ -78,7 +88,7 @@ class Output:
     @property
     def keeps_source(self) -> bool:
         """Whether the picture of the source is copied if encoding it again saves too little."""
-        return bool(self.delivery)
+        return "if_larger" in self.delivery or "min_saving" in self.delivery
 
     @property
     def min_saving(self) -> float:
@@ -87,7 +97,10 @@ class Output:
 
     def as_data(self) -> dict[str, Any]:
         """Return the format and everything about it, as a recipe has it."""
-        return {"format": self.format, **self.options, **self.delivery}
+        data = {"format": self.format, **self.options, **self.delivery}
+        if "target" in data:  # it decides the quality
+            del data["quality"]
+        return data
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pixelmill.core.errors import UserError, shown
 from pixelmill.core.suggestions import allowed
 from pixelmill.imaging.backends import opencv_steps
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, QUALITY, SAME, format_name
-from pixelmill.imaging.parameters import REQUIRED, Choice, Parameter
+from pixelmill.imaging.parameters import REQUIRED, Choice, EncodingTarget, Parameter
 from pixelmill.imaging.recipe import (
     DELIVERY,
     SETTINGS,
@@ -150,20 +150,42 @@ def _parse_output(data: Any, where: str) -> Output:
 
 def _parse_delivery(data: Mapping[str, Any], format_: str, where: str) -> dict[str, Any]:
     """Return what differs from the defaults of `DELIVERY`."""
+    if isinstance(data.get("target"), Mapping):
+        _only(data["target"], EncodingTarget.keys, f"{where}.target")
     values = {key: _value(data, key, kind, where) for key, kind in DELIVERY.items()}
     delivery = {key: value for key, value in values.items() if value != DELIVERY[key].default}
     able = [name for name, known in OUTPUT_FORMATS.items() if known.copies]
-    if delivery and format_ not in (*able, SAME):
+    keys = [key for key in delivery if key != "target"]
+    if keys and format_ not in (*able, SAME):
         raise UserError(
-            f"{where}.{next(iter(delivery))}: the picture of a source cannot be copied to "
-            f"{format_}; leave the key out, or give a format of {', '.join(able)} or {SAME}."
+            f"{where}.{keys[0]}: the picture of a source cannot be copied to {format_}; leave the "
+            f"key out, or give a format of {', '.join(able)} or {SAME}."
         )
     if "min_saving" in delivery and data.get("if_larger") == "write":
         raise UserError(
             f"{where}.min_saving: found {shown(data['min_saving'])}, but if_larger is 'write', "
             "which writes every file; leave one of them out."
         )
+    if "target" in delivery:
+        _check_target(data, format_, where)
     return delivery
+
+
+def _check_target(data: Mapping[str, Any], format_: str, where: str) -> None:
+    """Refuse a target for files whose quality cannot be chosen."""
+    lossy = [name for name, known in OUTPUT_FORMATS.items() if "quality" in known.options]
+    if format_ not in lossy:
+        raise UserError(
+            f"{where}.target: the format '{format_}' has no quality to search; leave the key out, "
+            f"or give a format of {', '.join(lossy)}."
+        )
+    if data.get("lossless"):
+        raise UserError(f"{where}.target: lossless is true; leave one of them out.")
+    if "quality" in data:
+        raise UserError(
+            f"{where}.target: decides the quality, and quality is {shown(data['quality'])}; leave "
+            "one of them out."
+        )
 
 
 def _check_together(recipe: Recipe, where: str) -> None:
@@ -183,6 +205,13 @@ def _check_together(recipe: Recipe, where: str) -> None:
                 raise UserError(
                     f"{where}.{key}: found '{value}', but {output.format} cannot hold {what}; "
                     f"give an output format of {', '.join(able)} or {SAME}."
+                )
+    if settings["animation"] == "all":
+        for output in recipe.outputs:
+            if "ssim" in output.delivery.get("target", {}):
+                raise UserError(
+                    f"{where}.animation: found 'all', but target.ssim compares single pictures; "
+                    "give target.bytes, or leave animation out."
                 )
     if settings["backend"] == "opencv":
         for step in recipe.all_steps:

@@ -163,6 +163,9 @@ def _find_wrong_mode(output: OpenedOutput) -> str | None:
 
 
 def _find_too_large(output: OpenedOutput) -> str | None:
+    most = output.expectation.most_bytes
+    if len(output.data) > most:
+        return f"has {len(output.data):,} bytes, more than the {most:,.0f} of the target"
     if not output.expectation.keeps_source:
         return None
     try:

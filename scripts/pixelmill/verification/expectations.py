@@ -57,6 +57,8 @@ class Expectation(NamedTuple):
         Whether the picture of a source is copied if encoding it again saves too little.
     min_saving : float
         The least saving, in percent.
+    most_bytes, least_ssim : float
+        What files must reach; infinite and 0 if nothing is asked.
     """
 
     steps: tuple[tuple[str, Mapping[str, Any]], ...]
@@ -71,6 +73,8 @@ class Expectation(NamedTuple):
     options: Mapping[str, Any]
     keeps_source: bool = False
     min_saving: float = 0.0
+    most_bytes: float = math.inf
+    least_ssim: float = 0.0
 
 
 def expectations_of(recipe: Mapping[str, Any]) -> dict[str, Expectation]:
@@ -83,6 +87,7 @@ def expectations_of(recipe: Mapping[str, Any]) -> dict[str, Expectation]:
             name_and_params(step) for step in (*recipe.get("steps", []), *output.get("steps", []))
         )
         format_ = output.get("format", "jpeg").upper()
+        target = output.get("target") or {}
         min_saving = float(str(output.get("min_saving", 0)).rstrip("% "))
         found[output["name"]] = Expectation(
             steps=steps,
@@ -97,8 +102,23 @@ def expectations_of(recipe: Mapping[str, Any]) -> dict[str, Expectation]:
             options=output,
             keeps_source=bool(min_saving) or output.get("if_larger") == "keep_source",
             min_saving=min_saving,
+            most_bytes=byte_count(target.get("bytes", math.inf)),
+            least_ssim=target.get("ssim", 0.0),
         )
     return found
+
+
+def byte_count(value: str | float) -> float:
+    """Return a number of bytes as a recipe may write it.
+
+    Examples
+    --------
+    >>> byte_count("200k"), byte_count("1.5 MB"), byte_count(300)
+    (200000.0, 1500000.0, 300.0)
+    """
+    text = str(value).removesuffix("B")
+    factor = {"k": 1e3, "M": 1e6}.get(text[-1], 1.0)
+    return float(text.rstrip("kM ")) * factor
 
 
 def format_of(source: Path) -> str:

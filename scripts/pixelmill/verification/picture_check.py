@@ -18,6 +18,7 @@ from pixelmill.verification.color_conversion import described_alike
 from pixelmill.verification.expectations import Expectation
 from pixelmill.verification.second_decoder import Seen, decode, turned
 from pixelmill.verification.second_encoder import compressed
+from pixelmill.verification.second_ssim import luma_ssim
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -29,6 +30,12 @@ _WITH_PROFILE = ("jpeg", "png", "webp", "avif", "tiff")
 
 #: How much less similar a GIF may be because of its palette, in dB.
 _PALETTE_COSTS = 6.0
+
+#: How much smaller an SSIM may be because another library decodes and rounds differently.
+_SSIM_MARGIN = 0.005
+
+#: Largest number of samples of a picture whose SSIM is computed, which takes 30 bytes for each.
+_MOST_SAMPLES = 50_000_000
 
 #: How much better a frame must fit the place of another one to be out of order, in dB.
 _MISPLACED = 6.0
@@ -106,6 +113,7 @@ def check_pictures(expectation: Expectation, source: bytes, output: bytes, least
         _count_fault(len(seen.frames), len(frames))
         or _order_fault(expectation, seen.frames, frames, detail)
         or worst.why
+        or _quality_fault(expectation, kind, seen, meant)
         or _notes_fault(expectation, seen, meant)
         or _depth_fault(expectation, kind, seen, meant)
         or _times_fault(kind, seen.durations, durations, "gif" in (kind, meant.notes.kind))
@@ -201,6 +209,29 @@ def _order_fault(
         if errors[best] * 10 ** (_MISPLACED / 10) < errors[number] and errors[number] > 4:
             return f"frames are out of order: frame {number + 1} looks like frame {best + 1}"
     return None
+
+
+def _quality_fault(expectation: Expectation, kind: str, seen: Seen, meant: Seen) -> str | None:
+    """Say if an output is less similar to its source than its recipe asks for.
+
+    Pictures are not judged if their pixels depend on a kernel or on a conversion of colours, or
+    if they are very large.
+    """
+    resizes = any(name == "resize" for name, _ in expectation.steps)
+    converts = meant.notes.profile is not None or meant.notes.colors or meant.inks
+    if not expectation.least_ssim or resizes or converts:
+        return None
+    frame = _prepared(expectation, kind, meant.frames[0], seen)
+    pictures = [
+        reference.blend(picture, expectation.background) if picture.shape[2] == 4 else picture
+        for picture in (seen.frames[0], _rendered(expectation, kind, frame))
+    ]
+    if pictures[0].shape != pictures[1].shape or frame.size > _MOST_SAMPLES:
+        return None
+    found = luma_ssim(*pictures)
+    if found >= expectation.least_ssim - _SSIM_MARGIN:
+        return None
+    return f"has an SSIM of {found:.4f}, less than the {expectation.least_ssim} of the target"
 
 
 def _notes_fault(expectation: Expectation, seen: Seen, meant: Seen) -> str | None:

@@ -14,8 +14,8 @@ import numpy as np
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-#: Quality if a recipe gives none.
-_QUALITY = 85
+#: Quality if a recipe gives none, and qualities that represent those that a target may lead to.
+_QUALITY, _QUALITIES = 85, (85, 60, 40, 25, 18, 14, *range(11, 0, -1))
 
 
 def compressed(picture: Array, kind: str, options: Mapping[str, Any]) -> Iterator[Array]:
@@ -27,22 +27,23 @@ def compressed(picture: Array, kind: str, options: Mapping[str, Any]) -> Iterato
     kind : str
         jpeg, webp, avif or gif; others lose nothing.
     options : mapping
-        ``quality``, ``subsampling`` and ``lossless`` as in recipes.
+        ``quality``, ``target``, ``subsampling`` and ``lossless`` as in recipes.
     """
     if picture.dtype != np.uint8 or (kind == "webp" and options.get("lossless")):
         return
-    quality = options.get("quality", _QUALITY)
+    lone = (options.get("quality", _QUALITY),)
     picture = picture.copy()  # a picture of one column may have strides that encoders refuse
     # What an encoder refuses has no such rendering.
     with contextlib.suppress(ValueError, RuntimeError):
-        if kind == "jpeg":
-            yield _jpeg(picture, quality, options.get("subsampling", "4:2:0"))
-        elif kind == "webp":
-            yield _webp(picture, quality)
-        elif kind == "avif":
-            yield _avif(picture, quality)
-        elif kind == "gif":
+        if kind == "gif":
             yield _gif(picture)
+        for quality in _QUALITIES if options.get("target") else lone:
+            if kind == "jpeg":
+                yield _jpeg(picture, quality, options.get("subsampling", "4:2:0"))
+            elif kind == "webp":
+                yield _webp(picture, quality)
+            elif kind == "avif":
+                yield _avif(picture, quality)
 
 
 def _jpeg(picture: Array, quality: int, subsampling: str) -> Array:

@@ -45,6 +45,11 @@ THUMB = {"name": "thumb", "steps": [never(longest=256)], "format": "webp"}
                 "output": {"format": "png", "level": 9, "min_saving": 5},
             },
         ),
+        (
+            "--format webp --target-bytes 200k",
+            {"output": {"format": "webp", "target": {"bytes": "200k"}}},
+        ),
+        ("--target-ssim 0.98", {"output": {"target": {"ssim": 0.98}}}),
         ("--metadata keep", {"metadata": "keep"}),
         ("--watermark Ada", {"steps": [{"watermark": {"text": "Ada"}}]}),
         ("--output thumb:256:webp", {"steps": [], "outputs": [THUMB]}),
@@ -236,3 +241,21 @@ def test_a_quality_holds_for_all_outputs_that_have_one_and_none_of_their_own():
     outputs = ("--output", "a:9:jpeg", "--output", "b:9:png", "--output", "c:9:webp:30")
     made = recipe("--quality", "70", *outputs)
     assert [one.get("quality") for one in made["outputs"]] == [70, None, 30]
+
+
+def test_a_target_replaces_the_quality_of_a_preset():
+    built = recipe("--preset", "thumbnails", "--target-bytes", "20k")
+    assert built["output"] == {"format": "webp", "target": {"bytes": "20k"}}
+    assert parse(built).outputs[0].delivery == {"target": {"bytes": 20_000}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--target-ssim high", "--target-ssim: found 'high'; give a number between 0 and 1"),
+        ("--target-ssim 0.9 --target-bytes 5", "--target-bytes and --target-ssim: give only one"),
+    ],
+)
+def test_a_target_that_makes_no_sense_is_refused(arguments, message):
+    with pytest.raises(UserError, match=message):
+        recipe(*arguments.split())

@@ -16,6 +16,7 @@ EXPECTED = {
     "unsupported": "when it or the limits change",
     "step_failed": "when it changes",
     "write_failed": "in every pass",
+    "target_missed": "when it changes",
     "timed_out": "when it or the limits change",
     "crashed": "when it changes",
     "out_of_memory": "when it or the limits change",
