@@ -79,7 +79,11 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
         if name in filled["run"]["datasets"]:
             filled["datasets"][name] = _checked_dataset(name, dataset, filled["results"])
     for name, data in filled["recipes"].items():
-        recipe_parser.parse(data, f"recipes.{name}", base)
+        parsed = recipe_parser.parse(data, f"recipes.{name}", base)
+        if scale["shards"] > 1:
+            from pixelmill.dataset.output_names import refuse_templates
+
+            refuse_templates(parsed, f"recipes.{name}")
     return filled
 
 

@@ -83,6 +83,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="least structural similarity, such as 0.98; the lowest such quality is searched",
     )
     group.add_argument(
+        "--path",
+        metavar="TEMPLATE",
+        help="path of each output, such as {folder}/{stem}-{width}.{ext}; {name} alone is flat",
+    )
+    group.add_argument(
         "--watermark",
         metavar="TEXT|IMAGE",
         help="put this in the lower right corner; a recipe file can say more, see "
@@ -273,7 +278,7 @@ def _without_resize(steps: list[Any]) -> list[Any]:
 
 def _encoding(options: argparse.Namespace) -> dict[str, Any]:
     """Return what the options say about the encoding."""
-    keys = ("format", "quality", "if_larger", "min_saving")
+    keys = ("format", "quality", "if_larger", "min_saving", "path")
     given = {key: getattr(options, key) for key in keys}
     encoding = {key: value for key, value in given.items() if value is not None}
     if options.target_bytes and options.target_ssim:

@@ -7,20 +7,23 @@ that a million of them fit into memory.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
 import xxhash
 
+from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import collision_key, escape
 from pixelmill.core.jobs import Job
+from pixelmill.core.path_templates import fill
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.imaging.codecs.formats import output_suffix, split_suffix
-from pixelmill.imaging.recipe import Recipe
+from pixelmill.imaging.recipe import Output, Recipe
 
 if TYPE_CHECKING:  # NumPy is imported while the first child starts
     import numpy as np
@@ -30,6 +33,9 @@ MAX_NAME_BYTES = 255
 
 #: The most bytes that a character takes in a file name.
 _MOST_BYTES = 4
+
+#: Returns the path of an output that no other source wants, by its source and its suffix.
+Naming: TypeAlias = Callable[[str, str], str]
 
 #: Returns all sources, relative paths with ``/``, each with the suffix of its output.
 Sources: TypeAlias = Callable[[], Iterable[tuple[str, str]]]
@@ -47,13 +53,30 @@ def plain_name(source: str, suffix: str) -> str:
     return _fit(stem + suffix, source)
 
 
-def renamed(sources: Sources) -> dict[str, str]:
+def templated_name(template: str, sides: Sequence[int | None], source: str, suffix: str) -> str:
+    """Return the path of an output by a template, if no other source wants it.
+
+    Examples
+    --------
+    >>> templated_name("{folder}/{stem}-{width}.{ext}", (640, None), "b/c.PNG", ".jpg")
+    'b/c-640.jpg'
+    >>> templated_name("{name}", (None, None), "b/c.PNG", ".jpg")
+    'c.jpg'
+    """
+    folder, _, stem = split_suffix(source)[0].rpartition("/")
+    values = {"folder": folder, "stem": stem, "name": stem + suffix, "ext": suffix[1:]}
+    made = fill(template, {**values, "width": sides[0], "height": sides[1]})
+    *folders, name = made.split("/")
+    return "/".join(_fit(part, source) for part in (*folders, name))
+
+
+def renamed(sources: Sources, naming: Naming = plain_name) -> dict[str, str]:
     """Return the paths of the outputs that cannot have their plain names, by source.
 
     Two paths collide if a file system that ignores case or Unicode normalization would treat
     them as one. The plain name goes to the source that already has the suffix, otherwise to the
-    first one by path; the others keep their own suffix before the new one. Folders keep their
-    names: no file may have the name of one.
+    first one by path; the others keep their own suffix before the new one, or, with a template,
+    get a digest of their paths there. Folders keep their names: no file may have the name of one.
 
     Examples
     --------
@@ -62,10 +85,10 @@ def renamed(sources: Sources) -> dict[str, str]:
     >>> renamed(lambda: [("a.bmp", ".jpg"), ("a.jpg", ".jpg")])
     {'a.bmp': 'a.bmp.jpg'}
     """
-    keys, taken = _survey(sources)
+    keys, taken = _survey(sources, naming)
     wanted_by_many = _repeated(keys) | {key for key in map(_key, taken) if _holds(keys, key)}
     rest: list[tuple[str, str]] = []
-    for known_as, group in _crowds(sources, wanted_by_many).items():
+    for known_as, group in _crowds(sources, wanted_by_many, naming).items():
         if known_as in taken:
             rest.extend(group)
         elif len(group) > 1:
@@ -74,16 +97,28 @@ def renamed(sources: Sources) -> dict[str, str]:
             rest.extend(group)
     outputs: dict[str, str] = {}
     for source, suffix in sorted(rest):
-        candidate, tries = _fit(source + suffix, source), 0
-        while collision_key(candidate) in taken or _holds(keys, _key(collision_key(candidate))):
-            mark = _short_digest(source + "/" * tries)
-            candidate, tries = _fit(f"{source}.{mark}{suffix}", source), tries + 1
-        taken.add(collision_key(candidate))
+        for candidate in _candidates(source, suffix, naming):
+            known_as = collision_key(candidate)
+            if known_as not in taken and not _holds(keys, _key(known_as)):
+                break
+        taken.add(known_as)
         outputs[source] = candidate
     return outputs
 
 
-def first_collision(sources: Sources) -> tuple[str, str] | None:
+def _candidates(source: str, suffix: str, naming: Naming) -> Iterator[str]:
+    """Yield other paths for an output whose plain name has gone to another source, without end."""
+    base = source
+    if naming is plain_name:
+        yield _fit(source + suffix, source)
+    else:
+        base = naming(source, suffix).removesuffix(suffix)
+    for tries in itertools.count():
+        mark = _short_digest(source + "/" * tries)
+        yield _fit(f"{base}.{mark}{suffix}", source + "/" * tries)
+
+
+def first_collision(sources: Sources, naming: Naming = plain_name) -> tuple[str, str] | None:
     """Return two sources with the same plain output name; None if there are none.
 
     Examples
@@ -91,20 +126,21 @@ def first_collision(sources: Sources) -> tuple[str, str] | None:
     >>> first_collision(lambda: [("a.gif", ".jpg"), ("A.png", ".jpg")])
     ('A.png', 'a.gif')
     """
-    crowds = _crowds(sources, _repeated(_survey(sources)[0])).values()
+    crowds = _crowds(sources, _repeated(_survey(sources, naming)[0]), naming).values()
     pairs = [(group[1][0], group[0][0]) for group in crowds if len(group) > 1]
     return min(pairs)[::-1] if pairs else None
 
 
-def _survey(sources: Sources) -> tuple[np.ndarray, set[str]]:
+def _survey(sources: Sources, naming: Naming) -> tuple[np.ndarray, set[str]]:
     """Return the numbers of all plain names, sorted, and the collision keys of all folders."""
     import numpy as np
 
     keys = array("Q")
     folders = set()
     for source, suffix in sources():
-        keys.append(_key(collision_key(plain_name(source, suffix))))
-        folders.add(source.rpartition("/")[0])
+        name = naming(source, suffix)
+        keys.append(_key(collision_key(name)))
+        folders.add(name.rpartition("/")[0])
     taken = {
         collision_key(str(parent))
         for folder in folders
@@ -127,11 +163,11 @@ def _holds(keys: np.ndarray, key: int) -> bool:
     return place < len(keys) and int(keys[place]) == key
 
 
-def _crowds(sources: Sources, keys: set[int]) -> dict[str, list[tuple[str, str]]]:
+def _crowds(sources: Sources, keys: set[int], naming: Naming) -> dict[str, list[tuple[str, str]]]:
     """Return the sources whose plain names have these numbers, by name, each group sorted."""
     crowds: dict[str, list[tuple[str, str]]] = {}
     for source in sources() if keys else ():
-        known_as = collision_key(plain_name(*source))
+        known_as = collision_key(naming(*source))
         if _key(known_as) in keys:
             crowds.setdefault(known_as, []).append(source)
     for group in crowds.values():
@@ -158,6 +194,14 @@ def _short_digest(text: str) -> str:
     return hashlib.blake2b(escape(text).encode(), digest_size=4).hexdigest()
 
 
+def naming_of(recipe: Recipe, output: Output) -> Naming:
+    """Return the function that names the files of an output."""
+    template = output.delivery.get("path")
+    if template is None:
+        return plain_name
+    return partial(templated_name, template, recipe.sides_of(output))
+
+
 class Outputs:
     """Paths of all outputs; no two are the same on any file system.
 
@@ -170,22 +214,26 @@ class Outputs:
     """
 
     def __init__(self, entries: Entries = Entries(), recipe: Recipe | None = None) -> None:  # noqa: B008
-        self._columns = [
-            (
-                f"{output.name}/" if output.name else "",
-                output.format,
-                renamed(partial(_sources, entries, output.format)),
-            )
-            for output in (recipe.outputs if recipe else ())
-        ]
+        self._columns = (
+            []
+            if recipe is None
+            else [
+                (
+                    f"{output.name}/" if output.name else "",
+                    output.format,
+                    naming_of(recipe, output),
+                    renamed(partial(_sources, entries, output.format), naming_of(recipe, output)),
+                )
+                for output in recipe.outputs
+            ]
+        )
 
     def of(self, entry: Entry) -> tuple[str, ...]:
         """Return the paths of an image's outputs, in the order of the recipe."""
         path = entry.path
         return tuple(
-            folder
-            + (others.get(path) or plain_name(path, output_suffix(format_, entry.format, path)))
-            for folder, format_, others in self._columns
+            folder + (others.get(path) or naming(path, output_suffix(format_, entry.format, path)))
+            for folder, format_, naming, others in self._columns
         )
 
     def job(self, entry: Entry) -> Job:
@@ -193,9 +241,29 @@ class Outputs:
         return Job(entry.path, self.of(entry), entry.bytes, entry.mtime_ns, entry.changed_ns)
 
 
+def refuse_templates(recipe: Recipe, where: str = "recipe") -> None:
+    """Refuse a recipe with templates for a dataset in shards.
+
+    A shard knows only the images whose plain names may collide with those of its own.
+
+    Raises
+    ------
+    UserError
+    """
+    for output in recipe.outputs:
+        if "path" in output.delivery:
+            raise UserError(
+                f"{where}.output.path: paths by a template cannot be compared between shards; "
+                "leave 'path' out, or set scale.shards to 1."
+            )
+
+
 def colliding(entries: Entries, recipe: Recipe) -> tuple[str, str] | None:
     """Return two sources with the same plain output name; None if there are none."""
-    found = (first_collision(partial(_sources, entries, o.format)) for o in recipe.outputs)
+    found = (
+        first_collision(partial(_sources, entries, output.format), naming_of(recipe, output))
+        for output in recipe.outputs
+    )
     return next(filter(None, found), None)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from pixelmill.core.path_templates import fields_of
+
 #: The default of a parameter that a recipe must give.
 REQUIRED: Any = object()
 
@@ -156,6 +158,29 @@ def _byte_count(value: Any) -> int:
         return Integer(1, 10**12).check(value)
     except ValueError as error:
         raise ValueError("{bytes: ...} with a number of bytes such as 200k or 1.5M") from error
+
+
+@dataclass(frozen=True)
+class PathTemplate:
+    """The path of an output, with fields; see `pixelmill.core.path_templates`.
+
+    Examples
+    --------
+    >>> PathTemplate().check("{stem}.{ext}")
+    '{stem}.{ext}'
+    """
+
+    default: Any = None
+    allowed = "a path such as {folder}/{stem}.{ext}"
+
+    def check(self, value: Any) -> str | None:
+        """Return the template, if it is one."""
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise ValueError(self.allowed)
+        fields_of(value)
+        return value
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from pixelmill.imaging.parameters import (
     Flag,
     Margin,
     Parameter,
+    PathTemplate,
     Percent,
 )
 from pixelmill.imaging.steps import STEPS, custom
@@ -49,7 +50,12 @@ DELIVERY: dict[str, Parameter] = {
     "if_larger": Choice(("write", "keep_source"), "write"),
     "min_saving": Percent(0.0),
     "target": EncodingTarget(None),
+    "path": PathTemplate(None),
 }
+
+#: Steps that change the size, and ways of fitting that may leave a side smaller than the frame.
+_RESIZING = ("resize", "crop", "rotate", "trim", "border", "call")
+_FITTING = ("contain", "outside")
 
 
 @dataclass(frozen=True)
@@ -151,6 +157,25 @@ class Recipe:
         if not self.outputs[0].name:
             written = {"output": self.outputs[0].as_data()}
         return {"steps": _plain(self.steps), **written, **self.settings}
+
+    def sides_of(self, output: Output) -> tuple[int | None, int | None]:
+        """Return width and height of an output in pixels, where they are the same for all images.
+
+        Examples
+        --------
+        >>> from pixelmill.imaging.recipe_parser import parse
+        >>> recipe = parse({"steps": [{"resize": {"width": 640}}, "sharpen"]})
+        >>> recipe.sides_of(recipe.outputs[0])
+        (640, None)
+        """
+        steps = [step for step in (*self.steps, *output.steps) if step.name in _RESIZING]
+        if not steps or steps[-1].name != "resize":
+            return None, None
+        params = steps[-1].params
+        width, height = params["width"], params["height"]
+        if params["upscale"] == "never" or (width and height and params["fit"] in _FITTING):
+            return None, None
+        return width, height
 
     def fingerprint(self) -> str:
         """Digest of everything that decides the pixels; it is the same for equal recipes."""

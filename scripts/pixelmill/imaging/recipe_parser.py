@@ -155,7 +155,7 @@ def _parse_delivery(data: Mapping[str, Any], format_: str, where: str) -> dict[s
     values = {key: _value(data, key, kind, where) for key, kind in DELIVERY.items()}
     delivery = {key: value for key, value in values.items() if value != DELIVERY[key].default}
     able = [name for name, known in OUTPUT_FORMATS.items() if known.copies]
-    keys = [key for key in delivery if key != "target"]
+    keys = [key for key in delivery if key in ("if_larger", "min_saving")]
     if keys and format_ not in (*able, SAME):
         raise UserError(
             f"{where}.{keys[0]}: the picture of a source cannot be copied to {format_}; leave the "
@@ -188,6 +188,16 @@ def _check_target(data: Mapping[str, Any], format_: str, where: str) -> None:
         )
 
 
+def _check_path(template: str, sides: tuple[int | None, int | None], where: str) -> None:
+    """Refuse a side in the path of an output that is not the same for all images."""
+    for side, pixels in zip(("width", "height"), sides, strict=True):
+        if f"{{{side}}}" in template and pixels is None:
+            raise UserError(
+                f"{where}.output.path: found {shown(template)}, but the {side} is not the same for "
+                f"all images; resize to a {side} and allow enlarging, or leave {{{side}}} out."
+            )
+
+
 def _check_together(recipe: Recipe, where: str) -> None:
     """Refuse settings that the outputs or the steps do not support."""
     settings = recipe.settings
@@ -206,6 +216,8 @@ def _check_together(recipe: Recipe, where: str) -> None:
                     f"{where}.{key}: found '{value}', but {output.format} cannot hold {what}; "
                     f"give an output format of {', '.join(able)} or {SAME}."
                 )
+    for output in recipe.outputs:
+        _check_path(output.delivery.get("path", ""), recipe.sides_of(output), where)
     if settings["animation"] == "all":
         for output in recipe.outputs:
             if "ssim" in output.delivery.get("target", {}):

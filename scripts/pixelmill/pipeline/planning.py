@@ -18,7 +18,7 @@ from pixelmill.dataset import output_tree
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.dataset.ledger_rows import Fingerprints, Row
-from pixelmill.dataset.output_names import Outputs, colliding
+from pixelmill.dataset.output_names import Outputs, colliding, refuse_templates
 from pixelmill.dataset.output_tree import Workspace
 from pixelmill.dataset.plan import FileProbes, Plan, make_plan
 from pixelmill.imaging import fingerprint
@@ -146,6 +146,8 @@ def _compare(
     def is_altered(file: OutputFile) -> bool:
         return checks_outputs and not tree.holds(file)
 
+    if not request.shard.is_whole:
+        refuse_templates(request.recipe)
     if request.policy.collisions == "error":
         _refuse_collisions(entries, request.recipe)
     outputs = Outputs(entries, request.recipe)

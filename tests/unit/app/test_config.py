@@ -248,6 +248,11 @@ MISTAKES = {
     "run-of-text": ({"run": {"datasets": "demo"}}, "run.datasets", ["'demo'", "a list"]),
     "no-shard": ({"scale": {"shards": 0}}, "scale.shards", ["0", "1 to 1000"]),
     "too-many-shards": ({"scale": {"shards": 1001}}, "scale.shards", ["1001", "1 to 1000"]),
+    "shards-with-paths": (
+        {"scale": {"shards": 2}, "recipes": {"flat": {"output": {"path": "{name}"}}}},
+        "recipes.flat.output.path",
+        ["shards", "leave 'path' out"],
+    ),
     "half-a-shard": ({"scale": {"shards": 2.5}}, "scale.shards", ["2.5", "whole number"]),
     "shards-as-text": ({"scale": {"shards": "many"}}, "scale.shards", ["'many'", "whole number"]),
     "run-twice": (

@@ -50,6 +50,7 @@ THUMB = {"name": "thumb", "steps": [never(longest=256)], "format": "webp"}
             {"output": {"format": "webp", "target": {"bytes": "200k"}}},
         ),
         ("--target-ssim 0.98", {"output": {"target": {"ssim": 0.98}}}),
+        ("--path {folder}/{stem}.{ext}", {"output": {"path": "{folder}/{stem}.{ext}"}}),
         ("--metadata keep", {"metadata": "keep"}),
         ("--watermark Ada", {"steps": [{"watermark": {"text": "Ada"}}]}),
         ("--output thumb:256:webp", {"steps": [], "outputs": [THUMB]}),

@@ -37,6 +37,7 @@ def test_code_that_renders_images_is_in_the_fingerprinted_package(repository):
         "files",
         "jobs",
         "locks",
+        "path_templates",
         "regular_files",
         "root",
         "streams",
