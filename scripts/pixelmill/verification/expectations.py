@@ -180,6 +180,8 @@ def expected_modes(expectation: Expectation, source: Path | None = None) -> tupl
     held = _HELD.get(format_, (*_FLAT, "RGBA", "LA", "P"))
     if expectation.deep:
         held = (*held, "I;16")
+    if expectation.keeps_source and format_ == "PNG":
+        held = (*held, "1")
     modes = held
     for name, _ in expectation.steps:
         if name == "call":

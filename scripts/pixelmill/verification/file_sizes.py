@@ -6,6 +6,7 @@ WebP that need no conversion.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -19,6 +20,11 @@ from pixelmill.verification.second_samples import UndecodableError
 #: Markers of the frames of a JPEG: baseline, extended and progressive (ITU-T T.81, table B.1).
 _COMMON_FRAMES = (0xC0, 0xC1, 0xC2)
 _FRAMES = tuple(marker for marker in range(0xC0, 0xD0) if marker not in (0xC4, 0xC8, 0xCC))
+
+#: A marker, and the markers between and after the scans of a sound JPEG: stuffed and fill bytes,
+#: tables, the restart interval, restarts, scans and the end.
+_MARKER = re.compile(rb"\xff(.)", re.DOTALL)
+_WITHIN_SCANS = {0x00, 0xFF, 0xC4, 0xDB, 0xDD, *range(0xD0, 0xD8), 0xDA, 0xD9}
 
 
 def size_fault(expectation: Expectation, source: bytes, output: bytes) -> str | None:
@@ -59,6 +65,10 @@ def _common_jpeg(data: bytes) -> bool:
     if len(frames) != 1 or not data.endswith(b"\xff\xd9"):
         return False
     ((marker, content),) = frames
+    # Damaged data may contain any marker. Contents of tables are taken for data too.
+    header = sum(len(content) + 4 for marker, content in jpeg_segments(data) if content)
+    if not {match[1][0] for match in _MARKER.finditer(data, 2 + header)} <= _WITHIN_SCANS:
+        return False
     return marker in _COMMON_FRAMES and content[:1] == b"\x08" and content[5:6] in (b"\1", b"\3")
 
 

@@ -84,3 +84,13 @@ def test_verification_finds_an_output_that_should_have_been_kept(tree):
     found = checked(tree, recipe())
     (failed,) = (check for check in found["checks"] if not check["passed"])
     assert (failed["name"], {one["image"] for one in failed["named"]}) == ("bytes", KEPT)
+
+
+def test_bilevel_pictures_are_kept_and_verified(tmp_path, photo):
+    tree = Tree(tmp_path)
+    tree.source.mkdir()
+    photo(120, 90).convert("1").save(tree.source / "0.png")
+    asked = recipe(format="png", level=0)
+    tree.process(recipe=asked)
+    assert noted(tree) == {"0.png"}
+    assert checked(tree, asked)["passed"]

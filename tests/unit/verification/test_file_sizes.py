@@ -73,6 +73,11 @@ def animated(photo):
     return written(frames[0], "webp", save_all=True, append_images=frames[1:], quality=1)
 
 
+def damaged(photo):
+    data = written(photo(60, 40), quality=1)
+    return data[:-40] + b"\xff\x9f" + data[-38:]
+
+
 def deep(photo):
     return written(Image.fromarray(np.zeros((4, 4), np.uint16)), "png")
 
@@ -82,6 +87,7 @@ def deep(photo):
     [
         (lambda photo: written(photo(60, 40).convert("CMYK"), quality=1), "jpeg"),
         (lambda photo: written(photo(60, 40), quality=1) + b"more", "jpeg"),
+        (damaged, "jpeg"),
         (lambda photo: written(photo(60, 40), "png", compress_level=9), "jpeg"),
         (
             lambda photo: written(
