@@ -35,11 +35,18 @@ class Example(NamedTuple):
     width: int
     height: int
     bytes_out: int
+    seconds: float = 0.0
 
 
 #: Columns of seconds, and their sum. Every variant's row has those of its source.
 _SECONDS = ", ".join(f"{stage}_seconds" for stage in STAGES)
 _TOTAL = " + ".join(f"{stage}_seconds" for stage in STAGES)
+
+#: Columns of an example.
+_EXAMPLE = f"{', '.join(Example._fields[:-1])}, {_TOTAL}"
+
+#: What examples are ordered by, the largest first.
+_ORDERS = {"seconds": _TOTAL, "saved": "bytes_in - bytes_out"}
 
 #: Columns of a pass, in the order of its fields.
 _PASS_COLUMNS = ", ".join(PassRecord.__annotations__)
@@ -271,7 +278,8 @@ class Ledger:
         with self._database:
             self._database.execute("BEGIN")
             number = self._database.execute(
-                f"INSERT INTO passes ({_PASS_COLUMNS}) VALUES ({marks})", finished
+                f"INSERT INTO passes ({_PASS_COLUMNS}) VALUES ({marks})",
+                (*finished[:-1], json.dumps(finished.conditions)),
             ).lastrowid
             self._database.executemany(
                 "INSERT INTO stretches VALUES (?, ?, ?, ?, ?)",
@@ -288,10 +296,10 @@ class Ledger:
         """Yield all passes, with the times when their workers were busy."""
         query = "SELECT worker, began, ended, images FROM stretches WHERE pass = ? ORDER BY began"
         passes = self._database.execute(f"SELECT id, {_PASS_COLUMNS} FROM passes")
-        for number, is_full, *rest in passes.fetchall():
+        for number, *columns in passes.fetchall():
             stretches = self._database.execute(query, (number,))
             yield (
-                Pass(bool(is_full), *rest),
+                _pass_of(columns),
                 [BusyInterval(str(w), *times) for w, *times in stretches],
             )
 
@@ -346,13 +354,32 @@ class Ledger:
     def sample(self, step: int, largest: int) -> list[Example]:
         """Return every `step`-th source of at most `largest` pixels."""
         query = (
-            f"SELECT {', '.join(Example._fields)} FROM"
+            f"SELECT {_EXAMPLE} FROM"
             " (SELECT *, row_number() OVER (ORDER BY source) - 1 AS number FROM"
             "   (SELECT *, min(variant) FROM images WHERE status = 'ok' AND pixels_in <= ?"
             "    GROUP BY source))"
             " WHERE number % ? = 0"
         )
-        rows = map(Example._make, self._database.execute(query, (largest, step)))
+        return self._examples(query, (largest, step))
+
+    def extremes(self, order: str, most: int, largest: int) -> list[Example]:
+        """Return the sources of at most `largest` pixels that took or saved most.
+
+        Parameters
+        ----------
+        order : str
+            "seconds" of processing, or "saved" bytes.
+        most, largest : int
+        """
+        query = (
+            f"SELECT {_EXAMPLE} FROM"
+            " (SELECT *, min(variant) FROM images WHERE status = 'ok' AND pixels_in <= ?"
+            f"  GROUP BY source) ORDER BY {_ORDERS[order]} DESC, source LIMIT ?"
+        )
+        return self._examples(query, (largest, most))
+
+    def _examples(self, query: str, values: tuple[int, ...]) -> list[Example]:
+        rows = map(Example._make, self._database.execute(query, values))
         return [r._replace(source=unescape(r.source), output=unescape(r.output)) for r in rows]
 
     def last_pass(self) -> Pass | None:
@@ -366,7 +393,7 @@ class Ledger:
     def _last(self, passes: str) -> Pass | None:
         query = f"SELECT {_PASS_COLUMNS} FROM {passes} ORDER BY id DESC LIMIT 1"
         row = self._database.execute(query).fetchone()
-        return None if row is None else Pass(bool(row[0]), *row[1:])
+        return None if row is None else _pass_of(row)
 
     def cost(self) -> tuple[float, float]:
         """Return the mean seconds and output bytes of an image; 0 if none was rendered."""
@@ -400,6 +427,11 @@ class Ledger:
         query = f"SELECT avg({_TOTAL}) FROM images WHERE status = 'ok' AND recipe = ?"
         seconds: float | None = self._database.execute(query, (recipe,)).fetchone()[0]
         return seconds
+
+
+def _pass_of(columns: Sequence[Any]) -> Pass:
+    is_full, *rest, conditions = columns
+    return Pass._make((bool(is_full), *rest, json.loads(conditions)))
 
 
 def _connect_to_read(path: str) -> sqlite3.Connection:

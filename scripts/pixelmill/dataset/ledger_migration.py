@@ -1,6 +1,6 @@
-"""Ledger migration: bring the tables of pixelmill 0.1 into their present form.
+"""Ledger migration: bring the tables of earlier versions into their present form.
 
-Passes and what is known of each image are kept, so that nothing that 0.1 made counts as
+Passes and what is known of each image are kept, so that nothing that they made counts as
 unknown: outputs of removed sources are removed, and renamed outputs replaced.
 """
 
@@ -11,16 +11,13 @@ import sqlite3
 from pixelmill.core.filenames import escape, unescape
 from pixelmill.dataset.ledger_tables import TABLES, VERSION
 
-#: Versions of the tables that can be migrated. Version 3 is that of pixelmill 0.1.
-MIGRATABLE = frozenset({3})
+#: Versions of the tables that can be migrated. Version 3 is that of pixelmill 0.1; in version 5,
+#: passes did not record their conditions.
+MIGRATABLE = frozenset({3, 5})
 
 #: 0.1 recorded no times of change: with the time 0, each source is read once and compared by its
 #: content. It also left some invisible characters in names as they are; `escaped` escapes them.
-_SCRIPT = f"""
-BEGIN IMMEDIATE;
-DROP INDEX IF EXISTS failures;
-ALTER TABLE images RENAME TO images_3;
-{TABLES}
+_IMAGES = """
 INSERT INTO images SELECT
   escaped(source), variant, escaped(output), status, stage, reason, escaped(message),
   bytes_in, mtime_ns, 0, digest, pixels_in, width, height, bytes_out, sha256,
@@ -28,8 +25,24 @@ INSERT INTO images SELECT
   read_seconds, decode_seconds, steps_seconds, encode_seconds, write_seconds
 FROM images_3;
 DROP TABLE images_3;
-PRAGMA user_version = {VERSION};
+"""
+
+#: In place of {rename} and {images}, what only ledgers of version 3 need.
+_SCRIPT = """
+BEGIN IMMEDIATE;
+{rename}
+ALTER TABLE passes RENAME TO passes_old;
+{tables}
+INSERT INTO passes SELECT *, '{{}}' FROM passes_old;
+DROP TABLE passes_old;
+{images}
+PRAGMA user_version = {version};
 COMMIT;
+"""
+
+_RENAME = """
+DROP INDEX IF EXISTS failures;
+ALTER TABLE images RENAME TO images_3;
 """
 
 
@@ -47,8 +60,11 @@ def migrate(database: sqlite3.Connection) -> None:
         If the tables are not those of that version, or if they cannot be written.
     """
     database.create_function("escaped", 1, _escaped, deterministic=True)
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    rename, images = (_RENAME, _IMAGES) if version == 3 else ("", "")
+    script = _SCRIPT.format(rename=rename, tables=TABLES, images=images, version=VERSION)
     try:
-        database.executescript(_SCRIPT)
+        database.executescript(script)
     except BaseException:
         if database.in_transaction:
             database.rollback()

@@ -14,7 +14,7 @@ from pixelmill.core.reasons import REASONS, SOURCE_UNKNOWN
 
 #: Version of the tables. A ledger of another version is migrated, refused or set aside, and
 #: never misread: see `pixelmill.dataset.ledger_backup`.
-VERSION = 5
+VERSION = 6
 
 #: Any change here, except of white space and indexes, needs another `VERSION`.
 TABLES = """
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS passes (
   workers INTEGER NOT NULL, seconds REAL NOT NULL, startup_seconds REAL NOT NULL,
   images INTEGER NOT NULL, failed INTEGER NOT NULL, bytes_in INTEGER NOT NULL,
   bytes_out INTEGER NOT NULL, megapixels_in REAL NOT NULL, catalog TEXT NOT NULL,
-  recipe TEXT NOT NULL, code TEXT NOT NULL, machine TEXT NOT NULL
+  recipe TEXT NOT NULL, code TEXT NOT NULL, machine TEXT NOT NULL, conditions TEXT NOT NULL
 );
 """.format(stages=", ".join(f"{stage}_seconds REAL NOT NULL" for stage in STAGES))
 
@@ -66,6 +66,7 @@ _RULES = {
         "whole IN (0, 1)",
         "min(workers, images, failed, bytes_in, bytes_out) >= 0",
         "min(seconds, startup_seconds, megapixels_in) >= 0",
+        "json_valid(conditions) AND json_type(conditions) = 'object'",
     ],
 }
 

@@ -7,11 +7,18 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypedDict, cast
 
 from pixelmill.core.jobs import BusyInterval, Outcome
+from pixelmill.core.machine_load import Conditions, merge
 from pixelmill.engines.registry import AUTO
+
+#: Conditions of passes of earlier versions.
+NOT_RECORDED: Conditions = {}
 
 
 class Pass(NamedTuple):
-    """One run over a dataset; `is_full` if it rendered every image of the catalog."""
+    """One run over a dataset; `is_full` if it rendered every image of the catalog.
+
+    `conditions` are empty for passes of earlier versions.
+    """
 
     is_full: bool
     engine: str
@@ -27,6 +34,7 @@ class Pass(NamedTuple):
     recipe: str
     code: str
     machine: str
+    conditions: Conditions = NOT_RECORDED
 
     def told(self) -> str:
         """Tell how many images were processed, in what time, and how.
@@ -61,6 +69,7 @@ class PassRecord(TypedDict):
     recipe: str
     code: str
     machine: str
+    conditions: Conditions
 
 
 def as_record(one: Pass | None) -> PassRecord | None:
@@ -121,6 +130,7 @@ def merge_passes(passes: Sequence[Pass], images: int, catalog: str) -> Pass:
         recipe=_all(one.recipe for one in working),
         code=_all(one.code for one in working),
         machine=_all(one.machine for one in working),
+        conditions=merge([one.conditions for one in working]),
     )
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import operator
 import os
-import time
 from dataclasses import replace
 from functools import partial
 
-from pixelmill.core import sandbox
+from pixelmill.core import machine_load, sandbox
 from pixelmill.core.disk import Reserve
 from pixelmill.core.errors import UserError
 from pixelmill.core.progress import Progress
@@ -101,7 +100,7 @@ def process(request: ProcessRequest, entries: Entries) -> Pass:
         If there is nothing to process, if another run holds the tree, if the tree cannot be
         written, if too many outputs would be removed, or if the rendering cannot continue.
     """
-    began = time.perf_counter()
+    began = machine_load.snapshot()
     tree = Workspace(request.target, request.shard)
     if not entries and request.shard.is_whole:
         raise UserError(
@@ -120,7 +119,7 @@ def process(request: ProcessRequest, entries: Entries) -> Pass:
         remove_orphans(context, plan)
         work = _work_of(context, plan)
         stats, totals = _render(context, plan, work, children, early)
-        finished = _summary(context, plan, work, stats, totals, time.perf_counter() - began)
+        finished = _summary(context, plan, work, stats, totals, began)
         ledger.add_pass(finished, stats.busy)
         tree.settle(ledger)
         write_tables(ledger, tree.state)
@@ -240,15 +239,21 @@ def _look_up(context: PassContext) -> None:
 
 
 def _summary(
-    context: PassContext, plan: Plan, work: Work, stats: RenderStats, totals: Totals, seconds: float
+    context: PassContext,
+    plan: Plan,
+    work: Work,
+    stats: RenderStats,
+    totals: Totals,
+    began: machine_load.Snapshot,
 ) -> Pass:
     """Summarize a pass that was completed."""
     cluster = context.request.cluster
+    ended = machine_load.snapshot()
     return Pass(
         is_full=plan.keep == 0,
         engine=work.engine,
         workers=stats.workers or work.workers,
-        seconds=seconds,
+        seconds=ended.now - began.now,
         startup_seconds=stats.seconds,
         images=totals.images,
         failed=totals.failed,
@@ -259,7 +264,16 @@ def _summary(
         recipe=context.fingerprints.recipe,
         code=context.fingerprints.code,
         machine=cluster.machine if on_cluster(work.engine) else machine.machine_fingerprint(),
+        conditions=_conditions(began, ended, work.engine),
     )
+
+
+def _conditions(
+    began: machine_load.Snapshot, ended: machine_load.Snapshot, engine: str
+) -> machine_load.Conditions:
+    """Return the conditions of a pass; those of other machines are not known here."""
+    found = machine_load.conditions(began, ended)
+    return {"started": found["started"]} if on_cluster(engine) else found
 
 
 def _warn_of_failures(request: ProcessRequest, tree: Workspace, work: Work, totals: Totals) -> None:

@@ -96,7 +96,8 @@ def test_the_migration_and_the_reason_for_rendering_again_are_reported(tree, cap
 def test_passes_of_the_earlier_version_stay_known(tree):
     timing = json.loads((tree.target / "timing.json").read_text(encoding="utf-8"))
     with Ledger(str(tree.ledger)) as ledger:
-        assert as_record(ledger.last_full_pass()) == timing["last_full_pass"]
+        known = {**timing["last_full_pass"], "conditions": {}}
+        assert as_record(ledger.last_full_pass()) == known
         assert [images for *_, images in ledger.timeline()] == [1, 4]
         (code,) = ledger.codes()
         assert ledger.software_of(code)["Pillow"] == "13.0.0"
@@ -159,3 +160,19 @@ def test_a_disk_that_cannot_be_written_is_reported_and_the_ledger_stays(tree, mo
     with pytest.raises(UserError, match=r"ledger '.*' cannot be migrated: "):
         tree.process()
     assert tree.ledger.read_bytes() == before
+
+
+def test_a_ledger_whose_passes_have_no_conditions_keeps_its_images_and_passes(tmp_path, photos):
+    target = tmp_path / "out"
+    process_folder(photos(tmp_path / "in", 3), target, RECIPE)
+    with open_to_read(str(target / "ledger.sqlite")) as ledger:
+        images, last = list(ledger.all_rows()), ledger.last_pass()
+    assert last.conditions["started"] > 0
+    database = sqlite3.connect(target / "ledger.sqlite")
+    database.executescript("ALTER TABLE passes DROP COLUMN conditions; PRAGMA user_version = 5")
+    migrate(database)
+    assert fault_in(database) == ""
+    assert database.execute("SELECT * FROM images ORDER BY source").fetchall() == sorted(images)
+    found = database.execute("SELECT images, machine, conditions FROM passes").fetchall()
+    assert found == [(3, last.machine, "{}")]
+    database.close()

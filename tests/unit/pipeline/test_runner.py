@@ -8,7 +8,7 @@ import sys
 import pytest
 from PIL import Image
 
-from pixelmill.core import locks
+from pixelmill.core import locks, machine_load
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import unescape
 from pixelmill.core.locks import exclusive
@@ -186,3 +186,17 @@ def test_images_of_any_name_are_made(tmp_path, picture, engine):
 def test_outputs_are_what_the_recipe_says(made):
     with Image.open(made / "out/images/0.jpg") as image:
         assert (image.format, image.size, image.mode) == ("JPEG", (32, 24), "RGB")
+
+
+@pytest.mark.parametrize("engine", ["sequential", "processes"])
+def test_the_conditions_of_a_pass_count_the_processor_time_of_its_workers(tmp_path, photos, engine):
+    done = process_folder(photos(tmp_path / "in", 30), tmp_path / "out", RECIPE, engine, 2)
+    assert done.conditions["started"] > 1_700_000_000
+    assert done.conditions["cpu_seconds"] > 0.001 * done.images
+
+
+def test_the_conditions_of_other_machines_are_not_those_of_this_one():
+    before = machine_load.Snapshot(1e9, 0.0, 0.2, 1.0, 10.0, 0.0, 20.0)
+    after = machine_load.Snapshot(1e9 + 9, 9.0, 0.9, 2.0, 19.0, 0.0, 38.0)
+    assert runner._conditions(before, after, "distributed") == {"started": 1e9}
+    assert runner._conditions(before, after, "threads")["other_cores"] > 0.5
