@@ -18,8 +18,8 @@ from tests.helpers import browser
 #: Width in pixels, and whether the page is dark, by the name of the picture.
 PICTURES = {"report": (1020, False), "report-phone": (390, True)}
 
-#: Lower end of a picture: below the throughput of the first dataset and recipe.
-END = "document.querySelector('section[id^=part] details').getBoundingClientRect().bottom"
+#: Lower end of a picture: below the comparison of the engines.
+END = "document.querySelector('#comparison').getBoundingClientRect().bottom"
 
 #: Space below the end in pixels, and the number of colours, which keeps the file small.
 MARGIN, COLOURS = 8, 128

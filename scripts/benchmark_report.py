@@ -30,7 +30,7 @@ def main(options: argparse.Namespace) -> None:
     config = from_json(options.config, "--config")
     report = {**collect(trees, config), **describe(trees)}
     folder = options.output or f"{options.results}/report"
-    write(report, folder, contact_sheets(trees, config))
+    write(report, folder, contact_sheets(trees, config, folder))
     level = logging.DEBUG if options.output else logging.INFO  # then it is known where
     logging.log(level, "report: %s/report.html", folder)
 

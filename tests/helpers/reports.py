@@ -16,6 +16,7 @@ TIMES = {
     "engine": "threads",
     "images": 6000,
     "stages": {"read": 0.001},
+    "cpu_seconds": 0.0088,
     "latency": {
         "edges": [0.001, 0.1], "counts": [6000], "median": 0.011, "p95": 0.022, "p99": 0.033,
         "slowest": 0.044,
@@ -57,11 +58,23 @@ CHECK = {
 
 NAMES = {"dataset": "demo", "recipe": "light"}
 
+CONDITIONS = {
+    "started": 1_000_000_000.0, "load_before": 0.61, "load_after": 2.9, "cpu_seconds": 5.7,
+    "other_cores": 0.37, "steal": 0.019,
+}  # fmt: skip
+
 REPORT = {
+    "created": "2026-11-05T09:03:00+01:00",
+    "commit": "0123456789ab",
     "command": "snakemake",
+    "commands": {
+        "all": "make all", "process": "make process", "scaling": "make scaling",
+        "rivals": "make rivals", "report": "make report",
+    },
     "machine": {"processor": "Quick 1", "cores": 4, "memory_gib": 8, "system": "Linux"},
     "software": {"Pillow": "13.0"},
     "rows": [PASS, ALONE],
+    "conditions": [{**NAMES, "engine": "threads", **CONDITIONS}],
     "times": [TIMES],
     "scaling": [
         {
@@ -89,6 +102,10 @@ REPORT = {
     ],
     "comparisons": [{**NAMES, "passed": True, "summary": "All alike.", "checks": []}],
     "sandbox": "",
+    "sizes": [{**NAMES, "bytes_in": 24_000_000, "bytes_out": 6_000_000}],
+    "passed": False,
     "config": {},
-    "verdict": {"state": "failure", "sentence": "Failed."},
+    "verdict": {
+        "state": "failure", "sentence": "Failed.", "images": 5000, "processed": 4969, "failed": 31,
+    },
 }  # fmt: skip

@@ -27,6 +27,7 @@ TESTED_BY = {
     "app/folder_commands": "workflow/test_command.py",
     "core/environment": "unit/imaging/test_fingerprint.py",
     "dataset/gather_catalog": "unit/dataset/test_gather.py",
+    "report/charts/base": "unit/report/charts/test_charts.py",
     "engines/fork_server": "unit/pipeline/test_supervisor.py",
     "engines/base": "unit/engines/test_lifecycle.py",
     "engines/local": "unit/engines/test_lifecycle.py",
@@ -267,7 +268,7 @@ def modules(repository):
         ("imagecodecs", ("imaging/codecs/", "imaging/backends/", "verification/")),
         ("tifffile", ("imaging/codecs/tiff", "verification/")),
         ("simplejpeg", ("imaging/codecs/jpeg", "benchmark/bare_pools")),
-        ("matplotlib", ("report/charts",)),
+        ("matplotlib", ()),
         ("sqlite3", ("core/databases", "dataset/ledger", "verification/passed_cache")),
     ],
 )
@@ -306,8 +307,12 @@ def test_the_library_consists_of_its_wings(repository):
 
 
 def test_a_package_contains_only_a_docstring(repository):
-    """Except for the library itself, and the packages that list all steps and all formats."""
-    lists = ("imaging/steps/__init__", "imaging/codecs/formats/__init__")
+    """Except for the library itself, and the packages that list steps, formats and charts."""
+    lists = (
+        "imaging/steps/__init__",
+        "imaging/codecs/formats/__init__",
+        "report/charts/__init__",
+    )
     for name, text in modules(repository).items():
         if name.endswith("/__init__") and name not in lists:
             (statement,) = ast.parse(text).body

@@ -83,6 +83,8 @@ def test_a_run_is_reported_on_one_page(pixelmill, photos, tmp_path):
     assert "my photos" in page and "thumbnails" in page
     assert page.count("data:image/jpeg;base64,") >= 2 * 3  # before and after
     assert str(tmp_path) not in page
+    assert "snakemake" not in page
+    assert "<code>pixelmill scaling SRC</code>" in page
     assert pixelmill("report", "my photos").stderr.endswith(
         "'my photos' holds no results; give the folder that `pixelmill run` wrote to, or the "
         "results of the workflow.\n"

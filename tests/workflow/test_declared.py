@@ -166,7 +166,13 @@ def test_pages_have_their_templates_as_inputs(whole, repository):
     templates = repository / "scripts/pixelmill/report/templates"
     charts = {path.name for path in (templates / "charts").iterdir()}
     jobs = jobs_of(whole)
-    assert templates_of(jobs["report"]) == {"report.html", "report.md", *charts}
+    assert templates_of(jobs["report"]) == {
+        "report.html",
+        "report.css",
+        "report.js",
+        "report.md",
+        *charts,
+    }
     assert templates_of(jobs["steps"]) == {"steps.html"}
 
 

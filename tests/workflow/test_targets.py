@@ -110,6 +110,10 @@ def test_snakemakes_own_report_has_the_verdict_the_tables_and_the_figures(finish
         assert words in page
     for figure in ("throughput", "stages", "latencies", "workers"):
         assert f"demo.light.{figure}.svg" in ran.text
+    # The front page has the table and the chart of the throughput.
+    assert "Last full pass of each engine" in page
+    assert "Throughput of mine with light" in page
+    assert "Dot plot: sequential" in page
 
 
 def test_the_target_plan_says_what_would_be_done_and_does_nothing(finished, snakemake, picture):
@@ -163,7 +167,8 @@ def test_too_many_failed_images_decide_and_their_evidence_is_kept(small, snakema
     )
     assert sentence in ran.text.splitlines()
     results = small / "results"
-    assert sentence in (results / "report/report.html").read_text("utf-8")
+    page = (results / "report/report.html").read_text("utf-8")
+    assert "The run failed" in page and sentence.removeprefix("Failed: ") in page
     assert (results / "verdict.txt").read_text("utf-8").splitlines()[-1] == sentence
     verdict = json.loads((results / "verdict.json").read_text("utf-8"))
     assert (verdict["state"], verdict["sentence"]) == ("failure", sentence)

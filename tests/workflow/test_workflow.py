@@ -77,7 +77,7 @@ def test_a_second_run_has_nothing_to_do_on_more_cores_with_keys_in_another_order
 
 def test_edited_code_of_the_report_reruns_the_report_and_the_verdict(finished, snakemake):
     edited = {
-        "scripts/pixelmill/report/collect.py": ("MOST_FAILURES = 50", "MOST_FAILURES = 51"),
+        "scripts/pixelmill/report/collect.py": ("MOST_FAILURES = 2000", "MOST_FAILURES = 2001"),
         "scripts/pixelmill/report/templates/report.html": ("pixelmill report", "the report"),
     }
     for file, (old, new) in edited.items():

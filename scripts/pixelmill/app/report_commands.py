@@ -10,23 +10,35 @@ from pixelmill.app import cli, folder_commands
 from pixelmill.core.errors import UserError
 from pixelmill.dataset.layout import Tree
 
+#: What the report of a single run names, by the targets of the workflow. The folders may be
+#: absolute, and reports are shared: the words of the help stand for them.
+COMMANDS = {
+    "all": "pixelmill run SRC DST",
+    "verify": "pixelmill verify SRC DST",
+    "report": "pixelmill report DST",
+    "scaling": "pixelmill scaling SRC",
+}
+
 log = logging.getLogger(__name__)
 
 
 def report(options: argparse.Namespace) -> None:
     """Write the report of a run, or of all runs of a workflow, as one page."""
-    from pixelmill.report.collect import collect, describe, find_trees
+    from pixelmill.report.collect import WORKFLOW_COMMANDS, collect, describe, find_trees
     from pixelmill.report.contact_sheet import contact_sheet
     from pixelmill.report.render import write
 
+    folder = options.output or os.path.join(options.target, "report")
     sheets = {}
+    commands = WORKFLOW_COMMANDS
     if last := folder_commands.last_run(options.target):
         path = options.target
         full = (Tree("", "", "", path).read("timing.json") or {}).get("last_full_pass")
         engine = full["engine"] if full else "auto"
         dataset = os.path.basename(os.path.normpath(last.source)) or "images"
         trees = [Tree(dataset, last.name, engine, path)]
-        sheets[dataset, last.name] = contact_sheet(path, last.source)
+        sheets[dataset, last.name] = contact_sheet(path, last.source, folder)
+        commands = COMMANDS
     else:
         trees = find_trees(options.target)
     if not trees:
@@ -34,8 +46,7 @@ def report(options: argparse.Namespace) -> None:
             f"'{options.target}' holds no results; give the folder that `pixelmill run` wrote to, "
             "or the results of the workflow."
         )
-    folder = options.output or os.path.join(options.target, "report")
-    write({**collect(trees, {}), **describe(trees)}, folder, sheets)
+    write({**collect(trees, {}, commands), **describe(trees)}, folder, sheets)
     log.info("Report: %s", os.path.join(folder, "report.html"))
 
 

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -41,11 +43,16 @@ COLUMNS = (
 #: Properties in which two passes must agree to be compared.
 COMPARABLE = ("catalog", "recipe", "code", "machine")
 
-#: Content of a cell if there is no comparison.
-NO_COMPARISON = "run: snakemake --cores all scaling"
+#: Commands that the report names, for results of the workflow. Those of a single run are others.
+WORKFLOW_COMMANDS = {
+    name: f"snakemake --cores all {name}"
+    for name in ("all", "process", "verify", "report", "scaling", "rivals")
+}
 
-#: Number of failures that the page lists for each output tree; failures.csv has all of them.
-MOST_FAILURES = 50
+#: Number of failures that the page lists for each output tree; failures.csv has all of them. If
+#: there are several reasons, each has the same share, but at least the second number.
+MOST_FAILURES = 2000
+LEAST_OF_A_REASON = 150
 
 
 def find_trees(results: str) -> list[Tree]:
@@ -56,7 +63,11 @@ def find_trees(results: str) -> list[Tree]:
     )
 
 
-def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
+def collect(
+    trees: Sequence[Tree],
+    config: Mapping[str, Any],
+    commands: Mapping[str, str] = WORKFLOW_COMMANDS,
+) -> dict[str, Any]:
     """Collect the data that the verdict depends on.
 
     Parameters
@@ -65,8 +76,11 @@ def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
         Ordered by dataset and recipe, including that of `BASELINE`.
     config : mapping
         The effective configuration.
+    commands : mapping
+        What to run, by the names of the targets of the workflow; those that do not exist for
+        these results are left out.
     """
-    from pixelmill.benchmark.environment import software
+    from pixelmill.benchmark.environment import commit, software
     from pixelmill.engines.machine import machine
 
     passes = {tree: (tree.read("timing.json") or {}).get("last_full_pass") for tree in trees}
@@ -75,16 +89,34 @@ def collect(trees: Sequence[Tree], config: Mapping[str, Any]) -> dict[str, Any]:
         for tree, full in passes.items()
         if tree.engine == BASELINE
     }
-    rows = [_row(t, full, baselines.get((t.dataset, t.recipe))) for t, full in passes.items()]
-    verifications = [{**_names(t), **(t.read("verification.json") or _UNVERIFIED)} for t in trees]
+    remedy = f"run: {commands['scaling']}"
+    rows = [
+        _row(t, full, baselines.get((t.dataset, t.recipe)), remedy) for t, full in passes.items()
+    ]
+    unverified = {
+        "passed": False,
+        "summary": f"Not verified yet: {commands['verify']}",
+        "checks": [],
+    }
+    verifications = [{**_names(t), **(t.read("verification.json") or unverified)} for t in trees]
     comparisons = _comparisons(trees)
     failures = [entry for tree in trees if (entry := _failures(tree))]
     report = {
         "schema": 1,
-        "command": f"snakemake --cores {max([1, *(row['workers'] or 1 for row in rows)])} all",
-        "machine": machine(),
+        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "commit": commit(),
+        "command": commands["all"].replace(
+            "--cores all", f"--cores {max([1, *(row['workers'] or 1 for row in rows)])}", 1
+        ),
+        "commands": dict(commands),
+        "machine": {**machine(), **_host(config)},
         "software": software(),
         "rows": rows,
+        "conditions": [
+            {**_names(tree), **full["conditions"]}
+            for tree, full in passes.items()
+            if full and full.get("conditions")
+        ],
         "failures": failures,
         "verifications": verifications,
         "comparisons": comparisons,
@@ -157,11 +189,9 @@ def by_recipe(trees: Iterable[Tree]) -> Iterator[tuple[Path, list[Tree]]]:
         yield folder, list(group)
 
 
-_UNVERIFIED = {
-    "passed": False,
-    "summary": "Not verified yet: snakemake --cores all verify",
-    "checks": [],
-}
+def _host(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the name of the machine, if the config asks for it: reports are shared."""
+    return {"host": platform.node()} if config.get("report", {}).get("host") else {}
 
 
 def _without_paths(value: Any) -> Any:
@@ -187,20 +217,23 @@ def _names(tree: Tree) -> dict[str, str]:
 
 
 def _row(
-    tree: Tree, full: Mapping[str, Any] | None, baseline: Mapping[str, Any] | None
+    tree: Tree,
+    full: Mapping[str, Any] | None,
+    baseline: Mapping[str, Any] | None,
+    remedy: str,
 ) -> dict[str, Any]:
     if full is None:
         cells: dict[str, Any] = dict.fromkeys(COLUMNS[3:])
-        return {**_names(tree), **cells, "speedup": NO_COMPARISON, "efficiency": ""}
+        return {**_names(tree), **cells, "speedup": remedy, "efficiency": ""}
     seconds = full["seconds"]
     row = {
         **_names(tree),
         "workers": full["workers"],
         "images": full["images"],
         "seconds": round(seconds, 3),
-        "images_per_second": round(full["images"] / seconds, 1),
-        "megapixels_per_second": round(full["megapixels_in"] / seconds, 1),
-        "speedup": NO_COMPARISON,
+        "images_per_second": _rounded(full["images"] / seconds),
+        "megapixels_per_second": _rounded(full["megapixels_in"] / seconds),
+        "speedup": remedy,
         "efficiency": "",
         "startup_seconds": round(full["startup_seconds"], 3),
         "failed": full["failed"],
@@ -210,6 +243,11 @@ def _row(
         row["speedup"] = round(speedup, 2)
         row["efficiency"] = round(speedup / full["workers"], 3)
     return row
+
+
+def _rounded(throughput: float) -> float:
+    """Round a throughput to at least three digits, more of which would be noise."""
+    return round(throughput, 1 if throughput >= 10 else 2 if throughput >= 1 else 4)
 
 
 def _comparisons(trees: Iterable[Tree]) -> list[dict[str, Any]]:
@@ -252,14 +290,16 @@ def _rows_of_failures(tree: Tree) -> Iterable[dict[str, str]]:
 
 
 def _failures(tree: Tree) -> dict[str, Any] | None:
-    reasons: Counter[str] = Counter()
-    listed: list[dict[str, str]] = []
-    for row in _rows_of_failures(tree):
-        reasons[row["reason"]] += 1
-        if len(listed) < MOST_FAILURES:
-            listed.append(row)
+    reasons = Counter(row["reason"] for row in _rows_of_failures(tree))
     if not reasons:
         return None
+    most = max(LEAST_OF_A_REASON, MOST_FAILURES // len(reasons))
+    listed: list[dict[str, str]] = []
+    seen: Counter[str] = Counter()
+    for row in _rows_of_failures(tree):
+        seen[row["reason"]] += 1
+        if seen[row["reason"]] <= most:
+            listed.append(row)
     manifest = iterate_table(os.path.join(tree.path, "manifest.csv"))
     # The manifest is sorted by source, so a million of them need not be kept in memory.
     total = sum(1 for _ in groupby(row["source"] for row in manifest))

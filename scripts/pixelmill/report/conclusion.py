@@ -41,7 +41,7 @@ LEVELS = {
 }
 
 #: How the sentence of each state begins.
-_BEGINNINGS = {
+BEGINNINGS = {
     State.SUCCESS: "Success",
     State.PARTIAL: "Success with failures",
     State.FAILURE: "Failed",
@@ -157,7 +157,7 @@ def conclude(images: Images, faults: Sequence[str] = (), limit: str = "") -> Con
     if faults or limit:
         state = State.FAILURE
     told = [*faults, images.told(limit)] if images.total or not faults else faults
-    return Conclusion(state, f"{_BEGINNINGS[state]}: {'; '.join(told)}.")
+    return Conclusion(state, f"{BEGINNINGS[state]}: {'; '.join(told)}.")
 
 
 def change(before: int, after: int) -> str:

@@ -1,4 +1,4 @@
-"""Contact sheet: a dozen images before and after, in order of their difference."""
+"""Contact sheet: a dozen images before and after: the slowest, the least similar, and others."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 from PIL import Image
 
 from pixelmill.core.errors import ImageError
-from pixelmill.dataset.layout import Layout, Tree
+from pixelmill.dataset.layout import LEDGER, Layout, Tree
 from pixelmill.dataset.ledger import Example, open_to_read
 from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.decoded import DecodeOptions
@@ -22,19 +23,25 @@ from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.report.collect import by_recipe
 
-#: Number of pairs, and the longer side of each picture in pixels: sharp on a phone.
+#: Largest number of pairs of one dataset and recipe, and of a whole page, which stays small.
 SHOWN = 12
-SIDE = 168
+MOST_PAIRS = 36
 
-#: Largest number of images that are opened, and of their pixels together: some seconds of work.
-MOST_EXAMPLES = 200
-MOST_PIXELS = 600_000_000
+#: Longer side of each picture in pixels: sharp on a phone, and large enough to be enlarged.
+SIDE = 320
+
+#: How many images are shown as the slowest, the least similar, and so on.
+OF_EACH = 3
+
+#: Largest number of images that are compared, and of their pixels together: half a second of work.
+MOST_EXAMPLES = 48
+MOST_PIXELS = 100_000_000
 
 #: Larger sources are left out, because a thumbnail does not justify their memory.
 LARGEST_PIXELS = 50_000_000
 
-#: JPEG quality of the thumbnails, which take 4 kB each.
-_QUALITY = 72
+#: JPEG quality of the pictures, which take 10 kB each.
+_QUALITY = 68
 
 #: Both pictures are stretched to a square of this side, in pixels, to be compared.
 _COMPARED = 48
@@ -56,7 +63,11 @@ class Pair:
     before, after : str
         JPEG as data URLs.
     before_size, after_size : tuple of int
-        Sizes of the thumbnails, in pixels.
+        Sizes of the pictures, in pixels.
+    kinds : tuple of str
+        Why it is shown: "slowest", "least similar", "largest savings", or "sample".
+    link : str
+        Relative address of the output from the page; empty if it does not lie beside the page.
     """
 
     source: str
@@ -66,21 +77,41 @@ class Pair:
     after: str
     before_size: tuple[int, int]
     after_size: tuple[int, int]
+    kinds: tuple[str, ...] = ("sample",)
+    link: str = ""
+
+
+class Chosen(NamedTuple):
+    """An image to show: why, and how different it is from its output."""
+
+    kinds: tuple[str, ...]
+    facts: Example
+    difference: float
 
 
 def contact_sheets(
-    trees: Iterable[Tree], config: Mapping[str, Any]
+    trees: Iterable[Tree], config: Mapping[str, Any], page: str = ""
 ) -> dict[tuple[str, str], list[Pair]]:
-    """Return contact sheets by dataset and recipe, for datasets whose folder is in the config."""
+    """Return contact sheets by dataset and recipe, for datasets whose folder is in the config.
+
+    Parameters
+    ----------
+    trees : iterable of Tree
+    config : mapping
+    page : str
+        Folder of the page, for links.
+    """
+    groups = [group for _, group in by_recipe(trees)]
+    shown = max(4, min(SHOWN, MOST_PAIRS // max(1, len(groups))))
     found = {}
-    for _, (tree, *_) in by_recipe(trees):
+    for tree, *_ in groups:
         if tree.dataset in config.get("datasets", {}):
             folder, _ = Layout({"results": "", **config}).source(tree.dataset)
-            found[tree.dataset, tree.recipe] = contact_sheet(tree.path, folder)
+            found[tree.dataset, tree.recipe] = contact_sheet(tree.path, folder, page, shown)
     return found
 
 
-def contact_sheet(tree: str, folder: str) -> list[Pair]:
+def contact_sheet(tree: str, folder: str, page: str = "", shown: int = SHOWN) -> list[Pair]:
     """Choose a dozen images of an output tree, each with its source.
 
     Parameters
@@ -89,6 +120,10 @@ def contact_sheet(tree: str, folder: str) -> list[Pair]:
         Folder of the output tree.
     folder : str
         Folder of its sources.
+    page : str
+        Folder of the page, for links.
+    shown : int
+        Number of images.
 
     Returns
     -------
@@ -96,43 +131,87 @@ def contact_sheet(tree: str, folder: str) -> list[Pair]:
         The largest difference first. Images that cannot be read or are gone are left out; only
         the first variant is shown.
     """
-    found = []
-    for example in _examples(tree):
-        before = _thumbnail(os.path.join(folder, example.source))
-        after = _thumbnail(os.path.join(tree, "images", example.output))
+    pairs = []
+    for kinds, facts, different in _chosen(tree, folder, shown):
+        before = _thumbnail(os.path.join(folder, facts.source))
+        after = _thumbnail(os.path.join(tree, "images", facts.output))
         if before is not None and after is not None:
-            found.append((difference(before, after), example, before, after))
-    found.sort(key=lambda entry: (-entry[0], entry[1].source))
-    return [
-        Pair(e.source, round(d, 4), e, _data_url(b), _data_url(a), b.size, a.size)
-        for d, e, b, a in found[:SHOWN]
-    ]
+            link = _link(tree, facts.output, page)
+            urls, sizes = (_data_url(before), _data_url(after)), (before.size, after.size)
+            pairs.append(Pair(facts.source, round(different, 4), facts, *urls, *sizes, kinds, link))
+    return sorted(pairs, key=lambda pair: (-pair.difference, pair.source))
 
 
-def _examples(tree: str) -> list[Example]:
-    """Return sources and outputs, evenly spread, as many as can be opened in a few seconds."""
-    path = os.path.join(tree, "ledger.sqlite")
-    with open_to_read(path) as ledger:
+def _chosen(tree: str, folder: str, shown: int) -> list[Chosen]:
+    """Choose the images to show: extremes first, then others evenly spread."""
+    with open_to_read(os.path.join(tree, LEDGER)) as ledger:
         if ledger is None:
             return []
         count, pixels = ledger.extent(LARGEST_PIXELS)
-        affordable = max(SHOWN, min(MOST_EXAMPLES, int(MOST_PIXELS / max(1.0, pixels))))
-        return ledger.sample(max(1, math.ceil(count / affordable)), LARGEST_PIXELS)
+        affordable = max(shown, min(MOST_EXAMPLES, int(MOST_PIXELS / max(1.0, pixels))))
+        spread = ledger.sample(max(1, math.ceil(count / affordable)), LARGEST_PIXELS)
+        slowest = ledger.extremes("seconds", OF_EACH, LARGEST_PIXELS)
+        smallest = ledger.extremes("saved", OF_EACH, LARGEST_PIXELS)
+    smallest = [facts for facts in smallest if facts.bytes_out < facts.bytes_in]
+    known = {facts.source: facts for facts in (*slowest, *smallest, *spread)}
+    differences = {
+        source: found
+        for source, facts in known.items()
+        if (found := _difference_of(tree, folder, facts)) is not None
+    }
+    different = sorted(differences, key=lambda source: (-differences[source], source))
+    kinds: dict[str, list[str]] = {}
+    extremes = (
+        ("least similar", different[:OF_EACH]),
+        ("slowest", [facts.source for facts in slowest]),
+        ("largest savings", [facts.source for facts in smallest]),
+    )
+    for kind, sources in extremes:
+        for source in sources:
+            if source in differences:
+                kinds.setdefault(source, []).append(kind)
+    others = [source for facts in spread if (source := facts.source) in differences]
+    others = [source for source in others if source not in kinds]
+    room = max(0, shown - len(kinds))
+    for source in others[:: max(1, len(others) // max(1, room))][:room]:
+        kinds[source] = ["sample"]
+    return [
+        Chosen(tuple(why), known[source], differences[source]) for source, why in kinds.items()
+    ][:shown]
 
 
-def _thumbnail(path: str) -> Image.Image | None:
+def _difference_of(tree: str, folder: str, facts: Example) -> float | None:
+    """Return how different an output is; None if it or its source cannot be read."""
+    before = _thumbnail(os.path.join(folder, facts.source), _COMPARED)
+    after = _thumbnail(os.path.join(tree, "images", facts.output), _COMPARED)
+    return None if before is None or after is None else difference(before, after)
+
+
+def _link(tree: str, output: str, page: str) -> str:
+    """Return the address of an output, if it lies below the folder that has the page's folder."""
+    beside = os.path.dirname(os.path.abspath(page)) if page else ""
+    path = os.path.abspath(os.path.join(tree, "images", output))
+    if not beside or not path.startswith(os.path.join(beside, "")):
+        return ""
+    return quote(os.path.relpath(path, os.path.abspath(page)).replace(os.sep, "/"))
+
+
+def _thumbnail(path: str, side: int = SIDE) -> Image.Image | None:
+    def size(whole: tuple[int, int]) -> tuple[float, float]:
+        return _thumbnail_size(whole, side)
+
     try:
         limits = Limits(max_pixels=LARGEST_PIXELS)
         data = reading.read(path, limits=limits)
-        picture: Image.Image = decode(data, _thumbnail_size, _READING, limits).frames[0]
+        picture: Image.Image = decode(data, size, _READING, limits).frames[0]
     except (OSError, ImageError, MemoryError):
         return None
-    picture.thumbnail((SIDE, SIDE))
+    picture.thumbnail((side, side))
     return picture.convert("RGB")
 
 
-def _thumbnail_size(size: tuple[int, int]) -> tuple[float, float]:
-    scale = min(1.0, SIDE / max(size))
+def _thumbnail_size(size: tuple[int, int], side: int = SIDE) -> tuple[float, float]:
+    scale = min(1.0, side / max(size))
     return size[0] * scale, size[1] * scale
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,10 +22,13 @@ from pixelmill.core.tables import write_json, write_table
 from pixelmill.engines.registry import BASELINE
 from pixelmill.report import charts, templating
 from pixelmill.report.collect import COLUMNS
+from pixelmill.report.comparison import compare
+from pixelmill.report.failure_groups import failed_images
+from pixelmill.report.headline import headline
 from pixelmill.report.sections import Section, Sheets, sections
 
 #: Colours of a chart in a file of its own, which has no page to take them from.
-_STANDALONE = 'style="color: #1c2128; background: #ffffff"'
+_STANDALONE = 'style="color: #1c2128; background: #ffffff" font-family="sans-serif"'
 
 
 def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) -> None:
@@ -50,13 +55,13 @@ def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) 
     write_json(os.path.join(folder, "benchmark.json"), report)
     with atomic(os.path.join(folder, "report.md")) as file:
         file.write(markdown(report))
-    parts = [_Part(section) for section in sections(report, sheets or {})]
+    page = _Page(report, sheets or {})
     with atomic(os.path.join(folder, "report.html")) as file:
-        file.write(_html(report, parts))
+        file.write(page.html())
     root = Root(folder)
     root.remove_tree("figures")  # so that no chart of a dataset or recipe stays that is not run now
     root.make_folder("figures")
-    for part in parts:
+    for part in page.parts:
         for chart in part.charts:
             if svg := chart.draw(charts.WIDE):
                 name = f"{part.section.dataset}.{part.section.recipe}.{chart.name}.svg"
@@ -65,14 +70,22 @@ def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) 
 
 def html(report: Mapping[str, Any], sheets: Sheets | None = None) -> str:
     """Render the page; it needs no network and no other file."""
-    return _html(report, [_Part(section) for section in sections(report, sheets or {})])
+    return _Page(report, sheets or {}).html()
 
 
 def markdown(report: Mapping[str, Any]) -> str:
     """Render a summary for a pull request: verdict, tables, failures, machine."""
+    comparison = compare(report)
     page = templating.environment(autoescape=False).get_template("report.md")
-    merged = {"failures": _merged(report["failures"]), "names": NAMES}
-    return page.render(**{**report, **merged})
+    return page.render(
+        **{
+            **report,
+            "failures": failed_images(report["failures"], report.get("commands", {})),
+            "names": NAMES,
+            "head": headline(report, comparison),
+            "comparison": comparison,
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -95,37 +108,49 @@ class _Part:
                 chart.name,
                 chart.title,
                 partial(chart.caption, section),
-                functools.cache(partial(chart.svg, section)),
+                functools.cache(partial(chart.draw, section)),
             )
             for chart in charts.CHARTS
         ]
 
 
-def _html(report: Mapping[str, Any], parts: Sequence[_Part]) -> str:
-    page = templating.environment(autoescape=True).get_template("report.html")
-    return page.render(
-        **{**report, "failures": _merged(report["failures"])}
-        | {
-            "parts": parts,
-            "config": json.dumps(report["config"], indent=1),
-            "baseline": BASELINE,
-            "names": NAMES,
-            "widths": (charts.WIDE, charts.NARROW),
-        }
-    )
+class _Page:
+    """The page while it is rendered; its charts are drawn once for it and for their files."""
+
+    def __init__(self, report: Mapping[str, Any], sheets: Sheets) -> None:
+        self.report = report
+        self.comparison = compare(report)
+        self.parts = [_Part(section) for section in sections(report, sheets, self.comparison)]
+
+    def html(self) -> str:
+        """Render the page."""
+        report = self.report
+        script = templating.source("report.js")
+        page = templating.environment(autoescape=True).get_template("report.html")
+        return page.render(
+            **{
+                **report,
+                "failures": failed_images(report["failures"], report.get("commands", {})),
+                "parts": self.parts,
+                "comparison": self.comparison,
+                "head": headline(report, self.comparison),
+                "config": json.dumps(report["config"], indent=1),
+                "baseline": BASELINE,
+                "names": NAMES,
+                "widths": (charts.WIDE, charts.NARROW),
+                "style": Markup(templating.source("report.css")),
+                "script": Markup(script),
+                "script_digest": _digest(script),
+            }
+        )
+
+
+def _digest(script: str) -> str:
+    """Return the digest by which the page allows its own script, and no other."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _standalone(svg: str) -> str:
-    """Set the colours and the size that a chart otherwise takes from the page."""
-    size = rf'<svg width="\1pt" height="\2pt" {_STANDALONE}'
+    """Set the colours, the font and the size that a chart otherwise takes from the page."""
+    size = rf'<svg xmlns="http://www.w3.org/2000/svg" width="\1" height="\2" {_STANDALONE}'
     return re.sub(r'<svg(?=[^>]*viewBox="0 0 ([\d.]+) ([\d.]+)")', size, svg, count=1)
-
-
-def _merged(failures: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Merge the entries of engines on which the same images failed."""
-    found: dict[str, dict[str, Any]] = {}
-    for entry in failures:
-        rest = {key: value for key, value in entry.items() if key != "engine"}
-        same = found.setdefault(json.dumps(rest, sort_keys=True), {**rest, "engines": []})
-        same["engines"].append(entry["engine"])
-    return list(found.values())

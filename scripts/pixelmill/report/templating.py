@@ -10,6 +10,10 @@ import jinja2
 from markupsafe import Markup, escape
 
 from pixelmill.core.filenames import printable
+from pixelmill.report.comparison import digits_of
+from pixelmill.report.palette import color_of
+
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def environment(autoescape: bool = True) -> jinja2.Environment:
@@ -21,15 +25,21 @@ def environment(autoescape: bool = True) -> jinja2.Environment:
         Whether texts are escaped for HTML.
     """
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=autoescape,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.ChainableUndefined,
         finalize=_printable,
     )
-    made.filters |= {"number": number, "span": span, "size": size, "plain": plain, "code": code}
+    filters = (number, span, size, plain, code, throughput, pixels)
+    made.filters |= {function.__name__: function for function in filters} | {"color": color_of}
     return made
+
+
+def source(name: str) -> str:
+    """Return a file of the templates as it is, such as a script of a page."""
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _printable(value: Any) -> Any:
@@ -42,6 +52,32 @@ def number(value: Any, digits: int = 0) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "" if value is None else str(value)
     return f"{value:,.{digits}f}"
+
+
+def throughput(value: Any) -> str:
+    """Format images per second with at least three digits.
+
+    Examples
+    --------
+    >>> throughput(4.1234), throughput(41.2), throughput(1234.5), throughput(None)
+    ('4.12', '41.2', '1,234', '')
+    """
+    return number(value, digits_of(value)) if isinstance(value, int | float) else ""
+
+
+def pixels(count: int) -> str:
+    """Format a number of pixels.
+
+    Examples
+    --------
+    >>> pixels(4096), pixels(240_000), pixels(12_000_000)
+    ('4,096 pixels', '0.24 megapixels', '12.0 megapixels')
+    """
+    if count < 100_000:
+        return f"{count:,} pixels"
+    return (
+        f"{count / 1e6:.2f} megapixels" if count < 10_000_000 else f"{count / 1e6:.1f} megapixels"
+    )
 
 
 def span(seconds: Any) -> str:

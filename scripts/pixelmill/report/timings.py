@@ -30,7 +30,7 @@ SLOWEST = 10
 _FINEST = 1 / 400
 
 #: Largest number of bars in the timeline of one output tree, so that the page stays small.
-_MOST_BARS = 1500
+_MOST_BARS = 800
 
 
 def distributions(tree: str) -> dict[str, Any] | None:
@@ -45,7 +45,8 @@ def distributions(tree: str) -> dict[str, Any] | None:
     -------
     dict or None
         `stages`: mean seconds of an image by stage and, if the last pass processed every image,
-        `wait`, the time of the workers without an image. `latency`: `edges` of bins in seconds,
+        `wait`, the time of the workers without an image. `cpu_seconds`: processor time of the
+        last full pass per image, if it was recorded. `latency`: `edges` of bins in seconds,
         `counts`, and quantiles. `slowest`: images with their seconds by stage. `workers`: when
         each was busy in the last full pass, in seconds since its first batch began. None if
         there is no ledger of this version, or if nothing was processed.
@@ -64,6 +65,7 @@ def distributions(tree: str) -> dict[str, Any] | None:
         return {
             "images": int(seconds.size),
             "stages": {stage: _rounded(value) for stage, value in stages.items()},
+            "cpu_seconds": _cpu_seconds(ledger.last_full_pass()),
             "latency": latency(seconds),
             "slowest": [
                 {
@@ -81,6 +83,11 @@ def _wait(last: Pass, busy: float) -> float:
     """Return the seconds of a worker per image during which it had no image."""
     paid = last.workers * (last.seconds - last.startup_seconds)
     return max(0.0, paid / max(1, last.images) - busy)
+
+
+def _cpu_seconds(last: Pass | None) -> float | None:
+    spent = last.conditions.get("cpu_seconds") if last else None
+    return None if spent is None or last is None else _rounded(spent / max(1, last.images))
 
 
 def latency(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def test_every_key_is_listed_with_its_description():
     expected = {*keys_of(everything), *keys_of(everything["$defs"]["dataset"])}
     held = {"datasets", "recipes", "generate", "run", "failures", "removals"}
     held |= set(everything["properties"]["recipes"]["properties"])  # docs/recipes.md lists them
-    held |= {"limits", "verify", "benchmark", "scale", "tls", "jpeg", "png", "bmp", "gif"}
+    held |= {"limits", "verify", "benchmark", "report", "scale", "tls", "jpeg", "png", "bmp", "gif"}
     assert expected - told - held == set()
     for row in rows:
         assert all(cell.strip() for cell in row.strip("|").split("|")), row

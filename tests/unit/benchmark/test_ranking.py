@@ -83,5 +83,5 @@ def test_the_report_shows_it_only_where_it_was_measured(tmp_path):
 
 def test_a_chart_shows_every_tool_by_its_own_name():
     section = Section("demo", "light", ranking=ranking(measured(**STEADY, gm=[4.0] * 5)))
-    drawn = rivals(section, WIDE)
+    drawn = rivals.CHART.draw(section, WIDE)
     assert ">gm<" in drawn and ">threads<" in drawn and ">plain loop<" in drawn

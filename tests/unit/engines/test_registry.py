@@ -12,7 +12,7 @@ from pixelmill.benchmark import samples
 from pixelmill.core import schemas
 from pixelmill.core.errors import UserError
 from pixelmill.engines import registry
-from pixelmill.report import charts
+from pixelmill.report.palette import COLORS
 
 #: The engines that users may choose, and where each runs its tasks.
 POOLS = {
@@ -83,7 +83,7 @@ def test_the_benchmark_measures_every_engine_on_this_machine():
 
 
 def test_every_engine_has_a_colour_of_its_own():
-    colours = [charts.COLORS[name] for name in (*registry.ENGINES, "auto")]
+    colours = [COLORS[name] for name in (*registry.ENGINES, "auto")]
     assert len(set(colours)) == len(colours)
 
 

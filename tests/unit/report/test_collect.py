@@ -5,17 +5,20 @@ import json
 import os
 import platform
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from pixelmill.core.schemas import check
 from pixelmill.core.tables import write_json
 from pixelmill.dataset import catalog
 from pixelmill.dataset.layout import Tree
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.report.collect import collect, describe, find_trees
 from pixelmill.report.contact_sheet import contact_sheets
+from pixelmill.report.headline import told_sentence
 from pixelmill.report.render import html, write
 from pixelmill.verification.compare_engines import compare
 from pixelmill.verification.verify import verify
@@ -36,7 +39,14 @@ FIRST_TEN = [
     "efficiency",
 ]
 
-HEADINGS = ["Advice", "demo · light", "Failures", "What was checked", "How it was made"]
+HEADINGS = [
+    "What is wrong",
+    "Failures",
+    "Before and after",
+    "Engines compared",
+    "Times",
+    "Checks, versions, configuration",
+]
 
 #: Attributes that make a browser fetch something.
 LINKS = ("src", "href", "srcset", "poster", "action")
@@ -50,6 +60,7 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.tags, self.attributes, self.text, self.headings = [], [], "", []
+        self.scripts = ""
         self._open = []
         self.feed(text)
 
@@ -65,6 +76,9 @@ class Page(HTMLParser):
             pass
 
     def handle_data(self, data):
+        if self._open and self._open[-1] in ("script", "style"):
+            self.scripts += data
+            return
         self.text += data
         if self._open and self._open[-1] == "h2":
             self.headings[-1] += data
@@ -244,7 +258,7 @@ def test_the_engines_whose_workers_were_on_a_cluster_are_named(tree_of, monkeypa
 def test_a_tree_that_was_not_verified_does_not_pass(trees):
     report = collect(trees(sequential=BASELINE), {})
     assert not report["passed"]
-    assert "Failed: checks failed for demo/light/sequential." in html(report)
+    assert "Checks failed for demo/light/sequential." in html(report)
     assert report["verifications"][0]["summary"].startswith("Not verified yet")
 
 
@@ -312,7 +326,8 @@ def test_the_page_has_all_its_sections(page):
 def test_a_hostile_file_name_is_text_and_nothing_else(page):
     shown = Page(page)
     assert shown.text.count(HOSTILE) >= 3  # as failed, as missing, in the configuration
-    assert "script" not in shown.tags
+    assert shown.tags.count("script") == 1  # that of the page itself, see its digest
+    assert "alert(" not in shown.scripts
     pictures = [value for name, value in shown.attributes if name == "src"]
     assert pictures and all(value.startswith("data:image/jpeg") for value in pictures)
     assert not [name for name, _ in shown.attributes if name.startswith("on")]
@@ -320,7 +335,8 @@ def test_a_hostile_file_name_is_text_and_nothing_else(page):
 
 def test_the_page_needs_no_network_and_no_other_file(page):
     links = [value for name, value in Page(page).attributes if name.split(":")[-1] in LINKS]
-    assert [link for link in links if not link.startswith(("#", "data:"))] == []
+    # A link to an output beside the page is no request.
+    assert [link for link in links if not link.startswith(("#", "data:", "../demo/"))] == []
     assert not re.search(r"@import|url\((?!['\"]?(#|data:))", page)
 
 
@@ -329,7 +345,7 @@ def test_the_page_shows_every_check_with_its_counts_and_what_differs(page):
     assert "whole <script>" in text
     assert "is in the manifest but does not exist" in text
     assert "byte-identical to sequential" in text
-    assert "Failed: checks failed for demo/light/" in text
+    assert "Checks failed for demo/light/" in text
 
 
 def test_the_page_shows_why_images_failed(page):
@@ -360,18 +376,51 @@ def test_no_path_of_the_configuration_tells_where_somebody_keeps_files(trees, pa
     assert shown["recipes"]["mine"] == {"steps": [{"watermark": {"image": ".../me.pem"}}]}
 
 
-def test_many_failures_are_listed_up_to_a_number_and_counted_all(trees, tmp_path):
+def test_many_failures_are_listed_up_to_a_number_and_counted_all(trees, tmp_path, monkeypatch):
+    monkeypatch.setattr("pixelmill.report.collect.MOST_FAILURES", 50)
+    monkeypatch.setattr("pixelmill.report.collect.LEAST_OF_A_REASON", 20)
     (tree,) = trees(sequential=BASELINE)
-    lines = [f"{number:03d}.jpg,decode,corrupt,broken" for number in range(70)]
     header = "source,stage,reason,message"
-    for name in ("failures.csv", "manifest.csv"):
-        text = "\n".join([header, *lines]) + "\n"
-        (tmp_path / "results/demo/light/sequential" / name).write_text(text, encoding="utf-8")
-    (failures,) = collect([tree], {})["failures"]
+
+    def listed(*lines):
+        for name in ("failures.csv", "manifest.csv"):
+            text = "\n".join([header, *lines]) + "\n"
+            (tmp_path / "results/demo/light/sequential" / name).write_text(text, encoding="utf-8")
+        report = collect([tree], {})
+        return report["failures"][0], Page(html(report)).text
+
+    corrupt = [f"{number:03d}.jpg,decode,corrupt,broken" for number in range(70)]
+    failures, text = listed(*corrupt)
     assert (failures["failed"], failures["reasons"]) == (70, {"corrupt": 70})
-    text = Page(html(collect([tree], {}))).text
-    assert "The first 50" in text
     assert "049.jpg" in text and "050.jpg" not in text
+    assert "44 more of 64" in text
+    # Each reason has its share.
+    failures, text = listed(*corrupt, *(f"x{k}.jpg,decode,truncated,short" for k in range(30)))
+    assert failures["reasons"] == {"corrupt": 70, "truncated": 30}
+    assert "024.jpg" in text and "025.jpg" not in text
+    assert "x24.jpg" in text and "x25.jpg" not in text
+
+
+def test_the_report_has_its_date_its_commit_and_the_conditions_of_the_passes(trees):
+    conditions = {"started": 1.0, "load_before": 0.2, "load_after": 1.9, "steal": 0.0}
+    passes = {"sequential": BASELINE, "threads": full_pass(conditions=conditions)}
+    report = collect(trees(**passes), {})
+    written = datetime.fromisoformat(report["created"])
+    assert written.utcoffset() is not None
+    assert abs((datetime.now(UTC) - written).total_seconds()) < 600
+    assert re.fullmatch("|[0-9a-f]{12}", report["commit"])
+    names = {"dataset": "demo", "recipe": "light", "engine": "threads"}
+    assert report["conditions"] == [{**names, **conditions}]
+    check(report, "benchmark", "benchmark.json")
+
+
+def test_the_name_of_the_machine_is_told_only_if_the_config_asks_for_it(trees, monkeypatch):
+    monkeypatch.setattr(platform, "node", lambda: "mill-7")
+    found = trees(sequential=BASELINE)
+    assert "host" not in collect(found, {})["machine"]
+    report = collect(found, {"report": {"host": True}})
+    assert report["machine"]["host"] == "mill-7"
+    assert "mill-7, " in html(report)
 
 
 def test_images_are_counted_and_not_their_outputs(trees, tmp_path):
@@ -407,7 +456,7 @@ def test_the_verdict_of_the_page_is_that_of_the_run(trees, tmp_path):
         report = collect([tree], {"failures": failures})
         assert (report["verdict"]["state"] != "failure") is well
         assert report["passed"]
-        assert report["verdict"]["sentence"] in Page(html(report)).text
+        assert told_sentence(report["verdict"]["sentence"]) in Page(html(report)).text
 
 
 BENCHMARK = {

@@ -6,6 +6,7 @@ import io
 import pytest
 from PIL import Image
 
+from pixelmill.dataset.layout import Tree
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.report import contact_sheet as module
@@ -56,19 +57,71 @@ def test_the_largest_difference_comes_first(tree):
 def test_a_dozen_is_shown_and_no_more_images_are_opened_than_a_bound(tree, monkeypatch):
     opened_paths = []
     whole = module._thumbnail
-    monkeypatch.setattr(module, "_thumbnail", lambda path: opened_paths.append(path) or whole(path))
+    monkeypatch.setattr(
+        module, "_thumbnail", lambda *given: opened_paths.append(given) or whole(*given)
+    )
     monkeypatch.setattr(module, "MOST_EXAMPLES", 14)
     out, source = tree(count=40)
     assert len(contact_sheet(str(out), str(source))) == 12
-    assert len(opened_paths) <= 2 * 14
+    # A sample and the extremes are compared, and then a dozen is shown.
+    assert len(opened_paths) <= 2 * (14 + 2 * module.OF_EACH + 12)
 
 
 def test_of_large_images_fewer_are_opened(tree, monkeypatch):
     out, source = tree(count=40)
+    compared = []
+    monkeypatch.setattr(
+        module, "_difference_of", lambda *given: compared.append(given[2].source) or 0.1
+    )
     monkeypatch.setattr(module, "MOST_PIXELS", 20 * 96 * 64)
-    assert len(module._examples(str(out))) == 20
+    module._chosen(str(out), str(source), 12)
+    assert 20 <= len(compared) <= 20 + 2 * module.OF_EACH
     monkeypatch.setattr(module, "LARGEST_PIXELS", 96 * 64 - 1)
     assert contact_sheet(str(out), str(source)) == []
+
+
+def test_the_slowest_the_largest_savings_and_the_least_similar_are_shown_with_others(
+    tree, tmp_path, photo
+):
+    out, source = tree(count=40)
+    Image.new("RGB", (32, 24), "white").save(out / "images/1.jpg")
+    with Ledger(str(out / "ledger.sqlite")) as ledger:
+        ledger._database.execute("UPDATE images SET decode_seconds = 9 WHERE source = '2.jpg'")
+        ledger._database.execute("UPDATE images SET bytes_in = 99999 WHERE source = '3.jpg'")
+    pairs = {pair.source: pair for pair in contact_sheet(str(out), str(source))}
+    assert len(pairs) == 12
+    assert "least similar" in pairs["1.jpg"].kinds
+    assert "slowest" in pairs["2.jpg"].kinds and pairs["2.jpg"].facts.seconds >= 9
+    assert "largest savings" in pairs["3.jpg"].kinds
+    for kind in ("least similar", "slowest", "largest savings"):
+        assert sum(kind in pair.kinds for pair in pairs.values()) == module.OF_EACH
+    assert [pair for pair in pairs.values() if pair.kinds == ("sample",)]
+
+
+def test_outputs_beside_the_page_are_linked_and_others_are_not(tree, tmp_path):
+    out, source = tree(count=1)
+    (out / "images/0.jpg").rename(out / "images/a #1.jpg")
+    with Ledger(str(out / "ledger.sqlite")) as ledger:
+        ledger._database.execute("UPDATE images SET output = 'a #1.jpg'")
+
+    def link(page):
+        (pair,) = contact_sheet(str(out), str(source), str(page) if page else "")
+        return pair.link
+
+    assert link(out / "report") == "../images/a%20%231.jpg"
+    assert link(tmp_path / "report") == "../out/images/a%20%231.jpg"
+    assert link(tmp_path / "elsewhere/report") == ""
+    assert link(None) == ""
+
+
+def test_a_page_of_many_recipes_has_fewer_pictures_of_each(tree, monkeypatch):
+    out, source = tree(count=40)
+    trees = [Tree("mine", f"r{k}", "threads", str(out)) for k in range(9)]
+    monkeypatch.setattr(module, "by_recipe", lambda found: [("", [one]) for one in found])
+    config = {"datasets": {"mine": {"folder": str(source)}}}
+    sheets = module.contact_sheets(trees, config)
+    assert {len(pairs) for pairs in sheets.values()} == {4}
+    assert {len(pairs) for pairs in module.contact_sheets(trees[:2], config).values()} == {12}
 
 
 def test_a_picture_that_is_too_large_now_is_not_opened(tree, monkeypatch):
@@ -84,8 +137,8 @@ def test_small_pictures_are_not_enlarged_and_large_ones_are_reduced(tree):
     out, source = tree(count=1)
     Image.new("RGB", (900, 600)).save(source / "0.jpg")
     (pair,) = contact_sheet(str(out), str(source))
-    assert (pair.before_size, pair.after_size) == ((168, 112), (32, 24))
-    assert module._thumbnail_size((900, 600)) == (168, 112)
+    assert (pair.before_size, pair.after_size) == ((320, 213), (32, 24))
+    assert module._thumbnail_size((900, 600), 168) == (168, 112)
     assert module._thumbnail_size((32, 24)) == (32, 24)
 
 

@@ -22,10 +22,11 @@ def outcome(source, seconds, status="ok"):
     return Outcome(source, made, status, "", reason, "", 100, 0, "", 64, seconds)
 
 
-def finished(is_full=True, workers=2, seconds=4.0, startup=1.0, images=10):
+def finished(is_full=True, workers=2, seconds=4.0, startup=1.0, images=10, conditions=None):
     return Pass(
-        is_full, "threads", workers, seconds, startup, images, 0, 0, 0, 0.0, "c", "r", "k", "m"
-    )
+        is_full, "threads", workers, seconds, startup, images, 0, 0, 0, 0.0, "c", "r", "k", "m",
+        conditions or {},
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -63,6 +64,11 @@ def test_worker_time_that_no_image_took_is_waiting(tree):
     assert distributions(tree())["stages"] == {
         "read": 0.0, "decode": 0.1, "steps": 0.2, "encode": 0.1, "write": 0.0, "wait": 0.2,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("conditions", "expected"), [({}, None), ({"cpu_seconds": 3.0}, 0.3)])
+def test_the_cpu_time_of_an_image_is_its_share_of_that_of_the_pass(tree, conditions, expected):
+    assert distributions(tree(conditions=conditions))["cpu_seconds"] == expected
 
 
 def test_after_a_partial_pass_waiting_is_not_shown(tree):
