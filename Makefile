@@ -46,7 +46,7 @@ PLAIN_PILLOW = @if [ -e .venv/simd ]; then rm -f .venv/simd .venv/kernel; \
 
 .venv/ready: .venv/python envs/requirements.lock
 	$(PLAIN_PILLOW)
-	@echo "Setting up .venv with 80 packages; those that pip has not kept are downloaded, up to 160 MB."
+	@echo "Setting up .venv with 73 packages; those that pip has not kept are downloaded, up to 145 MB."
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r envs/requirements.lock
 	@touch $@
 

@@ -23,8 +23,6 @@ LIBRARIES = (
     "imagecodecs",
     "jinja2",
     "jsonschema",
-    "matplotlib.backends.backend_svg",
-    "matplotlib.figure",
     "simplejpeg",
     "smart_open",
     "tifffile",

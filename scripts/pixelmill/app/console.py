@@ -59,7 +59,7 @@ def set_up(level: int) -> None:
     people.setLevel(level)
     people.setFormatter(_Plain(_has_colors(people.stream)))
     root.addHandler(people)
-    for noisy in ("matplotlib", "PIL", "asyncio"):
+    for noisy in ("PIL", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
