@@ -82,10 +82,12 @@ class Pair:
 
 
 class Chosen(NamedTuple):
-    """An image to show: why, and how different it is from its output."""
+    """An image to show: why, its pictures, and how different they are."""
 
     kinds: tuple[str, ...]
     facts: Example
+    before: Image.Image
+    after: Image.Image
     difference: float
 
 
@@ -132,13 +134,10 @@ def contact_sheet(tree: str, folder: str, page: str = "", shown: int = SHOWN) ->
         the first variant is shown.
     """
     pairs = []
-    for kinds, facts, different in _chosen(tree, folder, shown):
-        before = _thumbnail(os.path.join(folder, facts.source))
-        after = _thumbnail(os.path.join(tree, "images", facts.output))
-        if before is not None and after is not None:
-            link = _link(tree, facts.output, page)
-            urls, sizes = (_data_url(before), _data_url(after)), (before.size, after.size)
-            pairs.append(Pair(facts.source, round(different, 4), facts, *urls, *sizes, kinds, link))
+    for kinds, facts, before, after, different in _chosen(tree, folder, shown):
+        link = _link(tree, facts.output, page)
+        urls, sizes = (_data_url(before), _data_url(after)), (before.size, after.size)
+        pairs.append(Pair(facts.source, round(different, 4), facts, *urls, *sizes, kinds, link))
     return sorted(pairs, key=lambda pair: (-pair.difference, pair.source))
 
 
@@ -154,11 +153,12 @@ def _chosen(tree: str, folder: str, shown: int) -> list[Chosen]:
         smallest = ledger.extremes("saved", OF_EACH, LARGEST_PIXELS)
     smallest = [facts for facts in smallest if facts.bytes_out < facts.bytes_in]
     known = {facts.source: facts for facts in (*slowest, *smallest, *spread)}
-    differences = {
+    opened = {
         source: found
         for source, facts in known.items()
-        if (found := _difference_of(tree, folder, facts)) is not None
+        if (found := _opened(tree, folder, facts)) is not None
     }
+    differences = {source: difference(*pictures) for source, pictures in opened.items()}
     different = sorted(differences, key=lambda source: (-differences[source], source))
     kinds: dict[str, list[str]] = {}
     extremes = (
@@ -176,15 +176,16 @@ def _chosen(tree: str, folder: str, shown: int) -> list[Chosen]:
     for source in others[:: max(1, len(others) // max(1, room))][:room]:
         kinds[source] = ["sample"]
     return [
-        Chosen(tuple(why), known[source], differences[source]) for source, why in kinds.items()
+        Chosen(tuple(why), known[source], *opened[source], differences[source])
+        for source, why in kinds.items()
     ][:shown]
 
 
-def _difference_of(tree: str, folder: str, facts: Example) -> float | None:
-    """Return how different an output is; None if it or its source cannot be read."""
-    before = _thumbnail(os.path.join(folder, facts.source), _COMPARED)
-    after = _thumbnail(os.path.join(tree, "images", facts.output), _COMPARED)
-    return None if before is None or after is None else difference(before, after)
+def _opened(tree: str, folder: str, facts: Example) -> tuple[Image.Image, Image.Image] | None:
+    """Return an image before and after, reduced; None if one of them cannot be read."""
+    before = _thumbnail(os.path.join(folder, facts.source))
+    after = _thumbnail(os.path.join(tree, "images", facts.output)) if before else None
+    return None if before is None or after is None else (before, after)
 
 
 def _link(tree: str, output: str, page: str) -> str:
@@ -196,22 +197,19 @@ def _link(tree: str, output: str, page: str) -> str:
     return quote(os.path.relpath(path, os.path.abspath(page)).replace(os.sep, "/"))
 
 
-def _thumbnail(path: str, side: int = SIDE) -> Image.Image | None:
-    def size(whole: tuple[int, int]) -> tuple[float, float]:
-        return _thumbnail_size(whole, side)
-
+def _thumbnail(path: str) -> Image.Image | None:
     try:
         limits = Limits(max_pixels=LARGEST_PIXELS)
         data = reading.read(path, limits=limits)
-        picture: Image.Image = decode(data, size, _READING, limits).frames[0]
+        picture: Image.Image = decode(data, _thumbnail_size, _READING, limits).frames[0]
     except (OSError, ImageError, MemoryError):
         return None
-    picture.thumbnail((side, side))
+    picture.thumbnail((SIDE, SIDE))
     return picture.convert("RGB")
 
 
-def _thumbnail_size(size: tuple[int, int], side: int = SIDE) -> tuple[float, float]:
-    scale = min(1.0, side / max(size))
+def _thumbnail_size(size: tuple[int, int]) -> tuple[float, float]:
+    scale = min(1.0, SIDE / max(size))
     return size[0] * scale, size[1] * scale
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -100,38 +100,49 @@ def _figures(report: Mapping[str, Any], comparison: Comparison) -> Iterator[Figu
         failed = verdict["failed"]
         look = "" if not failed else "bad" if verdict["state"] == State.FAILURE else "partial"
         yield Figure(f"{failed:,}", "images failed" if failed != 1 else "image failed", (), look)
-    sizes = report.get("sizes", [])
-    if sizes:
-        before = sum(entry["bytes_in"] for entry in sizes)
-        after = sum(entry["bytes_out"] for entry in sizes)
-        several = len(sizes) > 1
-        notes = tuple(
-            f"{_name(entry, sizes)}: {told_change(entry['bytes_in'], entry['bytes_out'])}"
-            for entry in sizes[:_MOST_NAMED]
-        )
-        if not several:
-            notes = (told_change(before, after),)
-        share = 100 * (before - after) / max(before, 1)
-        word = "smaller" if share >= 0 else "larger"
-        yield Figure(f"{abs(share):.0f} %", word + (" on average" if several else ""), notes)
+    if sizes := report.get("sizes", []):
+        yield _saved(sizes)
+    if comparison.best():
+        yield _best(comparison)
+
+
+def _saved(sizes: Sequence[Mapping[str, Any]]) -> Figure:
+    before = sum(entry["bytes_in"] for entry in sizes)
+    after = sum(entry["bytes_out"] for entry in sizes)
+    share = 100 * (before - after) / max(before, 1)
+    word = "smaller" if share >= 0 else "larger"
+    if len(sizes) == 1:
+        return Figure(f"{abs(share):.0f} %", word, (told_change(before, after),))
+    notes = tuple(
+        f"{_name(entry, sizes)}: {told_change(entry['bytes_in'], entry['bytes_out'])}"
+        for entry in sizes[:_MOST_NAMED]
+    )
+    return Figure(f"{abs(share):.0f} %", f"{word} on average", notes)
+
+
+def _best(comparison: Comparison) -> Figure:
+    """Tell the fastest engine of each recipe, or that none was faster than the baseline."""
     best = comparison.best()
-    if best:
-        fastest = max(best, key=lambda row: row.speedup or 0)
-        baseline = "a plain loop" if comparison.measured else BASELINE
-        label = f"the speed of {baseline}: {_told_workers(fastest)}"
-        names = list(map(vars, best))
-        notes = tuple(
-            (f"{_name(vars(row), names)}: {row.name} {row.speedup:.2f}x " if len(best) > 1 else "")
-            + _told_interval(row, comparison.measured)
-            for row in best[:_MOST_NAMED]
-        )
-        yield Figure(f"{fastest.speedup:.2f}x", label, notes)
+    names = [vars(row) for row in best]
+    fastest = max(best, key=lambda row: row.speedup or 0)
+    baseline = "a plain loop" if comparison.measured else BASELINE
+    notes = []
+    for row in best[:_MOST_NAMED]:
+        name = f"{_name(vars(row), names)}: {row.name} {row.speedup:.2f}x" if len(best) > 1 else ""
+        notes.append(f"{name} {_told_interval(row)}".strip())
+    if not comparison.measured:
+        notes.append("single passes, no intervals" if len(best) > 1 else "one pass, no interval")
+    told = tuple(filter(None, notes))
+    if (fastest.speedup or 0) < 1:
+        return Figure("None", f"of the engines was faster than {baseline}", told)
+    label = f"the speed of {baseline}: {_told_workers(fastest)}"
+    return Figure(f"{fastest.speedup:.2f}x", label, told)
 
 
-def _told_interval(row: ComparedRow, measured: bool) -> str:
-    if measured and row.turn_low is not None and row.turn_high is not None:
+def _told_interval(row: ComparedRow) -> str:
+    if row.turn_low is not None and row.turn_high is not None:
         return f"({row.turn_low:.2f} to {row.turn_high:.2f})"
-    return "(one pass, no interval)"
+    return ""
 
 
 def told_sentence(sentence: str) -> str:

@@ -70,7 +70,13 @@ def test_the_large_numbers_are_images_failures_savings_and_the_best_engine():
         ("1.91x", "the speed of sequential: threads on 3 workers"),
     ]
     assert head.figures[2].notes == ("24.0 MB became 6.0 MB",)
-    assert head.figures[3].notes == ("(one pass, no interval)",)
+    assert head.figures[3].notes == ("one pass, no interval",)
+
+
+def test_the_head_tells_if_no_engine_was_faster():
+    base = {**PASS, "engine": "sequential", "workers": 1, "images_per_second": 20.0}
+    best = head_of(rows=[base, {**PASS, "images_per_second": 19.1}]).figures[3]
+    assert (best.value, best.label) == ("None", "of the engines was faster than sequential")
 
 
 def test_a_measured_speedup_has_its_interval():
@@ -95,7 +101,8 @@ def test_of_several_recipes_each_has_its_savings_and_its_best_engine():
     assert (saved.value, saved.label) == ("25 %", "smaller on average")
     assert saved.notes[1] == "intensive: 4.0 kB became 5.0 kB"
     assert best.value == "1.90x"
-    assert best.notes[0] == "light: threads 1.80x (one pass, no interval)"
+    assert best.notes[0] == "light: threads 1.80x"
+    assert best.notes[-1] == "single passes, no intervals"
 
 
 def test_outputs_that_are_larger_are_called_so():
