@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from pixelmill.app import starting_config
+from pixelmill.imaging.backends.opencv_steps import OPENCV_STEPS
 from tests.helpers.projects import SMALL, write_config
 
 
@@ -209,3 +210,9 @@ def test_the_config_for_a_folder_gives_images_where_the_readme_says(repository, 
     place = "results/images/web/auto/images"
     assert place in (repository / "README.md").read_text(encoding="utf-8")
     assert len(list((small / place).iterdir())) == 3
+
+
+def test_the_steps_of_the_backend_opencv_are_those_that_the_docs_name(repository):
+    text = " ".join((repository / "docs/recipes.md").read_text(encoding="utf-8").split())
+    named = re.search(r"supports the steps ([^.]*)\.", text)[1]
+    assert re.findall(r"\w+", named.replace(" and ", " ")) == [*OPENCV_STEPS, "call"]
