@@ -76,6 +76,7 @@ UV_COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --g
 .PHONY: docs
 docs: .venv/ready-dev ## generate docs/steps.md, docs/configuration.md and the table of docs/failures.md; complete config.yaml
 	$(BIN)/python scripts/steps.py --docs docs --complete config.yaml
+	cp config.yaml config/config.yaml
 
 .PHONY: screenshots
 screenshots: .venv/ready-dev ## take docs/report*.png again; requires an idle machine and Chromium on PATH

@@ -91,6 +91,7 @@ def test_a_run_is_reported_on_one_page(pixelmill, photos, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_gain_of_more_cores_is_measured(pixelmill, photos, tmp_path):
     photos(tmp_path / "in", 2)
     done = pixelmill("scaling", "in", "--images", "2", "--repeats", "1", "--json", "scaling.json")

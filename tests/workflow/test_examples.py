@@ -41,6 +41,7 @@ def test_the_script_tells_a_mistake_in_one_sentence(python, repository):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_from_top_to_bottom(python, repository, tmp_path):
     path = repository / "examples/process_folder.ipynb"
     notebook = json.loads(path.read_text(encoding="utf-8"))

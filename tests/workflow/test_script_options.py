@@ -310,7 +310,7 @@ def test_a_report_is_about_the_trees_that_are_named_and_shows_the_config(
     (trees, config), sheets, (report, folder, pairs) = asked
     assert [tree.path for tree in trees] == TREES[:2]
     assert config == {"verify": 1}
-    assert sheets == (trees, config)
+    assert sheets == (trees, config, "made/report")
     assert (report, folder, pairs) == ({"a": 1, "b": trees}, "made/report", "c")
     asked.clear()
     call("benchmark_report.py", "made", "--output", "elsewhere")

@@ -84,6 +84,7 @@ def test_a_glob_that_leaves_most_images_out_takes_no_output_of_any_shard(divided
     assert times_below((divided / MANIFEST).parent / "images") == before
 
 
+@pytest.mark.slow
 def test_other_numbers_of_shards_make_no_image_and_end_with_the_same_tables(divided, snakemake):
     """Also after an interrupted run in other shards, which may have used another recipe."""
     images = (divided / MANIFEST).parent / "images"

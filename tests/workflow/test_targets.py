@@ -12,6 +12,7 @@ from pixelmill.core.locks import exclusive
 from tests.helpers.projects import CODE, COUNT, END, SMALL, edit, times_below, write_config
 
 
+@pytest.mark.slow
 def test_it_runs_from_elsewhere_without_an_activated_environment(
     small, repository, snakemake, tmp_path
 ):

@@ -36,6 +36,7 @@ def test_without_a_commit_there_is_none(tmp_path, head):
     assert commit(tmp_path) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not on PATH")
 def test_the_commit_is_that_which_git_tells_in_a_further_working_tree_too(tmp_path):
     def git(*words, cwd=tmp_path):

@@ -103,6 +103,7 @@ def test_temporaries_of_killed_shards_are_removed_if_no_shard_is_running(fresh):
     assert not left.exists()
 
 
+@pytest.mark.slow
 def test_a_tree_is_not_gathered_while_a_shard_is_running(fresh):
     fresh.divided(2)
     with exclusive(fresh.target, together=True), pytest.raises(UserError, match="Another run"):
