@@ -85,6 +85,10 @@ screenshots: .venv/ready-dev ## take docs/report*.png again; requires an idle ma
 	$(BIN)/snakemake --cores $(CORES) report
 	$(BIN)/python docs/screenshots.py results/report/report.html
 
+.PHONY: terminal
+terminal: .venv/ready-dev ## draw docs/run.svg again: what 'make run' prints, in a clone without results
+	$(BIN)/python docs/terminal_picture.py docs/run.svg $(MAKE) run
+
 .PHONY: presets
 presets: .venv/ready-dev ## draw docs/presets.png again
 	PYTHONPATH=scripts $(BIN)/python docs/preset_pictures.py
