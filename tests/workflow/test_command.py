@@ -74,6 +74,14 @@ def test_output_that_cannot_be_written_is_one_sentence(
     assert (done.returncode, done.stderr) == (status, error)
 
 
+def test_lines_of_json_are_all_that_standard_output_gets(pixelmill, photos, tmp_path):
+    photos(tmp_path / "in", 2)
+    done = pixelmill("run", "in", "out", "--preset", "thumbnails", "--progress", "json")
+    states = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [state["done"] for state in states if state["stage"] != "verify"][-1] == 2
+    assert "{" not in done.stderr
+
+
 def test_a_run_is_reported_on_one_page(pixelmill, photos, tmp_path):
     photos(tmp_path / "my photos", 3)
     pixelmill("run", "my photos", "out", "--preset", "thumbnails")

@@ -16,7 +16,7 @@ from pixelmill.app import console
 from pixelmill.core import captured_output, streams
 from pixelmill.core.errors import SAYS_STOPPED, STOPPED, UserError, describe, sentence
 from pixelmill.core.files import is_inside
-from pixelmill.core.progress import QUIET, VARIABLE
+from pixelmill.core.progress import JSON, QUIET, VARIABLE
 from pixelmill.core.safe_path import protect_children
 from pixelmill.engines.base import pin_inner_threads
 
@@ -70,6 +70,8 @@ def run(
     drain = None
     try:
         _spare_files(options)
+        if os.environ.get(VARIABLE) == JSON:
+            sys.stdout = streams.tolerant(os.dup(1), sys.stdout)  # what others print goes elsewhere
         drain = captured_output.set_apart(options.log)
         if drain is not None:
             console.log_to(drain.another_end())

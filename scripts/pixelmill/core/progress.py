@@ -1,7 +1,7 @@
 """Progress: one live line on a terminal, and occasional plain lines elsewhere.
 
 The environment variable ``PIXELMILL_PROGRESS`` changes this: ``json`` writes a line of JSON each
-second, ``none`` writes nothing.
+second to standard output, ``none`` writes nothing.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ PLAIN_INTERVAL = 15.0
 #: Seconds between lines of JSON.
 JSON_INTERVAL = 1.0
 
-#: Environment variable that chooses the style, and its value for no progress.
+#: Environment variable that chooses the style, and its values for no progress and for JSON.
 VARIABLE = "PIXELMILL_PROGRESS"
-QUIET = "none"
+QUIET, JSON = "none", "json"
 
 
 class Progress:
@@ -39,7 +39,7 @@ class Progress:
     label : str
         What is being done, in a few words.
     stream : text file, optional
-        Where to write; standard error by default.
+        Where to write; by default standard error, or standard output for JSON.
     notify : callable, optional
         Called with the number of images done and the total, instead of writing anything.
     """
@@ -55,12 +55,13 @@ class Progress:
         self.label = label
         self.done = 0
         self.failed = 0
-        self._stream = stream or sys.stderr
         self._started = self._spoken = time.monotonic()
         self._interval = PLAIN_INTERVAL
         self._bar: tqdm[Any] | None = None
         self._notify = notify
         self._style = QUIET if notify else os.environ.get(VARIABLE, "line")
+        # Programs read the lines of JSON, and nothing else is on standard output.
+        self._stream = stream or (sys.stdout if self._style == JSON else sys.stderr)
         lively = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         if self._style == "line" and lively and total:
             from tqdm import tqdm
@@ -86,7 +87,7 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
-        if self._style == "json":
+        if self._style == JSON:
             self._say(self.as_json(time.monotonic() - self._started))
 
     def advance(self, done: int, failed: int = 0) -> None:
@@ -101,7 +102,7 @@ class Progress:
             self._bar.update(done)
             return
         now = time.monotonic()
-        if self._style == "json" and now - self._spoken >= JSON_INTERVAL:
+        if self._style == JSON and now - self._spoken >= JSON_INTERVAL:
             self._spoken = now
             self._say(self.as_json(now - self._started))
         elif self._style == "line" and now - self._spoken >= self._interval:
