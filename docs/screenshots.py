@@ -15,14 +15,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.helpers import browser
 
-#: Width in pixels, and whether the page is dark, by the name of the picture.
-PICTURES = {"report": (1020, False), "report-phone": (390, True)}
+#: Width and height in pixels, and whether the page is dark, by the name of the picture.
+PICTURES = {"report": (1020, 1130, False), "report-phone": (390, 1400, True)}
 
-#: Lower end of a picture: below the comparison of the engines.
-END = "document.querySelector('#comparison').getBoundingClientRect().bottom"
-
-#: Space below the end in pixels, and the number of colours, which keeps the file small.
-MARGIN, COLOURS = 8, 128
+#: Number of colours, which keeps the files small.
+COLOURS = 128
 
 
 def main(page: Path, folder: Path) -> None:
@@ -32,10 +29,10 @@ def main(page: Path, folder: Path) -> None:
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
         browser.Browser(profile) as opened,
     ):
-        for name, (width, dark) in PICTURES.items():
+        for name, (width, height, dark) in PICTURES.items():
             shown = browser.Page(opened, page.resolve().as_uri(), width, dark=dark)
             with Image.open(io.BytesIO(shown.picture())) as whole:
-                cut = whole.crop((0, 0, width, round(shown.ask(END)) + MARGIN))
+                cut = whole.crop((0, 0, width, height))
                 cut.convert("RGB").quantize(COLOURS).save(folder / f"{name}.png", optimize=True)
 
 
