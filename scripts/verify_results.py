@@ -49,7 +49,7 @@ def main(options: argparse.Namespace) -> int:
             f"Success: {len(trees)} of {len(trees)} output trees verified.", logging.INFO
         )
         return 0
-    told = f"Failed: {wrong} of {len(trees)} output trees are not as they should be"
+    told = f"Failed: {wrong} of {len(trees)} output trees did not pass verification"
     if repaired:
         kept = from_json(options.command, "--command")
         words = [word for k in kept for word in (repaired if k is None else [k])]

@@ -125,7 +125,7 @@ def test_the_remedy_that_verify_prints_repairs_exactly_that_when_pasted(
     found = snakemake(processed, "verify", "--config", "durable=false")
     assert found.status != 0
     assert found.jobs == ["Verify the existing outputs"]
-    assert "Failed: 1 of 1 output trees are not as they should be; " in found.text
+    assert "Failed: 1 of 1 output trees did not pass verification; " in found.text
     command = re.search(r"to repair what a run can, run: (snakemake .*)", found.text)[1]
     program, *words = shlex.split(command)
     assert program == "snakemake"

@@ -274,7 +274,7 @@ def test_all_trees_that_are_there_are_verified_as_the_config_says(
     assert caplog.messages[-1] == (
         "Success: 2 of 2 output trees verified."
         if wrong is None
-        else "Failed: 1 of 2 output trees are not as they should be; to repair what a run can, "
+        else "Failed: 1 of 2 output trees did not pass verification; to repair what a run can, "
         f"run: snakemake --cores all {TREES[::2][wrong]}/verification.json"
     )
 
