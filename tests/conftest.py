@@ -199,6 +199,33 @@ def forked_script(script, preloaded):
     return run_script
 
 
+@pytest.fixture
+def pixelmill(preloaded, tmp_path):
+    """Function that runs the command `pixelmill` in the folder of the test, as a user would.
+
+    Unless `fresh`, it runs in a forked process that has imported its libraries already.
+    """
+
+    def run_pixelmill(*arguments, fresh=False):
+        command = ["pixelmill", *map(str, arguments)]
+        env = {"PYTHONPATH": str(REPOSITORY / "scripts"), "PATH": "", "HOME": str(tmp_path)}
+        if preloaded is not None and not fresh:
+            return subprocess.CompletedProcess(
+                command, *preloaded.run_apart(command, tmp_path, env, LONGEST)
+            )
+        return subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST,
+            check=False,
+        )
+
+    return run_pixelmill
+
+
 @pytest.fixture(scope="session")
 def snakemake(preloaded):
     """Function that runs Snakemake in a folder, with the Snakefile there or that of `code`.

@@ -1,4 +1,4 @@
-"""Run Snakemake, and the scripts of its jobs, with one shared import of their libraries.
+"""Run Snakemake, the scripts of its jobs, and `pixelmill`, with one shared import of libraries.
 
 Importing the libraries takes longer than most runs in tests. `Server` starts this file as a
 program, which imports them once and then forks for each run: every run has a process, arguments,
@@ -75,12 +75,12 @@ class Server:
         self._process.stdout.readline()  # sent when it listens
 
     def run(self, command, folder, environment, seconds):
-        """Run a command in a folder; return its exit status and its output.
+        """Run a command in a folder; return its exit status and all that it wrote.
 
         Parameters
         ----------
         command : list
-            ``snakemake`` or the path of a script, and arguments.
+            ``snakemake``, ``pixelmill`` or the path of a script, and arguments.
         folder : path
         environment : dict
         seconds : float
@@ -93,19 +93,35 @@ class Server:
         """
         import tempfile
 
-        command = [str(part) for part in command]
+        with tempfile.NamedTemporaryFile("r", errors="backslashreplace") as output:
+            written = [output.name, output.name]
+            return self._ask(command, folder, environment, seconds, written), output.read()
+
+    def run_apart(self, command, folder, environment, seconds):
+        """Return the exit status, standard output and standard error, else as `run`."""
+        import tempfile
+
         with (
             tempfile.NamedTemporaryFile("r", errors="backslashreplace") as output,
-            open(os.devnull, "rb") as nothing,
-            open(output.name, "ab") as written,
+            tempfile.NamedTemporaryFile("r", errors="backslashreplace") as errors,
         ):
-            streams = [nothing.fileno(), written.fileno(), written.fileno()]
+            written = [output.name, errors.name]
+            status = self._ask(command, folder, environment, seconds, written)
+            return status, output.read(), errors.read()
+
+    def _ask(self, command, folder, environment, seconds, written):
+        command = [str(part) for part in command]
+        with (
+            open(os.devnull, "rb") as nothing,
+            open(written[0], "ab") as output,
+            open(written[1], "ab") as errors,
+        ):
+            streams = [nothing.fileno(), output.fileno(), errors.fileno()]
             try:
-                status = ask(self._folder.name, command, str(folder), environment, streams, seconds)
+                return ask(self._folder.name, command, str(folder), environment, streams, seconds)
             except TimeoutError:
                 self._process.kill()
                 raise TimeoutError(f"{' '.join(command)}: no end in {seconds} s") from None
-            return status, output.read()
 
     def close(self):
         """End the process."""
@@ -121,7 +137,7 @@ def ask(server, command, folder, environment, streams, seconds=None):
     server : str
         Folder of the server.
     command : list of str
-        ``snakemake`` or the path of a script, and arguments.
+        ``snakemake``, ``pixelmill`` or the path of a script, and arguments.
     folder : str
         Working directory of the command.
     environment : dict
@@ -200,7 +216,8 @@ def become(command, folder, environment, streams):
     tempfile.tempdir = None  # the environment may name another one
     process.ORIGINAL_DIR = folder
     sys.argv = command
-    first = folder if command[0] == "snakemake" else os.path.dirname(os.path.abspath(command[0]))
+    is_module = command[0] in ("snakemake", "pixelmill")
+    first = folder if is_module else os.path.dirname(os.path.abspath(command[0]))
     given = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     sys.path[:0] = [*([] if environment.get("PYTHONSAFEPATH") else [first]), *given]
 
@@ -213,6 +230,8 @@ def run():
     try:
         if sys.argv[0] == "snakemake":
             sys.modules["snakemake.cli"].main()
+        elif sys.argv[0] == "pixelmill":
+            runpy.run_module("pixelmill", run_name="__main__", alter_sys=True)
         else:
             runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as end:
@@ -265,6 +284,6 @@ if __name__ == "__main__":
     import_libraries()
     launcher = os.path.abspath("python")
     become(*serve())
-    if sys.argv[0] == "snakemake":
+    if sys.argv[0] in ("snakemake", "pixelmill"):
         sys.executable = launcher
     end(run())

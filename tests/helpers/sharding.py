@@ -1,6 +1,7 @@
 """Make output trees in shards, one after another, as the rules do."""
 
 import csv
+import functools
 import json
 import shutil
 
@@ -85,3 +86,23 @@ def fresh(made_whole, tmp_path):
     """Its images, without any outputs."""
     shutil.copytree(made_whole / "in", tmp_path / "fresh/in")
     return Tree(tmp_path / "fresh")
+
+
+@pytest.fixture(scope="session")
+def made_in_shards(made_whole, tmp_path_factory):
+    """Function that processes the images in so many shards, once a session; returns the folder."""
+
+    @functools.cache
+    def made(count):
+        root = tmp_path_factory.mktemp(f"in_{count}_shards")
+        shutil.copytree(made_whole / "in", root / "in")
+        Tree(root).divided(count)
+        return root
+
+    return made
+
+
+@pytest.fixture
+def in_shards(made_in_shards, tmp_path):
+    """Function that copies a tree that was processed and gathered in so many shards."""
+    return lambda count: Tree(shutil.copytree(made_in_shards(count), tmp_path / "in_shards"))

@@ -11,24 +11,9 @@ import yaml
 from PIL import Image
 
 
-@pytest.fixture
-def pixelmill(repository, tmp_path):
-    def run(*arguments, stdin=None):
-        return subprocess.run(
-            [sys.executable, "-m", "pixelmill", *map(str, arguments)],
-            cwd=tmp_path,
-            env={"PYTHONPATH": str(repository / "scripts"), "PATH": "", "HOME": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
-
-
 def test_a_folder_is_processed_verified_and_not_processed_again(pixelmill, photos, tmp_path):
     photos(tmp_path / "in", 4, size=(96, 64))
-    first = pixelmill("run", "in", "out", "--longest", "48", "--format", "png")
+    first = pixelmill("run", "in", "out", "--longest", "48", "--format", "png", fresh=True)
     assert first.returncode == 0, first.stderr
     assert first.stderr.splitlines()[-1] == "Success: 4 of 4 images processed."
     assert first.stdout == ""

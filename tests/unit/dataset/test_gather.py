@@ -52,62 +52,62 @@ def test_seconds_of_shards_are_summed(fresh):
     assert done.bytes_out == sum(one.bytes_out for one in passes)
 
 
-def test_without_any_work_nothing_is_exported(fresh):
-    fresh.divided(3)
-    before = fresh.timing()
-    assert fresh.gather(3) is None
-    assert fresh.timing() == before
+def test_without_any_work_nothing_is_exported(in_shards):
+    tree = in_shards(3)
+    before = tree.timing()
+    assert tree.gather(3) is None
+    assert tree.timing() == before
 
 
-def test_the_report_has_the_times_of_all_images(fresh):
-    fresh.divided(3)
-    found = distributions(str(fresh.target))
+def test_the_report_has_the_times_of_all_images(in_shards):
+    tree = in_shards(3)
+    found = distributions(str(tree.target))
     assert found["images"] == COUNT - 1
     (worker,) = found["workers"]
     assert worker["images"] == COUNT
 
 
-def test_only_the_shard_of_a_new_image_makes_something(fresh, picture):
-    fresh.divided(2)
-    picture(60).save(fresh.source / "new.jpg")
-    made, _ = fresh.divided(2)
+def test_only_the_shard_of_a_new_image_makes_something(in_shards, picture):
+    tree = in_shards(2)
+    picture(60).save(tree.source / "new.jpg")
+    made, _ = tree.divided(2)
     assert made[shard_of("new.jpg", 2) - 1] == sum(made) == 1
 
 
-def test_removing_an_image_removes_its_output_and_empty_folders(fresh):
-    fresh.divided(2)
-    shutil.rmtree(fresh.source / "sub")
-    fresh.divided(2)
-    assert not (fresh.images / "sub").exists()
-    assert {row["source"] for row in fresh.rows()} == {
-        entry.path for entry in catalog.scan(str(fresh.source))[0].entries
+def test_removing_an_image_removes_its_output_and_empty_folders(in_shards):
+    tree = in_shards(2)
+    shutil.rmtree(tree.source / "sub")
+    tree.divided(2)
+    assert not (tree.images / "sub").exists()
+    assert {row["source"] for row in tree.rows()} == {
+        entry.path for entry in catalog.scan(str(tree.source))[0].entries
     }
 
 
-def test_a_name_passes_to_another_image_of_the_shard(fresh):
-    fresh.divided(2)
-    (fresh.source / "0.jpg").unlink()
-    (fresh.source / "0.jpg.gif").unlink()
-    made, _ = fresh.divided(2)
+def test_a_name_passes_to_another_image_of_the_shard(in_shards):
+    tree = in_shards(2)
+    (tree.source / "0.jpg").unlink()
+    (tree.source / "0.jpg.gif").unlink()
+    made, _ = tree.divided(2)
     assert sum(made) == 1
-    assert {row["output"] for row in fresh.rows() if row["source"] == "0.png"} == {"0.jpg"}
+    assert {row["output"] for row in tree.rows() if row["source"] == "0.png"} == {"0.jpg"}
 
 
-def test_temporaries_of_killed_shards_are_removed_if_no_shard_is_running(fresh):
-    fresh.divided(2)
-    left = fresh.images / "sub/.pixelmill-1f-2e-3d4c.tmp"
+def test_temporaries_of_killed_shards_are_removed_if_no_shard_is_running(in_shards):
+    tree = in_shards(2)
+    left = tree.images / "sub/.pixelmill-1f-2e-3d4c.tmp"
     left.write_bytes(b"half")
-    fresh.process(shard=all_of(2)[0])
+    tree.process(shard=all_of(2)[0])
     assert left.exists()  # the other one may be using it
-    fresh.gather(2)
+    tree.gather(2)
     assert not left.exists()
 
 
 @pytest.mark.slow
-def test_a_tree_is_not_gathered_while_a_shard_is_running(fresh):
-    fresh.divided(2)
-    with exclusive(fresh.target, together=True), pytest.raises(UserError, match="Another run"):
-        fresh.gather(2)
+def test_a_tree_is_not_gathered_while_a_shard_is_running(in_shards):
+    tree = in_shards(2)
+    with exclusive(tree.target, together=True), pytest.raises(UserError, match="Another run"):
+        tree.gather(2)
 
 
 def test_names_that_were_made_to_collide_are_refused_and_not_lost(tmp_path, picture):
@@ -194,17 +194,17 @@ def test_the_outputs_are_recorded_with_the_token_of_the_workflow_once_all_are_ga
     assert outputs_state.token(str(fresh.target)) == "first"
 
 
-def test_the_libraries_that_rendered_the_images_are_gathered_too(fresh):
-    fresh.divided(3)
-    with Ledger(str(fresh.target / "ledger.sqlite")) as ledger:
+def test_the_libraries_that_rendered_the_images_are_gathered_too(in_shards):
+    tree = in_shards(3)
+    with Ledger(str(tree.target / "ledger.sqlite")) as ledger:
         (code,) = ledger.codes()
         assert ledger.software_of(code)["Pillow"]
 
 
-def test_a_damaged_ledger_of_the_whole_is_made_from_those_of_the_shards(fresh):
-    fresh.divided(3)
-    tables = fresh.tables()
-    for path in fresh.target.glob("ledger.*"):
+def test_a_damaged_ledger_of_the_whole_is_made_from_those_of_the_shards(in_shards):
+    tree = in_shards(3)
+    tables = tree.tables()
+    for path in tree.target.glob("ledger.*"):
         path.write_bytes(b"damaged")
-    fresh.gather(3)
-    assert fresh.tables() == tables
+    tree.gather(3)
+    assert tree.tables() == tables
