@@ -74,7 +74,7 @@ def test_a_run_after_the_first_has_nothing_to_do(processed, snakemake):
     [
         (lose, 1, "3 outputs were found, not 4"),
         (cut, 1, "outputs were altered"),
-        (lose_and_cut, 2, "3 outputs were found, not 4"),
+        pytest.param(lose_and_cut, 2, "3 outputs were found, not 4", marks=pytest.mark.slow),
     ],
     ids=["lost", "cut", "lost and cut"],
 )
@@ -116,6 +116,7 @@ def test_looking_changes_nothing_in_runs_that_only_ask(processed, images, snakem
     assert times_below(processed / "results") == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [lose, alter], ids=["lost", "altered, of the same size"])
 def test_the_remedy_that_verify_prints_repairs_exactly_that_when_pasted(
     processed, images, snakemake, damage
@@ -152,6 +153,7 @@ def test_files_of_others_are_for_their_owner_to_move(processed, images, snakemak
     assert (images / "notes.txt").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", [lose, alter], ids=["lost", "altered, of the same size"])
 def test_a_tree_of_shards_is_repaired_too(new_project, tmp_path, snakemake, damage):

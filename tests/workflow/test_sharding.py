@@ -113,6 +113,7 @@ def tables_of(project):
     return (project / MANIFEST).read_bytes(), catalog
 
 
+@pytest.mark.slow
 def test_generated_images_come_in_shards_too(divided, snakemake):
     demo = {"demo": {"generate": {"count": 6, "width": [40, 50], "height": [40, 50]}}}
     config = {**DIVIDED, "datasets": demo, "run": {**SMALL["run"], "datasets": ["demo"]}}

@@ -17,7 +17,7 @@ from pixelmill.dataset import catalog
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.plan import Plan
 from pixelmill.engines import machine
-from pixelmill.engines.registry import SELECTABLE
+from pixelmill.engines.registry import SELECTABLE, on_cluster
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.pipeline import runner
 from pixelmill.verification.verify import verify
@@ -38,11 +38,14 @@ def tree(made, tmp_path):
 #: Workers that each engine is tried with; they do not depend on one another.
 WORKERS = {"sequential": 1, "threads": 4, "processes": 3}
 
+#: A cluster takes seconds to start.
+CASES = [
+    pytest.param(engine, workers, marks=pytest.mark.slow if on_cluster(engine) else ())
+    for engine, workers in [("processes", 1), *((one, WORKERS.get(one, 2)) for one in SELECTABLE)]
+]
 
-@pytest.mark.parametrize(
-    ("engine", "workers"),
-    [("processes", 1), *((name, WORKERS.get(name, 2)) for name in SELECTABLE)],
-)
+
+@pytest.mark.parametrize(("engine", "workers"), CASES)
 def test_every_engine_makes_the_same_bytes(made, tmp_path, engine, workers):
     other = Tree(tmp_path)
     shutil.copytree(made / "in", other.source)
