@@ -19,7 +19,7 @@ def main(options: argparse.Namespace) -> None:
         raise UserError("Give the folder of all results, or --compare and scaling.json files.")
     from pixelmill.dataset.layout import Tree
     from pixelmill.report.collect import collect, describe, find_trees
-    from pixelmill.report.render import write
+    from pixelmill.report.render import folder_in, write
 
     trees = [Tree.at(path) for path in options.trees or []] or find_trees(options.results)
     if not trees:
@@ -29,7 +29,7 @@ def main(options: argparse.Namespace) -> None:
         )
     config = from_json(options.config, "--config")
     report = {**collect(trees, config), **describe(trees)}
-    folder = options.output or f"{options.results}/report"
+    folder = options.output or folder_in(options.results)
     write(report, folder, contact_sheets(trees, config, folder))
     level = logging.DEBUG if options.output else logging.INFO  # then it is known where
     logging.log(level, "report: %s/report.html", folder)

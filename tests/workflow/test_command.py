@@ -84,6 +84,20 @@ def test_a_run_is_reported_on_one_page(pixelmill, photos, tmp_path):
     )
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_no_text_are_processed_verified_and_reported(pixelmill, photos, tmp_path):
+    photos(tmp_path / "in", 1)
+    for name in ("in/0.jpg", "in"):
+        (tmp_path / name).rename(tmp_path / f"{name}\udcff")
+    for command in (["run"], ["plan"], ["verify"]):
+        done = pixelmill(*command, "in\udcff", "out\udcff")
+        assert done.returncode == 0, done.stderr
+    done = pixelmill("report", "out\udcff")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "out\udcff/report/report.html").read_text(encoding="utf-8")
+    assert 'href="../images/0.jpg%FF.jpg"' in page
+
+
 @pytest.mark.slow
 def test_the_gain_of_more_cores_is_measured(pixelmill, photos, tmp_path):
     photos(tmp_path / "in", 2)

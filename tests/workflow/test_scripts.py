@@ -209,6 +209,19 @@ def test_a_report_and_a_verdict_are_made_by_hand(call, processed, results, tmp_p
     assert re.fullmatch(r"Success: (\d+) of \1 images processed\.", last)
 
 
+def test_a_report_is_not_written_through_a_link(call, pixelmill, results, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/report.html").write_text("mine")
+    single = results / "mine/light/sequential"
+    for folder in (results, single):
+        (folder / "report").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"'.*report' is a link, and nothing is written through it"):
+        call("benchmark_report.py", results)
+    assert "is a link, and nothing is written" in pixelmill("report", single).stderr
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["report.html"]
+    assert (tmp_path / "elsewhere/report.html").read_text() == "mine"
+
+
 @pytest.mark.parametrize(
     ("bounds", "status"),
     [

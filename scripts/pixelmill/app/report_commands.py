@@ -8,6 +8,7 @@ import os
 
 from pixelmill.app import cli, folder_commands
 from pixelmill.core.errors import UserError
+from pixelmill.core.filenames import escape
 from pixelmill.dataset.layout import Tree
 
 #: What the report of a single run names, by the targets of the workflow. The folders may be
@@ -26,16 +27,16 @@ def report(options: argparse.Namespace) -> None:
     """Write the report of a run, or of all runs of a workflow, as one page."""
     from pixelmill.report.collect import WORKFLOW_COMMANDS, collect, describe, find_trees
     from pixelmill.report.contact_sheet import contact_sheet
-    from pixelmill.report.render import write
+    from pixelmill.report.render import folder_in, write
 
-    folder = options.output or os.path.join(options.target, "report")
+    folder = options.output or folder_in(options.target)
     sheets = {}
     commands = WORKFLOW_COMMANDS
     if last := folder_commands.last_run(options.target):
         path = options.target
         full = (Tree("", "", "", path).read("timing.json") or {}).get("last_full_pass")
         engine = full["engine"] if full else "auto"
-        dataset = os.path.basename(os.path.normpath(last.source)) or "images"
+        dataset = escape(os.path.basename(os.path.normpath(last.source))) or "images"
         trees = [Tree(dataset, last.name, engine, path)]
         sheets[dataset, last.name] = contact_sheet(path, last.source, folder)
         commands = COMMANDS

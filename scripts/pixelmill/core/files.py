@@ -85,7 +85,8 @@ def open_log(path: str) -> int:
     UserError
         If it cannot be written, or is a link, whose target would be lost.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINK
+    no_wait = getattr(os, "O_NONBLOCK", 0)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINK | no_wait
     try:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         descriptor = os.open(path, flags, 0o666)
@@ -96,8 +97,11 @@ def open_log(path: str) -> int:
             descriptor = os.open(path, flags | os.O_EXCL, 0o666)
         elif stat.S_ISREG(state.st_mode):
             os.ftruncate(descriptor, 0)
+        if no_wait:
+            os.set_blocking(descriptor, True)  # for a pipe that is read, a line at a time
     except OSError as error:
-        why = "it is a link" if error.errno == errno.ELOOP else error.strerror
+        whys = {errno.ELOOP: "it is a link", errno.ENXIO: "it is a pipe that no program reads"}
+        why = whys.get(error.errno or 0, error.strerror)
         raise UserError(
             f"--log: '{path}' cannot be written: {why}; give another file, or correct the path."
         ) from error

@@ -241,6 +241,15 @@ class Ledger:
                 ((mtime_ns, changed, escape(source)) for source, mtime_ns, changed in times),
             )
 
+    def move_outputs(self, moves: Iterable[tuple[str, str, str]]) -> None:
+        """Record new paths of outputs, each given by its source, its earlier and its new path."""
+        with self._database:
+            self._database.execute("BEGIN")
+            self._database.executemany(
+                "UPDATE images SET output = ? WHERE source = ? AND output = ?",
+                ((escape(new), escape(source), escape(old)) for source, old, new in moves),
+            )
+
     def forget(self, sources: Iterable[str]) -> None:
         """Remove images whose sources are gone."""
         with self._database:

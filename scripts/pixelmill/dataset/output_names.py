@@ -67,7 +67,7 @@ def templated_name(template: str, sides: Sequence[int | None], source: str, suff
     values = {"folder": folder, "stem": stem, "name": stem + suffix, "ext": suffix[1:]}
     made = fill(template, {**values, "width": sides[0], "height": sides[1]})
     *folders, name = made.split("/")
-    return "/".join(_fit(part, source) for part in (*folders, name))
+    return "/".join((*map(_fit_folder, folders), _fit(name, source)))
 
 
 def renamed(sources: Sources, naming: Naming = plain_name) -> dict[str, str]:
@@ -184,10 +184,28 @@ def _fit(output: str, source: str) -> str:
         return output
     suffix = PurePosixPath(name).suffix
     tail = f"~{_short_digest(source)}{suffix}"
-    stem = name[: -len(suffix)]
-    while len(os.fsencode(stem + tail)) > MAX_NAME_BYTES:
-        stem = stem[:-1]
-    return f"{parent}{slash}{stem}{tail}"
+    return f"{parent}{slash}{_cut(name.removesuffix(suffix), tail)}"
+
+
+def _fit_folder(name: str) -> str:
+    """Shorten the name of a folder that is too long; a digest of the whole name replaces its end.
+
+    Examples
+    --------
+    >>> _fit_folder("a.b"), len(_fit_folder(255 * "a" + ".b"))
+    ('a.b', 255)
+    """
+    if len(os.fsencode(name)) <= MAX_NAME_BYTES:
+        return name
+    return _cut(name, f"~{_short_digest(name)}")
+
+
+def _cut(name: str, tail: str) -> str:
+    """Return as much of a name as fits, followed by a tail, which must be short."""
+    room = MAX_NAME_BYTES - len(os.fsencode(tail))
+    while len(os.fsencode(name)) > room:
+        name = name[:-1]
+    return name + tail
 
 
 def _short_digest(text: str) -> str:

@@ -159,14 +159,33 @@ class Workspace:
     def remove_orphans(self, outputs: Iterable[str]) -> None:
         """Remove outputs, and the folders that this leaves empty.
 
-        An image may have the name that a folder had. The folders of shards stay, because other
-        shards may be about to write there.
+        An image may have the name that a folder had.
         """
         for output in outputs:
             self.remove(output)
-            folder = os.path.dirname(output)
-            while folder and self.shard.is_whole and self.images.remove_empty(folder):
-                folder = os.path.dirname(folder)
+            self._remove_empty_folders(output)
+
+    def set_aside(self, output: str) -> str:
+        """Move an output out of the way of others, within the folder of images; return its path.
+
+        A missing one counts as moved: a run may have been killed after it moved the output.
+        """
+        aside = f".earlier-{hashlib.blake2b(escape(output).encode(), digest_size=8).hexdigest()}"
+        name = os.path.basename(output)
+        if self.images.lstat(output) is not None:
+            self.images.make_folder(aside)
+            self.images.replace(output, f"{aside}/{name}")
+            self._remove_empty_folders(output)
+        return f"{aside}/{name}"
+
+    def _remove_empty_folders(self, output: str) -> None:
+        """Remove the folders that are empty without an output.
+
+        The folders of shards stay, because other shards may be about to write there.
+        """
+        folder = os.path.dirname(output)
+        while folder and self.shard.is_whole and self.images.remove_empty(folder):
+            folder = os.path.dirname(folder)
 
     def clean_up(self) -> None:
         """Remove temporary files of killed runs from where no other run may be writing."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pixelmill.core.filenames import collision_key
 from pixelmill.core.jobs import OutputFile
 from pixelmill.core.reasons import RETRIED_IN_EVERY_PASS, RETRIED_WITH_NEW_LIMITS
 from pixelmill.dataset.entries import Entries, Entry
@@ -34,6 +35,9 @@ class Plan:
         image is rendered under the new ones.
     passed_on : set of str
         Names of such outputs, and of orphans, that other images will have.
+    in_the_way : list of (str, str)
+        Such outputs, each after its source, whose folders have names that new outputs will have,
+        or whose names new folders will have.
     touched : list of (str, int, int)
         Sources with new times of modification or change (ns) and the same content.
     outputs : Outputs
@@ -48,6 +52,7 @@ class Plan:
     orphans: list[str] = field(default_factory=list)
     renames: bool = False
     passed_on: set[str] = field(default_factory=set)
+    in_the_way: list[tuple[str, str]] = field(default_factory=list)
     touched: list[tuple[str, int, int]] = field(default_factory=list)
     outputs: Outputs = field(default_factory=Outputs)
     keep: int = 0
@@ -133,7 +138,7 @@ def make_plan(
     decisions = bytearray(len(entries))
     if not shard.is_whole:
         decisions = bytearray(_UNDECIDED if shard.owns(e.path) else _OF_OTHERS for e in entries)
-    left: set[str] = set()
+    left: dict[str, str] = {}
     near = 0
     for source, row in rows.items():
         number = entries.find(source, near)
@@ -144,7 +149,7 @@ def make_plan(
         near = number + 1
         entry = entries[number]
         paths = outputs.of(entry)
-        left.update(file.path for file in row.files if file.path not in paths)
+        left.update((file.path, source) for file in row.files if file.path not in paths)
         if decisions[number] == _OF_OTHERS:
             continue
         reason = _why(entry, row, paths, fingerprints, probes, retry)
@@ -160,8 +165,9 @@ def make_plan(
     decisions = decisions.replace(bytes([_UNDECIDED]), bytes([_TO_RENDER]))
     plan.to_render = entries.where(decisions, _TO_RENDER)
     plan.renames = bool(left)
-    plan.passed_on = _claimed(left.union(plan.orphans), entries, outputs)
+    plan.passed_on = _claimed({*left, *plan.orphans}, entries, outputs)
     plan.orphans = [path for path in plan.orphans if path not in plan.passed_on]
+    plan.in_the_way = _in_the_way(left, entries, outputs)
     return plan
 
 
@@ -176,6 +182,42 @@ def _claimed(paths: set[str], entries: Entries, outputs: Outputs) -> set[str]:
         for entry in entries:
             claimed.update(paths.intersection(outputs.of(entry)))
     return claimed
+
+
+def _in_the_way(
+    left: Mapping[str, str], entries: Entries, outputs: Outputs
+) -> list[tuple[str, str]]:
+    """Return the earlier outputs that stand where a new folder or a new output will be.
+
+    File systems that ignore case may take two names for one.
+    """
+    if not left:
+        return []
+    names = {collision_key(path): path for path in left}
+    folders: dict[str, list[str]] = {}
+    for path in left:
+        for folder in _folders_of(collision_key(path)):
+            folders.setdefault(folder, []).append(path)
+    found: set[str] = set()
+    for entry in entries:
+        for path in map(collision_key, outputs.of(entry)):
+            found.update(folders.get(path, ()))
+            found.update(names[folder] for folder in _folders_of(path) if folder in names)
+    return sorted((left[path], path) for path in found)
+
+
+def _folders_of(path: str) -> Iterator[str]:
+    """Yield the folder of a file and those above it.
+
+    Examples
+    --------
+    >>> list(_folders_of("a/b/c.jpg"))
+    ['a/b', 'a']
+    """
+    folder = path.rpartition("/")[0]
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
 
 
 def _why(

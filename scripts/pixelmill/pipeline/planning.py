@@ -109,6 +109,9 @@ def plan_pass(context: PassContext) -> Plan:
 def remove_orphans(context: PassContext, plan: Plan) -> None:
     """Remove the outputs whose sources are gone, and record new times of sources.
 
+    Earlier outputs that are in the way of new ones are set aside: they stay until their images
+    have been rendered again.
+
     Raises
     ------
     UserError
@@ -121,6 +124,7 @@ def remove_orphans(context: PassContext, plan: Plan) -> None:
     )
     tree.remove_orphans(plan.orphans)
     ledger.forget(plan.remove)
+    ledger.move_outputs([(source, path, tree.set_aside(path)) for source, path in plan.in_the_way])
     ledger.touch(plan.touched)
     if request.recipe.settings["keep_mtime"]:
         for source, mtime_ns, _ in plan.touched:

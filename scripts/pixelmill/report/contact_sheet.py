@@ -194,7 +194,8 @@ def _link(tree: str, output: str, page: str) -> str:
     path = os.path.abspath(os.path.join(tree, "images", output))
     if not beside or not path.startswith(os.path.join(beside, "")):
         return ""
-    return quote(os.path.relpath(path, os.path.abspath(page)).replace(os.sep, "/"))
+    relative = os.path.relpath(path, os.path.abspath(page)).replace(os.sep, "/")
+    return quote(os.fsencode(relative))  # a name may have bytes that are no text
 
 
 def _thumbnail(path: str) -> Image.Image | None:

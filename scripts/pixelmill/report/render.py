@@ -27,8 +27,23 @@ from pixelmill.report.failure_groups import failed_images
 from pixelmill.report.headline import headline
 from pixelmill.report.sections import Section, Sheets, sections
 
+#: Name of the folder of the report.
+_NAME = "report"
+
 #: Colours of a chart in a file of its own, which has no page to take them from.
 _STANDALONE = 'style="color: #1c2128; background: #ffffff" font-family="sans-serif"'
+
+
+def folder_in(results: str) -> str:
+    """Return the folder of the report in a folder of results.
+
+    Raises
+    ------
+    TreeError
+        If it is a link, through which files elsewhere would be replaced.
+    """
+    Root(results).check(_NAME)
+    return os.path.join(results, _NAME)
 
 
 def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) -> None:

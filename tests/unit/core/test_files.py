@@ -273,6 +273,20 @@ def test_a_log_with_a_hard_link_leaves_the_other_name_unchanged(tmp_path):
     assert (tmp_path / "backup.log").read_bytes() == b"first"
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_log_that_is_a_pipe_is_refused_without_waiting_unless_it_is_read(tmp_path):
+    os.mkfifo(tmp_path / "log")
+    with pytest.raises(UserError, match=r"'.*log' cannot be written: it is a pipe that no program"):
+        open_log(str(tmp_path / "log"))
+    reader = os.open(tmp_path / "log", os.O_RDONLY | os.O_NONBLOCK)
+    descriptor = open_log(str(tmp_path / "log"))
+    os.write(descriptor, b"a line")
+    assert os.read(reader, 99) == b"a line"
+    assert os.get_blocking(descriptor)
+    os.close(descriptor)
+    os.close(reader)
+
+
 def test_a_log_that_is_a_link_or_cannot_be_written_is_refused_with_the_reason(tmp_path):
     (tmp_path / "link").symlink_to("elsewhere")
     for name, why in (("link", "it is a link"), (".", "Is a directory")):

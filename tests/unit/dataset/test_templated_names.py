@@ -1,5 +1,6 @@
 """Outputs that are named by a template have names of their own on every file system."""
 
+import os
 import random
 import unicodedata
 
@@ -146,3 +147,31 @@ def test_a_side_that_differs_is_refused(side):
 def test_what_is_no_template_is_refused(path):
     with pytest.raises(UserError, match=r"recipe.output.path: found .*; give a"):
         parse({"output": {"path": path}})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{stem}/{name}",
+        "{stem}-small/{name}",
+        "{folder}/" + 300 * "y" + "/{name}",
+        "{stem}.{stem}/{name}",
+    ],
+)
+@pytest.mark.parametrize(
+    "stem", ["a." + 249 * "b", 125 * "\u00e9", 251 * "\udce9", "." + 250 * "b", "ok"]
+)
+def test_long_names_of_folders_are_shortened_and_stay_distinct(path, stem):
+    sources = [f"{stem}.jpg", f"{stem[:-1]}c.jpg"]
+    found = names(recipe(path), *sources)
+    parts = [name for output in found.values() for name in output.split("/")]
+    assert max(len(os.fsencode(name)) for name in parts) <= 255
+    assert len({collision_key(output) for output in found.values()}) == 2
+
+
+def test_images_whose_folder_is_too_long_share_it():
+    path = f"{300 * 'y'}/{{name}}"
+    folders = {
+        output.rpartition("/")[0] for output in names(recipe(path), "a.jpg", "b.jpg").values()
+    }
+    assert len(folders) == 1
