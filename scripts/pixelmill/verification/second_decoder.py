@@ -17,7 +17,6 @@ from pixelmill.verification import color_conversion, second_bitmaps, second_fram
 from pixelmill.verification.file_structure import (
     Notes,
     avif_properties,
-    jpeg_segments,
     kind_of,
     notes_of,
 )
@@ -138,9 +137,8 @@ def _jpeg(data: bytes) -> Samples:
         levels = scaled(levels, 4095)  # 12 bits: the only other precision of lossy JPEG
     if levels.shape[2] != 4:
         return Samples(levels, "gray" if levels.shape[2] == 1 else "rgb")
-    # Adobe's applications store inks inverted, and say that they wrote the file.
-    adobe = any(m == 0xEE and c.startswith(b"Adobe") for m, c in jpeg_segments(data))
-    return Samples(255 - levels if adobe else levels, "cmyk")
+    # Adobe's applications store inks inverted. Browsers and ImageMagick read every file so.
+    return Samples(255 - levels, "cmyk")
 
 
 def _avif(data: bytes) -> Samples:

@@ -125,6 +125,8 @@ def _by_libtiff(data: bytes, page: Any) -> Samples:
 
 def _meaning(page: Any, array: Any) -> Samples:
     """Convert stored samples to a known colour space."""
+    if page.imagedepth > 1:  # a stack, of which other programs show the first layer
+        array = array.reshape(page.imagedepth, -1)[0]
     array = array.reshape(page.imagelength, page.imagewidth, -1)
     photometric, extra = int(page.photometric), tuple(page.extrasamples)
     colors = {_RGB: 3, _YCBCR: 3, _LAB: 3, _ICC_LAB: 3, _ITU_LAB: 3, _INKS: 4}.get(photometric, 1)

@@ -408,3 +408,23 @@ def test_bit_fields_of_a_bmp(bits, masks, word, color, top_down):
         data = data[:22] + struct.pack("<i", -1) + data[26:]
     data = data[:46] + bytes(4) + data[50:]  # masks are no palette
     assert seen(data)[0, 0].tolist() == list(color)
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"rowsperstrip": 2}], ids=str)
+def test_the_first_layer_of_a_stack_is_its_picture(options):
+    """Of a page with the tag ImageDepth, as microscopes write it."""
+    layers = np.stack([RAMP, 255 - RAMP, RAMP // 2])
+    file = io.BytesIO()
+    tifffile.imwrite(file, layers, volumetric=True, photometric="minisblack", **options)
+    assert np.array_equal(seen(file.getvalue()), gray(RAMP))
+
+
+@pytest.mark.parametrize("marker", [True, False], ids=["by Adobe", "by others"])
+def test_inks_of_a_jpeg_are_stored_inverted_whoever_wrote_them(encoded, marker):
+    """As browsers and ImageMagick read them."""
+    data = encoded(Image.new("CMYK", (16, 16), (0, 51, 102, 0)), "JPEG", quality=100)
+    if not marker:
+        place = data.index(b"\xff\xee")
+        data = data[:place] + data[place + 16 :]
+    assert b"Adobe" in data or not marker
+    close(seen(data)[0, 0], np.array([255, 204, 153]), most=3)

@@ -8,6 +8,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
+from pixelmill.core.errors import ImageError
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.backends.opencv import OpenCV
@@ -84,6 +85,20 @@ def test_the_right_one_of_several_pictures_is_used(make, animation, backend):
         (frame,) = OpenCV().decode(make(), None, reading, Limits()).frames
         levels = frame[..., ::-1]
     assert np.abs(levels.astype(int) - (0xC8, 0x28, 0x28)).max() <= 4
+
+
+def test_a_heic_whose_primary_picture_is_a_thumbnail_is_unsupported():
+    """Decoders then open another picture, without a word."""
+    whole = pillow_heif.from_pillow(flat(RED, (64, 48)))
+    whole[0].info["thumbnails"] = [16]
+    file = io.BytesIO()
+    whole.save(file, quality=95)
+    data = bytearray(file.getvalue())
+    thumbnail, primary = data.index(b"thmb") + 4, data.index(b"pitm") + 8
+    data[primary : primary + 2] = data[thumbnail : thumbnail + 2]
+    with pytest.raises(ImageError, match="primary picture is used as a thumbnail") as refusal:
+        decode(bytes(data))
+    assert refusal.value.reason == "unsupported"
 
 
 #: What a JPEG with a gain map says of it (Ultra HDR 1.1; ISO 21496-1; CIPA DC-007 for MPF).

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from pixelmill.core.errors import ImageError
 from pixelmill.imaging.codecs.formats.avif import Avif
 from pixelmill.imaging.codecs.formats.iso_media import IsoMedia, brands_of
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 class Heif(IsoMedia):
@@ -24,8 +30,6 @@ class Heif(IsoMedia):
         """Register the opener of pillow-heif."""
         from PIL import Image
 
-        from pixelmill.core.errors import ImageError
-
         try:
             import pillow_heif  # type: ignore[import-not-found,unused-ignore]
         except ImportError as error:
@@ -33,3 +37,12 @@ class Heif(IsoMedia):
             raise ImageError("decode", "unsupported", message) from error
         if "HEIF" not in Image.OPEN:
             pillow_heif.register_heif_opener(thumbnails=False)
+
+    def opened(self, image: Image.Image) -> None:
+        """Refuse a file if pillow-heif opened another picture in the place of its primary one."""
+        if not image.info.get("primary", True):
+            raise ImageError(
+                "decode",
+                "unsupported",
+                "HEIC whose primary picture is used as a thumbnail of another",
+            )
