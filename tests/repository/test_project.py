@@ -267,7 +267,10 @@ def modules(repository):
         ("cv2", ("dataset/scenes", "imaging/arrays", "imaging/backends/", "verification/")),
         ("imagecodecs", ("imaging/codecs/", "imaging/backends/", "verification/")),
         ("tifffile", ("imaging/codecs/tiff", "verification/")),
-        ("simplejpeg", ("imaging/codecs/jpeg", "benchmark/bare_pools")),
+        (
+            "simplejpeg",
+            ("imaging/codecs/jpeg", "benchmark/bare_pools", "verification/file_sizes"),
+        ),
         ("matplotlib", ()),
         ("sqlite3", ("core/databases", "dataset/ledger", "verification/passed_cache")),
     ],

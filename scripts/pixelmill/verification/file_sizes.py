@@ -1,14 +1,15 @@
 """File sizes: how many bytes an output may have, derived from its recipe and its source.
 
 Only sources that can certainly be copied are judged: stills in common kinds of JPEG, PNG and
-WebP that need no conversion.
+WebP that need no conversion and hide nothing after their coded data.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -26,6 +27,9 @@ _FRAMES = tuple(marker for marker in range(0xC0, 0xD0) if marker not in (0xC4, 0
 _MARKER = re.compile(rb"\xff(.)", re.DOTALL)
 _WITHIN_SCANS = {0x00, 0xFF, 0xC4, 0xDB, 0xDD, *range(0xD0, 0xD8), 0xDA, 0xD9}
 
+#: Bytes at the end of the coded data of a WebP that a decoder may not need.
+_SPARE = 8
+
 
 def size_fault(expectation: Expectation, source: bytes, output: bytes) -> str | None:
     """Say if an output is larger than its recipe allows.
@@ -36,12 +40,14 @@ def size_fault(expectation: Expectation, source: bytes, output: bytes) -> str | 
     source, output : bytes
         The files.
     """
-    if not expectation.keeps_source or not _is_copyable(expectation, source, output):
+    most = len(source) * (100 - expectation.min_saving) / 100
+    if not expectation.keeps_source or len(output) <= most:
+        return None
+    if not _is_copyable(expectation, source, output):
         return None
     if len(output) > len(source):
         return f"has {len(output):,} bytes, more than its source ({len(source):,})"
-    most = len(source) * (100 - expectation.min_saving) / 100
-    if len(output) > most and not _same_picture(source, output):
+    if not _same_picture(source, output):
         return f"has {len(output):,} bytes, and its source, which was to be kept, {len(source):,}"
     return None
 
@@ -69,7 +75,20 @@ def _common_jpeg(data: bytes) -> bool:
     header = sum(len(content) + 4 for marker, content in jpeg_segments(data) if content)
     if not {match[1][0] for match in _MARKER.finditer(data, 2 + header)} <= _WITHIN_SCANS:
         return False
-    return marker in _COMMON_FRAMES and content[:1] == b"\x08" and content[5:6] in (b"\1", b"\3")
+    if content[:1] != b"\x08" or content[5:6] not in (b"\1", b"\3"):
+        return False
+    return marker in _COMMON_FRAMES and _decodes_without_warning(data)
+
+
+def _decodes_without_warning(data: bytes) -> bool:
+    """Whether a JPEG has no bytes that a decoder skips."""
+    import simplejpeg
+
+    try:
+        simplejpeg.decode_jpeg(data, strict=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _common_png(data: bytes) -> bool:
@@ -77,19 +96,49 @@ def _common_png(data: bytes) -> bool:
     names = {name for name, _ in chunks}
     critical = {name for name in names if not name[0] & 0x20}
     known = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
-    return critical <= known and b"acTL" not in names and chunks[0][1][8:9] != b"\x10"
+    if not critical <= known or b"acTL" in names or chunks[0][1][8:9] == b"\x10":
+        return False
+    stream = zlib.decompressobj()
+    found = stream.decompress(b"".join(content for name, content in chunks if name == b"IDAT"))
+    return not stream.unused_data and _is_all_pixels(chunks[0][1], len(found))
+
+
+def _is_all_pixels(header: bytes, count: int) -> bool:
+    """Whether a PNG has no more bytes than its pixels; those of an interlaced one are not told."""
+    width, height, depth, kind = struct.unpack_from(">IIBB", header)
+    bits = width * depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind]
+    return header[12] == 0 and count == height * (1 + -(-bits // 8))
 
 
 def _common_webp(data: bytes) -> bool:
-    return not {b"ANIM", b"ANMF"}.intersection(_webp_chunks(data))
+    chunks = dict(_webp_chunks(data))
+    coded = [name for name in (b"ALPH", b"VP8 ", b"VP8L") if name in chunks]
+    return not {b"ANIM", b"ANMF"}.intersection(chunks) and not any(
+        _decodes({**chunks, name: chunks[name][:-_SPARE]}) for name in coded
+    )
 
 
-def _webp_chunks(data: bytes) -> Iterator[bytes]:
+def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     place = 12
     while place + 8 <= len(data):
         name, length = struct.unpack_from("<4sI", data, place)
-        yield name
+        yield name, data[place + 8 : place + 8 + length]
         place += 8 + length + length % 2
+
+
+def _decodes(chunks: Mapping[bytes, bytes]) -> bool:
+    """Whether chunks make a WebP that can be decoded."""
+    import imagecodecs
+
+    body = b"WEBP" + b"".join(
+        name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+        for name, content in chunks.items()
+    )
+    try:
+        imagecodecs.webp_decode(b"RIFF" + struct.pack("<I", len(body)) + body)
+    except imagecodecs.WebpError:
+        return False
+    return True
 
 
 #: Whether a file is of a common kind, by its format.

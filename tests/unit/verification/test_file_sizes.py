@@ -8,6 +8,7 @@ from PIL import Image
 
 from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.file_sizes import size_fault
+from tests.helpers.hidden_bytes import after_coded_data, behind_the_pixels
 from tests.helpers.imaging import exif_block
 
 
@@ -98,6 +99,11 @@ def deep(photo):
         (lambda photo: written(photo(60, 40), quality=1, icc_profile=b"x" * 200), "jpeg"),
         (animated, "webp"),
         (deep, "png"),
+        *(
+            (lambda photo, f=f: after_coded_data(written(photo(60, 40), f, **WAYS[f][0])), f)
+            for f in WAYS
+        ),
+        (lambda photo: behind_the_pixels(written(photo(60, 40), "png")), "png"),
     ],
 )
 def test_a_source_that_cannot_be_copied_is_not_judged(photo, source, output):

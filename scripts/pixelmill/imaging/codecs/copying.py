@@ -1,19 +1,27 @@
 """Copying: the coded picture of a file, without a loss, and with other metadata.
 
 The functions return None for a file whose structure they do not know in full; such a file is
-encoded instead. Nothing else of the file is copied.
+encoded instead. Nothing else of the file is copied, neither tables and palettes that nothing uses
+nor bytes after coded data that no decoder reads.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from PIL import Image
+
+from pixelmill.imaging.codecs import jpeg
 
 #: Markers of the segments that a decoder of JPEG needs (ITU-T T.81, table B.1): frames of 8 bits,
 #: tables and the restart interval.
-_FRAMES, _TABLES = (0xC0, 0xC1, 0xC2), (0xC4, 0xDB, 0xDD)
+_FRAMES = (0xC0, 0xC1, 0xC2)
+_HUFFMAN, _QUANTIZATION, _RESTART = 0xC4, 0xDB, 0xDD
 _SCAN, _END = 0xDA, 0xD9
 _JFIF, _EXIF, _ICC, _ADOBE, _COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
 
@@ -32,6 +40,19 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _PNG_COLORS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
 
+#: Samples of a pixel, by colour type (PNG, 11.2.1).
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+
+#: First column and row of each pass of an interlaced PNG, and the steps across and down (PNG, 8.2).
+_PNG_PASSES = (
+    (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)  # fmt: skip
+
+#: A WebP that still decodes without so many of its last coded bytes holds others there. Encoders
+#: write at most three that are not needed.
+_WEBP_SPARE = 8
+
 #: Bits of the flags in the header of an extended WebP (RFC 9649, 2.7.1).
 _WEBP_ICC, _WEBP_ALPHA, _WEBP_EXIF = 0x20, 0x10, 0x08
 
@@ -48,31 +69,106 @@ def copied_jpeg(data: bytes, exif: bytes, profile: bool) -> bytes | None:
     profile : bool
         Whether the ICC profile of the file is kept.
     """
-    pieces, block = [b"\xff\xd8"], b"Exif\0\0" + exif if exif else b""
+    block = b"Exif\0\0" + exif if exif else b""
     if len(block) + 2 > 0xFFFF:
         return None
+    kept: list[_Piece] = []
     for marker, content, coded in _jpeg_segments(data):
-        keeps = marker in (*_TABLES, _SCAN)
-        if marker in _FRAMES:
-            if content[:1] != b"\x08" or content[5:6] not in (b"\1", b"\3"):
-                return None
-            keeps = True
-        elif marker == _JFIF and content.startswith(b"JFIF\0"):
-            content, keeps = _PLAIN_JFIF, len(pieces) == 1
-        elif marker == _ADOBE and content.startswith(b"Adobe"):
-            content, keeps = content[:_ADOBE_LENGTH], True
-        elif marker == _ICC and content.startswith(b"ICC_PROFILE\0"):
-            keeps = profile
-        elif marker == _END:
-            return b"".join((*pieces, b"\xff\xd9"))
-        elif not (0xE0 <= marker <= 0xEF or marker in (*_TABLES, _SCAN, _COMMENT)):
-            return None  # a process of coding that few decoders know
-        if block and marker != _JFIF:  # EXIF follows JFIF
-            pieces.append(_segment(_EXIF, block))
-            block = b""
-        if keeps:
-            pieces += (_segment(marker, content), coded)
+        if marker == _END:
+            return _assembled(kept, block)
+        piece = _kept(marker, content, coded, profile, first=not kept)
+        if piece is None:
+            return None
+        kept += piece
     return None  # it has no end
+
+
+class _Piece(NamedTuple):
+    """A segment of a JPEG, and the coded data that follow it."""
+
+    marker: int
+    content: bytes
+    coded: bytes = b""
+
+
+def _kept(
+    marker: int, content: bytes, coded: bytes, profile: bool, first: bool
+) -> Sequence[_Piece] | None:
+    """Return what is kept of a segment; None if few decoders know it."""
+    if marker in _FRAMES:
+        components = content[5:6]
+        if content[:1] != b"\x08" or components not in (b"\1", b"\3"):
+            return None
+        whole = len(content) == 6 + 3 * components[0]
+        return [_Piece(marker, content)] if whole else None
+    if marker == _SCAN:
+        whole = bool(content) and len(content) == 4 + 2 * content[0]
+        return [_Piece(marker, content, coded)] if whole else None
+    if marker in (_HUFFMAN, _QUANTIZATION):
+        whole = sum(map(len, _tables(marker, content))) == len(content)
+        return [_Piece(marker, content)] if whole else None
+    if marker == _RESTART:
+        return [_Piece(marker, content)] if len(content) == 2 else None
+    if marker == _JFIF and content.startswith(b"JFIF\0"):
+        return [_Piece(marker, _PLAIN_JFIF)] if first else []
+    if marker == _ADOBE and content.startswith(b"Adobe"):
+        return [_Piece(marker, content[:_ADOBE_LENGTH])]
+    if marker == _ICC and content.startswith(b"ICC_PROFILE\0"):
+        return [_Piece(marker, content)] if profile else []
+    return [] if 0xE0 <= marker <= 0xEF or marker == _COMMENT else None
+
+
+def _tables(marker: int, content: bytes) -> Iterator[bytes]:
+    """Yield each table of a segment (ITU-T T.81, B.2.4.1 and B.2.4.2)."""
+    place = 0
+    while place < len(content):
+        if marker == _QUANTIZATION:
+            length = 1 + 64 * (1 + (content[place] >> 4 > 0))
+        else:
+            length = 17 + sum(content[place + 1 : place + 17])
+        yield content[place : place + length]
+        place += length
+
+
+def _assembled(pieces: Sequence[_Piece], block: bytes) -> bytes | None:
+    """Join the segments of a JPEG, EXIF after JFIF; None if its coded data contain other bytes."""
+    used = _used_tables(pieces)
+    kept = []
+    for number, piece in enumerate(pieces):
+        if piece.marker in (_HUFFMAN, _QUANTIZATION):
+            tables = enumerate(_tables(piece.marker, piece.content))
+            content = b"".join(table for place, table in tables if (number, place) in used)
+            piece = piece._replace(content=content)
+        if piece.content:
+            kept.append(piece)
+    if block:
+        kept.insert(kept[:1] != [] and kept[0].marker == _JFIF, _Piece(_EXIF, block))
+    parts = (_segment(marker, content) + coded for marker, content, coded in kept)
+    data = b"\xff\xd8" + b"".join(parts) + b"\xff\xd9"
+    return data if jpeg.is_exact(data) else None
+
+
+def _used_tables(pieces: Sequence[_Piece]) -> set[tuple[int, int]]:
+    """Return the tables that scans use, each as the numbers of its segment and its place there."""
+    used: set[tuple[int, int]] = set()
+    quantized: dict[int, int] = {}
+    defined: dict[tuple[int, int], tuple[int, int]] = {}
+    for number, (marker, content, _) in enumerate(pieces):
+        if marker in (_HUFFMAN, _QUANTIZATION):
+            for place, table in enumerate(_tables(marker, content)):
+                # The high half is the class of a Huffman table, but the precision of another.
+                name = table[0] if marker == _HUFFMAN else table[0] & 0xF
+                defined[marker, name] = number, place
+        elif marker in _FRAMES:
+            quantized = dict(zip(content[6::3], content[8::3], strict=True))
+        elif marker == _SCAN:
+            first, last = content[-3], content[-2]  # of the coefficients
+            for component, tables in zip(content[1:-3:2], content[2:-3:2], strict=True):
+                wanted = [(_QUANTIZATION, quantized.get(component, -1))]
+                wanted += [(_HUFFMAN, tables >> 4)] * (first == 0)
+                wanted += [(_HUFFMAN, 0x10 | tables & 0xF)] * (last > 0)
+                used.update(defined[key] for key in wanted if key in defined)
+    return used
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
@@ -112,6 +208,7 @@ def copied_png(data: bytes, exif: bytes, profile: bool) -> bytes | None:
     if not data.startswith(_PNG_SIGNATURE):
         return None
     pieces, place = [_PNG_SIGNATURE], len(_PNG_SIGNATURE)
+    header, coded = b"", bytearray()
     while place + 12 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
         chunk = data[place : place + 12 + length]
@@ -124,14 +221,41 @@ def copied_png(data: bytes, exif: bytes, profile: bool) -> bytes | None:
             return None
         if is_critical and name not in _PNG_PIXELS:
             return None
-        if name == b"IDAT" and exif:
-            pieces.append(_chunk(b"eXIf", exif))
-            exif = b""
-        if name in _PNG_PIXELS or (profile and name in _PNG_COLORS):
+        if name == b"IHDR":
+            header = content
+        if name == b"IDAT":
+            coded += content
+            if exif:
+                pieces.append(_chunk(b"eXIf", exif))
+                exif = b""
+        suggested = name == b"PLTE" and header[9:10] != b"\3"  # colours for poorer displays
+        if (name in _PNG_PIXELS and not suggested) or (profile and name in _PNG_COLORS):
             pieces.append(chunk)
         if name == b"IEND":
-            return b"".join(pieces)
+            return b"".join(pieces) if len(content) == 0 and _is_exact(header, coded) else None
     return None
+
+
+def _is_exact(header: bytes, coded: bytes | bytearray) -> bool:
+    """Return whether the coded data of a PNG are those of its pixels, and nothing more."""
+    try:
+        width, height, depth, kind, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+        bits = depth * _PNG_CHANNELS[kind]
+    except (struct.error, KeyError):
+        return False
+    passes = _PNG_PASSES if interlaced else ((0, 0, 1, 1),)
+    sizes = (
+        (max(0, -(-(width - left) // across)), max(0, -(-(height - top) // down)))
+        for left, top, across, down in passes
+    )
+    expected = sum(rows * (1 + -(-columns * bits // 8)) for columns, rows in sizes if columns)
+    stream = zlib.decompressobj()
+    try:
+        found = len(stream.decompress(bytes(coded), expected + 1))
+        found += len(stream.flush())
+    except zlib.error:
+        return False
+    return found == expected and stream.eof and not stream.unused_data
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
@@ -159,6 +283,8 @@ def copied_webp(data: bytes, exif: bytes, profile: bool) -> bytes | None:
     names = [picture]
     if picture == b"VP8 " and b"ALPH" in found:
         names.insert(0, b"ALPH")
+    if any(_has_spare_bytes(found, names, name) for name in names):
+        return None
     icc = profile and b"ICCP" in found
     if exif or icc or len(names) > 1:
         if len(header) < 10:
@@ -169,6 +295,26 @@ def copied_webp(data: bytes, exif: bytes, profile: bool) -> bytes | None:
     if exif:
         found[b"EXIF"] = exif
         names.append(b"EXIF")
+    return _webp_of(found, names)
+
+
+def _has_spare_bytes(found: Mapping[bytes, bytes], names: Sequence[bytes], coded: bytes) -> bool:
+    """Return whether a chunk of coded data has bytes at its end that no decoder needs."""
+    if len(found[coded]) <= 2 * _WEBP_SPARE:
+        return False
+    without = {**found, coded: found[coded][:-_WEBP_SPARE]}
+    header = [b"VP8X"] if len(names) > 1 and b"VP8X" in found else []
+    try:
+        with Image.open(
+            io.BytesIO(_webp_of(without, [*header, *names])), formats=["WEBP"]
+        ) as image:
+            image.load()
+    except Exception:  # Pillow's plugin raises anything
+        return False
+    return True
+
+
+def _webp_of(found: Mapping[bytes, bytes], names: Sequence[bytes]) -> bytes:
     body = b"WEBP" + b"".join(_riff(name, found[name]) for name in names)
     return b"RIFF" + struct.pack("<I", len(body)) + body
 

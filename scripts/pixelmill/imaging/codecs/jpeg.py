@@ -52,6 +52,21 @@ def turbo() -> Any:
     return simplejpeg
 
 
+def is_exact(data: bytes) -> bool:
+    """Return whether a JPEG decodes without a warning, such as one of bytes that are not read.
+
+    Without simplejpeg, which tells of them, every JPEG is taken for exact.
+    """
+    library = turbo()
+    if library is None:
+        return True
+    try:
+        library.decode_jpeg(data, strict=True)
+    except ValueError:
+        return False
+    return True
+
+
 def header(data: bytes) -> tuple[str, Size, bool] | None:
     """Read the header of a plain JPEG, one that holds nothing but its pixels.
 

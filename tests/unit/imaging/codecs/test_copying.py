@@ -1,6 +1,7 @@
 """The coded picture of a file is copied without a loss, and nothing else of the file is."""
 
 import io
+import re
 import struct
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from pixelmill.imaging.codecs.copying import copied_jpeg, copied_png, copied_webp
+from tests.helpers.hidden_bytes import HIDDEN, after_coded_data, behind_the_pixels
 from tests.helpers.imaging import chunk, opened, same
 from tests.helpers.planted import SOURCES, planted_in
 from tests.helpers.tags import raw_block
@@ -118,6 +120,63 @@ def with_unknown_frame(data):
 )
 def test_what_cannot_be_copied_safely_is_not_copied(photo, format, spoil):
     assert COPY[format](spoil(written(photo(32, 24), format)), b"", False) is None
+
+
+@pytest.mark.parametrize(
+    ("format", "options", "hide"),
+    [
+        ("jpeg", {}, after_coded_data),
+        ("jpeg", {"progressive": True}, after_coded_data),
+        ("webp", {}, after_coded_data),
+        ("webp", {"lossless": True}, after_coded_data),
+        ("png", {}, after_coded_data),
+        ("png", {}, behind_the_pixels),
+    ],
+)
+def test_a_file_with_bytes_that_no_decoder_reads_is_not_copied(photo, format, options, hide):
+    data = hide(written(photo(64, 48), format, **options))
+    assert opened(data).size == (64, 48)
+    assert COPY[format](data, b"", False) is None
+
+
+def segment(marker, content):
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+#: Tables of JPEG that hold other bytes than values, by kind: marker, precision or class, content.
+TABLES = {
+    "quantization": (0xDB, 0x00, HIDDEN.ljust(64, b".")),
+    "quantization of 16 bits": (0xDB, 0x10, HIDDEN.ljust(128, b".")),
+    "Huffman of DC": (0xC4, 0x00, bytes([0] * 7 + [len(HIDDEN)] + [0] * 8) + HIDDEN),
+    "Huffman of AC": (0xC4, 0x10, bytes([0] * 7 + [len(HIDDEN)] + [0] * 8) + HIDDEN),
+}
+
+
+@pytest.mark.parametrize("number", [3, 0], ids=["unused", "replaced before it is used"])
+@pytest.mark.parametrize(("marker", "kind", "content"), TABLES.values(), ids=TABLES)
+@pytest.mark.parametrize("progressive", [False, True])
+def test_tables_that_no_scan_uses_are_left_out(photo, marker, kind, content, number, progressive):
+    data = written(photo(64, 48), "jpeg", progressive=progressive)
+    table = segment(marker, bytes([kind | number]) + content)
+    after_jfif = 20
+    hidden = data[:after_jfif] + table + data[after_jfif:]
+    assert same(opened(hidden), opened(data))
+    assert copied_jpeg(hidden, b"", False) == data
+
+
+def test_tables_of_one_segment_are_copied_byte_for_byte_if_all_are_used(photo):
+    data = written(photo(64, 48), "jpeg")
+    first, second = (match.start() for match in re.finditer(rb"\xff\xdb", data))
+    both = segment(0xDB, data[first + 4 : first + 69] + data[second + 4 : second + 69])
+    joined = data[:first] + both + data[second + 69 :]
+    assert same(opened(joined), opened(data))
+    assert copied_jpeg(joined, b"", False) == joined
+
+
+def test_colours_suggested_for_poorer_displays_are_left_out(photo):
+    data = written(photo(64, 48), "png")
+    suggestion = chunk(b"PLTE", HIDDEN[:21])
+    assert copied_png(data[:33] + suggestion + data[33:], b"", False) == data
 
 
 def test_a_block_that_no_segment_holds_is_not_written(photo):
