@@ -27,13 +27,15 @@ def word(place):
 
 
 def planted_in(data):
-    """Planted words in the bytes of a file, plain or UTF-16, even if they are compressed."""
+    """Planted words in a file, plain, in UTF-16 or in hexadecimal, even if they are compressed."""
     parts = [data]
     for found in re.finditer(rb"\x78[\x01\x5e\x9c\xda]", data):
         try:
             parts.append(zlib.decompressobj().decompress(data[found.start() :]))
         except zlib.error:
             continue  # no beginning of a stream
+    for part in list(parts):  # a text of a PNG holds IPTC in hexadecimal
+        parts += [bytes.fromhex(run.decode()) for run in re.findall(rb"(?:[0-9a-f]{2}){12,}", part)]
     words = set()
     for part in parts:
         # UTF-16 of either byte order without its zeros is ASCII.

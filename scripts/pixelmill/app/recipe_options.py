@@ -95,9 +95,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--metadata",
-        choices=("strip", "keep", "none"),
+        type=_metadata,
+        metavar="strip|keep|none|TAG,TAG",
         help="strip keeps author and copyright, and removes the rest, such as the place (default); "
-        "keep removes nothing, none everything",
+        "keep removes nothing, none everything; or the tags to keep, such as Copyright,Creator",
     )
     group.add_argument(
         "--output",
@@ -113,6 +114,19 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.yaml",
         help="write the recipe of these options to a file",
     )
+
+
+def _metadata(text: str) -> str | list[str]:
+    """Read a policy, or names of tags.
+
+    Examples
+    --------
+    >>> _metadata("keep"), _metadata("Copyright, Artist")
+    ('keep', ['Copyright', 'Artist'])
+    """
+    if text in ("strip", "keep", "none"):
+        return text
+    return [name.strip() for name in text.split(",")]
 
 
 def _output(text: str) -> dict[str, Any]:

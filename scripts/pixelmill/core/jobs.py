@@ -70,8 +70,12 @@ class BusyInterval(NamedTuple):
 #: encoding it again saves too little.
 SOURCE_KEPT = "source_kept"
 
+#: What is noted of an output that lacks metadata of its source, because they are malformed or
+#: larger than its format can hold.
+METADATA_DROPPED = "metadata_dropped"
+
 #: What may be noted of an output.
-NOTES = ("", SOURCE_KEPT)
+NOTES = ("", SOURCE_KEPT, METADATA_DROPPED)
 
 
 class OutputFile(NamedTuple):

@@ -16,14 +16,15 @@ from PIL import Image
 
 from pixelmill.core import files
 from pixelmill.core.errors import ImageError, describe
-from pixelmill.core.jobs import SOURCE_KEPT
+from pixelmill.core.jobs import METADATA_DROPPED, SOURCE_KEPT
 from pixelmill.imaging.backends.base import Backend, Encode
-from pixelmill.imaging.codecs import color
-from pixelmill.imaging.codecs.decoded import Decoded, DecodeOptions
-from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, output_format
+from pixelmill.imaging.codecs import color, metadata
+from pixelmill.imaging.codecs.decoded import Decoded, DecodeOptions, Packets
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, OutputFormat, output_format
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.codecs.quality_search import LEAST, MOST, last_below
 from pixelmill.imaging.codecs.ssim import ssim
+from pixelmill.imaging.parameters import Size
 from pixelmill.imaging.recipe import Output
 
 #: The first quality that is tried for a number of bytes, and for a similarity.
@@ -96,16 +97,21 @@ class OutputWriter:
             If the file cannot be written.
         """
         name = output_format(output.format, decoded.kind)
-        data = self._encoded(pictures, descriptor, output, name, decoded)
+        packets = _packets_for(OUTPUT_FORMATS[name], decoded, self._backend.size(pictures[0]))
+        note = METADATA_DROPPED if packets.dropped else ""
+        data = self._encoded(pictures, descriptor, output, name, decoded, packets)
         if not output.keeps_source:
-            return Written(data)
+            return Written(data, note)
         copy = _copied(source, decoded, name)
-        if copy is None or _saves(len(data), len(copy), output.min_saving):
-            return Written(data)
+        if copy is None:
+            return Written(data, note)
+        copy = _with_packets(OUTPUT_FORMATS[name], copy, packets)
+        if _saves(len(data), len(copy), output.min_saving):
+            return Written(data, note)
         if len(copy) > output.delivery.get("target", {}).get("bytes", len(copy)):
-            return Written(data)
+            return Written(data, note)
         if not self._shows(copy, pictures):
-            return Written(data)
+            return Written(data, note)
         _rewrite(descriptor, copy)
         return Written(copy, SOURCE_KEPT)
 
@@ -116,12 +122,17 @@ class OutputWriter:
         output: Output,
         name: str,
         decoded: Decoded,
+        packets: Packets,
     ) -> bytes:
         """Encode with the quality of the recipe, or with the one that reaches its target."""
 
         def encode(options: Mapping[str, Any]) -> bytes:
             encoder = self._encoder(output.name, name, options)
-            return _encode(encoder, pictures, descriptor, decoded)
+            data = _encode(encoder, pictures, descriptor, decoded)
+            made = _with_packets(OUTPUT_FORMATS[name], data, packets)
+            if made is not data:
+                _rewrite(descriptor, made)
+            return made
 
         target = output.delivery.get("target")
         if target is None:
@@ -197,6 +208,27 @@ def _encode(encoder: Encode, pictures: Sequence[Any], descriptor: int, decoded: 
         raise ImageError("encode", "write_failed", describe(error)) from error
 
 
+def _packets_for(format_: OutputFormat, decoded: Decoded, size: Size) -> Packets:
+    """XMP and IPTC of an output, as far as its format can hold them."""
+    found, iptc = decoded.packets.xmp, decoded.packets.iptc
+    dropped = decoded.packets.dropped and format_.most_xmp > 0
+    if found:
+        from pixelmill.imaging.codecs import xmp
+
+        block = metadata.without_prefix(decoded.exif)
+        orientation = metadata.orientation_in(block) if block else 1
+        found = xmp.fitted(found, size, orientation, format_.name)
+    if len(found) > format_.most_xmp:
+        found, dropped = b"", dropped or format_.most_xmp > 0
+    if len(iptc) > format_.most_iptc:
+        iptc, dropped = b"", dropped or format_.most_iptc > 0
+    return Packets(found, iptc, dropped)
+
+
+def _with_packets(format_: OutputFormat, data: bytes, packets: Packets) -> bytes:
+    return format_.with_packets(data, packets) if packets.xmp or packets.iptc else data
+
+
 def _largest(attempt: Callable[[int], bytes], aim: float) -> int:
     """Find the highest quality whose file has at most so many bytes."""
     sizes: dict[int, int] = {}
@@ -221,7 +253,7 @@ def _copied(source: bytes, decoded: Decoded, name: str) -> bytes | None:
         return None
     exif = b""
     if decoded.exif:
-        from pixelmill.imaging.codecs import ifd, metadata
+        from pixelmill.imaging.codecs import ifd
 
         exif = ifd.write(metadata.with_color_space(decoded.exif, srgb=decoded.profile is None))
     return OUTPUT_FORMATS[name].copied(source, exif, decoded.profile is not None)

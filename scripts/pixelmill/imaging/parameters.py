@@ -246,6 +246,37 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class ChoiceOrNames:
+    """One of a few values, or a list of names.
+
+    Examples
+    --------
+    >>> kind = ChoiceOrNames(("strip", "none"), ("Artist", "Copyright"), "strip")
+    >>> kind.check("none"), kind.check(["Copyright", "Artist", "Copyright"])
+    ('none', ('Artist', 'Copyright'))
+    """
+
+    choices: tuple[str, ...]
+    known: tuple[str, ...]
+    default: Any = REQUIRED
+
+    @property
+    def allowed(self) -> str:
+        """The choices in words."""
+        return f"one of {', '.join(self.choices)}, or a list of tags such as [Artist, Copyright]"
+
+    def check(self, value: Any) -> Any:
+        """Return the value; names are sorted, and each occurs once."""
+        if isinstance(value, str) and value in self.choices:
+            return value
+        if not isinstance(value, list | tuple) or not value:
+            raise ValueError(self.allowed)
+        if not all(isinstance(name, str) and name in self.known for name in value):
+            raise ValueError(self.allowed)
+        return tuple(sorted(set(value)))
+
+
+@dataclass(frozen=True)
 class Color:
     """A colour as ``#rrggbb``, or white, black or gray, or one of the words in `also`.
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from pixelmill.core.user_paths import expanded
+from pixelmill.imaging.codecs import tag_names
 from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, SAME
 from pixelmill.imaging.parameters import (
     Choice,
+    ChoiceOrNames,
     Color,
     EncodingTarget,
     File,
@@ -38,7 +40,7 @@ SETTINGS: dict[str, Parameter] = {
     "color": Choice(("srgb", "keep", "drop"), "srgb"),
     "depth": Choice((8, "keep"), 8),
     "animation": Choice(("first", "all", "error"), "first"),
-    "metadata": Choice(("strip", "keep", "none"), "strip"),
+    "metadata": ChoiceOrNames(("strip", "keep", "none"), tag_names.NAMES, "strip"),
     "background": Color("#ffffff"),
     "keep_mtime": Flag(False),
     "shrink_margin": Margin(DEFAULT_SHRINK_MARGIN),

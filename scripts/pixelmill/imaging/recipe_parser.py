@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from pixelmill.core.errors import UserError, shown
-from pixelmill.core.suggestions import allowed
+from pixelmill.core.suggestions import allowed, followed, nearest
 from pixelmill.imaging.backends import opencv_steps
+from pixelmill.imaging.codecs import tag_names
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS, QUALITY, SAME, format_name
-from pixelmill.imaging.parameters import REQUIRED, Choice, EncodingTarget, Parameter
+from pixelmill.imaging.parameters import REQUIRED, Choice, ChoiceOrNames, EncodingTarget, Parameter
 from pixelmill.imaging.recipe import (
     DELIVERY,
     SETTINGS,
@@ -55,6 +56,7 @@ or shortest.
     if not isinstance(data, Mapping):
         raise UserError(f"{where}: found {shown(data)}; give a map with steps and output.")
     _only(data, ("steps", "output", "outputs", *SETTINGS), where)
+    _check_tags(data.get("metadata"), where)
     settings = {key: _value(data, key, kind, where) for key, kind in SETTINGS.items()}
     recipe = Recipe(
         steps=_parse_steps(data, where, folder),
@@ -64,6 +66,16 @@ or shortest.
     )
     _check_together(recipe, where)
     return recipe
+
+
+def _check_tags(given: Any, where: str) -> None:
+    """Refuse a list with a name that stands for no metadata."""
+    for name in given if isinstance(given, list) else ():
+        if name not in tag_names.NAMES:
+            known = ("strip", "keep", "none", *tag_names.NAMES)
+            question = nearest(name, known) if isinstance(name, str) else ""
+            advice = "give names of docs/metadata.md, as exiftool prints them."
+            raise UserError(f"{where}.metadata: found {shown(name)}{followed(question, advice)}")
 
 
 def _value(data: Mapping[str, Any], key: str, kind: Parameter, where: str) -> Any:
@@ -76,6 +88,9 @@ def _value(data: Mapping[str, Any], key: str, kind: Parameter, where: str) -> An
 def _refusal(where: str, kind: Parameter, value: Any, error: ValueError) -> UserError:
     """Return the error about a value that is not allowed."""
     if isinstance(value, str):
+        if isinstance(kind, ChoiceOrNames):
+            question = nearest(value, kind.choices)
+            return UserError(f"{where}: found {shown(value)}{followed(question, f'give {error}.')}")
         if isinstance(kind, Choice):
             return UserError(f"{where}: found {shown(value)}{allowed(value, kind.names)}")
         if unquoted(value, kind.check):

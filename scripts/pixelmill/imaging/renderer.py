@@ -25,7 +25,7 @@ from pixelmill.core.root import Root
 from pixelmill.imaging.backends.base import Prepared
 from pixelmill.imaging.backends.registry import backend
 from pixelmill.imaging.codecs import reading
-from pixelmill.imaging.codecs.decoded import Decoded, SizeHint
+from pixelmill.imaging.codecs.decoded import Decoded, Packets, SizeHint
 from pixelmill.imaging.codecs.formats import FORMATS
 from pixelmill.imaging.codecs.jpeg import SCALES
 from pixelmill.imaging.codecs.limits import Limits
@@ -143,6 +143,7 @@ class Renderer:
             decoded = self._backend.decode(
                 data, self.size_hint, self.recipe.decode_options, self.limits
             )
+            decoded.packets = _packets(data, decoded.kind, self.recipe.settings["metadata"])
             timer.pixels_in = decoded.pixels
             timer.lap(Stage.DECODE)
             self._make(job, decoded, data, timer)
@@ -262,6 +263,15 @@ class Renderer:
                 raise ImageError("steps", "step_failed", message) from error
             box = None  # it applies to the first step only
         return picture
+
+
+def _packets(data: bytes, kind: str, policy: str | tuple[str, ...]) -> Packets:
+    """XMP and IPTC for the outputs of a file."""
+    if policy in ("strip", "none"):
+        return Packets()
+    from pixelmill.imaging.codecs import packets
+
+    return packets.selected(FORMATS[kind].packets(data), policy)
 
 
 def size_hint_of(recipe: Recipe) -> SizeHint | None:

@@ -52,6 +52,7 @@ THUMB = {"name": "thumb", "steps": [never(longest=256)], "format": "webp"}
         ("--target-ssim 0.98", {"output": {"target": {"ssim": 0.98}}}),
         ("--path {folder}/{stem}.{ext}", {"output": {"path": "{folder}/{stem}.{ext}"}}),
         ("--metadata keep", {"metadata": "keep"}),
+        ("--metadata Copyright,Artist", {"metadata": ["Copyright", "Artist"]}),
         ("--watermark Ada", {"steps": [{"watermark": {"text": "Ada"}}]}),
         ("--output thumb:256:webp", {"steps": [], "outputs": [THUMB]}),
         (

@@ -138,13 +138,25 @@ def test_metadata_of_an_image_from_an_own_step_is_dropped(source, render, tmp_pa
         assert (inherited_by(made), rights_in(made)) == (set(), set()), output
 
 
-#: What `metadata: keep` hands over: all that EXIF says of the picture, the camera and the place,
-#: but no XMP, IPTC, comments, maker's notes, resolution or thumbnail.
+#: What `metadata: keep` hands over of EXIF: all that it says of the picture, the camera and the
+#: place, but no maker's notes, resolution or thumbnail; and what it hands over of XMP and IPTC.
 KEPT = {
     *("description", "make", "model", "software", "datetime", "host"),
     *(f"xp{tag:x}" for tag in range(0x9C9B, 0x9CA0)),
     *("usercomment", "owner", "serial", "lens", "method", "area", "place"),
 }
+KEPT_OF_XMP, KEPT_OF_IPTC = {"city", "latitude", "creator"}, {"byline", "iptccity"}
+
+#: Sources that hold IPTC: the others have no place for it.
+WITH_IPTC = ("jpeg", "mpo", "png", "apng", "tiff")
+
+
+def kept_of_packets(name, format):
+    """What an output has of the XMP and the IPTC of a source with `metadata: keep`."""
+    found = KEPT_OF_XMP if OUTPUT_FORMATS[format].most_xmp else set()
+    if OUTPUT_FORMATS[format].most_iptc and name.startswith(WITH_IPTC):
+        found = found | KEPT_OF_IPTC
+    return found
 
 
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
@@ -155,4 +167,51 @@ def test_keep_does_not_depend_on_the_steps(source, render, name, backend, steps)
     for format, encoder in OUTPUT_FORMATS.items():
         settings = {"metadata": "keep", "backend": backend, "steps": steps}
         made = render(data, **settings, output={"format": format})
-        assert inherited_by(made) == (KEPT if encoder.exif else set()), format
+        kept = (KEPT if encoder.exif else set()) | kept_of_packets(name, format)
+        assert inherited_by(made) == kept, format
+
+
+#: Lists of tags, and the words that survive with them, besides the rights that are listed.
+LISTS = {
+    "exif": (["Make", "UserComment", "SerialNumber"], {"make", "usercomment", "serial"}),
+    "xmp": (["Creator"], {"creator"}),
+    "iptc": (["By-line"], {"byline"}),
+    "several": (["City", "Copyright", "ModifyDate"], {"city", "iptccity", "datetime"}),
+    "place": (["GPSLatitude"], {"latitude", "place"}),
+    "nothing": (["Lens"], set()),
+}
+
+
+@pytest.mark.parametrize(("names", "words"), LISTS.values(), ids=LISTS)
+@pytest.mark.parametrize("name", [name for name in SOURCES if name not in WITHOUT_EXIF])
+def test_only_listed_tags_survive(source, render, name, names, words):
+    data = source(name)
+    rights = {RIGHTS[0x8298]} if "Copyright" in names else set()
+    for called, output in outputs_for(name, "first").items():
+        format = output_format(output["format"], sniff(data[:SNIFF_BYTES]))
+        made = render(data, metadata=names, output=output)
+        possible = (KEPT if OUTPUT_FORMATS[format].exif else set()) | kept_of_packets(name, format)
+        assert inherited_by(made) == words & possible, called
+        assert rights_in(made) == (rights if OUTPUT_FORMATS[format].exif else set()), called
+
+
+@pytest.mark.parametrize("name", MOVING)
+def test_animations_keep_the_packets_too(source, render, name):
+    for format in ("png", "webp", "avif"):
+        made = render(source(name), metadata="keep", animation="all", output={"format": format})
+        due = set() if name in WITHOUT_EXIF else kept_of_packets(name, format)
+        assert inherited_by(made) & (KEPT_OF_XMP | KEPT_OF_IPTC) == due, format
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name not in WITHOUT_EXIF])
+def test_both_backends_write_the_same_packets(source, render, name):
+    for format, encoder in OUTPUT_FORMATS.items():
+        depth = "keep" if encoder.deep else 8
+        found = [
+            encoder.packets(
+                render(source(name), backend=b, metadata="keep", depth=depth, steps=steps,
+                       output={"format": format})
+            )
+            for b, steps in (("pillow", []), ("opencv", []), ("opencv", STEPS["resize"]))
+        ]  # fmt: skip
+        assert found[0] == found[1] == found[2], format

@@ -157,6 +157,8 @@ MISTAKES = {
         {"outputs": [{"name": "a"}, {"name": "b", "format": "jpge"}]}, "recipe.outputs[1].format",
         ["'jpge'", "did you mean 'jpeg'?", "jpeg, png"],
     ),
+    "unknown-tag": ({"metadata": ["Copyrigth"]}, "recipe.metadata", ["'Copyrigth'", "'Copyright'"]),
+    "no-tag": ({"metadata": []}, "recipe.metadata", ["[]", "a list of tags"]),
     "unknown-setting": ({"metadata": "all"}, "recipe.metadata", ["'all'", "strip, keep, none"]),
     "orientation-that-a-format-cannot-hold": (
         {"orientation": "keep", "output": {"format": "gif"}}, "recipe.orientation",
@@ -514,3 +516,14 @@ def test_a_format_may_be_written_as_file_names_end(written, meant):
 def test_a_number_in_quotes_is_recognised(step, advice):
     with pytest.raises(UserError, match=advice):
         parse({"steps": [step]})
+
+
+def test_the_order_of_listed_tags_does_not_matter_and_the_tags_do():
+    prints = [
+        parse({"metadata": tags}).fingerprint()
+        for tags in (["Artist", "Copyright"], ["Copyright", "Artist", "Artist"], ["Artist"], "keep")
+    ]
+    assert prints[0] == prints[1]
+    assert len(set(prints)) == 3
+    recipe = parse({"metadata": ["Copyright", "Artist"]})
+    assert parse(recipe.as_data()) == recipe

@@ -30,7 +30,7 @@ class DecodeOptions:
         Bits per channel: scale 16 bits to 8, or keep them where the backend can.
     animation : {"first", "all", "error"}
         Which frames of an animation are decoded; ``error`` refuses animations.
-    metadata : {"strip", "keep", "none"}
+    metadata : {"strip", "keep", "none"} or tuple of str
         See `pixelmill.imaging.codecs.metadata.exif_of`.
     alpha : bool
         Keep transparency; otherwise it is flattened on `background`.
@@ -45,10 +45,32 @@ class DecodeOptions:
     color: str = "srgb"
     depth: int | str = 8
     animation: str = "first"
-    metadata: str = "strip"
+    metadata: str | tuple[str, ...] = "strip"
     alpha: bool = False
     background: str = "#ffffff"
     shrink_margin: float = 0.0
+
+
+class Packets(NamedTuple):
+    """XMP and IPTC of a file, each empty if there is none.
+
+    Attributes
+    ----------
+    xmp : bytes
+        A packet of XMP.
+    iptc : bytes
+        Datasets of IPTC.
+    dropped : bool
+        Whether a packet was left out because it is malformed.
+    """
+
+    xmp: bytes = b""
+    iptc: bytes = b""
+    dropped: bool = False
+
+
+#: What a file without XMP and IPTC has.
+NO_PACKETS = Packets()
 
 
 @dataclass
@@ -71,6 +93,8 @@ class Decoded:
         ICC profile that describes the frames, unless they are sRGB.
     exif : bytes
         EXIF block for the outputs; empty if there is none.
+    packets : Packets
+        XMP and IPTC for the outputs.
     durations : tuple of int
         How long each frame is shown, in ms.
     loop : int or None
@@ -85,6 +109,7 @@ class Decoded:
     exif: bytes = b""
     durations: tuple[int, ...] = ()
     loop: int | None = None
+    packets: Packets = NO_PACKETS
 
 
 class Frame(NamedTuple):

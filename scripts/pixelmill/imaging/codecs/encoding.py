@@ -27,6 +27,7 @@ def encode(
     background: str = "#ffffff",
     profile: bytes | None = None,
     exif: bytes = b"",
+    xmp: bytes = b"",
     durations: Sequence[int] = (),
     loop: int | None = None,
 ) -> bytes:
@@ -53,6 +54,8 @@ def encode(
         and vice versa.
     exif : bytes
         As `pixelmill.imaging.codecs.metadata.exif_of` returns it.
+    xmp : bytes
+        For formats whose encoder writes it; for others, see `OutputFormat.with_packets`.
     durations : sequence of int
         How long each frame is shown, in ms.
     loop : int or None
@@ -78,6 +81,7 @@ def encode(
     if format_.exif and exif:
         tags = format_.tags(exif, frames[0].size, srgb="icc_profile" not in saving)
         saving.update(format_.exif_options(tags))
+    saving.update(format_.xmp_options(xmp, frames[0].size))
     if len(frames) == 1 or not format_.animation:
         return format_.write(frames[0], file, saving, tags)
     from pixelmill.imaging.codecs import sequences
@@ -113,6 +117,7 @@ def encode_to(
             background=background,
             profile=decoded.profile,
             exif=decoded.exif,
+            xmp=decoded.packets.xmp,
             durations=decoded.durations,
             loop=decoded.loop,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 #: Types of values that this module writes.
@@ -196,13 +196,16 @@ def extension(tiff: bytes, tags: Tags) -> tuple[bytes, bytes]:
     ValueError
         If the file is not of this kind.
     """
-    own = read(tiff, main_only=True)
+    own = read(tiff)
     if _HEADERS[tiff[:4]][1]:
         raise ValueError("tags can be added to no BigTIFF")
     tags = in_order(tags, own.order)
     padding = bytes(len(tiff) % 2)
     begin = len(tiff) + len(padding)
-    directories = _directories(replace(tags, main={**tags.main, **own.main}), begin)
+    both = {
+        name: {**getattr(tags, name), **getattr(own, name)} for name in ("main", "camera", "gps")
+    }
+    directories = _directories(Tags(own.order, **both), begin)
     return padding + directories, tiff[:4] + struct.pack(f"{own.order}I", begin)
 
 

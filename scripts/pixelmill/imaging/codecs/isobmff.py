@@ -58,11 +58,22 @@ def nclx(data: bytes) -> Nclx | None:
 def exif(data: bytes) -> bytes:
     """EXIF block of a file from its TIFF header on; empty if there is none."""
     try:
-        for number, kind in _items(data):
+        for number, kind, _ in _items(data):
             if kind == b"Exif":
                 block = _item(data, number)
                 (skipped,) = struct.unpack_from(">I", block)  # HEIF, A.2.1
                 return block[4 + skipped :]
+    except (struct.error, IndexError):
+        pass
+    return b""
+
+
+def xmp(data: bytes) -> bytes:
+    """Packet of XMP of a file; empty if there is none (HEIF, A.3)."""
+    try:
+        for number, kind, names in _items(data):
+            if kind == b"mime" and names.split(b"\0")[1:2] == [b"application/rdf+xml"]:
+                return _item(data, number)
     except (struct.error, IndexError):
         pass
     return b""
@@ -99,8 +110,8 @@ def primary_item(data: bytes) -> int:
     return int.from_bytes(content(data, b"meta", b"pitm")[_FULL:], "big")
 
 
-def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Number and type of each item (ISOBMFF, 8.11.6)."""
+def _items(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """Number and type of each item, and its names with NUL after each (ISOBMFF, 8.11.6)."""
     table = first(data, b"meta", b"iinf")
     if table is None:
         return
@@ -109,7 +120,7 @@ def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
         if box.name == b"infe" and data[box.begin] >= 2:
             form = ">HH4s" if data[box.begin] == 2 else ">IH4s"
             number, _, item = struct.unpack_from(form, data, box.begin + _FULL)
-            yield number, item
+            yield number, item, data[box.begin + _FULL + struct.calcsize(form) : box.end]
 
 
 def _color_boxes(data: bytes) -> list[bytes]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from pixelmill.imaging.codecs import ifd
+from pixelmill.imaging.codecs import ifd, tag_names
 from pixelmill.imaging.codecs.ifd import Field, Tags
 
 Base = ExifTags.Base
@@ -68,7 +68,7 @@ TRANSPOSITIONS = {
 _ATTRIBUTES = frozenset(vars(Image.new("L", (1, 1))))
 
 
-def exif_of(block: bytes, policy: str, orientation: int = 1) -> bytes:
+def exif_of(block: bytes, policy: str | tuple[str, ...], orientation: int = 1) -> bytes:
     """EXIF block for the outputs of an image.
 
     Values keep their bytes and types.
@@ -77,9 +77,10 @@ def exif_of(block: bytes, policy: str, orientation: int = 1) -> bytes:
     ----------
     block : bytes
         EXIF block of the source from its TIFF header on, or a whole TIFF.
-    policy : {"strip", "keep", "none"}
+    policy : {"strip", "keep", "none"} or tuple of str
         ``strip`` keeps the author and the copyright; ``keep`` keeps everything that describes
-        the picture and where it was taken, but no thumbnail; ``none`` keeps nothing.
+        the picture and where it was taken, but no thumbnail; ``none`` keeps nothing;
+        a tuple has the names of the tags to keep, of `pixelmill.imaging.codecs.tag_names`.
     orientation : int
         The orientation to state, if the pixels are left as they are stored; 1 states none.
 
@@ -89,7 +90,9 @@ def exif_of(block: bytes, policy: str, orientation: int = 1) -> bytes:
         With the prefix ``Exif``; empty if there is nothing to keep.
     """
     kept = Tags()
-    if policy != "none":
+    if isinstance(policy, tuple):
+        kept = _listed(_read(block, main_only=False), policy)
+    elif policy != "none":
         found = _read(block, main_only=policy == "strip")
         kept = _rights(found) if policy == "strip" else _description(found)
     if orientation != 1:
@@ -147,6 +150,19 @@ def _rights(found: Tags) -> Tags:
 def _description(found: Tags) -> Tags:
     camera = {tag: f for tag, f in found.camera.items() if tag not in _STALE}
     return Tags(found.order, _chosen(found, DESCRIPTION), camera, found.gps)
+
+
+def _listed(found: Tags, names: tuple[str, ...]) -> Tags:
+    wanted = tag_names.with_directions(names)
+    listed = (
+        {number for name, number in known.items() if name in wanted}
+        for known in (tag_names.MAIN, tag_names.CAMERA, tag_names.GPS)
+    )
+    tables = zip((found.main, found.camera, found.gps), listed, strict=True)
+    return Tags(
+        found.order,
+        *({tag: f for tag, f in table.items() if tag in tags} for table, tags in tables),
+    )
 
 
 def _chosen(found: Tags, tags: Container[int]) -> dict[int, Field]:

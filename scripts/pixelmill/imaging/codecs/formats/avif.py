@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pixelmill.imaging.codecs.formats.base import QUALITY, OutputFormat
+from pixelmill.imaging.codecs.formats.base import MOST_PACKET, QUALITY, OutputFormat
 from pixelmill.imaging.codecs.formats.iso_media import IsoMedia
-from pixelmill.imaging.parameters import Parameter
+from pixelmill.imaging.parameters import Parameter, Size
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,6 +24,7 @@ class Avif(IsoMedia, OutputFormat):
     animation = True
     options: ClassVar[Mapping[str, Parameter]] = {"quality": QUALITY}
     alpha = exif = icc = True
+    most_xmp = MOST_PACKET
     cheaper = "jpeg or webp costs less"
     brands = frozenset((b"avif", b"avis"))
 
@@ -87,6 +88,12 @@ class Avif(IsoMedia, OutputFormat):
         from pixelmill.imaging.codecs import metadata
 
         return {"exif": metadata.ForAvif(tags)}
+
+    def xmp_options(self, packet: bytes, size: Size) -> dict[str, Any]:
+        """Return the packet; the orientation is a property of the picture, as Pillow writes it."""
+        from pixelmill.imaging.codecs import xmp
+
+        return {"xmp": xmp.fitted(packet, size, 1, self.name)} if packet else {}
 
     def encode_frames(
         self,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from pixelmill.imaging.arrays import AnyArray, Array
-    from pixelmill.imaging.codecs.decoded import DecodeOptions, Source
+    from pixelmill.imaging.codecs.decoded import DecodeOptions, Packets, Source
     from pixelmill.imaging.codecs.deep_color import DeepSource
     from pixelmill.imaging.codecs.ifd import Tags
 
@@ -21,6 +21,10 @@ SNIFF_BYTES = 32
 
 #: The quality option of all lossy formats.
 QUALITY = Integer(1, 100, 85)
+
+
+#: Largest XMP and IPTC in bytes where the format sets no limit; larger ones are not read.
+MOST_PACKET = 1_000_000
 
 
 class Format:
@@ -128,6 +132,12 @@ class Format:
 
         return metadata.block_of(image.info)
 
+    def packets(self, data: bytes) -> Packets:
+        """XMP and IPTC of a file, as they are stored."""
+        from pixelmill.imaging.codecs.decoded import Packets
+
+        return Packets()
+
     def orientation(self, image: Image.Image) -> int:
         """Orientation that an opened file states in EXIF, 1 to 8; 1 if it states none."""
         from pixelmill.imaging.codecs import metadata
@@ -162,6 +172,8 @@ class OutputFormat(Format, abc.ABC):
     alpha, exif, icc, gray_icc, deep : bool
         Whether a file can hold transparency, EXIF, an ICC profile, an ICC profile of grey, and
         16 bits per channel.
+    most_xmp, most_iptc : int
+        Largest XMP and IPTC of a file, in bytes; 0 if it holds none.
     by_opencv : bool
         Whether OpenCV writes some of the files.
     copies : bool
@@ -176,6 +188,8 @@ class OutputFormat(Format, abc.ABC):
     icc: ClassVar[bool] = False
     gray_icc: ClassVar[bool] = False
     deep: ClassVar[bool] = False
+    most_xmp: ClassVar[int] = 0
+    most_iptc: ClassVar[int] = 0
     by_opencv: ClassVar[bool] = False
     copies: ClassVar[bool] = False
     cheaper: ClassVar[str] = "another format may cost less"
@@ -241,6 +255,14 @@ class OutputFormat(Format, abc.ABC):
         from pixelmill.imaging.codecs import metadata
 
         return {"exif": metadata.written(tags)}
+
+    def xmp_options(self, packet: bytes, size: Size) -> dict[str, Any]:
+        """Return Pillow's options that write XMP; none if `with_packets` adds it."""
+        return {}
+
+    def with_packets(self, data: bytes, packets: Packets) -> bytes:
+        """Add XMP and IPTC to an encoded file; neither is larger than a file can hold."""
+        return data
 
     def write(
         self, image: Image.Image, file: IO[bytes], options: dict[str, Any], tags: Tags

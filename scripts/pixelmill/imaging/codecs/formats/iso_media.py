@@ -9,6 +9,8 @@ from pixelmill.imaging.codecs.formats.base import Format
 if TYPE_CHECKING:
     from PIL import Image
 
+    from pixelmill.imaging.codecs.decoded import Packets
+
 
 class IsoMedia(Format):
     """A format of pictures in ISO media files (ISO/IEC 14496-12).
@@ -24,6 +26,13 @@ class IsoMedia(Format):
     def recognizes(self, head: bytes) -> bool:
         """Look for a brand of this format."""
         return not self.brands.isdisjoint(brands_of(head))
+
+    def packets(self, data: bytes) -> Packets:
+        """Read the item that holds XMP; there is none for IPTC."""
+        from pixelmill.imaging.codecs import isobmff
+        from pixelmill.imaging.codecs.decoded import Packets
+
+        return Packets(isobmff.xmp(data))
 
     def profile(self, image: Image.Image, data: bytes) -> bytes | None:
         """Take the profile, or make one from the code points ``nclx``."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from pixelmill.imaging.arrays import Array
+    from pixelmill.imaging.codecs.decoded import Packets
     from pixelmill.imaging.codecs.ifd import Tags
 
 
@@ -31,6 +32,7 @@ class Jpeg(OutputFormat):
         "optimize": Flag(False),
     }
     exif = icc = gray_icc = True
+    most_xmp, most_iptc = 65_502, 65_506  # the length of a segment has 16 bits
     by_opencv = True
     copies = True
     cheaper = "a lower quality and no optimize or progressive cost less"
@@ -78,6 +80,18 @@ class Jpeg(OutputFormat):
         from pixelmill.imaging.codecs import jpeg
 
         return jpeg.encoder(**values)
+
+    def packets(self, data: bytes) -> Packets:
+        """Read the segments APP1 and APP13."""
+        from pixelmill.imaging.codecs import packets
+
+        return packets.in_jpeg(data)
+
+    def with_packets(self, data: bytes, packets: Packets) -> bytes:
+        """Add segments."""
+        from pixelmill.imaging.codecs.packets import into_jpeg
+
+        return into_jpeg(data, packets)
 
     def is_whole(self, data: bytes) -> bool:
         """Look for the marker EOI."""

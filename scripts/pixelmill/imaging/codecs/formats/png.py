@@ -9,14 +9,14 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from pixelmill.imaging.codecs.formats.base import OutputFormat
+from pixelmill.imaging.codecs.formats.base import MOST_PACKET, OutputFormat
 from pixelmill.imaging.parameters import Integer, Parameter, Size
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from pixelmill.imaging.arrays import AnyArray
-    from pixelmill.imaging.codecs.decoded import DecodeOptions
+    from pixelmill.imaging.codecs.decoded import DecodeOptions, Packets
     from pixelmill.imaging.codecs.deep_color import DeepSource
     from pixelmill.imaging.codecs.ifd import Tags
 
@@ -31,6 +31,7 @@ class Png(OutputFormat):
     animation = True
     options: ClassVar[Mapping[str, Parameter]] = {"level": Integer(0, 9, 6)}
     alpha = exif = icc = gray_icc = deep = True
+    most_xmp = most_iptc = MOST_PACKET
     copies = True
     cheaper = "a lower level costs less"
 
@@ -95,6 +96,18 @@ class Png(OutputFormat):
         from pixelmill.imaging.codecs import deep_color
 
         return deep_color.encode_png(array, options["level"], profile, tags)
+
+    def packets(self, data: bytes) -> Packets:
+        """Read the texts that hold them."""
+        from pixelmill.imaging.codecs import packets
+
+        return packets.in_png(data)
+
+    def with_packets(self, data: bytes, packets: Packets) -> bytes:
+        """Add texts."""
+        from pixelmill.imaging.codecs.packets import into_png
+
+        return into_png(data, packets)
 
     def is_whole(self, data: bytes) -> bool:
         """Look for the chunk IEND."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from pixelmill.imaging.codecs.formats.base import OutputFormat
+from pixelmill.imaging.codecs.formats.base import MOST_PACKET, OutputFormat
 from pixelmill.imaging.parameters import Choice, Parameter, Size
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from pixelmill.imaging.arrays import AnyArray
-    from pixelmill.imaging.codecs.decoded import DecodeOptions, Source
+    from pixelmill.imaging.codecs.decoded import DecodeOptions, Packets, Source
     from pixelmill.imaging.codecs.deep_color import DeepSource
     from pixelmill.imaging.codecs.ifd import Tags
 
@@ -28,6 +28,7 @@ class Tiff(OutputFormat):
         "compression": Choice(("none", "lzw", "deflate"), "lzw")
     }
     alpha = exif = icc = gray_icc = deep = True
+    most_xmp = most_iptc = MOST_PACKET
     cheaper = "compression none costs less"
 
     _COMPRESSIONS: ClassVar[Mapping[str, str | None]] = {
@@ -112,6 +113,18 @@ class Tiff(OutputFormat):
         from pixelmill.imaging.codecs import deep_color
 
         return deep_color.encode_tiff(array, options["compression"], profile, tags)
+
+    def packets(self, data: bytes) -> Packets:
+        """Read the tags of the first page."""
+        from pixelmill.imaging.codecs import packets
+
+        return packets.in_tiff(data)
+
+    def with_packets(self, data: bytes, packets: Packets) -> bytes:
+        """Add tags."""
+        from pixelmill.imaging.codecs.packets import into_tiff
+
+        return into_tiff(data, packets)
 
     def is_whole(self, data: bytes) -> bool:
         """Look for more than a header: libtiff writes the file itself and reports a full disk."""

@@ -6,11 +6,13 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
-from pixelmill.imaging.codecs.formats.base import QUALITY, OutputFormat
+from pixelmill.imaging.codecs.formats.base import MOST_PACKET, QUALITY, OutputFormat
 from pixelmill.imaging.parameters import Flag, Parameter, Size
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from pixelmill.imaging.codecs.decoded import Packets
 
 
 class Webp(OutputFormat):
@@ -22,6 +24,7 @@ class Webp(OutputFormat):
     animation = True
     options: ClassVar[Mapping[str, Parameter]] = {"quality": QUALITY, "lossless": Flag(False)}
     alpha = exif = icc = True
+    most_xmp = MOST_PACKET
     copies = True
     cheaper = "jpeg costs less"
 
@@ -73,6 +76,18 @@ class Webp(OutputFormat):
         from pixelmill.imaging.codecs import webp
 
         return webp.encode_frames(frames, options, times, plays)
+
+    def packets(self, data: bytes) -> Packets:
+        """Read the chunk of XMP."""
+        from pixelmill.imaging.codecs import packets
+
+        return packets.in_webp(data)
+
+    def with_packets(self, data: bytes, packets: Packets) -> bytes:
+        """Add a chunk."""
+        from pixelmill.imaging.codecs.packets import into_webp
+
+        return into_webp(data, packets)
 
     def is_whole(self, data: bytes) -> bool:
         """Compare the length in the RIFF header with that of the file."""

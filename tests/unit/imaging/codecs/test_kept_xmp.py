@@ -1,0 +1,183 @@
+"""Properties of XMP are kept and made true; what is hostile is refused without being expanded."""
+
+import json
+import shutil
+import subprocess
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from PIL import Image
+
+from pixelmill.core.jobs import METADATA_DROPPED, Job
+from pixelmill.imaging import recipe_parser
+from pixelmill.imaging.codecs import xmp
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
+from pixelmill.imaging.renderer import Renderer
+from tests.helpers.imaging import exif_block
+
+EXIFTOOL = shutil.which("exiftool")
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+TIFF, EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
+DC, XAP = "http://purl.org/dc/elements/1.1/", "http://ns.adobe.com/xap/1.0/"
+SPACES = f'xmlns:tiff="{TIFF}" xmlns:exif="{EXIF}" xmlns:dc="{DC}" xmlns:xmp="{XAP}"'
+
+
+def packet(*nodes, before=""):
+    text = "".join(nodes)
+    return f'{before}<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}" {SPACES}>{text}\
+</rdf:RDF></x:xmpmeta>'.encode()
+
+
+def properties(data):
+    """The properties of a packet by namespace and name, with their text."""
+    found = {}
+    for node in ElementTree.fromstring(data.decode()).iter(f"{{{RDF}}}Description"):
+        found |= {key: value for key, value in node.attrib.items() if RDF not in key}
+        found |= {part.tag: "".join(part.itertext()) for part in node}
+    return found
+
+
+#: What a camera says of its picture, as attributes and as elements.
+STORED = {
+    "attributes": packet(
+        '<rdf:Description tiff:Orientation="6" tiff:ImageWidth="80" tiff:ImageLength="60"'
+        ' exif:PixelXDimension="80" exif:PixelYDimension="60" dc:format="image/jpeg"'
+        ' tiff:BitsPerSample="8" xmp:Rating="5"/>'
+    ),
+    "elements": packet(
+        "<rdf:Description><tiff:Orientation>6</tiff:Orientation>"
+        "<tiff:ImageWidth>80</tiff:ImageWidth><tiff:ImageLength>60</tiff:ImageLength>"
+        "</rdf:Description><rdf:Description><dc:format>image/jpeg</dc:format>"
+        "<exif:PixelXDimension>80</exif:PixelXDimension><xmp:Rating>5</xmp:Rating>"
+        "<exif:PixelYDimension>60</exif:PixelYDimension>"
+        "<xmp:Thumbnails><rdf:Alt><rdf:li>a picture</rdf:li></rdf:Alt></xmp:Thumbnails>"
+        "</rdf:Description>"
+    ),
+}
+
+
+@pytest.fixture
+def render(tmp_path, encoded):
+    """Function that renders a picture of 80x60 with XMP; returns the output and its note."""
+
+    def render_one(held, exif=b"", form="JPEG", **settings):
+        picture = Image.linear_gradient("L").resize((80, 60))
+        options = {"exif": exif} if exif else {}
+        (tmp_path / "a").write_bytes(encoded(picture, form, xmp=held, **options))
+        parsed = recipe_parser.parse({"metadata": "keep", **settings})
+        outcome = Renderer(str(tmp_path), str(tmp_path), parsed).render(Job("a", ("out",)))
+        assert outcome.status == "ok", outcome.message
+        return (tmp_path / "out").read_bytes(), outcome.files[0].note
+
+    return render_one
+
+
+@pytest.mark.parametrize("orientation", ["apply", "keep"])
+@pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff", "avif"])
+@pytest.mark.parametrize("held", STORED.values(), ids=STORED)
+def test_orientation_and_sizes_are_those_of_the_output(render, held, format, orientation):
+    made, note = render(
+        held,
+        exif_block([(0x0112, "short", 6)]),
+        orientation=orientation,
+        steps=[{"resize": {"percent": 50}}],
+        output={"format": format},
+    )
+    turned = orientation == "apply"
+    width, height = ("30", "40") if turned else ("40", "30")
+    assert note == ""
+    assert properties(OUTPUT_FORMATS[format].packets(made).xmp) == {
+        f"{{{TIFF}}}Orientation": "1" if turned or format == "avif" else "6",
+        f"{{{TIFF}}}ImageWidth": width,
+        f"{{{TIFF}}}ImageLength": height,
+        f"{{{EXIF}}}PixelXDimension": width,
+        f"{{{EXIF}}}PixelYDimension": height,
+        f"{{{DC}}}format": f"image/{format}",
+        f"{{{XAP}}}Rating": "5",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(EXIFTOOL is None, reason="exiftool is not installed")
+@pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff", "avif"])
+def test_exiftool_reads_true_sizes_and_finds_no_fault(render, tmp_path, format):
+    render(STORED["elements"], steps=[{"resize": {"percent": 50}}], output={"format": format})
+    command = [EXIFTOOL, "-j", "-n", "-G1", "-validate", "-warning", "-a", "-XMP:all"]
+    done = subprocess.run([*command, tmp_path / "out"], capture_output=True, check=True)
+    (found,) = json.loads(done.stdout)
+    sizes = [found[f"XMP-{key}"] for key in ("tiff:ImageWidth", "exif:ExifImageHeight")]
+    assert (sizes, found["XMP-tiff:Orientation"]) == ([40, 30], 1)
+    assert [key for key in found if "Warning" in key] == []
+
+
+def test_texts_languages_and_structures_stay_as_they_are():
+    text = 'a < b & "c"\tÄ 山'
+    made = xmp.kept(
+        packet(
+            "<rdf:Description><dc:title><rdf:Alt><rdf:li xml:lang='de'>Bäume &lt; 3</rdf:li>"
+            "<rdf:li xml:lang='x-default'>Trees &amp; more</rdf:li></rdf:Alt></dc:title>"
+            "<xmp:Label>a &lt; b &amp; &quot;c&quot;\tÄ 山</xmp:Label></rdf:Description>"
+        )
+    )
+    root = ElementTree.fromstring(made.decode())
+    items = [(li.attrib.popitem()[1], li.text) for li in root.iter(f"{{{RDF}}}li")]
+    assert items == [("de", "Bäume < 3"), ("x-default", "Trees & more")]
+    assert root.find(f".//{{{XAP}}}Label").text == text
+    assert xmp.kept(made) == made
+
+
+def test_two_namespaces_with_one_prefix_are_told_apart():
+    made = xmp.kept(
+        packet(
+            '<rdf:Description xmlns:a="urn:one" a:b="1"/>',
+            '<rdf:Description xmlns:a="urn:two" a:b="2"/>',
+            '<rdf:Description xmlns:rdf2="urn:three" rdf2:b="3"/>',
+        )
+    )
+    assert properties(made) == {"{urn:one}b": "1", "{urn:two}b": "2", "{urn:three}b": "3"}
+
+
+ENTITIES = "".join(f'<!ENTITY e{k} "{f"&e{k - 1};" * 10}">' for k in range(1, 10))
+
+HOSTILE = {
+    "entities": packet("<rdf:Description dc:format='&e9;'/>",
+                       before=f'<!DOCTYPE x [<!ENTITY e0 "Planted">{ENTITIES}]>'),
+    "a-file": packet("<rdf:Description><dc:rights>&f;</dc:rights></rdf:Description>",
+                     before='<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/hostname">]>'),
+    "a-document-type": packet("<rdf:Description/>", before="<!DOCTYPE x>"),
+    "too-deep": packet("<rdf:Description>" + "<dc:a>" * 60 + "</dc:a>" * 60 + "</rdf:Description>"),
+    "not-closed": packet("<rdf:Description dc:format='a'/>")[:-20],
+    "no-prefix": b"<x:xmpmeta>at home</x:xmpmeta>",
+    "not-rdf": b"<a/>",
+    "bytes": bytes(range(256)),
+    "an-unknown-encoding": b'<?xml version="1.0" encoding="klingon"?>' + packet(""),
+    "an-undefined-entity": packet("<rdf:Description dc:format='&undefined;'/>"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("held", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_xmp_is_dropped_and_noted(render, held):
+    made, note = render(held)
+    assert OUTPUT_FORMATS["jpeg"].packets(made).xmp == b""
+    assert (note, b"Planted" in made) == (METADATA_DROPPED, False)
+
+
+def test_a_packet_larger_than_any_real_one_is_refused():
+    huge = packet(f"<rdf:Description dc:format='{'a' * xmp.MOST_BYTES}'/>")
+    grown = packet(f"<rdf:Description xmp:Label='{'>' * (xmp.MOST_BYTES // 2)}'/>")
+    for held in (huge, grown):
+        with pytest.raises(ValueError, match=r"more than 1,000,000 bytes"):
+            xmp.kept(held)
+
+
+def test_what_a_jpeg_cannot_hold_is_dropped_and_noted(render):
+    """A PNG holds it."""
+    held = packet(f"<rdf:Description xmp:Label='{'a' * 70_000}'/>")
+    for format, note in (("png", ""), ("jpeg", METADATA_DROPPED)):
+        made, found = render(held, form="WEBP", output={"format": format})
+        assert (found, b"aaaaaaaa" in made) == (note, format == "png")
+
+
+def test_malformed_xmp_in_a_format_without_xmp_is_not_noted(render):
+    assert render(HOSTILE["not-closed"], output={"format": "bmp"})[1] == ""

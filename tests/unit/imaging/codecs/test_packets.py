@@ -1,0 +1,98 @@
+"""XMP and IPTC are found where each format stores them, and added without changing the picture."""
+
+import io
+import struct
+import zlib
+
+import pytest
+from PIL import Image
+
+from pixelmill.imaging.codecs import iptc, packets
+from pixelmill.imaging.codecs.decoded import Packets
+from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
+from tests.helpers.imaging import chunk
+
+XMP, IPTC = b"<x/>", struct.pack(">BBBH", 0x1C, 2, 80, 4) + b"name"
+
+MODES = ("L", "RGB", "RGBA")
+
+
+def saved(format, mode, **options):
+    file = io.BytesIO()
+    Image.linear_gradient("L").resize((9, 7)).convert(mode).save(file, format, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("options", [{}, {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"}])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff"])
+def test_what_was_added_is_found_and_no_pixel_changes(format, mode, options):
+    if format == "jpeg" and mode == "RGBA":
+        mode = "CMYK"
+    lossless = {"lossless": True} if format == "webp" and mode == "RGBA" else {}
+    data = saved(format.upper(), mode, **options, **lossless)
+    known = OUTPUT_FORMATS[format]
+    given = Packets(XMP, IPTC if known.most_iptc else b"")
+    made = known.with_packets(data, given)
+    assert known.packets(made) == given
+    assert known.is_whole(made)
+    with Image.open(io.BytesIO(made)) as image, Image.open(io.BytesIO(data)) as original:
+        assert (image.mode, image.size) == (original.mode, original.size)
+        assert image.tobytes() == original.tobytes()
+
+
+def test_the_tags_of_a_tiff_stay():
+    data = saved("TIFF", "RGB", tiffinfo={315: "Artist", 34665: {0x9003: "2026:01:31 12:00:00"}})
+    with Image.open(io.BytesIO(packets.into_tiff(data, Packets(XMP, IPTC)))) as image:
+        assert image.tag_v2[315] == "Artist"
+        assert image.getexif().get_ifd(0x8769)[0x9003] == "2026:01:31 12:00:00"
+
+
+def test_iptc_of_several_segments_is_joined():
+    block = iptc.as_block(IPTC)
+    data = saved("JPEG", "L")
+    for half in (block[9:], block[:9]):  # each is inserted before the one that was inserted earlier
+        content = b"Photoshop 3.0\0" + half
+        data = data[:2] + struct.pack(">BBH", 0xFF, 0xED, len(content) + 2) + content + data[2:]
+    assert packets.in_jpeg(data).iptc == IPTC
+
+
+def test_a_compressed_text_of_a_png_is_inflated_only_to_the_limit():
+    data = saved("PNG", "L")
+    bomb = chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(b" " * 50_000_000))
+    assert len(packets.in_png(data[:33] + bomb + data[33:]).xmp) == 1_000_001
+
+
+def test_datasets_stored_as_numbers_of_another_byte_order_are_turned():
+    padded = IPTC + bytes(-len(IPTC) % 4)
+    turned = b"".join(padded[k : k + 4][::-1] for k in range(0, len(padded), 4))
+    numbers = struct.unpack(f">{len(turned) // 4}I", turned)
+    entry = struct.pack(">HHII", 33723, 4, len(numbers), 26)
+    tiff = b"MM\0*\0\0\0\x08\0\1" + entry + bytes(4) + struct.pack(f">{len(numbers)}I", *numbers)
+    assert iptc.kept(packets.in_tiff(tiff).iptc) == IPTC
+
+
+BROKEN = {
+    "jpeg": (b"\xff\xd8\xff", b"\xff\xd8\xff\xe1\0\1", b"\xff\xd8\xff\xed\xff\xffPhotoshop 3.0\0"),
+    "png": (b"\x89PNG\r\n\x1a\n" + bytes(3), chunk(b"iTXt", b"XML:com.adobe.xmp").rjust(60),
+            b"\x89PNG\r\n\x1a\n" + chunk(b"tEXt", b"Raw profile type iptc\0\n\n\n\xff\xff"),
+            b"\x89PNG\r\n\x1a\n" + chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0no stream")),
+    "webp": (b"RIFF", b"RIFF\xff\xff\xff\xffWEBPXMP \xff\xff\xff\xff"),
+    "tiff": (b"II*\0", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff"),
+    "avif": (b"\0\0\0\x0cftypavif", b""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("format", BROKEN)
+def test_broken_files_have_no_packets(format):
+    for data in BROKEN[format]:
+        assert OUTPUT_FORMATS[format].packets(data) == Packets()
+
+
+@pytest.mark.parametrize("format", ["jpeg", "png", "webp", "tiff", "avif"])
+def test_no_end_of_a_file_raises_an_error(format):
+    known = OUTPUT_FORMATS[format]
+    data = known.with_packets(saved(format.upper(), "RGB", xmp=XMP) if format == "avif"
+                              else saved(format.upper(), "RGB"), Packets(XMP, IPTC))  # fmt: skip
+    for end in range(0, len(data), 3):
+        known.packets(data[:end])
