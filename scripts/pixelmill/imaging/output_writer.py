@@ -115,6 +115,32 @@ class OutputWriter:
         _rewrite(descriptor, copy)
         return Written(copy, SOURCE_KEPT)
 
+    def join(self, files: Sequence[bytes], descriptor: int, name: str) -> bytes:
+        """Write encoded files to an open file again, as the pages of one.
+
+        Parameters
+        ----------
+        files : sequence of bytes
+            What `write` returned for each page.
+        descriptor : int
+            Of the file.
+        name : str
+            A key of `pixelmill.imaging.codecs.formats.OUTPUT_FORMATS`.
+
+        Raises
+        ------
+        ImageError
+            If the format cannot hold them.
+        OSError
+            If the file cannot be written.
+        """
+        try:
+            data = OUTPUT_FORMATS[name].joined(files)
+        except ValueError as error:
+            raise ImageError("encode", "write_failed", describe(error)) from error
+        _rewrite(descriptor, data)
+        return data
+
     def _encoded(
         self,
         pictures: Sequence[Any],

@@ -40,6 +40,7 @@ SETTINGS: dict[str, Parameter] = {
     "color": Choice(("srgb", "keep", "drop"), "srgb"),
     "depth": Choice((8, "keep"), 8),
     "animation": Choice(("first", "all", "error"), "first"),
+    "pages": Choice(("first", "all"), "first"),
     "metadata": ChoiceOrNames(("strip", "keep", "none"), tag_names.NAMES, "strip"),
     "background": Color("#ffffff"),
     "keep_mtime": Flag(False),

@@ -219,6 +219,7 @@ def _check_together(recipe: Recipe, where: str) -> None:
     wanted = {
         "orientation": ("keep", "exif", "the tag"),
         "animation": ("all", "animation", "moving pictures"),
+        "pages": ("all", "several_pages", "several pages"),
         "depth": ("keep", "deep", "16 bits"),
     }
     for key, (value, ability, what) in wanted.items():

@@ -10,11 +10,13 @@ import contextlib
 import functools
 import hashlib
 import io
+import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from PIL import Image
 
@@ -26,12 +28,12 @@ from pixelmill.imaging.backends.base import Prepared
 from pixelmill.imaging.backends.registry import backend
 from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.decoded import Decoded, Packets, SizeHint
-from pixelmill.imaging.codecs.formats import FORMATS
+from pixelmill.imaging.codecs.formats import FORMATS, SNIFF_BYTES, output_format, sniff
 from pixelmill.imaging.codecs.jpeg import SCALES
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.output_writer import OutputWriter
 from pixelmill.imaging.parameters import Box, Size
-from pixelmill.imaging.recipe import Recipe, Step
+from pixelmill.imaging.recipe import Output, Recipe, Step
 from pixelmill.imaging.steps.resize import constant_size, needed_size
 
 #: Width and height of the picture that workers warm up with, those of a small photo.
@@ -40,6 +42,31 @@ _WARM_UP = (448, 448)
 
 #: Steps by name.
 _Steps: TypeAlias = Sequence[tuple[str, Prepared]]
+
+
+class _Page(NamedTuple):
+    """A page of an output, encoded; its size in pixels, and what is noted of it."""
+
+    data: bytes
+    size: Size
+    note: str
+
+
+@dataclass
+class _Draft:
+    """An output that is being written, to a temporary file."""
+
+    output: Output
+    path: str
+    temporary: str
+    descriptor: int
+    pages: list[_Page] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Close the file, once."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
 
 class Renderer:
@@ -140,13 +167,7 @@ class Renderer:
             data = reading.read(self._sources + job.source, job.bytes, self.limits)
             timer.bytes_in, timer.digest = len(data), reading.content_digest(data)
             timer.lap(Stage.READ)
-            decoded = self._backend.decode(
-                data, self.size_hint, self.recipe.decode_options, self.limits
-            )
-            decoded.packets = _packets(data, decoded.kind, self.recipe.settings["metadata"])
-            timer.pixels_in = decoded.pixels
-            timer.lap(Stage.DECODE)
-            self._make(job, decoded, data, timer)
+            self._make(job, self._decoded(data, timer), timer)
         except ImageError as error:
             return timer.outcome(job, error)
         except TreeError:
@@ -158,50 +179,87 @@ class Renderer:
             return timer.outcome(job, ImageError(timer.stage, "corrupt", describe(error)))
         return timer.outcome(job)
 
-    def _make(self, job: Job, decoded: Decoded, data: bytes, timer: StageTimer) -> None:
+    def _decoded(self, data: bytes, timer: StageTimer) -> Iterator[tuple[Decoded, bytes]]:
+        """Decode a file, or one page after the other, each with the file that begins with it."""
+        recipe = self.recipe
+        kind = sniff(data[:SNIFF_BYTES]) if recipe.settings["pages"] == "all" else None
+        pages = (data,) if kind is None else FORMATS[kind].pages(data, self.limits.max_frames)
+        for page in pages:
+            decoded = self._backend.decode(page, self.size_hint, recipe.decode_options, self.limits)
+            decoded.packets = _packets(page, decoded.kind, recipe.settings["metadata"])
+            timer.pixels_in += decoded.pixels
+            timer.lap(Stage.DECODE)
+            yield decoded, page
+
+    def _make(self, job: Job, pages: Iterator[tuple[Decoded, bytes]], timer: StageTimer) -> None:
         """Run the steps and write each output; either all outputs are renamed, or none."""
         recipe = self.recipe
-        common, own = self._prepared
-        frames = [self._apply(frame, decoded.box, common) for frame in decoded.frames]
-        box = None if recipe.steps else decoded.box
-        written: list[tuple[str, str]] = []
+        first = next(pages)  # before any file is created
+        drafts: list[_Draft] = []
         placed: list[str] = []
         try:
-            for output, path, steps in zip(recipe.outputs, job.outputs, own, strict=True):
-                if written:
-                    timer.lap(Stage.WRITE)
-                pictures = frames
-                if steps:
-                    pictures = [
-                        self._apply(*self._reduced(frame, output.steps, box, decoded.kind), steps)
-                        for frame in frames
-                    ]
-                timer.lap(Stage.STEPS)
-                temporary = temporary_beside(path)
-                descriptor = self._outputs.create(temporary)
-                written.append((temporary, path))
-                try:
-                    made, note = self._writer.write(pictures, descriptor, output, decoded, data)
-                    timer.lap(Stage.ENCODE)
-                    if self.durable:
-                        os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
-                size, sha256 = self._backend.size(pictures[0]), hashlib.sha256(made).hexdigest()
-                timer.files.append(OutputFile(output.name, path, *size, len(made), sha256, note))
-            for temporary, path in written:
+            for decoded, data in itertools.chain([first], pages):
+                self._write_page(job, decoded, data, drafts, timer)
+            for draft in drafts:
+                made, size, note = draft.pages[0]
+                if len(draft.pages) > 1:
+                    name = output_format(draft.output.format, first[0].kind)
+                    files = [page.data for page in draft.pages]
+                    made = self._writer.join(files, draft.descriptor, name)
+                    note = next(filter(None, (page.note for page in draft.pages)), "")
+                if self.durable:
+                    os.fsync(draft.descriptor)
+                sha256 = hashlib.sha256(made).hexdigest()
+                timer.files.append(
+                    OutputFile(draft.output.name, draft.path, *size, len(made), sha256, note)
+                )
+            for draft in drafts:
+                draft.close()
                 if recipe.settings["keep_mtime"]:
-                    self._outputs.set_mtime(temporary, job.mtime_ns)
-                self._outputs.replace(temporary, path)
-                placed.append(path)
+                    self._outputs.set_mtime(draft.temporary, job.mtime_ns)
+                self._outputs.replace(draft.temporary, draft.path)
+                placed.append(draft.path)
             timer.lap(Stage.WRITE)
         except BaseException as error:
-            for path in (*(temporary for temporary, _ in written), *placed):
+            for draft in drafts:
+                draft.close()
+            for path in (*(draft.temporary for draft in drafts), *placed):
                 with contextlib.suppress(OSError, TreeError):  # the first error is reported
                     self._outputs.unlink(path)
             if isinstance(error, OSError):
                 raise ImageError("write", "write_failed", str(error.strerror or error)) from error
             raise
+
+    def _write_page(
+        self, job: Job, decoded: Decoded, data: bytes, drafts: list[_Draft], timer: StageTimer
+    ) -> None:
+        """Run the steps, and encode each output; the drafts are created with the first page."""
+        recipe = self.recipe
+        common, own = self._prepared
+        frames = [self._apply(frame, decoded.box, common) for frame in decoded.frames]
+        box = None if recipe.steps else decoded.box
+        for number, (output, path, steps) in enumerate(
+            zip(recipe.outputs, job.outputs, own, strict=True)
+        ):
+            if number:
+                timer.lap(Stage.WRITE)
+            pictures = frames
+            if steps:
+                pictures = [
+                    self._apply(*self._reduced(frame, output.steps, box, decoded.kind), steps)
+                    for frame in frames
+                ]
+            timer.lap(Stage.STEPS)
+            if number == len(drafts):
+                temporary = temporary_beside(path)
+                drafts.append(_Draft(output, path, temporary, self._outputs.create(temporary)))
+            draft = drafts[number]
+            if draft.pages:  # all pages are written again in the end
+                os.ftruncate(draft.descriptor, 0)
+                os.lseek(draft.descriptor, 0, os.SEEK_SET)
+            made = self._writer.write(pictures, draft.descriptor, output, decoded, data)
+            draft.pages.append(_Page(made.data, self._backend.size(pictures[0]), made.note))
+            timer.lap(Stage.ENCODE)
 
     def _reduced(
         self, picture: Any, steps: Sequence[Step], box: Box | None, kind: str

@@ -49,6 +49,8 @@ class Expectation(NamedTuple):
         As in the recipe.
     moving : bool
         Whether all frames are kept.
+    pages : bool
+        Whether all pages are kept.
     colors_alpha : bool
         Whether grey with alpha is stored as colours: OpenCV has no such arrays.
     options : mapping
@@ -69,6 +71,7 @@ class Expectation(NamedTuple):
     color: str
     background: str
     moving: bool
+    pages: bool
     colors_alpha: bool
     options: Mapping[str, Any]
     keeps_source: bool = False
@@ -98,6 +101,7 @@ def expectations_of(recipe: Mapping[str, Any]) -> dict[str, Expectation]:
             color=recipe.get("color", "srgb"),
             background=recipe.get("background", "#ffffff"),
             moving=recipe.get("animation", "first") == "all",
+            pages=recipe.get("pages", "first") == "all",
             colors_alpha=recipe.get("backend", "pillow") == "opencv",
             options=output,
             keeps_source=bool(min_saving) or output.get("if_larger") == "keep_source",

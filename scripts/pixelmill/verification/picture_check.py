@@ -92,17 +92,27 @@ def check_pictures(expectation: Expectation, source: bytes, output: bytes, least
         If no second library decodes one of the files.
     """
     seen = decode(
-        output, "srgb" if expectation.color == "srgb" else "drop", upright=False, moving=True
+        output,
+        "srgb" if expectation.color == "srgb" else "drop",
+        upright=False,
+        moving=True,
+        pages=True,
     )
     kind = seen.notes.kind
     moving = expectation.moving and kind in _MOVING
-    meant = decode(source, expectation.color, expectation.upright, moving)
+    pages = expectation.pages and kind == "tiff"
+    meant = decode(source, expectation.color, expectation.upright, moving, pages)
     if not expectation.upright and kind == "avif" and len(seen.frames) > 1:
         seen = _turned_back(seen, meant.notes.orientation)
     if kind == "gif":
         least -= _PALETTE_COSTS
-    prepared = [_prepared(expectation, kind, frame, seen) for frame in meant.frames]
-    frames, durations = _merged(prepared, meant.durations, len(seen.frames))
+    shown = [*seen.frames, *[seen.frames[-1]] * len(meant.frames)]  # some may be missing
+    prepared = [
+        _prepared(expectation, kind, frame, one)
+        for frame, one in zip(meant.frames, shown, strict=False)
+    ]
+    most = len(prepared) if pages else len(seen.frames)  # pages may be equal
+    frames, durations = _merged(prepared, meant.durations, most)
     detail = max(frames[0].shape[:2])
     compared = [
         similarity.compare(one, _renderings(expectation, kind, other, one), least, detail)
@@ -127,9 +137,9 @@ def _turned_back(seen: Seen, orientation: int) -> Seen:
     return replace(seen, frames=frames, notes=seen.notes._replace(orientation=orientation))
 
 
-def _prepared(expectation: Expectation, kind: str, frame: Array, seen: Seen) -> Array:
+def _prepared(expectation: Expectation, kind: str, frame: Array, shown: Array) -> Array:
     """Convert a frame of the source to the depth and the alpha that the output can have."""
-    if frame.dtype == np.uint16 and not (expectation.deep and seen.frames[0].dtype == np.uint16):
+    if frame.dtype == np.uint16 and not (expectation.deep and shown.dtype == np.uint16):
         frame = ((frame.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return reference.blend(frame, expectation.background) if kind in _FLAT else frame
 
@@ -197,9 +207,12 @@ def _order_fault(
     """Say if a frame fits the place of another one much better."""
     if len(found) < 2:
         return None
+    rendered = [reference.render(frame, expectation.steps) for frame in expected]
+    if len({frame.shape[:2] for frame in (*found, *rendered)}) > 1:
+        return None
     one, two = (
         np.stack([similarity.reduce(similarity.layers_of(frame, True), detail) for frame in frames])
-        for frames in (found, [reference.render(frame, expectation.steps) for frame in expected])
+        for frames in (found, rendered)
     )
     if one.shape[1:] != two.shape[1:]:
         return None
@@ -221,7 +234,7 @@ def _quality_fault(expectation: Expectation, kind: str, seen: Seen, meant: Seen)
     converts = meant.notes.profile is not None or meant.notes.colors or meant.inks
     if not expectation.least_ssim or resizes or converts:
         return None
-    frame = _prepared(expectation, kind, meant.frames[0], seen)
+    frame = _prepared(expectation, kind, meant.frames[0], seen.frames[0])
     pictures = [
         reference.blend(picture, expectation.background) if picture.shape[2] == 4 else picture
         for picture in (seen.frames[0], _rendered(expectation, kind, frame))

@@ -55,7 +55,13 @@ class Seen:
     inks: bool
 
 
-def decode(data: bytes, color: str = "srgb", upright: bool = True, moving: bool = False) -> Seen:
+def decode(
+    data: bytes,
+    color: str = "srgb",
+    upright: bool = True,
+    moving: bool = False,
+    pages: bool = False,
+) -> Seen:
     """Decode a file with other libraries than Pillow.
 
     Parameters
@@ -69,6 +75,8 @@ def decode(data: bytes, color: str = "srgb", upright: bool = True, moving: bool 
         Turn the picture upright by the orientation that the file notes.
     moving : bool
         Decode every frame instead of the first.
+    pages : bool
+        Decode every page of a TIFF instead of the first; each is a frame.
 
     Raises
     ------
@@ -83,19 +91,21 @@ def decode(data: bytes, color: str = "srgb", upright: bool = True, moving: bool 
         if kind in _COMPOSED or (moving and kind in second_frames.READERS):
             frames, durations = second_frames.READERS[kind](data, None if moving else 1)
         if frames:
-            samples = [Samples(frame, "rgb", alpha=frame.shape[2] == 4) for frame in frames]
+            found = [(Samples(f, "rgb", alpha=f.shape[2] == 4), notes) for f in frames]
         else:
-            first, notes = _first(data, kind, notes)
-            samples, durations = [first], []
-        pictures = [color_conversion.in_rgb(each, notes, color) for each in samples]
+            found, durations = _pictures(data, kind, notes, None if pages else 1), []
+        pictures = [color_conversion.in_rgb(each, noted, color) for each, noted in found]
     except UndecodableError:
         raise
     except Exception as error:  # each library raises its own
         raise UndecodableError(f"{kind or 'file'}: {error}") from error
     if upright:
-        pictures = [turned(picture, notes.orientation) for picture in pictures]
+        pictures = [
+            turned(picture, noted.orientation)
+            for picture, (_, noted) in zip(pictures, found, strict=True)
+        ]
     times = tuple(durations) if len(pictures) > 1 else ()
-    space = samples[0].space
+    notes, space = found[0][1], found[0][0].space
     return Seen(pictures, times, notes, gray=space == "gray", inks=space == "cmyk")
 
 
@@ -114,14 +124,16 @@ def turned(picture: Array, orientation: int) -> Array:
     return np.ascontiguousarray(picture[::down, ::across])
 
 
-def _first(data: bytes, kind: str, notes: Notes) -> tuple[Samples, Notes]:
-    """Return the samples of the first picture of a file."""
+def _pictures(
+    data: bytes, kind: str, notes: Notes, most: int | None
+) -> list[tuple[Samples, Notes]]:
+    """Return the samples of the first picture of a file, or of the first `most` pages."""
     if kind == "tiff":
-        return tiff_samples(data)
+        return tiff_samples(data, most)
     reader = _READERS.get(kind)
     if reader is None:
         raise UndecodableError(f"no second decoder for {kind.upper() or 'this format'}")
-    return reader(data), notes
+    return [(reader(data), notes)]
 
 
 def _jpeg(data: bytes) -> Samples:

@@ -20,6 +20,9 @@ _LAB, _ICC_LAB, _ITU_LAB = 8, 9, 10
 #: Values of ExtraSamples (TIFF 6.0, page 31).
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
+#: Bits of NewSubfileType (TIFF 6.0, page 36): a reduced version, and a mask.
+_OF_ANOTHER_PAGE = 0b101
+
 #: Values of Compression: Huffman, Group 3 and Group 4 (TIFF 6.0, pages 30 and 49).
 _FAX = (2, 3, 4)
 
@@ -39,21 +42,31 @@ _XYZ_TO_RGB = (
 _D50 = (0.9642, 1.0, 0.8249)
 
 
-def tiff_samples(data: bytes) -> tuple[Samples, Notes]:
-    """Decode the first page of a TIFF.
+def tiff_samples(data: bytes, most: int | None = None) -> list[tuple[Samples, Notes]]:
+    """Decode the first `most` pages of a TIFF.
+
+    What the file calls a reduced version or a mask of another page is no page, unless it comes
+    first (TIFF 6.0, NewSubfileType).
 
     Raises
     ------
     UndecodableError
-        If it cannot be, or if its samples have no defined colour.
+        If one cannot be, or if its samples have no defined colour.
     """
     import tifffile
 
+    found: list[tuple[Samples, Notes]] = []
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            page: Any = file.pages[0]
-            _check_numbers(page)
-            return _samples(data, page), _notes(page)
+            for number in range(len(file.pages)):
+                page: Any = file.pages[number]
+                if number and page.subfiletype & _OF_ANOTHER_PAGE:
+                    continue
+                _check_numbers(page)
+                found.append((_samples(data, page), _notes(page)))
+                if len(found) == most:
+                    break
+            return found
     except UndecodableError:
         raise
     except Exception as error:  # tifffile raises anything on files that it does not know
@@ -89,16 +102,17 @@ def _samples(data: bytes, page: Any) -> Samples:
             raise  # it was cut off; libtiff would make up the rest
         return _by_libtiff(data, page)
     if page.compression in _FAX:
-        _check_fax(data, array)
+        _check_fax(data, page.index, array)
     planar = page.planarconfig == 2 and page.samplesperpixel > 1
     return _meaning(page, np.moveaxis(array, 0, -1) if planar else array)
 
 
-def _check_fax(data: bytes, array: Any) -> None:
+def _check_fax(data: bytes, number: int, array: Any) -> None:
     """Refuse damaged fax data, from which each decoder recovers something else."""
     import imagecodecs
 
-    if not np.array_equal(np.asarray(imagecodecs.tiff_decode(data)).reshape(array.shape), array):
+    again = np.asarray(imagecodecs.tiff_decode(data, index=number))
+    if not np.array_equal(again.reshape(array.shape), array):
         raise UndecodableError("TIFF whose fax data are damaged")
 
 
@@ -119,7 +133,7 @@ def _by_libtiff(data: bytes, page: Any) -> Samples:
 
     if page.extrasamples or page.bitspersample != 8 or _tag(page, "Orientation", 1) != 1:
         raise UndecodableError("TIFF of a layout that only libtiff knows, with alpha or turned")
-    layers = np.asarray(imagecodecs.tiff_decode(data, asrgb=True))
+    layers = np.asarray(imagecodecs.tiff_decode(data, index=page.index, asrgb=True))
     return Samples(np.ascontiguousarray(layers[..., :3]), "rgb")
 
 

@@ -242,7 +242,8 @@ def test_omitted_keys_of_a_recipe_get_their_defaults():
             "optimize": False,
         },
         "backend": "pillow", "orientation": "apply", "color": "srgb", "depth": 8,
-        "animation": "first", "metadata": "strip", "background": "#ffffff", "keep_mtime": False,
+        "animation": "first", "pages": "first", "metadata": "strip", "background": "#ffffff",
+        "keep_mtime": False,
         "shrink_margin": 2.5,
     }  # fmt: skip
 

@@ -87,7 +87,7 @@ def test_colours_of_a_kept_profile_are_compared_as_they_are_stored(photo):
 def test_sixteen_bits_are_rounded_to_eight():
     levels = np.array([0, 128, 129, 385, 386, 65406, 65407, 65535], np.uint16)
     frame = np.repeat(levels[None, :, None], 3, axis=2)
-    output = Seen([np.zeros((1, 8, 3), np.uint8)], (), Notes("png", 1, None), False, False)
+    output = np.zeros((1, 8, 3), np.uint8)
     prepared = picture_check._prepared(expectation(depth="keep"), "png", frame, output)
     assert prepared[0, :, 0].tolist() == [0, 0, 1, 1, 2, 254, 255, 255]
 

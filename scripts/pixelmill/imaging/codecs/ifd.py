@@ -7,8 +7,8 @@ stay as they are (TIFF 6.0, section 2; BigTIFF; EXIF 3.0, 4.6.2).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 #: Types of values that this module writes.
@@ -207,6 +207,94 @@ def extension(tiff: bytes, tags: Tags) -> tuple[bytes, bytes]:
     }
     directories = _directories(Tags(own.order, **both), begin)
     return padding + directories, tiff[:4] + struct.pack(f"{own.order}I", begin)
+
+
+def first_directory(data: bytes, offset: int) -> bytes:
+    """Return a file whose first directory is another one of its own.
+
+    Parameters
+    ----------
+    data : bytes
+        A TIFF.
+    offset : int
+        Of `offsets`.
+    """
+    order, big = _HEADERS[data[:4]]
+    place, form = (8, "Q") if big else (4, "I")
+    return data[:place] + struct.pack(order + form, offset) + data[place + struct.calcsize(form) :]
+
+
+def offsets(data: bytes) -> Iterator[int]:
+    """Yield the offset of each directory of a TIFF: one for each page.
+
+    Raises
+    ------
+    ValueError
+        If the data end within a directory, or if directories follow each other in a circle.
+    """
+    order, big = _HEADERS[data[:4]]
+    number, offset, entry = ("Q", "Q", 20) if big else ("H", "I", 12)
+    place = _unpacked(data, order + offset, 8 if big else 4)
+    seen: set[int] = set()
+    while place:
+        if place in seen:
+            raise ValueError("its directories follow each other in a circle")
+        seen.add(place)
+        count = _unpacked(data, order + number, place)
+        yield place
+        place = _unpacked(data, order + offset, place + struct.calcsize(number) + entry * count)
+
+
+def field_at(data: bytes, place: int, tag: int) -> Field | None:
+    """Return a field of the directory at one of `offsets`; None if it has none."""
+    order, big = _HEADERS[data[:4]]
+    return dict(_fields(data, place, order, big)).get(tag)
+
+
+#: Tags of the offsets of strips and tiles.
+_PIXELS = (273, 324)
+
+
+def joined(files: Sequence[bytes]) -> bytes:
+    """Join files of one page to one file; their pixels are copied as they are.
+
+    Parameters
+    ----------
+    files : sequence of bytes
+        TIFFs of the same byte order, whose offsets of strips are LONGs; not BigTIFFs.
+
+    Raises
+    ------
+    ValueError
+        If the file would be larger than a TIFF can be.
+    """
+    order = _HEADERS[files[0][:4]][0]
+    whole = bytearray()
+    link = 4  # the place of the offset of the next directory
+    for file in files:
+        whole += bytes(len(whole) % 2)
+        base, tags = len(whole), read(file)
+        whole += file + bytes(len(file) % 2)
+        main = {
+            tag: _moved(field, order, base) if tag in _PIXELS else field
+            for tag, field in tags.main.items()
+        }
+        begin = len(whole)
+        whole += _directories(replace(tags, main=main), begin)
+        if len(whole) >= 2**32:
+            raise ValueError("a TIFF of more than 4 GB")
+        struct.pack_into(f"{order}I", whole, link, begin)
+        (count,) = struct.unpack_from(f"{order}H", whole, begin)
+        link = begin + 2 + 12 * count
+    return bytes(whole)
+
+
+def _moved(found: Field, order: str, by: int) -> Field:
+    """Return offsets that point so many bytes further."""
+    letter = _INTEGERS[found.kind]
+    count = len(found.value) // _TYPES[found.kind][0]
+    values = struct.unpack(f"{order}{count}{letter}", found.value)
+    return Field(LONG, struct.pack(f"{order}{count}I", *(value + by for value in values)))
 
 
 def in_order(tags: Tags, order: str) -> Tags:

@@ -24,7 +24,7 @@ class Limits:
     max_bytes : int
         Size of the file.
     max_frames : int
-        Frames of an animation.
+        Frames of an animation, or pages of a TIFF.
     max_scans : int
         Scans of a JPEG. Each covers the whole picture; a progressive JPEG has about ten.
     max_aspect : float

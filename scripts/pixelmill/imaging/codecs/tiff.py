@@ -30,6 +30,9 @@ _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _ORIENTATION = 258, 259, 262, 26
 _SAMPLES, _PLANAR, _COLOR_MAP, _INK_SET, _EXTRA, _FORMAT = 277, 284, 320, 332, 338, 339
 _WHITE_POINT, _PROFILE = 318, 34675
 
+#: NewSubfileType, and its bits that mean a reduced version and a mask of another page.
+_SUBFILE_TYPE, _OF_ANOTHER_PAGE = 254, 0b101
+
 _UPRIGHT = 1
 
 #: Tags that describe the layout of the samples.
@@ -278,6 +281,32 @@ def first_page(data: bytes) -> Page | None:
     except Exception:  # Pillow reports why
         return None
     return _page(data, page)
+
+
+def page_offsets(data: bytes, most: int) -> list[int]:
+    """Return the offsets of the directories of all pages of a TIFF.
+
+    What the file calls a reduced version or a mask of another page is left out, unless it comes
+    first (TIFF 6.0, NewSubfileType).
+
+    Raises
+    ------
+    ImageError
+        If there are more than `most` directories, or if their chain is broken.
+    """
+    found: list[int] = []
+    try:
+        for number, place in enumerate(ifd.offsets(data), 1):
+            if number > most:
+                message = f"it has more pages than limits.max_frames = {most:,}"
+                raise ImageError("decode", "too_large", message)
+            order = "<" if data[:1] == b"I" else ">"
+            kind = ifd.integer(order, ifd.field_at(data, place, _SUBFILE_TYPE)) or 0
+            if not found or not kind & _OF_ANOTHER_PAGE:
+                found.append(place)
+    except ValueError as error:
+        raise ImageError("decode", "truncated", f"TIFF: {error}") from error
+    return found
 
 
 def jpegs(image: Image.Image, data: bytes) -> Iterator[bytes]:

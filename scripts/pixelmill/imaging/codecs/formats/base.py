@@ -132,6 +132,16 @@ class Format:
 
         return metadata.block_of(image.info)
 
+    def pages(self, data: bytes, most: int) -> Iterable[bytes]:
+        """Return the file once for each of its pages, with that page as its first.
+
+        Raises
+        ------
+        ImageError
+            If there are more than `most`, or if they cannot be counted.
+        """
+        return (data,)
+
     def packets(self, data: bytes) -> Packets:
         """XMP and IPTC of a file, as they are stored."""
         from pixelmill.imaging.codecs.decoded import Packets
@@ -172,6 +182,8 @@ class OutputFormat(Format, abc.ABC):
     alpha, exif, icc, gray_icc, deep : bool
         Whether a file can hold transparency, EXIF, an ICC profile, an ICC profile of grey, and
         16 bits per channel.
+    several_pages : bool
+        Whether `joined` makes one file of several.
     most_xmp, most_iptc : int
         Largest XMP and IPTC of a file, in bytes; 0 if it holds none.
     by_opencv : bool
@@ -188,6 +200,7 @@ class OutputFormat(Format, abc.ABC):
     icc: ClassVar[bool] = False
     gray_icc: ClassVar[bool] = False
     deep: ClassVar[bool] = False
+    several_pages: ClassVar[bool] = False
     most_xmp: ClassVar[int] = 0
     most_iptc: ClassVar[int] = 0
     by_opencv: ClassVar[bool] = False
@@ -303,6 +316,16 @@ class OutputFormat(Format, abc.ABC):
             How often the animation is shown; 0 means for ever.
         """
         raise NotImplementedError(f"{self.name}: animations cannot be written")
+
+    def joined(self, files: Sequence[bytes]) -> bytes:
+        """Join encoded files to one that has each as a page.
+
+        Raises
+        ------
+        ValueError
+            If the format cannot hold them.
+        """
+        raise NotImplementedError(f"{self.name}: several pages cannot be written")
 
     def array_encoder(self, values: Mapping[str, Any]) -> Callable[[Array], bytes] | None:
         """Return a function that encodes arrays without metadata; None if there is none.

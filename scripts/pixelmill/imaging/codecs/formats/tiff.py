@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from pixelmill.imaging.codecs.formats.base import MOST_PACKET, OutputFormat
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Tiff(OutputFormat):
-    """TIFF 6.0 and BigTIFF; the first page."""
+    """TIFF 6.0 and BigTIFF; the first page, or one after the other."""
 
     name = "tiff"
     suffixes = (".tif", ".tiff")
@@ -28,6 +28,7 @@ class Tiff(OutputFormat):
         "compression": Choice(("none", "lzw", "deflate"), "lzw")
     }
     alpha = exif = icc = gray_icc = deep = True
+    several_pages = True
     most_xmp = most_iptc = MOST_PACKET
     cheaper = "compression none costs less"
 
@@ -46,6 +47,18 @@ class Tiff(OutputFormat):
         from pixelmill.imaging.codecs import photometric
 
         return photometric.source(data, options)
+
+    def pages(self, data: bytes, most: int) -> Iterable[bytes]:
+        """Point the header to the directory of each page."""
+        from pixelmill.imaging.codecs import ifd, tiff
+
+        return (ifd.first_directory(data, place) for place in tiff.page_offsets(data, most))
+
+    def joined(self, files: Sequence[bytes]) -> bytes:
+        """Chain the directories."""
+        from pixelmill.imaging.codecs import ifd
+
+        return ifd.joined(files)
 
     def deep_source(self, data: bytes, options: DecodeOptions) -> DeepSource | None:
         """Open a first page of more than 8 bits per channel."""
