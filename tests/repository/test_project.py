@@ -37,6 +37,7 @@ TESTED_BY = {
     "imaging/codecs/apng": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/avif": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/decoded": "unit/imaging/codecs/test_decoding.py",
+    "imaging/codecs/exif_facts": "unit/pipeline/test_sidecars.py",
     "imaging/codecs/formats/avif": "unit/imaging/codecs/formats/test_iso_media.py",
     "imaging/codecs/formats/gif": "unit/imaging/codecs/formats/test_formats.py",
     "imaging/codecs/formats/heif": "unit/imaging/codecs/formats/test_iso_media.py",
@@ -48,6 +49,7 @@ TESTED_BY = {
     "imaging/codecs/sequences": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/webp": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/ico": "unit/imaging/codecs/test_several_pictures.py",
+    "imaging/sidecar": "unit/pipeline/test_sidecars.py",
     "verification/check_results": "unit/verification/test_verify.py",
     "verification/color_conversion": "unit/verification/test_second_decoder.py",
     "verification/exact_resampling": "unit/verification/test_reference.py",
@@ -58,6 +60,7 @@ TESTED_BY = {
     "verification/second_png": "unit/verification/test_second_decoder.py",
     "verification/second_ssim": "unit/imaging/codecs/test_ssim.py",
     "verification/second_tiff": "unit/verification/test_second_decoder.py",
+    "verification/sidecar_check": "unit/pipeline/test_sidecars.py",
     "verification/suspected_faults": "unit/verification/test_planted_pictures.py",
 }
 

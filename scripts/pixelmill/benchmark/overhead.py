@@ -44,7 +44,9 @@ def overhead(
     -----
     Only the first output of a recipe is made.
     """
-    recipe = replace(recipe.with_files(), outputs=recipe.outputs[:1])
+    first = recipe.outputs[0]
+    delivery = {key: value for key, value in first.delivery.items() if key != "sidecar"}
+    recipe = replace(recipe.with_files(), outputs=(replace(first, delivery=delivery),))
     renderer = Renderer(source, target, recipe)
     library = backend(recipe.settings["backend"])
     steps = [library.prepare(step, recipe.folder) for step in recipe.all_steps]

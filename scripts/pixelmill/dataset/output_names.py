@@ -23,7 +23,7 @@ from pixelmill.core.jobs import Job
 from pixelmill.core.path_templates import fill
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.imaging.codecs.formats import output_suffix, split_suffix
-from pixelmill.imaging.recipe import Output, Recipe
+from pixelmill.imaging.recipe import SIDECAR, Output, Recipe
 
 if TYPE_CHECKING:  # NumPy is imported while the first child starts
     import numpy as np
@@ -68,6 +68,17 @@ def templated_name(template: str, sides: Sequence[int | None], source: str, suff
     made = fill(template, {**values, "width": sides[0], "height": sides[1]})
     *folders, name = made.split("/")
     return "/".join((*map(_fit_folder, folders), _fit(name, source)))
+
+
+def sidecar_name(output: str) -> str:
+    """Return the path of the file that describes an output.
+
+    Examples
+    --------
+    >>> sidecar_name("b/c.jpg")
+    'b/c.jpg.json'
+    """
+    return _fit(output + SIDECAR, output)
 
 
 def renamed(sources: Sources, naming: Naming = plain_name) -> dict[str, str]:
@@ -246,13 +257,44 @@ class Outputs:
             ]
         )
 
+        described = [] if recipe is None else recipe.outputs
+        self._with_sidecar = [n for n, output in enumerate(described) if output.has_sidecar]
+        if self._with_sidecar:
+            self._check_sidecars(entries)
+
+    def _check_sidecars(self, entries: Entries) -> None:
+        """Refuse sidecars with the name of a folder, or with one shortened name.
+
+        Names of images never end like those of sidecars, and differ from each other.
+        """
+        images, folders, shortened = len(self._columns), dict[str, str](), dict[str, str]()
+        for entry in entries:
+            for path in self.of(entry)[:images]:
+                for parent in PurePosixPath(path).parents:
+                    if (key := collision_key(str(parent))).endswith(SIDECAR):
+                        folders[key] = entry.path
+        for entry in entries:
+            paths = self.of(entry)
+            for number, sidecar in zip(self._with_sidecar, paths[images:], strict=True):
+                key = collision_key(sidecar)
+                other = folders.get(key)
+                if sidecar != paths[number] + SIDECAR:
+                    other = shortened.setdefault(key, entry.path)
+                if other not in (None, entry.path):
+                    raise UserError(
+                        f"'{escape(entry.path)}' and '{escape(str(other))}' need the same name "
+                        f"'{escape(sidecar)}', one of them for a sidecar; rename one of them, or "
+                        "leave 'sidecar' out."
+                    )
+
     def of(self, entry: Entry) -> tuple[str, ...]:
-        """Return the paths of an image's outputs, in the order of the recipe."""
+        """Return the paths of an image's outputs, in the order of the recipe's variants."""
         path = entry.path
-        return tuple(
+        images = tuple(
             folder + (others.get(path) or naming(path, output_suffix(format_, entry.format, path)))
             for folder, format_, naming, others in self._columns
         )
+        return images + tuple(sidecar_name(images[number]) for number in self._with_sidecar)
 
     def job(self, entry: Entry) -> Job:
         """Return the job of an image."""
@@ -260,7 +302,7 @@ class Outputs:
 
 
 def refuse_templates(recipe: Recipe, where: str = "recipe") -> None:
-    """Refuse a recipe with templates for a dataset in shards.
+    """Refuse a recipe with templates or sidecars for a dataset in shards.
 
     A shard knows only the images whose plain names may collide with those of its own.
 
@@ -269,6 +311,11 @@ def refuse_templates(recipe: Recipe, where: str = "recipe") -> None:
     UserError
     """
     for output in recipe.outputs:
+        if output.has_sidecar:
+            raise UserError(
+                f"{where}.output.sidecar: names of sidecars cannot be compared between shards; "
+                "leave 'sidecar' out, or set scale.shards to 1."
+            )
         if "path" in output.delivery:
             raise UserError(
                 f"{where}.output.path: paths by a template cannot be compared between shards; "

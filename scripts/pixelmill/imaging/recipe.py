@@ -54,7 +54,11 @@ DELIVERY: dict[str, Parameter] = {
     "min_saving": Percent(0.0),
     "target": EncodingTarget(None),
     "path": PathTemplate(None),
+    "sidecar": Choice(("none", "json"), "none"),
 }
+
+#: Suffix of sidecars, which is also added to the name of the output; no such name contains a dot.
+SIDECAR = ".json"
 
 #: Steps that change the size, and ways of fitting that may leave a side smaller than the frame.
 _RESIZING = ("resize", "crop", "rotate", "trim", "border", "call")
@@ -100,6 +104,11 @@ class Output:
         return "if_larger" in self.delivery or "min_saving" in self.delivery
 
     @property
+    def has_sidecar(self) -> bool:
+        """Whether a file beside each output describes it."""
+        return "sidecar" in self.delivery
+
+    @property
     def min_saving(self) -> float:
         """By how many percent an encoded file must be smaller than a copy."""
         return float(self.delivery.get("min_saving", 0.0))
@@ -142,6 +151,12 @@ class Recipe:
             alpha=any(name == SAME or OUTPUT_FORMATS[name].alpha for name in formats),
             shrink_margin=self.settings["shrink_margin"],
         )
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Names of the files of each source: of its outputs, and then of their sidecars."""
+        sidecars = (f"{output.name}{SIDECAR}" for output in self.outputs if output.has_sidecar)
+        return (*(output.name for output in self.outputs), *sidecars)
 
     @property
     def all_steps(self) -> Iterator[Step]:

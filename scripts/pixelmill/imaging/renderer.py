@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from PIL import Image
 
+from pixelmill.core import files
 from pixelmill.core.errors import ImageError, TreeError, describe
 from pixelmill.core.files import temporary_beside
 from pixelmill.core.jobs import Batch, Job, Outcome, OutputFile, Stage, StageTimer
@@ -33,7 +34,7 @@ from pixelmill.imaging.codecs.jpeg import SCALES
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.output_writer import OutputWriter
 from pixelmill.imaging.parameters import Box, Size
-from pixelmill.imaging.recipe import Output, Recipe, Step
+from pixelmill.imaging.recipe import SIDECAR, Output, Recipe, Step
 from pixelmill.imaging.steps.resize import constant_size, needed_size
 
 #: Width and height of the picture that workers warm up with, those of a small photo.
@@ -95,6 +96,7 @@ class Renderer:
         self.output_root = output_root
         self._sources = os.path.join(source_root, "")
         self._outputs = Root(output_root, follow=False)
+        self._recipe_as_data = recipe.as_data()  # with the paths of files as they were given
         self.recipe = recipe.with_files()
         self.limits = limits
         self.durable = durable
@@ -204,16 +206,17 @@ class Renderer:
                 made, size, note = draft.pages[0]
                 if len(draft.pages) > 1:
                     name = output_format(draft.output.format, first[0].kind)
-                    files = [page.data for page in draft.pages]
-                    made = self._writer.join(files, draft.descriptor, name)
+                    encoded = [page.data for page in draft.pages]
+                    made = self._writer.join(encoded, draft.descriptor, name)
                     note = next(filter(None, (page.note for page in draft.pages)), "")
-                if self.durable:
-                    os.fsync(draft.descriptor)
                 sha256 = hashlib.sha256(made).hexdigest()
                 timer.files.append(
                     OutputFile(draft.output.name, draft.path, *size, len(made), sha256, note)
                 )
+            self._write_sidecars(job, *first, drafts, timer)
             for draft in drafts:
+                if self.durable:
+                    os.fsync(draft.descriptor)
                 draft.close()
                 if recipe.settings["keep_mtime"]:
                     self._outputs.set_mtime(draft.temporary, job.mtime_ns)
@@ -239,7 +242,7 @@ class Renderer:
         frames = [self._apply(frame, decoded.box, common) for frame in decoded.frames]
         box = None if recipe.steps else decoded.box
         for number, (output, path, steps) in enumerate(
-            zip(recipe.outputs, job.outputs, own, strict=True)
+            zip(recipe.outputs, job.outputs[: len(own)], own, strict=True)
         ):
             if number:
                 timer.lap(Stage.WRITE)
@@ -260,6 +263,27 @@ class Renderer:
             made = self._writer.write(pictures, draft.descriptor, output, decoded, data)
             draft.pages.append(_Page(made.data, self._backend.size(pictures[0]), made.note))
             timer.lap(Stage.ENCODE)
+
+    def _write_sidecars(
+        self, job: Job, decoded: Decoded, data: bytes, drafts: list[_Draft], timer: StageTimer
+    ) -> None:
+        """Describe the outputs that have sidecars, and add drafts of these."""
+        pairs = list(zip(self.recipe.outputs, tuple(timer.files), strict=True))
+        described = [pair for pair in pairs if pair[0].has_sidecar]
+        if not described:
+            return
+        from pixelmill.imaging import sidecar
+
+        source = sidecar.facts_of_source(job.source, data, decoded.kind)
+        paths = job.outputs[len(pairs) :]
+        for (output, file), path in zip(described, paths, strict=True):
+            format_name = output_format(output.format, decoded.kind)
+            made = sidecar.content(source, file, format_name, self._recipe_as_data)
+            temporary = temporary_beside(path)
+            drafts.append(_Draft(output, path, temporary, self._outputs.create(temporary)))
+            files.write_all(drafts[-1].descriptor, made)
+            sha256 = hashlib.sha256(made).hexdigest()
+            timer.files.append(OutputFile(output.name + SIDECAR, path, 0, 0, len(made), sha256))
 
     def _reduced(
         self, picture: Any, steps: Sequence[Step], box: Box | None, kind: str

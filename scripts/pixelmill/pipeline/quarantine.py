@@ -117,7 +117,7 @@ class Quarantine:
         self._workers = max(1, workers)
         self._deaths = deaths
         self._confinement = confinement
-        self._variants = [output.name for output in renderer.recipe.outputs]
+        self._variants = renderer.recipe.variants
         self._inbox: queue.Queue[Message] = queue.Queue(1)
         self._slots: list[_Slot] = []
         self._fragile: deque[Job] = deque()  # need a process that had no other image

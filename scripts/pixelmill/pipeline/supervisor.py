@@ -160,7 +160,7 @@ class _Supervisor:
         self._on_result = on_result
         self._children = children
         self._deaths = DeathCounter()
-        self._variants = [output.name for output in work.renderer.recipe.outputs]
+        self._variants = work.renderer.recipe.variants
         self._quarantine = Quarantine(
             children, work.renderer, work.limits, work.workers, self._deaths, work.confinement
         )

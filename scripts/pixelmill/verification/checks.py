@@ -45,6 +45,8 @@ class Totals:
         Files in the tree, and unfinished ones.
     opened, undecodable : int
         Outputs that were opened now or before, and those of them that do not decode.
+    sidecars : int
+        Outputs that describe others.
     sized, pictures : int
         Outputs whose expected size is known, and those whose pictures were compared.
     """
@@ -56,6 +58,7 @@ class Totals:
     temporaries: int = 0
     opened: int = 0
     undecodable: int = 0
+    sidecars: int = 0
     sized: int = 0
     pictures: int = 0
 
@@ -197,7 +200,7 @@ def _count_opened(totals: Totals) -> tuple[int, int]:
 
 
 def _count_decoded(totals: Totals) -> tuple[int, int]:
-    return totals.opened - totals.undecodable, totals.undecodable
+    return totals.opened - totals.sidecars - totals.undecodable, totals.undecodable
 
 
 _ALTERED = "the outputs were altered after they were made; the next run makes them again"
@@ -261,7 +264,7 @@ OUTPUT_CHECKS = (
         "Does it have the size that the recipe asks for?",
         _ALTERED,
         True,
-        lambda totals: (totals.sized, totals.opened - totals.sized),
+        lambda totals: (totals.sized, totals.opened - totals.sidecars - totals.sized),
         _find_wrong_size,
     ),
     OutputCheck(
@@ -294,12 +297,21 @@ OUTPUT_CHECKS = (
         "Does it look like its source, as another library renders it?",
         "if the outputs were not altered, the code of the recipe is wrong: please report it",
         False,
-        lambda totals: (totals.pictures, totals.outputs - totals.pictures),
+        lambda totals: (totals.pictures, totals.outputs - totals.sidecars - totals.pictures),
         _find_dissimilar,
     ),
 )
 
-CHECKS: tuple[CheckSpec, ...] = (*TREE_CHECKS, *OUTPUT_CHECKS)
+#: The check of the files that describe outputs: see `pixelmill.verification.sidecar_check`.
+SIDECAR_CHECK = CheckSpec(
+    "sidecar",
+    "Does each sidecar describe its output and its source?",
+    _ALTERED,
+    True,
+    lambda totals: (totals.sidecars, 0),
+)
+
+CHECKS: tuple[CheckSpec, ...] = (*TREE_CHECKS, *OUTPUT_CHECKS, SIDECAR_CHECK)
 
 
 def remedies(result: ChecksData) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any, NamedTuple
 
 from pixelmill.core.files import modified_ns
 from pixelmill.core.root import Root
-from pixelmill.verification.checks import OUTPUT_CHECKS
+from pixelmill.verification.checks import OUTPUT_CHECKS, SIDECAR_CHECK
 from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.opened_output import OpenedOutput
+from pixelmill.verification.sidecar_check import SUFFIX, sidecar_fault
 
 
 class Task(NamedTuple):
@@ -114,6 +116,8 @@ class Inspector:
         except OSError as error:
             fault = ("decodes", f"cannot be read: {error.strerror}")
             return Finding(task.output, (fault,), "", 0, 0, None, False, False, None)
+        if task.variant.endswith(SUFFIX):
+            return self._inspect_sidecar(task, data, modified_ns(state))
         opened = OpenedOutput(
             self._expectations[task.variant],
             Path(self._source_root, task.source),
@@ -138,4 +142,17 @@ class Inspector:
             task.is_sampled,
             opened.expected_size is not None,
             None if verdict is None or verdict.why is None else verdict.pictures,
+        )
+
+    def _inspect_sidecar(self, task: Task, data: bytes, mtime_ns: int) -> Finding:
+        """Compare a sidecar with the manifest and with what it describes."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        faults: list[tuple[str, str]] = []
+        source = Path(self._source_root, task.source)
+        if sha256 != task.sha256:
+            faults.append(("sha256", "bytes differ from the manifest"))
+        if why := sidecar_fault(data, self._images, task.source, source):
+            faults.append((SIDECAR_CHECK.name, why))
+        return Finding(
+            task.output, tuple(faults), sha256, len(data), mtime_ns, None, False, False, None
         )

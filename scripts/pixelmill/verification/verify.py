@@ -35,6 +35,7 @@ from pixelmill.verification.checks import CHECKS, TREE_CHECKS, Totals
 from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.inspector import Finding, Inspector, Task, Tasks
 from pixelmill.verification.passed_cache import PassedCache, PassedOutput
+from pixelmill.verification.sidecar_check import SUFFIX
 from pixelmill.verification.tree_contents import TreeContents, read_tree
 
 #: Largest number of outputs that a worker opens in one go, and number of batches for each worker
@@ -211,6 +212,7 @@ def _results(tree: TreeContents, opened: Tally, unchanged: Tally) -> list[CheckR
         temporaries=len(tree.temporaries),
         opened=opened.count + unchanged.count,
         undecodable=len(undecodable),
+        sidecars=sum(row.variant.endswith(SUFFIX) for row in tree.outputs.values()),
         sized=opened.sized + unchanged.sized,
         pictures=opened.pictures + unchanged.pictures,
     )

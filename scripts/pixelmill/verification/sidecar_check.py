@@ -1,0 +1,53 @@
+"""Sidecar check: compare what a sidecar says with the image that it describes and its source."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pixelmill.core.root import Root
+from pixelmill.verification import second_sizes
+
+#: What the names of sidecars end with.
+SUFFIX = ".json"
+
+
+def sidecar_fault(content: bytes, images: Root, source: str, source_path: Path) -> str | None:
+    """Return what is wrong with the content of a sidecar, or None.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the sidecar.
+    images : Root
+        Folder of the outputs.
+    source : str
+        Path of the source below its folder.
+    source_path : Path
+        The source.
+    """
+    try:
+        parsed = json.loads(content)
+        made, origin, _ = parsed["output"], parsed["source"], parsed["recipe"]
+        path, claimed = str(made["path"]), (made["sha256"], made["bytes"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "is no sidecar"
+    if origin.get("path") != source:
+        return f"describes an output of another source, '{origin.get('path')}'"
+    try:
+        with os.fdopen(images.open(path), "rb", buffering=0) as file:
+            image = file.readall()
+        stored: Any = source_path.read_bytes()
+    except OSError:  # other checks report what is missing
+        return None
+    if claimed != (hashlib.sha256(image).hexdigest(), len(image)):
+        return f"describes other content of '{path}'"
+    if origin.get("sha256") != hashlib.sha256(stored).hexdigest():
+        return "describes other content of its source"
+    size = second_sizes.size_of(image, upright=False)
+    if size not in (None, (made.get("width"), made.get("height"))):
+        return "says {width}x{height} pixels, not {}x{}".format(*size or (), **made)
+    return None
