@@ -47,6 +47,10 @@ SETTINGS: dict[str, Parameter] = {
     "shrink_margin": Margin(DEFAULT_SHRINK_MARGIN),
 }
 
+#: Those that earlier versions did not have. A recipe as data has them only if they differ from the
+#: defaults, so that its fingerprint stays the same.
+_LATER = ("pages",)
+
 #: What an output may contain in several formats; a recipe as data has only what differs from the
 #: defaults.
 DELIVERY: dict[str, Parameter] = {
@@ -174,7 +178,12 @@ class Recipe:
         written: dict[str, Any] = {"outputs": named}
         if not self.outputs[0].name:
             written = {"output": self.outputs[0].as_data()}
-        return {"steps": _plain(self.steps), **written, **self.settings}
+        settings = {
+            key: value
+            for key, value in self.settings.items()
+            if key not in _LATER or value != SETTINGS[key].default
+        }
+        return {"steps": _plain(self.steps), **written, **settings}
 
     def sides_of(self, output: Output) -> tuple[int | None, int | None]:
         """Return width and height of an output in pixels, where they are the same for all images.

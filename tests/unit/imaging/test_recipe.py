@@ -242,8 +242,7 @@ def test_omitted_keys_of_a_recipe_get_their_defaults():
             "optimize": False,
         },
         "backend": "pillow", "orientation": "apply", "color": "srgb", "depth": 8,
-        "animation": "first", "pages": "first", "metadata": "strip", "background": "#ffffff",
-        "keep_mtime": False,
+        "animation": "first", "metadata": "strip", "background": "#ffffff", "keep_mtime": False,
         "shrink_margin": 2.5,
     }  # fmt: skip
 
@@ -528,3 +527,12 @@ def test_the_order_of_listed_tags_does_not_matter_and_the_tags_do():
     assert len(set(prints)) == 3
     recipe = parse({"metadata": ["Copyright", "Artist"]})
     assert parse(recipe.as_data()) == recipe
+
+
+def test_settings_that_earlier_versions_lacked_change_the_fingerprint_only_if_they_are_given():
+    output = {"output": {"format": "tiff"}}
+    default, first, every = (
+        parse({**output, **given}) for given in ({}, {"pages": "first"}, {"pages": "all"})
+    )
+    assert default.fingerprint() == first.fingerprint() != every.fingerprint()
+    assert parse(every.as_data()) == every

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from PIL import Image
 
-from pixelmill.core.jobs import METADATA_DROPPED, Job
+from pixelmill.core.jobs import METADATA_DROPPED, SOURCE_KEPT, Job
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.codecs import xmp
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
@@ -177,6 +177,28 @@ def test_what_a_jpeg_cannot_hold_is_dropped_and_noted(render):
     for format, note in (("png", ""), ("jpeg", METADATA_DROPPED)):
         made, found = render(held, form="WEBP", output={"format": format})
         assert (found, b"aaaaaaaa" in made) == (note, format == "png")
+
+
+LABELLED = packet(f"<rdf:Description xmp:Label='{'kept ' * 100}'/>")
+
+
+@pytest.mark.parametrize("backend", ["pillow", "opencv"])
+def test_xmp_counts_towards_a_target_of_bytes(render, backend):
+    """Without XMP, the file would have the bytes that XMP takes for a better quality."""
+    output = {"format": "jpeg", "target": {"bytes": 2000}}
+    made, _ = render(LABELLED, backend=backend, output=output)
+    assert (len(made) <= 2000, b"kept kept" in made) == (True, True)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP"])
+def test_a_copied_source_has_the_xmp_of_any_other_output(render, form):
+    output = {"format": "same", "min_saving": "100 %"}
+    made, note = render(LABELLED, form=form, output=output)
+    encoded, _ = render(LABELLED, form=form, output={"format": "same"})
+    known = OUTPUT_FORMATS[form.lower()]
+    assert note == SOURCE_KEPT
+    assert known.packets(made) == known.packets(encoded)
+    assert b"kept kept" in made
 
 
 def test_malformed_xmp_in_a_format_without_xmp_is_not_noted(render):
