@@ -20,6 +20,7 @@ MOST_BYTES = 1_000_000
 _MOST_DEPTH = 50
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_META = "adobe:ns:meta/"
 _XML = "http://www.w3.org/XML/1998/namespace"
 _ADOBE = "http://ns.adobe.com/"
 _TIFF, _EXIF = f"{_ADOBE}tiff/1.0/", f"{_ADOBE}exif/1.0/"
@@ -158,6 +159,8 @@ def _descriptions(packet: bytes) -> Iterator[_Element]:
         if outer is None and part.name.key == (_RDF, "RDF"):
             outer = part
     if outer is None:
+        if root.name.namespace == _META:  # a packet without any property
+            return iter(())
         raise ValueError("it has no element rdf:RDF")
     return (part for part in outer.elements() if part.name.key == (_RDF, "Description"))
 
@@ -208,7 +211,7 @@ def _written(nodes: list[_Element]) -> bytes:
     body = "\n".join(_text(node, prefixes, ' rdf:about=""') for node in nodes)
     return (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
-        f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{_RDF}"{declared}>\n'
+        f'<x:xmpmeta xmlns:x="{_META}"><rdf:RDF xmlns:rdf="{_RDF}"{declared}>\n'
         f'{body}\n</rdf:RDF></x:xmpmeta>\n<?xpacket end="r"?>'
     ).encode()
 

@@ -138,6 +138,11 @@ def test_two_namespaces_with_one_prefix_are_told_apart():
     assert properties(made) == {"{urn:one}b": "1", "{urn:two}b": "2", "{urn:three}b": "3"}
 
 
+def test_a_packet_without_properties_is_empty_and_not_malformed(render):
+    for held in (packet(), packet("<rdf:Description/>"), b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'):
+        assert (xmp.kept(held), render(held)[1]) == (b"", "")
+
+
 ENTITIES = "".join(f'<!ENTITY e{k} "{f"&e{k - 1};" * 10}">' for k in range(1, 10))
 
 HOSTILE = {
