@@ -74,9 +74,17 @@ UV_COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --g
   --no-emit-index-url --no-annotate --no-header --quiet
 
 .PHONY: docs
-docs: .venv/ready-dev ## generate docs/steps.md, docs/configuration.md and the table of docs/failures.md; complete config.yaml
+docs: .venv/ready-dev ## generate docs/steps.md, docs/configuration.md, and tables of other pages; complete config.yaml
 	$(BIN)/python scripts/steps.py --docs docs --complete config.yaml
+	$(BIN)/python docs/figure_tables.py
 	cp config.yaml config/config.yaml
+
+# In memory if the system has such a folder, so that no disk is measured.
+SCRATCH ?= $(firstword $(wildcard /dev/shm) $(TMPDIR) .)
+
+.PHONY: figures
+figures: .venv/ready-dev ## measure all figures of README and docs again, on an idle machine; continues if stopped
+	$(BIN)/python docs/figures.py --scratch "$(SCRATCH)"
 
 .PHONY: screenshots
 screenshots: .venv/ready-dev ## take docs/report*.png again; requires an idle machine and Chromium on PATH

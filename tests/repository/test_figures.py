@@ -1,0 +1,187 @@
+"""The figures of README and docs are those of the newest file of `make figures`, and divide."""
+
+import copy
+import doctest
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+import pixelmill
+from pixelmill.core.schemas import first_error
+from tests.conftest import REPOSITORY
+
+
+@pytest.fixture(scope="module")
+def modules():
+    """Function that imports a module of the folder of the docs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(REPOSITORY / "docs"))
+        yield importlib.import_module
+
+
+@pytest.fixture(scope="module")
+def tables(modules):
+    """The module that writes the tables."""
+    return modules("figure_tables")
+
+
+@pytest.fixture(scope="module")
+def figures(tables):
+    """The newest file."""
+    return json.loads(tables.newest().read_text(encoding="utf-8"))
+
+
+def pages(tables):
+    return {name: (REPOSITORY / name).read_text(encoding="utf-8") for name in tables.PAGES}
+
+
+def test_the_examples_of_the_tables_are_true(tables):
+    assert doctest.testmod(tables).failed == 0
+
+
+def fault(figures):
+    """What differs from the documented layout; empty if nothing does."""
+    path = REPOSITORY / "docs/benchmarks/figures.schema.yaml"
+    error = first_error(yaml.safe_load(path.read_text(encoding="utf-8")), figures)
+    return "" if error is None else f"{error.json_path}: {error.message}"
+
+
+def test_the_file_has_the_documented_layout(figures):
+    assert fault(figures) == ""
+    assert "Additional" in fault({**figures, "host": "a"})
+
+
+def test_every_table_is_that_of_the_newest_file(tables, figures):
+    shown = set()
+    for name, text in pages(tables).items():
+        assert text == tables.filled(text, figures), f"{name}: run 'make docs'"
+        shown |= {block[1] for block in tables.BLOCK.findall(text)}
+    assert shown == tables.TABLES.keys()
+
+
+#: For each table, a number that it shows.
+PLANTED = {
+    "comparison": ("rivals-large", "images_per_second"),
+    "speed": ("engines-intensive", "images_per_second"),
+    "rivals": ("rivals-small", "images_per_second"),
+    "start": ("engines-light", "startup_seconds"),
+    "chain": ("chain", "seconds"),
+    "million": ("million", "seconds"),
+    "programs": ("programs", "again_seconds"),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_changed_number_of_the_file_changes_its_table(tables, figures, name):
+    part, key = PLANTED[name]
+    changed = copy.deepcopy(figures)
+    changed["parts"][part]["rows"][-1]["values"][key]["median"] *= 1.5
+    assert tables.TABLES[name](changed) != tables.TABLES[name](figures)
+
+
+def test_a_changed_summary_changes_its_block(tables, figures):
+    changed = copy.deepcopy(figures)
+    changed["parts"]["demo"]["summary"].append("Success: 2 of 2 images processed.")
+    assert tables.summary(changed) != tables.summary(figures)
+
+
+def cells(text, title):
+    """Rows of the table whose first column has this title, without the two of its head."""
+    found = re.search(rf"^\|{title}\|.*\n((?:\|.*\n)+)", text, re.MULTILINE)
+    return [row[1:-1].split("|") for row in found[1].splitlines()[1:]]
+
+
+def value(cell):
+    return float(re.sub("[, %]", "", cell))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/performance.md"])
+def test_speedups_and_efficiencies_are_those_of_the_numbers_shown(page):
+    rows = cells((REPOSITORY / page).read_text(encoding="utf-8"), "recipe")
+    assert len(rows) >= 6
+    for recipe, engine, shown, _, *more in rows:
+        if engine == "sequential":
+            alone = value(shown)
+            continue
+        assert recipe
+        speedup, _, efficiency = more
+        workers = int(re.search(r"(\d+) workers", engine)[1])
+        assert value(speedup) == pytest.approx(value(shown) / alone, abs=0.0051)
+        assert value(efficiency) == pytest.approx(100 * value(speedup) / workers, abs=0.51)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/performance.md"])
+def test_ratios_of_programs_are_those_of_the_numbers_shown(page):
+    rows = cells((REPOSITORY / page).read_text(encoding="utf-8"), "program")
+    assert "processes" in rows[0][0]
+    for row in rows:
+        for shown in (1, 4):
+            if row[shown]:
+                ratio = value(row[shown]) / value(rows[0][shown])
+                assert value(row[shown + 2]) == pytest.approx(ratio, abs=0.0051), row[0]
+
+
+#: A speed, a speedup or an efficiency.
+STATED = re.compile(
+    r"\d\s*(?:images/s|images per second|%? of the throughput)|\d\s?x (?!\d)(?=sequential|faster)"
+    r"|\d times (?:as fast|faster|as long)|(?:speedup|efficiency) (?:of|is) \d|\d % efficien"
+)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/performance.md"])
+def test_no_speed_is_typed_by_hand(tables, page):
+    text = tables.outside((REPOSITORY / page).read_text(encoding="utf-8"))
+    assert STATED.findall(text) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["at 1,409 images/s", "1.42x sequential", "is 4.4 times as fast as", "a speedup of 1.9"]
+)
+def test_a_speed_that_is_typed_by_hand_is_noticed(text):
+    assert STATED.search(text)
+
+
+def releases():
+    """Versions in the order of their releases, the newest first."""
+    text = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    return re.findall(r"^## \[(\d+\.\d+\.\d+)\]", text, re.MULTILINE)
+
+
+def test_the_figures_are_of_this_release_or_of_the_one_before(figures):
+    known = releases()
+    assert known[0] == pixelmill.__version__
+    for name, part in figures["parts"].items():
+        assert part["version"] in known[:2], f"{name} is too old: run 'make figures'"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="figures are measured on other systems")
+def test_parts_are_measured_once_and_told_that_the_machine_was_busy(
+    modules, tables, figures, tmp_path
+):
+    measuring = modules("figures")
+    sizes = measuring.Sizes(starts=2, links=30, linked=3, programs=2)
+    again = {"sizes": sizes, "kept": tmp_path / "kept", "scratch": tmp_path / "scratch"}
+    burning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        measured = measuring.measure(**again, names=["start", "million"])
+    finally:
+        burning.kill()
+        burning.wait()
+    merged = {**figures, "parts": {**figures["parts"], **measured["parts"]}}
+    assert fault(merged) == ""
+    for name in ("start", "million"):
+        assert tables.TABLES[name](merged) != tables.TABLES[name](figures)
+        if sys.platform == "linux":
+            assert "**The machine was busy:**" in tables.TABLES[name](merged)
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert measuring.measure(**again, names=["start", "million"]) == measured
+    again["sizes"] = sizes._replace(links=20)
+    other = measuring.measure(**again, names=["million"])["parts"]["million"]
+    assert other["images"] == 20
