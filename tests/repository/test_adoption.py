@@ -4,6 +4,7 @@ import re
 
 import pytest
 import yaml
+from PIL import Image
 
 import pixelmill
 
@@ -35,3 +36,9 @@ def test_every_supported_python_and_system_is_tested(workflow, repository):
 def test_the_citation_names_this_version(repository):
     cited = yaml.safe_load((repository / "CITATION.cff").read_text(encoding="utf-8"))
     assert cited["version"] == pixelmill.__version__
+
+
+@pytest.mark.parametrize("name", ["report.png", "report-phone.png"])
+def test_the_pictures_of_the_report_show_this_version(repository, name):
+    with Image.open(repository / "docs" / name) as picture:
+        assert picture.text["pixelmill"] == pixelmill.__version__, "run 'make screenshots'"

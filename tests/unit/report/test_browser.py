@@ -13,6 +13,7 @@ from itertools import pairwise
 import pytest
 from PIL import Image
 
+import pixelmill
 from tests.helpers import browser as chromium
 from tests.unit.benchmark.test_ranking import measured
 from tests.unit.report.test_compare_machines import RESULT
@@ -440,3 +441,4 @@ def test_the_pictures_of_the_readme_can_be_taken_anew(page, repository, tmp_path
         ):
             assert taken.width == shown.width == width
             assert taken.height > width
+            assert taken.text["pixelmill"] == pixelmill.__version__
