@@ -66,7 +66,7 @@ PLAIN_PILLOW = @if [ -e .venv/simd ]; then rm -f .venv/simd .venv/kernel; \
 
 .venv/ready-dev: .venv/python envs/requirements-dev.lock
 	$(PLAIN_PILLOW)
-	@echo "Setting up .venv with 120 packages; those that pip has not kept are downloaded, up to 230 MB."
+	@echo "Setting up .venv with 122 packages; those that pip has not kept are downloaded, up to 285 MB."
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r envs/requirements-dev.lock
 	@touch $@ .venv/ready
 

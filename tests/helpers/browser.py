@@ -131,8 +131,10 @@ class Page:
         return self._browser.tell(method, self._session, **params)
 
     def ask(self, expression):
-        """The value of an expression in the page."""
-        answer = self._tell("Runtime.evaluate", expression=expression, returnByValue=True)
+        """The value of an expression in the page; that of a promise, once it is kept."""
+        answer = self._tell(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 

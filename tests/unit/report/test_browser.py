@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -359,6 +360,25 @@ def test_a_picture_is_enlarged_and_compared_by_keyboard(browse):
     assert opened.ask("document.activeElement.className") == "zoom"
 
 
+def test_the_values_of_a_chart_are_read_by_keyboard(browse):
+    opened = browse("page", 1400)
+    charts = "[...document.querySelectorAll('main svg')].filter(e => e.querySelector('title'))"
+    assert opened.ask(f"{charts}.filter(e => e.tabIndex !== 0).length") == 0
+    chart = f"{charts}.find(e => e.getBoundingClientRect().width)"
+    titles = opened.ask(f"[...({chart}).querySelectorAll('title')].map(e => e.textContent)")
+    told = f"({chart}).nextElementSibling.textContent"
+    opened.ask(f"({chart}).focus()")
+    assert opened.ask(told) == "The arrow keys read the values."
+    opened.press("ArrowRight", 39)
+    assert opened.ask(told) == titles[0]
+    opened.press("ArrowLeft", 37)
+    assert opened.ask(told) == titles[-1]
+    assert opened.ask(f"({chart}).querySelectorAll('.marked').length") == 1
+    opened.press("Tab", 9)
+    assert opened.ask(told) == ""
+    assert opened.ask("document.querySelectorAll('.marked').length") == 0
+
+
 #: Text that differs too little from its background: less than 4.5, or 3 for large text.
 FAINT = """(() => {
   const parse = text => (text.match(/[\\d.]+/g) ?? []).map(Number);
@@ -409,6 +429,35 @@ def test_the_page_can_be_read_and_used_by_everybody(browse, width, dark):
     assert opened.ask(FAINT) == []
     assert opened.ask(UNNAMED) == []
     assert opened.ask(UNREACHABLE) == []
+
+
+#: What axe-core finds: the rule, and the elements that break it.
+VIOLATIONS = """axe.run(document, {resultTypes: ["violations"]}).then(found =>
+  found.violations.map(one => [one.id, one.nodes.map(node => node.html.slice(0, 120))]))"""
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """Source of axe-core (https://github.com/dequelabs/axe-core), which a package contains."""
+    package = pytest.importorskip("axe_playwright_python")
+    return (Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(browse, axe, name, width, dark):
+    opened = browse(name, width, dark=dark)
+    opened.ask(f"{axe};0")
+    opened.ask("document.querySelectorAll('details').forEach(e => e.open = true)")
+    assert opened.ask(VIOLATIONS) == []
+
+
+def test_axe_notices_what_is_planted(browse, axe):
+    opened = browse("page", 1400)
+    opened.ask(f"{axe};0")
+    opened.ask("document.querySelector('main').append(new Image())")
+    assert [rule for rule, _ in opened.ask(VIOLATIONS)] == ["image-alt"]
 
 
 def test_headings_are_in_order(browse):

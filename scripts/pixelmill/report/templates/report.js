@@ -131,3 +131,27 @@ if (viewer) {
   });
   viewer.addEventListener("click", event => { if (event.target === viewer) viewer.close(); });
 }
+
+// Read the values of a chart by keyboard: the arrow keys go from mark to mark.
+for (const chart of all("main svg")) {
+  const marks = all("title", chart).map(title => title.parentElement);
+  if (!marks.length) continue;
+  const told = document.createElement("p");
+  told.className = "value";
+  told.setAttribute("role", "status");
+  chart.after(told);
+  chart.setAttribute("tabindex", "0");
+  let at = -1;
+  const leave = () => marks[at]?.classList.remove("marked");
+  chart.addEventListener("focus", () => { told.textContent = "The arrow keys read the values."; });
+  chart.addEventListener("blur", () => { leave(); at = -1; told.textContent = ""; });
+  chart.addEventListener("keydown", event => {
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    leave();
+    at = at < 0 && by < 0 ? marks.length - 1 : (at + by + marks.length) % marks.length;
+    marks[at].classList.add("marked");
+    told.textContent = marks[at].querySelector("title").textContent;
+  });
+}
