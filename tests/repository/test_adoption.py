@@ -1,12 +1,16 @@
 """What the hosting service and other projects read agrees with the code."""
 
 import re
+import shutil
+import sys
+import zipfile
 
 import pytest
 import yaml
 from PIL import Image
 
 import pixelmill
+from tests.conftest import run
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +46,40 @@ def test_the_citation_names_this_version(repository):
 def test_the_pictures_of_the_report_show_this_version(repository, name):
     with Image.open(repository / "docs" / name) as picture:
         assert picture.text["pixelmill"] == pixelmill.__version__, "run 'make screenshots'"
+
+
+def copied(text):
+    """Files and folders that a Dockerfile copies."""
+    lines = re.findall(r"^COPY (.*) \S+$", text, re.MULTILINE)
+    return {name for line in lines for name in line.split()}
+
+
+def test_both_containers_copy_the_same_files_and_these_exist(repository):
+    docker = copied((repository / "Dockerfile").read_text(encoding="utf-8"))
+    definition = (repository / "envs/apptainer.def").read_text(encoding="utf-8")
+    files = re.search(r"%files\n((?:    .*\n)+)", definition)[1].split()
+    assert docker == set(files[::2])
+    assert [f"/opt/pixelmill/{name}" for name in files[::2]] == files[1::2]
+    assert all((repository / name).exists() for name in docker)
+    assert re.findall("^FROM (.*)", (repository / "Dockerfile").read_text("utf-8"), re.M) == (
+        re.findall("^From: (.*)", definition, re.M)
+    )
+
+
+@pytest.mark.slow
+def test_what_a_container_copies_is_enough_to_build_pixelmill(repository, tmp_path):
+    for name in copied((repository / "Dockerfile").read_text(encoding="utf-8")):
+        place = tmp_path / "copy" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if (repository / name).is_dir():
+            shutil.copytree(repository / name, place)
+        else:
+            shutil.copyfile(repository / name, place)
+    build = "from hatchling.build import build_wheel; import sys; print(build_wheel(sys.argv[1]))"
+    built = run([sys.executable, "-c", build, tmp_path], cwd=tmp_path / "copy")
+    assert built.status == 0, built.text
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        assert {"pixelmill/project/workflow/Snakefile", "pixelmill/app/command.py"} <= set(
+            packed.namelist()
+        )

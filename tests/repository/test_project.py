@@ -165,6 +165,15 @@ def test_every_rule_says_what_it_needs_and_does(repository):
             )  # a name for the outputs of other rules
 
 
+def test_every_rule_says_in_one_line_what_it_does(repository):
+    """`snakemake --list` shows it; a rule that is based on another one has the line of that one."""
+    text = "\n".join(texts(repository, "workflow/**/*.smk", "workflow/Snakefile").values())
+    rules = re.findall(r"^rule (\w+):\n    (.*)$", text, re.MULTILINE)
+    assert len(rules) > 15
+    for name, line in rules:
+        assert re.fullmatch(r'"""[A-Z].*\."""', line), name
+
+
 def test_every_rule_that_makes_something_is_measured(repository):
     for name, body in rules_of(repository).items():
         if "    output:" in body:

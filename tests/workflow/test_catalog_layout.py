@@ -59,3 +59,47 @@ def test_a_deployed_copy_runs_with_its_own_config(repository, snakemake, tmp_pat
     assert ran.status == 0, ran.text
     assert (tmp_path / "results/.verdict-ok").exists()
     assert len(list((tmp_path / "results/demo/light/threads/images").iterdir())) == 8
+
+
+#: Another workflow that uses the results of this one.
+AROUND = """
+configfile: "my.yaml"
+
+module pixelmill:
+    snakefile: "{snakefile}"
+    config: config
+
+use rule * from pixelmill as images_*
+
+rule count:
+    default_target: True
+    input: "output/.verdict-ok", "output/mine/tiny/sequential/manifest.csv"
+    output: "count.txt"
+    shell: "wc -l < {{input[1]}} > {{output}}"
+"""
+
+
+@pytest.mark.slow
+def test_another_workflow_uses_the_results_with_a_config_of_its_own(
+    repository, snakemake, photos, tmp_path
+):
+    photos(tmp_path / "pictures", 3)
+    config = {
+        "datasets": {"mine": {"folder": "pictures"}},
+        "recipes": {"tiny": {"steps": [{"resize": {"longest": 24}}]}},
+        "run": {"datasets": ["mine"], "recipes": ["tiny"], "engines": ["threads"]},
+        "results": "output",
+    }
+    (tmp_path / "my.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    text = AROUND.format(snakefile=(repository / "workflow/Snakefile").as_posix())
+    (tmp_path / "Snakefile").write_text(text, encoding="utf-8")
+    ran = snakemake(tmp_path, code=tmp_path, cwd=tmp_path)
+    assert ran.status == 0, ran.text
+    assert (tmp_path / "count.txt").read_text("utf-8").strip() == "4"  # with the header
+    assert "Nothing to be done" in snakemake(tmp_path, code=tmp_path, cwd=tmp_path).text
+
+
+@pytest.mark.slow
+def test_the_list_of_targets_says_what_each_of_them_does(small, snakemake):
+    lines = snakemake(small, "--list").text.splitlines()
+    assert "plan (Show which images would be processed, and why.)" in lines

@@ -2,6 +2,7 @@
 
 
 rule catalog:
+    """List the images of a dataset in a table."""
     input:
         code=code("catalog.py"),
         generated=generated,

@@ -2,6 +2,7 @@
 
 
 rule generate:
+    """Generate the images of a dataset that has a key `generate`."""
     input:
         code=code("generate.py"),
     output:

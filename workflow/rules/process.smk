@@ -3,6 +3,7 @@
 
 
 rule process_seq:
+    """Process a dataset with a recipe, one image after another."""
     input:
         code=code("process_sequential.py"),
         own_steps=own_steps,
@@ -38,6 +39,7 @@ rule process_seq:
 
 
 rule process_par:
+    """Process a dataset with a recipe, on an engine."""
     input:
         code=code("process_parallel.py"),
         own_steps=own_steps,

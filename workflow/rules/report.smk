@@ -2,6 +2,7 @@
 
 
 rule benchmark_report:
+    """Write the report from the files of the run."""
     input:
         code=code("benchmark_report.py"),
         templates=[
@@ -63,6 +64,7 @@ rule benchmark_report:
 
 
 rule verdict:
+    """Tell whether the run succeeded, and fail if it did not."""
     input:
         code=code("verdict.py"),
         data=rules.benchmark_report.output.data,

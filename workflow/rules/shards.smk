@@ -22,6 +22,7 @@ use rule catalog as catalog_shard with:
 
 
 rule gather_catalog:
+    """Put the catalogs of all shards together."""
     input:
         code=code("gather_catalog.py"),
         tables=expand(
@@ -70,6 +71,7 @@ use rule process_par as process_shard with:
 
 
 rule gather:
+    """Put the tables of all shards together."""
     input:
         code=code("gather.py"),
         catalog=rules.gather_catalog.output.table,

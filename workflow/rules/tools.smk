@@ -2,6 +2,7 @@
 
 
 rule process:
+    """Process and verify all datasets with the production engine: for everyday use."""
     input:
         code=code("verdict.py"),
         checks=expand("{tree}/verification.json", tree=trees(RUN["production"])),
@@ -30,12 +31,14 @@ rule process:
 
 
 rule report:
+    """Write results/report/report.html from what was processed."""
     input:
         rules.benchmark_report.output.page,
     localrule: True
 
 
 rule verify:
+    """Check the existing outputs, and name what repairs them."""
     input:
         code=code("verify_results.py"),
     log:
@@ -58,6 +61,7 @@ rule verify:
 
 
 rule plan:
+    """Show which images would be processed, and why."""
     input:
         code=code("plan.py"),
     log:
@@ -79,6 +83,7 @@ rule plan:
 
 
 rule measure:
+    """Measure engines, or other programs, on a dataset with a recipe."""
     input:
         code=code("scaling.py"),
         own_steps=own_steps,
@@ -112,6 +117,7 @@ rule measure:
 
 
 rule scaling:
+    """Measure the speedup of engines with 1, 2, 4, ... workers; takes minutes."""
     input:
         expand(
             rules.measure.output.samples,
@@ -137,6 +143,7 @@ use rule measure as measure_rivals with:
 
 
 rule rivals:
+    """Measure other programs on the same files; takes minutes."""
     input:
         expand(
             rules.measure_rivals.output.samples,
@@ -147,6 +154,7 @@ rule rivals:
 
 
 rule steps:
+    """Show every step on a picture, in results/report/steps.html."""
     input:
         code=code("steps.py"),
         template=[os.path.relpath(PACKAGE / "report/templates/steps.html")],
@@ -171,6 +179,7 @@ rule steps:
 
 
 rule clean:
+    """Remove results, generated images and logs."""
     input:
         code=code("clean.py"),
     log:

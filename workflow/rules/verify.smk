@@ -3,6 +3,7 @@
 
 
 rule verify_tree:
+    """Verify the outputs of a dataset, a recipe and an engine."""
     input:
         code=code("verify.py"),
         catalog=rules.catalog.output.table,
@@ -38,6 +39,7 @@ rule verify_tree:
 
 
 rule compare_engines:
+    """Compare the outputs of all engines, byte by byte."""
     input:
         code=code("compare_engines.py"),
         manifests=expand(
