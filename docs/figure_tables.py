@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
@@ -16,6 +17,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
+from pixelmill.benchmark import samples
+from pixelmill.benchmark.samples import Case
+from pixelmill.benchmark.speedups import serial_share
 from pixelmill.engines.registry import ENGINES
 from pixelmill.report.headline import OTHERS_CORES, OTHERS_SHARE, STEAL
 
@@ -25,7 +29,16 @@ REPOSITORY = Path(__file__).parents[1]
 FOLDER = REPOSITORY / "docs/benchmarks"
 
 #: Pages with tables.
-PAGES = ("README.md", "docs/performance.md", "docs/comparison.md", "docs/scaling.md")
+PAGES = (
+    "README.md",
+    "docs/performance.md",
+    "docs/comparison.md",
+    "docs/scaling.md",
+    "docs/benchmarks/README.md",
+)
+
+#: Files of ``scaling.py`` on a machine with sixteen cores.
+SIXTEEN_CORES = ("light", "light-16", "intensive-2-of-16", "intensive-16")
 
 #: A table of a page, with its name.
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
@@ -81,7 +94,7 @@ def shown(value: float) -> float:
     return float(number(value).replace(",", ""))
 
 
-def span(quantity: Mapping[str, Any] | None) -> str:
+def span(quantity: Mapping[str, Any] | None, written: Callable[[float], str] = number) -> str:
     r"""Write the interval of a quantity; it is empty if there are fewer than five samples.
 
     Examples
@@ -93,7 +106,7 @@ def span(quantity: Mapping[str, Any] | None) -> str:
     """
     if not quantity or quantity["low"] is None:
         return ""
-    return f"{number(quantity['low'])}\N{EN DASH}{number(quantity['high'])}"
+    return f"{written(quantity['low'])}\N{EN DASH}{written(quantity['high'])}"
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> str:
@@ -168,7 +181,7 @@ def speed(figures: Figures) -> str:
             found = row["values"]["images_per_second"]
             speedup = shown(found["median"]) / shown(plain["median"])
             efficiency = 100 * round(speedup, 2) / row["workers"]
-            ratio = span(row["values"].get("ratio"))
+            ratio = span(row["values"].get("ratio"), "{:.2f}".format)
             rows.append(
                 [recipe, told_case(row), number(found["median"]), span(found), f"{speedup:.2f}",
                  ratio, f"{efficiency:.0f} %"]
@@ -303,6 +316,31 @@ def programs(figures: Figures) -> str:
     return f"{table(titles, rows, 2)}\n\n{told_input(part)} {about(figures, 'programs')}"
 
 
+def cores(_: Figures) -> str:
+    """Write the throughput on sixteen cores, from the files of ``scaling.py``."""
+    titles = [
+        "recipe", "engine", "workers", "images/s", "independent loops", "evenly divided", "ratio",
+        "serial share",
+    ]  # fmt: skip
+    rows = []
+    for name in SIXTEEN_CORES:
+        found = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+        sampled = samples.read(found)
+        for case, taken in sampled.items():
+            loops = sampled.get(Case("ceiling", case.workers))
+            if case.kind not in ENGINES or not loops:
+                continue
+            busy = [1 - statistics.mean(loop.idle) for loop in loops]
+            even = [loop.images_per_second / part for loop, part in zip(loops, busy, strict=True)]
+            rates = [[one.images_per_second for one in some] for some in (taken, loops)]
+            cells = [number(statistics.median(values)) for values in (*rates, even)]
+            ratio = shown(statistics.median(rates[0])) / shown(statistics.median(even))
+            serial = f"{100 * serial_share(ratio, case.workers):.2g} %"
+            recipe = name.partition("-")[0]
+            rows.append([recipe, case.kind, str(case.workers), *cells, f"{ratio:.2f}", serial])
+    return table(titles, rows, 2)
+
+
 #: What writes each table, by its name.
 TABLES: dict[str, Callable[[Figures], str]] = {
     "comparison": comparison,
@@ -313,6 +351,7 @@ TABLES: dict[str, Callable[[Figures], str]] = {
     "summary": summary,
     "million": million,
     "programs": programs,
+    "cores": cores,
 }
 
 if __name__ == "__main__":

@@ -133,7 +133,10 @@ def file_name(figures: dict[str, Any]) -> str:
 def main(scratch: Path) -> None:
     """Measure everything, write the file, and write its tables to README and docs."""
     adopt_orphans()
-    figures = measure(Sizes(), KEPT, scratch)
+    try:
+        figures = measure(Sizes(), KEPT, scratch)
+    except KeyboardInterrupt:
+        sys.exit("Stopped; 'make figures' continues with the next measurement.")
     write_json(str(figure_tables.FOLDER / file_name(figures)), figures)
     shutil.rmtree(KEPT)
     figure_tables.update(REPOSITORY, figures)
