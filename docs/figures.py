@@ -28,7 +28,7 @@ from figure_parts import PARTS, REPOSITORY, Place, Sizes
 import pixelmill
 from pixelmill.benchmark import environment
 from pixelmill.core.fingerprints import digest_of_code
-from pixelmill.core.machine_load import conditions, snapshot
+from pixelmill.core.machine_load import conditions, merge, snapshot
 from pixelmill.core.tables import write_json
 from pixelmill.engines.machine import machine
 
@@ -53,7 +53,8 @@ def measure(
         The parts.
     """
     kept.mkdir(parents=True, exist_ok=True)
-    state = [digest_of_code("."), environment.software(), machine(), sizes]
+    measuring = Path(figure_parts.__file__).read_text(encoding="utf-8")
+    state = [digest_of_code("."), measuring, environment.software(), machine(), sizes]
     digest = hashlib.sha256(repr(state).encode()).hexdigest()
     parts = {}
     for name in names:
@@ -62,26 +63,34 @@ def measure(
         if found.get("digest") != digest:
             figure_parts.tell(f"measuring {name}")
             place = Place(scratch / f"pixelmill-figures-{name}", kept / f"{name}-samples.json")
-            found = {"digest": digest, "part": _measured(name, sizes, place)}
+            loads = kept / f"{name}-loads-{digest[:8]}.json"
+            found = {"digest": digest, "part": _measured(name, sizes, place, loads)}
             write_json(str(path), found)
             shutil.rmtree(place.scratch, ignore_errors=True)
         parts[name] = found["part"]
     return {"schema": 1, "machine": machine(), "parts": parts}
 
 
-def _measured(name: str, sizes: Sizes, place: Place) -> dict[str, Any]:
-    """Measure a part, with the state of code and machine."""
+def _measured(name: str, sizes: Sizes, place: Place, loads: Path) -> dict[str, Any]:
+    """Measure a part, with the state of code and machine.
+
+    The file of loads has the conditions of each run that was stopped; the worst of them count.
+    """
     place.scratch.mkdir(parents=True, exist_ok=True)
+    found = json.loads(loads.read_text(encoding="utf-8")) if loads.exists() else []
     before = snapshot()
-    part = PARTS[name](sizes, place)
-    reap_orphans()
-    load = conditions(before, snapshot())
+    try:
+        part = PARTS[name](sizes, place)
+    finally:
+        reap_orphans()
+        found.append(conditions(before, snapshot()))
+        write_json(str(loads), found)
     state = {
         "date": datetime.now(UTC).date().isoformat(),
         "version": pixelmill.__version__,
         "commit": environment.commit(),
         "files": file_system(place.scratch),
-        "conditions": load,
+        "conditions": merge(found),
         "software": environment.software(),
     }
     return {**state, **part}

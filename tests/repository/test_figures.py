@@ -185,3 +185,24 @@ def test_parts_are_measured_once_and_told_that_the_machine_was_busy(
     again["sizes"] = sizes._replace(links=20)
     other = measuring.measure(**again, names=["million"])["parts"]["million"]
     assert other["images"] == 20
+
+
+@pytest.mark.skipif(os.name == "nt", reason="figures are measured on other systems")
+def test_the_load_of_a_run_that_was_stopped_counts(modules, tmp_path, monkeypatch):
+    measuring = modules("figures")
+    loads = [{"other_cores": 1.3}, {"other_cores": 0.1}]
+    monkeypatch.setattr(measuring, "conditions", lambda before, after: loads.pop(0))
+    outcomes = [KeyboardInterrupt(), {"rows": []}]
+
+    def part(sizes, place):
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    monkeypatch.setitem(measuring.PARTS, "start", part)
+    order = (measuring.Sizes(), tmp_path / "kept", tmp_path / "scratch", ["start"])
+    with pytest.raises(KeyboardInterrupt):
+        measuring.measure(*order)
+    found = measuring.measure(*order)["parts"]["start"]
+    assert found["conditions"] == {"other_cores": 1.3}
