@@ -11,9 +11,9 @@ import sqlite3
 from pixelmill.core.filenames import escape, unescape
 from pixelmill.dataset.ledger_tables import TABLES, VERSION
 
-#: Versions of the tables that can be migrated. Version 3 is that of pixelmill 0.1; in version 5,
-#: passes did not record their conditions.
-MIGRATABLE = frozenset({3, 5})
+#: Versions of the tables that can be migrated. Version 3 is that of pixelmill 0.1; up to version 5,
+#: passes did not record their conditions; up to version 6, outputs were not noted to lack metadata.
+MIGRATABLE = frozenset({3, 5, 6})
 
 #: 0.1 recorded no times of change: with the time 0, each source is read once and compared by its
 #: content. It also left some invisible characters in names as they are; `escaped` escapes them.
@@ -27,20 +27,16 @@ FROM images_3;
 DROP TABLE images_3;
 """
 
-#: In place of {rename} and {images}, what only ledgers of version 3 need.
-_SCRIPT = """
-BEGIN IMMEDIATE;
-{rename}
-ALTER TABLE passes RENAME TO passes_old;
-{tables}
-INSERT INTO passes SELECT *, '{{}}' FROM passes_old;
-DROP TABLE passes_old;
-{images}
-PRAGMA user_version = {version};
-COMMIT;
+_PASSES = """
+INSERT INTO passes SELECT *, '{}' FROM passes_5;
+DROP TABLE passes_5;
 """
 
-_RENAME = """
+_RENAME_PASSES = """
+ALTER TABLE passes RENAME TO passes_5;
+"""
+
+_RENAME_IMAGES = """
 DROP INDEX IF EXISTS failures;
 ALTER TABLE images RENAME TO images_3;
 """
@@ -61,10 +57,14 @@ def migrate(database: sqlite3.Connection) -> None:
     """
     database.create_function("escaped", 1, _escaped, deterministic=True)
     (version,) = database.execute("PRAGMA user_version").fetchone()
-    rename, images = (_RENAME, _IMAGES) if version == 3 else ("", "")
-    script = _SCRIPT.format(rename=rename, tables=TABLES, images=images, version=VERSION)
+    script = [TABLES]
+    if version <= 5:
+        script = [_RENAME_PASSES, *script, _PASSES]
+    if version <= 3:
+        script = [_RENAME_IMAGES, *script, _IMAGES]
+    begin, end = "BEGIN IMMEDIATE;", f"PRAGMA user_version = {VERSION}; COMMIT;"
     try:
-        database.executescript(script)
+        database.executescript("".join((begin, *script, end)))
     except BaseException:
         if database.in_transaction:
             database.rollback()

@@ -14,7 +14,7 @@ from pixelmill.core.reasons import REASONS, SOURCE_UNKNOWN
 
 #: Version of the tables. A ledger of another version is migrated, refused or set aside, and
 #: never misread: see `pixelmill.dataset.ledger_backup`.
-VERSION = 6
+VERSION = 7
 
 #: Any change here, except of white space and indexes, needs another `VERSION`.
 TABLES = """

@@ -176,3 +176,15 @@ def test_a_ledger_whose_passes_have_no_conditions_keeps_its_images_and_passes(tm
     found = database.execute("SELECT images, machine, conditions FROM passes").fetchall()
     assert found == [(3, last.machine, "{}")]
     database.close()
+
+
+def test_a_ledger_without_notes_on_metadata_stays_as_it_is(tmp_path, photos):
+    target = tmp_path / "out"
+    process_folder(photos(tmp_path / "in", 3), target, RECIPE)
+    database = sqlite3.connect(target / "ledger.sqlite")
+    database.execute("PRAGMA user_version = 6")
+    before = list(database.iterdump())
+    migrate(database)
+    assert fault_in(database) == ""
+    assert list(database.iterdump()) == before
+    database.close()
