@@ -48,6 +48,7 @@ STEPS = {
     "holds the interpreter": ("re.match(r'(a+)+$', 'a' * 40 + 'b')", False),
     "stops its process": ("os.kill(os.getpid(), signal.SIGSTOP)", None),
     "stops its group": ("os.killpg(0, signal.SIGSTOP)", None),
+    "leaves copies that continue": ("[os.fork() for _ in range(3)]", None),
     "leaves a copy and stops": (
         "os.fork() or time.sleep(600); os.kill(os.getpid(), signal.SIGSTOP)",
         None,

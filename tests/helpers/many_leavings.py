@@ -50,6 +50,7 @@ def run(engine, what):
         seconds = time.perf_counter() - began
         assert done.returncode == 0, done.stderr
         assert trace.left() == [], what
+        assert not list((folder / "out").rglob(".pixelmill-*")), what
         made = {path.name for path in (folder / "out/images").iterdir()}
         assert made >= {f"{number}.jpg" for number in range(12) if number != 5}, what
         assert is_made in (None, "5.jpg" in made), what

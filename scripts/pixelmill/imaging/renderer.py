@@ -218,6 +218,7 @@ class Renderer:
                 if self.durable:
                     os.fsync(draft.descriptor)
                 draft.close()
+            for draft in drafts:
                 if recipe.settings["keep_mtime"]:
                     self._outputs.set_mtime(draft.temporary, job.mtime_ns)
                 self._outputs.replace(draft.temporary, draft.path)

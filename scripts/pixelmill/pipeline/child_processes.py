@@ -67,6 +67,9 @@ _SECRET = re.compile(
     re.I,
 )
 
+#: The most processes that a message names.
+_MOST_NAMED = 10
+
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 
 #: Starts a child, which imports from the folder of this package only until it has its orders.
@@ -409,7 +412,8 @@ def _end_all(
         if not ours and all(gone):
             return
         if time.monotonic() > end:
-            log.warning("processes that cannot be killed: %s", ", ".join(map(str, sorted(ours))))
+            some = ", ".join(map(str, sorted(ours)[:_MOST_NAMED]))
+            log.warning("%d processes have not ended after they were killed: %s", len(ours), some)
             return
         time.sleep(_LOOK_INTERVAL)
 

@@ -220,8 +220,10 @@ def _render(
             )
             failed = stats.had_trouble or recorder.totals.failed > 0
             needs_cleanup = failed or plan.renames or bool(plan.orphans)
-            # A worker of a cluster that was lost may have left a file that it was writing.
-            needs_cleanup = needs_cleanup or on_cluster(work.engine)
+            # A worker of a cluster that was lost, or a copy of a process that an own step made, may
+            # have left a file that it was writing.
+            copies = any(request.recipe.own_files())
+            needs_cleanup = needs_cleanup or on_cluster(work.engine) or copies
         finally:
             reserve.release()
             tree.check_unmoved()

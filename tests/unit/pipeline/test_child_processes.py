@@ -58,6 +58,7 @@ def test_a_run_ends_and_leaves_nothing(engine, what, trace, tmp_path, photos, re
     run = start(command(repository, tmp_path, engine), env=trace.environment)
     assert run.wait(60) == 0
     assert trace.left() == []
+    assert not list((tmp_path / "out").rglob(".pixelmill-*"))
     made = {path.name for path in (tmp_path / "out/images").iterdir()}
     assert made >= {f"{number}.jpg" for number in range(12) if number != 5}
     timed_out = "timed_out" in (tmp_path / "out/failures.csv").read_text()
