@@ -110,9 +110,20 @@ def span(quantity: Mapping[str, Any] | None, written: Callable[[float], str] = n
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> str:
-    """Write a table in Markdown, with numbers on the right."""
+    """Write a table in Markdown, with numbers on the right, without empty columns.
+
+    Examples
+    --------
+    >>> print(table(["engine", "images/s", "interval"], [["threads", "697", ""]]))
+    |engine|images/s|
+    |---|--:|
+    |threads|697|
+    """
+    rows = list(rows)
     below = ["---"] * text_columns + ["--:"] * (len(titles) - text_columns)
-    return "\n".join(f"|{'|'.join(row)}|" for row in (titles, below, *rows))
+    filled_columns = [number for number in range(len(titles)) if any(row[number] for row in rows)]
+    kept = ([line[number] for number in filled_columns] for line in (titles, below, *rows))
+    return "\n".join(f"|{'|'.join(line)}|" for line in kept)
 
 
 def told_case(row: Mapping[str, Any]) -> str:

@@ -91,10 +91,13 @@ def test_a_changed_summary_changes_its_block(tables, figures):
     assert tables.summary(changed) != tables.summary(figures)
 
 
-def cells(text, title):
-    """Rows of the table whose first column has this title, without the two of its head."""
-    found = re.search(rf"^\|{title}\|.*\n((?:\|.*\n)+)", text, re.MULTILINE)
-    return [row[1:-1].split("|") for row in found[1].splitlines()[1:]]
+def rows_of(page, title):
+    """Rows of the table whose first column has this title, each by the titles of its columns."""
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    found = re.search(rf"^\|({title}\|.*)\|\n\|[-:|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    titles = found[1].split("|")
+    rows = [row[1:-1].split("|") for row in found[2].splitlines()]
+    return [dict(zip(titles, row, strict=True)) for row in rows]
 
 
 def value(cell):
@@ -103,28 +106,29 @@ def value(cell):
 
 @pytest.mark.parametrize("page", ["README.md", "docs/performance.md"])
 def test_speedups_and_efficiencies_are_those_of_the_numbers_shown(page):
-    rows = cells((REPOSITORY / page).read_text(encoding="utf-8"), "recipe")
+    rows = rows_of(page, "recipe")
     assert len(rows) >= 6
-    for recipe, engine, shown, _, *more in rows:
-        if engine == "sequential":
-            alone = value(shown)
+    for row in rows:
+        if row["engine"] == "sequential":
+            alone = value(row["images/s"])
             continue
-        assert recipe
-        speedup, _, efficiency = more
-        workers = int(re.search(r"(\d+) workers", engine)[1])
-        assert value(speedup) == pytest.approx(value(shown) / alone, abs=0.0051)
-        assert value(efficiency) == pytest.approx(100 * value(speedup) / workers, abs=0.51)
+        assert row["recipe"]
+        workers = int(re.search(r"(\d+) workers", row["engine"])[1])
+        speedup = value(row["speedup"])
+        assert speedup == pytest.approx(value(row["images/s"]) / alone, abs=0.0051)
+        assert value(row["efficiency"]) == pytest.approx(100 * speedup / workers, abs=0.51)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/performance.md"])
-def test_ratios_of_programs_are_those_of_the_numbers_shown(page):
-    rows = cells((REPOSITORY / page).read_text(encoding="utf-8"), "program")
-    assert "processes" in rows[0][0]
-    for row in rows:
-        for shown in (1, 4):
-            if row[shown]:
-                ratio = value(row[shown]) / value(rows[0][shown])
-                assert value(row[shown + 2]) == pytest.approx(ratio, abs=0.0051), row[0]
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_ratios_of_programs_are_those_of_the_numbers_shown(page, size):
+    rows = rows_of(page, "program")
+    first = rows[0]
+    assert "processes" in first["program"]
+    for row in filter(lambda row: row[f"{size}: images/s"], rows):
+        ratio = value(row[f"{size}: images/s"]) / value(first[f"{size}: images/s"])
+        shown = value(row[f"{size}: ratio to processes"])
+        assert shown == pytest.approx(ratio, abs=0.0051), row["program"]
 
 
 #: A speed, a speedup or an efficiency.
