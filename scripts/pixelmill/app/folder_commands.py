@@ -119,7 +119,7 @@ def last_run(target: str) -> ChosenRecipe | None:
         return ChosenRecipe(dict(data["recipe"]), str(data["folder"]), str(data.get("source", "")))
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UserError(
-            f"'{path}' cannot be read; name the recipe by an option, or remove the file."
+            f"'{path}' cannot be read; remove the file, and name the recipe by an option."
         ) from error
 
 

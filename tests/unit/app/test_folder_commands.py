@@ -104,7 +104,7 @@ def test_own_steps_are_found_beside_the_recipe_file_in_later_runs_too(call, some
 def test_a_recipe_that_cannot_be_remembered_is_named_with_the_remedy(call, somewhere, text):
     (somewhere / "out").mkdir()
     (somewhere / "out/recipe.json").write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=r"recipe\.json' cannot be read; name the recipe by an"):
+    with pytest.raises(UserError, match=r"recipe\.json' cannot be read; remove the file, and"):
         call("run", *RUN)
 
 

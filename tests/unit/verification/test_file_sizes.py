@@ -9,7 +9,7 @@ from PIL import Image
 from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.file_sizes import size_fault
 from tests.helpers.hidden_bytes import after_coded_data, behind_the_pixels
-from tests.helpers.imaging import exif_block
+from tests.helpers.imaging import chunk, exif_block
 
 
 def expectation(steps=(), **output):
@@ -81,6 +81,26 @@ def damaged(photo):
 
 def deep(photo):
     return written(Image.fromarray(np.zeros((4, 4), np.uint16)), "png")
+
+
+def test_a_copy_may_be_larger_by_what_its_xmp_needs(photo):
+    packet = b"<rdf:RDF/>"
+    source, output = (written(photo(200, 150), xmp=packet + bytes(n)) for n in (10, 900))
+    assert len(output) > len(source)
+    assert size_fault(KEEP, source, output) is None
+    assert size_fault(KEEP, source, written(photo(200, 150), xmp=packet + bytes(9000))) is not None
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "content"),
+    [("P", b"PLTE", bytes(768)), ("L", b"tRNS", bytes(90)), ("RGBA", b"tRNS", bytes(9))],
+)
+@pytest.mark.parametrize("late", [False, True])
+def test_a_png_with_odd_colours_is_not_judged(photo, mode, name, content, late):
+    data = written(photo(60, 40).convert(mode), "png")
+    place = data.index(b"IEND" if late else b"IDAT") - 4
+    source = data[:place] + chunk(name, content) + data[place:]
+    assert size_fault(KEEP, source, written(photo(400, 300), "png", compress_level=0)) is None
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from pixelmill.imaging.codecs import jpeg
 #: Markers of the segments that a decoder of JPEG needs (ITU-T T.81, table B.1): frames of 8 bits,
 #: tables and the restart interval.
 _FRAMES = (0xC0, 0xC1, 0xC2)
-_HUFFMAN, _QUANTIZATION, _RESTART = 0xC4, 0xDB, 0xDD
+_TABLES = _HUFFMAN, _QUANTIZATION, _RESTART = 0xC4, 0xDB, 0xDD
 _SCAN, _END = 0xDA, 0xD9
 _JFIF, _EXIF, _ICC, _ADOBE, _COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
 
@@ -104,11 +104,9 @@ def _kept(
     if marker == _SCAN:
         whole = bool(content) and len(content) == 4 + 2 * content[0]
         return [_Piece(marker, content, coded)] if whole else None
-    if marker in (_HUFFMAN, _QUANTIZATION):
+    if marker in _TABLES:
         whole = sum(map(len, _tables(marker, content))) == len(content)
         return [_Piece(marker, content)] if whole else None
-    if marker == _RESTART:
-        return [_Piece(marker, content)] if len(content) == 2 else None
     if marker == _JFIF and content.startswith(b"JFIF\0"):
         return [_Piece(marker, _PLAIN_JFIF)] if first else []
     if marker == _ADOBE and content.startswith(b"Adobe"):
@@ -119,23 +117,27 @@ def _kept(
 
 
 def _tables(marker: int, content: bytes) -> Iterator[bytes]:
-    """Yield each table of a segment (ITU-T T.81, B.2.4.1 and B.2.4.2)."""
+    """Yield each table of a segment, or its restart interval (ITU-T T.81, B.2.4)."""
     place = 0
     while place < len(content):
         if marker == _QUANTIZATION:
             length = 1 + 64 * (1 + (content[place] >> 4 > 0))
-        else:
+        elif marker == _HUFFMAN:
             length = 17 + sum(content[place + 1 : place + 17])
+        else:
+            length = 2
         yield content[place : place + length]
         place += length
 
 
 def _assembled(pieces: Sequence[_Piece], block: bytes) -> bytes | None:
     """Join the segments of a JPEG, EXIF after JFIF; None if its coded data contain other bytes."""
+    if sum(piece.marker == _ADOBE for piece in pieces) > 1:
+        return None
     used = _used_tables(pieces)
     kept = []
     for number, piece in enumerate(pieces):
-        if piece.marker in (_HUFFMAN, _QUANTIZATION):
+        if piece.marker in _TABLES:
             tables = enumerate(_tables(piece.marker, piece.content))
             content = b"".join(table for place, table in tables if (number, place) in used)
             piece = piece._replace(content=content)
@@ -154,15 +156,16 @@ def _used_tables(pieces: Sequence[_Piece]) -> set[tuple[int, int]]:
     quantized: dict[int, int] = {}
     defined: dict[tuple[int, int], tuple[int, int]] = {}
     for number, (marker, content, _) in enumerate(pieces):
-        if marker in (_HUFFMAN, _QUANTIZATION):
+        if marker in _TABLES:
             for place, table in enumerate(_tables(marker, content)):
                 # The high half is the class of a Huffman table, but the precision of another.
-                name = table[0] if marker == _HUFFMAN else table[0] & 0xF
+                name = {_HUFFMAN: table[0], _QUANTIZATION: table[0] & 0xF}.get(marker, 0)
                 defined[marker, name] = number, place
         elif marker in _FRAMES:
             quantized = dict(zip(content[6::3], content[8::3], strict=True))
         elif marker == _SCAN:
             first, last = content[-3], content[-2]  # of the coefficients
+            used.update(defined[key] for key in [(_RESTART, 0)] if key in defined)
             for component, tables in zip(content[1:-3:2], content[2:-3:2], strict=True):
                 wanted = [(_QUANTIZATION, quantized.get(component, -1))]
                 wanted += [(_HUFFMAN, tables >> 4)] * (first == 0)
@@ -208,7 +211,7 @@ def copied_png(data: bytes, exif: bytes, profile: bool) -> bytes | None:
     if not data.startswith(_PNG_SIGNATURE):
         return None
     pieces, place = [_PNG_SIGNATURE], len(_PNG_SIGNATURE)
-    header, coded = b"", bytearray()
+    header, coded, once = b"", bytearray(), set[bytes]()
     while place + 12 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
         chunk = data[place : place + 12 + length]
@@ -223,6 +226,10 @@ def copied_png(data: bytes, exif: bytes, profile: bool) -> bytes | None:
             return None
         if name == b"IHDR":
             header = content
+        if name in (b"PLTE", b"tRNS"):
+            if name in once or coded or len(content) > _most_bytes(name, header):
+                return None
+            once.add(name)
         if name == b"IDAT":
             coded += content
             if exif:
@@ -234,6 +241,13 @@ def copied_png(data: bytes, exif: bytes, profile: bool) -> bytes | None:
         if name == b"IEND":
             return b"".join(pieces) if len(content) == 0 and _is_exact(header, coded) else None
     return None
+
+
+def _most_bytes(name: bytes, header: bytes) -> int:
+    """Return how large a palette, or the transparency, of a PNG may be (PNG, 11.2.2 and 11.3.1)."""
+    depth, kind = header[8:9], header[9:10]
+    colors = 2 ** depth[0] if kind == b"\3" else 256
+    return 3 * colors if name == b"PLTE" else {b"\0": 2, b"\2": 6, b"\3": colors}.get(kind, 0)
 
 
 def _is_exact(header: bytes, coded: bytes | bytearray) -> bool:
@@ -299,15 +313,24 @@ def copied_webp(data: bytes, exif: bytes, profile: bool) -> bytes | None:
 
 
 def _has_spare_bytes(found: Mapping[bytes, bytes], names: Sequence[bytes], coded: bytes) -> bool:
-    """Return whether a chunk of coded data has bytes at its end that no decoder needs."""
-    if len(found[coded]) <= 2 * _WEBP_SPARE:
-        return False
-    without = {**found, coded: found[coded][:-_WEBP_SPARE]}
+    """Return whether coded data, or their first partition, end with bytes that no decoder needs."""
+    content = found[coded]
+    shorter = [content[:-_WEBP_SPARE]] if len(content) > 2 * _WEBP_SPARE else []
+    if coded == b"VP8 " and len(content) > 10:
+        # The size of the first partition begins at bit 5 of the frame tag (RFC 6386, 9.1).
+        tag = int.from_bytes(content[:3], "little")
+        end = 10 + (tag >> 5)
+        if tag >> 5 > 2 * _WEBP_SPARE and end <= len(content):
+            tag -= _WEBP_SPARE << 5
+            kept = content[3 : end - _WEBP_SPARE] + content[end:]
+            shorter.append(tag.to_bytes(3, "little") + kept)
     header = [b"VP8X"] if len(names) > 1 and b"VP8X" in found else []
+    return any(_decodes(_webp_of({**found, coded: each}, [*header, *names])) for each in shorter)
+
+
+def _decodes(data: bytes) -> bool:
     try:
-        with Image.open(
-            io.BytesIO(_webp_of(without, [*header, *names])), formats=["WEBP"]
-        ) as image:
+        with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
             image.load()
     except Exception:  # Pillow's plugin raises anything
         return False

@@ -6,6 +6,7 @@ document type is accepted, so that there are no entities to expand (XMP part 1, 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -15,9 +16,12 @@ from pixelmill.imaging.codecs.tag_names import name_of_property
 from pixelmill.imaging.parameters import Size
 
 #: Largest packet that is read, in bytes, and levels of its elements. Those of cameras and editors
-#: have some kilobytes and about ten levels.
+#: have some kilobytes and about ten levels. A packet that is written anew may have a level more.
 MOST_BYTES = 1_000_000
 _MOST_DEPTH = 50
+
+#: Bytes by which a packet may grow as it is written anew, by its frame and declarations.
+MOST_GROWTH = 1_000
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _META = "adobe:ns:meta/"
@@ -25,6 +29,11 @@ _XML = "http://www.w3.org/XML/1998/namespace"
 _ADOBE = "http://ns.adobe.com/"
 _TIFF, _EXIF = f"{_ADOBE}tiff/1.0/", f"{_ADOBE}exif/1.0/"
 _XAP, _PHOTOSHOP = f"{_ADOBE}xap/1.0/", f"{_ADOBE}photoshop/1.0/"
+
+#: Namespaces of the fields of listed properties that are structures, and these (IPTC Photo Metadata
+#: Standard 2023.2). Fields in other places are not what a list names.
+_IPTC_FIELDS = "http://iptc.org/std/Iptc4xmp"
+_STRUCTURES = ("CreatorContactInfo", "LocationCreated", "LocationShown")
 
 #: Namespaces of properties that point to data beside the picture, such as a second picture or a
 #: gain map, or that measure the source, such as the regions of faces.
@@ -46,6 +55,7 @@ _STALE = frozenset((
         "MakerNote", "SubjectArea", "SubjectLocation",
     )),
     (_XAP, "Thumbnails"), (_PHOTOSHOP, "ICCProfile"), (_PHOTOSHOP, "ColorMode"),
+    (f"{_XAP}mm/", "Pantry"),
 ))  # fmt: skip
 
 
@@ -91,24 +101,58 @@ def kept(packet: bytes, names: Container[str] | None = None) -> bytes:
     ValueError
         If it is not XMP, has a document type, or is larger or deeper than any real packet.
     """
-
-    def keeps(name: _Name) -> bool:
-        if name.namespace in (_RDF, _XML, "") or name.key in _STALE:
-            return False
-        if name.namespace.startswith(_STALE_NAMESPACES):
-            return False
-        return names is None or name_of_property(name.namespace, name.local) in names
-
     found = []
-    for node in _descriptions(packet):
-        attributes = {name: value for name, value in node.attributes.items() if keeps(name)}
-        content: list[_Element | str] = [part for part in node.elements() if keeps(part.name)]
+    for node in _descriptions(_parse(packet, _MOST_DEPTH)):
+        attributes = {name: text for name, text in node.attributes.items() if _keeps(name, names)}
+        content: list[_Element | str] = [
+            _pruned(part, _structure_of(part.name, names))
+            for part in node.elements()
+            if _keeps(part.name, names)
+        ]
         if attributes or content:
             found.append(_Element(node.name, attributes, content))
     written = _written(found) if found else b""
-    if len(written) > MOST_BYTES:
-        raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+    if len(written) > min(MOST_BYTES, len(packet) + MOST_GROWTH):
+        raise ValueError(f"it has {len(written):,} bytes as it would be written")
     return written
+
+
+def _keeps(name: _Name, names: Container[str] | None) -> bool:
+    """Whether outputs have a property of the picture."""
+    if name.namespace in (_RDF, _XML, "") or _is_stale(name):
+        return False
+    return names is None or name_of_property(name.namespace, name.local) in names
+
+
+def _is_stale(name: _Name) -> bool:
+    return name.key in _STALE or name.namespace.startswith(_STALE_NAMESPACES)
+
+
+def _structure_of(name: _Name, names: Container[str] | None) -> str | None:
+    """Return what the namespaces of a property's fields begin with; None if it has no fields."""
+    if names is None:
+        return ""
+    is_structure = name_of_property(name.namespace, name.local) in _STRUCTURES
+    return _IPTC_FIELDS if is_structure else None
+
+
+def _pruned(element: _Element, fields: str | None) -> _Element:
+    """Return a property without fields that are stale, or that a list does not name."""
+
+    def keeps(name: _Name) -> bool:
+        if name.namespace in (_RDF, _XML):
+            return True
+        return fields is not None and name.namespace.startswith(fields) and not _is_stale(name)
+
+    return _Element(
+        element.name,
+        {name: text for name, text in element.attributes.items() if keeps(name)},
+        [
+            part if isinstance(part, str) else _pruned(part, fields)
+            for part in element.content
+            if isinstance(part, str) or keeps(part.name)
+        ],
+    )
 
 
 def fitted(packet: bytes, size: Size, orientation: int, format_name: str) -> bytes:
@@ -137,7 +181,7 @@ def fitted(packet: bytes, size: Size, orientation: int, format_name: str) -> byt
         (_EXIF, "PixelYDimension"): height,
         ("http://purl.org/dc/elements/1.1/", "format"): f"image/{format_name}",
     }
-    nodes = list(_descriptions(packet))
+    nodes = list(_descriptions(_parse(packet, _MOST_DEPTH + 1)))
     for node in nodes:
         node.attributes = {
             name: true.get(name.key, value)
@@ -151,9 +195,8 @@ def fitted(packet: bytes, size: Size, orientation: int, format_name: str) -> byt
     return _written(nodes)
 
 
-def _descriptions(packet: bytes) -> Iterator[_Element]:
+def _descriptions(root: _Element) -> Iterator[_Element]:
     """Yield the elements that hold the properties of the picture (XMP part 1, 7.4)."""
-    root = _parse(packet)
     outer = root if root.name.key == (_RDF, "RDF") else None
     for part in root.elements():
         if outer is None and part.name.key == (_RDF, "RDF"):
@@ -165,7 +208,7 @@ def _descriptions(packet: bytes) -> Iterator[_Element]:
     return (part for part in outer.elements() if part.name.key == (_RDF, "Description"))
 
 
-def _parse(packet: bytes) -> _Element:
+def _parse(packet: bytes, most_depth: int) -> _Element:
     if len(packet) > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
     parser = expat.ParserCreate(namespace_separator="\n")
@@ -177,8 +220,8 @@ def _parse(packet: bytes) -> _Element:
         raise ValueError("it has a document type")
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        if len(open_) > _MOST_DEPTH:
-            raise ValueError(f"it has more than {_MOST_DEPTH} levels")
+        if len(open_) > most_depth:
+            raise ValueError(f"it has more than {most_depth} levels")
         element = _Element(_name(name), {_name(key): text for key, text in attributes.items()})
         open_[-1].content.append(element)
         open_.append(element)
@@ -220,15 +263,16 @@ def _prefixes(nodes: list[_Element]) -> dict[str, str]:
     """Give each namespace a prefix of its own: that of the source, if no other has it."""
     prefixes: dict[str, str] = {}
     taken = {"rdf", "x", "xml", "xmlns"}
+    numbers = itertools.count()
     every = list(nodes)
     for element in every:
         every += element.elements()
         for name in (element.name, *element.attributes):
             if name.namespace in ("", _RDF, _XML) or name.namespace in prefixes:
                 continue
-            prefix, number = name.prefix, len(taken)
+            prefix = name.prefix
             while not prefix or prefix.lower() in taken:
-                prefix, number = f"ns{number}", number + 1
+                prefix = f"ns{next(numbers)}"
             taken.add(prefix.lower())
             prefixes[name.namespace] = prefix
     return prefixes
@@ -254,9 +298,10 @@ def _text(element: _Element, prefixes: Mapping[str, str], about: str = "") -> st
 
 
 #: Characters that XML would read as something else (XML 1.0, 2.4 and 3.3.3).
-_IN_TEXT = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
+_IN_TEXT = {"&": "&amp;", "<": "&lt;", "\r": "&#13;"}
 _IN_ATTRIBUTE = {**_IN_TEXT, '"': "&quot;", "\t": "&#9;", "\n": "&#10;"}
 
 
 def _escaped(text: str, references: Mapping[str, str] = _IN_TEXT) -> str:
-    return "".join(references.get(sign, sign) for sign in text)
+    escaped = "".join(references.get(sign, sign) for sign in text)
+    return escaped.replace("]]>", "]]&gt;")

@@ -164,6 +164,52 @@ def test_tables_that_no_scan_uses_are_left_out(photo, marker, kind, content, num
     assert copied_jpeg(hidden, b"", False) == data
 
 
+def test_only_the_restart_interval_that_a_scan_uses_is_copied(photo):
+    data = written(photo(64, 48), "jpeg", restart_marker_blocks=2)
+    hidden = b"".join(segment(0xDD, HIDDEN[k : k + 2]) for k in range(0, len(HIDDEN) - 1, 2))
+    assert copied_jpeg(data[:20] + hidden + data[20:], b"", False) == data
+
+
+def test_a_jpeg_with_several_segments_of_adobe_is_not_copied(photo):
+    data = written(photo(64, 48), "jpeg")
+    hidden = segment(0xEE, b"Adobe\0\x64SECR\1")
+    assert copied_jpeg(data[:20] + hidden + data[20:], b"", False) is not None
+    assert copied_jpeg(data[:20] + 2 * hidden + data[20:], b"", False) is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "content"),
+    [
+        ("P", b"PLTE", 2 * HIDDEN[:21]),
+        ("L", b"tRNS", b"\0\1" + HIDDEN),
+        ("RGB", b"tRNS", b"\0\1\0\1\0\1" + HIDDEN),
+        ("RGBA", b"tRNS", HIDDEN),
+        ("P", b"tRNS", bytes(256) + HIDDEN),
+    ],
+)
+@pytest.mark.parametrize("late", [False, True])
+def test_palettes_and_transparency_of_a_wrong_size_number_or_place_are_not_copied(
+    photo, mode, name, content, late
+):
+    data = written(photo(64, 48).convert(mode), "png")
+    place = data.index(b"IEND" if late else b"IDAT") - 4
+    assert copied_png(data[:place] + chunk(name, content) + data[place:], b"", False) is None
+
+
+def test_bytes_after_the_first_partition_of_a_webp_are_noticed(photo):
+    """Decoders of VP8 find the other partitions by its size (RFC 6386, 9.1)."""
+    data = written(photo(64, 48), "webp")
+    coded = data[20:]
+    tag = int.from_bytes(coded[:3], "little")
+    end = 10 + (tag >> 5)
+    tag += len(HIDDEN) << 5
+    coded = tag.to_bytes(3, "little") + coded[3:end] + HIDDEN + coded[end:]
+    body = data[8:16] + struct.pack("<I", len(coded)) + coded + bytes(len(coded) % 2)
+    hidden = b"RIFF" + struct.pack("<I", len(body)) + body
+    assert same(opened(hidden), opened(data))
+    assert copied_webp(hidden, b"", False) is None
+
+
 def test_tables_of_one_segment_are_copied_byte_for_byte_if_all_are_used(photo):
     data = written(photo(64, 48), "jpeg")
     first, second = (match.start() for match in re.finditer(rb"\xff\xdb", data))

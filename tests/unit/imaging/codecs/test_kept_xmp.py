@@ -169,11 +169,78 @@ def test_hostile_xmp_is_dropped_and_noted(render, held):
 
 
 def test_a_packet_larger_than_any_real_one_is_refused():
-    huge = packet(f"<rdf:Description dc:format='{'a' * xmp.MOST_BYTES}'/>")
-    grown = packet(f"<rdf:Description xmp:Label='{'>' * (xmp.MOST_BYTES // 2)}'/>")
-    for held in (huge, grown):
-        with pytest.raises(ValueError, match=r"more than 1,000,000 bytes"):
-            xmp.kept(held)
+    with pytest.raises(ValueError, match=r"more than 1,000,000 bytes"):
+        xmp.kept(packet(f"<rdf:Description dc:format='{'a' * xmp.MOST_BYTES}'/>"))
+
+
+def test_a_packet_that_would_grow_is_refused():
+    """Otherwise, the copy of a source could be larger than the source."""
+    quotes = packet(f"<rdf:Description xmp:Label='{chr(34) * 1000}'/>")
+    with pytest.raises(ValueError, match=r"as it would be written"):
+        xmp.kept(quotes)
+    text = "<rdf:Description><dc:format>" + "\">'" * 1000 + "]]&gt;</dc:format></rdf:Description>"
+    kept = xmp.kept(packet(text))
+    assert len(kept) < len(packet(text)) + xmp.MOST_GROWTH
+    assert properties(kept)[f"{{{DC}}}format"] == "\">'" * 1000 + "]]>"
+
+
+#: Unlisted data within a listed property.
+NESTED = {
+    "as fields": '<dc:creator rdf:parseType="Resource"><exif:GPSLatitude>{}</exif:GPSLatitude>'
+    "</dc:creator>",
+    "as an attribute": '<dc:creator exif:GPSLatitude="{}"/>',
+    "as a description": '<dc:creator><rdf:Description exif:GPSLatitude="{}"/></dc:creator>',
+    "in an item": "<dc:creator><rdf:Seq><rdf:li rdf:parseType='Resource'><exif:City>{}</exif:City>"
+    "</rdf:li></rdf:Seq></dc:creator>",
+    "as markup": "<dc:creator rdf:parseType='Literal'><p xmlns='http://www.w3.org/1999/xhtml'>{}</p>"
+    "</dc:creator>",
+}
+
+
+@pytest.mark.parametrize("nested", NESTED.values(), ids=NESTED)
+def test_a_list_keeps_no_unlisted_fields_of_a_listed_property(nested):
+    whole = packet(f"<rdf:Description>{nested.format('Planted')}</rdf:Description>")
+    assert b"Planted" not in xmp.kept(whole, {"Creator"})
+    assert b"Planted" in xmp.kept(whole)
+
+
+def test_a_list_keeps_the_fields_of_a_listed_structure():
+    core = "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"
+    fields = "<c:CiAdrCity>Oslo</c:CiAdrCity><exif:GPSLatitude>Planted</exif:GPSLatitude>"
+    whole = packet(
+        f"<rdf:Description xmlns:c='{core}'><c:CreatorContactInfo rdf:parseType='Resource'>{fields}"
+        "</c:CreatorContactInfo></rdf:Description>"
+    )
+    kept = xmp.kept(whole, {"CreatorContactInfo"})
+    assert (b"Oslo" in kept, b"Planted" in kept) == (True, False)
+
+
+def test_thumbnails_are_dropped_at_every_level():
+    item = (
+        "<rdf:Bag><rdf:li rdf:parseType='Resource'><xmp:Thumbnails>Planted</xmp:Thumbnails>"
+        "</rdf:li></rdf:Bag>"
+    )
+    mm = "xmlns:mm='http://ns.adobe.com/xap/1.0/mm/'"
+    for name in ("mm:Pantry", "mm:Ingredients"):
+        nested = f"<rdf:Description {mm} xmp:Rating='5'><{name}>{item}</{name}></rdf:Description>"
+        kept = xmp.kept(packet(nested))
+        assert (b"Planted" in kept, b"Rating" in kept) == (False, True)
+
+
+def test_the_deepest_packet_that_is_kept_can_be_fitted():
+    deepest = 48 * "<dc:x>" + 48 * "</dc:x>"
+    node = f"<rdf:Description>{deepest}</rdf:Description>"
+    bare = f'<rdf:RDF xmlns:rdf="{RDF}" {SPACES}>{node}</rdf:RDF>'
+    kept = xmp.kept(bare.encode())
+    assert b"<dc:x>" in xmp.fitted(kept, (4, 3), 1, "png")
+
+
+def test_many_namespaces_are_refused_in_a_time_that_grows_with_their_number():
+    """Prefixes like those that would be made up, and others that need some."""
+    own = "".join(f'<ns{k}:a xmlns:ns{k}="{k}"/>' for k in range(5000))
+    same = "".join(f'<y:a xmlns:y="b{k}"/>' for k in range(5000))
+    with pytest.raises(ValueError, match=r"as it would be written"):
+        xmp.kept(packet(f"<rdf:Description>{own}{same}</rdf:Description>"))
 
 
 def test_what_a_jpeg_cannot_hold_is_dropped_and_noted(render):
