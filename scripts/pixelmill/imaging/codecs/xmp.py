@@ -99,7 +99,8 @@ def kept(packet: bytes, names: Container[str] | None = None) -> bytes:
     Raises
     ------
     ValueError
-        If it is not XMP, has a document type, or is larger or deeper than any real packet.
+        If it is not XMP, has a document type, is larger or deeper than any real packet, or would
+        grow by more than `MOST_GROWTH`.
     """
     found = []
     for node in _descriptions(_parse(packet, _MOST_DEPTH)):
