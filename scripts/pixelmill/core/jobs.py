@@ -94,7 +94,8 @@ class Outcome(NamedTuple):
     """What became of one image.
 
     `stage`, `reason` and `message` are empty if it succeeded, `files` is empty if it failed.
-    `seconds` are by stage.
+    `seconds` are by stage. `facts` is a JSON object with what was found out about an image that
+    has no outputs because it was only measured.
     """
 
     source: str
@@ -109,6 +110,7 @@ class Outcome(NamedTuple):
     pixels_in: int
     seconds: tuple[float, ...]
     changed_ns: int = 0
+    facts: str = ""
 
     @property
     def bytes_out(self) -> int:
@@ -119,11 +121,13 @@ class Outcome(NamedTuple):
 class StageTimer:
     """Measures the stages of an image, and collects what becomes known of it."""
 
-    __slots__ = ("_last", "_number", "bytes_in", "digest", "files", "pixels_in", "seconds")
+    __slots__ = (
+        "_last", "_number", "bytes_in", "digest", "facts", "files", "pixels_in", "seconds",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.bytes_in = self.pixels_in = 0
-        self.digest = ""
+        self.digest = self.facts = ""
         self.files: list[OutputFile] = []
         self.seconds = [0.0] * len(STAGES)
         self._number: int = Stage.READ
@@ -148,7 +152,8 @@ class StageTimer:
         else:
             became = (), "failed", error.stage, error.reason, error.message
         known = self.bytes_in, job.mtime_ns, self.digest, self.pixels_in
-        return Outcome(job.source, *became, *known, tuple(self.seconds), job.changed_ns)
+        facts = "" if error else self.facts
+        return Outcome(job.source, *became, *known, tuple(self.seconds), job.changed_ns, facts)
 
 
 def failed(job: Job, stage: str, reason: str, message: str, digest: str) -> Outcome:

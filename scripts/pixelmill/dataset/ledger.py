@@ -38,6 +38,19 @@ class Example(NamedTuple):
     seconds: float = 0.0
 
 
+class Measured(NamedTuple):
+    """An image that was only measured: its escaped path, and facts about it, as JSON.
+
+    If that failed, `facts` is empty.
+    """
+
+    source: str
+    reason: str
+    bytes_in: int
+    digest: str
+    facts: str
+
+
 #: Columns of seconds, and their sum. Every variant's row has those of its source.
 _SECONDS = ", ".join(f"{stage}_seconds" for stage in STAGES)
 _TOTAL = " + ".join(f"{stage}_seconds" for stage in STAGES)
@@ -172,7 +185,8 @@ class Ledger:
                 escape(o.source), file.variant, escape(file.path), o.status, o.stage,
                 o.reason or file.note,
                 escape(o.message), o.bytes_in, o.mtime_ns, o.changed_ns, o.digest, o.pixels_in,
-                file.width, file.height, file.bytes, file.sha256, *fingerprints, *o.seconds,
+                file.width, file.height, file.bytes, file.sha256, *fingerprints,
+                o.facts, *o.seconds,
             )
             for o in outcomes
             for file in o.files or (_NOTHING,)
@@ -198,7 +212,7 @@ class Ledger:
             self._insert(rows)
 
     def _insert(self, rows: Iterable[Sequence[Any]]) -> None:
-        marks = ", ".join("?" * (16 + len(Fingerprints._fields) + len(STAGES)))
+        marks = ", ".join("?" * (17 + len(Fingerprints._fields) + len(STAGES)))
         self._database.executemany(f"INSERT INTO images VALUES ({marks})", rows)
 
     def outputs(self) -> Iterator[str]:
@@ -275,6 +289,11 @@ class Ledger:
                 " WHERE status = 'failed' ORDER BY source"
             )
         )
+
+    def facts(self) -> Iterator[Measured]:
+        """Yield what was found out about each image that was only measured, sorted by path."""
+        query = f"SELECT {', '.join(Measured._fields)} FROM images ORDER BY source"
+        return (Measured(*row) for row in self._database.execute(query))
 
     def add_pass(self, finished: Pass, stretches: Sequence[BusyInterval] = ()) -> None:
         """Record a pass that was completed, and when its workers were busy.

@@ -12,19 +12,30 @@ from pixelmill.core.filenames import escape, unescape
 from pixelmill.dataset.ledger_tables import TABLES, VERSION
 
 #: Versions of the tables that can be migrated. Version 3 is that of pixelmill 0.1; up to version 5,
-#: passes did not record their conditions; up to version 6, outputs were not noted to lack metadata.
-MIGRATABLE = frozenset({3, 5, 6})
+#: passes did not record their conditions; up to version 6, outputs were not noted to lack metadata;
+#: up to version 7, images could not be only measured.
+MIGRATABLE = frozenset({3, 5, 6, 7})
 
 #: 0.1 recorded no times of change: with the time 0, each source is read once and compared by its
 #: content. It also left some invisible characters in names as they are; `escaped` escapes them.
-_IMAGES = """
+_IMAGES_3 = """
 INSERT INTO images SELECT
   escaped(source), variant, escaped(output), status, stage, reason, escaped(message),
   bytes_in, mtime_ns, 0, digest, pixels_in, width, height, bytes_out, sha256,
-  recipe, code, limits,
+  recipe, code, limits, '',
   read_seconds, decode_seconds, steps_seconds, encode_seconds, write_seconds
-FROM images_3;
-DROP TABLE images_3;
+FROM earlier_images;
+DROP TABLE earlier_images;
+"""
+
+_IMAGES = """
+INSERT INTO images SELECT
+  source, variant, output, status, stage, reason, message,
+  bytes_in, mtime_ns, changed_ns, digest, pixels_in, width, height, bytes_out, sha256,
+  recipe, code, limits, '',
+  read_seconds, decode_seconds, steps_seconds, encode_seconds, write_seconds
+FROM earlier_images;
+DROP TABLE earlier_images;
 """
 
 _PASSES = """
@@ -38,7 +49,7 @@ ALTER TABLE passes RENAME TO passes_5;
 
 _RENAME_IMAGES = """
 DROP INDEX IF EXISTS failures;
-ALTER TABLE images RENAME TO images_3;
+ALTER TABLE images RENAME TO earlier_images;
 """
 
 
@@ -57,11 +68,9 @@ def migrate(database: sqlite3.Connection) -> None:
     """
     database.create_function("escaped", 1, _escaped, deterministic=True)
     (version,) = database.execute("PRAGMA user_version").fetchone()
-    script = [TABLES]
+    script = [_RENAME_IMAGES, TABLES, _IMAGES_3 if version <= 3 else _IMAGES]
     if version <= 5:
         script = [_RENAME_PASSES, *script, _PASSES]
-    if version <= 3:
-        script = [_RENAME_IMAGES, *script, _IMAGES]
     begin, end = "BEGIN IMMEDIATE;", f"PRAGMA user_version = {VERSION}; COMMIT;"
     try:
         database.executescript("".join((begin, *script, end)))

@@ -14,7 +14,7 @@ from pixelmill.core.reasons import REASONS, SOURCE_UNKNOWN
 
 #: Version of the tables. A ledger of another version is migrated, refused or set aside, and
 #: never misread: see `pixelmill.dataset.ledger_backup`.
-VERSION = 7
+VERSION = 8
 
 #: Any change here, except of white space and indexes, needs another `VERSION`.
 TABLES = """
@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS images (
   pixels_in INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
   bytes_out INTEGER NOT NULL, sha256 TEXT NOT NULL,
   recipe TEXT NOT NULL, code TEXT NOT NULL, limits TEXT NOT NULL,
+  facts TEXT NOT NULL,
   {stages}, PRIMARY KEY (source, variant)
 );
 CREATE INDEX IF NOT EXISTS failures ON images (source, variant) WHERE status = 'failed';
@@ -50,12 +51,19 @@ def _one_of(words: Iterable[str]) -> str:
 
 _SHA256 = "length(sha256) = 64 AND sha256 NOT GLOB '*[^0-9a-f]*'"
 
+#: An output, or the facts of an image that was only measured.
+_MADE = (
+    f"CASE WHEN output != '' THEN {_SHA256} AND facts = '' WHEN sha256 = '' AND json_valid(facts)"
+    " THEN json_type(facts) = 'object' ELSE 0 END"
+)
+
 #: Conditions in SQL that every row of a table meets, besides the declared types of its columns.
 _RULES = {
     "images": [
-        f"CASE status WHEN 'ok' THEN output != '' AND reason IN {_one_of(NOTES)} AND {_SHA256}"
-        f" WHEN 'failed' THEN reason IN {_one_of(REASONS)} AND (output = '' AND sha256 = ''"
-        f" OR output != '' AND {_SHA256} AND reason IN {_one_of(SOURCE_UNKNOWN)}) ELSE 0 END",
+        f"CASE status WHEN 'ok' THEN reason IN {_one_of(NOTES)} AND ({_MADE})"
+        f" WHEN 'failed' THEN facts = '' AND reason IN {_one_of(REASONS)}"
+        f" AND (output = '' AND sha256 = '' OR output != '' AND {_SHA256}"
+        f" AND reason IN {_one_of(SOURCE_UNKNOWN)}) ELSE 0 END",
         "length(digest) IN (0, 32) AND digest NOT GLOB '*[^0-9a-f]*'",
         "min(bytes_in, pixels_in, width, height, bytes_out) >= 0",
         f"min({', '.join(f'{stage}_seconds' for stage in STAGES)}) >= 0",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pixelmill.core.environment import version_of
 from pixelmill.core.fingerprints import digest_of_code, digest_of_file, digest_of_text
@@ -26,7 +26,9 @@ _BUILT_WITH = [
 ]
 
 
-def code_fingerprint(own_files: Iterable[str] = (), opencv: bool = False) -> str:
+def code_fingerprint(
+    own_files: Iterable[str] = (), opencv: bool = False, others: Sequence[str] = ()
+) -> str:
     """Digest of the code and the libraries that render images.
 
     It is computed from syntax trees without docstrings, so that a changed comment does not make
@@ -38,9 +40,11 @@ def code_fingerprint(own_files: Iterable[str] = (), opencv: bool = False) -> str
         Paths of the files of the recipe's own steps.
     opencv : bool
         Whether OpenCV decides some of the pixels.
+    others : sequence of str
+        Other packages and modules of this library that decide the results.
     """
     libraries = json.dumps(rendering_software(opencv), sort_keys=True)
-    parts = [digest_of_code("imaging"), *sorted(map(digest_of_file, own_files)), libraries]
+    parts = [digest_of_code("imaging", *others), *sorted(map(digest_of_file, own_files)), libraries]
     return digest_of_text("\n".join(parts))
 
 

@@ -127,7 +127,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to do with an image.
+    """What to do with an image; without outputs, it is only measured.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ class Recipe:
         formats = [output.format for output in self.outputs]
         return DecodeOptions(
             **{key: self.settings[key] for key in keys},
-            alpha=any(name == SAME or OUTPUT_FORMATS[name].alpha for name in formats),
+            alpha=not formats or any(n == SAME or OUTPUT_FORMATS[n].alpha for n in formats),
             shrink_margin=self.settings["shrink_margin"],
         )
 
@@ -176,7 +176,7 @@ class Recipe:
             for output in self.outputs
         ]
         written: dict[str, Any] = {"outputs": named}
-        if not self.outputs[0].name:
+        if self.outputs and not self.outputs[0].name:
             written = {"output": self.outputs[0].as_data()}
         settings = {
             key: value

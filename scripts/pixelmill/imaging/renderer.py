@@ -131,14 +131,10 @@ class Renderer:
         belongs to the start-up. Own steps are left out. Errors are ignored here, because they
         will occur again with the first image.
         """
-        drawn = io.BytesIO()
-        Image.radial_gradient("L").convert("RGB").resize(_WARM_UP).save(drawn, "JPEG")
         recipe = self.recipe
         # A real file, because the library of an encoder may need one.
         with contextlib.suppress(Exception), tempfile.TemporaryFile(buffering=0) as file:
-            decoded = self._backend.decode(
-                drawn.getvalue(), self.size_hint, recipe.decode_options, self.limits
-            )
+            decoded = self.decode(warm_up_picture())
             steps = [step for step in recipe.all_steps if step.name != "call"]
             picture = self._apply(decoded.frames[0], decoded.box, self._prepare(steps))
             for output in recipe.outputs:
@@ -169,7 +165,7 @@ class Renderer:
             data = reading.read(self._sources + job.source, job.bytes, self.limits)
             timer.bytes_in, timer.digest = len(data), reading.content_digest(data)
             timer.lap(Stage.READ)
-            self._make(job, self._decoded(data, timer), timer)
+            self.make(job, self._decoded(data, timer), timer)
         except ImageError as error:
             return timer.outcome(job, error)
         except TreeError:
@@ -187,14 +183,25 @@ class Renderer:
         kind = sniff(data[:SNIFF_BYTES]) if recipe.settings["pages"] == "all" else None
         pages = (data,) if kind is None else FORMATS[kind].pages(data, self.limits.max_frames)
         for page in pages:
-            decoded = self._backend.decode(page, self.size_hint, recipe.decode_options, self.limits)
+            decoded = self.decode(page)
             decoded.packets = _packets(page, decoded.kind, recipe.settings["metadata"])
             timer.pixels_in += decoded.pixels
             timer.lap(Stage.DECODE)
             yield decoded, page
 
-    def _make(self, job: Job, pages: Iterator[tuple[Decoded, bytes]], timer: StageTimer) -> None:
-        """Run the steps and write each output; either all outputs are renamed, or none."""
+    def make(self, job: Job, pages: Iterator[tuple[Decoded, bytes]], timer: StageTimer) -> None:
+        """Run the steps and write each output; either all outputs are renamed, or none.
+
+        A subclass may do something else with what was decoded.
+
+        Parameters
+        ----------
+        job : Job
+        pages : iterator of (Decoded, bytes)
+            The pages that the recipe asks for, each with the file that begins with it.
+        timer : StageTimer
+            Takes the times, and what becomes known of the image.
+        """
         recipe = self.recipe
         first = next(pages)  # before any file is created
         drafts: list[_Draft] = []
@@ -233,6 +240,11 @@ class Renderer:
             if isinstance(error, OSError):
                 raise ImageError("write", "write_failed", str(error.strerror or error)) from error
             raise
+
+    def decode(self, data: bytes) -> Decoded:
+        """Decode a file as the recipe asks for."""
+        options = self.recipe.decode_options
+        return self._backend.decode(data, self.size_hint, options, self.limits)
 
     def _write_page(
         self, job: Job, decoded: Decoded, data: bytes, drafts: list[_Draft], timer: StageTimer
@@ -348,6 +360,13 @@ class Renderer:
         return picture
 
 
+def warm_up_picture() -> bytes:
+    """Return a small photo-like JPEG, which workers warm up with."""
+    drawn = io.BytesIO()
+    Image.radial_gradient("L").convert("RGB").resize(_WARM_UP).save(drawn, "JPEG")
+    return drawn.getvalue()
+
+
 def _packets(data: bytes, kind: str, policy: str | tuple[str, ...]) -> Packets:
     """XMP and IPTC for the outputs of a file."""
     if policy in ("strip", "none"):
@@ -361,7 +380,7 @@ def size_hint_of(recipe: Recipe) -> SizeHint | None:
     """Return a function that tells a decoder how large the picture must be, if a recipe says so."""
     firsts = [(*recipe.steps, *output.steps)[:1] for output in recipe.outputs]
     resizes = [step.params for first in firsts for step in first if step.name == "resize"]
-    if len(resizes) < len(firsts) or not all(map(_may_shrink, resizes)):
+    if not firsts or len(resizes) < len(firsts) or not all(map(_may_shrink, resizes)):
         return None
     if len(resizes) > 1:
         return partial(_largest_size, resizes)

@@ -67,10 +67,10 @@ class Work:
     confinement: Confinement | None = None
 
 
-def modules(recipe: Recipe) -> tuple[str, ...]:
+def modules(recipe: Recipe, renderer: type[Renderer] = Renderer) -> tuple[str, ...]:
     """Return the names of the modules that the workers need."""
     libraries = ("numpy", "simplejpeg", *(("cv2",) if recipe.uses_opencv else ()))
-    return (__name__, *filter(importlib.util.find_spec, libraries))
+    return (__name__, renderer.__module__, *filter(importlib.util.find_spec, libraries))
 
 
 def confinement(
@@ -115,7 +115,7 @@ def run_host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], 
     apart = has_processes(work.engine)
     prepare = partial(_prepare_worker, work.limits, work.renderer, work.confinement)
     confine = partial(confine_thread, work.confinement, has_workers=apart)
-    needed = modules(work.renderer.recipe)
+    needed = modules(work.renderer.recipe, type(work.renderer))
     try:
         if not apart:
             keep_freed()

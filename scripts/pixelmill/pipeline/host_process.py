@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from pixelmill.dataset.entries import Entries
 from pixelmill.engines import semaphores
 from pixelmill.engines.registry import LOCAL, has_processes
-from pixelmill.imaging.recipe import Recipe
 from pixelmill.pipeline import breadcrumbs, messages
 from pixelmill.pipeline.child_processes import ChildProcesses, Message
-from pixelmill.pipeline.host import Work, modules
+from pixelmill.pipeline.host import Work
 
 #: How often the age of the breadcrumbs is checked, in seconds.
 _LOOK_INTERVAL = 0.25
@@ -44,8 +43,8 @@ class HostProcess:
         Starts it.
     engine : str
         One of `pixelmill.engines.registry.LOCAL`.
-    recipe : Recipe
-        What its workers will do.
+    modules : tuple of str
+        Names of the modules that its workers need.
 
     Attributes
     ----------
@@ -60,14 +59,14 @@ class HostProcess:
         If the engine needs something that the system lacks.
     """
 
-    def __init__(self, children: ChildProcesses, engine: str, recipe: Recipe) -> None:
+    def __init__(self, children: ChildProcesses, engine: str, modules: tuple[str, ...]) -> None:
         if has_processes(engine):
             semaphores.require(engine)
         self.startup_seconds = 0.0
         self.overdue: list[breadcrumbs.Breadcrumb] = []
         self._began = time.perf_counter()
         self._inbox: queue.Queue[Message] = queue.Queue(1)
-        self.process = children.start("host", self._inbox, engine=engine, modules=modules(recipe))
+        self.process = children.start("host", self._inbox, engine=engine, modules=modules)
 
     def __enter__(self) -> HostProcess:
         return self
@@ -149,9 +148,9 @@ class HostProcess:
 
 
 def early_child(
-    children: ChildProcesses, engine: str, recipe: Recipe, certain: bool
+    children: ChildProcesses, engine: str, modules: tuple[str, ...], certain: bool
 ) -> contextlib.AbstractContextManager[HostProcess | None]:
     """Start a host process before the plan is made, if it is certain that it will be needed."""
     if certain and engine in LOCAL:
-        return HostProcess(children, engine, recipe)
+        return HostProcess(children, engine, modules)
     return contextlib.nullcontext()

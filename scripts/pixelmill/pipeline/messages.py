@@ -161,6 +161,7 @@ def pack(outcomes: Iterable[Outcome], interval: BusyInterval) -> bytes:
         (
             one.source, [file[2:] for file in one.files], one.stage, one.reason,
             one.message[:MOST_TEXT], one.bytes_in, one.digest, one.pixels_in, one.seconds,
+            one.facts,
         )
         for one in outcomes
     ]  # fmt: skip
@@ -200,7 +201,9 @@ def unpack(
 def _outcome(
     value: object, job_of: Callable[[str], Job | None], variants: Sequence[str]
 ) -> Outcome:
-    source, files, stage, reason, message, bytes_in, digest, pixels_in, seconds = _row(value, 9)
+    source, files, stage, reason, message, bytes_in, digest, pixels_in, seconds, facts = _row(
+        value, 10
+    )
     job = job_of(_text(source))
     if job is None:
         raise MalformedError("an image that was not asked for")
@@ -215,6 +218,8 @@ def _outcome(
             raise MalformedError("an error without a reason")
     elif files or _text(reason) not in REASONS or _text(stage) not in _STAGES:
         raise MalformedError("an unknown reason or stage")
+    if bool(_text(facts)) != (reason == "" and not job.outputs):
+        raise MalformedError("facts of an image that was not only measured, or none")
     return Outcome(
         job.source,
         tuple(files),
@@ -228,7 +233,15 @@ def _outcome(
         _count(pixels_in),
         tuple(map(_duration, _row(seconds, len(STAGES)))),
         job.changed_ns,
+        _facts(facts),
     )
+
+
+def _facts(text: str) -> str:
+    """Check facts, which are empty or a JSON object."""
+    if text and type(_parse(text.encode("utf-8", "surrogatepass"))) is not dict:
+        raise MalformedError("facts that are no object")
+    return text
 
 
 def _output(variant: str, path: str, row: Sequence[Any]) -> OutputFile:

@@ -25,7 +25,6 @@ from pixelmill.imaging import fingerprint
 from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.reading import content_digest
 from pixelmill.imaging.recipe import Recipe
-from pixelmill.pipeline.policy import Policy
 from pixelmill.pipeline.request import PassContext, ProcessRequest
 
 log = logging.getLogger(__name__)
@@ -48,12 +47,13 @@ class Preview(NamedTuple):
     bytes: float
 
 
-def fingerprints_of(recipe: Recipe, policy: Policy) -> Fingerprints:
+def fingerprints_of(request: ProcessRequest) -> Fingerprints:
     """Return the fingerprints of what would render the images now."""
+    recipe = request.recipe
     return Fingerprints(
         recipe.fingerprint(),
-        fingerprint.code_fingerprint(recipe.own_files(), recipe.uses_opencv),
-        policy.limits.fingerprint(fingerprint.extra_decoders()),
+        fingerprint.code_fingerprint(recipe.own_files(), recipe.uses_opencv, request.code),
+        request.policy.limits.fingerprint(fingerprint.extra_decoders()),
     )
 
 
@@ -73,7 +73,7 @@ def preview(request: ProcessRequest, entries: Entries) -> Preview:
         cannot be read.
     """
     tree = Workspace(request.target, request.shard)
-    fingerprints = fingerprints_of(request.recipe, request.policy)
+    fingerprints = fingerprints_of(request)
     with tree.open_to_read() as ledger:
         rows: Mapping[str, Row] = {} if ledger is None else ledger.rows()
         seconds, size = (0.0, 0.0) if ledger is None else ledger.cost()

@@ -18,6 +18,7 @@ from pixelmill.dataset.output_tree import Workspace
 from pixelmill.dataset.shards import WHOLE, Shard
 from pixelmill.engines.distributed import Cluster
 from pixelmill.imaging.recipe import Recipe
+from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline.policy import Policy
 
 
@@ -49,6 +50,11 @@ class ProcessRequest:
         Called with the numbers of images done and to do, instead of a progress line.
     token : str
         Identifies the outputs to the workflow: see `pixelmill.dataset.outputs_state`.
+    renderer : type
+        The class whose instances do the work in the workers.
+    code : tuple of str
+        What decides the results besides `pixelmill.imaging`: packages and modules of this
+        library, as `pixelmill.core.fingerprints.digest_of_code` takes them.
     """
 
     source: str
@@ -63,6 +69,8 @@ class ProcessRequest:
     selection: Selection | None = None
     notify: Callable[[int, int], None] | None = None
     token: str = ""
+    renderer: type[Renderer] = Renderer
+    code: tuple[str, ...] = ()
 
     def of_folder(self) -> ProcessRequest:
         """Return the same request with the folder of the image if the source is a single one.

@@ -32,7 +32,7 @@ from pixelmill.pipeline import breadcrumbs
 from pixelmill.pipeline.batching import costs
 from pixelmill.pipeline.child_processes import ChildProcesses, end_leftovers
 from pixelmill.pipeline.engine_choice import choose
-from pixelmill.pipeline.host import Work, confinement
+from pixelmill.pipeline.host import Work, confinement, modules
 from pixelmill.pipeline.host_process import HostProcess, early_child
 from pixelmill.pipeline.planning import fingerprints_of, plan_pass, remove_orphans
 from pixelmill.pipeline.recorder import OutcomeRecorder
@@ -102,6 +102,7 @@ def process(request: ProcessRequest, entries: Entries) -> Pass:
     """
     began = machine_load.snapshot()
     tree = Workspace(request.target, request.shard)
+    needed = modules(request.recipe, request.renderer)
     if not entries and request.shard.is_whole:
         raise UserError(
             f"'{request.source}' contains no image; correct the path, or mount the disk."
@@ -110,9 +111,9 @@ def process(request: ProcessRequest, entries: Entries) -> Pass:
         tree.open(request.policy.durable) as ledger,
         _child_processes_of(request, tree) as children,
         # The workers start while the plan is made, if the ledger is empty: then there is work.
-        early_child(children, request.engine, request.recipe, certain=not ledger.rows()) as early,
+        early_child(children, request.engine, needed, certain=not ledger.rows()) as early,
     ):
-        fingerprints = fingerprints_of(request.recipe, request.policy)
+        fingerprints = fingerprints_of(request)
         context = PassContext(request, entries, tree, ledger, fingerprints)
         tree.clean_up()
         plan = plan_pass(context)
@@ -195,7 +196,7 @@ def _renderer(request: ProcessRequest, tree: Workspace) -> Renderer:
     folders = map(os.path.abspath, recipe.folder.split(os.pathsep))
     recipe = replace(recipe, folder=os.pathsep.join(folders))
     source, images = os.path.abspath(request.source), os.path.abspath(tree.images.folder)
-    return Renderer(source, images, recipe, policy.limits, policy.durable)
+    return request.renderer(source, images, recipe, policy.limits, policy.durable)
 
 
 def _render(

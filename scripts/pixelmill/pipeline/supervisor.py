@@ -29,7 +29,7 @@ from pixelmill.pipeline.batching import MOST_IMAGES, batches
 from pixelmill.pipeline.breadcrumbs import Breadcrumb
 from pixelmill.pipeline.child_processes import ChildProcesses
 from pixelmill.pipeline.cluster_worker import ClusterWorker
-from pixelmill.pipeline.host import Work
+from pixelmill.pipeline.host import Work, modules
 from pixelmill.pipeline.host_process import HostProcess
 from pixelmill.pipeline.messages import MalformedError
 from pixelmill.pipeline.quarantine import DeathCounter, Quarantine
@@ -168,8 +168,9 @@ class _Supervisor:
     def run(self, while_starting: Callable[[], None], early: HostProcess | None) -> None:
         """Have children render the images, one child after another."""
         work = self._work
+        needed = modules(work.renderer.recipe, type(work.renderer))
         while self.pending:
-            with early or HostProcess(self._children, work.engine, work.renderer.recipe) as child:
+            with early or HostProcess(self._children, work.engine, needed) as child:
                 early = None
                 child.give(work, self.pending.rest())
                 while_starting()

@@ -10,7 +10,8 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Batch, BusyInterval, Job
-from pixelmill.dataset.ledger import VERSION, Fingerprints, Ledger, open_to_read
+from pixelmill.dataset.ledger import VERSION, Fingerprints, Ledger, Measured, open_to_read
+from pixelmill.dataset.ledger_tables import fault_in
 from pixelmill.dataset.passes import Pass
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.renderer import Renderer
@@ -421,3 +422,20 @@ def test_a_reader_of_a_ledger_learns_that_it_is_in_doubt(path, outcomes):
         ledger.doubt()
     with open_to_read(path) as ledger:
         assert ledger.in_doubt
+
+
+def test_what_was_measured_is_returned_in_order_with_what_failed(ledger, outcomes):
+    made, failed = outcomes
+    measured = made._replace(files=(), facts='{"width": 4}')
+    ledger.record([failed, measured], FINGERPRINTS)
+    assert list(ledger.facts()) == [
+        Measured("0.jpg", "", made.bytes_in, made.digest, '{"width": 4}'),
+        Measured("broken.jpg", failed.reason, failed.bytes_in, failed.digest, ""),
+    ]
+    assert fault_in(ledger._database) == ""
+
+
+@pytest.mark.parametrize("facts", ["", "[1]", "no"])
+def test_an_image_without_output_and_facts_is_a_fault_of_the_ledger(ledger, outcomes, facts):
+    ledger.record([outcomes[0]._replace(files=(), facts=facts)], FINGERPRINTS)
+    assert fault_in(ledger._database) == "the table images holds impossible values"

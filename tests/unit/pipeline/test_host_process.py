@@ -17,13 +17,15 @@ from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline import breadcrumbs, child_processes, host_process
 from pixelmill.pipeline.breadcrumbs import Breadcrumb
 from pixelmill.pipeline.child_processes import ChildProcesses, Message
-from pixelmill.pipeline.host import Work
+from pixelmill.pipeline.host import Work, modules
 from pixelmill.pipeline.host_process import HostProcess, early_child
 from pixelmill.pipeline.messages import MalformedError, unpack
 
 pytestmark = pytest.mark.usefixtures("started_children")
 
 RECIPE = named_recipe("light")
+
+MODULES = modules(RECIPE)
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def still_expected():
 
 
 def test_a_host_that_gets_its_work_later_does_it(work, children):
-    with HostProcess(children, "processes", RECIPE) as child:
+    with HostProcess(children, "processes", MODULES) as child:
         its_work, entries = work("processes")
         child.give(its_work, entries)
         received = list(child.messages(its_work, still_expected))
@@ -81,14 +83,14 @@ def test_waiting_for_work_is_not_part_of_the_start_up(work, children, monkeypatc
     clock = SimpleNamespace(perf_counter=lambda: next(seconds), monotonic=time.monotonic)
     monkeypatch.setattr(host_process, "time", clock)
     its_work, _ = work("threads")
-    with HostProcess(children, "threads", RECIPE) as child:
+    with HostProcess(children, "threads", MODULES) as child:
         child.give(its_work, Entries())
         assert next(child.messages(its_work, still_expected)) == ("ready", b"2")
     assert child.startup_seconds == 2.5
 
 
 def test_a_killed_host_reports_nothing(work, children):
-    child = HostProcess(children, "threads", RECIPE)
+    child = HostProcess(children, "threads", MODULES)
     child.process.process.kill()
     its_work, entries = work("threads")
     child.give(its_work, entries)
@@ -102,7 +104,7 @@ def test_a_host_that_is_stopped_before_it_took_its_work_does_not_block_its_paren
 ):
     monkeypatch.setattr(host_process, "START_ALLOWANCE", 0.3)
     its_work, _ = work("threads")
-    with HostProcess(children, "threads", RECIPE) as child:
+    with HostProcess(children, "threads", MODULES) as child:
         child.process.process.send_signal(signal.SIGSTOP)
         many = Entries(Entry(f"{'long' * 50}-{n}.jpg", 1, 0, "jpeg") for n in range(5000))
         child.give(its_work, many)  # more than a pipe holds
@@ -114,7 +116,7 @@ def test_a_silent_host_is_given_up(work, children, monkeypatch):
     monkeypatch.setattr(host_process, "QUIET_ALLOWANCE", 0.2)
     its_work, entries = work("threads")
     its_work = replace(its_work, limits=Limits(seconds_per_image=0.2))
-    with HostProcess(children, "threads", RECIPE) as child:
+    with HostProcess(children, "threads", MODULES) as child:
         child.give(its_work, entries)
         received = child.messages(its_work, still_expected)
         assert next(received)[0] == "ready"
@@ -193,14 +195,14 @@ def test_an_invalid_message_of_a_host_is_refused(lie, work, children, monkeypatc
     program = PROGRAM + LIES[lie] + "; os.read(0, 1)"
     monkeypatch.setattr(child_processes, "_BEGIN", program)
     its_work, _ = work("threads")
-    with HostProcess(children, "threads", RECIPE) as child, pytest.raises(MalformedError):
+    with HostProcess(children, "threads", MODULES) as child, pytest.raises(MalformedError):
         list(child.messages(its_work, still_expected))
 
 
 def test_a_host_starts_early_only_if_engine_and_work_are_certain(children):
-    with early_child(children, "auto", RECIPE, certain=True) as child:
+    with early_child(children, "auto", MODULES, certain=True) as child:
         assert child is None
-    with early_child(children, "threads", RECIPE, certain=False) as child:
+    with early_child(children, "threads", MODULES, certain=False) as child:
         assert child is None
-    with early_child(children, "threads", RECIPE, certain=True) as child:
+    with early_child(children, "threads", MODULES, certain=True) as child:
         assert child.process.process.poll() is None

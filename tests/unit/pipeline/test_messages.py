@@ -70,7 +70,26 @@ def put(*path_and_value):
     return change
 
 
-SOURCE, FILE, STAGE, REASON, MESSAGE, BYTES, DIGEST, PIXELS, TIMES = range(9)
+def test_what_was_measured_of_an_image_without_outputs_is_restored():
+    job = Job("a.png", (), bytes=7)
+    timer = StageTimer()
+    timer.facts = '{"width": 4, "camera": "\\u00e9"}'
+    stretch = STRETCH._replace(images=1)
+    assert unpack(pack([timer.outcome(job)], stretch), {"a.png": job}.get, ()) == (
+        [timer.outcome(job)], stretch,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("facts", ["", "[]", "7", "no", '{"x": NaN}', "{" * 10_000, "\xe9", 5])
+def test_facts_that_are_no_object_are_refused(facts):
+    job = Job("a.png", (), bytes=7)
+    timer = StageTimer()
+    timer.facts = facts
+    with pytest.raises(MalformedError):
+        unpack(pack([timer.outcome(job)], STRETCH._replace(images=1)), {"a.png": job}.get, ())
+
+
+SOURCE, FILE, STAGE, REASON, MESSAGE, BYTES, DIGEST, PIXELS, TIMES, FACTS = range(10)
 
 #: Changes that make a message invalid.
 LIES = {
@@ -111,6 +130,8 @@ LIES = {
     "a time that is no number": put(0, 0, TIMES, 0, "0"),
     "a time that is negative": put(0, 0, TIMES, 0, -0.1),
     "a time beyond all": put(0, 0, TIMES, 0, 10**400),
+    "facts of an image with outputs": put(0, 0, FACTS, "{}"),
+    "facts of what failed": put(0, 1, FACTS, "{}"),
     "a worker that is no text": put(1, 0, 5),
     "a worker of much text": put(1, 0, "x" * 10_001),
     "a moment that is none": put(1, 1, None),

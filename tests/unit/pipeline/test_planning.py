@@ -75,13 +75,13 @@ def test_outputs_are_compared_with_their_digests_only_if_asked(tree):
 @pytest.mark.parametrize("change", ["recipe", "limits", "sandbox"])
 def test_a_fingerprint_follows_what_decides_an_output_and_nothing_else(change):
     policy = Policy()
-    before = fingerprints_of(RECIPE, policy)
+    before = fingerprints_of(ProcessRequest("in", "out", RECIPE, policy=policy))
     recipe = parse({"steps": ["grayscale"]}) if change == "recipe" else RECIPE
     if change == "limits":
         policy = Policy(limits=policy.limits.__class__(max_pixels=1))
     elif change == "sandbox":
         policy = Policy(sandbox=Sandbox(on=False))
-    after = fingerprints_of(recipe, policy)
+    after = fingerprints_of(ProcessRequest("in", "out", recipe, policy=policy))
     assert (before.recipe == after.recipe) == (change != "recipe")
     assert (before.limits == after.limits) == (change != "limits")
     assert before.code == after.code
@@ -100,7 +100,7 @@ def test_a_plan_says_which_libraries_changed_since_the_images_were_rendered(
     with workspace.open() as ledger:
         (code,) = ledger.codes()
         ledger.note_software(code, {**dict.fromkeys(changed, "1"), "NumPy": "2.4"})
-        fingerprints = fingerprints_of(RECIPE, request.policy)
+        fingerprints = fingerprints_of(request)
         plan_pass(PassContext(request, entries_of(tree), workspace, ledger, fingerprints))
         assert ledger.software_of("other code") == now
     words = ", ".join(f"{name} 1 is now 2" for name in changed)
@@ -131,16 +131,17 @@ def test_the_code_and_the_libraries_are_those_that_the_recipe_uses(tree, monkeyp
     request = ProcessRequest(str(tree.source), str(tree.target), recipe)
     workspace = Workspace(request.target)
     with workspace.open() as ledger:
-        fingerprints = fingerprints_of(recipe, request.policy)
+        fingerprints = fingerprints_of(request)
         plan_pass(PassContext(request, entries_of(tree), workspace, ledger, fingerprints))
-    assert asked == [(["own.py"], recipe is OPENCV), (recipe is OPENCV,)]
+    assert asked == [(["own.py"], recipe is OPENCV, ()), (recipe is OPENCV,)]
 
 
 def test_a_decoder_that_was_installed_since_gives_other_limits(monkeypatch):
     """It may read images that failed because of a limit."""
-    before = fingerprints_of(RECIPE, Policy())
+    request = ProcessRequest("in", "out", RECIPE)
+    before = fingerprints_of(request)
     monkeypatch.setattr(fingerprint, "extra_decoders", lambda: {"another": "1.0"})
-    after = fingerprints_of(RECIPE, Policy())
+    after = fingerprints_of(request)
     assert (before.limits != after.limits, before.code == after.code) == (True, True)
 
 
@@ -161,7 +162,7 @@ def test_outputs_are_compared_with_their_digests_if_the_ledger_is_in_doubt(tree)
     workspace = Workspace(request.target)
     with workspace.open() as ledger:
         context = PassContext(
-            request, entries_of(tree), workspace, ledger, fingerprints_of(RECIPE, request.policy)
+            request, entries_of(tree), workspace, ledger, fingerprints_of(request)
         )
         assert dict(plan_pass(context).reasons) == {}
         ledger.doubt()
@@ -234,7 +235,7 @@ def test_planning_alone_keeps_the_output_of_a_source_that_is_gone(tree):
     request = request_of(tree)
     workspace = Workspace(request.target)
     with workspace.open() as ledger:
-        fingerprints = fingerprints_of(RECIPE, request.policy)
+        fingerprints = fingerprints_of(request)
         context = PassContext(request, entries_of(tree), workspace, ledger, fingerprints)
         plan = plan_pass(context)
         assert (plan.remove, plan.orphans) == (["0.jpg"], ["0.jpg"])
@@ -255,7 +256,7 @@ def test_an_output_that_could_not_be_removed_is_not_forgotten(tree, monkeypatch)
 
     monkeypatch.setattr(Workspace, "remove_orphans", fail)
     with workspace.open() as ledger:
-        fingerprints = fingerprints_of(RECIPE, request.policy)
+        fingerprints = fingerprints_of(request)
         context = PassContext(request, entries_of(tree), workspace, ledger, fingerprints)
         with pytest.raises(UserError, match="read-only"):
             remove_orphans(context, plan_pass(context))

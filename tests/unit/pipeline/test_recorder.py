@@ -27,7 +27,7 @@ class Recording:
             str(tree.source), str(tree.target), RECIPE, policy=Policy(**policy)
         )
         entries = catalog.scan(request.source)[0].entries
-        fingerprints = fingerprints_of(RECIPE, request.policy)
+        fingerprints = fingerprints_of(request)
         self.context = PassContext(request, entries, workspace, ledger, fingerprints)
         self.plan = plan_pass(self.context)
         self.progress = Progress(len(self.plan.to_render), "test")
