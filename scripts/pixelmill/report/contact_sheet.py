@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 import os
 from collections.abc import Iterable, Mapping
@@ -14,14 +12,10 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
-from pixelmill.core.errors import ImageError
 from pixelmill.dataset.layout import LEDGER, Layout, Tree
 from pixelmill.dataset.ledger import Example, open_to_read
-from pixelmill.imaging.codecs import reading
-from pixelmill.imaging.codecs.decoded import DecodeOptions
-from pixelmill.imaging.codecs.decoding import decode
-from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.report.collect import by_recipe
+from pixelmill.report.thumbnails import LARGEST_PIXELS, data_url, thumbnail
 
 #: Largest number of pairs of one dataset and recipe, and of a whole page, which stays small.
 SHOWN = 12
@@ -37,17 +31,8 @@ OF_EACH = 3
 MOST_EXAMPLES = 48
 MOST_PIXELS = 100_000_000
 
-#: Larger sources are left out, because a thumbnail does not justify their memory.
-LARGEST_PIXELS = 50_000_000
-
-#: JPEG quality of the pictures, which take 10 kB each.
-_QUALITY = 68
-
 #: Both pictures are stretched to a square of this side, in pixels, to be compared.
 _COMPARED = 48
-
-#: A JPEG is decoded no larger than twice its thumbnail.
-_READING = DecodeOptions(shrink_margin=2.0)
 
 
 @dataclass(frozen=True)
@@ -136,7 +121,7 @@ def contact_sheet(tree: str, folder: str, page: str = "", shown: int = SHOWN) ->
     pairs = []
     for kinds, facts, before, after, different in _chosen(tree, folder, shown):
         link = _link(tree, facts.output, page)
-        urls, sizes = (_data_url(before), _data_url(after)), (before.size, after.size)
+        urls, sizes = (data_url(before), data_url(after)), (before.size, after.size)
         pairs.append(Pair(facts.source, round(different, 4), facts, *urls, *sizes, kinds, link))
     return sorted(pairs, key=lambda pair: (-pair.difference, pair.source))
 
@@ -183,8 +168,8 @@ def _chosen(tree: str, folder: str, shown: int) -> list[Chosen]:
 
 def _opened(tree: str, folder: str, facts: Example) -> tuple[Image.Image, Image.Image] | None:
     """Return an image before and after, reduced; None if one of them cannot be read."""
-    before = _thumbnail(os.path.join(folder, facts.source))
-    after = _thumbnail(os.path.join(tree, "images", facts.output)) if before else None
+    before = thumbnail(os.path.join(folder, facts.source), SIDE)
+    after = thumbnail(os.path.join(tree, "images", facts.output), SIDE) if before else None
     return None if before is None or after is None else (before, after)
 
 
@@ -196,22 +181,6 @@ def _link(tree: str, output: str, page: str) -> str:
         return ""
     relative = os.path.relpath(path, os.path.abspath(page)).replace(os.sep, "/")
     return quote(os.fsencode(relative))  # a name may have bytes that are no text
-
-
-def _thumbnail(path: str) -> Image.Image | None:
-    try:
-        limits = Limits(max_pixels=LARGEST_PIXELS)
-        data = reading.read(path, limits=limits)
-        picture: Image.Image = decode(data, _thumbnail_size, _READING, limits).frames[0]
-    except (OSError, ImageError, MemoryError):
-        return None
-    picture.thumbnail((SIDE, SIDE))
-    return picture.convert("RGB")
-
-
-def _thumbnail_size(size: tuple[int, int]) -> tuple[float, float]:
-    scale = min(1.0, SIDE / max(size))
-    return size[0] * scale, size[1] * scale
 
 
 def difference(before: Image.Image, after: Image.Image) -> float:
@@ -227,10 +196,3 @@ def difference(before: Image.Image, after: Image.Image) -> float:
         for picture in (before, after)
     )
     return float(np.mean(np.abs(one - other)) / 255)
-
-
-def _data_url(picture: Image.Image) -> str:
-    buffer = io.BytesIO()
-    options: dict[str, Any] = {"quality": _QUALITY, "optimize": True}
-    picture.save(buffer, "JPEG", **options)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

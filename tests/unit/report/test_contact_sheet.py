@@ -10,6 +10,7 @@ from pixelmill.dataset.layout import Tree
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.report import contact_sheet as module
+from pixelmill.report import thumbnails
 from pixelmill.report.contact_sheet import contact_sheet, difference
 from tests.helpers.passes import process_folder
 
@@ -56,9 +57,9 @@ def test_the_largest_difference_comes_first(tree):
 
 def test_a_dozen_is_shown_and_no_more_images_are_opened_than_a_bound(tree, monkeypatch):
     opened_paths = []
-    whole = module._thumbnail
+    whole = module.thumbnail
     monkeypatch.setattr(
-        module, "_thumbnail", lambda *given: opened_paths.append(given) or whole(*given)
+        module, "thumbnail", lambda *given: opened_paths.append(given) or whole(*given)
     )
     monkeypatch.setattr(module, "MOST_EXAMPLES", 14)
     out, source = tree(count=40)
@@ -126,7 +127,7 @@ def test_a_picture_that_is_too_large_now_is_not_opened(tree, monkeypatch):
     out, source = tree(count=1)
     Image.new("RGB", (400, 300)).save(source / "0.jpg")
     assert len(contact_sheet(str(out), str(source))) == 1
-    monkeypatch.setattr(module, "LARGEST_PIXELS", 10_000)
+    monkeypatch.setattr(thumbnails, "LARGEST_PIXELS", 10_000)
     assert contact_sheet(str(out), str(source)) == []
 
 
@@ -135,16 +136,6 @@ def test_small_pictures_are_not_enlarged_and_large_ones_are_reduced(tree):
     Image.new("RGB", (900, 600)).save(source / "0.jpg")
     (pair,) = contact_sheet(str(out), str(source))
     assert (pair.before_size, pair.after_size) == ((320, 213), (32, 24))
-    assert module._thumbnail_size((900, 600)) == pytest.approx((320, 640 / 3))
-    assert module._thumbnail_size((32, 24)) == (32, 24)
-
-
-def test_thumbnails_are_small_files(photo):
-    """A page has dozens of them."""
-    data = base64.b64decode(module._data_url(photo(168, 112)).partition(",")[2])
-    default = io.BytesIO()
-    photo(168, 112).save(default, "JPEG")
-    assert len(data) < 0.97 * len(default.getvalue())
 
 
 @pytest.mark.parametrize("spoil", ["source gone", "output gone", "source broken"])

@@ -15,6 +15,7 @@ from pixelmill.report import contact_sheet
 from pixelmill.report.collect import collect, describe
 from pixelmill.report.contact_sheet import Pair
 from pixelmill.report.render import html, markdown, write
+from pixelmill.report.thumbnails import data_url
 from tests.helpers.reports import REPORT
 
 #: Largest size of a page in bytes, for any number of images.
@@ -66,7 +67,7 @@ def test_a_page_about_thousands_of_failures_and_a_dozen_pictures_stays_small(rep
     ]  # fmt: skip
     entry = {"dataset": "demo", "engine": "threads", "failed": 2000, "images": 10_000,
              "reasons": {"truncated": 1000, "not_an_image": 1000}, "listed": rows}  # fmt: skip
-    url = contact_sheet._data_url(photo(contact_sheet.SIDE, contact_sheet.SIDE))
+    url = data_url(photo(contact_sheet.SIDE, contact_sheet.SIDE))
     facts = Example("a.jpg", "a.webp", 1_234_000, 37_400, 640, 480, 9_100, 0.5)
     pair = Pair("a.jpg", 0.1, facts, url, url, (320, 320), (320, 320))
     made = report(failures=[{**entry, "recipe": recipe} for recipe in ("light", "other")])
