@@ -227,3 +227,12 @@ def test_another_workflow_can_use_this_one_as_a_module(small, snakemake, tmp_pat
     ran = snakemake(folder)
     assert ran.status == 0, ran.text
     assert (folder / "results/report/report.html").exists()
+
+
+def test_braces_in_a_config_are_no_wildcards(small, snakemake):
+    config = yaml.safe_load((small / "config.yaml").read_text(encoding="utf-8"))
+    config["recipes"]["light"]["output"] = {"path": "{folder}/{stem}-{width}.{ext}"}
+    write_config(small, config)
+    planned = snakemake(small, "all", "--dry-run")
+    assert planned.status == 0, planned.text
+    assert "Write the report" in planned.jobs

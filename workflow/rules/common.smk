@@ -98,6 +98,11 @@ def as_json(value):
     return json.dumps(value, sort_keys=True).replace("<", "\\u003c")
 
 
+def complete_config(wildcards):
+    """The whole config as JSON. In a text that is not made by a function, braces are wildcards."""
+    return as_json(CONFIG)
+
+
 def section(name):
     """A section of the config as JSON, from which a script takes what it needs."""
     return as_json(CONFIG[name])

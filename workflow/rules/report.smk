@@ -54,7 +54,7 @@ rule benchmark_report:
     params:
         folder=subpath(output.page, parent=True),
         trees=trees(ENGINES),
-        config=as_json(CONFIG),
+        config=complete_config,
         scaling=measured,
     message:
         "Write the report"

@@ -50,7 +50,7 @@ rule verify:
         mem_mb=lambda wildcards, threads: 500 + 500 * threads,
         runtime=120,
     params:
-        config=as_json(CONFIG),
+        config=complete_config,
         steps_folder=BASE,
         command=as_json(workflow_targets.command_for("verify")),
     message:
@@ -73,7 +73,7 @@ rule plan:
         mem_mb=2000,
         runtime=10,
     params:
-        config=as_json(CONFIG),
+        config=complete_config,
         steps_folder=BASE,
     message:
         "Show what would be done, and why"
@@ -192,7 +192,7 @@ rule clean:
         mem_mb=500,
         runtime=60,
     params:
-        config=as_json(CONFIG),
+        config=complete_config,
     message:
         "Remove results, generated images and logs"
     shell:
