@@ -28,6 +28,7 @@ TESTED_BY = {
     "core/environment": "unit/imaging/test_fingerprint.py",
     "dataset/gather_catalog": "unit/dataset/test_gather.py",
     "report/charts/base": "unit/report/charts/test_charts.py",
+    "storage/member": "unit/storage/test_archives.py",
     "engines/fork_server": "unit/pipeline/test_supervisor.py",
     "engines/base": "unit/engines/test_lifecycle.py",
     "engines/local": "unit/engines/test_lifecycle.py",
@@ -67,7 +68,7 @@ TESTED_BY = {
 #: The packages of the library; there is nothing else beside its `__init__`.
 WINGS = {
     *("app", "benchmark", "core", "dataset", "engines", "imaging", "pipeline", "report"),
-    "verification",
+    *("storage", "verification"),
 }
 
 

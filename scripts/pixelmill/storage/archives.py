@@ -1,0 +1,355 @@
+"""Archives: a zip, a tar, or a pattern of many, whose members stand for the files of a folder."""
+
+from __future__ import annotations
+
+import glob
+import io
+import itertools
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NamedTuple, TypeAlias
+
+from pixelmill.core import regular_files
+from pixelmill.core.errors import UserError
+from pixelmill.core.files import changed_ns, modified_ns
+from pixelmill.core.suggestions import followed
+from pixelmill.core.user_paths import lookalike
+from pixelmill.storage.member import ArchiveFormat, Listed, MemberError, Spot
+from pixelmill.storage.tar_format import TAR
+from pixelmill.storage.zip_format import ZIP
+
+#: Formats by the suffix of an archive.
+FORMATS = {".zip": ZIP, ".cbz": ZIP, ".tar": TAR}
+
+#: What makes a path a pattern: wildcards, and ranges of numbers such as ``{00000..00999}``.
+_WILDCARD, _RANGE = re.compile(r"[*?\[]"), re.compile(r"\{(\d{1,18})\.\.(\d{1,18})\}")
+
+#: The most archives that ranges may stand for.
+MOST_ARCHIVES = 1_000_000
+
+#: Longest name that file systems accept, and longest path of a member, in bytes.
+_LONGEST_NAME, _LONGEST_PATH = 255, 4096
+
+#: Names that are absolute on some system.
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:")
+
+
+def is_archive(source: str) -> bool:
+    """Whether a path stands for an archive or a pattern of archives: by its suffix.
+
+    A folder may have such a suffix too.
+
+    Examples
+    --------
+    >>> is_archive("photos.ZIP"), is_archive("crawl/{000..099}.tar"), is_archive("photos")
+    (True, True, False)
+    """
+    return _suffix(source) in FORMATS and not os.path.isdir(source)
+
+
+def _suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
+
+
+class Member(NamedTuple):
+    """A member of an archive, which is read like a file.
+
+    Attributes
+    ----------
+    archive : str
+        Path of the archive.
+    spot : Spot
+        Where it is there.
+    """
+
+    archive: str
+    spot: Spot
+
+    @property
+    def _format(self) -> ArchiveFormat:
+        return FORMATS[_suffix(self.archive)]
+
+    def open(self) -> BinaryIO:
+        """Open it for reading; what is read is not checked.
+
+        Raises
+        ------
+        OSError
+        """
+        file = opened(self.archive)
+        try:
+            return self._format.stream(file, self.spot)
+        except BaseException:
+            file.close()
+            raise
+
+    def read(self) -> bytes:
+        """Return its content, checked as far as its archive allows.
+
+        Raises
+        ------
+        OSError
+        """
+        with opened(self.archive) as file:
+            return self._format.content(file, self.spot)
+
+
+#: Where an image is read: the path of a file, or a member.
+Place: TypeAlias = "str | os.PathLike[str] | Member"
+
+
+def opened(place: Place) -> BinaryIO:
+    """Open a regular file, without a buffer, or a member.
+
+    Raises
+    ------
+    OSError
+    """
+    if isinstance(place, Member):
+        return place.open()
+    return io.FileIO(regular_files.opened(place))
+
+
+def content(place: Place, most: int) -> bytes:
+    """Return the content of a file or of a member.
+
+    Parameters
+    ----------
+    place : path or Member
+    most : int
+        The largest size in bytes that is accepted.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is larger.
+    """
+    if not isinstance(place, Member):
+        return regular_files.content(place, most)
+    if place.spot.size > most:
+        raise MemberError(f"it has more than {most:,} bytes", "too_large")
+    return place.read()
+
+
+class Archives:
+    """The archives of a dataset.
+
+    Parameters
+    ----------
+    source : str
+        Path of an archive, or a pattern. A pattern may have wildcards, and ranges of numbers in
+        braces, each of which must exist.
+
+    Attributes
+    ----------
+    paths : dict of str to str
+        Paths of the archives by what precedes the names of their members: nothing for one
+        archive, or its name without suffix and ``/`` if there is a pattern.
+
+    Raises
+    ------
+    UserError
+        If an archive is missing, or two have the same name.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.paths: dict[str, str] = {}
+        if os.path.lexists(source) or not (_WILDCARD.search(source) or _RANGE.search(source)):
+            _require(source)
+            self.paths[""] = source
+            return
+        for path in _matching(source):
+            prefix = f"{os.path.splitext(os.path.basename(path))[0]}/"
+            other = self.paths.setdefault(prefix, path)
+            if other != path:
+                raise UserError(
+                    f"The archives '{other}' and '{path}' have the same name '{prefix[:-1]}', by "
+                    "which their images are told apart; rename one of them."
+                )
+
+    def members(
+        self, may_hold: Callable[[str], bool], left_out: Callable[[str], None]
+    ) -> Iterator[tuple[str, Listed, Member]]:
+        """List the members that are files.
+
+        Parameters
+        ----------
+        may_hold : callable
+            Whether an archive is read, by what precedes its members.
+        left_out : callable
+            Called for each member that is left out, with what it is.
+
+        Yields
+        ------
+        path : str
+            What stands for its path below a folder.
+        listed : Listed
+        member : Member
+
+        Raises
+        ------
+        UserError
+            If an archive cannot be read.
+        """
+        for prefix, path in self._read(may_hold):
+            for listed in _listed(path):
+                name, fault = member_path(listed.name)
+                if listed.kind or fault:
+                    if listed.kind != "folders":
+                        left_out(fault or listed.kind)
+                    continue
+                spot = Spot(listed.size, listed.mark, listed.offset)
+                yield prefix + name, listed, Member(path, spot)
+
+    def _read(self, may_hold: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+        return ((p, path) for p, path in self.paths.items() if not p or may_hold(p))
+
+    def member(self, path: str, spot: Spot) -> Member:
+        """Return a member that was listed before.
+
+        Raises
+        ------
+        FileNotFoundError
+            If its archive is not among these any more.
+        """
+        single = self.paths.get("")
+        archive = single or self.paths.get(path.partition("/")[0] + "/")
+        if archive is None:
+            raise FileNotFoundError(2, "its archive is gone")
+        return Member(archive, spot)
+
+    def states(self, may_hold: Callable[[str], bool]) -> Iterator[tuple[str, int, int, int]]:
+        """Yield what precedes the members, size, and times of each archive that is read.
+
+        Parameters
+        ----------
+        may_hold : callable
+            As for `members`.
+
+        Raises
+        ------
+        UserError
+            If one is gone.
+        """
+        for prefix, path in self._read(may_hold):
+            try:
+                state = os.stat(path)
+            except OSError as error:
+                raise _unreadable(path, error) from error
+            yield prefix, state.st_size, modified_ns(state), changed_ns(state)
+
+
+def files_of(source: str) -> list[str]:
+    """Return what must be read for the images of a source: a folder, or archives.
+
+    Raises
+    ------
+    UserError
+        If an archive is missing.
+    """
+    return list(Archives(source).paths.values()) if is_archive(source) else [source]
+
+
+def identity(source: str) -> object:
+    """Return what differs if a folder or an archive was replaced or changed; None if it is gone.
+
+    A folder is the same while its device and inode are; an archive must also have the same
+    size and times.
+    """
+    try:
+        if is_archive(source):
+            states = [os.stat(path) for path in files_of(source)]
+            return [(s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns) for s in states]
+        state = os.stat(source)
+    except (OSError, UserError):
+        return None
+    return state.st_dev, state.st_ino
+
+
+def _require(path: str) -> None:
+    if not os.path.isfile(path):
+        advice = followed(lookalike(path), "correct its path or mount it.")
+        raise UserError(f"The archive '{path}' does not exist{advice}")
+
+
+def _matching(pattern: str) -> list[str]:
+    """Return the archives that a pattern stands for, sorted."""
+    paths = []
+    for path in _expanded(pattern):
+        if not _WILDCARD.search(path):
+            _require(path)
+            paths.append(path)
+            continue
+        # `Path.glob` does not take absolute patterns.
+        found = glob.glob(path, recursive=True)  # noqa: PTH207
+        paths += filter(is_archive, found)
+    if not paths:
+        raise UserError(f"No archive matches '{pattern}'; correct the pattern, or mount the disk.")
+    return sorted(set(paths))
+
+
+def _expanded(pattern: str) -> Iterator[str]:
+    """Yield a pattern for each combination of the numbers in its ranges.
+
+    Examples
+    --------
+    >>> list(_expanded("a/{08..10}-*.tar"))
+    ['a/08-*.tar', 'a/09-*.tar', 'a/10-*.tar']
+    """
+    texts = _RANGE.split(pattern)  # text, first, last, text, ...
+    ranges, sizes = [], []
+    for first, last in zip(texts[1::3], texts[2::3], strict=True):
+        numbers = range(int(first), int(last) + 1)
+        sizes.append(len(numbers))
+        width = len(first) if first.startswith("0") else 0
+        ranges.append(map(f"{{:0{width}d}}".format, numbers))
+    if not 0 < math.prod(sizes) <= MOST_ARCHIVES:
+        raise UserError(
+            f"The ranges of '{pattern}' stand for {math.prod(sizes):,} archives; give the smaller "
+            f"number first, and at most {MOST_ARCHIVES:,} altogether."
+        )
+    for chosen in itertools.product(*ranges):
+        parts = itertools.zip_longest(texts[::3], chosen, fillvalue="")
+        yield "".join(itertools.chain.from_iterable(parts))
+
+
+def _listed(path: str) -> Iterator[Listed]:
+    try:
+        with opened(path) as file:
+            yield from FORMATS[_suffix(path)].members(file, path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> UserError:
+    return UserError(
+        f"The archive '{path}' cannot be read: {error.strerror}; mount it, or correct its "
+        "permissions."
+    )
+
+
+def member_path(name: str) -> tuple[str, str]:
+    r"""Return the path of a member as if it were unpacked, and why that is impossible, if it is.
+
+    Examples
+    --------
+    >>> member_path("./a//b.jpg")
+    ('a/b.jpg', '')
+    >>> member_path("../b.jpg")[1], member_path("a\\b.jpg")[1]
+    ('members that lead out of the archive', 'members with a backslash in their names')
+    """
+    if "\0" in name:
+        return "", "members with impossible names"
+    if "\\" in name:  # a separator or a character, depending on the program
+        return "", "members with a backslash in their names"
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts or _ABSOLUTE.match(name):
+        return "", "members that lead out of the archive"
+    path = "/".join(parts)
+    if not path.isascii() or len(path) > _LONGEST_NAME:
+        sizes = [len(part.encode("utf-8", "surrogateescape")) for part in parts]
+        if max(sizes) > _LONGEST_NAME or sum(sizes) + len(sizes) > _LONGEST_PATH:
+            return "", "members with too long names"
+    return path, "" if path else "members with impossible names"

@@ -1,0 +1,223 @@
+"""Tar archives: members are found by walking from header to header.
+
+Sources: POSIX.1-2024, pax, "ustar Interchange Format" and "pax Header Block"; GNU tar 1.35, "Basic
+Tar Format". A tar has no checksums of contents. The mark of a member is therefore that of the
+whole archive: if its size or times change, all members may have changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from pixelmill.core.errors import shown
+from pixelmill.core.files import changed_ns, modified_ns
+from pixelmill.storage.member import (
+    NOWHERE,
+    ArchiveFormat,
+    Listed,
+    MemberError,
+    Part,
+    Spot,
+    damaged,
+    exactly,
+)
+
+_BLOCK = 512
+_NOTHING = bytes(_BLOCK)
+
+#: Types of members: files, and what is left out. Others count as special files.
+_FILES, _GNU_SPARSE = b"0\0" + b"7", b"S"
+_LEFT_OUT = {ord("1"): "links", ord("2"): "links", ord("5"): "folders"}
+
+#: Types that describe the next member: long names of GNU, pax headers, and one for all that follow.
+_LONG_NAME, _LONG_LINK, _PAX, _PAX_FOR_ALL = ord("L"), ord("K"), ord("x"), ord("g")
+
+#: Types whose size is not that of data behind their headers: links, devices, folders and pipes.
+_WITHOUT_DATA = b"123456"
+
+#: Largest description of a member that is read, in bytes; names take up to 4,096 of them.
+_LONGEST_HEADER = 2**20
+
+#: The most headers that describe one member; no program writes more than four.
+_MOST_DESCRIPTIONS = 16
+
+#: The last second that fits into 64 bits in nanoseconds, whatever its fraction.
+_LAST_SECOND = 9 * 10**9
+
+_RECORD = re.compile(rb"(\d{1,7}) ([^=]{1,255})=")
+_SECONDS = re.compile(rb"(-?\d{1,12})(?:\.(\d{1,9})\d*)?")
+
+#: What a file begins with that is a compressed tar.
+_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+def _mark(file: BinaryIO) -> int:
+    """Return the mark of all members of an open archive."""
+    state = os.fstat(file.fileno())
+    text = f"{state.st_size} {modified_ns(state)} {changed_ns(state)}"
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1  # the ledger holds 63 bits
+
+
+def _members(file: BinaryIO, path: str) -> Iterator[Listed]:
+    mark, whole = _mark(file), os.fstat(file.fileno()).st_size
+    position, descriptions = 0, 0
+    given: dict[bytes, bytes] = {}
+    while position < whole:
+        file.seek(position)
+        header = exactly(file, _BLOCK)
+        if header == _NOTHING:
+            break
+        if len(header) < _BLOCK or not _is_header(header):
+            raise damaged(path, _why_no_header(header, position))
+        try:
+            size, seconds = _number(header[124:136]), _number(header[136:148])
+        except ValueError as error:
+            raise damaged(path, f"has a damaged header at byte {position:,}") from error
+        kind = header[156]
+        position += _BLOCK
+        if kind in (_LONG_NAME, _LONG_LINK, _PAX, _PAX_FOR_ALL):
+            descriptions += 1
+            if not 0 <= size <= _LONGEST_HEADER or descriptions > _MOST_DESCRIPTIONS:
+                raise damaged(path, f"describes a member at too great length at byte {position:,}")
+            data = exactly(file, size)
+            if kind == _LONG_NAME:
+                given[b"path"] = data.partition(b"\0")[0]
+            elif kind == _PAX:
+                given.update(_records(data, path))
+            position += _padded(size)
+            continue
+        sparse = kind in _GNU_SPARSE or any(key.startswith(b"GNU.sparse.") for key in given)
+        if kind in _GNU_SPARSE:
+            position = _behind_map(file, header, position)
+        if b"size" in given:
+            size = _decimal(given[b"size"], path)
+        name = given.get(b"path") or _name(header)
+        data_size = 0 if kind in _WITHOUT_DATA else size
+        if data_size < 0 or _padded(data_size) > whole - position:
+            named = shown(name.decode("utf-8", "backslashreplace"))
+            raise damaged(path, f"ends before its member {named} does")
+        yield Listed(
+            given.get(b"GNU.sparse.name", name).decode("utf-8", "surrogateescape"),
+            _kind(kind, name),
+            data_size,
+            _mtime_ns(given.get(b"mtime"), seconds),
+            mark,
+            NOWHERE if sparse else position,
+        )
+        position += _padded(data_size)
+        given, descriptions = {}, 0
+    if descriptions:
+        raise damaged(path, "ends before its last member")
+
+
+def _is_header(header: bytes) -> bool:
+    """Whether the checksum of a header is right; old programs added signed bytes."""
+    try:
+        noted = _number(header[148:156])
+    except ValueError:
+        return False
+    rest = header[:148] + header[156:]
+    total = 8 * ord(" ") + sum(rest)
+    return noted in (total, total - 256 * sum(byte > 127 for byte in rest))
+
+
+def _why_no_header(header: bytes, position: int) -> str:
+    for beginning, name in _COMPRESSED.items() if position == 0 else ():
+        if header.startswith(beginning):
+            return f"is compressed by {name}, so that its members cannot be found; decompress it"
+    if position == 0:
+        return "is not a tar archive"
+    return f"has a damaged header at byte {position:,}"
+
+
+def _number(field: bytes) -> int:
+    """Read a number in octal digits, or in binary if they were not enough (GNU)."""
+    if field[0] in (0x80, 0xFF):
+        return int.from_bytes(field[1:], "big") - (256 ** (len(field) - 1) if field[0] & 1 else 0)
+    return int(field.partition(b"\0")[0].strip() or b"0", 8)
+
+
+def _padded(size: int) -> int:
+    return -(-size // _BLOCK) * _BLOCK
+
+
+def _name(header: bytes) -> bytes:
+    name = header[:100].partition(b"\0")[0]
+    if header[257:263] == b"ustar\0" and header[345]:
+        return header[345:500].partition(b"\0")[0] + b"/" + name
+    return name
+
+
+def _kind(kind: int, name: bytes) -> str:
+    if kind in _FILES or kind in _GNU_SPARSE:
+        return "folders" if name.endswith(b"/") else ""
+    return _LEFT_OUT.get(kind, "special files")
+
+
+def _records(data: bytes, path: str) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the keywords of a pax header with their values: ``length keyword=value``, newline."""
+    place = 0
+    while place < len(data) and data[place]:
+        found = _RECORD.match(data, place)
+        end = place + int(found[1]) if found else 0
+        if found is None or not found.end() < end <= len(data):
+            raise damaged(path, "has a damaged pax header")
+        yield found[2], data[found.end() : end - 1]
+        place = end
+
+
+def _decimal(text: bytes, path: str) -> int:
+    if not re.fullmatch(rb"\d{1,18}", text):
+        raise damaged(path, "has a damaged pax header")
+    return int(text)
+
+
+def _mtime_ns(pax: bytes | None, seconds: int) -> int:
+    """Return the time of modification, with the fraction that a pax header may have."""
+    fraction = 0
+    found = _SECONDS.fullmatch(pax) if pax else None
+    if found:
+        seconds = int(found[1])
+        fraction = int((found[2] or b"0").ljust(9, b"0"))
+        fraction = -fraction if found[1].startswith(b"-") else fraction
+    return seconds * 10**9 + fraction if abs(seconds) < _LAST_SECOND else 0
+
+
+def _behind_map(file: BinaryIO, header: bytes, position: int) -> int:
+    """Return where the data of an old sparse member begin: behind the rest of its map."""
+    more = header[482]
+    while more:
+        block = exactly(file, _BLOCK)
+        position += _BLOCK
+        more = block[504] if len(block) == _BLOCK else 0
+    return position
+
+
+def _check(file: BinaryIO, spot: Spot) -> None:
+    if spot.offset == NOWHERE:
+        raise MemberError("it is sparse; pack it without the option --sparse", "unsupported")
+    if _mark(file) != spot.mark:
+        raise MemberError("the archive was changed after it was listed; run the same command again")
+
+
+def _stream(file: BinaryIO, spot: Spot) -> BinaryIO:
+    _check(file, spot)
+    return io.BufferedReader(Part(file, spot.offset, spot.size))
+
+
+def _content(file: BinaryIO, spot: Spot) -> bytes:
+    _check(file, spot)
+    file.seek(spot.offset)
+    data = exactly(file, spot.size)
+    if len(data) < spot.size:
+        raise MemberError("the archive ends before it does")
+    return data
+
+
+TAR = ArchiveFormat(_members, _stream, _content)

@@ -1,0 +1,193 @@
+"""Tars are read by members, and what is wrong with one costs a member or is told in a sentence."""
+
+import gzip
+import os
+import tarfile
+
+import pytest
+
+from pixelmill.core.errors import UserError
+from pixelmill.storage.archives import Archives
+from pixelmill.storage.member import MemberError
+from tests.helpers.packed import SECONDS, listed, tar_of, with_checksums
+
+CONTENT = b"some content, some content, " * 1000
+
+FORMATS = [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Function that writes an archive and returns its path."""
+
+    def put(data):
+        path = tmp_path / "a.tar"
+        path.write_bytes(data)
+        return path
+
+    return put
+
+
+def read_all(path):
+    return {name: member.read() for name, member in listed(path)[0].items()}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_members_are_read_in_any_order(write, format):
+    contents = {"a.jpg": b"one", "sub/b.jpg": CONTENT, "empty.jpg": b"", "c.jpg": bytes(512)}
+    path = write(tar_of(contents.items(), format))
+    assert read_all(path) == contents
+    members, left_out = listed(path)
+    for name in reversed(contents):
+        assert members[name].read() == contents[name]
+    with members["sub/b.jpg"].open() as file:
+        file.seek(7)
+        assert file.read(5) == CONTENT[7:12]
+        assert file.read() == CONTENT[12:]
+    assert left_out == []
+
+
+@pytest.mark.parametrize("format", FORMATS[:2])
+@pytest.mark.parametrize("name", ["deep/" * 60 + "a.jpg", "n" * 250 + ".jpg", "é" * 100 + ".jpg"])
+def test_long_names_are_read(write, format, name):
+    assert read_all(write(tar_of([(name, b"1")], format))) == {name: b"1"}
+
+
+def test_a_name_in_two_parts_is_read(write):
+    name = "deep/" * 30 + "a.jpg"
+    assert list(read_all(write(tar_of([(name, b"1")], tarfile.USTAR_FORMAT)))) == [name]
+
+
+def test_names_that_are_not_unicode_are_kept_as_those_of_files_are(write):
+    data = with_checksums(tar_of([("ab.jpg", b"1")]).replace(b"ab.jpg", b"\xff\xfe.jpg"))
+    assert list(read_all(write(data))) == ["\udcff\udcfe.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("mtime", "ns"), [(SECONDS, SECONDS * 10**9), (1.5, 1_500_000_000), (-1.5, -1_500_000_000)]
+)
+def test_times_of_modification_are_those_of_the_archive(write, mtime, ns):
+    path = write(tar_of([("a.jpg", b"1")], mtime=mtime))
+    ((_, found, _),) = Archives(str(path)).members(lambda _: True, print)
+    assert found.mtime_ns == ns
+
+
+@pytest.mark.parametrize("mtime", ["nan", "1e999", "9" * 12])
+def test_impossible_times_count_as_none(write, mtime):
+    path = write(tar_of([("a.jpg", b"1")], pax_headers={"mtime": mtime}))
+    ((_, found, _),) = Archives(str(path)).members(lambda _: True, print)
+    assert abs(found.mtime_ns) < 2**63
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("/etc/passwd.jpg", "members that lead out of the archive"),
+        ("../../out.jpg", "members that lead out of the archive"),
+        ("sub\\a.jpg", "members with a backslash in their names"),
+        ("n" * 300 + ".jpg", "members with too long names"),
+    ],
+)
+def test_members_with_impossible_names_are_left_out(write, name, why):
+    members, left_out = listed(write(tar_of([(name, b"1"), ("good.jpg", b"2")])))
+    assert list(members) == ["good.jpg"]
+    assert left_out == [why]
+
+
+@pytest.mark.parametrize(
+    ("type", "why"),
+    [
+        (tarfile.SYMTYPE, "links"),
+        (tarfile.LNKTYPE, "links"),
+        (tarfile.CHRTYPE, "special files"),
+        (tarfile.BLKTYPE, "special files"),
+        (tarfile.FIFOTYPE, "special files"),
+    ],
+)
+def test_links_and_devices_are_left_out(write, type, why):
+    data = tar_of([("a.jpg", b"")], type=type, linkname="/etc/passwd")
+    assert listed(write(data)) == ({}, [why])
+
+
+def test_folders_are_no_members(write):
+    assert listed(write(tar_of([("sub", b"")], type=tarfile.DIRTYPE))) == ({}, [])
+
+
+SPARSE = [
+    tar_of([("a.jpg", b"1" * 512)], pax_headers={"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}),
+    tar_of([("a.jpg", b"1" * 512)], tarfile.GNU_FORMAT, type=tarfile.GNUTYPE_SPARSE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", SPARSE, ids=["pax", "gnu"])
+def test_a_sparse_member_has_a_reason(write, data):
+    members, _ = listed(write(data))
+    with pytest.raises(MemberError, match="sparse") as caught:
+        members["a.jpg"].read()
+    assert caught.value.reason == "unsupported"
+
+
+ONE = tar_of([("a.jpg", CONTENT), ("b.jpg", CONTENT)], tarfile.USTAR_FORMAT)
+
+
+def with_field(place, value):
+    """A tar whose first header has other bytes at a place, with the right checksum."""
+    data = bytearray(ONE)
+    data[place : place + len(value)] = value
+    return with_checksums(data)
+
+
+def long_name_of_nothing():
+    """A header that announces a long name of no bytes."""
+    data = bytearray(ONE[:512])
+    data[124:135], data[156] = b"0" * 11, ord("L")
+    return with_checksums(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"some text", "is not a tar archive"),
+        (b"some text" * 512, "is not a tar archive"),
+        (gzip.compress(ONE), "is compressed by gzip.*; decompress it"),
+        (ONE[: len(CONTENT)], "ends before its member 'a.jpg' does"),
+        (ONE[: len(CONTENT) + 2000], "ends before its member 'b.jpg' does"),
+        (ONE[: 28_672 + 300], "has a damaged header at byte 28,672"),
+        (ONE[:28_672] + b"x" * 512 + ONE[29_184:], "has a damaged header at byte 28,672"),
+        (with_field(124, b"77777777777\0"), "ends before its member 'a.jpg' does"),
+        (with_field(124, b"\xff" * 12), "ends before its member 'a.jpg' does"),  # -1
+        (with_field(124, b"\x80" + b"\xff" * 11), "ends before its member 'a.jpg' does"),
+        (with_field(124, b"no number\0\0\0"), "has a damaged header at byte 0"),
+        (with_field(156, b"x"), "has a damaged pax header"),
+        (with_field(156, b"L")[:28_000], "ends before its last member"),
+        (tar_of([("a" * 2 * 10**6, b"1")]), "at too great length"),
+        (long_name_of_nothing() * 30 + ONE, "at too great length"),
+        (tar_of([("a.jpg", b"1")], pax_headers={"size": "-5"}), "has a damaged pax header"),
+        (tar_of([("a.jpg", b"1")], pax_headers={"size": "9" * 18}), "ends before its member"),
+    ],
+)
+def test_a_damaged_archive_is_told_in_a_sentence(write, data, why):
+    path = write(data)
+    with pytest.raises(UserError, match=rf"The archive '.*a\.tar' .*{why}"):
+        listed(path)
+
+
+def test_an_archive_may_lack_its_end_and_be_empty(write):
+    end = 2 * (512 + 28_160) + 512
+    assert set(read_all(write(ONE[:end].rstrip(b"\0").ljust(2 * 28_672, b"\0")))) == {
+        "a.jpg",
+        "b.jpg",
+    }
+    assert listed(write(b"")) == ({}, [])
+    assert listed(write(bytes(1024))) == ({}, [])
+
+
+def test_a_member_of_an_archive_that_was_changed_is_not_read(write):
+    path = write(ONE)
+    members, _ = listed(path)
+    assert members["a.jpg"].read() == CONTENT
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(MemberError, match="changed after it was listed"):
+        members["a.jpg"].read()
+    with pytest.raises(MemberError, match="changed after it was listed"):
+        members["a.jpg"].open()
