@@ -22,8 +22,10 @@ from pixelmill.benchmark.bare_pools import Task
 from pixelmill.benchmark.samples import PARALLEL, Case
 from pixelmill.core.errors import UserError
 from pixelmill.dataset.entries import Entry
+from pixelmill.dataset.places import Places
 from pixelmill.engines.registry import ENGINES
 from pixelmill.imaging.recipe import Recipe
+from pixelmill.storage.archives import Member, Place
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +185,7 @@ def run_rival(
     """Process all images with a tool.
 
     Before the clock starts, the files are linked into one folder with numbers for names, because
-    the tools do not handle folders and unusual names.
+    the tools do not handle folders and unusual names; members of archives are written there.
 
     Returns
     -------
@@ -201,7 +203,11 @@ def run_rival(
     links, made = Path(target, "links").absolute(), Path(target, "images").absolute()
     for folder in (links, made):
         folder.mkdir(parents=True)
-    files = [_link(source, entry, links, number) for number, entry in enumerate(entries)]
+    places = Places(source)
+    files = [
+        _link(places.at(entry), links / f"{number}{Path(entry.path).suffix}")
+        for number, entry in enumerate(entries)
+    ]
     if tool in bare_pools.POOLS:
         seconds, complaints = bare_pools.run(tool, task, links, files, made, jobs)
     else:
@@ -216,13 +222,14 @@ def run_rival(
     return seconds, images
 
 
-def _link(source: str, entry: Entry, folder: Path, number: int) -> str:
-    path = os.path.abspath(os.path.join(source, entry.path))
-    link = folder / f"{number}{Path(entry.path).suffix}"
+def _link(place: Place, link: Path) -> str:
+    if isinstance(place, Member):
+        link.write_bytes(place.read())
+        return link.name
     try:
-        link.symlink_to(path)
+        link.symlink_to(os.path.abspath(place))
     except OSError:  # Windows requires a privilege
-        shutil.copyfile(path, link)
+        shutil.copyfile(place, link)
     return link.name
 
 

@@ -33,8 +33,10 @@ from pixelmill.core.safe_path import protected
 from pixelmill.core.tables import write_json
 from pixelmill.dataset import catalog
 from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.places import Places
 from pixelmill.engines import machine
 from pixelmill.imaging.recipe import Recipe
+from pixelmill.storage.archives import opened
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ def run(
     Parameters
     ----------
     source : str
-        Folder of images.
+        Folder of images, or their archives.
     recipe : Recipe
     cases : sequence of Case
     images : int
@@ -88,8 +90,9 @@ def run(
     source, _ = catalog.chosen(source)
     if scratch:
         os.makedirs(scratch, exist_ok=True)
+    places = Places(source)
     for entry in entries:  # into the page cache
-        with open(os.path.join(source, entry.path), "rb") as file:
+        with opened(places.at(entry)) as file:
             file.read()
 
     def measure_now(case: Case, memory: bool) -> dict[str, Any]:

@@ -7,7 +7,6 @@ twice as long.
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from typing import Any, TypeAlias
 
 from pixelmill.benchmark.samples import THREADS_TOGETHER
 from pixelmill.dataset.entries import Entry
+from pixelmill.dataset.places import Places
 from pixelmill.imaging.backends.base import Prepared
 from pixelmill.imaging.backends.registry import backend
 from pixelmill.imaging.codecs import reading
@@ -62,10 +62,11 @@ def step_times(source: str, recipe: Recipe, entries: Sequence[Entry]) -> list[St
     recipe = recipe.with_files()
     library = backend(recipe.settings["backend"])
     size_hint = size_hint_of(recipe)
+    places = Places(source)
     jobs: list[_Job] = []
     for entry in entries[:: max(1, len(entries) // IMAGES)][:IMAGES]:
         with contextlib.suppress(Exception):  # a pass reports failures
-            data = reading.read(os.path.join(source, entry.path), entry.bytes)
+            data = reading.read_place(places.at(entry), entry.bytes)
             decoded = library.decode(data, size_hint, recipe.decode_options, Limits())
             jobs.append((decoded.frames[0], decoded.box))
     times = []

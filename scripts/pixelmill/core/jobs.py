@@ -36,6 +36,8 @@ class Job(NamedTuple):
     bytes, mtime_ns, changed_ns : int
         Size, modification time and time of change of the source when it was cataloged. If it
         has changed since, the next pass finds other times, and compares the content.
+    offset : int
+        Where the source is in its archive; 0 for a file.
     """
 
     source: str
@@ -43,6 +45,7 @@ class Job(NamedTuple):
     bytes: int = 0
     mtime_ns: int = 0
     changed_ns: int = 0
+    offset: int = 0
 
 
 class Batch:

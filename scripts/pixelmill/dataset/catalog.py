@@ -1,4 +1,4 @@
-"""Catalog: which images a folder contains, from one walk, in a stable order."""
+"""Catalog: which images a folder or an archive contains, in a stable order."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import contextlib
 import fnmatch
 import glob
 import hashlib
+import itertools
 import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape, unescape
@@ -26,8 +27,12 @@ from pixelmill.core.user_paths import lookalike
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.shards import WHOLE, Shard, others, shards_of
 from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
+from pixelmill.storage.archives import Archives, Member, is_archive
 
 HEADER = ("path", "bytes", "mtime_ns", "format", "width", "height", "changed_ns")
+
+#: Column that only tables of archives have.
+_OFFSET = "offset"
 
 #: Bytes that are read at once from a file: most JPEGs have their size within the first page.
 LOOK_BYTES = 4096
@@ -115,17 +120,18 @@ def _compile(globs: Sequence[str]) -> re.Pattern[str] | None:
 
 
 def chosen(path: str, select: Selection | None = None) -> tuple[str, Selection]:
-    """Return what a path stands for: the images of a folder, or a single image.
+    """Return what a path stands for: the images of a folder or of archives, or a single image.
 
     Parameters
     ----------
     path : str
     select : Selection, optional
-        Which files of a folder are chosen; by default all of them.
+        Which files of a folder or members of archives are chosen; by default all of them.
 
     Returns
     -------
     folder : str
+        Or the archive, or the pattern of archives.
     selection : Selection
 
     Examples
@@ -133,7 +139,7 @@ def chosen(path: str, select: Selection | None = None) -> tuple[str, Selection]:
     >>> chosen("photos")[0]
     'photos'
     """
-    if not os.path.isfile(path):
+    if not os.path.isfile(path) or is_archive(path):
         return path, select or Selection()
     folder, name = os.path.split(path)
     return folder or ".", Selection([glob.escape(name)])
@@ -145,13 +151,15 @@ def scan(
     known: Entries = Entries(),  # noqa: B008 - never changed
     shard: Shard = WHOLE,
 ) -> tuple[Catalog, Entries]:
-    """Find the images of a folder.
+    """Find the images of a folder or of archives.
 
     Parameters
     ----------
     folder : str
         Read, never written to. Hidden files and folders are skipped; links to files inside the
-        folder are followed, other links are left out.
+        folder are followed, other links are left out. Of archives (see
+        `pixelmill.storage.archives`), members that are links are left out, and of several members
+        with the same name, the last one counts, as if they were unpacked.
     select : Selection, optional
     known : Entries, optional
         Result of an earlier scan, sorted: files with the same size and times are not opened.
@@ -171,7 +179,11 @@ def scan(
     """
     left_out: Counter[str] = Counter()
     files = _files(folder, select or Selection(), left_out)
-    found = Entries(_looked_at((f for f in files if shard.concerns(f[0])), known)).sorted()
+    listed = Entries(_looked_at((f for f in files if shard.concerns(f[0])), known))
+    found = listed.sorted()
+    if repeated := len(listed) - len(found):
+        left_out["earlier members with the same name"] += repeated
+    del listed  # a million need 100 MB
     flags = bytearray(entry.format != _OTHER for entry in found)
     left_out.update(_kind(entry.path) for entry in found.where(flags, 0))
     return Catalog(found.where(flags, 1), left_out), found
@@ -180,21 +192,22 @@ def scan(
 def _looked_at(files: Iterable[_File], known: Entries) -> Iterator[Entry]:
     near = 0
     for path, size, mtime_ns, changed, full in files:
+        offset = full.spot.offset if isinstance(full, Member) else 0
         number = known.find(path, near)
         if number is not None:
             near = number + 1
             entry = known[number]
             if (entry.bytes, entry.mtime_ns, entry.changed_ns) == (size, mtime_ns, changed):
-                yield entry
+                yield entry if entry.offset == offset else entry._replace(offset=offset)
                 continue
         format_, width, height = _look(full)
         if not format_ and PurePosixPath(path).suffix.lower() not in IMAGE_SUFFIXES:
             format_ = _OTHER
-        yield Entry(path, size, mtime_ns, format_, width, height, changed)
+        yield Entry(path, size, mtime_ns, format_, width, height, changed, offset)
 
 
 def require_image(source: str, select: Selection | None = None) -> None:
-    """Check that a path is an image or a folder with one, or with a file that is named like one.
+    """Check that a path is an image or has one, or has a file that is named like one.
 
     Parameters
     ----------
@@ -214,8 +227,10 @@ def require_image(source: str, select: Selection | None = None) -> None:
         if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES or _look(full)[0]:
             return
         left_out[_kind(path)] += 1
-    if os.path.isfile(source):
-        raise UserError(f"'{source}' is not an image; give an image, or a folder of images.")
+    if os.path.isfile(source) and not is_archive(source):
+        raise UserError(
+            f"'{source}' is not an image; give an image, or a folder or an archive of images."
+        )
     others = f"; left out: {told_left_out(left_out)}" if left_out else ""
     raise UserError(
         f"'{folder}' contains no image{others}; correct the path or the globs, or mount the disk."
@@ -262,8 +277,12 @@ def fingerprints(folder: str, select: Selection | None = None, shards: int = 1) 
     """Return a digest of a folder's names, sizes and times for each shard; opens no file.
 
     It is a sum of digests, which does not depend on the order of the files, so that none of
-    them has to be kept.
+    them has to be kept. Of archives, only the names, sizes and times of the archives count, which
+    are the same for all shards.
     """
+    if is_archive(folder):
+        states = repr(list(Archives(folder).states((select or Selection()).may_hold)))
+        return [hashlib.blake2b(escape(states).encode(), digest_size=16).hexdigest()] * shards
     totals = [0] * shards
     for path, size, mtime_ns, changed, _ in _files(folder, select or Selection(), Counter()):
         state = f"{escape(path)}\t{size}\t{mtime_ns}\t{changed}".encode()
@@ -274,15 +293,19 @@ def fingerprints(folder: str, select: Selection | None = None, shards: int = 1) 
 
 
 def paths(folder: str, select: Selection | None = None) -> set[str]:
-    """Return the paths of a folder's files, images or not; opens no file."""
+    """Return the paths of the files of a folder or of archives, images or not; opens no file."""
     return {path for path, *_ in _files(folder, select or Selection(), Counter())}
 
 
-#: Path below the folder, size in bytes, times of modification and of change, whole path.
-_File: TypeAlias = tuple[str, int, int, int, str]
+#: Path below the folder, size in bytes, times of modification and of change, whole path; of a
+#: member, its mark and itself take the last two places.
+_File: TypeAlias = tuple[str, int, int, int, str | Member]
 
 
 def _files(folder: str, select: Selection, left_out: Counter[str]) -> Iterable[_File]:
+    if is_archive(folder):
+        yield from _members(folder, select, left_out)
+        return
     if os.path.isfile(folder):
         raise UserError(f"'{folder}' is a file; give the folder that contains it.")
     if not os.path.isdir(folder):
@@ -313,10 +336,32 @@ def _files(folder: str, select: Selection, left_out: Counter[str]) -> Iterable[_
         yield path, state.st_size, modified_ns(state), changed_ns(state), entry.path
 
 
-def _look(path: str) -> tuple[str, int, int]:
+def _members(source: str, select: Selection, left_out: Counter[str]) -> Iterator[_File]:
+    def count(what: str) -> None:
+        left_out[what] += 1
+
+    for path, listed, member in Archives(source).members(select.may_hold, count):
+        if not path.startswith(".") and "/." not in path and select(path):
+            yield path, listed.size, listed.mtime_ns, listed.mark, member
+
+
+def find(source: str, wanted: Collection[str]) -> Iterator[Entry]:
+    """Yield entries of some members of archives, by their paths; their formats are not looked at.
+
+    Raises
+    ------
+    UserError
+        If an archive cannot be read.
+    """
+    for path, size, mtime_ns, mark, member in _members(source, Selection(), Counter()):
+        if path in wanted and isinstance(member, Member):
+            yield Entry(path, size, mtime_ns, "", 0, 0, mark, member.spot.offset)
+
+
+def _look(place: str | Member) -> tuple[str, int, int]:
     """Return format and claimed size of a file; the format is empty if it is not an image."""
     try:
-        with os.fdopen(opened(path), "rb", buffering=LOOK_BYTES) as file:
+        with _opened(place) as file:
             head = file.read(SNIFF_BYTES)
             format_ = sniff(head)
             return (format_ or "", *dimensions(file, head, format_))
@@ -324,9 +369,19 @@ def _look(path: str) -> tuple[str, int, int]:
         return "", 0, 0  # the suffix decides; processing reports what is wrong
 
 
+def _opened(place: str | Member) -> BinaryIO:
+    if isinstance(place, Member):
+        return place.open()
+    return os.fdopen(opened(place), "rb", buffering=LOOK_BYTES)
+
+
 def write(path: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
     """Write a catalog as a table."""
-    write_table(path, HEADER, ((escape(e.path), *e[1:]) for e in entries))
+    rest = iter(entries)
+    first = list(itertools.islice(rest, 1))
+    header = (*HEADER, _OFFSET) if first and first[0].offset else HEADER
+    rows = ((escape(e.path), *e[1 : len(header)]) for e in itertools.chain(first, rest))
+    write_table(path, header, rows)
 
 
 def read(path: str | os.PathLike[str]) -> Entries:
@@ -361,6 +416,7 @@ def _entry(row: Mapping[str, str]) -> Entry:
         width=int(row["width"]),
         height=int(row["height"]),
         changed_ns=int(row.get("changed_ns", 0)),  # not in tables of version 0.1
+        offset=int(row.get(_OFFSET, 0)),
     )
 
 

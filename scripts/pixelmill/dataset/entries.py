@@ -7,7 +7,7 @@ from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, partial
-from itertools import groupby, islice, pairwise
+from itertools import groupby, islice, pairwise, repeat
 from typing import NamedTuple, overload
 
 
@@ -16,7 +16,9 @@ class Entry(NamedTuple):
 
     `format` is empty if the suffix is that of an image and the content is not. `width` and
     `height` are those that the header claims, in pixels; 0 if unknown. `changed_ns` is the time
-    of the last change, which no program can set; 0 if unknown.
+    of the last change, which no program can set; 0 if unknown. Of a member of an archive,
+    `changed_ns` is its mark, and `offset` where it is there (`pixelmill.storage.member`); the
+    offset of a file is 0.
     """
 
     path: str
@@ -26,6 +28,7 @@ class Entry(NamedTuple):
     width: int = 0
     height: int = 0
     changed_ns: int = 0
+    offset: int = 0
 
 
 class Entries(Sequence[Entry]):
@@ -62,12 +65,13 @@ class Entries(Sequence[Entry]):
         self.widths = array("Q")
         self.heights = array("Q")
         self._changes = array("q")
+        self._offsets = array("q")  # empty as long as all are 0, as those of files
         rest = iter(entries)
         while some := list(islice(rest, _CHUNK)):
             self._add(some)
 
     def _add(self, some: list[Entry]) -> None:
-        paths, sizes, times, formats, widths, heights, changes = zip(*some, strict=True)
+        paths, sizes, times, formats, widths, heights, changes, offsets = zip(*some, strict=True)
         encoded = [*map(_encoded, paths), b""]
         joined = b"\0".join(encoded)
         if joined.count(b"\0") != len(some):
@@ -75,6 +79,9 @@ class Entries(Sequence[Entry]):
         self._paths += joined
         for path in encoded[:-1]:
             self._ends.append(self._ends[-1] + len(path) + 1)
+        if self._offsets or any(offsets):
+            self._offsets.extend(repeat(0, len(self) - len(self._offsets)))
+            self._offsets.extend(offsets)
         self.sizes.extend(sizes)
         self._times.extend(times)
         self._formats += set(formats).difference(self._formats)
@@ -102,6 +109,7 @@ class Entries(Sequence[Entry]):
             self.widths[number],
             self.heights[number],
             self._changes[number],
+            self._offsets[number] if self._offsets else 0,
         )
 
     def __iter__(self) -> Iterator[Entry]:
@@ -116,6 +124,7 @@ class Entries(Sequence[Entry]):
                 self.widths[begin:end],
                 self.heights[begin:end],
                 self._changes[begin:end],
+                self._offsets[begin:end] or repeat(0, end - begin),
                 strict=True,
             )
             yield from map(_entry, columns)
@@ -126,6 +135,11 @@ class Entries(Sequence[Entry]):
         return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
 
     __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def are_members(self) -> bool:
+        """Whether some are members of archives."""
+        return bool(self._offsets)
 
     def take(self, numbers: Sequence[int]) -> Entries:
         """Return the entries with these numbers, in this order."""

@@ -37,6 +37,17 @@ class Tree:
         return read_json(path) if os.path.exists(path) else None
 
 
+def source_of(name: str, dataset: Mapping[str, Any]) -> str:
+    """Return the folder or the archives of a dataset's images.
+
+    Examples
+    --------
+    >>> source_of("mine", {"archive": "photos.zip"}), source_of("demo", {"generate": {}})
+    ('photos.zip', 'resources/demo')
+    """
+    return str(dataset.get("folder") or dataset.get("archive") or f"resources/{name}")
+
+
 class Layout:
     """Paths of one complete configuration."""
 
@@ -45,10 +56,10 @@ class Layout:
         self._results = config["results"]
 
     def source(self, dataset: str) -> tuple[str, Selection]:
-        """Return the folder of a dataset's images, and which of its files belong to it."""
+        """Return the folder or the archives of a dataset, and which of the files belong to it."""
         data = self._config["datasets"][dataset]
         selection = Selection(data.get("include", []), data.get("exclude", []))
-        return chosen(data.get("folder", f"resources/{dataset}"), selection)
+        return chosen(source_of(dataset, data), selection)
 
     def trees(self) -> Iterator[Tree]:
         """Yield the output trees that `run` covers, that of the production engine last."""

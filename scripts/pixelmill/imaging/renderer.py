@@ -36,6 +36,8 @@ from pixelmill.imaging.output_writer import OutputWriter
 from pixelmill.imaging.parameters import Box, Size
 from pixelmill.imaging.recipe import SIDECAR, Output, Recipe, Step
 from pixelmill.imaging.steps.resize import constant_size, needed_size
+from pixelmill.storage.archives import Archives, is_archive
+from pixelmill.storage.member import Spot
 
 #: Width and height of the picture that workers warm up with, those of a small photo.
 _WARM_UP = (448, 448)
@@ -77,7 +79,7 @@ class Renderer:
     ----------
     source_root, output_root : str
         Folders that the paths of jobs are relative to. Both must exist, and the second one must
-        not be a link.
+        not be a link. An archive, or a pattern of archives, may take the place of the first one.
     recipe : Recipe
     limits : Limits, optional
     durable : bool
@@ -95,6 +97,7 @@ class Renderer:
         self.source_root = source_root
         self.output_root = output_root
         self._sources = os.path.join(source_root, "")
+        self._archives = Archives(source_root) if is_archive(source_root) else None
         self._outputs = Root(output_root, follow=False)
         self._recipe_as_data = recipe.as_data()  # with the paths of files as they were given
         self.recipe = recipe.with_files()
@@ -115,7 +118,7 @@ class Renderer:
             outcomes.append(self.render(job))
             if number == 0:
                 cold = reading.is_cold(outcomes[0].seconds[0], outcomes[0].bytes_in)
-            if cold:
+            if cold and self._archives is None:
                 ahead = number + 1 + reading.AHEAD
                 for later in jobs[max(number + 1, announced) : ahead]:
                     reading.announce(os.path.join(self.source_root, later.source))
@@ -162,7 +165,7 @@ class Renderer:
         """
         timer = StageTimer()
         try:
-            data = reading.read(self._sources + job.source, job.bytes, self.limits)
+            data = self.read(job)
             timer.bytes_in, timer.digest = len(data), reading.content_digest(data)
             timer.lap(Stage.READ)
             self.make(job, self._decoded(data, timer), timer)
@@ -176,6 +179,29 @@ class Renderer:
                 return timer.outcome(job, ImageError(timer.stage, "out_of_memory", message))
             return timer.outcome(job, ImageError(timer.stage, "corrupt", describe(error)))
         return timer.outcome(job)
+
+    def read(self, job: Job) -> bytes:
+        """Read the source of an image.
+
+        Raises
+        ------
+        ImageError
+            If it cannot be read.
+        """
+        if self._archives is None:
+            return reading.read(self._sources + job.source, job.bytes, self.limits)
+        try:
+            spot = Spot(job.bytes, job.changed_ns, job.offset)
+            member = self._archives.member(job.source, spot)
+        except FileNotFoundError as error:
+            raise ImageError("read", "vanished", str(error.strerror)) from error
+        return reading.read_place(member, limits=self.limits)
+
+    def missing_folder(self) -> str:
+        """Return a folder or an archive that this process does not see; empty if it sees all."""
+        sources = [self.source_root] if self._archives is None else self._archives.paths.values()
+        places = (*sources, self.output_root)
+        return next((place for place in places if not os.path.exists(place)), "")
 
     def _decoded(self, data: bytes, timer: StageTimer) -> Iterator[tuple[Decoded, bytes]]:
         """Decode a file, or one page after the other, each with the file that begins with it."""

@@ -61,9 +61,8 @@ class ClusterWorker:
                     f"has {name} {version}, but this machine has {self._software[name]}; "
                     "install the same versions on both"
                 )
-        for folder in (self._renderer.source_root, self._renderer.output_root):
-            if not os.path.isdir(folder):
-                return f"does not see '{folder}': all workers must share the file system"
+        if missing := self._renderer.missing_folder():
+            return f"does not see '{missing}': all workers must share the file system"
         return ""
 
     def __call__(self, batch: Batch) -> bytes:

@@ -29,6 +29,7 @@ from pixelmill.imaging.steps.process_state import SpoiledError
 from pixelmill.pipeline import breadcrumbs
 from pixelmill.pipeline.batching import batches
 from pixelmill.pipeline.messages import MOST_TEXT, Channel, pack, refusal
+from pixelmill.storage.archives import files_of
 
 #: The first batches, whose jobs are created while the workers start and not when they are sent.
 _PREPARED = 100
@@ -83,7 +84,7 @@ def confinement(
     sandbox : Sandbox
     recipe : Recipe
     source : str
-        Folder of the inputs.
+        Folder of the inputs, or their archives.
     written : sequence of str
         Folders of the outputs and of the breadcrumbs.
     engine : str
@@ -91,7 +92,7 @@ def confinement(
     own = (
         os.path.dirname(path) or "." for path in recipe.own_files()
     )  # modules import their neighbours
-    read = [source, *recipe.files(), *own]
+    read = [*files_of(source), *recipe.files(), *own]
     unconfined = engine if on_cluster(engine) else ""
     return sandbox.confine(read, written, recipe.settings["keep_mtime"], unconfined)
 

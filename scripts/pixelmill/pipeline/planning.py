@@ -7,7 +7,6 @@ removes the outputs of images that are gone. Neither renders anything.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from pixelmill.dataset.ledger import Ledger
 from pixelmill.dataset.ledger_rows import Fingerprints, Row
 from pixelmill.dataset.output_names import Outputs, colliding, refuse_templates
 from pixelmill.dataset.output_tree import Workspace
+from pixelmill.dataset.places import Places
 from pixelmill.dataset.plan import FileProbes, Plan, make_plan
 from pixelmill.imaging import fingerprint
 from pixelmill.imaging.codecs import reading
@@ -140,10 +140,12 @@ def _compare(
     fingerprints: Fingerprints,
     checks_outputs: bool,
 ) -> Plan:
+    places = Places(request.source, entries)
+
     def digest(path: str) -> str:
         try:
-            data = reading.read(os.path.join(request.source, path), limits=request.policy.limits)
-        except ImageError:
+            data = reading.read_place(places.of(path), limits=request.policy.limits)
+        except (ImageError, FileNotFoundError):
             return ""
         return content_digest(data)
 

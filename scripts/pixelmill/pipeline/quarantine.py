@@ -28,7 +28,6 @@ from pixelmill.core.reasons import DOUBTFUL
 from pixelmill.core.sandbox import Confinement, confine_process
 from pixelmill.engines.malloc import keep_freed
 from pixelmill.engines.processes import ask_to_die_with_parent
-from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.codecs.reading import content_digest
 from pixelmill.imaging.renderer import Renderer
@@ -395,6 +394,5 @@ def _failure_of(
     """Return the outcome of an image that ended its process."""
     digest = ""
     with contextlib.suppress(ImageError):
-        path = os.path.join(renderer.source_root, job.source)
-        digest = content_digest(reading.read(path, job.bytes, renderer.limits))
+        digest = content_digest(renderer.read(job))
     return failed(job, stage, reason, message, digest)

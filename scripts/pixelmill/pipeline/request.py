@@ -29,7 +29,7 @@ class ProcessRequest:
     Attributes
     ----------
     source : str
-        Folder of the inputs, which is only read.
+        Folder of the inputs, or an archive or a pattern of archives; only read.
     target : str
         Folder of the output tree: images, ledger and tables.
     recipe : Recipe
@@ -93,7 +93,7 @@ def check_folders(source: str, target: str) -> None:
     Parameters
     ----------
     source : str
-        A folder or an image.
+        A folder, an image, an archive, or a pattern of archives.
     target : str
         Folder of the results.
 

@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
-    """Catalog a folder or a single image, unless that was done before, and process it.
+    """Catalog a folder, archives or a single image, unless that was done before, and process it.
 
     Parameters
     ----------

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 from pixelmill.core.jobs import Outcome
 from pixelmill.core.reasons import SOURCE_UNKNOWN
+from pixelmill.storage.archives import identity, is_archive
 
 
 class SourceGuard:
@@ -15,7 +15,7 @@ class SourceGuard:
     Parameters
     ----------
     source : str
-        Folder of the inputs.
+        Folder of the inputs, or their archives.
     images : int
         Number of inputs.
     most : float
@@ -33,16 +33,21 @@ class SourceGuard:
         self._images = images
         self._most = most
         self._vanished = self._lost = 0
-        self._device_and_inode = _device_and_inode(source)
+        self._identity = identity(source)
 
     def observe(self, outcomes: Iterable[Outcome]) -> None:
-        """Count the sources that vanished, and check that the folder is still the same."""
+        """Count the sources that vanished, and check that folder or archives are still the same."""
         unknown = [outcome for outcome in outcomes if outcome.reason in SOURCE_UNKNOWN]
         self._vanished += sum(outcome.reason == "vanished" for outcome in unknown)
-        if unknown and _device_and_inode(self._source) != self._device_and_inode:
+        if unknown and identity(self._source) != self._identity:
+            what = (
+                f"The archive '{self._source}' was changed, removed or unmounted during the run"
+                if is_archive(self._source)
+                else f"The folder '{self._source}' was removed or unmounted during the run"
+            )
             self.verdict = (
-                f"The folder '{self._source}' was removed or unmounted during the run; mount it, "
-                "and run the same command again. No image without a source lost its output."
+                f"{what}; mount it, and run the same command again. No image without a source "
+                "lost its output."
             )
         elif self._vanished > self._most * self._images:
             self.verdict = (
@@ -62,12 +67,3 @@ class SourceGuard:
             return False
         self._lost += 1
         return True
-
-
-def _device_and_inode(folder: str) -> tuple[int, int] | None:
-    """Return device and inode of a folder; None if it is gone."""
-    try:
-        state = os.stat(folder)
-    except OSError:
-        return None
-    return state.st_dev, state.st_ino

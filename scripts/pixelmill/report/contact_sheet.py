@@ -12,10 +12,14 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
+from pixelmill.core.errors import UserError
+from pixelmill.dataset.catalog import find
 from pixelmill.dataset.layout import LEDGER, Layout, Tree
 from pixelmill.dataset.ledger import Example, open_to_read
+from pixelmill.dataset.places import Places
 from pixelmill.report.collect import by_recipe
 from pixelmill.report.thumbnails import LARGEST_PIXELS, data_url, thumbnail
+from pixelmill.storage.archives import is_archive
 
 #: Largest number of pairs of one dataset and recipe, and of a whole page, which stays small.
 SHOWN = 12
@@ -106,7 +110,7 @@ def contact_sheet(tree: str, folder: str, page: str = "", shown: int = SHOWN) ->
     tree : str
         Folder of the output tree.
     folder : str
-        Folder of its sources.
+        Folder of its sources, or their archives.
     page : str
         Folder of the page, for links.
     shown : int
@@ -138,11 +142,15 @@ def _chosen(tree: str, folder: str, shown: int) -> list[Chosen]:
         smallest = ledger.extremes("saved", OF_EACH, LARGEST_PIXELS)
     smallest = [facts for facts in smallest if facts.bytes_out < facts.bytes_in]
     known = {facts.source: facts for facts in (*slowest, *smallest, *spread)}
-    opened = {
-        source: found
-        for source, facts in known.items()
-        if (found := _opened(tree, folder, facts)) is not None
-    }
+    try:
+        places = Places(folder, find(folder, known) if is_archive(folder) else ())
+        opened = {
+            source: found
+            for source, facts in known.items()
+            if (found := _opened(tree, places, facts)) is not None
+        }
+    except UserError:  # an archive is gone or damaged
+        return []
     differences = {source: difference(*pictures) for source, pictures in opened.items()}
     different = sorted(differences, key=lambda source: (-differences[source], source))
     kinds: dict[str, list[str]] = {}
@@ -166,9 +174,12 @@ def _chosen(tree: str, folder: str, shown: int) -> list[Chosen]:
     ][:shown]
 
 
-def _opened(tree: str, folder: str, facts: Example) -> tuple[Image.Image, Image.Image] | None:
+def _opened(tree: str, places: Places, facts: Example) -> tuple[Image.Image, Image.Image] | None:
     """Return an image before and after, reduced; None if one of them cannot be read."""
-    before = thumbnail(os.path.join(folder, facts.source), SIDE)
+    try:
+        before = thumbnail(places.of(facts.source), SIDE)
+    except FileNotFoundError:
+        return None
     after = thumbnail(os.path.join(tree, "images", facts.output), SIDE) if before else None
     return None if before is None or after is None else (before, after)
 

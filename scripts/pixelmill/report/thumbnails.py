@@ -13,6 +13,7 @@ from pixelmill.imaging.codecs import reading
 from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.limits import Limits
+from pixelmill.storage.archives import Place
 
 #: Larger images are left out, because a thumbnail does not justify their memory.
 LARGEST_PIXELS = 50_000_000
@@ -24,7 +25,7 @@ _QUALITY = 68
 _READING = DecodeOptions(shrink_margin=2.0)
 
 
-def thumbnail(path: str, side: int) -> Image.Image | None:
+def thumbnail(place: Place, side: int) -> Image.Image | None:
     """Return a picture whose longer side has at most `side` pixels; None if it cannot be read."""
 
     def size(full: tuple[int, int]) -> tuple[float, float]:
@@ -33,7 +34,7 @@ def thumbnail(path: str, side: int) -> Image.Image | None:
 
     try:
         limits = Limits(max_pixels=LARGEST_PIXELS)
-        data = reading.read(path, limits=limits)
+        data = reading.read_place(place, limits=limits)
         picture: Image.Image = decode(data, size, _READING, limits).frames[0]
     except (OSError, ImageError, MemoryError):
         return None

@@ -6,13 +6,12 @@ examines the content of one file. Results, remedies and the report derive from t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from pixelmill.core.filenames import escape
-from pixelmill.core.regular_files import content
+from pixelmill.storage.archives import content
 from pixelmill.verification import second_sizes
 from pixelmill.verification.check_results import ChecksData
 from pixelmill.verification.expectations import (
@@ -172,7 +171,7 @@ def _find_too_large(output: OpenedOutput) -> str | None:
     if not output.expectation.keeps_source:
         return None
     try:
-        source = content(os.fspath(output.source), LARGEST_SOURCE)
+        source = content(output.source, LARGEST_SOURCE)
     except OSError:  # another check reports a source that is gone
         return None
     return size_fault(output.expectation, source, output.data)
@@ -187,7 +186,7 @@ def _find_dissimilar(output: OpenedOutput) -> str | None:
     if not output.expectation.comparable or not (output.is_sampled or output.faults):
         return None
     try:
-        source = content(os.fspath(output.source), LARGEST_SOURCE)
+        source = content(output.source, LARGEST_SOURCE)
         verdict = check_pictures(output.expectation, source, output.data, output.min_psnr)
     except (OSError, UndecodableError):
         return None

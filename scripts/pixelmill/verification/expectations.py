@@ -6,12 +6,10 @@ Nothing here uses the code that renders images.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from pixelmill.core.regular_files import opened
+from pixelmill.storage.archives import Place, opened
 from pixelmill.verification import expected_geometry, reference, second_sizes
 from pixelmill.verification.file_structure import kind_of
 
@@ -125,17 +123,17 @@ def byte_count(value: str | float) -> float:
     return float(text.rstrip("kM ")) * factor
 
 
-def format_of(source: Path) -> str:
+def format_of(source: Place) -> str:
     """Return Pillow's name of the format of an output with `format: same`; empty if unknown."""
     try:
-        with os.fdopen(opened(os.fspath(source)), "rb") as file:
+        with opened(source) as file:
             found = kind_of(file.read(_HEAD))
     except OSError:  # another check reports a source that is gone
         return ""
     return {"pnm": "PNG", "ico": "PNG", "heif": "JPEG"}.get(found, found.upper())
 
 
-def size_of(expectation: Expectation, source: Path) -> tuple[int, int] | None:
+def size_of(expectation: Expectation, source: Place) -> tuple[int, int] | None:
     """Return the size in pixels that an output must have; None if it cannot be known."""
     size = expected_size(expectation.steps, None)
     if size == "source":
@@ -162,7 +160,7 @@ _HELD = {
 }
 
 
-def expected_modes(expectation: Expectation, source: Path | None = None) -> tuple[str, ...]:
+def expected_modes(expectation: Expectation, source: Place | None = None) -> tuple[str, ...]:
     """Return the modes that an output may have.
 
     Modes with alpha are possible if the format has alpha, and necessary if a step fills with
@@ -171,7 +169,7 @@ def expected_modes(expectation: Expectation, source: Path | None = None) -> tupl
     Parameters
     ----------
     expectation : Expectation
-    source : Path, optional
+    source : path or Member, optional
         The source; it decides the format if the recipe does not, and what is visible of a fill.
 
     Examples
@@ -199,7 +197,7 @@ def expected_modes(expectation: Expectation, source: Path | None = None) -> tupl
     return layered
 
 
-def _shows_a_gap(steps: Sequence[tuple[str, Mapping[str, Any]]], source: Path | None) -> bool:
+def _shows_a_gap(steps: Sequence[tuple[str, Mapping[str, Any]]], source: Place | None) -> bool:
     """Whether something transparent that a step adds is certainly visible after the last step."""
     clears = [place for place, (_, params) in enumerate(steps) if _is_clear(params)]
     if not clears:
@@ -303,13 +301,13 @@ def _size_after(
     return size
 
 
-def stored_size(path: Path, upright: bool = True) -> tuple[int, int] | None:
+def stored_size(place: Place, upright: bool = True) -> tuple[int, int] | None:
     """Return width and height of a source as verification sees it; None if they are unknown.
 
     By default, they are those of the picture turned upright.
     """
     try:
-        with os.fdopen(opened(os.fspath(path)), "rb") as file:
+        with opened(place) as file:
             data = file.read(_HEAD)
             if not second_sizes.tells_size(data):
                 data += file.read()
@@ -318,6 +316,6 @@ def stored_size(path: Path, upright: bool = True) -> tuple[int, int] | None:
     return second_sizes.size_of(data, upright)
 
 
-def swaps_sides(path: Path) -> bool:
+def swaps_sides(place: Place) -> bool:
     """Whether turning a source upright swaps its width and height."""
-    return stored_size(path) != stored_size(path, upright=False)
+    return stored_size(place) != stored_size(place, upright=False)

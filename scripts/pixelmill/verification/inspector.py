@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pixelmill.core.files import modified_ns
 from pixelmill.core.root import Root
+from pixelmill.storage.archives import Member, Place
 from pixelmill.verification.checks import OUTPUT_CHECKS, SIDECAR_CHECK
 from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.opened_output import OpenedOutput
@@ -29,6 +30,8 @@ class Task(NamedTuple):
         Digest that the manifest records.
     is_sampled : bool
         Whether the picture is compared even if nothing else is wrong.
+    member : Member or None
+        The source, if it is a member of an archive.
     """
 
     output: str
@@ -36,6 +39,11 @@ class Task(NamedTuple):
     variant: str
     sha256: str
     is_sampled: bool
+    member: Member | None = None
+
+    def place(self, source_root: str) -> Place:
+        """Return where the source is read."""
+        return self.member or Path(source_root, self.source)
 
 
 class Finding(NamedTuple):
@@ -120,7 +128,7 @@ class Inspector:
             return self._inspect_sidecar(task, data, modified_ns(state))
         opened = OpenedOutput(
             self._expectations[task.variant],
-            Path(self._source_root, task.source),
+            task.place(self._source_root),
             data,
             task.sha256,
             task.is_sampled,
@@ -148,7 +156,7 @@ class Inspector:
         """Compare a sidecar with the manifest and with what it describes."""
         sha256 = hashlib.sha256(data).hexdigest()
         faults: list[tuple[str, str]] = []
-        source = Path(self._source_root, task.source)
+        source = task.place(self._source_root)
         if sha256 != task.sha256:
             faults.append(("sha256", "bytes differ from the manifest"))
         if why := sidecar_fault(data, self._images, task.source, source):

@@ -6,11 +6,11 @@ import hashlib
 import io
 import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from pixelmill.core.errors import describe
+from pixelmill.storage.archives import Place
 from pixelmill.verification.expectations import Expectation
 from pixelmill.verification.picture_check import Verdict
 
@@ -25,7 +25,7 @@ class OpenedOutput:
     ----------
     expectation : Expectation
         What the recipe asks of the output.
-    source : Path
+    source : path or Member
         File that the output was made from.
     data : bytes
         Content of the output.
@@ -50,7 +50,7 @@ class OpenedOutput:
     """
 
     expectation: Expectation
-    source: Path
+    source: Place
     data: bytes
     recorded_sha256: str
     is_sampled: bool

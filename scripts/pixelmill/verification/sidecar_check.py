@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from pathlib import Path
-from typing import Any
 
 from pixelmill.core.root import Root
+from pixelmill.storage.archives import Place, opened
 from pixelmill.verification import second_sizes
 
 #: What the names of sidecars end with.
 SUFFIX = ".json"
 
 
-def sidecar_fault(content: bytes, images: Root, source: str, source_path: Path) -> str | None:
+def sidecar_fault(content: bytes, images: Root, source: str, place: Place) -> str | None:
     """Return what is wrong with the content of a sidecar, or None.
 
     Parameters
@@ -26,7 +25,7 @@ def sidecar_fault(content: bytes, images: Root, source: str, source_path: Path) 
         Folder of the outputs.
     source : str
         Path of the source below its folder.
-    source_path : Path
+    place : path or Member
         The source.
     """
     try:
@@ -40,7 +39,8 @@ def sidecar_fault(content: bytes, images: Root, source: str, source_path: Path) 
     try:
         with os.fdopen(images.open(path), "rb", buffering=0) as file:
             image = file.readall()
-        stored: Any = source_path.read_bytes()
+        with opened(place) as file:
+            stored = file.read()
     except OSError:  # other checks report what is missing
         return None
     if claimed != (hashlib.sha256(image).hexdigest(), len(image)):

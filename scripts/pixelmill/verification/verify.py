@@ -26,9 +26,11 @@ from pixelmill.core.sandbox import Confinement, Sandbox, confine_process
 from pixelmill.dataset import ledger_backup
 from pixelmill.dataset.entries import Entry
 from pixelmill.dataset.layout import LEDGER
+from pixelmill.dataset.places import Places
 from pixelmill.dataset.shards import WHOLE, others
 from pixelmill.engines.lifecycle import open_engine
 from pixelmill.engines.semaphores import processes_or_threads
+from pixelmill.storage.archives import files_of
 from pixelmill.verification import similarity
 from pixelmill.verification.check_results import MOST_NAMED, CheckResult, ChecksData, as_data
 from pixelmill.verification.checks import CHECKS, TREE_CHECKS, Totals
@@ -62,7 +64,7 @@ def verify(
     Parameters
     ----------
     source, target : str
-        Folder of the inputs, and of the output tree.
+        Folder of the inputs, or their archives, and folder of the output tree.
     recipe : mapping
         As in the config.
     entries : iterable of Entry
@@ -88,6 +90,7 @@ def verify(
     UserError
         If the tree has no manifest.
     """
+    places = Places(source, entries)
     tree = read_tree(target, entries)
     images = os.path.join(target, "images")
     comparable = {
@@ -98,13 +101,13 @@ def verify(
     opened, unchanged = Tally(), Tally()
     with PassedCache(os.path.join(target, "verification.sqlite")) as cache:
         passed = cache.load(rules) if scope == "changed" else ()
-        tasks = _tasks(tree, passed, sampled, unchanged)
+        tasks = _tasks(tree, passed, sampled, unchanged, places)
 
         def on_findings(findings: list[Finding]) -> None:
             opened.add(findings)
             cache.store(rules, findings)
 
-        confinement = Sandbox(on=confined).confine([source, images], [])
+        confinement = Sandbox(on=confined).confine([*files_of(source), images], [])
         _inspect(
             tasks, Inspector(source, images, recipe, min_psnr), workers, on_findings, confinement
         )
@@ -145,7 +148,11 @@ def _sample(outputs: Iterable[str], size: int) -> set[str]:
 
 
 def _tasks(
-    tree: TreeContents, passed: Iterable[PassedOutput], sampled: set[str], unchanged: Tally
+    tree: TreeContents,
+    passed: Iterable[PassedOutput],
+    sampled: set[str],
+    unchanged: Tally,
+    places: Places,
 ) -> list[Task]:
     """Return the outputs to open; count those that passed before and have not changed."""
     left_out: set[str] = set()
@@ -161,9 +168,10 @@ def _tasks(
             unchanged.add([before])
             left_out.add(output)
     return [
-        Task(output, unescape(row.source), row.variant, row.sha256, output in sampled)
+        Task(output, source, row.variant, row.sha256, output in sampled, places.member(source))
         for output, row in sorted(tree.outputs.items())
         if output in tree.files and output not in left_out
+        for source in (unescape(row.source),)
     ]
 
 

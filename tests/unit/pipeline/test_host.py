@@ -12,6 +12,7 @@ from PIL import Image
 from pixelmill.app.config import named_recipe
 from pixelmill.core.errors import TreeError
 from pixelmill.core.jobs import Batch, failed
+from pixelmill.core.sandbox import Sandbox
 from pixelmill.dataset.catalog import refresh
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.engines.registry import LOCAL, has_processes
@@ -182,6 +183,15 @@ def test_a_worker_may_read_sources_and_files_of_steps_and_write_where_it_must(
         keeps,
         "distributed" if engine == "distributed" else "",
     )
+
+
+def test_workers_may_read_the_archives_of_a_dataset_and_nothing_beside_them(tmp_path):
+    for name in ("0.tar", "1.tar", "other.tar"):
+        (tmp_path / name).touch()
+    allowed = confinement(
+        Sandbox(), parse({}), str(tmp_path / "{0..1}.tar"), [str(tmp_path / "out")], "threads"
+    )
+    assert allowed.read == (str(tmp_path / "0.tar"), str(tmp_path / "1.tar"))
 
 
 def test_an_error_that_only_a_user_can_correct_is_reported(hosted):
