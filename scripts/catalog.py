@@ -31,7 +31,7 @@ def arguments() -> argparse.Namespace:
         "source",
         type=cli.path,
         metavar="SRC",
-        help="folder of images, or one image; never written to",
+        help="folder or archive of images, or one image; never written to",
     )
     parser.add_argument("table", metavar="CSV", help="where to write the table")
     parser.add_argument(

@@ -22,8 +22,9 @@ def main(options: argparse.Namespace) -> None:
     layout, policy = Layout(config), Policy.from_config(config)
     for dataset in config["run"]["datasets"]:
         folder, selection = layout.source(dataset)
-        if not os.path.isdir(folder):
-            count = config["datasets"][dataset]["generate"]["count"]
+        generated = config["datasets"][dataset].get("generate")
+        if generated and not os.path.isdir(folder):
+            count = generated["count"]
             logging.info("%s: %s images would be generated and made", dataset, f"{count:,}")
             continue
         entries = catalog.scan(folder, selection)[0].entries

@@ -14,6 +14,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.fingerprints import code_of
 from pixelmill.core.project import PACKAGE
 from pixelmill.core.safe_path import protect_children
+from pixelmill.dataset.layout import source_of
 from pixelmill.dataset.shards import Shard, all_of
 from pixelmill.engines.registry import BASELINE, CHOICES, on_cluster
 from pixelmill.imaging.fingerprint import rendering_software
@@ -109,9 +110,8 @@ def section(name):
 
 
 def folder(wildcards):
-    """The folder of a dataset's images."""
-    dataset = CONFIG["datasets"][wildcards.dataset]
-    return dataset.get("folder", f"resources/{wildcards.dataset}")
+    """The folder or the archives of a dataset's images."""
+    return source_of(wildcards.dataset, CONFIG["datasets"][wildcards.dataset])
 
 
 def selection(wildcards):

@@ -78,7 +78,7 @@ def process(
     Parameters
     ----------
     source : path
-        Folder of images, or a single image; only read.
+        Folder of images, an archive, a pattern of archives, or a single image; only read.
     target : path
         Folder for the outputs, in ``images``, and for the tables that describe them.
     recipe : str, path, mapping or Recipe

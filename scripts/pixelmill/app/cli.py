@@ -46,7 +46,10 @@ def add_workers(made: argparse.ArgumentParser) -> None:
 def add_pass(made: argparse.ArgumentParser) -> None:
     """Add the arguments of a pass: folders, recipe, catalog."""
     made.add_argument(
-        "source", type=path, metavar="SRC", help="folder of images, or one image; never written to"
+        "source",
+        type=path,
+        metavar="SRC",
+        help="folder or archive of images, or one image; never written to",
     )
     made.add_argument("target", type=path, metavar="DST", help="folder of the results")
     made.add_argument(
@@ -67,7 +70,10 @@ def add_token(made: argparse.ArgumentParser) -> None:
 def add_benchmark(made: argparse.ArgumentParser, recipes: str) -> None:
     """Add the arguments of a benchmark; `recipes` describes the allowed recipes."""
     made.add_argument(
-        "source", type=path, metavar="SRC", help="folder of images, or one image; never written to"
+        "source",
+        type=path,
+        metavar="SRC",
+        help="folder or archive of images, or one image; never written to",
     )
     made.add_argument("--recipe", default="light", help=recipes)
     made.add_argument(

@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "pixelmill scaling photos --preset web --images 200",
     )
     scaling.add_argument(
-        "source", type=path, metavar="SRC", help="folder of images; never written to"
+        "source", type=path, metavar="SRC", help="folder or archive of images; never written to"
     )
     recipe_options.add(scaling)
     scaling.add_argument(
@@ -102,7 +102,10 @@ def _parser() -> argparse.ArgumentParser:
     steps.add_argument("name", nargs="?", help="explain this step")
     init = add("init", "write a config.yaml for a folder of images", "pixelmill init photos")
     init.add_argument(
-        "folder", type=path, metavar="FOLDER", help="folder of images; never written to"
+        "folder",
+        type=path,
+        metavar="FOLDER",
+        help="folder or archive of images; never written to",
     )
     init.add_argument(
         "--config",
@@ -132,7 +135,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_folders(parser: argparse.ArgumentParser, target: str = "folder of the results") -> None:
     parser.add_argument(
-        "source", type=path, metavar="SRC", help="folder of images, or one image; never written to"
+        "source",
+        type=path,
+        metavar="SRC",
+        help="folder or archive of images, or one image; never written to",
     )
     parser.add_argument("target", type=path, metavar="DST", help=target)
 

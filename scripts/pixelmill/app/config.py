@@ -21,6 +21,7 @@ from pixelmill.core.user_paths import expanded, lookalike
 from pixelmill.imaging import recipe, recipe_parser
 from pixelmill.imaging.codecs.formats import format_name
 from pixelmill.imaging.codecs.limits import PRESETS
+from pixelmill.storage.archives import FORMATS, files_of, is_archive
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -273,10 +274,10 @@ def _check_names(config: Mapping[str, Any]) -> None:
 
 
 def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Mapping[str, Any]:
-    """Check a dataset, and return it with the folder of its images expanded."""
+    """Check a dataset, and return it with the path of its images expanded."""
     key = f"datasets.{name}"
-    if ("folder" in dataset) == ("generate" in dataset):
-        raise UserError(f"{key}: give either 'folder' or 'generate'.")
+    if sum(source in dataset for source in _SOURCES) != 1:
+        raise UserError(f"{key}: give one of 'folder', 'archive' and 'generate'.")
     if "generate" in dataset:
         for side in ("width", "height"):
             low, high = dataset["generate"][side]
@@ -286,9 +287,15 @@ def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Map
                 )
         for glob in ("include", "exclude"):
             if glob in dataset:
-                raise UserError(f"{key}.{glob}: is only for datasets with 'folder'; leave it out.")
+                raise UserError(
+                    f"{key}.{glob}: is only for datasets with 'folder' or 'archive'; leave it out."
+                )
         return dataset
+    if "archive" in dataset:
+        return {**dataset, "archive": _checked_archive(key, dataset["archive"], results)}
     folder = _expanded(dataset["folder"], f"{key}.folder")
+    if is_archive(folder):
+        raise UserError(f"{key}.folder: '{folder}' is an archive; write 'archive' for 'folder'.")
     if os.path.isfile(folder):
         for glob in ("include", "exclude"):
             if glob in dataset:
@@ -297,6 +304,33 @@ def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Map
         raise UserError(f"{key}.folder: {_no_folder(folder)}")
     _check_apart(key, folder, results)
     return {**dataset, "folder": folder}
+
+
+#: Keys of a dataset that say where its images come from.
+_SOURCES = ("folder", "archive", "generate")
+
+
+def _checked_archive(key: str, given: str, results: str) -> str:
+    """Check an archive or a pattern of archives, and return it expanded."""
+    source = _expanded(given, f"{key}.archive")
+    if os.path.isdir(source):
+        raise UserError(f"{key}.archive: '{source}' is a folder; write 'folder' for 'archive'.")
+    if not is_archive(source):
+        raise UserError(
+            f"{key}.archive: '{source}' is not an archive; give a path or a pattern that ends with "
+            f"{', '.join(FORMATS)}."
+        )
+    try:
+        paths = files_of(source)
+    except UserError as error:
+        raise UserError(f"{key}.archive: {error}") from error
+    for path in paths:
+        if is_inside(path, results):
+            raise UserError(
+                f"{key}.archive: '{path}' is inside the results '{results}'; choose separate "
+                "folders."
+            )
+    return source
 
 
 def _no_folder(path: str) -> str:

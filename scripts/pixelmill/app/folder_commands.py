@@ -25,6 +25,7 @@ from pixelmill.dataset.ledger import open_to_read
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.report.conclusion import LEVELS
+from pixelmill.storage.archives import identity
 from pixelmill.verification.check_results import ChecksData
 
 log = logging.getLogger(__name__)
@@ -142,7 +143,7 @@ LEAST_COMPARED, MOST_PIXELS = 10, 80_000_000
 
 
 def run(options: argparse.Namespace) -> int:
-    """Process a folder, verify the results, and say in a few lines what came of it."""
+    """Process a folder or archives, verify the results, and say in a few lines what came of it."""
     from pixelmill.pipeline.policy import Policy
     from pixelmill.pipeline.request import ProcessRequest
     from pixelmill.pipeline.runner import process_folder
@@ -191,7 +192,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _require_same_source(options: argparse.Namespace) -> None:
-    """Check that results are not those of another folder, which still exists.
+    """Check that results are not those of another folder or archive, which still exists.
 
     Raises
     ------
@@ -200,11 +201,22 @@ def _require_same_source(options: argparse.Namespace) -> None:
     """
     last = last_run(options.target)
     now = os.path.abspath(catalog.chosen(options.source)[0])
-    if last and os.path.isdir(last.source) and not os.path.samefile(last.source, now):
+    if last and _is_there(last.source) and not _is_same(last.source, now):
         raise UserError(
             f"'{options.target}' has the results of '{last.source}'; name another folder for the "
             f"results of '{options.source}', or replace them: --allow-removals"
         )
+
+
+def _is_there(source: str) -> bool:
+    """Whether a folder or archives exist."""
+    return bool(source) and identity(source) is not None
+
+
+def _is_same(source: str, other: str) -> bool:
+    """Whether two paths stand for one folder or one archive, or are the same pattern."""
+    exist = os.path.exists(source) and os.path.exists(other)
+    return os.path.samefile(source, other) if exist else source == other
 
 
 def plan(options: argparse.Namespace) -> None:
@@ -265,7 +277,7 @@ def _verify(
 
 
 def init(options: argparse.Namespace) -> None:
-    """Write a config for a folder, and say what the folder holds."""
+    """Write a config for a folder or archives, and say what they hold."""
     from pixelmill.app import starting_config
 
     catalog.require_image(options.folder)

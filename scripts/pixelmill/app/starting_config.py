@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pixelmill.core.environment import version_of
 from pixelmill.core.filenames import escape
 from pixelmill.dataset.catalog import told_left_out
+from pixelmill.storage.archives import is_archive
 
 _TEMPLATE = """\
 # Processes the images of {folder}. Every key that is not here has a default, and
@@ -15,7 +16,7 @@ _TEMPLATE = """\
 
 datasets:
   images:
-    folder: {quoted}
+    {key}: {quoted}
     # include: ["*.jpg"]        # only these files; "*" also matches "/"
     # exclude: ["drafts/*"]     # all but these
 
@@ -34,7 +35,7 @@ results: results # where outputs, tables and the report go
 
 
 def findings(folder: str, formats: Mapping[str, int], left_out: Mapping[str, int]) -> Iterator[str]:
-    """Say what was found in a folder, a line for each kind of file.
+    """Say what was found in a folder or in archives, a line for each kind of file.
 
     Parameters
     ----------
@@ -58,11 +59,12 @@ def _remedy(name: str) -> str:
 
 
 def text(folder: str) -> str:
-    r"""Return a config that processes a folder for the web.
+    r"""Return a config that processes a folder or archives for the web.
 
     Examples
     --------
     >>> 'folder: "my photos"' in text("my photos")
     True
     """
-    return _TEMPLATE.format(folder=escape(folder), quoted=json.dumps(folder))
+    key = "archive" if is_archive(folder) else "folder"
+    return _TEMPLATE.format(folder=escape(folder), quoted=json.dumps(folder), key=key)

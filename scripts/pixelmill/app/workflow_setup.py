@@ -21,7 +21,7 @@ from pixelmill.core.progress import QUIET, VARIABLE
 from pixelmill.core.root import Root
 from pixelmill.core.tables import read_json, write_json
 from pixelmill.dataset import catalog, outputs_state, synthetic
-from pixelmill.dataset.layout import Layout
+from pixelmill.dataset.layout import Layout, source_of
 from pixelmill.dataset.shards import FOLDER, WHOLE, Shard
 from pixelmill.report.conclusion import State
 
@@ -87,7 +87,7 @@ def record_failure(results: str, began: float) -> None:
 
 
 def check_images(config: Mapping[str, Any]) -> None:
-    """Check that every folder to be processed holds an image, before any job starts.
+    """Check that every folder or archive to be processed holds an image, before any job starts.
 
     Raises
     ------
@@ -96,11 +96,12 @@ def check_images(config: Mapping[str, Any]) -> None:
     """
     for name in config["run"]["datasets"]:
         dataset = config["datasets"][name]
-        if "folder" in dataset:
-            try:
-                catalog.require_image(dataset["folder"], catalog.Selection(**selection(dataset)))
-            except UserError as error:
-                raise UserError(f"datasets.{name}.folder: {error}") from error
+        for key in ("folder", "archive"):
+            if key in dataset:
+                try:
+                    catalog.require_image(dataset[key], catalog.Selection(**selection(dataset)))
+                except UserError as error:
+                    raise UserError(f"datasets.{name}.{key}: {error}") from error
 
 
 def check_trees(config: Mapping[str, Any]) -> None:
@@ -228,11 +229,11 @@ def _fresh() -> str:
 
 
 def fingerprint(dataset: Mapping[str, Any], shard: Shard = WHOLE) -> str:
-    """Return a digest of the files of a shard of a user's folder; empty for generated images."""
+    """Return a digest of a shard of a user's folder or archives; empty for generated images."""
     if "generate" in dataset:
         return ""
     globs = {key: tuple(given) for key, given in selection(dataset).items()}
-    return _fingerprints(dataset["folder"], shard.of, **globs)[shard.number - 1]
+    return _fingerprints(source_of("", dataset), shard.of, **globs)[shard.number - 1]
 
 
 @functools.cache
@@ -245,5 +246,5 @@ def _fingerprints(
 
 
 def selection(dataset: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the globs that select the files of a dataset in its folder."""
+    """Return the globs that select the files of a dataset in its folder or archives."""
     return {key: list(dataset.get(key, [])) for key in ("include", "exclude")}

@@ -38,6 +38,10 @@ def folder(path, **more):
     return {"datasets": {"demo": {"folder": path, **more}}}
 
 
+def archive(path):
+    return {"datasets": {"demo": {"archive": path}}}
+
+
 def parts(schema, path=""):
     """Each key of the config with its part of the schema."""
     for key, part in schema.get("properties", {}).items():
@@ -175,7 +179,7 @@ MISTAKES = {
     "dataset-as-path": ({"datasets": {"demo": "photos"}}, "datasets.demo", ["'photos'", "a map"]),
     "dataset-of-two-kinds": (
         {"datasets": {"demo": {"folder": ".", "generate": {}}}}, "datasets.demo",
-        ["either 'folder' or 'generate'"],
+        ["one of 'folder', 'archive' and 'generate'"],
     ),
     "dataset-name-with-space": (
         {"datasets": {"my photos": {"generate": {}}}}, "datasets",
@@ -208,14 +212,24 @@ MISTAKES = {
     ),
     "folder-as-number": (folder(5), "datasets.demo.folder", ["5", "a text"]),
     "folder-missing": (folder("absent"), "datasets.demo.folder", ["'absent'", "correct the path"]),
+    "archive-as-number": (archive(5), "datasets.demo.archive", ["5", "a text"]),
+    "archive-missing": (archive("absent.zip"), "datasets.demo.archive", ["'absent.zip'", "path"]),
+    "archive-pattern-of-none": (
+        archive("absent/*.tar"), "datasets.demo.archive", ["No archive matches 'absent/*.tar'"],
+    ),
+    "archive-as-folder": (archive("."), "datasets.demo.archive", ["'.' is a folder", "'folder'"]),
+    "archive-of-another-kind": (
+        archive("a.rar"), "datasets.demo.archive", ["'a.rar' is not an archive", ".zip, .cbz"],
+    ),
+    "folder-as-archive": (folder("a.zip"), "datasets.demo.folder", ["write 'archive'"]),
     "include-as-text": (folder(".", include="*.jpg"), "datasets.demo.include", ["a list"]),
     "include-of-generated": (
         {"datasets": {"demo": {"generate": {}, "include": ["*.jpg"]}}}, "datasets.demo.include",
-        ["only for datasets with 'folder'"],
+        ["only for datasets with 'folder' or 'archive'"],
     ),
     "exclude-of-generated": (
         {"datasets": {"demo": {"generate": {}, "exclude": ["*.jpg"]}}}, "datasets.demo.exclude",
-        ["only for datasets with 'folder'"],
+        ["only for datasets with 'folder' or 'archive'"],
     ),
     "count-as-text": (demo(count="1e3"), "datasets.demo.generate.count", ["'1e3'", "whole number"]),
     "count-as-fraction": (demo(count=2.5), "datasets.demo.generate.count", ["2.5", "whole number"]),
