@@ -53,8 +53,8 @@ def facts_of(data: bytes, kind: str) -> ExifFacts:
         Its format, a key of `pixelmill.imaging.codecs.formats.FORMATS`.
     """
     tags = _tags(data, kind)
-    taken = _date(tags.camera.get(Base.DateTimeOriginal)) or _date(tags.main.get(Base.DateTime))
-    return ExifFacts(taken, _text(tags.main.get(Base.Make)), _text(tags.main.get(Base.Model)))
+    taken = date(tags.camera.get(Base.DateTimeOriginal)) or date(tags.main.get(Base.DateTime))
+    return ExifFacts(taken, text(tags.main.get(Base.Make)), text(tags.main.get(Base.Model)))
 
 
 def _tags(data: bytes, kind: str) -> Tags:
@@ -67,7 +67,7 @@ def _tags(data: bytes, kind: str) -> Tags:
     return Tags()
 
 
-def _date(found: Field | None) -> datetime.datetime | None:
+def date(found: Field | None) -> datetime.datetime | None:
     """Return a date; None for a text that is none, or that stands for an unknown one."""
     matched = _DATE.fullmatch(found.value) if found is not None else None
     if matched is None:
@@ -79,8 +79,9 @@ def _date(found: Field | None) -> datetime.datetime | None:
         return None
 
 
-def _text(found: Field | None) -> str | None:
+def text(found: Field | None) -> str | None:
+    """Return a text without control characters, not too long; None if there is none."""
     if found is None or found.kind != ifd.ASCII:
         return None
-    text = found.value.split(b"\0")[0].decode(errors="replace")
-    return "".join(filter(str.isprintable, text)).strip()[:_MOST_CHARACTERS] or None
+    decoded = found.value.split(b"\0")[0].decode(errors="replace")
+    return "".join(filter(str.isprintable, decoded)).strip()[:_MOST_CHARACTERS] or None

@@ -50,7 +50,7 @@ _LOSSLESS_ALPHA = 1 << 28
 def in_jpeg(data: bytes) -> Packets:
     """Read the packets of a JPEG; those of a second packet of XMP are left out."""
     found, blocks = b"", []
-    for marker, content in _segments(data):
+    for marker, content in segments(data):
         if marker == _APP1 and content.startswith(_XMP_IN_JPEG):
             found = found or content[len(_XMP_IN_JPEG) :]
         elif marker == _APP13 and content.startswith(_IPTC_IN_JPEG):
@@ -58,7 +58,7 @@ def in_jpeg(data: bytes) -> Packets:
     return Packets(found, iptc.in_blocks(b"".join(blocks)))
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield markers and contents of the segments before the scans (ITU-T T.81, B.1.1.4)."""
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF:
@@ -80,7 +80,7 @@ def into_jpeg(data: bytes, packets: Packets) -> bytes:
     if packets.iptc:
         made += _segment(_APP13, _IPTC_IN_JPEG + iptc.as_block(packets.iptc))
     place = 2
-    for marker, content in _segments(data):
+    for marker, content in segments(data):
         if marker not in (0xE0, _APP1):
             break
         place += 4 + len(content)
@@ -150,10 +150,11 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 def in_webp(data: bytes) -> Packets:
     """Read the XMP of a WebP; there is no IPTC (RFC 9649)."""
-    return Packets(dict(reversed(list(_riff_chunks(data)))).get(b"XMP ", b""))
+    return Packets(dict(reversed(list(riff_chunks(data)))).get(b"XMP ", b""))
 
 
-def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield names and contents of the chunks of a WebP (RFC 9649, 2.3)."""
     place = 12
     while place + 8 <= len(data):
         name, length = struct.unpack_from("<4sI", data, place)
@@ -163,7 +164,7 @@ def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def into_webp(data: bytes, packets: Packets) -> bytes:
     """Add a chunk at the end, and a flag in the header, which a simple file does not have."""
-    chunks = list(_riff_chunks(data))
+    chunks = list(riff_chunks(data))
     name, first = chunks[0]
     if name == b"VP8X":
         header = bytes([first[0] | _WEBP_XMP]) + first[1:]

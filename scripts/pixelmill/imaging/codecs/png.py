@@ -67,7 +67,9 @@ _MOST_GROWTH = 1032
 _Content: TypeAlias = "memoryview[int]"
 
 
-class _Chunk(NamedTuple):
+class Chunk(NamedTuple):
+    """A chunk: its name, and the offsets in the file where it begins and ends."""
+
     name: bytes
     begin: int
     end: int
@@ -96,10 +98,10 @@ def lean(data: bytes, still: bool = False) -> bytes:
     view = memoryview(data)
     color_type = data[COLOR_TYPE] if len(data) > COLOR_TYPE else 0
     palette, pixels = -1, False  # number of colours in the palette, -1 before it
-    out: list[_Chunk] = []
-    frames: list[_Chunk] = []
+    out: list[Chunk] = []
+    frames: list[Chunk] = []
     seen: set[bytes] = set()
-    for chunk in _chunks(data):
+    for chunk in chunks(data):
         name = chunk.name
         if name == b"PLTE":
             palette = (chunk.end - chunk.begin - _AROUND) // 3
@@ -136,7 +138,7 @@ def with_masked_levels(data: bytes) -> bytes:
     depth, color_type = data[COLOR_TYPE - 1], data[COLOR_TYPE]
     if depth == 16 or color_type not in _TRANSPARENT:
         return data
-    for name, begin, end in _chunks(data):
+    for name, begin, end in chunks(data):
         if name == b"IDAT":
             break
         if name == b"tRNS":
@@ -148,7 +150,7 @@ def with_masked_levels(data: bytes) -> bytes:
     return data
 
 
-def _is_animation(data: bytes, chunks: Sequence[_Chunk]) -> bool:
+def _is_animation(data: bytes, chunks: Sequence[Chunk]) -> bool:
     """Whether the chunks of an animation are valid, complete and in order."""
     width, height = struct.unpack_from(">II", data, _SIZE)
     view = memoryview(data)
@@ -186,7 +188,7 @@ def check(data: bytes) -> None:
         In stage ``decode``: ``corrupt``, or ``unsupported`` for what the standard does not have.
     """
     palette = False
-    for name, begin, end in _chunks(data):
+    for name, begin, end in chunks(data):
         if name[0] & _ANCILLARY:
             continue
         content = data[begin + _HEAD.size : end - 4]
@@ -229,7 +231,7 @@ def _check_header(content: bytes) -> None:
 def color_chunks(data: bytes) -> dict[bytes, bytes]:
     """Contents of the chunks that describe the colours, by name, in the result of `lean`."""
     found = {}
-    for name, begin, end in _chunks(data):
+    for name, begin, end in chunks(data):
         if name in (b"IDAT", b"PLTE"):
             break
         if name in _OF_COLORS:
@@ -237,7 +239,7 @@ def color_chunks(data: bytes) -> dict[bytes, bytes]:
     return found
 
 
-def _chunks(data: bytes) -> Iterator[_Chunk]:
+def chunks(data: bytes) -> Iterator[Chunk]:
     """Complete chunks before the end chunk."""
     place = _SIGNATURE_BYTES
     while place + _AROUND <= len(data):
@@ -245,7 +247,7 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
         end = place + _AROUND + length
         if end > len(data) or name == b"IEND":
             break
-        yield _Chunk(name, place, end)
+        yield Chunk(name, place, end)
         place = end
 
 
