@@ -1,0 +1,211 @@
+"""Hashes of pictures: two that are near for similar pictures, one that is equal for equal pixels.
+
+The perceptual hashes are those of the package imagehash 4.3, which others compute too.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+import xxhash
+
+from pixelmill.imaging.arrays import AnyArray, Array, as_bgr, opencv, reduced
+
+#: Sides of a hash in bits, and of the picture whose low frequencies make a `phash`.
+_SIDE, _PHASH_SIDE = 8, 32
+
+#: A picture is halved while its shorter side has at least so many pixels, because Lanczos reads
+#: each pixel many times. Hashes of smaller pictures are exactly those of imagehash.
+_HALVED = 192
+
+#: Reach of the Lanczos filter, in pixels of the result.
+_REACH = 3
+
+#: Frequencies are compared after rounding to so many digits, so that those that are equal but for
+#: the order of additions give the same bits with each library.
+_DECIMALS = 6
+
+#: Rows of a picture that are digested at once, so that no copy of all pixels is made.
+_ROWS = 256
+
+
+def luma_of(colors: Array) -> Array:
+    """Return the luma of colours, blue first, according to Rec. 601, rounded."""
+    return np.asarray(opencv().cvtColor(colors, opencv().COLOR_BGR2GRAY))
+
+
+class Halved(NamedTuple):
+    """Luma that was halved until Lanczos is fast, and the extent of the picture in it in pixels.
+
+    The extent is smaller than the array if a side was odd.
+    """
+
+    luma: AnyArray
+    width: float
+    height: float
+
+
+def halved(luma: Array) -> Halved:
+    """Halve a picture for `dhash` and `phash`, while its shorter side has at least 192 pixels.
+
+    Parameters
+    ----------
+    luma : ndarray of uint8
+        Shape (height, width).
+    """
+    height, width = map(float, luma.shape)
+    while min(luma.shape) >= _HALVED:
+        luma, width, height = reduced(luma, 2), width / 2, height / 2
+    return Halved(luma.astype(np.float64), width, height)
+
+
+def dhash(picture: Halved) -> str:
+    """Hash a picture by whether its brightness rises from left to right in 8 rows of 9 pixels.
+
+    The method is that of Krawetz, "Kind of like that" (2013), as ``imagehash.dhash`` has it.
+
+    Returns
+    -------
+    str
+        64 bits as 16 hexadecimal digits, row by row, the highest bit first.
+
+    Examples
+    --------
+    >>> dhash(halved(np.tile(np.arange(0, 90, 10, dtype=np.uint8), (8, 1))))
+    'ffffffffffffffff'
+    """
+    small = _resized(picture, _SIDE + 1, _SIDE)
+    return _hex(small[:, 1:] > small[:, :-1])
+
+
+def phash(picture: Halved) -> str:
+    """Hash a picture by which of its 64 lowest frequencies are above their median.
+
+    The picture is reduced to 32 times 32 pixels, as in ``imagehash.phash``; the frequencies are
+    those of the cosine transform of type II.
+
+    Returns
+    -------
+    str
+        64 bits as 16 hexadecimal digits; the first one is that of the mean.
+    """
+    small = _resized(picture, _PHASH_SIDE, _PHASH_SIDE)
+    cosines = _cosines()
+    frequencies = np.round(cosines @ small @ cosines.T, _DECIMALS)
+    ordered = np.sort(frequencies, axis=None)
+    median = (ordered[ordered.size // 2 - 1] + ordered[ordered.size // 2]) / 2
+    return _hex(frequencies > median)
+
+
+@functools.cache
+def _cosines() -> AnyArray:
+    """The first 8 rows of the cosine transform of type II of 32 values, not normalized."""
+    places = np.arange(_PHASH_SIDE) + 0.5
+    return 2 * np.cos(np.pi / _PHASH_SIDE * np.outer(np.arange(_SIDE), places))
+
+
+def _resized(picture: Halved, width: int, height: int) -> AnyArray:
+    """Resample with Lanczos to the levels that Pillow gives.
+
+    Pillow rounds after each pass, and begins with the rows if they lose much more than the columns.
+    """
+    rows, columns = picture.luma.shape
+    across = _weights(columns, picture.width, width)
+    down = _weights(rows, picture.height, height)
+    if picture.height - height > 2 * max(picture.width - width, 0):
+        return _levels(_levels(down @ picture.luma) @ across.T)
+    return _levels(down @ _levels(picture.luma @ across.T))
+
+
+def _levels(values: AnyArray) -> AnyArray:
+    """Round halves up to whole levels, and clip, in place."""
+    values += 0.5
+    np.floor(values, out=values)
+    np.maximum(values, 0, out=values)
+    np.minimum(values, 255, out=values)
+    return values
+
+
+@functools.lru_cache(maxsize=256)
+def _weights(size: int, extent: float, result: int) -> AnyArray:
+    """Weights of Pillow's Lanczos filter (Resample.c).
+
+    They are rounded to multiples of 2**-22 as there, so that sums in double precision are exact,
+    and hashes do not depend on the order in which a library adds.
+
+    Parameters
+    ----------
+    size : int
+        Number of pixels.
+    extent : float
+        Their part that is resampled, from the first one on, in pixels.
+    result : int
+        Number of pixels of the result.
+
+    Returns
+    -------
+    ndarray of float64
+        Shape (result, size).
+    """
+    scale = extent / result
+    stretch = max(scale, 1.0)
+    centers = (np.arange(result) + 0.5)[:, None] * scale
+    first = np.maximum(np.floor(centers - _REACH * stretch + 0.5), 0)
+    last = np.minimum(np.floor(centers + _REACH * stretch + 0.5), size)
+    places = np.arange(size)
+    x = (places - centers + 0.5) / stretch
+    weights = np.where(np.abs(x) < _REACH, np.sinc(x) * np.sinc(x / _REACH), 0.0)
+    weights[(places < first) | (places >= last)] = 0
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.asarray(np.round(weights * 2**22) / 2**22)
+
+
+def _hex(bits: AnyArray) -> str:
+    return np.packbits(bits).tobytes().hex()
+
+
+def pixel_digest(pixels: Array) -> str:
+    """Digest the pixels of a picture, whatever the format of its file.
+
+    Grey equals the same grey as colours, and an opaque picture with alpha equals the same picture
+    without. The colour of pixels that are fully transparent does not count, because some formats
+    do not keep it. It is XXH3 with 128 bits of width, height and channels as text, such as
+    ``640 480 3``, and of the rows, blue first.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8
+        The upright picture at full size, of shape (height, width) or (height, width, channels)
+        with 1, 3 or 4 channels, blue first.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+
+    Examples
+    --------
+    >>> gray = np.array([[7]], np.uint8)
+    >>> pixel_digest(gray) == pixel_digest(np.array([[[7, 7, 7, 255]]], np.uint8))
+    True
+    """
+    cv2 = opencv()
+    height, width = pixels.shape[:2]
+    if pixels.shape[2:] == (1,):
+        pixels = pixels[..., 0]
+    has_alpha = pixels.shape[2:] == (4,) and int(pixels[..., 3].min()) < 255
+    digest = xxhash.xxh3_128(f"{width} {height} {4 if has_alpha else 3}".encode())
+    for top in range(0, height, _ROWS):
+        rows = pixels[top : top + _ROWS]
+        if rows.ndim == 2:
+            rows = cv2.cvtColor(rows, cv2.COLOR_GRAY2BGR)
+        elif has_alpha:
+            rows = cv2.copyTo(rows, np.ascontiguousarray(rows[..., 3]))
+        elif pixels.shape[2] == 4:
+            rows = cv2.cvtColor(rows, cv2.COLOR_BGRA2BGR)
+        else:
+            rows = as_bgr(rows)
+        digest.update(np.ascontiguousarray(rows).data)
+    return digest.hexdigest()
