@@ -192,7 +192,7 @@ def test_every_rule_lists_its_code_and_calls_it(repository):
 #: Rules whose jobs use all cores, or are timed: nothing may run beside the plain loop either.
 ON_ALL_CORES = {
     *("generate", "process_seq", "process_par", "process_shard", "verify_tree", "verify"),
-    *("measure", "measure_rivals"),
+    *("measure", "measure_rivals", "inspect_dataset"),
 }
 
 
@@ -219,6 +219,7 @@ def test_every_rule_that_does_steps_names_the_libraries_that_decide_their_pixels
         if modules & {"filters", "geometry", "overlays", "resize", "tones"}:
             running.add(name)
     shown = {"process_seq", "process_par", "process_shard", "measure", "measure_rivals", "steps"}
+    shown |= {"inspect_dataset"}
     # Other rules describe steps or check their results, and run none.
     assert running - {"benchmark_report", "verify_tree"} == shown
     for name in shown:

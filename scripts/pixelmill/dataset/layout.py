@@ -15,6 +15,9 @@ from pixelmill.engines.registry import BASELINE
 #: Name of the ledger of a tree, or of a shard of it.
 LEDGER = "ledger.sqlite"
 
+#: Folder with the ledger of the metrics, beside their tables.
+INSPECTION = "inspection"
+
 
 @dataclass(frozen=True)
 class Tree:

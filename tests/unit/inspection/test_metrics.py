@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 
-from pixelmill.inspection.file_facts import facts_of
+from pixelmill.inspection.measuring.file_facts import facts_of
+from pixelmill.inspection.measuring.picture_metrics import measure
 from pixelmill.inspection.metrics import METRICS, Kind, Origin, names_from
-from pixelmill.inspection.picture_metrics import measure
 
 
 def test_names_are_unique_words_in_lower_case():

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from pixelmill.imaging.arrays import array_of, as_bgra
+from pixelmill.inspection.measuring.picture_metrics import measure, on_white
 from pixelmill.inspection.metrics import LONGEST_SIDE, METRICS, PERCENTILES
-from pixelmill.inspection.picture_metrics import measure, on_white
 
 
 def metric(pixels, name, full_scale=False):

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from pixelmill.imaging.arrays import AnyArray, Array, as_bgr, opencv
-from pixelmill.inspection import hashes
+from pixelmill.inspection.measuring import hashes
 from pixelmill.inspection.metrics import COLORS, PERCENTILES
 
 #: Luma from which a pixel counts as clipped: lossy formats miss pure white and black by a little.

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pixelmill.imaging.codecs.formats import FORMATS
-from pixelmill.inspection.file_facts import facts_of
+from pixelmill.inspection.measuring.file_facts import facts_of
 from tests.helpers.imaging import chunk, exif_block, png
 
 FACTS = ("mode", "bits", "taken", "camera", "jpeg_quality")

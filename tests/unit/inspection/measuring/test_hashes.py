@@ -10,7 +10,7 @@ from PIL import Image
 from pixelmill.imaging.arrays import array_of, as_bgra
 from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.decoding import decode
-from pixelmill.inspection.hashes import _resized, dhash, halved, phash, pixel_digest
+from pixelmill.inspection.measuring.hashes import _resized, dhash, halved, phash, pixel_digest
 
 
 def drawn(width, height, seed, step=1):

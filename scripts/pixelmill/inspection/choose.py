@@ -1,0 +1,90 @@
+"""Choose: write which images of a catalog are processed, according to what they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from pixelmill.core.errors import UserError
+from pixelmill.core.filenames import escape
+from pixelmill.dataset import catalog as catalogs
+from pixelmill.dataset import left_out
+from pixelmill.inspection import findings
+from pixelmill.inspection.expressions import Expression, parse
+from pixelmill.inspection.findings import FINDINGS
+from pixelmill.inspection.measured import table_in
+from pixelmill.inspection.metrics import METRICS, Kind
+from pixelmill.inspection.selection import OnDuplicate, select
+
+#: Why an image is left out that was not measured.
+_NOT_MEASURED = "not measured"
+
+
+def parsed_expression(text: object, where: str = "select") -> Expression:
+    """Parse an expression over all metrics and findings.
+
+    Raises
+    ------
+    UserError
+        With the position of the mistake.
+    """
+    numbers = (Kind.INTEGER, Kind.NUMBER)
+    names = [name for name, metric in METRICS.items() if metric.kind in numbers]
+    texts = [name for name, metric in METRICS.items() if metric.kind not in numbers]
+    return parse(text, names, texts, FINDINGS, where)
+
+
+def choose(
+    catalog: str,
+    target: str,
+    expression: str | None,
+    on_duplicate: OnDuplicate = "keep_all",
+    thresholds: Mapping[str, object] | None = None,
+) -> tuple[int, int]:
+    """Write ``selected.csv``, a catalog of the chosen images, and ``left_out.csv``.
+
+    Parameters
+    ----------
+    catalog : str
+        Table of all images.
+    target : str
+        Folder in which `pixelmill.inspection.inspect.inspect` wrote its tables.
+    expression : str, optional
+        See `pixelmill.inspection.expressions`.
+    on_duplicate : {"keep_all", "first", "best"}
+        See `pixelmill.inspection.selection.select`.
+    thresholds : mapping, optional
+        Of findings by name, in place of the defaults.
+
+    Returns
+    -------
+    chosen, others : int
+        Numbers of images.
+
+    Raises
+    ------
+    UserError
+        If the expression or a threshold is wrong, or no image is left.
+    """
+    limits = findings.thresholds(thresholds or {})
+    parsed = None if expression is None else parsed_expression(expression)
+    table = table_in(target)
+    made = select(table, findings.find(table, limits), parsed, on_duplicate)
+    known = set(table.sources)
+    reasons: dict[str, str] = {}
+    kept = []
+    for entry in catalogs.iterate(catalog):
+        source = escape(entry.path)
+        reason = made.left_out.get(source, "" if source in known else _NOT_MEASURED)
+        if reason:
+            reasons[source] = reason
+        else:
+            kept.append(entry)
+    left_out.write(os.path.join(target, left_out.LEFT_OUT), reasons)
+    if not kept:
+        raise UserError(
+            f"No image is left by select {expression!r}; '{target}/{left_out.LEFT_OUT}' says why "
+            "each was left out."
+        )
+    catalogs.write(os.path.join(target, left_out.SELECTED), kept)
+    return len(kept), len(reasons)

@@ -1,0 +1,83 @@
+"""Inspect: measure the images of a dataset that are new or changed, and write what was found."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pixelmill.core.tables import write_json
+from pixelmill.dataset.layout import INSPECTION
+from pixelmill.dataset.passes import Pass
+from pixelmill.inspection import findings
+from pixelmill.inspection.findings import Findings
+from pixelmill.inspection.measured import table_in
+from pixelmill.inspection.measuring.measurer import CODE, RECIPE, Measurer
+from pixelmill.inspection.metrics_table import MetricsTable
+from pixelmill.inspection.statistics import Statistics, summarize
+from pixelmill.pipeline.request import ProcessRequest
+from pixelmill.pipeline.runner import process_folder
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is known of a dataset.
+
+    Attributes
+    ----------
+    done : Pass
+        The pass that measured what was new.
+    table : MetricsTable
+        The metrics of all images.
+    findings : Findings
+        What is unusual about some of them.
+    statistics : dict
+        Of all of them, as ``statistics.json`` has it.
+    """
+
+    done: Pass
+    table: MetricsTable
+    findings: Findings
+    statistics: Statistics
+
+
+def inspect(
+    request: ProcessRequest,
+    catalog: str | None = None,
+    thresholds: Mapping[str, object] | None = None,
+) -> Inspection:
+    """Measure images, and write ``metrics.csv``, ``findings.csv`` and ``statistics.json``.
+
+    With pyarrow installed, ``metrics.parquet`` is written too.
+
+    Parameters
+    ----------
+    request : ProcessRequest
+        Source, target, engine and the like; its recipe does not matter. The tables are written
+        into the target, and the ledger below it.
+    catalog : str, optional
+        Table of the inputs that was made before.
+    thresholds : mapping, optional
+        Of findings by name, in place of the defaults.
+
+    Raises
+    ------
+    UserError
+        If a threshold is not allowed, or if `pixelmill.pipeline.runner.process` cannot finish the
+        pass.
+    """
+    chosen = findings.thresholds(thresholds or {})
+    target = request.target
+    tree = os.path.join(target, INSPECTION)
+    request = replace(request, recipe=RECIPE, renderer=Measurer, code=CODE).of_folder()
+    done = process_folder(replace(request, target=tree), catalog)
+    table = table_in(target)
+    table.write_csv(os.path.join(target, "metrics.csv"))
+    if importlib.util.find_spec("pyarrow"):
+        table.write_parquet(os.path.join(target, "metrics.parquet"))
+    found = findings.find(table, chosen)
+    findings.write(os.path.join(target, "findings.csv"), table.sources, found)
+    summary = summarize(table)
+    write_json(os.path.join(target, "statistics.json"), summary)
+    return Inspection(done, table, found, summary)

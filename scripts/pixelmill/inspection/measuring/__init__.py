@@ -1,0 +1,1 @@
+"""Measuring: everything that decides a number of an image, and so the fingerprint of the code."""

@@ -1,0 +1,90 @@
+"""Measurer: the work of a pass that measures images and writes none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from pixelmill.core.jobs import Job, Stage, StageTimer
+from pixelmill.imaging.arrays import Array, opencv
+from pixelmill.imaging.codecs.decoded import Decoded
+from pixelmill.imaging.recipe import SETTINGS, Recipe
+from pixelmill.imaging.renderer import Renderer, warm_up_picture
+from pixelmill.inspection.measuring import file_facts, hashes, picture_metrics
+from pixelmill.inspection.metrics import LONGEST_SIDE, Origin, names_from
+
+#: How images are decoded: upright, in sRGB, with 8 bits, with transparency, the first frame. It has
+#: no step, so that nothing that a user chooses changes a number.
+RECIPE = Recipe(
+    steps=(),
+    outputs=(),
+    settings={
+        **{key: kind.default for key, kind in SETTINGS.items()},
+        "backend": "opencv",
+        "metadata": "none",
+    },
+)
+
+#: What decides the numbers besides `pixelmill.imaging`.
+CODE = ("inspection/measuring",)
+
+
+class Measurer(Renderer):
+    """Measures images: a renderer whose outcomes have facts in place of files."""
+
+    def make(self, job: Job, pages: Iterator[tuple[Decoded, bytes]], timer: StageTimer) -> None:
+        """Measure the first page."""
+        decoded, data = next(pages)
+        found = measured(decoded.frames[0], decoded.kind, data)
+        timer.facts = json.dumps(found, allow_nan=False)
+        timer.lap(Stage.STEPS)
+
+    def warm_up(self) -> None:
+        """Measure a small picture and discard the result."""
+        with suppress(Exception):  # it will occur again with the first image
+            data = warm_up_picture()
+            measured(self.decode(data).frames[0], "jpeg", data)
+
+
+def measured(picture: Array, kind: str, data: bytes) -> dict[str, Any]:
+    """Return all metrics of an image that can be found in it alone.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8
+        The picture in full size, as shown; see `pixelmill.imaging.arrays`.
+    kind : str
+        Format of the file: a key of `pixelmill.imaging.codecs.formats.FORMATS`.
+    data : bytes
+        Content of the file.
+
+    Returns
+    -------
+    dict
+        By names of `pixelmill.inspection.metrics.METRICS`; what does not apply is left out.
+    """
+    height, width = picture.shape[:2]
+    is_small = max(width, height) <= LONGEST_SIDE
+    small = picture if is_small else reduced(picture)
+    found = {
+        "format": kind,
+        "width": width,
+        "height": height,
+        **file_facts.facts_of(data, kind),
+        **picture_metrics.measure(small, names_from(Origin.PICTURE), full_scale=is_small),
+        "pixel_digest": hashes.pixel_digest(picture),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def reduced(picture: Array) -> Array:
+    """Return a picture whose longer side is `LONGEST_SIDE`; each pixel is the mean of its area."""
+    height, width = picture.shape[:2]
+    scale = LONGEST_SIDE / max(width, height)
+    size = max(1, round(scale * width)), max(1, round(scale * height))
+    cv2 = opencv()
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
