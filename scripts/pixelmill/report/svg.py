@@ -92,10 +92,13 @@ class Canvas:
         )
         self._add(f'path d="{path}" fill="{color}"', title)
 
-    def circle(self, x: float, y: float, radius: float, color: str, title: str = "") -> None:
-        """Draw a dot."""
+    def circle(
+        self, x: float, y: float, radius: float, color: str, title: str = "", picture: str = ""
+    ) -> None:
+        """Draw a dot; `picture` is the id of an image of the page that belongs to it."""
         place = f'cx="{number(x)}" cy="{number(y)}" r="{number(radius)}"'
-        self._add(f'circle {place} fill="{color}"', title)
+        shown = f' data-picture="{picture}"' * bool(picture)
+        self._add(f'circle {place} fill="{color}"{shown}', title)
 
     def text(
         self,

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 import pixelmill
 from tests.helpers import browser as chromium
@@ -44,7 +44,7 @@ WIDTHS = [1400, 768, 390]
 MACHINES = ["Machines", "Throughput", "Fits and predictions", "Advice", "Software"]
 
 #: Pages by the fixture that makes them.
-PAGES = ["page", "compare", "steps"]
+PAGES = ["page", "compare", "steps", "inspection"]
 
 #: Texts of figures that overlap, or that the edge of the figure cuts off.
 SPOILT = """[...document.querySelectorAll("svg")].flatMap(svg => {
@@ -172,6 +172,20 @@ def steps(tmp_path_factory, script):
 
 
 @pytest.fixture(scope="module")
+def inspection(tmp_path_factory, photo, script):
+    """The page about a folder with a blurred picture, copies, and a long name."""
+    root = tmp_path_factory.mktemp("inspected")
+    (root / "in").mkdir()
+    for number in range(5):
+        photo(300, 200, number).save(root / "in" / f"{number}.jpg")
+    photo(300, 200, 3).save(root / "in" / f"{'copy ' * 30}.jpg")
+    photo(300, 200, 7).filter(ImageFilter.GaussianBlur(9)).save(root / "in/soft.png")
+    (root / "in/broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    assert script("inspect_images.py", root / "in", root / "out").status == 0
+    return root / "out/inspection.html"
+
+
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     """A browser for all tests."""
     profile = tmp_path_factory.mktemp("profile")
@@ -235,12 +249,25 @@ def test_on_paper_no_word_is_cut_or_broken(browse, name):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_no_words_of_a_figure_are_cut_or_overlap(browse, width):
-    opened = browse("page", width)
+@pytest.mark.parametrize("name", ["page", "inspection"])
+def test_no_words_of_a_figure_are_cut_or_overlap(browse, name, width):
+    opened = browse(name, width)
     assert (
         opened.ask("[...document.querySelectorAll('svg')].filter(e => e.clientWidth).length") >= 6
     )
     assert opened.ask(SPOILT) == []
+
+
+def test_a_dot_shows_its_picture_under_the_pointer(browse):
+    opened = browse("inspection", 1400)
+    is_hidden = "document.getElementById('preview').classList.contains('hidden')"
+    assert opened.ask(is_hidden) is True
+    enter = "document.querySelector('[data-picture]').dispatchEvent(new PointerEvent('{}'))"
+    opened.ask(enter.format("pointerenter"))
+    assert opened.ask(is_hidden) is False
+    assert opened.ask("document.getElementById('preview').src").startswith("data:image/jpeg")
+    opened.ask(enter.format("pointerleave"))
+    assert opened.ask(is_hidden) is True
 
 
 def test_cut_or_overlapping_words_would_be_found(browse):

@@ -155,3 +155,16 @@ for (const chart of all("main svg")) {
     told.textContent = marks[at].querySelector("title").textContent;
   });
 }
+
+// Show the picture that belongs to a dot under the pointer.
+const preview = document.getElementById("preview");
+for (const dot of preview ? all("[data-picture]") : []) {
+  dot.addEventListener("pointerenter", event => {
+    const picture = document.getElementById(`p${dot.dataset.picture}`);
+    preview.src = picture.src;
+    preview.style.left = `${Math.max(4, Math.min(event.clientX + 14, innerWidth - 216))}px`;
+    preview.style.top = `${Math.max(4, Math.min(event.clientY + 14, innerHeight - 216))}px`;
+    preview.classList.remove("hidden");
+  });
+  dot.addEventListener("pointerleave", () => preview.classList.add("hidden"));
+}
