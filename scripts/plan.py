@@ -11,7 +11,7 @@ def main(options: argparse.Namespace) -> None:
     """Make the plan of each output tree and log it."""
     from pixelmill.app.config import complete
     from pixelmill.core.documents import from_json
-    from pixelmill.dataset import catalog
+    from pixelmill.dataset import left_out
     from pixelmill.dataset.layout import Layout
     from pixelmill.imaging.recipe_parser import parse
     from pixelmill.pipeline.planning import preview
@@ -21,13 +21,19 @@ def main(options: argparse.Namespace) -> None:
     config = complete(from_json(options.config, "--config"), options.steps_folder)
     layout, policy = Layout(config), Policy.from_config(config)
     for dataset in config["run"]["datasets"]:
-        folder, selection = layout.source(dataset)
+        folder, _ = layout.source(dataset)
         generated = config["datasets"][dataset].get("generate")
         if generated and not os.path.isdir(folder):
             count = generated["count"]
             logging.info("%s: %s images would be generated and made", dataset, f"{count:,}")
             continue
-        entries = catalog.scan(folder, selection)[0].entries
+        entries, others = left_out.scan(config, dataset)
+        if others:
+            table = f"{config['results']}/{dataset}/{left_out.LEFT_OUT}"
+            left = "1 image is" if others == 1 else f"{others:,} images are"
+            logging.info(
+                "%s: %s left out, see '%s'; the next run selects again", dataset, left, table
+            )
         for tree in layout.trees():
             if tree.dataset == dataset:
                 recipe = parse(config["recipes"][tree.recipe], tree.recipe, options.steps_folder)

@@ -13,7 +13,7 @@ def main(options: argparse.Namespace) -> int:
     from pixelmill.app.config import complete
     from pixelmill.core.documents import from_json
     from pixelmill.core.errors import UserError
-    from pixelmill.dataset import catalog
+    from pixelmill.dataset import left_out
     from pixelmill.dataset.layout import Layout
     from pixelmill.imaging.recipe_parser import parse
     from pixelmill.verification.checks import is_repaired, remedies
@@ -28,12 +28,11 @@ def main(options: argparse.Namespace) -> int:
     wrong = 0
     repaired = []
     for tree in trees:
-        folder, selection = layout.source(tree.dataset)
         result = verify(
-            folder,
+            layout.source(tree.dataset)[0],
             tree.path,
             parse(config["recipes"][tree.recipe], tree.recipe, options.steps_folder).as_data(),
-            catalog.scan(folder, selection)[0].entries,
+            left_out.scan(config, tree.dataset)[0],
             workers,
             **config["verify"],
             confined=config["sandbox"] != "off",

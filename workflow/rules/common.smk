@@ -14,6 +14,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.fingerprints import code_of
 from pixelmill.core.project import PACKAGE
 from pixelmill.core.safe_path import protect_children
+from pixelmill.dataset import left_out
 from pixelmill.dataset.layout import source_of
 from pixelmill.dataset.shards import Shard, all_of
 from pixelmill.engines.registry import BASELINE, CHOICES, on_cluster
@@ -46,6 +47,8 @@ TREE = f"{RESULTS}/{{dataset}}/{{recipe}}/{{engine}}"
 SHARDED = CONFIG["scale"]["shards"] > 1
 BEGAN = time.time()
 ENGINES = list(dict.fromkeys([BASELINE, *RUN["engines"]]))
+INSPECTED = RUN["datasets"] if CONFIG["metrics"] else []
+SPLIT = [name for name in RUN["datasets"] if "split" in CONFIG["datasets"][name]]
 
 
 wildcard_constraints:
@@ -125,6 +128,24 @@ def fingerprint(wildcards):
         return ""
     shard = Shard.parse(wildcards.get("shard", "1-of-1"))
     return workflow_setup.fingerprint(CONFIG["datasets"][wildcards.dataset], shard)
+
+
+def images(wildcards):
+    """The table of the images to process: all of a dataset, or those that it selects."""
+    is_selective = left_out.is_selective(CONFIG["datasets"][wildcards.dataset])
+    name = left_out.SELECTED if is_selective else "catalog.csv"
+    return f"{RESULTS}/{wildcards.dataset}/{name}"
+
+
+def selecting(wildcards):
+    """Options that say which images of a dataset are selected."""
+    dataset = CONFIG["datasets"][wildcards.dataset]
+    options = {
+        "--select": dataset.get("select"),
+        "--on-duplicate": dataset.get("on_duplicate"),
+    }
+    given = {option: value for option, value in options.items() if value}
+    return shlex.join(part for option in given.items() for part in option)
 
 
 def generated(wildcards):

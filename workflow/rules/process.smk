@@ -7,7 +7,7 @@ rule process_seq:
     input:
         code=code("process_sequential.py"),
         own_steps=own_steps,
-        catalog=rules.catalog.output.table,
+        catalog=images,
     output:
         manifest=f"{RESULTS}/{{dataset}}/{{recipe}}/{BASELINE}/manifest.csv",
         timing=f"{RESULTS}/{{dataset}}/{{recipe}}/{BASELINE}/timing.json",
@@ -43,7 +43,7 @@ rule process_par:
     input:
         code=code("process_parallel.py"),
         own_steps=own_steps,
-        catalog=rules.catalog.output.table,
+        catalog=images,
     output:
         manifest=f"{TREE}/manifest.csv",
         timing=f"{TREE}/timing.json",

@@ -6,6 +6,7 @@ rule process:
     input:
         code=code("verdict.py"),
         checks=expand("{tree}/verification.json", tree=trees(RUN["production"])),
+        pages=expand(rules.inspect_dataset.output.page, dataset=INSPECTED),
     output:
         done=f"{RESULTS}/.verdict-process-ok",
     log:
@@ -87,7 +88,7 @@ rule measure:
     input:
         code=code("scaling.py"),
         own_steps=own_steps,
-        catalog=rules.catalog.output.table,
+        catalog=images,
     output:
         samples=f"{RESULTS}/{{dataset}}/{{recipe}}/scaling.json",
     log:
@@ -131,7 +132,7 @@ use rule measure as measure_rivals with:
     input:
         code=code("rivals.py"),
         own_steps=own_steps,
-        catalog=rules.catalog.output.table,
+        catalog=images,
     output:
         samples=f"{RESULTS}/{{dataset}}/{{recipe}}/rivals.json",
     log:

@@ -6,7 +6,7 @@ rule verify_tree:
     """Verify the outputs of a dataset, a recipe and an engine."""
     input:
         code=code("verify.py"),
-        catalog=rules.catalog.output.table,
+        catalog=images,
         manifest=f"{TREE}/manifest.csv",
     output:
         checks=f"{TREE}/verification.json",

@@ -19,7 +19,7 @@ from pixelmill.core.files import TEMPORARY
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
 from pixelmill.core.tables import iterate_table
-from pixelmill.dataset.layout import LEDGER
+from pixelmill.dataset.layout import INSPECTION, LEDGER
 from pixelmill.dataset.ledger import open_to_read
 from pixelmill.dataset.shards import WHOLE, others
 from pixelmill.dataset.synthetic import made_in
@@ -37,7 +37,10 @@ _STATE = (
 )
 
 #: Tables of a dataset, and of a recipe.
-_TABLES = rf"generated\.json|(shards/{_SHARD}/)?catalog(\.known)?\.csv"
+_TABLES = (
+    rf"generated\.json|(shards/{_SHARD}/)?catalog(\.known)?\.csv"
+    rf"|(metrics|findings|selected|left_out|splits)\.csv|metrics\.parquet|statistics\.json|inspection\.html|{INSPECTION}/({_STATE})"
+)
 _TABLES_OF_RECIPES = r"(comparison|scaling|rivals)(\.unfinished)?\.json"
 
 #: Of the whole run. Snakemake leaves a timestamp in each folder that a rule declares.
@@ -52,7 +55,7 @@ _VERDICTS = (
 
 #: Jobs that write a log and a benchmark: of the run, a dataset, a recipe.
 _JOBS = ("plan", "process", "report", "steps", "verdict", "verify")
-_JOBS_OF_DATASETS = rf"catalog|generate|shards/{_SHARD}\.catalog"
+_JOBS_OF_DATASETS = rf"catalog|generate|inspect|select|split|shards/{_SHARD}\.catalog"
 _JOBS_OF_RECIPES = rf"compare|scaling|rivals|({_TREE})(\.verify|/{_SHARD})?"
 
 

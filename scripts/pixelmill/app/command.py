@@ -77,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--output", type=path, metavar="DIR", help="folder of the page (default: DST/report)"
     )
+    inspect = add(
+        "inspect",
+        "measure the images of a folder, and find duplicates, blurred and other odd ones",
+        "pixelmill inspect photos out",
+    )
+    _add_folders(inspect, "folder of the tables and the page, created if missing")
     scaling = add(
         "scaling",
         "measure how much faster more cores are, with each engine",
@@ -114,9 +120,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="file to write (default: config.yaml)",
     )
-    for parser_ in (run, plan, verify, report, scaling, init):
+    for parser_ in (run, plan, verify, report, inspect, scaling, init):
         cli.add_messages(parser_)
-    for parser_ in (run, verify, scaling):
+    for parser_ in (run, verify, inspect, scaling):
         cli.add_workers(parser_)
     add("doctor", "show versions, codecs and limits, and what is missing")
     completion = add(
@@ -202,4 +208,4 @@ def _run(options: argparse.Namespace) -> int | None:
 
 
 #: Commands that read or make measurements; their modules take long to import.
-_MEASURING = ("report", "scaling")
+_MEASURING = ("report", "inspect", "scaling")

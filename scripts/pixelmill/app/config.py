@@ -18,6 +18,8 @@ from pixelmill.core.errors import UserError, shown
 from pixelmill.core.files import is_inside
 from pixelmill.core.suggestions import followed, nearest
 from pixelmill.core.user_paths import expanded, lookalike
+from pixelmill.dataset import left_out
+from pixelmill.dataset.layout import INSPECTION
 from pixelmill.imaging import recipe, recipe_parser
 from pixelmill.imaging.codecs.formats import format_name
 from pixelmill.imaging.codecs.limits import PRESETS
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 #: Names that stand for something else below the results.
-RESERVED = ("report",)
+RESERVED = ("report", INSPECTION)
 
 #: The dataset that is run if there are no others.
 _DEFAULT_DATASET = "demo"
@@ -76,6 +78,7 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
             "choose a path without them."
         )
     _check_names(filled)
+    _check_inspection(filled)
     for name, dataset in filled["datasets"].items():
         if name in filled["run"]["datasets"]:
             filled["datasets"][name] = _checked_dataset(name, dataset, filled["results"])
@@ -271,6 +274,30 @@ def _check_names(config: Mapping[str, Any]) -> None:
                 )
         if not config["run"][kind]:
             raise UserError(f"run.{kind}: the list is empty; name at least one.")
+
+
+def _check_inspection(config: Mapping[str, Any]) -> None:
+    """Check thresholds, and what datasets make of metrics; only then NumPy is imported."""
+    if config["findings"]:
+        from pixelmill.inspection.findings import thresholds
+
+        thresholds(config["findings"])
+    for name, dataset in config["datasets"].items():
+        key = f"datasets.{name}"
+        if "select" in dataset:
+            from pixelmill.inspection.choose import parsed_expression
+
+            parsed_expression(dataset["select"], f"{key}.select")
+        if "split" in dataset:
+            from pixelmill.inspection.split import check_ratios
+
+            check_ratios(dataset["split"]["ratios"], f"{key}.split.ratios")
+        if left_out.is_selective(dataset) and config["scale"]["shards"] > 1:
+            choice = "select" if "select" in dataset else "on_duplicate"
+            raise UserError(
+                f"{key}.{choice}: images of a dataset in shards cannot be selected; leave "
+                f"'{choice}' out, or set scale.shards to 1."
+            )
 
 
 def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Mapping[str, Any]:

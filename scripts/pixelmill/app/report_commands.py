@@ -1,4 +1,4 @@
-"""Commands that measure and report: `report` and `scaling`."""
+"""Commands that measure and report: `report`, `inspect` and `scaling`."""
 
 from __future__ import annotations
 
@@ -49,6 +49,26 @@ def report(options: argparse.Namespace) -> None:
         )
     write({**collect(trees, {}, commands), **describe(trees)}, folder, sheets)
     log.info("Report: %s", os.path.join(folder, "report.html"))
+
+
+def inspect(options: argparse.Namespace) -> None:
+    """Measure the images of a folder, and write the tables and a page about them."""
+    from pixelmill.dataset import catalog
+    from pixelmill.inspection.inspect import inspect
+    from pixelmill.inspection.measuring.measurer import RECIPE
+    from pixelmill.pipeline.request import ProcessRequest, check_folders
+    from pixelmill.report import inspection_page
+
+    catalog.require_image(options.source)
+    check_folders(options.source, options.target)
+    workers = cli.count_workers(options)
+    request = ProcessRequest(options.source, options.target, RECIPE, workers=workers, label="")
+    found = inspect(request)
+    page = inspection_page.write(found, options.source, options.target)
+    for line in inspection_page.lines(found):
+        log.info("%s", line)
+    log.info("Findings: %s", os.path.join(options.target, "findings.csv"))
+    log.info("Page: %s", page)
 
 
 def scaling(options: argparse.Namespace) -> None:

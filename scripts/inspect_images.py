@@ -1,0 +1,56 @@
+"""Measure the images of a folder, and write their metrics, findings, and a page about them."""
+
+import argparse
+import logging
+
+from pixelmill.app import cli, launcher
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure what is new or changed, and write the tables and the page."""
+    from pixelmill.app.config import complete
+    from pixelmill.core.documents import from_json
+    from pixelmill.dataset.catalog import Selection
+    from pixelmill.inspection.inspect import inspect
+    from pixelmill.inspection.measuring.measurer import RECIPE
+    from pixelmill.pipeline.request import ProcessRequest
+    from pixelmill.report import inspection_page
+
+    request = ProcessRequest(
+        options.source,
+        options.target,
+        RECIPE,
+        workers=cli.count_workers(options),
+        label=options.label,
+        policy=cli.policy(options, complete),
+        selection=Selection(**from_json(options.selection, "--selection")),
+    )
+    thresholds = from_json(options.settings, "--settings") if options.settings else {}
+    found = inspect(request, options.catalog, thresholds)
+    page = inspection_page.write(found, options.source, options.target)
+    logging.info("%s; see '%s'", "; ".join(inspection_page.lines(found)), page)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.parser(__doc__, "python scripts/inspect_images.py my_photos out")
+    parser.add_argument(
+        "source",
+        type=cli.path,
+        metavar="SRC",
+        help="folder of images, or one image; never written to",
+    )
+    parser.add_argument("target", type=cli.path, metavar="DST", help="folder of the tables")
+    parser.add_argument("--catalog", metavar="CSV", help="existing table of the inputs")
+    parser.add_argument("--label", default="images", help="name of the images in messages")
+    parser.add_argument(
+        "--selection", default="{}", metavar="JSON", help='globs: {"include": [], "exclude": []}'
+    )
+    cli.add_policy(parser)
+    cli.add_settings(parser, "findings")
+    cli.add_workers(parser)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    launcher.run(main, arguments)

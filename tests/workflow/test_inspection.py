@@ -1,0 +1,83 @@
+"""The images of datasets are inspected, selected and split as the config says."""
+
+import csv
+
+import pytest
+
+from tests.helpers.projects import SMALL, is_up_to_date, write_config
+
+pytestmark = pytest.mark.slow
+
+
+def rows(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def project(new_project, tmp_path):
+    """Function that makes a project whose dataset has two copies, with keys of the dataset."""
+
+    def make(**keys):
+        dataset = {"folder": "pictures", **keys}
+        folder = tmp_path / "project"
+        new_project(folder, {**SMALL, "datasets": {"mine": dataset}})
+        copy = (folder / "pictures/1.jpg").read_bytes()
+        (folder / "pictures/copy.jpg").write_bytes(copy)
+        return folder
+
+    return make
+
+
+def test_an_inspection_writes_no_image_and_its_page_tells_what_is_odd(snakemake, project):
+    folder = project()
+    done = snakemake(folder, "inspect")
+    assert done.jobs == ["Catalog mine", "Inspect the images of mine"]
+    results = folder / "results/mine"
+    assert not list(results.rglob("*.jpg"))
+    found = {(row["source"], row["finding"]) for row in rows(results / "findings.csv")}
+    assert {("1.jpg", "duplicate"), ("copy.jpg", "duplicate")} <= found
+    assert "copy.jpg" in (results / "inspection.html").read_text(encoding="utf-8")
+    assert is_up_to_date(snakemake(folder, "inspect"))
+
+
+def test_only_selected_images_are_processed_and_the_plan_says_so(snakemake, project):
+    folder = project(on_duplicate="first", select="width < 1000")
+    done = snakemake(folder, "process")
+    assert done.status == 0, done.text
+    results = folder / "results/mine"
+    assert [row["source"] for row in rows(results / "left_out.csv")] == ["copy.jpg"]
+    assert not (results / "light/auto/images/copy.jpg").exists()
+    assert is_up_to_date(snakemake(folder, "process"))
+    assert "1 image is left out" in snakemake(folder, "plan").text
+    assert snakemake(folder, "verify").status == 0
+
+
+def test_a_split_stays_when_images_are_added(snakemake, project, photos):
+    folder = project(split={"ratios": {"train": 0.5, "test": 0.5}})
+    assert snakemake(folder, "inspect").status == 0
+    table = folder / "results/mine/splits.csv"
+    before = {row["source"]: row["split"] for row in rows(table)}
+    photos(folder / "pictures", 20)
+    assert snakemake(folder, "inspect").status == 0
+    after = {row["source"]: row["split"] for row in rows(table)}
+    assert after.items() >= before.items() and len(after) == 21
+
+
+def test_metrics_in_the_config_add_the_page_to_the_everyday_target(snakemake, project):
+    folder = project()
+    write_config(folder, {**SMALL, "metrics": True})
+    assert "Inspect the images of mine" in snakemake(folder, "process").jobs
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"select": "sharpnes > 3"}, "datasets.mine.select: "),
+        ({"split": {"ratios": {"train": 0.5}}}, "datasets.mine.split.ratios: the sum is 0.5"),
+    ],
+)
+def test_a_mistake_is_told_before_any_job(snakemake, project, keys, told):
+    done = snakemake(project(**keys), "process")
+    assert done.status != 0 and done.jobs == []
+    assert told in done.text
