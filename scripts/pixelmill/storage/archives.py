@@ -26,6 +26,10 @@ FORMATS = {".zip": ZIP, ".cbz": ZIP, ".tar": TAR}
 #: What makes a path a pattern: wildcards, and ranges of numbers such as ``{00000..00999}``.
 _WILDCARD, _RANGE = re.compile(r"[*?\[]"), re.compile(r"\{(\d{1,18})\.\.(\d{1,18})\}")
 
+#: Bytes that are read at once of a member, whose headers are often all that is needed, and of an
+#: archive that is listed: the headers of small members follow one another.
+_HEAD, _AHEAD = 4096, 16_384
+
 #: The most archives that ranges may stand for.
 MOST_ARCHIVES = 1_000_000
 
@@ -78,7 +82,7 @@ class Member(NamedTuple):
         ------
         OSError
         """
-        file = opened(self.archive)
+        file = io.BufferedReader(_raw(self.archive), _HEAD)
         try:
             return self._format.stream(file, self.spot)
         except BaseException:
@@ -92,7 +96,7 @@ class Member(NamedTuple):
         ------
         OSError
         """
-        with opened(self.archive) as file:
+        with _raw(self.archive) as file:
             return self._format.content(file, self.spot)
 
 
@@ -109,7 +113,11 @@ def opened(place: Place) -> BinaryIO:
     """
     if isinstance(place, Member):
         return place.open()
-    return io.FileIO(regular_files.opened(place))
+    return _raw(place)
+
+
+def _raw(path: str | os.PathLike[str]) -> io.FileIO:
+    return io.FileIO(regular_files.opened(path))
 
 
 def content(place: Place, most: int) -> bytes:
@@ -317,7 +325,7 @@ def _expanded(pattern: str) -> Iterator[str]:
 
 def _listed(path: str) -> Iterator[Listed]:
     try:
-        with opened(path) as file:
+        with io.BufferedReader(_raw(path), _AHEAD) as file:
             yield from FORMATS[_suffix(path)].members(file, path)
     except OSError as error:
         raise _unreadable(path, error) from error

@@ -71,7 +71,7 @@ class ArchiveFormat(NamedTuple):
     Attributes
     ----------
     members : callable
-        Lists an archive, open without a buffer, by its path. Raises UserError if it is damaged.
+        Lists an open archive by its path. Raises UserError if it is damaged.
     stream : callable
         Returns a member of an open archive as a file, which closes the archive.
     content : callable
@@ -109,7 +109,7 @@ class Part(io.RawIOBase):
     Parameters
     ----------
     file : BinaryIO
-        Open without a buffer; closed with the part.
+        Closed with the part.
     start, size : int
         Where the part is, in bytes.
     """

@@ -124,7 +124,7 @@ def _is_header(header: bytes) -> bool:
         return False
     rest = header[:148] + header[156:]
     total = 8 * ord(" ") + sum(rest)
-    return noted in (total, total - 256 * sum(byte > 127 for byte in rest))
+    return noted == total or noted == total - 256 * sum(byte > 127 for byte in rest)
 
 
 def _why_no_header(header: bytes, position: int) -> str:
