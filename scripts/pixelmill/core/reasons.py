@@ -64,7 +64,8 @@ REASONS = {
         Reason(
             "unreadable",
             "the file could not be read (permission, disk)",
-            "The file could not be read (permissions, disk), or it is no longer a regular file.",
+            "The file could not be read (permissions, disk), or it is no longer a regular file; or "
+            "its archive is damaged, or was changed after it was listed.",
             "Correct its permissions, or restore it.",
             predicates=("could not be read", "could not be read"),
             retry=Retry.EVERY_PASS,
@@ -114,7 +115,7 @@ REASONS = {
             "the format is known, but not this variety of it",
             "The format is known, but no library decodes this variety of it correctly; or "
             "`limits.formats` excludes the format; or `animation: error` refuses the animation; or "
-            "the colours are HDR (PQ, HLG).",
+            "the colours are HDR (PQ, HLG); or it is an encrypted or sparse member of an archive.",
             "Convert it with another program, or allow what the message names.",
             predicates=("unsupported", "unsupported"),
             retry=Retry.NEW_LIMITS,

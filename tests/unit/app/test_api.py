@@ -13,6 +13,7 @@ from pixelmill.core import errors
 from pixelmill.imaging import recipe
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.steps.registry import step
+from tests.helpers.packed import pack
 
 SMALL = {"steps": [{"resize": {"width": 8, "height": 8}}], "output": {"format": "png"}}
 
@@ -26,6 +27,14 @@ def test_a_folder_is_planned_processed_and_verified(tmp_path, photos):
     assert len(pixelmill.plan(source, target, SMALL).to_render) == 0
     result = pixelmill.verify(source, target, SMALL, workers=1)
     assert result["passed"]
+
+
+def test_an_archive_takes_the_place_of_a_folder(tmp_path, photos):
+    source, target = pack(photos(tmp_path / "in", 3), tmp_path / "a.zip"), tmp_path / "out"
+    assert len(pixelmill.plan(source, target, SMALL).to_render) == 3
+    assert pixelmill.process(source, target, SMALL, engine="sequential", workers=1).images == 3
+    assert pixelmill.process(source, target, SMALL, engine="sequential", workers=1).unchanged == 3
+    assert pixelmill.verify(source, target, SMALL, workers=1)["passed"]
 
 
 def test_the_result_tells_what_was_done_and_what_failed(tmp_path, photos):
