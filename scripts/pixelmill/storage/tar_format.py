@@ -31,7 +31,7 @@ _BLOCK = 512
 _NOTHING = bytes(_BLOCK)
 
 #: Types of members: files, and what is left out. Others count as special files.
-_FILES, _GNU_SPARSE = b"0\0" + b"7", b"S"
+_FILES, _GNU_SPARSE, _HARD_LINK = b"0\0" + b"7", b"S", ord("1")
 _LEFT_OUT = {ord("1"): "links", ord("2"): "links", ord("5"): "folders"}
 
 #: Types that describe the next member: long names of GNU, pax headers, and one for all that follow.
@@ -45,6 +45,9 @@ _LONGEST_HEADER = 2**20
 
 #: The most headers that describe one member; no program writes more than four.
 _MOST_DESCRIPTIONS = 16
+
+#: The most hard links whose targets are remembered until they are found.
+_MOST_LINKS = 100_000
 
 #: The last second that fits into 64 bits in nanoseconds, whatever its fraction.
 _LAST_SECOND = 9 * 10**9
@@ -65,6 +68,25 @@ def _mark(file: BinaryIO) -> int:
 
 
 def _members(file: BinaryIO, path: str) -> Iterator[Listed]:
+    """List an archive; a hard link to another member is listed as that member by another name."""
+    links: dict[str, list[Listed]] = {}
+    for listed, target in _walk(file, path):
+        if target and len(links) < _MOST_LINKS:
+            links.setdefault(target, []).append(listed)
+        else:
+            yield listed
+    found = set()
+    for listed, _ in _walk(file, path) if links else ():
+        if listed.name in links and not listed.kind:
+            found.add(listed.name)
+            for link in links[listed.name]:
+                yield listed._replace(name=link.name, mtime_ns=link.mtime_ns)
+    for target in links.keys() - found:
+        yield from links[target]
+
+
+def _walk(file: BinaryIO, path: str) -> Iterator[tuple[Listed, str]]:
+    """Yield the members in their order, each with the name that it links to, if it does."""
     mark, whole = _mark(file), os.fstat(file.fileno()).st_size
     position, descriptions = 0, 0
     given: dict[bytes, bytes] = {}
@@ -86,8 +108,9 @@ def _members(file: BinaryIO, path: str) -> Iterator[Listed]:
             if not 0 <= size <= _LONGEST_HEADER or descriptions > _MOST_DESCRIPTIONS:
                 raise damaged(path, f"describes a member at too great length at byte {position:,}")
             data = exactly(file, size)
-            if kind == _LONG_NAME:
-                given[b"path"] = data.partition(b"\0")[0]
+            if kind in (_LONG_NAME, _LONG_LINK):
+                key = b"path" if kind == _LONG_NAME else b"linkpath"
+                given[key] = data.partition(b"\0")[0]
             elif kind == _PAX:
                 given.update(_records(data, path))
             position += _padded(size)
@@ -102,7 +125,7 @@ def _members(file: BinaryIO, path: str) -> Iterator[Listed]:
         if data_size < 0 or _padded(data_size) > whole - position:
             named = shown(name.decode("utf-8", "backslashreplace"))
             raise damaged(path, f"ends before its member {named} does")
-        yield Listed(
+        listed = Listed(
             given.get(b"GNU.sparse.name", name).decode("utf-8", "surrogateescape"),
             _kind(kind, name),
             data_size,
@@ -110,6 +133,10 @@ def _members(file: BinaryIO, path: str) -> Iterator[Listed]:
             mark,
             NOWHERE if sparse else position,
         )
+        target = b""
+        if kind == _HARD_LINK:
+            target = given.get(b"linkpath") or header[157:257].partition(b"\0")[0]
+        yield listed, target.decode("utf-8", "surrogateescape")
         position += _padded(data_size)
         given, descriptions = {}, 0
     if descriptions:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tarfile
 import zipfile
 
 import pytest
@@ -146,6 +147,19 @@ def test_many_archives_give_the_bytes_of_their_folders(few, photos):
     assert (tree.target / "manifest.csv").read_bytes() == (
         folder.target / "manifest.csv"
     ).read_bytes()
+
+
+def test_a_tar_as_programs_pack_it_gives_the_bytes_of_the_folder(few):
+    os.link(few / "in/sub/1.jpg", few / "in/linked.jpg")
+    with tarfile.open(few / "a.tar", "w") as archive:
+        archive.add(few / "in", ".")
+        assert [info.linkname for info in archive if info.islnk()]
+    Tree(few).process()
+    other = few / "packed"
+    other.mkdir()
+    tree = tree_of(other, few / "a.tar")
+    assert tree.process().images == 6
+    assert tree.outputs() == Tree(few).outputs()
 
 
 def test_globs_select_members(few):

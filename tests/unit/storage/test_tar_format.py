@@ -1,6 +1,7 @@
 """Tars are read by members, and what is wrong with one costs a member or is told in a sentence."""
 
 import gzip
+import io
 import os
 import tarfile
 
@@ -107,6 +108,26 @@ def test_members_with_impossible_names_are_left_out(write, name, why):
 def test_links_and_devices_are_left_out(write, type, why):
     data = tar_of([("a.jpg", b"")], type=type, linkname="/etc/passwd")
     assert listed(write(data)) == ({}, [why])
+
+
+@pytest.mark.parametrize("format", FORMATS[:2])
+@pytest.mark.parametrize("target", ["sub/a.jpg", "n" * 150 + ".jpg"])
+def test_a_hard_link_stands_for_the_member_that_it_links_to(write, format, target):
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=format) as archive:
+        info = tarfile.TarInfo(target)
+        info.size = len(b"content")
+        archive.addfile(info, io.BytesIO(b"content"))
+        for name, linked in (("b.jpg", target), ("c.jpg", "lost.jpg")):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.LNKTYPE, linked
+            archive.addfile(link)
+    members, left_out = listed(write(made.getvalue()))
+    assert {name: member.read() for name, member in members.items()} == {
+        target: b"content",
+        "b.jpg": b"content",
+    }
+    assert left_out == ["links"]
 
 
 def test_folders_are_no_members(write):
