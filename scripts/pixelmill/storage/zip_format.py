@@ -45,8 +45,8 @@ _ENCRYPTED, _STRONGLY_ENCRYPTED, _UTF8 = 1 << 0, 1 << 6, 1 << 11
 #: Methods of compression (4.4.5).
 _STORED, _DEFLATED = 0, 8
 
-#: Systems (4.4.2) whose attributes have the mode of a file: Unix and macOS.
-_WITH_MODE = (3, 19)
+#: Systems (4.4.2) whose attributes have the mode of a file and whose names are bytes: Unix, macOS.
+_UNIX = (3, 19)
 
 #: Extra fields (4.5.3, 4.6.9, and Info-ZIP's extended timestamp).
 _ZIP64, _UNICODE_PATH, _TIMESTAMP = 0x0001, 0x7075, 0x5455
@@ -86,9 +86,9 @@ def _members(file: BinaryIO, path: str) -> Iterator[Listed]:
         found += 1
         begins.append(moved + offset)
         ends.append(moved + offset + _LOCAL.size + name_size + packed)
-        mode = attributes >> 16 if system in _WITH_MODE else 0
+        mode = attributes >> 16 if system in _UNIX else 0
         yield Listed(
-            _name(name, flags, extra.get(_UNICODE_PATH, b"")),
+            _name(name, flags & _UTF8 or system in _UNIX, extra.get(_UNICODE_PATH, b"")),
             _kind(name, mode),
             length,
             _mtime_ns(date, time, extra.get(_TIMESTAMP, b"")),
@@ -184,14 +184,18 @@ def _large(field: bytes, *values: int) -> list[int]:
     return [next(given, _LARGE) if value == _LARGE else value for value in values]
 
 
-def _name(name: bytes, flags: int, unicode_path: bytes) -> str:
-    """Decode a name, by the extra field for names (4.6.9) if it belongs to it."""
+def _name(name: bytes, is_unicode: object, unicode_path: bytes) -> str:
+    """Decode a name, by the extra field for names (4.6.9) if it belongs to it.
+
+    Programs on Unix store the bytes of a name as they are, often without the flag for UTF-8.
+    Bytes that are not UTF-8 become what they would as names of files on Linux.
+    """
     if unicode_path and unicode_path[:5] == b"\1" + struct.pack("<L", zlib.crc32(name)):
-        name, flags = unicode_path[5:], _UTF8
+        name, is_unicode = unicode_path[5:], True
     if name.isascii():
         return name.decode("ascii")
-    # Appendix D; bytes that are not UTF-8 become what they would as names of files on Linux.
-    return name.decode("utf-8", "surrogateescape") if flags & _UTF8 else name.decode("cp437")
+    # Appendix D
+    return name.decode("utf-8", "surrogateescape") if is_unicode else name.decode("cp437")
 
 
 def _kind(name: bytes, mode: int) -> str:

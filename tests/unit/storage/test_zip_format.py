@@ -113,12 +113,17 @@ def test_unusual_names_are_kept(write, name):
 
 
 def test_names_without_a_mark_for_unicode_are_those_of_dos(write):
-    data = zip_of([("xx.jpg", b"1")]).replace(b"xx.jpg", b"x\x81.jpg")
+    data = zip_of([("xx.jpg", b"1")], create_system=0).replace(b"xx.jpg", b"x\x81.jpg")
     assert list(read_all(write(data))) == ["xü.jpg"]
     raw = b"x\x81.jpg"
     field = b"\1" + struct.pack("<L", zlib.crc32(raw)) + "ж.jpg".encode()
     data = zip_of([("xx.jpg", b"1")], extra=struct.pack("<HH", 0x7075, len(field)) + field)
     assert list(read_all(write(data.replace(b"xx.jpg", raw)))) == ["ж.jpg"]
+
+
+def test_names_without_a_mark_are_bytes_if_they_were_packed_on_unix(write):
+    data = zip_of([("xx.jpg", b"1")], create_system=3).replace(b"xx.jpg", "ж.jpg".encode())
+    assert list(read_all(write(data))) == ["ж.jpg"]
 
 
 def test_names_that_are_not_unicode_are_kept_as_those_of_files_are(write):
