@@ -298,8 +298,14 @@ class Outputs:
 
     def job(self, entry: Entry) -> Job:
         """Return the job of an image."""
-        times = entry.mtime_ns, entry.changed_ns
-        return Job(entry.path, self.of(entry), entry.bytes, *times, entry.offset)
+        return Job(
+            entry.path,
+            self.of(entry),
+            entry.bytes,
+            entry.mtime_ns,
+            entry.changed_ns,
+            entry.offset,
+        )
 
 
 def refuse_templates(recipe: Recipe, where: str = "recipe") -> None:

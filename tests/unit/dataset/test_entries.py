@@ -64,6 +64,18 @@ def test_flags_select_entries():
     assert three.where(bytearray(b"\1\1\1"), 1) is three
 
 
+@pytest.mark.parametrize("first", [0, 1, 1500])
+def test_offsets_are_kept_wherever_the_first_of_a_member_stands(first):
+    given = [entry(f"{n:05}", offset=0 if n < first else n - 1) for n in range(3000)]
+    kept = Entries(given)
+    assert kept.are_members
+    assert list(kept) == given
+    assert [kept[n] for n in (0, first, 2999)] == [given[n] for n in (0, first, 2999)]
+    assert list(pickle.loads(pickle.dumps(kept))) == given
+    assert not kept[:first].are_members
+    assert not Entries(map(entry, NAMES)).are_members
+
+
 def test_an_entry_takes_fifty_bytes_and_its_path():
     tracemalloc.start()
     entries = Entries(entry(f"{number:08}.jpg") for number in range(20_000))

@@ -206,6 +206,26 @@ def test_a_catalog_that_is_older_than_the_archive_loses_no_output(few, name):
     assert tree.outputs() == before
 
 
+def test_a_catalog_that_names_an_archive_that_is_gone_loses_no_output(few):
+    for name in ("0.tar", "1.tar"):
+        pack(few / "in", few / name)
+    tree = tree_of(few, few / "*.tar")
+    tree.process()
+    before = tree.outputs()
+    table = few / "catalog.csv"
+    shutil.copy(tree.target / "catalog.csv", table)
+    (few / "1.tar").unlink()
+    other = parse({"steps": [{"resize": {"width": 24, "height": 24}}]})
+    done = tree.process(recipe=other, catalog=str(table), policy=Policy(max_removal_rate=0.6))
+    assert (done.images, done.failed) == (10, 5)
+    assert {row["reason"] for row in tree.table("failures.csv")} == {"vanished"}
+    after = tree.outputs()
+    assert after.keys() == before.keys()
+    assert {name for name in before if before[name] == after[name]} == {
+        f"1/sub/{n}.jpg" for n in range(5)
+    }
+
+
 CHANGING = """
 import os, pathlib
 def step(image):
