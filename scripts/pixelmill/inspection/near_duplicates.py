@@ -118,15 +118,16 @@ def _pairs(
     for level in range(distance + 1):
         part = level % _PARTS
         if part not in indexes:
-            indexes[part] = _Index(keys[part])
+            indexes[part] = _Index(keys[part], phash)
         begun = len(blocks)
         for left, right, count in indexes[part].candidates(level // _PARTS, MOST_COMPARISONS):
             compared += count
             if compared > MOST_COMPARISONS or kept > MOST_PAIRS:
                 return *_joined(blocks[:begun], level - 1), level - 1
-            bits = np.bitwise_count(phash[left] ^ phash[right])
-            is_near = bits <= distance
-            left, right, bits = left[is_near], right[is_near], bits[is_near]
+            hashes, order = indexes[part].hashes, indexes[part].order
+            bits = np.bitwise_count(hashes[left] ^ hashes[right])
+            is_near = np.flatnonzero(bits <= distance)
+            left, right, bits = order[left[is_near]], order[right[is_near]], bits[is_near]
             is_near = np.bitwise_count(dhash[left] ^ dhash[right]) <= dhash_distance
             if is_near.any():
                 left, right = left[is_near], right[is_near]
@@ -162,53 +163,67 @@ def _collisions(key: NDArray[np.uint32]) -> int:
 
 
 class _Index:
-    """Hashes sorted by the bits of one part."""
+    """Hashes sorted by the bits of one part, so that those that are compared are close in memory.
 
-    def __init__(self, key: NDArray[np.uint32]) -> None:
-        self._order = np.argsort(key, kind="stable").astype(np.int32)
-        self._key = key[self._order]
+    Attributes
+    ----------
+    order : ndarray of shape (nodes,), int32
+        The node at each place.
+    hashes : ndarray of shape (nodes,), uint64
+        The hash at each place.
+    """
+
+    def __init__(self, key: NDArray[np.uint32], hashes: Hashes) -> None:
+        self.order = np.argsort(key, kind="stable").astype(np.int32)
+        self.hashes = hashes[self.order]
+        self._key = key[self.order]
         self._size = 1 << (BITS // _PARTS + 1)
         counts = np.bincount(key, minlength=self._size)
         self._start = np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
 
     def candidates(self, bits: int, most: int) -> Iterator[tuple[Indices, Indices, int]]:
-        """Yield blocks of all pairs whose keys differ in exactly `bits` bits, with their number.
+        """Yield blocks of all pairs of places whose keys differ in exactly `bits` bits.
+
+        Each block comes with the number of its pairs.
 
         If a single step has more than `most` pairs, a block says so and is empty.
         """
         for highest, masks in _masks(bits):
             # Of two keys that differ in the highest bit of the mask, the one without it is asked.
-            asking = np.flatnonzero(~self._key & highest) if highest else np.arange(len(self._key))
+            is_asking = (self._key & highest) == 0
+            asking = np.flatnonzero(is_asking).astype(np.int32)
             keys = self._key[asking]
             for mask in masks:
                 partner = keys ^ mask
                 begin, end = self._start[partner], self._start[partner + np.uint32(1)]
                 if not mask:  # within a bucket, only those that come later
-                    begin = asking.astype(np.int32) + np.int32(1)
-                yield from self._blocks(asking, begin, end, most)
+                    begin = asking + np.int32(1)
+                yield from _blocks(asking, begin, end, most)
 
-    def _blocks(
-        self, asking: NDArray[np.intp], begin: Indices, end: Indices, most: int
-    ) -> Iterator[tuple[Indices, Indices, int]]:
-        has_any = np.flatnonzero(end > begin)
-        asking, begin = asking[has_any], begin[has_any]
-        counts = (end[has_any] - begin).astype(np.int64)
-        total = np.cumsum(counts)
-        if len(total) and total[-1] > most:
-            nothing = np.empty(0, np.int32)
-            yield nothing, nothing, int(total[-1])
-            return
-        done = 0
-        while done < len(counts):
-            before = int(total[done - 1]) if done else 0
-            stop = max(done + 1, int(np.searchsorted(total, before + _BLOCK, "right")))
-            part = slice(done, stop)
-            size = int(total[stop - 1]) - before
-            steps = np.arange(size) - np.repeat(total[part] - counts[part] - before, counts[part])
-            left = np.repeat(asking[part], counts[part])
-            right = np.repeat(begin[part], counts[part]) + steps
-            yield self._order[left], self._order[right], size
-            done = stop
+
+def _blocks(
+    asking: Indices, begin: Indices, end: Indices, most: int
+) -> Iterator[tuple[Indices, Indices, int]]:
+    """Yield all pairs of a place and each of those from its begin to its end."""
+    has_any = np.flatnonzero(end > begin)
+    asking, begin = asking[has_any], begin[has_any]
+    counts = end[has_any] - begin
+    total = np.cumsum(counts, dtype=np.int64)
+    if len(total) and total[-1] > most:
+        nothing = np.empty(0, np.int32)
+        yield nothing, nothing, int(total[-1])
+        return
+    done = 0
+    while done < len(counts):
+        before = int(total[done - 1]) if done else 0
+        stop = max(done + 1, int(np.searchsorted(total, before + _BLOCK, "right")))
+        part = slice(done, stop)
+        size = int(total[stop - 1]) - before
+        # The places of each run follow each other; a run begins where the one before it ended.
+        shift = begin[part] - (total[part] - counts[part] - before).astype(np.int32)
+        right = np.arange(size, dtype=np.int32) + np.repeat(shift, counts[part])
+        yield np.repeat(asking[part], counts[part]), right, size
+        done = stop
 
 
 def _masks(bits: int) -> Iterator[tuple[np.uint32, list[np.uint32]]]:
