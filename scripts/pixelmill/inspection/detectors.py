@@ -312,9 +312,13 @@ def screenshot(columns: Columns, threshold: float) -> Detected:
 def blank_scan(columns: Columns, threshold: float) -> Detected:
     """Find scans of empty pages: light, without color, and nearly uniform."""
     value = columns.numbers("luma_std")
-    light = columns.numbers("luma_p5") > _PAPER
-    return Detected((value < threshold) & light & (columns.numbers("luma_p1") > _INK), value)
+    light = (columns.numbers("luma_p5") > _PAPER) & (columns.numbers("luma_p1") > _INK)
+    pale = columns.numbers("colorfulness") < _MOST_COLOR_OF_PAPER
+    return Detected((value < threshold) & light & pale, value)
 
 
 #: Luma that nearly all of an empty page exceeds, and that no ink of a page with text does.
 _PAPER, _INK = 180.0, 140.0
+
+#: Colorfulness of yellowed paper is up to 6; that of plain areas in a light color is 19 or more.
+_MOST_COLOR_OF_PAPER = 12.0

@@ -211,9 +211,12 @@ def test_an_image_that_failed_is_no_screenshot():
     assert images(detectors.screenshot(columns, 1)) == []
 
 
-def test_blank_scans_are_light_and_uniform():
+def test_blank_scans_are_light_pale_and_uniform():
     columns = dataset(
-        luma_std=[3, 3, 30, 6], luma_p5=[235, 60, 235, 235], luma_p1=[230, 55, 20, 100]
+        luma_std=[3, 3, 30, 6, 3],
+        luma_p5=[235, 60, 235, 235, 235],
+        luma_p1=[230, 55, 20, 100, 230],
+        colorfulness=[5, 5, 5, 5, 30],
     )
     assert images(detectors.blank_scan(columns, 8)) == [0]
 
