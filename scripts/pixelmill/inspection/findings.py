@@ -339,6 +339,17 @@ class Findings:
         """Return which images have a finding."""
         return self.found[name].detected.mask
 
+    def warning(self) -> str | None:
+        """Say that near-duplicates were searched within a smaller distance than was asked for."""
+        asked = self.found[NEAR_DUPLICATE].threshold
+        if asked is None or self.near.distance >= int(asked):
+            return None
+        return (
+            "So many images are similar that near-duplicates were found only within "
+            f"{max(self.near.distance, 0)} bits instead of {asked:g}; set "
+            f"findings.{NEAR_DUPLICATE} to that, or look at these images first."
+        )
+
     def counts(self) -> dict[str, int]:
         """Return the number of images with each finding."""
         return {name: int(found.detected.mask.sum()) for name, found in self.found.items()}

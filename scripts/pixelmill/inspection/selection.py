@@ -8,16 +8,37 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelmill.inspection import near_duplicates
+from pixelmill.inspection import expressions, near_duplicates
 from pixelmill.inspection.columns import Columns, Mask
 from pixelmill.inspection.expressions import Expression
-from pixelmill.inspection.findings import NEAR_DUPLICATE, Findings
+from pixelmill.inspection.findings import FINDINGS, NEAR_DUPLICATE, Findings
+from pixelmill.inspection.metrics import METRICS, Kind
 
 #: What to do with images that are the same or nearly the same.
 OnDuplicate: TypeAlias = Literal["keep_all", "first", "best"]
 
 #: Findings whose groups are sets of duplicates.
 DUPLICATES = ("duplicate", "same_pixels", NEAR_DUPLICATE)
+
+
+def parse(text: object, where: str = "select") -> Expression:
+    """Parse an expression over all metrics and findings.
+
+    Raises
+    ------
+    UserError
+        With the position of the mistake, and the nearest right name.
+
+    Examples
+    --------
+    >>> sorted(parse("sharpness > 80 and format == 'jpeg' and not duplicate").names)
+    ['duplicate', 'format', 'sharpness']
+    """
+    numbers = [name for name, metric in METRICS.items() if metric.kind in _NUMBERS]
+    return expressions.parse(text, numbers, METRICS.keys() - numbers, FINDINGS, where)
+
+
+_NUMBERS = (Kind.INTEGER, Kind.NUMBER)
 
 
 @dataclass(frozen=True)

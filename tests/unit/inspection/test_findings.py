@@ -1,6 +1,7 @@
 """Findings: thresholds, rows and the table."""
 
 import csv
+import dataclasses
 import math
 import re
 import shlex
@@ -13,6 +14,7 @@ import pytest
 from pixelmill.core.errors import UserError
 from pixelmill.inspection import findings
 from pixelmill.inspection.findings import FINDINGS, SEVERITIES, find, rows, thresholds
+from pixelmill.inspection.metrics_table import MetricsTable
 from tests.helpers.columns import ArrayColumns
 
 #: The kinds of findings that users know, in their order.
@@ -92,6 +94,28 @@ def test_all_kinds_are_searched_with_the_thresholds(found):
     assert counts == {"duplicate": 2, "near_duplicate": 2, "blurred": 2, "dark": 1}
     assert np.flatnonzero(found.mask("blurred")).tolist() == [1, 5]
     assert found.near.distance == 8
+
+
+def test_a_search_that_ended_early_is_told(found):
+    assert found.warning() is None
+    early = dataclasses.replace(found, near=found.near._replace(distance=3))
+    assert "found only within 3 bits instead of 8; set findings.near_duplicate" in early.warning()
+
+
+def test_the_table_of_metrics_is_searched_as_it_is():
+    facts = {"width": 64, "height": 48, "luma_std": 40.0, "sharpness": 900.0, "dhash": "00" * 8}
+    table = MetricsTable(
+        [
+            ("a.jpg", {**facts, "phash": "f0" * 8}, "", 9000, "0" * 32),
+            ("b.jpg", {**facts, "phash": "f0" * 7 + "f1", "luma_p99": 9}, "", 8000, "1" * 32),
+            ("c.jpg", {}, "corrupt", 9, "2" * 32),
+        ]
+    )
+    counts = find(table, thresholds({})).counts()
+    assert {name: count for name, count in counts.items() if count} == {
+        "near_duplicate": 2,
+        "dark": 1,
+    }
 
 
 def test_rows_are_sorted_by_kind_group_and_source(found):

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from pixelmill.inspection.expressions import parse
+from pixelmill.core.errors import UserError
 from pixelmill.inspection.findings import FINDINGS, find, thresholds
-from pixelmill.inspection.selection import select
+from pixelmill.inspection.metrics import METRICS
+from pixelmill.inspection.selection import parse, select
 from tests.helpers.columns import ArrayColumns
 
 #: a and d have the same bytes; b and c are near-duplicates; c and f have the same pixels.
@@ -26,8 +27,7 @@ FOUND = find(COLUMNS, thresholds({}))
 
 
 def selected(text, on_duplicate="keep_all"):
-    expression = text and parse(text, ["width", "bytes"], [], FINDINGS)
-    return select(COLUMNS, FOUND, expression, on_duplicate)
+    return select(COLUMNS, FOUND, text and parse(text), on_duplicate)
 
 
 def names(selection):
@@ -78,3 +78,17 @@ def test_every_image_is_kept_or_left_out_for_a_reason():
         assert set(names(made)) | made.left_out.keys() == set(NAMES)
         assert not set(names(made)) & made.left_out.keys()
         assert list(made.left_out) == sorted(made.left_out)
+
+
+def test_every_metric_and_finding_has_a_name_of_its_own_in_expressions():
+    assert not METRICS.keys() & FINDINGS.keys()
+    for name in METRICS:
+        assert parse(f"{name} == {name}").names == {name}
+    for name in FINDINGS:
+        assert parse(f"not {name}").names == {name}
+
+
+def test_a_mistake_is_told_with_the_key_of_the_expression():
+    with pytest.raises(UserError, match="did you mean 'luma_mean'") as raised:
+        parse("luma_maen > 3", "datasets.mine.select")
+    assert str(raised.value).startswith("datasets.mine.select: 'luma_maen > 3', character 1: ")
