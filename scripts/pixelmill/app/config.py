@@ -285,9 +285,9 @@ def _check_inspection(config: Mapping[str, Any]) -> None:
     for name, dataset in config["datasets"].items():
         key = f"datasets.{name}"
         if "select" in dataset:
-            from pixelmill.inspection.choose import parsed_expression
+            from pixelmill.inspection.selection import parse
 
-            parsed_expression(dataset["select"], f"{key}.select")
+            parse(dataset["select"], f"{key}.select")
         if "split" in dataset:
             from pixelmill.inspection.split import check_ratios
 

@@ -10,28 +10,11 @@ from pixelmill.core.filenames import escape
 from pixelmill.dataset import catalog as catalogs
 from pixelmill.dataset import left_out
 from pixelmill.inspection import findings
-from pixelmill.inspection.expressions import Expression, parse
-from pixelmill.inspection.findings import FINDINGS
 from pixelmill.inspection.measured import table_in
-from pixelmill.inspection.metrics import METRICS, Kind
-from pixelmill.inspection.selection import OnDuplicate, select
+from pixelmill.inspection.selection import OnDuplicate, parse, select
 
 #: Why an image is left out that was not measured.
 _NOT_MEASURED = "not measured"
-
-
-def parsed_expression(text: object, where: str = "select") -> Expression:
-    """Parse an expression over all metrics and findings.
-
-    Raises
-    ------
-    UserError
-        With the position of the mistake.
-    """
-    numbers = (Kind.INTEGER, Kind.NUMBER)
-    names = [name for name, metric in METRICS.items() if metric.kind in numbers]
-    texts = [name for name, metric in METRICS.items() if metric.kind not in numbers]
-    return parse(text, names, texts, FINDINGS, where)
 
 
 def choose(
@@ -67,7 +50,7 @@ def choose(
         If the expression or a threshold is wrong, or no image is left.
     """
     limits = findings.thresholds(thresholds or {})
-    parsed = None if expression is None else parsed_expression(expression)
+    parsed = None if expression is None else parse(expression)
     table = table_in(target)
     made = select(table, findings.find(table, limits), parsed, on_duplicate)
     known = set(table.sources)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from pixelmill.inspection.metrics_table import MetricsTable
 from pixelmill.inspection.statistics import Statistics, summarize
 from pixelmill.pipeline.request import ProcessRequest
 from pixelmill.pipeline.runner import process_folder
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ def inspect(
     if importlib.util.find_spec("pyarrow"):
         table.write_parquet(os.path.join(target, "metrics.parquet"))
     found = findings.find(table, chosen)
+    if warning := found.warning():
+        log.warning("%s", warning)
     findings.write(os.path.join(target, "findings.csv"), table.sources, found)
     summary = summarize(table)
     write_json(os.path.join(target, "statistics.json"), summary)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from pixelmill.core.errors import UserError
 from pixelmill.dataset import catalog
-from pixelmill.inspection.choose import choose, parsed_expression
+from pixelmill.inspection.choose import choose
 from pixelmill.inspection.inspect import inspect
 from pixelmill.inspection.measuring.measurer import RECIPE
 from pixelmill.pipeline.request import ProcessRequest
@@ -60,8 +60,3 @@ def test_an_image_that_was_not_measured_is_left_out(inspected):
 def test_a_choice_of_nothing_stops_and_says_where_the_reasons_are(inspected):
     with pytest.raises(UserError, match=r"No image is left by select 'width > 9999'.*left_out"):
         chosen(inspected, "width > 9999")
-
-
-def test_a_mistake_in_an_expression_is_found_before_anything_is_measured():
-    with pytest.raises(UserError, match=r"datasets\.mine\.select: .*sharpnes.*'sharpness'"):
-        parsed_expression("sharpnes > 80", "datasets.mine.select")
