@@ -249,3 +249,38 @@ def test_the_last_line_has_a_colour_on_a_terminal(repository, photos, tmp_path, 
     assert last.startswith((f"{beginning}Success", f"{beginning}Failed: ")), last
     assert last.endswith("\x1b[0m") == bool(color)
     assert process.returncode == (bad == 3)
+
+
+def test_a_folder_is_inspected_and_split(pixelmill, photos, tmp_path):
+    photos(tmp_path / "photos", 6)
+    (tmp_path / "photos/copy.jpg").write_bytes((tmp_path / "photos/2.jpg").read_bytes())
+    done = pixelmill("inspect", "photos", "out", "--split", "train=0.5", "test=0.5")
+    assert done.returncode == 0, done.stderr
+    told = done.stderr.splitlines()
+    assert "7 images, 7 measured now, 0 failed" in told
+    assert "Duplicate: 2 in 1 group" in told
+    assert told[-1] == "Page: out/inspection.html"
+    assert {"metrics.csv", "findings.csv", "splits.csv", "inspection.html"} <= {
+        path.name for path in (tmp_path / "out").iterdir()
+    }
+    again = pixelmill("inspect", "photos", "out", "--threshold", "dark=255").stderr
+    assert "7 images, 0 measured now, 0 failed" in again
+    assert "Dark: 7" in again
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--threshold", "blured=3"], "did you mean 'blurred'?"),
+        (["--threshold", "blurred"], "found 'blurred'; give a name and a number"),
+        (["--split", "train=0.8"], "--split: the sum is 0.8"),
+    ],
+)
+def test_a_mistake_in_an_inspection_is_told_before_it_begins(
+    pixelmill, photos, tmp_path, options, told
+):
+    photos(tmp_path / "photos", 1)
+    done = pixelmill("inspect", "photos", "out", *options)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -135,6 +135,23 @@ def path(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error).removesuffix(".")) from error
 
 
+def assignment(text: str) -> tuple[str, float]:
+    """Parse a name with a number.
+
+    Examples
+    --------
+    >>> assignment("train=0.8")
+    ('train', 0.8)
+    """
+    name, sign, value = text.partition("=")
+    try:
+        return name.strip(), float(value if name and sign else "")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"found '{text}'; give a name and a number, such as train=0.8"
+        ) from error
+
+
 def number(least: int, most: int | None = None) -> Callable[[str], int]:
     """Return a function that parses an integer between two bounds.
 

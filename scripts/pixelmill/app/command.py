@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from pixelmill.app import cli, launcher, recipe_options
-from pixelmill.app.argument_parser import Parser, path
+from pixelmill.app.argument_parser import Parser, assignment, path
 from pixelmill.core import streams
 
 #: Engines by name; their registry takes longer to import than the help may take.
@@ -83,6 +83,23 @@ def _parser() -> argparse.ArgumentParser:
         "pixelmill inspect photos out",
     )
     _add_folders(inspect, "folder of the tables and the page, created if missing")
+    inspect.add_argument(
+        "--threshold",
+        type=assignment,
+        action="append",
+        default=[],
+        metavar="FINDING=NUMBER",
+        help="threshold of a finding in place of the default, such as blurred=15; may be repeated",
+    )
+    inspect.add_argument(
+        "--split",
+        type=assignment,
+        nargs="+",
+        default=[],
+        metavar="PART=SHARE",
+        help="also assign the images to parts, such as train=0.8 val=0.1 test=0.1; near-duplicates "
+        "stay together, and images that were assigned before stay where they are",
+    )
     scaling = add(
         "scaling",
         "measure how much faster more cores are, with each engine",

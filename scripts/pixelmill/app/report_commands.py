@@ -56,6 +56,8 @@ def inspect(options: argparse.Namespace) -> None:
     from pixelmill.dataset import catalog
     from pixelmill.inspection.inspect import inspect
     from pixelmill.inspection.measuring.measurer import RECIPE
+    from pixelmill.inspection.parts import SPLITS, split_images
+    from pixelmill.inspection.split import check_ratios
     from pixelmill.pipeline.request import ProcessRequest, check_folders
     from pixelmill.report import inspection_page
 
@@ -63,10 +65,16 @@ def inspect(options: argparse.Namespace) -> None:
     check_folders(options.source, options.target)
     workers = cli.count_workers(options)
     request = ProcessRequest(options.source, options.target, RECIPE, workers=workers, label="")
-    found = inspect(request)
+    thresholds = dict(options.threshold)
+    shares = check_ratios(dict(options.split), "--split") if options.split else {}
+    found = inspect(request, thresholds=thresholds)
     page = inspection_page.write(found, options.source, options.target)
     for line in inspection_page.lines(found):
         log.info("%s", line)
+    if shares:
+        counts = split_images(options.target, shares, thresholds=thresholds)
+        told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        log.info("Split: %s; see %s", told, os.path.join(options.target, SPLITS))
     log.info("Findings: %s", os.path.join(options.target, "findings.csv"))
     log.info("Page: %s", page)
 
