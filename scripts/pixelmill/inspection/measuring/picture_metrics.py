@@ -34,6 +34,10 @@ _LAPLACIAN = 3
 #: Added to both differences that `blockiness` divides, in levels, so that a flat picture has 1.
 _HALF_LEVEL = 0.5
 
+#: Bytes between the channels of a picture. Without them, channels of, for example, 512x384 pixels
+#: begin at multiples of 4 KiB and share lines of the cache, which makes splitting twice as slow.
+_APART = 1088
+
 #: Significant digits of a metric; more would only record the noise of coding.
 _DIGITS = 6
 
@@ -130,8 +134,9 @@ class _Picture:
         """Red, green and blue."""
         if self.shown.ndim == 2:
             return (self.shown,) * 3
-        blue, green, red = np.empty((3, *self.shown.shape[:2]), np.uint8)
-        opencv().split(self.shown, [blue, green, red])  # aligned, it is three times as fast
+        room = np.empty((3, self.size + _APART), np.uint8)[:, : self.size]
+        blue, green, red = (plane.reshape(self.shown.shape[:2]) for plane in room)
+        opencv().split(self.shown, [blue, green, red])
         return red, green, blue
 
     @cached_property
