@@ -143,6 +143,8 @@ def reduced(array: Array, factor: int) -> Array:
         return reduced(base, factor)[..., :3]
     height, width = array.shape[:2]
     rows, columns = height // factor, width // factor
+    if height % factor == width % factor == 0:
+        return np.asarray(cv2.resize(array, (columns, rows), interpolation=cv2.INTER_AREA))
     made = np.empty((-(-height // factor), -(-width // factor), *array.shape[2:]), np.uint8)
     for down in (slice(0, rows), slice(rows, made.shape[0])):
         for across in (slice(0, columns), slice(columns, made.shape[1])):
