@@ -10,7 +10,7 @@ import contextlib
 import functools
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -25,6 +25,9 @@ from pixelmill.imaging.codecs.metadata import Base
 #: Segments or chunks of a file that are looked at; maker notes need some dozens of them, and a PNG
 #: of 100 MB may have 12,000.
 _MOST_SEGMENTS, _MOST_CHUNKS = 1_000, 100_000
+
+#: Quantization tables of a segment that are read; there are four numbers of tables.
+_MOST_TABLES = 4
 
 #: Bytes of a header as text in which comments are looked for.
 _HEADER_BYTES = 1_024
@@ -129,17 +132,16 @@ def _jpeg(data: bytes) -> _Found:
     return _Found(coded, exif, None if table is None else _quality_of(table))
 
 
-def _quantization_tables(segment: bytes) -> dict[int, AnyArray]:
-    """Tables of a segment by number, in zigzag order (ITU-T T.81, B.2.4.1)."""
-    found, place = {}, 0
-    while place < len(segment):
-        wide, number = divmod(segment[place], 16)
-        kind = ">u2" if wide else "u1"
-        if place + 1 + 64 * np.dtype(kind).itemsize > len(segment):
-            break
-        found[number] = np.frombuffer(segment, kind, 64, place + 1).astype(np.int64)
-        place += 1 + found[number].size * np.dtype(kind).itemsize
-    return found
+def _quantization_tables(segment: bytes) -> Iterator[tuple[int, AnyArray]]:
+    """Numbers and tables of a segment, in zigzag order (ITU-T T.81, B.2.4.1)."""
+    place = 0
+    for _ in range(_MOST_TABLES):
+        wide, number = divmod(segment[place], 16) if place < len(segment) else (0, 0)
+        end = place + 1 + 64 * (2 if wide else 1)
+        if end > len(segment):
+            return
+        yield number, np.frombuffer(segment, ">u2" if wide else "u1", 64, place + 1)
+        place = end
 
 
 #: The table for luma of ITU-T T.81, K.1, in zigzag order.
@@ -164,7 +166,7 @@ def _quality_of(table: AnyArray) -> int:
     The method is that of van der Knijff, "JPEG quality estimation using simple least squares
     matching of quantization tables" (2024), for the table of the first channel.
     """
-    differences = ((_tables_of_libjpeg() - table) ** 2).sum(axis=1)
+    differences = ((_tables_of_libjpeg() - table.astype(np.int64)) ** 2).sum(axis=1)
     return 1 + int(np.argmin(differences))
 
 

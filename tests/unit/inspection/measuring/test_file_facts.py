@@ -78,6 +78,17 @@ def test_the_table_of_the_first_channel_counts():
     assert stated(jpeg(tables((0, [1000] * 64))), "jpeg", "jpeg_quality") == (1,)
 
 
+def test_a_table_replaces_one_of_its_number():
+    first, second = tables((0, [1] * 64)), tables((1, [7] * 64), (0, [255] * 64))
+    assert stated(jpeg(first, second), "jpeg", "jpeg_quality") == (1,)
+
+
+def test_no_more_tables_are_read_than_have_numbers():
+    """A file of 60 MB could otherwise hold a million tables."""
+    many = tables(*((1, [9] * 64) for _ in range(500)), (0, [1] * 64))
+    assert stated(jpeg(many), "jpeg", "jpeg_quality") == (None,)
+
+
 @pytest.mark.parametrize(
     "data",
     [jpeg(), jpeg(tables((1, [5] * 64))), jpeg(segment(0xDB, bytes(20))), b"\xff\xd8\xff", b""],
