@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import xxhash
 
-from pixelmill.imaging.arrays import AnyArray, Array, as_bgr, opencv, reduced
+from pixelmill.imaging.arrays import AnyArray, Array, opencv, padded_base, reduced
 
 #: Sides of a hash in bits, and of the picture whose low frequencies make a `phash`.
 _SIDE, _PHASH_SIDE = 8, 32
@@ -59,6 +59,22 @@ def halved(luma: Array) -> Halved:
     while min(luma.shape) >= _HALVED:
         luma, width, height = reduced(luma, 2), width / 2, height / 2
     return Halved(luma.astype(np.float64), width, height)
+
+
+def uniform(pixels: Array) -> Array:
+    """Return grey of any shape as (height, width), and grey with alpha as colours with alpha.
+
+    Examples
+    --------
+    >>> uniform(np.zeros((2, 3, 1), np.uint8)).shape, uniform(np.zeros((2, 3, 2), np.uint8)).shape
+    ((2, 3), (2, 3, 4))
+    """
+    if pixels.shape[2:] == (1,):
+        return pixels[..., 0]
+    if pixels.shape[2:] == (2,):
+        gray, alpha = opencv().split(np.ascontiguousarray(pixels))
+        return np.asarray(opencv().merge([gray, gray, gray, alpha]))
+    return pixels
 
 
 def dhash(picture: Halved) -> str:
@@ -178,7 +194,7 @@ def pixel_digest(pixels: Array) -> str:
     ----------
     pixels : ndarray of uint8
         The upright picture at full size, of shape (height, width) or (height, width, channels)
-        with 1, 3 or 4 channels, blue first.
+        with 1 to 4 channels: grey, grey and alpha, or colours, blue first, without and with alpha.
 
     Returns
     -------
@@ -193,10 +209,11 @@ def pixel_digest(pixels: Array) -> str:
     """
     cv2 = opencv()
     height, width = pixels.shape[:2]
-    if pixels.shape[2:] == (1,):
-        pixels = pixels[..., 0]
+    pixels = uniform(pixels)
     has_alpha = pixels.shape[2:] == (4,) and int(pixels[..., 3].min()) < 255
     digest = xxhash.xxh3_128(f"{width} {height} {4 if has_alpha else 3}".encode())
+    base = padded_base(pixels)
+    pixels = pixels if base is None else base
     for top in range(0, height, _ROWS):
         rows = pixels[top : top + _ROWS]
         if rows.ndim == 2:
@@ -205,7 +222,5 @@ def pixel_digest(pixels: Array) -> str:
             rows = cv2.copyTo(rows, np.ascontiguousarray(rows[..., 3]))
         elif pixels.shape[2] == 4:
             rows = cv2.cvtColor(rows, cv2.COLOR_BGRA2BGR)
-        else:
-            rows = as_bgr(rows)
         digest.update(np.ascontiguousarray(rows).data)
     return digest.hexdigest()

@@ -51,10 +51,10 @@ def measure(pixels: Array, names: Iterable[str], full_scale: bool = False) -> di
     Parameters
     ----------
     pixels : ndarray of uint8
-        The upright picture in sRGB, of shape (height, width) or (height, width, channels) with 1,
-        3 or 4 channels, blue first (`pixelmill.imaging.arrays`), at most
-        `pixelmill.inspection.metrics.LONGEST_SIDE` pixels on its longer side. A picture with alpha
-        is composed on white.
+        The upright picture in sRGB, of shape (height, width) or (height, width, channels) with 1
+        to 4 channels: grey, grey and alpha, or colours, blue first (`pixelmill.imaging.arrays`),
+        without and with alpha. Its longer side has at most
+        `pixelmill.inspection.metrics.LONGEST_SIDE` pixels. Alpha is composed on white.
     names : iterable of str
         Of `pixelmill.inspection.metrics.METRICS`; those that are not known from the picture are
         left out.
@@ -93,12 +93,9 @@ class _Picture:
     """A picture, and what several metrics are computed from."""
 
     def __init__(self, pixels: Array, full_scale: bool) -> None:
-        if pixels.shape[2:] == (1,):
-            pixels = pixels[..., 0]
+        pixels = np.ascontiguousarray(as_bgr(hashes.uniform(pixels)))
         self.alpha = pixels[..., 3] if pixels.shape[2:] == (4,) else None
-        self.shown = (
-            np.ascontiguousarray(as_bgr(pixels)) if self.alpha is None else on_white(pixels)
-        )
+        self.shown = pixels if self.alpha is None else on_white(pixels)
         self.full_scale = full_scale
         self.size: int = pixels.shape[0] * pixels.shape[1]
 

@@ -247,6 +247,14 @@ def test_gray_has_the_same_metrics_as_the_same_gray_in_colors(gray):
     assert measure(np.dstack([gray] * 3), METRICS, full_scale=True) == wanted
 
 
+def test_gray_with_alpha_has_the_same_metrics_as_in_colors(gray):
+    alpha = np.flipud(gray)
+    wanted = measure(np.dstack([gray, gray, gray, alpha]), METRICS, full_scale=True)
+    assert measure(np.dstack([gray, alpha]), METRICS, full_scale=True) == wanted
+    turned = np.dstack([gray, gray, gray, alpha])[::-1].copy()[::-1]
+    assert measure(turned, METRICS, full_scale=True) == wanted
+
+
 def test_arrays_of_decoders_have_the_same_metrics_as_copies(noise):
     wanted = measure(noise, METRICS, full_scale=True)
     assert measure(as_bgra(noise)[..., :3], METRICS, full_scale=True) == wanted
