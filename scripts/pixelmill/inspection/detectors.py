@@ -287,7 +287,9 @@ def truncated_edges(columns: Columns, threshold: float) -> Detected:
     share = np.clip(value, 1e-9, 1)
     of_share = -share * np.log2(share) - inner * np.log2(inner)
     within = (columns.numbers("entropy") - of_share) / inner
-    return Detected((value > threshold) & (value < 1) & (within > _ENTROPY_WITHIN_BORDER), value)
+    # A border has some levels of noise. In a flat picture, they are all there is.
+    is_photo = (within > _ENTROPY_WITHIN_BORDER) & ~(columns.numbers("luma_std") < FLAT)
+    return Detected((value > threshold) & (value < 1) & is_photo, value)
 
 
 #: Least entropy of a part of a photo, in bits; the pages and screens of the set have at most 3.3.

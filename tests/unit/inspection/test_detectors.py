@@ -146,8 +146,12 @@ def test_copies_of_a_picture_that_looks_the_same_when_turned_are_not_suspicious(
 
 
 def test_a_picture_that_was_cut_off_is_told_but_not_the_margin_of_a_page():
-    """The third one is a page, the fourth one uniform."""
-    columns = dataset(border=[0, 0.3, 0.6, 1, 0.04, np.nan], entropy=[7, 5.5, 2.2, 0, 7, np.nan])
+    """The third one is a page, the fourth one uniform, the last one an empty page with noise."""
+    columns = dataset(
+        border=[0, 0.3, 0.6, 1, 0.04, np.nan, 0.99],
+        entropy=[7, 5.5, 2.2, 0, 7, np.nan, 3],
+        luma_std=[50, 50, 50, 0, 50, np.nan, 2],
+    )
     assert images(detectors.truncated_edges(columns, 0.05)) == [1]
 
 
