@@ -33,6 +33,10 @@ def test_the_command_takes_an_archive_for_a_folder(pixelmill, photos, tmp_path, 
     page = pixelmill("report", "out")
     assert page.returncode == 0, page.stderr
     assert (tmp_path / "out/report/report.html").read_text().count("data:image/jpeg;base64,") >= 8
+    assert pixelmill("inspect", name, "seen").returncode == 0
+    assert pixelmill("inspect", "photos", "also seen").returncode == 0
+    seen = [(tmp_path / folder / "metrics.csv").read_bytes() for folder in ("seen", "also seen")]
+    assert seen[0] == seen[1]
     refused = pixelmill("run", "photos", "out")
     assert f"'out' has the results of '{tmp_path / name}'" in refused.stderr
     assert pixelmill("init", name, "--config", "new.yaml").returncode == 0
