@@ -46,7 +46,7 @@ _LONGEST_HEADER = 2**20
 #: The most headers that describe one member; no program writes more than four.
 _MOST_DESCRIPTIONS = 16
 
-#: The most hard links whose targets are remembered until they are found.
+#: The most hard links that are remembered until their targets are found; others are left out.
 _MOST_LINKS = 100_000
 
 #: The last second that fits into 64 bits in nanoseconds, whatever its fraction.
@@ -69,20 +69,21 @@ def _mark(file: BinaryIO) -> int:
 
 def _members(file: BinaryIO, path: str) -> Iterator[Listed]:
     """List an archive; a hard link to another member is listed as that member by another name."""
-    links: dict[str, list[Listed]] = {}
+    links: dict[str, tuple[Listed, str]] = {}
     for listed, target in _walk(file, path):
         if target and len(links) < _MOST_LINKS:
-            links.setdefault(target, []).append(listed)
+            links[listed.name] = listed, target
         else:
+            links.pop(listed.name, None)  # a later member with its name takes its place
             yield listed
-    found = set()
+    wanted = {target for _, target in links.values()}
+    found: dict[str, Listed] = {}
     for listed, _ in _walk(file, path) if links else ():
-        if listed.name in links and not listed.kind:
-            found.add(listed.name)
-            for link in links[listed.name]:
-                yield listed._replace(name=link.name, mtime_ns=link.mtime_ns)
-    for target in links.keys() - found:
-        yield from links[target]
+        if listed.name in wanted and not listed.kind:
+            found[listed.name] = listed
+    for link, target in links.values():
+        linked = found.get(target)
+        yield linked._replace(name=link.name, mtime_ns=link.mtime_ns) if linked else link
 
 
 def _walk(file: BinaryIO, path: str) -> Iterator[tuple[Listed, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import functools
 import io
+import itertools
 import operator
 import stat
 import struct
@@ -109,10 +110,13 @@ def _overlap(begins: Sequence[int], ends: Sequence[int], stop: int) -> bool:
     >>> _overlap([0, 5], [5, 9], 9), _overlap([5, 0], [9, 5], 9), _overlap([0, 4], [5, 9], 9)
     (False, False, True)
     """
-    following = (*begins[1:], stop)
-    if all(map(operator.le, ends, following)):  # in the order of the archive, as nearly always
-        return False
-    return not all(map(operator.le, sorted(ends), (*sorted(begins)[1:], stop)))
+
+    def are_apart(begins: Sequence[int], ends: Sequence[int]) -> bool:
+        following = itertools.chain(itertools.islice(begins, 1, None), [stop])
+        return all(map(operator.le, ends, following))
+
+    # In the order of the archive, as nearly always; sorting a million takes 100 MB.
+    return not (are_apart(begins, ends) or are_apart(sorted(begins), sorted(ends)))
 
 
 def _directory(file: BinaryIO, path: str) -> tuple[int, int, int, int]:

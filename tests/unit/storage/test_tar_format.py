@@ -113,21 +113,40 @@ def test_links_and_devices_are_left_out(write, type, why):
 @pytest.mark.parametrize("format", FORMATS[:2])
 @pytest.mark.parametrize("target", ["sub/a.jpg", "n" * 150 + ".jpg"])
 def test_a_hard_link_stands_for_the_member_that_it_links_to(write, format, target):
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w", format=format) as archive:
-        info = tarfile.TarInfo(target)
-        info.size = len(b"content")
-        archive.addfile(info, io.BytesIO(b"content"))
-        for name, linked in (("b.jpg", target), ("c.jpg", "lost.jpg")):
-            link = tarfile.TarInfo(name)
-            link.type, link.linkname = tarfile.LNKTYPE, linked
-            archive.addfile(link)
-    members, left_out = listed(write(made.getvalue()))
+    data = linked((target, b"content"), ("b.jpg", target), ("c.jpg", "lost.jpg"), format=format)
+    members, left_out = listed(write(data))
     assert {name: member.read() for name, member in members.items()} == {
         target: b"content",
         "b.jpg": b"content",
     }
     assert left_out == ["links"]
+
+
+def linked(*members, format=tarfile.PAX_FORMAT):
+    """A tar of members by name: their contents, or the names that they link to."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=format) as archive:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            if isinstance(content, str):
+                info.type, info.linkname = tarfile.LNKTYPE, content
+                archive.addfile(info)
+            else:
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+    return made.getvalue()
+
+
+def test_the_last_member_with_a_name_counts_be_it_a_link_or_not(write):
+    path = write(linked(("a", b"1"), ("b", "a"), ("b", b"2"), ("c", b"3"), ("c", "a")))
+    found = Archives(str(path)).members(lambda _: True, print)
+    assert {name: member.read() for name, _, member in found} == {"a": b"1", "b": b"2", "c": b"1"}
+
+
+def test_many_links_to_many_members_with_one_name_are_listed_once_each(write):
+    path = write(linked(*[("a", b"1")] * 300, *((f"{n}", "a") for n in range(300))))
+    found = Archives(str(path)).members(lambda _: True, print)
+    assert sum(1 for _ in found) == 600
 
 
 def test_folders_are_no_members(write):
