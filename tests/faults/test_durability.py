@@ -158,9 +158,9 @@ def test_a_pass_syncs_its_ledger_and_its_outputs_as_its_policy_says(
     monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Watched))
     monkeypatch.setattr(Watched, "levels", levels := [])
     renderers = []
+    prepare = Renderer.__init__
     monkeypatch.setattr(
-        "pixelmill.pipeline.runner.Renderer",
-        lambda *args: renderers.append(Renderer(*args)) or renderers[-1],
+        Renderer, "__init__", lambda self, *args: renderers.append(self) or prepare(self, *args)
     )
     source = photos(tmp_path / "in", 1)
     parsed = recipe_parser.parse({"steps": [RESIZE]})
