@@ -334,6 +334,7 @@ def test_a_pass_works_in_unusual_surroundings(shell, source, out, prologue):
     assert_complete(out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "engine",
     [pytest.param(e, marks=() if e == "processes" else pytest.mark.slow) for e in WITH_PROCESSES],

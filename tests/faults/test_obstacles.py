@@ -90,6 +90,7 @@ def step(image, images):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="paths are shorter there")
 def test_folders_deeper_than_any_path_stop_no_later_pass(tmp_path, photos):
     photos(tmp_path / "in", 2)

@@ -12,6 +12,8 @@ import yaml
 from tests.helpers.packed import pack
 from tests.helpers.projects import SMALL, is_up_to_date, write_config
 
+pytestmark = pytest.mark.slow
+
 
 def outputs(tree):
     files = [path for path in (tree / "images").rglob("*") if path.is_file()]

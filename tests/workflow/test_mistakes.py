@@ -80,6 +80,7 @@ def test_a_mistake_on_the_command_line_is_one_sentence(small, snakemake, argumen
     assert sentence_of(snakemake(small, *arguments)).startswith(sentence)
 
 
+@pytest.mark.slow
 def test_a_missing_number_of_cores_is_one_sentence(small):
     """Started without the fixture, which gives a number."""
     ran = run([sys.executable, "-m", "snakemake", "process"], cwd=small)
@@ -109,6 +110,7 @@ def test_a_dataset_that_a_later_file_brings_is_run(small, snakemake):
     assert "demo" not in "".join(ran.jobs)
 
 
+@pytest.mark.slow
 def test_a_single_image_below_the_home_folder_is_processed(small, snakemake):
     """Its folder holds the results too, and other images."""
     config = {

@@ -69,6 +69,7 @@ def test_a_run_after_the_first_has_nothing_to_do(processed, snakemake):
     assert is_up_to_date(snakemake(processed, "process"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "made", "reason"),
     [

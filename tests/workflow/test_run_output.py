@@ -11,6 +11,8 @@ import pytest
 from pixelmill.core.errors import STOPPED
 from tests.helpers.projects import SMALL, write_config
 
+pytestmark = pytest.mark.slow
+
 #: Words of Snakemake that mean nothing to those who process images.
 INSIDES = (
     "Error in rule", "RuleException", "CalledProcessError", "WorkflowError", "Traceback",

@@ -7,6 +7,8 @@ import pytest
 from pixelmill.dataset.shards import shard_of
 from tests.helpers.projects import END, SMALL, copied, is_up_to_date, times_below, write_config
 
+pytestmark = pytest.mark.slow
+
 SHARDS = 3
 
 DIVIDED = {**SMALL, "scale": {"shards": SHARDS}}

@@ -36,6 +36,7 @@ def test_folders_may_have_names_with_shell_characters(small, snakemake):
     assert (small / "my $HOME results/report/report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_config_file_and_keys_on_the_command_line_take_precedence(small, snakemake, tmp_path):
     other = tmp_path / "other.yaml"
     other.write_text("results: elsewhere\nrun: {engines: [futures]}\n", encoding="utf-8")
@@ -85,6 +86,7 @@ def test_the_target_process_uses_only_the_production_engine(finished, snakemake)
     assert timing["last_full_pass"]["engine"] == "threads"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["scaling.json", "rivals.json"])
 def test_a_new_benchmark_reruns_the_report_but_a_report_runs_no_benchmark(
     finished, snakemake, name
@@ -156,6 +158,7 @@ def test_the_target_clean_leaves_what_the_user_brought(finished, snakemake):
     assert len(list((finished / "pictures").iterdir())) == COUNT
 
 
+@pytest.mark.slow
 def test_too_many_failed_images_decide_and_their_evidence_is_kept(small, snakemake):
     for number in range(2):
         (small / f"pictures/broken{number}.jpg").write_bytes(b"\xff\xd8\xff and no more")

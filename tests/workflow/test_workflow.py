@@ -87,6 +87,7 @@ def test_edited_code_of_the_report_reruns_the_report_and_the_verdict(finished, s
     assert all(file in ran.text for file in edited)  # each of them is a reason
 
 
+@pytest.mark.slow
 def test_edited_code_of_a_step_reruns_all_processing_and_a_comment_makes_no_image(
     finished, snakemake
 ):
@@ -114,6 +115,7 @@ def test_another_version_of_a_library_reruns_all_processing(finished, snakemake,
     assert ran.jobs == sorted([*EVERY_CHAIN, *END])
 
 
+@pytest.mark.slow
 def test_images_that_come_go_and_change_rerun_their_dataset_and_are_made_alone(
     finished, snakemake, picture
 ):
@@ -136,6 +138,7 @@ def test_images_that_come_go_and_change_rerun_their_dataset_and_are_made_alone(
     assert times_below(finished / "results/demo") == others
 
 
+@pytest.mark.slow
 def test_an_image_that_was_generated_and_deleted_is_made_again(finished, snakemake):
     image = finished / "resources/demo/00000002.jpg"
     before = image.read_bytes()
@@ -168,6 +171,7 @@ def with_own_step(small):
     return small
 
 
+@pytest.mark.slow
 def test_a_recipe_and_an_own_step_that_are_edited_rerun_what_is_made_by_them(
     with_own_step, snakemake
 ):
@@ -193,6 +197,7 @@ def test_an_own_step_is_found_beside_a_config_file_on_the_command_line(with_own_
     assert ran.jobs == ["Catalog mine", "Process mine with own, one image after another"]
 
 
+@pytest.mark.slow
 def test_quiet_prints_nothing_on_success(small, snakemake):
     ran = snakemake(small, "process", "--quiet", "all")
     assert ran.status == 0
@@ -217,6 +222,7 @@ rule thumbnails:
 """
 
 
+@pytest.mark.slow
 def test_another_workflow_can_use_this_one_as_a_module(small, snakemake, tmp_path):
     folder = tmp_path / "other"
     folder.mkdir()

@@ -66,6 +66,9 @@ def inspect(options: argparse.Namespace) -> None:
     workers = cli.count_workers(options)
     request = ProcessRequest(options.source, options.target, RECIPE, workers=workers, label="")
     thresholds = dict(options.threshold)
+    names = [name for name, _ in options.split]
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f"--split: '{repeated}' is given twice; give each part one share.")
     shares = check_ratios(dict(options.split), "--split") if options.split else {}
     found = inspect(request, thresholds=thresholds)
     page = inspection_page.write(found, options.source, options.target)

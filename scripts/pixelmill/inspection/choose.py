@@ -65,9 +65,10 @@ def choose(
             kept.append(entry)
     left_out.write(os.path.join(target, left_out.LEFT_OUT), reasons)
     if not kept:
+        source, reason = next(iter(reasons.items()), ("", ""))
+        example = f"; '{source}', for example, is {reason}" if source else ""
         raise UserError(
-            f"No image is left by select {expression!r}; '{target}/{left_out.LEFT_OUT}' says why "
-            "each was left out."
+            f"No image is left of {len(reasons):,}{example}. Change 'select' or 'on_duplicate'."
         )
     catalogs.write(os.path.join(target, left_out.SELECTED), kept)
     return len(kept), len(reasons)

@@ -146,15 +146,22 @@ def above(columns: Columns, threshold: float, metric: str) -> Detected:
     return Detected(value > threshold, value)
 
 
+#: Default threshold of `blurred`.
+BLURRED = 25.0
+
+
 def blurred(columns: Columns, threshold: float) -> Detected:
     """Find pictures without sharp edges.
 
     Drawings, scans and generated pictures may all be softer than photos. So a picture must also be
     softer than a quarter of the median of its set, unless it is softer than any picture that is in
     focus. Dark and pale pictures have weak edges, even if these are sharp: the sharpness must also
-    be small for the contrast.
+    be small for the contrast. A threshold above the default was chosen for the set, and so it
+    decides alone.
     """
     value, contrast = columns.numbers("sharpness"), columns.numbers("luma_std")
+    if threshold > BLURRED:
+        return Detected((value < threshold) & ~(contrast < FLAT), value)
     measured = value[np.isfinite(value)]
     median = float(np.median(measured)) if measured.size else 0.0
     limit = min(threshold, max(_BLURRED_SHARE * median, _ALWAYS_BLURRED))

@@ -118,7 +118,7 @@ FINDINGS: dict[str, Finding] = {
             "without sharp edges",
             "sharpness (variance of the Laplacian at 512 pixels)",
             detectors.blurred,
-            threshold=25,
+            threshold=detectors.BLURRED,
             reason=(
                 "Photos in focus have 82 or more, and those blurred by 1.5 pixels of the 512 "
                 "mostly less. In a set of soft pictures, the limit is a quarter of the median."

@@ -8,8 +8,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from pixelmill.core.errors import UserError
+from pixelmill.core.root import Root
 from pixelmill.core.tables import write_json
-from pixelmill.dataset.layout import INSPECTION
+from pixelmill.dataset.layout import INSPECTION, LEDGER
 from pixelmill.dataset.passes import Pass
 from pixelmill.inspection import findings
 from pixelmill.inspection.findings import Findings
@@ -21,6 +23,11 @@ from pixelmill.pipeline.request import ProcessRequest
 from pixelmill.pipeline.runner import process_folder
 
 log = logging.getLogger(__name__)
+
+#: Files that are written beside the folder of the ledger.
+WRITTEN = (
+    *("metrics.csv", "metrics.parquet", "findings.csv", "statistics.json", "inspection.html"),
+)
 
 
 @dataclass(frozen=True)
@@ -67,11 +74,12 @@ def inspect(
     Raises
     ------
     UserError
-        If a threshold is not allowed, or if `pixelmill.pipeline.runner.process` cannot finish the
-        pass.
+        If a threshold is not allowed, if the folder has files of the same names that are not of an
+        inspection, or if `pixelmill.pipeline.runner.process` cannot finish the pass.
     """
     chosen = findings.thresholds(thresholds or {})
     target = request.target
+    _check_target(target)
     tree = os.path.join(target, INSPECTION)
     request = replace(request, recipe=RECIPE, renderer=Measurer, code=CODE).of_folder()
     done = process_folder(replace(request, target=tree), catalog)
@@ -86,3 +94,24 @@ def inspect(
     summary = summarize(table)
     write_json(os.path.join(target, "statistics.json"), summary)
     return Inspection(done, table, found, summary)
+
+
+def _check_target(target: str) -> None:
+    """Refuse to write through a link, and over files of somebody else.
+
+    Raises
+    ------
+    UserError
+    """
+    if not os.path.isdir(target):
+        return
+    Root(target).check(INSPECTION)
+    if os.path.lexists(os.path.join(target, INSPECTION, LEDGER)):
+        return
+    for name in WRITTEN:
+        path = os.path.join(target, name)
+        if os.path.lexists(path):
+            raise UserError(
+                f"'{path}' exists, but no inspection wrote it; name another folder for the "
+                "results, or move the file away."
+            )

@@ -111,19 +111,27 @@ def read(path: str | os.PathLike[str]) -> list[SplitRow]:
     """
     if not os.path.lexists(path):
         return []
-    rows = []
+    rows: list[SplitRow] = []
+    assigned: dict[str, str] = {}
     for number, row in enumerate(iterate_table(path), start=2):
         wrong = [name for name in SplitRow._fields if row.get(name) is None]
         if not wrong:
             wrong = [name for name in ("phash", "dhash") if not _HASH.fullmatch(row[name])]
         if not wrong and not _NAME.fullmatch(row["split"]):
             wrong = ["split"]
+        if not wrong and (digest := row["content_digest"]):  # copies of a file are in one part
+            wrong = ["split"] * (assigned.setdefault(digest, row["split"]) != row["split"])
         if wrong:
             raise UserError(
                 f"'{os.fspath(path)}', row {number}: found {shown(row.get(wrong[0]))} in the "
                 f"column '{wrong[0]}'; restore the file, or delete it to split the dataset anew."
             )
         rows.append(SplitRow(**{name: row[name] for name in SplitRow._fields}))
+    if not rows:
+        raise UserError(
+            f"'{os.fspath(path)}' lists no image, as if it had been cut off; restore the file, or "
+            "delete it to split the dataset anew."
+        )
     return rows
 
 

@@ -46,7 +46,7 @@ class OutcomeRecorder:
         policy = context.request.policy
         self._stop_on_first = policy.stop_on_first
         self._guard = SourceGuard(
-            context.request.source, len(context.entries), policy.max_removal_rate
+            context.request.source, len(context.entries), policy.max_removal_rate, context.listed
         )
 
     def record(self, outcomes: Sequence[Outcome]) -> None:

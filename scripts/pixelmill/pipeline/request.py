@@ -129,6 +129,8 @@ class PassContext:
         The open ledger of `tree`.
     fingerprints : Fingerprints
         Fingerprints of what renders the images now.
+    listed : object
+        What identified the source before its inputs were listed; None if that is not known.
     """
 
     request: ProcessRequest
@@ -136,6 +138,7 @@ class PassContext:
     tree: Workspace
     ledger: Ledger
     fingerprints: Fingerprints
+    listed: object = None
 
     @cached_property
     def catalog_digest(self) -> str:

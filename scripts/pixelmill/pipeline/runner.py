@@ -38,6 +38,7 @@ from pixelmill.pipeline.planning import fingerprints_of, plan_pass, remove_orpha
 from pixelmill.pipeline.recorder import OutcomeRecorder
 from pixelmill.pipeline.request import PassContext, ProcessRequest
 from pixelmill.pipeline.supervisor import RenderStats, render
+from pixelmill.storage.archives import identity
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
     source, target, shard = request.source, request.target, request.shard
     if os.path.isdir(target):
         Workspace(target, shard).check_folders()
+    listed = identity(source)
     if catalog is None:
         table = os.path.join(shard.below(target), "catalog.csv")
         found = catalogs.refresh(table, source, request.selection, shard)
@@ -74,13 +76,13 @@ def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
             log.info("Left out: %s", catalogs.told_left_out(found.left_out))
     else:
         entries = catalogs.read(catalog)
-    finished = process(request, entries)
+    finished = process(request, entries, listed)
     if finished.images and request.label:
         log.info("%s: %s", request.label, finished.told())
     return finished
 
 
-def process(request: ProcessRequest, entries: Entries) -> Pass:
+def process(request: ProcessRequest, entries: Entries, listed: object = None) -> Pass:
     """Bring an output tree up to date, or one shard of it.
 
     Parameters
@@ -88,6 +90,8 @@ def process(request: ProcessRequest, entries: Entries) -> Pass:
     request : ProcessRequest
     entries : Entries
         The catalog of the source folder; for a shard, the entries that concern it.
+    listed : object, optional
+        What `pixelmill.storage.archives.identity` returned before the entries were listed.
 
     Returns
     -------
@@ -114,7 +118,7 @@ def process(request: ProcessRequest, entries: Entries) -> Pass:
         early_child(children, request.engine, needed, certain=not ledger.rows()) as early,
     ):
         fingerprints = fingerprints_of(request)
-        context = PassContext(request, entries, tree, ledger, fingerprints)
+        context = PassContext(request, entries, tree, ledger, fingerprints, listed)
         tree.clean_up()
         plan = plan_pass(context)
         remove_orphans(context, plan)

@@ -20,6 +20,9 @@ class SourceGuard:
         Number of inputs.
     most : float
         The largest share of them, 0..1, that may vanish or lose their outputs.
+    state : object, optional
+        What `pixelmill.storage.archives.identity` returned before the inputs were listed; by
+        default, what it returns now.
 
     Attributes
     ----------
@@ -27,13 +30,13 @@ class SourceGuard:
         Why the pass must stop, in a sentence; empty if it may continue.
     """
 
-    def __init__(self, source: str, images: int, most: float) -> None:
+    def __init__(self, source: str, images: int, most: float, state: object = None) -> None:
         self.verdict = ""
         self._source = source
         self._images = images
         self._most = most
         self._vanished = self._lost = 0
-        self._identity = identity(source)
+        self._identity = identity(source) if state is None else state
 
     def observe(self, outcomes: Iterable[Outcome]) -> None:
         """Count the sources that vanished, and check that folder or archives are still the same."""

@@ -14,7 +14,8 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from pixelmill.core.errors import shown
+from pixelmill.core.errors import UserError, shown
+from pixelmill.core.filenames import escape
 from pixelmill.core.files import changed_ns, modified_ns
 from pixelmill.storage.member import (
     NOWHERE,
@@ -69,34 +70,50 @@ def _mark(file: BinaryIO) -> int:
 
 def _members(file: BinaryIO, path: str) -> Iterator[Listed]:
     """List an archive; a hard link to another member is listed as that member by another name."""
-    links: dict[str, tuple[Listed, str]] = {}
+    links: dict[str, str] = {}
     for listed, target in _walk(file, path):
         if target and len(links) < _MOST_LINKS:
-            links[listed.name] = listed, target
+            links[listed.name] = target
         else:
             links.pop(listed.name, None)  # a later member with its name takes its place
             yield listed
-    wanted = {target for _, target in links.values()}
-    found: dict[str, Listed] = {}
-    for listed, _ in _walk(file, path) if links else ():
+    yield from _linked(file, path, links) if links else ()
+
+
+def _linked(file: BinaryIO, path: str, links: dict[str, str]) -> Iterator[Listed]:
+    """Yield what the last hard link with each name stands for.
+
+    That is the member that had the name of its target when the link was unpacked: a later member
+    with that name does not change what was linked.
+    """
+    wanted = set(links.values())
+    there: dict[str, Listed] = {}  # what has a wanted name so far
+    made: dict[str, Listed] = {}
+    for listed, target in _walk(file, path):
+        if target:
+            linked = there.get(target)
+            if linked:
+                listed = linked._replace(name=listed.name, mtime_ns=listed.mtime_ns)
+            if listed.name in links:
+                made[listed.name] = listed
         if listed.name in wanted and not listed.kind:
-            found[listed.name] = listed
-    for link, target in links.values():
-        linked = found.get(target)
-        yield linked._replace(name=link.name, mtime_ns=link.mtime_ns) if linked else link
+            there[listed.name] = listed
+    yield from made.values()
 
 
 def _walk(file: BinaryIO, path: str) -> Iterator[tuple[Listed, str]]:
     """Yield the members in their order, each with the name that it links to, if it does."""
     mark, whole = _mark(file), os.fstat(file.fileno()).st_size
-    position, descriptions = 0, 0
+    position, descriptions, is_complete = 0, 0, False
     given: dict[bytes, bytes] = {}
     while position < whole:
         file.seek(position)
         header = exactly(file, _BLOCK)
         if header == _NOTHING:
+            is_complete = True
             break
         if len(header) < _BLOCK or not _is_header(header):
+            _refuse_compressed(header, path)
             raise damaged(path, _why_no_header(header, position))
         try:
             size, seconds = _number(header[124:136]), _number(header[136:148])
@@ -142,6 +159,8 @@ def _walk(file: BinaryIO, path: str) -> Iterator[tuple[Listed, str]]:
         given, descriptions = {}, 0
     if descriptions:
         raise damaged(path, "ends before its last member")
+    if not is_complete:
+        raise damaged(path, "has no mark of its end, as if it had been cut off")
 
 
 def _is_header(header: bytes) -> bool:
@@ -155,10 +174,16 @@ def _is_header(header: bytes) -> bool:
     return noted == total or noted == total - 256 * sum(byte > 127 for byte in rest)
 
 
-def _why_no_header(header: bytes, position: int) -> str:
-    for beginning, name in _COMPRESSED.items() if position == 0 else ():
+def _refuse_compressed(header: bytes, path: str) -> None:
+    for beginning, name in _COMPRESSED.items():
         if header.startswith(beginning):
-            return f"is compressed by {name}, so that its members cannot be found; decompress it"
+            raise UserError(
+                f"The archive '{escape(path)}' is compressed by {name}, so that its members cannot "
+                "be found; decompress it."
+            )
+
+
+def _why_no_header(header: bytes, position: int) -> str:
     if position == 0:
         return "is not a tar archive"
     return f"has a damaged header at byte {position:,}"

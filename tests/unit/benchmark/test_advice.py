@@ -212,6 +212,7 @@ def test_workers_that_wait_are_seen():
     assert "wait for 40 %" in Machine(wait=0.4).add("threads", 2, 1.2).advice()["wait"]
 
 
+@pytest.mark.slow
 def test_more_cores_are_advised_against_where_they_are_predicted_to_win_little():
     assert "cores" in Machine().engines(Law(1.0, 0.5)).advice()
     assert "cores" not in Machine().engines(Law(1.0, 0.02)).advice()

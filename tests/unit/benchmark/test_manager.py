@@ -42,6 +42,7 @@ def measured(tmp_path_factory, photos):
     return run(str(source), RECIPE, cases, 3, 2, str(scratch), logged.append), logged, folder
 
 
+@pytest.mark.slow
 def test_cases_are_measured_apart_and_all_samples_are_kept(measured):
     result, logged, folder = measured
     assert (result["images"], result["repeats"]) == (3, 2)

@@ -257,6 +257,7 @@ def deep(tree):
     return tree
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="paths are shorter there")
 def test_folders_deeper_than_any_path_are_walked_in_part_and_removed_whole(deep):
     folders = [folder for folder, _ in Root(deep).walk()]

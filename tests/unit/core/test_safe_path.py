@@ -123,6 +123,7 @@ def step(image):
 """
 
 
+@pytest.mark.slow
 def test_modules_beside_an_own_step_shadow_no_library(planted, marks, tmp_path, photos, script):
     """The modules beside it can be imported nevertheless."""
     folder = planted["cwd"]

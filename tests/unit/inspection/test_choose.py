@@ -58,5 +58,6 @@ def test_an_image_that_was_not_measured_is_left_out(inspected):
 
 
 def test_a_choice_of_nothing_stops_and_says_where_the_reasons_are(inspected):
-    with pytest.raises(UserError, match=r"No image is left by select 'width > 9999'.*left_out"):
+    told = r"No image is left of 6; '0.jpg', for example, is not selected by 'width > 9999'\."
+    with pytest.raises(UserError, match=told):
         chosen(inspected, "width > 9999")

@@ -82,6 +82,11 @@ def test_a_set_of_soft_pictures_is_not_blurred_as_a_whole():
     assert found.limit == 22.5 / 4
 
 
+def test_a_threshold_above_the_default_decides_alone():
+    columns = dataset(sharpness=[90, 110, 150, 80], luma_std=[9, 60, 60, 2])
+    assert images(detectors.blurred(columns, 120)) == [0, 1]
+
+
 def test_a_set_of_blurred_pictures_is_blurred_as_a_whole():
     columns = dataset(sharpness=[2.0, 3, 4], luma_std=[60] * 3)
     assert images(detectors.blurred(columns, 25)) == [0, 1, 2]

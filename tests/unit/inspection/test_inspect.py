@@ -8,7 +8,7 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.engines.registry import LOCAL
-from pixelmill.inspection.inspect import inspect
+from pixelmill.inspection.inspect import WRITTEN, inspect
 from pixelmill.inspection.measuring.measurer import RECIPE
 from pixelmill.inspection.metrics import METRICS
 from pixelmill.pipeline.request import ProcessRequest
@@ -92,3 +92,22 @@ def test_names_that_are_no_text_are_escaped(tmp_path, dataset):
     (dataset / "0.jpg").rename(os.path.join(dataset, "caf\udce9\n.jpg"))
     run(dataset, tmp_path / "out")
     assert rows(tmp_path / "out/metrics.csv")[-2]["source"] == r"caf\udce9\u000a.jpg"
+
+
+def test_nothing_is_written_through_a_link(tmp_path, dataset):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/inspection").symlink_to("../elsewhere")
+    with pytest.raises(UserError, match="inspection' is a link"):
+        run(dataset, tmp_path / "out")
+    assert not list((tmp_path / "elsewhere").iterdir())
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["inspection"]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_files_of_somebody_else_are_not_overwritten(tmp_path, dataset, name):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match=rf"{name}' exists, but no inspection wrote it"):
+        run(dataset, tmp_path / "out")
+    assert (tmp_path / "out" / name).read_text(encoding="utf-8") == "mine"

@@ -231,6 +231,19 @@ def test_a_file_that_was_damaged_is_told(tmp_path, old, new, column):
         split.read(path)
 
 
+def test_a_file_without_images_or_with_two_parts_for_one_image_is_refused(tmp_path):
+    path = tmp_path / "splits.csv"
+    split.write(path, assign(dataset([BETWEEN], ["a.jpg"]), [], {"train": 1}, 1, DISTANCE))
+    header, row = path.read_text("utf-8").splitlines()
+    for content in ("", f"{header}\n"):
+        path.write_text(content, "utf-8")
+        with pytest.raises(UserError, match="lists no image, as if it had been cut off"):
+            split.read(path)
+    path.write_text("\n".join([header, row, row.replace("train", "test")]), "utf-8")
+    with pytest.raises(UserError, match="row 3: found 'test' in the column 'split'"):
+        split.read(path)
+
+
 @pytest.mark.parametrize(
     ("given", "problem"),
     [

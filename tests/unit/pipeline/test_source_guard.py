@@ -8,6 +8,7 @@ import pytest
 
 from pixelmill.core.jobs import Job, failed
 from pixelmill.pipeline.source_guard import SourceGuard
+from pixelmill.storage.archives import identity
 
 
 def outcomes(count, reason):
@@ -45,6 +46,16 @@ def test_other_failures_do_not_stop_the_pass(source, reason):
     guard = SourceGuard(str(source), 10, 0.1)
     guard.observe(outcomes(10, reason))
     assert guard.verdict == ""
+
+
+def test_an_archive_that_changed_after_it_was_listed_is_reported(tmp_path):
+    path = tmp_path / "a.tar"
+    path.write_bytes(bytes(1024))
+    listed = identity(str(path))
+    path.write_bytes(bytes(2048))
+    guard = SourceGuard(str(path), 1000, 1.0, listed)
+    guard.observe(outcomes(1, "unreadable"))
+    assert "was changed, removed or unmounted during the run" in guard.verdict
 
 
 @pytest.mark.parametrize("reason", ["vanished", "unreadable"])

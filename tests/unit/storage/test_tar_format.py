@@ -137,6 +137,25 @@ def linked(*members, format=tarfile.PAX_FORMAT):
     return made.getvalue()
 
 
+def test_a_hard_link_stands_for_what_had_the_name_before(write):
+    """As if the archive had been unpacked: a later member with that name changes no link."""
+    path = write(linked(("a", b"old"), ("b", "a"), ("c", "b"), ("a", b"new"), ("d", "a")))
+    assert read_all(path) == {"a": b"new", "b": b"old", "c": b"old", "d": b"new"}
+
+
+def test_a_hard_link_to_a_later_member_is_left_out(write):
+    members, left_out = listed(write(linked(("b", "a"), ("a", b"1"))))
+    assert (list(members), left_out) == (["a"], ["links"])
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_tar_that_was_cut_off_between_two_members_is_damaged(write, members):
+    data = tar_of([(f"{n}.jpg", CONTENT) for n in range(2)], tarfile.USTAR_FORMAT)
+    size = 512 + -(-len(CONTENT) // 512) * 512
+    with pytest.raises(UserError, match="has no mark of its end, as if it had been cut off; copy"):
+        listed(write(data[: members * size]))
+
+
 def test_the_last_member_with_a_name_counts_be_it_a_link_or_not(write):
     path = write(linked(("a", b"1"), ("b", "a"), ("b", b"2"), ("c", b"3"), ("c", "a")))
     found = Archives(str(path)).members(lambda _: True, print)
@@ -212,14 +231,12 @@ def test_a_damaged_archive_is_told_in_a_sentence(write, data, why):
         listed(path)
 
 
-def test_an_archive_may_lack_its_end_and_be_empty(write):
-    end = 2 * (512 + 28_160) + 512
-    assert set(read_all(write(ONE[:end].rstrip(b"\0").ljust(2 * 28_672, b"\0")))) == {
-        "a.jpg",
-        "b.jpg",
-    }
-    assert listed(write(b"")) == ({}, [])
+def test_one_block_of_zeros_is_enough_for_the_end_and_there_may_be_no_member(write):
+    end = 2 * 28_672 + 512
+    assert set(read_all(write(ONE[:end]))) == {"a.jpg", "b.jpg"}
     assert listed(write(bytes(1024))) == ({}, [])
+    with pytest.raises(UserError, match="has no mark of its end"):
+        listed(write(b""))
 
 
 def test_a_member_of_an_archive_that_was_changed_is_not_read(write):
