@@ -24,6 +24,7 @@ from pixelmill.pipeline.policy import Policy
 from pixelmill.pipeline.request import ProcessRequest
 from pixelmill.pipeline.runner import process_folder
 from pixelmill.pipeline.supervisor import RenderStats
+from pixelmill.storage.archives import identity
 from tests.helpers.processed import RECIPE, Tree, change, filled
 
 
@@ -294,7 +295,8 @@ def test_a_folder_is_catalogued_as_far_as_it_belongs_to_the_dataset_and_the_shar
     given = request(str(tree.source), str(tree.target), shard=shard, selection=chosen)
     process_folder(given)
     table = os.path.join(shard.below(str(tree.target)), "catalog.csv")
-    assert asked == [(table, str(tree.source), chosen, shard), (given, "those")]
+    listed = identity(str(tree.source))
+    assert asked == [(table, str(tree.source), chosen, shard), (given, "those", listed)]
 
 
 @pytest.mark.parametrize("label", ["mine/light", ""])
