@@ -140,13 +140,14 @@ def html(found: Inspection, folder: str) -> str:
     for one in shown:
         one.tiles = tiles.of(one.name)
     columns, statistics = found.table, found.statistics
+    now = time.localtime()
     script = templating.source("report.js")
     page = templating.environment().get_template(PAGE)
     dots = tiles.dots()
     return page.render(
         name=escape(os.path.basename(os.path.abspath(folder))),
         version=__version__,
-        made=time.strftime("%-d %B %Y, %H:%M %Z"),
+        made=f"{now.tm_mday} {time.strftime('%B %Y, %H:%M %Z', now)}",
         images=len(columns),
         measured=found.done.images,
         bytes=int(np.nansum(columns.numbers("bytes"))),

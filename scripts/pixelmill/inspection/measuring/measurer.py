@@ -29,8 +29,8 @@ RECIPE = Recipe(
     },
 )
 
-#: What decides the numbers besides `pixelmill.imaging`.
-CODE = ("inspection/measuring",)
+#: What decides the numbers besides `pixelmill.imaging`; the registry has the size of the picture.
+CODE = ("inspection/measuring", "inspection/metrics.py")
 
 
 class Measurer(Renderer):
