@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from pixelmill.inspection.metrics_table import MetricsTable
+from tests.helpers.optional import if_installed
 from tests.repository.test_docs import blocks_of
 
 DIGEST = "0123456789" * 3 + "ab"
@@ -44,8 +45,10 @@ def run_example(repository, library):
     return names
 
 
+@if_installed("pandas")
 def test_pandas_loads_the_table(repository, folder):
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     names = run_example(repository, "pandas")
     assert (folder / "blurred.txt").read_text(encoding="utf-8") == "2.jpg\n0.jpg\n"
     assert names["table"]["phash"].tolist()[:2] == ["0000000000000000", "00000000000000ff"]
@@ -53,17 +56,18 @@ def test_pandas_loads_the_table(repository, folder):
     assert pandas.isna(names["table"]["taken"][3])
 
 
+@if_installed("polars")
 def test_polars_loads_the_table(repository, folder):
-    pytest.importorskip("polars")
     names = run_example(repository, "polars")
     assert names["blurred"]["source"].to_list() == ["2.jpg", "0.jpg"]
     assert names["same_pixels"]["source"].to_list() == ["0.jpg", "1.jpg", "2.jpg"]
     assert names["table"]["phash"].to_list()[0] == "0000000000000000"
 
 
+@if_installed("duckdb", "pyarrow")
 def test_duckdb_loads_the_table(repository, folder):
-    duckdb = pytest.importorskip("duckdb")
-    pytest.importorskip("pyarrow")
+    import duckdb
+
     with open("metrics.csv", encoding="utf-8", newline="") as file:
         rows = [
             ({**row, "sharpness": float(row["sharpness"] or "nan")}) for row in csv.DictReader(file)
