@@ -9,6 +9,7 @@ import time
 import pytest
 import yaml
 
+from pixelmill.core.files import TEMPORARY
 from tests.helpers.packed import pack
 from tests.helpers.projects import SMALL, is_up_to_date, write_config
 
@@ -16,7 +17,9 @@ pytestmark = pytest.mark.slow
 
 
 def outputs(tree):
-    files = [path for path in (tree / "images").rglob("*") if path.is_file()]
+    """The bytes of each output that has its final name, also while a run goes on."""
+    found = (path for path in (tree / "images").rglob("*") if not TEMPORARY.fullmatch(path.name))
+    files = [path for path in found if path.is_file()]
     return {path.relative_to(tree).as_posix(): path.read_bytes() for path in files}
 
 
