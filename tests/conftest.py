@@ -6,6 +6,7 @@ import io
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import time
@@ -32,8 +33,14 @@ REPOSITORY = Path(__file__).parents[1]
 #: and a busy machine must not fail the test.
 LONGEST = 600
 
+#: Folder in memory, where the thousands of small files of the tests cost little, and the bytes that
+#: must be free there. A container often has less.
+MEMORY, ROOM = "/dev/shm", 2 * 2**30
+
 
 def pytest_configure():
+    if os.path.isdir(MEMORY) and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
     if hasattr(os, "fork"):
         from tests.helpers.forked_children import SUBPROCESS
 

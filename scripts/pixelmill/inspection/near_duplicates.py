@@ -33,6 +33,9 @@ MOST_PAIRS = 20_000_000
 #: Pairs that are compared at a time.
 _BLOCK = 1 << 20
 
+#: Most hashes of which simply all pairs are compared: an index takes 0.1 seconds for any number.
+_FEW = 1_000
+
 
 class NearDuplicates(NamedTuple):
     """Which pictures are near each other.
@@ -111,6 +114,11 @@ def _pairs(
     in exactly d // 3 bits of part d % 3, and then has all pairs within d bits. It ends before the
     level at which there would be too many.
     """
+    if len(phash) <= _FEW:
+        first, second = np.triu_indices(len(phash), 1)
+        is_near = np.bitwise_count(phash[first] ^ phash[second]) <= distance
+        is_near &= np.bitwise_count(dhash[first] ^ dhash[second]) <= dhash_distance
+        return first[is_near].astype(np.int32), second[is_near].astype(np.int32), distance
     keys = sorted((_part(phash, part) for part in range(_PARTS)), key=_collisions)
     indexes: dict[int, _Index] = {}
     blocks: list[tuple[Indices, Indices, NDArray[np.uint8]]] = []

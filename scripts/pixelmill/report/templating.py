@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pixelmill.report.palette import color_of
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
+@functools.cache
 def environment(autoescape: bool = True) -> jinja2.Environment:
     """Return the templates with the filters below; a missing value is an empty text.
 

@@ -16,6 +16,12 @@ from pixelmill.inspection.near_duplicates import (
 )
 
 
+@pytest.fixture(autouse=True, params=[0, near_duplicates._FEW], ids=["by the index", "few"])
+def few(request, monkeypatch):
+    """Search the pairs of few hashes by the index, too."""
+    monkeypatch.setattr(near_duplicates, "_FEW", request.param)
+
+
 def random_hashes(count, seed=1):
     return np.random.default_rng(seed).integers(0, 2**64, count, dtype=np.uint64)
 
