@@ -16,7 +16,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.files import changed_ns, modified_ns
 from pixelmill.core.suggestions import followed
 from pixelmill.core.user_paths import lookalike
-from pixelmill.storage.member import ArchiveFormat, Listed, MemberError, Spot
+from pixelmill.storage.member import ArchiveFormat, Listed, MemberError, Spot, member_path
 from pixelmill.storage.tar_format import TAR
 from pixelmill.storage.zip_format import ZIP
 
@@ -32,12 +32,6 @@ _HEAD, _AHEAD = 4096, 16_384
 
 #: The most archives that ranges may stand for.
 MOST_ARCHIVES = 1_000_000
-
-#: Longest name that file systems accept, and longest path of a member, in bytes.
-_LONGEST_NAME, _LONGEST_PATH = 255, 4096
-
-#: Names that are absolute on some system.
-_ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
 
 def is_archive(source: str) -> bool:
@@ -336,28 +330,3 @@ def _unreadable(path: str, error: OSError) -> UserError:
         f"The archive '{path}' cannot be read: {error.strerror}; mount it, or correct its "
         "permissions."
     )
-
-
-def member_path(name: str) -> tuple[str, str]:
-    r"""Return the path of a member as if it were unpacked, and why that is impossible, if it is.
-
-    Examples
-    --------
-    >>> member_path("./a//b.jpg")
-    ('a/b.jpg', '')
-    >>> member_path("../b.jpg")[1], member_path("a\\b.jpg")[1]
-    ('members that lead out of the archive', 'members with a backslash in their names')
-    """
-    if "\0" in name:
-        return "", "members with impossible names"
-    if "\\" in name:  # a separator or a character, depending on the program
-        return "", "members with a backslash in their names"
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if ".." in parts or _ABSOLUTE.match(name):
-        return "", "members that lead out of the archive"
-    path = "/".join(parts)
-    if not path.isascii() or len(path) > _LONGEST_NAME:
-        sizes = [len(part.encode("utf-8", "surrogateescape")) for part in parts]
-        if max(sizes) > _LONGEST_NAME or sum(sizes) + len(sizes) > _LONGEST_PATH:
-            return "", "members with too long names"
-    return path, "" if path else "members with impossible names"

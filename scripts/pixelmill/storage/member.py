@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import re
 from collections.abc import Callable, Iterator
 from typing import IO, BinaryIO, NamedTuple
 
@@ -12,6 +13,12 @@ from pixelmill.core.filenames import escape
 
 #: Where a member is that is listed but cannot be read, in place of an offset.
 NOWHERE = -1
+
+#: Longest name that file systems accept, and longest path of a member, in bytes.
+_LONGEST_NAME, _LONGEST_PATH = 255, 4096
+
+#: Names that are absolute on some system.
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 
 
 class MemberError(OSError):
@@ -88,6 +95,31 @@ def damaged(path: str, why: str) -> UserError:
     return UserError(
         f"The archive '{escape(path)}' {why}; copy or download it again, or leave it out."
     )
+
+
+def member_path(name: str) -> tuple[str, str]:
+    r"""Return the path of a member as if it were unpacked, and why that is impossible, if it is.
+
+    Examples
+    --------
+    >>> member_path("./a//b.jpg")
+    ('a/b.jpg', '')
+    >>> member_path("../b.jpg")[1], member_path("a\\b.jpg")[1]
+    ('members that lead out of the archive', 'members with a backslash in their names')
+    """
+    if "\0" in name:
+        return "", "members with impossible names"
+    if "\\" in name:  # a separator or a character, depending on the program
+        return "", "members with a backslash in their names"
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts or _ABSOLUTE.match(name):
+        return "", "members that lead out of the archive"
+    path = "/".join(parts)
+    if not path.isascii() or len(path) > _LONGEST_NAME:
+        sizes = [len(part.encode("utf-8", "surrogateescape")) for part in parts]
+        if max(sizes) > _LONGEST_NAME or sum(sizes) + len(sizes) > _LONGEST_PATH:
+            return "", "members with too long names"
+    return path, "" if path else "members with impossible names"
 
 
 def exactly(file: IO[bytes], size: int) -> bytes:
