@@ -9,6 +9,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.dataset import catalog
 from pixelmill.storage.member import MemberError
 from tests.helpers.packed import listed, tar_of, zip_of
+from tests.helpers.parquets import CONTENT, parquet_of
 
 CONTENTS = {f"sub/{n}.jpg": b"\xff\xd8\xff" + bytes(n) + b"some content " * 40 for n in range(6)}
 
@@ -17,6 +18,10 @@ ARCHIVES = {
     "stored.zip": zip_of(CONTENTS.items(), zipfile.ZIP_STORED),
     "pax.tar": tar_of([("n" * 200, b"1"), *CONTENTS.items()], pax_headers={"mtime": "1.5"}),
     "gnu.tar": tar_of([("n" * 200, b"1"), *CONTENTS.items()], 1),
+    "snappy.parquet": parquet_of(CONTENTS.items(), rows=4),
+    "dictionary.parquet": parquet_of(CONTENTS.items(), rows=3, dictionary=True, version=2),
+    "stored.parquet": parquet_of(CONTENTS.items(), codec="none", in_page=2),
+    "zstd.parquet": parquet_of(CONTENTS.items(), CONTENT, codec="zstd"),
 }
 
 #: Values that are the limits of something, in the place of a few bytes.

@@ -6,6 +6,7 @@ import tarfile
 import zipfile
 
 from pixelmill.storage.archives import Archives
+from tests.helpers.parquets import parquet_of
 
 #: A moment that both formats can hold, as a tuple of zip and in seconds.
 MOMENT, SECONDS = (2026, 11, 29, 12, 0, 0), 1795953600
@@ -26,7 +27,8 @@ def pack(folder, archive, change=lambda name, content: content, **options):
 
 def packed(members, suffix, **options):
     """Return an archive of members by name."""
-    return (tar_of if suffix == ".tar" else zip_of)(members.items(), **options)
+    pack_ = {".tar": tar_of, ".parquet": parquet_of}.get(suffix, zip_of)
+    return pack_(members.items(), **options)
 
 
 def zip_of(members, method=zipfile.ZIP_DEFLATED, comment=b"", **attributes):

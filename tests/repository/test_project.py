@@ -281,7 +281,10 @@ def modules(repository):
             ("imaging/", "dataset/synthetic", "verification/", "benchmark/", "report/", "app/"),
         ),
         ("cv2", ("dataset/scenes", "imaging/arrays", "imaging/backends/", "verification/")),
-        ("imagecodecs", ("imaging/codecs/", "imaging/backends/", "verification/")),
+        (
+            "imagecodecs",
+            ("imaging/codecs/", "imaging/backends/", "storage/parquet", "verification/"),
+        ),
         ("tifffile", ("imaging/codecs/tiff", "verification/")),
         (
             "simplejpeg",

@@ -23,7 +23,7 @@ def outputs(tree):
     return {path.relative_to(tree).as_posix(): path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize("name", ["photos.zip", "photos.tar"])
+@pytest.mark.parametrize("name", ["photos.zip", "photos.tar", "photos.parquet"])
 def test_the_command_takes_an_archive_for_a_folder(pixelmill, photos, tmp_path, name):
     photos(tmp_path / "photos", 4)
     pack(tmp_path / "photos", tmp_path / name)
@@ -53,6 +53,7 @@ def test_the_command_takes_an_archive_for_a_folder(pixelmill, photos, tmp_path, 
     ("content", "name", "told"),
     [
         (b"text", "a.zip", "The archive 'a.zip' is not a zip archive"),
+        (b"text", "a.parquet", "The archive 'a.parquet' is not a Parquet file"),
         (None, "b.tar", "The archive 'b.tar' does not exist"),
         (None, "*.tar", "No archive matches '*.tar'"),
     ],
@@ -129,7 +130,7 @@ SLOW = {"steps": [{"resize": {"width": 100, "height": 100}}, {"denoise": {}}]}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups")
-@pytest.mark.parametrize("name", ["in.zip", "in.tar"])
+@pytest.mark.parametrize("name", ["in.zip", "in.tar", "in.parquet"])
 def test_a_run_that_was_killed_continues(photos, script, start, repository, tmp_path, name):
     count = 60
     photos(tmp_path / "in", count, size=(200, 150))

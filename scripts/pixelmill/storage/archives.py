@@ -1,4 +1,4 @@
-"""Archives: a zip, a tar, or a pattern of many, whose members stand for the files of a folder."""
+"""Archives: zip, tar or Parquet, one or a pattern of many, whose members stand for files."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from pixelmill.core.files import changed_ns, modified_ns
 from pixelmill.core.suggestions import followed
 from pixelmill.core.user_paths import lookalike
 from pixelmill.storage.member import ArchiveFormat, Listed, MemberError, Spot, member_path
+from pixelmill.storage.parquet_format import PARQUET
 from pixelmill.storage.tar_format import TAR
 from pixelmill.storage.zip_format import ZIP
 
 #: Formats by the suffix of an archive.
-FORMATS = {".zip": ZIP, ".cbz": ZIP, ".tar": TAR}
+FORMATS = {".zip": ZIP, ".cbz": ZIP, ".tar": TAR, ".parquet": PARQUET}
 
 #: What makes a path a pattern: wildcards, and ranges of numbers such as ``{00000..00999}``.
 _WILDCARD, _RANGE = re.compile(r"[*?\[]"), re.compile(r"\{(\d{1,18})\.\.(\d{1,18})\}")

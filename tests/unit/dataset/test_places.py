@@ -11,7 +11,7 @@ from pixelmill.storage.archives import content
 from tests.helpers.packed import packed
 
 
-@pytest.mark.parametrize("suffix", [".zip", ".tar"])
+@pytest.mark.parametrize("suffix", [".zip", ".tar", ".parquet"])
 def test_members_are_found_by_entry_and_by_path(tmp_path, suffix):
     members = {"b/c.jpg": b"one", "a.jpg": b"two"}
     source = tmp_path / f"x{suffix}"

@@ -15,6 +15,8 @@ FREE = Policy(max_removal_rate=1.0, sandbox=Sandbox(on=False))
 
 ROUNDS = 8
 
+PACKED = ("a.zip", "a.tar", "a.parquet")
+
 
 def change(folder, chance, draw):
     """Add, replace, rename, touch and remove some images; return how many have a new content."""
@@ -51,13 +53,13 @@ def test_a_history_of_changes_gives_the_bytes_of_a_fresh_run(tmp_path, picture, 
     chance, folder = random.Random(seed), tmp_path / "in"
     folder.mkdir()
     trees = {}
-    for name in ("in", "a.zip", "a.tar"):
+    for name in ("in", *PACKED):
         trees[name] = Tree(tmp_path / f"of {name}")
         trees[name].source = tmp_path / name
     for number in range(ROUNDS):
         made = change(folder, chance, picture)
-        pack(folder, tmp_path / "a.zip")
-        pack(folder, tmp_path / "a.tar")
+        for name in PACKED:
+            pack(folder, tmp_path / name)
         fresh = Tree(tmp_path / f"fresh {number}")
         fresh.source = folder
         fresh.process(policy=FREE)

@@ -22,7 +22,10 @@ from tests.helpers.processed import RECIPE, Tree
 
 COUNT = 200
 
-KINDS = ["a.zip", "a.cbz", "a.tar"]
+KINDS = ["a.zip", "a.cbz", "a.tar", "a.parquet"]
+
+#: One of each format.
+FORMATS = ["a.zip", "a.tar", "a.parquet"]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,7 @@ def tree_of(root, archive):
 
 CASES = [
     pytest.param(name, engine, marks=pytest.mark.slow if on_cluster(engine) else ())
-    for name in KINDS[::2]
+    for name in FORMATS
     for engine in SELECTABLE
 ]
 
@@ -181,7 +184,7 @@ def test_shards_divide_archives_as_they_divide_folders(few):
     assert len(set(catalog.fingerprints(archive, None, shards))) == 1
 
 
-@pytest.mark.parametrize("name", KINDS[::2])
+@pytest.mark.parametrize("name", FORMATS)
 def test_the_token_of_the_workflow_differs_if_the_archive_does(few, name):
     archive = pack(few / "in", few / name)
     before = catalog.fingerprints(str(archive))
@@ -190,7 +193,7 @@ def test_the_token_of_the_workflow_differs_if_the_archive_does(few, name):
     assert catalog.fingerprints(str(archive)) != before
 
 
-@pytest.mark.parametrize("name", KINDS[::2])
+@pytest.mark.parametrize("name", FORMATS)
 def test_a_catalog_that_is_older_than_the_archive_loses_no_output(few, name):
     archive = pack(few / "in", few / name)
     tree = tree_of(few, archive)
@@ -260,7 +263,7 @@ def test_an_archive_that_changes_during_a_pass_loses_no_output(few, what):
     assert before.keys() == tree.outputs().keys()
 
 
-@pytest.mark.parametrize("suffix", [".zip", ".tar"])
+@pytest.mark.parametrize("suffix", [".zip", ".tar", ".parquet"])
 def test_an_archive_that_is_gone_is_told_and_loses_no_output(few, suffix):
     archive = pack(few / "in", few / f"a{suffix}")
     tree = tree_of(few, archive)
@@ -307,7 +310,7 @@ def test_a_member_that_is_too_large_is_not_read(few):
     assert [row["reason"] for row in tree.table("failures.csv")] == ["too_large"]
 
 
-@pytest.mark.parametrize("name", KINDS[::2])
+@pytest.mark.parametrize("name", FORMATS)
 def test_sidecars_and_times_are_those_of_members(few, name):
     archive = pack(few / "in", few / name)
     recipe = parse({"keep_mtime": True, "output": {"format": "png", "sidecar": "json"}})
