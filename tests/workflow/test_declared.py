@@ -351,6 +351,7 @@ SECTIONS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", SECTIONS)
 def test_a_changed_section_of_the_config_concerns_these_jobs(project, snakemake, section):
     change, jobs = SECTIONS[section]

@@ -55,8 +55,14 @@ MISTAKES = {
     ),
 }  # fmt: skip
 
+#: Two mistakes represent all in short runs: one in a recipe, and one about the disk.
+EACH = [
+    pytest.param(*mistake, id=name, marks=() if name in ("step", "folder") else pytest.mark.slow)
+    for name, mistake in MISTAKES.items()
+]
 
-@pytest.mark.parametrize(("text", "sentence"), MISTAKES.values(), ids=MISTAKES)
+
+@pytest.mark.parametrize(("text", "sentence"), EACH)
 def test_a_mistake_in_the_config_is_one_sentence(small, snakemake, text, sentence):
     (small / "config.yaml").write_text(text, encoding="utf-8")
     assert sentence_of(snakemake(small, "all")).startswith(sentence)

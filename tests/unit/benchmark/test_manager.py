@@ -53,6 +53,7 @@ def test_cases_are_measured_apart_and_all_samples_are_kept(measured):
     assert str(folder) not in str(result)
 
 
+@pytest.mark.slow
 def test_memory_is_looked_at_in_a_run_of_its_own_and_no_clock_suffers(measured):
     result, logged, _ = measured
     assert all(row["peak_mib"] > 0 for row in result["figures"])

@@ -48,7 +48,10 @@ def change(folder, chance, draw):
     return len(new)
 
 
-@pytest.mark.parametrize("seed", range(3))
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_history_of_changes_gives_the_bytes_of_a_fresh_run(tmp_path, picture, seed):
     chance, folder = random.Random(seed), tmp_path / "in"
     folder.mkdir()

@@ -37,7 +37,7 @@ def checked(tree, recipe):
     return verify(str(tree.source), str(tree.target), recipe, entries, 1, confined=False)
 
 
-@pytest.mark.parametrize("format", ["jpeg", "webp", "avif"])
+@pytest.mark.parametrize("format", ["jpeg", "webp", pytest.param("avif", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("target", [{"bytes": "1.2k"}, {"bytes": "12 kB"}, {"ssim": 0.85}])
 @pytest.mark.parametrize("steps", [[], [{"resize": {"longest": 120}}]])
 def test_outputs_that_meet_a_target_pass(tree, format, target, steps):
