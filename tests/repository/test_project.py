@@ -67,8 +67,8 @@ TESTED_BY = {
 
 #: The packages of the library; there is nothing else beside its `__init__`.
 WINGS = {
-    *("app", "benchmark", "core", "dataset", "engines", "imaging", "inspection", "pipeline"),
-    *("report", "storage", "verification"),
+    *("app", "benchmark", "core", "dataset", "engines", "imaging", "inspection", "packing"),
+    *("pipeline", "report", "storage", "verification"),
 }
 
 

@@ -1,0 +1,266 @@
+"""Record: what a folder of shards holds, and what is known of each shard that was written.
+
+`packed.json` says how the images were divided, which never changes. The state has one line for
+each shard. It grows while shards are written, so that a run that was killed is continued.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from pixelmill.core.errors import TreeError, UserError, cannot_write
+from pixelmill.core.filenames import escape
+from pixelmill.core.files import temporary_beside, write_all
+from pixelmill.core.root import Root
+from pixelmill.packing.division import MOST_SHARDS, Division
+
+#: The record, and the tables of the members.
+RECORD, TABLE, PARQUET = "packed.json", "packed.csv", "packed.parquet"
+
+#: State of the shards: as it was at the end of a run, and what a run adds to it.
+STATE, JOURNAL = ".shards.jsonl", ".packing.jsonl"
+
+#: Names of shards.
+SHARD = re.compile(r"images-[0-9]{6}\.(tar|zip|parquet)")
+
+
+def shard_name(number: int, suffix: str) -> str:
+    """Return the file name of a shard.
+
+    Examples
+    --------
+    >>> shard_name(7, "tar")
+    'images-000007.tar'
+    """
+    return f"images-{number:06d}.{suffix}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a folder is divided.
+
+    Attributes
+    ----------
+    format : str
+        A key of `pixelmill.packing.shard_formats.FORMATS`.
+    count : int
+        Number of shards.
+    division : Division
+        What was asked when the number was chosen.
+    """
+
+    format: str
+    count: int
+    division: Division
+
+    def as_json(self, shards: Iterable[dict[str, object]]) -> bytes:
+        """Return the content of ``packed.json`` with what is known of the shards."""
+        made = {
+            "format": self.format,
+            "count": self.count,
+            "images_per_shard": self.division.images,
+            "bytes_per_shard": self.division.bytes,
+            "shards": list(shards),
+        }
+        return f"{json.dumps(made, indent=1)}\n".encode()
+
+
+def read_json(root: Root) -> dict[str, Any] | None:
+    """Read ``packed.json``; None if there is none.
+
+    Raises
+    ------
+    UserError
+        If it is damaged.
+    """
+    if root.lstat(RECORD) is None:
+        return None
+    try:
+        data: dict[str, Any] = json.loads(root.read(RECORD))
+        of_json(data)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(
+            f"'{os.path.join(root.folder, RECORD)}' is damaged; restore it, or pack into another "
+            "folder."
+        ) from error
+    return data
+
+
+def of_json(data: dict[str, Any]) -> Record:
+    """Return the record that ``packed.json`` has.
+
+    Raises
+    ------
+    ValueError, LookupError, TypeError
+        If it has none.
+    """
+    division = Division(data["images_per_shard"], data["bytes_per_shard"])
+    count = data["count"]
+    if type(count) is not int or not 1 <= count <= MOST_SHARDS:
+        raise ValueError(count)
+    return Record(str(data["format"]), count, division)
+
+
+def check_names(root: Root, is_ours: bool) -> None:
+    """Refuse to touch what no packing made.
+
+    Raises
+    ------
+    UserError
+        If the folder was not packed before, but has a file with the name of one of ours; or if a
+        link or a folder has such a name.
+    """
+    for name in sorted(path.name for path in Path(root.folder).iterdir()):
+        if name not in (RECORD, TABLE, PARQUET, STATE, JOURNAL) and not SHARD.fullmatch(name):
+            continue
+        path = escape(os.path.join(root.folder, name))
+        if not is_ours:
+            raise UserError(
+                f"'{path}' exists, but was not made by packing; name another folder for the "
+                "shards, or move the file away."
+            )
+        state = root.lstat(name)
+        if state is not None and not stat.S_ISREG(state.st_mode):
+            what = "a link" if stat.S_ISLNK(state.st_mode) else "not a file"
+            raise TreeError(f"'{path}' is {what}, and nothing is written there; move it away.")
+
+
+@contextlib.contextmanager
+def whole(root: Root, name: str, durable: bool) -> Iterator[io.BufferedRandom]:
+    """Open a file that gets its name when it is complete.
+
+    Raises
+    ------
+    UserError
+        If it cannot be written.
+    """
+    temporary = temporary_beside(name)
+    try:
+        with os.fdopen(root.create(temporary), "w+b") as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        root.replace(temporary, name)
+        if durable:
+            root.sync("")
+    except BaseException as error:
+        root.unlink(temporary)
+        if isinstance(error, OSError):
+            path = os.path.join(root.folder, name)
+            raise UserError(cannot_write(path, error.strerror or str(error))) from error
+        raise
+
+
+class ShardState(NamedTuple):
+    """What is known of a shard that was written.
+
+    Attributes
+    ----------
+    number : int
+    listing : str
+        Digest of the names and digests of its members.
+    sizes : list of int
+        Of its members, in bytes.
+    bytes : int
+        Its own size.
+    sha256 : str
+        Digest of its own bytes.
+    mtime_ns, changed_ns : int
+        Its times; while they are the same, it is not read to compare its digest.
+    """
+
+    number: int
+    listing: str
+    sizes: list[int]
+    bytes: int
+    sha256: str
+    mtime_ns: int
+    changed_ns: int
+
+
+class State:
+    """The state of all shards of a folder, which grows shard by shard.
+
+    Parameters
+    ----------
+    root : Root
+    durable : bool
+
+    Attributes
+    ----------
+    shards : dict of int to ShardState
+    """
+
+    def __init__(self, root: Root, durable: bool) -> None:
+        self._root = root
+        self._durable = durable
+        self._journal: int | None = None
+        self.shards = {
+            shard.number: shard for name in (STATE, JOURNAL) for shard in _lines(root, name)
+        }
+
+    def __enter__(self) -> State:
+        if self._root.lstat(JOURNAL) is not None:
+            self._save()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._journal is not None:
+            os.close(self._journal)
+            if kind is None:
+                self._save()
+
+    def add(self, shard: ShardState) -> None:
+        """Note a shard that was written, or was found to be as it should be.
+
+        Raises
+        ------
+        UserError
+            If this cannot be written.
+        """
+        self.shards[shard.number] = shard
+        try:
+            if self._journal is None:
+                self._journal = self._root.create(JOURNAL)
+            write_all(self._journal, _line(shard))
+            if self._durable:
+                os.fsync(self._journal)
+        except OSError as error:
+            path = os.path.join(self._root.folder, JOURNAL)
+            raise UserError(cannot_write(path, error.strerror or str(error))) from error
+
+    def _save(self) -> None:
+        with whole(self._root, STATE, self._durable) as file:
+            file.writelines(_line(self.shards[number]) for number in sorted(self.shards))
+        self._root.unlink(JOURNAL)
+
+
+def _line(shard: ShardState) -> bytes:
+    return f"{json.dumps(shard._asdict())}\n".encode()
+
+
+def _lines(root: Root, name: str) -> Iterator[ShardState]:
+    """Yield what a file knows of shards; a line that a killed run did not finish is left out."""
+    if root.lstat(name) is None:
+        return
+    for line in root.read(name).splitlines():
+        with contextlib.suppress(ValueError, TypeError):
+            shard = ShardState(**json.loads(line))
+            if isinstance(shard.sizes, list):
+                yield shard

@@ -1,0 +1,150 @@
+"""The check names each fault of a folder of shards."""
+
+import io
+import os
+import tarfile
+import zipfile
+
+import pytest
+
+from pixelmill.core.errors import UserError
+from pixelmill.packing.check import check
+from tests.helpers.optional import if_installed
+from tests.helpers.packed import packed as archive_of
+from tests.helpers.trees import make_tree, packed
+
+CONTENTS = {"a.jpg": b"one" * 300, "b.jpg": b"two" * 300, "c/d.jpg": b"six" * 300}
+
+
+@pytest.fixture(params=["webdataset", "zip"])
+def folder(request, tmp_path):
+    """A folder with one shard."""
+    packed(make_tree(tmp_path / "tree", CONTENTS), tmp_path / "shards", format=request.param)
+    return tmp_path / "shards"
+
+
+@pytest.fixture
+def shard(folder):
+    (path,) = folder.glob("images-*")
+    return path
+
+
+def faults(folder):
+    return check(str(folder))[1]
+
+
+def replaced(shard, contents):
+    shard.write_bytes(archive_of(contents, shard.suffix))
+
+
+def test_nothing_is_wrong_with_what_was_packed(folder):
+    assert check(str(folder)) == (3, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"b.jpg": None}, ["'b.jpg' is missing"]),
+        ({"a.jpg": b"two" * 300, "b.jpg": b"one" * 300},
+         ["'a.jpg' has the bytes of 'b.jpg'", "'b.jpg' has the bytes of 'a.jpg'"]),
+        ({"a.jpg": b"0ne" + b"one" * 299}, ["'a.jpg' has other bytes than the output"]),
+        ({"x.jpg": b"x"}, ["'x.jpg' is a foreign member"]),
+        ({"../x.jpg": b"x"}, ["has foreign members: members that lead out of the archive"]),
+        ({}, ["its bytes differ, but not those of its members"]),
+    ],
+    ids=["missing", "swapped", "altered", "foreign", "outside", "packed by others"],
+)  # fmt: skip
+def test_a_wrong_member_is_named(folder, shard, change, told):
+    contents = {name: data for name, data in (CONTENTS | change).items() if data is not None}
+    replaced(shard, contents)
+    assert faults(folder) == [f"{shard.name}: {fault}" for fault in told]
+
+
+def test_every_flipped_byte_is_noticed(folder, shard):
+    whole = shard.read_bytes()
+    for place in range(0, len(whole), 97):
+        data = bytearray(whole)
+        data[place] ^= 0x40
+        shard.write_bytes(data)
+        assert faults(folder), place
+    shard.write_bytes(whole)
+    assert not faults(folder)
+
+
+def test_a_flipped_byte_of_an_image_is_told_by_its_name(folder, shard):
+    data = shard.read_bytes()
+    shard.write_bytes(data.replace(b"twotwo", b"twoTwo", 1))
+    assert faults(folder) == [f"{shard.name}: 'b.jpg' has other bytes than the output"]
+
+
+@pytest.mark.parametrize("size", [0, 700, -1])
+def test_a_shard_that_is_cut_off_is_told(folder, shard, size):
+    shard.write_bytes(shard.read_bytes()[:size])
+    assert faults(folder)
+
+
+def test_a_member_that_is_there_twice_is_told(folder, shard):
+    made = io.BytesIO(shard.read_bytes())
+    if shard.suffix == ".tar":
+        with tarfile.open(fileobj=made, mode="a") as archive:
+            info = tarfile.TarInfo("a.jpg")
+            info.size = len(CONTENTS["a.jpg"])
+            archive.addfile(info, io.BytesIO(CONTENTS["a.jpg"]))
+    else:
+        with pytest.warns(UserWarning), zipfile.ZipFile(made, "a") as archive:
+            archive.writestr("a.jpg", CONTENTS["a.jpg"])
+    shard.write_bytes(made.getvalue())
+    assert faults(folder) == [f"{shard.name}: 'a.jpg' is there 2 times"]
+
+
+def test_missing_and_foreign_shards_are_told(folder, shard):
+    shard.rename(folder / f"images-000007{shard.suffix}")
+    assert faults(folder) == [
+        f"images-000007{shard.suffix}: is no shard of this packing; remove it",
+        f"{shard.name}: is missing",
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+def test_a_link_is_no_shard(folder, shard, tmp_path):
+    shard.rename(tmp_path / shard.name)
+    shard.symlink_to(tmp_path / shard.name)
+    (fault,) = faults(folder)
+    assert fault.startswith(f"{shard.name}: cannot be read: ")
+
+
+def test_a_shard_that_only_the_table_knows_is_told(folder):
+    with (folder / "packed.csv").open("a") as file:
+        file.write("x,x.jpg,images-000005.tar,1,00,x.png\n")
+    assert faults(folder) == ["images-000005.tar: is in packed.csv, but not in packed.json"]
+
+
+def test_what_is_no_finished_packing_is_told(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for place, told in (("nowhere", "is not a folder"), ("empty", "holds no shards")):
+        with pytest.raises(UserError, match=told):
+            check(str(tmp_path / place))
+    (folder / "packed.csv").unlink()
+    with pytest.raises(UserError, match="did not end"):
+        check(str(folder))
+
+
+@if_installed("pyarrow")
+def test_faults_of_parquet_are_named(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    packed(make_tree(tmp_path / "tree", CONTENTS), tmp_path / "shards", format="parquet")
+    path = tmp_path / "shards/images-000000.parquet"
+    whole = path.read_bytes()
+    table = parquet.read_table(path)
+    rows = table.to_pylist()
+    rows[0]["image"]["bytes"] = CONTENTS["b.jpg"]
+    rows[1]["image"]["path"] = rows[1]["key"] = "x"
+    parquet.write_table(pyarrow.Table.from_pylist(rows, table.schema), path)
+    told = faults(tmp_path / "shards")
+    assert f"{path.name}: 'a.jpg' has the bytes of 'b.jpg'" in told
+    assert f"{path.name}: 'b.jpg' is missing" in told
+    for place in range(0, len(whole), 97):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x40]) + whole[place + 1 :])
+        assert faults(tmp_path / "shards"), place

@@ -1,0 +1,38 @@
+"""The tables of the members."""
+
+import pytest
+
+from pixelmill.core.errors import UserError
+from pixelmill.core.root import Root
+from pixelmill.packing.tables import MemberRow, read, remove, write
+from tests.helpers.optional import if_installed
+
+ROWS = [
+    MemberRow("a", "a.jpg", "images-000000.tar", 3, "0" * 64, r"two\u000alines.png"),
+    MemberRow("=1+1", "=1+1.jpg", "images-000001.tar", 0, "f" * 64, '"quoted", é.png'),
+]
+
+
+def test_a_table_is_read_as_it_was_written_and_no_cell_is_a_formula(tmp_path):
+    write(str(tmp_path), ROWS)
+    assert list(read(str(tmp_path))) == ROWS
+    lines = (tmp_path / "packed.csv").read_text("utf-8").splitlines()
+    assert lines[0] == "key,member,shard,bytes,digest,source"
+    assert lines[2].startswith(r"\u003d1+1,")
+
+
+def test_tables_are_removed_before_what_they_describe_changes(tmp_path):
+    write(str(tmp_path), ROWS)
+    remove(Root(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match=r"packed\.csv' is missing"):
+        list(read(str(tmp_path)))
+
+
+@if_installed("pyarrow")
+def test_the_table_is_written_as_parquet_too(tmp_path):
+    from pyarrow import parquet
+
+    write(str(tmp_path), ROWS)
+    rows = parquet.read_table(tmp_path / "packed.parquet").to_pylist()
+    assert rows == [row._asdict() for row in ROWS]
