@@ -222,6 +222,7 @@ def config(**changes):
 
 ABOVE = ["results/demo", "results/demo/light", "results/demo/light/threads", "results/report",
          "results/demo/light/threads/shards", "results/demo/shards/1-of-2",
+         "results/demo/light/packed",
          "results/report/figures", "resources", "resources/demo", "logs", "logs/demo",
          "logs/demo/light", "benchmarks", "benchmarks/demo/light"]  # fmt: skip
 

@@ -48,6 +48,7 @@ SHARDED = CONFIG["scale"]["shards"] > 1
 BEGAN = time.time()
 ENGINES = list(dict.fromkeys([BASELINE, *RUN["engines"]]))
 INSPECTED = RUN["datasets"] if CONFIG["metrics"] else []
+PACKED = RUN["datasets"] if CONFIG["pack"] else []
 SPLIT = [name for name in RUN["datasets"] if "split" in CONFIG["datasets"][name]]
 
 
@@ -146,6 +147,13 @@ def selecting(wildcards):
     }
     given = {option: value for option, value in options.items() if value}
     return shlex.join(part for option in given.items() for part in option)
+
+
+def packing(wildcards):
+    """Options that say how outputs are packed."""
+    given = CONFIG["pack"] or {}
+    options = [f"--{key}={given[key]}" for key in sorted(given) if given[key]]
+    return shlex.join(options + ["--durable"] * CONFIG["durable"])
 
 
 def generated(wildcards):

@@ -152,6 +152,22 @@ def assignment(text: str) -> tuple[str, float]:
         ) from error
 
 
+def byte_count(text: str) -> int:
+    """Parse a number of bytes, which may have a decimal unit.
+
+    Examples
+    --------
+    >>> byte_count("1.5G")
+    1500000000
+    """
+    from pixelmill.packing import division
+
+    try:
+        return division.byte_count(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def number(least: int, most: int | None = None) -> Callable[[str], int]:
     """Return a function that parses an integer between two bounds.
 

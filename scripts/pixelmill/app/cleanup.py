@@ -24,6 +24,7 @@ from pixelmill.dataset.ledger import open_to_read
 from pixelmill.dataset.shards import WHOLE, others
 from pixelmill.dataset.synthetic import made_in
 from pixelmill.engines.registry import CHOICES
+from pixelmill.packing.record import SHARD
 
 _TREE = "|".join(CHOICES)
 _SHARD = r"[0-9]+-of-[0-9]+"
@@ -41,7 +42,10 @@ _TABLES = (
     rf"generated\.json|(shards/{_SHARD}/)?catalog(\.known)?\.csv"
     rf"|(metrics|findings|selected|left_out|splits)\.csv|metrics\.parquet|statistics\.json|inspection\.html|{INSPECTION}/({_STATE})"
 )
-_TABLES_OF_RECIPES = r"(comparison|scaling|rivals)(\.unfinished)?\.json"
+_TABLES_OF_RECIPES = (
+    r"(comparison|scaling|rivals)(\.unfinished)?\.json"
+    rf"|packed/({SHARD.pattern}|packed\.(csv|json|parquet)|\.(shards|packing)\.jsonl|\.lock)"
+)
 
 #: Of the whole run. Snakemake leaves a timestamp in each folder that a rule declares.
 _REPORT = (
@@ -56,7 +60,7 @@ _VERDICTS = (
 #: Jobs that write a log and a benchmark: of the run, a dataset, a recipe.
 _JOBS = ("plan", "process", "report", "steps", "verdict", "verify")
 _JOBS_OF_DATASETS = rf"catalog|generate|inspect|select|split|shards/{_SHARD}\.catalog"
-_JOBS_OF_RECIPES = rf"compare|scaling|rivals|({_TREE})(\.verify|/{_SHARD})?"
+_JOBS_OF_RECIPES = rf"compare|scaling|rivals|pack|({_TREE})(\.verify|/{_SHARD})?"
 
 
 def clean(config: Mapping[str, Any]) -> tuple[int, list[str]]:

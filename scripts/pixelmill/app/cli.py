@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pixelmill.app.argument_parser import Parser, number, path
+from pixelmill.app.argument_parser import Parser, byte_count, number, path
 from pixelmill.core.errors import UserError
 from pixelmill.core.reasons import REASONS
 from pixelmill.core.sandbox import Sandbox
@@ -154,6 +154,26 @@ def policy(
         check_outputs=options.check_outputs,
         retry_failed=tuple(options.retry_failed),
         sandbox=Sandbox.from_config(options.sandbox),
+    )
+
+
+def add_packing(made: argparse.ArgumentParser) -> None:
+    """Add the options that say how outputs are packed."""
+    made.add_argument(
+        "--format",
+        choices=("webdataset", "zip", "parquet"),
+        help="format of the shards (default: webdataset)",
+    )
+    size = made.add_mutually_exclusive_group()
+    size.add_argument(
+        "--images",
+        type=positive,
+        metavar="N",
+        help="images in a shard, on average, from which the number of shards is chosen once "
+        "(default: 10000)",
+    )
+    size.add_argument(
+        "--bytes", type=byte_count, metavar="SIZE", help="or bytes in a shard, such as 500M or 1G"
     )
 
 

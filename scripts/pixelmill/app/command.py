@@ -100,6 +100,22 @@ def _parser() -> argparse.ArgumentParser:
         help="also assign the images to parts, such as train=0.8 val=0.1 test=0.1; near-duplicates "
         "stay together, and images that were assigned before stay where they are",
     )
+    pack = add(
+        "pack",
+        "pack the results of `run` into shards for training, or check them",
+        "pixelmill pack out shards --images 5000\n  pixelmill pack --check shards",
+    )
+    pack.add_argument(
+        "target", nargs="?", type=path, metavar="DST", help="folder of the results; only read"
+    )
+    pack.add_argument("folder", nargs="?", type=path, metavar="FOLDER", help="folder of the shards")
+    cli.add_packing(pack)
+    pack.add_argument(
+        "--check",
+        type=path,
+        metavar="FOLDER",
+        help="read all shards of a folder back instead, and name each fault",
+    )
     scaling = add(
         "scaling",
         "measure how much faster more cores are, with each engine",
@@ -137,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="file to write (default: config.yaml)",
     )
-    for parser_ in (run, plan, verify, report, inspect, scaling, init):
+    for parser_ in (run, plan, verify, report, inspect, pack, scaling, init):
         cli.add_messages(parser_)
     for parser_ in (run, verify, inspect, scaling):
         cli.add_workers(parser_)
@@ -220,6 +236,8 @@ def _run(options: argparse.Namespace) -> int | None:
     commands: object = folder_commands
     if options.command in _MEASURING:
         from pixelmill.app import report_commands as commands
+    elif options.command == "pack":
+        from pixelmill.app import pack_command as commands
     command: Callable[[argparse.Namespace], int | None] = getattr(commands, options.command)
     return command(options)
 

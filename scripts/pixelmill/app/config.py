@@ -79,6 +79,7 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
         )
     _check_names(filled)
     _check_inspection(filled)
+    _check_packing(filled)
     for name, dataset in filled["datasets"].items():
         if name in filled["run"]["datasets"]:
             filled["datasets"][name] = _checked_dataset(name, dataset, filled["results"])
@@ -298,6 +299,25 @@ def _check_inspection(config: Mapping[str, Any]) -> None:
                 f"{key}.{choice}: images of a dataset in shards cannot be selected; leave "
                 f"'{choice}' out, or set scale.shards to 1."
             )
+
+
+def _check_packing(config: Mapping[str, Any]) -> None:
+    """Check how outputs are packed, and convert a number of bytes that has a unit."""
+    pack = config["pack"]
+    if pack is None:
+        return
+    from pixelmill.packing.division import byte_count
+    from pixelmill.packing.shard_formats import require
+
+    require(pack["format"])
+    if pack.get("bytes") is None:
+        return
+    if pack.get("images") is not None:
+        raise UserError("pack: found 'images' and 'bytes'; give one of them.")
+    try:
+        pack["bytes"] = byte_count(pack["bytes"])
+    except ValueError as error:
+        raise UserError(f"pack.bytes: {error}.") from error
 
 
 def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ import secrets
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,8 @@ def _folders_of_results(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"{parent}/{FOLDER}"
         for shard in Path(results, parent, FOLDER).glob("*-of-*"):
             yield f"{parent}/{FOLDER}/{shard.name}"
+    for dataset, recipe in product(config["run"]["datasets"], config["run"]["recipes"]):
+        yield f"{dataset}/{recipe}/packed"
 
 
 def _check_job_file(here: Root, path: str) -> None:

@@ -46,6 +46,14 @@ MADE = [
     "results/mine/light/auto/images/a/b/.pixelmill-0a-1-2.tmp",
     "results/mine/light/comparison.json",
     "results/mine/heavy/scaling.json",
+    *(
+        f"results/mine/heavy/packed/{name}"
+        for name in (
+            "images-000000.tar", "images-000012.parquet", "packed.csv", "packed.json",
+            "packed.parquet", ".shards.jsonl", ".packing.jsonl", ".lock",
+        )
+    ),
+    "logs/mine/light/pack.log",
     "results/mine/heavy/rivals.json",
     "results/report/report.html",
     "results/report/figures/mine.light.speedup.svg",
@@ -73,6 +81,7 @@ OTHERS = [
     "resources/demo/00000099.jpg",
     "results/notes.txt",
     "results/mine/light/my_notes.txt",
+    "results/mine/light/packed/images.tar",
     "results/mine/other_recipe/sequential/images/0.jpg",
     "results/mine/light/auto/ledger.txt",
     "results/mine/light/auto/my.sqlite",

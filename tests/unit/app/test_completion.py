@@ -31,7 +31,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     ("typed", "offered"),
     [
         (["ru"], ["run"]),
-        (["p"], ["plan", "presets"]),
+        (["p"], ["plan", "pack", "presets"]),
         (["run", "--pre"], ["--preset"]),
         (["run", "--preset", "s"], ["social", "scans"]),
         (["run", "a", "b", "--format", "p"], ["png"]),
