@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 #: Targets and options of `pixelmill workflow`, whose arguments Snakemake parses.
-_WORKFLOW = ("all", "process", "plan", "verify", "report", "scaling", "rivals", "steps", "clean",
-             "--cores", "--dry-run", "--configfile", "--config", "--quiet")  # fmt: skip
+_WORKFLOW = (
+    *("all", "process", "plan", "verify", "report", "inspect", "pack", "scaling", "rivals"),
+    *("steps", "clean", "--cores", "--dry-run", "--configfile", "--config", "--quiet"),
+)
 
 
 @dataclass(frozen=True)

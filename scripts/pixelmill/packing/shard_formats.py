@@ -30,7 +30,7 @@ _BLOCK, _RECORD = 512, 10_240
 _UNIX = 3
 
 #: Images of a row group, and bytes after which it ends earlier, since it is held in memory.
-ROW_GROUP, _ROW_GROUP_BYTES = 100, 2**26
+ROW_GROUP, _ROW_GROUP_BYTES = 100, 2**25
 
 #: Opens an output: its size in bytes, and its content.
 Opened: TypeAlias = Callable[[Output], tuple[int, Iterator[bytes]]]
