@@ -53,7 +53,7 @@ def check(folder: str) -> tuple[int, list[str]]:
     data = record.read_json(root)
     if data is None:
         raise UserError(f"'{folder}' holds no shards; give the folder that `pack` wrote to.")
-    if root.lstat(record.TABLE) is None or not data.get("shards"):
+    if root.lstat(record.TABLE) is None or not data["shards"]:
         raise UserError(f"The packing of '{folder}' did not end; pack again, then check.")
     expected: dict[str, dict[str, tuple[int, str]]] = {s["name"]: {} for s in data["shards"]}
     faults = []

@@ -106,6 +106,9 @@ def of_json(data: dict[str, Any]) -> Record:
     """
     division = Division(data["images_per_shard"], data["bytes_per_shard"])
     count = data["count"]
+    for shard in data["shards"]:
+        if not SHARD.fullmatch(shard["name"]) or not shard["sha256"]:
+            raise ValueError(shard)
     if type(count) is not int or not 1 <= count <= MOST_SHARDS:
         raise ValueError(count)
     return Record(str(data["format"]), count, division)

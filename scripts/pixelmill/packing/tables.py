@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import NamedTuple
 
+from pixelmill.core.errors import UserError
 from pixelmill.core.files import atomic
 from pixelmill.core.root import Root
 from pixelmill.core.tables import iterate_table, write_table
@@ -71,8 +72,14 @@ def read(folder: str) -> Iterator[MemberRow]:
     UserError
         If it is missing or was not written by pixelmill.
     """
-    for row in iterate_table(os.path.join(folder, TABLE)):
-        yield MemberRow(**{**row, "bytes": int(row["bytes"])})  # type: ignore[arg-type]
+    path = os.path.join(folder, TABLE)
+    for row in iterate_table(path):
+        try:
+            yield MemberRow(**{**row, "bytes": int(row["bytes"])})  # type: ignore[arg-type]
+        except (LookupError, TypeError, ValueError) as error:
+            raise UserError(
+                f"The table '{path}' is damaged; pack again, which repairs it."
+            ) from error
 
 
 def _write_parquet(path: str, rows: Iterator[MemberRow]) -> None:

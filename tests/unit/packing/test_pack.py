@@ -277,10 +277,19 @@ def test_a_folder_in_the_place_of_a_shard_is_told(tree, folder):
         packed(tree, folder)
 
 
-def test_a_damaged_record_is_told(tree, folder):
+@pytest.mark.parametrize(
+    "change",
+    [{"count": 0}, {"count": "3"}, {"count": 10**12}, {"shards": [{}]}, {"shards": None},
+     {"shards": [{"name": "../x", "sha256": "0"}]}],
+    ids=str,
+)  # fmt: skip
+def test_a_damaged_record_is_told(tree, folder, change):
     packed(tree, folder, 10)
-    (folder / "packed.json").write_text('{"count": 0}')
+    record = json.loads((folder / "packed.json").read_text())
+    (folder / "packed.json").write_text(json.dumps(record | change))
     assert "is damaged; restore it" in refused(tree, folder)
+    with pytest.raises(UserError, match="is damaged"):
+        check(str(folder))
 
 
 def test_one_process_packs_a_folder_at_a_time(tree, folder, monkeypatch):

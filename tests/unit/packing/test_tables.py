@@ -29,6 +29,13 @@ def test_tables_are_removed_before_what_they_describe_changes(tmp_path):
         list(read(str(tmp_path)))
 
 
+@pytest.mark.parametrize("line", ["a,a.jpg,images-000000.tar,many,0,a.png", "a", "1,2,3,4,5,6,7"])
+def test_a_damaged_table_is_told(tmp_path, line):
+    (tmp_path / "packed.csv").write_text(f"key,member,shard,bytes,digest,source\n{line}\n")
+    with pytest.raises(UserError, match="is damaged; pack again"):
+        list(read(str(tmp_path)))
+
+
 @if_installed("pyarrow")
 def test_the_table_is_written_as_parquet_too(tmp_path):
     from pyarrow import parquet
