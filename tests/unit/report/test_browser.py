@@ -280,9 +280,10 @@ def test_pictures_before_and_after_are_drawn(browse):
     drawn = "[...document.images].filter(e => e.complete && e.naturalWidth).length"
     opened = browse("page", 390)
     assert opened.ask(drawn) == 2 * 6
-    # All tiles are equally large.
-    tiles = "new Set([...document.querySelectorAll('.zoom')].map(e => e.offsetHeight)).size"
-    assert opened.ask(tiles) == 1
+    # All tiles are equally large, also beside a long name.
+    opened.ask("document.querySelector('.name').textContent = 'a'.repeat(60)")
+    tiles = "new Set([...document.querySelectorAll('.zoom')].map(e => e.{})).size"
+    assert [opened.ask(tiles.format(side)) for side in ("offsetWidth", "offsetHeight")] == [1, 1]
 
 
 COLUMN = """[...document.querySelectorAll("#comparison tbody tr")].map(
