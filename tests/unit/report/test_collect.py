@@ -393,7 +393,7 @@ def test_many_failures_are_listed_up_to_a_number_and_counted_all(trees, tmp_path
     failures, text = listed(*corrupt)
     assert (failures["failed"], failures["reasons"]) == (70, {"corrupt": 70})
     assert "049.jpg" in text and "050.jpg" not in text
-    assert "44 more of 64" in text
+    assert "44 more, of 70 in all" in text
     # Each reason has its share.
     failures, text = listed(*corrupt, *(f"x{k}.jpg,decode,truncated,short" for k in range(30)))
     assert failures["reasons"] == {"corrupt": 70, "truncated": 30}

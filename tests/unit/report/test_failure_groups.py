@@ -94,10 +94,12 @@ def page_of(*rows, **reasons):
 def test_the_page_lists_some_and_folds_the_rest():
     page = page_of(*((f"{k}.jpg", "corrupt", "bad") for k in range(20)), corrupt=1234)
     assert page.count("<li><code>") == 20
-    assert "<summary>14 more of 1,228</summary>" in page
+    assert "<summary>14 more, of 1,234 in all</summary>" in page
     assert "1,234 images" in page
+    assert "Copy 20 paths" in page
     few = page_of(*((f"{k}.jpg", "corrupt", "bad") for k in range(9)))
     assert "more</summary>" not in few
+    assert "Copy these paths" in few
 
 
 def test_hostile_paths_and_messages_are_texts():
