@@ -20,6 +20,7 @@ OPENCV_STEPS: dict[str, Callable[..., AnyArray]] = {}
 #: Kernels by name. Those that are missing here are replaced by the area filter for shrinking,
 #: because OpenCV's wider kernels do not average.
 _KERNELS = {"nearest": "INTER_NEAREST_EXACT", "bilinear": "INTER_LINEAR", "box": "INTER_AREA"}
+_NOT_AVERAGING = ("nearest", "bilinear")
 _ENLARGING = {"bicubic": "INTER_CUBIC", "lanczos": "INTER_LANCZOS4"}
 
 #: Largest side of the square of a median in 16 bits.
@@ -70,8 +71,6 @@ def resize(picture: AnyArray, region: tuple[float, float] | None = None, **param
     `region` is the width and height of the part of the picture that holds the source, in pixels,
     if a decode at a reduced size rounded the size up.
     """
-    import cv2
-
     cover = params["fit"] == "cover"
     if region is not None and cover:  # this loses less than half a pixel
         picture, region = picture[: int(region[1]), : int(region[0])], None
@@ -81,12 +80,9 @@ def resize(picture: AnyArray, region: tuple[float, float] | None = None, **param
     # OpenCV cannot resize a region whose edges lie between pixels. The picture is therefore cropped
     # to whole pixels, before or after resizing, whichever has the smaller pixels.
     size = resampled_size(source, {**params, "fit": "outside"} if cover else params)
-    shrinks = size[0] <= source[0] and size[1] <= source[1]
-    name = params["filter"]
-    kernel = _KERNELS.get(name) or ("INTER_AREA" if shrinks else _ENLARGING[name])
     if size != picture.shape[1::-1] or region is not None:
-        interpolation = getattr(cv2, kernel)
-        picture = _premultiplied(picture, lambda p: _scaled(p, size, region, interpolation))
+        name = params["filter"]
+        picture = _premultiplied(picture, lambda p: _scaled(p, size, region, name))
     frame = (params["width"], params["height"])
     if cover:
         left, top = (-place for place in canvas.offset(frame, size, params["gravity"]))
@@ -100,18 +96,37 @@ def resize(picture: AnyArray, region: tuple[float, float] | None = None, **param
 
 
 def _scaled(
-    picture: AnyArray, size: tuple[int, int], region: tuple[float, float] | None, interpolation: int
+    picture: AnyArray, size: tuple[int, int], region: tuple[float, float] | None, name: str
 ) -> AnyArray:
-    """Scale a picture so that a region of it becomes the result."""
+    """Scale a picture with a filter so that a region of it becomes the result."""
+    width, height = region or picture.shape[1::-1]
+    shorter, lower = size[0] <= width, size[1] <= height
+    if shorter != lower and name not in _NOT_AVERAGING:
+        # OpenCV averages areas only if no side grows: the side that shrinks comes first.
+        between = (size[0], height) if shorter else (width, size[1])
+        picture = _scaled_at_once(picture, between, region, "INTER_AREA")
+        region = region and between
+        shorter = lower = False
+    kernel = _KERNELS.get(name) or ("INTER_AREA" if shorter and lower else _ENLARGING[name])
+    made = _scaled_at_once(picture, size, region, kernel)
+    return made[: size[1], : size[0]]
+
+
+def _scaled_at_once(
+    picture: AnyArray, size: tuple[float, float], region: tuple[float, float] | None, kernel: str
+) -> AnyArray:
     import cv2
     import numpy as np
 
+    interpolation = getattr(cv2, kernel)
     if region is None:
-        return np.asarray(cv2.resize(picture, size, interpolation=interpolation))
+        return np.asarray(
+            cv2.resize(picture, (int(size[0]), int(size[1])), interpolation=interpolation)
+        )
     # With factors instead of a size, OpenCV scales the pixels beyond the region too.
     across, down = (part / whole for part, whole in zip(size, region, strict=True))
     made = cv2.resize(picture, None, fx=across, fy=down, interpolation=interpolation)
-    return np.asarray(made[: size[1], : size[0]])
+    return np.asarray(made)
 
 
 def _covered(picture: AnyArray, params: Mapping[str, Any]) -> AnyArray:

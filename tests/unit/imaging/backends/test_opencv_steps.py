@@ -59,6 +59,25 @@ def test_a_step_gives_the_same_as_that_of_pillow(photo, step, alike, mode):
     assert psnr(ours, other) >= alike
 
 
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [(), (3,), (4,)])
+@pytest.mark.parametrize("filter", ["lanczos", "bicubic", "box"])
+@pytest.mark.parametrize("size", [(30, 90), (90, 30), (30, 40), (50, 40)])
+def test_a_side_that_shrinks_is_averaged_whatever_the_other_does(size, filter, channels, depth):
+    """A pattern of single pixels becomes even grey along a side that is less than half as long."""
+    stripes = np.indices((60, 70)).sum(0) % 2 * np.iinfo(depth).max
+    picture = np.ones((60, 70, *channels), depth) * np.iinfo(depth).max
+    colors = picture.reshape(60, 70, -1)[..., :3]
+    colors[:] = stripes[..., None]
+    params = {"width": size[0], "height": size[1], "filter": filter}
+    (step,) = recipe_parser.parse({"steps": [{"resize": params}]}).steps
+    made = OPENCV_STEPS["resize"](picture, **step.params)
+    assert made.shape[:2] == size[::-1]
+    middle = made.reshape(*size[::-1], -1)[4:-4, 4:-4, :3] / np.iinfo(depth).max
+    assert abs(middle.mean() - 0.5) < 0.02
+    assert middle.std() < 0.2  # 0.5 in the pattern
+
+
 #: Steps whose parameters are in levels of 0 to 255, and others.
 IN_LEVELS = [
     {"color_matrix": {"matrix": [[1, 0, 0, 10], [0, 1, 0, -20.5], [0, 0, 1, 0]]}},
