@@ -3,6 +3,7 @@
 import struct
 
 import numpy as np
+from PIL import ImageColor
 
 RAW, RLE8, RLE4, BIT_FIELDS, ALPHA_BIT_FIELDS = 0, 1, 2, 3, 6
 
@@ -85,3 +86,21 @@ def _packed(row, four):
 
 def _even(codes):
     return codes + b"\0" * (len(codes) % 2)
+
+
+def icon(*pictures):
+    """An icon of pictures: (side, bits that its entry claims, bytes)."""
+    head, body = struct.pack("<HHH", 0, 1, len(pictures)), b""
+    for side, bits, inside in pictures:
+        place = 6 + 16 * len(pictures) + len(body)
+        head += struct.pack("<BBBBHHII", side, side, 0, 0, 1, bits, len(inside), place)
+        body += inside
+    return head + body
+
+
+def icon_bitmap(side, color, bits):
+    """A bitmap of one colour for an icon, with a palette and a mask."""
+    rows = side * ((side * bits + 31) // 32 * 4 + (side + 31) // 32 * 4)
+    head = struct.pack("<IiiHHIIiiII", 40, side, 2 * side, 1, bits, 0, 0, 0, 0, 0, 0)
+    palette = bytes((*ImageColor.getrgb(color)[::-1], 0)) + bytes(4 * (2**bits - 1))
+    return head + palette + bytes(rows)

@@ -177,7 +177,16 @@ def largest_icon(data: bytes) -> bytes:
     """Return the file of the largest picture of an icon, and among those the deepest."""
     (count,) = struct.unpack_from("<H", data, 4)
     entries = [struct.unpack_from("<BBBBHHII", data, 6 + 16 * k) for k in range(count)]
-    best = max(entries, key=lambda e: ((e[0] or 256) * (e[1] or 256), e[5]))
+
+    def rank(entry: tuple[int, ...]) -> tuple[int, int, int]:
+        width, height, _, _, _, stated, _, place = entry
+        (bits,) = struct.unpack_from("<H", data, place + 14)
+        if kind_of(data[place:]) == "png":
+            depth, color = data[place + 24 : place + 26]
+            bits = depth * (1, 1, 3, 1, 2, 1, 4)[color]
+        return (width or 256) * (height or 256), bits, stated
+
+    best = max(entries, key=rank)
     return data[best[7] : best[7] + best[6]]
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from pixelmill.verification.second_decoder import decode
 from pixelmill.verification.second_samples import UndecodableError
+from tests.helpers.bitmaps import icon, icon_bitmap
 from tests.helpers.imaging import ADOBE_RGB, chunk, icc_profile, png, psnr, transparent, words
 from tests.helpers.picture_containers import with_property
 from tests.helpers.tiffs import retyped, tiff
@@ -343,6 +344,13 @@ def test_the_largest_picture_of_an_icon(encoded, format_):
         Image.fromarray(pixels), "ICO", sizes=[(16, 16), (32, 32)], bitmap_format=format_
     )
     assert np.array_equal(seen(data), pixels)
+
+
+def test_the_deepest_of_equally_large_pictures_of_an_icon_whatever_its_entry_claims():
+    for claimed in ((0, 0), (32, 4)):
+        pictures = zip(claimed, (("#0000ff", 4), ("#ff0000", 8)), strict=True)
+        data = icon(*((16, bits, icon_bitmap(16, *own)) for bits, own in pictures))
+        assert seen(data)[0, 0, :3].tolist() == [255, 0, 0]
 
 
 def test_inks_of_a_jpeg_follow_adobes_inversion(encoded):

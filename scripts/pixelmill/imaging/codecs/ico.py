@@ -13,8 +13,13 @@ _HEAD = struct.Struct("<HHH")
 #: Entry of a picture: sides, colours, reserved, planes, bits per pixel, bytes and offset.
 _ENTRY = struct.Struct("<BBBBHHII")
 
-#: The length that a side of 0 stands for, and the rank of a picture that states no depth.
-_LARGEST_SIDE, _UNKNOWN_DEPTH = 256, 256
+#: The length that a side of 0 stands for.
+_LARGEST_SIDE = 256
+
+#: Where the header of a bitmap (BITMAPINFOHEADER) has the bits of a pixel, and where that of a PNG
+#: has the bits of a sample and the type of colour; samples of a pixel by that type (PNG, 11.2.1).
+_BITMAP_BITS, _PNG_BITS = 14, 24
+_PNG_SAMPLES = {2: 3, 4: 2, 6: 4}
 
 
 def best_alone(data: bytes) -> bytes:
@@ -37,11 +42,21 @@ def best_alone(data: bytes) -> bytes:
     if count < 2 or begins.stop > len(data):
         return data
 
-    def rank(begin: int) -> tuple[int, int]:
-        width, height, colors, _, _, bits, _, _ = _ENTRY.unpack_from(data, begin)
+    def rank(begin: int) -> tuple[int, int, int]:
+        width, height, _, _, _, bits, _, place = _ENTRY.unpack_from(data, begin)
         area = (width or _LARGEST_SIDE) * (height or _LARGEST_SIDE)
-        return area, bits or max(colors - 1, 0).bit_length() or _UNKNOWN_DEPTH
+        return area, _bits(data[place : place + _PNG_BITS + 2]), bits
 
     best = max(begins, key=rank)
     entry = data[best : best + _ENTRY.size]
     return _HEAD.pack(reserved, kind, 1) + entry + data[_HEAD.size + _ENTRY.size :]
+
+
+def _bits(head: bytes) -> int:
+    """Bits of a pixel by the header of the picture itself: an entry often states none."""
+    try:
+        if head.startswith(b"\x89PNG"):
+            return head[_PNG_BITS] * _PNG_SAMPLES.get(head[_PNG_BITS + 1], 1)
+        return int.from_bytes(head[_BITMAP_BITS : _BITMAP_BITS + 2], "little")
+    except IndexError:  # it is cut off
+        return 0

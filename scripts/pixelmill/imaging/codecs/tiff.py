@@ -434,6 +434,7 @@ def _reads_layout(tags: Mapping[int, Any]) -> bool:
         and tags.get(_PLANAR, 1) == 1  # even for one sample
         and tags.get(_FILL_ORDER, 1) == 1
         and (color != PALETTE or max(tags.get(_COLOR_MAP, (0,))) > 255)
+        and (color != PALETTE or len(tags[_COLOR_MAP]) >= 3 << bits[0])
         and (color != SEPARATED or tags.get(_INK_SET, _CMYK) == _CMYK)
         and (color != YCBCR or compression != 1)
     )
@@ -449,6 +450,12 @@ def _page(data: bytes, page: Any) -> Page:
     colors = _COLORS.get(page.photometric)
     if colors is None or samples < colors:
         raise _unsupported(layout)
+    if page.photometric == PALETTE and bits in (1, 2, 4, 8, 16):
+        tag, needed = page.tags.get(_COLOR_MAP), 3 << bits
+        numbers = tag.count if tag else 0
+        if numbers < needed:  # levels of all reds come first, so that their places are not known
+            message = f"TIFF: its colour map has {numbers:,} numbers, not {needed:,}"
+            raise ImageError("decode", "corrupt", message)
     if page.photometric == SEPARATED and page.tags.valueof(_INK_SET, _CMYK) != _CMYK:
         raise _unsupported(f"{layout}, inks that are not CMYK")
     if page.photometric == YCBCR and page.compression not in _JPEGS and (bits, samples) != (8, 3):

@@ -17,6 +17,7 @@ from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
+from tests.helpers.bitmaps import icon, icon_bitmap
 from tests.helpers.imaging import opened
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -52,24 +53,30 @@ def heic():
     return file.getvalue()
 
 
-def icon(*entries):
+def icon_of_pngs(*entries):
     """An icon of PNGs: (side, color, bits that it claims)."""
-    head, body = struct.pack("<HHH", 0, 1, len(entries)), b""
-    for side, color, bits in entries:
-        inside = saved(flat(color, (side, side)).convert("RGBA"), "PNG")
-        place = 6 + 16 * len(entries) + len(body)
-        head += struct.pack("<BBBBHHII", side, side, 0, 0, 1, bits, len(inside), place)
-        body += inside
-    return head + body
+    return icon(
+        *(
+            (side, bits, saved(flat(color, (side, side)).convert("RGBA"), "PNG"))
+            for side, color, bits in entries
+        )
+    )
+
+
+def icon_of_bitmaps(*entries):
+    """An icon of bitmaps with palettes: (color, bits that it claims, its own bits)."""
+    return icon(*((16, bits, icon_bitmap(16, color, own)) for color, bits, own in entries))
 
 
 SEVERAL = {
     "mpo": mpo,
     "tiff": pages,
     "heic": heic,
-    "ico-largest-first": lambda: icon((48, RED, 32), (16, BLUE, 32)),
-    "ico-largest-last": lambda: icon((16, BLUE, 32), (32, GREEN, 32), (48, RED, 32)),
-    "ico-most-bits": lambda: icon((32, BLUE, 8), (32, RED, 32), (32, GREEN, 4)),
+    "ico-largest-first": lambda: icon_of_pngs((48, RED, 32), (16, BLUE, 32)),
+    "ico-largest-last": lambda: icon_of_pngs((16, BLUE, 32), (32, GREEN, 32), (48, RED, 32)),
+    "ico-claims-no-bits": lambda: icon_of_bitmaps((BLUE, 0, 4), (RED, 0, 8), (GREEN, 0, 1)),
+    "ico-claims-other-bits": lambda: icon_of_bitmaps((BLUE, 32, 4), (RED, 4, 8)),
+    "ico-most-bits": lambda: icon_of_pngs((32, BLUE, 8), (32, RED, 32), (32, GREEN, 4)),
 }
 
 

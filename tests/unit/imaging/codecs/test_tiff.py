@@ -173,6 +173,20 @@ def test_the_upper_bytes_of_a_palette_are_its_levels(bits, low):
         assert_seen(data, expected, within=0)
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("compression", [1, 8, 34925])
+@pytest.mark.parametrize("missing", [1, 3, None])
+def test_a_palette_that_is_too_short_is_corrupt(bits, compression, missing):
+    samples = np.zeros((4, 4, 1), np.uint16)
+    levels = [(number * 257) % 65536 for number in range((3 << bits) - (missing or 3 << bits))]
+    tags = ((320, 3, levels),) if levels else ()
+    data = tiff(samples, photometric=PALETTE, bits=bits, compression=compression, tags=tags)
+    for name in ("pillow", "opencv"):
+        with pytest.raises(ImageError) as failed:
+            seen(data, name)
+        assert failed.value.reason == "corrupt", failed.value
+
+
 @pytest.mark.parametrize("orientation", TURNED)
 @pytest.mark.parametrize(
     ("color", "bits", "format", "extra"),
