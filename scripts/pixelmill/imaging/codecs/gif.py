@@ -102,7 +102,7 @@ def source(data: bytes, options: DecodeOptions) -> Source:
     EOFError
         If the file ends before its first frame.
     ValueError
-        If no frame has a size.
+        If it has no frame, or no frame has a size.
     """
     parsed = parse(data)
 
@@ -163,6 +163,8 @@ def parse(data: bytes) -> Gif:
             frames.append(frame)
             control = (0, 0, 0)
         # Decoders skip any other byte.
+    if not frames and place < len(data) and complete:
+        raise ValueError("the GIF has no frame")
     if not frames:
         raise EOFError("the GIF ends before its first frame")
     if not any(frame.width and frame.height for frame in frames):

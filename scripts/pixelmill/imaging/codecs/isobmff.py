@@ -110,6 +110,16 @@ def primary_item(data: bytes) -> int:
     return int.from_bytes(content(data, b"meta", b"pitm")[_FULL:], "big")
 
 
+def codings(data: bytes) -> set[bytes]:
+    """Types of the items that are the picture of the file, or the parts that it is made of."""
+    try:
+        primary = primary_item(data)
+        wanted = {primary, *_parts(data, primary)}
+        return {kind for number, kind, _ in _items(data) if number in wanted}
+    except (struct.error, IndexError):
+        return set()
+
+
 def _items(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Number and type of each item, and its names with NUL after each (ISOBMFF, 8.11.6)."""
     table = first(data, b"meta", b"iinf")

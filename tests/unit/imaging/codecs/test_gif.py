@@ -277,6 +277,13 @@ def test_a_first_frame_that_reaches_far_is_too_large():
     assert [letters(frame) for frame in decode(later, options=ALL).frames] == [["rgb"]] * 2
 
 
+@pytest.mark.parametrize(("end", "reason"), [(b";", "corrupt"), (b"", "truncated")])
+def test_a_file_without_a_frame_is_truncated_only_if_its_end_is_missing(end, reason):
+    with pytest.raises(ImageError) as refusal:
+        decode(b"GIF89a" + struct.pack("<HHBBB", 4, 4, 0, 0, 0) + end)
+    assert refusal.value.reason == reason
+
+
 @pytest.mark.parametrize("missing", [1, 2, 3, 4])
 def test_a_frame_that_was_cut_off_is_truncated(missing):
     rows = ["rgbw" * 25] * 8

@@ -108,6 +108,14 @@ def test_a_heic_whose_primary_picture_is_a_thumbnail_is_unsupported():
     assert refusal.value.reason == "unsupported"
 
 
+@pytest.mark.parametrize("coding", ["j2k1", "avc1", "unci"])
+def test_a_heif_of_another_coding_is_unsupported(coding):
+    data = heic().replace(b"hvc1", coding.encode())
+    with pytest.raises(ImageError, match=f"coded as {coding}") as refusal:
+        decode(data)
+    assert refusal.value.reason == "unsupported"
+
+
 #: What a JPEG with a gain map says of it (Ultra HDR 1.1; ISO 21496-1; CIPA DC-007 for MPF).
 GAIN = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-'

@@ -26,6 +26,18 @@ class Heif(IsoMedia):
         """Look for a brand of this format; files with one of AVIF may have it too."""
         return super().recognizes(head) and Avif.brands.isdisjoint(brands_of(head))
 
+    #: Codings other than HEVC that a file may have (annexes E to L, and ISO/IEC 23001-17).
+    _OTHER_CODINGS = frozenset((b"avc1", b"evc1", b"j2k1", b"jpeg", b"unci", b"vvc1"))
+
+    def explained(self, data: bytes, reason: str, message: str) -> tuple[str, str]:
+        """Tell a file with another coding from a damaged one."""
+        from pixelmill.imaging.codecs import isobmff
+
+        if others := isobmff.codings(data) & self._OTHER_CODINGS:
+            names = ", ".join(sorted(name.decode() for name in others))
+            return "unsupported", f"HEIF whose picture is coded as {names}"
+        return reason, message
+
     def register(self) -> None:
         """Register the opener of pillow-heif."""
         from PIL import Image
