@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import numpy as np
-
 from pixelmill.core.jobs import Job, Stage, StageTimer
-from pixelmill.imaging.arrays import Array, opencv
+from pixelmill.imaging.arrays import Array
 from pixelmill.imaging.codecs.decoded import Decoded
 from pixelmill.imaging.recipe import SETTINGS, Recipe
 from pixelmill.imaging.renderer import Renderer, warm_up_picture
 from pixelmill.inspection.measuring import file_facts, hashes, picture_metrics
-from pixelmill.inspection.metrics import LONGEST_SIDE, Origin, names_from
+from pixelmill.inspection.metrics import Origin, names_from
 
 #: How images are decoded: upright, in sRGB, with 8 bits, with transparency, the first frame. It has
 #: no step, so that nothing that a user chooses changes a number.
@@ -31,6 +29,8 @@ RECIPE = Recipe(
 
 #: What decides the numbers besides `pixelmill.imaging`; the registry has the size of the picture.
 CODE = ("inspection/measuring", "inspection/metrics.py")
+
+_OF_PICTURE = names_from(Origin.PICTURE)
 
 
 class Measurer(Renderer):
@@ -68,23 +68,12 @@ def measured(picture: Array, kind: str, data: bytes) -> dict[str, Any]:
         By names of `pixelmill.inspection.metrics.METRICS`; what does not apply is left out.
     """
     height, width = picture.shape[:2]
-    is_small = max(width, height) <= LONGEST_SIDE
-    small = picture if is_small else reduced(picture)
     found = {
         "format": kind,
         "width": width,
         "height": height,
         **file_facts.facts_of(data, kind),
-        **picture_metrics.measure(small, names_from(Origin.PICTURE), full_scale=is_small),
+        **picture_metrics.measure(picture, _OF_PICTURE),
         "pixel_digest": hashes.pixel_digest(picture),
     }
     return {name: value for name, value in found.items() if value is not None}
-
-
-def reduced(picture: Array) -> Array:
-    """Return a picture whose longer side is `LONGEST_SIDE`; each pixel is the mean of its area."""
-    height, width = picture.shape[:2]
-    scale = LONGEST_SIDE / max(width, height)
-    size = max(1, round(scale * width)), max(1, round(scale * height))
-    cv2 = opencv()
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))

@@ -1,7 +1,7 @@
-"""Picture metrics: numbers that describe what a reduced picture looks like.
+"""Picture metrics: numbers that describe what a picture looks like.
 
-All of them are computed from one histogram of luma, sums of squares of the channels, and a few
-filters, so that a picture of 512 pixels takes a fraction of a millisecond. OpenCV does the work
+All of them are computed from one histogram of reduced luma, sums of squares of the channels, and a
+few filters, so that a picture of 512 pixels takes a fraction of a millisecond. OpenCV does the work
 without the GIL.
 """
 
@@ -15,9 +15,10 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from pixelmill.imaging import arrays
 from pixelmill.imaging.arrays import AnyArray, Array, as_bgr, opencv
 from pixelmill.inspection.measuring import hashes
-from pixelmill.inspection.metrics import COLORS, PERCENTILES
+from pixelmill.inspection.metrics import COLORS, LONGEST_SIDE, PERCENTILES
 
 #: Luma from which a pixel counts as clipped: lossy formats miss pure white and black by a little.
 _WHITE, _BLACK = 253, 2
@@ -45,21 +46,18 @@ _DIGITS = 6
 Value: TypeAlias = "int | float | str | None"
 
 
-def measure(pixels: Array, names: Iterable[str], full_scale: bool = False) -> dict[str, Value]:
+def measure(pixels: Array, names: Iterable[str]) -> dict[str, Value]:
     """Measure a picture.
 
     Parameters
     ----------
     pixels : ndarray of uint8
-        The upright picture in sRGB, of shape (height, width) or (height, width, channels) with 1
-        to 4 channels: grey, grey and alpha, or colours, blue first (`pixelmill.imaging.arrays`),
-        without and with alpha. Its longer side has at most
-        `pixelmill.inspection.metrics.LONGEST_SIDE` pixels. Alpha is composed on white.
+        The upright picture in sRGB at full size, of shape (height, width) or (height, width,
+        channels) with 1 to 4 channels: grey, grey and alpha, or colours, blue first
+        (`pixelmill.imaging.arrays`), without and with alpha. Alpha is composed on white.
     names : iterable of str
         Of `pixelmill.inspection.metrics.METRICS`; those that are not known from the picture are
         left out.
-    full_scale : bool
-        Whether the picture was not reduced, so that the blocks of JPEG can be measured.
 
     Returns
     -------
@@ -71,7 +69,7 @@ def measure(pixels: Array, names: Iterable[str], full_scale: bool = False) -> di
     >>> measure(np.array([[0, 255]], np.uint8), ["luma_mean", "luma_p50", "clipped_shadows"])
     {'luma_mean': 127.5, 'luma_p50': 0, 'clipped_shadows': 0.5}
     """
-    picture = _Picture(pixels, full_scale)
+    picture = _Picture(pixels)
     return {name: _rounded(_FORMULAS[name](picture)) for name in names if name in _FORMULAS}
 
 
@@ -92,17 +90,23 @@ class _Moments(NamedTuple):
 class _Picture:
     """A picture, and what several metrics are computed from."""
 
-    def __init__(self, pixels: Array, full_scale: bool) -> None:
+    def __init__(self, pixels: Array) -> None:
         pixels = np.ascontiguousarray(as_bgr(hashes.uniform(pixels)))
         self.alpha = pixels[..., 3] if pixels.shape[2:] == (4,) else None
         self.shown = pixels if self.alpha is None else on_white(pixels)
-        self.full_scale = full_scale
-        self.size: int = pixels.shape[0] * pixels.shape[1]
+        self.is_reduced = max(pixels.shape[:2]) > LONGEST_SIDE
 
     @cached_property
     def luma(self) -> Array:
-        """Luma according to Rec. 601, rounded."""
-        return self.shown if self.shown.ndim == 2 else hashes.luma_of(self.shown)
+        """Luma according to Rec. 601, rounded, and reduced to `LONGEST_SIDE`."""
+        luma = self.shown if self.shown.ndim == 2 else hashes.luma_of(self.shown)
+        return reduced(luma) if self.is_reduced else luma
+
+    @cached_property
+    def colors(self) -> Array:
+        """The picture, reduced by a whole number unless it is less than twice `LONGEST_SIDE`."""
+        factor = max(self.shown.shape[:2]) // LONGEST_SIDE
+        return arrays.reduced(self.shown, factor) if factor > 1 else self.shown
 
     @cached_property
     def histogram(self) -> AnyArray:
@@ -112,12 +116,12 @@ class _Picture:
 
     @cached_property
     def luma_mean(self) -> float:
-        return float(self.histogram @ _LEVELS) / self.size
+        return float(self.histogram @ _LEVELS) / self.luma.size
 
     @cached_property
     def percentiles(self) -> dict[int, int]:
         """The lowest level that at least so many percent of the pixels do not exceed."""
-        least = [-(-self.size * percent // 100) for percent in PERCENTILES]
+        least = [-(-self.luma.size * percent // 100) for percent in PERCENTILES]
         levels = np.searchsorted(np.cumsum(self.histogram), least)
         return dict(zip(PERCENTILES, levels.tolist(), strict=True))
 
@@ -128,35 +132,44 @@ class _Picture:
 
     @cached_property
     def channels(self) -> tuple[Array, Array, Array]:
-        """Red, green and blue."""
-        if self.shown.ndim == 2:
-            return (self.shown,) * 3
-        room = np.empty((3, self.size + _APART), np.uint8)[:, : self.size]
-        blue, green, red = (plane.reshape(self.shown.shape[:2]) for plane in room)
-        opencv().split(self.shown, [blue, green, red])
+        """Red, green and blue of a picture in colour."""
+        size = self.colors.shape[0] * self.colors.shape[1]
+        room = np.empty((3, size + _APART), np.uint8)[:, :size]
+        blue, green, red = (plane.reshape(self.colors.shape[:2]) for plane in room)
+        opencv().split(self.colors, [blue, green, red])
         return red, green, blue
 
     @cached_property
     def moments(self) -> _Moments:
         """Moments of the channels from exact integer sums."""
         cv2 = opencv()
-        if self.shown.ndim == 2:
-            mean, square = self.luma_mean, float(self.histogram @ _LEVELS**2) / self.size
+        size = self.colors.shape[0] * self.colors.shape[1]
+        sums = cv2.sumElems(self.colors)
+        if self.colors.ndim == 2:
+            mean, square = sums[0] / size, cv2.norm(self.colors, cv2.NORM_L2SQR) / size
             return _Moments((mean,) * 3, (square,) * 3, 0.0, 0.0, 0.0)
         red, green, blue = self.channels
-        sums = cv2.sumElems(self.shown)
-        squares = [cv2.norm(channel, cv2.NORM_L2SQR) / self.size for channel in self.channels]
+        squares = [cv2.norm(channel, cv2.NORM_L2SQR) / size for channel in self.channels]
         return _Moments(
-            (sums[2] / self.size, sums[1] / self.size, sums[0] / self.size),
+            (sums[2] / size, sums[1] / size, sums[0] / size),
             (squares[0], squares[1], squares[2]),
             *(
-                _squared_difference(*pair) / self.size
+                _squared_difference(*pair) / size
                 for pair in ((red, green), (red, blue), (green, blue))
             ),
         )
 
 
 _LEVELS = np.arange(256, dtype=np.int64)
+
+
+def reduced(luma: Array) -> Array:
+    """Return grey whose longer side is `LONGEST_SIDE`; each pixel is the mean of its area."""
+    height, width = luma.shape
+    scale = LONGEST_SIDE / max(width, height)
+    size = max(1, round(scale * width)), max(1, round(scale * height))
+    cv2 = opencv()
+    return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA))
 
 
 def on_white(pixels: Array) -> Array:
@@ -176,7 +189,7 @@ def on_white(pixels: Array) -> Array:
 
 
 def _luma_std(picture: _Picture) -> float:
-    mean_square = float(picture.histogram @ _LEVELS**2) / picture.size
+    mean_square = float(picture.histogram @ _LEVELS**2) / picture.luma.size
     return math.sqrt(max(0.0, mean_square - picture.luma_mean**2))
 
 
@@ -210,7 +223,7 @@ def _colorfulness(picture: _Picture) -> float:
 
 def _entropy(picture: _Picture) -> float:
     """Return the entropy of the histogram of luma (Shannon 1948), 0 to 8."""
-    shares = picture.histogram[picture.histogram > 0] / picture.size
+    shares = picture.histogram[picture.histogram > 0] / picture.luma.size
     return max(0.0, -float(shares @ np.log2(shares)))
 
 
@@ -253,7 +266,7 @@ def _blockiness(picture: _Picture) -> float | None:
     if the picture was turned, from the opposite one; the grid with the larger steps counts.
     """
     height, width = picture.luma.shape
-    if not picture.full_scale or min(height, width) < _FEWEST:
+    if picture.is_reduced or min(height, width) < _FEWEST:
         return None
     cv2 = opencv()
     luma = picture.luma
@@ -273,17 +286,17 @@ def _blockiness(picture: _Picture) -> float | None:
 
 
 def _clipped_highlights(picture: _Picture) -> float:
-    return int(picture.histogram[_WHITE:].sum()) / picture.size
+    return int(picture.histogram[_WHITE:].sum()) / picture.luma.size
 
 
 def _clipped_shadows(picture: _Picture) -> float:
-    return int(picture.histogram[: _BLACK + 1].sum()) / picture.size
+    return int(picture.histogram[: _BLACK + 1].sum()) / picture.luma.size
 
 
 def _transparent(picture: _Picture) -> float:
     if picture.alpha is None:
         return 0.0
-    return 1 - int(np.count_nonzero(picture.alpha == 255)) / picture.size
+    return 1 - int(np.count_nonzero(picture.alpha == 255)) / picture.alpha.size
 
 
 def _border(picture: _Picture) -> float:
@@ -294,7 +307,7 @@ def _border(picture: _Picture) -> float:
         if not rest.size:
             return 1.0
         rest = rest[::-1].T  # turns the next side to the top
-    return 1 - rest.size / picture.size
+    return 1 - rest.size / picture.luma.size
 
 
 def _uniform_lines(lines: Array) -> int:

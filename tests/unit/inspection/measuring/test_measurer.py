@@ -8,8 +8,8 @@ from PIL import Image
 
 from pixelmill.core.jobs import Batch, Job
 from pixelmill.imaging.fingerprint import code_fingerprint
-from pixelmill.inspection.measuring.measurer import CODE, RECIPE, Measurer, reduced
-from pixelmill.inspection.metrics import LONGEST_SIDE, METRICS
+from pixelmill.inspection.measuring.measurer import CODE, RECIPE, Measurer
+from pixelmill.inspection.metrics import METRICS
 
 
 @pytest.fixture
@@ -83,14 +83,6 @@ def test_an_image_that_cannot_be_decoded_has_a_reason_and_no_facts(tmp_path, mea
     outcome, facts = measure("a.jpg")
     assert (outcome.status, facts) == ("failed", {})
     assert outcome.reason
-
-
-@pytest.mark.parametrize("shape", [(3000, 2000, 3), (40, 5000), (600, 600, 4)])
-def test_a_large_picture_is_reduced_to_the_longest_side(shape):
-    made = reduced(np.zeros(shape, np.uint8))
-    assert max(made.shape[:2]) == LONGEST_SIDE
-    assert min(made.shape[:2]) == max(1, round(LONGEST_SIDE * min(shape[:2]) / max(shape[:2])))
-    assert made.shape[2:] == shape[2:]
 
 
 def test_the_code_that_measures_makes_the_numbers_stale_and_no_image():

@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from pixelmill.imaging.arrays import array_of, as_bgra
-from pixelmill.inspection.measuring.picture_metrics import measure, on_white
+from pixelmill.inspection.measuring.picture_metrics import measure, on_white, reduced
 from pixelmill.inspection.metrics import LONGEST_SIDE, METRICS, PERCENTILES
 
 
-def metric(pixels, name, full_scale=False):
-    return measure(np.asarray(pixels, np.uint8), [name], full_scale)[name]
+def metric(pixels, name):
+    return measure(np.asarray(pixels, np.uint8), [name])[name]
 
 
 def flat(*color, height=40, width=48):
@@ -92,6 +92,60 @@ def test_colorfulness_follows_the_formula(noise):
     assert metric(noise, "colorfulness") == pytest.approx(colorfulness(noise), rel=1e-5)
 
 
+@pytest.mark.parametrize("width", [600, 1023])
+def test_colors_of_less_than_twice_the_longest_side_are_not_reduced(width):
+    pixels = np.random.default_rng(3).integers(0, 256, (20, width, 3), dtype=np.uint8)
+    assert metric(pixels, "red_std") == pytest.approx(pixels[..., 2].std() / 255, rel=1e-5)
+    assert metric(pixels, "colorfulness") == pytest.approx(colorfulness(pixels), rel=1e-5)
+    gray = np.ascontiguousarray(pixels[..., 2])
+    assert metric(gray, "green_std") == metric(pixels, "red_std")
+
+
+def test_colors_of_larger_pictures_are_those_of_means_of_blocks():
+    pixels = np.random.default_rng(3).integers(0, 256, (60, 1800, 3), dtype=np.uint8)
+    blocks = pixels.reshape(20, 3, 600, 3, 3).mean(axis=(1, 3))
+    assert metric(pixels, "blue_mean") == pytest.approx(blocks[..., 0].mean() / 255, rel=1e-4)
+    assert metric(pixels, "blue_std") == pytest.approx(blocks[..., 0].std() / 255, rel=1e-3)
+    assert metric(pixels, "colorfulness") == pytest.approx(colorfulness(blocks), rel=1e-2)
+
+
+def area_means(pixels, size):
+    """The mean of the area that each pixel of the result covers, along one axis after the other."""
+    for axis, count in enumerate(size):
+        length = pixels.shape[axis]
+        bounds = np.linspace(0, length, count + 1)
+        steps = np.arange(length)
+        end, begin = bounds[1:, None], bounds[:-1, None]
+        covered = np.clip(np.minimum(end, steps + 1) - np.maximum(begin, steps), 0, None)
+        pixels = np.moveaxis(np.tensordot(covered / (end - begin), pixels, (1, axis)), 0, axis)
+    return pixels
+
+
+@pytest.mark.parametrize("shape", [(600, 450), (1023, 700), (30, 1024), (1500, 1100)])
+def test_luma_is_reduced_to_the_means_of_areas(shape):
+    pixels = np.random.default_rng(4).integers(0, 256, shape, dtype=np.uint8)
+    made = reduced(pixels)
+    assert max(made.shape) == LONGEST_SIDE
+    assert min(made.shape) == round(LONGEST_SIDE * min(shape) / max(shape))
+    assert np.abs(made - area_means(pixels.astype(float), made.shape)).max() <= 0.5 + 1e-3
+
+
+def test_luma_of_a_large_picture_is_that_of_its_pixels(noise):
+    large = np.tile(noise, (8, 8, 1))
+    luma = np.rint(large @ [0.114, 0.587, 0.299])
+    found = measure(large, ["luma_mean", "luma_std", "sharpness"])
+    wanted = np.rint(area_means(luma, (round(488 * 512 / 664), 512)))
+    assert found["luma_mean"] == pytest.approx(wanted.mean(), rel=1e-3)
+    assert found["luma_std"] == pytest.approx(wanted.std(), rel=1e-3)
+    assert found["sharpness"] == pytest.approx(laplacian(wanted).var(), rel=1e-2)
+
+
+@pytest.mark.parametrize("shape", [(40, 5000), (1, 5000), (600, 600, 4), (3000, 2, 3)])
+def test_large_pictures_of_any_shape_are_measured(shape):
+    found = measure(np.full(shape, 7, np.uint8), METRICS)
+    assert found["luma_std"] == found["colorfulness"] == 0
+
+
 def test_colorfulness_of_pictures_with_known_values(gray):
     assert metric(gray, "colorfulness") == 0
     assert metric(np.dstack([gray] * 3), "colorfulness") == 0
@@ -127,10 +181,9 @@ def test_sharpness_does_not_apply_to_lines(shape):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_large_photo_is_as_sharp_as_its_copies(photo, encoded, seed):
-    """The large one is reduced before it is measured, as `inspect` does; copies are as they are."""
     large = photo(2048, 1536, seed=seed)
     size = (LONGEST_SIDE, LONGEST_SIDE * 3 // 4)
-    wanted = metric(array_of(large.resize(size, Image.Resampling.BOX)), "sharpness")
+    wanted = metric(array_of(large), "sharpness")
     for filter in (Image.Resampling.BICUBIC, Image.Resampling.LANCZOS):
         copy = large.resize(size, filter)
         assert metric(array_of(copy), "sharpness") == pytest.approx(wanted, rel=0.5), filter
@@ -147,12 +200,12 @@ def test_a_blurred_picture_is_less_sharp(photo):
 
 def test_blocks_of_a_jpeg_are_seen(photo, encoded, tmp_path):
     image = photo(320, 240, seed=1)
-    found = [metric(array_of(image), "blockiness", full_scale=True)]
+    found = [metric(array_of(image), "blockiness")]
     for quality in (90, 30, 5):
         path = tmp_path / f"{quality}.jpg"
         path.write_bytes(encoded(image, "JPEG", quality=quality))
         with Image.open(path) as opened:
-            found.append(metric(array_of(opened), "blockiness", full_scale=True))
+            found.append(metric(array_of(opened), "blockiness"))
     assert found[0] == pytest.approx(1, abs=0.05)
     assert found == sorted(found)
     assert found[-1] > 1.5
@@ -165,20 +218,20 @@ def tiles(height, width, size=8):
 
 
 def test_blockiness_of_pictures_with_known_values():
-    assert metric(flat(50), "blockiness", full_scale=True) == 1
-    assert metric(tiles(64, 80), "blockiness", full_scale=True) == (20 + 0.5) / 0.5
-    assert metric(tiles(64, 80, size=5), "blockiness", full_scale=True) < 1.5
+    assert metric(flat(50), "blockiness") == 1
+    assert metric(tiles(64, 80), "blockiness") == (20 + 0.5) / 0.5
+    assert metric(tiles(64, 80, size=5), "blockiness") < 1.5
 
 
 @pytest.mark.parametrize("turn", [np.flipud, np.fliplr, np.rot90, np.transpose])
 def test_blocks_of_a_picture_that_was_turned_are_seen(turn):
     pixels = np.ascontiguousarray(turn(tiles(61, 83)))
-    assert metric(pixels, "blockiness", full_scale=True) == (20 + 0.5) / 0.5
+    assert metric(pixels, "blockiness") == (20 + 0.5) / 0.5
 
 
 def test_blockiness_does_not_apply_to_reduced_and_small_pictures(gray):
-    assert metric(gray, "blockiness") is None
-    assert metric(gray[:20], "blockiness", full_scale=True) is None
+    assert metric(tiles(64, 520), "blockiness") is None
+    assert metric(gray[:20], "blockiness") is None
 
 
 def test_clipped_levels_are_those_next_to_black_and_white():
@@ -193,6 +246,18 @@ def test_the_share_of_transparent_pixels():
     pixels[:3, :, 3] = [[0], [128], [254]]
     assert metric(pixels, "transparent") == pytest.approx(0.3)
     assert metric(pixels[..., :3], "transparent") == 0
+
+
+def test_hidden_colors_of_a_large_picture_do_not_count():
+    """It is composed on white before it is reduced."""
+    pixels = flat(0, 0, 0, 255, height=600, width=1200)
+    pixels[:, ::2] = (0, 200, 0, 0)
+    found = measure(pixels, ["luma_mean", "colorfulness", "transparent"])
+    assert found == {
+        "luma_mean": pytest.approx(127.5, abs=0.6),
+        "colorfulness": 0,
+        "transparent": 0.5,
+    }
 
 
 def test_a_picture_with_alpha_is_composed_on_white(noise):
@@ -242,26 +307,26 @@ def test_a_picture_of_two_colors_is_all_border(turn):
 
 
 def test_gray_has_the_same_metrics_as_the_same_gray_in_colors(gray):
-    wanted = measure(gray, METRICS, full_scale=True)
-    assert measure(gray[..., None], METRICS, full_scale=True) == wanted
-    assert measure(np.dstack([gray] * 3), METRICS, full_scale=True) == wanted
+    wanted = measure(gray, METRICS)
+    assert measure(gray[..., None], METRICS) == wanted
+    assert measure(np.dstack([gray] * 3), METRICS) == wanted
 
 
 def test_gray_with_alpha_has_the_same_metrics_as_in_colors(gray):
     alpha = np.flipud(gray)
-    wanted = measure(np.dstack([gray, gray, gray, alpha]), METRICS, full_scale=True)
-    assert measure(np.dstack([gray, alpha]), METRICS, full_scale=True) == wanted
+    wanted = measure(np.dstack([gray, gray, gray, alpha]), METRICS)
+    assert measure(np.dstack([gray, alpha]), METRICS) == wanted
     turned = np.dstack([gray, gray, gray, alpha])[::-1].copy()[::-1]
-    assert measure(turned, METRICS, full_scale=True) == wanted
+    assert measure(turned, METRICS) == wanted
 
 
 def test_arrays_of_decoders_have_the_same_metrics_as_copies(noise):
-    wanted = measure(noise, METRICS, full_scale=True)
-    assert measure(as_bgra(noise)[..., :3], METRICS, full_scale=True) == wanted
-    assert measure(np.flipud(np.flipud(noise).copy()), METRICS, full_scale=True) == wanted
+    wanted = measure(noise, METRICS)
+    assert measure(as_bgra(noise)[..., :3], METRICS) == wanted
+    assert measure(np.flipud(np.flipud(noise).copy()), METRICS) == wanted
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 512), (512, 1), (1, 1, 3), (3, 2, 4)])
 def test_the_smallest_pictures_are_measured(shape):
-    found = measure(np.zeros(shape, np.uint8), METRICS, full_scale=True)
+    found = measure(np.zeros(shape, np.uint8), METRICS)
     assert {name for name, value in found.items() if value is None} <= {"sharpness", "blockiness"}
