@@ -129,7 +129,7 @@ def _jpeg(data: bytes) -> _Found:
         elif marker == _EXIF and not exif and segment.startswith(b"Exif\0"):
             exif = segment
     table = tables.get(first_table)
-    return _Found(coded, exif, None if table is None else _quality_of(table))
+    return _Found(coded, exif, None if table is None else _quality_of(tuple(table.tolist())))
 
 
 def _quantization_tables(segment: bytes) -> Iterator[tuple[int, AnyArray]]:
@@ -160,13 +160,14 @@ def _tables_of_libjpeg() -> AnyArray:
     return np.asarray(np.clip((np.outer(percent, _LUMA_TABLE) + 50) // 100, 1, 255))
 
 
-def _quality_of(table: AnyArray) -> int:
+@functools.lru_cache(maxsize=256)  # most files of a folder have the same few tables
+def _quality_of(table: tuple[int, ...]) -> int:
     """Return the quality whose table differs least from a table, in the sum of squares.
 
     The method is that of van der Knijff, "JPEG quality estimation using simple least squares
     matching of quantization tables" (2024), for the table of the first channel.
     """
-    differences = ((_tables_of_libjpeg() - table.astype(np.int64)) ** 2).sum(axis=1)
+    differences = ((_tables_of_libjpeg() - np.array(table, np.int64)) ** 2).sum(axis=1)
     return 1 + int(np.argmin(differences))
 
 
