@@ -23,6 +23,9 @@ _HALVED = 192
 #: Reach of the Lanczos filter, in pixels of the result.
 _REACH = 3
 
+#: Number of sizes and results whose weights are kept, 5 to 50 kB each.
+_SIZES = 512
+
 #: Frequencies are compared after rounding to so many digits, so that those that are equal but for
 #: the order of additions give the same bits with each library.
 _DECIMALS = 6
@@ -144,7 +147,7 @@ def _levels(values: AnyArray) -> AnyArray:
     return values
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=_SIZES)
 def _weights(size: int, extent: float, result: int) -> AnyArray:
     """Weights of Pillow's Lanczos filter (Resample.c).
 
@@ -167,15 +170,20 @@ def _weights(size: int, extent: float, result: int) -> AnyArray:
     """
     scale = extent / result
     stretch = max(scale, 1.0)
-    centers = (np.arange(result) + 0.5)[:, None] * scale
-    first = np.maximum(np.floor(centers - _REACH * stretch + 0.5), 0)
-    last = np.minimum(np.floor(centers + _REACH * stretch + 0.5), size)
-    places = np.arange(size)
-    x = (places - centers + 0.5) / stretch
-    weights = np.where(np.abs(x) < _REACH, np.sinc(x) * np.sinc(x / _REACH), 0.0)
-    weights[(places < first) | (places >= last)] = 0
-    weights /= weights.sum(axis=1, keepdims=True)
-    return np.asarray(np.round(weights * 2**22) / 2**22)
+    reach = _REACH * stretch
+    rows = np.arange(result)[:, None]
+    centers = (rows + 0.5) * scale
+    first = np.maximum(np.floor(centers - reach + 0.5), 0).astype(np.intp)
+    last = np.minimum(np.floor(centers + reach + 0.5), size)
+    places = first + np.arange(int(2 * reach) + 2)  # as many as any row needs
+    x = (places - centers + 0.5) * (np.pi / stretch)
+    x[x == 0] = 1e-9  # the filter is 1 there, as it is nearby
+    near = np.sin(x) * np.sin(x / _REACH) / (x * x)  # less a factor, which the sum removes
+    near *= (np.abs(x) < np.pi * _REACH) & (places < last)
+    near *= 2**22 / near.sum(axis=1, keepdims=True)
+    weights = np.zeros((result, size + places.shape[1]))
+    weights[rows, places] = np.rint(near) / 2**22
+    return weights[:, :size]
 
 
 def _hex(bits: AnyArray) -> str:
