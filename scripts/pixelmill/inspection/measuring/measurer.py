@@ -15,9 +15,19 @@ from pixelmill.imaging.renderer import Renderer, warm_up_picture
 from pixelmill.inspection.measuring import file_facts, hashes, picture_metrics
 from pixelmill.inspection.metrics import Origin, names_from
 
+
+class _MeasuringRecipe(Recipe):
+    """A recipe without steps, of which the work that follows holds the GIL."""
+
+    @property
+    def scales_on_threads(self) -> bool:
+        """Whether measuring scales on threads: it does not, because it makes many short calls."""
+        return False
+
+
 #: How images are decoded: upright, in sRGB, with 8 bits, with transparency, the first frame. It has
 #: no step, so that nothing that a user chooses changes a number.
-RECIPE = Recipe(
+RECIPE: Recipe = _MeasuringRecipe(
     steps=(),
     outputs=(),
     settings={

@@ -1,6 +1,7 @@
 """A measurer finds the same in a picture whatever file it comes from, and writes nothing."""
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from pixelmill.core.jobs import Batch, Job
 from pixelmill.imaging.fingerprint import code_fingerprint
 from pixelmill.inspection.measuring.measurer import CODE, RECIPE, Measurer
 from pixelmill.inspection.metrics import METRICS
+from pixelmill.pipeline.engine_choice import choose
 
 
 @pytest.fixture
@@ -83,6 +85,13 @@ def test_an_image_that_cannot_be_decoded_has_a_reason_and_no_facts(tmp_path, mea
     outcome, facts = measure("a.jpg")
     assert (outcome.status, facts) == ("failed", {})
     assert outcome.reason
+
+
+def test_many_images_are_measured_in_processes_and_few_are_not():
+    """The estimates of the engine are those of work that holds the GIL."""
+    scales = pickle.loads(pickle.dumps(RECIPE)).scales_on_threads
+    assert choose("auto", 2, scales, work=5.0, known=True) == "processes"
+    assert choose("auto", 2, scales, work=0.3, known=False) == "threads"
 
 
 def test_the_code_that_measures_makes_the_numbers_stale_and_no_image():
