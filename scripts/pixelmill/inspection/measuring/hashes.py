@@ -176,10 +176,13 @@ def _weights(size: int, extent: float, result: int) -> AnyArray:
     first = np.maximum(np.floor(centers - reach + 0.5), 0).astype(np.intp)
     last = np.minimum(np.floor(centers + reach + 0.5), size)
     places = first + np.arange(int(2 * reach) + 2)  # as many as any row needs
-    x = (places - centers + 0.5) * (np.pi / stretch)
+    x = (places - centers + 0.5) * (np.pi / _REACH / stretch)
     x[x == 0] = 1e-9  # the filter is 1 there, as it is nearby
-    near = np.sin(x) * np.sin(x / _REACH) / (x * x)  # less a factor, which the sum removes
-    near *= (np.abs(x) < np.pi * _REACH) & (places < last)
+    sine = np.sin(x)
+    square = sine * sine
+    near = square * (3 - 4 * square)  # sin(x) sin(3 x)
+    near /= x * x  # less a factor, which the sum removes
+    near *= (np.abs(x) < np.pi) & (places < last)
     near *= 2**22 / near.sum(axis=1, keepdims=True)
     weights = np.zeros((result, size + places.shape[1]))
     weights[rows, places] = np.rint(near) / 2**22
