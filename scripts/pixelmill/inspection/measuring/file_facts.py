@@ -72,8 +72,9 @@ def facts_of(data: bytes, kind: str) -> dict[str, str | int | None]:
     found, tags = _Found(), Tags()
     with contextlib.suppress(struct.error, IndexError, ValueError):  # its header is broken
         found = _READERS[kind](data)
-    with contextlib.suppress(ValueError):  # there is no EXIF, or it is broken
-        tags = ifd.read(metadata.without_prefix(found.exif))
+    if found.exif:
+        with contextlib.suppress(ValueError):  # it is broken
+            tags = ifd.read(metadata.without_prefix(found.exif))
     make, model = (exif_facts.text(tags.main.get(tag)) for tag in (Base.Make, Base.Model))
     return {
         "mode": found.coded.mode,

@@ -24,7 +24,7 @@ _HALVED = 192
 _REACH = 3
 
 #: Number of sizes and results whose weights are kept, 5 to 50 kB each.
-_SIZES = 512
+_SIZES = 1024
 
 #: Frequencies are compared after rounding to so many digits, so that those that are equal but for
 #: the order of additions give the same bits with each library.

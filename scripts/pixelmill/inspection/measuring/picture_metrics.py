@@ -121,8 +121,8 @@ class _Picture:
     @cached_property
     def percentiles(self) -> dict[int, int]:
         """The lowest level that at least so many percent of the pixels do not exceed."""
-        least = [-(-self.luma.size * percent // 100) for percent in PERCENTILES]
-        levels = np.searchsorted(np.cumsum(self.histogram), least)
+        least = -(-self.luma.size * _PERCENTS // 100)
+        levels = self.histogram.cumsum().searchsorted(least)
         return dict(zip(PERCENTILES, levels.tolist(), strict=True))
 
     @cached_property
@@ -162,6 +162,7 @@ class _Picture:
 
 _LEVELS = np.arange(256, dtype=np.int64)
 _SQUARES = _LEVELS**2
+_PERCENTS = np.array(PERCENTILES)
 
 
 def reduced(luma: Array) -> Array:
