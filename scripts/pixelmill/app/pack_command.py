@@ -43,7 +43,8 @@ def _check(folder: str) -> int:
         log.error("%s", fault)
     if faults:
         count = "1 fault" if len(faults) == 1 else f"{len(faults):,} faults"
-        log.error("%s: %s; remove the shards that are named, then pack again", folder, count)
+        log.error("%s: %s; remove the files that are named, then pack again", folder, count)
         return launcher.CHECK_FAILED
-    log.info("%s: %s members are as they were packed", folder, f"{members:,}")
+    count = "1 member is" if members == 1 else f"{members:,} members are"
+    log.info("%s: %s as packed", folder, count)
     return 0

@@ -26,9 +26,18 @@ def write_json(path: str | os.PathLike[str], value: object) -> None:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read JSON that pixelmill wrote."""
+    """Read JSON that pixelmill wrote.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read, or is no JSON.
+    """
     with open(regular_files.opened(path), encoding="utf-8") as file:
-        return json.load(file)
+        try:
+            return json.load(file)
+        except RecursionError as error:
+            raise ValueError("its values are nested too deeply") from error
 
 
 def write_table(

@@ -62,10 +62,14 @@ def check(folder: str) -> tuple[int, list[str]]:
             expected[row.shard][row.member] = (row.bytes, row.digest)
         else:
             faults.append(f"{row.shard}: is in {record.TABLE}, but not in {record.RECORD}")
+    faults = list(dict.fromkeys(faults))
+    with os.fdopen(root.open(record.TABLE), "rb", buffering=0) as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != data.get("table_sha256"):
+            faults.append(f"{record.TABLE}: was altered")
     faults += [
-        f"{name}: is no shard of this packing; remove it"
+        f"{escape(name)}: is no shard of this packing; remove it"
         for name in sorted(path.name for path in Path(folder).iterdir())
-        if record.SHARD.fullmatch(name) and name not in expected
+        if record.LIKE_SHARD.fullmatch(name) and name not in expected
     ]
     members = 0
     for shard in data["shards"]:
@@ -105,6 +109,8 @@ def _check_shard(
         with os.fdopen(root.open(name), "rb", buffering=0) as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != shard["sha256"]:
                 faults.append("its bytes differ, but not those of its members")
+    if not faults and (len(expected), os.stat(path).st_size) != (shard["members"], shard["bytes"]):
+        faults.append(f"has another size or number of members than {record.RECORD} says")
     return seen.total(), faults
 
 
@@ -116,7 +122,8 @@ def _fault(found: Found, expected: dict[str, tuple[int, str]], owners: dict[str,
         return "is a foreign member"
     if (found.bytes, found.sha256) == expected[found.name]:
         return ""
-    if other := owners.get(found.sha256):
+    other = owners.get(found.sha256)
+    if other and other != found.name:
         return f"has the bytes of '{other}'"
     return "has other bytes than the output"
 

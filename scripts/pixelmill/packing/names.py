@@ -18,8 +18,9 @@ _SUSPECT = re.compile(r"[^A-Za-z0-9_ +,=@()~-]")
 #: What is always encoded: the sign itself, and what separates names on some systems.
 _SPECIAL = "%\\/:"
 
-#: Longest name that file systems accept, in bytes.
-_LONGEST_NAME = 255
+#: Longest name that file systems accept, in bytes, and the suffix of a sidecar, which has the key
+#: of its image.
+_LONGEST_NAME, _SIDECAR = 255, "json"
 
 
 def key_of(path: str) -> str:
@@ -38,7 +39,7 @@ def key_of(path: str) -> str:
     '%5F_meta__/%2Ea'
     """
     *folders, name = path.split("/")
-    room = _LONGEST_NAME - len(suffix_of(path).encode()) - 1
+    room = _LONGEST_NAME - max(len(suffix_of(path).encode()), len(_SIDECAR)) - 1
     stem = _fitted(_encoded(name.rpartition(".")[0], f"{_SPECIAL}."), room)
     key = "/".join((*(_fitted(_encoded(one), _LONGEST_NAME) for one in folders), stem))
     return f"%5F{key[1:]}" if key.startswith("__") else key

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -16,11 +18,16 @@ from pixelmill.packing import outputs, record, tables
 from pixelmill.packing.division import DEFAULT, Division, shard_of
 from pixelmill.packing.outputs import Images, Output
 from pixelmill.packing.record import Record, ShardState, State
-from pixelmill.packing.shard_formats import ShardFormat, require
+from pixelmill.packing.shard_formats import FORMATS, ShardFormat, require
 from pixelmill.packing.tables import MemberRow
+from pixelmill.storage.archives import is_archive
 
 #: The format if none is asked for, and the folder was not packed before.
 FORMAT = "webdataset"
+
+
+#: What may stand for anything in a pattern of archives: folders, and ranges of numbers.
+_ANY = re.compile(r"\*\*/|\{\d+\.\.\d+\}")
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,12 @@ class PackRequest:
     durable: bool = False
     source: str = ""
     label: str = "pack"
+
+    def source_has(self, suffix: str) -> bool:
+        """Whether the source is a pattern of archives that a shard would match."""
+        shard = os.path.join(os.path.realpath(self.folder), record.shard_name(0, suffix))
+        folder, pattern = os.path.split(os.path.abspath(_ANY.sub("*", self.source)))
+        return fnmatch.fnmatch(shard, os.path.join(os.path.realpath(folder), pattern))
 
 
 @dataclass(frozen=True)
@@ -97,6 +110,8 @@ def pack(request: PackRequest) -> PackSummary:
         the disk is full. Shards that were written before are kept.
     """
     _check_places(request)
+    if request.format is not None:
+        require(request.format)
     found = outputs.read(request.tree)
     images = Images(request.tree)
     with exclusive(request.folder):
@@ -144,6 +159,13 @@ def _check_places(request: PackRequest) -> None:
     if is_inside(folder, tree) and is_inside(tree, folder):
         raise UserError(
             f"'{folder}' is the folder of the results; name another folder for the shards."
+        )
+    if is_archive(request.source) and any(
+        request.source_has(one.suffix) for one in FORMATS.values()
+    ):
+        raise UserError(
+            f"Shards in '{folder}' would be taken for archives of the source '{request.source}'; "
+            "name another folder for the shards."
         )
     if request.source and is_inside(folder, request.source):
         raise UserError(
@@ -271,8 +293,9 @@ def _rows(
 def _write_record(
     request: PackRequest, root: Root, made: Record, shards: Sequence[dict[str, object]] = ()
 ) -> None:
+    table = _sha256(root, record.TABLE) if shards else ""
     with record.whole(root, record.RECORD, request.durable) as file:
-        file.write(made.as_json(shards))
+        file.write(made.as_json(shards, table))
 
 
 def _described(

@@ -23,6 +23,7 @@ from pixelmill.core.filenames import escape
 from pixelmill.core.files import temporary_beside, write_all
 from pixelmill.core.root import Root
 from pixelmill.packing.division import MOST_SHARDS, Division
+from pixelmill.packing.shard_formats import FORMATS
 
 #: The record, and the tables of the members.
 RECORD, TABLE, PARQUET = "packed.json", "packed.csv", "packed.parquet"
@@ -30,8 +31,9 @@ RECORD, TABLE, PARQUET = "packed.json", "packed.csv", "packed.parquet"
 #: State of the shards: as it was at the end of a run, and what a run adds to it.
 STATE, JOURNAL = ".shards.jsonl", ".packing.jsonl"
 
-#: Names of shards.
+#: Names of shards, and of all files that the patterns of their readers may match.
 SHARD = re.compile(r"images-[0-9]{6}\.(tar|zip|parquet)")
+LIKE_SHARD = re.compile(r"images-.*\.(tar|zip|parquet)", re.IGNORECASE | re.DOTALL)
 
 
 def shard_name(number: int, suffix: str) -> str:
@@ -63,14 +65,22 @@ class Record:
     count: int
     division: Division
 
-    def as_json(self, shards: Iterable[dict[str, object]]) -> bytes:
-        """Return the content of ``packed.json`` with what is known of the shards."""
+    def as_json(self, shards: Iterable[dict[str, object]], table: str = "") -> bytes:
+        """Return the content of ``packed.json`` with what is known of the shards and their table.
+
+        Parameters
+        ----------
+        shards : iterable of dict
+        table : str
+            SHA-256 of ``packed.csv``; empty while there is none.
+        """
         made = {
             "format": self.format,
             "count": self.count,
             "images_per_shard": self.division.images,
             "bytes_per_shard": self.division.bytes,
             "shards": list(shards),
+            "table_sha256": table,
         }
         return f"{json.dumps(made, indent=1)}\n".encode()
 
@@ -88,7 +98,7 @@ def read_json(root: Root) -> dict[str, Any] | None:
     try:
         data: dict[str, Any] = json.loads(root.read(RECORD))
         of_json(data)
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise UserError(
             f"'{os.path.join(root.folder, RECORD)}' is damaged; restore it, or pack into another "
             "folder."
@@ -106,11 +116,15 @@ def of_json(data: dict[str, Any]) -> Record:
     """
     division = Division(data["images_per_shard"], data["bytes_per_shard"])
     count = data["count"]
-    for shard in data["shards"]:
-        if not SHARD.fullmatch(shard["name"]) or not shard["sha256"]:
-            raise ValueError(shard)
     if type(count) is not int or not 1 <= count <= MOST_SHARDS:
         raise ValueError(count)
+    suffix = FORMATS[data["format"]].suffix
+    names = [shard["name"] for shard in data["shards"]]
+    if names and names != [shard_name(number, suffix) for number in range(count)]:
+        raise ValueError(names)
+    for shard in data["shards"]:
+        if {type(shard["members"]), type(shard["bytes"])} != {int} or not shard["sha256"]:
+            raise ValueError(shard)
     return Record(str(data["format"]), count, division)
 
 
@@ -129,8 +143,8 @@ def check_names(root: Root, is_ours: bool) -> None:
         path = escape(os.path.join(root.folder, name))
         if not is_ours:
             raise UserError(
-                f"'{path}' exists, but was not made by packing; name another folder for the "
-                "shards, or move the file away."
+                f"'{path}' exists, but there is no '{RECORD}' of a packing beside it; name another "
+                "folder for the shards, or move the file away."
             )
         state = root.lstat(name)
         if state is not None and not stat.S_ISREG(state.st_mode):
@@ -263,7 +277,7 @@ def _lines(root: Root, name: str) -> Iterator[ShardState]:
     if root.lstat(name) is None:
         return
     for line in root.read(name).splitlines():
-        with contextlib.suppress(ValueError, TypeError):
+        with contextlib.suppress(ValueError, TypeError, RecursionError):
             shard = ShardState(**json.loads(line))
             if isinstance(shard.sizes, list):
                 yield shard

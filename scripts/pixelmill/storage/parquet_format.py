@@ -44,6 +44,9 @@ _FOOTER: thrift.Fields = {2: _ELEMENT, 3: {}, 4: {1: _CHUNK, 3: {}}}
 _TYPE, _REPETITION, _NAME, _CHILDREN, _MEANINGS = 1, 3, 4, 5, (6, 10)
 _BYTES, _REQUIRED, _OPTIONAL = 6, 0, 1
 
+#: What a row counts at least, in bytes, so that none is free.
+_LEAST = 64
+
 #: How deep fields are nested at most.
 _DEEPEST = 64
 
@@ -188,6 +191,8 @@ def _rows(
     allowed = MOST_EXPANSION * whole
     row, taken = 0, set[str]()
     for group in groups:
+        if not group[3]:  # its chunks may have no place
+            continue
         chunk = _chunk(group, images, whole)
         left -= chunk.stop - chunk.start
         if left < 0:
@@ -197,12 +202,13 @@ def _rows(
         if paths:
             named = parquet_pages.values(file, _chunk(group, paths, whole))
         for image, given in zip(found, named, strict=True):
+            allowed -= _LEAST
+            if allowed < 0:
+                raise PageError(f"becomes more than {MOST_EXPANSION:,} times as large")
             if image is None:
                 yield Listed(str(row), "rows without an image", 0, 0, 0, 0)
             else:
                 allowed -= len(image.content)
-                if allowed < 0:
-                    raise PageError(f"becomes more than {MOST_EXPANSION:,} times as large")
                 name = _name(given.content if given else b"", row, taken)
                 taken.add(name)
                 yield Listed(name, "", len(image.content), 0, image.digest, image.place)

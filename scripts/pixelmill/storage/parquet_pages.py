@@ -44,7 +44,7 @@ _HEADER: thrift.Fields = {
 _LONGEST_HEADER = 2**18
 
 #: The largest page, in bytes, and the largest one that is decompressed for each of its images.
-LARGEST_PAGE, LARGEST_WHOLE = 2**30, 2**28
+LARGEST_PAGE, LARGEST_WHOLE = 2**28, 2**27
 
 #: How many times as large as a file its rows may be, and what a small column may become besides:
 #: data that become more only waste time.

@@ -1,6 +1,8 @@
 """The check names each fault of a folder of shards."""
 
+import contextlib
 import io
+import json
 import os
 import tarfile
 import zipfile
@@ -116,7 +118,65 @@ def test_a_link_is_no_shard(folder, shard, tmp_path):
 def test_a_shard_that_only_the_table_knows_is_told(folder):
     with (folder / "packed.csv").open("a") as file:
         file.write("x,x.jpg,images-000005.tar,1,00,x.png\n")
-    assert faults(folder) == ["images-000005.tar: is in packed.csv, but not in packed.json"]
+    assert faults(folder) == [
+        "images-000005.tar: is in packed.csv, but not in packed.json", "packed.csv: was altered"
+    ]  # fmt: skip
+
+
+def test_a_shard_that_a_pattern_would_match_is_told(folder, shard):
+    names = ["images-0000000.tar", "images-000007.TAR", "images-extra.zip", "images-\x1b\n.tar"]
+    for name in names:
+        (folder / name).write_bytes(shard.read_bytes())
+    assert len(faults(folder)) == len(names)
+    assert all("is no shard of this packing" in fault for fault in faults(folder))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda rows: [rows[0], rows[1].replace(".png", ".tif"), *rows[2:]],
+        lambda rows: [rows[0], "x" + rows[1], *rows[2:]],
+        lambda rows: [*rows, rows[-1]],
+    ],
+    ids=["source", "key", "twice"],
+)
+def test_an_altered_table_is_told_and_written_again(tmp_path, folder, change):
+    path = folder / "packed.csv"
+    whole = path.read_text()
+    path.write_text("\n".join(change(whole.splitlines())) + "\n")
+    assert path.read_text() != whole
+    assert "packed.csv: was altered" in faults(folder)
+    packed(tmp_path / "tree", folder)
+    assert (path.read_text(), faults(folder)) == (whole, [])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("members", 1e400), ("members", 99), ("bytes", None), ("bytes", 7), ("sha256", "")],
+)
+def test_an_altered_record_is_told(folder, key, value):
+    path = folder / "packed.json"
+    data = json.loads(path.read_text())
+    data["shards"][0][key] = value
+    path.write_text(json.dumps(data))
+    with contextlib.suppress(UserError):
+        assert faults(folder)
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "{}", "[]", '{"format": "../zip"}'])
+def test_a_record_that_is_none_is_told(folder, text):
+    (folder / "packed.json").write_text(text)
+    with pytest.raises(UserError, match="is damaged"):
+        check(str(folder))
+
+
+def test_a_record_of_another_format_is_told(folder):
+    path = folder / "packed.json"
+    other = {"webdataset": "zip", "zip": "webdataset"}
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps({**data, "format": other[data["format"]]}))
+    with pytest.raises(UserError, match="is damaged"):
+        check(str(folder))
 
 
 def test_what_is_no_finished_packing_is_told(folder, tmp_path):

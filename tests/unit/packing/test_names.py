@@ -69,9 +69,15 @@ def test_long_names_are_shortened_and_differ():
     keys = {key_of(path) for path in paths}
     assert len(keys) == 2
     for key in keys:
-        assert len(key.split("/")[1]) == 255 - len(".jpg")
+        assert len(key.split("/")[1]) == 255 - len(".json")  # of a sidecar
 
 
 def test_folders_with_long_names_are_shortened_too():
     folder = key_of(f"{'é:' * 80}/a.jpg").split("/")[0]
     assert 240 < len(folder.encode()) <= 255
+
+
+@pytest.mark.parametrize("length", range(240, 252))
+def test_names_of_sidecars_are_no_longer_than_file_systems_accept(length):
+    for path in (f"{'x' * length}.jpg", f"{'é' * (length // 2)}.jpg", f"{'.' * length}.jpg"):
+        assert len(f"{key_of(path)}.json".encode()) <= 255

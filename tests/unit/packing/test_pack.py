@@ -207,6 +207,9 @@ def test_shards_go_neither_into_the_results_nor_to_the_images(tree, tmp_path):
     assert "is the folder of the results" in refused(tree, tree / "images/..")
     (tmp_path / "in").mkdir()
     assert "never written to" in refused(tree, tmp_path / "in/x", source=str(tmp_path / "in"))
+    for pattern in ("*.tar", "**/*.zip", "images-{000000..000007}.tar"):
+        source = str(tmp_path / "crawl" / pattern)
+        assert "would be taken for archives" in refused(tree, tmp_path / "crawl", source=source)
     (tmp_path / "file").write_text("mine")
     assert "is a file" in refused(tree, tmp_path / "file")
     assert "is not a folder" in refused(tmp_path / "nowhere", tmp_path / "shards")
@@ -241,7 +244,7 @@ def test_a_folder_is_not_packed_in_another_way(tree, folder, options):
 def test_files_of_others_with_our_names_are_not_touched(tree, folder, name):
     folder.mkdir()
     (folder / name).write_bytes(b"mine")
-    assert "was not made by packing" in refused(tree, folder)
+    assert "there is no 'packed.json'" in refused(tree, folder)
     assert (folder / name).read_bytes() == b"mine"
 
 

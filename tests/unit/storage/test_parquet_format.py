@@ -352,3 +352,25 @@ def test_rows_that_repeat_a_value_are_bounded_too(write, monkeypatch):
     monkeypatch.setattr(parquet_format, "MOST_EXPANSION", 20)
     with pytest.raises(UserError, match="becomes more than 20 times as large; copy or download"):
         listed(path)
+
+
+def test_row_groups_without_rows_are_skipped(write):
+    """Writers give them no place, since there are no pages."""
+
+    def with_empty_group(footer):
+        empty = {1: [{2: 0, 3: {1: 6, 2: [0], 3: [b"content"], 4: 0, 5: 0, 6: 0, 7: 0, 9: 0}}],
+                 2: 0, 3: 0}  # fmt: skip
+        return {**footer, 4: [empty, *footer[4], empty]}
+
+    assert (
+        len(read_all(write(parquet_of([(None, b"1")] * 3, CONTENT, change=with_empty_group)))) == 3
+    )
+    assert listed(write(parquet_of([], CONTENT, change=with_empty_group)))[0] == {}
+
+
+@pytest.mark.parametrize("content", [b"", None])
+def test_rows_that_take_no_room_are_bounded(write, monkeypatch, content):
+    rows = [("a.jpg", content)] * 40_000
+    monkeypatch.setattr(parquet_format, "MOST_EXPANSION", 20)
+    with pytest.raises(UserError, match="becomes more than 20 times as large"):
+        listed(write(parquet_of(rows, rows=40_000, in_page=40_000)))
