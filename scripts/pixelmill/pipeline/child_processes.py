@@ -67,6 +67,9 @@ _SECRET = re.compile(
     re.I,
 )
 
+#: Addresses with a password, such as those of databases, in values.
+_PASSWORD = re.compile(r"://[^\s/:@]*:[^\s/@]+@")
+
 #: The most processes that a message names.
 _MOST_NAMED = 10
 
@@ -95,7 +98,8 @@ class ChildProcesses:
     state : str, optional
         Folder where the token is stored for the next run, in case this one is killed.
     withhold : bool
-        Whether environment variables whose names are those of secrets are kept from children.
+        Whether environment variables are kept from children whose names are those of secrets, or
+        which have the address of something with its password.
     """
 
     def __init__(self, state: str | None = None, withhold: bool = False) -> None:
@@ -138,7 +142,7 @@ class ChildProcesses:
         environment = {
             name: value
             for name, value in os.environ.items()
-            if not (self._withhold and _SECRET.search(name))
+            if not (self._withhold and (_SECRET.search(name) or _PASSWORD.search(value)))
         }
         environment[VARIABLE] = marker
         if self._scratch:

@@ -188,6 +188,7 @@ def test_secrets_of_the_environment_are_withheld_unless_the_network_is_allowed(
 ):
     for name in (*SECRETS, "ORDINARY"):
         monkeypatch.setenv(name, "hunter2")
+    monkeypatch.setenv("DATABASE_URL", "postgres://me:hunter2@host/photos")
     (place / "steps/told.py").write_text(
         "import os, pathlib\n"
         "def step(image, images):\n"
