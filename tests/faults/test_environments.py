@@ -24,9 +24,17 @@ CANNOT_RUN = 2
 COUNT = 4
 
 
+@pytest.fixture
+def tmp_path():
+    """A folder that is not in /dev/shm, which some of these tests replace."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="module")
-def source(tmp_path_factory, photos):
-    return photos(tmp_path_factory.mktemp("source") / "in", COUNT)
+def source(photos):
+    with tempfile.TemporaryDirectory() as folder:
+        yield photos(Path(folder) / "in", COUNT)
 
 
 @pytest.fixture
