@@ -28,7 +28,7 @@ def test_the_command_packs_and_checks(pixelmill, tree, tmp_path):
     assert checked.returncode == 1
     assert checked.stderr.splitlines() == [
         "ERROR: images-000001.zip: is missing",
-        "ERROR: shards: 1 fault; remove the shards that are named, then pack again",
+        "ERROR: shards: 1 fault; remove the files that are named, then pack again",
     ]
 
 

@@ -45,6 +45,6 @@ def _check(folder: str) -> int:
         count = "1 fault" if len(faults) == 1 else f"{len(faults):,} faults"
         log.error("%s: %s; remove the files that are named, then pack again", folder, count)
         return launcher.CHECK_FAILED
-    count = "1 member is" if members == 1 else f"{members:,} members are"
-    log.info("%s: %s as packed", folder, count)
+    many = f"{members:,} members are as they were packed"
+    log.info("%s: %s", folder, "1 member is as it was packed" if members == 1 else many)
     return 0
