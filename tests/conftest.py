@@ -70,6 +70,14 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path not in longest)
 
 
+#: Pillow's limit on pixels, which decoding replaces in its process.
+PILLOW_LIMIT = Image.MAX_IMAGE_PIXELS
+
+
+def pytest_runtest_teardown():
+    Image.MAX_IMAGE_PIXELS = PILLOW_LIMIT
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session, exitstatus):
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

@@ -244,6 +244,7 @@ def without_shared_memory(repository, may_mount):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("how", SHARED_MEMORY)
 @pytest.mark.parametrize("engine", WITH_PROCESSES)
 def test_without_semaphores_engines_of_processes_are_refused(

@@ -20,6 +20,8 @@ from pixelmill.dataset import outputs_state
 from tests.helpers.projects import CODE, RESIZE, SMALL, copied, is_up_to_date, write_config
 from tests.workflow.test_workflow import OTHER_PILLOW, OWN_STEP
 
+pytestmark = pytest.mark.slow
+
 #: Of the recipe `own`, an own step and a file that another step reads.
 OWN = {"steps": [{"call": {"function": "my_steps:change"}}, {"watermark": {"image": "mark.png"}}]}
 
@@ -351,7 +353,6 @@ SECTIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("section", SECTIONS)
 def test_a_changed_section_of_the_config_concerns_these_jobs(project, snakemake, section):
     change, jobs = SECTIONS[section]

@@ -20,6 +20,8 @@ JOBS = [
     "Write the verdict on the images of the production engine",
 ]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run_once(new_project, tmp_path_factory, snakemake):
@@ -69,13 +71,12 @@ def test_a_run_after_the_first_has_nothing_to_do(processed, snakemake):
     assert is_up_to_date(snakemake(processed, "process"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "made", "reason"),
     [
         (lose, 1, "3 outputs were found, not 4"),
         (cut, 1, "outputs were altered"),
-        pytest.param(lose_and_cut, 2, "3 outputs were found, not 4", marks=pytest.mark.slow),
+        (lose_and_cut, 2, "3 outputs were found, not 4"),
     ],
     ids=["lost", "cut", "lost and cut"],
 )
@@ -93,7 +94,6 @@ def test_the_target_process_repairs_what_was_lost_or_altered_and_only_that(
     assert is_up_to_date(snakemake(processed, "process"))
 
 
-@pytest.mark.slow
 def test_unfinished_files_and_a_lost_folder_are_noticed_too(processed, images, snakemake):
     before = contents(images)
     (images / ".pixelmill-0a-1-2.tmp").write_bytes(b"unfinished")
@@ -117,7 +117,6 @@ def test_looking_changes_nothing_in_runs_that_only_ask(processed, images, snakem
     assert times_below(processed / "results") == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("damage", [lose, alter], ids=["lost", "altered, of the same size"])
 def test_the_remedy_that_verify_prints_repairs_exactly_that_when_pasted(
     processed, images, snakemake, damage
@@ -154,8 +153,6 @@ def test_files_of_others_are_for_their_owner_to_move(processed, images, snakemak
     assert (images / "notes.txt").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.parametrize("damage", [lose, alter], ids=["lost", "altered, of the same size"])
 def test_a_tree_of_shards_is_repaired_too(new_project, tmp_path, snakemake, damage):
     divided = {**SMALL, "scale": {"shards": 2}}

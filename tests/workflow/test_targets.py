@@ -72,6 +72,7 @@ def test_a_config_file_and_keys_on_the_command_line_take_precedence(small, snake
         assert words in ran.text, words
 
 
+@pytest.mark.slow
 def test_the_target_process_uses_only_the_production_engine(finished, snakemake):
     ran = snakemake(finished, "process", "--config", "run={datasets: [mine], recipes: [light]}")
     assert ran.status == 0
@@ -119,6 +120,7 @@ def test_snakemakes_own_report_has_the_verdict_the_tables_and_the_figures(finish
     assert "Dot plot: sequential" in page
 
 
+@pytest.mark.slow
 def test_the_target_plan_says_what_would_be_done_and_does_nothing(finished, snakemake, picture):
     picture(50).save(finished / "pictures/new.jpg")
     (finished / "pictures/3.jpg").unlink()
@@ -150,6 +152,7 @@ def test_the_target_steps_shows_every_step(finished, snakemake):
     assert "gaussian_blur" in (finished / "results/report/steps.html").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_target_clean_leaves_what_the_user_brought(finished, snakemake):
     ran = snakemake(finished, "clean")
     assert ran.status == 0

@@ -148,7 +148,7 @@ def assignment(text: str) -> tuple[str, float]:
         return name.strip(), float(value if name and sign else "")
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"found '{text}'; give a name, an equals sign, and a number"
+            f"found '{text}'; give a name and a number, joined by an equals sign"
         ) from error
 
 

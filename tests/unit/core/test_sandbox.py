@@ -181,7 +181,15 @@ SECRETS = (
 @needs_sandbox
 @pytest.mark.parametrize(
     ("engine", "allowed"),
-    [*((engine, False) for engine in LOCAL), ("sequential", True), ("processes", True)],
+    [
+        ("processes", False),
+        *(
+            pytest.param(engine, allowed, marks=pytest.mark.slow)
+            for engine in LOCAL
+            for allowed in (False, True)
+            if (engine, allowed) != ("processes", False)
+        ),
+    ],
 )
 def test_secrets_of_the_environment_are_withheld_unless_the_network_is_allowed(
     place, script, engine, allowed, monkeypatch

@@ -97,7 +97,7 @@ def test_the_sources_contain_the_planted_words(source, name):
 
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 @pytest.mark.parametrize("policy", ["none", "strip"])
-@pytest.mark.parametrize("backend", ["pillow", "opencv"])
+@pytest.mark.parametrize("backend", ["pillow", pytest.param("opencv", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("name", "animation"), TAKEN, ids=map("-".join, TAKEN))
 def test_an_output_contains_only_what_the_policy_keeps(
     source, render, name, animation, backend, policy, steps

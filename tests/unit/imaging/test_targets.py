@@ -60,7 +60,7 @@ def of_quality(render):
     return neighbours
 
 
-@BACKENDS
+@pytest.mark.parametrize("backend", ["pillow", pytest.param("opencv", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("format", "aim"), [("jpeg", 3000), ("jpeg", 9000), ("webp", 2500)])
 def test_a_file_is_as_large_as_it_may_be(render, of_quality, photo, backend, format, aim):
     image = photo(160, 120)
@@ -72,7 +72,7 @@ def test_a_file_is_as_large_as_it_may_be(render, of_quality, photo, backend, for
     assert len(better) > aim
 
 
-@BACKENDS
+@pytest.mark.parametrize("backend", ["pillow", pytest.param("opencv", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("format", "aim"), [("jpeg", 0.9), ("jpeg", 0.98), ("webp", 0.95)])
 def test_a_file_is_no_more_similar_than_asked(render, of_quality, photo, backend, format, aim):
     image = photo(160, 120)

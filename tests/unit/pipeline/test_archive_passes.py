@@ -11,7 +11,7 @@ from pixelmill.core.errors import RemovalsError, UserError
 from pixelmill.core.sandbox import Sandbox
 from pixelmill.dataset import catalog
 from pixelmill.dataset.entries import Entries
-from pixelmill.engines.registry import SELECTABLE, on_cluster
+from pixelmill.engines.registry import SELECTABLE
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.policy import Policy
@@ -55,8 +55,9 @@ def tree_of(root, archive):
     return tree
 
 
+#: One engine represents all in short runs.
 CASES = [
-    pytest.param(name, engine, marks=pytest.mark.slow if on_cluster(engine) else ())
+    pytest.param(name, engine, marks=() if engine == "processes" else pytest.mark.slow)
     for name in FORMATS
     for engine in SELECTABLE
 ]
