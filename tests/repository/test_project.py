@@ -377,16 +377,6 @@ def test_no_file_names_a_local_path(repository):
         assert not found, name
 
 
-def test_no_file_names_the_host_of_a_package_registry(repository):
-    """Which one a user takes is set elsewhere; another may stand in for it."""
-    hosts = re.compile(r"\b(?:pypi|pythonhosted|npmjs|anaconda)\.(?:org|com)\b")
-    patterns = ["*.*", "Makefile", "docs/**/*.md", "envs/*", "scripts/**/*.py", "workflow/**/*.*"]
-    for pattern in patterns:
-        for path in repository.glob(pattern):
-            if path.is_file():
-                assert not hosts.search(path.read_text(encoding="utf-8", errors="replace")), path
-
-
 def test_every_test_that_the_docs_name_exists(repository):
     there = set()
     for path in (repository / "tests").rglob("test_*.py"):
