@@ -26,7 +26,7 @@ class Heif(IsoMedia):
         """Look for a brand of this format; files with one of AVIF may have it too."""
         return super().recognizes(head) and Avif.brands.isdisjoint(brands_of(head))
 
-    #: Codings other than HEVC that a file may have (annexes E to L, and ISO/IEC 23001-17).
+    #: Codings other than HEVC that a file may have (ISO/IEC 23008-12, 15444-16 and 23001-17).
     _OTHER_CODINGS = frozenset((b"avc1", b"evc1", b"j2k1", b"jpeg", b"unci", b"vvc1"))
 
     def explained(self, data: bytes, reason: str, message: str) -> tuple[str, str]:
