@@ -159,8 +159,9 @@ def frames_of(data):
             if frame.mode == "I;16":
                 frames.append(frame.copy())
             else:
-                clear = "A" in frame.getbands() or "transparency" in frame.info
-                frames.append(frame.convert("RGBA" if clear else "RGB"))
+                clear = "transparency" in frame.info or not {"A", "a"}.isdisjoint(frame.getbands())
+                straight = frame.convert("LA") if frame.mode == "La" else frame
+                frames.append(straight.convert("RGBA" if clear else "RGB"))
     return format_, frames, times
 
 

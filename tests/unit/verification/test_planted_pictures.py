@@ -59,6 +59,10 @@ def sources(tmp_path_factory, photo, stored):
         Image.fromarray(colored).save(folder / f"stripes-{period}.jpg", quality=95)
     diagonal = np.floor((rows + columns) / np.sqrt(2)) % 2 * 255
     Image.fromarray(diagonal.astype(np.uint8)).save(folder / "diagonal.png")
+    for side in (8, 16):
+        disc = np.hypot(*(np.mgrid[:side, :side] - side / 2)) < side / 3
+        dark = np.where(disc[..., None], (0, 0, 30, 255), 0).astype(np.uint8)
+        Image.fromarray(dark).save(folder / f"dark-{side}.png")
     page = Image.new("RGB", (300, 200), "white")
     for line in range(20):
         text = "the quick brown fox jumps over the lazy dog " * 2
