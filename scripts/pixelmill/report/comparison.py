@@ -84,6 +84,16 @@ class Comparison:
     rows: tuple[ComparedRow, ...]
     measured: bool
 
+    @property
+    def has_speedups(self) -> bool:
+        """Whether any row can be compared with a baseline, or was measured with others."""
+        return self.measured or bool(self.best())
+
+    @property
+    def title(self) -> str:
+        """Title of the section with these rows."""
+        return "Engines compared" if self.has_speedups else "Speed"
+
     def of(self, dataset: str, recipe: str) -> tuple[ComparedRow, ...]:
         """Return the rows of one dataset and recipe."""
         return tuple(row for row in self.rows if (row.dataset, row.recipe) == (dataset, recipe))

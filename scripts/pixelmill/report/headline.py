@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pixelmill.engines.registry import BASELINE
-from pixelmill.report.comparison import ComparedRow, Comparison
+from pixelmill.report.comparison import ComparedRow, Comparison, digits_of
 from pixelmill.report.conclusion import BEGINNINGS, State, size
 
 #: How many cores other processes may use during a pass, and which share of the time the
@@ -20,6 +20,9 @@ STEAL = 0.02
 #: The load average per core at the start of the first pass from which the machine counts as busy,
 #: where the system does not tell what other processes use. Later passes have that of earlier ones.
 LOAD_SHARE = 0.75
+
+#: What is said of a speed if the machine was busy.
+_DOUBTED = "not reliable: the machine was busy"
 
 #: How the state is called.
 _TITLES = {
@@ -81,17 +84,18 @@ def headline(report: Mapping[str, Any], comparison: Comparison) -> Headline:
     """
     verdict = report["verdict"]
     state = State(verdict["state"])
+    doubts = tuple(warnings(report))
     return Headline(
         _TITLES[state],
         told_sentence(verdict["sentence"]),
         _CLASSES[state],
-        tuple(_figures(report, comparison)),
+        tuple(_figures(report, comparison, _DOUBTED if doubts else "")),
         tuple(_facts(report)),
-        tuple(warnings(report)),
+        doubts,
     )
 
 
-def _figures(report: Mapping[str, Any], comparison: Comparison) -> Iterator[Figure]:
+def _figures(report: Mapping[str, Any], comparison: Comparison, doubt: str) -> Iterator[Figure]:
     verdict = report["verdict"]
     if "images" in verdict:
         total = verdict["images"]
@@ -103,7 +107,9 @@ def _figures(report: Mapping[str, Any], comparison: Comparison) -> Iterator[Figu
     if sizes := report.get("sizes", []):
         yield _saved(sizes)
     if comparison.best():
-        yield _best(comparison)
+        yield _best(comparison, doubt)
+    elif len(comparison.rows) == 1:
+        yield _only(comparison, doubt)
 
 
 def _saved(sizes: Sequence[Mapping[str, Any]]) -> Figure:
@@ -120,7 +126,16 @@ def _saved(sizes: Sequence[Mapping[str, Any]]) -> Figure:
     return Figure(f"{abs(share):.0f} %", f"{word} on average", notes)
 
 
-def _best(comparison: Comparison) -> Figure:
+def _only(comparison: Comparison, doubt: str) -> Figure:
+    """Tell the throughput of the only engine."""
+    (row,) = comparison.rows
+    speed = row.images_per_second
+    notes = ("" if comparison.measured else "start-up included", doubt)
+    label = f"images per second: {_told_workers(row)}"
+    return Figure(f"{speed:,.{digits_of(speed)}f}", label, tuple(filter(None, notes)))
+
+
+def _best(comparison: Comparison, doubt: str) -> Figure:
     """Tell the fastest engine of each recipe, or that none was faster than the baseline."""
     best = comparison.best()
     names = [vars(row) for row in best]
@@ -132,7 +147,7 @@ def _best(comparison: Comparison) -> Figure:
         notes.append(f"{name} {_told_interval(row)}".strip())
     if not comparison.measured:
         notes.append("single passes, no intervals" if len(best) > 1 else "one pass, no interval")
-    told = tuple(filter(None, notes))
+    told = tuple(filter(None, [*notes, doubt]))
     if (fastest.speedup or 0) < 1:
         return Figure("None", f"of the engines was faster than {baseline}", told)
     label = f"the speed of {baseline}: {_told_workers(fastest)}"

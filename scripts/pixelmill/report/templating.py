@@ -72,10 +72,10 @@ def pixels(count: int) -> str:
 
     Examples
     --------
-    >>> pixels(4096), pixels(240_000), pixels(12_000_000)
-    ('4,096 pixels', '0.24 megapixels', '12.0 megapixels')
+    >>> pixels(4096), pixels(92_412), pixels(12_000_000)
+    ('4,096 pixels', '0.09 megapixels', '12.0 megapixels')
     """
-    if count < 100_000:
+    if count < 10_000:
         return f"{count:,} pixels"
     return (
         f"{count / 1e6:.2f} megapixels" if count < 10_000_000 else f"{count / 1e6:.1f} megapixels"

@@ -62,7 +62,7 @@ def test_the_sentence_does_not_repeat_the_state():
 
 def test_the_large_numbers_are_images_failures_savings_and_the_best_engine():
     base = {**PASS, "engine": "sequential", "workers": 1, "images_per_second": 10.0}
-    head = head_of(rows=[base, {**PASS, "images_per_second": 19.1}])
+    head = head_of(rows=[base, {**PASS, "images_per_second": 19.1}], conditions=[])
     assert [(figure.value, figure.label) for figure in head.figures] == [
         ("4,969", "of 5,000 images made"),
         ("31", "images failed"),
@@ -83,7 +83,7 @@ def test_a_measured_speedup_has_its_interval():
     loop = {"kind": "loop", "workers": 1, "images_per_second": 50.0, "slowest": 49, "fastest": 51}
     threads = {**loop, "kind": "threads", "workers": 2, "images_per_second": 96.0, "speedup": 1.93,
                "speedup_spread": [1.88, 1.97]}  # fmt: skip
-    head = head_of(scaling=[{**NAMES, "figures": [loop, threads]}])
+    head = head_of(scaling=[{**NAMES, "figures": [loop, threads]}], conditions=[])
     assert head.figures[-1].value == "1.92x"
     assert head.figures[-1].label == "the speed of a plain loop: threads on 2 workers"
     assert head.figures[-1].notes == ("(1.88 to 1.97)",)
@@ -97,12 +97,26 @@ def test_of_several_recipes_each_has_its_savings_and_its_best_engine():
     ]
     sizes = [{**NAMES, "bytes_in": 4000, "bytes_out": 1000},
              {**NAMES, "recipe": "intensive", "bytes_in": 4000, "bytes_out": 5000}]  # fmt: skip
-    saved, best = head_of(rows=rows, sizes=sizes).figures[2:]
+    saved, best = head_of(rows=rows, sizes=sizes, conditions=[]).figures[2:]
     assert (saved.value, saved.label) == ("25 %", "smaller on average")
     assert saved.notes[1] == "intensive: 4.0 kB became 5.0 kB"
     assert best.value == "1.90x"
     assert best.notes[0] == "light: threads 1.80x"
     assert best.notes[-1] == "single passes, no intervals"
+
+
+def test_the_throughput_of_the_only_pass_is_told():
+    (speed,) = head_of(rows=[PASS], conditions=[]).figures[3:]
+    assert (speed.value, speed.label) == ("13.2", "images per second: threads on 3 workers")
+    assert speed.notes == ("start-up included",)
+
+
+def test_a_speed_on_a_busy_machine_refers_to_the_caution():
+    base = {**PASS, "engine": "sequential", "workers": 1, "images_per_second": 10.0}
+    for rows in ([PASS], [base, PASS]):
+        head = head_of(rows=rows)
+        assert head.warnings
+        assert head.figures[3].notes[-1] == "not reliable: the machine was busy"
 
 
 def test_outputs_that_are_larger_are_called_so():
