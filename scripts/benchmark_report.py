@@ -18,7 +18,8 @@ def main(options: argparse.Namespace) -> None:
     if not options.results:
         raise UserError("Give the folder of all results, or --compare and scaling.json files.")
     from pixelmill.dataset.layout import Tree
-    from pixelmill.report.collect import collect, describe, find_trees
+    from pixelmill.report.collect import collect, describe, find_trees, tables_of
+    from pixelmill.report.inspected import inspected
     from pixelmill.report.render import folder_in, write
 
     trees = [Tree.at(path) for path in options.trees or []] or find_trees(options.results)
@@ -28,8 +29,9 @@ def main(options: argparse.Namespace) -> None:
             "run 'snakemake --cores all all' first."
         )
     config = from_json(options.config, "--config")
-    report = {**collect(trees, config), **describe(trees)}
     folder = options.output or folder_in(options.results)
+    found = {"inspected": inspected(tables_of(trees), folder)}
+    report = {**collect(trees, config), **describe(trees), **found}
     write(report, folder, contact_sheets(trees, config, folder))
     level = logging.DEBUG if options.output else logging.INFO  # then it is known where
     logging.log(level, "report: %s/report.html", folder)

@@ -1,9 +1,11 @@
 """The images of datasets are inspected, selected and split as the config says."""
 
 import csv
+import json
 
 import pytest
 
+from pixelmill.core.schemas import check
 from tests.helpers.projects import SMALL, is_up_to_date, write_config
 
 pytestmark = pytest.mark.slow
@@ -68,6 +70,20 @@ def test_metrics_in_the_config_add_the_page_to_the_everyday_target(snakemake, pr
     folder = project()
     write_config(folder, {**SMALL, "metrics": True})
     assert "Inspect the images of mine" in snakemake(folder, "process").jobs
+
+
+def test_with_metrics_the_report_tells_what_was_found(snakemake, project):
+    folder = project()
+    write_config(folder, {**SMALL, "datasets": {"mine": {"folder": "pictures"}}, "metrics": True})
+    done = snakemake(folder, "report")
+    assert done.status == 0, done.text
+    report = json.loads((folder / "results/report/benchmark.json").read_text(encoding="utf-8"))
+    check(report, "benchmark", "benchmark.json")
+    (found,) = report["inspected"]
+    assert found["findings"][0]["name"] == "duplicate"
+    page = (folder / "results/report/report.html").read_text(encoding="utf-8")
+    assert 'href="../mine/inspection.html"' in page
+    assert is_up_to_date(snakemake(folder, "report"))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ rule benchmark_report:
             dataset=RUN["datasets"],
             recipe=RUN["recipes"],
         ),
+        inspections=expand(f"{RESULTS}/{{dataset}}/inspection.html", dataset=INSPECTED),
     output:
         page=report(
             f"{RESULTS}/report/report.html",

@@ -25,8 +25,15 @@ log = logging.getLogger(__name__)
 
 def report(options: argparse.Namespace) -> None:
     """Write the report of a run, or of all runs of a workflow, as one page."""
-    from pixelmill.report.collect import WORKFLOW_COMMANDS, collect, describe, find_trees
+    from pixelmill.report.collect import (
+        WORKFLOW_COMMANDS,
+        collect,
+        describe,
+        find_trees,
+        tables_of,
+    )
     from pixelmill.report.contact_sheet import contact_sheet
+    from pixelmill.report.inspected import inspected
     from pixelmill.report.render import folder_in, write
 
     folder = options.output or folder_in(options.target)
@@ -40,14 +47,17 @@ def report(options: argparse.Namespace) -> None:
         trees = [Tree(dataset, last.name, engine, path)]
         sheets[dataset, last.name] = contact_sheet(path, last.source, folder)
         commands = COMMANDS
+        tables = {dataset: path}
     else:
         trees = find_trees(options.target)
+        tables = tables_of(trees)
     if not trees:
         raise UserError(
             f"'{options.target}' holds no results; give the folder that `pixelmill run` wrote to, "
             "or the results of the workflow."
         )
-    write({**collect(trees, {}, commands), **describe(trees)}, folder, sheets)
+    found = {"inspected": inspected(tables, folder)}
+    write({**collect(trees, {}, commands), **describe(trees), **found}, folder, sheets)
     log.info("Report: %s", os.path.join(folder, "report.html"))
 
 

@@ -183,6 +183,11 @@ def _measured(trees: Iterable[Tree], name: str) -> Iterator[tuple[dict[str, Any]
             yield {"dataset": group[0].dataset, "recipe": group[0].recipe, "stale": stale}, measured
 
 
+def tables_of(trees: Iterable[Tree]) -> dict[str, str]:
+    """Return the folders that have the tables of the datasets of a workflow, by their names."""
+    return {tree.dataset: str(Path(tree.path).parent.parent) for tree in trees}
+
+
 def by_recipe(trees: Iterable[Tree]) -> Iterator[tuple[Path, list[Tree]]]:
     """Group output trees by dataset and recipe, each group with its folder."""
     for folder, group in groupby(trees, lambda tree: Path(tree.path).parent):

@@ -124,7 +124,7 @@ def contact_sheet(tree: str, folder: str, page: str = "", shown: int = SHOWN) ->
     """
     pairs = []
     for kinds, facts, before, after, different in _chosen(tree, folder, shown):
-        link = _link(tree, facts.output, page)
+        link = link_to(os.path.join(tree, "images", facts.output), page)
         urls, sizes = (data_url(before), data_url(after)), (before.size, after.size)
         pairs.append(Pair(facts.source, round(different, 4), facts, *urls, *sizes, kinds, link))
     return sorted(pairs, key=lambda pair: (-pair.difference, pair.source))
@@ -184,10 +184,17 @@ def _opened(tree: str, places: Places, facts: Example) -> tuple[Image.Image, Ima
     return None if before is None or after is None else (before, after)
 
 
-def _link(tree: str, output: str, page: str) -> str:
-    """Return the address of an output, if it lies below the folder that has the page's folder."""
+def link_to(path: str, page: str) -> str:
+    """Return the address of a file, if it lies below the folder that has the page's folder.
+
+    Parameters
+    ----------
+    path : str
+    page : str
+        Folder of the page; empty if it is not known.
+    """
     beside = os.path.dirname(os.path.abspath(page)) if page else ""
-    path = os.path.abspath(os.path.join(tree, "images", output))
+    path = os.path.abspath(path)
     if not beside or not path.startswith(os.path.join(beside, "")):
         return ""
     relative = os.path.relpath(path, os.path.abspath(page)).replace(os.sep, "/")
