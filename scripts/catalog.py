@@ -16,7 +16,7 @@ def main(options: argparse.Namespace) -> None:
     given = Selection(**from_json(options.selection, "--selection"))
     folder, selection = chosen(options.source, given)
     shard = Shard.parse(options.shard)
-    found = refresh(options.table, folder, selection, shard)
+    found = refresh(options.table, folder, selection, shard, options.dates)
     left_out = f"; left out: {told_left_out(found.left_out)}" if found.left_out else ""
     if not found.entries and shard.is_whole:
         remedy = "correct the path or the globs, or mount the disk"
@@ -39,6 +39,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--shard", default="1-of-1", metavar="K-of-N", help="catalog only this part of the folder"
+    )
+    parser.add_argument(
+        "--dates", action="store_true", help="look for when each picture was taken, for {taken}"
     )
     return parser.parse_args()
 

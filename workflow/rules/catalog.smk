@@ -22,9 +22,10 @@ rule catalog:
         folder=folder,
         selection=selection,
         fingerprint=fingerprint,
+        dates=dates,
         shard="1-of-1",
     message:
         "Catalog {wildcards.dataset}"
     shell:
         "python {input.code[0]:q} {params.folder:q} {output.table:q}"
-        " --selection {params.selection:q} --shard {params.shard} --log {log:q}"
+        " --selection {params.selection:q} --shard {params.shard} {params.dates} --log {log:q}"

@@ -123,6 +123,11 @@ def selection(wildcards):
     return as_json(workflow_setup.selection(CONFIG["datasets"][wildcards.dataset]))
 
 
+def dates(wildcards):
+    """The option of catalogs with dates, if names of outputs depend on them."""
+    return "--dates" if settings.needs_dates(CONFIG, BASE) else ""
+
+
 def fingerprint(wildcards):
     """The state of a folder, or of a shard of it, so that changed files are noticed."""
     if not workflow.is_main_process:

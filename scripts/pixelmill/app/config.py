@@ -418,6 +418,15 @@ def uses_opencv(config: Mapping[str, Any], name: str, base: str) -> bool:
     return recipe_parser.parse(config["recipes"][name], f"recipes.{name}", base).uses_opencv
 
 
+def needs_dates(config: Mapping[str, Any], base: str) -> bool:
+    """Whether a recipe of the run names outputs by the dates of pictures."""
+    recipes = config["recipes"]
+    return any(
+        recipe_parser.parse(recipes[name], f"recipes.{name}", base).needs_dates
+        for name in config["run"]["recipes"]
+    )
+
+
 def has_rivals(config: Mapping[str, Any], name: str, base: str) -> bool:
     """Whether other tools support what a recipe does."""
     from pixelmill.benchmark.competitors import why_not

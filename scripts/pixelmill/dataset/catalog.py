@@ -7,6 +7,7 @@ import fnmatch
 import glob
 import hashlib
 import itertools
+import operator
 import os
 import re
 import sys
@@ -24,15 +25,19 @@ from pixelmill.core.root import Root
 from pixelmill.core.suggestions import followed
 from pixelmill.core.tables import iterate_table, write_table
 from pixelmill.core.user_paths import lookalike
-from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.entries import NO_DATE, Entries, Entry
+from pixelmill.dataset.places import Places
 from pixelmill.dataset.shards import WHOLE, Shard, others, shards_of
 from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
-from pixelmill.storage.archives import Archives, Member, is_archive
+from pixelmill.storage.archives import Archives, Member, Place, is_archive
 
 HEADER = ("path", "bytes", "mtime_ns", "format", "width", "height", "changed_ns")
 
-#: Column that only tables of archives have.
-_OFFSET = "offset"
+#: Columns that only tables of archives have, and those with dates.
+_OFFSET, _TAKEN = "offset", "taken"
+
+#: Bytes of a member of an archive in which a date is looked for, which may have to be inflated.
+_REACH_IN_ARCHIVES = 2**26
 
 #: Bytes that are read at once from a file: most JPEGs have their size within the first page.
 LOOK_BYTES = 4096
@@ -150,6 +155,7 @@ def scan(
     select: Selection | None = None,
     known: Entries = Entries(),  # noqa: B008 - never changed
     shard: Shard = WHOLE,
+    dated: bool = False,
 ) -> tuple[Catalog, Entries]:
     """Find the images of a folder or of archives.
 
@@ -165,6 +171,8 @@ def scan(
         Result of an earlier scan, sorted: files with the same size and times are not opened.
     shard : Shard, optional
         Only what concerns this part of the dataset is returned.
+    dated : bool
+        Whether to look for when each picture was taken.
 
     Returns
     -------
@@ -179,7 +187,7 @@ def scan(
     """
     left_out: Counter[str] = Counter()
     files = _files(folder, select or Selection(), left_out)
-    listed = Entries(_looked_at((f for f in files if shard.concerns(f[0])), known))
+    listed = Entries(_looked_at((f for f in files if shard.concerns(f[0])), known, dated))
     found = listed.sorted()
     if repeated := len(listed) - len(found):
         left_out["earlier members with the same name"] += repeated
@@ -189,7 +197,7 @@ def scan(
     return Catalog(found.where(flags, 1), left_out), found
 
 
-def _looked_at(files: Iterable[_File], known: Entries) -> Iterator[Entry]:
+def _looked_at(files: Iterable[_File], known: Entries, dated: bool) -> Iterator[Entry]:
     near = 0
     for path, size, mtime_ns, changed, full in files:
         offset = full.spot.offset if isinstance(full, Member) else 0
@@ -197,13 +205,16 @@ def _looked_at(files: Iterable[_File], known: Entries) -> Iterator[Entry]:
         if number is not None:
             near = number + 1
             entry = known[number]
-            if (entry.bytes, entry.mtime_ns, entry.changed_ns) == (size, mtime_ns, changed):
-                yield entry if entry.offset == offset else entry._replace(offset=offset)
+            is_same = (entry.bytes, entry.mtime_ns, entry.changed_ns) == (size, mtime_ns, changed)
+            if is_same and (entry.taken or not dated):
+                taken = entry.taken if dated else 0
+                is_so = (entry.offset, entry.taken) == (offset, taken)
+                yield entry if is_so else entry._replace(offset=offset, taken=taken)
                 continue
-        format_, width, height = _look(full)
+        format_, width, height, taken = _look(full, dated)
         if not format_ and PurePosixPath(path).suffix.lower() not in IMAGE_SUFFIXES:
             format_ = _OTHER
-        yield Entry(path, size, mtime_ns, format_, width, height, changed, offset)
+        yield Entry(path, size, mtime_ns, format_, width, height, changed, offset, taken)
 
 
 def require_image(source: str, select: Selection | None = None) -> None:
@@ -358,18 +369,53 @@ def find(source: str, wanted: Collection[str]) -> Iterator[Entry]:
             yield Entry(path, size, mtime_ns, "", 0, 0, mark, member.spot.offset)
 
 
-def _look(place: str | Member) -> tuple[str, int, int]:
-    """Return format and claimed size of a file; the format is empty if it is not an image."""
+def with_dates(source: str, entries: Entries) -> Entries:
+    """Look for when pictures were taken, if that has not been done for all of them.
+
+    Parameters
+    ----------
+    source : str
+        A folder, an archive, or a pattern of archives.
+    entries : Entries
+        Of a catalog of it.
+    """
+    if entries.are_dated:
+        return entries
+    places = Places(source)
+    return Entries(
+        entry if entry.taken else entry._replace(taken=_taken(places, entry)) for entry in entries
+    )
+
+
+def _taken(places: Places, entry: Entry) -> int:
+    try:
+        return _look(places.at(entry), dated=True)[3]
+    except FileNotFoundError:  # its archive is gone
+        return 0
+
+
+def _look(place: Place, dated: bool = False) -> tuple[str, int, int, int]:
+    """Return format, claimed size and date of a file; the format is empty if it is no image."""
+    found = "", 0, 0
     try:
         with _opened(place) as file:
             head = file.read(SNIFF_BYTES)
             format_ = sniff(head)
-            return (format_ or "", *dimensions(file, head, format_))
+            found = (format_ or "", *dimensions(file, head, format_))
+            return (*found, _date_in(file, format_, place) if dated else 0)
     except OSError:
-        return "", 0, 0  # the suffix decides; processing reports what is wrong
+        return (*found, 0)  # the suffix decides; processing reports what is wrong
 
 
-def _opened(place: str | Member) -> BinaryIO:
+def _date_in(file: BinaryIO, format_: str | None, place: Place) -> int:
+    from pixelmill.imaging.codecs.date_taken import date_taken
+
+    reach = _REACH_IN_ARCHIVES if isinstance(place, Member) else sys.maxsize
+    taken = date_taken(file, format_, reach)
+    return NO_DATE if taken is None else int(f"{taken.year}{taken:%m%d%H%M%S}")
+
+
+def _opened(place: Place) -> BinaryIO:
     if isinstance(place, Member):
         return place.open()
     return os.fdopen(opened(place), "rb", buffering=LOOK_BYTES)
@@ -379,8 +425,10 @@ def write(path: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
     """Write a catalog as a table."""
     rest = iter(entries)
     first = list(itertools.islice(rest, 1))
-    header = (*HEADER, _OFFSET) if first and first[0].offset else HEADER
-    rows = ((escape(e.path), *e[1 : len(header)]) for e in itertools.chain(first, rest))
+    rarer = [name for name in (_OFFSET, _TAKEN) if first and getattr(first[0], name)]
+    header = (*HEADER, *rarer)
+    rest_of = operator.attrgetter(*header[1:])
+    rows = ((escape(e.path), *rest_of(e)) for e in itertools.chain(first, rest))
     write_table(path, header, rows)
 
 
@@ -417,11 +465,16 @@ def _entry(row: Mapping[str, str]) -> Entry:
         height=int(row["height"]),
         changed_ns=int(row.get("changed_ns", 0)),  # not in tables of version 0.1
         offset=int(row.get(_OFFSET, 0)),
+        taken=int(row.get(_TAKEN, 0)),
     )
 
 
 def refresh(
-    table: str, folder: str, select: Selection | None = None, shard: Shard = WHOLE
+    table: str,
+    folder: str,
+    select: Selection | None = None,
+    shard: Shard = WHOLE,
+    dated: bool = False,
 ) -> Catalog:
     """Bring a catalog table up to date; opens only files that are new or changed.
 
@@ -434,7 +487,7 @@ def refresh(
     if memory.parent.is_dir():
         sweep(memory.parent)
     known = Entries(_remembered((*_memories(dataset, memory.name, shard), memory), shard))
-    catalog, seen = scan(folder, select, known.sorted(), shard)
+    catalog, seen = scan(folder, select, known.sorted(), shard, dated)
     write(memory, seen)
     write(table, catalog.entries)
     if shard.is_whole:

@@ -10,6 +10,9 @@ from functools import cached_property, partial
 from itertools import groupby, islice, pairwise, repeat
 from typing import NamedTuple, overload
 
+#: Instead of a date, of an image whose file states none.
+NO_DATE = -1
+
 
 class Entry(NamedTuple):
     """One input: its path below the folder, and what shows that it changed.
@@ -18,7 +21,8 @@ class Entry(NamedTuple):
     `height` are those that the header claims, in pixels; 0 if unknown. `changed_ns` is the time
     of the last change, which no program can set; 0 if unknown. Of a member of an archive,
     `changed_ns` is its mark, and `offset` where it is there (`pixelmill.storage.member`); the
-    offset of a file is 0.
+    offset of a file is 0. `taken` is when the picture was taken, as the digits YYYYMMDDHHMMSS, or
+    `NO_DATE`; 0 if it was not looked at.
     """
 
     path: str
@@ -29,6 +33,7 @@ class Entry(NamedTuple):
     height: int = 0
     changed_ns: int = 0
     offset: int = 0
+    taken: int = 0
 
 
 class Entries(Sequence[Entry]):
@@ -66,12 +71,15 @@ class Entries(Sequence[Entry]):
         self.heights = array("Q")
         self._changes = array("q")
         self._offsets = array("q")  # empty as long as all are 0, as those of files
+        self._taken = array("q")  # the same
         rest = iter(entries)
         while some := list(islice(rest, _CHUNK)):
             self._add(some)
 
     def _add(self, some: list[Entry]) -> None:
-        paths, sizes, times, formats, widths, heights, changes, offsets = zip(*some, strict=True)
+        paths, sizes, times, formats, widths, heights, changes, offsets, taken = zip(
+            *some, strict=True
+        )
         encoded = [*map(_encoded, paths), b""]
         joined = b"\0".join(encoded)
         if joined.count(b"\0") != len(some):
@@ -79,9 +87,10 @@ class Entries(Sequence[Entry]):
         self._paths += joined
         for path in encoded[:-1]:
             self._ends.append(self._ends[-1] + len(path) + 1)
-        if self._offsets or any(offsets):
-            self._offsets.extend(repeat(0, len(self) - len(self._offsets)))
-            self._offsets.extend(offsets)
+        for column, values in ((self._offsets, offsets), (self._taken, taken)):
+            if column or any(values):
+                column.extend(repeat(0, len(self) - len(column)))
+                column.extend(values)
         self.sizes.extend(sizes)
         self._times.extend(times)
         self._formats += set(formats).difference(self._formats)
@@ -110,6 +119,7 @@ class Entries(Sequence[Entry]):
             self.heights[number],
             self._changes[number],
             self._offsets[number] if self._offsets else 0,
+            self._taken[number] if self._taken else 0,
         )
 
     def __iter__(self) -> Iterator[Entry]:
@@ -125,6 +135,7 @@ class Entries(Sequence[Entry]):
                 self.heights[begin:end],
                 self._changes[begin:end],
                 self._offsets[begin:end] or repeat(0, end - begin),
+                self._taken[begin:end] or repeat(0, end - begin),
                 strict=True,
             )
             yield from map(_entry, columns)
@@ -140,6 +151,11 @@ class Entries(Sequence[Entry]):
     def are_members(self) -> bool:
         """Whether some are members of archives."""
         return bool(self._offsets)
+
+    @property
+    def are_dated(self) -> bool:
+        """Whether all have been looked at for when they were taken."""
+        return len(self._taken) == len(self) and 0 not in self._taken
 
     def take(self, numbers: Sequence[int]) -> Entries:
         """Return the entries with these numbers, in this order."""

@@ -13,14 +13,14 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import xxhash
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import collision_key, escape
 from pixelmill.core.jobs import Job
-from pixelmill.core.path_templates import fill
+from pixelmill.core.path_templates import DateTaken, fill
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.imaging.codecs.formats import output_suffix, split_suffix
 from pixelmill.imaging.recipe import SIDECAR, Output, Recipe
@@ -34,40 +34,62 @@ MAX_NAME_BYTES = 255
 #: The most bytes that a character takes in a file name.
 _MOST_BYTES = 4
 
-#: Returns the path of an output that no other source wants, by its source and its suffix.
-Naming: TypeAlias = Callable[[str, str], str]
 
-#: Returns all sources, relative paths with ``/``, each with the suffix of its output.
-Sources: TypeAlias = Callable[[], Iterable[tuple[str, str]]]
+class Source(NamedTuple):
+    """What decides the name of an output.
+
+    Attributes
+    ----------
+    path : str
+        Of the source, relative with ``/``.
+    suffix : str
+        Of the output, with the dot.
+    taken : int
+        When the picture was taken, as in `pixelmill.dataset.entries.Entry`.
+    """
+
+    path: str
+    suffix: str
+    taken: int = 0
 
 
-def plain_name(source: str, suffix: str) -> str:
+#: Returns the path of an output that no other source wants.
+Naming: TypeAlias = Callable[[Source], str]
+
+#: Returns all sources.
+Sources: TypeAlias = Callable[[], Iterable[Source]]
+
+
+def plain_name(source: Source) -> str:
     """Return the path of an output that no other source wants.
 
     Examples
     --------
-    >>> plain_name("b/c.PNG", ".jpg"), plain_name("IMG.2024-05-01", ".jpg")
+    >>> plain_name(Source("b/c.PNG", ".jpg")), plain_name(Source("IMG.2024-05-01", ".jpg"))
     ('b/c.jpg', 'IMG.2024-05-01.jpg')
     """
-    stem, _ = split_suffix(source)
-    return _fit(stem + suffix, source)
+    stem, _ = split_suffix(source.path)
+    return _fit(stem + source.suffix, source.path)
 
 
-def templated_name(template: str, sides: Sequence[int | None], source: str, suffix: str) -> str:
+def templated_name(template: str, sides: Sequence[int | None], source: Source) -> str:
     """Return the path of an output by a template, if no other source wants it.
 
     Examples
     --------
-    >>> templated_name("{folder}/{stem}-{width}.{ext}", (640, None), "b/c.PNG", ".jpg")
+    >>> source = Source("b/c.PNG", ".jpg", 20260501123000)
+    >>> templated_name("{folder}/{stem}-{width}.{ext}", (640, None), source)
     'b/c-640.jpg'
-    >>> templated_name("{name}", (None, None), "b/c.PNG", ".jpg")
-    'c.jpg'
+    >>> templated_name("{taken:%Y/%m}/{name}", (None, None), source)
+    '2026/05/c.jpg'
     """
-    folder, _, stem = split_suffix(source)[0].rpartition("/")
+    path, suffix, taken = source
+    folder, _, stem = split_suffix(path)[0].rpartition("/")
     values = {"folder": folder, "stem": stem, "name": stem + suffix, "ext": suffix[1:]}
-    made = fill(template, {**values, "width": sides[0], "height": sides[1]})
+    sized = {"width": sides[0], "height": sides[1]}
+    made = fill(template, {**values, **sized, "taken": DateTaken(taken)})
     *folders, name = made.split("/")
-    return "/".join((*map(_fit_folder, folders), _fit(name, source)))
+    return "/".join((*map(_fit_folder, folders), _fit(name, path)))
 
 
 def sidecar_name(output: str) -> str:
@@ -91,42 +113,43 @@ def renamed(sources: Sources, naming: Naming = plain_name) -> dict[str, str]:
 
     Examples
     --------
-    >>> renamed(lambda: [("a.gif", ".jpg"), ("a.png", ".jpg"), ("b/c.PNG", ".jpg")])
+    >>> renamed(lambda: [Source(path, ".jpg") for path in ("a.gif", "a.png", "b/c.PNG")])
     {'a.png': 'a.png.jpg'}
-    >>> renamed(lambda: [("a.bmp", ".jpg"), ("a.jpg", ".jpg")])
+    >>> renamed(lambda: [Source(path, ".jpg") for path in ("a.bmp", "a.jpg")])
     {'a.bmp': 'a.bmp.jpg'}
     """
     keys, taken = _survey(sources, naming)
     wanted_by_many = _repeated(keys) | {key for key in map(_key, taken) if _holds(keys, key)}
-    rest: list[tuple[str, str]] = []
+    rest: list[Source] = []
     for known_as, group in _crowds(sources, wanted_by_many, naming).items():
         if known_as in taken:
             rest.extend(group)
         elif len(group) > 1:
-            bearing = (one for one in group if one[0].lower().endswith(one[1].lower()))
+            bearing = (one for one in group if one.path.lower().endswith(one.suffix.lower()))
             group.remove(next(bearing, group[0]))
             rest.extend(group)
     outputs: dict[str, str] = {}
-    for source, suffix in sorted(rest):
-        for candidate in _candidates(source, suffix, naming):
+    for source in sorted(rest):
+        for candidate in _candidates(source, naming):
             known_as = collision_key(candidate)
             if known_as not in taken and not _holds(keys, _key(known_as)):
                 break
         taken.add(known_as)
-        outputs[source] = candidate
+        outputs[source.path] = candidate
     return outputs
 
 
-def _candidates(source: str, suffix: str, naming: Naming) -> Iterator[str]:
+def _candidates(source: Source, naming: Naming) -> Iterator[str]:
     """Yield other paths for an output whose plain name has gone to another source, without end."""
-    base = source
+    path, suffix, _ = source
+    base = path
     if naming is plain_name:
-        yield _fit(source + suffix, source)
+        yield _fit(path + suffix, path)
     else:
-        base = naming(source, suffix).removesuffix(suffix)
+        base = naming(source).removesuffix(suffix)
     for tries in itertools.count():
-        mark = _short_digest(source + "/" * tries)
-        yield _fit(f"{base}.{mark}{suffix}", source + "/" * tries)
+        mark = _short_digest(path + "/" * tries)
+        yield _fit(f"{base}.{mark}{suffix}", path + "/" * tries)
 
 
 def first_collision(sources: Sources, naming: Naming = plain_name) -> tuple[str, str] | None:
@@ -134,11 +157,11 @@ def first_collision(sources: Sources, naming: Naming = plain_name) -> tuple[str,
 
     Examples
     --------
-    >>> first_collision(lambda: [("a.gif", ".jpg"), ("A.png", ".jpg")])
+    >>> first_collision(lambda: [Source("a.gif", ".jpg"), Source("A.png", ".jpg")])
     ('A.png', 'a.gif')
     """
     crowds = _crowds(sources, _repeated(_survey(sources, naming)[0]), naming).values()
-    pairs = [(group[1][0], group[0][0]) for group in crowds if len(group) > 1]
+    pairs = [(group[1].path, group[0].path) for group in crowds if len(group) > 1]
     return min(pairs)[::-1] if pairs else None
 
 
@@ -148,8 +171,8 @@ def _survey(sources: Sources, naming: Naming) -> tuple[np.ndarray, set[str]]:
 
     keys = array("Q")
     folders = set()
-    for source, suffix in sources():
-        name = naming(source, suffix)
+    for source in sources():
+        name = naming(source)
         keys.append(_key(collision_key(name)))
         folders.add(name.rpartition("/")[0])
     taken = {
@@ -174,11 +197,11 @@ def _holds(keys: np.ndarray, key: int) -> bool:
     return place < len(keys) and int(keys[place]) == key
 
 
-def _crowds(sources: Sources, keys: set[int], naming: Naming) -> dict[str, list[tuple[str, str]]]:
+def _crowds(sources: Sources, keys: set[int], naming: Naming) -> dict[str, list[Source]]:
     """Return the sources whose plain names have these numbers, by name, each group sorted."""
-    crowds: dict[str, list[tuple[str, str]]] = {}
+    crowds: dict[str, list[Source]] = {}
     for source in sources() if keys else ():
-        known_as = collision_key(naming(*source))
+        known_as = collision_key(naming(source))
         if _key(known_as) in keys:
             crowds.setdefault(known_as, []).append(source)
     for group in crowds.values():
@@ -291,7 +314,7 @@ class Outputs:
         """Return the paths of an image's outputs, in the order of the recipe's variants."""
         path = entry.path
         images = tuple(
-            folder + (others.get(path) or naming(path, output_suffix(format_, entry.format, path)))
+            folder + (others.get(path) or naming(_source(entry, format_)))
             for folder, format_, naming, others in self._columns
         )
         return images + tuple(sidecar_name(images[number]) for number in self._with_sidecar)
@@ -339,5 +362,9 @@ def colliding(entries: Entries, recipe: Recipe) -> tuple[str, str] | None:
     return next(filter(None, found), None)
 
 
-def _sources(entries: Entries, format: str) -> Iterable[tuple[str, str]]:
-    return ((entry.path, output_suffix(format, entry.format, entry.path)) for entry in entries)
+def _sources(entries: Entries, format: str) -> Iterable[Source]:
+    return (_source(entry, format) for entry in entries)
+
+
+def _source(entry: Entry, format: str) -> Source:
+    return Source(entry.path, output_suffix(format, entry.format, entry.path), entry.taken)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pixelmill.core.path_templates import DATE_FIELD, fields_of
 from pixelmill.core.user_paths import expanded
 from pixelmill.imaging.codecs import tag_names
 from pixelmill.imaging.codecs.decoded import DecodeOptions
@@ -161,6 +162,12 @@ class Recipe:
         """Names of the files of each source: of its outputs, and then of their sidecars."""
         sidecars = (f"{output.name}{SIDECAR}" for output in self.outputs if output.has_sidecar)
         return (*(output.name for output in self.outputs), *sidecars)
+
+    @property
+    def needs_dates(self) -> bool:
+        """Whether the names of outputs depend on when the pictures were taken."""
+        templates = (output.delivery.get("path", "{name}") for output in self.outputs)
+        return any(DATE_FIELD in fields_of(template) for template in templates)
 
     @property
     def all_steps(self) -> Iterator[Step]:

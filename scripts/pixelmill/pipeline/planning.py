@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pixelmill.core.errors import ImageError, UserError
 from pixelmill.core.filenames import escape
 from pixelmill.core.jobs import OutputFile
-from pixelmill.dataset import output_tree
+from pixelmill.dataset import catalog, output_tree
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.dataset.ledger_rows import Fingerprints, Row
@@ -154,6 +154,8 @@ def _compare(
 
     if not request.shard.is_whole:
         refuse_templates(request.recipe)
+    if request.recipe.needs_dates:
+        entries = catalog.with_dates(request.source, entries)
     if request.policy.collisions == "error":
         _refuse_collisions(entries, request.recipe)
     outputs = Outputs(entries, request.recipe)

@@ -70,7 +70,8 @@ def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
     listed = identity(source)
     if catalog is None:
         table = os.path.join(shard.below(target), "catalog.csv")
-        found = catalogs.refresh(table, source, request.selection, shard)
+        dated = request.recipe.needs_dates
+        found = catalogs.refresh(table, source, request.selection, shard, dated)
         entries = found.entries
         if found.left_out:
             log.info("Left out: %s", catalogs.told_left_out(found.left_out))

@@ -40,7 +40,7 @@ def put(folder, path, content):
 def unopenable(monkeypatch):
     """Function after which no file can be opened."""
 
-    def look(path):
+    def look(path, dated=False):
         raise AssertionError(f"{path} was opened")
 
     return lambda: monkeypatch.setattr(catalog, "_look", look)

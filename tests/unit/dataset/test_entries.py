@@ -35,6 +35,17 @@ def test_an_entry_is_read_back_as_written(name):
     assert pickle.loads(pickle.dumps(Entries([kept])))[-1] == kept
 
 
+def test_dates_are_kept_if_some_entries_have_them():
+    there = [entry("a"), entry("b", taken=20240229235958), entry("c", taken=-1, offset=9)]
+    found = Entries(there)
+    assert found == there
+    assert list(found) == there == list(found.take([0, 1, 2]))
+    assert not found.are_dated
+    assert not Entries([entry("a")]).are_dated
+    assert found.take([1, 2]).are_dated
+    assert Entries().are_dated
+
+
 def test_a_slice_of_entries_is_entries():
     assert Entries(map(entry, "abcd"))[1:3] == [entry("b"), entry("c")]
 

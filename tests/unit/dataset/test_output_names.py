@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from pixelmill.dataset.entries import Entries, Entry
-from pixelmill.dataset.output_names import Outputs, colliding, first_collision
+from pixelmill.dataset.output_names import Outputs, Source, colliding, first_collision
 from pixelmill.imaging.recipe_parser import parse
 from tests.helpers.namesakes import name_outputs
 
@@ -153,7 +153,7 @@ def test_a_newcomer_renames_only_its_own_collision():
     ids=["none", "suffix", "case", "normalization", "nothing"],
 )
 def test_the_first_collision_is_found(sources, collision):
-    assert first_collision(lambda: [(source, ".jpg") for source in sources]) == collision
+    assert first_collision(lambda: [Source(source, ".jpg") for source in sources]) == collision
 
 
 LONG = {

@@ -54,6 +54,38 @@ def test_each_variant_has_its_folder():
     assert Outputs(found, asked).of(found[0]) == ("one/b.jpg", "two/b.jpg")
 
 
+def test_a_date_is_part_of_a_name():
+    asked = recipe("{taken:%Y/%m}/{taken:%d}-{name}", format="webp")
+    found = Entries(
+        Entry(name, 1, 1, "jpeg", taken=taken)
+        for name, taken in (("a/1.jpg", 20240229235958), ("a/2.jpg", -1), ("a/3.jpg", 0))
+    )
+    outputs = Outputs(found, asked)
+    assert [outputs.of(entry) for entry in found] == [
+        ("2024/02/29-1.webp",), ("undated/undated-2.webp",), ("undated/undated-3.webp",)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "sources"),
+    [
+        ("{taken:%Y%m%d-%H%M%S}.{ext}", ["1.jpg", "2.jpg"]),
+        ("{taken:%Y}/{name}", ["a/1.jpg", "b/1.jpg"]),
+        ("{taken:%Y}/{name}", ["a/É.jpg", "b/e\u0301.jpg"]),
+        ("{stem}/{taken:%Y}.{ext}", ["IMG.jpg", "img.JPG"]),
+    ],
+)
+def test_twins_of_one_date_get_names_of_their_own(path, sources):
+    found = Entries(Entry(name, 1, 1, "jpeg", taken=20240229235958) for name in sources)
+    outputs = Outputs(found, recipe(path))
+    made = [outputs.of(entry)[0] for entry in found]
+    assert len(set(map(collision_key, made))) == 2
+    assert "2024" in made[0] and "2024" in made[1]
+    assert colliding(found, recipe(path)) == tuple(sources)
+    apart = Entries([found[0], found[1]._replace(taken=20250101000000)])
+    assert colliding(apart, recipe(path)) is None
+
+
 #: Sources whose outputs want one name in a flat folder on some file system.
 TWINS = {
     "folders": ("2023/img.jpg", "2024/img.jpg"),
@@ -143,7 +175,7 @@ def test_a_side_that_differs_is_refused(side):
         parse({"steps": [{"resize": {"longest": 9}}], "output": {"path": f"{{{side}}}-{{name}}"}})
 
 
-@pytest.mark.parametrize("path", ["{stem}", "../{name}", 5, "{taken}/{name}"])
+@pytest.mark.parametrize("path", ["{stem}", "../{name}", 5, "{taken:%b}/{name}"])
 def test_what_is_no_template_is_refused(path):
     with pytest.raises(UserError, match=r"recipe.output.path: found .*; give a"):
         parse({"output": {"path": path}})

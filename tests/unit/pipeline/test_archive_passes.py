@@ -350,7 +350,7 @@ def test_a_scan_opens_only_members_that_changed(few, monkeypatch):
     archive.write_bytes(packed(members, ".zip"))
     opened = []
     look = catalog._look
-    monkeypatch.setattr(catalog, "_look", lambda place: opened.append(place) or look(place))
+    monkeypatch.setattr(catalog, "_look", lambda *place: opened.append(place) or look(*place))
     found, _ = catalog.scan(str(archive), known=memory)
     assert len(opened) == 1
     assert found.entries == catalog.scan(str(archive))[0].entries

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from pixelmill.imaging.codecs.spans import ReadAt, Span
 
 #: Size and type of a box. After a size of 1, one of 64 bits follows; 0 means up to the end.
 HEAD = struct.Struct(">I4s")
@@ -46,6 +49,33 @@ def boxes(data: bytes, begin: int = 0, end: int | None = None) -> Iterator[Box]:
         if not begin <= place <= stop or name == bytes(4):
             return
         yield Box(name, begin, place)
+
+
+def top_level(read_at: ReadAt, name: bytes) -> Span:
+    """Find a box that is in no other one, without reading those before it.
+
+    Returns
+    -------
+    tuple of int
+        Where it begins, with its size and type, and where it ends.
+
+    Raises
+    ------
+    IndexError
+        If there is none.
+    """
+    place = 0
+    for _ in range(_MOST_BOXES):
+        size, found = HEAD.unpack(read_at(place, HEAD.size))
+        if size == 1:
+            (size,) = _LONG_SIZE.unpack(read_at(place + HEAD.size, _LONG_SIZE.size))
+        end = place + size if size else sys.maxsize
+        if found == name:
+            return place, end
+        if size < HEAD.size:
+            break
+        place = end
+    raise IndexError(f"there is no box {name!r}")
 
 
 def inside(data: bytes, outer: Box) -> Iterator[Box]:

@@ -8,19 +8,16 @@ from __future__ import annotations
 import contextlib
 import datetime
 import io
-import re
 from typing import NamedTuple
 
 from PIL import ExifTags, Image
 
 from pixelmill.imaging.codecs import ifd
+from pixelmill.imaging.codecs.date_taken import date
 from pixelmill.imaging.codecs.formats import FORMATS
 from pixelmill.imaging.codecs.ifd import Field, Tags
 
 Base = ExifTags.Base
-
-#: Date and time (EXIF 2.32, 4.6.4.4).
-_DATE = re.compile(rb"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)[\0 ]*")
 
 #: Longest text that is taken over; makers and models have some dozens of characters.
 _MOST_CHARACTERS = 100
@@ -65,18 +62,6 @@ def _tags(data: bytes, kind: str) -> Tags:
         with Image.open(io.BytesIO(prepared), formats=(kind.upper(),)) as image:
             return ifd.read(format_.exif_block(image, prepared))
     return Tags()
-
-
-def date(found: Field | None) -> datetime.datetime | None:
-    """Return a date; None for a text that is none, or that stands for an unknown one."""
-    matched = _DATE.fullmatch(found.value) if found is not None else None
-    if matched is None:
-        return None
-    try:
-        year, month, day, hour, minute, second = map(int, matched.groups())
-        return datetime.datetime(year, month, day, hour, minute, second)
-    except ValueError:  # the 31st of February, or only zeros
-        return None
 
 
 def text(found: Field | None) -> str | None:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
+from pixelmill.imaging.codecs.spans import ReadAt, Span
+
 #: Types of values that this module writes.
 BYTE, ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 1, 2, 3, 4, 5, 7
 
@@ -108,6 +110,67 @@ def read(data: bytes, main_only: bool = False) -> Tags:
         for place in pointers
     )
     return Tags(order, main, camera, gps)
+
+
+#: Fields of a directory that are looked at, and bytes of a value, by `find`.
+_MOST_FIELDS, _MOST_VALUE = 4_096, 256
+
+
+def find(read_at: ReadAt, span: Span, path: Sequence[int]) -> Field | None:
+    """Find a field of an EXIF block or of a TIFF without reading all of it.
+
+    Parameters
+    ----------
+    read_at : callable
+        Reads a number of bytes at a place of the file.
+    span : tuple of int
+        Where the TIFF header is, and where the block ends.
+    path : sequence of int
+        Tags of the fields that point to its directory, and its own tag.
+
+    Returns
+    -------
+    Field or None
+        None if there is none, or if it is longer than some words.
+
+    Raises
+    ------
+    IndexError, ValueError
+        If the block is broken.
+    """
+    mark = read_at(span[0], 4)
+    if mark not in _HEADERS:
+        raise ValueError("there is no TIFF header")
+    order, big = _HEADERS[mark]
+    size = 8 if big else 4
+    place = _unpacked(read_at(span[0] + size, size), f"{order}{'Q' if big else 'I'}", 0)
+    found = None
+    for tag in path:
+        found = _field_in(read_at, span, place, tag, order, big) if place else None
+        place = integer(order, found) or 0
+    return found
+
+
+def _field_in(
+    read_at: ReadAt, span: Span, place: int, tag: int, order: str, big: bool
+) -> Field | None:
+    """Read a field of the directory at an offset in a block."""
+    begin, end = span
+    offset, count, room = ("Q", "Q", 8) if big else ("I", "H", 4)
+    head = read_at(begin + place, struct.calcsize(count))
+    entry = struct.Struct(f"{order}HH{offset}{room}s")
+    number = min(_unpacked(head, order + count, 0), _MOST_FIELDS)
+    table = read_at(begin + place + len(head), number * entry.size)
+    for known, kind, values, value in entry.iter_unpack(table):
+        size = _TYPES.get(kind, (0, 0))[0] * values
+        if known != tag or not 0 < size <= _MOST_VALUE:
+            continue
+        where = _unpacked(value, order + offset, 0)
+        if size > room and where + size > end - begin:
+            continue
+        value = value[:size] if size <= room else read_at(begin + where, size)
+        return _narrow(Field(kind, value), order)
+    return None
 
 
 def integer(order: str, found: Field | None) -> int | None:

@@ -6,10 +6,13 @@ The standards are ISO/IEC 14496-12 (ISOBMFF) and ISO/IEC 23008-12 (HEIF).
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
-from pixelmill.imaging.codecs.boxes import Box, at, boxes, content, first, inside
+from pixelmill.imaging.codecs.boxes import Box, at, boxes, content, first, inside, top_level
+from pixelmill.imaging.codecs.spans import ReadAt, Span
 
 #: Bytes of the version and the flags before the content of a full box.
 _FULL = 4
@@ -19,6 +22,9 @@ _SAMPLE_ENTRY = 78
 
 #: Largest number of entries of one table that are read; files have some dozens.
 _MOST_ENTRIES = 10_000
+
+#: Largest description of all items, in bytes, that is read from a file; they have some kilobytes.
+_MOST_DESCRIPTION = 2**20
 
 
 class Nclx(NamedTuple):
@@ -66,6 +72,32 @@ def exif(data: bytes) -> bytes:
     except (struct.error, IndexError):
         pass
     return b""
+
+
+def exif_span(read_at: ReadAt) -> Span | None:
+    """Find the EXIF block of a file without reading all of it.
+
+    Returns
+    -------
+    tuple of int or None
+        Where it begins and ends, from its TIFF header on. None if there is none, or if it is stored
+        in several parts, which no known program does.
+
+    Raises
+    ------
+    struct.error, IndexError, ValueError
+        If the file is broken.
+    """
+    begin, end = top_level(read_at, b"meta")
+    data = read_at(begin, min(end - begin, _MOST_DESCRIPTION))
+    for number, kind, _ in _items(data):
+        if kind == b"Exif":
+            ((method, place, length),) = islice(_extents(data, number), 2)
+            if method == _IN_DESCRIPTION and (inner := first(data, b"meta", b"idat")) is not None:
+                place += begin + inner.begin
+            (skipped,) = struct.unpack(">I", read_at(place, 4))  # HEIF, A.2.1
+            return place + 4 + skipped, place + length if length else sys.maxsize
+    return None
 
 
 def xmp(data: bytes) -> bytes:
@@ -188,8 +220,23 @@ def _parts(data: bytes, primary: int) -> list[int]:
     return parts
 
 
+#: How items are stored whose offsets count from the content of the box ``idat``.
+_IN_DESCRIPTION = 1
+
+
 def _item(data: bytes, wanted: int) -> bytes:
     """Bytes of an item (ISOBMFF, 8.11.3)."""
+    parts = b""
+    for method, begin, length in _extents(data, wanted):
+        whole = content(data, b"meta", b"idat") if method == _IN_DESCRIPTION else data
+        parts += whole[begin : begin + length if length else len(whole)]
+        if len(parts) > len(data):
+            raise IndexError("the parts of an item overlap")
+    return parts
+
+
+def _extents(data: bytes, wanted: int) -> Iterator[tuple[int, int, int]]:
+    """Where the parts of an item are: how it is stored, an offset, and a length or 0."""
     table = content(data, b"meta", b"iloc")
     version, sizes = table[0], struct.unpack_from(">BB", table, _FULL)
     widths = (sizes[0] >> 4, sizes[0] & 15, sizes[1] >> 4, sizes[1] & 15 if version else 0)
@@ -199,18 +246,14 @@ def _item(data: bytes, wanted: int) -> bytes:
         method = reader.number(2) & 15 if version else 0
         reader.number(2)  # the file that holds the item, which is this one
         base = reader.number(widths[2])
-        parts, extents = b"", reader.number(2)
+        extents = reader.number(2)
         for _ in range(extents if any((*widths[:2], widths[3])) else min(extents, 1)):
             reader.number(widths[3])
             begin, length = base + reader.number(widths[0]), reader.number(widths[1])
             if number == wanted:
-                whole = content(data, b"meta", b"idat") if method == 1 else data
-                parts += whole[begin : begin + length if length else len(whole)]
-            if len(parts) > len(data):
-                raise IndexError("the parts of an item overlap")
+                yield method, begin, length
         if number == wanted:
-            return parts
-    return b""
+            return
 
 
 class _Reader:

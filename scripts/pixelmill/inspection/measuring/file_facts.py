@@ -19,6 +19,7 @@ import numpy as np
 from pixelmill.imaging.arrays import AnyArray
 from pixelmill.imaging.codecs import exif_facts, ico, ifd, isobmff, metadata, packets, png
 from pixelmill.imaging.codecs.boxes import content
+from pixelmill.imaging.codecs.date_taken import date
 from pixelmill.imaging.codecs.ifd import Field, Tags
 from pixelmill.imaging.codecs.metadata import Base
 
@@ -91,7 +92,7 @@ _OFFSET = re.compile(rb"([+-](?:0\d|1[0-4]):[0-5]\d)[\0 ]*")
 
 def _taken(tags: Tags) -> str | None:
     """When a picture was taken, in ISO 8601, with the offset from universal time if stated."""
-    taken = exif_facts.date(tags.camera.get(Base.DateTimeOriginal))
+    taken = date(tags.camera.get(Base.DateTimeOriginal))
     if taken is None:
         return None
     stated = _OFFSET.fullmatch(tags.camera.get(Base.OffsetTimeOriginal, Field(0, b"")).value)

@@ -6,6 +6,7 @@ import abc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+from pixelmill.imaging.codecs.spans import ReadAt, Span
 from pixelmill.imaging.parameters import Integer, Parameter, Size
 
 if TYPE_CHECKING:
@@ -67,6 +68,16 @@ class Format:
     def dimensions(self, file: IO[bytes], head: bytes) -> Size:
         """Width and height in pixels from the header; (0, 0) if only a decoder can tell."""
         return 0, 0
+
+    def exif_span(self, read_at: ReadAt) -> Span | None:
+        """Find the EXIF block of a file without reading all of it; None if there is none.
+
+        Raises
+        ------
+        struct.error, IndexError, ValueError
+            If the file is broken.
+        """
+        return None
 
     def register(self) -> None:
         """Make the format known to Pillow, if importing `plugins` does not.

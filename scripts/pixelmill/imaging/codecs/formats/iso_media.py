@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from pixelmill.imaging.codecs.formats.base import Format
+from pixelmill.imaging.codecs.spans import ReadAt, Span
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,6 +27,12 @@ class IsoMedia(Format):
     def recognizes(self, head: bytes) -> bool:
         """Look for a brand of this format."""
         return not self.brands.isdisjoint(brands_of(head))
+
+    def exif_span(self, read_at: ReadAt) -> Span | None:
+        """Find the item that holds EXIF."""
+        from pixelmill.imaging.codecs import isobmff
+
+        return isobmff.exif_span(read_at)
 
     def packets(self, data: bytes) -> Packets:
         """Read the item that holds XMP; there is none for IPTC."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from pixelmill.imaging.codecs.formats.base import QUALITY, OutputFormat
+from pixelmill.imaging.codecs.spans import ReadAt, Span
 from pixelmill.imaging.parameters import Choice, Flag, Parameter, Size
 
 if TYPE_CHECKING:
@@ -55,6 +56,22 @@ class Jpeg(OutputFormat):
                 return width, height
             file.seek(length - 2, 1)
         return 0, 0
+
+    def exif_span(self, read_at: ReadAt) -> Span | None:
+        """Walk the segments before the first scan to APP1 (ITU-T T.81, B.1.1; EXIF 3.0, 4.7.2)."""
+        place = 2
+        for _ in range(self._MOST_SEGMENTS):
+            marker, code, length = struct.unpack(">BBH", read_at(place, 4))
+            if marker != 0xFF or code == 0xDA:
+                break
+            if code == 0xFF:  # any number of fill bytes may precede a marker
+                place += 1
+                continue
+            end = place + 2 + length
+            if code == 0xE1 and read_at(place + 4, 5) == b"Exif\0":
+                return place + 4, end
+            place = end
+        return None
 
     def jpegs(self, image: Image.Image, data: bytes) -> Iterable[bytes]:
         """Return the file itself."""

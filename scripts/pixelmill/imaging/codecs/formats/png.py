@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from pixelmill.imaging.codecs.formats.base import MOST_PACKET, OutputFormat
+from pixelmill.imaging.codecs.spans import ReadAt, Span
 from pixelmill.imaging.parameters import Integer, Parameter, Size
 
 if TYPE_CHECKING:
@@ -35,10 +36,25 @@ class Png(OutputFormat):
     copies = True
     cheaper = "a lower level costs less"
 
+    #: Chunks that are looked at; a file of 100 MB may have 12,000.
+    _MOST_CHUNKS = 20_000
+
     def dimensions(self, file: IO[bytes], head: bytes) -> Size:
         """Read them from the chunk IHDR."""
         width, height = struct.unpack(">II", head[16:24])
         return width, height
+
+    def exif_span(self, read_at: ReadAt) -> Span | None:
+        """Walk the chunks to eXIf, which may follow the pixels (PNG 3rd edition, 5.6)."""
+        place = 8
+        for _ in range(self._MOST_CHUNKS):
+            length, name = struct.unpack(">I4s", read_at(place, 8))
+            if name == b"IEND":
+                break
+            if name == b"eXIf":
+                return place + 8, place + 8 + length
+            place += 12 + length
+        return None
 
     def deep_source(self, data: bytes, options: DecodeOptions) -> DeepSource | None:
         """Open a still picture of 16 bits per channel."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from pixelmill.imaging.codecs.formats.base import MOST_PACKET, OutputFormat
+from pixelmill.imaging.codecs.spans import ReadAt, Span
 from pixelmill.imaging.parameters import Choice, Parameter, Size
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ class Tiff(OutputFormat):
         "lzw": "tiff_lzw",
         "deflate": "tiff_adobe_deflate",
     }
+
+    def exif_span(self, read_at: ReadAt) -> Span | None:
+        """Return all of the file: its first directory holds the tags."""
+        return 0, sys.maxsize
 
     def source(self, data: bytes, options: DecodeOptions) -> Source | None:
         """Open a page whose layout Pillow reads wrongly, or not at all."""

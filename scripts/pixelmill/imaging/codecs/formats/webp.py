@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from pixelmill.imaging.codecs.formats.base import MOST_PACKET, QUALITY, OutputFormat
+from pixelmill.imaging.codecs.spans import ReadAt, Span
 from pixelmill.imaging.parameters import Flag, Parameter, Size
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ class Webp(OutputFormat):
     copies = True
     cheaper = "jpeg costs less"
 
+    #: Chunks that are looked at: an animation has one for each frame.
+    _MOST_CHUNKS = 10_000
+
     def recognizes(self, head: bytes) -> bool:
         """Look for the type of the RIFF container."""
         return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
@@ -44,6 +48,16 @@ class Webp(OutputFormat):
             width, height = (int.from_bytes(head[k : k + 3], "little") for k in (24, 27))
             return width + 1, height + 1
         return 0, 0
+
+    def exif_span(self, read_at: ReadAt) -> Span | None:
+        """Walk the chunks to EXIF, which follows the pixels (RFC 9649, 2.7)."""
+        place = 12
+        for _ in range(self._MOST_CHUNKS):
+            name, length = struct.unpack("<4sI", read_at(place, 8))
+            if name == b"EXIF":
+                return place + 8, place + 8 + length
+            place += 8 + length + length % 2
+        return None
 
     def prepared(self, data: bytes, still: bool) -> bytes:
         """Have the frames of an animation decoded with alpha."""
