@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.conftest import run
+from tests.helpers.dated import dated
 from tests.helpers.projects import (
     CONFIG,
     END,
@@ -233,6 +234,29 @@ def test_another_workflow_can_use_this_one_as_a_module(small, snakemake, tmp_pat
     ran = snakemake(folder)
     assert ran.status == 0, ran.text
     assert (folder / "results/report/report.html").exists()
+
+
+@pytest.mark.slow
+def test_the_catalog_has_dates_if_a_recipe_names_outputs_by_them(small, snakemake):
+    (small / "pictures/dated.jpg").write_bytes(dated("2024:02:29 23:59:58"))
+    config = yaml.safe_load((small / "config.yaml").read_text(encoding="utf-8"))
+    config["recipes"]["light"]["output"] = {"path": "{taken:%Y/%m}/{name}"}
+    write_config(small, config)
+    ran = snakemake(small, "process")
+    assert ran.status == 0, ran.text
+    (images,) = (small / "results").rglob("images")
+    assert (images / "2024/02/dated.jpg").exists()
+    assert (images / "undated/0.jpg").exists()
+    table = small / "results/mine/catalog.csv"
+    assert ",20240229235958\n" in table.read_text(encoding="utf-8")
+    assert is_up_to_date(snakemake(small, "process"))
+    config["recipes"]["light"]["output"] = {"path": "{name}"}
+    write_config(small, config)
+    ran = snakemake(small, "process")
+    assert ran.status == 0, ran.text
+    assert "Catalog mine" in ran.jobs
+    assert "taken" not in table.read_text(encoding="utf-8")
+    assert (images / "dated.jpg").exists()
 
 
 def test_braces_in_a_config_are_no_wildcards(small, snakemake):
