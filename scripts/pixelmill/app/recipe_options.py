@@ -85,7 +85,18 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--path",
         metavar="TEMPLATE",
-        help="path of each output, such as {folder}/{stem}-{width}.{ext}; {name} alone is flat",
+        help="path of each output, such as {folder}/{stem}-{width}.{ext}; {name} alone is flat, "
+        "{taken:%%Y/%%m}/{name} is sorted by date",
+    )
+    group.add_argument(
+        "--sidecar",
+        choices=("json",),
+        help="write a file beside each output that describes it, its source and its recipe",
+    )
+    group.add_argument(
+        "--pages",
+        choices=("first", "all"),
+        help="all processes every page of a TIFF, and writes a TIFF of as many (default: first)",
     )
     group.add_argument(
         "--watermark",
@@ -212,8 +223,9 @@ def build(options: argparse.Namespace, presets: Mapping[str, Any]) -> dict[str, 
             recipe["steps"] = [*recipe.get("steps", []), *mark]
         if encoding := _encoding(options):
             recipe["output"] = _with_encoding(recipe, encoding)
-    if options.metadata:
-        recipe["metadata"] = options.metadata
+    for key in ("metadata", "pages"):
+        if value := getattr(options, key):
+            recipe[key] = value
     return recipe if base is not None or recipe else None
 
 
@@ -292,7 +304,7 @@ def _without_resize(steps: list[Any]) -> list[Any]:
 
 def _encoding(options: argparse.Namespace) -> dict[str, Any]:
     """Return what the options say about the encoding."""
-    keys = ("format", "quality", "if_larger", "min_saving", "path")
+    keys = ("format", "quality", "if_larger", "min_saving", "path", "sidecar")
     given = {key: getattr(options, key) for key in keys}
     encoding = {key: value for key, value in given.items() if value is not None}
     if options.target_bytes and options.target_ssim:

@@ -209,7 +209,8 @@ def _check_path(template: str, sides: tuple[int | None, int | None], where: str)
         if f"{{{side}}}" in template and pixels is None:
             raise UserError(
                 f"{where}.output.path: found {shown(template)}, but the {side} is not the same for "
-                f"all images; resize to a {side} and allow enlarging, or leave {{{side}}} out."
+                f"all images; write a number instead of {{{side}}}, or resize to a {side} and "
+                "allow enlarging."
             )
 
 

@@ -51,6 +51,9 @@ THUMB = {"name": "thumb", "steps": [never(longest=256)], "format": "webp"}
         ),
         ("--target-ssim 0.98", {"output": {"target": {"ssim": 0.98}}}),
         ("--path {folder}/{stem}.{ext}", {"output": {"path": "{folder}/{stem}.{ext}"}}),
+        ("--path {taken:%Y}/{name}", {"output": {"path": "{taken:%Y}/{name}"}}),
+        ("--sidecar json", {"output": {"sidecar": "json"}}),
+        ("--pages all --format tiff", {"pages": "all", "output": {"format": "tiff"}}),
         ("--metadata keep", {"metadata": "keep"}),
         ("--metadata Copyright,Artist", {"metadata": ["Copyright", "Artist"]}),
         ("--watermark Ada", {"steps": [{"watermark": {"text": "Ada"}}]}),
@@ -74,6 +77,11 @@ def test_options_alone_build_a_recipe(arguments, expected):
     built = recipe(*arguments.split())
     assert built == expected
     parse(built)
+
+
+def test_pages_need_a_format_that_holds_them():
+    with pytest.raises(UserError, match="jpeg cannot hold several pages; give an output format of"):
+        parse(recipe("--pages", "all"))
 
 
 def test_no_option_gives_no_recipe():

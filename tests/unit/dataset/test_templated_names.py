@@ -171,8 +171,10 @@ def test_sides_are_known_if_they_are_the_same_for_all_images(steps, width, heigh
 
 @pytest.mark.parametrize("side", ["width", "height"])
 def test_a_side_that_differs_is_refused(side):
-    with pytest.raises(UserError, match=f"path: .*the {side} is not the same for all images"):
-        parse({"steps": [{"resize": {"longest": 9}}], "output": {"path": f"{{{side}}}-{{name}}"}})
+    output = {"path": f"{{{side}}}-{{name}}"}
+    for resize in ({"longest": 9}, {side: 9, "upscale": "never"}):
+        with pytest.raises(UserError, match=f"the {side} is not the same for all images; write a"):
+            parse({"steps": [{"resize": resize}], "output": output})
 
 
 @pytest.mark.parametrize("path", ["{stem}", "../{name}", 5, "{taken:%b}/{name}"])
