@@ -26,7 +26,7 @@ RECIPE = {
     "metadata": ["Artist", "Title", "City"],
     "outputs": [
         {"name": "scan", "format": "tiff", "sidecar": "json"},
-        {"name": "same", "format": "same", "path": "{stem}-{width}.{ext}", "sidecar": "json"},
+        {"name": "same", "format": "same", "path": "{taken}/{stem}-{width}.{ext}", "sidecar": "json"},
     ],
 }
 
