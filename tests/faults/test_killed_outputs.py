@@ -26,7 +26,12 @@ RECIPE = {
     "metadata": ["Artist", "Title", "City"],
     "outputs": [
         {"name": "scan", "format": "tiff", "sidecar": "json"},
-        {"name": "same", "format": "same", "path": "{taken}/{stem}-{width}.{ext}", "sidecar": "json"},
+        {
+            "name": "same",
+            "format": "same",
+            "path": "{taken}/{stem}-{width}.{ext}",
+            "sidecar": "json",
+        },
     ],
 }
 

@@ -208,8 +208,9 @@ def _looked_at(files: Iterable[_File], known: Entries, dated: bool) -> Iterator[
             is_same = (entry.bytes, entry.mtime_ns, entry.changed_ns) == (size, mtime_ns, changed)
             if is_same and (entry.taken or not dated):
                 taken = entry.taken if dated else 0
-                is_so = (entry.offset, entry.taken) == (offset, taken)
-                yield entry if is_so else entry._replace(offset=offset, taken=taken)
+                if (entry.offset, entry.taken) != (offset, taken):
+                    entry = entry._replace(offset=offset, taken=taken)
+                yield entry
                 continue
         format_, width, height, taken = _look(full, dated)
         if not format_ and PurePosixPath(path).suffix.lower() not in IMAGE_SUFFIXES:
