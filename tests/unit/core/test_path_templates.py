@@ -84,6 +84,13 @@ def test_a_date_is_written_in_digits(field, expected):
         assert fill(template, {"taken": DateTaken(unknown), "ext": "jpg"}) == "undated/x.jpg"
 
 
+@pytest.mark.parametrize("number", [1, 10**13, 10**14 - 1, 10**18, 2**63 - 1, -(2**63)])
+def test_whatever_stands_for_a_date_gives_digits(number):
+    """A catalog may have been edited."""
+    made = f"{DateTaken(number):%Y/%m}"
+    assert made == "undated" or made.replace("/", "", 1).isdecimal()
+
+
 @pytest.mark.parametrize(
     "template", ["{stem}/x.{ext}", "{folder}/{stem}/{name}", "{stem}{stem}.{ext}"]
 )

@@ -7,6 +7,7 @@ import pytest
 from pixelmill.dataset import catalog
 from pixelmill.dataset.catalog import refresh, scan
 from tests.helpers import dated
+from tests.helpers.imaging import chunk
 from tests.helpers.packed import pack
 
 
@@ -89,6 +90,21 @@ def test_dates_of_members_are_those_of_files(dates, tmp_path, suffix):
     archive = pack(dates, tmp_path / f"a{suffix}")
     assert taken(scan(str(archive), dated=True)[0].entries) == TAKEN
     assert taken(catalog.with_dates(str(archive), scan(str(archive))[0].entries)) == TAKEN
+
+
+def test_a_member_is_not_inflated_without_end(tmp_path, monkeypatch):
+    """The date follows more pixels than are looked at in a member; a file is read by seeking."""
+    data = dated.dated("2024:02:29 23:59:58", "png")
+    begin, end = 33, data.index(b"IDAT") - 4
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.png").write_bytes(
+        data[:begin] + chunk(b"IDAT", bytes(2**16)) * 20 + data[begin:end] + chunk(b"IEND", b"")
+    )
+    archive = pack(tmp_path / "in", tmp_path / "a.zip")
+    assert taken(scan(str(archive), dated=True)[0].entries) == {"a.png": 20240229235958}
+    monkeypatch.setattr(catalog, "_REACH_IN_ARCHIVES", 2**20)
+    assert taken(scan(str(archive), dated=True)[0].entries) == {"a.png": -1}
+    assert taken(scan(str(tmp_path / "in"), dated=True)[0].entries) == {"a.png": 20240229235958}
 
 
 def test_the_dates_of_an_archive_that_is_gone_are_unknown(dates, tmp_path):

@@ -1,5 +1,6 @@
 """Outputs named by date: the same with every engine, and made again if a date changes."""
 
+import csv
 import os
 import shutil
 
@@ -16,6 +17,7 @@ from tests.helpers import dated
 from tests.helpers.packed import pack
 from tests.helpers.passes import preview
 from tests.helpers.processed import Tree
+from tests.helpers.trees import packed
 
 
 def recipe(path="{taken:%Y/%m}/{name}", **output):
@@ -187,6 +189,12 @@ def test_each_variant_may_have_its_own_template(tree):
     tree.process(recipe=two)
     assert {"sorted/2024/1.jpg", "plain/a/1.jpg"} < set(tree.outputs())
     assert len(tree.outputs()) == 2 * len(SOURCES)
+
+
+def test_shards_for_training_have_the_same_names(tree, tmp_path):
+    packed(tree.target, tmp_path / "shards")
+    with (tmp_path / "shards/packed.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["member"] for row in csv.DictReader(file)} == OUTPUTS
 
 
 def test_shards_are_refused(tree):
