@@ -1,7 +1,7 @@
 """Date taken: when a picture was taken according to EXIF, read from a few bytes of its file.
 
 The catalog needs it for names of outputs, in a process that nothing confines. So no library is
-used, at most some kilobytes are kept, and the steps through a file are bounded.
+used, at most a megabyte is read at a time, and the steps through a file are bounded.
 """
 
 from __future__ import annotations
