@@ -1,0 +1,365 @@
+"""Image list: a text or a table that names the images to process.
+
+A list is read line by line and compared with a catalog, so that its length needs no memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, NamedTuple
+
+from pixelmill.core import regular_files
+from pixelmill.core.errors import LONGEST_VALUE, UserError, shortened, shown
+from pixelmill.core.filenames import of_cell, unescape
+from pixelmill.core.suggestions import followed, nearest
+from pixelmill.core.user_paths import lookalike
+from pixelmill.dataset.entries import Entries
+from pixelmill.storage.archives import is_archive
+
+#: Columns of a table that may hold the paths. The first of these that a table has is read.
+COLUMNS = ("source", "path", "file", "file_name", "filename")
+
+#: Stands for standard input in place of a file.
+STANDARD_INPUT = "-"
+
+#: What separates the columns of a table.
+_DELIMITERS = ",;\t"
+
+#: Suffixes of tables, whose first line must name the columns.
+_TABLES = (".csv", ".tsv")
+
+#: The most bytes of a line, or of a row that has several lines: a path and some other columns.
+_LONGEST = 1_000_000
+
+#: The most paths that a message names of those without an image.
+_MOST_EXAMPLES = 3
+
+#: What a path may have that is not as in a catalog: an address, an absolute path, ``.`` or ``..``.
+_UNUSUAL = re.compile(r"[:\\\0]|^[/.]|/[/.]|/$")
+
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://", re.ASCII)
+
+
+class Found(NamedTuple):
+    """Which images of a catalog a list names.
+
+    Attributes
+    ----------
+    flags : bytearray
+        1 for each entry that is named, 0 for the others.
+    missing : str
+        Which paths of the list name no image, in a sentence; empty if there are none.
+    """
+
+    flags: bytearray
+    missing: str
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """A list of images.
+
+    A text has one path a line, as it is. A table has a header, which names one of `COLUMNS`; its
+    paths are escaped as in all tables of pixelmill. Paths are relative to the folder of the images,
+    or absolute and below it; those of members are as in a catalog of their archives.
+
+    Attributes
+    ----------
+    file : str
+        Its path, or `STANDARD_INPUT`.
+    where : mapping of str to str
+        Columns of a table, with the values that its rows must have to be read.
+    """
+
+    file: str
+    where: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, dataset: Mapping[str, Any]) -> ImageList | None:
+        """Return the list of a dataset of a config; None if it has none.
+
+        Examples
+        --------
+        >>> ImageList.of({"folder": "photos", "list": {"file": "a.csv", "where": {"fold": 3}}})
+        ImageList(file='a.csv', where={'fold': '3'})
+        """
+        given = dataset.get("list")
+        if given is None or isinstance(given, str):
+            return cls(given) if given else None
+        where = {key: str(value) for key, value in given.get("where", {}).items()}
+        return cls(given["file"], where)
+
+    @classmethod
+    def given(cls, file: str | None, where: Iterable[tuple[str, str]]) -> ImageList | None:
+        """Return the list that options of a command name; None if they name none.
+
+        Raises
+        ------
+        UserError
+            If they choose rows of no list, or if `check` finds a mistake.
+        """
+        if file is None:
+            if rows := dict(where):
+                raise UserError(f"--where: '{next(iter(rows))}' is a column of a list; add --list.")
+            return None
+        listed = cls(file, dict(where))
+        listed.check()
+        return listed
+
+    @property
+    def name(self) -> str:
+        """How messages name it."""
+        return "standard input" if self.file == STANDARD_INPUT else f"'{self.file}'"
+
+    def check(self) -> None:
+        """Check that the list can be read, and that it has the columns that are asked for.
+
+        Raises
+        ------
+        UserError
+            If it cannot, or has not. The paths are checked when they are read.
+        """
+        if self.file != STANDARD_INPUT:
+            with self._opened() as lines:
+                self._table(next(lines, ""))
+
+    def find(self, entries: Entries, source: str) -> Found:
+        """Find the images of a catalog that the list names.
+
+        Parameters
+        ----------
+        entries : Entries
+            The catalog, sorted by path.
+        source : str
+            The folder or the archives of the images.
+
+        Raises
+        ------
+        UserError
+            If the list or one of its paths is wrong, or if it names none of the images.
+        """
+        flags = bytearray(len(entries))
+        folders = _folders(source)
+        named = missing = near = 0
+        examples: list[str] = []
+        for line, path in self._paths():
+            named += 1
+            path = self._below(path, line, source, folders)
+            number = entries.find(path, near)
+            if number is not None:
+                flags[number] = 1
+                near = number + 1
+                continue
+            missing += 1
+            if len(examples) < _MOST_EXAMPLES:
+                examples.append(f"{shown(path)} (line {line:,}) {_why_missing(source, path)}")
+        if not named:
+            values = " and ".join(f"{key}={value}" for key, value in self.where.items())
+            told = f"has no row with {values}" if values else "names no image"
+            raise UserError(f"{self.name} {told}; correct the list.")
+        if missing == named:
+            advice = "give paths as the tables of pixelmill have them"
+            example = f", such as {shown(entries[0].path)}" if entries else ""
+            raise UserError(
+                f"{self.name} names no image of '{source}': {', '.join(examples)}; "
+                f"{advice}{example}."
+            )
+        told = f"{missing:,} of the {named:,} paths in {self.name} name no image of '{source}': "
+        more = f" and {missing - len(examples):,} more" * (missing > len(examples))
+        return Found(flags, f"{told}{', '.join(examples)}{more}" if missing else "")
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[_Lines]:
+        if self.file == STANDARD_INPUT:
+            yield _Lines(self.name, sys.stdin.buffer)
+            return
+        try:
+            file = os.fdopen(regular_files.opened(self.file), "rb")
+        except FileNotFoundError as error:
+            advice = followed(lookalike(self.file), "correct its path.")
+            raise UserError(f"The list {self.name} does not exist{advice}") from error
+        except OSError as error:
+            raise UserError(
+                f"The list {self.name} cannot be read: {error.strerror}; give a file, or '-' for "
+                "standard input on the command line."
+            ) from error
+        with file:
+            yield _Lines(self.name, file)
+
+    def _paths(self) -> Iterator[tuple[int, str]]:
+        """Yield all paths, each with the number of its line."""
+        with self._opened() as lines:
+            first = next(lines, "")
+            table = self._table(first)
+            if table is not None:
+                yield from self._column(lines, table)
+                return
+            while first:
+                path = first.removesuffix("\n").removesuffix("\r")
+                if path.strip():
+                    yield lines.number, path
+                lines.pending = 0
+                first = next(lines, "")
+
+    def _table(self, first: str) -> _Table | None:
+        """Recognise a table by its first line; None for a text."""
+        headers = [_cells(first, delimiter) for delimiter in _DELIMITERS]
+        for delimiter, header in zip(_DELIMITERS, headers, strict=True):
+            names = [name.casefold() for name in header]
+            for column in COLUMNS:
+                if column in names:
+                    return _Table(delimiter, names.index(column), self._wanted(header))
+        header = max(headers, key=len)
+        if self.where or self.file.lower().endswith(_TABLES):
+            question = next(filter(None, (nearest(name, COLUMNS) for name in header)), "")
+            advice = f"name a column {', '.join(COLUMNS[:-1])} or {COLUMNS[-1]} in the first line."
+            raise UserError(
+                f"{self.name}, line 1: {shown(first.strip())} names no column of paths"
+                f"{followed(question, advice)}"
+            )
+        return None
+
+    def _wanted(self, header: Sequence[str]) -> list[tuple[int, str]]:
+        """Return the places of the columns of `where`, with their values."""
+        for name in self.where:
+            if name not in header:
+                columns = f"its columns are {shortened(', '.join(header))}."
+                raise UserError(
+                    f"{self.name}, line 1: there is no column '{name}'"
+                    f"{followed(nearest(name, header), columns)}"
+                )
+        return [(header.index(name), value) for name, value in self.where.items()]
+
+    def _column(self, lines: _Lines, table: _Table) -> Iterator[tuple[int, str]]:
+        rows = csv.reader(lines, delimiter=table.delimiter, strict=True)
+        while True:
+            line, lines.pending = lines.number + 1, 0
+            try:
+                row = next(rows, None)
+            except csv.Error as error:
+                raise UserError(
+                    f"{self.name}, line {line:,}: the row cannot be read: {error}; quote its cells "
+                    "as spreadsheets do."
+                ) from error
+            if row is None:
+                return
+            if any(row) and all(_cell(row, at) == value for at, value in table.wanted):
+                if not (path := _cell(row, table.column)):
+                    raise UserError(
+                        f"{self.name}, line {line:,}: the path is missing; add it, or remove the "
+                        "row."
+                    )
+                yield line, unescape(path)
+
+    def _below(self, path: str, line: int, source: str, folders: Sequence[str]) -> str:
+        """Return a path relative to the folder of the images."""
+        if not _UNUSUAL.search(path):
+            return path
+        where = f"{self.name}, line {line:,}: {shown(path)}"
+        if _ADDRESS.match(path):
+            raise UserError(
+                f"{where} is an address, which cannot be read; download the image into '{source}', "
+                "and give its path."
+            )
+        if "\0" in path:
+            raise UserError(f"{where} has the character NUL, as no path does; correct the list.")
+        plain = path.replace(os.sep, "/")
+        if os.path.isabs(path):
+            folder = next((folder for folder in folders if plain.startswith(folder)), None)
+            if folder is None:
+                raise UserError(
+                    f"{where} is not below '{source}'; give images of this folder only."
+                )
+            plain = plain[len(folder) :]
+        parts = [part for part in plain.split("/") if part not in ("", ".")]
+        if ".." in parts:
+            raise UserError(
+                f"{where} has the part '..'; give the path below '{source}' without it."
+            )
+        return "/".join(parts)
+
+
+class _Table(NamedTuple):
+    """How a table is read: the place of its column of paths, and those of `where` with values."""
+
+    delimiter: str
+    column: int
+    wanted: list[tuple[int, str]]
+
+
+class _Lines:
+    """The lines of a list as text, with bounds on what is in memory.
+
+    Attributes
+    ----------
+    number : int
+        Number of the last line that was read.
+    pending : int
+        Bytes of the row that is being read; to be set to 0 when it is complete.
+    """
+
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self._name, self._file = name, file
+        self.number = self.pending = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        try:
+            data = self._file.readline(_LONGEST + 1)
+        except OSError as error:
+            raise UserError(f"{self._name} cannot be read: {error.strerror}.") from error
+        if not data:
+            raise StopIteration
+        self.number += 1
+        self.pending += len(data)
+        if self.pending > _LONGEST:
+            raise self._error(f"a row has more than {_LONGEST:,} bytes")
+        if b"\0" in data:
+            raise self._error("found the character NUL, as no text has it")
+        try:
+            return data.decode("utf-8-sig" if self.number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            text = data.rstrip().decode("utf-8", "backslashreplace")[:LONGEST_VALUE]
+            raise self._error(f"'{text}' is not UTF-8") from error
+
+    def _error(self, problem: str) -> UserError:
+        return UserError(
+            f"{self._name}, line {self.number:,}: {problem}; give a text with one path a line, or "
+            "a CSV, in UTF-8."
+        )
+
+
+def _cell(row: Sequence[str], column: int) -> str:
+    return of_cell(row[column]) if column < len(row) else ""
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:
+        return []
+
+
+def _folders(source: str) -> list[str]:
+    """Return how absolute paths below a folder begin; archives have none."""
+    if is_archive(source):
+        return []
+    places = (os.path.abspath(source), os.path.realpath(source))
+    return [f"{place.replace(os.sep, '/').rstrip('/')}/" for place in places]
+
+
+def _why_missing(source: str, path: str) -> str:
+    if is_archive(source):
+        return "is missing or excluded"
+    place = os.path.join(source, path)
+    if os.path.isdir(place):
+        return "is a folder"
+    return "is excluded, or is no image" if os.path.lexists(place) else "does not exist"

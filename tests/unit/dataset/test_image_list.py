@@ -1,0 +1,205 @@
+"""A list names images as a text or as a table; what it cannot mean is told with its line."""
+
+import io
+import os
+import sys
+import tracemalloc
+
+import pytest
+
+from pixelmill.core.errors import UserError
+from pixelmill.core.tables import write_table
+from pixelmill.dataset import image_list
+from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.image_list import ImageList
+
+PATHS = ("a.jpg", "b/c d.jpg", "b/é.png", "caf\udce9.jpg", "two\nlines.jpg", "x\\y.jpg")
+ENTRIES = Entries(Entry(path, 1, 1, "jpeg") for path in PATHS).sorted()
+
+
+@pytest.fixture
+def listing(tmp_path, monkeypatch):
+    """Function that writes a list, and returns which images it names, and which are missing."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+
+    def find(content, name="list.txt", source="in", **where):
+        data = content if isinstance(content, bytes) else content.encode()
+        (tmp_path / name).write_bytes(data)
+        found = ImageList(name, where).find(ENTRIES, source)
+        flags = zip(ENTRIES, found.flags, strict=True)
+        return [entry.path for entry, is_named in flags if is_named], found.missing
+
+    return find
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.jpg\nb/c d.jpg\n",
+        "b/c d.jpg\n\na.jpg\na.jpg",
+        "\ufeffa.jpg\r\nb/c d.jpg\r\n",
+        "./a.jpg\nb//./c d.jpg\n",
+    ],
+    ids=["lines", "repeated", "windows", "as find prints them"],
+)
+def test_a_text_has_a_path_on_each_line(listing, text):
+    assert listing(text) == (["a.jpg", "b/c d.jpg"], "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the backslash separates folders")
+def test_a_text_is_literal_and_a_table_is_escaped(listing):
+    assert listing("x\\y.jpg\n")[0] == ["x\\y.jpg"]
+    assert listing("source\nx\\\\y.jpg\ntwo\\u000alines.jpg\n\\u0061.jpg")[0] == [
+        *("a.jpg", "two\nlines.jpg", "x\\y.jpg"),
+    ]
+
+
+def test_absolute_paths_are_those_below_the_folder(listing, tmp_path):
+    assert listing(f"{tmp_path}/in/a.jpg\n{os.path.realpath(tmp_path)}/in/b/é.png\n") == (
+        ["a.jpg", "b/é.png"],
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "path\na.jpg\n",
+        "label,Path\ncat,a.jpg\n",
+        "file_name;label\na.jpg;cat\n",
+        "label\tfile\ncat\ta.jpg\n",
+        '"label","filename"\r\n"a ""b"", c\n d","a.jpg"\r\n,\r\n',
+        "path,source\nother.jpg,a.jpg\n",
+    ],
+    ids=["one column", "comma", "semicolon", "tab", "quotes", "two columns of paths"],
+)
+@pytest.mark.parametrize("name", ["list.txt", "list.csv"])
+def test_a_header_makes_a_table(listing, table, name):
+    assert listing(table, name) == (["a.jpg"], "")
+
+
+def test_what_pixelmill_writes_is_read_as_it_is(listing, tmp_path):
+    write_table(tmp_path / "made.csv", ("source", "finding"), [("\\u003da.jpg", "dark")])
+    entries = Entries([Entry("=a.jpg", 1, 1, "jpeg")])
+    for content in ("caf\\udce9.jpg", "two\\u000alines.jpg"):
+        assert len(listing(f"source,output\n{content},x\n")[0]) == 1
+    assert ImageList("made.csv").find(entries, "in").flags == b"\1"
+
+
+def test_only_rows_with_the_values_are_read(listing):
+    table = "source,split,fold\na.jpg,train,1\nb/é.png,train,2\nb/c d.jpg,test,1\nx\\\\y.jpg\n"
+    assert listing(table, split="train")[0] == ["a.jpg", "b/é.png"]
+    assert listing(table, split="train", fold="2")[0] == ["b/é.png"]
+
+
+def test_paths_without_an_image_are_counted_and_the_first_are_named(listing, tmp_path):
+    (tmp_path / "in/note.txt").touch()
+    (tmp_path / "in/b").mkdir()
+    found, missing = listing("a.jpg\ngone.jpg\nnote.txt\nb\n" + "gone.jpg\n" * 1996)
+    assert found == ["a.jpg"]
+    assert missing == (
+        "1,999 of the 2,000 paths in 'list.txt' name no image of 'in': 'gone.jpg' (line 2) does "
+        "not exist, 'note.txt' (line 3) is excluded, or is no image, 'b' (line 4) is a folder and "
+        "1,996 more"
+    )
+    assert listing("a.jpg\ngone.jpg\n", source="in.zip")[1].endswith("is missing or excluded")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("../a.jpg", "line 1: '../a.jpg' has the part '..'; give the path below 'in'"),
+        ("a.jpg\nb/../a.jpg", "line 2: 'b/../a.jpg' has the part '..'"),
+        (os.path.abspath("other.jpg"), r"other.jpg' is not below 'in'; "),
+        ("a.jpg\nhttps://host/a.jpg", "line 2: 'https://host/a.jpg' is an address"),
+        ('path\n"a\\u0000b"', "line 2: 'a\\x00b' has the character NUL"),
+        (b"a.jpg\0b.jpg\0", "line 1: found the character NUL, as no text has it; give a text"),
+        (b"a.jpg\ncaf\xe9.jpg\n", r"line 2: 'caf\xe9.jpg' is not UTF-8; give a text"),
+        ("a.jpg\n".encode("utf-16"), "line 1: found the character NUL"),
+        ("a" * 2_000_000, "line 1: a row has more than 1,000,000 bytes"),
+        ('path,x\na.jpg,"' + f"{'x' * 999}\n" * 1001, "a row has more than 1,000,000 bytes"),
+        ('path\n\n"a.jpg', "line 3: the row cannot be read: unexpected end of data"),
+        ("path,x\na.jpg,1\n,2", "line 3: the path is missing; add it, or remove the row."),
+        ("", "'list.txt' names no image; correct the list."),
+        ("path\n", "'list.txt' names no image; correct the list."),
+        (
+            "in/a.jpg",
+            "'list.txt' names no image of 'in': 'in/a.jpg' (line 1) does not exist; give paths as "
+            "the tables of pixelmill have them, such as 'a.jpg'.",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(listing, content, told):
+    with pytest.raises(UserError) as error:
+        listing(content)
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "where", "told"),
+    [
+        (
+            "image,label",
+            {},
+            "'image,label' names no column of paths; name a column source, path, file, file_name "
+            "or filename in the first line.",
+        ),
+        ("flename;label", {}, "'flename;label' names no column of paths; did you mean 'filename'?"),
+        ("", {}, "'' names no column of paths"),
+        ("path,split", {"splt": "x"}, "there is no column 'splt'; did you mean 'split'? Its"),
+    ],
+)
+def test_a_wrong_header_is_told_before_the_rows_are_read(tmp_path, header, where, told):
+    path = tmp_path / "list.csv"
+    path.write_bytes(header.encode() + b"\n\0")
+    with pytest.raises(UserError) as error:
+        ImageList(str(path), where).check()
+    assert f"line 1: {told}" in str(error.value)
+
+
+def test_no_row_with_a_value_is_told(listing):
+    with pytest.raises(UserError, match=r"'list.txt' has no row with split=trian; correct"):
+        listing("path,split\na.jpg,train", split="trian")
+
+
+def test_a_text_has_no_rows_to_choose(listing):
+    with pytest.raises(UserError, match=r"'a.jpg' names no column of paths"):
+        listing("a.jpg\n", split="train")
+
+
+def test_a_list_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.txt").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UserError, match=r"does not exist; did you mean 'train.txt'\? Correct"):
+        ImageList("tran.txt").check()
+    with pytest.raises(UserError, match=r"'folder' cannot be read: .*; give a file, or '-'"):
+        ImageList("folder").check()
+
+
+def test_standard_input_is_read_once(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a.jpg\n")))
+    listed = ImageList(image_list.STANDARD_INPUT)
+    listed.check()
+    assert sum(listed.find(ENTRIES, "in").flags) == 1
+    with pytest.raises(UserError, match="standard input names no image"):
+        listed.find(ENTRIES, "in")
+
+
+def test_rows_cannot_be_chosen_without_a_list():
+    assert ImageList.given(None, []) is None
+    with pytest.raises(UserError, match=r"--where: 'split' is a column of a list; add --list."):
+        ImageList.given(None, [("split", "train")])
+
+
+def test_a_list_of_any_length_takes_the_memory_of_its_catalog(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"gone/%s.jpg\n" % (b"x" * 900) * 1_500 + b"a.jpg\n")
+    listed = ImageList(str(path))
+    listed.find(ENTRIES, str(tmp_path))
+    tracemalloc.start()
+    assert listed.find(ENTRIES, str(tmp_path)).flags.count(1) == 1
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000 < path.stat().st_size
