@@ -59,6 +59,24 @@ def test_output_that_cannot_be_written_is_one_sentence(
     assert (done.returncode, done.stderr) == (status, error)
 
 
+@pytest.mark.slow
+def test_a_list_may_come_from_another_program(repository, photos, tmp_path):
+    photos(tmp_path / "in", 3)
+    done = subprocess.run(
+        [sys.executable, "-m", "pixelmill", "run", "in", "out", "--list", "-", "--no-verify"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(repository / "scripts"), "HOME": str(tmp_path)},
+        input="./2.jpg\n./0.jpg\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "standard input names 2 of 3 images" in done.stderr
+    made = sorted(path.stem for path in (tmp_path / "out/images").iterdir())
+    assert made == ["0", "2"]
+
+
 def test_lines_of_json_are_all_that_standard_output_gets(pixelmill, photos, tmp_path):
     photos(tmp_path / "in", 2)
     done = pixelmill("run", "in", "out", "--preset", "thumbnails", "--progress", "json")

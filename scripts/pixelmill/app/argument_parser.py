@@ -152,6 +152,22 @@ def assignment(text: str) -> tuple[str, float]:
         ) from error
 
 
+def cell(text: str) -> tuple[str, str]:
+    """Parse the name of a column with a value.
+
+    Examples
+    --------
+    >>> cell("split=train")
+    ('split', 'train')
+    """
+    name, sign, value = text.partition("=")
+    if not name or not sign:
+        raise argparse.ArgumentTypeError(
+            f"found '{text}'; give a column and a value, joined by an equals sign"
+        )
+    return name, value
+
+
 def byte_count(text: str) -> int:
     """Parse a number of bytes, which may have a decimal unit.
 

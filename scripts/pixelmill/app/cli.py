@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pixelmill.app.argument_parser import Parser, byte_count, number, path
+from pixelmill.app.argument_parser import Parser, byte_count, cell, number, path
 from pixelmill.core.errors import UserError
 from pixelmill.core.reasons import REASONS
 from pixelmill.core.sandbox import Sandbox
@@ -60,6 +60,25 @@ def add_pass(made: argparse.ArgumentParser) -> None:
     )
     made.add_argument("--catalog", metavar="CSV", help="existing table of the inputs")
     made.add_argument("--label", default="images", help="name of the images in messages")
+
+
+def add_list(made: argparse.ArgumentParser) -> None:
+    """Add the options that name the images to process."""
+    made.add_argument(
+        "--list",
+        type=path,
+        metavar="FILE",
+        help="process only the images that this file names: a text with one path a line, or a CSV "
+        "such as findings.csv; - reads standard input",
+    )
+    made.add_argument(
+        "--where",
+        type=cell,
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="use only the rows of the list with this value, such as split=train; may be repeated",
+    )
 
 
 def add_token(made: argparse.ArgumentParser) -> None:

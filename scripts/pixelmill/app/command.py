@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_folders(run, "folder of the results, created if missing; the images go to DST/images")
     recipe_options.add(run)
+    cli.add_list(run)
     run.add_argument(
         "--engine",
         default="auto",
@@ -55,8 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--allow-removals",
         action="store_true",
-        help="remove the results of any number of images that are gone, also if SRC is another "
-        "folder than in the last run",
+        help="remove the results of any number of images that are gone or left out, also if SRC is "
+        "another folder than in the last run",
     )
     plan = add(
         "plan",
@@ -65,9 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_folders(plan)
     recipe_options.add(plan)
+    cli.add_list(plan)
     verify = add("verify", "check all results of `run` again", "pixelmill verify photos out")
     _add_folders(verify)
     recipe_options.add(verify)
+    cli.add_list(verify)
     report = add(
         "report",
         "write a page about the results of `run`, or of the workflow",

@@ -7,6 +7,7 @@ import logging
 import operator
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from pixelmill.core.tables import iterate_table, read_json, write_json
 from pixelmill.core.user_paths import lookalike
 from pixelmill.dataset import catalog
 from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.image_list import ImageList
 from pixelmill.dataset.layout import LEDGER
 from pixelmill.dataset.ledger import open_to_read
 from pixelmill.imaging.recipe import Recipe
@@ -142,12 +144,30 @@ def _write_new(path: str, text: str, option: str) -> None:
 LEAST_COMPARED, MOST_PIXELS = 10, 80_000_000
 
 
+def _kept(options: argparse.Namespace) -> Callable[[Entries], Entries] | None:
+    """Return a function that keeps the images that a list names; None without a list."""
+    listed = ImageList.given(options.list, options.where)
+    if listed is None:
+        return None
+
+    def keep(entries: Entries) -> Entries:
+        found = listed.find(entries, catalog.chosen(options.source)[0])
+        if found.missing:
+            log.warning("%s", found.missing)
+        named = entries.where(found.flags, 1)
+        log.info("%s names %s of %s images", listed.name, f"{len(named):,}", f"{len(entries):,}")
+        return named
+
+    return keep
+
+
 def run(options: argparse.Namespace) -> int:
     """Process a folder or archives, verify the results, and say in a few lines what came of it."""
     from pixelmill.pipeline.policy import Policy
     from pixelmill.pipeline.request import ProcessRequest
     from pixelmill.pipeline.runner import process_folder
 
+    keep = _kept(options)
     chosen = _choose(options)
     recipe = chosen.parsed()
     workers = cli.count_workers(options)
@@ -158,7 +178,7 @@ def run(options: argparse.Namespace) -> int:
         options.source, options.target, recipe, options.engine, workers, label="", policy=policy
     )
     try:
-        done = process_folder(request)
+        done = process_folder(request, keep=keep)
     except RemovalsError as error:
         raise UserError(
             str(error).replace("set removals.max_rate to 1", "add --allow-removals")
@@ -224,9 +244,10 @@ def plan(options: argparse.Namespace) -> None:
     from pixelmill.pipeline.planning import preview
     from pixelmill.pipeline.request import ProcessRequest
 
+    keep = _kept(options)
     recipe = _choose(options).parsed()
     request = ProcessRequest(options.source, options.target, recipe).of_folder()
-    entries = catalog.scan(request.source, request.selection)[0].entries
+    entries = _entries(options, keep)
     made, seconds, size = preview(request, entries)
     cost = f"; about {seconds:.0f} s of one core and {size / 1e6:.0f} MB" * bool(seconds)
     images = "1 image" if len(entries) == 1 else f"{len(entries):,} images"
@@ -238,7 +259,7 @@ def verify(options: argparse.Namespace) -> int:
     if not os.path.isdir(options.target):
         advice = followed(lookalike(options.target), "`pixelmill run` creates the results.")
         raise UserError(f"'{options.target}' is not a folder{advice}")
-    entries = catalog.scan(*catalog.chosen(options.source))[0].entries
+    entries = _entries(options, _kept(options))
     result = _verify(
         options, _choose(options).parsed(), cli.count_workers(options), entries, scope="all"
     )
@@ -247,6 +268,12 @@ def verify(options: argparse.Namespace) -> int:
         images = "1 image has" if failed == 1 else f"{failed:,} images have"
         log.info("%s no output because of a failure: %s/failures.csv", images, options.target)
     return 0 if result["passed"] else launcher.CHECK_FAILED
+
+
+def _entries(options: argparse.Namespace, keep: Callable[[Entries], Entries] | None) -> Entries:
+    """Return the images of a folder or of archives, or those that a list names."""
+    entries = catalog.scan(*catalog.chosen(options.source))[0].entries
+    return entries if keep is None else keep(entries)
 
 
 def _sample(entries: Entries) -> int:

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeAlias
@@ -476,12 +476,14 @@ def refresh(
     select: Selection | None = None,
     shard: Shard = WHOLE,
     dated: bool = False,
+    keep: Callable[[Entries], Entries] | None = None,
 ) -> Catalog:
     """Bring a catalog table up to date; opens only files that are new or changed.
 
     The memory of the scan is stored beside the table, because Snakemake deletes the table
     itself before it runs the job. If the dataset was divided into other shards before, their
-    memories are used too.
+    memories are used too. `keep` chooses the images that are written to the table and returned;
+    if it raises an error, nothing is written.
     """
     dataset = Path(table).parents[0 if shard.is_whole else 2]
     memory = Path(table).with_suffix(_MEMORY)
@@ -489,6 +491,8 @@ def refresh(
         sweep(memory.parent)
     known = Entries(_remembered((*_memories(dataset, memory.name, shard), memory), shard))
     catalog, seen = scan(folder, select, known.sorted(), shard, dated)
+    if keep is not None:
+        catalog = Catalog(keep(catalog.entries), catalog.left_out)
     write(memory, seen)
     write(table, catalog.entries)
     if shard.is_whole:

@@ -241,9 +241,9 @@ class Workspace:
             lost, known = len(sources - paths(source, select)), len(sources)
         if lost > most * known:
             raise RemovalsError(
-                f"The sources of {lost:,} of {known:,} images in '{self.tree}' are gone, and their "
-                "outputs would be removed; mount the missing disk, or, if this is intended, set "
-                "removals.max_rate to 1."
+                f"The sources of {lost:,} of {known:,} images in '{self.tree}' are gone or left "
+                "out, and their outputs would be removed; mount the missing disk, or, if this is "
+                "intended, set removals.max_rate to 1."
             )
 
     def _sources(self, rows: Mapping[str, Row]) -> set[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import operator
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -43,7 +44,11 @@ from pixelmill.storage.archives import identity
 log = logging.getLogger(__name__)
 
 
-def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
+def process_folder(
+    request: ProcessRequest,
+    catalog: str | None = None,
+    keep: Callable[[Entries], Entries] | None = None,
+) -> Pass:
     """Catalog a folder, archives or a single image, unless that was done before, and process it.
 
     Parameters
@@ -51,6 +56,8 @@ def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
     request : ProcessRequest
     catalog : str, optional
         Table of the inputs that was made before; without it, the source folder is scanned.
+    keep : callable, optional
+        Chooses the images to process of those that were found.
 
     Returns
     -------
@@ -71,7 +78,7 @@ def process_folder(request: ProcessRequest, catalog: str | None = None) -> Pass:
     if catalog is None:
         table = os.path.join(shard.below(target), "catalog.csv")
         dated = request.recipe.needs_dates
-        found = catalogs.refresh(table, source, request.selection, shard, dated)
+        found = catalogs.refresh(table, source, request.selection, shard, dated, keep)
         entries = found.entries
         if found.left_out:
             log.info("Left out: %s", catalogs.told_left_out(found.left_out))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -206,7 +207,8 @@ def test_a_pass_gets_engine_workers_and_folders(call, monkeypatch):
     class EndError(Exception):
         pass
 
-    def process_folder(request):
+    def process_folder(request, keep):
+        assert keep is None
         given = (request.source, request.target, request.engine, request.workers, request.label)
         assert given == ("in", "out", "futures", 1, "")
         raise EndError
@@ -311,6 +313,60 @@ def test_a_folder_that_was_moved_keeps_its_results(call):
     call("run", *RUN)
     Path("in").rename("moved")
     assert call("run", "moved", *RUN[1:])[1][0] == "Nothing to do: no image has changed."
+
+
+def test_only_the_images_of_a_list_are_processed_planned_and_verified(call, somewhere):
+    (somewhere / "train.csv").write_text("source,split\n0.jpg,train\n2.jpg,train\n1.jpg,test\n")
+    rows = ("--list", "train.csv", "--where", "split=train")
+    assert call("plan", "in", "out", *rows)[1][1:] == [
+        "'train.csv' names 2 of 3 images",
+        "2 images: make 2: 2 new; keep 0; remove 0",
+    ]
+    status, lines = call("run", *RUN, *rows)
+    assert (status, lines[-1]) == (0, "Success: 2 of 2 images processed.")
+    assert sizes().keys() == {"0.jpg", "2.jpg"}
+    assert call("verify", "in", "out", "--workers", "1", *rows)[0] == 0
+    status, lines = call("run", *RUN)
+    assert (status, lines[-1]) == (0, "Success: 3 of 3 images processed.")
+
+
+def test_outputs_of_images_that_are_not_listed_any_more_are_removed_within_the_limit(
+    call, somewhere
+):
+    assert call("run", *RUN)[0] == 0
+    (somewhere / "list.txt").write_text("1.jpg\n")
+    with pytest.raises(UserError, match=r"2 of 3 images in 'out' are gone or left out, and their"):
+        call("run", *RUN, "--list", "list.txt")
+    assert len(sizes()) == COUNT
+    (somewhere / "list.txt").write_text("1.jpg\n0.jpg\n")
+    assert call("run", *RUN, "--list", "list.txt")[0] == 0
+    assert sizes().keys() == {"0.jpg", "1.jpg"}
+
+
+def test_an_image_of_a_list_that_is_gone_is_told_and_loses_its_output(call, somewhere):
+    (somewhere / "list.txt").write_text("0.jpg\n1.jpg\n2.jpg\n")
+    assert call("run", *RUN, "--list", "list.txt")[0] == 0
+    (somewhere / "in/1.jpg").unlink()
+    status, lines = call("run", *RUN, "--list", "list.txt")
+    told = "1 of the 3 paths in 'list.txt' name no image of 'in': '1.jpg' (line 2) does not exist"
+    assert (status, lines[0]) == (0, told)
+    assert sizes().keys() == {"0.jpg", "2.jpg"}
+
+
+@pytest.mark.parametrize("text", ["0.jpg\n../1.jpg\n", "gone.jpg\n", ""])
+def test_a_list_with_a_mistake_stops_a_run_before_anything_is_written(call, somewhere, text):
+    (somewhere / "list.txt").write_text(text)
+    with pytest.raises(UserError, match=r"'list.txt'"):
+        call("run", *RUN, "--list", "list.txt")
+    assert not (somewhere / "out").exists()
+
+
+def test_a_list_names_members_of_an_archive(call, somewhere):
+    shutil.make_archive("photos", "zip", "in")
+    (somewhere / "list.txt").write_text("2.jpg\n")
+    run = ("photos.zip", "out", "--engine", "sequential", "--workers", "1")
+    assert call("run", *run, "--list", "list.txt")[0] == 0
+    assert sizes().keys() == {"2.jpg"}
 
 
 def test_the_option_that_allows_removals_is_named(call):

@@ -310,6 +310,28 @@ def test_a_refresh_follows_the_selection(tmp_path, jpeg):
     assert [entry.path for entry in catalog.read(tmp_path / "catalog.csv")] == ["a.jpg"]
 
 
+def test_a_refresh_keeps_what_it_is_asked_to_and_remembers_the_others(tmp_path, jpeg, unopenable):
+    for name in ("a.jpg", "b.jpg"):
+        put(tmp_path, f"in/{name}", jpeg)
+    table = str(tmp_path / "catalog.csv")
+    found = refresh(table, str(tmp_path / "in"), keep=lambda entries: entries[1:])
+    assert [entry.path for entry in found.entries] == ["b.jpg"]
+    assert catalog.read(table) == found.entries
+    unopenable()
+    assert len(refresh(table, str(tmp_path / "in")).entries) == 2
+
+
+def test_a_refresh_that_may_not_keep_what_it_found_writes_nothing(tmp_path, jpeg):
+    put(tmp_path, "in/a.jpg", jpeg)
+
+    def refuse(entries):
+        raise UserError("no")
+
+    with pytest.raises(UserError, match="no"):
+        refresh(str(tmp_path / "out/catalog.csv"), str(tmp_path / "in"), keep=refuse)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_refresh_removes_missing_files_and_adds_new_ones(tmp_path, jpeg, png):
     table = tmp_path / "catalog.csv"
     old = put(tmp_path, "in/old.jpg", jpeg)
