@@ -29,11 +29,7 @@ def main(options: argparse.Namespace) -> None:
             continue
         entries, others = left_out.scan(config, dataset)
         if others:
-            table = f"{config['results']}/{dataset}/{left_out.LEFT_OUT}"
-            left = "1 image is" if others == 1 else f"{others:,} images are"
-            logging.info(
-                "%s: %s left out, see '%s'; the next run selects again", dataset, left, table
-            )
+            logging.info("%s: %s", dataset, others)
         for tree in layout.trees():
             if tree.dataset == dataset:
                 recipe = parse(config["recipes"][tree.recipe], tree.recipe, options.steps_folder)

@@ -1,4 +1,4 @@
-"""Choose the images of a dataset to process by what they are, or split them into parts."""
+"""Choose the images of a dataset by a list and by what they are, or split them into parts."""
 
 import argparse
 import logging
@@ -9,6 +9,7 @@ from pixelmill.app import cli, launcher
 def main(options: argparse.Namespace) -> None:
     """Write which images are chosen, or to which part each belongs."""
     from pixelmill.core.documents import from_json
+    from pixelmill.dataset.image_list import ImageList
     from pixelmill.inspection.choose import choose
     from pixelmill.inspection.parts import split_images
 
@@ -20,7 +21,13 @@ def main(options: argparse.Namespace) -> None:
         logging.info("%s: %s; see '%s/splits.csv'", options.label, told, options.target)
         return
     chosen, others = choose(
-        options.catalog, options.target, options.select, options.on_duplicate, thresholds
+        options.catalog,
+        options.target,
+        options.select,
+        options.on_duplicate,
+        thresholds,
+        ImageList.given(options.list, options.where),
+        options.source or ".",
     )
     logging.info(
         "%s: %s images chosen, %s left out; '%s/left_out.csv' says why",
@@ -41,6 +48,10 @@ def arguments() -> argparse.Namespace:
         default="keep_all",
         choices=("keep_all", "first", "best"),
         help="which of several equal or nearly equal images is chosen (default: keep_all)",
+    )
+    cli.add_list(parser)
+    parser.add_argument(
+        "--source", metavar="SRC", help="folder or archive of the images that a list names"
     )
     parser.add_argument("--split", metavar="JSON", help="split instead: ratios and seed")
     parser.add_argument("--label", default="images", help="name of the images in messages")

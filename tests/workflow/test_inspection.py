@@ -55,6 +55,55 @@ def test_only_selected_images_are_processed_and_the_plan_says_so(snakemake, proj
     assert snakemake(folder, "verify").status == 0
 
 
+def test_only_listed_images_are_processed_and_a_changed_list_changes_nothing_else(
+    snakemake, project
+):
+    folder = project(list="train.txt")
+    listed = folder / "train.txt"
+    listed.write_text("0.jpg\n2.jpg\n3.jpg\n4.jpg\ngone.jpg\n", encoding="utf-8")
+    done = snakemake(folder, "process")
+    assert done.status == 0, done.text
+    assert "Select images of mine" in done.jobs
+    assert "Inspect the images of mine" not in done.jobs
+    assert "'gone.jpg' (line 5) does not exist" in done.text
+    images = folder / "results/mine/light/auto/images"
+    assert sorted(path.name for path in images.iterdir()) == ["0.jpg", "2.jpg", "3.jpg", "4.jpg"]
+    listed.touch()
+    assert is_up_to_date(snakemake(folder, "process"))
+
+    listed.write_text("0.jpg\n1.jpg\n2.jpg\n3.jpg\n", encoding="utf-8")
+    assert "5 images are left out, because 'train.txt'" in snakemake(folder, "plan").text
+    kept = (images / "0.jpg").stat()
+    done = snakemake(folder, "process")
+    assert "Select images of mine" in done.jobs
+    assert "Catalog mine" not in done.jobs
+    assert "make 1: 1 new; keep 3; remove 1" in done.text
+    assert sorted(path.name for path in images.iterdir()) == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    assert (images / "0.jpg").stat().st_mtime_ns == kept.st_mtime_ns
+    assert snakemake(folder, "verify").status == 0
+
+    listed.write_text("0.jpg\n", encoding="utf-8")
+    done = snakemake(folder, "process")
+    assert done.status != 0
+    assert "3 of 4 images in 'results/mine/light/auto' are gone or left out" in done.text
+    assert len(list(images.iterdir())) == 4
+
+
+def test_a_part_of_a_split_is_processed(snakemake, project):
+    folder = project(
+        split={"ratios": {"train": 0.5, "test": 0.5}},
+        list={"file": "results/mine/splits.csv", "where": {"split": "train"}},
+        select="width < 1000",
+    )
+    done = snakemake(folder, "process")
+    assert done.status == 0, done.text
+    parts = {row["source"]: row["split"] for row in rows(folder / "results/mine/splits.csv")}
+    images = folder / "results/mine/light/auto/images"
+    made = {path.name for path in images.iterdir()}
+    assert made == {source for source, part in parts.items() if part == "train"}
+    assert is_up_to_date(snakemake(folder, "process"))
+
+
 def test_a_split_stays_when_images_are_added(snakemake, project, photos):
     folder = project(split={"ratios": {"train": 0.5, "test": 0.5}})
     assert snakemake(folder, "inspect").status == 0

@@ -15,6 +15,7 @@ from pixelmill.core.fingerprints import code_of
 from pixelmill.core.project import PACKAGE
 from pixelmill.core.safe_path import protect_children
 from pixelmill.dataset import left_out
+from pixelmill.dataset.image_list import ImageList
 from pixelmill.dataset.layout import source_of
 from pixelmill.dataset.shards import Shard, all_of
 from pixelmill.engines.registry import BASELINE, CHOICES, on_cluster
@@ -146,12 +147,27 @@ def images(wildcards):
 def selecting(wildcards):
     """Options that say which images of a dataset are selected."""
     dataset = CONFIG["datasets"][wildcards.dataset]
-    options = {
-        "--select": dataset.get("select"),
-        "--on-duplicate": dataset.get("on_duplicate"),
-    }
-    given = {option: value for option, value in options.items() if value}
-    return shlex.join(part for option in given.items() for part in option)
+    named = ImageList.of(dataset)
+    options = [
+        ("--select", dataset.get("select")),
+        ("--on-duplicate", dataset.get("on_duplicate")),
+    ]
+    if named:
+        options += [("--list", named.file), ("--source", folder(wildcards))]
+        options += [("--where", "=".join(cell)) for cell in sorted(named.where.items())]
+    return shlex.join(part for option in options if option[1] for part in option)
+
+
+def image_list(wildcards):
+    """The list that names the images of a dataset, if there is one."""
+    named = ImageList.of(CONFIG["datasets"][wildcards.dataset])
+    return named.file if named else []
+
+
+def findings(wildcards):
+    """The findings over a dataset, if its selection depends on metrics."""
+    needed = left_out.needs_metrics(CONFIG["datasets"][wildcards.dataset])
+    return f"{RESULTS}/{wildcards.dataset}/findings.csv" if needed else []
 
 
 def packing(wildcards):

@@ -53,11 +53,12 @@ rule inspect:
 
 
 rule select_images:
-    """Choose the images of a dataset to process by what they are."""
+    """Choose the images of a dataset to process by a list and by what they are."""
     input:
         code=code("select_images.py"),
         catalog=rules.catalog.output.table,
-        findings=rules.inspect_dataset.output.findings,
+        findings=findings,
+        listed=image_list,
     output:
         table=f"{RESULTS}/{{dataset}}/selected.csv",
         left_out=f"{RESULTS}/{{dataset}}/left_out.csv",

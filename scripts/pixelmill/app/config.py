@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
+from pixelmill.app import list_settings
 from pixelmill.app.config_schema import allowed, resolved, schema
 from pixelmill.core import documents, schemas, suggestions
 from pixelmill.core.errors import UserError, shown
@@ -19,6 +20,7 @@ from pixelmill.core.files import is_inside
 from pixelmill.core.suggestions import followed, nearest
 from pixelmill.core.user_paths import expanded, lookalike
 from pixelmill.dataset import left_out
+from pixelmill.dataset.image_list import ImageList
 from pixelmill.dataset.layout import INSPECTION
 from pixelmill.imaging import recipe, recipe_parser
 from pixelmill.imaging.codecs.formats import format_name
@@ -83,6 +85,8 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     for name, dataset in filled["datasets"].items():
         if name in filled["run"]["datasets"]:
             filled["datasets"][name] = _checked_dataset(name, dataset, filled["results"])
+            if (listed := ImageList.of(dataset)) is not None:
+                filled["datasets"][name]["list"] = list_settings.checked(name, listed, filled)
     for name, data in filled["recipes"].items():
         parsed = recipe_parser.parse(data, f"recipes.{name}", base)
         if scale["shards"] > 1:
@@ -294,7 +298,7 @@ def _check_inspection(config: Mapping[str, Any]) -> None:
 
             check_ratios(dataset["split"]["ratios"], f"{key}.split.ratios")
         if left_out.is_selective(dataset) and config["scale"]["shards"] > 1:
-            choice = "select" if "select" in dataset else "on_duplicate"
+            choice = next(key for key in ("list", "select", "on_duplicate") if key in dataset)
             raise UserError(
                 f"{key}.{choice}: images of a dataset in shards cannot be selected; leave "
                 f"'{choice}' out, or set scale.shards to 1."

@@ -102,13 +102,21 @@ class ImageList:
         Raises
         ------
         UserError
-            If they choose rows of no list, or if `check` finds a mistake.
+            If they choose rows of no list or by two values of a column, or if `check` finds a
+            mistake.
         """
+        values: dict[str, str] = {}
+        for column, value in where:
+            if file is None:
+                raise UserError(f"--where: '{column}' is a column of a list; add --list.")
+            if values.setdefault(column, value) != value:
+                raise UserError(
+                    f"--where: '{column}' is given twice, with '{values[column]}' and '{value}'; "
+                    "give one value."
+                )
         if file is None:
-            if rows := dict(where):
-                raise UserError(f"--where: '{next(iter(rows))}' is a column of a list; add --list.")
             return None
-        listed = cls(file, dict(where))
+        listed = cls(file, values)
         listed.check()
         return listed
 
@@ -170,7 +178,8 @@ class ImageList:
                 f"{self.name} names no image of '{source}': {', '.join(examples)}; "
                 f"{advice}{example}."
             )
-        told = f"{missing:,} of the {named:,} paths in {self.name} name no image of '{source}': "
+        verb = "names" if missing == 1 else "name"
+        told = f"{missing:,} of the {named:,} paths in {self.name} {verb} no image of '{source}': "
         more = f" and {missing - len(examples):,} more" * (missing > len(examples))
         return Found(flags, f"{told}{', '.join(examples)}{more}" if missing else "")
 

@@ -1,4 +1,4 @@
-"""Left out: the images that a dataset's `select` and `on_duplicate` leave out, and why."""
+"""Left out: images that a dataset's `list`, `select` and `on_duplicate` leave out, and why."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from pixelmill.core.filenames import unescape
+from pixelmill.core.files import is_inside
 from pixelmill.core.tables import iterate_table, write_table
 from pixelmill.dataset import catalog
 from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.image_list import ImageList
 from pixelmill.dataset.layout import Layout
 
 #: Table of the images that are processed, in the form of a catalog, and of those that are not.
@@ -17,11 +19,22 @@ SELECTED, LEFT_OUT = "selected.csv", "left_out.csv"
 
 
 def is_selective(dataset: Mapping[str, Any]) -> bool:
+    """Whether a dataset of a config uses only some of its images.
+
+    Examples
+    --------
+    >>> is_selective({"folder": "photos"}), is_selective({"folder": "photos", "list": "a.txt"})
+    (False, True)
+    """
+    return "list" in dataset or needs_metrics(dataset)
+
+
+def needs_metrics(dataset: Mapping[str, Any]) -> bool:
     """Whether a dataset of a config uses only some of its images, depending on what they are.
 
     Examples
     --------
-    >>> is_selective({"folder": "photos"}), is_selective({"folder": "photos", "select": "not dark"})
+    >>> needs_metrics({"list": "a.txt"}), needs_metrics({"list": "a.txt", "select": "not dark"})
     (False, True)
     """
     return "select" in dataset or dataset.get("on_duplicate", "keep_all") != "keep_all"
@@ -32,8 +45,11 @@ def write(path: str, left_out: Mapping[str, str]) -> None:
     write_table(path, ("source", "reason"), left_out.items())
 
 
-def scan(config: Mapping[str, Any], dataset: str) -> tuple[Entries, int]:
-    """Return the images of a dataset that were selected last, and the number of the others.
+def scan(config: Mapping[str, Any], dataset: str) -> tuple[Entries, str]:
+    """Return the images of a dataset that are processed, and why others are not, in a sentence.
+
+    The list of the dataset is read as it is now. What else decides is known from when images were
+    last selected.
 
     Parameters
     ----------
@@ -41,11 +57,26 @@ def scan(config: Mapping[str, Any], dataset: str) -> tuple[Entries, int]:
         Complete.
     dataset : str
     """
-    found = catalog.scan(*Layout(config).source(dataset))[0].entries
-    if not is_selective(config["datasets"][dataset]):
-        return found, 0
-    entries = without(found, os.path.join(config["results"], dataset))
-    return entries, len(found) - len(entries)
+    given = config["datasets"][dataset]
+    source, selection = Layout(config).source(dataset)
+    found = catalog.scan(source, selection)[0].entries
+    entries, told = found, ""
+    listed = ImageList.of(given)
+    if listed is not None and not is_awaited(listed, config["results"]):
+        entries = found.where(listed.find(found, source).flags, 1)
+        told = f", because {listed.name} does not name them"
+    if needs_metrics(given):
+        folder = os.path.join(config["results"], dataset)
+        entries = without(entries, folder)
+        told = f", see '{folder}/{LEFT_OUT}'; the next run selects again"
+    others = len(found) - len(entries)
+    left = "1 image is" if others == 1 else f"{others:,} images are"
+    return entries, f"{left} left out{told}" if others else ""
+
+
+def is_awaited(listed: ImageList, results: str) -> bool:
+    """Whether a list is a table of the results that a run has yet to write."""
+    return not os.path.exists(listed.file) and is_inside(listed.file, results)
 
 
 def without(entries: Entries, folder: str) -> Entries:

@@ -49,7 +49,7 @@ class Selection:
     ----------
     is_kept : ndarray of shape (images,), bool
     left_out : dict of str to str
-        Why each of the other sources is left out, in the order of the table.
+        Why each of the other candidates is left out, in the order of the table.
     """
 
     is_kept: Mask
@@ -57,7 +57,11 @@ class Selection:
 
 
 def select(
-    columns: Columns, findings: Findings, expression: Expression | None, on_duplicate: OnDuplicate
+    columns: Columns,
+    findings: Findings,
+    expression: Expression | None,
+    on_duplicate: OnDuplicate,
+    candidates: Mask | None = None,
 ) -> Selection:
     """Select the images for which an expression is true, and one of each set of duplicates.
 
@@ -72,19 +76,22 @@ def select(
     on_duplicate : {"keep_all", "first", "best"}
         Of images that are the same or nearly the same, keep all, the one with the first path, or
         the one with most pixels (of those, the one with most bytes; of those, the first path).
+    candidates : ndarray of shape (images,), bool, optional
+        Which images may be selected; by default all. The others do not stand for their duplicates.
     """
     count = len(columns)
-    is_kept = np.ones(count, bool)
+    is_candidate = np.ones(count, bool) if candidates is None else candidates
+    is_kept = is_candidate
     left_out: dict[int, str] = {}
     if expression is not None:
         masks = {name: findings.mask(name) for name in findings.found}
-        is_kept = expression.mask(columns, masks)
+        is_kept = is_candidate & expression.mask(columns, masks)
         why = f"not selected by {expression.text!r}"
-        left_out = dict.fromkeys(np.flatnonzero(~is_kept).tolist(), why)
+        left_out = dict.fromkeys(np.flatnonzero(is_candidate & ~is_kept).tolist(), why)
     if on_duplicate != "keep_all":
         for image, kept in _replaced(columns, findings, is_kept, on_duplicate).items():
             left_out[image] = _why(columns, image, kept, on_duplicate)
-    is_kept = np.ones(count, bool)
+    is_kept = is_candidate.copy()
     is_kept[list(left_out)] = False
     return Selection(
         is_kept, {columns.sources[image]: left_out[image] for image in sorted(left_out)}

@@ -348,7 +348,7 @@ def test_an_image_of_a_list_that_is_gone_is_told_and_loses_its_output(call, some
     assert call("run", *RUN, "--list", "list.txt")[0] == 0
     (somewhere / "in/1.jpg").unlink()
     status, lines = call("run", *RUN, "--list", "list.txt")
-    told = "1 of the 3 paths in 'list.txt' name no image of 'in': '1.jpg' (line 2) does not exist"
+    told = "1 of the 3 paths in 'list.txt' names no image of 'in': '1.jpg' (line 2) does not exist"
     assert (status, lines[0]) == (0, told)
     assert sizes().keys() == {"0.jpg", "2.jpg"}
 

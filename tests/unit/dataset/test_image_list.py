@@ -193,6 +193,11 @@ def test_rows_cannot_be_chosen_without_a_list():
         ImageList.given(None, [("split", "train")])
 
 
+def test_a_column_has_one_value():
+    with pytest.raises(UserError, match="'split' is given twice, with 'train' and 'val'; give one"):
+        ImageList.given("list.csv", [("split", "train"), ("split", "val")])
+
+
 def test_a_list_of_any_length_takes_the_memory_of_its_catalog(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"gone/%s.jpg\n" % (b"x" * 900) * 1_500 + b"a.jpg\n")

@@ -19,6 +19,13 @@ from pixelmill.dataset.entries import Entries, Entry
 )
 def test_a_dataset_is_selective_if_what_its_images_are_decides(dataset, expected):
     assert left_out.is_selective(dataset) is expected
+    assert left_out.needs_metrics(dataset) is expected
+
+
+def test_a_dataset_with_a_list_is_selective_and_needs_no_metrics():
+    dataset = {"folder": "in", "list": "train.txt"}
+    assert left_out.is_selective(dataset)
+    assert not left_out.needs_metrics(dataset)
 
 
 def test_entries_that_were_left_out_are_left_out_again(tmp_path):
@@ -30,12 +37,35 @@ def test_entries_that_were_left_out_are_left_out_again(tmp_path):
     assert [entry.path for entry in left_out.without(entries, str(tmp_path))] == ["a.jpg"]
 
 
-def test_a_scan_counts_what_a_selective_dataset_left_out(tmp_path, photos):
-    photos(tmp_path / "in", 3)
-    config = {"results": str(tmp_path), "datasets": {"mine": {"folder": str(tmp_path / "in")}}}
-    (tmp_path / "mine").mkdir()
-    left_out.write(str(tmp_path / "mine" / left_out.LEFT_OUT), {"1.jpg": "not selected"})
-    assert left_out.scan(config, "mine")[1] == 0
-    config["datasets"]["mine"]["select"] = "not dark"
-    entries, others = left_out.scan(config, "mine")
-    assert ([entry.path for entry in entries], others) == (["0.jpg", "2.jpg"], 1)
+@pytest.fixture
+def scan(tmp_path, photos, monkeypatch):
+    """Function that scans a dataset of four photos; it returns their paths, and what is told."""
+    monkeypatch.chdir(tmp_path)
+    photos(tmp_path / "in", 4)
+    (tmp_path / "out/mine").mkdir(parents=True)
+    left_out.write(f"out/mine/{left_out.LEFT_OUT}", {"1.jpg": "not selected"})
+
+    def scan_it(**keys):
+        config = {"results": "out", "datasets": {"mine": {"folder": "in", **keys}}}
+        entries, told = left_out.scan(config, "mine")
+        return [entry.path for entry in entries], told
+
+    return scan_it
+
+
+def test_a_scan_tells_what_a_selective_dataset_left_out(scan):
+    assert scan() == (["0.jpg", "1.jpg", "2.jpg", "3.jpg"], "")
+    found, told = scan(select="not dark")
+    assert found == ["0.jpg", "2.jpg", "3.jpg"]
+    assert told == "1 image is left out, see 'out/mine/left_out.csv'; the next run selects again"
+
+
+def test_a_scan_reads_a_list_as_it_is_now(scan, tmp_path):
+    (tmp_path / "list.txt").write_text("1.jpg\n3.jpg\n", encoding="utf-8")
+    told = "2 images are left out, because 'list.txt' does not name them"
+    assert scan(list="list.txt") == (["1.jpg", "3.jpg"], told)
+    assert scan(list={"file": "list.txt"}, select="not dark")[0] == ["3.jpg"]
+
+
+def test_a_list_that_a_run_has_yet_to_write_leaves_nothing_out(scan):
+    assert scan(list="out/mine/splits.csv") == (["0.jpg", "1.jpg", "2.jpg", "3.jpg"], "")

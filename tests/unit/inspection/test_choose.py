@@ -7,6 +7,7 @@ from PIL import Image
 
 from pixelmill.core.errors import UserError
 from pixelmill.dataset import catalog
+from pixelmill.dataset.image_list import ImageList
 from pixelmill.inspection.choose import choose
 from pixelmill.inspection.inspect import inspect
 from pixelmill.inspection.measuring.measurer import RECIPE
@@ -27,9 +28,9 @@ def inspected(tmp_path, photo):
     return tmp_path / "out"
 
 
-def chosen(target, *how):
+def chosen(target, *how, **named):
     table = str(target / "inspection/catalog.csv")
-    numbers = choose(table, str(target), *how)
+    numbers = choose(table, str(target), *how, source=str(target.parent / "in"), **named)
     found = [entry.path for entry in catalog.read(target / "selected.csv")]
     with (target / "left_out.csv").open(encoding="utf-8", newline="") as file:
         reasons = {row["source"]: row["reason"] for row in csv.DictReader(file)}
@@ -48,6 +49,48 @@ def test_of_duplicates_one_is_chosen(inspected, how, kept):
     found, reasons = chosen(inspected, None, how)
     assert {"1.jpg", "again.jpg", "large.png"} & {*found} == {kept}
     assert all(f"a duplicate of '{kept}'" in reason for reason in reasons.values())
+
+
+@pytest.fixture
+def listed(tmp_path, monkeypatch):
+    """Function that makes a list of images."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(*paths):
+        (tmp_path / "list.txt").write_text("\n".join(paths), encoding="utf-8")
+        return ImageList("list.txt")
+
+    return make
+
+
+def test_a_list_and_an_expression_must_both_hold(inspected, listed):
+    named = listed("0.jpg", "night.jpg", "large.png")
+    found, reasons = chosen(inspected, "not dark", listed=named)
+    assert found == ["0.jpg", "large.png"]
+    unnamed = "not named in 'list.txt'"
+    assert reasons == {
+        **dict.fromkeys(["1.jpg", "2.jpg", "again.jpg"], unnamed),
+        "night.jpg": "not selected by 'not dark'",
+    }
+
+
+def test_an_image_that_is_not_listed_does_not_stand_for_its_duplicates(inspected, listed):
+    found, reasons = chosen(inspected, None, "best", listed=listed("1.jpg", "again.jpg"))
+    assert found == ["1.jpg"]
+    assert reasons["again.jpg"] == "a duplicate of '1.jpg', which comes first"
+
+
+def test_a_list_alone_needs_no_metrics(inspected, listed, caplog):
+    (inspected / "inspection/ledger.sqlite").unlink()
+    assert chosen(inspected, None, listed=listed("2.jpg", "gone.jpg"))[0] == ["2.jpg"]
+    assert "'gone.jpg' (line 2) does not exist" in caplog.text
+
+
+def test_a_mistake_in_a_list_stops_before_anything_is_written(inspected, listed):
+    with pytest.raises(UserError, match=r"'list.txt', line 2: '../a.jpg' has the part"):
+        chosen(inspected, None, listed=listed("2.jpg", "../a.jpg"))
+    assert not list(inspected.glob("selected.csv"))
+    assert not list(inspected.glob("left_out.csv"))
 
 
 def test_an_image_that_was_not_measured_is_left_out(inspected):

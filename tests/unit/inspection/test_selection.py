@@ -46,6 +46,13 @@ def test_images_for_which_the_expression_is_false_are_left_out_with_it():
     assert made.left_out == dict.fromkeys("ade", "not selected by 'width > 50 and not duplicate'")
 
 
+def test_only_candidates_are_selected_and_stand_for_their_duplicates():
+    candidates = np.array([name in "bde" for name in NAMES])
+    made = select(COLUMNS, FOUND, parse("width > 50"), "best", candidates)
+    assert names(made) == "bd"
+    assert made.left_out == {"e": "not selected by 'width > 50'"}
+
+
 def test_the_first_of_each_set_is_kept():
     made = selected(None, "first")
     assert names(made) == "abe"

@@ -1,0 +1,67 @@
+"""List settings: check the list of a dataset of a config."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pixelmill.core.errors import UserError
+from pixelmill.core.files import is_inside
+from pixelmill.core.user_paths import expanded
+from pixelmill.dataset.image_list import STANDARD_INPUT, ImageList
+from pixelmill.dataset.left_out import is_awaited
+
+#: Table of the parts of a dataset.
+_SPLITS = "splits.csv"
+
+#: Tables of a dataset that are written before its images are selected.
+_BEFORE_SELECTION = ("catalog.csv", "metrics.csv", "findings.csv", _SPLITS)
+
+
+def checked(name: str, listed: ImageList, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the list of a dataset as a config has it, with its path expanded.
+
+    Parameters
+    ----------
+    name : str
+        Of the dataset.
+    listed : ImageList
+    config : mapping
+        With the defaults.
+
+    Raises
+    ------
+    UserError
+        With the key, if the list cannot be read, or cannot be there before the images are selected.
+    """
+    key = f"datasets.{name}.list"
+    if listed.file == STANDARD_INPUT:
+        raise UserError(f"{key}: found '-'; give a file, since a workflow reads no standard input.")
+    try:
+        path = os.path.normpath(expanded(listed.file))
+        listed = ImageList(path, listed.where)
+        if is_inside(path, config["results"]):
+            _check_table(path, name, config)
+        if not is_awaited(listed, config["results"]):
+            listed.check()
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from error
+    return {"file": path, "where": dict(listed.where)}
+
+
+def _check_table(path: str, name: str, config: Mapping[str, Any]) -> None:
+    """Check that a table of the results does not depend on the list that it is."""
+    place = Path(os.path.relpath(os.path.realpath(path), os.path.realpath(config["results"])))
+    dataset, *inner = place.parts
+    if dataset == name and inner not in ([table] for table in _BEFORE_SELECTION):
+        raise UserError(
+            f"'{path}' is written after the images of '{name}' are selected; give a copy "
+            "in another folder."
+        )
+    if inner == [_SPLITS] and "split" not in config["datasets"].get(dataset, {}):
+        raise UserError(
+            f"'{path}' is a table of datasets with 'split'; add this key to '{dataset}', or give a "
+            "copy in another folder."
+        )
