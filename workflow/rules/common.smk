@@ -165,8 +165,9 @@ def image_list(wildcards):
 
 
 def findings(wildcards):
-    """The findings over a dataset, if its selection depends on metrics."""
-    needed = left_out.needs_metrics(CONFIG["datasets"][wildcards.dataset])
+    """The findings over a dataset, unless only a list decides which images are selected."""
+    dataset = CONFIG["datasets"][wildcards.dataset]
+    needed = "list" not in dataset or left_out.needs_metrics(dataset)
     return f"{RESULTS}/{wildcards.dataset}/findings.csv" if needed else []
 
 

@@ -42,10 +42,10 @@ def checked(name: str, listed: ImageList, config: Mapping[str, Any]) -> dict[str
     try:
         path = os.path.normpath(expanded(listed.file))
         listed = ImageList(path, listed.where)
-        if is_inside(path, config["results"]):
-            _check_table(path, name, config)
         if not is_awaited(listed, config["results"]):
             listed.check()
+        if is_inside(path, config["results"]):
+            _check_table(path, name, config)
     except UserError as error:
         raise UserError(f"{key}: {error}") from error
     return {"file": path, "where": dict(listed.where)}

@@ -37,6 +37,9 @@ _TABLES = (".csv", ".tsv")
 #: The most bytes of a line, or of a row that has several lines: a path and some other columns.
 _LONGEST = 1_000_000
 
+#: The most columns that are searched for one that was meant.
+_MOST_COLUMNS = 100
+
 #: The most paths that a message names of those without an image.
 _MOST_EXAMPLES = 3
 
@@ -226,7 +229,8 @@ class ImageList:
                     return _Table(delimiter, names.index(column), self._wanted(header))
         header = max(headers, key=len)
         if self.where or self.file.lower().endswith(_TABLES):
-            question = next(filter(None, (nearest(name, COLUMNS) for name in header)), "")
+            names = header[:_MOST_COLUMNS]
+            question = next(filter(None, (nearest(name, COLUMNS) for name in names)), "")
             advice = f"name a column {', '.join(COLUMNS[:-1])} or {COLUMNS[-1]} in the first line."
             raise UserError(
                 f"{self.name}, line 1: {shown(first.strip())} names no column of paths"
@@ -241,7 +245,7 @@ class ImageList:
                 columns = f"its columns are {shortened(', '.join(header))}."
                 raise UserError(
                     f"{self.name}, line 1: there is no column '{name}'"
-                    f"{followed(nearest(name, header), columns)}"
+                    f"{followed(nearest(name, header[:_MOST_COLUMNS]), columns)}"
                 )
         return [(header.index(name), value) for name, value in self.where.items()]
 

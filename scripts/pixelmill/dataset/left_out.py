@@ -17,6 +17,9 @@ from pixelmill.dataset.layout import Layout
 #: Table of the images that are processed, in the form of a catalog, and of those that are not.
 SELECTED, LEFT_OUT = "selected.csv", "left_out.csv"
 
+#: Other tables of sources that a run writes into the results.
+_TABLES = ("catalog.csv", "metrics.csv", "findings.csv", "splits.csv", "manifest.csv")
+
 
 def is_selective(dataset: Mapping[str, Any]) -> bool:
     """Whether a dataset of a config uses only some of its images.
@@ -76,7 +79,8 @@ def scan(config: Mapping[str, Any], dataset: str) -> tuple[Entries, str]:
 
 def is_awaited(listed: ImageList, results: str) -> bool:
     """Whether a list is a table of the results that a run has yet to write."""
-    return not os.path.exists(listed.file) and is_inside(listed.file, results)
+    is_table = os.path.basename(listed.file) in (*_TABLES, SELECTED, LEFT_OUT)
+    return is_table and not os.path.exists(listed.file) and is_inside(listed.file, results)
 
 
 def without(entries: Entries, folder: str) -> Entries:

@@ -60,6 +60,7 @@ def test_the_home_folder_is_expanded(somewhere, tmp_path):
             "datasets.mine.list: 'results/mine/left_out.csv' is written after the images of 'mine' "
             "are selected; give a copy in another folder.",
         ),
+        ("results/mine/split.csv", "'results/mine/split.csv' does not exist; did you mean"),
         ("results/mine/light/auto/manifest.csv", "is written after the images of 'mine' are"),
         ("results/mine/splits.csv", "is a table of datasets with 'split'; add this key to 'mine'"),
     ],
