@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.files import is_inside
 from pixelmill.core.user_paths import expanded
 from pixelmill.dataset.image_list import STANDARD_INPUT, ImageList
-from pixelmill.dataset.left_out import is_awaited
+from pixelmill.dataset.left_out import is_awaited, table_of
 
 #: Table of the parts of a dataset.
 _SPLITS = "splits.csv"
@@ -41,27 +40,27 @@ def checked(name: str, listed: ImageList, config: Mapping[str, Any]) -> dict[str
         raise UserError(f"{key}: found '-'; give a file, since a workflow reads no standard input.")
     try:
         path = os.path.normpath(expanded(listed.file))
+        if table := table_of(path, config):
+            path = "/".join((config["results"], *table))  # as the rules name their outputs
         listed = ImageList(path, listed.where)
-        if not is_awaited(listed, config["results"]):
+        if not is_awaited(listed, config):
             listed.check()
-        if is_inside(path, config["results"]):
-            _check_table(path, name, config)
+        _check_order(path, table, name, config)
     except UserError as error:
         raise UserError(f"{key}: {error}") from error
     return {"file": path, "where": dict(listed.where)}
 
 
-def _check_table(path: str, name: str, config: Mapping[str, Any]) -> None:
-    """Check that a table of the results does not depend on the list that it is."""
-    place = Path(os.path.relpath(os.path.realpath(path), os.path.realpath(config["results"])))
-    dataset, *inner = place.parts
-    if dataset == name and inner not in ([table] for table in _BEFORE_SELECTION):
+def _check_order(path: str, table: tuple[str, ...], name: str, config: Mapping[str, Any]) -> None:
+    """Check that a table of the results can be written before the images are selected."""
+    inside = is_inside(path, os.path.join(config["results"], name))
+    if inside and (not table or table[1] not in _BEFORE_SELECTION):
         raise UserError(
-            f"'{path}' is written after the images of '{name}' are selected; give a copy "
-            "in another folder."
+            f"'{path}' is written after the images of '{name}' are selected; give a copy in "
+            "another folder."
         )
-    if inner == [_SPLITS] and "split" not in config["datasets"].get(dataset, {}):
+    if table and table[1] == _SPLITS and "split" not in config["datasets"][table[0]]:
         raise UserError(
-            f"'{path}' is a table of datasets with 'split'; add this key to '{dataset}', or give a "
-            "copy in another folder."
+            f"'{path}' is a table of datasets with 'split'; add this key to '{table[0]}', or give "
+            "a copy in another folder."
         )

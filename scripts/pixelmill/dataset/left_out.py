@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pixelmill.core.filenames import unescape
@@ -17,8 +18,8 @@ from pixelmill.dataset.layout import Layout
 #: Table of the images that are processed, in the form of a catalog, and of those that are not.
 SELECTED, LEFT_OUT = "selected.csv", "left_out.csv"
 
-#: Other tables of sources that a run writes into the results.
-_TABLES = ("catalog.csv", "metrics.csv", "findings.csv", "splits.csv", "manifest.csv")
+#: Tables of sources that a run writes beside the output trees of a dataset.
+_TABLES = ("catalog.csv", "metrics.csv", "findings.csv", "splits.csv", SELECTED, LEFT_OUT)
 
 
 def is_selective(dataset: Mapping[str, Any]) -> bool:
@@ -65,7 +66,7 @@ def scan(config: Mapping[str, Any], dataset: str) -> tuple[Entries, str]:
     found = catalog.scan(source, selection)[0].entries
     entries, told = found, ""
     listed = ImageList.of(given)
-    if listed is not None and not is_awaited(listed, config["results"]):
+    if listed is not None and not is_awaited(listed, config):
         entries = found.where(listed.find(found, source).flags, 1)
         told = f", because {listed.name} does not name them"
     if needs_metrics(given):
@@ -77,10 +78,19 @@ def scan(config: Mapping[str, Any], dataset: str) -> tuple[Entries, str]:
     return entries, f"{left} left out{told}" if others else ""
 
 
-def is_awaited(listed: ImageList, results: str) -> bool:
-    """Whether a list is a table of the results that a run has yet to write."""
-    is_table = os.path.basename(listed.file) in (*_TABLES, SELECTED, LEFT_OUT)
-    return is_table and not os.path.exists(listed.file) and is_inside(listed.file, results)
+def is_awaited(listed: ImageList, config: Mapping[str, Any]) -> bool:
+    """Whether a list is a table that a run has yet to write."""
+    return not os.path.exists(listed.file) and bool(table_of(listed.file, config))
+
+
+def table_of(path: str, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the dataset and the name of a table that a run writes; nothing for another file."""
+    results = config["results"]
+    if not is_inside(path, results):
+        return ()
+    place = Path(os.path.relpath(os.path.realpath(path), os.path.realpath(results))).parts
+    is_table = len(place) == 2 and place[0] in config["datasets"] and place[1] in _TABLES
+    return place if is_table else ()
 
 
 def without(entries: Entries, folder: str) -> Entries:

@@ -11,10 +11,11 @@ def somewhere(tmp_path, monkeypatch):
     """Work in a folder with two lists and the tables of a dataset."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    for folder in ("in", "results/mine", "results/other"):
+    for folder in ("in", "results/mine/light/auto", "results/other"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "train.txt").write_text("a.jpg\n")
-    for path in ("parts.csv", "results/mine/splits.csv", "results/other/left_out.csv"):
+    made = ("mine/splits.csv", "mine/light/auto/manifest.csv", "other/left_out.csv")
+    for path in ("parts.csv", *(f"results/{table}" for table in made)):
         (tmp_path / path).write_text("source,split\na.jpg,train\n")
 
 
@@ -31,8 +32,9 @@ def completed(given, **keys):
         ({"file": "parts.csv", "where": {"split": 3}}, "parts.csv", {"split": "3"}),
         ("results/other/left_out.csv", "results/other/left_out.csv", {}),
         ("results/mine/findings.csv", "results/mine/findings.csv", {}),
+        ("./results/../results/mine/findings.csv", "results/mine/findings.csv", {}),
     ],
-    ids=["text", "map", "rows", "of another dataset", "that a run has yet to write"],
+    ids=["text", "map", "rows", "of another dataset", "yet to be written", "as rules name it"],
 )
 def test_a_list_is_completed(given, file, where):
     expected = {"file": file, "where": where}
@@ -60,8 +62,13 @@ def test_the_home_folder_is_expanded(somewhere, tmp_path):
             "datasets.mine.list: 'results/mine/left_out.csv' is written after the images of 'mine' "
             "are selected; give a copy in another folder.",
         ),
+        (
+            "results/other/light/auto/manifest.csv",
+            "manifest.csv' does not exist; correct its",
+        ),
         ("results/mine/split.csv", "'results/mine/split.csv' does not exist; did you mean"),
         ("results/mine/light/auto/manifest.csv", "is written after the images of 'mine' are"),
+        ("results", "The list 'results' cannot be read"),
         ("results/mine/splits.csv", "is a table of datasets with 'split'; add this key to 'mine'"),
     ],
 )
