@@ -311,7 +311,8 @@ def test_a_report_is_about_the_trees_that_are_named_and_shows_the_config(
     assert [tree.path for tree in trees] == TREES[:2]
     assert config == {"verify": 1}
     assert sheets == (trees, config, "made/report")
-    assert (report, folder, pairs) == ({"a": 1, "b": trees}, "made/report", "c")
+    assert report == {"a": 1, "b": trees, "inspected": []}
+    assert (folder, pairs) == ("made/report", "c")
     asked.clear()
     call("benchmark_report.py", "made", "--output", "elsewhere")
     assert sorted(tree.path for tree in asked[0][0]) == sorted(TREES)

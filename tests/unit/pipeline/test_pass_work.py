@@ -296,7 +296,10 @@ def test_a_folder_is_catalogued_as_far_as_it_belongs_to_the_dataset_and_the_shar
     process_folder(given)
     table = os.path.join(shard.below(str(tree.target)), "catalog.csv")
     listed = identity(str(tree.source))
-    assert asked == [(table, str(tree.source), chosen, shard), (given, "those", listed)]
+    assert asked == [
+        (table, str(tree.source), chosen, shard, False, None),
+        (given, "those", listed),
+    ]
 
 
 @pytest.mark.parametrize("label", ["mine/light", ""])
