@@ -10,7 +10,7 @@ def main(options: argparse.Namespace) -> None:
     """Measure what is new or changed, and write the tables and the page."""
     from pixelmill.app.config import complete
     from pixelmill.core.documents import from_json
-    from pixelmill.dataset.catalog import Selection
+    from pixelmill.dataset.globs import Selection
     from pixelmill.inspection.inspect import inspect
     from pixelmill.inspection.measuring.measurer import RECIPE
     from pixelmill.pipeline.request import ProcessRequest

@@ -10,7 +10,7 @@ def main(options: argparse.Namespace) -> None:
     """Run one pass with a parallel engine."""
     from pixelmill.app.config import complete, named_recipe
     from pixelmill.core.documents import from_json
-    from pixelmill.dataset.catalog import Selection
+    from pixelmill.dataset.globs import Selection
     from pixelmill.dataset.shards import Shard
     from pixelmill.engines.distributed import Cluster
     from pixelmill.pipeline.request import ProcessRequest

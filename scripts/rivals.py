@@ -10,13 +10,13 @@ def main(options: argparse.Namespace) -> None:
     """Measure the tools that are installed, log a table, and write all samples as JSON."""
     from pixelmill.app.config import named_recipe
     from pixelmill.benchmark import competitors, manager, speedups
-    from pixelmill.dataset import catalog
+    from pixelmill.dataset import globs
 
     recipe = named_recipe(options.recipe, options.steps_folder)
     competitors.task_of(recipe)  # fails at once if other tools cannot perform it
     settings = cli.settings(options, "benchmark", "images", "repeats")
     some = manager.select(manager.entries_of(options.source, options.catalog), settings["images"])
-    tools = competitors.willing(catalog.chosen(options.source)[0], recipe, some)
+    tools = competitors.willing(globs.chosen(options.source)[0], recipe, some)
     cases = competitors.cases(cli.count_workers(options), tools)
     result = manager.run(
         options.source,

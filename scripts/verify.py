@@ -9,15 +9,15 @@ def main(options: argparse.Namespace) -> int:
     """Verify, and print each check with its counts and the verdict."""
     from pixelmill.app.config import named_recipe
     from pixelmill.core.tables import write_json
-    from pixelmill.dataset import catalog
+    from pixelmill.dataset import catalog, globs
     from pixelmill.verification.verify import verify
 
     if options.catalog:
         entries = catalog.read(options.catalog)
     else:
-        entries = list(catalog.scan(*catalog.chosen(options.source))[0].entries)
+        entries = list(catalog.scan(*globs.chosen(options.source))[0].entries)
     result = verify(
-        catalog.chosen(options.source)[0],
+        globs.chosen(options.source)[0],
         options.target,
         named_recipe(options.recipe, options.steps_folder).as_data(),
         entries,

@@ -43,6 +43,7 @@ MODULES = (
     "dataset/ledger",
     "dataset/entries",
     "dataset/catalog",
+    "dataset/globs",
     "dataset/ledger_rows",
     "dataset/passes",
     "core/fingerprints",

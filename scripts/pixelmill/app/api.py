@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from pixelmill.app.config import named_recipe
 from pixelmill.core.user_paths import expanded
-from pixelmill.dataset import catalog, synthetic
+from pixelmill.dataset import catalog, globs, synthetic
 from pixelmill.dataset.exports import FailureRow, read_failures
 from pixelmill.dataset.plan import Plan
 from pixelmill.engines.machine import cores
@@ -161,7 +161,7 @@ def verify(
     UserError
         If there is nothing to check.
     """
-    folder, selection = catalog.chosen(_path(source))
+    folder, selection = globs.chosen(_path(source))
     entries = catalog.scan(folder, selection)[0].entries
     data = _recipe(recipe).as_data()
     return verification.verify(folder, _path(target), data, entries, workers or cores())

@@ -19,7 +19,7 @@ from pixelmill.core.errors import RemovalsError, UserError
 from pixelmill.core.suggestions import followed
 from pixelmill.core.tables import iterate_table, read_json, write_json
 from pixelmill.core.user_paths import lookalike
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog, globs
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.image_list import ImageList
 from pixelmill.dataset.layout import LEDGER
@@ -151,7 +151,7 @@ def _kept(options: argparse.Namespace) -> Callable[[Entries], Entries] | None:
         return None
 
     def keep(entries: Entries) -> Entries:
-        found = listed.find(entries, catalog.chosen(options.source)[0])
+        found = listed.find(entries, globs.chosen(options.source)[0])
         if found.missing:
             log.warning("%s", found.missing)
         named = entries.where(found.flags, 1)
@@ -188,7 +188,7 @@ def run(options: argparse.Namespace) -> int:
         {
             "recipe": chosen.data,
             "folder": chosen.folder,
-            "source": os.path.abspath(catalog.chosen(options.source)[0]),
+            "source": os.path.abspath(globs.chosen(options.source)[0]),
         },
     )
     entries = catalog.read(os.path.join(options.target, "catalog.csv"))
@@ -220,7 +220,7 @@ def _require_same_source(options: argparse.Namespace) -> None:
         With what to do.
     """
     last = last_run(options.target)
-    now = os.path.abspath(catalog.chosen(options.source)[0])
+    now = os.path.abspath(globs.chosen(options.source)[0])
     if last and _is_there(last.source) and not _is_same(last.source, now):
         raise UserError(
             f"'{options.target}' has the results of '{last.source}'; name another folder for the "
@@ -272,7 +272,7 @@ def verify(options: argparse.Namespace) -> int:
 
 def _entries(options: argparse.Namespace, keep: Callable[[Entries], Entries] | None) -> Entries:
     """Return the images of a folder or of archives, or those that a list names."""
-    entries = catalog.scan(*catalog.chosen(options.source))[0].entries
+    entries = catalog.scan(*globs.chosen(options.source))[0].entries
     return entries if keep is None else keep(entries)
 
 
@@ -297,7 +297,7 @@ def _verify(
 ) -> ChecksData:
     from pixelmill.verification.verify import verify
 
-    folder = catalog.chosen(options.source)[0]
+    folder = globs.chosen(options.source)[0]
     result = verify(folder, options.target, recipe.as_data(), entries, workers, **how)
     write_json(os.path.join(options.target, "verification.json"), result)
     return result
@@ -308,7 +308,7 @@ def init(options: argparse.Namespace) -> None:
     from pixelmill.app import starting_config
 
     catalog.require_image(options.folder)
-    found, _ = catalog.scan(*catalog.chosen(options.folder))
+    found, _ = catalog.scan(*globs.chosen(options.folder))
     formats = Counter(entry.format for entry in found.entries)
     for line in starting_config.findings(options.folder, formats, found.left_out):
         log.info("%s", line)

@@ -21,7 +21,7 @@ from pixelmill.core.locks import exclusive
 from pixelmill.core.progress import QUIET, VARIABLE
 from pixelmill.core.root import Root
 from pixelmill.core.tables import read_json, write_json
-from pixelmill.dataset import catalog, outputs_state, synthetic
+from pixelmill.dataset import catalog, globs, outputs_state, synthetic
 from pixelmill.dataset.layout import Layout, source_of
 from pixelmill.dataset.shards import FOLDER, WHOLE, Shard
 from pixelmill.report.conclusion import State
@@ -100,7 +100,7 @@ def check_images(config: Mapping[str, Any]) -> None:
         for key in ("folder", "archive"):
             if key in dataset:
                 try:
-                    catalog.require_image(dataset[key], catalog.Selection(**selection(dataset)))
+                    catalog.require_image(dataset[key], globs.Selection(**selection(dataset)))
                 except UserError as error:
                     raise UserError(f"datasets.{name}.{key}: {error}") from error
 
@@ -235,8 +235,8 @@ def fingerprint(dataset: Mapping[str, Any], shard: Shard = WHOLE) -> str:
     """Return a digest of a shard of a user's folder or archives; empty for generated images."""
     if "generate" in dataset:
         return ""
-    globs = {key: tuple(given) for key, given in selection(dataset).items()}
-    return _fingerprints(source_of("", dataset), shard.of, **globs)[shard.number - 1]
+    selected = {key: tuple(given) for key, given in selection(dataset).items()}
+    return _fingerprints(source_of("", dataset), shard.of, **selected)[shard.number - 1]
 
 
 @functools.cache
@@ -244,8 +244,7 @@ def _fingerprints(
     folder: str, shards: int, include: tuple[str, ...], exclude: tuple[str, ...]
 ) -> list[str]:
     """Return the digests of all shards, from one walk."""
-    chosen = catalog.chosen(folder, catalog.Selection(include, exclude))
-    return catalog.fingerprints(*chosen, shards)
+    return catalog.fingerprints(*globs.chosen(folder, globs.Selection(include, exclude)), shards)
 
 
 def selection(dataset: Mapping[str, Any]) -> dict[str, list[str]]:

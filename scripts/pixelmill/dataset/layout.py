@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelmill.core.tables import read_json
-from pixelmill.dataset.catalog import Selection, chosen
+from pixelmill.dataset.globs import Selection, chosen
 from pixelmill.engines.registry import BASELINE
 
 #: Name of the ledger of a tree, or of a shard of it.

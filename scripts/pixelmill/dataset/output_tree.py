@@ -21,7 +21,8 @@ from pixelmill.core.files import TEMPORARY, free_name, sweep
 from pixelmill.core.jobs import OutputFile
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
-from pixelmill.dataset.catalog import Selection, paths
+from pixelmill.dataset.catalog import paths
+from pixelmill.dataset.globs import Selection
 from pixelmill.dataset.layout import LEDGER
 from pixelmill.dataset.ledger import Ledger, open_to_read
 from pixelmill.dataset.ledger_backup import readable

@@ -11,7 +11,7 @@ import numpy as np
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape
 from pixelmill.dataset import catalog as catalogs
-from pixelmill.dataset import left_out
+from pixelmill.dataset import globs, left_out
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.image_list import ImageList
 from pixelmill.inspection import findings
@@ -89,7 +89,7 @@ def choose(
 
 def _unnamed(entries: Entries, listed: ImageList, source: str) -> dict[str, str]:
     """Return why images are left out that the list does not name."""
-    found = listed.find(entries, catalogs.chosen(source)[0])
+    found = listed.find(entries, globs.chosen(source)[0])
     if found.missing:
         log.warning("%s", found.missing)
     reason = f"not named in {listed.name}"

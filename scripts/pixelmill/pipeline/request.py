@@ -10,8 +10,8 @@ from functools import cached_property
 from pixelmill.core.errors import UserError
 from pixelmill.core.files import is_inside
 from pixelmill.dataset import catalog
-from pixelmill.dataset.catalog import Selection
 from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.globs import Selection, chosen
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.dataset.ledger_rows import Fingerprints
 from pixelmill.dataset.output_tree import Workspace
@@ -83,7 +83,7 @@ class ProcessRequest:
         check_folders(self.source, self.target)
         if not os.path.isfile(self.source):
             return self
-        folder, selection = catalog.chosen(self.source, self.selection)
+        folder, selection = chosen(self.source, self.selection)
         return replace(self, source=folder, selection=selection)
 
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from pixelmill import __version__
 from pixelmill.core.filenames import escape, unescape
 from pixelmill.core.files import atomic
-from pixelmill.dataset.catalog import chosen, find
+from pixelmill.dataset.catalog import find
+from pixelmill.dataset.globs import chosen
 from pixelmill.dataset.places import Places
 from pixelmill.inspection.columns import Columns
 from pixelmill.inspection.findings import FINDINGS, SEVERITIES, Finding

@@ -3,15 +3,14 @@
 import os
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape
 from pixelmill.dataset import catalog
-from pixelmill.dataset.catalog import Selection, fingerprints, refresh, scan
+from pixelmill.dataset.catalog import fingerprints, refresh, scan
 from pixelmill.dataset.entries import Entry
+from pixelmill.dataset.globs import Selection
 from pixelmill.dataset.shards import Shard
 from tests.helpers.permissions import obeying_permissions
 from tests.helpers.replacing import needs_changes, replace_preserving
@@ -436,43 +435,6 @@ def test_a_table_in_another_order_is_sorted(tmp_path):
     table = tmp_path / "catalog.csv"
     catalog.write(table, [Entry(name, 1, 1, "jpeg") for name in ("b.jpg", "c.jpg", "a.jpg")])
     assert [entry.path for entry in catalog.read(table)] == ["a.jpg", "b.jpg", "c.jpg"]
-
-
-#: Globs, folders that must not be opened because of them, and folders that must be opened.
-PRUNING = {
-    "excluded": ({"exclude": ["private/*"]}, ["private/", "PRIVATE/x/"], ["private2/", "a/"]),
-    "excluded-anywhere": ({"exclude": ["*/raw/*"]}, ["a/raw/", "a/b/raw/c/"], ["raw/", "rawer/"]),
-    "excluded-by-suffix": ({"exclude": ["*.jpg"]}, [], ["a/", "a.jpg/"]),
-    "excluded-in-part": ({"exclude": ["private/*.jpg"]}, [], ["private/", "private/x/"]),
-    "excluded-by-beginning": ({"exclude": ["pri*"]}, ["private/", "pri/"], ["a/pri/", "p/"]),
-    "excluded-by-class": ({"exclude": ["[ab]/*"]}, ["a/", "b/c/"], ["c/", "[ab]/"]),
-    "included": ({"include": ["2024/*"]}, ["2023/", "20/"], ["2024/", "2024/a/"]),
-    "included-deeper": ({"include": ["a/b/c.jpg"]}, ["b/", "a/c/"], ["a/", "A/", "a/b/"]),
-    "included-anywhere": ({"include": ["*.jpg"]}, [], ["a/", "a/b/"]),
-    "included-by-class": ({"include": ["a[bc]/*"]}, ["b/"], ["ab/", "ac/", "ad/"]),
-    "one-of-several": ({"include": ["a/*", "b/*"]}, ["c/"], ["a/", "b/"]),
-    "other-case": ({"include": ["k/*", "s/*"]}, ["a/"], ["K/", "\u212a/", "\u017f/"]),
-    "both": ({"include": ["a/*"], "exclude": ["a/b/*"]}, ["a/b/", "c/"], ["a/", "a/c/"]),
-}
-
-
-@pytest.mark.parametrize(("globs", "closed", "opened"), PRUNING.values(), ids=PRUNING)
-def test_a_folder_that_holds_nothing_chosen_is_not_opened(globs, closed, opened):
-    select = Selection(**globs)
-    assert [folder for folder in closed if select.may_hold(folder)] == []
-    assert [folder for folder in opened if not select.may_hold(folder)] == []
-
-
-GLOBS = st.text("ab/*?[]-!.ÄK\u212a\ud800", min_size=1, max_size=6)
-PATHS = st.text("abABk/.äK\u212as\u017f\ud800", min_size=1, max_size=8)
-
-
-@given(st.lists(GLOBS, max_size=2), st.lists(GLOBS, max_size=2), PATHS)
-def test_no_chosen_path_lies_in_a_folder_that_is_not_opened(include, exclude, path):
-    select = Selection(include, exclude)
-    folders = [path[: end + 1] for end, character in enumerate(path) if character == "/"]
-    if select(path):
-        assert all(map(select.may_hold, folders))
 
 
 @pytest.mark.parametrize(

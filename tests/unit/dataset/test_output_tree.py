@@ -7,7 +7,7 @@ import pytest
 from pixelmill.core import locks
 from pixelmill.core.errors import UserError
 from pixelmill.core.locks import exclusive
-from pixelmill.dataset.catalog import Selection
+from pixelmill.dataset.globs import Selection
 from pixelmill.dataset.shards import Shard, all_of, shard_of
 from pixelmill.imaging.recipe_parser import parse
 from tests.helpers.sharding import COUNT, RECIPE, Tree

@@ -11,6 +11,7 @@ from pixelmill.core.errors import RemovalsError, UserError
 from pixelmill.core.sandbox import Sandbox
 from pixelmill.dataset import catalog
 from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.globs import Selection
 from pixelmill.engines.registry import SELECTABLE
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
@@ -169,7 +170,7 @@ def test_a_tar_as_programs_pack_it_gives_the_bytes_of_the_folder(few):
 def test_globs_select_members(few):
     archive = pack(few / "in", few / "a.tar")
     tree = tree_of(few, archive)
-    selection = catalog.Selection(["sub/[0-2].jpg"], ["*/1.jpg"])
+    selection = Selection(["sub/[0-2].jpg"], ["*/1.jpg"])
     assert tree.process(selection=selection).images == 2
 
 

@@ -12,6 +12,7 @@ from pixelmill.core.jobs import failed
 from pixelmill.core.sandbox import REFUSED, Sandbox
 from pixelmill.dataset import catalog
 from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.globs import Selection
 from pixelmill.dataset.output_tree import Workspace
 from pixelmill.dataset.passes import Totals
 from pixelmill.dataset.plan import Plan
@@ -287,7 +288,7 @@ def test_a_folder_is_catalogued_as_far_as_it_belongs_to_the_dataset_and_the_shar
         asked.append(given)
         return SimpleNamespace(entries="those", left_out={})
 
-    chosen = catalog.Selection(["*.jpg"], [])
+    chosen = Selection(["*.jpg"], [])
     monkeypatch.setattr(catalog, "refresh", refresh)
     monkeypatch.setattr(
         runner, "process", lambda *given: asked.append(given) or SimpleNamespace(images=0)
