@@ -132,7 +132,7 @@ def _only(comparison: Comparison, doubt: str) -> Figure:
     speed = row.images_per_second
     notes = ("" if comparison.measured else "start-up included", doubt)
     label = f"images per second: {_told_workers(row)}"
-    return Figure(f"{speed:,.{digits_of(speed)}f}", label, tuple(filter(None, notes)))
+    return Figure(f"{speed:,.{digits_of(speed)}f}", label, tuple(filter(None, notes)), _look(doubt))
 
 
 def _best(comparison: Comparison, doubt: str) -> Figure:
@@ -149,9 +149,14 @@ def _best(comparison: Comparison, doubt: str) -> Figure:
         notes.append("single passes, no intervals" if len(best) > 1 else "one pass, no interval")
     told = tuple(filter(None, [*notes, doubt]))
     if (fastest.speedup or 0) < 1:
-        return Figure("None", f"of the engines was faster than {baseline}", told)
+        return Figure("None", f"of the engines was faster than {baseline}", told, _look(doubt))
     label = f"the speed of {baseline}: {_told_workers(fastest)}"
-    return Figure(f"{fastest.speedup:.2f}x", label, told)
+    return Figure(f"{fastest.speedup:.2f}x", label, told, _look(doubt))
+
+
+def _look(doubt: str) -> str:
+    """Return the class of a figure that may be wrong."""
+    return "partial" if doubt else ""
 
 
 def _told_interval(row: ComparedRow) -> str:

@@ -117,6 +117,7 @@ def test_a_speed_on_a_busy_machine_refers_to_the_caution():
         head = head_of(rows=rows)
         assert head.warnings
         assert head.figures[3].notes[-1] == "not reliable: the machine was busy"
+        assert head.figures[3].look == "partial"  # in the colour of the caution
 
 
 def test_outputs_that_are_larger_are_called_so():

@@ -3,6 +3,7 @@
 import copy
 import functools
 import operator
+import re
 from html.parser import HTMLParser
 from random import Random
 
@@ -84,6 +85,15 @@ def test_without_a_baseline_the_speeds_of_passes_are_shown_but_not_compared():
         {"engine": "threads", "workers": "3", "images/s": "13.2"},
         {"engine": "futures", "workers": "3", "images/s": "13.2"},
     ] in Tables(page).tables
+
+
+def test_a_single_speed_has_no_chart():
+    pages = [html(SINGLE), html({**SINGLE, "rows": [PASS]})]
+    sections = [
+        re.search('<section id="comparison">.*?</section>', page, re.S)[0] for page in pages
+    ]
+    assert ["<figure>" in section for section in sections] == [True, False]
+    assert [{"engine": "threads", "workers": "3", "images/s": "13.2"}] in Tables(pages[1]).tables
 
 
 def test_measured_engines_have_intervals_and_the_ratio_within_turns_in_their_own_columns(page):
@@ -173,6 +183,13 @@ def test_a_fit_has_its_parameters_with_their_bounds(page):
             "predicted speedup": "4.4x on 6 (3.8 to 5.2)",
         }
     ]  # fmt: skip
+
+
+def test_a_law_that_was_not_fitted_has_no_columns():
+    fits = {"threads": {**FITS["threads"], "usl": None}}
+    scaling = [{**REPORT["scaling"][0], "fits": fits}]
+    (row,) = Tables(html({**REPORT, "scaling": scaling})).with_columns("serial share (Amdahl)")
+    assert list(row) == ["engine", "serial share (Amdahl)", "predicted speedup"]
 
 
 def test_another_tool_has_its_figures_under_their_headings(page):
