@@ -168,13 +168,20 @@ def draw(text: str, width: int, color: str, font: str | None, outline: bool) -> 
 def _masks(text: str, content: bytes, size: float, share: float) -> tuple[Image.Image, Image.Image]:
     """Draw a text with an outline, and without; both cut to what is seen of the first."""
     font, rim = ImageFont.truetype(io.BytesIO(content), size), size * share
-    box = ImageDraw.Draw(Image.new("L", (1, 1))).textbbox((0, 0), text, font, stroke_width=rim)
-    left, top, right, bottom = (math.floor(box[0]), math.floor(box[1]), *map(math.ceil, box[2:]))
+    # The lines are placed here, because Pillow moves them apart by the width of an outline.
+    pitch = sum(font.getmetrics()) + math.ceil(2 * rim)
+    lines = [(number * pitch, line) for number, line in enumerate(text.split("\n")) if line]
+    pen = ImageDraw.Draw(Image.new("L", (1, 1)))
+    boxes = [pen.textbbox((0, top), line, font, stroke_width=rim) for top, line in lines]
+    left, top = (math.floor(min(box[side] for box in boxes)) for side in (0, 1))
+    right, bottom = (math.ceil(max(box[side] for box in boxes)) for side in (2, 3))
     frame = (max(1, right - left), max(1, bottom - top))
 
     def mask(stroke: float) -> Image.Image:
         made = Image.new("L", frame)
-        ImageDraw.Draw(made).text((-left, -top), text, 255, font, stroke_width=stroke)
+        for begin, line in lines:
+            place = (-left, begin - top)
+            ImageDraw.Draw(made).text(place, line, 255, font, stroke_width=stroke)
         return made
 
     whole = mask(rim)

@@ -7,6 +7,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
@@ -122,6 +123,21 @@ def test_a_text_with_an_outline_differs_from_any_background(apply, color, backgr
     made = apply(image, "watermark", text="pixelmill", color=color, opacity=1, size=0.8)
     difference = np.abs(np.asarray(made.convert("L"), int) - np.asarray(image.convert("L"), int))
     assert (difference > 75).mean() > 0.03
+
+
+@pytest.mark.parametrize("text", ["letters", "two\nlines", "one\n\nthree", "\nabcdef\nΣ\nжд\nd\n"])
+def test_an_outline_surrounds_the_letters_of_every_line(apply, text):
+    image = Image.new("RGB", (400, 600), "#808080")
+    made = np.asarray(apply(image, "watermark", text=text, opacity=1, size=0.8, gravity="center"))
+    letters, rim = ((made == level).all(axis=2).astype(np.uint8) for level in (255, 0))
+    rows = np.flatnonzero(letters.any(axis=1))
+    assert 1 + (np.diff(rows) > 9).sum() == len(text.split())  # a gap between each two lines
+    distance = cv2.distanceTransform(1 - letters, cv2.DIST_L2, 5)
+    width = distance[rim == 1].max()
+    # The edge of a glyph, some pixels of which are mixed, has the same rim everywhere.
+    around = (distance > 2) & (distance < width - 3)
+    assert around.any()
+    assert rim[around].all()
 
 
 def test_an_outline_can_be_left_out(apply):
