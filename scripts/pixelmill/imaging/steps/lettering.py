@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import io
 import math
+import re
 import struct
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont, features
 
 from pixelmill.core import regular_files
+from pixelmill.core.filenames import escape
 
 #: The font of texts: DejaVu Sans 2.37, with Latin, Greek, Cyrillic, Arabic and other scripts.
 FONT = str(Path(__file__).parent / "fonts" / "DejaVuSans.ttf")
@@ -57,6 +59,34 @@ def check_font(path: str) -> bytes:
     return data
 
 
+def check_text(text: str, path: str = FONT) -> None:
+    r"""Check that a text can be drawn in a font, and that something of it is seen.
+
+    Raises
+    ------
+    ValueError
+        The message completes "give ...".
+
+    Examples
+    --------
+    >>> check_text("tabs\tand more")
+    Traceback (most recent call last):
+    ValueError: a text without control characters other than line breaks: '\u0009'
+    """
+    controls = [c for c in text.replace("\n", "") if _is_control(c)]
+    if controls:
+        named = escape(controls[0])
+        raise ValueError(f"a text without control characters other than line breaks: '{named}'")
+    if not _IGNORABLE.sub("", text).strip():
+        raise ValueError("a text with at least one visible character")
+    missing = missing_characters(text, path)
+    if missing:
+        own = "the built-in font" if path == FONT else f"'{path}'"
+        raise ValueError(
+            f"a font that has the characters '{escape(missing)}', by the key font; {own} lacks them"
+        )
+
+
 def missing_characters(text: str, path: str = FONT) -> str:
     """Return the characters of a text that a font lacks, each once.
 
@@ -66,13 +96,22 @@ def missing_characters(text: str, path: str = FONT) -> str:
     ('', '東京')
     """
     maps = list(_character_maps(_content(path)))
-    needed = (c for c in dict.fromkeys(text) if unicodedata.category(c) not in _INVISIBLE)
+    needed = dict.fromkeys(_IGNORABLE.sub("", text).replace("\n", ""))
     return "".join(c for c in needed if not any(_maps(found, ord(c)) for found in maps))
 
 
-#: Categories of characters that need no glyph: controls such as a line break, and format
-#: characters such as those that join or direct letters.
-_INVISIBLE = ("Cc", "Cf")
+def _is_control(character: str) -> bool:
+    """Whether a character is a control, or ends a paragraph: fonts would show most as boxes."""
+    return unicodedata.category(character) == "Cc" or unicodedata.bidirectional(character) == "B"
+
+
+#: Characters that are not shown and need no glyph, such as those that join or direct letters
+#: (Unicode 17, Default_Ignorable_Code_Point).
+_IGNORABLE = re.compile(
+    "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
 
 
 @functools.lru_cache(maxsize=4)
@@ -154,7 +193,10 @@ def draw(text: str, width: int, color: str, font: str | None, outline: bool) -> 
     ------
     OSError
         If the font is damaged.
+    ValueError
+        If nothing of the text is seen, or if it needs a layout that Pillow cannot make here.
     """
+    text = _laid_out(text)
     content, share = _content(font or FONT), _OUTLINE if outline else 0.0
     measured, _ = _masks(text, content, _MEASURED, share)
     _, letters = masks = _masks(text, content, max(1.0, _MEASURED * width / measured.width), share)
@@ -163,6 +205,26 @@ def draw(text: str, width: int, color: str, font: str | None, outline: bool) -> 
     made.paste(rgb, mask=letters)
     made.putalpha(masks[0])
     return made
+
+
+def _laid_out(text: str) -> str:
+    """Return a text as Pillow can draw it here.
+
+    Without FriBiDi, Pillow draws one letter after the other from left to right, and invisible
+    characters as boxes.
+    """
+    if features.check_feature("raqm"):
+        return text
+    text = unicodedata.normalize("NFC", _IGNORABLE.sub("", text))
+    if any(_needs_layout(character) for character in text):
+        raise ValueError(f"the text '{escape(text)}' needs FriBiDi: install the package libfribidi")
+    return text
+
+
+def _needs_layout(character: str) -> bool:
+    """Whether a character is written from right to left, or is placed at another one."""
+    kind = unicodedata.category(character)
+    return unicodedata.bidirectional(character) in ("R", "AL", "AN") or kind in ("Mn", "Mc", "Me")
 
 
 def _masks(text: str, content: bytes, size: float, share: float) -> tuple[Image.Image, Image.Image]:
@@ -185,7 +247,9 @@ def _masks(text: str, content: bytes, size: float, share: float) -> tuple[Image.
         return made
 
     whole = mask(rim)
-    seen = whole.getbbox() or (0, 0, 1, 1)
+    seen = whole.getbbox()
+    if seen is None:  # no size gives it a width
+        raise ValueError(f"nothing is seen of the text '{escape(text)}' in its font")
     return whole.crop(seen), (mask(0) if rim else whole).crop(seen)
 
 

@@ -79,13 +79,7 @@ def _check_watermark(params: Mapping[str, Any]) -> None:
     if (params["text"] is None) == (params["image"] is None):
         raise ValueError("either text or image")
     if params["text"] is not None:
-        font = params["font"]
-        missing = lettering.missing_characters(params["text"], font or lettering.FONT)
-        if missing:
-            own = f"'{font}'" if font else "the built-in font"
-            raise ValueError(
-                f"a font that has the characters '{missing}', by the key font; {own} lacks them"
-            )
+        lettering.check_text(params["text"], params["font"] or lettering.FONT)
 
 
 @step(
@@ -121,7 +115,8 @@ def watermark(
     Parameters
     ----------
     text : str, optional
-        The text of the mark.
+        The text of the mark, in one or several lines. Arabic, Hebrew and combining marks need
+        FriBiDi, which Pillow loads if it is installed.
     image : str, optional
         An image file, beside the recipe; its transparency is applied.
     gravity : str

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import struct
 import sys
 from importlib.util import find_spec
@@ -11,16 +12,23 @@ import cv2
 import numpy as np
 import pytest
 from fontTools.ttLib import TTFont
-from PIL import Image
+from PIL import Image, ImageFont
 
 from pixelmill.core.errors import UserError
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.steps.lettering import FONT, FONT_DIGEST, check_font, missing_characters
+from tests.helpers.imaging import psnr
 
 #: Fonts with character maps of formats 4 and 12, and with characters beyond Unicode's first plane.
 #: The one of last resort has a box for any character, which is no glyph of it.
 FOLDER = Path(find_spec("matplotlib").origin).parent / "mpl-data/fonts/ttf"
 OTHERS = [path for path in sorted(FOLDER.glob("*.ttf")) if "LastResort" not in path.name]
+
+
+#: Fillers and variation selectors: characters that are not shown although they are no controls.
+UNNEEDED = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def recipe_of(**params):
@@ -50,7 +58,7 @@ def test_the_characters_of_a_font_are_those_that_another_reader_finds(path):
         return
     beside = {code + step for code in known for step in (-1, 1)}
     asked = sorted({*known, *beside, *range(0x21, 0x110000, 251)} - {*range(0xD800, 0xE000)})
-    text = "".join(filter(str.isprintable, map(chr, asked)))
+    text = UNNEEDED.sub("", "".join(filter(str.isprintable, map(chr, asked))))
     missing = missing_characters(text, str(path))
     assert missing == "".join(character for character in text if ord(character) not in known)
 
@@ -60,6 +68,73 @@ def test_a_character_that_the_font_lacks_is_named():
         UserError, match="give a font that has the characters '東京', by the key font"
     ):
         recipe_of(text="東京 2026")
+
+
+@pytest.mark.parametrize(
+    "character",
+    ["\t", "\r", "\0", "\x07", "\x1b", "\x1c", "\x7f", "\x85", "\x9f", "\u2029"],
+    ids=ascii,
+)
+def test_a_control_character_is_named_and_not_drawn_as_a_box(character):
+    named = re.escape(rf"line breaks: '\u{ord(character):04x}'")
+    for text in (f"a{character}b", f"two\n{character}lines", f"{character}."):
+        with pytest.raises(UserError, match=named):
+            recipe_of(text=text)
+
+
+@pytest.mark.parametrize("character", ["\u0890", "\U00013430", "\U000110bd"], ids=ascii)
+def test_a_format_character_that_is_shown_needs_a_glyph(character):
+    assert character not in TTFont(FONT).getBestCmap()
+    with pytest.raises(UserError, match="give a font that has the characters"):
+        recipe_of(text=f"a{character}b")
+
+
+#: Characters that are not shown, whether a font has a glyph for them or not.
+UNSEEN = ["\xad", "\u061c", "\u200b", "\u200d", "\u202e", "\u2060", "\u2066", "\ufe0f", "\ufeff"]
+
+
+@pytest.mark.parametrize("layout", ["raqm", "basic"])
+@pytest.mark.parametrize("character", [*UNSEEN, "\U000e0041", "\U0001d173"], ids=ascii)
+def test_an_invisible_character_is_not_drawn(monkeypatch, apply, character, layout):
+    if layout == "basic":
+        monkeypatch.setattr(ImageFont.core, "HAVE_RAQM", False)
+    image = Image.new("RGB", (200, 80))
+    recipe_of(text=f"AB{character}")
+    made = apply(image, "watermark", text=f"AB{character}", opacity=1)
+    assert made == apply(image, "watermark", text="AB", opacity=1)
+
+
+@pytest.mark.parametrize("text", [*UNSEEN, "\u200b\n \u2066", "\u3164"], ids=ascii)
+def test_a_text_of_invisible_characters_is_refused(text):
+    with pytest.raises(UserError, match="give a text with at least one visible character"):
+        recipe_of(text=text)
+
+
+def test_a_text_of_blank_glyphs_fails_the_step(apply):
+    blank = "\u2800"  # a pattern of Braille without a dot
+    recipe_of(text=blank)
+    with pytest.raises(ValueError, match=f"nothing is seen of the text '{blank}'"):
+        apply(Image.new("RGB", (4000, 99)), "watermark", text=blank)
+
+
+@pytest.mark.parametrize(
+    "text", ["القاهرة", "2026 שלום", "q\u0301"], ids=["arabic", "hebrew", "mark"]
+)
+def test_a_text_that_needs_a_layout_is_not_drawn_without_one(monkeypatch, apply, text):
+    image = Image.new("RGB", (200, 80))
+    monkeypatch.setattr(ImageFont.core, "HAVE_RAQM", False)
+    with pytest.raises(ValueError, match=r"the text '.*' needs FriBiDi"):
+        apply(image, "watermark", text=text)
+
+
+@pytest.mark.parametrize("text", ["Müller", "Αθήνα", "Київ", "Երևան", "თბილისი", "e\u0301 A\u030a"])
+def test_other_texts_are_drawn_without_a_layout(monkeypatch, apply, text):
+    image = Image.new("RGB", (200, 80))
+    params = {"text": text, "opacity": 1, "size": 0.9}
+    wanted = apply(image, "watermark", **params)
+    monkeypatch.setattr(ImageFont.core, "HAVE_RAQM", False)
+    made = apply(image, "watermark", **params)
+    assert psnr(np.asarray(made), np.asarray(wanted)) > 10
 
 
 def test_a_font_beside_the_recipe_is_checked_and_used(tmp_path, apply):
