@@ -31,6 +31,49 @@ def test_the_page_lists_every_name(repository):
     assert names == set(tag_names.NAMES)
 
 
+#: Namespaces of XMP whose properties can be listed, by the groups of exiftool.
+NAMESPACES = {
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "xmp": "http://ns.adobe.com/xap/1.0/",
+    "xmpRights": "http://ns.adobe.com/xap/1.0/rights/",
+    "photoshop": "http://ns.adobe.com/photoshop/1.0/",
+    "tiff": "http://ns.adobe.com/tiff/1.0/",
+    "exif": "http://ns.adobe.com/exif/1.0/",
+    "exifEX": "http://cipa.jp/exif/1.0/",
+    "aux": "http://ns.adobe.com/exif/1.0/aux/",
+    "lr": "http://ns.adobe.com/lightroom/1.0/",
+    "iptcCore": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
+    "iptcExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
+    "cc": "http://creativecommons.org/ns#",
+}
+
+#: Some of those whose properties are only kept together.
+OTHERS = {"pdf": "http://ns.adobe.com/pdf/1.3/", "acdsee": "http://ns.acdsee.com/iptc/1.0/"}
+
+
+def test_the_page_lists_the_groups_whose_properties_have_names(repository):
+    page = (repository / "docs/metadata.md").read_text(encoding="utf-8")
+    sentence = re.search(r"Of XMP, only the groups (.*?) of exiftool have names", page, re.S)[1]
+    assert set(re.findall(r"`XMP-(\w+)`", sentence)) == set(NAMESPACES)
+    for namespace in NAMESPACES.values():
+        assert tag_names.name_of_property(namespace, "keywords") == "Keywords"
+    for namespace in OTHERS.values():
+        assert tag_names.name_of_property(namespace, "Keywords") is None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(EXIFTOOL is None, reason="exiftool is not installed")
+@pytest.mark.parametrize("group", NAMESPACES)
+def test_exiftool_writes_each_group_in_its_namespace(tmp_path, group):
+    path = tmp_path / "a.xmp"
+    written = {"exif": "UserComment", "tiff": "Artist", "exifEX": "LensModel", "aux": "Lens",
+               "photoshop": "City", "xmp": "Label", "xmpRights": "Owner", "cc": "License",
+               "lr": "HierarchicalSubject", "iptcCore": "Location", "iptcExt": "Event"}  # fmt: skip
+    name = written.get(group, "Title")
+    subprocess.run([EXIFTOOL, f"-XMP-{group}:{name}=text", path], capture_output=True, check=True)
+    assert f"'{NAMESPACES[group]}'" in path.read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(EXIFTOOL is None, reason="exiftool is not installed")
 def test_exiftool_knows_every_name():
