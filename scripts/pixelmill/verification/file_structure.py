@@ -6,6 +6,7 @@ library's reading of them cannot pass unseen.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,15 @@ ORIENTATION = 0x0112
 
 #: Chunks of a PNG that describe its colours (PNG 3rd edition, 4.3).
 _COLOR_CHUNKS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
+
+#: Place of the colour type in a PNG (PNG 3rd edition, 11.2.1); its bit 2 means colour.
+_COLOR_TYPE = 25
+
+#: Sizes in bytes of those that have a fixed one; others are malformed.
+_COLOR_SIZES = {b"cICP": 4, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32}
+
+#: Chunks of a PNG that hold a text.
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 #: Longest profile or text that is unpacked from a PNG, in bytes.
 _MOST_UNPACKED = 16_000_000
@@ -84,9 +94,18 @@ def notes_of(data: bytes) -> Notes:
         return Notes(kind)
 
 
+#: What precedes an EXIF block in JPEG and, by some programs, elsewhere too, even more than once.
+_EXIF_PREFIX = b"Exif\0\0"
+
+#: Letters of `struct`, and bytes, of the types that a reader accepts for any unsigned integer
+#: (TIFF 6.0, section 2; TIFF, technical note 1): BYTE, SHORT, LONG and IFD.
+_UNSIGNED = {1: ("B", 1), 3: ("H", 2), 4: ("I", 4), 13: ("I", 4)}
+
+
 def exif_orientation(block: bytes) -> int:
     """Return the orientation in an EXIF block, with or without its ``Exif`` header; else 1."""
-    block = block.removeprefix(b"Exif\0\0")
+    while block.startswith(_EXIF_PREFIX):
+        block = block[len(_EXIF_PREFIX) :]
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
     if order is None:
         return 1
@@ -94,9 +113,12 @@ def exif_orientation(block: bytes) -> int:
         (start,) = struct.unpack_from(order + "I", block, 4)
         (count,) = struct.unpack_from(order + "H", block, start)
         for place in range(start + 2, start + 2 + 12 * count, 12):
-            tag, kind, _, value = struct.unpack_from(order + "HHIH", block, place)
-            if tag == ORIENTATION:
-                return value if kind == 3 and 1 <= value <= 8 else 1
+            tag, kind, number, where = struct.unpack_from(order + "HHII", block, place)
+            if tag == ORIENTATION and number and kind in _UNSIGNED:
+                letter, size = _UNSIGNED[kind]
+                inside = number * size <= 4  # the value is in the entry, or where that points
+                stated = struct.unpack_from(order + letter, block, place + 8 if inside else where)
+                return stated[0] if 1 <= stated[0] <= 8 else 1
     except struct.error:
         pass
     return 1
@@ -123,25 +145,33 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _jpeg_notes(data: bytes) -> Notes:
-    orientation, parts = 1, {}
+    exif, parts = b"", {}
     for marker, content in jpeg_segments(data):
-        if marker == 0xE1 and content.startswith(b"Exif\0\0"):
-            orientation = exif_orientation(content)
+        if marker == 0xE1 and content.startswith(_EXIF_PREFIX):
+            exif += content[len(_EXIF_PREFIX) :]  # the first block, or one in several segments
         elif marker == 0xE2 and content.startswith(b"ICC_PROFILE\0"):
             parts[content[12]] = content[14:]  # ICC.1:2022, B.4: numbered parts
     profile = b"".join(parts[number] for number in sorted(parts))
-    return Notes("jpeg", orientation, profile or None)
+    return Notes("jpeg", exif_orientation(exif), profile or None)
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the names and contents of the chunks of a PNG (PNG 3rd edition, 5.3)."""
+    return ((name, content) for name, content, _ in _checked_chunks(data))
+
+
+def _checked_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
+    """Yield also whether the checksum of each chunk is right (PNG 3rd edition, 5.3)."""
     place = len(PNG_SIGNATURE)
     while place + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
-        yield name, data[place + 8 : place + 8 + length]
+        end = place + 8 + length
+        content = data[place + 8 : end]
+        sound = data[end : end + 4] == struct.pack(">I", zlib.crc32(content, zlib.crc32(name)))
+        yield name, content, sound
         if name == b"IEND":
             return
-        place += 12 + length
+        place = end + 4
 
 
 def png_of(chunks: list[tuple[bytes, bytes]]) -> bytes:
@@ -154,26 +184,48 @@ def png_of(chunks: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def _png_notes(data: bytes) -> Notes:
-    orientation = 1
     colors: dict[bytes, bytes] = {}
+    blocks: dict[bytes, bytes] = {}
     before_pixels = True
-    for name, content in png_chunks(data):
+    for name, content, sound in _checked_chunks(data):
         if name in (b"IDAT", b"PLTE"):
             before_pixels = False
+        elif not sound or len(content) != _COLOR_SIZES.get(name, len(content)):
+            continue  # it is skipped (PNG 3rd edition, 13.2)
         elif name in _COLOR_CHUNKS and before_pixels:
             colors.setdefault(name, content)
         elif name == b"eXIf":
-            orientation = exif_orientation(content)
-        elif name in (b"zTXt", b"tEXt") and content.startswith(b"Raw profile type exif\0"):
-            text = content.partition(b"\0")[2]
-            text = (_unpacked(text[1:]) or b"") if name == b"zTXt" else text
+            blocks.setdefault(name, content)
+        elif name in _TEXTS and content.startswith(b"Raw profile type exif\0"):
             # A name, a length, and the block in hexadecimal, as ImageMagick writes it.
-            hexadecimal = b"".join(text.split()[2:])
-            orientation = exif_orientation(bytes.fromhex(hexadecimal.decode("ascii")))
+            hexadecimal = b"".join(_text(name, content).split()[2:])
+            with contextlib.suppress(ValueError):  # it is malformed
+                blocks.setdefault(b"text", bytes.fromhex(hexadecimal.decode("ascii")))
     profile = _unpacked(colors.get(b"iCCP", b"").partition(b"\0")[2][1:])
-    if not profile:
+    others = colors.keys() & {b"sRGB", b"gAMA", b"cHRM"}
+    if not profile or (others and not _describes(profile, gray=not data[_COLOR_TYPE] & 2)):
+        profile = None
         colors.pop(b"iCCP", None)
-    return Notes("png", orientation, profile or None, colors)
+    # There may be one chunk (PNG 3rd edition, 5.6); the text is what preceded it.
+    exif = blocks.get(b"eXIf", blocks.get(b"text", b""))
+    return Notes("png", exif_orientation(exif), profile, colors)
+
+
+def _describes(profile: bytes, gray: bool) -> bool:
+    """Whether the header of a profile is one, and of this colour space (ICC.1:2022, 7.2)."""
+    return profile[36:40] == b"acsp" and profile[16:20] == (b"GRAY" if gray else b"RGB ")
+
+
+def _text(name: bytes, content: bytes) -> bytes:
+    """Return what follows the keyword of a text (PNG 3rd edition, 11.3.3)."""
+    text = content.partition(b"\0")[2]
+    packed = name == b"zTXt"
+    if name == b"iTXt":
+        packed = text[:1] == b"\1"
+        text = b"\0" + text[2:].split(b"\0", 2)[-1]
+    elif not packed:
+        return text
+    return (_unpacked(text[1:]) or b"") if packed else text[1:]
 
 
 def _unpacked(content: bytes) -> bytes | None:
@@ -227,14 +279,17 @@ def riff_chunks(data: bytes, start: int = 12) -> Iterator[tuple[bytes, bytes]]:
         place += 8 + length + length % 2
 
 
+#: Flags of a WebP that say which chunks count (RFC 9649, 2.7.1).
+_WEBP_EXIF, _WEBP_ICC = 0x08, 0x20
+
+
 def _webp_notes(data: bytes) -> Notes:
-    orientation, profile = 1, None
+    first: dict[bytes, bytes] = {}
     for name, content in riff_chunks(data):
-        if name == b"EXIF":
-            orientation = exif_orientation(content)
-        elif name == b"ICCP":
-            profile = content
-    return Notes("webp", orientation, profile)
+        first.setdefault(name, content)  # the others may be ignored (RFC 9649, 2.7.1)
+    flags = (first.get(b"VP8X") or b"\0")[0]
+    exif = first.get(b"EXIF", b"") if flags & _WEBP_EXIF else b""
+    return Notes("webp", exif_orientation(exif), first.get(b"ICCP") if flags & _WEBP_ICC else None)
 
 
 def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Container, Mapping
 from dataclasses import replace
@@ -127,7 +128,8 @@ def block_of(info: Mapping[Any, Any]) -> bytes:
     block: bytes = info.get("exif", b"")
     hexed = info.get("Raw profile type exif", "")
     if not block and isinstance(hexed, str):
-        block = bytes.fromhex("".join(hexed.split("\n")[3:]))
+        with contextlib.suppress(ValueError):  # a malformed text must not cost the image
+            block = bytes.fromhex("".join(hexed.split("\n")[3:]))
     return without_prefix(block)
 
 
