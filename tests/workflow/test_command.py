@@ -103,6 +103,30 @@ def test_a_run_is_reported_on_one_page(pixelmill, photos, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_report_is_not_written_to_the_folder_of_the_images(pixelmill, photos, tmp_path):
+    photos(tmp_path / "in", 1)
+    photos(tmp_path / "in/figures", 1)
+    before = {path: path.read_bytes() for path in (tmp_path / "in").rglob("*.*")}
+    pixelmill("run", "in", "out", "--preset", "thumbnails", "--no-verify")
+    for folder in ("in", "in/new", "in/figures"):
+        done = pixelmill("report", "out", "--output", folder)
+        assert done.returncode == 2
+        assert "never written to" in done.stderr or "no report wrote it" in done.stderr
+    assert {path: path.read_bytes() for path in (tmp_path / "in").rglob("*.*")} == before
+
+
+@pytest.mark.parametrize("option", ["--list", "--recipe"])
+def test_the_log_does_not_replace_what_another_option_reads(pixelmill, photos, tmp_path, option):
+    photos(tmp_path / "in", 1)
+    (tmp_path / "read").write_text("steps: []\n")
+    for name in ("read", tmp_path / "read", "out/../read"):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        done = pixelmill("run", "in", "out", option, "read", "--log", name)
+        assert f"'{name}' is the file that {option} reads; choose another name." in done.stderr
+        assert done.returncode == 2
+    assert (tmp_path / "read").read_text() == "steps: []\n"
+
+
 def test_names_that_are_no_text_are_processed_verified_and_reported(pixelmill, photos, tmp_path):
     photos(tmp_path / "in", 1)
     for name in ("in/0.jpg", "in"):

@@ -113,6 +113,9 @@ _WRITTEN = {
     "save_recipe": "--save-recipe",
 }
 
+#: Options that name a file to read, which none of these may be.
+_READ = ("list", "recipe")
+
 #: Bytes at the beginning of a file that tell whether it is a text.
 _BEGINNING = 4096
 
@@ -130,11 +133,14 @@ def _spare_files(options: argparse.Namespace) -> None:
         place = getattr(options, name, None)
         if not isinstance(place, str):
             continue
-        if source and os.path.isdir(source) and is_inside(place, source):
-            raise UserError(
-                f"{option}: '{place}' is in the folder of the images, which is never written to; "
-                "choose another place."
-            )
+        if source and os.path.isdir(source):
+            refuse_images(option, place, source)
+        for other in _READ:
+            given = getattr(options, other, None)
+            if isinstance(given, str) and _is_same_file(place, given):
+                raise UserError(
+                    f"{option}: '{place}' is the file that --{other} reads; choose another name."
+                )
     for name, option in {**_WRITTEN, "table": "CSV"}.items():
         place = getattr(options, name, None)
         if isinstance(place, str) and os.path.isfile(place) and b"\0" in _beginning(place):
@@ -142,6 +148,28 @@ def _spare_files(options: argparse.Namespace) -> None:
                 f"{option}: '{place}' exists, and is no text that pixelmill wrote; choose another "
                 "name."
             )
+
+
+def refuse_images(option: str, place: str, source: str) -> None:
+    """Refuse to write to the folder of the images.
+
+    Raises
+    ------
+    UserError
+        With the option.
+    """
+    if is_inside(place, source):
+        raise UserError(
+            f"{option}: '{place}' is in the folder of the images, which is never written to; "
+            "choose another place."
+        )
+
+
+def _is_same_file(place: str, other: str) -> bool:
+    try:
+        return os.path.samefile(place, other)
+    except OSError:  # one of them does not exist
+        return False
 
 
 def _beginning(path: str) -> bytes:

@@ -7,6 +7,7 @@ import logging
 import os
 
 from pixelmill.app import cli, folder_commands
+from pixelmill.app.launcher import refuse_images
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape
 from pixelmill.dataset.layout import Tree
@@ -34,12 +35,15 @@ def report(options: argparse.Namespace) -> None:
     )
     from pixelmill.report.contact_sheet import contact_sheet
     from pixelmill.report.inspected import inspected
-    from pixelmill.report.render import folder_in, write
+    from pixelmill.report.render import folder_in, require_own, write
 
     folder = options.output or folder_in(options.target)
+    require_own(folder)  # before the pictures are made
     sheets = {}
     commands = WORKFLOW_COMMANDS
     if last := folder_commands.last_run(options.target):
+        if os.path.isdir(last.source):
+            refuse_images("--output", folder, last.source)
         path = options.target
         full = (Tree("", "", "", path).read("timing.json") or {}).get("last_full_pass")
         engine = full["engine"] if full else "auto"

@@ -11,8 +11,12 @@ from pixelmill.benchmark.samples import NAMES, PARALLEL
 from pixelmill.benchmark.scaling_file import ScalingFile
 from pixelmill.core.errors import UserError
 from pixelmill.core.files import atomic
+from pixelmill.core.root import Root
 from pixelmill.core.schemas import check
 from pixelmill.core.tables import read_json
+
+#: Bytes at the beginning of a page that tell whether it is one.
+_HEAD = 1024
 
 #: Kinds of cases that are compared: what people can choose, and its limit.
 KINDS = ("loop", "ceiling", *PARALLEL, "rival")
@@ -111,9 +115,29 @@ def _warnings(results: Sequence[ScalingFile]) -> Iterator[str]:
 
 
 def write(results: Sequence[ScalingFile], path: str | os.PathLike[str]) -> None:
-    """Write the page; it needs no network and no other file."""
+    """Write the page; it needs no network and no other file.
+
+    Raises
+    ------
+    UserError
+        If a file of this name is no such page.
+    """
     from pixelmill.report.templating import environment
 
+    if os.path.lexists(path) and not _is_page(path):
+        raise UserError(
+            f"'{path}' exists, but no comparison wrote it; name another folder with --output, or "
+            "move it away."
+        )
     text = environment().get_template("compare.html").render(side_by_side(results), names=NAMES)
     with atomic(path) as file:
         file.write(text)
+
+
+def _is_page(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins like the page."""
+    folder, name = os.path.split(path)
+    try:
+        return b"<title>pixelmill" in Root(folder or ".").read(name)[:_HEAD]
+    except OSError:
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import hashlib
 import json
@@ -16,6 +17,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pixelmill.benchmark.samples import NAMES
+from pixelmill.core.errors import UserError
 from pixelmill.core.files import atomic, sweep
 from pixelmill.core.root import Root
 from pixelmill.core.tables import write_json, write_table
@@ -29,6 +31,10 @@ from pixelmill.report.sections import Section, Sheets, sections
 
 #: Name of the folder of the report.
 _NAME = "report"
+
+#: What the folder holds; the data are written first, and tell that a report wrote the others.
+_DATA, _FIGURES = "benchmark.json", "figures"
+_WRITTEN = (_DATA, "benchmark.csv", "report.md", "report.html", _FIGURES)
 
 #: Colours of a chart in a file of its own, which has no page to take them from.
 _STANDALONE = 'style="color: #1c2128; background: #ffffff" font-family="sans-serif"'
@@ -58,29 +64,67 @@ def write(report: Mapping[str, Any], folder: str, sheets: Sheets | None = None) 
         folder ``figures``.
     sheets : mapping, optional
         Contact sheets by dataset and recipe.
+
+    Raises
+    ------
+    UserError
+        If the folder has files of such names that no report wrote.
     """
+    require_own(folder)
     os.makedirs(folder, exist_ok=True)
     sweep(folder)
     rows = report["rows"]
+    write_json(os.path.join(folder, _DATA), report)
     write_table(
         os.path.join(folder, "benchmark.csv"),
         COLUMNS,
         (["" if row[column] is None else row[column] for column in COLUMNS] for row in rows),
     )
-    write_json(os.path.join(folder, "benchmark.json"), report)
     with atomic(os.path.join(folder, "report.md")) as file:
         file.write(markdown(report))
     page = _Page(report, sheets or {})
     with atomic(os.path.join(folder, "report.html")) as file:
         file.write(page.html())
     root = Root(folder)
-    root.remove_tree("figures")  # so that no chart of a dataset or recipe stays that is not run now
-    root.make_folder("figures")
+    _remove_charts(root)  # so that none of a dataset or recipe stays that is not run now
+    root.make_folder(_FIGURES)
     for part in page.parts:
         for chart in part.charts:
             if svg := chart.draw(charts.WIDE):
                 name = f"{part.section.dataset}.{part.section.recipe}.{chart.name}.svg"
-                root.write(f"figures/{name}", _standalone(str(svg)).encode())
+                root.write(f"{_FIGURES}/{name}", _standalone(str(svg)).encode())
+
+
+def require_own(folder: str) -> None:
+    """Refuse a folder that has files of the names of a report, but not by one.
+
+    Raises
+    ------
+    UserError
+    """
+    found = next((name for name in _WRITTEN if os.path.lexists(os.path.join(folder, name))), None)
+    if found is None:
+        return
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        data = json.loads(Root(folder).read(_DATA))
+        if isinstance(data, dict) and "rows" in data:
+            return
+    raise UserError(
+        f"'{os.path.join(folder, found)}' exists, but no report wrote it; name another folder for "
+        "the report, or move it away."
+    )
+
+
+def _remove_charts(root: Root) -> None:
+    """Remove the charts of an earlier report, and no other file beside them."""
+    endings = tuple(f".{chart.name}.svg" for chart in charts.CHARTS)
+    if root.lstat(_FIGURES) is None:
+        return
+    root.check(_FIGURES)
+    for folder, names in root.walk(_FIGURES):
+        for name in names:
+            if folder == _FIGURES and name.endswith(endings):
+                root.unlink(f"{folder}/{name}")
 
 
 def html(report: Mapping[str, Any], sheets: Sheets | None = None) -> str:

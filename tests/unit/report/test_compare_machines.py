@@ -135,3 +135,15 @@ def test_another_file_is_refused(tmp_path):
 def test_missing_results_and_files_are_reported(script, tmp_path):
     done = script("benchmark_report.py", cwd=tmp_path)
     assert "Give the folder of all results, or --compare" in done.text
+
+
+def test_a_page_of_somebody_else_is_not_replaced(tmp_path):
+    page = tmp_path / "compare.html"
+    page.write_text("<title>mine</title>")
+    with pytest.raises(UserError, match="exists, but no comparison wrote it"):
+        write([RESULT, RESULT], page)
+    assert page.read_text() == "<title>mine</title>"
+    page.unlink()
+    for _ in range(2):
+        write([RESULT, RESULT], page)
+    assert "<title>pixelmill" in page.read_text()

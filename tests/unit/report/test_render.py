@@ -2,10 +2,12 @@
 
 import base64
 import hashlib
+import os
 import re
 
 import pytest
 
+from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import BusyInterval, Outcome, OutputFile
 from pixelmill.dataset.exports import write_tables
 from pixelmill.dataset.layout import Tree
@@ -141,14 +143,15 @@ def test_the_markdown_has_verdict_table_failures_and_machine(report):
 
 
 def test_figures_are_also_written_as_files_and_old_ones_removed(report, tmp_path):
-    old = tmp_path / "report/figures/gone.svg"
-    old.parent.mkdir(parents=True)
+    made = report()
+    write(made, str(tmp_path / "report"))
+    old = tmp_path / "report/figures/gone.light.stages.svg"
     old.write_text("old", encoding="utf-8")
-    write(report(), str(tmp_path / "report"))
+    write(made, str(tmp_path / "report"))
     names = {path.name for path in old.parent.iterdir()}
     kinds = ("throughput", "stages", "latencies", "workers")
     assert {f"demo.light.{kind}.svg" for kind in kinds} <= names
-    assert "gone.svg" not in names
+    assert old.name not in names
     for path in old.parent.iterdir():
         assert re.match(
             r'<svg xmlns="[^"]+" width="[\d.]+" height="[\d.]+" style="color: #\w+; ',
@@ -250,3 +253,34 @@ def test_the_commands_are_those_of_the_run(report):
         assert "snakemake" not in text
         assert "pixelmill run SRC DST" in text
     assert "Not verified yet: pixelmill verify SRC DST" in html(made)
+
+
+FOREIGN = ["benchmark.json", "benchmark.csv", "report.md", "report.html", "figures/own/photo.jpg"]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_files_that_no_report_wrote_are_neither_replaced_nor_removed(tmp_path, name):
+    own = tmp_path / name
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_bytes(b"\xff\xd8")
+    with pytest.raises(UserError, match="exists, but no report wrote it"):
+        write(REPORT, str(tmp_path))
+    assert own.read_bytes() == b"\xff\xd8"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [own]
+
+
+def test_a_report_removes_no_file_beside_its_charts(tmp_path):
+    write(REPORT, str(tmp_path))
+    own = tmp_path / "figures/own/demo.light.stages.svg"
+    own.parent.mkdir()
+    for path in (own, tmp_path / "figures/drawing.svg"):
+        path.write_text("<svg/>")
+    write(REPORT, str(tmp_path))
+    assert own.read_text() == (tmp_path / "figures/drawing.svg").read_text() == "<svg/>"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_in_the_place_of_the_data_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "benchmark.json")
+    with pytest.raises(UserError, match="no report wrote it"):
+        write(REPORT, str(tmp_path))
