@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from pixelmill.imaging.codecs.spans import ReadAt, Span
 
@@ -159,9 +159,10 @@ def _field_in(
     offset, count, room = ("Q", "Q", 8) if big else ("I", "H", 4)
     head = read_at(begin + place, struct.calcsize(count))
     entry = struct.Struct(f"{order}HH{offset}{room}s")
-    number = min(_unpacked(head, order + count, 0), _MOST_FIELDS)
-    table = read_at(begin + place + len(head), number * entry.size)
-    for known, kind, values, value in entry.iter_unpack(table):
+    first = begin + place + len(head)
+    stated = min(_unpacked(head, order + count, 0), _MOST_FIELDS)
+    number = max(0, min(stated, (end - first) // entry.size))
+    for known, kind, values, value in _entries(read_at, first, number, entry):
         size = _TYPES.get(kind, (0, 0))[0] * values
         if known != tag or not 0 < size <= _MOST_VALUE:
             continue
@@ -171,6 +172,19 @@ def _field_in(
         value = value[:size] if size <= room else read_at(begin + where, size)
         return _narrow(Field(kind, value), order)
     return None
+
+
+def _entries(
+    read_at: ReadAt, first: int, number: int, entry: struct.Struct
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the entries of a directory, which may state more of them than the file has."""
+    try:
+        table = read_at(first, number * entry.size)
+    except IndexError:
+        for place in range(first, first + number * entry.size, entry.size):
+            yield entry.unpack(read_at(place, entry.size))
+        raise
+    yield from entry.iter_unpack(table)
 
 
 def integer(order: str, found: Field | None) -> int | None:

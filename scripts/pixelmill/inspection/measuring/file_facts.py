@@ -10,6 +10,7 @@ import contextlib
 import functools
 import re
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
@@ -181,8 +182,9 @@ def _png(data: bytes) -> _Found:
     bits, color = data[png.COLOR_TYPE - 1], data[png.COLOR_TYPE]
     block = b""
     for name, begin, end in islice(png.chunks(data), _MOST_CHUNKS):
-        if name == b"eXIf":
-            block = data[begin + 8 : end - 4]
+        content = data[begin + 4 : end - 4] if name == b"eXIf" else b""
+        if content and zlib.crc32(content) == int.from_bytes(data[end - 4 : end], "big"):
+            block = content[4:]
             break
     return _Found(_Coded(_gray_mode(bits) if color == 0 else _PNG_MODES.get(color), bits), block)
 

@@ -1,5 +1,6 @@
 """Dates are read from few bytes of a file, and nothing that a hostile file claims does harm."""
 
+import contextlib
 import datetime
 import io
 import random
@@ -7,6 +8,7 @@ import struct
 
 import pytest
 
+from pixelmill.imaging.codecs import exif_facts
 from pixelmill.imaging.codecs.date_taken import date_taken
 from pixelmill.imaging.codecs.formats import FORMATS
 from pixelmill.imaging.codecs.spans import reader
@@ -207,3 +209,58 @@ def test_no_more_is_read_than_there_is():
     for place, size in ((0, 4), (3, 1), (2**64, 1)):
         with pytest.raises(IndexError, match="ends before"):
             read_at(place, size)
+
+
+def sidecar(data, kind):
+    return exif_facts.facts_of(data, kind).taken
+
+
+ORIGINAL = struct.pack("<HHI", dated.ORIGINAL, dated.ASCII, len(TEXT) + 1)
+
+
+@pytest.mark.parametrize("kind", dated.FORMATS)
+def test_a_directory_may_state_more_fields_than_there_are(kind):
+    data = dated.dated(TEXT, kind)
+    place = data.index(ORIGINAL) - 2
+    assert data[place : place + 2] == b"\1\0"
+    for count in (b"\2\0", b"\xff\xff"):
+        more = data[:place] + count + data[place + 2 :]
+        if kind == "png":
+            begin = more.index(b"eXIf")
+            (length,) = struct.unpack_from(">I", more, begin - 4)
+            content = more[begin + 4 : begin + 4 + length]
+            more = more[: begin - 4] + chunk(b"eXIf", content) + more[begin + 8 + length :]
+        assert taken(more, kind) == metric(more, kind) == sidecar(more, kind) == DATE
+
+
+def test_fields_beyond_the_end_of_a_block_are_none_of_it():
+    block = dated.block(TEXT)
+    cut = block.index(ORIGINAL) - 2
+    inner = segment(0xE1, b"Exif\0\0" + block[:cut]) + block[cut:]
+    data = b"\xff\xd8" + inner
+    assert taken(data, "jpeg") is None is metric(data, "jpeg")
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_chunk_counts_on_both_sides_of_the_pixels_unless_it_is_damaged(place):
+    data = dated.dated(TEXT, "png")
+    begin = data.index(b"eXIf") - 4
+    (length,) = struct.unpack_from(">I", data, begin)
+    exif = data[begin : begin + 12 + length]
+    rest = data[:begin] + data[begin + 12 + length :]
+    at = 33 if place == "before" else len(rest) - 12
+    for made, expected in ((exif, DATE), (exif[:-1] + bytes([exif[-1] ^ 1]), None)):
+        moved = rest[:at] + made + rest[at:]
+        assert taken(moved, "png") == metric(moved, "png") == sidecar(moved, "png") == expected
+
+
+def test_the_fill_bytes_of_a_header_are_bounded():
+    frame = segment(0xC0, struct.pack(">BHHB", 8, 30, 40, 1) + b"\1\x11\0")
+    assert FORMATS["jpeg"].dimensions(io.BytesIO(b"\xff\xd8" + b"\xff" * 500 + frame), b"") == (
+        40,
+        30,
+    )
+    file = Counted(b"\xff\xd8" + b"\xff" * 5_000_000 + frame)
+    with contextlib.suppress(struct.error, ValueError):
+        assert FORMATS["jpeg"].dimensions(file, b"") == (0, 0)
+    assert file.count < 10_000

@@ -38,15 +38,17 @@ class Jpeg(OutputFormat):
     copies = True
     cheaper = "a lower quality and no optimize or progressive cost less"
 
-    #: Segments before the frame header that are looked at; maker notes need some dozens.
+    #: Segments and fill bytes before the frame header that are looked at; maker notes need some
+    #: dozens.
     _MOST_SEGMENTS = 1000
 
     def dimensions(self, file: IO[bytes], head: bytes) -> Size:
         """Walk the segments to the frame header (ITU-T T.81, B.1.1 and B.2.2)."""
         file.seek(2)
-        for _ in range(self._MOST_SEGMENTS):
+        steps = iter(range(self._MOST_SEGMENTS))
+        for _ in steps:
             marker, code = file.read(2)
-            while code == 0xFF:  # any number of fill bytes may precede a marker
+            while code == 0xFF and next(steps, None) is not None:  # fill bytes precede a marker
                 (code,) = file.read(1)
             (length,) = struct.unpack(">H", file.read(2))
             if marker != 0xFF:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -39,6 +40,9 @@ class Png(OutputFormat):
     #: Chunks that are looked at; a file of 100 MB may have 12,000.
     _MOST_CHUNKS = 20_000
 
+    #: Bytes of a chunk whose checksum is compared to find out whether it counts.
+    _MOST_CHECKED = 2**20
+
     def dimensions(self, file: IO[bytes], head: bytes) -> Size:
         """Read them from the chunk IHDR."""
         width, height = struct.unpack(">II", head[16:24])
@@ -51,10 +55,26 @@ class Png(OutputFormat):
             length, name = struct.unpack(">I4s", read_at(place, 8))
             if name == b"IEND":
                 break
-            if name == b"eXIf":
+            if name == b"eXIf" and self._is_sound(read_at, place, length):
                 return place + 8, place + 8 + length
             place += 12 + length
         return None
+
+    def _is_sound(self, read_at: ReadAt, place: int, length: int) -> bool:
+        """Whether the checksum of a chunk is right, or is not compared."""
+        if length > self._MOST_CHECKED:
+            return True
+        content = read_at(place + 4, 4 + length)
+        return read_at(place + 8 + length, 4) == struct.pack(">I", zlib.crc32(content))
+
+    def exif_block(self, image: Image.Image, data: bytes) -> bytes:
+        """Read the chunk, which Pillow sees after the pixels only once it has loaded them."""
+        from pixelmill.imaging.codecs import metadata, png
+
+        for name, begin, end in png.chunks(data):
+            if name == b"eXIf":
+                return metadata.without_prefix(data[begin + 8 : end - 4])
+        return super().exif_block(image, data)
 
     def deep_source(self, data: bytes, options: DecodeOptions) -> DeepSource | None:
         """Open a still picture of 16 bits per channel."""
