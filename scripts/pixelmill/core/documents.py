@@ -220,6 +220,8 @@ def require(value: Any, keys: Mapping[str, type], where: str) -> None:
 def check(value: Any, where: str) -> None:
     """Check the number of values in a document, counting shared ones each time, and their nesting.
 
+    Texts are checked too: paths are among them, and no path has the character NUL.
+
     Parameters
     ----------
     value : object
@@ -230,7 +232,8 @@ def check(value: Any, where: str) -> None:
     Raises
     ------
     UserError
-        If there are too many, or if they are nested too deeply.
+        If there are too many, if they are nested too deeply, or if a text has a character that no
+        path can have.
     """
     pending: list[Iterator[Any]] = [iter((value,))]
     for _ in range(MOST_VALUES):
@@ -242,6 +245,8 @@ def check(value: Any, where: str) -> None:
                 pending.pop()
         else:
             return
+        if isinstance(entry, str) and not _may_be_path(entry):
+            raise UserError(f"{where}: found {shown(entry)}; give a text without such characters.")
         if isinstance(entry, Mapping):
             pending.append(iter(entry.values()))
         elif isinstance(entry, Sequence) and not isinstance(entry, str | bytes):
@@ -249,6 +254,14 @@ def check(value: Any, where: str) -> None:
         if len(pending) > MOST_DEPTH:
             raise UserError(_too_deep(where))
     raise UserError(_too_much(where, f"more than {MOST_VALUES:,} values"))
+
+
+def _may_be_path(text: str) -> bool:
+    """Whether the system can be asked for a path: without NUL, and without half a character."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _without_double(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:

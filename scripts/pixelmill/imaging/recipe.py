@@ -274,7 +274,7 @@ def find_file(path: str, folder: str) -> str:
     """Path of a file that a recipe names, in the folders where own steps are searched for."""
     path = expanded(path)
     places = [Path(place, path) for place in folder.split(os.pathsep)]
-    return str(next((place for place in places if place.is_file()), places[0]))
+    return str(next(filter(os.path.isfile, places), places[0]))  # False for a name too long
 
 
 def _plain(steps: tuple[Step, ...]) -> list[dict[str, Any]]:

@@ -153,3 +153,21 @@ def test_a_bomb_beside_the_workflow_is_refused(new_project, snakemake, tmp_path)
     assert ran.status != 0
     assert "config.yaml: it has" in ran.text
     assert "Traceback" not in ran.text
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "\ud800/x"])
+@pytest.mark.parametrize(
+    "config_",
+    [
+        lambda text: {"results": text},
+        lambda text: {"datasets": {"mine": {"folder": text}}},
+        lambda text: {"datasets": {"mine": {"folder": ".", "list": text}}},
+        lambda text: {"datasets": {"mine": {"folder": ".", "list": {"file": text}}}},
+        lambda text: {"scale": {"tls": {"ca": text, "cert": text, "key": text}}},
+        lambda text: {"sandbox": {"allow": {"read": [text]}}},
+        lambda text: {"recipes": {"own": {"steps": [{"watermark": {"image": text}}]}}},
+    ],
+    ids=["results", "folder", "list", "file", "tls", "allow", "watermark"],
+)
+def test_no_text_has_characters_that_a_path_cannot_have(config_, text):
+    assert "give a text without such characters" in refusal(config.complete, config_(text))

@@ -126,7 +126,7 @@ def find(reference: str, folder: str) -> Path:
     module = reference.split(":")[0]
     for place in folder.split(os.pathsep):
         beside = Path(place, *module.split(".")).with_suffix(".py")
-        if beside.is_file():
+        if os.path.isfile(beside):  # False for a name that is too long
             return beside
     try:
         spec = importlib.util.find_spec(module)

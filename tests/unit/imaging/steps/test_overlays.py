@@ -128,6 +128,12 @@ def test_a_mark_is_either_a_text_or_an_image(mark):
             parse({"steps": [{"watermark": params}]})
 
 
+@pytest.mark.parametrize("params", [{"image": "a" * 5000}, {"text": "a", "font": "a/" * 3000}])
+def test_a_name_that_is_too_long_is_reported(params):
+    with pytest.raises(UserError, match="watermark"):
+        parse({"steps": [{"watermark": params}]})
+
+
 def test_a_missing_or_invalid_image_is_reported(tmp_path):
     with pytest.raises(ValueError, match=r"an image; '.*none\.png': No such file"):
         check_image(str(tmp_path / "none.png"))
