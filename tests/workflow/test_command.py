@@ -103,6 +103,32 @@ def test_a_run_is_reported_on_one_page(pixelmill, photos, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+@pytest.mark.parametrize("name", ["catalog.csv", "catalog.known.csv", "verification.json"])
+def test_files_of_others_in_the_folder_of_the_results_are_kept(pixelmill, photos, tmp_path, name):
+    photos(tmp_path / "in", 1)
+    own = tmp_path / "out" / name
+    own.parent.mkdir()
+    own.write_text("mine")
+    done = pixelmill("run", "in", "out", "--preset", "thumbnails")
+    if name.startswith("catalog"):
+        assert f"'out/{name}' exists, but no run wrote it" in done.stderr
+        assert (done.returncode, own.read_text(), list(own.parent.iterdir())) == (2, "mine", [own])
+    else:
+        assert f"contains '{name}', which pixelmill did not make" in done.stderr
+        assert (done.returncode, (tmp_path / "out/unclaimed" / name).read_text()) == (0, "mine")
+
+
+def test_a_catalog_of_a_run_that_was_killed_before_its_pass_is_continued(
+    pixelmill, photos, tmp_path
+):
+    photos(tmp_path / "in", 1)
+    pixelmill("run", "in", "other", "--preset", "thumbnails", "--no-verify")
+    (tmp_path / "out").mkdir()
+    for name in ("catalog.csv", "catalog.known.csv"):
+        (tmp_path / "other" / name).rename(tmp_path / "out" / name)
+    assert pixelmill("run", "in", "out", "--preset", "thumbnails").returncode == 0
+
+
 def test_a_report_is_not_written_to_the_folder_of_the_images(pixelmill, photos, tmp_path):
     photos(tmp_path / "in", 1)
     photos(tmp_path / "in/figures", 1)

@@ -357,6 +357,17 @@ def read(path: str | os.PathLike[str]) -> Entries:
     return Entries(iterate(path)).sorted()
 
 
+def is_catalog(path: str) -> bool:
+    """Return whether a file begins like a catalog; any file that cannot be read does not."""
+    folder, name = os.path.split(path)
+    head = ",".join(HEADER).encode()
+    try:
+        with os.fdopen(Root(folder or ".").open(name), "rb") as file:
+            return file.read(len(head)) == head
+    except OSError:
+        return False
+
+
 def iterate(path: str | os.PathLike[str]) -> Iterator[Entry]:
     """Read a catalog entry by entry, unsorted."""
     for row in iterate_table(path):

@@ -21,7 +21,7 @@ from pixelmill.core.files import TEMPORARY, free_name, sweep
 from pixelmill.core.jobs import OutputFile
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
-from pixelmill.dataset.catalog import paths
+from pixelmill.dataset.catalog import is_catalog, paths
 from pixelmill.dataset.globs import Selection
 from pixelmill.dataset.layout import LEDGER
 from pixelmill.dataset.ledger import Ledger, open_to_read
@@ -35,7 +35,9 @@ log = logging.getLogger(__name__)
 _DESCRIPTIONS = ("manifest.csv", "verification.json")
 
 #: What a pass writes, beside its ledger and the catalog.
-_OUR_NAMES = ("images", "manifest.csv", "timing.json", "failures.csv", "failures.txt")
+_OUR_NAMES = (
+    "images", "manifest.csv", "timing.json", "failures.csv", "failures.txt", "verification.json"
+)  # fmt: skip
 
 #: A shard with at least so many images is representative: if it lost few of them, so did the
 #: dataset.
@@ -94,7 +96,7 @@ class Workspace:
             return
         with os.scandir(self.tree) as entries:
             names = [entry.name for entry in entries]
-        if FOLDER in names or any(name.startswith("ledger.") for name in names):
+        if _was_used(names):
             return
         found = [name for name in _OUR_NAMES if name in names]
         if "images" in found and not any(names for _, names in self.images.walk()):
@@ -109,6 +111,27 @@ class Workspace:
                 "'%s' contains %s, which pixelmill did not make; moved to '%s'.",
                 self.tree, ", ".join(f"'{name}'" for name in found), aside,
             )  # fmt: skip
+
+    def check_catalogs(self, *catalogs: str) -> None:
+        """Refuse files of others in the place of catalogs, in a folder that no pass has used.
+
+        Raises
+        ------
+        UserError
+            If there is one.
+        """
+        if not os.path.isdir(self.state):
+            return
+        with os.scandir(self.state) as entries:
+            names = [entry.name for entry in entries]
+        if _was_used(names):
+            return
+        for path in (os.path.join(self.state, name) for name in catalogs if name in names):
+            if not is_catalog(path):
+                raise UserError(
+                    f"'{path}' exists, but no run wrote it; name another folder for the results, "
+                    "or move the file away."
+                )
 
     def check_unmoved(self) -> None:
         """Check that the folders are still those with which the pass began.
@@ -355,6 +378,11 @@ def clean_up(images: Root) -> None:
             images.unlink(f"{folder}/{name}" if folder else name)
         if folder:
             images.remove_empty(folder)
+
+
+def _was_used(names: Iterable[str]) -> bool:
+    """Whether a folder with these names has the state of a pass."""
+    return any(name == FOLDER or name.startswith("ledger.") for name in names)
 
 
 def set_unclaimed_aside(tree: Root, claimed: Iterable[str]) -> None:

@@ -77,6 +77,7 @@ def process_folder(
     listed = identity(source)
     if catalog is None:
         table = os.path.join(shard.below(target), "catalog.csv")
+        Workspace(target, shard).check_catalogs("catalog.csv", "catalog.known.csv")
         dated = request.recipe.needs_dates
         found = catalogs.refresh(table, source, request.selection, shard, dated, keep)
         entries = found.entries
