@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pixelmill.core.errors import UserError
 from pixelmill.core.tables import read_json
 from pixelmill.dataset.globs import Selection, chosen
 from pixelmill.engines.registry import BASELINE
@@ -35,9 +36,26 @@ class Tree:
         return cls(dataset, recipe, engine, os.fspath(path))
 
     def read(self, name: str) -> Any:
-        """Read one of its JSON files; None if the file is missing."""
+        """Read one of its JSON files; None if the file is missing.
+
+        Raises
+        ------
+        UserError
+            If it is damaged.
+        """
         path = os.path.join(self.path, name)
-        return read_json(path) if os.path.exists(path) else None
+        if not os.path.exists(path):
+            return None
+        try:
+            data = read_json(path)
+        except (OSError, ValueError):
+            data = None
+        if isinstance(data, dict):
+            return data
+        raise UserError(
+            f"'{path}' cannot be read, as if it were damaged; remove it, and process the images "
+            "again, which writes it."
+        )
 
 
 def source_of(name: str, dataset: Mapping[str, Any]) -> str:

@@ -1,6 +1,9 @@
 """The layout knows the place of every file."""
 
-from pixelmill.dataset.layout import Layout
+import pytest
+
+from pixelmill.core.errors import UserError
+from pixelmill.dataset.layout import Layout, Tree
 
 CONFIG = {
     "datasets": {"demo": {"generate": {}}, "mine": {"folder": "photos", "exclude": ["drafts/*"]}},
@@ -42,3 +45,14 @@ def test_a_dataset_may_be_a_single_image(photos, tmp_path):
     folder, selects = Layout(config).source("one")
     assert folder == str(tmp_path / "in")
     assert [name for name in ("0.jpg", "1.jpg") if selects(name)] == ["1.jpg"]
+
+
+DAMAGED = [b"", b"\xff\xfe{}", b'{"a": ', b"[1, 1]", b"[" * 100_000]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+@pytest.mark.parametrize("name", ["timing.json", "verification.json"])
+def test_a_damaged_file_of_a_tree_is_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name}' cannot be read, as if it were damaged"):
+        Tree("d", "r", "e", str(tmp_path)).read(name)
