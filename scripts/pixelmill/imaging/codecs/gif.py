@@ -102,7 +102,7 @@ def source(data: bytes, options: DecodeOptions) -> Source:
     EOFError
         If the file ends before its first frame.
     ValueError
-        If it has no frame, or no frame has a size.
+        If it has no frame, or if no frame or the screen has a size.
     """
     parsed = parse(data)
 
@@ -137,7 +137,7 @@ def parse(data: bytes) -> Gif:
     EOFError
         If the file ends before its first frame.
     ValueError
-        If no frame has a size.
+        If it has no frame, or if no frame or the screen has a size.
     """
     if len(data) < _SIGNATURE_BYTES + _SCREEN.size:
         raise EOFError("the GIF ends within its header")
@@ -169,8 +169,10 @@ def parse(data: bytes) -> Gif:
         raise EOFError("the GIF ends before its first frame")
     if not any(frame.width and frame.height for frame in frames):
         raise ValueError("no frame of the GIF has a size")
-    first = next(frame for frame in frames if frame.width and frame.height)
+    first = frames[0]  # also if it has no area, as in browsers
     size = max(width, first.left + first.width), max(height, first.top + first.height)
+    if 0 in size:
+        raise ValueError("the screen of the GIF has no size")
     return Gif(size, tuple(frames), complete, plays)
 
 

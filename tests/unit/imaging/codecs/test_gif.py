@@ -15,6 +15,7 @@ from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
+from pixelmill.verification import second_sizes
 from tests.helpers.animations import GifFrame, gif, letters
 
 ALL = DecodeOptions(animation="all", alpha=True)
@@ -347,3 +348,21 @@ def test_the_size_covers_the_screen_and_the_first_frame():
     decoded = decode(data)
     assert (decoded.pixels, decoded.frames[0].size) == (9, (3, 3))
     assert struct.unpack("<HH", data[6:10]) == (2, 2)
+
+
+@pytest.mark.parametrize("wide", [0, 3])
+@pytest.mark.parametrize("high", [0, 3])
+def test_a_first_frame_without_area_decides_the_size_too(wide, high):
+    """Browsers enlarge the screen for the first frame that is described, whatever it shows."""
+    first = GifFrame([] if 0 in (wide, high) else ["ggg"] * 3, (1, 0), size=(wide, high))
+    data = gif((2, 2), [first, GifFrame(["rrrrr"] * 5)])
+    size = max(2, 1 + wide), max(2, high)
+    assert {frame.size for frame in decode(data, options=ALL).frames} == {size}
+    assert second_sizes.size_of(data) == size
+    assert decode(data).frames[0].size == size
+
+
+def test_a_screen_that_no_first_frame_enlarges_is_corrupt():
+    with pytest.raises(ImageError, match="no size") as raised:
+        decode(gif((0, 0), [GifFrame([], size=(0, 0)), GifFrame(["r"])]))
+    assert raised.value.reason == "corrupt"
