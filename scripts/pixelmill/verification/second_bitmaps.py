@@ -45,7 +45,7 @@ def _with_windows_header(data: bytes) -> bytes:
     if head != 12:
         return data
     width, height, planes, bits = struct.unpack_from("<HhHH", data, 18)
-    colors = min((start - 26) // 3, 1 << bits) if bits <= 8 else 0
+    colors = 1 << bits if bits <= 8 else 0  # some may be beyond the beginning of the pixels
     palette = b"".join(data[26 + 3 * k : 29 + 3 * k] + b"\0" for k in range(colors))
     pixels = data[start:]
     windows = struct.pack("<IiiHHIIiiII", 40, width, height, planes, bits, 0, 0, 0, 0, colors, 0)

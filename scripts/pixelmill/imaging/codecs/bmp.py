@@ -114,7 +114,10 @@ def _header(data: bytes) -> Header | None:
         raise _unsupported(f"{kind}, compression {_COMPRESSIONS[compression]}")
     if bits == 64:
         raise _unsupported(kind)
-    if _pillow_reads(length, bits, compression, colors) or width <= 0 or height == 0:
+    # Pillow moves pixels that begin where the palette begins behind it; other decoders do not.
+    moved = bits <= 8 and start == _FILE_HEADER + length
+    by_pillow = _pillow_reads(length, bits, compression, colors) and not moved
+    if by_pillow or width <= 0 or height == 0:
         return None
     possible = {_RAW: (1, 2, 4, 8, 16, 24, 32), _RLE8: (8,), _RLE4: (4,)}
     if bits not in possible.get(compression, (16, 24, 32)):

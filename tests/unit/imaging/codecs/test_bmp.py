@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pixelmill.core.errors import ImageError
+from pixelmill.verification import second_bitmaps
 from tests.helpers.bitmaps import ALPHA_BIT_FIELDS, BIT_FIELDS, RAW, RLE4, RLE8, bmp, run_lengths
 from tests.helpers.drawn import alpha, colors, gray
 from tests.unit.imaging.codecs.test_tiff import assert_seen, seen
@@ -51,17 +52,30 @@ def test_grey_palettes_are_grey_at_every_depth(bits, table):
     assert_seen(data, opaque(np.array(table)[indices]), within=0)
 
 
-@pytest.mark.parametrize(
-    ("bits", "compression"), [(1, RAW), (2, RAW), (4, RAW), (8, RAW), (4, RLE4), (8, RLE8)]
-)
-def test_a_palette_may_reach_into_the_pixels(bits, compression):
-    """The pixels begin after half of the palette; its other half consists of pixels."""
-    indices = gray() % np.uint16(2**bits)
+#: Bits, compression, header and number of colours in it, where it has such fields.
+REACHING = [
+    (bits, compression, header, colors)
+    for bits, compression in [(1, RAW), (2, RAW), (4, RAW), (8, RAW), (4, RLE4), (8, RLE8)]
+    for header in (12, 16, 40, 64, 124)
+    for colors in (0, 2**bits)
+    if header >= 40 or (compression, colors) == (RAW, 0)
+]
+
+
+@pytest.mark.parametrize("share", [0, 2])
+@pytest.mark.parametrize(("bits", "compression", "header", "used"), REACHING)
+def test_a_palette_may_reach_into_the_pixels(bits, compression, header, used, share):
+    """The pixels begin after none or half of the palette; what is behind it consists of pixels."""
+    indices = np.tile(gray() % np.uint16(2**bits), (4, 1))
     pixels = indices if compression == RAW else run_lengths(indices, bits == 4)
-    table = palette(2**bits)[: 2**bits // 2]
-    data = bmp(pixels, bits, compression=compression, palette=table)
-    whole = np.frombuffer(data, np.uint8, 4 << bits, 54).reshape(-1, 4)
-    assert_seen(data, opaque(whole[:, 2::-1][indices]), within=0)
+    table = palette(2**bits)[: 2**bits // share if share else 0]
+    data = bmp(pixels, bits, header=header, compression=compression, palette=table, used=used)
+    entry = 3 if header == 12 else 4
+    whole = np.frombuffer(data, np.uint8, entry << bits, 14 + header).reshape(-1, entry)
+    expected = opaque(whole[:, 2::-1][indices])
+    assert_seen(data, expected, within=0)
+    if header == 12 and bits != 2:  # imagecodecs refuses the others
+        assert np.array_equal(second_bitmaps.bmp(data).levels[..., :3], expected[..., :3])
 
 
 #: Bits of a pixel and masks of red, green, blue and alpha.
