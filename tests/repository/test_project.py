@@ -50,7 +50,6 @@ TESTED_BY = {
     "imaging/codecs/frame_timing": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/sequences": "unit/imaging/codecs/test_frames.py",
     "imaging/codecs/webp": "unit/imaging/codecs/test_frames.py",
-    "imaging/codecs/ico": "unit/imaging/codecs/test_several_pictures.py",
     "imaging/sidecar": "unit/pipeline/test_sidecars.py",
     "verification/check_results": "unit/verification/test_verify.py",
     "verification/color_conversion": "unit/verification/test_second_decoder.py",

@@ -187,7 +187,8 @@ def largest_icon(data: bytes) -> bytes:
         return (width or 256) * (height or 256), bits, stated
 
     best = max(entries, key=rank)
-    return data[best[7] : best[7] + best[6]]
+    inside = data[best[7] :]  # entries of bitmaps often state another length
+    return inside[: best[6]] if kind_of(inside) == "png" else inside
 
 
 def _icon_bitmap(inside: bytes) -> Samples:
@@ -196,16 +197,21 @@ def _icon_bitmap(inside: bytes) -> Samples:
     height //= 2
     used = struct.unpack_from("<I", inside, 32)[0]
     colors = (used or 1 << bits) if bits <= 8 else 0
-    start = head + 4 * colors
+    (compression,) = struct.unpack_from("<I", inside, 16)
+    fields = 12 if compression == _BIT_FIELDS and head == 40 else 0
+    start = head + fields + 4 * colors
     stride = (width * bits + 31) // 32 * 4
     end = start + stride * height
     file_head = struct.pack("<2sIHHI", b"BM", 14 + end, 0, 0, 14 + start)
     # The height, and a size of the data that the decoder computes itself.
     halved = inside[:8] + struct.pack("<i", height) + inside[12:20] + bytes(4) + inside[24:end]
     color = bmp(file_head + halved)
+    if color.alpha:
+        return color
     levels = _colored(color.levels[..., :1] if color.space == "gray" else color.levels[..., :3])
-    if bits == 32:
-        raw = np.frombuffer(inside, np.uint8, stride * height, start)
+    raw = np.frombuffer(inside, np.uint8, stride * height, start)
+    # Alpha that is 0 everywhere means that there is only a mask.
+    if bits == 32 and compression == 0 and raw[3::4].any():
         alpha = raw.reshape(height, width, 4)[::-1, :, 3]
         return Samples(np.dstack([levels, alpha]), "rgb", alpha=True)
     rest = (width + 31) // 32 * 4

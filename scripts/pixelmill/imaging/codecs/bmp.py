@@ -76,8 +76,15 @@ def source(data: bytes) -> Source | None:
     return None if found is None else Source(found.size, lambda: [Frame(decode(data, found))])
 
 
-def header(data: bytes) -> Header | None:
+def header(data: bytes, every: bool = False) -> Header | None:
     """Read the header of a bitmap; None if Pillow reads this kind, or reports what is wrong.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    every : bool
+        Whether kinds that Pillow reads correctly are read too.
 
     Raises
     ------
@@ -85,12 +92,12 @@ def header(data: bytes) -> Header | None:
         If the kind is known, but cannot be decoded.
     """
     try:
-        return _header(data)
+        return _header(data, every)
     except struct.error as error:
         raise ImageError("decode", "truncated", "BMP: the file ends within its header") from error
 
 
-def _header(data: bytes) -> Header | None:
+def _header(data: bytes, every: bool) -> Header | None:
     start, length = struct.unpack_from("<10xII", data)
     colors, compression = 0, _RAW
     if length == _OS2_V1:
@@ -117,7 +124,7 @@ def _header(data: bytes) -> Header | None:
     # Pillow moves pixels that begin where the palette begins behind it; other decoders do not.
     moved = bits <= 8 and start == _FILE_HEADER + length
     by_pillow = _pillow_reads(length, bits, compression, colors) and not moved
-    if by_pillow or width <= 0 or height == 0:
+    if (by_pillow and not every) or width <= 0 or height == 0:
         return None
     possible = {_RAW: (1, 2, 4, 8, 16, 24, 32), _RLE8: (8,), _RLE4: (4,)}
     if bits not in possible.get(compression, (16, 24, 32)):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pixelmill.imaging.codecs.formats.base import Format
+
+if TYPE_CHECKING:
+    from pixelmill.imaging.codecs.decoded import DecodeOptions, Source
 
 
 class Ico(Format):
@@ -18,3 +23,9 @@ class Ico(Format):
         from pixelmill.imaging.codecs import ico
 
         return ico.best_alone(data)
+
+    def source(self, data: bytes, options: DecodeOptions) -> Source | None:
+        """Open the picture if it is a bitmap."""
+        from pixelmill.imaging.codecs import ico
+
+        return ico.source(data)
