@@ -8,6 +8,7 @@ import tracemalloc
 import pytest
 
 from pixelmill.core.errors import UserError
+from pixelmill.core.filenames import escape
 from pixelmill.core.tables import write_table
 from pixelmill.dataset import image_list
 from pixelmill.dataset.entries import Entries, Entry
@@ -53,6 +54,27 @@ def test_a_text_is_literal_and_a_table_is_escaped(listing):
     assert listing("source\nx\\\\y.jpg\ntwo\\u000alines.jpg\n\\u0061.jpg")[0] == [
         *("a.jpg", "two\nlines.jpg", "x\\y.jpg"),
     ]
+
+
+@pytest.mark.parametrize(
+    "blank",
+    [" ", "  ", "\t", "\x0b", "\x0c", "\x1c", "\x85", "\xa0", "\u2028", "\u3000"],
+    ids=ascii,
+)
+@pytest.mark.parametrize("place", ["{}a.jpg", "a.jpg{}", "b{}/c.jpg", "b/{}c.jpg"])
+@pytest.mark.parametrize(
+    "content", ["{}\n", "{}\r\n", "{}", "source\n{}\n", "label;source\r\ncat;{}\r\n"]
+)
+def test_blanks_belong_to_a_name(tmp_path, monkeypatch, blank, place, content):
+    monkeypatch.chdir(tmp_path)
+    path = place.format(blank)
+    text = content.format(escape(path) if "source" in content else path)
+    (tmp_path / "list.txt").write_bytes(text.encode())
+    paths = sorted([path, path.replace(blank, ""), "d.jpg"])
+    entries = Entries(Entry(one, 1, 1, "jpeg") for one in paths)
+    found = ImageList("list.txt").find(entries, "in")
+    assert [one for one, is_named in zip(paths, found.flags, strict=True) if is_named] == [path]
+    assert found.missing == ""
 
 
 def test_absolute_paths_are_those_below_the_folder(listing, tmp_path):
