@@ -15,7 +15,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Batch, Job
 from pixelmill.engines import distributed as engine_distributed
 from pixelmill.engines import machine
-from pixelmill.engines.distributed import Cluster, _Distributed, open_cluster
+from pixelmill.engines.distributed import PATIENCE, Cluster, _Distributed, open_cluster
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline.cluster_worker import ClusterWorker
 from tests.conftest import clean_environment
@@ -190,6 +190,37 @@ def test_the_result_of_a_batch_is_removed_when_it_was_read_and_cut_if_it_is_huge
         (tmp_path / "result").write_bytes(content)
         assert engine._take("result") == content[:5]
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of the engine, which a test sets."""
+    time = SimpleNamespace(now=5000.0)
+    monkeypatch.setattr(engine_distributed, "time", SimpleNamespace(monotonic=lambda: time.now))
+    monkeypatch.setattr(engine_distributed, "_compare_versions", lambda client, workers: None)
+    return time
+
+
+@pytest.mark.parametrize("had_workers_for", [0, 10, 2 * PATIENCE, 1000 * PATIENCE])
+def test_a_run_waits_for_new_workers_from_when_the_last_one_was_gone(clock, had_workers_for):
+    threads = {"tls://a": 2}
+    engine = _Distributed(SimpleNamespace(nthreads=lambda: threads), "tls://somewhere", "")
+    for _ in range(2):  # each time that all are gone, the wait begins anew
+        clock.now += had_workers_for
+        engine._look()
+        threads.clear()
+        for _ in range(int(PATIENCE)):
+            clock.now += 1
+            engine._look()
+        threads["tls://b"] = 3
+        clock.now += 1
+        engine._look()
+    threads.clear()
+    clock.now += PATIENCE
+    engine._look()
+    clock.now += 1
+    with pytest.raises(UserError, match=r"All workers of 'tls://somewhere' are gone; start some"):
+        engine._look()
 
 
 @pytest.mark.slow
