@@ -1,10 +1,16 @@
 """Every case is measured in the same way: all images, and the time of each stage."""
 
+import contextlib
+from types import SimpleNamespace
+
 import pytest
 
+from pixelmill.benchmark import worker
 from pixelmill.benchmark.samples import Case
 from pixelmill.benchmark.worker import measure
 from pixelmill.dataset.catalog import scan
+from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.passes import Pass
 from pixelmill.imaging.recipe_parser import parse
 
 RECIPE = parse({"steps": [{"resize": {"width": 24, "height": 16}}, "grayscale"]})
@@ -53,6 +59,45 @@ def assert_the_stages_of_a_worker_are_all_of_its_time(done, case):
     assert len(done.idle) == case.workers
     assert all(0 <= share <= 1 for share in done.idle)
     assert 0 <= done.tail_seconds <= done.seconds
+
+
+#: Seconds of an image by stage, and those of each of 4 workers that made 12 such images in 8 s.
+IMAGE = (0.125, 0.5, 0.25, 0.75, 0.375)
+WORKER = {
+    "read": 0.375, "decode": 1.5, "steps": 0.75, "encode": 2.25, "write": 1.125, "wait": 2.0
+}  # fmt: skip
+
+
+def a_pass_of_8_seconds(monkeypatch):
+    """Replace the pass by one of known times, after a start-up of 2 s."""
+    done = Pass(True, "threads", 4, 10.0, 2.0, 12, 0, 0, 0, 0.0, "", "", "", "")
+    timeline = [(number, 0.0, 6.0, 3) for number in range(3)] + [(3, 2.0, 8.0, 3)]
+    ledger = SimpleNamespace(stage_means=lambda: IMAGE, timeline=lambda: timeline)
+    monkeypatch.setattr(worker, "process", lambda request, entries: done)
+    monkeypatch.setattr(worker, "Ledger", lambda *_, **__: contextlib.nullcontext(ledger))
+
+
+def loops_of_8_seconds(monkeypatch):
+    """Replace the loops by some of known times, of which the last one ends late."""
+
+    def run(call, loops, on_result):
+        for loop, ended in zip(loops, (6.0, 6.0, 6.0, 8.0), strict=True):
+            on_result(worker._Looped(loop.begin + ended, [IMAGE] * len(loop.jobs)))
+
+    engine = SimpleNamespace(run=run)
+    monkeypatch.setattr(worker, "open_engine", lambda *_, **__: contextlib.nullcontext(engine))
+
+
+@pytest.mark.parametrize(
+    ("kind", "replace"), [("threads", a_pass_of_8_seconds), ("ceiling", loops_of_8_seconds)]
+)
+def test_several_workers_share_the_time_of_all_images(tmp_path, monkeypatch, kind, replace):
+    replace(monkeypatch)
+    entries = Entries(Entry(f"{number:02}.jpg", 9, 1, "jpeg") for number in range(12))
+    done = measure(str(tmp_path), str(tmp_path / "out"), RECIPE, Case(kind, 4), entries)
+    assert (done.images, done.seconds) == (12, pytest.approx(8.0))
+    assert done.stages == pytest.approx(WORKER, abs=1e-5)
+    assert done.tail_seconds == pytest.approx(2.0, abs=1e-5)
 
 
 def test_a_worker_that_got_nothing_to_do_was_idle(tmp_path, photos, measured):
