@@ -1,5 +1,7 @@
 """The config of a run: later files and values take precedence, and mistakes name their file."""
 
+import os
+
 import pytest
 
 from pixelmill.app.config_layers import load
@@ -45,6 +47,27 @@ def test_a_config_in_the_folder_config_is_read_unless_there_is_one_in_the_workin
     loaded = load([], {})
     assert (loaded.base, loaded.config["verify"]["sample"]) == ("config/config.yaml", 9)
     assert loaded.folders == load([later(project, "results: out")], {}).folders
+
+
+@pytest.mark.parametrize("base", ["config.yaml", "config/config.yaml"])
+@pytest.mark.parametrize(
+    ("files", "searched"),
+    [
+        ([], ["."]),
+        (["more/a.yaml"], ["more", "."]),
+        (["more/a.yaml", "last/b.yaml"], ["last", "more", "."]),
+        (["here.yaml", "last/b.yaml"], ["last", "."]),
+    ],
+)
+def test_own_steps_beside_later_files_precede_those_of_the_working_folder(
+    project, base, files, searched
+):
+    text = (project / "config.yaml").read_text()
+    (project / "config.yaml").unlink()
+    for name in (base, *files):
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text(text)
+    assert load(files, {}).folders == os.pathsep.join(searched)
 
 
 @pytest.mark.parametrize(
