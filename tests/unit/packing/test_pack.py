@@ -10,12 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pixelmill.core.errors import TreeError, UserError
+from pixelmill.core.filenames import unescape
 from pixelmill.core.locks import exclusive
+from pixelmill.core.tables import iterate_table
 from pixelmill.imaging.recipe_parser import parse
+from pixelmill.packing import tables
 from pixelmill.packing.check import check
 from pixelmill.packing.division import Division
 from pixelmill.packing.pack import PackRequest, pack
-from pixelmill.packing.record import JOURNAL, STATE
+from pixelmill.packing.record import JOURNAL, RECORD, STATE
 from tests.helpers.passes import process_folder
 from tests.helpers.trees import FORMATS, files_of, make_tree, packed, packed_afresh, shards_of
 
@@ -115,6 +118,31 @@ def test_one_image_changes_one_shard(tree, folder, change):
     assert check(str(folder)) == (len(contents), [])
 
 
+#: What may happen to the members of a shard of which none is new and none is gone but by its name.
+SAME_BYTES = {
+    "renamed in its place": {"a.jpg": None, "ab.jpg": b"1"},
+    "another suffix": {"a.jpg": None, "a.png": b"1"},
+    "moved to a folder": {"a.jpg": None, "a/a.jpg": b"1"},
+    "exchanged": {"a.jpg": b"2", "b/b.jpg": b"1"},
+    "all renamed": {"a.jpg": None, "b/b.jpg": None, "a-.jpg": b"1", "b/c.jpg": b"2"},
+    "equal ones renamed": {"c.jpg": None, "d.jpg": None, "e.jpg": b"3", "f.jpg": b"3"},
+}
+
+
+@every_format
+@pytest.mark.parametrize("change", SAME_BYTES.values(), ids=SAME_BYTES)
+def test_a_shard_is_written_again_for_the_names_of_its_members_alone(tmp_path, form, change):
+    contents = {"a.jpg": b"1", "b/b.jpg": b"2", "c.jpg": b"3", "d.jpg": b"3"}
+    tree, folder = make_tree(tmp_path / "tree", contents), tmp_path / "shards"
+    packed(tree, folder, 10, format=form)
+    contents = {name: data for name, data in (contents | change).items() if data is not None}
+    make_tree(tree, contents)
+    assert packed(tree, folder).written == 1
+    assert check(str(folder)) == (len(contents), [])
+    packed_afresh(tree, tmp_path / "fresh", like=folder)
+    assert files_of(folder) == files_of(tmp_path / "fresh")
+
+
 @pytest.mark.parametrize("damage", ["flipped", "shorter", "gone"])
 def test_a_shard_that_is_not_as_it_was_written_is_written_again(tree, folder, damage):
     packed(tree, folder, 10)
@@ -190,6 +218,10 @@ def test_hostile_names_are_packed(tmp_path, folder, form):
     tree = make_tree(tmp_path / "tree", contents)
     packed(tree, folder, 5, format=form)
     assert check(str(folder)) == (len(names), [])
+    rows = list(tables.read(str(folder)))
+    assert {unescape(row.source) for row in rows} == {f"{name}.png" for name in names}
+    listed = {row["source"] for row in iterate_table(tree / "manifest.csv") if row["output"]}
+    assert {row.source for row in rows} == listed
     packed(tree, folder)
 
 
@@ -321,3 +353,22 @@ def test_shards_are_synced_if_that_is_asked(tree, folder, monkeypatch):
     shutil.rmtree(folder)
     packed(tree, folder, 10, durable=True)
     assert len(synced) > 3
+
+
+@every_format
+def test_a_file_is_synced_when_all_of_it_is_written(tree, folder, monkeypatch, form):
+    """A power failure leaves of a file what it had when it was last synced."""
+    sizes = {}
+    fsync = os.fsync
+
+    def sync(descriptor):
+        state = os.fstat(descriptor)
+        sizes[state.st_ino] = state.st_size
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    packed(tree, folder, 10, format=form, durable=True)
+    found = {path.name: path.stat() for path in folder.iterdir()}
+    kept = {name: state.st_size for name, state in found.items() if state.st_ino in sizes}
+    assert kept.keys() >= {*shards_of(folder), RECORD, STATE}
+    assert kept == {name: sizes[found[name].st_ino] for name in kept}
