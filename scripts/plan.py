@@ -34,9 +34,11 @@ def main(options: argparse.Namespace) -> None:
             if tree.dataset == dataset:
                 recipe = parse(config["recipes"][tree.recipe], tree.recipe, options.steps_folder)
                 request = ProcessRequest(folder, tree.path, recipe, policy=policy)
-                plan, seconds, size = preview(request, entries)
+                plan, seconds, size, refusal = preview(request, entries)
                 cost = f"; about {seconds:.0f} s of one core, {size / 1e6:.0f} MB" * bool(seconds)
                 logging.info("%s/%s/%s: %s%s", tree.dataset, tree.recipe, tree.engine, plan, cost)
+                if refusal:
+                    logging.warning("It would stop before that: %s", refusal)
 
 
 def arguments() -> argparse.Namespace:

@@ -221,7 +221,8 @@ def test_a_plan_is_made_of_each_tree_with_its_selection_and_policy(
 
     def preview(request, entries):
         asked.append((request, [entry.path for entry in entries]))
-        return f"plan {len(asked)}", 2.4 * (len(asked) - 1), 3_400_000
+        refusal = "Too many are gone." if len(asked) == 1 else ""
+        return f"plan {len(asked)}", 2.4 * (len(asked) - 1), 3_400_000, refusal
 
     monkeypatch.setattr("pixelmill.pipeline.planning.preview", preview)
     call("plan.py", "--config", json.dumps(project), "--steps-folder", "own")
@@ -233,6 +234,7 @@ def test_a_plan_is_made_of_each_tree_with_its_selection_and_policy(
         assert request.recipe.folder == "own"
     assert caplog.messages == [
         "mine/light/sequential: plan 1",
+        "It would stop before that: Too many are gone.",
         "mine/light/threads: plan 2; about 2 s of one core, 3 MB",
         "mine/light/futures: plan 3; about 5 s of one core, 3 MB",
     ]

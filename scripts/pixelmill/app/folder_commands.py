@@ -180,9 +180,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         done = process_folder(request, keep=keep)
     except RemovalsError as error:
-        raise UserError(
-            str(error).replace("set removals.max_rate to 1", "add --allow-removals")
-        ) from error
+        raise UserError(_by_options(str(error))) from error
     write_json(
         os.path.join(options.target, REMEMBERED),
         {
@@ -248,10 +246,17 @@ def plan(options: argparse.Namespace) -> None:
     recipe = _choose(options).parsed()
     request = ProcessRequest(options.source, options.target, recipe).of_folder()
     entries = _entries(options, keep)
-    made, seconds, size = preview(request, entries)
+    made, seconds, size, refusal = preview(request, entries)
     cost = f"; about {seconds:.0f} s of one core and {size / 1e6:.0f} MB" * bool(seconds)
     images = "1 image" if len(entries) == 1 else f"{len(entries):,} images"
     log.info("%s: %s%s", images, made, cost)
+    if refusal:
+        log.warning("`pixelmill run` would stop before that: %s", _by_options(refusal))
+
+
+def _by_options(advice: str) -> str:
+    """Name the option of the command line where the advice names a key of the config."""
+    return advice.replace("set removals.max_rate to 1", "add --allow-removals")
 
 
 def verify(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pixelmill.core.errors import ImageError, UserError
+from pixelmill.core.errors import ImageError, RemovalsError, UserError
 from pixelmill.core.filenames import escape
 from pixelmill.core.jobs import OutputFile
 from pixelmill.dataset import catalog, output_tree
@@ -40,11 +40,14 @@ class Preview(NamedTuple):
         Estimated time of one worker; 0 if no image of the tree has been rendered yet.
     bytes : float
         Estimated size of the outputs; 0 if no image of the tree has been rendered yet.
+    refusal : str
+        Why the pass would stop before it removes anything; empty if it would not.
     """
 
     plan: Plan
     seconds: float
     bytes: float
+    refusal: str = ""
 
 
 def fingerprints_of(request: ProcessRequest) -> Fingerprints:
@@ -80,7 +83,13 @@ def preview(request: ProcessRequest, entries: Entries) -> Preview:
         plan = _compare(
             request, entries, tree, rows, fingerprints, _checks_outputs(request, ledger)
         )
-    return Preview(plan, seconds * len(plan.to_render), size * len(plan.to_render))
+        refusal = ""
+        try:
+            _check_removals(request, tree, plan, rows)
+        except RemovalsError as error:
+            refusal = str(error)
+    made = len(plan.to_render)
+    return Preview(plan, seconds * made, size * made, refusal)
 
 
 def plan_pass(context: PassContext) -> Plan:
@@ -119,9 +128,7 @@ def remove_orphans(context: PassContext, plan: Plan) -> None:
     """
     request, tree, ledger = context.request, context.tree, context.ledger
     rows = ledger.rows()
-    tree.check_removals(
-        len(plan.remove), rows, request.policy.max_removal_rate, request.source, request.selection
-    )
+    _check_removals(request, tree, plan, rows)
     tree.remove_orphans(plan.orphans)
     ledger.forget(plan.remove)
     ledger.move_outputs([(source, path, tree.set_aside(path)) for source, path in plan.in_the_way])
@@ -130,6 +137,14 @@ def remove_orphans(context: PassContext, plan: Plan) -> None:
         for source, mtime_ns, _ in plan.touched:
             for file in rows[source].files:
                 output_tree.set_mtime(tree.images, file.path, mtime_ns)
+
+
+def _check_removals(
+    request: ProcessRequest, tree: Workspace, plan: Plan, rows: Mapping[str, Row]
+) -> None:
+    tree.check_removals(
+        len(plan.remove), rows, request.policy.max_removal_rate, request.source, request.selection
+    )
 
 
 def _compare(

@@ -246,6 +246,16 @@ def test_a_plan_tells_what_would_be_done_and_its_cost_and_does_nothing(call, pic
     assert f"{COUNT} recipe changed" in call("plan", "in", "out", "--quality", "60")[1][0]
 
 
+def test_a_plan_tells_that_the_run_would_stop(call, monkeypatch):
+    refusal = "The sources are gone; mount the disk, or set removals.max_rate to 1."
+    preview = planning.Preview(Plan(), 0.0, 0.0, refusal)
+    monkeypatch.setattr(planning, "preview", lambda request, entries: preview)
+    assert call("plan", "in", "out")[1][-1] == (
+        "`pixelmill run` would stop before that: The sources are gone; mount the disk, or "
+        "add --allow-removals."
+    )
+
+
 def test_the_cost_of_a_plan_is_told_in_seconds_and_megabytes(call, monkeypatch):
     preview = planning.Preview(Plan(), 90.0, 2.5e9)
     monkeypatch.setattr(planning, "preview", lambda request, entries: preview)

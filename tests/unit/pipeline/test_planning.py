@@ -38,18 +38,34 @@ def files_of(tree):
 def test_a_preview_changes_nothing_and_estimates_the_cost(tree, picture):
     picture(50).save(tree.source / "new.jpg")
     before = files_of(tree)
-    plan, seconds, size = preview(request_of(tree), entries_of(tree))
+    plan, seconds, size, refusal = preview(request_of(tree), entries_of(tree))
     assert dict(plan.reasons) == {"new": 1}
     assert seconds > 0
+    assert refusal == ""
     assert size == pytest.approx(sum(map(len, tree.outputs().values())) / len(tree.outputs()))
     assert files_of(tree) == before
 
 
 def test_the_preview_of_a_new_tree_knows_no_cost(tree, tmp_path):
     request = ProcessRequest(str(tree.source), str(tmp_path / "other"), RECIPE)
-    plan, seconds, size = preview(request, entries_of(tree))
+    plan, seconds, size, _ = preview(request, entries_of(tree))
     assert (len(plan.to_render), seconds, size) == (len(entries_of(tree)), 0, 0)
     assert not (tmp_path / "other").exists()
+
+
+def test_a_preview_tells_that_a_pass_would_not_remove_so_much(tree):
+    entries = entries_of(tree)
+    for entry in entries:
+        if entry.path != "0.jpg":
+            (tree.source / entry.path).unlink()
+    few = entries_of(tree)
+    found = preview(request_of(tree), few)
+    assert len(found.plan.remove) == len(entries) - 1
+    with pytest.raises(UserError) as refused:
+        tree.process()
+    assert found.refusal == str(refused.value)
+    allowed = request_of(tree, policy=Policy(max_removal_rate=1))
+    assert preview(allowed, few).refusal == ""
 
 
 @pytest.mark.parametrize("shards", [1, 3])
