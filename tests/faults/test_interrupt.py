@@ -14,7 +14,7 @@ from pixelmill.engines.registry import SELECTABLE
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups")
 
-COUNT = 80
+COUNT = 48
 
 #: Slow enough that a run can be interrupted in the middle.
 RECIPE = {"steps": [{"resize": {"width": 100, "height": 100}}, {"denoise": {}}]}
