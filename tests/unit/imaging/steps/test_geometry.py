@@ -241,9 +241,11 @@ def test_trim_cuts_off_a_border_of_one_colour(apply, picture, mode):
     np.testing.assert_array_equal(np.asarray(made), np.asarray(image))
 
 
-def test_trim_ignores_differences_within_its_tolerance(apply):
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_trim_ignores_differences_within_its_tolerance(apply, depth):
     levels = np.full((20, 30), 200, np.uint8)
     levels[3, 4], levels[10:15, 10:20] = 208, 100
+    levels = levels * depth(np.iinfo(depth).max // 255)
     assert apply(Image.fromarray(levels), "trim", tolerance=8).size == (10, 5)
     assert apply(Image.fromarray(levels), "trim", tolerance=7).size == (16, 12)
 

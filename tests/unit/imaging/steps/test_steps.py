@@ -100,6 +100,38 @@ def test_a_deep_step_keeps_all_16_bits(apply, name):
     assert np.unique(np.asarray(made) % 257).size > 10  # no 8-bit image scaled up
 
 
+#: Parameters of all steps that keep 16 bits; those in levels are of 0 to 255.
+IN_LEVELS = [
+    *(("trim", {"tolerance": tolerance}) for tolerance in (0, 1, 20, 60, 255)),
+    ("border", {"width": [1, 2, 3, 4], "color": "#808080"}),
+    ("rotate", {"angle": 20, "expand": False, "color": "#808080"}),
+    ("rotate", {"angle": 90, "expand": False, "color": "#808080"}),
+    ("resize", {"width": 30, "height": 30, "fit": "pad", "color": "#808080"}),
+    ("resize", {"percent": 50, "linear": True}),
+    ("crop", {"width": 9, "height": 7}),
+    ("flip", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "params"), IN_LEVELS, ids=str)
+def test_in_16_bits_a_step_does_the_same_as_in_8(apply, photo, name, params):
+    levels = np.asarray(photo(40, 30).convert("L")).copy()
+    levels[:3], levels[:, :4] = levels[0, 0], levels[0, 0] // 2 + 30
+    levels[0, 0], levels[1, 1], levels[2, 6] = 40, 41, 90
+    small, deep = (
+        np.asarray(apply(Image.fromarray(picture), name, **params)).astype(float)
+        for picture in (levels, levels * np.uint16(257))
+    )
+    assert deep.shape == small.shape
+    # Of a rotated picture, the outermost pixels are mixed with the corners in 8 bits alone.
+    apart = np.abs(deep / 257 - small) > 1.5
+    assert np.mean(apart) < (0.15 if params.get("angle") == 20 else 0.02)
+
+
+def test_all_steps_that_keep_16_bits_are_compared_with_8():
+    assert {name for name, _ in IN_LEVELS} == {name for name, kind in STEPS.items() if kind.deep}
+
+
 @pytest.mark.parametrize("name", STEPS)
 def test_every_step_is_described_in_one_line(name):
     summary = STEPS[name].function.__doc__.splitlines()[0]
