@@ -3,6 +3,7 @@
 import io
 import re
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -66,6 +67,25 @@ def test_a_profile_is_kept_only_if_it_is_to_be(photo, format, keeps):
     made = COPY[format](data, b"", keeps)
     assert opened(made).info.get("icc_profile") == (profile if keeps else None)
     assert same(opened(made), opened(data))
+
+
+#: What a PNG may say about its colours (PNG 3rd edition, 11.3.2).
+DESCRIPTIONS = {
+    b"cICP": bytes([12, 13, 0, 1]),
+    b"iCCP": b"icc\0\0" + zlib.compress(b"profile"),
+    b"sRGB": b"\0",
+    b"gAMA": struct.pack(">I", 55_556),
+    b"cHRM": struct.pack(">8I", *(31_270, 32_900, 68_000, 32_000, 26_500, 69_000, 15_000, 6_000)),
+}
+
+
+@pytest.mark.parametrize("name", DESCRIPTIONS)
+def test_every_description_of_colours_is_kept_as_a_profile_is(photo, name):
+    data = written(photo(32, 24), "png")
+    header = 8 + 25
+    described = data[:header] + chunk(name, DESCRIPTIONS[name]) + data[header:]
+    assert copied_png(described, b"", True) == described
+    assert copied_png(described, b"", False) == data
 
 
 def test_a_resolution_is_left_out_of_a_jpeg(photo):
