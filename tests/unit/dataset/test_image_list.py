@@ -84,6 +84,15 @@ def test_absolute_paths_are_those_below_the_folder(listing, tmp_path):
     )
 
 
+def test_absolute_paths_may_go_through_a_link_to_the_folder_or_not(listing, tmp_path):
+    for link, place in (("link", "in"), ("above", ".")):
+        (tmp_path / link).symlink_to(place, target_is_directory=True)
+    real = os.path.realpath(tmp_path)
+    for source, own in (("link", f"{real}/link"), ("above/in", f"{real}/above/in")):
+        found = listing(f"{own}/a.jpg\n{real}/in/b/é.png\n", source=source)
+        assert found == (["a.jpg", "b/é.png"], "")
+
+
 @pytest.mark.parametrize(
     "table",
     [

@@ -81,10 +81,16 @@ def test_the_shard_of_an_image_knows_folders_with_the_name_of_an_output():
         shard_of("a.png", 1000),
     }
     assert shards_of("example.com/b.png", 1000) == {shard_of("example.com/b.png", 1000)}
+    nested = "x/a.jpg/y/b.png/c.gif"
+    assert shards_of(nested, 1000) == {
+        shard_of(path, 1000) for path in (nested, "x/a.png", "x/a.jpg/y/b.gif")
+    }
 
 
 def test_output_names_are_the_same_in_shards_as_in_the_whole_dataset():
     paths = {path for pair in RIVALS for path in pair} | {"x.jpg/1.png", "x.png", "x.gif", "y.png"}
+    paths |= {f"{folder}/{path}" for folder in ("d", "d/e.jpg", "d.jpg/f") for path in paths}
+    paths |= {"d/e.png", "d.png"}
     for count in (2, 3, 50):
         settled = {}
         for shard in all_of(count):
