@@ -141,9 +141,9 @@ def test_a_time_has_its_zone(text):
     assert told_time(text).endswith("(UTC-03:30)" if "-03:30" in text else "(UTC)")
 
 
-def warned(**conditions):
+def warned(cores=4, **conditions):
     entry = {**NAMES, "engine": "threads", **conditions}
-    return list(warnings({"machine": {"cores": 4}, "conditions": [entry]}))
+    return list(warnings({"machine": {"cores": cores}, "conditions": [entry]}))
 
 
 @pytest.mark.parametrize(
@@ -166,6 +166,18 @@ def test_a_busy_machine_is_warned_of(conditions, words):
 )
 def test_a_quiet_machine_is_not(conditions):
     assert warned(**conditions) == []
+
+
+@pytest.mark.parametrize(("cores", "most"), [(1, 0.2), (2, 0.2), (4, 0.2), (8, 0.4), (28, 1.4)])
+def test_others_may_use_a_fifth_of_a_core_or_a_share_of_many(cores, most):
+    assert warned(cores, other_cores=most - 0.01) == []
+    assert len(warned(cores, other_cores=most + 0.01)) == 1
+
+
+@pytest.mark.parametrize(("cores", "most"), [(1, 0.75), (4, 3.0), (28, 21.0)])
+def test_the_load_may_be_a_share_of_the_cores(cores, most):
+    assert warned(cores, load_before=most - 0.01) == []
+    assert len(warned(cores, load_before=most + 0.01)) == 1
 
 
 def test_the_load_of_earlier_passes_is_no_reason_to_warn():

@@ -104,13 +104,14 @@ def test_failed_images_decide_by_their_number_if_it_is_limited(most, state):
     assert (words in made["sentence"]) == (state == "failure")
 
 
-def test_the_limit_names_the_worst_of_several_recipes():
+@pytest.mark.parametrize(("failed", "total"), [(30, 100), (15, 50), (1000, 4900)])
+def test_the_limit_names_the_recipe_of_several_with_the_largest_share(failed, total):
     trees = [verification(), verification(recipe="heavy")]
-    worst = [failures(20, 100), failures(30, 100, recipe="heavy")]
-    made = judge(report(verifications=trees, failures=worst), images(100, 30), RATE)
-    assert (
-        "30 failed, more than failures.max_rate = 0.01 allows in demo/heavy: " in made["sentence"]
-    )
+    worst = [failures(20, 100), failures(failed, total, recipe="heavy")]
+    for order in (worst, worst[::-1]):
+        made = judge(report(verifications=trees, failures=order), images(total, 30), RATE)
+        words = "30 failed, more than failures.max_rate = 0.01 allows in demo/heavy: "
+        assert words in made["sentence"]
 
 
 def test_without_a_failure_a_bound_of_0_is_kept():
