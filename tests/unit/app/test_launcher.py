@@ -31,10 +31,10 @@ def start(repository, tmp_path):
     """Function that starts such a script in an empty folder."""
     started = []
 
-    def start_script(body, *arguments, **environment):
+    def start_script(body, *arguments, under=(), **environment):
         text = SCRIPT.format(body=body, arguments=", ".join(map(repr, arguments)))
         process = subprocess.Popen(
-            [sys.executable, "-c", text],
+            [*under, sys.executable, "-c", text],
             cwd=tmp_path,
             env={"PYTHONPATH": str(repository / "scripts"), "PATH": os.defpath, **environment},
             stderr=subprocess.PIPE,
@@ -74,6 +74,18 @@ def test_the_status_and_one_line_tell_how_a_script_ended(start, body, status, wo
     assert process.returncode == status
     assert words in told
     assert len(told.splitlines()) == bool(words)
+
+
+#: Starts a command that a closed terminal does not end, as nohup does.
+NOHUP = ("/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are other signals")
+@pytest.mark.parametrize(("name", "status"), [("SIGHUP", 0), ("SIGTERM", 143)])
+def test_a_closed_terminal_does_not_end_what_is_to_outlast_it(start, name, status):
+    process = start(f"os.kill(os.getpid(), signal.{name}); time.sleep(0.1)", under=NOHUP)
+    _, told = process.communicate(timeout=100)
+    assert (process.returncode, "Stopped" in told) == (status, bool(status))
 
 
 @pytest.mark.parametrize("body", ["raise UserError('no')", "1 / 0"])
