@@ -83,6 +83,16 @@ def test_large_archives_are_read(write, monkeypatch):
     assert read_all(write(data)) == contents
 
 
+def test_a_small_member_far_behind_in_a_large_archive_is_read(write, monkeypatch):
+    """Of its three numbers, only the offset stands in the extra field."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1000)
+    contents = {"a.jpg": CONTENT, "b.jpg": CONTENT[:500], "c.jpg": CONTENT[:90]}
+    data = zip_of(contents.items(), zipfile.ZIP_STORED)
+    extra = [info.extra for info in zipfile.ZipFile(io.BytesIO(data)).infolist()]
+    assert [len(field) for field in extra] == [20, 12, 12]
+    assert read_all(write(data)) == contents
+
+
 def test_a_member_that_was_written_to_a_stream_is_read(write):
     class Pipe(io.BytesIO):
         def seekable(self):
