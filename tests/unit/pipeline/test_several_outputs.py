@@ -54,7 +54,7 @@ class Tree:
     def reasons(self, recipe=THREE):
         """The number of images that would be processed now, by reason."""
         entries = catalog.scan(str(self.source))[0].entries
-        plan, _, _ = preview(str(self.source), str(self.target), recipe, entries)
+        plan = preview(str(self.source), str(self.target), recipe, entries).plan
         return dict(plan.reasons)
 
     def outputs(self):
