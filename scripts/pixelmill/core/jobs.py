@@ -24,6 +24,10 @@ class Stage(enum.IntEnum):
 STAGES = tuple(stage.name.lower() for stage in Stage)
 
 
+#: Stands for the path of an output that stays as it is.
+UP_TO_DATE = ""
+
+
 class Job(NamedTuple):
     """One image to render.
 
@@ -32,7 +36,8 @@ class Job(NamedTuple):
     source : str
         Its path below the folder of the inputs.
     outputs : tuple of str
-        Paths of its outputs below the folder of the outputs.
+        Paths of its outputs below the folder of the outputs; `UP_TO_DATE` for those that are
+        not to be made.
     bytes, mtime_ns, changed_ns : int
         Size, modification time and time of change of the source when it was cataloged. If it
         has changed since, the next pass finds other times, and compares the content.

@@ -185,7 +185,9 @@ class Ledger:
                 escape(o.source), file.variant, escape(file.path), o.status, o.stage,
                 o.reason or file.note,
                 escape(o.message), o.bytes_in, o.mtime_ns, o.changed_ns, o.digest, o.pixels_in,
-                file.width, file.height, file.bytes, file.sha256, *fingerprints,
+                file.width, file.height, file.bytes, file.sha256,
+                fingerprints.of(file.variant) if o.status == "ok" else fingerprints.recipe,
+                fingerprints.code, fingerprints.limits,
                 o.facts, *o.seconds,
             )
             for o in outcomes
@@ -212,7 +214,7 @@ class Ledger:
             self._insert(rows)
 
     def _insert(self, rows: Iterable[Sequence[Any]]) -> None:
-        marks = ", ".join("?" * (17 + len(Fingerprints._fields) + len(STAGES)))
+        marks = ", ".join("?" * (20 + len(STAGES)))
         self._database.executemany(f"INSERT INTO images VALUES ({marks})", rows)
 
     def outputs(self) -> Iterator[str]:
@@ -450,10 +452,12 @@ class Ledger:
         count, size = self._database.execute(query, (SOURCE_KEPT,)).fetchone()
         return count, size
 
-    def seconds_per_image(self, recipe: str) -> float | None:
+    def seconds_per_image(self, fingerprints: Fingerprints) -> float | None:
         """Return the mean seconds of an image with this recipe; None if it rendered none."""
-        query = f"SELECT avg({_TOTAL}) FROM images WHERE status = 'ok' AND recipe = ?"
-        seconds: float | None = self._database.execute(query, (recipe,)).fetchone()[0]
+        recipes = {fingerprints.recipe, *fingerprints.outputs.values()}
+        marks = ", ".join("?" * len(recipes))
+        query = f"SELECT avg({_TOTAL}) FROM images WHERE status = 'ok' AND recipe IN ({marks})"
+        seconds: float | None = self._database.execute(query, tuple(recipes)).fetchone()[0]
         return seconds
 
 

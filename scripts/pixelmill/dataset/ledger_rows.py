@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pixelmill.core.filenames import escape, unescape
@@ -11,11 +12,23 @@ from pixelmill.core.jobs import OutputFile
 
 
 class Fingerprints(NamedTuple):
-    """Fingerprints of what renders images: if one of them differs, the pixels may differ."""
+    """Fingerprints of what renders images: if one of them differs, the pixels may differ.
+
+    Attributes
+    ----------
+    recipe, code, limits : str
+    outputs : mapping
+        For several outputs, the fingerprint of what the recipe says of each variant.
+    """
 
     recipe: str
     code: str
     limits: str
+    outputs: Mapping[str, str] = MappingProxyType({})
+
+    def of(self, variant: str) -> str:
+        """Return the fingerprint of what the recipe says of a variant."""
+        return self.outputs.get(variant, self.recipe)
 
 
 class Row(NamedTuple):
@@ -89,11 +102,15 @@ def _rows(found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Row]]:
     """Combine the outputs of each source."""
     for source, group in groupby(found, lambda columns: columns[0]):
         first, *rest = group
-        _, status, reason, size, mtime_ns, changed, digest, *fingerprints = first[:10]
+        _, status, reason, size, mtime_ns, changed, digest, *common = first[:10]
+        fingerprints = Fingerprints(*common)
+        if rest:
+            recipes = {columns[10]: columns[7] for columns in (first, *rest)}
+            fingerprints = fingerprints._replace(outputs=recipes)
         files = tuple(
             OutputFile(variant, unescape(output), *facts)
             for variant, output, *facts in (columns[10:] for columns in (first, *rest))
             if output
         )
         facts = status, reason, size, mtime_ns, changed, digest
-        yield unescape(source), Row(*facts, Fingerprints(*fingerprints), files)
+        yield unescape(source), Row(*facts, fingerprints, files)

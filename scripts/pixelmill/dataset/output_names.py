@@ -6,11 +6,12 @@ that a million of them fit into memory.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import os
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -19,7 +20,7 @@ import xxhash
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import collision_key, escape
-from pixelmill.core.jobs import Job
+from pixelmill.core.jobs import UP_TO_DATE, Job
 from pixelmill.core.path_templates import DateTaken, fill
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.imaging.codecs.formats import output_suffix, split_suffix
@@ -280,6 +281,8 @@ class Outputs:
             ]
         )
 
+        self.variants = () if recipe is None else recipe.variants
+        self._up_to_date: Mapping[tuple[str, ...], Entries] = {}
         described = [] if recipe is None else recipe.outputs
         self._with_sidecar = [n for n, output in enumerate(described) if output.has_sidecar]
         if self._with_sidecar:
@@ -319,11 +322,33 @@ class Outputs:
         )
         return images + tuple(sidecar_name(images[number]) for number in self._with_sidecar)
 
+    def without(self, up_to_date: Mapping[tuple[str, ...], Entries]) -> Outputs:
+        """Return the same outputs, some of which are not to be made.
+
+        Parameters
+        ----------
+        up_to_date : mapping
+            Variants that stay as they are, and for which images.
+        """
+        rest = copy.copy(self)
+        rest._up_to_date = up_to_date
+        return rest
+
+    @property
+    def are_partial(self) -> bool:
+        """Whether some outputs of images that are to be rendered stay as they are."""
+        return bool(self._up_to_date)
+
     def job(self, entry: Entry) -> Job:
         """Return the job of an image."""
+        paths = self.of(entry)
+        for variants, entries in self._up_to_date.items():
+            if entries.find(entry.path) is not None:
+                named = zip(self.variants, paths, strict=True)
+                paths = tuple(UP_TO_DATE if name in variants else path for name, path in named)
         return Job(
             entry.path,
-            self.of(entry),
+            paths,
             entry.bytes,
             entry.mtime_ns,
             entry.changed_ns,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -61,6 +62,11 @@ class Plan:
         """Return the paths of the outputs of an image to be rendered; none for any other image."""
         number = self.to_render.find(source)
         return () if number is None else self.outputs.of(self.to_render[number])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all outputs of all images are made."""
+        return not self.keep and not self.outputs.are_partial
 
     @property
     def is_first(self) -> bool:
@@ -136,6 +142,7 @@ def make_plan(
     """
     plan = Plan(outputs=outputs)
     decisions = bytearray(len(entries))
+    partial: dict[tuple[str, ...], array[int]] = {}
     if not shard.is_whole:
         decisions = bytearray(_UNDECIDED if shard.owns(e.path) else _OF_OTHERS for e in entries)
     left: dict[str, str] = {}
@@ -152,7 +159,12 @@ def make_plan(
         left.update((file.path, source) for file in row.files if file.path not in paths)
         if decisions[number] == _OF_OTHERS:
             continue
-        reason = _why(entry, row, paths, fingerprints, probes, retry)
+        current = _made_as_now(row, fingerprints)
+        reason = _why(entry, row, current, paths, fingerprints, probes, retry)
+        if not reason and len(current) < len(row.files):
+            reason = "recipe changed"
+            variants = tuple(file.variant for file in current)
+            partial.setdefault(variants, array("Q")).append(number)
         decisions[number] = _TO_RENDER if reason else _KEPT
         if reason:
             plan.reasons[reason] += 1
@@ -164,6 +176,9 @@ def make_plan(
         plan.reasons["new"] = new
     decisions = decisions.replace(bytes([_UNDECIDED]), bytes([_TO_RENDER]))
     plan.to_render = entries.where(decisions, _TO_RENDER)
+    plan.outputs = outputs.without(
+        {variants: entries.take(sorted(numbers)) for variants, numbers in partial.items()}
+    )
     plan.renames = bool(left)
     plan.passed_on = _claimed({*left, *plan.orphans}, entries, outputs)
     plan.orphans = [path for path in plan.orphans if path not in plan.passed_on]
@@ -220,16 +235,29 @@ def _folders_of(path: str) -> Iterator[str]:
         folder = folder.rpartition("/")[0]
 
 
+def _made_as_now(row: Row, fingerprints: Fingerprints) -> tuple[OutputFile, ...]:
+    """Return the outputs of an image that the recipe would make in the same way now."""
+    earlier, whole = row.fingerprints, fingerprints.recipe
+    if row.status != "ok":
+        return row.files if earlier.recipe == whole else ()
+    return tuple(
+        file
+        for file in row.files
+        if earlier.of(file.variant) in (fingerprints.of(file.variant), whole)
+    )
+
+
 def _why(
     entry: Entry,
     row: Row,
+    current: tuple[OutputFile, ...],
     outputs: tuple[str, ...],
     fingerprints: Fingerprints,
     probes: FileProbes,
     retry: Collection[str],
 ) -> str:
-    """Return why an image must be rendered again; empty if it is up to date."""
-    if row.fingerprints.recipe != fingerprints.recipe:
+    """Return why an image must be rendered again; empty if these current outputs can stay."""
+    if not current and row.fingerprints.recipe != fingerprints.recipe:
         return "recipe changed"
     if row.fingerprints.code != fingerprints.code:
         return "code changed"
@@ -241,14 +269,16 @@ def _why(
     if row.bytes_in != entry.bytes:
         return "source changed"
     if row.status == "ok":
-        if sorted(file.path for file in row.files) != sorted(outputs):
+        paths = {file.path for file in current}
+        is_complete = len(current) == len(row.files)
+        if paths != set(outputs) if is_complete else not paths.issubset(outputs):
             return "name changed"
-        sizes = [probes.size_of(file.path) for file in row.files]
+        sizes = [probes.size_of(file.path) for file in current]
         if None in sizes:
             return "output missing"
-        if sizes != [file.bytes for file in row.files]:
+        if sizes != [file.bytes for file in current]:
             return "output altered"
     is_touched = (row.mtime_ns, row.changed_ns) != (entry.mtime_ns, entry.changed_ns)
     if is_touched and probes.digest(entry.path) != row.digest:
         return "source changed"
-    return "output altered" if any(map(probes.is_altered, row.files)) else ""
+    return "output altered" if any(map(probes.is_altered, current)) else ""

@@ -176,10 +176,21 @@ class Recipe:
         for output in self.outputs:
             yield from output.steps
 
-    def as_data(self) -> dict[str, Any]:
-        """Return the recipe as plain data with all defaults; `parse` reads it."""
+    def as_data(self, only: Output | None = None) -> dict[str, Any]:
+        """Return the recipe as plain data with all defaults; `parse` reads it.
+
+        Parameters
+        ----------
+        only : Output, optional
+            Leave out what decides other outputs and not this one: how they are encoded, named and
+            delivered. Their steps and formats stay, because sources are decoded for all of them.
+        """
         named = [
-            {"name": output.name, "steps": _plain(output.steps), **output.as_data()}
+            {
+                "name": output.name,
+                "steps": _plain(output.steps),
+                **(output.as_data() if only in (None, output) else {"format": output.format}),
+            }
             for output in self.outputs
         ]
         written: dict[str, Any] = {"outputs": named}
@@ -211,11 +222,19 @@ class Recipe:
             return None, None
         return width, height
 
-    def fingerprint(self) -> str:
-        """Digest of everything that decides the pixels; it is the same for equal recipes."""
+    def fingerprint(self, only: Output | None = None) -> str:
+        """Digest of everything that decides the pixels, of all outputs or only of one.
+
+        It is the same for equal recipes.
+        """
         files = [hashlib.blake2b(Path(path).read_bytes()).hexdigest() for path in self.files()]
-        text = json.dumps([self.as_data(), files], sort_keys=True)
+        text = json.dumps([self.as_data(only), files], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def fingerprints(self) -> dict[str, str]:
+        """Return the fingerprint of each variant; a sidecar has that of its output."""
+        found = {output.name: self.fingerprint(output) for output in self.outputs}
+        return {name: found[name.removesuffix(SIDECAR)] for name in self.variants}
 
     @property
     def scales_on_threads(self) -> bool:

@@ -23,7 +23,15 @@ from PIL import Image
 from pixelmill.core import files
 from pixelmill.core.errors import ImageError, TreeError, describe
 from pixelmill.core.files import temporary_beside
-from pixelmill.core.jobs import Batch, Job, Outcome, OutputFile, Stage, StageTimer
+from pixelmill.core.jobs import (
+    UP_TO_DATE,
+    Batch,
+    Job,
+    Outcome,
+    OutputFile,
+    Stage,
+    StageTimer,
+)
 from pixelmill.core.root import Root
 from pixelmill.imaging.backends.base import Prepared
 from pixelmill.imaging.backends.registry import backend
@@ -99,7 +107,8 @@ class Renderer:
         self._sources = os.path.join(source_root, "")
         self._archives = Archives(source_root) if is_archive(source_root) else None
         self._outputs = Root(output_root, follow=False)
-        self._recipe_as_data = recipe.as_data()  # with the paths of files as they were given
+        # With the paths of files as they were given.
+        self._described = {output.name: recipe.as_data(output) for output in recipe.outputs}
         self.recipe = recipe.with_files()
         self.limits = limits
         self.durable = durable
@@ -280,9 +289,9 @@ class Renderer:
         common, own = self._prepared
         frames = [self._apply(frame, decoded.box, common) for frame in decoded.frames]
         box = None if recipe.steps else decoded.box
-        for number, (output, path, steps) in enumerate(
-            zip(recipe.outputs, job.outputs[: len(own)], own, strict=True)
-        ):
+        outputs = zip(recipe.outputs, job.outputs[: len(own)], own, strict=True)
+        outdated = [one for one in outputs if one[1] != UP_TO_DATE]
+        for number, (output, path, steps) in enumerate(outdated):
             if number:
                 timer.lap(Stage.WRITE)
             pictures = frames
@@ -307,17 +316,19 @@ class Renderer:
         self, job: Job, decoded: Decoded, data: bytes, drafts: list[_Draft], timer: StageTimer
     ) -> None:
         """Describe the outputs that have sidecars, and add drafts of these."""
-        pairs = list(zip(self.recipe.outputs, tuple(timer.files), strict=True))
+        made_here = [draft.output for draft in drafts]
+        pairs = list(zip(made_here, tuple(timer.files), strict=True))
         described = [pair for pair in pairs if pair[0].has_sidecar]
         if not described:
             return
         from pixelmill.imaging import sidecar
 
         source = sidecar.facts_of_source(job.source, data, decoded.kind)
-        paths = job.outputs[len(pairs) :]
-        for (output, file), path in zip(described, paths, strict=True):
+        paths = dict(zip(self.recipe.variants, job.outputs, strict=True))
+        for output, file in described:
+            path = paths[output.name + SIDECAR]
             format_name = output_format(output.format, decoded.kind)
-            made = sidecar.content(source, file, format_name, self._recipe_as_data)
+            made = sidecar.content(source, file, format_name, self._described[output.name])
             temporary = temporary_beside(path)
             drafts.append(_Draft(output, path, temporary, self._outputs.create(temporary)))
             files.write_all(drafts[-1].descriptor, made)

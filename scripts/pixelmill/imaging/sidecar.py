@@ -48,7 +48,7 @@ def content(
     format_name : str
         Format of the output.
     recipe : mapping
-        As `pixelmill.imaging.recipe.Recipe.as_data` returns it.
+        As `pixelmill.imaging.recipe.Recipe.as_data` returns it for this output.
     """
     made = {
         "path": output.path,

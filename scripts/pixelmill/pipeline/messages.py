@@ -17,7 +17,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn, TypedDict
 
 from pixelmill.core.errors import TreeError, UserError
-from pixelmill.core.jobs import NOTES, STAGES, BusyInterval, Job, Outcome, OutputFile
+from pixelmill.core.jobs import (
+    NOTES,
+    STAGES,
+    UP_TO_DATE,
+    BusyInterval,
+    Job,
+    Outcome,
+    OutputFile,
+)
 from pixelmill.core.reasons import REASONS
 from pixelmill.engines.base import MOST_RESULT_BYTES
 
@@ -208,11 +216,12 @@ def _outcome(
     if job is None:
         raise MalformedError("an image that was not asked for")
     if reason == "":
+        named = zip(variants, job.outputs, strict=True)
+        asked_for = [(variant, path) for variant, path in named if path != UP_TO_DATE]
+        rows = _rows(files, len(asked_for), 5)
         files = tuple(
             _output(variant, path, row)
-            for variant, path, row in zip(
-                variants, job.outputs, _rows(files, len(job.outputs), 5), strict=True
-            )
+            for (variant, path), row in zip(asked_for, rows, strict=True)
         )
         if stage or message:
             raise MalformedError("an error without a reason")

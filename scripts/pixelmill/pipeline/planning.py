@@ -57,6 +57,7 @@ def fingerprints_of(request: ProcessRequest) -> Fingerprints:
         recipe.fingerprint(),
         fingerprint.code_fingerprint(recipe.own_files(), recipe.uses_opencv, request.code),
         request.policy.limits.fingerprint(fingerprint.extra_decoders()),
+        recipe.fingerprints(),
     )
 
 

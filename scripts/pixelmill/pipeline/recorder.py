@@ -79,6 +79,8 @@ class OutcomeRecorder:
         """
         replaced = []
         for outcome in outcomes:
+            if outcome.status == "ok" and self._plan.outputs.are_partial:
+                outcome = self._completed(outcome)
             if outcome.status != "ok" or self._plan.renames:
                 earlier = self._earlier_outputs(outcome.source)
                 if outcome.reason in SOURCE_UNKNOWN:
@@ -89,6 +91,15 @@ class OutcomeRecorder:
                     self._remove_others(outcome, earlier)
             replaced.append(outcome)
         return replaced
+
+    def _completed(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with the outputs that the image had before and that stay."""
+        row = self._rows.get(outcome.source)
+        made = {file.variant for file in outcome.files}
+        paths = self._plan.paths_of(outcome.source)
+        rest = (file for file in (row.files if row else ()) if file.variant not in made)
+        stay = tuple(file for file in rest if file.path in paths)
+        return outcome._replace(files=outcome.files + stay)
 
     def _earlier_outputs(self, source: str) -> list[OutputFile]:
         """Outputs of an image from earlier passes, without names that pass to other images."""

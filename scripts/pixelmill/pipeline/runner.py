@@ -154,7 +154,7 @@ def _child_processes_of(request: ProcessRequest, tree: Workspace) -> ChildProces
 def _work_of(context: PassContext, plan: Plan) -> Work:
     """Describe for the child processes what to render, and how."""
     request, tree = context.request, context.tree
-    seconds_per_image = context.ledger.seconds_per_image(context.fingerprints.recipe)
+    seconds_per_image = context.ledger.seconds_per_image(context.fingerprints)
     workers = _workers_for(request.workers, plan, request.policy.limits)
     engine = _engine_for(request, workers, plan, seconds_per_image)
     breadcrumb_dir = os.path.abspath(tree.breadcrumb_dir)
@@ -266,7 +266,7 @@ def _summary(
     cluster = context.request.cluster
     ended = machine_load.snapshot()
     return Pass(
-        is_full=plan.keep == 0,
+        is_full=plan.is_whole,
         engine=work.engine,
         workers=stats.workers or work.workers,
         seconds=ended.now - began.now,

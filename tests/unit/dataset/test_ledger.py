@@ -70,7 +70,7 @@ def renamed(outcome, name):
 def test_a_fresh_ledger_is_empty_and_its_folder_is_made(ledger):
     assert (ledger.rows(), list(ledger.manifest()), list(ledger.failures())) == ({}, [], [])
     assert ledger.last_pass() is None
-    assert ledger.seconds_per_image("recipe") is None
+    assert ledger.seconds_per_image(FINGERPRINTS) is None
 
 
 def test_what_was_recorded_is_known_to_the_next_process(path, outcomes):
@@ -175,7 +175,7 @@ def test_the_rate_is_that_of_this_recipe_and_code_and_of_images_that_went_well(l
     fast = good._replace(seconds=(0.2,) * 5, bytes_in=100)
     ledger.record([slow, fast, bad], FINGERPRINTS)
     ledger.record([renamed(good, "other.jpg")], FINGERPRINTS._replace(recipe="other recipe"))
-    assert ledger.seconds_per_image("recipe") == pytest.approx(3.0)
+    assert ledger.seconds_per_image(FINGERPRINTS) == pytest.approx(3.0)
 
 
 def test_a_batch_is_recorded_completely_or_not_at_all(ledger, outcomes):

@@ -180,6 +180,64 @@ def test_another_suffix_renders_all_images_and_keeps_the_old_outputs_until_then(
     assert (plan.orphans, plan.renames, plan.passed_on) == ([], True, set())
 
 
+TWO = parse({"outputs": [{"name": "a"}, {"name": "b", "sidecar": "json"}]})
+FILES = (
+    OutputFile("a", "a/a.jpg", 4, 3, 40, "bytes"),
+    OutputFile("b", "b/a.jpg", 4, 3, 40, "bytes"),
+    OutputFile("b.json", "b/a.jpg.json", 0, 0, 40, "bytes"),
+)
+
+
+def made_with(**recipes):
+    """The image with outputs of earlier recipes."""
+    earlier = {"a": "recipe", "b": "recipe", "b.json": "recipe", **recipes}
+    first = FINGERPRINTS._replace(recipe=earlier["a"], outputs=earlier)
+    return ROW._replace(files=FILES, fingerprints=first)
+
+
+ALL = tuple(file.path for file in FILES)
+
+
+@pytest.mark.parametrize(
+    ("row", "outputs"),
+    [
+        (made_with(a="other"), ("a/a.jpg", "", "")),
+        (made_with(**{"b": "other", "b.json": "other"}), ("", "b/a.jpg", "b/a.jpg.json")),
+        (made_with(a="other")._replace(bytes_in=9), ALL),
+        (made_with(a="other")._replace(mtime_ns=4, digest="other"), ALL),
+        (made_with(**dict.fromkeys(TWO.variants, "other")), ALL),
+    ],
+    ids=["one", "one with a sidecar", "the source too", "the content too", "all"],
+)
+def test_of_several_outputs_those_that_the_recipe_changed_are_made(row, outputs):
+    plan = plan_of(rows={"a.jpg": row}, present=dict.fromkeys(ALL, 40), recipe=TWO)
+    assert plan.outputs.job(plan.to_render[0]).outputs == outputs
+    assert plan.paths_of("a.jpg") == ALL
+    assert plan.is_whole == (outputs == ALL)
+
+
+@pytest.mark.parametrize("size", [None, 39])
+def test_an_image_that_lost_an_output_that_would_stay_is_made_as_a_whole(size):
+    present = {"a/a.jpg": 40, "b/a.jpg": 40, "b/a.jpg.json": size}
+    plan = plan_of(rows={"a.jpg": made_with(a="other")}, present=present, recipe=TWO)
+    assert plan.outputs.job(ENTRY).outputs == ALL
+
+
+def test_an_output_that_changes_anyway_is_not_looked_for():
+    asked = []
+    present = {"b/a.jpg": 40, "b/a.jpg.json": 40}
+    outputs = Outputs(Entries([ENTRY]), TWO)
+    probes = FileProbes(
+        lambda path: asked.append(path) or present.get(path),
+        lambda path: "same",
+        lambda made: False,
+    )
+    row = made_with(a="other")
+    plan = make_plan(Entries([ENTRY]), {"a.jpg": row}, outputs, FINGERPRINTS, probes)
+    assert dict(plan.reasons) == {"recipe changed": 1}
+    assert asked == ["b/a.jpg", "b/a.jpg.json"]
+
+
 def test_a_plan_names_only_the_outputs_that_it_makes():
     plan = plan_of(entries=[ENTRY, ENTRY._replace(path="b.png")])
     assert plan.paths_of("a.jpg") == ()

@@ -354,6 +354,26 @@ def test_a_colour_by_name_does_not_change_the_fingerprint():
     assert padded("white") == padded("#FFFFFF") != padded("black")
 
 
+def test_what_concerns_one_output_changes_only_the_fingerprints_of_its_files():
+    def fingerprints(**options):
+        a = {"name": "a", "sidecar": "json", "steps": ["sharpen"], **options}
+        return parse({"outputs": [a, {"name": "b", "format": "png"}]}).fingerprints()
+
+    def changed(**options):
+        pairs = zip(fingerprints().items(), fingerprints(**options).values(), strict=True)
+        return {name for (name, before), after in pairs if before != after}
+
+    for options in ({"quality": 60}, {"target": {"bytes": 900}}, {"path": "{name}"},
+                    {"min_saving": "5 %"}, {"if_larger": "keep_source"}):  # fmt: skip
+        assert changed(**options) == {"a", "a.json"}, options
+    assert changed(steps=["grayscale"]) == changed(format="png") == {"a", "b", "a.json"}
+
+
+def test_the_fingerprint_of_the_only_output_is_that_of_the_recipe():
+    recipe = parse({"output": {"quality": 60, "sidecar": "json"}})
+    assert recipe.fingerprints() == dict.fromkeys(("", ".json"), recipe.fingerprint())
+
+
 def test_the_folder_is_not_part_of_the_fingerprint():
     here, there = parse(FULL, folder="here"), parse(FULL, folder="there")
     assert here == there

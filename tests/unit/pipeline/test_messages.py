@@ -8,7 +8,15 @@ import threading
 import pytest
 
 from pixelmill.core.errors import ImageError, TreeError, UserError
-from pixelmill.core.jobs import SOURCE_KEPT, BusyInterval, Job, OutputFile, StageTimer, failed
+from pixelmill.core.jobs import (
+    SOURCE_KEPT,
+    UP_TO_DATE,
+    BusyInterval,
+    Job,
+    OutputFile,
+    StageTimer,
+    failed,
+)
 from pixelmill.pipeline import messages
 from pixelmill.pipeline.messages import Channel, MalformedError, bodies, pack, split, unpack
 
@@ -37,6 +45,16 @@ def outcomes():
 
 def test_the_outcomes_of_a_batch_are_restored():
     assert unpack(pack(outcomes(), STRETCH), JOBS.get, VARIANTS) == (outcomes(), STRETCH)
+
+
+def test_an_outcome_has_no_outputs_that_were_not_asked_for():
+    (whole, _) = outcomes()
+    job = JOBS["a.png"]._replace(outputs=(UP_TO_DATE, "y/a.png"))
+    only = whole._replace(files=whole.files[1:])
+    stretch = STRETCH._replace(images=1)
+    assert unpack(pack([only], stretch), {"a.png": job}.get, VARIANTS) == ([only], stretch)
+    with pytest.raises(MalformedError):
+        unpack(pack([whole], stretch), {"a.png": job}.get, VARIANTS)
 
 
 def test_an_outcome_made_for_a_dead_process_is_restored_too():

@@ -111,7 +111,7 @@ def test_the_work_is_that_of_the_plan_within_what_the_request_and_its_policy_all
     workspace, plan = Workspace(given.target), Plan(to_render=entries(80), outputs="names")
     context = SimpleNamespace(
         request=given, tree=workspace, fingerprints=SimpleNamespace(recipe="r"),
-        ledger=SimpleNamespace(seconds_per_image={"r": 0.25}.get),
+        ledger=SimpleNamespace(seconds_per_image=lambda made: {"r": 0.25}.get(made.recipe)),
     )  # fmt: skip
     work = runner._work_of(context, plan)
     assert (work.engine, work.workers, work.outputs) == ("processes", 2, "names")
