@@ -1,7 +1,8 @@
 """XMP: selects the properties that outputs have, and makes those about the pixels true.
 
-A packet is parsed into a tree and written anew, without comments and padding. Only XML without a
-document type is accepted, so that there are no entities to expand (XMP part 1, 7).
+A packet is parsed into a tree and written anew, without comments and padding, and only in such a
+frame as the source has, so that it hardly ever grows. Only XML without a document type is accepted,
+so that there are no entities to expand (XMP part 1, 7).
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from pixelmill.imaging.codecs.tag_names import name_of_property
 from pixelmill.imaging.parameters import Size
 
 #: Largest packet that is read, in bytes, and levels of its elements. Those of cameras and editors
-#: have some kilobytes and about ten levels. A packet that is written anew may have a level more.
+#: have some kilobytes and about ten levels.
 MOST_BYTES = 1_000_000
 _MOST_DEPTH = 50
 
-#: Bytes by which a packet may grow as it is written anew, by its frame and declarations.
+#: Bytes by which a packet may grow as it is written anew, by its declarations and references.
 MOST_GROWTH = 1_000
+
+#: Bytes in which the beginning of a packet's frame is searched.
+_PREAMBLE = 100
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _META = "adobe:ns:meta/"
@@ -103,7 +107,8 @@ def kept(packet: bytes, names: Container[str] | None = None) -> bytes:
         grow by more than `MOST_GROWTH`.
     """
     found = []
-    for node in _descriptions(_parse(packet, _MOST_DEPTH)):
+    root = _parse(packet)
+    for node in _descriptions(root):
         attributes = {name: text for name, text in node.attributes.items() if _keeps(name, names)}
         content: list[_Element | str] = [
             _pruned(part, _structure_of(part.name, names))
@@ -112,7 +117,7 @@ def kept(packet: bytes, names: Container[str] | None = None) -> bytes:
         ]
         if attributes or content:
             found.append(_Element(node.name, attributes, content))
-    written = _written(found) if found else b""
+    written = _written(found, _frame_of(packet, root)) if found else b""
     if len(written) > min(MOST_BYTES, len(packet) + MOST_GROWTH):
         raise ValueError(f"it has {len(written):,} bytes as it would be written")
     return written
@@ -182,7 +187,8 @@ def fitted(packet: bytes, size: Size, orientation: int, format_name: str) -> byt
         (_EXIF, "PixelYDimension"): height,
         ("http://purl.org/dc/elements/1.1/", "format"): f"image/{format_name}",
     }
-    nodes = list(_descriptions(_parse(packet, _MOST_DEPTH + 1)))
+    root = _parse(packet)
+    nodes = list(_descriptions(root))
     for node in nodes:
         node.attributes = {
             name: true.get(name.key, value)
@@ -193,7 +199,18 @@ def fitted(packet: bytes, size: Size, orientation: int, format_name: str) -> byt
             _Element(part.name, {}, [true[part.name.key]]) if part.name.key in true else part
             for part in node.elements()
         ]
-    return _written(nodes)
+    return _written(nodes, _frame_of(packet, root))
+
+
+def _frame_of(packet: bytes, root: _Element) -> tuple[str, str]:
+    """Return what is before and after the RDF of a packet (XMP part 1, 7.3.2 and 7.3.3)."""
+    begin = end = ""
+    if root.name.namespace == _META:
+        begin, end = f'<x:xmpmeta xmlns:x="{_META}">', "</x:xmpmeta>"
+    if b"<?xpacket" in packet[:_PREAMBLE]:
+        begin = f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n{begin}'
+        end = f'{end}\n<?xpacket end="r"?>'
+    return begin, end
 
 
 def _descriptions(root: _Element) -> Iterator[_Element]:
@@ -209,7 +226,7 @@ def _descriptions(root: _Element) -> Iterator[_Element]:
     return (part for part in outer.elements() if part.name.key == (_RDF, "Description"))
 
 
-def _parse(packet: bytes, most_depth: int) -> _Element:
+def _parse(packet: bytes) -> _Element:
     if len(packet) > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
     parser = expat.ParserCreate(namespace_separator="\n")
@@ -221,8 +238,8 @@ def _parse(packet: bytes, most_depth: int) -> _Element:
         raise ValueError("it has a document type")
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        if len(open_) > most_depth:
-            raise ValueError(f"it has more than {most_depth} levels")
+        if len(open_) > _MOST_DEPTH:
+            raise ValueError(f"it has more than {_MOST_DEPTH} levels")
         element = _Element(_name(name), {_name(key): text for key, text in attributes.items()})
         open_[-1].content.append(element)
         open_.append(element)
@@ -246,18 +263,15 @@ def _name(joined: str) -> _Name:
     return _Name(parts[0], parts[1], parts[2] if len(parts) == 3 else "")
 
 
-def _written(nodes: list[_Element]) -> bytes:
-    """Return a packet with these descriptions."""
+def _written(nodes: list[_Element], frame: tuple[str, str]) -> bytes:
+    """Return a packet with these descriptions in a frame."""
     prefixes = _prefixes(nodes)
     declared = "".join(
         f' xmlns:{p}="{_escaped(space, _IN_ATTRIBUTE)}"' for space, p in prefixes.items()
     )
     body = "\n".join(_text(node, prefixes, ' rdf:about=""') for node in nodes)
-    return (
-        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
-        f'<x:xmpmeta xmlns:x="{_META}"><rdf:RDF xmlns:rdf="{_RDF}"{declared}>\n'
-        f'{body}\n</rdf:RDF></x:xmpmeta>\n<?xpacket end="r"?>'
-    ).encode()
+    begin, end = frame
+    return f'{begin}<rdf:RDF xmlns:rdf="{_RDF}"{declared}>\n{body}\n</rdf:RDF>{end}'.encode()
 
 
 def _prefixes(nodes: list[_Element]) -> dict[str, str]:
@@ -295,6 +309,8 @@ def _text(element: _Element, prefixes: Mapping[str, str], about: str = "") -> st
         if not (nested and isinstance(part, str) and part.isspace())
     )
     name = named(element.name)
+    if not inside:
+        return f"<{name}{about}{attributes}/>"
     return f"<{name}{about}{attributes}>{inside}</{name}>"
 
 

@@ -138,6 +138,29 @@ def test_two_namespaces_with_one_prefix_are_told_apart():
     assert properties(made) == {"{urn:one}b": "1", "{urn:two}b": "2", "{urn:three}b": "3"}
 
 
+BEGIN, END = '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>', '<?xpacket end="r"?>'
+ONE = '<rdf:Description xmp:Rating="5"/>'
+BARE = f'<rdf:RDF xmlns:rdf="{RDF}" {SPACES}>{ONE}</rdf:RDF>'
+
+#: What may be around the properties (XMP part 1, 7.3), by what of it the source has.
+FRAMES = {
+    "nothing": BARE.encode(),
+    "an element": packet(ONE),
+    "instructions": f"{BEGIN}{BARE}{END}".encode(),
+    "both": f"{BEGIN}{packet(ONE).decode()}{END}".encode(),
+}
+
+
+@pytest.mark.parametrize("held", FRAMES.values(), ids=FRAMES)
+def test_a_packet_has_the_frame_of_its_source_and_does_not_grow_by_one(held):
+    made = xmp.kept(held)
+    for part in (b"<x:xmpmeta", b"</x:xmpmeta>", b"<?xpacket begin=", b"<?xpacket end="):
+        assert (part in made) == (part in held)
+    assert len(made) <= len(held) + len("\ufeff".encode()) + len("\n") * 4
+    assert properties(made) == {f"{{{XAP}}}Rating": "5"}
+    assert xmp.fitted(made, (4, 3), 1, "png") == made
+
+
 def test_a_packet_without_properties_is_empty_and_not_malformed(render):
     for held in (packet(), packet("<rdf:Description/>"), b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'):
         assert (xmp.kept(held), render(held)[1]) == (b"", "")
