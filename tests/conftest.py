@@ -7,6 +7,7 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -39,6 +40,10 @@ MEMORY, ROOM = "/dev/shm", 2 * 2**30
 
 
 def pytest_configure():
+    # In the background, as by `nohup make test &`, processes inherit that these are ignored.
+    for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: None)
     if os.path.isdir(MEMORY) and shutil.disk_usage(MEMORY).free > ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
     if hasattr(os, "fork"):

@@ -345,7 +345,7 @@ def test_no_worker_has_an_open_file_after_a_pass_stopped(engine, photos, tmp_pat
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
 def test_a_full_disk_gives_one_sentence_and_the_next_run_completes(
-    sources, undisturbed, tmp_path, script
+    sources, undisturbed, tmp_path, script, wait_until
 ):
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -364,7 +364,9 @@ def test_a_full_disk_gives_one_sentence_and_the_next_run_completes(
         subprocess.run(["mount", "-o", "remount,size=60m", disk], check=True)
         assert script("process_parallel.py", sources, tree, *options).status == 0
         assert tree_digest(tree) == undisturbed
-        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        # The system may still be closing files of processes that have ended.
+        read_only = ["mount", "-o", "remount,ro", disk]
+        wait_until(lambda: subprocess.run(read_only, check=False).returncode == 0)
         shutil.copytree(sources, tmp_path / "more")
         (tmp_path / "more" / "0.jpg").unlink()
         refused = script("process_parallel.py", tmp_path / "more", tree, *options)
