@@ -165,10 +165,15 @@ def test_definitions_are_found():
     assert words_of("_TakeOver2") == words_of("take_over_2") == "_take_over_2_"
 
 
+@pytest.fixture(scope="module")
+def words(defined):
+    """The words of the last part of every name."""
+    return {name: words_of(re.split(r"[.:(]", name)[-1]) for name in defined}
+
+
 @pytest.mark.parametrize("word", WORDS)
-def test_no_name_contains_a_private_word(defined, word):
-    last = ((name, re.split(r"[.:(]", name)[-1]) for name in defined)
-    assert {name for name, own in last if f"_{word}_" in words_of(own)} == set(), WORDS[word]
+def test_no_name_contains_a_private_word(words, word):
+    assert {name for name, own in words.items() if f"_{word}_" in own} == set(), WORDS[word]
 
 
 @pytest.mark.parametrize("name", NAMES)

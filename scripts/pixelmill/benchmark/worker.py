@@ -91,7 +91,8 @@ def _pass(source: str, target: str, recipe: Recipe, entries: Entries, case: Case
     done = process(ProcessRequest(source, target, recipe, case.kind, case.workers), entries)
     seconds = done.seconds - done.startup_seconds
     with Ledger(os.path.join(target, "ledger.sqlite"), read_only=True) as ledger:
-        sums = [mean * done.images / done.workers for mean in ledger.stage_means()]
+        made = done.images - done.failed  # those that failed have no part in the means
+        sums = [mean * made / done.workers for mean in ledger.stage_means()]
         stages = _stages(sums, seconds)
         timeline = ledger.timeline()
     busy = [0.0] * done.workers
