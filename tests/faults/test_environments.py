@@ -87,9 +87,9 @@ REDIRECTIONS = {
     "full-stderr": "2>/dev/full",
 }
 
-#: The most different ones represent all in short runs.
+#: The one that lacks all of them represents all in short runs.
 SOME = [
-    pytest.param(text, marks=() if name in ("none-at-all", "full-stderr") else pytest.mark.slow)
+    pytest.param(text, marks=() if name == "none-at-all" else pytest.mark.slow)
     for name, text in REDIRECTIONS.items()
 ]
 
@@ -302,8 +302,11 @@ def test_images_are_generated_without_semaphores(without_shared_memory, out):
 
 @pytest.mark.parametrize("engine", EACH)
 @pytest.mark.parametrize(
-    "folder", ["absent", "file", "/".join(["long" * 30] * 4), "relative"],
-    ids=["missing", "a-file", "long", "relative"],
+    "folder",
+    [pytest.param("absent", id="missing"),
+     pytest.param("file", id="a-file", marks=pytest.mark.slow),
+     pytest.param("/".join(["long" * 30] * 4), id="long", marks=pytest.mark.slow),
+     pytest.param("relative", id="relative")],
 )  # fmt: skip
 def test_a_pass_works_with_an_unusual_folder_for_temporary_files(
     shell, source, tmp_path, engine, folder
@@ -367,7 +370,7 @@ def test_a_missing_current_folder_gives_one_sentence(shell, source, tmp_path, ar
     assert_one_sentence(done, "current folder")
 
 
-@pytest.mark.parametrize("blocks", [0, 64])
+@pytest.mark.parametrize("blocks", [pytest.param(0, marks=pytest.mark.slow), 64])
 @pytest.mark.parametrize("engine", EACH)
 def test_a_small_limit_on_the_size_of_files_gives_one_sentence(shell, source, out, engine, blocks):
     options = ["--engine", engine, "--workers", "2"]

@@ -2,8 +2,10 @@
 
 Importing the libraries takes longer than most runs in tests. `Server` starts this file as a
 program, which imports them once and then forks for each run: every run has a process, arguments,
-an environment, a working directory and standard streams of its own. The modules of pixelmill are
-not imported beforehand, so that every run uses the code in its own folder.
+an environment, a working directory and standard streams of its own.
+
+Runs of the code in this repository are forked from a copy of the server that has imported the
+modules of pixelmill too. Runs of code in other folders import that code.
 """
 
 import array
@@ -29,6 +31,13 @@ LIBRARIES = (
     "xxhash",
     "yaml",
 )
+
+#: The code of this repository.
+SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts")
+SCRIPTS = os.path.normpath(SCRIPTS)
+
+#: Sockets of the server and of the copy that has imported pixelmill.
+PLAIN, WITH_PIXELMILL = "socket", "pixelmill"
 
 #: Keeps the libraries from starting threads, which do not survive a fork.
 ONE_THREAD = dict.fromkeys(
@@ -72,7 +81,8 @@ class Server:
             stdout=subprocess.PIPE,
             env={**environment, **ONE_THREAD},
         )
-        self._process.stdout.readline()  # sent when it listens
+        for _ in (PLAIN, WITH_PIXELMILL):
+            self._process.stdout.readline()  # sent by each when it listens
 
     def run(self, command, folder, environment, seconds):
         """Run a command in a folder; return its exit status and all that it wrote.
@@ -156,7 +166,7 @@ def ask(server, command, folder, environment, streams, seconds=None):
     with socket.socket(socket.AF_UNIX) as connection:
         os.chdir(server)  # the path of a socket must be short
         try:
-            connection.connect("socket")
+            connection.connect(WITH_PIXELMILL if is_own(command, environment) else PLAIN)
         finally:
             os.chdir(here)
         connection.settimeout(seconds)
@@ -168,7 +178,14 @@ def ask(server, command, folder, environment, streams, seconds=None):
     return int.from_bytes(answer, "big", signed=True) if answer else 1
 
 
-def serve():
+def is_own(command, environment):
+    """Whether a command runs the code of this repository."""
+    if command[0] == "pixelmill":
+        return environment.get("PYTHONPATH") == SCRIPTS
+    return os.path.dirname(os.path.abspath(command[0])) == SCRIPTS
+
+
+def serve(name):
     """Fork for each request; return the request in the process that is to run it.
 
     The server ends at the end of its standard input.
@@ -176,7 +193,7 @@ def serve():
     import select
 
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind("socket")
+        listener.bind(name)
         listener.listen()
         print(flush=True)
         answering = set()
@@ -277,13 +294,34 @@ def import_libraries():
     gc.freeze()
 
 
+def import_pixelmill():
+    """Import all modules of this repository."""
+    import contextlib
+    import gc
+    import importlib
+    import pkgutil
+
+    sys.path.insert(0, SCRIPTS)
+    package = importlib.import_module("pixelmill")
+    for module in pkgutil.walk_packages(package.__path__, "pixelmill."):
+        if not module.name.endswith("__main__"):
+            with contextlib.suppress(ImportError):  # some need an extra
+                importlib.import_module(module.name)
+    del sys.path[0]
+    gc.freeze()
+
+
 if __name__ == "__main__":
     if sys.argv[1:]:  # the launcher
         status = ask(sys.argv[1], sys.argv[2:], os.getcwd(), os.environ, [0, 1, 2])
         sys.exit(status if status >= 0 else 128 - status)
     import_libraries()
     launcher = os.path.abspath("python")
-    become(*serve())
+    place = PLAIN
+    if not os.fork():
+        place = WITH_PIXELMILL
+        import_pixelmill()
+    become(*serve(place))
     if sys.argv[0] in ("snakemake", "pixelmill"):
         sys.executable = launcher
     end(run())

@@ -75,7 +75,7 @@ def long_path(tmp_path):
     ("engine", "method"),
     [
         ("sequential", "forkserver"), ("threads", "spawn"), ("processes", "forkserver"),
-        ("processes", "spawn"),
+        pytest.param("processes", "spawn", marks=pytest.mark.slow),
         pytest.param("futures", "forkserver", marks=pytest.mark.slow),
         pytest.param("distributed", "spawn", marks=pytest.mark.slow),
     ],

@@ -28,6 +28,9 @@ pytestmark = [
 
 #: Steps that do the same as another one in a second way.
 SIMILAR = (
+    "leaves a thread",
+    "leaves a copy of its process",
+    "leaves a copy and stops",
     "leaves a program",
     "leaves a thread that holds the interpreter",
     "stops its group",

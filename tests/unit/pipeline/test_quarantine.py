@@ -17,10 +17,7 @@ from pixelmill.pipeline.child_processes import ChildProcesses
 from pixelmill.pipeline.quarantine import DeathCounter, Quarantine, _how_it_ended
 from tests.helpers.passes import process_folder
 
-pytestmark = [
-    pytest.mark.skipif(os.name == "nt", reason="signals end processes on POSIX alone"),
-    pytest.mark.usefixtures("started_children"),
-]
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals end processes on POSIX alone")
 
 ENDS = {
     "fine": ("return image", "ok", ""),
@@ -116,6 +113,7 @@ def test_an_image_that_is_tried_alone_has_the_memory_of_the_limits(tmp_path, pho
 KILLS = "import os; image.height == 30 and os.abort(); return image"
 
 
+@pytest.mark.usefixtures("started_children")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_only_killing_images_are_recorded_as_crashed(tmp_path, photo, workers):
     tried = Tried(tmp_path, photo, KILLS)
