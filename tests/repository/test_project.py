@@ -61,7 +61,6 @@ TESTED_BY = {
     "verification/second_png": "unit/verification/test_second_decoder.py",
     "verification/second_ssim": "unit/imaging/codecs/test_ssim.py",
     "verification/second_tiff": "unit/verification/test_second_decoder.py",
-    "verification/sidecar_check": "unit/pipeline/test_sidecars.py",
     "verification/suspected_faults": "unit/verification/test_planted_pictures.py",
 }
 
