@@ -42,6 +42,16 @@ def test_two_images_with_one_key_are_refused(tmp_path):
         read(str(tree))
 
 
+def test_an_earlier_output_of_an_image_that_failed_since_is_not_packed(tmp_path):
+    rows = [
+        ("a.png", "", "a.jpg", "failed", "unreadable", 9, 9, "0"),
+        ("b.png", "", "b.jpg", "ok", "", 9, 9, "1"),
+        ("c.png", "", "", "ok", "", 0, 0, ""),
+    ]
+    write_table(tmp_path / "manifest.csv", MANIFEST, rows)
+    assert [output.member for output in read(str(tmp_path))] == ["b.jpg"]
+
+
 def test_a_tree_without_outputs_is_refused(tmp_path):
     with pytest.raises(UserError, match="lists no output"):
         read(str(make_tree(tmp_path, {})))
@@ -70,6 +80,16 @@ def test_an_altered_output_is_told(tree, altered):
     (tree / "images/a.jpg").write_bytes(altered)
     with pytest.raises(UserError, match=r"images/a\.jpg' was altered after the run"):
         content(tree, first)
+
+
+def test_an_output_that_grows_or_shrinks_while_it_is_read_is_told(tree):
+    first, *_ = read(str(tree))
+    for data in (b"ones", b"on"):
+        _, parts = Images(str(tree)).read(first)
+        (tree / "images/a.jpg").write_bytes(data)
+        with pytest.raises(UserError, match=r"images/a\.jpg' was altered after the run"):
+            list(parts)
+        (tree / "images/a.jpg").write_bytes(b"one")
 
 
 def test_a_missing_output_is_told(tree):

@@ -19,6 +19,7 @@ from pixelmill.packing.check import check
 from pixelmill.packing.division import Division
 from pixelmill.packing.pack import PackRequest, pack
 from pixelmill.packing.record import JOURNAL, RECORD, STATE
+from tests.helpers.optional import if_installed
 from tests.helpers.passes import process_folder
 from tests.helpers.trees import FORMATS, files_of, make_tree, packed, packed_afresh, shards_of
 
@@ -143,17 +144,19 @@ def test_a_shard_is_written_again_for_the_names_of_its_members_alone(tmp_path, f
     assert files_of(folder) == files_of(tmp_path / "fresh")
 
 
-@pytest.mark.parametrize("damage", ["flipped", "shorter", "gone"])
+@pytest.mark.parametrize("damage", ["flipped", "flipped, with its old time", "shorter", "gone"])
 def test_a_shard_that_is_not_as_it_was_written_is_written_again(tree, folder, damage):
     packed(tree, folder, 10)
     files = files_of(folder)
     path = folder / "images-000001.tar"
-    data = bytearray(path.read_bytes())
+    data, state = bytearray(path.read_bytes()), path.stat()
     data[600] ^= 1
     if damage == "gone":
         path.unlink()
     else:
-        path.write_bytes(data if damage == "flipped" else data[:-1])
+        path.write_bytes(data[:-1] if damage == "shorter" else data)
+    if damage == "flipped, with its old time":
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert packed(tree, folder).written == 1
     assert files_of(folder) == files
 
@@ -164,6 +167,9 @@ def test_a_shard_whose_times_changed_is_kept(tree, folder):
     os.utime(folder / "images-000001.tar", ns=(5, 5))
     assert packed(tree, folder).written == 0
     assert changed(before, folder) == set()
+    noted = map(json.loads, (folder / STATE).read_text().splitlines())
+    times = {f"images-{one['number']:06}.tar": one["mtime_ns"] for one in noted}
+    assert times == {path.name: path.stat().st_mtime_ns for path in folder.glob("*.tar")}
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"number": 0}\n[]\n\xff\n', None])
@@ -174,6 +180,16 @@ def test_without_the_state_all_shards_are_written_again_with_the_same_bytes(tree
     if content is not None:
         (folder / STATE).write_bytes(content)
     assert packed(tree, folder).written == 3
+    assert files_of(folder) == files
+
+
+def test_a_state_that_lacks_a_member_is_not_believed(tree, folder):
+    packed(tree, folder, 10)
+    files = files_of(folder)
+    first, *others = map(json.loads, (folder / STATE).read_text().splitlines())
+    lines = [{**first, "sizes": first["sizes"][1:]}, *others]
+    (folder / STATE).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert packed(tree, folder).written == 1
     assert files_of(folder) == files
 
 
@@ -198,6 +214,9 @@ def test_an_altered_output_ends_the_packing_and_leaves_the_earlier_shard(tree, f
     with pytest.raises(UserError, match=r"1/9\.jpg' was altered after the run"):
         packed(tree, folder)
     assert shards_of(folder) == shards
+    # What describes the shards does not outlast them.
+    assert not list(folder.glob("packed.[cp]*"))
+    assert json.loads((folder / RECORD).read_text())["shards"] == []
     with pytest.raises(UserError, match="did not end; pack again"):
         check(str(folder))
     (tree / "images/1/9.jpg").write_bytes(contents["1/9.jpg"])
@@ -338,6 +357,14 @@ def test_what_is_asked_by_default_may_be_asked_later(tree, folder):
     assert packed(tree, folder, 10_000, format="webdataset").written == 0
 
 
+@if_installed("pyarrow")
+def test_a_format_without_sidecars_is_divided_without_them(tmp_path, folder):
+    tree = make_tree(tmp_path / "tree", CONTENTS, sidecars=True)
+    total = sum(map(len, CONTENTS.values()))
+    pack(PackRequest(str(tree), str(folder), "parquet", Division(bytes=total)))
+    assert len(shards_of(folder)) == 1
+
+
 def test_bytes_divide_too(tree, folder):
     pack(PackRequest(str(tree), str(folder), division=Division(bytes=1000)))
     total = sum(map(len, CONTENTS.values()))
@@ -371,4 +398,23 @@ def test_a_file_is_synced_when_all_of_it_is_written(tree, folder, monkeypatch, f
     found = {path.name: path.stat() for path in folder.iterdir()}
     kept = {name: state.st_size for name, state in found.items() if state.st_ino in sizes}
     assert kept.keys() >= {*shards_of(folder), RECORD, STATE}
+    assert os.name == "nt" or folder.stat().st_ino in sizes  # which has the names
     assert kept == {name: sizes[found[name].st_ino] for name in kept}
+
+
+def test_what_was_written_so_far_is_noted_on_the_disk(tree, folder, monkeypatch):
+    """Else a packing that a power failure ends begins anew."""
+    synced = {}
+    fsync = os.fsync
+
+    def sync(descriptor):
+        state = os.fstat(descriptor)
+        synced[state.st_ino] = state.st_size
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    (tree / "images/1/9.jpg").write_bytes(b"altered")
+    with pytest.raises(UserError, match="was altered after the run"):
+        packed(tree, folder, 1, durable=True)
+    state = (folder / JOURNAL).stat()
+    assert synced[state.st_ino] == state.st_size > 0
