@@ -10,6 +10,7 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.tables import read_table
+from pixelmill.inspection import metrics_table
 from pixelmill.inspection.metrics import METRICS, Kind
 from pixelmill.inspection.metrics_table import MetricsTable, Row
 from tests.helpers.optional import if_installed
@@ -88,6 +89,27 @@ def test_the_same_rows_give_the_same_bytes(table, tmp_path):
     table.write_csv(tmp_path / "one.csv")
     MetricsTable(iter(ROWS)).write_csv(tmp_path / "two.csv")
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+
+
+def test_a_table_that_is_written_in_parts_has_every_row_once(tmp_path, monkeypatch):
+    """Each part of a large table has cells of its own, also of the columns that share texts."""
+
+    def row(number):
+        facts = {
+            **FACTS,
+            "camera": f"Canon {number}",
+            "taken": f"2025-12-0{number}T00:00:00",
+            "width": number,
+            "phash": f"{number}" * 16,
+        }
+        return Row(f"{number}.jpg", facts, "", number, f"{number}" * 32)
+
+    rows = [row(1), row(2), row(3), Row("4.jpg", {}, "corrupt", 4, ""), row(5)]
+    table = MetricsTable(rows)
+    table.write_csv(tmp_path / "whole.csv")
+    monkeypatch.setattr(metrics_table, "_ROWS", 2)
+    table.write_csv(tmp_path / "parts.csv")
+    assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
 def test_a_table_without_sources_has_a_header(tmp_path):

@@ -149,6 +149,30 @@ def test_the_header_of_netpbm_is_text(header, coded):
     assert stated(header, "ppm", "mode", "bits") == coded
 
 
+#: Headers of bitmaps: so long, with so many bits of a pixel.
+BITMAPS = {
+    (40, 1): ("P", 1), (40, 4): ("P", 4), (40, 8): ("P", 8), (40, 16): ("RGB", 5),
+    (40, 24): ("RGB", 8), (40, 32): ("RGB", 8), (124, 16): ("RGB", 5),
+    (12, 1): ("P", 1), (12, 8): ("P", 8), (12, 24): ("RGB", 8),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("header", "coded"), BITMAPS.items())
+def test_the_bits_of_a_bitmap_are_those_of_a_channel(header, coded):
+    length, bits = header
+    sides = struct.pack("<HHHH" if length == 12 else "<iiHH", 2, 2, 1, bits)
+    data = bytes(14) + struct.pack("<I", length) + sides.ljust(length, b"\0")
+    assert stated(data, "bmp", "mode", "bits") == coded
+
+
+@pytest.mark.parametrize(("packed", "bits"), [(0x80, 1), (0x81, 2), (0xF7, 8), (0x01, 8)])
+def test_the_bits_of_a_gif_are_those_of_the_palette_that_its_frames_share(packed, bits):
+    assert stated(b"GIF89a" + bytes([2, 0, 2, 0, packed, 0, 0]), "gif", "mode", "bits") == (
+        "P",
+        bits,
+    )
+
+
 def test_heic_states_its_bits(encoded):
     pillow_heif = pytest.importorskip("pillow_heif")
     file = io.BytesIO()
@@ -300,6 +324,24 @@ def test_the_exif_of_a_png_is_found_behind_its_pixels(encoded):
     end = whole.index(b"IEND") - 4
     data = whole[:end] + chunk(b"eXIf", block) + whole[end:]
     assert stated(data, "png", "camera") == ("Maker",)
+
+
+def test_an_exif_chunk_of_a_png_that_was_damaged_is_not_read(encoded):
+    whole = encoded(image(), "PNG")
+    blocks = [
+        chunk(b"eXIf", exif_block([(MAKE, "ascii", name)]).removeprefix(b"Exif\0\0"))
+        for name in ("First", "Other")
+    ]
+    blocks[0] = blocks[0].replace(b"First", b"Frist")
+    end = whole.index(b"IEND") - 4
+    data = whole[:end] + b"".join(blocks) + whole[end:]
+    assert stated(data, "png", "camera") == ("Other",)
+
+
+def test_of_several_exif_segments_the_first_counts():
+    blocks = [segment(0xE1, exif_block([(MAKE, "ascii", name)])) for name in ("First", "Other")]
+    other = segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0")
+    assert stated(jpeg(other, *blocks), "jpeg", "camera") == ("First",)
 
 
 def test_directories_of_a_tiff_in_a_circle_end():
