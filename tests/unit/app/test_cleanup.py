@@ -44,8 +44,18 @@ MADE = [
         )
     ),
     "results/mine/light/auto/images/a/b/.pixelmill-0a-1-2.tmp",
+    *(
+        f"results/mine/{name}"
+        for name in (
+            "metrics.csv", "metrics.parquet", "findings.csv", "statistics.json", "inspection.html",
+            "selected.csv", "left_out.csv", "splits.csv", "inspection/ledger.sqlite",
+            "inspection/.lock", "inspection/failures.csv", "inspection/catalog.csv",
+        )
+    ),
     "results/mine/light/comparison.json",
     "results/mine/heavy/scaling.json",
+    "results/mine/heavy/scaling.unfinished.json",
+    "results/mine/light/rivals.unfinished.json",
     *(
         f"results/mine/heavy/packed/{name}"
         for name in (
@@ -55,7 +65,10 @@ MADE = [
     ),
     "logs/mine/light/pack.log",
     "results/mine/heavy/rivals.json",
-    "results/report/report.html",
+    *(
+        f"results/report/{name}"
+        for name in ("report.html", "report.md", "benchmark.csv", "benchmark.json", "steps.html")
+    ),
     "results/report/figures/mine.light.speedup.svg",
     "results/report/figures/.snakemake_timestamp",
     "results/verdict.txt",
@@ -66,6 +79,9 @@ MADE = [
     "logs/demo/generate.log",
     "logs/demo/light/threads.verify.log",
     "logs/demo/light/threads/1-of-2.log",
+    *(f"logs/mine/{job}.log" for job in ("inspect", "select", "split", "shards/1-of-2.catalog")),
+    *(f"benchmarks/mine/light/{job}.tsv" for job in ("compare", "scaling", "rivals", "pack")),
+    *(f"logs/{job}.log" for job in ("plan", "process", "steps", "verdict", "verify")),
     "logs/report.log",
     "benchmarks/mine/catalog.tsv",
     "benchmarks/report.tsv",

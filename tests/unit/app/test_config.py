@@ -3,6 +3,7 @@
 import copy
 import os
 import re
+import zipfile
 from itertools import product
 from pathlib import Path
 
@@ -519,3 +520,38 @@ def test_a_path_of_windows_in_double_quotes_is_explained():
         UserError, match=r"'C:\\ttemp' is not a folder; in double quotes a '.' begins"
     ):
         config.complete(folder("C:\ttemp"))
+
+
+def test_the_home_folder_is_found_in_the_keys_of_a_cluster_too(trees, monkeypatch):
+    monkeypatch.setenv("HOME", str(trees))
+    monkeypatch.setenv("USERPROFILE", str(trees))
+    tls = {"ca": "~/ca.pem", "cert": "$HOME/cert.pem", "key": "key.pem"}
+    scale = config.complete({"scale": {"scheduler": "~/scheduler.json", "tls": tls}})["scale"]
+    home = str(trees)
+    assert scale["scheduler"] == os.path.join(home, "scheduler.json")
+    assert scale["tls"] == {
+        "ca": os.path.join(home, "ca.pem"), "cert": f"{home}/cert.pem", "key": "key.pem",
+    }  # fmt: skip
+    scale["tls"]["key"] = "$PIXELMILL_NO_SUCH/key.pem"
+    with pytest.raises(UserError, match=r"^scale\.tls\.key: .*'PIXELMILL_NO_SUCH' is not set"):
+        config.complete({"scale": scale})
+
+
+def test_an_archive_among_the_results_is_refused(trees):
+    for name in ("results/a.zip", "photos/a.zip"):
+        with zipfile.ZipFile(trees / name, "w") as made:
+            made.writestr("a.jpg", b"named like an image")
+    assert config.complete(archive("photos/a.zip"))["datasets"]["demo"]["archive"] == "photos/a.zip"
+    for given in ("results/a.zip", "results/*.zip"):
+        with pytest.raises(
+            UserError, match=r"^datasets\.demo\.archive: 'results/a\.zip' is inside"
+        ):
+            config.complete(archive(given))
+
+
+def test_names_of_outputs_depend_on_dates_if_a_recipe_that_is_run_says_so():
+    dated = {"output": {"path": "{taken:%Y}/{name}"}}
+    given = {"recipes": {"dated": dated, "plain": {}}, "run": {"recipes": ["plain"]}}
+    assert not config.needs_dates(config.complete(given), ".")
+    given["run"]["recipes"].append("dated")
+    assert config.needs_dates(config.complete(given), ".")

@@ -81,11 +81,27 @@ def test_own_steps_beside_later_files_precede_those_of_the_working_folder(
         ([MINE], {"run": {"datasets": ["demo"]}}, ["demo"]),
         (["datasets: {demo: {generate: {count: 9}}}\n"], {}, ["demo"]),
         (["results: out\n"], {}, ["demo"]),
+        ([MINE, MINE + "results: out\n"], {}, ["mine"]),
+        ([MINE + "run: {datasets: [mine]}\n", OTHERS], {}, ["others"]),
+        ([MINE, OTHERS + "run: {datasets: [others]}\n"], {}, ["others"]),
     ],
 )
 def test_datasets_that_a_later_layer_brings_are_run(project, files, values, run):
     names = [later(project, text, f"{number}.yaml") for number, text in enumerate(files)]
     assert load(names, values).config["run"]["datasets"] == run
+
+
+@pytest.mark.parametrize(
+    ("files", "values", "sample"),
+    [([], {}, 7), (["results: out\n"], {}, 250), ([], {"results": "out"}, 250)],
+    ids=["nothing", "by a file", "by a value"],
+)
+def test_the_config_of_the_folder_is_replaced_if_that_is_asked_and_another_is_given(
+    project, files, values, sample
+):
+    """As by the option --replace-workflow-config."""
+    names = [later(project, text, f"{number}.yaml") for number, text in enumerate(files)]
+    assert load(names, values, replace=True).config["verify"]["sample"] == sample
 
 
 def test_the_datasets_of_a_config_are_run_if_it_names_none(project):

@@ -67,12 +67,16 @@ def test_each_job_is_a_step_of_so_many(snakemake):
     snakemake.begin(3, "Process mine", "Updated input files: a.py, b.py")
     snakemake.begin(3, "Process mine", "Forced execution")  # once more after a failure
     snakemake.begin(0, None)  # the rule `all`, which only names outputs
+    snakemake.begin(4, "Verify mine")
+    snakemake.begin(5, "Write the verdict")  # one more than was known before
     assert snakemake.lines == [
         "Step 1 of 3: Catalog mine",
         "Step 2 of 3: Process mine",
         "  because a.py and 1 more changed",
         "Step 2 of 3: Process mine",
         "  because it was asked for",
+        "Step 3 of 3: Verify mine",
+        "Step 4 of 4: Write the verdict",
     ]
 
 
