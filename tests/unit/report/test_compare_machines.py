@@ -107,6 +107,14 @@ def test_differences_that_prevent_a_comparison_are_reported(other):
     ]
 
 
+def test_the_order_of_the_keys_of_a_recipe_is_no_difference():
+    step = {"resize": {"width": 9, "height": 9}}
+    one, other = ({**RESULT, "recipe": {"steps": [order], "depth": 8}} for order in (
+        step, {"resize": {"height": 9, "width": 9}}
+    ))  # fmt: skip
+    assert side_by_side([one, other])["warnings"] == []
+
+
 def test_the_page_shows_both_machines_and_escapes_texts(tmp_path, other):
     write([RESULT, other], tmp_path / "compare.html")
     page = (tmp_path / "compare.html").read_text(encoding="utf-8")

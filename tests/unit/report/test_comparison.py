@@ -81,6 +81,13 @@ def test_the_best_engine_of_each_recipe_is_the_fastest_one_that_is_no_reference(
     assert [row.kind for row in measured] == ["threads"]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_engines_as_fast_the_one_with_fewer_workers_is_the_best(order):
+    fewer = {**PASSES[1], "engine": "futures", "workers": 1}
+    found = compare({"rows": [PASSES[0], *[fewer, PASSES[1]][::order]]})
+    assert [row.kind for row in found.best()] == ["futures"]
+
+
 def test_the_rows_of_one_recipe_can_be_taken():
     other = [{**row, "recipe": "other"} for row in PASSES]
     found = compare({"rows": [*PASSES, *other]})

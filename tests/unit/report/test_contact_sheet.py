@@ -96,6 +96,16 @@ def test_the_slowest_the_largest_savings_and_the_least_similar_are_shown_with_ot
     assert [pair for pair in pairs.values() if pair.kinds == ("sample",)]
 
 
+def test_what_became_larger_is_no_saving(tree):
+    out, source = tree(count=6)
+    with Ledger(str(out / "ledger.sqlite")) as ledger:
+        ledger._database.execute("UPDATE images SET bytes_in = 1 WHERE source != '0.jpg'")
+        ledger._database.execute("UPDATE images SET bytes_in = 99999 WHERE source = '0.jpg'")
+    pairs = contact_sheet(str(out), str(source))
+    saving = [pair.source for pair in pairs if "largest savings" in pair.kinds]
+    assert (len(pairs), saving) == (6, ["0.jpg"])
+
+
 def test_outputs_beside_the_page_are_linked_and_others_are_not(tree, tmp_path):
     out, source = tree(count=1)
     (out / "images/0.jpg").rename(out / "images/a #1.jpg")

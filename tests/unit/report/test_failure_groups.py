@@ -4,7 +4,7 @@ import pytest
 
 from pixelmill.core.reasons import REASONS
 from pixelmill.report.failure_groups import failed_images
-from pixelmill.report.render import html
+from pixelmill.report.render import html, markdown
 
 COMMANDS = {"process": "make process", "all": "make all"}
 
@@ -106,3 +106,16 @@ def test_hostile_paths_and_messages_are_texts():
     page = page_of(("<img src=x>\u202e", "corrupt", "<script>x</script>"), ("b", "corrupt", "c"))
     assert "<img src=x" not in page and "<script>x" not in page and "\u202e" not in page
     assert "&lt;img src=x&gt;" in page
+
+
+def test_the_text_names_the_first_and_counts_the_rest_of_all():
+    """Also of those that the report does not list."""
+    from tests.helpers.reports import REPORT
+
+    rows = [(f"{k}.jpg", "corrupt", "bad") for k in range(7)]
+    text = markdown({**REPORT, "failures": [entry(*rows, corrupt=1234)]})
+    assert "- 4.jpg\n- and 1,229 more\n" in text
+    few = markdown({**REPORT, "failures": [entry(*rows[:3], corrupt=9)]})
+    assert "- 2.jpg\n- and 4 more\n" in few
+    all_of_them = markdown({**REPORT, "failures": [entry(*rows[:5])]})
+    assert "- 4.jpg\n\n" in all_of_them and " more\n" not in all_of_them

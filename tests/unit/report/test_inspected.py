@@ -83,3 +83,5 @@ def test_a_dataset_without_findings_is_told_in_a_sentence():
     page = html({**REPORT, "inspected": [entry]})
     assert "1 image was inspected. Nothing unusual was found." in page
     assert 'id="inspected"' not in html(REPORT)
+    none = html({**REPORT, "inspected": [{**entry, "images": 0}]})
+    assert "0 images were inspected." in none

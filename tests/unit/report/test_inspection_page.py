@@ -42,6 +42,19 @@ def test_a_finding_is_shown_with_its_meaning_and_pictures(inspected, photo):
     assert "Dark: 1" in inspection_page.lines(found)
 
 
+def test_the_most_serious_findings_come_first_and_of_each_the_clearest_pictures(inspected, photo):
+    framed = Image.new("RGB", (300, 200), "black")
+    framed.paste(photo(300, 160, 8).crop((0, 0, 300, 160)), (0, 20))
+    dark = {f"dark{n}": Image.new("RGB", (90, 60), (n, n, n)) for n in (40, 5, 20)}
+    _, page = inspected(framed=framed, **dark)
+    severities = re.findall(r'<td class="text">(info|warning|serious)</td>', page)
+    assert severities == sorted(severities, key=["serious", "warning", "info"].index)
+    assert {"serious", "warning"} <= {*severities}
+    shown = re.search(r'<section id="dark">(.*?)</section>', page, re.DOTALL)[1]
+    assert re.findall(r'alt="Picture of (\w+)', shown) == ["dark5", "dark20", "dark40"]
+    assert re.findall(r'<span class="soft">([^<]+)<', shown) == ["5", "20", "40"]
+
+
 def test_members_of_a_group_are_side_by_side(inspected, photo):
     _, page = inspected(twin=photo(300, 200, 2))
     group = re.search(r'<ul class="tiles group-of">(.*?)</ul>', page, re.DOTALL)[1]
@@ -66,9 +79,16 @@ def test_a_set_without_findings_says_so(inspected):
 
 
 def test_what_failed_is_counted_by_reason(tmp_path, inspected):
-    (tmp_path / "in/broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
-    _, page = inspected()
+    for name in ("broken", "again"):
+        (tmp_path / f"in/{name}.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    (tmp_path / "in/text.jpg").write_bytes(b"no image")
+    found, page = inspected()
     assert "Images that could not be read" in page
+    assert re.findall(r"<code>(\w+)</code></th><td>(\d)", page) == [
+        ("corrupt", "2"), ("not_an_image", "1")
+    ]  # fmt: skip
+    assert "<strong>3</strong><span>could not be read</span>" in page
+    assert inspection_page.lines(found)[0] == "7 images, 7 measured now, 3 failed"
 
 
 def test_names_cannot_inject_anything_and_the_page_needs_no_network(tmp_path, inspected, photo):

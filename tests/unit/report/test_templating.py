@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelmill.report.templating import code, environment, number, span
+from pixelmill.report.templating import code, environment, number, plain, span
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,12 @@ def test_text_in_backquotes_is_code_and_everything_else_is_escaped():
 def test_no_mark_of_direction_and_no_control_character_gets_into_a_page(autoescape):
     page = environment(autoescape).from_string("{{ a }} {{ b | plain }}")
     assert page.render(a="x\u202e", b="y\x1b") == "x\\u202e y\\u001b"
+
+
+def test_a_plain_text_stays_what_it_is_in_markdown():
+    assert plain("a_b *c* &lt; <i> `x` #1 me@x") == (
+        r"a\_b \*c\* &amp;lt; &lt;i&gt; \`x\` \#1 me\@x"
+    )
 
 
 def test_a_missing_value_is_an_empty_text():

@@ -1,9 +1,12 @@
 """The verdict says how a run ended, names what is wrong, and sums the run up in a few lines."""
 
+import os
+
 import pytest
 
+from pixelmill.dataset.layout import Tree
 from pixelmill.report.conclusion import Images
-from pixelmill.report.verdict import as_data, judge, summary
+from pixelmill.report.verdict import as_data, judge, places, summary
 
 TREE = {"dataset": "demo", "recipe": "light", "engine": "threads"}
 
@@ -214,3 +217,14 @@ def test_the_verdict_for_programs_has_every_tree_with_its_failures_by_reason():
         {**TREE, "verified": True, "reasons": {"corrupt": 2, "truncated": 1}},
         {**TREE, "engine": "processes", "verified": False, "reasons": {}},
     ]
+
+
+def test_the_places_are_the_failures_of_the_first_tree_with_some_and_the_report_or_the_images():
+    trees = [Tree("demo", "light", engine, f"out/{engine}") for engine in ("a", "b", "c")]
+    clean, failing = report(), report(failures=[failures(3, 9, engine="b")])
+    assert places(trees, failing, "report.html") == [
+        f"Failed images: {os.path.join('out/b', 'failures.csv')}", "Report: report.html"
+    ]  # fmt: skip
+    images_of_a = f"Images: {os.path.join('out/a', 'images')}"
+    assert places(trees, clean, None) == [f"{images_of_a} and 2 more"]
+    assert places(trees[:1], clean, None) == [images_of_a]

@@ -43,3 +43,18 @@ def test_the_axis_says_when_it_is_logarithmic_and_the_median_is_a_dot():
 def test_quantiles_are_told():
     description = Drawn(CHART.draw(SECTION, 350)).description
     assert "threads: half of the images within 5 ms, 95 % within 50 ms" in description
+
+
+def test_the_axis_reaches_over_the_times_of_all_engines():
+    """The fastest and the slowest may be in any place."""
+    slow, fast = (
+        {**entry, "latency": {**entry["latency"], "edges": edges}}
+        for entry, edges in zip(TIMES, ([0.01, 0.1, 1.0], [0.0001, 0.001, 0.01]), strict=True)
+    )
+    for times in ([slow, fast], [fast, slow]):
+        drawn = Drawn(CHART.draw(Section("a", "b", times=times), 760))
+        left, right = drawn.place("0 %")[0], 760
+        curves = [line for line, _, title in drawn.lines if title]
+        assert all(left < x < right for line in curves for x, _ in line)
+        starts = sorted(line[0][0] for line in curves)
+        assert starts[1] - starts[0] > 100

@@ -77,3 +77,10 @@ def test_the_curve_of_a_fit_goes_through_what_lies_on_it():
     points = [(x, y) for x, y, color, _ in found.dots if color == COLORS["threads"]]
     for end, point in ((curve[0], points[0]), (curve[-1], points[-1])):
         assert end == pytest.approx(point, abs=0.2)
+
+
+def test_a_line_goes_from_fewer_to_more_workers_whatever_the_order_of_the_cases():
+    turned = {**FEW, "figures": BENCHMARK["figures"][::-1]}
+    lines = [line for line, color, _ in drawn(turned).lines if color == COLORS["threads"]]
+    (curve,) = [line for line in lines if len(line) == 3]
+    assert [x for x, _ in curve] == sorted(x for x, _ in curve)

@@ -44,3 +44,10 @@ def test_the_share_of_busy_time_is_told():
 
 def test_without_busy_times_there_is_no_chart():
     assert CHART.draw(Section("a", "b", times=[{**TIMES[0], "workers": []}]), 760) == ""
+
+
+@pytest.mark.parametrize("ends", [(1.0, 4.0), (4.0, 1.0)])
+def test_busy_time_is_a_share_of_that_until_the_last_worker_ended(ends):
+    workers = [{"worker": k + 1, "images": 1, "busy": [[0.0, end]]} for k, end in enumerate(ends)]
+    section = Section("a", "b", times=[{"engine": "threads", "workers": workers}])
+    assert "busy for 62 % of the time" in Drawn(CHART.draw(section, 760)).description
