@@ -79,7 +79,7 @@ def begun(tmp_path, photos, monkeypatch):
     source, output = photos(tmp_path / "in", 2), tmp_path / "scaling.json"
     taken = []
 
-    def again(recipe=RECIPE, stop=None, output=str(output)):
+    def again(recipe=RECIPE, stop=None, output=str(output), repeats=2):
         def measure(source, target, recipe, case, entries, memory):
             if len(taken) == stop:
                 raise KeyboardInterrupt
@@ -90,7 +90,9 @@ def begun(tmp_path, photos, monkeypatch):
         monkeypatch.setattr(manager, "_measure_apart", measure)
         logged = []
         taken.clear()
-        result = run(str(source), recipe, CASES, 2, 2, str(tmp_path), logged.append, output=output)
+        result = run(
+            str(source), recipe, CASES, 2, repeats, str(tmp_path), logged.append, output=output
+        )
         return result, list(taken), logged
 
     with pytest.raises(KeyboardInterrupt):
@@ -110,7 +112,7 @@ def test_a_benchmark_that_was_stopped_continues_with_the_samples_it_has(begun):
     assert len(again()[1]) == 3 * len(CASES)  # a finished benchmark starts afresh
 
 
-@pytest.mark.parametrize("change", ["recipe", "images", "damaged file"])
+@pytest.mark.parametrize("change", ["recipe", "images", "repeats", "damaged file"])
 def test_samples_under_other_conditions_are_not_used(begun, change, tmp_path, photos):
     again, output = begun
     recipe = parse({"steps": ["grayscale"]}) if change == "recipe" else RECIPE
@@ -118,7 +120,8 @@ def test_samples_under_other_conditions_are_not_used(begun, change, tmp_path, ph
         (tmp_path / "in" / "0.jpg").write_bytes((tmp_path / "in" / "1.jpg").read_bytes() + b"more")
     if change == "damaged file":
         Path(beside(str(output))).write_text('{"conditions": 1')
-    assert len(again(recipe)[1]) == 3 * len(CASES)
+    repeats = 3 if change == "repeats" else 2
+    assert len(again(recipe, repeats=repeats)[1]) == (repeats + 1) * len(CASES)
 
 
 def test_a_benchmark_that_keeps_nothing_says_so_when_it_is_stopped(begun):
