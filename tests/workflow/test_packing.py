@@ -1,6 +1,7 @@
 """Outputs are packed by the command, the script and the workflow."""
 
 import json
+import os
 
 import pytest
 
@@ -56,10 +57,14 @@ def test_a_mistake_is_told_in_one_sentence(pixelmill, tree, tmp_path, arguments,
     assert not (tmp_path / "shards").exists()
 
 
-def test_the_script_has_the_options_of_the_rule(call, tree, tmp_path):
+def test_the_script_has_the_options_of_the_rule(call, tree, tmp_path, monkeypatch):
+    synced = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(fsync(descriptor)))
     options = ["--format", "webdataset", "--bytes", "3", "--durable", "--label", "mine/light"]
     assert call("pack_outputs.py", tree, tmp_path / "shards", *options) == 0
     record = json.loads((tmp_path / "shards/packed.json").read_text())
+    assert synced
     assert (record["format"], record["count"], record["bytes_per_shard"]) == ("webdataset", 2, 3)
 
 

@@ -7,8 +7,10 @@ import json
 import pytest
 
 from pixelmill.app.config import complete
+from pixelmill.core.errors import UserError
 from pixelmill.core.sandbox import Sandbox
 from pixelmill.dataset import catalog
+from pixelmill.dataset.image_list import ImageList
 from pixelmill.dataset.shards import Shard
 from pixelmill.dataset.synthetic import Spec
 from pixelmill.engines.distributed import Cluster
@@ -137,6 +139,29 @@ def test_a_catalog_gets_selection_and_shard(handed, monkeypatch):
     assert chosen == ["a.jpg"]
 
 
+@pytest.mark.parametrize("shard", ["1-of-1", "2-of-3"])
+def test_only_a_whole_folder_without_an_image_is_a_mistake(handed, shard):
+    class Found:
+        entries, left_out = (), {".txt files": 2}
+
+    given = ("dataset.catalog", "refresh", Found, "catalog.py", "in", "c.csv", "--shard", shard)
+    if shard == "2-of-3":
+        assert handed(*given)["dated"] is False
+    else:
+        with pytest.raises(UserError, match=r"'in' contains no image; left out: .*txt files"):
+            handed(*given)
+
+
+@pytest.mark.parametrize("dates", [False, True])
+def test_a_catalog_looks_for_dates_only_if_names_depend_on_them(handed, dates):
+    class Found:
+        entries, left_out = ("one",), {}
+
+    options = ("--dates",) * dates
+    found = handed("dataset.catalog", "refresh", Found, "catalog.py", "in", "c.csv", *options)
+    assert found["dated"] is dates
+
+
 def test_a_generator_gets_specification_workers_and_token(handed, tmp_path):
     found = handed(
         "dataset.synthetic", "generate", 0, "generate.py", tmp_path, "--count", 7, "--width", 9, 4,
@@ -191,6 +216,63 @@ def test_shards_are_gathered_by_tree_number_and_catalog(handed):
     assert (found["tree"], found["shards"], found["catalog"]) == ("tree", 16, "c.csv")
     found = handed("dataset.gather_catalog", "gather_catalog", 1, "gather_catalog.py", "c.csv", 16)
     assert list(found.values()) == ["c.csv", 16]
+
+
+def test_shards_without_any_image_leave_no_catalog(handed, tmp_path):
+    (tmp_path / "c.csv").touch()
+    given = ("dataset.gather_catalog", "gather_catalog", 0, "gather_catalog.py")
+    with pytest.raises(UserError, match="No shard of the dataset contains an image"):
+        handed(*given, tmp_path / "c.csv", 16)
+    assert not (tmp_path / "c.csv").exists()
+
+
+def test_an_inspection_gets_workers_policy_selection_catalog_and_thresholds(handed, monkeypatch):
+    page = "pixelmill.report.inspection_page"
+    monkeypatch.setattr(f"{page}.write", lambda found, source, target: target)
+    monkeypatch.setattr(f"{page}.lines", lambda found: [])
+    found = handed(
+        "inspection.inspect", "inspect", None, "inspect_images.py", "in", "out", "--workers", 1,
+        "--catalog", "c.csv", "--label", "mine", "--settings", '{"blurred": 15}', *POLICY,
+        "--selection", '{"include": ["*.jpg"], "exclude": ["draft*"]}',
+    )  # fmt: skip
+    request = found["request"]
+    assert (request.source, request.target, found["catalog"]) == ("in", "out", "c.csv")
+    assert (request.label, request.workers) == ("mine", 1)
+    assert found["thresholds"] == {"blurred": 15}
+    assert request.policy == Policy(
+        check_outputs=True, retry_failed=("corrupt", "timed_out"), sandbox=Sandbox(on=False)
+    )
+    chosen = [path for path in ("a.jpg", "a.png", "draft.jpg") if request.selection(path)]
+    assert chosen == ["a.jpg"]
+
+
+def test_a_choice_gets_expression_duplicates_list_and_thresholds(handed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.csv").write_text("source,split,a\n")
+    found = handed(
+        "inspection.choose", "choose", (1, 2), "select_images.py", "out", "--catalog", "c.csv",
+        "--select", "not dark", "--on-duplicate", "best", "--settings", '{"dark": 9}',
+        "--list", "list.csv", "--where", "split=train", "--where", "a=b=c", "--source", "in",
+    )  # fmt: skip
+    listed = ImageList("list.csv", {"split": "train", "a": "b=c"})
+    assert list(found.values()) == ["c.csv", "out", "not dark", "best", {"dark": 9}, listed, "in"]
+
+
+def test_a_choice_without_options_leaves_nothing_out(handed):
+    found = handed(
+        "inspection.choose", "choose", (1, 2), "select_images.py", "out", "--catalog", "c.csv"
+    )
+    assert list(found.values()) == ["c.csv", "out", None, "keep_all", {}, None, "."]
+
+
+@pytest.mark.parametrize("seed", [{}, {"seed": 7}])
+def test_a_split_gets_ratios_seed_and_thresholds(handed, seed):
+    ratios = {"train": 0.5, "test": 0.5}
+    found = handed(
+        "inspection.parts", "split_images", {"train": 1}, "select_images.py", "out", "--split",
+        json.dumps({"ratios": ratios, **seed}), "--settings", '{"near_duplicate": 3}',
+    )  # fmt: skip
+    assert list(found.values()) == ["out", ratios, seed.get("seed", 0), {"near_duplicate": 3}]
 
 
 @pytest.fixture
