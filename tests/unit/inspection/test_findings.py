@@ -13,6 +13,7 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.inspection import findings
+from pixelmill.inspection.detectors import Detected
 from pixelmill.inspection.findings import FINDINGS, SEVERITIES, find, rows, thresholds
 from pixelmill.inspection.metrics_table import MetricsTable
 from tests.helpers.columns import ArrayColumns
@@ -182,3 +183,38 @@ def test_the_command_of_the_page_writes_the_list_of_blurred_images(page, found, 
         [sys.executable, *words], cwd=tmp_path, check=True, capture_output=True, text=True
     )
     assert listed.stdout.splitlines() == [r"\u003db.jpg", "f.jpg"]
+
+
+def listed(**detected):
+    """Rows of four images, of which these were found."""
+    kinds = {name: findings.Found(one, 25.0) for name, one in detected.items()}
+    return rows([*"abcd"], findings.Findings(kinds, None))
+
+
+def test_groups_are_numbered_on_over_all_kinds():
+    groups = {
+        "duplicate": [2, 2, 0, 0],
+        "same_pixels": [1, -1, 1, -1],
+        "blurred": None,
+        "near_duplicate": [-1, 3, -1, 3],
+        "suspicious_orientation": [0, -1, -1, 0],
+    }
+    made = listed(**{
+        name: Detected(np.ones(4, bool), np.ones(4))
+        if group is None
+        else Detected(np.array(group) >= 0, np.ones(4), np.array(group))
+        for name, group in groups.items()
+    })  # fmt: skip
+    assert [(row.source, row.group) for row in made if row.group] == [
+        ("a", 1), ("b", 1), ("c", 2), ("d", 2), ("a", 3), ("c", 3), ("b", 4), ("d", 4),
+        ("a", 5), ("d", 5),
+    ]  # fmt: skip
+
+
+def test_the_limit_of_a_soft_set_is_told_in_place_of_the_threshold():
+    mask = np.array([True, False, False, False])
+    value = np.array([3.0, np.nan, 9.0, 9.0])
+    (row,) = listed(blurred=Detected(mask, value, limit=5.625))
+    assert (row.value, row.threshold) == ("3", "5.625")
+    (row,) = listed(blurred=Detected(mask, value))
+    assert row.threshold == "25"

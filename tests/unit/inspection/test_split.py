@@ -129,6 +129,13 @@ def test_images_with_equal_hashes_go_to_none_together():
     assert again.rows[4][1:3] == (NONE, "it is the same as an image of none")
 
 
+def test_what_equals_an_image_of_a_part_follows_it_even_if_it_equals_one_of_none_too():
+    before = [row("left.jpg", NONE, ONE, "it could not be read"), row("one.jpg", "train", ONE)]
+    names = ["left.jpg", "new.jpg", "one.jpg"]
+    made = assign(dataset([ONE] * 3, names), before, {"val": 1}, 1, DISTANCE)
+    assert sides(made) == {"left.jpg": NONE, "new.jpg": "train", "one.jpg": "train"}
+
+
 def test_what_is_near_an_image_of_none_may_still_be_used():
     names = ["link.jpg", "new.jpg", "one.jpg", "other.jpg"]
     hashes = [BETWEEN, BETWEEN ^ (1 << 40) ^ 1 ^ (0b111 << 6), ONE, OTHER]
