@@ -44,12 +44,19 @@ def jobs_of(folder):
     return {job["log"][0].removeprefix("logs/").removesuffix(".log"): job for job in jobs}
 
 
+#: What is in files that are read before any job starts.
+READ = {
+    "verification.json": '{"passed": true, "token": "known"}',
+    "splits.csv": "source,split\n0.jpg,train\n",
+}
+
+
 def pretend_run(folder, snakemake, targets):
-    """Make Snakemake record that it made the files of all targets, which are empty."""
+    """Make Snakemake record that it made the files of all targets; most of them are empty."""
     lines = snakemake(folder, "--summary", *targets).text.partition("output_file\t")[2].splitlines()
     for path in (folder / line.split("\t")[0] for line in lines[1:] if "\t" in line):
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = '{"passed": true, "token": "known"}' if path.name == "verification.json" else ""
+        text = READ.get(path.name, "")
         path.mkdir() if path.name == "figures" else path.write_text(text, encoding="utf-8")
         if path.name == "manifest.csv" and "shards" not in path.parts:
             (path.parent / "images").mkdir()
@@ -308,6 +315,123 @@ def test_commands_of_shards_name_their_part_of_the_images(divided):
     _, arguments, options = command_of(jobs["mine/own/sequential"])
     assert arguments == [TREE.format("own", "sequential"), "2", CATALOG]
     assert options["--token"] == ["known"]
+
+
+#: A dataset that is inspected, split and selected, one that is generated, and their packed outputs.
+SPLIT = {"ratios": {"train": 0.5, "test": 0.5}, "seed": 3}
+GENERATE = {"count": 2, "width": [9, 9], "height": [9, 9]}
+CHOSEN = {
+    "datasets": {
+        "mine": {
+            "folder": "pictures", "split": SPLIT, "select": "width < 1000", "on_duplicate": "first",
+            "list": {"file": "results/mine/splits.csv", "where": {"split": "train"}},
+        },
+        "made": {"generate": GENERATE},
+    },
+    "recipes": {"light": {"steps": [RESIZE]}},
+    "run": {
+        "datasets": ["mine", "made"], "recipes": ["light"], "engines": [], "production": "threads",
+    },
+    "findings": {"blurred": 15},
+    "metrics": True,
+    "pack": {"format": "zip", "bytes": "1M"},
+    "durable": True,
+    "sandbox": "off",
+}  # fmt: skip
+
+CHOSEN_TARGETS = ("all", "process", "inspect", "pack")
+
+
+@pytest.fixture(scope="module")
+def chosen(pretended):
+    """A project whose images were inspected, selected and packed."""
+    return pretended(CHOSEN, *CHOSEN_TARGETS)
+
+
+def in_mine(name):
+    return f"results/mine/{name}"
+
+
+PAGES = {f"results/{dataset}/inspection.html" for dataset in ("mine", "made")}
+SELECTED = in_mine("selected.csv")
+
+#: Inputs of jobs of this project, by the name of their log.
+CHOSEN_INPUTS = {
+    "made/generate": set(),
+    "made/catalog": {"results/made/generated.json"},
+    "made/inspect": {"results/made/catalog.csv"},
+    "mine/inspect": {CATALOG},
+    "mine/split": {in_mine("findings.csv")},
+    "mine/select": {CATALOG, in_mine("findings.csv"), in_mine("splits.csv")},
+    "mine/light/sequential": {SELECTED},
+    "mine/light/threads": {SELECTED},
+    "mine/light/threads.verify": {SELECTED, in_mine("light/threads/manifest.csv")},
+    "mine/light/pack": {in_mine("light/threads/manifest.csv")},
+    "made/light/pack": {"results/made/light/threads/manifest.csv"},
+    "process": PAGES
+    | {f"results/{dataset}/light/threads/verification.json" for dataset in ("mine", "made")},
+}
+
+CHOSEN_POLICY = {**POLICY, "durable": True, "sandbox": "off"}
+
+#: Script, arguments and options of jobs of this project.
+CHOSEN_COMMANDS = {
+    "made/generate": (
+        "generate.py", ["resources/made"],
+        {
+            "--spec": [complete({"datasets": CHOSEN["datasets"] | {"mine": {"generate": GENERATE}}})
+                       ["datasets"]["made"]["generate"]],
+            "--done": ["results/made/generated.json"], **ALL_CORES,
+        },
+    ),
+    "mine/inspect": (
+        "inspect_images.py", ["pictures", "results/mine"],
+        {
+            "--catalog": [CATALOG], "--policy": [CHOSEN_POLICY], "--settings": [{"blurred": 15}],
+            "--label": ["mine"], **ALL_CORES,
+        },
+    ),
+    "mine/split": (
+        "select_images.py", ["results/mine"],
+        {"--split": [SPLIT], "--settings": [{"blurred": 15}], "--label": ["mine"]},
+    ),
+    "mine/select": (
+        "select_images.py", ["results/mine"],
+        {
+            "--catalog": [CATALOG], "--select": ["width < 1000"], "--on-duplicate": ["first"],
+            "--list": [in_mine("splits.csv")], "--where": ["split=train"], "--source": ["pictures"],
+            "--settings": [{"blurred": 15}], "--label": ["mine"],
+        },
+    ),
+    "mine/light/pack": (
+        "pack_outputs.py", [in_mine("light/threads"), in_mine("light/packed")],
+        {
+            "--bytes=1000000": [], "--format=zip": [], "--durable": [], "--label": ["mine/light"],
+        },
+    ),
+}  # fmt: skip
+
+
+def test_jobs_of_chosen_images_have_these_inputs(chosen):
+    jobs = jobs_of(chosen)
+    assert {name: inputs_of(jobs[name]) for name in CHOSEN_INPUTS} == CHOSEN_INPUTS
+    assert inputs_of(jobs["report"]) >= PAGES
+
+
+@pytest.mark.parametrize("name", CHOSEN_COMMANDS)
+def test_a_command_for_chosen_images_hands_over_everything_that_the_job_is_about(chosen, name):
+    script, arguments, options = command_of(jobs_of(chosen)[name])
+    options.pop("--token", None)  # of generated images; it is another one in each run
+    expected_script, expected_arguments, expected = CHOSEN_COMMANDS[name]
+    assert (script, arguments) == (expected_script, expected_arguments)
+    assert options == {**expected, "--log": [f"logs/{name}.log"]}
+
+
+def test_passes_and_checks_get_the_policy_of_the_config(chosen):
+    jobs = jobs_of(chosen)
+    for name in ("mine/light/sequential", "mine/light/threads"):
+        assert command_of(jobs[name])[2]["--policy"] == [CHOSEN_POLICY]
+    assert command_of(jobs["mine/light/threads.verify"])[2]["--sandbox"] == ["off"]
 
 
 def processing(recipe):
