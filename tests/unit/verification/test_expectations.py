@@ -1,6 +1,7 @@
 """What is expected of an output follows from its recipe alone."""
 
 import random
+import struct
 
 import numpy as np
 import pytest
@@ -281,3 +282,29 @@ def test_a_format_that_is_not_written_gives_way_to_one_that_holds_the_same(tmp_p
     Image.new("RGB", (32, 32)).save(tmp_path / "a", format_, save_all=format_ == "MPO")
     assert format_of(tmp_path / "a") == held
     assert format_of(tmp_path / "missing") == ""
+
+
+def test_a_heic_gives_way_to_jpeg_and_an_avif_stays_one(tmp_path):
+    for brand, held in ((b"heic", "JPEG"), (b"mif1", "JPEG"), (b"avif", "AVIF")):
+        (tmp_path / "a").write_bytes(struct.pack(">I4s4sI", 16, b"ftyp", brand, 0))
+        assert format_of(tmp_path / "a") == held
+
+
+def test_the_size_of_a_jpeg_is_known_however_long_its_header_is(tmp_path, encoded):
+    """A large thumbnail or profile precedes it in some files."""
+    data = encoded(Image.new("RGB", (30, 20)), "JPEG")
+    segment = b"\xff\xe5" + struct.pack(">H", 60_002) + bytes(60_000)
+    for count in (0, 1, 3):
+        (tmp_path / "a").write_bytes(data[:2] + count * segment + data[2:])
+        assert stored_size(tmp_path / "a") == (30, 20)
+
+
+def test_a_png_that_may_be_the_copy_of_its_source_may_have_one_bit():
+    for output, may in (
+        ({"if_larger": "keep_source"}, True),
+        ({"min_saving": "5 %"}, True),
+        ({"if_larger": "write"}, False),
+        ({"format": "tiff", "if_larger": "keep_source"}, False),
+    ):
+        (expectation,) = expectations_of({"output": {"format": "png", **output}}).values()
+        assert ("1" in expected_modes(expectation)) is may

@@ -239,3 +239,17 @@ def test_a_gif_may_differ_more_than_other_formats(encoded):
     assert verdicts["gif"].why is None
     assert verdicts["png"].why == "does not look like its source"
     assert verdicts["gif"].similarity_db == pytest.approx(29.05, abs=0.01)
+
+
+@pytest.mark.parametrize(("written", "fault"), [(2, None), (1, "has 1 frames, not 2")])
+def test_a_page_that_equals_the_one_before_is_missed_if_it_is_not_there(
+    photo, encoded, written, fault
+):
+    """Frames of an animation that change nothing may be left out, but no pages."""
+    page = photo(40, 30)
+    source, output = (
+        encoded(page, "TIFF", save_all=True, append_images=[page] * (count - 1))
+        for count in (2, written)
+    )
+    asked = expectation(pages="all", output={"format": "tiff"})
+    assert picture_check.check_pictures(asked, source, output, 28.0).why == fault

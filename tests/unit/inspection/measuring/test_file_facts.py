@@ -236,6 +236,7 @@ CAMERAS = {
     ("Canon", "Canon EOS 5D"): "Canon EOS 5D",
     ("NIKON CORPORATION", "NIKON D70"): "NIKON D70",
     ("samsung", "SM-G950F"): "samsung SM-G950F",
+    ("OLYMPUS IMAGING CORP.", "Olympus E-M1"): "Olympus E-M1",
     ("Maker\n\x01", "  Model\x1b[31m "): "Maker Model[31m",
     ("Apple", ""): "Apple",
     ("", "X100"): "X100",

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -96,3 +97,13 @@ def test_many_images_are_measured_in_processes_and_few_are_not():
 
 def test_the_code_that_measures_makes_the_numbers_stale_and_no_image():
     assert code_fingerprint(others=CODE) != code_fingerprint()
+
+
+def test_all_modules_that_decide_a_number_make_it_stale(repository):
+    package = repository / "scripts/pixelmill"
+    texts = [path.read_text("utf-8") for path in (package / "inspection/measuring").iterdir()
+             if path.suffix == ".py"]  # fmt: skip
+    imported = set(re.findall(r"^from pixelmill\.inspection\.(\w+) import", "".join(texts), re.M))
+    assert imported - {"measuring"} == {"metrics"}
+    for name in imported:
+        assert {f"inspection/{name}", f"inspection/{name}.py"} & {*CODE}
