@@ -162,6 +162,15 @@ def test_clean_knows_images_by_the_ledger_or_by_the_manifest(here, tree, lost):
     assert not (here / "results").exists()
 
 
+def test_clean_knows_images_that_the_manifest_has_and_the_ledger_lacks(here, tree):
+    """As after the loss of a ledger whose backup is older."""
+    (tree / "images/0.jpg").rename(tree / "images/late.jpg")
+    table = (tree / "manifest.csv").read_text(encoding="utf-8")
+    (tree / "manifest.csv").write_text(table.replace(",0.jpg,", ",late.jpg,"), "utf-8")
+    assert clean(CONFIG)[1] == []
+    assert not (here / "results").exists()
+
+
 def test_clean_knows_images_by_names_that_a_table_escapes(here, tree):
     name = "\u202e0.jpg"
     (tree / "images/0.jpg").rename(tree / "images" / name)

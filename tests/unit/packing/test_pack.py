@@ -211,6 +211,7 @@ def test_an_altered_output_ends_the_packing_and_leaves_the_earlier_shard(tree, f
     contents = CONTENTS | {"1/9.jpg": b"other" * 10}
     make_tree(tree, contents)
     (tree / "images/1/9.jpg").write_bytes(b"third" * 10)
+    (folder / "packed.parquet").write_bytes(b"of before")
     with pytest.raises(UserError, match=r"1/9\.jpg' was altered after the run"):
         packed(tree, folder)
     assert shards_of(folder) == shards
