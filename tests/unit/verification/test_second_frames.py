@@ -204,3 +204,11 @@ def test_frames_and_times_of_an_avif():
     found = decode(file.getvalue(), moving=True)
     assert [frame[9, 9].argmax() for frame in found.frames] == [0, 1, 2]
     assert found.durations == (70, 80, 90)
+
+
+def test_a_png_that_says_too_late_that_it_moves_is_a_still_picture():
+    """The chunk must precede the pixels (PNG 3rd edition, 11.3.7.1)."""
+    data = apng((2, 2), (solid(2, 2, RED), (0, 0), 0, 0), (solid(2, 2, GREEN), (0, 0), 0, 0))
+    control = chunk(b"acTL", struct.pack(">II", 2, 0))
+    late = data.replace(control, b"").replace(chunk(b"IEND", b""), control + chunk(b"IEND", b""))
+    assert [len(decode(each, moving=True).frames) for each in (data, late)] == [2, 1]

@@ -103,6 +103,12 @@ def test_an_extra_file_is_found(tree, picture):
     }
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+def test_a_link_among_the_outputs_is_found_and_not_followed(tree):
+    (tree.images / "stray.jpg").symlink_to("nowhere")
+    assert faults_of(tree.verify()) == {"extra": {"stray.jpg": "exists but is not in the manifest"}}
+
+
 def test_a_temporary_of_a_killed_run_is_recognised(tree):
     (tree.images / ".pixelmill-1f-2e-3d4c.tmp").write_bytes(b"half")
     assert list(faults_of(tree.verify())) == ["temporaries"]
