@@ -43,9 +43,11 @@ SRGB_CHROMATICITIES = struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 6000
         # Display P3 (200, 100, 50) in sRGB, by the matrix of CSS Color 4.
         ([(b"cICP", bytes([12, 13, 0, 1]))], (215, 93, 31)),
         ([(b"cICP", bytes([0, 13, 0, 1]))], PIXEL),
+        ([(b"cICP", bytes([12, 13, 1, 1]))], PIXEL),  # PNG holds no YCbCr
     ],
     ids=["nothing", "sRGB", "gAMA of sRGB", "gAMA near it", "linear", "linear and cHRM",
-         "sRGB before gAMA", "cICP of sRGB", "cICP before sRGB", "Display P3", "reserved"],
+         "sRGB before gAMA", "cICP of sRGB", "cICP before sRGB", "Display P3", "reserved",
+         "another matrix"],
 )  # fmt: skip
 def test_chunks_of_a_png(chunks, expected):
     assert near(described(*chunks), expected)

@@ -93,3 +93,19 @@ def test_a_format_is_the_recipes_and_else_that_of_the_source(inspected, tmp_path
     assert ("format", "is JPEG, not PNG") in inspected(jpeg, recipe=same).faults
     (tmp_path / "in/a.png").unlink()
     assert "format" not in dict(inspected(jpeg, recipe=same).faults)
+
+
+def test_a_folder_that_was_replaced_since_the_last_outputs_is_opened_anew(tmp_path, photo):
+    """A run may write to the tree that is verified."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out/sub").mkdir(parents=True)
+    for path in ("in/a.png", "out/sub/a.png"):
+        photo(30, 20).save(tmp_path / path)
+    sha256 = hashlib.sha256((tmp_path / "out/sub/a.png").read_bytes()).hexdigest()
+    tasks = Tasks([Task("sub/a.png", "a.png", "", sha256, False)])
+    inspector = Inspector(str(tmp_path / "in"), str(tmp_path / "out"), RECIPE, 30.0)
+    assert inspector(tasks)[0].faults == ()
+    (tmp_path / "out/sub").rename(tmp_path / "before")
+    (tmp_path / "out/sub").mkdir()
+    (tmp_path / "out/sub/a.png").write_bytes(b"altered")
+    assert [name for name, _ in inspector(tasks)[0].faults] == ["decodes", "sha256"]

@@ -3,6 +3,7 @@
 import io
 import struct
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -436,3 +437,14 @@ def test_inks_of_a_jpeg_are_stored_inverted_whoever_wrote_them(encoded, marker):
         data = data[:place] + data[place + 16 :]
     assert b"Adobe" in data or not marker
     close(seen(data)[0, 0], np.array([255, 204, 153]), most=3)
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_the_levels_of_a_deep_avif_fill_16_bits(bits):
+    full = 2**bits - 1
+    levels = np.zeros((16, 16, 3), np.uint16)
+    levels[:8], levels[8:12] = full, full // 2
+    data = imagecodecs.avif_encode(levels, level=100, bitspersample=bits, pixelformat="444")
+    frame = seen(data, color="drop").astype(int)
+    assert (frame.max(), frame.min()) == (65535, 0)
+    assert abs(int(frame[9, 0, 0]) - 32768) < 100
