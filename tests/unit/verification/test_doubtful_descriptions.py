@@ -90,6 +90,8 @@ ORIENTED = {
     "jpeg, none in the second": (jpeg(block(6), NONE), 6),
     "jpeg, an empty block": (jpeg(b"", block(6)), 6),
     "jpeg, two prefixes": (jpeg(PREFIX + block(6)), 6),
+    "jpeg, three prefixes": (jpeg(2 * PREFIX + block(6)), 6),
+    "jpeg, a block in two segments": (jpeg(block(6)[:20], block(6)[20:]), 6),
     "jpeg, a directory that is cut off": (jpeg(CUT), 1),
     "jpeg, no value": (jpeg(block(6, count=0)), 1),
     "jpeg, three values elsewhere": (
