@@ -54,7 +54,6 @@ TESTED_BY = {
     "verification/check_results": "unit/verification/test_verify.py",
     "verification/color_conversion": "unit/verification/test_second_decoder.py",
     "verification/exact_resampling": "unit/verification/test_reference.py",
-    "verification/file_structure": "unit/verification/test_second_decoder.py",
     "verification/picture_check": "unit/verification/test_planted_pictures.py",
     "verification/second_bitmaps": "unit/verification/test_second_decoder.py",
     "verification/second_encoder": "unit/verification/test_planted_pictures.py",
