@@ -448,3 +448,24 @@ def test_the_levels_of_a_deep_avif_fill_16_bits(bits):
     frame = seen(data, color="drop").astype(int)
     assert (frame.max(), frame.min()) == (65535, 0)
     assert abs(int(frame[9, 0, 0]) - 32768) < 100
+
+
+@pytest.mark.parametrize("name", [b"PLTE", b"tRNS"])
+def test_of_two_chunks_of_a_png_of_which_there_may_be_one_the_first_counts(name):
+    palette, others = bytes(range(12)), bytes(range(100, 112))
+    twice = {b"PLTE": [palette], b"tRNS": [b"\x80\x40"]}
+    twice[name].append(others if name == b"PLTE" else b"\0\0")
+    extra = b"".join(chunk(key, content) for key in twice for content in twice[key])
+    frame = seen(png(4, 1, 8, 3, [bytes(range(4))], extra))
+    assert frame[0].tolist() == [
+        [*palette[3 * k : 3 * k + 3], alpha] for k, alpha in enumerate((0x80, 0x40, 255, 255))
+    ]
+
+
+def test_reduced_versions_are_no_pages_of_a_tiff():
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for level, kind in ((10, 0), (20, 1), (30, 2), (40, 1), (50, 0)):
+            writer.write(np.full((4, 6, 3), level, np.uint8), photometric="rgb", subfiletype=kind)
+    frames = decode(file.getvalue(), pages=True).frames
+    assert [int(frame[0, 0, 0]) for frame in frames] == [10, 30, 50]
