@@ -469,3 +469,8 @@ def test_reduced_versions_are_no_pages_of_a_tiff():
             writer.write(np.full((4, 6, 3), level, np.uint8), photometric="rgb", subfiletype=kind)
     frames = decode(file.getvalue(), pages=True).frames
     assert [int(frame[0, 0, 0]) for frame in frames] == [10, 30, 50]
+
+
+def test_one_sample_is_stored_the_same_in_planes_of_their_own():
+    data = tiff(RAMP[..., None], photometric=1, planar=2)
+    assert np.array_equal(seen(data), gray(RAMP))
