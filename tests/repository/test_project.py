@@ -23,7 +23,6 @@ TESTED_BY = {
     "app/console": "unit/app/test_launcher.py",
     "__main__": "workflow/test_command.py",
     "app/command": "workflow/test_command.py",
-    "app/report_commands": "workflow/test_command.py",
     "app/pack_command": "workflow/test_packing.py",
     "app/folder_commands": "workflow/test_command.py",
     "core/environment": "unit/imaging/test_fingerprint.py",

@@ -319,8 +319,10 @@ def test_the_results_of_another_folder_are_not_replaced_unless_it_is_allowed(cal
     assert len(list(Path("out/images").iterdir())) == 2
 
 
-def test_a_folder_that_was_moved_keeps_its_results(call):
+def test_a_folder_that_was_moved_or_has_another_name_keeps_its_results(call):
     call("run", *RUN)
+    Path("link").symlink_to("in", target_is_directory=True)
+    assert call("run", "link", *RUN[1:])[1][0] == "Nothing to do: no image has changed."
     Path("in").rename("moved")
     assert call("run", "moved", *RUN[1:])[1][0] == "Nothing to do: no image has changed."
 

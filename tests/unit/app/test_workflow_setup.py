@@ -219,3 +219,53 @@ def test_a_file_in_the_place_of_a_folder_of_results_is_refused(place):
     })  # fmt: skip
     with pytest.raises(UserError, match=f"'{place}' is a file where a folder"):
         workflow_setup.check_trees(config)
+
+
+@pytest.fixture
+def linked(tmp_path):
+    """Function that puts a link to another folder or file in a place, and checks all places."""
+    for folder in ("in", "elsewhere"):
+        Path(folder).mkdir()
+    Path("elsewhere/file").write_text("mine")
+    config = complete({
+        "datasets": {"mine": {"folder": "in"}}, "recipes": {"light": {"steps": []}},
+        "run": {"datasets": ["mine"], "recipes": ["light"], "engines": ["threads"]},
+        "pack": {}, "scale": {"shards": 2},
+    })  # fmt: skip
+
+    def check(place, make=os.symlink, target="elsewhere"):
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        make(os.path.abspath(target), place)
+        workflow_setup.check_links(config)
+
+    return check
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("resources", "resources/mine", "logs", "benchmarks", "logs/mine"),
+        *("results/report/figures", "results/report", "results/mine", "results/mine/light"),
+        *("results/mine/shards", "results/mine/shards/1-of-2", "results/mine/light/packed"),
+        *("results/mine/light/threads", "results/mine/light/threads/shards"),
+        "results/mine/light/threads/shards/2-of-2",
+    ],
+)
+def test_a_link_in_the_place_of_a_folder_that_is_written_to_is_refused(linked, place):
+    with pytest.raises(UserError, match=f"'(\\./)?{place}' is a link"):
+        linked(place)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege")
+@pytest.mark.parametrize("place", ["logs/plan.log", "benchmarks/mine/light/threads.tsv"])
+def test_nothing_is_written_through_links_of_logs(linked, place):
+    with pytest.raises(UserError, match=f"'{place}' is a link, and nothing is written through it"):
+        linked(place, target="elsewhere/file")
+    Path(place).unlink()
+    linked(place, os.link, "elsewhere/file")  # what has two names loses one of them
+    assert not os.path.lexists(place)
+    assert Path("elsewhere/file").read_text() == "mine"
+    Path(place).write_text("of an earlier run")
+    linked("logs/other.log", os.link, "elsewhere/file")
+    assert Path(place).read_text() == "of an earlier run"
