@@ -13,6 +13,12 @@ def lighten(image):
 
 def refuse(image):
     raise ValueError("no")
+
+
+def expect_small(image):
+    if image.size != (24, 16):
+        raise ValueError("it was not resized")
+    return image
 """
 
 
@@ -44,6 +50,11 @@ def test_own_steps_have_the_name_of_their_function(timed):
         "grayscale",
         "own:lighten",
     ]
+
+
+def test_a_step_is_timed_on_what_the_step_before_made(timed):
+    steps = [{"resize": {"width": 24, "height": 16}}, {"call": {"function": "own:expect_small"}}]
+    assert [time.step for time in timed(steps=steps)] == ["resize", "own:expect_small"]
 
 
 def test_a_step_that_fails_on_every_image_has_no_time(timed):

@@ -72,6 +72,7 @@ def a_pass_of_8_seconds(monkeypatch):
     """Replace the pass by one of known times, after a start-up of 2 s."""
     done = Pass(True, "threads", 4, 10.0, 2.0, 12, 0, 0, 0, 0.0, "", "", "", "")
     timeline = [(number, 0.0, 6.0, 3) for number in range(3)] + [(3, 2.0, 8.0, 3)]
+    timeline.append((4, 7.0, 9.0, 0))  # of a worker that replaced a dead one
     ledger = SimpleNamespace(stage_means=lambda: IMAGE, timeline=lambda: timeline)
     monkeypatch.setattr(worker, "process", lambda request, entries: done)
     monkeypatch.setattr(worker, "Ledger", lambda *_, **__: contextlib.nullcontext(ledger))
