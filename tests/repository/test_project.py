@@ -55,7 +55,6 @@ TESTED_BY = {
     "verification/exact_resampling": "unit/verification/test_reference.py",
     "verification/picture_check": "unit/verification/test_planted_pictures.py",
     "verification/second_bitmaps": "unit/verification/test_second_decoder.py",
-    "verification/second_encoder": "unit/verification/test_planted_pictures.py",
     "verification/second_png": "unit/verification/test_second_decoder.py",
     "verification/second_ssim": "unit/imaging/codecs/test_ssim.py",
     "verification/second_tiff": "unit/verification/test_second_decoder.py",

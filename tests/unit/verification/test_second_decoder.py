@@ -474,3 +474,23 @@ def test_reduced_versions_are_no_pages_of_a_tiff():
 def test_one_sample_is_stored_the_same_in_planes_of_their_own():
     data = tiff(RAMP[..., None], photometric=1, planar=2)
     assert np.array_equal(seen(data), gray(RAMP))
+
+
+@pytest.mark.parametrize("top_down", [False, True])
+def test_rows_of_a_bmp_with_bit_fields_go_up_unless_its_height_is_negative(top_down):
+    masks = struct.pack("<3I", 0xFF0000, 0xFF00, 0xFF)
+    data = bitmap(32, 3, masks, 1, 2, struct.pack("<II", 0x0000FF, 0xFF0000))
+    data = data[:46] + bytes(4) + data[50:]  # masks are no palette
+    if top_down:
+        data = data[:22] + struct.pack("<i", -2) + data[26:]
+    blue, red = [0, 0, 255], [255, 0, 0]
+    assert seen(data)[:, 0].tolist() == ([blue, red] if top_down else [red, blue])
+
+
+def test_the_end_of_a_thumbnail_is_not_that_of_the_picture(encoded):
+    data = encoded(Image.fromarray(COLORS), "JPEG")
+    thumbnail = b"\xff\xec\0\6\xff\xd9\xff\xd9"
+    whole = data[:2] + thumbnail + data[2:]
+    assert seen(whole).shape == COLORS.shape
+    with pytest.raises(UndecodableError, match="cut off"):
+        decode(whole[:-2])

@@ -212,3 +212,19 @@ def test_a_png_that_says_too_late_that_it_moves_is_a_still_picture():
     control = chunk(b"acTL", struct.pack(">II", 2, 0))
     late = data.replace(control, b"").replace(chunk(b"IEND", b""), control + chunk(b"IEND", b""))
     assert [len(decode(each, moving=True).frames) for each in (data, late)] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("delay", "unit", "duration"), [(7, 100, 70), (7, 0, 70), (1, 4, 250), (0, 9, 0)]
+)
+def test_the_time_of_a_frame_of_an_apng_is_a_fraction_whose_missing_unit_is_a_hundredth(
+    delay, unit, duration
+):
+    """PNG 3rd edition, 11.3.7.2."""
+    data = apng((2, 2), (solid(2, 2, RED), (0, 0), 0, 0), (solid(2, 2, GREEN), (0, 0), 0, 0))
+    for number in (0, 1):
+        place = [k for k in range(len(data)) if data.startswith(b"fcTL", k)][number]
+        control = data[place + 4 : place + 24] + struct.pack(">HH", delay, unit)
+        control += data[place + 28 : place + 30]
+        data = data[: place - 4] + chunk(b"fcTL", control) + data[place + 34 :]
+    assert decode(data, moving=True).durations == (duration, duration)
