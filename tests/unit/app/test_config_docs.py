@@ -19,7 +19,10 @@ def test_the_config_has_every_key_already(repository):
     assert config_docs.with_missing_keys(text) == text, "say: make docs"
 
 
-@pytest.mark.parametrize("missing", [r"^  sample: .*\n", r"^durable: .*\n", r"^verify:\n(  .*\n)+"])
+@pytest.mark.parametrize(
+    "missing",
+    [r"^  sample: .*\n", r"^durable: .*\n", r"^verify:\n(  .*\n)+", r"(?<=^verify:\n)(  .*\n)+"],
+)
 def test_keys_that_a_config_lacks_are_added_with_their_defaults(repository, missing):
     text = (repository / "config.yaml").read_text(encoding="utf-8")
     shorter = re.sub(missing, "", text, count=1, flags=re.MULTILINE)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelmill.app.run_summary import summarize
+from pixelmill.app.run_summary import MOST_NAMED, summarize
 from pixelmill.dataset.passes import Pass
 
 DONE = Pass(
@@ -140,3 +140,14 @@ def test_results_that_are_not_right_fail_the_run():
 def test_the_limit_that_was_exceeded_is_that_of_small_folders(total, failed_images, limit):
     sentence = summary(total, failed(failed_images)).conclusion.sentence
     assert f"; {failed_images} failed, {limit}: " in sentence
+
+
+def test_of_each_check_a_few_faults_are_named_and_the_command_names_all():
+    named = [{"image": f"{k}.jpg", "why": "is gone"} for k in range(20)]
+    checks = [{"passed": False, "named": named}, {"passed": False, "named": named[:1]}]
+    lines = summary(50, checks={**WRONG, "checks": checks}).lines
+    where = lines.index(WRONG["summary"]) + 1
+    faults = [f"  {k}.jpg: is gone" for k in (*range(MOST_NAMED), 0)]
+    assert lines[where:] == (
+        *faults, "  All checks: pixelmill verify in out", "Images: out/images",
+    )  # fmt: skip

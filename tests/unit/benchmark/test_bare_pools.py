@@ -47,3 +47,8 @@ def test_codec_alone_is_omitted_if_the_codec_is_missing(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert bare_pools.CODEC_FLOOR not in bare_pools.available()
     assert bare_pools.available()
+
+
+@pytest.mark.parametrize(("size", "fitted"), [((1000, 1), (24, 1)), ((1, 900), (1, 20))])
+def test_no_side_vanishes(size, fitted):
+    assert bare_pools._fitted(TASK._replace(exact=False), *size) == fitted

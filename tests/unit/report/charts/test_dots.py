@@ -49,3 +49,10 @@ def test_values_are_told_when_hovered_and_to_screen_readers():
 def test_no_dots_give_no_plot_and_a_zero_has_its_place():
     assert dot_plot([], 760, "a", "b") == ""
     assert len(Drawn(dot_plot([Dot("none", 0.0, "#111111")], 760, "a", "b")).dots) == 1
+
+
+def test_the_axis_reaches_to_the_highest_measurement_of_all():
+    """It may be one of a dot that is not the highest itself."""
+    dots = [Dot("one", 50.0, "#111111", 10.0, 400.0), Dot("two", 100.0, "#222222")]
+    drawn = Drawn(dot_plot(dots, 760, "things per second", "things"))
+    assert max(x for line, *_ in drawn.lines for x, _ in line) <= 760
