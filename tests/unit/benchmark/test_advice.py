@@ -183,6 +183,10 @@ def test_threads_that_lose_little_are_not_mentioned(threads):
     assert "gil" not in Machine().add("threads", 2, threads).add("processes", 2, 1.9).advice()
 
 
+def test_a_single_thread_loses_nothing_to_others():
+    assert "gil" not in Machine().add("threads", 1, 0.5).add("processes", 1, 1.0).advice()
+
+
 @pytest.mark.parametrize(
     ("stage", "sentence"),
     [

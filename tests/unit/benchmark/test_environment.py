@@ -50,5 +50,7 @@ def test_the_commit_is_that_which_git_tells_in_a_further_working_tree_too(tmp_pa
     git("commit", "-q", "--allow-empty", "-m", "first", cwd=tmp_path / "one")
     git("worktree", "add", "-q", "../two", "-b", "other", cwd=tmp_path / "one")
     git("commit", "-q", "--allow-empty", "-m", "second", cwd=tmp_path / "two")
-    for name in ("one", "two"):
-        assert commit(tmp_path / name) == git("rev-parse", "HEAD", cwd=tmp_path / name)[:12]
+    heads = {name: git("rev-parse", "HEAD", cwd=tmp_path / name)[:12] for name in ("one", "two")}
+    assert {name: commit(tmp_path / name) for name in heads} == heads
+    git("pack-refs", "--all", cwd=tmp_path / "one")
+    assert {name: commit(tmp_path / name) for name in heads} == heads

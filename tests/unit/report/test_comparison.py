@@ -88,6 +88,15 @@ def test_of_two_engines_as_fast_the_one_with_fewer_workers_is_the_best(order):
     assert [row.kind for row in found.best()] == ["futures"]
 
 
+def test_an_engine_that_has_one_worker_is_shown_beside_those_with_all():
+    alone = {**BENCHMARK["figures"][1], "kind": "synchronous", "images_per_second": 70.0}
+    slower = {**BENCHMARK["figures"][1], "kind": "threads", "workers": 2}
+    figures = [*MEASURED["figures"], alone, slower]
+    rows = compare({"rows": PASSES, "scaling": [{**MEASURED, "figures": figures}]}).rows
+    assert [(row.name, row.workers) for row in rows][-1] == ("Dask, one thread", 1)
+    assert [row.workers for row in rows if row.kind == "threads"] == [4]
+
+
 def test_the_rows_of_one_recipe_can_be_taken():
     other = [{**row, "recipe": "other"} for row in PASSES]
     found = compare({"rows": [*PASSES, *other]})
