@@ -9,9 +9,9 @@ import pytest
 from pixelmill.benchmark import manager
 from pixelmill.benchmark.manager import run, select
 from pixelmill.benchmark.samples import Case, Sample
-from pixelmill.benchmark.unfinished import beside
+from pixelmill.benchmark.unfinished import Unfinished, beside
 from pixelmill.core.errors import UserError
-from pixelmill.core.tables import read_json
+from pixelmill.core.tables import read_json, write_json
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.imaging.recipe_parser import parse
 
@@ -135,3 +135,19 @@ def test_a_failed_measurement_gives_one_sentence(tmp_path, photos):
     with pytest.raises(UserError, match=r"Measuring 'no such case' failed") as caught:
         run(str(source), RECIPE, [Case("no such case", 1)], 1, 1, str(tmp_path), print)
     assert "Traceback" not in str(caught.value)
+
+
+def test_what_follows_a_measurement_of_another_case_is_not_used(tmp_path):
+    one, other = Case("threads", 1), Case("futures", 1)
+    taken = [[case.name, False, {"number": k}] for k, case in enumerate((one, other, other))]
+    write_json(tmp_path / "kept.json", {"conditions": "same", "taken": taken})
+    measured = []
+
+    def measure(case, memory):
+        measured.append(case)
+        return {"number": 9}
+
+    kept = Unfinished(str(tmp_path / "kept.json"), "same", measure)
+    assert kept.count == 3
+    assert [kept(case, False)["number"] for case in (one, one, other)] == [0, 9, 9]
+    assert (measured, kept.count) == ([one, other], 3)

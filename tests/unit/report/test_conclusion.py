@@ -3,7 +3,7 @@
 import pytest
 
 from pixelmill.core.reasons import REASONS
-from pixelmill.report.conclusion import Images, conclude, exceeded
+from pixelmill.report.conclusion import Images, change, conclude, exceeded
 
 LIMITS = {"max_rate": 0.01, "max_count": None}
 
@@ -108,3 +108,22 @@ def test_every_reason_is_told_in_words_and_not_by_its_name():
 
 def test_a_reason_of_a_later_version_is_told_by_its_name():
     assert Images.of(2, failures(novel=1)).told().endswith(": 1 novel")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (1000, 1000, "1.0 kB became 1.0 kB (0 % less)"),
+        (1000, 1001, "1.0 kB became 1.0 kB (0 % more)"),
+        (999, 500, "999 bytes became 500 bytes (50 % less)"),
+        (2_000_000, 10_000, "2.0 MB became 10.0 kB (99.5 % less)"),
+        (1000, 6, "1.0 kB became 6 bytes (99 % less)"),
+        (10**10, 0, "10.0 GB became 0 bytes (100 % less)"),
+        (10**12, 10**13, "1.0 TB became 10.0 TB (900 % more)"),
+        (0, 5, "0 bytes became 5 bytes (500 % more)"),
+    ],
+)
+def test_a_change_of_size_has_units_and_a_share_that_is_100_only_if_nothing_is_left(
+    before, after, told
+):
+    assert change(before, after) == told

@@ -86,7 +86,10 @@ def test_the_slowest_the_largest_savings_and_the_least_similar_are_shown_with_ot
     with Ledger(str(out / "ledger.sqlite")) as ledger:
         ledger._database.execute("UPDATE images SET decode_seconds = 9 WHERE source = '2.jpg'")
         ledger._database.execute("UPDATE images SET bytes_in = 99999 WHERE source = '3.jpg'")
-    pairs = {pair.source: pair for pair in contact_sheet(str(out), str(source))}
+    sheet = contact_sheet(str(out), str(source))
+    differences = [pair.difference for pair in sheet]
+    assert differences == sorted(differences, reverse=True)
+    pairs = {pair.source: pair for pair in sheet}
     assert len(pairs) == 12
     assert "least similar" in pairs["1.jpg"].kinds
     assert "slowest" in pairs["2.jpg"].kinds and pairs["2.jpg"].facts.seconds >= 9

@@ -55,6 +55,11 @@ def report(tmp_path):
     return make
 
 
+def test_the_size_of_the_images_is_told_once_however_many_engines_made_them(report):
+    names = {"dataset": "demo", "recipe": "light"}
+    assert report(2)["sizes"] == [{**names, "bytes_in": 18, "bytes_out": 200}]
+
+
 def test_a_page_about_many_images_is_hardly_larger_than_one_about_few(report):
     page = html(report(MANY))
     assert len(page.encode()) < LARGEST_PAGE / 4  # one recipe, no pictures
