@@ -70,7 +70,9 @@ class Machine:
             }
         )
         assert all(one["evidence"] for one in given)
-        return {one["rule"]: one[part] for one in given}
+        found = {one["rule"]: one[part] for one in given}
+        assert len(found) == len(given)  # each rule says one thing at most
+        return found
 
 
 def test_engine_and_workers_are_named():

@@ -172,3 +172,20 @@ def test_an_engine_with_a_serial_part_gives_it_back():
     taken = {n: [seconds(n) for _ in range(5)] for n in (1, 2, 4)}
     speedups = {n: [a / b for a, b in zip(taken[1], taken[n], strict=True)] for n in taken}
     assert fit(speedups)["amdahl"]["serial_share"] == pytest.approx(share, rel=0.1)
+
+
+@pytest.mark.parametrize(("amdahl", "usl"), [(0.1, 0.2), (0.2, 0.1)])
+def test_a_prediction_has_the_bounds_of_all_laws_together(amdahl, usl):
+    """It is not known which of them holds beyond what was measured."""
+    redone = {"amdahl": [Law(1.0, amdahl)] * 3, "usl": [Law(1.0, usl)] * 3}
+    found = scaling_laws._prediction(8, Law(1.0, usl), redone)
+    assert (found["low"], found["high"]) == (round(8 / 2.4, 3), round(8 / 1.7, 3))
+    assert found["speedup"] == round(8 / (1 + 7 * usl), 3)
+
+
+def test_cases_need_not_have_the_same_number_of_repeats_but_each_has_enough(monkeypatch):
+    monkeypatch.setattr(scaling_laws, "DRAWS", 5)
+    taken = {1: [1.0] * 6, 2: [1.9] * 5, 4: [3.5] * 7}
+    assert fit(taken) is not None
+    for count in taken:
+        assert fit({**taken, count: taken[count][:4]}) is None
