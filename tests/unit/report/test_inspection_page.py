@@ -103,3 +103,11 @@ def test_the_page_stays_small_whatever_is_found(inspected):
     noise = {f"n{n:03}": Image.effect_noise((400, 400), 90).convert("RGB") for n in range(40)}
     _, page = inspected(**noise)
     assert len(page.encode()) < 2_000_000
+
+
+def test_every_picture_of_the_page_is_a_dot_however_few_are_drawn(inspected, monkeypatch):
+    monkeypatch.setattr(inspection_page, "MOST_DOTS", 1)
+    _, page = inspected(dark=Image.new("RGB", (90, 60), (9, 9, 9)))
+    shown = {*re.findall(r'<img id="p(\d+)"', page)}
+    assert "4" in shown
+    assert {*re.findall(r'data-picture="(\d+)"', page)} == shown
