@@ -194,3 +194,14 @@ def test_a_reason_that_does_not_exist_is_not_tried_again():
     options = SimpleNamespace(policy=None, retry_failed=["corrupt", "timeout"])
     with pytest.raises(UserError, match="--retry-failed: 'timeout' is not a reason; allowed are "):
         cli.policy(options, dict)
+
+
+@pytest.mark.parametrize("place", ["in/0.jpg", "in/new", "in/sub/new", "in", "in/../in/new"])
+def test_a_place_among_the_images_is_refused(photos, tmp_path, place):
+    source = str(photos(tmp_path / "in", 1))
+    place = str(tmp_path / place)
+    with pytest.raises(UserError) as refusal:
+        launcher.refuse_images("--log", place, source)
+    assert str(refusal.value).startswith(f"--log: '{place}' is in the folder of the images, which")
+    for other in ("in.log", "out/new", "inner/new"):
+        launcher.refuse_images("--log", str(tmp_path / other), source)
