@@ -208,3 +208,14 @@ def test_faults_of_parquet_are_named(tmp_path):
     for place in range(0, len(whole), 97):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x40]) + whole[place + 1 :])
         assert faults(tmp_path / "shards"), place
+
+
+def test_a_member_that_cannot_be_read_hides_no_other(tmp_path):
+    """Neither as missing nor as right."""
+    packed(make_tree(tmp_path / "tree", CONTENTS), tmp_path / "shards", format="zip")
+    shard = tmp_path / "shards/images-000000.zip"
+    data = shard.read_bytes().replace(b"PK\3\4", b"PK\3\5", 1).replace(b"sixsix", b"sixSix", 1)
+    shard.write_bytes(data)
+    first, second = faults(tmp_path / "shards")
+    assert first.startswith(f"{shard.name}: 'a.jpg' cannot be read: ")
+    assert second == f"{shard.name}: 'c/d.jpg' has other bytes than the output"

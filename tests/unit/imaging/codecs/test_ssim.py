@@ -52,3 +52,10 @@ def test_colours_are_compared_by_their_luma():
 def test_pictures_of_different_sizes_are_refused():
     with pytest.raises(ValueError, match="cannot be compared"):
         ssim(Image.new("L", (20, 20)), Image.new("L", (20, 21)))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (10, 30), (11, 11)])
+def test_a_picture_smaller_than_the_window_is_compared_as_a_whole(size):
+    levels = np.arange(3 * size[0] * size[1], dtype=np.uint8).reshape(*size, 3)
+    assert luma_ssim(levels, levels) == pytest.approx(1)
+    assert luma_ssim(levels, 255 - levels) < 0.99
