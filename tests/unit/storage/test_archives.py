@@ -44,6 +44,11 @@ def test_names_of_many_archives_precede_those_of_their_members(crawl, pattern, n
     assert list(listed(crawl / pattern)[0]) == names
 
 
+def test_folders_that_match_a_pattern_are_no_archives(crawl):
+    (crawl / "03.tar").mkdir()
+    assert len(files_of(str(crawl / "*.tar"))) == 3
+
+
 def test_a_pattern_is_not_expanded_if_an_archive_has_that_name(crawl):
     path = crawl / "[00].tar"
     path.write_bytes((crawl / "00.tar").read_bytes())
@@ -97,7 +102,7 @@ def test_files_and_members_are_opened_alike(crawl):
     (crawl / "file").write_bytes(b"content")
     member = listed(crawl / "00.tar")[0]["sub/00.tar.jpg"]
     for place, expected in ((crawl / "file", b"content"), (member, b"00.tar")):
-        assert content(place, 100) == expected
+        assert content(place, 100) == content(place, len(expected)) == expected
         with opened(place) as file:
             assert file.read() == expected
         with pytest.raises(OSError, match="more than 3 bytes"):

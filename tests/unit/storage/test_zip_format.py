@@ -108,10 +108,11 @@ def test_times_of_modification_are_those_of_the_archive(write):
     path = write(zip_of([("a.jpg", b"1")]))
     ((_, listed_as, _),) = Archives(str(path)).members(lambda _: True, print)
     assert listed_as.mtime_ns == SECONDS * 10**9
-    stamp = struct.pack("<HHBl", 0x5455, 5, 1, 1234567891)
-    path = write(zip_of([("a.jpg", b"1")], extra=stamp))
-    ((_, listed_as, _),) = Archives(str(path)).members(lambda _: True, print)
-    assert listed_as.mtime_ns == 1234567891 * 10**9
+    for flags, seconds, expected in ((1, 1234567891, 1234567891), (1, -7, -7), (2, 7, SECONDS)):
+        stamp = struct.pack("<HHBl", 0x5455, 5, flags, seconds)  # 2: only the time of access
+        path = write(zip_of([("a.jpg", b"1")], extra=stamp))
+        ((_, listed_as, _),) = Archives(str(path)).members(lambda _: True, print)
+        assert listed_as.mtime_ns == expected * 10**9
     path = write(patched(zip_of([("a.jpg", b"1")]), CENTRAL, 14, "<H", 0))  # month 0, day 0
     ((_, listed_as, _),) = Archives(str(path)).members(lambda _: True, print)
     assert listed_as.mtime_ns == 0
