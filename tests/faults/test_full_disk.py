@@ -4,7 +4,6 @@ A limit on the size of files stands for the disk. As on one that is nearly full,
 the part of a write for which there is room, and refuses the next one.
 """
 
-import contextlib
 import os
 
 import numpy as np
@@ -14,6 +13,7 @@ from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.renderer import Renderer
 from tests.helpers.imaging import png, words
+from tests.helpers.limited import room_for
 from tests.helpers.tags import raw_block, with_block
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows does not limit sizes of files")
@@ -23,19 +23,6 @@ MOVING = ("png", "webp", "avif", "gif")
 
 #: Parts of an output for which the disk has room.
 STEPS = 20
-
-
-@contextlib.contextmanager
-def room_for(size):
-    """Limit the size of the files of this process, in bytes."""
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 
 from pixelmill.core.disk import Reserve
 from pixelmill.core.errors import UserError
+from tests.helpers.limited import room_for
 
 
 def names_in(folder):
@@ -30,7 +31,21 @@ def test_a_reserve_that_finds_no_room_says_so(tmp_path):
         Reserve(str(tmp_path / "absent")).__enter__()
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_what_a_killed_run_left_of_its_reserve_is_replaced(tmp_path):
+    (tmp_path / ".reserve").write_bytes(b"a part")
+    with Reserve(str(tmp_path)):
+        assert (tmp_path / ".reserve").stat().st_size == 2**20
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files have no limits there")
+def test_a_reserve_that_finds_room_for_a_part_leaves_nothing(tmp_path):
+    with room_for(1000), pytest.raises(UserError, match="cannot be written: File too large"):
+        Reserve(str(tmp_path)).__enter__()
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES])
 def test_an_error_that_affects_all_images_stops_the_run(tmp_path, number):
     with pytest.raises(UserError, match=os.strerror(number)):
         Reserve(str(tmp_path)).check(["cannot identify", os.strerror(number)])

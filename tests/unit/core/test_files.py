@@ -111,6 +111,20 @@ def test_temporary_names_differ_each_time():
     assert len({temporary_beside("a") for _ in range(100)}) == 100
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not copied there")
+def test_temporary_names_differ_in_copies_of_a_process():
+    """The workers are copies of one server, and write into one folder."""
+    reading, writing = os.pipe()
+    for _ in range(2):
+        if not (copy := os.fork()):
+            os.write(writing, f"{temporary_beside('a')}\n".encode())
+            os._exit(0)
+        os.waitpid(copy, 0)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as file:
+        assert len(set(file)) == 2
+
+
 @pytest.mark.parametrize(
     "name",
     ["a.tmp", ".pixelmill.tmp", ".pixelmill-notes.tmp", "x.pixelmill-1-2-3.tmp",
