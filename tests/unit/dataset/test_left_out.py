@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from pixelmill.core.errors import UserError
 from pixelmill.dataset import left_out
 from pixelmill.dataset.entries import Entries, Entry
 
@@ -69,3 +70,6 @@ def test_a_scan_reads_a_list_as_it_is_now(scan, tmp_path):
 
 def test_a_list_that_a_run_has_yet_to_write_leaves_nothing_out(scan):
     assert scan(list="out/mine/splits.csv") == (["0.jpg", "1.jpg", "2.jpg", "3.jpg"], "")
+    for missing in ("out/other/splits.csv", "out/mine/train.csv", "out/mine/light/splits.csv"):
+        with pytest.raises(UserError, match=f"'{missing}' does not exist"):
+            scan(list=missing)

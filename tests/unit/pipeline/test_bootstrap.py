@@ -1,11 +1,14 @@
 """A host process starts its fork server before it imports its own modules."""
 
 import json
+import multiprocessing
 import os
 import pickle
 import queue
 import subprocess
 import sys
+from multiprocessing import util
+from multiprocessing.synchronize import SemLock
 from types import SimpleNamespace
 
 import pytest
@@ -122,3 +125,12 @@ def test_a_host_imports_from_the_path_of_its_parent_and_not_from_its_folder(
         while inbox.get(timeout=60).kind != "gone":
             pass
     assert "planted" not in "".join(capfd.readouterr())
+
+
+def test_what_multiprocessing_leaves_has_names_that_the_parent_knows(tmp_path, monkeypatch):
+    process = multiprocessing.current_process()
+    monkeypatch.setattr(process, "_config", dict(process._config))
+    bootstrap._name_leftovers("0123", str(tmp_path))
+    assert util.get_temp_dir() == str(tmp_path)
+    if sys.platform == "linux":
+        assert SemLock._make_name().startswith("/pixelmill-0123-")

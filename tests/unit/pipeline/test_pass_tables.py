@@ -116,6 +116,8 @@ def test_no_file_that_is_passed_on_names_this_machine(made, name):
 
 def test_progress_and_plan_are_logged(tree, picture, caplog):
     add(tree, picture)
+    (tree.source / "notes.txt").touch()
     with caplog.at_level("INFO", "pixelmill"):
         tree.process()
+    assert "Left out: .txt files (1)" in caplog.messages
     assert "make 1: 1 new; keep 6; remove 0" in caplog.messages
