@@ -1,8 +1,12 @@
 """The output of steps and libraries goes to the log, limited in size, and not to the terminal."""
 
 import os
+import threading
 
 import pytest
+
+from pixelmill.core import captured_output
+from pixelmill.core.captured_output import Drain
 
 #: What a step may print, with terminal control sequences.
 LINE = "\x1b[31mmine WAY " + "x" * 100
@@ -60,3 +64,30 @@ def test_too_much_output_is_cut_off_and_the_log_says_so(made):
 def test_without_a_log_the_output_is_dropped(made):
     printed, _ = made("print('x' * 3_000_000)", "--engine", "sequential")
     assert len(printed) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("printed", "written"),
+    [
+        (b"one\r\ntwo\n", "one\ntwo\n"),
+        (b"caf\xe9\x1b[31m\n", "caf\\xe9\\u001b[31m\n"),
+        ("ä".encode() * 100, "ä" * 50 + "\n... cut: more than 100 bytes were printed\n"),
+    ],
+    ids=["line ends of Windows", "neither text nor for a terminal", "too much"],
+)
+@pytest.mark.parametrize("finish", [False, True])
+def test_what_is_printed_is_written_as_text_of_bounded_size(
+    tmp_path, monkeypatch, printed, written, finish
+):
+    monkeypatch.setattr(captured_output, "MOST_BYTES", 100)
+    before = set(threading.enumerate())
+    drain = Drain(str(tmp_path / "log"))
+    (reader,) = set(threading.enumerate()) - before
+    if finish:
+        drain.finish()
+        assert os.get_blocking(drain._reading)  # its reader waits for more
+    for number in range(0, len(printed), 3):
+        os.write(drain.writing, printed[number : number + 3])
+    os.close(drain.writing)
+    reader.join(60)
+    assert (tmp_path / "log").read_text(encoding="utf-8") == written

@@ -10,7 +10,7 @@ import pytest
 
 import pixelmill
 from pixelmill.core import locks
-from pixelmill.core.errors import UserError
+from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.locks import exclusive
 
 
@@ -97,3 +97,31 @@ def test_a_folder_that_cannot_be_made_is_named_with_the_reason(tmp_path):
 def test_an_error_of_the_holder_is_not_mistaken_for_a_lock(tmp_path):
     with pytest.raises(PermissionError), exclusive(tmp_path):
         raise PermissionError
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links, named pipes and shared locks")
+@pytest.mark.parametrize(
+    ("lay", "what"),
+    [(os.mkfifo, "no file"), (lambda path: path.symlink_to("other"), "a link")],
+    ids=["pipe", "link"],
+)
+def test_a_lock_that_is_no_file_of_its_own_is_refused(tmp_path, lay, what):
+    lay(tmp_path / ".lock")
+    with pytest.raises(TreeError, match=rf"\.lock' is {what}; remove it"), exclusive(tmp_path):
+        pass
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no shared locks there")
+def test_a_folder_is_shared_only_by_those_who_all_agree(tmp_path, impatient):
+    with exclusive(tmp_path, together=True):
+        with exclusive(tmp_path, together=True):
+            pass
+        with pytest.raises(UserError, match="Another run"), exclusive(tmp_path):
+            pass
+    with (
+        exclusive(tmp_path),
+        pytest.raises(UserError, match="Another run"),
+        exclusive(tmp_path, together=True),
+    ):
+        pass

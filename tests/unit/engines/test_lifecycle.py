@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from pixelmill.core.errors import UserError
+from pixelmill.engines import processes
 from pixelmill.engines.lifecycle import open_engine
 from pixelmill.engines.registry import ENGINES, LOCAL, has_processes
 
@@ -305,3 +306,17 @@ def test_processes_start_where_the_folder_for_temporary_files_has_a_long_path(
         env={**os.environ, "TMPDIR": str(scratch)},
     )  # fmt: skip
     assert done.status == 0, done.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are spawned elsewhere")
+@pytest.mark.parametrize(
+    ("folder", "method"),
+    [("/" + 88 * "a", "forkserver"), ("/" + 89 * "a", "spawn"), ("/" + 45 * "é", "spawn")],
+    ids=["short", "long", "long in bytes"],
+)
+def test_workers_are_spawned_where_the_socket_of_a_server_has_too_long_a_path(
+    monkeypatch, folder, method
+):
+    process = multiprocessing.current_process()
+    monkeypatch.setattr(process, "_config", {**process._config, "tempdir": folder})
+    assert processes._start_method() == method

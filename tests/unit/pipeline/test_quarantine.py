@@ -118,8 +118,11 @@ KILLS = "import os; image.height == 30 and os.abort(); return image"
 def test_only_killing_images_are_recorded_as_crashed(tmp_path, photo, workers):
     tried = Tried(tmp_path, photo, KILLS)
     jobs = [tried.job(f"{n}.png", (20, 30 if n % 3 == 1 else 20)) for n in range(15)]
-    reasons = {outcome.source: outcome.reason for outcome in tried.run(iter(jobs), workers)}
+    deaths = DeathCounter()
+    outcomes = tried.run(iter(jobs), workers, deaths)
+    reasons = {outcome.source: outcome.reason for outcome in outcomes}
     assert reasons == {f"{n}.png": "crashed" if n % 3 == 1 else "" for n in range(15)}
+    assert deaths.explained == 5
 
 
 def test_a_crash_caused_by_an_earlier_image_is_not_blamed_on_the_next(tmp_path, photo):
