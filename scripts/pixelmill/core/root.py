@@ -154,8 +154,10 @@ class Root:
         temporary = temporary_beside(path)
         descriptor = self.create(temporary)
         try:
-            write_all(descriptor, content)
-            os.close(descriptor)
+            try:
+                write_all(descriptor, content)
+            finally:
+                os.close(descriptor)
             self.replace(temporary, path)
         except BaseException:
             self.unlink(temporary)

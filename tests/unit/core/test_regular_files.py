@@ -12,6 +12,7 @@ from pixelmill.core import documents, regular_files
 from pixelmill.core.errors import UserError
 from pixelmill.dataset import catalog
 from pixelmill.imaging.recipe_parser import parse
+from tests.helpers.descriptors import assert_closes_what_it_opens
 
 #: What is in the place of a file, and words of the error.
 SPECIALS = {"folder": ".", "huge": "more than"}
@@ -86,7 +87,7 @@ def test_a_document_is_a_regular_file_of_bounded_size(tmp_path, name, call, kind
 @pytest.mark.parametrize("kind", SPECIALS)
 def test_content_is_that_of_a_regular_file_within_bounds(tmp_path, kind):
     lay(kind, tmp_path / "it")
-    with pytest.raises(OSError, match=SPECIALS[kind]):
+    with assert_closes_what_it_opens(), pytest.raises(OSError, match=SPECIALS[kind]):
         regular_files.content(tmp_path / "it", 1_000)
     (tmp_path / "file").write_bytes(b"x" * 1_000)
     assert regular_files.content(tmp_path / "file", 1_000) == b"x" * 1_000

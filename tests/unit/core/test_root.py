@@ -6,8 +6,10 @@ import pickle
 import psutil
 import pytest
 
+from pixelmill.core import root as roots
 from pixelmill.core.errors import TreeError
 from pixelmill.core.root import Root
+from tests.helpers.descriptors import assert_closes_what_it_opens
 
 needs_links = pytest.mark.skipif(os.name == "nt", reason="making links needs a privilege there")
 
@@ -164,7 +166,7 @@ def test_removing_a_tree_keeps_the_targets_of_its_links(tree, outside):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_an_output_that_is_a_pipe_does_not_block(tree):
     os.mkfifo(tree / "pipe")
-    with pytest.raises(OSError, match="not a regular file"):
+    with assert_closes_what_it_opens(), pytest.raises(OSError, match="not a regular file"):
         Root(tree).read("pipe")
 
 
@@ -231,6 +233,17 @@ def test_a_file_that_is_written_leaves_nothing_else_behind(tree):
     with pytest.raises(OSError):
         root.write("a/full", b"a folder is there")
     assert content(tree) == {"a/b/file": b"second", "a/full/file": b"", "kept": b"kept"}
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_write_that_is_interrupted_leaves_nothing(tree, monkeypatch, error):
+    def interrupt(descriptor, data):
+        raise error
+
+    monkeypatch.setattr(roots, "write_all", interrupt)
+    with assert_closes_what_it_opens(), pytest.raises(error):
+        Root(tree).write("a/b/file", b"lost")
+    assert content(tree) == {"a/b/file": b"ours", "kept": b"kept"}
 
 
 @pytest.mark.parametrize("call", ["replace", "write"])

@@ -431,6 +431,14 @@ def test_a_table_of_an_earlier_version_is_read(tmp_path):
     assert catalog.read(tmp_path / "catalog.csv") == [Entry("a.jpg", 1, 2, "jpeg", 3, 4, 0)]
 
 
+@pytest.mark.parametrize("path", ["/x.jpg", "../x.jpg", "sub/../../x.jpg", r"a\u0000.jpg"])
+def test_a_table_whose_paths_are_not_below_the_folder_is_refused(tmp_path, path):
+    table = f"path,bytes,mtime_ns,format,width,height\n{path},1,2,jpeg,3,4\n"
+    (tmp_path / "catalog.csv").write_text(table)
+    with pytest.raises(UserError, match="leads out of the folder of images"):
+        catalog.read(tmp_path / "catalog.csv")
+
+
 def test_a_table_in_another_order_is_sorted(tmp_path):
     table = tmp_path / "catalog.csv"
     catalog.write(table, [Entry(name, 1, 1, "jpeg") for name in ("b.jpg", "c.jpg", "a.jpg")])

@@ -439,3 +439,11 @@ def test_what_was_measured_is_returned_in_order_with_what_failed(ledger, outcome
 def test_an_image_without_output_and_facts_is_a_fault_of_the_ledger(ledger, outcomes, facts):
     ledger.record([outcomes[0]._replace(files=(), facts=facts)], FINGERPRINTS)
     assert fault_in(ledger._database) == "the table images holds impossible values"
+
+
+def test_two_sources_with_one_output_are_found_and_failures_share_nothing(ledger, outcomes):
+    made, failed = outcomes
+    ledger.record([made, failed, failed._replace(source="another.jpg")], FINGERPRINTS)
+    assert ledger.shared_output() is None
+    ledger.record([made._replace(source="1.jpg")], FINGERPRINTS)
+    assert ledger.shared_output() == ("0.jpg", "1.jpg")

@@ -248,3 +248,28 @@ def test_a_member_of_an_archive_that_was_changed_is_not_read(write):
         members["a.jpg"].read()
     with pytest.raises(MemberError, match="changed after it was listed"):
         members["a.jpg"].open()
+
+
+def test_checksums_of_old_programs_are_sums_of_signed_bytes(write):
+    data = bytearray(tar_of([("é.jpg", CONTENT)], tarfile.GNU_FORMAT))
+    noted = int(data[148:154], 8) - 256 * sum(byte > 127 for byte in "é".encode())
+    for wrong, names in ((0, ["é.jpg"]), (1, None)):
+        data[148:156] = b"%06o\0 " % (noted + wrong)
+        if names:
+            assert list(read_all(write(data))) == names
+        else:
+            with pytest.raises(UserError, match="is not a tar archive"):
+                listed(write(data))
+
+
+def test_a_header_for_all_members_changes_none_of_them(write):
+    """As `git archive` writes one, with a remark."""
+    made = io.BytesIO()
+    given = {"comment": "of a commit", "mtime": "5", "path": "other.jpg"}
+    with tarfile.open(fileobj=made, mode="w", pax_headers=given):
+        pass
+    first = made.getvalue()[: 2 * 512]
+    path = write(first + tar_of([("a.jpg", b"1"), ("b.jpg", b"2")]))
+    found = list(Archives(str(path)).members(lambda _: True, print))
+    expected = [("a.jpg", SECONDS * 10**9), ("b.jpg", SECONDS * 10**9)]
+    assert [(name, one.mtime_ns) for name, one, _ in found] == expected
