@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -256,6 +257,17 @@ def test_an_error_is_that_of_the_writer_though_its_temporary_is_gone(tmp_path):
     with pytest.raises(ValueError, match="of the writer"), atomic(tmp_path / "a"):
         next(tmp_path.iterdir()).unlink()
         raise ValueError("of the writer")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no time of change there")
+@pytest.mark.parametrize(
+    ("time", "limited"),
+    [(-(2**70), 1 - 2**63), (-5, -5), (2**63 - 1, 2**63 - 1), (2**70, 2**63 - 1)],
+)
+def test_times_of_files_are_limited_to_what_a_ledger_holds(time, limited):
+    """Some file systems have times of any year."""
+    state = SimpleNamespace(st_mtime_ns=time, st_ctime_ns=time)
+    assert files.modified_ns(state) == files.changed_ns(state) == limited
 
 
 def test_a_change_time_that_is_the_creation_time_is_ignored(tmp_path, monkeypatch):

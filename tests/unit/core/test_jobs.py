@@ -39,9 +39,11 @@ def test_a_repeated_stage_adds_to_its_seconds(clock):
 def test_a_failed_image_has_no_outputs():
     timer = StageTimer()
     timer.files.append(OutputFile("", "a.jpg", 4, 3, 99, "digest"))
-    assert timer.outcome(JOB).files
+    timer.facts = "{}"
+    assert (bool(timer.outcome(JOB).files), timer.outcome(JOB).facts) == (True, "{}")
     outcome = timer.outcome(JOB, ImageError("write", "write_failed", "no room"))
     assert (outcome.status, outcome.files, outcome.bytes_out) == ("failed", (), 0)
+    assert outcome.facts == ""  # a ledger would take them for damage
     assert (outcome.stage, outcome.reason, outcome.message) == ("write", "write_failed", "no room")
 
 

@@ -219,6 +219,7 @@ def test_only_a_few_folders_stay_open_and_none_after_the_root_is_closed(tree):
         root.write(f"{number}/file", b"")
     assert psutil.Process().num_fds() - before <= 32
     copy = pickle.loads(pickle.dumps(root))
+    assert copy._open == {}  # of another process
     assert copy.read("7/file") == b""
     del root, copy
     assert psutil.Process().num_fds() == before

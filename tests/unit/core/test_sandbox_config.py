@@ -4,7 +4,7 @@ import pytest
 
 from pixelmill.app import config
 from pixelmill.core.errors import UserError
-from pixelmill.core.sandbox import Sandbox
+from pixelmill.core.sandbox import Confinement, Sandbox
 from pixelmill.pipeline.policy import Policy
 from tests.helpers.sandboxed import policy_of
 
@@ -23,6 +23,25 @@ from tests.helpers.sandboxed import policy_of
 )
 def test_a_config_can_be_short(value, expected):
     assert Policy.from_config(config.complete({"sandbox": value})).sandbox == expected
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_what_a_config_allows_is_added_to_what_a_pass_needs(monkeypatch, tmp_path, keeps):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    allowed = Sandbox(read=("~/fonts",), write=("~/made",), network=True)
+    found = allowed.confine(["in"], ["out"], keeps)
+    assert found == Confinement(
+        read=(str(tmp_path / "in"), str(tmp_path / "fonts")),
+        write=(str(tmp_path / "out"),),
+        granted=(str(tmp_path / "made"),),
+        network=True,
+        times=True,  # a step that writes may set them
+    )
+    assert Sandbox(execute=True).confine([], [], keeps) == Confinement(
+        (), execute=True, times=keeps
+    )
+    assert Sandbox(on=False).confine(["in"], ["out"], keeps) is None
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from pixelmill.dataset import catalog
 from pixelmill.dataset.catalog import refresh, scan
+from pixelmill.dataset.entries import Entries
 from tests.helpers import dated
 from tests.helpers.imaging import chunk
 from tests.helpers.packed import pack
@@ -19,6 +20,17 @@ def unopenable(monkeypatch):
         raise AssertionError(f"{path} was opened")
 
     return lambda: monkeypatch.setattr(catalog, "_look", look)
+
+
+def test_only_what_was_not_looked_at_is_looked_at(dates, monkeypatch):
+    entries = scan(str(dates), dated=True)[0].entries
+    first, second = entries
+    opened = []
+    monkeypatch.setattr(catalog, "_taken", lambda places, entry: opened.append(entry.path) or 7)
+    known = Entries([first, second._replace(taken=0)])
+    assert catalog.with_dates(str(dates), known) == [first, second._replace(taken=7)]
+    assert opened == [second.path]
+    assert catalog.with_dates(str(dates), entries) is entries
 
 
 @pytest.fixture

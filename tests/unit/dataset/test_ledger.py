@@ -317,6 +317,24 @@ def test_latencies_are_those_of_sources_the_slowest_first(timed, outcomes):
     assert timed.latencies(1) == [("both", (1.0,) * 5)]
 
 
+def test_what_took_and_saved_most_comes_first_and_equals_by_name(ledger, outcomes):
+    good = outcomes[0]
+    (made,) = good.files
+    for name, seconds, before, after in (
+        ("d", 1.0, 100, 90), ("b", 2.0, 100, 20), ("c", 2.0, 100, 20), ("a", 1.0, 100, 900),
+    ):  # fmt: skip
+        files = (made._replace(path=name, bytes=after),)
+        ledger.record(
+            [good._replace(source=name, files=files, bytes_in=before, seconds=(seconds,) * 5)],
+            FINGERPRINTS,
+        )
+    assert [source for source, _ in ledger.latencies(10)] == ["b", "c", "a", "d"]
+    for order, names in (("seconds", "bcad"), ("saved", "bcda")):
+        assert [one.source for one in ledger.extremes(order, 4, 10**9)] == list(names)
+        assert [one.source for one in ledger.extremes(order, 1, 10**9)] == ["b"]
+        assert ledger.extremes(order, 4, good.pixels_in - 1) == []
+
+
 def test_durations_and_their_means_count_a_source_once_and_no_failure(timed):
     assert sorted(timed.durations()) == [2.5, 5.0]
     assert timed.stage_means() == (0.75,) * 5

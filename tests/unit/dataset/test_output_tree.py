@@ -1,5 +1,6 @@
 """Shards share only a folder of images, and another number of shards makes no image stale."""
 
+import os
 import shutil
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from pixelmill.core import locks
 from pixelmill.core.errors import UserError
 from pixelmill.core.locks import exclusive
+from pixelmill.core.root import Root
 from pixelmill.dataset import output_tree
 from pixelmill.dataset.globs import Selection
 from pixelmill.dataset.shards import Shard, all_of, shard_of
@@ -87,6 +89,33 @@ def test_most_of_a_shard_may_be_removed_if_little_of_the_dataset_is(fresh, monke
     (fresh.source / "1.jpg").unlink()
     assert fresh.process(shard=alone).images == 0
     assert "1.jpg" not in fresh.outputs()
+
+
+def test_exactly_the_share_that_is_allowed_may_be_removed(tmp_path):
+    workspace = output_tree.Workspace(str(tmp_path))
+    rows = dict.fromkeys("abcd")
+    workspace.check_removals(2, rows, 0.5, "in", None)
+    workspace.check_removals(4, rows, 1.0, "in", None)
+    for lost, most in ((3, 0.5), (1, 0.0)):
+        with pytest.raises(UserError, match=f"sources of {lost} of 4 images"):
+            workspace.check_removals(lost, rows, most, "in", None)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links of files need a privilege there")
+@pytest.mark.parametrize("names", [1, 2])
+def test_the_time_of_an_output_is_not_set_under_its_other_names(tmp_path, names):
+    """As in a backup with hard links."""
+    (tmp_path / "images").mkdir()
+    output, backup = tmp_path / "images/a.jpg", tmp_path / "backup.jpg"
+    output.write_bytes(b"made")
+    if names == 2:
+        os.link(output, backup)
+    before = output.stat()
+    output_tree.set_mtime(Root(tmp_path / "images"), "a.jpg", 10**9)
+    assert (output.read_bytes(), output.stat().st_mtime_ns) == (b"made", 10**9)
+    assert (output.stat().st_ino == before.st_ino) == (names == 1)
+    if names == 2:
+        assert backup.stat().st_mtime_ns == before.st_mtime_ns
 
 
 @pytest.mark.parametrize("count", [2, 4])

@@ -15,6 +15,14 @@ def test_a_pass_of_all_images_is_a_full_one():
     assert not merge_passes([ONE, ONE._replace(is_full=False)], 200, "all").is_full
 
 
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(25.0, "4.0/s"), (10.02, "10.0/s"), (10.0, "10/s"), (0.1, "1,000/s"), (0.0, "/s")],
+)
+def test_the_speed_of_a_pass_has_the_digits_that_count(seconds, told):
+    assert f"{told}, processes, 2 workers" in ONE._replace(seconds=seconds).told()
+
+
 def test_sums_are_sums_and_the_catalog_is_that_of_all():
     two = Pass(True, "processes", 3, 20.0, 0.25, 200, 5, 7000, 300, 18.0, "d", "r", "k", "m")
     assert merge_passes([ONE, two], 300, "all") == Pass(

@@ -245,7 +245,8 @@ def test_a_pass_is_summed_up_from_its_plan_its_outcomes_and_its_engine(
     monkeypatch.setattr(runner.machine_load, "snapshot", lambda: began._replace(now=9.0, own=4.0))
     conditions = {"started": 1e9, **({} if engine == "distributed" else {"cpu_seconds": 3.0})}
     sums = totals(images=9, failed=2, bytes_in=30, bytes_out=4, pixels_in=5_000_000)
-    done = runner._summary(context, Plan(keep=0), work, RenderStats(3, 0.5), sums, began)
+    plan = Plan(keep=0, remove=["gone.jpg"])
+    done = runner._summary(context, plan, work, RenderStats(3, 0.5), sums, began)
     assert done._asdict() == {
         "is_full": True, "engine": engine, "workers": 3, "seconds": 7.0, "startup_seconds": 0.5,
         "images": 9, "failed": 2, "bytes_in": 30, "bytes_out": 4, "megapixels_in": 5.0,

@@ -36,13 +36,17 @@ def files_of(tree):
 
 
 def test_a_preview_changes_nothing_and_estimates_the_cost(tree, picture):
-    picture(50).save(tree.source / "new.jpg")
+    for number in (50, 51):
+        picture(number).save(tree.source / f"{number}.jpg")
+    with Workspace(str(tree.target)).open_to_read() as ledger:
+        seconds_of_one, size_of_one = ledger.cost()
     before = files_of(tree)
     plan, seconds, size, refusal = preview(request_of(tree), entries_of(tree))
-    assert dict(plan.reasons) == {"new": 1}
-    assert seconds > 0
+    assert dict(plan.reasons) == {"new": 2}
+    assert seconds == pytest.approx(2 * seconds_of_one) and seconds > 0
     assert refusal == ""
-    assert size == pytest.approx(sum(map(len, tree.outputs().values())) / len(tree.outputs()))
+    assert size == pytest.approx(2 * size_of_one)
+    assert size == pytest.approx(2 * sum(map(len, tree.outputs().values())) / len(tree.outputs()))
     assert files_of(tree) == before
 
 

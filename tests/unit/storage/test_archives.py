@@ -78,6 +78,11 @@ def test_two_archives_with_one_name_are_refused(crawl):
         Archives(str(crawl / "**/*.tar"))
 
 
+def test_a_comic_book_is_a_zip(crawl):
+    (crawl / "10.zip").rename(crawl / "10.CBZ")
+    assert list(listed(crawl / "10.CBZ")[0]) == ["sub/10.zip.jpg"]
+
+
 def test_a_folder_with_the_suffix_of_an_archive_is_a_folder(tmp_path):
     (tmp_path / "photos.zip").mkdir()
     assert not is_archive(str(tmp_path / "photos.zip"))
@@ -104,7 +109,7 @@ def test_files_and_members_are_opened_alike(crawl):
     member = listed(crawl / "00.tar")[0]["sub/00.tar.jpg"]
     for place, expected in ((crawl / "file", b"content"), (member, b"00.tar")):
         assert content(place, 100) == content(place, len(expected)) == expected
-        with opened(place) as file:
+        with assert_closes_what_it_opens(), opened(place) as file:
             assert file.read() == expected
         with pytest.raises(OSError, match="more than 3 bytes"):
             content(place, 3)

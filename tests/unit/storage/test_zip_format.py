@@ -74,6 +74,16 @@ def test_a_zip_may_follow_another_file_and_have_a_comment(write):
     assert read_all(write(data)) == {"a.jpg": CONTENT}
 
 
+def test_members_may_have_comments(write):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name in ("a.jpg", "b.jpg"):
+            info = zipfile.ZipInfo(name)
+            info.comment = b"PK\1\2 a remark"
+            archive.writestr(info, name.encode())
+    assert read_all(write(made.getvalue())) == {"a.jpg": b"a.jpg", "b.jpg": b"b.jpg"}
+
+
 def test_large_archives_are_read(write, monkeypatch):
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 100)
     monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
@@ -113,6 +123,9 @@ def test_times_of_modification_are_those_of_the_archive(write):
         path = write(zip_of([("a.jpg", b"1")], extra=stamp))
         ((_, listed_as, _),) = Archives(str(path)).members(lambda _: True, print)
         assert listed_as.mtime_ns == expected * 10**9
+    path = write(patched(zip_of([("a.jpg", b"1")]), CENTRAL, 12, "<H", 23 << 11 | 59 << 5 | 29))
+    ((_, listed_as, _),) = Archives(str(path)).members(lambda _: True, print)
+    assert listed_as.mtime_ns == (SECONDS + 11 * 3600 + 59 * 60 + 58) * 10**9
     path = write(patched(zip_of([("a.jpg", b"1")]), CENTRAL, 14, "<H", 0))  # month 0, day 0
     ((_, listed_as, _),) = Archives(str(path)).members(lambda _: True, print)
     assert listed_as.mtime_ns == 0
@@ -188,7 +201,8 @@ DIRECTORY = DEFLATED.index(CENTRAL)
 @pytest.mark.parametrize(
     ("data", "reason", "why"),
     [
-        (patched(DEFLATED, LOCAL, *LOCAL_FLAGS, 1), "unsupported", "encrypted"),
+        (patched(DEFLATED, LOCAL, *LOCAL_FLAGS, 1 << 0), "unsupported", "encrypted"),
+        (patched(DEFLATED, LOCAL, *LOCAL_FLAGS, 1 << 6), "unsupported", "encrypted"),
         (patched(DEFLATED, LOCAL, *LOCAL_METHOD, 12), "unsupported", "method 12"),
         (patched(DEFLATED, CENTRAL, *CRC, 7), "unreadable", "its CRC differs"),
         (patched(DEFLATED, CENTRAL, *LENGTH, 100), "unreadable", "more than the 100 bytes"),
