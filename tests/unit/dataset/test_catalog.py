@@ -1,5 +1,6 @@
 """The catalog lists all images of a folder and nothing else, and opens each once."""
 
+import contextlib
 import os
 
 import pytest
@@ -494,3 +495,33 @@ def test_a_refresh_removes_temporaries_of_a_killed_one(tmp_path, jpeg):
     left = put(tmp_path, "tables/.pixelmill-1-2-3.tmp", b"half a table")
     refresh(str(tmp_path / "tables/catalog.csv"), str(tmp_path / "in"))
     assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "globs", "told"),
+    [
+        (["a.jpg", "b.txt"], {}, ""),
+        (["sub/a.JPG"], {}, ""),
+        ([".a.jpg", "sub/.b.jpg", ".sub/c.jpg"], {}, "no image; correct"),
+        (["a.jpg/b.txt", "c"], {}, r"no image; left out: \.txt files \(1\), other files \(1\); "),
+        (["a.jpg", "sub/b.jpg"], {"exclude": ["*.jpg"]}, "no image; correct"),
+        (["a.jpg", "sub/b.jpg"], {"include": ["sub/*"]}, ""),
+        (["a.jpg"], {"include": ["sub/*"]}, "no image; correct"),
+        ([], {}, "no image; correct"),
+    ],
+)
+def test_a_source_without_an_image_is_told_by_the_names_of_its_files(tmp_path, files, globs, told):
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"of no known format")
+    with pytest.raises(UserError, match=told) if told else contextlib.nullcontext():
+        catalog.require_image(str(tmp_path), Selection(**globs))
+
+
+def test_an_image_may_have_any_name_and_a_text_is_none(tmp_path, jpeg):
+    (tmp_path / "notes").write_bytes(b"of no known format")
+    with pytest.raises(UserError, match="notes' is not an image; give an image, or a folder"):
+        catalog.require_image(str(tmp_path / "notes"))
+    (tmp_path / "photo").write_bytes(jpeg)
+    catalog.require_image(str(tmp_path / "photo"))
+    catalog.require_image(str(tmp_path))

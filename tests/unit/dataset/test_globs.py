@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixelmill.dataset.globs import Selection
+from pixelmill.dataset.globs import Selection, chosen
 
 #: Globs, folders that must not be opened because of them, and folders that must be opened.
 PRUNING = {
@@ -41,3 +41,18 @@ def test_no_chosen_path_lies_in_a_folder_that_is_not_opened(include, exclude, pa
     folders = [path[: end + 1] for end, character in enumerate(path) if character == "/"]
     if select(path):
         assert all(map(select.may_hold, folders))
+
+
+def test_a_single_image_stands_for_its_folder_and_for_itself_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    for name in ("a[1].jpg", "a1.jpg", "sub/b.jpg", "c.zip"):
+        (tmp_path / name).touch()
+    folder, select = chosen("a[1].jpg")
+    assert (folder, select("a[1].jpg"), select("a1.jpg")) == (".", True, False)
+    folder, select = chosen("sub/b.jpg", Selection(exclude=["b*"]))  # who names it, wants it
+    assert (folder, select("b.jpg"), select("a1.jpg")) == ("sub", True, False)
+    given = Selection(["*.jpg"])
+    assert [chosen(path, given) for path in ("sub", "c.zip", "no")] == [
+        ("sub", given), ("c.zip", given), ("no", given),
+    ]  # fmt: skip
