@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pixelmill.core.streams import tolerant
+from pixelmill.core.streams import tolerant, written_completely
 
 
 @pytest.fixture
@@ -48,3 +48,24 @@ def test_a_pipe_that_is_full_does_not_block(pipe):
     stream = tolerant(pipe[1], None)
     print("x" * 1_000_000, file=stream)
     assert os.read(pipe[0], 1) == b"x"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
+def test_output_that_is_not_taken_completely_ends_with_a_sentence(monkeypatch, capfd):
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit) as ended, written_completely():
+            print("lost")
+    assert ended.value.code == 2
+    told = "ERROR: Standard output cannot be written: No space left on device.\n"
+    assert capfd.readouterr().err == told
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        with written_completely():
+            print("not wanted any more")
