@@ -182,11 +182,13 @@ def test_doubt_about_a_shard_is_doubt_about_the_whole(fresh, conditions, in_doub
     """What belongs to no image is then moved away, and everything that is left is known."""
     for shard in all_of(3):
         fresh.process(shard=shard)
-    (fresh.images / "mine.jpg").write_bytes(b"mine")
+    (fresh.images / "my").mkdir()
+    (fresh.images / "my/own.jpg").write_bytes(b"mine")
     conditions(in_doubt=in_doubt)
     fresh.gather(3)
-    assert (fresh.images / "mine.jpg").exists() != in_doubt
-    assert (fresh.target / "unclaimed/mine.jpg").exists() == in_doubt
+    assert (fresh.images / "my/own.jpg").exists() != in_doubt
+    assert (fresh.images / "my").exists() != in_doubt
+    assert (fresh.target / "unclaimed/my/own.jpg").exists() == in_doubt
     assert not ledger_backup.is_in_doubt(str(fresh.target / "ledger.sqlite"))
 
 

@@ -221,3 +221,14 @@ def test_places_of_something_else_are_told_or_give_other_bytes(column, place):
         assert len(content(file, place, 100)) <= 100
     except PageError as error:
         assert str(error).startswith(("has ", "is "))
+
+
+@pytest.mark.parametrize("codec", ["snappy", "zstd"])
+def test_a_page_may_be_left_uncompressed_in_a_column_that_is_compressed(column, codec):
+    """As writers do with what compression would not make smaller."""
+    pages, _ = chunk(WITH_NULLS, 1, "none", 2)
+    file, about = column(pages, len(WITH_NULLS), codec, 1)
+    found = list(values(file, about))
+    assert [value and bytes(value.content) for value in found] == WITH_NULLS
+    for value in filter(None, found):
+        assert content(file, value.place, len(value.content)) == value.content
