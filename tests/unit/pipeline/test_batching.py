@@ -8,7 +8,7 @@ from pixelmill.core.jobs import Job
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.batching import batches
+from pixelmill.pipeline.batching import batches, costs
 
 RECIPE = parse({})
 
@@ -32,6 +32,16 @@ def order_of(sizes):
 def test_batches_contain_every_image_once_the_costliest_first():
     sizes = [10, 10_000_000, 500_000, 20, 3_000_000]
     assert order_of(sizes) == ["1.jpg", "4.jpg", "2.jpg", "3.jpg", "0.jpg"]
+
+
+def test_the_cost_of_an_image_grows_with_its_bytes_and_its_pixels():
+    entries = Entries(
+        Entry(path, size, 0, "jpeg", width, height)
+        for path, size, width, height in (("a", 0, 0, 0), ("b", 10**6, 0, 0), ("c", 0, 10, 10**5))
+    )
+    assert list(costs(entries)) == pytest.approx([0.0005, 0.0205, 0.0055])
+    assert list(costs(entries, 0.053)) == pytest.approx([0.003, 0.123, 0.033])
+    assert len(costs(Entries(), 0.053)) == 0
 
 
 def test_images_of_equal_cost_are_sorted_by_path():

@@ -258,6 +258,8 @@ def overlapping():
         (patched(DEFLATED, END, 12, "<L", 2**31), "has no list of members where it should be"),
         (patched(DEFLATED, END, 16, "<L", 2**31), "has no list of members where it should be"),
         (patched(DEFLATED, END, 4, "<H", 1), "is one part of a divided archive"),
+        (patched(DEFLATED, END, 6, "<H", 1), "is one part of a divided archive"),
+        (patched(DEFLATED, END, 10, "<H", 2), "is one part of a divided archive"),
         (patched(DEFLATED, CENTRAL, 20, "<L", 10**6), "has members that overlap"),
         (overlapping(), "has members that overlap"),
     ],
