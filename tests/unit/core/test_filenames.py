@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from pixelmill.core.filenames import as_cell, escape, of_cell, printable, unescape
+from pixelmill.core.filenames import as_cell, collision_key, escape, of_cell, printable, unescape
 
 ODD_NAMES = {
     "spaces": "  two  words .jpg ",
@@ -89,3 +89,18 @@ def test_every_string_survives_escaping():
         assert unescape(escape(name)) == name
         assert unescape(as_cell(escape(name))) == name
         assert of_cell(as_cell(name)) == name
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("A/b.JPG", "a/B.jpg"),
+        ("é", "E\u0301"),
+        ("straße", "STRASSE"),
+        ("\u0390", "\u03aa\u0301"),  # one character only after both have become lower case
+        ("\u1fb4", "\u03b1\u0345\u0301"),  # in lower case, its accents have another order
+    ],
+)
+def test_names_that_a_file_system_may_take_for_one_have_one_key(one, other):
+    assert collision_key(one) == collision_key(other) == collision_key(collision_key(one))
+    assert collision_key(one) != collision_key(f"{other}_")

@@ -224,6 +224,17 @@ def test_rows_cannot_be_chosen_without_a_list():
         ImageList.given(None, [("split", "train")])
 
 
+def test_a_list_that_a_command_names_is_checked_at_once(tmp_path):
+    (tmp_path / "list.csv").write_text("path,split\na.jpg,train\n", encoding="utf-8")
+    for name, where, told in (
+        ("none.csv", [], "does not exist"), ("list.csv", [("fold", "3")], "no column 'fold'"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=told):
+            ImageList.given(str(tmp_path / name), where)
+    values = [("split", "train")] * 2
+    assert ImageList.given(str(tmp_path / "list.csv"), values).where == {"split": "train"}
+
+
 def test_a_column_has_one_value():
     with pytest.raises(UserError, match="'split' is given twice, with 'train' and 'val'; give one"):
         ImageList.given("list.csv", [("split", "train"), ("split", "val")])

@@ -4,6 +4,7 @@ The tree in `tree_0_1` was written by version 0.1.0. It has an output for each k
 taken by another source, of a source that is gone, and with a character that 0.1 did not escape.
 """
 
+import contextlib
 import csv
 import json
 import shutil
@@ -183,12 +184,20 @@ def test_a_ledger_whose_passes_have_no_conditions_keeps_its_images_and_passes(tm
 
 @pytest.mark.parametrize("version", [6, 7])
 def test_a_ledger_without_facts_keeps_everything(tmp_path, photos, version):
-    target = tmp_path / "out"
-    process_folder(photos(tmp_path / "in", 3), target, RECIPE)
-    database = sqlite3.connect(target / "ledger.sqlite")
-    before = sorted(database.iterdump())
-    database.executescript(f"ALTER TABLE images DROP COLUMN facts; PRAGMA user_version = {version}")
-    migrate(database)
-    assert fault_in(database) == ""
-    assert sorted(database.iterdump()) == before
-    database.close()
+    path = tmp_path / "out/ledger.sqlite"
+    process_folder(photos(tmp_path / "in", 3), path.parent, RECIPE)
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        before = sorted(database.iterdump())
+        rows = database.execute("SELECT * FROM images ORDER BY source").fetchall()
+        database.executescript(
+            f"ALTER TABLE images DROP COLUMN facts; PRAGMA user_version = {version}"
+        )
+    for name in ("ledger.check.json", "ledger.backup.sqlite"):
+        (path.parent / name).unlink()
+    with open_to_read(str(path)) as ledger:
+        assert sorted(ledger.all_rows()) == rows
+    with Ledger(str(path)) as ledger:
+        assert ledger.is_current and not ledger.in_doubt
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert fault_in(database) == ""
+        assert sorted(database.iterdump()) == before

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pixelmill.core.errors import UserError
 from pixelmill.engines import semaphores
 
 
@@ -22,3 +23,24 @@ def test_probing_leaves_nothing_behind():
 
     semaphores.why_none()
     assert of_ours() == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="semaphores are no files there")
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (PermissionError(13, "Permission denied"), "Permission denied"),
+        (OSError("of no number"), "of no number"),
+        (ImportError("This platform lacks them"), "This platform lacks them"),
+    ],
+)
+def test_without_semaphores_the_reason_is_told_and_threads_take_their_place(
+    monkeypatch, error, why
+):
+    def refuse(method):
+        raise error
+
+    monkeypatch.setattr(semaphores.multiprocessing, "get_context", refuse)
+    with pytest.raises(UserError, match=rf"engine: 'futures' needs semaphores.*\({why}\)"):
+        semaphores.require("futures")
+    assert semaphores.processes_or_threads() == "threads"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog, outputs_state
 from tests.helpers.processed import COUNT, Tree, add, change, filled, nothing, touch
 
 #: Keys of a pass in timing.json that others rely on.
@@ -114,10 +114,11 @@ def test_no_file_that_is_passed_on_names_this_machine(made, name):
     assert str(Path.home()) not in text
 
 
-def test_progress_and_plan_are_logged(tree, picture, caplog):
+def test_a_pass_tells_its_plan_and_records_the_token_of_its_outputs(tree, picture, caplog):
     add(tree, picture)
     (tree.source / "notes.txt").touch()
     with caplog.at_level("INFO", "pixelmill"):
-        tree.process()
+        tree.process(token="of the workflow")
+    assert outputs_state.token(str(tree.target)) == "of the workflow"
     assert "Left out: .txt files (1)" in caplog.messages
     assert "make 1: 1 new; keep 6; remove 0" in caplog.messages

@@ -240,3 +240,17 @@ def test_a_value_that_its_page_does_not_have_any_more_is_empty(column):
     file, about = column(pages, len(CONTENTS), "zstd")
     first = next(values(file, about))
     assert content(file, first.place | 100_000 << parquet_pages._REST_SHIFT, 100) == b""
+
+
+def test_pages_may_not_become_many_times_as_large(column, monkeypatch):
+    contents = [bytes(10_000)] * 3
+    pages, _ = chunk(contents, 0, "zstd", 1, 1)
+    for most, is_read in ((30_100 // len(pages) + 1, True), (20_000 // len(pages), False)):
+        monkeypatch.setattr(parquet_pages, "MOST_EXPANSION", most)
+        monkeypatch.setattr(parquet_pages, "_SLACK", 0)
+        found = values(*column(pages, len(contents), "zstd"))
+        if is_read:
+            assert [value.content for value in found] == contents
+        else:
+            with pytest.raises(PageError, match=f"becomes more than {most:,} times as large"):
+                list(found)
