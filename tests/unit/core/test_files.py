@@ -215,6 +215,15 @@ def make_tree(root, *paths):
         (root / path).write_text(path)
 
 
+def test_a_folder_that_has_two_paths_contains_what_is_below_either(tmp_path, monkeypatch):
+    """As one that is mounted twice, or on a file system that ignores case."""
+    twice = [str(tmp_path / "one"), str(tmp_path / "other")]
+    monkeypatch.setattr(files, "_is_same", lambda *paths: sorted(paths) == twice)
+    assert is_inside(tmp_path / "one", tmp_path / "other")
+    assert is_inside(tmp_path / "one/a/b", tmp_path / "other")
+    assert not is_inside(tmp_path / "third/a", tmp_path / "other")
+
+
 def test_a_walk_sees_each_file_once_with_its_path_below_the_root(tmp_path):
     paths = ["a.txt", "b/a.txt", "b/c/d.txt", "b/c/.hidden", "e f/g.txt"]
     make_tree(tmp_path, *paths)
@@ -289,6 +298,16 @@ def test_a_log_starts_empty_and_its_folder_is_created(tmp_path):
     log(tmp_path / "logs/a.log", b"first")
     log(tmp_path / "logs/a.log", b"new")
     assert (tmp_path / "logs/a.log").read_bytes() == b"new"
+
+
+def test_several_writers_append_to_a_log(tmp_path):
+    log = open_log(str(tmp_path / "log"))
+    os.write(log, b"one ")
+    with (tmp_path / "log").open("ab") as other:
+        other.write(b"two ")
+    os.write(log, b"three")
+    os.close(log)
+    assert (tmp_path / "log").read_bytes() == b"one two three"
 
 
 def test_a_log_with_a_hard_link_leaves_the_other_name_unchanged(tmp_path):

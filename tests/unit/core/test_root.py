@@ -135,6 +135,10 @@ def test_a_file_that_is_a_link_is_replaced_or_removed_itself(tree, outside):
     root.unlink("two")
     assert root.remove_tree("three") == 1
     root.set_mtime("one", 1)
+    (tree / "four").symlink_to(outside / "file")
+    root.set_mtime("four", 1)
+    assert (tree / "four").lstat().st_mtime_ns == 1
+    (tree / "four").unlink()
     assert content(tree) == {"a/b/file": b"ours", "kept": b"kept", "one": b"new"}
 
 

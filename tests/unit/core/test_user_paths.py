@@ -50,5 +50,6 @@ def test_the_nearest_path_is_asked_for(tmp_path):
     assert lookalike("photso") == "; did you mean 'photos'?"
     assert lookalike("photos/mien.yaml") == "; did you mean 'photos/mine.yaml'?"
     assert lookalike("photos/mine.yml") == "; did you mean 'photos/mine.yaml'?"
-    assert lookalike("photos/none.yaml") == ""
+    assert lookalike("photos/none.yaml") == lookalike("photos/mine.yaml") == ""
+    assert lookalike("photso/") == "; did you mean 'photos'?"
     assert lookalike("absent/photos") == ""

@@ -13,6 +13,7 @@ from pixelmill.dataset.catalog import fingerprints, refresh, scan
 from pixelmill.dataset.entries import Entry
 from pixelmill.dataset.globs import Selection
 from pixelmill.dataset.shards import Shard
+from tests.helpers.packed import pack
 from tests.helpers.permissions import obeying_permissions
 from tests.helpers.replacing import needs_changes, replace_preserving
 
@@ -94,9 +95,11 @@ def test_hidden_files_and_folders_are_skipped(tmp_path, jpeg):
     for path in (".a.jpg", ".cache/b.jpg", "c/.d/e.jpg", "f/.g.jpg"):
         put(tmp_path, path, jpeg)
     put(tmp_path, "dots.in.name.jpg", jpeg)
-    found, _ = scan(str(tmp_path))
-    assert [entry.path for entry in found.entries] == ["dots.in.name.jpg"]
-    assert found.left_out == {}
+    archive = pack(tmp_path, tmp_path / ".packed.zip")
+    for source in (tmp_path, archive):
+        found, _ = scan(str(source))
+        assert [entry.path for entry in found.entries] == ["dots.in.name.jpg"]
+        assert found.left_out == {}
 
 
 def test_an_entry_has_size_and_time(tmp_path, jpeg):
@@ -313,9 +316,11 @@ def test_a_refresh_follows_the_selection(tmp_path, jpeg):
 def test_a_refresh_keeps_what_it_is_asked_to_and_remembers_the_others(tmp_path, jpeg, unopenable):
     for name in ("a.jpg", "b.jpg"):
         put(tmp_path, f"in/{name}", jpeg)
+    put(tmp_path, "in/notes.txt", TEXT)
     table = str(tmp_path / "catalog.csv")
     found = refresh(table, str(tmp_path / "in"), keep=lambda entries: entries[1:])
     assert [entry.path for entry in found.entries] == ["b.jpg"]
+    assert found.left_out == {".txt files": 1}
     assert catalog.read(table) == found.entries
     unopenable()
     assert len(refresh(table, str(tmp_path / "in")).entries) == 2

@@ -465,3 +465,13 @@ def test_two_sources_with_one_output_are_found_and_failures_share_nothing(ledger
     assert ledger.shared_output() is None
     ledger.record([made._replace(source="1.jpg")], FINGERPRINTS)
     assert ledger.shared_output() == ("0.jpg", "1.jpg")
+
+
+def test_an_output_is_moved_to_any_name_and_that_of_another_source_is_not(ledger, outcomes):
+    good = outcomes[0]
+    names = [r"x\u000ay.jpg", "two\nlines.jpg", "caf\udce9.jpg"]
+    ledger.record([renamed(good, str(n)) for n in range(4)], FINGERPRINTS)
+    moves = [(str(number), str(number), name) for number, name in enumerate(names)]
+    ledger.move_outputs([*moves, ("3", "0", "not its own")])
+    assert sorted(ledger.outputs()) == sorted([*names, "3"])
+    assert ledger.rows()["0"].files[0].path == names[0]

@@ -1,7 +1,6 @@
 """The tables of a ledger contain only values that a run can have written.
 
-What the checks find is tested with the passes that repair it, in `test_ledger_damage`. Here
-it is tested that they find nothing in sound ledgers.
+What the checks find is also tested with the passes that repair it, in `test_ledger_damage`.
 """
 
 import os
@@ -70,3 +69,45 @@ def test_a_ledger_with_any_names_is_sound(tmp_path, photos, name):
     database = sqlite3.connect(tmp_path / "out/ledger.sqlite")
     assert fault_in(database) == ""
     database.close()
+
+
+@pytest.fixture
+def written(database):
+    """A ledger with an image that was made, and one that failed."""
+    made = ("a.jpg", "", "a.jpg", "ok", "", "", "", 9, 1, 1, "0" * 32, 12, 4, 3, 7, "f" * 64)
+    lost = ("b.jpg", "", "", "failed", "decode", "corrupt", "no", 9, 1, 1, "", 0, 0, 0, 0, "")
+    marks = ", ".join("?" * 25)
+    for row in (made, lost):
+        values = (*row, "recipe", "code", "limits", "", *[0.0] * 5)
+        database.execute(f"INSERT INTO images VALUES ({marks})", values)
+    assert fault_in(database) == ""
+    return database
+
+
+COUNTS = (
+    "bytes_in",
+    "pixels_in",
+    "width",
+    "height",
+    "bytes_out",
+    "decode_seconds",
+    "write_seconds",
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [*(f"{name} = -1" for name in COUNTS), "status = 'odd'", "reason = 'odd'", "bytes_in = 'many'",
+     "sha256 = 'F' || substr(sha256, 2)", "sha256 = 'f'", "digest = 'f'", "digest = 'X'",
+     "facts = '{}'", "output = ''", "reason = 'corrupt'"],
+)  # fmt: skip
+def test_values_that_no_run_writes_are_noticed(written, change):
+    written.execute(f"UPDATE images SET {change} WHERE status = 'ok'")
+    assert fault_in(written) == "the table images holds impossible values"
+
+
+@pytest.mark.parametrize("column", ["source", "output"])
+@pytest.mark.parametrize("path", ["/a.jpg", "../a.jpg", "a/../../b.jpg", "a//b.jpg", r"a\u0000"])
+def test_paths_that_lead_elsewhere_are_noticed(written, column, path):
+    written.execute(f"UPDATE images SET {column} = ? WHERE status = 'ok'", (path,))
+    assert fault_in(written) == f"the path '{path}' leads out of its folder"

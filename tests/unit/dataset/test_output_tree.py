@@ -124,6 +124,16 @@ def test_the_time_of_an_output_is_not_set_under_its_other_names(tmp_path, names)
         assert backup.stat().st_mtime_ns == before.st_mtime_ns
 
 
+def test_an_output_is_claimed_by_any_name_that_a_file_system_takes_for_its_own(tmp_path):
+    for name in ("a.jpg", "sub/B.jpg", "sub/c.jpg", "sub/.pixelmill-1f-2e-3d4c.tmp"):
+        (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "images" / name).touch()
+    output_tree.set_unclaimed_aside(Root(tmp_path), ["A.jpg", "sub/b.jpg", "gone.jpg"])
+    moved = {path.name for path in (tmp_path / "unclaimed").rglob("*") if path.is_file()}
+    left = {path.name for path in (tmp_path / "images").rglob("*") if path.is_file()}
+    assert (moved, left) == ({"c.jpg"}, {"a.jpg", "B.jpg", ".pixelmill-1f-2e-3d4c.tmp"})
+
+
 @pytest.mark.parametrize("count", [2, 4])
 def test_a_shard_stops_if_more_than_half_of_the_dataset_is_gone(in_shards, count):
     tree = in_shards(count)

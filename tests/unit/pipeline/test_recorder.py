@@ -151,3 +151,13 @@ def test_an_image_that_succeeds_keeps_what_was_written_for_it(begin, tree):
     recording.succeed("0.jpg", made)
     assert recording.context.ledger.rows()["0.jpg"].files == (made,)
     assert (tree.images / "0.jpg").exists()
+
+
+def test_what_a_worker_wrote_before_it_died_is_removed_though_no_pass_has_recorded_it(
+    begin, tree, picture
+):
+    picture(51).save(tree.source / "new.jpg")
+    recording = begin()
+    (tree.images / "new.jpg").write_bytes(b"whole, but of nobody")
+    recording.fail("crashed", "new.jpg")
+    assert not (tree.images / "new.jpg").exists()

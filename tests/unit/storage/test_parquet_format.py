@@ -375,3 +375,15 @@ def test_rows_that_take_no_room_are_bounded(write, monkeypatch, content):
     monkeypatch.setattr(parquet_format, "MOST_EXPANSION", 20)
     with pytest.raises(UserError, match="becomes more than 20 times as large"):
         listed(write(parquet_of(rows, rows=40_000, in_page=40_000)))
+
+
+def test_a_page_of_another_file_is_not_taken_for_one_that_was_read(tmp_path):
+    """Both have the same size and time."""
+    members = []
+    for number in (b"1", b"2"):
+        path = tmp_path / f"{number.decode()}.parquet"
+        path.write_bytes(parquet_of([("a.jpg", number * 1000)], codec="zstd"))
+        os.utime(path, ns=(1, 1))
+        members += listed(path)[0].values()
+    assert len({os.stat(member.archive).st_size for member in members}) == 1
+    assert [member.read()[:1] for member in members] == [b"1", b"2"]
