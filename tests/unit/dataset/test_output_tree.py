@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from pixelmill.core import locks
-from pixelmill.core.errors import UserError
+from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
 from pixelmill.dataset import output_tree
@@ -132,6 +132,22 @@ def test_an_output_is_claimed_by_any_name_that_a_file_system_takes_for_its_own(t
     moved = {path.name for path in (tmp_path / "unclaimed").rglob("*") if path.is_file()}
     left = {path.name for path in (tmp_path / "images").rglob("*") if path.is_file()}
     assert (moved, left) == ({"c.jpg"}, {"a.jpg", "B.jpg", ".pixelmill-1f-2e-3d4c.tmp"})
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders that are in use stay there")
+@pytest.mark.parametrize("place", ["out", "out/images"])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_tree_that_was_removed_or_replaced_is_noticed(tmp_path, place, replaced):
+    workspace = output_tree.Workspace(str(tmp_path / "out"))
+    with (
+        pytest.raises(TreeError, match=r"out' was removed or replaced|was removed while"),
+        workspace.open(),
+    ):
+        workspace.check_unmoved()
+        (tmp_path / place).rename(tmp_path / "away")
+        if replaced:
+            (tmp_path / "out/images").mkdir(parents=True)
+        workspace.check_unmoved()
 
 
 @pytest.mark.parametrize("count", [2, 4])

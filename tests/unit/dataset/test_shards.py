@@ -6,7 +6,8 @@ import os
 import pytest
 
 from pixelmill.core.errors import UserError
-from pixelmill.dataset.catalog import forget_others
+from pixelmill.dataset.catalog import forget_others, refresh
+from pixelmill.dataset.gather_catalog import gather_catalog
 from pixelmill.dataset.shards import WHOLE, Shard, all_of, others, shard_of, shards_of
 from tests.helpers.namesakes import name_outputs
 
@@ -130,3 +131,19 @@ def test_a_divided_dataset_removes_the_memory_of_the_whole_and_of_other_shards(d
     assert files_below(dataset) == kept | shard
     forget_others(str(dataset / "catalog.csv"), Shard(1, 3))
     assert files_below(dataset) == {"catalog.csv"}
+
+
+def test_only_the_tables_of_the_present_division_stay(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.jpg").write_bytes(b"of no known format")
+    source, table = str(tmp_path / "in"), tmp_path / "out/catalog.csv"
+    for count in (2, 3):
+        for shard in all_of(count):
+            refresh(os.path.join(shard.below(table.parent), table.name), source, shard=shard)
+        assert gather_catalog(str(table), count) == 1
+        kept = {"catalog.csv", "shards"}
+        for shard in map(str, all_of(count)):
+            kept |= {f"shards/{shard}{name}" for name in ("", "/catalog.csv", "/catalog.known.csv")}
+        assert files_below(table.parent) == kept
+    refresh(str(table), source)
+    assert files_below(table.parent) == {"catalog.csv", "catalog.known.csv"}
