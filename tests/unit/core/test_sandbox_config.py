@@ -30,6 +30,11 @@ def test_what_a_config_allows_is_added_to_what_a_pass_needs(monkeypatch, tmp_pat
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     allowed = Sandbox(read=("~/fonts",), write=("~/made",), network=True)
+    for name in ("fonts", "made"):
+        with pytest.raises(UserError, match=f"'~/{name}' does not exist"):
+            allowed.check()
+        (tmp_path / name).mkdir()
+    allowed.check()
     found = allowed.confine(["in"], ["out"], keeps)
     assert found == Confinement(
         read=(str(tmp_path / "in"), str(tmp_path / "fonts")),
