@@ -6,6 +6,7 @@ import math
 import os
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from pixelmill.core.errors import TreeError
 from pixelmill.core.filenames import unescape
 from pixelmill.core.jobs import Batch, Job
 from pixelmill.core.reasons import REASONS
+from pixelmill.core.root import Root
 from pixelmill.core.tables import read_table
 from pixelmill.dataset.exports import write_failures
 from pixelmill.dataset.ledger import Fingerprints, Ledger
@@ -22,7 +24,9 @@ from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.codecs.reading import content_digest
+from pixelmill.imaging.output_writer import OutputWriter
 from pixelmill.imaging.renderer import Renderer
+from pixelmill.imaging.steps import STEPS
 from tests.helpers.imaging import ADOBE_RGB, icc_profile
 
 RESIZE = {"resize": {"width": 40, "height": 30}}
@@ -246,6 +250,47 @@ def test_an_error_of_a_step_has_its_file_and_line(roots, render, photo):
     assert everything(roots[1]) == []
 
 
+@pytest.mark.parametrize("step", ["mine:greedy", "sharpen"])
+def test_a_step_without_enough_memory_names_the_limit(roots, render, photo, monkeypatch, step):
+    """It is a step of one's own or a built-in one."""
+    photo(50, 50).save(roots[0] / "a.png")
+    (roots[0] / "mine.py").write_text("def greedy(image):\n    raise MemoryError\n")
+
+    def greedy(image):
+        raise MemoryError
+
+    monkeypatch.setitem(STEPS, "sharpen", replace(STEPS["sharpen"], function=greedy))
+    steps = [{"call": {"function": step}} if ":" in step else step]
+    outcome = render("a.png", "a.jpg", {"steps": steps}, limits=Limits(memory_mb=2048))
+    assert_failed(outcome, "steps", "out_of_memory")
+    assert outcome.message == "it needs more than limits.memory_mb = 2,048"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"), [(OSError(28, "is full"), "is full"), (OSError("odd"), "odd")]
+)
+def test_an_error_of_the_disk_leaves_no_file(roots, render, photo, monkeypatch, error, message):
+    photo(50, 50).save(roots[0] / "a.png")
+
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(Root, "replace", refuse)
+    outcome = render("a.png", "a.jpg")
+    assert_failed(outcome, "write", "write_failed")
+    assert outcome.message == message
+    assert everything(roots[1]) == []
+
+
+def test_if_one_output_cannot_be_placed_no_other_one_stays(roots, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    (roots[1] / "second").mkdir()
+    parsed = recipe_parser.parse({"outputs": [{"name": name} for name in ("first", "second")]})
+    renderer = Renderer(str(roots[0]), str(roots[1]), parsed)
+    assert_failed(renderer.render(Job("a.png", ("first", "second"))), "write", "write_failed")
+    assert everything(roots[1]) == ["second"]
+
+
 MESSAGES = {
     "long": "'x' * 200_000",
     "lines": "'a\\nb\\0c\\x1b[31m'",
@@ -361,6 +406,34 @@ def test_warming_up_leaves_nothing(roots, format):
     assert everything(roots[0].parent) == ["in", "out"]
 
 
+def test_warming_up_does_every_step_and_makes_every_output(roots, monkeypatch):
+    """The first output is the largest, and nothing of it may be left for the next one."""
+    outputs = [
+        {"name": "a", "format": "tiff", "compression": "none"},
+        {"name": "b", "format": "webp", "steps": ["sharpen"]},
+        {"name": "c", "format": "jpeg", "steps": ["edge_enhance"]},
+    ]
+    parsed = recipe_parser.parse({"steps": [RESIZE], "outputs": outputs})
+    done = []
+
+    def noted(self, pictures, descriptor, output, *more, write=OutputWriter.write):
+        written = write(self, pictures, descriptor, output, *more)
+        done.append(output.format)
+        assert os.fstat(descriptor).st_size == len(written.data)
+        return written
+
+    monkeypatch.setattr(OutputWriter, "write", noted)
+    for name in ("sharpen", "edge_enhance"):
+
+        def step(image, function=STEPS[name].function, name=name):
+            done.append(name)
+            return function(image)
+
+        monkeypatch.setitem(STEPS, name, replace(STEPS[name], function=step))
+    Renderer(str(roots[0]), str(roots[1]), parsed).warm_up()
+    assert done == ["sharpen", "edge_enhance", "tiff", "webp", "jpeg"]
+
+
 def test_warming_up_calls_no_step_of_ones_own_and_fails_in_silence(roots):
     note = f"    open({str(roots[0] / 'called')!r}, 'w').close()"
     (roots[0] / "mine.py").write_text(f"def noted(image):\n{note}\n    return image\n")
@@ -373,8 +446,11 @@ def test_warming_up_calls_no_step_of_ones_own_and_fails_in_silence(roots):
 def test_a_renderer_and_its_work_travel_to_other_processes(roots, photo):
     photo(50, 50).save(roots[0] / "a.png")
     renderer = Renderer(str(roots[0]), str(roots[1]), recipe_parser.parse({"steps": [RESIZE]}))
-    sent, batch = pickle.loads(pickle.dumps((renderer, Batch([Job("a.png", ("a.jpg",))]))))
-    outcomes = pickle.loads(pickle.dumps(sent(batch)))
+    batch = Batch([Job("a.png", ("a.jpg",))])
+    for _ in range(2):  # when it is new, and when it has rendered
+        sent, batch = pickle.loads(pickle.dumps((renderer, batch)))
+        outcomes = pickle.loads(pickle.dumps(sent(batch)))
+        renderer(batch)
     assert outcomes[0]._replace(seconds=()) == renderer(batch)[0]._replace(seconds=())
 
 

@@ -9,7 +9,7 @@ from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.imaging.steps import STEPS
 from pixelmill.imaging.steps.resize import constant_size, resampled_size
-from tests.helpers.imaging import opened, psnr
+from tests.helpers.imaging import opened, psnr, same
 
 #: Sides that neither 2 nor 4 nor 8 divides: a shrunken decode is then larger than the picture.
 SIZE = (1003, 701)
@@ -70,6 +70,47 @@ def test_a_step_after_a_resize_gives_the_same_as_after_a_full_decode(
     assert made[0].size == made[1].size == size
     # Without a reduced decode, the test would prove nothing.
     assert 38 <= psnr(*made) < float("inf")
+
+
+def rendered(folder, source, recipe, paths):
+    """The outputs of a source, as images."""
+    renderer = Renderer(str(source), str(folder), recipe_parser.parse(recipe))
+    outcome = renderer.render(Job("a.jpg", paths))
+    assert outcome.status == "ok", outcome.message
+    return [opened((folder / path).read_bytes()) for path in paths]
+
+
+TINY = {"resize": {"width": 20, "height": 14}}
+
+
+def outputs_of(*steps):
+    return [{"name": f"x{k}", "format": "png", "steps": [s]} for k, s in enumerate(steps)]
+
+
+@pytest.mark.parametrize("output", [{"format": "png"}, outputs_of(TINY)[0] | {"steps": []}])
+def test_the_only_output_is_as_if_its_steps_were_those_of_the_recipe(source, tmp_path, output):
+    """What was decoded for it alone is not reduced once more."""
+    key, outputs = ("outputs", [output]) if "name" in output else ("output", output)
+    expected = rendered(tmp_path, source, {"steps": [TINY], key: outputs}, ("a",))
+    assert same(*expected, *rendered(tmp_path, source, {"outputs": outputs_of(TINY)}, ("b",)))
+
+
+def test_a_picture_decoded_in_full_is_not_reduced_for_a_smaller_output(photo, tmp_path):
+    """A file that no decoder reduces gives the same for each output as if it were alone."""
+    photo(403, 301).save(tmp_path / "a.jpg", "PNG", compress_level=1)
+    both = rendered(tmp_path, tmp_path, {"outputs": outputs_of(SMALL, TINY)}, ("a", "b"))
+    (alone,) = rendered(tmp_path, tmp_path, {"steps": [TINY], "output": {"format": "png"}}, ("c",))
+    assert same(both[1], alone)
+
+
+@pytest.mark.parametrize("frame", [(600, 5), (7, 500)])
+def test_the_longer_side_of_a_small_output_decides_how_far_it_is_reduced(tmp_path, frame):
+    pixels = np.random.default_rng(3).integers(0, 256, (500, 600, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=90)
+    outputs = outputs_of(SMALL, {"resize": {"width": frame[0], "height": frame[1]}})
+    both = rendered(tmp_path, tmp_path, {"outputs": outputs}, ("a", "b"))
+    full = rendered(tmp_path, tmp_path, {"outputs": outputs, "shrink_margin": 0}, ("c", "d"))
+    assert psnr(both[1], full[1]) >= 40
 
 
 @pytest.mark.parametrize("place", ["of the recipe", "of an output"])

@@ -1,6 +1,8 @@
 """With `pages: all`, each page of a TIFF is processed as if it were a file of its own."""
 
+import hashlib
 import io
+import json
 import struct
 
 import numpy as np
@@ -77,9 +79,10 @@ def test_every_page_is_processed(render, backend, compression):
 def test_each_page_is_as_if_it_were_alone(render):
     steps = [{"resize": {"longest": 20}}, {"border": {"width": 2, "color": "#ff0000"}}]
     _, made = render(scan(*MIXED), steps=steps)
-    for page, source in zip(pages_in(made), MIXED, strict=True):
-        _, alone = render(scan(source), steps=steps)
-        assert np.array_equal(page, pages_in(alone)[0])
+    alone = [render(scan(source), steps=steps)[1] for source in MIXED]
+    for page, other in zip(pages_in(made), alone, strict=True):
+        assert np.array_equal(page, pages_in(other)[0])
+    assert made == ifd.joined(alone)  # nothing is left of a larger page before
 
 
 def test_both_backends_and_pillow_read_the_same_pages(render):
@@ -90,6 +93,22 @@ def test_both_backends_and_pillow_read_the_same_pages(render):
             for number, source in enumerate(MIXED[:3]):
                 image.seek(number)
                 assert image.size == source.size
+
+
+def test_an_output_of_the_format_of_its_source_has_every_page(render):
+    _, made = render(scan(*MIXED), output={"format": "same"})
+    assert made == render(scan(*MIXED))[1]
+
+
+def test_the_sidecar_of_all_pages_describes_the_whole_source(tmp_path):
+    data = scan(drawn(1), drawn(2))
+    (tmp_path / "a.tif").write_bytes(data)
+    output = {"format": "tiff", "sidecar": "json"}
+    parsed = recipe_parser.parse({"pages": "all", "output": output})
+    Renderer(str(tmp_path), str(tmp_path), parsed).render(Job("a.tif", ("out", "out.json")))
+    source = json.loads((tmp_path / "out.json").read_text())["source"]
+    assert (source["path"], source["format"], source["bytes"]) == ("a.tif", "tiff", len(data))
+    assert source["sha256"] == hashlib.sha256(data).hexdigest()
 
 
 def test_by_default_the_first_page_is_used(render):
@@ -197,11 +216,11 @@ def test_other_sources_have_one_page(tmp_path):
     assert (tmp_path / "out").read_bytes().startswith(b"\x89PNG")
 
 
-def test_what_is_noted_of_one_page_is_noted_of_the_output(render):
-    outcome, _ = render(
-        ifd.joined([scan(drawn(1)), scan(drawn(2), tiffinfo={700: b"<x:broken>"})]),
-        metadata="keep",
-    )
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_what_is_noted_of_one_page_is_noted_of_the_output(render, place):
+    pages = [scan(drawn(1)), scan(drawn(2))]
+    pages.insert(place, scan(drawn(3), tiffinfo={700: b"<x:broken>"}))
+    outcome, _ = render(ifd.joined(pages), metadata="keep")
     assert outcome.files[0].note == METADATA_DROPPED
 
 
