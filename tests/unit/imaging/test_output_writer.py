@@ -183,6 +183,86 @@ def test_each_of_several_outputs_is_decided_alone(tmp_path, photo):
     assert [file.note for file in made.files] == ["", SOURCE_KEPT, ""]
 
 
+@BACKENDS
+@pytest.mark.parametrize("format", ["jpeg", "png"])
+def test_a_copy_states_the_colour_space_of_its_pixels(render, photo, backend, format):
+    """The source says that its colours are not sRGB, and has no profile."""
+    exif = exif_block([], [(0xA001, "short", 0xFFFF)])
+    data = written(photo(60, 40), format, exif=exif)
+    output = {"format": format, **ALWAYS}
+    made, note = render(data, backend=backend, metadata="keep", output=output)
+    assert note == SOURCE_KEPT
+    assert opened(made).getexif().get_ifd(0x8769)[0xA001] == 1
+
+
+@BACKENDS
+@pytest.mark.parametrize("quality", [{}, {"quality": 70}])
+def test_outputs_that_differ_in_any_option_are_encoded_apart(tmp_path, photo, backend, quality):
+    """Also where two formats or two outputs have the same quality."""
+    settings = [
+        {"format": "jpeg"},
+        {"format": "jpeg", "subsampling": "4:4:4"},
+        {"format": "jpeg", "progressive": True},
+        {"format": "jpeg", "optimize": True},
+        {"format": "webp"},
+        {"format": "webp", "lossless": True},
+        {"format": "png", "level": 0},
+        {"format": "png", "level": 9},
+        {"format": "tiff", "compression": "none"},
+        {"format": "tiff", "compression": "deflate"},
+    ]
+    photo(60, 40).save(tmp_path / "source", "PNG")
+    outputs = [
+        {**options, **(quality if options["format"] in ("jpeg", "webp") else {}), "name": f"{k}"}
+        for k, options in enumerate(settings)
+    ]
+
+    def made(outputs):
+        recipe = parse({"backend": backend, "outputs": outputs})
+        paths = tuple(output["name"] for output in outputs)
+        Renderer(str(tmp_path), str(tmp_path), recipe).render(Job("source", paths))
+        return [(tmp_path / path).read_bytes() for path in paths]
+
+    together = made(outputs)
+    assert len(set(together)) == len(outputs)
+    assert together == [made([output])[0] for output in outputs]
+
+
+@BACKENDS
+def test_sources_of_several_formats_are_encoded_each_in_its_own(tmp_path, photo, backend):
+    kinds = ("jpeg", "png", "webp", "gif", "tiff", "bmp")
+    renderer = Renderer(
+        str(tmp_path), str(tmp_path), parse({"backend": backend, "output": {"format": "same"}})
+    )
+    for kind in kinds:
+        photo(60, 40).save(tmp_path / f"a.{kind}")
+        renderer.render(Job(f"a.{kind}", (f"b.{kind}",)))
+    made = [opened((tmp_path / f"b.{kind}").read_bytes()).format.lower() for kind in kinds]
+    assert made == list(kinds)
+
+
+@pytest.mark.parametrize(
+    ("error", "stage", "reason"),
+    [
+        (MemoryError(), "encode", "out_of_memory"),
+        (OSError(28, "No space left on device"), "write", "write_failed"),
+        (OSError("encoder error -2"), "encode", "write_failed"),
+        (ValueError("odd"), "encode", "write_failed"),
+    ],
+    ids=["memory", "disk", "encoder", "other"],
+)
+def test_an_encoder_that_fails_says_why(tmp_path, photo, monkeypatch, error, stage, reason):
+    def refuse(*_, **more):
+        raise error
+
+    (tmp_path / "source").write_bytes(written(photo(60, 40), "png"))
+    monkeypatch.setattr(Image.Image, "save", refuse)
+    recipe = parse({"output": {"format": "png"}})
+    outcome = Renderer(str(tmp_path), str(tmp_path), recipe).render(Job("source", ("out",)))
+    assert (outcome.stage, outcome.reason) == (stage, reason)
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
 @pytest.mark.parametrize("format", ["tiff", "gif", "bmp", "avif"])
 def test_a_format_that_cannot_be_copied_is_refused(format):
     with pytest.raises(UserError, match=f"recipe.output.if_larger: .* {format}; leave the key out"):

@@ -380,6 +380,20 @@ def test_a_batch_continues_after_a_failure(roots, photo):
     assert [outcome.status for outcome in outcomes] == ["ok", "failed", "ok"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps folders that are open")
+def test_a_folder_that_was_replaced_between_two_batches_is_found_again(roots, photo):
+    photo(50, 50).save(roots[0] / "a.png")
+    renderer = Renderer(str(roots[0]), str(roots[1]), recipe_parser.parse({}))
+    renderer(Batch([Job("a.png", ("b/first.jpg",))]))
+    (roots[1] / "b").rename(roots[1] / "c")
+    (roots[1] / "b").mkdir()
+    renderer(Batch([Job("a.png", ("b/second.jpg",))]))
+    assert (everything(roots[1] / "b"), everything(roots[1] / "c")) == (
+        ["second.jpg"],
+        ["first.jpg"],
+    )
+
+
 @pytest.mark.skipif(os.name == "nt", reason="has no such pipes")
 def test_a_source_that_became_a_pipe_keeps_no_other_image_waiting(roots, photo):
     photo(50, 50).save(roots[0] / "a.png")

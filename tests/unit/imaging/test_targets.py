@@ -44,15 +44,16 @@ def similarity(image, data):
 
 
 @pytest.fixture
-def of_quality(render):
+def of_quality(tmp_path):
     """Function that finds the quality of an output among all, and returns its neighbours."""
 
-    def neighbours(made, image, **settings):
-        output = settings.pop("output")
-        files = {
-            quality: render(image, **settings, output={**output, "quality": quality})[0]
-            for quality in range(1, 101)
-        }
+    def neighbours(made, image, output, **settings):
+        outputs = [{**output, "name": f"{q}", "quality": q} for q in range(1, 101)]
+        paths = tuple(each["name"] for each in outputs)
+        image.save(tmp_path / "source", "PNG")
+        recipe = parse({**settings, "outputs": outputs})
+        Renderer(str(tmp_path), str(tmp_path), recipe).render(Job("source", paths))
+        files = {int(path): (tmp_path / path).read_bytes() for path in paths}
         (*_, found) = (quality for quality, data in files.items() if data == made)
         first = next(quality for quality, data in files.items() if data == made)
         return files.get(first - 1), files.get(found + 1)
@@ -86,10 +87,10 @@ def test_a_file_is_no_more_similar_than_asked(render, of_quality, photo, backend
 
 @LOSSY
 @BACKENDS
-@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA"])
 def test_both_kinds_of_targets_are_reached_in_every_format(render, photo, format, backend, mode):
     image = photo(96, 64).convert(mode)
-    if mode == "RGBA":
+    if mode.endswith("A"):
         image.putalpha(Image.linear_gradient("L").resize(image.size))
     made, _ = render(image, backend=backend, output={"format": format, "target": {"bytes": "1.5k"}})
     assert 0 < len(made) <= 1500
@@ -145,6 +146,17 @@ def test_an_output_may_have_a_format_that_sources_must_not_have(render, photo):
     steps = [{"resize": {"width": 300, "height": 100}}]
     made, outcome = render(photo(60, 40), limits, steps=steps, output=output)
     assert opened(made).size == (300, 100), outcome.message
+
+
+@BACKENDS
+@pytest.mark.parametrize(
+    "output", [{"format": "webp", "target": {"ssim": 0.5}}, {"format": "png", "min_saving": 100}]
+)
+def test_an_output_may_be_as_narrow_as_its_source(render, photo, backend, output):
+    """It is longer than the limits allow by default, and is decoded again here."""
+    made, outcome = render(photo(1100, 1), Limits(max_aspect=1100), backend=backend, output=output)
+    assert opened(made).size == (1100, 1), outcome.message
+    assert outcome.files[0].note == (SOURCE_KEPT if "min_saving" in output else "")
 
 
 def test_the_limit_on_pixels_applies_to_pictures_that_are_compared(render, photo):

@@ -45,6 +45,14 @@ def as_array(image):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+@pytest.mark.parametrize("name", ["gaussian_blur", "unsharp_mask"])
+def test_a_radius_of_0_changes_nothing(photo, name, mode):
+    array = as_array(photo(20, 10).convert(mode))
+    (parsed,) = recipe_parser.parse({"steps": [{name: {"radius": 0}}]}).steps
+    np.testing.assert_array_equal(OPENCV_STEPS[name](array, **parsed.params), array)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 @pytest.mark.parametrize(("step", "alike"), CASES, ids=[str(case[0]) for case in CASES])
 def test_a_step_gives_the_same_as_that_of_pillow(photo, step, alike, mode):
     image = photo(90, 70).convert(mode)

@@ -296,5 +296,25 @@ def test_a_copied_source_has_the_xmp_of_any_other_output(render, form):
     assert b"kept kept" in made
 
 
-def test_malformed_xmp_in_a_format_without_xmp_is_not_noted(render):
-    assert render(HOSTILE["not-closed"], output={"format": "bmp"})[1] == ""
+@pytest.mark.parametrize("held", [HOSTILE["not-closed"], LABELLED], ids=["malformed", "sound"])
+@pytest.mark.parametrize("format", ["bmp", "gif"])
+def test_xmp_is_not_noted_in_a_format_without_xmp(render, held, format):
+    assert render(held, output={"format": format})[1] == ""
+
+
+@pytest.mark.parametrize("format", ["jpeg", "png", "webp", "avif", "tiff"])
+def test_malformed_xmp_is_noted_beside_iptc(tmp_path, encoded, format):
+    """IPTC is also left out, because the format has none, or because it is too large."""
+    dataset = b"\x1c\x02\x78" + (32_000).to_bytes(2, "big") + b"a" * 32_000
+    tags = {700: HOSTILE["not-closed"], 33723: dataset * 3}
+    data = encoded(Image.linear_gradient("L"), "TIFF", tiffinfo=tags)
+    (tmp_path / "a").write_bytes(data)
+    parsed = recipe_parser.parse({"metadata": "keep", "output": {"format": format}})
+    outcome = Renderer(str(tmp_path), str(tmp_path), parsed).render(Job("a", ("out",)))
+    assert outcome.files[0].note == METADATA_DROPPED
+
+
+def test_of_a_copied_source_it_is_noted_that_it_was_copied(render):
+    """Also if its XMP had to be dropped."""
+    output = {"format": "same", "min_saving": "100 %"}
+    assert render(HOSTILE["not-closed"], output=output)[1] == SOURCE_KEPT

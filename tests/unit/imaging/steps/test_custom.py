@@ -2,6 +2,7 @@
 
 import os
 import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -217,6 +218,13 @@ def test_a_mistake_gives_one_sentence(write, file, ref, params, words):
     sentence = str(refusal.value)
     assert len(sentence.splitlines()) == 1
     assert [word for word in words if word not in sentence] == []
+
+
+def test_a_module_that_was_made_by_hand_is_no_file(write, monkeypatch):
+    """Python's own search raises another error than for a module that is missing."""
+    monkeypatch.setitem(sys.modules, "made_by_hand", ModuleType("made_by_hand"))
+    with pytest.raises(UserError, match=r"'made_by_hand' is neither .* nor on Python's path"):
+        check(write(FILE), "made_by_hand:f")
 
 
 #: The user's file, and the place and words that the message must hold.

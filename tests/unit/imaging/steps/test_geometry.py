@@ -200,6 +200,15 @@ def test_a_rotated_uniform_picture_keeps_its_colour_and_alpha(apply, mode):
     assert made.getpixel((0, 0))[-1] == 0
 
 
+def test_rotated_16_bit_grey_does_not_wrap_around_at_sharp_edges(apply):
+    """The interpolation overshoots there, below black and above white."""
+    stripes = np.tile(np.repeat([0, 65535], 8), (60, 5)).astype(np.uint16)
+    deep = np.asarray(apply(Image.fromarray(stripes), "rotate", angle=7, color="black"))
+    coarse = Image.fromarray((stripes // 257).astype(np.uint8))
+    shallow = np.asarray(coarse.rotate(-7, Image.Resampling.BICUBIC, expand=True))
+    assert np.abs(deep / 257 - shallow.astype(float)).max() <= 1
+
+
 def test_rotated_16_bit_grey_is_a_finer_version_of_the_8_bit_picture(apply, photo):
     image = photo(120, 80).convert("L")
     deep = Image.fromarray(np.asarray(image) * np.uint16(257))
