@@ -1,5 +1,6 @@
 """Arrays share memory with images, with and without a fourth byte per pixel."""
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,6 +10,7 @@ from pixelmill.imaging.arrays import (
     as_bgr,
     as_bgra,
     image_of,
+    opencv,
     padded_base,
     reduced,
     upright,
@@ -57,6 +59,13 @@ def test_levels_are_turned_upright_as_images_are(photo, mode, orientation):
         made = upright(levels, orientation)
         assert image_of(made) == expected
         assert (padded_base(made) is None) == (padded_base(levels) is None)
+
+
+def test_opencv_works_in_the_thread_that_calls_it():
+    """The workers of the engines use the other cores."""
+    cv2.setNumThreads(2)
+    opencv.cache_clear()
+    assert opencv().getNumThreads() == 1
 
 
 def test_what_only_looks_padded_is_none():

@@ -6,7 +6,7 @@ from PIL import Image
 
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
-from pixelmill.imaging.renderer import Renderer
+from pixelmill.imaging.renderer import Renderer, size_hint_of
 from pixelmill.imaging.steps import STEPS
 from pixelmill.imaging.steps.resize import constant_size, resampled_size
 from tests.helpers.imaging import opened, psnr, same
@@ -101,6 +101,19 @@ def test_a_picture_decoded_in_full_is_not_reduced_for_a_smaller_output(photo, tm
     both = rendered(tmp_path, tmp_path, {"outputs": outputs_of(SMALL, TINY)}, ("a", "b"))
     (alone,) = rendered(tmp_path, tmp_path, {"steps": [TINY], "output": {"format": "png"}}, ("c",))
     assert same(both[1], alone)
+
+
+@pytest.mark.parametrize("option", [{"filter": "nearest"}, {"linear": True}])
+def test_an_output_that_needs_every_pixel_gets_the_whole_picture(source, tmp_path, option):
+    exact = {"resize": {**TINY["resize"], **option}}
+    both = rendered(tmp_path, source, {"outputs": outputs_of(SMALL, exact)}, ("a", "b"))
+    assert same(both[1], *rendered(tmp_path, source, {"outputs": outputs_of(exact)}, ("c",)))
+
+
+def test_a_picture_is_decoded_for_the_widest_and_the_highest_output():
+    frames = [{"resize": {"width": w, "height": h}} for w, h in ((40, 10), (30, 60), (5, 5))]
+    hint = size_hint_of(recipe_parser.parse({"outputs": outputs_of(*frames)}))
+    assert hint((400, 300)) == (40, 60)
 
 
 @pytest.mark.parametrize("frame", [(600, 5), (7, 500)])

@@ -106,6 +106,15 @@ def test_the_highest_quality_is_enough(render, photo):
     assert made == render(image, output={"quality": 100})[0]
 
 
+def test_the_highest_quality_is_enough_for_a_similarity(render):
+    noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (24, 32, 3), np.uint8))
+    output = {"format": "webp"}
+    best, almost = (render(noise, output={**output, "quality": q})[0] for q in (100, 99))
+    aim = (similarity(noise, best) + similarity(noise, almost)) / 2
+    assert similarity(noise, almost) < aim < 0.9999
+    assert render(noise, output={**output, "target": {"ssim": aim}})[0] == best
+
+
 def test_the_lowest_quality_is_enough(render):
     image = Image.new("RGB", (96, 64), "red")
     made, _ = render(image, output={"target": {"ssim": 0.01}})
@@ -224,6 +233,15 @@ def test_a_target_that_makes_no_sense_is_refused(output, message):
 def test_the_similarity_of_an_animation_is_refused():
     with pytest.raises(UserError, match=r"animation: found 'all', but target.ssim"):
         parse({"animation": "all", "output": {"format": "webp", "target": {"ssim": 0.9}}})
+
+
+def test_a_number_of_bytes_is_rounded_to_the_nearest():
+    """As a floating-point number, 1.001 times 1000 is less than 1001."""
+    assert 1.001 * 1e3 < 1001
+    given = {"1.001k": 1001, "1.0016k": 1002, "0.0004M": 400}
+    for aim, expected in given.items():
+        recipe = parse({"output": {"target": {"bytes": aim}}})
+        assert recipe.as_data()["output"]["target"] == {"bytes": expected}
 
 
 @pytest.mark.parametrize("aim", ["200k", "200 kB", "0.2M", "0.2 MB", 200_000, "200000"])

@@ -44,6 +44,20 @@ def as_array(image):
     return cv2.cvtColor(picture, order[image.mode]) if image.mode in order else picture
 
 
+@pytest.mark.parametrize("gravity", ["center", "bottom_right", "top"])
+@pytest.mark.parametrize("frame", [(200, 100), (60, 100), (100, 40)])
+def test_a_picture_that_must_not_grow_is_cut_to_the_frame_that_it_does_not_fill(
+    photo, frame, gravity
+):
+    image = photo(90, 70)
+    fit = {"width": frame[0], "height": frame[1], "fit": "cover", "upscale": "never"}
+    (parsed,) = recipe_parser.parse({"steps": [{"resize": {**fit, "gravity": gravity}}]}).steps
+    ours = STEPS["resize"].function(image, **parsed.params)
+    other = as_image(OPENCV_STEPS["resize"](as_array(image), **parsed.params))
+    assert ours.size == other.size == (min(frame[0], 90), min(frame[1], 70))
+    assert psnr(ours, other) == float("inf")
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 @pytest.mark.parametrize("name", ["gaussian_blur", "unsharp_mask"])
 def test_a_radius_of_0_changes_nothing(photo, name, mode):

@@ -193,7 +193,10 @@ def test_only_the_restart_interval_that_a_scan_uses_is_copied(photo):
 def test_a_jpeg_with_several_segments_of_adobe_is_not_copied(photo):
     data = written(photo(64, 48), "jpeg")
     hidden = segment(0xEE, b"Adobe\0\x64SECR\1")
-    assert copied_jpeg(data[:20] + hidden + data[20:], b"", False) is not None
+    made = copied_jpeg(data[:20] + hidden + data[20:], b"", False)
+    longer = segment(0xEE, hidden[4:] + HIDDEN)
+    assert made is not None
+    assert copied_jpeg(data[:20] + longer + data[20:], b"", False) == made
     assert copied_jpeg(data[:20] + 2 * hidden + data[20:], b"", False) is None
 
 
@@ -214,6 +217,20 @@ def test_palettes_and_transparency_of_a_wrong_size_number_or_place_are_not_copie
     data = written(photo(64, 48).convert(mode), "png")
     place = data.index(b"IEND" if late else b"IDAT") - 4
     assert copied_png(data[:place] + chunk(name, content) + data[place:], b"", False) is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "content"),
+    [("L", b"tRNS", b"\0\1"), ("RGB", b"tRNS", b"\0\1" * 3), ("RGB", b"PLTE", b"abc" * 3)],
+)
+def test_a_chunk_that_belongs_before_the_pixels_is_not_copied_behind_them(
+    photo, mode, name, content
+):
+    data = written(photo(64, 48).convert(mode), "png")
+    before, behind = data.index(b"IDAT") - 4, data.index(b"IEND") - 4
+    added = chunk(name, content)
+    assert copied_png(data[:before] + added + data[before:], b"", False) is not None
+    assert copied_png(data[:behind] + added + data[behind:], b"", False) is None
 
 
 def test_bytes_after_the_first_partition_of_a_webp_are_noticed(photo):

@@ -220,8 +220,8 @@ def test_a_file_larger_than_the_memory_of_an_image_is_an_error(tmp_path):
 
 @pytest.mark.parametrize(
     ("workers", "pixels", "gib", "expected"),
-    [(8, 0, 1, 8), (8, 10_000_000, 64, 8), (8, 100_000_000, 2, 2), (8, 10**9, 1, 1)],
-    ids=["unknown-size", "room-for-all", "room-for-two", "always-one"],
+    [(8, 0, 1, 8), (8, 10_000_000, 64, 8), (8, 100_000_000, 2, 2), (8, 10**9, 1, 1), (8, 9, 0, 8)],
+    ids=["unknown-size", "room-for-all", "room-for-two", "always-one", "unknown-memory"],
 )
 def test_the_number_of_workers_is_limited_by_memory(workers, pixels, gib, expected):
     assert workers_for_memory(workers, pixels, gib * 2**30) == expected

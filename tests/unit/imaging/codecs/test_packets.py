@@ -41,6 +41,18 @@ def test_what_was_added_is_found_and_no_pixel_changes(format, mode, options):
         assert image.tobytes() == original.tobytes()
 
 
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_webp_announces_alpha_if_it_has_some(mode, lossless):
+    """The flags of the header (RFC 9649, 2.7.1): alpha, and XMP."""
+    picture = Image.new(mode, (5, 3), (10, 200, 30, 100)[: len(mode)])
+    file = io.BytesIO()
+    picture.save(file, "WEBP", lossless=lossless)
+    made = packets.into_webp(file.getvalue(), Packets(XMP))
+    assert (made[12:16], made[20]) == (b"VP8X", 0x04 | (0x10 if mode == "RGBA" else 0))
+    assert made[24:30] == bytes([4, 0, 0, 2, 0, 0])
+
+
 def test_the_tags_of_a_tiff_stay():
     data = saved("TIFF", "RGB", tiffinfo={315: "Artist", 34665: {0x9003: "2026:01:31 12:00:00"}})
     with Image.open(io.BytesIO(packets.into_tiff(data, Packets(XMP, IPTC)))) as image:

@@ -40,6 +40,22 @@ def test_announcing_a_missing_or_special_file_raises_no_error(tmp_path):
     reading.announce(str(tmp_path))
 
 
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="the system reads nothing ahead")
+def test_announcing_a_file_that_became_a_pipe_does_not_wait_for_a_writer(tmp_path, monkeypatch):
+    opened, descriptors = os.open, []
+
+    def open_at_once(path, flags):
+        assert flags & os.O_NONBLOCK
+        descriptors.append(opened(path, flags))
+        return descriptors[-1]
+
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setattr(os, "open", open_at_once)
+    reading.announce(str(tmp_path / "pipe"))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(*descriptors)
+
+
 @pytest.mark.parametrize("cold", [True, False])
 def test_each_file_is_prefetched_once_if_the_first_took_long(photos, tmp_path, cold, monkeypatch):
     announced = []

@@ -80,6 +80,8 @@ def test_comments_titles_and_the_usual_domain_are_read_over(write):
         ("LUT_3D_SIZE 2\n0 0 0 0\n", "has a line '0 0 0 0'"),
         ("LUT_3D_SIZE 2\n0 0 0x\n", "has a line '0 0 0x'"),
         ("DOMAIN_MAX 2 2 2\n", "has a line 'DOMAIN_MAX 2 2 2'"),
+        ("DOMAIN_MIN -1 0 0\n", "has a line 'DOMAIN_MIN -1 0 0'"),
+        ("DOMAIN_MIN 1 1 1\n", "has a line 'DOMAIN_MIN 1 1 1'"),
         (b"\x89PNG\xff", "is no text"),
     ],
 )

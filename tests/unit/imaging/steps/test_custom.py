@@ -239,6 +239,14 @@ FAILURES = {
     ),
     "raises-when-imported": ("import no_such_thing\ndef f(image): pass\n", "mine.py, line 1", "no"),
     "broken-since-the-check": ("x = 1\ndef f(image:\n", "mine.py, line 2", "SyntaxError"),
+    "returns-an-image-of-another-mode-than-its-pixels": (
+        "def f(image):\n    made = image.copy()\n    made._mode = 'L'\n    return made\n",
+        "mine:f", "size or mode",
+    ),
+    "returns-an-image-of-another-size-than-its-pixels": (
+        "def f(image):\n    made = image.copy()\n    made._size = (1, 1)\n    return made\n",
+        "mine:f", "size or mode",
+    ),
     "returns-nothing": ("def f(image): pass\n", "mine:f", "must return an image"),
     "returns-an-array-unasked": (
         "import numpy as np\ndef f(image): return np.array(image)\n", "mine:f", "return an image",

@@ -154,6 +154,15 @@ def test_a_recipe_is_read_without_decoding_the_image(tmp_path, monkeypatch, suff
     parse({"steps": [{"watermark": {"image": str(path)}}]})
 
 
+def test_a_mark_is_at_least_one_pixel_high_and_wide(apply, tmp_path):
+    Image.new("RGB", (400, 2), "red").save(tmp_path / "mark.png")
+    for width, size in ((50, (5, 1)), (4, (1, 1))):
+        picture = Image.new("RGB", (width, 40))
+        params = {"size": 0.1, "opacity": 1, "margin": 0, "gravity": "top_left"}
+        made = apply(picture, "watermark", image=str(tmp_path / "mark.png"), **params)
+        assert made.getbbox() == (0, 0, *size)
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "webp"])
 def test_an_image_that_is_too_large_is_refused_by_its_header(tmp_path, suffix):
     path = tmp_path / f"mark.{suffix}"

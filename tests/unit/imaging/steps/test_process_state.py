@@ -52,7 +52,32 @@ def test_a_change_is_put_back(tmp_path, monkeypatch, change, look):
     assert look() == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limits")
+def test_a_limit_that_was_lowered_for_now_is_put_back():
+    import resource
+
+    before, state = resource.getrlimit(resource.RLIMIT_NOFILE), State()
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before[0] - 1, before[1]))
+    finally:
+        state.restore()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
+
+
+def test_garbage_collection_that_was_off_is_off_again():
+    gc.disable()
+    try:
+        state = State()
+        gc.enable()
+        state.restore()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
 def test_nothing_changes_without_an_effect(tmp_path):
     before = [look() for _, look in CHANGES.values()]
-    State().restore()
+    state = State()
+    assert [look() for _, look in CHANGES.values()] == before
+    state.restore()
     assert [look() for _, look in CHANGES.values()] == before
