@@ -556,3 +556,40 @@ def test_settings_that_earlier_versions_lacked_change_the_fingerprint_only_if_th
     )
     assert default.fingerprint() == first.fingerprint() != every.fingerprint()
     assert parse(every.as_data()) == every
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        ([], r"outputs: found \[\]; give a list such as"),
+        ([{"name": "thumb"}, {"name": "Thumb"}], r"outputs\[1\].name: 'Thumb' occurs twice"),
+        ([{"name": "a" * 65}], r"outputs\[0\].name: found .*; give at most 64 letters"),
+    ],
+)
+def test_outputs_without_names_of_their_own_are_refused(outputs, message):
+    """On some systems, folders that differ in capital letters alone are one folder."""
+    with pytest.raises(UserError, match=message):
+        parse({"outputs": outputs})
+    assert parse({"outputs": [{"name": "a" * 64}]}).variants == ("a" * 64,)
+
+
+def test_an_empty_list_of_tags_is_refused():
+    with pytest.raises(UserError, match=r"recipe.metadata: found \[\]; give one of strip"):
+        parse({"metadata": []})
+
+
+def test_a_file_of_a_step_may_be_in_the_home_of_the_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "mark.png").touch()
+    assert find_file("~/mark.png", "elsewhere") == str(tmp_path / "mark.png")
+
+
+@pytest.mark.parametrize("fit", ["contain", "outside"])
+def test_a_path_has_no_side_that_depends_on_the_source(fit):
+    """Such a fit reaches the frame with one side only."""
+    recipe = {"steps": [{"resize": {"width": 64, "height": 48, "fit": fit}}]}
+    parsed = parse(recipe)
+    assert parsed.sides_of(parsed.outputs[0]) == (None, None)
+    with pytest.raises(UserError, match="the width is not the same for all images"):
+        parse({**recipe, "output": {"path": "{stem}-{width}.{ext}"}})

@@ -265,3 +265,33 @@ def test_colours_suggested_for_poorer_displays_are_left_out(photo):
 def test_a_block_that_no_segment_holds_is_not_written(photo):
     data = written(photo(32, 24), "jpeg")
     assert copied_jpeg(data, bytes(70_000), False) is None
+
+
+def test_tags_are_as_long_as_a_segment_of_a_jpeg(photo):
+    """Its length has 16 bits, counts itself, and covers a prefix of six bytes."""
+    data = written(photo(32, 24), "jpeg")
+    most = 0xFFFF - 2 - 6
+    assert len(copied_jpeg(data, bytes(most), False)) == len(data) + 4 + 6 + most
+    assert copied_jpeg(data, bytes(most + 1), False) is None
+
+
+def test_tags_are_written_once_before_pixels_of_several_chunks(photo):
+    data = written(photo(64, 48), "png")
+    place, end = data.index(b"IDAT") + 4, data.index(b"IEND") - 8
+    parts = [chunk(b"IDAT", data[place : place + 100]), chunk(b"IDAT", data[place + 100 : end])]
+    split = data[: place - 8] + b"".join(parts) + data[end + 4 :]
+    assert same(opened(split), opened(data))
+    assert copied_png(split, b"", False) == split
+    made = copied_png(split, EXIF, False)
+    assert made == split[: place - 8] + chunk(b"eXIf", EXIF) + split[place - 8 :]
+
+
+@pytest.mark.parametrize("name", [b"IHDR", b"IDAT", b"IEND", b"tEXt"])
+def test_a_png_with_a_wrong_checksum_is_not_copied(photo, name):
+    data = written(photo(64, 48), "png")
+    data = data[:33] + chunk(b"tEXt", b"Comment\0at home") + data[33:]
+    place = data.index(name)
+    end = place + 4 + int.from_bytes(data[place - 4 : place], "big")
+    assert copied_png(data, b"", False) is not None
+    spoilt = data[:end] + bytes([data[end] ^ 1]) + data[end + 1 :]
+    assert copied_png(spoilt, b"", False) is None

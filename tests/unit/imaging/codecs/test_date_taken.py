@@ -11,6 +11,7 @@ import pytest
 from pixelmill.imaging.codecs import exif_facts
 from pixelmill.imaging.codecs.date_taken import date_taken
 from pixelmill.imaging.codecs.formats import FORMATS
+from pixelmill.imaging.codecs.ifd import ASCII, UNDEFINED, Field
 from pixelmill.imaging.codecs.spans import reader
 from pixelmill.inspection.measuring.file_facts import facts_of
 from tests.helpers import dated
@@ -75,6 +76,28 @@ IMPOSSIBLE = [
 @pytest.mark.parametrize("kind", ["jpeg", "tiff"])
 def test_what_is_no_date_is_none(kind, text):
     assert taken(dated.dated(text, kind), kind) is None
+
+
+@pytest.mark.parametrize("blanks", ["\0", "  ", "\0\0 \0"])
+def test_blanks_after_a_date_mean_nothing(blanks):
+    assert taken(dated.dated(TEXT + blanks), "jpeg") == DATE
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (ASCII, b"Maker\0", "Maker"),
+        (ASCII, b"  Maker  ", "Maker"),
+        (ASCII, b"Maker\0and what was left of a longer name\0", "Maker"),
+        (ASCII, b"Ma\x07ker", "Maker"),
+        (ASCII, b" \0", None),
+        (ASCII, b"\0", None),
+        (ASCII, b"a" * 101, "a" * 100),
+        (UNDEFINED, b"Maker", None),
+    ],
+)
+def test_a_text_is_plain_and_not_blank(kind, value, expected):
+    assert exif_facts.text(Field(kind, value)) == expected
 
 
 def test_the_date_of_a_change_is_not_when_a_picture_was_taken():

@@ -9,6 +9,7 @@ import pytest
 from pixelmill.imaging.codecs import deep_color
 from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.formats import OUTPUT_FORMATS
+from pixelmill.imaging.codecs.ifd import Tags
 from tests.helpers.imaging import chunk
 
 #: First column and row, and steps, of the passes of Adam7 (PNG 3rd edition, 8.1).
@@ -65,3 +66,17 @@ def test_every_format_of_16_bits_holds_transparency():
     """The backend OpenCV keeps alpha for that reason, and never flattens 16 bits."""
     assert {name for name, known in OUTPUT_FORMATS.items() if known.deep} == {"png", "tiff"}
     assert all(known.alpha for known in OUTPUT_FORMATS.values() if known.deep)
+
+
+@pytest.mark.parametrize("format", ["png", "tiff"])
+def test_options_of_16_bits_are_those_of_the_recipe(format):
+    ramp = np.dstack([np.arange(4000, dtype=np.uint16).reshape(40, 100)] * 3)
+    key, *values = {"png": ("level", 0, 9), "tiff": ("compression", "none", "lzw", "deflate")}[
+        format
+    ]
+    sizes = [
+        len(OUTPUT_FORMATS[format].encode_deep(ramp, {key: value}, None, Tags()))
+        for value in values
+    ]
+    assert len(set(sizes)) == len(sizes)
+    assert sizes[0] == max(sizes)

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from pixelmill.imaging.codecs import apng as apng_codec
+from pixelmill.imaging.codecs import gif as gif_codec
+from pixelmill.imaging.codecs import sequences
 from pixelmill.imaging.codecs.decoding import decode
 from tests.helpers.animations import apng, chunks, letters, webp
 from tests.helpers.imaging import chunk, icc_profile
@@ -218,3 +220,19 @@ def test_an_avif_may_have_a_table_of_properties_for_each_item(make, backend):
     assert (seen[0] == seen[1]).all()
     assert np.abs(seen[0][:, 22:].astype(int) - (200, 100, 50, 255)).max() < 8
     assert seen[0][:, :18, 3].max() < 8
+
+
+@pytest.mark.parametrize("modes", [("RGB", "RGBA"), ("RGBA", "RGB"), ("L", "LA"), ("L", "RGB")])
+def test_frames_of_several_modes_lose_neither_colours_nor_transparency(modes):
+    frames = [Image.new(mode, (2, 2), (90, 20, 30, 40)[-len(mode) :]) for mode in modes]
+    made = sequences.unified(frames)
+    (mode,) = {frame.mode for frame in made}
+    assert mode == ("RGBA" if any(m.endswith("A") for m in modes) else "RGB")
+    for frame, source in zip(made, frames, strict=True):
+        assert frame.tobytes() == source.convert(mode).tobytes()
+
+
+def test_a_frame_of_a_gif_that_is_shown_for_very_long_is_shown_as_long_as_possible():
+    made = gif_codec.assemble([Image.new("L", (2, 2), 9)] * 2, [700_000, 50], 0)
+    times = [frame.milliseconds for frame in gif_codec.parse(made).frames]
+    assert times == [655_350, 50]

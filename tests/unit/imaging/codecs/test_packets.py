@@ -108,3 +108,22 @@ def test_no_end_of_a_file_raises_an_error(format):
                               else saved(format.upper(), "RGB"), Packets(XMP, IPTC))  # fmt: skip
     for end in range(0, len(data), 3):
         known.packets(data[:end])
+
+
+def test_the_first_of_two_packets_counts():
+    for format in ("jpeg", "png", "webp"):
+        known, data = OUTPUT_FORMATS[format], saved(format.upper(), "RGB")
+        for packet in (b"<first/>", b"<second/>"):
+            data = known.with_packets(data, Packets(packet))
+        assert (b"<first/>" in data, b"<second/>" in data) == (True, True)
+        assert known.packets(data).xmp == b"<first/>"
+
+
+def test_iptc_stays_if_xmp_is_malformed():
+    assert packets.selected(Packets(b"<not xmp", IPTC), "keep") == Packets(b"", IPTC, dropped=True)
+
+
+def test_a_segment_of_a_jpeg_holds_the_largest_packet_of_each_kind():
+    known, data = OUTPUT_FORMATS["jpeg"], saved("JPEG", "RGB")
+    given = Packets(b"x" * known.most_xmp, b"x" * known.most_iptc)
+    assert known.packets(known.with_packets(data, given)) == given

@@ -413,3 +413,32 @@ def test_bits_above_the_depth_of_a_transparent_level_are_ignored(name, case):
     data = by_hand(4, 1, depth, color, [row], extra=transparent(*levels))
     frame = backend(name).decode(data, None, DecodeOptions(alpha=True), Limits()).frames[0]
     assert np.asarray(frame)[0, :, -1].tolist() == alpha
+
+
+#: What makes an animation invalid: the chunk, and the place in it and the byte that is changed.
+SPOILT_FRAMES = {
+    "more-frames-announced": (b"acTL", 0, 3, 3),
+    "fewer-frames-announced": (b"acTL", 0, 3, 1),
+    "number-of-a-control": (b"fcTL", 1, 3, 5),
+    "number-of-data": (b"fdAT", 0, 3, 7),
+    "no-width": (b"fcTL", 1, 7, 0),
+    "beyond-the-right-edge": (b"fcTL", 1, 15, 9),
+    "beyond-the-lower-edge": (b"fcTL", 1, 19, 9),
+    "unknown-disposal": (b"fcTL", 1, 24, 3),
+    "unknown-blending": (b"fcTL", 1, 25, 2),
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT_FRAMES.values(), ids=SPOILT_FRAMES)
+def test_an_invalid_animation_is_left_out_if_one_picture_is_wanted(photo, encoded, spoilt):
+    """The pictures have 16 x 12 pixels."""
+    frames = [photo(16, 12, seed) for seed in (1, 2)]
+    data = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:], duration=50)
+    assert png.lean(data, still=True) is data
+    name, which, place, value = spoilt
+    _, begin, end = [found for found in png.chunks(data) if found.name == name][which]
+    content = bytearray(data[begin + 8 : end - 4])
+    content[place] = value
+    made = png.lean(data[:begin] + chunk(name, bytes(content)) + data[end:], still=True)
+    assert {found.name for found in png.chunks(made)}.isdisjoint((b"acTL", b"fcTL", b"fdAT"))
+    assert same(opened(made), frames[0])

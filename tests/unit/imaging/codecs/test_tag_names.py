@@ -17,6 +17,7 @@ def test_every_tag_that_keep_keeps_can_be_listed():
 
 def test_a_place_is_kept_with_its_directions():
     assert tag_names.with_directions(["GPSLatitude"]) == {"GPSLatitude", "GPSLatitudeRef"}
+    assert tag_names.with_directions(["GPSLatitudeRef"]) == {"GPSLatitudeRef"}
 
 
 def test_a_property_of_an_unknown_namespace_has_no_name():

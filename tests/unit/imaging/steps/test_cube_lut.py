@@ -73,6 +73,8 @@ def test_comments_titles_and_the_usual_domain_are_read_over(write):
         ("", "has none"),
         ("LUT_1D_SIZE 2\n0 0 0\n1 1 1\n", "has none"),
         ("LUT_3D_SIZE 66\n", "has none"),
+        ("LUT_3D_SIZE 65\n", "has 0 of 274,625 entries"),
+        ("LUT_3D_SIZE 1\n0 0 0\n", "has none"),
         ("LUT_3D_SIZE 2\n0 0 0\n1 1 1\n", "has 2 of 8 entries"),
         ("LUT_3D_SIZE two\n", "has a line 'LUT_3D_SIZE two'"),
         ("LUT_3D_SIZE\n", "has a line 'LUT_3D_SIZE'"),

@@ -204,6 +204,7 @@ MISTAKES = {
     "no-such-file": (FILE, "absent:f", {}, ["'absent'", "absent.py", "beside the config"]),
     "unknown-parameter": (FILE, F, {"amuont": 1}, ["amuont", "takes", "amount, sigma"]),
     "missing-parameter": (FILE, F, {"sigma": 1}, ["amount", "needs"]),
+    "missing-parameter-of-several": ("def f(image, a, b): pass\n", F, {"a": 1}, ["b", "needs"]),
     "the-image-itself": (FILE, F, {"image": 1, "amount": 1}, ["image", "amount, sigma"]),
     "missing-keyword": ("def f(image, *, k): pass\n", F, {}, ["k", "needs"]),
     "no-room-for-the-image": ("def f(): pass\n", F, {}, ["function", "image"]),

@@ -3,6 +3,7 @@
 import builtins
 import gc
 import os
+import signal
 import sys
 import warnings
 
@@ -62,6 +63,14 @@ def test_a_limit_that_was_lowered_for_now_is_put_back():
     finally:
         state.restore()
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such timers")
+def test_a_timer_does_not_ring_in_the_next_image():
+    state = State()
+    signal.setitimer(signal.ITIMER_REAL, 1000)
+    state.restore()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_garbage_collection_that_was_off_is_off_again():

@@ -499,3 +499,9 @@ def test_levels_are_resized_as_images_are(photo, box, params, mode):
     for levels in arrays_of(image):
         made = kind.on_array(**given)(levels, box)
         assert (made if isinstance(made, Image.Image) else image_of(made)) == expected
+
+
+def test_percentages_are_decimal_numbers():
+    """As floating-point numbers, 32.3 % of 500 pixels would be less than 161.5."""
+    assert 500 * 32.3 / 100 < 161.5 or 500 * (32.3 / 100) < 161.5
+    assert resampled_size((500, 1000), {"percent": 32.3}) == (162, 323)

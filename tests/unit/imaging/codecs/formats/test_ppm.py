@@ -28,6 +28,11 @@ def test_levels_above_the_largest_one_are_corrupt(head, most, name):
 
     assert first_level(file(most), name) == 255
     if most not in (255, 65535):
-        with pytest.raises(ImageError, match=f"its header allows {most:,}") as refusal:
-            first_level(file(most + 1), name)
-        assert refusal.value.reason == "corrupt"
+        begin = len(head % most)
+        last = begin + (count - 1) * size
+        for place in (begin, last):  # one level is too large
+            levels = bytearray(file(most))
+            levels[place : place + size] = (most + 1).to_bytes(size, "big")
+            with pytest.raises(ImageError, match=f"its header allows {most:,}") as refusal:
+                first_level(bytes(levels), name)
+            assert refusal.value.reason == "corrupt"
