@@ -442,3 +442,17 @@ def test_an_invalid_animation_is_left_out_if_one_picture_is_wanted(photo, encode
     made = png.lean(data[:begin] + chunk(name, bytes(content)) + data[end:], still=True)
     assert {found.name for found in png.chunks(made)}.isdisjoint((b"acTL", b"fcTL", b"fdAT"))
     assert same(opened(made), frames[0])
+
+
+def test_an_animation_that_is_announced_twice_or_too_late_is_left_out(photo, encoded):
+    frames = [photo(16, 12, seed) for seed in (1, 2)]
+    data = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:], duration=50)
+    _, begin, end = next(found for found in png.chunks(data) if found.name == b"acTL")
+    control = next(found.end for found in png.chunks(data) if found.name == b"fcTL")
+    announced = data[begin:end]
+    for spoilt in (
+        data[:end] + announced + data[end:],
+        data[:begin] + data[end:control] + announced + data[control:],
+    ):
+        names = {found.name for found in png.chunks(png.lean(spoilt, still=True))}
+        assert names.isdisjoint((b"acTL", b"fcTL", b"fdAT"))
