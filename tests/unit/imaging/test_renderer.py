@@ -2,9 +2,11 @@
 
 import hashlib
 import io
+import json
 import math
 import os
 import pickle
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -481,3 +483,30 @@ def test_threads_that_write_one_output_leave_it_whole(roots, render, photo):
 def test_a_synced_output_is_the_same(roots, render, photo):
     photo(50, 50).save(roots[0] / "a.png")
     assert sha256(render("a.png", "a", durable=True)) == sha256(render("a.png", "b"))
+
+
+def test_a_place_that_this_process_does_not_see_is_named(roots, photo):
+    archive = roots[0] / "photos.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a.png", b"")
+    recipe = recipe_parser.parse({})
+    of_archive, of_folder = (
+        Renderer(str(source), str(roots[1]), recipe) for source in (roots[0] / "*.zip", roots[0])
+    )
+    assert (of_archive.missing_folder(), of_folder.missing_folder()) == ("", "")
+    archive.unlink()
+    assert (of_archive.missing_folder(), of_folder.missing_folder()) == (str(archive), "")
+    roots[1].rmdir()
+    assert of_folder.missing_folder() == str(roots[1])
+
+
+def test_a_sidecar_has_the_paths_that_the_recipe_gives(roots, photo):
+    """Not those of this machine."""
+    photo(50, 50).save(roots[0] / "a.png")
+    photo(5, 5).save(roots[0] / "mark.png")
+    data = {"steps": [{"watermark": {"image": "mark.png"}}], "output": {"sidecar": "json"}}
+    parsed = recipe_parser.parse(data, folder=str(roots[0]))
+    Renderer(str(roots[0]), str(roots[1]), parsed).render(Job("a.png", ("a.jpg", "a.json")))
+    text = (roots[1] / "a.json").read_text()
+    assert json.loads(text)["recipe"]["steps"][0]["watermark"]["image"] == "mark.png"
+    assert str(roots[0]) not in text
