@@ -85,3 +85,12 @@ def test_levels_are_reduced_as_images_are(photo, mode, size, factor):
         made = reduced(levels, factor)
         assert np.abs(made - expected).max() <= 1
         assert (padded_base(made) is None) == (padded_base(levels) is None)
+
+
+@pytest.mark.parametrize("size", [(13, 12), (12, 13), (13, 13)])
+def test_only_the_side_that_a_factor_does_not_divide_has_smaller_blocks(size):
+    pixels = np.random.default_rng(2).integers(0, 256, (*size[::-1], 3), np.uint8)
+    expected = np.asarray(Image.fromarray(pixels).reduce(4)).astype(int)
+    made = reduced(pixels, 4)
+    assert made.shape == expected.shape
+    assert np.abs(made - expected).max() <= 1

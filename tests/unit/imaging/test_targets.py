@@ -254,3 +254,8 @@ def test_numbers_of_bytes_may_have_units(aim):
 
 def test_no_target_is_no_change():
     assert parse({"output": {"target": None}}).as_data() == parse({}).as_data()
+
+
+def test_a_target_may_stand_beside_what_is_the_default():
+    output = {"format": "webp", "target": {"bytes": 5}}
+    assert parse({"output": {**output, "lossless": False}}) == parse({"output": output})
