@@ -83,7 +83,8 @@ REASONS = {
             "not_an_image",
             "the content is not an image of a known format",
             "The content is not an image of a known format, regardless of its name.",
-            "Remove it, or exclude it from the dataset.",
+            "Copy or download it again if it should be an image. Otherwise, remove it, or exclude "
+            "it from the dataset.",
             predicates=("is not an image", "are not images"),
         ),
         Reason(

@@ -19,6 +19,9 @@ LOOP, CEILING = "loop", "ceiling"
 #: Kinds of measured cases that are not shown here.
 _OTHER = ("overhead", "rival")
 
+#: Share by which two throughputs differ between runs of the same work.
+_NEARLY = 0.05
+
 
 @dataclass(frozen=True)
 class ComparedRow:
@@ -108,6 +111,12 @@ class Comparison:
                     found.get(key, row), row, key=lambda one: (one.images_per_second, -one.workers)
                 )
         return list(found.values())
+
+    def nearly(self, best: ComparedRow) -> list[ComparedRow]:
+        """Return the other engines that are about as fast as the fastest one of a recipe."""
+        least = (1 - _NEARLY) * best.images_per_second
+        others = (row for row in self.of(best.dataset, best.recipe) if row.is_engine)
+        return [row for row in others if row.kind != best.kind and row.images_per_second >= least]
 
 
 def compare(report: Mapping[str, Any]) -> Comparison:

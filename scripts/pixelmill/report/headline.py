@@ -145,6 +145,9 @@ def _best(comparison: Comparison, doubt: str) -> Figure:
     for row in best[:_MOST_NAMED]:
         name = f"{_name(vars(row), names)}: {row.name} {row.speedup:.2f}x" if len(best) > 1 else ""
         notes.append(f"{name} {_told_interval(row)}".strip())
+        if len(best) == 1 and (others := comparison.nearly(row)):
+            told_others = ", ".join(f"{one.name} {one.speedup:.2f}x" for one in others)
+            notes.append(f"about as fast: {told_others}")
     if not comparison.measured:
         notes.append("single passes, no intervals" if len(best) > 1 else "one pass, no interval")
     told = tuple(filter(None, [*notes, doubt]))

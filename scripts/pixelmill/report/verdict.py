@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from pixelmill.dataset.layout import Tree
 from pixelmill.engines.registry import BASELINE
+from pixelmill.report.comparison import digits_of, shown
 from pixelmill.report.conclusion import Images, change, conclude, exceeded, kept
 
 #: How many output trees a line names, and how many faults a summary has; the report has all.
@@ -96,7 +97,9 @@ def summary(report: Mapping[str, Any], places: Iterable[str] = ()) -> list[str]:
         if (row["images_per_second"] or 0) > best:
             fastest[key] = row
     if fastest:
-        lines.append(f"Fastest: {_names(map(_speed, fastest.values()), '; ')}.")
+        loops = {_key(row)[:2]: row for row in report["rows"] if row["engine"] == BASELINE}
+        speeds = (_speed(row, loops.get(key)) for key, row in fastest.items())
+        lines.append(f"Fastest: {_names(speeds, '; ')}.")
     wrong = report["verdict"]["wrong"]
     lines += wrong[:_MOST_FAULTS]
     if len(wrong) > _MOST_FAULTS:
@@ -192,11 +195,13 @@ def _change(entry: Mapping[str, Any]) -> str:
     return f"{_name(entry)} {change(entry['bytes_in'], entry['bytes_out'])}"
 
 
-def _speed(row: Mapping[str, Any]) -> str:
-    gain = row["speedup"]
-    compared = isinstance(gain, float) and row["engine"] != BASELINE
-    times = f", {gain:.2f}x {BASELINE}" if compared else ""
-    return f"{_name(row)} {row['images_per_second']:,.0f} images/s{times}"
+def _speed(row: Mapping[str, Any], loop: Mapping[str, Any] | None) -> str:
+    """Say how fast an engine was, and its speedup as the report shows it."""
+    speed = shown(row["images_per_second"])
+    times = ""
+    if loop and row is not loop and isinstance(row["speedup"], float):
+        times = f", {speed / shown(loop['images_per_second']):.2f}x {BASELINE}"
+    return f"{_name(row)} {speed:,.{digits_of(speed)}f} images/s{times}"
 
 
 def _key(entry: Mapping[str, Any]) -> tuple[str, str, str]:

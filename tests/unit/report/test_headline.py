@@ -73,6 +73,17 @@ def test_the_large_numbers_are_images_failures_savings_and_the_best_engine():
     assert head.figures[3].notes == ("one pass, no interval",)
 
 
+@pytest.mark.parametrize(
+    ("processes", "told"), [(18.2, ["about as fast: processes 1.82x"]), (18.1, [])]
+)
+def test_engines_within_a_twentieth_of_the_best_one_are_told(processes, told):
+    base = {**PASS, "engine": "sequential", "workers": 1, "images_per_second": 10.0}
+    rows = [base, {**PASS, "images_per_second": 19.1},
+            {**PASS, "engine": "processes", "images_per_second": processes}]  # fmt: skip
+    notes = head_of(rows=rows, conditions=[]).figures[3].notes
+    assert notes == (*told, "one pass, no interval")
+
+
 def test_the_head_tells_if_no_engine_was_faster():
     base = {**PASS, "engine": "sequential", "workers": 1, "images_per_second": 20.0}
     best = head_of(rows=[base, {**PASS, "images_per_second": 19.1}]).figures[3]

@@ -188,7 +188,7 @@ def test_without_a_full_pass_no_speed_is_reported():
 
 def test_the_speedup_is_reported_only_if_it_is_comparable():
     lines = summed_up(report(rows=[measured(9, "run")]))
-    assert lines[0] == "Fastest: demo/light/threads 9 images/s."
+    assert lines[0] == "Fastest: demo/light/threads 9.00 images/s."
 
 
 def test_the_fastest_engine_of_each_dataset_and_recipe_is_reported():
@@ -198,14 +198,14 @@ def test_the_fastest_engine_of_each_dataset_and_recipe_is_reported():
         measured(7, "run", dataset="own"),
     ]  # fmt: skip
     assert summed_up(report(rows=rows))[0] == (
-        "Fastest: demo/light/threads 30 images/s, 1.50x sequential; demo/other/threads 9 images/s, "
-        "2.25x sequential; own/light/threads 7 images/s."
+        "Fastest: demo/light/threads 30.0 images/s, 1.50x sequential; "
+        "demo/other/threads 9.00 images/s, 2.25x sequential; own/light/threads 7.00 images/s."
     )
 
 
 def test_a_plain_loop_that_is_fastest_is_not_compared_with_itself():
     rows = [measured(30, 1.0, engine="sequential"), measured(20, 0.67)]
-    assert summed_up(report(rows=rows))[0] == "Fastest: demo/light/sequential 30 images/s."
+    assert summed_up(report(rows=rows))[0] == "Fastest: demo/light/sequential 30.0 images/s."
 
 
 def test_the_verdict_for_programs_has_every_tree_with_its_failures_by_reason():
