@@ -250,7 +250,8 @@ def told_load(conditions: Iterable[Mapping[str, Any]]) -> str:
         parts.append(f"{_span(before)} before the passes, {_span(after)} after them")
     if others := [entry["other_cores"] for entry in entries if "other_cores" in entry]:
         parts.append(f"other processes used at most {max(others):.2g} cores")
-    if (stolen := max((entry.get("steal", 0.0) for entry in entries), default=0.0)) > 0:
+    stolen = max((entry.get("steal", 0.0) for entry in entries), default=0.0)
+    if round(stolen, 3) > 0:
         parts.append(f"up to {100 * stolen:.1f} % of the time went to other virtual machines")
     return "; ".join(parts) or "not told by this system"
 

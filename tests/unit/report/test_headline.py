@@ -220,6 +220,10 @@ def test_what_the_system_does_not_tell_is_not_told():
     assert told_load([{"load_before": 0.1, "load_after": 2.0}, {"load_before": 1.0}]) == (
         "0.1 to 1.0 before the passes, 2.0 after them"
     )
+    stolen = [
+        told_load([{"load_before": 0, "load_after": 0, "steal": s}]) for s in (0.0004, 0.0006)
+    ]
+    assert ["virtual" in text for text in stolen] == [False, True]
 
 
 #: Makes the pass long enough to tell how busy the machine is.

@@ -52,13 +52,15 @@ def _longest(stages: dict[str, float]) -> str:
     return max(stages, key=lambda name: stages[name], default="nothing")
 
 
-def caption(_: Section) -> str:
-    """Say what is shown, and what `wait` is."""
-    return (
-        "Mean wall time of all images, from the pass that last processed each of them. “wait” is "
-        "the time during which workers had no image: planning, handing out batches, recording "
-        "results, and waiting for the last image."
-    )
+def caption(section: Section) -> str:
+    """Say what is shown, and what `wait` is if it is shown."""
+    text = "Mean wall time of all images, from the pass that last processed each of them."
+    if any(entry["stages"].get("wait") for entry in section.times):
+        text += (
+            " “wait” is the time during which workers had no image: planning, handing out batches, "
+            "recording results, and waiting for the last image."
+        )
+    return text
 
 
 CHART = Chart("stages", "Wall time by stage", caption, draw)

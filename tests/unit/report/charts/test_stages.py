@@ -33,3 +33,9 @@ def test_the_sum_is_written_behind_and_time_is_called_wall_time():
         "Stacked bars of the mean wall time of an image: sequential 9 ms, most for steps"
     )
     assert "“wait”" in CHART.caption(SECTION)
+
+
+def test_waiting_is_explained_only_if_it_is_shown():
+    stages = {name: value for name, value in TIMES[0]["stages"].items() if name != "wait"}
+    times = [{**TIMES[0], "stages": stages}]
+    assert "wait" not in CHART.caption(Section("a", "b", times=times))
