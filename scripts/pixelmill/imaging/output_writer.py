@@ -97,7 +97,8 @@ class OutputWriter:
             If the file cannot be written.
         """
         name = output_format(output.format, decoded.kind)
-        packets = _packets_for(OUTPUT_FORMATS[name], decoded, self._backend.size(pictures[0]))
+        size = self._backend.size(pictures[0])
+        packets = _packets_for(OUTPUT_FORMATS[name], decoded, size)
         note = METADATA_DROPPED if packets.dropped else ""
         data = self._encoded(pictures, descriptor, output, name, decoded, packets)
         if not output.keeps_source:
@@ -105,6 +106,7 @@ class OutputWriter:
         copy = _copied(source, decoded, name)
         if copy is None:
             return Written(data, note)
+        packets = _packets_for(OUTPUT_FORMATS[name], decoded, size, is_copy=True)
         copy = _with_packets(OUTPUT_FORMATS[name], copy, packets)
         if _saves(len(data), len(copy), output.min_saving):
             return Written(data, note)
@@ -234,8 +236,13 @@ def _encode(encoder: Encode, pictures: Sequence[Any], descriptor: int, decoded: 
         raise ImageError("encode", "write_failed", describe(error)) from error
 
 
-def _packets_for(format_: OutputFormat, decoded: Decoded, size: Size) -> Packets:
-    """XMP and IPTC of an output, as far as its format can hold them."""
+def _packets_for(
+    format_: OutputFormat, decoded: Decoded, size: Size, is_copy: bool = False
+) -> Packets:
+    """XMP and IPTC of an output, as far as its format can hold them.
+
+    The XMP of a copy gets no frame that the source lacks, so that the copy is no larger.
+    """
     found, iptc = decoded.packets.xmp, decoded.packets.iptc
     dropped = decoded.packets.dropped and format_.most_xmp > 0
     if found:
@@ -243,7 +250,7 @@ def _packets_for(format_: OutputFormat, decoded: Decoded, size: Size) -> Packets
 
         block = metadata.without_prefix(decoded.exif)
         orientation = metadata.orientation_in(block) if block else 1
-        found = xmp.fitted(found, size, orientation, format_.name)
+        found = xmp.fitted(found, size, orientation, format_.name, framed=not is_copy)
     if len(found) > format_.most_xmp:
         found, dropped = b"", dropped or format_.most_xmp > 0
     if len(iptc) > format_.most_iptc:

@@ -1,8 +1,7 @@
 """XMP: selects the properties that outputs have, and makes those about the pixels true.
 
-A packet is parsed into a tree and written anew, without comments and padding, and only in such a
-frame as the source has, so that it hardly ever grows. Only XML without a document type is accepted,
-so that there are no entities to expand (XMP part 1, 7).
+A packet is parsed into a tree and written anew, without comments and padding. Only XML without a
+document type is accepted, so that there are no entities to expand (XMP part 1, 7).
 """
 
 from __future__ import annotations
@@ -98,7 +97,8 @@ def kept(packet: bytes, names: Container[str] | None = None) -> bytes:
     Returns
     -------
     bytes
-        Empty if there is nothing to keep.
+        Empty if there is nothing to keep; else in such a frame as the source has, or in a shorter
+        one, so that it hardly ever grows.
 
     Raises
     ------
@@ -118,6 +118,8 @@ def kept(packet: bytes, names: Container[str] | None = None) -> bytes:
         if attributes or content:
             found.append(_Element(node.name, attributes, content))
     written = _written(found, _frame_of(packet, root)) if found else b""
+    if len(written) > len(packet):
+        written = _written(found, _frame_of(packet))
     if len(written) > min(MOST_BYTES, len(packet) + MOST_GROWTH):
         raise ValueError(f"it has {len(written):,} bytes as it would be written")
     return written
@@ -161,7 +163,9 @@ def _pruned(element: _Element, fields: str | None) -> _Element:
     )
 
 
-def fitted(packet: bytes, size: Size, orientation: int, format_name: str) -> bytes:
+def fitted(
+    packet: bytes, size: Size, orientation: int, format_name: str, framed: bool = True
+) -> bytes:
     """Return a packet of `kept` for an output: what it says about the pixels becomes true.
 
     Properties that the packet lacks are not added.
@@ -175,6 +179,8 @@ def fitted(packet: bytes, size: Size, orientation: int, format_name: str) -> byt
         That of the output, 1 to 8.
     format_name : str
         A key of `pixelmill.imaging.codecs.formats.OUTPUT_FORMATS`.
+    framed : bool
+        Whether to add what should be around the properties, if the packet lacks it.
     """
     if not packet:
         return packet
@@ -199,17 +205,23 @@ def fitted(packet: bytes, size: Size, orientation: int, format_name: str) -> byt
             _Element(part.name, {}, [true[part.name.key]]) if part.name.key in true else part
             for part in node.elements()
         ]
-    return _written(nodes, _frame_of(packet, root))
+    return _written(nodes, _frame(True, True) if framed else _frame_of(packet, root))
 
 
-def _frame_of(packet: bytes, root: _Element) -> tuple[str, str]:
+def _frame_of(packet: bytes, root: _Element | None = None) -> tuple[str, str]:
+    """Return the frame of a packet; without its outermost element, leave that element out."""
+    has_element = root is not None and root.name.namespace == _META
+    return _frame(has_element, b"<?xpacket" in packet[:_PREAMBLE])
+
+
+def _frame(with_element: bool, with_wrapper: bool) -> tuple[str, str]:
     """Return what is before and after the RDF of a packet (XMP part 1, 7.3.2 and 7.3.3)."""
     begin = end = ""
-    if root.name.namespace == _META:
+    if with_element:
         begin, end = f'<x:xmpmeta xmlns:x="{_META}">', "</x:xmpmeta>"
-    if b"<?xpacket" in packet[:_PREAMBLE]:
-        begin = f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n{begin}'
-        end = f'{end}\n<?xpacket end="r"?>'
+    if with_wrapper:
+        begin = f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>{begin}'
+        end = f'{end}<?xpacket end="r"?>'
     return begin, end
 
 
@@ -269,9 +281,9 @@ def _written(nodes: list[_Element], frame: tuple[str, str]) -> bytes:
     declared = "".join(
         f' xmlns:{p}="{_escaped(space, _IN_ATTRIBUTE)}"' for space, p in prefixes.items()
     )
-    body = "\n".join(_text(node, prefixes, ' rdf:about=""') for node in nodes)
+    body = "".join(_text(node, prefixes, ' rdf:about=""') for node in nodes)
     begin, end = frame
-    return f'{begin}<rdf:RDF xmlns:rdf="{_RDF}"{declared}>\n{body}\n</rdf:RDF>{end}'.encode()
+    return f'{begin}<rdf:RDF xmlns:rdf="{_RDF}"{declared}>{body}</rdf:RDF>{end}'.encode()
 
 
 def _prefixes(nodes: list[_Element]) -> dict[str, str]:
