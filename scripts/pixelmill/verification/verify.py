@@ -88,14 +88,14 @@ def verify(
     Raises
     ------
     UserError
-        If the tree has no manifest.
+        If the tree has no manifest, or outputs that the recipe does not name.
     """
     places = Places(source, entries)
     tree = read_tree(target, entries)
     images = os.path.join(target, "images")
-    comparable = {
-        name for name, expectation in expectations_of(recipe).items() if expectation.comparable
-    }
+    expectations = expectations_of(recipe)
+    _check_variants(target, tree, expectations)
+    comparable = {name for name, expected in expectations.items() if expected.comparable}
     sampled = _sample((o for o, row in tree.outputs.items() if row.variant in comparable), sample)
     rules = _digest([recipe, min_psnr, digest_of_code("verification")])
     opened, unchanged = Tally(), Tally()
@@ -116,6 +116,17 @@ def verify(
     if any(name == "sha256" for finding in opened.faulty for name, _ in finding.faults):
         _suspect_outputs(target)
     return as_data(results, _summary(results, tree, opened))
+
+
+def _check_variants(target: str, tree: TreeContents, known: Iterable[str]) -> None:
+    """Refuse a recipe that does not name the outputs of a tree."""
+    variants = {row.variant.removesuffix(SUFFIX) for row in tree.outputs.values()}
+    if unknown := sorted(variants.difference(known)):
+        name = f"an output '{unknown[0]}'" if unknown[0] else "a single output without a name"
+        raise UserError(
+            f"'{target}' has {name}, which the recipe lacks; give the recipe of the last run, or "
+            "process the images with this recipe first."
+        )
 
 
 def _suspect_outputs(target: str) -> None:

@@ -309,6 +309,31 @@ def test_a_whole_tree_passes_and_a_fault_in_one_variant_is_named(tree, picture):
     assert faults["similarity"] == {"small/0.webp", "tiny/1.png"}
 
 
+@pytest.mark.parametrize(
+    ("recipe", "told"),
+    [
+        (parse({}), r"out' has an output 'large', which the recipe lacks; give the recipe of the"),
+        (
+            TWO,
+            r"out' has an output 'tiny', which the recipe lacks; give the recipe of the last run",
+        ),
+    ],
+)
+def test_a_recipe_without_the_outputs_of_a_tree_is_refused(tree, recipe, told):
+    with pytest.raises(UserError, match=told):
+        tree.verify(recipe)
+
+
+def test_a_recipe_of_several_outputs_is_refused_for_a_tree_of_one(tmp_path, photos):
+    tree = Tree(tmp_path)
+    photos(tree.source, 1)
+    tree.process(parse({}))
+    with pytest.raises(
+        UserError, match="out' has a single output without a name, which the recipe"
+    ):
+        tree.verify(THREE)
+
+
 def test_a_variant_that_differs_between_engines_is_named(tree, made, tmp_path):
     other = tree.target / "manifest.csv"
     text = other.read_text(encoding="utf-8")
