@@ -151,6 +151,14 @@ class Ledger:
         self.in_doubt = True
         ledger_backup.doubt(self._path)
 
+    def begin(self, fingerprints: Fingerprints) -> None:
+        """Record that a pass begins to render, until the ledger is closed without an error."""
+        ledger_backup.begin(self._path, _rendering(fingerprints))
+
+    def has_unrecorded(self, fingerprints: Fingerprints) -> bool:
+        """Whether outputs may be those of a pass that rendered otherwise and was not completed."""
+        return ledger_backup.unfinished(self._path) not in ("", _rendering(fingerprints))
+
     def settle(self) -> None:
         """Note that everything in the ledger is known to be true."""
         self.in_doubt = False
@@ -352,6 +360,12 @@ class Ledger:
         )
         return list(self._database.execute(query))
 
+    def seconds_of(self, source: str) -> tuple[float, ...]:
+        """Return the seconds that a source took, by stage; empty if it is unknown."""
+        query = f"SELECT {_SECONDS} FROM images WHERE source = ? LIMIT 1"
+        found = self._database.execute(query, (escape(source),)).fetchone()
+        return () if found is None else tuple(found)
+
     def latencies(self, most: int) -> list[tuple[str, tuple[float, ...]]]:
         """Return the sources that took longest, with their seconds by stage."""
         query = (
@@ -459,6 +473,10 @@ class Ledger:
         query = f"SELECT avg({_TOTAL}) FROM images WHERE status = 'ok' AND recipe IN ({marks})"
         seconds: float | None = self._database.execute(query, tuple(recipes)).fetchone()[0]
         return seconds
+
+
+def _rendering(fingerprints: Fingerprints) -> str:
+    return f"{fingerprints.recipe} {fingerprints.code}"
 
 
 def _pass_of(columns: Sequence[Any]) -> Pass:

@@ -67,12 +67,14 @@ class _Seal(NamedTuple):
     """Content of the file beside a ledger.
 
     `digest` is that of the backup, and also of the ledger if it is `closed`: then no run has
-    begun to write since.
+    begun to write since. `rendering` is the fingerprint of what a pass renders with that has not
+    been completed.
     """
 
     digest: str = ""
     closed: bool = False
     in_doubt: bool = False
+    rendering: str = ""
 
 
 class _Fault(NamedTuple):
@@ -178,6 +180,23 @@ def doubt(path: str) -> None:
     """Record that a ledger cannot be relied on until a pass has ended."""
     with _telling(path):
         _write_seal(path, (_read_seal(path) or _Seal())._replace(closed=False, in_doubt=True))
+
+
+def begin(path: str, rendering: str) -> None:
+    """Record what a pass renders with, until the ledger is sealed."""
+    with _telling(path):
+        found = _read_seal(path) or _Seal()
+        if found.rendering != rendering:
+            _write_seal(path, found._replace(closed=False, rendering=rendering))
+
+
+def unfinished(path: str) -> str:
+    """Return what a pass rendered with that was not completed; empty if there is none.
+
+    Some of its outputs may not be recorded, and may have replaced others of the same size.
+    """
+    found = _read_seal(path)
+    return "" if found is None else found.rendering
 
 
 def suspect(path: str) -> None:
@@ -349,7 +368,7 @@ def _read_seal(path: str) -> _Seal | None:
         read = _Seal(**json.loads(content))
     except (ValueError, TypeError, RecursionError):
         return unreadable
-    kinds = (str, bool, bool)
+    kinds = (str, bool, bool, str)
     return read if all(map(isinstance, read, kinds)) else unreadable
 
 

@@ -107,10 +107,17 @@ def _rows(found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Row]]:
         if rest:
             recipes = {columns[10]: columns[7] for columns in (first, *rest)}
             fingerprints = fingerprints._replace(outputs=recipes)
-        files = tuple(
-            OutputFile(variant, unescape(output), *facts)
-            for variant, output, *facts in (columns[10:] for columns in (first, *rest))
-            if output
-        )
+        files = tuple(map(_file_of, filter(_has_file, (first, *rest))))
         facts = status, reason, size, mtime_ns, changed, digest
         yield unescape(source), Row(*facts, fingerprints, files)
+
+
+def _has_file(columns: tuple[Any, ...]) -> bool:
+    return bool(columns[11])
+
+
+def _file_of(columns: tuple[Any, ...]) -> OutputFile:
+    """Return the output of a row; the reason of one that succeeded is what is noted of it."""
+    _, status, reason, *_, variant, path, width, height, size, sha256 = columns
+    note = reason if status == "ok" else ""
+    return OutputFile(variant, unescape(path), width, height, size, sha256, note)

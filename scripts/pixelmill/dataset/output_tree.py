@@ -25,7 +25,7 @@ from pixelmill.dataset.catalog import is_catalog, paths
 from pixelmill.dataset.globs import Selection
 from pixelmill.dataset.layout import LEDGER
 from pixelmill.dataset.ledger import Ledger, open_to_read
-from pixelmill.dataset.ledger_backup import readable
+from pixelmill.dataset.ledger_backup import readable, unfinished
 from pixelmill.dataset.ledger_rows import Row
 from pixelmill.dataset.shards import FOLDER, WHOLE, Shard, others
 
@@ -296,8 +296,9 @@ class Workspace:
         if ledger.is_new and not self.shard.is_whole:
             folders.append(self.tree)
         for folder in folders:
-            found = readable(os.path.join(folder, LEDGER))
-            if found.in_doubt:
+            path = os.path.join(folder, LEDGER)
+            found = readable(path)
+            if found.in_doubt or unfinished(path):
                 ledger.doubt()
             if found.path is not None:
                 with Ledger(found.path, read_only=True) as other:

@@ -161,16 +161,17 @@ def make_plan(
             continue
         current = _made_as_now(row, fingerprints)
         reason = _why(entry, row, current, paths, fingerprints, probes, retry)
-        if not reason and len(current) < len(row.files):
+        stays = not reason
+        if stays and len(current) < len(row.files):
             reason = "recipe changed"
             variants = tuple(file.variant for file in current)
             partial.setdefault(variants, array("Q")).append(number)
         decisions[number] = _TO_RENDER if reason else _KEPT
         if reason:
             plan.reasons[reason] += 1
-            continue
-        plan.keep += 1
-        if (row.mtime_ns, row.changed_ns) != (entry.mtime_ns, entry.changed_ns):
+        else:
+            plan.keep += 1
+        if stays and (row.mtime_ns, row.changed_ns) != (entry.mtime_ns, entry.changed_ns):
             plan.touched.append((source, entry.mtime_ns, entry.changed_ns))
     if new := decisions.count(_UNDECIDED):
         plan.reasons["new"] = new

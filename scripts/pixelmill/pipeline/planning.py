@@ -81,9 +81,8 @@ def preview(request: ProcessRequest, entries: Entries) -> Preview:
     with tree.open_to_read() as ledger:
         rows: Mapping[str, Row] = {} if ledger is None else ledger.rows()
         seconds, size = (0.0, 0.0) if ledger is None else ledger.cost()
-        plan = _compare(
-            request, entries, tree, rows, fingerprints, _checks_outputs(request, ledger)
-        )
+        checks_outputs = _checks_outputs(request, ledger, fingerprints)
+        plan = _compare(request, entries, tree, rows, fingerprints, checks_outputs)
         refusal = ""
         try:
             _check_removals(request, tree, plan, rows)
@@ -96,7 +95,13 @@ def preview(request: ProcessRequest, entries: Entries) -> Preview:
 def plan_pass(context: PassContext) -> Plan:
     """Decide what a pass has to do, log it, and note which libraries render its images."""
     request, ledger = context.request, context.ledger
-    checks_outputs = _checks_outputs(request, ledger)
+    if ledger.has_unrecorded(context.fingerprints):
+        log.info(
+            "outputs are compared with their digests, because an earlier pass with another recipe "
+            "or other code was not completed"
+        )
+        ledger.doubt()
+    checks_outputs = _checks_outputs(request, ledger, context.fingerprints)
     with ledger.reading():
         plan = _compare(
             request,
@@ -137,7 +142,8 @@ def remove_orphans(context: PassContext, plan: Plan) -> None:
     if request.recipe.settings["keep_mtime"]:
         for source, mtime_ns, _ in plan.touched:
             for file in rows[source].files:
-                output_tree.set_mtime(tree.images, file.path, mtime_ns)
+                if tree.size_of(file.path) is not None:  # else it is to be made again
+                    output_tree.set_mtime(tree.images, file.path, mtime_ns)
 
 
 def _check_removals(
@@ -181,9 +187,13 @@ def _compare(
     )
 
 
-def _checks_outputs(request: ProcessRequest, ledger: Ledger | None) -> bool:
+def _checks_outputs(
+    request: ProcessRequest, ledger: Ledger | None, fingerprints: Fingerprints
+) -> bool:
     """Whether outputs are compared with their digests: if asked, or if the ledger is in doubt."""
-    return request.policy.check_outputs or (ledger is not None and ledger.in_doubt)
+    if request.policy.check_outputs or ledger is None:
+        return request.policy.check_outputs
+    return ledger.in_doubt or ledger.has_unrecorded(fingerprints)
 
 
 def _refuse_collisions(entries: Entries, recipe: Recipe) -> None:

@@ -99,7 +99,16 @@ class OutcomeRecorder:
         paths = self._plan.paths_of(outcome.source)
         rest = (file for file in (row.files if row else ()) if file.variant not in made)
         stay = tuple(file for file in rest if file.path in paths)
-        return outcome._replace(files=outcome.files + stay)
+        if row is None or not stay:
+            return outcome
+        # The time of a part is not that of the image, by which later passes are planned.
+        earlier = self._context.ledger.seconds_of(outcome.source)
+        seconds = tuple(map(max, outcome.seconds, earlier))
+        # If the source has changed since it was cataloged, what stays is of its earlier content;
+        # the next pass finds that the source has another digest than this one.
+        return outcome._replace(
+            files=outcome.files + stay, seconds=seconds, bytes_in=row.bytes_in, digest=row.digest
+        )
 
     def _earlier_outputs(self, source: str) -> list[OutputFile]:
         """Outputs of an image from earlier passes, without names that pass to other images."""

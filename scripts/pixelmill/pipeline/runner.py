@@ -130,6 +130,8 @@ def process(request: ProcessRequest, entries: Entries, listed: object = None) ->
         context = PassContext(request, entries, tree, ledger, fingerprints, listed)
         tree.clean_up()
         plan = plan_pass(context)
+        if not plan.is_empty:
+            ledger.begin(fingerprints)
         remove_orphans(context, plan)
         work = _work_of(context, plan)
         stats, totals = _render(context, plan, work, children, early)

@@ -1,6 +1,7 @@
 """A change of one of several outputs makes that output again, and leaves the others."""
 
 import json
+import os
 import sqlite3
 
 import pytest
@@ -180,3 +181,63 @@ def test_a_sidecar_states_the_recipe_of_its_own_output(tree):
     described = json.loads(tree.outputs()["b/1.jpg.json"])["recipe"]
     assert parse(described).outputs[1] == RECIPE.outputs[1]
     assert "quality" not in described["outputs"][0]
+
+
+def test_what_is_noted_of_an_output_that_stays_is_kept(tmp_path, photo):
+    """Here, that it holds the coded picture of its source."""
+
+    def recipe(quality):
+        kept = {"name": "a", "format": "same", "quality": 90, "if_larger": "keep_source"}
+        return parse({"outputs": [kept, {"name": "b", "quality": quality}]})
+
+    (tmp_path / "in").mkdir()
+    photo(80, 60).save(tmp_path / "in/a.jpg", quality=20)
+    tree = Tree(tmp_path)
+    tree.process(recipe=recipe(80))
+    tree.process(recipe=recipe(70))
+    assert tree.table("manifest.csv")[0]["reason"] == "source_kept"
+    other = fresh(tree, recipe(70), tmp_path / "fresh")
+    assert tree.table("manifest.csv") == other.table("manifest.csv")
+
+
+def test_an_output_that_stays_gets_the_new_time_of_a_touched_source(tmp_path, photos):
+    def recipe(quality):
+        outputs = [{"name": "a"}, {"name": "b", "quality": quality}]
+        return parse({"keep_mtime": True, "outputs": outputs})
+
+    photos(tmp_path / "in", 2)
+    tree = Tree(tmp_path)
+    tree.process(recipe=recipe(80))
+    (tree.images / "b/1.jpg").unlink()
+    for path in tree.source.iterdir():
+        os.utime(path, (10**9, 10**9))
+    tree.process(recipe=recipe(70))
+    assert {path.stat().st_mtime for path in tree.images.rglob("*.jpg")} == {10**9}
+
+
+def test_a_source_that_changed_since_it_was_cataloged_is_made_as_a_whole_by_the_next_pass(
+    tree, photo, tmp_path
+):
+    changed = recipe_with(**CHANGES["quality"])
+    table = tmp_path / "catalog.csv"
+    catalog.write(table, catalog.scan(str(tree.source))[0].entries)
+    path = tree.source / "1.jpg"
+    size = path.stat().st_size
+    photo(40, 30, 99).save(path)
+    path.write_bytes(path.read_bytes().ljust(size, b"\0"))  # of the same size
+    tree.process(recipe=changed, catalog=str(table))
+    tree.process(recipe=changed)
+    assert tree.outputs() == fresh(tree, changed, tmp_path / "fresh").outputs()
+
+
+def test_the_time_of_one_output_does_not_replace_that_of_the_image(tree):
+    def seconds():
+        query = "SELECT source, steps_seconds + encode_seconds FROM images WHERE variant = 'c'"
+        with sqlite3.connect(tree.target / "ledger.sqlite") as database:
+            return dict(database.execute(query))
+
+    with sqlite3.connect(tree.target / "ledger.sqlite") as database:
+        database.execute("UPDATE images SET steps_seconds = 3, encode_seconds = 4")
+    os.remove(tree.target / "ledger.check.json")
+    tree.process(recipe=recipe_with(**CHANGES["quality"]))
+    assert set(seconds().values()) == {7}
