@@ -1,7 +1,9 @@
 """Own steps are loaded before a run, and their errors name file and line."""
 
 import os
+import signal
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -25,7 +27,7 @@ def write(tmp_path):
 
     def write_file(text, folder=""):
         (tmp_path / folder).mkdir(exist_ok=True)
-        (tmp_path / folder / "mine.py").write_text(text)
+        (tmp_path / folder / "mine.py").write_bytes(text.encode(errors="surrogateescape"))
         return str(tmp_path / folder)
 
     return write_file
@@ -208,6 +210,7 @@ MISTAKES = {
     "the-image-itself": (FILE, F, {"image": 1, "amount": 1}, ["image", "amount, sigma"]),
     "missing-keyword": ("def f(image, *, k): pass\n", F, {}, ["k", "needs"]),
     "no-room-for-the-image": ("def f(): pass\n", F, {}, ["function", "image"]),
+    "no-utf-8": ("def f(image): pass  # caf\udce9\n", F, {}, ["mine.py", "line 1", "utf-8"]),
     "syntax-error": ("x = 1\ndef f(image:\n", F, {}, ["mine.py", "line 2"]),
 }
 
@@ -221,11 +224,14 @@ def test_a_mistake_gives_one_sentence(write, file, ref, params, words):
     assert [word for word in words if word not in sentence] == []
 
 
-def test_a_module_that_was_made_by_hand_is_no_file(write, monkeypatch):
-    """Python's own search raises another error than for a module that is missing."""
+@pytest.mark.parametrize("module", ["made_by_hand", "sys", "_ctypes", "folder_of_files"])
+def test_a_module_without_a_file_of_source_is_no_file(write, monkeypatch, module):
+    """Python's own search raises another error for one made by hand than for a missing one."""
     monkeypatch.setitem(sys.modules, "made_by_hand", ModuleType("made_by_hand"))
-    with pytest.raises(UserError, match=r"'made_by_hand' is neither .* nor on Python's path"):
-        check(write(FILE), "made_by_hand:f")
+    if module == "folder_of_files":
+        monkeypatch.syspath_prepend(Path(write(FILE, module)).parent)
+    with pytest.raises(UserError, match=rf"'{module}' is neither .* nor on Python's path"):
+        check(write(FILE), f"{module}:f")
 
 
 #: The user's file, and the place and words that the message must hold.
@@ -271,6 +277,24 @@ def test_a_failure_names_the_users_file_and_line(write, file, place, words, fold
     assert (failure.value.stage, failure.value.reason) == ("steps", "step_failed")
     assert failure.value.message.startswith(place)
     assert words in failure.value.message
+
+
+def test_a_lack_of_memory_is_no_failure_of_the_step(write):
+    """The worker reports it as such."""
+    with pytest.raises(MemoryError):
+        call(write("def f(image):\n    raise MemoryError\n"))
+
+
+def test_an_interruption_is_the_users_unless_the_process_ignores_ctrl_c(write):
+    folder = write("def f(image):\n    raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        call(folder)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(ImageError, match=r"mine\.py, line 2: KeyboardInterrupt"):
+            call(folder)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("backend", ["pillow", "opencv"])

@@ -16,7 +16,13 @@ from PIL import Image, ImageFont
 
 from pixelmill.core.errors import UserError
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.imaging.steps.lettering import FONT, FONT_DIGEST, check_font, missing_characters
+from pixelmill.imaging.steps.lettering import (
+    FONT,
+    FONT_DIGEST,
+    check_font,
+    draw,
+    missing_characters,
+)
 from tests.helpers.imaging import psnr
 
 #: Fonts with character maps of formats 4 and 12, and with characters beyond Unicode's first plane.
@@ -213,6 +219,24 @@ def test_an_outline_surrounds_the_letters_of_every_line(apply, text):
     around = (distance > 2) & (distance < width - 3)
     assert around.any()
     assert rim[around].all()
+
+
+def gap_of(text, outline):
+    """Rows between the two lines of a text, as a fraction of the height of the first."""
+    seen = np.asarray(draw(text, 300, "#ffffff", None, outline).getchannel("A")).any(axis=1)
+    begins, ends = (np.flatnonzero(np.diff(seen.astype(int), prepend=0) == k) for k in (1, -1))
+    return (begins[1] - ends[0]) / ends[0]
+
+
+def test_an_empty_line_takes_the_room_of_a_line():
+    assert gap_of("MMMM\n\nMMMM", outline=False) > gap_of("MMMM\nMMMM", outline=False) + 1
+
+
+def test_lines_make_room_for_their_outlines():
+    """The first line is as high as a capital, and the outline adds an eighth of the font size."""
+    capital = 0.73
+    plain, outlined = (gap_of("MMMM\nMMMM", outline=outline) for outline in (False, True))
+    assert outlined * (capital + 1 / 8) == pytest.approx(plain * capital, rel=0.1)
 
 
 def test_an_outline_can_be_left_out(apply):

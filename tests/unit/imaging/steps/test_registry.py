@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from pixelmill.imaging.steps import registry
 
@@ -76,7 +76,25 @@ def test_neighbours_are_mixed_as_premultiplied(register, mode):
     assert 0 < made[0, 5, -1] < 255
 
 
-@pytest.mark.parametrize("alpha", ["color_only", "premultiplied", "any_mode"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_colours_and_alpha_are_given_apart(register, mode):
+    """Hidden pixels have the colour of their neighbours then, and alpha is filtered too."""
+    image = Image.new(mode, (9, 9), (0,) * len(mode))
+    image.paste((200,) * len(mode), (0, 0, 5, 9))
+    seen = []
+
+    def shift(image, *, by):
+        seen.append(image.mode)
+        return ImageChops.offset(image, by, 0)
+
+    made = register("apart", shift).function(image, by=2)
+    assert seen == [mode[:-1], "L"]
+    assert made.mode == mode
+    assert (np.asarray(made)[..., :-1] == 200).all()
+    assert made.getchannel("A") == ImageChops.offset(image.getchannel("A"), 2, 0)
+
+
+@pytest.mark.parametrize("alpha", ["color_only", "premultiplied", "apart", "any_mode"])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_an_image_without_alpha_is_passed_as_it_is(register, photo, alpha, mode):
     def same(image, *, times):
@@ -99,6 +117,23 @@ def test_a_kind_describes_its_allowed_values(register):
     flags = {"check": refuse, "holds_gil": True, "deep": True}
     other = register("any_mode", nothing, **flags)
     assert {key: getattr(other, key) for key in FLAGS} == flags
+
+
+def test_a_step_on_arrays_is_prepared_once_for_all_images(monkeypatch, photo):
+    monkeypatch.setattr(registry, "STEPS", {})
+    prepared = []
+
+    def darken(*, by):
+        prepared.append(by)
+        return lambda array: array // by
+
+    function = registry.array_step("color_only")(darken)
+    for size in ((4, 3), (3, 4)):
+        for by in (2, 3):
+            made = np.asarray(function(photo(*size), by=by))
+            np.testing.assert_array_equal(made, np.asarray(photo(*size)) // by)
+            assert registry.STEPS["darken"].on_array(by=by)
+    assert prepared == [2, 3]
 
 
 def test_importing_all_steps_loads_neither_numpy_nor_opencv(repository):

@@ -14,7 +14,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.imaging.arrays import image_of
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.imaging.steps import MAX_SIDE, STEPS
-from pixelmill.imaging.steps.resize import resampled_size, scaled_size
+from pixelmill.imaging.steps.resize import needed_size, resampled_size, scaled_size
 from tests.helpers.imaging import arrays_of
 
 
@@ -272,6 +272,11 @@ def test_outside_covers_any_frame_and_cuts_nothing():
         assert resampled_size(source, framed(frame, "outside")) == exactly(source, scale)
 
 
+def test_a_result_may_have_the_largest_side(apply):
+    longest = apply(Image.new("L", (MAX_SIDE // 100, 1)), "resize", longest=MAX_SIDE)
+    assert longest.size == (MAX_SIDE, 100)
+
+
 def test_a_result_that_no_format_could_hold_is_refused(apply):
     with pytest.raises(ValueError, match="would exceed 65500 pixels"):
         apply(Image.new("L", (1, 1000)), "resize", width=100)
@@ -387,6 +392,22 @@ def test_blur_fills_with_the_picture_itself_strongly_blurred(apply, photo, mode)
     covering = cv2.resize(middle, (120, 120), interpolation=cv2.INTER_LINEAR)
     backdrop = cv2.GaussianBlur(covering, (0, 0), 4)
     assert psnr(np.asarray(made)[:40], backdrop[:40]) >= 30
+
+
+def test_gravity_places_the_picture_and_not_the_blurred_one_behind_it(apply, photo):
+    """Behind it is the middle of the picture, wherever the picture is."""
+    image, frame = photo(120, 40), framed((60, 60), "pad", color="blur")
+    left, middle = (
+        apply(image, "resize", **frame, gravity=gravity) for gravity in ("top_left", "center")
+    )
+    assert left.crop((0, 0, 60, 20)) == middle.crop((0, 20, 60, 40))
+    assert left.crop((0, 40, 60, 60)) == middle.crop((0, 40, 60, 60))
+
+
+def test_no_more_is_asked_of_a_decoder_than_the_blurred_picture_shows():
+    """In a small frame, each pixel is seen."""
+    small = framed((15, 15), "pad", color="blur", upscale="allow")
+    assert needed_size((400, 40), small) == (150, 15)
 
 
 def test_16_bits_are_padded_with_the_blurred_picture_too(apply, photo):
@@ -505,3 +526,4 @@ def test_percentages_are_decimal_numbers():
     """As floating-point numbers, 32.3 % of 500 pixels would be less than 161.5."""
     assert 500 * 32.3 / 100 < 161.5 or 500 * (32.3 / 100) < 161.5
     assert resampled_size((500, 1000), {"percent": 32.3}) == (162, 323)
+    assert resampled_size((1500, 1000), {"percent": 4.1}) == (62, 41)
