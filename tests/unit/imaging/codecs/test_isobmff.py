@@ -3,11 +3,13 @@
 import io
 import random
 import struct
+import tracemalloc
 
 import pillow_heif
 import pytest
 
-from pixelmill.imaging.codecs import isobmff
+from pixelmill.imaging.codecs import avif, isobmff
+from pixelmill.imaging.codecs.spans import reader
 
 
 def box(kind, content):
@@ -47,10 +49,13 @@ CASES = {
     "of-another-item": (file_of([COLOR, OTHER], items((2, [2]), (1, [1]))), (12, 13)),
     "of-another-item-alone": (file_of([OTHER], items((2, [1]))), None),
     "of-the-tiles": (file_of([OTHER, COLOR], items((3, [1]), (4, [2]), (5, [2])), GRID), (12, 13)),
+    "of-the-tiles-of-another-item": (
+        file_of([COLOR], items((4, [1])), GRID.replace(b"\0\1\0\2", b"\0\3\0\2")), None,
+    ),
     "with-a-profile": (file_of([COLOR, PROFILE], items((1, [1, 2]))), None),
     "none": (file_of([SIZE], items((1, [1]))), None),
     "no-such-property": (file_of([COLOR], items((1, [7]))), None),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
@@ -103,6 +108,58 @@ def test_the_block_of_exif_is_found(files):
     assert isobmff.exif(file_of([COLOR], items((1, [1])))) == b""
 
 
+BLOCK = bytes(4) + b"II*\0anything"
+
+
+def with_block(extents, version=1, method=0, inside=b"", behind=b""):
+    """A file whose item 1 is an EXIF block, in parts at some places: (offset, length)."""
+    entry = full(b"infe", struct.pack(">HH4s", 1, 0, b"Exif") + b"\0", 2)
+    table = struct.pack(">BBHH", 0x44, 0, 1, 1)
+    table += struct.pack(">H", method) if version else b""
+    table += struct.pack(">HH", 0, len(extents)) + b"".join(struct.pack(">II", *e) for e in extents)
+    found = full(b"iinf", struct.pack(">H", 1) + entry) + full(b"iloc", table, version)
+    found += box(b"idat", inside)
+    return box(b"ftyp", b"avif" + bytes(4)) + full(b"meta", found) + box(b"mdat", behind)
+
+
+def block_at(data):
+    """The block where `exif_span` finds it."""
+    begin, end = isobmff.exif_span(reader(io.BytesIO(data), len(data)))
+    return data[begin:end]
+
+
+@pytest.mark.parametrize("method", [1, 0xFFF1])  # 12 of its bits are reserved
+@pytest.mark.parametrize("before", [b"", b"other items"])
+def test_a_block_may_be_stored_among_the_descriptions(method, before):
+    inside = before + BLOCK + b"more"
+    data = with_block([(len(before), len(BLOCK))], method=method, inside=inside)
+    assert isobmff.exif(data) == block_at(data) == BLOCK[4:]
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_block_without_a_length_ends_with_the_file(version):
+    empty = with_block([(0, 0)], version)
+    data = with_block([(len(empty), 0)], version, behind=BLOCK)
+    assert isobmff.exif(data) == block_at(data) == BLOCK[4:]
+
+
+def test_a_block_in_parts_is_joined():
+    data = with_block(
+        [(6, 4), (0, 6), (12, 2)], method=1, inside=b"II*\0an" + bytes(4) + b"##" + b"y!"
+    )
+    assert isobmff.exif(data) == b"II*\0any!"
+
+
+def test_parts_that_overlap_take_no_memory():
+    """A small file may claim that its item is all of the file, hundreds of times."""
+    data = with_block([(0, 0)] * 200)
+    tracemalloc.start()
+    assert isobmff.exif(data) == b""
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20 * len(data)
+
+
 def test_broken_boxes_raise_no_error(files):
     draw = random.Random(2026)
     for data in files:
@@ -116,3 +173,62 @@ def test_broken_boxes_raise_no_error(files):
                 broken[draw.randrange(end)] = draw.randrange(256)
             isobmff.nclx(bytes(broken))
             assert len(isobmff.exif(bytes(broken))) <= len(data)
+
+
+# Sequences
+
+
+def sequence(repeats, whole, length, wide=False):
+    """A track that is shown for a time, and one turn of which takes another."""
+    form, version = ("Q", 1) if wide else ("I", 0)
+    times = struct.pack(f">2{form}", 0, 0)
+    edits = struct.pack(f">I{form}", 1, length) + bytes(12)
+    track = full(b"tkhd", times + bytes(8) + struct.pack(f">{form}", whole), version)
+    track += box(b"edts", full(b"elst", edits, version, flags=repeats))
+    media = full(b"mdhd", times + struct.pack(f">I{form}", 9, length), version)
+    track += box(b"mdia", media + full(b"hdlr", bytes(4) + b"pict"))
+    movie = full(b"mvhd", times + struct.pack(f">I{form}", 9, whole), version)
+    return box(b"ftyp", b"avis" + bytes(4)) + box(b"moov", movie + box(b"trak", track))
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(
+    ("repeats", "whole", "length", "plays"),
+    [(1, 30, 10, 3), (1, 31, 10, 4), (1, 10, 10, 1), (0, 30, 10, 1), (1, -1, 10, 0), (1, 30, 0, 0)],
+)
+def test_plays_are_the_turns_that_the_duration_has_room_for(wide, repeats, whole, length, plays):
+    """Numbers of 32 or 64 bits; the largest duration, and turns of no time, stand for ever."""
+    whole %= 2 ** (64 if wide else 32)
+    assert avif.plays(sequence(repeats, whole, length, wide)) == plays
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_the_track_lasts_all_turns_and_its_media_one(times):
+    made = avif.with_plays(sequence(1, 2**64 - 1, 10, wide=True), times)
+    assert made == sequence(times != 1, 10 * times, 10, wide=True)
+
+
+def test_a_sequence_for_ever_stays_one():
+    data = sequence(1, 2**64 - 1, 10, wide=True)
+    assert avif.with_plays(data, 0) == data
+
+
+def tables(*between):
+    """A file with two tables of associations, and what is between them."""
+    both = items((1, [1])), items((2, [1]))
+    return file_of([COLOR], both[0] + b"".join(between) + both[1])
+
+
+def test_tables_of_associations_are_joined_in_place():
+    made = avif.with_one_table(tables())
+    joined = items((1, [1]), (2, [1]))
+    assert len(made) == len(tables())
+    assert made.count(b"ipma") == 1
+    assert joined in made
+    assert isobmff.nclx(made) == isobmff.nclx(tables()) == (12, 13)
+    assert avif.with_one_table(made) is made
+
+
+def test_tables_with_other_boxes_between_them_stay_apart():
+    data = tables(box(b"free", bytes(4)))
+    assert avif.with_one_table(data) is data
