@@ -239,16 +239,17 @@ def deep_png(*extra):
     return png(len(COLORS), 1, 16, 2, [row], b"".join(extra))
 
 
-def test_the_narrow_range_of_video_is_refused_in_a_png():
+@pytest.mark.parametrize("full", [0, 2, 255])  # all but 1 (PNG 3rd edition, 11.3.2.6)
+def test_the_narrow_range_of_video_is_refused_in_a_png(full):
     with pytest.raises(ImageError, match="narrow range") as caught:
-        levels(picture_png(cicp(1, 13, full=0)))
+        levels(picture_png(cicp(1, 13, full=full)))
     assert caught.value.reason == "unsupported"
 
 
 MALFORMED = {
     "a-matrix": cicp(12, 13, matrix=1), "reserved-primaries": cicp(3, 13),
-    "reserved-curve": cicp(12, 40), "three-bytes": chunk(b"cICP", bytes([12, 13, 0])),
-    "behind-the-palette": None,
+    "reserved-curve": cicp(12, 40), "another-reserved-curve": cicp(12, 3),
+    "three-bytes": chunk(b"cICP", bytes([12, 13, 0])), "behind-the-palette": None,
 }  # fmt: skip
 
 
