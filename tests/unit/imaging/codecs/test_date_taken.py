@@ -277,6 +277,26 @@ def test_a_chunk_counts_on_both_sides_of_the_pixels_unless_it_is_damaged(place):
         assert taken(moved, "png") == metric(moved, "png") == sidecar(moved, "png") == expected
 
 
+def test_the_checksum_of_a_huge_block_is_not_compared():
+    """It would have to be read as a whole."""
+    block = dated.block(TEXT) + bytes(2**20)
+    data = dated.dated(TEXT, "png")
+    made = data[:33] + chunk(b"eXIf", block)
+    assert taken(made, "png") == DATE
+    file = Counted(made[:-1] + b"?")
+    assert date_taken(file, "png", 2**40) == DATE
+    assert file.count < 10_000
+
+
+@pytest.mark.parametrize("length", [3, 4])
+def test_a_chunk_of_odd_length_is_filled_up(length):
+    """RFC 9649, 2.3."""
+    data = dated.dated(TEXT, "webp")
+    place = data.index(b"EXIF")
+    other = struct.pack("<4sI", b"none", length) + bytes(length + length % 2)
+    assert taken(data[:place] + other + data[place:], "webp") == DATE
+
+
 def test_the_fill_bytes_of_a_header_are_bounded():
     frame = segment(0xC0, struct.pack(">BHHB", 8, 30, 40, 1) + b"\1\x11\0")
     assert FORMATS["jpeg"].dimensions(io.BytesIO(b"\xff\xd8" + b"\xff" * 500 + frame), b"") == (

@@ -178,6 +178,12 @@ def test_a_file_that_is_not_an_image_fails_as_such(data):
     assert reason(data) == "not_an_image"
 
 
+def test_an_empty_file_is_told_from_one_of_another_kind():
+    for data, message in ((b"", "the file is empty"), (b"\0", "the content is of no known")):
+        with pytest.raises(ImageError, match=f"^{message}"):
+            decode(data)
+
+
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "TIFF"])
 def test_a_file_that_was_cut_off_fails_as_truncated(noisy, encoded, format):
     data = encoded(noisy, format)
@@ -215,6 +221,16 @@ def test_a_broken_later_frame_does_not_affect_the_first(noisy, encoded):
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     made = decode(data[: len(data) * 3 // 4]).frames[0]
     assert same(made, decode(data).frames[0])
+
+
+@pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "AVIF"])
+def test_a_broken_later_frame_fails_if_all_are_wanted(noisy, encoded, format):
+    """Otherwise, a still picture would be made of an animation."""
+    frames = [noisy, noisy.rotate(180), noisy.rotate(90)]
+    data = encoded(frames[0], format, save_all=True, append_images=frames[1:])
+    wanted = DecodeOptions(animation="all")
+    assert len(decode(data, options=wanted).frames) == 3
+    assert reason(data[: len(data) * 3 // 4], options=wanted) in ("truncated", "corrupt")
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,15 @@ def test_a_profile_is_embedded(photo, name):
     assert opened(encode(photo(8, 8), name, SRGB)).info["icc_profile"] == SRGB
 
 
+@pytest.mark.parametrize("name", ["png", "webp", "avif"])
+@pytest.mark.parametrize("modes", [("L", "RGB"), ("RGB", "L")])
+def test_an_animation_some_of_whose_frames_are_grey_has_a_profile_in_colour(photo, name, modes):
+    frames = [photo(8, 8).convert(mode) for mode in modes]
+    file = io.BytesIO()
+    data = encoding.encode(frames, file, name, {}, profile=SRGB, durations=[90, 90], loop=0)
+    assert opened(data).info["icc_profile"] == SRGB
+
+
 @pytest.mark.parametrize("name", OUTPUT_FORMATS)
 def test_a_profile_that_does_not_fit_is_left_out(photo, name):
     of_inks = SRGB[:16] + b"CMYK" + SRGB[20:]

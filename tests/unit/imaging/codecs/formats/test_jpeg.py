@@ -2,6 +2,7 @@
 
 from PIL import Image
 
+from pixelmill.imaging.codecs.formats import FORMATS
 from tests.helpers.imaging import claimed_size
 
 
@@ -32,3 +33,15 @@ def test_a_jpeg_may_pad_its_markers(picture, encoded):
     data = encoded(image, "JPEG")
     frame = data.index(b"\xff\xc0")
     assert claimed_size(data[:frame] + b"\xff\xff\xff" + data[frame:]) == image.size
+
+
+def test_a_rare_process_explains_what_libraries_do_not_know(picture, encoded):
+    """Not that the file is too large, or cut off."""
+    data = encoded(picture(1), "JPEG").replace(b"\xff\xc0", b"\xff\xc3", 1)
+    for reason in ("corrupt", "unsupported"):
+        told, message = FORMATS["jpeg"].explained(data, reason, "no")
+        assert told == "unsupported" and message.endswith(": no") and "lossless" in message
+    for reason in ("truncated", "too_large"):
+        assert FORMATS["jpeg"].explained(data, reason, "no") == (reason, "no")
+    common = encoded(picture(1), "JPEG")
+    assert FORMATS["jpeg"].explained(common, "corrupt", "no") == ("corrupt", "no")

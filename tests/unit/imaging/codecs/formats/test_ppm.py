@@ -36,3 +36,11 @@ def test_levels_above_the_largest_one_are_corrupt(head, most, name):
             with pytest.raises(ImageError, match=f"its header allows {most:,}") as refusal:
                 first_level(bytes(levels), name)
             assert refusal.value.reason == "corrupt"
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_file_without_levels_is_truncated(head):
+    for most in (10, 255, 1023):
+        with pytest.raises(ImageError) as refusal:
+            first_level(head % most, "pillow")
+        assert refusal.value.reason == "truncated"
