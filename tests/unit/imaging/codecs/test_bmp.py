@@ -171,6 +171,10 @@ def test_runs(header, width, ended, absolute, four):
          [[8, 9] * 4, [6, 7] * 4, [1, 2, 1, 2, 1, 3, 4, 5]]),
         # What goes beyond the row is cut off.
         (8, "09 01  00 00  08 02  00 00  08 03  00 01", [[3] * 8, [2] * 8, [1] * 8]),
+        # What begins beyond the row, too.
+        (8, "00 02 09 00 04 05  00 01", [[0] * 8] * 3),
+        # Only the mark of the end is missing.
+        (8, "08 01  00 00  08 02  00 00  08 03", [[3] * 8, [2] * 8, [1] * 8]),
         # The end comes early.
         (8, "08 01  00 01", [[0] * 8, [0] * 8, [1] * 8]),
     ],
@@ -189,14 +193,36 @@ def test_escapes(bits, codes, rows):
         bmp(colors()[..., 0].astype(np.uint32), 32, compression=BIT_FIELDS, masks=(1020, 255, 7)),
         bmp(run_lengths(gray(), False), 8, compression=RLE8, palette=palette(256)),
         bmp(run_lengths(gray() >> 4, True, True), 4, compression=RLE4, palette=palette(16)),
+        bmp(
+            (bytes.fromhex("08 01") * 99, 8, 99), 8, compression=RLE8, palette=palette(16), used=16
+        ),
     ],
-    ids=["palette", "fields", "runs", "absolute"],
+    ids=["palette", "fields", "runs", "absolute", "one-row"],
 )
 def test_a_bitmap_that_was_cut_off_is_truncated(data):
     for share, name in itertools.product((0.3, 0.6, 0.95), ("pillow", "opencv")):
         with pytest.raises(ImageError) as failure:
             seen(data[: int(len(data) * share)], name)
         assert failure.value.reason == "truncated"
+
+
+def test_a_last_row_that_ends_early_is_truncated():
+    """Even if no code is cut."""
+    for codes in ("08 01 00 00 07 02", "08 01 00 00", "08 01"):
+        data = bmp((bytes.fromhex(codes), 8, 2), 8, compression=RLE8, palette=palette(16), used=16)
+        with pytest.raises(ImageError) as failure:
+            seen(data, "pillow")
+        assert failure.value.reason == "truncated"
+
+
+@pytest.mark.parametrize("field", [0, 3])
+def test_bit_fields_with_gaps_are_not_supported(field):
+    masks = [0xFF0000, 0xFF00, 0xFF, 0xFF000000]
+    masks[field] &= 0xF5F5F5F5
+    data = bmp(gray().astype(np.uint32), 32, header=124, compression=BIT_FIELDS, masks=masks)
+    with pytest.raises(ImageError, match=f"the bit field {masks[field]:#x}") as failure:
+        seen(data, "pillow")
+    assert failure.value.reason == "unsupported"
 
 
 @pytest.mark.parametrize(

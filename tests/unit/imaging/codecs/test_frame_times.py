@@ -7,6 +7,8 @@ from functools import partial
 import pytest
 from PIL import Image
 
+from pixelmill.imaging.codecs import apng as png_animations
+from pixelmill.imaging.codecs import webp as webp_animations
 from pixelmill.imaging.codecs.decoding import decode
 from tests.helpers.animations import GifFrame, apng, chunks, find_box, gif, webp
 from tests.helpers.imaging import chunk
@@ -187,3 +189,21 @@ def test_the_same_frames_give_the_same_avif(make):
         begin, _ = find_box(data, b"moov", *path)
         assert data[begin] == 1  # 64 bits
         assert data[begin + 4 : begin + 20] == bytes(16), path
+
+
+@pytest.mark.parametrize(
+    ("time", "written"),
+    [(65_535, (65_535, 1000)), (655_350, (65_535, 100)), (3_000_400, (30_004, 10)),
+     (6_553_500, (65_535, 10)), (60_000_000, (60_000, 1)), (99_999_999, (65_535, 1))],
+)  # fmt: skip
+def test_a_delay_has_the_finest_unit_that_holds_it(time, written):
+    """Or the longest possible time, 18 hours."""
+    frames = [Image.new("L", (2, 2), level) for level in (0, 255)]
+    made = png_animations.assemble(frames, [time, time], 0, {"compress_level": 1})
+    (control, *_) = (content for name, content in chunks(made) if name == b"fcTL")
+    assert struct.unpack(">HH", control[20:24]) == written
+
+
+def test_a_loop_count_that_webp_cannot_hold_is_its_largest_one():
+    frames = [Image.new("RGB", (2, 2), color) for color in ("red", "blue")]
+    assert plays_of(webp_animations.encode_frames(frames, {}, [50, 50], 70_000)) == 65_535

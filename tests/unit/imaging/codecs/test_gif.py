@@ -366,3 +366,21 @@ def test_a_screen_that_no_first_frame_enlarges_is_corrupt():
     with pytest.raises(ImageError, match="no size") as raised:
         decode(gif((0, 0), [GifFrame([], size=(0, 0)), GifFrame(["r"])]))
     assert raised.value.reason == "corrupt"
+
+
+def test_the_first_loop_count_counts():
+    frames = [GifFrame(["r"]), GifFrame(["b"])]
+    once, twice = (gif((1, 1), frames, repeats=repeats) for repeats in (4, 7))
+    begin = twice.index(b"!\xff")
+    both = once[: once.index(b"!\xff")] + once[once.index(b"!\xff") :][:19] + twice[begin:]
+    assert decode(both, options=ALL).loop == 5
+
+
+@pytest.mark.parametrize(("kind", "loop"), [(1, 5), (9, 5), (2, None)])
+def test_only_three_bits_tell_the_kind_of_a_loop_extension(kind, loop):
+    """2 asks to buffer the file; the upper bits have no meaning."""
+    data = gif((1, 1), [GifFrame(["r"]), GifFrame(["b"])], repeats=4)
+    place = data.index(b"NETSCAPE2.0") + 12
+    assert data[place] == 1
+    made = decode(data[:place] + bytes([kind]) + data[place + 1 :], options=ALL)
+    assert made.loop == loop

@@ -23,6 +23,7 @@ def full(kind, content, version=0, flags=0):
 COLOR = box(b"colr", b"nclx" + struct.pack(">HHHB", 12, 13, 6, 0x80))
 OTHER = box(b"colr", b"nclx" + struct.pack(">HHHB", 9, 16, 9, 0x80))
 PROFILE = box(b"colr", b"prof" + bytes(128))
+RESTRICTED = box(b"colr", b"rICC" + bytes(128))
 SIZE = box(b"ispe", bytes(12))
 
 
@@ -53,6 +54,10 @@ CASES = {
         file_of([COLOR], items((4, [1])), GRID.replace(b"\0\1\0\2", b"\0\3\0\2")), None,
     ),
     "with-a-profile": (file_of([COLOR, PROFILE], items((1, [1, 2]))), None),
+    "with-a-restricted-profile": (file_of([COLOR, RESTRICTED], items((1, [1, 2]))), None),
+    "property-0-is-none": (file_of([SIZE, COLOR], items((1, [0]))), None),
+    "numbers-of-15-bits": (file_of([SIZE, COLOR], full(
+        b"ipma", struct.pack(">IHBHH", 1, 1, 2, 0x8001, 0x8002), flags=1)), (12, 13)),
     "none": (file_of([SIZE], items((1, [1]))), None),
     "no-such-property": (file_of([COLOR], items((1, [7]))), None),
 }  # fmt: skip
@@ -227,6 +232,12 @@ def test_tables_of_associations_are_joined_in_place():
     assert joined in made
     assert isobmff.nclx(made) == isobmff.nclx(tables()) == (12, 13)
     assert avif.with_one_table(made) is made
+
+
+def test_tables_of_two_kinds_stay_apart():
+    """Their numbers have other lengths."""
+    data = file_of([COLOR], items((1, [1])) + items((2, [1]), wide=True))
+    assert avif.with_one_table(data) is data
 
 
 def test_tables_with_other_boxes_between_them_stay_apart():

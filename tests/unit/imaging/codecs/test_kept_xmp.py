@@ -138,6 +138,57 @@ def test_two_namespaces_with_one_prefix_are_told_apart():
     assert properties(made) == {"{urn:one}b": "1", "{urn:two}b": "2", "{urn:three}b": "3"}
 
 
+def test_prefixes_that_are_taken_are_replaced_whatever_their_case():
+    made = xmp.kept(
+        packet(
+            '<rdf:Description xmlns:ns0="urn:one" ns0:b="1"/>',
+            '<rdf:Description xmlns:A="urn:two" A:b="2"/>',
+            '<rdf:Description xmlns:A="urn:three" A:b="3"/>',
+            '<rdf:Description xmlns:ns0="urn:four" ns0:b="4"/>',
+            '<rdf:Description xmlns:X="urn:five" X:b="5"/>',
+        )
+    )
+    names = ("one", "two", "three", "four", "five")
+    assert properties(made) == {f"{{urn:{name}}}b": str(k) for k, name in enumerate(names, 1)}
+
+
+def test_what_marks_ends_in_xml_is_written_as_text():
+    made = xmp.kept(
+        packet("<rdf:Description><xmp:Label>a[b[0]]&gt; c&#13;</xmp:Label></rdf:Description>")
+    )
+    assert properties(made) == {f"{{{XAP}}}Label": "a[b[0]]> c\r"}
+
+
+def test_a_text_may_be_blank():
+    """Only blanks between elements mean nothing."""
+    nested = "<dc:title><rdf:Alt> <rdf:li> </rdf:li> </rdf:Alt></dc:title>"
+    made = xmp.kept(packet(f"<rdf:Description><xmp:Label>  </xmp:Label>{nested}</rdf:Description>"))
+    assert properties(made) == {f"{{{XAP}}}Label": "  ", f"{{{DC}}}title": " "}
+
+
+def test_properties_without_a_namespace_are_dropped():
+    """Old packets have attributes of RDF without its namespace."""
+    made = xmp.kept(packet('<rdf:Description about="" xmp:Rating="5"><b>1</b></rdf:Description>'))
+    assert properties(made) == {f"{{{XAP}}}Rating": "5"}
+    assert b' about="' not in made.replace(b"rdf:about", b"")
+
+
+def test_the_first_rdf_of_a_packet_counts():
+    second = f'</rdf:RDF><rdf:RDF xmlns:rdf="{RDF}" {SPACES}><rdf:Description xmp:Rating="2"/>'
+    assert properties(xmp.kept(packet(ONE, second))) == {f"{{{XAP}}}Rating": "5"}
+
+
+def test_padding_of_any_kind_is_no_part_of_a_packet():
+    for begin, end in ((b"", bytes(99)), (b"\n \t\0", b"\r\n \0")):
+        assert xmp.kept(begin + packet(ONE) + end) == xmp.kept(packet(ONE))
+
+
+def test_a_document_type_is_refused_even_if_it_declares_nothing():
+    for declared in ("<!DOCTYPE x>", '<!DOCTYPE x SYSTEM "file:///etc/hostname">'):
+        with pytest.raises(ValueError, match="it has a document type"):
+            xmp.kept(packet(ONE, before=declared))
+
+
 BEGIN, END = '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>', '<?xpacket end="r"?>'
 ONE = '<rdf:Description xmp:Rating="5"/>'
 BARE = f'<rdf:RDF xmlns:rdf="{RDF}" {SPACES}>{ONE}</rdf:RDF>'

@@ -119,6 +119,40 @@ def test_the_first_of_two_packets_counts():
         assert known.packets(data).xmp == b"<first/>"
 
 
+def test_a_damaged_chunk_of_a_png_holds_no_packet():
+    text = chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)
+    data = saved("PNG", "L")
+    for made, expected in ((text, XMP), (text[:-1] + bytes([text[-1] ^ 1]), b"")):
+        assert packets.in_png(data[:33] + made + data[33:]).xmp == expected
+
+
+@pytest.mark.parametrize("length", [3, 4])
+def test_a_chunk_of_odd_length_before_a_packet_is_filled_up(length):
+    """RFC 9649, 2.3."""
+    data = saved("WEBP", "RGB")
+    other = struct.pack("<4sI", b"none", length) + bytes(length + length % 2)
+    assert packets.in_webp(data + other + struct.pack("<4sI", b"XMP ", 4) + XMP).xmp == XMP
+
+
+@pytest.mark.parametrize("stored", [IPTC, iptc.as_block(IPTC)], ids=["alone", "in-a-block"])
+@pytest.mark.parametrize("name", [b"zTXt", b"tEXt"])
+def test_a_png_holds_datasets_alone_or_in_a_block(stored, name):
+    """ImageMagick writes both."""
+    text = f"\niptc\n{len(stored):8}\n{stored.hex()}\n".encode()
+    text = b"\0" + zlib.compress(text) if name == b"zTXt" else text
+    data = saved("PNG", "L")
+    made = data[:33] + chunk(name, b"Raw profile type iptc\0" + text) + data[33:]
+    assert packets.in_png(made).iptc == IPTC
+
+
+def test_a_tiff_holds_datasets_in_a_tag_or_else_in_a_block():
+    other = IPTC.replace(b"name", b"else")
+    for own, block, expected in ((IPTC, other, IPTC), (b"", other, other), (IPTC, b"", IPTC)):
+        info = {33723: own, 34377: iptc.as_block(block)}
+        data = saved("TIFF", "L", tiffinfo={tag: value for tag, value in info.items() if value})
+        assert iptc.kept(packets.in_tiff(data).iptc) == expected
+
+
 def test_iptc_stays_if_xmp_is_malformed():
     assert packets.selected(Packets(b"<not xmp", IPTC), "keep") == Packets(b"", IPTC, dropped=True)
 

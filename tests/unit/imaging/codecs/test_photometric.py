@@ -1,9 +1,13 @@
 """Samples of every type are scaled to the full range of 8 or 16 bits."""
 
+import io
+
 import numpy as np
 import pytest
+import tifffile
 
-from pixelmill.imaging.codecs.photometric import Samples, full_range, to_8_bits
+from pixelmill.imaging.codecs import tiff
+from pixelmill.imaging.codecs.photometric import Samples, full_range, samples_of, to_8_bits
 
 
 @pytest.mark.parametrize(
@@ -58,6 +62,14 @@ from pixelmill.imaging.codecs.photometric import Samples, full_range, to_8_bits
             np.array([0.5, 0.5, 0.5, 70, np.nan, np.inf], np.float32), 32,
             np.array([32768, 32768, 32768, 65535, 0, 0], np.uint16), id="float-with-highlights",
         ),
+        pytest.param(
+            np.array([0, 0, 0, 51, 255], np.float32), 32,
+            np.array([0, 0, 0, 13107, 65535], np.uint16), id="float-mostly-black",
+        ),
+        pytest.param(
+            np.array([-9, 0, 100], np.int32), 32, np.array([0, 0, 100], np.uint8),
+            id="signed-32-as-8",
+        ),
         pytest.param(np.zeros(0, np.float32), 32, np.zeros(0, np.uint16), id="nothing"),
     ],
 )  # fmt: skip
@@ -85,3 +97,29 @@ def test_opaque_grey_stays_16_bits_if_that_is_asked_for(space, alpha, deep, mode
         {"I;16": 1000, "L": 4, "RGB": (4,) * 3}[mode],
     )
     assert (mask is not None) == alpha
+
+
+def samples(levels, photometric, kind):
+    """Samples of a TIFF whose last channel is alpha of some kind."""
+    file = io.BytesIO()
+    options = {"photometric": photometric, "extrasamples": [kind], "planarconfig": 1}
+    tifffile.imwrite(file, np.array([[levels]]), metadata=None, **options)
+    return samples_of(tiff.first_page(file.getvalue()))
+
+
+def test_premultiplied_colours_are_divided_and_bounded_by_white():
+    """Some writers store colours that are brighter than their alpha."""
+    for kind in (np.uint8, np.uint16):
+        most = np.iinfo(kind).max
+        pixel = np.array([most * 4 // 5, most * 2 // 5, most // 5, most * 2 // 5], kind)
+        made = samples(pixel, "rgb", "assocalpha")
+        assert made.colors[0, 0].tolist() == [most, most, round(most / 2)]
+        assert made.alpha[0, 0] == most * 2 // 5
+
+
+def test_lab_with_alpha_has_one_depth_and_is_not_divided():
+    pixel = np.array([128, 0, 0, 64], np.uint8)
+    plain = samples(pixel, "cielab", "unassalpha")
+    assert plain.colors.dtype == plain.alpha.dtype
+    assert to_8_bits(plain.alpha)[0, 0] == 64
+    np.testing.assert_array_equal(samples(pixel, "cielab", "assocalpha").colors, plain.colors)
