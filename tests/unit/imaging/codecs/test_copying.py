@@ -256,10 +256,100 @@ def test_tables_of_one_segment_are_copied_byte_for_byte_if_all_are_used(photo):
     assert copied_jpeg(joined, b"", False) == joined
 
 
-def test_colours_suggested_for_poorer_displays_are_left_out(photo):
-    data = written(photo(64, 48), "png")
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_colours_suggested_for_poorer_displays_are_left_out(photo, mode):
+    data = written(photo(64, 48).convert(mode), "png")
     suggestion = chunk(b"PLTE", HIDDEN[:21])
     assert copied_png(data[:33] + suggestion + data[33:], b"", False) == data
+
+
+def test_a_table_between_scans_that_the_next_one_does_not_use_is_left_out(photo):
+    """A scan of AC coefficients names a table of DC, which it never reads."""
+    data = written(photo(64, 48), "jpeg", progressive=True)
+    scans = [match.start() for match in re.finditer(rb"\xff\xda", data)]
+    coefficients = [data[scan + 5 + 2 * data[scan + 4]] for scan in scans]
+    last = max(scan for scan, first in zip(scans, coefficients, strict=True) if first)
+    marker, kind, content = TABLES["Huffman of DC"]
+    hidden = data[:last] + segment(marker, bytes([kind]) + content) + data[last:]
+    assert coefficients[-1] and same(opened(hidden), opened(data))
+    assert copied_jpeg(hidden, b"", False) == data
+
+
+def test_tables_of_16_bits_are_copied(photo):
+    data = written(photo(64, 48), "jpeg")
+    wide = re.sub(
+        rb"\xff\xdb\0\x43([\0-\3])(.{64})",
+        lambda found: segment(
+            0xDB, bytes([found[1][0] | 0x10]) + b"".join(bytes([0, k]) for k in found[2])
+        ),
+        data, flags=re.DOTALL,
+    ).replace(b"\xff\xc0", b"\xff\xc1", 1)  # fmt: skip
+    assert len(wide) == len(data) + 2 * 64
+    assert same(opened(wide), opened(data))
+    assert copied_jpeg(wide, b"", False) == wide
+
+
+def test_a_second_segment_of_jfif_is_left_out(photo):
+    data = written(photo(64, 48), "jpeg")
+    assert copied_jpeg(data[:20] + data[2:20] + data[20:], b"", False) == data
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (1, 9), (4, 3), (9, 9)])
+def test_an_interlaced_png_is_copied_whatever_passes_are_empty(size):
+    """Passes without a column have no rows either (PNG 3rd edition, 8.1)."""
+    passes = (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
+    )
+    rows = b""
+    for left, top, across, down in passes:
+        columns = len(range(left, size[0], across))
+        rows += (b"\0" + b"x" * columns) * (len(range(top, size[1], down)) if columns else 0)
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 1))
+    data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    assert opened(data).getextrema() == (ord("x"), ord("x"))
+    assert copied_png(data, b"", False) == data
+
+
+def test_a_png_whose_coded_data_have_no_end_is_not_copied(photo):
+    data = written(photo(64, 48), "png")
+    place, end = data.index(b"IDAT") + 4, data.index(b"IEND") - 8
+    for missing in (1, 4):
+        spoilt = data[: place - 8] + chunk(b"IDAT", data[place : end - missing]) + data[end + 4 :]
+        assert copied_png(spoilt, b"", False) is None
+
+
+def riff(*chunks):
+    body = b"WEBP" + b"".join(
+        name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+        for name, content in chunks
+    )
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def test_the_first_picture_of_a_webp_is_copied_unless_it_moves(photo):
+    first, second = (written(photo(32, 24, k), "webp") for k in (0, 1))
+    both = riff((b"VP8 ", first[20:]), (b"VP8 ", second[20:]))
+    assert copied_webp(both, b"", False) == riff((b"VP8 ", first[20:])) == first
+    for name in (b"ANIM", b"ANMF"):
+        assert copied_webp(riff((b"VP8 ", first[20:]), (name, bytes(6))), b"", False) is None
+
+
+def test_alpha_beside_a_lossy_picture_is_copied(photo):
+    image = photo(64, 48).copy()  # others use it too
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    data = written(image, "webp")
+    assert b"ALPH" in data
+    for exif in (b"", EXIF):
+        made = copied_webp(data, exif, False)
+        assert made == data or exif
+        assert opened(made).mode == "RGBA"
+        assert same(opened(made), opened(data))
 
 
 def test_a_block_that_no_segment_holds_is_not_written(photo):
