@@ -349,6 +349,19 @@ def test_planes_of_extra_samples_may_be_missing(monkeypatch, extra):
     assert_seen(tiff(samples, photometric=RGB, extra=extra, planar=2, compression=5), expected)
 
 
+def test_the_plane_of_alpha_may_not_be_missing(monkeypatch):
+    """Even behind one of extra samples that are ignored."""
+    samples, _, _ = stored(RGB, 8, UNSIGNED, (0, 2))
+    alpha = samples[..., -1].tobytes()
+    pack = tiffs.ENCODERS[5]
+    monkeypatch.setitem(tiffs.ENCODERS, 5, lambda data: b"" if data == alpha else pack(data))
+    data = tiff(samples, photometric=RGB, extra=(0, 2), planar=2, compression=5)
+    for name in ("pillow", "opencv"):
+        with pytest.raises(ImageError) as failure:
+            seen(data, name)
+        assert failure.value.reason == "truncated"
+
+
 #: Tags whose numbers some writers store in other types than the standard's: sizes, BitsPerSample,
 #: Compression, PhotometricInterpretation, Orientation, SamplesPerPixel, RowsPerStrip,
 #: PlanarConfiguration, Predictor, the sides of tiles, ExtraSamples and SampleFormat.
@@ -387,6 +400,13 @@ def test_all_numbers_may_be_stored_in_bytes(planar):
     for tag in (256, 257, 258, 259, 262, 277, 278, 284, 339):
         data = retyped(data, tag, BYTES[0], "<", False)
     assert_seen(data, drawn)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_four_numbers_in_bytes_are_stored_in_the_directory_itself(order):
+    samples, drawn, _ = stored(RGB, 8, UNSIGNED, (2,))
+    data = tiff(samples, photometric=RGB, extra=(2,), order=order)
+    assert_seen(retyped(data, 258, BYTES[0], order, False), drawn)
 
 
 @pytest.mark.parametrize("tag", [258, 259, 262, 277, 284, 338, 339])

@@ -157,6 +157,22 @@ def test_a_font_beside_the_recipe_is_checked_and_used(tmp_path, apply):
     assert own != apply(image, "watermark", text="g", opacity=1)
 
 
+def test_the_first_font_of_a_collection_is_used(tmp_path, apply):
+    content = bytearray(Path(FONT).read_bytes())
+    head = struct.pack(">4sLLL", b"ttcf", 0x10000, 1, 16)
+    (count,) = struct.unpack_from(">H", content, 4)
+    for entry in range(12, 12 + 16 * count, 16):
+        (start,) = struct.unpack_from(">L", content, entry + 8)
+        struct.pack_into(">L", content, entry + 8, start + len(head))
+    path = str(tmp_path / "fonts.ttc")
+    Path(path).write_bytes(head + content)
+    recipe_of(text="Αθήνα", font=path)
+    assert missing_characters("Αθήνα 東京", path) == "東京"
+    image = Image.new("RGB", (200, 80))
+    made = apply(image, "watermark", text="g", opacity=1, font=path)
+    assert made == apply(image, "watermark", text="g", opacity=1)
+
+
 def test_a_file_that_is_no_font_is_refused(tmp_path):
     for name, content in [("missing.ttf", None), ("text.ttf", b"no font"), ("empty.ttf", b"")]:
         path = tmp_path / name
