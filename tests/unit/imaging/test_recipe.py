@@ -531,11 +531,39 @@ def test_a_format_may_be_written_as_file_names_end(written, meant):
 
 @pytest.mark.parametrize(
     ("step", "advice"),
-    [({"resize": {"longest": "32"}}, "without quotes"), ({"posterize": {"bits": "3"}}, "without")],
-)
+    [({"resize": {"longest": "32"}}, "without quotes"), ({"posterize": {"bits": "3"}}, "without"),
+     ({"rotate": {"angle": 5, "expand": "FALSE"}}, "without quotes"),
+     ({"rotate": {"angle": 5, "expand": "true"}}, "without quotes"),
+     ({"rotate": {"angle": 5, "expand": "maybe"}}, "give true or false.$"),
+     ({"resize": {"longest": "inf"}}, "give [^,]*.$"),
+     ({"resize": {"longest": "nan"}}, "give [^,]*.$"),
+     ({"rotate": {"angle": "1e999"}}, "give [^,]*.$")],
+)  # fmt: skip
 def test_a_number_in_quotes_is_recognised(step, advice):
     with pytest.raises(UserError, match=advice):
         parse({"steps": [step]})
+
+
+def test_the_quality_of_the_format_of_the_source_is_kept():
+    """It applies to whatever format that is, if it has one."""
+    parsed = parse({"output": {"format": "same", "quality": 50}})
+    assert parsed.outputs[0].options == {"quality": 50}
+    assert parsed.fingerprint() != parse({"output": {"format": "same"}}).fingerprint()
+
+
+@pytest.mark.parametrize("step", ["autocontrast", {"median": {"size": 5}}])
+@pytest.mark.parametrize("backend", ["pillow", "opencv"])
+def test_the_steps_of_each_output_must_be_possible(backend, step):
+    settings = {"backend": backend, "depth": "keep"}
+    formats = [{"name": "a", "format": "png"}, {"name": "b", "format": "png"}]
+    for place in (0, 1):
+        outputs = [dict(output) for output in formats]
+        outputs[place]["steps"] = [step]
+        if backend == "opencv" and step != "autocontrast":
+            parse({"outputs": outputs, **settings})
+            continue
+        with pytest.raises(UserError, match=r"^recipe\.(backend|depth): .*(autocontrast|median)"):
+            parse({"outputs": outputs, **settings})
 
 
 def test_the_order_of_listed_tags_does_not_matter_and_the_tags_do():
@@ -583,6 +611,16 @@ def test_a_file_of_a_step_may_be_in_the_home_of_the_user(tmp_path, monkeypatch):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     (tmp_path / "mark.png").touch()
     assert find_file("~/mark.png", "elsewhere") == str(tmp_path / "mark.png")
+
+
+@pytest.mark.parametrize("fit", ["stretch", "contain", "outside"])
+def test_one_side_that_is_given_alone_is_that_of_every_output(fit):
+    """Whatever the fit: the other one follows from the proportions."""
+    own = {"name": "b", "steps": [{"resize": {"height": 20, "fit": fit}}, "sharpen"]}
+    outputs = [{"name": "a"}, own, {"name": "c", "steps": [{"crop": {"width": 9}}]}]
+    parsed = parse({"steps": [{"resize": {"width": 64, "fit": fit}}], "outputs": outputs})
+    sides = [parsed.sides_of(output) for output in parsed.outputs]
+    assert sides == [(64, None), (None, 20), (None, None)]
 
 
 @pytest.mark.parametrize("fit", ["contain", "outside"])

@@ -162,3 +162,15 @@ def test_the_size_is_constant_only_if_it_is_the_same_for_every_source(params, ex
     assert constant_size(given) == expected
     sizes = {resampled_size(source, given) for source in ((8, 6), (400, 300), (300, 400))}
     assert (len(sizes) == 1) == (expected is not None)
+
+
+def test_a_decoder_reduces_only_what_every_output_resizes_first():
+    resize = {"resize": {"width": 64, "height": 48}}
+    small, other = {"resize": {"width": 32}}, {"crop": {"width": 5}}
+    for outputs, expected in (
+        ([[small], [resize]], True), ([[resize], [other]], False), ([[resize], []], False),
+        ([[], [resize]], False), ([[other, resize]], False), ([[resize, other]], True),
+    ):  # fmt: skip
+        named = [{"name": f"o{k}", "steps": steps} for k, steps in enumerate(outputs)]
+        hint = size_hint_of(recipe_parser.parse({"outputs": named}))
+        assert (hint is not None) == expected

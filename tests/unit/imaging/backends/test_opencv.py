@@ -380,6 +380,12 @@ def test_quality_and_subsampling_are_those_of_the_recipe(render, photo, encoded)
         (["autocontrast"], "recipe.backend: opencv does not support autocontrast; it has"),
         ([{"resize": {"width": 5, "filter": "hamming"}}], "it has no filter hamming"),
         ([{"resize": {"width": 5, "linear": True}}], "it has no linear light"),
+        ([{"resize": {"width": 5, "resampler": "pillow"}}], "it has no resampler pillow"),
+        ([{"resize": {"width": 5, "height": 5, "fit": "pad", "color": "blur"}}], "no blurred or"),
+        (
+            [{"resize": {"width": 5, "height": 5, "fit": "pad", "color": "transparent"}}],
+            "it has no linear light, and no blurred or transparent padding",
+        ),
     ],
 )
 def test_a_step_that_opencv_has_not_is_refused_with_a_sentence(steps, says):

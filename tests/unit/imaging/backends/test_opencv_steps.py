@@ -100,6 +100,29 @@ def test_a_side_that_shrinks_is_averaged_whatever_the_other_does(size, filter, c
     assert middle.std() < 0.2  # 0.5 in the pattern
 
 
+@pytest.mark.parametrize("size", [(30, 90), (90, 30), (30, 40), (100, 90)])
+def test_the_nearest_pixel_is_never_averaged(size):
+    levels = np.random.default_rng(3).choice(np.uint8([10, 90, 200]), (60, 70))
+    params = {"width": size[0], "height": size[1], "filter": "nearest"}
+    (step,) = recipe_parser.parse({"steps": [{"resize": params}]}).steps
+    made = OPENCV_STEPS["resize"](levels, **step.params)
+    assert made.shape == size[::-1]
+    assert set(np.unique(made)) == {10, 90, 200}
+
+
+@pytest.mark.parametrize("color", ["#808000", "#008080", "#800080", "#808080"])
+def test_a_grey_picture_is_padded_with_any_colour(color):
+    params = {"width": 20, "height": 10, "fit": "pad", "color": color}
+    (step,) = recipe_parser.parse({"steps": [{"resize": params}]}).steps
+    made = OPENCV_STEPS["resize"](np.full((10, 10), 7, np.uint8), **step.params)
+    red, green, blue = bytes.fromhex(color[1:])
+    if red == green == blue:
+        assert (made.ndim, made[0, 0]) == (2, red)
+    else:
+        assert made[0, 0].tolist() == [blue, green, red]
+        assert made[5, 10].tolist() == [7, 7, 7]
+
+
 #: Steps whose parameters are in levels of 0 to 255, and others.
 IN_LEVELS = [
     {"color_matrix": {"matrix": [[1, 0, 0, 10], [0, 1, 0, -20.5], [0, 0, 1, 0]]}},

@@ -109,8 +109,11 @@ def test_the_size_hint_receives_the_upright_size(photo, stored, encoded, orienta
         asked.append(size)
         return 10, 10
 
-    decode(encoded(pixels, "JPEG", exif=exif), target, SHRINKING)
+    data = encoded(pixels, "JPEG", exif=exif)
+    decode(data, target, SHRINKING)
     assert asked == [(200, 120)]
+    decode(data, target, DecodeOptions(shrink_margin=2.5, orientation="keep"))
+    assert asked[1:] == [pixels.size]  # it stays as it is stored
 
 
 @pytest.mark.parametrize(
@@ -120,6 +123,7 @@ def test_the_size_hint_receives_the_upright_size(photo, stored, encoded, orienta
         pytest.param((80, 64), 2.5, (200, 160), id="exactly-large-enough"),
         pytest.param((81, 64), 2.5, (400, 320), id="one-side-too-large"),
         pytest.param((80.1, 64), 2.5, (400, 320), id="too-large-by-part-of-a-pixel"),
+        pytest.param((40.04, 32), 2.5, (200, 160), id="not-to-a-quarter-by-part-of-a-pixel"),
         pytest.param((10, 8), 2.5, (50, 40), id="never-below-an-eighth"),
         pytest.param((80, 64), 0.0, (400, 320), id="margin-0-never-shrinks"),
         pytest.param((800, 640), 2.5, (400, 320), id="to-be-enlarged"),

@@ -145,6 +145,14 @@ def test_a_header_that_is_cut_off_or_odd_is_pillows(photo, encoded):
     assert jpeg.header(encoded(photo(20, 10).convert("CMYK"), "JPEG")) is None
 
 
+def test_a_scan_is_the_only_one_if_it_has_all_colours_of_a_sequential_jpeg(photo, encoded):
+    for progressive in (False, True):
+        data = bytearray(encoded(photo(20, 10), "JPEG", progressive=progressive))
+        assert jpeg.header(bytes(data))[2] == (not progressive)
+        data[data.index(b"\xff\xda") + 4] = 1
+        assert not jpeg.header(bytes(data))[2]
+
+
 @pytest.mark.parametrize("kind", ["cmyk", "profile"])
 def test_colours_that_must_be_converted_go_through_pillow(photo, encoded, kind):
     image = photo(64, 48)

@@ -16,6 +16,7 @@ from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.decoding import decode, decode_to_array
 from pixelmill.imaging.codecs.formats import FORMATS
 from pixelmill.imaging.codecs.limits import PRESETS, Limits, workers_for_memory
+from tests.helpers import tiffs
 from tests.helpers.bitmaps import BIT_FIELDS, RLE4, RLE8, bmp, run_lengths
 
 
@@ -136,6 +137,27 @@ def test_a_jpeg_of_many_scans_is_refused_wherever_it_is(decoder, container):
     with pytest.raises(ImageError, match=r"limits\.max_scans = 20$") as caught:
         decoder(container(21), limits=Limits(max_scans=20))
     assert caught.value.reason == "too_large"
+
+
+@pytest.mark.parametrize("decoder", DECODERS.values(), ids=DECODERS)
+def test_scans_that_libraries_do_not_warn_of_are_counted(decoder):
+    """As those of an ordinary progressive JPEG, if the limit is lower."""
+    data = encoded(Image.radial_gradient("L").convert("RGB"), "JPEG", progressive=True)
+    count = data.count(b"\xff\xda")
+    for whole in (data, tiff(data)):
+        assert decoder(whole, limits=Limits(max_scans=count)).frames
+        with pytest.raises(ImageError, match=r"limits\.max_scans"):
+            decoder(whole, limits=Limits(max_scans=count - 1))
+
+
+@pytest.mark.parametrize("decoder", DECODERS.values(), ids=DECODERS)
+def test_scans_in_a_tiff_that_pillow_does_not_read_are_counted(decoder, monkeypatch):
+    data = encoded(Image.radial_gradient("L"), "JPEG", progressive=True)
+    monkeypatch.setitem(tiffs.ENCODERS, 7, lambda packed: data)
+    levels = np.zeros((256, 256, 1), np.uint8)
+    whole = tiffs.tiff(levels, photometric=1, compression=7, order=">", big=True)
+    with pytest.raises(ImageError, match=r"limits\.max_scans = 2$"):
+        decoder(whole, limits=Limits(max_scans=2))
 
 
 @pytest.mark.parametrize("decoder", DECODERS.values(), ids=DECODERS)
