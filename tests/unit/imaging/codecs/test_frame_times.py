@@ -207,3 +207,56 @@ def test_a_delay_has_the_finest_unit_that_holds_it(time, written):
 def test_a_loop_count_that_webp_cannot_hold_is_its_largest_one():
     frames = [Image.new("RGB", (2, 2), color) for color in ("red", "blue")]
     assert plays_of(webp_animations.encode_frames(frames, {}, [50, 50], 70_000)) == 65_535
+
+
+def with_control(data, place, value, turn=1):
+    """An APNG one of whose frame control chunks has other bytes at a place."""
+    begin = -1
+    for _ in range(turn + 1):
+        begin = data.index(b"fcTL", begin + 1)
+    content = bytearray(data[begin + 4 : begin + 30])
+    content[place : place + len(value)] = value
+    return data[: begin - 4] + chunk(b"fcTL", bytes(content)) + data[begin + 34 :]
+
+
+TWO = apng([(["rg", "bw"], 50), (["bw", "rg"], 50)])
+
+
+def test_a_delay_without_a_unit_is_in_hundredths():
+    """PNG 3rd edition, 11.3.6.2."""
+    made = with_control(TWO, 20, struct.pack(">HH", 7, 0))
+    assert [time for _, time in png_animations.frames(made)] == [50, 70]
+
+
+@pytest.mark.parametrize("place", [12, 16])
+def test_a_frame_beyond_one_side_of_the_picture_is_refused(place):
+    with pytest.raises(ValueError, match="outside of the picture"):
+        png_animations.frames(with_control(TWO, place, struct.pack(">I", 1)))
+
+
+@pytest.mark.parametrize("announced", [1, 2, 3])
+def test_as_many_frames_are_shown_as_are_announced(announced):
+    made = TWO.replace(b"acTL\0\0\0\2", b"acTL" + struct.pack(">I", announced))
+    if announced > 2:
+        with pytest.raises(EOFError, match="2 frames of 3"):
+            png_animations.frames(made)
+    else:
+        assert len(png_animations.frames(made)) == announced
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_frames_are_in_colour_if_one_of_them_is(order):
+    gray, colored = Image.new("RGB", (2, 2), "gray"), Image.new("RGB", (2, 2), "red")
+    data = png_animations.assemble([colored, gray][::order], [50, 50], 0, {"compress_level": 1})
+    made = [frame for frame, _ in png_animations.frames(data)]
+    assert [frame.getpixel((0, 0)) for frame in made] == [(255, 0, 0), (128,) * 3][::order]
+
+
+def test_every_frame_of_an_apng_is_compressed_as_asked():
+    frames = [Image.effect_mandelbrot((64, 64), (-3, -2.5, 2, 2.5), q) for q in (20, 30, 40)]
+    sizes = []
+    for level in (0, 1, 9):
+        data = png_animations.assemble(frames, [50] * 3, 0, {"compress_level": level})
+        parts = [len(content) for name, content in chunks(data) if name == b"fdAT"]
+        sizes.append(parts)
+    assert all(none > fast > best for none, fast, best in zip(*sizes, strict=True))

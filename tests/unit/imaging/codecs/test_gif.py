@@ -384,3 +384,20 @@ def test_only_three_bits_tell_the_kind_of_a_loop_extension(kind, loop):
     assert data[place] == 1
     made = decode(data[:place] + bytes([kind]) + data[place + 1 :], options=ALL)
     assert made.loop == loop
+
+
+@pytest.mark.parametrize("kept", [3, 9, 12])
+def test_a_last_frame_that_only_begins_is_truncated_if_all_are_wanted(kept):
+    """It ends within its descriptor, or within its colour table."""
+    data = gif((1, 1), [GifFrame(["r"]), GifFrame(["b"])])
+    begin = data.rindex(b"," + bytes(4) + b"\1\0\1\0")
+    cut = data[: begin + kept]
+    assert len(decode(cut, options=FIRST).frames) == 1
+    with pytest.raises(ImageError) as failure:
+        decode(cut, options=ALL)
+    assert failure.value.reason == "truncated"
+
+
+def test_the_first_colour_may_be_the_transparent_one():
+    (frame,) = decode(gif((3, 1), [GifFrame(["rkb"], transparent="k")]), options=ALL).frames
+    assert letters(frame) == ["r.b"]
