@@ -83,6 +83,44 @@ def test_an_unsigned_number_is_the_first_of_its_field(found, expected):
     assert ifd.integer("<", found) == expected
 
 
+def test_the_first_of_two_fields_of_one_tag_counts():
+    assert ifd.read(raw_block([(TAG, BYTE, b"a"), (TAG, BYTE, b"b")])).main[TAG].value == b"a"
+
+
+def test_a_table_may_end_with_its_last_entry():
+    """What follows in the standard, the offset of the next directory, is not needed."""
+    block = raw_block([(TAG, BYTE, b"a"), (TAG + 1, BYTE, b"b")])[: 10 + 24]
+    assert sorted(ifd.read(block).main) == [TAG, TAG + 1]
+    assert sorted(ifd.read(block[:-1]).main) == [TAG]
+
+
+def test_only_the_main_directory_is_read_if_that_is_enough():
+    block = raw_block([(TAG, BYTE, b"a")], [(TAG, BYTE, b"b")], [(1, BYTE, b"c")])
+    assert ifd.read(block) == Tags(
+        "<", {TAG: Field(BYTE, b"a")}, {TAG: Field(BYTE, b"b")}, {1: Field(BYTE, b"c")}
+    )
+    assert ifd.read(block, main_only=True) == Tags("<", {TAG: Field(BYTE, b"a")})
+
+
+# Additions
+
+
+def test_added_tags_replace_none_of_the_file():
+    data = raw_block([(TAG, BYTE, b"own")], [(TAG, BYTE, b"own")])
+    given = Tags("<", *({TAG: Field(BYTE, b"new"), TAG + 1: Field(BYTE, b"more")},) * 2)
+    tail, head = ifd.extension(data, given)
+    made = ifd.read(head + data[len(head) :] + tail)
+    for table in (made.main, made.camera):
+        assert table == {TAG: Field(BYTE, b"own"), TAG + 1: Field(BYTE, b"more")}
+
+
+def test_nothing_is_added_to_a_bigtiff():
+    """Its offsets are longer."""
+    data = b"II+\0" + struct.pack("<HHQ", 8, 0, 16) + struct.pack("<QQ", 0, 0)
+    with pytest.raises(ValueError, match="BigTIFF"):
+        ifd.extension(data, Tags("<", {TAG: Field(BYTE, b"new")}))
+
+
 # Byte orders
 
 

@@ -305,3 +305,9 @@ def test_limits_are_as_documented():
         seconds_per_image=20.0,
         memory_mb=1024,
     )
+
+
+@pytest.mark.parametrize("size", [(0, 0), (0, 5), (5, 0)])
+def test_a_side_of_0_is_no_matter_of_limits(size):
+    """The decoder says what is wrong with it."""
+    Limits(max_aspect=10).check_header(*size, 1)

@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
+from pixelmill.imaging.codecs import ifd, metadata
 from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.renderer import Renderer
@@ -256,3 +257,23 @@ def test_exif_after_the_pixels_of_a_png_is_read(photo):
     found = Image.Exif()
     found.load(decode(late).exif)
     assert dict(found) == {0x8298: "(c) me"}
+
+
+def test_a_colour_space_is_stated_only_where_one_was():
+    for camera, expected in (
+        ({0x9003: ifd.Field(ifd.ASCII, b"2024\0")}, None),
+        ({0xA001: ifd.short("<", 1)}, ifd.short("<", 0xFFFF)),
+    ):
+        block = b"Exif\0\0" + ifd.write(ifd.Tags("<", {}, camera))
+        made = metadata.with_color_space(block, srgb=False)
+        assert made.camera.get(0xA001) == expected
+        assert made.camera.keys() == camera.keys()
+
+
+def test_a_tiff_has_no_tags_of_compressed_pictures():
+    """CompressedBitsPerPixel and ComponentsConfiguration (EXIF 3.0, 4.6.5)."""
+    of_compressed = {0x9102: ifd.Field(ifd.RATIONAL, bytes(8)), 0x9101: ifd.Field(7, b"\1\2\3\0")}
+    camera = {**of_compressed, 0x9003: ifd.Field(ifd.ASCII, b"2024\0")}
+    block = b"Exif\0\0" + ifd.write(ifd.Tags("<", {}, camera))
+    assert not of_compressed.keys() & metadata.for_tiff(block, (4, 3), True).camera.keys()
+    assert of_compressed.keys() <= metadata.for_jpeg(block, (4, 3), True).camera.keys()
