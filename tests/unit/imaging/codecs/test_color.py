@@ -337,3 +337,43 @@ def test_alpha_is_flattened_on_white_unless_it_is_asked_for():
     made, profile = to_working(image)
     assert (made.mode, made.getpixel((0, 0)), profile) == ("RGB", (255, 255, 255), None)
     assert to_working(image, alpha=True)[0].mode == "RGBA"
+
+
+def paletted(alpha):
+    """A picture of mode PA."""
+    image = Image.new("P", alpha.shape[::-1])
+    image.putalpha(Image.fromarray(alpha))
+    assert image.mode == "PA"
+    return image
+
+
+@pytest.mark.parametrize(
+    ("image", "transparent", "mode", "alphas"),
+    [
+        (Image.fromarray(np.array([[5, 9]], np.uint16)), 9, "LA", [255, 0]),
+        (Image.fromarray(np.array([[False, True]])), 255, "LA", [255, 0]),
+        (Image.fromarray(np.array([[5, 9]], np.uint8)), 9, "LA", [255, 0]),
+        (Image.fromarray(np.array([[[5, 9], [7, 0]]], np.uint8), "LA").convert("La"), None, "LA",
+         [9, 0]),
+        (paletted(np.array([[9, 0]], np.uint8)), None, "RGBA", [9, 0]),
+    ],
+    ids=["I;16", "1", "L", "La", "PA"],
+)  # fmt: skip
+@pytest.mark.parametrize("depth", [8, "keep"])
+def test_transparency_of_every_mode_is_seen(image, transparent, mode, alphas, depth):
+    """Also where 16 bits are to be kept: they have no room for it."""
+    image = image.copy()
+    if transparent is not None:
+        image.info["transparency"] = transparent
+    made, _ = to_working(image, depth=depth, alpha=True)
+    assert (made.mode, list(made.getchannel("A").tobytes())) == (mode, alphas)
+
+
+@pytest.mark.parametrize("depth", [8, "keep"])
+def test_a_mask_is_alpha_at_any_depth(depth):
+    mask = Image.fromarray(np.array([[0, 77]], np.uint8))
+    for levels in (np.array([[5, 9]], np.uint16), np.array([[5, 9]], np.uint8)):
+        image = Image.fromarray(levels)
+        made, _ = to_working(image, depth=depth, alpha=True, mask=mask)
+        assert (made.mode, list(made.getchannel("A").tobytes())) == ("LA", [0, 77])
+        assert image.mode in ("I;16", "L")

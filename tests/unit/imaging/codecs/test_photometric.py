@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import tifffile
 
+from pixelmill.core.errors import ImageError
 from pixelmill.imaging.codecs import tiff
+from pixelmill.imaging.codecs.decoded import DecodeOptions
+from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.codecs.photometric import Samples, full_range, samples_of, to_8_bits
+from tests.helpers import tiffs
 
 
 @pytest.mark.parametrize(
@@ -123,3 +127,43 @@ def test_lab_with_alpha_has_one_depth_and_is_not_divided():
     assert plain.colors.dtype == plain.alpha.dtype
     assert to_8_bits(plain.alpha)[0, 0] == 64
     np.testing.assert_array_equal(samples(pixel, "cielab", "assocalpha").colors, plain.colors)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_white_may_be_zero_at_any_depth(kind):
+    most = np.iinfo(kind).max
+    file = io.BytesIO()
+    levels = np.array([[0, 1, most]], kind)
+    tifffile.imwrite(file, levels, photometric="miniswhite", metadata=None)
+    made = samples_of(tiff.first_page(file.getvalue())).colors
+    assert made[..., 0].tolist() == [[most, most - 1, 0]]
+
+
+def test_alpha_of_a_layout_that_pillow_does_not_read_is_seen():
+    levels = np.array([[[9, 8, 7, 1, 0], [9, 8, 7, 1, 99]]], np.uint8)
+    file = io.BytesIO()
+    kinds = {"extrasamples": ["unspecified", "unassalpha"], "planarconfig": 1}
+    tifffile.imwrite(file, levels, photometric="rgb", metadata=None, **kinds)
+    (frame,) = decode(file.getvalue(), options=DecodeOptions(alpha=True)).frames
+    assert np.asarray(frame).tolist() == [[[9, 8, 7, 0], [9, 8, 7, 99]]]
+    (flat,) = decode(file.getvalue(), options=DecodeOptions(background="#000000")).frames
+    assert np.asarray(flat)[0, 0].tolist() == [0, 0, 0]
+
+
+def test_slices_of_depth_are_not_supported():
+    file = io.BytesIO()
+    volume = np.zeros((2, 16, 16), np.uint8)
+    tifffile.imwrite(file, volume, volumetric=True, tile=(2, 16, 16), photometric="minisblack")
+    with pytest.raises(ImageError, match="slices of depth") as failure:
+        samples_of(tiff.first_page(file.getvalue()))
+    assert failure.value.reason == "unsupported"
+
+
+def test_a_predictor_of_other_depths_is_not_supported():
+    """Differences of numbers that fill no bytes are not defined (TIFF 6.0, section 14)."""
+    options = {"photometric": 1, "compression": 5, "tags": [(317, 3, [2])]}
+    for bits in (4, 12):
+        data = tiffs.tiff(np.zeros((2, 8, 1), np.uint16), bits=bits, **options)
+        with pytest.raises(ImageError, match="with a predictor") as failure:
+            tiff.first_page(data)
+        assert failure.value.reason == "unsupported"
