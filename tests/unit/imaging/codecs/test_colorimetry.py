@@ -428,3 +428,19 @@ def test_a_generated_profile_conforms_to_the_standard():
     xyz = [struct.unpack_from(">3i", profile, p + 8) for n, p, _ in tags if n[1:] == b"XYZ"]
     total = np.sum(xyz, axis=0) / 65_536
     assert np.abs(total - (0.9642, 1.0, 0.8249)).max() < 0.0002  # white, seen in D50
+
+
+def test_an_unknown_intent_of_srgb_is_ignored():
+    """PNG 3rd edition, 11.3.2.4: there are four."""
+    for intent in (3, 4, 255):
+        data = picture_png(chunk(b"sRGB", bytes([intent])), gama(100_000))
+        shown_as = in_srgb(COLORS, SRGB, power(1)) if intent > 3 else COLORS
+        assert near(levels(data), shown_as)
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_hdr_in_grey_is_refused_too(transfer):
+    data = png(4, 1, 8, 0, [bytes(4)], cicp(9, transfer))
+    with pytest.raises(ImageError, match="HDR") as caught:
+        levels(data)
+    assert caught.value.reason == "unsupported"

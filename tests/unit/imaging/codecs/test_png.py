@@ -456,3 +456,31 @@ def test_an_animation_that_is_announced_twice_or_too_late_is_left_out(photo, enc
     ):
         names = {found.name for found in png.chunks(png.lean(spoilt, still=True))}
         assert names.isdisjoint((b"acTL", b"fcTL", b"fdAT"))
+
+
+def file_of(*chunks, color=2):
+    """A PNG of one pixel with some chunks between its header and its end."""
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, color, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + chunk(b"IEND", b"")
+
+
+DATA = chunk(b"IDAT", zlib.compress(bytes(4)))
+
+
+@pytest.mark.parametrize("name", [b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP"])
+def test_a_description_of_colours_counts_only_before_the_palette(name):
+    """PNG 3rd edition, table 7."""
+    contents = {b"gAMA": bytes(4), b"cHRM": bytes(32), b"sRGB": b"\0", b"cICP": bytes(4)}
+    described = chunk(name, contents.get(name, b"icc\0\0" + zlib.compress(b"profile")))
+    sound = file_of(described, PALETTE, DATA)
+    assert png.lean(sound) is sound
+    assert png.lean(file_of(PALETTE, described, DATA)) == file_of(PALETTE, DATA)
+
+
+def test_what_is_left_out_may_stand_anywhere_among_the_frames():
+    """Of an invalid animation, and of other chunks before, between and behind it."""
+    text, many = chunk(b"tEXt", b"Comment\0a"), chunk(b"acTL", struct.pack(">II", 5, 0))
+    control = chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 1, 1, 0, 0, 1, 10, 0, 0))
+    data = file_of(text, many, text, control, text, DATA, text)
+    assert png.lean(data, still=True) == file_of(DATA)
+    assert png.lean(data) == file_of(many, control, DATA)
