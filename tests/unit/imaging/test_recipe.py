@@ -1,5 +1,6 @@
 """Recipes are checked before anything runs, and equal recipes have equal fingerprints."""
 
+import dataclasses
 import datetime
 import os
 import pickle
@@ -631,3 +632,17 @@ def test_a_path_has_no_side_that_depends_on_the_source(fit):
     assert parsed.sides_of(parsed.outputs[0]) == (None, None)
     with pytest.raises(UserError, match="the width is not the same for all images"):
         parse({**recipe, "output": {"path": "{stem}-{width}.{ext}"}})
+
+
+def test_a_recipe_without_outputs_decodes_alpha():
+    """What is only measured is measured as it is."""
+    assert dataclasses.replace(parse({}), outputs=()).decode_options.alpha
+    assert not parse({}).decode_options.alpha
+
+
+@pytest.mark.parametrize("margin", [0, 1, 100])
+def test_a_margin_may_be_the_least_and_the_largest(margin):
+    assert parse({"shrink_margin": margin}).settings["shrink_margin"] == margin
+    for beyond in (0.99, 100.1):
+        with pytest.raises(UserError, match="1 to 100, or 0"):
+            parse({"shrink_margin": beyond})

@@ -527,3 +527,12 @@ def test_percentages_are_decimal_numbers():
     assert 500 * 32.3 / 100 < 161.5 or 500 * (32.3 / 100) < 161.5
     assert resampled_size((500, 1000), {"percent": 32.3}) == (162, 323)
     assert resampled_size((1500, 1000), {"percent": 4.1}) == (62, 41)
+
+
+def test_a_region_is_resampled_even_to_the_size_of_the_picture(photo):
+    kind, image = STEPS["resize"], photo(61, 41)
+    given = {key: parameter.default for key, parameter in kind.parameters.items()}
+    given |= {"width": 61, "height": 41}
+    assert kind.function(image, **given, box=(0, 0, 61, 41)) == image
+    made = kind.function(image, **given, box=(0, 0, 30.5, 20.5))
+    assert psnr(made, image.crop((0, 0, 31, 21)).resize((61, 41))) > 30 > psnr(made, image)
