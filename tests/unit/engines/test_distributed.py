@@ -15,7 +15,13 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import Batch, Job
 from pixelmill.engines import distributed as engine_distributed
 from pixelmill.engines import machine
-from pixelmill.engines.distributed import PATIENCE, Cluster, _Distributed, open_cluster
+from pixelmill.engines.distributed import (
+    MOST_LOSSES,
+    PATIENCE,
+    Cluster,
+    _Distributed,
+    open_cluster,
+)
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline.cluster_worker import ClusterWorker
 from tests.conftest import clean_environment
@@ -192,6 +198,27 @@ def test_the_result_of_a_batch_is_removed_when_it_was_read_and_cut_if_it_is_huge
         assert list(tmp_path.iterdir()) == []
 
 
+def test_a_batch_that_is_lost_with_its_workers_is_tried_again_a_few_times(monkeypatch):
+    class KilledWorker(Exception):  # noqa: N818
+        pass
+
+    module = SimpleNamespace(KilledWorker=KilledWorker, NoWorkerError=KeyError)
+    monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(scheduler=module))
+    monkeypatch.setitem(sys.modules, "distributed.scheduler", module)
+    engine = _Distributed.__new__(_Distributed)
+    engine._scheduler = "tls://somewhere"
+    tried = []
+    lost = SimpleNamespace(exception=lambda: KilledWorker("it"), retry=lambda: tried.append("lost"))
+    for losses in range(MOST_LOSSES):
+        engine._try_again(lost, losses + 1)
+    with pytest.raises(UserError, match=r"^Workers of 'tls://somewhere' keep dying; check their"):
+        engine._try_again(lost, MOST_LOSSES + 1)
+    refused = SimpleNamespace(exception=lambda: RuntimeError("The folder is not shared."))
+    with pytest.raises(UserError, match=r"^The folder is not shared.$"):
+        engine._try_again(refused, 1)
+    assert len(tried) == MOST_LOSSES
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """The clock of the engine, which a test sets."""
@@ -205,6 +232,7 @@ def clock(monkeypatch):
 def test_a_run_waits_for_new_workers_from_when_the_last_one_was_gone(clock, had_workers_for):
     threads = {"tls://a": 2}
     engine = _Distributed(SimpleNamespace(nthreads=lambda: threads), "tls://somewhere", "")
+    assert engine.workers == 2
     for _ in range(2):  # each time that all are gone, the wait begins anew
         clock.now += had_workers_for
         engine._look()

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from pixelmill.core.errors import UserError
-from pixelmill.engines import processes
+from pixelmill.engines import lifecycle, processes
+from pixelmill.engines.base import pin_inner_threads
 from pixelmill.engines.lifecycle import open_engine
 from pixelmill.engines.registry import ENGINES, LOCAL, has_processes
 
@@ -229,6 +230,45 @@ def test_an_error_of_the_receiver_ends_the_run(name):
         engine.run(square, range(10), done)
 
 
+@pytest.mark.parametrize("name", [name for name in PARALLEL if name not in WITH_PROCESSES])
+def test_after_an_error_no_thread_begins_another_task_or_outlives_the_engine(name, wait_until):
+    begun, released = [], threading.Event()
+
+    def work(number):
+        begun.append(number)
+        if number:
+            released.wait(60)
+
+    def done(result):
+        raise RuntimeError
+
+    before = set(threading.enumerate())
+    try:
+        with pytest.raises(RuntimeError) as kept, open_engine(name, 2) as engine:
+            engine.run(work, range(9), done)
+        released.set()
+        wait_until(lambda: set(threading.enumerate()) <= before)
+    finally:
+        released.set()
+    assert len(begun) <= 3, kept
+
+
+@pytest.mark.parametrize("lacking", ["threads", "processes"])
+def test_what_the_system_refuses_to_start_is_told_in_a_sentence(monkeypatch, lacking):
+    def refuse(*given):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(lifecycle, "start_server", lambda modules: None)
+    monkeypatch.setattr(lifecycle, "process_pool", refuse)
+    monkeypatch.setattr(lifecycle, "thread_pool", refuse)
+    with pytest.raises(UserError) as refusal:
+        open_engine(lacking, 900).__enter__()
+    assert str(refusal.value) == (
+        f"engine: '{lacking}' cannot start with 900 workers (Resource temporarily unavailable); "
+        "use fewer, or raise the limits that the command ulimit shows."
+    )
+
+
 def test_an_unknown_engine_is_refused_with_the_names_of_the_known_ones():
     with pytest.raises(UserError, match="'gpu' is unknown; allowed are sequential, threads"):
         open_engine("gpu", 2).__enter__()
@@ -257,6 +297,17 @@ def program(tmp_path, body):
     path = tmp_path / "program.py"
     path.write_text(PROGRAM.format(body=body), encoding="utf-8")
     return path
+
+
+def test_the_settings_of_each_library_allow_one_inner_thread(monkeypatch):
+    libraries = {
+        "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS", "VIPS_CONCURRENCY", "OPENCV_FOR_THREADS_NUM",
+    }  # fmt: skip
+    for name in libraries:
+        monkeypatch.setenv(name, "28")
+    pin_inner_threads()
+    assert {name: os.environ[name] for name in libraries} == dict.fromkeys(libraries, "1")
 
 
 @pytest.fixture

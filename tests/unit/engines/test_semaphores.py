@@ -7,6 +7,7 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.engines import semaphores
+from pixelmill.engines.lifecycle import open_engine
 
 
 def test_with_semaphores_processes_are_allowed():
@@ -43,4 +44,6 @@ def test_without_semaphores_the_reason_is_told_and_threads_take_their_place(
     monkeypatch.setattr(semaphores.multiprocessing, "get_context", refuse)
     with pytest.raises(UserError, match=rf"engine: 'futures' needs semaphores.*\({why}\)"):
         semaphores.require("futures")
+    with pytest.raises(UserError, match=f"'processes' needs semaphores.*{why}"):
+        open_engine("processes", 2).__enter__()
     assert semaphores.processes_or_threads() == "threads"
