@@ -86,6 +86,21 @@ def test_another_program_with_the_name_of_a_rival_is_omitted(tmp_path, photos, m
     assert "'sharp' wrote no image: usage: sharp knife" in caplog.text
 
 
+@pytest.mark.skipif(os.name == "nt", reason="it has another shell")
+@pytest.mark.parametrize(
+    ("files", "parts"), [(8, [2, 2, 2, 2]), (9, [3, 3, 3]), (900, [200, 200, 200, 200, 100])]
+)
+def test_files_are_shared_among_several_short_calls_that_use_one_thread_each(
+    tmp_path, monkeypatch, files, parts
+):
+    told = 'echo "$# files, $UV_THREADPOOL_SIZE thread of $TOOL" >&2'
+    names = [f"{number}.jpg" for number in range(files)]
+    monkeypatch.setenv("UV_THREADPOOL_SIZE", "8")
+    monkeypatch.setenv("TOOL", "it")
+    said = competitors._calls(["/bin/sh", "-c", told, "sh"], tmp_path, names, 1)
+    assert said.splitlines() == [f"{count} files, 1 thread of it" for count in parts]
+
+
 @pytest.mark.parametrize(
     "recipe",
     [

@@ -6,14 +6,18 @@ import sys
 
 import pytest
 
-#: MiB of a process before it has a child that takes 100 MiB, at most while it has it, and after.
+from pixelmill.benchmark import peak_memory
+
+#: MiB of a process before its child has one that takes 100 MiB, at most while it has it, and after.
 PARENT = """
 import subprocess, sys
 from pixelmill.benchmark.peak_memory import tree_mib, watched
-CHILD = "kept = bytearray(b'x' * (100 << 20)); print('ready', flush=True); input()"
+CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-IS', '-c', sys.argv[1]])"
+GRANDCHILD = "kept = bytearray(b'x' * (100 << 20)); print('ready', flush=True); input()"
 before = tree_mib()
 pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-with subprocess.Popen([sys.executable, "-c", CHILD], **pipes) as child, watched() as peak:
+command = [sys.executable, "-IS", "-c", CHILD, GRANDCHILD]
+with subprocess.Popen(command, **pipes) as child, watched() as peak:
     child.stdout.readline()
     peak.look()
     child.communicate(b"\\n")
@@ -66,7 +70,16 @@ def test_freed_memory_is_kept_for_the_next_image(figures):
     assert figures(HELD, "keep") == pytest.approx([20, 20, 20], abs=2)
 
 
-def test_the_memory_of_children_counts(figures):
+def test_memory_counts_that_is_taken_shortly_before_the_end(monkeypatch):
+    monkeypatch.setattr(peak_memory, "INTERVAL", 600)
+    with peak_memory.watched() as peak:
+        before = peak.mib
+        kept = bytearray(b"x" * (40 << 20))
+    assert peak.mib > before + 30
+    assert len(kept) == 40 << 20
+
+
+def test_the_memory_of_descendants_counts(figures):
     before, peak, after = figures(PARENT)
     # The system may have taken pages away that were not used for a moment.
     assert peak > before + 80
