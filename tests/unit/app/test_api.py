@@ -18,14 +18,17 @@ from tests.helpers.packed import pack
 SMALL = {"steps": [{"resize": {"width": 8, "height": 8}}], "output": {"format": "png"}}
 
 
-def test_a_folder_is_planned_processed_and_verified(tmp_path, photos):
+def test_a_folder_is_planned_processed_and_verified(tmp_path, photos, monkeypatch):
+    """Paths may begin with the home folder, as a shell would replace it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
     source, target = photos(tmp_path / "in", 3), tmp_path / "out"
-    assert len(pixelmill.plan(source, target, SMALL).to_render) == 3
-    done = pixelmill.process(source, target, SMALL, engine="sequential", workers=1)
+    assert len(pixelmill.plan("~/in", "~/out", SMALL).to_render) == 3
+    done = pixelmill.process("~/in", "~/out", SMALL, engine="sequential", workers=1)
     assert (done.images, done.failed) == (3, 0)
     assert {path.name for path in (target / "images").iterdir()} == {"0.png", "1.png", "2.png"}
     assert len(pixelmill.plan(source, target, SMALL).to_render) == 0
-    result = pixelmill.verify(source, target, SMALL, workers=1)
+    result = pixelmill.verify("~/in", "~/out", SMALL, workers=1)
     assert result["passed"]
 
 

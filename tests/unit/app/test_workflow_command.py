@@ -11,6 +11,7 @@ from pixelmill.app import workflow_command
 from pixelmill.app.workflow_command import check, command
 from pixelmill.app.workflow_targets import COMMAND
 from pixelmill.core.errors import UserError
+from pixelmill.core.project import PROJECT
 
 
 def test_it_runs_this_pythons_snakemake_on_the_snakefile(repository):
@@ -41,6 +42,10 @@ def test_no_module_of_the_current_folder_is_imported(tmp_path, repository):
 
 def test_all_cores_are_used_if_no_number_is_given():
     assert command(["plan"])[-3:] == ["--cores", "all", "plan"]
+    for option in ("--cores", "-c"):
+        assert command(["plan", option])[-4:] == [
+            str(PROJECT / "Snakefile"), "plan", option, "all",
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
