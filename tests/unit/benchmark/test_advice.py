@@ -308,7 +308,7 @@ WORDS = {
         Machine(noise=0).add("threads", 4, 1.6),
         {"fits": {"threads": {"predictions": [
             {"workers": 8, "speedup": 1.7, "low": 1.5, "high": 1.9},
-            {"workers": 16, "speedup": 1.75, "low": 1.4, "high": 2.9},
+            {"workers": 16, "speedup": 1.75, "low": 1.4, "high": 1.9},
         ]}}},
         "More cores would gain little: 8 workers are predicted to reach 1.70 times the plain loop.",
         "prediction, 1.50 to 1.90; 1.60 with 4 now",

@@ -42,7 +42,7 @@ def test_every_case_makes_every_image_and_a_bad_one_does_not_end_it(
     tmp_path, photos, measured, case
 ):
     photos(tmp_path / "in", 4)
-    (tmp_path / "in/broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    (tmp_path / "in/00.jpg").write_bytes(b"\xff\xd8\xff and no more")
     done = measured(case)
     assert done.images == 5
     assert done.seconds > 0
