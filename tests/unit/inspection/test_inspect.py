@@ -5,9 +5,11 @@ import json
 import os
 
 import pytest
+from PIL import Image
 
 from pixelmill.core.errors import UserError
 from pixelmill.engines.registry import LOCAL
+from pixelmill.inspection import near_duplicates
 from pixelmill.inspection.inspect import WRITTEN, inspect
 from pixelmill.inspection.measuring.measurer import RECIPE
 from pixelmill.inspection.metrics import METRICS
@@ -75,11 +77,19 @@ def test_the_tables_are_the_same_with_each_engine(tmp_path, dataset):
         assert len({(tmp_path / engine / name).read_bytes() for engine in LOCAL}) == 1, name
 
 
-def test_a_threshold_changes_findings_without_measuring_again(tmp_path, dataset):
+def test_a_threshold_changes_findings_without_measuring_again(
+    tmp_path, dataset, monkeypatch, caplog
+):
+    with Image.open(dataset / "2.jpg") as image:
+        image.save(dataset / "similar.jpg", quality=60)
     run(dataset, tmp_path / "out")
-    found = run(dataset, tmp_path / "out", thresholds={"dark": 255})
+    assert "near-duplicates" not in caplog.text
+    for limit in ("MOST_COMPARISONS", "_FEW"):
+        monkeypatch.setattr(near_duplicates, limit, -1)
+    found = run(dataset, tmp_path / "out", thresholds={"dark": 255, "near_duplicate": 12})
     assert found.done.images == 0
-    assert found.findings.counts()["dark"] == 5
+    assert found.findings.counts()["dark"] == 6
+    assert "near-duplicates were found only within" in caplog.text
 
 
 def test_an_unknown_threshold_stops_before_anything_is_measured(tmp_path, dataset):
