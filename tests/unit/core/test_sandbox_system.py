@@ -131,8 +131,9 @@ def run_filter(program, number, architecture=0xC000003E, arguments=()):
         at += 1
         if code == 0x20:
             (word,) = struct.unpack_from("=I", data, operand)
-        elif code in (0x15, 0x35):
-            at += if_true if (word == operand if code == 0x15 else word >= operand) else if_false
+        elif code in (0x15, 0x35, 0x45):
+            is_true = {0x15: word == operand, 0x35: word >= operand, 0x45: word & operand}[code]
+            at += if_true if is_true else if_false
         else:
             return operand
 
@@ -154,6 +155,106 @@ def test_the_filter_refuses_by_number_argument_and_processor():
         (5, 0x40000003): REFUSE, (41, 0xC00000B7): ALLOW,
     }  # fmt: skip
     assert {call: run_filter(program, *call) for call in expected} == expected
+
+
+X86_64 = 0xC000003E
+
+#: Calls that no confined process needs: their numbers (``asm/unistd_64.h``) and arguments.
+NEVER_ALLOWED = {
+    "truncate": (76,), "chmod": (90,), "fchmod": (91,), "chown": (92,), "fchown": (93,),
+    "lchown": (94,), "fchownat": (260,), "fchmodat": (268,), "fchmodat2": (452,),
+    "setxattr": (188,), "fsetxattr": (190,), "setxattrat": (463,), "removexattr": (197,),
+    "file_setattr": (469,), "ptrace": (101,), "process_vm_readv": (310,),
+    "process_vm_writev": (311,), "pidfd_open": (434,), "pidfd_getfd": (438,), "shmget": (29,),
+    "mq_open": (240,), "setpriority": (141,), "sched_setaffinity": (203,), "mount": (165,),
+    "unshare": (272,), "setns": (308,), "keyctl": (250,), "bpf": (321,), "userfaultfd": (323,),
+    "io_uring_setup": (425,), "perf_event_open": (298,), "open_by_handle_at": (304,),
+    "memfd_create": (319,), "memfd_secret": (447,), "openat2": (437,),
+    "type into the terminal": (16, 0, 0x5412), "paste into the console": (16, 0, 0x541C),
+    "set flags of a file": (16, 0, 0x40086602), "set more of them": (16, 0, 0x401C5820),
+    "limit another process": (302, 1), "open as another user": (2, 0, 0, 0o4755),
+    "create as another group": (85, 0, 0o2755), "mknod as another user": (133, 0, 0o4755),
+    "openat as another user": (257, 0, 0, 0, 0o4755), "mknodat as both": (259, 0, 0, 0o6755),
+}  # fmt: skip
+
+#: Calls that rendering needs.
+ALWAYS_ALLOWED = {
+    "read": (0,), "mmap": (9,), "clone": (56,), "exit": (60,), "socketpair": (53,),
+    "size of the terminal": (16, 0, 0x5413), "limit itself": (302, 0),
+    "open": (2, 0, 0, 0o644), "create": (85, 0, 0o755), "openat": (257, 0, 0, 0, 0o666),
+    "mknodat": (259, 0, 0, 0o777), "kill itself": (62, os.getpid()),
+    "signal itself": (234, os.getpid()),
+}  # fmt: skip
+
+#: Calls that are allowed for a purpose.
+PROGRAMS = {"execve": (59,), "execveat": (322,)}
+SOCKETS = {"socket": (41,), "connect": (42,), "bind": (49,), "listen": (50,), "accept4": (288,)}
+FILE_TIMES = {"utime": (132,), "utimes": (235,), "futimesat": (261,), "utimensat": (280,)}
+OTHERS = {"kill": (62, 1), "tgkill": (234, 1), "tkill": (200, 1), "rt_sigqueueinfo": (129, 1),
+          "rt_tgsigqueueinfo": (297, 1), "pidfd_send_signal": (424, 1)}  # fmt: skip
+PURPOSES = {**PROGRAMS, **SOCKETS, **FILE_TIMES, **OTHERS}
+
+
+@pytest.mark.parametrize(
+    ("given", "has_workers", "allowed"),
+    [
+        ({}, False, {}),
+        ({}, True, OTHERS),
+        ({"execute": True}, False, PROGRAMS | OTHERS),  # a program may start others, and end them
+        ({"network": True}, False, SOCKETS),
+        ({"times": True}, False, FILE_TIMES),
+    ],
+    ids=["nothing", "workers", "execute", "network", "times"],
+)
+def test_a_confined_process_can_make_the_calls_that_it_needs(
+    monkeypatch, given, has_workers, allowed
+):
+    installed = []
+    monkeypatch.setattr(landlock, "version", lambda: 0)
+    monkeypatch.setattr(seccomp, "available", lambda: True)
+    monkeypatch.setattr(seccomp, "_install", installed.append)
+    sandbox.confine_process(Confinement((), **given), has_workers)
+    (program,) = installed
+    calls = {**NEVER_ALLOWED, **ALWAYS_ALLOWED, **PURPOSES}
+    found = {
+        name for name, (number, *arguments) in calls.items()
+        if run_filter(program, number, X86_64, arguments) == ALLOW
+    }  # fmt: skip
+    assert found == {*ALWAYS_ALLOWED, *allowed}
+
+
+def test_files_are_added_to_those_of_the_library_for_a_purpose():
+    def added(has_workers=False, **given):
+        plain = dict(Confinement(()).rules(has_workers=False))
+        return dict(Confinement((), **given).rules(has_workers)).keys() - plain
+
+    assert "/usr" in added(execute=True) and "/etc/resolv.conf" not in added(execute=True)
+    assert "/etc/resolv.conf" in added(network=True) and "/usr" not in added(network=True)
+    assert added(times=True) == set()
+    assert added(has_workers=True) == {"/dev/shm"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines")
+@pytest.mark.parametrize(
+    ("files", "calls", "what"),
+    [
+        (6, True, ""),
+        (0, True, "only partly confined: this kernel, processor or container has no Landlock"),
+        (6, False, "only partly confined: this kernel, processor or container has no filter"),
+        (0, False, "not confined: this kernel, processor or container does not allow it"),
+    ],
+)
+def test_what_the_system_cannot_confine_is_told_by_a_pass_and_by_the_report(
+    monkeypatch, caplog, files, calls, what
+):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(landlock, "version", lambda: files)
+    monkeypatch.setattr(seccomp, "available", lambda: calls)
+    sandbox.Sandbox().confine([], [])
+    for text in (caplog.text, sandbox.remark("auto")):
+        assert what in text and bool(text) == bool(what)
+    on_cluster = sandbox.remark("auto", ["distributed"])
+    assert (what or "The workers of the engine distributed are not") in on_cluster
 
 
 def restricted(sender, known):
