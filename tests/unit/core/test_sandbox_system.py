@@ -234,6 +234,16 @@ def test_files_are_added_to_those_of_the_library_for_a_purpose():
     assert added(has_workers=True) == {"/dev/shm"}
 
 
+def test_modules_and_libraries_can_be_loaded_from_wherever_the_interpreter_finds_them(monkeypatch):
+    monkeypatch.setattr(sys, "path", ["", "/modules"])
+    monkeypatch.setattr(sys, "pycache_prefix", "/compiled")
+    monkeypatch.setenv("LD_LIBRARY_PATH", os.pathsep.join(("/some", "", "/libraries")))
+    found = {*sandbox.interpreter_paths()}
+    places = {"/modules", "/compiled", "/some", "/libraries", sys.prefix, sys.base_prefix}
+    assert places | {safe_path.LIBRARY} <= found
+    assert "" not in found  # the current folder
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines")
 @pytest.mark.parametrize(
     ("files", "calls", "what"),
