@@ -1,11 +1,14 @@
 """Whatever an own step does, nothing hangs, and nothing is left behind."""
 
+import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
 from itertools import cycle
+from pathlib import Path
 
 import psutil
 import pytest
@@ -13,7 +16,7 @@ import pytest
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline import breadcrumbs, child_processes
-from pixelmill.pipeline.child_processes import end_leftovers
+from pixelmill.pipeline.child_processes import ChildProcesses, end_leftovers
 from pixelmill.pipeline.policy import Policy
 from tests.helpers.faults import policy as policy_of
 from tests.helpers.leavings import SECONDS, STEPS, command, prepare
@@ -175,3 +178,37 @@ def test_a_forged_record_removes_nothing_else(record, tmp_path):
     end_leftovers(str(state))
     assert list(state.iterdir()) == []
     assert (kept / "file").exists()
+
+
+def test_a_record_of_a_killed_run_removes_the_files_of_that_run_alone(tmp_path):
+    token = f"{os.getpid():016x}"
+    scratch = tmp_path / f"pixelmill-{token}"
+    left, other = (Path(f"/dev/shm/sem.pixelmill-{mark}-0") for mark in (token, f"{token}0"))
+    record = tmp_path / ".offspring"
+    scratch.mkdir()
+    try:
+        for path in (scratch / "file", left, other):
+            path.touch()
+        for forged in (f"?{token[1:]}", f"{token[:15]}*"):
+            record.write_text(json.dumps({"token": forged, "scratch": str(scratch)}))
+            end_leftovers(str(tmp_path))
+            assert (scratch / "file").exists() and left.exists()
+        record.write_text(json.dumps({"token": token, "scratch": str(scratch)}))
+        end_leftovers(str(tmp_path))
+        assert not scratch.exists() and not left.exists() and not record.exists()
+        assert other.exists()
+    finally:
+        for path in (left, other):
+            path.unlink(missing_ok=True)
+
+
+def test_what_a_run_notes_for_the_next_one_goes_with_its_end(tmp_path):
+    with ChildProcesses(str(tmp_path)) as children:
+        marked = children.mark()
+        record = json.loads((tmp_path / ".offspring").read_text())
+        assert marked == {child_processes.VARIABLE: f"{record['token']}-others"}
+        scratch = Path(record["scratch"])
+        assert stat.S_IMODE(scratch.stat().st_mode) == 0o700  # of this user alone
+        (scratch / "file").touch()
+    assert not scratch.exists()
+    assert list(tmp_path.iterdir()) == []
