@@ -174,7 +174,7 @@ def test_an_image_in_quarantine_is_confined_too(place):
 #: Names of environment variables that hold secrets.
 SECRETS = (
     "MY_SECRET", "AWS_ACCESS_KEY_ID", "GITHUB_TOKEN", "DB_PASSWORD", "DB_PASS", "DB_PWD", "GH_PAT",
-    "MY_KEY", "APIKEY", "SSH_AUTH_SOCK",
+    "MY_KEY", "APIKEY", "SSH_AUTH_SOCK", "npm_config__auth",
 )  # fmt: skip
 
 
