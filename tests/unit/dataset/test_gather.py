@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from pixelmill.core.errors import UserError
+from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.locks import exclusive
 from pixelmill.dataset import catalog, gather, ledger_backup, outputs_state
 from pixelmill.dataset.ledger import Ledger
@@ -96,14 +96,33 @@ def test_a_name_passes_to_another_image_of_the_shard(in_shards):
     assert {row["output"] for row in tree.rows() if row["source"] == "0.png"} == {"0.jpg"}
 
 
-def test_temporaries_of_killed_shards_are_removed_if_no_shard_is_running(in_shards):
+def test_temporaries_and_other_divisions_are_removed_if_no_shard_is_running(in_shards):
     tree = in_shards(2)
     left = tree.images / "sub/.pixelmill-1f-2e-3d4c.tmp"
     left.write_bytes(b"half")
     tree.process(shard=all_of(2)[0])
     assert left.exists()  # the other one may be using it
+    (tree.target / "shards/1-of-3").mkdir()
+    (tree.target / "shards/1-of-3/ledger.sqlite").touch()
     tree.gather(2)
     assert not left.exists()
+    assert {path.name for path in (tree.target / "shards").iterdir()} == {"1-of-2", "2-of-2"}
+
+
+@pytest.mark.parametrize("folder", ["shards", "shards/2-of-2"])
+def test_nothing_is_gathered_or_changed_through_a_link(in_shards, tmp_path, folder):
+    tree = in_shards(2)
+    (tree.target / folder).rename(tmp_path / "elsewhere")
+    (tree.target / folder).symlink_to(tmp_path / "elsewhere")
+
+    def there():
+        files = (tmp_path / "elsewhere").rglob("*.*")
+        return {path: path.is_file() and path.read_bytes() for path in files}
+
+    before = there()
+    with pytest.raises(TreeError, match=f"{folder}' is a link"):
+        tree.gather(2)
+    assert there() == before != {}
 
 
 @pytest.mark.slow
