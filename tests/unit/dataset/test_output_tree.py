@@ -218,16 +218,32 @@ def test_a_lost_ledger_of_a_shard_affects_only_that_shard(fresh, gone):
 @pytest.mark.parametrize("backup", [True, False])
 @pytest.mark.parametrize("count", [3, 1])
 def test_a_damaged_ledger_of_an_earlier_division_is_ignored(in_shards, count, backup):
+    """Unless it has a backup, it may have known the images of outputs that nobody claims now."""
     tree = in_shards(2)
     outputs, tables = tree.outputs(), tree.tables()
     old = tree.target / "shards/1-of-2"
-    (tree.target / "ledger.sqlite").unlink()
+    for path in tree.target.glob("ledger.*"):
+        path.unlink()
     if backup:
         (old / "ledger.sqlite").write_bytes(b"no database " * 1000)
     else:
         spoil(old)
+        (tree.images / "stray.jpg").write_bytes(b"of an image that is gone")
     tree.divided(count) if count > 1 else tree.process()
     assert (tree.outputs(), tree.tables()) == (outputs, tables)
+    assert (tree.target / "unclaimed/stray.jpg").exists() is not backup
+
+
+@pytest.mark.parametrize(("name", "is_moved"), [("sub/", False), ("sub/own.jpg", True)])
+def test_a_folder_of_images_that_holds_none_is_not_moved_away(tmp_path, name, is_moved):
+    folder = tmp_path / "images/sub"
+    folder.mkdir(parents=True)
+    if is_moved:
+        (tmp_path / "images" / name).write_bytes(b"mine")
+    with output_tree.Workspace(str(tmp_path)).open() as ledger:
+        assert len(ledger.rows()) == 0
+    assert (tmp_path / "unclaimed/images" / name).exists() == is_moved
+    assert folder.exists() != is_moved
 
 
 def spoil(folder):

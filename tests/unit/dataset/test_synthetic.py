@@ -309,3 +309,14 @@ def test_a_damaged_record_is_told_and_nothing_is_removed(tmp_path, content):
     with pytest.raises(UserError, match="is damaged"):
         generate(str(tmp_path), Spec(count=1, width=(8, 8), height=(8, 8)), 1)
     assert (tmp_path / "00000000.jpg").exists()
+
+
+@pytest.mark.parametrize("module", ["dataset/synthetic.py", "dataset/scenes.py"])
+def test_images_of_other_code_are_not_those_of_this_one(monkeypatch, module):
+    before = spec(2).fingerprint()
+    assert spec(3).fingerprint() == before  # their number does not change any of them
+    digest_of_code = synthetic.digest_of_code
+    monkeypatch.setattr(
+        synthetic, "digest_of_code", lambda *paths: digest_of_code(*paths) + "x" * (module in paths)
+    )
+    assert spec(2).fingerprint() != before
