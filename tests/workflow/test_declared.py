@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 OWN = {"steps": [{"call": {"function": "my_steps:change"}}, {"watermark": {"image": "mark.png"}}]}
 
 CONFIG = {
-    "datasets": {"mine": {"folder": "pictures", "exclude": ["draft*"]}},
+    "datasets": {"mine": {"folder": "pictures", "exclude": ["draft*", "</script>*"]}},
     "recipes": {"light": {"steps": [RESIZE]}, "own": OWN},
     # The baseline may be listed too.
     "run": {
@@ -218,7 +218,7 @@ PASS = {
     "--token": ["known"],
 }  # fmt: skip
 
-SELECTION = {"include": [], "exclude": ["draft*"]}
+SELECTION = {"include": [], "exclude": ["draft*", "</script>*"]}
 
 MEASURED = {"--catalog": [CATALOG], "--settings": [DEFAULTS["benchmark"]], **ALL_CORES}
 
@@ -295,6 +295,13 @@ def test_the_report_is_about_all_trees_and_shows_the_whole_config(whole):
     assert config.keys() == DEFAULTS.keys()
     assert options["--trees"] == TREES
     assert options["--output"] == ["results/report"]
+
+
+def test_no_parameter_can_end_a_script_of_the_report_of_snakemake(whole):
+    """Snakemake writes them into the page as they are."""
+    parameters = {name: "".join(map(str, job["params"])) for name, job in jobs_of(whole).items()}
+    assert "draft*" in parameters["mine/catalog"] and "draft*" in parameters["report"]
+    assert [name for name, text in parameters.items() if "</" in text] == []
 
 
 def test_commands_of_shards_name_their_part_of_the_images(divided):
@@ -505,15 +512,28 @@ RENDERING = [
 ]  # fmt: skip
 
 
-def test_another_version_of_a_library_concerns_all_that_is_made_measured_or_shown_by_it(
-    project, snakemake, tmp_path
-):
+@pytest.fixture
+def other_pillow(tmp_path):
+    """An environment with another version of Pillow."""
     folder, text = OTHER_PILLOW
     (tmp_path / "other" / folder).mkdir(parents=True)
     (tmp_path / "other" / folder / "METADATA").write_text(text, encoding="utf-8")
-    env = {**os.environ, "PYTHONPATH": str(tmp_path / "other")}
-    ran = snakemake(project, "--dry-run", *TARGETS, env=env)
+    return {**os.environ, "PYTHONPATH": str(tmp_path / "other")}
+
+
+def test_another_version_of_a_library_concerns_all_that_is_made_measured_or_shown_by_it(
+    project, snakemake, other_pillow
+):
+    ran = snakemake(project, "--dry-run", *TARGETS, env=other_pillow)
     assert ran.jobs == sorted([*RENDERING, "Show every step on a picture"])
+
+
+def test_another_version_of_a_library_concerns_all_inspections_and_what_follows(
+    chosen, snakemake, tmp_path, other_pillow
+):
+    project = copied(chosen, tmp_path / "project")
+    ran = snakemake(project, "--dry-run", in_mine("splits.csv"), env=other_pillow)
+    assert ran.jobs == ["Inspect the images of mine", "Split the images of mine"]
 
 
 def test_another_selection_of_files_concerns_the_catalog_and_all_that_follows(project, snakemake):
