@@ -7,6 +7,7 @@ from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.ledger_rows import Fingerprints, Row
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.dataset.plan import FileProbes, make_plan
+from pixelmill.dataset.shards import all_of
 from pixelmill.imaging.recipe_parser import parse
 
 RECIPE = parse({})
@@ -60,6 +61,44 @@ def failed(reason, **changes):
 def test_an_image_that_did_not_change_is_kept():
     plan = plan_of()
     assert (plan.to_render, plan.keep, plan.remove, plan.orphans) == ([], 1, [], [])
+    assert (plan.renames, plan.passed_on, plan.in_the_way) == (False, set(), [])
+
+
+@pytest.mark.parametrize(
+    ("entries", "rows", "is_first", "is_empty"),
+    [
+        ([ENTRY], {}, True, False),
+        ([ENTRY], {"gone.jpg": of("gone.jpg")}, False, False),
+        ([ENTRY, ENTRY._replace(path="b.jpg")], {"a.jpg": ROW}, False, False),
+        ([ENTRY], {"a.jpg": ROW}, False, True),
+        ([], {"a.jpg": ROW}, False, False),
+    ],
+    ids=["new", "new and gone", "new and kept", "kept", "gone"],
+)
+def test_a_plan_is_the_first_one_or_empty_only_as_a_whole(entries, rows, is_first, is_empty):
+    plan = plan_of(entries, rows)
+    assert (plan.is_first, plan.is_empty) == (is_first, is_empty)
+
+
+def test_a_shard_makes_and_keeps_its_own_images_alone():
+    entries = [ENTRY._replace(path=f"{number}.jpg") for number in range(9)]
+    rows = {e.path: by(code="other")._replace(files=of(e.path).files) for e in entries[:6]}
+    present = dict.fromkeys(rows, 40)
+    for shard in all_of(2):
+        own = [entry for entry in entries if shard.owns(entry.path)]
+        assert 0 < len(own) < 9
+        assert plan_of(entries, rows, present, shard=shard).to_render == own
+        kept = {path: of(path) for path in rows}
+        plan = plan_of(entries, kept, present, shard=shard)
+        assert plan.keep == sum(entry.path in kept for entry in own)
+
+
+@pytest.mark.parametrize(("earlier", "other"), [("B.JPG", "b.jpg/x.jpg"), ("B.JPG/y.jpg", "b.jpg")])
+def test_an_earlier_output_is_in_the_way_of_a_folder_that_a_file_system_takes_for_it(
+    earlier, other
+):
+    plan = plan_of([ENTRY, ENTRY._replace(path=other)], {"a.jpg": of(earlier)})
+    assert plan.in_the_way == [("a.jpg", earlier)]
 
 
 @pytest.mark.parametrize(
@@ -214,6 +253,12 @@ def test_of_several_outputs_those_that_the_recipe_changed_are_made(row, outputs)
     assert plan.outputs.job(plan.to_render[0]).outputs == outputs
     assert plan.paths_of("a.jpg") == ALL
     assert plan.is_whole == (outputs == ALL)
+
+
+def test_an_output_that_the_recipe_did_not_have_before_is_made():
+    row = made_with()._replace(files=FILES[:1])
+    plan = plan_of(rows={"a.jpg": row}, present={"a/a.jpg": 40}, recipe=TWO)
+    assert (plan.to_render, plan.keep) == ([ENTRY], 0)
 
 
 @pytest.mark.parametrize("size", [None, 39])
