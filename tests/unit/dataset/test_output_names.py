@@ -48,6 +48,8 @@ def test_without_a_recipe_there_are_none():
 def test_two_sources_with_the_same_output_name_are_reported():
     assert colliding(entries("a.gif", "a.png", "b.png"), PNG) == ("a.gif", "a.png")
     assert colliding(entries("a.gif", "b.png"), PNG) is None
+    second = parse({"outputs": [{"name": "same", "format": "same"}, {"name": "jpeg"}]})
+    assert colliding(entries("a.gif", "a.png", "b.png"), second) == ("a.gif", "a.png")
 
 
 @pytest.mark.parametrize(
@@ -106,10 +108,11 @@ def test_the_name_with_a_digest_may_be_taken_too():
     assert_distinct(name_outputs([*sources, with_digest], ".jpg"))
 
 
-def test_no_output_has_the_name_of_another_folder():
-    outputs = name_outputs(["x.png", "x.jpg/page.png"], ".jpg")
-    folders = {os.path.dirname(output) for output in outputs.values()}
-    assert not folders & set(outputs.values())
+@pytest.mark.parametrize("below", ["x.jpg/page.png", "x.jpg/deep/page.png", "X.JPG/page.png"])
+def test_no_output_has_the_name_of_another_folder(below):
+    outputs = name_outputs(["x.png", below], ".jpg")
+    assert outputs["x.png"].lower() != "x.jpg"
+    assert outputs[below] == below.replace(".png", ".jpg")
 
 
 def test_output_names_are_always_distinct():

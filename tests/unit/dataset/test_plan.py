@@ -253,6 +253,11 @@ def test_of_several_outputs_those_that_the_recipe_changed_are_made(row, outputs)
     assert plan.outputs.job(plan.to_render[0]).outputs == outputs
     assert plan.paths_of("a.jpg") == ALL
     assert plan.is_whole == (outputs == ALL)
+    both = plan_of(
+        [ENTRY, ENTRY._replace(path="b.jpg")], {"a.jpg": row}, dict.fromkeys(ALL, 40), TWO
+    )
+    made = [both.outputs.job(entry).outputs for entry in both.to_render]
+    assert made == [outputs, ("a/b.jpg", "b/b.jpg", "b/b.jpg.json")]
 
 
 def test_an_output_that_the_recipe_did_not_have_before_is_made():
