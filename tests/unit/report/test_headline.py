@@ -131,9 +131,27 @@ def test_a_speed_on_a_busy_machine_refers_to_the_caution():
         assert head.figures[3].look == "partial"  # in the colour of the caution
 
 
-def test_outputs_that_are_larger_are_called_so():
-    head = head_of(sizes=[{**NAMES, "bytes_in": 1000, "bytes_out": 1500}])
-    assert (head.figures[2].value, head.figures[2].label) == ("50 %", "larger")
+@pytest.mark.parametrize(
+    ("after", "share", "word"), [(1500, "50 %", "larger"), (1000, "0 %", "smaller")]
+)
+def test_outputs_are_called_larger_only_if_they_are(after, share, word):
+    head = head_of(sizes=[{**NAMES, "bytes_in": 1000, "bytes_out": after}])
+    assert (head.figures[2].value, head.figures[2].label) == (share, word)
+
+
+def test_the_throughput_of_the_only_engine_that_was_measured_is_without_its_start_up():
+    threads = {"kind": "threads", "workers": 2, "images_per_second": 96.0, "slowest": 95,
+               "fastest": 97}  # fmt: skip
+    speed = head_of(scaling=[{**NAMES, "figures": [threads]}], conditions=[]).figures[-1]
+    assert (speed.value, speed.notes) == ("96.0", ())
+
+
+def test_passes_were_processed_when_the_last_one_began_and_their_loads_are_a_span():
+    earlier = {**REPORT["conditions"][0], "started": 5.0, "load_before": 0.2, "load_after": 2.94}
+    for conditions in ([earlier, *REPORT["conditions"]], [*REPORT["conditions"], earlier]):
+        facts = dict(head_of(conditions=conditions).facts)
+        assert facts["Processed"] == "9 September 2001, 02:46 (UTC+01:00)"
+        assert facts["Load"].startswith("0.2 to 0.6 before the passes, 2.9 after them; other")
 
 
 def test_the_facts_are_date_machine_version_and_load():
@@ -200,6 +218,15 @@ def test_the_load_of_earlier_passes_is_no_reason_to_warn():
     passes[1]["load_before"] = 3.2
     (sentence,) = warnings({"machine": {"cores": 4}, "conditions": passes})
     assert "the load average was 3.2 on 4 cores before demo/light/sequential began." in sentence
+
+
+def test_the_pass_from_which_most_time_was_stolen_is_named():
+    passes = [
+        {**NAMES, "engine": engine, "other_cores": 0.0, "steal": share}
+        for engine, share in (("sequential", 0.12), ("threads", 0.31), ("futures", 0.2))
+    ]
+    (sentence,) = warnings({"machine": {"cores": 4}, "conditions": passes})
+    assert "31 % of their time went to others during demo/light/threads, and less in 2" in sentence
 
 
 def test_the_worst_of_several_passes_is_named_and_the_page_and_the_text_have_the_warning():
