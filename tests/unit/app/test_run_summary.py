@@ -74,7 +74,8 @@ def test_the_first_of_many_failures_are_named_each_with_a_remedy():
     rows = [*failed(1, "not_an_image"), *failed(1, "unsupported", needs), *failed(7)]
     lines = summary(1000, rows).lines
     assert lines[-6:] == (
-        "  0.jpg: is not an image; remove it, or exclude it from the dataset",
+        "  0.jpg: is not an image; copy or download it again if it should be an image. "
+        "Otherwise, remove it, or exclude it from the dataset",
         "  0.jpg: needs pillow-heif (pip install pillow-heif)",
         *(f"  {k}.jpg: truncated; copy or download it again" for k in range(3)),
         "  and 4 more",
