@@ -218,6 +218,20 @@ def test_a_pass_gets_engine_workers_and_folders(call, monkeypatch):
         call("run", "in", "out", "--engine", "futures", "--workers", "1")
 
 
+def test_a_run_compares_as_many_pictures_as_their_sizes_allow(call, verified, monkeypatch):
+    monkeypatch.setattr(folder_commands, "MOST_PIXELS", (LEAST_COMPARED + 2) * 96 * 64)
+    call("run", *RUN)
+    assert verified.sample == LEAST_COMPARED + 2
+
+
+def test_a_run_tells_which_outputs_hold_the_pictures_of_their_sources(call, somewhere):
+    recipe = {"steps": [], "output": {"format": "same", "min_saving": 99}}
+    (somewhere / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    _, lines = call("run", *RUN, "--recipe", "recipe.yaml", "--no-verify")
+    (line,) = [line for line in lines if line.startswith("Kept: ")]
+    assert line.startswith(f"Kept: {COUNT} pictures as their sources have them (")
+
+
 def test_failures_of_earlier_runs_count_too(call, somewhere):
     for number in range(5):
         (somewhere / f"in/bad{number}.jpg").write_bytes(b"\xff\xd8\xff and no more")
