@@ -21,6 +21,12 @@ def test_json_is_read_back_as_written(tmp_path):
     assert (tmp_path / "value.json").read_bytes().endswith(b"}\n")
 
 
+def test_json_that_is_nested_too_deeply_is_none(tmp_path):
+    (tmp_path / "value.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read_json(tmp_path / "value.json")
+
+
 def test_json_that_other_readers_would_refuse_is_not_written(tmp_path):
     write_json(tmp_path / "value.json", 1)
     with pytest.raises(ValueError):

@@ -240,6 +240,14 @@ def test_a_column_has_one_value():
         ImageList.given("list.csv", [("split", "train"), ("split", "val")])
 
 
+def test_only_a_single_row_of_a_table_may_be_too_long(listing, monkeypatch):
+    monkeypatch.setattr(image_list, "_LONGEST", 30)
+    table = "source,split\n" + 20 * "gone.jpg,train\n" + "a.jpg,train\n"
+    assert listing(table, split="train")[0] == ["a.jpg"]
+    with pytest.raises(UserError, match="a row has more than 30 bytes"):
+        listing(table.replace("gone.jpg", '"' + 20 * "x\n" + '"', 1))
+
+
 def test_a_list_of_any_length_takes_the_memory_of_its_catalog(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"gone/%s.jpg\n" % (b"x" * 900) * 1_500 + b"a.jpg\n")
