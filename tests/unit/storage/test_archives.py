@@ -96,6 +96,17 @@ def test_a_member_of_an_archive_that_is_gone_cannot_be_found(crawl):
         archives.member("07/a.jpg", Spot(1, 2, 3))
 
 
+def test_an_archive_that_is_gone_is_named(crawl):
+    archives = Archives(str(crawl / "*.tar"))
+    states = list(archives.states(lambda folder: True))
+    assert [prefix for prefix, *_ in states] == ["00/", "01/", "02/"]
+    (crawl / "01.tar").unlink()
+    with pytest.raises(UserError, match=r"01\.tar"):
+        list(archives.states(lambda folder: True))
+    with pytest.raises(UserError, match=r"01\.tar"):
+        list(archives.members(lambda path: True, print))
+
+
 def test_archives_that_are_not_wanted_are_not_opened(crawl):
     (crawl / "01.tar").write_bytes(b"damaged")
     archives = Archives(str(crawl / "*.tar"))

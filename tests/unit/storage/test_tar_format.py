@@ -137,6 +137,26 @@ def linked(*members, format=tarfile.PAX_FORMAT):
     return made.getvalue()
 
 
+def test_a_hard_link_has_no_content_whatever_its_size_says(write):
+    """POSIX lets archives note the size of the file that it links to."""
+    data = bytearray(
+        linked(("a.jpg", b"1" * 512), ("b.jpg", "a.jpg"), ("c.jpg", b"2" * 512),
+               format=tarfile.USTAR_FORMAT)
+    )  # fmt: skip
+    link = 2 * 512
+    data[link + 124 : link + 136] = b"%011o\0" % 512
+    assert read_all(write(with_checksums(data))) == {
+        "a.jpg": b"1" * 512, "b.jpg": b"1" * 512, "c.jpg": b"2" * 512,
+    }  # fmt: skip
+
+
+def test_times_in_headers_of_gnu_tar_are_no_part_of_names(write):
+    """They stand where others have the beginning of a long name."""
+    data = bytearray(tar_of([("a.jpg", b"1" * 512)], tarfile.GNU_FORMAT))
+    data[345:357] = b"%011o\0" % SECONDS
+    assert list(read_all(write(with_checksums(data)))) == ["a.jpg"]
+
+
 def test_a_hard_link_stands_for_what_had_the_name_before(write):
     """As if the archive had been unpacked: a later member with that name changes no link."""
     path = write(linked(("a", b"old"), ("b", "a"), ("c", "b"), ("a", b"new"), ("d", "a")))
