@@ -76,11 +76,17 @@ def test_images_that_could_have_the_same_output_name_share_a_shard(one, other):
     assert shard_of(one, 1000) == shard_of(other, 1000)
 
 
+@pytest.mark.parametrize("other", ["A.png", "a.PNG", "a.png.webp", "a.PNG.webp", "a.Jpg.PNG.tif"])
+def test_images_whose_outputs_may_want_one_name_share_a_shard(other):
+    assert shard_of(f"sub/{other}", 1000) == shard_of("sub/a.gif", 1000)
+
+
 def test_the_shard_of_an_image_knows_folders_with_the_name_of_an_output():
     assert shards_of("a.jpg/b.png", 1000) == {
         shard_of("a.jpg/b.png", 1000),
         shard_of("a.png", 1000),
     }
+    assert shard_of("a.png", 1000) in shards_of("A.JPG/b.png", 1000)
     assert shards_of("example.com/b.png", 1000) == {shard_of("example.com/b.png", 1000)}
     nested = "x/a.jpg/y/b.png/c.gif"
     assert shards_of(nested, 1000) == {

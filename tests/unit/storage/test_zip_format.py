@@ -145,8 +145,9 @@ def test_names_without_a_mark_for_unicode_are_those_of_dos(write):
     assert list(read_all(write(data.replace(b"xx.jpg", raw)))) == ["ж.jpg"]
 
 
-def test_names_without_a_mark_are_bytes_if_they_were_packed_on_unix(write):
-    data = zip_of([("xx.jpg", b"1")], create_system=3).replace(b"xx.jpg", "ж.jpg".encode())
+@pytest.mark.parametrize("system", [3, 19], ids=["unix", "macos"])
+def test_names_without_a_mark_are_bytes_if_they_were_packed_on_unix(write, system):
+    data = zip_of([("xx.jpg", b"1")], create_system=system).replace(b"xx.jpg", "ж.jpg".encode())
     assert list(read_all(write(data))) == ["ж.jpg"]
 
 
@@ -185,8 +186,11 @@ def test_a_name_with_the_character_nul_is_left_out(write):
     ("mode", "why"),
     [(stat.S_IFLNK, "links"), (stat.S_IFCHR, "special files"), (stat.S_IFIFO, "special files")],
 )
-def test_links_and_devices_are_left_out(write, mode, why):
-    path = write(zip_of([("a.jpg", b"/etc/passwd")], external_attr=mode << 16, create_system=3))
+@pytest.mark.parametrize("system", [3, 19], ids=["unix", "macos"])
+def test_links_and_devices_are_left_out(write, mode, why, system):
+    path = write(
+        zip_of([("a.jpg", b"/etc/passwd")], external_attr=mode << 16, create_system=system)
+    )
     assert listed(path) == ({}, [why])
 
 
