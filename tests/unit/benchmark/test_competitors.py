@@ -97,8 +97,8 @@ def test_files_are_shared_among_several_short_calls_that_use_one_thread_each(
     names = [f"{number}.jpg" for number in range(files)]
     monkeypatch.setenv("UV_THREADPOOL_SIZE", "8")
     monkeypatch.setenv("TOOL", "it")
-    said = competitors._calls(["/bin/sh", "-c", told, "sh"], tmp_path, names, 1)
-    assert said.splitlines() == [f"{count} files, 1 thread of it" for count in parts]
+    messages = competitors._calls(["/bin/sh", "-c", told, "sh"], tmp_path, names, 1)
+    assert messages.splitlines() == [f"{count} files, 1 thread of it" for count in parts]
 
 
 @pytest.mark.parametrize(
