@@ -89,11 +89,9 @@ def _steps(source: str, recipe: Recipe, entries: Entries) -> Sample:
 def _pass(source: str, target: str, recipe: Recipe, entries: Entries, case: Case) -> Sample:
     """Measure a whole pass; its ledger records what the workers did."""
     done = process(ProcessRequest(source, target, recipe, case.kind, case.workers), entries)
-    seconds = done.seconds - done.startup_seconds
     with Ledger(os.path.join(target, "ledger.sqlite"), read_only=True) as ledger:
         made = done.images - done.failed  # those that failed have no part in the means
         sums = [mean * made / done.workers for mean in ledger.stage_means()]
-        stages = _stages(sums, seconds)
         timeline = ledger.timeline()
     busy = [0.0] * done.workers
     ends = [0.0] * done.workers
@@ -101,12 +99,14 @@ def _pass(source: str, target: str, recipe: Recipe, entries: Entries, case: Case
         if worker < done.workers:  # not one that replaced a dead worker
             busy[worker] += ended - began
             ends[worker] = ended
+    # On a busy machine, workers may begin long before this process learns that they are ready.
+    seconds = max(done.seconds - done.startup_seconds, *ends)
     return Sample(
         seconds=seconds,
         startup_seconds=done.startup_seconds,
         images=len(entries),
         tail_seconds=max(ends) - min(ends),
-        stages=stages,
+        stages=_stages(sums, seconds),
         idle=[_share_idle(part, seconds) for part in busy],
     )
 

@@ -106,6 +106,33 @@ def test_a_worker_can_only_render_images(place, listening, script, engine, metho
     assert (state_of(place / "source"), state_of(place / "outside")) == before
 
 
+#: Writes to another folder, and then kills its process, so that the image is tried alone.
+WRITES_AND_CRASHES = """
+import os
+def step(image, path):
+    try:
+        open(path, "a").close()
+    except OSError:
+        pass
+    os.abort()
+"""
+
+
+@needs_sandbox
+@pytest.mark.parametrize("engine", ["processes", pytest.param("threads", marks=pytest.mark.slow)])
+def test_an_image_that_is_tried_alone_can_do_no_more_than_others(place, script, engine):
+    (place / "steps/own.py").write_text(WRITES_AND_CRASHES, encoding="utf-8")
+    call = {"function": "own:step", "path": str(place / "outside/planted")}
+    recipe = place / "steps/recipe.yaml"
+    recipe.write_text(yaml.safe_dump({"steps": [{"call": call}]}), encoding="utf-8")
+    done = script(
+        "process_parallel.py", "source", "tree", "--recipe", recipe, "--engine", engine,
+        "--workers", "2", cwd=place,
+    )  # fmt: skip
+    assert "1 crashed" in done.text
+    assert not (place / "outside/planted").exists()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the attempts are those of Linux")
 def test_without_a_sandbox_a_worker_can_do_everything(place, listening, script):
     """Otherwise, failed attempts would prove nothing."""

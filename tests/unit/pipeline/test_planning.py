@@ -187,6 +187,7 @@ def test_outputs_are_compared_with_their_digests_if_the_ledger_is_in_doubt(tree)
         assert dict(plan_pass(context).reasons) == {}
         ledger.doubt()
         assert dict(plan_pass(context).reasons) == {"output altered": 1}
+    assert dict(preview(request, entries_of(tree)).plan.reasons) == {"output altered": 1}
 
 
 def test_sources_that_are_gone_are_counted_and_not_their_outputs(tmp_path, photos, monkeypatch):

@@ -5,8 +5,11 @@ import shutil
 import subprocess
 
 import pytest
+from PIL import Image
 
-from pixelmill.imaging.codecs import metadata, tag_names
+from pixelmill.imaging.codecs import metadata, packets, tag_names
+from pixelmill.imaging.codecs.decoded import Packets
+from tests.helpers.imaging import exif_block
 
 EXIFTOOL = shutil.which("exiftool")
 
@@ -18,6 +21,27 @@ def test_every_tag_that_keep_keeps_can_be_listed():
 def test_a_place_is_kept_with_its_directions():
     assert tag_names.with_directions(["GPSLatitude"]) == {"GPSLatitude", "GPSLatitudeRef"}
     assert tag_names.with_directions(["GPSLatitudeRef"]) == {"GPSLatitudeRef"}
+
+
+def test_a_place_that_is_listed_stays_in_its_hemisphere():
+    place = [(1, "ascii", "S"), (2, "rational", [(33, 1), (51, 1), (30, 1)]),
+             (3, "ascii", "W"), (4, "rational", [(70, 1), (40, 1), (0, 1)]),
+             (6, "rational", [(500, 1)])]  # fmt: skip
+    block = metadata.without_prefix(exif_block([], gps=place))
+    kept = Image.Exif()
+    kept.load(metadata.exif_of(block, ("GPSLatitude", "GPSLongitude")))
+    found = kept.get_ifd(0x8825)
+    assert {tag: found[tag] for tag in (1, 3)} == {1: "S", 3: "W"}
+    assert found.keys() == {1, 2, 3, 4}
+
+
+def test_the_direction_of_a_listed_property_is_kept():
+    attributes = 'exif:GPSImgDirection="90/1" exif:GPSImgDirectionRef="T" exif:GPSSpeedRef="K"'
+    node = f'<rdf:Description xmlns:exif="http://ns.adobe.com/exif/1.0/" {attributes}/>'
+    rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+    held = f'<rdf:RDF xmlns:rdf="{rdf}">{node}</rdf:RDF>'.encode()
+    kept = packets.selected(Packets(held), ("GPSImgDirection",)).xmp
+    assert (b"GPSImgDirectionRef" in kept, b"GPSSpeedRef" in kept) == (True, False)
 
 
 def test_a_property_of_an_unknown_namespace_has_no_name():
