@@ -306,7 +306,7 @@ def test_images_are_generated_without_semaphores(without_shared_memory, out):
     [pytest.param("absent", id="missing"),
      pytest.param("file", id="a-file", marks=pytest.mark.slow),
      pytest.param("/".join(["long" * 30] * 4), id="long", marks=pytest.mark.slow),
-     pytest.param("relative", id="relative")],
+     pytest.param("relative", id="relative", marks=pytest.mark.slow)],
 )  # fmt: skip
 def test_a_pass_works_with_an_unusual_folder_for_temporary_files(
     shell, source, tmp_path, engine, folder
@@ -338,7 +338,11 @@ SURROUNDINGS = {
 }
 
 
-@pytest.mark.parametrize("prologue", SURROUNDINGS.values(), ids=SURROUNDINGS)
+@pytest.mark.parametrize(
+    "prologue",
+    [pytest.param(text, id=name, marks=() if name == "little" else pytest.mark.slow)
+     for name, text in SURROUNDINGS.items()],
+)  # fmt: skip
 def test_a_pass_works_in_unusual_surroundings(shell, source, out, prologue):
     options = ["--engine", "processes", "--workers", "2"]
     done = shell(prologue, "process_parallel.py", source, out, *options)

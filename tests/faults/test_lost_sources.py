@@ -72,7 +72,10 @@ def step(image):
 
 #: The image at which the disk disappears, whether an empty folder stays, and whether outputs are
 #: renamed.
-MOMENTS = [(1 + n, n % 2 == 1, n % 4 >= 2) for n in range(10)]
+MOMENTS = [
+    pytest.param(1 + n, n % 2 == 1, n % 4 >= 2, marks=() if n < 4 else pytest.mark.slow)
+    for n in range(10)
+]
 
 
 @pytest.mark.parametrize(("moment", "is_empty", "renamed"), MOMENTS)

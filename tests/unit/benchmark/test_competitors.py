@@ -25,7 +25,10 @@ def tool(request):
     return request.param
 
 
-@pytest.mark.parametrize(("recipe", "size"), [(STRETCHED, (24, 20)), (FITTED, (24, 16))])
+@pytest.mark.parametrize(
+    ("recipe", "size"),
+    [pytest.param(STRETCHED, (24, 20), marks=pytest.mark.slow), (FITTED, (24, 16))],
+)
 def test_a_rival_makes_every_image_in_the_size_that_the_recipe_asks_for(
     tmp_path, photos, tool, recipe, size
 ):

@@ -74,7 +74,8 @@ def long_path(tmp_path):
 @pytest.mark.parametrize(
     ("engine", "method"),
     [
-        ("sequential", "forkserver"), ("threads", "spawn"), ("processes", "forkserver"),
+        ("sequential", "forkserver"), ("processes", "forkserver"),
+        pytest.param("threads", "spawn", marks=pytest.mark.slow),
         pytest.param("processes", "spawn", marks=pytest.mark.slow),
         pytest.param("futures", "forkserver", marks=pytest.mark.slow),
         pytest.param("distributed", "spawn", marks=pytest.mark.slow),

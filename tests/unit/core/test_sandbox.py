@@ -93,8 +93,15 @@ def state_of(folder):
 NOT_EVERYWHERE = {"set an attribute of a source", "read the parent's memory"}
 
 
+#: Engines whose workers are processes and threads represent all in short runs.
+EACH = [
+    pytest.param(name, marks=() if name in ("processes", "threads") else pytest.mark.slow)
+    for name in LOCAL
+]
+
+
 @needs_sandbox
-@pytest.mark.parametrize("engine", LOCAL)
+@pytest.mark.parametrize("engine", EACH)
 @pytest.mark.parametrize("method", ["forkserver", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_a_worker_can_only_render_images(place, listening, script, engine, method, monkeypatch):
     if method == "spawn":  # as where the path of the fork server's socket would be too long

@@ -34,6 +34,7 @@ SIMILAR = (
     "leaves a thread",
     "leaves a copy of its process",
     "leaves a copy and stops",
+    "leaves copies that continue",
     "leaves a program",
     "leaves a thread that holds the interpreter",
     "stops its group",

@@ -172,7 +172,7 @@ def test_the_largest_output_determines_the_scale_of_the_decode(tmp_path, photo):
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
-@pytest.mark.parametrize("size", [(1600, 1200), (1603, 1201)])
+@pytest.mark.parametrize("size", [pytest.param((1600, 1200), marks=pytest.mark.slow), (1603, 1201)])
 def test_smaller_outputs_are_made_from_fewer_pixels_without_a_visible_difference(
     tmp_path, photo, stored, size, orientation
 ):
