@@ -1,14 +1,15 @@
 """XMP: selects the properties that outputs have, and makes those about the pixels true.
 
-A packet is parsed into a tree and written anew, without comments and padding. Only XML without a
-document type is accepted, so that there are no entities to expand (XMP part 1, 7).
+A packet is parsed into a tree and written anew as the source spells it, without comments, padding
+and namespaces that are no longer used. Only XML without a document type is accepted, so that there
+are no entities to expand (XMP part 1, 7).
 """
 
 from __future__ import annotations
 
-import itertools
+import re
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from xml.parsers import expat
 
@@ -20,11 +21,20 @@ from pixelmill.imaging.parameters import Size
 MOST_BYTES = 1_000_000
 _MOST_DEPTH = 50
 
-#: Bytes by which a packet may grow as it is written anew, by its declarations and references.
+#: Bytes by which a packet may grow as it is written anew: by references instead of CDATA, by sizes
+#: that become true, and in UTF-8.
 MOST_GROWTH = 1_000
 
-#: Bytes in which the beginning of a packet's frame is searched.
+#: Wrapper of a packet (XMP part 1, 7.3.2), and the bytes in which its beginning is searched.
+_BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+_END = '<?xpacket end="r"?>'
 _PREAMBLE = 100
+
+#: Beginnings of packets in UTF-16.
+_WIDE = {
+    "utf-16-le": re.compile(rb"(\xff\xfe)?[^\0]\0[^\0]\0"),
+    "utf-16-be": re.compile(rb"(\xfe\xff)?\0[^\0]\0[^\0]"),
+}
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _META = "adobe:ns:meta/"
@@ -63,7 +73,7 @@ _STALE = frozenset((
 
 
 class _Name(NamedTuple):
-    """A name of XML: its namespace, the name in it, and the prefix that the source has for both."""
+    """A name of XML: its namespace, the name in it, and the prefix that the source has for it."""
 
     namespace: str
     local: str
@@ -73,12 +83,18 @@ class _Name(NamedTuple):
     def key(self) -> tuple[str, str]:
         return self.namespace, self.local
 
+    @property
+    def written(self) -> str:
+        return f"{self.prefix}:{self.local}" if self.prefix else self.local
+
 
 @dataclass
 class _Element:
     name: _Name
     attributes: dict[_Name, str]
     content: list[_Element | str] = field(default_factory=list)
+    #: Namespaces by the prefixes that are declared here; that of names without one by "".
+    declared: Mapping[str, str] = field(default_factory=dict)
 
     def elements(self) -> Iterator[_Element]:
         return (part for part in self.content if isinstance(part, _Element))
@@ -97,7 +113,7 @@ def kept(packet: bytes, names: Container[str] | None = None) -> bytes:
     Returns
     -------
     bytes
-        Empty if there is nothing to keep; else in such a frame as the source has, or in a shorter
+        Empty if there is nothing to keep; else with such a wrapper as the source has, or without
         one, so that it hardly ever grows.
 
     Raises
@@ -106,8 +122,8 @@ def kept(packet: bytes, names: Container[str] | None = None) -> bytes:
         If it is not XMP, has a document type, is larger or deeper than any real packet, or would
         grow by more than `MOST_GROWTH`.
     """
-    found = []
     root = _parse(packet)
+    nodes = []
     for node in _descriptions(root):
         attributes = {name: text for name, text in node.attributes.items() if _keeps(name, names)}
         content: list[_Element | str] = [
@@ -116,10 +132,13 @@ def kept(packet: bytes, names: Container[str] | None = None) -> bytes:
             if _keeps(part.name, names)
         ]
         if attributes or content:
-            found.append(_Element(node.name, attributes, content))
-    written = _written(found, _frame_of(packet, root)) if found else b""
+            about = {name: "" for name in node.attributes if name.key == (_RDF, "about")}
+            nodes.append(replace(node, attributes=about | attributes, content=content))
+    if not nodes:
+        return b""
+    written = _written(root, nodes, wrapped=_is_wrapped(packet))
     if len(written) > len(packet):
-        written = _written(found, _frame_of(packet))
+        written = _written(root, nodes, wrapped=False)
     if len(written) > min(MOST_BYTES, len(packet) + MOST_GROWTH):
         raise ValueError(f"it has {len(written):,} bytes as it would be written")
     return written
@@ -152,10 +171,10 @@ def _pruned(element: _Element, fields: str | None) -> _Element:
             return True
         return fields is not None and name.namespace.startswith(fields) and not _is_stale(name)
 
-    return _Element(
-        element.name,
-        {name: text for name, text in element.attributes.items() if keeps(name)},
-        [
+    return replace(
+        element,
+        attributes={name: text for name, text in element.attributes.items() if keeps(name)},
+        content=[
             part if isinstance(part, str) else _pruned(part, fields)
             for part in element.content
             if isinstance(part, str) or keeps(part.name)
@@ -197,45 +216,40 @@ def fitted(
     nodes = list(_descriptions(root))
     for node in nodes:
         node.attributes = {
-            name: true.get(name.key, value)
-            for name, value in node.attributes.items()
-            if name.namespace != _RDF
+            name: true.get(name.key, value) for name, value in node.attributes.items()
         }
         node.content = [
-            _Element(part.name, {}, [true[part.name.key]]) if part.name.key in true else part
+            replace(part, attributes={}, content=[true[part.name.key]])
+            if part.name.key in true
+            else part
             for part in node.elements()
         ]
-    return _written(nodes, _frame(True, True) if framed else _frame_of(packet, root))
+    if not framed:
+        return _written(root, nodes, wrapped=_is_wrapped(packet))
+    if root.name.namespace != _META:
+        root = _Element(_Name(_META, "xmpmeta", "x"), {}, [root], {"x": _META})
+    return _written(root, nodes, wrapped=True)
 
 
-def _frame_of(packet: bytes, root: _Element | None = None) -> tuple[str, str]:
-    """Return the frame of a packet; without its outermost element, leave that element out."""
-    has_element = root is not None and root.name.namespace == _META
-    return _frame(has_element, b"<?xpacket" in packet[:_PREAMBLE])
-
-
-def _frame(with_element: bool, with_wrapper: bool) -> tuple[str, str]:
-    """Return what is before and after the RDF of a packet (XMP part 1, 7.3.2 and 7.3.3)."""
-    begin = end = ""
-    if with_element:
-        begin, end = f'<x:xmpmeta xmlns:x="{_META}">', "</x:xmpmeta>"
-    if with_wrapper:
-        begin = f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>{begin}'
-        end = f'{end}<?xpacket end="r"?>'
-    return begin, end
+def _is_wrapped(packet: bytes) -> bool:
+    return b"<?xpacket" in packet[:_PREAMBLE]
 
 
 def _descriptions(root: _Element) -> Iterator[_Element]:
     """Yield the elements that hold the properties of the picture (XMP part 1, 7.4)."""
-    outer = root if root.name.key == (_RDF, "RDF") else None
-    for part in root.elements():
-        if outer is None and part.name.key == (_RDF, "RDF"):
-            outer = part
-    if outer is None:
-        if root.name.namespace == _META:  # a packet without any property
-            return iter(())
-        raise ValueError("it has no element rdf:RDF")
-    return (part for part in outer.elements() if part.name.key == (_RDF, "Description"))
+    if (rdf := _rdf_of(root)) is None:  # a packet without any property
+        return iter(())
+    return (part for part in rdf.elements() if part.name.key == (_RDF, "Description"))
+
+
+def _rdf_of(root: _Element) -> _Element | None:
+    """Return the first element of RDF; None if the outermost one of XMP has none."""
+    for part in (root, *root.elements()):
+        if part.name.key == (_RDF, "RDF"):
+            return part
+    if root.name.namespace == _META:
+        return None
+    raise ValueError("it has no element rdf:RDF")
 
 
 def _parse(packet: bytes) -> _Element:
@@ -245,6 +259,10 @@ def _parse(packet: bytes) -> _Element:
     parser.namespace_prefixes = True
     parser.buffer_text = True
     open_ = [_Element(_Name("", "", ""), {})]
+    declared: dict[str, str] = {}
+
+    def declare(prefix: str | None, namespace: str | None) -> None:
+        declared[prefix or ""] = namespace or ""
 
     def refuse(*_: object) -> None:
         raise ValueError("it has a document type")
@@ -252,19 +270,30 @@ def _parse(packet: bytes) -> _Element:
     def start(name: str, attributes: dict[str, str]) -> None:
         if len(open_) > _MOST_DEPTH:
             raise ValueError(f"it has more than {_MOST_DEPTH} levels")
-        element = _Element(_name(name), {_name(key): text for key, text in attributes.items()})
+        named = {_name(key): text for key, text in attributes.items()}
+        element = _Element(_name(name), named, [], declared.copy())
+        declared.clear()
         open_[-1].content.append(element)
         open_.append(element)
 
     parser.StartDoctypeDeclHandler = refuse
+    parser.StartNamespaceDeclHandler = declare
     parser.StartElementHandler = start
     parser.EndElementHandler = lambda name: open_.pop()
     parser.CharacterDataHandler = lambda text: open_[-1].content.append(text)
     try:
-        parser.Parse(packet.strip(b"\0 \t\r\n"), True)
+        parser.Parse(_unpadded(packet), True)
     except (expat.ExpatError, LookupError, UnicodeError) as error:  # of an encoding too
         raise ValueError(str(error)) from error
     return next(open_[0].elements())
+
+
+def _unpadded(packet: bytes) -> bytes:
+    """Remove what may be around a packet, which may be in UTF-16 (XMP part 1, 7.1)."""
+    for encoding, beginning in _WIDE.items():
+        if beginning.match(packet):
+            return packet.decode(encoding).strip("\ufeff\0 \t\r\n").encode(encoding)
+    return packet.strip(b"\0 \t\r\n")
 
 
 def _name(joined: str) -> _Name:
@@ -275,60 +304,54 @@ def _name(joined: str) -> _Name:
     return _Name(parts[0], parts[1], parts[2] if len(parts) == 3 else "")
 
 
-def _written(nodes: list[_Element], frame: tuple[str, str]) -> bytes:
-    """Return a packet with these descriptions in a frame."""
-    prefixes = _prefixes(nodes)
-    declared = "".join(
-        f' xmlns:{p}="{_escaped(space, _IN_ATTRIBUTE)}"' for space, p in prefixes.items()
-    )
-    body = "".join(_text(node, prefixes, ' rdf:about=""') for node in nodes)
-    begin, end = frame
-    return f'{begin}<rdf:RDF xmlns:rdf="{_RDF}"{declared}>{body}</rdf:RDF>{end}'.encode()
+def _written(root: _Element, nodes: list[_Element], wrapped: bool) -> bytes:
+    """Return a packet with these descriptions in the elements that are around those of a tree."""
+    rdf = _rdf_of(root)
+    assert rdf is not None, "there are descriptions"
+    outer = _Element(rdf.name, {}, [*nodes], rdf.declared)
+    if root.name.namespace == _META:
+        outer = _Element(root.name, {}, [outer], root.declared)
+    else:
+        outer.declared = {**root.declared, **outer.declared}
+    text, _ = _text(outer)
+    if wrapped:
+        text = f"{_BEGIN}{text}{_END}"
+    return text.encode()
 
 
-def _prefixes(nodes: list[_Element]) -> dict[str, str]:
-    """Give each namespace a prefix of its own: that of the source, if no other has it."""
-    prefixes: dict[str, str] = {}
-    taken = {"rdf", "x", "xml", "xmlns"}
-    numbers = itertools.count()
-    every = list(nodes)
-    for element in every:
-        every += element.elements()
-        for name in (element.name, *element.attributes):
-            if name.namespace in ("", _RDF, _XML) or name.namespace in prefixes:
-                continue
-            prefix = name.prefix
-            while not prefix or prefix.lower() in taken:
-                prefix = f"ns{next(numbers)}"
-            taken.add(prefix.lower())
-            prefixes[name.namespace] = prefix
-    return prefixes
-
-
-def _text(element: _Element, prefixes: Mapping[str, str], about: str = "") -> str:
-    def named(name: _Name) -> str:
-        known = {"": "", _RDF: "rdf:", _XML: "xml:"}
-        return known.get(name.namespace, f"{prefixes.get(name.namespace)}:") + name.local
-
-    attributes = "".join(
-        f' {named(key)}="{_escaped(value, _IN_ATTRIBUTE)}"'
-        for key, value in element.attributes.items()
-    )
+def _text(element: _Element) -> tuple[str, set[str]]:
+    """Return an element as XML, and the prefixes that are declared in the elements around it."""
+    used = {element.name.prefix, *(name.prefix for name in element.attributes if name.prefix)}
     nested = any(element.elements())  # blanks between elements mean nothing
-    inside = "".join(
-        _text(part, prefixes) if isinstance(part, _Element) else _escaped(part)
-        for part in element.content
-        if not (nested and isinstance(part, str) and part.isspace())
-    )
-    name = named(element.name)
-    if not inside:
-        return f"<{name}{about}{attributes}/>"
-    return f"<{name}{about}{attributes}>{inside}</{name}>"
+    inside = ""
+    for part in element.content:
+        if isinstance(part, _Element):
+            text, prefixes = _text(part)
+            inside += text
+            used |= prefixes
+        elif not (nested and part.isspace()):
+            inside += _escaped(part)
+    attributes = {
+        f"xmlns:{prefix}" if prefix else "xmlns": namespace
+        for prefix, namespace in element.declared.items()
+        if prefix in used
+    } | {name.written: text for name, text in element.attributes.items()}
+    tag = element.name.written + "".join(f" {k}={_quoted(v)}" for k, v in attributes.items())
+    end = f">{inside}</{element.name.written}>" if inside else "/>"
+    return f"<{tag}{end}", used - element.declared.keys()
 
 
 #: Characters that XML would read as something else (XML 1.0, 2.4 and 3.3.3).
 _IN_TEXT = {"&": "&amp;", "<": "&lt;", "\r": "&#13;"}
-_IN_ATTRIBUTE = {**_IN_TEXT, '"': "&quot;", "\t": "&#9;", "\n": "&#10;"}
+_IN_ATTRIBUTE = {**_IN_TEXT, "\t": "&#9;", "\n": "&#10;"}
+
+
+def _quoted(text: str) -> str:
+    """Return the value of an attribute, in the quotes of which it has fewer."""
+    escaped = _escaped(text, _IN_ATTRIBUTE)
+    if text.count('"') > text.count("'"):
+        return "'" + escaped.replace("'", "&apos;") + "'"
+    return '"' + escaped.replace('"', "&quot;") + '"'
 
 
 def _escaped(text: str, references: Mapping[str, str] = _IN_TEXT) -> str:
