@@ -33,8 +33,9 @@ MOST_PAIRS = 20_000_000
 #: Pairs that are compared at a time.
 _BLOCK = 1 << 20
 
-#: Most hashes of which simply all pairs are compared: an index takes 0.1 seconds for any number.
-_FEW = 1_000
+#: Most hashes of which simply all pairs are compared, fewer than `MOST_PAIRS`: an index takes 0.1
+#: seconds for any number.
+_FEW = 6_000
 
 
 class NearDuplicates(NamedTuple):
@@ -115,10 +116,7 @@ def _pairs(
     level at which there would be too many.
     """
     if len(phash) <= _FEW:
-        first, second = np.triu_indices(len(phash), 1)
-        is_near = np.bitwise_count(phash[first] ^ phash[second]) <= distance
-        is_near &= np.bitwise_count(dhash[first] ^ dhash[second]) <= dhash_distance
-        return first[is_near].astype(np.int32), second[is_near].astype(np.int32), distance
+        return *_among_all(phash, dhash, distance, dhash_distance), distance
     keys = sorted((_part(phash, part) for part in range(_PARTS)), key=_collisions)
     indexes: dict[int, _Index] = {}
     blocks: list[tuple[Indices, Indices, NDArray[np.uint8]]] = []
@@ -142,6 +140,21 @@ def _pairs(
                 blocks.append((np.minimum(left, right), np.maximum(left, right), bits[is_near]))
                 kept += int(is_near.sum())
     return *_joined(blocks, distance), distance
+
+
+def _among_all(
+    phash: Hashes, dhash: Hashes, distance: int, dhash_distance: int
+) -> tuple[Indices, Indices]:
+    """Compare each node with all that follow."""
+    seconds = [np.empty(0, np.int32)]
+    for node in range(len(phash) - 1):
+        is_near = np.bitwise_count(phash[node + 1 :] ^ phash[node]) <= distance
+        near = np.flatnonzero(is_near).astype(np.int32) + np.int32(node + 1)
+        if near.size:
+            near = near[np.bitwise_count(dhash[near] ^ dhash[node]) <= dhash_distance]
+        seconds.append(near)
+    first = np.repeat(np.arange(len(seconds), dtype=np.int32) - 1, list(map(len, seconds)))
+    return first, np.concatenate(seconds)
 
 
 def _joined(

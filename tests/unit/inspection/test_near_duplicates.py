@@ -97,6 +97,7 @@ def test_many_equal_hashes_share_a_node_instead_of_making_pairs():
 
 @pytest.mark.parametrize("limit", ["MOST_COMPARISONS", "MOST_PAIRS"])
 def test_the_distance_is_reduced_if_there_would_be_too_many_pairs(monkeypatch, limit):
+    monkeypatch.setattr(near_duplicates, "_FEW", 0)  # all pairs of few are within the limits
     hashes = random_hashes(3000) & np.uint64(0xFFF)
     monkeypatch.setattr(near_duplicates, limit, 200_000)
     near = found(hashes, 12)
@@ -111,6 +112,11 @@ def test_a_million_colliding_hashes_end_soon():
     """All of them have the same bits in each part that is looked up first."""
     near = found(np.arange(1_000_000, dtype=np.uint64) << np.uint64(24), 8)
     assert -1 <= near.distance < 8
+
+
+def test_all_pairs_of_few_hashes_are_within_the_limits():
+    pairs = near_duplicates._FEW * (near_duplicates._FEW - 1) // 2
+    assert pairs <= near_duplicates.MOST_PAIRS <= near_duplicates.MOST_COMPARISONS
 
 
 def test_no_hashes_have_no_pairs():
