@@ -232,7 +232,7 @@ def fitted(
 
 
 def _is_wrapped(packet: bytes) -> bool:
-    return b"<?xpacket" in packet[:_PREAMBLE]
+    return b"<?xpacket" in packet[:_PREAMBLE].replace(b"\0", b"")  # also in UTF-16
 
 
 def _descriptions(root: _Element) -> Iterator[_Element]:
@@ -341,9 +341,10 @@ def _text(element: _Element) -> tuple[str, set[str]]:
     return f"<{tag}{end}", used - element.declared.keys()
 
 
-#: Characters that XML would read as something else (XML 1.0, 2.4 and 3.3.3).
+#: Characters that XML would read as something else (XML 1.0, 2.4 and 3.3.3), or that end a tag for
+#: programs that do not parse XML, such as exiftool.
 _IN_TEXT = {"&": "&amp;", "<": "&lt;", "\r": "&#13;"}
-_IN_ATTRIBUTE = {**_IN_TEXT, "\t": "&#9;", "\n": "&#10;"}
+_IN_ATTRIBUTE = {**_IN_TEXT, ">": "&gt;", "\t": "&#9;", "\n": "&#10;"}
 
 
 def _quoted(text: str) -> str:

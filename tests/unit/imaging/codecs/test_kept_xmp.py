@@ -159,7 +159,9 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("framed", [False, True])
-@pytest.mark.parametrize("quoted", ["5", '""""""', "''''''", "", "a'\"b", "a < b &\t\n", "Ä 山"])
+@pytest.mark.parametrize(
+    "quoted", ["5", '""""""', "''''''", "", "a'\"b", "a < b > c &\t\n", "Ä 山"]
+)
 @pytest.mark.parametrize("opened", SPELLINGS.values(), ids=SPELLINGS)
 def test_a_property_is_written_as_the_source_spells_it(opened, quoted, framed):
     """So the packet of a copy is not larger, not by one byte."""
@@ -179,7 +181,13 @@ def test_a_property_is_written_as_the_source_spells_it(opened, quoted, framed):
 
 
 def _in_source(text, quote):
-    for sign, reference in (("&", "&amp;"), ("<", "&lt;"), ("\t", "&#9;"), ("\n", "&#xA;")):
+    for sign, reference in (
+        ("&", "&amp;"),
+        ("<", "&lt;"),
+        (">", "&gt;"),
+        ("\t", "&#9;"),
+        ("\n", "&#xA;"),
+    ):
         text = text.replace(sign, reference)
     return text.replace(quote, "&quot;" if quote == '"' else "&apos;")
 
@@ -203,7 +211,14 @@ def test_an_element_around_rdf_that_is_not_of_xmp_is_left_out_but_for_what_it_de
 def test_a_packet_may_be_in_any_encoding_of_unicode(encoding, declared):
     text = packet("<rdf:Description xmp:Label='Ä 山'/>", before=declared.format(encoding[:6]))
     padded = text.decode().replace('encoding="utf-8-"', 'encoding="utf-8"') + "\n  \0"
-    assert properties(xmp.kept(padded.encode(encoding))) == {f"{{{XAP}}}Label": "Ä 山"}
+    made = xmp.kept(padded.encode(encoding))
+    assert properties(made) == {f"{{{XAP}}}Label": "Ä 山"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_a_wrapper_is_kept_in_any_encoding(encoding):
+    held = f"{BEGIN}{packet(ONE).decode()}{END}".encode(encoding)
+    assert xmp.kept(held).startswith(b"<?xpacket begin=")
 
 
 def test_what_marks_ends_in_xml_is_written_as_text():
@@ -211,6 +226,12 @@ def test_what_marks_ends_in_xml_is_written_as_text():
         packet("<rdf:Description><xmp:Label>a[b[0]]&gt; c&#13;</xmp:Label></rdf:Description>")
     )
     assert properties(made) == {f"{{{XAP}}}Label": "a[b[0]]> c\r"}
+
+
+def test_attributes_have_no_sign_that_ends_a_tag():
+    """Programs that do not parse XML, such as exiftool, would take it for the end."""
+    made = xmp.kept(packet("<rdf:Description xmp:Label='a > b'/>"))
+    assert b"a &gt; b" in made
 
 
 def test_a_text_may_be_blank():
