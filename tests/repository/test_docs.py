@@ -155,7 +155,7 @@ def test_every_file_that_the_docs_name_exists(repository):
 
 def test_the_architecture_names_every_package(repository):
     text = (repository / "docs/architecture.md").read_text(encoding="utf-8")
-    part = text[text.index("## The twelve packages") : text.index("## The processes")]
+    part = text[text.index("## The thirteen packages") : text.index("## The processes")]
     named = re.findall(r"^\| `([\w/]+)` \|", part, re.MULTILINE)
     library = repository / "scripts/pixelmill"
     found = {path.parent.relative_to(library).as_posix() for path in library.rglob("__init__.py")}

@@ -29,6 +29,8 @@ TESTED_BY = {
     "dataset/gather_catalog": "unit/dataset/test_gather.py",
     "report/charts/base": "unit/report/charts/test_charts.py",
     "storage/member": "unit/storage/test_archives.py",
+    "transfer/mirror_record": "unit/transfer/test_mirror.py",
+    "transfer/place": "unit/transfer/test_mirror.py",
     "engines/fork_server": "unit/pipeline/test_supervisor.py",
     "engines/base": "unit/engines/test_lifecycle.py",
     "engines/local": "unit/engines/test_lifecycle.py",
@@ -63,7 +65,17 @@ TESTED_BY = {
 
 #: The packages of the library; there is nothing else beside its `__init__`.
 WINGS = {
-    *("app", "benchmark", "core", "dataset", "engines", "imaging", "inspection", "packing"),
+    *(
+        "app",
+        "benchmark",
+        "core",
+        "dataset",
+        "engines",
+        "imaging",
+        "inspection",
+        "packing",
+        "transfer",
+    ),
     *("pipeline", "report", "storage", "verification"),
 }
 
@@ -287,7 +299,7 @@ def modules(repository):
             ("imaging/codecs/jpeg", "benchmark/bare_pools", "verification/file_sizes"),
         ),
         ("matplotlib", ()),
-        ("sqlite3", ("core/databases", "dataset/ledger", "verification/passed_cache")),
+        ("sqlite3", ("core/databases", "dataset/ledger", "transfer/", "verification/passed_cache")),
     ],
 )
 def test_a_library_is_known_to_few_modules(repository, library, allowed):

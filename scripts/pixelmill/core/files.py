@@ -66,7 +66,7 @@ def atomic(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         # A new file, so that an existing file or link of this name is not written to.
         with open(temporary, mode.replace("w", "x"), **text) as file:  # type: ignore[call-overload]
-            _lock_for_sweeps(file)
+            lock_for_sweeps(file)
             yield file
         os.replace(temporary, path)
     except BaseException as error:
@@ -119,10 +119,10 @@ def sweep(folder: str | os.PathLike[str]) -> None:
 
 def _nobody_writes(path: str) -> bool:
     with os.fdopen(os.open(path, os.O_RDWR | NO_LINK), "rb") as file:
-        return _lock_for_sweeps(file)
+        return lock_for_sweeps(file)
 
 
-def _lock_for_sweeps(file: IO[Any]) -> bool:
+def lock_for_sweeps(file: IO[Any]) -> bool:
     """Mark a temporary file as being written, or find that no process has marked it."""
     return os.name == "nt" or try_lock(file.fileno(), together=False)
 

@@ -1,0 +1,257 @@
+"""Mirror: a local copy of images that are elsewhere, in which only what changed is copied again.
+
+The folder has the files of the place and nothing else that counts as an image, so that it can be
+processed like any other folder. Only files that the mirror wrote are replaced or removed.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from pixelmill.core.errors import RemovalsError, UserError, cannot_write, shown
+from pixelmill.core.files import lock_for_sweeps, sweep, temporary_beside
+from pixelmill.core.locks import exclusive
+from pixelmill.core.progress import Progress
+from pixelmill.core.root import Root
+from pixelmill.dataset.globs import Selection
+from pixelmill.storage.member import member_path
+from pixelmill.transfer.mirror_record import Copy, MirrorRecord
+from pixelmill.transfer.place import Item, Place, TransferError
+
+#: How often a file is copied before it counts as failed: connections break, and files change.
+_ATTEMPTS = 3
+
+#: Files that are noted at once.
+_TOGETHER = 500
+
+#: Errors of the disk, which concern all files.
+_OF_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
+
+
+@dataclass
+class Mirrored:
+    """What a mirror did.
+
+    Attributes
+    ----------
+    copied, kept, removed : int
+        Numbers of files.
+    bytes : int
+        Of the copied files.
+    left_out : dict of str to int
+        Numbers of files that cannot be images of a folder, by why.
+    failed : list of tuple
+        Names of the files that could not be copied, each with why.
+    """
+
+    copied: int = 0
+    kept: int = 0
+    removed: int = 0
+    bytes: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """Return the numbers as a line of text.
+
+        Examples
+        --------
+        >>> print(Mirrored(copied=12, kept=1988, bytes=3_400_000))
+        12 files copied (3.4 MB), 1,988 kept, 0 removed
+        """
+        return (
+            f"{self.copied:,} {'file' if self.copied == 1 else 'files'} copied "
+            f"({self.bytes / 1e6:,.1f} MB), {self.kept:,} kept, {self.removed:,} removed"
+        )
+
+
+def mirror(
+    place: Place,
+    folder: str,
+    selection: Selection | None = None,
+    max_removal_rate: float = 0.5,
+) -> Mirrored:
+    """Bring a folder up to date with a place.
+
+    If it is interrupted, the next call goes on where it was. A file that cannot be copied keeps its
+    earlier copy.
+
+    Parameters
+    ----------
+    place : Place
+    folder : str
+        Created if it is missing.
+    selection : Selection, optional
+        Which of the names belong to the mirror.
+    max_removal_rate : float
+        The largest share of the files, 0..1, that may be removed.
+
+    Raises
+    ------
+    RemovalsError
+        If more files would be removed.
+    UserError
+        If the place cannot be listed, if the folder is a mirror of another place or has files of
+        others with the same names, or if nothing could be copied.
+    """
+    with exclusive(folder):
+        sweep(folder)
+        record = MirrorRecord(folder, place.name)
+        try:
+            return _Mirror(place, Root(folder), record).update(
+                selection or Selection(), max_removal_rate
+            )
+        finally:
+            record.close()
+
+
+class _Mirror:
+    def __init__(self, place: Place, root: Root, record: MirrorRecord) -> None:
+        self._place, self._root, self._record = place, root, record
+        self._done = Mirrored()
+
+    def update(self, selection: Selection, max_removal_rate: float) -> Mirrored:
+        items = self._listed(selection)
+        copies = self._record.copies()
+        gone = [name for name in copies if name not in items]
+        self._check_removals(gone, copies, max_removal_rate)
+        stale = [item for item in items.values() if not self._is_current(item, copies)]
+        self._check_ours(stale, copies)
+        self._done.kept = len(items) - len(stale)
+        self._copy(stale, copies)
+        self._remove(gone)
+        if stale and len(self._done.failed) == len(stale) and not self._done.kept:
+            name, why = self._done.failed[0]
+            raise UserError(f"No file of '{self._place.name}' could be copied: {shown(name)} {why}")
+        return self._done
+
+    def _listed(self, selection: Selection) -> dict[str, Item]:
+        """Return by name what the place has, but for what cannot be in a folder."""
+        items: dict[str, Item] = {}
+        folders: set[str] = set()
+        for item in self._place.items():
+            name, fault = member_path(item.name)
+            parts = name.split("/")
+            if not fault and any(part.startswith(".") for part in parts):
+                fault = "hidden files"
+            if fault:
+                self._leave_out(fault.replace("members", "files").replace("archive", "folder"))
+            elif selection(name):
+                items[name] = item._replace(name=name)
+                folders.update(map("/".join, itertools.accumulate([part] for part in parts[:-1])))
+        for name in folders & items.keys():
+            del items[name]
+            self._leave_out("files with the name of a folder")
+        return items
+
+    def _leave_out(self, what: str) -> None:
+        self._done.left_out[what] = self._done.left_out.get(what, 0) + 1
+
+    def _check_removals(
+        self, gone: list[str], copies: Mapping[str, Copy], max_removal_rate: float
+    ) -> None:
+        if len(gone) > max_removal_rate * len(copies):
+            raise RemovalsError(
+                f"{len(gone):,} of {len(copies):,} files are gone from '{self._place.name}', and "
+                f"their copies in '{self._root.folder}' would be removed; correct the place, or, "
+                "if this is intended, set removals.max_rate to 1."
+            )
+
+    def _is_current(self, item: Item, copies: Mapping[str, Copy]) -> bool:
+        copy = copies.get(item.name)
+        if copy is None or not copy.tag or copy.tag != item.tag:
+            return False
+        state = self._root.lstat(item.name)
+        return state is not None and (state.st_size, state.st_mtime_ns) == (
+            copy.size,
+            copy.mtime_ns,
+        )
+
+    def _check_ours(self, stale: list[Item], copies: Mapping[str, Copy]) -> None:
+        for item in stale:
+            if item.name not in copies and self._root.lstat(item.name) is not None:
+                raise UserError(
+                    f"'{self._root.folder}' contains {shown(item.name)}, which is not from "
+                    f"'{self._place.name}'; move it away, or choose another folder."
+                )
+
+    def _copy(self, stale: list[Item], copies: Mapping[str, Copy]) -> None:
+        """Copy several files at once, and note in batches which are complete."""
+        self._record.begin(item.name for item in stale)
+        finished: list[tuple[str, Copy]] = []
+        items = iter(stale)
+        pool = ThreadPoolExecutor(self._place.at_once, "mirror")
+        pending: dict[Future[Copy], Item] = {}
+        try:
+            with Progress(len(stale), "mirror") as progress:
+                while True:
+                    for item in itertools.islice(items, 2 * self._place.at_once - len(pending)):
+                        pending[pool.submit(self._copied, item)] = item
+                    if not pending:
+                        break
+                    for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                        item = pending.pop(future)
+                        failed = self._observe(item, future, finished)
+                        progress.advance(1, int(failed))
+                    if len(finished) >= _TOGETHER:
+                        self._record.finish(finished)
+                        finished.clear()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._record.finish(finished)
+
+    def _observe(self, item: Item, future: Future[Copy], finished: list[tuple[str, Copy]]) -> bool:
+        """Take the result of a copy; return whether it failed."""
+        try:
+            copy = future.result()
+        except TransferError as error:
+            self._done.failed.append((item.name, str(error)))
+            return True
+        except OSError as error:
+            if error.errno in _OF_DISK:
+                raise UserError(cannot_write(self._root.folder, error.strerror)) from error
+            self._done.failed.append((item.name, f"cannot be written: {error.strerror}"))
+            return True
+        finished.append((item.name, copy))
+        self._done.copied += 1
+        self._done.bytes += copy.size
+        return False
+
+    def _copied(self, item: Item) -> Copy:
+        """Copy a file beside its name, and rename it when it is complete."""
+        temporary = temporary_beside("")
+        for attempt in range(_ATTEMPTS):
+            descriptor = self._root.create(temporary)
+            try:
+                with os.fdopen(descriptor, "wb", buffering=0) as file:
+                    lock_for_sweeps(file)
+                    fetched = self._place.fetch(item, file)
+                    size = file.tell()
+                if fetched.mtime_ns:
+                    self._root.set_mtime(temporary, fetched.mtime_ns)
+                self._root.make_folder(item.name.rpartition("/")[0])
+                self._root.replace(temporary, item.name)
+                break
+            except TransferError:
+                self._root.unlink(temporary)
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            except BaseException:
+                self._root.unlink(temporary)
+                raise
+        state = self._root.lstat(item.name)
+        return Copy(fetched.tag, size, state.st_mtime_ns if state else 0)
+
+    def _remove(self, gone: list[str]) -> None:
+        for name in gone:
+            self._root.unlink(name)
+            folder = name.rpartition("/")[0]
+            while folder and self._root.remove_empty(folder):
+                folder = folder.rpartition("/")[0]
+        self._record.forget(gone)
+        self._done.removed = len(gone)

@@ -1,0 +1,83 @@
+"""Place: what a mirror needs to know about where images are, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple, Protocol
+
+
+class Item(NamedTuple):
+    """A file that a place has.
+
+    Attributes
+    ----------
+    name : str
+        Its path in the mirror, with ``/``.
+    size : int
+        In bytes; -1 if the place does not tell.
+    tag : str
+        A text that differs if the content does, as far as the place tells, such as an ETag.
+    address : str
+        How the place finds it.
+    """
+
+    name: str
+    size: int
+    tag: str
+    address: str
+
+
+class Fetched(NamedTuple):
+    """What is known of a file once it was copied.
+
+    Attributes
+    ----------
+    tag : str
+        That of the content that was read: it may have changed since it was listed.
+    mtime_ns : int
+        When it was changed at its place, in ns since 1970; 0 if the place does not tell.
+    """
+
+    tag: str
+    mtime_ns: int
+
+
+class TransferError(Exception):
+    """A file could not be copied; the message says why, and what to do."""
+
+
+class Place(Protocol):
+    """A place from which images are copied.
+
+    Attributes
+    ----------
+    name : str
+        How messages name it, and how a mirror knows it again. It contains no secret.
+    at_once : int
+        How many files to copy at the same time.
+    """
+
+    name: str
+    at_once: int
+
+    def items(self) -> Iterator[Item]:
+        """List what the place has.
+
+        Raises
+        ------
+        UserError
+            If it cannot be listed.
+        """
+        ...
+
+    def fetch(self, item: Item, file: BinaryIO) -> Fetched:
+        """Write the content of a file; called by several threads.
+
+        Raises
+        ------
+        TransferError
+            If it cannot be read.
+        OSError
+            If it cannot be written.
+        """
+        ...

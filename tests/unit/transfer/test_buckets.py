@@ -1,0 +1,128 @@
+"""Buckets are read as they are, whatever the network does."""
+
+import sys
+from collections import Counter
+
+import pytest
+
+from pixelmill.core.errors import UserError
+from pixelmill.transfer.buckets import Bucket
+from pixelmill.transfer.mirror import mirror
+from tests.helpers.s3_server import SECRET
+from tests.unit.transfer.test_mirror import content
+
+OBJECTS = {
+    **{f"2024/{number}.jpg": bytes([number]) * 9 for number in range(9)},
+    "2024/with space #?&+=%20.jpg": b"odd",
+    "2024/é 山.jpg": b"letters",
+    "2025/large.png": bytes(range(256)) * 20_000,
+}
+
+
+@pytest.fixture
+def filled(store):
+    for key, data in OBJECTS.items():
+        store.put(key, data)
+    return store
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "mirror"
+
+
+def test_a_mirror_has_all_objects_of_a_bucket(filled, folder):
+    done = mirror(Bucket("s3://photos"), str(folder))
+    assert (content(folder), done.failed) == (OBJECTS, [])
+    assert mirror(Bucket("s3://photos/"), str(folder)).kept == len(OBJECTS)
+
+
+def test_a_prefix_is_a_folder_of_the_bucket(filled, folder):
+    filled.put("2024-other/a.jpg", b"another")
+    mirror(Bucket("s3://photos/2024"), str(folder))
+    expected = {key[5:]: data for key, data in OBJECTS.items() if key.startswith("2024/")}
+    assert content(folder) == expected
+
+
+def test_only_changed_objects_are_read_again(filled, folder):
+    mirror(Bucket("s3://photos"), str(folder))
+    filled.put("2024/3.jpg", b"changed")
+    del filled.buckets["photos"]["2024/4.jpg"]
+    filled.requests.clear()
+    done = mirror(Bucket("s3://photos"), str(folder))
+    assert (done.copied, done.removed) == (1, 1)
+    assert filled.requests["GET"] == 1 + 3  # eleven keys, five in an answer
+    assert content(folder) == filled.content()
+
+
+@pytest.mark.parametrize("fault", ["503", "cut", "slow"])
+def test_faults_that_pass_are_overcome(filled, folder, fault):
+    seen = Counter()
+
+    def strike(method, key):
+        seen[key] += 1
+        return fault if seen[key] == 1 else ""
+
+    filled.fault = strike
+    assert mirror(Bucket("s3://photos"), str(folder)).failed == []
+    assert content(folder) == OBJECTS
+
+
+@pytest.mark.slow
+def test_an_object_that_cannot_be_read_costs_one_object(filled, folder):
+    filled.fault = lambda method, key: "cut" if key.endswith("large.png") else ""
+    done = mirror(Bucket("s3://photos"), str(folder))
+    assert [name for name, _ in done.failed] == ["2025/large.png"]
+    assert len(content(folder)) == len(OBJECTS) - 1
+
+
+def test_an_object_that_changed_since_it_was_listed_is_read_again_in_the_next_run(filled, folder):
+    filled.fault = lambda method, key: "etag" if key.endswith("3.jpg") else ""
+    mirror(Bucket("s3://photos"), str(folder))
+    filled.fault = lambda method, key: ""
+    assert mirror(Bucket("s3://photos"), str(folder)).copied == 1
+
+
+def test_marks_of_folders_are_no_files(filled, folder):
+    filled.put("2024/", b"")
+    filled.put("empty/", b"")
+    mirror(Bucket("s3://photos"), str(folder))
+    assert content(folder) == OBJECTS
+
+
+@pytest.mark.parametrize("key", ["2024//a.jpg", "2024/../a.jpg", "2024/./a.jpg"])
+def test_a_key_that_is_no_path_is_named(filled, folder, key):
+    filled.put(key, b"planted")
+    with pytest.raises(UserError, match=r"The bucket 's3://photos' cannot be used: .*2024/"):
+        mirror(Bucket("s3://photos"), str(folder))
+
+
+def test_a_missing_bucket_is_named(store, folder):
+    with pytest.raises(UserError, match=r"'s3://nothing' cannot be used: NoSuchBucket; correct"):
+        mirror(Bucket("s3://nothing"), str(folder))
+
+
+def test_wrong_credentials_are_named_but_not_shown(store, folder, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    with pytest.raises(UserError, match=r"cannot be used: InvalidAccessKeyId") as raised:
+        mirror(Bucket("s3://photos"), str(folder))
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["s3://user:planted@photos", "s3://photos?secret=planted"])
+def test_credentials_in_a_url_are_refused_and_not_shown(url):
+    with pytest.raises(UserError, match=r"put credentials into the environment") as raised:
+        Bucket(url)
+    assert "planted" not in str(raised.value)
+
+
+def test_without_the_package_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(UserError, match=r"buckets need the package obstore: pip install obstore"):
+        Bucket("s3://photos")
+
+
+def test_no_file_of_a_mirror_contains_the_secret(filled, folder):
+    mirror(Bucket("s3://photos"), str(folder))
+    for path in folder.rglob("*"):
+        assert path.is_dir() or SECRET.encode() not in path.read_bytes()

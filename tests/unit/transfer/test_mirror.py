@@ -1,0 +1,161 @@
+"""A mirror has the files of its place, and touches no others."""
+
+import os
+
+import pytest
+
+from pixelmill.core.errors import RemovalsError, UserError
+from pixelmill.dataset.globs import Selection
+from pixelmill.transfer.mirror import mirror
+from pixelmill.transfer.mirror_record import RECORD
+from tests.helpers.shelf import Shelf
+
+FILES = {"a.jpg": b"one", "b/c d.jpg": b"two", "b/é.jpg": b"three"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "mirror"
+
+
+def content(folder):
+    """The files of a folder, but for hidden ones."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def states(folder):
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in found}
+
+
+def test_all_files_are_copied_with_their_times(folder):
+    done = mirror(Shelf(FILES), str(folder))
+    assert content(folder) == FILES
+    assert (done.copied, done.kept, done.removed, done.bytes) == (3, 0, 0, 11)
+    assert (folder / "a.jpg").stat().st_mtime_ns == 1_000_000_000_000_000_000
+
+
+def test_only_what_changed_is_copied_again(folder):
+    shelf = Shelf(FILES)
+    mirror(shelf, str(folder))
+    before = states(folder)
+    shelf.files["a.jpg"] = b"other"
+    shelf.files["new.jpg"] = b"new"
+    del shelf.files["b/é.jpg"]
+    shelf.fetched.clear()
+    done = mirror(shelf, str(folder))
+    assert sorted(shelf.fetched) == ["a.jpg", "new.jpg"]
+    assert content(folder) == shelf.files
+    assert (done.copied, done.kept, done.removed) == (2, 1, 1)
+    assert states(folder)["c d.jpg"] == before["c d.jpg"]
+
+
+@pytest.mark.parametrize("harm", [os.unlink, lambda path: path.write_bytes(b"x")])
+def test_a_copy_that_is_lost_or_altered_is_made_again(folder, harm):
+    shelf = Shelf(FILES)
+    mirror(shelf, str(folder))
+    harm(folder / "a.jpg")
+    assert mirror(shelf, str(folder)).copied == 1
+    assert content(folder) == FILES
+
+
+def test_a_broken_connection_is_tried_again(folder):
+    shelf = Shelf(FILES)
+    shelf.broken["a.jpg"] = 2
+    assert mirror(shelf, str(folder)).failed == []
+    assert content(folder) == FILES
+
+
+def test_a_file_that_fails_keeps_its_earlier_copy_and_is_tried_in_the_next_run(folder):
+    shelf = Shelf(FILES)
+    mirror(shelf, str(folder))
+    shelf.files["a.jpg"] = b"other"
+    shelf.broken["a.jpg"] = 9
+    assert mirror(shelf, str(folder)).failed == [("a.jpg", "the connection was lost")]
+    assert content(folder) == FILES
+    shelf.broken.clear()
+    assert mirror(shelf, str(folder)).copied == 1
+    assert content(folder) == shelf.files
+    assert [path.name for path in folder.iterdir() if path.name.endswith(".tmp")] == []
+
+
+def test_a_place_of_which_nothing_can_be_copied_is_an_error(folder):
+    shelf = Shelf(FILES)
+    shelf.broken.update(dict.fromkeys(FILES, 9))
+    with pytest.raises(UserError, match=r"No file of 'shelf://one' could be copied: "):
+        mirror(shelf, str(folder))
+
+
+def test_files_of_others_are_neither_replaced_nor_removed(folder):
+    folder.mkdir()
+    (folder / "own.txt").write_text("mine")
+    (folder / "a.jpg").write_text("mine too")
+    with pytest.raises(UserError, match=r"contains 'a\.jpg', which is not from 'shelf://one'"):
+        mirror(Shelf(FILES), str(folder))
+    assert content(folder) == {"own.txt": b"mine", "a.jpg": b"mine too"}
+    (folder / "a.jpg").unlink()
+    mirror(Shelf(FILES), str(folder))
+    assert content(folder) == {"own.txt": b"mine", **FILES}
+
+
+def test_a_folder_is_the_mirror_of_one_place(folder):
+    mirror(Shelf(FILES), str(folder))
+    with pytest.raises(UserError, match=r"is a mirror of 'shelf://one', not of 'shelf://two'"):
+        mirror(Shelf(FILES, "shelf://two"), str(folder))
+    assert content(folder) == FILES
+
+
+def test_many_removals_are_refused_unless_allowed(folder):
+    shelf = Shelf(FILES)
+    mirror(shelf, str(folder))
+    del shelf.files["a.jpg"], shelf.files["b/é.jpg"]
+    with pytest.raises(RemovalsError, match=r"2 of 3 files are gone from 'shelf://one'"):
+        mirror(shelf, str(folder))
+    assert content(folder) == FILES
+    mirror(shelf, str(folder), max_removal_rate=1.0)
+    assert content(folder) == shelf.files
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "/a.jpg", "b/../../a.jpg", "C:/a.jpg", "a\\b.jpg"])
+def test_no_name_leads_out_of_the_folder(tmp_path, folder, name):
+    done = mirror(Shelf({name: b"planted", "b.jpg": b"b"}), str(folder))
+    assert content(folder) == {"b.jpg": b"b"}
+    assert sum(done.left_out.values()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["mirror"]
+
+
+def test_hidden_names_are_left_out(folder):
+    """The record of the mirror has such a name."""
+    done = mirror(Shelf({RECORD: b"planted", ".x/a.jpg": b"", "b.jpg": b"b"}), str(folder))
+    assert (content(folder), done.left_out) == ({"b.jpg": b"b"}, {"hidden files": 2})
+
+
+def test_links_are_not_followed(tmp_path, folder):
+    (tmp_path / "elsewhere").mkdir()
+    folder.mkdir()
+    (folder / "b").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="link"):
+        mirror(Shelf(FILES), str(folder))
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_globs_choose_what_is_copied(folder):
+    shelf = Shelf(FILES)
+    mirror(shelf, str(folder), Selection(["b/*"], ["*é*"]))
+    assert content(folder) == {"b/c d.jpg": b"two"}
+
+
+def test_a_file_with_the_name_of_a_folder_is_left_out(folder):
+    done = mirror(Shelf({"a": b"", "a/b/c.jpg": b"b", "a/b": b"", "c.jpg": b"c"}), str(folder))
+    assert content(folder) == {"a/b/c.jpg": b"b", "c.jpg": b"c"}
+    assert done.left_out == {"files with the name of a folder": 2}
+
+
+@pytest.mark.parametrize("damage", [b"no database", b""])
+def test_a_damaged_record_is_named(folder, damage):
+    mirror(Shelf(FILES), str(folder))
+    (folder / RECORD).write_bytes(damage or (folder / RECORD).read_bytes()[:3000])
+    with pytest.raises(UserError, match=r"\.mirror\.sqlite' cannot be used"):
+        mirror(Shelf(FILES), str(folder))
+    assert content(folder) == FILES
