@@ -223,12 +223,14 @@ def forked_script(script, preloaded):
 def pixelmill(preloaded, tmp_path):
     """Function that runs the command `pixelmill` in the folder of the test, as a user would.
 
-    Unless `fresh`, it runs in a forked process that has imported its libraries already.
+    Unless `fresh`, it runs in a forked process that has imported its libraries already. Of the
+    environment, it has only what is given in addition.
     """
 
-    def run_pixelmill(*arguments, fresh=False):
+    def run_pixelmill(*arguments, fresh=False, environment=()):
         command = ["pixelmill", *map(str, arguments)]
         env = {"PYTHONPATH": str(REPOSITORY / "scripts"), "PATH": "", "HOME": str(tmp_path)}
+        env.update(environment)
         if preloaded is not None and not fresh:
             return subprocess.CompletedProcess(
                 command, *preloaded.run_apart(command, tmp_path, env, LONGEST)

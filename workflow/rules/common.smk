@@ -16,7 +16,7 @@ from pixelmill.core.project import PACKAGE
 from pixelmill.core.safe_path import protect_children
 from pixelmill.dataset import left_out
 from pixelmill.dataset.image_list import ImageList
-from pixelmill.dataset.layout import source_of
+from pixelmill.dataset.layout import place_of, source_of
 from pixelmill.dataset.shards import Shard, all_of
 from pixelmill.engines.registry import BASELINE, CHOICES, on_cluster
 from pixelmill.imaging.fingerprint import rendering_software
@@ -179,11 +179,29 @@ def packing(wildcards):
 
 
 def generated(wildcards):
-    """The record of a generated dataset; nothing for a user's folder."""
+    """The record of a generated or a mirrored dataset; nothing for a user's folder."""
     dataset = CONFIG["datasets"][wildcards.dataset]
-    return (
-        f"{RESULTS}/{wildcards.dataset}/generated.json" if "generate" in dataset else []
-    )
+    if "generate" in dataset:
+        return f"{RESULTS}/{wildcards.dataset}/generated.json"
+    return f"{RESULTS}/{wildcards.dataset}/mirrored.json" if place_of(dataset) else []
+
+
+def mirrored(wildcards):
+    """Which files of a place are mirrored; of archives, the globs concern the members."""
+    dataset = CONFIG["datasets"][wildcards.dataset]
+    return "{}" if "archive" in dataset else selection(wildcards)
+
+
+def mirror_token(wildcards):
+    """A token that changes if a place has other files than its mirror, so that they are copied."""
+    if not workflow.is_main_process:
+        return ""
+    try:
+        return workflow_setup.mirror_token(
+            wildcards.dataset, CONFIG["datasets"][wildcards.dataset]
+        )
+    except UserError as error:
+        sys.exit(f"config: {error}")
 
 
 def token(wildcards):

@@ -19,12 +19,13 @@ from pixelmill.core.files import TEMPORARY
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
 from pixelmill.core.tables import iterate_table
-from pixelmill.dataset.layout import INSPECTION, LEDGER
+from pixelmill.dataset.layout import INSPECTION, LEDGER, place_of
 from pixelmill.dataset.ledger import open_to_read
 from pixelmill.dataset.shards import WHOLE, others
 from pixelmill.dataset.synthetic import made_in
 from pixelmill.engines.registry import CHOICES
 from pixelmill.packing.record import SHARD
+from pixelmill.transfer.mirror import mirrored_in
 
 _TREE = "|".join(CHOICES)
 _SHARD = r"[0-9]+-of-[0-9]+"
@@ -39,7 +40,7 @@ _STATE = (
 
 #: Tables of a dataset, and of a recipe.
 _TABLES = (
-    rf"generated\.json|(shards/{_SHARD}/)?catalog(\.known)?\.csv"
+    rf"(generated|mirrored)\.json|(shards/{_SHARD}/)?catalog(\.known)?\.csv"
     rf"|(metrics|findings|selected|left_out|splits)\.csv|metrics\.parquet|statistics\.json|inspection\.html|{INSPECTION}/({_STATE})"
 )
 _TABLES_OF_RECIPES = (
@@ -59,12 +60,12 @@ _VERDICTS = (
 
 #: Jobs that write a log and a benchmark: of the run, a dataset, a recipe.
 _JOBS = ("plan", "process", "report", "steps", "verdict", "verify")
-_JOBS_OF_DATASETS = rf"catalog|generate|inspect|select|split|shards/{_SHARD}\.catalog"
+_JOBS_OF_DATASETS = rf"catalog|generate|mirror|inspect|select|split|shards/{_SHARD}\.catalog"
 _JOBS_OF_RECIPES = rf"compare|scaling|rivals|pack|({_TREE})(\.verify|/{_SHARD})?"
 
 
 def clean(config: Mapping[str, Any]) -> tuple[int, list[str]]:
-    """Remove results, generated images, logs and benchmarks.
+    """Remove results, generated and mirrored images, logs and benchmarks.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def clean(config: Mapping[str, Any]) -> tuple[int, list[str]]:
     """
     # Scratch disks lie behind links; the other folders are the project's own.
     results = _Broom(config["results"], follow=True)
-    generated, logs, benchmarks = map(_Broom, ("resources", "logs", "benchmarks"))
+    resources, logs, benchmarks = map(_Broom, ("resources", "logs", "benchmarks"))
     recipe = "|".join(map(re.escape, config["recipes"]))
     tables = rf"{_TABLES}|({recipe})/({_TABLES_OF_RECIPES}|({_TREE})/(shards/{_SHARD}/)?({_STATE}))"
     jobs = rf"{_JOBS_OF_DATASETS}|({recipe})/({_JOBS_OF_RECIPES})"
@@ -98,16 +99,19 @@ def clean(config: Mapping[str, Any]) -> tuple[int, list[str]]:
         results.sweep(dataset, _pattern(tables))
         logs.sweep(dataset, _pattern(rf"({jobs})\.log"))
         benchmarks.sweep(dataset, _pattern(rf"({jobs})\.tsv"))
-        is_made = made_in(f"resources/{dataset}") if "generate" in given else None
-        if is_made:
-            generated.sweep(dataset, is_made)
+        folder = f"resources/{dataset}"
+        is_ours = made_in(folder) if "generate" in given else None
+        if place_of(given):
+            is_ours = mirrored_in(folder)
+        if is_ours:
+            resources.sweep(dataset, is_ours)
     results.sweep("report", _pattern(_REPORT))
     for name in _VERDICTS:
         results.remove(name)
     for job in _JOBS:
         logs.remove(f"{job}.log")
         benchmarks.remove(f"{job}.tsv")
-    brooms = (results, generated, logs, benchmarks)
+    brooms = (results, resources, logs, benchmarks)
     for broom in brooms:
         broom.end()
     return sum(broom.removed for broom in brooms), [path for broom in brooms for path in broom.left]

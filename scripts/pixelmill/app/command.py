@@ -103,6 +103,20 @@ def _parser() -> argparse.ArgumentParser:
         help="also assign the images to parts, such as train=0.8 val=0.1 test=0.1; near-duplicates "
         "stay together, and images that were assigned before stay where they are",
     )
+    mirror = add(
+        "mirror",
+        "copy images from a bucket into a folder, or only those that changed",
+        "pixelmill mirror s3://bucket/photos photos",
+    )
+    mirror.add_argument("place", metavar="PLACE", help="URL of a bucket and a prefix in it")
+    mirror.add_argument(
+        "folder", type=path, metavar="FOLDER", help="folder of the copies, created if missing"
+    )
+    mirror.add_argument(
+        "--allow-removals",
+        action="store_true",
+        help="remove the copies of any number of files that are gone",
+    )
     pack = add(
         "pack",
         "pack the results of `run` into shards for training, or check them",
@@ -156,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="file to write (default: config.yaml)",
     )
-    for parser_ in (run, plan, verify, report, inspect, pack, scaling, init):
+    for parser_ in (run, plan, verify, report, inspect, mirror, pack, scaling, init):
         cli.add_messages(parser_)
     for parser_ in (run, verify, inspect, scaling):
         cli.add_workers(parser_)
@@ -195,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with streams.written_completely():
             sys.exit(_tell(parser.parse_args(given)))
         sys.exit(0)
-    launcher.run(_run, lambda: parser.parse_args(given))
+    launcher.run(_run, lambda: parser.parse_args(given), given[:1] == ["mirror"])
 
 
 def _run_workflow(arguments: Sequence[str]) -> int:
@@ -241,6 +255,8 @@ def _run(options: argparse.Namespace) -> int | None:
         from pixelmill.app import report_commands as commands
     elif options.command == "pack":
         from pixelmill.app import pack_command as commands
+    elif options.command == "mirror":
+        from pixelmill.app import mirror_command as commands
     command: Callable[[argparse.Namespace], int | None] = getattr(commands, options.command)
     return command(options)
 

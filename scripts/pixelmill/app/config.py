@@ -25,7 +25,14 @@ from pixelmill.dataset.layout import INSPECTION
 from pixelmill.imaging import recipe, recipe_parser
 from pixelmill.imaging.codecs.formats import format_name
 from pixelmill.imaging.codecs.limits import PRESETS
-from pixelmill.storage.archives import FORMATS, files_of, is_archive
+from pixelmill.storage.archives import (
+    COMPRESSED,
+    FORMATS,
+    files_of,
+    is_archive,
+    is_compressed_tar,
+)
+from pixelmill.transfer.buckets import is_bucket
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -328,7 +335,7 @@ def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Map
     """Check a dataset, and return it with the path of its images expanded."""
     key = f"datasets.{name}"
     if sum(source in dataset for source in _SOURCES) != 1:
-        raise UserError(f"{key}: give one of 'folder', 'archive' and 'generate'.")
+        raise UserError(f"{key}: give one of 'folder', 'archive', 'bucket', 'urls' and 'generate'.")
     if "generate" in dataset:
         for side in ("width", "height"):
             low, high = dataset["generate"][side]
@@ -338,14 +345,21 @@ def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Map
                 )
         for glob in ("include", "exclude"):
             if glob in dataset:
-                raise UserError(
-                    f"{key}.{glob}: is only for datasets with 'folder' or 'archive'; leave it out."
-                )
+                raise UserError(f"{key}.{glob}: is not for generated images; leave it out.")
         return dataset
     if "archive" in dataset:
         return {**dataset, "archive": _checked_archive(key, dataset["archive"], results)}
+    if "bucket" in dataset:
+        if not is_bucket(dataset["bucket"]):
+            raise UserError(
+                f"{key}.bucket: '{dataset['bucket']}' is not the URL of a bucket; write, for "
+                "example, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix."
+            )
+        return dataset
+    if "urls" in dataset:
+        return {**dataset, "urls": _expanded(dataset["urls"], f"{key}.urls")}
     folder = _expanded(dataset["folder"], f"{key}.folder")
-    if is_archive(folder):
+    if is_archive(folder) or is_compressed_tar(folder):
         raise UserError(f"{key}.folder: '{folder}' is an archive; write 'archive' for 'folder'.")
     if os.path.isfile(folder):
         for glob in ("include", "exclude"):
@@ -358,7 +372,7 @@ def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Map
 
 
 #: Keys of a dataset that say where its images come from.
-_SOURCES = ("folder", "archive", "generate")
+_SOURCES = ("folder", "archive", "bucket", "urls", "generate")
 
 
 def _checked_archive(key: str, given: str, results: str) -> str:
@@ -366,10 +380,10 @@ def _checked_archive(key: str, given: str, results: str) -> str:
     source = _expanded(given, f"{key}.archive")
     if os.path.isdir(source):
         raise UserError(f"{key}.archive: '{source}' is a folder; write 'folder' for 'archive'.")
-    if not is_archive(source):
+    if not (is_archive(source) or is_compressed_tar(source)):
         raise UserError(
             f"{key}.archive: '{source}' is not an archive; give a path or a pattern that ends with "
-            f"{', '.join(FORMATS)}."
+            f"{', '.join([*FORMATS, *COMPRESSED])}."
         )
     try:
         paths = files_of(source)

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 
 from pixelmill.app import console
-from pixelmill.core import captured_output, streams
+from pixelmill.core import captured_output, credentials, streams
 from pixelmill.core.errors import SAYS_STOPPED, STOPPED, UserError, describe, sentence
 from pixelmill.core.files import is_inside
 from pixelmill.core.progress import JSON, QUIET, VARIABLE
@@ -49,7 +49,9 @@ class Terminated(BaseException):
 
 
 def run(
-    main: Callable[[argparse.Namespace], int | None], arguments: Callable[[], argparse.Namespace]
+    main: Callable[[argparse.Namespace], int | None],
+    arguments: Callable[[], argparse.Namespace],
+    keeps_credentials: bool = False,
 ) -> None:
     """Run the main function of a script and exit: 0 success, 1 check failed, 2 could not run.
 
@@ -58,10 +60,15 @@ def run(
     main : callable
     arguments : callable
         Reads the command line; it is called once the standard streams can be written to.
+    keeps_credentials : bool
+        Whether the script needs what the environment says about object stores. It is kept from
+        all scripts that decode images.
     """
     streams.secure()
     pin_inner_threads()
     protect_children()
+    if not keeps_credentials:
+        credentials.forget()
     options = arguments()
     if options.quiet or options.progress:
         os.environ[VARIABLE] = QUIET if options.quiet else options.progress

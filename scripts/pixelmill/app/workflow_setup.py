@@ -22,7 +22,7 @@ from pixelmill.core.progress import QUIET, VARIABLE
 from pixelmill.core.root import Root
 from pixelmill.core.tables import read_json, write_json
 from pixelmill.dataset import catalog, globs, outputs_state, synthetic
-from pixelmill.dataset.layout import Layout, source_of
+from pixelmill.dataset.layout import Layout, place_of, source_of
 from pixelmill.dataset.shards import FOLDER, WHOLE, Shard
 from pixelmill.report.conclusion import State
 
@@ -98,7 +98,7 @@ def check_images(config: Mapping[str, Any]) -> None:
     for name in config["run"]["datasets"]:
         dataset = config["datasets"][name]
         for key in ("folder", "archive"):
-            if key in dataset:
+            if key in dataset and not place_of(dataset):
                 try:
                     catalog.require_image(dataset[key], globs.Selection(**selection(dataset)))
                 except UserError as error:
@@ -196,6 +196,27 @@ def token(dataset: str) -> str:
     return _of_this_run(f"resources/{dataset}", synthetic.token)
 
 
+def mirror_token(name: str, dataset: Mapping[str, Any]) -> str:
+    """Return the token of a mirror; a new one if its place has other files, or some are missing.
+
+    Raises
+    ------
+    UserError
+        If the place cannot be listed.
+    """
+    from pixelmill.transfer import mirror, places
+
+    def make(folder: str) -> str:
+        try:
+            place = places.place_at(place_of(dataset) or "")
+            return mirror.token(place, folder, globs.Selection(**selection(dataset)))
+        except UserError as error:
+            key = next(key for key in ("archive", "bucket", "urls") if key in dataset)
+            raise UserError(f"datasets.{name}.{key}: {error}") from error
+
+    return _of_this_run(f"resources/{name}", make)
+
+
 def outputs_token(tree: str) -> str:
     """Return the token of the outputs of a tree; a new one if some were lost or altered."""
     return _of_this_run(f"{tree}/images", lambda _: outputs_state.token(tree))
@@ -232,8 +253,11 @@ def _fresh() -> str:
 
 
 def fingerprint(dataset: Mapping[str, Any], shard: Shard = WHOLE) -> str:
-    """Return a digest of a shard of a user's folder or archives; empty for generated images."""
-    if "generate" in dataset:
+    """Return a digest of a shard of a user's folder or archives.
+
+    It is empty for generated images and mirrors: they have records.
+    """
+    if "generate" in dataset or place_of(dataset):
         return ""
     selected = {key: tuple(given) for key, given in selection(dataset).items()}
     return _fingerprints(source_of("", dataset), shard.of, **selected)[shard.number - 1]

@@ -12,6 +12,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.tables import read_json
 from pixelmill.dataset.globs import Selection, chosen
 from pixelmill.engines.registry import BASELINE
+from pixelmill.storage.archives import decompressed, is_compressed_tar, is_pattern
 
 #: Name of the ledger of a tree, or of a shard of it.
 LEDGER = "ledger.sqlite"
@@ -58,6 +59,20 @@ class Tree:
         )
 
 
+def place_of(dataset: Mapping[str, Any]) -> str | None:
+    """Return the place of which a dataset is a mirror; None if its images are read where they are.
+
+    Examples
+    --------
+    >>> place_of({"bucket": "s3://photos"}), place_of({"archive": "photos.zip"})
+    ('s3://photos', None)
+    """
+    if archive := dataset.get("archive"):
+        return archive if is_compressed_tar(archive) else None
+    place: str | None = dataset.get("bucket") or dataset.get("urls")
+    return place
+
+
 def source_of(name: str, dataset: Mapping[str, Any]) -> str:
     """Return the folder or the archives of a dataset's images.
 
@@ -65,8 +80,14 @@ def source_of(name: str, dataset: Mapping[str, Any]) -> str:
     --------
     >>> source_of("mine", {"archive": "photos.zip"}), source_of("demo", {"generate": {}})
     ('photos.zip', 'resources/demo')
+    >>> source_of("mine", {"archive": "photos.tgz"}), source_of("mine", {"archive": "*.tgz"})
+    ('resources/mine/photos.tar', 'resources/mine/*.tar')
     """
-    return str(dataset.get("folder") or dataset.get("archive") or f"resources/{name}")
+    folder = f"resources/{name}"
+    archive = dataset.get("archive")
+    if archive and place_of(dataset):
+        return f"{folder}/{'*.tar' if is_pattern(archive) else decompressed(archive)}"
+    return str(dataset.get("folder") or archive or folder)
 
 
 class Layout:

@@ -24,6 +24,10 @@ from pixelmill.storage.zip_format import ZIP
 #: Formats by the suffix of an archive.
 FORMATS = {".zip": ZIP, ".cbz": ZIP, ".tar": TAR, ".parquet": PARQUET}
 
+#: Suffixes of tars that are mirrored before they are read: a member within compressed data
+#: cannot be found.
+COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
+
 #: What makes a path a pattern: wildcards, and ranges of numbers such as ``{00000..00999}``.
 _WILDCARD, _RANGE = re.compile(r"[*?\[]"), re.compile(r"\{(\d{1,18})\.\.(\d{1,18})\}")
 
@@ -46,6 +50,36 @@ def is_archive(source: str) -> bool:
     (True, True, False)
     """
     return _suffix(source) in FORMATS and not os.path.isdir(source)
+
+
+def is_compressed_tar(source: str) -> bool:
+    """Whether a path stands for a compressed tar or a pattern of such: by its suffix.
+
+    Examples
+    --------
+    >>> is_compressed_tar("crawl/{000..099}.tar.GZ"), is_compressed_tar("photos.tar")
+    (True, False)
+    """
+    return source.lower().endswith(COMPRESSED) and not os.path.isdir(source)
+
+
+def decompressed(path: str) -> str:
+    """Return the name of a compressed tar once it is decompressed.
+
+    Examples
+    --------
+    >>> decompressed("crawl/a.tar.gz"), decompressed("b.c.TGZ")
+    ('a.tar', 'b.c.tar')
+    """
+    name = os.path.basename(path)
+    suffix = max((one for one in COMPRESSED if name.lower().endswith(one)), key=len)
+    return f"{name[: -len(suffix)]}.tar"
+
+
+def is_pattern(source: str) -> bool:
+    """Whether a path stands for any number of archives, unless there is a file of this name."""
+    has_marks = _WILDCARD.search(source) or _RANGE.search(source)
+    return bool(has_marks) and not os.path.lexists(source)
 
 
 def _suffix(path: str) -> str:
@@ -159,7 +193,7 @@ class Archives:
 
     def __init__(self, source: str) -> None:
         self.paths: dict[str, str] = {}
-        if os.path.lexists(source) or not (_WILDCARD.search(source) or _RANGE.search(source)):
+        if not is_pattern(source):
             _require(source)
             self.paths[""] = source
             return

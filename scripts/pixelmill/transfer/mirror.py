@@ -9,18 +9,20 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
+from pixelmill.core.databases import COMPANIONS
 from pixelmill.core.errors import RemovalsError, UserError, cannot_write, shown
-from pixelmill.core.files import lock_for_sweeps, sweep, temporary_beside
+from pixelmill.core.files import TEMPORARY, lock_for_sweeps, sweep, temporary_beside
 from pixelmill.core.locks import exclusive
 from pixelmill.core.progress import Progress
 from pixelmill.core.root import Root
 from pixelmill.dataset.globs import Selection
 from pixelmill.storage.member import member_path
-from pixelmill.transfer.mirror_record import Copy, MirrorRecord
+from pixelmill.transfer.mirror_record import RECORD, Copy, MirrorRecord, names_in
 from pixelmill.transfer.place import Item, Place, TransferError
 
 #: How often a file is copied before it counts as failed: connections break, and files change.
@@ -75,6 +77,7 @@ def mirror(
     folder: str,
     selection: Selection | None = None,
     max_removal_rate: float = 0.5,
+    token: str = "",
 ) -> Mirrored:
     """Bring a folder up to date with a place.
 
@@ -90,6 +93,8 @@ def mirror(
         Which of the names belong to the mirror.
     max_removal_rate : float
         The largest share of the files, 0..1, that may be removed.
+    token : str
+        Kept if all files of the place are here in the end; see `token`.
 
     Raises
     ------
@@ -103,17 +108,69 @@ def mirror(
         sweep(folder)
         record = MirrorRecord(folder, place.name)
         try:
-            return _Mirror(place, Root(folder), record).update(
+            record.token = ""
+            done = _Mirror(place, Root(folder), record).update(
                 selection or Selection(), max_removal_rate
             )
+            if not done.failed:
+                record.token = token
+            return done
         finally:
             record.close()
+
+
+def token(place: Place, folder: str, selection: Selection) -> str:
+    """Return a token by which Snakemake, which does not know the files, sees whether all are here.
+
+    It stays the same while the folder has what the place has, and is a new one if not; `mirror`
+    then keeps it.
+
+    Raises
+    ------
+    UserError
+        If the place cannot be listed, or the folder is a mirror of another place.
+    """
+    if os.path.lexists(os.path.join(folder, RECORD)):
+        record = MirrorRecord(folder, place.name)
+        try:
+            known = record.token
+            if known and _Mirror(place, Root(folder), record).is_current(selection):
+                return known
+        finally:
+            record.close()
+    return secrets.token_hex(8)
+
+
+def mirrored_in(folder: str) -> Callable[[str], bool] | None:
+    """Return a test for names of files that a mirror wrote into a folder; None if there are none.
+
+    Raises
+    ------
+    UserError
+        If the record is damaged.
+    """
+    path = os.path.join(folder, RECORD)
+    if not os.path.isfile(path):
+        return None
+    names = names_in(path)
+    own = {RECORD, *(RECORD + suffix for suffix in COMPANIONS), ".lock"}
+
+    def is_ours(name: str) -> bool:
+        return name in names or name in own or TEMPORARY.fullmatch(name) is not None
+
+    return is_ours
 
 
 class _Mirror:
     def __init__(self, place: Place, root: Root, record: MirrorRecord) -> None:
         self._place, self._root, self._record = place, root, record
         self._done = Mirrored()
+
+    def is_current(self, selection: Selection) -> bool:
+        items, copies = self._listed(selection), self._record.copies()
+        return items.keys() == copies.keys() and all(
+            self._is_current(item, copies) for item in items.values()
+        )
 
     def update(self, selection: Selection, max_removal_rate: float) -> Mirrored:
         items = self._listed(selection)

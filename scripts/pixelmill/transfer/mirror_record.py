@@ -15,7 +15,7 @@ from pixelmill.core.errors import UserError
 RECORD = ".mirror.sqlite"
 
 _LAYOUT = """
-CREATE TABLE IF NOT EXISTS place (name TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS place (name TEXT NOT NULL, token TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS files (
     name TEXT PRIMARY KEY, tag TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -63,7 +63,7 @@ class MirrorRecord:
             self._database.executescript(_LAYOUT)
             known = self._database.execute("SELECT name FROM place").fetchone()
             if known is None:
-                self._database.execute("INSERT INTO place VALUES (?)", (place,))
+                self._database.execute("INSERT INTO place VALUES (?, '')", (place,))
         except sqlite3.Error as error:
             raise self._unusable(error) from error
         if known is not None and known[0] != place:
@@ -77,6 +77,17 @@ class MirrorRecord:
             f"'{self._path}' cannot be used: {error}; if it is damaged, move the folder away, and "
             "mirror again."
         )
+
+    @property
+    def token(self) -> str:
+        """See `pixelmill.transfer.mirror.token`; empty unless all files of the place are here."""
+        with self._told():
+            return str(self._database.execute("SELECT token FROM place").fetchone()[0])
+
+    @token.setter
+    def token(self, token: str) -> None:
+        with self._told():
+            self._database.execute("UPDATE place SET token = ?", (token,))
 
     def close(self) -> None:
         """Close the database."""
@@ -125,3 +136,20 @@ class MirrorRecord:
             yield
         except sqlite3.Error as error:
             raise self._unusable(error) from error
+
+
+def names_in(path: str) -> set[str]:
+    """Return the names of all files in a record.
+
+    Raises
+    ------
+    UserError
+        If it is damaged.
+    """
+    try:
+        with contextlib.closing(databases.connect_to_read(path)) as database:
+            return {name for (name,) in database.execute("SELECT name FROM files")}
+    except sqlite3.Error as error:
+        raise UserError(
+            f"'{path}' cannot be read: {error}; remove its folder, if all in it is a mirror."
+        ) from error

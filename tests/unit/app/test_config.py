@@ -180,7 +180,7 @@ MISTAKES = {
     "dataset-as-path": ({"datasets": {"demo": "photos"}}, "datasets.demo", ["'photos'", "a map"]),
     "dataset-of-two-kinds": (
         {"datasets": {"demo": {"folder": ".", "generate": {}}}}, "datasets.demo",
-        ["one of 'folder', 'archive' and 'generate'"],
+        ["one of 'folder', 'archive', 'bucket', 'urls' and 'generate'"],
     ),
     "dataset-name-with-space": (
         {"datasets": {"my photos": {"generate": {}}}}, "datasets",
@@ -224,13 +224,21 @@ MISTAKES = {
     ),
     "folder-as-archive": (folder("a.zip"), "datasets.demo.folder", ["write 'archive'"]),
     "include-as-text": (folder(".", include="*.jpg"), "datasets.demo.include", ["a list"]),
+    "bucket-that-is-a-folder": (
+        {"datasets": {"demo": {"bucket": "photos"}}}, "datasets.demo.bucket",
+        ["'photos' is not the URL of a bucket", "s3://bucket/prefix"],
+    ),
+    "folder-that-is-a-compressed-tar": (
+        {"datasets": {"demo": {"folder": "a.tar.gz"}}}, "datasets.demo.folder",
+        ["'a.tar.gz' is an archive", "write 'archive' for 'folder'"],
+    ),
     "include-of-generated": (
         {"datasets": {"demo": {"generate": {}, "include": ["*.jpg"]}}}, "datasets.demo.include",
-        ["only for datasets with 'folder' or 'archive'"],
+        ["is not for generated images"],
     ),
     "exclude-of-generated": (
         {"datasets": {"demo": {"generate": {}, "exclude": ["*.jpg"]}}}, "datasets.demo.exclude",
-        ["only for datasets with 'folder' or 'archive'"],
+        ["is not for generated images"],
     ),
     "count-as-text": (demo(count="1e3"), "datasets.demo.generate.count", ["'1e3'", "whole number"]),
     "count-as-fraction": (demo(count=2.5), "datasets.demo.generate.count", ["2.5", "whole number"]),

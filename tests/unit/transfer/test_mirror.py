@@ -1,13 +1,16 @@
 """A mirror has the files of its place, and touches no others."""
 
+import logging
 import os
 
 import pytest
 
 from pixelmill.core.errors import RemovalsError, UserError
 from pixelmill.dataset.globs import Selection
-from pixelmill.transfer.mirror import mirror
+from pixelmill.transfer.messages import tell
+from pixelmill.transfer.mirror import mirror, mirrored_in, token
 from pixelmill.transfer.mirror_record import RECORD
+from pixelmill.transfer.places import place_at
 from tests.helpers.shelf import Shelf
 
 FILES = {"a.jpg": b"one", "b/c d.jpg": b"two", "b/é.jpg": b"three"}
@@ -159,3 +162,55 @@ def test_a_damaged_record_is_named(folder, damage):
     with pytest.raises(UserError, match=r"\.mirror\.sqlite' cannot be used"):
         mirror(Shelf(FILES), str(folder))
     assert content(folder) == FILES
+
+
+def test_the_token_stays_while_the_folder_has_what_the_place_has(folder):
+    shelf, everything = Shelf(FILES), Selection()
+    new = token(shelf, str(folder), everything)
+    assert token(shelf, str(folder), everything) != new
+    mirror(shelf, str(folder), token=new)
+    assert token(shelf, str(folder), everything) == new
+    (folder / "a.jpg").write_bytes(b"x")
+    assert token(shelf, str(folder), everything) != new
+    mirror(shelf, str(folder), token=new)
+    shelf.files["new.jpg"] = b"new"
+    assert token(shelf, str(folder), everything) != new
+    assert token(shelf, str(folder), Selection(["a.jpg"])) != new
+
+
+def test_a_mirror_that_is_not_complete_has_no_token(folder):
+    shelf = Shelf(FILES)
+    shelf.broken["a.jpg"] = 9
+    mirror(shelf, str(folder), token="kept")
+    shelf.broken.clear()
+    assert token(shelf, str(folder), Selection()) != "kept"
+
+
+def test_files_of_a_mirror_are_known_from_its_record(folder):
+    assert mirrored_in(str(folder)) is None
+    mirror(Shelf(FILES), str(folder))
+    is_ours = mirrored_in(str(folder))
+    assert all(map(is_ours, [*FILES, RECORD, f"{RECORD}-journal", ".lock"]))
+    assert not is_ours("own.txt") and not is_ours("b/other.jpg")
+    (folder / RECORD).write_bytes(b"no database")
+    with pytest.raises(UserError, match="cannot be read"):
+        mirrored_in(str(folder))
+
+
+def test_what_a_mirror_did_is_told(folder, caplog):
+    caplog.set_level("INFO")
+    shelf = Shelf({**FILES, "../x.jpg": b"", ".y.jpg": b"", "c.jpg": b"c"})
+    shelf.broken.update({"a.jpg": 9, "c.jpg": 9})
+    tell(mirror(shelf, str(folder)), shelf.name, logging.getLogger())
+    assert caplog.messages == [
+        "shelf://one: 2 files copied (0.0 MB), 0 kept, 0 removed",
+        "shelf://one: left out: files that lead out of the folder (1), hidden files (1)",
+        "shelf://one: 2 files could not be copied, and will be tried again in the next run: "
+        "'a.jpg' (the connection was lost), 'c.jpg' (the connection was lost)",
+    ]
+
+
+@pytest.mark.parametrize("source", ["photos", "https://example.org", "ftp://a/b"])
+def test_what_cannot_be_mirrored_is_told(source):
+    with pytest.raises(UserError, match=rf"'{source}' is not a place that can be mirrored"):
+        place_at(source)

@@ -1,0 +1,15 @@
+"""Credentials: what the environment says about object stores, kept from processes that decode."""
+
+from __future__ import annotations
+
+import os
+
+#: How the names of variables begin by which programs find object stores and their secrets.
+_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "GCS_", "GCP_", "OBJECT_STORE_")
+
+
+def forget() -> None:
+    """Remove them from the environment of this process, and so of those that it starts."""
+    for name in list(os.environ):
+        if name.upper().startswith(_PREFIXES):
+            del os.environ[name]

@@ -1,0 +1,29 @@
+"""Messages: what a mirror did, for people."""
+
+from __future__ import annotations
+
+import logging
+
+from pixelmill.core.errors import shown
+from pixelmill.dataset.catalog import told_left_out
+from pixelmill.transfer.mirror import Mirrored
+
+#: Files that are named of those that could not be copied.
+_MOST_EXAMPLES = 3
+
+
+def tell(done: Mirrored, place: str, log: logging.Logger) -> None:
+    """Log what was copied, what was left out, and what failed."""
+    log.info("%s: %s", place, done)
+    if done.left_out:
+        log.info("%s: left out: %s", place, told_left_out(done.left_out))
+    if done.failed:
+        examples = ", ".join(f"{shown(name)} ({why})" for name, why in done.failed[:_MOST_EXAMPLES])
+        more = len(done.failed) - _MOST_EXAMPLES
+        log.warning(
+            "%s: %s not be copied, and will be tried again in the next run: %s%s",
+            place,
+            "1 file could" if len(done.failed) == 1 else f"{len(done.failed):,} files could",
+            examples,
+            f" and {more:,} more" if more > 0 else "",
+        )

@@ -1,0 +1,122 @@
+"""Images that are elsewhere are processed by the command and by the workflow as folders are."""
+
+import shutil
+
+import pytest
+
+from tests.helpers.projects import SMALL, is_up_to_date
+from tests.helpers.s3_server import SECRET, USER, S3Server
+from tests.workflow.test_archives import outputs
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def store(monkeypatch):
+    server = S3Server()
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def project(new_project, tmp_path, store):
+    """A project whose pictures are in a bucket."""
+    config = {**SMALL, "datasets": {"mine": {"bucket": "s3://photos/holiday"}}}
+    config["run"] = {**SMALL["run"], "engines": ["processes"]}
+    folder = new_project(tmp_path / "project", config, count=3)
+    for path in (folder / "pictures").iterdir():
+        store.put(f"holiday/{path.name}", path.read_bytes())
+    shutil.rmtree(folder / "pictures")
+    return folder
+
+
+def test_the_workflow_copies_and_makes_what_changed_in_a_bucket(
+    project, snakemake, store, picture, encoded
+):
+    first = snakemake(project, "all")
+    assert first.status == 0, first.text
+    assert first.made == [3, 3]
+    assert "s3://photos/holiday: 3 files copied" in first.text
+    tree = project / "results/mine/light/processes"
+    made = outputs(tree)
+    assert is_up_to_date(snakemake(project, "all"))
+    store.put("holiday/1.jpg", encoded(picture(50, (160, 120)), "JPEG"))
+    again = snakemake(project, "all")
+    assert again.status == 0, again.text
+    assert "1 file copied" in again.text
+    assert again.made == [1, 1]
+    now = outputs(tree)
+    assert {name for name in now if now[name] != made[name]} == {"images/1.jpg"}
+    (project / "resources/mine/2.jpg").unlink()
+    assert "1 file copied" in snakemake(project, "all").text
+    assert is_up_to_date(snakemake(project, "all"))
+
+
+def test_no_file_of_a_run_contains_the_secret(project, snakemake):
+    assert snakemake(project, "all").status == 0
+    for path in project.rglob("*"):
+        if path.is_file() and path.stat().st_size < 10_000_000:
+            assert SECRET.encode() not in path.read_bytes(), path
+
+
+def test_a_file_that_cannot_be_copied_costs_one_image_and_is_tried_again(project, snakemake, store):
+    store.fault = lambda method, key: "cut" if key.endswith("1.jpg") else ""
+    first = snakemake(project, "all")
+    assert first.status == 0, first.text
+    assert "1 file could not be copied" in first.text
+    assert first.made == [2, 2]
+    store.fault = lambda method, key: ""
+    assert snakemake(project, "all").made == [1, 1]
+
+
+def test_a_bucket_that_cannot_be_listed_is_told(project, snakemake, monkeypatch):
+    told = "The bucket 's3://photos/holiday' cannot be used: InvalidAccessKeyId"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    first = snakemake(project, "all")
+    assert first.status != 0
+    assert told in first.text
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", USER)
+    assert snakemake(project, "all").status == 0
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    later = snakemake(project, "all")
+    assert (later.status != 0, later.jobs) == (True, [])
+    assert f"config: datasets.mine.bucket: {told}" in later.text
+
+
+def test_clean_removes_the_copies_and_nothing_else(project, snakemake):
+    assert snakemake(project, "all").status == 0
+    (project / "resources/mine/own.txt").write_text("mine")
+    done = snakemake(project, "clean")
+    assert done.status == 0, done.text
+    left = [path.name for path in (project / "resources").rglob("*") if path.is_file()]
+    assert left == ["own.txt"]
+
+
+def test_the_command_mirrors_a_bucket(pixelmill, store, photos, tmp_path):
+    photos(tmp_path / "photos", 3)
+    for path in (tmp_path / "photos").iterdir():
+        store.put(path.name, path.read_bytes())
+
+    def mirror(*arguments):
+        return pixelmill("mirror", *arguments, environment=store.environment)
+
+    first = mirror("s3://photos", "copies")
+    assert first.returncode == 0, first.stderr
+    assert first.stderr.splitlines()[-1].startswith("s3://photos: 3 files copied")
+    assert pixelmill("run", "copies", "out", "--preset", "thumbnails").returncode == 0
+    assert pixelmill("run", "photos", "other", "--preset", "thumbnails").returncode == 0
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "other")
+    store.buckets["photos"].clear()
+    refused = mirror("s3://photos", "copies")
+    assert refused.returncode == 2
+    assert "3 of 3 files are gone from 's3://photos'" in refused.stderr
+    assert "add --allow-removals" in refused.stderr
+    assert len(list((tmp_path / "copies").glob("*.jpg"))) == 3
+    assert mirror("s3://photos", "copies", "--allow-removals").returncode == 0
+    left = {path.name for path in (tmp_path / "copies").iterdir()}
+    assert left == {".lock", ".mirror.sqlite"}
+    wrong = mirror("photos", "copies")
+    assert wrong.returncode == 2
+    assert "'photos' is not a place that can be mirrored" in wrong.stderr

@@ -1,0 +1,32 @@
+# Copies of images that are elsewhere, for datasets that have a key `bucket` or `urls`, or compressed
+# tars.
+
+
+rule mirror:
+    """Copy into resources/ what is new or changed at the place of a dataset."""
+    input:
+        code=code("mirror.py"),
+    output:
+        done=f"{RESULTS}/{{dataset}}/mirrored.json",
+    log:
+        "logs/{dataset}/mirror.log",
+    benchmark:
+        "benchmarks/{dataset}/mirror.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=600,
+    params:
+        place=lambda wildcards: place_of(CONFIG["datasets"][wildcards.dataset]),
+        folder="resources/{dataset}",
+        selection=mirrored,
+        removals=section("removals"),
+        token=mirror_token,
+    message:
+        "Mirror {wildcards.dataset}"
+    shell:
+        "python {input.code[0]:q} {params.place:q} {params.folder:q}"
+        " --selection {params.selection:q} --removals {params.removals:q}"
+        " --token {params.token:q} --done {output.done:q} --log {log:q}"
