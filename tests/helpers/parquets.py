@@ -190,6 +190,30 @@ def parquet_of(members, schema=IMAGE, rows=100, change=lambda footer: footer, **
     return made + ended(thrift(change(footer)))
 
 
+def table_of(columns, rows=100, **options):
+    """Return a file of columns of texts by name; None is a missing text."""
+    made, groups = b"PAR1", []
+    count = len(next(iter(columns.values())))
+    for begin in range(0, count, rows):
+        parts = []
+        for name, values in columns.items():
+            some = [v if v is None else v.encode() for v in values[begin : begin + rows]]
+            pages, before = chunk(some, 1, **options)
+            about = {
+                1: BYTES, 2: [PLAIN, RUNS, DICTIONARY], 3: [name.encode()],
+                4: CODECS[options.get("codec", "snappy")][0], 5: Long(len(some)),
+                6: Long(len(pages)), 7: Long(len(pages)), 9: Long(len(made) + before),
+            }  # fmt: skip
+            if before:
+                about[11] = Long(len(made))
+            parts.append({2: Long(len(made)), 3: about})
+            made += pages
+        groups.append({1: parts, 2: Long(len(made)), 3: Long(len(some))})
+    schema = [element(name, OPTIONAL, BYTES, text=True) for name in columns]
+    root = element("schema", REQUIRED, children=len(schema))
+    return made + ended(thrift({1: 1, 2: [root, *schema], 3: Long(count), 4: groups}))
+
+
 def ended(footer, magic=b"PAR1"):
     """Return what stands at the end of a file."""
     return footer + struct.pack("<I", len(footer)) + magic

@@ -20,7 +20,9 @@ from pixelmill.core.filenames import of_cell, unescape
 from pixelmill.core.suggestions import followed, nearest
 from pixelmill.core.user_paths import lookalike
 from pixelmill.dataset.entries import Entries
+from pixelmill.storage import parquet_format
 from pixelmill.storage.archives import is_archive
+from pixelmill.storage.parquet_pages import PageError
 
 #: Columns of a table that may hold the paths. The first of these that a table has is read.
 COLUMNS = ("source", "path", "file", "file_name", "filename")
@@ -68,9 +70,10 @@ class Found(NamedTuple):
 class ImageList:
     """A list of images.
 
-    A text has one path a line, as it is. A table has a header, which names one of `COLUMNS`; its
-    paths are escaped as in all tables of pixelmill. Paths are relative to the folder of the images,
-    or absolute and below it; those of members are as in a catalog of their archives.
+    A text has one path a line, as it is. A table has a header, which names one of `COLUMNS`, and so
+    has a Parquet file; its paths are escaped as in all tables of pixelmill. Paths are relative to
+    the folder of the images, or absolute and below it; those of members are as in a catalog of
+    their archives.
 
     Attributes
     ----------
@@ -136,7 +139,10 @@ class ImageList:
         UserError
             If it cannot, or has not. The paths are checked when they are read.
         """
-        if self.file != STANDARD_INPUT:
+        if self._is_parquet:
+            with self._file() as file, self._told_damage():
+                self._columns(file)
+        elif self.file != STANDARD_INPUT:
             with self._opened() as lines:
                 self._table(next(lines, ""))
 
@@ -169,7 +175,9 @@ class ImageList:
                 continue
             missing += 1
             if len(examples) < _MOST_EXAMPLES:
-                examples.append(f"{shown(path)} (line {line:,}) {_why_missing(source, path)}")
+                examples.append(
+                    f"{shown(path)} ({self._unit} {line:,}) {_why_missing(source, path)}"
+                )
         if not named:
             values = " and ".join(f"{key}={value}" for key, value in self.where.items())
             told = f"has no row with {values}" if values else "names no image"
@@ -191,8 +199,12 @@ class ImageList:
         if self.file == STANDARD_INPUT:
             yield _Lines(self.name, sys.stdin.buffer)
             return
+        with self._file() as file:
+            yield _Lines(self.name, file)
+
+    def _file(self) -> BinaryIO:
         try:
-            file = os.fdopen(regular_files.opened(self.file), "rb")
+            return os.fdopen(regular_files.opened(self.file), "rb")
         except FileNotFoundError as error:
             advice = followed(lookalike(self.file), "correct its path.")
             raise UserError(f"The list {self.name} does not exist{advice}") from error
@@ -201,11 +213,55 @@ class ImageList:
                 f"The list {self.name} cannot be read: {error.strerror}; give a file, or '-' for "
                 "standard input on the command line."
             ) from error
-        with file:
-            yield _Lines(self.name, file)
+
+    @property
+    def _is_parquet(self) -> bool:
+        return self.file.lower().endswith(".parquet")
+
+    @property
+    def _unit(self) -> str:
+        return "row" if self._is_parquet else "line"
+
+    def _columns(self, file: BinaryIO) -> list[str]:
+        """Return the columns of a Parquet file that are read: that of the paths, and of `where`."""
+        names = parquet_format.text_columns(file)
+        by_name = {name.casefold(): name for name in reversed(names)}
+        column = next((by_name[name] for name in COLUMNS if name in by_name), None)
+        if column is None:
+            told = shortened(", ".join(names)) or "none"
+            raise UserError(
+                f"{self.name} has no column of paths; its columns of texts are {told}; name one "
+                f"{', '.join(COLUMNS[:-1])} or {COLUMNS[-1]}."
+            )
+        for name in self.where:
+            if name not in names:
+                raise self._no_column(name, names)
+        return [column, *self.where]
+
+    def _rows(self) -> Iterator[tuple[int, str]]:
+        """Yield the paths of a Parquet file, each with the number of its row."""
+        wanted = tuple(self.where.values())
+        with self._file() as file, self._told_damage():
+            rows = parquet_format.texts(file, self._columns(file))
+            for number, (path, *values) in enumerate(rows, 1):
+                if tuple(values) == wanted:
+                    if not path:
+                        raise self._no_path(number)
+                    yield number, unescape(path)
+
+    @contextlib.contextmanager
+    def _told_damage(self) -> Iterator[None]:
+        try:
+            yield
+        except PageError as error:
+            advice = error.advice or "write it again, or give a text or a CSV"
+            raise UserError(f"The list {self.name} {error}; {advice}.") from error
 
     def _paths(self) -> Iterator[tuple[int, str]]:
-        """Yield all paths, each with the number of its line."""
+        """Yield all paths, each with the number of its line, or of its row in a Parquet file."""
+        if self._is_parquet:
+            yield from self._rows()
+            return
         with self._opened() as lines:
             first = next(lines, "")
             table = self._table(first)
@@ -242,12 +298,21 @@ class ImageList:
         """Return the places of the columns of `where`, with their values."""
         for name in self.where:
             if name not in header:
-                columns = f"its columns are {shortened(', '.join(header))}."
-                raise UserError(
-                    f"{self.name}, line 1: there is no column '{name}'"
-                    f"{followed(nearest(name, header[:_MOST_COLUMNS]), columns)}"
-                )
+                raise self._no_column(name, header)
         return [(header.index(name), value) for name, value in self.where.items()]
+
+    def _no_column(self, name: str, header: Sequence[str]) -> UserError:
+        columns = f"its columns are {shortened(', '.join(header))}."
+        where = self.name if self._is_parquet else f"{self.name}, line 1"
+        return UserError(
+            f"{where}: there is no column '{name}'"
+            f"{followed(nearest(name, header[:_MOST_COLUMNS]), columns)}"
+        )
+
+    def _no_path(self, number: int) -> UserError:
+        return UserError(
+            f"{self.name}, {self._unit} {number:,}: the path is missing; add it, or remove the row."
+        )
 
     def _column(self, lines: _Lines, table: _Table) -> Iterator[tuple[int, str]]:
         rows = csv.reader(lines, delimiter=table.delimiter, strict=True)
@@ -264,17 +329,14 @@ class ImageList:
                 return
             if any(row) and all(_cell(row, at) == value for at, value in table.wanted):
                 if not (path := _cell(row, table.column)):
-                    raise UserError(
-                        f"{self.name}, line {line:,}: the path is missing; add it, or remove the "
-                        "row."
-                    )
+                    raise self._no_path(line)
                 yield line, unescape(path)
 
     def _below(self, path: str, line: int, source: str, folders: Sequence[str]) -> str:
         """Return a path relative to the folder of the images."""
         if not _UNUSUAL.search(path):
             return path
-        where = f"{self.name}, line {line:,}: {shown(path)}"
+        where = f"{self.name}, {self._unit} {line:,}: {shown(path)}"
         if _ADDRESS.match(path):
             raise UserError(
                 f"{where} is an address, which cannot be read; download the image into '{source}', "

@@ -7,6 +7,7 @@ is a digest of its content, because all contents are read anyway when the rows a
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import re
@@ -71,29 +72,88 @@ class _Column(NamedTuple):
         Among the columns.
     level : int
         How many of these fields may be missing.
-    is_binary, is_single : bool
-        Whether it has bytes that are not a text, and whether no field is repeated.
+    has_bytes, is_binary, is_single : bool
+        Whether its values are bytes, whether these are no text, and whether no field is repeated.
     """
 
     names: tuple[str, ...]
     number: int
     level: int
+    has_bytes: bool
     is_binary: bool
     is_single: bool
+
+
+def text_columns(file: BinaryIO) -> list[str]:
+    """Return the names of the columns of texts, or of bytes, that are not within others.
+
+    Raises
+    ------
+    PageError
+        If it is not a Parquet file, or is damaged.
+    """
+    with _damage():
+        return [column.names[0] for column in _texts(file)]
+
+
+def texts(file: BinaryIO, names: Sequence[str]) -> Iterator[tuple[str | None, ...]]:
+    """Yield the texts of each row in some columns, None where one is missing.
+
+    Parameters
+    ----------
+    file : file object
+    names : sequence of str
+        Of `text_columns`.
+
+    Raises
+    ------
+    PageError
+        If it is damaged, or written in a way that is not read.
+    """
+    with _damage():
+        by_name = {column.names[0]: column for column in _texts(file)}
+        end = file.seek(0, io.SEEK_END)
+        for group in _footer(file)[4]:
+            if group[3]:
+                chunks = (_chunk(group, by_name[name], end) for name in names)
+                columns = (parquet_pages.values(file, chunk) for chunk in chunks)
+                for row in zip(*columns, strict=True):
+                    yield tuple(value and _text(value.content) for value in row)
+
+
+def _texts(file: BinaryIO) -> Iterator[_Column]:
+    found = _columns(_footer(file)[2])
+    return (
+        column
+        for column in found
+        if column.has_bytes and column.is_single and len(column.names) == 1
+    )
+
+
+def _text(content: memoryview) -> str:
+    return bytes(content).decode("utf-8", "surrogateescape")
+
+
+@contextlib.contextmanager
+def _damage() -> Iterator[None]:
+    """Turn what a damaged footer causes into an error that says so."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise PageError("has a damaged footer") from error
 
 
 def _members(file: BinaryIO, path: str) -> Iterator[Listed]:
     parquet_pages.forget()
     try:
-        footer = _footer(file)
-        images, paths = _chosen(list(_columns(footer[2])))
-        yield from _rows(file, footer[4], images, paths)
+        with _damage():
+            footer = _footer(file)
+            images, paths = _chosen(list(_columns(footer[2])))
+            yield from _rows(file, footer[4], images, paths)
     except PageError as error:
         if error.advice:
             raise UserError(f"The archive '{escape(path)}' {error}; {error.advice}.") from error
         raise damaged(path, str(error)) from error
-    except (AttributeError, IndexError, KeyError, TypeError) as error:
-        raise damaged(path, "has a damaged footer") from error
     finally:
         parquet_pages.forget()
 
@@ -144,8 +204,9 @@ def _columns(schema: Sequence[dict[int, Any]]) -> Iterator[_Column]:
         if element.get(_CHILDREN):
             above.append([element[_CHILDREN], names, level, is_single])
             continue
-        is_binary = element.get(_TYPE) == _BYTES and not any(map(element.__contains__, _MEANINGS))
-        yield _Column(names, number, level, is_binary, is_single)
+        has_bytes = element.get(_TYPE) == _BYTES
+        is_binary = has_bytes and not any(map(element.__contains__, _MEANINGS))
+        yield _Column(names, number, level, has_bytes, is_binary, is_single)
         number += 1
     if any(left for left, *_ in above):
         raise PageError("has a damaged footer")

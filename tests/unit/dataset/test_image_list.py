@@ -13,6 +13,7 @@ from pixelmill.core.tables import write_table
 from pixelmill.dataset import image_list
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.image_list import ImageList
+from tests.helpers.parquets import table_of
 
 PATHS = ("a.jpg", "b/c d.jpg", "b/é.png", "caf\udce9.jpg", "two\nlines.jpg", "x\\y.jpg")
 ENTRIES = Entries(Entry(path, 1, 1, "jpeg") for path in PATHS).sorted()
@@ -258,3 +259,55 @@ def test_a_list_of_any_length_takes_the_memory_of_its_catalog(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000 < path.stat().st_size
+
+
+PARQUET = {
+    "path": ["a.jpg", "b/c d.jpg", "b/é.png", "two\\u000alines.jpg"],
+    "fold": ["1", "2", "1", None],
+}
+
+
+@pytest.mark.parametrize("codec", ["none", "snappy", "gzip", "zstd"])
+@pytest.mark.parametrize("options", [{}, {"dictionary": True}, {"rows": 3}, {"version": 2}])
+def test_a_parquet_file_is_a_table(listing, codec, options):
+    data = table_of(PARQUET, codec=codec, **options)
+    every = ["a.jpg", "b/c d.jpg", "b/é.png", "two\nlines.jpg"]
+    assert listing(data, "list.parquet") == (every, "")
+    assert listing(data, "list.parquet", fold="1") == (["a.jpg", "b/é.png"], "")
+
+
+def test_names_of_columns_of_a_parquet_file_may_be_in_capitals(listing):
+    assert listing(table_of({"URL": ["x"], "File_Name": ["a.jpg"]}), "l.parquet")[0] == ["a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "where", "told"),
+    [
+        ({"name": ["a.jpg"]}, {}, "'l.parquet' has no column of paths; its columns of texts are "
+         "name; name one source, path, file, file_name or filename."),
+        (PARQUET, {"flod": "1"}, "'l.parquet': there is no column 'flod'; did you mean 'fold'?"),
+        (PARQUET, {"fold": "9"}, "'l.parquet' has no row with fold=9; correct the list."),
+        ({"path": ["a.jpg", None]}, {}, "'l.parquet', row 2: the path is missing"),
+        ({"path": ["../a.jpg"]}, {}, "'l.parquet', row 1: '../a.jpg' has the part '..'"),
+        ({"path": ["x.jpg"]}, {}, "'x.jpg' (row 1) does not exist"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_parquet_file_is_told_with_its_row(listing, columns, where, told):
+    with pytest.raises(UserError) as raised:
+        listing(table_of(columns), "l.parquet", **where)
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize("cut", [0, 5, 40, -1])
+def test_a_damaged_parquet_file_is_told(listing, tmp_path, cut):
+    data = table_of(PARQUET)[:cut]
+    with pytest.raises(UserError, match=r"The list 'l\.parquet' (is not|has) .*; write it again"):
+        listing(data, "l.parquet")
+    with pytest.raises(UserError, match=r"The list 'l\.parquet'"):
+        ImageList("l.parquet").check()
+
+
+def test_a_parquet_file_is_checked_before_it_is_read(tmp_path):
+    (tmp_path / "l.parquet").write_bytes(table_of({"name": ["a.jpg"]}))
+    with pytest.raises(UserError, match="has no column of paths"):
+        ImageList(str(tmp_path / "l.parquet")).check()
