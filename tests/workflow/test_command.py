@@ -336,6 +336,19 @@ def test_a_folder_is_inspected_and_split(pixelmill, photos, tmp_path):
     assert "Dark: 7" in again
 
 
+def test_images_of_a_list_are_inspected(pixelmill, photos, tmp_path):
+    photos(tmp_path / "photos", 6)
+    (tmp_path / "some.txt").write_text("1.jpg\n3.jpg\n", encoding="utf-8")
+    first = pixelmill("inspect", "photos", "out", "--list", "some.txt")
+    assert "2 images, 2 measured now, 0 failed" in first.stderr
+    assert len((tmp_path / "out/metrics.csv").read_text(encoding="utf-8").splitlines()) == 3
+    assert "6 images, 4 measured now" in pixelmill("inspect", "photos", "out").stderr
+    refused = pixelmill("inspect", "photos", "out", "--list", "some.txt")
+    assert (refused.returncode, "add --allow-removals" in refused.stderr) == (2, True)
+    options = ("--list", "some.txt", "--allow-removals")
+    assert "2 images, 0 measured now" in pixelmill("inspect", "photos", "out", *options).stderr
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -86,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
         "pixelmill inspect photos out",
     )
     _add_folders(inspect, "folder of the tables and the page, created if missing")
+    cli.add_list(inspect)
+    inspect.add_argument(
+        "--allow-removals",
+        action="store_true",
+        help="forget what is known of any number of images that are gone or left out",
+    )
     inspect.add_argument(
         "--threshold",
         type=assignment,

@@ -144,7 +144,7 @@ def _write_new(path: str, text: str, option: str) -> None:
 LEAST_COMPARED, MOST_PIXELS = 10, 80_000_000
 
 
-def _kept(options: argparse.Namespace) -> Callable[[Entries], Entries] | None:
+def chosen_by_list(options: argparse.Namespace) -> Callable[[Entries], Entries] | None:
     """Return a function that keeps the images that a list names; None without a list."""
     listed = ImageList.given(options.list, options.where)
     if listed is None:
@@ -167,7 +167,7 @@ def run(options: argparse.Namespace) -> int:
     from pixelmill.pipeline.request import ProcessRequest
     from pixelmill.pipeline.runner import process_folder
 
-    keep = _kept(options)
+    keep = chosen_by_list(options)
     chosen = _choose(options)
     recipe = chosen.parsed()
     workers = cli.count_workers(options)
@@ -180,7 +180,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         done = process_folder(request, keep=keep)
     except RemovalsError as error:
-        raise UserError(_by_options(str(error))) from error
+        raise UserError(by_options(str(error))) from error
     write_json(
         os.path.join(options.target, REMEMBERED),
         {
@@ -242,7 +242,7 @@ def plan(options: argparse.Namespace) -> None:
     from pixelmill.pipeline.planning import preview
     from pixelmill.pipeline.request import ProcessRequest
 
-    keep = _kept(options)
+    keep = chosen_by_list(options)
     recipe = _choose(options).parsed()
     request = ProcessRequest(options.source, options.target, recipe).of_folder()
     entries = _entries(options, keep)
@@ -251,10 +251,10 @@ def plan(options: argparse.Namespace) -> None:
     images = "1 image" if len(entries) == 1 else f"{len(entries):,} images"
     log.info("%s: %s%s", images, made, cost)
     if refusal:
-        log.warning("`pixelmill run` would stop before that: %s", _by_options(refusal))
+        log.warning("`pixelmill run` would stop before that: %s", by_options(refusal))
 
 
-def _by_options(advice: str) -> str:
+def by_options(advice: str) -> str:
     """Name the option of the command line where the advice names a key of the config."""
     return advice.replace("set removals.max_rate to 1", "add --allow-removals")
 
@@ -264,7 +264,7 @@ def verify(options: argparse.Namespace) -> int:
     if not os.path.isdir(options.target):
         advice = followed(lookalike(options.target), "`pixelmill run` creates the results.")
         raise UserError(f"'{options.target}' is not a folder{advice}")
-    entries = _entries(options, _kept(options))
+    entries = _entries(options, chosen_by_list(options))
     result = _verify(
         options, _choose(options).parsed(), cli.count_workers(options), entries, scope="all"
     )

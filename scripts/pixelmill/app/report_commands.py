@@ -8,7 +8,7 @@ import os
 
 from pixelmill.app import cli, folder_commands
 from pixelmill.app.launcher import refuse_images
-from pixelmill.core.errors import UserError
+from pixelmill.core.errors import RemovalsError, UserError
 from pixelmill.core.filenames import escape
 from pixelmill.dataset.layout import Tree
 
@@ -72,19 +72,27 @@ def inspect(options: argparse.Namespace) -> None:
     from pixelmill.inspection.measuring.measurer import RECIPE
     from pixelmill.inspection.parts import SPLITS, split_images
     from pixelmill.inspection.split import check_ratios
+    from pixelmill.pipeline.policy import Policy
     from pixelmill.pipeline.request import ProcessRequest, check_folders
     from pixelmill.report import inspection_page
 
+    keep = folder_commands.chosen_by_list(options)
     catalog.require_image(options.source)
     check_folders(options.source, options.target)
     workers = cli.count_workers(options)
-    request = ProcessRequest(options.source, options.target, RECIPE, workers=workers, label="")
+    policy = Policy(max_removal_rate=1.0 if options.allow_removals else Policy.max_removal_rate)
+    request = ProcessRequest(
+        options.source, options.target, RECIPE, workers=workers, label="", policy=policy
+    )
     thresholds = dict(options.threshold)
     names = [name for name, _ in options.split]
     if repeated := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"--split: '{repeated}' is given twice; give each part one share.")
     shares = check_ratios(dict(options.split), "--split") if options.split else {}
-    found = inspect(request, thresholds=thresholds)
+    try:
+        found = inspect(request, thresholds=thresholds, keep=keep)
+    except RemovalsError as error:
+        raise UserError(folder_commands.by_options(str(error))) from error
     page = inspection_page.write(found, options.source, options.target)
     for line in inspection_page.lines(found):
         log.info("%s", line)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.root import Root
 from pixelmill.core.tables import write_json
+from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.layout import INSPECTION, LEDGER
 from pixelmill.dataset.passes import Pass
 from pixelmill.inspection import findings
@@ -56,6 +57,7 @@ def inspect(
     request: ProcessRequest,
     catalog: str | None = None,
     thresholds: Mapping[str, object] | None = None,
+    keep: Callable[[Entries], Entries] | None = None,
 ) -> Inspection:
     """Measure images, and write ``metrics.csv``, ``findings.csv`` and ``statistics.json``.
 
@@ -70,6 +72,8 @@ def inspect(
         Table of the inputs that was made before.
     thresholds : mapping, optional
         Of findings by name, in place of the defaults.
+    keep : callable, optional
+        Chooses the images to measure of those that were found.
 
     Raises
     ------
@@ -82,7 +86,7 @@ def inspect(
     _check_target(target)
     tree = os.path.join(target, INSPECTION)
     request = replace(request, recipe=RECIPE, renderer=Measurer, code=CODE).of_folder()
-    done = process_folder(replace(request, target=tree), catalog)
+    done = process_folder(replace(request, target=tree), catalog, keep)
     table = table_in(target)
     table.write_csv(os.path.join(target, "metrics.csv"))
     if importlib.util.find_spec("pyarrow"):
