@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
+import pytest
+
 #: The name and the secret of a user that exists.
 USER, SECRET = "mill-user", "planted-secret-of-the-store"
 
@@ -24,10 +26,11 @@ _LISTED = 5
 
 
 class Stored:
-    """An object: its content, its ETag, and when it was written."""
+    """An object: its content, its ETag, its media type, and when it was written."""
 
-    def __init__(self, content, etag=None):
+    def __init__(self, content, etag=None, kind=None):
         self.content = content
+        self.kind = kind
         self.etag = etag or f'"{hashlib.md5(content).hexdigest()}"'
         self.written = time.time()
 
@@ -39,7 +42,10 @@ class S3Server:
     ----------
     fault : callable
         Called with method and key of a request; returns what goes wrong: "503", "cut" (the
-        connection, in the middle of the content), "slow", "etag" (a wrong one), or "".
+        connection, in the middle of the content), "slow", "etag" (a wrong one), or "". If an
+        object is put, "cut" loses it, "lost" only loses the answer, and "damaged" alters it.
+    has_digests : bool
+        Whether the ETags of objects are MD5 digests.
     requests : Counter
         Number of requests by method.
     """
@@ -48,6 +54,7 @@ class S3Server:
         self.buckets = {"photos": {}}
         self.uploads = {}
         self.fault = lambda method, key: ""
+        self.has_digests = True
         self.requests = Counter()
         self.lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"store": self})
@@ -75,6 +82,16 @@ class S3Server:
     def close(self):
         self._server.shutdown()
         self._server.server_close()
+
+
+@pytest.fixture
+def store(monkeypatch):
+    """A server of S3 with an empty bucket, which is the one that the environment names."""
+    server = S3Server()
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    yield server
+    server.close()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -166,12 +183,22 @@ class _Handler(BaseHTTPRequestHandler):
         if (asked := self._begin()) is None:
             return
         objects, key, query, body, fault = asked
-        stored = Stored(body)
+        stored = Stored(
+            body[::-1] if fault == "damaged" else body, kind=self.headers["Content-Type"]
+        )
+        if fault == "cut":
+            self.close_connection = True
+            return
         with self.store.lock:
-            if "partNumber" in query:
-                self.store.uploads[query["uploadId"]][int(query["partNumber"])] = stored
-            else:
+            if "partNumber" not in query:
+                if not self.store.has_digests:
+                    stored.etag = f'"{self.store.requests.total():032x}"'
                 objects[key] = stored
+            elif query["uploadId"] in self.store.uploads:
+                self.store.uploads[query["uploadId"]][int(query["partNumber"])] = stored
+        if fault == "lost":
+            self.close_connection = True
+            return
         self._answer(headers={"ETag": '"0123"' if fault == "etag" else stored.etag})
 
     def do_POST(self):
@@ -189,7 +216,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif "uploadId" in query:
             parts = self.store.uploads.pop(query["uploadId"])
             whole = b"".join(parts[number].content for number in sorted(parts))
-            stored = Stored(whole, f'"{hashlib.md5(whole).hexdigest()}-{len(parts)}"')
+            digests = b"".join(
+                hashlib.md5(parts[number].content).digest() for number in sorted(parts)
+            )
+            stored = Stored(whole, f'"{hashlib.md5(digests).hexdigest()}-{len(parts)}"')
             objects[key] = stored
             self._answer(
                 content=f"<CompleteMultipartUploadResult><ETag>{escape(stored.etag)}</ETag>"

@@ -6,13 +6,15 @@ no config, log or record.
 
 from __future__ import annotations
 
+import importlib
 import re
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, BinaryIO
+from types import ModuleType
+from typing import Any, BinaryIO, NamedTuple
 
-from pixelmill.core.errors import UserError
+from pixelmill.core.errors import UserError, shown
 from pixelmill.core.files import write_all
 from pixelmill.transfer.place import Fetched, Item, TransferError
 
@@ -28,6 +30,9 @@ _RETRIES: Any = {"max_retries": 6, "retry_timeout": timedelta(minutes=2)}
 #: Objects that are listed, and bytes that are read, at once.
 _LISTED, _READ = 1000, 1 << 20
 
+#: Parts of an object that are sent at the same time.
+_PARTS = 8
+
 
 def is_bucket(source: str) -> bool:
     """Whether a text is the URL of a bucket.
@@ -38,6 +43,60 @@ def is_bucket(source: str) -> bool:
     (True, False, False)
     """
     return source.partition("://")[0] in SCHEMES and "://" in source
+
+
+def check_url(url: str) -> None:
+    """Check that a text is the URL of a bucket, and has no credentials in it.
+
+    Raises
+    ------
+    UserError
+        Without the credentials.
+    """
+    parts = urllib.parse.urlsplit(url)
+    if parts.username or parts.password or parts.query:
+        raise UserError(
+            f"'{parts.scheme}://{parts.hostname or ''}{parts.path}' was given with more than "
+            "bucket and prefix; put credentials into the environment, such as "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    if not is_bucket(url) or not parts.netloc:
+        raise UserError(
+            f"{shown(url)} is not a bucket; give a URL such as s3://bucket/prefix, gs://bucket or "
+            "az://container."
+        )
+
+
+def library(url: str) -> ModuleType:
+    """Return obstore.
+
+    Raises
+    ------
+    UserError
+        If it is not installed; the message names the bucket.
+    """
+    try:
+        importlib.import_module("obstore.store")
+        return importlib.import_module("obstore")
+    except ImportError as error:
+        raise UserError(
+            f"'{url}' cannot be used: buckets need the package obstore: pip install obstore."
+        ) from error
+
+
+class Stored(NamedTuple):
+    """What a store tells of an object.
+
+    Attributes
+    ----------
+    size : int
+        In bytes.
+    tag : str
+        Its ETag without quotes, or what else differs if the object was changed.
+    """
+
+    size: int
+    tag: str
 
 
 class Bucket:
@@ -57,24 +116,11 @@ class Bucket:
     at_once = AT_ONCE
 
     def __init__(self, url: str) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.username or parts.password or parts.query:
-            raise UserError(
-                f"'{parts.scheme}://{parts.hostname or ''}{parts.path}' was given with more than "
-                "bucket and prefix; put credentials into the environment, such as "
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-            )
-        try:
-            import obstore
-            from obstore.store import from_url
-        except ImportError as error:
-            raise UserError(
-                f"'{url}' cannot be read: buckets need the package obstore: pip install obstore."
-            ) from error
+        check_url(url)
         self.name = url.rstrip("/")
-        self._library = obstore
+        self._library = library(self.name)
         try:
-            self._store = from_url(self.name, retry_config=_RETRIES)
+            self._store = self._library.store.from_url(self.name, retry_config=_RETRIES)
         except Exception as error:  # of several kinds
             raise self._unusable(error) from error
 
@@ -92,12 +138,22 @@ class Bucket:
         UserError
             If the bucket cannot be listed.
         """
+        for path, stored in self.objects():
+            if stored.size or "." in path.rpartition("/")[2]:
+                yield Item(path, stored.size, stored.tag, path)
+
+    def objects(self) -> Iterator[tuple[str, Stored]]:
+        """List all objects by their keys below the prefix.
+
+        Raises
+        ------
+        UserError
+            If the bucket cannot be listed.
+        """
         try:
             for found in self._library.list(self._store, chunk_size=_LISTED):
                 for one in found:
-                    path: str = one["path"]
-                    if one["size"] or "." in path.rpartition("/")[2]:
-                        yield Item(path, one["size"], _tag(one), path)
+                    yield one["path"], Stored(one["size"], _tag(one))
         except Exception as error:
             raise self._unusable(error) from error
 
@@ -108,13 +164,33 @@ class Bucket:
         ------
         TransferError
         """
-        size = 0
+        meta, parts = self._opened(item.address)
+        for part in parts:
+            write_all(file.fileno(), part)
+        changed: datetime = meta["last_modified"]
+        return Fetched(_tag(meta), int(changed.replace(tzinfo=UTC).timestamp() * 1e6) * 1000)
+
+    def read(self, key: str) -> tuple[Stored, Iterator[Any]]:
+        """Return what is known of an object, and its content in parts.
+
+        Raises
+        ------
+        TransferError
+            If it cannot be read; also from the iterator.
+        """
+        meta, parts = self._opened(key)
+        return Stored(meta["size"], _tag(meta)), parts
+
+    def _opened(self, key: str) -> tuple[Any, Iterator[Any]]:
         try:
-            response = self._library.get(self._store, item.address)
-            meta: Any = response.meta
-            parts = iter(response.stream(min_chunk_size=_READ))
+            response = self._library.get(self._store, key)
+            return response.meta, self._parts(response)
         except Exception as error:
             raise TransferError(_reason(error)) from error
+
+    def _parts(self, response: Any) -> Iterator[Any]:
+        size, expected = 0, response.meta["size"]
+        parts = iter(response.stream(min_chunk_size=_READ))
         while True:
             try:
                 part = next(parts, None)
@@ -122,17 +198,74 @@ class Bucket:
                 raise TransferError(_reason(error)) from error
             if part is None:
                 break
-            write_all(file.fileno(), part)
+            yield part
             size += len(part)
-        if size != meta["size"]:
-            raise TransferError(f"{size:,} of {meta['size']:,} bytes were received")
-        changed: datetime = meta["last_modified"]
-        return Fetched(_tag(meta), int(changed.replace(tzinfo=UTC).timestamp() * 1e6) * 1000)
+        if size != expected:
+            raise TransferError(f"{size:,} of {expected:,} bytes were received")
+
+    def put(self, key: str, content: bytes | Iterator[bytes], kind: str, part_size: int) -> str:
+        """Write an object, which appears when it is complete.
+
+        Parameters
+        ----------
+        key : str
+            Below the prefix.
+        content : bytes or iterator of bytes
+            An iterator is sent in parts. If it raises an error, there is no object.
+        kind : str
+            Media type, such as ``image/jpeg``.
+        part_size : int
+            Bytes of each part but the last.
+
+        Returns
+        -------
+        str
+            Its tag.
+
+        Raises
+        ------
+        TransferError
+            If it cannot be written.
+        UserError
+            Of the iterator.
+        """
+        try:
+            answer: Any = self._library.put(
+                self._store,
+                key,
+                content,
+                attributes={"Content-Type": kind},
+                use_multipart=not isinstance(content, bytes),
+                chunk_size=part_size,
+                max_concurrency=_PARTS,
+            )
+        except UserError:
+            raise
+        except Exception as error:
+            raise TransferError(_reason(error)) from error
+        return _unquoted(answer["e_tag"] or "")
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects, which exist.
+
+        Raises
+        ------
+        TransferError
+        """
+        try:
+            for start in range(0, len(keys), _LISTED):
+                self._library.delete(self._store, keys[start : start + _LISTED])
+        except Exception as error:
+            raise TransferError(_reason(error)) from error
 
 
 def _tag(meta: Any) -> str:
     """Return what differs if an object was changed."""
-    return str(meta["e_tag"] or f"{meta['size']} {meta['last_modified']}")
+    return _unquoted(meta["e_tag"] or f"{meta['size']} {meta['last_modified']}")
+
+
+def _unquoted(tag: str) -> str:
+    return tag.removeprefix("W/").strip('"')
 
 
 #: Codes that stores give in their answers, in XML or JSON.
