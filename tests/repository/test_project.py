@@ -24,6 +24,7 @@ TESTED_BY = {
     "__main__": "workflow/test_command.py",
     "app/command": "workflow/test_command.py",
     "app/pack_command": "workflow/test_packing.py",
+    "app/upload_command": "workflow/test_uploads.py",
     "app/folder_commands": "workflow/test_command.py",
     "core/environment": "unit/imaging/test_fingerprint.py",
     "dataset/gather_catalog": "unit/dataset/test_gather.py",

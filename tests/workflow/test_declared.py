@@ -342,11 +342,13 @@ CHOSEN = {
     "findings": {"blurred": 15},
     "metrics": True,
     "pack": {"format": "zip", "bytes": "1M"},
+    "destination": "s3://bucket/prefix",
+    "removals": {"max_rate": 0.25},
     "durable": True,
     "sandbox": "off",
 }  # fmt: skip
 
-CHOSEN_TARGETS = ("all", "process", "inspect", "pack")
+CHOSEN_TARGETS = ("all", "process", "inspect", "pack", "upload")
 
 
 @pytest.fixture(scope="module")
@@ -374,12 +376,13 @@ CHOSEN_INPUTS = {
     "mine/light/threads": {SELECTED},
     "mine/light/threads.verify": {SELECTED, in_mine("light/threads/manifest.csv")},
     "mine/light/pack": {in_mine("light/threads/manifest.csv")},
+    "mine/light/upload": {in_mine("light/packed/packed.csv")},
     "made/light/pack": {"results/made/light/threads/manifest.csv"},
     "process": PAGES
     | {f"results/{dataset}/light/threads/verification.json" for dataset in ("mine", "made")},
 }
 
-CHOSEN_POLICY = {**POLICY, "durable": True, "sandbox": "off"}
+CHOSEN_POLICY = {**POLICY, "durable": True, "sandbox": "off", "removals": {"max_rate": 0.25}}
 
 #: Script, arguments and options of jobs of this project.
 CHOSEN_COMMANDS = {
@@ -414,6 +417,13 @@ CHOSEN_COMMANDS = {
         "pack_outputs.py", [in_mine("light/threads"), in_mine("light/packed")],
         {
             "--bytes=1000000": [], "--format=zip": [], "--durable": [], "--label": ["mine/light"],
+        },
+    ),
+    "mine/light/upload": (
+        "upload_outputs.py", [in_mine("light/packed"), "s3://bucket/prefix/mine/light"],
+        {
+            "--settings": [{"max_rate": 0.25}], "--output": [in_mine("light/uploaded.json")],
+            "--label": ["mine/light"],
         },
     ),
 }  # fmt: skip

@@ -29,6 +29,7 @@ SCRIPTS = [
     "scaling.py",
     "select_images.py",
     "steps.py",
+    "upload_outputs.py",
     "verdict.py",
     "verify.py",
     "verify_results.py",

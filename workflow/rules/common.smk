@@ -50,6 +50,7 @@ BEGAN = time.time()
 ENGINES = list(dict.fromkeys([BASELINE, *RUN["engines"]]))
 INSPECTED = RUN["datasets"] if CONFIG["metrics"] else []
 PACKED = RUN["datasets"] if CONFIG["pack"] else []
+UPLOADED = RUN["datasets"] if CONFIG["destination"] else []
 SPLIT = [name for name in RUN["datasets"] if "split" in CONFIG["datasets"][name]]
 
 
@@ -176,6 +177,24 @@ def packing(wildcards):
     given = CONFIG["pack"] or {}
     options = [f"--{key}={given[key]}" for key in sorted(given) if given[key]]
     return shlex.join(options + ["--durable"] * CONFIG["durable"])
+
+
+def uploaded(wildcards):
+    """The table of what is uploaded: of the shards if there are any, or else of the outputs."""
+    if not CONFIG["destination"]:
+        sys.exit(
+            "config: destination is missing; give a bucket such as s3://bucket/prefix."
+        )
+    part = (
+        "packed/packed.csv" if CONFIG["pack"] else f"{RUN['production']}/manifest.csv"
+    )
+    return f"{RESULTS}/{wildcards.dataset}/{wildcards.recipe}/{part}"
+
+
+def destination(wildcards):
+    """The place in the bucket for the outputs of a dataset and a recipe."""
+    given = (CONFIG["destination"] or "").rstrip("/")
+    return f"{given}/{wildcards.dataset}/{wildcards.recipe}"
 
 
 def generated(wildcards):

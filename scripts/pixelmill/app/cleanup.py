@@ -30,10 +30,14 @@ from pixelmill.transfer.mirror import mirrored_in
 _TREE = "|".join(CHOICES)
 _SHARD = r"[0-9]+-of-[0-9]+"
 
+#: What an upload holds in the folder that it uploads.
+_UPLOAD = r"\.upload/(\.lock|record\.sqlite(-journal|-wal|-shm)?)"
+
 #: What a tree, or a shard of it, holds beside its images.
 _STATE = (
     r"manifest\.csv|timing\.json|failures\.(csv|txt)|verification\.json|performance\.html"
     r"|catalog(\.known)?\.csv|\.(lock|reserve|offspring|outputs\.json)|\.crumbs/.+|ledger\.check\.json"
+    rf"|{_UPLOAD}"
     r"|(ledger|ledger\.backup|verification)\.sqlite(-journal|-wal|-shm)?"
     r"(\.(damaged|version-[0-9]+)(-[0-9]+)?)?"
 )
@@ -44,8 +48,9 @@ _TABLES = (
     rf"|(metrics|findings|selected|left_out|splits)\.csv|metrics\.parquet|statistics\.json|inspection\.html|{INSPECTION}/({_STATE})"
 )
 _TABLES_OF_RECIPES = (
-    r"(comparison|scaling|rivals)(\.unfinished)?\.json"
-    rf"|packed/({SHARD.pattern}|packed\.(csv|json|parquet)|\.(shards|packing)\.jsonl|\.lock)"
+    r"(comparison|scaling|rivals)(\.unfinished)?\.json|uploaded\.json"
+    rf"|packed/({SHARD.pattern}|packed\.(csv|json|parquet)|\.(shards|packing)\.jsonl|\.lock"
+    rf"|{_UPLOAD})"
 )
 
 #: Of the whole run. Snakemake leaves a timestamp in each folder that a rule declares.
@@ -61,7 +66,7 @@ _VERDICTS = (
 #: Jobs that write a log and a benchmark: of the run, a dataset, a recipe.
 _JOBS = ("plan", "process", "report", "steps", "verdict", "verify")
 _JOBS_OF_DATASETS = rf"catalog|generate|mirror|inspect|select|split|shards/{_SHARD}\.catalog"
-_JOBS_OF_RECIPES = rf"compare|scaling|rivals|pack|({_TREE})(\.verify|/{_SHARD})?"
+_JOBS_OF_RECIPES = rf"compare|scaling|rivals|pack|upload|({_TREE})(\.verify|/{_SHARD})?"
 
 
 def clean(config: Mapping[str, Any]) -> tuple[int, list[str]]:

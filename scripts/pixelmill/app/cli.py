@@ -196,6 +196,23 @@ def add_packing(made: argparse.ArgumentParser) -> None:
     )
 
 
+def add_upload(made: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what is uploaded, and where."""
+    made.add_argument(
+        "folder",
+        type=path,
+        metavar="FOLDER",
+        help="folder of the results of `run`, of which the images and the tables manifest.csv and "
+        "failures.csv are uploaded, or folder of the shards of `pack`; its files are only read",
+    )
+    made.add_argument(
+        "bucket",
+        metavar="URL",
+        help="bucket and prefix: s3://bucket/prefix, gs://... or az://...; credentials come from "
+        "the environment",
+    )
+
+
 def add_settings(made: argparse.ArgumentParser, section: str) -> None:
     """Add an option for a whole section of the config, which the workflow passes."""
     made.add_argument(

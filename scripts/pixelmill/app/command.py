@@ -139,6 +139,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="read all shards of a folder back instead, and name each fault",
     )
+    upload = add(
+        "upload",
+        "bring the results of `run`, or shards, into a bucket; send only what changed",
+        "pixelmill upload out s3://bucket/photos\n  pixelmill upload shards s3://bucket/training",
+    )
+    cli.add_upload(upload)
+    upload.add_argument(
+        "--allow-removals",
+        action="store_true",
+        help="remove the objects of any number of files that are gone",
+    )
     scaling = add(
         "scaling",
         "measure how much faster more cores are, with each engine",
@@ -176,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="file to write (default: config.yaml)",
     )
-    for parser_ in (run, plan, verify, report, inspect, mirror, pack, scaling, init):
+    for parser_ in (run, plan, verify, report, inspect, mirror, pack, upload, scaling, init):
         cli.add_messages(parser_)
     for parser_ in (run, verify, inspect, scaling):
         cli.add_workers(parser_)
@@ -215,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with streams.written_completely():
             sys.exit(_tell(parser.parse_args(given)))
         sys.exit(0)
-    launcher.run(_run, lambda: parser.parse_args(given), given[:1] == ["mirror"])
+    launcher.run(_run, lambda: parser.parse_args(given), given[:1] in _WITH_CREDENTIALS)
 
 
 def _run_workflow(arguments: Sequence[str]) -> int:
@@ -263,9 +274,14 @@ def _run(options: argparse.Namespace) -> int | None:
         from pixelmill.app import pack_command as commands
     elif options.command == "mirror":
         from pixelmill.app import mirror_command as commands
+    elif options.command == "upload":
+        from pixelmill.app import upload_command as commands
     command: Callable[[argparse.Namespace], int | None] = getattr(commands, options.command)
     return command(options)
 
+
+#: Commands that reach object stores, as words of the command line.
+_WITH_CREDENTIALS = (["mirror"], ["upload"])
 
 #: Commands that read or make measurements; their modules take long to import.
 _MEASURING = ("report", "inspect", "scaling")

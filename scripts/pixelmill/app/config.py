@@ -89,6 +89,7 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     _check_names(filled)
     _check_inspection(filled)
     _check_packing(filled)
+    _check_destination(filled["destination"])
     for name, dataset in filled["datasets"].items():
         if name in filled["run"]["datasets"]:
             filled["datasets"][name] = _checked_dataset(name, dataset, filled["results"])
@@ -329,6 +330,19 @@ def _check_packing(config: Mapping[str, Any]) -> None:
         pack["bytes"] = byte_count(pack["bytes"])
     except ValueError as error:
         raise UserError(f"pack.bytes: {error}.") from error
+
+
+def _check_destination(url: str | None) -> None:
+    """Check the bucket to which outputs are uploaded."""
+    if url is None:
+        return
+    from pixelmill.transfer import buckets
+
+    try:
+        buckets.check_url(url)
+        buckets.library(url)
+    except UserError as error:
+        raise UserError(f"destination: {error}") from error
 
 
 def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Mapping[str, Any]:

@@ -36,6 +36,9 @@ _AT_ONCE = 16
 #: How often an object is uploaded before it counts as failed, and failures that end an upload.
 _ATTEMPTS, _MOST_FAILED = 3, 20
 
+#: The largest share of the objects that may be removed without being asked for.
+MAX_REMOVAL_RATE = 0.5
+
 #: Objects that are noted at once.
 _TOGETHER = 200
 
@@ -74,7 +77,7 @@ class Uploaded:
 
 
 def upload(
-    folder: str, bucket: Bucket, max_removal_rate: float = 0.5, label: str = "upload"
+    folder: str, bucket: Bucket, max_removal_rate: float = MAX_REMOVAL_RATE, label: str = "upload"
 ) -> Uploaded:
     """Bring the objects below the prefix of a bucket up to date with a folder.
 

@@ -60,10 +60,13 @@ MADE = [
         f"results/mine/heavy/packed/{name}"
         for name in (
             "images-000000.tar", "images-000012.parquet", "packed.csv", "packed.json",
-            "packed.parquet", ".shards.jsonl", ".packing.jsonl", ".lock",
+            "packed.parquet", ".shards.jsonl", ".packing.jsonl", ".lock", ".upload/record.sqlite",
         )
     ),
+    "results/mine/light/auto/.upload/.lock",
+    "results/mine/heavy/uploaded.json",
     "logs/mine/light/pack.log",
+    "logs/mine/light/upload.log",
     "results/mine/heavy/rivals.json",
     *(
         f"results/report/{name}"
