@@ -29,7 +29,7 @@ FORMATS = {".zip": ZIP, ".cbz": ZIP, ".tar": TAR, ".parquet": PARQUET}
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 
 #: What makes a path a pattern: wildcards, and ranges of numbers such as ``{00000..00999}``.
-_WILDCARD, _RANGE = re.compile(r"[*?\[]"), re.compile(r"\{(\d{1,18})\.\.(\d{1,18})\}")
+_WILDCARD, RANGE = re.compile(r"[*?\[]"), re.compile(r"\{(\d{1,18})\.\.(\d{1,18})\}")
 
 #: Bytes that are read at once of a member, whose headers are often all that is needed, and of an
 #: archive that is listed: the headers of small members follow one another.
@@ -49,7 +49,12 @@ def is_archive(source: str) -> bool:
     >>> is_archive("photos.ZIP"), is_archive("crawl/{000..099}.tar"), is_archive("photos")
     (True, True, False)
     """
-    return _suffix(source) in FORMATS and not os.path.isdir(source)
+    return bool(_archive_suffix(source)) and not os.path.isdir(source)
+
+
+def _archive_suffix(path: str) -> str:
+    suffix = _suffix(path)
+    return suffix if suffix in FORMATS else ""
 
 
 def is_compressed_tar(source: str) -> bool:
@@ -74,12 +79,6 @@ def decompressed(path: str) -> str:
     name = os.path.basename(path)
     suffix = max((one for one in COMPRESSED if name.lower().endswith(one)), key=len)
     return f"{name[: -len(suffix)]}.tar"
-
-
-def is_pattern(source: str) -> bool:
-    """Whether a path stands for any number of archives, unless there is a file of this name."""
-    has_marks = _WILDCARD.search(source) or _RANGE.search(source)
-    return bool(has_marks) and not os.path.lexists(source)
 
 
 def _suffix(path: str) -> str:
@@ -193,18 +192,12 @@ class Archives:
 
     def __init__(self, source: str) -> None:
         self.paths: dict[str, str] = {}
-        if not is_pattern(source):
-            _require(source)
+        if is_pattern(source):
+            found = named(matching(source, _archive_suffix), _archive_suffix)
+            self.paths = {f"{name}/": path for name, path in found.items()}
+        else:
+            require(source)
             self.paths[""] = source
-            return
-        for path in _matching(source):
-            prefix = f"{os.path.splitext(os.path.basename(path))[0]}/"
-            other = self.paths.setdefault(prefix, path)
-            if other != path:
-                raise UserError(
-                    f"The archives '{other}' and '{path}' have the same name '{prefix[:-1]}', by "
-                    "which their images are told apart; rename one of them."
-                )
 
     def members(
         self, may_hold: Callable[[str], bool], left_out: Callable[[str], None]
@@ -274,7 +267,7 @@ class Archives:
             try:
                 state = os.stat(path)
             except OSError as error:
-                raise _unreadable(path, error) from error
+                raise unreadable(path, error) from error
             yield prefix, state.st_size, modified_ns(state), changed_ns(state)
 
 
@@ -305,26 +298,78 @@ def identity(source: str) -> object:
     return state.st_dev, state.st_ino
 
 
-def _require(path: str) -> None:
+def is_pattern(source: str) -> bool:
+    """Whether a path has wildcards or ranges, and is not that of a file."""
+    return bool(_WILDCARD.search(source) or RANGE.search(source)) and not os.path.lexists(source)
+
+
+def require(path: str) -> None:
+    """Check that an archive exists.
+
+    Raises
+    ------
+    UserError
+        If it does not.
+    """
     if not os.path.isfile(path):
         advice = followed(lookalike(path), "correct its path or mount it.")
         raise UserError(f"The archive '{path}' does not exist{advice}")
 
 
-def _matching(pattern: str) -> list[str]:
-    """Return the archives that a pattern stands for, sorted."""
+def matching(pattern: str, suffix: Callable[[str], str]) -> list[str]:
+    """Return the archives that a pattern stands for, sorted.
+
+    Parameters
+    ----------
+    pattern : str
+    suffix : callable
+        Returns the suffix of a path if it is that of an archive, else nothing: wildcards match
+        no such path.
+
+    Raises
+    ------
+    UserError
+        If an archive is missing.
+    """
     paths = []
     for path in _expanded(pattern):
         if not _WILDCARD.search(path):
-            _require(path)
+            require(path)
             paths.append(path)
             continue
         # `Path.glob` does not take absolute patterns.
         found = glob.glob(path, recursive=True)  # noqa: PTH207
-        paths += filter(is_archive, found)
+        paths += (name for name in found if suffix(name) and not os.path.isdir(name))
     if not paths:
         raise UserError(f"No archive matches '{pattern}'; correct the pattern, or mount the disk.")
     return sorted(set(paths))
+
+
+def named(paths: list[str], suffix: Callable[[str], str]) -> dict[str, str]:
+    """Return archives by their names without suffix.
+
+    Parameters
+    ----------
+    paths : list of str
+    suffix : callable
+        As for `matching`.
+
+    Raises
+    ------
+    UserError
+        If two have the same name.
+    """
+    found: dict[str, str] = {}
+    for path in paths:
+        name = os.path.basename(path)
+        name = name[: len(name) - len(suffix(path))]
+        other = found.setdefault(name, path)
+        if other != path:
+            raise UserError(
+                f"The archives '{other}' and '{path}' have the same name '{name}', by which their "
+                "images are told apart; rename one of them."
+            )
+    return found
 
 
 def _expanded(pattern: str) -> Iterator[str]:
@@ -335,7 +380,7 @@ def _expanded(pattern: str) -> Iterator[str]:
     >>> list(_expanded("a/{08..10}-*.tar"))
     ['a/08-*.tar', 'a/09-*.tar', 'a/10-*.tar']
     """
-    texts = _RANGE.split(pattern)  # text, first, last, text, ...
+    texts = RANGE.split(pattern)  # text, first, last, text, ...
     ranges, sizes = [], []
     for first, last in zip(texts[1::3], texts[2::3], strict=True):
         numbers = range(int(first), int(last) + 1)
@@ -357,10 +402,11 @@ def _listed(path: str) -> Iterator[Listed]:
         with io.BufferedReader(_raw(path), _AHEAD) as file:
             yield from FORMATS[_suffix(path)].members(file, path)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _unreadable(path: str, error: OSError) -> UserError:
+def unreadable(path: str, error: OSError) -> UserError:
+    """Return the error for an archive that the system does not let read."""
     return UserError(
         f"The archive '{path}' cannot be read: {error.strerror}; mount it, or correct its "
         "permissions."

@@ -28,8 +28,10 @@ from pixelmill.storage.member import (
     exactly,
 )
 
-_BLOCK = 512
-_NOTHING = bytes(_BLOCK)
+#: Headers and contents begin at multiples of this number of bytes.
+BLOCK = 512
+
+_NOTHING = bytes(BLOCK)
 
 #: Types of members: files, and what is left out. Others count as special files.
 _FILES, _GNU_SPARSE, _HARD_LINK = b"0\0" + b"7", b"S", ord("1")
@@ -108,11 +110,11 @@ def _walk(file: BinaryIO, path: str) -> Iterator[tuple[Listed, str]]:
     given: dict[bytes, bytes] = {}
     while position < whole:
         file.seek(position)
-        header = exactly(file, _BLOCK)
+        header = exactly(file, BLOCK)
         if header == _NOTHING:
             is_complete = True
             break
-        if len(header) < _BLOCK or not _is_header(header):
+        if len(header) < BLOCK or not _is_header(header):
             _refuse_compressed(header, path)
             raise damaged(path, _why_no_header(header, position))
         try:
@@ -120,7 +122,7 @@ def _walk(file: BinaryIO, path: str) -> Iterator[tuple[Listed, str]]:
         except ValueError as error:
             raise damaged(path, f"has a damaged header at byte {position:,}") from error
         kind = header[156]
-        position += _BLOCK
+        position += BLOCK
         if kind in (_LONG_NAME, _LONG_LINK, _PAX, _PAX_FOR_ALL):
             descriptions += 1
             if not 0 <= size <= _LONGEST_HEADER or descriptions > _MOST_DESCRIPTIONS:
@@ -174,13 +176,31 @@ def _is_header(header: bytes) -> bool:
     return noted == total or noted == total - 256 * sum(byte > 127 for byte in rest)
 
 
+def begins_as_tar(beginning: bytes) -> bool:
+    """Whether a file that begins so may be a tar: with a header, or the mark of its end."""
+    block = beginning[:BLOCK]
+    return len(block) == BLOCK and (block == _NOTHING or _is_header(block))
+
+
+def compression_of(beginning: bytes) -> str:
+    """Return by what a file that begins so is compressed; nothing if it is not.
+
+    Examples
+    --------
+    >>> compression_of(b"BZh91AY&SY"), compression_of(b"photos/1.jpg")
+    ('bzip2', '')
+    """
+    found = (name for start, name in _COMPRESSED.items() if beginning.startswith(start))
+    return next(found, "")
+
+
 def _refuse_compressed(header: bytes, path: str) -> None:
-    for beginning, name in _COMPRESSED.items():
-        if header.startswith(beginning):
-            raise UserError(
-                f"The archive '{escape(path)}' is compressed by {name}, so that its members cannot "
-                "be found; decompress it."
-            )
+    name = compression_of(header)
+    if name:
+        raise UserError(
+            f"The archive '{escape(path)}' is compressed by {name}, so that its members cannot "
+            "be found; decompress it."
+        )
 
 
 def _why_no_header(header: bytes, position: int) -> str:
@@ -197,7 +217,7 @@ def _number(field: bytes) -> int:
 
 
 def _padded(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK
+    return -(-size // BLOCK) * BLOCK
 
 
 def _name(header: bytes) -> bytes:
@@ -246,9 +266,9 @@ def _behind_map(file: BinaryIO, header: bytes, position: int) -> int:
     """Return where the data of an old sparse member begin: behind the rest of its map."""
     more = header[482]
     while more:
-        block = exactly(file, _BLOCK)
-        position += _BLOCK
-        more = block[504] if len(block) == _BLOCK else 0
+        block = exactly(file, BLOCK)
+        position += BLOCK
+        more = block[504] if len(block) == BLOCK else 0
     return position
 
 
