@@ -31,16 +31,16 @@ COLUMNS = ("source", "path", "file", "file_name", "filename")
 STANDARD_INPUT = "-"
 
 #: What separates the columns of a table.
-_DELIMITERS = ",;\t"
+DELIMITERS = ",;\t"
 
 #: Suffixes of tables, whose first line must name the columns.
-_TABLES = (".csv", ".tsv")
+TABLES = (".csv", ".tsv")
 
 #: The most bytes of a line, or of a row that has several lines: a path and some other columns.
 _LONGEST = 1_000_000
 
 #: The most columns that are searched for one that was meant.
-_MOST_COLUMNS = 100
+MOST_COLUMNS = 100
 
 #: The most paths that a message names of those without an image.
 _MOST_EXAMPLES = 3
@@ -129,7 +129,7 @@ class ImageList:
     @property
     def name(self) -> str:
         """How messages name it."""
-        return "standard input" if self.file == STANDARD_INPUT else f"'{self.file}'"
+        return list_name(self.file)
 
     def check(self) -> None:
         """Check that the list can be read, and that it has the columns that are asked for.
@@ -140,10 +140,10 @@ class ImageList:
             If it cannot, or has not. The paths are checked when they are read.
         """
         if self._is_parquet:
-            with self._file() as file, self._told_damage():
+            with _opened(self.file) as file, self._told_damage():
                 self._columns(file)
         elif self.file != STANDARD_INPUT:
-            with self._opened() as lines:
+            with opened_list(self.file) as lines:
                 self._table(next(lines, ""))
 
     def find(self, entries: Entries, source: str) -> Found:
@@ -194,26 +194,6 @@ class ImageList:
         more = f" and {missing - len(examples):,} more" * (missing > len(examples))
         return Found(flags, f"{told}{', '.join(examples)}{more}" if missing else "")
 
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[_Lines]:
-        if self.file == STANDARD_INPUT:
-            yield _Lines(self.name, sys.stdin.buffer)
-            return
-        with self._file() as file:
-            yield _Lines(self.name, file)
-
-    def _file(self) -> BinaryIO:
-        try:
-            return os.fdopen(regular_files.opened(self.file), "rb")
-        except FileNotFoundError as error:
-            advice = followed(lookalike(self.file), "correct its path.")
-            raise UserError(f"The list {self.name} does not exist{advice}") from error
-        except OSError as error:
-            raise UserError(
-                f"The list {self.name} cannot be read: {error.strerror}; give a file, or '-' for "
-                "standard input on the command line."
-            ) from error
-
     @property
     def _is_parquet(self) -> bool:
         return self.file.lower().endswith(".parquet")
@@ -241,7 +221,7 @@ class ImageList:
     def _rows(self) -> Iterator[tuple[int, str]]:
         """Yield the paths of a Parquet file, each with the number of its row."""
         wanted = tuple(self.where.values())
-        with self._file() as file, self._told_damage():
+        with _opened(self.file) as file, self._told_damage():
             rows = parquet_format.texts(file, self._columns(file))
             for number, (path, *values) in enumerate(rows, 1):
                 if tuple(values) == wanted:
@@ -262,30 +242,22 @@ class ImageList:
         if self._is_parquet:
             yield from self._rows()
             return
-        with self._opened() as lines:
+        with opened_list(self.file) as lines:
             first = next(lines, "")
             table = self._table(first)
-            if table is not None:
-                yield from self._column(lines, table)
-                return
-            while first:
-                path = first.removesuffix("\n").removesuffix("\r")
-                if path.strip():
-                    yield lines.number, path
-                lines.pending = 0
-                first = next(lines, "")
+            yield from lines.texts(first) if table is None else self._column(lines, table)
 
     def _table(self, first: str) -> _Table | None:
         """Recognise a table by its first line; None for a text."""
-        headers = [_cells(first, delimiter) for delimiter in _DELIMITERS]
-        for delimiter, header in zip(_DELIMITERS, headers, strict=True):
+        headers = [cells(first, delimiter) for delimiter in DELIMITERS]
+        for delimiter, header in zip(DELIMITERS, headers, strict=True):
             names = [name.casefold() for name in header]
             for column in COLUMNS:
                 if column in names:
                     return _Table(delimiter, names.index(column), self._wanted(header))
         header = max(headers, key=len)
-        if self.where or self.file.lower().endswith(_TABLES):
-            names = header[:_MOST_COLUMNS]
+        if self.where or self.file.lower().endswith(TABLES):
+            names = header[:MOST_COLUMNS]
             question = next(filter(None, (nearest(name, COLUMNS) for name in names)), "")
             advice = f"name a column {', '.join(COLUMNS[:-1])} or {COLUMNS[-1]} in the first line."
             raise UserError(
@@ -306,7 +278,7 @@ class ImageList:
         where = self.name if self._is_parquet else f"{self.name}, line 1"
         return UserError(
             f"{where}: there is no column '{name}'"
-            f"{followed(nearest(name, header[:_MOST_COLUMNS]), columns)}"
+            f"{followed(nearest(name, header[:MOST_COLUMNS]), columns)}"
         )
 
     def _no_path(self, number: int) -> UserError:
@@ -314,20 +286,9 @@ class ImageList:
             f"{self.name}, {self._unit} {number:,}: the path is missing; add it, or remove the row."
         )
 
-    def _column(self, lines: _Lines, table: _Table) -> Iterator[tuple[int, str]]:
-        rows = csv.reader(lines, delimiter=table.delimiter, strict=True)
-        while True:
-            line, lines.pending = lines.number + 1, 0
-            try:
-                row = next(rows, None)
-            except csv.Error as error:
-                raise UserError(
-                    f"{self.name}, line {line:,}: the row cannot be read: {error}; quote its cells "
-                    "as spreadsheets do."
-                ) from error
-            if row is None:
-                return
-            if any(row) and all(_cell(row, at) == value for at, value in table.wanted):
+    def _column(self, lines: Lines, table: _Table) -> Iterator[tuple[int, str]]:
+        for line, row in lines.rows(table.delimiter):
+            if all(_cell(row, at) == value for at, value in table.wanted):
                 if not (path := _cell(row, table.column)):
                     raise self._no_path(line)
                 yield line, unescape(path)
@@ -368,22 +329,29 @@ class _Table(NamedTuple):
     wanted: list[tuple[int, str]]
 
 
-class _Lines:
+class Lines:
     """The lines of a list as text, with bounds on what is in memory.
+
+    Parameters
+    ----------
+    name : str
+        How messages name the list.
+    file : BinaryIO
+    what : str
+        What each line of a text has.
 
     Attributes
     ----------
     number : int
         Number of the last line that was read.
-    pending : int
-        Bytes of the row that is being read; to be set to 0 when it is complete.
     """
 
-    def __init__(self, name: str, file: BinaryIO) -> None:
-        self._name, self._file = name, file
-        self.number = self.pending = 0
+    def __init__(self, name: str, file: BinaryIO, what: str = "path") -> None:
+        self._name, self._file, self._what = name, file, what
+        self.number = 0
+        self._pending = 0  # bytes of the row that is being read
 
-    def __iter__(self) -> _Lines:
+    def __iter__(self) -> Lines:
         return self
 
     def __next__(self) -> str:
@@ -394,8 +362,8 @@ class _Lines:
         if not data:
             raise StopIteration
         self.number += 1
-        self.pending += len(data)
-        if self.pending > _LONGEST:
+        self._pending += len(data)
+        if self._pending > _LONGEST:
             raise self._error(f"a row has more than {_LONGEST:,} bytes")
         if b"\0" in data:
             raise self._error("found the character NUL, as no text has it")
@@ -405,18 +373,101 @@ class _Lines:
             text = data.rstrip().decode("utf-8", "backslashreplace")[:LONGEST_VALUE]
             raise self._error(f"'{text}' is not UTF-8") from error
 
+    def texts(self, first: str) -> Iterator[tuple[int, str]]:
+        """Yield the lines of a text that are not blank, each with its number.
+
+        Parameters
+        ----------
+        first : str
+            The line that was read before.
+        """
+        line = first
+        while line:
+            text = line.removesuffix("\n").removesuffix("\r")
+            if text.strip():
+                yield self.number, text
+            self._pending = 0
+            line = next(self, "")
+
+    def rows(self, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+        """Yield the rows of a table that are not empty, each with the number of its first line.
+
+        Raises
+        ------
+        UserError
+            If a row cannot be read.
+        """
+        rows = csv.reader(self, delimiter=delimiter, strict=True)
+        while True:
+            line, self._pending = self.number + 1, 0
+            try:
+                row = next(rows, None)
+            except csv.Error as error:
+                raise UserError(
+                    f"{self._name}, line {line:,}: the row cannot be read: {error}; quote its "
+                    "cells as spreadsheets do."
+                ) from error
+            if row is None:
+                return
+            if any(row):
+                yield line, row
+
     def _error(self, problem: str) -> UserError:
         return UserError(
-            f"{self._name}, line {self.number:,}: {problem}; give a text with one path a line, or "
-            "a CSV, in UTF-8."
+            f"{self._name}, line {self.number:,}: {problem}; give a text with one {self._what} a "
+            "line, or a CSV, in UTF-8."
         )
+
+
+def list_name(file: str) -> str:
+    """Return how messages name a list."""
+    return "standard input" if file == STANDARD_INPUT else f"'{file}'"
+
+
+@contextlib.contextmanager
+def opened_list(file: str, what: str = "path") -> Iterator[Lines]:
+    """Open a list.
+
+    Parameters
+    ----------
+    file : str
+        Its path, or `STANDARD_INPUT`.
+    what : str
+        What each line of a text has.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read.
+    """
+    name = list_name(file)
+    if file == STANDARD_INPUT:
+        yield Lines(name, sys.stdin.buffer, what)
+        return
+    with _opened(file) as opened:
+        yield Lines(name, opened, what)
+
+
+def _opened(file: str) -> BinaryIO:
+    name = list_name(file)
+    try:
+        return os.fdopen(regular_files.opened(file), "rb")
+    except FileNotFoundError as error:
+        advice = followed(lookalike(file), "correct its path.")
+        raise UserError(f"The list {name} does not exist{advice}") from error
+    except OSError as error:
+        raise UserError(
+            f"The list {name} cannot be read: {error.strerror}; give a file, or '-' for standard "
+            "input on the command line."
+        ) from error
 
 
 def _cell(row: Sequence[str], column: int) -> str:
     return of_cell(row[column]) if column < len(row) else ""
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
+def cells(line: str, delimiter: str) -> list[str]:
+    """Return the cells of the first line of a table, without blanks around them."""
     try:
         return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
     except csv.Error:
