@@ -10,7 +10,7 @@ import errno
 import itertools
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
@@ -23,7 +23,7 @@ from pixelmill.core.root import Root
 from pixelmill.dataset.globs import Selection
 from pixelmill.storage.member import member_path
 from pixelmill.transfer.mirror_record import RECORD, Copy, MirrorRecord, names_in
-from pixelmill.transfer.place import Item, Place, TransferError
+from pixelmill.transfer.place import Item, PermanentError, Place, TransferError
 
 #: How often a file is copied before it counts as failed: connections break, and files change.
 _ATTEMPTS = 3
@@ -168,16 +168,14 @@ class _Mirror:
 
     def is_current(self, selection: Selection) -> bool:
         items, copies = self._listed(selection), self._record.copies()
-        return items.keys() == copies.keys() and all(
-            self._is_current(item, copies) for item in items.values()
-        )
+        return items.keys() == copies.keys() and not any(self._stale(items.values(), copies))
 
     def update(self, selection: Selection, max_removal_rate: float) -> Mirrored:
         items = self._listed(selection)
         copies = self._record.copies()
         gone = [name for name in copies if name not in items]
         self._check_removals(gone, copies, max_removal_rate)
-        stale = [item for item in items.values() if not self._is_current(item, copies)]
+        stale = list(self._stale(items.values(), copies))
         self._check_ours(stale, copies)
         self._done.kept = len(items) - len(stale)
         self._copy(stale, copies)
@@ -219,11 +217,17 @@ class _Mirror:
                 "if this is intended, set removals.max_rate to 1."
             )
 
-    def _is_current(self, item: Item, copies: Mapping[str, Copy]) -> bool:
-        copy = copies.get(item.name)
-        if copy is None or not copy.tag or copy.tag != item.tag:
-            return False
-        state = self._root.lstat(item.name)
+    def _stale(self, items: Iterable[Item], copies: Mapping[str, Copy]) -> Iterator[Item]:
+        """Yield what must be copied or asked for, with the tag of a copy that is as it was."""
+        for item in items:
+            copy = copies.get(item.name)
+            if copy is None or not copy.tag or not self._is_intact(item.name, copy):
+                yield item
+            elif copy.tag.partition("\n")[0] != item.tag:
+                yield item._replace(known=copy.tag)
+
+    def _is_intact(self, name: str, copy: Copy) -> bool:
+        state = self._root.lstat(name)
         return state is not None and (state.st_size, state.st_mtime_ns) == (
             copy.size,
             copy.mtime_ns,
@@ -239,11 +243,11 @@ class _Mirror:
 
     def _copy(self, stale: list[Item], copies: Mapping[str, Copy]) -> None:
         """Copy several files at once, and note in batches which are complete."""
-        self._record.begin(item.name for item in stale)
+        self._record.begin(item.name for item in stale if not item.known)
         finished: list[tuple[str, Copy]] = []
         items = iter(stale)
         pool = ThreadPoolExecutor(self._place.at_once, "mirror")
-        pending: dict[Future[Copy], Item] = {}
+        pending: dict[Future[Copy | None], Item] = {}
         try:
             with Progress(len(stale), "mirror") as progress:
                 while True:
@@ -262,7 +266,9 @@ class _Mirror:
             pool.shutdown(wait=False, cancel_futures=True)
             self._record.finish(finished)
 
-    def _observe(self, item: Item, future: Future[Copy], finished: list[tuple[str, Copy]]) -> bool:
+    def _observe(
+        self, item: Item, future: Future[Copy | None], finished: list[tuple[str, Copy]]
+    ) -> bool:
         """Take the result of a copy; return whether it failed."""
         try:
             copy = future.result()
@@ -274,35 +280,40 @@ class _Mirror:
                 raise UserError(cannot_write(self._root.folder, error.strerror)) from error
             self._done.failed.append((item.name, f"cannot be written: {error.strerror}"))
             return True
+        if copy is None:
+            self._done.kept += 1
+            return False
         finished.append((item.name, copy))
         self._done.copied += 1
         self._done.bytes += copy.size
         return False
 
-    def _copied(self, item: Item) -> Copy:
-        """Copy a file beside its name, and rename it when it is complete."""
+    def _copied(self, item: Item) -> Copy | None:
+        """Copy a file beside its name, and rename it when it is complete; None if it is known."""
         temporary = temporary_beside("")
-        for attempt in range(_ATTEMPTS):
+        attempt = 0
+        while True:
+            attempt += 1
             descriptor = self._root.create(temporary)
             try:
                 with os.fdopen(descriptor, "wb", buffering=0) as file:
                     lock_for_sweeps(file)
                     fetched = self._place.fetch(item, file)
                     size = file.tell()
+                if fetched is None:
+                    self._root.unlink(temporary)
+                    return None
                 if fetched.mtime_ns:
                     self._root.set_mtime(temporary, fetched.mtime_ns)
                 self._root.make_folder(item.name.rpartition("/")[0])
                 self._root.replace(temporary, item.name)
-                break
-            except TransferError:
+                state = self._root.lstat(item.name)
+                return Copy(fetched.tag, size, state.st_mtime_ns if state else 0)
+            except BaseException as error:
                 self._root.unlink(temporary)
-                if attempt == _ATTEMPTS - 1:
+                passes = isinstance(error, TransferError) and not isinstance(error, PermanentError)
+                if not passes or attempt == _ATTEMPTS:
                     raise
-            except BaseException:
-                self._root.unlink(temporary)
-                raise
-        state = self._root.lstat(item.name)
-        return Copy(fetched.tag, size, state.st_mtime_ns if state else 0)
 
     def _remove(self, gone: list[str]) -> None:
         for name in gone:

@@ -16,15 +16,19 @@ class Item(NamedTuple):
     size : int
         In bytes; -1 if the place does not tell.
     tag : str
-        A text that differs if the content does, as far as the place tells, such as an ETag.
+        A text that differs if the content does, as far as the place tells, such as an ETag; empty
+        if only `Place.fetch` can tell.
     address : str
         How the place finds it.
+    known : str
+        The tag of the copy that the mirror has; empty if it has none. Set by the mirror.
     """
 
     name: str
     size: int
     tag: str
     address: str
+    known: str = ""
 
 
 class Fetched(NamedTuple):
@@ -33,7 +37,8 @@ class Fetched(NamedTuple):
     Attributes
     ----------
     tag : str
-        That of the content that was read: it may have changed since it was listed.
+        That of the content that was read: it may have changed since it was listed. The mirror
+        compares its first line only; others are for the place.
     mtime_ns : int
         When it was changed at its place, in ns since 1970; 0 if the place does not tell.
     """
@@ -44,6 +49,10 @@ class Fetched(NamedTuple):
 
 class TransferError(Exception):
     """A file could not be copied; the message says why, and what to do."""
+
+
+class PermanentError(TransferError):
+    """A file could not be copied, and another attempt in this run would not help."""
 
 
 class Place(Protocol):
@@ -70,8 +79,13 @@ class Place(Protocol):
         """
         ...
 
-    def fetch(self, item: Item, file: BinaryIO) -> Fetched:
+    def fetch(self, item: Item, file: BinaryIO) -> Fetched | None:
         """Write the content of a file; called by several threads.
+
+        Returns
+        -------
+        Fetched, optional
+            None if the content is that of `item.known`.
 
         Raises
         ------

@@ -10,6 +10,7 @@ from pixelmill.dataset.globs import Selection
 from pixelmill.transfer.messages import tell
 from pixelmill.transfer.mirror import mirror, mirrored_in, token
 from pixelmill.transfer.mirror_record import RECORD
+from pixelmill.transfer.place import PermanentError
 from pixelmill.transfer.places import place_at
 from tests.helpers.shelf import Shelf
 
@@ -68,6 +69,30 @@ def test_a_broken_connection_is_tried_again(folder):
     shelf.broken["a.jpg"] = 2
     assert mirror(shelf, str(folder)).failed == []
     assert content(folder) == FILES
+
+
+def test_what_cannot_pass_is_not_tried_again(folder):
+    shelf = Shelf(FILES)
+    shelf.broken["a.jpg"], shelf.error = 2, PermanentError
+    assert mirror(shelf, str(folder)).failed == [("a.jpg", "the connection was lost")]
+    assert shelf.fetched.count("a.jpg") == 1
+
+
+def test_a_place_that_tells_only_by_a_request_what_changed_is_asked_for_every_file(folder):
+    shelf = Shelf(FILES)
+    shelf.tells = False
+    mirror(shelf, str(folder))
+    before = states(folder)
+    shelf.files["a.jpg"] = b"other"
+    (folder / "b/é.jpg").unlink()
+    shelf.fetched.clear()
+    done = mirror(shelf, str(folder))
+    assert sorted(shelf.fetched) == sorted(FILES)
+    assert (done.copied, done.kept, content(folder)) == (2, 1, shelf.files)
+    assert states(folder)["c d.jpg"] == before["c d.jpg"]
+    assert [path.name for path in folder.iterdir() if path.name.endswith(".tmp")] == []
+    shelf.tells = True
+    assert mirror(shelf, str(folder)).kept == 3
 
 
 def test_a_file_that_fails_keeps_its_earlier_copy_and_is_tried_in_the_next_run(folder):
