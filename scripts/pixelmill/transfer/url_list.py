@@ -126,7 +126,7 @@ class UrlList:
             If the list cannot be read, names no URL, or gives two of them one name.
         """
         digests: dict[str, str] = {}  # by name, as file systems compare it
-        items = []
+        found = []
         is_any = False
         for line, written, given in self._rows():
             url = written.partition("#")[0]  # the rest is not sent
@@ -148,14 +148,15 @@ class UrlList:
             else:
                 name = _made_name(url, digest)
                 digests[collision_key(name)] = digest
-            items.append(Item(name, -1, "" if self._refresh else digest, url))
+            found.append((digest, name, url))
         if not is_any:
             raise UserError(
                 f"{list_name(self.name)} names no URL that begins with https:// or http://; give "
                 "one a line, or a table with a column of them."
             )
-        items.sort(key=lambda item: _digest(item.address))
-        yield from items
+        found.sort()
+        for digest, name, url in found:
+            yield Item(name, -1, "" if self._refresh else digest, url)
 
     def fetch(self, item: Item, file: BinaryIO) -> Fetched | None:
         """Write the image of a URL; None if the server says that the copy is current.
