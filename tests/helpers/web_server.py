@@ -38,10 +38,15 @@ class WebServer:
         Answers, lists of them, or functions of the headers of the request that return one.
     requests : list
         Path and headers of each request.
+    connections : int
+        How many there were.
+    keeps : bool
+        Whether connections stay open after an answer.
     """
 
     def __init__(self, context=None):
         self.answers, self.requests = {}, []
+        self.connections, self.keeps = 0, False
         self.ended = threading.Event()
         handler = type("Handler", (_Handler,), {"web": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -69,11 +74,13 @@ class WebServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_):
         pass
 
     def handle(self):
+        self.web.connections += 1
         with contextlib.suppress(OSError):
             super().handle()
 
@@ -85,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         if callable(answer):
             answer = answer(self.headers)
         content, status, headers, fault = answer
-        self.close_connection = True
+        self.close_connection = not self.web.keeps
         if fault == "raw":
             self.wfile.write(content)
             return

@@ -10,7 +10,6 @@ import base64
 import contextlib
 import functools
 import http.client
-import io
 import re
 import socket
 import ssl
@@ -22,19 +21,25 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeAlias
 
 import pixelmill
 from pixelmill.core.errors import UserError, shown
 from pixelmill.core.files import write_all
-from pixelmill.transfer.addresses import refuse_private, resolved
+from pixelmill.transfer.addresses import refuse_private
+from pixelmill.transfer.connections import (
+    READ,
+    TO_CONNECT,
+    WHOLE,
+    IdleConnections,
+    asked,
+    connected,
+    in_words,
+)
 from pixelmill.transfer.place import PermanentError, TransferError
 
 #: Ports by the scheme of a URL.
 _PORTS = {"http": 80, "https": 443}
-
-#: Seconds to connect, to wait for the next bytes, and for a whole file.
-_TO_CONNECT, _STALLED, _WHOLE = 10.0, 30.0, 600.0
 
 #: How often a file is asked for, and seconds before the second attempt; later ones wait longer.
 _ATTEMPTS = 3
@@ -50,9 +55,6 @@ _REDIRECTS, _FOR_ONE_HOST = 5, 4
 _ELSEWHERE = {301, 302, 303, 307, 308}
 _LATER = {408, 425, 429, 500, 502, 503, 504}
 
-#: Bytes that are read at once.
-_READ = 1 << 18
-
 #: Characters that stay as they are in a path and in a query; `%` begins an escape.
 _IN_PATH, _IN_QUERY = "/%:@!$&'()*+,;=", "/%:@!$&'()*+,;=?"
 
@@ -61,6 +63,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 #: How a web page begins, and how its server calls it.
 _PAGE = (b"<!doctype html", b"<html")
 _PAGES = ("text/html", "application/xhtml+xml")
+
+
+#: A connection, and the answer that comes over it.
+_Asked: TypeAlias = "tuple[socket.socket, http.client.HTTPResponse]"
 
 
 class Url(NamedTuple):
@@ -80,6 +86,11 @@ class Url(NamedTuple):
     host: str
     port: int
     target: str
+
+    @property
+    def server(self) -> tuple[str, str, int]:
+        """What is asked."""
+        return self[:3]
 
     @property
     def place(self) -> str:
@@ -134,7 +145,7 @@ class Web:
 
     def __init__(self, allow_private: bool, max_bytes: int) -> None:
         self._allow_private, self._max_bytes = allow_private, max_bytes
-        self._servers = _Servers()
+        self._servers, self._idle = _Servers(), IdleConnections()
         self._proxies = {
             scheme: proxy
             for scheme in _PORTS
@@ -189,20 +200,21 @@ class Web:
             time.sleep(_PAUSE * 4 ** (attempt - 1))
 
     def _followed(self, url: str, file: BinaryIO, validators: Mapping[str, str]) -> Message | None:
-        deadline = time.monotonic() + _WHOLE
+        deadline = time.monotonic() + WHOLE
         for _ in range(_REDIRECTS + 1):
-            asked = parsed(url)
+            place = parsed(url)
             with (
-                self._servers.connection_to(asked.host),
-                self._answer(asked, validators, deadline) as answer,
+                self._servers.connection_to(place.host),
+                self._answer(place, validators, deadline) as answer,
             ):
                 if answer.status in _ELSEWHERE and (to := answer.headers.get("Location")):
                     url = _joined(url, to)
                     continue
                 if answer.status == 304 and validators:
+                    answer.read()  # nothing, so that the connection can be used again
                     return None
                 if answer.status != 200:
-                    raise self._failed(asked.host, answer)
+                    raise self._failed(place.host, answer)
                 self._receive(answer, file)
                 return answer.headers
         raise PermanentError(f"is redirected more than {_REDIRECTS} times")
@@ -228,8 +240,8 @@ class Web:
         self._check_size(size or 0)
         received = 0
         while True:
-            with _network():
-                part = answer.read(_READ)
+            with in_words():
+                part = answer.read(READ)
             if not part:
                 break
             if not received and part.lstrip()[:20].lower().startswith(_PAGE):
@@ -252,7 +264,7 @@ class Web:
     def _answer(
         self, url: Url, validators: Mapping[str, str], deadline: float
     ) -> Iterator[http.client.HTTPResponse]:
-        """Ask a server, and close the connection in the end."""
+        """Ask a server; keep the connection if the answer was read to its end."""
         proxy = self._proxies.get(url.scheme)
         if proxy is not None and urllib.request.proxy_bypass(url.place):
             proxy = None
@@ -263,31 +275,55 @@ class Web:
             "User-Agent": f"pixelmill/{pixelmill.__version__}",
             "Accept": "image/*, */*;q=0.5",
             "Accept-Encoding": "identity",
-            "Connection": "close",
             **validators,
         }
-        with contextlib.ExitStack() as stack:
-            with _network():
-                if proxy is None:
-                    connected = _connected(url, self._allow_private)
-                else:
-                    connected = _connected(proxy, allow_private=True)
-                connection = stack.enter_context(connected)
-                target = url.target
-                if proxy is not None and url.scheme == "https":
-                    _ask_for_tunnel(connection, url, proxy, deadline)
-                elif proxy is not None:
-                    target = f"http://{url.place}{target}"
-                    headers.update(proxy.credentials)
-                if url.scheme == "https":
-                    connection.settimeout(_TO_CONNECT)
-                    connection = self._certificates.wrap_socket(
-                        connection, server_hostname=url.host
-                    )
-                    stack.enter_context(connection)
-                answer = _asked(connection, url, "GET", target, headers, deadline)
-                stack.callback(answer.close)
+        with in_words():
+            known = self._asked_again(url, headers, deadline) if proxy is None else None
+            connection, answer = known or self._asked_anew(url, proxy, headers, deadline)
+        is_kept = False
+        try:
             yield answer
+            is_kept = proxy is None and answer.isclosed() and not answer.will_close
+        finally:
+            answer.close()
+            if is_kept:
+                self._idle.put(url.server, connection)
+            else:
+                connection.close()
+
+    def _asked_again(self, url: Url, headers: Mapping[str, str], deadline: float) -> _Asked | None:
+        """Ask over a connection that was used before; None if there is none."""
+        while (connection := self._idle.take(url.server)) is not None:
+            try:
+                return connection, asked(connection, "GET", url.target, headers, deadline)
+            except (ConnectionError, ssl.SSLError, http.client.HTTPException):
+                connection.close()  # a server may close it at any time
+            except BaseException:
+                connection.close()
+                raise
+        return None
+
+    def _asked_anew(
+        self, url: Url, proxy: _Proxy | None, headers: Mapping[str, str], deadline: float
+    ) -> _Asked:
+        target = url.target
+        if proxy is None:
+            connection = connected(url.host, url.port, self._allow_private)
+        else:
+            connection = connected(proxy.host, proxy.port, allow_private=True)
+        try:
+            if proxy is not None and url.scheme == "https":
+                _ask_for_tunnel(connection, url, proxy, deadline)
+            elif proxy is not None:
+                target = f"http://{url.place}{target}"
+                headers = {**headers, **proxy.credentials, "Connection": "close"}
+            if url.scheme == "https":
+                connection.settimeout(TO_CONNECT)
+                connection = self._certificates.wrap_socket(connection, server_hostname=url.host)
+            return connection, asked(connection, "GET", target, headers, deadline)
+        except BaseException:
+            connection.close()
+            raise
 
 
 class _Proxy(NamedTuple):
@@ -363,105 +399,14 @@ class _Servers:
             self._paused[host] = max(self._paused.get(host, 0.0), time.monotonic() + seconds)
 
 
-class _Timed(io.RawIOBase):
-    """What comes over a connection; each part must come in time, and all of it before an end."""
-
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
-        self._connection, self._deadline = connection, deadline
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        left = self._deadline - time.monotonic()
-        try:
-            if left > 0:
-                self._connection.settimeout(min(_STALLED, left))
-                return self._connection.recv_into(buffer)
-        except TimeoutError as error:
-            if left > _STALLED:
-                raise TransferError(f"nothing came for {_STALLED:.0f} seconds") from error
-        raise PermanentError(f"took more than {_WHOLE:.0f} seconds")
-
-
-class _Wire:
-    """A connection as `http.client` uses one; whoever made the connection closes it."""
-
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
-        self._connection, self._deadline = connection, deadline
-        self.sendall = connection.sendall
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Timed(self._connection, self._deadline), _READ)
-
-    def close(self) -> None:
-        pass
-
-
-def _connected(place: Url | _Proxy, allow_private: bool) -> socket.socket:
-    """Connect to one of the addresses of a name that were checked."""
-    failure: OSError | None = None
-    for family, sockaddr in resolved(place.host, place.port, allow_private):
-        connection = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(_TO_CONNECT)
-            connection.connect(sockaddr)
-            return connection
-        except OSError as error:
-            connection.close()
-            failure = error
-        except BaseException:
-            connection.close()
-            raise
-    raise failure or OSError("it has no address")
-
-
-def _asked(
-    connection: socket.socket,
-    url: Url,
-    method: str,
-    target: str,
-    headers: Mapping[str, str],
-    deadline: float,
-) -> http.client.HTTPResponse:
-    client = http.client.HTTPConnection(url.host, url.port)
-    wire: Any = _Wire(connection, deadline)
-    client.sock = wire
-    client.request(method, target, headers=dict(headers))
-    return client.getresponse()
-
-
 def _ask_for_tunnel(connection: socket.socket, url: Url, proxy: _Proxy, deadline: float) -> None:
     host = f"[{url.host}]" if ":" in url.host else url.host
     place = f"{host}:{url.port}"
-    answer = _asked(
-        connection, url, "CONNECT", place, {"Host": place, **proxy.credentials}, deadline
-    )
+    answer = asked(connection, "CONNECT", place, {"Host": place, **proxy.credentials}, deadline)
     if answer.status != 200:
         told = f"{answer.status} {http.client.responses.get(answer.status, '')}".rstrip()
         kind = TransferError if answer.status in _LATER else PermanentError
         raise kind(f"the proxy '{proxy.place}' answers {told}")
-
-
-@contextlib.contextmanager
-def _network() -> Iterator[None]:
-    """Turn the errors of a connection into sentences."""
-    try:
-        yield
-    except ssl.SSLCertVerificationError as error:
-        raise PermanentError(f"the certificate is not valid: {error.verify_message}") from error
-    except ssl.SSLError as error:
-        raise TransferError(f"the encrypted connection failed: {error.reason}") from error
-    except TimeoutError as error:
-        raise TransferError(f"no connection within {_TO_CONNECT:.0f} seconds") from error
-    except ConnectionRefusedError as error:
-        raise TransferError("the connection was refused") from error
-    except (ConnectionError, http.client.IncompleteRead) as error:
-        raise TransferError("the connection was lost") from error
-    except (http.client.HTTPException, ValueError) as error:
-        raise PermanentError("the answer is not HTTP") from error
-    except OSError as error:
-        raise TransferError(f"no connection: {error.strerror or error}") from error
 
 
 def _joined(url: str, to: str) -> str:
@@ -469,7 +414,7 @@ def _joined(url: str, to: str) -> str:
     try:
         return urllib.parse.urljoin(url, to.encode("latin-1").decode())
     except ValueError as error:
-        raise PermanentError(f"is redirected to {shown(to)}, which is no valid URL") from error
+        raise PermanentError("is redirected to what is no valid URL") from error
 
 
 def _asked_to_wait(text: str) -> float:

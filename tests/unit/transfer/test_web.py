@@ -8,7 +8,7 @@ import pytest
 
 import pixelmill
 from pixelmill.core.errors import UserError
-from pixelmill.transfer import addresses
+from pixelmill.transfer import addresses, connections
 from pixelmill.transfer import web as web_module
 from pixelmill.transfer.place import PermanentError
 from pixelmill.transfer.web import Web, parsed
@@ -41,6 +41,22 @@ def refused(fetch):
         return str(raised.value)
 
     return told
+
+
+@pytest.fixture
+def secure(tmp_path):
+    """Function that starts a server with a certificate for an address; its path is returned too."""
+    servers = []
+
+    def start(address="127.0.0.1"):
+        place, context = certified(tmp_path, address)
+        servers.append(WebServer(context))
+        servers[-1].answers["/a"] = Answer(IMAGE)
+        return servers[-1], str(place)
+
+    yield start
+    for server in servers:
+        server.close()
 
 
 @pytest.mark.parametrize("fault", ["", "chunked"])
@@ -215,19 +231,70 @@ def test_a_server_that_is_not_there_is_told(refused, web):
         assert refused(f"http://127.0.0.1:{port}/") == "the connection was refused"
 
 
-@pytest.mark.parametrize(("limit", "told"), [("_STALLED", "nothing came"), ("_WHOLE", "took more")])
-def test_a_server_that_is_silent_is_given_up(web, refused, monkeypatch, limit, told):
-    monkeypatch.setattr(web_module, limit, 0.05)
+def test_a_server_that_is_silent_is_given_up(web, refused, monkeypatch):
+    monkeypatch.setattr(connections, "STALLED", 0.05)
     web.answers["/a"] = Answer(IMAGE, fault="silent")
-    assert told in refused(web.url("/a"))
+    assert "nothing came" in refused(web.url("/a"))
 
 
 def test_a_server_that_sends_for_ever_is_given_up(web, refused, monkeypatch):
     """Each part comes in time, but not the whole."""
-    monkeypatch.setattr(web_module, "_WHOLE", 0.05)
+    monkeypatch.setattr(web_module, "WHOLE", 0.05)
     endless = b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000_000
     web.answers["/a"] = Answer(endless, fault="raw")
     assert "took more than" in refused(web.url("/a"))
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_a_connection_is_used_again(web, secure, fetch, monkeypatch, is_secure):
+    if is_secure:
+        web, place = secure()
+        monkeypatch.setenv("SSL_CERT_FILE", place)
+    monkeypatch.setattr(web, "keeps", True)
+    before, client = web.connections, Web(allow_private=True, max_bytes=1_000_000)
+    web.answers |= {"/a": Answer(IMAGE), "/b": Answer(b"b", fault="chunked")}
+    web.answers["/c"] = Answer(status=304)
+    for path, content in [("/a", IMAGE), ("/b", b"b"), ("/c", b"")] * 2:
+        known = {"If-None-Match": '"1"'} if path == "/c" else {}
+        assert fetch(web.url(path), known, client)[0] == content
+    assert web.connections - before == 1
+
+
+def test_a_connection_with_more_than_was_asked_for_is_not_used_again(web, fetch, monkeypatch):
+    monkeypatch.setattr(web, "keeps", True)
+    before, client = web.connections, Web(allow_private=True, max_bytes=1_000_000)
+    planted = b"HTTP/1.1 200\r\nContent-Length: 7\r\n\r\nplanted"
+    first = b"HTTP/1.1 200\r\nContent-Length: 1\r\n\r\na"
+    web.answers["/a"] = Answer(first + bytes(connections.READ) + planted, fault="raw")
+    web.answers["/b"] = Answer(b"b")
+    assert fetch(web.url("/a"), client=client)[0] == b"a"
+    assert fetch(web.url("/b"), client=client)[0] == b"b"
+    assert web.connections - before == 2
+
+
+def test_a_connection_that_its_server_closed_is_made_anew(web, fetch):
+    web.answers["/a"] = Answer(b"a")
+    before, client = web.connections, Web(allow_private=True, max_bytes=9)
+    for _ in range(9):
+        assert fetch(web.url("/a"), client=client)[0] == b"a"
+    assert (web.connections - before, len(web.requests)) == (9, 9)
+
+
+def test_few_idle_connections_are_kept():
+    idle = connections.IdleConnections()
+    made, servers = zip(*(socket.socketpair() for _ in range(40)), strict=True)
+    for number, connection in enumerate(made):
+        idle.put(("http", f"{number}.example", 80), connection)
+    assert [connection.fileno() == -1 for connection in made] == [True] * 8 + [False] * 32
+    assert idle.take(("http", "0.example", 80)) is None
+    assert idle.take(("http", "39.example", 80)) is made[39]
+    made[39].close()
+    servers[38].close()
+    assert idle.take(("http", "38.example", 80)) is None
+    del idle
+    assert {connection.fileno() for connection in made} == {-1}
+    for server in servers:
+        server.close()
 
 
 def test_a_server_gets_four_requests_at_the_same_time(web, fetch, tmp_path):
@@ -263,22 +330,6 @@ def test_a_copy_that_is_current_is_not_sent(web, fetch):
     content, headers = fetch(web.url("/a"), validators={"If-None-Match": '"1"'})
     assert (content, headers) == (b"", None)
     assert web.requests[0][1]["If-None-Match"] == '"1"'
-
-
-@pytest.fixture
-def secure(tmp_path):
-    """Function that starts a server with a certificate for an address; its path is returned too."""
-    servers = []
-
-    def start(address="127.0.0.1"):
-        place, context = certified(tmp_path, address)
-        servers.append(WebServer(context))
-        servers[-1].answers["/a"] = Answer(IMAGE)
-        return servers[-1], str(place)
-
-    yield start
-    for server in servers:
-        server.close()
 
 
 def test_certificates_are_checked(web, secure, fetch, refused, monkeypatch):
