@@ -51,6 +51,10 @@ _LONGEST_PAUSE = 60.0
 #: The most redirects of a file, and connections to a server at the same time.
 _REDIRECTS, _FOR_ONE_HOST = 5, 4
 
+#: How often, and for how many seconds, a server may fail in a row; then it is not asked any more. A
+#: thousand images of one that is gone would take hours.
+_MOST_FAILURES, _FAILING = 30, 300.0
+
 #: Answers that lead elsewhere, and those that may differ a little later.
 _ELSEWHERE = {301, 302, 303, 307, 308}
 _LATER = {408, 425, 429, 500, 502, 503, 504}
@@ -60,8 +64,9 @@ _IN_PATH, _IN_QUERY = "/%:@!$&'()*+,;=", "/%:@!$&'()*+,;=?"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
-#: How a web page begins, and how its server calls it.
+#: How a web page begins, what may precede this, and how its server calls it.
 _PAGE = (b"<!doctype html", b"<html")
+_BEFORE = b"\xef\xbb\xbf \t\r\n"
 _PAGES = ("text/html", "application/xhtml+xml")
 
 
@@ -200,12 +205,11 @@ class Web:
             time.sleep(_PAUSE * 4 ** (attempt - 1))
 
     def _followed(self, url: str, file: BinaryIO, validators: Mapping[str, str]) -> Message | None:
-        deadline = time.monotonic() + WHOLE
         for _ in range(_REDIRECTS + 1):
             place = parsed(url)
             with (
                 self._servers.connection_to(place.host),
-                self._answer(place, validators, deadline) as answer,
+                self._answer(place, validators) as answer,
             ):
                 if answer.status in _ELSEWHERE and (to := answer.headers.get("Location")):
                     url = _joined(url, to)
@@ -244,7 +248,7 @@ class Web:
                 part = answer.read(READ)
             if not part:
                 break
-            if not received and part.lstrip()[:20].lower().startswith(_PAGE):
+            if not received and part.lstrip(_BEFORE)[:20].lower().startswith(_PAGE):
                 raise PermanentError("is a web page, not an image")
             received += len(part)
             self._check_size(received)
@@ -262,9 +266,10 @@ class Web:
 
     @contextlib.contextmanager
     def _answer(
-        self, url: Url, validators: Mapping[str, str], deadline: float
+        self, url: Url, validators: Mapping[str, str]
     ) -> Iterator[http.client.HTTPResponse]:
         """Ask a server; keep the connection if the answer was read to its end."""
+        deadline = time.monotonic() + WHOLE
         proxy = self._proxies.get(url.scheme)
         if proxy is not None and urllib.request.proxy_bypass(url.place):
             proxy = None
@@ -273,7 +278,7 @@ class Web:
         headers = {
             "Host": url.place,
             "User-Agent": f"pixelmill/{pixelmill.__version__}",
-            "Accept": "image/*, */*;q=0.5",
+            "Accept": "*/*",  # if it named formats, some servers would convert the image
             "Accept-Encoding": "identity",
             **validators,
         }
@@ -365,18 +370,30 @@ def _proxy(proxies: Mapping[str, str], scheme: str) -> _Proxy | None:
 
 
 class _Servers:
-    """Which servers are being asked, so that none gets too many requests at the same time."""
+    """Which servers are being asked, so that none gets too many requests, and which fail."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._active: Counter[str] = Counter()
         self._paused: dict[str, float] = {}
+        self._failures: dict[str, tuple[int, float]] = {}  # number, and time of the first one
 
     @contextlib.contextmanager
     def connection_to(self, host: str) -> Iterator[None]:
-        """Wait until a server may be asked."""
+        """Wait until a server may be asked, and note whether it fails.
+
+        Raises
+        ------
+        PermanentError
+            If it failed too often.
+        """
         with self._changed:
             while True:
+                count, since = self._failures.get(host, (0, 0.0))
+                if count >= _MOST_FAILURES and time.monotonic() - since >= _FAILING:
+                    raise PermanentError(
+                        f"is not asked for: its server failed {count} times in a row"
+                    )
                 left = self._paused.get(host, 0.0) - time.monotonic()
                 if left <= 0:
                     self._paused.pop(host, None)
@@ -384,13 +401,20 @@ class _Servers:
                         break
                 self._changed.wait(left if left > 0 else None)
             self._active[host] += 1
+        has_failed = False
         try:
             yield
+        except TransferError as error:
+            has_failed = not isinstance(error, PermanentError)
+            raise
         finally:
             with self._changed:
                 self._active[host] -= 1
                 if not self._active[host]:
                     del self._active[host]
+                count, since = self._failures.pop(host, (0, time.monotonic()))
+                if has_failed:
+                    self._failures[host] = count + 1, since
                 self._changed.notify_all()
 
     def pause(self, host: str, seconds: float) -> None:

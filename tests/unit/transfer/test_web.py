@@ -44,6 +44,14 @@ def refused(fetch):
 
 
 @pytest.fixture
+def unused():
+    """A port at which no server is."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved.getsockname()[1]
+
+
+@pytest.fixture
 def secure(tmp_path):
     """Function that starts a server with a certificate for an address; its path is returned too."""
     servers = []
@@ -123,7 +131,7 @@ def test_international_names_are_sent_as_ascii():
         ),
         (Answer(IMAGE, fault="cut"), "256,000 of 512,000 bytes were received", 3),
         (Answer(b"<!DOCTYPE HTML><p>Gone"), "is a web page, not an image", 1),
-        (Answer(b"\n <html>"), "is a web page, not an image", 1),
+        (Answer(b"\xef\xbb\xbf\n <html>"), "is a web page, not an image", 1),
         (
             Answer(b"x", headers={"Content-Type": "text/html; charset=utf-8"}),
             "is a web page, not an image",
@@ -172,6 +180,22 @@ def test_a_server_that_asks_to_wait_is_left_alone(web, fetch, monkeypatch):
     assert paused == [("127.0.0.1", 7.0)]
 
 
+def test_a_server_that_fails_again_and_again_is_not_asked_any_more(web, refused, monkeypatch):
+    monkeypatch.setattr(web_module, "_MOST_FAILURES", 6)
+    monkeypatch.setattr(web_module, "_FAILING", 0.0)
+    client = Web(allow_private=True, max_bytes=9)
+    web.answers |= {"/a": Answer(status=503), "/b": [Answer(status=503), Answer(status=404)]}
+    told = [refused(web.url(path), client=client) for path in ["/a", "/b", "/a", "/a", "/a"]]
+    assert told == [
+        *("503 Service Unavailable", "404 Not Found"),
+        *("503 Service Unavailable", "503 Service Unavailable"),
+        "is not asked for: its server failed 6 times in a row",
+    ]
+    assert web.paths == ["/a"] * 3 + ["/b"] * 2 + ["/a"] * 6
+    monkeypatch.setattr(web_module, "_FAILING", 1e9)  # a short failure costs few images
+    assert refused(web.url("/a"), client=client) == "503 Service Unavailable"
+
+
 def test_a_paused_server_is_asked_later():
     servers = web_module._Servers()
     servers.pause("photos.example", 0.02)
@@ -214,21 +238,18 @@ def test_a_name_is_looked_up_once(web, fetch, monkeypatch):
     assert looked_up == ["rebinding.example"]
 
 
-def test_a_second_address_is_tried(web, fetch, monkeypatch):
+def test_a_second_address_is_tried(web, fetch, unused, monkeypatch):
     found = [
-        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, web.port))
-        for host in ("127.0.0.9", "127.0.0.1")
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+        for port in (unused, web.port)
     ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
     web.answers["/a"] = Answer(IMAGE)
     assert fetch(web.url("/a", host="both.example"))[0] == IMAGE
 
 
-def test_a_server_that_is_not_there_is_told(refused, web):
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-        assert refused(f"http://127.0.0.1:{port}/") == "the connection was refused"
+def test_a_server_that_is_not_there_is_told(web, refused, unused):
+    assert refused(f"http://127.0.0.1:{unused}/") == "the connection was refused"
 
 
 def test_a_server_that_is_silent_is_given_up(web, refused, monkeypatch):
