@@ -114,8 +114,9 @@ def check_pictures(expectation: Expectation, source: bytes, output: bytes, least
     most = len(prepared) if pages else len(seen.frames)  # pages may be equal
     frames, durations = _merged(prepared, meant.durations, most)
     detail = max(frames[0].shape[:2])
+    alone = output if len(seen.frames) == 1 else b""
     compared = [
-        similarity.compare(one, _renderings(expectation, kind, other, one), least, detail)
+        similarity.compare(one, _renderings(expectation, kind, other, one, alone), least, detail)
         for one, other in zip(seen.frames, frames, strict=False)
     ]
     worst = min(compared, key=lambda each: (each.why is None, each.similarity_db))
@@ -145,12 +146,13 @@ def _prepared(expectation: Expectation, kind: str, frame: Array, shown: Array) -
 
 
 def _renderings(
-    expectation: Expectation, kind: str, frame: Array, output: Array
+    expectation: Expectation, kind: str, frame: Array, output: Array, file: bytes
 ) -> Iterator[Array]:
     """Yield correct renderings of a frame: with several kernels, each plain and compressed."""
     for kernel in _kernels(expectation):
         made = _rendered(expectation, kind, frame, kernel)
-        for rendering in itertools.chain([made], compressed(made, kind, expectation.options)):
+        lossy = compressed(made, kind, expectation.options, file)
+        for rendering in itertools.chain([made], lossy):
             yield _decided(rendering, made, output) if kind == "gif" else rendering
 
 

@@ -6,9 +6,11 @@ again. Only references from which an output differs are encoded.
 
 from __future__ import annotations
 
+import bisect
 import contextlib
+import functools
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,11 +20,48 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 #: Number of colours of a GIF, one index being that of transparent pixels.
 _COLORS = 255
 
-#: Quality if a recipe gives none, and qualities that represent those that a target may lead to.
+#: Quality if a recipe gives none, and qualities that represent those that a target may lead to, in
+#: files that do not state theirs.
 _QUALITY, _QUALITIES = 85, (85, 60, 40, 25, 18, 14, *range(11, 0, -1))
 
 
-def compressed(picture: Array, kind: str, options: Mapping[str, Any]) -> Iterator[Array]:
+#: The table for luma of ITU-T T.81, K.1, in the order in which files have it.
+_LUMA = bytes((
+    16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40, 26, 24, 22, 22, 24, 49, 35, 37,
+    29, 40, 58, 51, 61, 60, 57, 51, 56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87,
+    95, 98, 103, 104, 103, 62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99,
+))  # fmt: skip
+
+
+@functools.cache
+def _qualities_by_table() -> dict[bytes, int]:
+    """Return the qualities of libjpeg by their tables for luma (jcparam.c)."""
+    found = {}
+    for quality in range(1, 101):
+        percent = 5000 // quality if quality < 50 else 200 - 2 * quality
+        table = np.clip((np.frombuffer(_LUMA, np.uint8).astype(int) * percent + 50) // 100, 1, 255)
+        found[table.astype(np.uint8).tobytes()] = quality
+    return found
+
+
+def _stated_quality(output: bytes) -> int | None:
+    """Return the quality by which a JPEG was encoded; None if its tables are others.
+
+    On pictures of much noise, a few steps of quality make a large difference.
+    """
+    begin = output.find(_FIRST_TABLE)
+    table = output[begin + len(_FIRST_TABLE) :][:64] if begin >= 0 else b""
+    return _qualities_by_table().get(table)
+
+
+#: Marker of quantization tables, the size of a segment with one or two, and a table of bytes with
+#: the number 0 (ITU-T T.81, B.2.4.1).
+_FIRST_TABLE = b"\xff\xdb\x00\x43\x00"
+
+
+def compressed(
+    picture: Array, kind: str, options: Mapping[str, Any], output: bytes = b""
+) -> Iterator[Array]:
     """Yield a picture as it is after compression, if that loses something.
 
     Parameters
@@ -32,46 +71,105 @@ def compressed(picture: Array, kind: str, options: Mapping[str, Any]) -> Iterato
         jpeg, webp, avif or gif; others lose nothing.
     options : mapping
         ``quality``, ``target``, ``subsampling`` and ``lossless`` as in recipes.
+    output : bytes, optional
+        The file, which shows the quality that a target has led to.
     """
     if picture.dtype != np.uint8 or (kind == "webp" and options.get("lossless")):
         return
-    lone = (options.get("quality", _QUALITY),)
     picture = picture.copy()  # a picture of one column may have strides that encoders refuse
     # What an encoder refuses has no such rendering.
     with contextlib.suppress(ValueError, RuntimeError):
         if kind == "gif":
             yield _gif(picture)
-        for quality in _QUALITIES if options.get("target") else lone:
-            if kind == "jpeg":
-                yield _jpeg(picture, quality, options.get("subsampling", "4:2:0"))
-            elif kind == "webp":
-                yield _webp(picture, quality)
-            elif kind == "avif":
-                yield _avif(picture, quality)
+        if kind not in _CODECS:
+            return
+        encode, decode = _CODECS[kind]
+        for quality, pace in _qualities(picture, kind, options, output):
+            yield np.asarray(decode(encode(picture, quality, pace, options)))
 
 
-def _jpeg(picture: Array, quality: int, subsampling: str) -> Array:
+def _qualities(
+    picture: Array, kind: str, options: Mapping[str, Any], output: bytes
+) -> Iterator[tuple[int, int]]:
+    """Yield qualities by which an output may have been encoded, each with the speed of the encoder.
+
+    Those of which it takes longer to find or to encode them come last: few pictures need them.
+    """
+    has_target = bool(options.get("target"))
+    stated = _stated_quality(output) if kind == "jpeg" and has_target else None
+    found = _QUALITIES if has_target else (options.get("quality", _QUALITY),)
+    for quality in found if stated is None else (stated, *found):
+        yield quality, _FAST
+    if has_target and stated is None and output:
+        found = _by_size(picture, kind, options, len(output))
+    elif kind != "avif":
+        return
+    for quality in found:
+        yield quality, _USUAL
+
+
+def _by_size(picture: Array, kind: str, options: Mapping[str, Any], size: int) -> tuple[int, ...]:
+    """Return the quality by which the file is about as large as the output, and those around it."""
+    encode, _ = _CODECS[kind]
+
+    def measured(quality: int) -> int:
+        return len(encode(picture, quality, _USUAL, options))
+
+    near = 1 + bisect.bisect_left(range(1, 100), size, key=measured)
+    return (near, max(1, near - 1), min(100, near + 1), max(1, near - 2))
+
+
+#: Speeds of the encoder of AVIF: one that does for most pictures, and the one that recipes use,
+#: without which pictures of much noise differ.
+_FAST, _USUAL = 8, 6
+
+
+def _encode_jpeg(picture: Array, quality: int, _: int, options: Mapping[str, Any]) -> bytes:
     import imagecodecs
 
-    data = imagecodecs.jpeg8_encode(picture, quality, subsampling=subsampling.replace(":", ""))
-    return np.asarray(imagecodecs.jpeg8_decode(data))
+    subsampling = options.get("subsampling", "4:2:0").replace(":", "")
+    return bytes(imagecodecs.jpeg8_encode(picture, quality, subsampling=subsampling))
 
 
-def _webp(picture: Array, quality: int) -> Array:
+def _encode_webp(picture: Array, quality: int, *_: object) -> bytes:
     import imagecodecs
 
-    return np.asarray(
-        imagecodecs.webp_decode(imagecodecs.webp_encode(picture, quality, lossless=False))
+    return bytes(imagecodecs.webp_encode(picture, quality, lossless=False))
+
+
+def _encode_avif(picture: Array, quality: int, speed: int, _: Mapping[str, Any]) -> bytes:
+    import imagecodecs
+
+    return bytes(
+        imagecodecs.avif_encode(
+            picture, quality, speed=speed, bitspersample=8, pixelformat="420", numthreads=1
+        )
     )
 
 
-def _avif(picture: Array, quality: int) -> Array:
+def _decode_jpeg(data: bytes) -> Any:
     import imagecodecs
 
-    data = imagecodecs.avif_encode(
-        picture, quality, speed=8, bitspersample=8, pixelformat="420", numthreads=1
-    )
-    return np.asarray(imagecodecs.avif_decode(data, numthreads=1))
+    return imagecodecs.jpeg8_decode(data)
+
+
+def _decode_webp(data: bytes) -> Any:
+    import imagecodecs
+
+    return imagecodecs.webp_decode(data)
+
+
+def _decode_avif(data: bytes) -> Any:
+    import imagecodecs
+
+    return imagecodecs.avif_decode(data, numthreads=1)
+
+
+_CODECS: dict[str, tuple[Callable[..., bytes], Callable[[bytes], Any]]] = {
+    "jpeg": (_encode_jpeg, _decode_jpeg),
+    "webp": (_encode_webp, _decode_webp),
+    "avif": (_encode_avif, _decode_avif),
+}
 
 
 def _gif(picture: Array) -> Array:

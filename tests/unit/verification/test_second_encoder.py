@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from pixelmill.verification import picture_check
+from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.second_encoder import compressed
 
 STRIPES = np.zeros((32, 32, 3), np.uint8)
@@ -11,7 +14,7 @@ STRIPES[:, 1::2] = 0, 0, 255
 
 
 def error(kind, picture=STRIPES, **options):
-    (made,) = compressed(picture, kind, {"quality": 95, **options})
+    made = next(compressed(picture, kind, {"quality": 95, **options}))
     return float(np.mean((made.astype(float) - picture) ** 2))
 
 
@@ -35,3 +38,36 @@ def test_what_loses_nothing_has_no_other_rendering():
 
 def test_a_target_may_lead_to_any_quality():
     assert len(list(compressed(STRIPES, "jpeg", {"target": {"bytes": 900}}))) > 10
+
+
+@pytest.fixture(scope="module")
+def noise():
+    """A picture of which each pixel is different, as at high sensitivity."""
+    levels = np.random.default_rng(1).normal(128, 60, (60, 80, 3))
+    return Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("quality", [5, 22, 31, 33, 47, 72, 90])
+@pytest.mark.parametrize("kind", ["jpeg", "webp", "avif"])
+def test_a_target_may_lead_to_any_quality_of_a_picture_of_noise(encoded, noise, kind, quality):
+    """A few steps of quality change each pixel of it."""
+    output = encoded(noise, kind.upper(), quality=quality)
+    expectation = expectations_of({"output": {"format": kind, "target": {"bytes": 9000}}})[""]
+    verdict = picture_check.check_pictures(expectation, encoded(noise, "PNG"), output, 28.0)
+    assert verdict.why is None
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "webp", "avif"])
+def test_other_noise_is_no_rendering_whatever_the_target(encoded, noise, kind):
+    other = noise.transpose(Image.Transpose.ROTATE_180)
+    output = encoded(other, kind.upper(), quality=30)
+    expectation = expectations_of({"output": {"format": kind, "target": {"bytes": 9000}}})[""]
+    verdict = picture_check.check_pictures(expectation, encoded(noise, "PNG"), output, 28.0)
+    assert verdict.why is not None
+
+
+def test_an_avif_of_noise_may_have_a_low_quality(encoded, noise):
+    output = encoded(noise, "AVIF", quality=30)
+    expectation = expectations_of({"output": {"format": "avif", "quality": 30}})[""]
+    verdict = picture_check.check_pictures(expectation, encoded(noise, "PNG"), output, 28.0)
+    assert verdict.why is None
