@@ -5,12 +5,14 @@ import os
 
 import pytest
 
+from pixelmill.core import locks
 from pixelmill.core.errors import RemovalsError, UserError
+from pixelmill.transfer import buckets
 from pixelmill.transfer import upload as uploading
 from pixelmill.transfer.buckets import Bucket
 from pixelmill.transfer.mirror import mirror
 from pixelmill.transfer.upload import upload
-from pixelmill.transfer.upload_record import FOLDER
+from pixelmill.transfer.upload_record import FOLDER, UploadRecord
 from tests.helpers.s3_server import SECRET
 from tests.helpers.trees import make_tree, packed
 from tests.unit.transfer.test_mirror import content
@@ -128,10 +130,34 @@ def test_an_object_of_others_with_the_same_bytes_is_kept_and_never_removed(store
         etag or store.buckets["photos"]["set/images/a.jpg"].etag
     )
     for _ in range(2):
+        store.requests.clear()
         assert uploaded(tree).kept
+    assert store.requests == {"GET": 1}
     make_tree(tree, {"b/c d.png": b"two"})
     uploaded(tree, max_removal_rate=1.0)
     assert objects(store) == {"a.jpg": b"one", "b/c d.png": b"two"}
+
+
+def test_objects_of_others_are_not_counted_as_removed(store, tree):
+    for name in IMAGES:
+        store.put(f"set/images/{name}", IMAGES[name])
+    make_tree(tree, {**IMAGES, "new.jpg": b"new"})
+    uploaded(tree)
+    make_tree(tree, {"new.jpg": b"new"})
+    uploaded(tree, max_removal_rate=0.0)
+    uploaded(make_tree(tree, {**IMAGES, "new.jpg": b"new"}))
+    with pytest.raises(RemovalsError, match=r"1 of 2 files are gone"):
+        uploaded(make_tree(tree, IMAGES), max_removal_rate=0.4)
+
+
+def test_what_a_killed_upload_made_is_removed_with_its_file(store, tree):
+    uploaded(tree)
+    record = UploadRecord(str(tree / FOLDER), URL)
+    record.begin(["images/a.jpg"])
+    record.close()
+    assert uploaded(tree).kept == 4
+    make_tree(tree, {"b/c d.png": b"two"})
+    assert uploaded(tree, max_removal_rate=1.0).removed == 2
 
 
 def test_what_others_put_in_the_place_of_an_uploaded_object_is_theirs(store, tree):
@@ -164,9 +190,14 @@ def test_a_folder_may_be_uploaded_to_several_places(store, tree):
     make_tree(tree, {"a.jpg": b"one"})
     upload(str(tree), Bucket("s3://photos/other"), max_removal_rate=1.0)
     assert objects(store).keys() >= IMAGES.keys()
+    uploaded(tree, max_removal_rate=1.0)
+    names = ["images/a.jpg", TABLE]
+    assert store.content().keys() == {
+        f"{place}/{name}" for place in ("set", "other") for name in names
+    }
 
 
-def test_many_removals_are_refused_unless_allowed(store, tree):
+def test_many_removals_are_refused_unless_allowed(store, tree, monkeypatch):
     uploaded(tree)
     make_tree(tree, {"a.jpg": b"one", "new.jpg": b"new"})
     before = store.content()
@@ -174,8 +205,10 @@ def test_many_removals_are_refused_unless_allowed(store, tree):
     with pytest.raises(RemovalsError, match=told):
         uploaded(tree, max_removal_rate=0.4)
     assert store.content() == before
+    monkeypatch.setattr(buckets, "_LISTED", 1)
     assert uploaded(tree, max_removal_rate=1.0).removed == 2
     assert objects(store) == {"a.jpg": b"one", "new.jpg": b"new"}
+    assert uploaded(tree, max_removal_rate=0.0).kept == 3
 
 
 @pytest.mark.parametrize("fault", ["503", "cut", "lost", "slow", "etag", "damaged"])
@@ -219,11 +252,35 @@ def test_many_failures_end_an_upload_at_once(store, tmp_path, monkeypatch):
         uploaded(tree)
 
 
-def test_tags_that_are_no_digests_cost_one_reading(store, tree):
+def test_tags_that_are_no_digests_cost_one_reading(store, tree, monkeypatch):
     """As with encryption by keys of one's own, and in stores of other makers."""
     store.has_digests = False
+    monkeypatch.setattr(uploading, "_AT_ONCE", 1)
     uploaded(tree)
     assert objects(store) == IMAGES
+    assert store.requests["GET"] == 2 + 1  # two lists, and an object
+    store.requests.clear()
+    assert uploaded(tree).kept == 4
+    assert store.requests == {"GET": 1}
+
+
+def test_a_wrong_answer_does_not_end_the_comparison_of_tags(store, tree, monkeypatch):
+    monkeypatch.setattr(uploading, "_AT_ONCE", 1)
+    faults = ["etag", "damaged"]
+    store.fault = lambda method, key: faults.pop(0) if method == "PUT" and faults else ""
+    uploaded(tree)
+    assert objects(store) == IMAGES
+
+
+def test_an_object_that_is_listed_with_another_tag_is_read_and_kept(store, tree):
+    def rename(method, key):
+        if method == "GET" and "set/images/a.jpg" in store.content():
+            store.buckets["photos"]["set/images/a.jpg"].etag = '"another"'
+        return ""
+
+    store.fault = rename
+    uploaded(tree)
+    assert store.requests["PUT"] == 4
     store.requests.clear()
     assert uploaded(tree).kept == 4
     assert store.requests == {"GET": 1}
@@ -286,7 +343,9 @@ def test_large_files_are_sent_in_parts_and_checked(store, tmp_path, fault):
 def test_an_output_that_was_altered_is_not_uploaded(store, tree, size, monkeypatch):
     monkeypatch.setattr(uploading, "PART", PART)
     (tree / "images/a.jpg").write_bytes(bytes(size))
-    with pytest.raises(UserError, match=r"images/a\.jpg' was altered after it was made; make it"):
+    with pytest.raises(
+        UserError, match=r"^'.*images/a\.jpg' was altered after it was made; make it"
+    ):
         uploaded(tree)
     assert "set/images/a.jpg" not in store.content()
     assert "set/manifest.csv" not in store.content()
@@ -335,6 +394,36 @@ def test_a_damaged_record_is_named(store, tree, damage):
         uploaded(tree)
 
 
+def test_a_folder_is_uploaded_by_one_process_at_a_time(store, tree, monkeypatch):
+    monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.0)
+    with (
+        locks.exclusive(tree / FOLDER),
+        pytest.raises(UserError, match=r"Another run is writing to '.*\.upload'"),
+    ):
+        uploaded(tree)
+    assert store.requests == {}
+
+
+def test_a_link_in_the_place_of_the_record_is_not_followed(store, tree, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tree / FOLDER).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"\.upload' is a link"):
+        uploaded(tree)
+    (tree / FOLDER).unlink()
+    (tree / FOLDER).mkdir()
+    (tree / FOLDER / "record.sqlite").symlink_to(tmp_path / "elsewhere/record")
+    with pytest.raises(UserError, match=r"record\.sqlite' cannot be used"):
+        uploaded(tree)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_shards_without_their_table_are_refused(store, tree, tmp_path):
+    packed(tree, tmp_path / "shards")
+    (tmp_path / "shards/packed.csv").unlink()
+    with pytest.raises(UserError, match=r"are not complete; pack again first"):
+        uploaded(tmp_path / "shards")
+
+
 def test_another_folder_is_refused_and_not_written_to(store, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.jpg").write_bytes(b"a")
@@ -346,9 +435,10 @@ def test_another_folder_is_refused_and_not_written_to(store, tmp_path):
     assert store.requests == {}
 
 
-@pytest.mark.parametrize("record", [b'{"shards": []}', b"[]", b"{"])
+@pytest.mark.parametrize("record", ['{"shards": []}', '{"shards": [{"name": "a"}]}', "[]", "{"])
 def test_shards_that_are_not_complete_are_refused(store, tmp_path, record):
-    (tmp_path / "packed.json").write_bytes(record)
+    (tmp_path / "packed.json").write_text(record)
+    (tmp_path / "packed.csv").write_text("key\n")
     with pytest.raises(UserError, match=r"are not complete|is damaged"):
         uploaded(tmp_path)
 
