@@ -32,6 +32,7 @@ TESTED_BY = {
     "storage/member": "unit/storage/test_archives.py",
     "app/mirror_command": "workflow/test_mirror.py",
     "transfer/messages": "unit/transfer/test_mirror.py",
+    "transfer/connections": "unit/transfer/test_web.py",
     "transfer/places": "unit/transfer/test_mirror.py",
     "transfer/mirror_record": "unit/transfer/test_mirror.py",
     "transfer/place": "unit/transfer/test_mirror.py",

@@ -1,23 +1,18 @@
 """Images that are elsewhere are processed by the command and by the workflow as folders are."""
 
+import gzip
+import os
 import shutil
 
 import pytest
 
+from tests.helpers.packed import pack
 from tests.helpers.projects import SMALL, is_up_to_date
-from tests.helpers.s3_server import SECRET, USER, S3Server
+from tests.helpers.s3_server import SECRET, USER
+from tests.helpers.web_server import Answer, WebServer
 from tests.workflow.test_archives import outputs
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def store(monkeypatch):
-    server = S3Server()
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    yield server
-    server.close()
 
 
 @pytest.fixture
@@ -120,3 +115,56 @@ def test_the_command_mirrors_a_bucket(pixelmill, store, photos, tmp_path):
     wrong = mirror("photos", "copies")
     assert wrong.returncode == 2
     assert "'photos' is not a place that can be mirrored" in wrong.stderr
+
+
+@pytest.fixture
+def web(monkeypatch):
+    server = WebServer()
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    yield server
+    server.close()
+
+
+def test_the_workflow_fetches_the_images_of_a_list(new_project, tmp_path, snakemake, web):
+    urls = {"file": "urls.csv", "allow_private": True}
+    config = {**SMALL, "datasets": {"mine": {"urls": urls}}}
+    folder = new_project(tmp_path / "project", config, count=3)
+    rows = ["url,name"]
+    for path in sorted((folder / "pictures").iterdir()):
+        web.answers[f"/{path.name}"] = Answer(path.read_bytes())
+        rows.append(f"{web.url(f'/{path.name}')},sea/{path.name}")
+    web.answers["/gone.jpg"] = Answer(status=404)
+    rows.append(f"{web.url('/gone.jpg')},gone.jpg")
+    (folder / "urls.csv").write_text("\n".join(rows), encoding="utf-8")
+    first = snakemake(folder, "process")
+    assert first.status == 0, first.text
+    tree = folder / "results/mine/light/auto"
+    assert sorted(outputs(tree)) == [f"images/sea/{number}.jpg" for number in range(3)]
+    assert "1 file could not be copied: 'gone.jpg' (404 Not Found)" in first.text
+    assert is_up_to_date(snakemake(folder, "process"))
+    (folder / "urls.csv").write_text("\n".join(rows[:-2]), encoding="utf-8")
+    assert snakemake(folder, "process").status == 0
+    assert sorted(outputs(tree)) == [f"images/sea/{number}.jpg" for number in range(2)]
+
+
+@pytest.mark.parametrize("pattern", ["packed/0.tar.gz", "packed/*.tar.gz"])
+def test_the_workflow_decompresses_tars(new_project, tmp_path, snakemake, pattern):
+    config = {**SMALL, "datasets": {"mine": {"archive": pattern, "exclude": ["*2.jpg"]}}}
+    folder = new_project(tmp_path / "project", config, count=3)
+    (folder / "packed").mkdir()
+    tar = pack(folder / "pictures", folder / "0.tar").read_bytes()
+    (folder / "packed/0.tar.gz").write_bytes(gzip.compress(tar))
+    first = snakemake(folder, "process")
+    assert first.status == 0, first.text
+    tree = folder / "results/mine/light/auto"
+    above = "0/" if "*" in pattern else ""
+    assert sorted(outputs(tree)) == [f"images/{above}{number}.jpg" for number in range(2)]
+    assert is_up_to_date(snakemake(folder, "process"))
+    os.utime(folder / "packed/0.tar.gz", ns=(0, 0))
+    again = snakemake(folder, "process")
+    assert (again.status, "1 file copied" in again.text, again.made[-1:]) == (0, True, [0])
+    assert snakemake(folder, "clean").status == 0
+    assert not (folder / "resources/mine/0.tar").exists()
+    assert (folder / "packed/0.tar.gz").exists()

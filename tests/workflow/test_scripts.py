@@ -21,6 +21,7 @@ SCRIPTS = [
     "gather_catalog.py",
     "generate.py",
     "inspect_images.py",
+    "mirror.py",
     "pack_outputs.py",
     "plan.py",
     "process_parallel.py",

@@ -216,9 +216,7 @@ def mirror_token(wildcards):
     if not workflow.is_main_process:
         return ""
     try:
-        return workflow_setup.mirror_token(
-            wildcards.dataset, CONFIG["datasets"][wildcards.dataset]
-        )
+        return workflow_setup.mirror_token(wildcards.dataset, CONFIG)
     except UserError as error:
         sys.exit(f"config: {error}")
 

@@ -1,5 +1,5 @@
-# Copies of images that are elsewhere, for datasets that have a key `bucket` or `urls`, or compressed
-# tars.
+# Copies of images that are elsewhere, for datasets that have a key `bucket` or `urls`, and compressed
+# tars as plain ones.
 
 
 rule mirror:
@@ -21,6 +21,9 @@ rule mirror:
     params:
         place=lambda wildcards: place_of(CONFIG["datasets"][wildcards.dataset]),
         folder="resources/{dataset}",
+        options=lambda wildcards: as_json(
+            workflow_setup.place_options(wildcards.dataset, CONFIG)
+        ),
         selection=mirrored,
         removals=section("removals"),
         token=mirror_token,
@@ -28,5 +31,5 @@ rule mirror:
         "Mirror {wildcards.dataset}"
     shell:
         "python {input.code[0]:q} {params.place:q} {params.folder:q}"
-        " --selection {params.selection:q} --removals {params.removals:q}"
-        " --token {params.token:q} --done {output.done:q} --log {log:q}"
+        " --options {params.options:q} --selection {params.selection:q}"
+        " --removals {params.removals:q} --token {params.token:q} --done {output.done:q} --log {log:q}"

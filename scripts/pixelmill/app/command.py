@@ -111,10 +111,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     mirror = add(
         "mirror",
-        "copy images from a bucket into a folder, or only those that changed",
-        "pixelmill mirror s3://bucket/photos photos",
+        "copy images from a bucket, URLs or compressed tars into a folder, or only what changed",
+        "pixelmill mirror s3://bucket/photos photos\n"
+        "  pixelmill mirror urls.csv photos\n"
+        "  pixelmill mirror 'crawl/*.tar.gz' tars",
     )
-    mirror.add_argument("place", metavar="PLACE", help="URL of a bucket and a prefix in it")
+    mirror.add_argument(
+        "place",
+        metavar="PLACE",
+        help="URL of a bucket and a prefix in it; a text or a CSV of URLs; or compressed tars",
+    )
     mirror.add_argument(
         "folder", type=path, metavar="FOLDER", help="folder of the copies, created if missing"
     )
@@ -122,6 +128,19 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-removals",
         action="store_true",
         help="remove the copies of any number of files that are gone",
+    )
+    mirror.add_argument(
+        "--column", default="", metavar="NAME", help="column of a list with the URLs"
+    )
+    mirror.add_argument(
+        "--refresh",
+        action="store_true",
+        help="ask web servers if images of a list changed since they were fetched",
+    )
+    mirror.add_argument(
+        "--allow-private",
+        action="store_true",
+        help="fetch from addresses of this machine and its network, too",
     )
     pack = add(
         "pack",

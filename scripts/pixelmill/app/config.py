@@ -30,9 +30,10 @@ from pixelmill.storage.archives import (
     FORMATS,
     files_of,
     is_archive,
-    is_compressed_tar,
+    is_compressed,
 )
 from pixelmill.transfer.buckets import is_bucket
+from pixelmill.transfer.url_list import is_url_list
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -371,9 +372,20 @@ def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Map
             )
         return dataset
     if "urls" in dataset:
-        return {**dataset, "urls": _expanded(dataset["urls"], f"{key}.urls")}
+        given = dataset["urls"]
+        urls = given if isinstance(given, Mapping) else {"file": given}
+        file = _expanded(urls["file"], f"{key}.urls")
+        if not is_url_list(file):
+            raise UserError(
+                f"{key}.urls: '{file}' is not a list of URLs; its name ends with .txt, .csv, "
+                ".tsv or .parquet."
+            )
+        if not os.path.isfile(file):
+            advice = followed(lookalike(file), "correct its path.")
+            raise UserError(f"{key}.urls: '{file}' does not exist{advice}")
+        return {**dataset, "urls": {**urls, "file": file}}
     folder = _expanded(dataset["folder"], f"{key}.folder")
-    if is_archive(folder) or is_compressed_tar(folder):
+    if is_archive(folder) or is_compressed(folder):
         raise UserError(f"{key}.folder: '{folder}' is an archive; write 'archive' for 'folder'.")
     if os.path.isfile(folder):
         for glob in ("include", "exclude"):
@@ -394,7 +406,7 @@ def _checked_archive(key: str, given: str, results: str) -> str:
     source = _expanded(given, f"{key}.archive")
     if os.path.isdir(source):
         raise UserError(f"{key}.archive: '{source}' is a folder; write 'folder' for 'archive'.")
-    if not (is_archive(source) or is_compressed_tar(source)):
+    if not (is_archive(source) or is_compressed(source)):
         raise UserError(
             f"{key}.archive: '{source}' is not an archive; give a path or a pattern that ends with "
             f"{', '.join([*FORMATS, *COMPRESSED])}."

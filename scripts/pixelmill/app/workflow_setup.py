@@ -196,7 +196,16 @@ def token(dataset: str) -> str:
     return _of_this_run(f"resources/{dataset}", synthetic.token)
 
 
-def mirror_token(name: str, dataset: Mapping[str, Any]) -> str:
+def place_options(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the URLs of a dataset are fetched; empty for other places."""
+    urls = config["datasets"][name].get("urls")
+    if urls is None:
+        return {}
+    options = {key: value for key, value in urls.items() if key != "file"}
+    return {**options, "max_bytes": config["limits"]["max_bytes"]}
+
+
+def mirror_token(name: str, config: Mapping[str, Any]) -> str:
     """Return the token of a mirror; a new one if its place has other files, or some are missing.
 
     Raises
@@ -206,9 +215,14 @@ def mirror_token(name: str, dataset: Mapping[str, Any]) -> str:
     """
     from pixelmill.transfer import mirror, places
 
+    dataset = config["datasets"][name]
+
     def make(folder: str) -> str:
         try:
-            place = places.place_at(place_of(dataset) or "")
+            options = place_options(name, config)
+            place = places.place_at(
+                place_of(dataset) or "", places.ListOptions(**options) if options else None
+            )
             return mirror.token(place, folder, globs.Selection(**selection(dataset)))
         except UserError as error:
             key = next(key for key in ("archive", "bucket", "urls") if key in dataset)

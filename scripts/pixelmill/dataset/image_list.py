@@ -140,7 +140,7 @@ class ImageList:
             If it cannot, or has not. The paths are checked when they are read.
         """
         if self._is_parquet:
-            with _opened(self.file) as file, self._told_damage():
+            with opened_parquet(self.file) as file:
                 self._columns(file)
         elif self.file != STANDARD_INPUT:
             with opened_list(self.file) as lines:
@@ -196,7 +196,7 @@ class ImageList:
 
     @property
     def _is_parquet(self) -> bool:
-        return self.file.lower().endswith(".parquet")
+        return is_parquet(self.file)
 
     @property
     def _unit(self) -> str:
@@ -221,21 +221,13 @@ class ImageList:
     def _rows(self) -> Iterator[tuple[int, str]]:
         """Yield the paths of a Parquet file, each with the number of its row."""
         wanted = tuple(self.where.values())
-        with _opened(self.file) as file, self._told_damage():
+        with opened_parquet(self.file) as file:
             rows = parquet_format.texts(file, self._columns(file))
             for number, (path, *values) in enumerate(rows, 1):
                 if tuple(values) == wanted:
                     if not path:
                         raise self._no_path(number)
                     yield number, unescape(path)
-
-    @contextlib.contextmanager
-    def _told_damage(self) -> Iterator[None]:
-        try:
-            yield
-        except PageError as error:
-            advice = error.advice or "write it again, or give a text or a CSV"
-            raise UserError(f"The list {self.name} {error}; {advice}.") from error
 
     def _paths(self) -> Iterator[tuple[int, str]]:
         """Yield all paths, each with the number of its line, or of its row in a Parquet file."""
@@ -446,6 +438,28 @@ def opened_list(file: str, what: str = "path") -> Iterator[Lines]:
         return
     with _opened(file) as opened:
         yield Lines(name, opened, what)
+
+
+def is_parquet(file: str) -> bool:
+    """Whether a list is a Parquet file, by its suffix."""
+    return file.lower().endswith(".parquet")
+
+
+@contextlib.contextmanager
+def opened_parquet(file: str) -> Iterator[BinaryIO]:
+    """Open a list that is a Parquet file, for `pixelmill.storage.parquet_format.texts`.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read; also for what `PageError` says while it is.
+    """
+    with _opened(file) as opened:
+        try:
+            yield opened
+        except PageError as error:
+            advice = error.advice or "write it again, or give a text or a CSV"
+            raise UserError(f"The list {list_name(file)} {error}; {advice}.") from error
 
 
 def _opened(file: str) -> BinaryIO:

@@ -12,7 +12,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.tables import read_json
 from pixelmill.dataset.globs import Selection, chosen
 from pixelmill.engines.registry import BASELINE
-from pixelmill.storage.archives import decompressed, is_compressed_tar, is_pattern
+from pixelmill.storage.archives import decompressed, is_compressed, is_pattern
 
 #: Name of the ledger of a tree, or of a shard of it.
 LEDGER = "ledger.sqlite"
@@ -68,9 +68,10 @@ def place_of(dataset: Mapping[str, Any]) -> str | None:
     ('s3://photos', None)
     """
     if archive := dataset.get("archive"):
-        return archive if is_compressed_tar(archive) else None
-    place: str | None = dataset.get("bucket") or dataset.get("urls")
-    return place
+        return archive if is_compressed(archive) else None
+    urls = dataset.get("urls")
+    place: str | None = urls["file"] if isinstance(urls, Mapping) else urls
+    return place or dataset.get("bucket")
 
 
 def source_of(name: str, dataset: Mapping[str, Any]) -> str:

@@ -57,12 +57,12 @@ def _archive_suffix(path: str) -> str:
     return suffix if suffix in FORMATS else ""
 
 
-def is_compressed_tar(source: str) -> bool:
+def is_compressed(source: str) -> bool:
     """Whether a path stands for a compressed tar or a pattern of such: by its suffix.
 
     Examples
     --------
-    >>> is_compressed_tar("crawl/{000..099}.tar.GZ"), is_compressed_tar("photos.tar")
+    >>> is_compressed("crawl/{000..099}.tar.GZ"), is_compressed("photos.tar")
     (True, False)
     """
     return source.lower().endswith(COMPRESSED) and not os.path.isdir(source)

@@ -49,6 +49,8 @@ class Mirrored:
         Numbers of files that cannot be images of a folder, by why.
     failed : list of tuple
         Names of the files that could not be copied, each with why.
+    is_pending : bool
+        Whether another run may copy some of these, although nothing changed at the place.
     """
 
     copied: int = 0
@@ -57,6 +59,7 @@ class Mirrored:
     bytes: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     failed: list[tuple[str, str]] = field(default_factory=list)
+    is_pending: bool = False
 
     def __str__(self) -> str:
         """Return the numbers as a line of text.
@@ -94,7 +97,7 @@ def mirror(
     max_removal_rate : float
         The largest share of the files, 0..1, that may be removed.
     token : str
-        Kept if all files of the place are here in the end; see `token`.
+        Kept if all files of the place that can be copied are here in the end; see `token`.
 
     Raises
     ------
@@ -112,7 +115,7 @@ def mirror(
             done = _Mirror(place, Root(folder), record).update(
                 selection or Selection(), max_removal_rate
             )
-            if not done.failed:
+            if not done.is_pending:
                 record.token = token
             return done
         finally:
@@ -168,7 +171,10 @@ class _Mirror:
 
     def is_current(self, selection: Selection) -> bool:
         items, copies = self._listed(selection), self._record.copies()
-        return items.keys() == copies.keys() and not any(self._stale(items.values(), copies))
+        stale = self._stale(items.values(), copies)
+        return items.keys() == copies.keys() and all(
+            copies[item.name] == _failed(item) for item in stale
+        )
 
     def update(self, selection: Selection, max_removal_rate: float) -> Mirrored:
         items = self._listed(selection)
@@ -179,6 +185,7 @@ class _Mirror:
         self._check_ours(stale, copies)
         self._done.kept = len(items) - len(stale)
         self._copy(stale, copies)
+        self._done.failed.sort()
         self._remove(gone)
         if stale and len(self._done.failed) == len(stale) and not self._done.kept:
             name, why = self._done.failed[0]
@@ -272,13 +279,20 @@ class _Mirror:
         """Take the result of a copy; return whether it failed."""
         try:
             copy = future.result()
+        except PermanentError as error:
+            self._done.failed.append((item.name, str(error)))
+            if not item.known:  # else its copy stays as it was
+                finished.append((item.name, _failed(item)))
+            return True
         except TransferError as error:
             self._done.failed.append((item.name, str(error)))
+            self._done.is_pending = True
             return True
         except OSError as error:
             if error.errno in _OF_DISK:
                 raise UserError(cannot_write(self._root.folder, error.strerror)) from error
             self._done.failed.append((item.name, f"cannot be written: {error.strerror}"))
+            self._done.is_pending = True
             return True
         if copy is None:
             self._done.kept += 1
@@ -323,3 +337,8 @@ class _Mirror:
                 folder = folder.rpartition("/")[0]
         self._record.forget(gone)
         self._done.removed = len(gone)
+
+
+def _failed(item: Item) -> Copy:
+    """Return what is noted of a file that cannot be copied as it is."""
+    return Copy(f"failed {item.tag}", 0, 0)

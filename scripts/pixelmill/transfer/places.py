@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+
 from pixelmill.core.errors import UserError
+from pixelmill.dataset.image_list import STANDARD_INPUT
+from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.transfer.buckets import Bucket, is_bucket
+from pixelmill.transfer.compressed_tars import CompressedTars, is_compressed_tar
 from pixelmill.transfer.place import Place
+from pixelmill.transfer.url_list import UrlList, is_url_list
 
 
-def place_at(source: str) -> Place:
+@dataclasses.dataclass(frozen=True)
+class ListOptions:
+    """How the URLs of a list are fetched; see `pixelmill.transfer.url_list.UrlList`."""
+
+    column: str = ""
+    allow_private: bool = False
+    refresh: bool = False
+    max_bytes: int = Limits.max_bytes
+
+
+def place_at(source: str, options: ListOptions | None = None) -> Place:
     """Return the place that a user names.
 
     Parameters
     ----------
     source : str
-        The URL of a bucket.
+        The URL of a bucket, the path or a pattern of compressed tars, or the path of a list of
+        URLs.
+    options : ListOptions, optional
+        Only for a list.
 
     Raises
     ------
     UserError
         If there is no such place.
     """
+    if is_url_list(source):
+        file = source if source == STANDARD_INPUT else os.path.abspath(source)
+        return UrlList(file, **dataclasses.asdict(options or ListOptions()))
+    if options is not None and options != ListOptions():
+        raise UserError(f"'{source}' is not a list of URLs, which alone has such options.")
     if is_bucket(source):
         return Bucket(source)
+    if is_compressed_tar(source):
+        return CompressedTars(source)
     raise UserError(
         f"'{source}' is not a place that can be mirrored; give the URL of a bucket, such as "
-        "s3://bucket/prefix."
+        "s3://bucket/prefix, compressed tars, or a text or a CSV of URLs."
     )

@@ -21,9 +21,12 @@ from pixelmill.dataset.image_list import (
     TABLES,
     Lines,
     cells,
+    is_parquet,
     list_name,
     opened_list,
+    opened_parquet,
 )
+from pixelmill.storage import parquet_format
 from pixelmill.transfer.place import Fetched, Item, PermanentError
 from pixelmill.transfer.web import Web, parsed
 
@@ -38,7 +41,7 @@ NAMES = "name"
 AT_ONCE = 16
 
 #: Suffixes of lists.
-_SUFFIXES = (".txt", *TABLES)
+_SUFFIXES = (".txt", ".parquet", *TABLES)
 
 #: The most bytes of a part of a name that is made of a URL, and of the whole.
 _LONGEST_PART, _LONGEST_NAME = 180, 1000
@@ -177,7 +180,10 @@ class UrlList:
         return Fetched("\n".join([_digest(item.address), *validators]), _modified_ns(headers))
 
     def _rows(self) -> Iterator[tuple[int, str, str]]:
-        """Yield number of the line, URL, and name if there is one."""
+        """Yield number of the line or of the row, URL, and name if there is one."""
+        if is_parquet(self.name):
+            yield from self._rows_of_parquet()
+            return
         with opened_list(self.name, "URL") as lines:
             first = next(lines, "")
             columns = self._columns(first)
@@ -187,6 +193,22 @@ class UrlList:
                         yield line, text.strip(), ""
                 return
             yield from self._cells(lines, *columns)
+
+    def _rows_of_parquet(self) -> Iterator[tuple[int, str, str]]:
+        with opened_parquet(self.name) as file:
+            there = parquet_format.text_columns(file)
+            known = [self._column] if self._column else COLUMNS
+            by_name = {name.casefold(): name for name in reversed(there)}
+            column = next((by_name[c.casefold()] for c in known if c.casefold() in by_name), None)
+            if column is None:
+                told = shortened(", ".join(there)) or "none"
+                raise UserError(
+                    f"{list_name(self.name)} has no column {' or '.join(known)} of texts; its "
+                    f"columns of texts are {told}."
+                )
+            wanted = [column, *([by_name[NAMES]] if NAMES in by_name else [])]
+            for row, (url, *names) in enumerate(parquet_format.texts(file, wanted), 1):
+                yield row, (url or "").strip(), (names[0] or "").strip() if names else ""
 
     def _cells(
         self, lines: Lines, delimiter: str, column: int, names: int

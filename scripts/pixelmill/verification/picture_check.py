@@ -146,7 +146,7 @@ def _prepared(expectation: Expectation, kind: str, frame: Array, shown: Array) -
 
 
 def _renderings(
-    expectation: Expectation, kind: str, frame: Array, output: Array, file: bytes
+    expectation: Expectation, kind: str, frame: Array, output: Array, file: bytes = b""
 ) -> Iterator[Array]:
     """Yield correct renderings of a frame: with several kernels, each plain and compressed."""
     for kernel in _kernels(expectation):

@@ -228,6 +228,17 @@ MISTAKES = {
         {"datasets": {"demo": {"bucket": "photos"}}}, "datasets.demo.bucket",
         ["'photos' is not the URL of a bucket", "s3://bucket/prefix"],
     ),
+    "urls-that-are-no-list": (
+        {"datasets": {"demo": {"urls": "photos"}}}, "datasets.demo.urls",
+        ["'photos' is not a list of URLs", ".csv"],
+    ),
+    "urls-that-are-missing": (
+        {"datasets": {"demo": {"urls": {"file": "nothing.csv"}}}}, "datasets.demo.urls",
+        ["'nothing.csv' does not exist"],
+    ),
+    "urls-without-a-file": (
+        {"datasets": {"demo": {"urls": {"column": "url"}}}}, "datasets.demo.urls", ["file"],
+    ),
     "folder-that-is-a-compressed-tar": (
         {"datasets": {"demo": {"folder": "a.tar.gz"}}}, "datasets.demo.folder",
         ["'a.tar.gz' is an archive", "write 'archive' for 'folder'"],

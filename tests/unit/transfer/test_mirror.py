@@ -7,11 +7,14 @@ import pytest
 
 from pixelmill.core.errors import RemovalsError, UserError
 from pixelmill.dataset.globs import Selection
+from pixelmill.transfer.buckets import Bucket
+from pixelmill.transfer.compressed_tars import CompressedTars
 from pixelmill.transfer.messages import tell
 from pixelmill.transfer.mirror import mirror, mirrored_in, token
 from pixelmill.transfer.mirror_record import RECORD
 from pixelmill.transfer.place import PermanentError
-from pixelmill.transfer.places import place_at
+from pixelmill.transfer.places import ListOptions, place_at
+from pixelmill.transfer.url_list import UrlList
 from tests.helpers.shelf import Shelf
 
 FILES = {"a.jpg": b"one", "b/c d.jpg": b"two", "b/é.jpg": b"three"}
@@ -235,7 +238,37 @@ def test_what_a_mirror_did_is_told(folder, caplog):
     ]
 
 
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("s3://bucket/a.csv", Bucket), ("urls.CSV", UrlList), ("-", UrlList),
+        ("list.parquet", UrlList), ("a.tar.gz", CompressedTars),
+    ],
+)  # fmt: skip
+def test_a_place_is_known_by_its_name(tmp_path, monkeypatch, source, kind):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.tar.gz").write_bytes(b"")
+    assert type(place_at(source)) is kind
+
+
+def test_options_of_lists_are_refused_for_other_places():
+    with pytest.raises(UserError, match=r"'s3://a' is not a list of URLs, which alone has"):
+        place_at("s3://a", ListOptions(refresh=True))
+
+
 @pytest.mark.parametrize("source", ["photos", "https://example.org", "ftp://a/b"])
 def test_what_cannot_be_mirrored_is_told(source):
     with pytest.raises(UserError, match=rf"'{source}' is not a place that can be mirrored"):
         place_at(source)
+
+
+def test_a_file_that_cannot_be_copied_for_good_does_not_keep_a_mirror_from_being_complete(folder):
+    shelf, everything = Shelf(FILES), Selection()
+    shelf.broken["a.jpg"], shelf.error = 9, PermanentError
+    assert not mirror(shelf, str(folder), token="kept").is_pending
+    assert token(shelf, str(folder), everything) == "kept"
+    shelf.files["a.jpg"] = b"other"
+    assert token(shelf, str(folder), everything) != "kept"
+    shelf.broken.clear()
+    assert mirror(shelf, str(folder), token="kept").copied == 1
+    assert content(folder) == shelf.files

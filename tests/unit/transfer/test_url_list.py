@@ -9,6 +9,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.transfer.mirror import mirror
 from pixelmill.transfer.mirror_record import RECORD
 from pixelmill.transfer.url_list import UrlList
+from tests.helpers.parquets import table_of
 from tests.helpers.web_server import Answer
 from tests.unit.transfer.test_mirror import content, states
 
@@ -245,3 +246,21 @@ def test_a_proxy_is_told(listed, web, monkeypatch):
         "The environment names the proxy 'proxy.example:3128': whether names lead to private "
         "addresses is left to it."
     )
+
+
+@pytest.mark.parametrize("columns", [{"URL": None}, {"caption": ["a", "b"], "url": None}])
+def test_a_parquet_file_is_a_table(tmp_path, columns):
+    urls = ["https://example.org/a.jpg", "https://example.org/b.jpg"]
+    file = tmp_path / "list.parquet"
+    file.write_bytes(table_of({name: values or urls for name, values in columns.items()}))
+    assert {item.name for item in UrlList(str(file)).items()} == {
+        *("example.org/a.jpg", "example.org/b.jpg"),
+    }
+
+
+def test_a_parquet_file_may_have_names(tmp_path):
+    file = tmp_path / "list.parquet"
+    file.write_bytes(table_of({"link": ["https://example.org/a.jpg"], "name": ["b.jpg"]}))
+    assert [item.name for item in UrlList(str(file), "link").items()] == ["b.jpg"]
+    with pytest.raises(UserError, match=r"has no column url or .*; its columns of texts are link"):
+        list(UrlList(str(file)).items())
