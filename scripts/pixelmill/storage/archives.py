@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import glob
 import io
 import itertools
 import math
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple, TypeAlias
 
@@ -101,7 +104,7 @@ class Member(NamedTuple):
 
     @property
     def _format(self) -> ArchiveFormat:
-        return FORMATS[_suffix(self.archive)]
+        return _format_of(self.archive)
 
     def open(self) -> BinaryIO:
         """Open it for reading; what is read is not checked.
@@ -110,6 +113,9 @@ class Member(NamedTuple):
         ------
         OSError
         """
+        if self.spot.size <= _HEAD:  # it would be read as a whole anyway
+            with contextlib.suppress(MemberError):
+                return io.BytesIO(self.read())
         file = io.BufferedReader(_raw(self.archive), _HEAD)
         try:
             return self._format.stream(file, self.spot)
@@ -124,8 +130,25 @@ class Member(NamedTuple):
         ------
         OSError
         """
-        with _raw(self.archive) as file:
-            return self._format.content(file, self.spot)
+        kept = getattr(_of_thread, "kept", None)
+        if kept is not None and kept[0] == self.archive:
+            with contextlib.suppress(
+                OSError
+            ):  # it may have been replaced: what has its name counts
+                return self._format.content(kept[1], self.spot)
+        file = _raw(self.archive)
+        _of_thread.kept = self.archive, file
+        return self._format.content(file, self.spot)
+
+
+#: The archive from which a thread read last, which it keeps open: the next member is in it too, as
+#: a rule, and small ones would be opened for longer than they are read.
+_of_thread = threading.local()
+
+
+@functools.lru_cache(maxsize=1024)
+def _format_of(path: str) -> ArchiveFormat:
+    return FORMATS[_suffix(path)]
 
 
 #: Where an image is read: the path of a file, or a member.

@@ -7,6 +7,7 @@ whole archive: if its size or times change, all members may have changed.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import os
@@ -65,7 +66,12 @@ _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\x
 def _mark(file: BinaryIO) -> int:
     """Return the mark of all members of an open archive."""
     state = os.fstat(file.fileno())
-    text = f"{state.st_size} {modified_ns(state)} {changed_ns(state)}"
+    return _mark_of(state.st_size, modified_ns(state), changed_ns(state))
+
+
+@functools.lru_cache(maxsize=64)
+def _mark_of(size: int, modified: int, changed: int) -> int:
+    text = f"{size} {modified} {changed}"
     digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1  # the ledger holds 63 bits
 

@@ -123,7 +123,8 @@ def refuse_private(host: str) -> None:
 
 
 def _refused(host: str, address: str) -> PermanentError:
-    what = f"the private address {address}"
+    how = "--allow-private, or allow_private in the config, allows it"
+    what = f"the private address {address}, which is not asked; {how}"
     if host.strip("[]") == address:
-        return PermanentError(f"leads to {what}, which is not asked unless this is allowed")
-    return PermanentError(f"'{host}' resolves to {what}, which is not asked unless this is allowed")
+        return PermanentError(f"leads to {what}")
+    return PermanentError(f"'{host}' resolves to {what}")
