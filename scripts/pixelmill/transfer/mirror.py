@@ -10,6 +10,7 @@ import errno
 import itertools
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -28,8 +29,8 @@ from pixelmill.transfer.place import Item, PermanentError, Place, TransferError
 #: How often a file is copied before it counts as failed: connections break, and files change.
 _ATTEMPTS = 3
 
-#: Files that are noted at once.
-_TOGETHER = 500
+#: Files that are noted at once, and seconds after which those that are complete are noted.
+_TOGETHER, _SECONDS = 500, 5.0
 
 #: Errors of the disk, which concern all files.
 _OF_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM}
@@ -252,6 +253,7 @@ class _Mirror:
         """Copy several files at once, and note in batches which are complete."""
         self._record.begin(item.name for item in stale if not item.known)
         finished: list[tuple[str, Copy]] = []
+        noted = time.monotonic()
         items = iter(stale)
         pool = ThreadPoolExecutor(self._place.at_once, "mirror")
         pending: dict[Future[Copy | None], Item] = {}
@@ -266,9 +268,13 @@ class _Mirror:
                         item = pending.pop(future)
                         failed = self._observe(item, future, finished)
                         progress.advance(1, int(failed))
-                    if len(finished) >= _TOGETHER:
+                    if len(finished) >= _TOGETHER or time.monotonic() - noted > _SECONDS:
                         self._record.finish(finished)
                         finished.clear()
+                        noted = time.monotonic()
+        except UserError:
+            pool.shutdown(cancel_futures=True)  # no copy goes on without the lock of the folder
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             self._record.finish(finished)
