@@ -335,15 +335,18 @@ def _check_packing(config: Mapping[str, Any]) -> None:
 
 def _check_destination(url: str | None) -> None:
     """Check the bucket to which outputs are uploaded."""
-    if url is None:
-        return
+    if url is not None:
+        _check_bucket("destination", url)
+
+
+def _check_bucket(key: str, url: str) -> None:
     from pixelmill.transfer import buckets
 
     try:
         buckets.check_url(url)
         buckets.library(url)
     except UserError as error:
-        raise UserError(f"destination: {error}") from error
+        raise UserError(f"{key}: {error}") from error
 
 
 def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Mapping[str, Any]:
@@ -370,6 +373,7 @@ def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Map
                 f"{key}.bucket: '{dataset['bucket']}' is not the URL of a bucket; write, for "
                 "example, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix."
             )
+        _check_bucket(f"{key}.bucket", dataset["bucket"])
         return dataset
     if "urls" in dataset:
         given = dataset["urls"]

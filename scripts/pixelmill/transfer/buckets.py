@@ -6,7 +6,9 @@ no config, log or record.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import re
 import urllib.parse
 from collections.abc import Iterator, Sequence
@@ -29,6 +31,9 @@ _RETRIES: Any = {"max_retries": 6, "retry_timeout": timedelta(minutes=2)}
 
 #: Objects that are listed, and bytes that are read, at once.
 _LISTED, _READ = 1000, 1 << 20
+
+#: Characters that have a meaning of their own in URLs.
+_AMBIGUOUS = re.compile(r"[#%\\\x00-\x1f\x7f]")
 
 #: Parts of an object that are sent at the same time.
 _PARTS = 8
@@ -64,6 +69,12 @@ def check_url(url: str) -> None:
         raise UserError(
             f"{shown(url)} is not a bucket; give a URL such as s3://bucket/prefix, gs://bucket or "
             "az://container."
+        )
+    prefix = url.partition("://")[2].rstrip("/").split("/")
+    if _AMBIGUOUS.search(url) or not all(prefix) or {".", ".."} & {*prefix}:
+        raise UserError(
+            f"{shown(url)} is not the same prefix to all programs: it has '#', '%', '\\\\', a "
+            "control character, or a part that is empty, '.' or '..'; choose another prefix."
         )
 
 
@@ -119,12 +130,21 @@ class Bucket:
         check_url(url)
         self.name = url.rstrip("/")
         self._library = library(self.name)
-        try:
+        _check_address()
+        with self._told():
             self._store = self._library.store.from_url(self.name, retry_config=_RETRIES)
-        except Exception as error:  # of several kinds
-            raise self._unusable(error) from error
 
-    def _unusable(self, error: Exception) -> UserError:
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn errors of obstore into a sentence; what it calls a panic is no `Exception`."""
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+                raise self._unusable(error) from error
+            raise
+
+    def _unusable(self, error: BaseException) -> UserError:
         return UserError(
             f"The bucket '{self.name}' cannot be used: {_reason(error)}; correct the URL, or the "
             "credentials and the address in the environment."
@@ -150,12 +170,10 @@ class Bucket:
         UserError
             If the bucket cannot be listed.
         """
-        try:
+        with self._told():
             for found in self._library.list(self._store, chunk_size=_LISTED):
                 for one in found:
                     yield one["path"], Stored(one["size"], _tag(one))
-        except Exception as error:
-            raise self._unusable(error) from error
 
     def fetch(self, item: Item, file: BinaryIO) -> Fetched:
         """Write the content of an object.
@@ -261,7 +279,10 @@ class Bucket:
 
 def _tag(meta: Any) -> str:
     """Return what differs if an object was changed."""
-    return _unquoted(meta["e_tag"] or f"{meta['size']} {meta['last_modified']}")
+    if meta["e_tag"]:
+        return _unquoted(meta["e_tag"])
+    # Lists have fractions of seconds, and answers have none.
+    return f"{meta['size']} {meta['last_modified']:%Y-%m-%d %H:%M:%S}"
 
 
 def _unquoted(tag: str) -> str:
@@ -272,7 +293,27 @@ def _unquoted(tag: str) -> str:
 _CODE = re.compile(r"<Code>(\w+)</Code>|status code: (\d{3} [A-Za-z ]+)")
 
 
-def _reason(error: Exception) -> str:
+#: User name and password in a URL, such as that of the address of a store.
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+def _check_address() -> None:
+    """Check the address of the store in the environment, over which obstore would stumble.
+
+    Raises
+    ------
+    UserError
+    """
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"):
+        address = os.environ.get(name, "")
+        if address and not re.match(r"https?://[^\s/]", address):
+            raise UserError(
+                f"The environment variable {name} is no URL that begins with https:// or http://; "
+                "correct it."
+            )
+
+
+def _reason(error: BaseException) -> str:
     """Return the cause of an error of obstore in a few words: its texts have many lines.
 
     Examples
@@ -280,6 +321,6 @@ def _reason(error: Exception) -> str:
     >>> _reason(OSError("Generic S3 error: Server returned status code: 403 Forbidden: <Error>"))
     '403 Forbidden'
     """
-    text = str(error)
+    text = _CREDENTIALS.sub("", str(error))
     found = [code or status for code, status in _CODE.findall(text)]
     return found[-1].strip() if found else text.partition("\n")[0].strip().rstrip(".:")

@@ -119,6 +119,7 @@ class _Upload:
     def __init__(self, root: Root, bucket: Bucket, record: UploadRecord, label: str) -> None:
         self._root, self._bucket, self._record, self._label = root, bucket, record, label
         self._done = Uploaded()
+        self._written = set[str]()  # keys of objects that the store has taken
         # Whether the tags of this store are known to be no digests, as with encryption by keys.
         self._has_other_tags = False
 
@@ -131,7 +132,14 @@ class _Upload:
         missing = self._missing(files, known, present, ours)
         self._done.kept = len(files) - len(missing)
         self._record.begin(file.key for file in missing)
-        self._check_arrived(missing, self._send_all(missing))
+        try:
+            sent = self._send_all(missing)
+        except UserError:
+            # What others put in the places of files that were not sent is not ours.
+            sent_before = known.keys() | self._written
+            self._record.forget(f.key for f in missing if f.key not in sent_before)
+            raise
+        self._check_arrived(missing, sent)
         self._remove([key for key in gone if key in ours])
         self._record.forget(gone)
         return self._done
@@ -266,6 +274,7 @@ class _Upload:
         with _Reading(self._root, file) as reading:
             content = b"".join(reading) if reading.size <= PART else iter(reading)
             tag = self._bucket.put(file.key, content, file.kind, reading.part)
+        self._written.add(file.key)
         sent = Stored(reading.size, reading.tag)
         if tag == sent.tag:
             return sent
@@ -357,8 +366,11 @@ class _Upload:
                         observe(file, future.result())
                     except TransferError as error:
                         failed.append(f"{shown(file.key)}: {error}")
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        except BaseException as error:
+            # Nothing is sent without the lock of the folder, unless the process ends at once.
+            pool.shutdown(wait=isinstance(error, UserError), cancel_futures=True)
+            raise
+        pool.shutdown(cancel_futures=True)
         if failed:
             many = "1 file" if len(failed) == 1 else f"{len(failed):,} files"
             raise UserError(

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from pixelmill.core.errors import UserError
+from pixelmill.transfer import buckets
 from pixelmill.transfer.buckets import Bucket
 from pixelmill.transfer.mirror import mirror
 from tests.helpers.s3_server import SECRET
@@ -126,3 +127,23 @@ def test_no_file_of_a_mirror_contains_the_secret(filled, folder):
     mirror(Bucket("s3://photos"), str(folder))
     for path in folder.rglob("*"):
         assert path.is_dir() or SECRET.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://photos/set#1", "s3://photos/a%20b", "s3://photos/../x", "s3://a//b", "s3://a/./b"]
+)
+def test_a_prefix_that_programs_read_differently_is_refused(url):
+    with pytest.raises(UserError, match=r"is not the same prefix to all programs"):
+        Bucket(url)
+
+
+@pytest.mark.parametrize("address", ["localhost:9000", "//host", "ftp://host"])
+def test_an_address_that_is_no_url_is_told(monkeypatch, address):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    with pytest.raises(UserError, match=r"variable AWS_ENDPOINT_URL is no URL that begins with"):
+        Bucket("s3://photos")
+
+
+def test_a_password_in_the_address_of_a_store_is_not_shown():
+    error = OSError("Error performing GET http://user:planted@host:9000/photos: refused")
+    assert "planted" not in buckets._reason(error)

@@ -243,6 +243,18 @@ def test_an_object_that_never_arrives_whole_is_an_error_after_all_others(store, 
     assert objects(store) == IMAGES
 
 
+def test_what_others_put_in_the_place_of_a_failed_upload_is_theirs(store, tree, monkeypatch):
+    monkeypatch.setattr("pixelmill.transfer.buckets._RETRIES", {"max_retries": 0})
+    store.fault = lambda method, key: "503" if method == "PUT" else ""
+    with pytest.raises(UserError, match="could not be uploaded"):
+        uploaded(tree)
+    store.fault = lambda method, key: ""
+    store.put("set/images/a.jpg", b"of others")
+    with pytest.raises(UserError, match="has an object of others"):
+        uploaded(tree)
+    assert store.content()["set/images/a.jpg"] == b"of others"
+
+
 def test_many_failures_end_an_upload_at_once(store, tmp_path, monkeypatch):
     monkeypatch.setattr(uploading, "_MOST_FAILED", 2)
     monkeypatch.setattr(uploading, "_AT_ONCE", 2)
