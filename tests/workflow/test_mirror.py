@@ -5,9 +5,10 @@ import os
 import shutil
 
 import pytest
+import yaml
 
 from tests.helpers.packed import pack
-from tests.helpers.projects import SMALL, is_up_to_date
+from tests.helpers.projects import SMALL, is_up_to_date, write_config
 from tests.helpers.s3_server import SECRET, USER
 from tests.helpers.web_server import Answer, WebServer
 from tests.workflow.test_archives import outputs
@@ -44,7 +45,7 @@ def test_the_workflow_copies_and_makes_what_changed_in_a_bucket(
     assert again.made == [1, 1]
     now = outputs(tree)
     assert {name for name in now if now[name] != made[name]} == {"images/1.jpg"}
-    (project / "resources/mine/2.jpg").unlink()
+    (project / "mirrors/mine/2.jpg").unlink()
     assert "1 file copied" in snakemake(project, "all").text
     assert is_up_to_date(snakemake(project, "all"))
 
@@ -80,12 +81,24 @@ def test_a_bucket_that_cannot_be_listed_is_told(project, snakemake, monkeypatch)
     assert f"config: datasets.mine.bucket: {told}" in later.text
 
 
+def test_a_dataset_has_no_images_of_its_earlier_source(project, snakemake):
+    bucket = yaml.safe_load((project / "config.yaml").read_text(encoding="utf-8"))
+    spec = {"count": 2, "width": [120, 160], "height": [120, 160]}
+    write_config(project, {**bucket, "datasets": {"mine": {"generate": spec}}})
+    assert snakemake(project, "process").status == 0
+    write_config(project, bucket)
+    done = snakemake(project, "process", "--config", "removals={max_rate: 1.0}")
+    assert done.status == 0, done.text
+    tree = project / "results/mine/light/auto"
+    assert sorted(outputs(tree)) == [f"images/{number}.jpg" for number in range(3)]
+
+
 def test_clean_removes_the_copies_and_nothing_else(project, snakemake):
     assert snakemake(project, "all").status == 0
-    (project / "resources/mine/own.txt").write_text("mine")
+    (project / "mirrors/mine/own.txt").write_text("mine")
     done = snakemake(project, "clean")
     assert done.status == 0, done.text
-    left = [path.name for path in (project / "resources").rglob("*") if path.is_file()]
+    left = [path.name for path in (project / "mirrors").rglob("*") if path.is_file()]
     assert left == ["own.txt"]
 
 
@@ -166,5 +179,5 @@ def test_the_workflow_decompresses_tars(new_project, tmp_path, snakemake, patter
     again = snakemake(folder, "process")
     assert (again.status, "1 file copied" in again.text, again.made[-1:]) == (0, True, [0])
     assert snakemake(folder, "clean").status == 0
-    assert not (folder / "resources/mine/0.tar").exists()
+    assert not (folder / "mirrors/mine/0.tar").exists()
     assert (folder / "packed/0.tar.gz").exists()

@@ -16,7 +16,7 @@ from pixelmill.core.project import PACKAGE
 from pixelmill.core.safe_path import protect_children
 from pixelmill.dataset import left_out
 from pixelmill.dataset.image_list import ImageList
-from pixelmill.dataset.layout import place_of, source_of
+from pixelmill.dataset.layout import mirror_of, place_of, source_of
 from pixelmill.dataset.shards import Shard, all_of
 from pixelmill.engines.registry import BASELINE, CHOICES, on_cluster
 from pixelmill.imaging.fingerprint import rendering_software

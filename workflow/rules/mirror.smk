@@ -3,7 +3,7 @@
 
 
 rule mirror:
-    """Copy into resources/ what is new or changed at the place of a dataset."""
+    """Copy into mirrors/ what is new or changed at the place of a dataset."""
     input:
         code=code("mirror.py"),
     output:
@@ -20,7 +20,7 @@ rule mirror:
         runtime=600,
     params:
         place=lambda wildcards: place_of(CONFIG["datasets"][wildcards.dataset]),
-        folder="resources/{dataset}",
+        folder=lambda wildcards: mirror_of(wildcards.dataset),
         options=lambda wildcards: as_json(
             workflow_setup.place_options(wildcards.dataset, CONFIG)
         ),

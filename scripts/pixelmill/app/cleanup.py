@@ -19,7 +19,7 @@ from pixelmill.core.files import TEMPORARY
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
 from pixelmill.core.tables import iterate_table
-from pixelmill.dataset.layout import INSPECTION, LEDGER, place_of
+from pixelmill.dataset.layout import INSPECTION, LEDGER, mirror_of
 from pixelmill.dataset.ledger import open_to_read
 from pixelmill.dataset.shards import WHOLE, others
 from pixelmill.dataset.synthetic import made_in
@@ -93,7 +93,9 @@ def clean(config: Mapping[str, Any]) -> tuple[int, list[str]]:
     """
     # Scratch disks lie behind links; the other folders are the project's own.
     results = _Broom(config["results"], follow=True)
-    resources, logs, benchmarks = map(_Broom, ("resources", "logs", "benchmarks"))
+    resources, mirrors, logs, benchmarks = map(
+        _Broom, ("resources", "mirrors", "logs", "benchmarks")
+    )
     recipe = "|".join(map(re.escape, config["recipes"]))
     tables = rf"{_TABLES}|({recipe})/({_TABLES_OF_RECIPES}|({_TREE})/(shards/{_SHARD}/)?({_STATE}))"
     jobs = rf"{_JOBS_OF_DATASETS}|({recipe})/({_JOBS_OF_RECIPES})"
@@ -104,19 +106,17 @@ def clean(config: Mapping[str, Any]) -> tuple[int, list[str]]:
         results.sweep(dataset, _pattern(tables))
         logs.sweep(dataset, _pattern(rf"({jobs})\.log"))
         benchmarks.sweep(dataset, _pattern(rf"({jobs})\.tsv"))
-        folder = f"resources/{dataset}"
-        is_ours = made_in(folder) if "generate" in given else None
-        if place_of(given):
-            is_ours = mirrored_in(folder)
-        if is_ours:
-            resources.sweep(dataset, is_ours)
+        if "generate" in given and (is_made := made_in(f"resources/{dataset}")):
+            resources.sweep(dataset, is_made)
+        if is_copy := mirrored_in(mirror_of(dataset)):
+            mirrors.sweep(dataset, is_copy)
     results.sweep("report", _pattern(_REPORT))
     for name in _VERDICTS:
         results.remove(name)
     for job in _JOBS:
         logs.remove(f"{job}.log")
         benchmarks.remove(f"{job}.tsv")
-    brooms = (results, resources, logs, benchmarks)
+    brooms = (results, resources, mirrors, logs, benchmarks)
     for broom in brooms:
         broom.end()
     return sum(broom.removed for broom in brooms), [path for broom in brooms for path in broom.left]

@@ -22,7 +22,7 @@ from pixelmill.core.progress import QUIET, VARIABLE
 from pixelmill.core.root import Root
 from pixelmill.core.tables import read_json, write_json
 from pixelmill.dataset import catalog, globs, outputs_state, synthetic
-from pixelmill.dataset.layout import Layout, place_of, source_of
+from pixelmill.dataset.layout import Layout, mirror_of, place_of, source_of
 from pixelmill.dataset.shards import FOLDER, WHOLE, Shard
 from pixelmill.report.conclusion import State
 
@@ -133,10 +133,11 @@ def check_links(config: Mapping[str, Any]) -> None:
         If a folder, or the log or benchmark of a job, is a link.
     """
     here = Root(".")
-    for folder in ("resources", *_OF_JOBS):
+    for folder in ("resources", "mirrors", *_OF_JOBS):
         here.check(folder)
     for dataset in config["run"]["datasets"]:
         here.check(f"resources/{dataset}")
+        here.check(mirror_of(dataset))
     results = Root(config["results"])
     if os.path.isdir(results.folder):
         for path in _folders_of_results(config):
@@ -228,7 +229,7 @@ def mirror_token(name: str, config: Mapping[str, Any]) -> str:
             key = next(key for key in ("archive", "bucket", "urls") if key in dataset)
             raise UserError(f"datasets.{name}.{key}: {error}") from error
 
-    return _of_this_run(f"resources/{name}", make)
+    return _of_this_run(mirror_of(name), make)
 
 
 def outputs_token(tree: str) -> str:

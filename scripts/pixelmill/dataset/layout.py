@@ -74,6 +74,11 @@ def place_of(dataset: Mapping[str, Any]) -> str | None:
     return place or dataset.get("bucket")
 
 
+def mirror_of(name: str) -> str:
+    """Return the folder of the mirror of a dataset; generated images never go there."""
+    return f"mirrors/{name}"
+
+
 def source_of(name: str, dataset: Mapping[str, Any]) -> str:
     """Return the folder or the archives of a dataset's images.
 
@@ -82,13 +87,13 @@ def source_of(name: str, dataset: Mapping[str, Any]) -> str:
     >>> source_of("mine", {"archive": "photos.zip"}), source_of("demo", {"generate": {}})
     ('photos.zip', 'resources/demo')
     >>> source_of("mine", {"archive": "photos.tgz"}), source_of("mine", {"archive": "*.tgz"})
-    ('resources/mine/photos.tar', 'resources/mine/*.tar')
+    ('mirrors/mine/photos.tar', 'mirrors/mine/*.tar')
     """
-    folder = f"resources/{name}"
     archive = dataset.get("archive")
-    if archive and place_of(dataset):
-        return f"{folder}/{'*.tar' if is_pattern(archive) else decompressed(archive)}"
-    return str(dataset.get("folder") or archive or folder)
+    if place_of(dataset):
+        files = ("*.tar" if is_pattern(archive) else decompressed(archive)) if archive else ""
+        return os.path.join(mirror_of(name), files) if files else mirror_of(name)
+    return str(dataset.get("folder") or archive or f"resources/{name}")
 
 
 class Layout:

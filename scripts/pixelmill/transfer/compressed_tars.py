@@ -167,8 +167,8 @@ class CompressedTars:
         else:
             require(source)
         self._paths = named(paths, _suffix)
-        # A crawl that goes on, with more numbers, is the same place.
-        self.name = RANGE.sub("{..}", os.path.abspath(source))
+        # A crawl that goes on, with more numbers, is the same place, and so is one that was moved.
+        self.name = RANGE.sub("{..}", os.path.basename(source))
         self.at_once = cores()
         self._require_zstd()
 

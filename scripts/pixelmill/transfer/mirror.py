@@ -6,6 +6,7 @@ processed like any other folder. Only files that the mirror wrote are replaced o
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
@@ -23,7 +24,7 @@ from pixelmill.core.progress import Progress
 from pixelmill.core.root import Root
 from pixelmill.dataset.globs import Selection
 from pixelmill.storage.member import member_path
-from pixelmill.transfer.mirror_record import RECORD, Copy, MirrorRecord, names_in
+from pixelmill.transfer.mirror_record import FAILED, RECORD, Copy, MirrorRecord, names_in
 from pixelmill.transfer.place import Item, PermanentError, Place, TransferError
 
 #: How often a file is copied before it counts as failed: connections break, and files change.
@@ -174,20 +175,23 @@ class _Mirror:
         items, copies = self._listed(selection), self._record.copies()
         stale = self._stale(items.values(), copies)
         return items.keys() == copies.keys() and all(
-            copies[item.name] == _failed(item) for item in stale
+            copies[item.name].tag == _failed(item) for item in stale
         )
 
     def update(self, selection: Selection, max_removal_rate: float) -> Mirrored:
         items = self._listed(selection)
         copies = self._record.copies()
+        if not items and not copies:
+            raise UserError(f"'{self._place.name}' has no file that could be copied; correct it.")
         gone = [name for name in copies if name not in items]
         self._check_removals(gone, copies, max_removal_rate)
         stale = list(self._stale(items.values(), copies))
+        # What is gone may have the name of a folder of what is new, or be in such a folder.
+        self._remove(gone, copies)
         self._check_ours(stale, copies)
         self._done.kept = len(items) - len(stale)
         self._copy(stale, copies)
         self._done.failed.sort()
-        self._remove(gone)
         if stale and len(self._done.failed) == len(stale) and not self._done.kept:
             name, why = self._done.failed[0]
             raise UserError(f"No file of '{self._place.name}' could be copied: {shown(name)} {why}")
@@ -202,6 +206,8 @@ class _Mirror:
             parts = name.split("/")
             if not fault and any(part.startswith(".") for part in parts):
                 fault = "hidden files"
+            if not fault and not _is_unicode(name):
+                fault = "files whose names are no Unicode"
             if fault:
                 self._leave_out(fault.replace("members", "files").replace("archive", "folder"))
             elif selection(name):
@@ -218,9 +224,11 @@ class _Mirror:
     def _check_removals(
         self, gone: list[str], copies: Mapping[str, Copy], max_removal_rate: float
     ) -> None:
-        if len(gone) > max_removal_rate * len(copies):
+        here = sum(copy.is_here for copy in copies.values())
+        lost = sum(copies[name].is_here for name in gone)
+        if lost > max_removal_rate * here:
             raise RemovalsError(
-                f"{len(gone):,} of {len(copies):,} files are gone from '{self._place.name}', and "
+                f"{lost:,} of {here:,} files are gone from '{self._place.name}' or left out, and "
                 f"their copies in '{self._root.folder}' would be removed; correct the place, or, "
                 "if this is intended, set removals.max_rate to 1."
             )
@@ -243,7 +251,8 @@ class _Mirror:
 
     def _check_ours(self, stale: list[Item], copies: Mapping[str, Copy]) -> None:
         for item in stale:
-            if item.name not in copies and self._root.lstat(item.name) is not None:
+            is_ours = item.name in copies and copies[item.name].is_here
+            if not is_ours and self._root.lstat(item.name) is not None:
                 raise UserError(
                     f"'{self._root.folder}' contains {shown(item.name)}, which is not from "
                     f"'{self._place.name}'; move it away, or choose another folder."
@@ -266,21 +275,27 @@ class _Mirror:
                         break
                     for future in wait(pending, return_when=FIRST_COMPLETED).done:
                         item = pending.pop(future)
-                        failed = self._observe(item, future, finished)
+                        failed = self._observe(item, future, finished, copies)
                         progress.advance(1, int(failed))
                     if len(finished) >= _TOGETHER or time.monotonic() - noted > _SECONDS:
                         self._record.finish(finished)
                         finished.clear()
                         noted = time.monotonic()
-        except UserError:
-            pool.shutdown(cancel_futures=True)  # no copy goes on without the lock of the folder
+        except BaseException as error:
+            # No copy goes on without the lock of the folder, unless the process ends at once.
+            pool.shutdown(wait=isinstance(error, UserError), cancel_futures=True)
+            with contextlib.suppress(UserError):  # of a full disk: the first one says more
+                self._record.finish(finished)
             raise
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            self._record.finish(finished)
+        pool.shutdown()
+        self._record.finish(finished)
 
     def _observe(
-        self, item: Item, future: Future[Copy | None], finished: list[tuple[str, Copy]]
+        self,
+        item: Item,
+        future: Future[Copy | None],
+        finished: list[tuple[str, Copy]],
+        copies: Mapping[str, Copy],
     ) -> bool:
         """Take the result of a copy; return whether it failed."""
         try:
@@ -288,11 +303,14 @@ class _Mirror:
         except PermanentError as error:
             self._done.failed.append((item.name, str(error)))
             if not item.known:  # else its copy stays as it was
-                finished.append((item.name, _failed(item)))
+                earlier = self._earlier(item.name, copies)
+                finished.append((item.name, Copy(_failed(item), earlier.size, earlier.mtime_ns)))
             return True
         except TransferError as error:
             self._done.failed.append((item.name, str(error)))
             self._done.is_pending = True
+            if not self._earlier(item.name, copies).is_here:
+                self._record.forget([item.name])  # whatever has its name is not of the mirror
             return True
         except OSError as error:
             if error.errno in _OF_DISK:
@@ -335,16 +353,34 @@ class _Mirror:
                 if not passes or attempt == _ATTEMPTS:
                     raise
 
-    def _remove(self, gone: list[str]) -> None:
+    @staticmethod
+    def _earlier(name: str, copies: Mapping[str, Copy]) -> Copy:
+        return copies.get(name, _NOTHING)
+
+    def _remove(self, gone: list[str], copies: Mapping[str, Copy]) -> None:
         for name in gone:
+            if not copies[name].is_here:
+                continue
+            self._done.removed += 1
             self._root.unlink(name)
             folder = name.rpartition("/")[0]
             while folder and self._root.remove_empty(folder):
                 folder = folder.rpartition("/")[0]
         self._record.forget(gone)
-        self._done.removed = len(gone)
 
 
-def _failed(item: Item) -> Copy:
-    """Return what is noted of a file that cannot be copied as it is."""
-    return Copy(f"failed {item.tag}", 0, 0)
+def _is_unicode(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _failed(item: Item) -> str:
+    """Return the tag that is noted of a file that cannot be copied as it is."""
+    return f"{FAILED}{item.tag}"
+
+
+#: Stands for a file of which there is no copy.
+_NOTHING = Copy(FAILED, 0, 0)

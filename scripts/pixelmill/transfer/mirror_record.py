@@ -14,6 +14,9 @@ from pixelmill.core.errors import UserError
 #: Name of the record. Names that begin with a dot are no images.
 RECORD = ".mirror.sqlite"
 
+#: How the tag of a file begins that cannot be copied as it is.
+FAILED = "failed "
+
 _LAYOUT = """
 CREATE TABLE IF NOT EXISTS place (name TEXT NOT NULL, token TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS files (
@@ -28,7 +31,8 @@ class Copy(NamedTuple):
     Attributes
     ----------
     tag : str
-        See `pixelmill.transfer.place.Item`; empty as long as the file is not complete.
+        See `pixelmill.transfer.place.Item`; empty as long as the file is not complete, and
+        beginning with `FAILED` if it cannot be copied as it is.
     size : int
         In bytes.
     mtime_ns : int
@@ -37,6 +41,11 @@ class Copy(NamedTuple):
     tag: str
     size: int
     mtime_ns: int
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the mirror has written a file of this name, or may have before it was killed."""
+        return not self.tag.startswith(FAILED) or bool(self.mtime_ns)
 
 
 class MirrorRecord:
@@ -62,6 +71,9 @@ class MirrorRecord:
             self._database = sqlite3.connect(self._path, isolation_level=None)
             self._database.executescript(_LAYOUT)
             known = self._database.execute("SELECT name FROM place").fetchone()
+            if known is not None and not self.copies():  # as after a misspelt place
+                self._database.execute("DELETE FROM place")
+                known = None
             if known is None:
                 self._database.execute("INSERT INTO place VALUES (?, '')", (place,))
         except sqlite3.Error as error:
@@ -69,7 +81,8 @@ class MirrorRecord:
         if known is not None and known[0] != place:
             self.close()
             raise UserError(
-                f"'{folder}' is a mirror of '{known[0]}', not of '{place}'; choose another folder."
+                f"'{folder}' is a mirror of '{known[0]}', not of '{place}'; choose another folder, "
+                "or remove this one first, in a workflow by the target clean."
             )
 
     def _unusable(self, error: sqlite3.Error) -> UserError:
@@ -148,7 +161,8 @@ def names_in(path: str) -> set[str]:
     """
     try:
         with contextlib.closing(databases.connect_to_read(path)) as database:
-            return {name for (name,) in database.execute("SELECT name FROM files")}
+            rows = database.execute("SELECT name, tag, size, mtime_ns FROM files")
+            return {name for name, *rest in rows if Copy(*rest).is_here}
     except sqlite3.Error as error:
         raise UserError(
             f"'{path}' cannot be read: {error}; remove its folder, if all in it is a mirror."

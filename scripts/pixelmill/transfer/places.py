@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 
 from pixelmill.core.errors import UserError
-from pixelmill.dataset.image_list import STANDARD_INPUT
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.transfer.buckets import Bucket, is_bucket
 from pixelmill.transfer.compressed_tars import CompressedTars, is_compressed_tar
@@ -41,8 +39,7 @@ def place_at(source: str, options: ListOptions | None = None) -> Place:
         If there is no such place.
     """
     if is_url_list(source):
-        file = source if source == STANDARD_INPUT else os.path.abspath(source)
-        return UrlList(file, **dataclasses.asdict(options or ListOptions()))
+        return UrlList(source, **dataclasses.asdict(options or ListOptions()))
     if options is not None and options != ListOptions():
         raise UserError(f"'{source}' is not a list of URLs, which alone has such options.")
     if is_bucket(source):

@@ -27,6 +27,7 @@ from pixelmill.dataset.image_list import (
     opened_parquet,
 )
 from pixelmill.storage import parquet_format
+from pixelmill.storage.member import member_path
 from pixelmill.transfer.place import Fetched, Item, PermanentError
 from pixelmill.transfer.web import Web, parsed
 
@@ -137,7 +138,7 @@ class UrlList:
             try:
                 parsed(url)
                 is_any = True
-                name = given or _made_name(url, digest[:_DIGITS])
+                name = member_path(given)[0] or given or _made_name(url, digest[:_DIGITS])
             except PermanentError:  # which `fetch` will raise again
                 name = given or f"line {line}"
             other = digests.setdefault(collision_key(name), digest)
@@ -244,7 +245,7 @@ class UrlList:
 
 
 def _digest(url: str) -> str:
-    return hashlib.sha256(url.encode()).hexdigest()[:32]
+    return hashlib.sha256(url.encode(errors="surrogateescape")).hexdigest()[:32]
 
 
 def _made_name(url: str, mark: str) -> str:

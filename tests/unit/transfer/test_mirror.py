@@ -12,7 +12,7 @@ from pixelmill.transfer.compressed_tars import CompressedTars
 from pixelmill.transfer.messages import tell
 from pixelmill.transfer.mirror import mirror, mirrored_in, token
 from pixelmill.transfer.mirror_record import RECORD
-from pixelmill.transfer.place import PermanentError
+from pixelmill.transfer.place import PermanentError, TransferError
 from pixelmill.transfer.places import ListOptions, place_at
 from pixelmill.transfer.url_list import UrlList
 from tests.helpers.shelf import Shelf
@@ -272,3 +272,48 @@ def test_a_file_that_cannot_be_copied_for_good_does_not_keep_a_mirror_from_being
     shelf.broken.clear()
     assert mirror(shelf, str(folder), token="kept").copied == 1
     assert content(folder) == shelf.files
+
+
+@pytest.mark.parametrize("kind", [TransferError, PermanentError])
+def test_a_file_that_a_user_puts_in_the_place_of_one_that_failed_is_the_users(folder, kind):
+    shelf = Shelf(FILES)
+    shelf.broken["a.jpg"], shelf.error = 9, kind
+    mirror(shelf, str(folder))
+    (folder / "a.jpg").write_bytes(b"by hand")
+    assert not mirrored_in(str(folder))("a.jpg")
+    shelf.broken.clear()
+    with pytest.raises(UserError, match=r"contains 'a\.jpg', which is not from"):
+        mirror(shelf, str(folder))
+    del shelf.files["a.jpg"]
+    mirror(shelf, str(folder))
+    assert (folder / "a.jpg").read_bytes() == b"by hand"
+
+
+def test_files_that_never_were_there_do_not_count_as_removed(folder):
+    shelf = Shelf({**{f"{number}.jpg": b"x" for number in range(6)}, "a.jpg": b"a"})
+    shelf.broken.update({f"{number}.jpg": 9 for number in range(6)})
+    shelf.error = PermanentError
+    mirror(shelf, str(folder))
+    shelf.files = {"a.jpg": b"a"}
+    assert mirror(shelf, str(folder)).removed == 0
+
+
+def test_a_file_may_become_a_folder_and_a_folder_a_file(folder):
+    shelf = Shelf({"a": b"1", "b.jpg": b"b", "c.jpg": b"c"})
+    mirror(shelf, str(folder))
+    for files in ({"a/x.jpg": b"2"}, {"a": b"3"}):
+        shelf.files = {"b.jpg": b"b", "c.jpg": b"c", **files}
+        mirror(shelf, str(folder))
+        assert content(folder) == shelf.files
+
+
+def test_a_folder_of_a_misspelt_place_takes_the_right_one(folder):
+    with pytest.raises(UserError, match=r"'shelf://two' has no file that could be copied"):
+        mirror(Shelf({}, "shelf://two"), str(folder))
+    mirror(Shelf(FILES), str(folder))
+    assert content(folder) == FILES
+
+
+def test_names_that_are_no_unicode_are_left_out(folder):
+    done = mirror(Shelf({"caf\udce9.jpg": b"x", "b.jpg": b"b"}), str(folder))
+    assert (content(folder), sum(done.left_out.values())) == ({"b.jpg": b"b"}, 1)

@@ -264,3 +264,11 @@ def test_a_parquet_file_may_have_names(tmp_path):
     assert [item.name for item in UrlList(str(file), "link").items()] == ["b.jpg"]
     with pytest.raises(UserError, match=r"has no column url or .*; its columns of texts are link"):
         list(UrlList(str(file)).items())
+
+
+def test_two_names_that_are_one_path_are_an_error(tmp_path):
+    file = tmp_path / "list.csv"
+    rows = ["url,name", "https://example.org/1,q/./w.jpg", "https://example.org/2,q//w.jpg"]
+    file.write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(UserError, match=r"an earlier line gives the name"):
+        list(UrlList(str(file)).items())
