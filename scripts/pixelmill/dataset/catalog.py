@@ -8,6 +8,7 @@ import itertools
 import operator
 import os
 import re
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -28,7 +29,7 @@ from pixelmill.dataset.globs import Selection, chosen
 from pixelmill.dataset.places import Places
 from pixelmill.dataset.shards import WHOLE, Shard, others, shards_of
 from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
-from pixelmill.storage.archives import Archives, Member, Place, is_archive
+from pixelmill.storage.archives import Archives, Member, Place, is_archive, is_compressed
 
 HEADER = ("path", "bytes", "mtime_ns", "format", "width", "height", "changed_ns")
 
@@ -150,6 +151,15 @@ def require_image(source: str, select: Selection | None = None) -> None:
     UserError
         If it is not, is missing, or cannot be read.
     """
+    if "://" in source and not os.path.lexists(source):  # it may contain credentials
+        raise UserError(
+            "Images at a URL are copied first: `pixelmill mirror URL FOLDER`; then give FOLDER."
+        )
+    if is_compressed(source):
+        raise UserError(
+            f"'{source}' is decompressed first: `pixelmill mirror {shlex.quote(source)} FOLDER`; "
+            "then give 'FOLDER/*.tar'."
+        )
     folder, select = chosen(source, select)
     left_out = Counter[str]()
     if _has_image_on_top(folder, select):

@@ -73,7 +73,7 @@ def check_url(url: str) -> None:
     prefix = url.partition("://")[2].rstrip("/").split("/")
     if _AMBIGUOUS.search(url) or not all(prefix) or {".", ".."} & {*prefix}:
         raise UserError(
-            f"{shown(url)} is not the same prefix to all programs: it has '#', '%', '\\\\', a "
+            f"{shown(url)} is not the same prefix to all programs: it has '#', '%', a backslash, a "
             "control character, or a part that is empty, '.' or '..'; choose another prefix."
         )
 

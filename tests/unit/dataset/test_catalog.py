@@ -530,3 +530,16 @@ def test_an_image_may_have_any_name_and_a_text_is_none(tmp_path, jpeg):
     (tmp_path / "photo").write_bytes(jpeg)
     catalog.require_image(str(tmp_path / "photo"))
     catalog.require_image(str(tmp_path))
+
+
+@pytest.mark.parametrize("source", ["s3://user:planted@photos", "https://example.org/a.jpg"])
+def test_images_at_a_url_are_mirrored_first(source):
+    with pytest.raises(UserError, match="pixelmill mirror URL FOLDER") as raised:
+        catalog.require_image(source)
+    assert "planted" not in str(raised.value)
+
+
+@pytest.mark.parametrize("source", ["a b.tar.gz", "crawl/*.tgz"])
+def test_compressed_tars_are_mirrored_first(source):
+    with pytest.raises(UserError, match=r"`pixelmill mirror '.*' FOLDER`; then give 'FOLDER/\*"):
+        catalog.require_image(source)
