@@ -76,7 +76,13 @@ def iterate_table(path: str | os.PathLike[str]) -> Iterator[dict[str, str]]:
     with open(descriptor, encoding="utf-8", newline="") as file:
         lines = iter(partial(file.readline, _LONGEST_LINE), "")
         try:
-            for row in csv.DictReader(lines):
-                yield {key: cell and of_cell(cell) for key, cell in row.items()}
-        except (csv.Error, UnicodeDecodeError, AttributeError) as error:
+            rows = csv.reader(lines)
+            header = next(rows, [])
+            lacking: dict[str, Any] = dict.fromkeys(header)
+            for row in rows:
+                if len(row) > len(header):
+                    raise csv.Error(f"line {rows.line_num} has more cells than the first one")
+                if row:
+                    yield {**lacking, **dict(zip(header, map(of_cell, row), strict=False))}
+        except (csv.Error, UnicodeDecodeError) as error:
             raise UserError(f"The table '{path}' was not written by pixelmill: {error}.") from error

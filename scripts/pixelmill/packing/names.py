@@ -15,6 +15,10 @@ from pixelmill.core.filenames import escape
 #: Characters that may have to be encoded; all others are kept.
 _SUSPECT = re.compile(r"[^A-Za-z0-9_ +,=@()~-]")
 
+#: A path that becomes a member as it is, of at most `_SHORT` characters. Most paths are such ones.
+_PLAIN = re.compile(r"[A-Za-z0-9 +,=@()~/-][A-Za-z0-9_ +,=@()~/-]*\.[a-z0-9]+")
+_SHORT = 200
+
 #: What is always encoded: the sign itself, and what separates names on some systems.
 _SPECIAL = "%\\/:"
 
@@ -38,6 +42,8 @@ def key_of(path: str) -> str:
     >>> key_of("__meta__/.a.jpg")
     '%5F_meta__/%2Ea'
     """
+    if len(path) <= _SHORT and _PLAIN.fullmatch(path):
+        return path.rpartition(".")[0]
     *folders, name = path.split("/")
     room = _LONGEST_NAME - max(len(suffix_of(path).encode()), len(_SIDECAR)) - 1
     stem = _fitted(_encoded(name.rpartition(".")[0], f"{_SPECIAL}."), room)
@@ -53,7 +59,8 @@ def suffix_of(path: str) -> str:
     >>> suffix_of("b/IMG.2024-05-01.JPG")
     'jpg'
     """
-    return _encoded(path.rpartition(".")[2].lower())
+    suffix = path.rpartition(".")[2].lower()
+    return suffix if suffix.isascii() and suffix.isalnum() else _encoded(suffix)
 
 
 def _encoded(name: str, special: str = _SPECIAL) -> str:

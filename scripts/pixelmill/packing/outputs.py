@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from pixelmill.core.errors import UserError
@@ -36,6 +37,8 @@ class Output(NamedTuple):
         Digest of its bytes in the manifest.
     source : str
         Path of its source, escaped as in the manifest.
+    member : str
+        Name of the member that it becomes.
     """
 
     path: str
@@ -43,11 +46,7 @@ class Output(NamedTuple):
     is_image: bool
     sha256: str
     source: str
-
-    @property
-    def member(self) -> str:
-        """Name of the member that it becomes."""
-        return f"{self.key}.{suffix_of(self.path)}"
+    member: str
 
 
 def read(tree: str) -> list[Output]:
@@ -70,13 +69,15 @@ def read(tree: str) -> list[Output]:
 
 
 def _outputs(rows: Iterable[dict[str, str]]) -> Iterator[Output]:
-    for source, group in groupby(rows, lambda row: row["source"]):
+    for source, group in groupby(rows, itemgetter("source")):
         made = {row["variant"]: row for row in group if row["status"] == "ok" and row["output"]}
         for variant, row in made.items():
             image = variant.removesuffix(_SIDECAR)
             is_image = image == variant or image not in made
-            key = key_of(unescape(made[variant if is_image else image]["output"]))
-            yield Output(unescape(row["output"]), key, is_image, row["sha256"], source)
+            path = unescape(row["output"])
+            key = key_of(path if is_image else unescape(made[image]["output"]))
+            member = f"{key}.{suffix_of(path)}"
+            yield Output(path, key, is_image, row["sha256"], source, member)
 
 
 def _check_keys(outputs: Iterable[Output]) -> None:
@@ -117,26 +118,32 @@ class Images:
             raise self._unreadable(output, FileNotFoundError(2, os.strerror(2)))
         return state.st_size
 
-    def read(self, output: Output) -> tuple[int, Iterator[bytes]]:
+    def read(self, output: Output) -> tuple[int, Iterable[bytes]]:
         """Open an output.
 
         Returns
         -------
         size : int
             In bytes.
-        parts : iterator of bytes
+        parts : iterable of bytes
             Its content. After the last part, it is compared with its digest.
 
         Raises
         ------
         UserError
-            If it is missing, cannot be read, or was altered; the latter from the iterator.
+            If it is missing, cannot be read, or was altered; also from the iterable.
         """
         try:
             descriptor = self._root.open(output.path)
+            size = os.fstat(descriptor).st_size
+            if size <= _BLOCK:
+                data = os.read(descriptor, size + 1)
+                if len(data) == size and hashlib.sha256(data).hexdigest() == output.sha256:
+                    os.close(descriptor)
+                    return size, (data,)
+                os.lseek(descriptor, 0, os.SEEK_SET)
         except OSError as error:
             raise self._unreadable(output, error) from error
-        size = os.fstat(descriptor).st_size
         return size, self._parts(descriptor, size, output)
 
     def _parts(self, descriptor: int, size: int, output: Output) -> Iterator[bytes]:

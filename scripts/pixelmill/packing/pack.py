@@ -6,8 +6,9 @@ import fnmatch
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.files import changed_ns, is_inside, modified_ns, sweep
@@ -213,16 +214,14 @@ def _divided(found: Sequence[Output], count: int) -> list[list[Output]]:
     for output in found:
         shards[shard_of(output.key, count)].append(output)
     for members in shards:
-        members.sort(key=lambda output: (output.key, output.member))
+        members.sort(key=attrgetter("key", "member"))
     return shards
 
 
 def _listing(members: Sequence[Output]) -> str:
     """Return a digest of the names and digests of members."""
-    digest = hashlib.sha256()
-    for output in members:
-        digest.update(f"{output.member}\n{output.sha256}\n".encode())
-    return digest.hexdigest()
+    lines = [f"{output.member}\n{output.sha256}\n" for output in members]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _is_current(
@@ -263,7 +262,7 @@ def _written(
     """Write a shard, and return what is known of it."""
     sizes = []
 
-    def opened(output: Output) -> tuple[int, Iterator[bytes]]:
+    def opened(output: Output) -> tuple[int, Iterable[bytes]]:
         size, parts = images.read(output)
         sizes.append(size)
         progress.advance(output.is_image)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
@@ -26,6 +26,8 @@ _MODE = 0o644
 #: Bytes of a block of a tar, and of a record, which its size is a multiple of.
 _BLOCK, _RECORD = 512, 10_240
 
+_ZEROS = bytes(_BLOCK)
+
 #: System of a member of a zip whose attributes have a mode: Unix.
 _UNIX = 3
 
@@ -33,7 +35,7 @@ _UNIX = 3
 ROW_GROUP, _ROW_GROUP_BYTES = 100, 2**25
 
 #: Opens an output: its size in bytes, and its content.
-Opened: TypeAlias = Callable[[Output], tuple[int, Iterator[bytes]]]
+Opened: TypeAlias = Callable[[Output], tuple[int, Iterable[bytes]]]
 
 
 class ShardFormat(NamedTuple):
@@ -56,15 +58,38 @@ class ShardFormat(NamedTuple):
 
 def _write_tar(file: BinaryIO, outputs: Sequence[Output], opened: Opened) -> None:
     for output in outputs:
-        info = tarfile.TarInfo(output.member)
-        info.size, parts = opened(output)
-        info.mode, info.mtime = _MODE, _SECONDS
-        # A pax header precedes the member only if its name or its size needs one.
-        file.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
+        size, parts = opened(output)
+        file.write(_tar_header(output.member, size))
         file.writelines(parts)
-        file.write(bytes(-info.size % _BLOCK))
+        file.write(_ZEROS[: -size % _BLOCK])
     file.write(bytes(2 * _BLOCK))
     file.write(bytes(-file.tell() % _RECORD))
+
+
+def _tar_header(name: str, size: int) -> bytes:
+    """Return what precedes a member of a tar."""
+    if len(name) <= _TAR_NAME and size <= _TAR_SIZE and name.isascii():
+        head, digits = name.encode(), b"%011o" % size
+        checksum = _PLAIN_CHECKSUM + sum(head) + sum(digits)
+        owner, time, rest = _PLAIN_HEADER[100:124], _PLAIN_HEADER[136:148], _PLAIN_HEADER[156:]
+        return b"%b%b%b\0%b%06o\0 %b" % (
+            head.ljust(100, b"\0"), owner, digits, time, checksum, rest,
+        )  # fmt: skip
+    return _any_tar_header(name, size)
+
+
+def _any_tar_header(name: str, size: int) -> bytes:
+    """Return a header that a pax header precedes if its name or its size needs one."""
+    info = tarfile.TarInfo(name)
+    info.mode, info.mtime, info.size = _MODE, _SECONDS, size
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+
+
+#: Longest name in bytes and largest size of a member whose header is made from another one, which
+#: takes a tenth of the time; and the sum of the bytes of that header, less those of its size.
+_TAR_NAME, _TAR_SIZE = 100, 8**11 - 1
+_PLAIN_HEADER = _any_tar_header("", 0)
+_PLAIN_CHECKSUM = int(_PLAIN_HEADER[148:154], 8) - sum(b"%011o" % 0)
 
 
 def _write_zip(file: BinaryIO, outputs: Sequence[Output], opened: Opened) -> None:

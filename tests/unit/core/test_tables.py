@@ -72,6 +72,17 @@ def test_a_table_whose_rows_fail_leaves_the_old_one(tmp_path):
     assert names_in(tmp_path) == ["t.csv"]
 
 
+def test_a_row_that_lacks_cells_is_read_and_one_with_more_cells_is_told(tmp_path):
+    (tmp_path / "t.csv").write_text("name,number\na\n\nb,1\n")
+    assert read_table(tmp_path / "t.csv") == [
+        {"name": "a", "number": None},
+        {"name": "b", "number": "1"},
+    ]
+    (tmp_path / "t.csv").write_text("name,number\na,1\nb,1,2\n")
+    with pytest.raises(UserError, match="line 3 has more cells than the first one"):
+        read_table(tmp_path / "t.csv")
+
+
 def test_a_table_without_rows_has_its_header(tmp_path):
     write_table(tmp_path / "t.csv", ("name", "number"), [])
     assert (tmp_path / "t.csv").read_bytes() == b"name,number\n"

@@ -82,14 +82,16 @@ def test_an_altered_output_is_told(tree, altered):
         content(tree, first)
 
 
-def test_an_output_that_grows_or_shrinks_while_it_is_read_is_told(tree):
+def test_an_output_that_grows_or_shrinks_while_it_is_read_is_told(tmp_path):
+    content = b"x" * (2 << 20)
+    tree = make_tree(tmp_path, {"a.jpg": content})
     first, *_ = read(str(tree))
-    for data in (b"ones", b"on"):
+    for data in (content + b"x", content[1:]):
         _, parts = Images(str(tree)).read(first)
         (tree / "images/a.jpg").write_bytes(data)
         with pytest.raises(UserError, match=r"images/a\.jpg' was altered after the run"):
             list(parts)
-        (tree / "images/a.jpg").write_bytes(b"one")
+        (tree / "images/a.jpg").write_bytes(content)
 
 
 def test_a_missing_output_is_told(tree):

@@ -10,7 +10,7 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.packing import shard_formats
-from pixelmill.packing.shard_formats import FORMATS, ROW_GROUP, require
+from pixelmill.packing.shard_formats import FORMATS, ROW_GROUP, _tar_header, require
 from tests.helpers.optional import if_installed
 from tests.helpers.trees import make_tree, packed
 
@@ -44,6 +44,14 @@ def test_a_tar_is_ustar_with_pax_headers_for_names_that_need_them(shard):
     assert contents == [b"one", b"4", b"two" * 1000, b""]
     assert path.stat().st_size % 10_240 == 0
     assert path.read_bytes()[257:265] == b"ustar\x0000"
+
+
+@pytest.mark.parametrize("size", [0, 511, 8**11 - 1, 8**11])
+@pytest.mark.parametrize("name", ["a.jpg", "b/" * 49 + "xy", "x" * 101, "b/" * 60 + "é.jpg"])
+def test_headers_of_a_tar_are_those_of_the_standard_library(name, size):
+    info = tarfile.TarInfo(name)
+    info.size, info.mtime = size, 315_532_800
+    assert _tar_header(name, size) == info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
 
 
 def test_a_sidecar_follows_its_image_although_folders_have_similar_names(shard):
@@ -82,7 +90,7 @@ def test_the_writers_ask_for_one_output_after_another(tmp_path):
         events.append((output.path, "open"))
         return 15, parts()
 
-    outputs = [Output(f"{n}.jpg", n, True, "", "") for n in "ab"]
+    outputs = [Output(f"{n}.jpg", n, True, "", "", f"{n}.jpg") for n in "ab"]
     for form in ("webdataset", "zip"):
         events.clear()
         FORMATS[form].write(io.BytesIO(), outputs, opened)

@@ -32,7 +32,7 @@ def test_tables_are_removed_before_what_they_describe_changes(tmp_path):
 @pytest.mark.parametrize("line", ["a,a.jpg,images-000000.tar,many,0,a.png", "a", "1,2,3,4,5,6,7"])
 def test_a_damaged_table_is_told(tmp_path, line):
     (tmp_path / "packed.csv").write_text(f"key,member,shard,bytes,digest,source\n{line}\n")
-    with pytest.raises(UserError, match="is damaged; pack again"):
+    with pytest.raises(UserError, match=r"is damaged; pack again|more cells than the first"):
         list(read(str(tmp_path)))
 
 
