@@ -16,6 +16,7 @@ def main(options: argparse.Namespace) -> None:
         options.folder,
         options.format,
         Division(options.images, options.bytes),
+        workers=cli.count_workers(options),
         durable=options.durable,
         label=options.label,
     )
@@ -30,6 +31,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("folder", type=cli.path, metavar="FOLDER", help="folder of the shards")
     cli.add_packing(parser)
+    cli.add_workers(parser)
     parser.add_argument("--durable", action="store_true", help="sync each shard to the disk")
     parser.add_argument("--label", default="pack", help="name of the work in messages")
     return parser.parse_args()

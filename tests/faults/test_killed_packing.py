@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from functools import partial
 
@@ -10,6 +11,8 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.packing.check import check
+from pixelmill.packing.pack import _WORTHWHILE
+from tests.conftest import REPOSITORY
 from tests.faults.test_full_disk import room_for
 from tests.helpers.trees import FORMATS, files_of, make_tree, packed, packed_afresh, shards_of
 
@@ -117,6 +120,33 @@ def test_packings_that_are_killed_again_and_again_come_to_an_end(tree, tmp_path,
     assert attempts > 2
     packed(tree, folder)
     assert check(str(folder)) == (len(BEFORE), [])
+
+
+@pytest.mark.slow
+def test_processes_write_the_same_shards_although_they_are_killed(tmp_path):
+    """There are as many outputs as processes are started for."""
+    contents = {f"{number:05}.jpg": b"%d" % number for number in range(_WORTHWHILE + 1)}
+    tree = make_tree(tmp_path / "tree", contents)
+    packed(tree, tmp_path / "alone", 500)
+    folder = tmp_path / "shards"
+    command = [sys.executable, "-m", "pixelmill", "pack", tree, folder]
+    command += ["--images", "500", "--workers", "2"]
+    for count in (1, 5, 20, 35):
+        process = subprocess.Popen(command, env={"PYTHONPATH": str(REPOSITORY / "scripts")})
+        while process.poll() is None:
+            if len(list(folder.glob("images-*"))) >= count:
+                process.kill()
+                process.wait()
+    assert process.returncode == -signal.SIGKILL
+    (tree / "images/00007.jpg").rename(tmp_path / "aside")
+    for path in sorted(folder.glob("images-*"))[:30]:
+        path.unlink()
+    with pytest.raises(UserError, match=r"00007\.jpg' cannot be read"):
+        packed(tree, folder, workers=2)
+    assert not [path for path in folder.iterdir() if path.suffix == ".tmp"]
+    (tmp_path / "aside").rename(tree / "images/00007.jpg")
+    packed(tree, folder, workers=2)
+    assert files_of(folder) == files_of(tmp_path / "alone")
 
 
 @pytest.mark.parametrize("size", [0, 1, 600, 5000, 20_000])

@@ -25,6 +25,7 @@ TESTED_BY = {
     "app/command": "workflow/test_command.py",
     "app/pack_command": "workflow/test_packing.py",
     "app/upload_command": "workflow/test_uploads.py",
+    "packing/shard_writer": "unit/packing/test_pack.py",
     "app/folder_commands": "workflow/test_command.py",
     "core/environment": "unit/imaging/test_fingerprint.py",
     "dataset/gather_catalog": "unit/dataset/test_gather.py",
@@ -206,7 +207,7 @@ def test_every_rule_lists_its_code_and_calls_it(repository):
 #: Rules whose jobs use all cores, or are timed: nothing may run beside the plain loop either.
 ON_ALL_CORES = {
     *("generate", "process_seq", "process_par", "process_shard", "verify_tree", "verify"),
-    *("measure", "measure_rivals", "inspect_dataset"),
+    *("measure", "measure_rivals", "inspect_dataset", "pack_outputs"),
 }
 
 

@@ -16,9 +16,9 @@ rule pack_outputs:
         "benchmarks/{dataset}/{recipe}/pack.tsv"
     conda:
         "../../envs/environment.yaml"
-    threads: 1
+    threads: workflow.cores
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, threads: 1000 + 500 * threads,
         runtime=600,
     params:
         tree=subpath(input.manifest, parent=True),
@@ -28,6 +28,7 @@ rule pack_outputs:
         "Pack {wildcards.dataset} with {wildcards.recipe}"
     shell:
         "python {input.code[0]:q} {params.tree:q} {params.folder:q} {params.options}"
+        " --workers {threads} --cap-workers"
         " --label {wildcards.dataset}/{wildcards.recipe} --log {log:q}"
 
 

@@ -208,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for parser_ in (run, plan, verify, report, inspect, mirror, pack, upload, scaling, init):
         cli.add_messages(parser_)
-    for parser_ in (run, verify, inspect, scaling):
+    for parser_ in (run, verify, inspect, pack, scaling):
         cli.add_workers(parser_)
     add("doctor", "show versions, codecs and limits, and what is missing")
     completion = add(

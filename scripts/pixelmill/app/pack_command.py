@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 
-from pixelmill.app import launcher
+from pixelmill.app import cli, launcher
 from pixelmill.core.errors import UserError
 from pixelmill.packing import pack as packing
 from pixelmill.packing.check import check
@@ -31,6 +31,7 @@ def pack(options: argparse.Namespace) -> int:
         options.folder,
         options.format,
         Division(options.images, options.bytes),
+        workers=cli.count_workers(options),
         source=last.source if last else "",
     )
     log.info("%s: %s", options.folder, packing.pack(request))

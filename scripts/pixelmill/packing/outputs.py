@@ -1,25 +1,31 @@
-"""Outputs of a run: which there are, and their bytes, compared with the digests of the manifest."""
+"""Outputs of a run: which there are, and their bytes, compared with the digests of the manifest.
+
+There may be millions of outputs, so that each is kept as a line of text until it is packed.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape, unescape
 from pixelmill.core.root import Root
-from pixelmill.core.tables import iterate_table
+from pixelmill.core.tables import iterate_cells
 from pixelmill.packing.names import key_of, suffix_of
 
 #: What the name of a variant ends with that describes another one: a sidecar.
 _SIDECAR = ".json"
 
-#: Bytes of an output that are read at once.
-_BLOCK = 2**20
+#: Columns of the manifest that are read.
+_COLUMNS = ("source", "variant", "status", "output", "sha256")
+
+#: Bytes of a large output that are read at once, and bytes below which all are read with one call.
+_BLOCK, _SMALL = 2**20, 2**16
 
 
 class Output(NamedTuple):
@@ -27,29 +33,56 @@ class Output(NamedTuple):
 
     Attributes
     ----------
-    path : str
-        Below the folder of images.
     key : str
         Key of its sample; a sidecar has that of the image that it describes.
-    is_image : bool
-        Whether it is an image, and not a sidecar.
+    suffix : str
+        Of the member that it becomes.
     sha256 : str
         Digest of its bytes in the manifest.
     source : str
         Path of its source, escaped as in the manifest.
-    member : str
-        Name of the member that it becomes.
+    path : str
+        Below the folder of images.
     """
 
-    path: str
     key: str
-    is_image: bool
+    suffix: str
     sha256: str
     source: str
-    member: str
+    path: str
+
+    @property
+    def member(self) -> str:
+        """Name of the member that it becomes."""
+        return f"{self.key}.{self.suffix}"
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is an image, and not a sidecar."""
+        return self.suffix != "json"
 
 
-def read(tree: str) -> list[Output]:
+def of_line(line: str) -> Output:
+    """Return the output that a line of `Outputs` stands for."""
+    key, suffix, sha256, source, path = line.split("\t")
+    return Output(key, suffix, sha256, source, unescape(path) if path else f"{key}.{suffix}")
+
+
+class Outputs(NamedTuple):
+    """The outputs of a tree: a line for each, whose fields are separated by tabs.
+
+    A line begins with the key, so that lines in alphabetical order are in the order of keys.
+
+    Attributes
+    ----------
+    images, sidecars : list of str
+    """
+
+    images: list[str]
+    sidecars: list[str]
+
+
+def read(tree: str) -> Outputs:
     """Read from the manifest which outputs a tree has.
 
     Raises
@@ -58,39 +91,44 @@ def read(tree: str) -> list[Output]:
         If there is no manifest or no output, or if two images would become one sample.
     """
     path = os.path.join(tree, "manifest.csv")
-    try:
-        found = list(_outputs(iterate_table(path)))
-    except KeyError as error:
-        raise UserError(f"The table '{path}' has no column {error}; run the step again.") from error
-    if not found:
+    found = Outputs([], [])
+    for is_sidecar, line in _lines(path):
+        found[is_sidecar].append(line)
+    if not found.images:
         raise UserError(f"'{path}' lists no output; run `pixelmill run` first.")
-    _check_keys(found)
+    found.images.sort()
+    _check_keys(found.images)
     return found
 
 
-def _outputs(rows: Iterable[dict[str, str]]) -> Iterator[Output]:
-    for source, group in groupby(rows, itemgetter("source")):
-        made = {row["variant"]: row for row in group if row["status"] == "ok" and row["output"]}
-        for variant, row in made.items():
+def _lines(manifest: str) -> Iterator[tuple[bool, str]]:
+    """Yield whether an output is a sidecar, and its line."""
+    for source, group in groupby(iterate_cells(manifest, _COLUMNS), itemgetter(0)):
+        made = {row[1]: row for row in group if row[2] == "ok" and row[3]}
+        for variant, (_, _, _, path, sha256) in made.items():
             image = variant.removesuffix(_SIDECAR)
-            is_image = image == variant or image not in made
-            path = unescape(row["output"])
-            key = key_of(path if is_image else unescape(made[image]["output"]))
-            member = f"{key}.{suffix_of(path)}"
-            yield Output(path, key, is_image, row["sha256"], source, member)
-
-
-def _check_keys(outputs: Iterable[Output]) -> None:
-    known: dict[str, Output] = {}
-    for output in outputs:
-        if output.is_image:
-            other = known.setdefault(output.key, output)
-            if other is not output:
+            is_sidecar = image != variant and image in made
+            key = key_of(unescape(made[image][3] if is_sidecar else path))
+            suffix = suffix_of(unescape(path))
+            place = "" if path == escape(f"{key}.{suffix}") else path
+            line = f"{key}\t{suffix}\t{sha256}\t{source}\t{place}"
+            if line.count("\t") != 4 or "\n" in line:
                 raise UserError(
-                    f"'{escape(other.path)}' and '{escape(output.path)}' would become one sample "
-                    f"'{output.key}'; rename one of their sources, or give the recipe an output "
-                    "format other than 'same'."
+                    f"The table '{manifest}' was not written by pixelmill: it has line ends or "
+                    "tabs in its names; run the step again."
                 )
+            yield is_sidecar, line
+
+
+def _check_keys(images: Sequence[str]) -> None:
+    for line, following in pairwise(images):
+        if following.startswith(line[: line.index("\t") + 1]):
+            one, other = of_line(line), of_line(following)
+            raise UserError(
+                f"'{escape(one.path)}' and '{escape(other.path)}' would become one sample "
+                f"'{one.key}'; rename one of their sources, or give the recipe an output "
+                "format other than 'same'."
+            )
 
 
 class Images:
@@ -135,13 +173,12 @@ class Images:
         """
         try:
             descriptor = self._root.open(output.path)
+            data = os.read(descriptor, _SMALL)
+            if len(data) < _SMALL and hashlib.sha256(data).hexdigest() == output.sha256:
+                os.close(descriptor)
+                return len(data), (data,)
+            os.lseek(descriptor, 0, os.SEEK_SET)
             size = os.fstat(descriptor).st_size
-            if size <= _BLOCK:
-                data = os.read(descriptor, size + 1)
-                if len(data) == size and hashlib.sha256(data).hexdigest() == output.sha256:
-                    os.close(descriptor)
-                    return size, (data,)
-                os.lseek(descriptor, 0, os.SEEK_SET)
         except OSError as error:
             raise self._unreadable(output, error) from error
         return size, self._parts(descriptor, size, output)

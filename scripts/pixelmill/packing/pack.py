@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from itertools import chain
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.files import changed_ns, is_inside, modified_ns, sweep
 from pixelmill.core.locks import exclusive
 from pixelmill.core.progress import Progress
 from pixelmill.core.root import Root
+from pixelmill.engines.lifecycle import open_engine
+from pixelmill.engines.registry import BASELINE
+from pixelmill.engines.semaphores import processes_or_threads
 from pixelmill.packing import outputs, record, tables
 from pixelmill.packing.division import DEFAULT, Division, shard_of
-from pixelmill.packing.outputs import Images, Output
+from pixelmill.packing.outputs import Images, Outputs
 from pixelmill.packing.record import Record, ShardState, State
 from pixelmill.packing.shard_formats import FORMATS, ShardFormat, require
+from pixelmill.packing.shard_writer import Shard, ShardWriter, Written
 from pixelmill.packing.tables import MemberRow
 from pixelmill.storage.archives import is_archive
 
 #: The format if none is asked for, and the folder was not packed before.
 FORMAT = "webdataset"
 
+#: Outputs from which processes write the shards; fewer are written sooner than processes start.
+_WORTHWHILE = 20_000
 
 #: What may stand for anything in a pattern of archives: folders, and ranges of numbers.
 _ANY = re.compile(r"\*\*/|\{\d+\.\.\d+\}")
@@ -45,6 +52,8 @@ class PackRequest:
         A key of `pixelmill.packing.shard_formats.FORMATS`; by default that of the folder.
     division : Division
         Images or bytes in a shard. The number of shards is chosen once for a folder.
+    workers : int
+        How many processes write shards, if there are many images.
     durable : bool
         Sync each shard to the disk.
     source : str
@@ -57,6 +66,7 @@ class PackRequest:
     folder: str
     format: str | None = None
     division: Division = field(default_factory=Division)
+    workers: int = 1
     durable: bool = False
     source: str = ""
     label: str = "pack"
@@ -114,37 +124,31 @@ def pack(request: PackRequest) -> PackSummary:
     if request.format is not None:
         require(request.format)
     found = outputs.read(request.tree)
-    images = Images(request.tree)
     with exclusive(request.folder):
         root = Root(request.folder)
         known = record.read_json(root)
         record.check_names(root, is_ours=known is not None)
         sweep(request.folder)
         if known is None:
-            made = _first_record(request, found, images)
+            made = _first_record(request, found)
             _write_record(request, root, made)
         else:
             made = _same_record(request, record.of_json(known))
         form = require(made.format)
-        found = [output for output in found if output.is_image or form.has_sidecars]
-        shards = _divided(found, made.count)
+        shards = _divided(found, made.count, form.has_sidecars)
         with State(root, request.durable) as state:
             stale = [
                 number
-                for number, members in enumerate(shards)
-                if not _is_current(root, state, number, form.suffix, members)
+                for number, lines in enumerate(shards)
+                if not _is_current(root, state, number, form.suffix, lines)
             ]
             if stale:
                 tables.remove(root)
                 _write_record(request, root, made)
-            total = sum(output.is_image for number in stale for output in shards[number])
-            with Progress(total, request.label) as progress:
-                for number in stale:
-                    members = shards[number]
-                    state.add(_written(request, root, number, form, members, images, progress))
+                _write_shards(request, root, made.format, {n: shards[n] for n in stale}, state)
             tables.write(request.folder, _rows(shards, state, form))
             _write_record(request, root, made, _described(shards, state, form))
-        return PackSummary(sum(output.is_image for output in found), made.count, len(stale))
+        return PackSummary(len(found.images), made.count, len(stale))
 
 
 def _check_places(request: PackRequest) -> None:
@@ -175,14 +179,14 @@ def _check_places(request: PackRequest) -> None:
         )
 
 
-def _first_record(request: PackRequest, found: Sequence[Output], images: Images) -> Record:
+def _first_record(request: PackRequest, found: Outputs) -> Record:
     """Choose how a folder is divided that was not packed before."""
     name = request.format or FORMAT
-    has_sidecars = require(name).has_sidecars
-    members = [output for output in found if output.is_image or has_sidecars]
+    members = [*found.images, *(found.sidecars if require(name).has_sidecars else ())]
     division = DEFAULT if request.division == Division() else request.division
+    images = Images(request.tree)
     count = division.shards(
-        sum(output.is_image for output in members), lambda: sum(map(images.size, members))
+        len(found.images), lambda: sum(images.size(outputs.of_line(line)) for line in members)
     )
     return Record(name, count, division)
 
@@ -208,25 +212,22 @@ def _same_record(request: PackRequest, made: Record) -> Record:
     )
 
 
-def _divided(found: Sequence[Output], count: int) -> list[list[Output]]:
-    """Return the outputs of each shard; those of a sample follow one another."""
-    shards: list[list[Output]] = [[] for _ in range(count)]
-    for output in found:
-        shards[shard_of(output.key, count)].append(output)
-    for members in shards:
-        members.sort(key=attrgetter("key", "member"))
+def _divided(found: Outputs, count: int, with_sidecars: bool) -> list[list[str]]:
+    """Return the lines of each shard; those of a sample follow one another."""
+    shards: list[list[str]] = [[] for _ in range(count)]
+    for line in chain(found.images, found.sidecars if with_sidecars else ()):
+        shards[shard_of(line.partition("\t")[0], count)].append(line)
+    for lines in shards:
+        lines.sort()
     return shards
 
 
-def _listing(members: Sequence[Output]) -> str:
-    """Return a digest of the names and digests of members."""
-    lines = [f"{output.member}\n{output.sha256}\n" for output in members]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+def _listing(lines: Sequence[str]) -> str:
+    """Return a digest of what a shard has, with the digests of its members."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _is_current(
-    root: Root, state: State, number: int, suffix: str, members: Sequence[Output]
-) -> bool:
+def _is_current(root: Root, state: State, number: int, suffix: str, lines: Sequence[str]) -> bool:
     """Whether a shard has these members, and is as it was written.
 
     If only its times changed, it is read once more.
@@ -235,7 +236,7 @@ def _is_current(
     known, found = state.shards.get(number), root.lstat(name)
     if known is None or found is None or known.bytes != found.st_size:
         return False
-    if known.listing != _listing(members) or len(known.sizes) != len(members):
+    if known.listing != _listing(lines) or len(known.sizes) != len(lines):
         return False
     times = modified_ns(found), changed_ns(found)
     if times != (known.mtime_ns, known.changed_ns):
@@ -250,42 +251,62 @@ def _sha256(root: Root, name: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _written(
-    request: PackRequest,
-    root: Root,
-    number: int,
-    form: ShardFormat,
-    members: Sequence[Output],
-    images: Images,
-    progress: Progress,
-) -> ShardState:
-    """Write a shard, and return what is known of it."""
-    sizes = []
+def _write_shards(
+    request: PackRequest, root: Root, name: str, shards: Mapping[int, list[str]], state: State
+) -> None:
+    """Write shards, and note each of them.
 
-    def opened(output: Output) -> tuple[int, Iterable[bytes]]:
-        size, parts = images.read(output)
-        sizes.append(size)
-        progress.advance(output.is_image)
-        return size, parts
+    Raises
+    ------
+    UserError
+        If one cannot be written; those that were written before are kept.
+    """
+    suffix = FORMATS[name].suffix
+    total = sum(map(len, shards.values()))
+    workers = min(request.workers, len(shards)) if total > _WORTHWHILE else 1
+    engine = processes_or_threads() if workers > 1 else BASELINE
+    writer = ShardWriter(request.tree, request.folder, name, request.durable)
+    tasks = (Shard(number, lines) for number, lines in shards.items())
 
-    name = record.shard_name(number, form.suffix)
-    with record.whole(root, name, request.durable) as file:
-        form.write(file, members, opened)
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    state = root.lstat(name)
-    if state is None:
-        raise UserError(f"'{name}' was removed while it was packed; run the same command again.")
-    times = modified_ns(state), changed_ns(state)
-    return ShardState(number, _listing(members), sizes, state.st_size, digest, *times)
+    def on_result(written: Written | UserError) -> None:
+        if isinstance(written, UserError):
+            raise written
+        number, lines = written.number, shards[written.number]
+        shard = record.shard_name(number, suffix)
+        record.put(root, written.temporary, shard, request.durable)
+        found = root.lstat(shard)
+        if found is None:
+            raise UserError(
+                f"'{shard}' was removed while it was packed; run the same command again."
+            )
+        times = modified_ns(found), changed_ns(found)
+        listing = _listing(lines)
+        state.add(ShardState(number, listing, written.sizes, found.st_size, written.sha256, *times))
+        progress.advance(len(lines))
+
+    with (
+        _swept(request.folder),
+        open_engine(engine, workers, (ShardWriter.__module__,)) as pool,
+        Progress(total, request.label) as progress,
+    ):
+        pool.run(writer, tasks, on_result)
 
 
-def _rows(
-    shards: Sequence[Sequence[Output]], state: State, form: ShardFormat
-) -> Iterator[MemberRow]:
-    for number, members in enumerate(shards):
+@contextlib.contextmanager
+def _swept(folder: str) -> Iterator[None]:
+    """After an error, remove what workers had written that has no name yet."""
+    try:
+        yield
+    except BaseException:
+        sweep(folder)
+        raise
+
+
+def _rows(shards: Sequence[Sequence[str]], state: State, form: ShardFormat) -> Iterator[MemberRow]:
+    for number, lines in enumerate(shards):
         name = record.shard_name(number, form.suffix)
-        for output, size in zip(members, state.shards[number].sizes, strict=True):
+        for line, size in zip(lines, state.shards[number].sizes, strict=True):
+            output = outputs.of_line(line)
             yield MemberRow(output.key, output.member, name, size, output.sha256, output.source)
 
 
@@ -298,7 +319,7 @@ def _write_record(
 
 
 def _described(
-    shards: Sequence[Sequence[Output]], state: State, form: ShardFormat
+    shards: Sequence[Sequence[str]], state: State, form: ShardFormat
 ) -> list[dict[str, object]]:
     """Return what ``packed.json`` tells of each shard."""
     return [

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import stat
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,22 +162,54 @@ def whole(root: Root, name: str, durable: bool) -> Iterator[io.BufferedRandom]:
     UserError
         If it cannot be written.
     """
+    with beside(root, name, durable) as (file, temporary):
+        yield file
+    put(root, temporary, name, durable)
+
+
+@contextlib.contextmanager
+def beside(root: Root, name: str, durable: bool) -> Iterator[tuple[io.BufferedRandom, str]]:
+    """Open a temporary file that will get a name, and tell its own; after an error, remove it.
+
+    Raises
+    ------
+    UserError
+        If it cannot be written.
+    """
     temporary = temporary_beside(name)
     try:
         with os.fdopen(root.create(temporary), "w+b") as file:
-            yield file
+            yield file, temporary
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        root.replace(temporary, name)
-        if durable:
-            root.sync("")
     except BaseException as error:
         root.unlink(temporary)
         if isinstance(error, OSError):
-            path = os.path.join(root.folder, name)
-            raise UserError(cannot_write(path, error.strerror or str(error))) from error
+            raise _unwritable(root, name, error) from error
         raise
+
+
+def put(root: Root, temporary: str, name: str, durable: bool) -> None:
+    """Give a complete file its name.
+
+    Raises
+    ------
+    UserError
+        If the system refuses that.
+    """
+    try:
+        root.replace(temporary, name)
+        if durable:
+            root.sync("")
+    except OSError as error:
+        root.unlink(temporary)
+        raise _unwritable(root, name, error) from error
+
+
+def _unwritable(root: Root, name: str, error: OSError) -> UserError:
+    path = os.path.join(root.folder, name)
+    return UserError(cannot_write(path, error.strerror or str(error)))
 
 
 class ShardState(NamedTuple):
@@ -187,7 +220,7 @@ class ShardState(NamedTuple):
     number : int
     listing : str
         Digest of the names and digests of its members.
-    sizes : list of int
+    sizes : array of int
         Of its members, in bytes.
     bytes : int
         Its own size.
@@ -199,7 +232,7 @@ class ShardState(NamedTuple):
 
     number: int
     listing: str
-    sizes: list[int]
+    sizes: array[int]
     bytes: int
     sha256: str
     mtime_ns: int
@@ -259,8 +292,7 @@ class State:
             if self._durable:
                 os.fsync(self._journal)
         except OSError as error:
-            path = os.path.join(self._root.folder, JOURNAL)
-            raise UserError(cannot_write(path, error.strerror or str(error))) from error
+            raise _unwritable(self._root, JOURNAL, error) from error
 
     def _save(self) -> None:
         with whole(self._root, STATE, self._durable) as file:
@@ -269,7 +301,7 @@ class State:
 
 
 def _line(shard: ShardState) -> bytes:
-    return f"{json.dumps(shard._asdict())}\n".encode()
+    return f"{json.dumps({**shard._asdict(), 'sizes': shard.sizes.tolist()})}\n".encode()
 
 
 def _lines(root: Root, name: str) -> Iterator[ShardState]:
@@ -277,7 +309,6 @@ def _lines(root: Root, name: str) -> Iterator[ShardState]:
     if root.lstat(name) is None:
         return
     for line in root.read(name).splitlines():
-        with contextlib.suppress(ValueError, TypeError, RecursionError):
+        with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):
             shard = ShardState(**json.loads(line))
-            if isinstance(shard.sizes, list):
-                yield shard
+            yield shard._replace(sizes=array("Q", shard.sizes))

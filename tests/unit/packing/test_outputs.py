@@ -7,8 +7,15 @@ import pytest
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.tables import write_table
 from pixelmill.dataset.exports import MANIFEST
-from pixelmill.packing.outputs import Images, read
+from pixelmill.packing import outputs
+from pixelmill.packing.outputs import Images
 from tests.helpers.trees import make_tree
+
+
+def read(tree):
+    """The outputs of a tree, in the order of their members."""
+    found = outputs.read(tree)
+    return [outputs.of_line(line) for line in sorted([*found.images, *found.sidecars])]
 
 
 @pytest.fixture
@@ -55,6 +62,13 @@ def test_an_earlier_output_of_an_image_that_failed_since_is_not_packed(tmp_path)
 def test_a_tree_without_outputs_is_refused(tmp_path):
     with pytest.raises(UserError, match="lists no output"):
         read(str(make_tree(tmp_path, {})))
+
+
+@pytest.mark.parametrize("name", ["a\nb.jpg", "a\tb.jpg"])
+def test_a_name_that_no_manifest_has_is_refused(tmp_path, name):
+    write_table(tmp_path / "manifest.csv", MANIFEST, [(name, "", "a.jpg", "ok", "", 9, 9, "0")])
+    with pytest.raises(UserError, match="was not written by pixelmill"):
+        read(str(tmp_path))
 
 
 def test_a_table_of_others_is_refused(tmp_path):

@@ -363,7 +363,7 @@ def test_bytes_are_those_of_what_is_packed(tmp_path, folder, monkeypatch, form, 
     monkeypatch.setattr(shard_formats, "find_spec", lambda name: True)  # it need not be there
     tree = str(make_tree(tmp_path / "tree", CONTENTS, sidecars=True))
     request = PackRequest(tree, str(folder), form, Division(bytes=sum(map(len, CONTENTS.values()))))
-    assert _first_record(request, outputs.read(tree), outputs.Images(tree)).count == count
+    assert _first_record(request, outputs.read(tree)).count == count
 
 
 def test_bytes_divide_too(tree, folder):

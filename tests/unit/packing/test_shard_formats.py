@@ -90,7 +90,7 @@ def test_the_writers_ask_for_one_output_after_another(tmp_path):
         events.append((output.path, "open"))
         return 15, parts()
 
-    outputs = [Output(f"{n}.jpg", n, True, "", "", f"{n}.jpg") for n in "ab"]
+    outputs = [Output(n, "jpg", "", "", f"{n}.jpg") for n in "ab"]
     for form in ("webdataset", "zip"):
         events.clear()
         FORMATS[form].write(io.BytesIO(), outputs, opened)
