@@ -12,12 +12,13 @@ import hashlib
 import io
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from pixelmill.core.errors import UserError, shown
 from pixelmill.core.filenames import escape
-from pixelmill.core.files import changed_ns, modified_ns
+from pixelmill.core.files import changed_ns
 from pixelmill.storage.member import (
     NOWHERE,
     ArchiveFormat,
@@ -66,7 +67,7 @@ _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\x
 def _mark(file: BinaryIO) -> int:
     """Return the mark of all members of an open archive."""
     state = os.fstat(file.fileno())
-    return _mark_of(state.st_size, modified_ns(state), changed_ns(state))
+    return _mark_of(state.st_size, state.st_mtime_ns, changed_ns(state))
 
 
 @functools.lru_cache(maxsize=64)
@@ -177,9 +178,16 @@ def _is_header(header: bytes) -> bool:
         noted = _number(header[148:156])
     except ValueError:
         return False
-    rest = header[:148] + header[156:]
-    total = 8 * ord(" ") + sum(rest)
-    return noted == total or noted == total - 256 * sum(byte > 127 for byte in rest)
+    # The noted checksum itself counts as spaces.
+    total = _sum(header[:256]) + _sum(header[256:]) - _sum(header[148:156]) + 8 * ord(" ")
+    if noted == total:
+        return True
+    return noted == total - 256 * sum(byte > 127 for byte in header[:148] + header[156:])
+
+
+def _sum(data: bytes) -> int:
+    """Add at most 256 bytes: the lower half of Adler-32 is one more than that, modulo 65,521."""
+    return (zlib.adler32(data) & 0xFFFF) - 1
 
 
 def begins_as_tar(beginning: bytes) -> bool:
@@ -219,6 +227,9 @@ def _number(field: bytes) -> int:
     """Read a number in octal digits, or in binary if they were not enough (GNU)."""
     if field[0] in (0x80, 0xFF):
         return int.from_bytes(field[1:], "big") - (256 ** (len(field) - 1) if field[0] & 1 else 0)
+    digits = field[:-1]
+    if digits.isdigit() and field[-1] in b"\0 ":  # nearly always
+        return int(digits, 8)
     return int(field.partition(b"\0")[0].strip() or b"0", 8)
 
 
