@@ -124,7 +124,7 @@ def watermark(
     opacity : float
         From 0, which is invisible, to 1.
     size : float
-        Width of the mark, as a fraction of the picture's width.
+        Width of the mark, as a fraction of the picture's width; less if it would be too high.
     margin : float
         Distance to the picture's edges, as a fraction of its shorter side.
     color : str
@@ -135,15 +135,20 @@ def watermark(
     outline : bool
         Whether the text has a thin rim, black or white, so that it is readable on any background.
     """
-    width = max(1, round(size * picture.width))
-    mark = (
-        _image(image, width)
-        if image is not None
-        else lettering.draw(text or "", width, color, font, outline)
-    )
-    mark.putalpha(mark.getchannel("A").point([round(opacity * k) for k in range(256)]))
+
+    def made(width: int) -> Image.Image:
+        if image is not None:
+            return _image(image, width)
+        return lettering.draw(text or "", width, color, font, outline)
+
     edge = round(margin * min(picture.size))
     frame: Size = (picture.width - 2 * edge, picture.height - 2 * edge)
+    width = max(1, round(size * picture.width))
+    mark = made(width)
+    while mark.height > frame[1] > 0 and width > 1:
+        width = max(1, width * frame[1] // mark.height)
+        mark = made(width)
+    mark.putalpha(mark.getchannel("A").point([round(opacity * k) for k in range(256)]))
     left, top = canvas.offset(frame, mark.size, gravity)
     return _over(picture, mark, left + edge, top + edge)
 

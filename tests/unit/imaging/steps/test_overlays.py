@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from pixelmill.core.errors import UserError
 from pixelmill.imaging.recipe_parser import parse
@@ -112,15 +112,36 @@ def test_the_text_has_its_colour(apply):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_mark_larger_than_the_picture_is_cut(apply, mark, mode):
+@pytest.mark.parametrize("margin", [0, 0.1])
+def test_a_mark_that_would_be_too_high_is_reduced(apply, mark, mode, margin):
     image = Image.new(mode, (100, 10), "white")
-    params = {"image": mark, "size": 1, "opacity": 1, "margin": 0.1, "gravity": "top_left"}
+    params = {"image": mark, "size": 1, "opacity": 1, "margin": margin, "gravity": "top_left"}
     made = apply(image, "watermark", **params)
     # The mark has colours, which grey cannot show.
     in_color = {"L": "RGB", "LA": "RGBA", "RGB": "RGB", "RGBA": "RGBA"}[mode]
     assert (made.mode, made.size) == (in_color, (100, 10))
-    assert made.convert("RGB").getpixel((90, 9)) == image.convert("RGB").getpixel((0, 0))
-    assert made != image
+    edge, side = round(10 * margin), 10 - 2 * round(10 * margin)
+    left, top, right, bottom = ImageChops.difference(
+        image.convert("RGB"), made.convert("RGB")
+    ).getbbox()
+    assert (left, top, bottom) == (edge, edge, edge + side)
+    assert edge + side // 2 <= right <= edge + side
+
+
+def test_a_text_that_would_be_too_high_is_reduced(apply):
+    image = Image.new("RGB", (400, 60), "#404040")
+    lines = "three\nlines of\ntext"
+    made = apply(image, "watermark", text=lines, size=1, opacity=1, margin=0.1, gravity="center")
+    left, top, right, bottom = changed(image, made)
+    assert top >= 0.1 and bottom <= 0.9
+    assert bottom - top == pytest.approx(0.8, abs=0.05)
+    assert right - left < 0.5
+
+
+def test_a_mark_without_room_is_cut(apply, mark):
+    image = Image.new("RGB", (40, 40), "white")
+    made = apply(image, "watermark", image=mark, size=0.5, opacity=1, margin=0.5)
+    assert made.size == (40, 40)
 
 
 def test_a_mark_is_either_a_text_or_an_image(mark):
