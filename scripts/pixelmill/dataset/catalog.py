@@ -22,7 +22,7 @@ from pixelmill.core.files import changed_ns, is_inside, modified_ns, sweep, walk
 from pixelmill.core.regular_files import opened
 from pixelmill.core.root import Root
 from pixelmill.core.suggestions import followed
-from pixelmill.core.tables import iterate_table, write_table
+from pixelmill.core.tables import iterate_cells, write_table
 from pixelmill.core.user_paths import lookalike
 from pixelmill.dataset.entries import NO_DATE, Entries, Entry
 from pixelmill.dataset.globs import Selection, chosen
@@ -33,8 +33,10 @@ from pixelmill.storage.archives import Archives, Member, Place, is_archive, is_c
 
 HEADER = ("path", "bytes", "mtime_ns", "format", "width", "height", "changed_ns")
 
-#: Columns that only tables of archives have, and those with dates.
+#: Columns that only tables of archives have, and those with dates; and what stands for them and for
+#: a column that tables of version 0.1 lack.
 _OFFSET, _TAKEN = "offset", "taken"
+_RARER = {"changed_ns": "0", _OFFSET: "0", _TAKEN: "0"}
 
 #: Bytes of a member of an archive in which a date is looked for, which may have to be inflated.
 _REACH_IN_ARCHIVES = 2**26
@@ -380,34 +382,21 @@ def is_catalog(path: str) -> bool:
 
 def iterate(path: str | os.PathLike[str]) -> Iterator[Entry]:
     """Read a catalog entry by entry, unsorted."""
-    for row in iterate_table(path):
-        try:
-            entry = _entry(row)
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"The table '{path}' is not a catalog of pixelmill; give one, or leave it out."
-            ) from error
-        source = entry.path
-        if source[:1] == "/" or ".." in source.split("/") or "\0" in source:
-            raise UserError(
-                f"The table '{path}' names '{row['path']}', which leads out of the folder of "
-                "images; remove the table, then run the same command again."
-            )
-        yield entry
-
-
-def _entry(row: Mapping[str, str]) -> Entry:
-    return Entry(
-        path=unescape(row["path"]),
-        bytes=int(row["bytes"]),
-        mtime_ns=int(row["mtime_ns"]),
-        format=sys.intern(row["format"]),
-        width=int(row["width"]),
-        height=int(row["height"]),
-        changed_ns=int(row.get("changed_ns", 0)),  # not in tables of version 0.1
-        offset=int(row.get(_OFFSET, 0)),
-        taken=int(row.get(_TAKEN, 0)),
-    )
+    columns = ("path", "format", "bytes", "mtime_ns", "width", "height", *_RARER)
+    try:
+        for name, format_, *numbers in iterate_cells(path, columns, _RARER):
+            source = unescape(name)
+            if source[:1] == "/" or "\0" in source or ".." in source.split("/"):
+                raise UserError(
+                    f"The table '{path}' names '{name}', which leads out of the folder of "
+                    "images; remove the table, then run the same command again."
+                )
+            size, mtime_ns, *rest = map(int, numbers)
+            yield Entry._make((source, size, mtime_ns, sys.intern(format_), *rest))
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"The table '{path}' is not a catalog of pixelmill; give one, or leave it out."
+        ) from error
 
 
 def refresh(
@@ -429,11 +418,13 @@ def refresh(
     memory = Path(table).with_suffix(_MEMORY)
     if memory.parent.is_dir():
         sweep(memory.parent)
-    known = Entries(_remembered((*_memories(dataset, memory.name, shard), memory), shard))
-    catalog, seen = scan(folder, select, known.sorted(), shard, dated)
+    others_of = _memories(dataset, memory.name, shard)
+    known = Entries(_remembered((*others_of, memory), shard)).sorted()
+    catalog, seen = scan(folder, select, known, shard, dated)
     if keep is not None:
         catalog = Catalog(keep(catalog.entries), catalog.left_out)
-    write(memory, seen)
+    if others_of or seen != known or not memory.exists():
+        write(memory, seen)
     write(table, catalog.entries)
     if shard.is_whole:
         forget_others(table, shard)

@@ -93,7 +93,7 @@ class Entries(Sequence[Entry]):
                 column.extend(values)
         self.sizes.extend(sizes)
         self._times.extend(times)
-        self._formats += set(formats).difference(self._formats)
+        self._formats += [name for name in dict.fromkeys(formats) if name not in self._formats]
         self._format_numbers.extend(map(self._formats.index, formats))
         self.widths.extend(widths)
         self.heights.extend(heights)
@@ -143,9 +143,17 @@ class Entries(Sequence[Entry]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
             return NotImplemented
+        if isinstance(other, Entries) and self._columns == other._columns:  # takes little time
+            return True
         return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
 
     __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def _columns(self) -> tuple[object, ...]:
+        formats = self._formats, self._format_numbers
+        times = self._times, self._changes, self._offsets, self._taken
+        return self._paths, self.sizes, self.widths, self.heights, *formats, *times
 
     @property
     def are_members(self) -> bool:

@@ -92,8 +92,11 @@ def read(tree: str) -> Outputs:
     """
     path = os.path.join(tree, "manifest.csv")
     found = Outputs([], [])
-    for is_sidecar, line in _lines(path):
-        found[is_sidecar].append(line)
+    try:
+        for is_sidecar, line in _lines(path):
+            found[is_sidecar].append(line)
+    except KeyError as error:
+        raise UserError(f"The table '{path}' has no column {error}; run the step again.") from error
     if not found.images:
         raise UserError(f"'{path}' lists no output; run `pixelmill run` first.")
     found.images.sort()

@@ -7,7 +7,13 @@ import re
 import pytest
 
 from pixelmill.core.errors import UserError
-from pixelmill.core.tables import read_json, read_table, write_json, write_table
+from pixelmill.core.tables import (
+    iterate_cells,
+    read_json,
+    read_table,
+    write_json,
+    write_table,
+)
 
 
 def names_in(folder):
@@ -81,6 +87,18 @@ def test_a_row_that_lacks_cells_is_read_and_one_with_more_cells_is_told(tmp_path
     (tmp_path / "t.csv").write_text("name,number\na,1\nb,1,2\n")
     with pytest.raises(UserError, match="line 3 has more cells than the first one"):
         read_table(tmp_path / "t.csv")
+
+
+def test_some_columns_of_a_table_are_read(tmp_path):
+    write_table(tmp_path / "t.csv", ("name", "number", "note"), [("=1", 7, "x")])
+    assert list(iterate_cells(tmp_path / "t.csv", ("note", "name"))) == [("x", "=1")]
+    columns = ("other", "name", "number")
+    assert list(iterate_cells(tmp_path / "t.csv", columns, {"other": "0"})) == [("0", "=1", "7")]
+    with pytest.raises(KeyError, match="other"):
+        next(iterate_cells(tmp_path / "t.csv", columns))
+    (tmp_path / "t.csv").write_text("name,number\na\n")
+    with pytest.raises(UserError, match="is damaged"):
+        next(iterate_cells(tmp_path / "t.csv", ("name", "number")))
 
 
 def test_a_table_without_rows_has_its_header(tmp_path):

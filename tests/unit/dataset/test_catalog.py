@@ -305,6 +305,18 @@ def test_a_memory_that_cannot_be_read_is_forgotten(tmp_path, jpeg, memory):
     assert refresh(str(table), str(tmp_path / "in")) == first
 
 
+def test_a_memory_is_written_again_only_if_something_changed(tmp_path, jpeg):
+    put(tmp_path, "in/a.jpg", jpeg)
+    table, memory = tmp_path / "catalog.csv", tmp_path / "catalog.known.csv"
+    refresh(str(table), str(tmp_path / "in"))
+    first = memory.stat().st_ino
+    refresh(str(table), str(tmp_path / "in"))
+    assert memory.stat().st_ino == first
+    put(tmp_path, "in/b.jpg", jpeg)
+    refresh(str(table), str(tmp_path / "in"))
+    assert len(catalog.read(memory)) == 2
+
+
 def test_a_refresh_follows_the_selection(tmp_path, jpeg):
     for path in ("in/a.jpg", "in/drafts/b.jpg"):
         put(tmp_path, path, jpeg)
