@@ -9,8 +9,9 @@ from typing import Any
 from pixelmill.core.errors import UserError
 from pixelmill.core.files import is_inside
 from pixelmill.core.user_paths import expanded
-from pixelmill.dataset.image_list import STANDARD_INPUT, ImageList
+from pixelmill.dataset.image_list import ImageList
 from pixelmill.dataset.left_out import is_awaited, table_of
+from pixelmill.dataset.list_files import STANDARD_INPUT
 
 #: Table of the parts of a dataset.
 _SPLITS = "splits.csv"

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from pixelmill.core.errors import UserError, shortened, shown
 from pixelmill.core.filenames import collision_key
 from pixelmill.core.suggestions import followed, nearest
-from pixelmill.dataset.image_list import (
+from pixelmill.dataset.list_files import (
     DELIMITERS,
     MOST_COLUMNS,
     STANDARD_INPUT,
