@@ -66,7 +66,7 @@ PLAIN_PILLOW = @if [ -e .venv/simd ]; then rm -f .venv/simd .venv/kernel; \
 
 .venv/ready-dev: .venv/python envs/requirements-dev.lock
 	$(PLAIN_PILLOW)
-	@echo "Setting up .venv with 124 packages; those that pip has not kept are downloaded, up to 290 MB."
+	@echo "Setting up .venv with 125 packages; those that pip has not kept are downloaded, up to 290 MB."
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r envs/requirements-dev.lock
 	@touch $@ .venv/ready
 
@@ -105,5 +105,5 @@ presets: .venv/ready-dev ## draw docs/presets.png again
 lock: ## pin all dependencies of pyproject.toml again
 	$(UV_COMPILE) -o envs/requirements.lock
 	$(UV_COMPILE) --extra cluster -o envs/requirements-cluster.lock
-	$(UV_COMPILE) --extra cluster --extra heif --extra buckets --extra zstd --group dev -o envs/requirements-dev.lock
+	$(UV_COMPILE) --extra cluster --extra heif --extra buckets --extra sftp --extra zstd --group dev -o envs/requirements-dev.lock
 	$(PYTHON) envs/conda.py

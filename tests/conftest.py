@@ -26,7 +26,7 @@ from tests.helpers.preloaded import Server
 #: Fixtures that are shared from modules of their own.
 pytest_plugins = [
     f"tests.helpers.{name}"
-    for name in ("leavings", "places", "projects", "s3_server", "sharding", "slurm")
+    for name in ("leavings", "places", "projects", "s3_server", "sftp_server", "sharding", "slurm")
 ]
 
 REPOSITORY = Path(__file__).parents[1]

@@ -61,8 +61,8 @@ def run(
     arguments : callable
         Reads the command line; it is called once the standard streams can be written to.
     keeps_credentials : bool
-        Whether the script needs what the environment says about object stores. It is kept from
-        all scripts that decode images.
+        Whether the script needs what the environment says about object stores and agents of keys.
+        It is kept from all scripts that decode images.
     """
     streams.secure()
     pin_inner_threads()

@@ -71,7 +71,19 @@ def place_of(dataset: Mapping[str, Any]) -> str | None:
         return archive if is_compressed(archive) else None
     urls = dataset.get("urls")
     place: str | None = urls["file"] if isinstance(urls, Mapping) else urls
-    return place or dataset.get("bucket")
+    folder = dataset.get("folder", "")
+    return place or dataset.get("bucket") or (folder if is_remote(folder) else None)
+
+
+def is_remote(folder: str) -> bool:
+    """Whether a folder is on a server that is reached by SFTP.
+
+    Examples
+    --------
+    >>> is_remote("sftp://me@nas/photos"), is_remote("photos")
+    (True, False)
+    """
+    return folder.lower().startswith("sftp://")
 
 
 def mirror_of(name: str) -> str:

@@ -204,6 +204,7 @@ class _Mirror:
         for item in self._place.items():
             name, fault = member_path(item.name)
             parts = name.split("/")
+            fault = item.fault or fault
             if not fault and any(part.startswith(".") for part in parts):
                 fault = "hidden files"
             if not fault and not _is_unicode(name):

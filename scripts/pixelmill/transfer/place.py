@@ -22,6 +22,8 @@ class Item(NamedTuple):
         How the place finds it.
     known : str
         The tag of the copy that the mirror has; empty if it has none. Set by the mirror.
+    fault : str
+        What it is if no copy of it can be a file of the mirror, in the plural, such as "links".
     """
 
     name: str
@@ -29,6 +31,7 @@ class Item(NamedTuple):
     tag: str
     address: str
     known: str = ""
+    fault: str = ""
 
 
 class Fetched(NamedTuple):

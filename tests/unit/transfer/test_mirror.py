@@ -14,6 +14,7 @@ from pixelmill.transfer.mirror import mirror, mirrored_in, token
 from pixelmill.transfer.mirror_record import RECORD
 from pixelmill.transfer.place import PermanentError, TransferError
 from pixelmill.transfer.places import ListOptions, place_at
+from pixelmill.transfer.sftp import Sftp
 from pixelmill.transfer.url_list import UrlList
 from tests.helpers.shelf import Shelf
 
@@ -242,7 +243,7 @@ def test_what_a_mirror_did_is_told(folder, caplog):
     ("source", "kind"),
     [
         ("s3://bucket/a.csv", Bucket), ("urls.CSV", UrlList), ("-", UrlList),
-        ("list.parquet", UrlList), ("a.tar.gz", CompressedTars),
+        ("list.parquet", UrlList), ("a.tar.gz", CompressedTars), ("sftp://nas/a.csv", Sftp),
     ],
 )  # fmt: skip
 def test_a_place_is_known_by_its_name(tmp_path, monkeypatch, source, kind):
