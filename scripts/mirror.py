@@ -30,7 +30,9 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = cli.parser(__doc__, "python scripts/mirror.py s3://bucket/photos my_photos")
     parser.add_argument(
-        "place", metavar="PLACE", help="URL of a bucket, compressed tars, or a list of URLs"
+        "place",
+        metavar="PLACE",
+        help="URL of a bucket or of a folder on a server, compressed tars, or a list of URLs",
     )
     parser.add_argument(
         "folder", type=cli.path, metavar="FOLDER", help="folder of the copies; created if missing"

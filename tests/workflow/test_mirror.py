@@ -131,6 +131,63 @@ def test_the_command_mirrors_a_bucket(pixelmill, store, photos, tmp_path):
 
 
 @pytest.fixture
+def sftp_project(new_project, tmp_path, sftp):
+    """A project whose pictures are in a folder of a server."""
+    config = {**SMALL, "datasets": {"mine": {"folder": sftp.url}}}
+    project = new_project(tmp_path / "project", config, count=3)
+    for path in (project / "pictures").iterdir():
+        path.rename(sftp.photos / path.name)
+    return project
+
+
+def test_the_workflow_copies_and_makes_what_changed_on_a_server(
+    sftp_project, snakemake, sftp, picture, encoded
+):
+    first = snakemake(sftp_project, "process")
+    assert first.status == 0, first.text
+    assert f"{sftp.url}: 3 files copied" in first.text
+    tree = sftp_project / "results/mine/light/auto"
+    made = outputs(tree)
+    assert is_up_to_date(snakemake(sftp_project, "process"))
+    (sftp.photos / "1.jpg").write_bytes(encoded(picture(50, (160, 120)), "JPEG"))
+    again = snakemake(sftp_project, "process")
+    assert (again.status, "1 file copied" in again.text) == (0, True), again.text
+    now = outputs(tree)
+    assert {name for name in now if now[name] != made[name]} == {"images/1.jpg"}
+    key = (sftp.ssh / "id_ed25519").read_bytes().splitlines()[1:-1]
+    for path in sftp_project.rglob("*"):
+        if path.is_file() and path.stat().st_size < 10_000_000:
+            assert not any(line in path.read_bytes() for line in key), path
+    assert snakemake(sftp_project, "clean").status == 0
+    assert not (sftp_project / "mirrors/mine/1.jpg").exists()
+    assert (sftp.photos / "1.jpg").exists()
+
+
+def test_a_server_that_cannot_be_used_is_told(sftp_project, snakemake, sftp):
+    sftp.ssh.joinpath("known_hosts").write_text("")
+    told = f"'{sftp.url}' cannot be used: the key of '127.0.0.1', SHA256:"
+    first = snakemake(sftp_project, "process")
+    assert (first.status != 0, told in first.text) == (True, True), first.text
+    sftp.ssh.joinpath("known_hosts").write_text(sftp.server.known_hosts())
+    assert snakemake(sftp_project, "process").status == 0
+    sftp.ssh.joinpath("known_hosts").write_text("")
+    later = snakemake(sftp_project, "process")
+    assert (later.status != 0, later.jobs) == (True, [])
+    assert f"config: datasets.mine.folder: {told}" in later.text
+
+
+def test_the_command_mirrors_a_folder_of_a_server(pixelmill, sftp, photos, tmp_path):
+    photos(sftp.photos, 3)
+    environment = {"HOME": str(sftp.ssh.parent)}
+    done = pixelmill("mirror", sftp.url, "copies", environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1].startswith(f"{sftp.url}: 3 files copied")
+    refused = pixelmill("mirror", "sftp://me:planted@nas/a", "other", environment=environment)
+    assert (refused.returncode, "planted" in refused.stderr) == (2, False)
+    assert "'sftp://nas/a' was given with a password" in refused.stderr
+
+
+@pytest.fixture
 def web(monkeypatch):
     server = WebServer()
     for name in ("http_proxy", "https_proxy", "all_proxy"):

@@ -1,5 +1,5 @@
-# Copies of images that are elsewhere, for datasets that have a key `bucket` or `urls`, and compressed
-# tars as plain ones.
+# Copies of images that are elsewhere: those of datasets with a key `bucket` or `urls`, or with a
+# folder on a server, and compressed tars as plain ones.
 
 
 rule mirror:

@@ -111,15 +111,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     mirror = add(
         "mirror",
-        "copy images from a bucket, URLs or compressed tars into a folder, or only what changed",
+        "copy images from a bucket, a server, URLs or compressed tars into a folder, or only what "
+        "changed",
         "pixelmill mirror s3://bucket/photos photos\n"
+        "  pixelmill mirror sftp://me@nas/photos photos\n"
         "  pixelmill mirror urls.csv photos\n"
         "  pixelmill mirror 'crawl/*.tar.gz' tars",
     )
     mirror.add_argument(
         "place",
         metavar="PLACE",
-        help="URL of a bucket and a prefix in it; a text or a CSV of URLs; or compressed tars",
+        help="URL of a bucket and a prefix in it, or of a folder on a server (SFTP); a "
+        "text or a CSV of URLs; or compressed tars",
     )
     mirror.add_argument(
         "folder", type=path, metavar="FOLDER", help="folder of the copies, created if missing"
@@ -299,7 +302,7 @@ def _run(options: argparse.Namespace) -> int | None:
     return command(options)
 
 
-#: Commands that reach object stores, as words of the command line.
+#: Commands that reach object stores or servers, as words of the command line.
 _WITH_CREDENTIALS = (["mirror"], ["upload"])
 
 #: Commands that read or make measurements; their modules take long to import.

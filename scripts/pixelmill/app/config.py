@@ -21,7 +21,7 @@ from pixelmill.core.suggestions import followed, nearest
 from pixelmill.core.user_paths import expanded, lookalike
 from pixelmill.dataset import left_out
 from pixelmill.dataset.image_list import ImageList
-from pixelmill.dataset.layout import INSPECTION
+from pixelmill.dataset.layout import INSPECTION, is_remote
 from pixelmill.imaging import recipe, recipe_parser
 from pixelmill.imaging.codecs.formats import format_name
 from pixelmill.imaging.codecs.limits import PRESETS
@@ -349,6 +349,16 @@ def _check_bucket(key: str, url: str) -> None:
         raise UserError(f"{key}: {error}") from error
 
 
+def _check_server(key: str, url: str) -> None:
+    from pixelmill.transfer import sftp, ssh_connection
+
+    try:
+        sftp.check_url(url)
+        ssh_connection.library(url)
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from error
+
+
 def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Mapping[str, Any]:
     """Check a dataset, and return it with the path of its images expanded."""
     key = f"datasets.{name}"
@@ -371,7 +381,8 @@ def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Map
         if not is_bucket(dataset["bucket"]):
             raise UserError(
                 f"{key}.bucket: '{dataset['bucket']}' is not the URL of a bucket; write, for "
-                "example, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix."
+                "example, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix, and "
+                "'folder' for sftp://host/path."
             )
         _check_bucket(f"{key}.bucket", dataset["bucket"])
         return dataset
@@ -388,6 +399,9 @@ def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Map
             advice = followed(lookalike(file), "correct its path.")
             raise UserError(f"{key}.urls: '{file}' does not exist{advice}")
         return {**dataset, "urls": {**urls, "file": file}}
+    if is_remote(dataset["folder"]):
+        _check_server(f"{key}.folder", dataset["folder"])
+        return dataset
     folder = _expanded(dataset["folder"], f"{key}.folder")
     if is_archive(folder) or is_compressed(folder):
         raise UserError(f"{key}.folder: '{folder}' is an archive; write 'archive' for 'folder'.")

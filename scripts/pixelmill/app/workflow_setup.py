@@ -226,7 +226,7 @@ def mirror_token(name: str, config: Mapping[str, Any]) -> str:
             )
             return mirror.token(place, folder, globs.Selection(**selection(dataset)))
         except UserError as error:
-            key = next(key for key in ("archive", "bucket", "urls") if key in dataset)
+            key = next(key for key in ("folder", "archive", "bucket", "urls") if key in dataset)
             raise UserError(f"datasets.{name}.{key}: {error}") from error
 
     return _of_this_run(mirror_of(name), make)

@@ -228,6 +228,14 @@ MISTAKES = {
         {"datasets": {"demo": {"bucket": "photos"}}}, "datasets.demo.bucket",
         ["'photos' is not the URL of a bucket", "s3://bucket/prefix"],
     ),
+    "bucket-that-is-a-server": (
+        {"datasets": {"demo": {"bucket": "sftp://nas/a"}}}, "datasets.demo.bucket",
+        ["'folder' for sftp://host/path"],
+    ),
+    "folder-on-a-server-with-a-password": (
+        folder("sftp://me:planted@nas/a"), "datasets.demo.folder",
+        ["'sftp://nas/a' was given with a password"],
+    ),
     "urls-that-are-no-list": (
         {"datasets": {"demo": {"urls": "photos"}}}, "datasets.demo.urls",
         ["'photos' is not a list of URLs", ".csv"],
