@@ -26,7 +26,7 @@ def main(options: argparse.Namespace) -> None:
         options.select,
         options.on_duplicate,
         thresholds,
-        ImageList.given(options.list, options.where),
+        ImageList.given(options.list, options.where, options.names),
         options.source or ".",
     )
     logging.info(

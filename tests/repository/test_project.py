@@ -28,6 +28,7 @@ TESTED_BY = {
     "packing/shard_writer": "unit/packing/test_pack.py",
     "app/folder_commands": "workflow/test_command.py",
     "core/environment": "unit/imaging/test_fingerprint.py",
+    "dataset/given_names": "unit/dataset/test_image_list.py",
     "dataset/gather_catalog": "unit/dataset/test_gather.py",
     "report/charts/base": "unit/report/charts/test_charts.py",
     "storage/member": "unit/storage/test_archives.py",

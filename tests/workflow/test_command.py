@@ -77,6 +77,21 @@ def test_a_list_may_come_from_another_program(repository, photos, tmp_path):
     assert made == ["0", "2"]
 
 
+@pytest.mark.slow
+def test_outputs_are_named_after_a_list(pixelmill, photos, tmp_path):
+    photos(tmp_path / "in", 3)
+    (tmp_path / "shop.csv").write_text("file;sku\n0.jpg;shoes/a\n1.jpg;b\n")
+    options = ("in", "out", "--list", "shop.csv", "--names", "sku")
+    done = pixelmill("run", *options, "--preset", "thumbnails")
+    assert done.returncode == 0, done.stderr
+    made = sorted(path.stem for path in (tmp_path / "out/images").rglob("*.*"))
+    assert made == ["a", "b"]
+    assert "make 0; keep 2" in pixelmill("plan", *options).stderr
+    assert pixelmill("verify", *options).returncode == 0
+    without = pixelmill("plan", *options[:-2])
+    assert "make 2: 2 name changed; keep 0" in without.stderr
+
+
 def test_lines_of_json_are_all_that_standard_output_gets(pixelmill, photos, tmp_path):
     photos(tmp_path / "in", 2)
     done = pixelmill("run", "in", "out", "--preset", "thumbnails", "--progress", "json")

@@ -89,6 +89,22 @@ def test_only_listed_images_are_processed_and_a_changed_list_changes_nothing_els
     assert len(list(images.iterdir())) == 4
 
 
+def test_outputs_are_named_after_a_list(snakemake, project):
+    folder = project(list={"file": "shop.csv", "names": "sku"})
+    (folder / "shop.csv").write_text("path,sku\n0.jpg,shoes/a\n1.jpg,b\n2.jpg,\n")
+    done = snakemake(folder, "process")
+    assert done.status == 0, done.text
+    images = folder / "results/mine/light/auto/images"
+    made = {path.relative_to(images).as_posix() for path in images.rglob("*.*")}
+    assert made == {"shoes/a.jpg", "b.jpg", "2.jpg"}
+    assert is_up_to_date(snakemake(folder, "process"))
+    (folder / "shop.csv").write_text("path,sku\n0.jpg,b\n1.jpg,c\n2.jpg,\n")
+    assert "make 2: 2 name changed; keep 1" in snakemake(folder, "plan").text
+    assert snakemake(folder, "process").status == 0
+    assert sorted(path.name for path in images.iterdir()) == ["2.jpg", "b.jpg", "c.jpg"]
+    assert snakemake(folder, "verify").status == 0
+
+
 def test_a_part_of_a_split_is_processed(snakemake, project):
     folder = project(
         split={"ratios": {"train": 0.5, "test": 0.5}},

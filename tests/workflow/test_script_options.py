@@ -248,13 +248,14 @@ def test_an_inspection_gets_workers_policy_selection_catalog_and_thresholds(hand
 
 def test_a_choice_gets_expression_duplicates_list_and_thresholds(handed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "list.csv").write_text("source,split,a\n")
+    (tmp_path / "list.csv").write_text("source,split,a,sku\n")
     found = handed(
         "inspection.choose", "choose", (1, 2), "select_images.py", "out", "--catalog", "c.csv",
         "--select", "not dark", "--on-duplicate", "best", "--settings", '{"dark": 9}',
         "--list", "list.csv", "--where", "split=train", "--where", "a=b=c", "--source", "in",
+        "--names", "sku",
     )  # fmt: skip
-    listed = ImageList("list.csv", {"split": "train", "a": "b=c"})
+    listed = ImageList("list.csv", {"split": "train", "a": "b=c"}, "sku")
     assert list(found.values()) == ["c.csv", "out", "not dark", "best", {"dark": 9}, listed, "in"]
 
 

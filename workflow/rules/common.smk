@@ -156,6 +156,7 @@ def selecting(wildcards):
     if named:
         options += [("--list", named.file), ("--source", folder(wildcards))]
         options += [("--where", "=".join(cell)) for cell in sorted(named.where.items())]
+        options += [("--names", named.names)]
     return shlex.join(part for option in options if option[1] for part in option)
 
 

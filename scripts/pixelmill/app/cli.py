@@ -79,6 +79,12 @@ def add_list(made: argparse.ArgumentParser) -> None:
         metavar="COLUMN=VALUE",
         help="use only the rows of the list with this value, such as split=train; may be repeated",
     )
+    made.add_argument(
+        "--names",
+        default="",
+        metavar="COLUMN",
+        help="name the outputs as this column of the list says, such as sku",
+    )
 
 
 def add_token(made: argparse.ArgumentParser) -> None:

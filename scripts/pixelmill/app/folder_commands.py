@@ -146,7 +146,7 @@ LEAST_COMPARED, MOST_PIXELS = 10, 80_000_000
 
 def chosen_by_list(options: argparse.Namespace) -> Callable[[Entries], Entries] | None:
     """Return a function that keeps the images that a list names; None without a list."""
-    listed = ImageList.given(options.list, options.where)
+    listed = ImageList.given(options.list, options.where, options.names)
     if listed is None:
         return None
 
@@ -154,7 +154,7 @@ def chosen_by_list(options: argparse.Namespace) -> Callable[[Entries], Entries] 
         found = listed.find(entries, globs.chosen(options.source)[0])
         if found.missing:
             log.warning("%s", found.missing)
-        named = entries.where(found.flags, 1)
+        named = found.chosen(entries)
         log.info("%s names %s of %s images", listed.name, f"{len(named):,}", f"{len(entries):,}")
         return named
 

@@ -43,13 +43,14 @@ def checked(name: str, listed: ImageList, config: Mapping[str, Any]) -> dict[str
         path = os.path.normpath(expanded(listed.file))
         if table := table_of(path, config):
             path = "/".join((config["results"], *table))  # as the rules name their outputs
-        listed = ImageList(path, listed.where)
+        listed = ImageList(path, listed.where, listed.names)
         if not is_awaited(listed, config):
             listed.check()
         _check_order(path, table, name, config)
     except UserError as error:
         raise UserError(f"{key}: {error}") from error
-    return {"file": path, "where": dict(listed.where)}
+    names = {"names": listed.names} if listed.names else {}
+    return {"file": path, "where": dict(listed.where), **names}
 
 
 def _check_order(path: str, table: tuple[str, ...], name: str, config: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ DATE_FIELD = "taken"
 ENDINGS = (".{ext}", "{name}")
 
 #: Characters that some file systems do not allow in names.
-_UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]')
+UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]')
 
 #: What a date is replaced by if there is none.
 UNDATED = "undated"
@@ -104,7 +104,7 @@ def fields_of(template: str) -> set[str]:
             if field not in FIELDS or form or conversion:
                 raise ValueError(f"a path with the fields {known}")
             text = f"{{{field}}}"
-        if _UNFIT.search(literal + text):
+        if UNFIT.search(literal + text):
             raise ValueError('a path without < > : " \\ | ? * and control characters')
         shape += literal + text
     names = shape.split("/")

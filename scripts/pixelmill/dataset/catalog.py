@@ -33,9 +33,9 @@ from pixelmill.storage.archives import Archives, Member, Place, is_archive, is_c
 
 HEADER = ("path", "bytes", "mtime_ns", "format", "width", "height", "changed_ns")
 
-#: Columns that only tables of archives have, and those with dates; and what stands for them and for
-#: a column that tables of version 0.1 lack.
-_OFFSET, _TAKEN = "offset", "taken"
+#: Columns that only tables of archives have, those with dates, and those with names of a list; and
+#: what stands for them and for a column that tables of version 0.1 lack.
+_OFFSET, _TAKEN, _NAME = "offset", "taken", "name"
 _RARER = {"changed_ns": "0", _OFFSET: "0", _TAKEN: "0"}
 
 #: Bytes of a member of an archive in which a date is looked for, which may have to be inflated.
@@ -353,15 +353,19 @@ def _opened(place: Place) -> BinaryIO:
     return os.fdopen(opened(place), "rb", buffering=LOOK_BYTES)
 
 
-def write(path: str | os.PathLike[str], entries: Iterable[Entry]) -> None:
-    """Write a catalog as a table."""
+def write(path: str | os.PathLike[str], entries: Iterable[Entry], are_named: bool = False) -> None:
+    """Write a catalog as a table, also with names of outputs if entries have them."""
     rest = iter(entries)
     first = list(itertools.islice(rest, 1))
     rarer = [name for name in (_OFFSET, _TAKEN) if first and getattr(first[0], name)]
     header = (*HEADER, *rarer)
     rest_of = operator.attrgetter(*header[1:])
-    rows = ((escape(e.path), *rest_of(e)) for e in itertools.chain(first, rest))
-    write_table(path, header, rows)
+    every = itertools.chain(first, rest)
+    if are_named:
+        rows = ((escape(e.path), *rest_of(e), escape(e.name)) for e in every)
+        write_table(path, (*header, _NAME), rows)
+    else:
+        write_table(path, header, ((escape(e.path), *rest_of(e)) for e in every))
 
 
 def read(path: str | os.PathLike[str]) -> Entries:
@@ -382,21 +386,28 @@ def is_catalog(path: str) -> bool:
 
 def iterate(path: str | os.PathLike[str]) -> Iterator[Entry]:
     """Read a catalog entry by entry, unsorted."""
-    columns = ("path", "format", "bytes", "mtime_ns", "width", "height", *_RARER)
+    columns = ("path", _NAME, "format", "bytes", "mtime_ns", "width", "height", *_RARER)
     try:
-        for name, format_, *numbers in iterate_cells(path, columns, _RARER):
-            source = unescape(name)
-            if source[:1] == "/" or "\0" in source or ".." in source.split("/"):
+        for path_cell, name_cell, format_, *numbers in iterate_cells(
+            path, columns, {_NAME: "", **_RARER}
+        ):
+            source, name = unescape(path_cell), unescape(name_cell)
+            if _leads_out(source) or (name and _leads_out(name)):
+                cell = path_cell if _leads_out(source) else name_cell
                 raise UserError(
-                    f"The table '{path}' names '{name}', which leads out of the folder of "
+                    f"The table '{path}' names '{cell}', which leads out of the folder of "
                     "images; remove the table, then run the same command again."
                 )
             size, mtime_ns, *rest = map(int, numbers)
-            yield Entry._make((source, size, mtime_ns, sys.intern(format_), *rest))
+            yield Entry._make((source, size, mtime_ns, sys.intern(format_), *rest, name))
     except (KeyError, ValueError) as error:
         raise UserError(
             f"The table '{path}' is not a catalog of pixelmill; give one, or leave it out."
         ) from error
+
+
+def _leads_out(path: str) -> bool:
+    return path[:1] == "/" or "\0" in path or ".." in path.split("/")
 
 
 def refresh(
@@ -425,7 +436,7 @@ def refresh(
         catalog = Catalog(keep(catalog.entries), catalog.left_out)
     if others_of or seen != known or not memory.exists():
         write(memory, seen)
-    write(table, catalog.entries)
+    write(table, catalog.entries, catalog.entries.are_named)
     if shard.is_whole:
         forget_others(table, shard)
     return catalog

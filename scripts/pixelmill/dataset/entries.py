@@ -22,7 +22,8 @@ class Entry(NamedTuple):
     of the last change, which no program can set; 0 if unknown. Of a member of an archive,
     `changed_ns` is its mark, and `offset` where it is there (`pixelmill.storage.member`); the
     offset of a file is 0. `taken` is when the picture was taken, as the digits YYYYMMDDHHMMSS, or
-    `NO_DATE`; 0 if it was not looked at.
+    `NO_DATE`; 0 if it was not looked at. `name` is the path, without a suffix, after which a list
+    names its outputs; empty if they are named after `path`.
     """
 
     path: str
@@ -34,6 +35,7 @@ class Entry(NamedTuple):
     changed_ns: int = 0
     offset: int = 0
     taken: int = 0
+    name: str = ""
 
 
 class Entries(Sequence[Entry]):
@@ -72,12 +74,13 @@ class Entries(Sequence[Entry]):
         self._changes = array("q")
         self._offsets = array("q")  # empty as long as all are 0, as those of files
         self._taken = array("q")  # the same
+        self._names: list[str] = []  # empty as long as none has one
         rest = iter(entries)
         while some := list(islice(rest, _CHUNK)):
             self._add(some)
 
     def _add(self, some: list[Entry]) -> None:
-        paths, sizes, times, formats, widths, heights, changes, offsets, taken = zip(
+        paths, sizes, times, formats, widths, heights, changes, offsets, taken, names = zip(
             *some, strict=True
         )
         encoded = [*map(_encoded, paths), b""]
@@ -91,6 +94,9 @@ class Entries(Sequence[Entry]):
             if column or any(values):
                 column.extend(repeat(0, len(self) - len(column)))
                 column.extend(values)
+        if self._names or any(names):
+            self._names.extend(repeat("", len(self) - len(self._names)))
+            self._names.extend(names)
         self.sizes.extend(sizes)
         self._times.extend(times)
         self._formats += [name for name in dict.fromkeys(formats) if name not in self._formats]
@@ -120,6 +126,7 @@ class Entries(Sequence[Entry]):
             self._changes[number],
             self._offsets[number] if self._offsets else 0,
             self._taken[number] if self._taken else 0,
+            self._names[number] if self._names else "",
         )
 
     def __iter__(self) -> Iterator[Entry]:
@@ -136,6 +143,7 @@ class Entries(Sequence[Entry]):
                 self._changes[begin:end],
                 self._offsets[begin:end] or repeat(0, end - begin),
                 self._taken[begin:end] or repeat(0, end - begin),
+                self._names[begin:end] or repeat("", end - begin),
                 strict=True,
             )
             yield from map(_entry, columns)
@@ -152,8 +160,9 @@ class Entries(Sequence[Entry]):
     @property
     def _columns(self) -> tuple[object, ...]:
         formats = self._formats, self._format_numbers
-        times = self._times, self._changes, self._offsets, self._taken
-        return self._paths, self.sizes, self.widths, self.heights, *formats, *times
+        rarer = self._offsets, self._taken, self._names
+        rest = self._times, self._changes, *formats, *rarer
+        return self._paths, self.sizes, self.widths, self.heights, *rest
 
     @property
     def are_members(self) -> bool:
@@ -164,6 +173,11 @@ class Entries(Sequence[Entry]):
     def are_dated(self) -> bool:
         """Whether all have been looked at for when they were taken."""
         return len(self._taken) == len(self) and 0 not in self._taken
+
+    @property
+    def are_named(self) -> bool:
+        """Whether a list names outputs of some."""
+        return bool(self._names)
 
     def take(self, numbers: Sequence[int]) -> Entries:
         """Return the entries with these numbers, in this order."""

@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, NamedTuple
 from pixelmill.core.errors import UserError, shortened, shown
 from pixelmill.core.filenames import of_cell, unescape
 from pixelmill.core.suggestions import followed, nearest
-from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.given_names import GivenNames
 from pixelmill.dataset.list_files import (
     DELIMITERS,
     MOST_COLUMNS,
@@ -51,10 +52,27 @@ class Found(NamedTuple):
         1 for each entry that is named, 0 for the others.
     missing : str
         Which paths of the list name no image, in a sentence; empty if there are none.
+    names : mapping of int to str
+        What outputs are named after, by the numbers of their entries, if the list says so.
     """
 
     flags: bytearray
     missing: str
+    names: Mapping[int, str]
+
+    def chosen(self, entries: Entries) -> Entries:
+        """Return the entries of the catalog that are named, with the names of their outputs."""
+        if not self.names:
+            return entries.where(self.flags, 1)
+        return Entries(
+            self.renamed(number, entry)
+            for number, entry in enumerate(entries)
+            if self.flags[number]
+        )
+
+    def renamed(self, number: int, entry: Entry) -> Entry:
+        """Return an entry of the catalog, by its number, with the name of its outputs."""
+        return entry._replace(name=self.names.get(number, ""))
 
 
 @dataclass(frozen=True)
@@ -72,10 +90,14 @@ class ImageList:
         Its path, or `STANDARD_INPUT`.
     where : mapping of str to str
         Columns of a table, with the values that its rows must have to be read.
+    names : str
+        The column of a table with the paths after which outputs are named; empty if they are named
+        after their sources.
     """
 
     file: str
     where: Mapping[str, str] = field(default_factory=dict)
+    names: str = ""
 
     @classmethod
     def of(cls, dataset: Mapping[str, Any]) -> ImageList | None:
@@ -84,16 +106,18 @@ class ImageList:
         Examples
         --------
         >>> ImageList.of({"folder": "photos", "list": {"file": "a.csv", "where": {"fold": 3}}})
-        ImageList(file='a.csv', where={'fold': '3'})
+        ImageList(file='a.csv', where={'fold': '3'}, names='')
         """
         given = dataset.get("list")
         if given is None or isinstance(given, str):
             return cls(given) if given else None
         where = {key: str(value) for key, value in given.get("where", {}).items()}
-        return cls(given["file"], where)
+        return cls(given["file"], where, given.get("names", ""))
 
     @classmethod
-    def given(cls, file: str | None, where: Iterable[tuple[str, str]]) -> ImageList | None:
+    def given(
+        cls, file: str | None, where: Iterable[tuple[str, str]], names: str = ""
+    ) -> ImageList | None:
         """Return the list that options of a command name; None if they name none.
 
         Raises
@@ -111,9 +135,11 @@ class ImageList:
                     f"--where: '{column}' is given twice, with '{values[column]}' and '{value}'; "
                     "give one value."
                 )
+        if file is None and names:
+            raise UserError(f"--names: '{names}' is a column of a list; add --list.")
         if file is None:
             return None
-        listed = cls(file, values)
+        listed = cls(file, values, names)
         listed.check()
         return listed
 
@@ -152,16 +178,18 @@ class ImageList:
         UserError
             If the list or one of its paths is wrong, or if it names none of the images.
         """
-        flags = bytearray(len(entries))
+        flags, names = bytearray(len(entries)), GivenNames(self.wrong)
         folders = _folders(source)
         named = missing = near = 0
         examples: list[str] = []
-        for line, path in self._paths():
+        for line, path, name in self._paths():
             named += 1
             path = self._below(path, line, source, folders)
             number = entries.find(path, near)
             if number is not None:
                 flags[number] = 1
+                if self.names:
+                    names.note(line, number, path, name)
                 near = number + 1
                 continue
             missing += 1
@@ -183,7 +211,8 @@ class ImageList:
         verb = "names" if missing == 1 else "name"
         told = f"{missing:,} of the {named:,} paths in {self.name} {verb} no image of '{source}': "
         more = f" and {missing - len(examples):,} more" * (missing > len(examples))
-        return Found(flags, f"{told}{', '.join(examples)}{more}" if missing else "")
+        told = f"{told}{', '.join(examples)}{more}" if missing else ""
+        return Found(flags, told, names.of_entries)
 
     @property
     def _is_parquet(self) -> bool:
@@ -204,31 +233,37 @@ class ImageList:
                 f"{self.name} has no column of paths; its columns of texts are {told}; name one "
                 f"{', '.join(COLUMNS[:-1])} or {COLUMNS[-1]}."
             )
-        for name in self.where:
+        wanted = [*self.where, *filter(None, [self.names])]
+        for name in wanted:
             if name not in names:
                 raise self._no_column(name, names)
-        return [column, *self.where]
+        return [column, *wanted]
 
-    def _rows(self) -> Iterator[tuple[int, str]]:
-        """Yield the paths of a Parquet file, each with the number of its row."""
-        wanted = tuple(self.where.values())
+    def _rows(self) -> Iterator[tuple[int, str, str]]:
+        """Yield the paths of a Parquet file and the names for them, with the number of the row."""
+        wanted = list(self.where.values())
         with opened_parquet(self.file) as file:
             rows = parquet_format.texts(file, self._columns(file))
             for number, (path, *values) in enumerate(rows, 1):
-                if tuple(values) == wanted:
+                name = values.pop() if self.names else ""
+                if values == wanted:
                     if not path:
                         raise self._no_path(number)
-                    yield number, unescape(path)
+                    yield number, unescape(path), unescape(name or "")
 
-    def _paths(self) -> Iterator[tuple[int, str]]:
-        """Yield all paths, each with the number of its line, or of its row in a Parquet file."""
+    def _paths(self) -> Iterator[tuple[int, str, str]]:
+        """Yield all paths and names for them, with the number of the line, or row of Parquet."""
         if self._is_parquet:
             yield from self._rows()
             return
         with opened_list(self.file) as lines:
             first = next(lines, "")
             table = self._table(first)
-            yield from lines.texts(first) if table is None else self._column(lines, table)
+            if table is not None:
+                yield from self._column(lines, table)
+                return
+            for line, path in lines.texts(first):
+                yield line, path, ""
 
     def _table(self, first: str) -> _Table | None:
         """Recognise a table by its first line; None for a text."""
@@ -237,9 +272,11 @@ class ImageList:
             names = [name.casefold() for name in header]
             for column in COLUMNS:
                 if column in names:
-                    return _Table(delimiter, names.index(column), self._wanted(header))
+                    at = self._places(header, [self.names])[0] if self.names else -1
+                    wanted = zip(self._places(header, self.where), self.where.values(), strict=True)
+                    return _Table(delimiter, names.index(column), [*wanted], at)
         header = max(headers, key=len)
-        if self.where or self.file.lower().endswith(TABLES):
+        if self.where or self.names or self.file.lower().endswith(TABLES):
             names = header[:MOST_COLUMNS]
             question = next(filter(None, (nearest(name, COLUMNS) for name in names)), "")
             advice = f"name a column {', '.join(COLUMNS[:-1])} or {COLUMNS[-1]} in the first line."
@@ -249,12 +286,12 @@ class ImageList:
             )
         return None
 
-    def _wanted(self, header: Sequence[str]) -> list[tuple[int, str]]:
-        """Return the places of the columns of `where`, with their values."""
-        for name in self.where:
+    def _places(self, header: Sequence[str], columns: Iterable[str]) -> list[int]:
+        """Return the places of columns."""
+        for name in columns:
             if name not in header:
                 raise self._no_column(name, header)
-        return [(header.index(name), value) for name, value in self.where.items()]
+        return [header.index(name) for name in columns]
 
     def _no_column(self, name: str, header: Sequence[str]) -> UserError:
         columns = f"its columns are {shortened(', '.join(header))}."
@@ -269,12 +306,16 @@ class ImageList:
             f"{self.name}, {self._unit} {number:,}: the path is missing; add it, or remove the row."
         )
 
-    def _column(self, lines: Lines, table: _Table) -> Iterator[tuple[int, str]]:
+    def wrong(self, line: int, problem: str) -> UserError:
+        """Return an error about a line, or a row of a Parquet file."""
+        return UserError(f"{self.name}, {self._unit} {line:,}: {problem}")
+
+    def _column(self, lines: Lines, table: _Table) -> Iterator[tuple[int, str, str]]:
         for line, row in lines.rows(table.delimiter):
             if all(_cell(row, at) == value for at, value in table.wanted):
                 if not (path := _cell(row, table.column)):
                     raise self._no_path(line)
-                yield line, unescape(path)
+                yield line, unescape(path), unescape(_cell(row, table.names))
 
     def _below(self, path: str, line: int, source: str, folders: Sequence[str]) -> str:
         """Return a path relative to the folder of the images."""
@@ -305,15 +346,19 @@ class ImageList:
 
 
 class _Table(NamedTuple):
-    """How a table is read: the place of its column of paths, and those of `where` with values."""
+    """How a table is read: the place of its column of paths, and those of `where` with values.
+
+    `names` is the place of the column of names; -1 if it is not read.
+    """
 
     delimiter: str
     column: int
     wanted: list[tuple[int, str]]
+    names: int
 
 
 def _cell(row: Sequence[str], column: int) -> str:
-    return of_cell(row[column]) if column < len(row) else ""
+    return of_cell(row[column]) if 0 <= column < len(row) else ""
 
 
 def _folders(source: str) -> list[str]:

@@ -67,7 +67,7 @@ def scan(config: Mapping[str, Any], dataset: str) -> tuple[Entries, str]:
     entries, told = found, ""
     listed = ImageList.of(given)
     if listed is not None and not is_awaited(listed, config):
-        entries = found.where(listed.find(found, source).flags, 1)
+        entries = listed.find(found, source).chosen(found)
         told = f", because {listed.name} does not name them"
     if needs_metrics(given):
         folder = os.path.join(config["results"], dataset)

@@ -47,11 +47,19 @@ class Source(NamedTuple):
         Of the output, with the dot.
     taken : int
         When the picture was taken, as in `pixelmill.dataset.entries.Entry`.
+    name : str
+        What a list names it after, in place of its path; see there.
     """
 
     path: str
     suffix: str
     taken: int = 0
+    name: str = ""
+
+    @property
+    def stem(self) -> str:
+        """The path after which it is named, without a suffix."""
+        return self.name or split_suffix(self.path)[0]
 
 
 #: Returns the path of an output that no other source wants.
@@ -69,8 +77,7 @@ def plain_name(source: Source) -> str:
     >>> plain_name(Source("b/c.PNG", ".jpg")), plain_name(Source("IMG.2024-05-01", ".jpg"))
     ('b/c.jpg', 'IMG.2024-05-01.jpg')
     """
-    stem, _ = split_suffix(source.path)
-    return _fit(stem + source.suffix, source.path)
+    return _fit(source.stem + source.suffix, source.path)
 
 
 def templated_name(template: str, sides: Sequence[int | None], source: Source) -> str:
@@ -84,13 +91,13 @@ def templated_name(template: str, sides: Sequence[int | None], source: Source) -
     >>> templated_name("{taken:%Y/%m}/{name}", (None, None), source)
     '2026/05/c.jpg'
     """
-    path, suffix, taken = source
-    folder, _, stem = split_suffix(path)[0].rpartition("/")
+    suffix = source.suffix
+    folder, _, stem = source.stem.rpartition("/")
     values = {"folder": folder, "stem": stem, "name": stem + suffix, "ext": suffix[1:]}
     sized = {"width": sides[0], "height": sides[1]}
-    made = fill(template, {**values, **sized, "taken": DateTaken(taken)})
+    made = fill(template, {**values, **sized, "taken": DateTaken(source.taken)})
     *folders, name = made.split("/")
-    return "/".join((*map(_fit_folder, folders), _fit(name, path)))
+    return "/".join((*map(_fit_folder, folders), _fit(name, source.path)))
 
 
 def sidecar_name(output: str) -> str:
@@ -108,9 +115,10 @@ def renamed(sources: Sources, naming: Naming = plain_name) -> dict[str, str]:
     """Return the paths of the outputs that cannot have their plain names, by source.
 
     Two paths collide if a file system that ignores case or Unicode normalization would treat
-    them as one. The plain name goes to the source that already has the suffix, otherwise to the
-    first one by path; the others keep their own suffix before the new one, or, with a template,
-    get a digest of their paths there. Folders keep their names: no file may have the name of one.
+    them as one. The plain name goes to a source whose name a list gives, else to one that already
+    has the suffix, else to the first one by path; the others keep their own suffix before the new
+    one, or, with a template, get a digest of their paths there. Folders keep their names: no file
+    may have the name of one.
 
     Examples
     --------
@@ -127,7 +135,8 @@ def renamed(sources: Sources, naming: Naming = plain_name) -> dict[str, str]:
             rest.extend(group)
         elif len(group) > 1:
             bearing = (one for one in group if one.path.lower().endswith(one.suffix.lower()))
-            group.remove(next(bearing, group[0]))
+            given = (one for one in group if one.name)
+            group.remove(next(given, None) or next(bearing, group[0]))
             rest.extend(group)
     outputs: dict[str, str] = {}
     for source in sorted(rest):
@@ -142,9 +151,8 @@ def renamed(sources: Sources, naming: Naming = plain_name) -> dict[str, str]:
 
 def _candidates(source: Source, naming: Naming) -> Iterator[str]:
     """Yield other paths for an output whose plain name has gone to another source, without end."""
-    path, suffix, _ = source
-    base = path
-    if naming is plain_name:
+    path, suffix, base = source.path, source.suffix, source.path
+    if naming is plain_name and not source.name:
         yield _fit(path + suffix, path)
     else:
         base = naming(source).removesuffix(suffix)
@@ -392,4 +400,5 @@ def _sources(entries: Entries, format: str) -> Iterable[Source]:
 
 
 def _source(entry: Entry, format: str) -> Source:
-    return Source(entry.path, output_suffix(format, entry.format, entry.path), entry.taken)
+    suffix = output_suffix(format, entry.format, entry.path)
+    return Source(entry.path, suffix, entry.taken, entry.name)

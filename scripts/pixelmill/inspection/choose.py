@@ -13,7 +13,7 @@ from pixelmill.core.filenames import escape
 from pixelmill.dataset import catalog as catalogs
 from pixelmill.dataset import globs, left_out
 from pixelmill.dataset.entries import Entries
-from pixelmill.dataset.image_list import ImageList
+from pixelmill.dataset.image_list import Found, ImageList
 from pixelmill.inspection import findings
 from pixelmill.inspection.expressions import Expression
 from pixelmill.inspection.measured import table_in
@@ -69,12 +69,18 @@ def choose(
     parsed = None if expression is None else parse(expression)
     entries = catalogs.read(catalog)
     unnamed: dict[str, str] = {}
+    found = None
     if listed is not None:
-        unnamed = _unnamed(entries, listed, source)
+        found = listed.find(entries, globs.chosen(source)[0])
+        unnamed = _unnamed(entries, found, listed)
     others = unnamed
     if listed is None or parsed is not None or on_duplicate != "keep_all":
         others = _others(entries, unnamed, table_in(target), limits, parsed, on_duplicate)
-    kept = [entry for entry in entries if escape(entry.path) not in others]
+    kept = [
+        found.renamed(number, entry) if found else entry
+        for number, entry in enumerate(entries)
+        if escape(entry.path) not in others
+    ]
     left_out.write(os.path.join(target, left_out.LEFT_OUT), others)
     if not kept:
         first, reason = next(iter(others.items()), ("", ""))
@@ -83,13 +89,13 @@ def choose(
             f"No image is left of {len(others):,}{example}. Change 'list', 'select' or "
             "'on_duplicate'."
         )
-    catalogs.write(os.path.join(target, left_out.SELECTED), kept)
+    is_named = any(entry.name for entry in kept)
+    catalogs.write(os.path.join(target, left_out.SELECTED), kept, is_named)
     return len(kept), len(others)
 
 
-def _unnamed(entries: Entries, listed: ImageList, source: str) -> dict[str, str]:
+def _unnamed(entries: Entries, found: Found, listed: ImageList) -> dict[str, str]:
     """Return why images are left out that the list does not name."""
-    found = listed.find(entries, globs.chosen(source)[0])
     if found.missing:
         log.warning("%s", found.missing)
     reason = f"not named in {listed.name}"

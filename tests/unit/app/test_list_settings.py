@@ -42,6 +42,14 @@ def test_a_list_is_completed(given, file, where):
     assert completed(expected)["list"] == expected
 
 
+def test_a_list_may_name_outputs():
+    given = {"file": "parts.csv", "where": {}, "names": "split"}
+    assert completed({"file": "parts.csv", "names": "split"})["list"] == given
+    assert completed(given)["list"] == given
+    with pytest.raises(UserError, match="line 1: there is no column 'sku'"):
+        completed({"file": "parts.csv", "names": "sku"})
+
+
 def test_the_home_folder_is_expanded(somewhere, tmp_path):
     assert completed("~/train.txt")["list"]["file"] == str(tmp_path / "train.txt")
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 
 import pytest
 from PIL import Image
@@ -451,10 +452,11 @@ def test_a_table_of_an_earlier_version_is_read(tmp_path):
 
 @pytest.mark.parametrize("path", ["/x.jpg", "../x.jpg", "sub/../../x.jpg", r"a\u0000.jpg"])
 def test_a_table_whose_paths_are_not_below_the_folder_is_refused(tmp_path, path):
-    table = f"path,bytes,mtime_ns,format,width,height\n{path},1,2,jpeg,3,4\n"
-    (tmp_path / "catalog.csv").write_text(table)
-    with pytest.raises(UserError, match="leads out of the folder of images"):
-        catalog.read(tmp_path / "catalog.csv")
+    for cells in (f"{path},1,2,jpeg,3,4,x", f"a.jpg,1,2,jpeg,3,4,{path}"):
+        table = f"path,bytes,mtime_ns,format,width,height,name\n{cells}\n"
+        (tmp_path / "catalog.csv").write_text(table)
+        with pytest.raises(UserError, match=f"names '{re.escape(path)}', which leads out of the"):
+            catalog.read(tmp_path / "catalog.csv")
 
 
 def test_a_table_in_another_order_is_sorted(tmp_path):

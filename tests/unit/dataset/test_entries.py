@@ -46,6 +46,18 @@ def test_dates_are_kept_if_some_entries_have_them():
     assert Entries().are_dated
 
 
+def test_names_are_kept_if_some_entries_have_them():
+    there = [entry("a"), entry("b", name="é/x"), entry("c")]
+    found = Entries(there)
+    assert list(found) == there == list(found.take([0, 1, 2])) == [found[n] for n in range(3)]
+    assert pickle.loads(pickle.dumps(found)) == found
+    assert (found.are_named, Entries([entry("a")]).are_named) == (True, False)
+    assert found != Entries([entry("a"), entry("b", name="x"), entry("c")])
+    assert found != Entries([entry("a"), entry("b"), entry("c")])
+    many = [entry(str(number)) for number in range(2000)]
+    assert list(Entries([*many, there[1]])) == [*many, there[1]]
+
+
 def test_a_slice_of_entries_is_entries():
     assert Entries(map(entry, "abcd"))[1:3] == [entry("b"), entry("c")]
 

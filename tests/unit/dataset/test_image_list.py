@@ -35,6 +35,21 @@ def listing(tmp_path, monkeypatch):
     return find
 
 
+@pytest.fixture
+def naming(tmp_path, monkeypatch):
+    """Function that writes a list, and returns how it names outputs, by path."""
+    monkeypatch.chdir(tmp_path)
+
+    def find(content, name="list.csv", names="sku", **where):
+        data = content if isinstance(content, bytes) else content.encode()
+        (tmp_path / name).write_bytes(data)
+        listed = ImageList(name, where, names)
+        listed.check()
+        return {e.path: e.name for e in listed.find(ENTRIES, "in").chosen(ENTRIES)}
+
+    return find
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -184,6 +199,59 @@ def test_a_wrong_header_is_told_before_the_rows_are_read(tmp_path, header, where
     with pytest.raises(UserError) as error:
         ImageList(str(path), where).check()
     assert f"line 1: {told}" in str(error.value)
+
+
+NAMED = {"path": ["b/é.png", "a.jpg", "b/c d.jpg"], "sku": ["shoes/12.v2", "X.JPG", None]}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_names_outputs(naming, kind):
+    rows = zip(*NAMED.values(), strict=True)
+    table = "path;sku\n" + "".join(f"{path};{name or ''}\n" for path, name in rows)
+    content = table if kind == "csv" else table_of(NAMED)
+    named = {"a.jpg": "X", "b/c d.jpg": "", "b/é.png": "shoes/12.v2"}
+    assert naming(content, f"list.{kind}") == named
+    assert naming(content, f"list.{kind}", names="") == dict.fromkeys(named, "")
+    assert naming(content, f"list.{kind}", sku="X.JPG") == {"a.jpg": "X"}
+
+
+def test_names_are_escaped_as_in_all_tables(naming):
+    assert naming("path,sku\na.jpg,\\u003dA1\nb/é.png,\\u0020x") == {
+        "a.jpg": "=A1", "b/é.png": " x",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("a.jpg,../x", "line 2: '../x' cannot name an output; give a relative path, without '..',"),
+        *((f"a.jpg,{name}", "cannot name an output") for name in
+          ("/x", "x//y", "./x", "x/", "C:x", "x|y", ".x", "x/.y", "x.", "x /y", "a\\\\b",
+           "\\u000ax", "x" * 300)),
+        ("a.jpg,x\na.jpg,y", "line 3: 'a.jpg' has another name in an earlier one; give one name."),
+        ("a.jpg,x\na.jpg,", "line 3: 'a.jpg' has another name in an earlier one"),
+        ("a.jpg,x\nb/é.png,X.webp", "line 3: an earlier one gives the name 'X.webp' to another"),
+    ],
+)  # fmt: skip
+def test_a_name_that_no_output_can_have_is_told_with_its_line(naming, rows, told):
+    with pytest.raises(UserError) as error:
+        naming(f"path,sku\n{rows}\n")
+    assert told in str(error.value)
+
+
+def test_the_same_name_may_be_given_twice_to_an_image_and_to_missing_ones(naming):
+    assert naming("path,sku\na.jpg,x\na.jpg,x\ngone.jpg,x\n") == {"a.jpg": "x"}
+
+
+def test_a_missing_column_of_names_is_told(naming):
+    with pytest.raises(UserError, match="line 1: there is no column 'sku'; did you mean 'skus'"):
+        naming("path,skus\na.jpg,x")
+    with pytest.raises(UserError, match="there is no column 'sku'"):
+        naming(table_of({"path": ["a.jpg"]}), "list.parquet")
+    with pytest.raises(UserError, match=r"'a.jpg' names no column of paths"):
+        naming("a.jpg\n", "list.txt")
+    with pytest.raises(UserError, match=r"--names: 'sku' is a column of a list; add --list."):
+        ImageList.given(None, [], "sku")
 
 
 def test_no_row_with_a_value_is_told(listing):

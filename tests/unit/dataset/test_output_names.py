@@ -40,6 +40,43 @@ def test_each_variant_has_a_folder_and_settles_its_names_alone():
     assert second == ("large/d/a.jpg", "small/d/a.jpg.webp")
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (None, ["shoes/12.v2.png", "b.png", "d/c.png"]),
+        ("{name}", ["12.v2.png", "b.png", "c.png"]),
+        ("{folder}-x/{stem}.{ext}", ["shoes-x/12.v2.png", "-x/b.png", "d-x/c.png"]),
+    ],
+)
+def test_outputs_are_named_after_a_list_if_it_says_so(path, expected):
+    asked = parse({"output": {"format": "png"} | ({"path": path} if path else {})})
+    named = [("d/a.png", "shoes/12.v2"), ("d/b.gif", "b"), ("d/c.jpg", "")]
+    found = Entries(Entry(source, 1, 1, "png", name=name) for source, name in named)
+    outputs = Outputs(found, asked)
+    assert [outputs.of(entry)[0] for entry in found] == expected
+
+
+def test_a_name_of_a_list_goes_before_those_of_sources():
+    named = [("a.png", ""), ("a.jpg", ""), ("z.gif", "a"), ("y.gif", "b/c"), ("b.png", "")]
+    found = Entries(Entry(source, 1, 1, "png", name=name) for source, name in named)
+    outputs = Outputs(found, PNG)
+    assert [outputs.of(entry)[0] for entry in found] == [
+        "a.png.png", "a.jpg.png", "a.png", "b/c.png", "b.png",
+    ]  # fmt: skip
+
+
+def test_names_of_a_list_that_become_one_path_get_a_digest():
+    named = [("1.png", "b/x"), ("2.png", "c/x"), ("3.png", "c/x.png/y")]
+    found = Entries(Entry(source, 1, 1, "png", name=name) for source, name in named)
+    flat = Outputs(found, parse({"output": {"format": "png", "path": "{name}"}}))
+    first, second, _ = (flat.of(entry)[0] for entry in found)
+    assert first == "x.png"
+    assert (second[:2], second[-4:], len(second)) == ("x.", ".png", len("x.12345678.png"))
+    plain = Outputs(found, PNG)  # where a folder has the name of an output
+    _, second, _ = (plain.of(entry)[0] for entry in found)
+    assert (second[:4], len(second)) == ("c/x.", len("c/x.12345678.png"))
+
+
 def test_without_a_recipe_there_are_none():
     (entry,) = entries("a.jpg")
     assert Outputs().of(entry) == ()
