@@ -402,6 +402,10 @@ def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Map
     if is_remote(dataset["folder"]):
         _check_server(f"{key}.folder", dataset["folder"])
         return dataset
+    if is_bucket(dataset["folder"]):
+        raise UserError(
+            f"{key}.folder: '{dataset['folder']}' is a bucket; write 'bucket' for 'folder'."
+        )
     folder = _expanded(dataset["folder"], f"{key}.folder")
     if is_archive(folder) or is_compressed(folder):
         raise UserError(f"{key}.folder: '{folder}' is an archive; write 'archive' for 'folder'.")

@@ -223,6 +223,7 @@ MISTAKES = {
         archive("a.rar"), "datasets.demo.archive", ["'a.rar' is not an archive", ".zip, .cbz"],
     ),
     "folder-as-archive": (folder("a.zip"), "datasets.demo.folder", ["write 'archive'"]),
+    "folder-as-bucket": (folder("s3://photos/a"), "datasets.demo.folder", ["write 'bucket'"]),
     "include-as-text": (folder(".", include="*.jpg"), "datasets.demo.include", ["a list"]),
     "bucket-that-is-a-folder": (
         {"datasets": {"demo": {"bucket": "photos"}}}, "datasets.demo.bucket",
