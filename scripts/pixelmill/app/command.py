@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect = add(
         "inspect",
         "measure the images of a folder, and find duplicates, blurred and other odd ones",
-        "pixelmill inspect photos out",
+        "pixelmill inspect photos out\n  cat out/findings/blurred.txt",
     )
     _add_folders(inspect, "folder of the tables and the page, created if missing")
     cli.add_list(inspect)

@@ -68,6 +68,7 @@ def report(options: argparse.Namespace) -> None:
 def inspect(options: argparse.Namespace) -> None:
     """Measure the images of a folder, and write the tables and a page about them."""
     from pixelmill.dataset import catalog
+    from pixelmill.inspection.findings import LISTS
     from pixelmill.inspection.inspect import inspect
     from pixelmill.inspection.measuring.measurer import RECIPE
     from pixelmill.inspection.parts import SPLITS, split_images
@@ -101,6 +102,8 @@ def inspect(options: argparse.Namespace) -> None:
         told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         log.info("Split: %s; see %s", told, os.path.join(options.target, SPLITS))
     log.info("Findings: %s", os.path.join(options.target, "findings.csv"))
+    if any(found.findings.counts().values()):
+        log.info("Lists of images: %s", os.path.join(options.target, LISTS, "*.txt"))
     log.info("Page: %s", page)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelmill.core.errors import UserError, shown
+from pixelmill.core.filenames import unescape
+from pixelmill.core.root import Root
 from pixelmill.core.suggestions import allowed
 from pixelmill.core.tables import write_table
 from pixelmill.inspection import detectors
@@ -319,6 +322,11 @@ class Found(NamedTuple):
     detected: Detected
     threshold: float | None
 
+    @property
+    def limit(self) -> float | None:
+        """What the values were compared with: the threshold, or what followed from it."""
+        return self.threshold if self.detected.limit is None else self.detected.limit
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -398,10 +406,9 @@ def rows(sources: Sequence[str], findings: Findings) -> list[FindingRow]:
     """
     made = []
     groups = 0
-    for name, (detected, threshold) in findings.found.items():
-        severity = FINDINGS[name].severity
-        limit = threshold if detected.limit is None else detected.limit
-        shown_limit = "" if limit is None else f"{limit:.{_DIGITS}g}"
+    for name, found in findings.found.items():
+        detected, severity = found.detected, FINDINGS[name].severity
+        shown_limit = "" if found.limit is None else f"{found.limit:.{_DIGITS}g}"
         images = np.flatnonzero(detected.mask)
         numbers: NDArray[np.int64] | None = None
         if detected.group is not None and images.size:
@@ -428,3 +435,32 @@ def _renumbered(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
 def write(path: str | os.PathLike[str], sources: Sequence[str], findings: Findings) -> None:
     """Write ``findings.csv``."""
     write_table(path, FindingRow._fields, rows(sources, findings))
+
+
+#: Folder of the lists of images by finding, and what a path cannot have in a list.
+LISTS, _LINE_END = "findings", re.compile(r"[\r\n]")
+
+
+def write_lists(folder: str, sources: Sequence[str], findings: Findings) -> None:
+    """Write a text for each finding with the paths of its images, one a line.
+
+    A path with a line end is only in the table.
+
+    Parameters
+    ----------
+    folder : str
+        The texts are in `LISTS` below it. Those of findings without an image are removed.
+    sources : sequence of str
+        Escaped paths of all images.
+    findings : Findings
+    """
+    root = Root(folder)
+    root.make_folder(LISTS)
+    for name, found in findings.found.items():
+        paths = (unescape(sources[image]) for image in np.flatnonzero(found.detected.mask).tolist())
+        lines = [os.fsencode(path) + b"\n" for path in paths if not _LINE_END.search(path)]
+        text = f"{LISTS}/{name}.txt"
+        if lines:
+            root.write(text, b"".join(lines))
+        else:
+            root.unlink(text)

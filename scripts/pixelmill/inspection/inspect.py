@@ -25,9 +25,10 @@ from pixelmill.pipeline.runner import process_folder
 
 log = logging.getLogger(__name__)
 
-#: Files that are written beside the folder of the ledger.
+#: Files and a folder that are written beside the folder of the ledger.
 WRITTEN = (
     *("metrics.csv", "metrics.parquet", "findings.csv", "statistics.json", "inspection.html"),
+    findings.LISTS,
 )
 
 
@@ -61,7 +62,7 @@ def inspect(
 ) -> Inspection:
     """Measure images, and write ``metrics.csv``, ``findings.csv`` and ``statistics.json``.
 
-    With pyarrow installed, ``metrics.parquet`` is written too.
+    A list of the images with each finding is written too, and, with pyarrow, ``metrics.parquet``.
 
     Parameters
     ----------
@@ -95,6 +96,7 @@ def inspect(
     if warning := found.warning():
         log.warning("%s", warning)
     findings.write(os.path.join(target, "findings.csv"), table.sources, found)
+    findings.write_lists(target, table.sources, found)
     summary = summarize(table)
     write_json(os.path.join(target, "statistics.json"), summary)
     return Inspection(done, table, found, summary)

@@ -172,12 +172,13 @@ def html(found: Inspection, folder: str) -> str:
 def _shown(found: Inspection) -> list[Shown]:
     """Return the findings that some image has, the most severe first, then the most frequent."""
     shown = []
-    for name, (detected, threshold) in found.findings.found.items():
+    for name, one in found.findings.found.items():
+        detected = one.detected
         count = int(detected.mask.sum())
         if not count:
             continue
         groups = 0 if detected.group is None else len(np.unique(detected.group[detected.mask]))
-        limit = "" if threshold is None else f"{threshold:g}"
+        limit = "" if one.limit is None else f"{one.limit:.4g}"
         shown.append(Shown(name, FINDINGS[name], count, groups, limit))
     severities = SEVERITIES[::-1]
     return sorted(shown, key=lambda one: (severities.index(one.finding.severity), -one.count))
@@ -256,10 +257,11 @@ class _Tiles:
 
     def of(self, name: str) -> list[list[Tile]]:
         """Return the pictures that are shown of a finding."""
-        detected, threshold = self._found.findings.found[name]
+        one = self._found.findings.found[name]
+        detected = one.detected
         numbers = np.flatnonzero(detected.mask)
         if detected.group is None:
-            beyond = np.abs(detected.value[numbers] - (threshold or 0.0))
+            beyond = np.abs(detected.value[numbers] - (one.limit or 0.0))
             lists = [numbers[np.argsort(-beyond, kind="stable")[:MOST_SHOWN]].tolist()]
         else:
             groups = detected.group[numbers]

@@ -3,10 +3,6 @@
 import csv
 import dataclasses
 import math
-import re
-import shlex
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -174,15 +170,30 @@ def test_the_page_has_each_finding_as_it_is(page, name):
     assert f"| {' | '.join(row)} |\n" in page
 
 
-def test_the_command_of_the_page_writes_the_list_of_blurred_images(page, found, tmp_path):
-    findings.write(tmp_path / "out/findings.csv", dataset().sources, found)
-    (command,) = re.findall(r"^ *python3 (-c .*)$", page, re.MULTILINE)
-    words = shlex.split(command.replace(" > ", " "))
-    assert words.pop() == "blurred.txt"
-    listed = subprocess.run(
-        [sys.executable, *words], cwd=tmp_path, check=True, capture_output=True, text=True
-    )
-    assert listed.stdout.splitlines() == [r"\u003db.jpg", "f.jpg"]
+def test_each_finding_has_a_list_of_its_images(found, tmp_path):
+    sources = dataset().sources
+    findings.write_lists(str(tmp_path), sources, found)
+    texts = {path.name: path.read_text() for path in (tmp_path / "findings").iterdir()}
+    assert texts["blurred.txt"] == "=b.jpg\nf.jpg\n"
+    assert texts.keys() == {f"{name}.txt" for name, count in found.counts().items() if count}
+
+
+def test_a_list_goes_with_its_finding_and_other_files_stay(found, tmp_path):
+    findings.write_lists(str(tmp_path), dataset().sources, found)
+    (tmp_path / "findings/mine.txt").write_text("mine")
+    none = Detected(np.zeros(len(dataset().sources), bool), np.zeros(len(dataset().sources)))
+    gone = dataclasses.replace(found, found={"blurred": findings.Found(none, 25.0)})
+    findings.write_lists(str(tmp_path), dataset().sources, gone)
+    names = {path.name for path in (tmp_path / "findings").iterdir()}
+    assert "blurred.txt" not in names
+    assert "mine.txt" in names
+
+
+def test_a_path_with_a_line_end_is_in_no_list(tmp_path):
+    every = Detected(np.ones(3, bool), np.ones(3))
+    found = findings.Findings({"dark": findings.Found(every, 80.0)}, None)
+    findings.write_lists(str(tmp_path), [r"a\u000ab.jpg", r"caf\udce9.jpg", "c.jpg"], found)
+    assert (tmp_path / "findings/dark.txt").read_bytes() == b"caf\xe9.jpg\nc.jpg\n"
 
 
 def listed(**detected):
