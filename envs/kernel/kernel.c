@@ -2,20 +2,11 @@
  *
  * Places and weights are those of Pillow (Resample.c), rounded to 16 bits. Sums are integers, so
  * that every processor gives the same bytes. */
-#define PY_SSIZE_T_CLEAN
-#define Py_LIMITED_API 0x030B0000
-#include <Python.h>
+#include "kernel.h"
 
 #include <math.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#define VECTORS __attribute__((target("avx2")))
-#define WIDE_VECTORS __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vnni")))
-#endif
 
 #ifndef MOST_VECTORS /* largest vectors; tests lower it */
 #define MOST_VECTORS 2
@@ -167,11 +158,6 @@ static int take_up(Side *side, const Py_buffer *from, int size, int sources) {
 static int needed(const Side *side, int end, int sources) {
     const int last = side->first[end - 1] + side->taps;
     return last < sources ? last : sources;
-}
-
-static uint8_t level(int32_t sum, int precision) {
-    sum >>= precision;
-    return sum < 0 ? 0 : sum > 255 ? 255 : (uint8_t)sum;
 }
 
 static void across_plain(const uint8_t *from, ptrdiff_t stride, int sources, int pixel,
@@ -335,7 +321,7 @@ static __m256i *room_for(const Side *side, int sources) {
 }
 
 /* Eight rows and two places at a time; -1 if there is no memory. */
-static inline __attribute__((always_inline)) int across_by(
+INLINE int across_by(
     void (*make)(const __m256i *[2], const int16_t *[2], const Side *, __m128i[4]),
     const uint8_t *from, ptrdiff_t stride, int sources, int pixel, uint8_t *to, int rows,
     const Side *side) {
@@ -450,8 +436,7 @@ VECTORS static ptrdiff_t down(const uint8_t *from, ptrdiff_t stride, int sources
 }
 #endif
 
-/* 0 without vector instructions, 1 for 32 bytes at a time, 2 for 64. */
-static int vectors(void) {
+int vectors(void) {
 #ifdef VECTORS
     if (MOST_VECTORS > 1 && __builtin_cpu_supports("avx512vnni") &&
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
@@ -573,11 +558,33 @@ static PyMethodDef methods[] = {
      "resample(source, (width, height), target, (width, height), across, down, down_first)\n--\n\n"
      "Resample pixels of three or four bytes from one buffer into another one, with four bytes.\n\n"
      "`across` and `down` are sides. `down_first`: columns come before rows."},
+    {"color_sums", color_sums_, METH_VARARGS,
+     "color_sums(pixels, (width, height), sums)\n--\n\n"
+     "Sum up blue, green and red, their squares, and those of their differences (blue and green,\n"
+     "blue and red, green and red), as nine 64-bit integers."},
+    {"histogram", histogram_, METH_VARARGS,
+     "histogram(luma, (width, height), sums)\n--\n\n"
+     "Count the pixels of each level, as 256 64-bit integers."},
+    {"laplacian", laplacian_, METH_VARARGS,
+     "laplacian(luma, (width, height), sums)\n--\n\n"
+     "Sum up the Laplacian of four neighbours and its squares, as two 64-bit integers."},
+    {"steps", steps_, METH_VARARGS,
+     "steps(luma, (width, height), sums)\n--\n\n"
+     "Sum up the steps between columns, and those between rows, as eight 64-bit integers each.\n\n"
+     "They are separated by the number of the first column or row modulo eight."},
+    {"halve", halve_, METH_VARARGS,
+     "halve(luma, (width, height), target)\n--\n\n"
+     "Average squares of four pixels. At odd edges, averages are those of fewer pixels."},
+    {"reduce", reduce_, METH_VARARGS,
+     "reduce(luma, (width, height), target, (width, height), across, down, down_first)\n--\n\n"
+     "Resample to at most 32x32 levels, with rounding after each pass.\n\n"
+     "`across` and `down` are 32-bit integers: the first pixel of each place, and then the weights\n"
+     "of each, 16 or a multiple of it, in units of 2**-22. `down_first`: columns come before rows."},
     {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "pixelmill_kernel", "Resampling with vector instructions.", -1, methods,
+    PyModuleDef_HEAD_INIT, "pixelmill_kernel", "Resampling and measuring with vector instructions.", -1, methods,
     NULL, NULL, NULL, NULL,
 };
 

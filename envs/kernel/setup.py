@@ -6,7 +6,8 @@ setup(
     ext_modules=[
         Extension(
             "pixelmill_kernel",
-            ["kernel.c"],
+            ["kernel.c", "measuring.c"],
+            depends=["kernel.h"],
             extra_compile_args=["-O3"],
             py_limited_api=True,
         )

@@ -97,7 +97,7 @@ PHRASES = {
 SOURCES = ("scripts/**/*.py", "tests/**/*.py", "examples/*.py")
 TEXTS = (
     *SOURCES,
-    *("*.md", "docs/**/*.md", "docs/*.svg", "envs/*.md", "envs/kernel/*.c"),
+    *("*.md", "docs/**/*.md", "docs/*.svg", "envs/*.md", "envs/kernel/*.[ch]"),
     *("*.yaml", "Makefile", "Snakefile", "workflow/**/*.*", "profiles/**/*.yaml", "examples/*"),
     *("scripts/pixelmill/report/templates/*", "scripts/pixelmill/*.pyi"),
 )

@@ -139,7 +139,10 @@ def doctor() -> Iterator[str]:
         remedy = f"; {purpose} needs it: pip install {package}" * (found == "not installed")
         yield f"  {package} {found}{remedy}"
     kernel = version_of("pixelmill-kernel")
-    remedy = "; resizing would be faster: pip install ./envs/kernel in a clone, with a C compiler"
+    remedy = (
+        "; resizing and measuring would be faster: pip install ./envs/kernel in a clone, with a C "
+        "compiler"
+    )
     yield f"  pixelmill-kernel {kernel}{remedy * (kernel == 'not installed')}"
     yield "Machine:"
     yield f"  {cores()} cores ({machine()['processor']}), {available_memory() / 1e9:.1f} GB free"

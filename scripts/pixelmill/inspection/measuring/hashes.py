@@ -12,6 +12,7 @@ import numpy as np
 import xxhash
 
 from pixelmill.imaging.arrays import AnyArray, Array, opencv, padded_base, reduced
+from pixelmill.inspection.measuring import pixel_sums
 
 #: Sides of a hash in bits, and of the picture whose low frequencies make a `phash`.
 _SIDE, _PHASH_SIDE = 8, 32
@@ -22,6 +23,12 @@ _HALVED = 192
 
 #: Reach of the Lanczos filter, in pixels of the result.
 _REACH = 3
+
+#: A weight of 1 in the units of Pillow's weights.
+_ONE = 2**22
+
+#: The kernel needs this number of weights or a multiple of it.
+_LANES = 16
 
 #: Number of sizes and results whose weights are kept, 5 to 50 kB each.
 _SIZES = 1024
@@ -42,7 +49,8 @@ def luma_of(colors: Array) -> Array:
 class Halved(NamedTuple):
     """Luma that was halved until Lanczos is fast, and the extent of the picture in it in pixels.
 
-    The extent is smaller than the array if a side was odd.
+    The levels are bytes for the kernel, and otherwise floats. The extent is smaller than the array
+    if a side was odd.
     """
 
     luma: AnyArray
@@ -56,12 +64,21 @@ def halved(luma: Array) -> Halved:
     Parameters
     ----------
     luma : ndarray of uint8
-        Shape (height, width).
+        Shape (height, width), at most 1,024 pixels each.
     """
     height, width = map(float, luma.shape)
     while min(luma.shape) >= _HALVED:
-        luma, width, height = reduced(luma, 2), width / 2, height / 2
-    return Halved(luma.astype(np.float64), width, height)
+        luma, width, height = _half(luma), width / 2, height / 2
+    return Halved(luma.astype(np.float64) if pixel_sums.kernel is None else luma, width, height)
+
+
+def _half(luma: Array) -> Array:
+    if pixel_sums.kernel is None:
+        return reduced(luma, 2)
+    rows, columns = luma.shape
+    made = np.empty((-(-rows // 2), -(-columns // 2)), np.uint8)
+    pixel_sums.kernel.halve(luma, (columns, rows), made)
+    return made
 
 
 def uniform(pixels: Array) -> Array:
@@ -131,9 +148,17 @@ def _resized(picture: Halved, width: int, height: int) -> AnyArray:
     Pillow rounds after each pass, and begins with the rows if they lose much more than the columns.
     """
     rows, columns = picture.luma.shape
+    down_first = picture.height - height > 2 * max(picture.width - width, 0)
+    if pixel_sums.kernel is not None:
+        made = np.empty((height, width), np.uint8)
+        sides = _side(columns, picture.width, width), _side(rows, picture.height, height)
+        pixel_sums.kernel.reduce(
+            *(picture.luma, (columns, rows), made, (width, height), *sides, down_first)
+        )
+        return made.astype(np.float64)
     across = _weights(columns, picture.width, width)
     down = _weights(rows, picture.height, height)
-    if picture.height - height > 2 * max(picture.width - width, 0):
+    if down_first:
         return _levels(_levels(down @ picture.luma) @ across.T)
     return _levels(down @ _levels(picture.luma @ across.T))
 
@@ -149,7 +174,23 @@ def _levels(values: AnyArray) -> AnyArray:
 
 @functools.lru_cache(maxsize=_SIZES)
 def _weights(size: int, extent: float, result: int) -> AnyArray:
-    """Weights of Pillow's Lanczos filter (Resample.c).
+    """Weights of all pixels for each pixel of the result, of shape (result, size)."""
+    first, near = _lanczos(size, extent, result)
+    weights = np.zeros((result, size + near.shape[1]))
+    weights[np.arange(result)[:, None], first + np.arange(near.shape[1])] = near / _ONE
+    return weights[:, :size]
+
+
+@functools.lru_cache(maxsize=_SIZES)
+def _side(size: int, extent: float, result: int) -> AnyArray:
+    """The same for the kernel: where weights begin, and multiples of 16 weights."""
+    first, near = _lanczos(size, extent, result)
+    weights = np.pad(near, ((0, 0), (0, -near.shape[1] % _LANES)))
+    return np.concatenate([first, weights], axis=None, dtype=np.int32, casting="unsafe")
+
+
+def _lanczos(size: int, extent: float, result: int) -> tuple[AnyArray, AnyArray]:
+    """Compute the weights of Pillow's Lanczos filter (Resample.c) where they are not 0.
 
     They are rounded to multiples of 2**-22 as there, so that sums in double precision are exact,
     and hashes do not depend on the order in which a library adds.
@@ -165,14 +206,16 @@ def _weights(size: int, extent: float, result: int) -> AnyArray:
 
     Returns
     -------
+    ndarray of int
+        For each pixel of the result, the first pixel that has a weight. Shape (result, 1).
     ndarray of float64
-        Shape (result, size).
+        Weights of it and of the next ones, as multiples of 2**-22. Shape (result, number of
+        weights); those of pixels after the last one are 0.
     """
     scale = extent / result
     stretch = max(scale, 1.0)
     reach = _REACH * stretch
-    rows = np.arange(result)[:, None]
-    centers = (rows + 0.5) * scale
+    centers = (np.arange(result)[:, None] + 0.5) * scale
     first = np.maximum(np.floor(centers - reach + 0.5), 0).astype(np.intp)
     last = np.minimum(np.floor(centers + reach + 0.5), size)
     places = first + np.arange(int(2 * reach) + 2)  # as many as any row needs
@@ -183,10 +226,8 @@ def _weights(size: int, extent: float, result: int) -> AnyArray:
     near = square * (3 - 4 * square)  # sin(x) sin(3 x)
     near /= x * x  # less a factor, which the sum removes
     near *= (np.abs(x) < np.pi) & (places < last)
-    near *= 2**22 / near.sum(axis=1, keepdims=True)
-    weights = np.zeros((result, size + places.shape[1]))
-    weights[rows, places] = np.rint(near) / 2**22
-    return weights[:, :size]
+    near *= _ONE / near.sum(axis=1, keepdims=True)
+    return first, np.rint(near)
 
 
 def _hex(bits: AnyArray) -> str:

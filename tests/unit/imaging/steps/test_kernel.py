@@ -1,12 +1,7 @@
-"""The compiled kernel gives the bytes of cykooz-resizer on every processor."""
+"""Resampling with the compiled kernel gives the bytes of cykooz-resizer on every processor."""
 
-import importlib.util
 import random
 import shutil
-import subprocess
-import sys
-import sysconfig
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +9,7 @@ import pytest
 from pixelmill.imaging.arrays import as_bgra
 from pixelmill.imaging.steps import resampling
 from pixelmill.imaging.steps.resampling import resample_array
+from tests.helpers.compiled import VECTORS, compiled
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,21 +20,9 @@ pytestmark = [
 KERNELS = {"lanczos": 3, "bicubic": 2, "bilinear": 1}
 
 
-@pytest.fixture(scope="module", params=[0, 1, 2], ids=["plain", "32 bytes", "64 bytes"])
+@pytest.fixture(scope="module", params=VECTORS, ids=VECTORS.get)
 def kernel(request, tmp_path_factory, repository):
-    made = tmp_path_factory.mktemp("kernel") / "pixelmill_kernel.so"
-    include = sysconfig.get_paths()["include"]
-    if not Path(include, "Python.h").exists():
-        pytest.skip("Python's headers are not installed")
-    flags = ["-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", f"-I{include}"]
-    flags.append(f"-DMOST_VECTORS={request.param}")
-    flags += ["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else []
-    source = repository / "envs/kernel/kernel.c"
-    subprocess.run(["cc", *flags, str(source), "-o", str(made), "-lm"], check=True)
-    spec = importlib.util.spec_from_file_location("pixelmill_kernel", made)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return compiled(tmp_path_factory.mktemp("kernel"), repository, request.param)
 
 
 def pictures(count):

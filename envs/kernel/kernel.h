@@ -1,0 +1,35 @@
+/* What the files of the kernel share. */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+
+#include <stdint.h>
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define VECTORS __attribute__((target("avx2")))
+#define WIDE_VECTORS __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vnni")))
+#endif
+
+#ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
+/* 0 without vector instructions, 1 for 32 bytes at a time, 2 for 64. */
+int vectors(void);
+
+/* The level of a weighted sum whose weights have `precision` fractional bits. */
+INLINE uint8_t level(int32_t sum, int precision) {
+    sum >>= precision;
+    return sum < 0 ? 0 : sum > 255 ? 255 : (uint8_t)sum;
+}
+
+/* Functions of the module that are defined in measuring.c. */
+PyObject *color_sums_(PyObject *module, PyObject *args);
+PyObject *histogram_(PyObject *module, PyObject *args);
+PyObject *laplacian_(PyObject *module, PyObject *args);
+PyObject *steps_(PyObject *module, PyObject *args);
+PyObject *halve_(PyObject *module, PyObject *args);
+PyObject *reduce_(PyObject *module, PyObject *args);
