@@ -12,7 +12,6 @@
 #define MOST_VECTORS 2
 #endif
 
-#define PI 3.14159265358979323846
 #define CHANNELS 4
 #define LINE 64 /* bytes of a cache line, and of two pairs */
 #define GROUP 8 /* rows that are computed at once */
@@ -575,11 +574,13 @@ static PyMethodDef methods[] = {
     {"halve", halve_, METH_VARARGS,
      "halve(luma, (width, height), target)\n--\n\n"
      "Average squares of four pixels. At odd edges, averages are those of fewer pixels."},
+    {"small_side", small_side_, METH_VARARGS,
+     "small_side(size, extent, result)\n--\n\n"
+     "Compute weights for one side: bytes for `reduce`, for all pictures of that size."},
     {"reduce", reduce_, METH_VARARGS,
      "reduce(luma, (width, height), target, (width, height), across, down, down_first)\n--\n\n"
      "Resample to at most 32x32 levels, with rounding after each pass.\n\n"
-     "`across` and `down` are 32-bit integers: the first pixel of each place, and then the weights\n"
-     "of each, 16 or a multiple of it, in units of 2**-22. `down_first`: columns come before rows."},
+     "`across` and `down` are sides. `down_first`: columns come before rows."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -17,6 +17,8 @@
 #define INLINE static inline
 #endif
 
+#define PI 3.14159265358979323846
+
 /* 0 without vector instructions, 1 for 32 bytes at a time, 2 for 64. */
 int vectors(void);
 
@@ -32,4 +34,5 @@ PyObject *histogram_(PyObject *module, PyObject *args);
 PyObject *laplacian_(PyObject *module, PyObject *args);
 PyObject *steps_(PyObject *module, PyObject *args);
 PyObject *halve_(PyObject *module, PyObject *args);
+PyObject *small_side_(PyObject *module, PyObject *args);
 PyObject *reduce_(PyObject *module, PyObject *args);

@@ -4,6 +4,7 @@
  * the compiler turns into vector instructions. */
 #include "kernel.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #define EDGES 8      /* side of a block of JPEG */
 #define SMALL 32     /* longest side of a picture that is hashed */
 #define LANES 16     /* the number of weights is a multiple of it */
+#define REACH 3      /* of the Lanczos filter, in pixels of the result */
 #define PRECISION 22 /* fractional bits of the weights, as in Pillow */
 
 /* Define `fastest_name`, which runs `name` with the largest vectors of the processor. */
@@ -176,6 +178,32 @@ static int taps_within(const Side *side, int place, int pixels) {
     return side->taps < rest ? side->taps : rest;
 }
 
+/* Compute the weights of Pillow's Lanczos filter in the same order as hashes.py does. */
+static void weigh(int size, double extent, int result, int taps, int32_t *first, int32_t *weights) {
+    const double scale = extent / result, stretch = scale > 1.0 ? scale : 1.0;
+    const double reach = REACH * stretch, turn = PI / REACH / stretch;
+    double near[LONGEST];
+    for (int place = 0; place < result; place++, weights += taps) {
+        const double center = (place + 0.5) * scale;
+        const int begin = center - reach + 0.5 < 0.0 ? 0 : (int)(center - reach + 0.5);
+        const double end = floor(center + reach + 0.5);
+        double sum = 0.0;
+        for (int k = 0; k < taps; k++) {
+            double x = (begin + k - center + 0.5) * turn;
+            near[k] = 0.0;
+            if (begin + k < end && begin + k < size && fabs(x) < PI) {
+                if (x == 0.0) x = 1e-9;
+                const double sine = sin(x), square = sine * sine;
+                near[k] = square * (3.0 - 4.0 * square) / (x * x);
+            }
+            sum += near[k];
+        }
+        const double scaled = (1 << PRECISION) / sum;
+        for (int k = 0; k < taps; k++) weights[k] = (int32_t)rint(near[k] * scaled);
+        first[place] = begin;
+    }
+}
+
 #define HALF (1u << (PRECISION - 1))
 
 INLINE void across(const uint8_t *from, int width, int rows, uint8_t *to, const Side *side) {
@@ -290,6 +318,27 @@ PyObject *halve_(PyObject *module, PyObject *args) {
     PyBuffer_Release(&from);
     PyBuffer_Release(&to);
     return none_if(fits);
+}
+
+PyObject *small_side_(PyObject *module, PyObject *args) {
+    int size, result;
+    double extent;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "idi", &size, &extent, &result)) return NULL;
+    if (!(size > 0 && size <= LONGEST && extent > 0.0 && extent <= size && result > 0 &&
+          result <= SMALL && 2.0 * REACH * extent / result <= LONGEST - 2 - LANES)) {
+        PyErr_SetString(PyExc_ValueError, "size, extent or result do not fit");
+        return NULL;
+    }
+    const double scale = extent / result;
+    const int needed = (int)(2.0 * REACH * (scale > 1.0 ? scale : 1.0)) + 2;
+    const int taps = (needed + LANES - 1) / LANES * LANES;
+    PyObject *side = PyBytes_FromStringAndSize(
+        NULL, (Py_ssize_t)result * (taps + 1) * (Py_ssize_t)sizeof(int32_t));
+    if (!side) return NULL;
+    int32_t *first = (int32_t *)PyBytes_AsString(side);
+    weigh(size, extent, result, taps, first, first + result);
+    return side;
 }
 
 PyObject *reduce_(PyObject *module, PyObject *args) {

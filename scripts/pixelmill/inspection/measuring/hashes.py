@@ -24,12 +24,6 @@ _HALVED = 192
 #: Reach of the Lanczos filter, in pixels of the result.
 _REACH = 3
 
-#: A weight of 1 in the units of Pillow's weights.
-_ONE = 2**22
-
-#: The kernel needs this number of weights or a multiple of it.
-_LANES = 16
-
 #: Number of sizes and results whose weights are kept, 5 to 50 kB each.
 _SIZES = 1024
 
@@ -173,24 +167,15 @@ def _levels(values: AnyArray) -> AnyArray:
 
 
 @functools.lru_cache(maxsize=_SIZES)
-def _weights(size: int, extent: float, result: int) -> AnyArray:
-    """Weights of all pixels for each pixel of the result, of shape (result, size)."""
-    first, near = _lanczos(size, extent, result)
-    weights = np.zeros((result, size + near.shape[1]))
-    weights[np.arange(result)[:, None], first + np.arange(near.shape[1])] = near / _ONE
-    return weights[:, :size]
+def _side(size: int, extent: float, result: int) -> bytes:
+    """The same weights as `_weights`, for the kernel."""
+    made: bytes = pixel_sums.kernel.small_side(size, extent, result)
+    return made
 
 
 @functools.lru_cache(maxsize=_SIZES)
-def _side(size: int, extent: float, result: int) -> AnyArray:
-    """The same for the kernel: where weights begin, and multiples of 16 weights."""
-    first, near = _lanczos(size, extent, result)
-    weights = np.pad(near, ((0, 0), (0, -near.shape[1] % _LANES)))
-    return np.concatenate([first, weights], axis=None, dtype=np.int32, casting="unsafe")
-
-
-def _lanczos(size: int, extent: float, result: int) -> tuple[AnyArray, AnyArray]:
-    """Compute the weights of Pillow's Lanczos filter (Resample.c) where they are not 0.
+def _weights(size: int, extent: float, result: int) -> AnyArray:
+    """Weights of Pillow's Lanczos filter (Resample.c).
 
     They are rounded to multiples of 2**-22 as there, so that sums in double precision are exact,
     and hashes do not depend on the order in which a library adds.
@@ -206,16 +191,14 @@ def _lanczos(size: int, extent: float, result: int) -> tuple[AnyArray, AnyArray]
 
     Returns
     -------
-    ndarray of int
-        For each pixel of the result, the first pixel that has a weight. Shape (result, 1).
     ndarray of float64
-        Weights of it and of the next ones, as multiples of 2**-22. Shape (result, number of
-        weights); those of pixels after the last one are 0.
+        Shape (result, size).
     """
     scale = extent / result
     stretch = max(scale, 1.0)
     reach = _REACH * stretch
-    centers = (np.arange(result)[:, None] + 0.5) * scale
+    rows = np.arange(result)[:, None]
+    centers = (rows + 0.5) * scale
     first = np.maximum(np.floor(centers - reach + 0.5), 0).astype(np.intp)
     last = np.minimum(np.floor(centers + reach + 0.5), size)
     places = first + np.arange(int(2 * reach) + 2)  # as many as any row needs
@@ -226,8 +209,10 @@ def _lanczos(size: int, extent: float, result: int) -> tuple[AnyArray, AnyArray]
     near = square * (3 - 4 * square)  # sin(x) sin(3 x)
     near /= x * x  # less a factor, which the sum removes
     near *= (np.abs(x) < np.pi) & (places < last)
-    near *= _ONE / near.sum(axis=1, keepdims=True)
-    return first, np.rint(near)
+    near *= 2**22 / near.cumsum(axis=1)[:, -1:]  # in the order in which the kernel adds
+    weights = np.zeros((result, size + places.shape[1]))
+    weights[rows, places] = np.rint(near) / 2**22
+    return weights[:, :size]
 
 
 def _hex(bits: AnyArray) -> str:

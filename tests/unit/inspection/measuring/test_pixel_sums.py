@@ -157,19 +157,48 @@ class TestKernel:
         with pytest.raises(ValueError, match="do not fit"):
             kernel.halve(white((21, 30)), (30, 21), made[1:])
 
+    @pytest.mark.parametrize("result", [8, 9, 32])
+    def test_weights_are_those_of_numpy(self, kernel, result):
+        for size in (*range(1, 100), 128, 192, 257, 511, 512):
+            for extent in {size, size - 0.25, size - 0.5}:
+                side = np.frombuffer(kernel.small_side(size, extent, result), np.int32)
+                first, weights = side[:result], side[result:].reshape(result, -1)
+                wanted = hashes._weights(size, extent, result)
+                made = np.zeros((result, size + weights.shape[1]))
+                for row, begin, near in zip(made, first, weights, strict=True):
+                    row[begin : begin + near.size] = near / 2**22
+                np.testing.assert_array_equal(made[:, :size], wanted)
+                assert not made[:, size:].any()
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            (0, 1.0, 8), (-5, 1.0, 8), (1025, 1.0, 8), (5, 0.0, 8), (5, 5.5, 8), (5, 5.0, 0),
+            (5, 5.0, 33), (5, float("nan"), 8), (1024, 1024.0, 1),
+        ],
+    )  # fmt: skip
+    def test_a_side_that_cannot_be_is_refused(self, kernel, given):
+        with pytest.raises(ValueError, match="do not fit"):
+            kernel.small_side(*given)
+
     @pytest.mark.parametrize(
         "change",
         [
-            {"source": (21, 30)}, {"source": (0, 30)}, {"made": white((8, 8))},
-            {"target": (8, 9)}, {"target": (0, 8)}, {"across": hashes._side(30, 30.0, 8)},
-            {"across": b""}, {"down": hashes._side(30, 30.0, 8)[:-1]},
-            {"down": np.append(hashes._side(30, 30.0, 8), np.int32(0))},
-            {"across": np.full(9 * 17, -1, np.int32)}, {"across": np.full(9 * 17, 20, np.int32)},
-            {"across": np.zeros(9 * 16, np.int32)}, {"down": np.zeros(8, np.int32)},
-            {"down": np.zeros(8 * 1041, np.int32)},
-            {"made": white((33, 9)), "target": (9, 33), "down": np.zeros(33 * 17, np.int32)},
+            lambda good: {"source": (21, 30)}, lambda good: {"source": (0, 30)},
+            lambda good: {"made": white((8, 8))}, lambda good: {"target": (8, 9)},
+            lambda good: {"target": (0, 8)}, lambda good: {"across": good["down"]},
+            lambda good: {"across": b""}, lambda good: {"down": good["down"][:-4]},
+            lambda good: {"down": good["down"] + bytes(4)},
+            lambda good: {"across": spoilt(good["across"], 8, -1)},
+            lambda good: {"across": spoilt(good["across"], 8, 20)},
+            lambda good: {"across": bytes(4 * 9 * 16)}, lambda good: {"down": bytes(4 * 8)},
+            lambda good: {"down": bytes(4 * 8 * 1041)},
+            lambda good: {"made": white((33, 9)), "target": (9, 33), "down": bytes(4 * 33 * 17)},
         ],
-        ids=lambda change: "-".join(change),
+        ids=[
+            "width", "no-width", "target", "turned", "no-columns", "other-side", "no-side", "cut",
+            "longer", "before", "beyond", "taps", "no-taps", "many-taps", "large",
+        ],
     )  # fmt: skip
     def test_copies_that_do_not_fit_are_refused(self, kernel, change):
         given = {
@@ -177,13 +206,20 @@ class TestKernel:
             "source": (20, 30),
             "made": white((8, 9)),
             "target": (9, 8),
-            "across": hashes._side(20, 20.0, 9),
-            "down": hashes._side(30, 30.0, 8),
+            "across": kernel.small_side(20, 20.0, 9),
+            "down": kernel.small_side(30, 30.0, 8),
             "down_first": False,
         }
         kernel.reduce(*given.values())
         with pytest.raises(ValueError, match="do not fit"):
-            kernel.reduce(*(given | change).values())
+            kernel.reduce(*(given | change(given)).values())
+
+
+def spoilt(side, place, value):
+    """A side with another whole number in the place of one."""
+    numbers = np.frombuffer(side, np.int32).copy()
+    numbers[place] = value
+    return numbers.tobytes()
 
 
 def test_a_kernel_that_only_resamples_is_not_used_to_measure(monkeypatch):
