@@ -1,4 +1,4 @@
-/* Resample pixels of three or four bytes in both directions with vector instructions.
+/* The module, and resampling of pixels of three or four bytes in both directions with vectors.
  *
  * Places and weights are those of Pillow (Resample.c), rounded to 16 bits. Sums are integers, so
  * that every processor gives the same bytes. */

@@ -1,4 +1,4 @@
-/* Sums over pixels from which metrics are computed, and the small pictures of perceptual hashes.
+/* Sums over pixels from which metrics are computed, and the small copies for perceptual hashes.
  *
  * All of them are integers, so that every processor gives the same. The loops are plain C, which
  * the compiler turns into vector instructions. */
@@ -10,7 +10,6 @@
 
 #define LONGEST 1024 /* longest side of a picture: sums of a row or column fit 32 bits */
 #define BLOCK 512    /* pixels of which all sums fit 32 bits */
-#define GROUP 64     /* pixels of which channels are taken at once */
 #define COLOR_SUMS 9
 #define LEVELS 256
 #define TABLES 4     /* histograms at once: a pixel need not wait for an equal one before it */
@@ -38,44 +37,28 @@
     static void fastest_##name parameters { name arguments; }
 #endif
 
-/* Take one channel of a group of pixels without moving bytes. They fill three lines of GROUP bytes;
- * at each place, one of the lines has this channel (`is` has all bits there), and the order of the
- * pixels does not matter. */
-INLINE void take_channel(const uint8_t *from, const uint8_t (*is)[GROUP], uint8_t *to) {
-    for (int k = 0; k < GROUP; k++)
-        to[k] = (from[k] & is[0][k]) | (from[GROUP + k] & is[1][k]) |
-                (from[2 * GROUP + k] & is[2][k]);
-}
-
 /* Sums of blue, green and red, of their squares, and of the squares of their differences: blue and
  * green, blue and red, green and red. */
 INLINE void color_sums(const uint8_t *from, int width, int height, int64_t *sums) {
-    size_t count = (size_t)width * height;
-    uint8_t is[3][GROUP], blue[BLOCK], green[BLOCK], red[BLOCK];
-    for (int k = 0; k < 3 * GROUP; k++) is[k / GROUP][k % GROUP] = k % 3 ? 0 : 255;
-    for (size_t n = 0; count; from += 3 * n, count -= n) {
-        size_t k = 0;
+    uint8_t blue[BLOCK], green[BLOCK], red[BLOCK];
+    size_t n;
+    for (size_t count = (size_t)width * height; count; from += 3 * n, count -= n) {
         n = count < BLOCK ? count : BLOCK;
-        for (; k + GROUP <= n && k + GROUP < count; k += GROUP) { /* reads two bytes more */
-            take_channel(from + 3 * k, is, blue + k);
-            take_channel(from + 3 * k + 1, is, green + k);
-            take_channel(from + 3 * k + 2, is, red + k);
-        }
-        for (; k < n; k++) {
+        for (size_t k = 0; k < n; k++) {
             blue[k] = from[3 * k];
             green[k] = from[3 * k + 1];
             red[k] = from[3 * k + 2];
         }
         int32_t b = 0, g = 0, r = 0, bb = 0, gg = 0, rr = 0, bg = 0, br = 0, gr = 0;
-        for (k = 0; k < n; k++) b += blue[k], g += green[k], r += red[k];
-        for (k = 0; k < n; k++) {
+        for (size_t k = 0; k < n; k++) b += blue[k], g += green[k], r += red[k];
+        for (size_t k = 0; k < n; k++) {
             const int16_t x = blue[k], y = green[k], z = red[k];
             const int16_t u = x - y, v = x - z, w = y - z;
             bb += x * x, gg += y * y, rr += z * z;
             bg += u * u, br += v * v, gr += w * w;
         }
         const int32_t all[] = {b, g, r, bb, gg, rr, bg, br, gr};
-        for (k = 0; k < COLOR_SUMS; k++) sums[k] += all[k];
+        for (int k = 0; k < COLOR_SUMS; k++) sums[k] += all[k];
     }
 }
 
