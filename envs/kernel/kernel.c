@@ -574,6 +574,9 @@ static PyMethodDef methods[] = {
     {"halve", halve_, METH_VARARGS,
      "halve(luma, (width, height), target)\n--\n\n"
      "Average squares of four pixels. At odd edges, averages are those of fewer pixels."},
+    {"interpolate", interpolate_, METH_VARARGS,
+     "interpolate(luma, (width, height), target, (width, height))\n--\n\n"
+     "Interpolate linearly between pixels, to the levels of OpenCV's INTER_LINEAR_EXACT."},
     {"small_side", small_side_, METH_VARARGS,
      "small_side(size, extent, result)\n--\n\n"
      "Compute weights for one side: bytes for `reduce`, for all pictures of that size."},
@@ -585,7 +588,7 @@ static PyMethodDef methods[] = {
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "pixelmill_kernel", "Resampling and measuring with vector instructions.", -1, methods,
+    PyModuleDef_HEAD_INIT, "pixelmill_kernel", "Resampling and measuring with vectors.", -1, methods,
     NULL, NULL, NULL, NULL,
 };
 

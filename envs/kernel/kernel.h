@@ -34,5 +34,6 @@ PyObject *histogram_(PyObject *module, PyObject *args);
 PyObject *laplacian_(PyObject *module, PyObject *args);
 PyObject *steps_(PyObject *module, PyObject *args);
 PyObject *halve_(PyObject *module, PyObject *args);
+PyObject *interpolate_(PyObject *module, PyObject *args);
 PyObject *small_side_(PyObject *module, PyObject *args);
 PyObject *reduce_(PyObject *module, PyObject *args);

@@ -13,6 +13,7 @@
 #define COLOR_SUMS 9
 #define LEVELS 256
 #define TABLES 4     /* histograms at once: a pixel need not wait for an equal one before it */
+#define EIGHT 8      /* places that are interpolated at once */
 #define EDGES 8      /* side of a block of JPEG */
 #define SMALL 32     /* longest side of a picture that is hashed */
 #define LANES 16     /* the number of weights is a multiple of it */
@@ -123,7 +124,8 @@ INLINE void halve(const uint8_t *from, int width, int height, uint8_t *to) {
     for (int y = 0; y + 1 < height; y += 2, from += 2 * (ptrdiff_t)width) {
         const uint8_t *below = from + width;
         for (int x = 0; x < columns; x++)
-            to[x] = (uint8_t)((from[2 * x] + from[2 * x + 1] + below[2 * x] + below[2 * x + 1] + 2) >> 2);
+            to[x] = (uint8_t)((from[2 * x] + from[2 * x + 1] + below[2 * x] +
+                               below[2 * x + 1] + 2) >> 2);
         to += columns;
         if (width % 2) *to++ = half(from[width - 1] + below[width - 1]);
     }
@@ -135,6 +137,103 @@ INLINE void halve(const uint8_t *from, int width, int height, uint8_t *to) {
 
 FOR_VECTORS(halve, (const uint8_t *from, int width, int height, uint8_t *to),
             (from, width, height, to))
+
+/* Places of interpolation along one side: the first of two pixels, and weights of both, of which
+ * the sum is 256. Eight places are shuffled at once: `near_at` and `far_at` have their pixels
+ * relative to the first one. */
+typedef struct {
+    int beside, first[LONGEST];
+    uint16_t near[LONGEST], far[LONGEST];
+    uint8_t near_at[LONGEST][2], far_at[LONGEST][2];
+} Places;
+
+/* Compute places and weights as OpenCV does for INTER_LINEAR_EXACT. */
+static void find_places(Places *side, int pixels, int size) {
+    const double scale = 1.0 / ((double)size / pixels);
+    side->beside = pixels > 1;
+    for (int k = 0; k < size; k++) {
+        double x = scale * (k + 0.5) - 0.5;
+        x = x < 0.0 ? 0.0 : x > pixels - 1 ? pixels - 1 : x;
+        const int first = (int)x < pixels - 1 ? (int)x : pixels - 1 - side->beside;
+        side->first[k] = first;
+        side->far[k] = (uint16_t)rint((x - first) * 256.0);
+        side->near[k] = 256 - side->far[k];
+        side->near_at[k][0] = (uint8_t)(first - side->first[k / EIGHT * EIGHT]);
+        side->far_at[k][0] = (uint8_t)(side->near_at[k][0] + side->beside);
+        side->near_at[k][1] = side->far_at[k][1] = 0x80; /* makes a byte zero */
+    }
+}
+
+INLINE void line_plain(const uint8_t *from, int width, int begin, int columns, uint16_t *to,
+                       const Places *x) {
+    (void)width;
+    for (int k = begin; k < columns; k++) {
+        const uint8_t *pixel = from + x->first[k];
+        to[k] = (uint16_t)(x->near[k] * pixel[0] + x->far[k] * pixel[x->beside]);
+    }
+}
+
+#ifdef VECTORS
+VECTORS static void line(const uint8_t *from, int width, int begin, int columns, uint16_t *to,
+                         const Places *x) {
+    int k = begin;
+    for (; k + EIGHT <= columns; k += EIGHT) {
+        const int first = x->first[k], last = x->first[k + EIGHT - 1] + x->beside;
+        if (first + 16 > width || last - first >= 16) break;
+        const __m128i pixels = _mm_loadu_si128((const __m128i *)(from + first));
+        const __m128i near_at = _mm_loadu_si128((const __m128i *)x->near_at[k]);
+        const __m128i far_at = _mm_loadu_si128((const __m128i *)x->far_at[k]);
+        const __m128i near = _mm_loadu_si128((const __m128i *)(x->near + k));
+        const __m128i far = _mm_loadu_si128((const __m128i *)(x->far + k));
+        const __m128i sum = _mm_add_epi16(_mm_mullo_epi16(_mm_shuffle_epi8(pixels, near_at), near),
+                                          _mm_mullo_epi16(_mm_shuffle_epi8(pixels, far_at), far));
+        _mm_storeu_si128((__m128i *)(to + k), sum);
+    }
+    line_plain(from, width, k, columns, to, x);
+}
+#endif
+
+typedef void Line(const uint8_t *from, int width, int begin, int columns, uint16_t *to,
+                  const Places *x);
+
+/* Interpolate within each row once, and then between two of them. */
+INLINE void interpolate_by(Line *interpolate_line, const uint8_t *from, int width, int height,
+                           uint8_t *to, int columns, int rows) {
+    uint16_t lines[2][LONGEST]; /* of even and odd rows */
+    int next = 0;
+    Places x, y;
+    find_places(&x, width, columns);
+    find_places(&y, height, rows);
+    for (int row = 0; row < rows; row++, to += columns) {
+        const int first = y.first[row], second = first + y.beside;
+        if (next < first) next = first;
+        for (; next <= second; next++)
+            interpolate_line(from + (ptrdiff_t)next * width, width, 0, columns, lines[next % 2],
+                             &x);
+        const uint16_t *near = lines[first % 2], *far = lines[second % 2];
+        const uint32_t near_weight = y.near[row], far_weight = y.far[row];
+        for (int k = 0; k < columns; k++)
+            to[k] = (uint8_t)((near_weight * near[k] + far_weight * far[k] + (1 << 15)) >> 16);
+    }
+}
+
+#ifdef VECTORS
+VECTORS static void interpolate_32(const uint8_t *from, int width, int height, uint8_t *to,
+                                   int columns, int rows) {
+    interpolate_by(line, from, width, height, to, columns, rows);
+}
+#endif
+
+static void fastest_interpolate(const uint8_t *from, int width, int height, uint8_t *to,
+                                int columns, int rows) {
+#ifdef VECTORS
+    if (vectors()) {
+        interpolate_32(from, width, height, to, columns, rows);
+        return;
+    }
+#endif
+    interpolate_by(line_plain, from, width, height, to, columns, rows);
+}
 
 /* One side: for each place of the result, the first pixel and `taps` weights. */
 typedef struct {
@@ -296,6 +395,23 @@ PyObject *halve_(PyObject *module, PyObject *args) {
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
         fastest_halve(from.buf, width, height, to.buf);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&from);
+    PyBuffer_Release(&to);
+    return none_if(fits);
+}
+
+PyObject *interpolate_(PyObject *module, PyObject *args) {
+    Py_buffer from, to;
+    int width, height, columns, rows;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "y*(ii)w*(ii)", &from, &width, &height, &to, &columns, &rows))
+        return NULL;
+    const int fits = has(&from, width, height, 1) && has(&to, columns, rows, 1);
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        fastest_interpolate(from.buf, width, height, to.buf, columns, rows);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&from);

@@ -155,6 +155,10 @@ def reduced(luma: Array) -> Array:
     height, width = luma.shape
     ratio = max(width, height) / LONGEST_SIDE
     size = max(1, round(width / ratio)), max(1, round(height / ratio))
+    if ratio < 2 and pixel_sums.kernel is not None:
+        made = np.empty(size[::-1], np.uint8)
+        pixel_sums.kernel.interpolate(luma, (width, height), made, size)
+        return made
     cv2 = opencv()
     how = cv2.INTER_AREA if ratio >= 2 else cv2.INTER_LINEAR_EXACT
     return np.asarray(cv2.resize(luma, size, interpolation=how))

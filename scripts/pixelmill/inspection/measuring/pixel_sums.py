@@ -15,7 +15,7 @@ from pixelmill.imaging import arrays
 from pixelmill.imaging.arrays import AnyArray, Array, opencv
 
 #: The functions for measuring; None if the kernel is not installed, or one that only resamples.
-kernel: Any = arrays.kernel if hasattr(arrays.kernel, "color_sums") else None
+kernel: Any = arrays.kernel if hasattr(arrays.kernel, "interpolate") else None
 
 #: Side of a block of JPEG in pixels.
 BLOCK = 8

@@ -4,6 +4,7 @@ import runpy
 import shutil
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -147,6 +148,27 @@ class TestKernel:
                 function(white((*size, channels)), size[::-1], made)
         with pytest.raises(ValueError, match="contiguous"):
             function(pixels[:, ::2], (15, 20), made)
+
+    @pytest.mark.parametrize("levels", [noise, extremes])
+    def test_interpolation_is_that_of_opencv(self, kernel, levels):
+        draw = np.random.default_rng(3)
+        sizes = [(600, 450, 512, 384), (600, 1, 512, 1), (1, 600, 1, 512), (1, 1, 5, 7)]
+        sizes += [(1024, 17, 512, 8), (1024, 1024, 1024, 1024), (30, 30, 1024, 1)]
+        sizes += [tuple(map(int, draw.integers(1, 1025, 4))) for _ in range(100)]
+        for width, height, columns, rows in sizes:
+            luma, made = levels((height, width)), np.empty((rows, columns), np.uint8)
+            kernel.interpolate(luma, (width, height), made, (columns, rows))
+            wanted = cv2.resize(luma, (columns, rows), interpolation=cv2.INTER_LINEAR_EXACT)
+            np.testing.assert_array_equal(made, wanted.reshape(rows, columns))
+
+    def test_interpolation_that_does_not_fit_is_refused(self, kernel):
+        made = np.empty((11, 15), np.uint8)
+        kernel.interpolate(white((21, 30)), (30, 21), made, (15, 11))
+        for size in ((30, 20), (31, 21), (-30, -21), (0, 0), (15, 12), (1025, 1)):
+            with pytest.raises(ValueError, match="do not fit"):
+                kernel.interpolate(white((21, 30)), size, made, (15, 11))
+            with pytest.raises(ValueError, match="do not fit"):
+                kernel.interpolate(white((21, 30)), (30, 21), made, size)
 
     def test_halves_that_do_not_fit_are_refused(self, kernel):
         made = np.empty((11, 15), np.uint8)
