@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import bisect
 from array import array
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property, partial
-from itertools import groupby, islice, pairwise, repeat
+from functools import partial
+from itertools import islice, repeat
 from typing import NamedTuple, overload
+
+from pixelmill.dataset.paths import CHUNK, Paths
 
 #: Instead of a date, of an image whose file states none.
 NO_DATE = -1
@@ -50,11 +50,6 @@ class Entries(Sequence[Entry]):
     sizes, widths, heights : array of int
         Bytes and pixels of each entry.
 
-    Raises
-    ------
-    ValueError
-        If a path contains the character NUL, which no file name does.
-
     Examples
     --------
     >>> found = Entries([Entry("b.png", 9, 1, "png"), Entry("a.jpg", 7, 2, "jpeg")]).sorted()
@@ -63,8 +58,7 @@ class Entries(Sequence[Entry]):
     """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self._paths = bytearray()  # each followed by a NUL
-        self._ends = array("Q", [0])
+        self._paths = Paths()
         self.sizes = array("q")
         self._times = array("q")
         self._formats: list[str] = []
@@ -76,20 +70,14 @@ class Entries(Sequence[Entry]):
         self._taken = array("q")  # the same
         self._names: list[str] = []  # empty as long as none has one
         rest = iter(entries)
-        while some := list(islice(rest, _CHUNK)):
+        while some := list(islice(rest, CHUNK)):
             self._add(some)
 
     def _add(self, some: list[Entry]) -> None:
         paths, sizes, times, formats, widths, heights, changes, offsets, taken, names = zip(
             *some, strict=True
         )
-        encoded = [*map(_encoded, paths), b""]
-        joined = b"\0".join(encoded)
-        if joined.count(b"\0") != len(some):
-            raise ValueError("a path holds the character NUL")
-        self._paths += joined
-        for path in encoded[:-1]:
-            self._ends.append(self._ends[-1] + len(path) + 1)
+        self._paths.extend(paths)
         for column, values in ((self._offsets, offsets), (self._taken, taken)):
             if column or any(values):
                 column.extend(repeat(0, len(self) - len(column)))
@@ -117,7 +105,7 @@ class Entries(Sequence[Entry]):
             return self.take(range(*number.indices(len(self))))
         number = range(len(self))[number]
         return Entry(
-            self._path(number).decode("utf-8", "surrogatepass"),
+            self._paths[number],
             self.sizes[number],
             self._times[number],
             self._formats[self._format_numbers[number]],
@@ -130,11 +118,10 @@ class Entries(Sequence[Entry]):
         )
 
     def __iter__(self) -> Iterator[Entry]:
-        for begin in range(0, len(self), _CHUNK):
-            end = min(begin + _CHUNK, len(self))
-            paths = self._paths[self._ends[begin] : self._ends[end] - 1]
+        for begin in range(0, len(self), CHUNK):
+            end = min(begin + CHUNK, len(self))
             columns = zip(
-                paths.decode("utf-8", "surrogatepass").split("\0"),
+                self._paths.between(begin, end),
                 self.sizes[begin:end],
                 self._times[begin:end],
                 map(self._formats.__getitem__, self._format_numbers[begin:end]),
@@ -191,11 +178,8 @@ class Entries(Sequence[Entry]):
 
     def sorted(self) -> Entries:
         """Return all entries sorted by path; of equal paths, the last one."""
-        paths = map(self._path, range(len(self)))
-        if all(one < other for one, other in pairwise(paths)):
-            return self
-        equal = groupby(sorted(range(len(self)), key=self._path), key=self._path)
-        return self.take([deque(group, maxlen=1)[0] for _, group in equal])
+        numbers = self._paths.ranked()
+        return self if numbers == range(len(self)) else self.take(numbers)
 
     def find(self, path: str, near: int | None = None) -> int | None:
         """Return the number of a path; None if it is missing. The entries must be sorted.
@@ -206,37 +190,7 @@ class Entries(Sequence[Entry]):
         near : int, optional
             The most likely number.
         """
-        wanted = _encoded(path)
-        if near is not None and near < len(self) and self._path(near) == wanted:
-            return near
-        block = bisect.bisect_right(self._firsts, wanted) - 1
-        if block < 0:
-            return None
-        first = block * _BLOCK
-        if self._firsts[block] == wanted:
-            return first
-        begin, end = self._ends[first], self._ends[min(first + _BLOCK, len(self))]
-        place = self._paths.find(b"\0%b\0" % wanted, begin, end)
-        return None if place < 0 else first + self._paths.count(b"\0", begin, place + 1)
+        return self._paths.find(path, near)
 
-    @cached_property
-    def _firsts(self) -> list[bytes]:
-        """First path of each block: a binary search over all paths takes four times as long."""
-        return [bytes(self._path(number)) for number in range(0, len(self), _BLOCK)]
-
-    def _path(self, number: int) -> bytearray:
-        # Bytes sort like the text, also for lone surrogates of undecodable names.
-        return self._paths[self._ends[number] : self._ends[number + 1] - 1]
-
-
-#: Entries that are added or returned at a time.
-_CHUNK = 1024
-
-#: Entries in a block, which is searched for bytes: that is fast.
-_BLOCK = 64
 
 _entry = partial(tuple.__new__, Entry)  # takes half the time of Entry itself
-
-
-def _encoded(path: str) -> bytes:
-    return path.encode("utf-8", "surrogatepass")
