@@ -74,7 +74,10 @@ def iterate_table(path: str | os.PathLike[str]) -> Iterator[dict[str, str]]:
 
 
 def iterate_cells(
-    path: str | os.PathLike[str], columns: Sequence[str], optional: Mapping[str, str] | None = None
+    path: str | os.PathLike[str],
+    columns: Sequence[str],
+    optional: Mapping[str, str] | None = None,
+    lacking: str | None = None,
 ) -> Iterator[tuple[str, ...]]:
     """Read some columns of a CSV table that pixelmill wrote, which takes less time than all.
 
@@ -85,6 +88,8 @@ def iterate_cells(
         At least two.
     optional : mapping, optional
         Those of the columns that a table may lack, and what stands for their cells then.
+    lacking : str, optional
+        What stands for the cells that a row lacks, if rows may lack some.
 
     Yields
     ------
@@ -102,12 +107,14 @@ def iterate_cells(
     header = next(rows, [])
     missing = [column for column in columns if column not in header]
     defaults = optional or {}
-    lacking = [defaults[column] for column in missing]
+    absent = [defaults[column] for column in missing]
     cells = itemgetter(*map([*header, *missing].index, columns))
     for row in rows:
         if len(row) < len(header):
-            raise UserError(f"The table '{path}' is damaged; run the step that makes it again.")
-        yield tuple(map(of_cell, cells(row + lacking)))
+            if lacking is None:
+                raise UserError(f"The table '{path}' is damaged; run the step that makes it again.")
+            row += [lacking] * (len(header) - len(row))
+        yield tuple(map(of_cell, cells(row + absent)))
 
 
 def _rows(path: str | os.PathLike[str]) -> Iterator[list[str]]:

@@ -125,13 +125,11 @@ def _find_inputs(tree: TreeContents) -> Iterator[tuple[str, str]]:
 
 
 def _find_missing(tree: TreeContents) -> Iterator[tuple[str, str]]:
-    for path in sorted((tree.outputs.keys() | tree.kept) - tree.files.keys()):
-        yield escape(path), "is in the manifest but does not exist"
+    yield from ((escape(path), "is in the manifest but does not exist") for path in tree.missing())
 
 
 def _find_extra(tree: TreeContents) -> Iterator[tuple[str, str]]:
-    for path in sorted(tree.files.keys() - tree.outputs.keys() - tree.kept):
-        yield escape(path), "exists but is not in the manifest"
+    yield from ((escape(path), "exists but is not in the manifest") for path in tree.extra)
 
 
 def _find_temporaries(tree: TreeContents) -> Iterator[tuple[str, str]]:

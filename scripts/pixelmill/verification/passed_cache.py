@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from pixelmill.core.databases import is_sound
 from pixelmill.core.filenames import escape, unescape
 from pixelmill.dataset.ledger_backup import set_database_aside
+from pixelmill.dataset.paths import Paths
 from pixelmill.verification.inspector import Finding
 
 _COLUMNS = "output, bytes, mtime_ns, sha256, similarity, sized, incomparable"
@@ -86,7 +87,7 @@ class PassedCache:
         self._database.close()
 
     def load(self, rules: str) -> Iterator[PassedOutput]:
-        """Return the outputs that passed according to these rules.
+        """Yield the outputs that passed according to these rules, in the order of escaped paths.
 
         Parameters
         ----------
@@ -94,7 +95,7 @@ class PassedCache:
             Digest of everything but the output that decides whether it passes.
         """
         query = f"SELECT {_COLUMNS} FROM passed WHERE rules = ?"
-        query += " AND typeof(output) = 'text' AND typeof(sized) = 'integer'"
+        query += " AND typeof(output) = 'text' AND typeof(sized) = 'integer' ORDER BY output"
         for output, *rest in self._database.execute(query, (rules,)):
             yield PassedOutput(unescape(output), *rest)
 
@@ -114,10 +115,10 @@ class PassedCache:
                 "REPLACE INTO passed VALUES (?, ?, ?, ?, ?, ?, ?, ?)", passed
             )
 
-    def keep_only(self, outputs: Set[str]) -> None:
-        """Remove all outputs but these."""
+    def keep_only(self, is_kept: Callable[[str], bool]) -> None:
+        """Remove all outputs but some."""
         with self._database:
             self._database.execute("BEGIN")
-            known = self._database.execute("SELECT output FROM passed")
-            gone = [row for row in known if unescape(row[0]) not in outputs]
-            self._database.executemany("DELETE FROM passed WHERE output = ?", gone)
+            known = self._database.execute("SELECT output FROM passed ORDER BY output")
+            gone = Paths(output for (output,) in known if not is_kept(unescape(output)))
+            self._database.executemany("DELETE FROM passed WHERE output = ?", ([o] for o in gone))

@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
+import heapq
 import os
-import sys
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import groupby
 
-from pixelmill.core.filenames import escape, unescape
 from pixelmill.core.files import TEMPORARY, modified_ns, walk
 from pixelmill.core.root import Root
-from pixelmill.core.tables import iterate_table
-from pixelmill.dataset.entries import Entry
-
-
-class ManifestRow(NamedTuple):
-    """What the manifest records of an output; its source is escaped."""
-
-    source: str
-    variant: str
-    sha256: str
-
-
-class Manifest(NamedTuple):
-    """A manifest.
-
-    Attributes
-    ----------
-    outputs : dict
-        Row of each output of an image that succeeded.
-    kept : set of str
-        Outputs of earlier passes, kept because their sources could not be read.
-    sources : set of str
-        All sources, escaped.
-    """
-
-    outputs: dict[str, ManifestRow]
-    kept: set[str]
-    sources: set[str]
+from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.paths import finder
+from pixelmill.verification.manifest import Named, Outputs, read_manifest
 
 
 @dataclass(frozen=True)
@@ -49,34 +23,42 @@ class TreeContents:
     ----------
     outputs, kept
         As in the manifest.
-    files : mapping
-        Size in bytes and time of modification in ns of each file, by its path.
-    temporaries : sequence of str
-        Paths of unfinished files.
+    files : int
+        Number of files.
+    extra : list of str
+        Paths of files that the manifest does not name.
+    temporaries : list of str
+        Paths of unfinished files, which are not counted as files.
     inputs : int
         Number of inputs.
-    inputs_without_row, rows_without_input : sequence of str
-        Escaped paths.
+    inputs_without_row, rows_without_input : iterable of str
+        Escaped paths, sorted.
     """
 
-    outputs: Mapping[str, ManifestRow]
-    kept: Set[str]
-    files: Mapping[str, tuple[int, int]]
+    outputs: Outputs
+    kept: Named
+    files: int
+    extra: list[str]
     temporaries: list[str]
     inputs: int
-    inputs_without_row: list[str]
-    rows_without_input: list[str]
+    inputs_without_row: Iterable[str]
+    rows_without_input: Iterable[str]
+
+    def missing(self) -> Iterator[str]:
+        """Yield the paths of files that the manifest names and that do not exist, sorted."""
+        absent = heapq.merge(self.outputs.missing(), self.kept.missing())
+        return (path for path, _ in groupby(absent))
 
 
-def read_tree(target: str, entries: Iterable[Entry]) -> TreeContents:
+def read_tree(target: str, entries: Entries) -> TreeContents:
     """Read the manifest of an output tree and list its files.
 
     Parameters
     ----------
     target : str
         Folder of the output tree.
-    entries : iterable of Entry
-        The catalog.
+    entries : Entries
+        The catalog, sorted.
 
     Raises
     ------
@@ -85,51 +67,31 @@ def read_tree(target: str, entries: Iterable[Entry]) -> TreeContents:
     TreeError
         If the folder of the images is a link.
     """
-    manifest = read_manifest(os.path.join(target, "manifest.csv"))
+    outputs, kept, sources = read_manifest(os.path.join(target, "manifest.csv"), entries)
     Root(target).check("images")
-    files: dict[str, tuple[int, int]] = {}
-    temporaries = []
+    output_at, kept_at = finder(outputs.paths), finder(kept.paths)
+    files, extra, temporaries = 0, [], []
     for path, entry in walk(os.path.join(target, "images")):
         if TEMPORARY.fullmatch(entry.name):
             temporaries.append(path)
-        else:
-            state = entry.stat(follow_symlinks=False)
-            files[path] = (state.st_size, modified_ns(state))
-    inputs, without_row, without_input = 0, [], manifest.sources.copy()
-    for path in (escape(entry.path) for entry in entries):
-        inputs += 1
-        if path in manifest.sources:
-            without_input.discard(path)
-        else:
-            without_row.append(path)
+            continue
+        files += 1
+        number, before = output_at(path), kept_at(path) if len(kept) else None
+        state = entry.stat(follow_symlinks=False)
+        if number is not None:
+            outputs.exists[number] = 1
+            outputs.sizes[number], outputs.times[number] = state.st_size, modified_ns(state)
+        if before is not None:
+            kept.exists[before] = 1
+        if number is None and before is None:
+            extra.append(path)
     return TreeContents(
-        manifest.outputs,
-        manifest.kept,
+        outputs,
+        kept,
         files,
+        extra,
         temporaries,
-        inputs,
-        sorted(without_row),
-        sorted(without_input),
+        len(entries),
+        sources.not_named(),
+        sources.others(),
     )
-
-
-def read_manifest(path: str) -> Manifest:
-    """Read a manifest.
-
-    Raises
-    ------
-    UserError
-        If it is missing.
-    """
-    outputs: dict[str, ManifestRow] = {}
-    kept: set[str] = set()
-    sources: set[str] = set()
-    for row in iterate_table(path):
-        sources.add(row["source"])
-        if row["status"] == "ok":
-            # Variants are few: keep one text of each.
-            variant = sys.intern(row["variant"])
-            outputs[unescape(row["output"])] = ManifestRow(row["source"], variant, row["sha256"])
-        elif row["output"]:
-            kept.add(unescape(row["output"]))
-    return Manifest(outputs, kept, sources)

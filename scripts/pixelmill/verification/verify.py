@@ -12,20 +12,23 @@ import heapq
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from itertools import islice
+from typing import Any, overload
 
 from pixelmill.core.errors import UserError
-from pixelmill.core.filenames import escape, unescape
+from pixelmill.core.filenames import escape
 from pixelmill.core.fingerprints import digest_of_code
 from pixelmill.core.locks import exclusive
 from pixelmill.core.progress import Progress
 from pixelmill.core.sandbox import Confinement, Sandbox, confine_process
 from pixelmill.dataset import ledger_backup
-from pixelmill.dataset.entries import Entry
+from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.layout import LEDGER
+from pixelmill.dataset.paths import finder
 from pixelmill.dataset.places import Places
 from pixelmill.dataset.shards import WHOLE, others
 from pixelmill.engines.lifecycle import open_engine
@@ -36,6 +39,7 @@ from pixelmill.verification.check_results import MOST_NAMED, CheckResult, Checks
 from pixelmill.verification.checks import CHECKS, TREE_CHECKS, Totals
 from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.inspector import Finding, Inspector, Task, Tasks
+from pixelmill.verification.manifest import Outputs
 from pixelmill.verification.passed_cache import PassedCache, PassedOutput
 from pixelmill.verification.sidecar_check import SUFFIX
 from pixelmill.verification.tree_contents import TreeContents, read_tree
@@ -90,18 +94,20 @@ def verify(
     UserError
         If the tree has no manifest, or outputs that the recipe does not name.
     """
-    places = Places(source, entries)
-    tree = read_tree(target, entries)
+    known = entries if isinstance(entries, Entries) else Entries(entries).sorted()
+    places = Places(source, known)
+    tree = read_tree(target, known)
     images = os.path.join(target, "images")
     expectations = expectations_of(recipe)
     _check_variants(target, tree, expectations)
     comparable = {name for name, expected in expectations.items() if expected.comparable}
-    sampled = _sample((o for o, row in tree.outputs.items() if row.variant in comparable), sample)
+    sampled = _sample(tree.outputs, comparable, sample)
     rules = _digest([recipe, min_psnr, digest_of_code("verification")])
     opened, unchanged = Tally(), Tally()
     with PassedCache(os.path.join(target, "verification.sqlite")) as cache:
         passed = cache.load(rules) if scope == "changed" else ()
-        tasks = _tasks(tree, passed, sampled, unchanged, places)
+        left_out = _unchanged(tree.outputs, passed, sampled, unchanged)
+        tasks = ToOpen(tree.outputs, left_out, sampled, places)
 
         def on_findings(findings: list[Finding]) -> None:
             opened.add(findings)
@@ -111,7 +117,9 @@ def verify(
         _inspect(
             tasks, Inspector(source, images, recipe, min_psnr), workers, on_findings, confinement
         )
-        cache.keep_only(tree.outputs.keys() - {finding.output for finding in opened.faulty})
+        faulty = {finding.output for finding in opened.faulty}
+        is_named = finder(tree.outputs.paths)
+        cache.keep_only(lambda output: is_named(output) is not None and output not in faulty)
     results = _results(tree, opened, unchanged)
     if any(name == "sha256" for finding in opened.faulty for name, _ in finding.faults):
         _suspect_outputs(target)
@@ -120,7 +128,7 @@ def verify(
 
 def _check_variants(target: str, tree: TreeContents, known: Iterable[str]) -> None:
     """Refuse a recipe that does not name the outputs of a tree."""
-    variants = {row.variant.removesuffix(SUFFIX) for row in tree.outputs.values()}
+    variants = {variant.removesuffix(SUFFIX) for variant in tree.outputs.variants}
     if unknown := sorted(variants.difference(known)):
         name = f"an output '{unknown[0]}'" if unknown[0] else "a single output without a name"
         raise UserError(
@@ -153,37 +161,81 @@ class Tally:
         self.faulty += (one for one in outputs if isinstance(one, Finding) and one.faults)
 
 
-def _sample(outputs: Iterable[str], size: int) -> set[str]:
-    """Choose outputs evenly over the tree; the same ones each time."""
-    return set(heapq.nsmallest(size, outputs, key=_digest))
+def _sample(outputs: Outputs, variants: Set[str], size: int) -> set[int]:
+    """Choose outputs of some variants evenly over the tree, by their numbers.
+
+    They are the same ones each time.
+    """
+    paths = outputs.paths
+    return set(heapq.nsmallest(size, outputs.of(variants), key=lambda one: _digest(paths[one])))
 
 
-def _tasks(
-    tree: TreeContents,
-    passed: Iterable[PassedOutput],
-    sampled: set[str],
-    unchanged: Tally,
-    places: Places,
-) -> list[Task]:
-    """Return the outputs to open; count those that passed before and have not changed."""
-    left_out: set[str] = set()
-    for before in passed:
-        output = before.output
-        row = tree.outputs.get(output)
-        if (
-            row is not None
-            and (before.bytes, before.mtime_ns) == tree.files.get(output)
-            and before.sha256 == row.sha256
-            and (before.similarity_db is not None or output not in sampled or before.incomparable)
-        ):
-            unchanged.add([before])
-            left_out.add(output)
-    return [
-        Task(output, source, row.variant, row.sha256, output in sampled, places.member(source))
-        for output, row in sorted(tree.outputs.items())
-        if output in tree.files and output not in left_out
-        for source in (unescape(row.source),)
-    ]
+def _unchanged(
+    outputs: Outputs, passed: Iterable[PassedOutput], sampled: Set[int], tally: Tally
+) -> bytearray:
+    """Return a flag for each output that passed before and has not changed; count them."""
+    flags = bytearray(len(outputs))
+    number_of = finder(outputs.paths)
+
+    def same() -> Iterator[PassedOutput]:
+        for before in passed:
+            number = number_of(before.output)
+            if (
+                number is not None
+                and outputs.exists[number]
+                and (before.bytes, before.mtime_ns)
+                == (outputs.sizes[number], outputs.times[number])
+                and before.sha256 == outputs.digests[number]
+                and (
+                    before.similarity_db is not None or number not in sampled or before.incomparable
+                )
+            ):
+                flags[number] = 1
+                yield before
+
+    rest = same()
+    while some := list(islice(rest, BATCH)):
+        tally.add(some)
+    return flags
+
+
+class ToOpen(Sequence[Task]):
+    """The outputs to open, in the order of their paths; a million tasks would not fit into memory.
+
+    Parameters
+    ----------
+    outputs : Outputs
+    left_out : bytearray
+        Flags of those that are not opened, though they exist.
+    sampled : set of int
+        Those whose pictures are compared.
+    places : Places
+        Of the sources.
+    """
+
+    def __init__(
+        self, outputs: Outputs, left_out: bytearray, sampled: Set[int], places: Places
+    ) -> None:
+        self._outputs, self._sampled, self._places = outputs, sampled, places
+        flags = zip(outputs.exists, left_out, strict=True)
+        opened = (number for number, (exists, out) in enumerate(flags) if exists and not out)
+        self._numbers = array("Q", opened)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> Task: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Task]: ...
+    def __getitem__(self, place: int | slice) -> Task | list[Task]:
+        numbers = self._numbers[place]
+        return self._task(numbers) if isinstance(numbers, int) else [*map(self._task, numbers)]
+
+    def _task(self, number: int) -> Task:
+        path, source, variant, sha256 = self._outputs[number]
+        member = self._places.member(source)
+        return Task(path, source, variant, sha256, number in self._sampled, member)
 
 
 def _inspect(
@@ -196,9 +248,11 @@ def _inspect(
     if not tasks:
         return
     size = min(BATCH, math.ceil(len(tasks) / (SHARES * workers)))
-    batches = [Tasks(tasks[k : k + size]) for k in range(0, len(tasks), size)]
-    workers = min(workers, len(batches))
-    parallel = processes_or_threads()
+    starts = range(0, len(tasks), size)
+    batches = (Tasks(tasks[start : start + size]) for start in starts)
+    workers = min(workers, len(starts))
+    # Dask would want all batches at once.
+    parallel = "futures" if processes_or_threads() == "processes" else "threads"
     # This process writes the results, so it cannot be confined itself.
     alone = workers == 1 and (confinement is None or parallel == "threads")
     prepare = partial(confine_process, confinement)
@@ -227,11 +281,11 @@ def _results(tree: TreeContents, opened: Tally, unchanged: Tally) -> list[CheckR
         inputs=tree.inputs,
         outputs=len(tree.outputs),
         kept=len(tree.kept),
-        files=len(tree.files),
+        files=tree.files,
         temporaries=len(tree.temporaries),
         opened=opened.count + unchanged.count,
         undecodable=len(undecodable),
-        sidecars=sum(row.variant.endswith(SUFFIX) for row in tree.outputs.values()),
+        sidecars=sum(n for name, n in tree.outputs.variants.items() if name.endswith(SUFFIX)),
         sized=opened.sized + unchanged.sized,
         pictures=opened.pictures + unchanged.pictures,
     )
@@ -249,7 +303,7 @@ def _results(tree: TreeContents, opened: Tally, unchanged: Tally) -> list[CheckR
 
 def _explained(faulty: Sequence[Finding], tree: TreeContents) -> Iterator[tuple[Finding, str, str]]:
     """Yield each fault; outputs that were exchanged with each other are named as such."""
-    by_digest = {row.sha256: output for output, row in tree.outputs.items()} if faulty else {}
+    by_digest = tree.outputs.by_digest({finding.sha256 for finding in faulty})
     pictured = [finding for finding in faulty if finding.pictures is not None]
     for finding in faulty:
         for name, why in finding.faults:

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from pixelmill.dataset import paths as module
-from pixelmill.dataset.paths import Paths
+from pixelmill.dataset.paths import Paths, finder
 
 #: No file has the names with NUL, but a table may list them.
 NAMES = [
@@ -46,6 +46,15 @@ def test_all_texts_and_no_others_are_found():
     assert all(paths.find(name) is None for name in others if name not in there)
     assert paths.find("b.jpg", near=len(there)) == there.index("b.jpg")
     assert Paths().find("") is None
+
+
+def test_paths_are_found_whatever_was_asked_for_before():
+    there = sorted(NAMES)
+    asked = random.Random(2026).choices([*there, "missing"], k=100) + there + ["missing", *there]
+    find = finder(Paths(there))
+    assert [find(name) for name in asked] == [
+        there.index(name) if name in there else None for name in asked
+    ]
 
 
 def test_a_path_takes_nine_bytes_more_than_its_text():

@@ -6,17 +6,31 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.paths import Paths
 from pixelmill.verification.checks import CHECKS, OUTPUT_CHECKS, TREE_CHECKS, Totals, is_repaired
 from pixelmill.verification.expectations import expectations_of
+from pixelmill.verification.manifest import Named, Outputs, Sources
 from pixelmill.verification.opened_output import OpenedOutput
-from pixelmill.verification.tree_contents import ManifestRow, TreeContents
+from pixelmill.verification.tree_contents import TreeContents
+
+
+def there(named, *paths):
+    """Note that some of the files that a manifest names exist."""
+    for path in paths:
+        named.exists[named.paths.find(path)] = 1
+    return named
+
+
+OUTPUTS = Outputs([(f"{name}.jpg", 0, "", "") for name in "abc"], Sources(Entries()))
 
 #: Four inputs, of which one failed and one cannot be read; three outputs, and two that were kept
 #: from an earlier pass, of which one each is gone.
 TREE = TreeContents(
-    outputs={f"{name}.jpg": ManifestRow(f"{name}.png", "", "") for name in "abc"},
-    kept={"old.jpg", "lost.jpg"},
-    files={"a.jpg": (9, 1), "b.jpg": (9, 1), "old.jpg": (9, 1), "stray\n.jpg": (9, 1)},
+    outputs=there(OUTPUTS, "a.jpg", "b.jpg"),
+    kept=there(Named(Paths(["lost.jpg", "old.jpg"])), "old.jpg"),
+    files=4,
+    extra=["stray\n.jpg"],
     temporaries=["x.tmp"],
     inputs=4,
     inputs_without_row=["new.png"],

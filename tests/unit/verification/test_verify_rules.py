@@ -2,10 +2,10 @@
 
 import inspect
 
+from pixelmill.verification import verify as module
 from pixelmill.verification.checks import remedies
-from pixelmill.verification.inspector import Finding
+from pixelmill.verification.inspector import Finding, Task
 from pixelmill.verification.passed_cache import PassedCache
-from pixelmill.verification.tree_contents import ManifestRow, read_manifest
 from pixelmill.verification.verify import Tally, verify
 
 CHECKS = [
@@ -26,22 +26,28 @@ def test_by_default_processes_that_open_images_are_confined():
     assert inspect.signature(verify).parameters["confined"].default is True
 
 
-def test_a_manifest_lists_outputs_earlier_outputs_and_failures(tmp_path):
-    (tmp_path / "manifest.csv").write_text(
-        "source,variant,output,status,reason,width,height,sha256\n"
-        "a.png,,a.jpg,ok,,4,3,aa\n"
-        "b.png,small,small/b.jpg,ok,,4,3,bb\n"
-        "c.png,,c.jpg,failed,unreadable,0,0,cc\n"
-        "d.png,,,failed,corrupt,0,0,\n"
-    )
-    assert read_manifest(str(tmp_path / "manifest.csv")) == (
-        {
-            "a.jpg": ManifestRow("a.png", "", "aa"),
-            "small/b.jpg": ManifestRow("b.png", "small", "bb"),
-        },
-        {"c.jpg"},
-        {"a.png", "b.png", "c.png", "d.png"},
-    )
+class Made(list):
+    """Tasks that note when they are made."""
+
+    def __init__(self, events, count):
+        super().__init__([Task("a.jpg", "a.png", "", "", False)] * count)
+        self.events = events
+
+    def __getitem__(self, place):
+        self.events.append("made")
+        return super().__getitem__(place)
+
+
+def test_tasks_are_made_when_a_worker_is_free_for_them():
+    """A million would take more memory than all that is known of the outputs."""
+    events = []
+
+    def inspector(tasks):
+        events.append("inspected")
+        return []
+
+    module._inspect(Made(events, 8), inspector, 1, lambda findings: None, None)
+    assert events == ["made", "inspected"] * module.SHARES
 
 
 def test_outputs_are_counted_by_what_was_asked_of_them():
@@ -68,3 +74,12 @@ def test_the_cache_records_whether_an_output_was_compared(tmp_path):
         known = {one.output: bool(one.incomparable) for one in cache.load("rules")}
         assert known == {"a.jpg": False, "not asked.jpg": False, "not comparable.jpg": True}
         assert list(cache.load("other rules")) == []
+
+
+def test_the_cache_forgets_outputs_that_are_gone(tmp_path):
+    names = ["gone.jpg", "kept\n.jpg", "gone too.jpg", "kept.jpg"]
+    findings = [Finding(name, (), "aa", 9, 1, None, False, True, None) for name in names]
+    with PassedCache(str(tmp_path / "cache.sqlite")) as cache:
+        cache.store("rules", findings)
+        cache.keep_only(lambda name: name.startswith("kept"))
+        assert {one.output for one in cache.load("rules")} == {"kept\n.jpg", "kept.jpg"}
