@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pixelmill.core.files import modified_ns
@@ -43,7 +42,7 @@ class Task(NamedTuple):
 
     def place(self, source_root: str) -> Place:
         """Return where the source is read."""
-        return self.member or Path(source_root, self.source)
+        return self.member or os.path.join(source_root, self.source)
 
 
 class Finding(NamedTuple):
@@ -89,6 +88,19 @@ class Tasks:
         self.tasks = tuple(tasks)
 
 
+def _read(descriptor: int) -> tuple[os.stat_result, bytes]:
+    """Return state and content of an open file, with few calls, and close it."""
+    try:
+        state = os.fstat(descriptor)
+        data = os.read(descriptor, state.st_size + 1)
+        if len(data) != state.st_size:  # it grows, or is larger than what one call reads
+            with open(descriptor, "rb", buffering=0, closefd=False) as file:
+                data += file.readall()
+        return state, data
+    finally:
+        os.close(descriptor)
+
+
 class Inspector:
     """Runs the checks of outputs.
 
@@ -118,9 +130,7 @@ class Inspector:
     def inspect(self, task: Task) -> Finding:
         """Open one output and run the checks."""
         try:
-            with os.fdopen(self._images.open(task.output), "rb", buffering=0) as file:
-                state = os.fstat(file.fileno())
-                data = file.readall()
+            state, data = _read(self._images.open(task.output))
         except OSError as error:
             fault = ("decodes", f"cannot be read: {error.strerror}")
             return Finding(task.output, (fault,), "", 0, 0, None, False, False, None)

@@ -58,18 +58,20 @@ def size_of(data: bytes, upright: bool = True) -> Size | None:
         Whether the picture is turned upright by the orientation that the file notes.
     """
     kind = kind_of(data)
+    is_turned = upright or kind == "heif"  # whose decoder always turns it
     try:
         if kind == "tiff":
             from pixelmill.verification.second_tiff import tiff_size
 
             size, orientation = tiff_size(data)
         elif kind in _READERS:
-            size, orientation = _READERS[kind](data), notes_of(data).orientation
+            size = _READERS[kind](data)
+            orientation = notes_of(data).orientation if is_turned else 1
         else:
             return None
     except Exception:  # what is malformed tells no size
         return None
-    if orientation in _SWAPPING and (upright or kind == "heif"):  # whose decoder always turns it
+    if orientation in _SWAPPING and is_turned:
         size = size[1], size[0]
     return size if min(size) > 0 else None
 
