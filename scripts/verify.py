@@ -15,7 +15,7 @@ def main(options: argparse.Namespace) -> int:
     if options.catalog:
         entries = catalog.read(options.catalog)
     else:
-        entries = list(catalog.scan(*globs.chosen(options.source))[0].entries)
+        entries = catalog.scan(*globs.chosen(options.source))[0].entries
     result = verify(
         globs.chosen(options.source)[0],
         options.target,

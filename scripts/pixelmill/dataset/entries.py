@@ -47,6 +47,7 @@ class Entries(Sequence[Entry]):
 
     Attributes
     ----------
+    paths : Paths
     sizes, widths, heights : array of int
         Bytes and pixels of each entry.
 
@@ -58,7 +59,7 @@ class Entries(Sequence[Entry]):
     """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self._paths = Paths()
+        self.paths = Paths()
         self.sizes = array("q")
         self._times = array("q")
         self._formats: list[str] = []
@@ -77,7 +78,7 @@ class Entries(Sequence[Entry]):
         paths, sizes, times, formats, widths, heights, changes, offsets, taken, names = zip(
             *some, strict=True
         )
-        self._paths.extend(paths)
+        self.paths.extend(paths)
         for column, values in ((self._offsets, offsets), (self._taken, taken)):
             if column or any(values):
                 column.extend(repeat(0, len(self) - len(column)))
@@ -105,7 +106,7 @@ class Entries(Sequence[Entry]):
             return self.take(range(*number.indices(len(self))))
         number = range(len(self))[number]
         return Entry(
-            self._paths[number],
+            self.paths[number],
             self.sizes[number],
             self._times[number],
             self._formats[self._format_numbers[number]],
@@ -121,7 +122,7 @@ class Entries(Sequence[Entry]):
         for begin in range(0, len(self), CHUNK):
             end = min(begin + CHUNK, len(self))
             columns = zip(
-                self._paths.between(begin, end),
+                self.paths.between(begin, end),
                 self.sizes[begin:end],
                 self._times[begin:end],
                 map(self._formats.__getitem__, self._format_numbers[begin:end]),
@@ -149,7 +150,7 @@ class Entries(Sequence[Entry]):
         formats = self._formats, self._format_numbers
         rarer = self._offsets, self._taken, self._names
         rest = self._times, self._changes, *formats, *rarer
-        return self._paths, self.sizes, self.widths, self.heights, *rest
+        return self.paths, self.sizes, self.widths, self.heights, *rest
 
     @property
     def are_members(self) -> bool:
@@ -178,7 +179,7 @@ class Entries(Sequence[Entry]):
 
     def sorted(self) -> Entries:
         """Return all entries sorted by path; of equal paths, the last one."""
-        numbers = self._paths.ranked()
+        numbers = self.paths.ranked()
         return self if numbers == range(len(self)) else self.take(numbers)
 
     def find(self, path: str, near: int | None = None) -> int | None:
@@ -190,7 +191,7 @@ class Entries(Sequence[Entry]):
         near : int, optional
             The most likely number.
         """
-        return self._paths.find(path, near)
+        return self.paths.find(path, near)
 
 
 _entry = partial(tuple.__new__, Entry)  # takes half the time of Entry itself

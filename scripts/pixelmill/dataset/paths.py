@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import groupby, islice, pairwise
-from typing import Protocol
 
 
 class Paths:
@@ -125,14 +124,7 @@ class Paths:
         return self._buffer[self._ends[number] : self._ends[number + 1] - 1]
 
 
-class Findable(Protocol):
-    """Paths, or what has paths."""
-
-    def find(self, path: str, near: int | None = None) -> int | None:
-        """Return the number of a path; see `Paths.find`."""
-
-
-def finder(paths: Findable) -> Callable[[str], int | None]:
+def finder(paths: Paths) -> Callable[[str], int | None]:
     """Return a function that finds paths, in less time if they are asked for in their order."""
     near = 0
 

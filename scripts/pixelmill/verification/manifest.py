@@ -60,9 +60,9 @@ class Sources:
 
     def __init__(self, entries: Entries) -> None:
         self.named = bytearray(len(entries))
-        self._entries = entries
+        self._paths = entries.paths
         self._others = Paths()  # as the manifest has them, some of them several times
-        self._find = finder(entries)
+        self._find = finder(entries.paths)
         self._last, self._number = "", -1
 
     def number(self, cell: str) -> int:
@@ -81,7 +81,7 @@ class Sources:
     def path(self, number: int) -> str:
         """Return the path of a source."""
         if number < len(self.named):
-            return self._entries[number].path
+            return self._paths[number]
         return unescape(self._others[number - len(self.named)])
 
     def not_named(self) -> list[str]:
@@ -89,7 +89,7 @@ class Sources:
         if self.named.count(0) == 0:
             return []
         left = (not named for named in self.named)
-        return sorted(escape(entry.path) for entry in compress(self._entries, left))
+        return sorted(map(escape, compress(self._paths, left)))
 
     def others(self) -> Paths:
         """Return the sources that are no entries, sorted, as the manifest has them."""
@@ -201,12 +201,12 @@ class Outputs(Named):
             self._variant_numbers.extend(map(numbers.__getitem__, variants))
             self.digests.extend(digests)
         self._variants = list(numbers)
-        order = paths.ranked()
-        if order != range(len(paths)):
-            paths = paths.take(order)
-            self._source_numbers = _taken(self._source_numbers, order)
-            self._variant_numbers = _taken(self._variant_numbers, order)
-            self.digests = self.digests.take(order)
+        self._rows = paths.ranked()
+        if self._rows != range(len(paths)):
+            paths = paths.take(self._rows)
+            self._source_numbers = _taken(self._source_numbers, self._rows)
+            self._variant_numbers = _taken(self._variant_numbers, self._rows)
+            self.digests = self.digests.take(self._rows)
         super().__init__(paths)
         self.sizes = array("q", bytes(8 * len(self)))
         self.times = array("q", bytes(8 * len(self)))
@@ -231,12 +231,13 @@ class Outputs(Named):
         return compress(range(len(self)), map(wanted.__getitem__, self._variant_numbers))
 
     def by_digest(self, digests: Set[str]) -> dict[str, str]:
-        """Return paths of outputs with some digests."""
-        found = {}
+        """Return paths of outputs with some digests; of several, that of the last row."""
+        found: dict[str, int] = {}
         for number in range(len(self)) if digests else ():
             if (digest := self.digests[number]) in digests:
-                found[digest] = self.paths[number]
-        return found
+                other = found.get(digest, number)
+                found[digest] = max(number, other, key=self._rows.__getitem__)
+        return {digest: self.paths[number] for digest, number in found.items()}
 
 
 def _taken(column: array[int], numbers: Sequence[int]) -> array[int]:

@@ -115,10 +115,20 @@ class PassedCache:
                 "REPLACE INTO passed VALUES (?, ?, ?, ?, ?, ?, ?, ?)", passed
             )
 
-    def keep_only(self, is_kept: Callable[[str], bool]) -> None:
-        """Remove all outputs but some."""
+    def keep_only(self, is_kept: Callable[[str], bool], least: int = 0) -> None:
+        """Remove all outputs but some.
+
+        Parameters
+        ----------
+        is_kept : callable
+            Whether an output is kept.
+        least : int
+            How many recorded outputs are certainly kept: if there are no others, none is examined.
+        """
         with self._database:
             self._database.execute("BEGIN")
+            if self._database.execute("SELECT count(*) FROM passed").fetchone() == (least,):
+                return
             known = self._database.execute("SELECT output FROM passed ORDER BY output")
             gone = Paths(output for (output,) in known if not is_kept(unescape(output)))
             self._database.executemany("DELETE FROM passed WHERE output = ?", ([o] for o in gone))

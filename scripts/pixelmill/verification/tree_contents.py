@@ -72,7 +72,7 @@ def read_tree(target: str, entries: Entries) -> TreeContents:
     output_at, kept_at = finder(outputs.paths), finder(kept.paths)
     files, extra, temporaries = 0, [], []
     for path, entry in walk(os.path.join(target, "images")):
-        if TEMPORARY.fullmatch(entry.name):
+        if entry.name[:1] == "." and TEMPORARY.fullmatch(entry.name):
             temporaries.append(path)
             continue
         files += 1

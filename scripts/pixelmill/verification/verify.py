@@ -118,8 +118,11 @@ def verify(
             tasks, Inspector(source, images, recipe, min_psnr), workers, on_findings, confinement
         )
         faulty = {finding.output for finding in opened.faulty}
-        is_named = finder(tree.outputs.paths)
-        cache.keep_only(lambda output: is_named(output) is not None and output not in faulty)
+        number_of = finder(tree.outputs.paths)
+        cache.keep_only(
+            lambda output: number_of(output) is not None and output not in faulty,
+            unchanged.count + opened.count - len(opened.faulty),
+        )
     results = _results(tree, opened, unchanged)
     if any(name == "sha256" for finding in opened.faulty for name, _ in finding.faults):
         _suspect_outputs(target)

@@ -88,6 +88,7 @@ def test_what_a_manifest_names_is_told_as_by_sets_of_its_rows(tmp_path, seed):
     for row in rows:
         named.add(row["source"])
         if row["status"] == "ok":
+            made.pop(unescape(row["output"]), None)
             made[unescape(row["output"])] = row
         elif row["output"]:
             kept.add(unescape(row["output"]))
@@ -104,8 +105,8 @@ def test_what_a_manifest_names_is_told_as_by_sets_of_its_rows(tmp_path, seed):
         assert [tree.outputs[number].variant for number in tree.outputs.of({variant})] == [
             row["variant"] for row in made.values() if row["variant"] == variant
         ]
-    for digest, path in tree.outputs.by_digest(set(DIGESTS[:3])).items():
-        assert made[path]["sha256"] == digest
+    by_digest = {row["sha256"] or "": path for path, row in made.items()}
+    assert tree.outputs.by_digest(set(DIGESTS)) == by_digest
     temporaries = {FILES[-1]} & files
     assert list(tree.kept.paths) == sorted(kept)
     assert list(tree.missing()) == sorted((made.keys() | kept) - files)

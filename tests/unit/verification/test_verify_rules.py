@@ -83,3 +83,5 @@ def test_the_cache_forgets_outputs_that_are_gone(tmp_path):
         cache.store("rules", findings)
         cache.keep_only(lambda name: name.startswith("kept"))
         assert {one.output for one in cache.load("rules")} == {"kept\n.jpg", "kept.jpg"}
+        cache.keep_only(lambda name: False, least=2)
+        assert len(list(cache.load("rules"))) == 2
