@@ -218,12 +218,36 @@ def walk(
             yield prefix + entry.name, entry
 
 
+def walk_unordered(root: str | os.PathLike[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Walk over a tree as `walk` does, in no order.
+
+    A folder of a million files takes 250 MB to be sorted, and next to nothing here.
+    """
+    pending = [("", os.fspath(root))]
+    while pending:
+        relative, folder = pending.pop()
+        with _readable(folder, relative), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append((f"{relative}{entry.name}/", entry.path))
+                else:
+                    yield relative + entry.name, entry
+
+
 def _listed(folder: str | os.PathLike[str], relative: str = "") -> deque[os.DirEntry[str]]:
     """Return the content of a folder, in the order of the paths below it."""
-    try:
+    with _readable(folder, relative):
         return deque(sorted(os.scandir(folder), key=_place))
+    return deque()
+
+
+@contextlib.contextmanager
+def _readable(folder: str | os.PathLike[str], relative: str) -> Iterator[None]:
+    """Explain why a folder cannot be read; one that is missing is taken for empty."""
+    try:
+        yield
     except FileNotFoundError:
-        return deque()
+        return
     except OSError as error:  # if it were skipped, its images would count as removed
         remedy = f"exclude it with '{escape(relative)}*', or " * bool(relative)
         raise UserError(

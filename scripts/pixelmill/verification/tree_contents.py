@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from pixelmill.core.files import TEMPORARY, modified_ns, walk
+from pixelmill.core.files import TEMPORARY, modified_ns, walk_unordered
 from pixelmill.core.root import Root
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.paths import finder
@@ -26,9 +26,9 @@ class TreeContents:
     files : int
         Number of files.
     extra : list of str
-        Paths of files that the manifest does not name.
+        Paths of files that the manifest does not name, sorted.
     temporaries : list of str
-        Paths of unfinished files, which are not counted as files.
+        Sorted paths of unfinished files, which are not counted as files.
     inputs : int
         Number of inputs.
     inputs_without_row, rows_without_input : iterable of str
@@ -71,7 +71,7 @@ def read_tree(target: str, entries: Entries) -> TreeContents:
     Root(target).check("images")
     output_at, kept_at = finder(outputs.paths), finder(kept.paths)
     files, extra, temporaries = 0, [], []
-    for path, entry in walk(os.path.join(target, "images")):
+    for path, entry in walk_unordered(os.path.join(target, "images")):
         if entry.name[:1] == "." and TEMPORARY.fullmatch(entry.name):
             temporaries.append(path)
             continue
@@ -89,8 +89,8 @@ def read_tree(target: str, entries: Entries) -> TreeContents:
         outputs,
         kept,
         files,
-        extra,
-        temporaries,
+        sorted(extra),
+        sorted(temporaries),
         len(entries),
         sources.not_named(),
         sources.others(),

@@ -21,6 +21,7 @@ from pixelmill.core.files import (
     sweep,
     temporary_beside,
     walk,
+    walk_unordered,
 )
 from pixelmill.core.tables import read_json, write_json
 
@@ -224,7 +225,11 @@ def test_a_folder_that_has_two_paths_contains_what_is_below_either(tmp_path, mon
     assert not is_inside(tmp_path / "third/a", tmp_path / "other")
 
 
-def test_a_walk_sees_each_file_once_with_its_path_below_the_root(tmp_path):
+both_walks = pytest.mark.parametrize("walk", [walk, walk_unordered])
+
+
+@both_walks
+def test_a_walk_sees_each_file_once_with_its_path_below_the_root(tmp_path, walk):
     paths = ["a.txt", "b/a.txt", "b/c/d.txt", "b/c/.hidden", "e f/g.txt"]
     make_tree(tmp_path, *paths)
     assert sorted(path for path, _ in walk(tmp_path)) == sorted(paths)
@@ -238,15 +243,24 @@ def test_paths_are_sorted(tmp_path):
     assert [path for path, _ in walk(tmp_path)] == sorted(paths)
 
 
-def test_a_walk_does_not_follow_links(tmp_path):
+@both_walks
+def test_a_walk_does_not_follow_links(tmp_path, walk):
     make_tree(tmp_path, "tree/a", "elsewhere/b")
     (tmp_path / "tree" / "out").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (tmp_path / "tree" / "loop").symlink_to(tmp_path / "tree", target_is_directory=True)
     assert sorted(path for path, _ in walk(tmp_path / "tree")) == ["a", "loop", "out"]
 
 
-def test_a_walk_of_a_missing_folder_is_empty(tmp_path):
+@both_walks
+def test_a_walk_of_a_missing_folder_is_empty(tmp_path, walk):
     assert list(walk(tmp_path / "absent")) == []
+
+
+@both_walks
+def test_a_folder_that_cannot_be_read_ends_a_walk(tmp_path, walk):
+    make_tree(tmp_path, "a")
+    with pytest.raises(UserError, match="a' cannot be read: Not a directory; correct its perm"):
+        list(walk(tmp_path / "a"))
 
 
 @pytest.mark.parametrize(
