@@ -89,7 +89,8 @@ def iterate_cells(
     optional : mapping, optional
         Those of the columns that a table may lack, and what stands for their cells then.
     lacking : str, optional
-        What stands for the cells that a row lacks, if rows may lack some.
+        What stands for the cells that a row lacks, if rows may lack some; an empty file is a
+        table without rows then.
 
     Yields
     ------
@@ -105,6 +106,8 @@ def iterate_cells(
     """
     rows = _rows(path)
     header = next(rows, [])
+    if not header and lacking is not None:
+        return
     missing = [column for column in columns if column not in header]
     defaults = optional or {}
     absent = [defaults[column] for column in missing]

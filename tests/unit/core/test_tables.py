@@ -101,6 +101,8 @@ def test_some_columns_of_a_table_are_read(tmp_path):
         next(iterate_cells(tmp_path / "t.csv", ("name", "number")))
     cells = iterate_cells(tmp_path / "t.csv", ("number", "other", "name"), {"other": "0"}, "-")
     assert list(cells) == [("-", "0", "a")]
+    (tmp_path / "t.csv").write_text("")
+    assert list(iterate_cells(tmp_path / "t.csv", columns, lacking="-")) == []
 
 
 def test_a_table_without_rows_has_its_header(tmp_path):
