@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Any, overload
+from typing import Any, TypeAlias, overload
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape
@@ -47,6 +47,13 @@ from pixelmill.verification.tree_contents import TreeContents, read_tree
 #: Largest number of outputs that a worker opens in one go, and number of batches for each worker
 #: in a smaller tree, so that all workers end together.
 BATCH, SHARES = 200, 4
+
+#: Number of outputs that differ from their sources and are compared with one another, because
+#: they may have been exchanged. Fewer are named, and a million pictures would fill the memory.
+MOST_COMPARED = 5 * MOST_NAMED
+
+#: Output and reference, reduced.
+Pictures: TypeAlias = tuple[Any, Any]
 
 #: Number of images that are compared with a reference, if nothing else is said.
 SAMPLE = 250
@@ -149,19 +156,37 @@ def _suspect_outputs(target: str) -> None:
 
 @dataclass
 class Tally:
-    """Counts of outputs that were opened, now or before; those with faults are kept."""
+    """Counts of outputs that were opened, now or before; those with faults are kept.
+
+    Attributes
+    ----------
+    count, sized, pictures : int
+        Outputs, those whose expected size is known, and those whose pictures were compared.
+    faulty : list of Finding
+        Without their pictures.
+    differing : dict
+        Pictures of the first outputs that differ from their sources, by path.
+    """
 
     count: int = 0
     sized: int = 0
     pictures: int = 0
     faulty: list[Finding] = field(default_factory=list)
+    differing: dict[str, Pictures] = field(default_factory=dict)
 
     def add(self, outputs: Sequence[Finding | PassedOutput]) -> None:
         """Count more outputs."""
         self.count += len(outputs)
         self.sized += sum(output.sized for output in outputs)
         self.pictures += sum(output.similarity_db is not None for output in outputs)
-        self.faulty += (one for one in outputs if isinstance(one, Finding) and one.faults)
+        for one in outputs:
+            if isinstance(one, Finding) and one.faults:
+                self.faulty.append(one._replace(pictures=None))
+                if one.pictures is not None:
+                    self.differing[one.output] = one.pictures
+        if len(self.differing) > MOST_COMPARED:
+            first = heapq.nsmallest(MOST_COMPARED, self.differing)
+            self.differing = {output: self.differing[output] for output in first}
 
 
 def _sample(outputs: Outputs, variants: Set[str], size: int) -> set[int]:
@@ -299,37 +324,42 @@ def _results(tree: TreeContents, opened: Tally, unchanged: Tally) -> list[CheckR
     for check in TREE_CHECKS:
         for image, why in check.find(tree):
             results[check.name].fail(image, why)
-    for finding, name, why in _explained(faulty, tree):
+    for finding, name, why in _explained(faulty, opened.differing, tree):
         results[name].fail(escape(finding.output), why)
     return list(results.values())
 
 
-def _explained(faulty: Sequence[Finding], tree: TreeContents) -> Iterator[tuple[Finding, str, str]]:
+def _explained(
+    faulty: Sequence[Finding], differing: Mapping[str, Pictures], tree: TreeContents
+) -> Iterator[tuple[Finding, str, str]]:
     """Yield each fault; outputs that were exchanged with each other are named as such."""
     by_digest = tree.outputs.by_digest({finding.sha256 for finding in faulty})
-    pictured = [finding for finding in faulty if finding.pictures is not None]
     for finding in faulty:
         for name, why in finding.faults:
             if name == "sha256" and by_digest.get(finding.sha256, finding.output) != finding.output:
                 other = escape(by_digest[finding.sha256])
                 yield finding, name, f"exchanged: holds the image of '{other}'"
-            elif name == "similarity" and (same := _exchanged_with(finding, pictured)):
+            elif name == "similarity" and (same := _exchanged_with(finding, differing)):
                 yield finding, name, f"exchanged: looks like the image of '{escape(same)}'"
             else:
                 yield finding, name, why
 
 
-def _exchanged_with(finding: Finding, faulty: Sequence[Finding]) -> str | None:
-    """Return the output that a wrong picture looks like, among those that are wrong too."""
-    if finding.pictures is None or not any("does not look" in why for _, why in finding.faults):
+def _exchanged_with(finding: Finding, differing: Mapping[str, Pictures]) -> str | None:
+    """Return the output that a wrong picture looks like, among those that are wrong too.
+
+    Only the first outputs that differ are named, and they are among those with pictures.
+    """
+    shown = differing.get(finding.output)
+    if shown is None or not any("does not look" in why for _, why in finding.faults):
         return None
-    output = finding.pictures[0]
-    for other in faulty[: 5 * MOST_NAMED]:
-        if other.output != finding.output and other.pictures is not None:
-            expected = other.pictures[1]
+    output, _ = shown
+    for other in sorted(differing):
+        if other != finding.output:
+            _, expected = differing[other]
             # 30 dB: as similar as two renderings of one picture.
             if output.shape == expected.shape and similarity.psnr(output, expected) >= 30:
-                return other.output
+                return other
     return None
 
 

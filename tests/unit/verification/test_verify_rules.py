@@ -61,6 +61,19 @@ def test_outputs_are_counted_by_what_was_asked_of_them():
     assert (tally.count, tally.sized, tally.pictures, tally.faulty) == (3, 2, 2, [wrong])
 
 
+def test_pictures_of_the_first_outputs_that_differ_are_kept():
+    """They are compared with one another, and a million of them would fill the memory."""
+    wrong = Finding("", (("similarity", "does not look"),), "aa", 9, 1, 9.0, True, True, (1, 2))
+    names = [f"{number:04}.jpg" for number in range(3 * module.MOST_COMPARED)]
+    tally = Tally()
+    for begin in range(0, len(names), 7):
+        tally.add([wrong._replace(output=name) for name in names[::-1][begin : begin + 7]])
+    assert sorted(tally.differing) == names[: module.MOST_COMPARED]
+    assert set(tally.differing.values()) == {(1, 2)}
+    assert [one.output for one in tally.faulty] == names[::-1]
+    assert {one.pictures for one in tally.faulty} == {None}
+
+
 def test_the_cache_records_whether_an_output_was_compared(tmp_path):
     right = Finding("a.jpg", (), "aa", 9, 1, 40.0, True, True, None)
     findings = [
