@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pixelmill.core.files import modified_ns
@@ -80,12 +80,28 @@ class Finding(NamedTuple):
 
 
 class Tasks:
-    """A batch of tasks, opaque to Dask, which would look into a list."""
+    """A batch of tasks, opaque to Dask, which would look into a list.
 
-    __slots__ = ("tasks",)
+    Dask wants all batches in advance; the tasks of one are made when it is sent to a worker.
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
-        self.tasks = tuple(tasks)
+    Parameters
+    ----------
+    tasks : sequence of Task
+    part : slice, optional
+        Those of them that belong to the batch.
+    """
+
+    __slots__ = ("_part", "_tasks")
+
+    def __init__(self, tasks: Sequence[Task], part: slice = slice(None)) -> None:
+        self._tasks = tasks
+        self._part = part
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self._tasks[self._part])
+
+    def __reduce__(self) -> tuple[type[Tasks], tuple[tuple[Task, ...]]]:
+        return Tasks, (tuple(self),)
 
 
 def _read(descriptor: int) -> tuple[os.stat_result, bytes]:
@@ -125,7 +141,7 @@ class Inspector:
     def __call__(self, tasks: Tasks) -> list[Finding]:
         """Open each output of a batch and run the checks."""
         self._images.refresh()
-        return [self.inspect(task) for task in tasks.tasks]
+        return [self.inspect(task) for task in tasks]
 
     def inspect(self, task: Task) -> Finding:
         """Open one output and run the checks."""

@@ -277,10 +277,9 @@ def _inspect(
         return
     size = min(BATCH, math.ceil(len(tasks) / (SHARES * workers)))
     starts = range(0, len(tasks), size)
-    batches = (Tasks(tasks[start : start + size]) for start in starts)
+    batches = (Tasks(tasks, slice(start, start + size)) for start in starts)
     workers = min(workers, len(starts))
-    # Dask would want all batches at once.
-    parallel = "futures" if processes_or_threads() == "processes" else "threads"
+    parallel = processes_or_threads()
     # This process writes the results, so it cannot be confined itself.
     alone = workers == 1 and (confinement is None or parallel == "threads")
     prepare = partial(confine_process, confinement)

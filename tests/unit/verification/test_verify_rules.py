@@ -1,10 +1,11 @@
 """Which checks verification makes, and what it says about each that fails."""
 
 import inspect
+import pickle
 
 from pixelmill.verification import verify as module
 from pixelmill.verification.checks import remedies
-from pixelmill.verification.inspector import Finding, Task
+from pixelmill.verification.inspector import Finding, Task, Tasks
 from pixelmill.verification.passed_cache import PassedCache
 from pixelmill.verification.verify import Tally, verify
 
@@ -43,11 +44,18 @@ def test_tasks_are_made_when_a_worker_is_free_for_them():
     events = []
 
     def inspector(tasks):
+        assert len(list(tasks)) == 2
         events.append("inspected")
         return []
 
     module._inspect(Made(events, 8), inspector, 1, lambda findings: None, None)
     assert events == ["made", "inspected"] * module.SHARES
+
+
+def test_a_batch_that_is_sent_to_a_worker_has_only_its_tasks():
+    sent = pickle.loads(pickle.dumps(Tasks(["a", "b", "c", "d", "elephant"], slice(2, 4))))
+    assert list(sent) == ["c", "d"]
+    assert b"elephant" not in pickle.dumps(sent)
 
 
 def test_outputs_are_counted_by_what_was_asked_of_them():
