@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from pixelmill.storage.member import (
+    NOWHERE,
     ArchiveFormat,
     Listed,
     MemberError,
@@ -55,11 +56,17 @@ _ZIP64, _UNICODE_PATH, _TIMESTAMP = 0x0001, 0x7075, 0x5455
 #: Values that stand for those of the extra field of large archives.
 _LARGE, _LARGE_COUNT = 0xFFFFFFFF, 0xFFFF
 
+#: The largest size that fits into 63 bits; no file has it.
+_LARGEST = 2**63 - 1
+
 #: Bytes of a central directory that are read at once.
 _BLOCK = 2**20
 
 #: Compressed bytes that are read at once, and the most that they may become at once.
 _COMPRESSED, _INFLATED = 2**16, 2**18
+
+#: How many times as large as its data a deflated member may be (258 bytes by two bits).
+_MOST_INFLATED = 1032
 
 #: Deflate enlarges what it cannot compress by less than a thousandth (RFC 1951, 3.2.4). Data that
 #: are longer than this many times their content, and these bytes, only waste time.
@@ -71,7 +78,7 @@ def _members(file: BinaryIO, path: str) -> Iterator[Listed]:
     directory = io.BufferedReader(Part(file, start, size), _BLOCK)
     begins, ends, found, left = array("Q"), array("Q"), 0, size
     while len(header := directory.read(_ENTRY.size)) == _ENTRY.size:
-        mark, _, system, _, flags, _, time, date, crc, packed, length, *others = _ENTRY.unpack(
+        mark, _, system, _, flags, method, time, date, crc, packed, length, *others = _ENTRY.unpack(
             header
         )
         name_size, extra_size, comment_size, _, _, attributes, offset = others
@@ -85,16 +92,22 @@ def _members(file: BinaryIO, path: str) -> Iterator[Listed]:
         if _LARGE in (packed, length, offset):
             length, packed, offset = _large(extra.get(_ZIP64, b""), length, packed, offset)
         found += 1
-        begins.append(moved + offset)
-        ends.append(moved + offset + _LOCAL.size + name_size + packed)
+        begin = moved + offset
+        end = begin + _LOCAL.size + name_size + packed
+        if end > start:
+            raise damaged(path, "lists a member that ends behind all members")
+        begins.append(begin)
+        ends.append(end)
+        # One that is larger than its data can be would be read from those of others.
+        is_possible = length <= packed * (1 if method == _STORED else _MOST_INFLATED)
         mode = attributes >> 16 if system in _UNIX else 0
         yield Listed(
             _name(name, flags & _UTF8 or system in _UNIX, extra.get(_UNICODE_PATH, b"")),
             _kind(name, mode),
-            length,
+            min(length, _LARGEST),
             _mtime_ns(date, time, extra.get(_TIMESTAMP, b"")),
             crc,
-            moved + offset + len(_LOCAL_MARK),  # never 0
+            begin + len(_LOCAL_MARK) if is_possible else NOWHERE,  # never 0
         )
     if left or found % (_LARGE_COUNT + 1) != count % (_LARGE_COUNT + 1):
         raise damaged(path, "has a damaged list of members")
@@ -231,6 +244,8 @@ def _dos_time_ns(date: int, time: int) -> int:
 
 def _open(file: BinaryIO, spot: Spot) -> tuple[int, int]:
     """Return where the data of a member begin, and how they are compressed."""
+    if spot.offset == NOWHERE:
+        raise MemberError("it is listed as larger than its data can be: the archive is damaged")
     begin = spot.offset - len(_LOCAL_MARK)
     header = b""
     if begin >= 0:
@@ -298,7 +313,12 @@ def _stream(file: BinaryIO, spot: Spot) -> BinaryIO:
 def _content(file: BinaryIO, spot: Spot) -> bytes:
     start, method = _open(file, spot)
     file.seek(start)
-    data = exactly(file, spot.size) if method == _STORED else b"".join(_inflate(file, spot.size))
+    if method == _STORED:
+        data = exactly(file, spot.size)
+    else:
+        made = io.BytesIO()  # joining the parts would take the memory twice
+        made.writelines(_inflate(file, spot.size))
+        data = made.getvalue()
     if zlib.crc32(data) != spot.mark:
         raise MemberError("its CRC differs: the archive is damaged or changed")
     return data

@@ -200,6 +200,18 @@ def test_folders_are_no_members(write):
 
 DEFLATED = zip_of([("a.jpg", CONTENT)])
 DIRECTORY = DEFLATED.index(CENTRAL)
+STORED = zip_of([("a.jpg", CONTENT)], zipfile.ZIP_STORED)
+
+
+def claiming(length=10, packed=10, offset=0):
+    """A zip with the numbers of a large archive, whose only member has ten bytes."""
+    data = patched(zip_of([("a.jpg", b"0123456789")], zipfile.ZIP_STORED), CENTRAL, 30, "<H", 28)
+    for place in (20, 24, 42):
+        data = patched(data, CENTRAL, place, "<L", 0xFFFFFFFF)
+    end = data.index(END)
+    extra = struct.pack("<HH3Q", 1, 24, length, packed, offset)
+    size = end + len(extra) - data.index(CENTRAL)
+    return patched(data[:end] + extra + data[end:], END, 12, "<L", size)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +222,9 @@ DIRECTORY = DEFLATED.index(CENTRAL)
         (patched(DEFLATED, LOCAL, *LOCAL_METHOD, 12), "unsupported", "method 12"),
         (patched(DEFLATED, CENTRAL, *CRC, 7), "unreadable", "its CRC differs"),
         (patched(DEFLATED, CENTRAL, *LENGTH, 100), "unreadable", "more than the 100 bytes"),
-        (patched(DEFLATED, CENTRAL, *LENGTH, 10**6), "unreadable", "not the 1,000,000"),
+        (patched(DEFLATED, CENTRAL, *LENGTH, 30_000), "unreadable", "not the 30,000"),
+        (patched(DEFLATED, CENTRAL, *LENGTH, 10**6), "unreadable", "larger than its data can be"),
+        (patched(STORED, CENTRAL, *LENGTH, 28_001), "unreadable", "larger than its data can be"),
         (patched(b"x" + DEFLATED, END, 16, "<L", DIRECTORY + 1), "unreadable", "not where the"),
         (patched(DEFLATED, LOCAL, 40, "<L", 0xFFFFFFFF), "unreadable", "data are damaged"),
     ],
@@ -219,6 +233,12 @@ def test_a_damaged_member_has_a_reason(write, data, reason, why):
     found, message = why_unreadable(write(data))
     assert found == reason
     assert why in message
+
+
+@pytest.mark.parametrize("length", [2**62, 2**63, 2**64 - 1])
+def test_a_member_whose_size_is_impossible_costs_itself_only(write, length):
+    assert read_all(write(claiming())) == {"a.jpg": b"0123456789"}
+    assert "larger than its data can be" in why_unreadable(write(claiming(length)))[1]
 
 
 def test_data_that_never_end_are_given_up(write):
@@ -264,7 +284,9 @@ def overlapping():
         (patched(DEFLATED, END, 4, "<H", 1), "is one part of a divided archive"),
         (patched(DEFLATED, END, 6, "<H", 1), "is one part of a divided archive"),
         (patched(DEFLATED, END, 10, "<H", 2), "is one part of a divided archive"),
-        (patched(DEFLATED, CENTRAL, 20, "<L", 10**6), "has members that overlap"),
+        (patched(DEFLATED, CENTRAL, 20, "<L", 10**6), "lists a member that ends behind"),
+        (claiming(packed=2**64 - 1), "lists a member that ends behind all members"),
+        (claiming(offset=2**64 - 1), "lists a member that ends behind all members"),
         (overlapping(), "has members that overlap"),
     ],
 )
