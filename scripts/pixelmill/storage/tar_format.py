@@ -54,6 +54,9 @@ _MOST_DESCRIPTIONS = 16
 #: The most hard links that are remembered until their targets are found; others are left out.
 _MOST_LINKS = 100_000
 
+#: The longest names, in characters, that are remembered; none that is longer can be unpacked.
+_LONGEST_PATH = 4096
+
 #: The last second that fits into 64 bits in nanoseconds, whatever its fraction.
 _LAST_SECOND = 9 * 10**9
 
@@ -81,7 +84,8 @@ def _members(file: BinaryIO, path: str) -> Iterator[Listed]:
     """List an archive; a hard link to another member is listed as that member by another name."""
     links: dict[str, str] = {}
     for listed, target in _walk(file, path):
-        if target and len(links) < _MOST_LINKS:
+        is_short = len(listed.name) <= _LONGEST_PATH and len(target) <= _LONGEST_PATH
+        if target and is_short and len(links) < _MOST_LINKS:
             links[listed.name] = target
         else:
             links.pop(listed.name, None)  # a later member with its name takes its place
@@ -149,7 +153,9 @@ def _walk(file: BinaryIO, path: str) -> Iterator[tuple[Listed, str]]:
             size = _decimal(given[b"size"], path)
         name = given.get(b"path") or _name(header)
         data_size = 0 if kind in _WITHOUT_DATA else size
-        if data_size < 0 or _padded(data_size) > whole - position:
+        if data_size < 0:
+            raise damaged(path, f"has a member of a negative size at byte {position - BLOCK:,}")
+        if _padded(data_size) > whole - position:
             named = shown(name.decode("utf-8", "backslashreplace"))
             raise damaged(path, f"ends before its member {named} does")
         listed = Listed(
