@@ -13,8 +13,8 @@ import os
 import struct
 import zlib
 from array import array
-from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple, overload
 
 import xxhash
 
@@ -42,6 +42,12 @@ _HEADER: thrift.Fields = {
     8: {1: {}, 4: {}, 5: {}, 6: {}, 7: {}},
 }  # fmt: skip
 _LONGEST_HEADER = 2**18
+
+#: Bytes in which a header ends as a rule, and the most values that one has.
+_SHORT_HEADER, _MOST_IN_HEADER = 2**10, 1000
+
+#: The most pages of a chunk that bring no values; they take a few bytes each.
+_MOST_IDLE = 1000
 
 #: The largest page, in bytes, and the largest one that is decompressed for each of its images.
 LARGEST_PAGE, LARGEST_WHOLE = 2**28, 2**27
@@ -121,15 +127,21 @@ def values(file: BinaryIO, chunk: Chunk) -> Iterator[Value | None]:
     """
     position, left = chunk.start, chunk.rows
     allowed = MOST_EXPANSION * (chunk.stop - chunk.start) + _SLACK
-    dictionary: list[Value] = []
+    dictionary: Sequence[Value] = ()
+    idle = 0
     while left > 0:
         page = _page(file, position, chunk.codec, chunk.stop)
         position = page.stop
         allowed -= page.size
         if allowed < 0:
             raise PageError(f"becomes more than {MOST_EXPANSION:,} times as large")
+        idle += not page.total or page.kind not in (_DATA, _DATA_2)
+        if idle > _MOST_IDLE:
+            raise PageError(f"has more than {_MOST_IDLE:,} pages without rows")
         if page.kind == _DICTIONARY:
-            dictionary = _read_dictionary(file, page)
+            if dictionary:
+                raise PageError("has two dictionaries for the same rows")
+            dictionary = _Dictionary(file, page)
         elif page.kind in (_DATA, _DATA_2):
             if page.total > left:
                 raise PageError("has more values than rows")
@@ -194,10 +206,8 @@ class _Page(NamedTuple):
 
 def _page(file: BinaryIO, position: int, codec: int, end: int) -> _Page:
     """Read the header of a page."""
-    file.seek(position)
-    data = exactly(file, max(0, min(_LONGEST_HEADER, end - position)))
     try:
-        header, length = thrift.struct(data, _HEADER)
+        header, length = _header(file, position, end)
         kind, size, packed = (header[field] for field in (1, 2, 3))
         levels = None
         body, encoding = position + length, _PLAIN
@@ -232,6 +242,19 @@ def _page(file: BinaryIO, position: int, codec: int, end: int) -> _Page:
     return _Page(position, stop, kind, total, encoding, body, size, codec, levels)
 
 
+def _header(file: BinaryIO, position: int, end: int) -> tuple[dict[int, Any], int]:
+    """Read the structure of a header; nearly all of them are short."""
+    file.seek(position)
+    data = exactly(file, max(0, min(_SHORT_HEADER, end - position)))
+    try:
+        return thrift.struct(data, _HEADER, _MOST_IN_HEADER)
+    except thrift.ThriftError:
+        if len(data) < _SHORT_HEADER:
+            raise
+    data += exactly(file, max(0, min(_LONGEST_HEADER, end - position) - len(data)))
+    return thrift.struct(data, _HEADER, _MOST_IN_HEADER)
+
+
 def _too_large_as_a_whole(size: int) -> PageError:
     return PageError(
         f"has a page of {size:,} bytes, which would be decompressed for each image",
@@ -239,22 +262,53 @@ def _too_large_as_a_whole(size: int) -> PageError:
     )
 
 
-def _read_dictionary(file: BinaryIO, page: _Page) -> list[Value]:
-    if page.encoding not in (_PLAIN, *_DICTIONARIES):
-        raise PageError("has a damaged dictionary")
-    if page.total > _MOST_NUMBERED:
-        raise PageError(
-            f"has a dictionary of {page.total:,} values, where at most {_MOST_NUMBERED:,} are read",
-            "write it again without dictionaries",
-        )
-    found = list(itertools.islice(_placed(file, page, False), page.total))
-    if len(found) < page.total:
-        raise PageError("has a damaged dictionary")
-    return found
+class _Dictionary(Sequence[Value]):
+    """The values of a page to which others refer by their numbers; a million take 30 MB.
+
+    Parameters
+    ----------
+    file : BinaryIO
+    page : _Page
+    """
+
+    def __init__(self, file: BinaryIO, page: _Page) -> None:
+        if page.encoding not in (_PLAIN, *_DICTIONARIES):
+            raise PageError("has a damaged dictionary")
+        if page.total > _MOST_NUMBERED:
+            raise PageError(
+                f"has a dictionary of {page.total:,} values, where at most {_MOST_NUMBERED:,} are "
+                "read",
+                "write it again without dictionaries",
+            )
+        data, start = _decompressed(file, page, False)
+        self._data = memoryview(data)
+        self._begins, self._ends = array("Q"), array("Q")
+        self._digests, self._places = array("Q"), array("Q")
+        found = _spots(file, page, False, data, start)
+        for begin, size, place in itertools.islice(found, page.total):
+            self._begins.append(begin)
+            self._ends.append(begin + size)
+            self._digests.append(digest(self._data[begin : begin + size]))
+            self._places.append(place)
+        if len(self) < page.total:
+            raise PageError("has a damaged dictionary")
+
+    def __len__(self) -> int:
+        return len(self._begins)
+
+    @overload
+    def __getitem__(self, number: int) -> Value: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Value]: ...
+    def __getitem__(self, number: int | slice) -> Value | Sequence[Value]:
+        if isinstance(number, slice):
+            return [self[one] for one in range(*number.indices(len(self)))]
+        content = self._data[self._begins[number] : self._ends[number]]
+        return Value(content, self._digests[number], self._places[number])
 
 
 def _read(
-    file: BinaryIO, page: _Page, level: int, dictionary: list[Value]
+    file: BinaryIO, page: _Page, level: int, dictionary: Sequence[Value]
 ) -> Iterator[Value | None]:
     """Yield the value of each row of a page."""
     has_levels = level > 0 and page.levels is None
@@ -288,7 +342,7 @@ def _levels(file: BinaryIO, page: _Page, level: int) -> Iterator[int]:
 
 
 def _numbered(
-    file: BinaryIO, page: _Page, has_levels: bool, dictionary: list[Value]
+    file: BinaryIO, page: _Page, has_levels: bool, dictionary: Sequence[Value]
 ) -> Iterator[Value]:
     """Yield values by their numbers in the dictionary."""
     data, start = _decompressed(file, page, has_levels)
@@ -356,6 +410,15 @@ def _placed(file: BinaryIO, page: _Page, has_levels: bool) -> Iterator[Value]:
     """Yield the values of a page, each with its place."""
     data, start = _decompressed(file, page, has_levels)
     view = memoryview(data)
+    for begin, size, place in _spots(file, page, has_levels, data, start):
+        found = view[begin : begin + size]
+        yield Value(found, digest(found), place)
+
+
+def _spots(
+    file: BinaryIO, page: _Page, has_levels: bool, data: bytes, start: int
+) -> Iterator[tuple[int, int, int]]:
+    """Yield begin and size of each value in the body of a page, and its place."""
     fragments = _fragments(file, page) if page.codec == _SNAPPY else None
     if fragments is None and page.codec == _SNAPPY and page.size > LARGEST_WHOLE:
         raise _too_large_as_a_whole(page.size)
@@ -373,8 +436,7 @@ def _placed(file: BinaryIO, page: _Page, has_levels: bool) -> Iterator[Value]:
             raise PageError(
                 f"has a page of more than {_MOST_NUMBERED:,} values", "write it again, uncompressed"
             )
-        found = view[begin : begin + size]
-        yield Value(found, digest(found), place)
+        yield begin, size, place
 
 
 def _place(position: int, rest: int, has_levels: bool, how: int) -> int:
@@ -420,6 +482,8 @@ def _decompressed(file: BinaryIO, page: _Page, has_levels: bool) -> tuple[bytes,
     last = _last
     if last[0] == key:
         return last[1:]
+    forget()  # two pages would take twice the memory
+    del last
     file.seek(page.body)
     packed = exactly(file, page.stop - page.body)
     data = _decompress(packed, page.codec, page.size)

@@ -18,8 +18,9 @@ Fields: TypeAlias = "Mapping[int, Fields]"
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 11, 12
 _INTEGERS = (4, 5, 6)
 
-#: The most values that are read, which takes some seconds, and how deep they may be nested.
-_MOST_VALUES, _DEEPEST = 2**22, 32
+#: The most values that are read, which takes some seconds, the most that are kept, which take some
+#: 100 MB, and how deep they may be nested.
+_MOST_VALUES, _MOST_KEPT, _DEEPEST = 2**22, 2**20, 32
 
 #: Bits of the largest integer.
 _MOST_BITS = 64
@@ -29,8 +30,16 @@ class ThriftError(ValueError):
     """Data are not what the protocol describes."""
 
 
-def struct(data: bytes, fields: Fields) -> tuple[dict[int, Any], int]:
+def struct(data: bytes, fields: Fields, most: int | None = None) -> tuple[dict[int, Any], int]:
     """Read a structure.
+
+    Parameters
+    ----------
+    data : bytes
+    fields : Fields
+        What is kept.
+    most : int, optional
+        The most values that are read.
 
     Returns
     -------
@@ -48,7 +57,7 @@ def struct(data: bytes, fields: Fields) -> tuple[dict[int, Any], int]:
     >>> struct(bytes([0x15, 6, 0x18, 1, 65, 0]), {2: {}})
     ({2: b'A'}, 6)
     """
-    reader = _Reader(data)
+    reader = _Reader(data, _MOST_VALUES if most is None else most)
     try:
         return reader.struct(fields, 0), reader.position
     except IndexError as error:
@@ -77,10 +86,10 @@ def varint(data: bytes, position: int) -> tuple[int, int]:
 
 
 class _Reader:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, most: int) -> None:
         self._data = data
         self.position = 0
-        self._left = _MOST_VALUES
+        self._left, self._left_to_keep = most, _MOST_KEPT
 
     def struct(self, fields: Fields, depth: int) -> dict[int, Any]:
         found: dict[int, Any] = {}
@@ -96,7 +105,8 @@ class _Reader:
     def _value(self, kind: int, fields: Fields | None, depth: int) -> Any:
         """Read a value; of one that is not wanted, whose fields are None, nothing is kept."""
         self._left -= 1
-        if self._left < 0 or depth > _DEEPEST:
+        self._left_to_keep -= fields is not None
+        if min(self._left, self._left_to_keep) < 0 or depth > _DEEPEST:
             raise ThriftError("it has too many values")
         if kind in _INTEGERS:
             return self._integer()

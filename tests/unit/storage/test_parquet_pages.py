@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import tracemalloc
 
 import pytest
 
@@ -149,6 +150,10 @@ DAMAGED = {
     "packed bits missing": (data_page(b"\1\3", 1, DICTIONARY), "has a damaged page"),
     "a small dictionary": (dictionary_page(ONE, 2), "has a damaged dictionary"),
     "a strange dictionary": (dictionary_page(ONE, 1, 6), "has a damaged dictionary"),
+    "two dictionaries": (dictionary_page(ONE, 1) * 2, "has two dictionaries for the same rows"),
+    "pages without rows": (data_page(b"", 0) * 1100, "has more than 1,000 pages without rows"),
+    "unknown pages": (page(1, b"", bytes, {}) * 1100, "has more than 1,000 pages without rows"),
+    "a header of values": (page(0, b"", bytes, {9: [1] * 2000}), "has a damaged page"),
     "a large dictionary": (dictionary_page(ONE, 2**21), "a dictionary of 2,097,152 values"),
 }
 
@@ -158,6 +163,27 @@ def test_damage_is_told(column, name):
     pages, why = DAMAGED[name]
     with pytest.raises(PageError, match=why):
         list(values(*column(pages, 1, "none")))
+
+
+def test_a_long_header_is_read(column):
+    """Its statistics may hold the smallest and the largest value."""
+    about = {1: 1, 2: PLAIN, 3: RUNS, 4: RUNS, 5: {1: b"9" * 100_000, 2: b"1" * 100_000}}
+    (found,) = values(*column(page(0, ONE, bytes, {5: about}), 1, "none"))
+    assert bytes(found.content) == b"1"
+
+
+def test_a_dictionary_of_many_values_takes_little_memory(column):
+    count = 3_000
+    made = dictionary_page(bytes(4 * count), count) + data_page(b"\1\2\0", 1, DICTIONARY)
+    file, about = column(made, 1, "none")
+    tracemalloc.start()
+    try:
+        (found,) = values(file, about)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert bytes(found.content) == b""
+    assert most < 150 * count  # 350 as objects
 
 
 @pytest.mark.parametrize("codec", [name for name in CODECS if name != "none"])

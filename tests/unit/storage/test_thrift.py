@@ -59,6 +59,17 @@ def test_values_are_counted(monkeypatch):
     assert struct(thrift({1: [1] * 900}), {})[0] == {}
     with pytest.raises(ThriftError, match="too many values"):
         struct(thrift({1: [1] * 1100}), {})
+    with pytest.raises(ThriftError, match="too many values"):
+        struct(thrift({1: [1] * 900}), {}, 800)
+
+
+def test_values_that_are_kept_are_counted(monkeypatch):
+    monkeypatch.setattr("pixelmill.storage.thrift._MOST_KEPT", 100)
+    data = thrift({1: [{1: 1, 2: 2}] * 40})
+    assert len(struct(data, {1: {}})[0][1]) == 40
+    assert struct(data, {})[0] == {}
+    with pytest.raises(ThriftError, match="too many values"):
+        struct(data, {1: {1: {}, 2: {}}})
 
 
 def test_numbers_have_at_most_64_bits():
