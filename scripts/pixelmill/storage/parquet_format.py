@@ -113,11 +113,15 @@ def texts(file: BinaryIO, names: Sequence[str]) -> Iterator[tuple[str | None, ..
     with _damage():
         by_name = {column.names[0]: column for column in _texts(file)}
         end = file.seek(0, io.SEEK_END)
+        allowed = MOST_EXPANSION * end
         for group in _footer(file)[4]:
             if group[3]:
                 chunks = (_chunk(group, by_name[name], end) for name in names)
                 columns = (parquet_pages.values(file, chunk) for chunk in chunks)
                 for row in zip(*columns, strict=True):
+                    allowed -= _LEAST + sum(len(value.content) for value in row if value)
+                    if allowed < 0:
+                        raise _becomes_too_large()
                     yield tuple(value and _text(value.content) for value in row)
 
 
@@ -265,7 +269,7 @@ def _rows(
         for image, given in zip(found, named, strict=True):
             allowed -= _LEAST
             if allowed < 0:
-                raise PageError(f"becomes more than {MOST_EXPANSION:,} times as large")
+                raise _becomes_too_large()
             if image is None:
                 yield Listed(str(row), "rows without an image", 0, 0, 0, 0)
             else:
@@ -274,6 +278,10 @@ def _rows(
                 taken.add(name)
                 yield Listed(name, "", len(image.content), 0, image.digest, image.place)
             row += 1
+
+
+def _becomes_too_large() -> PageError:
+    return PageError(f"becomes more than {MOST_EXPANSION:,} times as large")
 
 
 def _chunk(group: dict[int, Any], column: _Column, end: int) -> Chunk:

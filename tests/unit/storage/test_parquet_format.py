@@ -9,6 +9,8 @@ from pixelmill.core.errors import UserError
 from pixelmill.storage import parquet_format, parquet_pages
 from pixelmill.storage.archives import Archives, Member
 from pixelmill.storage.member import MemberError, Spot
+from pixelmill.storage.parquet_format import texts
+from pixelmill.storage.parquet_pages import PageError
 from tests.helpers.optional import if_installed
 from tests.helpers.packed import listed
 from tests.helpers.parquets import (
@@ -23,6 +25,7 @@ from tests.helpers.parquets import (
     element,
     ended,
     parquet_of,
+    table_of,
     thrift,
 )
 
@@ -353,6 +356,15 @@ def test_rows_that_repeat_a_value_are_bounded_too(write, monkeypatch):
     monkeypatch.setattr(parquet_format, "MOST_EXPANSION", 20)
     with pytest.raises(UserError, match="becomes more than 20 times as large; copy or download"):
         listed(path)
+
+
+def test_texts_that_repeat_a_value_are_bounded_too(write, monkeypatch):
+    path = write(table_of({"url": ["x" * 3000] * 90}, codec="none", dictionary=True))
+    with path.open("rb") as file:
+        assert len(list(texts(file, ["url"]))) == 90
+        monkeypatch.setattr(parquet_format, "MOST_EXPANSION", 20)
+        with pytest.raises(PageError, match="becomes more than 20 times as large"):
+            list(texts(file, ["url"]))
 
 
 def test_row_groups_without_rows_are_skipped(write):
