@@ -42,7 +42,8 @@ class S3Server:
     ----------
     fault : callable
         Called with method and key of a request; returns what goes wrong: "503", "cut" (the
-        connection, in the middle of the content), "slow", "etag" (a wrong one), or "". If an
+        connection, in the middle of the content), "slow", "etag" (a wrong one), "again" (a list
+        begins anew at its end), or "". If an
         object is put, "cut" loses it, "lost" only loses the answer, and "damaged" alters it.
     has_digests : bool
         Whether the ETags of objects are MD5 digests.
@@ -140,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         objects, key, query, _, fault = asked
         if "list-type" in query:
-            self._list(objects, query)
+            self._list(objects, query, fault == "again")
         elif key not in objects:
             self._refuse(404, "NoSuchKey")
         else:
@@ -159,8 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815
 
-    def _list(self, objects, query):
-        after = query.get("continuation-token", "")
+    def _list(self, objects, query, again):
+        after = "" if again else query.get("continuation-token", "")
         with self.store.lock:
             keys = sorted(k for k in objects if k.startswith(query.get("prefix", "")) and k > after)
         parts = []
@@ -171,8 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
                 f"<Contents><Key>{escape(key)}</Key><Size>{len(stored.content)}</Size><ETag>"
                 f"{escape(stored.etag)}</ETag><LastModified>{written}</LastModified></Contents>"
             )
-        more = len(keys) > _LISTED
-        last = escape(keys[_LISTED - 1]) if more else ""
+        more = again or len(keys) > _LISTED
+        last = escape(keys[:_LISTED][-1]) if more else ""
         token = f"<NextContinuationToken>{last}</NextContinuationToken>"
         self._answer(
             content=f"<ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated>"

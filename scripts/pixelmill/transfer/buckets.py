@@ -32,6 +32,9 @@ _RETRIES: Any = {"max_retries": 6, "retry_timeout": timedelta(minutes=2)}
 #: Objects that are listed, and bytes that are read, at once.
 _LISTED, _READ = 1000, 1 << 20
 
+#: The most objects of a bucket: a list that never ends would fill the memory.
+_MOST_OBJECTS = 10_000_000
+
 #: Characters that have a meaning of their own in URLs.
 _AMBIGUOUS = re.compile(r"[#%\\\x00-\x1f\x7f]")
 
@@ -145,6 +148,11 @@ class Bucket:
             raise
 
     def _unusable(self, error: BaseException) -> UserError:
+        if no_path := _NO_PATH.search(str(error)):
+            return UserError(
+                f"The bucket '{self.name}' cannot be listed, because the key '{no_path[1]}' of one "
+                "of its objects is no path; rename that object, or give a prefix without it."
+            )
         return UserError(
             f"The bucket '{self.name}' cannot be used: {_reason(error)}; correct the URL, or the "
             "credentials and the address in the environment."
@@ -170,10 +178,25 @@ class Bucket:
         UserError
             If the bucket cannot be listed.
         """
+        firsts = set[str]()
         with self._told():
-            for found in self._library.list(self._store, chunk_size=_LISTED):
-                for one in found:
-                    yield one["path"], Stored(one["size"], _tag(one))
+            lists = iter(self._library.list(self._store, chunk_size=_LISTED))
+        while True:
+            with self._told():
+                found = next(lists, None)
+            if found is None:
+                return
+            if found[0]["path"] in firsts or len(firsts) * _LISTED > _MOST_OBJECTS:
+                why = f"it has more than {_MOST_OBJECTS:,} objects"
+                if found[0]["path"] in firsts:
+                    why = f"it lists {shown(found[0]['path'])} twice, as if its list had no end"
+                raise UserError(
+                    f"The bucket '{self.name}' cannot be listed: {why}; give another prefix, or "
+                    "ask those who run the store."
+                )
+            firsts.add(found[0]["path"])
+            for one in found:
+                yield one["path"], Stored(one["size"], _tag(one))
 
     def fetch(self, item: Item, file: BinaryIO) -> Fetched:
         """Write the content of an object.
@@ -292,6 +315,9 @@ def _unquoted(tag: str) -> str:
 #: Codes that stores give in their answers, in XML or JSON.
 _CODE = re.compile(r"<Code>(\w+)</Code>|status code: (\d{3} [A-Za-z ]+)")
 
+
+#: What obstore says of a key that it takes for no path.
+_NO_PATH = re.compile(r'invalid path: (?:Error parsing )?Path "(.+?)"(?:: | contained )', re.DOTALL)
 
 #: User name and password in a URL, such as that of the address of a store.
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")

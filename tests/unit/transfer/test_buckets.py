@@ -1,5 +1,6 @@
 """Buckets are read as they are, whatever the network does."""
 
+import re
 import sys
 from collections import Counter
 
@@ -94,8 +95,24 @@ def test_marks_of_folders_are_no_files(filled, folder):
 @pytest.mark.parametrize("key", ["2024//a.jpg", "2024/../a.jpg", "2024/./a.jpg"])
 def test_a_key_that_is_no_path_is_named(filled, folder, key):
     filled.put(key, b"planted")
-    with pytest.raises(UserError, match=r"The bucket 's3://photos' cannot be used: .*2024/"):
+    told = f"The bucket 's3://photos' cannot be listed, because the key '{key}' of one of its"
+    with pytest.raises(UserError, match=rf"^{re.escape(told)} objects is no path; rename that obj"):
         mirror(Bucket("s3://photos"), str(folder))
+
+
+def test_a_list_that_never_ends_is_given_up(filled, monkeypatch):
+    monkeypatch.setattr(buckets, "_LISTED", 5)
+    filled.fault = lambda method, key: "again"
+    told = (
+        r"'s3://photos' cannot be listed: it lists '2024/\d.jpg' twice, as if its list had no end;"
+    )
+    with pytest.raises(UserError, match=told):
+        list(Bucket("s3://photos").items())
+    filled.fault = lambda method, key: ""
+    assert len(list(Bucket("s3://photos").items())) == len(OBJECTS)
+    monkeypatch.setattr(buckets, "_MOST_OBJECTS", 4)
+    with pytest.raises(UserError, match="it has more than 4 objects; give another prefix, or ask"):
+        list(Bucket("s3://photos").items())
 
 
 def test_a_missing_bucket_is_named(store, folder):
