@@ -15,8 +15,12 @@ from pixelmill.transfer.place import PermanentError, TransferError
 _Ip: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
 #: Networks that count as private beside those of the standard library: protocol assignments, in
-#: which clouds have services, and a service that each machine of Azure has.
-_PRIVATE = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("168.63.129.16/32"))
+#: which clouds have services, a service that each machine of Azure has, and examples (RFC 9637).
+_PRIVATE = (
+    ipaddress.ip_network("192.0.0.0/24"),
+    ipaddress.ip_network("168.63.129.16/32"),
+    ipaddress.ip_network("3fff::/20"),
+)
 
 #: Where all public addresses of IPv6 are, and those that stand for one of IPv4.
 _PUBLIC_6 = ipaddress.ip_network("2000::/3")
