@@ -29,7 +29,7 @@ from pixelmill.dataset.list_files import (
 from pixelmill.storage import parquet_format
 from pixelmill.storage.member import member_path
 from pixelmill.transfer.place import Fetched, Item, PermanentError
-from pixelmill.transfer.web import Web, parsed
+from pixelmill.transfer.web import LONGEST_URL, Web, parsed
 
 #: Columns of a table that may hold the URLs, as data sets have them. The first of these that a
 #: table has is read.
@@ -131,32 +131,40 @@ class UrlList:
         """
         digests: dict[str, str] = {}  # by name, as file systems compare it
         found = []
-        is_any = False
+        is_any, first_fault = False, ""
         for line, written, given in self._rows():
-            url = written.partition("#")[0]  # the rest is not sent
+            url = written.partition("#")[0][: LONGEST_URL + 1]  # the rest is not sent
             digest = _digest(url)
+            name, fault = member_path(given) if given else ("", "")
+            is_url = True
             try:
                 parsed(url)
                 is_any = True
-                name = member_path(given)[0] or given or _made_name(url, digest[:_DIGITS])
-            except PermanentError:  # which `fetch` will raise again
-                name = given or f"line {line}"
-            other = digests.setdefault(collision_key(name), digest)
-            if other == digest:
-                pass
-            elif given:
-                raise UserError(
-                    f"{list_name(self.name)}, line {line:,}: an earlier line gives the name "
-                    f"{shown(given)} to another URL; give each its own."
-                )
-            else:
-                name = _made_name(url, digest)
-                digests[collision_key(name)] = digest
+                name = name or _made_name(url, digest[:_DIGITS])
+            except PermanentError as error:  # which `fetch` will raise again
+                is_url = False
+                name = name or f"line {line}"
+                first_fault = first_fault or f": that of line {line:,} {error}"
+            if fault:  # it will be left out, however many there are
+                yield Item(given, -1, "", url)
+                continue
+            other = digests.get(collision_key(name))
+            if other is not None and other != digest:
+                if given:
+                    raise UserError(
+                        f"{list_name(self.name)}, line {line:,}: an earlier line gives the name "
+                        f"{shown(given)} to another URL; give each its own."
+                    )
+                name = _made_name(url, digest) if is_url else f"{name} {digest}"
+                other = digests.get(collision_key(name))
+            if other is not None:  # an earlier line is the same
+                continue
+            digests[collision_key(name)] = digest
             found.append((digest, name, url))
         if not is_any:
             raise UserError(
-                f"{list_name(self.name)} names no URL that begins with https:// or http://; give "
-                "one a line, or a table with a column of them."
+                f"{list_name(self.name)} names no URL that can be fetched{first_fault}; give one a "
+                "line, or a table with a column of them, that begins with https:// or http://."
             )
         found.sort()
         for digest, name, url in found:

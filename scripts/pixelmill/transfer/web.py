@@ -45,8 +45,8 @@ _PORTS = {"http": 80, "https": 443}
 _ATTEMPTS = 3
 _PAUSE = 1.0
 
-#: The most seconds that a server may ask to wait.
-_LONGEST_PAUSE = 60.0
+#: The most seconds that a server may ask to wait, and how many are not told as a number.
+_LONGEST_PAUSE, _FOREVER = 60.0, 1e8
 
 #: The most redirects of a file, and connections to a server at the same time.
 _REDIRECTS, _FOR_ONE_HOST = 5, 4
@@ -61,6 +61,9 @@ _LATER = {408, 425, 429, 500, 502, 503, 504}
 
 #: Characters that stay as they are in a path and in a query; `%` begins an escape.
 _IN_PATH, _IN_QUERY = "/%:@!$&'()*+,;=", "/%:@!$&'()*+,;=?"
+
+#: The longest URL that is asked for, in characters; servers accept some 8,000.
+LONGEST_URL = 16_000
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -117,6 +120,8 @@ def parsed(url: str) -> Url:
     >>> parsed("HTTPS://Example.org/a b.jpg?größe=9#top").target
     '/a%20b.jpg?gr%C3%B6%C3%9Fe=9'
     """
+    if len(url) > LONGEST_URL:
+        raise PermanentError(f"has more than {LONGEST_URL:,} characters")
     try:
         parts = urllib.parse.urlsplit(url)
         port = parts.port
@@ -229,7 +234,8 @@ class Web:
             return PermanentError(told)
         seconds = _asked_to_wait(answer.headers.get("Retry-After", ""))
         if seconds > _LONGEST_PAUSE:
-            return PermanentError(f"{told}; the server asks to wait for {seconds:,.0f} seconds")
+            asked_for = f"{seconds:,.0f} seconds" if seconds < _FOREVER else "years"
+            return PermanentError(f"{told}; the server asks to wait for {asked_for}")
         if seconds > 0:
             self._servers.pause(host, seconds)
         return TransferError(told)

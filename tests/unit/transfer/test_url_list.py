@@ -104,8 +104,10 @@ def test_a_column_may_be_chosen_and_another_may_name_the_images(listed):
         ("ulr,x\n", {}, "line 1: 'ulr,x' names no column of URLs; did you mean 'url'? Name a col"),
         ("url,x\n", {"column": "y"}, "there is no column 'y'; its columns are url, x."),
         ("url,larg\n", {"column": "large"}, "no column 'large'; did you mean 'larg'? Its columns"),
-        ("url\n", {}, "'list.csv' names no URL that begins with https:// or http://; give one"),
-        ("url\na.jpg\n", {}, "'list.csv' names no URL that begins with https://"),
+        ("url\n", {}, "'list.csv' names no URL that can be fetched; give one a line, or a table"),
+        ("url\na.jpg\n", {}, "fetched: that of line 2 is no URL that begins with https:// or"),
+        ("url\nhttp://a:b@c.example\n", {}, "line 2 has a user name or a password, which are not"),
+        (f"url\nhttp://a.example/{'x' * 16_000}\n", {}, "line 2 has more than 16,000 characters;"),
         ("url\n\0\n", {}, "line 2: found the character NUL, as no text has it; give a text with"),
         (
             "url,name\nhttps://a.example,x.jpg\nhttps://b.example,X.jpg\n",
@@ -118,6 +120,26 @@ def test_a_list_that_is_wrong_is_told(listed, text, options, told):
     with pytest.raises(UserError) as raised:
         list(listed(text, "list.csv", **options).items())
     assert told in str(raised.value)
+
+
+def test_lines_that_say_the_same_are_one_file_however_many_there_are(listed):
+    lines = ["url,name", *["https://a.example/x.jpg,x.jpg", "https://b.example/y.jpg,"] * 900]
+    lines += ["https://B.example/y.jpg,", "https://b.example/y.jpg,", "https://B.example/y.jpg,"]
+    place = listed("\n".join(lines), "list.csv")
+    assert [item.name for item in place.items()].count("x.jpg") == 1
+    assert len({item.name for item in place.items()}) == len(list(place.items())) == 3
+
+
+def test_a_line_that_is_no_url_may_have_the_name_of_another(listed):
+    place = listed("url,name\nhttps://a.example/x.jpg,line 3\nhttp://[::1,\n", "list.csv")
+    assert {item.address for item in place.items()} == {"https://a.example/x.jpg", "http://[::1"}
+
+
+def test_names_that_lead_elsewhere_are_left_to_the_mirror_and_no_mistake(listed):
+    names = ["../x.jpg", "../x.jpg", "/" + "n" * 100_000]
+    lines = [f"https://a.example/{number}.jpg,{name}" for number, name in enumerate(names)]
+    items = list(listed("\n".join(["url,name", *lines]), "list.csv").items())
+    assert sorted(item.name for item in items) == sorted(names)
 
 
 @pytest.fixture

@@ -129,6 +129,11 @@ def test_international_names_are_sent_as_ascii():
             "429 Too Many Requests; the server asks to wait for 3,600 seconds",
             1,
         ),
+        (
+            Answer(status=503, headers={"Retry-After": "9" * 300}),
+            "503 Service Unavailable; the server asks to wait for years",
+            1,
+        ),
         (Answer(IMAGE, fault="cut"), "256,000 of 512,000 bytes were received", 3),
         (Answer(b"<!DOCTYPE HTML><p>Gone"), "is a web page, not an image", 1),
         (Answer(b"\xef\xbb\xbf\n <html>"), "is a web page, not an image", 1),
