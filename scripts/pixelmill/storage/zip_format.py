@@ -65,6 +65,9 @@ _BLOCK = 2**20
 #: Compressed bytes that are read at once, and the most that they may become at once.
 _COMPRESSED, _INFLATED = 2**16, 2**18
 
+#: Bytes that are kept of a member that is read in parts: all of nearly any image.
+_KEPT = 2**25
+
 #: How many times as large as its data a deflated member may be (258 bytes by two bits).
 _MOST_INFLATED = 1032
 
@@ -287,21 +290,32 @@ def _inflate(file: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 class _Inflated(Part):
-    """The content of a deflated member, which is inflated as far as it is read."""
+    """The content of a deflated member, which is inflated as far as it is read.
+
+    Only the end of what was inflated is kept; what precedes it is inflated again if it is read.
+    """
 
     def __init__(self, file: BinaryIO, start: int, size: int) -> None:
         super().__init__(file, start, size)
-        file.seek(start)
-        self._parts = _inflate(file, size)
-        self._made = bytearray()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._file.seek(self._start)
+        self._parts = _inflate(self._file, self._size)
+        self._first, self._made = 0, bytearray()  # where in the content it begins
 
     def _at(self, position: int, size: int) -> bytes:
-        while len(self._made) < position + size:
+        if position < self._first:
+            self._begin()
+        while self._first + len(self._made) < position + size:
             part = next(self._parts, None)
             if part is None:  # an earlier read has failed
                 raise MemberError("its compressed data are damaged")
             self._made += part
-        return bytes(self._made[position : position + size])
+            if len(self._made) > 2 * _KEPT and position >= self._first + _KEPT:
+                del self._made[:_KEPT]
+                self._first += _KEPT
+        return bytes(self._made[position - self._first :][:size])
 
 
 def _stream(file: BinaryIO, spot: Spot) -> BinaryIO:

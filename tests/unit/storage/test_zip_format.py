@@ -3,6 +3,7 @@
 import io
 import stat
 import struct
+import tracemalloc
 import zipfile
 import zlib
 
@@ -67,6 +68,24 @@ def test_a_part_of_a_member_is_read_without_the_rest(write, method):
         assert file.read() == CONTENT[-7:]
         file.seek(3)
         assert file.read(4) == CONTENT[3:7]
+
+
+def test_a_large_member_is_read_in_any_order_without_keeping_all_of_it(write, monkeypatch):
+    monkeypatch.setattr("pixelmill.storage.zip_format._KEPT", 300_000)
+    content = bytes(range(256)) * 20_000
+    (member,) = listed(write(zip_of([("a.jpg", content)])))[0].values()
+    with member.open() as file:
+        tracemalloc.start()
+        try:
+            while file.read(10_000):
+                pass
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert most < 2_500_000
+        for place in (5_000_000, 100, 3_000_000, 2_990_000, 5_119_999, 0, 310_000):
+            file.seek(place)
+            assert file.read(1000) == content[place : place + 1000]
 
 
 def test_a_zip_may_follow_another_file_and_have_a_comment(write):
