@@ -190,6 +190,30 @@ def parquet_of(members, schema=IMAGE, rows=100, change=lambda footer: footer, **
     return made + ended(thrift(change(footer)))
 
 
+def samples_of(members):
+    """Return a file of pairs of names and contents with their keys, as shards are."""
+    columns, made = [], b"PAR1"
+    keys = [name.rpartition(".")[0].encode() for name, _ in members]
+    names = [name.encode() for name, _ in members]
+    parts = [
+        ([b"image", b"bytes"], [content for _, content in members], 2),
+        ([b"image", b"path"], names, 2),
+        ([b"key"], keys, 1),
+    ]
+    for path, values, level in parts:
+        pages, _ = chunk(values, level, codec="none")
+        about = {
+            1: BYTES, 2: [PLAIN, RUNS], 3: path, 4: 0, 5: Long(len(members)),
+            6: Long(len(pages)), 7: Long(len(pages)), 9: Long(len(made)),
+        }  # fmt: skip
+        columns.append({2: Long(len(made)), 3: about})
+        made += pages
+    root = element("schema", REQUIRED, children=2)
+    schema = [root, *IMAGE, element("key", OPTIONAL, BYTES, text=True)]
+    group = {1: columns, 2: Long(len(made)), 3: Long(len(members))}
+    return made + ended(thrift({1: 1, 2: schema, 3: Long(len(members)), 4: [group]}))
+
+
 def table_of(columns, rows=100, **options):
     """Return a file of columns of texts by name; None is a missing text."""
     made, groups = b"PAR1", []

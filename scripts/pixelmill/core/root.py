@@ -138,15 +138,23 @@ class Root:
             raise OSError(errno.EINVAL, "it is not a regular file", path)
         return descriptor
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, most: int | None = None) -> bytes:
         """Return the content of a file.
+
+        Parameters
+        ----------
+        path : str
+        most : int, optional
+            The largest size in bytes that is accepted.
 
         Raises
         ------
         OSError
-            If it is missing, not a regular file, or cannot be read.
+            If it is missing, not a regular file, larger, or cannot be read.
         """
         with os.fdopen(self.open(path), "rb", buffering=0) as file:
+            if most is not None and os.fstat(file.fileno()).st_size > most:
+                raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", path)
             return file.readall()
 
     def write(self, path: str, content: bytes) -> None:

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
+from pixelmill.core import regular_files
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape
 from pixelmill.core.root import Root
 from pixelmill.packing import record, tables
-from pixelmill.storage.archives import Archives, opened
+from pixelmill.storage import parquet_format
+from pixelmill.storage.archives import Archives, Member, opened
+from pixelmill.storage.member import Listed, Spot
+
+#: The column of Parquet files with the keys of the samples.
+_KEY = "key"
 
 
 class Found(NamedTuple):
@@ -53,8 +60,12 @@ def check(folder: str) -> tuple[int, list[str]]:
     data = record.read_json(root)
     if data is None:
         raise UserError(f"'{folder}' holds no shards; give the folder that `pack` wrote to.")
-    if root.lstat(record.TABLE) is None or not data["shards"]:
+    table = root.lstat(record.TABLE)
+    if table is None or not data["shards"]:
         raise UserError(f"The packing of '{folder}' did not end; pack again, then check.")
+    if not stat.S_ISREG(table.st_mode):
+        path = escape(os.path.join(folder, record.TABLE))
+        raise UserError(f"'{path}' is not a regular file; remove it, then pack again.")
     expected: dict[str, dict[str, tuple[int, str]]] = {s["name"]: {} for s in data["shards"]}
     faults = []
     for row in tables.read(folder):
@@ -95,8 +106,10 @@ def _check_shard(
     left_out: list[str] = []
     seen: Counter[str] = Counter()
     owners = {digest: member for member, (_, digest) in expected.items()}
+    sizes = {size for size, _ in expected.values()}
     try:
-        for found in _parquet(path) if name.endswith(".parquet") else _archive(path, left_out):
+        read = _parquet if name.endswith(".parquet") else _archive
+        for found in read(path, left_out, sizes):
             seen[found.name] += 1
             if why := _fault(found, expected, owners):
                 faults.append(f"'{escape(found.name)}' {why}")
@@ -128,29 +141,43 @@ def _fault(found: Found, expected: dict[str, tuple[int, str]], owners: dict[str,
     return "has other bytes than the output"
 
 
-def _archive(path: str, left_out: list[str]) -> Iterator[Found]:
+def _archive(path: str, left_out: list[str], sizes: set[int]) -> Iterator[Found]:
     """Read the members of a tar or a zip."""
     for name, listed, member in Archives(path).members(lambda _: True, left_out.append):
-        try:
-            with opened(member) as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-        except OSError as error:
-            yield Found(name, 0, "", error.strerror or str(error))
-            continue
-        yield Found(name, listed.size, digest)
+        yield _read(member, listed, sizes)._replace(name=name)
 
 
-def _parquet(path: str) -> Iterator[Found]:
-    """Read the images of a Parquet file, one row group at a time."""
-    import pyarrow  # type: ignore[import-not-found,unused-ignore]
-    from pyarrow import parquet  # type: ignore[import-not-found,unused-ignore]
-
+def _read(member: Member, listed: Listed, sizes: set[int]) -> Found:
+    """Read a member, unless no output has its size."""
+    if listed.size not in sizes:
+        return Found(listed.name, listed.size, "")
     try:
-        with parquet.ParquetFile(path) as file:
-            for number in range(file.num_row_groups):
-                for row in file.read_row_group(number).to_pylist():
-                    data, name = row["image"]["bytes"], row["image"]["path"]
-                    fault = "" if row["key"] == name.rpartition(".")[0] else "its key differs"
-                    yield Found(name, len(data), hashlib.sha256(data).hexdigest(), fault)
-    except (pyarrow.ArrowException, OSError, LookupError, TypeError) as error:
-        raise UserError(f"cannot be read: {error}") from error
+        with opened(member) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    except OSError as error:
+        return Found(listed.name, 0, "", error.strerror or str(error))
+    return Found(listed.name, listed.size, digest)
+
+
+def _parquet(path: str, left_out: list[str], sizes: set[int]) -> Iterator[Found]:
+    """Read the images of a Parquet file, each with its key."""
+    with _buffered(path) as file, _buffered(path) as again:
+        try:
+            if _KEY not in parquet_format.text_columns(file):
+                raise UserError(f"has no column '{_KEY}' of texts")
+            rows = parquet_format.PARQUET.members(file, path)
+            keys = parquet_format.texts(again, [_KEY])
+            for listed, (key,) in zip(rows, keys, strict=True):
+                if listed.kind:
+                    left_out.append(listed.kind)
+                    continue
+                member = Member(path, Spot(listed.size, listed.mark, listed.offset))
+                found = _read(member, listed, sizes)
+                is_right = found.fault or key == listed.name.rpartition(".")[0]
+                yield found if is_right else found._replace(fault="its key differs")
+        except ValueError as error:  # of a page, or of columns of different lengths
+            raise UserError(f"cannot be read: {error}") from error
+
+
+def _buffered(path: str) -> BinaryIO:
+    return os.fdopen(regular_files.opened(path), "rb")

@@ -29,6 +29,9 @@ from pixelmill.packing.shard_formats import FORMATS
 #: The record, and the tables of the members.
 RECORD, TABLE, PARQUET = "packed.json", "packed.csv", "packed.parquet"
 
+#: The largest record, in bytes: a shard takes some 160.
+_LARGEST = 250 * MOST_SHARDS
+
 #: State of the shards: as it was at the end of a run, and what a run adds to it.
 STATE, JOURNAL = ".shards.jsonl", ".packing.jsonl"
 
@@ -97,7 +100,7 @@ def read_json(root: Root) -> dict[str, Any] | None:
     if root.lstat(RECORD) is None:
         return None
     try:
-        data: dict[str, Any] = json.loads(root.read(RECORD))
+        data: dict[str, Any] = json.loads(root.read(RECORD, _LARGEST))
         of_json(data)
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise UserError(

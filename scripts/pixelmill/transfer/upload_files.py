@@ -19,6 +19,9 @@ MANIFEST, PACKED = "manifest.csv", "packed.json"
 #: Tables that are uploaded with results and with shards. They are optional.
 _FAILURES, _MEMBERS, _PARQUET = "failures.csv", "packed.csv", "packed.parquet"
 
+#: The largest record of shards, in bytes.
+_LARGEST = 250_000_000
+
 #: Media types by suffix. Those that Python knows depend on its version and on the system.
 _KINDS = {
     "jpg": "image/jpeg",
@@ -118,7 +121,7 @@ def _results(root: Root) -> Iterator[File]:
 def _shards(root: Root) -> Iterator[File]:
     path = os.path.join(root.folder, PACKED)
     try:
-        record = json.loads(root.read(PACKED))
+        record = json.loads(root.read(PACKED, _LARGEST))
         shards = [File(str(shard["name"]), str(shard["sha256"])) for shard in record["shards"]]
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise UserError(f"'{path}' is damaged; restore it, or pack again.") from error

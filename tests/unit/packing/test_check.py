@@ -6,13 +6,19 @@ import json
 import os
 import tarfile
 import zipfile
+from hashlib import sha256
 
 import pytest
 
 from pixelmill.core.errors import UserError
+from pixelmill.packing import tables
 from pixelmill.packing.check import check
+from pixelmill.packing.division import Division
+from pixelmill.packing.record import Record
+from pixelmill.packing.tables import MemberRow
 from tests.helpers.optional import if_installed
 from tests.helpers.packed import packed as archive_of
+from tests.helpers.parquets import parquet_of, samples_of
 from tests.helpers.trees import make_tree, packed
 
 CONTENTS = {"a.jpg": b"one" * 300, "b.jpg": b"two" * 300, "c/d.jpg": b"six" * 300}
@@ -186,6 +192,65 @@ def test_what_is_no_finished_packing_is_told(folder, tmp_path):
             check(str(tmp_path / place))
     (folder / "packed.csv").unlink()
     with pytest.raises(UserError, match="did not end"):
+        check(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (CONTENTS, []),
+        ({**CONTENTS, "b.jpg": b"two" * 299 + b"tvo"}, ["'b.jpg' has other bytes than the out"]),
+        ({**CONTENTS, "b.jpg": b"two" * 400}, ["'b.jpg' has other bytes than the output"]),
+        ({**CONTENTS, "c/d.jpg": None}, ["'c/d.jpg' is missing", "has foreign members: rows with"]),
+        ({"a.jpg": b"one" * 300}, ["'b.jpg' is missing", "'c/d.jpg' is missing"]),
+    ],
+    ids=["nothing", "altered", "longer", "empty", "missing"],
+)
+def test_shards_of_parquet_are_checked_without_other_packages(tmp_path, rows, told):
+    shard_of_samples(tmp_path, CONTENTS)
+    (tmp_path / "images-000000.parquet").write_bytes(samples_of(list(rows.items())))
+    for found, why in zip(faults(tmp_path), told, strict=True):
+        assert found.startswith(f"images-000000.parquet: {why}")
+
+
+def shard_of_samples(folder, contents):
+    """A folder with one shard of Parquet."""
+    name, data = "images-000000.parquet", samples_of(list(contents.items()))
+    rows = [
+        MemberRow(path[:-4], path, name, len(content), sha256(content).hexdigest(), path)
+        for path, content in contents.items()
+    ]
+    (folder / name).write_bytes(data)
+    tables.write(str(folder), rows)
+    table = sha256((folder / "packed.csv").read_bytes()).hexdigest()
+    shard = {"name": name, "members": 3, "bytes": len(data), "sha256": sha256(data).hexdigest()}
+    made = Record("parquet", 1, Division()).as_json([shard], table)
+    (folder / "packed.json").write_bytes(made)
+
+
+def test_a_key_of_another_sample_is_named(tmp_path):
+    shard_of_samples(tmp_path, CONTENTS)
+    path = tmp_path / "images-000000.parquet"
+    path.write_bytes(path.read_bytes().replace(b"\1\0\0\0a\1\0\0\0b", b"\1\0\0\0a\1\0\0\0c"))
+    assert faults(tmp_path) == [f"{path.name}: 'b.jpg' cannot be read: its key differs"]
+
+
+@pytest.mark.parametrize("data", [parquet_of([("a.jpg", b"1")]), b"PAR1", b""])
+def test_a_shard_of_parquet_that_is_something_else_is_told(tmp_path, data):
+    shard_of_samples(tmp_path, CONTENTS)
+    (tmp_path / "images-000000.parquet").write_bytes(data)
+    (told,) = faults(tmp_path)
+    why = "has no column 'key' of texts" if data[4:] else "cannot be read: is not a Parquet file"
+    assert told.startswith(f"images-000000.parquet: {why}")
+
+
+def test_tables_that_are_no_files_and_endless_records_are_told(folder):
+    (folder / "packed.csv").rename(folder / "other.csv")
+    (folder / "packed.csv").symlink_to("other.csv")
+    with pytest.raises(UserError, match=r"packed.csv' is not a regular file; remove it, then pack"):
+        check(str(folder))
+    os.truncate(folder / "packed.json", 10**12)
+    with pytest.raises(UserError, match=r"packed.json' is damaged; restore it, or pack into"):
         check(str(folder))
 
 
