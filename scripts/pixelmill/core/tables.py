@@ -15,8 +15,9 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import as_cell, of_cell
 from pixelmill.core.files import _LONGEST_LINE, atomic
 
-# Python's own limit, 131,072 characters, would end a report over one long cell.
-csv.field_size_limit(2**31 - 1)
+# Python's own limit, 131,072 characters, would end a report over one long cell. Without any, a
+# quote that is never closed would take the memory of the whole file.
+csv.field_size_limit(2**24)
 
 
 def write_json(path: str | os.PathLike[str], value: object) -> None:

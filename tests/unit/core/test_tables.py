@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from functools import partial
 
 import pytest
 
@@ -114,3 +115,16 @@ def test_a_table_without_rows_has_its_header(tmp_path):
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(UserError, match=r"absent\.csv.*missing"):
         read_table(tmp_path / "absent.csv")
+
+
+def test_a_table_of_others_is_told(tmp_path, request):
+    request.addfinalizer(partial(csv.field_size_limit, csv.field_size_limit(10_000)))
+    path = tmp_path / "table.csv"
+    for text, why in (
+        ("a,b\n1,2,3,\\\n", "line 2 has more cells than the first one"),
+        ('a,b\n"1,' + "x\n" * 9000, "field larger than field limit"),
+        (b"\xff", "'utf-8' codec can't decode"),
+    ):
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        with pytest.raises(UserError, match=f"'{path}' was not written by pixelmill: {why}"):
+            read_table(path)
