@@ -42,8 +42,8 @@ class S3Server:
     ----------
     fault : callable
         Called with method and key of a request; returns what goes wrong: "503", "cut" (the
-        connection, in the middle of the content), "slow", "etag" (a wrong one), "again" (a list
-        begins anew at its end), or "". If an
+        connection, in the middle of the content), "slow", "etag" (a wrong one), "old" (of the
+        year 1), "again" (a list begins anew at its end), or "". If an
         object is put, "cut" loses it, "lost" only loses the answer, and "damaged" alters it.
     has_digests : bool
         Whether the ETags of objects are MD5 digests.
@@ -148,7 +148,9 @@ class _Handler(BaseHTTPRequestHandler):
             stored = objects[key]
             headers = {
                 "ETag": '"0123"' if fault == "etag" else stored.etag,
-                "Last-Modified": formatdate(stored.written, usegmt=True),
+                "Last-Modified": formatdate(
+                    -62_135_596_800 if fault == "old" else stored.written, usegmt=True
+                ),
             }
             content, status = stored.content, 200
             if asked := self.headers.get("Range"):

@@ -29,6 +29,9 @@ AT_ONCE = 32
 #: How often a request is repeated if the store or the network fails, and for how long.
 _RETRIES: Any = {"max_retries": 6, "retry_timeout": timedelta(minutes=2)}
 
+#: The last second that counts as a time.
+_LATEST = 1 << 33
+
 #: Objects that are listed, and bytes that are read, at once.
 _LISTED, _READ = 1000, 1 << 20
 
@@ -209,7 +212,8 @@ class Bucket:
         for part in parts:
             write_all(file.fileno(), part)
         changed: datetime = meta["last_modified"]
-        return Fetched(_tag(meta), int(changed.replace(tzinfo=UTC).timestamp() * 1e6) * 1000)
+        seconds = changed.replace(tzinfo=UTC).timestamp()
+        return Fetched(_tag(meta), int(seconds * 1e6) * 1000 if 0 < seconds < _LATEST else 0)
 
     def read(self, key: str) -> tuple[Stored, Iterator[Any]]:
         """Return what is known of an object, and its content in parts.

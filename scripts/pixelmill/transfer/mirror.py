@@ -212,6 +212,7 @@ class _Mirror:
             if fault:
                 self._leave_out(fault.replace("members", "files").replace("archive", "folder"))
             elif selection(name):
+                name = item.name if item.name == name else name  # one text, not two
                 items[name] = item._replace(name=name)
                 folders.update(map("/".join, itertools.accumulate([part] for part in parts[:-1])))
         for name in folders & items.keys():

@@ -85,6 +85,13 @@ def test_an_object_that_changed_since_it_was_listed_is_read_again_in_the_next_ru
     assert mirror(Bucket("s3://photos"), str(folder)).copied == 1
 
 
+def test_an_impossible_time_counts_as_none(filled, folder):
+    filled.fault = lambda method, key: "old" if key.endswith("3.jpg") else ""
+    mirror(Bucket("s3://photos"), str(folder))
+    assert (folder / "2024/3.jpg").stat().st_mtime > 10**9
+    assert mirror(Bucket("s3://photos"), str(folder)).copied == 0
+
+
 def test_marks_of_folders_are_no_files(filled, folder):
     filled.put("2024/", b"")
     filled.put("empty/", b"")
