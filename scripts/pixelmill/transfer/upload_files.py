@@ -88,23 +88,23 @@ def files_of(root: Root) -> dict[str, File]:
     UserError
         If it is another folder, or is not complete.
     """
-    tables: tuple[str, ...]
+    names: tuple[str, ...]
     if root.lstat(MANIFEST) is not None:
-        found = list(_results(root))
-        tables = (_FAILURES, MANIFEST)
+        names, rows = (_FAILURES, MANIFEST), _results
     elif root.lstat(PACKED) is not None:
-        found = list(_shards(root))
-        tables = (_PARQUET, _MEMBERS, PACKED)
+        names, rows = (_PARQUET, _MEMBERS, PACKED), _shards
     else:
         raise UserError(
             f"'{root.folder}' has neither the results of `pixelmill run` nor shards of `pixelmill "
             "pack`; give the folder of one of them, or finish the run first."
         )
-    found += (
+    # The tables are read here first: none of them may be a link.
+    tables = [
         File(name, sha256(root, name), is_table=True)
-        for name in tables
+        for name in names
         if root.lstat(name) is not None
-    )
+    ]
+    found = [*rows(root), *tables]
     return {file.key: file for file in found}
 
 
@@ -131,6 +131,18 @@ def _shards(root: Root) -> Iterator[File]:
 
 
 def sha256(root: Root, path: str) -> str:
-    """Return the digest of a file."""
-    with os.fdopen(root.open(path), "rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the digest of a file.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read.
+    """
+    try:
+        with os.fdopen(root.open(path), "rb", buffering=0) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(
+            f"'{os.path.join(root.folder, path)}' cannot be read: {error.strerror}; make it again, "
+            "then upload again."
+        ) from error

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 
 import pytest
 
@@ -414,6 +415,15 @@ def test_a_folder_is_uploaded_by_one_process_at_a_time(store, tree, monkeypatch)
     ):
         uploaded(tree)
     assert store.requests == {}
+
+
+def test_a_link_in_the_place_of_a_table_is_not_followed(store, tree, tmp_path):
+    (tree / "manifest.csv").rename(tmp_path / "elsewhere")
+    (tree / "manifest.csv").symlink_to(tmp_path / "elsewhere")
+    told = re.escape(f"'{tree / 'manifest.csv'}' cannot be read: ") + ".*; make it again, then upl"
+    with pytest.raises(UserError, match=told):
+        upload(str(tree), Bucket("s3://photos"))
+    assert store.content() == {}
 
 
 def test_a_link_in_the_place_of_the_record_is_not_followed(store, tree, tmp_path):
