@@ -90,6 +90,12 @@ def is_sound(path: str) -> bool:
         return False
 
 
+def has_only_tables(database: sqlite3.Connection) -> bool:
+    """Return whether reading and writing a database runs nothing of its own, as a view does."""
+    statement = "SELECT 1 FROM sqlite_master WHERE type NOT IN ('table', 'index')"
+    return database.execute(statement).fetchone() is None
+
+
 def tells_of_system(error: BaseException) -> bool:
     """Return whether an error of SQLite concerns the disk or the system, not a damaged file."""
     return isinstance(error, sqlite3.Error) and _code(error) in _SYSTEM

@@ -25,6 +25,14 @@ CREATE TABLE IF NOT EXISTS files (
 """
 
 
+#: Finds a row that no mirror wrote: names of its files are paths in the folder, and not hidden.
+_STRANGE = """
+SELECT 1 FROM files WHERE typeof(name) <> 'text' OR typeof(tag) <> 'text'
+    OR typeof(size) <> 'integer' OR typeof(mtime_ns) <> 'integer'
+    OR name = '' OR name GLOB '/*' OR name GLOB '.*' OR name GLOB '*/.*' LIMIT 1
+"""
+
+
 class Copy(NamedTuple):
     """A file of the mirror as it was when it was written.
 
@@ -70,6 +78,7 @@ class MirrorRecord:
                 raise sqlite3.DatabaseError("it is damaged")
             self._database = sqlite3.connect(self._path, isolation_level=None)
             self._database.executescript(_LAYOUT)
+            _check(self._database)
             known = self._database.execute("SELECT name FROM place").fetchone()
             if known is not None and not self.copies():  # as after a misspelt place
                 self._database.execute("DELETE FROM place")
@@ -151,6 +160,11 @@ class MirrorRecord:
             raise self._unusable(error) from error
 
 
+def _check(database: sqlite3.Connection) -> None:
+    if not databases.has_only_tables(database) or database.execute(_STRANGE).fetchone():
+        raise sqlite3.DatabaseError("it has what no mirror wrote")
+
+
 def names_in(path: str) -> set[str]:
     """Return the names of all files in a record.
 
@@ -161,6 +175,7 @@ def names_in(path: str) -> set[str]:
     """
     try:
         with contextlib.closing(databases.connect_to_read(path)) as database:
+            _check(database)
             rows = database.execute("SELECT name, tag, size, mtime_ns FROM files")
             return {name for name, *rest in rows if Copy(*rest).is_here}
     except sqlite3.Error as error:

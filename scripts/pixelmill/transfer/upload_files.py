@@ -98,13 +98,10 @@ def files_of(root: Root) -> dict[str, File]:
             f"'{root.folder}' has neither the results of `pixelmill run` nor shards of `pixelmill "
             "pack`; give the folder of one of them, or finish the run first."
         )
-    # The tables are read here first: none of them may be a link.
-    tables = [
-        File(name, sha256(root, name), is_table=True)
-        for name in names
-        if root.lstat(name) is not None
-    ]
-    found = [*rows(root), *tables]
+    tables = [name for name in names if root.lstat(name) is not None]
+    for name in tables:  # none may be a link, before anything is read
+        os.close(_opened(root, name))
+    found = [*rows(root), *(File(name, sha256(root, name), is_table=True) for name in tables)]
     return {file.key: file for file in found}
 
 
@@ -138,9 +135,13 @@ def sha256(root: Root, path: str) -> str:
     UserError
         If it cannot be read.
     """
+    with os.fdopen(_opened(root, path), "rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _opened(root: Root, path: str) -> int:
     try:
-        with os.fdopen(root.open(path), "rb", buffering=0) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return root.open(path)
     except OSError as error:
         raise UserError(
             f"'{os.path.join(root.folder, path)}' cannot be read: {error.strerror}; make it again, "

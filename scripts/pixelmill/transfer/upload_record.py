@@ -24,6 +24,13 @@ CREATE TABLE IF NOT EXISTS objects (
 """
 
 
+#: Finds a row that no upload wrote.
+_STRANGE = """
+SELECT 1 FROM objects WHERE typeof(bucket) <> 'text' OR typeof(key) <> 'text'
+    OR typeof(sha256) <> 'text' OR typeof(size) <> 'integer' OR typeof(tag) <> 'text' LIMIT 1
+"""
+
+
 class Known(NamedTuple):
     """An object as it was when it was uploaded, or found.
 
@@ -69,6 +76,9 @@ class UploadRecord:
                 raise sqlite3.DatabaseError("it is damaged")
             self._database = sqlite3.connect(self._path, isolation_level=None)
             self._database.executescript(_LAYOUT)
+            is_ours = databases.has_only_tables(self._database)
+            if not is_ours or self._database.execute(_STRANGE).fetchone():
+                raise sqlite3.DatabaseError("it has what no upload wrote")
 
     def close(self) -> None:
         """Close the database."""

@@ -1,7 +1,10 @@
 """A mirror has the files of its place, and touches no others."""
 
+import contextlib
 import logging
 import os
+import sqlite3
+from functools import partial
 
 import pytest
 
@@ -190,6 +193,32 @@ def test_a_damaged_record_is_named(folder, damage):
     (folder / RECORD).write_bytes(damage or (folder / RECORD).read_bytes()[:3000])
     with pytest.raises(UserError, match=r"\.mirror\.sqlite' cannot be used"):
         mirror(Shelf(FILES), str(folder))
+    assert content(folder) == FILES
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO files VALUES (x'2e2e2f78', 'x', 1, 1)",
+        "INSERT INTO files VALUES ('x.jpg', x'ff', 1, 1)",
+        "INSERT INTO files VALUES ('x.jpg', 'x', 'many', 1)",
+        "INSERT INTO files VALUES ('../x.jpg', 'x', 1, 1)",
+        "INSERT INTO files VALUES ('/x.jpg', 'x', 1, 1)",
+        "INSERT INTO files VALUES ('a/../../x.jpg', 'x', 1, 1)",
+        "INSERT INTO files VALUES ('.mirror.sqlite', 'x', 1, 1)",
+        "INSERT INTO files VALUES ('', 'x', 1, 1)",
+        "CREATE TRIGGER forget AFTER INSERT ON files BEGIN DELETE FROM files; END",
+        "DROP TABLE files; CREATE VIEW files AS WITH RECURSIVE f(name, tag, size, mtime_ns) AS "
+        "(SELECT 'x', 'x', 1, 1 UNION ALL SELECT name || 'x', 'x', 1, 1 FROM f) SELECT * FROM f",
+    ],
+)
+def test_a_record_that_no_mirror_wrote_is_refused(folder, change):
+    mirror(Shelf(FILES), str(folder))
+    with contextlib.closing(sqlite3.connect(folder / RECORD)) as database:
+        database.executescript(change)
+    for use in (partial(mirror, Shelf(FILES)), mirrored_in):
+        with pytest.raises(UserError, match=r"sqlite' cannot be .*: it has what no mirror wrote;"):
+            use(str(folder))
     assert content(folder) == FILES
 
 

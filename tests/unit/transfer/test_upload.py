@@ -1,8 +1,10 @@
 """A bucket gets the files of a folder, and no object of others is replaced or removed."""
 
+import contextlib
 import hashlib
 import os
 import re
+import sqlite3
 
 import pytest
 
@@ -404,6 +406,22 @@ def test_a_damaged_record_is_named(store, tree, damage):
     record = tree / FOLDER / "record.sqlite"
     record.write_bytes(damage or record.read_bytes()[:3000])
     with pytest.raises(UserError, match=r"record\.sqlite' cannot be used"):
+        uploaded(tree)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO objects VALUES ('s3://photos/set', x'ff', '', 1, '', 1)",
+        "INSERT INTO objects VALUES ('s3://photos/set', 'x', x'ff', 1, '', 1)",
+        "CREATE TRIGGER forget AFTER INSERT ON objects BEGIN DELETE FROM objects; END",
+    ],
+)
+def test_a_record_that_no_upload_wrote_is_refused(store, tree, change):
+    uploaded(tree)
+    with contextlib.closing(sqlite3.connect(tree / FOLDER / "record.sqlite")) as database:
+        database.executescript(change)
+    with pytest.raises(UserError, match=r"sqlite' cannot be used: it has what no upload wrote; if"):
         uploaded(tree)
 
 
