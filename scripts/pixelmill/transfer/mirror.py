@@ -11,6 +11,7 @@ import errno
 import itertools
 import os
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -303,13 +304,13 @@ class _Mirror:
         try:
             copy = future.result()
         except PermanentError as error:
-            self._done.failed.append((item.name, str(error)))
+            self._failed(item, str(error))
             if not item.known:  # else its copy stays as it was
                 earlier = self._earlier(item.name, copies)
                 finished.append((item.name, Copy(_failed(item), earlier.size, earlier.mtime_ns)))
             return True
         except TransferError as error:
-            self._done.failed.append((item.name, str(error)))
+            self._failed(item, str(error))
             self._done.is_pending = True
             if not self._earlier(item.name, copies).is_here:
                 self._record.forget([item.name])  # whatever has its name is not of the mirror
@@ -317,7 +318,7 @@ class _Mirror:
         except OSError as error:
             if error.errno in _OF_DISK:
                 raise UserError(cannot_write(self._root.folder, error.strerror)) from error
-            self._done.failed.append((item.name, f"cannot be written: {error.strerror}"))
+            self._failed(item, f"cannot be written: {error.strerror}")
             self._done.is_pending = True
             return True
         if copy is None:
@@ -327,6 +328,10 @@ class _Mirror:
         self._done.copied += 1
         self._done.bytes += copy.size
         return False
+
+    def _failed(self, item: Item, why: str) -> None:
+        # A million files may fail for a few reasons.
+        self._done.failed.append((item.name, sys.intern(why)))
 
     def _copied(self, item: Item) -> Copy | None:
         """Copy a file beside its name, and rename it when it is complete; None if it is known."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pixelmill.core import databases
-from pixelmill.core.errors import UserError
+from pixelmill.core.errors import UserError, shortened
 
 #: Name of the record. Names that begin with a dot are no images.
 RECORD = ".mirror.sqlite"
@@ -90,8 +90,8 @@ class MirrorRecord:
         if known is not None and known[0] != place:
             self.close()
             raise UserError(
-                f"'{folder}' is a mirror of '{known[0]}', not of '{place}'; choose another folder, "
-                "or remove this one first, in a workflow by the target clean."
+                f"'{folder}' is a mirror of '{shortened(known[0])}', not of '{place}'; choose "
+                "another folder, or remove this one first, in a workflow by the target clean."
             )
 
     def _unusable(self, error: sqlite3.Error) -> UserError:

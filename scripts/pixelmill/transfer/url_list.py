@@ -166,8 +166,10 @@ class UrlList:
                 f"{list_name(self.name)} names no URL that can be fetched{first_fault}; give one a "
                 "line, or a table with a column of them, that begins with https:// or http://."
             )
-        found.sort()
-        for digest, name, url in found:
+        digests.clear()
+        found.sort(reverse=True)
+        while found:  # a million take 300 MB
+            digest, name, url = found.pop()
             yield Item(name, -1, "" if self._refresh else digest, url)
 
     def fetch(self, item: Item, file: BinaryIO) -> Fetched | None:
