@@ -126,14 +126,14 @@ def parsed(url: str) -> Url:
         parts = urllib.parse.urlsplit(url)
         port = parts.port
         host = (parts.hostname or "").encode("ascii" if url.isascii() else "idna").decode()
+        target = urllib.parse.quote(parts.path or "/", safe=_IN_PATH)
+        query = urllib.parse.quote(parts.query, safe=_IN_QUERY)
     except ValueError as error:
         raise PermanentError("is no valid URL") from error
     if parts.scheme not in _PORTS or not host or _CONTROL.search(url):
         raise PermanentError("is no URL that begins with https:// or http://")
     if parts.username is not None:
         raise PermanentError("has a user name or a password, which are not sent; remove them")
-    target = urllib.parse.quote(parts.path or "/", safe=_IN_PATH)
-    query = urllib.parse.quote(parts.query, safe=_IN_QUERY)
     return Url(
         parts.scheme,
         host,
