@@ -201,19 +201,33 @@ class Bucket:
             for one in found:
                 yield one["path"], Stored(one["size"], _tag(one))
 
-    def fetch(self, item: Item, file: BinaryIO) -> Fetched:
-        """Write the content of an object.
+    def fetch(self, item: Item, file: BinaryIO) -> Fetched | None:
+        """Write the content of an object; None if that of its copy is current.
+
+        Some stores tell another tag with an object than in their lists. Such a copy has both.
 
         Raises
         ------
         TransferError
         """
+        tag, *listed = item.known.split("\n")
+        if listed == [item.tag] and self._tag_of(item.address) == tag:
+            return None
         meta, parts = self._opened(item.address)
         for part in parts:
             write_all(file.fileno(), part)
         changed: datetime = meta["last_modified"]
         seconds = changed.replace(tzinfo=UTC).timestamp()
-        return Fetched(_tag(meta), int(seconds * 1e6) * 1000 if 0 < seconds < _LATEST else 0)
+        tag = _tag(meta)
+        if tag != item.tag:
+            tag = f"{tag}\n{item.tag}"
+        return Fetched(tag, int(seconds * 1e6) * 1000 if 0 < seconds < _LATEST else 0)
+
+    def _tag_of(self, key: str) -> str:
+        try:
+            return _tag(self._library.head(self._store, key))
+        except Exception as error:
+            raise TransferError(_reason(error)) from error
 
     def read(self, key: str) -> tuple[Stored, Iterator[Any]]:
         """Return what is known of an object, and its content in parts.
@@ -306,14 +320,14 @@ class Bucket:
 
 def _tag(meta: Any) -> str:
     """Return what differs if an object was changed."""
-    if meta["e_tag"]:
-        return _unquoted(meta["e_tag"])
+    if tag := _unquoted(meta["e_tag"] or ""):
+        return tag
     # Lists have fractions of seconds, and answers have none.
     return f"{meta['size']} {meta['last_modified']:%Y-%m-%d %H:%M:%S}"
 
 
 def _unquoted(tag: str) -> str:
-    return tag.removeprefix("W/").strip('"')
+    return " ".join(tag.split()).removeprefix("W/").strip('"')
 
 
 #: Codes that stores give in their answers, in XML or JSON.

@@ -85,6 +85,17 @@ def test_an_object_that_changed_since_it_was_listed_is_read_again_in_the_next_ru
     assert mirror(Bucket("s3://photos"), str(folder)).copied == 1
 
 
+def test_a_store_whose_lists_have_other_tags_sends_each_object_once(filled, folder):
+    filled.fault = lambda method, key: "etag" if key else ""
+    assert mirror(Bucket("s3://photos"), str(folder)).copied == len(OBJECTS)
+    filled.requests.clear()
+    done = mirror(Bucket("s3://photos"), str(folder))
+    assert (done.copied, done.kept, filled.requests["HEAD"]) == (0, len(OBJECTS), len(OBJECTS))
+    filled.put("2024/3.jpg", b"changed")
+    assert mirror(Bucket("s3://photos"), str(folder)).copied == 1
+    assert content(folder) == filled.content()
+
+
 def test_an_impossible_time_counts_as_none(filled, folder):
     filled.fault = lambda method, key: "old" if key.endswith("3.jpg") else ""
     mirror(Bucket("s3://photos"), str(folder))
