@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import math
 import select
 import socket
 import ssl
@@ -19,8 +20,9 @@ from pixelmill.transfer.place import PermanentError, TransferError
 #: Seconds to connect, to wait for the next bytes, and for a whole file.
 TO_CONNECT, STALLED, WHOLE = 10.0, 30.0, 600.0
 
-#: Bytes that are read at once.
-READ = 1 << 18
+#: Bytes that are read at once, and the most that may come before the content: more than the 100
+#: headers that `http.client` accepts have.
+READ, _MOST_BEFORE = 1 << 18, 1 << 23
 
 #: Seconds for which a connection is kept that is not in use, and how many are.
 _KEPT, _MOST_KEPT = 10.0, 32
@@ -78,28 +80,41 @@ def asked(
     wire: Any = _Wire(connection, deadline)
     client.sock = wire
     client.request(method, target, headers=dict(headers))
-    return client.getresponse()
+    answer = client.getresponse()
+    wire.allow_any()
+    return answer
 
 
 class _Wire:
     """A connection as `http.client` uses one; whoever made the connection closes it."""
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
-        self._connection, self._deadline = connection, deadline
+        self._timed = _Timed(connection, deadline)
         self.sendall = connection.sendall
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Timed(self._connection, self._deadline), READ)
+        return io.BufferedReader(self._timed, READ)
+
+    def allow_any(self) -> None:
+        """Let any number of bytes come: the content begins, and is bounded elsewhere."""
+        self._timed.left = math.inf
 
     def close(self) -> None:
         pass
 
 
 class _Timed(io.RawIOBase):
-    """What comes over a connection; each part must come in time, and all of it before an end."""
+    """What comes over a connection; each part must come in time, and all of it before an end.
+
+    Attributes
+    ----------
+    left : float
+        How many bytes may still come: a server may announce its answer for ever.
+    """
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
         self._connection, self._deadline = connection, deadline
+        self.left: float = _MOST_BEFORE
 
     def readable(self) -> bool:
         return True
@@ -109,7 +124,11 @@ class _Timed(io.RawIOBase):
         try:
             if left > 0:
                 self._connection.settimeout(min(STALLED, left))
-                return self._connection.recv_into(buffer)
+                size = self._connection.recv_into(buffer)
+                self.left -= size
+                if self.left < 0:
+                    raise PermanentError(f"sends more than {_MOST_BEFORE:,} bytes of headers")
+                return size
         except TimeoutError as error:
             if left > STALLED:
                 raise TransferError(f"nothing came for {STALLED:.0f} seconds") from error

@@ -15,6 +15,7 @@ from pixelmill.transfer.web import Web, parsed
 from tests.helpers.web_server import Answer, WebServer, certified
 
 IMAGE = bytes(range(256)) * 2000
+HEADER = b"X: " + b"x" * 60_000 + b"\r\n"
 
 
 @pytest.fixture
@@ -138,6 +139,11 @@ def test_international_names_are_sent_as_ascii():
             1,
         ),
         (Answer(IMAGE, fault="cut"), "256,000 of 512,000 bytes were received", 3),
+        (
+            Answer((b"HTTP/1.1 100 Go on\r\n" + HEADER * 90 + b"\r\n") * 3, fault="raw"),
+            "sends more than 8,388,608 bytes of headers",
+            1,
+        ),
         (Answer(b"<!DOCTYPE HTML><p>Gone"), "is a web page, not an image", 1),
         (Answer(b"\xef\xbb\xbf\n <html>"), "is a web page, not an image", 1),
         (
