@@ -51,6 +51,9 @@ _OTHER = "-"
 #: Kinds of files that are named before the rest is summed up, and suffixes that name a kind.
 _MOST_KINDS, _SUFFIX = 6, re.compile(r"\.\w{1,8}", re.ASCII)
 
+#: The most kinds that are counted: each of a million files may have a suffix of its own.
+_MOST_COUNTED, _OF_NO_KIND = 1000, "other files"
+
 
 @dataclass(frozen=True)
 class Catalog:
@@ -115,7 +118,8 @@ def scan(
         left_out["earlier members with the same name"] += repeated
     del listed  # a million need 100 MB
     flags = bytearray(entry.format != _OTHER for entry in found)
-    left_out.update(_kind(entry.path) for entry in found.where(flags, 0))
+    for entry in found.where(flags, 0):
+        _leave_out(left_out, entry.path)
     return Catalog(found.where(flags, 1), left_out), found
 
 
@@ -169,7 +173,7 @@ def require_image(source: str, select: Selection | None = None) -> None:
     for path, *_, full in _files(folder, select, left_out):
         if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES or _look(full)[0]:
             return
-        left_out[_kind(path)] += 1
+        _leave_out(left_out, path)
     if os.path.isfile(source) and not is_archive(source):
         raise UserError(
             f"'{source}' is not an image; give an image, or a folder or an archive of images."
@@ -195,10 +199,15 @@ def told_left_out(left_out: Mapping[str, int]) -> str:
     return ", ".join(f"{what} ({count:,})" for what, count in named)
 
 
+def _leave_out(left_out: Counter[str], path: str) -> None:
+    kind = _kind(path)
+    left_out[kind if kind in left_out or len(left_out) < _MOST_COUNTED else _OF_NO_KIND] += 1
+
+
 def _kind(path: str) -> str:
     """Tell what a file that is not an image is."""
     suffix = PurePosixPath(path).suffix.lower()
-    return f"{suffix} files" if _SUFFIX.fullmatch(suffix) else "other files"
+    return f"{suffix} files" if _SUFFIX.fullmatch(suffix) else _OF_NO_KIND
 
 
 def _has_image_on_top(folder: str, select: Selection) -> bool:

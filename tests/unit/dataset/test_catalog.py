@@ -79,6 +79,14 @@ def test_other_files_are_left_out_and_counted(tmp_path, jpeg):
     assert found.left_out == {".txt files": 1, ".csv files": 1, "other files": 1}
 
 
+def test_kinds_without_number_are_counted_together(tmp_path, jpeg, monkeypatch):
+    monkeypatch.setattr(catalog, "_MOST_COUNTED", 2)
+    for number, suffix in enumerate("aabcdb"):
+        put(tmp_path, f"{number}.{suffix}", TEXT)
+    left_out = {".a files": 2, ".b files": 2, "other files": 2}
+    assert scan(str(tmp_path))[0].left_out == left_out
+
+
 def test_the_kinds_of_files_that_are_left_out_are_told_the_most_frequent_first():
     many = {f".{letter} files": number for number, letter in enumerate("abcdefgh", 1)}
     told = catalog.told_left_out({**many, "special files": 2000})
