@@ -10,6 +10,7 @@ import ipaddress
 import socket
 from typing import Any, NamedTuple, TypeAlias
 
+from pixelmill.core.errors import shown
 from pixelmill.transfer.place import PermanentError, TransferError
 
 _Ip: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
@@ -92,13 +93,17 @@ def resolved(host: str, port: int, allow_private: bool) -> list[Address]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError as error:
-        raise PermanentError(f"names no valid host: '{host}'") from error
+        raise PermanentError(f"names no valid host: {shown(host)}") from error
     except socket.gaierror as error:
         if error.errno in _MISSING:
-            raise PermanentError(f"names the host '{host}', which does not exist") from error
-        raise TransferError(f"the host '{host}' cannot be looked up: {error.strerror}") from error
+            raise PermanentError(f"names the host {shown(host)}, which does not exist") from error
+        raise TransferError(
+            f"the host {shown(host)} cannot be looked up: {error.strerror}"
+        ) from error
     except OSError as error:
-        raise TransferError(f"the host '{host}' cannot be looked up: {error.strerror}") from error
+        raise TransferError(
+            f"the host {shown(host)} cannot be looked up: {error.strerror}"
+        ) from error
     addresses = [Address(family, sockaddr) for family, _, _, _, sockaddr in found]
     allowed = [one for one in addresses if allow_private or is_public(str(one.sockaddr[0]))]
     if not allowed:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any, BinaryIO, NamedTuple
 
-from pixelmill.core.errors import UserError, shown
+from pixelmill.core.errors import UserError, shortened, shown
 from pixelmill.core.files import write_all
 from pixelmill.transfer.place import Fetched, Item, TransferError
 
@@ -367,4 +367,4 @@ def _reason(error: BaseException) -> str:
     """
     text = _CREDENTIALS.sub("", str(error))
     found = [code or status for code, status in _CODE.findall(text)]
-    return found[-1].strip() if found else text.partition("\n")[0].strip().rstrip(".:")
+    return shortened(found[-1].strip() if found else text.partition("\n")[0].strip().rstrip(".:"))

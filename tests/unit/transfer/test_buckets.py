@@ -182,3 +182,8 @@ def test_an_address_that_is_no_url_is_told(monkeypatch, address):
 def test_a_password_in_the_address_of_a_store_is_not_shown():
     error = OSError("Error performing GET http://user:planted@host:9000/photos: refused")
     assert "planted" not in buckets._reason(error)
+
+
+def test_the_words_of_a_store_are_cut():
+    for text in (f"<Code>{'A' * 10**6}</Code>", "A" * 10**6):
+        assert len(buckets._reason(OSError(text))) == 1000
