@@ -43,7 +43,8 @@ class S3Server:
     fault : callable
         Called with method and key of a request; returns what goes wrong: "503", "cut" (the
         connection, in the middle of the content), "slow", "etag" (a wrong one), "old" (of the
-        year 1), "again" (a list begins anew at its end), or "". If an
+        year 1), "again" (a list begins anew at its end), "empty" (it has nothing and never
+        ends), or "". If an
         object is put, "cut" loses it, "lost" only loses the answer, and "damaged" alters it.
     has_digests : bool
         Whether the ETags of objects are MD5 digests.
@@ -141,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         objects, key, query, _, fault = asked
         if "list-type" in query:
-            self._list(objects, query, fault == "again")
+            self._list({} if fault == "empty" else objects, query, fault in ("again", "empty"))
         elif key not in objects:
             self._refuse(404, "NoSuchKey")
         else:
@@ -175,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
                 f"{escape(stored.etag)}</ETag><LastModified>{written}</LastModified></Contents>"
             )
         more = again or len(keys) > _LISTED
-        last = escape(keys[:_LISTED][-1]) if more else ""
+        last = escape(max(keys[:_LISTED], default="nothing"))
         token = f"<NextContinuationToken>{last}</NextContinuationToken>"
         self._answer(
             content=f"<ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated>"

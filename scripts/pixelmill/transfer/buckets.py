@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import queue
 import re
+import threading
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -34,6 +36,9 @@ _LATEST = 1 << 33
 
 #: Objects that are listed, and bytes that are read, at once.
 _LISTED, _READ = 1000, 1 << 20
+
+#: Parts of a list that are asked for ahead, and the most seconds that one may take.
+_AHEAD, _LONGEST_WAIT = 2, 600.0
 
 #: The most objects of a bucket: a list that never ends would fill the memory.
 _MOST_OBJECTS = 10_000_000
@@ -182,24 +187,53 @@ class Bucket:
             If the bucket cannot be listed.
         """
         firsts = set[str]()
-        with self._told():
-            lists = iter(self._library.list(self._store, chunk_size=_LISTED))
-        while True:
-            with self._told():
-                found = next(lists, None)
-            if found is None:
-                return
+        for found in self._lists():
             if found[0]["path"] in firsts or len(firsts) * _LISTED > _MOST_OBJECTS:
                 why = f"it has more than {_MOST_OBJECTS:,} objects"
                 if found[0]["path"] in firsts:
                     why = f"it lists {shown(found[0]['path'])} twice, as if its list had no end"
-                raise UserError(
-                    f"The bucket '{self.name}' cannot be listed: {why}; give another prefix, or "
-                    "ask those who run the store."
-                )
+                raise self._endless(why)
             firsts.add(found[0]["path"])
             for one in found:
                 yield one["path"], Stored(one["size"], _tag(one))
+
+    def _lists(self) -> Iterator[Sequence[Any]]:
+        """Yield parts of the list, for which another thread waits: Ctrl-C does not end obstore."""
+        found: queue.SimpleQueue[tuple[Sequence[Any] | None, BaseException | None]]
+        found, wanted, is_over = queue.SimpleQueue(), threading.Semaphore(_AHEAD), threading.Event()
+
+        def ask() -> None:
+            try:
+                lists = iter(self._library.list(self._store, chunk_size=_LISTED))
+                part: Any = ()
+                while part is not None and wanted.acquire() and not is_over.is_set():
+                    part = next(lists, None)
+                    found.put((part, None))
+            except BaseException as error:  # what obstore calls a panic too
+                found.put((None, error))
+
+        threading.Thread(target=ask, name="list", daemon=True).start()
+        try:
+            while True:
+                part, error = found.get(timeout=_LONGEST_WAIT)
+                with self._told():
+                    if error is not None:
+                        raise error
+                if part is None:
+                    return
+                yield part
+                wanted.release()
+        except queue.Empty as error:
+            raise self._endless(f"nothing came for {_LONGEST_WAIT:.0f} seconds") from error
+        finally:
+            is_over.set()
+            wanted.release()
+
+    def _endless(self, why: str) -> UserError:
+        return UserError(
+            f"The bucket '{self.name}' cannot be listed: {why}; give another prefix, or ask those "
+            "who run the store."
+        )
 
     def fetch(self, item: Item, file: BinaryIO) -> Fetched | None:
         """Write the content of an object; None if that of its copy is current.

@@ -96,6 +96,13 @@ def test_a_store_whose_lists_have_other_tags_sends_each_object_once(filled, fold
     assert content(folder) == filled.content()
 
 
+def test_a_list_of_nothing_is_given_up_after_a_while(filled, monkeypatch):
+    monkeypatch.setattr(buckets, "_LONGEST_WAIT", 0.1)
+    filled.fault = lambda method, key: "empty"
+    with pytest.raises(UserError, match="cannot be listed: nothing came for 0 seconds; give anoth"):
+        list(Bucket("s3://photos").items())
+
+
 def test_an_impossible_time_counts_as_none(filled, folder):
     filled.fault = lambda method, key: "old" if key.endswith("3.jpg") else ""
     mirror(Bucket("s3://photos"), str(folder))
