@@ -95,14 +95,15 @@ def inspect(options: argparse.Namespace) -> None:
     except RemovalsError as error:
         raise UserError(folder_commands.by_options(str(error))) from error
     page = inspection_page.write(found, options.source, options.target)
-    for line in inspection_page.lines(found):
+    counts_told, *found_told = inspection_page.lines(found)
+    for line in (counts_told, *found_told):
         log.info("%s", line)
     if shares:
         counts = split_images(options.target, shares, thresholds=thresholds)
         told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         log.info("Split: %s; see %s", told, os.path.join(options.target, SPLITS))
     log.info("Findings: %s", os.path.join(options.target, "findings.csv"))
-    if any(found.findings.counts().values()):
+    if found_told:
         log.info("Lists of images: %s", os.path.join(options.target, LISTS, "*.txt"))
     log.info("Page: %s", page)
 

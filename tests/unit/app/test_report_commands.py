@@ -40,7 +40,7 @@ def call(name, *arguments):
 def inspected(asked, monkeypatch):
     """What an inspection and a split were asked for; nothing is measured."""
     monkeypatch.setattr(inspection_page, "write", lambda found, source, target: target)
-    monkeypatch.setattr(inspection_page, "lines", lambda found: [])
+    monkeypatch.setattr(inspection_page, "lines", lambda found: ["9 images"])
     return asked(inspect, "inspect"), asked(parts, "split_images", {"train": 1})
 
 
