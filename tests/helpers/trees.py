@@ -6,8 +6,9 @@ from importlib.util import find_spec
 
 from pixelmill.core.filenames import escape
 from pixelmill.core.root import Root
-from pixelmill.core.tables import write_table
+from pixelmill.core.tables import rows_as_text, write_table
 from pixelmill.dataset.exports import MANIFEST
+from pixelmill.packing import tables
 from pixelmill.packing.division import Division
 from pixelmill.packing.pack import PackRequest, pack
 from pixelmill.packing.record import JOURNAL, RECORD, STATE, of_json
@@ -50,6 +51,12 @@ def packed_afresh(tree, folder, like):
     record = of_json(read_record(Root(like)))
     (folder / RECORD).write_bytes(record.as_json([]))
     return packed(tree, folder)
+
+
+def write_packed(folder, rows):
+    """Write the tables of the members of a folder of shards, in one part."""
+    with tables.writing(str(folder)) as put:
+        put(0, lambda: rows_as_text(rows))
 
 
 def files_of(folder):

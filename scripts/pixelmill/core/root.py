@@ -325,7 +325,7 @@ class Root:
     def _parted(self, path: str) -> tuple[str, str]:
         """Split a path into the path of its folder and its name."""
         above, _, name = path.rpartition("/")
-        if name in _NO_NAMES or path.startswith("/") or any(c in name for c in _NO_CHARACTERS):
+        if name in _NO_NAMES or path.startswith("/") or any(map(name.__contains__, _NO_CHARACTERS)):
             raise self._leaves(path)
         return above, name
 
@@ -340,7 +340,7 @@ class Root:
             above, opened = self._open.get("") or self._open_root(), 0
         folder = above
         for depth, name in enumerate(names[opened:], opened + 1):
-            if name in _NO_NAMES or any(c in name for c in _NO_CHARACTERS):
+            if name in _NO_NAMES or any(map(name.__contains__, _NO_CHARACTERS)):
                 raise self._leaves(path)
             folder = self._enter(folder, name, "/".join(names[:depth]), make)
         self._keep(path, folder)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import IO, Any
 
 from pixelmill.core import regular_files
 from pixelmill.core.errors import UserError
@@ -47,11 +48,21 @@ def write_table(
 ) -> None:
     """Write a CSV table, atomically; no text in it is a formula to a spreadsheet."""
     with atomic(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(
-            [as_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
-        )
+        csv.writer(file, lineterminator="\n").writerow(header)
+        _write_rows(file, rows)
+
+
+def rows_as_text(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as a table has them below its header."""
+    file = io.StringIO()
+    _write_rows(file, rows)
+    return file.getvalue()
+
+
+def _write_rows(file: IO[str], rows: Iterable[Sequence[object]]) -> None:
+    csv.writer(file, lineterminator="\n").writerows(
+        [as_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
+    )
 
 
 def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:

@@ -15,7 +15,7 @@ from pixelmill.core.filenames import escape
 #: Characters that may have to be encoded; all others are kept.
 _SUSPECT = re.compile(r"[^A-Za-z0-9_ +,=@()~-]")
 
-#: A path that becomes a member as it is, of at most `_SHORT` characters. Most paths are such ones.
+#: A path that becomes a member as it is, if it has at most `_SHORT` characters, as most paths do.
 _PLAIN = re.compile(r"[A-Za-z0-9 +,=@()~/-][A-Za-z0-9_ +,=@()~/-]*\.[a-z0-9]+")
 _SHORT = 200
 
@@ -25,6 +25,11 @@ _SPECIAL = "%\\/:"
 #: Longest name that file systems accept, in bytes, and the suffix of a sidecar, which has the key
 #: of its image.
 _LONGEST_NAME, _SIDECAR = 255, "json"
+
+
+def is_plain(path: str) -> bool:
+    """Whether the path of an output is the name of its member."""
+    return len(path) <= _SHORT and bool(_PLAIN.fullmatch(path))
 
 
 def key_of(path: str) -> str:
@@ -42,7 +47,7 @@ def key_of(path: str) -> str:
     >>> key_of("__meta__/.a.jpg")
     '%5F_meta__/%2Ea'
     """
-    if len(path) <= _SHORT and _PLAIN.fullmatch(path):
+    if is_plain(path):
         return path.rpartition(".")[0]
     *folders, name = path.split("/")
     room = _LONGEST_NAME - max(len(suffix_of(path).encode()), len(_SIDECAR)) - 1

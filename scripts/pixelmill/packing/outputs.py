@@ -16,7 +16,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape, unescape
 from pixelmill.core.root import Root
 from pixelmill.core.tables import iterate_cells
-from pixelmill.packing.names import key_of, suffix_of
+from pixelmill.packing.names import is_plain, key_of, suffix_of
 
 #: What the name of a variant ends with that describes another one: a sidecar.
 _SIDECAR = ".json"
@@ -107,13 +107,19 @@ def read(tree: str) -> Outputs:
 def _lines(manifest: str) -> Iterator[tuple[bool, str]]:
     """Yield whether an output is a sidecar, and its line."""
     for source, group in groupby(iterate_cells(manifest, _COLUMNS), itemgetter(0)):
-        made = {row[1]: row for row in group if row[2] == "ok" and row[3]}
-        for variant, (_, _, _, path, sha256) in made.items():
-            image = variant.removesuffix(_SIDECAR)
-            is_sidecar = image != variant and image in made
-            key = key_of(unescape(made[image][3] if is_sidecar else path))
-            suffix = suffix_of(unescape(path))
-            place = "" if path == escape(f"{key}.{suffix}") else path
+        made = [row for row in group if row[2] == "ok" and row[3]]
+        # Most images have one output.
+        paths = {variant: path for _, variant, _, path, _ in made} if len(made) > 1 else {}
+        for _, variant, _, path, sha256 in made:
+            image = variant.removesuffix(_SIDECAR) if paths else variant
+            is_sidecar = image != variant and image in paths
+            if is_sidecar or not is_plain(path):
+                key = key_of(unescape(paths[image] if is_sidecar else path))
+                suffix = suffix_of(unescape(path))
+                place = "" if path == escape(f"{key}.{suffix}") else path
+            else:
+                key, _, suffix = path.rpartition(".")
+                place = ""
             line = f"{key}\t{suffix}\t{sha256}\t{source}\t{place}"
             if line.count("\t") != 4 or "\n" in line:
                 raise UserError(

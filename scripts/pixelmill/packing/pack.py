@@ -7,8 +7,9 @@ import fnmatch
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 
 from pixelmill.core.errors import UserError
@@ -25,7 +26,6 @@ from pixelmill.packing.outputs import Images, Outputs
 from pixelmill.packing.record import Record, ShardState, State
 from pixelmill.packing.shard_formats import FORMATS, ShardFormat, require
 from pixelmill.packing.shard_writer import Shard, ShardWriter, Written
-from pixelmill.packing.tables import MemberRow
 from pixelmill.storage.archives import is_archive
 
 #: The format if none is asked for, and the folder was not packed before.
@@ -145,9 +145,14 @@ def pack(request: PackRequest) -> PackSummary:
             if stale:
                 tables.remove(root)
                 _write_record(request, root, made)
-                _write_shards(request, root, made.format, {n: shards[n] for n in stale}, state)
-            tables.write(request.folder, _rows(shards, state, form))
-            _write_record(request, root, made, _described(shards, state, form))
+            with tables.writing(request.folder) as put:
+                for number in set(range(made.count)).difference(stale):
+                    name, sizes = record.shard_name(number, form.suffix), state.shards[number].sizes
+                    members = map(outputs.of_line, shards[number])
+                    put(number, partial(tables.rows_of, name, members, sizes))
+                if stale:
+                    _write_shards(request, root, made.format, shards, stale, state, put)
+            _write_record(request, root, made, _described(state, made, form))
         return PackSummary(len(found.images), made.count, len(stale))
 
 
@@ -252,9 +257,17 @@ def _sha256(root: Root, name: str) -> str:
 
 
 def _write_shards(
-    request: PackRequest, root: Root, name: str, shards: Mapping[int, list[str]], state: State
+    request: PackRequest,
+    root: Root,
+    name: str,
+    shards: Sequence[list[str]],
+    stale: Sequence[int],
+    state: State,
+    put: Callable[[int, Callable[[], str]], None],
 ) -> None:
-    """Write shards, and note each of them.
+    """Write stale shards, note each of them, and put its rows into the table.
+
+    The lines of a shard are forgotten then.
 
     Raises
     ------
@@ -262,11 +275,11 @@ def _write_shards(
         If one cannot be written; those that were written before are kept.
     """
     suffix = FORMATS[name].suffix
-    total = sum(map(len, shards.values()))
-    workers = min(request.workers, len(shards)) if total > _WORTHWHILE else 1
+    total = sum(len(shards[number]) for number in stale)
+    workers = min(request.workers, len(stale)) if total > _WORTHWHILE else 1
     engine = processes_or_threads() if workers > 1 else BASELINE
     writer = ShardWriter(request.tree, request.folder, name, request.durable)
-    tasks = (Shard(number, lines) for number, lines in shards.items())
+    tasks = (Shard(number, shards[number]) for number in stale)
 
     def on_result(written: Written | UserError) -> None:
         if isinstance(written, UserError):
@@ -283,6 +296,8 @@ def _write_shards(
         listing = _listing(lines)
         state.add(ShardState(number, listing, written.sizes, found.st_size, written.sha256, *times))
         progress.advance(len(lines))
+        put(number, lambda: written.rows)
+        lines.clear()
 
     with (
         _swept(request.folder),
@@ -302,14 +317,6 @@ def _swept(folder: str) -> Iterator[None]:
         raise
 
 
-def _rows(shards: Sequence[Sequence[str]], state: State, form: ShardFormat) -> Iterator[MemberRow]:
-    for number, lines in enumerate(shards):
-        name = record.shard_name(number, form.suffix)
-        for line, size in zip(lines, state.shards[number].sizes, strict=True):
-            output = outputs.of_line(line)
-            yield MemberRow(output.key, output.member, name, size, output.sha256, output.source)
-
-
 def _write_record(
     request: PackRequest, root: Root, made: Record, shards: Sequence[dict[str, object]] = ()
 ) -> None:
@@ -318,16 +325,14 @@ def _write_record(
         file.write(made.as_json(shards, table))
 
 
-def _described(
-    shards: Sequence[Sequence[str]], state: State, form: ShardFormat
-) -> list[dict[str, object]]:
+def _described(state: State, made: Record, form: ShardFormat) -> list[dict[str, object]]:
     """Return what ``packed.json`` tells of each shard."""
     return [
         {
             "name": record.shard_name(number, form.suffix),
-            "members": len(members),
+            "members": len(state.shards[number].sizes),
             "bytes": state.shards[number].bytes,
             "sha256": state.shards[number].sha256,
         }
-        for number, members in enumerate(shards)
+        for number in range(made.count)
     ]

@@ -40,6 +40,10 @@ SHARD = re.compile(r"images-[0-9]{6}\.(tar|zip|parquet)")
 LIKE_SHARD = re.compile(r"images-.*\.(tar|zip|parquet)", re.IGNORECASE | re.DOTALL)
 
 
+#: Bytes that are written at once.
+_BUFFER = 2**20
+
+
 def shard_name(number: int, suffix: str) -> str:
     """Return the file name of a shard.
 
@@ -181,7 +185,7 @@ def beside(root: Root, name: str, durable: bool) -> Iterator[tuple[io.BufferedRa
     """
     temporary = temporary_beside(name)
     try:
-        with os.fdopen(root.create(temporary), "w+b") as file:
+        with io.BufferedRandom(io.FileIO(root.create(temporary), "w+b"), _BUFFER) as file:
             yield file, temporary
             file.flush()
             if durable:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.root import Root
-from pixelmill.packing import record
+from pixelmill.packing import record, tables
 from pixelmill.packing.outputs import Images, Output, of_line
 from pixelmill.packing.shard_formats import FORMATS
 
@@ -19,9 +19,9 @@ class Shard:
 
     __slots__ = ("lines", "number")
 
-    def __init__(self, number: int, lines: Iterable[str]) -> None:
+    def __init__(self, number: int, lines: Sequence[str]) -> None:
         self.number = number
-        self.lines = tuple(lines)
+        self.lines = lines
 
 
 class Written(NamedTuple):
@@ -36,12 +36,15 @@ class Written(NamedTuple):
         Of its members, in bytes.
     sha256 : str
         Digest of its bytes.
+    rows : str
+        What the table of members has of it.
     """
 
     number: int
     temporary: str
     sizes: array[int]
     sha256: str
+    rows: str
 
 
 class ShardWriter:
@@ -82,4 +85,5 @@ class ShardWriter:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except UserError as error:
             return error
-        return Written(shard.number, temporary, sizes, digest)
+        rows = tables.rows_of(name, members, sizes)
+        return Written(shard.number, temporary, sizes, digest, rows)

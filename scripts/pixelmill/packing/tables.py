@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from itertools import islice
 from typing import NamedTuple
@@ -11,7 +12,8 @@ from typing import NamedTuple
 from pixelmill.core.errors import UserError
 from pixelmill.core.files import atomic
 from pixelmill.core.root import Root
-from pixelmill.core.tables import iterate_table, write_table
+from pixelmill.core.tables import iterate_table, rows_as_text
+from pixelmill.packing.outputs import Output
 from pixelmill.packing.record import PARQUET, TABLE
 
 #: Rows that are written to a Parquet file at once.
@@ -50,18 +52,58 @@ def remove(root: Root) -> None:
         root.unlink(name)
 
 
-def write(folder: str, rows: Iterable[MemberRow]) -> None:
+@contextlib.contextmanager
+def writing(folder: str) -> Iterator[Callable[[int, Callable[[], str]], None]]:
     """Write ``packed.csv`` and, if pyarrow is installed, ``packed.parquet``.
+
+    Parameters
+    ----------
+    folder : str
+
+    Yields
+    ------
+    callable
+        Takes the number of a shard, counted from 0, and a function that returns its rows, as
+        `rows_of` does. Shards may come in any order; the rows of one are written as soon as all
+        before it were.
 
     Raises
     ------
     UserError
-        If they cannot be written.
+        If the tables cannot be written.
     """
-    path = os.path.join(folder, TABLE)
-    write_table(path, MemberRow._fields, rows)
+    with atomic(os.path.join(folder, TABLE)) as file:
+        file.write(rows_as_text([MemberRow._fields]))
+        waiting: dict[int, Callable[[], str]] = {}
+        following = 0
+
+        def put(number: int, rows: Callable[[], str]) -> None:
+            nonlocal following
+            waiting[number] = rows
+            while following in waiting:
+                file.write(waiting.pop(following)())
+                following += 1
+
+        yield put
     if find_spec("pyarrow"):
         _write_parquet(os.path.join(folder, PARQUET), read(folder))
+
+
+def rows_of(shard: str, members: Iterable[Output], sizes: Iterable[int]) -> str:
+    """Return the rows of a shard as text.
+
+    Parameters
+    ----------
+    shard : str
+        Its file name.
+    members : iterable of Output
+    sizes : iterable of int
+        Of the members, in bytes.
+    """
+    return rows_as_text(
+        MemberRow(one.key, one.member, shard, size, one.sha256, one.source)
+        for one, size in zip(members, sizes, strict=True)
+    )
 
 
 def read(folder: str) -> Iterator[MemberRow]:

@@ -11,7 +11,6 @@ from hashlib import sha256
 import pytest
 
 from pixelmill.core.errors import UserError
-from pixelmill.packing import tables
 from pixelmill.packing.check import check
 from pixelmill.packing.division import Division
 from pixelmill.packing.record import Record
@@ -19,7 +18,7 @@ from pixelmill.packing.tables import MemberRow
 from tests.helpers.optional import if_installed
 from tests.helpers.packed import packed as archive_of
 from tests.helpers.parquets import parquet_of, samples_of
-from tests.helpers.trees import make_tree, packed
+from tests.helpers.trees import make_tree, packed, write_packed
 
 CONTENTS = {"a.jpg": b"one" * 300, "b.jpg": b"two" * 300, "c/d.jpg": b"six" * 300}
 
@@ -221,7 +220,7 @@ def shard_of_samples(folder, contents):
         for path, content in contents.items()
     ]
     (folder / name).write_bytes(data)
-    tables.write(str(folder), rows)
+    write_packed(folder, rows)
     table = sha256((folder / "packed.csv").read_bytes()).hexdigest()
     shard = {"name": name, "members": 3, "bytes": len(data), "sha256": sha256(data).hexdigest()}
     made = Record("parquet", 1, Division()).as_json([shard], table)
