@@ -19,7 +19,14 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.files import changed_ns, modified_ns
 from pixelmill.core.suggestions import followed
 from pixelmill.core.user_paths import lookalike
-from pixelmill.storage.member import ArchiveFormat, Listed, MemberError, Spot, member_path
+from pixelmill.storage.member import (
+    ArchiveFormat,
+    Listed,
+    MemberError,
+    Spot,
+    exactly,
+    member_path,
+)
 from pixelmill.storage.parquet_format import PARQUET
 from pixelmill.storage.tar_format import TAR
 from pixelmill.storage.zip_format import ZIP
@@ -114,6 +121,10 @@ class Member(NamedTuple):
         OSError
         """
         if self.spot.size <= _HEAD:  # it would be read as a whole anyway
+            listed = getattr(_of_thread, "listed", None)
+            if listed is not None and listed[0] == self.archive and self.spot.offset > 0:
+                listed[1].seek(self.spot.offset)
+                return io.BytesIO(exactly(listed[1], self.spot.size))
             with contextlib.suppress(MemberError):
                 return io.BytesIO(self.read())
         file = io.BufferedReader(_raw(self.archive), _HEAD)
@@ -142,7 +153,7 @@ class Member(NamedTuple):
 
 
 #: The archive from which a thread read last, which it keeps open: the next member is in it too, as
-#: a rule, and small ones would be opened for longer than they are read.
+#: a rule, and small ones would be opened for longer than they are read. Also the tar that it lists.
 _of_thread = threading.local()
 
 
@@ -423,9 +434,14 @@ def _expanded(pattern: str) -> Iterator[str]:
 def _listed(path: str) -> Iterator[Listed]:
     try:
         with io.BufferedReader(_raw(path), _AHEAD) as file:
-            yield from FORMATS[_suffix(path)].members(file, path)
+            archive = FORMATS[_suffix(path)]
+            if archive is TAR:  # members follow their headers, and are looked at one by one
+                _of_thread.listed = path, file
+            yield from archive.members(file, path)
     except OSError as error:
         raise unreadable(path, error) from error
+    finally:
+        _of_thread.listed = None
 
 
 def unreadable(path: str, error: OSError) -> UserError:
