@@ -417,6 +417,7 @@ CHOSEN_COMMANDS = {
         "pack_outputs.py", [in_mine("light/threads"), in_mine("light/packed")],
         {
             "--bytes=1000000": [], "--format=zip": [], "--durable": [], "--label": ["mine/light"],
+            **ALL_CORES,
         },
     ),
     "mine/light/upload": (

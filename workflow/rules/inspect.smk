@@ -13,7 +13,6 @@ rule inspect_dataset:
     output:
         metrics=f"{RESULTS}/{{dataset}}/metrics.csv",
         findings=f"{RESULTS}/{{dataset}}/findings.csv",
-        lists=directory(f"{RESULTS}/{{dataset}}/findings"),
         statistics=f"{RESULTS}/{{dataset}}/statistics.json",
         page=report(
             f"{RESULTS}/{{dataset}}/inspection.html",

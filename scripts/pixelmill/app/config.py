@@ -21,7 +21,7 @@ from pixelmill.core.suggestions import followed, nearest
 from pixelmill.core.user_paths import expanded, lookalike
 from pixelmill.dataset import left_out
 from pixelmill.dataset.image_list import ImageList
-from pixelmill.dataset.layout import INSPECTION, is_remote
+from pixelmill.dataset.layout import INSPECTION, LISTS, is_remote
 from pixelmill.imaging import recipe, recipe_parser
 from pixelmill.imaging.codecs.formats import format_name
 from pixelmill.imaging.codecs.limits import PRESETS
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 #: Names that stand for something else below the results.
-RESERVED = ("report", INSPECTION)
+RESERVED = ("report", INSPECTION, LISTS)
 
 #: The dataset that is run if there are no others.
 _DEFAULT_DATASET = "demo"

@@ -68,7 +68,7 @@ def report(options: argparse.Namespace) -> None:
 def inspect(options: argparse.Namespace) -> None:
     """Measure the images of a folder, and write the tables and a page about them."""
     from pixelmill.dataset import catalog
-    from pixelmill.inspection.findings import LISTS
+    from pixelmill.dataset.layout import LISTS
     from pixelmill.inspection.inspect import inspect
     from pixelmill.inspection.measuring.measurer import RECIPE
     from pixelmill.inspection.parts import SPLITS, split_images

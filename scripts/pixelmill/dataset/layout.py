@@ -20,6 +20,9 @@ LEDGER = "ledger.sqlite"
 #: Folder with the ledger of the metrics, beside their tables.
 INSPECTION = "inspection"
 
+#: Folder with the lists of images by finding, beside them too.
+LISTS = "findings"
+
 
 @dataclass(frozen=True)
 class Tree:

@@ -18,6 +18,7 @@ from pixelmill.core.filenames import unescape
 from pixelmill.core.root import Root
 from pixelmill.core.suggestions import allowed
 from pixelmill.core.tables import write_table
+from pixelmill.dataset.layout import LISTS
 from pixelmill.inspection import detectors
 from pixelmill.inspection.columns import Columns, Mask
 from pixelmill.inspection.detectors import Detected
@@ -437,8 +438,8 @@ def write(path: str | os.PathLike[str], sources: Sequence[str], findings: Findin
     write_table(path, FindingRow._fields, rows(sources, findings))
 
 
-#: Folder of the lists of images by finding, and what a path cannot have in a list.
-LISTS, _LINE_END = "findings", re.compile(r"[\r\n]")
+#: What a path cannot have in a list.
+_LINE_END = re.compile(r"[\r\n]")
 
 
 def write_lists(folder: str, sources: Sequence[str], findings: Findings) -> None:

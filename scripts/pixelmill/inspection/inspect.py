@@ -12,7 +12,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.root import Root
 from pixelmill.core.tables import write_json
 from pixelmill.dataset.entries import Entries
-from pixelmill.dataset.layout import INSPECTION, LEDGER
+from pixelmill.dataset.layout import INSPECTION, LEDGER, LISTS
 from pixelmill.dataset.passes import Pass
 from pixelmill.inspection import findings
 from pixelmill.inspection.findings import Findings
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 #: Files and a folder that are written beside the folder of the ledger.
 WRITTEN = (
     *("metrics.csv", "metrics.parquet", "findings.csv", "statistics.json", "inspection.html"),
-    findings.LISTS,
+    LISTS,
 )
 
 

@@ -202,6 +202,7 @@ MISTAKES = {
         {"recipes": {"a/b": {}}}, "recipes", ["'a/b'", "letters, digits"],
     ),
     "recipe-name-reserved": ({"recipes": {"report": {}}}, "recipes.report", ["reserved"]),
+    "recipe-name-of-the-lists": ({"recipes": {"findings": {}}}, "recipes.findings", ["reserved"]),
     "recipe-with-missing-parameter": (
         {"recipes": {"mine": {"steps": [{"color_matrix": {}}]}}},
         "recipes.mine.steps[0].color_matrix.matrix", ["missing"],
