@@ -24,6 +24,7 @@ TESTED_BY = {
     "__main__": "workflow/test_command.py",
     "app/command": "workflow/test_command.py",
     "app/pack_command": "workflow/test_packing.py",
+    "app/source_settings": "unit/app/test_config.py",
     "app/upload_command": "workflow/test_uploads.py",
     "packing/shard_writer": "unit/packing/test_pack.py",
     "app/folder_commands": "workflow/test_command.py",

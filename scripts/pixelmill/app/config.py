@@ -12,28 +12,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
-from pixelmill.app import list_settings
+from pixelmill.app import list_settings, source_settings
 from pixelmill.app.config_schema import allowed, resolved, schema
+from pixelmill.app.source_settings import expanded_at_key
 from pixelmill.core import documents, schemas, suggestions
 from pixelmill.core.errors import UserError, shown
-from pixelmill.core.files import is_inside
 from pixelmill.core.suggestions import followed, nearest
-from pixelmill.core.user_paths import expanded, lookalike
+from pixelmill.core.user_paths import expanded
 from pixelmill.dataset import left_out
 from pixelmill.dataset.image_list import ImageList
-from pixelmill.dataset.layout import INSPECTION, LISTS, is_remote
+from pixelmill.dataset.layout import INSPECTION, LISTS
 from pixelmill.imaging import recipe, recipe_parser
 from pixelmill.imaging.codecs.formats import format_name
 from pixelmill.imaging.codecs.limits import PRESETS
-from pixelmill.storage.archives import (
-    COMPRESSED,
-    FORMATS,
-    files_of,
-    is_archive,
-    is_compressed,
-)
-from pixelmill.transfer.buckets import is_bucket
-from pixelmill.transfer.url_list import is_url_list
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -77,11 +68,11 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     error = schemas.first_error(schema(), filled)
     if error is not None:
         raise UserError(_sentence(error))
-    filled["results"] = _expanded(filled["results"], "results")
+    filled["results"] = expanded_at_key(filled["results"], "results")
     scale = filled["scale"]
-    scale["scheduler"] = _expanded(scale["scheduler"], "scale.scheduler")
+    scale["scheduler"] = expanded_at_key(scale["scheduler"], "scale.scheduler")
     for part, path in (scale["tls"] or {}).items():
-        scale["tls"][part] = _expanded(path, f"scale.tls.{part}")
+        scale["tls"][part] = expanded_at_key(path, f"scale.tls.{part}")
     if set(filled["results"]) & set("{}"):
         raise UserError(
             f"results: found {shown(filled['results'])}; Snakemake reads braces as wildcards, so "
@@ -93,7 +84,7 @@ def complete(config: Mapping[str, Any], base: str = ".") -> dict[str, Any]:
     _check_destination(filled["destination"])
     for name, dataset in filled["datasets"].items():
         if name in filled["run"]["datasets"]:
-            filled["datasets"][name] = _checked_dataset(name, dataset, filled["results"])
+            filled["datasets"][name] = source_settings.checked(name, dataset, filled["results"])
             if (listed := ImageList.of(dataset)) is not None:
                 filled["datasets"][name]["list"] = list_settings.checked(name, listed, filled)
     for name, data in filled["recipes"].items():
@@ -146,13 +137,6 @@ def _run_all_datasets(config: dict[str, Any]) -> None:
     if run is None or (isinstance(run, dict) and run.get("datasets") is None):
         names = [name for name in datasets if isinstance(name, str)]
         config["run"] = {**(run or {}), **({"datasets": names} if names else {})}
-
-
-def _expanded(path: str, key: str) -> str:
-    try:
-        return expanded(path)
-    except UserError as error:
-        raise UserError(f"{key}: {error}") from error
 
 
 def _with_preset(config: dict[str, Any]) -> dict[str, Any]:
@@ -336,140 +320,7 @@ def _check_packing(config: Mapping[str, Any]) -> None:
 def _check_destination(url: str | None) -> None:
     """Check the bucket to which outputs are uploaded."""
     if url is not None:
-        _check_bucket("destination", url)
-
-
-def _check_bucket(key: str, url: str) -> None:
-    from pixelmill.transfer import buckets
-
-    try:
-        buckets.check_url(url)
-        buckets.library(url)
-    except UserError as error:
-        raise UserError(f"{key}: {error}") from error
-
-
-def _check_server(key: str, url: str) -> None:
-    from pixelmill.transfer import sftp, ssh_connection
-
-    try:
-        sftp.check_url(url)
-        ssh_connection.library(url)
-    except UserError as error:
-        raise UserError(f"{key}: {error}") from error
-
-
-def _checked_dataset(name: str, dataset: Mapping[str, Any], results: str) -> Mapping[str, Any]:
-    """Check a dataset, and return it with the path of its images expanded."""
-    key = f"datasets.{name}"
-    if sum(source in dataset for source in _SOURCES) != 1:
-        raise UserError(f"{key}: give one of 'folder', 'archive', 'bucket', 'urls' and 'generate'.")
-    if "generate" in dataset:
-        for side in ("width", "height"):
-            low, high = dataset["generate"][side]
-            if low > high:
-                raise UserError(
-                    f"{key}.generate.{side}: found [{low}, {high}]; give the smaller number first."
-                )
-        for glob in ("include", "exclude"):
-            if glob in dataset:
-                raise UserError(f"{key}.{glob}: is not for generated images; leave it out.")
-        return dataset
-    if "archive" in dataset:
-        return {**dataset, "archive": _checked_archive(key, dataset["archive"], results)}
-    if "bucket" in dataset:
-        if not is_bucket(dataset["bucket"]):
-            raise UserError(
-                f"{key}.bucket: '{dataset['bucket']}' is not the URL of a bucket; write, for "
-                "example, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix, and "
-                "'folder' for sftp://host/path."
-            )
-        _check_bucket(f"{key}.bucket", dataset["bucket"])
-        return dataset
-    if "urls" in dataset:
-        given = dataset["urls"]
-        urls = given if isinstance(given, Mapping) else {"file": given}
-        file = _expanded(urls["file"], f"{key}.urls")
-        if not is_url_list(file):
-            raise UserError(
-                f"{key}.urls: '{file}' is not a list of URLs; its name ends with .txt, .csv, "
-                ".tsv or .parquet."
-            )
-        if not os.path.isfile(file):
-            advice = followed(lookalike(file), "correct its path.")
-            raise UserError(f"{key}.urls: '{file}' does not exist{advice}")
-        return {**dataset, "urls": {**urls, "file": file}}
-    if is_remote(dataset["folder"]):
-        _check_server(f"{key}.folder", dataset["folder"])
-        return dataset
-    if is_bucket(dataset["folder"]):
-        raise UserError(
-            f"{key}.folder: '{dataset['folder']}' is a bucket; write 'bucket' for 'folder'."
-        )
-    folder = _expanded(dataset["folder"], f"{key}.folder")
-    if is_archive(folder) or is_compressed(folder):
-        raise UserError(f"{key}.folder: '{folder}' is an archive; write 'archive' for 'folder'.")
-    if os.path.isfile(folder):
-        for glob in ("include", "exclude"):
-            if glob in dataset:
-                raise UserError(f"{key}.{glob}: '{folder}' is a single image; leave it out.")
-    elif not os.path.isdir(folder):
-        raise UserError(f"{key}.folder: {_no_folder(folder)}")
-    _check_apart(key, folder, results)
-    return {**dataset, "folder": folder}
-
-
-#: Keys of a dataset that say where its images come from.
-_SOURCES = ("folder", "archive", "bucket", "urls", "generate")
-
-
-def _checked_archive(key: str, given: str, results: str) -> str:
-    """Check an archive or a pattern of archives, and return it expanded."""
-    source = _expanded(given, f"{key}.archive")
-    if os.path.isdir(source):
-        raise UserError(f"{key}.archive: '{source}' is a folder; write 'folder' for 'archive'.")
-    if not (is_archive(source) or is_compressed(source)):
-        raise UserError(
-            f"{key}.archive: '{source}' is not an archive; give a path or a pattern that ends with "
-            f"{', '.join([*FORMATS, *COMPRESSED])}."
-        )
-    try:
-        paths = files_of(source)
-    except UserError as error:
-        raise UserError(f"{key}.archive: {error}") from error
-    for path in paths:
-        if is_inside(path, results):
-            raise UserError(
-                f"{key}.archive: '{path}' is inside the results '{results}'; choose separate "
-                "folders."
-            )
-    return source
-
-
-def _no_folder(path: str) -> str:
-    """Say that a path is not a folder, and what may have been meant."""
-    if any(ord(character) < ord(" ") for character in path):
-        return (
-            f"{shown(path)} is not a folder; in double quotes a '\\' begins an escape, so write "
-            "'/' or use single quotes."
-        )
-    return f"'{path}' is not a folder{followed(lookalike(path), 'correct the path or mount it.')}"
-
-
-def _check_apart(key: str, folder: str, results: str) -> None:
-    """Check that neither of two folders is in the other.
-
-    The results may be beside a single image, since nothing else of its folder is read.
-    """
-    if is_inside(folder, results):
-        raise UserError(
-            f"{key}.folder: '{folder}' is inside the results '{results}'; choose separate folders."
-        )
-    if os.path.isdir(folder) and is_inside(results, folder):
-        raise UserError(
-            f"{key}.folder: '{folder}' contains the results '{results}'; "
-            "choose separate folders, or set 'results' to a place outside it."
-        )
+        source_settings.check_bucket("destination", url)
 
 
 def recipe_files(config: Mapping[str, Any], name: str, base: str) -> Iterator[str]:
