@@ -7,21 +7,24 @@ from pixelmill.app import cli, launcher
 
 def main(options: argparse.Namespace) -> None:
     """Run one pass with the sequential engine."""
-    from pixelmill.app.config import complete, named_recipe
     from pixelmill.engines.registry import BASELINE
-    from pixelmill.pipeline.request import ProcessRequest
-    from pixelmill.pipeline.runner import process_folder
+    from pixelmill.pipeline.host_process import early_host
 
-    request = ProcessRequest(
-        options.source,
-        options.target,
-        named_recipe(options.recipe, options.steps_folder),
-        engine=BASELINE,
-        label=options.label,
-        policy=cli.policy(options, complete),
-        token=options.token,
-    )
-    process_folder(request, options.catalog)
+    with early_host(options.target, BASELINE) as host:
+        from pixelmill.app.config import complete, named_recipe
+        from pixelmill.pipeline.request import ProcessRequest
+        from pixelmill.pipeline.runner import process_folder
+
+        request = ProcessRequest(
+            options.source,
+            options.target,
+            named_recipe(options.recipe, options.steps_folder),
+            engine=BASELINE,
+            label=options.label,
+            policy=cli.policy(options, complete),
+            token=options.token,
+        )
+        process_folder(request, options.catalog, host=host)
 
 
 def arguments() -> argparse.Namespace:

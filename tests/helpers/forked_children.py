@@ -9,6 +9,7 @@ its pipes, session, environment and end. The processes that it starts are starte
 import contextlib
 import faulthandler
 import functools
+import gc
 import inspect
 import logging
 import os
@@ -61,6 +62,10 @@ def _run(program, environment, inbox, outbox):
     """Run a program in this process as a new interpreter would."""
     try:
         faulthandler.disable()  # its file is closed below
+        # Files of the process that this one is a copy of must not be closed by their numbers later.
+        if archives := sys.modules.get("pixelmill.storage.archives"):
+            vars(archives._of_thread).clear()
+        gc.freeze()
         os.setsid()
         os.dup2(inbox, 0)
         os.dup2(outbox, 1)

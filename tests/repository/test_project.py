@@ -40,7 +40,6 @@ TESTED_BY = {
     "transfer/mirror_record": "unit/transfer/test_mirror.py",
     "transfer/place": "unit/transfer/test_mirror.py",
     "transfer/upload_files": "unit/transfer/test_upload.py",
-    "engines/fork_server": "unit/pipeline/test_supervisor.py",
     "engines/base": "unit/engines/test_lifecycle.py",
     "engines/local": "unit/engines/test_lifecycle.py",
     "engines/malloc": "unit/benchmark/test_peak_memory.py",

@@ -20,6 +20,7 @@ from pixelmill.engines.machine import cores
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline import planning, runner
+from pixelmill.pipeline.host_process import early_host
 from pixelmill.pipeline.request import ProcessRequest
 from pixelmill.verification import verify as verification
 from pixelmill.verification.check_results import ChecksData
@@ -121,7 +122,8 @@ def process(
     request = ProcessRequest(
         _path(source), folder, _recipe(recipe), engine, workers or cores(), notify=progress
     )
-    done = runner.process_folder(request)
+    with early_host(folder, engine) as host:
+        done = runner.process_folder(request, host=host)
     failures = tuple(read_failures(folder))
     images = done.images - done.failed
     total = sum(1 for _ in catalog.iterate(os.path.join(folder, "catalog.csv")))

@@ -19,7 +19,8 @@ from pixelmill.core.files import TEMPORARY
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
 from pixelmill.core.tables import iterate_table
-from pixelmill.dataset.layout import INSPECTION, LEDGER, mirror_of
+from pixelmill.dataset.file_names import INSPECTION, LEDGER
+from pixelmill.dataset.layout import mirror_of
 from pixelmill.dataset.ledger import open_to_read
 from pixelmill.dataset.shards import WHOLE, others
 from pixelmill.dataset.synthetic import made_in

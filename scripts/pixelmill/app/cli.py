@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pixelmill.app.argument_parser import Parser, byte_count, cell, number, path
 from pixelmill.core.errors import UserError
 from pixelmill.core.reasons import REASONS
 from pixelmill.core.sandbox import Sandbox
-from pixelmill.pipeline.policy import Policy
+
+if TYPE_CHECKING:
+    from pixelmill.pipeline.policy import Policy
 
 
 def parser(description: str, example: str) -> argparse.ArgumentParser:
@@ -148,6 +150,31 @@ def add_sandbox(made: argparse.ArgumentParser) -> None:
     )
 
 
+def add_cluster(made: argparse.ArgumentParser) -> None:
+    """Add the options that say where the workers of a cluster are."""
+    made.add_argument(
+        "--scheduler",
+        default="local",
+        metavar="WHERE",
+        help="Dask scheduler of engine distributed: an address such as tls://HOST:PORT, a "
+        "scheduler file, or local (default)",
+    )
+    made.add_argument(
+        "--tls",
+        nargs=3,
+        default=(),
+        metavar=("CA", "CERT", "KEY"),
+        help="PEM files for tls://: the certificate of the authority, your own, and your key",
+    )
+
+
+def add_selection(made: argparse.ArgumentParser) -> None:
+    """Add the option with the globs of a dataset."""
+    made.add_argument(
+        "--selection", default="{}", metavar="JSON", help='globs: {"include": [], "exclude": []}'
+    )
+
+
 def policy(
     options: argparse.Namespace, complete: Callable[[Mapping[str, Any]], dict[str, Any]]
 ) -> Policy:
@@ -160,6 +187,8 @@ def policy(
         `pixelmill.app.config.complete`. It is not imported here: the rules take what this module
         imports for the code of every script, and the config's includes all steps.
     """
+    from pixelmill.pipeline.policy import Policy
+
     if options.policy:
         from pixelmill.core.documents import from_json
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from pixelmill.app import cli, launcher, recipe_options
 from pixelmill.app.argument_parser import Parser, assignment, path
 from pixelmill.core import streams
+from pixelmill.dataset.file_names import INSPECTION
 
 #: Engines by name; their registry takes longer to import than the help may take.
 _ENGINES = ("auto", "sequential", "threads", "processes", "futures", "distributed")
@@ -287,6 +289,18 @@ def _tell(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int | None:
+    if options.command not in _RENDERING:
+        return _command(options)(options)
+    from pixelmill.pipeline.host_process import early_host
+
+    folder, renderer = _RENDERING[options.command]
+    engine = getattr(options, "engine", "auto")
+    with early_host(os.path.join(options.target, folder), engine, renderer) as host:
+        return _command(options)(options, host)
+
+
+def _command(options: argparse.Namespace) -> Callable[..., int | None]:
+    """Import a command, while the process that will render imports what that needs."""
     from pixelmill.app import folder_commands
 
     commands: object = folder_commands
@@ -298,9 +312,15 @@ def _run(options: argparse.Namespace) -> int | None:
         from pixelmill.app import mirror_command as commands
     elif options.command == "upload":
         from pixelmill.app import upload_command as commands
-    command: Callable[[argparse.Namespace], int | None] = getattr(commands, options.command)
-    return command(options)
+    command: Callable[..., int | None] = getattr(commands, options.command)
+    return command
 
+
+#: Commands that render: the folder of their ledger below the target, and their renderer.
+_RENDERING = {
+    "run": ("", "pixelmill.imaging.renderer"),
+    "inspect": (INSPECTION, "pixelmill.inspection.measuring.measurer"),
+}
 
 #: Commands that reach object stores or servers, as words of the command line.
 _WITH_CREDENTIALS = (["mirror"], ["upload"])

@@ -20,8 +20,8 @@ from pixelmill.core.errors import UserError, shown
 from pixelmill.core.suggestions import followed, nearest
 from pixelmill.core.user_paths import expanded
 from pixelmill.dataset import left_out
+from pixelmill.dataset.file_names import INSPECTION, LISTS
 from pixelmill.dataset.image_list import ImageList
-from pixelmill.dataset.layout import INSPECTION, LISTS
 from pixelmill.imaging import recipe, recipe_parser
 from pixelmill.imaging.codecs.formats import format_name
 from pixelmill.imaging.codecs.limits import PRESETS

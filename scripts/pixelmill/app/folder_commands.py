@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -21,14 +21,17 @@ from pixelmill.core.tables import iterate_table, read_json, write_json
 from pixelmill.core.user_paths import lookalike
 from pixelmill.dataset import catalog, globs
 from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.file_names import LEDGER
 from pixelmill.dataset.image_list import ImageList
-from pixelmill.dataset.layout import LEDGER
 from pixelmill.dataset.ledger import open_to_read
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.report.conclusion import LEVELS
 from pixelmill.storage.archives import identity
 from pixelmill.verification.check_results import ChecksData
+
+if TYPE_CHECKING:
+    from pixelmill.pipeline.host_process import HostProcess
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +164,7 @@ def chosen_by_list(options: argparse.Namespace) -> Callable[[Entries], Entries] 
     return keep
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace, host: HostProcess | None = None) -> int:
     """Process a folder or archives, verify the results, and say in a few lines what came of it."""
     from pixelmill.pipeline.policy import Policy
     from pixelmill.pipeline.request import ProcessRequest
@@ -178,7 +181,7 @@ def run(options: argparse.Namespace) -> int:
         options.source, options.target, recipe, options.engine, workers, label="", policy=policy
     )
     try:
-        done = process_folder(request, keep=keep)
+        done = process_folder(request, keep=keep, host=host)
     except RemovalsError as error:
         raise UserError(by_options(str(error))) from error
     write_json(

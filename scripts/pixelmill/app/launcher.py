@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import logging
 import os
@@ -11,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from typing import NoReturn
 
 from pixelmill.app import console
 from pixelmill.core import captured_output, credentials, streams
@@ -107,7 +109,7 @@ def run(
         status = CANNOT_RUN
     if drain is not None:
         drain.finish()
-    sys.exit(status)
+    _leave(status)
 
 
 #: Options that name a file or a folder to write, by the name of their value.
@@ -210,6 +212,15 @@ def _end_with_runner() -> None:
         except psutil.Error:
             return
     os._exit(SIGNALLED + signal.SIGTERM)
+
+
+def _leave(status: int) -> NoReturn:
+    """Exit as the interpreter does, but without freeing all objects first, which takes 20 ms."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
 
 
 def _leave_at_once(status: int, drain: captured_output.Drain | None) -> None:

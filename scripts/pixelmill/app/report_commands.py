@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+from typing import TYPE_CHECKING
 
 from pixelmill.app import cli, folder_commands
 from pixelmill.app.launcher import refuse_images
 from pixelmill.core.errors import RemovalsError, UserError
 from pixelmill.core.filenames import escape
 from pixelmill.dataset.layout import Tree
+
+if TYPE_CHECKING:
+    from pixelmill.pipeline.host_process import HostProcess
 
 #: What the report of a single run names, by the targets of the workflow. The folders may be
 #: absolute, and reports are shared: the words of the help stand for them.
@@ -65,10 +69,10 @@ def report(options: argparse.Namespace) -> None:
     log.info("Report: %s", os.path.join(folder, "report.html"))
 
 
-def inspect(options: argparse.Namespace) -> None:
+def inspect(options: argparse.Namespace, host: HostProcess | None = None) -> None:
     """Measure the images of a folder, and write the tables and a page about them."""
     from pixelmill.dataset import catalog
-    from pixelmill.dataset.layout import LISTS
+    from pixelmill.dataset.file_names import LISTS
     from pixelmill.inspection.inspect import inspect
     from pixelmill.inspection.measuring.measurer import RECIPE
     from pixelmill.inspection.parts import SPLITS, split_images
@@ -91,7 +95,7 @@ def inspect(options: argparse.Namespace) -> None:
         raise UserError(f"--split: '{repeated}' is given twice; give each part one share.")
     shares = check_ratios(dict(options.split), "--split") if options.split else {}
     try:
-        found = inspect(request, thresholds=thresholds, keep=keep)
+        found = inspect(request, thresholds=thresholds, keep=keep, host=host)
     except RemovalsError as error:
         raise UserError(folder_commands.by_options(str(error))) from error
     page = inspection_page.write(found, options.source, options.target)

@@ -20,7 +20,6 @@ from pixelmill.storage.archives import (
     is_compressed,
 )
 from pixelmill.transfer.buckets import is_bucket
-from pixelmill.transfer.url_list import is_url_list
 
 #: Keys of a dataset that say where its images come from.
 _SOURCES = ("folder", "archive", "bucket", "urls", "generate")
@@ -100,6 +99,9 @@ def checked(name: str, dataset: Mapping[str, Any], results: str) -> Mapping[str,
         check_bucket(f"{key}.bucket", dataset["bucket"])
         return dataset
     if "urls" in dataset:
+        # It imports much that no other source needs.
+        from pixelmill.transfer.url_list import is_url_list
+
         given = dataset["urls"]
         urls = given if isinstance(given, Mapping) else {"file": given}
         file = expanded_at_key(urls["file"], f"{key}.urls")

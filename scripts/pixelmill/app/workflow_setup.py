@@ -22,8 +22,9 @@ from pixelmill.core.progress import QUIET, VARIABLE
 from pixelmill.core.root import Root
 from pixelmill.core.tables import read_json, write_json
 from pixelmill.dataset import catalog, globs, outputs_state, synthetic
+from pixelmill.dataset.file_names import SHARDS
 from pixelmill.dataset.layout import Layout, mirror_of, place_of, source_of
-from pixelmill.dataset.shards import FOLDER, WHOLE, Shard
+from pixelmill.dataset.shards import WHOLE, Shard
 from pixelmill.report.conclusion import State
 
 
@@ -157,9 +158,9 @@ def _folders_of_results(config: Mapping[str, Any]) -> Iterator[str]:
     results = config["results"]
     trees = [os.path.relpath(tree.path, results) for tree in Layout(config).trees()]
     for parent in (*config["run"]["datasets"], *(Path(tree).as_posix() for tree in trees)):
-        yield f"{parent}/{FOLDER}"
-        for shard in Path(results, parent, FOLDER).glob("*-of-*"):
-            yield f"{parent}/{FOLDER}/{shard.name}"
+        yield f"{parent}/{SHARDS}"
+        for shard in Path(results, parent, SHARDS).glob("*-of-*"):
+            yield f"{parent}/{SHARDS}/{shard.name}"
     for dataset, recipe in product(config["run"]["datasets"], config["run"]["recipes"]):
         yield f"{dataset}/{recipe}/packed"
 

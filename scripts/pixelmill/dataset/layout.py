@@ -14,15 +14,6 @@ from pixelmill.dataset.globs import Selection, chosen
 from pixelmill.engines.registry import BASELINE
 from pixelmill.storage.archives import decompressed, is_compressed, is_pattern
 
-#: Name of the ledger of a tree, or of a shard of it.
-LEDGER = "ledger.sqlite"
-
-#: Folder with the ledger of the metrics, beside their tables.
-INSPECTION = "inspection"
-
-#: Folder with the lists of images by finding, beside them too.
-LISTS = "findings"
-
 
 @dataclass(frozen=True)
 class Tree:

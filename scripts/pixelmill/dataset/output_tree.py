@@ -22,12 +22,12 @@ from pixelmill.core.jobs import OutputFile
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
 from pixelmill.dataset.catalog import is_catalog, paths
+from pixelmill.dataset.file_names import LEDGER, SHARDS
 from pixelmill.dataset.globs import Selection
-from pixelmill.dataset.layout import LEDGER
 from pixelmill.dataset.ledger import Ledger, open_to_read
 from pixelmill.dataset.ledger_backup import readable, unfinished
 from pixelmill.dataset.ledger_rows import Row
-from pixelmill.dataset.shards import FOLDER, WHOLE, Shard, others
+from pixelmill.dataset.shards import WHOLE, Shard, others
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ class Workspace:
         TreeError
             If there is one.
         """
-        for folder in (FOLDER, *map(_below, others(self.tree, WHOLE))):
+        for folder in (SHARDS, *map(_below, others(self.tree, WHOLE))):
             self.root.check(folder)
 
     def remove_state(self, folder: str) -> None:
@@ -305,7 +305,7 @@ class Workspace:
                     if other.is_current:
                         self._adopt(ledger, other)
         if self.shard.is_whole and folders:
-            self.root.remove_tree(FOLDER)
+            self.root.remove_tree(SHARDS)
 
     def _adopt(self, ledger: Ledger, other: Ledger) -> None:
         """Add the rows of another ledger, unless an image's files show that they are wrong."""
@@ -346,7 +346,7 @@ class Workspace:
 
 def _below(state: str) -> str:
     """Return the path of a shard's state below its tree."""
-    return f"{FOLDER}/{os.path.basename(state)}"
+    return f"{SHARDS}/{os.path.basename(state)}"
 
 
 def _facts(row: Row) -> Row:
@@ -383,7 +383,7 @@ def clean_up(images: Root) -> None:
 
 def _was_used(names: Iterable[str]) -> bool:
     """Whether a folder with these names has the state of a pass."""
-    return any(name == FOLDER or name.startswith("ledger.") for name in names)
+    return any(name == SHARDS or name.startswith("ledger.") for name in names)
 
 
 def set_unclaimed_aside(tree: Root, claimed: Iterable[str]) -> None:

@@ -19,7 +19,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.files import walk
 from pixelmill.core.tables import read_json, write_json
 from pixelmill.dataset import ledger_backup
-from pixelmill.dataset.layout import LEDGER
+from pixelmill.dataset.file_names import LEDGER
 
 #: Name of the file in an output tree.
 NAME = ".outputs.json"

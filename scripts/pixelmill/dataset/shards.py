@@ -16,10 +16,8 @@ from typing import NamedTuple
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import collision_key, escape
+from pixelmill.dataset.file_names import SHARDS, state_folder
 from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES, split_suffix
-
-#: Folder of the shards' states, below a tree or below a dataset's tables.
-FOLDER = "shards"
 
 
 class Shard(NamedTuple):
@@ -65,7 +63,7 @@ class Shard(NamedTuple):
 
     def below(self, folder: str) -> str:
         """Return the folder of the shard's own files, below a tree or a dataset's tables."""
-        return folder if self.is_whole else os.path.join(folder, FOLDER, str(self))
+        return state_folder(folder, str(self))
 
     def owns(self, path: str) -> bool:
         """Return whether an image belongs to this shard."""
@@ -134,6 +132,6 @@ def shards_of(path: str, count: int) -> set[int]:
 
 def others(folder: str | os.PathLike[str], shard: Shard) -> Iterator[str]:
     """Yield the folders of shards below a tree from when it was divided into other shards."""
-    for path in sorted(Path(folder, FOLDER).glob("*-of-*")):
+    for path in sorted(Path(folder, SHARDS).glob("*-of-*")):
         if shard.is_whole or not path.name.endswith(f"-of-{shard.of}"):
             yield os.fspath(path)

@@ -10,7 +10,14 @@ from pixelmill.core.errors import UserError
 from pixelmill.engines import semaphores
 from pixelmill.engines.base import Engine, ignore
 from pixelmill.engines.local import inline_pool
-from pixelmill.engines.processes import end_processes, process_pool, start_server, thread_pool
+from pixelmill.engines.processes import (
+    end_processes,
+    import_all,
+    process_pool,
+    start_method,
+    start_server,
+    thread_pool,
+)
 from pixelmill.engines.registry import engine_spec
 
 
@@ -22,6 +29,7 @@ def open_engine(
     prepare: Callable[[], None] | None = None,
     while_starting: Callable[[], None] = lambda: None,
     confine: Callable[[], None] | None = None,
+    fork: bool = False,
 ) -> Iterator[Engine]:
     """Start an engine; on exit, end it and its workers, even after an error.
 
@@ -32,15 +40,17 @@ def open_engine(
     workers : int
         How many workers to start; engines that run inline have one.
     preload : sequence of str
-        Modules that the work needs. The fork server imports them once for all workers, if the
-        platform has one.
+        Modules that the work needs. They are imported once for all workers that are forked.
     prepare : callable, optional
         Called in each worker process before its first task.
     while_starting : callable, optional
-        Called in this process while the fork server starts.
+        Called in this process while the workers start.
     confine : callable, optional
         Called once all worker processes exist, in the thread of this process that receives
         their results.
+    fork : bool
+        Whether worker processes may be copies of this process, which are ready sooner. They are
+        if it has only one thread.
 
     Raises
     ------
@@ -51,20 +61,29 @@ def open_engine(
     spec = engine_spec(name)
     if spec.create is None:
         raise ValueError(f"'{name}' needs a cluster; see pixelmill.engines.distributed")
+    method = ""
     if spec.pool == "processes":
         semaphores.require(name)
-        start_server([*preload, *spec.worker_modules])
+        preload = [*preload, *spec.modules]
+        if fork:
+            import_all(preload)
+        method = start_method(fork)
+        if method == "forkserver":
+            start_server(preload)
     # Dask imports most of itself when it first runs, which is a part of the start-up.
     spec.create(inline_pool()).run(ignore, [None], ignore)
-    while_starting()
+    if method != "fork":
+        while_starting()
     with _explain_refusal(name, workers):
         if spec.pool == "processes":
-            pool = process_pool(workers, preload, prepare, confine)
+            pool = process_pool(method, workers, preload, prepare, confine)
         elif spec.pool == "threads":
             pool = thread_pool(workers)
         else:
             pool = inline_pool()
     try:
+        if method == "fork":  # what it creates is not copied into the workers
+            while_starting()
         engine = spec.create(pool)
         with _explain_refusal(name, workers):
             pool.wait()

@@ -31,7 +31,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def start_server(preload: Sequence[str]) -> None:
-    """Start the server from which workers are forked, if the platform has one.
+    """Start the server from which workers are forked; see `start_method`.
 
     The server imports the modules once for all workers. This call does not wait for it.
 
@@ -40,13 +40,11 @@ def start_server(preload: Sequence[str]) -> None:
     preload : sequence of str
         Names of the modules that the workers need.
     """
-    context = multiprocessing.get_context(_start_method())
-    if context.get_start_method() == "forkserver":
-        from multiprocessing import forkserver
+    from multiprocessing import forkserver
 
-        os.environ["PYTHONPATH"] = python_path()  # for the server to find this package
-        context.set_forkserver_preload([*preload])
-        forkserver.ensure_running()
+    os.environ["PYTHONPATH"] = python_path()  # for the server to find this package
+    multiprocessing.get_context("forkserver").set_forkserver_preload([*preload])
+    forkserver.ensure_running()
 
 
 def thread_pool(workers: int) -> Pool:
@@ -56,6 +54,7 @@ def thread_pool(workers: int) -> Pool:
 
 
 def process_pool(
+    method: str,
     workers: int,
     preload: Sequence[str],
     prepare: Callable[[], None] | None,
@@ -65,7 +64,7 @@ def process_pool(
     if os.name == "nt" and workers > MOST_WINDOWS_PROCESSES:
         warnings.warn(f"Windows allows {MOST_WINDOWS_PROCESSES} processes at most", stacklevel=2)
         workers = MOST_WINDOWS_PROCESSES
-    context = multiprocessing.get_context(_start_method())
+    context = multiprocessing.get_context(method)
     barrier = context.Barrier(workers + 1)
     executor = ProcessPoolExecutor(
         workers,
@@ -83,13 +82,22 @@ def process_pool(
     return Pool(executor, workers, TASKS_PER_WORKER * workers, ready)
 
 
-def _start_method() -> str:
-    """Return how worker processes are started.
+def start_method(fork: bool = False) -> str:
+    """Return how worker processes are started: ``fork``, ``forkserver`` or ``spawn``.
 
-    They are never forked from this process, because a fork deadlocks if another thread holds a
-    lock of a library. The fork server needs a socket in the folder for temporary files, whose
-    path must be short.
+    They are forked from this process only if it has no other thread, because a fork deadlocks if
+    another thread holds a lock of a library. The fork server needs a socket in the folder for
+    temporary files, whose path must be short.
+
+    Parameters
+    ----------
+    fork : bool
+        Whether workers may be copies of this process.
     """
+    if fork and sys.platform == "linux":
+        with os.scandir("/proc/self/task") as threads:
+            if sum(1 for _ in threads) == 1:
+                return "fork"
     config = getattr(multiprocessing.current_process(), "_config", {})
     folder = config.get("tempdir") or os.path.join(tempfile.gettempdir(), "pymp-12345678")
     socket = os.path.join(folder, "listener-12345678")
@@ -109,11 +117,16 @@ def _start_worker(barrier: Any, preload: Sequence[str], prepare: Callable[[], No
     streams.secure()
     die_with_parent()
     keep_freed()
-    for module in preload:  # has no effect if the fork server imported them
-        importlib.import_module(module)
+    import_all(preload)  # has no effect if the worker was forked
     if prepare is not None:
         prepare()
     barrier.wait(STARTUP_TIMEOUT)
+
+
+def import_all(modules: Sequence[str]) -> None:
+    """Import modules by their names."""
+    for module in modules:
+        importlib.import_module(module)
 
 
 def die_with_parent() -> None:

@@ -18,7 +18,7 @@ from pixelmill.core.filenames import unescape
 from pixelmill.core.root import Root
 from pixelmill.core.suggestions import allowed
 from pixelmill.core.tables import write_table
-from pixelmill.dataset.layout import LISTS
+from pixelmill.dataset.file_names import LISTS
 from pixelmill.inspection import detectors
 from pixelmill.inspection.columns import Columns, Mask
 from pixelmill.inspection.detectors import Detected

@@ -12,7 +12,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.root import Root
 from pixelmill.core.tables import write_json
 from pixelmill.dataset.entries import Entries
-from pixelmill.dataset.layout import INSPECTION, LEDGER, LISTS
+from pixelmill.dataset.file_names import INSPECTION, LEDGER, LISTS
 from pixelmill.dataset.passes import Pass
 from pixelmill.inspection import findings
 from pixelmill.inspection.findings import Findings
@@ -20,6 +20,7 @@ from pixelmill.inspection.measured import table_in
 from pixelmill.inspection.measuring.measurer import CODE, RECIPE, Measurer
 from pixelmill.inspection.metrics_table import MetricsTable
 from pixelmill.inspection.statistics import Statistics, summarize
+from pixelmill.pipeline.host_process import HostProcess
 from pixelmill.pipeline.request import ProcessRequest
 from pixelmill.pipeline.runner import process_folder
 
@@ -59,6 +60,7 @@ def inspect(
     catalog: str | None = None,
     thresholds: Mapping[str, object] | None = None,
     keep: Callable[[Entries], Entries] | None = None,
+    host: HostProcess | None = None,
 ) -> Inspection:
     """Measure images, and write ``metrics.csv``, ``findings.csv`` and ``statistics.json``.
 
@@ -75,6 +77,8 @@ def inspect(
         Of findings by name, in place of the defaults.
     keep : callable, optional
         Chooses the images to measure of those that were found.
+    host : HostProcess, optional
+        As for `pixelmill.pipeline.runner.process`.
 
     Raises
     ------
@@ -87,7 +91,7 @@ def inspect(
     _check_target(target)
     tree = os.path.join(target, INSPECTION)
     request = replace(request, recipe=RECIPE, renderer=Measurer, code=CODE).of_folder()
-    done = process_folder(replace(request, target=tree), catalog, keep)
+    done = process_folder(replace(request, target=tree), catalog, keep, host)
     table = table_in(target)
     table.write_csv(os.path.join(target, "metrics.csv"))
     if importlib.util.find_spec("pyarrow"):

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 
-from pixelmill.dataset.layout import INSPECTION, LEDGER
+from pixelmill.dataset.file_names import INSPECTION, LEDGER
 from pixelmill.dataset.ledger import Measured, open_to_read
 from pixelmill.inspection.metrics_table import MetricsTable, Row
 

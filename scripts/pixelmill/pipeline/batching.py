@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,23 @@ def costs(entries: Entries, seconds_per_image: float | None = None) -> np.ndarra
     )
     scaled: np.ndarray = estimates * scale
     return scaled
+
+
+def total_cost(entries: Entries, seconds_per_image: float | None = None) -> float:
+    """Estimate the seconds of all images, without NumPy.
+
+    Examples
+    --------
+    >>> from pixelmill.dataset.entries import Entry
+    >>> entries = Entries([Entry("a.jpg", 10**6, 0, "jpeg", 2000, 1000)])
+    >>> round(total_cost(entries), 4), total_cost(entries, 0.5)
+    (0.0305, 0.5)
+    """
+    if seconds_per_image:
+        return len(entries) * seconds_per_image
+    pixels: int = sum(map(operator.mul, entries.widths, entries.heights))
+    by_size = SECONDS_PER_BYTE * sum(entries.sizes) + SECONDS_PER_PIXEL * pixels
+    return SECONDS_PER_IMAGE * len(entries) + by_size
 
 
 class _Jobs(Sequence[Job]):

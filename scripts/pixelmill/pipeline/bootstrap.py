@@ -1,7 +1,7 @@
 """Bootstrap: the entry point of a child process.
 
-This module imports little, so that the fork server of the workers starts before this process
-imports what it needs itself. Each of the two takes a quarter of a second.
+This module imports little, so that a child reads its first order, and can end with its parent,
+before it imports what its task needs.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from functools import partial
 from typing import Any
 
 from pixelmill.core import streams
-from pixelmill.engines.processes import end_with, start_server
-from pixelmill.engines.registry import ENGINES, has_processes
+from pixelmill.engines.processes import end_with, import_all
 from pixelmill.pipeline.messages import Channel, ChildSettings, bodies
 
 
@@ -42,6 +41,7 @@ def main() -> None:
     end_with(settings["parent"])
     _name_leftovers(settings["token"], settings["scratch"])
     if task == "host":
+        _close_in_copies(inbox, channel.descriptor)
         _run_host(channel, orders, **arguments)
     else:
         from pixelmill.pipeline.quarantine import try_images
@@ -50,9 +50,7 @@ def main() -> None:
     _stay(orders)
 
 
-def _run_host(
-    channel: Channel, orders: Iterator[bytes], engine: str, modules: Sequence[str]
-) -> None:
+def _run_host(channel: Channel, orders: Iterator[bytes], modules: Sequence[str]) -> None:
     """Run an engine in this process; see `pixelmill.pipeline.host.run_host`.
 
     The first message is ``("waited", seconds)``: how long this process waited for its work
@@ -62,21 +60,30 @@ def _run_host(
     ----------
     channel : Channel
     orders : iterator
-        Yields the work and its entries, pickled.
-    engine : str
+        Yields the work, and then its images with the names of their outputs, pickled.
     modules : sequence of str
-        Modules that the workers need.
+        Modules to import before the work arrives.
     """
-    if has_processes(engine):
-        needed = (*modules, *ENGINES[engine].worker_modules)
-        start_server(("pixelmill.engines.fork_server", *needed))
-    from pixelmill.pipeline.host import run_host
+    from pixelmill.pipeline.host import libraries, run_host
 
+    import_all([*libraries(), *modules])
     ready = time.perf_counter()
     packed = next(orders)
     channel.send("waited", time.perf_counter() - ready)
-    work, entries = pickle.loads(packed)
-    run_host(channel, work, entries, partial(_stay, orders))
+    work = pickle.loads(packed)
+    run_host(channel, work, lambda: pickle.loads(next(orders)), partial(_stay, orders))
+
+
+def _close_in_copies(*descriptors: int) -> None:
+    """Keep the pipes to the parent from workers that are forked, and from what a step forks."""
+    still_open = list(descriptors)
+
+    def close() -> None:
+        while still_open:  # a copy of a copy has none of them
+            os.close(still_open.pop())
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=close)
 
 
 def _stay(orders: Iterator[bytes]) -> None:

@@ -100,12 +100,24 @@ class ChildProcesses:
     withhold : bool
         Whether environment variables are kept from children whose names are those of secrets, or
         which have the address of something with its password.
+    is_early : bool
+        Whether a child is started before the folder is known; see `belong_to`.
+
+    Attributes
+    ----------
+    token : str
+    has_withheld : bool
+        Whether there were such variables.
     """
 
-    def __init__(self, state: str | None = None, withhold: bool = False) -> None:
+    def __init__(
+        self, state: str | None = None, withhold: bool = False, is_early: bool = False
+    ) -> None:
         self.token = secrets.token_hex(8)
+        self.has_withheld = False
         self._state = state
         self._withhold = withhold
+        self._is_early = is_early
         self._scratch = ""
         self._numbers = itertools.count()
         self._children: list[ChildProcess] = []
@@ -120,6 +132,7 @@ class ChildProcesses:
         for child in list(self._children):
             child.end()
         if self._begun:
+            self._begun = False
             _subreaper.leave()
             _remove(self.token, self._scratch)
             if self._state:
@@ -144,9 +157,9 @@ class ChildProcesses:
             for name, value in os.environ.items()
             if not (self._withhold and (_SECRET.search(name) or _PASSWORD.search(value)))
         }
+        self.has_withheld |= len(environment) < len(os.environ)
         environment[VARIABLE] = marker
-        if self._scratch:
-            environment["TMPDIR"] = self._scratch
+        environment["TMPDIR"] = self._scratch
         child = ChildProcess(marker, environment, inbox, self._children)
         settings: messages.ChildSettings = {
             "path": sys.path,
@@ -157,6 +170,18 @@ class ChildProcesses:
         # Orders may contain objects of modules that are found only on the path.
         child.give((task, settings, pickle.dumps(orders)))
         return child
+
+    def belong_to(self, state: str) -> None:
+        """Say to which run an early child belongs, before it is given work.
+
+        Parameters
+        ----------
+        state : str
+            As for the constructor.
+        """
+        self._state = state
+        self._is_early = False
+        self._prepare()
 
     def mark(self) -> dict[str, str]:
         """Return the environment for processes that a library starts with `multiprocessing`.
@@ -195,13 +220,19 @@ class ChildProcesses:
             return
         self._begun = True
         _subreaper.enter()
-        scratch = os.path.join(tempfile.gettempdir(), f"pixelmill-{self.token}")
+        self._scratch = os.path.abspath(
+            os.path.join(tempfile.gettempdir(), f"pixelmill-{self.token}")
+        )
+        if not self._is_early:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Store the token, and create the folder for temporary files, which children can lack."""
         if self._state:
-            record = {"token": self.token, "scratch": os.path.abspath(scratch)}
+            record = {"token": self.token, "scratch": self._scratch}
             write_json(os.path.join(self._state, RECORD), record)
-        with contextlib.suppress(OSError):  # children work without it
-            os.mkdir(scratch, 0o700)
-            self._scratch = scratch
+        with contextlib.suppress(OSError):
+            os.mkdir(self._scratch, 0o700)
 
 
 class ChildProcess:
@@ -241,10 +272,10 @@ class ChildProcess:
         self._threads = [threading.Thread(target=self._listen, daemon=True)]
         self._threads[0].start()
 
-    def give(self, orders: object) -> None:
-        """Send an object, pickled; does not wait until it is read."""
-        packed = pickle.dumps(orders)
-        if len(packed) < _SMALL:
+    def give(self, *orders: object) -> None:
+        """Send objects, pickled; does not wait until they are read."""
+        packed = [pickle.dumps(order) for order in orders]
+        if sum(map(len, packed)) < _SMALL:
             self._write(packed)
             return
         self._threads.append(threading.Thread(target=self._write, args=(packed,), daemon=True))
@@ -268,10 +299,11 @@ class ChildProcess:
                 if pipe is not None:
                     pipe.close()
 
-    def _write(self, packed: bytes) -> None:
+    def _write(self, packed: Iterable[bytes]) -> None:
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):  # it died, as the end of its messages will show
-            messages.write(self.process.stdin.fileno(), packed)
+            for order in packed:
+                messages.write(self.process.stdin.fileno(), order)
 
     def _listen(self) -> None:
         """Pass on its messages; a malformed one is treated as its end."""

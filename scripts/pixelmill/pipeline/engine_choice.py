@@ -135,7 +135,7 @@ def choose(name: str, workers: int, scales_on_threads: bool, work: float, known:
 
     Examples
     --------
-    >>> [choose("auto", 2, True, work, known=True) for work in (0.05, 5.0, 3600.0)]
+    >>> [choose("auto", 2, True, work, known=True) for work in (0.05, 0.2, 3600.0)]
     ['sequential', 'threads', 'processes']
     >>> choose("auto", 2, False, 5.0, known=True), choose("auto", 2, True, 0.05, known=False)
     ('processes', 'threads')

@@ -42,8 +42,6 @@ class Work:
     Attributes
     ----------
     renderer : Renderer
-    outputs : Outputs
-        Names of the outputs.
     engine : str
     workers : int
     limits : Limits
@@ -58,7 +56,6 @@ class Work:
     """
 
     renderer: Renderer
-    outputs: Outputs
     engine: str
     workers: int
     limits: Limits
@@ -68,10 +65,15 @@ class Work:
     confinement: Confinement | None = None
 
 
+def libraries(with_opencv: bool = True) -> tuple[str, ...]:
+    """Return the names of the libraries that rendering imports late, as far as they exist."""
+    names = ("numpy", "simplejpeg", *(("cv2",) if with_opencv else ()))
+    return tuple(filter(importlib.util.find_spec, names))
+
+
 def modules(recipe: Recipe, renderer: type[Renderer] = Renderer) -> tuple[str, ...]:
     """Return the names of the modules that the workers need."""
-    libraries = ("numpy", "simplejpeg", *(("cv2",) if recipe.uses_opencv else ()))
-    return (__name__, renderer.__module__, *filter(importlib.util.find_spec, libraries))
+    return (__name__, renderer.__module__, *libraries(recipe.uses_opencv))
 
 
 def confinement(
@@ -97,7 +99,12 @@ def confinement(
     return sandbox.confine(read, written, recipe.settings["keep_mtime"], unconfined)
 
 
-def run_host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], None]) -> None:
+def run_host(
+    channel: Channel,
+    work: Work,
+    images: Callable[[], tuple[Entries, Outputs]],
+    stay: Callable[[], None],
+) -> None:
     """Run the engine in this process, and report what becomes of each batch.
 
     Parameters
@@ -107,8 +114,9 @@ def run_host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], 
         outcomes of each batch, and at the end ``end``, ``broken`` if a worker died, ``refused``
         (see `pixelmill.pipeline.messages.refusal`), or ``error`` with a message and traceback.
     work : Work
-    entries : Entries
-        The images to render.
+    images : callable
+        Returns the images to render, and the names of their outputs. It is called while the
+        workers start.
     stay : callable
         Called at the end, while the workers still exist: the parent kills them together with
         this process, so that it finds everything that they have started.
@@ -122,16 +130,19 @@ def run_host(channel: Channel, work: Work, entries: Entries, stay: Callable[[], 
             keep_freed()
             work.limits.cap_memory(work.workers)
             work.renderer.warm_up()
-        gc.freeze()  # else one garbage collection would search all modules, for 25 ms
+        # Else one garbage collection would search all modules, for 25 ms, and workers that are
+        # forked would get copies of all objects.
+        gc.freeze()
         todo: list[Batch] = []
 
         def cut() -> None:
-            todo.extend(batches(entries, work.outputs, work.workers, work.seconds_per_image))
+            entries, outputs = images()
+            todo.extend(batches(entries, outputs, work.workers, work.seconds_per_image))
             for batch in todo[:_PREPARED]:
                 batch.jobs = tuple(batch.jobs)
 
         with open_engine(
-            work.engine, work.workers, needed, prepare if apart else None, cut, confine
+            work.engine, work.workers, needed, prepare if apart else None, cut, confine, fork=True
         ) as engine:
             confine_process(work.confinement, has_workers=apart)
             channel.send("ready", engine.workers)

@@ -1,18 +1,27 @@
-"""Host process: the child process that runs an engine, seen from the process that starts it."""
+"""Host process: the child process that runs an engine, seen from the process that starts it.
+
+This module imports little, so that a script can start a host before it does anything else.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.file_names import LEDGER
 from pixelmill.engines import semaphores
-from pixelmill.engines.registry import LOCAL, has_processes
+from pixelmill.engines.registry import AUTO, ENGINES, LOCAL, has_processes
 from pixelmill.pipeline import breadcrumbs, messages
 from pixelmill.pipeline.child_processes import ChildProcesses, Message
-from pixelmill.pipeline.host import Work
+
+if TYPE_CHECKING:
+    from pixelmill.dataset.entries import Entries
+    from pixelmill.dataset.output_names import Outputs
+    from pixelmill.pipeline.host import Work
 
 #: How often the age of the breadcrumbs is checked, in seconds.
 _LOOK_INTERVAL = 0.25
@@ -41,32 +50,25 @@ class HostProcess:
     ----------
     children : ChildProcesses
         Starts it.
-    engine : str
-        One of `pixelmill.engines.registry.LOCAL`.
     modules : tuple of str
-        Names of the modules that its workers need.
+        Names of modules that it imports before it has its work, besides those of every host.
 
     Attributes
     ----------
+    children : ChildProcesses
     startup_seconds : float
         Time until all of its workers were ready, without the time that it waited for its work.
     overdue : list of Breadcrumb
         Images at which it hangs.
-
-    Raises
-    ------
-    UserError
-        If the engine needs something that the system lacks.
     """
 
-    def __init__(self, children: ChildProcesses, engine: str, modules: tuple[str, ...]) -> None:
-        if has_processes(engine):
-            semaphores.require(engine)
+    def __init__(self, children: ChildProcesses, modules: tuple[str, ...]) -> None:
+        self.children = children
         self.startup_seconds = 0.0
         self.overdue: list[breadcrumbs.Breadcrumb] = []
         self._began = time.perf_counter()
         self._inbox: queue.Queue[Message] = queue.Queue(1)
-        self.process = children.start("host", self._inbox, engine=engine, modules=modules)
+        self.process = children.start("host", self._inbox, modules=modules)
 
     def __enter__(self) -> HostProcess:
         return self
@@ -74,10 +76,18 @@ class HostProcess:
     def __exit__(self, *error: object) -> None:
         self.end()
 
-    def give(self, work: Work, entries: Entries) -> None:
-        """Send the work to the process; does not wait until it is read."""
+    def give(self, work: Work, entries: Entries, outputs: Outputs) -> None:
+        """Send the work and its images to the process; does not wait until they are read.
+
+        Raises
+        ------
+        UserError
+            If the engine needs something that the system lacks.
+        """
+        if has_processes(work.engine):
+            semaphores.require(work.engine)
         breadcrumbs.clear(work.breadcrumb_dir)
-        self.process.give((work, entries))
+        self.process.give(work, (entries, outputs))
 
     def messages(self, work: Work, finished: Callable[[], bool]) -> Iterator[tuple[str, bytes]]:
         """Yield the messages of the process until it ends, dies or hangs.
@@ -147,10 +157,45 @@ class HostProcess:
         self.process.end()
 
 
-def early_child(
-    children: ChildProcesses, engine: str, modules: tuple[str, ...], certain: bool
-) -> contextlib.AbstractContextManager[HostProcess | None]:
-    """Start a host process before the plan is made, if it is certain that it will be needed."""
-    if certain and engine in LOCAL:
-        return HostProcess(children, engine, modules)
-    return contextlib.nullcontext()
+def start_host(children: ChildProcesses, engine: str, modules: Iterable[str] = ()) -> HostProcess:
+    """Start a host for an engine, or for the one that will be chosen.
+
+    Parameters
+    ----------
+    children : ChildProcesses
+        Starts it.
+    engine : str
+    modules : iterable of str
+        Modules that the workers need.
+    """
+    dask = ENGINES["processes" if engine == AUTO else engine].modules
+    return HostProcess(children, (*modules, *dask))
+
+
+@contextlib.contextmanager
+def early_host(
+    folder: str, engine: str = AUTO, renderer: str = "pixelmill.imaging.renderer"
+) -> Iterator[HostProcess | None]:
+    """Start a host before its work is known, if a folder has no ledger: then there is work.
+
+    The host imports what it needs while this process finds out what there is to do.
+
+    Parameters
+    ----------
+    folder : str
+        Where the ledger will be.
+    engine : str
+        The engine that is asked for.
+    renderer : str
+        Module of the renderer.
+
+    Yields
+    ------
+    HostProcess or None
+        For `pixelmill.pipeline.runner.process`. What it does not take ends here.
+    """
+    if engine not in (AUTO, *LOCAL) or os.path.lexists(os.path.join(folder, LEDGER)):
+        yield None
+        return
+    with ChildProcesses(withhold=True, is_early=True) as children:
+        yield start_host(children, engine, (renderer,))

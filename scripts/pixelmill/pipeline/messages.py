@@ -77,7 +77,7 @@ class Channel:
     """
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         self._lock = threading.Lock()
 
     def send(self, kind: str, content: object = None) -> None:
@@ -88,7 +88,7 @@ class Channel:
         """Send a message whose content is already JSON."""
         body = kind.encode("ascii") + b" " + content
         with self._lock:
-            write(self._descriptor, body)
+            write(self.descriptor, body)
 
 
 def write(descriptor: int, body: bytes) -> None:

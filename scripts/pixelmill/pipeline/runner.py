@@ -30,11 +30,11 @@ from pixelmill.engines.semaphores import processes_or_threads
 from pixelmill.imaging.codecs.limits import Limits, workers_for_memory
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.pipeline import breadcrumbs
-from pixelmill.pipeline.batching import costs
+from pixelmill.pipeline.batching import total_cost
 from pixelmill.pipeline.child_processes import ChildProcesses, end_leftovers
 from pixelmill.pipeline.engine_choice import choose
 from pixelmill.pipeline.host import Work, confinement, modules
-from pixelmill.pipeline.host_process import HostProcess, early_child
+from pixelmill.pipeline.host_process import HostProcess, start_host
 from pixelmill.pipeline.planning import fingerprints_of, plan_pass, remove_orphans
 from pixelmill.pipeline.recorder import OutcomeRecorder
 from pixelmill.pipeline.request import PassContext, ProcessRequest
@@ -48,6 +48,7 @@ def process_folder(
     request: ProcessRequest,
     catalog: str | None = None,
     keep: Callable[[Entries], Entries] | None = None,
+    host: HostProcess | None = None,
 ) -> Pass:
     """Catalog a folder, archives or a single image, unless that was done before, and process it.
 
@@ -58,6 +59,8 @@ def process_folder(
         Table of the inputs that was made before; without it, the source folder is scanned.
     keep : callable, optional
         Chooses the images to process of those that were found.
+    host : HostProcess, optional
+        As for `process`.
 
     Returns
     -------
@@ -85,13 +88,18 @@ def process_folder(
             log.info("Left out: %s", catalogs.told_left_out(found.left_out))
     else:
         entries = catalogs.read(catalog)
-    finished = process(request, entries, listed)
+    finished = process(request, entries, listed, host)
     if finished.images and request.label:
         log.info("%s: %s", request.label, finished.told())
     return finished
 
 
-def process(request: ProcessRequest, entries: Entries, listed: object = None) -> Pass:
+def process(
+    request: ProcessRequest,
+    entries: Entries,
+    listed: object = None,
+    host: HostProcess | None = None,
+) -> Pass:
     """Bring an output tree up to date, or one shard of it.
 
     Parameters
@@ -101,6 +109,8 @@ def process(request: ProcessRequest, entries: Entries, listed: object = None) ->
         The catalog of the source folder; for a shard, the entries that concern it.
     listed : object, optional
         What `pixelmill.storage.archives.identity` returned before the entries were listed.
+    host : HostProcess, optional
+        A host that `pixelmill.pipeline.host_process.early_host` started.
 
     Returns
     -------
@@ -115,17 +125,15 @@ def process(request: ProcessRequest, entries: Entries, listed: object = None) ->
     """
     began = machine_load.snapshot()
     tree = Workspace(request.target, request.shard)
-    needed = modules(request.recipe, request.renderer)
     if not entries and request.shard.is_whole:
         raise UserError(
             f"'{request.source}' contains no image; correct the path, or mount the disk."
         )
     with (
         tree.open(request.policy.durable) as ledger,
-        _child_processes_of(request, tree) as children,
-        # The workers start while the plan is made, if the ledger is empty: then there is work.
-        early_child(children, request.engine, needed, certain=not ledger.rows()) as early,
+        _child_processes_of(request, tree, host) as children,
     ):
+        early = _early(request, children, host, certain=not ledger.rows())
         fingerprints = fingerprints_of(request)
         context = PassContext(request, entries, tree, ledger, fingerprints, listed)
         tree.clean_up()
@@ -145,12 +153,29 @@ def process(request: ProcessRequest, entries: Entries, listed: object = None) ->
     return finished
 
 
-def _child_processes_of(request: ProcessRequest, tree: Workspace) -> ChildProcesses:
+def _child_processes_of(
+    request: ProcessRequest, tree: Workspace, host: HostProcess | None
+) -> ChildProcesses:
     """Prepare to start child processes, after those of a killed run have been ended."""
     end_leftovers(tree.state)
     allowed = request.policy.sandbox
     # A step that may use the network may need a key for it.
-    return ChildProcesses(tree.state, withhold=allowed.on and not allowed.network)
+    withhold = allowed.on and not allowed.network
+    if host is None or (host.children.has_withheld and not withhold):
+        return ChildProcesses(tree.state, withhold)
+    host.children.belong_to(tree.state)
+    return host.children
+
+
+def _early(
+    request: ProcessRequest, children: ChildProcesses, host: HostProcess | None, certain: bool
+) -> HostProcess | None:
+    """Return a host that starts while the plan is made, if it is certain that there is work."""
+    if host is not None and host.children is children:
+        return host
+    if certain and not on_cluster(request.engine):
+        return start_host(children, request.engine, modules(request.recipe, request.renderer))
+    return None
 
 
 def _work_of(context: PassContext, plan: Plan) -> Work:
@@ -163,7 +188,6 @@ def _work_of(context: PassContext, plan: Plan) -> Work:
     written = [tree.images.folder, breadcrumb_dir]
     return Work(
         renderer=_renderer(request, tree),
-        outputs=plan.outputs,
         engine=engine,
         workers=workers,
         limits=request.policy.limits,
@@ -193,7 +217,7 @@ def _engine_for(
     request: ProcessRequest, workers: int, plan: Plan, seconds_per_image: float | None
 ) -> str:
     """Choose the engine according to the estimated amount of work."""
-    work = float(costs(plan.to_render, seconds_per_image).sum())
+    work = total_cost(plan.to_render, seconds_per_image)
     chosen = choose(
         request.engine,
         workers,
@@ -232,7 +256,13 @@ def _render(
         needs_cleanup = True
         try:
             stats = render(
-                work, plan.to_render, recorder.record, partial(_look_up, context), early, children
+                work,
+                plan.to_render,
+                plan.outputs,
+                recorder.record,
+                partial(_look_up, context),
+                early,
+                children,
             )
             failed = stats.had_trouble or recorder.totals.failed > 0
             needs_cleanup = failed or plan.renames or bool(plan.orphans)

@@ -30,7 +30,7 @@ from pixelmill.pipeline.breadcrumbs import Breadcrumb
 from pixelmill.pipeline.child_processes import ChildProcesses
 from pixelmill.pipeline.cluster_worker import ClusterWorker
 from pixelmill.pipeline.host import Work, modules
-from pixelmill.pipeline.host_process import HostProcess
+from pixelmill.pipeline.host_process import HostProcess, start_host
 from pixelmill.pipeline.messages import MalformedError
 from pixelmill.pipeline.quarantine import DeathCounter, Quarantine
 
@@ -106,6 +106,7 @@ def _nothing() -> None:
 def render(
     work: Work,
     entries: Entries,
+    outputs: Outputs,
     on_result: Callable[[list[Outcome]], None],
     while_starting: Callable[[], None] = _nothing,
     early: HostProcess | None = None,
@@ -118,6 +119,8 @@ def render(
     work : Work
     entries : Entries
         The images to render, sorted by path.
+    outputs : Outputs
+        Names of their outputs.
     on_result : callable
         Called in this process with the outcomes of each batch.
     while_starting : callable, optional
@@ -135,8 +138,8 @@ def render(
     """
     if children is None:
         with ChildProcesses() as children:
-            return render(work, entries, on_result, while_starting, early, children)
-    supervisor = _Supervisor(work, entries, on_result, children)
+            return render(work, entries, outputs, on_result, while_starting, early, children)
+    supervisor = _Supervisor(work, entries, outputs, on_result, children)
     if on_cluster(work.engine) and supervisor.pending:
         supervisor.run_cluster()
     else:
@@ -151,12 +154,14 @@ class _Supervisor:
         self,
         work: Work,
         entries: Entries,
+        outputs: Outputs,
         on_result: Callable[[list[Outcome]], None],
         children: ChildProcesses,
     ) -> None:
-        self.pending = _Pending(entries, work.outputs)
+        self.pending = _Pending(entries, outputs)
         self.stats = RenderStats()
         self._work = work
+        self._outputs = outputs
         self._on_result = on_result
         self._children = children
         self._deaths = DeathCounter()
@@ -170,9 +175,9 @@ class _Supervisor:
         work = self._work
         needed = modules(work.renderer.recipe, type(work.renderer))
         while self.pending:
-            with early or HostProcess(self._children, work.engine, needed) as child:
+            with early or start_host(self._children, work.engine, needed) as child:
                 early = None
-                child.give(work, self.pending.rest())
+                child.give(work, self.pending.rest(), self._outputs)
                 while_starting()
                 while_starting = _nothing
                 try:
@@ -224,7 +229,7 @@ class _Supervisor:
 
         def next_jobs() -> Iterator[Job]:
             for batch in batches(
-                self.pending.rest(), work.outputs, work.workers, work.seconds_per_image
+                self.pending.rest(), self._outputs, work.workers, work.seconds_per_image
             ):
                 for job in batch.jobs:
                     if calm >= enough:
@@ -263,7 +268,7 @@ class _Supervisor:
                         ClusterWorker(work.renderer, folder),
                         batches(
                             self.pending.rest(),
-                            work.outputs,
+                            self._outputs,
                             engine.workers,
                             work.seconds_per_image,
                         ),

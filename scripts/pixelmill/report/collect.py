@@ -18,7 +18,8 @@ from typing import Any
 from pixelmill.benchmark.scaling_file import ScalingFile
 from pixelmill.core.sandbox import remark
 from pixelmill.core.tables import iterate_table, read_json
-from pixelmill.dataset.layout import LEDGER, Tree
+from pixelmill.dataset.file_names import LEDGER
+from pixelmill.dataset.layout import Tree
 from pixelmill.dataset.ledger import open_to_read
 from pixelmill.engines.registry import BASELINE, on_cluster
 from pixelmill.report.conclusion import Images

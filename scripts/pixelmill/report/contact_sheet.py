@@ -14,7 +14,8 @@ from PIL import Image
 
 from pixelmill.core.errors import UserError
 from pixelmill.dataset.catalog import find
-from pixelmill.dataset.layout import LEDGER, Layout, Tree
+from pixelmill.dataset.file_names import LEDGER
+from pixelmill.dataset.layout import Layout, Tree
 from pixelmill.dataset.ledger import Example, open_to_read
 from pixelmill.dataset.places import Places
 from pixelmill.report.collect import by_recipe

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pixelmill.core.jobs import STAGES
-from pixelmill.dataset.layout import LEDGER
+from pixelmill.dataset.file_names import LEDGER
 from pixelmill.dataset.ledger import open_to_read
 from pixelmill.dataset.passes import Pass
 

@@ -27,7 +27,7 @@ from pixelmill.core.progress import Progress
 from pixelmill.core.sandbox import Confinement, Sandbox, confine_process
 from pixelmill.dataset import ledger_backup
 from pixelmill.dataset.entries import Entries, Entry
-from pixelmill.dataset.layout import LEDGER
+from pixelmill.dataset.file_names import LEDGER
 from pixelmill.dataset.paths import finder
 from pixelmill.dataset.places import Places
 from pixelmill.dataset.shards import WHOLE, others

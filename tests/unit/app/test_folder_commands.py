@@ -207,8 +207,8 @@ def test_a_pass_gets_engine_workers_and_folders(call, monkeypatch):
     class EndError(Exception):
         pass
 
-    def process_folder(request, keep):
-        assert keep is None
+    def process_folder(request, keep, host):
+        assert (keep, host) == (None, None)
         given = (request.source, request.target, request.engine, request.workers, request.label)
         assert given == ("in", "out", "futures", 1, "")
         raise EndError

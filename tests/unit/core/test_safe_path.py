@@ -84,7 +84,7 @@ def long_path(tmp_path):
 def test_no_engine_runs_them(planted, marks, tmp_path, photos, script, long_path, engine, method):
     if method == "spawn":
         planted["env"]["TMPDIR"] = long_path
-    elif processes._start_method() != "forkserver":
+    elif processes.start_method() != "forkserver":
         pytest.skip("this system has no fork server")
     source = photos(planted["cwd"] / "pictures", 4)
     options = ("--engine", engine, "--workers", "2")

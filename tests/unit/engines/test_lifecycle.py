@@ -370,4 +370,25 @@ def test_workers_are_spawned_where_the_socket_of_a_server_has_too_long_a_path(
 ):
     process = multiprocessing.current_process()
     monkeypatch.setattr(process, "_config", {**process._config, "tempdir": folder})
-    assert processes._start_method() == method
+    assert processes.start_method() == method
+
+
+METHODS = """
+import threading
+from pixelmill.engines.processes import start_method
+alone = start_method(fork=True), start_method()
+done = threading.Event()
+other = threading.Thread(target=done.wait)
+other.start()
+print(*alone, start_method(fork=True))
+done.set()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are spawned elsewhere")
+def test_only_a_process_with_one_thread_is_forked_and_only_if_it_may_be(repository):
+    done = subprocess.run(
+        [sys.executable, "-c", METHODS], cwd=repository / "scripts", check=True,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["fork", "forkserver", "forkserver"]

@@ -1,4 +1,4 @@
-"""A host process starts its fork server before it imports its own modules."""
+"""A child process starts quickly, and is told by its parent what to do."""
 
 import json
 import multiprocessing
@@ -76,7 +76,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(
-    processes._start_method() != "forkserver", reason="this system has no server that forks"
+    processes.start_method() != "forkserver", reason="this system has no server that forks"
 )
 def test_workers_find_their_modules_imported(tmp_path, repository):
     program = tmp_path / "program.py"
@@ -92,19 +92,23 @@ def test_a_host_reports_how_long_it_waited_for_its_work(monkeypatch):
 
     def orders():
         clock[0] += 50.5
-        yield pickle.dumps(("work", "entries"))
+        yield pickle.dumps("work")
+        yield pickle.dumps("images")
+
+    def run(channel, work, images, stay):
+        sent.append((work, images()))
 
     channel = SimpleNamespace(send=lambda *words: sent.append(words))
     monkeypatch.setattr(bootstrap, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    monkeypatch.setattr("pixelmill.pipeline.host.run_host", lambda *words: sent.append(words[1:3]))
-    bootstrap._run_host(channel, orders(), "threads", ())
-    assert sent == [("waited", 50.5), ("work", "entries")]
+    monkeypatch.setattr("pixelmill.pipeline.host.run_host", run)
+    bootstrap._run_host(channel, orders(), ())
+    assert sent == [("waited", 50.5), ("work", "images")]
 
 
 def test_unreadable_work_ends_only_the_host(capfd):
     inbox = queue.Queue()
     with ChildProcesses() as children:
-        child = children.start("host", inbox, engine="sequential", modules=())
+        child = children.start("host", inbox, modules=())
         messages.write(child.process.stdin.fileno(), b"no pickle")
         assert [inbox.get(timeout=60).kind for _ in range(2)] == ["waited", "gone"]
         assert child.wait() == 1
@@ -120,7 +124,7 @@ def test_a_host_imports_from_the_path_of_its_parent_and_not_from_its_folder(
     monkeypatch.chdir(tmp_path)
     inbox = queue.Queue()
     with ChildProcesses() as children:
-        child = children.start("host", inbox, engine="processes", modules=())
+        child = children.start("host", inbox, modules=())
         child.give(None)
         while inbox.get(timeout=60).kind != "gone":
             pass
@@ -134,3 +138,41 @@ def test_what_multiprocessing_leaves_has_names_that_the_parent_knows(tmp_path, m
     assert util.get_temp_dir() == str(tmp_path)
     if sys.platform == "linux":
         assert SemLock._make_name().startswith("/pixelmill-0123-")
+
+
+#: Numbers of closed files are used again; a copy of a copy must not close those.
+COPIES = """
+import os
+from pixelmill.pipeline.bootstrap import _close_in_copies
+
+def is_open(descriptor):
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+def in_a_copy(work):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if work() else 1)
+    return os.waitpid(pid, 0)[1] == 0
+
+def copy():
+    closed = not is_open(ends[0]) and not is_open(ends[1])
+    again = os.pipe()
+    return closed and ends == again and in_a_copy(lambda: is_open(again[0]) and is_open(again[1]))
+
+ends = os.pipe()
+_close_in_copies(*ends)
+print(in_a_copy(copy), is_open(ends[0]), is_open(ends[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_copies_of_a_host_have_no_part_in_its_messages(repository):
+    done = subprocess.run(
+        [sys.executable, "-c", COPIES], cwd=repository / "scripts", check=True,
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert done.stdout == b"True True True\n"

@@ -81,7 +81,6 @@ class Hosted:
         """The kinds and contents of its messages."""
         work = Work(
             self.renderer,
-            self.outputs,
             engine,
             2,
             limits,
@@ -90,8 +89,8 @@ class Hosted:
         )
         inbox = queue.Queue()
         with ChildProcesses() as children:
-            helper = children.start("host", inbox, engine=engine, modules=modules(RECIPE))
-            helper.give((work, self.entries))
+            helper = children.start("host", inbox, modules=modules(RECIPE))
+            helper.give(work, (self.entries, self.outputs))
             received = []
             while not received or received[-1][0] not in ("end", "error", "refused", "gone"):
                 received.append(inbox.get(timeout=60)[1:])

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from pixelmill.app.config import named_recipe
 from pixelmill.dataset.catalog import refresh
 from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.file_names import LEDGER
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.renderer import Renderer
@@ -18,7 +21,7 @@ from pixelmill.pipeline import breadcrumbs, child_processes, host_process
 from pixelmill.pipeline.breadcrumbs import Breadcrumb
 from pixelmill.pipeline.child_processes import ChildProcesses, Message
 from pixelmill.pipeline.host import Work, modules
-from pixelmill.pipeline.host_process import HostProcess, early_child
+from pixelmill.pipeline.host_process import HostProcess, early_host, start_host
 from pixelmill.pipeline.messages import MalformedError, unpack
 
 pytestmark = pytest.mark.usefixtures("started_children")
@@ -30,18 +33,16 @@ MODULES = modules(RECIPE)
 
 @pytest.fixture
 def work(tmp_path, photos):
-    """Function that returns the work of an engine over five photos, and their entries."""
+    """Function that returns the work of an engine over five photos, them, and their outputs."""
     source = photos(tmp_path / "in", 5, (40, 30))
     (tmp_path / "out").mkdir()
     entries = refresh(str(tmp_path / "catalog.csv"), str(source)).entries
 
     def give(engine):
         renderer = Renderer(str(source), str(tmp_path / "out"), RECIPE)
-        outputs = Outputs(entries, RECIPE)
         breadcrumb_dir = str(tmp_path / "breadcrumbs")
-        return Work(
-            renderer, outputs, engine, 2, Limits(), breadcrumb_dir, seconds_per_image=None
-        ), entries
+        work = Work(renderer, engine, 2, Limits(), breadcrumb_dir, seconds_per_image=None)
+        return work, entries, Outputs(entries, RECIPE)
 
     return give
 
@@ -57,13 +58,13 @@ def still_expected():
 
 
 def test_a_host_that_gets_its_work_later_does_it(work, children):
-    with HostProcess(children, "processes", MODULES) as child:
-        its_work, entries = work("processes")
-        child.give(its_work, entries)
+    with HostProcess(children, MODULES) as child:
+        its_work, entries, outputs = work("processes")
+        child.give(its_work, entries, outputs)
         received = list(child.messages(its_work, still_expected))
     assert received[0] == ("ready", b"2")
     assert {kind for kind, _ in received[1:]} == {"batch"}
-    jobs = {entry.path: its_work.outputs.job(entry) for entry in entries}
+    jobs = {entry.path: outputs.job(entry) for entry in entries}
     assert sum(len(unpack(content, jobs.get, [""])[0]) for _, content in received[1:]) == 5
     assert child.startup_seconds > 0
     assert child.overdue == []
@@ -82,18 +83,18 @@ def test_waiting_for_work_is_not_part_of_the_start_up(work, children, monkeypatc
     seconds = iter([1000.0, 1104.0])  # when it was started, and when it was ready
     clock = SimpleNamespace(perf_counter=lambda: next(seconds), monotonic=time.monotonic)
     monkeypatch.setattr(host_process, "time", clock)
-    its_work, _ = work("threads")
-    with HostProcess(children, "threads", MODULES) as child:
-        child.give(its_work, Entries())
+    its_work, _, outputs = work("threads")
+    with HostProcess(children, MODULES) as child:
+        child.give(its_work, Entries(), outputs)
         assert next(child.messages(its_work, still_expected)) == ("ready", b"2")
     assert child.startup_seconds == 2.5
 
 
 def test_a_killed_host_reports_nothing(work, children):
-    child = HostProcess(children, "threads", MODULES)
+    child = HostProcess(children, MODULES)
     child.process.process.kill()
-    its_work, entries = work("threads")
-    child.give(its_work, entries)
+    its_work, entries, outputs = work("threads")
+    child.give(its_work, entries, outputs)
     assert list(child.messages(its_work, still_expected)) == []
     child.end()
 
@@ -103,21 +104,21 @@ def test_a_host_that_is_stopped_before_it_took_its_work_does_not_block_its_paren
     work, children, monkeypatch
 ):
     monkeypatch.setattr(host_process, "START_ALLOWANCE", 0.3)
-    its_work, _ = work("threads")
-    with HostProcess(children, "threads", MODULES) as child:
+    its_work, _, outputs = work("threads")
+    with HostProcess(children, MODULES) as child:
         child.process.process.send_signal(signal.SIGSTOP)
         many = Entries(Entry(f"{'long' * 50}-{n}.jpg", 1, 0, "jpeg") for n in range(5000))
-        child.give(its_work, many)  # more than a pipe holds
+        child.give(its_work, many, outputs)  # more than a pipe holds
         assert list(child.messages(its_work, still_expected)) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows stops no processes")
 def test_a_silent_host_is_given_up(work, children, monkeypatch):
     monkeypatch.setattr(host_process, "QUIET_ALLOWANCE", 0.2)
-    its_work, entries = work("threads")
+    its_work, entries, outputs = work("threads")
     its_work = replace(its_work, limits=Limits(seconds_per_image=0.2))
-    with HostProcess(children, "threads", MODULES) as child:
-        child.give(its_work, entries)
+    with HostProcess(children, MODULES) as child:
+        child.give(its_work, entries, outputs)
         received = child.messages(its_work, still_expected)
         assert next(received)[0] == "ready"
         child.process.process.send_signal(signal.SIGSTOP)
@@ -141,7 +142,7 @@ class Host(HostProcess):
         clock = SimpleNamespace(monotonic=lambda: self.now, perf_counter=lambda: self.now)
         monkeypatch.setattr(host_process, "time", clock)
         monkeypatch.setattr(breadcrumbs, "read", self.read)
-        super().__init__(SimpleNamespace(start=lambda *given, **named: None), "threads", RECIPE)
+        super().__init__(SimpleNamespace(start=lambda *given, **named: None), ())
 
     def read(self, folder):
         began = self._began_at(self.now)
@@ -194,15 +195,39 @@ LIES = {
 def test_an_invalid_message_of_a_host_is_refused(lie, work, children, monkeypatch):
     program = PROGRAM + LIES[lie] + "; os.read(0, 1)"
     monkeypatch.setattr(child_processes, "_BEGIN", program)
-    its_work, _ = work("threads")
-    with HostProcess(children, "threads", MODULES) as child, pytest.raises(MalformedError):
+    its_work, *_ = work("threads")
+    with HostProcess(children, MODULES) as child, pytest.raises(MalformedError):
         list(child.messages(its_work, still_expected))
 
 
-def test_a_host_starts_early_only_if_engine_and_work_are_certain(children):
-    with early_child(children, "auto", MODULES, certain=True) as child:
-        assert child is None
-    with early_child(children, "threads", MODULES, certain=False) as child:
-        assert child is None
-    with early_child(children, "threads", MODULES, certain=True) as child:
+def leftovers():
+    return {path.name for path in Path(tempfile.gettempdir()).glob("pixelmill-*")}
+
+
+@pytest.mark.parametrize("engine", ["auto", "sequential", "processes"])
+def test_a_host_starts_before_its_work_is_known_and_leaves_nothing(tmp_path, engine):
+    folder, before = tmp_path / "out", leftovers()
+    with early_host(str(folder), engine) as child:
         assert child.process.process.poll() is None
+    assert child.process.process.poll() is not None
+    assert not folder.exists() and leftovers() == before
+
+
+def test_no_host_starts_early_if_there_may_be_nothing_to_do(tmp_path):
+    (tmp_path / LEDGER).touch()
+    with early_host(str(tmp_path)) as child:
+        assert child is None
+
+
+def test_no_host_starts_for_a_cluster(tmp_path):
+    with early_host(str(tmp_path), "distributed") as child:
+        assert child is None
+
+
+def test_engines_that_use_dask_import_it_while_they_wait():
+    started = []
+    children = SimpleNamespace(start=lambda *given, modules: started.append(modules))
+    for engine in ("auto", "threads", "processes", "sequential", "futures"):
+        start_host(children, engine, ("json",))
+    with_dask = ("json", "dask.callbacks", "dask.local")
+    assert started == [with_dask] * 3 + [("json",)] * 2

@@ -5,7 +5,7 @@ import pytest
 from pixelmill.core.databases import connect_to_read
 from pixelmill.core.jobs import SOURCE_KEPT
 from pixelmill.dataset import catalog
-from pixelmill.dataset.layout import LEDGER
+from pixelmill.dataset.file_names import LEDGER
 from pixelmill.dataset.ledger import open_to_read
 from pixelmill.dataset.ledger_tables import fault_in
 from pixelmill.imaging.recipe_parser import parse

@@ -1,6 +1,7 @@
 """What a pass hands on of its request and its policy, and what it does when rendering ends."""
 
 import os
+import re
 import shutil
 from collections import Counter
 from types import SimpleNamespace
@@ -20,7 +21,8 @@ from pixelmill.dataset.shards import Shard
 from pixelmill.engines.distributed import Cluster
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline import runner
+from pixelmill.pipeline import child_processes, runner, supervisor
+from pixelmill.pipeline.host_process import early_host
 from pixelmill.pipeline.policy import Policy
 from pixelmill.pipeline.request import ProcessRequest
 from pixelmill.pipeline.runner import process_folder
@@ -46,10 +48,10 @@ def test_secrets_are_withheld_from_confined_processes_without_a_network(
     tmp_path, monkeypatch, sandbox, withheld
 ):
     asked = []
-    monkeypatch.setattr(runner, "ChildProcesses", lambda *given, **named: asked.append(named))
+    monkeypatch.setattr(runner, "ChildProcesses", lambda state, withhold: asked.append(withhold))
     given = request(target=str(tmp_path), policy=Policy(sandbox=sandbox))
-    runner._child_processes_of(given, Workspace(str(tmp_path)))
-    assert asked == [{"withhold": withheld}]
+    runner._child_processes_of(given, Workspace(str(tmp_path)), None)
+    assert asked == [withheld]
 
 
 def test_a_renderer_gets_absolute_folders_limits_and_durability(tmp_path, monkeypatch):
@@ -108,13 +110,13 @@ def test_the_work_is_that_of_the_plan_within_what_the_request_and_its_policy_all
         "in", str(tmp_path / "out"), engine="processes", workers=2, cluster=Cluster("file"),
         policy=Policy(limits=Limits(max_pixels=77), sandbox=Sandbox(network=True)),
     )  # fmt: skip
-    workspace, plan = Workspace(given.target), Plan(to_render=entries(80), outputs="names")
+    workspace, plan = Workspace(given.target), Plan(to_render=entries(80))
     context = SimpleNamespace(
         request=given, tree=workspace, fingerprints=SimpleNamespace(recipe="r"),
         ledger=SimpleNamespace(seconds_per_image=lambda made: {"r": 0.25}.get(made.recipe)),
     )  # fmt: skip
     work = runner._work_of(context, plan)
-    assert (work.engine, work.workers, work.outputs) == ("processes", 2, "names")
+    assert (work.engine, work.workers) == ("processes", 2)
     assert (work.limits, work.seconds_per_image) == (given.policy.limits, 0.25)
     assert (work.cluster, work.confinement) == (Cluster("file"), "what is allowed")
     assert work.breadcrumb_dir == str(tmp_path / "out/.crumbs")
@@ -140,11 +142,11 @@ def rendering(monkeypatch, tree):
     """Function that replaces rendering: a temporary file is left, and this is what came of it."""
 
     def replace(trouble=False, fails=False, error=None):
-        def render(work, to_render, on_result, *others):
+        def render(work, to_render, outputs, on_result, *others):
             (tree.images / LEFTOVER).write_bytes(b"half")
             (tree.target / ".crumbs").mkdir(exist_ok=True)
             if fails:
-                jobs = map(work.outputs.job, to_render)
+                jobs = map(outputs.job, to_render)
                 on_result([failed(job, "decode", "corrupt", "why", "") for job in jobs])
             if error:
                 raise error
@@ -192,15 +194,44 @@ def test_failures_are_listed_where_a_full_disk_has_room_again(
     assert reserved == [False]
 
 
+@pytest.mark.parametrize("sandbox", [Sandbox(), Sandbox(on=False)])
+@pytest.mark.parametrize("secrets", [{}, {"MY_KEY": "x"}, {"PLACE": "p"}])
+def test_an_early_host_is_used_unless_it_lacks_what_the_recipe_may_need(
+    tmp_path, monkeypatch, sandbox, secrets
+):
+    monkeypatch.setattr(child_processes, "_SECRET", re.compile("^MY_KEY$"))
+    monkeypatch.setattr(child_processes, "_PASSWORD", re.compile("^p$"))
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    given = request(target=str(tmp_path), policy=Policy(sandbox=sandbox))
+    with early_host(str(tmp_path)) as host:
+        children = runner._child_processes_of(given, Workspace(str(tmp_path)), host)
+        is_used = sandbox.on or not secrets
+        assert (children is host.children) is is_used
+        assert (tmp_path / child_processes.RECORD).exists() is is_used
+        assert runner._early(given, children, host, certain=False) is (host if is_used else None)
+
+
+def test_a_pass_gives_its_work_to_the_host_that_was_started_before(tmp_path, photos, monkeypatch):
+    monkeypatch.setattr(supervisor, "start_host", None)  # no other is started
+    source, target = photos(tmp_path / "in", 3), tmp_path / "out"
+    with early_host(str(target), "processes") as host:
+        assert not target.exists()
+        done = process_folder(request(str(source), str(target), engine="processes"), host=host)
+        assert (done.images, done.failed) == (3, 0)
+        assert host.process.process.poll() is not None  # it ended with the pass, not later
+    assert not (target / child_processes.RECORD).exists()
+
+
 @pytest.mark.parametrize(("makes", "certain"), [("nothing", False), ("everything", True)])
 def test_a_host_starts_before_the_plan_is_made_only_if_it_is_certainly_needed(
     tree, monkeypatch, makes, certain
 ):
     asked = []
-    early = runner.early_child
+    early = runner._early
     monkeypatch.setattr(
         runner,
-        "early_child",
+        "_early",
         lambda *given, certain: asked.append(certain) or early(*given, certain=False),
     )
     if makes == "everything":
@@ -295,12 +326,12 @@ def test_a_folder_is_catalogued_as_far_as_it_belongs_to_the_dataset_and_the_shar
         runner, "process", lambda *given: asked.append(given) or SimpleNamespace(images=0)
     )
     given = request(str(tree.source), str(tree.target), shard=shard, selection=chosen)
-    process_folder(given)
+    process_folder(given, host="host")
     table = os.path.join(shard.below(str(tree.target)), "catalog.csv")
     listed = identity(str(tree.source))
     assert asked == [
         (table, str(tree.source), chosen, shard, False, None),
-        (given, "those", listed),
+        (given, "those", listed, "host"),
     ]
 
 

@@ -50,15 +50,16 @@ class Play:
         entries = Entries(Entry(name, 9, 1, "jpeg") for name in names(*range(count)))
         renderer = SimpleNamespace(recipe=RECIPE)
         self.work = SimpleNamespace(
-            renderer=renderer, outputs=Outputs(entries, RECIPE), engine="threads", workers=2,
+            renderer=renderer, engine="threads", workers=2,
             limits=LIMITS, breadcrumb_dir="breadcrumbs", seconds_per_image=0.01,
             confinement="confined",
         )  # fmt: skip
         self.entries, self.turns = entries, dict(turns)
+        self.outputs = Outputs(entries, RECIPE)
         self.children, self.tried, self.recorded, self.breadcrumbs = [], [], [], []
         self.given, self.events = [], []
         self.of_children = "children"
-        monkeypatch.setattr(supervisor, "HostProcess", lambda *given: self.children.pop(0))
+        monkeypatch.setattr(supervisor, "start_host", lambda *given: self.children.pop(0))
         monkeypatch.setattr(supervisor, "Quarantine", self.quarantine)
         monkeypatch.setattr(breadcrumbs, "read", self.read)
         monkeypatch.setattr(messages, "unpack", lambda content, job_of, variants: content)
@@ -84,8 +85,8 @@ class Play:
             def __exit__(self, *error):
                 pass
 
-            def give(self, work, rest):
-                assert work is play.work
+            def give(self, work, rest, outputs):
+                assert (work, outputs) == (play.work, play.outputs)
                 play.given.append([entry.path for entry in rest])
 
             def messages(self, work, finished):
@@ -112,7 +113,7 @@ class Play:
         return child
 
     def outcome(self, name, reason=""):
-        job = self.work.outputs.job(self.entries[self.entries.find(name)])
+        job = self.outputs.job(self.entries[self.entries.find(name)])
         made = failed(job, "steps" if reason else "", reason, "", "")
         return made if reason else made._replace(status="ok")
 
@@ -141,7 +142,7 @@ class Play:
 
     def run(self, **options):
         return supervisor.render(
-            self.work, self.entries, self.record, children=self.of_children, **options
+            self.work, self.entries, self.outputs, self.record, children=self.of_children, **options
         )
 
     @property

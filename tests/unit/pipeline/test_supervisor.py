@@ -337,9 +337,9 @@ def test_no_worker_has_an_open_file_after_a_pass_stopped(engine, photos, tmp_pat
     outputs = Outputs(entries, recipe)
     (tmp_path / "images").mkdir()
     renderer = Renderer(str(sources), str(tmp_path / "images"), recipe)
-    work = Work(renderer, outputs, engine, 2, Limits(), str(breadcrumb_dir), seconds_per_image=None)
+    work = Work(renderer, engine, 2, Limits(), str(breadcrumb_dir), seconds_per_image=None)
     with pytest.raises(UserError, match="enough"):
-        render(work, entries, stop)
+        render(work, entries, outputs, stop)
     assert [pid for pid in workers if open_files(pid)] == []
 
 

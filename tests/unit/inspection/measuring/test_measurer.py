@@ -92,7 +92,7 @@ def test_many_images_are_measured_in_processes_and_few_are_not():
     """The estimates of the engine are those of work that holds the GIL."""
     scales = pickle.loads(pickle.dumps(RECIPE)).scales_on_threads
     assert choose("auto", 2, scales, work=5.0, known=True) == "processes"
-    assert choose("auto", 2, scales, work=0.3, known=False) == "threads"
+    assert choose("auto", 2, scales, work=0.03, known=False) == "threads"
 
 
 def test_the_code_that_measures_makes_the_numbers_stale_and_no_image():

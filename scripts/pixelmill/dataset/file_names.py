@@ -1,0 +1,28 @@
+"""File names: what the files and folders are called that several modules look for."""
+
+from __future__ import annotations
+
+import os
+
+#: Name of the ledger of a tree, or of a shard of it.
+LEDGER = "ledger.sqlite"
+
+#: Folder with the ledger of the metrics, beside their tables.
+INSPECTION = "inspection"
+
+#: Folder with the lists of images by finding, beside them too.
+LISTS = "findings"
+
+#: Folder of the shards' states, below a tree or below a dataset's tables.
+SHARDS = "shards"
+
+
+def state_folder(folder: str, shard: str) -> str:
+    """Return the folder of a shard's own files, below a tree or a dataset's tables.
+
+    Examples
+    --------
+    >>> state_folder("out", "1-of-1"), state_folder("out", "2-of-16").replace(os.sep, "/")
+    ('out', 'out/shards/2-of-16')
+    """
+    return folder if shard.endswith("-of-1") else os.path.join(folder, SHARDS, shard)
