@@ -64,7 +64,7 @@ FORGIVEN = {
     "closed-descriptors-of-streams": "os.closerange(0, 3)",
     "alarm": "signal.alarm(1); ",
     "timer": "signal.setitimer(signal.ITIMER_REAL, 0.2)",
-    "low-recursion-limit": "sys.setrecursionlimit(60)",
+    "low-recursion-limit": "sys.setrecursionlimit(100)",
     "no-garbage-collection": "gc.disable()",
     "warnings-are-errors": "warnings.simplefilter('error')",
     "numpy-raises": "np.seterr(all='raise')",

@@ -159,7 +159,8 @@ class ChildProcesses:
         }
         self.has_withheld |= len(environment) < len(os.environ)
         environment[VARIABLE] = marker
-        environment["TMPDIR"] = self._scratch
+        if self._scratch:
+            environment["TMPDIR"] = self._scratch
         child = ChildProcess(marker, environment, inbox, self._children)
         settings: messages.ChildSettings = {
             "path": sys.path,
@@ -220,9 +221,9 @@ class ChildProcesses:
             return
         self._begun = True
         _subreaper.enter()
-        self._scratch = os.path.abspath(
-            os.path.join(tempfile.gettempdir(), f"pixelmill-{self.token}")
-        )
+        with contextlib.suppress(OSError):  # no folder for temporary files can be written to
+            folder = os.path.abspath(tempfile.gettempdir())
+            self._scratch = os.path.join(folder, f"pixelmill-{self.token}")
         if not self._is_early:
             self._prepare()
 
@@ -231,8 +232,9 @@ class ChildProcesses:
         if self._state:
             record = {"token": self.token, "scratch": self._scratch}
             write_json(os.path.join(self._state, RECORD), record)
-        with contextlib.suppress(OSError):
-            os.mkdir(self._scratch, 0o700)
+        if self._scratch:
+            with contextlib.suppress(OSError):
+                os.mkdir(self._scratch, 0o700)
 
 
 class ChildProcess:
