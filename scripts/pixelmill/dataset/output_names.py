@@ -6,6 +6,7 @@ that a million of them fit into memory.
 
 from __future__ import annotations
 
+import bisect
 import copy
 import hashlib
 import itertools
@@ -14,7 +15,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import xxhash
 
@@ -26,11 +27,11 @@ from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.imaging.codecs.formats import output_suffix, split_suffix
 from pixelmill.imaging.recipe import SIDECAR, Output, Recipe
 
-if TYPE_CHECKING:  # NumPy is imported while the first child starts
-    import numpy as np
-
 #: Longest file name that every common file system accepts, in bytes.
 MAX_NAME_BYTES = 255
+
+#: From how many numbers on NumPy sorts them sooner than it is imported.
+_MANY = 50_000
 
 #: The most bytes that a character takes in a file name.
 _MOST_BYTES = 4
@@ -174,10 +175,8 @@ def first_collision(sources: Sources, naming: Naming = plain_name) -> tuple[str,
     return min(pairs)[::-1] if pairs else None
 
 
-def _survey(sources: Sources, naming: Naming) -> tuple[np.ndarray, set[str]]:
+def _survey(sources: Sources, naming: Naming) -> tuple[array[int], set[str]]:
     """Return the numbers of all plain names, sorted, and the collision keys of all folders."""
-    import numpy as np
-
     keys = array("Q")
     folders = set()
     for source in sources():
@@ -189,7 +188,16 @@ def _survey(sources: Sources, naming: Naming) -> tuple[np.ndarray, set[str]]:
         for folder in folders
         for parent in (PurePosixPath(folder), *PurePosixPath(folder).parents)
     }
-    return np.sort(np.asarray(keys, dtype=np.uint64)), taken
+    return _sorted(keys), taken
+
+
+def _sorted(keys: array[int]) -> array[int]:
+    if len(keys) < _MANY:
+        return array("Q", sorted(keys))
+    import numpy as np
+
+    np.frombuffer(keys, np.uint64).sort()
+    return keys
 
 
 def _key(name: str) -> int:
@@ -197,13 +205,13 @@ def _key(name: str) -> int:
     return xxhash.xxh3_64_intdigest(name.encode("utf-8", "surrogatepass"))
 
 
-def _repeated(keys: np.ndarray) -> set[int]:
-    return set(keys[1:][keys[1:] == keys[:-1]].tolist())
+def _repeated(keys: array[int]) -> set[int]:
+    return {key for key, after in itertools.pairwise(keys) if key == after}
 
 
-def _holds(keys: np.ndarray, key: int) -> bool:
-    place = int(keys.searchsorted(keys.dtype.type(key)))
-    return place < len(keys) and int(keys[place]) == key
+def _holds(keys: array[int], key: int) -> bool:
+    place = bisect.bisect_left(keys, key)
+    return place < len(keys) and keys[place] == key
 
 
 def _crowds(sources: Sources, keys: set[int], naming: Naming) -> dict[str, list[Source]]:

@@ -5,7 +5,6 @@ Linux keeps them in /dev/shm. Some containers lack it, or mount it read-only or 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 
 from pixelmill.core.errors import UserError
@@ -15,6 +14,8 @@ def why_none() -> str:
     """Return why no semaphore can be created; empty if one can."""
     if os.name == "nt":  # Windows does not keep them in files
         return ""
+    import multiprocessing  # not before it is needed: it takes 5 ms
+
     try:
         # Semaphores of this context have no name that would have to be removed.
         multiprocessing.get_context("fork").Lock()

@@ -33,7 +33,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -504,6 +503,8 @@ def _has_marker(pid: int, marker: str) -> bool:
 
 def _is_of_multiprocessing(pid: int) -> bool:
     """Whether `multiprocessing` started a process, apart from the resource tracker of this one."""
+    from multiprocessing import resource_tracker
+
     if pid == getattr(resource_tracker._resource_tracker, "_pid", None):
         return False
     try:
