@@ -6,7 +6,6 @@ renders images.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -141,17 +140,22 @@ def _weights(
     weigh, reach = _KERNELS[kernel]
     scale = (end - start) / count
     stretch = max(scale, 1.0)
+    centers = start + (np.arange(count) + 0.5) * scale
+    lows = np.maximum(np.floor(centers - reach * stretch).astype(int), 0)
+    highs = np.minimum(np.ceil(centers + reach * stretch).astype(int) + 1, sources)
+    near = lows[:, None] + np.arange((highs - lows).max())
+    # Of two pixels at the same distance at the edge of a box, the second one counts.
+    distances = np.abs((near + 0.5 - centers[:, None]) / stretch - 1e-9)
+    if kernel == "area":
+        # The overlap of a pixel of the result with one of the source.
+        weights = np.clip((1 + 1 / stretch) / 2 - distances, 0, 1 / stretch)
+    else:
+        weights = np.where(distances <= reach, weigh(np.minimum(distances, reach)), 0)
+    weights[near >= sources] = 0
+    weights /= weights.sum(axis=1, keepdims=True)
     for first in range(0, count, _ROWS):
-        centers = start + (np.arange(first, min(first + _ROWS, count)) + 0.5) * scale
-        low = max(0, math.floor(centers[0] - reach * stretch))
-        high = min(sources, math.ceil(centers[-1] + reach * stretch) + 1)
-        # Of two pixels at the same distance at the edge of a box, the second one counts.
-        offsets = np.arange(low, high) + 0.5 - centers[:, None]
-        distances = np.abs(offsets / stretch - 1e-9)
-        if kernel == "area":
-            # The overlap of a pixel of the result with one of the source.
-            weights = np.clip((1 + 1 / stretch) / 2 - distances, 0, 1 / stretch)
-        else:
-            weights = np.where(distances <= reach, weigh(np.minimum(distances, reach)), 0)
-        weights /= weights.sum(axis=1, keepdims=True)
-        yield first, weights.astype(np.float32), low
+        some = near[first : first + _ROWS]
+        low, high = lows[first], highs[first : first + _ROWS].max()
+        block = np.zeros((len(some), some.max() + 1 - low), np.float32)
+        np.put_along_axis(block, some - low, weights[first : first + _ROWS], axis=1)
+        yield first, block[:, : high - low], low
