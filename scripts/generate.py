@@ -1,6 +1,7 @@
 """Generate test images; their pixels depend on the seed, not on the number of workers."""
 
 import argparse
+import os
 
 from pixelmill.app import cli, launcher
 from pixelmill.app.argument_parser import format_name
@@ -8,6 +9,11 @@ from pixelmill.app.argument_parser import format_name
 
 def main(options: argparse.Namespace) -> None:
     """Bring the folder up to date."""
+    from pixelmill.engines.lifecycle import start_early
+
+    if not os.path.isdir(options.target):
+        start_early(["pixelmill.dataset.synthetic", "pixelmill.dataset.scenes"])
+
     from pixelmill.core.documents import from_json
     from pixelmill.core.tables import write_json
     from pixelmill.dataset.synthetic import Spec, generate

@@ -1,12 +1,19 @@
 """Verify an output tree: complete, intact, and as the recipe asks."""
 
 import argparse
+import os
 
 from pixelmill.app import cli, console, launcher
 
 
 def main(options: argparse.Namespace) -> int:
     """Verify, and print each check with its counts and the verdict."""
+    from pixelmill.dataset.file_names import PASSED
+    from pixelmill.engines.lifecycle import start_early
+
+    if not os.path.lexists(os.path.join(options.target, PASSED)):  # all outputs will be opened
+        start_early(["pixelmill.verification.verify"])
+
     from pixelmill.app.config import named_recipe
     from pixelmill.core.tables import write_json
     from pixelmill.dataset import catalog, globs

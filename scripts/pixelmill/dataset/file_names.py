@@ -13,6 +13,9 @@ INSPECTION = "inspection"
 #: Folder with the lists of images by finding, beside them too.
 LISTS = "findings"
 
+#: Name of the database of outputs that passed the verification, in a tree.
+PASSED = "verification.sqlite"
+
 #: Folder of the shards' states, below a tree or below a dataset's tables.
 SHARDS = "shards"
 

@@ -21,6 +21,21 @@ from pixelmill.engines.processes import (
 from pixelmill.engines.registry import engine_spec
 
 
+def start_early(preload: Sequence[str], engine: str = "processes") -> None:
+    """Start the server that the workers of an engine are forked from, if there will be one.
+
+    The server imports what they need while this process does something else.
+
+    Parameters
+    ----------
+    preload : sequence of str
+        As for `open_engine`.
+    engine : str
+    """
+    if start_method() == "forkserver":
+        start_server([*preload, *engine_spec(engine).modules])
+
+
 @contextlib.contextmanager
 def open_engine(
     name: str,

@@ -27,7 +27,7 @@ from pixelmill.core.progress import Progress
 from pixelmill.core.sandbox import Confinement, Sandbox, confine_process
 from pixelmill.dataset import ledger_backup
 from pixelmill.dataset.entries import Entries, Entry
-from pixelmill.dataset.file_names import LEDGER
+from pixelmill.dataset.file_names import LEDGER, PASSED
 from pixelmill.dataset.paths import finder
 from pixelmill.dataset.places import Places
 from pixelmill.dataset.shards import WHOLE, others
@@ -111,7 +111,7 @@ def verify(
     sampled = _sample(tree.outputs, comparable, sample)
     rules = _digest([recipe, min_psnr, digest_of_code("verification")])
     opened, unchanged = Tally(), Tally()
-    with PassedCache(os.path.join(target, "verification.sqlite")) as cache:
+    with PassedCache(os.path.join(target, PASSED)) as cache:
         passed = cache.load(rules) if scope == "changed" else ()
         left_out = _unchanged(tree.outputs, passed, sampled, unchanged)
         tasks = ToOpen(tree.outputs, left_out, sampled, places)

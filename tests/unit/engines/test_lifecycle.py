@@ -392,3 +392,31 @@ def test_only_a_process_with_one_thread_is_forked_and_only_if_it_may_be(reposito
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert done.stdout.split() == ["fork", "forkserver", "forkserver"]
+
+
+EARLY = """
+from multiprocessing import forkserver
+from pixelmill.engines.lifecycle import open_engine, start_early
+
+def is_imported(module):
+    import sys
+    return module in sys.modules
+
+if __name__ == "__main__":
+    start_early(["colorsys"])
+    server = forkserver._forkserver._forkserver_pid
+    with open_engine("processes", 2, ["colorsys"]) as engine:
+        engine.run(is_imported, ["colorsys", "dask.local"], print)
+    print(server == forkserver._forkserver._forkserver_pid)
+"""
+
+
+@pytest.mark.skipif(processes.start_method() != "forkserver", reason="there is no fork server")
+def test_workers_come_from_the_server_that_was_started_early(tmp_path, repository):
+    program = tmp_path / "program.py"
+    program.write_text(EARLY, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(repository / "scripts")}
+    done = subprocess.run(
+        [sys.executable, program], env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    assert done.stdout.split() == ["True"] * 3

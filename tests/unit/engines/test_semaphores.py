@@ -1,5 +1,6 @@
 """Semaphores are probed without leaving any behind (without them: `test_environments.py`)."""
 
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def test_without_semaphores_the_reason_is_told_and_threads_take_their_place(
     def refuse(method):
         raise error
 
-    monkeypatch.setattr(semaphores.multiprocessing, "get_context", refuse)
+    monkeypatch.setattr(multiprocessing, "get_context", refuse)
     with pytest.raises(UserError, match=rf"engine: 'futures' needs semaphores.*\({why}\)"):
         semaphores.require("futures")
     with pytest.raises(UserError, match=f"'processes' needs semaphores.*{why}"):
