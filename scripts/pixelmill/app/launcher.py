@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import atexit
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -12,7 +12,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import NoReturn
 
 from pixelmill.app import console
 from pixelmill.core import captured_output, credentials, streams
@@ -109,7 +108,8 @@ def run(
         status = CANNOT_RUN
     if drain is not None:
         drain.finish()
-    _leave(status)
+    gc.freeze()  # else the interpreter would look for garbage in all modules as it ends, for 13 ms
+    sys.exit(status)
 
 
 #: Options that name a file or a folder to write, by the name of their value.
@@ -212,15 +212,6 @@ def _end_with_runner() -> None:
         except psutil.Error:
             return
     os._exit(SIGNALLED + signal.SIGTERM)
-
-
-def _leave(status: int) -> NoReturn:
-    """Exit as the interpreter does, but without freeing all objects first, which takes 20 ms."""
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(status)
 
 
 def _leave_at_once(status: int, drain: captured_output.Drain | None) -> None:

@@ -10,6 +10,7 @@ import os
 import secrets
 import stat
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -86,6 +87,16 @@ def record_failure(results: str, began: float) -> None:
     write_json(path, {"state": State.FAILURE, "sentence": sentence})
     with atomic(os.path.join(results, "verdict.txt")) as file:
         file.write(f"{sentence}\n")
+
+
+def cancel_timers() -> None:
+    """Cancel timers of Snakemake's limit on jobs a second, for which it would wait at its end.
+
+    All jobs have ended, so that these have no other effect than a delay of a second.
+    """
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
 
 
 def check_images(config: Mapping[str, Any]) -> None:

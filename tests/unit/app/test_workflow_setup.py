@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -269,3 +270,11 @@ def test_nothing_is_written_through_links_of_logs(linked, place):
     Path(place).write_text("of an earlier run")
     linked("logs/other.log", os.link, "elsewhere/file")
     assert Path(place).read_text() == "of an earlier run"
+
+
+def test_a_run_does_not_wait_for_timers_that_have_no_effect_any_more():
+    timer = threading.Timer(3600, pytest.fail)
+    timer.start()
+    workflow_setup.cancel_timers()
+    timer.join(10)
+    assert not timer.is_alive()
