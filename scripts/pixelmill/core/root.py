@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ _ATTEMPTS = 100
 
 #: Names that lead elsewhere, and characters that no name contains.
 _NO_NAMES = ("", ".", "..")
-_NO_CHARACTERS = ("\\", ":", "\0") if os.name == "nt" else ("\0",)
+_NO_CHARACTERS = re.compile(r"[\\:\0]" if os.name == "nt" else r"\0")
 
 
 class _Folder:
@@ -202,8 +203,9 @@ class Root:
 
     def lstat(self, path: str) -> os.stat_result | None:
         """Return the state of a file or link; None if there is none."""
+        above, name = self._parted(path)
         try:
-            folder, name = self._split(path)
+            folder = self._open.get(above) or self._folder(above)
             return os.stat(folder.at(name), dir_fd=folder.descriptor, follow_symlinks=False)
         except FileNotFoundError:
             return None
@@ -325,7 +327,7 @@ class Root:
     def _parted(self, path: str) -> tuple[str, str]:
         """Split a path into the path of its folder and its name."""
         above, _, name = path.rpartition("/")
-        if name in _NO_NAMES or path.startswith("/") or any(map(name.__contains__, _NO_CHARACTERS)):
+        if name in _NO_NAMES or path[0] == "/" or _NO_CHARACTERS.search(name):
             raise self._leaves(path)
         return above, name
 
@@ -340,7 +342,7 @@ class Root:
             above, opened = self._open.get("") or self._open_root(), 0
         folder = above
         for depth, name in enumerate(names[opened:], opened + 1):
-            if name in _NO_NAMES or any(map(name.__contains__, _NO_CHARACTERS)):
+            if name in _NO_NAMES or _NO_CHARACTERS.search(name):
                 raise self._leaves(path)
             folder = self._enter(folder, name, "/".join(names[:depth]), make)
         self._keep(path, folder)

@@ -9,6 +9,7 @@ import operator
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -18,7 +19,7 @@ from typing import BinaryIO, TypeAlias
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape, unescape
-from pixelmill.core.files import changed_ns, is_inside, modified_ns, sweep, walk
+from pixelmill.core.files import atomic, changed_ns, is_inside, modified_ns, sweep, walk
 from pixelmill.core.regular_files import opened
 from pixelmill.core.root import Root
 from pixelmill.core.suggestions import followed
@@ -26,6 +27,7 @@ from pixelmill.core.tables import iterate_cells, write_table
 from pixelmill.core.user_paths import lookalike
 from pixelmill.dataset.entries import NO_DATE, Entries, Entry
 from pixelmill.dataset.globs import Selection, chosen
+from pixelmill.dataset.paths import CHUNK
 from pixelmill.dataset.places import Places
 from pixelmill.dataset.shards import WHOLE, Shard, others, shards_of
 from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
@@ -70,8 +72,9 @@ class Catalog:
 def digest(entries: Iterable[Entry]) -> str:
     """Return the digest of a set of inputs: paths and sizes, not times."""
     state = hashlib.blake2b(digest_size=16)
-    for entry in entries:
-        state.update(f"{escape(entry.path)}\t{entry.bytes}\n".encode())
+    lines = (f"{escape(entry.path)}\t{entry.bytes}\n" for entry in entries)
+    while some := "".join(itertools.islice(lines, CHUNK)):
+        state.update(some.encode())
     return state.hexdigest()
 
 
@@ -112,7 +115,9 @@ def scan(
     """
     left_out: Counter[str] = Counter()
     files = _files(folder, select or Selection(), left_out)
-    listed = Entries(_looked_at((f for f in files if shard.concerns(f[0])), known, dated))
+    if not shard.is_whole:
+        files = (file for file in files if shard.concerns(file[0]))
+    listed = Entries(_looked_at(files, known, dated))
     found = listed.sorted()
     if repeated := len(listed) - len(found):
         left_out["earlier members with the same name"] += repeated
@@ -124,13 +129,12 @@ def scan(
 
 
 def _looked_at(files: Iterable[_File], known: Entries, dated: bool) -> Iterator[Entry]:
-    near = 0
+    look_up = known.reader()
     for path, size, mtime_ns, changed, full in files:
         offset = full.spot.offset if isinstance(full, Member) else 0
-        number = known.find(path, near)
-        if number is not None:
-            near = number + 1
-            entry = known[number]
+        found = look_up(path)
+        if found is not None:
+            entry = found[1]
             is_same = (entry.bytes, entry.mtime_ns, entry.changed_ns) == (size, mtime_ns, changed)
             if is_same and (entry.taken or not dated):
                 taken = entry.taken if dated else 0
@@ -445,7 +449,11 @@ def refresh(
         catalog = Catalog(keep(catalog.entries), catalog.left_out)
     if others_of or seen != known or not memory.exists():
         write(memory, seen)
-    write(table, catalog.entries, catalog.entries.are_named)
+    if catalog.entries is seen and not seen.are_named:
+        with os.fdopen(opened(memory), "rb") as file, atomic(table, "wb") as copy:
+            shutil.copyfileobj(file, copy)  # to write a million entries takes two seconds
+    else:
+        write(table, catalog.entries, catalog.entries.are_named)
     if shard.is_whole:
         forget_others(table, shard)
     return catalog
@@ -455,9 +463,10 @@ def _remembered(memories: Iterable[Path], shard: Shard) -> Iterator[Entry]:
     for path in memories:
         # A table of the last run that cannot be read only costs time.
         with contextlib.suppress(UserError, KeyError, ValueError, TypeError):
-            for entry in iterate(path):
-                if shard.concerns(entry.path):
-                    yield entry
+            found = iterate(path)
+            yield from (
+                found if shard.is_whole else (one for one in found if shard.concerns(one.path))
+            )
 
 
 #: Suffix of the memory of a scan, beside its table.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice, repeat
 from typing import NamedTuple, overload
@@ -120,21 +120,23 @@ class Entries(Sequence[Entry]):
 
     def __iter__(self) -> Iterator[Entry]:
         for begin in range(0, len(self), CHUNK):
-            end = min(begin + CHUNK, len(self))
-            columns = zip(
-                self.paths.between(begin, end),
-                self.sizes[begin:end],
-                self._times[begin:end],
-                map(self._formats.__getitem__, self._format_numbers[begin:end]),
-                self.widths[begin:end],
-                self.heights[begin:end],
-                self._changes[begin:end],
-                self._offsets[begin:end] or repeat(0, end - begin),
-                self._taken[begin:end] or repeat(0, end - begin),
-                self._names[begin:end] or repeat("", end - begin),
-                strict=True,
-            )
-            yield from map(_entry, columns)
+            yield from self._between(begin, min(begin + CHUNK, len(self)))
+
+    def _between(self, begin: int, end: int) -> Iterator[Entry]:
+        columns = zip(
+            self.paths.between(begin, end),
+            self.sizes[begin:end],
+            self._times[begin:end],
+            map(self._formats.__getitem__, self._format_numbers[begin:end]),
+            self.widths[begin:end],
+            self.heights[begin:end],
+            self._changes[begin:end],
+            self._offsets[begin:end] or repeat(0, end - begin),
+            self._taken[begin:end] or repeat(0, end - begin),
+            self._names[begin:end] or repeat("", end - begin),
+            strict=True,
+        )
+        return map(_entry, columns)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
@@ -181,6 +183,39 @@ class Entries(Sequence[Entry]):
         """Return all entries sorted by path; of equal paths, the last one."""
         numbers = self.paths.ranked()
         return self if numbers == range(len(self)) else self.take(numbers)
+
+    def reader(self) -> Callable[[str], tuple[int, Entry] | None]:
+        """Return a function that looks up paths, in a third of the time if they are in order.
+
+        It returns the number and the entry of a path, or None if it is missing. The entries must
+        be sorted.
+
+        Examples
+        --------
+        >>> look_up = Entries([Entry("a.jpg", 7, 2, "jpeg"), Entry("b.png", 9, 1, "png")]).reader()
+        >>> look_up("b.png")[0], look_up("a.jpg")[1].bytes, look_up("c.png")
+        (1, 7, None)
+        """
+        begin = place = 0
+        some: list[Entry] = []
+
+        def look_up(path: str) -> tuple[int, Entry] | None:
+            nonlocal begin, place, some
+            if place < len(some) and some[place].path == path:
+                place += 1
+                return begin + place - 1, some[place - 1]
+            number = self.find(path, begin + place)
+            if number is None:
+                return None
+            if number < begin:
+                return number, self[number]
+            if number >= begin + len(some):
+                begin = number
+                some = [*self._between(begin, min(begin + CHUNK, len(self)))]
+            place = number - begin + 1
+            return number, some[place - 1]
+
+        return look_up
 
     def find(self, path: str, near: int | None = None) -> int | None:
         """Return the number of a path; None if it is missing. The entries must be sorted.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
-from itertools import groupby
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -100,20 +99,23 @@ class _Items(ItemsView[str, Row]):
 
 def _rows(found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, Row]]:
     """Combine the outputs of each source."""
-    for source, group in groupby(found, lambda columns: columns[0]):
-        first, *rest = group
-        _, status, reason, size, mtime_ns, changed, digest, *common = first[:10]
-        fingerprints = Fingerprints(*common)
-        if rest:
-            recipes = {columns[10]: columns[7] for columns in (first, *rest)}
+    known: dict[tuple[str, ...], Fingerprints] = {}
+    rest = iter(found)
+    after = next(rest, None)
+    while after is not None:
+        group = [after]
+        while (after := next(rest, None)) is not None and after[0] == group[0][0]:
+            group.append(after)
+        first = group[0]
+        common = first[7:10]
+        fingerprints = known.get(common)
+        if fingerprints is None:
+            fingerprints = known[common] = Fingerprints(*common)
+        if len(group) > 1:
+            recipes = {columns[10]: columns[7] for columns in group}
             fingerprints = fingerprints._replace(outputs=recipes)
-        files = tuple(map(_file_of, filter(_has_file, (first, *rest))))
-        facts = status, reason, size, mtime_ns, changed, digest
-        yield unescape(source), Row(*facts, fingerprints, files)
-
-
-def _has_file(columns: tuple[Any, ...]) -> bool:
-    return bool(columns[11])
+        files = tuple([_file_of(columns) for columns in group if columns[11]])
+        yield unescape(first[0]), Row._make((*first[1:7], fingerprints, files))
 
 
 def _file_of(columns: tuple[Any, ...]) -> OutputFile:

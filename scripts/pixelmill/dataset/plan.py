@@ -146,17 +146,18 @@ def make_plan(
     if not shard.is_whole:
         decisions = bytearray(_UNDECIDED if shard.owns(e.path) else _OF_OTHERS for e in entries)
     left: dict[str, str] = {}
-    near = 0
+    look_up = entries.reader()
     for source, row in rows.items():
-        number = entries.find(source, near)
-        if number is None:
+        found = look_up(source)
+        if found is None:
             plan.remove.append(source)
             plan.orphans += (file.path for file in row.files)
             continue
-        near = number + 1
-        entry = entries[number]
+        number, entry = found
         paths = outputs.of(entry)
-        left.update((file.path, source) for file in row.files if file.path not in paths)
+        for file in row.files:
+            if file.path not in paths:
+                left[file.path] = source
         if decisions[number] == _OF_OTHERS:
             continue
         current = _made_as_now(row, fingerprints)
@@ -242,9 +243,11 @@ def _made_as_now(row: Row, fingerprints: Fingerprints) -> tuple[OutputFile, ...]
     if row.status != "ok":
         return row.files if earlier.recipe == whole else ()
     return tuple(
-        file
-        for file in row.files
-        if earlier.of(file.variant) in (fingerprints.of(file.variant), whole)
+        [  # a list takes less time than a generator
+            file
+            for file in row.files
+            if earlier.of(file.variant) in (fingerprints.of(file.variant), whole)
+        ]
     )
 
 
@@ -270,10 +273,11 @@ def _why(
     if row.bytes_in != entry.bytes:
         return "source changed"
     if row.status == "ok":
-        paths = {file.path for file in current}
-        is_complete = len(current) == len(row.files)
-        if paths != set(outputs) if is_complete else not paths.issubset(outputs):
-            return "name changed"
+        paths = tuple([file.path for file in current])
+        if paths != outputs:  # nearly always, they are the same in the same order
+            is_complete = len(current) == len(row.files)
+            if set(paths) != set(outputs) if is_complete else not {*paths}.issubset(outputs):
+                return "name changed"
         sizes = [probes.size_of(file.path) for file in current]
         if None in sizes:
             return "output missing"
