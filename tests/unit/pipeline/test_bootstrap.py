@@ -38,6 +38,20 @@ def test_the_bootstrap_imports_little(repository):
     assert not HEAVY & set(json.loads(done.stdout))
 
 
+def test_a_script_imports_little_before_it_starts_its_host(repository):
+    program = (
+        "import json, sys\n"
+        "from pixelmill.app import cli, command, launcher\n"
+        "from pixelmill.pipeline import host_process\n"
+        "print(json.dumps(list(sys.modules)))"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=repository / "scripts", check=True, stdout=subprocess.PIPE)
+    imported = set(json.loads(done.stdout))
+    assert not (HEAVY - {"dataclasses"}) & imported
+    assert not {name for name in imported if name.startswith("pixelmill.imaging")}
+
+
 #: What takes the parent long to import, and it needs only later, or for a config.
 LATER = {"numpy", "cv2", "dask", "jsonschema", "importlib.metadata", "psutil"}
 
