@@ -8,7 +8,7 @@ from pixelmill.core.jobs import Job
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline.batching import batches, costs
+from pixelmill.pipeline.batching import batches, costs, total_cost
 
 RECIPE = parse({})
 
@@ -42,6 +42,13 @@ def test_the_cost_of_an_image_grows_with_its_bytes_and_its_pixels():
     assert list(costs(entries)) == pytest.approx([0.0005, 0.0205, 0.0055])
     assert list(costs(entries, 0.053)) == pytest.approx([0.003, 0.123, 0.033])
     assert len(costs(Entries(), 0.053)) == 0
+
+
+@pytest.mark.parametrize("seconds", [None, 0.053])
+def test_the_cost_of_all_images_is_the_sum_of_their_costs(seconds):
+    entries = Entries(Entry(f"{n}.jpg", 997 * n, 1, "jpeg", 31 * n, 17 * n) for n in range(50))
+    assert total_cost(entries, seconds) == pytest.approx(costs(entries, seconds).sum())
+    assert total_cost(Entries(), seconds) == 0
 
 
 def test_images_of_equal_cost_are_sorted_by_path():

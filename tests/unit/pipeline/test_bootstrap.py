@@ -31,43 +31,45 @@ HEAVY = {
 }
 
 
-def test_the_bootstrap_imports_little(repository):
-    program = "import json, sys, pixelmill.pipeline.bootstrap; print(json.dumps(list(sys.modules)))"
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=repository / "scripts", check=True, stdout=subprocess.PIPE)
-    assert not HEAVY & set(json.loads(done.stdout))
+@pytest.fixture
+def imported(repository):
+    """Function that returns the names of all modules that a new interpreter has after a program."""
+
+    def run(*lines):
+        program = "\n".join([*lines, "import json, sys", "print(json.dumps(list(sys.modules)))"])
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(
+            command, cwd=repository / "scripts", check=True, stdout=subprocess.PIPE
+        )
+        return set(json.loads(done.stdout))
+
+    return run
 
 
-def test_a_script_imports_little_before_it_starts_its_host(repository):
-    program = (
-        "import json, sys\n"
-        "from pixelmill.app import cli, command, launcher\n"
-        "from pixelmill.pipeline import host_process\n"
-        "print(json.dumps(list(sys.modules)))"
+def test_the_bootstrap_imports_little(imported):
+    assert not HEAVY & imported("import pixelmill.pipeline.bootstrap")
+
+
+def test_a_script_imports_little_before_it_starts_its_host(imported):
+    found = imported(
+        "from pixelmill.app import cli, command, launcher",
+        "from pixelmill.pipeline import host_process",
     )
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=repository / "scripts", check=True, stdout=subprocess.PIPE)
-    imported = set(json.loads(done.stdout))
-    assert not (HEAVY - {"dataclasses"}) & imported
-    assert not {name for name in imported if name.startswith("pixelmill.imaging")}
+    assert not (HEAVY - {"dataclasses"}) & found
+    assert not {name for name in found if name.startswith("pixelmill.imaging")}
 
 
 #: What takes the parent long to import, and it needs only later, or for a config.
 LATER = {"numpy", "cv2", "dask", "jsonschema", "importlib.metadata", "psutil"}
 
 
-def test_the_first_child_starts_before_the_parent_imports_much(repository):
-    program = (
-        "import json, sys\n"
-        "from pixelmill.app import cli, config\n"
-        "from pixelmill.engines.machine import cores\n"
-        "from pixelmill.pipeline import runner\n"
-        "config.named_recipe('light'), cores()\n"
-        "print(json.dumps(list(sys.modules)))"
+def test_a_parent_imports_little_before_its_host_gets_its_work(imported):
+    assert not LATER & imported(
+        "from pixelmill.app import cli, config",
+        "from pixelmill.engines.machine import cores",
+        "from pixelmill.pipeline import runner",
+        "config.named_recipe('light'), cores()",
     )
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=repository / "scripts", check=True, stdout=subprocess.PIPE)
-    assert not LATER & set(json.loads(done.stdout))
 
 
 #: In a process of its own: this one may have a server already.
