@@ -203,9 +203,8 @@ class Root:
 
     def lstat(self, path: str) -> os.stat_result | None:
         """Return the state of a file or link; None if there is none."""
-        above, name = self._parted(path)
         try:
-            folder = self._open.get(above) or self._folder(above)
+            folder, name = self._split(path)
             return os.stat(folder.at(name), dir_fd=folder.descriptor, follow_symlinks=False)
         except FileNotFoundError:
             return None

@@ -46,7 +46,7 @@ PERFORMANCE = "performance.html"
 
 @dataclass
 class RenderStats:
-    """How the engine stats and what it did.
+    """How the engine started, and what it did.
 
     Attributes
     ----------
