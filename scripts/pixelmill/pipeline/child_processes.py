@@ -1,58 +1,36 @@
-"""Child processes that a run starts, and the end of everything that they started.
+"""Child processes that a run starts, and what they leave behind.
 
-An own step may start processes, have them start others, and detach them from its session. Each
-child therefore has a marker in its environment, which everything that it starts inherits; and
-while children run, Linux makes this process the parent of their orphans (a "subreaper"). When a
-child ends, everything with its marker is killed. Temporary files and semaphores of children have
-names that are known in advance. The token of a run is stored beside the ledger, so that the next
-run finds what a killed run left behind.
-
-Other systems have no subreapers: there, the descendants that a child has when it ends are killed,
-and a process whose parents ended before is missed. On Linux, a process is missed if it clears its
-environment and leaves its session and its parents; if such a process ends by itself, it may stay
-a zombie for as long as this process lives.
+Everything that a child started ends with it (`process_trees`). Temporary files and semaphores of
+children have names that are known in advance. The token of a run is stored beside the ledger, so
+that the next run finds what a killed run left behind.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
-import logging
 import os
 import pickle
 import queue
 import re
 import secrets
 import shutil
-import signal
 import stat
 import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pixelmill.core.safe_path import LIBRARY
 from pixelmill.core.tables import read_json, write_json
-from pixelmill.pipeline import messages
-
-log = logging.getLogger(__name__)
-
-#: Marks a child and everything that it starts: token of the run, number of the child.
-VARIABLE = "PIXELMILL_OFFSPRING"
+from pixelmill.pipeline import messages, process_trees
+from pixelmill.pipeline.process_trees import END_ALLOWANCE, VARIABLE, descendants, subreaper
 
 #: Where the token of a run is stored, beside the ledger, while the run has children.
 RECORD = ".offspring"
-
-#: How long killed processes may take to disappear, in seconds.
-END_ALLOWANCE = 10.0
-
-#: How often it is checked whether they have, in seconds.
-_LOOK_INTERVAL = 0.002
 
 #: Messages that may wait to be read.
 _MOST_WAITING = 1_000
@@ -68,9 +46,6 @@ _SECRET = re.compile(
 
 #: Addresses with a password, such as those of databases, in values.
 _PASSWORD = re.compile(r"://[^\s/:@]*:[^\s/@]+@")
-
-#: The most processes that a message names.
-_MOST_NAMED = 10
 
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 
@@ -132,7 +107,7 @@ class ChildProcesses:
             child.end()
         if self._begun:
             self._begun = False
-            _subreaper.leave()
+            subreaper.leave()
             _remove(self.token, self._scratch)
             if self._state:
                 with contextlib.suppress(OSError):
@@ -189,7 +164,7 @@ class ChildProcesses:
         These processes must call `adopt_orphans`.
         """
         self._begin()
-        self._before = set(_children(os.getpid()))
+        self._before = set(process_trees.children_of(os.getpid()))
         return {VARIABLE: f"{self.token}-others"}
 
     def note_others(self) -> None:
@@ -199,7 +174,7 @@ class ChildProcesses:
     def end_others(self) -> None:
         """End what came from those processes."""
         self._below_others |= self._others()
-        _end_all(f"{self.token}-others", (), self._below_others)
+        process_trees.end_all(f"{self.token}-others", (), self._below_others)
 
     def _others(self) -> set[int]:
         """Return the numbers of new processes of `multiprocessing`, and of all below them.
@@ -208,18 +183,18 @@ class ChildProcesses:
         the worker ends. Environments do not help: Dask sets that of a worker after its start,
         where the system does not show it.
         """
-        new = set(_children(os.getpid())).difference(self._before)
+        new = set(process_trees.children_of(os.getpid())).difference(self._before)
         found: set[int] = set()
         for pid in new:
-            if _is_of_multiprocessing(pid):
-                found |= {pid, *_below(pid)}
+            if process_trees.is_of_multiprocessing(pid):
+                found |= {pid, *descendants(pid)}
         return found
 
     def _begin(self) -> None:
         if self._begun:
             return
         self._begun = True
-        _subreaper.enter()
+        subreaper.enter()
         with contextlib.suppress(OSError):  # no folder for temporary files can be written to
             folder = os.path.abspath(tempfile.gettempdir())
             self._scratch = os.path.join(folder, f"pixelmill-{self.token}")
@@ -293,7 +268,7 @@ class ChildProcess:
         if not self._ended:
             self._ended = True
             self._siblings.remove(self)
-            _end_all(self._marker, [self.process])
+            process_trees.end_all(self._marker, [self.process])
             for thread in self._threads:
                 thread.join(END_ALLOWANCE)  # its pipes are closed now
             for pipe in (self.process.stdin, self.process.stdout):
@@ -338,7 +313,7 @@ def end_leftovers(state: str) -> None:
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         token = scratch = ""
     if _TOKEN.fullmatch(token):
-        _kill_marked(token)
+        process_trees.kill_marked(token)
         _remove(token, scratch)
     with contextlib.suppress(OSError):
         os.unlink(path)
@@ -354,180 +329,3 @@ def _remove(token: str, scratch: str) -> None:
     for path in Path("/dev/shm").glob(f"sem.pixelmill-{token}-*"):
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-class _Subreaper:
-    """Makes this process the parent of orphaned descendants, while anybody needs it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._before = 0
-
-    def enter(self) -> None:
-        with self._lock:
-            self._users += 1
-            if self._users == 1 and sys.platform == "linux":
-                import ctypes
-
-                before = ctypes.c_int()
-                prctl = ctypes.CDLL(None).prctl
-                prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before))
-                self._before = before.value
-                prctl(_PR_SET_CHILD_SUBREAPER, 1)
-
-    def leave(self) -> None:
-        with self._lock:
-            self._users -= 1
-            if not self._users and sys.platform == "linux":
-                import ctypes
-
-                ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, self._before)
-
-
-#: Numbers of these operations on Linux (prctl.h).
-_PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 36, 37
-
-_subreaper = _Subreaper()
-
-
-@functools.cache
-def adopt_orphans() -> None:
-    """Make orphans of this process's children its own children, until it ends.
-
-    A worker that was started for a run also leaves the session of the run, because a step may
-    kill its whole process group.
-    """
-    _subreaper.enter()
-    if VARIABLE in os.environ and sys.platform == "linux":
-        with contextlib.suppress(PermissionError):  # it already has its own
-            os.setsid()
-
-
-def _end_all(
-    marker: str, processes: Iterable[subprocess.Popen[bytes]], below: Iterable[int] = ()
-) -> None:
-    """Kill children with a marker and everything that they started, and wait until they are gone.
-
-    Parameters
-    ----------
-    marker : str
-    processes : iterable of subprocess.Popen
-        The children.
-    below : iterable of int
-        Numbers of processes that came from children that have ended.
-    """
-    processes = list(processes)
-    if sys.platform != "linux":
-        _end_trees(processes)
-        return
-    end = time.monotonic() + END_ALLOWANCE
-    sessions = {process.pid for process in processes}  # each has its own
-    known = set(below)
-    for process in processes:
-        if process.poll() is None:  # not reaped, so its number is not reused
-            known |= {process.pid, *_below(process.pid)}
-            with contextlib.suppress(OSError):
-                os.killpg(process.pid, signal.SIGKILL)
-    while True:
-        here = set(_children(os.getpid()))
-        ours = {
-            pid
-            for pid in here
-            if pid in known or _has_marker(pid, marker) or _session_of(pid) in sessions
-        }
-        for pid in list(ours):
-            ours |= _below(pid)
-        known |= ours
-        for pid in ours:
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-        gone = [process.poll() is not None for process in processes]
-        for pid in ours & here - {process.pid for process in processes}:
-            with contextlib.suppress(OSError):
-                os.waitpid(pid, os.WNOHANG)
-        if not ours and all(gone):
-            return
-        if time.monotonic() > end:
-            some = ", ".join(map(str, sorted(ours)[:_MOST_NAMED]))
-            log.warning("%d processes have not ended after they were killed: %s", len(ours), some)
-            return
-        time.sleep(_LOOK_INTERVAL)
-
-
-def _end_trees(processes: Iterable[subprocess.Popen[bytes]]) -> None:
-    """Kill processes and the descendants that they have at this moment."""
-    import psutil
-
-    members = []
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            root = psutil.Process(process.pid)  # type: ignore[no-untyped-call]
-            members += root.children(recursive=True)  # type: ignore[no-untyped-call]
-        process.kill()
-        process.wait()
-    for member in members:
-        with contextlib.suppress(psutil.Error):
-            member.kill()
-    psutil.wait_procs(members, timeout=END_ALLOWANCE)  # type: ignore[no-untyped-call]
-
-
-def _below(pid: int) -> set[int]:
-    """Return the numbers of all descendants of a process; none if the system does not tell."""
-    found: set[int] = set()
-    pending = [pid]
-    while pending:
-        new = set(_children(pending.pop())) - found
-        found |= new
-        pending += new
-    return found
-
-
-def _children(pid: int) -> Iterator[int]:
-    """Yield the numbers of the children of a process on Linux, including ended ones."""
-    tasks: list[Path] = []
-    with contextlib.suppress(OSError):  # it has ended, perhaps a moment ago
-        tasks = [*Path("/proc", str(pid), "task").iterdir()]
-    for task in tasks:
-        with contextlib.suppress(OSError), open(task / "children", encoding="ascii") as file:
-            yield from map(int, file.read().split())
-
-
-def _has_marker(pid: int, marker: str) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return f"{VARIABLE}={marker}".encode() in file.read().split(b"\0")
-    except OSError:
-        return False
-
-
-def _is_of_multiprocessing(pid: int) -> bool:
-    """Whether `multiprocessing` started a process, apart from the resource tracker of this one."""
-    from multiprocessing import resource_tracker
-
-    if pid == getattr(resource_tracker._resource_tracker, "_pid", None):
-        return False
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return b"multiprocessing" in file.read()
-    except OSError:
-        return False
-
-
-def _session_of(pid: int) -> int | None:
-    with contextlib.suppress(OSError):
-        return os.getsid(pid)
-    return None
-
-
-def _kill_marked(token: str) -> None:
-    """Kill the processes of a run that was itself killed; they belong to the init process now."""
-    import psutil
-
-    found = []
-    for process in psutil.process_iter():  # type: ignore[no-untyped-call]
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(VARIABLE, "").startswith(f"{token}-"):
-                process.kill()  # psutil checks that the number was not reused
-                found.append(process)
-    psutil.wait_procs(found, timeout=END_ALLOWANCE)  # type: ignore[no-untyped-call]

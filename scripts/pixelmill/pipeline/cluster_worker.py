@@ -24,8 +24,9 @@ from pixelmill.imaging.renderer import Renderer
 from pixelmill.imaging.steps import custom
 from pixelmill.imaging.steps.process_state import SpoiledError
 from pixelmill.pipeline import breadcrumbs
-from pixelmill.pipeline.child_processes import ChildProcesses, adopt_orphans
+from pixelmill.pipeline.child_processes import ChildProcesses
 from pixelmill.pipeline.messages import pack, refusal
+from pixelmill.pipeline.process_trees import adopt_orphans
 from pixelmill.pipeline.quarantine import DeathCounter, Quarantine
 
 #: How much later than the limit a hanging worker may end, in seconds: to set the alarm for each

@@ -15,7 +15,7 @@ import pytest
 
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe_parser import parse
-from pixelmill.pipeline import breadcrumbs, child_processes
+from pixelmill.pipeline import breadcrumbs, process_trees
 from pixelmill.pipeline.child_processes import ChildProcesses, end_leftovers
 from pixelmill.pipeline.policy import Policy
 from tests.helpers.faults import policy as policy_of
@@ -78,7 +78,7 @@ def test_a_process_that_ends_during_the_read_is_no_error():
     program = "for number in $(seq 400); do true & done; wait"
     with subprocess.Popen(["bash", "-c", program]) as shell:
         while shell.poll() is None:
-            child_processes._below(os.getpid())
+            process_trees.descendants(os.getpid())
 
 
 def test_the_caller_keeps_its_own_processes_threads_and_place_among_the_processes(tmp_path, photos):
@@ -207,7 +207,7 @@ def test_what_a_run_notes_for_the_next_one_goes_with_its_end(tmp_path):
     with ChildProcesses(str(tmp_path)) as children:
         marked = children.mark()
         record = json.loads((tmp_path / ".offspring").read_text())
-        assert marked == {child_processes.VARIABLE: f"{record['token']}-others"}
+        assert marked == {process_trees.VARIABLE: f"{record['token']}-others"}
         scratch = Path(record["scratch"])
         assert stat.S_IMODE(scratch.stat().st_mode) == 0o700  # of this user alone
         (scratch / "file").touch()
