@@ -73,6 +73,7 @@ MODULES = (
     "imaging/steps/canvas",
     "imaging/codecs/jpeg",
     "imaging/codecs/color",
+    "imaging/codecs/color_management",
     "imaging/codecs/colorimetry",
     "imaging/codecs/icc",
     "imaging/codecs/photometric",

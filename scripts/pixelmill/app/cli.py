@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from pixelmill.app.argument_parser import Parser, byte_count, cell, number, path
 from pixelmill.core.errors import UserError
-from pixelmill.core.reasons import REASONS
-from pixelmill.core.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pixelmill.pipeline.policy import Policy
@@ -187,6 +185,8 @@ def policy(
         `pixelmill.app.config.complete`. It is not imported here: the rules take what this module
         imports for the code of every script, and the config's includes all steps.
     """
+    from pixelmill.core.reasons import REASONS
+    from pixelmill.core.sandbox import Sandbox
     from pixelmill.pipeline.policy import Policy
 
     if options.policy:

@@ -7,7 +7,6 @@ import errno
 import itertools
 import os
 import re
-import secrets
 import stat
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ TEMPORARY = re.compile(r"\.pixelmill-[0-9a-f-]+\.tmp")
 _LONGEST_LINE = 1_000_000
 
 #: Identifies this process: a process number could be that of a process on another machine.
-_TOKEN = secrets.token_hex(4)
+_TOKEN = os.urandom(4).hex()
 
 _COUNT = itertools.count()
 

@@ -13,7 +13,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterator
 
@@ -264,7 +263,7 @@ class Root:
             name = pending.pop()
             folder = self._enter(top, name, f"{path}/{name}", make=False)
             for inner in _empty_but_for_folders(folder):
-                moved = f".removed-{secrets.token_hex(8)}"
+                moved = f".removed-{os.urandom(8).hex()}"
                 os.rename(
                     folder.at(inner),
                     top.at(moved),

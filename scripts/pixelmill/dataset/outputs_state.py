@@ -9,7 +9,6 @@ same token is recorded by that job, so that the next run finds nothing to do.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -62,7 +61,7 @@ def token(tree: str) -> str:
         Folder of the output tree.
     """
     recorded = _read(tree)
-    new = secrets.token_hex(4)
+    new = os.urandom(4).hex()
     if not recorded.token:
         return new
     if ledger_backup.is_in_doubt(os.path.join(tree, LEDGER)):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pixelmill.core.errors import UserError
 from pixelmill.engines import semaphores
-from pixelmill.engines.base import Engine, ignore
+from pixelmill.engines.base import Engine
 from pixelmill.engines.local import inline_pool
 from pixelmill.engines.processes import (
     end_processes,
@@ -85,8 +85,6 @@ def open_engine(
         method = start_method(fork)
         if method == "forkserver":
             start_server(preload)
-    # Dask imports most of itself when it first runs, which is a part of the start-up.
-    spec.create(inline_pool()).run(ignore, [None], ignore)
     if method != "fork":
         while_starting()
     with _explain_refusal(name, workers):

@@ -9,6 +9,14 @@ from typing import Any
 
 from pixelmill.engines.base import Pool, Result, Task
 
+#: The most tasks per worker that are handed out without Dask.
+FEW_TASKS = 4
+
+
+def needs_dask(tasks: int, workers: int) -> bool:
+    """Return whether Dask is worth its import for a number of tasks."""
+    return tasks > FEW_TASKS * workers
+
 
 class LocalEngine:
     """An engine over a pool.
@@ -39,7 +47,10 @@ class Sequential(LocalEngine):
 
 
 class DaskLocal(LocalEngine):
-    """Dask's local scheduler over a pool that is started once."""
+    """Dask's local scheduler over a pool that is started once.
+
+    A few tasks are handed out without it, because importing it takes 45 ms.
+    """
 
     def run(
         self,
@@ -48,10 +59,13 @@ class DaskLocal(LocalEngine):
         on_result: Callable[[Result], None],
     ) -> None:
         """Run the tasks; see `pixelmill.engines.base.Engine`."""
+        tasks = list(tasks)
+        if not needs_dask(len(tasks), self.workers):
+            Futures(self._pool).run(work, tasks, on_result)
+            return
         from dask.callbacks import Callback
         from dask.local import get_async
 
-        tasks = list(tasks)
         # `get_async` is called directly, because `compute` takes 6 ms to look for something to
         # optimise. Independent tasks run in descending order of their keys.
         graph = {f"batch-{len(tasks) - rank:09d}": (work, task) for rank, task in enumerate(tasks)}

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import math
 import os
-import platform
 import re
 import sys
 from collections.abc import Iterator
@@ -62,6 +61,8 @@ def _quota(folder: Path) -> Iterator[int]:
 
 def machine() -> dict[str, str | int]:
     """Describe the machine, without the names of its host and users."""
+    import platform
+
     return {
         "processor": _processor(),
         "cores": cores(),
@@ -78,6 +79,8 @@ def machine_fingerprint() -> str:
 
 
 def _processor() -> str:
+    import platform
+
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from pixelmill.core.path_templates import fields_of
 
@@ -43,8 +43,19 @@ class Parameter(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Integer:
+class _WithDefault:
+    """A parameter of which only the default differs from step to step.
+
+    Parameters
+    ----------
+    default : object
+    """
+
+    def __init__(self, default: Any = REQUIRED) -> None:
+        self.default = default
+
+
+class Integer(NamedTuple):
     """An integer between two bounds, both inclusive."""
 
     minimum: int
@@ -65,8 +76,7 @@ class Integer:
         return value
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     """A real number between two bounds, both inclusive.
 
     Examples
@@ -93,8 +103,7 @@ class Number:
         return float(value)
 
 
-@dataclass(frozen=True)
-class Percent:
+class Percent(_WithDefault):
     """A share from 0 to 100 %, as a number or as a text such as ``5 %``.
 
     Examples
@@ -103,7 +112,6 @@ class Percent:
     (5.0, 2.5)
     """
 
-    default: Any = REQUIRED
     allowed = "a percentage from 0 to 100, such as 5 %"
 
     def check(self, value: Any) -> float:
@@ -117,8 +125,7 @@ class Percent:
             raise ValueError(self.allowed) from error
 
 
-@dataclass(frozen=True)
-class EncodingTarget:
+class EncodingTarget(_WithDefault):
     """What an encoded file must reach: at most so many bytes, or at least such a similarity.
 
     Examples
@@ -127,7 +134,6 @@ class EncodingTarget:
     ({'bytes': 200000}, {'ssim': 0.98})
     """
 
-    default: Any = None
     allowed = "{bytes: 200k} or {ssim: 0.98}"
 
     #: Which keys a target may have.
@@ -160,8 +166,7 @@ def _byte_count(value: Any) -> int:
         raise ValueError("{bytes: ...} with a number of bytes such as 200k or 1.5M") from error
 
 
-@dataclass(frozen=True)
-class PathTemplate:
+class PathTemplate(_WithDefault):
     """The path of an output, with fields; see `pixelmill.core.path_templates`.
 
     Examples
@@ -170,7 +175,6 @@ class PathTemplate:
     '{stem}.{ext}'
     """
 
-    default: Any = None
     allowed = "a path such as {folder}/{stem}.{ext}"
 
     def check(self, value: Any) -> str | None:
@@ -183,11 +187,9 @@ class PathTemplate:
         return value
 
 
-@dataclass(frozen=True)
-class Flag:
+class Flag(_WithDefault):
     """Yes or no."""
 
-    default: Any = REQUIRED
     allowed = "true or false"
 
     def check(self, value: Any) -> bool:
@@ -197,11 +199,9 @@ class Flag:
         return value
 
 
-@dataclass(frozen=True)
-class Margin:
+class Margin(_WithDefault):
     """A factor from 1 to 100, or 0 to decode at full size."""
 
-    default: Any = REQUIRED
     allowed = "1 to 100, or 0 to decode in full"
 
     def check(self, value: Any) -> float:
@@ -213,8 +213,7 @@ class Margin:
         return float(value)
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """One of a few values, some of which may have synonyms from other tools.
 
     Examples
@@ -225,7 +224,7 @@ class Choice:
 
     choices: tuple[Any, ...]
     default: Any = REQUIRED
-    synonyms: Mapping[str, Any] = field(default_factory=dict)
+    synonyms: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def allowed(self) -> str:
@@ -245,8 +244,7 @@ class Choice:
         return value
 
 
-@dataclass(frozen=True)
-class ChoiceOrNames:
+class ChoiceOrNames(NamedTuple):
     """One of a few values, or a list of names.
 
     Examples
@@ -276,8 +274,7 @@ class ChoiceOrNames:
         return tuple(sorted(set(value)))
 
 
-@dataclass(frozen=True)
-class Color:
+class Color(NamedTuple):
     """A colour as ``#rrggbb``, or white, black or gray, or one of the words in `also`.
 
     Examples
@@ -307,11 +304,9 @@ class Color:
         return value.lower()
 
 
-@dataclass(frozen=True)
-class Matrix:
+class Matrix(_WithDefault):
     """Three rows of three numbers, or of four, of which the last is an offset in levels."""
 
-    default: Any = REQUIRED
     allowed = "3 rows of 3 numbers, or of 4 where the last is an offset, each from -1000 to 1000"
 
     def check(self, value: Any) -> tuple[tuple[float, ...], ...]:
@@ -327,8 +322,7 @@ class Matrix:
             raise ValueError(self.allowed) from error
 
 
-@dataclass(frozen=True)
-class Sides:
+class Sides(NamedTuple):
     """A width in pixels for all four sides, or one for each: top, right, bottom, left.
 
     Examples
@@ -357,11 +351,9 @@ class Sides:
             raise ValueError(self.allowed) from error
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(_WithDefault):
     """A text with at least one visible character."""
 
-    default: Any = REQUIRED
     allowed = "a text"
 
     def check(self, value: Any) -> str:
@@ -371,8 +363,7 @@ class Text:
         return value
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """A file that a step reads; its content is a part of the recipe.
 
     The value is the path as the recipe gives it. The function of the step takes the path of the

@@ -10,10 +10,11 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import select
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -42,7 +43,7 @@ def main() -> None:
     _name_leftovers(settings["token"], settings["scratch"])
     if task == "host":
         _close_in_copies(inbox, channel.descriptor)
-        _run_host(channel, orders, **arguments)
+        _run_host(channel, orders, partial(_is_readable, inbox), **arguments)
     else:
         from pixelmill.pipeline.quarantine import try_images
 
@@ -50,7 +51,13 @@ def main() -> None:
     _stay(orders)
 
 
-def _run_host(channel: Channel, orders: Iterator[bytes], modules: Sequence[str]) -> None:
+def _run_host(
+    channel: Channel,
+    orders: Iterator[bytes],
+    has_order: Callable[[], bool],
+    modules: Sequence[str],
+    if_idle: Sequence[str] = (),
+) -> None:
     """Run an engine in this process; see `pixelmill.pipeline.host.run_host`.
 
     The first message is ``("waited", seconds)``: how long this process waited for its work
@@ -61,17 +68,30 @@ def _run_host(channel: Channel, orders: Iterator[bytes], modules: Sequence[str])
     channel : Channel
     orders : iterator
         Yields the work, and then its images with the names of their outputs, pickled.
+    has_order : callable
+        Whether the work has begun to arrive.
     modules : sequence of str
-        Modules to import before the work arrives.
+        Modules to import before the work is read.
+    if_idle : sequence of str
+        Modules to import if the work has not arrived by then.
     """
     from pixelmill.pipeline.host import libraries, run_host
 
     import_all([*libraries(), *modules])
+    if not has_order():
+        import_all(if_idle)
     ready = time.perf_counter()
     packed = next(orders)
     channel.send("waited", time.perf_counter() - ready)
     work = pickle.loads(packed)
     run_host(channel, work, lambda: pickle.loads(next(orders)), partial(_stay, orders))
+
+
+def _is_readable(descriptor: int) -> bool:
+    """Return whether a pipe has something to read; always on Windows, which cannot tell."""
+    if os.name == "nt":
+        return True
+    return bool(select.select([descriptor], [], [], 0)[0])
 
 
 def _close_in_copies(*descriptors: int) -> None:

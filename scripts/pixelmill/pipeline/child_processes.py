@@ -13,7 +13,6 @@ import os
 import pickle
 import queue
 import re
-import secrets
 import shutil
 import stat
 import subprocess
@@ -21,7 +20,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pixelmill.core.safe_path import LIBRARY
@@ -48,6 +46,9 @@ _SECRET = re.compile(
 _PASSWORD = re.compile(r"://[^\s/:@]*:[^\s/@]+@")
 
 _TOKEN = re.compile(r"[0-9a-f]{16}")
+
+#: Where Linux keeps named semaphores.
+_SEMAPHORES = "/dev/shm"
 
 #: Starts a child, which imports from the folder of this package only until it has its orders.
 _BEGIN = (
@@ -87,7 +88,7 @@ class ChildProcesses:
     def __init__(
         self, state: str | None = None, withhold: bool = False, is_early: bool = False
     ) -> None:
-        self.token = secrets.token_hex(8)
+        self.token = os.urandom(8).hex()
         self.has_withheld = False
         self._state = state
         self._withhold = withhold
@@ -326,6 +327,8 @@ def _remove(token: str, scratch: str) -> None:
             state = os.lstat(scratch)
             if stat.S_ISDIR(state.st_mode) and state.st_uid == getattr(os, "getuid", int)():
                 shutil.rmtree(scratch, ignore_errors=True)
-    for path in Path("/dev/shm").glob(f"sem.pixelmill-{token}-*"):
-        with contextlib.suppress(OSError):
-            path.unlink()
+    with contextlib.suppress(OSError):  # other systems have no such folder
+        for entry in os.scandir(_SEMAPHORES):
+            if entry.name.startswith(f"sem.pixelmill-{token}-"):
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)

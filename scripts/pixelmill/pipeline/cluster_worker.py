@@ -10,7 +10,6 @@ import faulthandler
 import hashlib
 import json
 import os
-import secrets
 import socket
 import threading
 import time
@@ -83,7 +82,7 @@ class ClusterWorker:
             if breadcrumbs.read(self._folder, name):
                 outcomes = self._try_alone(batch)
             else:
-                outcomes = self._make(batch, f"{name}-{secrets.token_hex(8)}")
+                outcomes = self._make(batch, f"{name}-{os.urandom(8).hex()}")
         except UserError as error:
             return b"refused " + json.dumps(refusal(error)).encode("ascii")
         breadcrumbs.forget(self._folder, name)

@@ -20,8 +20,10 @@ from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.engines.distributed import Cluster
 from pixelmill.engines.lifecycle import open_engine
+from pixelmill.engines.local import needs_dask
 from pixelmill.engines.malloc import keep_freed
-from pixelmill.engines.registry import has_processes, on_cluster
+from pixelmill.engines.processes import import_all
+from pixelmill.engines.registry import engine_spec, has_processes, on_cluster
 from pixelmill.imaging.codecs.limits import Limits
 from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import Renderer
@@ -140,6 +142,8 @@ def run_host(
             todo.extend(batches(entries, outputs, work.workers, work.seconds_per_image))
             for batch in todo[:_PREPARED]:
                 batch.jobs = tuple(batch.jobs)
+            if needs_dask(len(todo), work.workers):
+                import_all(engine_spec(work.engine).modules)  # a part of the start-up
 
         with open_engine(
             work.engine, work.workers, needed, prepare if apart else None, cut, confine, fork=True

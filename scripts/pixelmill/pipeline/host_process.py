@@ -51,7 +51,9 @@ class HostProcess:
     children : ChildProcesses
         Starts it.
     modules : tuple of str
-        Names of modules that it imports before it has its work, besides those of every host.
+        Names of modules that it imports before it reads its work, besides those of every host.
+    if_idle : tuple of str
+        Names of modules that it imports if its work has not arrived by then.
 
     Attributes
     ----------
@@ -62,13 +64,15 @@ class HostProcess:
         Images at which it hangs.
     """
 
-    def __init__(self, children: ChildProcesses, modules: tuple[str, ...]) -> None:
+    def __init__(
+        self, children: ChildProcesses, modules: tuple[str, ...], if_idle: tuple[str, ...] = ()
+    ) -> None:
         self.children = children
         self.startup_seconds = 0.0
         self.overdue: list[breadcrumbs.Breadcrumb] = []
         self._began = time.perf_counter()
         self._inbox: queue.Queue[Message] = queue.Queue(1)
-        self.process = children.start("host", self._inbox, modules=modules)
+        self.process = children.start("host", self._inbox, modules=modules, if_idle=if_idle)
 
     def __enter__(self) -> HostProcess:
         return self
@@ -157,19 +161,20 @@ class HostProcess:
         self.process.end()
 
 
-def start_host(children: ChildProcesses, engine: str, modules: Iterable[str] = ()) -> HostProcess:
-    """Start a host for an engine, or for the one that will be chosen.
+def start_early(children: ChildProcesses, engine: str, modules: Iterable[str]) -> HostProcess:
+    """Start a host before its work is known.
 
     Parameters
     ----------
     children : ChildProcesses
         Starts it.
     engine : str
+        The engine that is asked for, perhaps `AUTO`.
     modules : iterable of str
         Modules that the workers need.
     """
     dask = ENGINES["processes" if engine == AUTO else engine].modules
-    return HostProcess(children, (*modules, *dask))
+    return HostProcess(children, tuple(modules), if_idle=dask)
 
 
 @contextlib.contextmanager
@@ -198,4 +203,4 @@ def early_host(
         yield None
         return
     with ChildProcesses(withhold=True, is_early=True) as children:
-        yield start_host(children, engine, (renderer,))
+        yield start_early(children, engine, (renderer,))

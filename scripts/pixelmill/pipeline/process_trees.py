@@ -23,7 +23,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -169,11 +168,11 @@ def descendants(pid: int) -> set[int]:
 
 def children_of(pid: int) -> Iterator[int]:
     """Yield the numbers of the children of a process on Linux, including ended ones."""
-    tasks: list[Path] = []
-    with contextlib.suppress(OSError):  # it has ended, perhaps a moment ago
-        tasks = [*Path("/proc", str(pid), "task").iterdir()]
-    for task in tasks:
-        with contextlib.suppress(OSError), open(task / "children", encoding="ascii") as file:
+    tasks: list[str] = []
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{pid}/task") as found:
+        tasks = [task.path for task in found]
+    for task in tasks:  # they may end at any moment
+        with contextlib.suppress(OSError), open(f"{task}/children", "rb") as file:
             yield from map(int, file.read().split())
 
 

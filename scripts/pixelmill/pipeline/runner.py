@@ -34,7 +34,7 @@ from pixelmill.pipeline.batching import total_cost
 from pixelmill.pipeline.child_processes import ChildProcesses, end_leftovers
 from pixelmill.pipeline.engine_choice import choose
 from pixelmill.pipeline.host import Work, confinement, modules
-from pixelmill.pipeline.host_process import HostProcess, start_host
+from pixelmill.pipeline.host_process import HostProcess, start_early
 from pixelmill.pipeline.planning import fingerprints_of, plan_pass, remove_orphans
 from pixelmill.pipeline.recorder import OutcomeRecorder
 from pixelmill.pipeline.request import PassContext, ProcessRequest
@@ -174,7 +174,7 @@ def _early(
     if host is not None and host.children is children:
         return host
     if certain and not on_cluster(request.engine):
-        return start_host(children, request.engine, modules(request.recipe, request.renderer))
+        return start_early(children, request.engine, modules(request.recipe, request.renderer))
     return None
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +29,7 @@ from pixelmill.pipeline.breadcrumbs import Breadcrumb
 from pixelmill.pipeline.child_processes import ChildProcesses
 from pixelmill.pipeline.cluster_worker import ClusterWorker
 from pixelmill.pipeline.host import Work, modules
-from pixelmill.pipeline.host_process import HostProcess, start_host
+from pixelmill.pipeline.host_process import HostProcess
 from pixelmill.pipeline.messages import MalformedError
 from pixelmill.pipeline.quarantine import DeathCounter, Quarantine
 
@@ -175,7 +174,7 @@ class _Supervisor:
         work = self._work
         needed = modules(work.renderer.recipe, type(work.renderer))
         while self.pending:
-            with early or start_host(self._children, work.engine, needed) as child:
+            with early or HostProcess(self._children, needed) as child:
                 early = None
                 child.give(work, self.pending.rest(), self._outputs)
                 while_starting()
@@ -247,7 +246,7 @@ class _Supervisor:
         """Have a cluster render the images; its workers isolate those that crash them."""
         work = self._work
         # A new folder, so that workers of a killed run see that their run is over.
-        folder = os.path.abspath(os.path.join(work.breadcrumb_dir, secrets.token_hex(8)))
+        folder = os.path.abspath(os.path.join(work.breadcrumb_dir, os.urandom(8).hex()))
         breadcrumbs.clear(work.breadcrumb_dir)
         os.mkdir(folder, 0o700)  # workers unpickle files in it
         report = os.path.join(os.path.dirname(work.breadcrumb_dir), PERFORMANCE)

@@ -420,3 +420,22 @@ def test_workers_come_from_the_server_that_was_started_early(tmp_path, repositor
         [sys.executable, program], env=environment, check=True, stdout=subprocess.PIPE, text=True
     )
     assert done.stdout.split() == ["True"] * 3
+
+
+FEW = """
+import sys
+from pixelmill.engines.lifecycle import open_engine
+
+with open_engine("threads", 2) as engine:
+    for tasks in (8, 9):
+        engine.run(abs, range(tasks), lambda result: None)
+        print("dask" in sys.modules)
+"""
+
+
+def test_dask_is_imported_for_more_than_four_tasks_a_worker(repository):
+    done = subprocess.run(
+        [sys.executable, "-c", FEW], cwd=repository / "scripts", check=True,
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["False", "True"]

@@ -117,8 +117,35 @@ def test_a_host_reports_how_long_it_waited_for_its_work(monkeypatch):
     channel = SimpleNamespace(send=lambda *words: sent.append(words))
     monkeypatch.setattr(bootstrap, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     monkeypatch.setattr("pixelmill.pipeline.host.run_host", run)
-    bootstrap._run_host(channel, orders(), ())
+    bootstrap._run_host(channel, orders(), lambda: False, ())
     assert sent == [("waited", 50.5), ("work", "images")]
+
+
+@pytest.mark.parametrize(
+    ("is_there", "expected"), [(False, [["json"], ["dask"]]), (True, [["json"]])]
+)
+def test_a_host_imports_the_library_of_its_engine_only_if_its_work_is_not_there(
+    is_there, expected, monkeypatch
+):
+    imported = []
+    monkeypatch.setattr(bootstrap, "import_all", imported.append)
+    monkeypatch.setattr("pixelmill.pipeline.host.libraries", lambda: ())
+    monkeypatch.setattr("pixelmill.pipeline.host.run_host", lambda *given: None)
+    channel = SimpleNamespace(send=lambda *words: None)
+    orders = iter([pickle.dumps("work")])
+    bootstrap._run_host(channel, orders, lambda: is_there, ["json"], ["dask"])
+    assert imported == expected
+
+
+def test_a_pipe_says_whether_work_has_arrived():
+    reader, writer = os.pipe()
+    try:
+        assert not bootstrap._is_readable(reader) or os.name == "nt"
+        os.write(writer, b"work")
+        assert bootstrap._is_readable(reader)
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 def test_unreadable_work_ends_only_the_host(capfd):

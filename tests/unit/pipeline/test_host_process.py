@@ -20,7 +20,7 @@ from pixelmill.pipeline import breadcrumbs, child_processes, host_process
 from pixelmill.pipeline.breadcrumbs import Breadcrumb
 from pixelmill.pipeline.child_processes import ChildProcesses, Message
 from pixelmill.pipeline.host import Work, modules
-from pixelmill.pipeline.host_process import HostProcess, early_host, start_host
+from pixelmill.pipeline.host_process import HostProcess, early_host, start_early
 from pixelmill.pipeline.messages import MalformedError, unpack
 
 pytestmark = pytest.mark.usefixtures("started_children")
@@ -222,8 +222,10 @@ def test_no_host_starts_for_a_cluster(tmp_path):
 
 def test_engines_that_use_dask_import_it_while_they_wait():
     started = []
-    children = SimpleNamespace(start=lambda *given, modules: started.append(modules))
+    children = SimpleNamespace(
+        start=lambda *given, modules, if_idle: started.append((modules, if_idle))
+    )
     for engine in ("auto", "threads", "processes", "sequential", "futures"):
-        start_host(children, engine, ("json",))
-    with_dask = ("json", "dask.callbacks", "dask.local")
-    assert started == [with_dask] * 3 + [("json",)] * 2
+        start_early(children, engine, ("json",))
+    dask = ("dask.callbacks", "dask.local")
+    assert started == [(("json",), dask)] * 3 + [(("json",), ())] * 2

@@ -213,7 +213,7 @@ def test_an_early_host_is_used_unless_it_lacks_what_the_recipe_may_need(
 
 
 def test_a_pass_gives_its_work_to_the_host_that_was_started_before(tmp_path, photos, monkeypatch):
-    monkeypatch.setattr(supervisor, "start_host", None)  # no other is started
+    monkeypatch.setattr(supervisor, "HostProcess", None)  # no other is started
     source, target = photos(tmp_path / "in", 3), tmp_path / "out"
     with early_host(str(target), "processes") as host:
         assert not target.exists()

@@ -59,7 +59,7 @@ class Play:
         self.children, self.tried, self.recorded, self.breadcrumbs = [], [], [], []
         self.given, self.events = [], []
         self.of_children = "children"
-        monkeypatch.setattr(supervisor, "start_host", lambda *given: self.children.pop(0))
+        monkeypatch.setattr(supervisor, "HostProcess", lambda *given: self.children.pop(0))
         monkeypatch.setattr(supervisor, "Quarantine", self.quarantine)
         monkeypatch.setattr(breadcrumbs, "read", self.read)
         monkeypatch.setattr(messages, "unpack", lambda content, job_of, variants: content)

@@ -19,7 +19,8 @@ from pixelmill.core.errors import ImageError
 from pixelmill.imaging.arrays import AnyArray, array_of, as_bgr, image_of, upright
 from pixelmill.imaging.backends.opencv_steps import OPENCV_STEPS
 from pixelmill.imaging.codecs import decoding, encoding, icc, jpeg, metadata
-from pixelmill.imaging.codecs.color import deep_to_srgb, describes, is_srgb
+from pixelmill.imaging.codecs.color import describes
+from pixelmill.imaging.codecs.color_management import deep_to_srgb, is_srgb
 from pixelmill.imaging.codecs.decoded import Decoded, DecodeOptions, SizeHint
 from pixelmill.imaging.codecs.formats import (
     FORMATS,

@@ -28,10 +28,9 @@ for _format in FORMATS.values():
     for _plugin in _format.plugins:  # importing one registers it; Pillow would search them all
         importlib.import_module(f"PIL.{_plugin}")
 
-_UNSUPPORTED = re.compile(
-    r"not available|unsupported|not supported|not implemented|unknown|cannot handle", re.I
-)
-_TRUNCATED = re.compile(r"truncated|unexpected end|not enough|premature", re.I)
+# What decoders say; these expressions are compiled with the first error.
+_UNSUPPORTED = r"not available|unsupported|not supported|not implemented|unknown|cannot handle"
+_TRUNCATED = r"truncated|unexpected end|not enough|premature"
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters becomes an outcome
 
@@ -323,8 +322,8 @@ def _reason(error: Exception) -> str:
     text = str(error)
     if "too large" in text:  # for example, a text of a PNG when it is decompressed
         return "too_large"
-    if isinstance(error, EOFError) or _TRUNCATED.search(text):
+    if isinstance(error, EOFError) or re.search(_TRUNCATED, text, re.I):
         return "truncated"
-    if isinstance(error, NotImplementedError) or _UNSUPPORTED.search(text):
+    if isinstance(error, NotImplementedError) or re.search(_UNSUPPORTED, text, re.I):
         return "unsupported"
     return "corrupt"

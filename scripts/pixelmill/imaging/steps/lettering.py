@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image, ImageColor, ImageDraw, ImageFont, features
+from PIL import Image, ImageColor, features
 
 from pixelmill.core import regular_files
 from pixelmill.core.filenames import escape
@@ -229,6 +229,8 @@ def _needs_layout(character: str) -> bool:
 
 def _masks(text: str, content: bytes, size: float, share: float) -> tuple[Image.Image, Image.Image]:
     """Draw a text with an outline, and without; both cut to what is seen of the first."""
+    from PIL import ImageDraw, ImageFont
+
     font, rim = ImageFont.truetype(io.BytesIO(content), size), size * share
     # The lines are placed here, because Pillow moves them apart by the width of an outline.
     pitch = sum(font.getmetrics()) + math.ceil(2 * rim)

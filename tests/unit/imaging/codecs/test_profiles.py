@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 from pixelmill.core.jobs import Job
 from pixelmill.imaging import recipe_parser
 from pixelmill.imaging.codecs import icc
-from pixelmill.imaging.codecs.color import is_srgb
+from pixelmill.imaging.codecs.color_management import is_srgb
 from pixelmill.imaging.codecs.decoded import DecodeOptions
 from pixelmill.imaging.codecs.decoding import decode
 from pixelmill.imaging.renderer import Renderer
