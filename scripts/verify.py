@@ -1,18 +1,18 @@
 """Verify an output tree: complete, intact, and as the recipe asks."""
 
 import argparse
-import os
 
 from pixelmill.app import cli, console, launcher
 
 
 def main(options: argparse.Namespace) -> int:
     """Verify, and print each check with its counts and the verdict."""
-    from pixelmill.dataset.file_names import PASSED
+    from pixelmill.dataset.file_names import has_verification, verified_beside
     from pixelmill.engines.lifecycle import start_early
 
-    if not os.path.lexists(os.path.join(options.target, PASSED)):  # all outputs will be opened
-        start_early(["pixelmill.verification.verify"])
+    beside = verified_beside(options.target) if options.beside else []
+    if not beside and not has_verification(options.target):
+        start_early(["pixelmill.verification.verify"])  # all outputs will be opened
 
     from pixelmill.app.config import named_recipe
     from pixelmill.core.tables import write_json
@@ -31,6 +31,7 @@ def main(options: argparse.Namespace) -> int:
         cli.count_workers(options),
         **cli.settings(options, "verify", "scope", "sample", "min_psnr"),
         confined=options.sandbox != "off",
+        beside=beside,
     )
     console.print_checks(options.label, result, brief=options.evidence)
     if options.output:
@@ -46,6 +47,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, help="number of images compared with a reference")
     parser.add_argument("--min-psnr", type=float, help="lowest similarity allowed, in dB")
     cli.add_settings(parser, "verify")
+    parser.add_argument(
+        "--beside",
+        action="store_true",
+        help="the folders beside DST are output trees of the same images and recipe: what passed "
+        "there is not checked again",
+    )
     parser.add_argument("--output", metavar="JSON", help="file for the results of the checks")
     parser.add_argument("--token", default="", help="identifies the checks to the workflow")
     parser.add_argument(

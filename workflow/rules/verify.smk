@@ -33,7 +33,7 @@ rule verify_tree:
     shell:
         "python {input.code[0]:q} {params.folder:q} {params.tree:q} --recipe {params.recipe:q}"
         " --steps-folder {params.steps_folder:q} --catalog {input.catalog:q}"
-        " --settings {params.settings:q} --sandbox {params.sandbox}"
+        " --settings {params.settings:q} --sandbox {params.sandbox} --beside"
         " --output {output.checks:q} --token {params.token:q} --evidence --workers {threads} --cap-workers"
         " --label {wildcards.dataset}/{wildcards.recipe}/{wildcards.engine} --log {log:q}"
 

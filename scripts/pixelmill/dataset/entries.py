@@ -61,7 +61,7 @@ class Entries(Sequence[Entry]):
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.paths = Paths()
         self.sizes = array("q")
-        self._times = array("q")
+        self.times = array("q")
         self._formats: list[str] = []
         self._format_numbers = array("B")
         self.widths = array("Q")
@@ -87,7 +87,7 @@ class Entries(Sequence[Entry]):
             self._names.extend(repeat("", len(self) - len(self._names)))
             self._names.extend(names)
         self.sizes.extend(sizes)
-        self._times.extend(times)
+        self.times.extend(times)
         self._formats += [name for name in dict.fromkeys(formats) if name not in self._formats]
         self._format_numbers.extend(map(self._formats.index, formats))
         self.widths.extend(widths)
@@ -108,7 +108,7 @@ class Entries(Sequence[Entry]):
         return Entry(
             self.paths[number],
             self.sizes[number],
-            self._times[number],
+            self.times[number],
             self._formats[self._format_numbers[number]],
             self.widths[number],
             self.heights[number],
@@ -126,7 +126,7 @@ class Entries(Sequence[Entry]):
         columns = zip(
             self.paths.between(begin, end),
             self.sizes[begin:end],
-            self._times[begin:end],
+            self.times[begin:end],
             map(self._formats.__getitem__, self._format_numbers[begin:end]),
             self.widths[begin:end],
             self.heights[begin:end],
@@ -151,7 +151,7 @@ class Entries(Sequence[Entry]):
     def _columns(self) -> tuple[object, ...]:
         formats = self._formats, self._format_numbers
         rarer = self._offsets, self._taken, self._names
-        rest = self._times, self._changes, *formats, *rarer
+        rest = self.times, self._changes, *formats, *rarer
         return self.paths, self.sizes, self.widths, self.heights, *rest
 
     @property

@@ -20,6 +20,25 @@ PASSED = "verification.sqlite"
 SHARDS = "shards"
 
 
+def has_verification(tree: str) -> bool:
+    """Return whether a tree has been verified before."""
+    return os.path.lexists(os.path.join(tree, PASSED))
+
+
+def verified_beside(tree: str) -> list[str]:
+    """Return the other trees in the same folder that have been verified before, sorted.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be listed.
+    """
+    parent, own = os.path.split(os.path.abspath(tree))
+    with os.scandir(parent) as entries:
+        others = [entry.path for entry in entries if entry.name != own]
+    return sorted(filter(has_verification, others))
+
+
 def state_folder(folder: str, shard: str) -> str:
     """Return the folder of a shard's own files, below a tree or a dataset's tables.
 

@@ -21,19 +21,19 @@ from pixelmill.engines.processes import (
 from pixelmill.engines.registry import engine_spec
 
 
-def start_early(preload: Sequence[str], engine: str = "processes") -> None:
+def start_early(preload: Sequence[str]) -> None:
     """Start the server that the workers of an engine are forked from, if there will be one.
 
-    The server imports what they need while this process does something else.
+    The server imports what they need while this process does something else. It does not import
+    Dask, which a few tasks do without.
 
     Parameters
     ----------
     preload : sequence of str
         As for `open_engine`.
-    engine : str
     """
     if start_method() == "forkserver":
-        start_server([*preload, *engine_spec(engine).modules])
+        start_server(preload)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from pixelmill.core.root import Root
 from pixelmill.storage.archives import Member, Place
 from pixelmill.verification.checks import OUTPUT_CHECKS, SIDECAR_CHECK
 from pixelmill.verification.expectations import expectations_of
+from pixelmill.verification.manifest import UNKNOWN, SourceState
 from pixelmill.verification.opened_output import OpenedOutput
 from pixelmill.verification.sidecar_check import SUFFIX, sidecar_fault
 
@@ -29,6 +30,8 @@ class Task(NamedTuple):
         Digest that the manifest records.
     is_sampled : bool
         Whether the picture is compared even if nothing else is wrong.
+    source_state : tuple of int
+        State of the source, as the catalog has it.
     member : Member or None
         The source, if it is a member of an archive.
     """
@@ -38,6 +41,7 @@ class Task(NamedTuple):
     variant: str
     sha256: str
     is_sampled: bool
+    source_state: SourceState = UNKNOWN
     member: Member | None = None
 
     def place(self, source_root: str) -> Place:
@@ -66,6 +70,8 @@ class Finding(NamedTuple):
         Whether its expected size is known.
     pictures : tuple of ndarray or None
         Output and reference, reduced, if they differ.
+    source_state : tuple of int
+        As in the task.
     """
 
     output: str
@@ -77,6 +83,7 @@ class Finding(NamedTuple):
     is_sampled: bool
     sized: bool
     pictures: tuple[Any, Any] | None
+    source_state: SourceState = UNKNOWN
 
 
 class Tasks:
@@ -104,7 +111,7 @@ class Tasks:
         return Tasks, (tuple(self),)
 
 
-def _read(descriptor: int) -> tuple[os.stat_result, bytes]:
+def read_output(descriptor: int) -> tuple[os.stat_result, bytes]:
     """Return state and content of an open file, with few calls, and close it."""
     try:
         state = os.fstat(descriptor)
@@ -146,7 +153,7 @@ class Inspector:
     def inspect(self, task: Task) -> Finding:
         """Open one output and run the checks."""
         try:
-            state, data = _read(self._images.open(task.output))
+            state, data = read_output(self._images.open(task.output))
         except OSError as error:
             fault = ("decodes", f"cannot be read: {error.strerror}")
             return Finding(task.output, (fault,), "", 0, 0, None, False, False, None)
@@ -176,6 +183,7 @@ class Inspector:
             task.is_sampled,
             opened.expected_size is not None,
             None if verdict is None or verdict.why is None else verdict.pictures,
+            task.source_state,
         )
 
     def _inspect_sidecar(self, task: Task, data: bytes, mtime_ns: int) -> Finding:
@@ -188,5 +196,6 @@ class Inspector:
         if why := sidecar_fault(data, self._images, task.source, source):
             faults.append((SIDECAR_CHECK.name, why))
         return Finding(
-            task.output, tuple(faults), sha256, len(data), mtime_ns, None, False, False, None
-        )
+            task.output, tuple(faults), sha256, len(data), mtime_ns, None, False, False, None,
+            task.source_state,
+        )  # fmt: skip

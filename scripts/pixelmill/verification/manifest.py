@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Set
 from functools import cached_property
 from itertools import compress, islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape, unescape
@@ -25,6 +25,13 @@ _COLUMNS = ("source", "variant", "output", "status", "sha256")
 _BYTES, _DIGITS = 32, 64
 
 
+#: Size of a source in bytes, and time of its modification in ns.
+SourceState: TypeAlias = tuple[int, int]
+
+#: State of a source that the catalog lacks.
+UNKNOWN: SourceState = (-1, -1)
+
+
 class Output(NamedTuple):
     """What a manifest records of an output.
 
@@ -36,12 +43,14 @@ class Output(NamedTuple):
         Name of the output in its recipe.
     sha256 : str
         Any text, if the manifest was edited.
+    source_state : tuple of int
     """
 
     path: str
     source: str
     variant: str
     sha256: str
+    source_state: SourceState
 
 
 class Sources:
@@ -61,6 +70,7 @@ class Sources:
     def __init__(self, entries: Entries) -> None:
         self.named = bytearray(len(entries))
         self._paths = entries.paths
+        self._sizes, self._times = entries.sizes, entries.times
         self._others = Paths()  # as the manifest has them, some of them several times
         self._find = finder(entries.paths)
         self._last, self._number = "", -1
@@ -83,6 +93,12 @@ class Sources:
         if number < len(self.named):
             return self._paths[number]
         return unescape(self._others[number - len(self.named)])
+
+    def state(self, number: int) -> SourceState:
+        """Return the state of a source; `UNKNOWN` if it is no entry."""
+        if number < len(self.named):
+            return self._sizes[number], self._times[number]
+        return UNKNOWN
 
     def not_named(self) -> list[str]:
         """Return the entries that the manifest does not name: their paths, escaped and sorted."""
@@ -217,7 +233,12 @@ class Outputs(Named):
             self._sources.path(self._source_numbers[number]),
             self._variants[self._variant_numbers[number]],
             self.digests[number],
+            self.source_state(number),
         )
+
+    def source_state(self, number: int) -> SourceState:
+        """Return the state of the source of an output, as the catalog has it."""
+        return self._sources.state(self._source_numbers[number])
 
     @cached_property
     def variants(self) -> Counter[str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from pixelmill.core.databases import is_sound
+from pixelmill.core.databases import connect_to_read, is_sound
 from pixelmill.core.filenames import escape, unescape
 from pixelmill.dataset.ledger_backup import set_database_aside
 from pixelmill.dataset.paths import Paths
 from pixelmill.verification.inspector import Finding
-
-_COLUMNS = "output, bytes, mtime_ns, sha256, similarity, sized, incomparable"
 
 
 class PassedOutput(NamedTuple):
@@ -32,6 +32,8 @@ class PassedOutput(NamedTuple):
         Whether its expected size was known.
     incomparable : bool
         Whether the picture was to be compared and could not be.
+    source_bytes, source_mtime_ns : int
+        Size and time of modification of the source.
     """
 
     output: str
@@ -41,6 +43,44 @@ class PassedOutput(NamedTuple):
     similarity_db: float | None
     sized: bool
     incomparable: bool
+    source_bytes: int
+    source_mtime_ns: int
+
+
+_COLUMNS = ", ".join(PassedOutput._fields)
+
+
+def passed_in(path: str, rules: str) -> Iterator[PassedOutput]:
+    """Yield the outputs that passed in another tree, in the order of escaped paths.
+
+    Parameters
+    ----------
+    path : str
+        The cache of that tree, which is not written to. If it is missing, damaged, or locked by
+        its own verification, no more outputs are yielded.
+    rules : str
+        As for `PassedCache.load`.
+    """
+    try:
+        if not os.path.isfile(path) or not is_sound(path):
+            return
+        with contextlib.closing(connect_to_read(path)) as database:
+            database.text_factory = _text
+            yield from _load(database, rules)
+    except (sqlite3.Error, OSError):
+        return
+
+
+def _text(stored: bytes) -> str:
+    """Decode text, even if it is damaged; then it is not the name of any output."""
+    return stored.decode("utf-8", "replace")
+
+
+def _load(database: sqlite3.Connection, rules: str) -> Iterator[PassedOutput]:
+    query = f"SELECT {_COLUMNS} FROM passed WHERE rules = ?"
+    query += " AND typeof(output) = 'text' AND typeof(sized) = 'integer' ORDER BY output"
+    for output, *rest in database.execute(query, (rules,)):
+        yield PassedOutput(unescape(output), *rest)
 
 
 class PassedCache:
@@ -73,11 +113,10 @@ class PassedCache:
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS passed (rules TEXT, output TEXT PRIMARY KEY,"
-            " bytes INTEGER, mtime_ns INTEGER, sha256 TEXT, similarity REAL, sized INTEGER,"
-            " incomparable INTEGER) WITHOUT ROWID"
+            " bytes INTEGER, mtime_ns INTEGER, sha256 TEXT, similarity_db REAL, sized INTEGER,"
+            " incomparable INTEGER, source_bytes INTEGER, source_mtime_ns INTEGER) WITHOUT ROWID"
         )
-        # Damaged text must not raise; it is not the name of any output.
-        self._database.text_factory = lambda text: text.decode("utf-8", "replace")
+        self._database.text_factory = _text
         self._database.execute(f"SELECT rules, {_COLUMNS} FROM passed LIMIT 1")
 
     def __enter__(self) -> PassedCache:
@@ -94,17 +133,14 @@ class PassedCache:
         rules : str
             Digest of everything but the output that decides whether it passes.
         """
-        query = f"SELECT {_COLUMNS} FROM passed WHERE rules = ?"
-        query += " AND typeof(output) = 'text' AND typeof(sized) = 'integer' ORDER BY output"
-        for output, *rest in self._database.execute(query, (rules,)):
-            yield PassedOutput(unescape(output), *rest)
+        return _load(self._database, rules)
 
     def store(self, rules: str, findings: Sequence[Finding]) -> None:
         """Record those of some outputs that passed."""
         passed = (
             (
                 rules, escape(f.output), f.bytes, f.mtime_ns, f.sha256, f.similarity_db, f.sized,
-                f.is_sampled and f.similarity_db is None,
+                f.is_sampled and f.similarity_db is None, *f.source_state,
             )
             for f in findings
             if not f.faults
@@ -112,7 +148,7 @@ class PassedCache:
         with self._database:
             self._database.execute("BEGIN")
             self._database.executemany(
-                "REPLACE INTO passed VALUES (?, ?, ?, ?, ?, ?, ?, ?)", passed
+                "REPLACE INTO passed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", passed
             )
 
     def keep_only(self, is_kept: Callable[[str], bool], least: int = 0) -> None:

@@ -39,6 +39,7 @@ from pixelmill.verification.check_results import MOST_NAMED, CheckResult, Checks
 from pixelmill.verification.checks import CHECKS, TREE_CHECKS, Totals
 from pixelmill.verification.expectations import expectations_of
 from pixelmill.verification.inspector import Finding, Inspector, Task, Tasks
+from pixelmill.verification.known_outputs import KnownOutputs, still_holds
 from pixelmill.verification.manifest import Outputs
 from pixelmill.verification.passed_cache import PassedCache, PassedOutput
 from pixelmill.verification.sidecar_check import SUFFIX
@@ -69,6 +70,7 @@ def verify(
     sample: int = SAMPLE,
     min_psnr: float = 30.0,
     confined: bool = True,
+    beside: Sequence[str] = (),
 ) -> ChecksData:
     """Verify an output tree.
 
@@ -90,6 +92,9 @@ def verify(
         Least similarity, in dB.
     confined : bool
         Whether the processes that open images may only read, if the system can enforce it.
+    beside : sequence of str
+        Other trees of the same images and recipe: if ``scope`` is ``changed``, outputs whose bytes
+        passed there are only compared with their digests.
 
     Returns
     -------
@@ -110,10 +115,21 @@ def verify(
     comparable = {name for name, expected in expectations.items() if expected.comparable}
     sampled = _sample(tree.outputs, comparable, sample)
     rules = _digest([recipe, min_psnr, digest_of_code("verification")])
-    opened, unchanged = Tally(), Tally()
+    opened, equal, unchanged = Tally(), Tally(), Tally()
     with PassedCache(os.path.join(target, PASSED)) as cache:
         passed = cache.load(rules) if scope == "changed" else ()
         left_out = _unchanged(tree.outputs, passed, sampled, unchanged)
+        if scope == "changed" and beside:
+            elsewhere = KnownOutputs(tree.outputs, sampled, left_out)
+            for other in beside:
+                elsewhere.learn(other, rules)
+            rest = elsewhere.confirm(images)
+            while some := list(islice(rest, BATCH)):
+                numbers, findings = zip(*some, strict=True)
+                for number in numbers:
+                    left_out[number] = 1
+                equal.add(findings)
+                cache.store(rules, findings)
         tasks = ToOpen(tree.outputs, left_out, sampled, places)
 
         def on_findings(findings: list[Finding]) -> None:
@@ -128,12 +144,12 @@ def verify(
         number_of = finder(tree.outputs.paths)
         cache.keep_only(
             lambda output: number_of(output) is not None and output not in faulty,
-            unchanged.count + opened.count - len(opened.faulty),
+            unchanged.count + equal.count + opened.count - len(opened.faulty),
         )
-    results = _results(tree, opened, unchanged)
+    results = _results(tree, opened, equal, unchanged)
     if any(name == "sha256" for finding in opened.faulty for name, _ in finding.faults):
         _suspect_outputs(target)
-    return as_data(results, _summary(results, tree, opened))
+    return as_data(results, _summary(results, tree, opened, equal))
 
 
 def _check_variants(target: str, tree: TreeContents, known: Iterable[str]) -> None:
@@ -201,7 +217,10 @@ def _sample(outputs: Outputs, variants: Set[str], size: int) -> set[int]:
 def _unchanged(
     outputs: Outputs, passed: Iterable[PassedOutput], sampled: Set[int], tally: Tally
 ) -> bytearray:
-    """Return a flag for each output that passed before and has not changed; count them."""
+    """Return a flag for each output that passed before and has not changed; count them.
+
+    Nor has its source.
+    """
     flags = bytearray(len(outputs))
     number_of = finder(outputs.paths)
 
@@ -213,10 +232,7 @@ def _unchanged(
                 and outputs.exists[number]
                 and (before.bytes, before.mtime_ns)
                 == (outputs.sizes[number], outputs.times[number])
-                and before.sha256 == outputs.digests[number]
-                and (
-                    before.similarity_db is not None or number not in sampled or before.incomparable
-                )
+                and still_holds(before, outputs, number, sampled)
             ):
                 flags[number] = 1
                 yield before
@@ -261,9 +277,10 @@ class ToOpen(Sequence[Task]):
         return self._task(numbers) if isinstance(numbers, int) else [*map(self._task, numbers)]
 
     def _task(self, number: int) -> Task:
-        path, source, variant, sha256 = self._outputs[number]
+        path, source, variant, sha256, source_state = self._outputs[number]
         member = self._places.member(source)
-        return Task(path, source, variant, sha256, number in self._sampled, member)
+        is_sampled = number in self._sampled
+        return Task(path, source, variant, sha256, is_sampled, source_state, member)
 
 
 def _inspect(
@@ -300,8 +317,9 @@ def _inspect(
         engine.run(inspector, batches, on_result)
 
 
-def _results(tree: TreeContents, opened: Tally, unchanged: Tally) -> list[CheckResult]:
+def _results(tree: TreeContents, opened: Tally, *others: Tally) -> list[CheckResult]:
     """Count what each check compared, and record what is wrong."""
+    tallies = (opened, *others)
     faulty = sorted(opened.faulty, key=lambda finding: finding.output)
     undecodable = [f for f in faulty if any(name == "decodes" for name, _ in f.faults)]
     totals = Totals(
@@ -310,11 +328,11 @@ def _results(tree: TreeContents, opened: Tally, unchanged: Tally) -> list[CheckR
         kept=len(tree.kept),
         files=tree.files,
         temporaries=len(tree.temporaries),
-        opened=opened.count + unchanged.count,
+        opened=sum(tally.count for tally in tallies),
         undecodable=len(undecodable),
         sidecars=sum(n for name, n in tree.outputs.variants.items() if name.endswith(SUFFIX)),
-        sized=opened.sized + unchanged.sized,
-        pictures=opened.pictures + unchanged.pictures,
+        sized=sum(tally.sized for tally in tallies),
+        pictures=sum(tally.pictures for tally in tallies),
     )
     results = {
         check.name: CheckResult(check.name, check.question, *check.counts(totals))
@@ -362,7 +380,9 @@ def _exchanged_with(finding: Finding, differing: Mapping[str, Pictures]) -> str 
     return None
 
 
-def _summary(results: Sequence[CheckResult], tree: TreeContents, opened: Tally) -> str:
+def _summary(
+    results: Sequence[CheckResult], tree: TreeContents, opened: Tally, equal: Tally
+) -> str:
     failed = [result.name for result in results if result.differing]
     count = len(tree.outputs)
     if failed:
@@ -372,6 +392,9 @@ def _summary(results: Sequence[CheckResult], tree: TreeContents, opened: Tally) 
         fresh = f"{opened.count:,} opened"
     if not opened.count:
         fresh = "none changed since they last passed"
+    if equal.count:
+        others = f"; {fresh}" if opened.count else ""
+        fresh = f"{equal.count:,} equal to outputs that passed beside them{others}"
     if not count:
         return "Verified: there are no outputs."
     return f"Verified: {count:,} output{'s' * (count != 1)}, {fresh}."

@@ -11,7 +11,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape, unescape
 from pixelmill.core.tables import read_table
 from pixelmill.dataset.entries import Entries, Entry
-from pixelmill.verification.manifest import Digests, Output, read_manifest
+from pixelmill.verification.manifest import UNKNOWN, Digests, Output, read_manifest
 from pixelmill.verification.tree_contents import read_tree
 
 HEADER = ["source", "variant", "output", "status", "reason", "width", "height", "sha256"]
@@ -56,8 +56,8 @@ def test_a_manifest_lists_outputs_earlier_outputs_and_failures(tmp_path):
     )
     outputs, kept, sources = read_manifest(path, catalog("a.png", "c.png", "e.png"))
     assert list(outputs) == [
-        Output("a.jpg", "a.png", "", "aa"),
-        Output("small/b.jpg", "b.png", "small", "0f" * 32),
+        Output("a.jpg", "a.png", "", "aa", (7, 5)),
+        Output("small/b.jpg", "b.png", "small", "0f" * 32, UNKNOWN),
     ]
     assert list(kept.paths) == ["c.jpg"]
     assert list(sources.others()) == ["b.png", "d.png"]
@@ -96,7 +96,13 @@ def test_what_a_manifest_names_is_told_as_by_sets_of_its_rows(tmp_path, seed):
     tree = read_tree(str(tmp_path), catalog(*inputs))
 
     assert list(tree.outputs) == [
-        Output(path, unescape(row["source"]), row["variant"], row["sha256"] or "")
+        Output(
+            path,
+            unescape(row["source"]),
+            row["variant"],
+            row["sha256"] or "",
+            (7, 5) if row["source"] in set(map(escape, inputs)) else UNKNOWN,
+        )
         for path, row in sorted(made.items())
     ]
     assert sum(tree.outputs.variants.values()) == len(tree.outputs)
