@@ -55,7 +55,8 @@ def open_engine(
     workers : int
         How many workers to start; engines that run inline have one.
     preload : sequence of str
-        Modules that the work needs. They are imported once for all workers that are forked.
+        Modules that the work needs. They are imported once for all workers that are forked, and
+        so are those of the engine if these are copies of this process.
     prepare : callable, optional
         Called in each worker process before its first task.
     while_starting : callable, optional
@@ -79,9 +80,8 @@ def open_engine(
     method = ""
     if spec.pool == "processes":
         semaphores.require(name)
-        preload = [*preload, *spec.modules]
         if fork:
-            import_all(preload)
+            import_all([*preload, *spec.modules])
         method = start_method(fork)
         if method == "forkserver":
             start_server(preload)

@@ -34,7 +34,6 @@ from pixelmill.dataset.shards import WHOLE, others
 from pixelmill.engines.lifecycle import open_engine
 from pixelmill.engines.semaphores import processes_or_threads
 from pixelmill.storage.archives import files_of
-from pixelmill.verification import similarity
 from pixelmill.verification.check_results import MOST_NAMED, CheckResult, ChecksData, as_data
 from pixelmill.verification.checks import CHECKS, TREE_CHECKS, Totals
 from pixelmill.verification.expectations import expectations_of
@@ -43,6 +42,7 @@ from pixelmill.verification.known_outputs import KnownOutputs, still_holds
 from pixelmill.verification.manifest import Outputs
 from pixelmill.verification.passed_cache import PassedCache, PassedOutput
 from pixelmill.verification.sidecar_check import SUFFIX
+from pixelmill.verification.similarity import psnr
 from pixelmill.verification.tree_contents import TreeContents, read_tree
 
 #: Largest number of outputs that a worker opens in one go, and number of batches for each worker
@@ -375,7 +375,7 @@ def _exchanged_with(finding: Finding, differing: Mapping[str, Pictures]) -> str 
         if other != finding.output:
             _, expected = differing[other]
             # 30 dB: as similar as two renderings of one picture.
-            if output.shape == expected.shape and similarity.psnr(output, expected) >= 30:
+            if output.shape == expected.shape and psnr(output, expected) >= 30:
                 return other
     return None
 
