@@ -153,9 +153,12 @@ def _weights(
         weights = np.where(distances <= reach, weigh(np.minimum(distances, reach)), 0)
     weights[near >= sources] = 0
     weights /= weights.sum(axis=1, keepdims=True)
+    # Rows of the result that are computed together take the same part of the source.
+    begins = np.repeat(lows[::_ROWS], _ROWS)[:count]
+    columns = near - begins[:, None]
+    blocks = np.zeros((count, columns.max() + 1), np.float32)
+    np.put_along_axis(blocks, columns, weights, axis=1)
     for first in range(0, count, _ROWS):
-        some = near[first : first + _ROWS]
-        low, high = lows[first], highs[first : first + _ROWS].max()
-        block = np.zeros((len(some), some.max() + 1 - low), np.float32)
-        np.put_along_axis(block, some - low, weights[first : first + _ROWS], axis=1)
-        yield first, block[:, : high - low], low
+        some = slice(first, first + _ROWS)
+        low = lows[first]
+        yield first, blocks[some, : highs[some].max() - low], low
