@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 #: Characters that are invisible, or that change how those beside them are shown: control
 #: characters and lone surrogates, line separators, marks and overrides of the direction of
@@ -68,6 +69,11 @@ def unescape(text: str) -> str:
     if "\\" not in text:
         return text
     return _ESCAPED.sub(lambda m: "\\" if m[1] == "\\" else chr(int(m[1][1:], 16)), text)
+
+
+def unescaped(texts: Sequence[str]) -> Sequence[str]:
+    """Undo `escape` for many texts, which takes little time if few have a backslash."""
+    return [*map(unescape, texts)] if "\\" in "".join(texts) else texts
 
 
 def printable(text: str) -> str:

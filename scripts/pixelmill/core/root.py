@@ -14,7 +14,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pixelmill.core.errors import TreeError
 from pixelmill.core.filenames import escape
@@ -205,6 +205,38 @@ class Root:
         try:
             folder, name = self._split(path)
             return os.stat(folder.at(name), dir_fd=folder.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def sizes(self, paths: Iterable[str]) -> list[int | None]:
+        """Return the sizes of files or links in bytes; None for a missing one and for a folder.
+
+        It takes less time than `lstat` for each of them.
+        """
+        found: list[int | None] = []
+        last, folder = None, None
+        for path in paths:
+            above, name = self._parted(path)
+            if above != last:
+                last, folder = above, self._existing(above)
+            try:
+                if folder is None:
+                    state = None
+                else:
+                    place, at = folder.at(name), folder.descriptor
+                    state = os.stat(place, dir_fd=at, follow_symlinks=False)
+            except FileNotFoundError:
+                state = None
+            if state is None or stat.S_ISDIR(state.st_mode):
+                found.append(None)
+            else:
+                found.append(state.st_size)
+        return found
+
+    def _existing(self, path: str) -> _Folder | None:
+        """Return an open folder; None if there is none."""
+        try:
+            return self._folder(path)
         except FileNotFoundError:
             return None
 

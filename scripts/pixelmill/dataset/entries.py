@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice, repeat
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, TypeAlias, overload
 
 from pixelmill.dataset.paths import CHUNK, Paths
 
@@ -38,6 +38,10 @@ class Entry(NamedTuple):
     name: str = ""
 
 
+#: Entries in columns, in the order of the fields of `Entry`.
+Columns: TypeAlias = tuple[Sequence[Any], ...]
+
+
 class Entries(Sequence[Entry]):
     """Entries in columns instead of objects: 50 bytes each and the path, instead of 900 bytes.
 
@@ -66,18 +70,25 @@ class Entries(Sequence[Entry]):
         self._format_numbers = array("B")
         self.widths = array("Q")
         self.heights = array("Q")
-        self._changes = array("q")
+        self.changes = array("q")
         self._offsets = array("q")  # empty as long as all are 0, as those of files
         self._taken = array("q")  # the same
         self._names: list[str] = []  # empty as long as none has one
         rest = iter(entries)
         while some := list(islice(rest, CHUNK)):
-            self._add(some)
+            self.extend(tuple(zip(*some, strict=True)))
 
-    def _add(self, some: list[Entry]) -> None:
-        paths, sizes, times, formats, widths, heights, changes, offsets, taken, names = zip(
-            *some, strict=True
-        )
+    @classmethod
+    def of_columns(cls, some: Iterable[Columns]) -> Entries:
+        """Return entries that are given in columns, many at a time."""
+        made = cls()
+        for columns in some:
+            made.extend(columns)
+        return made
+
+    def extend(self, columns: Columns) -> None:
+        """Add entries that are given in columns; later ones are not found before."""
+        paths, sizes, times, formats, widths, heights, changes, offsets, taken, names = columns
         self.paths.extend(paths)
         for column, values in ((self._offsets, offsets), (self._taken, taken)):
             if column or any(values):
@@ -92,7 +103,7 @@ class Entries(Sequence[Entry]):
         self._format_numbers.extend(map(self._formats.index, formats))
         self.widths.extend(widths)
         self.heights.extend(heights)
-        self._changes.extend(changes)
+        self.changes.extend(changes)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -112,7 +123,7 @@ class Entries(Sequence[Entry]):
             self._formats[self._format_numbers[number]],
             self.widths[number],
             self.heights[number],
-            self._changes[number],
+            self.changes[number],
             self._offsets[number] if self._offsets else 0,
             self._taken[number] if self._taken else 0,
             self._names[number] if self._names else "",
@@ -130,7 +141,7 @@ class Entries(Sequence[Entry]):
             map(self._formats.__getitem__, self._format_numbers[begin:end]),
             self.widths[begin:end],
             self.heights[begin:end],
-            self._changes[begin:end],
+            self.changes[begin:end],
             self._offsets[begin:end] or repeat(0, end - begin),
             self._taken[begin:end] or repeat(0, end - begin),
             self._names[begin:end] or repeat("", end - begin),
@@ -151,7 +162,7 @@ class Entries(Sequence[Entry]):
     def _columns(self) -> tuple[object, ...]:
         formats = self._formats, self._format_numbers
         rarer = self._offsets, self._taken, self._names
-        rest = self.times, self._changes, *formats, *rarer
+        rest = self.times, self.changes, *formats, *rarer
         return self.paths, self.sizes, self.widths, self.heights, *rest
 
     @property
@@ -172,6 +183,10 @@ class Entries(Sequence[Entry]):
     def take(self, numbers: Sequence[int]) -> Entries:
         """Return the entries with these numbers, in this order."""
         return Entries(map(self.__getitem__, numbers))
+
+    def between(self, begin: int, end: int) -> Iterator[Entry]:
+        """Yield the entries from one number to before another one."""
+        return self._between(begin, min(end, len(self)))
 
     def where(self, flags: bytearray, flag: int) -> Entries:
         """Return the entries whose flag has this value; itself if all have it."""

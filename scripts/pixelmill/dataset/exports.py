@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from typing import NamedTuple, TypedDict
 
@@ -35,13 +36,30 @@ class Timing(TypedDict):
 
 
 def write_tables(ledger: Ledger, target: str) -> None:
-    """Write the tables that other programs read, the manifest last."""
+    """Write the tables that other programs read, the manifest last.
+
+    A manifest that was written from the same images, and that nobody touched since, stays.
+    """
     timing: Timing = {
         "last_pass": as_record(ledger.last_pass()),
         "last_full_pass": as_record(ledger.last_full_pass()),
     }
     write_json(os.path.join(target, "timing.json"), timing)
-    write_table(os.path.join(target, "manifest.csv"), MANIFEST, ledger.manifest())
+    manifest = os.path.join(target, "manifest.csv")
+    if not ledger.manifest_state or ledger.manifest_state != _state_of(manifest):
+        write_table(manifest, MANIFEST, ledger.manifest())
+        ledger.manifest_state = _state_of(manifest)
+
+
+def _state_of(path: str) -> str:
+    """Return what changes whenever a file is written or replaced; empty if it is no file."""
+    try:
+        state = os.lstat(path)
+    except OSError:
+        return ""
+    if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
+        return ""
+    return f"{state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
 
 
 def write_failures(ledger: Ledger, target: str) -> None:

@@ -90,6 +90,8 @@ class Ledger:
     in_doubt : bool
         Whether the ledger was damaged: outputs must be compared with their digests, and some
         may belong to no image. `settle` ends this state.
+    manifest_state : str
+        State of the manifest that has the present content; empty if none is known.
 
     Raises
     ------
@@ -102,6 +104,7 @@ class Ledger:
         self._path = path
         self._read_only = read_only
         self.is_new = self.in_doubt = False
+        self.manifest_state = ""
         try:
             if read_only:
                 self._database = _connect_to_read(path)
@@ -112,7 +115,8 @@ class Ledger:
 
     def _open(self, durable: bool) -> None:
         os.makedirs(os.path.dirname(self._path) or ".", exist_ok=True)
-        self.in_doubt = ledger_backup.take(self._path).in_doubt
+        condition = ledger_backup.take(self._path)
+        self.in_doubt, self.manifest_state = condition.in_doubt, condition.manifest
         self.is_new = not os.path.exists(self._path)
         self._database = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
         # No write-ahead log: it is not safe on network file systems.
@@ -133,7 +137,7 @@ class Ledger:
     ) -> None:
         self._database.close()
         if error is None and not self._read_only:
-            ledger_backup.seal(self._path, self.in_doubt)
+            ledger_backup.seal(self._path, self.in_doubt, self.manifest_state)
         if error is not None and tells_of_system(error):
             raise UserError(
                 f"The ledger '{self._path}' cannot be {'read' if self._read_only else 'written'}: "
@@ -204,9 +208,7 @@ class Ledger:
         with self._database:
             self._database.execute("BEGIN")
             # The image may have had other variants before.
-            self._database.executemany(
-                "DELETE FROM images WHERE source = ?", {(row[0],) for row in rows}
-            )
+            self._change("DELETE FROM images WHERE source = ?", {(row[0],) for row in rows})
             self._insert(rows)
 
     def all_rows(self) -> Iterator[tuple[Any, ...]]:
@@ -218,12 +220,17 @@ class Ledger:
         with self._database:
             self._database.execute("BEGIN")
             if instead:
-                self._database.execute("DELETE FROM images")
+                self._change("DELETE FROM images", [()])
             self._insert(rows)
 
     def _insert(self, rows: Iterable[Sequence[Any]]) -> None:
         marks = ", ".join("?" * (20 + len(STAGES)))
-        self._database.executemany(f"INSERT INTO images VALUES ({marks})", rows)
+        self._change(f"INSERT INTO images VALUES ({marks})", rows)
+
+    def _change(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
+        """Change what the manifest shows of images."""
+        if self._database.executemany(statement, values).rowcount:
+            self.manifest_state = ""
 
     def outputs(self) -> Iterator[str]:
         """Return the paths of all outputs."""
@@ -269,7 +276,7 @@ class Ledger:
         """Record new paths of outputs, each given by its source, its earlier and its new path."""
         with self._database:
             self._database.execute("BEGIN")
-            self._database.executemany(
+            self._change(
                 "UPDATE images SET output = ? WHERE source = ? AND output = ?",
                 ((escape(new), escape(source), escape(old)) for source, old, new in moves),
             )
@@ -278,9 +285,7 @@ class Ledger:
         """Remove images whose sources are gone."""
         with self._database:
             self._database.execute("BEGIN")
-            self._database.executemany(
-                "DELETE FROM images WHERE source = ?", ((escape(s),) for s in sources)
-            )
+            self._change("DELETE FROM images WHERE source = ?", ((escape(s),) for s in sources))
 
     def manifest(self) -> Iterator[tuple[object, ...]]:
         """Return the rows of the manifest, sorted by path; nothing in them depends on time."""

@@ -56,11 +56,14 @@ class Condition(NamedTuple):
         be compared with their digests, and some may belong to no image.
     lost : bool
         Whether the last content of the ledger could not be recovered in full.
+    manifest : str
+        State of the manifest that was written from this content; empty if none is known.
     """
 
     path: str | None
     in_doubt: bool = False
     lost: bool = False
+    manifest: str = ""
 
 
 class _Seal(NamedTuple):
@@ -68,13 +71,14 @@ class _Seal(NamedTuple):
 
     `digest` is that of the backup, and also of the ledger if it is `closed`: then no run has
     begun to write since. `rendering` is the fingerprint of what a pass renders with that has not
-    been completed.
+    been completed. `manifest` is the state of the manifest with the content of the backup.
     """
 
     digest: str = ""
     closed: bool = False
     in_doubt: bool = False
     rendering: str = ""
+    manifest: str = ""
 
 
 class _Fault(NamedTuple):
@@ -111,8 +115,10 @@ def _take(path: str) -> Condition:
         _make_private(name)
     fault = _fault(path, seal) or _migrate(path)
     if fault is None:
-        condition = Condition(path, seal is not None and seal.in_doubt)
+        condition = Condition(path)
         if seal is not None:
+            manifest = seal.manifest if seal.closed else ""
+            condition = Condition(path, seal.in_doubt, manifest=manifest)
             _write_seal(path, seal._replace(closed=False))
         return condition
     seal = seal or _Seal()
@@ -161,7 +167,7 @@ def _readable(path: str) -> Condition:
     return Condition(backup, in_doubt=True, lost=True)
 
 
-def seal(path: str, in_doubt: bool) -> None:
+def seal(path: str, in_doubt: bool, manifest: str = "") -> None:
     """Keep a copy of a ledger that was closed, and record its digest.
 
     Parameters
@@ -170,10 +176,12 @@ def seal(path: str, in_doubt: bool) -> None:
         The ledger.
     in_doubt : bool
         Whether the next run must check outputs: see `Condition`.
+    manifest : str
+        State of the manifest that was written from it; empty if there is none.
     """
     with _telling(path):
         digest = _copy(path, _beside(path, _BACKUP))
-        _write_seal(path, _Seal(digest, closed=True, in_doubt=in_doubt))
+        _write_seal(path, _Seal(digest, closed=True, in_doubt=in_doubt, manifest=manifest))
 
 
 def doubt(path: str) -> None:
@@ -368,7 +376,7 @@ def _read_seal(path: str) -> _Seal | None:
         read = _Seal(**json.loads(content))
     except (ValueError, TypeError, RecursionError):
         return unreadable
-    kinds = (str, bool, bool, str)
+    kinds = (str, bool, bool, str, str)
     return read if all(map(isinstance, read, kinds)) else unreadable
 
 

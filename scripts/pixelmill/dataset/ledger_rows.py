@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence
+from itertools import compress, islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pixelmill.core.filenames import escape, unescape
+from pixelmill.core.filenames import escape, unescape, unescaped
 from pixelmill.core.jobs import OutputFile
 
 
@@ -49,6 +51,33 @@ COLUMNS = (
     " variant, output, width, height, bytes_out, sha256"
 )
 
+
+class Run(NamedTuple):
+    """Images with one output each, in columns and in the order of a ledger.
+
+    Attributes
+    ----------
+    sources, outputs : sequence of str
+    bytes_in, mtimes_ns, changes_ns : sequence of int
+        As in `Row`.
+    bytes_out : sequence of int
+        Sizes of the outputs.
+    """
+
+    sources: Sequence[str]
+    bytes_in: Sequence[int]
+    mtimes_ns: Sequence[int]
+    changes_ns: Sequence[int]
+    outputs: Sequence[str]
+    bytes_out: Sequence[int]
+
+
+#: The most images in a run, but for other outputs of the last one.
+_MOST_IN_RUN = 1000
+
+#: If more than one in so many images of a run must be read whole, all of them are.
+_ONE_IN = 4
+
 #: Runs a query with its values.
 Query = Callable[..., Iterable[tuple[Any, ...]]]
 
@@ -86,6 +115,56 @@ class Rows(Mapping[str, Row]):
     def items(self) -> ItemsView[str, Row]:
         """Return sources and their rows, from one reading of the table."""
         return _Items(self, self._query)
+
+    def items_but(
+        self, variant: str, fingerprints: Fingerprints, settled: Callable[[Run], Iterable[bool]]
+    ) -> Iterator[tuple[str, Row]]:
+        """Yield sources and their rows but for settled images, which takes a third of the time.
+
+        Parameters
+        ----------
+        variant : str
+        fingerprints : Fingerprints
+        settled : callable
+            Takes images that succeeded, whose only output is of this variant, and which were made
+            with these fingerprints; returns for each whether its row is not needed.
+        """
+        found = iter(
+            self._query(
+                "SELECT source, bytes_in, mtime_ns, changed_ns, output, bytes_out,"
+                " status = 'ok' AND output != '' AND variant = ? AND code = ? AND recipe IN (?, ?)"
+                " FROM images ORDER BY source, variant",
+                (variant, fingerprints.code, fingerprints.of(variant), fingerprints.recipe),
+            )
+        )
+        after = next(found, None)
+        while after is not None:
+            some = [after, *islice(found, _MOST_IN_RUN - 1)]
+            while (after := next(found, None)) is not None and after[0] == some[-1][0]:
+                some.append(after)
+            count = Counter(row[0] for row in some)
+            left = {*count}
+            alike = [row for row in some if row[6] and count[row[0]] == 1]
+            if alike:
+                sources, bytes_in, times, changes, outputs, sizes, _ = zip(*alike, strict=True)
+                named, made = unescaped(sources), unescaped(outputs)
+                run = Run(named, bytes_in, times, changes, made, sizes)
+                left.difference_update(compress(sources, settled(run)))
+            yield from self._whole(left, some[0][0], some[-1][0], len(some))
+
+    def _whole(
+        self, sources: set[str], first: str, last: str, among: int
+    ) -> Iterator[tuple[str, Row]]:
+        """Yield some sources, which are given escaped, and their rows."""
+        by_source = f"SELECT {COLUMNS} FROM images WHERE source"
+        if _ONE_IN * len(sources) > among:
+            found = self._query(
+                f"{by_source} BETWEEN ? AND ? ORDER BY source, variant", (first, last)
+            )
+            yield from _rows(columns for columns in found if columns[0] in sources)
+            return
+        for source in sorted(sources):
+            yield from _rows(self._query(f"{by_source} = ? ORDER BY variant", (source,)))
 
 
 class _Items(ItemsView[str, Row]):

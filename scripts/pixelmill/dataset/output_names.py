@@ -343,6 +343,20 @@ class Outputs:
             return images
         return images + tuple(sidecar_name(images[number]) for number in self._with_sidecar)
 
+    def firsts(self, entries: Iterable[Entry]) -> list[str]:
+        """Return the path of the first output of each of some images, in little time."""
+        folder, format_, naming, others = self._columns[0]
+        if naming is not plain_name or format_ == SAME:
+            return [self.of(entry)[0] for entry in entries]
+        return [
+            folder
+            + (
+                others.get(path)
+                or _fit((name or split_suffix(path)[0]) + _suffix_of(format_, kind), path)
+            )
+            for path, _, _, kind, *_, name in entries
+        ]
+
     def without(self, up_to_date: Mapping[tuple[str, ...], Entries]) -> Outputs:
         """Return the same outputs, some of which are not to be made.
 

@@ -13,7 +13,7 @@ import hashlib
 import logging
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pixelmill.core.errors import RemovalsError, TreeError, UserError
 from pixelmill.core.filenames import collision_key, escape, unescape
@@ -175,6 +175,13 @@ class Workspace:
     def size_of(self, output: str) -> int | None:
         """Return the size of an output in bytes; None if it is missing."""
         return size_of(self.images, output)
+
+    def sizes_of(self, outputs: Sequence[str]) -> list[int | None]:
+        """Return the sizes of some outputs in bytes; None for one that is missing."""
+        try:
+            return self.images.sizes(outputs)
+        except OSError:
+            return [*map(self.size_of, outputs)]  # tells which one cannot be accessed
 
     def remove(self, output: str) -> None:
         """Remove an output. Its folder stays, because workers may be about to write there."""

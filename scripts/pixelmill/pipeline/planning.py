@@ -172,7 +172,7 @@ def _compare(
         return content_digest(data)
 
     def is_altered(file: OutputFile) -> bool:
-        return checks_outputs and not tree.holds(file)
+        return not tree.holds(file)
 
     if not request.shard.is_whole:
         refuse_templates(request.recipe)
@@ -181,7 +181,7 @@ def _compare(
     if request.policy.collisions == "error":
         _refuse_collisions(entries, request.recipe)
     outputs = Outputs(entries, request.recipe)
-    probes = FileProbes(tree.size_of, digest, is_altered)
+    probes = FileProbes(tree.sizes_of, digest, is_altered if checks_outputs else None)
     return make_plan(
         entries, rows, outputs, fingerprints, probes, request.policy.retry_failed, request.shard
     )

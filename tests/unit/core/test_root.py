@@ -16,6 +16,7 @@ needs_links = pytest.mark.skipif(os.name == "nt", reason="making links needs a p
 #: Calls that access ``a/b/file``, and those that would create it.
 REACHING = {
     "lstat": lambda root: root.lstat("a/b/file"),
+    "sizes": lambda root: root.sizes(["a/b/file"]),
     "read": lambda root: root.read("a/b/file"),
     "unlink": lambda root: root.unlink("a/b/file"),
     "remove_tree": lambda root: root.remove_tree("a/b/file"),
@@ -291,3 +292,18 @@ def test_a_removed_tree_leaves_what_its_deep_links_lead_to(tree, outside):
     (tree / "a/b/c/folder").mkdir()
     Root(tree).remove_tree("a")
     assert content(tree) == {"kept": b"kept"}
+
+
+def test_sizes_of_many_files_are_those_of_each(tmp_path):
+    fill(tmp_path, {"a": b"1", "b/c": b"22", "b/d/e": b"333", "f.jpg": b""})
+    root = Root(str(tmp_path))
+    paths = ["a", "b/c", "b/d/e", "b/missing", "missing/c", "b", "b/d", "f.jpg", "b/c", "a"]
+    assert root.sizes(paths) == [1, 2, 3, None, None, None, None, 0, 2, 1]
+    assert root.sizes([]) == []
+
+
+@pytest.mark.parametrize("path", ["../a", "/a", "b/../a", "b//c", "b/", "a\0b"])
+def test_sizes_are_not_told_of_what_lies_elsewhere(path, tmp_path):
+    fill(tmp_path, {"a": b"1", "b/c": b"22"})
+    with pytest.raises(TreeError):
+        Root(str(tmp_path / "b")).sizes(["c", path])

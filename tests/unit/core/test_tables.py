@@ -10,6 +10,7 @@ import pytest
 from pixelmill.core.errors import UserError
 from pixelmill.core.tables import (
     iterate_cells,
+    iterate_columns,
     read_json,
     read_table,
     write_json,
@@ -128,3 +129,26 @@ def test_a_table_of_others_is_told(tmp_path, request):
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         with pytest.raises(UserError, match=f"'{path}' was not written by pixelmill: {why}"):
             read_table(path)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 100])
+def test_columns_have_the_cells_of_the_rows(tmp_path, rows):
+    cells = ["plain", "=1", r"\u003d1", "two\nlines", "back\\slash", "", "é"]
+    table = [(cell, number, "x") for number, cell in enumerate(cells)]
+    write_table(tmp_path / "t.csv", ("name", "number", "more"), table)
+    columns, lacking = ("number", "name", "other"), {"other": "0"}
+    parts = list(iterate_columns(tmp_path / "t.csv", columns, lacking, rows))
+    assert [len(part[0]) for part in parts][:-1] == [rows] * (len(parts) - 1)
+    found = [row for part in parts for row in zip(*part, strict=True)]
+    assert found == list(iterate_cells(tmp_path / "t.csv", columns, lacking))
+
+
+def test_columns_of_a_damaged_table_are_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("name,number\na,1\nb\n", encoding="utf-8")
+    with pytest.raises(UserError, match="is damaged"):
+        list(iterate_columns(tmp_path / "t.csv", ("name", "number"), {}, 9))
+    with pytest.raises(KeyError):
+        list(iterate_columns(tmp_path / "t.csv", ("name", "other"), {}, 9))
+    (tmp_path / "t.csv").write_text("", encoding="utf-8")
+    with pytest.raises(KeyError):
+        list(iterate_columns(tmp_path / "t.csv", ("name", "number"), {}, 9))

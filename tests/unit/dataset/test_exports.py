@@ -2,11 +2,16 @@
 
 import json
 import os
+from pathlib import Path
 
-from pixelmill.core.jobs import Job, failed
+import pytest
+
+from pixelmill.core.jobs import STAGES, Job, Outcome, OutputFile, failed
 from pixelmill.dataset.exports import write_failures, write_tables
 from pixelmill.dataset.ledger import Fingerprints, Ledger
 from pixelmill.dataset.passes import Pass
+
+BY = Fingerprints("recipe", "code", "limits")
 
 
 def test_failures_are_ready_for_xargs(tmp_path):
@@ -39,3 +44,86 @@ def test_the_last_pass_and_the_last_full_one_are_told_apart(tmp_path):
         write_tables(ledger, str(tmp_path))
     timing = json.loads((tmp_path / "timing.json").read_text())
     assert (timing["last_pass"]["images"], timing["last_full_pass"]["images"]) == (1, 5)
+
+
+def image(source, **changes):
+    file = OutputFile("", source, 4, 3, 10, "0" * 64)
+    made = Outcome(source, (file,), "ok", "", "", "", 10, 1, "0" * 32, 12, (0.0,) * len(STAGES))
+    return made._replace(**changes)
+
+
+class Tree:
+    """A ledger and its tables; tells whether the manifest was written."""
+
+    def __init__(self, folder):
+        self.ledger, self.folder = str(folder / "ledger.sqlite"), str(folder)
+        self.manifest = folder / "manifest.csv"
+
+    def written(self, change=lambda ledger: None):
+        before = self.manifest.stat().st_ino if self.manifest.exists() else 0
+        with Ledger(self.ledger) as ledger:
+            change(ledger)
+            write_tables(ledger, self.folder)
+        return self.manifest.stat().st_ino != before
+
+
+@pytest.fixture
+def tree(tmp_path):
+    made = Tree(tmp_path)
+    assert made.written(lambda ledger: ledger.record([image("a.jpg"), image("b.jpg")], BY))
+    return made
+
+
+def test_a_manifest_of_the_same_images_stays(tree):
+    full = Pass(True, "threads", 2, 9.0, 0.1, 5, 0, 9, 9, 1.0, "k", "r", "c", "m")
+    assert not tree.written()
+    assert not tree.written(lambda ledger: ledger.add_pass(full))
+    assert not tree.written(lambda ledger: ledger.touch([("a.jpg", 7, 8)]))
+    assert not tree.written(lambda ledger: ledger.forget(["unknown.jpg"]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ledger: ledger.record([image("c.jpg")], BY),
+        lambda ledger: ledger.record([image("a.jpg", digest="1" * 32)], BY),
+        lambda ledger: ledger.forget(["a.jpg"]),
+        lambda ledger: ledger.move_outputs([("a.jpg", "a.jpg", "aside/a.jpg")]),
+        lambda ledger: ledger.adopt([], instead=True),
+    ],
+    ids=["new image", "made again", "removed", "moved", "replaced"],
+)
+def test_a_manifest_of_other_images_is_written(change, tree):
+    assert tree.written(change)
+    assert not tree.written()
+
+
+def test_a_manifest_that_was_edited_replaced_or_removed_is_written(tree):
+    content, state = tree.manifest.read_bytes(), tree.manifest.stat()
+    tree.manifest.write_bytes(content.replace(b"a.jpg", b"x.jpg"))
+    os.utime(tree.manifest, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert tree.written()
+    assert tree.manifest.read_bytes() == content
+    tree.manifest.unlink()
+    assert tree.written()
+    (tree.manifest.parent / "aside").write_bytes(content)
+    tree.manifest.unlink()
+    tree.manifest.symlink_to("aside")
+    tree.written()
+    assert not tree.manifest.is_symlink()
+
+
+def test_a_manifest_is_written_after_a_run_that_was_killed(tree):
+    """It recorded an image, and had no time for the tables."""
+    left = Ledger(tree.ledger)
+    left.record([image("c.jpg")], BY)
+    left._database.close()
+    assert tree.written()
+    assert "c.jpg" in tree.manifest.read_text()
+
+
+def test_a_manifest_is_written_if_the_ledger_was_replaced_by_its_backup(tree):
+    tree.written(lambda ledger: ledger.record([image("c.jpg")], BY))
+    path = Path(tree.ledger)
+    path.write_bytes(b"damaged")
+    assert tree.written()

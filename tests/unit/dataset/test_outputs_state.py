@@ -122,7 +122,7 @@ def test_a_suspicion_needs_a_ledger_and_leaves_it_closed(tmp_path):
     with Ledger(path):
         pass
     ledger_backup.suspect(path)
-    assert ledger_backup.readable(path) == (str(tmp_path / "ledger.backup.sqlite"), True, False)
+    assert ledger_backup.readable(path) == (str(tmp_path / "ledger.backup.sqlite"), True, False, "")
 
 
 def test_no_output_is_opened(tree, monkeypatch):
