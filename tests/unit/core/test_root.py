@@ -302,7 +302,7 @@ def test_sizes_of_many_files_are_those_of_each(tmp_path):
     assert root.sizes([]) == []
 
 
-@pytest.mark.parametrize("path", ["../a", "/a", "b/../a", "b//c", "b/", "a\0b"])
+@pytest.mark.parametrize("path", ["../a", "/a", "", ".", "a\0b", "c/"])
 def test_sizes_are_not_told_of_what_lies_elsewhere(path, tmp_path):
     fill(tmp_path, {"a": b"1", "b/c": b"22"})
     with pytest.raises(TreeError):
