@@ -144,9 +144,9 @@ class Rows(Mapping[str, Row]):
                 some.append(after)
             count = Counter(row[0] for row in some)
             left = {*count}
-            alike = [row for row in some if row[6] and count[row[0]] == 1]
-            if alike:
-                sources, bytes_in, times, changes, outputs, sizes, _ = zip(*alike, strict=True)
+            eligible = [row for row in some if row[6] and count[row[0]] == 1]
+            if eligible:
+                sources, bytes_in, times, changes, outputs, sizes, _ = zip(*eligible, strict=True)
                 named, made = unescaped(sources), unescaped(outputs)
                 run = Run(named, bytes_in, times, changes, made, sizes)
                 left.difference_update(compress(sources, settled(run)))

@@ -221,10 +221,10 @@ class _Settled:
         """Return for each image of a run whether it stays."""
         flags = [False] * len(run.sources)
         numbers = self._numbers_of(run.sources)
-        alike = self._unchanged(run, numbers)
-        if alike:
-            found = self._probes.sizes_of([run.outputs[place] for place in alike])
-            for place, size in zip(alike, found, strict=True):
+        unchanged = self._unchanged(run, numbers)
+        if unchanged:
+            found = self._probes.sizes_of([run.outputs[place] for place in unchanged])
+            for place, size in zip(unchanged, found, strict=True):
                 if size == run.bytes_out[place]:
                     flags[place] = True
                     self._decisions[numbers[place]] = _KEPT
