@@ -20,7 +20,6 @@ def main(options: argparse.Namespace) -> None:
         from pixelmill.inspection.inspect import inspect
         from pixelmill.inspection.measuring.measurer import RECIPE
         from pixelmill.pipeline.request import ProcessRequest
-        from pixelmill.report import inspection_page
 
         request = ProcessRequest(
             options.source,
@@ -32,7 +31,10 @@ def main(options: argparse.Namespace) -> None:
             selection=Selection(**from_json(options.selection, "--selection")),
         )
         thresholds = from_json(options.settings, "--settings") if options.settings else {}
-        found = inspect(request, options.catalog, thresholds, host=host)
+        page = "pixelmill.report.inspection_page"
+        found = inspect(request, options.catalog, thresholds, host=host, later=[page])
+    from pixelmill.report import inspection_page
+
     page = inspection_page.write(found, options.source, options.target)
     logging.info("%s; see '%s'", "; ".join(inspection_page.lines(found)), page)
 

@@ -27,6 +27,9 @@ COMMANDS = {
 
 log = logging.getLogger(__name__)
 
+#: What is needed once images have been measured.
+_AFTERWARDS = ("pixelmill.inspection.parts", "pixelmill.report.inspection_page")
+
 
 def report(options: argparse.Namespace) -> None:
     """Write the report of a run, or of all runs of a workflow, as one page."""
@@ -75,11 +78,9 @@ def inspect(options: argparse.Namespace, host: HostProcess | None = None) -> Non
     from pixelmill.dataset.file_names import LISTS
     from pixelmill.inspection.inspect import inspect
     from pixelmill.inspection.measuring.measurer import RECIPE
-    from pixelmill.inspection.parts import SPLITS, split_images
     from pixelmill.inspection.split import check_ratios
     from pixelmill.pipeline.policy import Policy
     from pixelmill.pipeline.request import ProcessRequest, check_folders
-    from pixelmill.report import inspection_page
 
     keep = folder_commands.chosen_by_list(options)
     catalog.require_image(options.source)
@@ -95,9 +96,12 @@ def inspect(options: argparse.Namespace, host: HostProcess | None = None) -> Non
         raise UserError(f"--split: '{repeated}' is given twice; give each part one share.")
     shares = check_ratios(dict(options.split), "--split") if options.split else {}
     try:
-        found = inspect(request, thresholds=thresholds, keep=keep, host=host)
+        found = inspect(request, thresholds=thresholds, keep=keep, host=host, later=_AFTERWARDS)
     except RemovalsError as error:
         raise UserError(folder_commands.by_options(str(error))) from error
+    from pixelmill.inspection.parts import SPLITS, split_images
+    from pixelmill.report import inspection_page
+
     page = inspection_page.write(found, options.source, options.target)
     counts_told, *found_told = inspection_page.lines(found)
     for line in (counts_told, *found_told):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.root import Root
@@ -14,17 +15,24 @@ from pixelmill.core.tables import write_json
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.file_names import INSPECTION, LEDGER, LISTS
 from pixelmill.dataset.passes import Pass
-from pixelmill.inspection import findings
-from pixelmill.inspection.findings import Findings
-from pixelmill.inspection.measured import table_in
 from pixelmill.inspection.measuring.measurer import CODE, RECIPE, Measurer
-from pixelmill.inspection.metrics_table import MetricsTable
-from pixelmill.inspection.statistics import Statistics, summarize
 from pixelmill.pipeline.host_process import HostProcess
 from pixelmill.pipeline.request import ProcessRequest
 from pixelmill.pipeline.runner import process_folder
 
+if TYPE_CHECKING:  # NumPy is imported while the workers start
+    from pixelmill.inspection.findings import Findings
+    from pixelmill.inspection.metrics_table import MetricsTable
+    from pixelmill.inspection.statistics import Statistics
+
 log = logging.getLogger(__name__)
+
+#: What is needed once all images have been measured.
+_LATER = (
+    "pixelmill.inspection.findings",
+    "pixelmill.inspection.measured",
+    "pixelmill.inspection.statistics",
+)
 
 #: Files and a folder that are written beside the folder of the ledger.
 WRITTEN = (
@@ -61,6 +69,7 @@ def inspect(
     thresholds: Mapping[str, object] | None = None,
     keep: Callable[[Entries], Entries] | None = None,
     host: HostProcess | None = None,
+    later: Sequence[str] = (),
 ) -> Inspection:
     """Measure images, and write ``metrics.csv``, ``findings.csv`` and ``statistics.json``.
 
@@ -78,6 +87,7 @@ def inspect(
     keep : callable, optional
         Chooses the images to measure of those that were found.
     host : HostProcess, optional
+    later : sequence of str
         As for `pixelmill.pipeline.runner.process`.
 
     Raises
@@ -86,17 +96,22 @@ def inspect(
         If a threshold is not allowed, if the folder has files of the same names that are not of an
         inspection, or if `pixelmill.pipeline.runner.process` cannot finish the pass.
     """
-    chosen = findings.thresholds(thresholds or {})
+    if thresholds:
+        _check_thresholds(thresholds)
     target = request.target
     _check_target(target)
     tree = os.path.join(target, INSPECTION)
     request = replace(request, recipe=RECIPE, renderer=Measurer, code=CODE).of_folder()
-    done = process_folder(replace(request, target=tree), catalog, keep, host)
+    done = process_folder(replace(request, target=tree), catalog, keep, host, (*_LATER, *later))
+    from pixelmill.inspection import findings
+    from pixelmill.inspection.measured import table_in
+    from pixelmill.inspection.statistics import summarize
+
     table = table_in(target)
     table.write_csv(os.path.join(target, "metrics.csv"))
     if importlib.util.find_spec("pyarrow"):
         table.write_parquet(os.path.join(target, "metrics.parquet"))
-    found = findings.find(table, chosen)
+    found = findings.find(table, findings.thresholds(thresholds or {}))
     if warning := found.warning():
         log.warning("%s", warning)
     findings.write(os.path.join(target, "findings.csv"), table.sources, found)
@@ -104,6 +119,12 @@ def inspect(
     summary = summarize(table)
     write_json(os.path.join(target, "statistics.json"), summary)
     return Inspection(done, table, found, summary)
+
+
+def _check_thresholds(given: Mapping[str, object]) -> None:
+    from pixelmill.inspection.findings import thresholds
+
+    thresholds(given)
 
 
 def _check_target(target: str) -> None:

@@ -37,6 +37,9 @@ _BLOCK = 1 << 20
 #: seconds for any number.
 _FEW = 6_000
 
+#: Hashes that are compared with all others at once.
+_AT_ONCE = 64
+
 
 class NearDuplicates(NamedTuple):
     """Which pictures are near each other.
@@ -146,15 +149,17 @@ def _among_all(
     phash: Hashes, dhash: Hashes, distance: int, dhash_distance: int
 ) -> tuple[Indices, Indices]:
     """Compare each node with all that follow."""
-    seconds = [np.empty(0, np.int32)]
-    for node in range(len(phash) - 1):
-        is_near = np.bitwise_count(phash[node + 1 :] ^ phash[node]) <= distance
-        near = np.flatnonzero(is_near).astype(np.int32) + np.int32(node + 1)
-        if near.size:
-            near = near[np.bitwise_count(dhash[near] ^ dhash[node]) <= dhash_distance]
-        seconds.append(near)
-    first = np.repeat(np.arange(len(seconds), dtype=np.int32) - 1, list(map(len, seconds)))
-    return first, np.concatenate(seconds)
+    found = [(np.empty(0, np.int32),) * 2]
+    for begin in range(0, len(phash), _AT_ONCE):
+        some = phash[begin : begin + _AT_ONCE, None]
+        is_near = np.bitwise_count(phash[None, begin:] ^ some) <= distance
+        # `flatnonzero` takes a tenth of the time of `nonzero`.
+        first, second = np.divmod(np.flatnonzero(is_near).astype(np.int32), is_near.shape[1])
+        first, second = first[second > first] + begin, second[second > first] + begin
+        is_near = np.bitwise_count(dhash[first] ^ dhash[second]) <= dhash_distance
+        found.append((first[is_near], second[is_near]))
+    one, other = (np.concatenate(places) for places in zip(*found, strict=True))
+    return one, other
 
 
 def _joined(

@@ -6,10 +6,11 @@ render, record. Each step takes what the earlier ones returned.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import operator
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -49,6 +50,7 @@ def process_folder(
     catalog: str | None = None,
     keep: Callable[[Entries], Entries] | None = None,
     host: HostProcess | None = None,
+    later: Sequence[str] = (),
 ) -> Pass:
     """Catalog a folder, archives or a single image, unless that was done before, and process it.
 
@@ -60,6 +62,7 @@ def process_folder(
     keep : callable, optional
         Chooses the images to process of those that were found.
     host : HostProcess, optional
+    later : sequence of str
         As for `process`.
 
     Returns
@@ -88,7 +91,7 @@ def process_folder(
             log.info("Left out: %s", catalogs.told_left_out(found.left_out))
     else:
         entries = catalogs.read(catalog)
-    finished = process(request, entries, listed, host)
+    finished = process(request, entries, listed, host, later)
     if finished.images and request.label:
         log.info("%s: %s", request.label, finished.told())
     return finished
@@ -99,6 +102,7 @@ def process(
     entries: Entries,
     listed: object = None,
     host: HostProcess | None = None,
+    later: Sequence[str] = (),
 ) -> Pass:
     """Bring an output tree up to date, or one shard of it.
 
@@ -111,6 +115,8 @@ def process(
         What `pixelmill.storage.archives.identity` returned before the entries were listed.
     host : HostProcess, optional
         A host that `pixelmill.pipeline.host_process.early_host` started.
+    later : sequence of str
+        Modules that the caller needs afterwards. They are imported while the workers start.
 
     Returns
     -------
@@ -142,7 +148,7 @@ def process(
             ledger.begin(fingerprints)
         remove_orphans(context, plan)
         work = _work_of(context, plan)
-        stats, totals = _render(context, plan, work, children, early)
+        stats, totals = _render(context, plan, work, children, early, later)
         finished = _summary(context, plan, work, stats, totals, began)
         ledger.add_pass(finished, stats.busy)
         tree.settle(ledger)
@@ -244,6 +250,7 @@ def _render(
     work: Work,
     children: ChildProcesses,
     early: HostProcess | None,
+    later: Sequence[str],
 ) -> tuple[RenderStats, Totals]:
     """Render what the plan asks for, record every outcome, and clean up."""
     tree, ledger, request = context.tree, context.ledger, context.request
@@ -260,7 +267,7 @@ def _render(
                 plan.to_render,
                 plan.outputs,
                 recorder.record,
-                partial(_look_up, context),
+                partial(_prepare_end, context, later),
                 early,
                 children,
             )
@@ -280,8 +287,10 @@ def _render(
     return stats, recorder.totals
 
 
-def _look_up(context: PassContext) -> None:
-    """Compute what the record of the pass needs, while the workers start."""
+def _prepare_end(context: PassContext, later: Sequence[str]) -> None:
+    """Prepare what comes after the images, and what the record of the pass needs."""
+    for module in later:
+        importlib.import_module(module)
     _ = context.catalog_digest
     machine.machine_fingerprint()
 

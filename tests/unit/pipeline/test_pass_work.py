@@ -331,7 +331,7 @@ def test_a_folder_is_catalogued_as_far_as_it_belongs_to_the_dataset_and_the_shar
     listed = identity(str(tree.source))
     assert asked == [
         (table, str(tree.source), chosen, shard, False, None),
-        (given, "those", listed, "host"),
+        (given, "those", listed, "host", ()),
     ]
 
 
