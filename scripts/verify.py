@@ -12,7 +12,8 @@ def main(options: argparse.Namespace) -> int:
 
     beside = verified_beside(options.target) if options.beside else []
     if not beside and not has_verification(options.target):
-        start_early(["pixelmill.verification.verify"])  # all outputs will be opened
+        # All outputs will be opened.
+        start_early(["pixelmill.verification.inspector", "pixelmill.verification.picture_check"])
 
     from pixelmill.app.config import named_recipe
     from pixelmill.core.tables import write_json

@@ -20,9 +20,7 @@ from pixelmill.verification.expectations import (
     size_of,
     swaps_sides,
 )
-from pixelmill.verification.file_sizes import size_fault
 from pixelmill.verification.opened_output import OpenedOutput
-from pixelmill.verification.picture_check import check_pictures
 from pixelmill.verification.second_samples import UndecodableError
 from pixelmill.verification.tree_contents import TreeContents
 
@@ -172,6 +170,8 @@ def _find_too_large(output: OpenedOutput) -> str | None:
         source = content(output.source, LARGEST_SOURCE)
     except OSError:  # another check reports a source that is gone
         return None
+    from pixelmill.verification.file_sizes import size_fault
+
     return size_fault(output.expectation, source, output.data)
 
 
@@ -185,6 +185,8 @@ def _find_dissimilar(output: OpenedOutput) -> str | None:
         return None
     try:
         source = content(output.source, LARGEST_SOURCE)
+        from pixelmill.verification.picture_check import check_pictures
+
         verdict = check_pictures(output.expectation, source, output.data, output.min_psnr)
     except (OSError, UndecodableError):
         return None

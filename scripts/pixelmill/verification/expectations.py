@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pixelmill.storage.archives import Place, opened
-from pixelmill.verification import expected_geometry, reference, second_sizes
+from pixelmill.verification import expected_geometry, second_sizes
 from pixelmill.verification.file_structure import kind_of
 
 #: Number of bytes of a source that are read first; in most JPEGs, everything before the pixels.
@@ -95,7 +95,7 @@ def expectations_of(recipe: Mapping[str, Any]) -> dict[str, Expectation]:
             format="" if format_ == "SAME" else format_,
             upright=upright,
             deep=recipe.get("depth", 8) == "keep",
-            comparable=reference.can_render(steps),
+            comparable=expected_geometry.can_render(steps),
             color=recipe.get("color", "srgb"),
             background=recipe.get("background", "#ffffff"),
             moving=recipe.get("animation", "first") == "all",

@@ -6,11 +6,22 @@ Nothing here uses the code that renders images.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 _HALF = Fraction(1, 2)
+
+#: Steps for which a reference can be rendered.
+KNOWN_STEPS = ("resize", "crop", "rotate", "flip", "border", "grayscale")
+
+
+def can_render(steps: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
+    """Whether a reference exists for these steps: at most one resize, and quarter turns only."""
+    names = [name for name, _ in steps]
+    if not all(name in KNOWN_STEPS for name in names) or names.count("resize") > 1:
+        return False
+    return all(quarter_turns(params) is not None for name, params in steps if name == "rotate")
 
 
 def resized(columns: int, rows: int, params: Mapping[str, Any]) -> tuple[int, int]:

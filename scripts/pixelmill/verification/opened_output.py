@@ -6,13 +6,16 @@ import hashlib
 import io
 import warnings
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from PIL import Image, UnidentifiedImageError
 
 from pixelmill.core.errors import describe
 from pixelmill.storage.archives import Place
 from pixelmill.verification.expectations import Expectation
-from pixelmill.verification.picture_check import Verdict
+
+if TYPE_CHECKING:
+    from pixelmill.verification.picture_check import Verdict
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # anything that matters becomes a fault
 

@@ -26,9 +26,6 @@ from pixelmill.verification.expected_geometry import (
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-#: Steps for which a reference can be rendered.
-KNOWN_STEPS = ("resize", "crop", "rotate", "flip", "border", "grayscale")
-
 #: Colours that recipes may name.
 _COLORS = {"white": "#ffffff", "black": "#000000", "gray": "#808080"}
 
@@ -44,14 +41,6 @@ cv2.setNumThreads(1)
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def can_render(steps: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
-    """Whether a reference exists for these steps: at most one resize, and quarter turns only."""
-    names = [name for name, _ in steps]
-    if not all(name in KNOWN_STEPS for name in names) or names.count("resize") > 1:
-        return False
-    return all(quarter_turns(params) is not None for name, params in steps if name == "rotate")
-
-
 def render(
     picture: Array, steps: Sequence[tuple[str, Mapping[str, Any]]], kernel: str | None = None
 ) -> Array:
@@ -62,7 +51,7 @@ def render(
     picture : ndarray of shape (height, width, 3 or 4)
         uint8 or uint16, RGB with straight alpha.
     steps : sequence of (str, mapping)
-        Steps for which `can_render` holds.
+        Steps for which `pixelmill.verification.expected_geometry.can_render` holds.
     kernel : str, optional
         A kernel in place of that of the recipe; ``area`` is the one that OpenCV shrinks with,
         and ``clipped`` that of the recipe with levels clipped between rows and columns.

@@ -42,7 +42,6 @@ from pixelmill.verification.known_outputs import KnownOutputs, still_holds
 from pixelmill.verification.manifest import Outputs
 from pixelmill.verification.passed_cache import PassedCache, PassedOutput
 from pixelmill.verification.sidecar_check import SUFFIX
-from pixelmill.verification.similarity import psnr
 from pixelmill.verification.tree_contents import TreeContents, read_tree
 
 #: Largest number of outputs that a worker opens in one go, and number of batches for each worker
@@ -52,6 +51,9 @@ BATCH, SHARES = 200, 4
 #: Number of outputs that differ from their sources and are compared with one another, because
 #: they may have been exchanged. Fewer are named, and a million pictures would fill the memory.
 MOST_COMPARED = 5 * MOST_NAMED
+
+#: What the processes that open outputs import; NumPy is not needed if none is opened.
+WORKER_MODULES = ("pixelmill.verification.inspector", "pixelmill.verification.picture_check")
 
 #: Output and reference, reduced.
 Pictures: TypeAlias = tuple[Any, Any]
@@ -304,7 +306,7 @@ def _inspect(
         open_engine(
             "sequential" if alone else parallel,
             workers,
-            (__spec__.name,),
+            WORKER_MODULES,
             prepare,
         ) as engine,
         Progress(len(tasks), "verify") as progress,
@@ -370,6 +372,8 @@ def _exchanged_with(finding: Finding, differing: Mapping[str, Pictures]) -> str 
     shown = differing.get(finding.output)
     if shown is None or not any("does not look" in why for _, why in finding.faults):
         return None
+    from pixelmill.verification.similarity import psnr
+
     output, _ = shown
     for other in sorted(differing):
         if other != finding.output:
