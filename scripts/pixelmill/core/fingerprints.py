@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
 from importlib.util import cache_from_source
 from pathlib import Path
 
@@ -50,17 +49,18 @@ def _imported_by(path: Path) -> frozenset[Path]:
     for module, names in _IMPORT.findall(path.read_text(encoding="utf-8")):
         parts = module.split(".") if module else []
         for name in re.findall(r"\w+", names):
-            found.update(_files_of([*parts, name]))
+            found.update(_files_of((*parts, name)))
     return frozenset(found)
 
 
-def _files_of(parts: Sequence[str]) -> Iterator[Path]:
-    """Yield the files that the import of a module or of a name in it runs."""
-    for number in range(1, len(parts) + 1):
-        place = PACKAGE.joinpath(*parts[:number])
-        for file in (place.with_suffix(".py"), place / "__init__.py"):
-            if file.is_file():
-                yield file
+@functools.cache
+def _files_of(parts: tuple[str, ...]) -> frozenset[Path]:
+    """Return the files that the import of a module or of a name in it runs."""
+    if not parts:
+        return frozenset()
+    place = PACKAGE.joinpath(*parts)
+    files = (place.with_suffix(".py"), place / "__init__.py")
+    return _files_of(parts[:-1]).union(filter(Path.is_file, files))
 
 
 def digest_of_code(*parts: str) -> str:
