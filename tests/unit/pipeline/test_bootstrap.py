@@ -56,6 +56,10 @@ def test_a_script_imports_little_before_it_starts_its_host(imported):
         "from pixelmill.pipeline import host_process",
     )
     assert not (HEAVY - {"dataclasses"}) & found
+    few = imported(
+        "from pixelmill.app import cli, launcher", "import pixelmill.pipeline.host_process"
+    )
+    assert not {"dataclasses", "secrets", "pixelmill.core.sandbox"} & few
     assert not {name for name in found if name.startswith("pixelmill.imaging")}
 
 
@@ -70,6 +74,11 @@ def test_a_parent_imports_little_before_its_host_gets_its_work(imported):
         "from pixelmill.pipeline import runner",
         "config.named_recipe('light'), cores()",
     )
+
+
+def test_a_host_imports_no_colour_management_and_no_fonts_before_they_are_needed(imported):
+    rare = {"PIL.ImageCms", "PIL.ImageFont", "dask"}
+    assert not rare & imported("from pixelmill.pipeline import host")
 
 
 #: In a process of its own: this one may have a server already.
