@@ -239,7 +239,8 @@ COMMANDS = {
         {
             **OF_OWN, "--catalog": [CATALOG], "--settings": [DEFAULTS["verify"]],
             "--sandbox": ["auto"], "--output": [TREE.format("own", "threads/verification.json")],
-            "--token": ["known"], "--evidence": [], "--beside": [], "--label": ["mine/own/threads"], **ALL_CORES,
+            "--token": ["known"], "--evidence": [], "--beside": [],
+            "--label": ["mine/own/threads"], **ALL_CORES,
         },
     ),
     "mine/own/compare": (
