@@ -28,6 +28,8 @@ def has_verification(tree: str) -> bool:
 def verified_beside(tree: str) -> list[str]:
     """Return the other trees in the same folder that have been verified before, sorted.
 
+    Links are left out.
+
     Raises
     ------
     OSError
@@ -35,7 +37,8 @@ def verified_beside(tree: str) -> list[str]:
     """
     parent, own = os.path.split(os.path.abspath(tree))
     with os.scandir(parent) as entries:
-        others = [entry.path for entry in entries if entry.name != own]
+        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+        others = [entry.path for entry in folders if entry.name != own]
     return sorted(filter(has_verification, others))
 
 

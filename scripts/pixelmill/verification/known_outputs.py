@@ -36,7 +36,7 @@ def still_holds(passed: PassedOutput, outputs: Outputs, number: int, sampled: Se
     sampled : set of int
         Outputs whose pictures are to be compared.
     """
-    compared = passed.similarity_db is not None or passed.incomparable
+    compared = isinstance(passed.similarity_db, float) or passed.incomparable
     return (
         passed.sha256 == outputs.digests[number]
         and (passed.source_bytes, passed.source_mtime_ns) == outputs.source_state(number)
@@ -73,7 +73,7 @@ class KnownOutputs:
 
     def _note(self, number: int, other: PassedOutput) -> None:
         self._flags[number] = _PASSED | (_SIZED if other.sized else 0)
-        if other.similarity_db is not None:
+        if isinstance(other.similarity_db, float):
             if not self._similarities:
                 self._similarities.frombytes(bytes(8 * len(self._flags)))
             self._similarities[number] = other.similarity_db

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from pixelmill.core.databases import connect_to_read, is_sound
+from pixelmill.core.databases import is_sound
 from pixelmill.core.filenames import escape, unescape
 from pixelmill.dataset.ledger_backup import set_database_aside
 from pixelmill.dataset.paths import Paths
@@ -56,19 +58,28 @@ def passed_in(path: str, rules: str) -> Iterator[PassedOutput]:
     Parameters
     ----------
     path : str
-        The cache of that tree, which is not written to. If it is missing, damaged, or locked by
-        its own verification, no more outputs are yielded.
+        The cache of that tree, which is not written to. If it is missing, damaged, or in the
+        middle of a change, no more outputs are yielded.
     rules : str
         As for `PassedCache.load`.
     """
+    journal = path + "-journal"
     try:
-        if not os.path.isfile(path) or not is_sound(path):
-            return
-        with contextlib.closing(connect_to_read(path)) as database:
+        if not _is_own_file(path) or (os.path.lexists(journal) and os.lstat(journal).st_size):
+            return  # it may be in the middle of a change
+        # Otherwise SQLite would lock the file, and repair it.
+        address = f"{Path(path).absolute().as_uri()}?immutable=1"
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
             database.text_factory = _text
             yield from _load(database, rules)
     except (sqlite3.Error, OSError):
         return
+
+
+def _is_own_file(path: str) -> bool:
+    """Return whether a path is a file, and neither a link nor one of several names of a file."""
+    state = os.lstat(path)
+    return stat.S_ISREG(state.st_mode) and state.st_nlink == 1
 
 
 def _text(stored: bytes) -> str:
@@ -111,6 +122,9 @@ class PassedCache:
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = TRUNCATE")
         self._database.execute("PRAGMA synchronous = OFF")
+        columns = [name for _, name, *_ in self._database.execute("PRAGMA table_info(passed)")]
+        if columns and columns != ["rules", *PassedOutput._fields]:  # of another version
+            self._database.execute("DROP TABLE passed")
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS passed (rules TEXT, output TEXT PRIMARY KEY,"
             " bytes INTEGER, mtime_ns INTEGER, sha256 TEXT, similarity_db REAL, sized INTEGER,"

@@ -107,7 +107,9 @@ def test_an_output_that_could_not_be_compared_there_is_not_tried_again(pair):
     assert f"{COUNT} equal" in result["summary"]
 
 
-@pytest.mark.parametrize("damage", ["garbage", "folder", "link", "missing", "old"])
+@pytest.mark.parametrize(
+    "damage", ["garbage", "folder", "link", "second name", "missing", "old", "changing"]
+)
 def test_a_cache_that_cannot_be_read_is_no_evidence(pair, damage):
     first, second = pair
     cache = first.target / PASSED
@@ -120,6 +122,12 @@ def test_a_cache_that_cannot_be_read_is_no_evidence(pair, damage):
     elif damage == "link":
         (first.target / "aside").write_bytes(content)
         cache.symlink_to("aside")
+    elif damage == "second name":
+        cache.write_bytes(content)
+        (first.target / "aside").hardlink_to(cache)
+    elif damage == "changing":
+        cache.write_bytes(content)
+        cache.with_name(f"{PASSED}-journal").write_bytes(b"of a run that was killed")
     elif damage == "old":
         with sqlite3.connect(cache) as database:
             database.execute("CREATE TABLE passed (rules TEXT, output TEXT)")
@@ -142,6 +150,7 @@ def test_a_forged_row_does_not_hide_a_wrong_digest(pair):
     assert list(faults_of(result)["decodes"]) == ["3.jpg"]
     with sqlite3.connect(first.target / PASSED) as database:
         database.execute("UPDATE passed SET sized = 'x' WHERE output = '2.jpg'")
+        database.execute("UPDATE passed SET similarity_db = 'x' WHERE output = '5.jpg'")
         database.execute("UPDATE passed SET sha256 = ? WHERE output = '4.jpg'", (digest,))
     database.close()
     (second.target / PASSED).unlink()
@@ -153,3 +162,5 @@ def test_trees_beside_one_are_those_that_were_verified(pair, tmp_path):
     assert verified_beside(str(second.target)) == [str(first.target)]
     assert verified_beside(str(first.target)) == []
     assert has_verification(str(first.target)) and not has_verification(str(second.target))
+    (tmp_path / "tree/third").symlink_to(first.target, target_is_directory=True)
+    assert verified_beside(str(second.target)) == [str(first.target)]

@@ -235,3 +235,31 @@ def test_results_that_cannot_be_written_are_verified_without_a_memory(tmp_path):
         cache.store("rules", [])
         assert list(cache.load("rules")) == []
     assert not (tmp_path / "missing").exists()
+
+
+def test_a_cache_of_another_version_is_replaced_and_leaves_nothing(tree):
+    tree.verify()
+    cache = tree.target / "verification.sqlite"
+    cache.unlink()
+    with sqlite3.connect(cache) as database:
+        database.execute("CREATE TABLE passed (rules TEXT, output TEXT PRIMARY KEY, bytes INTEGER)")
+        database.execute("INSERT INTO passed VALUES ('rules', '3.jpg', 1)")
+    database.close()
+    before = sorted(tree.target.iterdir())
+    assert opened_in(tree.verify()) == COUNT
+    assert sorted(path for path in tree.target.iterdir() if "-journal" not in path.name) == [
+        path for path in before if "-journal" not in path.name
+    ]
+    assert opened_in(tree.verify()) == 0
+
+
+@pytest.mark.parametrize("what", ["bytes", "time"])
+def test_an_output_is_opened_again_if_its_source_changed(tree, what):
+    tree.verify()
+    source = tree.source / "3.jpg"
+    if what == "bytes":
+        source.write_bytes(source.read_bytes() + b"more")
+    else:
+        os.utime(source, ns=(1, 1))
+    result = tree.verify()
+    assert (result["passed"], opened_in(result)) == (True, 1)
