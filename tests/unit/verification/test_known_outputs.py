@@ -164,3 +164,19 @@ def test_trees_beside_one_are_those_that_were_verified(pair, tmp_path):
     assert has_verification(str(first.target)) and not has_verification(str(second.target))
     (tmp_path / "tree/third").symlink_to(first.target, target_is_directory=True)
     assert verified_beside(str(second.target)) == [str(first.target)]
+
+
+def test_a_sidecar_is_compared_with_the_image_beside_it(tmp_path, photos):
+    """Both trees have the same sidecar, and one of them another image."""
+    photos(tmp_path / "in", 3)
+    first, second = Tree(tmp_path), Tree(tmp_path)
+    first.recipe = second.recipe = parse({"steps": [RESIZE], "output": {"sidecar": "json"}})
+    first.process()
+    second.target, second.images = tmp_path / "second", tmp_path / "second/images"
+    shutil.copytree(first.target, second.target)
+    first.verify()
+    edit(second.images / "1.jpg", lambda image: image)
+    second.note_as_made("1.jpg")
+    faults = faults_of(verified(first, second))
+    assert list(faults) == ["sidecar"]
+    assert list(faults["sidecar"]) == ["1.jpg.json"]
