@@ -92,8 +92,9 @@ def is_sound(path: str) -> bool:
 
 def has_only_tables(database: sqlite3.Connection) -> bool:
     """Return whether reading and writing a database runs nothing of its own, as a view does."""
-    statement = "SELECT 1 FROM sqlite_master WHERE type NOT IN ('table', 'index')"
-    return database.execute(statement).fetchone() is None
+    others = "SELECT 1 FROM sqlite_master WHERE type NOT IN ('table', 'index')"
+    computed = "SELECT 1 FROM sqlite_master, pragma_table_xinfo(sqlite_master.name) WHERE hidden"
+    return all(database.execute(query).fetchone() is None for query in (others, computed))
 
 
 def tells_of_system(error: BaseException) -> bool:

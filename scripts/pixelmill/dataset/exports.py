@@ -52,7 +52,7 @@ def write_tables(ledger: Ledger, target: str) -> None:
 
 
 def _state_of(path: str) -> str:
-    """Return what changes whenever a file is written or replaced; empty if it is no file."""
+    """Return what changes if a file is written or replaced; empty if it is no file."""
     try:
         state = os.lstat(path)
     except OSError:

@@ -49,7 +49,8 @@ class Sequential(LocalEngine):
 class DaskLocal(LocalEngine):
     """Dask's local scheduler over a pool that is started once.
 
-    A few tasks are handed out without it, because importing it takes 45 ms.
+    A few tasks are handed out without it. Threads then do without its import, which takes 45 ms;
+    for processes, it was imported before they were forked.
     """
 
     def run(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from pixelmill.core.path_templates import fields_of
@@ -224,7 +223,7 @@ class Choice(NamedTuple):
 
     choices: tuple[Any, ...]
     default: Any = REQUIRED
-    synonyms: Mapping[str, Any] = MappingProxyType({})
+    synonyms: Mapping[str, Any] = {}
 
     @property
     def allowed(self) -> str:

@@ -183,10 +183,10 @@ def _find_altered(output: OpenedOutput) -> str | None:
 def _find_dissimilar(output: OpenedOutput) -> str | None:
     if not output.expectation.comparable or not (output.is_sampled or output.faults):
         return None
+    from pixelmill.verification.picture_check import check_pictures
+
     try:
         source = content(output.source, LARGEST_SOURCE)
-        from pixelmill.verification.picture_check import check_pictures
-
         verdict = check_pictures(output.expectation, source, output.data, output.min_psnr)
     except (OSError, UndecodableError):
         return None

@@ -21,8 +21,8 @@ from pixelmill.verification.manifest import Outputs
 from pixelmill.verification.passed_cache import PassedOutput, passed_in
 from pixelmill.verification.sidecar_check import SUFFIX
 
-#: Flags of an output: it passed elsewhere, its expected size was known, its picture was compared.
-_PASSED, _SIZED, _COMPARED = 1, 2, 4
+#: Flags of an output: it passed elsewhere, and its picture was compared.
+_PASSED, _COMPARED = 1, 2
 
 
 def still_holds(passed: PassedOutput, outputs: Outputs, number: int, sampled: Set[int]) -> bool:
@@ -69,11 +69,15 @@ class KnownOutputs:
             number = number_of(other.output)
             if number is None or self._left_out[number] or not self._outputs.exists[number]:
                 continue
-            if still_holds(other, self._outputs, number, self._sampled):
+            # What could not be compared there, perhaps because its source was away, may be here.
+            was_checked = other.sized and (
+                number not in self._sampled or isinstance(other.similarity_db, float)
+            )
+            if was_checked and still_holds(other, self._outputs, number, self._sampled):
                 self._note(number, other)
 
     def _note(self, number: int, other: PassedOutput) -> None:
-        self._flags[number] = _PASSED | (_SIZED if other.sized else 0)
+        self._flags[number] = _PASSED
         if isinstance(other.similarity_db, float):
             if not self._similarities:
                 self._similarities.frombytes(bytes(8 * len(self._flags)))
@@ -108,7 +112,7 @@ class KnownOutputs:
                         modified_ns(state),
                         self._similarities[number] if flags & _COMPARED else None,
                         number in self._sampled,
-                        bool(flags & _SIZED),
+                        True,
                         None,
                         output.source_state,
                     ),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pixelmill.core.databases import is_sound
+from pixelmill.core.databases import has_only_tables, is_sound
 from pixelmill.core.filenames import escape, unescape
 from pixelmill.dataset.ledger_backup import set_database_aside
 from pixelmill.dataset.paths import Paths
@@ -71,8 +71,9 @@ def passed_in(path: str, rules: str) -> Iterator[PassedOutput]:
         address = f"{Path(path).absolute().as_uri()}?immutable=1"
         with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
             database.text_factory = _text
-            yield from _load(database, rules)
-    except (sqlite3.Error, OSError):
+            if has_only_tables(database):
+                yield from _load(database, rules)
+    except (sqlite3.Error, OSError, UnicodeDecodeError):  # the last one, for a damaged schema
         return
 
 
@@ -122,6 +123,8 @@ class PassedCache:
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA journal_mode = TRUNCATE")
         self._database.execute("PRAGMA synchronous = OFF")
+        if not has_only_tables(self._database):  # a view may never end
+            raise sqlite3.DatabaseError("it has more than tables")
         columns = [name for _, name, *_ in self._database.execute("PRAGMA table_info(passed)")]
         if columns and columns != ["rules", *PassedOutput._fields]:  # of another version
             self._database.execute("DROP TABLE passed")

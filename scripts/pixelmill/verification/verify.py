@@ -120,7 +120,7 @@ def verify(
     opened, equal, unchanged = Tally(), Tally(), Tally()
     with PassedCache(os.path.join(target, PASSED)) as cache:
         passed = cache.load(rules) if scope == "changed" else ()
-        left_out = _unchanged(tree.outputs, passed, sampled, unchanged)
+        left_out = _unchanged(tree.outputs, passed, sampled, unchanged, _sidecars(tree.outputs))
         if scope == "changed" and beside:
             elsewhere = KnownOutputs(tree.outputs, sampled, left_out)
             for other in beside:
@@ -216,12 +216,24 @@ def _sample(outputs: Outputs, variants: Set[str], size: int) -> set[int]:
     return set(heapq.nsmallest(size, outputs.of(variants), key=lambda one: _digest(paths[one])))
 
 
+def _sidecars(outputs: Outputs) -> bytearray:
+    """Return a flag for each output that describes another one."""
+    flags = bytearray(len(outputs))
+    for number in outputs.of({name for name in outputs.variants if name.endswith(SUFFIX)}):
+        flags[number] = 1
+    return flags
+
+
 def _unchanged(
-    outputs: Outputs, passed: Iterable[PassedOutput], sampled: Set[int], tally: Tally
+    outputs: Outputs,
+    passed: Iterable[PassedOutput],
+    sampled: Set[int],
+    tally: Tally,
+    sidecars: bytearray,
 ) -> bytearray:
     """Return a flag for each output that passed before and has not changed; count them.
 
-    Nor has its source.
+    Nor has its source. Sidecars are opened each time: what they describe may have changed.
     """
     flags = bytearray(len(outputs))
     number_of = finder(outputs.paths)
@@ -232,6 +244,7 @@ def _unchanged(
             if (
                 number is not None
                 and outputs.exists[number]
+                and not sidecars[number]
                 and (before.bytes, before.mtime_ns)
                 == (outputs.sizes[number], outputs.times[number])
                 and still_holds(before, outputs, number, sampled)

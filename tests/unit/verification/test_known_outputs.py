@@ -96,19 +96,34 @@ def test_pictures_that_were_not_compared_there_are_compared_here(made, tmp_path)
     assert f"{COUNT - 2} equal to outputs that passed beside them; 2 opened" in result["summary"]
 
 
-def test_an_output_that_could_not_be_compared_there_is_not_tried_again(pair):
+def test_an_output_that_could_not_be_compared_there_is_compared_here(pair):
     first, second = pair
     entries = first.entries()
-    (first.source / "3.jpg").unlink()
+    for tree in pair:
+        edit(tree.images / "3.jpg", lambda image: image.rotate(180))
+        tree.note_as_made("3.jpg")
+    source = first.source / "3.jpg"
     (first.target / PASSED).unlink()
-    first.verify(entries)
-    result = verified(first, second, entries=entries)
-    assert check_of(result, "similarity")["not_compared"] == 1
-    assert f"{COUNT} equal" in result["summary"]
+    source.rename(first.source.parent / "away")
+    assert check_of(first.verify(entries), "similarity")["not_compared"] == 1
+    (first.source.parent / "away").rename(source)
+    assert list(faults_of(verified(first, second, entries=entries))["similarity"]) == ["3.jpg"]
 
 
 @pytest.mark.parametrize(
-    "damage", ["garbage", "folder", "link", "second name", "missing", "old", "changing"]
+    "damage",
+    [
+        "garbage",
+        "folder",
+        "link",
+        "second name",
+        "missing",
+        "old",
+        "changing",
+        "schema",
+        "view",
+        "computed",
+    ],
 )
 def test_a_cache_that_cannot_be_read_is_no_evidence(pair, damage):
     first, second = pair
@@ -128,6 +143,21 @@ def test_a_cache_that_cannot_be_read_is_no_evidence(pair, damage):
     elif damage == "changing":
         cache.write_bytes(content)
         cache.with_name(f"{PASSED}-journal").write_bytes(b"of a run that was killed")
+    elif damage == "schema":
+        place = content.index(b"tablepassedpassed") + 5
+        cache.write_bytes(content[:place] + b"\xff" + content[place + 1 :])
+    elif damage in ("view", "computed"):
+        cache.write_bytes(content)
+        with sqlite3.connect(cache) as database:
+            if damage == "view":
+                database.execute("ALTER TABLE passed RENAME TO aside")
+                database.execute(
+                    "CREATE VIEW passed AS WITH RECURSIVE c(x) AS"
+                    " (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT aside.* FROM aside, c"
+                )
+            else:
+                database.execute("ALTER TABLE passed ADD COLUMN more AS (hex(zeroblob(400000000)))")
+        database.close()
     elif damage == "old":
         with sqlite3.connect(cache) as database:
             database.execute("CREATE TABLE passed (rules TEXT, output TEXT)")
@@ -180,3 +210,14 @@ def test_a_sidecar_is_compared_with_the_image_beside_it(tmp_path, photos):
     faults = faults_of(verified(first, second))
     assert list(faults) == ["sidecar"]
     assert list(faults["sidecar"]) == ["1.jpg.json"]
+
+
+def test_a_sidecar_of_an_image_that_changed_since_is_compared_again(tmp_path, photos):
+    photos(tmp_path / "in", 3)
+    tree = Tree(tmp_path)
+    tree.recipe = parse({"steps": [RESIZE], "output": {"sidecar": "json"}})
+    tree.process()
+    tree.verify()
+    edit(tree.images / "1.jpg", lambda image: image)
+    tree.note_as_made("1.jpg")
+    assert list(faults_of(tree.verify())) == ["sidecar"]
