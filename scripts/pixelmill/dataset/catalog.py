@@ -410,7 +410,7 @@ def _columns(path: str | os.PathLike[str]) -> Iterator[Columns]:
     try:
         for paths, given, formats, *numbers in cells:
             for column in (paths, given):
-                if any(outside := _outside(column)):
+                if outside := _outside(column):
                     raise UserError(
                         f"The table '{path}' names '{outside[0]}', which leads out of the folder "
                         "of images; remove the table, then run the same command again."

@@ -131,9 +131,10 @@ class Entries(Sequence[Entry]):
 
     def __iter__(self) -> Iterator[Entry]:
         for begin in range(0, len(self), CHUNK):
-            yield from self._between(begin, min(begin + CHUNK, len(self)))
+            yield from self.between(begin, min(begin + CHUNK, len(self)))
 
-    def _between(self, begin: int, end: int) -> Iterator[Entry]:
+    def between(self, begin: int, end: int) -> Iterator[Entry]:
+        """Yield the entries from one number to before another one."""
         columns = zip(
             self.paths.between(begin, end),
             self.sizes[begin:end],
@@ -184,10 +185,6 @@ class Entries(Sequence[Entry]):
         """Return the entries with these numbers, in this order."""
         return Entries(map(self.__getitem__, numbers))
 
-    def between(self, begin: int, end: int) -> Iterator[Entry]:
-        """Yield the entries from one number to before another one."""
-        return self._between(begin, min(end, len(self)))
-
     def where(self, flags: bytearray, flag: int) -> Entries:
         """Return the entries whose flag has this value; itself if all have it."""
         if flags.count(flag) == len(self):
@@ -226,7 +223,7 @@ class Entries(Sequence[Entry]):
                 return number, self[number]
             if number >= begin + len(some):
                 begin = number
-                some = [*self._between(begin, min(begin + CHUNK, len(self)))]
+                some = [*self.between(begin, min(begin + CHUNK, len(self)))]
             place = number - begin + 1
             return number, some[place - 1]
 
