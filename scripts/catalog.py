@@ -10,7 +10,8 @@ def main(options: argparse.Namespace) -> None:
     """Bring the table up to date."""
     from pixelmill.core.documents import from_json
     from pixelmill.core.errors import UserError
-    from pixelmill.dataset.catalog import refresh, told_left_out
+    from pixelmill.dataset.catalog import told_left_out
+    from pixelmill.dataset.catalog_table import refresh
     from pixelmill.dataset.globs import Selection, chosen
     from pixelmill.dataset.shards import Shard
 

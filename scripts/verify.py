@@ -17,11 +17,11 @@ def main(options: argparse.Namespace) -> int:
 
     from pixelmill.app.config import named_recipe
     from pixelmill.core.tables import write_json
-    from pixelmill.dataset import catalog, globs
+    from pixelmill.dataset import catalog, catalog_table, globs
     from pixelmill.verification.verify import verify
 
     if options.catalog:
-        entries = catalog.read(options.catalog)
+        entries = catalog_table.read(options.catalog)
     else:
         entries = catalog.scan(*globs.chosen(options.source))[0].entries
     result = verify(

@@ -11,7 +11,7 @@ from PIL import Image
 from pixelmill.app.config import complete
 from pixelmill.app.workflow_setup import check_links
 from pixelmill.core.errors import TreeError, UserError
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog, catalog_table
 from pixelmill.dataset.shards import Shard
 from pixelmill.engines.registry import LOCAL
 from pixelmill.imaging.recipe_parser import parse
@@ -150,7 +150,7 @@ def test_a_source_of_the_catalog_that_leads_out_is_refused(place, path, tmp_path
     table = tmp_path / "catalog.csv"
     entries = catalog.scan(str(place.source))[0].entries
     first = entries[0]._replace(path=path.format(originals=place.originals))
-    catalog.write(str(table), [first])
+    catalog_table.write(str(table), [first])
     (place.source.parent / "x.jpg").write_bytes((place.source / "0.jpg").read_bytes())
     shutil.rmtree(place.tree)
     with pytest.raises(UserError, match="leads out of the folder of images"):
@@ -203,7 +203,7 @@ def test_files_of_others_in_a_new_results_folder_are_kept(tmp_path, photos, cata
         (place.tree / name).parent.mkdir(parents=True, exist_ok=True)
         (place.tree / name).write_bytes(data)
     if catalogued:
-        catalog.refresh(str(place.tree / "catalog.csv"), str(place.source))
+        catalog_table.refresh(str(place.tree / "catalog.csv"), str(place.source))
     place.process()
     assert set(place.outputs()) == {f"{number}.jpg" for number in range(COUNT)}
     found = {path.relative_to(place.tree).as_posix() for path in place.tree.rglob("*")

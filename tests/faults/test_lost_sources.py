@@ -9,7 +9,7 @@ import pytest
 
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.sandbox import Sandbox
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog, catalog_table
 from pixelmill.dataset.ledger_tables import fault_in
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.policy import Policy
@@ -45,7 +45,7 @@ def test_a_source_folder_that_disappears_before_the_first_image_loses_no_output(
     place, going, recipe
 ):
     table = place.source.parent / "catalog.csv"
-    catalog.write(str(table), catalog.scan(str(place.source))[0].entries)
+    catalog_table.write(str(table), catalog.scan(str(place.source))[0].entries)
     before = place.outputs()
     GOING[going](place)
     with pytest.raises(UserError, match=r"removed or unmounted|vanished"):
@@ -105,7 +105,7 @@ def test_a_disk_that_is_unmounted_during_a_pass_loses_no_output(
 @pytest.mark.parametrize("recipe", [OTHER, RENAMED], ids=["same name", "other name"])
 def test_an_unreadable_source_keeps_its_earlier_output_and_is_reported(place, why, recipe):
     table = place.source.parent / "catalog.csv"
-    catalog.write(str(table), catalog.scan(str(place.source))[0].entries)
+    catalog_table.write(str(table), catalog.scan(str(place.source))[0].entries)
     before = place.outputs()["sub/1.jpg"]
     (place.source / "sub/1.jpg").rename(place.source / "sub/kept")
     if why == "unreadable":
@@ -116,7 +116,7 @@ def test_an_unreadable_source_keeps_its_earlier_output_and_is_reported(place, wh
     assert (row["status"], row["reason"], row["output"]) == ("failed", why, "sub/1.jpg")
     with contextlib.closing(sqlite3.connect(place.tree / "ledger.sqlite")) as ledger:
         assert fault_in(ledger) == ""
-    entries = list(catalog.read(str(table)))
+    entries = list(catalog_table.read(str(table)))
     checks = verify(
         str(place.source), str(place.tree), recipe.as_data(), entries, 1, confined=False
     )
@@ -131,7 +131,7 @@ def test_an_unreadable_source_keeps_its_earlier_output_and_is_reported(place, wh
 
 def test_a_source_missing_in_the_next_pass_loses_its_kept_output(place):
     table = place.source.parent / "catalog.csv"
-    catalog.write(str(table), catalog.scan(str(place.source))[0].entries)
+    catalog_table.write(str(table), catalog.scan(str(place.source))[0].entries)
     (place.source / "0.jpg").unlink()
     place.process(RENAMED, catalog=str(table))
     assert "0.jpg" in place.outputs()
@@ -141,7 +141,7 @@ def test_a_source_missing_in_the_next_pass_loses_its_kept_output(place):
 
 def test_as_many_sources_may_vanish_as_may_be_removed(place):
     table = place.source.parent / "catalog.csv"
-    catalog.write(str(table), catalog.scan(str(place.source))[0].entries)
+    catalog_table.write(str(table), catalog.scan(str(place.source))[0].entries)
     lose_most(place)
     done = place.process(OTHER, catalog=str(table), policy=Policy(max_removal_rate=1.0))
     assert done.failed == COUNT * len(FOLDERS) - 2

@@ -9,7 +9,7 @@ import pytest
 from pixelmill.app.config import complete
 from pixelmill.core.errors import UserError
 from pixelmill.core.sandbox import Sandbox
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog, catalog_table
 from pixelmill.dataset.image_list import ImageList
 from pixelmill.dataset.shards import Shard
 from pixelmill.dataset.synthetic import Spec
@@ -131,7 +131,7 @@ def test_a_catalog_gets_selection_and_shard(handed, monkeypatch):
         entries, left_out = ("one",), {}
 
     found = handed(
-        "dataset.catalog", "refresh", Found, "catalog.py", "in", "c.csv", "--shard", "2-of-3",
+        "dataset.catalog_table", "refresh", Found, "catalog.py", "in", "c.csv", "--shard", "2-of-3",
         "--selection", '{"include": ["*.jpg"], "exclude": ["draft*"]}',
     )  # fmt: skip
     assert (found["table"], found["folder"], found["shard"]) == ("c.csv", "in", Shard(2, 3))
@@ -144,7 +144,16 @@ def test_only_a_whole_folder_without_an_image_is_a_mistake(handed, shard):
     class Found:
         entries, left_out = (), {".txt files": 2}
 
-    given = ("dataset.catalog", "refresh", Found, "catalog.py", "in", "c.csv", "--shard", shard)
+    given = (
+        "dataset.catalog_table",
+        "refresh",
+        Found,
+        "catalog.py",
+        "in",
+        "c.csv",
+        "--shard",
+        shard,
+    )
     if shard == "2-of-3":
         assert handed(*given)["dated"] is False
     else:
@@ -158,7 +167,7 @@ def test_a_catalog_looks_for_dates_only_if_names_depend_on_them(handed, dates):
         entries, left_out = ("one",), {}
 
     options = ("--dates",) * dates
-    found = handed("dataset.catalog", "refresh", Found, "catalog.py", "in", "c.csv", *options)
+    found = handed("dataset.catalog_table", "refresh", Found, "catalog.py", "in", "c.csv", *options)
     assert found["dated"] is dates
 
 
@@ -366,7 +375,7 @@ def test_all_trees_that_are_there_are_verified_as_the_config_says(
 
 def test_checks_are_written_with_the_token_of_the_workflow(handed, tmp_path):
     passed = {"passed": True, "summary": "", "checks": []}
-    catalog.write(tmp_path / "c.csv", catalog.scan(str(tmp_path))[0].entries)
+    catalog_table.write(tmp_path / "c.csv", catalog.scan(str(tmp_path))[0].entries)
     found = handed(
         "verification.verify", "verify", passed, "verify.py", tmp_path, "out", "--token", "known",
         "--output", tmp_path / "checks.json", "--catalog", tmp_path / "c.csv",

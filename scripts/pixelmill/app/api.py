@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from pixelmill.app.config import named_recipe
 from pixelmill.core.user_paths import expanded
-from pixelmill.dataset import catalog, globs, synthetic
+from pixelmill.dataset import catalog, catalog_table, globs, synthetic
 from pixelmill.dataset.exports import FailureRow, read_failures
 from pixelmill.dataset.plan import Plan
 from pixelmill.engines.machine import cores
@@ -126,7 +126,7 @@ def process(
         done = runner.process_folder(request, host=host)
     failures = tuple(read_failures(folder))
     images = done.images - done.failed
-    total = sum(1 for _ in catalog.iterate(os.path.join(folder, "catalog.csv")))
+    total = sum(1 for _ in catalog_table.iterate(os.path.join(folder, "catalog.csv")))
     return Result(
         images=images,
         unchanged=total - images - len(failures),

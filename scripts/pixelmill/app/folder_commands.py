@@ -19,7 +19,7 @@ from pixelmill.core.errors import RemovalsError, UserError
 from pixelmill.core.suggestions import followed
 from pixelmill.core.tables import iterate_table, read_json, write_json
 from pixelmill.core.user_paths import lookalike
-from pixelmill.dataset import catalog, globs
+from pixelmill.dataset import catalog, catalog_table, globs
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.file_names import LEDGER
 from pixelmill.dataset.image_list import ImageList
@@ -192,7 +192,7 @@ def run(options: argparse.Namespace, host: HostProcess | None = None) -> int:
             "source": os.path.abspath(globs.chosen(options.source)[0]),
         },
     )
-    entries = catalog.read(os.path.join(options.target, "catalog.csv"))
+    entries = catalog_table.read(os.path.join(options.target, "catalog.csv"))
     checks = (
         None
         if options.no_verify

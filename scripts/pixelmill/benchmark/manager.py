@@ -31,7 +31,7 @@ from pixelmill.core.errors import StoppedError, UserError
 from pixelmill.core.fingerprints import digest_of_code
 from pixelmill.core.safe_path import protected
 from pixelmill.core.tables import write_json
-from pixelmill.dataset import catalog, globs
+from pixelmill.dataset import catalog, catalog_table, globs
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.places import Places
 from pixelmill.engines import machine
@@ -177,7 +177,9 @@ def told(result: ScalingFile) -> Iterator[str]:
 
 def entries_of(source: str, table: str | None) -> Entries:
     """Return the images of a folder, from its catalog if there is one."""
-    return catalog.scan(*globs.chosen(source))[0].entries if table is None else catalog.read(table)
+    if table is not None:
+        return catalog_table.read(table)
+    return catalog.scan(*globs.chosen(source))[0].entries
 
 
 def select(entries: Entries, count: int) -> Entries:

@@ -12,7 +12,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import BusyInterval
 from pixelmill.core.locks import exclusive
 from pixelmill.dataset import catalog as catalogs
-from pixelmill.dataset import outputs_state
+from pixelmill.dataset import catalog_table, outputs_state
 from pixelmill.dataset.entries import Entry
 from pixelmill.dataset.exports import write_failures, write_tables
 from pixelmill.dataset.ledger import Ledger
@@ -121,7 +121,7 @@ def _extent(catalog: str) -> tuple[int, str]:
 
     def counted() -> Iterator[Entry]:
         nonlocal count
-        for entry in catalogs.iterate(catalog):
+        for entry in catalog_table.iterate(catalog):
             count += 1
             yield entry
 

@@ -6,7 +6,7 @@ import heapq
 import os
 from collections.abc import Iterator
 
-from pixelmill.dataset import catalog as catalogs
+from pixelmill.dataset import catalog_table
 from pixelmill.dataset.entries import Entry
 from pixelmill.dataset.shards import Shard, all_of
 
@@ -24,7 +24,7 @@ def gather_catalog(table: str, shards: int) -> int:
     count = 0
 
     def own(shard: Shard) -> Iterator[Entry]:
-        entries = catalogs.iterate(os.path.join(shard.below(folder), name))
+        entries = catalog_table.iterate(os.path.join(shard.below(folder), name))
         return (entry for entry in entries if shard.owns(entry.path))
 
     def counted() -> Iterator[Entry]:
@@ -33,6 +33,6 @@ def gather_catalog(table: str, shards: int) -> int:
             count += 1
             yield entry
 
-    catalogs.write(table, counted())
-    catalogs.forget_others(table, Shard(1, shards))
+    catalog_table.write(table, counted())
+    catalog_table.forget_others(table, Shard(1, shards))
     return count

@@ -21,7 +21,8 @@ from pixelmill.core.files import TEMPORARY, free_name, sweep
 from pixelmill.core.jobs import OutputFile
 from pixelmill.core.locks import exclusive
 from pixelmill.core.root import Root
-from pixelmill.dataset.catalog import is_catalog, paths
+from pixelmill.dataset.catalog import paths
+from pixelmill.dataset.catalog_table import is_catalog
 from pixelmill.dataset.file_names import LEDGER, SHARDS
 from pixelmill.dataset.globs import Selection
 from pixelmill.dataset.ledger import Ledger, open_to_read

@@ -10,8 +10,7 @@ import numpy as np
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape
-from pixelmill.dataset import catalog as catalogs
-from pixelmill.dataset import globs, left_out
+from pixelmill.dataset import catalog_table, globs, left_out
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.image_list import Found, ImageList
 from pixelmill.inspection import findings
@@ -67,7 +66,7 @@ def choose(
     """
     limits = findings.thresholds(thresholds or {})
     parsed = None if expression is None else parse(expression)
-    entries = catalogs.read(catalog)
+    entries = catalog_table.read(catalog)
     unnamed: dict[str, str] = {}
     found = None
     if listed is not None:
@@ -90,7 +89,7 @@ def choose(
             "'on_duplicate'."
         )
     is_named = any(entry.name for entry in kept)
-    catalogs.write(os.path.join(target, left_out.SELECTED), kept, is_named)
+    catalog_table.write(os.path.join(target, left_out.SELECTED), kept, is_named)
     return len(kept), len(others)
 
 

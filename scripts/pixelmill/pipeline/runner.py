@@ -18,8 +18,8 @@ from pixelmill.core import machine_load, sandbox
 from pixelmill.core.disk import Reserve
 from pixelmill.core.errors import UserError
 from pixelmill.core.progress import Progress
-from pixelmill.dataset import catalog as catalogs
-from pixelmill.dataset import outputs_state
+from pixelmill.dataset import catalog_table, outputs_state
+from pixelmill.dataset.catalog import told_left_out
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.exports import write_failures, write_tables
 from pixelmill.dataset.output_tree import Workspace
@@ -85,12 +85,12 @@ def process_folder(
         table = os.path.join(shard.below(target), "catalog.csv")
         Workspace(target, shard).check_catalogs("catalog.csv", "catalog.known.csv")
         dated = request.recipe.needs_dates
-        found = catalogs.refresh(table, source, request.selection, shard, dated, keep)
+        found = catalog_table.refresh(table, source, request.selection, shard, dated, keep)
         entries = found.entries
         if found.left_out:
-            log.info("Left out: %s", catalogs.told_left_out(found.left_out))
+            log.info("Left out: %s", told_left_out(found.left_out))
     else:
-        entries = catalogs.read(catalog)
+        entries = catalog_table.read(catalog)
     finished = process(request, entries, listed, host, later)
     if finished.images and request.label:
         log.info("%s: %s", request.label, finished.told())

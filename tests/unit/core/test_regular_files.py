@@ -10,7 +10,7 @@ import pytest
 from pixelmill.app.config import named_recipe
 from pixelmill.core import documents, regular_files
 from pixelmill.core.errors import UserError
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog_table
 from pixelmill.imaging.recipe_parser import parse
 from tests.helpers.descriptors import assert_closes_what_it_opens
 
@@ -44,7 +44,7 @@ def own_step(path):
 DOCUMENTS = {
     "config": ("config.yaml", lambda path: documents.read(str(path))),
     "recipe": ("mine.yaml", lambda path: named_recipe(str(path))),
-    "catalog": ("catalog.csv", catalog.read),
+    "catalog": ("catalog.csv", catalog_table.read),
     "lookup table": ("table.cube", recipe_with(("lookup", "file"))),
     "overlay": ("mark.png", recipe_with(("watermark", "image"))),
     "own step": ("mine.py", own_step),
@@ -105,7 +105,7 @@ def test_a_table_that_is_not_a_catalog_is_refused_in_a_sentence(tmp_path, text):
     path = tmp_path / "catalog.csv"
     path.write_text(text, encoding="utf-8")
     try:
-        assert list(catalog.iterate(path)) == []
+        assert list(catalog_table.iterate(path)) == []
         assert text in ("", "\0")  # nothing but a header, at most
     except UserError as error:
         sentence = str(error)

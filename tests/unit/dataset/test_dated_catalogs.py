@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from pixelmill.dataset import catalog
-from pixelmill.dataset.catalog import refresh, scan
+from pixelmill.dataset import catalog, catalog_table
+from pixelmill.dataset.catalog import scan
+from pixelmill.dataset.catalog_table import refresh
 from pixelmill.dataset.entries import Entries
 from tests.helpers import dated
 from tests.helpers.imaging import chunk
@@ -79,11 +80,11 @@ def test_a_changed_file_has_its_new_date(dates):
 def test_dates_survive_the_table_and_are_left_out_if_nobody_asks(dates, tmp_path, unopenable):
     table = tmp_path / "catalog.csv"
     refresh(str(table), str(dates), dated=True)
-    assert table.read_text(encoding="utf-8").startswith(",".join((*catalog.HEADER, "taken")))
-    assert taken(catalog.read(table)) == TAKEN
+    assert table.read_text(encoding="utf-8").startswith(",".join((*catalog_table.HEADER, "taken")))
+    assert taken(catalog_table.read(table)) == TAKEN
     unopenable()
     refresh(str(table), str(dates), dated=True)
-    assert taken(catalog.read(table)) == TAKEN
+    assert taken(catalog_table.read(table)) == TAKEN
     refresh(str(table), str(dates))
     assert "taken" not in table.read_text(encoding="utf-8")
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from pixelmill.core.errors import UserError
-from pixelmill.dataset.catalog import forget_others, refresh
+from pixelmill.dataset.catalog_table import forget_others, refresh
 from pixelmill.dataset.gather_catalog import gather_catalog
 from pixelmill.dataset.shards import WHOLE, Shard, all_of, others, shard_of, shards_of
 from tests.helpers.namesakes import name_outputs

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from pixelmill.core.errors import UserError
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog_table
 from pixelmill.dataset.image_list import ImageList
 from pixelmill.inspection.choose import choose
 from pixelmill.inspection.inspect import inspect
@@ -31,7 +31,7 @@ def inspected(tmp_path, photo):
 def chosen(target, *how, **named):
     table = str(target / "inspection/catalog.csv")
     numbers = choose(table, str(target), *how, source=str(target.parent / "in"), **named)
-    found = [entry.path for entry in catalog.read(target / "selected.csv")]
+    found = [entry.path for entry in catalog_table.read(target / "selected.csv")]
     with (target / "left_out.csv").open(encoding="utf-8", newline="") as file:
         reasons = {row["source"]: row["reason"] for row in csv.DictReader(file)}
     assert numbers == (len(found), len(reasons))
@@ -95,8 +95,8 @@ def test_a_mistake_in_a_list_stops_before_anything_is_written(inspected, listed)
 
 def test_an_image_that_was_not_measured_is_left_out(inspected):
     table = inspected / "inspection/catalog.csv"
-    entries = list(catalog.read(table))
-    catalog.write(table, [*entries, entries[-1]._replace(path="new.jpg")])
+    entries = list(catalog_table.read(table))
+    catalog_table.write(table, [*entries, entries[-1]._replace(path="new.jpg")])
     assert chosen(inspected, "not dark")[1]["new.jpg"] == "not measured"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pixelmill.core.errors import RemovalsError, UserError
 from pixelmill.core.sandbox import Sandbox
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog, catalog_table
 from pixelmill.dataset.entries import Entries
 from pixelmill.dataset.globs import Selection
 from pixelmill.engines.registry import SELECTABLE
@@ -73,7 +73,7 @@ def test_every_engine_makes_the_bytes_that_the_folder_gives(made, tmp_path, name
     for table in ("manifest.csv", "failures.csv"):
         assert (tree.target / table).read_bytes() == (made / "out" / table).read_bytes()
     assert tree.process().images == 0
-    entries = catalog.read(tree.target / "catalog.csv")
+    entries = catalog_table.read(tree.target / "catalog.csv")
     checks = verify(str(tree.source), str(tree.target), RECIPE.as_data(), entries, 1)
     assert checks["passed"]
     assert {check["name"]: check["compared"] for check in checks["checks"]}["size"] == COUNT
@@ -318,7 +318,7 @@ def test_sidecars_and_times_are_those_of_members(few, name):
     recipe = parse({"keep_mtime": True, "output": {"format": "png", "sidecar": "json"}})
     tree = tree_of(few, archive)
     assert tree.process(recipe=recipe).failed == 0
-    entries = catalog.read(tree.target / "catalog.csv")
+    entries = catalog_table.read(tree.target / "catalog.csv")
     assert {path.stat().st_mtime_ns for path in tree.images.rglob("*.png")} == {
         entry.mtime_ns for entry in entries
     }
@@ -333,13 +333,13 @@ def test_sidecars_and_times_are_those_of_members(few, name):
 def test_a_catalog_of_a_folder_is_written_as_before(few):
     entries = catalog.scan(str(few / "in"))[0].entries
     assert not entries.are_members
-    catalog.write(few / "folder.csv", entries)
+    catalog_table.write(few / "folder.csv", entries)
     assert "offset" not in (few / "folder.csv").read_text(encoding="utf-8")
     archive = pack(few / "in", few / "a.zip")
     entries = catalog.scan(str(archive))[0].entries
     assert entries.are_members
-    catalog.write(few / "archive.csv", iter(entries))
-    assert catalog.read(few / "archive.csv") == entries
+    catalog_table.write(few / "archive.csv", iter(entries))
+    assert catalog_table.read(few / "archive.csv") == entries
     assert list(Entries([*entries])[1:]) == list(entries)[1:]
 
 

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from pixelmill.core.errors import UserError
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog, catalog_table
 from pixelmill.dataset.shards import Shard
 from pixelmill.imaging.codecs.metadata import Base
 from pixelmill.imaging.recipe_parser import parse
@@ -82,7 +82,7 @@ def correct(tree, name, before, after):
 
 def test_outputs_are_sorted_by_date_and_verified(tree):
     assert set(tree.outputs()) == OUTPUTS
-    entries = catalog.read(tree.target / "catalog.csv")
+    entries = catalog_table.read(tree.target / "catalog.csv")
     found = verify(
         str(tree.source), str(tree.target), BY_MONTH.as_data(), entries, 1, confined=False
     )
@@ -115,7 +115,7 @@ def test_a_second_pass_opens_no_source(tree, monkeypatch):
 def test_a_plan_and_a_catalog_without_dates_agree(tree, tmp_path):
     entries = catalog.scan(str(tree.source))[0].entries
     assert str(preview(tree.source, tree.target, BY_MONTH, entries).plan).startswith("make 0")
-    catalog.write(tmp_path / "c.csv", entries)
+    catalog_table.write(tmp_path / "c.csv", entries)
     assert tree.process(recipe=BY_MONTH, catalog=str(tmp_path / "c.csv")).images == 0
 
 

@@ -13,7 +13,7 @@ from pixelmill.app.config import named_recipe
 from pixelmill.core.errors import TreeError
 from pixelmill.core.jobs import Batch, failed
 from pixelmill.core.sandbox import Sandbox
-from pixelmill.dataset.catalog import refresh
+from pixelmill.dataset.catalog_table import refresh
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.engines.registry import LOCAL, has_processes
 from pixelmill.imaging.codecs.limits import Limits

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from pixelmill.app.config import named_recipe
-from pixelmill.dataset.catalog import refresh
+from pixelmill.dataset.catalog_table import refresh
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.file_names import LEDGER
 from pixelmill.dataset.output_names import Outputs

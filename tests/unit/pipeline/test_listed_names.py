@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog, catalog_table
 from pixelmill.dataset.image_list import ImageList
 from pixelmill.imaging.recipe_parser import parse
 from tests.helpers.processed import Tree
@@ -25,7 +25,7 @@ def process(tree, recipe, *names, **options):
     entries = catalog.scan(str(tree.source))[0].entries
     named = ImageList(str(path), names="sku").find(entries, str(tree.source)).chosen(entries)
     table = str(tree.source.parent / "selected.csv")
-    catalog.write(table, named, named.are_named)
+    catalog_table.write(table, named, named.are_named)
     return tree.process(recipe=parse(recipe), catalog=table, **options)
 
 

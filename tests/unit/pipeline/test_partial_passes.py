@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog, catalog_table
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.policy import Policy
 from pixelmill.verification.verify import verify
@@ -220,7 +220,7 @@ def test_a_source_that_changed_since_it_was_cataloged_is_made_as_a_whole_by_the_
 ):
     changed = recipe_with(**CHANGES["quality"])
     table = tmp_path / "catalog.csv"
-    catalog.write(table, catalog.scan(str(tree.source))[0].entries)
+    catalog_table.write(table, catalog.scan(str(tree.source))[0].entries)
     path = tree.source / "1.jpg"
     size = path.stat().st_size
     photo(40, 30, 99).save(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelmill.dataset import catalog, outputs_state
+from pixelmill.dataset import catalog_table, outputs_state
 from tests.helpers.processed import COUNT, Tree, add, change, filled, nothing, touch
 
 #: Keys of a pass in timing.json that others rely on.
@@ -80,7 +80,7 @@ def test_an_interrupted_first_pass_leaves_no_full_pass(tree):
     shutil.rmtree(tree.images)
     half = Tree(tree.target.parent)
     table = tree.target / "half.csv"
-    catalog.write(table, catalog.read(tree.target / "catalog.csv")[:3])
+    catalog_table.write(table, catalog_table.read(tree.target / "catalog.csv")[:3])
     half.process(catalog=str(table))
     tree.process()
     assert tree.timing()["last_pass"]["images"] == COUNT - 3

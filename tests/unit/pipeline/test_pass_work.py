@@ -11,7 +11,7 @@ import pytest
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import failed
 from pixelmill.core.sandbox import REFUSED, Sandbox
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog_table
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.globs import Selection
 from pixelmill.dataset.output_tree import Workspace
@@ -321,7 +321,7 @@ def test_a_folder_is_catalogued_as_far_as_it_belongs_to_the_dataset_and_the_shar
         return SimpleNamespace(entries="those", left_out={})
 
     chosen = Selection(["*.jpg"], [])
-    monkeypatch.setattr(catalog, "refresh", refresh)
+    monkeypatch.setattr(catalog_table, "refresh", refresh)
     monkeypatch.setattr(
         runner, "process", lambda *given: asked.append(given) or SimpleNamespace(images=0)
     )

@@ -6,7 +6,7 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.sandbox import Sandbox
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog, catalog_table
 from pixelmill.dataset.output_tree import Workspace
 from pixelmill.dataset.shards import Shard, all_of, shard_of
 from pixelmill.imaging import fingerprint
@@ -212,7 +212,7 @@ def test_sources_that_are_gone_are_counted_and_not_their_outputs(tmp_path, photo
 def catalogued(tree):
     """Path of a table of the sources as they are now."""
     table = tree.target / "now.csv"
-    catalog.write(table, entries_of(tree))
+    catalog_table.write(table, entries_of(tree))
     return str(table)
 
 

@@ -13,7 +13,7 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import unescape
 from pixelmill.core.locks import exclusive
 from pixelmill.core.reasons import REASONS
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog, catalog_table
 from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.plan import Plan
 from pixelmill.engines import machine
@@ -177,8 +177,8 @@ def test_images_of_any_name_are_made(tmp_path, picture, engine):
     assert {unescape(source) for source in tree.noted()} == set(NAMES)
     assert not any(re.match(r"[-=+@]", source) for source in tree.noted())
     entries = catalog.scan(str(tree.source))[0].entries
-    catalog.write(tmp_path / "catalog.csv", entries)
-    assert catalog.read(tmp_path / "catalog.csv") == entries
+    catalog_table.write(tmp_path / "catalog.csv", entries)
+    assert catalog_table.read(tmp_path / "catalog.csv") == entries
     checks = verify(
         str(tree.source), str(tree.target), RECIPE.as_data(), entries, 1, confined=False
     )

@@ -8,7 +8,7 @@ import pytest
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.sandbox import Sandbox
-from pixelmill.dataset import catalog
+from pixelmill.dataset import catalog, catalog_table
 from pixelmill.imaging.recipe_parser import parse
 from pixelmill.pipeline.policy import Policy
 from tests.helpers.processed import COUNT, RECIPE, Tree, add, change, filled, nothing, touch
@@ -218,7 +218,7 @@ def test_a_first_pass_whose_plan_is_refused_leaves_no_process(tmp_path, picture)
 def test_an_image_that_vanished_since_it_was_catalogued_is_tried_again(tree, tmp_path, picture):
     table = tmp_path / "catalog.csv"
     gone = catalog.Entry("gone.jpg", 100, 1, "jpeg")
-    catalog.write(table, [*catalog.read(tree.target / "catalog.csv"), gone])
+    catalog_table.write(table, [*catalog_table.read(tree.target / "catalog.csv"), gone])
     tree.process(catalog=str(table))
     assert {row["reason"] for row in tree.table("failures.csv")} > {"vanished"}
     picture(50).save(tree.source / "gone.jpg")

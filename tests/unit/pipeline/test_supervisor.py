@@ -15,7 +15,7 @@ from PIL import Image
 
 from pixelmill.app.config import named_recipe
 from pixelmill.core.errors import UserError
-from pixelmill.dataset.catalog import refresh
+from pixelmill.dataset.catalog_table import refresh
 from pixelmill.dataset.output_names import Outputs
 from pixelmill.engines.registry import LOCAL
 from pixelmill.imaging.codecs.limits import Limits
