@@ -1,8 +1,8 @@
-/* The module, and resampling of pixels of three or four bytes in both directions with vectors.
+/* The module, and resampling of pixels in both directions.
  *
  * Places and weights are those of Pillow (Resample.c), rounded to 16 bits. Sums are integers, so
  * that every processor gives the same bytes. */
-#include "kernel.h"
+#include "resampling.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,23 +12,13 @@
 #define MOST_VECTORS 2
 #endif
 
-#define CHANNELS 4
-#define LINE 64 /* bytes of a cache line, and of two pairs */
-#define GROUP 8 /* rows that are computed at once */
-#define PLACES 64 /* places per row at once: the source rows that they need stay in the L1 cache */
+#define INTERFACE 2 /* of the functions below, as pixelmill/imaging/arrays.py expects it */
 #define MOST_PRECISION 21 /* fractional bits: 32, less those of a level, the sign and the sum */
 
 /* Serialized form of a side between calls, followed by `first` and `weights`. */
 typedef struct {
     int size, sources, taps, precision;
 } Head;
-
-/* One side: for each place of the result, the first source and `taps` weights. */
-typedef struct {
-    int size, sources, taps, precision;
-    const int *first;
-    const int16_t *weights;
-} Side;
 
 static size_t side_bytes(const Head *head) {
     return sizeof *head +
@@ -153,23 +143,17 @@ static int take_up(Side *side, const Py_buffer *from, int size, int sources) {
     return 1;
 }
 
-/* The source after the last one of the places before `end`. */
-static int needed(const Side *side, int end, int sources) {
-    const int last = side->first[end - 1] + side->taps;
-    return last < sources ? last : sources;
-}
-
-static void across_plain(const uint8_t *from, ptrdiff_t stride, int sources, int pixel,
-                         uint8_t *to, int rows, const Side *side) {
+static void across_plain(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to, int rows,
+                         const Side *side) {
     for (int row = 0; row < rows; row++, from += stride)
-        for (int place = 0; place < side->size; place++, to += CHANNELS) {
+        for (int place = 0; place < side->size; place++, to += PIXEL) {
             const int16_t *weights = side->weights + (size_t)place * side->taps;
             int first = side->first[place];
             int count = side->taps < sources - first ? side->taps : sources - first;
-            for (int channel = 0; channel < CHANNELS; channel++) {
+            for (int channel = 0; channel < PIXEL; channel++) {
                 int32_t sum = 1 << (side->precision - 1);
-                for (int k = 0; k < count && channel < pixel; k++)
-                    sum += weights[k] * from[(size_t)(first + k) * pixel + channel];
+                for (int k = 0; k < count; k++)
+                    sum += weights[k] * from[(size_t)(first + k) * PIXEL + channel];
                 to[channel] = level(sum, side->precision);
             }
         }
@@ -187,254 +171,6 @@ static void down_plain(const uint8_t *from, ptrdiff_t stride, int sources, uint8
     }
 }
 
-#ifdef VECTORS
-/* Two weights, for the two halves of each 32-bit element. */
-VECTORS static inline __m256i pair(const int16_t *weights) {
-    int32_t both;
-    memcpy(&both, weights, sizeof both);
-    return _mm256_set1_epi32(both);
-}
-
-VECTORS static inline __m256i two(const uint8_t *low, const uint8_t *high) {
-    __m256i both = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)low));
-    return _mm256_inserti128_si256(both, _mm_loadu_si128((const __m128i *)high), 1);
-}
-
-/* Shuffles that unpack pixels of three or four bytes: two pixels as adjacent 16-bit numbers, channel
- * by channel; and the two pixels after them. */
-typedef struct {
-    __m256i near, far;
-} Apart;
-
-VECTORS static Apart apart(int pixel) {
-    int8_t near[16], far[16];
-    for (int k = 0; k < 16; k++) {
-        int channel = k / 4, beside = k / 2 % 2, byte = k % 2 || channel >= pixel;
-        near[k] = byte ? -1 : (int8_t)(channel + beside * pixel);
-        far[k] = byte ? -1 : (int8_t)(channel + (beside + 2) * pixel);
-    }
-    return (Apart){_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)near)),
-                   _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)far))};
-}
-
-/* Four pixels of four of the eight rows, row by row. */
-VECTORS static inline void spread_four(const uint8_t *const in[4], ptrdiff_t at, Apart how,
-                                       __m256i *pairs) {
-    const __m256i p = two(in[0] + at, in[1] + at), q = two(in[2] + at, in[3] + at);
-    _mm256_store_si256(pairs, _mm256_shuffle_epi8(p, how.near));
-    _mm256_store_si256(pairs + 1, _mm256_shuffle_epi8(q, how.near));
-    _mm256_store_si256(pairs + 4, _mm256_shuffle_epi8(p, how.far));
-    _mm256_store_si256(pairs + 5, _mm256_shuffle_epi8(q, how.far));
-}
-
-/* Unpack the pixels of eight rows, so that each is unpacked once and not for every place that uses
- * it. */
-VECTORS static void spread(const uint8_t *const in[GROUP], int begin, int end, int sources,
-                           int pixel, __m256i *pairs) {
-    const Apart how = apart(pixel);
-    const ptrdiff_t whole = (ptrdiff_t)sources * pixel;
-    int at = begin;
-    for (; at < end && (ptrdiff_t)at * pixel + 16 <= whole; at += 4, pairs += 8) {
-        spread_four(in, (ptrdiff_t)at * pixel, how, pairs);
-        spread_four(in + 4, (ptrdiff_t)at * pixel, how, pairs + 2);
-    }
-    for (; at < end; at += 4, pairs += 8) { /* do not read beyond the row */
-        uint8_t rest[GROUP][4 * CHANNELS] = {{0}};
-        const uint8_t *last[GROUP];
-        const int count = sources - at < 4 ? sources - at : 4;
-        for (int k = 0; k < GROUP; k++) {
-            memcpy(rest[k], in[k] + (ptrdiff_t)at * pixel, (size_t)count * pixel);
-            last[k] = rest[k];
-        }
-        spread_four(last, 0, how, pairs);
-        spread_four(last + 4, 0, how, pairs + 2);
-    }
-}
-
-/* Eight rows of one place, in pairs, 32 bits each. */
-VECTORS static inline void sum_up(const __m256i *pairs, const int16_t *weights, const Side *side,
-                                  __m256i sums[4]) {
-    const __m128i precision = _mm_cvtsi32_si128(side->precision);
-    for (int n = 0; n < 4; n++) sums[n] = _mm256_set1_epi32(1 << (side->precision - 1));
-    for (int k = 0; k < side->taps; k += 2, pairs += 4) {
-        const __m256i w = pair(weights + k);
-        for (int n = 0; n < 4; n++)
-            sums[n] = _mm256_add_epi32(sums[n], _mm256_madd_epi16(pairs[n], w));
-    }
-    for (int n = 0; n < 4; n++) sums[n] = _mm256_sra_epi32(sums[n], precision);
-}
-
-/* Two places of eight rows: rows k and k + 4 in `made[k]`. */
-VECTORS static inline void make_two(const __m256i *pairs[2], const int16_t *weights[2],
-                                    const Side *side, __m128i made[4]) {
-    __m256i a[4], b[4];
-    sum_up(pairs[0], weights[0], side, a);
-    sum_up(pairs[1], weights[1], side, b);
-    for (int n = 0; n < 2; n++) {
-        const __m256i bytes = _mm256_packus_epi16(_mm256_packs_epi32(a[n], b[n]),
-                                                  _mm256_packs_epi32(a[n + 2], b[n + 2]));
-        made[2 * n] = _mm256_castsi256_si128(bytes);
-        made[2 * n + 1] = _mm256_extracti128_si256(bytes, 1);
-    }
-}
-
-/* The same four by four. */
-WIDE_VECTORS static inline void make_two_wide(const __m256i *pairs[2], const int16_t *weights[2],
-                                              const Side *side, __m128i made[4]) {
-    const __m128i precision = _mm_cvtsi32_si128(side->precision);
-    const __m512i half = _mm512_set1_epi32(1 << (side->precision - 1));
-    __m512i a = half, b = half, c = half, d = half;
-#pragma GCC unroll 2
-    for (int k = 0; k < side->taps; k += 2) {
-        int32_t one, other;
-        memcpy(&one, weights[0] + k, sizeof one);
-        memcpy(&other, weights[1] + k, sizeof other);
-        const __m512i v = _mm512_set1_epi32(one), w = _mm512_set1_epi32(other);
-        a = _mm512_dpwssd_epi32(a, _mm512_load_si512(pairs[0] + 2 * k), v);
-        b = _mm512_dpwssd_epi32(b, _mm512_load_si512(pairs[0] + 2 * k + 2), v);
-        c = _mm512_dpwssd_epi32(c, _mm512_load_si512(pairs[1] + 2 * k), w);
-        d = _mm512_dpwssd_epi32(d, _mm512_load_si512(pairs[1] + 2 * k + 2), w);
-    }
-    a = _mm512_packs_epi32(_mm512_sra_epi32(a, precision), _mm512_sra_epi32(c, precision));
-    b = _mm512_packs_epi32(_mm512_sra_epi32(b, precision), _mm512_sra_epi32(d, precision));
-    const __m512i bytes = _mm512_packus_epi16(a, b);
-    made[0] = _mm512_castsi512_si128(bytes);
-    made[1] = _mm512_extracti32x4_epi32(bytes, 1);
-    made[2] = _mm512_extracti32x4_epi32(bytes, 2);
-    made[3] = _mm512_extracti32x4_epi32(bytes, 3);
-}
-
-/* Allocate memory for `spread`; NULL if there is none. */
-static __m256i *room_for(const Side *side, int sources) {
-    int most = 0;
-    for (int begin = 0; begin < side->size; begin += PLACES) {
-        const int end = begin + PLACES < side->size ? begin + PLACES : side->size;
-        const int count = needed(side, end, sources) - side->first[begin];
-        if (count > most) most = count;
-    }
-    /* This includes padding after the last source, which has weight 0. */
-    const size_t bytes = ((size_t)most + 4 + side->taps) / 2 * 4 * sizeof(__m256i);
-    __m256i *pairs = aligned_alloc(LINE, bytes);
-    if (pairs) memset(pairs, 0, bytes);
-    return pairs;
-}
-
-/* Eight rows and two places at a time; -1 if there is no memory. */
-INLINE int across_by(
-    void (*make)(const __m256i *[2], const int16_t *[2], const Side *, __m128i[4]),
-    const uint8_t *from, ptrdiff_t stride, int sources, int pixel, uint8_t *to, int rows,
-    const Side *side) {
-    const ptrdiff_t wide = (ptrdiff_t)side->size * CHANNELS;
-    __m256i *pairs = room_for(side, sources);
-    if (!pairs) return -1;
-    for (int row = 0; row < rows; row += GROUP) {
-        const uint8_t *in[GROUP];
-        uint8_t *out[GROUP];
-        for (int k = 0; k < GROUP; k++) { /* after the last row, repeat it */
-            int at = row + k < rows ? row + k : rows - 1;
-            in[k] = from + at * stride;
-            out[k] = to + at * wide;
-        }
-        for (int begin = 0; begin < side->size; begin += PLACES) {
-            const int end = begin + PLACES < side->size ? begin + PLACES : side->size;
-            const int least = side->first[begin];
-            spread(in, least, needed(side, end, sources), sources, pixel, pairs);
-            for (int place = begin; place < end; place += 2) {
-                const int next = place + 1 < end ? place + 1 : place;
-                const __m256i *at[2] = {pairs + (ptrdiff_t)(side->first[place] - least) * 2,
-                                        pairs + (ptrdiff_t)(side->first[next] - least) * 2};
-                const int16_t *weights[2] = {side->weights + (ptrdiff_t)place * side->taps,
-                                             side->weights + (ptrdiff_t)next * side->taps};
-                __m128i made[4];
-                make(at, weights, side, made);
-                const ptrdiff_t x = (ptrdiff_t)place * CHANNELS;
-                if (next == place) { /* the last place has no partner */
-                    for (int k = 0; k < GROUP; k++)
-                        memcpy(out[k] + x, (const uint8_t *)&made[k % 4] + 8 * (k / 4), CHANNELS);
-                    break;
-                }
-                for (int k = 0; k < 4; k++) {
-                    _mm_storel_epi64((__m128i *)(out[k] + x), made[k]);
-                    _mm_storeh_pd((double *)(out[k + 4] + x), _mm_castsi128_pd(made[k]));
-                }
-            }
-        }
-    }
-    free(pairs);
-    return 0;
-}
-
-VECTORS static int across(const uint8_t *from, ptrdiff_t stride, int sources, int pixel,
-                          uint8_t *to, int rows, const Side *side) {
-    return across_by(make_two, from, stride, sources, pixel, to, rows, side);
-}
-
-WIDE_VECTORS static int across_wide(const uint8_t *from, ptrdiff_t stride, int sources, int pixel,
-                                    uint8_t *to, int rows, const Side *side) {
-    return across_by(make_two_wide, from, stride, sources, pixel, to, rows, side);
-}
-
-/* Compute one row of the result, 64 bytes at a time; return the end. */
-WIDE_VECTORS static ptrdiff_t down_wide(const uint8_t *from, ptrdiff_t stride, int sources,
-                                        uint8_t *to, ptrdiff_t width, int place,
-                                        const Side *side) {
-    const int16_t *weights = side->weights + (size_t)place * side->taps;
-    const int first = side->first[place];
-    const __m512i half = _mm512_set1_epi32(1 << (side->precision - 1));
-    const __m512i zero = _mm512_setzero_si512();
-    const __m128i precision = _mm_cvtsi32_si128(side->precision);
-    ptrdiff_t x = 0;
-    for (; x + 64 <= width; x += 64) {
-        __m512i a = half, b = half, c = half, d = half;
-        for (int k = 0; k < side->taps && first + k < sources; k += 2) {
-            const int next = first + k + 1 < sources ? first + k + 1 : first + k;
-            int32_t both;
-            memcpy(&both, weights + k, sizeof both);
-            const __m512i w = _mm512_set1_epi32(both);
-            const __m512i p = _mm512_loadu_si512(from + (first + k) * stride + x);
-            const __m512i q = _mm512_loadu_si512(from + next * stride + x);
-            const __m512i low = _mm512_unpacklo_epi8(p, q), high = _mm512_unpackhi_epi8(p, q);
-            a = _mm512_dpwssd_epi32(a, _mm512_unpacklo_epi8(low, zero), w);
-            b = _mm512_dpwssd_epi32(b, _mm512_unpackhi_epi8(low, zero), w);
-            c = _mm512_dpwssd_epi32(c, _mm512_unpacklo_epi8(high, zero), w);
-            d = _mm512_dpwssd_epi32(d, _mm512_unpackhi_epi8(high, zero), w);
-        }
-        a = _mm512_packs_epi32(_mm512_sra_epi32(a, precision), _mm512_sra_epi32(b, precision));
-        c = _mm512_packs_epi32(_mm512_sra_epi32(c, precision), _mm512_sra_epi32(d, precision));
-        _mm512_storeu_si512(to + x, _mm512_packus_epi16(a, c));
-    }
-    return x;
-}
-
-/* The same, beginning at `x`, 32 bytes at a time. */
-VECTORS static ptrdiff_t down(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
-                              ptrdiff_t width, ptrdiff_t x, int place, const Side *side) {
-    const int16_t *weights = side->weights + (size_t)place * side->taps;
-    const int first = side->first[place];
-    const __m256i half = _mm256_set1_epi32(1 << (side->precision - 1));
-    const __m256i zero = _mm256_setzero_si256();
-    const __m128i precision = _mm_cvtsi32_si128(side->precision);
-    for (; x + 32 <= width; x += 32) {
-        __m256i a = half, b = half, c = half, d = half;
-        for (int k = 0; k < side->taps && first + k < sources; k += 2) {
-            const int next = first + k + 1 < sources ? first + k + 1 : first + k;
-            const __m256i w = pair(weights + k);
-            const __m256i p = _mm256_loadu_si256((const __m256i *)(from + (first + k) * stride + x));
-            const __m256i q = _mm256_loadu_si256((const __m256i *)(from + next * stride + x));
-            const __m256i low = _mm256_unpacklo_epi8(p, q), high = _mm256_unpackhi_epi8(p, q);
-            a = _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_unpacklo_epi8(low, zero), w));
-            b = _mm256_add_epi32(b, _mm256_madd_epi16(_mm256_unpackhi_epi8(low, zero), w));
-            c = _mm256_add_epi32(c, _mm256_madd_epi16(_mm256_unpacklo_epi8(high, zero), w));
-            d = _mm256_add_epi32(d, _mm256_madd_epi16(_mm256_unpackhi_epi8(high, zero), w));
-        }
-        a = _mm256_packs_epi32(_mm256_sra_epi32(a, precision), _mm256_sra_epi32(b, precision));
-        c = _mm256_packs_epi32(_mm256_sra_epi32(c, precision), _mm256_sra_epi32(d, precision));
-        _mm256_storeu_si256((__m256i *)(to + x), _mm256_packus_epi16(a, c));
-    }
-    return x;
-}
-#endif
-
 int vectors(void) {
 #ifdef VECTORS
     if (MOST_VECTORS > 1 && __builtin_cpu_supports("avx512vnni") &&
@@ -445,38 +181,36 @@ int vectors(void) {
     return 0;
 }
 
-/* Horizontally: `rows` rows of `sources` pixels become rows of `side->size` four-byte pixels. */
-static int resample_across(const uint8_t *from, ptrdiff_t stride, int sources, int pixel,
-                           uint8_t *to, int rows, const Side *side) {
+/* Horizontally: `rows` rows of `sources` pixels become rows of `side->size` pixels; -1 if there is
+ * no memory. */
+static int resample_across(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
+                           int rows, const Side *side) {
+    int done = 0;
 #ifdef VECTORS
-    if (vectors() == 2) return across_wide(from, stride, sources, pixel, to, rows, side);
-    if (vectors() == 1) return across(from, stride, sources, pixel, to, rows, side);
+    done = vectors_across(from, stride, sources, to, rows, side);
 #endif
-    across_plain(from, stride, sources, pixel, to, rows, side);
-    return 0;
+    if (!done) across_plain(from, stride, sources, to, rows, side);
+    return done < 0 ? -1 : 0;
 }
 
 /* Vertically: `sources` rows of `width` bytes become `side->size` rows. */
 static void resample_down(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
                           ptrdiff_t width, const Side *side) {
-    for (int place = 0; place < side->size; place++, to += width) {
-        ptrdiff_t begin = 0;
+    ptrdiff_t begin = 0;
 #ifdef VECTORS
-        if (vectors() == 2) begin = down_wide(from, stride, sources, to, width, place, side);
-        if (vectors()) begin = down(from, stride, sources, to, width, begin, place, side);
+    begin = vectors_down(from, stride, sources, to, width, side);
 #endif
+    for (int place = 0; place < side->size; place++, to += width)
         down_plain(from, stride, sources, to, width, begin, place, side);
-    }
 }
 
 /* Two passes, restricted to the rows that the second one needs; -1 if there is no memory. */
-static int resample(const uint8_t *from, int pixel, uint8_t *to, Side x, Side y, int down_first) {
-    const ptrdiff_t stride = (ptrdiff_t)x.sources * pixel;
+static int resample(const uint8_t *from, uint8_t *to, Side x, Side y, int down_first) {
+    const ptrdiff_t stride = (ptrdiff_t)x.sources * PIXEL;
     Side *second = down_first ? &x : &y;
     const int first = second->first[0], end = needed(second, second->size, second->sources);
     int failed = -1;
-    const ptrdiff_t part = down_first ? (ptrdiff_t)(end - first) * pixel
-                                      : (ptrdiff_t)x.size * CHANNELS;
+    const ptrdiff_t part = (ptrdiff_t)(down_first ? end - first : x.size) * PIXEL;
     uint8_t *between = malloc((size_t)part * (down_first ? y.size : end - first));
     int *moved = malloc(sizeof(int) * second->size);
     if (between && moved) {
@@ -484,10 +218,10 @@ static int resample(const uint8_t *from, int pixel, uint8_t *to, Side x, Side y,
             moved[place] = second->first[place] - first;
         second->first = moved;
         if (down_first) {
-            resample_down(from + first * pixel, stride, y.sources, between, part, &y);
-            failed = resample_across(between, part, end - first, pixel, to, y.size, &x);
+            resample_down(from + first * PIXEL, stride, y.sources, between, part, &y);
+            failed = resample_across(between, part, end - first, to, y.size, &x);
         } else {
-            failed = resample_across(from + first * stride, stride, x.sources, pixel, between,
+            failed = resample_across(from + first * stride, stride, x.sources, between,
                                      end - first, &x);
             if (!failed) resample_down(between, part, end - first, to, part, &y);
         }
@@ -526,14 +260,13 @@ static PyObject *resample_(PyObject *module, PyObject *args) {
     if (!PyArg_ParseTuple(args, "y*(ii)w*(ii)y*y*p", &from, &width, &height, &to, &columns, &rows,
                           &across, &down, &down_first))
         return NULL;
-    int pixel = from.len == (Py_ssize_t)width * height * 3 ? 3 : CHANNELS;
     int fits = width > 0 && height > 0 && columns > 0 && rows > 0 &&
-               from.len == (Py_ssize_t)width * height * pixel &&
-               to.len == (Py_ssize_t)columns * rows * CHANNELS &&
+               from.len == (Py_ssize_t)width * height * PIXEL &&
+               to.len == (Py_ssize_t)columns * rows * PIXEL &&
                take_up(&x, &across, columns, width) && take_up(&y, &down, rows, height);
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
-        failed = resample(from.buf, pixel, to.buf, x, y, down_first);
+        failed = resample(from.buf, to.buf, x, y, down_first);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&from);
@@ -555,7 +288,7 @@ static PyMethodDef methods[] = {
      "`reach` tells the kernel: 3 Lanczos, 2 bicubic, 1 bilinear."},
     {"resample", resample_, METH_VARARGS,
      "resample(source, (width, height), target, (width, height), across, down, down_first)\n--\n\n"
-     "Resample pixels of three or four bytes from one buffer into another one, with four bytes.\n\n"
+     "Resample pixels of three bytes from one buffer into another one.\n\n"
      "`across` and `down` are sides. `down_first`: columns come before rows."},
     {"color_sums", color_sums_, METH_VARARGS,
      "color_sums(pixels, (width, height), sums)\n--\n\n"
@@ -592,4 +325,8 @@ static struct PyModuleDef definition = {
     NULL, NULL, NULL, NULL,
 };
 
-PyMODINIT_FUNC PyInit_pixelmill_kernel(void) { return PyModule_Create(&definition); }
+PyMODINIT_FUNC PyInit_pixelmill_kernel(void) {
+    PyObject *module = PyModule_Create(&definition);
+    if (module && PyModule_AddIntConstant(module, "INTERFACE", INTERFACE)) Py_CLEAR(module);
+    return module;
+}

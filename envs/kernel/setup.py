@@ -6,10 +6,11 @@ setup(
     ext_modules=[
         Extension(
             "pixelmill_kernel",
-            ["kernel.c", "measuring.c"],
-            depends=["kernel.h"],
-            # Weights would differ where a product and a sum are rounded only once.
-            extra_compile_args=["-O3", "-ffp-contract=off"],
+            ["kernel.c", "measuring.c", "vectors.c"],
+            depends=["kernel.h", "resampling.h"],
+            # Weights would differ where a product and a sum are rounded only once. GCC 12 would
+            # copy all sums in each round of a loop.
+            extra_compile_args=["-O3", "-ffp-contract=off", "-fno-tree-pre"],
             py_limited_api=True,
         )
     ],

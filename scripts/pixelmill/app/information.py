@@ -124,6 +124,7 @@ def doctor() -> Iterator[str]:
     from pixelmill.core import sandbox
     from pixelmill.core.environment import version_of
     from pixelmill.engines.machine import available_memory, cores, machine
+    from pixelmill.imaging.arrays import kernel
     from pixelmill.imaging.fingerprint import rendering_software
 
     yield f"pixelmill {__version__}, Python {platform.python_version()}, {platform.platform()}"
@@ -138,12 +139,13 @@ def doctor() -> Iterator[str]:
         found = version_of(package)
         remedy = f"; {purpose} needs it: pip install {package}" * (found == "not installed")
         yield f"  {package} {found}{remedy}"
-    kernel = version_of("pixelmill-kernel")
+    found = version_of("pixelmill-kernel")
     remedy = (
         "; resizing and measuring would be faster: pip install ./envs/kernel in a clone, with a C "
         "compiler"
     )
-    yield f"  pixelmill-kernel {kernel}{remedy * (kernel == 'not installed')}"
+    unused = " is of another version and not used" * (found != "not installed")
+    yield f"  pixelmill-kernel {found}{(unused + remedy) * (kernel is None)}"
     yield "Machine:"
     yield f"  {cores()} cores ({machine()['processor']}), {available_memory() / 1e9:.1f} GB free"
     free = shutil.disk_usage(os.getcwd()).free

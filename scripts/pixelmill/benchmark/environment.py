@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pixelmill.core.environment import version_of
 from pixelmill.core.project import PACKAGE
+from pixelmill.imaging.arrays import kernel
 from pixelmill.imaging.fingerprint import rendering_software
 
 
@@ -26,8 +27,7 @@ def software() -> dict[str, str]:
 
 def _kernel() -> dict[str, str]:
     """Return the version of the optional compiled kernel, which writes the same bytes."""
-    version = version_of("pixelmill-kernel")
-    return {} if version == "not installed" else {"pixelmill-kernel": version}
+    return {} if kernel is None else {"pixelmill-kernel": version_of("pixelmill-kernel")}
 
 
 def _pixelmill_version() -> str:

@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 else:  # NumPy is imported with the first array
     Array = AnyArray = Any
 
+#: The version of the kernel's functions that are called; another one is not used.
+_INTERFACE = 2
+
 kernel: Any
 
 try:  # resamples in one call to the bytes of cykooz-resizer, if it was compiled (envs/kernel)
     import pixelmill_kernel as kernel  # type: ignore[no-redef]
 except ImportError:
+    kernel = None
+if getattr(kernel, "INTERFACE", None) != _INTERFACE:
     kernel = None
 
 #: Orientations that swap width and height (EXIF 2.32, 4.6.4.1.4).

@@ -5,7 +5,9 @@ import yaml
 
 from pixelmill.app import information
 from pixelmill.app.config import default_recipes
+from pixelmill.core import environment
 from pixelmill.core.errors import UserError
+from pixelmill.imaging import arrays
 from pixelmill.imaging.steps import STEPS
 
 
@@ -54,6 +56,23 @@ def test_doctor_tells_versions_machine_and_confinement():
         "  pixelmill-kernel ",
     ):
         assert expected in text
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ("not installed", "pixelmill-kernel not installed; resizing and measuring would be faster"),
+        ("1.1", "pixelmill-kernel 1.1 is of another version and not used; resizing"),
+    ],
+)
+def test_doctor_tells_that_the_kernel_is_not_used(monkeypatch, found, told):
+    monkeypatch.setattr(arrays, "kernel", None)
+    version_of = environment.version_of
+    monkeypatch.setattr(
+        environment, "version_of",
+        lambda name: found if name == "pixelmill-kernel" else version_of(name),
+    )  # fmt: skip
+    assert any(told in line for line in information.doctor())
 
 
 @pytest.mark.parametrize("name", sorted(STEPS))

@@ -1,5 +1,9 @@
 """Arrays share memory with images, with and without a fourth byte per pixel."""
 
+import os
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -94,3 +98,19 @@ def test_only_the_side_that_a_factor_does_not_divide_has_smaller_blocks(size):
     made = reduced(pixels, 4)
     assert made.shape == expected.shape
     assert np.abs(made - expected).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("interface", "used"),
+    [("INTERFACE = 2", True), ("INTERFACE = 1", False), ("", False)],
+    ids=["this-version", "another-version", "before-versions"],
+)
+def test_a_kernel_of_another_version_is_not_used(tmp_path, interface, used):
+    (tmp_path / "pixelmill_kernel.py").write_text(interface)
+    found = "from pixelmill.imaging import arrays; print(arrays.kernel is not None)"
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    made = subprocess.run(
+        [sys.executable, "-c", found],
+        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert made.stdout == f"{used}\n"

@@ -14,7 +14,7 @@ from typing import Any
 import PIL
 from PIL import Image, _imaging
 
-from pixelmill.imaging.arrays import AnyArray, Array, as_bgr, as_bgra, kernel, opencv, padded_base
+from pixelmill.imaging.arrays import AnyArray, Array, as_bgr, as_bgra, kernel, opencv
 from pixelmill.imaging.parameters import Box, Size
 from pixelmill.imaging.steps.alpha import mixed
 
@@ -147,14 +147,13 @@ def resample_array(array: Array, size: Size, filter: str, box: Box) -> Array | N
 def _by_kernel(array: Array, size: Size, filter: str, box: Box, rows_are_first: bool) -> Array:
     import numpy as np
 
-    base = padded_base(array)
-    pixels = np.ascontiguousarray(array) if base is None else base
+    pixels = np.ascontiguousarray(as_bgr(array))
     source = array.shape[1::-1]
-    made = np.empty((size[1], size[0], 4), np.uint8)
+    made = np.empty((size[1], size[0], 3), np.uint8)
     across = _side(size[0], source[0], box[0], box[2], filter)
     down = _side(size[1], source[1], box[1], box[3], filter)
     kernel.resample(pixels, source, made, size, across, down, rows_are_first)
-    return as_bgr(made[..., :3])
+    return made
 
 
 @functools.lru_cache(maxsize=_SIDES)

@@ -14,8 +14,8 @@ import numpy as np
 from pixelmill.imaging import arrays
 from pixelmill.imaging.arrays import AnyArray, Array, opencv
 
-#: The functions for measuring; None if the kernel is not installed, or one that only resamples.
-kernel: Any = arrays.kernel if hasattr(arrays.kernel, "interpolate") else None
+#: The functions for measuring; None if the kernel is not installed.
+kernel: Any = arrays.kernel
 
 #: Side of a block of JPEG in pixels.
 BLOCK = 8

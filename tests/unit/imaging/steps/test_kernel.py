@@ -105,9 +105,9 @@ def spoilt(side, place, value):
 )  # fmt: skip
 def test_images_that_do_not_fit_are_refused(kernel, change):
     given = {
-        "from": as_bgra(np.zeros((30, 20, 3), np.uint8)),
+        "from": np.zeros((30, 20, 3), np.uint8),
         "source": (20, 30),
-        "to": as_bgra(np.zeros((10, 10, 3), np.uint8)),
+        "to": np.zeros((10, 10, 3), np.uint8),
         "target": (10, 10),
         "across": kernel.side(10, 20, 0, 20, 3),
         "down": kernel.side(10, 30, 0, 30, 3),

@@ -1,14 +1,11 @@
 """Sums over pixels are those of NumPy, and metrics are the same with and without the kernel."""
 
-import runpy
 import shutil
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
-from pixelmill.imaging import arrays
 from pixelmill.imaging.arrays import as_bgra
 from pixelmill.inspection.measuring import hashes, pixel_sums
 from pixelmill.inspection.measuring.picture_metrics import measure
@@ -242,9 +239,3 @@ def spoilt(side, place, value):
     numbers = np.frombuffer(side, np.int32).copy()
     numbers[place] = value
     return numbers.tobytes()
-
-
-def test_a_kernel_that_only_resamples_is_not_used_to_measure(monkeypatch):
-    """Such as one that was installed with an earlier version of pixelmill."""
-    monkeypatch.setattr(arrays, "kernel", SimpleNamespace(side=None, resample=None))
-    assert runpy.run_path(pixel_sums.__file__)["kernel"] is None
