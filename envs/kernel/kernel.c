@@ -181,16 +181,13 @@ int vectors(void) {
     return 0;
 }
 
-/* Horizontally: `rows` rows of `sources` pixels become rows of `side->size` pixels; -1 if there is
- * no memory. */
-static int resample_across(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
-                           int rows, const Side *side) {
-    int done = 0;
+/* Horizontally: `rows` rows of `sources` pixels become rows of `side->size` pixels. */
+static void resample_across(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
+                            int rows, const Side *side) {
 #ifdef VECTORS
-    done = vectors_across(from, stride, sources, to, rows, side);
+    if (vectors_across(from, stride, sources, to, rows, side)) return;
 #endif
-    if (!done) across_plain(from, stride, sources, to, rows, side);
-    return done < 0 ? -1 : 0;
+    across_plain(from, stride, sources, to, rows, side);
 }
 
 /* Vertically: `sources` rows of `width` bytes become `side->size` rows. */
@@ -209,7 +206,6 @@ static int resample(const uint8_t *from, uint8_t *to, Side x, Side y, int down_f
     const ptrdiff_t stride = (ptrdiff_t)x.sources * PIXEL;
     Side *second = down_first ? &x : &y;
     const int first = second->first[0], end = needed(second, second->size, second->sources);
-    int failed = -1;
     const ptrdiff_t part = (ptrdiff_t)(down_first ? end - first : x.size) * PIXEL;
     uint8_t *between = malloc((size_t)part * (down_first ? y.size : end - first));
     int *moved = malloc(sizeof(int) * second->size);
@@ -219,13 +215,13 @@ static int resample(const uint8_t *from, uint8_t *to, Side x, Side y, int down_f
         second->first = moved;
         if (down_first) {
             resample_down(from + first * PIXEL, stride, y.sources, between, part, &y);
-            failed = resample_across(between, part, end - first, to, y.size, &x);
+            resample_across(between, part, end - first, to, y.size, &x);
         } else {
-            failed = resample_across(from + first * stride, stride, x.sources, between,
-                                     end - first, &x);
-            if (!failed) resample_down(between, part, end - first, to, part, &y);
+            resample_across(from + first * stride, stride, x.sources, between, end - first, &x);
+            resample_down(between, part, end - first, to, part, &y);
         }
     }
+    const int failed = between && moved ? 0 : -1;
     free(between);
     free(moved);
     return failed;

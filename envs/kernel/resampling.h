@@ -17,12 +17,12 @@ INLINE int needed(const Side *side, int end, int sources) {
 }
 
 #ifdef VECTORS
-/* Horizontally, with vectors: 1 if that is done, 0 if there are too few rows or no vectors, and -1
- * if there is no memory. */
+/* Horizontally, with vectors: 1 if that is done, 0 if there are too few rows, no vectors, or not
+ * enough memory. */
 int vectors_across(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to, int rows,
                    const Side *side);
 
-/* Vertically, with vectors: return the number of bytes of each row that are done. */
+/* Vertically, with vectors: return how many bytes of each row are done. */
 ptrdiff_t vectors_down(const uint8_t *from, ptrdiff_t stride, int sources, uint8_t *to,
                        ptrdiff_t width, const Side *side);
 #endif

@@ -7,7 +7,7 @@ setup(
         Extension(
             "pixelmill_kernel",
             ["kernel.c", "measuring.c", "vectors.c"],
-            depends=["kernel.h", "resampling.h"],
+            depends=["kernel.h", "passes.h", "resampling.h"],
             # Weights would differ where a product and a sum are rounded only once. GCC 12 would
             # copy all sums in each round of a loop.
             extra_compile_args=["-O3", "-ffp-contract=off", "-fno-tree-pre"],
