@@ -45,6 +45,19 @@ def test_the_examples_of_the_tables_are_true(tables):
     assert doctest.testmod(tables).failed == 0
 
 
+def test_whole_commands_are_timed_beside_bare_pools(modules, capfd, tmp_path):
+    measuring = modules("whole_commands")
+    assert doctest.testmod(measuring).failed == 0
+    measuring.main(["--count=3", "--turns=1", "--workers=1", f"--scratch={tmp_path}"])
+    load, _, titles, _, *rows = capfd.readouterr().out.splitlines()
+    assert load.startswith("load before ")
+    assert titles.startswith("| program |")
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| pixelmill, auto", "| pool of Pillow", "| pool of OpenCV",
+    ]  # fmt: skip
+    assert not list(tmp_path.iterdir())
+
+
 def fault(figures):
     """What differs from the documented layout; empty if nothing does."""
     path = REPOSITORY / "docs/benchmarks/figures.schema.yaml"
