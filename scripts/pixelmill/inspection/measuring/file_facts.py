@@ -71,18 +71,20 @@ def facts_of(data: bytes, kind: str) -> dict[str, str | int | None]:
     >>> facts_of(b"P5 3 2 255 ......", "ppm")["mode"]
     'L'
     """
-    found, tags = _Found(), Tags()
+    found, taken, camera = _Found(), None, None
     with contextlib.suppress(struct.error, IndexError, ValueError):  # its header is broken
         found = _READERS[kind](data)
     if found.exif:
+        tags = Tags()
         with contextlib.suppress(ValueError):  # it is broken
             tags = ifd.read(metadata.without_prefix(found.exif))
-    make, model = (exif_facts.text(tags.main.get(tag)) for tag in (Base.Make, Base.Model))
+        make, model = (exif_facts.text(tags.main.get(tag)) for tag in (Base.Make, Base.Model))
+        taken, camera = _taken(tags), _camera(make, model)
     return {
         "mode": found.coded.mode,
         "bits": found.coded.bits,
-        "taken": _taken(tags),
-        "camera": _camera(make, model),
+        "taken": taken,
+        "camera": camera,
         "jpeg_quality": found.quality,
     }
 
@@ -122,7 +124,7 @@ _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 def _jpeg(data: bytes) -> _Found:
     """Walk the segments before the first scan (ITU-T T.81, B.2)."""
     coded, exif, first_table = _Coded(), b"", 0
-    tables: dict[int, AnyArray] = {}
+    tables: dict[int, bytes] = {}
     for marker, segment in islice(packets.segments(data), _MOST_SEGMENTS):
         if marker in _FRAMES and coded.mode is None:
             coded = _Coded(_JPEG_MODES.get(segment[5]), segment[0])
@@ -132,18 +134,18 @@ def _jpeg(data: bytes) -> _Found:
         elif marker == _EXIF and not exif and segment.startswith(b"Exif\0"):
             exif = segment
     table = tables.get(first_table)
-    return _Found(coded, exif, None if table is None else _quality_of(tuple(table.tolist())))
+    return _Found(coded, exif, None if table is None else _quality_of(table))
 
 
-def _quantization_tables(segment: bytes) -> Iterator[tuple[int, AnyArray]]:
-    """Numbers and tables of a segment, in zigzag order (ITU-T T.81, B.2.4.1)."""
+def _quantization_tables(segment: bytes) -> Iterator[tuple[int, bytes]]:
+    """Numbers and tables of a segment, of 8 or 16 bits, in zigzag order (ITU-T T.81, B.2.4.1)."""
     place = 0
     for _ in range(_MOST_TABLES):
         wide, number = divmod(segment[place], 16) if place < len(segment) else (0, 0)
         end = place + 1 + 64 * (2 if wide else 1)
         if end > len(segment):
             return
-        yield number, np.frombuffer(segment, ">u2" if wide else "u1", 64, place + 1)
+        yield number, segment[place + 1 : end]
         place = end
 
 
@@ -164,13 +166,14 @@ def _tables_of_libjpeg() -> AnyArray:
 
 
 @functools.lru_cache(maxsize=256)  # most files of a folder have the same few tables
-def _quality_of(table: tuple[int, ...]) -> int:
+def _quality_of(table: bytes) -> int:
     """Return the quality whose table differs least from a table, in the sum of squares.
 
     The method is that of van der Knijff, "JPEG quality estimation using simple least squares
     matching of quantization tables" (2024), for the table of the first channel.
     """
-    differences = ((_tables_of_libjpeg() - np.array(table, np.int64)) ** 2).sum(axis=1)
+    numbers = np.frombuffer(table, "u1" if len(table) == 64 else ">u2").astype(np.int64)
+    differences = ((_tables_of_libjpeg() - numbers) ** 2).sum(axis=1)
     return 1 + int(np.argmin(differences))
 
 
