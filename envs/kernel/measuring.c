@@ -148,7 +148,7 @@ typedef struct {
 } Places;
 
 /* Compute places and weights as OpenCV does for INTER_LINEAR_EXACT. */
-static void find_places(Places *side, int pixels, int size) {
+INLINE void find_places(Places *side, int pixels, int size) {
     const double scale = 1.0 / ((double)size / pixels);
     side->beside = pixels > 1;
     for (int k = 0; k < size; k++) {
@@ -177,17 +177,21 @@ INLINE void line_plain(const uint8_t *from, int width, int begin, int columns, u
 VECTORS static void line(const uint8_t *from, int width, int begin, int columns, uint16_t *to,
                          const Places *x) {
     int k = begin;
-    for (; k + EIGHT <= columns; k += EIGHT) {
-        const int first = x->first[k], last = x->first[k + EIGHT - 1] + x->beside;
-        if (first + 16 > width || last - first >= 16) break;
-        const __m128i pixels = _mm_loadu_si128((const __m128i *)(from + first));
-        const __m128i near_at = _mm_loadu_si128((const __m128i *)x->near_at[k]);
-        const __m128i far_at = _mm_loadu_si128((const __m128i *)x->far_at[k]);
-        const __m128i near = _mm_loadu_si128((const __m128i *)(x->near + k));
-        const __m128i far = _mm_loadu_si128((const __m128i *)(x->far + k));
-        const __m128i sum = _mm_add_epi16(_mm_mullo_epi16(_mm_shuffle_epi8(pixels, near_at), near),
-                                          _mm_mullo_epi16(_mm_shuffle_epi8(pixels, far_at), far));
-        _mm_storeu_si128((__m128i *)(to + k), sum);
+    for (; k + 2 * EIGHT <= columns; k += 2 * EIGHT) {
+        const int *first = x->first + k, *second = first + EIGHT;
+        if (second[0] + 16 > width || first[EIGHT - 1] + x->beside - first[0] >= 16 ||
+            second[EIGHT - 1] + x->beside - second[0] >= 16)
+            break;
+        const __m256i pixels = _mm256_loadu2_m128i((const __m128i *)(from + second[0]),
+                                                   (const __m128i *)(from + first[0]));
+        const __m256i near_at = _mm256_loadu_si256((const __m256i *)x->near_at[k]);
+        const __m256i far_at = _mm256_loadu_si256((const __m256i *)x->far_at[k]);
+        const __m256i near = _mm256_loadu_si256((const __m256i *)(x->near + k));
+        const __m256i far = _mm256_loadu_si256((const __m256i *)(x->far + k));
+        const __m256i sum =
+            _mm256_add_epi16(_mm256_mullo_epi16(_mm256_shuffle_epi8(pixels, near_at), near),
+                             _mm256_mullo_epi16(_mm256_shuffle_epi8(pixels, far_at), far));
+        _mm256_storeu_si256((__m256i *)(to + k), sum);
     }
     line_plain(from, width, k, columns, to, x);
 }
@@ -211,9 +215,10 @@ INLINE void interpolate_by(Line *interpolate_line, const uint8_t *from, int widt
             interpolate_line(from + (ptrdiff_t)next * width, width, 0, columns, lines[next % 2],
                              &x);
         const uint16_t *near = lines[first % 2], *far = lines[second % 2];
-        const uint32_t near_weight = y.near[row], far_weight = y.far[row];
+        const uint16_t near_weight = y.near[row], far_weight = y.far[row];
         for (int k = 0; k < columns; k++)
-            to[k] = (uint8_t)((near_weight * near[k] + far_weight * far[k] + (1 << 15)) >> 16);
+            to[k] = (uint8_t)(((uint32_t)near_weight * near[k] + (uint32_t)far_weight * far[k] +
+                               (1 << 15)) >> 16);
     }
 }
 
@@ -222,13 +227,18 @@ VECTORS static void interpolate_32(const uint8_t *from, int width, int height, u
                                    int columns, int rows) {
     interpolate_by(line, from, width, height, to, columns, rows);
 }
+
+WIDE_VECTORS static void interpolate_64(const uint8_t *from, int width, int height, uint8_t *to,
+                                        int columns, int rows) {
+    interpolate_by(line, from, width, height, to, columns, rows);
+}
 #endif
 
 static void fastest_interpolate(const uint8_t *from, int width, int height, uint8_t *to,
                                 int columns, int rows) {
 #ifdef VECTORS
     if (vectors()) {
-        interpolate_32(from, width, height, to, columns, rows);
+        (vectors() == 2 ? interpolate_64 : interpolate_32)(from, width, height, to, columns, rows);
         return;
     }
 #endif
