@@ -31,7 +31,7 @@ _SIZES = 1024
 #: the order of additions give the same bits with each library.
 _DECIMALS = 6
 
-#: Rows of a picture that are digested at once, so that no copy of all pixels is made.
+#: Rows of a picture that are converted and digested at once, so that all pixels are not copied.
 _ROWS = 256
 
 
@@ -251,8 +251,10 @@ def pixel_digest(pixels: Array) -> str:
     digest = xxhash.xxh3_128(f"{width} {height} {4 if has_alpha else 3}".encode())
     base = padded_base(pixels)
     pixels = pixels if base is None else base
-    for top in range(0, height, _ROWS):
-        rows = pixels[top : top + _ROWS]
+    is_copied = pixels.shape[2:] != (3,) or not pixels.flags.c_contiguous
+    step = _ROWS if is_copied else height
+    for top in range(0, height, step):
+        rows = pixels[top : top + step]
         if rows.ndim == 2:
             rows = cv2.cvtColor(rows, cv2.COLOR_GRAY2BGR)
         elif has_alpha:
