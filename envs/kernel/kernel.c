@@ -287,32 +287,22 @@ static PyMethodDef methods[] = {
      "Resample pixels of three bytes from one buffer into another one.\n\n"
      "`across` and `down` are sides. `down_first`: columns come before rows."},
     {"color_sums", color_sums_, METH_VARARGS,
-     "color_sums(pixels, (width, height), sums)\n--\n\n"
-     "Sum up blue, green and red, their squares, and those of their differences (blue and green,\n"
-     "blue and red, green and red), as nine 64-bit integers."},
-    {"histogram", histogram_, METH_VARARGS,
-     "histogram(luma, (width, height), sums)\n--\n\n"
-     "Count the pixels of each level, as 256 64-bit integers."},
-    {"laplacian", laplacian_, METH_VARARGS,
-     "laplacian(luma, (width, height), sums)\n--\n\n"
-     "Sum up the Laplacian of four neighbours and its squares, as two 64-bit integers."},
-    {"steps", steps_, METH_VARARGS,
-     "steps(luma, (width, height), sums)\n--\n\n"
-     "Sum up the steps between columns, and those between rows, as eight 64-bit integers each.\n\n"
-     "They are separated by the number of the first column or row modulo eight."},
-    {"halve", halve_, METH_VARARGS,
-     "halve(luma, (width, height), target)\n--\n\n"
-     "Average squares of four pixels. At odd edges, averages are those of fewer pixels."},
+     "color_sums(pixels, (width, height), luma, sums)\n--\n\n"
+     "Compute luma, and sum up blue, green and red, their squares, and those of their differences\n"
+     "(blue and green, blue and red, green and red), as nine 64-bit integers."},
+    {"luma_sums", luma_sums_, METH_VARARGS,
+     "luma_sums(luma, (width, height), levels, sums)\n--\n\n"
+     "Write 277 64-bit integers: the pixels of each level; the sum of the levels, and of their\n"
+     "squares; the Laplacian of four neighbours, and its squares; the steps between columns and\n"
+     "between rows, eight each, by the number of the first one modulo eight; and the pixels within\n"
+     "uniform borders of so many levels."},
     {"interpolate", interpolate_, METH_VARARGS,
      "interpolate(luma, (width, height), target, (width, height))\n--\n\n"
      "Interpolate linearly between pixels, to the levels of OpenCV's INTER_LINEAR_EXACT."},
-    {"small_side", small_side_, METH_VARARGS,
-     "small_side(size, extent, result)\n--\n\n"
-     "Compute weights for one side: bytes for `reduce`, for all pictures of that size."},
-    {"reduce", reduce_, METH_VARARGS,
-     "reduce(luma, (width, height), target, (width, height), across, down, down_first)\n--\n\n"
-     "Resample to at most 32x32 levels, with rounding after each pass.\n\n"
-     "`across` and `down` are sides. `down_first`: columns come before rows."},
+    {"hashes", hashes_, METH_VARARGS,
+     "hashes(luma, (width, height), cosines)\n--\n\n"
+     "Compute the perceptual hashes `dhash` and `phash`, of 64 bits each.\n\n"
+     "`cosines` are the first eight rows of the cosine transform of 32 levels."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -30,10 +30,6 @@ INLINE uint8_t level(int32_t sum, int precision) {
 
 /* Functions of the module that are defined in measuring.c. */
 PyObject *color_sums_(PyObject *module, PyObject *args);
-PyObject *histogram_(PyObject *module, PyObject *args);
-PyObject *laplacian_(PyObject *module, PyObject *args);
-PyObject *steps_(PyObject *module, PyObject *args);
-PyObject *halve_(PyObject *module, PyObject *args);
+PyObject *luma_sums_(PyObject *module, PyObject *args);
 PyObject *interpolate_(PyObject *module, PyObject *args);
-PyObject *small_side_(PyObject *module, PyObject *args);
-PyObject *reduce_(PyObject *module, PyObject *args);
+PyObject *hashes_(PyObject *module, PyObject *args);

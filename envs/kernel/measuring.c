@@ -1,7 +1,8 @@
-/* Sums over pixels from which metrics are computed, and the small copies for perceptual hashes.
+/* Sums over pixels from which metrics are computed, and perceptual hashes.
  *
- * All of them are integers, so that every processor gives the same. The loops are plain C, which
- * the compiler turns into vector instructions. */
+ * All of them are integers, and so are the weights and frequencies for hashes after rounding, so that
+ * every processor gives the same. The loops are plain C, which the compiler turns into vector
+ * instructions. */
 #include "kernel.h"
 
 #include <math.h>
@@ -9,16 +10,23 @@
 #include <string.h>
 
 #define LONGEST 1024 /* longest side of a picture: sums of a row or column fit 32 bits */
-#define BLOCK 512    /* pixels of which all sums fit 32 bits */
+#define BLOCK 256    /* pixels of which the sum fits 16 bits, and that of squares 32 */
 #define COLOR_SUMS 9
 #define LEVELS 256
-#define TABLES 4     /* histograms at once: a pixel need not wait for an equal one before it */
+#define BITS 64      /* of a perceptual hash */
+#define TABLES 8     /* histograms at once: a pixel need not wait for an equal one before it */
 #define EIGHT 8      /* places that are interpolated at once */
 #define EDGES 8      /* side of a block of JPEG */
-#define SMALL 32     /* longest side of a picture that is hashed */
-#define LANES 16     /* the number of weights is a multiple of it */
+#define ROWS 256     /* of which the sum of a column fits 16 bits */
+#define HASHED 512   /* longest side of a picture that is hashed */
+#define SMALL 32     /* longest side of its copies */
+#define LANES 32     /* rows or columns that are resampled at once */
+#define HALVED 192   /* a picture is halved before while both sides have so many pixels */
 #define REACH 3      /* of the Lanczos filter, in pixels of the result */
 #define PRECISION 22 /* fractional bits of the weights, as in Pillow */
+#define PARTS 8      /* sums of weights at once; the number of weights is a multiple of it */
+#define MOST_TAPS (2 * REACH * HASHED / 8 + 2 + PARTS) /* of a copy of 8 pixels */
+#define MOST_WEIGHTS (2 * REACH * HASHED + (2 + PARTS) * SMALL)
 
 /* Define `fastest_name`, which runs `name` with the largest vectors of the processor. */
 #ifdef VECTORS
@@ -38,82 +46,144 @@
     static void fastest_##name parameters { name arguments; }
 #endif
 
-/* Sums of blue, green and red, of their squares, and of the squares of their differences: blue and
- * green, blue and red, green and red. */
-INLINE void color_sums(const uint8_t *from, int width, int height, int64_t *sums) {
+/* Luma as OpenCV computes it on most processors, and sums of blue, green and red, of their squares,
+ * and of the squares of their differences: blue and green, blue and red, green and red. */
+INLINE void color_sums(const uint8_t *from, int width, int height, uint8_t *luma, int64_t *sums) {
     uint8_t blue[BLOCK], green[BLOCK], red[BLOCK];
     size_t n;
-    for (size_t count = (size_t)width * height; count; from += 3 * n, count -= n) {
+    for (size_t count = (size_t)width * height; count; from += 3 * n, luma += n, count -= n) {
         n = count < BLOCK ? count : BLOCK;
         for (size_t k = 0; k < n; k++) {
             blue[k] = from[3 * k];
             green[k] = from[3 * k + 1];
             red[k] = from[3 * k + 2];
         }
-        int32_t b = 0, g = 0, r = 0, bb = 0, gg = 0, rr = 0, bg = 0, br = 0, gr = 0;
-        for (size_t k = 0; k < n; k++) b += blue[k], g += green[k], r += red[k];
+        uint16_t b = 0, g = 0, r = 0;
+        int32_t bb = 0, gg = 0, rr = 0, bg = 0, br = 0, gr = 0;
         for (size_t k = 0; k < n; k++) {
             const int16_t x = blue[k], y = green[k], z = red[k];
-            const int16_t u = x - y, v = x - z, w = y - z;
+            const int16_t u = x - y, v = x - z, w = z - y;
+            b += x, g += y, r += z;
             bb += x * x, gg += y * y, rr += z * z;
             bg += u * u, br += v * v, gr += w * w;
+            /* (3735 blue + 19235 green + 9798 red) / 32768, rounded */
+            luma[k] = (uint8_t)(y + ((3735 * u + 9798 * w + 16384) >> 15));
         }
         const int32_t all[] = {b, g, r, bb, gg, rr, bg, br, gr};
         for (int k = 0; k < COLOR_SUMS; k++) sums[k] += all[k];
     }
 }
 
-FOR_VECTORS(color_sums, (const uint8_t *from, int width, int height, int64_t *sums),
-            (from, width, height, sums))
+FOR_VECTORS(color_sums,
+            (const uint8_t *from, int width, int height, uint8_t *luma, int64_t *sums),
+            (from, width, height, luma, sums))
 
-/* Numbers of pixels of each level. */
-static void histogram(const uint8_t *from, int width, int height, int64_t *sums) {
+/* What is found in luma, in the order in which `luma_sums` writes it. */
+typedef struct {
+    int64_t histogram[LEVELS];
+    int64_t sum, squares; /* of the levels */
+    int64_t laplacian, laplacian_squares;
+    int64_t steps_across[EDGES], steps_down[EDGES];
+    int64_t inside; /* pixels within uniform borders */
+} LumaSums;
+
+/* Numbers of pixels of each level, and the sum and the squares of the levels. */
+INLINE void histogram(const uint8_t *from, int width, int height, LumaSums *sums) {
     const size_t count = (size_t)width * height;
-    int64_t tables[TABLES][LEVELS] = {{0}};
+    uint32_t tables[TABLES][LEVELS] = {{0}};
     size_t k = 0;
     for (; k + TABLES <= count; k += TABLES)
         for (int table = 0; table < TABLES; table++) tables[table][from[k + table]]++;
     for (; k < count; k++) tables[0][from[k]]++;
     for (int table = 0; table < TABLES; table++)
-        for (int n = 0; n < LEVELS; n++) sums[n] += tables[table][n];
+        for (int n = 0; n < LEVELS; n++) sums->histogram[n] += tables[table][n];
+    for (int n = 0; n < LEVELS; n++) {
+        sums->sum += sums->histogram[n] * n;
+        sums->squares += sums->histogram[n] * n * n;
+    }
 }
 
-/* The sum of the Laplacian of four neighbours, and that of its squares. */
-INLINE void laplacian(const uint8_t *from, int width, int height, int64_t *sums) {
+/* The sum of the Laplacian of four neighbours, and that of its squares. Of the second differences
+ * along a row, only those at its ends remain in the sum, and along a column, those at its ends. */
+INLINE void laplacian(const uint8_t *from, int width, int height, LumaSums *sums) {
+    if (width < 3 || height < 3) return;
     for (int y = 1; y + 1 < height; y++) {
         const uint8_t *middle = from + (ptrdiff_t)y * width;
         const uint8_t *above = middle - width, *below = middle + width;
-        int32_t sum = 0, squares = 0;
+        int32_t squares = 0;
         for (int x = 1; x + 1 < width; x++) {
             const int16_t value = (int16_t)(above[x] + below[x] + middle[x - 1] + middle[x + 1] -
                                             4 * middle[x]);
-            sum += value;
             squares += value * value;
         }
-        sums[0] += sum;
-        sums[1] += squares;
+        sums->laplacian += middle[0] - middle[1] - middle[width - 2] + middle[width - 1];
+        sums->laplacian_squares += squares;
     }
+    const uint8_t *second = from + width, *last = from + (ptrdiff_t)(height - 1) * width;
+    const uint8_t *last_but_one = last - width;
+    for (int x = 1; x + 1 < width; x++)
+        sums->laplacian += from[x] - second[x] - last_but_one[x] + last[x];
 }
-
-FOR_VECTORS(laplacian, (const uint8_t *from, int width, int height, int64_t *sums),
-            (from, width, height, sums))
 
 /* Sums of the steps between columns by the number of the left one modulo 8, and those between
  * rows by that of the upper one. */
-INLINE void steps(const uint8_t *from, int width, int height, int64_t *sums) {
-    uint32_t columns[LONGEST] = {0};
+INLINE void steps(const uint8_t *from, int width, int height, LumaSums *sums) {
+    uint16_t columns[LONGEST] = {0};
     for (int y = 0; y < height; y++, from += width) {
         for (int x = 0; x + 1 < width; x++) columns[x] += (uint8_t)abs(from[x] - from[x + 1]);
+        if (y % ROWS == ROWS - 1 || y + 1 == height) {
+            for (int x = 0; x + 1 < width; x++) sums->steps_across[x % EDGES] += columns[x];
+            memset(columns, 0, sizeof columns);
+        }
         if (y + 1 == height) break;
         int32_t sum = 0;
         for (int x = 0; x < width; x++) sum += abs(from[x] - from[x + width]);
-        sums[EDGES + y % EDGES] += sum;
+        sums->steps_down[y % EDGES] += sum;
     }
-    for (int x = 0; x + 1 < width; x++) sums[x % EDGES] += columns[x];
 }
 
-FOR_VECTORS(steps, (const uint8_t *from, int width, int height, int64_t *sums),
-            (from, width, height, sums))
+/* How many of so many lines have the levels of the first one, if that has few of them. */
+INLINE int uniform_lines(const uint8_t *from, int lines, ptrdiff_t line, int length, ptrdiff_t step,
+                         int levels) {
+    uint8_t low = from[0], high = from[0];
+    for (int k = 1; k < length; k++) {
+        const uint8_t pixel = from[k * step];
+        low = pixel < low ? pixel : low;
+        high = pixel > high ? pixel : high;
+    }
+    if (high - low > levels) return 0;
+    const int middle = (low + high) / 2, span = levels - levels / 2;
+    for (int count = 0; count < lines; count++, from += line)
+        for (int k = 0; k < length; k++)
+            if (abs(from[k * step] - middle) > span) return count;
+    return lines;
+}
+
+/* Number of pixels that remain without uniform lines at the top, left, bottom and right. */
+INLINE int64_t inside(const uint8_t *from, int width, int height, int levels) {
+    const uint8_t *last = from + (ptrdiff_t)(height - 1) * width;
+    const int top = uniform_lines(from, height, width, width, 1, levels);
+    from += (ptrdiff_t)top * width;
+    const int rows = height - top;
+    if (!rows) return 0;
+    const int left = uniform_lines(from, width, 1, rows, width, levels);
+    if (left == width) return 0;
+    const int bottom = uniform_lines(last + left, rows, -width, width - left, 1, levels);
+    if (bottom == rows) return 0;
+    const int right = uniform_lines(from + width - 1, width - left, -1, rows - bottom, width, levels);
+    return (int64_t)(rows - bottom) * (width - left - right);
+}
+
+INLINE void luma_sums(const uint8_t *from, int width, int height, int levels, LumaSums *sums) {
+    histogram(from, width, height, sums);
+    laplacian(from, width, height, sums);
+    steps(from, width, height, sums);
+    sums->inside = inside(from, width, height, levels);
+}
+
+FOR_VECTORS(luma_sums,
+            (const uint8_t *from, int width, int height, int levels, LumaSums *sums),
+            (from, width, height, levels, sums))
 
 /* Halve a sum, rounding to even. */
 static uint8_t half(int sum) { return (uint8_t)((sum + (sum >> 1 & 1)) >> 1); }
@@ -245,104 +315,189 @@ static void fastest_interpolate(const uint8_t *from, int width, int height, uint
     interpolate_by(line_plain, from, width, height, to, columns, rows);
 }
 
-/* One side: for each place of the result, the first pixel and `taps` weights. */
+/* One side of a small copy: for each of its `size` places, the first pixel and `taps` weights. */
 typedef struct {
-    int size, taps;
-    const int32_t *first, *weights;
+    int size, pixels, taps, first[SMALL];
+    int32_t weights[MOST_WEIGHTS];
 } Side;
 
-/* Read a side from bytes: the first pixels, and the weights; 0 if they do not fit. */
-static int take_side(Side *side, const Py_buffer *from, int size, int pixels) {
-    const Py_ssize_t numbers = from->len / (Py_ssize_t)sizeof(int32_t);
-    const Py_ssize_t taps = size > 0 ? numbers / size - 1 : 0;
-    if (size > SMALL || taps < LANES || taps > LONGEST || taps % LANES ||
-        from->len != (taps + 1) * size * (Py_ssize_t)sizeof(int32_t))
-        return 0;
-    const int32_t *first = from->buf;
-    for (int place = 0; place < size; place++)
-        if (first[place] < 0 || first[place] >= pixels) return 0;
-    *side = (Side){size, (int)taps, first, first + size};
-    return 1;
+/* The sine of an angle between 0 and pi / 2, by its series, which is faster than that of the
+ * library, because several are computed at once, and the same on every processor. */
+INLINE double sine(double x) {
+    double sum = 1.0;
+    for (int n = 20; n > 0; n -= 2) sum = 1.0 - x * x * (1.0 / (n * (n + 1))) * sum;
+    return x * sum;
 }
 
-static int taps_within(const Side *side, int place, int pixels) {
-    const int rest = pixels - side->first[place];
-    return side->taps < rest ? side->taps : rest;
-}
-
-/* Compute the weights of Pillow's Lanczos filter in the same order as hashes.py does. */
-static void weigh(int size, double extent, int result, int taps, int32_t *first, int32_t *weights) {
-    const double scale = extent / result, stretch = scale > 1.0 ? scale : 1.0;
+/* Compute the weights of Pillow's Lanczos filter. */
+INLINE void weigh(Side *side, int pixels, double extent, int size) {
+    const double scale = extent / size, stretch = scale > 1.0 ? scale : 1.0;
     const double reach = REACH * stretch, turn = PI / REACH / stretch;
-    double near[LONGEST];
-    for (int place = 0; place < result; place++, weights += taps) {
+    const int taps = ((int)(2.0 * reach) + 2 + PARTS - 1) / PARTS * PARTS;
+    double near[MOST_TAPS];
+    side->size = size, side->pixels = pixels, side->taps = taps;
+    for (int place = 0; place < size; place++) {
         const double center = (place + 0.5) * scale;
         const int begin = center - reach + 0.5 < 0.0 ? 0 : (int)(center - reach + 0.5);
-        const double end = floor(center + reach + 0.5);
-        double sum = 0.0;
+        const double last = floor(center + reach + 0.5);
+        const int end = last < pixels ? (int)last : pixels;
         for (int k = 0; k < taps; k++) {
-            double x = (begin + k - center + 0.5) * turn;
-            near[k] = 0.0;
-            if (begin + k < end && begin + k < size && fabs(x) < PI) {
-                if (x == 0.0) x = 1e-9;
-                const double sine = sin(x), square = sine * sine;
-                near[k] = square * (3.0 - 4.0 * square) / (x * x);
-            }
-            sum += near[k];
+            double x = fabs((begin + k - center + 0.5) * turn);
+            const int within = (x < PI) & (begin + k < end);
+            x = x == 0.0 ? 1e-9 : x; /* the filter is 1 there, as it is nearby */
+            const double s = sine(x < PI / 2.0 ? x : PI - x), square = s * s;
+            const double value = square * (3.0 - 4.0 * square) / (x * x);
+            near[k] = within ? value : 0.0;
         }
+        double sums[PARTS] = {0.0}, sum = 0.0;
+        for (int k = 0; k < taps; k += PARTS)
+            for (int part = 0; part < PARTS; part++) sums[part] += near[k + part];
+        for (int part = 0; part < PARTS; part++) sum += sums[part];
         const double scaled = (1 << PRECISION) / sum;
+        int32_t *weights = side->weights + place * taps;
         for (int k = 0; k < taps; k++) weights[k] = (int32_t)rint(near[k] * scaled);
-        first[place] = begin;
+        side->first[place] = begin;
     }
 }
+
+FOR_VECTORS(weigh, (Side *side, int pixels, double extent, int size), (side, pixels, extent, size))
 
 #define HALF (1u << (PRECISION - 1))
 
-INLINE void across(const uint8_t *from, int width, int rows, uint8_t *to, const Side *side) {
-    uint32_t pixels[2 * LONGEST] = {0}; /* with zeros after the row */
-    for (int row = 0; row < rows; row++, from += width) {
-        const int32_t *weights = side->weights;
-        for (int x = 0; x < width; x++) pixels[x] = from[x];
-        for (int place = 0; place < side->size; place++, weights += side->taps) {
-            const uint32_t *first = pixels + side->first[place];
-            uint32_t sum = HALF;
-            for (int k = 0; k < side->taps / LANES * LANES; k++)
-                sum += (uint32_t)weights[k] * first[k];
-            *to++ = level((int32_t)sum, PRECISION);
+INLINE void interleave(const uint8_t *from, int half, uint8_t *to) {
+    for (int k = 0; k < half; k++) {
+        to[2 * k] = from[k];
+        to[2 * k + 1] = from[half + k];
+    }
+}
+
+/* Turn up to 32 rows, so that the pixels of each column are beside each other, by interleaving both
+ * halves five times. */
+INLINE void turn(const uint8_t *from, int width, int rows, uint32_t *to) {
+    uint8_t one[LANES * HASHED], other[LANES * HASHED];
+    const int half = LANES / 2 * width, known = rows * width;
+    memcpy(one, from, known);
+    memset(one + known, 0, 2 * half - known);
+    interleave(one, half, other);
+    interleave(other, half, one);
+    interleave(one, half, other);
+    interleave(other, half, one);
+    interleave(one, half, other);
+    for (int k = 0; k < 2 * half; k++) to[k] = other[k];
+    memset(to + 2 * half, 0, sizeof *to * PARTS * LANES);
+}
+
+/* Resample each row, and turn the result: its rows are the columns of the picture. */
+INLINE void across(const uint8_t *from, int rows, uint8_t *to, const Side *side) {
+    uint32_t turned[LANES * (HASHED + PARTS)];
+    uint8_t levels[LANES];
+    for (int top = 0; top < rows; top += LANES) {
+        const int count = rows - top < LANES ? rows - top : LANES;
+        turn(from + (ptrdiff_t)top * side->pixels, side->pixels, count, turned);
+        for (int place = 0; place < side->size; place++) {
+            const int first = side->first[place], rest = side->pixels - first;
+            const int taps = side->taps < rest ? side->taps : rest;
+            const int32_t *weights = side->weights + place * side->taps;
+            const uint32_t *pixels = turned + first * LANES;
+            uint32_t sums[LANES];
+            for (int row = 0; row < LANES; row++) sums[row] = HALF;
+            for (int k = 0; k < taps; k += PARTS, pixels += PARTS * LANES)
+                for (int row = 0; row < LANES; row++) {
+                    uint32_t sum = 0;
+                    for (int part = 0; part < PARTS; part++)
+                        sum += (uint32_t)weights[k + part] * pixels[part * LANES + row];
+                    sums[row] += sum;
+                }
+            for (int row = 0; row < LANES; row++)
+                levels[row] = level((int32_t)sums[row], PRECISION);
+            memcpy(to + (ptrdiff_t)place * rows + top, levels, count);
         }
     }
 }
 
-INLINE void down(const uint8_t *from, int width, int rows, uint8_t *to, const Side *side) {
-    uint32_t sums[LONGEST];
-    for (int place = 0; place < side->size; place++, to += width) {
-        const int32_t *weights = side->weights + (ptrdiff_t)place * side->taps;
-        const uint8_t *pixels = from + (ptrdiff_t)side->first[place] * width;
-        const int count = taps_within(side, place, rows);
-        for (int x = 0; x < width; x++) sums[x] = HALF;
-        for (int k = 0; k < count; k++, pixels += width)
-            for (int x = 0; x < width; x++) sums[x] += (uint32_t)weights[k] * pixels[x];
-        for (int x = 0; x < width; x++) to[x] = level((int32_t)sums[x], PRECISION);
-    }
+FOR_VECTORS(across, (const uint8_t *from, int rows, uint8_t *to, const Side *side),
+            (from, rows, to, side))
+
+static void transpose(const uint8_t *from, int width, int height, uint8_t *to) {
+    for (int x = 0; x < width; x++)
+        for (int y = 0; y < height; y++) *to++ = from[(ptrdiff_t)y * width + x];
 }
 
-/* Resample with rounding after each pass. */
-INLINE void reduce(const uint8_t *from, int width, int height, uint8_t *to, Side x, Side y,
-                   int down_first) {
-    uint8_t between[SMALL * LONGEST];
-    if (down_first) {
-        down(from, width, height, between, &y);
-        across(between, width, y.size, to, &x);
+/* Luma that may be halved, and the extent of the picture in it, which is less after an odd side. */
+typedef struct {
+    const uint8_t *pixels;
+    int columns, rows;
+    double width, height;
+} Picture;
+
+/* Resample with Lanczos to the levels that Pillow gives: it rounds after each pass, and begins with
+ * the rows if they lose much more than the columns. */
+static void copy_small(const Picture *from, int columns, int rows, uint8_t *to, uint8_t *room) {
+    uint8_t between[SMALL * HASHED], small[SMALL * SMALL];
+    const double fewer = from->width > columns ? from->width - columns : 0.0;
+    Side x, y;
+    fastest_weigh(&x, from->columns, from->width, columns);
+    fastest_weigh(&y, from->rows, from->height, rows);
+    if (from->height - rows > 2.0 * fewer) {
+        transpose(from->pixels, from->columns, from->rows, room);
+        fastest_across(room, from->columns, between, &y);
+        fastest_across(between, rows, small, &x);
+        transpose(small, rows, columns, to);
     } else {
-        across(from, width, height, between, &x);
-        down(between, x.size, height, to, &y);
+        fastest_across(from->pixels, from->rows, between, &x);
+        fastest_across(between, columns, to, &y);
     }
 }
 
-FOR_VECTORS(reduce,
-            (const uint8_t *from, int width, int height, uint8_t *to, Side x, Side y,
-             int down_first),
-            (from, width, height, to, x, y, down_first))
+/* Bits that tell whether brightness rises from left to right in 8 rows of 9 pixels. */
+static uint64_t dhash(const uint8_t *levels) {
+    uint64_t bits = 0;
+    for (int row = 0; row < 8; row++, levels += 9)
+        for (int k = 0; k < 8; k++) bits = bits << 1 | (levels[k + 1] > levels[k]);
+    return bits;
+}
+
+/* Bits that tell whether each of the lowest frequencies is above their median. Frequencies are whole
+ * millionths, so that those that are equal but for the order of additions give the same bits. */
+INLINE void phash(const uint8_t *levels, const double *cosines, uint64_t *bits) {
+    double lines[8][SMALL] = {{0.0}}, frequencies[BITS], ordered[BITS];
+    for (int down = 0; down < 8; down++)
+        for (int y = 0; y < SMALL; y++)
+            for (int x = 0; x < SMALL; x++)
+                lines[down][x] += cosines[down * SMALL + y] * levels[y * SMALL + x];
+    for (int k = 0; k < BITS; k++) {
+        double sum = 0.0;
+        for (int x = 0; x < SMALL; x++) sum += lines[k / 8][x] * cosines[k % 8 * SMALL + x];
+        sum = frequencies[k] = rint(sum * 1e6);
+        int place = k;
+        for (; place > 0 && ordered[place - 1] > sum; place--) ordered[place] = ordered[place - 1];
+        ordered[place] = sum;
+    }
+    const double median = (ordered[BITS / 2 - 1] + ordered[BITS / 2]) / 2.0;
+    *bits = 0;
+    for (int k = 0; k < BITS; k++) *bits = *bits << 1 | (frequencies[k] > median);
+}
+
+FOR_VECTORS(phash, (const uint8_t *levels, const double *cosines, uint64_t *bits),
+            (levels, cosines, bits))
+
+/* Halve a picture until Lanczos is fast, and hash small copies of it. There is room for halves of
+ * 256x256 and 128x128 with another copy of the latter, for two copies of a half of 256x191, and for
+ * one copy of a picture of 512x191. */
+static void hash(Picture picture, const double *cosines, uint64_t *hashes) {
+    uint8_t room[HASHED * HALVED], *next = room, small[SMALL * SMALL];
+    while (picture.columns >= HALVED && picture.rows >= HALVED) {
+        fastest_halve(picture.pixels, picture.columns, picture.rows, next);
+        picture = (Picture){next, picture.columns / 2 + picture.columns % 2,
+                            picture.rows / 2 + picture.rows % 2, picture.width / 2.0,
+                            picture.height / 2.0};
+        next += picture.columns * picture.rows;
+    }
+    copy_small(&picture, 9, 8, small, next);
+    hashes[0] = dhash(small);
+    copy_small(&picture, SMALL, SMALL, small, next);
+    fastest_phash(small, cosines, hashes + 1);
+}
 
 /* Whether a buffer has so many pixels of so many bytes. */
 static int has(const Py_buffer *buffer, int width, int height, int pixel) {
@@ -356,55 +511,37 @@ static PyObject *none_if(int fits) {
     return NULL;
 }
 
-/* Compute sums of pixels, and write them into a buffer of so many 64-bit integers. */
-static PyObject *sum_up(PyObject *args, int pixel, int count,
-                        void (*work)(const uint8_t *, int, int, int64_t *)) {
-    Py_buffer from, to;
+PyObject *color_sums_(PyObject *module, PyObject *args) {
+    Py_buffer from, luma, to;
     int width, height;
-    int64_t sums[LEVELS] = {0};
-    if (!PyArg_ParseTuple(args, "y*(ii)w*", &from, &width, &height, &to)) return NULL;
-    const int fits = has(&from, width, height, pixel) && (size_t)to.len == count * sizeof *sums;
+    int64_t sums[COLOR_SUMS] = {0};
+    (void)module;
+    if (!PyArg_ParseTuple(args, "y*(ii)w*w*", &from, &width, &height, &luma, &to)) return NULL;
+    const int fits = has(&from, width, height, 3) && has(&luma, width, height, 1) &&
+                     to.len == sizeof sums;
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
-        work(from.buf, width, height, sums);
-        memcpy(to.buf, sums, count * sizeof *sums);
+        fastest_color_sums(from.buf, width, height, luma.buf, sums);
+        memcpy(to.buf, sums, sizeof sums);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&from);
+    PyBuffer_Release(&luma);
     PyBuffer_Release(&to);
     return none_if(fits);
 }
 
-PyObject *color_sums_(PyObject *module, PyObject *args) {
-    (void)module;
-    return sum_up(args, 3, COLOR_SUMS, fastest_color_sums);
-}
-
-PyObject *histogram_(PyObject *module, PyObject *args) {
-    (void)module;
-    return sum_up(args, 1, LEVELS, histogram);
-}
-
-PyObject *laplacian_(PyObject *module, PyObject *args) {
-    (void)module;
-    return sum_up(args, 1, 2, fastest_laplacian);
-}
-
-PyObject *steps_(PyObject *module, PyObject *args) {
-    (void)module;
-    return sum_up(args, 1, 2 * EDGES, fastest_steps);
-}
-
-PyObject *halve_(PyObject *module, PyObject *args) {
+PyObject *luma_sums_(PyObject *module, PyObject *args) {
     Py_buffer from, to;
-    int width, height;
+    int width, height, levels;
+    LumaSums sums = {{0}, 0, 0, 0, 0, {0}, {0}, 0};
     (void)module;
-    if (!PyArg_ParseTuple(args, "y*(ii)w*", &from, &width, &height, &to)) return NULL;
-    const int fits = has(&from, width, height, 1) &&
-                     has(&to, width / 2 + width % 2, height / 2 + height % 2, 1);
+    if (!PyArg_ParseTuple(args, "y*(ii)iw*", &from, &width, &height, &levels, &to)) return NULL;
+    const int fits = has(&from, width, height, 1) && to.len == sizeof sums;
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
-        fastest_halve(from.buf, width, height, to.buf);
+        fastest_luma_sums(from.buf, width, height, levels, &sums);
+        memcpy(to.buf, &sums, sizeof sums);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&from);
@@ -429,45 +566,23 @@ PyObject *interpolate_(PyObject *module, PyObject *args) {
     return none_if(fits);
 }
 
-PyObject *small_side_(PyObject *module, PyObject *args) {
-    int size, result;
-    double extent;
+PyObject *hashes_(PyObject *module, PyObject *args) {
+    Py_buffer from, cosines;
+    int width, height;
+    double numbers[8 * SMALL];
+    uint64_t hashes[2];
     (void)module;
-    if (!PyArg_ParseTuple(args, "idi", &size, &extent, &result)) return NULL;
-    if (!(size > 0 && size <= LONGEST && extent > 0.0 && extent <= size && result > 0 &&
-          result <= SMALL && 2.0 * REACH * extent / result <= LONGEST - 2 - LANES)) {
-        PyErr_SetString(PyExc_ValueError, "size, extent or result do not fit");
-        return NULL;
-    }
-    const double scale = extent / result;
-    const int needed = (int)(2.0 * REACH * (scale > 1.0 ? scale : 1.0)) + 2;
-    const int taps = (needed + LANES - 1) / LANES * LANES;
-    PyObject *side = PyBytes_FromStringAndSize(
-        NULL, (Py_ssize_t)result * (taps + 1) * (Py_ssize_t)sizeof(int32_t));
-    if (!side) return NULL;
-    int32_t *first = (int32_t *)PyBytes_AsString(side);
-    weigh(size, extent, result, taps, first, first + result);
-    return side;
-}
-
-PyObject *reduce_(PyObject *module, PyObject *args) {
-    Py_buffer from, to, across, down;
-    int width, height, columns, rows, down_first;
-    Side x, y;
-    (void)module;
-    if (!PyArg_ParseTuple(args, "y*(ii)w*(ii)y*y*p", &from, &width, &height, &to, &columns, &rows,
-                          &across, &down, &down_first))
-        return NULL;
-    const int fits = has(&from, width, height, 1) && has(&to, columns, rows, 1) &&
-                     take_side(&x, &across, columns, width) && take_side(&y, &down, rows, height);
+    if (!PyArg_ParseTuple(args, "y*(ii)y*", &from, &width, &height, &cosines)) return NULL;
+    const int fits = width <= HASHED && height <= HASHED && has(&from, width, height, 1) &&
+                     cosines.len == sizeof numbers;
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
-        fastest_reduce(from.buf, width, height, to.buf, x, y, down_first);
+        memcpy(numbers, cosines.buf, sizeof numbers);
+        hash((Picture){from.buf, width, height, width, height}, numbers, hashes);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&from);
-    PyBuffer_Release(&to);
-    PyBuffer_Release(&across);
-    PyBuffer_Release(&down);
-    return none_if(fits);
+    PyBuffer_Release(&cosines);
+    if (!fits) return none_if(fits);
+    return Py_BuildValue("KK", (unsigned long long)hashes[0], (unsigned long long)hashes[1]);
 }

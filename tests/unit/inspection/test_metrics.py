@@ -16,7 +16,7 @@ def test_names_are_unique_words_in_lower_case():
 
 def test_every_metric_of_the_picture_is_measured_and_has_its_type():
     gray = np.arange(64 * 64, dtype=np.uint32).reshape(64, 64).astype(np.uint8)
-    measured = measure(gray, METRICS)
+    measured = measure(gray)
     assert tuple(measured) == names_from(Origin.PICTURE)
     types = {Kind.INTEGER: int, Kind.NUMBER: float, Kind.HASH: str}
     for name, value in measured.items():

@@ -6,7 +6,6 @@ The perceptual hashes are those of the package imagehash 4.3, which others compu
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
 
 import numpy as np
 import xxhash
@@ -27,52 +26,12 @@ _REACH = 3
 #: Number of sizes and results whose weights are kept, 5 to 50 kB each.
 _SIZES = 1024
 
-#: Frequencies are compared after rounding to so many digits, so that those that are equal but for
-#: the order of additions give the same bits with each library.
-_DECIMALS = 6
+#: Frequencies are compared in whole millionths, so that those that are equal but for the order of
+#: additions give the same bits with each library.
+_MILLION = 1e6
 
 #: Rows of a picture that are converted and digested at once, so that all pixels are not copied.
 _ROWS = 256
-
-
-def luma_of(colors: Array) -> Array:
-    """Return the luma of colours, blue first, according to Rec. 601, rounded."""
-    return np.asarray(opencv().cvtColor(colors, opencv().COLOR_BGR2GRAY))
-
-
-class Halved(NamedTuple):
-    """Luma that was halved until Lanczos is fast, and the extent of the picture in it in pixels.
-
-    The levels are bytes for the kernel, and otherwise floats. The extent is smaller than the array
-    if a side was odd.
-    """
-
-    luma: AnyArray
-    width: float
-    height: float
-
-
-def halved(luma: Array) -> Halved:
-    """Halve a picture for `dhash` and `phash`, while its shorter side has at least 192 pixels.
-
-    Parameters
-    ----------
-    luma : ndarray of uint8
-        Shape (height, width), at most 1,024 pixels each.
-    """
-    height, width = map(float, luma.shape)
-    while min(luma.shape) >= _HALVED:
-        luma, width, height = _half(luma), width / 2, height / 2
-    return Halved(luma.astype(np.float64) if pixel_sums.kernel is None else luma, width, height)
-
-
-def _half(luma: Array) -> Array:
-    if pixel_sums.kernel is None:
-        return reduced(luma, 2)
-    rows, columns = luma.shape
-    made = np.empty((-(-rows // 2), -(-columns // 2)), np.uint8)
-    pixel_sums.kernel.halve(luma, (columns, rows), made)
-    return made
 
 
 def uniform(pixels: Array) -> Array:
@@ -91,39 +50,63 @@ def uniform(pixels: Array) -> Array:
     return pixels
 
 
-def dhash(picture: Halved) -> str:
-    """Hash a picture by whether its brightness rises from left to right in 8 rows of 9 pixels.
+def perceptual(luma: Array) -> tuple[str, str]:
+    """Hash a picture by small copies of its luma: `dhash` and `phash`.
 
-    The method is that of Krawetz, "Kind of like that" (2013), as ``imagehash.dhash`` has it.
+    Parameters
+    ----------
+    luma : ndarray of uint8
+        Shape (height, width), at most 512 pixels each.
 
     Returns
     -------
-    str
-        64 bits as 16 hexadecimal digits, row by row, the highest bit first.
+    tuple of str
+        64 bits each, as 16 hexadecimal digits.
 
     Examples
     --------
-    >>> dhash(halved(np.tile(np.arange(0, 90, 10, dtype=np.uint8), (8, 1))))
+    >>> perceptual(np.tile(np.arange(0, 90, 10, dtype=np.uint8), (8, 1)))[0]
     'ffffffffffffffff'
     """
-    small = _resized(picture, _SIDE + 1, _SIDE)
-    return _hex(small[:, 1:] > small[:, :-1])
+    if pixel_sums.kernel is not None:
+        one, other = pixel_sums.kernel.hashes(luma, luma.shape[::-1], _cosines())
+        return f"{one:016x}", f"{other:016x}"
+    nine, square = copies(luma)
+    return dhash(nine), phash(square)
 
 
-def phash(picture: Halved) -> str:
-    """Hash a picture by which of its 64 lowest frequencies are above their median.
+def copies(luma: Array) -> tuple[AnyArray, AnyArray]:
+    """Resample luma to 9x8 and to 32x32 levels with Pillow's Lanczos filter.
 
-    The picture is reduced to 32 times 32 pixels, as in ``imagehash.phash``; the frequencies are
-    those of the cosine transform of type II.
-
-    Returns
-    -------
-    str
-        64 bits as 16 hexadecimal digits; the first one is that of the mean.
+    A picture is halved before while its shorter side has at least 192 pixels.
     """
-    small = _resized(picture, _PHASH_SIDE, _PHASH_SIDE)
+    height, width = map(float, luma.shape)
+    while min(luma.shape) >= _HALVED:
+        luma, width, height = reduced(luma, 2), width / 2, height / 2
+    picture = luma.astype(np.float64), width, height
+    return (
+        _resized(*picture, _SIDE + 1, _SIDE),
+        _resized(*picture, _PHASH_SIDE, _PHASH_SIDE),
+    )
+
+
+def dhash(levels: AnyArray) -> str:
+    """Hash 8 rows of 9 pixels by whether brightness rises from left to right.
+
+    The method is that of Krawetz, "Kind of like that" (2013), as ``imagehash.dhash`` has it. The
+    bits are those of one row after the other, the highest one first.
+    """
+    return _hex(levels[:, 1:] > levels[:, :-1])
+
+
+def phash(levels: AnyArray) -> str:
+    """Hash 32 times 32 pixels by which of their 64 lowest frequencies are above the median.
+
+    The frequencies are those of the cosine transform of type II, as in ``imagehash.phash``. The
+    first bit is that of the mean.
+    """
     cosines = _cosines()
-    frequencies = np.round(cosines @ small @ cosines.T, _DECIMALS)
+    frequencies = np.rint(cosines @ levels @ cosines.T * _MILLION)
     ordered = np.sort(frequencies, axis=None)
     median = (ordered[ordered.size // 2 - 1] + ordered[ordered.size // 2]) / 2
     return _hex(frequencies > median)
@@ -136,25 +119,18 @@ def _cosines() -> AnyArray:
     return 2 * np.cos(np.pi / _PHASH_SIDE * np.outer(np.arange(_SIDE), places))
 
 
-def _resized(picture: Halved, width: int, height: int) -> AnyArray:
-    """Resample with Lanczos to the levels that Pillow gives.
+def _resized(
+    luma: AnyArray, extent_across: float, extent_down: float, width: int, height: int
+) -> AnyArray:
+    """Resample levels as Pillow does, of which the extent is less than the array after an odd side.
 
     Pillow rounds after each pass, and begins with the rows if they lose much more than the columns.
     """
-    rows, columns = picture.luma.shape
-    down_first = picture.height - height > 2 * max(picture.width - width, 0)
-    if pixel_sums.kernel is not None:
-        made = np.empty((height, width), np.uint8)
-        sides = _side(columns, picture.width, width), _side(rows, picture.height, height)
-        pixel_sums.kernel.reduce(
-            *(picture.luma, (columns, rows), made, (width, height), *sides, down_first)
-        )
-        return made.astype(np.float64)
-    across = _weights(columns, picture.width, width)
-    down = _weights(rows, picture.height, height)
-    if down_first:
-        return _levels(_levels(down @ picture.luma) @ across.T)
-    return _levels(down @ _levels(picture.luma @ across.T))
+    across = _weights(luma.shape[1], extent_across, width)
+    down = _weights(luma.shape[0], extent_down, height)
+    if extent_down - height > 2 * max(extent_across - width, 0):
+        return _levels(_levels(down @ luma) @ across.T)
+    return _levels(down @ _levels(luma @ across.T))
 
 
 def _levels(values: AnyArray) -> AnyArray:
@@ -164,13 +140,6 @@ def _levels(values: AnyArray) -> AnyArray:
     np.maximum(values, 0, out=values)
     np.minimum(values, 255, out=values)
     return values
-
-
-@functools.lru_cache(maxsize=_SIZES)
-def _side(size: int, extent: float, result: int) -> bytes:
-    """The same weights as `_weights`, for the kernel."""
-    made: bytes = pixel_sums.kernel.small_side(size, extent, result)
-    return made
 
 
 @functools.lru_cache(maxsize=_SIZES)
@@ -209,7 +178,7 @@ def _weights(size: int, extent: float, result: int) -> AnyArray:
     near = square * (3 - 4 * square)  # sin(x) sin(3 x)
     near /= x * x  # less a factor, which the sum removes
     near *= (np.abs(x) < np.pi) & (places < last)
-    near *= 2**22 / near.cumsum(axis=1)[:, -1:]  # in the order in which the kernel adds
+    near *= 2**22 / near.sum(axis=1, keepdims=True)
     weights = np.zeros((result, size + places.shape[1]))
     weights[rows, places] = np.rint(near) / 2**22
     return weights[:, :size]

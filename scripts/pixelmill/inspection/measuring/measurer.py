@@ -13,7 +13,6 @@ from pixelmill.imaging.codecs.decoded import Decoded
 from pixelmill.imaging.recipe import SETTINGS, Recipe
 from pixelmill.imaging.renderer import Renderer, warm_up_picture
 from pixelmill.inspection.measuring import file_facts, hashes, picture_metrics
-from pixelmill.inspection.metrics import Origin, names_from
 
 
 class _MeasuringRecipe(Recipe):
@@ -39,8 +38,6 @@ RECIPE: Recipe = _MeasuringRecipe(
 
 #: What decides the numbers besides `pixelmill.imaging`; the registry has the size of the picture.
 CODE = ("inspection/measuring", "inspection/metrics.py")
-
-_OF_PICTURE = names_from(Origin.PICTURE)
 
 
 class Measurer(Renderer):
@@ -83,7 +80,7 @@ def measured(picture: Array, kind: str, data: bytes) -> dict[str, Any]:
         "width": width,
         "height": height,
         **file_facts.facts_of(data, kind),
-        **picture_metrics.measure(picture, _OF_PICTURE),
+        **picture_metrics.measure(picture),
         "pixel_digest": hashes.pixel_digest(picture),
     }
     return {name: value for name, value in found.items() if value is not None}
