@@ -291,11 +291,11 @@ static PyMethodDef methods[] = {
      "Compute luma, and sum up blue, green and red, their squares, and those of their differences\n"
      "(blue and green, blue and red, green and red), as nine 64-bit integers."},
     {"luma_sums", luma_sums_, METH_VARARGS,
-     "luma_sums(luma, (width, height), levels, sums)\n--\n\n"
-     "Write 277 64-bit integers: the pixels of each level; the sum of the levels, and of their\n"
+     "luma_sums(luma, (width, height), levels, percents, sums)\n--\n\n"
+     "Write 284 64-bit integers: the pixels of each level; the sum of the levels, and of their\n"
      "squares; the Laplacian of four neighbours, and its squares; the steps between columns and\n"
-     "between rows, eight each, by the number of the first one modulo eight; and the pixels within\n"
-     "uniform borders of so many levels."},
+     "between rows, eight each, by the number of the first one modulo eight; the pixels within uniform\n"
+     "borders of so many levels; and the levels that seven percentages of the pixels do not exceed."},
     {"interpolate", interpolate_, METH_VARARGS,
      "interpolate(luma, (width, height), target, (width, height))\n--\n\n"
      "Interpolate linearly between pixels, to the levels of OpenCV's INTER_LINEAR_EXACT."},

@@ -15,6 +15,7 @@
 #define LEVELS 256
 #define BITS 64      /* of a perceptual hash */
 #define TABLES 8     /* histograms at once: a pixel need not wait for an equal one before it */
+#define PERCENTS 7   /* how many percentiles are found */
 #define EIGHT 8      /* places that are interpolated at once */
 #define EDGES 8      /* side of a block of JPEG */
 #define ROWS 256     /* of which the sum of a column fits 16 bits */
@@ -85,6 +86,7 @@ typedef struct {
     int64_t laplacian, laplacian_squares;
     int64_t steps_across[EDGES], steps_down[EDGES];
     int64_t inside; /* pixels within uniform borders */
+    int64_t percentiles[PERCENTS];
 } LumaSums;
 
 /* Numbers of pixels of each level, and the sum and the squares of the levels. */
@@ -174,16 +176,29 @@ INLINE int64_t inside(const uint8_t *from, int width, int height, int levels) {
     return (int64_t)(rows - bottom) * (width - left - right);
 }
 
-INLINE void luma_sums(const uint8_t *from, int width, int height, int levels, LumaSums *sums) {
+/* The lowest levels that at least so many percent of the pixels do not exceed. */
+INLINE void percentiles(const uint8_t *percents, int64_t count, LumaSums *sums) {
+    for (int k = 0; k < PERCENTS; k++) {
+        const int64_t least = (count * percents[k] + 99) / 100;
+        int64_t at_most = sums->histogram[0], level = 0;
+        while (at_most < least && level < LEVELS - 1) at_most += sums->histogram[++level];
+        sums->percentiles[k] = level;
+    }
+}
+
+INLINE void luma_sums(const uint8_t *from, int width, int height, int levels,
+                      const uint8_t *percents, LumaSums *sums) {
     histogram(from, width, height, sums);
     laplacian(from, width, height, sums);
     steps(from, width, height, sums);
+    percentiles(percents, (int64_t)width * height, sums);
     sums->inside = inside(from, width, height, levels);
 }
 
 FOR_VECTORS(luma_sums,
-            (const uint8_t *from, int width, int height, int levels, LumaSums *sums),
-            (from, width, height, levels, sums))
+            (const uint8_t *from, int width, int height, int levels, const uint8_t *percents,
+             LumaSums *sums),
+            (from, width, height, levels, percents, sums))
 
 /* Halve a sum, rounding to even. */
 static uint8_t half(int sum) { return (uint8_t)((sum + (sum >> 1 & 1)) >> 1); }
@@ -532,19 +547,22 @@ PyObject *color_sums_(PyObject *module, PyObject *args) {
 }
 
 PyObject *luma_sums_(PyObject *module, PyObject *args) {
-    Py_buffer from, to;
+    Py_buffer from, percents, to;
     int width, height, levels;
-    LumaSums sums = {{0}, 0, 0, 0, 0, {0}, {0}, 0};
+    LumaSums sums = {{0}, 0, 0, 0, 0, {0}, {0}, 0, {0}};
     (void)module;
-    if (!PyArg_ParseTuple(args, "y*(ii)iw*", &from, &width, &height, &levels, &to)) return NULL;
-    const int fits = has(&from, width, height, 1) && to.len == sizeof sums;
+    if (!PyArg_ParseTuple(args, "y*(ii)iy*w*", &from, &width, &height, &levels, &percents, &to))
+        return NULL;
+    const int fits = has(&from, width, height, 1) && percents.len == PERCENTS &&
+                     to.len == sizeof sums;
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
-        fastest_luma_sums(from.buf, width, height, levels, &sums);
+        fastest_luma_sums(from.buf, width, height, levels, percents.buf, &sums);
         memcpy(to.buf, &sums, sizeof sums);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&from);
+    PyBuffer_Release(&percents);
     PyBuffer_Release(&to);
     return none_if(fits);
 }

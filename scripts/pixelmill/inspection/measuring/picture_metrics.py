@@ -80,11 +80,10 @@ def measure(pixels: Array) -> dict[str, Value]:
         "dhash": dhash,
         "phash": phash,
     }
-    return {name: _rounded(found[name]) for name in _NAMES}
-
-
-def _rounded(value: Value) -> Value:
-    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
+    return {
+        name: float(f"{value:.{_DIGITS}g}") if isinstance(value := found[name], float) else value
+        for name in _NAMES
+    }
 
 
 def _luma_and_colors(shown: Array) -> tuple[Array, dict[str, Value]]:
@@ -138,7 +137,6 @@ def on_white(pixels: Array) -> Array:
     return np.asarray(cv2.add(covered, cv2.merge([255 - alpha] * 3)))
 
 
-_PERCENTS = np.array(PERCENTILES)
 _OF_PERCENTS = [f"luma_p{percent}" for percent in PERCENTILES]
 _OF_CHANNELS = [f"{color}_{statistic}" for statistic in ("mean", "std") for color in COLORS]
 
@@ -146,20 +144,17 @@ _OF_CHANNELS = [f"{color}_{statistic}" for statistic in ("mean", "std") for colo
 def _of_levels(sums: LumaSums, size: int) -> dict[str, Value]:
     """Return the metrics that follow from the numbers of pixels of each luma.
 
-    A percentile is the lowest level that at least so many percent of the pixels do not exceed. The
-    entropy is that of Shannon (1948), 0 to 8.
+    The entropy is that of Shannon (1948), 0 to 8.
     """
     mean = sums.levels / size
-    at_most = sums.histogram.cumsum()
-    percentiles = at_most.searchsorted(-(-size * _PERCENTS // 100)).tolist()
     shares = sums.histogram[sums.histogram > 0] / size
     return {
         "luma_mean": mean,
         "luma_std": math.sqrt(max(0.0, sums.squares / size - mean**2)),
-        **dict(zip(_OF_PERCENTS, percentiles, strict=True)),
+        **dict(zip(_OF_PERCENTS, sums.percentiles, strict=True)),
         "entropy": max(0.0, -float(shares @ np.log2(shares))),
-        "clipped_highlights": (size - int(at_most[_WHITE - 1])) / size,
-        "clipped_shadows": int(at_most[_BLACK]) / size,
+        "clipped_highlights": sum(sums.histogram[_WHITE:].tolist()) / size,
+        "clipped_shadows": sum(sums.histogram[: _BLACK + 1].tolist()) / size,
     }
 
 

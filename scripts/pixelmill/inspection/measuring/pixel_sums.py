@@ -16,6 +16,7 @@ import numpy as np
 
 from pixelmill.imaging import arrays
 from pixelmill.imaging.arrays import AnyArray, Array, opencv
+from pixelmill.inspection.metrics import PERCENTILES
 
 #: The functions for measuring; None if the kernel is not installed.
 kernel: Any = arrays.kernel
@@ -25,6 +26,8 @@ BLOCK = 8
 
 #: Largest difference of luma within a uniform border; compression adds some levels of noise.
 _BORDER_LEVELS = 10
+
+_PERCENTS = bytes(PERCENTILES)
 
 #: Bytes between the channels of a picture. Without them, channels of, for example, 512x384 pixels
 #: begin at multiples of 4 KiB and share lines of the cache, which makes splitting twice as slow.
@@ -61,6 +64,8 @@ class LumaSums(NamedTuple):
         rows, by that of the upper one.
     inside : int
         Number of pixels without uniform rows and columns at the edges.
+    percentiles : list of int
+        The lowest levels that at least so many percent of the pixels do not exceed.
     """
 
     histogram: AnyArray
@@ -71,6 +76,7 @@ class LumaSums(NamedTuple):
     steps_across: list[int]
     steps_down: list[int]
     inside: int
+    percentiles: list[int]
 
 
 def luma_of(colors: Array) -> Array:
@@ -125,10 +131,11 @@ def luma_sums(luma: Array) -> LumaSums:
     (-26, 676, [13, 10, 0])
     """
     if kernel is not None:
-        made = np.empty(277, np.int64)
-        kernel.luma_sums(luma, luma.shape[::-1], _BORDER_LEVELS, made)
-        levels, squares, total, squared, *steps, inside = made[256:].tolist()
-        histogram, across, down = made[:256], steps[:BLOCK], steps[BLOCK:]
+        made = np.empty(284, np.int64)
+        kernel.luma_sums(luma, luma.shape[::-1], _BORDER_LEVELS, _PERCENTS, made)
+        levels, squares, total, squared, *rest = made[256:].tolist()
+        histogram, across, down, inside = made[:256], rest[:8], rest[8:16], rest[16]
+        percentiles = rest[17:]
     else:
         counts = opencv().calcHist([luma], [0], None, [256], [0, 256])
         histogram = np.ravel(counts).astype(np.int64)
@@ -136,7 +143,10 @@ def luma_sums(luma: Array) -> LumaSums:
         total, squared = _laplacian(luma)
         across, down = _steps(luma)
         inside = _inside(luma)
-    return LumaSums(histogram, levels, squares, total, squared, across, down, inside)
+        least = [-(-luma.size * percent // 100) for percent in PERCENTILES]
+        percentiles = histogram.cumsum().searchsorted(least).tolist()
+    steps = across, down
+    return LumaSums(histogram, levels, squares, total, squared, *steps, inside, percentiles)
 
 
 def _laplacian(luma: Array) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import pytest
 from pixelmill.imaging.arrays import as_bgra
 from pixelmill.inspection.measuring import hashes, pixel_sums
 from pixelmill.inspection.measuring.picture_metrics import measure
+from pixelmill.inspection.metrics import PERCENTILES
 from tests.helpers.compiled import VECTORS, build, compiled
 
 #: Heights and widths around all numbers of pixels that are treated at once.
@@ -69,6 +70,8 @@ def check_sums(luma, colors):
     p = luma.astype(np.int64)
     assert found.histogram.tolist() == np.bincount(p.ravel(), minlength=256).tolist()
     assert (found.levels, found.squares) == (p.sum(), (p**2).sum())
+    wanted = np.percentile(p, PERCENTILES, method="inverted_cdf")
+    assert found.percentiles == wanted.tolist()
     across, down = np.abs(np.diff(p, axis=1)).sum(axis=0), np.abs(np.diff(p, axis=0)).sum(axis=1)
     assert list(found.steps_across) == [across[number::8].sum() for number in range(8)]
     assert list(found.steps_down) == [down[number::8].sum() for number in range(8)]
@@ -177,7 +180,8 @@ class TestKernel:
     def test_sums_that_do_not_fit_are_refused(self, kernel):
         luma = white((20, 30))
         check_refused(kernel.color_sums, white((20, 30, 3)), (30, 20), luma, np.empty(9))
-        check_refused(kernel.luma_sums, luma, (30, 20), 10, np.empty(277))
+        percents = np.frombuffer(bytes(PERCENTILES), np.uint8)
+        check_refused(kernel.luma_sums, luma, (30, 20), 10, percents, np.empty(284))
 
     def test_hashes_that_do_not_fit_are_refused(self, kernel):
         cosines = hashes._cosines()
