@@ -71,6 +71,14 @@ def unescape(text: str) -> str:
     return _ESCAPED.sub(lambda m: "\\" if m[1] == "\\" else chr(int(m[1][1:], 16)), text)
 
 
+def escaped(texts: Sequence[str]) -> Sequence[str]:
+    """Escape many names, which takes little time if they are plain ASCII."""
+    joined = "".join(texts)
+    if joined.isascii() and joined.isprintable() and "\\" not in joined:
+        return texts
+    return [*map(escape, texts)]
+
+
 def unescaped(texts: Sequence[str]) -> Sequence[str]:
     """Undo `escape` for many texts, which takes little time if few have a backslash."""
     return [*map(unescape, texts)] if "\\" in "".join(texts) else texts
@@ -106,6 +114,14 @@ def as_cell(text: str) -> str:
     if text[:1] in _SUSPECTS or ";" in text:
         return _ACTIVE.sub(lambda m: f"{m[1]}\\u{ord(m[2]):04x}", text)
     return text
+
+
+def are_cells(texts: Sequence[str]) -> bool:
+    """Return whether `as_cell` changes none of some texts, as a look at all of them shows.
+
+    It may be wrong about texts that `as_cell` does not change, never about others.
+    """
+    return _SUSPECTS.isdisjoint([text[:1] for text in texts]) and ";" not in "".join(texts)
 
 
 def of_cell(cell: str) -> str:

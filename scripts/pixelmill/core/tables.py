@@ -14,8 +14,11 @@ from typing import IO, Any
 
 from pixelmill.core import regular_files
 from pixelmill.core.errors import UserError
-from pixelmill.core.filenames import as_cell, of_cell
+from pixelmill.core.filenames import are_cells, as_cell, of_cell
 from pixelmill.core.files import _LONGEST_LINE, atomic
+
+#: Rows that are written at once: nearly always, none of their cells must be changed.
+_AT_ONCE = 1000
 
 # Python's own limit, 131,072 characters, would end a report over one long cell. Without any, a
 # quote that is never closed would take the memory of the whole file.
@@ -61,9 +64,12 @@ def rows_as_text(rows: Iterable[Sequence[object]]) -> str:
 
 
 def _write_rows(file: IO[str], rows: Iterable[Sequence[object]]) -> None:
-    csv.writer(file, lineterminator="\n").writerows(
-        [as_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
-    )
+    writer, rest = csv.writer(file, lineterminator="\n"), iter(rows)
+    while some := list(islice(rest, _AT_ONCE)):
+        texts = [cell for row in some for cell in row if isinstance(cell, str)]
+        if not are_cells(texts):
+            some = [[as_cell(c) if isinstance(c, str) else c for c in row] for row in some]
+        writer.writerows(some)
 
 
 def read_table(path: str | os.PathLike[str]) -> list[dict[str, str]]:

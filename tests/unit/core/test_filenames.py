@@ -6,7 +6,16 @@ import unicodedata
 
 import pytest
 
-from pixelmill.core.filenames import as_cell, collision_key, escape, of_cell, printable, unescape
+from pixelmill.core.filenames import (
+    are_cells,
+    as_cell,
+    collision_key,
+    escape,
+    escaped,
+    of_cell,
+    printable,
+    unescape,
+)
 
 ODD_NAMES = {
     "spaces": "  two  words .jpg ",
@@ -89,6 +98,18 @@ def test_every_string_survives_escaping():
         assert unescape(escape(name)) == name
         assert unescape(as_cell(escape(name))) == name
         assert of_cell(as_cell(name)) == name
+
+
+def test_many_names_are_escaped_and_examined_like_one():
+    draw = random.Random(5)
+    alphabet = "ab;=- \\\n\x7f\xadé\ud800\uff1d"
+    for _ in range(3000):
+        names = ["".join(draw.choices(alphabet, k=draw.randrange(4))) for _ in range(3)]
+        assert [*escaped(names)] == [*map(escape, names)]
+        if are_cells(names):
+            assert [*map(as_cell, names)] == names
+    assert are_cells(["a-b=c.jpg", "", "é"])
+    assert escaped([]) == [] and are_cells([])
 
 
 @pytest.mark.parametrize(

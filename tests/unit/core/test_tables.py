@@ -2,11 +2,13 @@
 
 import csv
 import json
+import random
 import re
 from functools import partial
 
 import pytest
 
+from pixelmill.core import tables
 from pixelmill.core.errors import UserError
 from pixelmill.core.tables import (
     iterate_cells,
@@ -56,6 +58,21 @@ def test_texts_in_a_table_are_never_formulas_and_numbers_are_unchanged(tmp_path,
         _, (written, number) = csv.reader(file)
     assert not re.search(r"(^|;) *[-=+@\uff1d]", written)
     assert number == "-1.5"
+
+
+def test_a_table_is_the_same_whatever_is_written_at_once(tmp_path, monkeypatch):
+    draw = random.Random(4)
+    texts = ["a", "b.jpg", "", "=1", "a;+1", "\\", 'quo"te', "two\nlines", " -1", 7, -1.5, None]
+    rows = [draw.choices(texts, k=3) for _ in range(500)]
+
+    def written(at_once):
+        monkeypatch.setattr(tables, "_AT_ONCE", at_once)
+        write_table(tmp_path / "t.csv", ("x", "y", "z"), iter(rows))
+        return (tmp_path / "t.csv").read_bytes()
+
+    assert written(1) == written(2) == written(3) == written(1000)
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    assert [list(row.values()) for row in read_table(tmp_path / "t.csv")] == cells
 
 
 def test_a_cell_of_any_length_can_be_read(tmp_path):
