@@ -161,9 +161,9 @@ def _conditions(
 ) -> str:
     """Return a digest of all that measurements depend on."""
     parts = [
-        os.path.abspath(source), recipe.fingerprint(), repr(cases), catalog.digest(entries),
-        str(repeats), digest_of_code("."), repr(environment.software()),
-        machine.machine_fingerprint(),
+        os.path.abspath(source), recipe.fingerprint(), repr(cases),
+        catalog.digest(entries.columns()), str(repeats), digest_of_code("."),
+        repr(environment.software()), machine.machine_fingerprint(),
     ]  # fmt: skip
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import re
 import shlex
@@ -15,14 +14,13 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, TypeAlias
 
 from pixelmill.core.errors import UserError
-from pixelmill.core.filenames import escape
+from pixelmill.core.filenames import escape, escaped
 from pixelmill.core.files import changed_ns, is_inside, modified_ns, walk
 from pixelmill.core.regular_files import opened
 from pixelmill.core.suggestions import followed
 from pixelmill.core.user_paths import lookalike
-from pixelmill.dataset.entries import NO_DATE, Entries, Entry
+from pixelmill.dataset.entries import NO_DATE, Columns, Entries, Entry
 from pixelmill.dataset.globs import Selection, chosen
-from pixelmill.dataset.paths import CHUNK
 from pixelmill.dataset.places import Places
 from pixelmill.dataset.shards import WHOLE, Shard, shards_of
 from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
@@ -54,15 +52,15 @@ class Catalog:
 
     def digest(self) -> str:
         """Return the digest of the set of inputs: paths and sizes, not times."""
-        return digest(self.entries)
+        return digest(self.entries.columns())
 
 
-def digest(entries: Iterable[Entry]) -> str:
-    """Return the digest of a set of inputs: paths and sizes, not times."""
+def digest(inputs: Iterable[Columns]) -> str:
+    """Return the digest of a set of inputs in columns: paths and sizes, not times."""
     state = hashlib.blake2b(digest_size=16)
-    lines = (f"{escape(entry.path)}\t{entry.bytes}\n" for entry in entries)
-    while some := "".join(itertools.islice(lines, CHUNK)):
-        state.update(some.encode())
+    for paths, sizes, *_ in inputs:
+        lines = [f"{path}\t{size}\n" for path, size in zip(escaped(paths), sizes, strict=True)]
+        state.update("".join(lines).encode())
     return state.hexdigest()
 
 

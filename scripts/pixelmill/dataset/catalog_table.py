@@ -18,7 +18,7 @@ from pixelmill.core.regular_files import opened
 from pixelmill.core.root import Root
 from pixelmill.core.tables import iterate_columns, write_table
 from pixelmill.dataset.catalog import Catalog, scan
-from pixelmill.dataset.entries import Columns, Entries, Entry
+from pixelmill.dataset.entries import Columns, Entries, Entry, flagged
 from pixelmill.dataset.globs import Selection
 from pixelmill.dataset.paths import CHUNK
 from pixelmill.dataset.shards import WHOLE, Shard, others
@@ -48,7 +48,7 @@ def write(path: str | os.PathLike[str], entries: Iterable[Entry], are_named: boo
 
 def read(path: str | os.PathLike[str]) -> Entries:
     """Read a catalog that `write` wrote, and sort it, because it may have been edited."""
-    return Entries.of_columns(_columns(path)).sorted()
+    return Entries.of_columns(read_columns(path)).sorted()
 
 
 def is_catalog(path: str) -> bool:
@@ -64,11 +64,11 @@ def is_catalog(path: str) -> bool:
 
 def iterate(path: str | os.PathLike[str]) -> Iterator[Entry]:
     """Read a catalog entry by entry, unsorted."""
-    for columns in _columns(path):
+    for columns in read_columns(path):
         yield from map(Entry._make, zip(*columns, strict=True))
 
 
-def _columns(path: str | os.PathLike[str]) -> Iterator[Columns]:
+def read_columns(path: str | os.PathLike[str]) -> Iterator[Columns]:
     """Read a catalog, unsorted, many entries at a time."""
     names = ("path", _NAME, "format", "bytes", "mtime_ns", "width", "height", *_RARER)
     cells = iterate_columns(path, names, {_NAME: "", **_RARER}, CHUNK)
@@ -144,14 +144,11 @@ def _remembered(memories: Iterable[Path], shard: Shard) -> Entries:
     for path in memories:
         # A table of the last run that cannot be read only costs time.
         with contextlib.suppress(UserError, KeyError, ValueError, TypeError):
-            for columns in _columns(path):
-                known.extend(columns if shard.is_whole else _of_shard(columns, shard))
+            for columns in read_columns(path):
+                if not shard.is_whole:
+                    columns = flagged(columns, map(shard.concerns, columns[0]))
+                known.extend(columns)
     return known.sorted()
-
-
-def _of_shard(columns: Columns, shard: Shard) -> Columns:
-    kept = [*map(shard.concerns, columns[0])]
-    return tuple([*itertools.compress(column, kept)] for column in columns)
 
 
 #: Suffix of the memory of a scan, beside its table.

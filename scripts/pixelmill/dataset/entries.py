@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice, repeat
+from itertools import compress, islice, repeat
 from typing import Any, NamedTuple, TypeAlias, overload
 
 from pixelmill.dataset.paths import CHUNK, Paths
@@ -135,20 +135,27 @@ class Entries(Sequence[Entry]):
 
     def between(self, begin: int, end: int) -> Iterator[Entry]:
         """Yield the entries from one number to before another one."""
-        columns = zip(
+        return map(_entry, zip(*self._columns_between(begin, end), strict=True))
+
+    def columns(self) -> Iterator[Columns]:
+        """Yield all entries in columns, many at a time."""
+        for begin in range(0, len(self), CHUNK):
+            yield self._columns_between(begin, min(begin + CHUNK, len(self)))
+
+    def _columns_between(self, begin: int, end: int) -> Columns:
+        count = end - begin
+        return (
             self.paths.between(begin, end),
             self.sizes[begin:end],
             self.times[begin:end],
-            map(self._formats.__getitem__, self._format_numbers[begin:end]),
+            [*map(self._formats.__getitem__, self._format_numbers[begin:end])],
             self.widths[begin:end],
             self.heights[begin:end],
             self.changes[begin:end],
-            self._offsets[begin:end] or repeat(0, end - begin),
-            self._taken[begin:end] or repeat(0, end - begin),
-            self._names[begin:end] or repeat("", end - begin),
-            strict=True,
+            self._offsets[begin:end] or (0,) * count,
+            self._taken[begin:end] or (0,) * count,
+            self._names[begin:end] or ("",) * count,
         )
-        return map(_entry, columns)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
@@ -239,6 +246,12 @@ class Entries(Sequence[Entry]):
             The most likely number.
         """
         return self.paths.find(path, near)
+
+
+def flagged(columns: Columns, flags: Iterable[bool]) -> Columns:
+    """Return those of some entries in columns that have a flag."""
+    kept = [*flags]
+    return tuple([*compress(column, kept)] for column in columns)
 
 
 _entry = partial(tuple.__new__, Entry)  # takes half the time of Entry itself

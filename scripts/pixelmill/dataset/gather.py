@@ -13,7 +13,7 @@ from pixelmill.core.jobs import BusyInterval
 from pixelmill.core.locks import exclusive
 from pixelmill.dataset import catalog as catalogs
 from pixelmill.dataset import catalog_table, outputs_state
-from pixelmill.dataset.entries import Entry
+from pixelmill.dataset.entries import Columns
 from pixelmill.dataset.exports import write_failures, write_tables
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.dataset.ledger_backup import readable
@@ -119,11 +119,11 @@ def _extent(catalog: str) -> tuple[int, str]:
     """Return the number of images of a catalog, and its digest."""
     count = 0
 
-    def counted() -> Iterator[Entry]:
+    def counted() -> Iterator[Columns]:
         nonlocal count
-        for entry in catalog_table.iterate(catalog):
-            count += 1
-            yield entry
+        for columns in catalog_table.read_columns(catalog):
+            count += len(columns[0])
+            yield columns
 
     digest = catalogs.digest(counted())
     return count, digest

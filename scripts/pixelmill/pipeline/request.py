@@ -10,7 +10,7 @@ from functools import cached_property
 from pixelmill.core.errors import UserError
 from pixelmill.core.files import is_inside
 from pixelmill.dataset import catalog
-from pixelmill.dataset.entries import Entries
+from pixelmill.dataset.entries import Entries, flagged
 from pixelmill.dataset.globs import Selection, chosen
 from pixelmill.dataset.ledger import Ledger
 from pixelmill.dataset.ledger_rows import Fingerprints
@@ -143,5 +143,7 @@ class PassContext:
     @cached_property
     def catalog_digest(self) -> str:
         """Digest of the inputs that this pass is responsible for."""
-        owned = (entry for entry in self.entries if self.request.shard.owns(entry.path))
-        return catalog.digest(owned)
+        owns, columns = self.request.shard.owns, self.entries.columns()
+        if not self.request.shard.is_whole:
+            columns = (flagged(some, map(owns, some[0])) for some in columns)
+        return catalog.digest(columns)

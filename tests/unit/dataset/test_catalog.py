@@ -1,6 +1,7 @@
 """The catalog lists all images of a folder and nothing else, and opens each once."""
 
 import contextlib
+import hashlib
 import os
 
 import pytest
@@ -9,8 +10,9 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import escape
 from pixelmill.dataset import catalog
 from pixelmill.dataset.catalog import fingerprints, scan
-from pixelmill.dataset.entries import Entry
+from pixelmill.dataset.entries import Entries, Entry
 from pixelmill.dataset.globs import Selection
+from pixelmill.dataset.paths import CHUNK
 from pixelmill.dataset.shards import Shard
 from tests.helpers.catalogued import TEXT, put
 from tests.helpers.packed import pack
@@ -285,9 +287,13 @@ def test_the_fingerprint_leaves_out_what_does_not_belong(tmp_path, jpeg):
 ENTRIES = [Entry("a.jpg", 10, 1, "jpeg"), Entry("b.jpg", 20, 2, "jpeg")]
 
 
+def digest(entries):
+    return catalog.digest(Entries(entries).columns())
+
+
 def test_the_digest_of_a_set_does_not_depend_on_times():
     later = [entry._replace(mtime_ns=99) for entry in ENTRIES]
-    assert catalog.digest(later) == catalog.digest(ENTRIES)
+    assert digest(later) == digest(ENTRIES)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +304,14 @@ def test_the_digest_of_a_set_does_not_depend_on_times():
     ids=["fewer", "size", "path", "path-that-looks-like-two-entries"],
 )  # fmt: skip
 def test_the_digest_of_another_set_differs(other):
-    assert catalog.digest(other) != catalog.digest(ENTRIES)
+    assert digest(other) != digest(ENTRIES)
+
+
+def test_the_digest_is_that_of_escaped_paths_and_sizes_whatever_is_read_at_once():
+    names = ["plain", "caf\udce9", "two\nlines", "back\\slash", "é", "tab\t9", "\x7f"]
+    entries = [Entry(f"{n:04}{names[n % 7]}", n, 1, "jpeg") for n in range(2 * CHUNK + 5)]
+    lines = "".join(f"{escape(entry.path)}\t{entry.bytes}\n" for entry in entries)
+    assert digest(entries) == hashlib.blake2b(lines.encode(), digest_size=16).hexdigest()
 
 
 @pytest.mark.parametrize(
