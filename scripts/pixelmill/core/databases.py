@@ -45,10 +45,7 @@ def connect_to_read(path: str, immutable: bool = False) -> sqlite3.Connection:
     sqlite3.Error
         If it cannot be opened.
     """
-    mode = "immutable=1" if immutable else "mode=ro"
-    database = sqlite3.connect(
-        f"{Path(path).absolute().as_uri()}?{mode}", timeout=PATIENCE, uri=True
-    )
+    database = sqlite3.connect(address_to_read(path, immutable), timeout=PATIENCE, uri=True)
     try:
         database.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
@@ -64,6 +61,17 @@ def connect_to_read(path: str, immutable: bool = False) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def address_to_read(path: str, immutable: bool = False) -> str:
+    """Return the URI of a database for reading, whatever characters its path has.
+
+    Parameters
+    ----------
+    path, immutable
+        As for `connect_to_read`.
+    """
+    return f"{Path(path).absolute().as_uri()}?{'immutable=1' if immutable else 'mode=ro'}"
 
 
 def is_sound(path: str) -> bool:

@@ -1,12 +1,12 @@
 """Gathering: combine the results of a tree's shards after all of them are done.
 
-Everything streams from table to table, so that memory does not grow with the number of images.
+Everything streams from table to table, rows of ledgers within SQLite, so that memory does not grow
+with the number of images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from pixelmill.core.errors import UserError
 from pixelmill.core.jobs import BusyInterval
@@ -52,7 +52,7 @@ def gather(tree: str, shards: int, catalog: str, token: str = "") -> Pass | None
         whole.check_folders()
         for shard in all_of(shards):
             _check_part(Workspace(tree, shard), ledger)
-        ledger.adopt(_rows(parts), instead=True)
+        ledger.adopt_all(_opened(parts))
         _check_outputs(ledger)
         timed = list(_passes(parts, ledger))
         done = None
@@ -76,7 +76,7 @@ def gather(tree: str, shards: int, catalog: str, token: str = "") -> Pass | None
 def _check_part(place: Workspace, ledger: Ledger) -> None:
     """Refuse a shard whose ledger is damaged and cannot be restored in full from its backup."""
     found = readable(place.ledger)
-    if found.path is None or found.lost:
+    if found.path is None or found.lost or not _is_current(found.path):
         place.invalidate()
         raise UserError(
             f"The ledger '{place.ledger}' is damaged or missing, so the results of shard "
@@ -87,14 +87,16 @@ def _check_part(place: Workspace, ledger: Ledger) -> None:
         ledger.doubt()
 
 
-def _rows(parts: list[str]) -> Iterator[tuple[Any, ...]]:
+def _is_current(path: str) -> bool:
+    with Ledger(path, read_only=True) as part:
+        return part.is_current
+
+
+def _opened(parts: list[str]) -> Iterator[Ledger]:
+    """Open one ledger after the other."""
     for path in parts:
-        with _part(path) as part:
-            yield from part.all_rows()
-
-
-def _part(path: str) -> Ledger:
-    return Ledger(readable(path).path or path, read_only=True)
+        with Ledger(readable(path).path or path, read_only=True) as part:
+            yield part
 
 
 def _check_outputs(ledger: Ledger) -> None:
@@ -108,11 +110,10 @@ def _check_outputs(ledger: Ledger) -> None:
 
 
 def _passes(parts: list[str], ledger: Ledger) -> Iterator[tuple[Pass, list[BusyInterval]]]:
-    for path in parts:
-        with _part(path) as part:
-            for one, stretches in part.passes():
-                ledger.note_software(one.code, part.software_of(one.code))
-                yield one, stretches
+    for part in _opened(parts):
+        for one, stretches in part.passes():
+            ledger.note_software(one.code, part.software_of(one.code))
+            yield one, stretches
 
 
 def _extent(catalog: str) -> tuple[int, str]:

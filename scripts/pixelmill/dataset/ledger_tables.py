@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterable
+from functools import cache
 
 from pixelmill.core.filenames import unescape
 from pixelmill.core.jobs import NOTES, STAGES
@@ -106,16 +107,12 @@ def fault_in(database: sqlite3.Connection) -> str:
     if found != "ok":
         return str(found).splitlines()[0]
     (version,) = database.execute("PRAGMA user_version").fetchone()
-    objects = _objects(database)
     # A run was killed before it created the tables.
-    if version not in (0, VERSION) or (version == 0 and not objects):
+    if version not in (0, VERSION) or (version == 0 and not _objects(database)):
         return ""
-    expected = _expected()
-    tables = {name for kind, name in expected if kind == "table"}
-    present = {name for kind, name in objects if kind == "table"}
-    if version != VERSION or present != tables or not objects.items() <= expected.items():
+    if not is_current(database):
         return "its tables are not those of a ledger"
-    for table in sorted(tables):
+    for table in sorted(_RULES):
         if _has_wrong_row(database, table):
             return f"the table {table} holds impossible values"
     for source, _, output, *_ in database.execute("SELECT * FROM images"):
@@ -132,12 +129,24 @@ def fault_in(database: sqlite3.Connection) -> str:
     return ""
 
 
+def is_current(database: sqlite3.Connection) -> bool:
+    """Return whether a database has the tables of this version, and no view or trigger of others.
+
+    Such things run when a table is read or written.
+    """
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    found, expected = _objects(database), _expected()
+    present = {name for kind, name in found if kind == "table"}
+    return version == VERSION and present == {*_RULES} and found.items() <= expected.items()
+
+
 def _objects(database: sqlite3.Connection) -> dict[tuple[str, str], str]:
     """Return tables, indexes and the like by kind and name, with the SQL that declares them."""
     found = database.execute("SELECT type, name, ifnull(sql, '') FROM sqlite_master")
     return {(kind, name): " ".join(sql.split()) for kind, name, sql in found}
 
 
+@cache
 def _expected() -> dict[tuple[str, str], str]:
     database = sqlite3.connect(":memory:")
     try:

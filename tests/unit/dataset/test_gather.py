@@ -1,13 +1,16 @@
 """The gathered results of shards equal those of one job."""
 
+import contextlib
 import shutil
+import sqlite3
+from itertools import islice
 
 import pytest
 
 from pixelmill.core.errors import TreeError, UserError
 from pixelmill.core.locks import exclusive
 from pixelmill.dataset import catalog, gather, ledger_backup, outputs_state
-from pixelmill.dataset.ledger import Ledger
+from pixelmill.dataset.ledger import Ledger, open_to_read
 from pixelmill.dataset.shards import all_of, shard_of, shards_of
 from pixelmill.report.timings import distributions
 from tests.helpers.namesakes import name_outputs
@@ -171,6 +174,77 @@ def test_a_shard_whose_ledger_is_lost_is_made_again_before_it_is_gathered(fresh,
     fresh.gather(3)
     assert fresh.tables() == whole.tables()
     assert fresh.outputs() == whole.outputs()
+
+
+HOSTILE = {
+    "view": "ALTER TABLE images RENAME TO i; CREATE VIEW images AS SELECT * FROM i",
+    "trigger": "CREATE TRIGGER t AFTER INSERT ON images BEGIN DELETE FROM images; END",
+    "table": "CREATE TABLE more (x TEXT)",
+    "column": "ALTER TABLE images ADD COLUMN x TEXT",
+    "computed": "ALTER TABLE images ADD COLUMN x TEXT AS (upper(source))",
+    "version": "PRAGMA user_version = 0",
+    "damage": "PRAGMA writable_schema = 1; UPDATE sqlite_master SET sql = 'CREATE TABLE'",
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
+def test_a_sealed_ledger_of_a_shard_with_other_tables_is_not_attached(in_shards, change):
+    tree = in_shards(3)
+    path = tree.target / "shards/2-of-3/ledger.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(change)
+    ledger_backup.seal(str(path), in_doubt=False)
+    with open_to_read(str(tree.target / "ledger.sqlite")) as ledger:
+        before = sorted(ledger.all_rows())
+    with pytest.raises(UserError, match=r"2-of-3/ledger\.|shard 2-of-3 cannot be combined"):
+        tree.gather(3)
+    with open_to_read(str(tree.target / "ledger.sqlite")) as ledger:
+        assert sorted(ledger.all_rows()) == before
+
+
+def test_a_ledger_of_a_shard_that_is_a_link_is_not_attached(in_shards, tmp_path):
+    tree = in_shards(2)
+    for path in (tree.target / "shards/2-of-2").glob("ledger.*sqlite"):
+        path.rename(tmp_path / path.name)
+        path.symlink_to(tmp_path / path.name)
+    before = {path: path.read_bytes() for path in tmp_path.glob("ledger.*")}
+    with pytest.raises(UserError, match="shard 2-of-2 cannot be combined"):
+        tree.gather(2)
+    assert {path: path.read_bytes() for path in tmp_path.glob("ledger.*")} == before != {}
+
+
+def test_ledgers_of_an_earlier_version_are_gathered(in_shards):
+    tree = in_shards(3)
+    tables = tree.tables()
+    for path in tree.target.glob("shards/*/ledger.sqlite"):
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.executescript("ALTER TABLE images DROP COLUMN facts; PRAGMA user_version = 7")
+        for name in ("ledger.check.json", "ledger.backup.sqlite"):
+            (path.parent / name).unlink()
+    tree.gather(3)
+    assert tree.tables() == tables
+
+
+@pytest.mark.parametrize("shards", [1, 3, 5])
+def test_after_gathering_was_killed_nothing_is_made_again(in_shards, monkeypatch, shards):
+    """The rows of the first shard are in the ledger of the tree then, and those of others not."""
+    tree = in_shards(3)
+    tables = tree.tables()
+
+    def killed(self, others):
+        adopt_all(self, islice(others, 1))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as changed:
+        adopt_all = Ledger.adopt_all
+        changed.setattr(Ledger, "adopt_all", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tree.gather(3)
+    if shards == 1:
+        assert tree.process().images == 0
+    else:
+        assert tree.divided(shards)[0] == [0] * shards
+    assert tree.tables() == tables
 
 
 @pytest.fixture

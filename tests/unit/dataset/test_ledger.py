@@ -1,5 +1,6 @@
 """The ledger records every image and every pass, and survives crashes and damage."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -397,7 +398,7 @@ def test_without_images_the_cost_is_unknown(ledger, outcomes):
     assert ledger.cost() == ledger.sizes() == (0, 0)
 
 
-def test_rows_of_another_ledger_are_added_or_replace_what_is_there(ledger, outcomes, tmp_path):
+def test_rows_of_another_ledger_are_added(ledger, outcomes, tmp_path):
     good, bad = outcomes
     with Ledger(str(tmp_path / "other.sqlite")) as other:
         other.record([renamed(good, "other.jpg")], FINGERPRINTS)
@@ -405,9 +406,68 @@ def test_rows_of_another_ledger_are_added_or_replace_what_is_there(ledger, outco
     ledger.record([bad], FINGERPRINTS)
     ledger.adopt(rows)
     assert set(ledger.rows()) == {"broken.jpg", "other.jpg"}
-    ledger.record([renamed(good, "more.jpg")], FINGERPRINTS)
-    ledger.adopt(rows, instead=True)
-    assert set(ledger.rows()) == {"other.jpg"}
+
+
+@pytest.fixture
+def opened(path, outcomes, tmp_path):
+    """Function that records a good and a bad image each in ledgers, and opens them to be read."""
+    good, bad = outcomes
+
+    def written(name):
+        with Ledger(str(tmp_path / name)) as other:
+            other.record([renamed(good, f"{name}.jpg"), renamed(bad, f"{name}-bad")], FINGERPRINTS)
+        return str(tmp_path / name)
+
+    with contextlib.ExitStack() as held:
+        yield lambda *names: [
+            held.enter_context(Ledger(written(name), read_only=True)) for name in names
+        ]
+
+
+def test_rows_of_other_ledgers_replace_what_is_there(ledger, outcomes, opened):
+    """SQLite attaches at most ten of them at once."""
+    ledger.record([outcomes[0]], FINGERPRINTS)
+    others = opened(*(f"{number}.sqlite" for number in range(23)))
+    rows = [row for other in others for row in other.all_rows()]
+    for given in (others, reversed(others)):
+        ledger.adopt_all(given)
+        assert sorted(ledger.all_rows()) == sorted(rows)
+    ledger.adopt_all([])
+    assert not ledger.rows()
+
+
+ODD_PATHS = ["it's", 'quo"te', "a?mode=rwc", "a#b", "a%41", "file:a", "two\nlines", "caf\udce9"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows few of these characters")
+@pytest.mark.parametrize("name", ODD_PATHS, ids=ascii)
+@pytest.mark.parametrize("suffix", ["", ".backup"], ids=["ledger", "backup"])
+def test_a_ledger_at_any_path_is_adopted_and_not_changed(ledger, opened, tmp_path, name, suffix):
+    (tmp_path / name).mkdir()
+    opened(f"{name}/other.sqlite")
+    path = tmp_path / f"{name}/other{suffix}.sqlite"
+    before = path.read_bytes(), sorted(path.parent.iterdir())
+    with Ledger(str(path), read_only=True) as other:
+        rows = list(other.all_rows())
+        ledger.adopt_all([other])
+    assert sorted(ledger.all_rows()) == sorted(rows) != []
+    assert (path.read_bytes(), sorted(path.parent.iterdir())) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such name")
+def test_the_path_of_a_ledger_is_never_taken_for_a_uri(tmp_path, outcomes, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Ledger("file:a?mode=memory") as ledger:
+        ledger.record(outcomes, FINGERPRINTS)
+    assert (tmp_path / "file:a?mode=memory").stat().st_size > 0
+
+
+def test_a_ledger_with_a_trigger_or_a_view_is_not_current(path, outcomes):
+    with Ledger(path) as ledger:
+        assert ledger.is_current
+        ledger.record(outcomes, FINGERPRINTS)
+        ledger._database.execute("CREATE VIEW others AS SELECT * FROM images")
+        assert not ledger.is_current
 
 
 def test_passes_are_read_back_with_the_times_of_their_workers(ledger):
